@@ -1,0 +1,70 @@
+"""alfine: hyperparameter tuning that knows when to stop.
+
+To read the package, take core/space, core/spec, core/history, core/decide, then one strategy, one criterion, and engine:
+facts go into the store, the history comes out, a pure function of the history decides, the engine carries the decision out
+and writes the new facts down. Everything else is an adapter at the edge.
+
+The names below are the public face. They are imported when first used, so that `import alfine` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from alfine.core.decide import Outlook as Outlook
+    from alfine.core.decide import Verdict as Verdict
+    from alfine.core.errors import AlfineError as AlfineError
+    from alfine.core.errors import InvalidSpec as InvalidSpec
+    from alfine.core.history import History as History
+    from alfine.core.history import TrainingJob as TrainingJob
+    from alfine.core.space import Categorical as Categorical
+    from alfine.core.space import Continuous as Continuous
+    from alfine.core.space import Integer as Integer
+    from alfine.criteria.convergence import ConvergenceDetected as ConvergenceDetected
+    from alfine.criteria.limits import MaxNumberOfTrainingJobs as MaxNumberOfTrainingJobs
+    from alfine.criteria.limits import MaxRuntimeInSeconds as MaxRuntimeInSeconds
+    from alfine.criteria.plateau import BestObjectiveNotImproving as BestObjectiveNotImproving
+    from alfine.criteria.target import TargetObjectiveMetricValue as TargetObjectiveMetricValue
+    from alfine.home import Home as Home
+    from alfine.tuning import Job as Job
+    from alfine.tuning import tune as tune
+    from alfine.tuner import Tuner as Tuner
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AlfineError": "core.errors",
+    "BestObjectiveNotImproving": "criteria.plateau",
+    "Categorical": "core.space",
+    "Continuous": "core.space",
+    "ConvergenceDetected": "criteria.convergence",
+    "History": "core.history",
+    "Home": "home",
+    "Integer": "core.space",
+    "InvalidSpec": "core.errors",
+    "Job": "tuning",
+    "MaxNumberOfTrainingJobs": "criteria.limits",
+    "MaxRuntimeInSeconds": "criteria.limits",
+    "Outlook": "core.decide",
+    "TargetObjectiveMetricValue": "criteria.target",
+    "TrainingJob": "core.history",
+    "Tuner": "tuner",
+    "Verdict": "core.decide",
+    "tune": "tuning",
+}
+
+__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604 - names, all of them
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'alfine' has no attribute {name!r}")
+    value = getattr(import_module(f"alfine.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,205 @@
+"""The heart: a history goes in, a decision comes out.
+
+Three protocols say what can be plugged in; `Policy` is the only place where the three meet. Everything here is a pure
+function of the history: asked twice it answers the same, after a restart too, and how often anybody asks changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol, Self
+
+from alfine.core.history import History, TrainingJob
+from alfine.core.space import Hyperparameters
+from alfine.core.spec import TuningJobSpec
+
+
+class Outlook(StrEnum):
+    """What a verdict asks for, from the weakest to the strongest."""
+
+    CONTINUE = "CONTINUE"
+    DRAIN = "DRAIN"  # launch no more; let the running training jobs finish
+    STOP = "STOP"  # launch no more; stop the running ones too
+
+    @property
+    def rank(self) -> int:
+        return list(Outlook).index(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """What to try next."""
+
+    hyperparameters: Hyperparameters
+    definition: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """A training job to stop, and why."""
+
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A criterion's answer, for CONTINUE too: a sentence for people and the numbers that it rests on.
+
+    `progress`: how near the end is, 0 (far) to 1 (there). `ask_again_at`: the instant at which time alone could change
+    the answer; None when only a new fact can.
+    """
+
+    outlook: Outlook
+    criterion: str
+    sentence: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    status: str = "Completed"
+    progress: float = 0.0
+    ask_again_at: datetime | None = None
+
+    @property
+    def strength(self) -> tuple[int, bool]:
+        """For comparison: the stronger outlook wins, and what the user asked for outranks what a criterion found."""
+        return self.outlook.rank, self.status == "Stopped"
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "outlook": str(self.outlook),
+            "criterion": self.criterion,
+            "sentence": self.sentence,
+            "evidence": dict(self.evidence),
+            "status": self.status,
+            "progress": self.progress,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Verdict:
+        return cls(**{**values, "outlook": Outlook(values["outlook"])})
+
+
+UNDECIDED = Verdict(outlook=Outlook.CONTINUE, criterion="None", sentence="No completion criterion is set.")
+
+
+class Strategy(Protocol):
+    """What to try next. There is no `tell`: telling is a new fact in the history."""
+
+    @classmethod
+    def from_spec(cls, spec: TuningJobSpec) -> Self: ...
+
+    def ask(self, history: History) -> Suggestion | None:
+        """The next configuration, for the history as it is; None when nothing is left to try."""
+
+
+class EarlyStopping(Protocol):
+    """Which running training jobs aren't worth finishing."""
+
+    def stops(self, history: History) -> Iterable[Stop]:
+        """Those to stop after the newest fact of the history."""
+
+
+class CompletionCriterion(Protocol):
+    """When the whole tuning job is done."""
+
+    @classmethod
+    def from_spec(cls, spec: TuningJobSpec) -> Self | None:
+        """None when the job doesn't ask for it."""
+
+    def check(self, history: History) -> Verdict: ...
+
+    def to_request(self, request: MutableMapping[str, Any]) -> None:
+        """Write this criterion and its settings into a CreateHyperParameterTuningJob request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What the engine has to carry out now."""
+
+    verdict: Verdict
+    stops: tuple[Stop, ...] = ()
+    launches: tuple[Suggestion, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """Strategy, early stopping and completion criteria of one tuning job."""
+
+    strategy: Strategy
+    criteria: tuple[CompletionCriterion, ...]
+    early_stopping: tuple[EarlyStopping, ...] = ()
+    max_parallel: int = 1
+
+    def verdicts(self, history: History) -> tuple[Verdict, ...]:
+        """Each criterion's answer, in the order in which they are set."""
+        return tuple(_checked(criterion, history) for criterion in self.criteria)
+
+    def verdict(self, history: History) -> Verdict:
+        """The strongest answer; the first on a tie. Among CONTINUEs it's the one nearest to its end."""
+        return strongest(self.verdicts(history))
+
+    def stops(self, history: History) -> tuple[Stop, ...]:
+        """Training jobs to stop after the newest fact."""
+        return tuple(stop for rule in self.early_stopping for stop in rule.stops(history))
+
+    def decide(self, history: History, verdict: Verdict) -> Decision:
+        """What to do, given the verdict that the facts have led to (see core/replay.py)."""
+        if verdict.outlook is Outlook.STOP:
+            stops = tuple(self._ended_by(verdict, job) for job in history.running.values() if job.status == "InProgress")
+            return Decision(verdict=verdict, stops=stops)
+        if verdict.outlook is Outlook.DRAIN:
+            return Decision(verdict=verdict)
+        launches = tuple(self._launches(history))
+        if not launches and not history.running:
+            verdict = Verdict(
+                outlook=Outlook.DRAIN,
+                criterion="SearchSpaceExhausted",
+                sentence=f"The strategy has nothing left to try after {history.launches} training jobs.",
+                evidence={"launched": history.launches},
+                progress=1.0,
+            )
+        return Decision(verdict=verdict, launches=launches)
+
+    def _launches(self, history: History) -> Iterator[Suggestion]:
+        """One suggestion a free slot, each with the earlier ones already in the history."""
+        while len(history.running) < self.max_parallel and self.verdict(history).outlook is Outlook.CONTINUE:
+            suggestion = self.strategy.ask(history)
+            if suggestion is None:
+                return
+            yield suggestion
+            if len(history.running) + 1 >= self.max_parallel:
+                return
+            history = history.launched(suggestion.hyperparameters)
+
+    @staticmethod
+    def _ended_by(verdict: Verdict, job: TrainingJob) -> Stop:
+        return Stop(number=job.number, reason=f"The tuning job ends: {verdict.sentence}")
+
+
+def strongest(verdicts: Iterable[Verdict]) -> Verdict:
+    """The strongest verdict, the first on a tie; among CONTINUEs the one with the most progress."""
+    best: Verdict | None = None
+    for verdict in verdicts:
+        if best is None or (verdict.strength, _nearness(verdict)) > (best.strength, _nearness(best)):
+            best = verdict
+    return best or UNDECIDED
+
+
+def _nearness(verdict: Verdict) -> float:
+    return verdict.progress if verdict.outlook is Outlook.CONTINUE else 0.0
+
+
+def _checked(criterion: CompletionCriterion, history: History) -> Verdict:
+    """A criterion that can't judge says so and lets the job go on: one broken rule mustn't take the job with it."""
+    try:
+        return criterion.check(history)
+    except Exception as error:
+        name = type(criterion).__name__
+        return Verdict(
+            outlook=Outlook.CONTINUE,
+            criterion=name,
+            sentence=f"{name} could not be judged: {type(error).__name__}: {error}",
+            evidence={"error": type(error).__name__},
+        )

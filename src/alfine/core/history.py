@@ -1,0 +1,372 @@
+"""What has happened so far: facts, and the history that they add up to.
+
+The rules of this file:
+
+* A fact is something that happened at an instant; facts are numbered in the order in which they were recorded.
+* `History.record(fact)` is the only way a history changes, and the table of transitions below the only way a training
+  job's status changes.
+* Whatever a history answers is a function of the facts recorded so far (and of `now`, for whoever asks about time).
+  A value kept in `memo` or by `fold` must be a function of a prefix of them: thrown away, it's computed again to the
+  same bits.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, TypeVar, cast
+
+import numpy as np
+
+from alfine.core.errors import IllegalTransition
+from alfine.core.space import Array, Hyperparameters
+from alfine.core.spec import TuningJobSpec
+
+S = TypeVar("S")
+
+# From each status of a training job to those that may follow it; AMT's names. `Stopping` may still end Completed: the
+# training job can finish by itself before the request to stop reaches it.
+TRANSITIONS: dict[str, frozenset[str]] = {
+    "InProgress": frozenset({"Stopping", "Completed", "Failed", "Stopped"}),
+    "Stopping": frozenset({"Stopped", "Completed", "Failed"}),
+    "Completed": frozenset(),
+    "Failed": frozenset(),
+    "Stopped": frozenset(),
+}
+
+# The same for a tuning job.
+TUNING_TRANSITIONS: dict[str, frozenset[str]] = {
+    "InProgress": frozenset({"Stopping", "Completed", "Failed", "Stopped"}),
+    "Stopping": frozenset({"Stopped", "Failed"}),
+    "Completed": frozenset(),
+    "Failed": frozenset(),
+    "Stopped": frozenset(),
+}
+
+
+def check_transition(subject: str, before: str, after: str, table: dict[str, frozenset[str]] = TRANSITIONS) -> None:
+    """Raise IllegalTransition unless the table lets `before` become `after`."""
+    if after not in table[before]:
+        raise IllegalTransition(f"{subject} is {before} and can't become {after}.")
+
+
+def is_terminal(status: str) -> bool:
+    return not TUNING_TRANSITIONS[status]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launched:
+    """A training job was decided on; recorded before it starts."""
+
+    at: datetime
+    number: int  # from 1, in order of launch
+    name: str
+    hyperparameters: Hyperparameters
+    definition: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """The training job's program began to run."""
+
+    at: datetime
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """The training job emitted a value of a metric; `step` counts the emissions of that metric from 1."""
+
+    at: datetime
+    number: int
+    metric: str
+    step: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopAsked:
+    """alfine decided to stop one training job; recorded before it is told."""
+
+    at: datetime
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The training job ended. `objective` is its final value, None when it has none or failed."""
+
+    at: datetime
+    number: int
+    status: str
+    objective: float | None = None
+    failure_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRequested:
+    """The user asked to stop the whole tuning job."""
+
+    at: datetime
+
+
+Fact = Launched | Started | Reported | StopAsked | Ended | StopRequested
+
+
+@dataclass(slots=True, kw_only=True)
+class TrainingJob:
+    """One training job as the facts have it so far. Only `History.record` changes it."""
+
+    number: int
+    name: str
+    hyperparameters: Hyperparameters
+    created_at: datetime
+    definition: str | None = None
+    status: str = "InProgress"
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    objective: float | None = None
+    failure_reason: str | None = None
+    stop_reason: str | None = None
+    reports: list[Reported] = field(default_factory=list)
+
+    @property
+    def running(self) -> bool:
+        """Launched and not ended, one that is stopping included."""
+        return self.ended_at is None
+
+    @property
+    def objective_status(self) -> str:
+        """AMT's ObjectiveStatus: Pending, Succeeded or Failed."""
+        if self.running:
+            return "Pending"
+        return "Succeeded" if self.objective is not None else "Failed"
+
+    @property
+    def seconds(self) -> float:
+        """Training time: from the start of the program to its end; 0 while it runs or when it never started."""
+        if self.started_at is None or self.ended_at is None:
+            return 0.0
+        return max(0.0, (self.ended_at - self.started_at).total_seconds())
+
+    def curve(self, metric: str) -> list[float]:
+        """The values of a metric in the order they were emitted."""
+        return [report.value for report in self.reports if report.metric == metric]
+
+
+class History:
+    """A tuning job as it was known at some instant: its spec and the facts recorded until then.
+
+    `now` is the instant at which the history is looked at; whoever owns the history sets it. Work per fact is constant,
+    so a history of 10,000 training jobs grows as fast as one of 10.
+    """
+
+    def __init__(self, spec: TuningJobSpec, created_at: datetime) -> None:
+        self.spec = spec
+        self.created_at = created_at
+        self.now = created_at
+        self.facts: list[Fact] = []
+        self.jobs: list[TrainingJob] = []
+        self.running: dict[int, TrainingJob] = {}
+        self.finished: list[TrainingJob] = []  # in order of completion
+        self.incumbent: TrainingJob | None = None
+        self.stop_requested_at: datetime | None = None
+        self.memo: dict[Hashable, Any] = {}
+        self._points = np.empty((0, spec.space.dimension))
+        self._values = np.empty(0)
+        self._observed = 0
+        self._configurations: set[bytes] = set()
+        self._keyed = 0
+
+    # -- growing -------------------------------------------------------------------------------------------------
+
+    def record(self, fact: Fact) -> None:
+        """Append a fact. Raise IllegalTransition when it can't follow from those before it."""
+        match fact:
+            case Launched():
+                self._launch(fact)
+            case Started():
+                self.job(fact.number).started_at = fact.at
+            case Reported():
+                self.job(fact.number).reports.append(fact)
+            case StopAsked():
+                self._ask_to_stop(fact)
+            case Ended():
+                self._end(fact)
+            case StopRequested():
+                self.stop_requested_at = fact.at
+        self.facts.append(fact)
+        self.now = max(self.now, fact.at)
+
+    def _launch(self, fact: Launched) -> None:
+        if fact.number != len(self.jobs) + 1:
+            raise IllegalTransition(f"training job {fact.number} can't be launched after {len(self.jobs)} others.")
+        job = TrainingJob(
+            number=fact.number,
+            name=fact.name,
+            hyperparameters=fact.hyperparameters,
+            created_at=fact.at,
+            definition=fact.definition,
+        )
+        self.jobs.append(job)
+        self.running[job.number] = job
+
+    def _ask_to_stop(self, fact: StopAsked) -> None:
+        job = self.job(fact.number)
+        check_transition(job.name, job.status, "Stopping")
+        job.status, job.stop_reason = "Stopping", fact.reason
+
+    def _end(self, fact: Ended) -> None:
+        job = self.job(fact.number)
+        check_transition(job.name, job.status, fact.status)
+        good = fact.objective is not None and math.isfinite(fact.objective) and fact.status != "Failed"
+        job.status, job.ended_at = fact.status, fact.at
+        job.objective, job.failure_reason = fact.objective if good else None, fact.failure_reason
+        del self.running[job.number]
+        self.finished.append(job)
+        if job.objective is not None:
+            self._observe(job, job.objective)
+
+    def _observe(self, job: TrainingJob, objective: float) -> None:
+        best = self.incumbent
+        if best is None or self.sign * objective < self.sign * (best.objective or 0.0):
+            self.incumbent = job
+        if self._observed == len(self._values):
+            room = max(16, 2 * self._observed)
+            self._points = np.resize(self._points, (room, self.spec.space.dimension))
+            self._values = np.resize(self._values, room)
+        self._points[self._observed] = self.spec.space.to_unit(job.hyperparameters)
+        self._values[self._observed] = self.sign * objective
+        self._observed += 1
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def job(self, number: int) -> TrainingJob:
+        return self.jobs[number - 1]
+
+    @property
+    def sign(self) -> float:
+        return self.spec.sign
+
+    @property
+    def launches(self) -> int:
+        """How many training jobs were ever launched, those that failed or were stopped included."""
+        return len(self.jobs)
+
+    @property
+    def ended(self) -> int:
+        """How many training jobs have ended, failed and stopped ones included."""
+        return len(self.finished)
+
+    @property
+    def configurations(self) -> set[bytes]:
+        """The distinct points of the cube that were launched; kept for finite spaces, where they can run out."""
+        if self.spec.space.size is not None:
+            for job in self.jobs[self._keyed :]:
+                self._configurations.add(self.spec.space.to_unit(job.hyperparameters).tobytes())
+            self._keyed = len(self.jobs)
+        return self._configurations
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """Wall time of the tuning job so far."""
+        return (self.now - self.created_at).total_seconds()
+
+    @property
+    def training_seconds(self) -> float:
+        """Training time of the ended training jobs, added up."""
+        return float(self.fold("training seconds", 0.0, lambda total, job: total + job.seconds))
+
+    def observations(self) -> tuple[Array, Array]:
+        """(n, d) points of the cube and (n,) objectives, minimised, in order of completion. Treat them as read-only."""
+        return self._points[: self._observed], self._values[: self._observed]
+
+    def pending(self) -> Array:
+        """(m, d) the points of the training jobs that run."""
+        return self._cube(self.running.values())
+
+    def failed(self) -> Array:
+        """(f, d) the points of the training jobs that ended without an objective."""
+        return self._cube(job for job in self.finished if job.objective is None)
+
+    def prior(self) -> tuple[Array, Array]:
+        """(p, d) and (p,): what warm-start parents observed, minimised; empty without parents."""
+        return np.empty((0, self.spec.space.dimension)), np.empty(0)
+
+    def _cube(self, jobs: Iterable[TrainingJob]) -> Array:
+        points = [self.spec.space.to_unit(job.hyperparameters) for job in jobs]
+        return np.array(points, dtype=float).reshape(len(points), self.spec.space.dimension)
+
+    def best_curve(self) -> list[tuple[TrainingJob, float]]:
+        """Each ended training job with the best objective known once it had ended (jobs before the first are left out)."""
+        curve: list[tuple[TrainingJob, float]] = []
+        for job in self.finished:
+            best = curve[-1][1] if curve else None
+            if job.objective is not None and (best is None or self.sign * job.objective < self.sign * best):
+                best = job.objective
+            if best is not None:
+                curve.append((job, best))
+        return curve
+
+    def rng(self, *stream: int) -> np.random.Generator:
+        """A generator seeded by (seed, training jobs launched, stream): nothing else can change what it draws."""
+        return np.random.default_rng((self.spec.seed, self.launches, *stream))
+
+    def fold(self, key: Hashable, initial: S, step: Callable[[S, TrainingJob], S]) -> S:
+        """`step` folded over the ended training jobs in order of completion, at the cost of the new ones only.
+
+        The state must be a value that `step` doesn't change in place, or one that only this fold ever sees.
+        """
+        done, state = cast(tuple[int, S], self.memo.get(("fold", key), (0, initial)))
+        for job in self.finished[done:] if done < len(self.finished) else ():
+            state = step(state, job)
+        self.memo["fold", key] = (len(self.finished), state)
+        return state
+
+    # -- other times and other worlds ----------------------------------------------------------------------------
+
+    def upto(self, count: int) -> History:
+        """The past as it was known after the first `count` facts."""
+        past = History(self.spec, self.created_at)
+        for fact in self.facts[:count]:
+            past.record(fact)
+        return past
+
+    def under(self, spec: TuningJobSpec) -> History:
+        """An empty history of the same job as if it had been asked for by another spec."""
+        return History(spec, self.created_at)
+
+    def launched(self, hyperparameters: Hyperparameters) -> History:
+        """This history, one launch further; the original doesn't change. Shares what depends on ended jobs only."""
+        further = History.__new__(History)
+        further.__dict__.update(self.__dict__)
+        further.facts, further.jobs, further.running = list(self.facts), list(self.jobs), dict(self.running)
+        further._configurations = set(self._configurations)
+        number = self.launches + 1
+        further.record(Launched(at=self.now, number=number, name=f"#{number}", hyperparameters=hyperparameters))
+        return further
+
+    def replayed(self) -> Iterator[tuple[Fact, History]]:
+        """Each fact with the history right after it; one history that grows."""
+        past = History(self.spec, self.created_at)
+        for fact in self.facts:
+            past.record(fact)
+            yield fact, past
+
+
+def training_job_name(tuning_job: str, number: int, created_at: datetime) -> str:
+    """AMT's form «<tuning job>-<NNN>-<8 hex digits>», a function of its arguments.
+
+    The digits keep a later tuning job of the same name from meeting the folders of an earlier one.
+    """
+    digits = zlib.crc32(f"{tuning_job} {created_at.isoformat()} {number}".encode())
+    return f"{tuning_job}-{number:03d}-{digits:08x}"
+
+
+def with_space(spec: TuningJobSpec, ranges: dict[str, Any]) -> TuningJobSpec:
+    """The spec with the caller's own ranges (whose categories may be of any type) in the order of the request."""
+    return replace(spec, space=type(spec.space)({name: ranges[name] for name in spec.space.names}))

@@ -1,0 +1,137 @@
+"""Judge the facts of a history one by one: the engine's newest, or a whole recorded job's.
+
+Why one by one: judged once per poll, a later improvement in the same batch hides the plateau before it, and the same job
+ends elsewhere depending on how often anybody looked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from alfine.core.decide import UNDECIDED, Outlook, Policy, Stop, Verdict, strongest
+from alfine.core.history import Fact, History, StopAsked, TrainingJob
+
+
+@dataclass(slots=True)
+class Judge:
+    """Records facts into a history and keeps the verdict that they have led to.
+
+    The first verdict that isn't CONTINUE stands; only a stronger one replaces it (a target reached while the last training
+    jobs finish, or the user's own stop). `judged_at` is the number of facts that it rests on.
+    """
+
+    history: History
+    policy: Policy
+    verdict: Verdict = UNDECIDED
+    verdicts: tuple[Verdict, ...] = ()
+    judged_at: int | None = None
+    stops: dict[int, Stop] = field(default_factory=dict)
+
+    def record(self, facts: Iterable[Fact]) -> None:
+        """Record facts, judging after each."""
+        for fact in facts:
+            self.history.record(fact)
+            if isinstance(fact, StopAsked):
+                self.stops.pop(fact.number, None)
+            for stop in self.policy.stops(self.history):
+                self.stops.setdefault(stop.number, stop)
+            self.judge()
+
+    def judge(self) -> None:
+        """Judge the history as it is now."""
+        self.verdicts = self.policy.verdicts(self.history)
+        latest = strongest(self.verdicts)
+        if latest.strength > self.verdict.strength:
+            self.judged_at = len(self.history.facts)
+            self.verdict = latest
+        elif self.verdict.outlook is Outlook.CONTINUE:
+            self.verdict = latest
+        else:  # the reason stands; its numbers are those of now
+            same = (v for v in self.verdicts if v.criterion == self.verdict.criterion and v.strength == self.verdict.strength)
+            self.verdict = next(same, self.verdict)
+
+    def due(self) -> tuple[Stop, ...]:
+        """Early stops found and not carried out yet, of training jobs that still run."""
+        running = self.history.running
+        return tuple(s for n, s in self.stops.items() if n in running and running[n].status == "InProgress")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """Where a recorded job would have ended under other criteria, and what that would have meant.
+
+    `facts`: how many facts of the record would have happened; `history` is the past as it was known then.
+    `saved_training_jobs`, `saved_training_seconds`: against the whole record. `missed`: how much better (in units of the
+    objective, from 0 on) the best of the whole record is than the best at that point; None when neither has one.
+    """
+
+    verdict: Verdict
+    facts: int
+    history: History
+    best: TrainingJob | None
+    training_jobs: int
+    training_seconds: float
+    saved_training_jobs: int
+    saved_training_seconds: float
+    missed: float | None
+
+
+def replay(history: History, policy: Policy, *, under: History | None = None) -> Replayed:
+    """Run a recorded history through a policy's criteria, by the engine's own code.
+
+    `under`: the empty history to replay into, when the criteria come with a spec of their own.
+    """
+    past = under if under is not None else history.under(history.spec)
+    judge = Judge(past, policy)
+    judge.judge()
+    for fact in history.facts:
+        judge_until(judge, fact)
+        if judge.verdict.outlook is not Outlook.CONTINUE:
+            break
+        judge.record([fact])
+        if judge.verdict.outlook is not Outlook.CONTINUE:
+            break
+    return _replayed(history, judge)
+
+
+def judge_until(judge: Judge, fact: Fact) -> None:
+    """Let time pass up to the fact, stopping at each instant at which a criterion asked to be asked again."""
+    while judge.verdict.outlook is Outlook.CONTINUE:
+        deadlines = [v.ask_again_at for v in judge.verdicts if v.ask_again_at is not None]
+        due = [at for at in deadlines if judge.history.now < at <= fact.at]
+        if not due:
+            return
+        judge.history.now = min(due)
+        judge.judge()
+
+
+def _replayed(record: History, judge: Judge) -> Replayed:
+    past = judge.history
+    drained = judge.verdict.outlook is Outlook.DRAIN
+    if drained:  # what runs is let finish: its results count, as they would have live
+        launched = past.launches
+        for fact in record.facts[len(past.facts) :]:
+            if getattr(fact, "number", launched + 1) <= launched:
+                past.record(fact)
+    best, overall = past.incumbent, record.incumbent
+    missed = None
+    if best is not None and overall is not None and best.objective is not None and overall.objective is not None:
+        missed = max(0.0, record.sign * (best.objective - overall.objective))
+    return Replayed(
+        verdict=judge.verdict,
+        facts=len(past.facts),
+        history=past,
+        best=best,
+        training_jobs=past.launches,
+        training_seconds=_spent(past),
+        saved_training_jobs=record.launches - past.launches,
+        saved_training_seconds=record.training_seconds - _spent(past),
+        missed=missed,
+    )
+
+
+def _spent(history: History) -> float:
+    """Training time up to now, the running training jobs' included: they are stopped now, and were paid for."""
+    running = [(history.now - job.started_at).total_seconds() for job in history.running.values() if job.started_at]
+    return history.training_seconds + sum(running)

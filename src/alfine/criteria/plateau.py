@@ -1,0 +1,81 @@
+"""BestObjectiveNotImproving: complete after so many training jobs in a row without a better best."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from alfine.core.decide import Outlook, Verdict
+from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.history import History, TrainingJob
+from alfine.core.spec import TuningJobSpec, put_setting
+
+LEAST = 3  # AMT's minimum
+SIGNIFICANT = 0.01  # AMT: «not improving (1 % or less)»
+
+_State = tuple[float | None, int]  # the reference, minimised, and how many objectives since it was set
+
+
+@dataclass(frozen=True, slots=True)
+class BestObjectiveNotImproving:
+    """Complete after `max_number_of_training_jobs_not_improving` objectives in a row that don't improve the best.
+
+    strict: False takes AMT's rule: an improvement counts if it is at least 1 % of the absolute value of the reference, the
+        objective that last counted as one (any improvement, when that is 0). True counts every improvement.
+    Objectives count in order of completion; early-stopped training jobs count, failed ones don't (nothing was evaluated).
+    Source: AMT's API reference (BestObjectiveNotImproving); where its two texts disagree, see docs/explanation/stopping.md.
+    """
+
+    max_number_of_training_jobs_not_improving: int
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        n = self.max_number_of_training_jobs_not_improving
+        if isinstance(n, bool) or not isinstance(n, int) or n < LEAST:
+            raise InvalidSpec([Fault("BestObjectiveNotImproving", f"{n!r} must be a whole number from {LEAST} on.")])
+
+    @classmethod
+    def from_spec(cls, spec: TuningJobSpec) -> Self | None:
+        if spec.max_not_improving is None:
+            return None
+        return cls(spec.max_not_improving, strict=spec.settings.get("BestObjectiveNotImproving") == "strict=true")
+
+    def check(self, history: History) -> Verdict:
+        n = self.max_number_of_training_jobs_not_improving
+        count = not_improving(history, strict=self.strict)
+        met = count >= n
+        than = "" if self.strict else " by 1 % or more"
+        return Verdict(
+            outlook=Outlook.STOP if met else Outlook.CONTINUE,
+            criterion="BestObjectiveNotImproving",
+            sentence=f"{count} of {n} training jobs in a row without improving the best{than}.",
+            evidence={"not_improving": count, "limit": n},
+            progress=min(1.0, count / n),
+        )
+
+    def to_request(self, request: MutableMapping[str, Any]) -> None:
+        config = request.setdefault("HyperParameterTuningJobConfig", {})
+        config.setdefault("TuningJobCompletionCriteria", {})["BestObjectiveNotImproving"] = {
+            "MaxNumberOfTrainingJobsNotImproving": self.max_number_of_training_jobs_not_improving
+        }
+        put_setting(request, "BestObjectiveNotImproving", "strict=true" if self.strict else None)
+
+
+def not_improving(history: History, *, strict: bool = False) -> int:
+    """How many objectives have come in since the last one that improved the best (AMT's counter)."""
+    sign, least = history.sign, 0.0 if strict else SIGNIFICANT
+
+    def step(state: _State, job: TrainingJob) -> _State:
+        reference, count = state
+        if job.objective is None:
+            return state
+        value = sign * job.objective
+        if reference is None:
+            return value, 0
+        gain = reference - value
+        improves = gain > 0 and gain >= least * abs(reference)
+        return (value, 0) if improves else (reference, count + 1)
+
+    nothing: _State = (None, 0)
+    return history.fold(("not improving", strict), nothing, step)[1]

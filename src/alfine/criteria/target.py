@@ -1,0 +1,60 @@
+"""TargetObjectiveMetricValue: complete as soon as a training job ends with an objective that is good enough."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from alfine.core.decide import Outlook, Verdict
+from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.history import History
+from alfine.core.spec import TuningJobSpec
+
+
+@dataclass(frozen=True, slots=True)
+class TargetObjectiveMetricValue:
+    """Complete once the best final objective reaches `target`: at least it to maximise, at most it to minimise.
+
+    Final values only: an intermediate value of a running training job can still get worse.
+    """
+
+    target: float
+
+    def __post_init__(self) -> None:
+        if isinstance(self.target, bool) or not isinstance(self.target, int | float) or not math.isfinite(self.target):
+            raise InvalidSpec([Fault("TargetObjectiveMetricValue", f"{self.target!r} must be a finite number.")])
+
+    @classmethod
+    def from_spec(cls, spec: TuningJobSpec) -> Self | None:
+        return None if spec.target is None else cls(spec.target)
+
+    def check(self, history: History) -> Verdict:
+        best = history.incumbent.objective if history.incumbent else None
+        met = best is not None and history.sign * best <= history.sign * self.target
+        return Verdict(
+            outlook=Outlook.STOP if met else Outlook.CONTINUE,
+            criterion="TargetObjectiveMetricValue",
+            sentence=self._sentence(best, met=met),
+            evidence={"best": best, "target": self.target, "missing": None if best is None else abs(self.target - best)},
+            progress=1.0 if met else self._progress(history, best),
+        )
+
+    def _sentence(self, best: float | None, *, met: bool) -> str:
+        if best is None:
+            return f"No objective yet; the target is {self.target:g}."
+        if met:
+            return f"The best objective, {best:g}, has reached the target of {self.target:g}."
+        return f"The best objective, {best:g}, is {abs(self.target - best):.4g} away from the target of {self.target:g}."
+
+    def _progress(self, history: History, best: float | None) -> float:
+        """How much of the way from the first objective to the target has been made."""
+        first = next((job.objective for job in history.finished if job.objective is not None), None)
+        if first is None or best is None or first == self.target:
+            return 0.0
+        return min(0.99, max(0.0, (best - first) / (self.target - first)))
+
+    def to_request(self, request: MutableMapping[str, Any]) -> None:
+        config = request.setdefault("HyperParameterTuningJobConfig", {})
+        config.setdefault("TuningJobCompletionCriteria", {})["TargetObjectiveMetricValue"] = self.target

@@ -1,0 +1,387 @@
+"""One tuning job, one step: observe, decide, record, act. And the loop around it.
+
+The order is what makes a crash harmless. Facts are recorded before anything is decided on them; a launch or a stop is
+recorded before it's carried out. Killed between any two, the next engine reads the same facts, decides the same, finds the
+rows whose training job never started and starts it; those that ran on meanwhile it finds again by name.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from alfine.core.decide import Decision, Outlook, Stop, Suggestion, Verdict
+from alfine.core.errors import InUse
+from alfine.core.history import (
+    Ended,
+    Fact,
+    History,
+    Launched,
+    Reported,
+    Started,
+    StopAsked,
+    TrainingJob,
+    training_job_name,
+)
+from alfine.core.replay import Judge
+from alfine.core.spec import TuningJobSpec
+from alfine.metrics import MetricReader, nearest_lines
+from alfine.policy import policy_for
+from alfine.programs import Program, program_for
+from alfine.runners import FAILURE_LIMIT, Exit, Launch, Observation, Runner
+from alfine.store import Store, TuningJob
+
+log = logging.getLogger("alfine.engine")
+
+POLL_SECONDS = 0.2  # how often logs are looked at while nothing else wakes the engine
+LEASE = timedelta(seconds=30)
+POLLS_A_STEP = 8  # of at most 1 MiB of log each, so that one flood doesn't keep the others waiting
+MAX_EMISSIONS = 10_000  # of a metric that one training job may have recorded; later ones count as final value only
+LINES_KEPT = 200  # of a log's beginning and of its end, to find what a regex that matched nothing may have meant
+
+_engines = itertools.count(1)
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Wake:
+    """News for the engine: set from any thread, waited for by each job's loop."""
+
+    def __init__(self) -> None:
+        self._news = threading.Condition()
+        self._count = 0
+
+    def set(self) -> None:
+        with self._news:
+            self._count += 1
+            self._news.notify_all()
+
+    def count(self) -> int:
+        return self._count
+
+    def wait(self, seen: int, timeout: float | None) -> None:
+        """Return when there is news since `count()` answered `seen`, or after `timeout` seconds."""
+        with self._news:
+            self._news.wait_for(lambda: self._count != seen, timeout)
+
+
+@dataclass(slots=True)
+class Run:
+    """One claimed tuning job: what the engine keeps in memory while it runs it. All of it can be rebuilt from the store."""
+
+    job: TuningJob
+    spec: TuningJobSpec
+    program: Program
+    runner: Runner
+    judge: Judge
+    readers: dict[int, _Reader] = field(default_factory=dict)
+    launches: dict[int, Launch] = field(default_factory=dict)
+    grace_seconds: float | None = None
+    more: bool = False  # a log has more to read at once
+    written: tuple[int, Outlook] | None = None  # the facts and the outlook that the store's verdicts are of
+
+    @property
+    def history(self) -> History:
+        return self.judge.history
+
+    def launch(self, job: TrainingJob) -> Launch:
+        if job.number not in self.launches:
+            launch = self.program.launch(job)
+            self.launches[job.number] = launch if self.grace_seconds is None else replace(launch, grace_seconds=self.grace_seconds)
+        return self.launches[job.number]
+
+
+class Engine:
+    """Runs tuning jobs of a store: `run(name)` to the end, or `open`, `step`, `close` by hand.
+
+    runners: by name («inline», «process»), made with `wake.set` as their news bell. folder: below it each tuning job has a
+    folder with its training jobs. functions: the Python functions of jobs that run one, by tuning job.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        runners: Mapping[str, Runner],
+        wake: Wake,
+        folder: Path,
+        *,
+        functions: Mapping[str, Callable[..., Any]] | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        self.store = store
+        self.runners = runners
+        self.wake = wake
+        self.folder = folder
+        self.functions = functions or {}
+        self.clock = clock
+        self.owner = f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}:{next(_engines)}"
+
+    def run(
+        self, name: str, after_step: Callable[[Run], None] | None = None, *, grace_seconds: float | None = None
+    ) -> None:
+        """Run a tuning job to its end. Raise InUse when another alfine runs it.
+
+        grace_seconds: how long training jobs that are stopped may take from now on, instead of what the job says.
+        """
+        run = self.open(name, grace_seconds)
+        try:
+            renewed = self.clock()
+            while True:
+                seen = self.wake.count()
+                if not self.step(run):
+                    return
+                if after_step is not None:
+                    after_step(run)
+                if self.clock() - renewed > LEASE / 3:
+                    self._claim(name)
+                    renewed = self.clock()
+                if not run.more:
+                    self.wake.wait(seen, self._patience(run))
+        finally:
+            self.close(run)
+
+    def open(self, name: str, grace_seconds: float | None = None) -> Run:
+        """Claim a tuning job and read what is known about it."""
+        job = self.store.get(name)
+        if not job.ended:
+            self._claim(name)
+        job, history = self.store.get(name), self.store.history(name)
+        program = program_for(history.spec, self.folder / name, self.functions.get(name))
+        judge = Judge(history.upto(job.judged), policy_for(history.spec))
+        if job.verdict is not None:
+            judge.verdict, judge.verdicts = job.verdict, job.verdicts
+        judge.record(history.facts[job.judged :])
+        runner = self.runners[program.runner]
+        run = Run(job=job, spec=history.spec, program=program, runner=runner, judge=judge, grace_seconds=grace_seconds)
+        offsets = self.store.log_offsets(job.id)
+        for each in run.history.running.values():
+            run.readers[each.number] = _Reader(run.spec, each, offsets.get(each.number, 0))
+            if each.status == "Stopping":
+                run.runner.stop(run.launch(each))  # told before a crash or not: telling twice changes nothing
+        return run
+
+    def close(self, run: Run) -> None:
+        """Let go of a tuning job; its training jobs, if any run, run on where the runner lets them."""
+        self.store.release(run.spec.name, self.owner)
+
+    def step(self, run: Run) -> bool:
+        """Observe, decide, record, act; False once the tuning job has ended."""
+        if run.job.ended:
+            return False
+        self._observe(run)
+        history = run.history
+        history.now = max(history.now, self.clock())
+        run.judge.judge()
+        decision = self._decide(run)
+        run.judge.verdict = decision.verdict
+        asked = {stop.number: stop for stop in (*run.judge.due(), *decision.stops)}
+        self._act(run, tuple(asked.values()), decision.launches)
+        if run.judge.verdict.outlook is not Outlook.CONTINUE and not history.running:
+            self._finish(run)
+            return False
+        return True
+
+    # -- observe -------------------------------------------------------------------------------------------------
+
+    def _observe(self, run: Run) -> None:
+        facts: list[Fact] = []
+        offsets: dict[int, int] = {}
+        run.more = False
+        for job in list(run.history.running.values()):
+            reader = run.readers.setdefault(job.number, _Reader(run.spec, job, 0))
+            before = reader.offset
+            facts += self._observed(run, job, reader)
+            if reader.offset != before:
+                offsets[job.number] = reader.offset
+        new = self.store.record(run.job.id, len(run.history.facts), facts, offsets=offsets)
+        run.judge.record(new)
+
+    def _observed(self, run: Run, job: TrainingJob, reader: _Reader) -> Iterator[Fact]:
+        launch = run.launch(job)
+        for _ in range(POLLS_A_STEP):
+            seen = run.runner.poll(launch, reader.offset)
+            if seen is None:
+                yield from self._never_started(run, job, launch)
+                return
+            moved = seen.offset != reader.offset
+            yield from reader.read(seen, self.clock())
+            if seen.exit is not None:
+                run.readers.pop(job.number, None)
+                run.launches.pop(job.number, None)
+                return
+            if not moved:
+                return
+        run.more = True
+
+    def _never_started(self, run: Run, job: TrainingJob, launch: Launch) -> Iterator[Fact]:
+        """A row without a training job: the engine was killed between recording the intent and carrying it out."""
+        if job.status == "Stopping":
+            yield Ended(at=self.clock(), number=job.number, status="Stopped")
+        else:
+            run.runner.start(launch)
+
+    def _decide(self, run: Run) -> Decision:
+        """The policy's decision; a plug-in that breaks fails this tuning job, not the engine."""
+        try:
+            return run.judge.policy.decide(run.history, run.judge.verdict)
+        except Exception as error:
+            log.exception("can't decide tuning_job=%s", run.spec.name)
+            sentence = f"alfine could not decide what to do next: {type(error).__name__}: {error}"
+            broken = Verdict(outlook=Outlook.STOP, criterion="InternalFailure", sentence=sentence, status="Failed")
+            return run.judge.policy.decide(run.history, broken)
+
+    # -- record, then act ----------------------------------------------------------------------------------------
+
+    def _act(self, run: Run, stops: Iterable[Stop], launches: Iterable[Suggestion]) -> None:
+        now, history, judge = self.clock(), run.history, run.judge
+        facts: list[Fact] = [StopAsked(at=now, number=stop.number, reason=stop.reason) for stop in stops]
+        facts += [self._launched(run, number, each) for number, each in enumerate(launches, history.launches + 1)]
+        state = (len(history.facts), judge.verdict.outlook)
+        if not facts and run.written == state:
+            return
+        verdicts = (judge.verdict, judge.verdicts)
+        new = self.store.record(
+            run.job.id, len(history.facts), facts, texts=run.spec.space.to_text, verdicts=verdicts
+        )
+        run.written = state
+        judge.record(new)
+        for fact in facts:
+            if isinstance(fact, StopAsked):
+                run.runner.stop(run.launch(history.job(fact.number)))
+            elif isinstance(fact, Launched):
+                run.runner.start(run.launch(history.job(fact.number)))
+                log.debug("launched training_job=%s", fact.name)
+
+    def _launched(self, run: Run, number: int, suggestion: Suggestion) -> Launched:
+        return Launched(
+            at=self.clock(),
+            number=number,
+            name=training_job_name(run.spec.name, number, run.job.created_at),
+            hyperparameters=suggestion.hyperparameters,
+            definition=suggestion.definition,
+        )
+
+    def _finish(self, run: Run) -> None:
+        verdict, now = run.judge.verdict, self.clock()
+        known = len(run.history.facts)
+        self.store.record(run.job.id, known, [], verdicts=(verdict, run.judge.verdicts))
+        status = "Stopped" if run.history.stop_requested_at else verdict.status
+        reason = verdict.sentence if status == "Failed" else None
+        self.store.finish(run.spec.name, status, now, reason)
+        run.job = self.store.get(run.spec.name)
+        log.info("ended tuning_job=%s status=%s criterion=%s", run.spec.name, status, verdict.criterion)
+
+    # -- the loop's own needs ------------------------------------------------------------------------------------
+
+    def _patience(self, run: Run) -> float:
+        """Seconds until there is something to do without news: the next deadline, or the next look at the logs."""
+        deadlines = [v.ask_again_at for v in run.judge.verdicts if v.ask_again_at is not None]
+        until = min((at - self.clock()).total_seconds() for at in deadlines) if deadlines else POLL_SECONDS
+        return max(0.0, min(POLL_SECONDS, until))
+
+    def _claim(self, name: str) -> None:
+        now = self.clock()
+        if not self.store.claim(name, self.owner, now, now + LEASE, _alive):
+            raise InUse(f"tuning job {name} is being run by another alfine ({self.store.get(name).owner}). Wait, or stop it.")
+
+
+class _Reader:
+    """Turns what a runner saw of one training job into facts."""
+
+    def __init__(self, spec: TuningJobSpec, job: TrainingJob, offset: int) -> None:
+        self.spec, self.job, self.offset = spec, job, offset
+        self._metrics = MetricReader([(m.name, m.regex) for m in spec.definition.metric_definitions])
+        self._emitted: dict[str, int] = {}
+        for report in job.reports:
+            self._emitted[report.metric] = int(report.step)
+        self._last: dict[str, Reported] = {}
+        self._recorded = dict(self._emitted)
+        self._first_lines: list[str] = []
+        self._last_lines: deque[str] = deque(maxlen=LINES_KEPT)
+
+    def read(self, seen: Observation, now: datetime) -> Iterator[Fact]:
+        if seen.started_at is not None and self.job.started_at is None:
+            yield Started(at=seen.started_at, number=self.job.number)
+        for at, name, value in self._values(seen, now):
+            count = self._emitted[name] = self._emitted.get(name, 0) + 1
+            fact = Reported(at=at, number=self.job.number, metric=name, step=count, value=value)
+            self._last[name] = fact
+            if count <= MAX_EMISSIONS:
+                self._recorded[name] = count
+                yield fact
+        self.offset = seen.offset
+        if seen.exit is not None:
+            yield from (fact for name, fact in self._last.items() if self._emitted[name] > self._recorded.get(name, 0))
+            yield self._ended(seen, seen.exit, now)
+
+    def _values(self, seen: Observation, now: datetime) -> Iterator[tuple[datetime, str, float]]:
+        for line in seen.lines:
+            (self._first_lines if len(self._first_lines) < LINES_KEPT else self._last_lines).append(line)
+            for name, value in self._metrics.read(line):
+                yield now, name, value
+        for point in seen.points:
+            yield point.at, point.name, point.value
+
+    def _ended(self, seen: Observation, end: Exit, now: datetime) -> Ended:
+        last = self._last.get(self.spec.metric)
+        earlier = self.job.curve(self.spec.metric)
+        objective = last.value if last else earlier[-1] if earlier else None
+        status = _status(self.job, end)
+        reason = end.reason()
+        if objective is None and status == "Completed":
+            reason = self._no_metric()
+        at = max(seen.ended_at or now, self.job.started_at or seen.started_at or self.job.created_at)
+        objective = None if status == "Failed" else objective
+        return Ended(at=at, number=self.job.number, status=status, objective=objective, failure_reason=reason)
+
+    def _no_metric(self) -> str:
+        """Why a training job that succeeded has no objective, with the lines that may have been meant."""
+        metric = self.spec.metric
+        regex = next(m.regex for m in self.spec.definition.metric_definitions if m.name == metric)
+        said = [f"No value of the objective metric {metric!r}: its regex {regex!r} matched nothing in the log.", *self._metrics.remarks(metric)]
+        near = nearest_lines((metric, regex), [*self._first_lines, *self._last_lines])
+        said.append("Nearest lines: " + " | ".join(near) if near else "No line of the log looks like it.")
+        return " ".join(said)[:FAILURE_LIMIT]
+
+
+def _status(job: TrainingJob, end: Exit) -> str:
+    if end.succeeded:
+        return "Completed"
+    if end.cause in ("stopped", "max_runtime") or job.status == "Stopping":
+        return "Stopped"
+    return "Failed"
+
+
+def _started(pid: int) -> str:
+    """When a process began, as the kernel counts it: two processes of one pid differ in it. Empty where it can't be told."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def _alive(owner: str) -> bool:
+    """Whether an owner's process exists; one on another host is taken to, until its lease runs out."""
+    host, pid, started, _ = owner.rsplit(":", 3)
+    if host != socket.gethostname():
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return _started(int(pid)) == started

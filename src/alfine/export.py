@@ -1,0 +1,76 @@
+"""A history as a table: rows for a DataFrame, CSV, JSON or Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from alfine.core.errors import MissingExtra
+from alfine.core.history import History
+
+FORMATS = ("csv", "json", "parquet")
+
+
+def rows(history: History) -> list[dict[str, Any]]:
+    """One row a training job, in order of launch; a hyperparameter's column is its name, and instants are UTC."""
+    best: dict[int, float] = {job.number: value for job, value in history.best_curve()}
+    return [
+        {
+            "number": job.number,
+            "name": job.name,
+            "status": job.status,
+            "objective": job.objective,
+            "best_so_far": best.get(job.number),
+            **job.hyperparameters,
+            "created_at": job.created_at,
+            "started_at": job.started_at,
+            "ended_at": job.ended_at,
+            "seconds": job.seconds,
+            "failure_reason": job.failure_reason,
+            "stop_reason": job.stop_reason,
+        }
+        for job in history.jobs
+    ]
+
+
+def dataframe(history: History) -> Any:
+    """The rows as a pandas DataFrame. Raise MissingExtra without pandas."""
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise MissingExtra("A DataFrame needs pandas: pip install 'alfine[dataframe]'") from error
+    return pd.DataFrame(rows(history))
+
+
+def export(history: History, kind: str) -> bytes:
+    """The rows in one of FORMATS. Raise MissingExtra for Parquet without pyarrow."""
+    table = rows(history)
+    if kind == "json":
+        return (json.dumps(table, default=str, indent=2) + "\n").encode()
+    if kind == "parquet":
+        return _parquet(table)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(table[0]) if table else ["number"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+    return text.getvalue().encode()
+
+
+def _parquet(table: list[dict[str, Any]]) -> bytes:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise MissingExtra("Parquet needs pyarrow: pip install 'alfine[parquet]'") from error
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(table), sink)
+    return sink.getvalue()
+
+
+def format_of(path: Path) -> str | None:
+    """The format that a file's name asks for."""
+    suffix = path.suffix.removeprefix(".").lower()
+    return suffix if suffix in FORMATS else None

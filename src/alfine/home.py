@@ -1,0 +1,56 @@
+"""A home: the folder where an embedded alfine keeps everything, and the parts put together on it.
+
+    home/alfine.db                                  the store
+    home/tuning-jobs/<tuning job>/<training job>/   each training job's /opt/ml, log and records
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from alfine.engine import Engine, Wake, utc_now
+from alfine.runners import Runner
+from alfine.runners.inline import InlineRunner
+from alfine.runners.process import ProcessRunner
+from alfine.service import Service
+from alfine.store import Store
+
+
+def home_folder(given: str | Path | None = None) -> Path:
+    """The folder given, else ALFINE_HOME, else ~/.alfine."""
+    return Path(given or os.environ.get("ALFINE_HOME") or Path.home() / ".alfine").expanduser().absolute()
+
+
+class Home:
+    """Store, service and, when asked for, an engine on one folder. Close it, or use it in a `with`."""
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        self.folder = home_folder(folder)
+        self.jobs_folder = self.folder / "tuning-jobs"
+        self.store = Store.at(self.folder)
+        self.service = Service(self.store, self.jobs_folder, utc_now)
+        self._engine: Engine | None = None
+
+    def engine(self, functions: Mapping[str, Callable[..., Any]] | None = None) -> Engine:
+        """The engine of this process; training jobs that an earlier process started are found again."""
+        if self._engine is None:
+            wake = Wake()
+            runners: dict[str, Runner] = {"inline": InlineRunner(wake.set), "process": ProcessRunner(wake.set)}
+            self._engine = Engine(self.store, runners, wake, self.jobs_folder)
+        self._engine.functions = {**self._engine.functions, **(functions or {})}
+        return self._engine
+
+    def close(self) -> None:
+        if self._engine is not None:
+            for runner in self._engine.runners.values():
+                runner.close()
+        self.store.close()
+
+    def __enter__(self) -> Home:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()

@@ -1,0 +1,177 @@
+"""Writes CreateHyperParameterTuningJob requests for people who have no SageMaker job: a script, a metric, a space.
+
+The words here are those of `alfine.tune` and of a job file (`alfine tune JOB.yaml`), one and the same list.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from alfine.core.decide import CompletionCriterion
+from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.space import Categorical, Continuous, Integer, Range
+from alfine.core.spec import put_setting
+from alfine.programs import FUNCTION
+
+NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
+LOCAL_ROLE = "arn:aws:iam::000000000000:role/alfine"  # a request needs one; nothing here asks who may do what
+
+
+def job_request(
+    *,
+    name: str,
+    space: Mapping[str, Range],
+    metric: str = "objective",
+    goal: str = "Minimize",
+    strategy: str = "Bayesian",
+    criteria: Sequence[CompletionCriterion] = (),
+    max_training_jobs: int | None = None,
+    max_parallel: int = 1,
+    max_runtime_seconds: float | None = None,
+    max_training_job_seconds: int | None = None,
+    early_stopping: str = "Off",
+    min_resource: int | None = None,
+    max_resource: int | None = None,
+    seed: int | None = None,
+    script: str | Path | None = None,
+    command: Sequence[str] | None = None,
+    function: str | None = None,
+    source_dir: str | Path | None = None,
+    python: str | None = None,
+    regex: str | None = None,
+    metrics: Mapping[str, str] | None = None,
+    static: Mapping[str, Any] | None = None,
+    channels: Mapping[str, str | Path] | None = None,
+    environment: Mapping[str, str] | None = None,
+    price_per_hour: float | None = None,
+    warm: bool = True,
+    grace_seconds: float | None = None,
+    threads: int | None = None,
+    instances: int = 1,
+) -> dict[str, Any]:
+    """The request, in full. Raise InvalidSpec for what can't be written as one; what it means is checked by its reader.
+
+    script: a Python file; its folder is its source_dir unless that is given. command: argv of a program in any language.
+    regex: finds the metric in the log, its first group the number; default: «<metric>=<number>» or «<metric>: <number>».
+    metrics: further metrics to record, name -> regex. static: hyperparameters that aren't tuned.
+    channels: input data, name -> file or folder. price_per_hour: of one instance, in any currency.
+    warm: False starts every training job from a cold interpreter. threads: cores per training job.
+    """
+    definition = {
+        "StaticHyperParameters": {
+            **{key: value if isinstance(value, str) else json.dumps(value) for key, value in (static or {}).items()},
+            **_program(script, command, function, source_dir, python),
+        },
+        "AlgorithmSpecification": {
+            "TrainingImage": "alfine/local",
+            "TrainingInputMode": "File",
+            "MetricDefinitions": _metrics(metric, regex, metrics or {}),
+        },
+        "RoleArn": LOCAL_ROLE,
+        "InputDataConfig": [_channel(key, path) for key, path in (channels or {}).items()],
+        "OutputDataConfig": {"S3OutputPath": "file:///"},
+        "ResourceConfig": {"InstanceType": "local", "InstanceCount": instances, "VolumeSizeInGB": 1},
+        "StoppingCondition": _given(MaxRuntimeInSeconds=max_training_job_seconds),
+        "Environment": dict(environment or {}),
+    }
+    request: dict[str, Any] = {
+        "HyperParameterTuningJobName": name,
+        "HyperParameterTuningJobConfig": {
+            "Strategy": strategy,
+            "HyperParameterTuningJobObjective": {"Type": goal, "MetricName": metric},
+            "ResourceLimits": {
+                "MaxParallelTrainingJobs": max_parallel,
+                **_given(MaxNumberOfTrainingJobs=max_training_jobs, MaxRuntimeInSeconds=max_runtime_seconds),
+            },
+            "ParameterRanges": parameter_ranges(space),
+            "TrainingJobEarlyStoppingType": early_stopping,
+            **_given(RandomSeed=seed, StrategyConfig=_hyperband(min_resource, max_resource)),
+        },
+        "TrainingJobDefinition": {key: value for key, value in definition.items() if value not in ([], {})},
+    }
+    for criterion in criteria:
+        _write(criterion, request)
+    settings = {"price-per-hour": price_per_hour, "grace-seconds": grace_seconds, "threads": threads}
+    for setting, value in {**settings, "warm": None if warm else "off"}.items():
+        put_setting(request, setting, None if value is None else str(value))
+    return request
+
+
+def parameter_ranges(space: Mapping[str, Range]) -> dict[str, Any]:
+    """AMT's ParameterRanges of a space, numbers as text."""
+    lists: dict[str, list[dict[str, Any]]] = {
+        "IntegerParameterRanges": [],
+        "ContinuousParameterRanges": [],
+        "CategoricalParameterRanges": [],
+    }
+    for name, each in space.items():
+        match each:
+            case Integer() | Continuous():
+                kind = "Integer" if isinstance(each, Integer) else "Continuous"
+                bounds = {"MinValue": str(each.low), "MaxValue": str(each.high)}
+                lists[f"{kind}ParameterRanges"].append({"Name": name, **bounds, "ScalingType": each.scaling})
+            case Categorical():
+                texts = [each.to_text(value) for value in each.values]
+                lists["CategoricalParameterRanges"].append({"Name": name, "Values": texts})
+            case _:
+                message = f"{each!r} isn't a range. Use alfine.Continuous, alfine.Integer or alfine.Categorical."
+                raise InvalidSpec([Fault(f"space.{name}", message)])
+    return lists
+
+
+def default_regex(metric: str) -> str:
+    """Finds «metric=1.5», «metric: 1.5», «metric 1.5», where the name stands as a word of its own."""
+    return rf"(?<![\w.:/-]){re.escape(metric)}\s*[=:]?\s*{NUMBER}"
+
+
+def _metrics(metric: str, regex: str | None, others: Mapping[str, str]) -> list[dict[str, str]]:
+    found = {metric: regex or others.get(metric) or default_regex(metric), **{k: v for k, v in others.items() if k != metric}}
+    return [{"Name": name, "Regex": text} for name, text in found.items()]
+
+
+def _program(
+    script: str | Path | None,
+    command: Sequence[str] | None,
+    function: str | None,
+    source_dir: str | Path | None,
+    python: str | None,
+) -> dict[str, str]:
+    if script is not None and command is not None:
+        raise InvalidSpec([Fault("script", "give either script or command, one of the two.")])
+    if function is not None:
+        return {FUNCTION: function}
+    if command is not None:
+        return {"alfine_command": json.dumps([str(word) for word in command])}
+    if script is None:
+        return {}
+    path = Path(script).expanduser()
+    folder = Path(source_dir).expanduser() if source_dir is not None else path.parent
+    program = str(path) if source_dir is not None else path.name
+    found = {"sagemaker_program": program, "sagemaker_submit_directory": folder.absolute().as_uri()}
+    return {**found, **({"alfine_python": python} if python else {})}
+
+
+def _channel(name: str, path: str | Path) -> dict[str, Any]:
+    text = str(path)
+    uri = text if "://" in text else Path(text).expanduser().absolute().as_uri()
+    return {"ChannelName": name, "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri}}}
+
+
+def _hyperband(least: int | None, most: int | None) -> dict[str, Any] | None:
+    bounds = _given(MinResource=least, MaxResource=most)
+    return {"HyperbandStrategyConfig": bounds} if bounds else None
+
+
+def _write(criterion: CompletionCriterion, request: dict[str, Any]) -> None:
+    if not hasattr(criterion, "to_request"):
+        name = type(criterion).__name__
+        raise InvalidSpec([Fault("criteria", f"{name} can't be written into a tuning job's request: it has no to_request.")])
+    criterion.to_request(request)
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}

@@ -1,0 +1,184 @@
+"""What a training job of a spec runs here: from the definition's image and static hyperparameters to a runner's Launch.
+
+The request has no field for a local program, so it stands among the static hyperparameters, as SageMaker's script mode
+has it; the training job never sees these names:
+
+    sagemaker_program            the script, relative to the directory below
+    sagemaker_submit_directory   the folder that it lies in (file:///… or a path)
+    alfine_command               instead of a script: argv as a JSON list, for programs in any language
+    alfine_python                the interpreter for a Python script; default: the one that runs alfine
+    alfine_function              «module:name» of a Python function that alfine.tune was given
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.history import TrainingJob
+from alfine.core.spec import OBJECTIVE_HYPERPARAMETER, TuningJobSpec
+from alfine.runners import Channel, Launch
+
+FUNCTION = "alfine_function"
+GRACE_SECONDS = 120.0  # SageMaker's: SIGTERM, then SIGKILL
+MAX_LOG_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """How the training jobs of one tuning job are started."""
+
+    spec: TuningJobSpec
+    folder: Path  # each training job gets one of its own below it
+    command: tuple[str, ...] | None
+    script: Path | None
+    source_dir: Path | None
+    python: str
+    channels: tuple[Channel, ...]
+    threads: int
+    function: Callable[..., Any] | None = None
+
+    @property
+    def runner(self) -> str:
+        """The name of the runner that it needs."""
+        return "inline" if self.function else "process"
+
+    def launch(self, job: TrainingJob) -> Launch:
+        """The same training job always gives the same Launch: a restart finds again what it started."""
+        spec, settings = self.spec, self.spec.settings
+        texts = {**spec.definition.static_hyperparameters, **spec.space.to_text(job.hyperparameters)}
+        return Launch(
+            name=job.name,
+            folder=self.folder / job.name,
+            command=self.command,
+            script=self.script,
+            source_dir=self.source_dir,
+            python=self.python,
+            hyperparameters={**texts, OBJECTIVE_HYPERPARAMETER: spec.metric},
+            channels=self.channels,
+            environment=spec.definition.environment,
+            max_runtime_seconds=spec.definition.max_runtime_seconds,
+            grace_seconds=float(settings.get("grace-seconds", GRACE_SECONDS)),
+            threads=self.threads,
+            instance_type=spec.definition.instance_type,
+            warm=settings.get("warm", "on") != "off",
+            max_log_bytes=int(settings.get("max-log-bytes", MAX_LOG_BYTES)),
+            metric=spec.metric,
+            function=self.function,
+        )
+
+
+def program_for(spec: TuningJobSpec, folder: Path, function: Callable[..., Any] | None = None) -> Program:
+    """Raise InvalidSpec when the job can't run on this machine: no program, no such file, an unknown kind of URI."""
+    faults: list[Fault] = []
+    static = {name: _unquoted(text) for name, text in spec.definition.static_hyperparameters.items()}
+    command, script, source = _program(static, spec, function, faults)
+    channels = tuple(_channels(spec, faults))
+    threads = spec.settings.get("threads")
+    if faults:
+        raise InvalidSpec(faults)
+    return Program(
+        spec=spec,
+        folder=folder,
+        command=command,
+        script=script,
+        source_dir=source,
+        python=static.get("alfine_python", sys.executable),
+        channels=channels,
+        # Training jobs that run side by side share the cores instead of fighting for them.
+        threads=int(threads) if threads else max(1, (os.cpu_count() or 1) // spec.max_parallel),
+        function=function,
+    )
+
+
+_Found = tuple[tuple[str, ...] | None, Path | None, Path | None]
+
+
+def _program(
+    static: Mapping[str, str], spec: TuningJobSpec, function: Callable[..., Any] | None, faults: list[Fault]
+) -> _Found:
+    where = "TrainingJobDefinition.StaticHyperParameters"
+    if FUNCTION in static:
+        if function is None:
+            faults.append(
+                Fault(
+                    f"{where}.{FUNCTION}",
+                    f"this job runs the Python function {static[FUNCTION]}. Go on with it by calling alfine.tune with the same "
+                    f"function, name={spec.name!r} and the same home.",
+                )
+            )
+        return None, None, None
+    if "alfine_command" in static:
+        return _command(static["alfine_command"], f"{where}.alfine_command", faults), None, None
+    if "sagemaker_program" in static:
+        return None, *_script(static, where, faults)
+    faults.append(
+        Fault(
+            "TrainingJobDefinition.AlgorithmSpecification.TrainingImage",
+            f"no runner for image {spec.definition.image!r}. What runs here is a script (sagemaker_program and "
+            "sagemaker_submit_directory in StaticHyperParameters) or a command (alfine_command).",
+        )
+    )
+    return None, None, None
+
+
+def _command(text: str, where: str, faults: list[Fault]) -> tuple[str, ...] | None:
+    try:
+        words = json.loads(text)
+    except ValueError:
+        words = None
+    if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
+        faults.append(Fault(where, f'{text!r} must be a JSON list of texts, as ["julia", "train.jl"].'))
+        return None
+    return tuple(words)
+
+
+def _script(static: Mapping[str, str], where: str, faults: list[Fault]) -> tuple[Path | None, Path | None]:
+    folder = _local(static.get("sagemaker_submit_directory", "."))
+    if folder is None:
+        uri = static["sagemaker_submit_directory"]
+        faults.append(Fault(f"{where}.sagemaker_submit_directory", f"{uri!r} isn't a local folder. Use file:///…"))
+        return None, None
+    script = folder / static["sagemaker_program"]
+    if not script.is_file():
+        faults.append(Fault(f"{where}.sagemaker_program", f"there is no file {script}."))
+    return script, folder
+
+
+def _channels(spec: TuningJobSpec, faults: list[Fault]) -> list[Channel]:
+    found = []
+    for channel in spec.definition.channels:
+        path = _local(channel.uri)
+        where = f"TrainingJobDefinition.InputDataConfig ({channel.name})"
+        if path is None:
+            faults.append(Fault(where, f"{channel.uri!r} can't be read here. Use file:///… or a local path."))
+        elif not path.exists():
+            faults.append(Fault(where, f"there is nothing at {path}."))
+        else:
+            mode, kind = channel.input_mode, channel.content_type
+            found.append(Channel(name=channel.name, path=path, content_type=kind, input_mode=mode))
+    return found
+
+
+def _local(uri: str) -> Path | None:
+    """The path behind a file URI or a plain path; None for any other kind of URI."""
+    parsed = urlparse(uri)
+    if parsed.scheme == "file":
+        return Path(unquote(parsed.path)).absolute()
+    return Path(uri).expanduser().absolute() if "://" not in uri else None
+
+
+def _unquoted(text: str) -> str:
+    """SageMaker's framework estimators send JSON texts («"train.py"» with the quotes); others send them plain."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, str) else text

@@ -1,0 +1,240 @@
+"""Training jobs that are Python functions in threads of this process: tutorials, `tune()`, and the engine's own tests.
+
+They end with the process: after a restart `poll` answers None and the engine starts them again from their beginning. A
+function is asked to stop by what `report` returns, for a thread can't be killed: one that never reports runs to its end.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime
+from queue import SimpleQueue
+
+from alfine.runners import Cause, Exit, Launch, Observation, Point
+
+__all__ = ["InlineRunner", "Report"]
+
+Report = Callable[[int | None, float], bool]
+"""`report(step, value)`: True once the training job has been asked to stop. Reporting again after that ends it."""
+
+TAIL_CHARACTERS = 2000
+ENDED_KEPT = 4096
+"""Training jobs remembered after their end was told, in case that the engine couldn't write it down and asks again."""
+
+
+class _Stopped(BaseException):
+    """Ends a function that reports on after it was asked to stop; not an Exception, so that no `except` swallows it."""
+
+
+class InlineRunner:
+    """Runs `launch.function(hyperparameters, report)`; a number that it returns is the objective's last value.
+
+    wake: called from the function's thread at each report and at its end.
+    """
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._mutex = threading.Lock()
+        self._jobs: dict[str, _Job] = {}
+        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._asked_early: set[str] = set()
+        self._threads = _Threads()
+
+    def start(self, launch: Launch) -> None:
+        """See `Runner.start`."""
+        key = str(launch.folder)
+        with self._mutex:
+            if key in self._jobs:
+                return
+            job = self._jobs[key] = _Job(launch, self._wake)
+            asked = key in self._asked_early
+            self._asked_early.discard(key)
+        if asked or launch.function is None:
+            detail = "" if asked else "There is nothing to run: the inline runner needs a function."
+            job.end(Exit(cause="stopped" if asked else "not_started", detail=detail))
+        else:
+            self._threads.run(job.run)
+
+    def poll(self, launch: Launch, offset: int) -> Observation | None:
+        """See `Runner.poll`; here the offset counts points."""
+        key = str(launch.folder)
+        with self._mutex:
+            job = self._jobs.get(key)
+        if job is None:
+            return None
+        observation = job.observe(offset)
+        if observation.exit is not None:
+            self._remember_ended(key)
+        return observation
+
+    def stop(self, launch: Launch) -> None:
+        """See `Runner.stop`; there is nothing to insist with."""
+        with self._mutex:
+            job = self._jobs.get(str(launch.folder))
+            if job is None:
+                self._asked_early.add(str(launch.folder))
+        if job is not None:
+            job.ask("stopped")
+
+    def close(self) -> None:
+        """Ask every training job to stop; threads end when their functions do."""
+        with self._mutex:
+            jobs = list(self._jobs.values())
+        for job in jobs:
+            job.ask("stopped")
+        self._threads.close()
+
+    def _remember_ended(self, key: str) -> None:
+        with self._mutex:
+            self._ended[key] = None
+            while len(self._ended) > ENDED_KEPT:
+                self._jobs.pop(self._ended.popitem(last=False)[0], None)
+
+
+class _Threads:
+    """Threads that are used again: a start costs a hand-over, not a thread. Daemons: a stuck function holds no exit up."""
+
+    def __init__(self) -> None:
+        self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._mutex = threading.Lock()
+        self._idle = 0
+        self._closed = False
+
+    def run(self, task: Callable[[], None]) -> None:
+        with self._mutex:
+            spawn = self._idle == 0
+            self._idle -= not spawn
+        self._tasks.put(task)
+        if spawn:
+            threading.Thread(target=self._work, name="alfine-inline", daemon=True).start()
+
+    def close(self) -> None:
+        """Idle threads end now, busy ones after their task."""
+        with self._mutex:
+            self._closed = True
+            for _ in range(self._idle):
+                self._tasks.put(None)
+
+    def _work(self) -> None:
+        while task := self._tasks.get():
+            task()
+            del task  # or the thread keeps the last function's world alive
+            with self._mutex:
+                if self._closed:
+                    return
+                self._idle += 1
+
+
+class _Job:
+    """One function's run, shared by its thread and the polls."""
+
+    def __init__(self, launch: Launch, wake: Callable[[], None]) -> None:
+        self._launch = launch
+        self._wake = wake
+        self._mutex = threading.Lock()
+        self._points: list[Point] = []
+        self._asked: Cause | None = None
+        self._told = False
+        self._dropped = 0
+        self._deadline = math.inf
+        self._started_at: datetime | None = None
+        self._ended_at: datetime | None = None
+        self._exit: Exit | None = None
+
+    def run(self) -> None:
+        self._started_at = datetime.now(UTC)
+        if self._launch.max_runtime_seconds is not None:
+            self._deadline = time.monotonic() + self._launch.max_runtime_seconds
+        self.end(self._call())
+
+    def _call(self) -> Exit:
+        assert self._launch.function is not None
+        try:
+            value = self._launch.function(dict(self._launch.hyperparameters), self._report)
+            if value is not None:
+                self._add(None, value)
+        except _Stopped:
+            pass
+        except SystemExit as leaving:
+            return _left(leaving, self._asked)
+        except KeyboardInterrupt as error:
+            return Exit(cause="exited", signal=signal.SIGINT, tail=_traceback(error))
+        except BaseException as error:  # noqa: BLE001 - the function is the user's, and the thread goes on
+            return Exit(cause=self._cause(), code=1, tail=_traceback(error))
+        return Exit(cause=self._cause(), code=0, detail=self._detail())
+
+    def _cause(self) -> Cause:
+        return self._asked or "exited"
+
+    def _detail(self) -> str:
+        if self._asked == "max_runtime":
+            limit = self._launch.max_runtime_seconds
+            return f"MaxRuntimeExceeded: it ran longer than its MaxRuntimeInSeconds ({limit:g} s)."
+        return f"It reported {self._dropped} values that are not finite." if self._dropped else ""
+
+    def _report(self, step: int | None, value: float) -> bool:
+        """Record a value; see `Report`. A value that isn't finite is no point."""
+        if self._told:
+            raise _Stopped
+        self._add(step, value)
+        if time.monotonic() >= self._deadline:
+            self.ask("max_runtime")
+        self._told = self._asked is not None
+        self._wake()
+        return self._told
+
+    def _add(self, step: int | None, value: object) -> None:
+        try:
+            number = float(value)  # type: ignore[arg-type]  # numpy scalars, 0-d arrays, tensors
+        except (TypeError, ValueError):
+            message = f"the objective must be a number, not {value!r:.100} ({type(value).__name__})"
+            raise TypeError(message) from None
+        if not math.isfinite(number):
+            self._dropped += 1
+            return
+        point = Point(name=self._launch.metric, at=datetime.now(UTC), step=step, value=number)
+        with self._mutex:
+            self._points.append(point)
+
+    def ask(self, cause: Cause) -> None:
+        """Ask the function to end; the first cause stays."""
+        with self._mutex:
+            if self._exit is None and self._asked is None:
+                self._asked = cause
+
+    def end(self, how: Exit) -> None:
+        with self._mutex:
+            self._ended_at = datetime.now(UTC)
+            self._exit = how
+        self._wake()
+
+    def observe(self, offset: int) -> Observation:
+        with self._mutex:
+            return Observation(
+                started_at=self._started_at,
+                ended_at=self._ended_at,
+                points=tuple(self._points[offset:]),
+                offset=max(offset, len(self._points)),
+                exit=self._exit,
+            )
+
+
+def _left(leaving: SystemExit, asked: Cause | None) -> Exit:
+    """`sys.exit(...)` in a function ends the training job as it would end a script."""
+    code = leaving.code
+    if code is None or isinstance(code, int):
+        return Exit(cause=asked or "exited", code=(code or 0) & 0xFF)
+    return Exit(cause=asked or "exited", code=1, tail=str(code)[-TAIL_CHARACTERS:])
+
+
+def _traceback(error: BaseException) -> str:
+    """The traceback as Python prints it, without our frames."""
+    told = traceback.TracebackException.from_exception(error)
+    told.stack[:] = [frame for frame in told.stack if frame.filename != __file__]
+    return "".join(told.format()).strip()[-TAIL_CHARACTERS:]

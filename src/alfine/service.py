@@ -1,0 +1,211 @@
+"""The one door to tuning jobs: create, describe, list, stop, delete, replay. Every face of alfine comes in through here.
+
+What it answers is read from the store, nothing else: no field is invented. Answers are plain data under AMT's names.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from alfine.core import cost
+from alfine.core.decide import CompletionCriterion
+from alfine.core.errors import AlreadyEnded, NotFound, NotTerminal
+from alfine.core.history import History, TrainingJob, is_terminal
+from alfine.core.replay import Replayed
+from alfine.core.replay import replay as replay_history
+from alfine.core.spec import TuningJobSpec, put_setting
+from alfine.criteria import table
+from alfine.criteria.plateau import not_improving
+from alfine.policy import policy_for
+from alfine.programs import program_for
+from alfine.store import Store, TuningJob
+
+Plain = dict[str, Any]
+
+
+class Service:
+    """The operations on the tuning jobs of one home. Only `create` and `request_stop` and `delete` change anything."""
+
+    def __init__(self, store: Store, folder: Path, clock: Callable[[], datetime]) -> None:
+        self.store = store
+        self.folder = folder
+        self.clock = clock
+
+    def create(self, request: Mapping[str, Any], function: Callable[..., Any] | None = None) -> TuningJob:
+        """Check a CreateHyperParameterTuningJob request in full, and record it.
+
+        Raise InvalidSpec with every fault, when it can't be understood, decided or run here; InUse when the name is taken.
+        Nothing is stored unless all is well.
+        """
+        spec = TuningJobSpec.from_request(request)
+        policy_for(spec)
+        program_for(spec, self.folder / spec.name, function)
+        return self.store.create(spec, self.clock())
+
+    def get(self, name: str) -> TuningJob:
+        return self.store.get(name)
+
+    def history(self, name: str) -> History:
+        """Everything recorded about a tuning job; a running one is looked at as of now."""
+        job, history = self.store.get(name), self.store.history(name)
+        history.now = max(history.now, job.ended_at or self.clock())
+        return history
+
+    def describe(self, name: str) -> Plain:
+        """DescribeHyperParameterTuningJob, and under «Alfine» what AMT has no field for."""
+        job, history = self.store.get(name), self.history(name)
+        described: Plain = {
+            "HyperParameterTuningJobName": job.name,
+            "HyperParameterTuningJobStatus": job.status,
+            "HyperParameterTuningJobConfig": job.request["HyperParameterTuningJobConfig"],
+            "TrainingJobDefinition": job.request["TrainingJobDefinition"],
+            "CreationTime": job.created_at.isoformat(),
+            "LastModifiedTime": job.modified_at.isoformat(),
+            **_optional(HyperParameterTuningEndTime=job.ended_at and job.ended_at.isoformat(), FailureReason=job.failure_reason),
+            **_counters(history.jobs),
+            "TuningJobCompletionDetails": {"NumberOfTrainingJobsObjectiveNotImproving": not_improving(history)},
+            "ConsumedResources": {"RuntimeInSeconds": int(((job.ended_at or self.clock()) - job.created_at).total_seconds())},
+        }
+        if history.incumbent is not None:
+            described["BestTrainingJob"] = summary(history, history.incumbent)
+        described["Alfine"] = {
+            "Verdict": job.verdict and job.verdict.as_dict(),
+            "Verdicts": [verdict.as_dict() for verdict in job.verdicts],
+            "Cost": costs(history, ended=job.ended),
+        }
+        return described
+
+    def list(self) -> Iterator[Plain]:
+        """One row a tuning job, the oldest first: ListHyperParameterTuningJobs, with the best objective and the reason."""
+        for job in self.store.list():
+            history = self.history(job.name)
+            best = history.incumbent
+            yield {
+                "HyperParameterTuningJobName": job.name,
+                "HyperParameterTuningJobStatus": job.status,
+                "Strategy": history.spec.strategy,
+                "CreationTime": job.created_at.isoformat(),
+                **_optional(HyperParameterTuningEndTime=job.ended_at and job.ended_at.isoformat()),
+                **_counters(history.jobs),
+                "BestObjective": best and best.objective,
+                "MetricName": history.spec.metric,
+                "Verdict": job.verdict and job.verdict.as_dict(),
+            }
+
+    def training_jobs(self, name: str) -> Sequence[Plain]:
+        """ListTrainingJobsForHyperParameterTuningJob: one row a training job, in order of launch."""
+        history = self.history(name)
+        return [summary(history, job) for job in history.jobs]
+
+    def training_job(self, name: str) -> tuple[History, TrainingJob]:
+        """A training job by its name, with the history of its tuning job."""
+        for job in self.store.list():
+            if name.startswith(f"{job.name}-"):
+                history = self.history(job.name)
+                for each in history.jobs:
+                    if each.name == name:
+                        return history, each
+        raise NotFound(f"There is no training job called {name}. `alfine training-jobs NAME` lists those of a tuning job.")
+
+    def request_stop(self, name: str) -> None:
+        """Ask a tuning job to stop; whoever runs it stops its training jobs. Raise AlreadyEnded when it has ended."""
+        job = self.store.get(name)
+        if job.ended:
+            raise AlreadyEnded(f"The tuning job {name} has already ended ({job.status}), so it can't be stopped.")
+        self.store.request_stop(name, self.clock())
+
+    def delete(self, name: str, *, files: bool = True) -> None:
+        """Forget an ended tuning job; `files`: with the logs and models of its training jobs."""
+        job = self.store.get(name)
+        if not is_terminal(job.status):
+            raise NotTerminal(f"The tuning job {name} is not in a terminal state ({job.status}). Stop it first.")
+        self.store.delete(name)
+        if files:
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+
+    def replay(self, name: str, criteria: Sequence[CompletionCriterion] = ()) -> Replayed:
+        """When the recorded job would have ended under other criteria (none given: under its own)."""
+        return replayed(self.history(name), criteria)
+
+
+def replayed(history: History, criteria: Sequence[CompletionCriterion] = ()) -> Replayed:
+    """Replay a history under other criteria, all else being as the job asked for; none given: its own."""
+    spec = history.spec
+    if criteria:
+        spec = with_criteria(spec, criteria)
+    return replay_history(history, policy_for(spec), under=history.under(spec))
+
+
+def with_criteria(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion]) -> TuningJobSpec:
+    """The same job asked for with these completion criteria and no others.
+
+    Its limit on the number of training jobs stays, unless a criterion names another: it's the budget that criteria save from.
+    """
+    request = deepcopy(dict(spec.request))
+    config = request["HyperParameterTuningJobConfig"]
+    config.pop("TuningJobCompletionCriteria", None)
+    config.get("ResourceLimits", {}).pop("MaxRuntimeInSeconds", None)
+    for name in table():
+        put_setting(request, name, None)
+    for criterion in criteria:
+        criterion.to_request(request)
+    # The caller's own ranges stay: in Python their categories may be of any type, in a request they are texts.
+    return dataclasses.replace(TuningJobSpec.from_request(request), space=spec.space)
+
+
+def summary(history: History, job: TrainingJob) -> Plain:
+    """HyperParameterTrainingJobSummary of one training job."""
+    row: Plain = {
+        "TrainingJobName": job.name,
+        "TuningJobName": history.spec.name,
+        "CreationTime": job.created_at.isoformat(),
+        **_optional(
+            TrainingStartTime=job.started_at and job.started_at.isoformat(),
+            TrainingEndTime=job.ended_at and job.ended_at.isoformat(),
+        ),
+        "TrainingJobStatus": job.status,
+        "TunedHyperParameters": history.spec.space.to_text(job.hyperparameters),
+        "ObjectiveStatus": job.objective_status,
+        **_optional(FailureReason=job.failure_reason, StopReason=job.stop_reason),
+    }
+    if job.objective is not None:
+        objective = {"Type": history.spec.goal, "MetricName": history.spec.metric, "Value": job.objective}
+        row["FinalHyperParameterTuningJobObjectiveMetric"] = objective
+    return row
+
+
+def costs(history: History, *, ended: bool) -> Plain:
+    """Compute seconds and money: the bound, what was spent, and, once the job has ended, what ending early saved."""
+    parts = {"Bound": cost.bound(history.spec), "Spent": cost.spent(history), "Saved": cost.saved(history) if ended else None}
+    return {
+        name: {"ComputeSeconds": part.compute_seconds, **_optional(Money=part.money)}
+        for name, part in parts.items()
+        if part is not None
+    }
+
+
+def _counters(jobs: Sequence[TrainingJob]) -> Plain:
+    running = sum(job.running for job in jobs)
+    by_status = {status: sum(job.status == status for job in jobs) for status in ("Completed", "Stopped", "Failed")}
+    objectives = [job.objective_status for job in jobs]
+    return {
+        "TrainingJobStatusCounters": {
+            "Completed": by_status["Completed"],
+            "InProgress": running,
+            "RetryableError": 0,
+            "NonRetryableError": by_status["Failed"],
+            "Stopped": by_status["Stopped"],
+        },
+        "ObjectiveStatusCounters": {status: objectives.count(status) for status in ("Succeeded", "Pending", "Failed")},
+    }
+
+
+def _optional(**fields: Any) -> Plain:
+    """Only the fields that there is something to say about."""
+    return {name: value for name, value in fields.items() if value is not None}

@@ -1,0 +1,464 @@
+"""What alfine remembers: tuning jobs, training jobs, metrics. SQLAlchemy Core on SQLite or PostgreSQL, by URL.
+
+Facts aren't kept as a log of their own: each is a column or a row of what it's about, with its number, so that nothing is
+said twice and `history` can put them back in order. Every method that writes is one transaction; when it returns, what it
+wrote survives the machine. Status changes outside the tables of core/history.py are refused here too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Dialect, Row
+
+from alfine.core.decide import Verdict
+from alfine.core.errors import IllegalTransition, InUse, NotFound
+from alfine.core.history import (
+    TRANSITIONS,
+    TUNING_TRANSITIONS,
+    Ended,
+    Fact,
+    History,
+    Launched,
+    Reported,
+    Started,
+    StopAsked,
+    StopRequested,
+    check_transition,
+    is_terminal,
+)
+from alfine.core.spec import TuningJobSpec
+
+REVISION = "0001"  # the newest migration; a store at another revision is upgraded when it's opened
+BUSY_SECONDS = 30  # how long a writer waits for another process's transaction
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Instant(sa.TypeDecorator[datetime]):
+    """An aware UTC datetime, kept as whole microseconds since 1970."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        return None if value is None else (value - EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+tables = sa.MetaData()
+
+tuning_jobs = sa.Table(
+    "tuning_jobs",
+    tables,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("request", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False, index=True),
+    sa.Column("created_at", Instant, nullable=False, index=True),
+    sa.Column("modified_at", Instant, nullable=False),
+    sa.Column("ended_at", Instant),
+    sa.Column("stop_requested_at", Instant),
+    sa.Column("stop_fact", sa.Integer),
+    sa.Column("facts", sa.Integer, nullable=False),  # how many have been recorded
+    sa.Column("judged", sa.Integer, nullable=False),  # how many of them the verdict rests on
+    sa.Column("verdict", sa.Text),
+    sa.Column("verdicts", sa.Text),
+    sa.Column("failure_reason", sa.Text),
+    sa.Column("owner", sa.Text),
+    sa.Column("owned_until", Instant),
+)
+
+training_jobs = sa.Table(
+    "training_jobs",
+    tables,
+    sa.Column("tuning_job", sa.Integer, sa.ForeignKey("tuning_jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("definition", sa.Text),
+    sa.Column("hyperparameters", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("created_fact", sa.Integer, nullable=False),
+    sa.Column("started_at", Instant),
+    sa.Column("started_fact", sa.Integer),
+    sa.Column("stop_asked_at", Instant),
+    sa.Column("stop_fact", sa.Integer),
+    sa.Column("stop_reason", sa.Text),
+    sa.Column("ended_at", Instant),
+    sa.Column("ended_fact", sa.Integer),
+    sa.Column("objective", sa.Float),
+    sa.Column("failure_reason", sa.Text),
+    sa.Column("log_offset", sa.BigInteger, nullable=False),  # up to here the log's metrics have been recorded
+)
+
+metrics = sa.Table(
+    "metrics",
+    tables,
+    sa.Column("tuning_job", sa.Integer, sa.ForeignKey("tuning_jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("fact", sa.Integer, primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("metric", sa.Text, nullable=False),
+    sa.Column("step", sa.Float, nullable=False),
+    sa.Column("value", sa.Float, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningJob:
+    """One row of tuning_jobs, as it was when it was read."""
+
+    id: int
+    name: str
+    request: Mapping[str, Any]
+    status: str
+    created_at: datetime
+    modified_at: datetime
+    ended_at: datetime | None
+    facts: int
+    judged: int
+    verdict: Verdict | None
+    verdicts: tuple[Verdict, ...]
+    failure_reason: str | None
+    owner: str | None
+    owned_until: datetime | None
+
+    @property
+    def ended(self) -> bool:
+        return is_terminal(self.status)
+
+    def spec(self) -> TuningJobSpec:
+        return TuningJobSpec.from_request(self.request)
+
+
+class Store:
+    """`Store(url)`: «sqlite:////path/to/alfine.db» or «postgresql+psycopg://…»; `Store.at(folder)` for the embedded one."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._engine = sa.create_engine(url)
+        if self._engine.dialect.name == "sqlite":
+            sa.event.listen(self._engine, "connect", _prepare_sqlite)
+            sa.event.listen(self._engine, "begin", _begin_sqlite)
+        self._upgrade()
+
+    @classmethod
+    def at(cls, home: Path) -> Store:
+        """The embedded store in a folder, which is made if it isn't there."""
+        home.mkdir(parents=True, exist_ok=True)
+        return cls(f"sqlite:///{home / 'alfine.db'}")
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    # -- tuning jobs ---------------------------------------------------------------------------------------------
+
+    def create(self, spec: TuningJobSpec, at: datetime) -> TuningJob:
+        """Write a new tuning job, InProgress. Raise InUse when the name is taken (names differ by more than case)."""
+        row = {
+            "name": spec.name,
+            "request": json.dumps(spec.request),
+            "status": "InProgress",
+            "created_at": at,
+            "modified_at": at,
+            "facts": 0,
+            "judged": 0,
+        }
+        with self._write() as connection:
+            taken = sa.select(tuning_jobs.c.name).where(sa.func.lower(tuning_jobs.c.name) == spec.name.lower())
+            if connection.execute(taken).first():
+                raise InUse(
+                    f"A hyperparameter tuning job with the name, {spec.name}, already exists. Choose a different name."
+                )
+            connection.execute(sa.insert(tuning_jobs).values(row))
+        return self.get(spec.name)
+
+    def get(self, name: str) -> TuningJob:
+        """Raise NotFound when there is no such tuning job."""
+        with self._read() as connection:
+            return _tuning_job(self._row(connection, name))
+
+    def list(self) -> tuple[TuningJob, ...]:
+        """All of them, the oldest first."""
+        with self._read() as connection:
+            query = sa.select(tuning_jobs).order_by(tuning_jobs.c.created_at, tuning_jobs.c.id)
+            return tuple(_tuning_job(row) for row in connection.execute(query))
+
+    def delete(self, name: str) -> None:
+        """Forget a tuning job and its training jobs. Whether it may be forgotten is for the caller to know."""
+        with self._write() as connection:
+            row = self._row(connection, name)
+            for table in (metrics, training_jobs):
+                connection.execute(sa.delete(table).where(table.c.tuning_job == row.id))
+            connection.execute(sa.delete(tuning_jobs).where(tuning_jobs.c.id == row.id))
+
+    # -- who runs it ---------------------------------------------------------------------------------------------
+
+    def claim(self, name: str, owner: str, now: datetime, until: datetime, alive: Callable[[str], bool]) -> bool:
+        """Make `owner` the one engine that runs the job, unless another one's lease holds and that one is alive."""
+        with self._write() as connection:
+            row = self._row(connection, name)
+            free = row.owner in (None, owner) or row.owned_until is None or row.owned_until < now or not alive(row.owner)
+            if free:
+                values = {"owner": owner, "owned_until": until}
+                connection.execute(sa.update(tuning_jobs).where(tuning_jobs.c.id == row.id).values(values))
+            return free
+
+    def release(self, name: str, owner: str) -> None:
+        with self._write() as connection:
+            mine = (tuning_jobs.c.name == name) & (tuning_jobs.c.owner == owner)
+            connection.execute(sa.update(tuning_jobs).where(mine).values(owner=None, owned_until=None))
+
+    # -- facts ---------------------------------------------------------------------------------------------------
+
+    def record(
+        self,
+        job: int,
+        known: int,
+        facts: Sequence[Fact],
+        *,
+        offsets: Mapping[int, int] | None = None,
+        texts: Callable[[Mapping[str, Any]], Mapping[str, str]] | None = None,
+        verdicts: tuple[Verdict, Sequence[Verdict]] | None = None,
+    ) -> Sequence[Fact]:
+        """Record facts, and return all that the caller doesn't know yet, in the order in which they now stand.
+
+        known: how many facts the caller knew. Someone else (a user who asks to stop) may have recorded more meanwhile.
+        offsets: how far each training job's log has been read; kept with the facts that were read from it.
+        texts: hyperparameters -> AMT's strings, for launches. verdicts: the strongest and all, as of `known`.
+        """
+        if not facts and not offsets and verdicts is None:
+            return self._foreign(job, known)
+        with self._write() as connection:
+            row = connection.execute(
+                sa.update(tuning_jobs)
+                .where(tuning_jobs.c.id == job)
+                .values(facts=tuning_jobs.c.facts + len(facts), **_verdict_values(verdicts, known))
+                .returning(tuning_jobs.c.facts, tuning_jobs.c.stop_fact, tuning_jobs.c.stop_requested_at)
+            ).first()
+            if row is None:
+                raise NotFound("The tuning job was deleted while it ran.")
+            first = row.facts - len(facts) + 1
+            reports = [(n, fact) for n, fact in enumerate(facts, first) if isinstance(fact, Reported)]
+            if reports:
+                connection.execute(sa.insert(metrics), [_metric_row(job, n, fact) for n, fact in reports])
+            for number, fact in enumerate(facts, first):
+                _write_fact(connection, job, number, fact, texts)
+            for number, offset in (offsets or {}).items():
+                connection.execute(_SET_OFFSET, {"job": job, "nr": number, "offset": offset})
+        stopped = row.stop_fact is not None and known < row.stop_fact < first
+        return [*([StopRequested(at=row.stop_requested_at)] if stopped else []), *facts]
+
+    def _foreign(self, job: int, known: int) -> Sequence[Fact]:
+        with self._read() as connection:
+            row = connection.execute(_STOP_OF, {"job": job}).first()
+        if row is None:
+            raise NotFound("The tuning job was deleted while it ran.")
+        return [StopRequested(at=row.stop_requested_at)] if row.stop_fact is not None and row.stop_fact > known else []
+
+    def request_stop(self, name: str, at: datetime) -> None:
+        """Record that the user asked to stop; asked twice is asked once."""
+        with self._write() as connection:
+            row = self._row(connection, name)
+            if row.stop_fact is None:
+                check_transition(name, row.status, "Stopping", TUNING_TRANSITIONS)
+                fact = row.facts + 1
+                values = {"facts": fact, "stop_fact": fact, "stop_requested_at": at, "status": "Stopping", "modified_at": at}
+                connection.execute(sa.update(tuning_jobs).where(tuning_jobs.c.id == row.id).values(values))
+
+    def finish(self, name: str, status: str, at: datetime, failure_reason: str | None = None) -> None:
+        """Write the end of a tuning job."""
+        with self._write() as connection:
+            row = self._row(connection, name)
+            check_transition(name, row.status, status, TUNING_TRANSITIONS)
+            values = {"status": status, "ended_at": at, "modified_at": at, "failure_reason": failure_reason, "owner": None}
+            connection.execute(sa.update(tuning_jobs).where(tuning_jobs.c.id == row.id).values(values))
+
+    def history(self, name: str) -> History:
+        """Everything recorded about a tuning job, fact by fact in the order in which it was recorded."""
+        with self._read() as connection:
+            row = self._row(connection, name)
+            spec = TuningJobSpec.from_request(json.loads(row.request))
+            history = History(spec, row.created_at)
+            for _, fact in sorted(self._facts(connection, row, spec), key=lambda pair: pair[0]):
+                history.record(fact)
+        return history
+
+    def log_offsets(self, job: int) -> dict[int, int]:
+        """How far the logs of the training jobs that haven't ended have been read."""
+        with self._read() as connection:
+            running = (training_jobs.c.tuning_job == job) & training_jobs.c.ended_at.is_(None)
+            query = sa.select(training_jobs.c.number, training_jobs.c.log_offset).where(running)
+            return {row.number: row.log_offset for row in connection.execute(query)}
+
+    def _facts(self, connection: Connection, job: Row[Any], spec: TuningJobSpec) -> Iterator[tuple[int, Fact]]:
+        if job.stop_fact is not None:
+            yield job.stop_fact, StopRequested(at=job.stop_requested_at)
+        for row in connection.execute(sa.select(training_jobs).where(training_jobs.c.tuning_job == job.id)):
+            yield from _facts_of(row, spec)
+        for row in connection.execute(sa.select(metrics).where(metrics.c.tuning_job == job.id)):
+            fact = Reported(at=row.at, number=row.number, metric=row.metric, step=row.step, value=row.value)
+            yield row.fact, fact
+
+    # -- underneath ----------------------------------------------------------------------------------------------
+
+    def _row(self, connection: Connection, name: str) -> Row[Any]:
+        row = connection.execute(sa.select(tuning_jobs).where(tuning_jobs.c.name == name)).first()
+        if row is None:
+            raise NotFound(f"Amazon SageMaker can't find a tuning job called {name}. Type another name.")
+        return row
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        with self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with self._engine.connect().execution_options(alfine_write=True) as connection, connection.begin():
+            yield connection
+
+    def _upgrade(self) -> None:
+        """Bring the tables to REVISION. Alembic is imported only when there is something to do: it takes its time."""
+        with self._read() as connection:
+            known = sa.inspect(connection).has_table("alembic_version")
+            revision = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() if known else None
+        if revision != REVISION:
+            from alfine.migrations import upgrade
+
+            with self._write() as connection:
+                upgrade(connection)
+
+
+def _prepare_sqlite(connection: Any, record: object) -> None:  # noqa: ARG001
+    connection.isolation_level = None  # transactions begin where `_begin_sqlite` says, not where sqlite3 guesses
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")  # a commit survives a loss of power, not only of the process
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer takes the lock at once: upgrading a read transaction later could fail with «database is locked».
+    write = connection.get_execution_options().get("alfine_write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+_STOP_OF = sa.select(tuning_jobs.c.stop_fact, tuning_jobs.c.stop_requested_at).where(
+    tuning_jobs.c.id == sa.bindparam("job")
+)
+_SET_OFFSET = (
+    sa.update(training_jobs)
+    .where((training_jobs.c.tuning_job == sa.bindparam("job")) & (training_jobs.c.number == sa.bindparam("nr")))
+    .values(log_offset=sa.bindparam("offset"))
+)
+
+
+def _verdict_values(verdicts: tuple[Verdict, Sequence[Verdict]] | None, judged: int) -> dict[str, Any]:
+    if verdicts is None:
+        return {}
+    strongest, each = verdicts
+    texts = {"verdict": json.dumps(strongest.as_dict()), "verdicts": json.dumps([v.as_dict() for v in each])}
+    return {"judged": judged, **texts}
+
+
+def _write_fact(
+    connection: Connection,
+    job: int,
+    number: int,
+    fact: Fact,
+    texts: Callable[[Mapping[str, Any]], Mapping[str, str]] | None,
+) -> None:
+    match fact:
+        case Launched():
+            values = {
+                "tuning_job": job,
+                "number": fact.number,
+                "name": fact.name,
+                "definition": fact.definition,
+                "hyperparameters": json.dumps(dict(texts(fact.hyperparameters) if texts else fact.hyperparameters)),
+                "status": "InProgress",
+                "created_at": fact.at,
+                "created_fact": number,
+                "log_offset": 0,
+            }
+            connection.execute(sa.insert(training_jobs).values(values))
+        case Started():
+            _change(connection, job, fact.number, None, started_at=fact.at, started_fact=number)
+        case StopAsked():
+            changes = {"stop_asked_at": fact.at, "stop_fact": number, "stop_reason": fact.reason}
+            _change(connection, job, fact.number, "Stopping", **changes)
+        case Ended():
+            changes = {"ended_at": fact.at, "ended_fact": number}
+            changes |= {"objective": fact.objective, "failure_reason": fact.failure_reason}
+            _change(connection, job, fact.number, fact.status, **changes)
+        case Reported():
+            pass  # written all at once, before
+        case StopRequested():
+            raise IllegalTransition("a user's stop is recorded by request_stop.")
+
+
+def _metric_row(job: int, number: int, fact: Reported) -> dict[str, Any]:
+    row = {"tuning_job": job, "fact": number, "number": fact.number, "at": fact.at}
+    return row | {"metric": fact.metric, "step": fact.step, "value": fact.value}
+
+
+def _change(connection: Connection, job: int, number: int, status: str | None, **values: Any) -> None:
+    """Change a training job's row; a status only along the table of transitions."""
+    row = (training_jobs.c.tuning_job == job) & (training_jobs.c.number == number)
+    if status is not None:
+        row &= training_jobs.c.status.in_([before for before, after in TRANSITIONS.items() if status in after])
+        values["status"] = status
+    if connection.execute(sa.update(training_jobs).where(row).values(values)).rowcount != 1:
+        raise IllegalTransition(f"training job {number} can't become {status or 'started'}.")
+
+
+def _facts_of(row: Row[Any], spec: TuningJobSpec) -> Iterable[tuple[int, Fact]]:
+    yield (
+        row.created_fact,
+        Launched(
+            at=row.created_at,
+            number=row.number,
+            name=row.name,
+            hyperparameters=spec.space.from_text(json.loads(row.hyperparameters)),
+            definition=row.definition,
+        ),
+    )
+    if row.started_fact is not None:
+        yield row.started_fact, Started(at=row.started_at, number=row.number)
+    if row.stop_fact is not None:
+        yield row.stop_fact, StopAsked(at=row.stop_asked_at, number=row.number, reason=row.stop_reason)
+    if row.ended_fact is not None:
+        status, objective = row.status, row.objective
+        ended = Ended(at=row.ended_at, number=row.number, status=status, objective=objective, failure_reason=row.failure_reason)
+        yield row.ended_fact, ended
+
+
+def _tuning_job(row: Row[Any]) -> TuningJob:
+    return TuningJob(
+        id=row.id,
+        name=row.name,
+        request=json.loads(row.request),
+        status=row.status,
+        created_at=row.created_at,
+        modified_at=row.modified_at,
+        ended_at=row.ended_at,
+        facts=row.facts,
+        judged=row.judged,
+        verdict=Verdict.from_dict(json.loads(row.verdict)) if row.verdict else None,
+        verdicts=tuple(Verdict.from_dict(each) for each in json.loads(row.verdicts or "[]")),
+        failure_reason=row.failure_reason,
+        owner=row.owner,
+        owned_until=row.owned_until,
+    )

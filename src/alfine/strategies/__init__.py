@@ -1,0 +1,32 @@
+"""What to try next: one file a strategy. This table, AMT's name -> class, is the only list of them.
+
+A new one is a file with a frozen dataclass (`from_spec`, `ask`; see core/decide.py) and a line here; from outside, an entry
+point in the group `alfine.strategies`.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+
+from alfine.core.decide import Strategy
+from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.spec import TuningJobSpec
+from alfine.strategies.bayesian import Bayesian
+from alfine.strategies.grid import Grid
+from alfine.strategies.hyperband import Hyperband
+from alfine.strategies.random import Random
+
+STRATEGIES: dict[str, type[Strategy]] = {
+    "Bayesian": Bayesian,
+    "Random": Random,
+    "Grid": Grid,
+    "Hyperband": Hyperband,
+}
+
+
+def strategy_for(spec: TuningJobSpec) -> Strategy:
+    """The strategy that the job names. Raise InvalidSpec when there is none of that name."""
+    kinds: dict[str, type[Strategy]] = {**STRATEGIES, **{point.name: point.load() for point in entry_points(group="alfine.strategies")}}
+    if spec.strategy not in kinds:
+        raise InvalidSpec([Fault("Strategy", f"{spec.strategy!r} isn't one. Use one of {', '.join(kinds)}.")])
+    return kinds[spec.strategy].from_spec(spec)

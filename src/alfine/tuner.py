@@ -1,0 +1,205 @@
+"""Tuner: ask, tell, report, observe, verdict, for people who own their loop. A History and a Policy, nothing else.
+
+    tuner = alfine.Tuner(space, goal="Minimize", criteria=[alfine.ConvergenceDetected()])
+    while training_job := tuner.ask():
+        tuner.tell(training_job, train(**training_job.hyperparameters))
+    print(tuner.best, tuner.verdict.sentence)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from alfine.core.decide import CompletionCriterion, Outlook, Policy, Verdict
+from alfine.core.errors import AlfineError, Fault, InvalidSpec
+from alfine.core.history import Ended, History, Launched, Reported, Started, StopAsked, TrainingJob, with_space
+from alfine.core.replay import Judge, Replayed
+from alfine.core.space import Range
+from alfine.core.spec import TuningJobSpec
+from alfine.criteria.limits import SearchSpaceExhausted
+from alfine.early_stopping import early_stopping_for
+from alfine.export import dataframe
+from alfine.job_request import job_request
+from alfine.service import replayed
+from alfine.strategies import strategy_for
+
+
+class Tuner:
+    """Suggests what to train next, hears how it went, and says when to stop.
+
+    space: name -> alfine.Continuous, Integer or Categorical. strategy: Bayesian, Random, Grid or Hyperband (which takes
+    min_resource and max_resource). criteria: the first that is met ends the tuning. max_parallel: how many training jobs you
+    mean to run at once; `ask` doesn't enforce it. early_stopping: «Auto» lets `report` stop weak training jobs.
+    Same seed and same calls, same suggestions. Nothing is stored: for that, see alfine.tune.
+    """
+
+    def __init__(
+        self,
+        space: Mapping[str, Range],
+        *,
+        goal: str = "Minimize",
+        metric: str = "objective",
+        strategy: str = "Bayesian",
+        criteria: Sequence[CompletionCriterion] = (),
+        max_training_jobs: int | None = None,
+        max_parallel: int = 1,
+        seed: int = 0,
+        early_stopping: str = "Off",
+        min_resource: int | None = None,
+        max_resource: int | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        request = job_request(
+            name="tuner",
+            space=space,
+            metric=metric,
+            goal=goal,
+            strategy=strategy,
+            criteria=[each for each in criteria if hasattr(each, "to_request")],
+            max_training_jobs=max_training_jobs,
+            max_parallel=max_parallel,
+            early_stopping=early_stopping,
+            min_resource=min_resource,
+            max_resource=max_resource,
+            seed=seed,
+        )
+        spec = with_space(TuningJobSpec.from_request(request), dict(space))
+        self._clock = clock
+        self._judge = Judge(History(spec, clock()), _policy(spec, criteria))
+        self._judge.judge()
+
+    # -- the loop ------------------------------------------------------------------------------------------------
+
+    def ask(self) -> TrainingJob | None:
+        """The next training job to run: `number`, `hyperparameters`. None when the verdict isn't CONTINUE any more, or when
+        a finite space has nothing left."""
+        if self.verdict.outlook is not Outlook.CONTINUE:
+            return None
+        suggestion = self._judge.policy.strategy.ask(self.history)
+        return None if suggestion is None else self._launch(suggestion.hyperparameters, self._clock())
+
+    def tell(self, training_job: TrainingJob | int, value: float | None = None, *, failed: str | None = None) -> Verdict:
+        """Say how a training job ended: its final objective, or why it failed. Answer the verdict that follows.
+
+        An objective that isn't a finite number counts as a failure.
+        """
+        job = self._running(training_job)
+        if (value is None) == (failed is None):
+            raise InvalidSpec([Fault("tell", "give either the final objective or failed='reason', one of the two.")])
+        self._end(job, value, failed, self._clock())
+        return self.verdict
+
+    def report(self, training_job: TrainingJob | int, step: float, value: float) -> bool:
+        """Report an intermediate objective. True: stop this training job, then tell its last value."""
+        job = self._running(training_job)
+        if math.isfinite(value):
+            metric = self.history.spec.metric
+            self._record(Reported(at=self._clock(), number=job.number, metric=metric, step=step, value=float(value)))
+        for stop in self._judge.due():
+            self._record(StopAsked(at=self._clock(), number=stop.number, reason=stop.reason))
+        return job.status == "Stopping"
+
+    def observe(
+        self,
+        hyperparameters: Mapping[str, Any],
+        value: float | None = None,
+        *,
+        seconds: float = 0.0,
+        failed: str | None = None,
+    ) -> Verdict:
+        """Add a result from elsewhere, as a training job that was launched, took `seconds`, and ended."""
+        if (value is None) == (failed is None):
+            raise InvalidSpec([Fault("observe", "give either the final objective or failed='reason', one of the two.")])
+        self.history.spec.space.check(hyperparameters)
+        now = self._clock()
+        job = self._launch(dict(hyperparameters), now - timedelta(seconds=seconds))
+        self._end(job, value, failed, now)
+        return self.verdict
+
+    # -- what is known -------------------------------------------------------------------------------------------
+
+    @property
+    def verdict(self) -> Verdict:
+        """The strongest verdict, as of the last fact (and, for limits in time, as of now)."""
+        self._let_time_pass()
+        return self._judge.verdict
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Each criterion's verdict."""
+        self._let_time_pass()
+        return self._judge.verdicts
+
+    @property
+    def history(self) -> History:
+        return self._judge.history
+
+    @property
+    def best(self) -> TrainingJob | None:
+        """The training job with the best objective; None before there is one."""
+        return self.history.incumbent
+
+    @property
+    def training_jobs(self) -> Sequence[TrainingJob]:
+        """All of them, in order of launch."""
+        return tuple(self.history.jobs)
+
+    def dataframe(self) -> Any:
+        """One row a training job (needs pandas)."""
+        return dataframe(self.history)
+
+    def replay(self, criteria: Sequence[CompletionCriterion]) -> Replayed:
+        """When these criteria would have ended the tuning so far."""
+        return replayed(self.history, criteria)
+
+    # -- underneath ----------------------------------------------------------------------------------------------
+
+    def _launch(self, hyperparameters: dict[str, Any], at: datetime) -> TrainingJob:
+        number = self.history.launches + 1
+        self._record(Launched(at=at, number=number, name=f"tuner-{number:03d}", hyperparameters=hyperparameters))
+        self._record(Started(at=at, number=number))
+        return self.history.job(number)
+
+    def _end(self, job: TrainingJob, value: float | None, failed: str | None, at: datetime) -> None:
+        if value is not None and not math.isfinite(value):
+            failed = f"the objective {value} isn't a finite number"
+        status = "Failed" if failed is not None else "Stopped" if job.status == "Stopping" else "Completed"
+        objective = None if failed is not None or value is None else float(value)
+        self._record(Ended(at=at, number=job.number, status=status, objective=objective, failure_reason=failed))
+
+    def _record(self, fact: Launched | Started | Reported | StopAsked | Ended) -> None:
+        self._judge.record([fact])
+
+    def _let_time_pass(self) -> None:
+        deadlines = [v.ask_again_at for v in self._judge.verdicts if v.ask_again_at is not None]
+        now = self._clock() if deadlines else None
+        if now is not None and now >= min(deadlines):
+            self.history.now = max(self.history.now, now)
+            self._judge.judge()
+
+    def _running(self, training_job: TrainingJob | int) -> TrainingJob:
+        number = training_job if isinstance(training_job, int) else training_job.number
+        if not 1 <= number <= self.history.launches:
+            raise AlfineError(f"There is no training job {number}; {self.history.launches} have been asked for.")
+        job = self.history.job(number)
+        if not job.running:
+            raise AlfineError(f"Training job {number} has already ended ({job.status}).")
+        return job
+
+
+def _policy(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion]) -> Policy:
+    """The caller's criteria and no others: whoever owns the loop also decides about failures and quotas."""
+    strategy = strategy_for(spec)
+    own_rule = (strategy,) if hasattr(strategy, "stops") else ()
+    exhausted = SearchSpaceExhausted.from_spec(spec)
+    return Policy(
+        strategy=strategy,
+        criteria=(*criteria, *((exhausted,) if exhausted else ())),
+        early_stopping=(*own_rule, *early_stopping_for(spec)),
+        max_parallel=spec.max_parallel,
+    )
+
+

@@ -1,0 +1,259 @@
+"""tune(function or script, space, …): a durable tuning job in this process, by the same engine as everywhere.
+
+    job = alfine.tune(objective, {"eta": alfine.Continuous(0.01, 1, scaling="Logarithmic")}, metric="auc", goal="Maximize",
+                      criteria=[alfine.ConvergenceDetected()], max_training_jobs=200, max_parallel=2)
+    job.best, job.verdict.sentence, job.dataframe()
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from alfine.core.decide import UNDECIDED, CompletionCriterion, Verdict
+from alfine.core.errors import Fault, InvalidSpec, NotFound
+from alfine.core.history import History, Launched, TrainingJob
+from alfine.core.replay import Replayed
+from alfine.core.space import ParameterSpace, Range
+from alfine.engine import Run
+from alfine.export import dataframe
+from alfine.home import Home
+from alfine.job_request import job_request
+from alfine.service import replayed
+from alfine.store import TuningJob
+
+Objective = Callable[..., float | None]
+Progress = Callable[["Job"], None]
+
+
+class Job:
+    """A tuning job as it's recorded: a running one as of the last look, an ended one for good."""
+
+    def __init__(self, row: TuningJob, history: History) -> None:
+        self._row = row
+        self.history = history
+        self._live: Run | None = None
+
+    @property
+    def name(self) -> str:
+        return self._row.name
+
+    @property
+    def status(self) -> str:
+        """InProgress, Completed, Failed, Stopping or Stopped."""
+        return self._row.status
+
+    @property
+    def failure_reason(self) -> str | None:
+        return self._row.failure_reason
+
+    @property
+    def verdict(self) -> Verdict:
+        """Why the job ended; while it runs, the verdict that is nearest to an end."""
+        return (self._live.judge.verdict if self._live else self._row.verdict) or UNDECIDED
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Each criterion's last verdict."""
+        return self._live.judge.verdicts if self._live else self._row.verdicts
+
+    @property
+    def best(self) -> TrainingJob | None:
+        """The training job with the best objective; None when none has one."""
+        return self.history.incumbent
+
+    @property
+    def training_jobs(self) -> Sequence[TrainingJob]:
+        """All of them, in order of launch."""
+        return tuple(self.history.jobs)
+
+    @property
+    def training_seconds(self) -> float:
+        """Training time of all training jobs, added up."""
+        return self.history.training_seconds
+
+    @property
+    def wall_seconds(self) -> float:
+        """From the job's creation to its end, or to now."""
+        end = self._row.ended_at or datetime.now(UTC)
+        return (end - self._row.created_at).total_seconds()
+
+    def dataframe(self) -> Any:
+        """One row a training job (needs pandas)."""
+        return dataframe(self.history)
+
+    def replay(self, criteria: Sequence[CompletionCriterion]) -> Replayed:
+        """When these criteria would have ended the job, what that would have saved, and what it would have missed."""
+        return replayed(self.history, criteria)
+
+    def __repr__(self) -> str:
+        best = self.best
+        found = f"best {best.objective:g} of training job {best.number}" if best and best.objective is not None else "no objective yet"
+        return f"<Job {self.name}: {self.status}, {self.history.launches} training jobs, {found}>"
+
+
+def tune(
+    target: Objective | str | Path | Sequence[str],
+    space: Mapping[str, Range],
+    *,
+    metric: str = "objective",
+    goal: str = "Minimize",
+    strategy: str = "Bayesian",
+    criteria: Sequence[CompletionCriterion] = (),
+    max_training_jobs: int | None = None,
+    max_parallel: int = 1,
+    seed: int | None = None,
+    name: str | None = None,
+    home: str | Path | None = None,
+    progress: bool | Progress | None = None,
+    **settings: Any,
+) -> Job:
+    """Run a tuning job to its end and return it. Called again with the same name it goes on where it was interrupted.
+
+    target: a function `objective(hyperparameters)` or `objective(hyperparameters, report)` that returns the objective, where
+        `report(step, value)` reports an intermediate value and answers True when the training job should end; a Python
+        script, whose output has the metric; or argv of a program in any language, as a list.
+    progress: a function called with the Job after every step; True or False for the live view in the terminal; None shows it
+        where there is a terminal.
+    settings: everything else that a job file knows (`static`, `channels`, `regex`, `early_stopping`, `max_runtime_seconds`,
+        `max_training_job_seconds`, `environment`, `price_per_hour`, `warm`, …; see alfine.job_request.job_request).
+    Ctrl-C stops the job cleanly: its training jobs are told and awaited, its status is Stopped. Twice: at once.
+    Raises InvalidSpec before anything starts when the job can't be understood or run here.
+    """
+    function = target if callable(target) else None
+    request = job_request(
+        name=name or _name_for(target),
+        space=space,
+        metric=metric,
+        goal=goal,
+        strategy=strategy,
+        criteria=criteria,
+        max_training_jobs=max_training_jobs,
+        max_parallel=max_parallel,
+        seed=seed,
+        **{**_target(target), **settings},
+    )
+    job_name = request["HyperParameterTuningJobName"]
+    ranges = ParameterSpace({key: space[key] for key in space})
+    with Home(home) as opened:
+        wrapped = _Function(function, ranges) if function else None
+        create_or_resume(opened, request, wrapped)
+        functions = {job_name: wrapped} if wrapped else {}
+        run_to_end(opened, job_name, functions=functions, after_step=_after_step(opened, job_name, progress))
+        history = opened.service.history(job_name)
+        return Job(opened.service.get(job_name), _native(history, ranges))
+
+
+def create_or_resume(home: Home, request: Mapping[str, Any], function: Callable[..., Any] | None = None) -> TuningJob:
+    """Create the job, or find it again when it was interrupted. Raise InUse for an ended one or another of that name."""
+    try:
+        known = home.service.get(request["HyperParameterTuningJobName"])
+    except (NotFound, KeyError):
+        return home.service.create(request, function)
+    if known.ended or dict(known.request) != dict(request):
+        return home.service.create(request, function)  # refuses the name, with the reason
+    return known
+
+
+def run_to_end(
+    home: Home,
+    name: str,
+    *,
+    functions: Mapping[str, Callable[..., Any]] | None = None,
+    after_step: Callable[[Run], None] | None = None,
+    on_interrupt: Callable[[int], None] | None = None,
+) -> None:
+    """Run a tuning job in this thread. The first Ctrl-C stops it cleanly, the second ends its training jobs at once."""
+    engine = home.engine(functions)
+    interrupts = 0
+    while True:
+        try:
+            engine.run(name, after_step, grace_seconds=0.0 if interrupts > 1 else None)
+            return
+        except KeyboardInterrupt:
+            interrupts += 1
+            if interrupts > 2:
+                raise
+            if on_interrupt is not None:
+                on_interrupt(interrupts)
+            if not home.service.get(name).ended:
+                home.service.request_stop(name)
+
+
+class _Function:
+    """The caller's function as the inline runner calls it: with AMT's strings, which become native values again."""
+
+    def __init__(self, function: Objective, space: ParameterSpace) -> None:
+        self.function, self.space = function, space
+        self.reports = _takes_report(function)
+
+    def __call__(self, texts: Mapping[str, str], report: Callable[[float, float], bool]) -> float | None:
+        native = self.space.from_text(texts)
+        return self.function(native, report) if self.reports else self.function(native)
+
+
+def _takes_report(function: Objective) -> bool:
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    positional = [p for p in inspect.signature(function).parameters.values() if p.kind in kinds]
+    if not 1 <= len(positional) <= 2:
+        fault = "must take the hyperparameters (a dict), and report if it wants to: objective(hyperparameters, report)."
+        raise InvalidSpec([Fault(f"target {getattr(function, '__name__', function)}", fault)])
+    return len(positional) == 2 and positional[1].default is inspect.Parameter.empty or (
+        len(positional) == 2 and positional[1].name == "report"
+    )
+
+
+def _target(target: Objective | str | Path | Sequence[str]) -> dict[str, Any]:
+    if callable(target):
+        return {"function": f"{target.__module__}:{getattr(target, '__qualname__', type(target).__name__)}"}
+    if isinstance(target, str | Path):
+        return {"script": target}
+    return {"command": list(target)}
+
+
+def _name_for(target: Objective | str | Path | Sequence[str]) -> str:
+    """A name that says what is tuned and when: «train-261123-231502-1a2b», at most AMT's 32 characters."""
+    if callable(target):
+        stem = getattr(target, "__name__", "function")
+    else:
+        stem = Path(target if isinstance(target, str | Path) else target[0]).stem
+    words = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in stem).strip("-")
+    now = datetime.now(UTC)
+    return f"{words[:13].strip('-') or 'tune'}-{now:%y%m%d-%H%M%S}-{now.microsecond >> 4:04x}"
+
+
+def _native(history: History, ranges: ParameterSpace) -> History:
+    """The same history under the caller's own ranges: categories of any type instead of AMT's strings."""
+    if history.spec.space.ranges == ranges.ranges:
+        return history
+    space = ParameterSpace({name: ranges.ranges[name] for name in history.spec.space.names})
+    native = history.under(replace(history.spec, space=space))
+    for fact in history.facts:
+        if isinstance(fact, Launched):
+            texts = history.spec.space.to_text(fact.hyperparameters)
+            native.record(replace(fact, hyperparameters=space.from_text(texts)))
+        else:
+            native.record(fact)
+    native.now = history.now
+    return native
+
+
+def _after_step(home: Home, name: str, progress: bool | Progress | None) -> Callable[[Run], None] | None:
+    if callable(progress):
+        job = Job(home.service.get(name), History(home.service.get(name).spec(), datetime.now(UTC)))
+
+        def call(run: Run) -> None:
+            job.history, job._live = run.history, run
+            progress(job)
+
+        return call
+    if progress or (progress is None and sys.stderr.isatty()):
+        from alfine.live import LiveView
+
+        return LiveView().update
+    return None

@@ -1,0 +1,100 @@
+"""Builders: a runner with its bell, training jobs in a temporary home, and the only way to wait: for the bell."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from alfine.runners import Launch, Observation, Runner
+from alfine.runners.inline import InlineRunner
+from alfine.runners.process import ProcessRunner
+
+PATIENCE_SECONDS = 40.0
+"""How long a test waits for what must come; only a failing test waits that long."""
+
+
+class Bench:
+    """One runner under test and what it takes to see a training job through."""
+
+    def __init__(self, home: Path, make: Callable[[Callable[[], None]], Runner], **defaults: object) -> None:
+        self.home = home
+        self.bell = threading.Event()
+        self._make = make
+        self._defaults = defaults
+        self.runners: list[Runner] = []
+        self.renew()
+
+    def renew(self) -> Runner:
+        """Another runner object, as after a restart of alfine."""
+        self.runner = self._make(self.bell.set)
+        self.runners.append(self.runner)
+        return self.runner
+
+    def launch(self, name: str = "job-1", code: str | None = None, **settings: object) -> Launch:
+        """A training job; code: the text of its Python script."""
+        folder = self.home / "tuning-jobs" / "tuning" / name
+        if code is not None:
+            source = self.home / "source"
+            source.mkdir(exist_ok=True)
+            (source / f"{name}.py").write_text(code)
+            settings = {"script": Path(f"{name}.py"), "source_dir": source, **settings}
+        return Launch(name=name, folder=folder, **{"grace_seconds": 20.0, **self._defaults, **settings})
+
+    def until(self, launch: Launch, done: Callable[[Observation], object], offset: int = 0) -> list[Observation]:
+        """Poll until an observation is what we wait for; all that were seen, so that none of their lines is lost."""
+        seen: list[Observation] = []
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            now = self.runner.poll(launch, offset)
+            assert now is not None, "the runner never heard of the training job"
+            seen.append(now)
+            if done(now):
+                return seen
+            if now.offset == offset:
+                self.bell.wait(0.02)
+                self.bell.clear()
+            offset = now.offset
+        pytest.fail(f"{launch.name} didn't come to it within {PATIENCE_SECONDS} s: {seen[-1]}")
+
+    def see_out(self, launch: Launch) -> tuple[Observation, list[str]]:
+        """Start it and wait for its end: the last observation, and all lines."""
+        self.runner.start(launch)
+        return self.wait(launch)
+
+    def wait(self, launch: Launch) -> tuple[Observation, list[str]]:
+        seen = self.until(launch, lambda now: now.exit is not None)
+        return seen[-1], [line for each in seen for line in each.lines]
+
+    def until_line(self, launch: Launch, line: str) -> None:
+        self.until(launch, lambda now: line in now.lines)
+
+    def close(self) -> None:
+        for runner in self.runners:
+            runner.close()
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[Bench]:
+    """Processes, started cold."""
+    bench = Bench(tmp_path, ProcessRunner, warm=False, python=sys.executable)
+    yield bench
+    bench.close()
+
+
+@pytest.fixture
+def warm(tmp_path: Path) -> Iterator[Bench]:
+    """Processes, started warm where that is possible."""
+    bench = Bench(tmp_path, ProcessRunner, warm=True, python=sys.executable)
+    yield bench
+    bench.close()
+
+
+@pytest.fixture
+def inline(tmp_path: Path) -> Iterator[Bench]:
+    """Functions in threads."""
+    bench = Bench(tmp_path, InlineRunner)
+    yield bench
+    bench.close()

@@ -1,0 +1,140 @@
+"""What every runner promises, for each of them."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from alfine.runners import Launch
+
+BEHAVIOURS = {
+    "short": ("print('loss=0.5')", lambda hyperparameters, report: report(1, 0.5) and None),
+    "marking": (
+        "open(MARK, 'a').write('x')",
+        lambda hyperparameters, report: Path(hyperparameters["mark"]).open("a").write("x"),
+    ),
+    "failing": ("raise ValueError('lr is too big')", lambda hyperparameters, report: 1 / int(hyperparameters["zero"])),
+}
+
+
+def _until_told(hyperparameters, report):
+    while not report(None, 1.0):
+        pass
+
+
+WAITING = "print('ready', flush=True)\nimport signal\nsignal.pause()"
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="warm starts need Linux")
+
+
+@pytest.fixture(params=["inline", "process", pytest.param("warm", marks=linux)])
+def bench(request):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def is_inline(request, bench):
+    return "inline" in request.fixturenames or type(bench.runner).__name__ == "InlineRunner"
+
+
+def job(bench, is_inline: bool, behaviour: str, **settings) -> Launch:
+    code, function = BEHAVIOURS[behaviour]
+    if is_inline:
+        return bench.launch(function=function, **settings)
+    mark = settings.get("hyperparameters", {}).get("mark")
+    return bench.launch(code=code.replace("MARK", repr(mark)), **settings)
+
+
+def waiting_job(bench, is_inline: bool, **settings) -> Launch:
+    return bench.launch(function=_until_told, **settings) if is_inline else bench.launch(code=WAITING, **settings)
+
+
+def wait_until_it_runs(bench, is_inline: bool, launch: Launch) -> None:
+    bench.until(launch, lambda now: now.points if is_inline else "ready" in now.lines)
+
+
+def test_a_training_job_that_works_ends_without_a_reason(bench, is_inline):
+    last, _ = bench.see_out(job(bench, is_inline, "short"))
+    assert last.exit.succeeded
+    assert last.exit.reason() is None
+
+
+def test_the_instants_of_a_training_job_are_in_order_and_aware(bench, is_inline):
+    last, _ = bench.see_out(job(bench, is_inline, "short"))
+    assert last.started_at <= last.ended_at
+    assert last.started_at.utcoffset().total_seconds() == 0
+
+
+def test_start_twice_is_one_training_job(bench, is_inline, tmp_path):
+    mark = tmp_path / "mark"
+    launch = job(bench, is_inline, "marking", hyperparameters={"mark": str(mark)})
+    bench.runner.start(launch)
+    bench.see_out(launch)
+    bench.runner.start(launch)
+    last, _ = bench.wait(launch)
+    assert last.exit is not None
+    assert mark.read_text() == "x"
+
+
+def test_a_training_job_that_was_never_started_is_unknown(bench, is_inline):
+    assert bench.runner.poll(job(bench, is_inline, "short"), 0) is None
+
+
+def test_a_failing_training_job_gives_a_reason(bench, is_inline):
+    last, _ = bench.see_out(job(bench, is_inline, "failing", hyperparameters={"zero": "0"}))
+    assert not last.exit.succeeded
+    assert last.exit.code == 1
+    assert "AlgorithmError: exit code: 1" in last.exit.reason()
+    assert "Error: " in last.exit.reason()
+
+
+def test_a_stopped_training_job_keeps_what_it_told(bench, is_inline):
+    launch = waiting_job(bench, is_inline)
+    bench.runner.start(launch)
+    wait_until_it_runs(bench, is_inline, launch)
+    bench.runner.stop(launch)
+    bench.wait(launch)
+    again = bench.runner.poll(launch, 0)
+    assert again.exit.cause == "stopped"
+    assert again.exit.reason() is None
+    assert again.points if is_inline else again.lines == ("ready",)
+
+
+def test_stop_twice_is_one_stop(bench, is_inline):
+    launch = waiting_job(bench, is_inline)
+    bench.runner.start(launch)
+    wait_until_it_runs(bench, is_inline, launch)
+    bench.runner.stop(launch)
+    bench.runner.stop(launch)
+    last, _ = bench.wait(launch)
+    bench.runner.stop(launch)
+    assert last.exit.cause == "stopped"
+
+
+def test_a_training_job_stopped_before_its_start_never_runs(bench, is_inline, tmp_path):
+    mark = tmp_path / "mark"
+    launch = job(bench, is_inline, "marking", hyperparameters={"mark": str(mark)})
+    bench.runner.stop(launch)
+    last, _ = bench.see_out(launch)
+    assert last.exit.cause == "stopped"
+    assert not mark.exists()
+
+
+def test_a_training_job_that_runs_too_long_is_stopped_and_says_so(bench, is_inline):
+    launch = waiting_job(bench, is_inline, max_runtime_seconds=0.3)
+    last, _ = bench.see_out(launch)
+    assert last.exit.cause == "max_runtime"
+    assert "MaxRuntimeInSeconds (0.3 s)" in last.exit.reason()
+
+
+def test_the_end_can_be_asked_for_again(bench, is_inline):
+    launch = job(bench, is_inline, "short")
+    last, _ = bench.see_out(launch)
+    assert bench.runner.poll(launch, last.offset).exit == last.exit
+    assert bench.runner.poll(launch, 0).exit == last.exit
+
+
+def test_nothing_to_run_is_an_end_with_a_reason(bench):
+    last, _ = bench.see_out(bench.launch())
+    assert last.exit.cause == "not_started"
+    assert "There is nothing to run" in last.exit.reason()
