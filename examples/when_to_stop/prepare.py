@@ -55,11 +55,6 @@ def diabetes(folder: Path) -> Channels:
 def bank(path: Path, folder: Path) -> Channels:
     """The direct-marketing CSV, plain or .gz: `y` as 1 or 0, text columns one-hot. Raise UnusableDataError for another file."""
     raw = _read(path)
-    if hashlib.sha256(raw).hexdigest() != BANK_SHA256:
-        print(
-            f"Warning: {path} isn't byte for byte the published file (its sha256 differs); figures may differ too.",
-            file=sys.stderr,
-        )
     try:
         rows = [row for row in csv.reader(raw.decode("utf-8-sig").splitlines(), delimiter=";") if row]
     except (UnicodeDecodeError, csv.Error) as error:
@@ -67,6 +62,11 @@ def bank(path: Path, folder: Path) -> Channels:
             f"{path} can't be read as a CSV file ({error}).\n--data wants {BANK_SOURCE}."
         ) from error
     _check(path, rows)
+    if hashlib.sha256(raw).hexdigest() != BANK_SHA256:
+        print(
+            f"Warning: {path} isn't byte for byte the published file (its sha256 differs); figures may differ too.",
+            file=sys.stderr,
+        )
     columns: dict[str, tuple[str, ...]] = dict(zip(rows[0], zip(*rows[1:], strict=True), strict=True))
     y = np.array([answer == "yes" for answer in columns.pop(TARGET)], dtype=np.float32)
     del columns[UNKNOWN_IN_ADVANCE]

@@ -303,7 +303,7 @@ class _Reader:
 
     def __init__(self, spec: TuningJobSpec, job: TrainingJob, offset: int) -> None:
         self.spec, self.job, self.offset = spec, job, offset
-        self._metrics = MetricReader([(m.name, m.regex) for m in spec.definition.metric_definitions])
+        self._metrics: MetricReader | None = None  # made when there is a line to read
         self._emitted: dict[str, int] = {}
         for report in job.reports:
             self._emitted[report.metric] = int(report.step)
@@ -328,9 +328,11 @@ class _Reader:
             yield self._ended(seen, seen.exit, now)
 
     def _values(self, seen: Observation, now: datetime) -> Iterator[tuple[datetime, str, float]]:
+        if seen.lines and self._metrics is None:
+            self._metrics = MetricReader([(m.name, m.regex) for m in self.spec.definition.metric_definitions])
         for line in seen.lines:
             (self._first_lines if len(self._first_lines) < LINES_KEPT else self._last_lines).append(line)
-            for name, value in self._metrics.read(line):
+            for name, value in self._metrics.read(line) if self._metrics else ():
                 yield now, name, value
         for point in seen.points:
             yield point.at, point.name, point.value
@@ -351,7 +353,7 @@ class _Reader:
         """Why a training job that succeeded has no objective, with the lines that may have been meant."""
         metric = self.spec.metric
         regex = next(m.regex for m in self.spec.definition.metric_definitions if m.name == metric)
-        said = [f"No value of the objective metric {metric!r}: its regex {regex!r} matched nothing in the log.", *self._metrics.remarks(metric)]
+        said = [f"No value of the objective metric {metric!r}: its regex {regex!r} matched nothing in the log.", *(self._metrics.remarks(metric) if self._metrics else ())]
         near = nearest_lines((metric, regex), [*self._first_lines, *self._last_lines])
         said.append("Nearest lines: " + " | ".join(near) if near else "No line of the log looks like it.")
         return " ".join(said)[:FAILURE_LIMIT]

@@ -239,22 +239,18 @@ class Store:
         if not facts and not offsets and verdicts is None:
             return self._foreign(job, known)
         with self._write() as connection:
-            row = connection.execute(
-                sa.update(tuning_jobs)
-                .where(tuning_jobs.c.id == job)
-                .values(facts=tuning_jobs.c.facts + len(facts), **_verdict_values(verdicts, known))
-                .returning(tuning_jobs.c.facts, tuning_jobs.c.stop_fact, tuning_jobs.c.stop_requested_at)
-            ).first()
+            count = {"job": job, "new": len(facts), **_verdict_values(verdicts, known)}
+            row = connection.execute(_COUNT_FACTS if verdicts is None else _COUNT_AND_JUDGE, count).first()
             if row is None:
                 raise NotFound("The tuning job was deleted while it ran.")
             first = row.facts - len(facts) + 1
             reports = [(n, fact) for n, fact in enumerate(facts, first) if isinstance(fact, Reported)]
             if reports:
-                connection.execute(sa.insert(metrics), [_metric_row(job, n, fact) for n, fact in reports])
+                connection.execute(_REPORT, [_metric_row(job, n, fact) for n, fact in reports])
             for number, fact in enumerate(facts, first):
                 _write_fact(connection, job, number, fact, texts)
             for number, offset in (offsets or {}).items():
-                connection.execute(_SET_OFFSET, {"job": job, "nr": number, "offset": offset})
+                connection.execute(_SET_OFFSET, {"job": job, "nr": number, "log_offset": offset})
         stopped = row.stop_fact is not None and known < row.stop_fact < first
         return [*([StopRequested(at=row.stop_requested_at)] if stopped else []), *facts]
 
@@ -358,19 +354,38 @@ def _begin_sqlite(connection: Connection) -> None:
 _STOP_OF = sa.select(tuning_jobs.c.stop_fact, tuning_jobs.c.stop_requested_at).where(
     tuning_jobs.c.id == sa.bindparam("job")
 )
-_SET_OFFSET = (
-    sa.update(training_jobs)
-    .where((training_jobs.c.tuning_job == sa.bindparam("job")) & (training_jobs.c.number == sa.bindparam("nr")))
-    .values(log_offset=sa.bindparam("offset"))
+_COUNT_FACTS = (
+    sa.update(tuning_jobs)
+    .where(tuning_jobs.c.id == sa.bindparam("job"))
+    .values(facts=tuning_jobs.c.facts + sa.bindparam("new"))
+    .returning(tuning_jobs.c.facts, tuning_jobs.c.stop_fact, tuning_jobs.c.stop_requested_at)
 )
+_COUNT_AND_JUDGE = _COUNT_FACTS.values({name: sa.bindparam(f"to_{name}") for name in ("judged", "verdict", "verdicts")})
+
+
+def _change_of(*names: str) -> sa.Update:
+    """An UPDATE of one training job; with a status, only along the table of transitions."""
+    row = (training_jobs.c.tuning_job == sa.bindparam("job")) & (training_jobs.c.number == sa.bindparam("nr"))
+    if "status" in names:
+        row &= training_jobs.c.status.in_(sa.bindparam("before", expanding=True))
+    return sa.update(training_jobs).where(row).values({name: sa.bindparam(name) for name in names})
+
+
+_START = _change_of("started_at", "started_fact")
+_ASK_TO_STOP = _change_of("status", "stop_asked_at", "stop_fact", "stop_reason")
+_END = _change_of("status", "ended_at", "ended_fact", "objective", "failure_reason")
+_SET_OFFSET = _change_of("log_offset")
+_LAUNCH = sa.insert(training_jobs)
+_REPORT = sa.insert(metrics)
+_BEFORE = {status: [b for b, after in TRANSITIONS.items() if status in after] for status in TRANSITIONS}
 
 
 def _verdict_values(verdicts: tuple[Verdict, Sequence[Verdict]] | None, judged: int) -> dict[str, Any]:
     if verdicts is None:
         return {}
     strongest, each = verdicts
-    texts = {"verdict": json.dumps(strongest.as_dict()), "verdicts": json.dumps([v.as_dict() for v in each])}
-    return {"judged": judged, **texts}
+    texts = {"to_verdict": json.dumps(strongest.as_dict()), "to_verdicts": json.dumps([v.as_dict() for v in each])}
+    return {"to_judged": judged, **texts}
 
 
 def _write_fact(
@@ -393,16 +408,16 @@ def _write_fact(
                 "created_fact": number,
                 "log_offset": 0,
             }
-            connection.execute(sa.insert(training_jobs).values(values))
+            connection.execute(_LAUNCH, values)
         case Started():
-            _change(connection, job, fact.number, None, started_at=fact.at, started_fact=number)
+            _change(connection, _START, job, fact.number, started_at=fact.at, started_fact=number)
         case StopAsked():
             changes = {"stop_asked_at": fact.at, "stop_fact": number, "stop_reason": fact.reason}
-            _change(connection, job, fact.number, "Stopping", **changes)
+            _change(connection, _ASK_TO_STOP, job, fact.number, status="Stopping", **changes)
         case Ended():
             changes = {"ended_at": fact.at, "ended_fact": number}
             changes |= {"objective": fact.objective, "failure_reason": fact.failure_reason}
-            _change(connection, job, fact.number, fact.status, **changes)
+            _change(connection, _END, job, fact.number, status=fact.status, **changes)
         case Reported():
             pass  # written all at once, before
         case StopRequested():
@@ -414,14 +429,11 @@ def _metric_row(job: int, number: int, fact: Reported) -> dict[str, Any]:
     return row | {"metric": fact.metric, "step": fact.step, "value": fact.value}
 
 
-def _change(connection: Connection, job: int, number: int, status: str | None, **values: Any) -> None:
-    """Change a training job's row; a status only along the table of transitions."""
-    row = (training_jobs.c.tuning_job == job) & (training_jobs.c.number == number)
-    if status is not None:
-        row &= training_jobs.c.status.in_([before for before, after in TRANSITIONS.items() if status in after])
-        values["status"] = status
-    if connection.execute(sa.update(training_jobs).where(row).values(values)).rowcount != 1:
-        raise IllegalTransition(f"training job {number} can't become {status or 'started'}.")
+def _change(connection: Connection, statement: sa.Update, job: int, number: int, **values: Any) -> None:
+    if "status" in values:
+        values["before"] = _BEFORE[values["status"]]
+    if connection.execute(statement, {"job": job, "nr": number, **values}).rowcount != 1:
+        raise IllegalTransition(f"training job {number} can't become {values.get('status', 'started')}.")
 
 
 def _facts_of(row: Row[Any], spec: TuningJobSpec) -> Iterable[tuple[int, Fact]]:

@@ -51,7 +51,7 @@ def lines(drawn: Any) -> list[Any]:
 
 
 def ends(drawn: Any) -> list[str]:
-    return [re.sub("<.*?>", "", note.text) for note in drawn.layout.annotations]
+    return [re.sub("<[^>]*>", "", note.text.replace("<br>", ": ")) for note in drawn.layout.annotations]
 
 
 SHORT, LONG = [9.0, 5.0, 6.0], [9.0, 5.0, 6.0, 4.0, 8.0]
@@ -74,14 +74,15 @@ def test_failed_training_jobs_count_and_have_no_dot() -> None:
 
 def test_each_stopping_point_is_labelled_with_its_criterion_and_count() -> None:
     assert set(ends(figure({"short": history(SHORT), "long": history(LONG)}))) == {
-        "short: 3 training jobs, 5",
-        "long: 5 training jobs, 4",
+        "short: 3 training jobs, best 5",
+        "long: 5 training jobs, best 4",
     }
 
 
-def test_the_title_says_what_stopping_early_cost() -> None:
-    title = figure({"short": history(SHORT), "long": history(LONG)}).layout.title.text
-    assert title == "Stopping after 3 training jobs instead of 5 cost 25.00 % of the best objective"
+def test_the_title_says_what_each_earlier_stop_cost() -> None:
+    jobs = {"long": history(LONG), "none": history(LONG[:4]), "short": history(SHORT)}
+    title = figure(jobs).layout.title.text
+    assert title == "Stopping after 3 of 5 training jobs cost 25.00 % of the best, after 4 nothing"
 
 
 def test_the_title_of_one_job_says_when_its_best_was_found() -> None:
@@ -105,6 +106,17 @@ def test_every_stopping_point_lies_inside_the_frame(goal: str) -> None:
 def test_labels_of_jobs_that_stop_together_have_heights_of_their_own() -> None:
     drawn = figure({name: history(SHORT) for name in "abc"})
     assert len({note.y for note in drawn.layout.annotations}) == 3
+
+
+@pytest.mark.parametrize("counts", [(14, 60, 100), (23, 94, 200), (50, 60, 100), (90, 95, 100), (5, 6, 100)])
+def test_no_label_is_crossed_by_the_dotted_line_of_another(counts: tuple[int, ...]) -> None:
+    drawn = figure({f"BestObjectiveNotImproving {n}": history([5.0] * n) for n in counts})
+    low, high = drawn.layout.xaxis.range
+    for note in drawn.layout.annotations:
+        width = 0.0098 * (high - low) * max(len(line) for line in re.sub("</?b>", "", note.text).split("<br>"))
+        start, end = (note.x - width, note.x) if note.xanchor == "right" else (note.x, note.x + width)
+        taller = [line for line in drawn.layout.shapes if line.x0 != note.x and line.y1 > note.y]
+        assert not [line for line in taller if start <= line.x0 <= end]
 
 
 def test_a_dot_names_the_hyperparameters() -> None:

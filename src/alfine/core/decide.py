@@ -26,7 +26,10 @@ class Outlook(StrEnum):
 
     @property
     def rank(self) -> int:
-        return list(Outlook).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {outlook: rank for rank, outlook in enumerate(Outlook)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,8 @@ from alfine.core.spec import TuningJobSpec
 
 S = TypeVar("S")
 
+MASK_64 = 2**64 - 1
+
 # From each status of a training job to those that may follow it; AMT's names. `Stopping` may still end Completed: the
 # training job can finish by itself before the request to stop reaches it.
 TRANSITIONS: dict[str, frozenset[str]] = {
@@ -313,8 +315,13 @@ class History:
         return curve
 
     def rng(self, *stream: int) -> np.random.Generator:
-        """A generator seeded by (seed, training jobs launched, stream): nothing else can change what it draws."""
-        return np.random.default_rng((self.spec.seed, self.launches, *stream))
+        """A generator seeded by (seed, training jobs launched, stream): nothing else can change what it draws.
+
+        Philox counts: seed and stream are its key, the training job the upper half of its counter, so that no two of them
+        ever share a draw. (Seeding any other generator costs more than all else that Random does.)
+        """
+        key = (self.spec.seed & MASK_64) | (zlib.crc32(repr(stream).encode()) << 64)
+        return np.random.Generator(np.random.Philox(key=key, counter=self.launches << 128))
 
     def fold(self, key: Hashable, initial: S, step: Callable[[S, TrainingJob], S]) -> S:
         """`step` folded over the ended training jobs in order of completion, at the cost of the new ones only.

@@ -7,8 +7,9 @@ since Plotly's own way to a PNG needs a browser.
 from __future__ import annotations
 
 import html
+import itertools
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,10 @@ INK, PALE = "#333333", "#E4E4E4"
 # than its best, and would press the contest into one line.
 SHARE_SHOWN = 0.75
 MOST_BANDS = 4
-HIGHEST_LABEL, LABEL_STEP = 0.95, 0.085  # in heights of the frame
+HIGHEST_LABEL, LABEL_STEP = 0.93, 0.125  # in heights of the frame
+MOST_NAMED = 3  # in the title
+TITLE_POINTS, TITLE_LETTERS = 14.0, 78  # so many letters of that size fit on the PNG
+WIDTH_OF_LETTER = 0.0098  # of a label, in widths of the frame; measured on the PNG
 LONGEST_HOVER = 12  # hyperparameters
 
 
@@ -51,14 +55,22 @@ class _Curve:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Label:
+    """Where a curve's label stands above (or below) its end: a height in heights of the frame, and on which side."""
+
+    height: float
+    left: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Picture:
-    """Everything that both ways of drawing need. `labels_at`: the height of each curve's label, in heights of the frame."""
+    """Everything that both ways of drawing need."""
 
     title: str
     note: str
     metric: str
     curves: list[_Curve]
-    labels_at: list[float]
+    labels: list[_Label]
     x_range: tuple[float, float]
     y_range: tuple[float, float]
 
@@ -89,8 +101,8 @@ def figure(histories: Mapping[str, History], *, title: str | None = None) -> go.
                 hovertemplate="best after %{x} training jobs: %{y:.6g}",
             )
         )
-    for curve, height in zip(picture.curves, picture.labels_at, strict=True):
-        _mark_the_end(drawn, curve, picture, height)
+    for curve, label in zip(picture.curves, picture.labels, strict=True):
+        _mark_the_end(drawn, curve, picture, label)
     axis: dict[str, Any] = {
         "showline": True,
         "linecolor": INK,
@@ -139,11 +151,10 @@ def save_png(histories: Mapping[str, History], path: str | os.PathLike[str], *, 
         axes.plot(x, y, ".", color=curve.colour, alpha=0.25, markersize=6, markeredgewidth=0)
     for curve in picture.curves:
         axes.step(curve.x, curve.best, where="post", color=curve.colour, linewidth=curve.width, solid_capstyle="butt")
-    for curve, height in zip(picture.curves, picture.labels_at, strict=True):
+    for curve, label in zip(picture.curves, picture.labels, strict=True):
         x_end, y_end = curve.end
         span = picture.y_range[1] - picture.y_range[0]
-        level = picture.y_range[0] + height * span
-        left = _reads_to_the_left(x_end, picture.x_range)
+        level = picture.y_range[0] + label.height * span
         axes.plot([x_end, x_end], [y_end, level], ":", color=curve.colour, linewidth=1.3, zorder=3)
         axes.plot(
             x_end,
@@ -156,11 +167,13 @@ def save_png(histories: Mapping[str, History], path: str | os.PathLike[str], *, 
             clip_on=False,
         )
         axes.annotate(
-            _end_text(curve),
+            "\n".join(_end_text(curve)),
             (x_end, level),
-            xytext=(-6 if left else 6, 0),
+            xytext=(-6 if label.left else 6, 0),
             textcoords="offset points",
-            ha="right" if left else "left",
+            multialignment="right" if label.left else "left",
+            linespacing=1.25,
+            ha="right" if label.left else "left",
             va="center",
             color=curve.colour,
             fontsize=10.5,
@@ -176,7 +189,8 @@ def save_png(histories: Mapping[str, History], path: str | os.PathLike[str], *, 
     axes.grid(visible=True, axis="y", color=PALE, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    canvas.figure.text(0.02, 0.945, picture.title, fontsize=14, fontweight="bold", color=INK, parse_math=False)
+    points = TITLE_POINTS * min(1.0, TITLE_LETTERS / max(1, len(picture.title)))
+    canvas.figure.text(0.02, 0.945, picture.title, fontsize=points, fontweight="bold", color=INK, parse_math=False)
     canvas.figure.text(0.02, 0.895, picture.note, fontsize=10, color="#666666", parse_math=False)
     canvas.print_png(os.fspath(path))
 
@@ -209,7 +223,7 @@ def _picture(histories: Mapping[str, History], title: str | None) -> _Picture:
         note=" ".join(notes) if curves else "",
         metric=f"{metric} ({'lower' if minimise else 'higher'} is better)",
         curves=curves,
-        labels_at=_label_heights(curves, x_range, minimise=minimise),
+        labels=_labels(curves, x_range, minimise=minimise),
         x_range=x_range,
         y_range=y_range,
     )
@@ -247,7 +261,7 @@ def _frame(curves: Iterable[_Curve], *, minimise: bool) -> tuple[tuple[float, fl
     far = max(float(np.quantile(values, SHARE_SHOWN)), worst_end)
     span = (far - best) or abs(best) * 0.01 or 1.0
     # More room on the side of the bad values, where the labels stand.
-    low, high = best - 0.08 * span, far + 0.25 * span
+    low, high = best - 0.08 * span, far + 0.35 * span
     outside = int((values > high).sum())
     return ((low, high) if minimise else (-high, -low)), outside
 
@@ -257,49 +271,65 @@ def _x_range(curves: Iterable[_Curve]) -> tuple[float, float]:
     return min(0.5, 1 - 0.02 * longest), longest + max(0.5, 0.02 * longest)
 
 
-def _label_heights(curves: list[_Curve], x_range: tuple[float, float], *, minimise: bool) -> list[float]:
-    """One height a label, so that no two labels meet, nor a label and another's dotted line, however close the stops are.
+def _labels(curves: list[_Curve], x_range: tuple[float, float], *, minimise: bool) -> list[_Label]:
+    """A height and a side for each label, so that as few as can be are crossed by another's dotted line.
 
-    Labels that read to the left come first, the rightmost nearest to the edge; then the others, the leftmost first.
+    Every arrangement of a few labels is tried; a crowd is only kept apart.
     """
-    left = {index: _reads_to_the_left(curve.end[0], x_range) for index, curve in enumerate(curves)}
-    order = sorted(left, key=lambda index: (not left[index], curves[index].end[0] * (-1 if left[index] else 1)))
-    heights = [0.0] * len(curves)
-    for place, index in enumerate(order):
-        height = max(0.05, HIGHEST_LABEL - LABEL_STEP * place)
-        heights[index] = height if minimise else 1 - height
-    return heights
-
-
-def _reads_to_the_left(x: float, x_range: tuple[float, float]) -> bool:
     low, high = x_range
-    return x - low > 0.5 * (high - low)
+    at = [(curve.end[0] - low) / (high - low) for curve in curves]
+    widths = [WIDTH_OF_LETTER * max(map(len, _end_text(curve))) for curve in curves]
+
+    def faults(order: Sequence[int], left: Sequence[bool]) -> float:
+        found = 0.0
+        for place, index in enumerate(order):
+            start, end = (
+                (at[index] - widths[index], at[index]) if left[index] else (at[index], at[index] + widths[index])
+            )
+            found += 10 * (start < 0) + 10 * (end > 1)
+            found += sum(start <= at[taller] <= end for taller in order[:place])
+        return found
+
+    by_end = sorted(range(len(curves)), key=lambda index: at[index])
+    orders = itertools.permutations(by_end) if len(curves) <= MOST_BANDS else [tuple(by_end)]
+    sides = (
+        itertools.product((False, True), repeat=len(curves)) if len(curves) <= MOST_BANDS else [[x > 0.5 for x in at]]
+    )
+    # Of equals min takes the first: the earliest stop at the top, and reading to the right.
+    order, left = min(itertools.product(orders, sides), key=lambda both: faults(*both))
+    heights = {index: max(0.05, HIGHEST_LABEL - LABEL_STEP * place) for place, index in enumerate(order)}
+    return [
+        _Label(height=heights[index] if minimise else 1 - heights[index], left=left[index])
+        for index in range(len(curves))
+    ]
 
 
-def _end_text(curve: _Curve) -> str:
+def _end_text(curve: _Curve) -> tuple[str, str]:
     count, best = curve.end
-    jobs = "training job" if count == 1 else "training jobs"
-    return f"{curve.label}: {count} {jobs}, {best:.5g}"
+    return curve.label, f"{count} training {'job' if count == 1 else 'jobs'}, best {best:.5g}"
 
 
 def _finding(histories: Mapping[str, History]) -> str:
-    """The picture in one sentence: what the earliest stop saved against the longest job, and what it cost."""
+    """The picture in one sentence: what each earlier stop cost against the longest job."""
     if not histories:
         return "No training job has an objective yet."
     by_length = sorted(histories.values(), key=lambda history: history.ended)
-    short, long = by_length[0], by_length[-1]
+    long = by_length[-1]
     best, reached = _best_and_when(long)
-    if short.ended == long.ended:
+    shorter = [history for history in by_length if history.ended < long.ended]
+    if not shorter:
         return f"Best of {long.ended} training jobs: {best:.5g}, found by number {reached}"
-    mine, _ = _best_and_when(short)
+    first, *others = (_price(history, long) for history in shorter[:MOST_NAMED])
+    then = "".join(f", after {history.ended} {price}" for history, price in zip(shorter[1:], others, strict=False))
+    return f"Stopping after {shorter[0].ended} of {long.ended} training jobs cost {first} of the best{then}"
+
+
+def _price(history: History, long: History) -> str:
+    (mine, _), (best, _) = _best_and_when(history), _best_and_when(long)
     loss = long.sign * (mine - best)
     if loss <= 0:
-        price = "lost nothing" if loss == 0 else "even found a better objective"
-    elif best:
-        price = f"cost {loss / abs(best):.2%}".replace("%", " %") + " of the best objective"
-    else:
-        price = f"cost {loss:.3g} of the objective"
-    return f"Stopping after {short.ended} training jobs instead of {long.ended} {price}"
+        return "nothing"
+    return f"{100 * loss / abs(best):.2f} %" if best else f"{loss:.3g}"
 
 
 def _best_and_when(history: History) -> tuple[float, int]:
@@ -337,11 +367,10 @@ def _short(value: Any) -> str:
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
-def _mark_the_end(drawn: Any, curve: _Curve, picture: _Picture, height: float) -> None:
+def _mark_the_end(drawn: Any, curve: _Curve, picture: _Picture, label: _Label) -> None:
     x, y = curve.end
     low, high = picture.y_range
-    level = low + height * (high - low)
-    left = _reads_to_the_left(x, picture.x_range)
+    level = low + label.height * (high - low)
     drawn.add_shape(
         type="line",
         x0=x,
@@ -360,13 +389,15 @@ def _mark_the_end(drawn: Any, curve: _Curve, picture: _Picture, height: float) -
         marker={"size": 13, "symbol": curve.marker[0], "color": curve.colour, "line": {"color": "white", "width": 1.5}},
         hovertemplate="stopped after %{x} training jobs; best %{y:.6g}",
     )
+    name, found = _end_text(curve)
     drawn.add_annotation(
         x=x,
         y=level,
-        text=f"<b>{html.escape(_end_text(curve))}</b>",
+        text=f"<b>{html.escape(name)}</b><br>{found}",
+        align="right" if label.left else "left",
         showarrow=False,
-        xanchor="right" if left else "left",
-        xshift=-6 if left else 6,
+        xanchor="right" if label.left else "left",
+        xshift=-6 if label.left else 6,
         font={"color": curve.colour, "size": 13},
         bgcolor="rgba(255,255,255,0.85)",
     )

@@ -87,7 +87,7 @@ def write_json(path: str, value: dict[str, Any], *, durable: bool = False) -> No
     """Write the file so that a reader sees all of it or nothing; `durable`: and that it survives a power cut."""
     draft = f"{path}.{os.getpid()}"
     with open(draft, "w", encoding="utf-8") as file:
-        json.dump(value, file)
+        file.write(json.dumps(value))  # json.dump would walk the value in Python
         if durable:
             file.flush()
             os.fsync(file.fileno())
@@ -115,7 +115,10 @@ def take_lock(folder: str) -> int | None:
 
 
 def identity(pid: int) -> str | None:
-    """What tells the process from a later one of the same number: boot and start time. None when it's gone."""
+    """What tells the process from a later one of the same number: boot and start time. None when it's gone.
+
+    A zombie is gone: it does nothing any more, and who has to reap it isn't us.
+    """
     if not LINUX:
         return _identity_by_ps(pid)
     try:
@@ -125,7 +128,7 @@ def identity(pid: int) -> str | None:
             boot = file.read().strip()
     except OSError:
         return None
-    return f"{boot}:{fields[19]}"
+    return None if fields[0] in "ZX" else f"{boot}:{fields[19]}"
 
 
 def _identity_by_ps(pid: int) -> str | None:
@@ -520,7 +523,8 @@ def _execute(argv: list[str], cwd: str, env: dict[str, str]) -> None:
 
 def _why_not(error: BaseException, spec: dict[str, Any]) -> str:
     command = spec["argv"][0]
-    about_command = os.path.basename(getattr(error, "filename", None) or command) == os.path.basename(command)
+    about = os.fsdecode(getattr(error, "filename", None) or command)  # execvpe names the last place that it tried
+    about_command = os.path.basename(about) == os.path.basename(command)
     if not about_command or not isinstance(error, OSError):
         return f"{command} couldn't be started: {error}."
     if isinstance(error, FileNotFoundError) and os.path.exists(os.path.join(spec["cwd"], command)):

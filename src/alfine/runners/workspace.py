@@ -38,11 +38,11 @@ RESERVED = frozenset(
 )
 """Hyperparameters that are for the runner, besides `sagemaker_*`; the toolkit drops the first two as well."""
 HOST_VARIABLES = (
-    ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP", "XDG_CACHE_HOME")
-    + ("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "JAVA_HOME", "HF_HOME", "TORCH_HOME")
-    + ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH")
-    + ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
-    + ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP", "XDG_CACHE_HOME"),
+    *("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "JAVA_HOME", "HF_HOME", "TORCH_HOME"),
+    *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
+    *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
 )
 HOST_PREFIXES = ("LC_", "CUDA", "NVIDIA_", "ROCM_", "HIP_", "NCCL_")
 THREAD_VARIABLES = (
@@ -227,14 +227,16 @@ def environment(launch: Launch, args: list[str]) -> dict[str, str]:
         "TRAINING_JOB_ARN": launch.arn,
         "SAGEMAKER_BASE_DIR": str(space.ml),
     }
-    return shared_environment(launch) | names | _toolkit_variables(launch, space, args) | dict(launch.environment)
+    shared = shared_environment(launch)
+    toolkit = _toolkit_variables(launch, space, args, _gpus(shared.get("CUDA_VISIBLE_DEVICES")))
+    return shared | names | toolkit | dict(launch.environment)
 
 
-def _toolkit_variables(launch: Launch, space: Workspace, args: list[str]) -> dict[str, str]:
+def _toolkit_variables(launch: Launch, space: Workspace, args: list[str], gpus: int) -> dict[str, str]:
     """The SM_ variables, which inside a container the sagemaker-training toolkit would set."""
     hyperparameters = user_hyperparameters(launch.hyperparameters)
     channels = {channel.name: str(space.channel(channel.name)) for channel in launch.channels}
-    facts = _toolkit_facts(launch, space)
+    facts = _toolkit_facts(launch, space) | {"num_gpus": gpus}
     training = facts | {
         "additional_framework_parameters": {},
         "channel_input_dirs": channels,
@@ -268,7 +270,6 @@ def _toolkit_facts(launch: Launch, space: Workspace) -> dict[str, Any]:
         "module_name": Path(script).stem,
         "network_interface_name": NETWORK_INTERFACE,
         "num_cpus": launch.threads,
-        "num_gpus": _gpus(shared_environment(launch).get("CUDA_VISIBLE_DEVICES")),
         "num_neurons": 0,
         "output_data_dir": f"{space.ml}/output/data",
         "output_dir": f"{space.ml}/output",

@@ -1,0 +1,42 @@
+"""alfine.Tuner around a loop of one's own: it suggests, hears how it went, and says when to stop.
+
+    python examples/ask_tell.py
+
+Nothing is stored and nothing is started: whoever owns the loop does the training, here an elastic net on scikit-learn's
+diabetes data.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.datasets import load_diabetes
+from sklearn.linear_model import ElasticNet
+from sklearn.model_selection import cross_val_score
+
+import alfine
+
+SPACE = {
+    "alpha": alfine.Continuous(1e-4, 10, scaling="Logarithmic"),
+    "l1_ratio": alfine.Continuous(0.05, 1),
+}
+
+
+def train(hyperparameters: dict[str, Any]) -> float:
+    x, y = load_diabetes(return_X_y=True)
+    return float(-cross_val_score(ElasticNet(**hyperparameters), x, y, scoring="neg_root_mean_squared_error").mean())
+
+
+def main() -> None:
+    tuner = alfine.Tuner(
+        SPACE, goal="Minimize", metric="rmse", criteria=[alfine.BestObjectiveNotImproving(10)], max_training_jobs=100
+    )
+    while training_job := tuner.ask():
+        verdict = tuner.tell(training_job, train(training_job.hyperparameters))
+        print(f"{training_job.number:3d}  rmse {training_job.objective:.4f}  {verdict.sentence}")
+    assert tuner.best is not None
+    print(f"Best: training job {tuner.best.number}, rmse {tuner.best.objective:.4f}, {tuner.best.hyperparameters}")
+
+
+if __name__ == "__main__":
+    main()

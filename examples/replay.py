@@ -1,0 +1,49 @@
+"""What another completion criterion would have meant for a tuning job that has already run.
+
+    python examples/replay.py
+
+The search runs once, to the end of its budget; each criterion is then judged on the record, fact by fact, by the code that judges
+a live job. So one can choose a criterion for the next job without paying for it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import alfine
+
+BUDGET = 100
+SPACE = {"x": alfine.Continuous(-5, 10), "y": alfine.Continuous(0, 15)}
+CRITERIA = [
+    alfine.BestObjectiveNotImproving(5),
+    alfine.BestObjectiveNotImproving(10),
+    alfine.BestObjectiveNotImproving(20),
+    alfine.TargetObjectiveMetricValue(0.5),
+    alfine.ConvergenceDetected(),
+]
+
+
+def branin(point: dict[str, Any]) -> float:
+    """The textbook function of two variables; its three minima are 0.397887 deep."""
+    x, y = point["x"], point["y"]
+    bowl = y - 5.1 / (4 * math.pi**2) * x**2 + 5 / math.pi * x - 6
+    return bowl**2 + 10 * (1 - 1 / (8 * math.pi)) * math.cos(x) + 10
+
+
+def main() -> None:
+    tuner = alfine.Tuner(SPACE, goal="Minimize", max_training_jobs=BUDGET)
+    for _ in range(BUDGET):
+        training_job = tuner.ask()
+        assert training_job is not None
+        tuner.tell(training_job, branin(training_job.hyperparameters))
+    assert tuner.best is not None
+    print(f"{BUDGET} training jobs, best {tuner.best.objective:.4f} in training job {tuner.best.number}\n")
+    for criterion in CRITERIA:
+        then = tuner.replay([criterion])
+        missed = "no objective" if then.missed is None else f"{then.missed:.4f} short of the best"
+        print(f"{criterion}\n    {then.training_jobs} training jobs, {missed}. {then.verdict.sentence}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,483 @@
+"""The surrogate: a Gaussian process that the Bayesian strategy and ConvergenceDetected share.
+
+Symbols and shapes:
+
+    X (n, d)   points of the unit cube                 y (n,)   targets: objectives after `Scale`, smaller is better
+    l (d,)     length scales, one a coordinate         s2, v2   variance of the signal and of the noise, units of y
+    theta (d + 2,) = ln l_1 … ln l_d, ln s2, ln v2     m        constant mean, profiled out by generalised least squares
+    K (n, n) = s2 M(r) + v2 I = L L'                   alpha = K^-1 (y - m)
+
+    r^2(x, x') = sum_j D_j(x, x') / l_j^2              D_j = (x_j - x'_j)^2; for a category 0 where equal, else 1
+    M(r) = (1 + a + a^2/3) exp(-a),  a = sqrt(5) r     Matérn 5/2: Rasmussen and Williams 2006, equation 4.17
+
+theta is the maximum a posteriori under log-normal priors whose median length scale grows with sqrt(d), so that a typical
+pair of points stays as correlated in many dimensions as in few (Hvarfner et al. 2024, «Vanilla Bayesian optimization
+performs great in high dimensions»).
+
+theta is fitted at rungs of n only: at 8, 16, 32, … from the prior's median, at about 8 % steps in between from the rung
+before. Each fit is thus a function of a prefix of the observations, and from an empty cache at most ten are computed again.
+
+References: Rasmussen and Williams 2006, «Gaussian processes for machine learning», algorithm 2.1 and equation 5.9;
+Jones et al. 1998, «Efficient global optimization of expensive black-box functions», equation 15; Ament et al. 2023, «Unexpected
+improvements to expected improvement for Bayesian optimization», equation 9.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from alfine.core.space import Array
+
+if TYPE_CHECKING:
+    from alfine.core.history import History
+
+SQRT5 = math.sqrt(5.0)
+
+# Priors of theta as (median, standard deviation of the logarithm). A length scale of .5 of the cube's edge in one dimension
+# and a noise of a thousandth of the variance are what convergence.md calibrated its weights with.
+LENGTH_MEDIAN, LENGTH_SIGMA = 0.5, 1.0
+SIGNAL_MEDIAN, SIGNAL_SIGMA = 1.0, 1.0
+NOISE_MEDIAN, NOISE_SIGMA = 1e-3, 2.0
+
+# Bounds of theta: outside them a coordinate is irrelevant, or K too near singular for double precision.
+LENGTH_BOUNDS = (0.02, 100.0)
+SIGNAL_BOUNDS = (0.02, 50.0)
+NOISE_BOUNDS = (1e-6, 1.0)
+
+JITTER = 1e-10  # relative to the mean of the diagonal: some orders above the rounding of a double, far below any noise
+JITTER_GROWTH = 100.0
+
+FIRST_FIT = 8  # below, theta stays at the prior's median: fewer points say less about it than the prior does
+RUNG_GROWTH = 1.08
+COLD_ITERATIONS, WARM_ITERATIONS = 30, 8
+FIT_POINTS = 120  # theta rests on at most this many points: an L-BFGS step costs O(n^3)
+POSTERIOR_POINTS = 300  # the posterior on at most this many
+LATEST_SHARE = 4  # beyond, a quarter of them are the latest and the others the best
+FIRST_VALUES = 20  # S is measured on so many first values, which any strategy draws from all over the space
+
+
+@cache
+def _blas() -> Any:
+    import scipy.linalg  # noqa: F401 - its BLAS must be loaded before the controller looks for libraries
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController()
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Hold BLAS to one thread: on a box that trains meanwhile, two made a fit 17 times slower.
+
+    The libraries are looked up once (2 ms); each use costs 0.03 ms.
+    """
+    limit: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
+    return limit
+
+
+# -- the output scale ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """From minimised objectives v to targets y: t = (v - best) / spread, tamed above 1, standardised.
+
+    spread: median of the first 20 values minus the best; robust, so one absurd value moves it little.
+    """
+
+    best: float
+    spread: float
+    centre: float
+    width: float
+
+    @classmethod
+    def of(cls, values: Array) -> Self:
+        """values: (n,) finite, n >= 1."""
+        best = float(values.min())
+        spread = spread_of(values)
+        t = _tame((values - best) / spread)
+        width = float(t.std())
+        return cls(best, spread, float(t.mean()), width if width > 0 else 1.0)
+
+    def targets(self, values: Array) -> Array:
+        return (_tame((values - self.best) / self.spread) - self.centre) / self.width
+
+    @property
+    def unit(self) -> float:
+        """What a difference of 1 in targets is worth in objectives, near the best."""
+        return self.width * self.spread
+
+
+def _tame(t: Array) -> Array:
+    """Logarithmic above 1, the typical random configuration: diverged training jobs don't flatten the good region."""
+    return np.where(t > 1.0, 1.0 + np.log(np.maximum(t, 1.0)), t)
+
+
+def spread_of(values: Array) -> float:
+    """S of convergence.md: median of the first 20 minus the best; if 0 the interquartile range; if 0 1e-6 |best|."""
+    best = float(values.min())
+    spread = float(np.median(values[:FIRST_VALUES])) - best
+    if not spread > 0:
+        spread = float(np.subtract(*np.percentile(values, [75, 25])))
+    return spread if spread > 0 else max(1e-6 * abs(best), 1e-300)
+
+
+# -- the kernel ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """How points are compared: which coordinates are categories, and how many values those have."""
+
+    categorical: npt.NDArray[np.bool_]
+    cells: Array
+
+    @property
+    def dimension(self) -> int:
+        return len(self.categorical)
+
+    def encode(self, X: Array, theta: Array) -> Array:
+        """(n, D): X / l, categories one-hot / (sqrt(2) l), so that Euclidean distances are r."""
+        scaled = np.exp(-theta[: self.dimension])
+        columns = [X[:, ~self.categorical] * scaled[~self.categorical]]
+        for j in np.flatnonzero(self.categorical):
+            k = int(self.cells[j])
+            chosen = np.clip((X[:, j] * k).astype(int), 0, k - 1)
+            columns.append(np.eye(k)[chosen] * (scaled[j] / math.sqrt(2.0)))
+        return np.concatenate(columns, axis=1)
+
+    def differences(self, X: Array) -> Array:
+        """(d, n n): D_j of all pairs."""
+        D = X.T[:, :, None] - X.T[:, None, :]
+        D[self.categorical] = D[self.categorical] != 0.0
+        return np.square(D, out=D).reshape(len(D), -1)
+
+
+def matern(r2: Array) -> Array:
+    """M as a function of r^2, any shape."""
+    a = np.sqrt(5.0 * r2)
+    return np.asarray((1.0 + a + a * a / 3.0) * np.exp(-a))
+
+
+def squared_distances(A: Array, B: Array) -> Array:
+    """(p, D), (q, D) -> (p, q)."""
+    r2 = (A * A).sum(1)[:, None] + (B * B).sum(1)[None, :] - 2.0 * (A @ B.T)
+    return np.asarray(np.maximum(r2, 0.0))
+
+
+def cholesky(K: Array) -> Array:
+    """L with L L' = K + the least jitter that succeeds. Never fails for a finite symmetric K.
+
+    The jitter starts at JITTER times the mean of the diagonal and grows a hundredfold: it ends, since some multiple of I
+    makes any finite symmetric matrix positive definite. Raise FloatingPointError where K isn't finite.
+    """
+    from scipy.linalg import lapack
+
+    scale = float(np.trace(K)) / max(1, len(K))
+    if not math.isfinite(float(K.sum())):
+        raise FloatingPointError("the covariance isn't finite.")
+    jitter = JITTER * max(abs(scale), 1e-30)
+    while True:
+        L, failed = lapack.dpotrf(K + jitter * np.eye(len(K)), lower=1, clean=1)
+        if not failed:
+            return np.asarray(L)
+        jitter *= JITTER_GROWTH
+
+
+# -- fitting theta ---------------------------------------------------------------------------------------------------
+
+
+def prior_of(dimension: int) -> tuple[Array, Array]:
+    """Medians (as logarithms) and standard deviations of theta, each (d + 2,)."""
+    length = math.log(LENGTH_MEDIAN) + 0.5 * math.log(max(1, dimension))
+    medians = [length] * dimension + [math.log(SIGNAL_MEDIAN), math.log(NOISE_MEDIAN)]
+    return np.array(medians), np.array([LENGTH_SIGMA] * dimension + [SIGNAL_SIGMA, NOISE_SIGMA])
+
+
+def negative_log_posterior(theta: Array, D: Array, y: Array) -> tuple[float, Array]:
+    """-ln p(y | theta) - ln p(theta) up to a constant, and its gradient (d + 2,).
+
+    D: (d, n n), of `Geometry.differences`. The mean is profiled, so by the envelope theorem it adds no term to the gradient.
+    """
+    from scipy.linalg import lapack
+
+    n, d = len(y), len(D)
+    w, s2, v2 = np.exp(-2.0 * theta[:d]), math.exp(theta[d]), math.exp(theta[d + 1])
+    a = np.sqrt(5.0 * (w @ D).reshape(n, n))
+    E = s2 * np.exp(-a)
+    K = (1.0 + a + a * a / 3.0) * E
+    L = cholesky(K + v2 * np.eye(n))
+    lower = np.asarray(lapack.dpotri(L, lower=1)[0])
+    inverse = lower + np.tril(lower, -1).T  # of K, for the traces below only; no system is solved with it
+    ones = inverse.sum(1)
+    residual = y - (ones @ y) / ones.sum()
+    alpha = inverse @ residual
+    W = inverse - np.outer(alpha, alpha)  # d(-ln p)/d theta_i = tr(W dK/d theta_i) / 2, equation 5.9
+    centre, sigma = prior_of(d)
+    z = (theta - centre) / sigma
+    value = 0.5 * float(residual @ alpha) + float(np.log(L.diagonal()).sum()) + 0.5 * float(z @ z)
+    gradient = z / sigma
+    slope = (5.0 / 3.0) * (1.0 + a) * E  # dK/d ln l_j = slope D_j / l_j^2
+    gradient[:d] += 0.5 * w * (D @ (W * slope).ravel())
+    gradient[d] += 0.5 * float((W * K).sum())
+    gradient[d + 1] += 0.5 * v2 * float(np.trace(W))
+    return value, gradient
+
+
+def fit(geometry: Geometry, X: Array, y: Array, start: Array | None = None) -> Array:
+    """The theta of highest posterior density, by L-BFGS; from `start`, or thoroughly from the prior's median."""
+    from scipy.optimize import minimize
+
+    d = geometry.dimension
+    centre, _ = prior_of(d)
+    bounds = np.log([LENGTH_BOUNDS] * d + [SIGNAL_BOUNDS, NOISE_BOUNDS])
+    found = minimize(
+        negative_log_posterior,
+        np.clip(centre if start is None else start, bounds[:, 0], bounds[:, 1]),
+        args=(geometry.differences(X), y),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=list(map(tuple, bounds)),
+        options={"maxiter": COLD_ITERATIONS if start is None else WARM_ITERATIONS},
+    )
+    return np.asarray(found.x, dtype=float)
+
+
+# -- the posterior ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Surrogate:
+    """The posterior given X, y and theta. Means, variances and draws are of the noise-free objective, in targets."""
+
+    geometry: Geometry
+    theta: Array
+    X: Array
+    y: Array
+    encoded: Array  # (n, D)
+    root: Array  # L^-1 (n, n), lower: a product with it is several times faster than a triangular solve
+    mean: float
+    alpha: Array
+
+    @classmethod
+    def of(cls, geometry: Geometry, theta: Array, X: Array, y: Array) -> Self:
+        """X: (n, d) with n >= 1. O(n^3)."""
+        from scipy.linalg import lapack
+
+        d = geometry.dimension
+        encoded = geometry.encode(X, theta)
+        K = math.exp(theta[d]) * matern(squared_distances(encoded, encoded))
+        L = cholesky(K + math.exp(theta[d + 1]) * np.eye(len(X)))
+        root = np.ascontiguousarray(lapack.dtrtri(L, lower=1)[0])
+        u, z = root.sum(1), root @ y  # L^-1 1 and L^-1 y
+        mean = float(u @ z / (u @ u))
+        return cls(geometry, theta, X, y, encoded, root, mean, root.T @ (z - mean * u))
+
+    @property
+    def signal(self) -> float:
+        return math.exp(self.theta[self.geometry.dimension])
+
+    @property
+    def noise(self) -> float:
+        """Variance of the noise, in squared targets."""
+        return math.exp(self.theta[self.geometry.dimension + 1])
+
+    def cross(self, points: Array) -> Array:
+        """(q, d) -> (q, n) covariances with the observations."""
+        return self.signal * matern(squared_distances(self.geometry.encode(points, self.theta), self.encoded))
+
+    def posterior(self, points: Array) -> tuple[Array, Array]:
+        """(q, d) -> means (q,), variances (q,)."""
+        k = self.cross(points)
+        V = k @ self.root.T
+        variance = self.signal - np.einsum("ij,ij->i", V, V)
+        return self.mean + k @ self.alpha, np.maximum(variance, 1e-12 * self.signal)
+
+    def gradient(self, points: Array) -> tuple[Array, Array, Array, Array]:
+        """(q, d) -> means (q,), variances (q,) and their gradients, each (q, d); 0 along categories."""
+        encoded = self.geometry.encode(points, self.theta)
+        a = np.sqrt(5.0 * squared_distances(encoded, self.encoded))
+        decay = self.signal * np.exp(-a)
+        k = (1.0 + a + a * a / 3.0) * decay
+        slope = -(5.0 / 3.0) * (1.0 + a) * decay  # dk/dx_j = slope (x_j - X_j) / l_j^2
+        V = k @ self.root.T
+        inverse = np.where(self.geometry.categorical, 0.0, np.exp(-2.0 * self.theta[: points.shape[1]]))
+        by_mean, by_variance = slope * self.alpha, slope * (V @ self.root)  # K^-1 k = root' V'
+        variance = np.maximum(self.signal - np.einsum("ij,ij->i", V, V), 1e-12 * self.signal)
+        dmean, dvariance = (
+            inverse * (points * c.sum(1)[:, None] - c @ self.X) for c in (by_mean, -2.0 * by_variance)
+        )
+        return self.mean + k @ self.alpha, variance, dmean, dvariance
+
+    def draws(self, points: Array, normal: Array) -> Array:
+        """(q, d) and standard normal numbers (s, q) -> s joint draws (s, q)."""
+        k = self.cross(points)
+        V = k @ self.root.T
+        encoded = self.geometry.encode(points, self.theta)
+        covariance = self.signal * matern(squared_distances(encoded, encoded)) - V @ V.T
+        return np.asarray(self.mean + k @ self.alpha + normal @ cholesky(0.5 * (covariance + covariance.T)).T)
+
+    def believing(self, points: Array) -> Surrogate:
+        """Condition on `points` as if each had been observed at its posterior mean («kriging believer»).
+
+        The mean stays as it is, the variance falls. The factor is extended by a block in O(n^2 m):
+        [[L, 0], [B, C]], whose inverse is [[root, 0], [-C^-1 B root, C^-1]]. Ginsbourger et al. 2010.
+        """
+        if not len(points):
+            return self
+        from scipy.linalg import lapack
+
+        k = self.cross(points)
+        encoded = self.geometry.encode(points, self.theta)
+        B = k @ self.root.T
+        inner = self.signal * matern(squared_distances(encoded, encoded)) - B @ B.T
+        inner += self.noise * np.eye(len(points))
+        C = lapack.dtrtri(cholesky(0.5 * (inner + inner.T)), lower=1)[0]
+        n, m = len(self.X), len(points)
+        root = np.zeros((n + m, n + m))
+        root[:n, :n], root[n:, :n], root[n:, n:] = self.root, -C @ (B @ self.root), C
+        return Surrogate(
+            self.geometry,
+            self.theta,
+            np.concatenate([self.X, points]),
+            np.concatenate([self.y, self.mean + k @ self.alpha]),
+            np.concatenate([self.encoded, encoded]),
+            root,
+            self.mean,
+            np.concatenate([self.alpha, np.zeros(m)]),  # values at the mean add nothing: their alpha is 0
+        )
+
+
+# -- from a history --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The surrogate of a history, with the scale that leads back to its objectives."""
+
+    surrogate: Surrogate
+    scale: Scale
+
+
+def rung_of(n: int) -> tuple[int, int | None]:
+    """The largest rung <= n, and the rung it starts from (None: from the prior). n >= FIRST_FIT."""
+    anchor = FIRST_FIT
+    while 2 * anchor <= n:
+        anchor *= 2
+    before, rung = None, anchor
+    while (following := max(rung + 1, math.ceil(RUNG_GROWTH * rung))) <= n:
+        before, rung = rung, following
+    return rung, before
+
+
+def best_and_rest(values: Array, count: int) -> npt.NDArray[np.intp]:
+    """At most `count` indices, ascending: half of them the best, the others spread evenly over the rest in order of arrival.
+
+    Unlike convergence.md, which draws the rest at random: spread evenly they need no generator.
+    """
+    n = len(values)
+    if n <= count:
+        return np.arange(n)
+    order = np.argsort(values, kind="stable")
+    best = order[: count - count // 2]
+    rest = np.sort(order[len(best) :])
+    spread = rest[np.linspace(0, len(rest) - 1, count // 2).astype(int)]
+    return np.sort(np.concatenate([best, spread]))
+
+
+def best_and_latest(values: Array, count: int) -> npt.NDArray[np.intp]:
+    """At most `count` indices, ascending: three quarters the best, one quarter the latest of the others."""
+    n = len(values)
+    if n <= count:
+        return np.arange(n)
+    order = np.argsort(values, kind="stable")
+    best = order[: count - count // LATEST_SHARE]
+    rest = np.sort(order[len(best) :])
+    return np.sort(np.concatenate([best, rest[-(count // LATEST_SHARE) :]]))
+
+
+def geometry_of(history: History) -> Geometry:
+    return Geometry(history.spec.space.categorical, history.spec.space.cells)
+
+
+def evidence_of(history: History) -> tuple[Array, Array]:
+    """All the surrogate rests on: parents' observations, then the history's own; (n, d) and (n,)."""
+    (P, p), (X, v) = history.prior(), history.observations()
+    return (np.concatenate([P, X]), np.concatenate([p, v])) if len(p) else (X, v)
+
+
+def theta_at(history: History, n: int) -> Array:
+    """The theta for n observations: that of the largest rung below, computed from the prefix that it stands for."""
+    if n < FIRST_FIT:
+        return prior_of(history.spec.space.dimension)[0]
+    rung, before = rung_of(n)
+    key = ("gp theta", rung)
+    if key not in history.memo:
+        start = None if before is None else theta_at(history, before)
+        X, v = (part[:rung] for part in evidence_of(history))
+        chosen = best_and_rest(v, FIT_POINTS)
+        y = Scale.of(v).targets(v)
+        history.memo[key] = fit(geometry_of(history), X[chosen], y[chosen], start)
+    theta: Array = history.memo[key]
+    return theta
+
+
+def model_of(history: History) -> Model | None:
+    """The surrogate given all observations; None without any. Kept in the memo for the latest n only."""
+    X, v = evidence_of(history)
+    n = len(v)
+    if n == 0 or history.spec.space.dimension == 0:
+        return None
+    kept: tuple[int, Model] | None = history.memo.get("gp model")
+    if kept is None or kept[0] != n:
+        theta = theta_at(history, n)
+        scale = Scale.of(v)
+        chosen = best_and_latest(v, POSTERIOR_POINTS)
+        kept = n, Model(Surrogate.of(geometry_of(history), theta, X[chosen], scale.targets(v[chosen])), scale)
+        history.memo["gp model"] = kept
+    return kept[1]
+
+
+# -- acquisition -----------------------------------------------------------------------------------------------------
+
+
+def log_h(z: Array) -> Array:
+    """ln(phi(z) + z Phi(z)), to full relative precision for every z (Ament et al. 2023, equation 9)."""
+    from scipy.special import erfc, erfcx
+
+    above = np.maximum(z, -1.0)
+    density = np.exp(-0.5 * above**2) / math.sqrt(2 * math.pi)
+    high = np.log(density + above * 0.5 * erfc(-above / math.sqrt(2)))
+    low = np.clip(z, -1e6, -1.0)
+    ratio = erfcx(-low / math.sqrt(2)) * -low * math.sqrt(0.5 * math.pi)  # |z| Phi(z) / phi(z), tends to 1
+    # 1 - ratio cancels beyond |z| = 1000; its expansion is 1/z^2 (1 - 3/z^2).
+    rest = np.where(low > -1000.0, np.log1p(-np.minimum(ratio, 1.0 - 1e-16)), -2.0 * np.log(-low))
+    return np.where(z > -1.0, high, -0.5 * low**2 - 0.5 * math.log(2 * math.pi) + rest)
+
+
+def log_expected_improvement(mean: Array, variance: Array, best: float) -> Array:
+    """The ln of E max(best - f, 0) for f ~ N(mean, variance), elementwise."""
+    s = np.sqrt(variance)
+    return np.asarray(log_h((best - mean) / s) + np.log(s))
+
+
+# -- points of the cube ----------------------------------------------------------------------------------------------
+
+
+def lattice(start: int, count: int, shift: Array) -> Array:
+    """(count, d) points `start`, `start` + 1, … of a Kronecker sequence, moved by `shift` (d,): an even cover of the cube.
+
+    x_i = frac(shift + i a), a_j = phi^-j with phi the root of phi^(d+1) = phi + 1: Roberts 2018, «The unreasonable
+    effectiveness of quasirandom sequences». Unlike Sobol points it needs no import of scipy.stats (2 s).
+    """
+    d = len(shift)
+    phi = 2.0
+    for _ in range(60):
+        phi = (1.0 + phi) ** (1.0 / (d + 1))
+    a = phi ** -np.arange(1.0, d + 1)
+    return np.asarray((shift + np.arange(start, start + count)[:, None] * a) % 1.0)

@@ -1,0 +1,390 @@
+"""ConvergenceDetected: complete once the rest of the budget is unlikely to improve the best by more than epsilon.
+
+Symbols (values minimised; a maximised metric is negated):
+
+    k    training jobs ended, failed ones included       v (n,)  finite objectives in order of completion; b = min v
+    rem  training jobs left in the budget                S       spread: median of the first 20 of v, minus b
+    P    number of hyperparameters                       s       results since the best came within eps of today's b
+    eps  the improvement that matters = max(min(epsilon |b|, cap S), 0.001 S, kappa sigma_n);  sigma_n: noise of the surrogate
+
+    p(eps) = sigmoid(w . signals) = P(the rest of the budget improves the best by more than eps);  stop when p < delta
+
+Every signal is a ratio to eps, S or k, so one set of weights serves every metric, budget and eps.
+
+Sources: AMT's «unlikely to improve by more than 1 % over the best objective»; the form of the promise, (eps, delta), is Wilson 2024,
+«Stopping Bayesian optimization with probabilistic regret bounds». Unlike there, the surrogate's own probability is only one of
+seven signals of a logistic model, calibrated on recorded searches: taken alone it's overconfident where the surrogate is wrong.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+
+from alfine.core.decide import Outlook, Verdict
+from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.gp import (
+    Geometry,
+    Model,
+    geometry_of,
+    lattice,
+    log_expected_improvement,
+    model_of,
+    one_thread,
+    spread_of,
+    squared_distances,
+)
+from alfine.core.history import History
+from alfine.core.space import Array
+from alfine.core.spec import TuningJobSpec, put_setting
+
+NAME = "ConvergenceDetected"
+
+# Logistic regression (L2, standardised) on 88 recorded searches of 22 real tasks (weighted 3) and 180 of random synthetic problems, with
+# random, TPE and GP samplers, budgets 60, 120 and 200: shared/reference/convergence.md, section 3.
+WEIGHTS = {
+    "intercept": -1.88,
+    "since_rem": -0.47,
+    "gap10": 0.45,
+    "logit_gp": 0.15,
+    "rem_k": 0.84,
+    "x_loc": -0.53,
+    "near": -3.81,
+    "logP": 0.59,
+}
+
+LEAST_RESULTS = 10  # gap10 needs the 10th best, and the weights were fitted from here on
+SPREAD_FLOOR = 0.001  # eps is at least this share of S, for a best near 0
+KAPPA = 1.0  # eps is at least so many standard deviations of the noise: smaller gains can't be told from luck
+RECENT, LATEST = 20, 10  # results that `near` looks back on; configurations that `x_loc` does
+UNLIMITED_LEAST = 50  # without a limit the budget is taken as twice what was spent, and so many more at least
+RESIDUAL_GRID = (0.003, 0.01, 0.03, 0.1, 0.3)  # in units of S, where p(e) is integrated
+
+# Candidates and draws of the surrogate's posterior: three times as many moved p by less than .01.
+SPACE_POINTS, CENTRES, AROUND, STEPS, MOVED = 256, 5, 128, (0.02, 0.08, 0.25), 0.6
+DRAWS, DRAWN_POINTS = 128, 80
+
+
+@dataclass(frozen=True, slots=True)
+class ConvergenceDetected:
+    """Complete when, with probability 1 - delta, the best found is within epsilon of what this job would still reach.
+
+    It's a statement about the rest of this job's budget with its own strategy, not about the optimum of the space.
+    epsilon: relative to the absolute value of the best objective; 0.01 is AMT's «1 %».
+    delta: the probability of an improvement below which the job completes, in (0, 1).
+    cap: an upper bound of the improvement that matters, as a share of the spread S between a typical and the best
+        training job; None leaves AMT's rule alone. 0.1 is stricter where 1 % of the metric is a large part of its range.
+    At least 10 objectives are needed. Without MaxNumberOfTrainingJobs the budget is taken as max(50, as many as have ended) more.
+    """
+
+    epsilon: float = 0.01
+    delta: float = 0.05
+    cap: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, most in (
+            ("epsilon", self.epsilon, math.inf),
+            ("delta", self.delta, 1.0),
+            ("cap", self.cap, math.inf),
+        ):
+            if value is None and name == "cap":
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < most:
+                below = f" and below {most:g}" if math.isfinite(most) else ""
+                raise InvalidSpec([Fault(NAME, f"{name} {value!r} must be a number above 0{below}.")])
+
+    @classmethod
+    def from_spec(cls, spec: TuningJobSpec) -> Self | None:
+        if not spec.detect_convergence:
+            return None
+        settings = dict(word.partition("=")[::2] for word in spec.settings.get(NAME, "").split())
+        try:
+            return cls(**{name: float(text) for name, text in settings.items()})
+        except (TypeError, ValueError) as error:
+            raise InvalidSpec(
+                [Fault(f"Tags.alfine:{NAME}", f"{error} Use, for example, epsilon=0.005 delta=0.1.")]
+            ) from error
+
+    def to_request(self, request: MutableMapping[str, Any]) -> None:
+        config = request.setdefault("HyperParameterTuningJobConfig", {})
+        criteria = config.setdefault("TuningJobCompletionCriteria", {})
+        criteria[NAME] = {"CompleteOnConvergence": "Enabled"}
+        own = [
+            f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name) != f.default
+        ]
+        put_setting(request, NAME, " ".join(own) or None)
+
+    def check(self, history: History) -> Verdict:
+        key = ("convergence", self)
+        kept: tuple[int, Verdict] | None = history.memo.get(key)
+        if kept is None or kept[0] != history.ended:
+            kept = history.ended, self._judge(history)
+            history.memo[key] = kept
+        return kept[1]
+
+    def _judge(self, history: History) -> Verdict:
+        n, rem = len(history.observations()[1]), remaining(history)
+        counts = {"finished": history.ended, "remaining": rem}
+        if n < LEAST_RESULTS:
+            sentence = f"{n} of {LEAST_RESULTS} finished training jobs with an objective needed before convergence is judged."
+            return self._continue(sentence, {**counts, "needed": LEAST_RESULTS}, 0.0)
+        if rem <= 0:
+            return self._continue("The budget is used up: nothing is left that could converge.", counts, 1.0)
+        evidence, problem = read_evidence(history, rem)
+        eps = self.epsilon_of(evidence)
+        p = evidence.probability(eps)
+        ahead = forecast(evidence, eps, self.delta)
+        numbers = {
+            **counts,
+            "probability_of_improvement": p,
+            "delta": self.delta,
+            "epsilon": eps,
+            "epsilon_relative": eps / abs(evidence.best) if evidence.best else None,
+            "expected_residual_improvement": evidence.expected_residual_improvement(),
+            "since_improvement": evidence.since(eps),
+            "forecast_training_jobs": ahead,
+            "noise": evidence.noise,
+        }
+        if p >= self.delta:
+            return self._continue(
+                _going_on(numbers) + problem, numbers, history.ended / (history.ended + ahead)
+            )
+        sentence = _done(numbers, history.sign * evidence.best, history.spec.max_training_jobs) + problem
+        return Verdict(
+            outlook=Outlook.STOP, criterion=NAME, sentence=sentence, evidence=numbers, progress=1.0
+        )
+
+    def epsilon_of(self, evidence: Evidence) -> float:
+        """eps, in units of the objective."""
+        S = evidence.spread  # noqa: N806
+        eps = self.epsilon * abs(evidence.best)
+        return max(
+            eps if self.cap is None else min(eps, self.cap * S), SPREAD_FLOOR * S, KAPPA * evidence.noise
+        )
+
+    @staticmethod
+    def _continue(sentence: str, evidence: dict[str, Any], progress: float) -> Verdict:
+        return Verdict(
+            outlook=Outlook.CONTINUE, criterion=NAME, sentence=sentence, evidence=evidence, progress=progress
+        )
+
+
+def remaining(history: History) -> int:
+    """rem: training jobs of the budget that haven't ended; the running ones are still to come, so they count."""
+    limit, size, k = history.spec.max_training_jobs, history.spec.space.size, history.ended
+    rem = max(k, UNLIMITED_LEAST) if limit is None else limit - k
+    return rem if size is None else max(0, min(rem, size - k))
+
+
+# -- what p rests on -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known when the k-th training job has ended, in units of the minimised objective."""
+
+    values: Array  # v
+    k: int
+    rem: int
+    hyperparameters: int  # P
+    gains: (
+        Array | None
+    )  # (draws,) drawn gains over the incumbent; None where the surrogate has nothing to say
+    noise: float  # sigma_n
+    locality: (
+        float  # how far the latest configurations lie from the best, relative to points all over the space
+    )
+
+    @property
+    def best(self) -> float:
+        return float(self.values.min())
+
+    @property
+    def spread(self) -> float:
+        return spread_of(self.values)
+
+    def since(self, eps: float) -> int:
+        """s: results since the running best first came within eps of today's best."""
+        first = int(np.argmax(self.values <= self.best + eps))
+        return len(self.values) - 1 - first
+
+    def signals(self, eps: float, ahead: int = 0) -> dict[str, float]:
+        """As they are, or as they would be `ahead` training jobs later if nothing else changed."""
+        k, rem, s = self.k + ahead, self.rem - ahead, self.since(eps) + ahead
+        tenth = float(np.partition(self.values, LEAST_RESULTS - 1)[LEAST_RESULTS - 1])
+        hits, draws = (0, 0) if self.gains is None else (int((self.gains > eps).sum()), len(self.gains))
+        return {
+            "intercept": 1.0,
+            "since_rem": math.log1p(s / (rem + 1)),
+            "gap10": math.log10((tenth - self.best) / eps + 0.03),
+            "logit_gp": math.log((hits + 0.5) / (draws - hits + 0.5)),
+            "rem_k": math.log((rem + 1) / k),
+            "x_loc": math.log(0.02 + self.locality),
+            "near": float((self.values[-RECENT:] <= self.best + eps).mean()),
+            "logP": math.log(max(1, self.hyperparameters)),
+        }
+
+    def probability(self, eps: float) -> float:
+        """p(eps)."""
+        return _sigmoid(_score(self.signals(eps)))
+
+    def expected_residual_improvement(self) -> float:
+        """The integral of p(e) over e: what the rest of the budget is expected to gain, in units of the objective."""
+        e = np.array(RESIDUAL_GRID) * self.spread
+        p = np.array([self.probability(each) for each in e])
+        return float(e[0] * p[0] + ((p[1:] + p[:-1]) / 2 * np.diff(e)).sum())
+
+
+def _score(signals: dict[str, float]) -> float:
+    return sum(WEIGHTS[name] * value for name, value in signals.items())
+
+
+def _sigmoid(x: float) -> float:
+    return 1.0 / (1.0 + math.exp(-x)) if x > -700 else 0.0
+
+
+def forecast(evidence: Evidence, eps: float, delta: float) -> int:
+    """The least h with p < delta h training jobs on, if none of them improves the best; `rem` when there's none below."""
+    fixed = _score(evidence.signals(eps))
+    now = evidence.signals(eps)
+    k, rem, s, bar = evidence.k, evidence.rem, evidence.since(eps), math.log(delta / (1.0 - delta))
+    h = np.arange(rem + 1)
+    score = fixed + WEIGHTS["since_rem"] * (np.log1p((s + h) / (rem - h + 1)) - now["since_rem"])
+    score += WEIGHTS["rem_k"] * (np.log((rem - h + 1) / (k + h)) - now["rem_k"])
+    return int(np.argmax(score < bar)) if (score < bar).any() else rem
+
+
+def read_evidence(history: History, rem: int) -> tuple[Evidence, str]:
+    """The evidence, and a sentence on what kept the surrogate from speaking (or nothing)."""
+    points, v = history.observations()
+    geometry, problem = geometry_of(history), ""
+    gains, noise = None, 0.0
+    if not geometry.categorical.all():
+        try:
+            with one_thread(), np.errstate(all="ignore"):
+                gains, noise = _surrogate_says(history)
+        except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
+            problem = f" (Judged without the surrogate, which failed: {error})"
+    evidence = Evidence(
+        values=v,
+        k=history.ended,
+        rem=rem,
+        hyperparameters=history.spec.space.dimension,
+        gains=gains,
+        noise=noise,
+        locality=_locality(geometry, points, v, _everywhere(history)),
+    )
+    return evidence, problem
+
+
+def _surrogate_says(history: History) -> tuple[Array | None, float]:
+    """Drawn gains over the incumbent (draws,) and the noise, both in units of the objective."""
+    model = model_of(history)
+    if model is None:
+        return None, 0.0
+    points = _points_to_draw(history, model)
+    normal = _fixed(history, "normal", lambda rng: rng.standard_normal((DRAWS, DRAWN_POINTS + 1)))[
+        :, : len(points)
+    ]
+    draws = model.surrogate.draws(points, normal)
+    gains = (draws[:, 0] - draws.min(1)) * model.scale.unit
+    if not np.isfinite(gains).all():
+        raise FloatingPointError("its draws aren't finite.")
+    return gains, math.sqrt(model.surrogate.noise) * model.scale.unit
+
+
+def _points_to_draw(history: History, model: Model) -> Array:
+    """(81, d) the incumbent (lowest posterior mean) and the candidates of highest expected improvement."""
+    surrogate = model.surrogate
+    mean = surrogate.posterior(surrogate.X)[0]
+    order = np.argsort(mean, kind="stable")
+    centres = surrogate.X[order[np.arange(AROUND) % min(CENTRES, len(order))]]
+    numeric = ~history.spec.space.categorical
+    moved = np.where(numeric, np.clip(centres + _moves(history), 0.0, 1.0), centres)
+    candidates = np.concatenate([_everywhere(history), moved])
+    value = log_expected_improvement(*surrogate.posterior(candidates), float(mean[order[0]]))
+    highest = np.argsort(-value, kind="stable")[:DRAWN_POINTS]
+    return np.concatenate([surrogate.X[order[:1]], candidates[highest]])
+
+
+def _locality(geometry: Geometry, tried: Array, v: Array, everywhere: Array) -> float:
+    """Median distance of the latest configurations to the best one, over that of points all over the space."""
+    if geometry.dimension == 0:
+        return 1.0
+    plain = np.zeros(geometry.dimension)  # all length scales 1
+    best = geometry.encode(tried[[int(np.argmin(v))]], plain)
+    near, far = (geometry.encode(points, plain) for points in (tried[-LATEST:], everywhere))
+    typical = float(np.median(np.sqrt(squared_distances(far, best))))
+    return float(np.median(np.sqrt(squared_distances(near, best)))) / typical if typical > 0 else 1.0
+
+
+# -- randomness that is the same at every check ----------------------------------------------------------------------
+
+
+def _fixed(history: History, what: str, draw: Callable[[np.random.Generator], Array]) -> Array:
+    """Random numbers that depend on the job's seed alone, so that p moves with the facts and not with the draws."""
+    key = ("convergence", what)
+    if key not in history.memo:
+        history.memo[key] = draw(np.random.default_rng((history.spec.seed, *what.encode())))
+    kept: Array = history.memo[key]
+    return kept
+
+
+def _everywhere(history: History) -> Array:
+    """(256, d) an even cover of the cube."""
+    d = history.spec.space.dimension
+    return _fixed(history, "everywhere", lambda rng: lattice(0, SPACE_POINTS, rng.random(d)))
+
+
+def _moves(history: History) -> Array:
+    """(128, d) moves of some coordinates, of three sizes."""
+    shape = (AROUND, history.spec.space.dimension)
+    return _fixed(
+        history,
+        "moves",
+        lambda rng: (
+            rng.choice(STEPS, size=(AROUND, 1)) * rng.standard_normal(shape) * (rng.random(shape) < MOVED)
+        ),
+    )
+
+
+# -- words -----------------------------------------------------------------------------------------------------------
+
+
+def _amount(numbers: dict[str, Any]) -> str:
+    relative = numbers["epsilon_relative"]
+    return f"{numbers['epsilon']:.3g}" + ("" if relative is None else f" ({100 * relative:.2g} %)")
+
+
+def _going_on(numbers: dict[str, Any]) -> str:
+    p, rem, ahead = (
+        100 * numbers["probability_of_improvement"],
+        numbers["remaining"],
+        numbers["forecast_training_jobs"],
+    )
+    when = (
+        f"expected at about training job {numbers['finished'] + ahead}"
+        if ahead < rem
+        else "not expected within the budget"
+    )
+    return (
+        f"{p:.2g} % chance that the remaining {rem} training jobs improve the best by more than {_amount(numbers)}; "
+        f"completes below {100 * numbers['delta']:g} %, {when}."
+    )
+
+
+def _done(numbers: dict[str, Any], best: float, limit: int | None) -> str:
+    rem = numbers["remaining"]
+    budget = (
+        f"within its budget of {limit} training jobs"
+        if limit is not None
+        else f"with {rem} more training jobs"
+    )
+    return (
+        f"With probability >= {100 * (1 - numbers['delta']):g} % the best found, {best:.6g}, is within {_amount(numbers)} "
+        f"of the best this job would still reach {budget}."
+    )

@@ -1,0 +1,292 @@
+"""Bayesian optimisation: the surrogate says where improvement is likely, and the most promising point is tried next.
+
+Symbols and shapes: points (q, d) of the unit cube; mu, s mean and standard deviation of the surrogate's posterior (core/gp.py), in
+targets, smaller is better; f* the incumbent, the lowest posterior mean over what was observed; z = (f* - mu) / s.
+
+    EI = s h(z),  h(z) = phi(z) + z Phi(z)              acquisition = ln EI + ln P(success)
+
+The logarithm keeps the acquisition and its gradient informative where EI itself underflows: far from the incumbent, and late.
+
+References: Jones et al. 1998, «Efficient global optimization of expensive black-box functions», equation 15; Ament et al. 2023,
+«Unexpected improvements to expected improvement for Bayesian optimization», equation 9; Ginsbourger et al. 2010, «Kriging is
+well-suited to parallelize optimization» (pending training jobs, as fantasies).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from alfine.core.decide import Suggestion
+from alfine.core.gp import Surrogate, lattice, log_expected_improvement, log_h, matern, model_of, one_thread
+from alfine.core.history import History
+from alfine.core.space import Array, Integer, ParameterSpace
+from alfine.core.spec import TuningJobSpec
+from alfine.strategies.random import Random
+
+# The initial design: enough to see each coordinate vary, and at most a quarter of a known budget.
+LEAST_INITIAL, EXTRA_INITIAL, INITIAL_SHARE = 4, 2, 0.25
+LEAST_OBSERVED = 2  # a surrogate of one point has nothing to say
+
+GLOBAL_POINTS = 512  # candidates all over the cube
+LOCAL_CENTRES, LOCAL_POINTS = 5, 60  # perturbations of the best five, so many each
+STEPS = (0.02, 0.08, 0.25)  # standard deviations of a perturbation, in cube edges: refine, adjust, move away
+MOVED = 0.6  # share of the coordinates that a perturbation moves
+CONTENDERS = 48  # of the candidates, by acquisition: snapped and compared exactly
+STARTS, ASCENT = 6, 20  # uphill from so many contenders, so many rounds
+FIRST_STEP, GROW, SHRINK = 0.03, 1.2, 0.5  # in cube edges; the factors are Rprop's own
+FLIPS = 3  # rounds of moves by one value of a discrete coordinate
+ENUMERATED = 2000  # a finite space with at most so many configurations is compared whole
+FINE = 64  # an integer range with more values is as good as continuous until its point is snapped
+
+# P(success): a failure says that nearby points fail too, within this distance in one dimension (it grows with sqrt(d)).
+FAILURE_LENGTH = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Bayesian:
+    """Gaussian process, expected improvement, no waiting: each free slot gets an answer given what is known and what runs.
+
+    Running training jobs count as observed at their predicted value. Failed ones lower the chance of success around them.
+    No configuration is suggested twice; None once a finite space is used up.
+    """
+
+    @classmethod
+    def from_spec(cls, spec: TuningJobSpec) -> Self:  # noqa: ARG003 - the protocol's signature
+        return cls()
+
+    def ask(self, history: History) -> Suggestion | None:
+        space = history.spec.space
+        if space.size is not None and len(history.configurations) >= space.size:
+            return None
+        tried = _tried(history)
+        if history.launches < initial_size(history.spec) or len(history.observations()[1]) < LEAST_OBSERVED:
+            point = _unseen(space.snap(_design(history)), tried)
+        else:
+            try:
+                with one_thread(), np.errstate(all="ignore"):
+                    point = _search(history, tried)
+            except (ArithmeticError, ValueError, np.linalg.LinAlgError):
+                point = None  # whatever broke in the numerics, the job goes on: at random
+        if point is None:
+            return Random().ask(history)
+        return Suggestion(hyperparameters=space.from_unit(point))
+
+
+def initial_size(spec: TuningJobSpec) -> int:
+    """How many training jobs are launched before the surrogate is asked."""
+    size = spec.space.dimension + EXTRA_INITIAL
+    if spec.max_training_jobs is not None:
+        size = min(size, int(INITIAL_SHARE * spec.max_training_jobs))
+    return max(LEAST_INITIAL, size)
+
+
+def _design(history: History) -> Array:
+    """(5, d) the next points of the initial design: one sequence a tuning job, its shift drawn from the seed."""
+    shift = np.random.default_rng((history.spec.seed, 0)).random(history.spec.space.dimension)
+    return lattice(history.launches, 5, shift)
+
+
+# -- acquisition -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Acquisition:
+    """ln EI + ln P(success)."""
+
+    surrogate: Surrogate
+    best: float
+    log_success: _Success | None
+
+    def __call__(self, points: Array) -> Array:
+        value = log_expected_improvement(*self.surrogate.posterior(points), self.best)
+        return value if self.log_success is None else value + self.log_success(points)
+
+    def gradient(self, points: Array) -> Array:
+        """(q, d), of ln EI. P(success) is left out: it's flat but for the neighbourhood of a failure.
+
+        With g = Phi(z) / h(z) = d ln h / dz:  d ln EI = (1 - g z) ds / s - g dmu / s.
+        """
+        from scipy.special import log_ndtr
+
+        mean, variance, dmean, dvariance = self.surrogate.gradient(points)
+        s = np.sqrt(variance)
+        z = (self.best - mean) / s
+        g = np.exp(np.clip(log_ndtr(z) - log_h(z), -700.0, 50.0))
+        return np.asarray(((1.0 - g * z) / (2 * variance))[:, None] * dvariance - (g / s)[:, None] * dmean)
+
+
+@dataclass(frozen=True, slots=True)
+class _Success:
+    """ln P(success): the share of successes among the training jobs nearby, shrunk towards the share overall.
+
+    P = (sum of k over successes + p0) / (sum of k over all + 1), k the Matérn kernel of a fixed length.
+    """
+
+    surrogate: Surrogate  # for its geometry
+    good: Array
+    failed: Array
+
+    def __call__(self, points: Array) -> Array:
+        geometry = self.surrogate.geometry
+        length = FAILURE_LENGTH * math.sqrt(geometry.dimension)
+        theta = np.full(geometry.dimension, math.log(length))
+        at, ok, bad = (geometry.encode(each, theta) for each in (points, self.good, self.failed))
+        successes = matern(((at[:, None] - ok) ** 2).sum(2)).sum(1)
+        failures = matern(((at[:, None] - bad) ** 2).sum(2)).sum(1)
+        overall = (len(ok) + 1) / (len(ok) + len(bad) + 1)
+        return np.asarray(np.log((successes + overall) / (successes + failures + 1.0)))
+
+
+# -- search ----------------------------------------------------------------------------------------------------------
+
+
+def _search(history: History, tried: set[bytes]) -> Array | None:
+    """The point of highest acquisition that wasn't tried, as far as it is found."""
+    space, model = history.spec.space, model_of(history)
+    if model is None:
+        return None
+    seen, _ = history.observations()
+    surrogate = model.surrogate
+    best = float(surrogate.posterior(surrogate.X)[0].min())
+    failed = history.failed()
+    success = _Success(surrogate, seen, failed) if len(failed) else None
+    acquisition = _Acquisition(surrogate.believing(history.pending()), best, success)
+    if space.size is not None and space.size <= ENUMERATED:
+        return _unseen(_ranked(acquisition, _all(history)), tried)
+    levels = _levels(history)
+    candidates = _rounded(_candidates(history, surrogate), space, levels)
+    contenders = space.snap(_ranked(acquisition, candidates)[:CONTENDERS])
+    starts = _ranked(acquisition, contenders)[:STARTS]
+    refined = space.snap(_climb(acquisition, starts, levels))
+    found = np.concatenate(
+        [contenders, refined, *_flips(acquisition, _ranked(acquisition, refined)[0], space, levels)]
+    )
+    return _unseen(_ranked(acquisition, found), tried)
+
+
+def _ranked(acquisition: _Acquisition, points: Array) -> Array:
+    """The points by falling acquisition."""
+    value = acquisition(points)
+    return points[np.argsort(-np.where(np.isnan(value), -np.inf, value), kind="stable")]
+
+
+def _candidates(history: History, surrogate: Surrogate) -> Array:
+    """Points all over the cube, and perturbations of the best observed."""
+    rng, d = history.rng(1), history.spec.space.dimension
+    spread = lattice(0, GLOBAL_POINTS, rng.random(d))
+    centres = surrogate.X[np.argsort(surrogate.posterior(surrogate.X)[0], kind="stable")[:LOCAL_CENTRES]]
+    around = np.repeat(centres, LOCAL_POINTS, axis=0)
+    step = rng.choice(STEPS, size=(len(around), 1)) * rng.standard_normal(around.shape)
+    fresh = rng.random(around.shape)
+    moves = rng.random(around.shape) < MOVED
+    # A category has no neighbours: where one is moved, it's drawn anew, and less often than a number.
+    redrawn = history.spec.space.categorical & (rng.random(around.shape) < 1.0 / max(2, d))
+    moved = np.clip(around + step * moves, 0.0, 1.0)
+    moved = np.where(history.spec.space.categorical, np.where(redrawn, fresh, around), moved)
+    return np.concatenate([spread, moved])
+
+
+def _climb(acquisition: _Acquisition, starts: Array, levels: list[Array | None]) -> Array:
+    """(q, d) -> (q, d) all starts moved uphill at once along the coordinates without levels.
+
+    Rprop: a coordinate's step grows while its slope keeps its sign and shrinks when that changes. Unlike L-BFGS it takes all
+    starts in one product a round, and slopes that span many orders of magnitude don't matter (Riedmiller and Braun 1993).
+    """
+    free = np.array([level is None for level in levels])
+    points, value = starts.copy(), acquisition(starts)
+    step, before = np.where(free, FIRST_STEP, 0.0) * np.ones_like(points), np.zeros_like(points)
+    for _ in range(ASCENT if free.any() else 0):
+        slope = np.sign(acquisition.gradient(points))
+        step *= np.where(slope * before > 0, GROW, np.where(slope * before < 0, SHRINK, 1.0))
+        points, before = np.clip(points + slope * step, 0.0, 1.0), slope
+    ended = acquisition(points)
+    return np.where((ended > value)[:, None], points, starts)
+
+
+def _flips(
+    acquisition: _Acquisition, point: Array, space: ParameterSpace, levels: list[Array | None]
+) -> list[Array]:
+    """Rounds of moves by one value: categories to any other, integers to their neighbours. The points met, (q, d) a round."""
+    met: list[Array] = []
+    for _ in range(FLIPS):
+        moves = []
+        for j, level in enumerate(levels):
+            if level is None:
+                continue
+            at = int(np.argmin(np.abs(level - point[j])))
+            others = range(len(level)) if space.categorical[j] else (at - 1, at + 1)
+            moves += [
+                np.where(np.arange(len(point)) == j, level[i], point)
+                for i in others
+                if i != at and 0 <= i < len(level)
+            ]
+        if not moves:
+            break
+        met.append(np.array([point, *moves]))
+        best = _ranked(acquisition, met[-1])[0]
+        if np.array_equal(best, point):
+            break
+        point = best
+    return met
+
+
+# -- discrete coordinates --------------------------------------------------------------------------------------------
+
+
+def _levels(history: History) -> list[Array | None]:
+    """For each coordinate with few values their places on the axis, ascending; None where it is as good as continuous."""
+    if "levels" not in history.memo:
+        levels: list[Array | None] = []
+        for r, k in zip(history.spec.space.ranges.values(), history.spec.space.cells, strict=True):
+            if isinstance(r, Integer):
+                few = k <= FINE
+                levels.append(np.array([r.to_unit(v) for v in range(r.low, r.high + 1)]) if few else None)
+            else:
+                levels.append(None if math.isinf(k) else (np.arange(k) + 0.5) / k)
+        history.memo["levels"] = levels
+    kept: list[Array | None] = history.memo["levels"]
+    return kept
+
+
+def _rounded(points: Array, space: ParameterSpace, levels: list[Array | None]) -> Array:
+    """Categories and integers with few values at the nearest of them; `space.snap` for all points would cost 10 ms."""
+    rounded = points.copy()
+    for j, level in enumerate(levels):
+        if level is None:
+            continue
+        if space.categorical[j]:
+            chosen = np.minimum((points[:, j] * len(level)).astype(int), len(level) - 1)
+        else:
+            chosen = np.searchsorted(0.5 * (level[1:] + level[:-1]), points[:, j])
+        rounded[:, j] = level[chosen]
+    return rounded
+
+
+def _all(history: History) -> Array:
+    """(size, d) every configuration of a small finite space."""
+    if "every configuration" not in history.memo:
+        space = history.spec.space
+        history.memo["every configuration"] = np.array([space.to_unit(each) for each in space.grid()])
+    every: Array = history.memo["every configuration"]
+    return every
+
+
+def _tried(history: History) -> set[bytes]:
+    """The points launched so far, as their bytes."""
+    space = history.spec.space
+    if space.size is not None:
+        return history.configurations
+    points: npt.NDArray[np.float64] = np.concatenate(
+        [history.observations()[0], history.pending(), history.failed()]
+    )
+    return {point.tobytes() for point in points}
+
+
+def _unseen(points: Array, tried: set[bytes]) -> Array | None:
+    """The first point that wasn't launched; None when all were."""
+    return next((point for point in points if point.tobytes() not in tried), None)

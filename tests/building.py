@@ -1,0 +1,61 @@
+"""Builders: three words make a request, a spec, a history with facts. The clock is a number of seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from alfine import Categorical, Continuous, Integer
+from alfine.core.history import Ended, Fact, History, Launched, Reported, Started
+from alfine.core.spec import TuningJobSpec
+from alfine.job_request import job_request
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+SPACE = {
+    "eta": Continuous(0.01, 1, scaling="Logarithmic"),
+    "depth": Integer(1, 10),
+    "booster": Categorical(["gbtree", "dart"]),
+}
+
+
+def at(seconds: float) -> datetime:
+    return EPOCH + timedelta(seconds=seconds)
+
+
+def request(**words: Any) -> dict[str, Any]:
+    return job_request(**{"name": "job", "space": SPACE, "seed": 7, **words})
+
+
+def spec(**words: Any) -> TuningJobSpec:
+    return TuningJobSpec.from_request(request(**words))
+
+
+def one_job(
+    history: History,
+    objective: float | None,
+    *,
+    status: str = "Completed",
+    reports: Sequence[float] = (),
+    hyperparameters: Mapping[str, Any] | None = None,
+    seconds: float = 1.0,
+) -> list[Fact]:
+    """The facts of one more training job, run from now to `seconds` later."""
+    number, now = history.launches + 1, history.now
+    point = dict(hyperparameters or history.spec.space.sample(history.rng(99)))
+    end, metric = now + timedelta(seconds=seconds), history.spec.metric
+    return [
+        Launched(at=now, number=number, name=f"job-{number:03d}", hyperparameters=point),
+        Started(at=now, number=number),
+        *(Reported(at=now, number=number, metric=metric, step=i, value=v) for i, v in enumerate(reports, 1)),
+        Ended(at=end, number=number, status=status, objective=objective, failure_reason=None if status != "Failed" else "it broke"),
+    ]
+
+
+def history(objectives: Iterable[float | None] = (), **words: Any) -> History:
+    """A history of training jobs that ran one after the other, a second each; None is one that failed."""
+    past = History(spec(**words), EPOCH)
+    for objective in objectives:
+        for fact in one_job(past, objective, status="Completed" if objective is not None else "Failed"):
+            past.record(fact)
+    return past

@@ -1,0 +1,81 @@
+"""What every completion criterion owes, whichever it is: the suite runs over the table."""
+
+import json
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alfine.core.decide import Outlook, Policy
+from alfine.core.replay import Judge
+from alfine.criteria import ALWAYS, criteria_for, criterion_from_text, table
+from alfine.strategies.random import Random
+from tests.building import history, request, spec
+
+EXAMPLES = {
+    "TargetObjectiveMetricValue": "TargetObjectiveMetricValue 0.25",
+    "BestObjectiveNotImproving": "BestObjectiveNotImproving 5",
+    "ConvergenceDetected": "ConvergenceDetected epsilon=0.02 delta=0.1",
+    "MaxNumberOfTrainingJobs": "MaxNumberOfTrainingJobs 12",
+    "MaxRuntimeInSeconds": "MaxRuntimeInSeconds 17",
+}
+CRITERIA = [criterion_from_text(text) for text in EXAMPLES.values()] + [kind.from_spec(spec()) for kind in ALWAYS]
+CRITERIA = [criterion for criterion in CRITERIA if criterion is not None]
+objectives = st.lists(st.one_of(st.none(), st.floats(-1e3, 1e3, allow_nan=False)), max_size=25)
+
+
+def test_every_criterion_of_the_table_is_in_this_suite():
+    assert set(EXAMPLES) == set(table())
+
+
+@pytest.mark.parametrize("text", EXAMPLES.values(), ids=str)
+def test_a_criterion_survives_the_request(text):
+    criterion = criterion_from_text(text)
+    assert criterion in criteria_for(spec(criteria=[criterion]))
+    json.dumps(request(criteria=[criterion]))
+
+
+@pytest.mark.parametrize("criterion", CRITERIA, ids=lambda c: type(c).__name__)
+@settings(max_examples=15, deadline=None)
+@given(values=objectives)
+def test_asked_twice_it_answers_the_same(criterion, values):
+    past = history(values)
+    assert criterion.check(past) == criterion.check(past) == criterion.check(history(values))
+
+
+@pytest.mark.parametrize("criterion", CRITERIA, ids=lambda c: type(c).__name__)
+@settings(max_examples=15, deadline=None)
+@given(values=objectives)
+def test_a_verdict_has_a_sentence_and_numbers_that_json_can_hold(criterion, values):
+    verdict = criterion.check(history(values))
+    assert verdict.sentence.strip().endswith((".", "»"))
+    assert "nan" not in verdict.sentence
+    assert 0.0 <= verdict.progress <= 1.0
+    for value in json.loads(json.dumps(dict(verdict.evidence), allow_nan=False)).values():
+        assert value is None or not isinstance(value, float) or math.isfinite(value)
+
+
+@pytest.mark.parametrize("criterion", CRITERIA, ids=lambda c: type(c).__name__)
+@settings(max_examples=15, deadline=None)
+@given(values=objectives, cut=st.integers(1, 9))
+def test_how_facts_are_grouped_changes_nothing(criterion, values, cut):
+    record = history(values)
+    policy = Policy(strategy=Random(), criteria=(criterion,))
+    judges = [Judge(record.under(record.spec), policy) for _ in range(2)]
+    judges[0].record(record.facts)
+    for first in range(0, len(record.facts), cut):
+        judges[1].record(record.facts[first : first + cut])
+    assert judges[0].verdict == judges[1].verdict
+    assert judges[0].judged_at == judges[1].judged_at
+
+
+class Broken:
+    def check(self, history):
+        raise ZeroDivisionError("division by zero")
+
+
+def test_a_criterion_that_cannot_judge_says_so_and_the_job_goes_on():
+    verdict = Policy(strategy=Random(), criteria=(Broken(),)).verdict(history([1.0]))
+    assert verdict.outlook is Outlook.CONTINUE
+    assert verdict.sentence == "Broken could not be judged: ZeroDivisionError: division by zero"

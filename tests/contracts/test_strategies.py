@@ -1,0 +1,113 @@
+"""What every strategy owes, whichever it is: the suite runs over the table."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alfine import Categorical, Continuous, Integer
+from alfine.core.history import Launched
+from alfine.strategies import STRATEGIES, strategy_for
+from tests.building import SPACE, history, one_job
+
+FINITE = {"a": Categorical(["x", "y", "z"]), "b": Categorical(["1", "2"])}
+WORDS = {
+    "Random": {"space": SPACE},
+    "Bayesian": {"space": SPACE},
+    "Hyperband": {"space": SPACE, "max_resource": 9},
+    "Grid": {"space": FINITE},
+}
+objectives = st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6, allow_nan=False)), max_size=14)
+each = pytest.mark.parametrize("name", STRATEGIES)
+
+
+def test_every_strategy_of_the_table_is_in_this_suite():
+    assert set(WORDS) == set(STRATEGIES)
+
+
+def played(name, values, **words):
+    """A history in which each training job was suggested by the strategy itself."""
+    past = history(strategy=name, **{**WORDS[name], **words})
+    strategy = strategy_for(past.spec)
+    for value in values:
+        suggestion = strategy.ask(past)
+        if suggestion is None:
+            break
+        status = "Failed" if value is None else "Completed"
+        for fact in one_job(past, value, status=status, hyperparameters=suggestion.hyperparameters):
+            past.record(fact)
+    return strategy, past
+
+
+@each
+@settings(max_examples=8, deadline=None)
+@given(values=objectives)
+def test_same_history_same_suggestion(name, values):
+    strategy, past = played(name, values)
+    again, same = played(name, values)
+    assert strategy.ask(past) == strategy.ask(past) == again.ask(same)
+    fresh = past.upto(len(past.facts))  # no cache of an earlier call is in it
+    assert strategy.ask(past) == strategy.ask(fresh)
+
+
+@each
+@settings(max_examples=8, deadline=None)
+@given(values=objectives)
+def test_every_suggestion_lies_in_its_space(name, values):
+    strategy, past = played(name, values)
+    suggestion = strategy.ask(past)
+    for job in past.jobs:
+        past.spec.space.check(job.hyperparameters)
+    if suggestion is not None:
+        past.spec.space.check(suggestion.hyperparameters)
+
+
+@each
+def test_a_finite_space_is_exhausted_exactly_once(name):
+    strategy, past = played(name, [float(i % 4) for i in range(50)], space=FINITE)
+    assert past.launches == 6
+    assert len({tuple(job.hyperparameters.items()) for job in past.jobs}) == 6
+    assert strategy.ask(past) is None
+
+
+@each
+def test_parallel_suggestions_differ_from_each_other(name):
+    strategy, past = played(name, [3.0, 1.0, 2.0])
+    asked = []
+    for _ in range(3):
+        suggestion = strategy.ask(past)
+        asked.append(tuple(suggestion.hyperparameters.values()))
+        past = past.launched(suggestion.hyperparameters)
+    assert len(set(asked)) == 3
+
+
+@pytest.mark.parametrize("name", ["Random", "Bayesian", "Hyperband"])
+def test_another_seed_suggests_otherwise(name):
+    first, second = (played(name, [], seed=seed)[1] for seed in (1, 2))
+    assert strategy_for(first.spec).ask(first) != strategy_for(second.spec).ask(second)
+
+
+@pytest.mark.parametrize("name", ["Random", "Bayesian"])
+@pytest.mark.parametrize(
+    "space",
+    [
+        {"x": Continuous(0, 1)},
+        {"n": Integer(0, 1)},
+        {"c": Categorical(["only"]), "x": Continuous(1e-9, 1e9, scaling="Logarithmic")},
+        {f"x{i}": Continuous(0, 1) for i in range(12)},
+    ],
+    ids=["one real", "two integers", "one category", "twelve reals"],
+)
+def test_odd_spaces_are_searched_too(name, space):
+    strategy, past = played(name, [1.0, 1.0, None, 1e308, -1e308, 0.0, 1.0], space=space)
+    suggestion = strategy.ask(past)
+    if past.spec.space.size is None:
+        past.spec.space.check(suggestion.hyperparameters)
+
+
+def test_random_draws_do_not_depend_on_the_order_of_completion():
+    one = history([1.0, 2.0], strategy="Random")
+    other = history(strategy="Random")
+    for number in (1, 2):
+        job = one.job(number)
+        other.record(Launched(at=other.now, number=number, name=job.name, hyperparameters=job.hyperparameters))
+    assert strategy_for(one.spec).ask(one) == strategy_for(other.spec).ask(other)

@@ -1,0 +1,163 @@
+import copy
+import json
+
+import pytest
+
+from alfine import BestObjectiveNotImproving, Categorical, Continuous, ConvergenceDetected, Integer, InvalidSpec
+from alfine import MaxRuntimeInSeconds, TargetObjectiveMetricValue
+from alfine.core.spec import TuningJobSpec
+from tests.building import SPACE, request, spec
+
+CONFIG = "HyperParameterTuningJobConfig"
+DEFINITION = "TrainingJobDefinition"
+
+
+def changed(*path, to=None, **words):
+    """A good request with one thing changed: the value at the path, or (to=None) the key removed."""
+    broken = copy.deepcopy(request(**words))
+    where = broken
+    for key in path[:-1]:
+        where = where.setdefault(key, {}) if isinstance(where, dict) else where[key]
+    if to is None:
+        where.pop(path[-1])
+    else:
+        where[path[-1]] = to
+    return broken
+
+
+def ranges(kind, *entries, **words):
+    return changed(CONFIG, "ParameterRanges", to={f"{kind}ParameterRanges": list(entries)}, **words)
+
+
+def bounds(low, high, scaling="Auto", name="x"):
+    return {"Name": name, "MinValue": low, "MaxValue": high, "ScalingType": scaling}
+
+
+SPOT = "Invalid MaxWaitTimeInSeconds. It is only supported when EnableManagedSpotTraining is set to true"
+
+FAULTS = [
+    ("V1", ranges("Integer", *(bounds("1", "9", name=f"x{i}") for i in range(31))), "31 tunable hyperparameters; at most 30"),
+    ("V2", request(static={f"s{i}": "1" for i in range(97)}), "101 hyperparameters"),
+    ("V3 twice", ranges("Integer", bounds("1", "9"), bounds("2", "5")), "'x' has two ranges"),
+    ("V3 static", request(static={"eta": "0.1"}), "eta: this hyperparameter also has a range"),
+    ("V4 integer", ranges("Integer", bounds("one", "9")), "('one', '9') must be whole numbers"),
+    ("V4 infinite", ranges("Continuous", bounds("0", "inf")), "must be finite numbers"),
+    ("V5 equal", ranges("Continuous", bounds("1", "1")), "MinValue 1.0 must be below MaxValue 1.0. A fixed value belongs in"),
+    ("V5 swapped", ranges("Integer", bounds("5", "1")), "MinValue 5 must be below MaxValue 1. Swap them"),
+    ("V6", ranges("Continuous", bounds("0", "1", "Logarithmic")), "MinValue 0.0 can't be scaled Logarithmic. Use a MinValue above 0"),
+    ("V7 range", ranges("Continuous", bounds("0.5", "1", "ReverseLogarithmic")), "ReverseLogarithmic needs 0 <= MinValue"),
+    ("V7 integer", ranges("Integer", bounds("1", "9", "ReverseLogarithmic")), "ReverseLogarithmic is for continuous ranges"),
+    ("scaling", ranges("Integer", bounds("1", "9", "Log")), "'Log' isn't a scaling. Use one of Auto, Linear"),
+    ("V8", ranges("Categorical", {"Name": "x", "Values": ["a", "a"]}), "a appears more than once"),
+    ("V9 numeric", request(strategy="Grid"), "Grid takes categorical ranges only, and depth, eta isn't"),
+    (
+        "V9 count",
+        request(strategy="Grid", space={"a": Categorical("abc")}, max_training_jobs=4),
+        "4 isn't the number of configurations of the grid, 3",
+    ),
+    (
+        "V9 size",
+        request(strategy="Grid", space={n: Categorical("abcdefghij") for n in "xyz"}),
+        "the grid has 1000 configurations; at most 750",
+    ),
+    (
+        "V10",
+        request(space={"n": Integer(1, 3)}, max_training_jobs=10),
+        "You don't have enough combinations of hyperparameter ranges. The total number of hyperparameter combinations for the "
+        "provided ranges [3.0] must be equal or greater than the value of MaxNumberOfJobs, [10]. Provide additional ranges.",
+    ),
+    ("V11", request(space={}), "at least one hyperparameter needs a range"),
+    ("V12 early stopping", request(strategy="Hyperband", max_resource=9, early_stopping="Auto"), "must be Off with Strategy Hyperband"),
+    ("V12 order", request(strategy="Hyperband", min_resource=9, max_resource=3), "MinResource <= MaxResource <= 20000, not 9 and 3"),
+    ("V12 unknown", request(strategy="Hyperband"), "MaxResource parameter is not provided and could not be inferred"),
+    ("V13", request(strategy="Random", max_resource=9), "is for Strategy Hyperband, not Random"),
+    (
+        "V14",
+        changed(CONFIG, "HyperParameterTuningJobObjective", "MetricName", to="auc"),
+        "A metric is required for this hyperparameter tuning job objective. Provide a metric in the metric definitions. "
+        "The objective is 'auc' (defined: objective).",
+    ),
+    ("V15 compiles", request(regex="loss=([0-9"), "doesn't compile"),
+    ("V15 group", request(regex="loss=[0-9]+"), "has no group. Put the number in parentheses"),
+    ("V16 none", changed(DEFINITION), "give either TrainingJobDefinition or TrainingJobDefinitions"),
+    ("V17", {**changed(DEFINITION), "TrainingJobDefinitions": [{}]}, "several definitions in one job aren't supported yet"),
+    (
+        "V18",
+        changed(DEFINITION, "AlgorithmSpecification", "AlgorithmName", to="mine"),
+        "give either TrainingImage or AlgorithmName",
+    ),
+    (
+        "V19",
+        changed(DEFINITION, "HyperParameterTuningResourceConfig", to={"InstanceType": "local"}),
+        "ResourceConfig or HyperParameterTuningResourceConfig, not both",
+    ),
+    ("V20", changed(DEFINITION, "StoppingCondition", to={"MaxWaitTimeInSeconds": 9}), SPOT),
+    ("V21", request(environment={f"V{i}": "1" for i in range(49)}), "49 variables; at most 48"),
+    ("name", request(name="-job"), "'-job' isn't a name. Use 1 to 32 letters"),
+    ("strategy", request(strategy="TPE"), "'TPE' isn't one of Bayesian, Random, Grid, Hyperband"),
+    ("goal", request(goal="Max"), "'Max' isn't one of Maximize, Minimize"),
+    ("parallel", request(max_parallel=0), "0 must be a whole number from 1 on"),
+    ("patience", changed(CONFIG, "TuningJobCompletionCriteria", to={"BestObjectiveNotImproving": {"MaxNumberOfTrainingJobsNotImproving": 2}}), "2 must be a whole number from 3 on"),
+    ("target", changed(CONFIG, "TuningJobCompletionCriteria", to={"TargetObjectiveMetricValue": "high"}), "'high' must be a finite number"),
+    ("convergence", changed(CONFIG, "TuningJobCompletionCriteria", to={"ConvergenceDetected": {"CompleteOnConvergence": "yes"}}), "'yes' isn't one of Enabled, Disabled"),
+    ("static text", changed(DEFINITION, "StaticHyperParameters", to={"rounds": 5}), "5 must be text"),
+    ("price", {**request(), "Tags": [{"Key": "alfine:price-per-hour", "Value": "cheap"}]}, "'cheap' isn't a price"),
+    ("warm start", {**request(), "WarmStartConfig": {}}, "WarmStartConfig: isn't supported yet"),
+]
+
+
+@pytest.mark.parametrize(("broken", "words"), [pytest.param(b, w, id=name) for name, b, w in FAULTS])
+def test_a_broken_request_is_refused_with_the_reason(broken, words):
+    with pytest.raises(InvalidSpec) as caught:
+        TuningJobSpec.from_request(broken)
+    assert words in str(caught.value)
+
+
+def test_every_fault_is_named_at_once():
+    broken = request(goal="Max", max_parallel=0, regex="x", space={"x": Continuous(1, 1)})
+    with pytest.raises(InvalidSpec) as caught:
+        TuningJobSpec.from_request(broken)
+    assert len(caught.value.faults) >= 4
+    assert all(fault.path for fault in caught.value.faults)
+
+
+def test_a_spec_reads_what_was_asked_for():
+    read = spec(
+        goal="Maximize",
+        metric="auc",
+        max_training_jobs=200,
+        max_parallel=4,
+        criteria=[
+            BestObjectiveNotImproving(10),
+            TargetObjectiveMetricValue(0.9),
+            ConvergenceDetected(),
+            MaxRuntimeInSeconds(3600),
+        ],
+        early_stopping="Auto",
+        price_per_hour=0.23,
+    )
+    assert (read.goal, read.metric, read.sign) == ("Maximize", "auc", -1.0)
+    assert (read.max_training_jobs, read.max_parallel, read.max_runtime_seconds) == (200, 4, 3600.0)
+    assert (read.max_not_improving, read.target, read.detect_convergence) == (10, 0.9, True)
+    assert (read.early_stopping, read.price_per_hour, read.seed) == ("Auto", 0.23, 7)
+    assert set(read.space.names) == set(SPACE)
+
+
+def test_the_request_comes_back_as_it_was_and_is_json():
+    original = request(max_training_jobs=20)
+    assert TuningJobSpec.from_request(original).request == original
+    assert json.loads(json.dumps(original)) == original
+
+
+def test_without_a_seed_the_name_decides():
+    seeds = {spec(seed=None, name=name).seed for name in ("a", "b", "a")}
+    assert len(seeds) == 2
+
+
+def test_hyperband_infers_its_maximum_from_the_number_of_epochs():
+    assert spec(strategy="Hyperband", static={"epochs": "27"}).max_resource == 27
+
+
+def test_numbers_in_scientific_notation_are_read():
+    read = TuningJobSpec.from_request(ranges("Continuous", bounds("1e-05", "1e-1", "Logarithmic")))
+    assert read.space.ranges["x"] == Continuous(1e-05, 0.1, scaling="Logarithmic")

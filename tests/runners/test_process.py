@@ -1,0 +1,386 @@
+"""Training jobs as processes: what is left of each kind of bad script, and after each kind of death."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from alfine.runners import Channel
+from alfine.runners.launcher import identity
+from alfine.runners.process import READ_BYTES, ProcessRunner, read_lines
+from alfine.runners.workspace import Workspace
+
+linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc and subreapers")
+
+
+def is_gone(pid: int) -> bool:
+    return identity(pid) is None
+
+
+def process_of(launch) -> dict:
+    return json.loads((launch.folder / ".alfine" / "process.json").read_text())
+
+
+# ---- bad scripts
+
+
+def test_a_traceback_ends_the_log_and_the_reason(process):
+    last, lines = process.see_out(process.launch(code="def f():\n    1 / 0\nf()"))
+    assert lines[-1] == "ZeroDivisionError: division by zero"
+    assert last.exit.tail.startswith("Traceback (most recent call last):")
+    assert "exit code: 1" in last.exit.reason()
+    assert "ZeroDivisionError" in last.exit.reason()
+
+
+def test_a_script_that_prints_nothing_ends_without_lines(process):
+    last, lines = process.see_out(process.launch(code="pass"))
+    assert (last.exit.succeeded, lines, last.exit.tail) == (True, [], "")
+
+
+def test_the_failure_file_is_the_reason(process):
+    code = "import sys\nwith open('../output/failure', 'w') as f: f.write('no such column: price')\nsys.exit(3)"
+    last, _ = process.see_out(process.launch(code=code))
+    assert last.exit.reason() == "AlgorithmError: no such column: price, exit code: 3"
+
+
+def test_a_reason_has_at_most_1024_characters(process):
+    code = "import sys\nwith open('../output/failure', 'w') as f: f.write('x' * 5000)\nsys.exit(3)"
+    last, _ = process.see_out(process.launch(code=code))
+    assert len(last.exit.reason()) == 1024
+    assert last.exit.reason().endswith(", exit code: 3")
+
+
+def test_sigterm_lets_a_script_end_in_its_own_way(process):
+    code = (
+        "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: (print('saved'), sys.exit(0)))\n"
+        "print('ready')\nwhile True: time.sleep(60)"
+    )
+    launch = process.launch(code=code)
+    process.runner.start(launch)
+    process.until_line(launch, "ready")
+    process.runner.stop(launch)
+    last, lines = process.wait(launch)
+    assert lines == ["ready", "saved"]
+    assert (last.exit.cause, last.exit.code) == ("stopped", 0)
+
+
+def test_a_script_deaf_to_sigterm_is_killed_after_its_grace(process):
+    code = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('ready')\nwhile True: signal.pause()"
+    launch = process.launch(code=code, grace_seconds=0.3, max_runtime_seconds=0.5)
+    last, _ = process.see_out(launch)
+    assert (last.exit.cause, last.exit.signal) == ("max_runtime", signal.SIGKILL)
+
+
+def test_a_killed_training_job_says_which_signal_and_why_perhaps(process):
+    last, _ = process.see_out(process.launch(code="import os\nos.kill(os.getpid(), 9)"))
+    assert "killed by signal 9 (SIGKILL): out of memory?" in last.exit.reason()
+
+
+def test_a_command_that_is_not_there_says_so(process):
+    last, _ = process.see_out(process.launch(command=("no-such-command-anywhere", "--x")))
+    assert last.exit.cause == "not_started"
+    assert last.exit.reason().startswith("Command not found: no-such-command-anywhere.")
+
+
+def test_a_command_that_is_not_executable_says_so(process, tmp_path):
+    program = tmp_path / "train"
+    program.write_text("#!/bin/sh\n")
+    last, _ = process.see_out(process.launch(command=(str(program),)))
+    assert last.exit.cause == "not_started"
+    assert "chmod +x" in last.exit.reason()
+
+
+def test_a_command_whose_interpreter_is_missing_says_so(process, tmp_path):
+    program = tmp_path / "train"
+    program.write_text("#!/no/such/python\n")
+    program.chmod(0o755)
+    last, _ = process.see_out(process.launch(command=(str(program),)))
+    assert "the interpreter in its first line" in last.exit.reason()
+
+
+def test_a_missing_script_says_so(process, tmp_path):
+    last, _ = process.see_out(process.launch(script=Path("train.py"), source_dir=tmp_path))
+    assert last.exit.reason() == f"The script {tmp_path}/train.py doesn't exist."
+
+
+def test_a_missing_channel_says_so(process, tmp_path):
+    channel = Channel(name="train", path=tmp_path / "nothing")
+    last, _ = process.see_out(process.launch(code="pass", channels=(channel,)))
+    assert last.exit.reason() == f"Channel train: {tmp_path}/nothing doesn't exist."
+
+
+def test_a_flood_is_read_piece_by_piece(process):
+    code = "line = 'x' * 99 + '\\n'\nimport sys\nfor _ in range(300): sys.stdout.write(line * 1000)"
+    launch = process.launch(code=code)
+    process.runner.start(launch)
+    count = sum(len(seen.lines) for seen in process.until(launch, lambda now: now.exit is not None))
+    assert count == 300_000
+
+
+def test_a_log_over_its_limit_stops_the_training_job(process):
+    launch = process.launch(code="while True: print('x' * 1000)", max_log_bytes=200_000)
+    last, _ = process.see_out(launch)
+    assert last.exit.cause == "log_limit"
+    assert "passed 200000 bytes" in last.exit.reason()
+
+
+def test_binary_output_gives_printable_lines(process):
+    last, lines = process.see_out(process.launch(code="import os\nos.write(1, b'a\\0\\xff\\xfe\\nloss=1\\n')"))
+    assert lines == ["a\0\ufffd\ufffd", "loss=1"]
+    assert last.exit.tail == "a\ufffd\ufffd\ufffd\nloss=1"
+
+
+def test_an_unfinished_last_line_comes_with_the_end(process):
+    launch = process.launch(code="import sys, signal\nprint('first')\nsys.stdout.write('second')\nsignal.pause()")
+    process.runner.start(launch)
+    process.until_line(launch, "first")
+    assert process.runner.poll(launch, 6).lines == ()
+    process.runner.stop(launch)
+    assert process.wait(launch)[1] == ["first", "second"]
+
+
+@linux_only
+def test_children_that_outlive_it_are_ended_first(process):
+    code = "import subprocess\nprint(subprocess.Popen(['sleep', '1000']).pid)"
+    _, lines = process.see_out(process.launch(code=code))
+    assert is_gone(int(lines[0]))
+
+
+DAEMON = """
+import os, signal
+read, write = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        for fd in (0, 1, 2):
+            os.close(fd)
+        os.write(write, str(os.getpid()).encode())
+        while True:
+            signal.pause()
+    os._exit(0)
+print(os.read(read, 20).decode())
+"""
+
+
+@linux_only
+@pytest.mark.parametrize("kind", ["process", "warm"])
+def test_daemons_that_left_the_group_are_ended_too(kind, request):
+    bench = request.getfixturevalue(kind)
+    _, lines = bench.see_out(bench.launch(code=DAEMON))
+    assert is_gone(int(lines[0]))
+
+
+@linux_only
+def test_another_training_jobs_children_live_on(process):
+    code = "import subprocess, signal\nprint(subprocess.Popen(['sleep', '1000']).pid)\nprint('ready')\nsignal.pause()"
+    living = process.launch("living", code=code)
+    process.runner.start(living)
+    process.until_line(living, "ready")
+    process.see_out(process.launch("ending", code=DAEMON))
+    child = int(process.runner.poll(living, 0).lines[0])
+    assert not is_gone(child)
+    process.runner.stop(living)
+    process.wait(living)
+    assert is_gone(child)
+
+
+# ---- the log
+
+
+@pytest.mark.parametrize("piece", [1, 7, 10_000])
+def test_regrouped_polls_give_the_same_lines(tmp_path, piece):
+    text = b"one\n\ntwo\r\nthree \xc3\xa9\n" + b"y" * 20_000 + b"\nlast"
+    log = tmp_path / "log"
+    seen, offset, at_end = [], 0, False
+    for end in [*range(0, len(text), piece), len(text)]:
+        if piece < 100 < end < 19_900:
+            continue
+        log.write_bytes(text[:end])
+        lines, offset, at_end = read_lines(log, offset, ended=end == len(text))
+        seen += lines
+    assert at_end
+    assert seen == ["one", "", "two", "three é", "y" * 16_384, "last"]
+
+
+def test_one_endless_line_is_cut_and_passed_over(tmp_path):
+    log = tmp_path / "log"
+    log.write_bytes(b"z" * (READ_BYTES + 100))
+    lines, offset, at_end = read_lines(log, 0, ended=False)
+    assert lines == ("z" * 16_384,)
+    assert (offset, at_end) == (READ_BYTES, False)
+    assert read_lines(log, offset, ended=False) == ((), offset, False)
+    assert read_lines(log, offset, ended=True) == (("z" * 100,), READ_BYTES + 100, True)
+
+
+# ---- the model
+
+
+def test_a_model_is_packed_at_the_end(process):
+    last, _ = process.see_out(process.launch(code="import os\nopen(os.environ['SM_MODEL_DIR'] + '/m', 'w').write('w')"))
+    assert last.exit.succeeded
+    with tarfile.open(Workspace(process.launch().folder).archive) as archive:
+        assert archive.getnames() == ["m"]
+
+
+def test_a_big_model_is_packed_by_a_thread(process):
+    code = "import os\nwith open(os.environ['SM_MODEL_DIR'] + '/m', 'wb') as f: f.write(bytes(3_000_000))"
+    last, _ = process.see_out(process.launch(code=code))
+    assert last.exit.succeeded
+    with tarfile.open(Workspace(process.launch().folder).archive) as archive:
+        assert archive.getmember("m").size == 3_000_000
+
+
+# ---- restarts and deaths
+
+
+def test_a_new_runner_finds_a_training_job_that_has_ended(process):
+    launch = process.launch(code="print('once')")
+    before, lines = process.see_out(launch)
+    process.renew()
+    after, again = process.wait(launch)
+    assert (after.exit, after.ended_at, again) == (before.exit, before.ended_at, lines)
+
+
+def test_a_new_runner_finds_stops_and_never_doubles_a_running_one(process):
+    launch = process.launch(code="import signal\nprint('ready')\nsignal.pause()")
+    process.runner.start(launch)
+    process.until_line(launch, "ready")
+    process.runner.close()
+    process.renew().start(launch)
+    process.runner.stop(launch)
+    last, lines = process.wait(launch)
+    assert (last.exit.cause, lines) == ("stopped", ["ready"])
+
+
+def test_two_runners_that_start_it_at_once_make_one_training_job(process, tmp_path):
+    launch = process.launch(code=f"with open({str(tmp_path / 'mark')!r}, 'a') as f: f.write('x')")
+    process.runner.start(launch)
+    process.renew().start(launch)
+    process.wait(launch)
+    assert (tmp_path / "mark").read_text() == "x"
+
+
+def test_an_intent_without_a_process_is_started_again(process):
+    launch = process.launch(code="print('after all')")
+    control = launch.folder / ".alfine"
+    control.mkdir(parents=True)
+    (control / "launch.json").write_text("{}")
+    assert process.runner.poll(launch, 0) is None
+    assert process.see_out(launch)[1] == ["after all"]
+
+
+@linux_only
+def test_a_training_job_whose_launcher_was_killed_is_lost(process):
+    launch = process.launch(
+        code="import subprocess\nprint(subprocess.Popen(['sleep', '1000']).pid)\nimport signal\nsignal.pause()"
+    )
+    process.runner.start(launch)
+    child = int(process.until(launch, lambda now: now.lines)[-1].lines[0])
+    process_record = process_of(launch)
+    os.kill(process_record["launcher"], signal.SIGKILL)
+    last, lines = process.wait(launch)
+    assert (last.exit.cause, lines) == ("lost", [str(child)])
+    assert "supervisor of this training job was killed" in last.exit.reason()
+    assert is_gone(process_record["pid"])
+    assert is_gone(child)
+    assert process.see_out(process.launch("next", code="print(1)"))[0].exit.succeeded
+
+
+@linux_only
+def test_a_recycled_process_number_is_left_alone(process):
+    launch = process.launch(code="pass")
+    control = launch.folder / ".alfine"
+    control.mkdir(parents=True)
+    stranger = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    record = {"pid": stranger.pid, "identity": "an earlier boot:1", "started_at": time.time(), "launcher": 1}
+    (control / "launch.json").write_text("{}")
+    (control / "process.json").write_text(json.dumps(record))
+    last, _ = process.wait(launch)
+    assert last.exit.cause == "lost"
+    assert stranger.poll() is None
+    stranger.kill()
+    stranger.wait()
+
+
+DRIVER = """
+import sys
+from pathlib import Path
+from alfine.runners import Launch
+from alfine.runners.process import ProcessRunner
+home = Path(sys.argv[1])
+runner = ProcessRunner(lambda: None)
+for number in range(8):
+    runner.start(Launch(name=f"job-{number}", folder=home / "jobs" / f"job-{number}", warm=number % 2 == 0,
+                        script=Path("train.py"), source_dir=home / "source", hyperparameters={"number": str(number)}))
+    print(number, flush=True)
+import signal
+signal.pause()
+"""
+
+COUNTING = """
+import os, sys
+with open("../../../../../marks", "a") as marks:
+    marks.write(sys.argv[2] + "\\n")
+for line in range(50):
+    print("line", line)
+sys.exit(int(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("kill_after", [0, 1, 2, 3, 5, 8])
+def test_killing_alfine_loses_no_training_job_and_doubles_none(process, tmp_path, kill_after):
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "train.py").write_text(COUNTING)
+    driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(tmp_path)], stdout=subprocess.PIPE)
+    with driver:
+        for _ in range(kill_after):
+            driver.stdout.readline()
+        with suppress(subprocess.TimeoutExpired):  # an instant of its own in each run of the test
+            driver.wait(random.uniform(0, 0.05))
+        driver.kill()
+    for number in range(8):
+        launch = process.launch(
+            f"job-{number}", hyperparameters={"number": str(number)}, script=Path("train.py"), source_dir=source
+        )
+        launch = replace(launch, folder=tmp_path / "jobs" / launch.name)
+        if process.runner.poll(launch, 0) is None:
+            process.runner.start(launch)
+        last, lines = process.wait(launch)
+        assert (last.exit.cause, last.exit.code) == ("exited", number)
+        assert lines == [f"line {line}" for line in range(50)]
+    marks = (tmp_path / "marks").read_text().split()
+    assert sorted(marks) == sorted(str(number) for number in range(8))
+
+
+def test_close_leaves_running_training_jobs_alone(process):
+    launch = process.launch(
+        code="import sys\nprint('ready')\nprint(open(sys.argv[2]).read())",
+        hyperparameters={"f": str(process.home / "pipe")},
+    )
+    os.mkfifo(process.home / "pipe")
+    process.runner.start(launch)
+    process.until_line(launch, "ready")
+    process.runner.close()
+    (process.home / "pipe").write_text("went on")
+    process.renew()
+    assert process.wait(launch)[1] == ["ready", "went on"]
+
+
+def test_a_runner_wakes_its_engine_at_the_end(tmp_path, process):
+    ended = Event()
+    runner = ProcessRunner(ended.set)
+    runner.start(process.launch(code="pass"))
+    assert ended.wait(30)
+    assert process.wait(process.launch(code="pass"))[0].exit.succeeded
+    runner.close()

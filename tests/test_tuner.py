@@ -1,0 +1,168 @@
+import math
+from datetime import timedelta
+
+import pytest
+
+import alfine
+from tests.building import SPACE, at
+
+QUADRATIC = {"x": alfine.Continuous(-1, 1), "y": alfine.Continuous(-1, 1)}
+
+
+def f(hyperparameters):
+    return (hyperparameters["x"] - 0.3) ** 2 + (hyperparameters["y"] + 0.2) ** 2
+
+
+def test_ask_and_tell_find_a_minimum_and_say_when_to_stop():
+    tuner = alfine.Tuner(QUADRATIC, criteria=[alfine.MaxNumberOfTrainingJobs(30)], seed=0)
+    while training_job := tuner.ask():
+        tuner.tell(training_job, f(training_job.hyperparameters))
+    assert len(tuner.training_jobs) == 30
+    assert tuner.best.objective < 0.01
+    assert tuner.verdict.outlook == "DRAIN"
+    assert tuner.verdict.criterion == "MaxNumberOfTrainingJobs"
+
+
+def test_hyperparameters_have_native_types():
+    space = {**SPACE, "layers": alfine.Categorical([1, 2]), "bias": alfine.Categorical([True, False, None])}
+    values = alfine.Tuner(space, strategy="Random").ask().hyperparameters
+    assert type(values["eta"]) is float
+    assert type(values["depth"]) is int
+    assert type(values["layers"]) is int
+    assert values["bias"] in (True, False, None)
+
+
+def test_numbers_count_from_one():
+    tuner = alfine.Tuner(SPACE, strategy="Random")
+    assert [tuner.ask().number for _ in range(3)] == [1, 2, 3]
+
+
+def test_a_failure_is_told_with_its_reason():
+    tuner = alfine.Tuner(SPACE)
+    job = tuner.ask()
+    tuner.tell(job, failed="out of memory")
+    assert (job.status, job.failure_reason, job.objective) == ("Failed", "out of memory", None)
+    assert tuner.best is None
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_an_objective_that_is_no_number_is_a_failure(value):
+    tuner = alfine.Tuner(SPACE)
+    job = tuner.ask()
+    tuner.tell(job, value)
+    assert job.status == "Failed"
+    assert "isn't a finite number" in job.failure_reason
+
+
+def test_results_from_elsewhere_count():
+    tuner = alfine.Tuner(SPACE, criteria=[alfine.TargetObjectiveMetricValue(0.4)])
+    tuner.observe({"eta": 0.1, "depth": 3, "booster": "dart"}, 0.42, seconds=3.1)
+    assert tuner.best.objective == 0.42
+    assert tuner.best.seconds == pytest.approx(3.1)
+    assert tuner.verdict.outlook == alfine.Outlook.CONTINUE
+    tuner.observe({"eta": 0.2, "depth": 3, "booster": "dart"}, failed="no idea")
+    verdict = tuner.observe({"eta": 0.3, "depth": 3, "booster": "dart"}, 0.4)
+    assert verdict.outlook == tuner.verdict.outlook == "STOP"
+
+
+def test_what_lies_outside_the_space_is_refused_when_observed():
+    with pytest.raises(alfine.InvalidSpec, match="eta: 7 lies outside"):
+        alfine.Tuner(SPACE).observe({"eta": 7, "depth": 3, "booster": "dart"}, 0.42)
+
+
+def test_a_weak_training_job_is_told_to_stop_and_keeps_its_last_value():
+    tuner = alfine.Tuner(SPACE, strategy="Random", early_stopping="Auto")
+    for _ in range(10):
+        job = tuner.ask()
+        assert not any(tuner.report(job, step, 1.0 / step) for step in (1, 2, 3))
+        tuner.tell(job, 0.33)
+    job = tuner.ask()
+    assert tuner.report(job, 1, 5.0)
+    assert tuner.report(job, 2, 4.0)
+    tuner.tell(job, 4.0)
+    assert (job.status, job.objective) == ("Stopped", 4.0)
+    assert "worse than" in job.stop_reason
+
+
+def test_hyperband_stops_inside_running_training_jobs():
+    tuner = alfine.Tuner(SPACE, strategy="Hyperband", min_resource=1, max_resource=27, seed=3)
+    stopped = []
+    for value in (1.0, 2.0, 3.0):
+        job = tuner.ask()
+        stopped.append(tuner.report(job, 1, value))
+    assert stopped == [False, True, True]
+
+
+def test_time_alone_can_end_it():
+    now = [at(0)]
+    tuner = alfine.Tuner(SPACE, criteria=[alfine.MaxRuntimeInSeconds(60)], clock=lambda: now[0])
+    assert tuner.verdict.outlook == "CONTINUE"
+    now[0] += timedelta(seconds=60)
+    assert tuner.verdict.outlook == "STOP"
+    assert tuner.ask() is None
+
+
+def test_same_seed_and_same_calls_same_suggestions():
+    def run(seed):
+        tuner = alfine.Tuner(QUADRATIC, seed=seed)
+        for _ in range(12):
+            job = tuner.ask()
+            tuner.tell(job, f(job.hyperparameters))
+        return [job.hyperparameters for job in tuner.training_jobs]
+
+    assert run(1) == run(1)
+    assert run(1) != run(2)
+
+
+def test_every_criterion_answers_in_order_with_its_name():
+    tuner = alfine.Tuner(SPACE, criteria=[alfine.BestObjectiveNotImproving(5), alfine.MaxNumberOfTrainingJobs(9)])
+    assert [v.criterion for v in tuner.verdicts] == ["BestObjectiveNotImproving", "MaxNumberOfTrainingJobs"]
+
+
+def test_convergence_reports_its_numbers():
+    tuner = alfine.Tuner(QUADRATIC, criteria=[alfine.ConvergenceDetected(epsilon=0.01, delta=0.05)])
+    for _ in range(12):
+        job = tuner.ask()
+        tuner.tell(job, f(job.hyperparameters))
+    evidence = tuner.verdicts[0].evidence
+    assert 0 <= evidence["probability_of_improvement"] <= 1
+    assert evidence["epsilon"] > 0
+    assert evidence["expected_residual_improvement"] >= 0
+
+
+def test_a_recorded_tuning_replays_through_other_criteria():
+    tuner = alfine.Tuner(SPACE, strategy="Random")
+    for value in (3.0, 1.0, 1.0, 1.0, 1.0, 0.5):
+        tuner.tell(tuner.ask(), value)
+    found = tuner.replay([alfine.BestObjectiveNotImproving(3)])
+    assert (found.training_jobs, found.missed) == (5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda tuner, job: tuner.tell(job), "give either the final objective or failed="),
+        (lambda tuner, job: tuner.tell(job, 1.0, failed="x"), "give either the final objective or failed="),
+        (lambda tuner, job: tuner.tell(9, 1.0), "There is no training job 9"),
+        (lambda tuner, job: (tuner.tell(job, 1.0), tuner.tell(job, 1.0)), "has already ended"),
+    ],
+)
+def test_a_senseless_call_is_refused(call, words):
+    tuner = alfine.Tuner(SPACE)
+    with pytest.raises(alfine.AlfineError, match=words):
+        call(tuner, tuner.ask())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"space": {}}, "at least one hyperparameter needs a range"),
+        ({"space": {"x": (0, 1)}}, "isn't a range. Use alfine.Continuous"),
+        ({"goal": "min"}, "'min' isn't one of Maximize, Minimize"),
+        ({"strategy": "bayes"}, "'bayes' isn't one of Bayesian"),
+        ({"strategy": "Hyperband"}, "MaxResource parameter is not provided"),
+    ],
+)
+def test_a_tuner_that_cannot_be_is_refused_with_the_remedy(words, message):
+    with pytest.raises(alfine.InvalidSpec, match=message):
+        alfine.Tuner(**{"space": SPACE, **words})
