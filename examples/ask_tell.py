@@ -2,7 +2,7 @@
 
     python examples/ask_tell.py
 
-Nothing is stored and nothing is started: whoever owns the loop does the training, here an elastic net on scikit-learn's
+Nothing is stored and nothing is started: whoever owns the loop does the training, here of a support-vector regression on scikit-learn's
 diabetes data.
 """
 
@@ -11,20 +11,23 @@ from __future__ import annotations
 from typing import Any
 
 from sklearn.datasets import load_diabetes
-from sklearn.linear_model import ElasticNet
 from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVR
 
 import alfine
 
 SPACE = {
-    "alpha": alfine.Continuous(1e-4, 10, scaling="Logarithmic"),
-    "l1_ratio": alfine.Continuous(0.05, 1),
+    "C": alfine.Continuous(0.1, 10_000, scaling="Logarithmic"),
+    "gamma": alfine.Continuous(1e-5, 1, scaling="Logarithmic"),
 }
 
 
 def train(hyperparameters: dict[str, Any]) -> float:
     x, y = load_diabetes(return_X_y=True)
-    return float(-cross_val_score(ElasticNet(**hyperparameters), x, y, scoring="neg_root_mean_squared_error").mean())
+    model = make_pipeline(StandardScaler(), SVR(**hyperparameters))
+    return float(-cross_val_score(model, x, y, scoring="neg_root_mean_squared_error").mean())
 
 
 def main() -> None:

@@ -15,13 +15,13 @@ import alfine
 
 BUDGET = 100
 SPACE = {"x": alfine.Continuous(-5, 10), "y": alfine.Continuous(0, 15)}
-CRITERIA = [
-    alfine.BestObjectiveNotImproving(5),
-    alfine.BestObjectiveNotImproving(10),
-    alfine.BestObjectiveNotImproving(20),
-    alfine.TargetObjectiveMetricValue(0.5),
-    alfine.ConvergenceDetected(),
-]
+CRITERIA = {
+    "BestObjectiveNotImproving 5": alfine.BestObjectiveNotImproving(5),
+    "BestObjectiveNotImproving 10": alfine.BestObjectiveNotImproving(10),
+    "BestObjectiveNotImproving 20": alfine.BestObjectiveNotImproving(20),
+    "TargetObjectiveMetricValue 0.4": alfine.TargetObjectiveMetricValue(0.4),
+    "ConvergenceDetected": alfine.ConvergenceDetected(),
+}
 
 
 def branin(point: dict[str, Any]) -> float:
@@ -39,10 +39,10 @@ def main() -> None:
         tuner.tell(training_job, branin(training_job.hyperparameters))
     assert tuner.best is not None
     print(f"{BUDGET} training jobs, best {tuner.best.objective:.4f} in training job {tuner.best.number}\n")
-    for criterion in CRITERIA:
+    for name, criterion in CRITERIA.items():
         then = tuner.replay([criterion])
         missed = "no objective" if then.missed is None else f"{then.missed:.4f} short of the best"
-        print(f"{criterion}\n    {then.training_jobs} training jobs, {missed}. {then.verdict.sentence}")
+        print(f"{name}: {then.training_jobs} training jobs, {missed}.\n    {then.verdict.sentence}")
 
 
 if __name__ == "__main__":

@@ -12,8 +12,7 @@ from alfine.core.errors import IllegalTransition
 from alfine.core.history import TRANSITIONS, Ended, StopAsked
 from alfine.core.replay import Judge
 from alfine.home import Home
-from alfine.policy import policy_for
-from alfine.service import replayed
+from alfine.policy import policy_for, replayed
 from tests.building import SPACE, history, one_job
 
 objectives = st.lists(st.one_of(st.none(), st.floats(-100, 100)), min_size=1, max_size=20)

@@ -29,6 +29,7 @@ METRIC = "validation:rmse"
 REGEX = r"validation:rmse=([0-9.eE+-]+)"
 PLAIN_LINE_EVERY = 3.0  # seconds, where there is no terminal to rewrite a line on
 WIDTH = 80
+UNEVEN = 1.3  # times as long a training job, from which on the seconds are called into question
 LONGER_MINUTES = 10  # of the training jobs in the closing sum
 
 
@@ -265,6 +266,7 @@ def compared(contender: Contender, job: Any, everything: Any, options: argparse.
         "training_seconds": job.training_seconds,
         "wall_seconds": job.wall_seconds,
         "cost": job.training_seconds / 3600 * options.price_per_hour,
+        "saved_training_jobs": 1 - job.history.ended / everything.history.ended if everything.history.ended else None,
         "saved": 1 - job.training_seconds / spent if spent else None,
         "best_objective": best,
         "best_hyperparameters": None if job.best is None else dict(job.best.hyperparameters),
@@ -292,6 +294,8 @@ def report(console: Console, rows: list[dict[str, Any]], options: argparse.Names
     for line in table(rows):
         console.print(line, soft_wrap=True)
     console.print()
+    for line in textwrap.wrap(uneven(rows), WIDTH):
+        console.print(line)
     console.print("Why each stopped:")
     for row in rows:
         why = f"({row['letter']}) after {row['training_jobs']} training jobs, {row['stopped_by']}: {row['reason']}"
@@ -320,6 +324,21 @@ def table(rows: list[dict[str, Any]]) -> Iterator[str]:
             "none" if row["best_objective"] is None else f"{row['best_objective']:.5g}",
             "" if last else share(row["loss"], digits=2),
         )
+
+
+def uneven(rows: list[dict[str, Any]]) -> str:
+    """A warning when a training job cost much more in one tuning job than in another; empty otherwise."""
+    each = {row["letter"]: row["training_seconds"] / row["training_jobs"] for row in rows if row["training_jobs"]}
+    if not each:
+        return ""
+    slow, fast = max(each, key=lambda letter: each[letter]), min(each, key=lambda letter: each[letter])
+    if each[slow] <= UNEVEN * each[fast]:
+        return ""
+    saved = ", ".join(f"({row['letter']}) {share(row['saved_training_jobs'])}" for row in rows[:-1])
+    return (
+        f"Beware: a training job took {each[slow]:.2f} s on average in ({slow}) and {each[fast]:.2f} s in ({fast}), so "
+        f"the seconds also tell how busy this machine was. By number of training jobs were saved: {saved}."
+    )
 
 
 def share(value: float | None, digits: int = 0) -> str:

@@ -576,7 +576,8 @@ def _in_own_words(message: str) -> str:
 
 def _unknown(key: str, known: Iterable[str]) -> str:
     known = list(known)
-    return f"isn't known{_did_you_mean(key, known) or f'. Known: {", ".join(known)}.'}"
+    everything = f". Known: {', '.join(known)}."
+    return f"isn't known{_did_you_mean(key, known) or everything}"
 
 
 def _did_you_mean(word: str, known: Sequence[str]) -> str:

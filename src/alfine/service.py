@@ -5,10 +5,8 @@ What it answers is read from the store, nothing else: no field is invented. Answ
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from copy import deepcopy
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,11 +16,9 @@ from alfine.core.decide import CompletionCriterion
 from alfine.core.errors import AlreadyEnded, NotFound, NotTerminal
 from alfine.core.history import History, TrainingJob, is_terminal
 from alfine.core.replay import Replayed
-from alfine.core.replay import replay as replay_history
-from alfine.core.spec import TuningJobSpec, put_setting
-from alfine.criteria import table
+from alfine.core.spec import TuningJobSpec
 from alfine.criteria.plateau import not_improving
-from alfine.policy import policy_for
+from alfine.policy import policy_for, replayed
 from alfine.programs import program_for
 from alfine.store import Store, TuningJob
 
@@ -132,31 +128,6 @@ class Service:
     def replay(self, name: str, criteria: Sequence[CompletionCriterion] = ()) -> Replayed:
         """When the recorded job would have ended under other criteria (none given: under its own)."""
         return replayed(self.history(name), criteria)
-
-
-def replayed(history: History, criteria: Sequence[CompletionCriterion] = ()) -> Replayed:
-    """Replay a history under other criteria, all else being as the job asked for; none given: its own."""
-    spec = history.spec
-    if criteria:
-        spec = with_criteria(spec, criteria)
-    return replay_history(history, policy_for(spec), under=history.under(spec))
-
-
-def with_criteria(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion]) -> TuningJobSpec:
-    """The same job asked for with these completion criteria and no others.
-
-    Its limit on the number of training jobs stays, unless a criterion names another: it's the budget that criteria save from.
-    """
-    request = deepcopy(dict(spec.request))
-    config = request["HyperParameterTuningJobConfig"]
-    config.pop("TuningJobCompletionCriteria", None)
-    config.get("ResourceLimits", {}).pop("MaxRuntimeInSeconds", None)
-    for name in table():
-        put_setting(request, name, None)
-    for criterion in criteria:
-        criterion.to_request(request)
-    # The caller's own ranges stay: in Python their categories may be of any type, in a request they are texts.
-    return dataclasses.replace(TuningJobSpec.from_request(request), space=spec.space)
 
 
 def summary(history: History, job: TrainingJob) -> Plain:

@@ -13,18 +13,16 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from alfine.core.decide import CompletionCriterion, Outlook, Policy, Verdict
+from alfine.core.decide import CompletionCriterion, Outlook, Verdict
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
 from alfine.core.history import Ended, History, Launched, Reported, Started, StopAsked, TrainingJob, with_space
 from alfine.core.replay import Judge, Replayed
 from alfine.core.space import Range
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria.limits import SearchSpaceExhausted
-from alfine.early_stopping import early_stopping_for
 from alfine.export import dataframe
 from alfine.job_request import job_request
-from alfine.service import replayed
-from alfine.strategies import strategy_for
+from alfine.policy import policy_for, replayed
 
 
 class Tuner:
@@ -68,7 +66,7 @@ class Tuner:
         )
         spec = with_space(TuningJobSpec.from_request(request), dict(space))
         self._clock = clock
-        self._judge = Judge(History(spec, clock()), _policy(spec, criteria))
+        self._judge = Judge(History(spec, clock()), policy_for(spec, _criteria(spec, criteria)))
         self._judge.judge()
 
     # -- the loop ------------------------------------------------------------------------------------------------
@@ -190,16 +188,7 @@ class Tuner:
         return job
 
 
-def _policy(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion]) -> Policy:
+def _criteria(spec: TuningJobSpec, given: Sequence[CompletionCriterion]) -> Sequence[CompletionCriterion]:
     """The caller's criteria and no others: whoever owns the loop also decides about failures and quotas."""
-    strategy = strategy_for(spec)
-    own_rule = (strategy,) if hasattr(strategy, "stops") else ()
     exhausted = SearchSpaceExhausted.from_spec(spec)
-    return Policy(
-        strategy=strategy,
-        criteria=(*criteria, *((exhausted,) if exhausted else ())),
-        early_stopping=(*own_rule, *early_stopping_for(spec)),
-        max_parallel=spec.max_parallel,
-    )
-
-
+    return (*given, *((exhausted,) if exhausted else ()))

@@ -24,7 +24,7 @@ from alfine.engine import Run
 from alfine.export import dataframe
 from alfine.home import Home
 from alfine.job_request import job_request
-from alfine.service import replayed
+from alfine.policy import replayed
 from alfine.store import TuningJob
 
 Objective = Callable[..., float | None]

@@ -4,8 +4,7 @@ from alfine import BestObjectiveNotImproving, MaxNumberOfTrainingJobs, MaxRuntim
 from alfine.core.decide import Outlook
 from alfine.core.history import StopRequested
 from alfine.core.replay import Judge
-from alfine.policy import policy_for
-from alfine.service import replayed
+from alfine.policy import policy_for, replayed
 from tests.building import history
 
 CURVE = [5.0, 4.0, 3.0, 3.0, 3.0, 3.0, 1.0, 1.0, 1.0, 1.0]

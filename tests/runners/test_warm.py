@@ -2,10 +2,10 @@
 
 import ast
 import json
-import os
 import signal
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -146,6 +146,15 @@ def test_imports_that_act_make_the_start_cold_and_are_reported(warm, tmp_path, m
     assert reason in caplog.text
 
 
+def test_imports_that_initialise_cuda_make_the_start_cold(warm, tmp_path):
+    installed = tmp_path / "site-packages"
+    installed.mkdir()
+    (installed / "torch.py").write_text("class cuda:\n    is_initialized = staticmethod(lambda: True)")
+    launch = warm.launch(code="import torch\nprint('went on')", environment={"PYTHONPATH": str(installed)})
+    assert warm.see_out(launch)[1] == ["went on"]
+    assert "its imports initialise CUDA" in how_it_started(launch)
+
+
 def test_a_local_module_that_hides_an_installed_one_makes_the_start_cold(warm):
     (warm.home / "source").mkdir()
     (warm.home / "source" / "selectors.py").write_text("MINE = True")
@@ -243,12 +252,12 @@ def test_training_jobs_of_one_script_share_a_launcher(warm):
     assert plan(one) != plan(replace(one, environment={"KERAS_BACKEND": "jax"}))
 
 
-OLD = os.environ.get("ALFINE_TEST_PYTHON", os.path.expanduser("~/.pyenv/versions/3.8.18/bin/python"))
+OLD = Path("~/.pyenv/versions/3.8.18/bin/python").expanduser()
 
 
-@pytest.mark.skipif(not os.path.exists(OLD), reason="no Python 3.8 here")
+@pytest.mark.skipif(not OLD.exists(), reason="no Python 3.8 here")
 def test_the_launcher_runs_under_an_old_interpreter(warm):
-    launch = warm.launch(code="import json, sys\nprint(sys.version_info[:2])\n1 / 0", python=OLD)
+    launch = warm.launch(code="import json, sys\nprint(sys.version_info[:2])\n1 / 0", python=str(OLD))
     last, lines = warm.see_out(launch)
     assert how_it_started(launch) == "warm"
     assert (lines[0], last.exit.code) == ("(3, 8)", 1)

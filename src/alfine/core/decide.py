@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from alfine.core.history import History, TrainingJob
 from alfine.core.space import Hyperparameters
@@ -97,6 +97,7 @@ class Strategy(Protocol):
         """The next configuration, for the history as it is; None when nothing is left to try."""
 
 
+@runtime_checkable
 class EarlyStopping(Protocol):
     """Which running training jobs aren't worth finishing."""
 

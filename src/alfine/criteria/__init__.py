@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -39,6 +40,7 @@ CRITERIA: dict[str, type[CompletionCriterion]] = {
 ALWAYS: tuple[type[CompletionCriterion], ...] = (StopRequested, NoTrainingJobSucceeded, SearchSpaceExhausted)
 
 
+@cache
 def table() -> dict[str, type[CompletionCriterion]]:
     """CRITERIA and what installed packages add to it."""
     return {**CRITERIA, **{point.name: point.load() for point in entry_points(group="alfine.criteria")}}

@@ -109,7 +109,7 @@ class ProcessRunner:
         folder = str(launch.folder)
         if launcher.read_json(launcher.control_path(folder, launcher.EXIT)) is not None:
             return
-        Workspace(launch.folder).control.mkdir(parents=True, exist_ok=True)
+        Workspace(launch.folder).control.mkdir(mode=0o700, parents=True, exist_ok=True)
         Path(launcher.control_path(folder, launcher.STOP)).touch()
         with self._mutex:
             owner = self._owners.get(folder)
@@ -383,7 +383,7 @@ def _spawn(argv: list[str], env: dict[str, str], control: int, log: Path | None,
 
 
 def _was_started(folder: str) -> bool:
-    return any(os.path.exists(launcher.control_path(folder, name)) for name in (launcher.PROCESS, launcher.EXIT))
+    return any(Path(launcher.control_path(folder, name)).exists() for name in (launcher.PROCESS, launcher.EXIT))
 
 
 def _refusal(launch: Launch) -> str:
@@ -412,7 +412,7 @@ def _write_launch(launch: Launch, decision: Warm | Cold) -> None:
     refused = _refusal(launch)
     space = Workspace(launch.folder)
     if refused:
-        space.control.mkdir(parents=True, exist_ok=True)
+        space.control.mkdir(mode=0o700, parents=True, exist_ok=True)
     else:
         lay_out(launch)
     args = arguments(launch.hyperparameters)
@@ -472,8 +472,8 @@ def _settle_lost(folder: str) -> dict[str, Any] | None:
     try:
         process = launcher.read_json(launcher.control_path(folder, launcher.PROCESS)) or {}
         _kill_leftovers(folder, process)
-        log = launcher.control_path(folder, launcher.LOG)
-        ended_at = os.stat(log).st_mtime if os.path.exists(log) else process.get("started_at")
+        log = Path(launcher.control_path(folder, launcher.LOG))
+        ended_at = log.stat().st_mtime if log.exists() else process.get("started_at")
         record = {"cause": "lost", "code": None, "signal": None, "ended_at": ended_at, "detail": LOST}
         launcher.write_json(launcher.control_path(folder, launcher.EXIT), record, durable=True)
     finally:
@@ -498,7 +498,7 @@ def _kill_leftovers(folder: str, process: dict[str, Any]) -> None:
 def _processes_of(folder: str) -> list[int]:
     """Processes that print to the training job's log or carry its environment (Linux; elsewhere none are found)."""
     try:
-        numbers = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+        numbers = [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()]
     except OSError:
         return []
     return [pid for pid in numbers if pid != os.getpid() and _belongs(pid, folder)]
@@ -508,10 +508,9 @@ def _belongs(pid: int, folder: str) -> bool:
     log = launcher.control_path(os.path.realpath(folder), launcher.LOG)
     marker = f"SAGEMAKER_BASE_DIR={Workspace(Path(folder)).ml}".encode()
     try:
-        if any(os.readlink(f"/proc/{pid}/fd/{fd}") == log for fd in (1, 2)):
+        if any(str(Path(f"/proc/{pid}/fd/{fd}").readlink()) == log for fd in (1, 2)):
             return True
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return marker in file.read().split(b"\0")
+        return marker in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
         return False
 
@@ -526,7 +525,7 @@ def read_lines(path: Path, offset: int, *, ended: bool) -> tuple[tuple[str, ...]
     first 16 Ki characters, and what comes after that MiB counts as a line of its own.
     """
     try:
-        with open(path, "rb", buffering=0) as file:
+        with path.open("rb", buffering=0) as file:
             file.seek(offset)
             data = file.read(READ_BYTES)
     except FileNotFoundError:
@@ -544,7 +543,7 @@ def read_lines(path: Path, offset: int, *, ended: bool) -> tuple[tuple[str, ...]
 
 def _tail(log: Path) -> str:
     try:
-        with open(log, "rb") as file:
+        with log.open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
             text = file.read().decode(errors="replace").strip()
     except OSError:

@@ -76,12 +76,12 @@ def plan(launch: Launch) -> Warm | Cold:
     if unusual:
         return Cold(f"{unusual} is set")
     script = launch.script if launch.source_dir is None else launch.source_dir / launch.script
-    return _plan_script(os.path.abspath(python), script, environment)
+    return _plan_script(str(Path(python).absolute()), script, environment)
 
 
 def _unusual_variable(environment: dict[str, str]) -> str | None:
     """A variable that makes the interpreter behave in a way that a fork can't repeat."""
-    if not all(os.path.isabs(path) for path in environment.get("PYTHONPATH", "/").split(os.pathsep)):
+    if not all(Path(path).is_absolute() for path in environment.get("PYTHONPATH", "/").split(os.pathsep)):
         return "a relative PYTHONPATH"
     names = ("PYTHONINSPECT", "PYTHONSTARTUP", "PYTHONPROFILEIMPORTTIME")
     return next((name for name in names if environment.get(name)), None)
@@ -103,7 +103,7 @@ def _local_modules(folder: Path) -> Iterator[str]:
     """Names that an import would find in the folder; a folder without __init__.py hides no installed module."""
     for entry in os.scandir(folder):
         name, _, ending = entry.name.partition(".")
-        if ending.endswith(("py", "pyc", "so")) or os.path.exists(f"{entry.path}/__init__.py"):
+        if ending.endswith(("py", "pyc", "so")) or Path(entry.path, "__init__.py").exists():
             yield name
 
 

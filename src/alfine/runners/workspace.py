@@ -91,7 +91,7 @@ class Workspace:
     def failure(self) -> str:
         """What the training job wrote to `output/failure`: its first 1024 characters, "" without."""
         try:
-            with open(self.ml / "output" / "failure", encoding="utf-8", errors="replace") as file:
+            with (self.ml / "output" / "failure").open(encoding="utf-8", errors="replace") as file:
                 return file.read(FAILURE_LIMIT).strip()
         except OSError:
             return ""
@@ -103,7 +103,7 @@ def lay_out(launch: Launch) -> Workspace:
     for folder in ("input/config", "input/data", "model", "output/data", "output/intermediate", "checkpoints", "code"):
         (space.ml / folder).mkdir(parents=True, exist_ok=True)
     space.archive.parent.mkdir(exist_ok=True)
-    space.control.mkdir(exist_ok=True)
+    space.control.mkdir(mode=0o700, exist_ok=True)  # launch.json holds the Environment: secrets, perhaps
     config = f"{space.ml}/input/config"
     write_json(f"{config}/hyperparameters.json", dict(launch.hyperparameters))
     write_json(f"{config}/inputdataconfig.json", input_data_config(launch))
@@ -296,7 +296,7 @@ def _gpus(visible: str | None) -> int:
 @cache
 def _gpus_of_machine() -> int:
     try:
-        return sum(name[6:].isdigit() for name in os.listdir("/dev") if name.startswith("nvidia"))
+        return sum(entry.name[6:].isdigit() for entry in os.scandir("/dev") if entry.name.startswith("nvidia"))
     except OSError:
         return 0
 
@@ -332,7 +332,7 @@ def _pack(model: Path, draft: Path) -> None:
     import tarfile
 
     # level 1: weights hardly compress, and level 9 takes ten times as long over it
-    with open(draft, "wb") as raw, gzip.GzipFile("", "wb", 1, raw, mtime=0) as packed:
+    with draft.open("wb") as raw, gzip.GzipFile("", "wb", 1, raw, mtime=0) as packed:
         archive = tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
         for path in sorted(model.rglob("*")):
             if path.is_symlink() or path.is_file() or path.is_dir():  # no sockets, no pipes

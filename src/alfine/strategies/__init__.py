@@ -6,6 +6,7 @@ point in the group `alfine.strategies`.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import entry_points
 
 from alfine.core.decide import Strategy
@@ -24,9 +25,15 @@ STRATEGIES: dict[str, type[Strategy]] = {
 }
 
 
+@cache
+def table() -> dict[str, type[Strategy]]:
+    """STRATEGIES and what installed packages add to it."""
+    return {**STRATEGIES, **{point.name: point.load() for point in entry_points(group="alfine.strategies")}}
+
+
 def strategy_for(spec: TuningJobSpec) -> Strategy:
     """The strategy that the job names. Raise InvalidSpec when there is none of that name."""
-    kinds: dict[str, type[Strategy]] = {**STRATEGIES, **{point.name: point.load() for point in entry_points(group="alfine.strategies")}}
+    kinds = table()
     if spec.strategy not in kinds:
         raise InvalidSpec([Fault("Strategy", f"{spec.strategy!r} isn't one. Use one of {', '.join(kinds)}.")])
     return kinds[spec.strategy].from_spec(spec)

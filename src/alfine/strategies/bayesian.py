@@ -3,7 +3,7 @@
 Symbols and shapes: points (q, d) of the unit cube; mu, s mean and standard deviation of the surrogate's posterior (core/gp.py), in
 targets, smaller is better; f* the incumbent, the lowest posterior mean over what was observed; z = (f* - mu) / s.
 
-    EI = s h(z),  h(z) = phi(z) + z Phi(z)              acquisition = ln EI + ln P(success)
+    EI = s h(z),  h(z) = phi(z) + z Phi(z)              acquisition = ln EI
 
 The logarithm keeps the acquisition and its gradient informative where EI itself underflows: far from the incumbent, and late.
 
@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alfine.core.decide import Suggestion
-from alfine.core.gp import Surrogate, lattice, log_expected_improvement, log_h, matern, model_of, one_thread
+from alfine.core.gp import Surrogate, lattice, log_expected_improvement, log_h, model_of, one_thread
 from alfine.core.history import History
 from alfine.core.space import Array, Integer, ParameterSpace
 from alfine.core.spec import TuningJobSpec
@@ -43,15 +43,16 @@ FLIPS = 3  # rounds of moves by one value of a discrete coordinate
 ENUMERATED = 2000  # a finite space with at most so many configurations is compared whole
 FINE = 64  # an integer range with more values is as good as continuous until its point is snapped
 
-# P(success): a failure says that nearby points fail too, within this distance in one dimension (it grows with sqrt(d)).
-FAILURE_LENGTH = 0.15
+# A failed training job counts as one with a poor objective, measured with so much noise (share of the signal's variance): one
+# failure among successes is chance and says little, several close together say that the region fails.
+FAILURE_NOISE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Bayesian:
     """Gaussian process, expected improvement, no waiting: each free slot gets an answer given what is known and what runs.
 
-    Running training jobs count as observed at their predicted value. Failed ones lower the chance of success around them.
+    Running training jobs count as observed at their predicted value, failed ones as observed at a poor one.
     No configuration is suggested twice; None once a finite space is used up.
     """
 
@@ -96,18 +97,16 @@ def _design(history: History) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class _Acquisition:
-    """ln EI + ln P(success)."""
+    """ln EI under a surrogate that believes what is to be expected of pending and failed training jobs."""
 
     surrogate: Surrogate
     best: float
-    log_success: _Success | None
 
     def __call__(self, points: Array) -> Array:
-        value = log_expected_improvement(*self.surrogate.posterior(points), self.best)
-        return value if self.log_success is None else value + self.log_success(points)
+        return log_expected_improvement(*self.surrogate.posterior(points), self.best)
 
     def gradient(self, points: Array) -> Array:
-        """(q, d), of ln EI. P(success) is left out: it's flat but for the neighbourhood of a failure.
+        """(q, d), of ln EI.
 
         With g = Phi(z) / h(z) = d ln h / dz:  d ln EI = (1 - g z) ds / s - g dmu / s.
         """
@@ -120,28 +119,6 @@ class _Acquisition:
         return np.asarray(((1.0 - g * z) / (2 * variance))[:, None] * dvariance - (g / s)[:, None] * dmean)
 
 
-@dataclass(frozen=True, slots=True)
-class _Success:
-    """ln P(success): the share of successes among the training jobs nearby, shrunk towards the share overall.
-
-    P = (sum of k over successes + p0) / (sum of k over all + 1), k the Matérn kernel of a fixed length.
-    """
-
-    surrogate: Surrogate  # for its geometry
-    good: Array
-    failed: Array
-
-    def __call__(self, points: Array) -> Array:
-        geometry = self.surrogate.geometry
-        length = FAILURE_LENGTH * math.sqrt(geometry.dimension)
-        theta = np.full(geometry.dimension, math.log(length))
-        at, ok, bad = (geometry.encode(each, theta) for each in (points, self.good, self.failed))
-        successes = matern(((at[:, None] - ok) ** 2).sum(2)).sum(1)
-        failures = matern(((at[:, None] - bad) ** 2).sum(2)).sum(1)
-        overall = (len(ok) + 1) / (len(ok) + len(bad) + 1)
-        return np.asarray(np.log((successes + overall) / (successes + failures + 1.0)))
-
-
 # -- search ----------------------------------------------------------------------------------------------------------
 
 
@@ -150,12 +127,9 @@ def _search(history: History, tried: set[bytes]) -> Array | None:
     space, model = history.spec.space, model_of(history)
     if model is None:
         return None
-    seen, _ = history.observations()
     surrogate = model.surrogate
     best = float(surrogate.posterior(surrogate.X)[0].min())
-    failed = history.failed()
-    success = _Success(surrogate, seen, failed) if len(failed) else None
-    acquisition = _Acquisition(surrogate.believing(history.pending()), best, success)
+    acquisition = _Acquisition(_expecting(surrogate, history), best)
     if space.size is not None and space.size <= ENUMERATED:
         return _unseen(_ranked(acquisition, _all(history)), tried)
     levels = _levels(history)
@@ -167,6 +141,14 @@ def _search(history: History, tried: set[bytes]) -> Array | None:
         [contenders, refined, *_flips(acquisition, _ranked(acquisition, refined)[0], space, levels)]
     )
     return _unseen(_ranked(acquisition, found), tried)
+
+
+def _expecting(surrogate: Surrogate, history: History) -> Surrogate:
+    """Pending training jobs at their posterior mean; failed ones, weakly, at the median or what is worse than that."""
+    if len(failed := history.failed()):
+        poor = np.maximum(surrogate.posterior(failed)[0], float(np.median(surrogate.y)))
+        surrogate = surrogate.believing(failed, poor, FAILURE_NOISE * surrogate.signal)
+    return surrogate.believing(history.pending())
 
 
 def _ranked(acquisition: _Acquisition, points: Array) -> Array:

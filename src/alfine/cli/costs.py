@@ -1,0 +1,48 @@
+"""Compute time and money in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from alfine.core import cost
+from alfine.core.cost import HOUR
+from alfine.core.spec import TuningJobSpec
+
+
+def compute_time(seconds: float) -> str:
+    """«4.0 compute hours», «12 compute minutes», «3.4 compute seconds»."""
+    for unit, name in ((HOUR, "hours"), (60.0, "minutes")):
+        if seconds >= unit:
+            return f"{seconds / unit:.1f} compute {name}"
+    return f"{seconds:.1f} compute seconds"
+
+
+def bound_sentence(spec: TuningJobSpec) -> str:
+    """What the job can cost at most, and by which limit; or that nothing bounds it."""
+    bound = cost.bound(spec)
+    if bound is None:
+        return (
+            "nothing bounds its compute time: set MaxRuntimeInSeconds for the job, or a number of training jobs and "
+            "MaxRuntimeInSeconds for each"
+        )
+    instances = f"{spec.definition.instance_count} instance{'' if spec.definition.instance_count == 1 else 's'}"
+    whole = (spec.max_runtime_seconds or 0.0) * spec.max_parallel * spec.definition.instance_count
+    if spec.max_runtime_seconds is not None and whole == bound.compute_seconds:
+        why = f"MaxRuntimeInSeconds {spec.max_runtime_seconds:g} x {spec.max_parallel} parallel x {instances}"
+    else:
+        why = f"{spec.max_training_jobs} training jobs x {spec.definition.max_runtime_seconds:g} s each x {instances}"
+    price = "" if bound.money is None else f", {amount(bound.money)} at {spec.price_per_hour:g} an hour"
+    return f"at most {compute_time(bound.compute_seconds)} ({why}){price}"
+
+
+def cost_words(part: Mapping[str, Any] | None) -> str | None:
+    """A part of the Describe document's Cost: «3.2 compute minutes, 0.01»."""
+    if part is None:
+        return None
+    return compute_time(part["ComputeSeconds"]) + (f", {amount(part['Money'])}" if "Money" in part else "")
+
+
+def amount(money: float) -> str:
+    """Two digits after the point, more for what is less than a cent."""
+    return f"{money:.2f}" if money >= 0.1 or money == 0 else f"{money:.2g}"

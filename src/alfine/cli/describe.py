@@ -1,0 +1,34 @@
+"""alfine describe NAME: everything about one tuning job."""
+
+from __future__ import annotations
+
+import click
+
+from alfine.cli.options import home_option, json_option, open_home
+
+EPILOG = """
+\b
+Examples:
+  alfine describe my-job
+  alfine describe my-job --json | jq .BestTrainingJob.TunedHyperParameters
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("name")
+@home_option
+@json_option
+def describe(*, name: str, as_json: bool) -> None:
+    """Show a tuning job: status, best training job, why it ended, what it cost.
+
+    With --json it is the answer of DescribeHyperParameterTuningJob; what AMT has no field for stands under «Alfine».
+    """
+    from alfine.cli.output import print_json, show
+    from alfine.cli.report import details, outcome
+
+    with open_home() as home:
+        described = home.service.describe(name)
+    if as_json:
+        print_json(described)
+    else:
+        show(*outcome(described), *details(described))

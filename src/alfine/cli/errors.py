@@ -1,0 +1,58 @@
+"""How errors are printed: one sentence a line and no traceback, or a JSON object; and which exit code they give."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from alfine.core.errors import AlfineError, InvalidSpec
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+
+
+def print_error(error: BaseException, *, as_json: bool) -> int:
+    """Print it on stderr and return the exit code."""
+    code = _exit_code(error)
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+    elif as_json:
+        click.echo(json.dumps({"Error": _as_json(error)}), err=True)
+    elif isinstance(error, click.ClickException):
+        error.show()
+    else:
+        for line in _lines(error):
+            click.echo(click.style("error:", fg="red", bold=True) + f" {line}", err=True)
+    return code
+
+
+def _exit_code(error: BaseException) -> int:
+    match error:
+        case click.ClickException():
+            return error.exit_code
+        case click.Abort() | KeyboardInterrupt():
+            return INTERRUPTED
+        case InvalidSpec():
+            return USAGE
+        case _:
+            return FAILED
+
+
+def _lines(error: BaseException) -> list[str]:
+    """One line a fault."""
+    if isinstance(error, InvalidSpec):
+        return [str(fault) for fault in error.faults]
+    if isinstance(error, OSError) and error.strerror:
+        return [f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."]
+    return [str(error)]
+
+
+def _as_json(error: BaseException) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "Code": error.code if isinstance(error, AlfineError) else type(error).__name__,
+        "Message": error.format_message() if isinstance(error, click.ClickException) else "\n".join(_lines(error)),
+    }
+    if isinstance(error, InvalidSpec):
+        found["Faults"] = [{"Path": fault.path, "Message": fault.message} for fault in error.faults]
+    return found

@@ -1,0 +1,44 @@
+"""alfine export NAME: the training jobs as a table for other programs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from alfine.cli.options import home_option, open_home
+
+FORMATS = ("csv", "json", "parquet")
+
+EPILOG = """
+\b
+Examples:
+  alfine export my-job > my-job.csv
+  alfine export my-job --output my-job.parquet
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("name")
+@click.option("--format", "kind", type=click.Choice(FORMATS), help="Default: as --output's name ends, else csv.")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="A file; default: stdout.")
+@home_option
+def export(*, name: str, kind: str | None, as_json: bool, output: Path | None) -> None:
+    """Write a tuning job, one row a training job: number, status, objective, best so far, hyperparameters, times (UTC)."""
+    from alfine.export import export as exported
+    from alfine.export import format_of
+
+    if as_json and kind not in (None, "json"):
+        raise click.UsageError(f"--json and --format {kind} contradict each other.")
+    kind = "json" if as_json else kind or (format_of(output) if output else None) or "csv"
+    if kind == "parquet" and output is None and sys.stdout.isatty():
+        raise click.UsageError("Parquet is no text. Give --output FILE, or redirect it.")
+    with open_home() as home:
+        data = exported(home.service.history(name), kind)
+    if output is None:
+        click.echo(data, nl=False)
+    else:
+        output.write_bytes(data)
+        click.echo(f"Wrote {output}.", err=True)

@@ -1,0 +1,51 @@
+"""alfine list: all tuning jobs."""
+
+from __future__ import annotations
+
+import click
+
+from alfine.cli.options import home_option, json_option, open_home
+from alfine.core.errors import NotFound
+
+EPILOG = """
+\b
+Examples:
+  alfine list
+  alfine list --json | jq -r '.HyperParameterTuningJobSummaries[].HyperParameterTuningJobName'
+"""
+
+
+@click.command("list", epilog=EPILOG)
+@home_option
+@json_option
+def list(*, as_json: bool) -> None:  # noqa: A001 - the command's name
+    """List all tuning jobs, the oldest first."""
+    from alfine.cli.output import local_time, print_json, show, status, table
+
+    try:
+        with open_home() as home:
+            rows = [*home.service.list()]
+    except NotFound as error:
+        if not as_json:
+            show(str(error))
+        rows = []
+    if as_json:
+        print_json({"HyperParameterTuningJobSummaries": rows})
+        return
+    if not rows:
+        return
+    jobs = table("Name", "Status", "Jobs", "Best", "Ended by", "Created", right=("Jobs",))
+    jobs.columns[5].no_wrap = True
+    for row in rows:
+        best, verdict = row["BestObjective"], row["Verdict"]
+        ended = "HyperParameterTuningEndTime" in row
+        created = local_time(row["CreationTime"]) or ""
+        jobs.add_row(
+            row["HyperParameterTuningJobName"],
+            status(row["HyperParameterTuningJobStatus"]),
+            str(sum(row["TrainingJobStatusCounters"].values())),
+            "" if best is None else f"{row['MetricName']} {best:.5g}",
+            verdict["criterion"] if ended and verdict else "",
+            created[5:16],
+        )
+    show(jobs)

@@ -1,0 +1,58 @@
+"""What the commands have in common: --home, --json, and the home that they open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from alfine.core.errors import AlfineError, NotFound
+
+
+class HomeUnusable(AlfineError):
+    """The home's database can't be opened."""
+
+
+def _remember(context: click.Context, _: click.Parameter, value: Path | None) -> None:
+    if value is not None:
+        context.meta["alfine.home"] = value
+
+
+home_option: Any = click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    expose_value=False,
+    callback=_remember,
+    help="Where tuning jobs are kept (else $ALFINE_HOME, else ~/.alfine); before or after the command.",
+)
+
+json_option: Any = click.option("--json", "as_json", is_flag=True, help="Print JSON, under the names of AMT's API.")
+
+
+def chosen_home() -> Path:
+    """The folder that --home, before or after the command, or the environment names."""
+    from alfine.home import home_folder
+
+    return home_folder(click.get_current_context().meta.get("alfine.home"))
+
+
+@contextmanager
+def open_home(*, create: bool = False) -> Iterator[Any]:
+    """The home. Unless `create`, one that isn't there is an error instead of a new empty folder."""
+    from sqlalchemy.exc import DatabaseError
+
+    from alfine.home import Home
+
+    folder = chosen_home()
+    if not create and not (folder / "alfine.db").exists():
+        raise NotFound(f"There are no tuning jobs in {folder}. Another home is chosen with --home or ALFINE_HOME.")
+    try:
+        home = Home(folder)
+    except DatabaseError as error:
+        raise HomeUnusable(f"{folder / 'alfine.db'}: can't be opened: {error.orig}. Choose another --home.") from error
+    with home:
+        yield home

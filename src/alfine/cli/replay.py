@@ -1,0 +1,111 @@
+"""alfine replay NAME: when other criteria would have ended a recorded job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from alfine.cli.options import home_option, json_option, open_home
+
+EPILOG = """
+\b
+Examples:
+  alfine replay my-job
+  alfine replay my-job --criterion ConvergenceDetected \\
+      --criterion "BestObjectiveNotImproving 10"
+
+\b
+A criterion is written as its name and its settings, such as
+  BestObjectiveNotImproving 10 strict=true
+  ConvergenceDetected epsilon=0.01 delta=0.05
+  TargetObjectiveMetricValue 0.95
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("name")
+@click.option("--criterion", "texts", multiple=True, metavar="TEXT", help="A criterion to try; may be repeated.")
+@home_option
+@json_option
+def replay(*, name: str, texts: tuple[str, ...], as_json: bool) -> None:
+    """See when other criteria would have ended a recorded job, what that would have saved and what it would have missed.
+
+    Each --criterion is tried alone and, when there are several, all of them together; without one it's the job's own.
+    """
+    from alfine.cli.output import print_json, show
+    from alfine.criteria import criterion_from_text
+
+    criteria = [criterion_from_text(text) for text in texts]
+    trials: list[tuple[tuple[str, ...], Sequence[Any]]] = [((text,), [each]) for text, each in zip(texts, criteria, strict=True)]
+    if len(criteria) != 1:
+        trials.append((texts, criteria))
+    with open_home() as home:
+        history = home.service.history(name)
+        rows = [_row(history, words, home.service.replay(name, each)) for words, each in trials]
+    if as_json:
+        print_json({"HyperParameterTuningJobName": name, "Replays": rows})
+        return
+    best = history.incumbent
+    found = "no objective" if best is None else f"best {history.spec.metric} {best.objective:.6g} (training job {best.number})"
+    show(f"{name} as recorded: {history.launches} training jobs, {_time(history.training_seconds)} of training, {found}", *_tables(rows))
+
+
+def _row(history: Any, words: tuple[str, ...], replayed: Any) -> dict[str, Any]:
+    spec, best = history.spec, replayed.best
+    saved = replayed.saved_training_seconds * spec.definition.instance_count
+    money = None if spec.price_per_hour is None else saved / 3600.0 * spec.price_per_hour
+    return {
+        "Criteria": [*words],
+        "Ended": str(replayed.verdict.outlook) != "CONTINUE",
+        "Verdict": replayed.verdict.as_dict(),
+        "TrainingJobs": replayed.training_jobs,
+        "TrainingSeconds": replayed.training_seconds,
+        "RuntimeInSeconds": replayed.history.elapsed_seconds,
+        "SavedTrainingJobs": replayed.saved_training_jobs,
+        "SavedTrainingSeconds": replayed.saved_training_seconds,
+        **({} if money is None else {"SavedMoney": money}),
+        "BestObjective": None if best is None else best.objective,
+        "Missed": replayed.missed,
+    }
+
+
+def _tables(rows: Sequence[dict[str, Any]]) -> list[Any]:
+    from rich.table import Table
+    from rich.text import Text
+
+    from alfine.cli.costs import amount
+
+    found: list[Any] = []
+    for row in rows:
+        several = len(row["Criteria"]) > 1
+        title = "all of them together" if several else row["Criteria"][0] if row["Criteria"] else "its own criteria"
+        money = f", {amount(row['SavedMoney'])}" if "SavedMoney" in row else ""
+        if row["Ended"]:
+            when = f"after {row['TrainingJobs']} training jobs, {_time(row['RuntimeInSeconds'])} in: {row['Verdict']['criterion']}"
+            saves = f"{row['SavedTrainingJobs']} training jobs, {_time(row['SavedTrainingSeconds'])} of training{money}"
+        else:
+            when, saves = "not within the record", "nothing"
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column(overflow="fold")
+        table.add_row("  ends", Text(when))
+        table.add_row("", Text(row["Verdict"]["sentence"], style="dim"))
+        table.add_row("  saves", Text(saves))
+        table.add_row("  best", Text(_best(row)))
+        found += [Text(title, style="bold"), table]
+    return found
+
+
+def _best(row: dict[str, Any]) -> str:
+    if row["BestObjective"] is None:
+        return "no objective by then"
+    missed = "it would have missed nothing" if not row["Missed"] else f"it would have missed {row['Missed']:.4g}"
+    return f"{row['BestObjective']:.6g}; {missed}"
+
+
+def _time(seconds: float) -> str:
+    from alfine.live import duration
+
+    return duration(seconds)

@@ -1,0 +1,123 @@
+"""A tuning job for people, out of its Describe document: what `describe` shows and what `tune` ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from rich.console import RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from alfine.cli.costs import cost_words
+from alfine.cli.output import facts, local_time, status
+from alfine.core.spec import TuningJobSpec
+from alfine.live import SILENT, count_of, duration
+
+Described = Mapping[str, Any]
+
+
+def outcome(described: Described) -> Iterator[RenderableType]:
+    """Status and reason; then the best, the training jobs and the cost."""
+    verdict = described["Alfine"]["Verdict"] or {}
+    ended = "HyperParameterTuningEndTime" in described
+    because = f" by {verdict['criterion']}" if ended and verdict else ""
+    yield Text.assemble(
+        (described["HyperParameterTuningJobName"], "bold"), "  ", status(described["HyperParameterTuningJobStatus"]), because
+    )
+    if ended and verdict:
+        yield Text(described.get("FailureReason") or verdict["sentence"])
+    costs = described["Alfine"]["Cost"]
+    yield facts(
+        {
+            "best": _best(described),
+            "training jobs": _training_jobs(described),
+            "spent": f"{cost_words(costs.get('Spent'))} in {duration(_seconds(described))}",
+            "saved": _saved(described, cost_words(costs.get("Saved"))),
+        }
+    )
+
+
+def details(described: Described) -> Iterator[RenderableType]:
+    """What was asked for, and each criterion's last verdict."""
+    spec = spec_of(described)
+    config = described["HyperParameterTuningJobConfig"]
+    yield facts(
+        {
+            "created": local_time(described["CreationTime"]),
+            "ended": local_time(described.get("HyperParameterTuningEndTime")),
+            "strategy": f"{spec.strategy}, {count_of(spec.max_parallel)} at a time, early stopping {spec.early_stopping}",
+            "objective": f"{spec.goal} {spec.metric}",
+            "at most": cost_words(described["Alfine"]["Cost"].get("Bound")),
+            "space": _ranges(config["ParameterRanges"]),
+        }
+    )
+    if described["Alfine"]["Verdicts"]:
+        yield Text("criteria", style="dim")
+        yield _verdicts(described["Alfine"]["Verdicts"])
+
+
+def spec_of(described: Described) -> TuningJobSpec:
+    keys = ("HyperParameterTuningJobName", "HyperParameterTuningJobConfig", "TrainingJobDefinition")
+    return TuningJobSpec.from_request({key: described[key] for key in keys})
+
+
+def _best(described: Described) -> RenderableType:
+    best = described.get("BestTrainingJob")
+    if best is None:
+        return Text("no training job has an objective")
+    objective = best["FinalHyperParameterTuningJobObjectiveMetric"]
+    texts = "  ".join(f"{name}={value}" for name, value in best["TunedHyperParameters"].items())
+    return Text.assemble(
+        f"{objective['MetricName']} ", (f"{objective['Value']:.8g}", "bold"), f"  {best['TrainingJobName']}\n{texts}"
+    )
+
+
+def _training_jobs(described: Described) -> str:
+    counters = described["TrainingJobStatusCounters"]
+    names = {"Completed": "completed", "Stopped": "stopped", "NonRetryableError": "failed", "InProgress": "running"}
+    parts = [f"{counters[key]} {word}" for key, word in names.items() if counters[key]]
+    total = sum(counters.values())
+    limit = described["HyperParameterTuningJobConfig"]["ResourceLimits"].get("MaxNumberOfTrainingJobs")
+    return f"{total}{f' of at most {limit}' if limit else ''}" + (f": {', '.join(parts)}" if parts else "")
+
+
+def _saved(described: Described, cost: str | None) -> str | None:
+    limit = described["HyperParameterTuningJobConfig"]["ResourceLimits"].get("MaxNumberOfTrainingJobs")
+    launched = sum(described["TrainingJobStatusCounters"].values())
+    if cost is None or limit is None or limit <= launched:
+        return None
+    return f"about {cost}: {count_of(limit - launched)} not launched"
+
+
+def _seconds(described: Described) -> float:
+    end = described.get("HyperParameterTuningEndTime")
+    if end is None:
+        return float(described["ConsumedResources"]["RuntimeInSeconds"])
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(described["CreationTime"])).total_seconds()
+
+
+def _ranges(ranges: Mapping[str, Any]) -> RenderableType:
+    rows = Table.grid(padding=(0, 2, 0, 0))
+    for kind, entries in ranges.items():
+        for each in entries or ():
+            values = each.get("Values")
+            span = ", ".join(values) if values else f"{each['MinValue']} to {each['MaxValue']}"
+            scaling = each.get("ScalingType", "Auto")
+            note = "" if values else kind.removesuffix("ParameterRanges").lower()
+            rows.add_row(Text(each["Name"]), Text(span), Text(note + (f", {scaling}" if note and scaling != "Auto" else "")))
+    return rows
+
+
+def _verdicts(verdicts: list[Mapping[str, Any]]) -> RenderableType:
+    rows = Table.grid(padding=(0, 1))
+    rows.add_column(no_wrap=True)
+    rows.add_column(no_wrap=True)
+    rows.add_column(overflow="fold")
+    for verdict in verdicts:
+        if verdict["progress"] or verdict["criterion"] not in SILENT:
+            gauge = ProgressBar(total=1.0, completed=verdict["progress"], width=10)
+            rows.add_row(f"  {verdict['criterion']}", gauge, Text(verdict["sentence"]))
+    return rows

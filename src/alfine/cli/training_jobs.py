@@ -1,0 +1,93 @@
+"""alfine training-jobs NAME: one row a training job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import click
+
+from alfine.cli.options import home_option, json_option, open_home
+
+STATUSES = ("InProgress", "Stopping", "Completed", "Failed", "Stopped")
+
+EPILOG = """
+\b
+Examples:
+  alfine training-jobs my-job --sort objective --limit 5
+  alfine training-jobs my-job --status Failed
+"""
+
+
+@click.command("training-jobs", epilog=EPILOG)
+@click.argument("name")
+@click.option("--status", "wanted", type=click.Choice(STATUSES, case_sensitive=False), help="Only those of this status.")
+@click.option("--sort", type=click.Choice(["number", "objective"]), default="number", help="objective: the best first.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many rows.")
+@home_option
+@json_option
+def training_jobs(*, name: str, wanted: str | None, sort: str, limit: int | None, as_json: bool) -> None:
+    """List the training jobs of a tuning job, in order of launch."""
+    from alfine.cli.output import print_json, show, status, table
+
+    with open_home() as home:
+        rows = [*enumerate(home.service.training_jobs(name), start=1)]
+    if wanted is not None:
+        rows = [row for row in rows if row[1]["TrainingJobStatus"] == wanted]
+    if sort == "objective":
+        rows.sort(key=lambda row: _rank(row[1]))
+    rows = rows[:limit]
+    if as_json:
+        print_json({"TrainingJobSummaries": [row for _, row in rows]})
+        return
+    jobs = table("No.", "Status", "Objective", "Seconds", "Hyperparameters", right=("No.", "Objective", "Seconds"))
+    for number, row in rows:
+        value = _objective(row)
+        jobs.add_row(
+            str(number),
+            status(row["TrainingJobStatus"]),
+            "" if value is None else f"{value:.6g}",
+            _seconds(row),
+            _remarks(row),
+        )
+    if rows:
+        show(jobs)
+
+
+def _objective(row: Mapping[str, Any]) -> float | None:
+    return row.get("FinalHyperParameterTuningJobObjectiveMetric", {}).get("Value")
+
+
+def _rank(row: Mapping[str, Any]) -> tuple[bool, float]:
+    """The best first, those without an objective last."""
+    value = _objective(row)
+    if value is None:
+        return True, 0.0
+    return False, value if row["FinalHyperParameterTuningJobObjectiveMetric"]["Type"] == "Minimize" else -value
+
+
+def _seconds(row: Mapping[str, Any]) -> str:
+    begin, end = row.get("TrainingStartTime"), row.get("TrainingEndTime")
+    if begin is None or end is None:
+        return ""
+    return f"{(datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds():.1f}"
+
+
+def _remarks(row: Mapping[str, Any]) -> Any:
+    """The hyperparameters, and below them why it failed or was stopped."""
+    from rich.text import Text
+
+    text = Text(" ".join(f"{name}={_short(value)}" for name, value in row["TunedHyperParameters"].items()))
+    reason = row.get("FailureReason") or row.get("StopReason")
+    if reason:
+        text.append(f"\n{reason}", style="dim")
+    return text
+
+
+def _short(value: str) -> str:
+    """A long number's first digits; texts and whole numbers as they are."""
+    try:
+        return f"{float(value):.4g}" if "." in value or "e" in value else value
+    except ValueError:
+        return value

@@ -1,0 +1,180 @@
+"""alfine tune JOB: run a tuning job in the foreground, or go on with one that was interrupted."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from alfine.cli.errors import FAILED, INTERRUPTED
+from alfine.cli.options import home_option, json_option, open_home
+from alfine.core.errors import InUse, InvalidSpec, NotFound
+
+DIFFERENCES_SHOWN = 3
+
+EPILOG = """
+\b
+Examples:
+  alfine tune job.yaml
+  alfine tune job.yaml --dry-run
+  alfine tune job.yaml --name again --max-training-jobs 50 --max-parallel 4
+  alfine tune job.json --criterion "BestObjectiveNotImproving 10" \\
+      --criterion ConvergenceDetected
+
+\b
+A job file, job.yaml:
+  script: train.py
+  metric: auc
+  goal: Maximize
+  space:
+    eta: {min: 0.01, max: 1.0, scaling: Logarithmic}
+    depth: {min: 1, max: 10}
+  criteria: [ConvergenceDetected]
+  max_training_jobs: 100
+
+Exit codes: 0 completed, 1 failed, 2 an invalid job, 130 stopped.
+"""
+
+
+class _Left(SystemExit):
+    """SIGTERM or SIGHUP: this process ends, the training jobs don't."""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("job", type=click.Path(path_type=Path))
+@click.option("--name", help="The tuning job's name, instead of the file's.")
+@click.option("--max-training-jobs", type=click.IntRange(min=1), help="Launch at most so many.")
+@click.option("--max-parallel", type=click.IntRange(min=1), help="Run at most so many at once.")
+@click.option("--seed", type=click.IntRange(min=0), help="Same seed, same suggestions.")
+@click.option("--criterion", "criteria", multiple=True, metavar="TEXT", help="Instead of the file's criteria; repeatable.")
+@click.option("--price-per-hour", type=click.FloatRange(min=0), help="Of one instance, for the cost bound.")
+@click.option("--no-warm", is_flag=True, help="Start every training job from a cold interpreter.")
+@click.option("--dry-run", is_flag=True, help="Run one training job, record nothing, show what is read from it.")
+@click.option("--quiet", "-q", is_flag=True, help="No live view.")
+@home_option
+@json_option
+def tune(*, job: Path, no_warm: bool, dry_run: bool, quiet: bool, as_json: bool, **overrides: Any) -> None:
+    """Run the tuning job of a file, or go on with it where it was interrupted.
+
+    JOB is a CreateHyperParameterTuningJob request or a job file in shorter words (docs/reference/job-file.md), as JSON or
+    YAML. Ctrl-C stops it cleanly: its training jobs are told and awaited; again, at once. Told to end by SIGTERM, alfine
+    leaves the training jobs running, and the next `alfine tune JOB` finds them again.
+    """
+    from alfine.job_file import read_job_file
+
+    file = read_job_file(job).with_overrides(**overrides, warm=not no_warm)
+    try:
+        if dry_run:
+            from alfine.cli.dry_run import dry_run as run_one
+
+            code = run_one(file.request, as_json=as_json)
+        else:
+            code = _run(file.request, str(job), quiet=quiet, as_json=as_json)
+    except InvalidSpec as error:
+        raise file.explain(error) from error
+    click.get_current_context().exit(code)
+
+
+def _run(request: dict[str, Any], job: str, *, quiet: bool, as_json: bool) -> int:
+    from alfine.cli.output import print_json, show
+    from alfine.cli.report import outcome
+
+    name = request["HyperParameterTuningJobName"]
+    with open_home(create=True) as home:
+        begin = _created_or_found(home, request)
+        if not as_json:
+            for line in begin:
+                click.echo(line, err=True)
+        with _leaving_training_jobs(home, name, job):
+            _watch(home, name, live=not (quiet or as_json), silent=as_json)
+        described = home.service.describe(name)
+    if as_json:
+        print_json(described)
+    else:
+        show(*outcome(described))
+    return {"Failed": FAILED, "Stopped": INTERRUPTED}.get(described["HyperParameterTuningJobStatus"], 0)
+
+
+def _created_or_found(home: Any, request: dict[str, Any]) -> list[str]:
+    """Create the job, or find the interrupted one of that name; what there is to say before it runs."""
+    from alfine.cli.costs import bound_sentence
+    from alfine.live import count_of, launches_allowed
+    from alfine.tuning import create_or_resume
+
+    name = request["HyperParameterTuningJobName"]
+    try:
+        known = home.service.get(name)
+    except NotFound:
+        known = None
+    if known is not None:
+        _refuse_another(known, request)
+    spec = create_or_resume(home, request).spec()
+    goal = f"{spec.goal.lower()} {spec.metric}"
+    launches = f"at most {count_of(launches_allowed(spec))}, {spec.max_parallel} at a time"
+    said = [f"{name}: {spec.strategy}, {goal}, {launches}", f"cost: {bound_sentence(spec)}"]
+    if known is not None:
+        history = home.service.history(name)
+        running = f", {len(history.running)} of them not known to have ended" if history.running else ""
+        said.append(f"Going on with {name}, which was interrupted after {count_of(history.launches)}{running}.")
+    return said
+
+
+def _refuse_another(known: Any, request: dict[str, Any]) -> None:
+    """Raise InUse when the recorded job of that name isn't this one, or is over."""
+    from alfine.job_file import differences
+
+    name = known.name
+    if known.ended:
+        raise InUse(
+            f"the tuning job {name} has ended ({known.status}). Give this one another name with --name, or delete that one: "
+            f"alfine delete {name}"
+        )
+    found = list(differences(request, known.request))
+    if found:
+        more = f" (and {len(found) - DIFFERENCES_SHOWN} more)" if len(found) > DIFFERENCES_SHOWN else ""
+        raise InUse(
+            f"the tuning job {name} was interrupted, and this isn't the same one: {'; '.join(found[:DIFFERENCES_SHOWN])}{more}. "
+            f"To go on with it, give it the same file and options; for a new one another --name."
+        )
+
+
+def _watch(home: Any, name: str, *, live: bool, silent: bool) -> None:
+    """Run the job to its end with the view on it, and tell what Ctrl-C does."""
+    from alfine.live import LiveView, count_of
+    from alfine.tuning import run_to_end
+
+    with LiveView(transient=True) as view:
+
+        def interrupted(times: int) -> None:
+            if silent:
+                return
+            running = count_of(len(home.service.history(name).running))
+            words = f"Stopping: telling {running} (Ctrl-C again: at once)" if times == 1 else f"Ending {running} at once"
+            view.say(words)
+
+        run_to_end(home, name, after_step=view.update if live else None, on_interrupt=interrupted)
+
+
+@contextmanager
+def _leaving_training_jobs(home: Any, name: str, job: str) -> Iterator[None]:
+    """While this runs, SIGTERM and SIGHUP end this process, and leave the training jobs to the next one."""
+
+    def leave(number: int, frame: object) -> NoReturn:  # noqa: ARG001 - a signal handler's signature
+        raise _Left(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    except _Left:
+        with suppress(OSError):  # the terminal may be gone
+            running = len(home.service.history(name).running)
+            jobs = "1 training job runs" if running == 1 else f"{running} training jobs run"
+            click.echo(f"Told to end. {jobs} on; `alfine tune {job}` goes on with {name}.", err=True)
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

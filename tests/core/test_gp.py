@@ -1,0 +1,236 @@
+"""The surrogate: against a dense textbook formula, scikit-learn, and finite differences."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+from alfine.core import gp
+from alfine.core.history import Ended, History, Launched
+from alfine.core.space import Categorical, Continuous, Integer, ParameterSpace
+from alfine.core.spec import TuningJobSpec
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+MIXED = gp.Geometry(np.array([False, False, True]), np.array([math.inf, 7.0, 3.0]))
+
+
+def mixed_points(n: int, seed: int = 0) -> Any:
+    X = np.random.default_rng(seed).random((n, 3))
+    X[:, 2] = (np.floor(3 * X[:, 2]) + 0.5) / 3
+    return X
+
+
+def a_theta(noise: float = 1e-2) -> Any:
+    return np.log([0.4, 0.9, 1.3, 1.7, noise])
+
+
+def dense_kernel(A: Any, B: Any, theta: Any) -> Any:
+    """The equation, one pair at a time."""
+    K = np.empty((len(A), len(B)))
+    for i, x in enumerate(A):
+        for j, z in enumerate(B):
+            D = [(x[0] - z[0]) ** 2, (x[1] - z[1]) ** 2, float(x[2] != z[2])]
+            r = math.sqrt(sum(Dj / math.exp(2 * t) for Dj, t in zip(D, theta[:3], strict=True)))
+            K[i, j] = math.exp(theta[3]) * (1 + math.sqrt(5) * r + 5 * r * r / 3) * math.exp(-math.sqrt(5) * r)
+    return K
+
+
+def history(values: list[float], space: ParameterSpace | None = None, seed: int = 0) -> History:
+    space = space or ParameterSpace(
+        {"x": Continuous(0, 1), "k": Integer(1, 9), "c": Categorical(("a", "b", "c"))}
+    )
+    spec = TuningJobSpec(
+        request={}, name="t", strategy="Bayesian", goal="Minimize", metric="m", space=space,
+        definition=None, max_parallel=1, max_training_jobs=200, seed=seed,
+    )  # fmt: skip
+    past, rng = History(spec, AT), np.random.default_rng(seed)
+    for number, value in enumerate(values, 1):
+        past.record(Launched(at=AT, number=number, name=str(number), hyperparameters=space.sample(rng)))
+        past.record(Ended(at=AT, number=number, status="Completed", objective=value))
+    return past
+
+
+def test_the_posterior_is_the_textbooks_on_five_points() -> None:
+    theta, X, Q = a_theta(), mixed_points(5), mixed_points(4, seed=1)
+    y = np.array([0.3, -1.0, 0.5, 1.2, -0.4])
+    K = dense_kernel(X, X, theta) + math.exp(theta[4]) * np.eye(5)
+    k, inverse = dense_kernel(Q, X, theta), np.linalg.inv(K)
+    m = (inverse.sum(0) @ y) / inverse.sum()
+    mean, variance = gp.Surrogate.of(MIXED, theta, X, y).posterior(Q)
+    np.testing.assert_allclose(mean, m + k @ inverse @ (y - m), rtol=1e-7)
+    np.testing.assert_allclose(variance, math.exp(theta[3]) - np.diag(k @ inverse @ k.T), rtol=1e-6)
+
+
+def test_the_posterior_is_scikit_learns() -> None:
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import ConstantKernel, Matern
+
+    X, Q = np.random.default_rng(0).random((30, 2)), np.random.default_rng(1).random((10, 2))
+    y = np.sin(5 * X[:, 0]) + X[:, 1]
+    theta = np.log([0.4, 0.9, 1.7, 1e-2])
+    numeric = gp.Geometry(np.zeros(2, bool), np.full(2, math.inf))
+    ours = gp.Surrogate.of(numeric, theta, X, y)
+    kernel = ConstantKernel(1.7) * Matern([0.4, 0.9], nu=2.5)
+    theirs = GaussianProcessRegressor(kernel, alpha=1e-2, optimizer=None).fit(X, y - ours.mean)
+    expected, deviation = theirs.predict(Q, return_std=True)
+    mean, variance = ours.posterior(Q)
+    np.testing.assert_allclose(mean - ours.mean, expected, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(np.sqrt(variance), deviation, rtol=1e-5)
+
+
+def test_the_gradient_of_the_posterior_density_of_theta_is_that_of_finite_differences() -> None:
+    X = mixed_points(12)
+    D, y = MIXED.differences(X), np.sin(4 * X[:, 0]) + X[:, 1]
+    theta, step = a_theta(), 1e-5
+    _, gradient = gp.negative_log_posterior(theta, D, y)
+    for i in range(len(theta)):
+        e = step * np.eye(len(theta))[i]
+        up, down = (gp.negative_log_posterior(theta + s * e, D, y)[0] for s in (1, -1))
+        assert gradient[i] == pytest.approx((up - down) / (2 * step), rel=1e-4, abs=1e-6)
+
+
+def test_the_gradients_of_the_posterior_are_those_of_finite_differences() -> None:
+    X, Q, step = mixed_points(12), mixed_points(3, seed=2), 1e-5
+    surrogate = gp.Surrogate.of(MIXED, a_theta(), X, np.sin(4 * X[:, 0]) + X[:, 1])
+    mean, variance, dmean, dvariance = surrogate.gradient(Q)
+    np.testing.assert_allclose(surrogate.posterior(Q), (mean, variance), rtol=1e-10)
+    for j in (0, 1):
+        e = step * np.eye(3)[j]
+        (up, vup), (down, vdown) = surrogate.posterior(Q + e), surrogate.posterior(Q - e)
+        np.testing.assert_allclose(dmean[:, j], (up - down) / (2 * step), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(dvariance[:, j], (vup - vdown) / (2 * step), rtol=1e-4, atol=1e-6)
+    assert not dmean[:, 2].any()
+    assert not dvariance[:, 2].any()
+
+
+def test_believing_keeps_the_mean_and_gives_the_variance_of_a_refactorisation() -> None:
+    X, P, Q = mixed_points(9), mixed_points(3, seed=3), mixed_points(5, seed=4)
+    surrogate = gp.Surrogate.of(MIXED, a_theta(), X, X[:, 0])
+    further = surrogate.believing(P)
+    again = gp.Surrogate.of(MIXED, a_theta(), np.concatenate([X, P]), further.y)
+    np.testing.assert_allclose(further.posterior(Q)[0], surrogate.posterior(Q)[0], rtol=1e-8)
+    np.testing.assert_allclose(further.posterior(Q)[1], again.posterior(Q)[1], rtol=1e-6)
+    assert (further.posterior(P)[1] < surrogate.posterior(P)[1]).all()
+
+
+def test_believing_other_values_is_conditioning_on_them() -> None:
+    X, P, Q = mixed_points(9), mixed_points(3, seed=3), mixed_points(5, seed=4)
+    surrogate = gp.Surrogate.of(MIXED, a_theta(), X, X[:, 0])
+    further = surrogate.believing(P, np.array([1.0, -1.0, 0.5]))
+    K = dense_kernel(further.X, further.X, a_theta()) + 1e-2 * np.eye(12)
+    expected = surrogate.mean + dense_kernel(Q, further.X, a_theta()) @ np.linalg.solve(K, further.y - surrogate.mean)
+    np.testing.assert_allclose(further.posterior(Q)[0], expected, rtol=1e-6)
+
+
+def test_draws_have_the_mean_and_the_covariance_of_the_posterior() -> None:
+    X, Q = mixed_points(8), mixed_points(3, seed=5)
+    surrogate = gp.Surrogate.of(MIXED, a_theta(), X, X[:, 0])
+    draws = surrogate.draws(Q, np.random.default_rng(0).standard_normal((40_000, 3)))
+    mean, variance = surrogate.posterior(Q)
+    np.testing.assert_allclose(draws.mean(0), mean, atol=0.03)
+    np.testing.assert_allclose(draws.var(0), variance, rtol=0.05)
+
+
+def test_a_fit_finds_which_coordinates_matter() -> None:
+    X = mixed_points(40)
+    y = gp.Scale.of(v := np.cos(6 * X[:, 0])).targets(v)
+    lengths = np.exp(gp.fit(MIXED, X, y)[:3])
+    assert lengths[0] < 0.5 * min(lengths[1:])
+
+
+def test_duplicates_and_a_constant_objective_are_factorised() -> None:
+    X = np.repeat(mixed_points(2), 10, axis=0)
+    with gp.one_thread():
+        theta = gp.fit(MIXED, X, np.zeros(20))
+    assert np.isfinite(gp.Surrogate.of(MIXED, theta, X, np.zeros(20)).posterior(X)).all()
+
+
+def test_cholesky_adds_what_jitter_a_singular_matrix_needs() -> None:
+    K = np.ones((30, 30))
+    L = gp.cholesky(K)
+    np.testing.assert_allclose(L @ L.T, K, atol=1e-6)
+
+
+def test_cholesky_refuses_what_is_not_finite() -> None:
+    with pytest.raises(FloatingPointError, match="finite"):
+        gp.cholesky(np.full((2, 2), np.nan))
+
+
+@pytest.mark.parametrize("factor", [1e-9, 3.0, 1e9])
+def test_targets_do_not_depend_on_the_units_of_the_objective(factor: float) -> None:
+    v = np.random.default_rng(0).standard_normal(40)
+    np.testing.assert_allclose(gp.Scale.of(factor * v).targets(factor * v), gp.Scale.of(v).targets(v), rtol=1e-9)
+
+
+def test_one_diverged_training_job_leaves_the_others_apart() -> None:
+    v = np.concatenate([np.linspace(0.1, 0.5, 20), [1e12]])
+    y = gp.Scale.of(v).targets(v)
+    assert y[19] - y[0] > 0.1
+
+
+@pytest.mark.parametrize("n", [8, 9, 15, 16, 100, 200, 750])
+def test_a_rung_is_reached_from_the_prior_in_ten_fits(n: int) -> None:
+    rung, before = gp.rung_of(n)
+    assert n / 1.09 - 1 <= rung <= n
+    fits = 1
+    while before is not None:
+        assert gp.rung_of(before)[0] == before
+        before, fits = gp.rung_of(before)[1], fits + 1
+    assert fits <= 10
+
+
+def test_a_model_computed_from_an_empty_memo_is_the_same_to_the_bit() -> None:
+    values = list(np.random.default_rng(3).random(45))
+    whole, grown = history(values), history([])
+    for fact in whole.facts:
+        grown.record(fact)
+        gp.model_of(grown)
+    points = mixed_points(20)
+    warm, cold = gp.model_of(grown), gp.model_of(whole)
+    assert warm is not None
+    assert cold is not None
+    assert all(np.array_equal(a, b) for a, b in zip(warm.surrogate.posterior(points), cold.surrogate.posterior(points), strict=True))
+
+
+def test_there_is_no_model_without_observations_or_without_hyperparameters() -> None:
+    assert gp.model_of(history([])) is None
+    assert gp.model_of(history([1.0], ParameterSpace({}))) is None
+
+
+def test_subsets_hold_the_best_in_order_of_arrival() -> None:
+    v = np.random.default_rng(0).random(500)
+    for choose in (gp.best_and_rest, gp.best_and_latest):
+        chosen = choose(v, 100)
+        assert len(chosen) == 100
+        assert set(np.argsort(v)[:50]) <= set(chosen)
+        assert (np.diff(chosen) > 0).all()
+
+
+def test_log_expected_improvement_agrees_with_numerical_integration() -> None:
+    grid = np.linspace(-12, 12, 200_001)
+    density = np.exp(-(grid**2) / 2) / math.sqrt(2 * math.pi)
+    for mean, s in [(0.0, 1.0), (2.0, 0.5), (-3.0, 2.0), (5.0, 1.0)]:
+        integral = float((np.maximum(-(mean + s * grid), 0) * density).sum() * (grid[1] - grid[0]))
+        got = gp.log_expected_improvement(np.array([mean]), np.array([s * s]), 0.0)
+        assert got[0] == pytest.approx(math.log(integral), abs=1e-3)
+
+
+def test_log_h_falls_without_steps_where_the_formula_changes() -> None:
+    for seam in (-1.0, -1000.0):
+        z = seam * (1 + np.linspace(-1e-6, 1e-6, 101))
+        h = gp.log_h(z)
+        slope = np.diff(h) / np.diff(z)
+        assert np.isfinite(h).all()
+        assert np.abs(slope / np.median(slope) - 1).max() < 0.2
+
+
+def test_the_lattice_covers_the_cube_evenly() -> None:
+    points = gp.lattice(0, 256, np.array([0.3, 0.8]))
+    assert points.min() >= 0
+    assert points.max() < 1
+    counts = np.histogram2d(points[:, 0], points[:, 1], bins=4, range=[[0, 1], [0, 1]])[0]
+    assert counts.min() >= 12
+    np.testing.assert_array_equal(gp.lattice(100, 5, np.array([0.3, 0.8])), points[100:105])
