@@ -294,8 +294,8 @@ def report(console: Console, rows: list[dict[str, Any]], options: argparse.Names
     for line in table(rows):
         console.print(line, soft_wrap=True)
     console.print()
-    for line in textwrap.wrap(uneven(rows), WIDTH):
-        console.print(line)
+    if warning := uneven(rows):
+        console.print(textwrap.fill(warning, WIDTH) + "\n")
     console.print("Why each stopped:")
     for row in rows:
         why = f"({row['letter']}) after {row['training_jobs']} training jobs, {row['stopped_by']}: {row['reason']}"
@@ -321,7 +321,7 @@ def table(rows: list[dict[str, Any]]) -> Iterator[str]:
             f"{row['training_seconds']:.1f}",
             f"{row['wall_seconds']:.1f}",
             "" if last else share(row["saved"]),
-            "none" if row["best_objective"] is None else f"{row['best_objective']:.5g}",
+            "none" if row["best_objective"] is None else f"{row['best_objective']:#.5g}",
             "" if last else share(row["loss"], digits=2),
         )
 

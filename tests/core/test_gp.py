@@ -34,7 +34,9 @@ def dense_kernel(A: Any, B: Any, theta: Any) -> Any:
         for j, z in enumerate(B):
             D = [(x[0] - z[0]) ** 2, (x[1] - z[1]) ** 2, float(x[2] != z[2])]
             r = math.sqrt(sum(Dj / math.exp(2 * t) for Dj, t in zip(D, theta[:3], strict=True)))
-            K[i, j] = math.exp(theta[3]) * (1 + math.sqrt(5) * r + 5 * r * r / 3) * math.exp(-math.sqrt(5) * r)
+            K[i, j] = (
+                math.exp(theta[3]) * (1 + math.sqrt(5) * r + 5 * r * r / 3) * math.exp(-math.sqrt(5) * r)
+            )
     return K
 
 
@@ -116,15 +118,6 @@ def test_believing_keeps_the_mean_and_gives_the_variance_of_a_refactorisation() 
     assert (further.posterior(P)[1] < surrogate.posterior(P)[1]).all()
 
 
-def test_believing_other_values_is_conditioning_on_them() -> None:
-    X, P, Q = mixed_points(9), mixed_points(3, seed=3), mixed_points(5, seed=4)
-    surrogate = gp.Surrogate.of(MIXED, a_theta(), X, X[:, 0])
-    further = surrogate.believing(P, np.array([1.0, -1.0, 0.5]))
-    K = dense_kernel(further.X, further.X, a_theta()) + 1e-2 * np.eye(12)
-    expected = surrogate.mean + dense_kernel(Q, further.X, a_theta()) @ np.linalg.solve(K, further.y - surrogate.mean)
-    np.testing.assert_allclose(further.posterior(Q)[0], expected, rtol=1e-6)
-
-
 def test_draws_have_the_mean_and_the_covariance_of_the_posterior() -> None:
     X, Q = mixed_points(8), mixed_points(3, seed=5)
     surrogate = gp.Surrogate.of(MIXED, a_theta(), X, X[:, 0])
@@ -162,7 +155,9 @@ def test_cholesky_refuses_what_is_not_finite() -> None:
 @pytest.mark.parametrize("factor", [1e-9, 3.0, 1e9])
 def test_targets_do_not_depend_on_the_units_of_the_objective(factor: float) -> None:
     v = np.random.default_rng(0).standard_normal(40)
-    np.testing.assert_allclose(gp.Scale.of(factor * v).targets(factor * v), gp.Scale.of(v).targets(v), rtol=1e-9)
+    np.testing.assert_allclose(
+        gp.Scale.of(factor * v).targets(factor * v), gp.Scale.of(v).targets(v), rtol=1e-9
+    )
 
 
 def test_one_diverged_training_job_leaves_the_others_apart() -> None:
@@ -192,7 +187,10 @@ def test_a_model_computed_from_an_empty_memo_is_the_same_to_the_bit() -> None:
     warm, cold = gp.model_of(grown), gp.model_of(whole)
     assert warm is not None
     assert cold is not None
-    assert all(np.array_equal(a, b) for a, b in zip(warm.surrogate.posterior(points), cold.surrogate.posterior(points), strict=True))
+    assert all(
+        np.array_equal(a, b)
+        for a, b in zip(warm.surrogate.posterior(points), cold.surrogate.posterior(points), strict=True)
+    )
 
 
 def test_there_is_no_model_without_observations_or_without_hyperparameters() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,7 +10,6 @@ from typing import Any
 
 import click
 from rich.console import Console, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -25,16 +25,18 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else str(value)
 
 
-def console() -> Console:
-    """stdout; without colours and folding when it is no terminal."""
-    found = Console(highlight=False)
-    return found if found.is_terminal else Console(highlight=False, width=PIPED_WIDTH)
-
-
 def show(*renderables: RenderableType) -> None:
-    to = console()
+    """On a terminal with colours and at its width; elsewhere as plain text, nothing folded and no blanks at line ends."""
+    to = Console(highlight=False)
+    if to.is_terminal:
+        for each in renderables:
+            to.print(Text(each) if isinstance(each, str) else each)
+        return
+    plain = Console(highlight=False, width=PIPED_WIDTH, file=io.StringIO())
     for each in renderables:
-        to.print(Text(each) if isinstance(each, str) else each, soft_wrap=isinstance(each, str) and not to.is_terminal)
+        plain.print(Text(each) if isinstance(each, str) else each)
+    for line in plain.file.getvalue().splitlines():  # type: ignore[attr-defined]
+        click.echo(line.rstrip())
 
 
 def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
@@ -54,10 +56,6 @@ def facts(rows: Mapping[str, RenderableType | None]) -> Table:
         if value is not None:
             found.add_row(name, Text(value) if isinstance(value, str) else value)
     return found
-
-
-def indented(renderable: RenderableType) -> RenderableType:
-    return Padding(renderable, (0, 0, 0, 2))
 
 
 def local_time(iso: str | None) -> str | None:

@@ -85,6 +85,7 @@ def _tables(rows: Sequence[dict[str, Any]]) -> list[Any]:
         if row["Ended"]:
             when = f"after {row['TrainingJobs']} training jobs, {_time(row['RuntimeInSeconds'])} in: {row['Verdict']['criterion']}"
             saves = f"{row['SavedTrainingJobs']} training jobs, {_time(row['SavedTrainingSeconds'])} of training{money}"
+            saves = saves if row["SavedTrainingJobs"] or row["SavedTrainingSeconds"] else "nothing"
         else:
             when, saves = "not within the record", "nothing"
         table = Table.grid(padding=(0, 2, 0, 0))

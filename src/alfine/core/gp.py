@@ -322,10 +322,10 @@ class Surrogate:
         covariance = self.signal * matern(squared_distances(encoded, encoded)) - V @ V.T
         return np.asarray(self.mean + k @ self.alpha + normal @ cholesky(0.5 * (covariance + covariance.T)).T)
 
-    def believing(self, points: Array, values: Array | None = None, noise: float | None = None) -> Surrogate:
+    def believing(self, points: Array) -> Surrogate:
         """Condition on `points` (m, d) as if each had been observed at its posterior mean («kriging believer»).
 
-        The mean then stays as it is and the variance falls. Other values (m,) or another noise variance can be believed.
+        The mean stays as it is, the variance falls.
         The factor is extended by a block in O(n^2 m): [[L, 0], [B, C]], whose inverse is [[root, 0], [-C^-1 B root, C^-1]].
         Ginsbourger et al. 2010.
         """
@@ -337,23 +337,20 @@ class Surrogate:
         encoded = self.geometry.encode(points, self.theta)
         B = k @ self.root.T
         inner = self.signal * matern(squared_distances(encoded, encoded)) - B @ B.T
-        inner += (self.noise if noise is None else noise) * np.eye(len(points))
+        inner += self.noise * np.eye(len(points))
         C = lapack.dtrtri(cholesky(0.5 * (inner + inner.T)), lower=1)[0]
         n, m = len(self.X), len(points)
         root = np.zeros((n + m, n + m))
         root[:n, :n], root[n:, :n], root[n:, n:] = self.root, -C @ (B @ self.root), C
-        expected = self.mean + k @ self.alpha
-        surprise = np.zeros(m) if values is None else C @ (values - expected)
         return Surrogate(
             self.geometry,
             self.theta,
             np.concatenate([self.X, points]),
-            np.concatenate([self.y, expected if values is None else values]),
+            np.concatenate([self.y, self.mean + k @ self.alpha]),
             np.concatenate([self.encoded, encoded]),
             root,
             self.mean,
-            # L'^-1 of (L^-1 (y - m), surprise): what was expected changes nothing
-            np.concatenate([self.alpha, np.zeros(m)]) + root[n:].T @ surprise,
+            np.concatenate([self.alpha, np.zeros(m)]),  # what was expected changes nothing
         )
 
 

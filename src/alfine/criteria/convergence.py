@@ -268,7 +268,7 @@ def read_evidence(history: History, rem: int) -> tuple[Evidence, str]:
             with one_thread(), np.errstate(all="ignore"):
                 gains, noise = _surrogate_says(history)
         except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
-            problem = f" (Judged without the surrogate, which failed: {error})"
+            problem = f" Judged without the surrogate, which failed: {error}."
     evidence = Evidence(
         values=v,
         k=history.ended,

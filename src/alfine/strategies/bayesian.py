@@ -3,7 +3,7 @@
 Symbols and shapes: points (q, d) of the unit cube; mu, s mean and standard deviation of the surrogate's posterior (core/gp.py), in
 targets, smaller is better; f* the incumbent, the lowest posterior mean over what was observed; z = (f* - mu) / s.
 
-    EI = s h(z),  h(z) = phi(z) + z Phi(z)              acquisition = ln EI
+    EI = s h(z),  h(z) = phi(z) + z Phi(z)              acquisition = ln EI + ln P(success)
 
 The logarithm keeps the acquisition and its gradient informative where EI itself underflows: far from the incumbent, and late.
 
@@ -43,16 +43,17 @@ FLIPS = 3  # rounds of moves by one value of a discrete coordinate
 ENUMERATED = 2000  # a finite space with at most so many configurations is compared whole
 FINE = 64  # an integer range with more values is as good as continuous until its point is snapped
 
-# A failed training job counts as one with a poor objective, measured with so much noise (share of the signal's variance): one
-# failure among successes is chance and says little, several close together say that the region fails.
-FAILURE_NOISE = 0.1
+# P(success) is a second Gaussian process on labels +1 and -1, with these fixed: failures spread so far (in one dimension; it grows
+# with sqrt(d)), and a label is chance rather than the configuration's doing with this variance.
+FAILURE_LENGTH, FAILURE_NOISE = 0.2, 0.05
+FAILURES = 300  # the latest so many; each costs as much as an observation
 
 
 @dataclass(frozen=True, slots=True)
 class Bayesian:
     """Gaussian process, expected improvement, no waiting: each free slot gets an answer given what is known and what runs.
 
-    Running training jobs count as observed at their predicted value, failed ones as observed at a poor one.
+    Running training jobs count as observed at their predicted value, failed ones lower the chance of success around them.
     No configuration is suggested twice; None once a finite space is used up.
     """
 
@@ -97,26 +98,48 @@ def _design(history: History) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class _Acquisition:
-    """ln EI under a surrogate that believes what is to be expected of pending and failed training jobs."""
+    """ln EI + ln P(success); without failures P is 1."""
 
     surrogate: Surrogate
     best: float
+    labels: Surrogate | None
 
     def __call__(self, points: Array) -> Array:
-        return log_expected_improvement(*self.surrogate.posterior(points), self.best)
+        from scipy.special import log_ndtr
+
+        value = log_expected_improvement(*self.surrogate.posterior(points), self.best)
+        if self.labels is None:
+            return value
+        mean, variance = self.labels.posterior(points)
+        return np.asarray(value + log_ndtr(mean / np.sqrt(variance + FAILURE_NOISE)))
 
     def gradient(self, points: Array) -> Array:
-        """(q, d), of ln EI.
-
-        With g = Phi(z) / h(z) = d ln h / dz:  d ln EI = (1 - g z) ds / s - g dmu / s.
-        """
+        """(q, d). With g = Phi(z) / h(z) = d ln h / dz:  d ln EI = (1 - g z) ds / s - g dmu / s."""
         from scipy.special import log_ndtr
 
         mean, variance, dmean, dvariance = self.surrogate.gradient(points)
         s = np.sqrt(variance)
         z = (self.best - mean) / s
         g = np.exp(np.clip(log_ndtr(z) - log_h(z), -700.0, 50.0))
-        return np.asarray(((1.0 - g * z) / (2 * variance))[:, None] * dvariance - (g / s)[:, None] * dmean)
+        slope = ((1.0 - g * z) / (2 * variance))[:, None] * dvariance - (g / s)[:, None] * dmean
+        if self.labels is None:
+            return np.asarray(slope)
+        mean, variance, dmean, dvariance = self.labels.gradient(points)
+        s = np.sqrt(variance + FAILURE_NOISE)
+        z = mean / s
+        g = np.exp(-0.5 * z * z - 0.5 * math.log(2 * math.pi) - log_ndtr(z))  # d ln Phi / dz
+        return np.asarray(slope + (g / s)[:, None] * (dmean - (z / (2 * s))[:, None] * dvariance))
+
+
+def _labelled(surrogate: Surrogate, history: History) -> Surrogate | None:
+    """The process on +1 for what succeeded and -1 for what failed: least-squares classification, with the variance kept."""
+    if not len(failed := history.failed()):
+        return None
+    geometry, d = surrogate.geometry, surrogate.geometry.dimension
+    theta = np.log([FAILURE_LENGTH * math.sqrt(d)] * d + [1.0, FAILURE_NOISE])
+    failed = failed[-FAILURES:]
+    labels = np.concatenate([np.ones(len(surrogate.X)), -np.ones(len(failed))])
+    return Surrogate.of(geometry, theta, np.concatenate([surrogate.X, failed]), labels)
 
 
 # -- search ----------------------------------------------------------------------------------------------------------
@@ -129,7 +152,7 @@ def _search(history: History, tried: set[bytes]) -> Array | None:
         return None
     surrogate = model.surrogate
     best = float(surrogate.posterior(surrogate.X)[0].min())
-    acquisition = _Acquisition(_expecting(surrogate, history), best)
+    acquisition = _Acquisition(surrogate.believing(history.pending()), best, _labelled(surrogate, history))
     if space.size is not None and space.size <= ENUMERATED:
         return _unseen(_ranked(acquisition, _all(history)), tried)
     levels = _levels(history)
@@ -141,14 +164,6 @@ def _search(history: History, tried: set[bytes]) -> Array | None:
         [contenders, refined, *_flips(acquisition, _ranked(acquisition, refined)[0], space, levels)]
     )
     return _unseen(_ranked(acquisition, found), tried)
-
-
-def _expecting(surrogate: Surrogate, history: History) -> Surrogate:
-    """Pending training jobs at their posterior mean; failed ones, weakly, at the median or what is worse than that."""
-    if len(failed := history.failed()):
-        poor = np.maximum(surrogate.posterior(failed)[0], float(np.median(surrogate.y)))
-        surrogate = surrogate.believing(failed, poor, FAILURE_NOISE * surrogate.signal)
-    return surrogate.believing(history.pending())
 
 
 def _ranked(acquisition: _Acquisition, points: Array) -> Array:
