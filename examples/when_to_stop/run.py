@@ -267,6 +267,8 @@ def compared(contender: Contender, job: Any, everything: Any, options: argparse.
         "wall_seconds": job.wall_seconds,
         "cost": job.training_seconds / 3600 * options.price_per_hour,
         "saved_training_jobs": 1 - job.history.ended / everything.history.ended if everything.history.ended else None,
+        "saved_seconds": spent - job.training_seconds,
+        "saved_money": (spent - job.training_seconds) / 3600 * options.price_per_hour,
         "saved": 1 - job.training_seconds / spent if spent else None,
         "best_objective": best,
         "best_hyperparameters": None if job.best is None else dict(job.best.hyperparameters),
@@ -299,6 +301,8 @@ def report(console: Console, rows: list[dict[str, Any]], options: argparse.Names
     console.print("Why each stopped:")
     for row in rows:
         why = f"({row['letter']}) after {row['training_jobs']} training jobs, {row['stopped_by']}: {row['reason']}"
+        if row is not rows[-1]:
+            why += f" Saved {row['saved_seconds']:.1f} s of compute, {row['saved_money']:.4f} $."
         console.print(textwrap.fill(why, WIDTH, initial_indent="  ", subsequent_indent="      "))
     console.print()
     console.print(textwrap.fill(the_sum(rows, options), WIDTH))

@@ -7,6 +7,7 @@ rows whose training job never started and starts it; those that ran on meanwhile
 
 from __future__ import annotations
 
+import errno
 import itertools
 import logging
 import os
@@ -14,13 +15,14 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from alfine.core.decide import Decision, Outlook, Stop, Suggestion, Verdict
-from alfine.core.errors import InUse
+from alfine.core.errors import InUse, StorageFull
 from alfine.core.history import (
     Ended,
     Fact,
@@ -44,6 +46,7 @@ log = logging.getLogger("alfine.engine")
 
 POLL_SECONDS = 0.2  # how often logs are looked at while nothing else wakes the engine
 LEASE = timedelta(seconds=30)
+FULL_DISK_SECONDS = 30  # how long to wait for room: a training job that filled the disk is cleared away when it ends
 POLLS_A_STEP = 8  # of at most 1 MiB of log each, so that one flood doesn't keep the others waiting
 MAX_EMISSIONS = 10_000  # of a metric that one training job may have recorded; later ones count as final value only
 LINES_KEPT = 200  # of a log's beginning and of its end, to find what a regex that matched nothing may have meant
@@ -136,6 +139,20 @@ class Engine:
 
         grace_seconds: how long training jobs that are stopped may take from now on, instead of what the job says.
         """
+        patience = FULL_DISK_SECONDS
+        while True:
+            try:
+                self._run(name, after_step, grace_seconds)
+                return
+            except (StorageFull, OSError) as error:
+                # A write that failed is taken like a crash: start over from what is recorded, once there is room.
+                if patience <= 0 or not _is_full(error):
+                    raise
+                log.warning("the disk is full, trying again tuning_job=%s", name)
+                patience -= 1
+                self.wake.wait(self.wake.count(), 1.0)
+
+    def _run(self, name: str, after_step: Callable[[Run], None] | None, grace_seconds: float | None) -> None:
         run = self.open(name, grace_seconds)
         try:
             renewed = self.clock()
@@ -151,7 +168,8 @@ class Engine:
                 if not run.more:
                     self.wake.wait(seen, self._patience(run))
         finally:
-            self.close(run)
+            with suppress(StorageFull):  # the lease runs out by itself
+                self.close(run)
 
     def open(self, name: str, grace_seconds: float | None = None) -> Run:
         """Claim a tuning job and read what is known about it."""
@@ -365,6 +383,10 @@ def _status(job: TrainingJob, end: Exit) -> str:
     if end.cause in ("stopped", "max_runtime") or job.status == "Stopping":
         return "Stopped"
     return "Failed"
+
+
+def _is_full(error: Exception) -> bool:
+    return isinstance(error, StorageFull) or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT))
 
 
 def _started(pid: int) -> str:

@@ -357,7 +357,9 @@ class _Reader:
 
     def _choice(self, path: str, value: Any, allowed: Sequence[str]) -> str:
         if value not in allowed:
-            self.fault(path, f"{_shown(value)} isn't one of {', '.join(allowed)}{_did_you_mean(str(value), allowed) or '.'}")
+            self.fault(
+                path, f"{_shown(value)} isn't one of {', '.join(allowed)}{_did_you_mean(str(value), allowed) or '.'}"
+            )
             return allowed[0]
         return str(value)
 
@@ -389,7 +391,10 @@ class _Reader:
         if isinstance(value, list):
             return self._categories(path, value)
         if not isinstance(value, dict):
-            self.fault(path, f"{_shown(value)} must be {{min: …, max: …}}, or a list of categories. A fixed value belongs in `static`.")
+            self.fault(
+                path,
+                f"{_shown(value)} must be {{min: …, max: …}}, or a list of categories. A fixed value belongs in `static`.",
+            )
             return None
         before = len(self.faults)
         for key in value:
@@ -432,7 +437,10 @@ class _Reader:
 
     def criteria(self, path: str, value: Any) -> list[CompletionCriterion]:
         if not isinstance(value, list):
-            self.fault(path, f"{_shown(value)} must be a list, such as [ConvergenceDetected, {{BestObjectiveNotImproving: 10}}].")
+            self.fault(
+                path,
+                f"{_shown(value)} must be a list, such as [ConvergenceDetected, {{BestObjectiveNotImproving: 10}}].",
+            )
             return []
         found = (self._criterion(f"{path}[{index}]", each) for index, each in enumerate(value))
         return [each for each in found if each is not None]
@@ -443,7 +451,9 @@ class _Reader:
         elif isinstance(entry, dict) and len(entry) == 1:
             ((name, settings),) = entry.items()
             pairs = settings.items() if isinstance(settings, dict) else [("", settings)] if settings is not None else []
-            text = " ".join([str(name), *(f"{key}={_scalar_text(each)}" if key else _scalar_text(each) for key, each in pairs)])
+            text = " ".join(
+                [str(name), *(f"{key}={_scalar_text(each)}" if key else _scalar_text(each) for key, each in pairs)]
+            )
         else:
             self.fault(path, f"{_shown(entry)} must be a criterion's name, alone or with its settings.")
             return None
@@ -616,4 +626,5 @@ def differences(request: Mapping[str, Any], other: Mapping[str, Any], path: str 
         if isinstance(mine, dict) and isinstance(theirs, dict):
             yield from differences(mine, theirs, f"{where}.")
         elif mine != theirs:
-            yield f"{where} is {_shown(mine)} and was {_shown(theirs)}"
+            mine, theirs = ("not given" if each is None else _shown(each) for each in (mine, theirs))
+            yield f"{where} is {mine} and was {theirs}"

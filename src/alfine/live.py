@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console, Group, RenderableType
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -28,6 +29,7 @@ from alfine.engine import Run
 REDRAW_SECONDS = 0.125
 GAUGE_WIDTH = 10
 BAR_WIDTH = 36
+ROOM_FOR_ECHO = 4  # columns: the terminal writes ^C behind the last line, and a wrapped line would be left behind
 SILENT = ("StopRequested", "NoTrainingJobSucceeded")  # rules that every job has: shown once they have something to say
 
 
@@ -123,7 +125,7 @@ class LiveView:
 
     def say(self, text: str) -> None:
         """A line of its own, above the view where there is one."""
-        self._console.print(Text(text))
+        self._console.print(Text(text), soft_wrap=not self._console.is_terminal)
 
     def _draw(self, run: Run, *, last: bool = False) -> None:
         if not self._console.is_terminal:
@@ -135,7 +137,7 @@ class LiveView:
         if self._live is None:
             self._live = Live(console=self._console, auto_refresh=False, transient=self._transient)
             self._live.start()
-        self._live.update(picture(run), refresh=True)
+        self._live.update(Constrain(picture(run), self._console.width - ROOM_FOR_ECHO), refresh=True)
 
 
 def picture(run: Run) -> RenderableType:

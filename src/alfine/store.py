@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Dialect, Row
 
 from alfine.core.decide import Verdict
-from alfine.core.errors import IllegalTransition, InUse, NotFound
+from alfine.core.errors import IllegalTransition, InUse, NotFound, StorageFull
 from alfine.core.history import (
     TRANSITIONS,
     TUNING_TRANSITIONS,
@@ -320,8 +320,16 @@ class Store:
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
-        with self._engine.connect().execution_options(alfine_write=True) as connection, connection.begin():
-            yield connection
+        try:
+            with self._engine.connect().execution_options(alfine_write=True) as connection, connection.begin():
+                yield connection
+        except sa.exc.OperationalError as error:
+            if "full" not in str(error.orig):
+                raise
+            raise StorageFull(
+                f"There is no room left for {self._engine.url.database}. Free some space, then run the same command again: "
+                "what was recorded so far stands."
+            ) from error
 
     def _upgrade(self) -> None:
         """Bring the tables to REVISION. Alembic is imported only when there is something to do: it takes its time."""

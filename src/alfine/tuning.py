@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -144,7 +145,8 @@ def tune(
         wrapped = _Function(function, ranges) if function else None
         create_or_resume(opened, request, wrapped)
         functions = {job_name: wrapped} if wrapped else {}
-        run_to_end(opened, job_name, functions=functions, after_step=_after_step(opened, job_name, progress))
+        with _watching(opened, job_name, progress) as after_step:
+            run_to_end(opened, job_name, functions=functions, after_step=after_step)
         history = opened.service.history(job_name)
         return Job(opened.service.get(job_name), _native(history, ranges))
 
@@ -173,6 +175,8 @@ def run_to_end(
     interrupts = 0
     while True:
         try:
+            if interrupts and not home.service.get(name).ended:
+                home.service.request_stop(name)  # in here, since the next Ctrl-C may come while this is written
             engine.run(name, after_step, grace_seconds=0.0 if interrupts > 1 else None)
             return
         except KeyboardInterrupt:
@@ -181,8 +185,6 @@ def run_to_end(
                 raise
             if on_interrupt is not None:
                 on_interrupt(interrupts)
-            if not home.service.get(name).ended:
-                home.service.request_stop(name)
 
 
 class _Function:
@@ -243,7 +245,9 @@ def _native(history: History, ranges: ParameterSpace) -> History:
     return native
 
 
-def _after_step(home: Home, name: str, progress: bool | Progress | None) -> Callable[[Run], None] | None:
+@contextmanager
+def _watching(home: Home, name: str, progress: bool | Progress | None) -> Iterator[Callable[[Run], None] | None]:
+    """What is called after each step; a live view gives the terminal back at the end, however it comes."""
     if callable(progress):
         job = Job(home.service.get(name), History(home.service.get(name).spec(), datetime.now(UTC)))
 
@@ -251,9 +255,11 @@ def _after_step(home: Home, name: str, progress: bool | Progress | None) -> Call
             job.history, job._live = run.history, run
             progress(job)
 
-        return call
-    if progress or (progress is None and sys.stderr.isatty()):
+        yield call
+    elif progress or (progress is None and sys.stderr.isatty()):
         from alfine.live import LiveView
 
-        return LiveView().update
-    return None
+        with LiveView() as view:
+            yield view.update
+    else:
+        yield None

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from alfine.core import gp
 from alfine.core.history import Ended, History, Launched
 from alfine.core.space import Categorical, Continuous, Integer, ParameterSpace
@@ -27,7 +28,7 @@ def a_theta(noise: float = 1e-2) -> Any:
     return np.log([0.4, 0.9, 1.3, 1.7, noise])
 
 
-def dense_kernel(A: Any, B: Any, theta: Any) -> Any:
+def dense_kernel(A: Any, B: Any, theta: Any) -> Any:  # noqa: N803
     """The equation, one pair at a time."""
     K = np.empty((len(A), len(B)))
     for i, x in enumerate(A):

@@ -64,3 +64,9 @@ def test_a_target_reached_while_draining_stops_the_rest():
 @pytest.mark.parametrize("goal", ["Minimize", "Maximize"])
 def test_what_is_missed_is_never_negative(goal):
     assert replayed(history(CURVE, goal=goal), [BestObjectiveNotImproving(3)]).missed >= 0
+
+
+def test_while_it_goes_on_the_verdict_is_the_one_nearest_to_its_end():
+    past = history([1.0, 1.0, 1.0], criteria=[BestObjectiveNotImproving(5), MaxNumberOfTrainingJobs(100)])
+    verdict = policy_for(past.spec).verdict(past)
+    assert (verdict.outlook, verdict.criterion) == (Outlook.CONTINUE, "BestObjectiveNotImproving")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from alfine.core.decide import Outlook, Verdict
 from alfine.core.errors import InvalidSpec
 from alfine.core.history import Ended, History, Launched
@@ -218,7 +219,7 @@ def test_a_surrogate_that_fails_is_told_and_done_without(monkeypatch: pytest.Mon
 
 def awkward() -> dict[str, History]:
     rng = np.random.default_rng(0)
-    P, one = rng.random((30, 2)), ParameterSpace({"x": Continuous(0.0, 1.0)})  # noqa: N806
+    P, one = rng.random((30, 2)), ParameterSpace({"x": Continuous(0.0, 1.0)})
     cat = ParameterSpace({"c": Categorical(tuple("abcdefghijkl")), "e": Categorical(tuple("abcdefghijkl"))})
     v = bowl(P)
     return {

@@ -81,6 +81,18 @@ def test_a_script_deaf_to_sigterm_is_killed_after_its_grace(process):
     assert (last.exit.cause, last.exit.signal) == ("max_runtime", signal.SIGKILL)
 
 
+def test_asked_again_with_less_grace_it_is_killed_at_once(process):
+    code = "import signal\nsignal.signal(signal.SIGTERM, lambda *_: print('deaf'))\nprint('ready')\nwhile True: signal.pause()"
+    launch = process.launch(code=code, grace_seconds=3600)
+    process.runner.start(launch)
+    process.until_line(launch, "ready")
+    process.runner.stop(launch)
+    process.until_line(launch, "deaf")
+    process.runner.stop(replace(launch, grace_seconds=0.0))
+    last, _ = process.wait(launch)
+    assert (last.exit.cause, last.exit.signal) == ("stopped", signal.SIGKILL)
+
+
 def test_a_killed_training_job_says_which_signal_and_why_perhaps(process):
     last, _ = process.see_out(process.launch(code="import os\nos.kill(os.getpid(), 9)"))
     assert "killed by signal 9 (SIGKILL): out of memory?" in last.exit.reason()

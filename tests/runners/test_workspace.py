@@ -94,7 +94,7 @@ def test_arguments_are_decoded_sorted_and_without_reserved_names(launch):
     [("true", "True"), ("1e-05", "1e-05"), ("007", "007"), ('{"a": 1}', "a=1"), ("[1, 2]", "[1, 2]"), ("", "")],
 )
 def test_arguments_look_as_the_toolkit_makes_them(text, argument):
-    assert arguments({"x": text}) == ["-x", argument]
+    assert arguments({"x": text}) == ["--x", argument]
 
 
 def test_user_hyperparameters_are_decoded():

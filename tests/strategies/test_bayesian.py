@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from alfine.core.gp import model_of
 from alfine.core.history import Ended, History, Launched
 from alfine.core.space import Categorical, Continuous, Integer, ParameterSpace
@@ -177,7 +178,7 @@ def test_the_initial_design_is_at_most_a_quarter_of_the_budget() -> None:
 
 
 @pytest.mark.parametrize("failing", [False, True])
-def test_the_gradient_of_the_acquisition_is_that_of_finite_differences(failing: bool) -> None:
+def test_the_gradient_of_the_acquisition_is_that_of_finite_differences(failing: bool) -> None:  # noqa: FBT001
     history = searched(empty(PLANE), lambda h: None if failing and h["x"] > 0.6 else bowl(h), 12)
     surrogate = model_of(history).surrogate
     labels = bayesian._labelled(surrogate, history)

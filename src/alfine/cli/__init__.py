@@ -61,11 +61,18 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
-    def main(self, args: Sequence[str] | None = None, *rest: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,  # noqa: FBT002
+        **extra: Any,
+    ) -> Any:
         """Run a command; like click's own, but with alfine's errors and exit codes."""
         words = list(sys.argv[1:] if args is None else args)
         try:
-            code = super().main(words, *rest, standalone_mode=False, **extra)
+            code = super().main(words, prog_name, complete_var, standalone_mode=False, **extra)
         except (AlfineError, click.ClickException, click.Abort, KeyboardInterrupt, OSError) as error:
             if not standalone_mode:
                 raise

@@ -36,7 +36,11 @@ def delete(*, name: str, yes: bool, keep_files: bool, as_json: bool) -> None:
         if not yes:
             if not sys.stdin.isatty():
                 raise click.UsageError(f"Nobody is there to be asked. To delete {name}, give --yes.")
-            files = f"the files of its {launched} training jobs stay" if keep_files else f"{launched} training jobs and {folder}"
+            files = (
+                f"the files of its {launched} training jobs stay"
+                if keep_files
+                else f"{launched} training jobs and {folder}"
+            )
             click.confirm(f"Delete {name} ({job.status}; {files})?", abort=True, err=True)
         home.service.delete(name, files=not keep_files)
     if as_json:

@@ -151,7 +151,9 @@ def _print(spec: Any, seen: _Seen) -> None:
         show(*_metric(each, seen, is_objective=each.name == spec.metric))
     allowed, parallel = launches_allowed(spec), spec.max_parallel
     how = f"{allowed} training jobs x {duration(seen.seconds)}" + (f" / {parallel} at a time" if parallel > 1 else "")
-    show(f"The whole job would take about {duration(_predicted_seconds(spec, seen.seconds))} ({how}), unless a criterion ends it earlier.")
+    show(
+        f"The whole job would take about {duration(_predicted_seconds(spec, seen.seconds))} ({how}), unless a criterion ends it earlier."
+    )
 
 
 def _metric(definition: Any, seen: _Seen, *, is_objective: bool) -> Iterator[Any]:
@@ -163,10 +165,14 @@ def _metric(definition: Any, seen: _Seen, *, is_objective: bool) -> Iterator[Any
     role = "the objective" if is_objective else "a metric"
     if matches:
         count = "1 value" if len(matches) == 1 else f"{len(matches)} values, the last"
-        yield Text.assemble((definition.name, "bold"), f"  {role}: {count}{':' if len(matches) == 1 else ''} {matches[-1][1]:.8g}")
+        yield Text.assemble(
+            (definition.name, "bold"), f"  {role}: {count}{':' if len(matches) == 1 else ''} {matches[-1][1]:.8g}"
+        )
         yield facts(dict(_lines(matches)))
     else:
-        yield Text.assemble((definition.name, "bold"), f"  {role}: ", ("no value", "red"), f"; {definition.regex!r} matched nothing")
+        yield Text.assemble(
+            (definition.name, "bold"), f"  {role}: ", ("no value", "red"), f"; {definition.regex!r} matched nothing"
+        )
         near = seen.nearest[definition.name]
         yield "  nearest lines:" if near else "  no line of its log has a number"
         for line in near:

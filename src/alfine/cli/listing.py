@@ -11,7 +11,7 @@ EPILOG = """
 \b
 Examples:
   alfine list
-  alfine list --json | jq -r '.HyperParameterTuningJobSummaries[].HyperParameterTuningJobName'
+  alfine list --json | jq -c '.HyperParameterTuningJobSummaries[]'
 """
 
 

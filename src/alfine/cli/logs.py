@@ -50,10 +50,19 @@ def logs(*, name: str, number: int | None, best: bool, lines: int | None, follow
         history, job = _found(home, name, number, best=best)
         log = Workspace(home.jobs_folder / history.spec.name / job.name).log
         if "alfine_function" in history.spec.definition.static_hyperparameters:
-            raise NotFound(f"{job.name} ran a Python function in the process that called it, so it has no log of its own.")
+            raise NotFound(
+                f"{job.name} ran a Python function in the process that called it, so it has no log of its own."
+            )
         if as_json:
             text = b"".join(_last(log, lines)).decode(errors="replace")
-            print_json({"TrainingJobName": job.name, "TrainingJobStatus": job.status, "Log": str(log), "Lines": text.splitlines()})
+            print_json(
+                {
+                    "TrainingJobName": job.name,
+                    "TrainingJobStatus": job.status,
+                    "Log": str(log),
+                    "Lines": text.splitlines(),
+                }
+            )
             return
         if job.name != name:
             click.echo(f"==> {job.name} ({job.status})", err=True)

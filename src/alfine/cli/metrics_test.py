@@ -68,7 +68,9 @@ def _conclude(name: str, regex: str, found: list[dict[str, Any]], remarks: list[
         click.echo(f"note: {name} {remark}", err=True)
     if found:
         plural = "value" if len(found) == 1 else "values"
-        click.echo(f"{len(found)} {plural}; the last one, {found[-1]['Value']:.8g}, would be the final value.", err=True)
+        click.echo(
+            f"{len(found)} {plural}; the last one, {found[-1]['Value']:.8g}, would be the final value.", err=True
+        )
         return
     click.echo(f"No value: {regex!r} matched no line.", err=True)
     click.echo("Nearest lines:" if nearest else "No line has a number.", err=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from alfine.core.errors import AlfineError, NotFound
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class HomeUnusable(AlfineError):
@@ -21,16 +23,21 @@ def _remember(context: click.Context, _: click.Parameter, value: Path | None) ->
         context.meta["alfine.home"] = value
 
 
-home_option: Any = click.option(
-    "--home",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="FOLDER",
-    expose_value=False,
-    callback=_remember,
-    help="Where tuning jobs are kept (else $ALFINE_HOME, else ~/.alfine); before or after the command.",
-)
+def home_option(command: F) -> F:
+    """--home, before or after the command: the later one counts."""
+    return click.option(
+        "--home",
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="FOLDER",
+        expose_value=False,
+        callback=_remember,
+        help="Where tuning jobs are kept (else $ALFINE_HOME, else ~/.alfine); before or after the command.",
+    )(command)
 
-json_option: Any = click.option("--json", "as_json", is_flag=True, help="Print JSON, under the names of AMT's API.")
+
+def json_option(command: F) -> F:
+    """--json, as the argument `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, under the names of AMT's API.")(command)
 
 
 def chosen_home() -> Path:

@@ -38,7 +38,9 @@ def replay(*, name: str, texts: tuple[str, ...], as_json: bool) -> None:
     from alfine.criteria import criterion_from_text
 
     criteria = [criterion_from_text(text) for text in texts]
-    trials: list[tuple[tuple[str, ...], Sequence[Any]]] = [((text,), [each]) for text, each in zip(texts, criteria, strict=True)]
+    trials: list[tuple[tuple[str, ...], Sequence[Any]]] = [
+        ((text,), [each]) for text, each in zip(texts, criteria, strict=True)
+    ]
     if len(criteria) != 1:
         trials.append((texts, criteria))
     with open_home() as home:
@@ -48,8 +50,15 @@ def replay(*, name: str, texts: tuple[str, ...], as_json: bool) -> None:
         print_json({"HyperParameterTuningJobName": name, "Replays": rows})
         return
     best = history.incumbent
-    found = "no objective" if best is None else f"best {history.spec.metric} {best.objective:.6g} (training job {best.number})"
-    show(f"{name} as recorded: {history.launches} training jobs, {_time(history.training_seconds)} of training, {found}", *_tables(rows))
+    found = (
+        "no objective"
+        if best is None
+        else f"best {history.spec.metric} {best.objective:.6g} (training job {best.number})"
+    )
+    show(
+        f"{name} as recorded: {history.launches} training jobs, {_time(history.training_seconds)} of training, {found}",
+        *_tables(rows),
+    )
 
 
 def _row(history: Any, words: tuple[str, ...], replayed: Any) -> dict[str, Any]:
@@ -92,7 +101,8 @@ def _tables(rows: Sequence[dict[str, Any]]) -> list[Any]:
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
         table.add_row("  ends", Text(when))
-        table.add_row("", Text(row["Verdict"]["sentence"], style="dim"))
+        if row["Ended"]:
+            table.add_row("", Text(row["Verdict"]["sentence"], style="dim"))
         table.add_row("  saves", Text(saves))
         table.add_row("  best", Text(_best(row)))
         found += [Text(title, style="bold"), table]

@@ -25,7 +25,10 @@ def outcome(described: Described) -> Iterator[RenderableType]:
     ended = "HyperParameterTuningEndTime" in described
     because = f" by {verdict['criterion']}" if ended and verdict else ""
     yield Text.assemble(
-        (described["HyperParameterTuningJobName"], "bold"), "  ", status(described["HyperParameterTuningJobStatus"]), because
+        (described["HyperParameterTuningJobName"], "bold"),
+        "  ",
+        status(described["HyperParameterTuningJobStatus"]),
+        because,
     )
     if ended and verdict:
         yield Text(described.get("FailureReason") or verdict["sentence"])
@@ -107,7 +110,9 @@ def _ranges(ranges: Mapping[str, Any]) -> RenderableType:
             span = ", ".join(values) if values else f"{each['MinValue']} to {each['MaxValue']}"
             scaling = each.get("ScalingType", "Auto")
             note = "" if values else kind.removesuffix("ParameterRanges").lower()
-            rows.add_row(Text(each["Name"]), Text(span), Text(note + (f", {scaling}" if note and scaling != "Auto" else "")))
+            rows.add_row(
+                Text(each["Name"]), Text(span), Text(note + (f", {scaling}" if note and scaling != "Auto" else ""))
+            )
     return rows
 
 

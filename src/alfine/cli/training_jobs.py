@@ -22,7 +22,9 @@ Examples:
 
 @click.command("training-jobs", epilog=EPILOG)
 @click.argument("name")
-@click.option("--status", "wanted", type=click.Choice(STATUSES, case_sensitive=False), help="Only those of this status.")
+@click.option(
+    "--status", "wanted", type=click.Choice(STATUSES, case_sensitive=False), help="Only those of this status."
+)
 @click.option("--sort", type=click.Choice(["number", "objective"]), default="number", help="objective: the best first.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many rows.")
 @home_option
@@ -56,7 +58,8 @@ def training_jobs(*, name: str, wanted: str | None, sort: str, limit: int | None
 
 
 def _objective(row: Mapping[str, Any]) -> float | None:
-    return row.get("FinalHyperParameterTuningJobObjectiveMetric", {}).get("Value")
+    value: float | None = row.get("FinalHyperParameterTuningJobObjectiveMetric", {}).get("Value")
+    return value
 
 
 def _rank(row: Mapping[str, Any]) -> tuple[bool, float]:

@@ -6,13 +6,16 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from alfine.cli.errors import FAILED, INTERRUPTED
 from alfine.cli.options import home_option, json_option, open_home
 from alfine.core.errors import InUse, InvalidSpec, NotFound
+
+if TYPE_CHECKING:
+    from alfine.live import LiveView
 
 DIFFERENCES_SHOWN = 3
 
@@ -50,7 +53,9 @@ class _Left(SystemExit):
 @click.option("--max-training-jobs", type=click.IntRange(min=1), help="Launch at most so many.")
 @click.option("--max-parallel", type=click.IntRange(min=1), help="Run at most so many at once.")
 @click.option("--seed", type=click.IntRange(min=0), help="Same seed, same suggestions.")
-@click.option("--criterion", "criteria", multiple=True, metavar="TEXT", help="Instead of the file's criteria; repeatable.")
+@click.option(
+    "--criterion", "criteria", multiple=True, metavar="TEXT", help="Instead of the file's criteria; repeatable."
+)
 @click.option("--price-per-hour", type=click.FloatRange(min=0), help="Of one instance, for the cost bound.")
 @click.option("--no-warm", is_flag=True, help="Start every training job from a cold interpreter.")
 @click.option("--dry-run", is_flag=True, help="Run one training job, record nothing, show what is read from it.")
@@ -82,15 +87,16 @@ def tune(*, job: Path, no_warm: bool, dry_run: bool, quiet: bool, as_json: bool,
 def _run(request: dict[str, Any], job: str, *, quiet: bool, as_json: bool) -> int:
     from alfine.cli.output import print_json, show
     from alfine.cli.report import outcome
+    from alfine.live import LiveView
 
     name = request["HyperParameterTuningJobName"]
     with open_home(create=True) as home:
+        view = LiveView(transient=True)
         begin = _created_or_found(home, request)
-        if not as_json:
-            for line in begin:
-                click.echo(line, err=True)
+        for line in () if as_json else begin:
+            view.say(line)
         with _leaving_training_jobs(home, name, job):
-            _watch(home, name, live=not (quiet or as_json), silent=as_json)
+            _watch(home, name, view, live=not (quiet or as_json), silent=as_json)
         described = home.service.describe(name)
     if as_json:
         print_json(described)
@@ -142,20 +148,18 @@ def _refuse_another(known: Any, request: dict[str, Any]) -> None:
         )
 
 
-def _watch(home: Any, name: str, *, live: bool, silent: bool) -> None:
+def _watch(home: Any, name: str, view: LiveView, *, live: bool, silent: bool) -> None:
     """Run the job to its end with the view on it, and tell what Ctrl-C does."""
-    from alfine.live import LiveView, count_of
+    from alfine.live import count_of
     from alfine.tuning import run_to_end
 
-    with LiveView(transient=True) as view:
-
-        def interrupted(times: int) -> None:
-            if silent:
-                return
-            running = count_of(len(home.service.history(name).running))
-            words = f"Stopping: telling {running} (Ctrl-C again: at once)" if times == 1 else f"Ending {running} at once"
+    def interrupted(times: int) -> None:
+        running = count_of(len(home.service.history(name).running))
+        words = f"Stopping: telling {running} (Ctrl-C again: at once)" if times == 1 else f"Ending {running} at once"
+        if not silent:
             view.say(words)
 
+    with view:
         run_to_end(home, name, after_step=view.update if live else None, on_interrupt=interrupted)
 
 

@@ -67,7 +67,7 @@ class Verdict:
     @property
     def strength(self) -> tuple[int, bool]:
         """For comparison: the stronger outlook wins, and what the user asked for outranks what a criterion found."""
-        return self.outlook.rank, self.status == "Stopped"
+        return self.outlook.rank, self.outlook is not Outlook.CONTINUE and self.status == "Stopped"
 
     def as_dict(self) -> dict[str, Any]:
         return {

@@ -7,6 +7,7 @@
     ├── NotTerminal          ValidationException   the job must have ended first
     ├── AlreadyEnded         ValidationException   the job must still run
     ├── IllegalTransition    InternalFailure       a status change outside the table of core/history.py
+    ├── StorageFull          ServiceUnavailable    no room to record what happened; nothing that was recorded is lost
     └── MissingExtra         InternalFailure       an optional package that isn't installed
 """
 
@@ -69,6 +70,12 @@ class AlreadyEnded(AlfineError):
 
 class IllegalTransition(AlfineError):
     """A status change that the table of transitions doesn't allow; always a fault of alfine's own."""
+
+
+class StorageFull(AlfineError):
+    """There is no room on the disk to record what happened. What was recorded before stands."""
+
+    code = "ServiceUnavailable"
 
 
 class MissingExtra(AlfineError, ImportError):

@@ -45,7 +45,7 @@ from alfine.core.spec import TuningJobSpec, put_setting
 NAME = "ConvergenceDetected"
 
 # Logistic regression (L2, standardised) on 88 recorded searches of 22 real tasks (weighted 3) and 180 of random synthetic problems, with
-# random, TPE and GP samplers, budgets 60, 120 and 200: shared/reference/convergence.md, section 3.
+# random, TPE and GP samplers, budgets 60, 120 and 200: docs/explanation/stopping.md.
 WEIGHTS = {
     "intercept": -1.88,
     "since_rem": -0.47,

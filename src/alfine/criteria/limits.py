@@ -131,7 +131,7 @@ class NoTrainingJobSucceeded:
         reason = history.finished[-1].failure_reason or "no objective metric was found"
         return (
             f"No training job succeeded after {self.attempts} attempts. Please take a look at the training job failures to "
-            f"get more details. The last one ({history.finished[-1].name}): {reason}"
+            f"get more details. The last one ({history.finished[-1].name}): {reason.rstrip('. ')}."
         )
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:

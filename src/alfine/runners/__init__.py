@@ -189,7 +189,7 @@ class Runner(Protocol):
         """What is new since `offset`; None: it was never started (or the request was lost), so start it again."""
 
     def stop(self, launch: Launch) -> None:
-        """Ask it to end (SIGTERM), insist after its grace (SIGKILL). Returns at once; asking twice changes nothing."""
+        """Ask it to end (SIGTERM), insist after its grace (SIGKILL). Returns at once; asked again, the shorter grace holds."""
 
     def close(self) -> None:
         """Let go. Training jobs that don't live in this process run on."""

@@ -39,6 +39,7 @@ import gc  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
 import select  # noqa: E402
+import shutil  # noqa: E402
 import signal  # noqa: E402
 import socket  # noqa: E402
 import time  # noqa: E402
@@ -183,6 +184,13 @@ class Job:
     def running(self) -> bool:
         return bool(self.pid) and self.status is None
 
+    def stop(self, now: float) -> None:
+        """Ask it to end, as the stop request says; asked again with less grace, the shorter one holds."""
+        self.ask("stopped", "", now)
+        request = read_json(control_path(self.folder, STOP))
+        if self.running and request is not None:
+            self.kill_at = min(self.kill_at, now + request["grace_seconds"])
+
     def ask(self, cause: str, detail: str, now: float) -> None:
         """SIGTERM to the main process, as `docker stop` does; SIGKILL when its grace is over. The first cause stays."""
         if not self.running or self.cause != "exited":
@@ -239,10 +247,20 @@ class Job:
             write_json(control_path(self.folder, EXIT), self.record, durable=True)
         except OSError:  # the disk is full: the end isn't known to anyone until it can be written
             if os.path.isdir(self.folder):
+                self._make_room()
                 self.next_look = now + RETRY_SECONDS
                 return False
         os.close(self.lock)
         return True
+
+    def _make_room(self) -> None:
+        """Remove what the training job left in its working folder, as the end of a container would; a failed one's model too."""
+        failed = self.record is not None and self.record["code"] != 0
+        for name in ("code", "model")[: 2 if failed else 1]:
+            folder = os.path.join(self.folder, "opt", "ml", name)
+            shutil.rmtree(folder, ignore_errors=True)
+        if self.record is not None:
+            self.record["detail"] = self.record["detail"] or "The disk was full."
 
     def _anyone_left(self, leftovers: list[int]) -> bool:
         for pid in leftovers:
@@ -341,7 +359,7 @@ class Launcher:
 
     def _stop(self, folder: str) -> None:
         if folder in self.jobs:
-            self.jobs[folder].ask("stopped", "", time.monotonic())
+            self.jobs[folder].stop(time.monotonic())
 
     # -- starting --
 

@@ -110,7 +110,7 @@ class ProcessRunner:
         if launcher.read_json(launcher.control_path(folder, launcher.EXIT)) is not None:
             return
         Workspace(launch.folder).control.mkdir(mode=0o700, parents=True, exist_ok=True)
-        Path(launcher.control_path(folder, launcher.STOP)).touch()
+        launcher.write_json(launcher.control_path(folder, launcher.STOP), {"grace_seconds": launch.grace_seconds})
         with self._mutex:
             owner = self._owners.get(folder)
             if owner is not None and owner.alive:

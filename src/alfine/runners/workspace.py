@@ -190,11 +190,14 @@ def _decoded(text: str) -> Any:
 
 
 def arguments(hyperparameters: Mapping[str, str]) -> list[str]:
-    """`--name value` for each of the script's hyperparameters, sorted by name, as the toolkit passes them."""
+    """`--name value` for each of the script's hyperparameters, sorted by name.
+
+    Unlike SageMaker's toolkit, which writes `-n value` for a name of one letter: scripts rarely declare that.
+    """
     return [
         text
         for name, value in user_hyperparameters(hyperparameters).items()
-        for text in (f"--{name}" if len(name) > 1 else f"-{name}", _argument(value))
+        for text in (f"--{name}", _argument(value))
     ]
 
 

@@ -1,0 +1,217 @@
+"""The commands that read a home: list, describe, training-jobs, logs, export, replay; and how all of them fail."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from alfine.cli import COMMANDS, main
+
+from .conftest import alfine_cli, environment
+
+
+def read_json(home, *words):
+    result = alfine_cli(home, *words, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+# -- help and errors -----------------------------------------------------------------------------------------------------
+
+
+def test_help_lists_every_command_and_imports_nothing_heavy():
+    code = "import sys, alfine.cli; alfine.cli.main(['--help'], standalone_mode=False); print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment())
+    shown, modules = run.stdout.rsplit("\n", 2)[:2]
+    assert all(name in shown for name in COMMANDS)
+    assert not {"numpy", "sqlalchemy", "rich", "scipy", "botocore", "yaml"} & set(modules.split())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_examples(name):
+    result = CliRunner().invoke(main, [name, "--help"])
+    assert result.exit_code == 0
+    assert "Examples:" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("name", ["describe", "training-jobs", "logs", "stop", "delete", "export", "replay"])
+def test_an_unknown_job_is_one_sentence_and_exit_code_1(recorded, name):
+    result = alfine_cli(recorded, name, "nothing")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_with_json_an_error_is_json_too(recorded):
+    result = alfine_cli(recorded, "describe", "nothing", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stderr)["Error"]["Code"] == "ResourceNotFound"
+    assert json.loads(alfine_cli(recorded, "describe", "--json").stderr)["Error"]["Code"] == "MissingParameter"
+
+
+def test_wrong_usage_is_exit_code_2(recorded):
+    assert alfine_cli(recorded, "describe").exit_code == 2
+    assert alfine_cli(recorded, "tuen").exit_code == 2
+
+
+def test_a_home_that_is_not_there_is_named_and_not_made(tmp_path):
+    result = alfine_cli(tmp_path / "none", "describe", "x")
+    assert result.exit_code == 1
+    assert str(tmp_path / "none") in result.stderr
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_home_that_is_no_database_is_one_sentence(tmp_path):
+    (tmp_path / "alfine.db").write_bytes(b"not a database, by any means" * 100)
+    result = alfine_cli(tmp_path, "list")
+    assert result.exit_code == 1
+    assert "can't be opened" in result.stderr
+
+
+def test_home_is_taken_before_the_command_after_it_or_from_the_environment(recorded, tmp_path):
+    def names(*words, **env):
+        result = CliRunner(env=env).invoke(main, [*words, "--json"])
+        return [
+            row["HyperParameterTuningJobName"] for row in json.loads(result.stdout)["HyperParameterTuningJobSummaries"]
+        ]
+
+    wrong, right = str(tmp_path / "wrong"), str(recorded)
+    assert names("--home", right, "list", ALFINE_HOME=wrong) == ["good", "function"]
+    assert names("--home", wrong, "list", "--home", right) == ["good", "function"]
+    assert names("list", ALFINE_HOME=right) == ["good", "function"]
+    assert names("list", ALFINE_HOME=wrong) == []
+
+
+# -- reading -------------------------------------------------------------------------------------------------------------
+
+
+def test_list_has_a_row_a_job(recorded):
+    lines = alfine_cli(recorded, "list").stdout.splitlines()
+    assert lines[0].split() == ["Name", "Status", "Jobs", "Best", "Ended", "by", "Created"]
+    assert lines[1].split()[:4] == ["good", "Completed", "8", "loss"]
+    assert len(lines) == 3
+
+
+def test_describe_answers_with_the_fields_of_amt(recorded):
+    described = read_json(recorded, "describe", "good")
+    assert described["HyperParameterTuningJobStatus"] == "Completed"
+    assert described["TrainingJobStatusCounters"]["Completed"] == 8
+    assert described["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"]["MetricName"] == "loss"
+
+
+def test_describe_shows_why_it_ended_and_what_it_cost(recorded):
+    shown = alfine_cli(recorded, "describe", "good").stdout
+    assert "good  Completed by MaxNumberOfTrainingJobs" in shown
+    assert "8 of at most 8: 8 completed" in shown
+    assert "20.0 compute minutes, 0.17" in shown
+    assert "0.0 to 1.0  continuous" in shown
+    assert not any(line.endswith(" ") for line in shown.splitlines())
+
+
+def test_training_jobs_are_filtered_sorted_and_cut(recorded):
+    rows = read_json(recorded, "training-jobs", "good", "--sort", "objective", "--limit", "3")["TrainingJobSummaries"]
+    values = [row["FinalHyperParameterTuningJobObjectiveMetric"]["Value"] for row in rows]
+    assert values == sorted(values)
+    assert len(values) == 3
+    assert read_json(recorded, "training-jobs", "good", "--status", "failed")["TrainingJobSummaries"] == []
+    table = alfine_cli(recorded, "training-jobs", "good").stdout.splitlines()
+    assert [line.split()[0] for line in table] == ["No.", *"12345678"]
+
+
+def test_logs_are_found_by_training_job_by_number_and_by_best(recorded):
+    best = read_json(recorded, "describe", "good")["BestTrainingJob"]["TrainingJobName"]
+    by_name = alfine_cli(recorded, "logs", best).stdout
+    assert by_name.startswith("starting\nepoch 0: loss=1.")
+    assert alfine_cli(recorded, "logs", "good", "--best").stdout == by_name
+    assert alfine_cli(recorded, "logs", "good", "--number", str(int(best.split("-")[1]))).stdout == by_name
+    assert alfine_cli(recorded, "logs", best, "--follow").stdout == by_name
+
+
+@pytest.mark.parametrize(("lines", "count"), [(0, 0), (1, 1), (3, 3), (50, 4)])
+def test_logs_gives_the_last_lines(recorded, lines, count):
+    shown = alfine_cli(recorded, "logs", "good", "--number", "1", "--lines", str(lines)).stdout
+    everything = alfine_cli(recorded, "logs", "good", "--number", "1").stdout
+    assert everything.endswith(shown)
+    assert len(shown.splitlines()) == count
+
+
+def test_logs_says_what_is_not_there(recorded):
+    assert "no number 99" in alfine_cli(recorded, "logs", "good", "--number", "99").stderr
+    assert "ran a Python function" in alfine_cli(recorded, "logs", "function").stderr
+    assert alfine_cli(recorded, "logs", "good", "--number", "1", "--best").exit_code == 2
+
+
+def test_export_writes_csv_json_and_parquet(recorded, tmp_path):
+    rows = list(csv.DictReader(alfine_cli(recorded, "export", "good").stdout.splitlines()))
+    assert [row["number"] for row in rows] == list("12345678")
+    assert [row["x"] for row in read_json(recorded, "export", "good")] == [float(row["x"]) for row in rows]
+    target = tmp_path / "good.json"
+    assert alfine_cli(recorded, "export", "good", "--output", str(target)).exit_code == 0
+    assert len(json.loads(target.read_text())) == 8
+    result = alfine_cli(recorded, "export", "good", "--output", str(tmp_path / "good.parquet"))
+    assert result.exit_code == 0 or "pip install 'alfine[parquet]'" in result.stderr
+
+
+def test_replay_tries_each_criterion_alone_and_all_together(recorded):
+    words = [
+        "replay",
+        "good",
+        "--criterion",
+        "TargetObjectiveMetricValue 9",
+        "--criterion",
+        "BestObjectiveNotImproving 3",
+    ]
+    rows = read_json(recorded, *words)["Replays"]
+    assert [len(row["Criteria"]) for row in rows] == [1, 1, 2]
+    assert rows[0]["Verdict"]["criterion"] == "TargetObjectiveMetricValue"
+    assert rows[0]["SavedTrainingJobs"] == 8 - rows[0]["TrainingJobs"] > 0
+    assert rows[0]["SavedMoney"] == pytest.approx(rows[0]["SavedTrainingSeconds"] / 3600 * 0.5)
+    shown = alfine_cli(recorded, *words).stdout
+    assert "all of them together" in shown
+    assert "it would have missed" in shown
+
+
+def test_replay_refuses_what_is_no_criterion(recorded):
+    result = alfine_cli(recorded, "replay", "good", "--criterion", "Nope 3")
+    assert result.exit_code == 2
+    assert "'Nope' isn't one. Use one of TargetObjectiveMetricValue" in result.stderr
+
+
+# -- metrics-test --------------------------------------------------------------------------------------------------------
+
+LOG = "start\nepoch 1 loss=0.5\nepoch 2 loss=nan\nepoch 3 loss=0.25\n"
+
+
+def metrics_test(*words, log=LOG):
+    return CliRunner().invoke(main, ["metrics-test", *words], input=log)
+
+
+def test_metrics_test_shows_each_match_with_its_line():
+    result = metrics_test(r"loss=(\S+)")
+    assert [line.split()[:2] for line in result.stdout.splitlines()] == [["2", "0.5"], ["4", "0.25"]]
+    assert "note: metric printed nan 1 time" in result.stderr
+    assert "2 values; the last one, 0.25" in result.stderr
+
+
+def test_metrics_test_shows_the_nearest_lines_when_nothing_matches(tmp_path):
+    (tmp_path / "log").write_text(LOG)
+    result = metrics_test("loss: ([0-9.]+)", str(tmp_path / "log"))
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert "Nearest lines:\n  epoch 3 loss=0.25" in result.stderr
+
+
+def test_metrics_test_explains_a_bad_regex():
+    result = metrics_test("loss=([0-9.+")
+    assert result.exit_code == 2
+    assert "doesn't compile" in result.stderr
+    assert "captures nothing" in metrics_test("loss=[0-9.]+").stderr
+
+
+def test_metrics_test_speaks_json():
+    found = json.loads(metrics_test("loss=([0-9.]+)", "--json").stdout)
+    assert [match["LineNumber"] for match in found["Matches"]] == [2, 4]

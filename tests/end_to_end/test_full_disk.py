@@ -1,0 +1,42 @@
+"""A training job fills the disk: it fails with its reason, its scratch is cleared away, and the tuning job goes on."""
+
+import subprocess
+
+import pytest
+
+import alfine
+
+TRAIN = """
+import argparse
+p = argparse.ArgumentParser(); p.add_argument("--fill"); fill = p.parse_args().fill
+print("loss=1", flush=True)
+if fill == "yes":
+    with open("junk", "wb") as junk:
+        while True:
+            junk.write(b"x" * 100_000)
+"""
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("a small disk can be mounted by root on Linux only")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_training_job_that_fills_the_disk_fails_and_the_tuning_job_goes_on(tmp_path, small_disk):
+    script = tmp_path / "train.py"
+    script.write_text(TRAIN)
+    space = {"fill": alfine.Categorical(["no", "yes"])}
+    words = {"metric": "loss", "strategy": "Grid", "home": small_disk / "home", "progress": False}
+    job = alfine.tune(script, space, **words)
+    by_fill = {each.hyperparameters["fill"]: each for each in job.training_jobs}
+    assert job.status == "Completed"
+    assert (by_fill["no"].status, by_fill["yes"].status) == ("Completed", "Failed")
+    assert "No space left on device" in by_fill["yes"].failure_reason
