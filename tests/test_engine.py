@@ -269,3 +269,11 @@ def test_facts_are_recorded_launch_before_start(tmp_path):
 
     tune(objective, tmp_path, name="first", max_training_jobs=3)
     assert seen == [1, 2, 3]
+
+
+def test_a_job_of_fewer_than_five_fails_when_all_of_them_failed(tmp_path):
+    def objective(hyperparameters):
+        raise RuntimeError("broken")
+
+    job = tune(objective, tmp_path, max_training_jobs=3)
+    assert (job.status, job.verdict.criterion, len(job.training_jobs)) == ("Failed", "NoTrainingJobSucceeded", 3)

@@ -29,6 +29,7 @@ class Outlook(StrEnum):
         return _RANKS[self]
 
 
+_STATUS_RANKS = {"Completed": 0, "Failed": 1, "Stopped": 2}
 _RANKS = {outlook: rank for rank, outlook in enumerate(Outlook)}
 
 
@@ -65,9 +66,9 @@ class Verdict:
     ask_again_at: datetime | None = None
 
     @property
-    def strength(self) -> tuple[int, bool]:
-        """For comparison: the stronger outlook wins, and what the user asked for outranks what a criterion found."""
-        return self.outlook.rank, self.outlook is not Outlook.CONTINUE and self.status == "Stopped"
+    def strength(self) -> tuple[int, int]:
+        """For comparison: the stronger outlook wins; then the user's stop, then a failure, then what completes the job."""
+        return self.outlook.rank, 0 if self.outlook is Outlook.CONTINUE else _STATUS_RANKS[self.status]
 
     def as_dict(self) -> dict[str, Any]:
         return {

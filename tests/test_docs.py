@@ -1,0 +1,50 @@
+"""Documents that can't go stale: every criterion, command, setting and plug-in has its words, and what is shown runs."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from alfine.criteria import ALWAYS, table
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md"), *ROOT.glob("bench/*.md")])
+
+
+@pytest.mark.parametrize("name", [*table(), *(kind.__name__ for kind in ALWAYS)])
+def test_every_criterion_is_on_the_reference_page(name):
+    assert f"`{name}`" in (ROOT / "docs/reference/criteria.md").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
+        assert target.startswith("http") or (page.parent / target).exists(), target
+
+
+def test_the_readmes_program_runs(tmp_path):
+    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    program = program.replace("max_training_jobs=200", "max_training_jobs=12")
+    environment = {"ALFINE_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "training jobs" in run.stdout
+
+
+def test_contributings_criterion_works():
+    from alfine.core.decide import Outlook, Verdict
+    from alfine.core.spec import put_setting
+    from tests.building import history, request, spec
+
+    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    from dataclasses import dataclass
+
+    names = {"dataclass": dataclass, "Verdict": Verdict, "Outlook": Outlook, "put_setting": put_setting}
+    exec("\n".join(line.removeprefix("   ") for line in program.splitlines()), names)
+    criterion = names["EnoughTried"](2)
+    assert criterion.check(history([1.0])).outlook is Outlook.CONTINUE
+    assert criterion.check(history([1.0, 2.0])).outlook is Outlook.STOP
+    assert request(criteria=[criterion]) != request()
+    assert names["EnoughTried"].from_spec(spec(criteria=[criterion])) == criterion
