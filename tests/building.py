@@ -48,7 +48,13 @@ def one_job(
         Launched(at=now, number=number, name=f"job-{number:03d}", hyperparameters=point),
         Started(at=now, number=number),
         *(Reported(at=now, number=number, metric=metric, step=i, value=v) for i, v in enumerate(reports, 1)),
-        Ended(at=end, number=number, status=status, objective=objective, failure_reason=None if status != "Failed" else "it broke"),
+        Ended(
+            at=end,
+            number=number,
+            status=status,
+            objective=objective,
+            failure_reason=None if status != "Failed" else "it broke",
+        ),
     ]
 
 

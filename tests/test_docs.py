@@ -10,7 +10,9 @@ import pytest
 from alfine.criteria import ALWAYS, table
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md"), *ROOT.glob("bench/*.md")])
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md"), *ROOT.glob("bench/*.md")]
+)
 
 
 @pytest.mark.parametrize("name", [*table(), *(kind.__name__ for kind in ALWAYS)])

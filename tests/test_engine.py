@@ -23,7 +23,14 @@ def loss(hyperparameters):
 
 
 def tune(target, tmp_path, **words):
-    words = {"strategy": "Random", "seed": 1, "max_training_jobs": 8, "home": tmp_path / "home", "progress": False, **words}
+    words = {
+        "strategy": "Random",
+        "seed": 1,
+        "max_training_jobs": 8,
+        "home": tmp_path / "home",
+        "progress": False,
+        **words,
+    }
     return alfine.tune(target, SPACE, **words)
 
 
@@ -72,15 +79,16 @@ def test_never_more_run_at_once_than_allowed(tmp_path):
 
 
 def test_categories_reach_a_function_in_their_own_types(tmp_path):
-    seen = set()
+    seen = []
 
     def objective(hyperparameters):
-        seen.add(hyperparameters["layers"])
+        seen.append(hyperparameters["layers"])
         return 1.0
 
     job = alfine.tune(objective, {"layers": alfine.Categorical([1, None, True, "a"])}, home=tmp_path, strategy="Grid")
-    assert seen == {1, None, True, "a"}
-    assert {t.hyperparameters["layers"] for t in job.training_jobs} == seen
+    assert seen == {1, None, "a"}
+    assert [repr(value) for value in seen] == ["1", "None", "True", "'a'"]
+    assert [t.hyperparameters["layers"] for t in job.training_jobs] == seen
     assert job.verdict.criterion == "SearchSpaceExhausted"
 
 
@@ -208,7 +216,10 @@ def test_another_job_of_the_same_name_is_refused(tmp_path):
 
 def test_two_engines_do_not_run_one_job(tmp_path):
     def clash(job):
-        with pytest.raises(alfine.AlfineError, match="is being run by another alfine"), Home(tmp_path / "home") as other:
+        with (
+            pytest.raises(alfine.AlfineError, match="is being run by another alfine"),
+            Home(tmp_path / "home") as other,
+        ):
             other.engine({"shared": loss}).run("shared")
 
     tune(loss, tmp_path, name="shared", progress=clash)
@@ -243,7 +254,10 @@ def test_the_service_describes_what_was_recorded(tmp_path):
     assert told["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"]["Value"] == job.best.objective
     assert told["Alfine"]["Verdict"]["criterion"] == "MaxNumberOfTrainingJobs"
     assert [row["TrainingJobName"] for row in rows] == [t.name for t in job.training_jobs]
-    assert {v["criterion"] for v in told["Alfine"]["Verdicts"]} >= {"BestObjectiveNotImproving", "MaxNumberOfTrainingJobs"}
+    assert {v["criterion"] for v in told["Alfine"]["Verdicts"]} >= {
+        "BestObjectiveNotImproving",
+        "MaxNumberOfTrainingJobs",
+    }
 
 
 def test_a_users_stop_ends_stopped(tmp_path):

@@ -64,7 +64,10 @@ def test_law_3_values_survive_the_cube_and_suggestions_lie_in_their_space(seed):
     suggestion = policy_for(past.spec).strategy.ask(past)
     past.spec.space.check(suggestion.hyperparameters)
     again = past.spec.space.from_unit(past.spec.space.to_unit(suggestion.hyperparameters))
-    assert (again["depth"], again["booster"]) == (suggestion.hyperparameters["depth"], suggestion.hyperparameters["booster"])
+    assert (again["depth"], again["booster"]) == (
+        suggestion.hyperparameters["depth"],
+        suggestion.hyperparameters["booster"],
+    )
     assert again["eta"] == pytest.approx(suggestion.hyperparameters["eta"], rel=1e-12)
 
 
@@ -117,7 +120,9 @@ def test_law_6_nothing_is_launched_after_a_verdict_other_than_continue(values):
 
 
 def test_law_7_describe_shows_only_what_was_recorded(tmp_path):
-    job = alfine.tune(lambda hyperparameters: 1.0, SPACE, home=tmp_path, name="law", max_training_jobs=2, strategy="Random")
+    job = alfine.tune(
+        lambda hyperparameters: 1.0, SPACE, home=tmp_path, name="law", max_training_jobs=2, strategy="Random"
+    )
     with Home(tmp_path) as home:
         told = home.service.describe("law")
     assert "FailureReason" not in told

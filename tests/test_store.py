@@ -47,7 +47,9 @@ def test_a_reopened_store_has_everything(store, tmp_path):
 
 def test_a_name_is_taken_whatever_its_case(store):
     created(store, name="Job")
-    with pytest.raises(InUse, match="A hyperparameter tuning job with the name, job, already exists. Choose a different name."):
+    with pytest.raises(
+        InUse, match="A hyperparameter tuning job with the name, job, already exists. Choose a different name."
+    ):
         created(store, name="job")
 
 
@@ -58,7 +60,9 @@ def test_an_unknown_job_is_not_found_in_amts_words(store):
 
 def test_a_request_comes_back_as_it_was(store):
     job = created(store, criteria=[BestObjectiveNotImproving(10)], price_per_hour=0.5)
-    assert job.spec().request == job.request == spec(criteria=[BestObjectiveNotImproving(10)], price_per_hour=0.5).request
+    assert (
+        job.spec().request == job.request == spec(criteria=[BestObjectiveNotImproving(10)], price_per_hour=0.5).request
+    )
 
 
 def test_a_training_job_cannot_end_twice(store):

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from alfine.criteria.plateau import BestObjectiveNotImproving as BestObjectiveNotImproving
     from alfine.criteria.target import TargetObjectiveMetricValue as TargetObjectiveMetricValue
     from alfine.home import Home as Home
+    from alfine.tuner import Tuner as Tuner
     from alfine.tuning import Job as Job
     from alfine.tuning import tune as tune
-    from alfine.tuner import Tuner as Tuner
 
 __version__ = "0.1.0"
 

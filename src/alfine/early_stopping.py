@@ -16,6 +16,7 @@ from alfine.core.spec import TuningJobSpec
 # AMT's paper waits for some ten completed training jobs; with fewer, a median of curves is mostly chance.
 LEAST_CURVES = 10
 
+
 @dataclass(frozen=True, slots=True)
 class MedianRule:
     """Stop a training job whose objective is worse than the median of the others' running averages at the same emission.

@@ -226,6 +226,7 @@ class Engine:
                 offsets[job.number] = reader.offset
         new = self.store.record(run.job.id, len(run.history.facts), facts, offsets=offsets)
         run.judge.record(new)
+        self._tell_to_stop(run, new)
 
     def _observed(self, run: Run, job: TrainingJob, reader: _Reader) -> Iterator[Fact]:
         launch = run.launch(job)
@@ -276,12 +277,17 @@ class Engine:
         )
         run.written = state
         judge.record(new)
-        for fact in facts:
-            if isinstance(fact, StopAsked):
-                run.runner.stop(run.launch(history.job(fact.number)))
-            elif isinstance(fact, Launched):
+        self._tell_to_stop(run, new)
+        for fact in new:
+            if isinstance(fact, Launched):
                 run.runner.start(run.launch(history.job(fact.number)))
                 log.debug("launched training_job=%s", fact.name)
+
+    def _tell_to_stop(self, run: Run, facts: Iterable[Fact]) -> None:
+        """Carry out the stops among the facts: the policy's, and those that a user asked for."""
+        for fact in facts:
+            if isinstance(fact, StopAsked) and fact.number in run.history.running:
+                run.runner.stop(run.launch(run.history.job(fact.number)))
 
     def _launched(self, run: Run, number: int, suggestion: Suggestion) -> Launched:
         return Launched(
@@ -295,7 +301,7 @@ class Engine:
     def _finish(self, run: Run) -> None:
         verdict, now = run.judge.verdict, self.clock()
         known = len(run.history.facts)
-        self.store.record(run.job.id, known, [], verdicts=(verdict, run.judge.verdicts))
+        run.judge.record(self.store.record(run.job.id, known, [], verdicts=(verdict, run.judge.verdicts)))
         status = "Stopped" if run.history.stop_requested_at else verdict.status
         reason = verdict.sentence if status == "Failed" else None
         self.store.finish(run.spec.name, status, now, reason)

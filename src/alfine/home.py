@@ -1,7 +1,7 @@
 """A home: the folder where an embedded alfine keeps everything, and the parts put together on it.
 
-    home/alfine.db                                  the store
-    home/tuning-jobs/<tuning job>/<training job>/   each training job's /opt/ml, log and records
+home/alfine.db                                  the store
+home/tuning-jobs/<tuning job>/<training job>/   each training job's /opt/ml, log and records
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from alfine.engine import Engine, Wake, utc_now
 from alfine.runners import Runner
@@ -49,7 +49,7 @@ class Home:
                 runner.close()
         self.store.close()
 
-    def __enter__(self) -> Home:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:

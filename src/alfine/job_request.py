@@ -129,7 +129,10 @@ def default_regex(metric: str) -> str:
 
 
 def _metrics(metric: str, regex: str | None, others: Mapping[str, str]) -> list[dict[str, str]]:
-    found = {metric: regex or others.get(metric) or default_regex(metric), **{k: v for k, v in others.items() if k != metric}}
+    found = {
+        metric: regex or others.get(metric) or default_regex(metric),
+        **{k: v for k, v in others.items() if k != metric},
+    }
     return [{"Name": name, "Regex": text} for name, text in found.items()]
 
 
@@ -169,7 +172,9 @@ def _hyperband(least: int | None, most: int | None) -> dict[str, Any] | None:
 def _write(criterion: CompletionCriterion, request: dict[str, Any]) -> None:
     if not hasattr(criterion, "to_request"):
         name = type(criterion).__name__
-        raise InvalidSpec([Fault("criteria", f"{name} can't be written into a tuning job's request: it has no to_request.")])
+        raise InvalidSpec(
+            [Fault("criteria", f"{name} can't be written into a tuning job's request: it has no to_request.")]
+        )
     criterion.to_request(request)
 
 

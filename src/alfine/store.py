@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,7 +36,8 @@ from alfine.core.history import (
 )
 from alfine.core.spec import TuningJobSpec
 
-REVISION = "0001"  # the newest migration; a store at another revision is upgraded when it's opened
+REVISION = "0002"  # the newest migration; a store at another revision is upgraded when it's opened
+DETACHED = "#"  # in a tuning job's name (which it can't be in a request): it was deleted, its training jobs stay
 BUSY_SECONDS = 30  # how long a writer waits for another process's transaction
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -98,6 +99,10 @@ training_jobs = sa.Table(
     sa.Column("objective", sa.Float),
     sa.Column("failure_reason", sa.Text),
     sa.Column("log_offset", sa.BigInteger, nullable=False),  # up to here the log's metrics have been recorded
+    sa.Index("training_jobs_by_name", "tuning_job", "name"),
+    sa.Index("training_jobs_by_status", "tuning_job", "status", "name"),
+    sa.Index("training_jobs_by_objective", "tuning_job", "objective", "ended_fact"),
+    sa.Index("training_jobs_by_age", "created_at"),
 )
 
 metrics = sa.Table(
@@ -110,6 +115,16 @@ metrics = sa.Table(
     sa.Column("metric", sa.Text, nullable=False),
     sa.Column("step", sa.Float, nullable=False),
     sa.Column("value", sa.Float, nullable=False),
+    sa.Index("metrics_of_training_job", "tuning_job", "number"),
+)
+
+tags = sa.Table(
+    "tags",
+    tables,
+    sa.Column("tuning_job", sa.Integer, sa.ForeignKey("tuning_jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),  # of the training job; 0 is the tuning job itself
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
 )
 
 
@@ -179,27 +194,35 @@ class Store:
                 raise InUse(
                     f"A hyperparameter tuning job with the name, {spec.name}, already exists. Choose a different name."
                 )
-            connection.execute(sa.insert(tuning_jobs).values(row))
+            job = connection.execute(sa.insert(tuning_jobs).values(row).returning(tuning_jobs.c.id)).scalar_one()
+            _put_tags(connection, job, 0, {str(tag["Key"]): str(tag["Value"]) for tag in spec.request.get("Tags") or []})
         return self.get(spec.name)
 
     def get(self, name: str) -> TuningJob:
         """Raise NotFound when there is no such tuning job."""
-        with self._read() as connection:
+        with self.reading() as connection:
             return _tuning_job(self._row(connection, name))
 
     def list(self) -> tuple[TuningJob, ...]:
         """All of them, the oldest first."""
-        with self._read() as connection:
-            query = sa.select(tuning_jobs).order_by(tuning_jobs.c.created_at, tuning_jobs.c.id)
+        with self.reading() as connection:
+            query = sa.select(tuning_jobs).where(listed()).order_by(tuning_jobs.c.created_at, tuning_jobs.c.id)
             return tuple(_tuning_job(row) for row in connection.execute(query))
 
     def delete(self, name: str) -> None:
         """Forget a tuning job and its training jobs. Whether it may be forgotten is for the caller to know."""
         with self._write() as connection:
             row = self._row(connection, name)
-            for table in (metrics, training_jobs):
+            for table in (tags, metrics, training_jobs):
                 connection.execute(sa.delete(table).where(table.c.tuning_job == row.id))
             connection.execute(sa.delete(tuning_jobs).where(tuning_jobs.c.id == row.id))
+
+    def detach(self, name: str) -> None:
+        """Forget a tuning job as AMT does: its training jobs stay, each under its own name, and its name is free."""
+        with self._write() as connection:
+            row = self._row(connection, name)
+            values = {"name": f"{name}{DETACHED}{row.id}"}
+            connection.execute(sa.update(tuning_jobs).where(tuning_jobs.c.id == row.id).values(values))
 
     # -- who runs it ---------------------------------------------------------------------------------------------
 
@@ -243,7 +266,9 @@ class Store:
             row = connection.execute(_COUNT_FACTS if verdicts is None else _COUNT_AND_JUDGE, count).first()
             if row is None:
                 raise NotFound("The tuning job was deleted while it ran.")
-            first = row.facts - len(facts) + 1
+            others = self._others(connection, job, known, row.facts - len(facts))
+            facts = self._without_repeats(connection, job, facts, others)
+            first = known + len(others) + 1
             reports = [(n, fact) for n, fact in enumerate(facts, first) if isinstance(fact, Reported)]
             if reports:
                 connection.execute(_REPORT, [_metric_row(job, n, fact) for n, fact in reports])
@@ -251,15 +276,47 @@ class Store:
                 _write_fact(connection, job, number, fact, texts)
             for number, offset in (offsets or {}).items():
                 connection.execute(_SET_OFFSET, {"job": job, "nr": number, "log_offset": offset})
-        stopped = row.stop_fact is not None and known < row.stop_fact < first
-        return [*([StopRequested(at=row.stop_requested_at)] if stopped else []), *facts]
+        return [*others, *facts]
 
     def _foreign(self, job: int, known: int) -> Sequence[Fact]:
-        with self._read() as connection:
-            row = connection.execute(_STOP_OF, {"job": job}).first()
-        if row is None:
-            raise NotFound("The tuning job was deleted while it ran.")
-        return [StopRequested(at=row.stop_requested_at)] if row.stop_fact is not None and row.stop_fact > known else []
+        with self.reading() as connection:
+            count = connection.execute(_FACTS_OF, {"job": job}).scalar()
+            if count is None:
+                raise NotFound("The tuning job was deleted while it ran.")
+            return self._others(connection, job, known, count)
+
+    def _others(self, connection: Connection, job: int, known: int, count: int) -> Sequence[Fact]:
+        """The facts after `known` up to `count`, in order: all of them a user's, who asked to stop something."""
+        if count == known:
+            return []
+        asked = connection.execute(_STOP_OF, {"job": job}).one()
+        found: list[tuple[int, Fact]] = [(asked.stop_fact or 0, StopRequested(at=asked.stop_requested_at))]
+        found += [
+            (row.stop_fact, StopAsked(at=row.stop_asked_at, number=row.number, reason=row.stop_reason))
+            for row in connection.execute(_STOPS_OF, {"job": job, "known": known})
+        ]
+        return [fact for number, fact in sorted(found, key=lambda pair: pair[0]) if known < number <= count]
+
+    def _without_repeats(
+        self, connection: Connection, job: int, facts: Sequence[Fact], others: Sequence[Fact]
+    ) -> Sequence[Fact]:
+        """The facts less the stops of training jobs that the user was quicker to stop; they aren't counted either."""
+        asked = {other.number for other in others if isinstance(other, StopAsked)}
+        kept = [fact for fact in facts if not (isinstance(fact, StopAsked) and fact.number in asked)]
+        if len(kept) < len(facts):
+            connection.execute(_COUNT_FACTS, {"job": job, "new": len(kept) - len(facts)})
+        return kept
+
+    def request_stop_of_training_job(self, name: str, at: datetime, reason: str) -> None:
+        """Record that the user asked to stop one training job; asked twice is asked once. IllegalTransition: it has ended."""
+        with self._write() as connection:
+            row = connection.execute(sa.select(training_jobs).where(training_jobs.c.name == name)).first()
+            if row is None:
+                raise NotFound(f"There is no training job called {name}.")
+            if row.status == "Stopping":
+                return
+            count = connection.execute(_COUNT_FACTS, {"job": row.tuning_job, "new": 1}).one().facts
+            _write_fact(connection, row.tuning_job, count, StopAsked(at=at, number=row.number, reason=reason), None)
 
     def request_stop(self, name: str, at: datetime) -> None:
         """Record that the user asked to stop; asked twice is asked once."""
@@ -275,13 +332,15 @@ class Store:
         """Write the end of a tuning job."""
         with self._write() as connection:
             row = self._row(connection, name)
+            if row.stop_fact is not None and status == "Completed":
+                status = "Stopped"  # the user asked in the moment between the last decision and this
             check_transition(name, row.status, status, TUNING_TRANSITIONS)
             values = {"status": status, "ended_at": at, "modified_at": at, "failure_reason": failure_reason, "owner": None}
             connection.execute(sa.update(tuning_jobs).where(tuning_jobs.c.id == row.id).values(values))
 
     def history(self, name: str) -> History:
         """Everything recorded about a tuning job, fact by fact in the order in which it was recorded."""
-        with self._read() as connection:
+        with self.reading() as connection:
             row = self._row(connection, name)
             spec = TuningJobSpec.from_request(json.loads(row.request))
             history = History(spec, row.created_at)
@@ -291,7 +350,7 @@ class Store:
 
     def log_offsets(self, job: int) -> dict[int, int]:
         """How far the logs of the training jobs that haven't ended have been read."""
-        with self._read() as connection:
+        with self.reading() as connection:
             running = (training_jobs.c.tuning_job == job) & training_jobs.c.ended_at.is_(None)
             query = sa.select(training_jobs.c.number, training_jobs.c.log_offset).where(running)
             return {row.number: row.log_offset for row in connection.execute(query)}
@@ -305,6 +364,20 @@ class Store:
             fact = Reported(at=row.at, number=row.number, metric=row.metric, step=row.step, value=row.value)
             yield row.fact, fact
 
+    # -- tags ----------------------------------------------------------------------------------------------------
+
+    def tag(self, job: int, number: int, changes: Mapping[str, str | None]) -> Mapping[str, str]:
+        """Put tags on a training job (number 0: on the tuning job), take those away whose value is None; return them all."""
+        with self._write() as connection:
+            _put_tags(connection, job, number, changes)
+            return self.tags(job, number, connection)
+
+    def tags(self, job: int, number: int, connection: Connection | None = None) -> Mapping[str, str]:
+        """All tags, in the order of their keys."""
+        query = sa.select(tags.c.key, tags.c.value).where(tags.c.tuning_job == job, tags.c.number == number)
+        with nullcontext(connection) if connection is not None else self.reading() as open_connection:
+            return {row.key: row.value for row in open_connection.execute(query.order_by(tags.c.key))}
+
     # -- underneath ----------------------------------------------------------------------------------------------
 
     def _row(self, connection: Connection, name: str) -> Row[Any]:
@@ -314,7 +387,8 @@ class Store:
         return row
 
     @contextmanager
-    def _read(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[Connection]:
+        """A connection for reading: what it sees doesn't change while it's open (queries.py has the questions)."""
         with self._engine.connect() as connection:
             yield connection
 
@@ -333,7 +407,7 @@ class Store:
 
     def _upgrade(self) -> None:
         """Bring the tables to REVISION. Alembic is imported only when there is something to do: it takes its time."""
-        with self._read() as connection:
+        with self.reading() as connection:
             known = sa.inspect(connection).has_table("alembic_version")
             revision = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() if known else None
         if revision != REVISION:
@@ -362,11 +436,15 @@ def _begin_sqlite(connection: Connection) -> None:
 _STOP_OF = sa.select(tuning_jobs.c.stop_fact, tuning_jobs.c.stop_requested_at).where(
     tuning_jobs.c.id == sa.bindparam("job")
 )
+_STOPS_OF = sa.select(training_jobs).where(
+    training_jobs.c.tuning_job == sa.bindparam("job"), training_jobs.c.stop_fact > sa.bindparam("known")
+)
+_FACTS_OF = sa.select(tuning_jobs.c.facts).where(tuning_jobs.c.id == sa.bindparam("job"))
 _COUNT_FACTS = (
     sa.update(tuning_jobs)
     .where(tuning_jobs.c.id == sa.bindparam("job"))
     .values(facts=tuning_jobs.c.facts + sa.bindparam("new"))
-    .returning(tuning_jobs.c.facts, tuning_jobs.c.stop_fact, tuning_jobs.c.stop_requested_at)
+    .returning(tuning_jobs.c.facts)
 )
 _COUNT_AND_JUDGE = _COUNT_FACTS.values({name: sa.bindparam(f"to_{name}") for name in ("judged", "verdict", "verdicts")})
 
@@ -385,7 +463,26 @@ _END = _change_of("status", "ended_at", "ended_fact", "objective", "failure_reas
 _SET_OFFSET = _change_of("log_offset")
 _LAUNCH = sa.insert(training_jobs)
 _REPORT = sa.insert(metrics)
+_INHERIT_TAGS = sa.insert(tags).from_select(
+    ["tuning_job", "number", "key", "value"],
+    sa.select(tags.c.tuning_job, sa.bindparam("nr", type_=sa.Integer), tags.c.key, tags.c.value).where(
+        tags.c.tuning_job == sa.bindparam("job"), tags.c.number == 0
+    ),
+)
 _BEFORE = {status: [b for b, after in TRANSITIONS.items() if status in after] for status in TRANSITIONS}
+
+
+def listed() -> sa.ColumnElement[bool]:
+    """That a tuning job wasn't deleted."""
+    return tuning_jobs.c.name.not_like(f"%{DETACHED}%")
+
+
+def _put_tags(connection: Connection, job: int, number: int, changes: Mapping[str, str | None]) -> None:
+    for key, value in changes.items():
+        this = (tags.c.tuning_job == job) & (tags.c.number == number) & (tags.c.key == key)
+        connection.execute(sa.delete(tags).where(this))
+        if value is not None:
+            connection.execute(sa.insert(tags).values(tuning_job=job, number=number, key=key, value=value))
 
 
 def _verdict_values(verdicts: tuple[Verdict, Sequence[Verdict]] | None, judged: int) -> dict[str, Any]:
@@ -417,6 +514,7 @@ def _write_fact(
                 "log_offset": 0,
             }
             connection.execute(_LAUNCH, values)
+            connection.execute(_INHERIT_TAGS, {"job": job, "nr": fact.number})
         case Started():
             _change(connection, _START, job, fact.number, started_at=fact.at, started_fact=number)
         case StopAsked():

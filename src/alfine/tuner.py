@@ -1,9 +1,9 @@
 """Tuner: ask, tell, report, observe, verdict, for people who own their loop. A History and a Policy, nothing else.
 
-    tuner = alfine.Tuner(space, goal="Minimize", criteria=[alfine.ConvergenceDetected()])
-    while training_job := tuner.ask():
-        tuner.tell(training_job, train(**training_job.hyperparameters))
-    print(tuner.best, tuner.verdict.sentence)
+tuner = alfine.Tuner(space, goal="Minimize", criteria=[alfine.ConvergenceDetected()])
+while training_job := tuner.ask():
+    tuner.tell(training_job, train(**training_job.hyperparameters))
+print(tuner.best, tuner.verdict.sentence)
 """
 
 from __future__ import annotations
@@ -73,13 +73,16 @@ class Tuner:
 
     def ask(self) -> TrainingJob | None:
         """The next training job to run: `number`, `hyperparameters`. None when the verdict isn't CONTINUE any more, or when
-        a finite space has nothing left."""
+        a finite space has nothing left.
+        """
         if self.verdict.outlook is not Outlook.CONTINUE:
             return None
         suggestion = self._judge.policy.strategy.ask(self.history)
         return None if suggestion is None else self._launch(suggestion.hyperparameters, self._clock())
 
-    def tell(self, training_job: TrainingJob | int, value: float | None = None, *, failed: str | None = None) -> Verdict:
+    def tell(
+        self, training_job: TrainingJob | int, value: float | None = None, *, failed: str | None = None
+    ) -> Verdict:
         """Say how a training job ended: its final objective, or why it failed. Answer the verdict that follows.
 
         An objective that isn't a finite number counts as a failure.

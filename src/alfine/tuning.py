@@ -1,8 +1,8 @@
 """tune(function or script, space, …): a durable tuning job in this process, by the same engine as everywhere.
 
-    job = alfine.tune(objective, {"eta": alfine.Continuous(0.01, 1, scaling="Logarithmic")}, metric="auc", goal="Maximize",
-                      criteria=[alfine.ConvergenceDetected()], max_training_jobs=200, max_parallel=2)
-    job.best, job.verdict.sentence, job.dataframe()
+job = alfine.tune(objective, {"eta": alfine.Continuous(0.01, 1, scaling="Logarithmic")}, metric="auc", goal="Maximize",
+                  criteria=[alfine.ConvergenceDetected()], max_training_jobs=200, max_parallel=2)
+job.best, job.verdict.sentence, job.dataframe()
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ Progress = Callable[["Job"], None]
 class Job:
     """A tuning job as it's recorded: a running one as of the last look, an ended one for good."""
 
-    def __init__(self, row: TuningJob, history: History) -> None:
+    def __init__(self, row: TuningJob, history: History, live: Run | None = None) -> None:
         self._row = row
+        self._live = live
         self.history = history
-        self._live: Run | None = None
 
     @property
     def name(self) -> str:
@@ -94,7 +94,11 @@ class Job:
 
     def __repr__(self) -> str:
         best = self.best
-        found = f"best {best.objective:g} of training job {best.number}" if best and best.objective is not None else "no objective yet"
+        found = (
+            f"best {best.objective:g} of training job {best.number}"
+            if best and best.objective is not None
+            else "no objective yet"
+        )
         return f"<Job {self.name}: {self.status}, {self.history.launches} training jobs, {found}>"
 
 
@@ -145,7 +149,7 @@ def tune(
         wrapped = _Function(function, ranges) if function else None
         create_or_resume(opened, request, wrapped)
         functions = {job_name: wrapped} if wrapped else {}
-        with _watching(opened, job_name, progress) as after_step:
+        with _watching(opened, job_name, progress=progress) as after_step:
             run_to_end(opened, job_name, functions=functions, after_step=after_step)
         history = opened.service.history(job_name)
         return Job(opened.service.get(job_name), _native(history, ranges))
@@ -205,8 +209,10 @@ def _takes_report(function: Objective) -> bool:
     if not 1 <= len(positional) <= 2:
         fault = "must take the hyperparameters (a dict), and report if it wants to: objective(hyperparameters, report)."
         raise InvalidSpec([Fault(f"target {getattr(function, '__name__', function)}", fault)])
-    return len(positional) == 2 and positional[1].default is inspect.Parameter.empty or (
-        len(positional) == 2 and positional[1].name == "report"
+    return (
+        (len(positional) == 2
+        and positional[1].default is inspect.Parameter.empty)
+        or (len(positional) == 2 and positional[1].name == "report")
     )
 
 
@@ -246,16 +252,11 @@ def _native(history: History, ranges: ParameterSpace) -> History:
 
 
 @contextmanager
-def _watching(home: Home, name: str, progress: bool | Progress | None) -> Iterator[Callable[[Run], None] | None]:
+def _watching(home: Home, name: str, *, progress: bool | Progress | None) -> Iterator[Callable[[Run], None] | None]:
     """What is called after each step; a live view gives the terminal back at the end, however it comes."""
     if callable(progress):
-        job = Job(home.service.get(name), History(home.service.get(name).spec(), datetime.now(UTC)))
-
-        def call(run: Run) -> None:
-            job.history, job._live = run.history, run
-            progress(job)
-
-        yield call
+        row = home.service.get(name)
+        yield lambda run: progress(Job(row, run.history, run))
     elif progress or (progress is None and sys.stderr.isatty()):
         from alfine.live import LiveView
 

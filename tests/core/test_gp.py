@@ -35,16 +35,12 @@ def dense_kernel(A: Any, B: Any, theta: Any) -> Any:  # noqa: N803
         for j, z in enumerate(B):
             D = [(x[0] - z[0]) ** 2, (x[1] - z[1]) ** 2, float(x[2] != z[2])]
             r = math.sqrt(sum(Dj / math.exp(2 * t) for Dj, t in zip(D, theta[:3], strict=True)))
-            K[i, j] = (
-                math.exp(theta[3]) * (1 + math.sqrt(5) * r + 5 * r * r / 3) * math.exp(-math.sqrt(5) * r)
-            )
+            K[i, j] = math.exp(theta[3]) * (1 + math.sqrt(5) * r + 5 * r * r / 3) * math.exp(-math.sqrt(5) * r)
     return K
 
 
 def history(values: list[float], space: ParameterSpace | None = None, seed: int = 0) -> History:
-    space = space or ParameterSpace(
-        {"x": Continuous(0, 1), "k": Integer(1, 9), "c": Categorical(("a", "b", "c"))}
-    )
+    space = space or ParameterSpace({"x": Continuous(0, 1), "k": Integer(1, 9), "c": Categorical(("a", "b", "c"))})
     spec = TuningJobSpec(
         request={}, name="t", strategy="Bayesian", goal="Minimize", metric="m", space=space,
         definition=None, max_parallel=1, max_training_jobs=200, seed=seed,
@@ -156,9 +152,7 @@ def test_cholesky_refuses_what_is_not_finite() -> None:
 @pytest.mark.parametrize("factor", [1e-9, 3.0, 1e9])
 def test_targets_do_not_depend_on_the_units_of_the_objective(factor: float) -> None:
     v = np.random.default_rng(0).standard_normal(40)
-    np.testing.assert_allclose(
-        gp.Scale.of(factor * v).targets(factor * v), gp.Scale.of(v).targets(v), rtol=1e-9
-    )
+    np.testing.assert_allclose(gp.Scale.of(factor * v).targets(factor * v), gp.Scale.of(v).targets(v), rtol=1e-9)
 
 
 def test_one_diverged_training_job_leaves_the_others_apart() -> None:

@@ -3,8 +3,16 @@ import json
 
 import pytest
 
-from alfine import BestObjectiveNotImproving, Categorical, Continuous, ConvergenceDetected, Integer, InvalidSpec
-from alfine import MaxRuntimeInSeconds, TargetObjectiveMetricValue
+from alfine import (
+    BestObjectiveNotImproving,
+    Categorical,
+    Continuous,
+    ConvergenceDetected,
+    Integer,
+    InvalidSpec,
+    MaxRuntimeInSeconds,
+    TargetObjectiveMetricValue,
+)
 from alfine.core.spec import TuningJobSpec
 from tests.building import SPACE, request, spec
 
@@ -36,17 +44,37 @@ def bounds(low, high, scaling="Auto", name="x"):
 SPOT = "Invalid MaxWaitTimeInSeconds. It is only supported when EnableManagedSpotTraining is set to true"
 
 FAULTS = [
-    ("V1", ranges("Integer", *(bounds("1", "9", name=f"x{i}") for i in range(31))), "31 tunable hyperparameters; at most 30"),
+    (
+        "V1",
+        ranges("Integer", *(bounds("1", "9", name=f"x{i}") for i in range(31))),
+        "31 tunable hyperparameters; at most 30",
+    ),
     ("V2", request(static={f"s{i}": "1" for i in range(97)}), "101 hyperparameters"),
     ("V3 twice", ranges("Integer", bounds("1", "9"), bounds("2", "5")), "'x' has two ranges"),
     ("V3 static", request(static={"eta": "0.1"}), "eta: this hyperparameter also has a range"),
     ("V4 integer", ranges("Integer", bounds("one", "9")), "('one', '9') must be whole numbers"),
     ("V4 infinite", ranges("Continuous", bounds("0", "inf")), "must be finite numbers"),
-    ("V5 equal", ranges("Continuous", bounds("1", "1")), "MinValue 1.0 must be below MaxValue 1.0. A fixed value belongs in"),
+    (
+        "V5 equal",
+        ranges("Continuous", bounds("1", "1")),
+        "MinValue 1.0 must be below MaxValue 1.0. A fixed value belongs in",
+    ),
     ("V5 swapped", ranges("Integer", bounds("5", "1")), "MinValue 5 must be below MaxValue 1. Swap them"),
-    ("V6", ranges("Continuous", bounds("0", "1", "Logarithmic")), "MinValue 0.0 can't be scaled Logarithmic. Use a MinValue above 0"),
-    ("V7 range", ranges("Continuous", bounds("0.5", "1", "ReverseLogarithmic")), "ReverseLogarithmic needs 0 <= MinValue"),
-    ("V7 integer", ranges("Integer", bounds("1", "9", "ReverseLogarithmic")), "ReverseLogarithmic is for continuous ranges"),
+    (
+        "V6",
+        ranges("Continuous", bounds("0", "1", "Logarithmic")),
+        "MinValue 0.0 can't be scaled Logarithmic. Use a MinValue above 0",
+    ),
+    (
+        "V7 range",
+        ranges("Continuous", bounds("0.5", "1", "ReverseLogarithmic")),
+        "ReverseLogarithmic needs 0 <= MinValue",
+    ),
+    (
+        "V7 integer",
+        ranges("Integer", bounds("1", "9", "ReverseLogarithmic")),
+        "ReverseLogarithmic is for continuous ranges",
+    ),
     ("scaling", ranges("Integer", bounds("1", "9", "Log")), "'Log' isn't a scaling. Use one of Auto, Linear"),
     ("V8", ranges("Categorical", {"Name": "x", "Values": ["a", "a"]}), "a appears more than once"),
     ("V9 numeric", request(strategy="Grid"), "Grid takes categorical ranges only, and depth, eta isn't"),
@@ -67,8 +95,16 @@ FAULTS = [
         "provided ranges [3.0] must be equal or greater than the value of MaxNumberOfJobs, [10]. Provide additional ranges.",
     ),
     ("V11", request(space={}), "at least one hyperparameter needs a range"),
-    ("V12 early stopping", request(strategy="Hyperband", max_resource=9, early_stopping="Auto"), "must be Off with Strategy Hyperband"),
-    ("V12 order", request(strategy="Hyperband", min_resource=9, max_resource=3), "MinResource <= MaxResource <= 20000, not 9 and 3"),
+    (
+        "V12 early stopping",
+        request(strategy="Hyperband", max_resource=9, early_stopping="Auto"),
+        "must be Off with Strategy Hyperband",
+    ),
+    (
+        "V12 order",
+        request(strategy="Hyperband", min_resource=9, max_resource=3),
+        "MinResource <= MaxResource <= 20000, not 9 and 3",
+    ),
     ("V12 unknown", request(strategy="Hyperband"), "MaxResource parameter is not provided and could not be inferred"),
     ("V13", request(strategy="Random", max_resource=9), "is for Strategy Hyperband, not Random"),
     (
@@ -80,7 +116,11 @@ FAULTS = [
     ("V15 compiles", request(regex="loss=([0-9"), "doesn't compile"),
     ("V15 group", request(regex="loss=[0-9]+"), "has no group. Put the number in parentheses"),
     ("V16 none", changed(DEFINITION), "give either TrainingJobDefinition or TrainingJobDefinitions"),
-    ("V17", {**changed(DEFINITION), "TrainingJobDefinitions": [{}]}, "several definitions in one job aren't supported yet"),
+    (
+        "V17",
+        {**changed(DEFINITION), "TrainingJobDefinitions": [{}]},
+        "several definitions in one job aren't supported yet",
+    ),
     (
         "V18",
         changed(DEFINITION, "AlgorithmSpecification", "AlgorithmName", to="mine"),
@@ -97,9 +137,25 @@ FAULTS = [
     ("strategy", request(strategy="TPE"), "'TPE' isn't one of Bayesian, Random, Grid, Hyperband"),
     ("goal", request(goal="Max"), "'Max' isn't one of Maximize, Minimize"),
     ("parallel", request(max_parallel=0), "0 must be a whole number from 1 on"),
-    ("patience", changed(CONFIG, "TuningJobCompletionCriteria", to={"BestObjectiveNotImproving": {"MaxNumberOfTrainingJobsNotImproving": 2}}), "2 must be a whole number from 3 on"),
-    ("target", changed(CONFIG, "TuningJobCompletionCriteria", to={"TargetObjectiveMetricValue": "high"}), "'high' must be a finite number"),
-    ("convergence", changed(CONFIG, "TuningJobCompletionCriteria", to={"ConvergenceDetected": {"CompleteOnConvergence": "yes"}}), "'yes' isn't one of Enabled, Disabled"),
+    (
+        "patience",
+        changed(
+            CONFIG,
+            "TuningJobCompletionCriteria",
+            to={"BestObjectiveNotImproving": {"MaxNumberOfTrainingJobsNotImproving": 2}},
+        ),
+        "2 must be a whole number from 3 on",
+    ),
+    (
+        "target",
+        changed(CONFIG, "TuningJobCompletionCriteria", to={"TargetObjectiveMetricValue": "high"}),
+        "'high' must be a finite number",
+    ),
+    (
+        "convergence",
+        changed(CONFIG, "TuningJobCompletionCriteria", to={"ConvergenceDetected": {"CompleteOnConvergence": "yes"}}),
+        "'yes' isn't one of Enabled, Disabled",
+    ),
     ("static text", changed(DEFINITION, "StaticHyperParameters", to={"rounds": 5}), "5 must be text"),
     ("price", {**request(), "Tags": [{"Key": "alfine:price-per-hour", "Value": "cheap"}]}, "'cheap' isn't a price"),
     ("warm start", {**request(), "WarmStartConfig": {}}, "WarmStartConfig: isn't supported yet"),

@@ -181,9 +181,7 @@ def test_the_forecast_comes_true_when_nothing_improves() -> None:
     eps = ConvergenceDetected().epsilon_of(evidence)
     h = convergence.forecast(evidence, eps, 0.05)
     assert 0 < h < 170
-    after, before = (
-        convergence._sigmoid(convergence._score(evidence.signals(eps, ahead))) for ahead in (h, h - 1)
-    )
+    after, before = (convergence._sigmoid(convergence._score(evidence.signals(eps, ahead))) for ahead in (h, h - 1))
     assert after < 0.05 <= before
 
 

@@ -55,7 +55,9 @@ def test_a_finite_space_is_exhausted_when_each_configuration_was_launched():
     assert SearchSpaceExhausted().check(past).outlook is Outlook.DRAIN
 
 
-@pytest.mark.parametrize(("kind", "value"), [(MaxNumberOfTrainingJobs, 0), (MaxRuntimeInSeconds, 0), (MaxRuntimeInSeconds, "1")])
+@pytest.mark.parametrize(
+    ("kind", "value"), [(MaxNumberOfTrainingJobs, 0), (MaxRuntimeInSeconds, 0), (MaxRuntimeInSeconds, "1")]
+)
 def test_a_senseless_limit_is_refused(kind, value):
     with pytest.raises(InvalidSpec, match="must be a number"):
         kind(value)

@@ -44,7 +44,11 @@ def test_it_stops_at_the_limit_and_says_how_near_it_is():
     assert (near.outlook, near.progress) == (Outlook.CONTINUE, 2 / 3)
     assert near.sentence == "2 of 3 training jobs in a row without improving the best by 1 % or more."
     met = criterion.check(history([1.0, 2.0, 2.0, 2.0]))
-    assert (met.outlook, met.status, dict(met.evidence)) == (Outlook.STOP, "Completed", {"not_improving": 3, "limit": 3})
+    assert (met.outlook, met.status, dict(met.evidence)) == (
+        Outlook.STOP,
+        "Completed",
+        {"not_improving": 3, "limit": 3},
+    )
 
 
 @pytest.mark.parametrize("n", [2, 0, -1, 2.5, True])

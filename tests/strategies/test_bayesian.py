@@ -29,9 +29,7 @@ MIXED = ParameterSpace(
 )
 
 
-def empty(
-    space: ParameterSpace, *, seed: int = 0, goal: str = "Minimize", jobs: int | None = None
-) -> History:
+def empty(space: ParameterSpace, *, seed: int = 0, goal: str = "Minimize", jobs: int | None = None) -> History:
     spec = TuningJobSpec(
         request={}, name="t", strategy="Bayesian", goal=goal, metric="m", space=space,
         definition=None, max_parallel=1, max_training_jobs=jobs, seed=seed,
@@ -65,10 +63,7 @@ def bowl(h: dict[str, Any]) -> float:
 
 def mixed(h: dict[str, Any]) -> float:
     return float(
-        (math.log10(h["lr"]) + 3) ** 2
-        + abs(h["layers"] - 4) / 4
-        + (h["kind"] != "b")
-        + math.log(h["units"]) / 9
+        (math.log10(h["lr"]) + 3) ** 2 + abs(h["layers"] - 4) / 4 + (h["kind"] != "b") + math.log(h["units"]) / 9
     )
 
 

@@ -152,7 +152,9 @@ class Policy:
     def decide(self, history: History, verdict: Verdict) -> Decision:
         """What to do, given the verdict that the facts have led to (see core/replay.py)."""
         if verdict.outlook is Outlook.STOP:
-            stops = tuple(self._ended_by(verdict, job) for job in history.running.values() if job.status == "InProgress")
+            stops = tuple(
+                self._ended_by(verdict, job) for job in history.running.values() if job.status == "InProgress"
+            )
             return Decision(verdict=verdict, stops=stops)
         if verdict.outlook is Outlook.DRAIN:
             return Decision(verdict=verdict)
@@ -200,7 +202,7 @@ def _checked(criterion: CompletionCriterion, history: History) -> Verdict:
     """A criterion that can't judge says so and lets the job go on: one broken rule mustn't take the job with it."""
     try:
         return criterion.check(history)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
         name = type(criterion).__name__
         return Verdict(
             outlook=Outlook.CONTINUE,

@@ -1,14 +1,14 @@
 """What can go wrong, as a hierarchy; each error knows the AWS code that an AWS client is answered with.
 
-    AlfineError
-    ├── InvalidSpec          ValidationException   a request that can't be understood, with every fault and its path
-    ├── NotFound             ResourceNotFound      no tuning job or training job of that name
-    ├── InUse                ResourceInUse         the name is taken, or another alfine runs the job
-    ├── NotTerminal          ValidationException   the job must have ended first
-    ├── AlreadyEnded         ValidationException   the job must still run
-    ├── IllegalTransition    InternalFailure       a status change outside the table of core/history.py
-    ├── StorageFull          ServiceUnavailable    no room to record what happened; nothing that was recorded is lost
-    └── MissingExtra         InternalFailure       an optional package that isn't installed
+AlfineError
+├── InvalidSpec          ValidationException   a request that can't be understood, with every fault and its path
+├── NotFound             ResourceNotFound      no tuning job or training job of that name
+├── InUse                ResourceInUse         the name is taken, or another alfine runs the job
+├── NotTerminal          ValidationException   the job must have ended first
+├── AlreadyEnded         ValidationException   the job must still run
+├── IllegalTransition    InternalFailure       a status change outside the table of core/history.py
+├── StorageFull          ServiceUnavailable    no room to record what happened; nothing that was recorded is lost
+└── MissingExtra         InternalFailure       an optional package that isn't installed
 """
 
 from __future__ import annotations

@@ -309,9 +309,7 @@ class Surrogate:
         inverse = np.where(self.geometry.categorical, 0.0, np.exp(-2.0 * self.theta[: points.shape[1]]))
         by_mean, by_variance = slope * self.alpha, slope * (V @ self.root)  # K^-1 k = root' V'
         variance = np.maximum(self.signal - np.einsum("ij,ij->i", V, V), 1e-12 * self.signal)
-        dmean, dvariance = (
-            inverse * (points * c.sum(1)[:, None] - c @ self.X) for c in (by_mean, -2.0 * by_variance)
-        )
+        dmean, dvariance = (inverse * (points * c.sum(1)[:, None] - c @ self.X) for c in (by_mean, -2.0 * by_variance))
         return self.mean + k @ self.alpha, variance, dmean, dvariance
 
     def draws(self, points: Array, normal: Array) -> Array:

@@ -352,7 +352,7 @@ class History:
         further = History.__new__(History)
         further.__dict__.update(self.__dict__)
         further.facts, further.jobs, further.running = list(self.facts), list(self.jobs), dict(self.running)
-        further._configurations = set(self._configurations)
+        further.__dict__["_configurations"] = set(self._configurations)
         number = self.launches + 1
         further.record(Launched(at=self.now, number=number, name=f"#{number}", hyperparameters=hyperparameters))
         return further

@@ -48,7 +48,11 @@ class Judge:
         elif self.verdict.outlook is Outlook.CONTINUE:
             self.verdict = latest
         else:  # the reason stands; its numbers are those of now
-            same = (v for v in self.verdicts if v.criterion == self.verdict.criterion and v.strength == self.verdict.strength)
+            same = (
+                v
+                for v in self.verdicts
+                if v.criterion == self.verdict.criterion and v.strength == self.verdict.strength
+            )
             self.verdict = next(same, self.verdict)
 
     def due(self) -> tuple[Stop, ...]:

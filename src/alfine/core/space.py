@@ -282,7 +282,9 @@ class ParameterSpace:
         for r in self.ranges.values():
             k = int(r.cells)
             low = getattr(r, "low", None)
-            columns.append([low + i for i in range(k)] if low is not None else [r.from_unit((i + 0.5) / k) for i in range(k)])
+            columns.append(
+                [low + i for i in range(k)] if low is not None else [r.from_unit((i + 0.5) / k) for i in range(k)]
+            )
         for values in itertools.product(*columns):
             yield dict(zip(self.names, values, strict=True))
 
@@ -297,7 +299,9 @@ class ParameterSpace:
     def check(self, hyperparameters: Mapping[str, Any]) -> None:
         """Raise InvalidSpec unless every hyperparameter is there and inside its range."""
         faults = [Fault(name, "this hyperparameter is missing.") for name in self.names if name not in hyperparameters]
-        faults += [Fault(name, "the space has no such hyperparameter.") for name in hyperparameters if name not in self.ranges]
+        faults += [
+            Fault(name, "the space has no such hyperparameter.") for name in hyperparameters if name not in self.ranges
+        ]
         faults += [
             Fault(name, f"{hyperparameters[name]!r} lies outside {r}.")
             for name, r in self.ranges.items()

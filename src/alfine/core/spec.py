@@ -174,9 +174,14 @@ class _Reader:
             )
         single, several = "TrainingJobDefinition" in self.request, "TrainingJobDefinitions" in self.request
         if single == several:
-            self.fault("TrainingJobDefinition", "give either TrainingJobDefinition or TrainingJobDefinitions, one of the two.")
+            self.fault(
+                "TrainingJobDefinition", "give either TrainingJobDefinition or TrainingJobDefinitions, one of the two."
+            )
         elif several:
-            self.fault("TrainingJobDefinitions", "several definitions in one job aren't supported yet. Use TrainingJobDefinition.")
+            self.fault(
+                "TrainingJobDefinitions",
+                "several definitions in one job aren't supported yet. Use TrainingJobDefinition.",
+            )
         for unsupported in ("WarmStartConfig", "Autotune"):
             if unsupported in self.request:
                 self.fault(unsupported, "isn't supported yet. Leave it out.")
@@ -189,16 +194,22 @@ class _Reader:
         settings = {key.removeprefix(TAG_PREFIX): value for key, value in tags.items() if key.startswith(TAG_PREFIX)}
         price = settings.get("price-per-hour")
         if price is not None and not _is_number(price, lambda x: x >= 0):
-            self.fault("Tags.alfine:price-per-hour", f"{price!r} isn't a price. Use a number from 0 on, per instance and hour.")
+            self.fault(
+                "Tags.alfine:price-per-hour", f"{price!r} isn't a price. Use a number from 0 on, per instance and hour."
+            )
         return settings
 
-    def _choice(self, where: Mapping[str, Any], key: str, allowed: Iterable[str], default: str | None, path: str) -> str:
+    def _choice(
+        self, where: Mapping[str, Any], key: str, allowed: Iterable[str], default: str | None, path: str
+    ) -> str:
         value = where.get(key, default)
         if value not in tuple(allowed):
             self.fault(path, f"{value!r} isn't one of {', '.join(allowed)}.")
         return str(value)
 
-    def _integer(self, where: Mapping[str, Any], key: str, least: int, path: str, *, required: bool = False) -> int | None:
+    def _integer(
+        self, where: Mapping[str, Any], key: str, least: int, path: str, *, required: bool = False
+    ) -> int | None:
         value = where.get(key)
         if value is None:
             if required:
@@ -253,7 +264,9 @@ class _Reader:
         if not ranges and not any(lists.values()):
             self.fault(path, "at least one hyperparameter needs a range.")
         if len(ranges) > MAX_TUNABLE:
-            self.fault(path, f"{len(ranges)} tunable hyperparameters; at most {MAX_TUNABLE} can be tuned. Fix the others.")
+            self.fault(
+                path, f"{len(ranges)} tunable hyperparameters; at most {MAX_TUNABLE} can be tuned. Fix the others."
+            )
         return ParameterSpace(ranges)
 
     def _definition(self, metric: str) -> Definition:
@@ -324,7 +337,9 @@ class _Reader:
         wait, run = stopping.get("MaxWaitTimeInSeconds"), stopping.get("MaxRuntimeInSeconds")
         path = "TrainingJobDefinition.StoppingCondition.MaxWaitTimeInSeconds"
         if wait is not None and not self.definition.get("EnableManagedSpotTraining"):
-            self.fault(path, "Invalid MaxWaitTimeInSeconds. It is only supported when EnableManagedSpotTraining is set to true")
+            self.fault(
+                path, "Invalid MaxWaitTimeInSeconds. It is only supported when EnableManagedSpotTraining is set to true"
+            )
         elif isinstance(wait, int) and isinstance(run, int) and wait < run:
             self.fault(path, f"{wait} is below MaxRuntimeInSeconds {run}. Raise it.")
 
@@ -351,7 +366,10 @@ class _Reader:
                 )
         total = len(set(space.names) | set(static) | {OBJECTIVE_HYPERPARAMETER})
         if total > MAX_HYPERPARAMETERS:
-            self.fault("", f"{total} hyperparameters (tuned, static and {OBJECTIVE_HYPERPARAMETER}); at most {MAX_HYPERPARAMETERS}.")
+            self.fault(
+                "",
+                f"{total} hyperparameters (tuned, static and {OBJECTIVE_HYPERPARAMETER}); at most {MAX_HYPERPARAMETERS}.",
+            )
         for name, value in static.items():
             if not isinstance(value, str):
                 self.fault(
@@ -364,7 +382,9 @@ class _Reader:
         if strategy == "Grid":
             numeric = [name for name, r in space.ranges.items() if not isinstance(r, Categorical)]
             if numeric:
-                self.fault(path, f"Grid takes categorical ranges only, and {', '.join(numeric)} isn't. List its values.")
+                self.fault(
+                    path, f"Grid takes categorical ranges only, and {', '.join(numeric)} isn't. List its values."
+                )
             elif space.size is not None and space.size > MAX_TRAINING_JOBS:
                 self.fault(path, f"the grid has {space.size} configurations; at most {MAX_TRAINING_JOBS} are allowed.")
             elif max_jobs is not None and max_jobs != space.size:
@@ -437,7 +457,9 @@ def _continuous_range(entry: Mapping[str, Any]) -> Range:
 def _unreadable(kind: str, entry: Mapping[str, Any], error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"{error.args[0]} is missing."
-    what = "whole numbers" if kind.startswith("Integer") else "numbers" if kind.startswith("Cont") else "a list of texts"
+    what = (
+        "whole numbers" if kind.startswith("Integer") else "numbers" if kind.startswith("Cont") else "a list of texts"
+    )
     given = entry.get("Values", (entry.get("MinValue"), entry.get("MaxValue")))
     return f"{given!r} must be {what}."
 

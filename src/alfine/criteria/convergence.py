@@ -113,9 +113,7 @@ class ConvergenceDetected:
         config = request.setdefault("HyperParameterTuningJobConfig", {})
         criteria = config.setdefault("TuningJobCompletionCriteria", {})
         criteria[NAME] = {"CompleteOnConvergence": "Enabled"}
-        own = [
-            f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name) != f.default
-        ]
+        own = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name) != f.default]
         put_setting(request, NAME, " ".join(own) or None)
 
     def check(self, history: History) -> Verdict:
@@ -130,7 +128,9 @@ class ConvergenceDetected:
         n, rem = len(history.observations()[1]), remaining(history)
         counts = {"finished": history.ended, "remaining": rem}
         if n < LEAST_RESULTS:
-            sentence = f"{n} of {LEAST_RESULTS} finished training jobs with an objective needed before convergence is judged."
+            sentence = (
+                f"{n} of {LEAST_RESULTS} finished training jobs with an objective needed before convergence is judged."
+            )
             return self._continue(sentence, {**counts, "needed": LEAST_RESULTS}, 0.0)
         if rem <= 0:
             return self._continue("The budget is used up: nothing is left that could converge.", counts, 1.0)
@@ -150,21 +150,15 @@ class ConvergenceDetected:
             "noise": evidence.noise,
         }
         if p >= self.delta:
-            return self._continue(
-                _going_on(numbers) + problem, numbers, history.ended / (history.ended + ahead)
-            )
+            return self._continue(_going_on(numbers) + problem, numbers, history.ended / (history.ended + ahead))
         sentence = _done(numbers, history.sign * evidence.best, history.spec.max_training_jobs) + problem
-        return Verdict(
-            outlook=Outlook.STOP, criterion=NAME, sentence=sentence, evidence=numbers, progress=1.0
-        )
+        return Verdict(outlook=Outlook.STOP, criterion=NAME, sentence=sentence, evidence=numbers, progress=1.0)
 
     def epsilon_of(self, evidence: Evidence) -> float:
         """eps, in units of the objective."""
         S = evidence.spread  # noqa: N806
         eps = self.epsilon * abs(evidence.best)
-        return max(
-            eps if self.cap is None else min(eps, self.cap * S), SPREAD_FLOOR * S, KAPPA * evidence.noise
-        )
+        return max(eps if self.cap is None else min(eps, self.cap * S), SPREAD_FLOOR * S, KAPPA * evidence.noise)
 
     @staticmethod
     def _continue(sentence: str, evidence: dict[str, Any], progress: float) -> Verdict:
@@ -191,13 +185,9 @@ class Evidence:
     k: int
     rem: int
     hyperparameters: int  # P
-    gains: (
-        Array | None
-    )  # (draws,) drawn gains over the incumbent; None where the surrogate has nothing to say
+    gains: Array | None  # (draws,) drawn gains over the incumbent; None where the surrogate has nothing to say
     noise: float  # sigma_n
-    locality: (
-        float  # how far the latest configurations lie from the best, relative to points all over the space
-    )
+    locality: float  # how far the latest configurations lie from the best, relative to points all over the space
 
     @property
     def best(self) -> float:
@@ -287,9 +277,7 @@ def _surrogate_says(history: History) -> tuple[Array | None, float]:
     if model is None:
         return None, 0.0
     points = _points_to_draw(history, model)
-    normal = _fixed(history, "normal", lambda rng: rng.standard_normal((DRAWS, DRAWN_POINTS + 1)))[
-        :, : len(points)
-    ]
+    normal = _fixed(history, "normal", lambda rng: rng.standard_normal((DRAWS, DRAWN_POINTS + 1)))[:, : len(points)]
     draws = model.surrogate.draws(points, normal)
     gains = (draws[:, 0] - draws.min(1)) * model.scale.unit
     if not np.isfinite(gains).all():
@@ -346,9 +334,7 @@ def _moves(history: History) -> Array:
     return _fixed(
         history,
         "moves",
-        lambda rng: (
-            rng.choice(STEPS, size=(AROUND, 1)) * rng.standard_normal(shape) * (rng.random(shape) < MOVED)
-        ),
+        lambda rng: rng.choice(STEPS, size=(AROUND, 1)) * rng.standard_normal(shape) * (rng.random(shape) < MOVED),
     )
 
 
@@ -379,11 +365,7 @@ def _going_on(numbers: dict[str, Any]) -> str:
 
 def _done(numbers: dict[str, Any], best: float, limit: int | None) -> str:
     rem = numbers["remaining"]
-    budget = (
-        f"within its budget of {limit} training jobs"
-        if limit is not None
-        else f"with {rem} more training jobs"
-    )
+    budget = f"within its budget of {limit} training jobs" if limit is not None else f"with {rem} more training jobs"
     return (
         f"With probability >= {100 * (1 - numbers['delta']):g} % the best found, {best:.6g}, is within {_amount(numbers)} "
         f"of the best this job would still reach {budget}."

@@ -127,7 +127,11 @@ class NoTrainingJobSucceeded:
 
     def _sentence(self, history: History, failed: int, *, met: bool) -> str:
         if not met:
-            return f"{failed} of the first {self.attempts} training jobs failed and none succeeded." if failed else "None failed yet."
+            return (
+                f"{failed} of the first {self.attempts} training jobs failed and none succeeded."
+                if failed
+                else "None failed yet."
+            )
         reason = history.finished[-1].failure_reason or "no objective metric was found"
         return (
             f"No training job succeeded after {self.attempts} attempts. Please take a look at the training job failures to "
@@ -166,5 +170,12 @@ def _section(request: MutableMapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _at_least(name: str, value: float, least: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least or (least == 0 and value == 0):
-        raise InvalidSpec([Fault(name, f"{value!r} must be a number {'above 0' if least == 0 else f'from {least} on'}.")])
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not value >= least
+        or (least == 0 and value == 0)
+    ):
+        raise InvalidSpec(
+            [Fault(name, f"{value!r} must be a number {'above 0' if least == 0 else f'from {least} on'}.")]
+        )

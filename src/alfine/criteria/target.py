@@ -37,7 +37,11 @@ class TargetObjectiveMetricValue:
             outlook=Outlook.STOP if met else Outlook.CONTINUE,
             criterion="TargetObjectiveMetricValue",
             sentence=self._sentence(best, met=met),
-            evidence={"best": best, "target": self.target, "missing": None if best is None else abs(self.target - best)},
+            evidence={
+                "best": best,
+                "target": self.target,
+                "missing": None if best is None else abs(self.target - best),
+            },
             progress=1.0 if met else self._progress(history, best),
         )
 
@@ -46,7 +50,9 @@ class TargetObjectiveMetricValue:
             return f"No objective yet; the target is {self.target:g}."
         if met:
             return f"The best objective, {best:g}, has reached the target of {self.target:g}."
-        return f"The best objective, {best:g}, is {abs(self.target - best):.4g} away from the target of {self.target:g}."
+        return (
+            f"The best objective, {best:g}, is {abs(self.target - best):.4g} away from the target of {self.target:g}."
+        )
 
     def _progress(self, history: History, best: float | None) -> float:
         """How much of the way from the first objective to the target has been made."""

@@ -160,9 +160,7 @@ def _search(history: History, tried: set[bytes]) -> Array | None:
     contenders = space.snap(_ranked(acquisition, candidates)[:CONTENDERS])
     starts = _ranked(acquisition, contenders)[:STARTS]
     refined = space.snap(_climb(acquisition, starts, levels))
-    found = np.concatenate(
-        [contenders, refined, *_flips(acquisition, _ranked(acquisition, refined)[0], space, levels)]
-    )
+    found = np.concatenate([contenders, refined, *_flips(acquisition, _ranked(acquisition, refined)[0], space, levels)])
     return _unseen(_ranked(acquisition, found), tried)
 
 
@@ -205,9 +203,7 @@ def _climb(acquisition: _Acquisition, starts: Array, levels: list[Array | None])
     return np.where((ended > value)[:, None], points, starts)
 
 
-def _flips(
-    acquisition: _Acquisition, point: Array, space: ParameterSpace, levels: list[Array | None]
-) -> list[Array]:
+def _flips(acquisition: _Acquisition, point: Array, space: ParameterSpace, levels: list[Array | None]) -> list[Array]:
     """Rounds of moves by one value: categories to any other, integers to their neighbours. The points met, (q, d) a round."""
     met: list[Array] = []
     for _ in range(FLIPS):
@@ -218,9 +214,7 @@ def _flips(
             at = int(np.argmin(np.abs(level - point[j])))
             others = range(len(level)) if space.categorical[j] else (at - 1, at + 1)
             moves += [
-                np.where(np.arange(len(point)) == j, level[i], point)
-                for i in others
-                if i != at and 0 <= i < len(level)
+                np.where(np.arange(len(point)) == j, level[i], point) for i in others if i != at and 0 <= i < len(level)
             ]
         if not moves:
             break
@@ -278,9 +272,7 @@ def _tried(history: History) -> set[bytes]:
     space = history.spec.space
     if space.size is not None:
         return history.configurations
-    points: npt.NDArray[np.float64] = np.concatenate(
-        [history.observations()[0], history.pending(), history.failed()]
-    )
+    points: npt.NDArray[np.float64] = np.concatenate([history.observations()[0], history.pending(), history.failed()])
     return {point.tobytes() for point in points}
 
 
