@@ -86,7 +86,6 @@ def test_categories_reach_a_function_in_their_own_types(tmp_path):
         return 1.0
 
     job = alfine.tune(objective, {"layers": alfine.Categorical([1, None, True, "a"])}, home=tmp_path, strategy="Grid")
-    assert seen == {1, None, "a"}
     assert [repr(value) for value in seen] == ["1", "None", "True", "'a'"]
     assert [t.hyperparameters["layers"] for t in job.training_jobs] == seen
     assert job.verdict.criterion == "SearchSpaceExhausted"
