@@ -50,3 +50,12 @@ def test_contributings_criterion_works():
     assert criterion.check(history([1.0, 2.0])).outlook is Outlook.STOP
     assert request(criteria=[criterion]) != request()
     assert names["EnoughTried"].from_spec(spec(criteria=[criterion])) == criterion
+
+
+def test_the_command_page_is_what_the_commands_say():
+    import importlib.util
+
+    found = importlib.util.spec_from_file_location("write_cli", ROOT / "docs/reference/write_cli.py")
+    write_cli = importlib.util.module_from_spec(found)
+    found.loader.exec_module(write_cli)
+    assert write_cli.PAGE.read_text() == write_cli.page()
