@@ -1,6 +1,5 @@
 """Writes docs/reference/cli.md from the commands' own help: python docs/reference/write_cli.py."""
 
-import os
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -16,14 +15,13 @@ Written by `docs/reference/write_cli.py` from the commands' own `--help`.
 
 def page() -> str:
     """The whole page."""
-    os.environ["COLUMNS"] = "80"
     helps = [("alfine", ["--help"]), *((f"alfine {name}", [name, "--help"]) for name in COMMANDS)]
     parts = [f"## {title}\n\n```text\n{_help(words)}\n```\n" for title, words in helps]
     return "\n".join([HEAD, *parts])
 
 
 def _help(words: list[str]) -> str:
-    return CliRunner().invoke(main, words, prog_name="alfine", terminal_width=80).output.rstrip()
+    return CliRunner().invoke(main, words, prog_name="alfine", terminal_width=80, env={"COLUMNS": "80"}).output.rstrip()
 
 
 if __name__ == "__main__":
