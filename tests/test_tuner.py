@@ -1,6 +1,7 @@
 import math
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 import alfine
@@ -166,3 +167,18 @@ def test_a_senseless_call_is_refused(call, words):
 def test_a_tuner_that_cannot_be_is_refused_with_the_remedy(words, message):
     with pytest.raises(alfine.InvalidSpec, match=message):
         alfine.Tuner(**{"space": SPACE, **words})
+
+
+def test_numpys_numbers_and_rounding_at_a_ranges_end_are_taken():
+    tuner = alfine.Tuner({"x": alfine.Continuous(0.1, 0.3), "n": alfine.Integer(1, 9), "k": alfine.Categorical([8, 16])})
+    tuner.observe({"x": 0.1 + 0.2, "n": np.int64(3), "k": np.int64(16)}, np.float32(0.5))
+    assert (tuner.best.objective, tuner.best.number) == (0.5, 1)
+
+
+def test_convergence_names_its_numbers_before_it_can_judge():
+    evidence = alfine.Tuner(SPACE, criteria=[alfine.ConvergenceDetected()]).verdict.evidence
+    assert {"probability_of_improvement", "epsilon", "expected_residual_improvement"} <= set(evidence)
+
+
+def test_hyperband_takes_early_stopping_auto_as_its_own():
+    alfine.Tuner(SPACE, strategy="Hyperband", max_resource=27, early_stopping="Auto")

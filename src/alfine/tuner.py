@@ -59,7 +59,8 @@ class Tuner:
             criteria=[each for each in criteria if hasattr(each, "to_request")],
             max_training_jobs=max_training_jobs,
             max_parallel=max_parallel,
-            early_stopping=early_stopping,
+            # Hyperband stops training jobs itself; AMT refuses to have both.
+            early_stopping=early_stopping if max_resource is None else "Off",
             min_resource=min_resource,
             max_resource=max_resource,
             seed=seed,

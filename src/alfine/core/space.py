@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Real
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,6 +33,7 @@ AUTO_RATIO_CONTINUOUS = 100.0
 AUTO_RATIO_INTEGER = 1000.0
 
 LARGEST_SIZE = 2**53
+ROUNDING = 1e-9  # of a range's width: what a value may lie beyond its end for having been computed
 
 
 class Range(Protocol):
@@ -130,7 +132,8 @@ class Continuous:
         return float(text)
 
     def contains(self, value: Any) -> bool:
-        return isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
+        room = ROUNDING * (self.high - self.low)
+        return isinstance(value, Real) and not isinstance(value, bool) and self.low - room <= float(value) <= self.high + room
 
     def faults(self, path: str) -> Iterator[Fault]:
         return _bounds_faults(path, self.low, self.high, self.scaling, integer=False)
@@ -170,8 +173,8 @@ class Integer:
         return int(text)
 
     def contains(self, value: Any) -> bool:
-        whole = isinstance(value, int | float) and not isinstance(value, bool) and value == int(value)
-        return whole and self.low <= value <= self.high
+        whole = isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer()
+        return whole and self.low <= int(value) <= self.high
 
     def faults(self, path: str) -> Iterator[Fault]:
         return _bounds_faults(path, self.low, self.high, self.scaling, integer=True)
@@ -205,7 +208,9 @@ class Categorical:
         return self.values[min(k - 1, max(0, int(u * k)))]
 
     def to_text(self, value: Any) -> str:
-        return value if isinstance(value, str) else json.dumps(value)
+        if isinstance(value, str):
+            return value
+        return json.dumps(value.item() if isinstance(value, np.generic) else value)
 
     def from_text(self, text: str) -> Any:
         return self.values[self._index(text)]

@@ -57,6 +57,9 @@ WEIGHTS = {
     "logP": 0.59,
 }
 
+# In the evidence from the beginning, as None until there is enough to judge on.
+UNKNOWN_AT_FIRST = ("probability_of_improvement", "epsilon", "expected_residual_improvement")
+
 LEAST_RESULTS = 10  # gap10 needs the 10th best, and the weights were fitted from here on
 SPREAD_FLOOR = 0.001  # eps is at least this share of S, for a best near 0
 KAPPA = 1.0  # eps is at least so many standard deviations of the noise: smaller gains can't be told from luck
@@ -126,7 +129,7 @@ class ConvergenceDetected:
 
     def _judge(self, history: History) -> Verdict:
         n, rem = len(history.observations()[1]), remaining(history)
-        counts = {"finished": history.ended, "remaining": rem}
+        counts = {"finished": history.ended, "remaining": rem, **dict.fromkeys(UNKNOWN_AT_FIRST)}
         if n < LEAST_RESULTS:
             sentence = (
                 f"{n} of {LEAST_RESULTS} finished training jobs with an objective needed before convergence is judged."
