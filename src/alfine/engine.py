@@ -222,7 +222,7 @@ class Engine:
             reader = run.readers.setdefault(job.number, _Reader(run.spec, job, 0))
             before = reader.offset
             facts += self._observed(run, job, reader)
-            if reader.offset != before:
+            if reader.offset != before and job.number in run.readers:  # the log of one that has ended isn't read again
                 offsets[job.number] = reader.offset
         new = self.store.record(run.job.id, len(run.history.facts), facts, offsets=offsets)
         run.judge.record(new)

@@ -11,9 +11,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from alfine import queries
 from alfine.core import cost
 from alfine.core.decide import CompletionCriterion
-from alfine.core.errors import AlreadyEnded, NotFound, NotTerminal
+from alfine.core.errors import AlreadyEnded, IllegalTransition, NotFound, NotTerminal
 from alfine.core.history import History, TrainingJob, is_terminal
 from alfine.core.replay import Replayed
 from alfine.core.spec import TuningJobSpec
@@ -116,14 +117,33 @@ class Service:
             raise AlreadyEnded(f"The tuning job {name} has already ended ({job.status}), so it can't be stopped.")
         self.store.request_stop(name, self.clock())
 
+    def stop_training_job(self, name: str) -> None:
+        """Ask one training job to stop; its tuning job goes on. Raise AlreadyEnded when it has ended."""
+        with self.store.reading() as connection:
+            status = queries.training_job(connection, name).status
+        try:
+            if is_terminal(status):
+                raise AlreadyEnded(f"The request was rejected because the training job is in status {status}.")
+            self.store.request_stop_of_training_job(name, self.clock(), "The user asked to stop it.")
+        except IllegalTransition as error:  # it ended in between
+            raise AlreadyEnded("The request was rejected because the training job has already ended.") from error
+
+    def detach(self, name: str) -> None:
+        """Forget an ended tuning job as AMT does: its training jobs, their logs and models stay."""
+        self._check_ended(name)
+        self.store.detach(name)
+
     def delete(self, name: str, *, files: bool = True) -> None:
         """Forget an ended tuning job; `files`: with the logs and models of its training jobs."""
-        job = self.store.get(name)
-        if not is_terminal(job.status):
-            raise NotTerminal(f"The tuning job {name} is not in a terminal state ({job.status}). Stop it first.")
+        self._check_ended(name)
         self.store.delete(name)
         if files:
             shutil.rmtree(self.folder / name, ignore_errors=True)
+
+    def _check_ended(self, name: str) -> None:
+        status = self.store.get(name).status
+        if not is_terminal(status):
+            raise NotTerminal(f"The tuning job {name} is not in a terminal state ({status}). Stop it first.")
 
     def replay(self, name: str, criteria: Sequence[CompletionCriterion] = ()) -> Replayed:
         """When the recorded job would have ended under other criteria (none given: under its own)."""

@@ -163,7 +163,6 @@ class Store:
         self._engine = sa.create_engine(url)
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", _prepare_sqlite)
-            sa.event.listen(self._engine, "begin", _begin_sqlite)
         self._upgrade()
 
     @classmethod
@@ -390,12 +389,15 @@ class Store:
     def reading(self) -> Iterator[Connection]:
         """A connection for reading: what it sees doesn't change while it's open (queries.py has the questions)."""
         with self._engine.connect() as connection:
+            self._begin(connection, "BEGIN")
             yield connection
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
         try:
-            with self._engine.connect().execution_options(alfine_write=True) as connection, connection.begin():
+            with self._engine.begin() as connection:
+                # The lock at once: a read transaction that wants to write later could fail with «database is locked».
+                self._begin(connection, "BEGIN IMMEDIATE")
                 yield connection
         except sa.exc.OperationalError as error:
             if "full" not in str(error.orig):
@@ -404,6 +406,11 @@ class Store:
                 f"There is no room left for {self._engine.url.database}. Free some space, then run the same command again: "
                 "what was recorded so far stands."
             ) from error
+
+    def _begin(self, connection: Connection, statement: str) -> None:
+        """Not by SQLAlchemy's «begin» event: an engine with any listener calls all its hooks at each statement."""
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql(statement)
 
     def _upgrade(self) -> None:
         """Bring the tables to REVISION. Alembic is imported only when there is something to do: it takes its time."""
@@ -418,19 +425,13 @@ class Store:
 
 
 def _prepare_sqlite(connection: Any, record: object) -> None:  # noqa: ARG001
-    connection.isolation_level = None  # transactions begin where `_begin_sqlite` says, not where sqlite3 guesses
+    connection.isolation_level = None  # transactions begin where `Store._begin` says, not where sqlite3 guesses
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")  # a commit survives a loss of power, not only of the process
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # A writer takes the lock at once: upgrading a read transaction later could fail with «database is locked».
-    write = connection.get_execution_options().get("alfine_write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
 _STOP_OF = sa.select(tuning_jobs.c.stop_fact, tuning_jobs.c.stop_requested_at).where(
@@ -449,17 +450,24 @@ _COUNT_FACTS = (
 _COUNT_AND_JUDGE = _COUNT_FACTS.values({name: sa.bindparam(f"to_{name}") for name in ("judged", "verdict", "verdicts")})
 
 
-def _change_of(*names: str) -> sa.Update:
-    """An UPDATE of one training job; with a status, only along the table of transitions."""
+def _change_of(*names: str, status: str | None = None) -> sa.Update:
+    """An UPDATE of one training job; to a status only along the table of transitions."""
     row = (training_jobs.c.tuning_job == sa.bindparam("job")) & (training_jobs.c.number == sa.bindparam("nr"))
-    if "status" in names:
-        row &= training_jobs.c.status.in_(sa.bindparam("before", expanding=True))
-    return sa.update(training_jobs).where(row).values({name: sa.bindparam(name) for name in names})
+    values: dict[str, Any] = {name: sa.bindparam(name) for name in names}
+    if status is not None:
+        values["status"] = status
+        # Not IN: its list would be rendered anew at each execution.
+        row &= sa.or_(*(training_jobs.c.status == before for before, after in TRANSITIONS.items() if status in after))
+    return sa.update(training_jobs).where(row).values(values)
 
 
 _START = _change_of("started_at", "started_fact")
-_ASK_TO_STOP = _change_of("status", "stop_asked_at", "stop_fact", "stop_reason")
-_END = _change_of("status", "ended_at", "ended_fact", "objective", "failure_reason")
+_ASK_TO_STOP = _change_of("stop_asked_at", "stop_fact", "stop_reason", status="Stopping")
+_END = {
+    status: _change_of("ended_at", "ended_fact", "objective", "failure_reason", status=status)
+    for status, after in TRANSITIONS.items()
+    if not after
+}
 _SET_OFFSET = _change_of("log_offset")
 _LAUNCH = sa.insert(training_jobs)
 _REPORT = sa.insert(metrics)
@@ -469,7 +477,6 @@ _INHERIT_TAGS = sa.insert(tags).from_select(
         tags.c.tuning_job == sa.bindparam("job"), tags.c.number == 0
     ),
 )
-_BEFORE = {status: [b for b, after in TRANSITIONS.items() if status in after] for status in TRANSITIONS}
 
 
 def listed() -> sa.ColumnElement[bool]:
@@ -516,14 +523,14 @@ def _write_fact(
             connection.execute(_LAUNCH, values)
             connection.execute(_INHERIT_TAGS, {"job": job, "nr": fact.number})
         case Started():
-            _change(connection, _START, job, fact.number, started_at=fact.at, started_fact=number)
+            _change(connection, _START, job, fact.number, "started", started_at=fact.at, started_fact=number)
         case StopAsked():
             changes = {"stop_asked_at": fact.at, "stop_fact": number, "stop_reason": fact.reason}
-            _change(connection, _ASK_TO_STOP, job, fact.number, status="Stopping", **changes)
+            _change(connection, _ASK_TO_STOP, job, fact.number, "Stopping", **changes)
         case Ended():
             changes = {"ended_at": fact.at, "ended_fact": number}
             changes |= {"objective": fact.objective, "failure_reason": fact.failure_reason}
-            _change(connection, _END, job, fact.number, status=fact.status, **changes)
+            _change(connection, _END[fact.status], job, fact.number, fact.status, **changes)
         case Reported():
             pass  # written all at once, before
         case StopRequested():
@@ -535,11 +542,9 @@ def _metric_row(job: int, number: int, fact: Reported) -> dict[str, Any]:
     return row | {"metric": fact.metric, "step": fact.step, "value": fact.value}
 
 
-def _change(connection: Connection, statement: sa.Update, job: int, number: int, **values: Any) -> None:
-    if "status" in values:
-        values["before"] = _BEFORE[values["status"]]
+def _change(connection: Connection, statement: sa.Update, job: int, number: int, to: str, **values: Any) -> None:
     if connection.execute(statement, {"job": job, "nr": number, **values}).rowcount != 1:
-        raise IllegalTransition(f"training job {number} can't become {values.get('status', 'started')}.")
+        raise IllegalTransition(f"training job {number} can't become {to}.")
 
 
 def _facts_of(row: Row[Any], spec: TuningJobSpec) -> Iterable[tuple[int, Fact]]:

@@ -14,7 +14,9 @@ from alfine.core.spec import TuningJobSpec, put_setting
 LEAST = 3  # AMT's minimum
 SIGNIFICANT = 0.01  # AMT: «not improving (1 % or less)»
 
-_State = tuple[float | None, int]  # the reference, minimised, and how many objectives since it was set
+State = tuple[float | None, int]  # the reference, minimised, and how many objectives since it was set
+
+NOTHING: State = (None, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +68,16 @@ def not_improving(history: History, *, strict: bool = False) -> int:
     """How many objectives have come in since the last one that improved the best (AMT's counter)."""
     sign, least = history.sign, 0.0 if strict else SIGNIFICANT
 
-    def step(state: _State, job: TrainingJob) -> _State:
-        reference, count = state
-        if job.objective is None:
-            return state
-        value = sign * job.objective
-        if reference is None:
-            return value, 0
-        gain = reference - value
-        improves = gain > 0 and gain >= least * abs(reference)
-        return (value, 0) if improves else (reference, count + 1)
+    def step(state: State, job: TrainingJob) -> State:
+        return state if job.objective is None else counted(state, sign * job.objective, least)
 
-    nothing: _State = (None, 0)
-    return history.fold(("not improving", strict), nothing, step)[1]
+    return history.fold(("not improving", strict), NOTHING, step)[1]
+
+
+def counted(state: State, value: float, least: float = SIGNIFICANT) -> State:
+    """The state after one more objective (minimised); least: the share of the reference that an improvement must make."""
+    reference, count = state
+    if reference is None:
+        return value, 0
+    gain = reference - value
+    return (value, 0) if gain > 0 and gain >= least * abs(reference) else (reference, count + 1)
