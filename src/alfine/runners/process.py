@@ -475,7 +475,7 @@ def _settle_lost(folder: str) -> dict[str, Any] | None:
         log = Path(launcher.control_path(folder, launcher.LOG))
         ended_at = log.stat().st_mtime if log.exists() else process.get("started_at")
         record = {"cause": "lost", "code": None, "signal": None, "ended_at": ended_at, "detail": LOST}
-        launcher.write_json(launcher.control_path(folder, launcher.EXIT), record, durable=True)
+        launcher.write_json(launcher.control_path(folder, launcher.EXIT), record)
     finally:
         os.close(lock)
     return record
