@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from alfine import AlfineError, BestObjectiveNotImproving
-from alfine.core.errors import IllegalTransition, InUse, NotFound
+from alfine.core.errors import IllegalTransition, InUse, NotFound, Overtaken
 from alfine.core.history import Ended, StopAsked, StopRequested
 from alfine.store import Store
 from tests.building import at, history, one_job, spec
@@ -80,14 +80,17 @@ def test_a_refused_fact_leaves_nothing_behind(store):
     assert store.get("job").facts == 0
 
 
-def test_a_stop_asked_by_someone_else_comes_back_in_its_place(store):
+def test_whoever_was_overtaken_by_a_users_stop_writes_nothing_and_reads_again(store):
     job, facts = created(store), one_job(history(), 1.0)
     recorded(store, job, facts[:2])
+    assert not store.overtaken(job.id, 2)
     store.request_stop("job", at(5))
-    new = store.record(job.id, 2, facts[2:], texts=job.spec().space.to_text)
-    assert list(new) == [StopRequested(at=at(5)), *facts[2:]]
-    assert store.history("job").facts == [*facts[:2], *new]
-    assert store.record(job.id, 4, []) == []
+    assert store.overtaken(job.id, 2)
+    with pytest.raises(Overtaken):
+        store.record(job.id, 2, facts[2:], texts=job.spec().space.to_text)
+    assert store.history("job").facts == [*facts[:2], StopRequested(at=at(5))]
+    store.record(job.id, 3, facts[2:], texts=job.spec().space.to_text)
+    assert store.history("job").facts == [*facts[:2], StopRequested(at=at(5)), *facts[2:]]
 
 
 def test_asking_to_stop_twice_is_asking_once(store):
@@ -132,8 +135,7 @@ def test_an_engine_learns_that_its_job_was_deleted(store):
     job = created(store)
     store.delete("job")
     with pytest.raises(NotFound, match="was deleted while it ran"):
-        recorded_again = store.record(job.id, 0, [])
-        assert recorded_again
+        store.record(job.id, 0, one_job(history(), 1.0))
 
 
 def test_log_offsets_are_kept_with_the_facts_read_up_to_them(store):

@@ -1,8 +1,8 @@
 """One tuning job, one step: observe, decide, record, act. And the loop around it.
 
-The order is what makes a crash harmless. Facts are recorded before anything is decided on them; a launch or a stop is
-recorded before it's carried out. Killed between any two, the next engine reads the same facts, decides the same, finds the
-rows whose training job never started and starts it; those that ran on meanwhile it finds again by name.
+The order is what makes a crash harmless. What was seen and what was decided on it are recorded in one transaction, before any
+of it is carried out or shown. Killed before, the next engine sees the same and decides the same; killed after, it finds the
+rows whose training job never started and starts it, and those that ran on meanwhile by their folder.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from alfine.core.decide import Decision, Outlook, Stop, Suggestion, Verdict
-from alfine.core.errors import InUse, StorageFull
+from alfine.core.errors import InUse, Overtaken, StorageFull
 from alfine.core.history import (
     Ended,
     Fact,
@@ -144,6 +144,8 @@ class Engine:
             try:
                 self._run(name, after_step, grace_seconds)
                 return
+            except Overtaken:
+                continue  # someone asked to stop something: decide again, on the whole record
             except (StorageFull, OSError) as error:
                 # A write that failed is taken like a crash: start over from what is recorded, once there is room.
                 if patience <= 0 or not _is_full(error):
@@ -199,14 +201,17 @@ class Engine:
         """Observe, decide, record, act; False once the tuning job has ended."""
         if run.job.ended:
             return False
-        self._observe(run)
-        history = run.history
+        facts, offsets = self._observe(run)
+        history, known = run.history, len(run.history.facts)
+        if not facts and self.store.overtaken(run.job.id, known):
+            raise Overtaken("A user asked to stop something.")
+        run.judge.record(facts)
         history.now = max(history.now, self.clock())
         run.judge.judge()
         decision = self._decide(run)
         run.judge.verdict = decision.verdict
         asked = {stop.number: stop for stop in (*run.judge.due(), *decision.stops)}
-        self._act(run, tuple(asked.values()), decision.launches)
+        self._act(run, known, facts, offsets, self._intents(run, asked.values(), decision.launches))
         if run.judge.verdict.outlook is not Outlook.CONTINUE and not history.running:
             self._finish(run)
             return False
@@ -214,7 +219,8 @@ class Engine:
 
     # -- observe -------------------------------------------------------------------------------------------------
 
-    def _observe(self, run: Run) -> None:
+    def _observe(self, run: Run) -> tuple[list[Fact], dict[int, int]]:
+        """What has happened to the running training jobs, and how far their logs have been read."""
         facts: list[Fact] = []
         offsets: dict[int, int] = {}
         run.more = False
@@ -224,9 +230,7 @@ class Engine:
             facts += self._observed(run, job, reader)
             if reader.offset != before and job.number in run.readers:  # the log of one that has ended isn't read again
                 offsets[job.number] = reader.offset
-        new = self.store.record(run.job.id, len(run.history.facts), facts, offsets=offsets)
-        run.judge.record(new)
-        self._tell_to_stop(run, new)
+        return facts, offsets
 
     def _observed(self, run: Run, job: TrainingJob, reader: _Reader) -> Iterator[Fact]:
         launch = run.launch(job)
@@ -264,30 +268,38 @@ class Engine:
 
     # -- record, then act ----------------------------------------------------------------------------------------
 
-    def _act(self, run: Run, stops: Iterable[Stop], launches: Iterable[Suggestion]) -> None:
-        now, history, judge = self.clock(), run.history, run.judge
-        facts: list[Fact] = [StopAsked(at=now, number=stop.number, reason=stop.reason) for stop in stops]
-        facts += [self._launched(run, number, each) for number, each in enumerate(launches, history.launches + 1)]
-        state = (len(history.facts), judge.verdict.outlook)
-        if not facts and run.written == state:
-            return
-        verdicts = (judge.verdict, judge.verdicts)
-        new = self.store.record(
-            run.job.id, len(history.facts), facts, texts=run.spec.space.to_text, verdicts=verdicts
-        )
-        run.written = state
-        judge.record(new)
-        self._tell_to_stop(run, new)
-        for fact in new:
-            if isinstance(fact, Launched):
-                run.runner.start(run.launch(history.job(fact.number)))
-                log.debug("launched training_job=%s", fact.name)
+    def _intents(self, run: Run, stops: Iterable[Stop], launches: Iterable[Suggestion]) -> list[Launched | StopAsked]:
+        now, first = self.clock(), run.history.launches + 1
+        return [
+            *(StopAsked(at=now, number=stop.number, reason=stop.reason) for stop in stops),
+            *(self._launched(run, number, each) for number, each in enumerate(launches, first)),
+        ]
 
-    def _tell_to_stop(self, run: Run, facts: Iterable[Fact]) -> None:
-        """Carry out the stops among the facts: the policy's, and those that a user asked for."""
-        for fact in facts:
-            if isinstance(fact, StopAsked) and fact.number in run.history.running:
-                run.runner.stop(run.launch(run.history.job(fact.number)))
+    def _act(
+        self,
+        run: Run,
+        known: int,
+        facts: Sequence[Fact],
+        offsets: Mapping[int, int],
+        intents: Sequence[Launched | StopAsked],
+    ) -> None:
+        """Record what was seen and what was decided on it, in one transaction; then carry it out."""
+        judge, history = run.judge, run.history
+        state = (len(history.facts), judge.verdict.outlook)
+        if not offsets and not intents and run.written == state:
+            return
+        judged = (len(history.facts), judge.verdict, judge.verdicts)
+        texts = run.spec.space.to_text
+        self.store.record(run.job.id, known, [*facts, *intents], offsets=offsets, texts=texts, judged=judged)
+        run.written = state
+        judge.record(intents)
+        for intent in intents:
+            launch = run.launch(history.job(intent.number))
+            if isinstance(intent, StopAsked):
+                run.runner.stop(launch)
+            else:
+                run.runner.start(launch)
+                log.debug("launched training_job=%s", intent.name)
 
     def _launched(self, run: Run, number: int, suggestion: Suggestion) -> Launched:
         return Launched(
@@ -300,8 +312,6 @@ class Engine:
 
     def _finish(self, run: Run) -> None:
         verdict, now = run.judge.verdict, self.clock()
-        known = len(run.history.facts)
-        run.judge.record(self.store.record(run.job.id, known, [], verdicts=(verdict, run.judge.verdicts)))
         status = "Stopped" if run.history.stop_requested_at else verdict.status
         reason = verdict.sentence if status == "Failed" else None
         self.store.finish(run.spec.name, status, now, reason)
@@ -327,6 +337,7 @@ class _Reader:
 
     def __init__(self, spec: TuningJobSpec, job: TrainingJob, offset: int) -> None:
         self.spec, self.job, self.offset = spec, job, offset
+        self._started = job.started_at is not None
         self._metrics: MetricReader | None = None  # made when there is a line to read
         self._emitted: dict[str, int] = {}
         for report in job.reports:
@@ -337,7 +348,8 @@ class _Reader:
         self._last_lines: deque[str] = deque(maxlen=LINES_KEPT)
 
     def read(self, seen: Observation, now: datetime) -> Iterator[Fact]:
-        if seen.started_at is not None and self.job.started_at is None:
+        if seen.started_at is not None and not self._started:
+            self._started = True
             yield Started(at=seen.started_at, number=self.job.number)
         for at, name, value in self._values(seen, now):
             count = self._emitted[name] = self._emitted.get(name, 0) + 1
@@ -396,9 +408,13 @@ def _is_full(error: Exception) -> bool:
 
 
 def _started(pid: int) -> str:
-    """When a process began, as the kernel counts it: two processes of one pid differ in it. Empty where it can't be told."""
+    """When a process began, as the kernel counts it: two processes of one pid differ in it.
+
+    «dead» for one that only waits to be reaped; empty where it can't be told.
+    """
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "dead" if fields[0] == "Z" else fields[19]
     except (OSError, IndexError):
         return ""
 

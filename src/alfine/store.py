@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Dialect, Row
 
 from alfine.core.decide import Verdict
-from alfine.core.errors import IllegalTransition, InUse, NotFound, StorageFull
+from alfine.core.errors import IllegalTransition, InUse, NotFound, Overtaken, StorageFull
 from alfine.core.history import (
     TRANSITIONS,
     TUNING_TRANSITIONS,
@@ -39,6 +39,7 @@ from alfine.core.spec import TuningJobSpec
 REVISION = "0002"  # the newest migration; a store at another revision is upgraded when it's opened
 DETACHED = "#"  # in a tuning job's name (which it can't be in a request): it was deleted, its training jobs stay
 BUSY_SECONDS = 30  # how long a writer waits for another process's transaction
+DELETED = "The tuning job was deleted while it ran."
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -250,61 +251,35 @@ class Store:
         *,
         offsets: Mapping[int, int] | None = None,
         texts: Callable[[Mapping[str, Any]], Mapping[str, str]] | None = None,
-        verdicts: tuple[Verdict, Sequence[Verdict]] | None = None,
-    ) -> Sequence[Fact]:
-        """Record facts, and return all that the caller doesn't know yet, in the order in which they now stand.
+        judged: tuple[int, Verdict, Sequence[Verdict]] | None = None,
+    ) -> None:
+        """Append facts to the `known` ones. Raise Overtaken, and write nothing, when someone else has recorded more.
 
-        known: how many facts the caller knew. Someone else (a user who asks to stop) may have recorded more meanwhile.
         offsets: how far each training job's log has been read; kept with the facts that were read from it.
-        texts: hyperparameters -> AMT's strings, for launches. verdicts: the strongest and all, as of `known`.
+        texts: hyperparameters -> AMT's strings, for launches. judged: how many facts the verdicts rest on, the strongest, all.
         """
-        if not facts and not offsets and verdicts is None:
-            return self._foreign(job, known)
         with self._write() as connection:
-            count = {"job": job, "new": len(facts), **_verdict_values(verdicts, known)}
-            row = connection.execute(_COUNT_FACTS if verdicts is None else _COUNT_AND_JUDGE, count).first()
-            if row is None:
-                raise NotFound("The tuning job was deleted while it ran.")
-            others = self._others(connection, job, known, row.facts - len(facts))
-            facts = self._without_repeats(connection, job, facts, others)
-            first = known + len(others) + 1
-            reports = [(n, fact) for n, fact in enumerate(facts, first) if isinstance(fact, Reported)]
+            count = {"job": job, "known": known, "new": len(facts), **_verdict_values(judged)}
+            if connection.execute(_APPEND if judged is None else _APPEND_AND_JUDGE, count).rowcount != 1:
+                if connection.execute(_FACTS_OF, {"job": job}).first() is None:
+                    raise NotFound(DELETED)
+                raise Overtaken("Someone else has recorded something about this tuning job: read it again.")
+            numbered = list(enumerate(facts, known + 1))
+            reports = [_metric_row(job, number, fact) for number, fact in numbered if isinstance(fact, Reported)]
             if reports:
-                connection.execute(_REPORT, [_metric_row(job, n, fact) for n, fact in reports])
-            for number, fact in enumerate(facts, first):
+                connection.execute(_REPORT, reports)
+            for number, fact in numbered:
                 _write_fact(connection, job, number, fact, texts)
             for number, offset in (offsets or {}).items():
                 connection.execute(_SET_OFFSET, {"job": job, "nr": number, "log_offset": offset})
-        return [*others, *facts]
 
-    def _foreign(self, job: int, known: int) -> Sequence[Fact]:
+    def overtaken(self, job: int, known: int) -> bool:
+        """Whether someone else (a user who asks to stop something) has recorded more than the `known` facts."""
         with self.reading() as connection:
             count = connection.execute(_FACTS_OF, {"job": job}).scalar()
-            if count is None:
-                raise NotFound("The tuning job was deleted while it ran.")
-            return self._others(connection, job, known, count)
-
-    def _others(self, connection: Connection, job: int, known: int, count: int) -> Sequence[Fact]:
-        """The facts after `known` up to `count`, in order: all of them a user's, who asked to stop something."""
-        if count == known:
-            return []
-        asked = connection.execute(_STOP_OF, {"job": job}).one()
-        found: list[tuple[int, Fact]] = [(asked.stop_fact or 0, StopRequested(at=asked.stop_requested_at))]
-        found += [
-            (row.stop_fact, StopAsked(at=row.stop_asked_at, number=row.number, reason=row.stop_reason))
-            for row in connection.execute(_STOPS_OF, {"job": job, "known": known})
-        ]
-        return [fact for number, fact in sorted(found, key=lambda pair: pair[0]) if known < number <= count]
-
-    def _without_repeats(
-        self, connection: Connection, job: int, facts: Sequence[Fact], others: Sequence[Fact]
-    ) -> Sequence[Fact]:
-        """The facts less the stops of training jobs that the user was quicker to stop; they aren't counted either."""
-        asked = {other.number for other in others if isinstance(other, StopAsked)}
-        kept = [fact for fact in facts if not (isinstance(fact, StopAsked) and fact.number in asked)]
-        if len(kept) < len(facts):
-            connection.execute(_COUNT_FACTS, {"job": job, "new": len(kept) - len(facts)})
-        return kept
+        if count is None:
+            raise NotFound(DELETED)
+        return bool(count != known)
 
     def request_stop_of_training_job(self, name: str, at: datetime, reason: str) -> None:
         """Record that the user asked to stop one training job; asked twice is asked once. IllegalTransition: it has ended."""
@@ -314,7 +289,8 @@ class Store:
                 raise NotFound(f"There is no training job called {name}.")
             if row.status == "Stopping":
                 return
-            count = connection.execute(_COUNT_FACTS, {"job": row.tuning_job, "new": 1}).one().facts
+            connection.execute(_COUNT_FACTS, {"job": row.tuning_job, "new": 1})
+            count = connection.execute(_FACTS_OF, {"job": row.tuning_job}).scalar_one()
             _write_fact(connection, row.tuning_job, count, StopAsked(at=at, number=row.number, reason=reason), None)
 
     def request_stop(self, name: str, at: datetime) -> None:
@@ -434,20 +410,14 @@ def _prepare_sqlite(connection: Any, record: object) -> None:  # noqa: ARG001
     cursor.close()
 
 
-_STOP_OF = sa.select(tuning_jobs.c.stop_fact, tuning_jobs.c.stop_requested_at).where(
-    tuning_jobs.c.id == sa.bindparam("job")
-)
-_STOPS_OF = sa.select(training_jobs).where(
-    training_jobs.c.tuning_job == sa.bindparam("job"), training_jobs.c.stop_fact > sa.bindparam("known")
-)
 _FACTS_OF = sa.select(tuning_jobs.c.facts).where(tuning_jobs.c.id == sa.bindparam("job"))
 _COUNT_FACTS = (
     sa.update(tuning_jobs)
     .where(tuning_jobs.c.id == sa.bindparam("job"))
     .values(facts=tuning_jobs.c.facts + sa.bindparam("new"))
-    .returning(tuning_jobs.c.facts)
 )
-_COUNT_AND_JUDGE = _COUNT_FACTS.values({name: sa.bindparam(f"to_{name}") for name in ("judged", "verdict", "verdicts")})
+_APPEND = _COUNT_FACTS.where(tuning_jobs.c.facts == sa.bindparam("known"))
+_APPEND_AND_JUDGE = _APPEND.values({name: sa.bindparam(f"to_{name}") for name in ("judged", "verdict", "verdicts")})
 
 
 def _change_of(*names: str, status: str | None = None) -> sa.Update:
@@ -461,7 +431,7 @@ def _change_of(*names: str, status: str | None = None) -> sa.Update:
     return sa.update(training_jobs).where(row).values(values)
 
 
-_START = _change_of("started_at", "started_fact")
+_START = _change_of("started_at", "started_fact").where(training_jobs.c.started_fact.is_(None))
 _ASK_TO_STOP = _change_of("stop_asked_at", "stop_fact", "stop_reason", status="Stopping")
 _END = {
     status: _change_of("ended_at", "ended_fact", "objective", "failure_reason", status=status)
@@ -492,12 +462,12 @@ def _put_tags(connection: Connection, job: int, number: int, changes: Mapping[st
             connection.execute(sa.insert(tags).values(tuning_job=job, number=number, key=key, value=value))
 
 
-def _verdict_values(verdicts: tuple[Verdict, Sequence[Verdict]] | None, judged: int) -> dict[str, Any]:
-    if verdicts is None:
+def _verdict_values(judged: tuple[int, Verdict, Sequence[Verdict]] | None) -> dict[str, Any]:
+    if judged is None:
         return {}
-    strongest, each = verdicts
+    count, strongest, each = judged
     texts = {"to_verdict": json.dumps(strongest.as_dict()), "to_verdicts": json.dumps([v.as_dict() for v in each])}
-    return {"to_judged": judged, **texts}
+    return {"to_judged": count, **texts}
 
 
 def _write_fact(

@@ -7,6 +7,7 @@ AlfineError
 ├── NotTerminal          ValidationException   the job must have ended first
 ├── AlreadyEnded         ValidationException   the job must still run
 ├── IllegalTransition    InternalFailure       a status change outside the table of core/history.py
+├── Overtaken            InternalFailure       someone else recorded something meanwhile: read again, decide again
 ├── StorageFull          ServiceUnavailable    no room to record what happened; nothing that was recorded is lost
 └── MissingExtra         InternalFailure       an optional package that isn't installed
 """
@@ -70,6 +71,10 @@ class AlreadyEnded(AlfineError):
 
 class IllegalTransition(AlfineError):
     """A status change that the table of transitions doesn't allow; always a fault of alfine's own."""
+
+
+class Overtaken(AlfineError):
+    """Someone else has recorded something meanwhile, so a decision rests on too little: read again, decide again."""
 
 
 class StorageFull(AlfineError):
