@@ -103,7 +103,9 @@ class Run:
     def launch(self, job: TrainingJob) -> Launch:
         if job.number not in self.launches:
             launch = self.program.launch(job)
-            self.launches[job.number] = launch if self.grace_seconds is None else replace(launch, grace_seconds=self.grace_seconds)
+            self.launches[job.number] = (
+                launch if self.grace_seconds is None else replace(launch, grace_seconds=self.grace_seconds)
+            )
         return self.launches[job.number]
 
 
@@ -329,7 +331,9 @@ class Engine:
     def _claim(self, name: str) -> None:
         now = self.clock()
         if not self.store.claim(name, self.owner, now, now + LEASE, _alive):
-            raise InUse(f"tuning job {name} is being run by another alfine ({self.store.get(name).owner}). Wait, or stop it.")
+            raise InUse(
+                f"tuning job {name} is being run by another alfine ({self.store.get(name).owner}). Wait, or stop it."
+            )
 
 
 class _Reader:
@@ -389,7 +393,10 @@ class _Reader:
         """Why a training job that succeeded has no objective, with the lines that may have been meant."""
         metric = self.spec.metric
         regex = next(m.regex for m in self.spec.definition.metric_definitions if m.name == metric)
-        said = [f"No value of the objective metric {metric!r}: its regex {regex!r} matched nothing in the log.", *(self._metrics.remarks(metric) if self._metrics else ())]
+        said = [
+            f"No value of the objective metric {metric!r}: its regex {regex!r} matched nothing in the log.",
+            *(self._metrics.remarks(metric) if self._metrics else ()),
+        ]
         near = nearest_lines((metric, regex), [*self._first_lines, *self._last_lines])
         said.append("Nearest lines: " + " | ".join(near) if near else "No line of the log looks like it.")
         return " ".join(said)[:FAILURE_LIMIT]
@@ -404,7 +411,9 @@ def _status(job: TrainingJob, end: Exit) -> str:
 
 
 def _is_full(error: Exception) -> bool:
-    return isinstance(error, StorageFull) or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT))
+    return isinstance(error, StorageFull) or (
+        isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    )
 
 
 def _started(pid: int) -> str:

@@ -91,7 +91,9 @@ def job_request(
             "TrainingJobEarlyStoppingType": early_stopping,
             **_given(RandomSeed=seed, StrategyConfig=_hyperband(min_resource, max_resource)),
         },
-        "TrainingJobDefinition": {key: value for key, value in definition.items() if value not in ([], {})},
+        "TrainingJobDefinition": {
+            key: value for key, value in definition.items() if key == "StoppingCondition" or value not in ([], {})
+        },
     }
     for criterion in criteria:
         _write(criterion, request)

@@ -64,10 +64,14 @@ class Service:
             "TrainingJobDefinition": job.request["TrainingJobDefinition"],
             "CreationTime": job.created_at.isoformat(),
             "LastModifiedTime": job.modified_at.isoformat(),
-            **_optional(HyperParameterTuningEndTime=job.ended_at and job.ended_at.isoformat(), FailureReason=job.failure_reason),
+            **_optional(
+                HyperParameterTuningEndTime=job.ended_at and job.ended_at.isoformat(), FailureReason=job.failure_reason
+            ),
             **_counters(history.jobs),
             "TuningJobCompletionDetails": {"NumberOfTrainingJobsObjectiveNotImproving": not_improving(history)},
-            "ConsumedResources": {"RuntimeInSeconds": int(((job.ended_at or self.clock()) - job.created_at).total_seconds())},
+            "ConsumedResources": {
+                "RuntimeInSeconds": int(((job.ended_at or self.clock()) - job.created_at).total_seconds())
+            },
         }
         if history.incumbent is not None:
             described["BestTrainingJob"] = summary(history, history.incumbent)
@@ -108,7 +112,9 @@ class Service:
                 for each in history.jobs:
                     if each.name == name:
                         return history, each
-        raise NotFound(f"There is no training job called {name}. `alfine training-jobs NAME` lists those of a tuning job.")
+        raise NotFound(
+            f"There is no training job called {name}. `alfine training-jobs NAME` lists those of a tuning job."
+        )
 
     def request_stop(self, name: str) -> None:
         """Ask a tuning job to stop; whoever runs it stops its training jobs. Raise AlreadyEnded when it has ended."""
@@ -173,7 +179,11 @@ def summary(history: History, job: TrainingJob) -> Plain:
 
 def costs(history: History, *, ended: bool) -> Plain:
     """Compute seconds and money: the bound, what was spent, and, once the job has ended, what ending early saved."""
-    parts = {"Bound": cost.bound(history.spec), "Spent": cost.spent(history), "Saved": cost.saved(history) if ended else None}
+    parts = {
+        "Bound": cost.bound(history.spec),
+        "Spent": cost.spent(history),
+        "Saved": cost.saved(history) if ended else None,
+    }
     return {
         name: {"ComputeSeconds": part.compute_seconds, **_optional(Money=part.money)}
         for name, part in parts.items()

@@ -195,7 +195,9 @@ class Store:
                     f"A hyperparameter tuning job with the name, {spec.name}, already exists. Choose a different name."
                 )
             job = connection.execute(sa.insert(tuning_jobs).values(row).returning(tuning_jobs.c.id)).scalar_one()
-            _put_tags(connection, job, 0, {str(tag["Key"]): str(tag["Value"]) for tag in spec.request.get("Tags") or []})
+            _put_tags(
+                connection, job, 0, {str(tag["Key"]): str(tag["Value"]) for tag in spec.request.get("Tags") or []}
+            )
         return self.get(spec.name)
 
     def get(self, name: str) -> TuningJob:
@@ -230,7 +232,9 @@ class Store:
         """Make `owner` the one engine that runs the job, unless another one's lease holds and that one is alive."""
         with self._write() as connection:
             row = self._row(connection, name)
-            free = row.owner in (None, owner) or row.owned_until is None or row.owned_until < now or not alive(row.owner)
+            free = (
+                row.owner in (None, owner) or row.owned_until is None or row.owned_until < now or not alive(row.owner)
+            )
             if free:
                 values = {"owner": owner, "owned_until": until}
                 connection.execute(sa.update(tuning_jobs).where(tuning_jobs.c.id == row.id).values(values))
@@ -300,7 +304,13 @@ class Store:
             if row.stop_fact is None:
                 check_transition(name, row.status, "Stopping", TUNING_TRANSITIONS)
                 fact = row.facts + 1
-                values = {"facts": fact, "stop_fact": fact, "stop_requested_at": at, "status": "Stopping", "modified_at": at}
+                values = {
+                    "facts": fact,
+                    "stop_fact": fact,
+                    "stop_requested_at": at,
+                    "status": "Stopping",
+                    "modified_at": at,
+                }
                 connection.execute(sa.update(tuning_jobs).where(tuning_jobs.c.id == row.id).values(values))
 
     def finish(self, name: str, status: str, at: datetime, failure_reason: str | None = None) -> None:
@@ -310,7 +320,13 @@ class Store:
             if row.stop_fact is not None and status == "Completed":
                 status = "Stopped"  # the user asked in the moment between the last decision and this
             check_transition(name, row.status, status, TUNING_TRANSITIONS)
-            values = {"status": status, "ended_at": at, "modified_at": at, "failure_reason": failure_reason, "owner": None}
+            values = {
+                "status": status,
+                "ended_at": at,
+                "modified_at": at,
+                "failure_reason": failure_reason,
+                "owner": None,
+            }
             connection.execute(sa.update(tuning_jobs).where(tuning_jobs.c.id == row.id).values(values))
 
     def history(self, name: str) -> History:
@@ -392,7 +408,9 @@ class Store:
         """Bring the tables to REVISION. Alembic is imported only when there is something to do: it takes its time."""
         with self.reading() as connection:
             known = sa.inspect(connection).has_table("alembic_version")
-            revision = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() if known else None
+            revision = (
+                connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() if known else None
+            )
         if revision != REVISION:
             from alfine.migrations import upgrade
 
@@ -534,7 +552,9 @@ def _facts_of(row: Row[Any], spec: TuningJobSpec) -> Iterable[tuple[int, Fact]]:
         yield row.stop_fact, StopAsked(at=row.stop_asked_at, number=row.number, reason=row.stop_reason)
     if row.ended_fact is not None:
         status, objective = row.status, row.objective
-        ended = Ended(at=row.ended_at, number=row.number, status=status, objective=objective, failure_reason=row.failure_reason)
+        ended = Ended(
+            at=row.ended_at, number=row.number, status=status, objective=objective, failure_reason=row.failure_reason
+        )
         yield row.ended_fact, ended
 
 

@@ -209,10 +209,8 @@ def _takes_report(function: Objective) -> bool:
     if not 1 <= len(positional) <= 2:
         fault = "must take the hyperparameters (a dict), and report if it wants to: objective(hyperparameters, report)."
         raise InvalidSpec([Fault(f"target {getattr(function, '__name__', function)}", fault)])
-    return (
-        (len(positional) == 2
-        and positional[1].default is inspect.Parameter.empty)
-        or (len(positional) == 2 and positional[1].name == "report")
+    return (len(positional) == 2 and positional[1].default is inspect.Parameter.empty) or (
+        len(positional) == 2 and positional[1].name == "report"
     )
 
 

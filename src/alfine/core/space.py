@@ -133,7 +133,11 @@ class Continuous:
 
     def contains(self, value: Any) -> bool:
         room = ROUNDING * (self.high - self.low)
-        return isinstance(value, Real) and not isinstance(value, bool) and self.low - room <= float(value) <= self.high + room
+        return (
+            isinstance(value, Real)
+            and not isinstance(value, bool)
+            and self.low - room <= float(value) <= self.high + room
+        )
 
     def faults(self, path: str) -> Iterator[Fault]:
         return _bounds_faults(path, self.low, self.high, self.scaling, integer=False)

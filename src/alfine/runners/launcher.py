@@ -51,7 +51,10 @@ CONTROL = ".alfine"
 LAUNCH, PROCESS, EXIT, LOCK, STOP, LOG = "launch.json", "process.json", "exit.json", "lock", "stop", "log"
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # <linux/prctl.h>
-MADV_COLLAPSE, HUGE_PAGE = 25, 2 << 20  # <linux/mman.h>, from Linux 6.1 on; older kernels refuse it, and nothing is lost
+MADV_COLLAPSE, HUGE_PAGE = (
+    25,
+    2 << 20,
+)  # <linux/mman.h>, from Linux 6.1 on; older kernels refuse it, and nothing is lost
 LOG_BYTES_PER_SECOND = 1e9
 """The fastest that we expect a log to grow; it decides how soon its size is looked at again."""
 LOG_CHECK_SECONDS = (0.05, 1.0)

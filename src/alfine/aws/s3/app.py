@@ -1,0 +1,102 @@
+"""The HTTP face: one ASGI application for every bucket of a folder, and the table of what it can do.
+
+What the table lacks is answered NotImplemented.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from alfine.aws.s3 import multipart, operations, xml
+from alfine.aws.s3.errors import S3Error
+from alfine.aws.s3.request import S3Request
+from alfine.aws.s3.store import BucketStore
+
+DOMAINS = ("localhost",)  # «bucket.localhost» is how boto3 calls a bucket at an endpoint named localhost
+
+_log = logging.getLogger(__name__)
+
+
+OPERATIONS: Mapping[tuple[str, str, str], operations.Operation] = {
+    # method, what it's about, subresource
+    ("GET", "service", ""): operations.list_buckets,
+    ("PUT", "bucket", ""): operations.create_bucket,
+    ("HEAD", "bucket", ""): operations.head_bucket,
+    ("DELETE", "bucket", ""): operations.delete_bucket,
+    ("GET", "bucket", ""): operations.list_objects,
+    ("GET", "bucket", "location"): operations.get_bucket_location,
+    ("GET", "bucket", "versioning"): operations.get_bucket_versioning,
+    ("GET", "bucket", "uploads"): multipart.list_multipart_uploads,
+    ("POST", "bucket", "delete"): operations.delete_objects,
+    ("GET", "object", ""): operations.get_object,
+    ("HEAD", "object", ""): operations.get_object,
+    ("PUT", "object", ""): operations.put_object,
+    ("DELETE", "object", ""): operations.delete_object,
+    ("GET", "object", "tagging"): operations.get_object_tagging,
+    ("POST", "object", "uploads"): multipart.create_multipart_upload,
+    ("PUT", "object", "uploadId"): multipart.upload_part,
+    ("POST", "object", "uploadId"): multipart.complete_multipart_upload,
+    ("DELETE", "object", "uploadId"): multipart.abort_multipart_upload,
+    ("GET", "object", "uploadId"): multipart.list_parts,
+}
+
+
+class S3App:
+    """Serves the folder's buckets at /bucket/key, and at /key of the host `<bucket>.<domain>`.
+
+    Verifies no signature and no Host or Origin: the server that this is mounted in does.
+    """
+
+    def __init__(self, folder: Path, domains: tuple[str, ...] = DOMAINS) -> None:
+        self.store = BucketStore(folder)
+        self._domains = domains
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = S3Request(scope, receive, self._domains)
+        request_id = uuid.uuid4().hex[:16].upper()
+        try:
+            response = await _operation(request)(self.store, request)
+        except Exception as error:  # noqa: BLE001 # the rim: whatever went wrong, the client gets S3's answer
+            refusal = _refusal(error, request)
+            await request.drain()
+            response = _answer(refusal, request, request_id)
+        response.headers["x-amz-request-id"] = request_id
+        await response(scope, receive, send)
+
+
+def _refusal(error: Exception, request: S3Request) -> S3Error:
+    if isinstance(error, S3Error):
+        return error
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return S3Error("ServiceUnavailable")
+    _log.error("%s %s failed", request.method, ascii(request.path), exc_info=error)
+    return S3Error("InternalError")
+
+
+def _answer(error: S3Error, request: S3Request, request_id: str) -> Response:
+    body = b"" if request.method == "HEAD" else xml.error_document(error, request.path, request_id)
+    headers = {"content-type": "application/xml"}
+    if error.code == "InvalidRange":
+        headers["content-range"] = f"bytes */{error.details['ActualObjectSize']}"
+    return Response(body, status_code=error.status, headers=headers)
+
+
+def _operation(request: S3Request) -> operations.Operation:
+    found = OPERATIONS.get((request.method, request.level, request.subresource))
+    if found is operations.put_object and "x-amz-copy-source" in request.headers:
+        return operations.copy_object
+    return found or _refuse(request)
+
+
+def _refuse(request: S3Request) -> NoReturn:
+    if request.subresource or (request.method, request.level) == ("POST", "object"):
+        raise S3Error("NotImplemented")
+    raise S3Error("MethodNotAllowed", Method=request.method, ResourceType=request.level.upper())

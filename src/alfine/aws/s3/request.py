@@ -1,0 +1,353 @@
+"""One request: what it's about, its body on its way into a file, and all that guards that body."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive, Scope
+
+from alfine.aws.s3.checksums import ALGORITHMS, Digests, is_digest
+from alfine.aws.s3.errors import S3Error
+from alfine.aws.s3.store import PIECE_BYTES, Condition, Object, ObjectWriter
+
+MAX_DOCUMENT_BYTES = 8 << 20  # 1,000 keys of 1,024 bytes, each as six characters of XML, and room
+MAX_CHUNK_LINE_BYTES = 8 << 10
+CHECKSUM = "x-amz-checksum-"
+# What follows the name of a checksum's header and is not an algorithm.
+_NOT_ALGORITHMS = {"mode", "type", "algorithm"}
+# A query by one of these names asks for something other than the bucket or object itself.
+SUBRESOURCES = frozenset(
+    [
+        *("accelerate", "acl", "analytics", "attributes", "cors", "delete", "encryption", "intelligent-tiering"),
+        *("inventory", "legal-hold", "lifecycle", "location", "logging", "metrics", "notification", "object-lock"),
+        *("ownershipControls", "policy", "policyStatus", "publicAccessBlock", "replication", "requestPayment"),
+        *("restore", "retention", "select", "session", "tagging", "torrent", "uploadId", "uploads", "versioning"),
+        *("versions", "website", "append", "renameObject", "metadataTable", "metadataConfiguration", "abac"),
+    ]
+)
+
+
+class S3Request:
+    """bucket, key: "" where the request names none. Strings hold bytes that aren't UTF-8 as surrogates."""
+
+    def __init__(self, scope: Scope, receive: Receive, domains: tuple[str, ...]) -> None:
+        self._request = Request(scope, receive)
+        self._receive = receive
+        self.headers: Headers = self._request.headers
+        self.method: str = scope["method"]
+        self.path: str = _text(scope.get("raw_path") or scope["path"].encode(errors="surrogateescape"))
+        query = scope["query_string"].decode("latin-1")
+        self.query: Mapping[str, str] = dict(parse_qsl(query, keep_blank_values=True, errors="surrogateescape"))
+        root = scope.get("root_path", "")
+        path = self.path.removeprefix(root) if root else self.path
+        bucket = _bucket_of_host(self.headers.get("host", ""), domains)
+        if bucket:
+            self.bucket, self.key = bucket, path.removeprefix("/")
+        else:
+            self.bucket, _, self.key = path.removeprefix("/").partition("/")
+        self._read = False
+
+    @property
+    def level(self) -> str:
+        return "object" if self.key else "bucket" if self.bucket else "service"
+
+    @property
+    def subresource(self) -> str:
+        return next((name for name in self.query if name in SUBRESOURCES), "")
+
+    def number(self, name: str, default: int) -> int:
+        text = self.query.get(name, "")
+        if not text:
+            return default
+        if not text.isascii() or not text.isdigit() or len(text) > 9:
+            raise S3Error("InvalidArgument", f"Provided {name} not an integer or within integer range")
+        return int(text)
+
+    # The body
+
+    async def document(self, *, checked: bool = True) -> bytes:
+        """A small body, whole. checked: against the checksums in its headers, which are of this body."""
+        body = bytearray()
+
+        async def take(data: bytes) -> None:
+            body.extend(data)
+            if len(body) > MAX_DOCUMENT_BYTES:
+                raise S3Error("MaxMessageLengthExceeded")
+
+        trailers = await self._pour(take)
+        if checked:
+            checks = Checks(self.headers)
+            digests = Digests(checks.algorithms)
+            digests.update(bytes(body))
+            checks.verify(digests, trailers)
+        return bytes(body)
+
+    async def into(self, writer: ObjectWriter, checks: Checks) -> None:
+        """The body into the writer, a piece at a time, then checked; the file work is done in threads."""
+        pending = bytearray()
+
+        async def take(data: bytes) -> None:
+            pending.extend(data)
+            if len(pending) >= PIECE_BYTES:
+                await asyncio.to_thread(writer.write, bytes(pending))
+                pending.clear()
+
+        trailers = await self._pour(take)
+        if pending:
+            await asyncio.to_thread(writer.write, bytes(pending))
+        checks.verify(writer.digests, trailers)
+
+    async def _pour(self, take: Callable[[bytes], Awaitable[None]]) -> Mapping[str, str]:
+        """Hand over the body's bytes, out of their chunks if it's aws-chunked; the trailers."""
+        chunks = Chunks() if self.is_chunked else None
+        size = 0
+        self._read = True
+        try:
+            async for data in self._request.stream():
+                payload = chunks.feed(data) if chunks else data
+                size += len(payload)
+                await take(payload)
+        except ClientDisconnect:
+            raise S3Error("IncompleteBody") from None
+        declared = self.headers.get("x-amz-decoded-content-length" if chunks else "content-length")
+        if (chunks and not chunks.complete) or (declared is not None and declared != str(size)):
+            raise S3Error("IncompleteBody")
+        return chunks.trailers if chunks else {}
+
+    @property
+    def is_chunked(self) -> bool:
+        return self.headers.get("x-amz-content-sha256", "").startswith("STREAMING-") or "aws-chunked" in (
+            self.headers.get("content-encoding", "")
+        )
+
+    async def drain(self) -> None:
+        """Read a little of a body that nobody wanted, so that its sender comes to read the answer."""
+        if self._read:
+            return
+        read = 0
+        while read < PIECE_BYTES:
+            message = await self._receive()
+            read += len(message.get("body", b""))
+            if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                return
+
+
+class Checks:
+    """Every checksum that a request declares of its body, in headers or in trailers to come."""
+
+    def __init__(self, headers: Headers) -> None:
+        self._md5 = headers.get("content-md5")
+        self._sha256 = headers.get("x-amz-content-sha256", "")
+        if not re.fullmatch("[0-9a-f]{64}", self._sha256):
+            self._sha256 = ""
+        self.sent = sent_checksums(headers)
+        self._trailing = _algorithms(headers.get("x-amz-trailer", ""))
+        if self._md5 is not None and not is_digest("md5", self._md5):
+            raise S3Error("InvalidDigest", "The Content-MD5 you specified is not valid.")
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The algorithms whose checksums the object keeps."""
+        return tuple(sorted({*self.sent, *self._trailing}))
+
+    @property
+    def algorithms(self) -> frozenset[str]:
+        return frozenset({*self.kept, *({"sha256"} if self._sha256 else ()), "md5"})
+
+    def verify(self, digests: Digests, trailers: Mapping[str, str]) -> None:
+        sent = {**self.sent, **sent_checksums(trailers)}
+        for name, value in sent.items():
+            if name not in self.kept:
+                raise S3Error("InvalidRequest", f"The trailer {CHECKSUM}{name} was not declared in x-amz-trailer.")
+            if digests.base64(name) != value:
+                raise S3Error("BadDigest", f"The {name.upper()} you specified did not match the calculated checksum.")
+        if missing := self._trailing - sent.keys():
+            raise S3Error("InvalidRequest", f"The trailer {CHECKSUM}{min(missing)} was declared but not sent.")
+        if self._md5 is not None and digests.base64("md5") != self._md5:
+            raise S3Error("BadDigest", "The Content-MD5 you specified did not match what we received.")
+        if self._sha256 and digests["sha256"].hex() != self._sha256:
+            raise S3Error("XAmzContentSHA256Mismatch")
+
+
+def sent_checksums(headers: Mapping[str, str]) -> dict[str, str]:
+    """By algorithm, in base64, each of its algorithm's length."""
+    sent = {}
+    for name, value in headers.items():
+        algorithm = name.removeprefix(CHECKSUM)
+        if algorithm == name or algorithm in _NOT_ALGORITHMS:
+            continue
+        if not is_digest(known(algorithm), value.partition("-")[0]):
+            raise S3Error("InvalidRequest", f"Value for {name} header is invalid.")
+        sent[algorithm] = value
+    return sent
+
+
+def known(algorithm: str) -> str:
+    if algorithm.lower() not in ALGORITHMS:
+        raise S3Error("NotImplemented", f"No checksums by {algorithm} here; there are {', '.join(ALGORITHMS)}.")
+    return algorithm.lower()
+
+
+def _algorithms(trailer: str) -> set[str]:
+    names = {name.strip().lower() for name in trailer.split(",")}
+    return {known(name.removeprefix(CHECKSUM)) for name in names if name.startswith(CHECKSUM)}
+
+
+class Chunks:
+    """aws-chunked: `<hex size>[;chunk-signature=…]`, the bytes, …, a chunk of size 0, then trailers.
+
+    The chunks' signatures are the server's to verify; here they're skipped.
+    """
+
+    def __init__(self) -> None:
+        self.trailers: dict[str, str] = {}
+        self.complete = False
+        self._ended = False
+        self._buffer = bytearray()
+        self._left = 0  # of this chunk's bytes
+        self._at_end_of_chunk = False
+
+    def feed(self, data: bytes) -> bytes:
+        self._buffer += data
+        payload = bytearray()
+        while not self._ended:
+            if self._left:
+                taken = self._buffer[: self._left]
+                if not taken:
+                    break
+                payload += taken
+                del self._buffer[: len(taken)]
+                self._left -= len(taken)
+                self._at_end_of_chunk = True
+            elif (line := self._line()) is None:
+                break
+            elif self._at_end_of_chunk:
+                if line:
+                    raise S3Error("InvalidRequest", "A chunk is longer than it says.")
+                self._at_end_of_chunk = False
+            elif self.complete:
+                self._trailer(line)
+            else:
+                self._left = self._size(line)
+                self.complete = not self._left
+        return bytes(payload)
+
+    def _line(self) -> bytes | None:
+        end = self._buffer.find(b"\n", 0, MAX_CHUNK_LINE_BYTES)
+        if end < 0:
+            if len(self._buffer) >= MAX_CHUNK_LINE_BYTES:
+                raise S3Error("InvalidRequest", "A chunk's header is too long.")
+            return None
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        return line.removesuffix(b"\r")
+
+    def _size(self, line: bytes) -> int:
+        size = line.partition(b";")[0].strip()
+        if not re.fullmatch(rb"[0-9a-fA-F]{1,12}", size):
+            raise S3Error("InvalidRequest", "A chunk's header has no size.")
+        return int(size, 16)
+
+    def _trailer(self, line: bytes) -> None:
+        name, _, value = line.decode("latin-1").partition(":")
+        if line:
+            self.trailers[name.strip().lower()] = value.strip()
+            self._ended = len(self.trailers) > 16
+        else:
+            self._ended = True
+
+
+# Conditions
+
+
+def check_conditions(headers: Mapping[str, str], found: Object, prefix: str = "") -> None:
+    """For a reader. prefix: `x-amz-copy-source-` for the source of a copy, which is refused, never «not modified»."""
+    match, none_match = headers.get(f"{prefix}if-match"), headers.get(f"{prefix}if-none-match")
+    if match is not None:
+        if not _names(match, found.etag):
+            raise S3Error("PreconditionFailed", Condition="If-Match")
+    elif (since := _date(headers.get(f"{prefix}if-unmodified-since"))) is not None and found.modified_at > since:
+        raise S3Error("PreconditionFailed", Condition="If-Unmodified-Since")
+    if none_match is not None:
+        changed = not _names(none_match, found.etag)
+    else:
+        since = _date(headers.get(f"{prefix}if-modified-since"))
+        changed = since is None or found.modified_at > since
+    if not changed:
+        raise S3Error("PreconditionFailed" if prefix else "NotModified")
+
+
+def write_condition(headers: Mapping[str, str], key: str) -> Condition | None:
+    match, none_match = headers.get("if-match"), headers.get("if-none-match")
+    if match is None and none_match is None:
+        return None
+    if none_match not in (None, "*"):
+        raise S3Error("NotImplemented", "A write can be made conditional on If-None-Match: * only.")
+
+    def check(found: Object | None) -> None:
+        if none_match is not None and found is not None:
+            raise S3Error("PreconditionFailed", Condition="If-None-Match")
+        if match is not None and found is None:
+            raise S3Error("NoSuchKey", Key=key)
+        if match is not None and found is not None and not _names(match, found.etag):
+            raise S3Error("PreconditionFailed", Condition="If-Match")
+
+    return check
+
+
+def _names(header: str, etag: str) -> bool:
+    tags = [tag.strip().removeprefix("W/").strip('"') for tag in header.split(",")]
+    return "*" in tags or etag in tags
+
+
+def _date(text: str | None) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text) if text else None
+    except ValueError:
+        return None
+    return date.replace(tzinfo=date.tzinfo or UTC) if date else None
+
+
+def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
+    """(first, one past the last) of the bytes asked for; None for all of them, also when the header makes no sense."""
+    found = re.fullmatch(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})", header or "", re.ASCII)
+    if found is None or found.groups() == ("", ""):
+        return None
+    first, last = found.groups()
+    if first and last and int(last) < int(first):
+        return None
+    begin = int(first) if first else max(0, size - int(last))
+    end = min(size, int(last) + 1 if first and last else size)
+    if begin >= end:
+        raise S3Error("InvalidRange", RangeRequested=header or "", ActualObjectSize=size)
+    return begin, end
+
+
+def _text(raw: bytes) -> str:
+    return unquote_to_bytes(raw).decode(errors="surrogateescape")
+
+
+def _bucket_of_host(host: str, domains: tuple[str, ...]) -> str:
+    name = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
+    for domain in domains:
+        if name.endswith(f".{domain}"):
+            return name.removesuffix(f".{domain}")
+    return ""
+
+
+def unquoted_source(header: str) -> tuple[str, str]:
+    """(bucket, key) of `x-amz-copy-source`."""
+    path, _, version = header.partition("?versionId=")
+    bucket, _, key = _text(path.encode("latin-1")).removeprefix("/").partition("/")
+    if not bucket or not key:
+        raise S3Error("InvalidArgument", "Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
+    if version not in ("", "null"):
+        raise S3Error("NoSuchVersion", Key=key, VersionId=version)
+    return bucket, key

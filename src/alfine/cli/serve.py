@@ -1,0 +1,50 @@
+"""alfine serve: answer unmodified AWS clients, and run what they ask for."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import click
+
+from alfine.cli.options import home_option, open_home
+from alfine.core.errors import MissingExtra
+
+EPILOG = """
+\b
+Examples:
+  alfine serve
+  AWS_ENDPOINT_URL=http://127.0.0.1:8765 python my_sagemaker_program.py
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address.")
+@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 takes any free port.")
+@click.option("--region", help="Named in ARNs (else $AWS_REGION, $AWS_DEFAULT_REGION, else us-east-1).")
+@home_option
+def serve(*, host: str, port: int, region: str | None) -> None:
+    """Serve SageMaker's API for tuning jobs on this machine.
+
+    Tuning jobs that an earlier alfine left are gone on with. SIGTERM or Ctrl-C ends the server and leaves training jobs
+    running; the next `alfine serve` finds them again.
+    """
+    try:
+        from alfine import server
+    except ModuleNotFoundError as error:
+        raise MissingExtra(f"alfine serve needs {error.name}: pip install 'alfine[server]'") from error
+
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    where = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or server.REGION
+    server.refuse_other_machines(host)
+    with open_home(create=True) as home:
+        server.serve(home, host, port, region=where, ready=lambda url: _say(url, where))
+
+
+def _say(url: str, region: str) -> None:
+    click.echo(f"alfine is ready on {url}")
+    click.echo(f"  boto3:    boto3.client('sagemaker', endpoint_url='{url}', region_name='{region}')")
+    click.echo(
+        f"  AWS CLI:  export AWS_ENDPOINT_URL={url} AWS_DEFAULT_REGION={region} AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any"
+    )
+    click.echo("  SDK:      the same variables, then sagemaker.Session() as ever")

@@ -1,0 +1,81 @@
+"""Runs the tuning jobs of a home side by side, each by the engine in a thread of its own, until told to leave.
+
+Leaving ends no training job: each engine lets go of its tuning job, and the next alfine finds what runs on.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from alfine.core.errors import InUse, InvalidSpec, NotFound
+from alfine.engine import Engine, Run
+
+log = logging.getLogger("alfine.hosting")
+
+FIRST_DELAY, LONGEST_DELAY = 1.0, 60.0  # seconds before a tuning job whose engine broke is tried again
+
+
+class _Left(BaseException):
+    """Told to leave: unwinds an engine's loop between two steps."""
+
+
+class Hosting:
+    """`run(name)` starts a tuning job or goes on with it; `leave()` lets go of all."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._threads: dict[str, threading.Thread] = {}
+        self._mutex = threading.Lock()
+        self._leaving = threading.Event()
+
+    def run_all(self) -> None:
+        """Go on with every tuning job that hasn't ended."""
+        for job in self._engine.store.list():
+            if not job.ended:
+                self.run(job.name)
+
+    def run(self, name: str) -> None:
+        """Run a tuning job, unless it's being run here already."""
+        with self._mutex:
+            running = self._threads.get(name)
+            if self._leaving.is_set() or (running is not None and running.is_alive()):
+                return
+            thread = threading.Thread(target=self._live, args=(name,), name=f"alfine-{name}", daemon=True)
+            self._threads = {other: each for other, each in self._threads.items() if each.is_alive()}
+            self._threads[name] = thread
+            thread.start()
+
+    def leave(self, patience: float) -> None:
+        """Return once no tuning job is run here any more, after `patience` seconds at the latest."""
+        self._leaving.set()
+        self._engine.wake.set()
+        with self._mutex:
+            threads = list(self._threads.values())
+        share = patience / max(1, len(threads))
+        for thread in threads:
+            thread.join(share)
+
+    def _live(self, name: str) -> None:
+        """The rim of the engine: whatever breaks is logged with the job's name, and tried again."""
+        delay = FIRST_DELAY
+        while not self._leaving.is_set():
+            try:
+                self._engine.run(name, self._after_step)
+            except (_Left, NotFound):
+                return
+            except InvalidSpec as error:
+                log.warning("can't run tuning_job=%s here: %s", name, error)
+                return
+            except InUse as error:
+                log.info("tuning_job=%s: %s", name, error)
+            except Exception:
+                log.exception("the engine broke tuning_job=%s, trying again in %g s", name, delay)
+            else:
+                return
+            self._leaving.wait(delay)
+            delay = min(2 * delay, LONGEST_DELAY)
+
+    def _after_step(self, run: Run) -> None:  # noqa: ARG002 - what the engine calls
+        if self._leaving.is_set():
+            raise _Left

@@ -1,0 +1,229 @@
+"""What pages, summaries and counters need, by SQL: each costs what it returns, never a whole history.
+
+Every function takes an open connection (`with store.reading() as connection`), so that several answers are of one instant.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from alfine.core.errors import NotFound
+from alfine.store import DETACHED, listed, metrics, training_jobs, tuning_jobs
+
+LARGEST = 1.7976931348623157e308
+
+Condition = sa.ColumnElement[bool]
+AnyRow = Any  # a sqlalchemy Row; its type names every column, which says nothing more than the query does
+
+_GOOD = (training_jobs.c.status != "Failed") & training_jobs.c.objective.between(-LARGEST, LARGEST)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which rows of a list: those after `after` (the sort column's value and the tie-breaker), at most `size`."""
+
+    sort: str
+    descending: bool
+    size: int
+    after: tuple[Any, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Training jobs by AMT's counters."""
+
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    objectives: Mapping[str, int] = field(default_factory=dict)
+
+
+# -- tuning jobs -------------------------------------------------------------------------------------------------------
+
+_STATE = sa.select(
+    tuning_jobs.c.id, tuning_jobs.c.name, tuning_jobs.c.status, tuning_jobs.c.facts, tuning_jobs.c.created_at
+).where(tuning_jobs.c.name == sa.bindparam("name"))
+
+
+def state(connection: Connection, name: str) -> AnyRow:
+    """Id, status, number of facts: what everything else that is told of a tuning job is a function of."""
+    row = connection.execute(_STATE, {"name": name}).first()
+    if row is None or DETACHED in name:
+        raise NotFound(f"Amazon SageMaker can't find a tuning job called {name}. Type another name.")
+    return row
+
+
+def tuning_job_called(connection: Connection, name: str) -> AnyRow:
+    """A tuning job by its name in letters of any case."""
+    query = sa.select(tuning_jobs.c.id, tuning_jobs.c.name).where(
+        sa.func.lower(tuning_jobs.c.name) == name.lower(), listed()
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        raise NotFound(f"Amazon SageMaker can't find a tuning job called {name}. Type another name.")
+    return row
+
+
+def tuning_job_page(connection: Connection, page: Page, conditions: Iterable[Condition]) -> Sequence[AnyRow]:
+    """Rows of tuning_jobs; `page.sort` is one of its columns, ties are broken by the name."""
+    column = tuning_jobs.c[page.sort]
+    query = sa.select(tuning_jobs).where(listed(), *conditions)
+    return connection.execute(_paged(query, page, column, tuning_jobs.c.name)).all()
+
+
+# -- training jobs -----------------------------------------------------------------------------------------------------
+
+
+def training_job_page(connection: Connection, page: Page, conditions: Iterable[Condition]) -> Sequence[AnyRow]:
+    """Rows of training_jobs with the name of their tuning job; sorted by the objective, those without one are left out."""
+    column = training_jobs.c[page.sort]
+    query = _TRAINING_JOBS.where(*conditions, *([_GOOD] if page.sort == "objective" else []))
+    return connection.execute(_paged(query, page, column, training_jobs.c.name)).all()
+
+
+_TRAINING_JOBS = sa.select(training_jobs, tuning_jobs.c.name.label("tuning_job_name")).join_from(
+    training_jobs, tuning_jobs, training_jobs.c.tuning_job == tuning_jobs.c.id
+)
+_TRAINING_JOB = sa.select(
+    training_jobs,
+    tuning_jobs.c.name.label("tuning_job_name"),
+    tuning_jobs.c.request,
+    tuning_jobs.c.modified_at.label("tuning_job_modified_at"),
+).join_from(training_jobs, tuning_jobs, training_jobs.c.tuning_job == tuning_jobs.c.id)
+
+
+def training_job(connection: Connection, name: str) -> AnyRow:
+    """One training job with its tuning job's name and request. Raise NotFound when there is none of that name."""
+    row = connection.execute(_TRAINING_JOB.where(training_jobs.c.name == name)).first()
+    if row is None:
+        raise NotFound("Requested resource not found.")
+    return row
+
+
+def training_job_called(connection: Connection, name: str) -> AnyRow:
+    """A training job by its name in letters of any case: its tuning job's name is the part that may have capitals."""
+    try:
+        return training_job(connection, name)
+    except NotFound:
+        stem, *rest = name.rsplit("-", 2)
+        spelled = "-".join([tuning_job_called(connection, stem).name, *rest])
+        return training_job(connection, spelled)
+
+
+@cache
+def _best_query(*, minimise: bool) -> sa.Select[Any]:
+    objective = training_jobs.c.objective.asc() if minimise else training_jobs.c.objective.desc()
+    mine = _TRAINING_JOBS.where(training_jobs.c.tuning_job == sa.bindparam("job"), _GOOD)
+    return mine.order_by(objective, training_jobs.c.ended_fact).limit(1)
+
+
+def best(connection: Connection, job: int, *, minimise: bool) -> AnyRow | None:
+    """The training job with the best objective, the first to end on a tie: `history.incumbent`, by an index."""
+    return connection.execute(_best_query(minimise=minimise), {"job": job}).first()
+
+
+_HAS_OBJECTIVE = _GOOD & training_jobs.c.ended_at.is_not(None)
+_COUNTS = (
+    sa.select(
+        training_jobs.c.tuning_job,
+        training_jobs.c.status,
+        sa.case((_HAS_OBJECTIVE, 1), else_=0).label("succeeded"),
+        sa.func.count().label("jobs"),
+    )
+    .where(training_jobs.c.tuning_job.in_(sa.bindparam("jobs", expanding=True)))
+    .group_by(training_jobs.c.tuning_job, training_jobs.c.status, "succeeded")
+)
+_COUNTERS = {
+    "Completed": "Completed",
+    "Stopped": "Stopped",
+    "Failed": "NonRetryableError",
+    "InProgress": "InProgress",
+    "Stopping": "InProgress",
+}
+
+
+def counts(connection: Connection, jobs: Sequence[int]) -> dict[int, Counts]:
+    """AMT's TrainingJobStatusCounters and ObjectiveStatusCounters of several tuning jobs."""
+    found = {job: Counts(dict(_NO_STATUSES), dict(_NO_OBJECTIVES)) for job in jobs}
+    for row in connection.execute(_COUNTS, {"jobs": list(jobs)}) if jobs else ():
+        counter = _COUNTERS[row.status]
+        _add(found[row.tuning_job].statuses, counter, row.jobs)
+        objective = "Pending" if counter == "InProgress" else "Succeeded" if row.succeeded else "Failed"
+        _add(found[row.tuning_job].objectives, objective, row.jobs)
+    return found
+
+
+_NO_STATUSES = dict.fromkeys(("Completed", "InProgress", "RetryableError", "NonRetryableError", "Stopped"), 0)
+_NO_OBJECTIVES = dict.fromkeys(("Succeeded", "Pending", "Failed"), 0)
+
+
+def _add(counters: Mapping[str, int], name: str, number: int) -> None:
+    assert isinstance(counters, dict)
+    counters[name] += number
+
+
+_ENDED = (
+    sa.select(training_jobs.c.ended_fact, training_jobs.c.objective, training_jobs.c.status)
+    .where(training_jobs.c.tuning_job == sa.bindparam("job"), training_jobs.c.ended_fact > sa.bindparam("after"))
+    .order_by(training_jobs.c.ended_fact)
+)
+
+
+def objectives_after(connection: Connection, job: int, fact: int) -> Sequence[tuple[int, float | None]]:
+    """(fact, objective or None) of the training jobs that ended after a fact, in order of completion."""
+    rows = connection.execute(_ENDED, {"job": job, "after": fact})
+    return [(row.ended_fact, row.objective if _counts_as_one(row) else None) for row in rows]
+
+
+def _counts_as_one(row: AnyRow) -> bool:
+    return row.status != "Failed" and row.objective is not None and math.isfinite(row.objective)
+
+
+# -- metrics -----------------------------------------------------------------------------------------------------------
+
+
+def last_metrics(connection: Connection, job: int, number: int) -> Sequence[AnyRow]:
+    """The last value of each metric of a training job: (metric, value, at)."""
+    mine = (metrics.c.tuning_job == job) & (metrics.c.number == number)
+    last = sa.select(sa.func.max(metrics.c.fact)).where(mine).group_by(metrics.c.metric).scalar_subquery()
+    query = sa.select(metrics.c.metric, metrics.c.value, metrics.c.at).where(mine, metrics.c.fact.in_(last))
+    return connection.execute(query.order_by(metrics.c.metric)).all()
+
+
+def metric_values(
+    connection: Connection, job: int, number: int, metric: str, within: tuple[datetime, datetime]
+) -> Sequence[tuple[datetime, float]]:
+    """(at, value) of one metric of a training job, in order; of the two instants the first is included."""
+    since, until = within
+    mine = (metrics.c.tuning_job == job) & (metrics.c.number == number) & (metrics.c.metric == metric)
+    query = sa.select(metrics.c.at, metrics.c.value).where(mine, metrics.c.at >= since, metrics.c.at < until)
+    return [(row.at, row.value) for row in connection.execute(query.order_by(metrics.c.fact))]
+
+
+# -- underneath --------------------------------------------------------------------------------------------------------
+
+
+def _paged(query: sa.Select[Any], page: Page, column: Any, tie: Any) -> sa.Select[Any]:
+    """Keyset: from where the last page ended, whatever came or went before it meanwhile."""
+    if page.after is not None:
+        value, name = page.after
+        if page.sort == tie.name:
+            query = query.where(tie < name if page.descending else tie > name)
+        else:
+            here = sa.tuple_(column, tie)
+            there = sa.tuple_(sa.literal(value, column.type), sa.literal(name, tie.type))
+            query = query.where(here < there if page.descending else here > there)
+    order = [column] if page.sort == tie.name else [column, tie]
+    return query.order_by(*(each.desc() if page.descending else each.asc() for each in order)).limit(page.size)
+
+
+def request_of(row: AnyRow) -> dict[str, Any]:
+    request: dict[str, Any] = json.loads(row.request)
+    return request

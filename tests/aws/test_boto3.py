@@ -1,0 +1,176 @@
+"""boto3, unmodified, against a live server that really trains."""
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.aws.conftest import Served, until
+
+
+@pytest.fixture(scope="module")
+def ended(sagemaker, script):
+    from alfine import Continuous, Integer
+    from alfine.job_request import job_request
+
+    space = {"x": Continuous(0, 1), "n": Integer(1, 9)}
+    words = {"metric": "loss", "strategy": "Random", "max_training_jobs": 12, "max_parallel": 3}
+    request = job_request(name="ended", space=space, script=script, **words)
+    arn = sagemaker.create_hyper_parameter_tuning_job(**request, Tags=[{"Key": "team", "Value": "fine"}])
+    told = until(sagemaker, "ended")
+    assert told["HyperParameterTuningJobArn"] == arn["HyperParameterTuningJobArn"]
+    return told
+
+
+def test_a_tuning_job_trains_and_completes(ended):
+    assert ended["HyperParameterTuningJobStatus"] == "Completed"
+    assert ended["TrainingJobStatusCounters"]["Completed"] == 12
+    assert ended["ObjectiveStatusCounters"] == {"Succeeded": 12, "Pending": 0, "Failed": 0}
+    assert ended["HyperParameterTuningEndTime"] >= ended["CreationTime"]
+    definition = ended["TrainingJobDefinition"]
+    assert definition["StaticHyperParameters"]["_tuning_objective_metric"] == "loss"
+    assert definition["EnableManagedSpotTraining"] is False
+    lists = ended["HyperParameterTuningJobConfig"]["ParameterRanges"]
+    assert set(lists) == {"IntegerParameterRanges", "ContinuousParameterRanges", "CategoricalParameterRanges"}
+
+
+def test_the_best_training_job_is_the_best(sagemaker, ended):
+    best = ended["BestTrainingJob"]
+    values = best["TunedHyperParameters"]
+    objective = best["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
+    assert objective == pytest.approx(float(values["x"]) + int(values["n"]))
+    rows = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName="ended", SortBy="FinalObjectiveMetricValue", MaxResults=1
+    )["TrainingJobSummaries"]
+    assert rows[0]["TrainingJobName"] == best["TrainingJobName"]
+
+
+def test_paginators_see_every_training_job_once(sagemaker, ended):
+    pages = sagemaker.get_paginator("list_training_jobs_for_hyper_parameter_tuning_job")
+    found = pages.paginate(HyperParameterTuningJobName="ended", PaginationConfig={"PageSize": 5})
+    names = [row["TrainingJobName"] for page in found for row in page["TrainingJobSummaries"]]
+    assert len(names) == len(set(names)) == 12
+    assert names == sorted(names)
+
+
+def test_a_page_token_of_another_call_is_refused(sagemaker, ended):
+    first = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName="ended", MaxResults=5
+    )
+    with pytest.raises(ClientError, match="Invalid pagination token because"):
+        sagemaker.list_hyper_parameter_tuning_jobs(NextToken=first["NextToken"])
+
+
+def test_lists_filter_by_name_and_status(sagemaker, ended):
+    rows = sagemaker.list_hyper_parameter_tuning_jobs(NameContains="nde", StatusEquals="Completed")
+    assert [row["HyperParameterTuningJobName"] for row in rows["HyperParameterTuningJobSummaries"]] == ["ended"]
+    assert sagemaker.list_hyper_parameter_tuning_jobs(StatusEquals="Failed")["HyperParameterTuningJobSummaries"] == []
+
+
+def test_a_training_job_is_described_and_waited_for(sagemaker, ended):
+    name = ended["BestTrainingJob"]["TrainingJobName"]
+    sagemaker.get_waiter("training_job_completed_or_stopped").wait(TrainingJobName=name)
+    told = sagemaker.describe_training_job(TrainingJobName=name)
+    assert (told["TrainingJobStatus"], told["SecondaryStatus"]) == ("Completed", "Completed")
+    assert told["HyperParameters"]["_tuning_objective_metric"] == "loss"
+    assert told["FinalMetricDataList"][0]["MetricName"] == "loss"
+    assert told["TuningJobArn"] == ended["HyperParameterTuningJobArn"]
+
+
+def test_tags_are_kept_and_copied_to_training_jobs(sagemaker, ended):
+    arn = ended["BestTrainingJob"]["TrainingJobArn"]
+    assert {"Key": "team", "Value": "fine"} in sagemaker.list_tags(ResourceArn=arn)["Tags"]
+    job = ended["HyperParameterTuningJobArn"]
+    sagemaker.add_tags(ResourceArn=job, Tags=[{"Key": "more", "Value": "1"}])
+    assert {tag["Key"] for tag in sagemaker.list_tags(ResourceArn=job)["Tags"]} >= {"team", "more"}
+    sagemaker.delete_tags(ResourceArn=job, TagKeys=["more"])
+    assert "more" not in {tag["Key"] for tag in sagemaker.list_tags(ResourceArn=job)["Tags"]}
+
+
+def test_a_running_tuning_job_is_stopped(sagemaker, make):
+    sagemaker.create_hyper_parameter_tuning_job(**make("halted", static={"wait": "600"}, grace_seconds=5))
+    with pytest.raises(ClientError, match="not in a terminal state"):
+        sagemaker.delete_hyper_parameter_tuning_job(HyperParameterTuningJobName="halted")
+    sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName="halted")
+    told = until(sagemaker, "halted", "Stopped", leaves=False)
+    assert told["TrainingJobStatusCounters"]["Completed"] == 0
+    with pytest.raises(ClientError, match="already"):
+        sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName="halted")
+
+
+def test_one_training_job_is_stopped_and_the_tuning_job_goes_on(sagemaker, make):
+    sagemaker.create_hyper_parameter_tuning_job(
+        **make("less", static={"wait": "600"}, grace_seconds=5, max_training_jobs=1, max_parallel=1)
+    )
+    rows: list = []
+    while not rows:
+        listed = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(HyperParameterTuningJobName="less")
+        rows = listed["TrainingJobSummaries"]
+    sagemaker.stop_training_job(TrainingJobName=rows[0]["TrainingJobName"])
+    told = until(sagemaker, "less")
+    assert told["HyperParameterTuningJobStatus"] in ("Completed", "Failed")
+    assert told["TrainingJobStatusCounters"]["Stopped"] == 1
+
+
+def test_a_deleted_tuning_job_is_gone(sagemaker, make):
+    sagemaker.create_hyper_parameter_tuning_job(**make("gone", max_training_jobs=1))
+    until(sagemaker, "gone")
+    sagemaker.delete_hyper_parameter_tuning_job(HyperParameterTuningJobName="gone")
+    with pytest.raises(sagemaker.exceptions.ResourceNotFound, match="can't find a tuning job called gone"):
+        sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="gone")
+
+
+def test_a_taken_name_is_in_use(sagemaker, make, ended):
+    with pytest.raises(sagemaker.exceptions.ResourceInUse, match="already exists. Choose a different name"):
+        sagemaker.create_hyper_parameter_tuning_job(**make("Ended"))
+
+
+def test_what_contradicts_itself_is_a_validation_exception_and_nothing_is_stored(sagemaker, make):
+    request = make("broken")
+    request["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["MetricName"] = "auc"
+    with pytest.raises(
+        ClientError, match="A metric is required for this hyperparameter tuning job objective"
+    ) as caught:
+        sagemaker.create_hyper_parameter_tuning_job(**request)
+    assert caught.value.response["Error"]["Code"] == "ValidationException"
+    with pytest.raises(sagemaker.exceptions.ResourceNotFound):
+        sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="broken")
+
+
+def test_an_operation_that_is_not_there_says_so(sagemaker):
+    with pytest.raises(ClientError) as caught:
+        sagemaker.list_models()
+    assert caught.value.response["Error"]["Code"] == "UnknownOperationException"
+
+
+def test_logs_are_read_through_cloudwatch(served, ended):
+    logs, group = served.client("logs"), "/aws/sagemaker/TrainingJobs"
+    name = ended["BestTrainingJob"]["TrainingJobName"]
+    streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{name}/")["logStreams"]
+    events = logs.get_log_events(logGroupName=group, logStreamName=streams[0]["logStreamName"], startFromHead=True)
+    assert any(event["message"].startswith("loss=") for event in events["events"])
+
+
+def test_buckets_live_on_the_same_port(served, tmp_path):
+    s3 = served.client("s3")
+    s3.create_bucket(Bucket="data")
+    s3.put_object(Bucket="data", Key="train/a.csv", Body=b"1,2")
+    assert s3.get_object(Bucket="data", Key="train/a.csv")["Body"].read() == b"1,2"
+    assert [each["Key"] for each in s3.list_objects_v2(Bucket="data", Prefix="train/")["Contents"]] == ["train/a.csv"]
+
+
+def test_who_am_i_is_answered(served):
+    assert served.client("sts").get_caller_identity()["Account"] == "000000000000"
+
+
+def test_a_server_told_to_end_leaves_training_running_and_the_next_one_finds_it(tmp_path, make):
+    first = Served(tmp_path)
+    client = first.client()
+    client.create_hyper_parameter_tuning_job(**make("carried", static={"wait": "1.5"}, max_training_jobs=2))
+    while not client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="carried")[
+        "TrainingJobStatusCounters"
+    ]["InProgress"]:
+        pass
+    assert first.end() == 0
+    second = Served(tmp_path)
+    told = until(second.client(), "carried")
+    assert told["TrainingJobStatusCounters"]["Completed"] == 2
+    second.end()
