@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from alfine import AlfineError, BestObjectiveNotImproving
+from alfine import AlfineError, BestObjectiveNotImproving, queries
 from alfine.core.errors import IllegalTransition, InUse, NotFound, Overtaken
 from alfine.core.history import Ended, StopAsked, StopRequested
 from alfine.store import Store
@@ -121,6 +121,38 @@ def test_one_engine_at_a_time_until_its_lease_or_its_life_ends(store):
     assert store.claim("job", "c", at(31), at(60), lambda owner: True)
     store.release("job", "c")
     assert store.claim("job", "d", at(32), at(60), lambda owner: True)
+
+
+def test_a_user_stops_one_training_job_once_and_only_while_it_runs(store):
+    job, facts = created(store), one_job(history(), 1.0)
+    recorded(store, job, facts[:2])
+    store.request_stop_of_training_job("job-001", at(5), "asked")
+    store.request_stop_of_training_job("job-001", at(6), "asked again")
+    asked = StopAsked(at=at(5), number=1, reason="asked")
+    assert store.history("job").facts == [*facts[:2], asked]
+    recorded(store, job, facts[2:])
+    with pytest.raises(IllegalTransition, match="training job 1 can't become Stopping"):
+        store.request_stop_of_training_job("job-001", at(9), "late")
+    with pytest.raises(NotFound):
+        store.request_stop_of_training_job("job-002", at(9), "nobody")
+
+
+def test_training_jobs_get_the_tags_of_their_tuning_job_when_they_are_launched(store):
+    job = created(store, price_per_hour=2.0)
+    recorded(store, job, one_job(history(), 1.0))
+    store.tag(job.id, 0, {"team": "a"})
+    assert store.tags(job.id, 1) == {"alfine:price-per-hour": "2.0"}
+    assert store.tag(job.id, 0, {"alfine:price-per-hour": None}) == {"team": "a"}
+    assert store.tags(job.id, 1) == {"alfine:price-per-hour": "2.0"}
+
+
+def test_a_detached_job_frees_its_name_and_leaves_its_training_jobs(store):
+    recorded(store, created(store), one_job(history(), 1.0))
+    store.detach("job")
+    assert store.list() == ()
+    created(store)
+    with store.reading() as connection:
+        assert queries.training_job(connection, "job-001").objective == 1.0
 
 
 def test_a_deleted_job_is_gone_with_its_training_jobs_and_its_name_is_free(store):

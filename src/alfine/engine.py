@@ -38,8 +38,9 @@ from alfine.core.replay import Judge
 from alfine.core.spec import TuningJobSpec
 from alfine.metrics import MetricReader, nearest_lines
 from alfine.policy import policy_for
-from alfine.programs import Program, program_for
+from alfine.programs import Buckets, Program, program_for
 from alfine.runners import FAILURE_LIMIT, Exit, Launch, Observation, Runner
+from alfine.runners.workspace import Workspace
 from alfine.store import Store, TuningJob
 
 log = logging.getLogger("alfine.engine")
@@ -113,7 +114,8 @@ class Engine:
     """Runs tuning jobs of a store: `run(name)` to the end, or `open`, `step`, `close` by hand.
 
     runners: by name («inline», «process»), made with `wake.set` as their news bell. folder: below it each tuning job has a
-    folder with its training jobs. functions: the Python functions of jobs that run one, by tuning job.
+    folder with its training jobs. functions: the Python functions of jobs that run one, by tuning job. buckets: what s3://
+    URIs lead to.
     """
 
     def __init__(
@@ -125,8 +127,10 @@ class Engine:
         *,
         functions: Mapping[str, Callable[..., Any]] | None = None,
         clock: Clock = utc_now,
+        buckets: Buckets | None = None,
     ) -> None:
         self.store = store
+        self.buckets = buckets
         self.runners = runners
         self.wake = wake
         self.folder = folder
@@ -181,7 +185,7 @@ class Engine:
         if not job.ended:
             self._claim(name)
         job, history = self.store.get(name), self.store.history(name)
-        program = program_for(history.spec, self.folder / name, self.functions.get(name))
+        program = program_for(history.spec, self.folder / name, self.functions.get(name), self.buckets)
         judge = Judge(history.upto(job.judged), policy_for(history.spec))
         if job.verdict is not None:
             judge.verdict, judge.verdicts = job.verdict, job.verdicts
@@ -244,12 +248,19 @@ class Engine:
             moved = seen.offset != reader.offset
             yield from reader.read(seen, self.clock())
             if seen.exit is not None:
+                self._deliver(run, launch)
                 run.readers.pop(job.number, None)
                 run.launches.pop(job.number, None)
                 return
             if not moved:
                 return
         run.more = True
+
+    def _deliver(self, run: Run, launch: Launch) -> None:
+        """Put model and output where the job wants them, before its end is recorded: after a crash it's done again."""
+        uri = run.spec.definition.output_path
+        if self.buckets is not None and uri.startswith("s3://"):
+            self.buckets.deliver(uri, launch.name, Workspace(launch.folder))
 
     def _never_started(self, run: Run, job: TrainingJob, launch: Launch) -> Iterator[Fact]:
         """A row without a training job: the engine was killed between recording the intent and carrying it out."""

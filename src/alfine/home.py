@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from alfine.engine import Engine, Wake, utc_now
 from alfine.runners import Runner
 from alfine.runners.inline import InlineRunner
 from alfine.runners.process import ProcessRunner
+from alfine.runners.workspace import Workspace
 from alfine.service import Service
 from alfine.store import Store
+
+if TYPE_CHECKING:
+    from alfine.aws.job_files import JobFiles
 
 
 def home_folder(given: str | Path | None = None) -> Path:
@@ -31,7 +36,8 @@ class Home:
         self.folder = home_folder(folder)
         self.jobs_folder = self.folder / "tuning-jobs"
         self.store = Store.at(self.folder)
-        self.service = Service(self.store, self.jobs_folder, utc_now)
+        self.buckets = _Buckets(self.folder / "buckets")
+        self.service = Service(self.store, self.jobs_folder, utc_now, self.buckets)
         self._engine: Engine | None = None
 
     def engine(self, functions: Mapping[str, Callable[..., Any]] | None = None) -> Engine:
@@ -39,7 +45,7 @@ class Home:
         if self._engine is None:
             wake = Wake()
             runners: dict[str, Runner] = {"inline": InlineRunner(wake.set), "process": ProcessRunner(wake.set)}
-            self._engine = Engine(self.store, runners, wake, self.jobs_folder)
+            self._engine = Engine(self.store, runners, wake, self.jobs_folder, buckets=self.buckets)
         self._engine.functions = {**self._engine.functions, **(functions or {})}
         return self._engine
 
@@ -54,3 +60,29 @@ class Home:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+class _Buckets:
+    """The home's buckets, opened when a job first names one: most never do."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @cached_property
+    def _files(self) -> JobFiles:
+        from alfine.aws.job_files import JobFiles
+        from alfine.aws.s3 import BucketStore
+
+        return JobFiles(BucketStore(self._folder))
+
+    def trouble(self, uri: str) -> str | None:
+        return self._files.trouble(uri)
+
+    def fetch(self, uri: str, place: Path) -> Path:
+        return self._files.fetch(uri, place)
+
+    def check_output(self, uri: str) -> str | None:
+        return self._files.check_output(uri)
+
+    def deliver(self, uri: str, name: str, space: Workspace) -> None:
+        self._files.deliver(uri, name, space)

@@ -4,7 +4,7 @@ The request has no field for a local program, so it stands among the static hype
 has it; the training job never sees these names:
 
     sagemaker_program            the script, relative to the directory below
-    sagemaker_submit_directory   the folder that it lies in (file:///… or a path)
+    sagemaker_submit_directory   the folder that it lies in, or a tar.gz of it (file:///…, s3://… or a path)
     alfine_command               instead of a script: argv as a JSON list, for programs in any language
     alfine_python                the interpreter for a Python script; default: the one that runs alfine
     alfine_function              «module:name» of a Python function that alfine.tune was given
@@ -15,20 +15,39 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote, urlparse
 
+from alfine.archives import has_member, is_archive, unpacked
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import TrainingJob
 from alfine.core.spec import OBJECTIVE_HYPERPARAMETER, TuningJobSpec
 from alfine.runners import Channel, Launch
+from alfine.runners.workspace import Workspace
 
 FUNCTION = "alfine_function"
+INPUTS = ".inputs"  # in a tuning job's folder: unpacked code, links to objects
 GRACE_SECONDS = 120.0  # SageMaker's: SIGTERM, then SIGKILL
 MAX_LOG_BYTES = 1 << 30
+
+
+class Buckets(Protocol):
+    """Where s3:// URIs lead on this machine."""
+
+    def trouble(self, uri: str) -> str | None:
+        """Why nothing can be read there; None when something can."""
+
+    def fetch(self, uri: str, place: Path) -> Path:
+        """A path at which it can be read; a folder that has to be made for that is made beside `place`."""
+
+    def check_output(self, uri: str) -> str | None:
+        """Why nothing could be put there; None when it could."""
+
+    def deliver(self, uri: str, name: str, space: Workspace) -> None:
+        """Put the model and the output of an ended training job there; again changes nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +94,24 @@ class Program:
         )
 
 
-def program_for(spec: TuningJobSpec, folder: Path, function: Callable[..., Any] | None = None) -> Program:
-    """Raise InvalidSpec when the job can't run on this machine: no program, no such file, an unknown kind of URI."""
+def program_for(
+    spec: TuningJobSpec,
+    folder: Path,
+    function: Callable[..., Any] | None = None,
+    buckets: Buckets | None = None,
+    *,
+    fetch: bool = True,
+) -> Program:
+    """Raise InvalidSpec when the job can't run on this machine: no program, no such file, an unknown kind of URI.
+
+    fetch: False only looks whether all is there, and makes nothing: the Program can't be launched.
+    """
     faults: list[Fault] = []
+    files = _Files(folder / INPUTS, buckets, fetch, faults)
     static = {name: _unquoted(text) for name, text in spec.definition.static_hyperparameters.items()}
-    command, script, source = _program(static, spec, function, faults)
-    channels = tuple(_channels(spec, faults))
+    command, script, source = _program(static, spec, function, files)
+    channels = tuple(_channels(spec, files))
+    _check_output(spec, files)
     threads = spec.settings.get("threads")
     if faults:
         raise InvalidSpec(faults)
@@ -102,8 +133,9 @@ _Found = tuple[tuple[str, ...] | None, Path | None, Path | None]
 
 
 def _program(
-    static: Mapping[str, str], spec: TuningJobSpec, function: Callable[..., Any] | None, faults: list[Fault]
+    static: Mapping[str, str], spec: TuningJobSpec, function: Callable[..., Any] | None, files: _Files
 ) -> _Found:
+    faults = files.faults
     where = "TrainingJobDefinition.StaticHyperParameters"
     if FUNCTION in static:
         if function is None:
@@ -118,7 +150,7 @@ def _program(
     if "alfine_command" in static:
         return _command(static["alfine_command"], f"{where}.alfine_command", faults), None, None
     if "sagemaker_program" in static:
-        return None, *_script(static, where, faults)
+        return None, *_script(static, where, files)
     faults.append(
         Fault(
             "TrainingJobDefinition.AlgorithmSpecification.TrainingImage",
@@ -140,31 +172,77 @@ def _command(text: str, where: str, faults: list[Fault]) -> tuple[str, ...] | No
     return tuple(words)
 
 
-def _script(static: Mapping[str, str], where: str, faults: list[Fault]) -> tuple[Path | None, Path | None]:
-    folder = _local(static.get("sagemaker_submit_directory", "."))
+def _script(static: Mapping[str, str], where: str, files: _Files) -> tuple[Path | None, Path | None]:
+    program = static["sagemaker_program"]
+    uri = static.get("sagemaker_submit_directory", ".")
+    folder = files.find(uri, "code", f"{where}.sagemaker_submit_directory")
     if folder is None:
-        uri = static["sagemaker_submit_directory"]
-        faults.append(Fault(f"{where}.sagemaker_submit_directory", f"{uri!r} isn't a local folder. Use file:///…"))
         return None, None
-    script = folder / static["sagemaker_program"]
-    if not script.is_file():
-        faults.append(Fault(f"{where}.sagemaker_program", f"there is no file {script}."))
-    return script, folder
+    if is_archive(folder):
+        if not has_member(folder, program):
+            files.fault(f"{where}.sagemaker_program", f"there is no file {program} in {uri}.")
+        folder = unpacked(folder, files.place) if files.fetch and not files.faults else folder
+        return folder / program, folder
+    inside = f"{uri.rstrip('/')}/{program}"
+    there = (folder / program).is_file() if _local(uri) or files.fetch else files.is_there(inside)
+    if not there:
+        files.fault(f"{where}.sagemaker_program", f"there is no file {folder / program if _local(uri) else inside}.")
+    return folder / program, folder
 
 
-def _channels(spec: TuningJobSpec, faults: list[Fault]) -> list[Channel]:
-    found = []
+def _channels(spec: TuningJobSpec, files: _Files) -> Iterator[Channel]:
     for channel in spec.definition.channels:
-        path = _local(channel.uri)
         where = f"TrainingJobDefinition.InputDataConfig ({channel.name})"
-        if path is None:
-            faults.append(Fault(where, f"{channel.uri!r} can't be read here. Use file:///… or a local path."))
-        elif not path.exists():
-            faults.append(Fault(where, f"there is nothing at {path}."))
-        else:
+        path = files.find(channel.uri, f"channel-{channel.name}", where)
+        if path is not None:
             mode, kind = channel.input_mode, channel.content_type
-            found.append(Channel(name=channel.name, path=path, content_type=kind, input_mode=mode))
-    return found
+            yield Channel(name=channel.name, path=path, content_type=kind, input_mode=mode)
+
+
+def _check_output(spec: TuningJobSpec, files: _Files) -> None:
+    uri = spec.definition.output_path
+    if files.buckets is not None and uri.startswith("s3://"):
+        trouble = files.buckets.check_output(uri)
+        if trouble:
+            files.fault("TrainingJobDefinition.OutputDataConfig.S3OutputPath", trouble)
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """Finds what a request's URIs name, and collects what is wrong with them. place: for what has to be made."""
+
+    place: Path
+    buckets: Buckets | None
+    fetch: bool
+    faults: list[Fault]
+
+    def fault(self, where: str, message: str) -> None:
+        self.faults.append(Fault(where, message))
+
+    def find(self, uri: str, name: str, where: str) -> Path | None:
+        """The file or folder behind a URI, None with a fault when there is none."""
+        path = _local(uri)
+        if path is not None:
+            if not path.exists():
+                self.fault(where, f"there is nothing at {path}.")
+                return None
+            return path
+        if self.buckets is None or not uri.startswith("s3://"):
+            self.fault(where, f"{uri!r} can't be read here. Use file:///… or a local path.")
+            return None
+        trouble = self.buckets.trouble(uri)
+        if trouble:
+            self.fault(where, trouble)
+            return None
+        # To look into an archive takes no more than its own file; a folder of links is made only to be used.
+        return (
+            self.buckets.fetch(uri, self.place / name)
+            if self.fetch or uri.endswith((".gz", ".tgz", ".tar"))
+            else Path()
+        )
+
+    def is_there(self, uri: str) -> bool:
+        return self.buckets is not None and self.buckets.trouble(uri) is None
 
 
 def _local(uri: str) -> Path | None:

@@ -20,7 +20,7 @@ from alfine.core.replay import Replayed
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria.plateau import not_improving
 from alfine.policy import policy_for, replayed
-from alfine.programs import program_for
+from alfine.programs import Buckets, program_for
 from alfine.store import Store, TuningJob
 
 Plain = dict[str, Any]
@@ -29,10 +29,13 @@ Plain = dict[str, Any]
 class Service:
     """The operations on the tuning jobs of one home. Only `create` and `request_stop` and `delete` change anything."""
 
-    def __init__(self, store: Store, folder: Path, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, store: Store, folder: Path, clock: Callable[[], datetime], buckets: Buckets | None = None
+    ) -> None:
         self.store = store
         self.folder = folder
         self.clock = clock
+        self.buckets = buckets
 
     def create(self, request: Mapping[str, Any], function: Callable[..., Any] | None = None) -> TuningJob:
         """Check a CreateHyperParameterTuningJob request in full, and record it.
@@ -42,7 +45,7 @@ class Service:
         """
         spec = TuningJobSpec.from_request(request)
         policy_for(spec)
-        program_for(spec, self.folder / spec.name, function)
+        program_for(spec, self.folder / spec.name, function, self.buckets, fetch=False)
         return self.store.create(spec, self.clock())
 
     def get(self, name: str) -> TuningJob:

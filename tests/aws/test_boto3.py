@@ -1,5 +1,7 @@
 """boto3, unmodified, against a live server that really trains."""
 
+from datetime import timedelta
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -174,3 +176,32 @@ def test_a_server_told_to_end_leaves_training_running_and_the_next_one_finds_it(
     told = until(second.client(), "carried")
     assert told["TrainingJobStatusCounters"]["Completed"] == 2
     second.end()
+
+
+def test_recorded_metrics_are_read_through_cloudwatch(served, ended):
+    cloudwatch, space = served.client("cloudwatch"), "/aws/sagemaker/TrainingJobs"
+    best = ended["BestTrainingJob"]
+    metric = {"MetricName": "loss", "Dimensions": [{"Name": "TrainingJobName", "Value": best["TrainingJobName"]}]}
+    times = {"StartTime": best["TrainingStartTime"], "EndTime": best["TrainingEndTime"] + timedelta(seconds=60)}
+    final = best["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
+    points = cloudwatch.get_metric_statistics(Namespace=space, **metric, **times, Period=60, Statistics=["Average"])
+    assert [point["Average"] for point in points["Datapoints"]] == [final]
+    query = {"Id": "q", "MetricStat": {"Metric": {"Namespace": space, **metric}, "Period": 60, "Stat": "Maximum"}}
+    assert cloudwatch.get_metric_data(MetricDataQueries=[query], **times)["MetricDataResults"][0]["Values"] == [final]
+    listed = cloudwatch.get_paginator("list_metrics").paginate(Namespace=space, Dimensions=metric["Dimensions"])
+    assert [each["MetricName"] for page in listed for each in page["Metrics"]] == ["loss"]
+
+
+def test_older_cloudwatch_clients_are_answered_in_xml(served, ended):
+    import http.client
+    from urllib.parse import urlencode
+
+    connection = http.client.HTTPConnection(served.url.removeprefix("http://"), timeout=30)
+    fields = {"Action": "ListMetrics", "Version": "2010-08-01", "Dimensions.member.1.Name": "TrainingJobName"}
+    fields["Dimensions.member.1.Value"] = ended["BestTrainingJob"]["TrainingJobName"]
+    connection.request("POST", "/", urlencode(fields), {"Content-Type": "application/x-www-form-urlencoded"})
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    assert (answer.status, "<MetricName>loss</MetricName>" in text) == (200, True), text
+    assert served.client("iam").get_role(RoleName="trainer")["Role"]["Arn"].endswith(":role/trainer")

@@ -33,6 +33,8 @@ def _definition_faults(definition: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault(
             f"{path}.EnableNetworkIsolation", "alfine can't cut a training job off from the network yet. Use false."
         )
+    if definition["OutputDataConfig"].get("CompressionType") == "NONE":
+        yield Fault(f"{path}.OutputDataConfig.CompressionType", "Models are packed as model.tar.gz here. Use GZIP.")
     mode = definition["AlgorithmSpecification"]["TrainingInputMode"]
     if mode == "Pipe":
         yield Fault(f"{path}.AlgorithmSpecification.TrainingInputMode", "Pipe isn't supported here. Use File.")

@@ -197,8 +197,12 @@ def describe_training_job(backend: Backend, request: Plain) -> Plain:
     with backend.reading() as connection:
         row = _training_job(connection, request["TrainingJobName"])
         last = queries.last_metrics(connection, row.tuning_job, row.number)
-    archive = workspace(backend.service.folder, row).archive
-    answer = shapes.training_job(row, queries.request_of(row), backend.arns, archive.as_uri())
+    request = queries.request_of(row)
+    uri = request["TrainingJobDefinition"].get("OutputDataConfig", {}).get("S3OutputPath", "")
+    artifact = f"{uri.rstrip('/')}/{row.name}/output/model.tar.gz"
+    if not uri.startswith("s3://"):  # it isn't copied anywhere
+        artifact = workspace(backend.service.folder, row).archive.as_uri()
+    answer = shapes.training_job(row, request, backend.arns, artifact)
     points = [{"MetricName": each.metric, "Value": each.value, "Timestamp": each.at} for each in last]
     return {**answer, "FinalMetricDataList": points} if points else answer
 

@@ -308,7 +308,7 @@ def _map_reader(key: Reader, member: Reader, shape: Mapping[str, Any]) -> Reader
 def _string_reader(shape: Mapping[str, Any], more_values: Sequence[str], more_pattern: str) -> Reader:
     enum = (*shape.get("enum", ()), *more_values)
     least, most = shape.get("min", 0), shape.get("max", math.inf)
-    patterns = [regex.compile(text) for text in (shape.get("pattern", ""), more_pattern) if text and text != ".*"]
+    patterns = [regex.compile(text) for text in (shape.get("pattern", ""), more_pattern) if text]
 
     def read(value: Any, path: str, faults: Faults) -> str:
         text: str = _text(value, path, faults)
@@ -356,7 +356,7 @@ def _number_reader(shape: Mapping[str, Any], kind: str) -> Reader:
         if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
             raise _wrong_type(value, what, path)
         if whole and not -limit <= value < limit:
-            raise not_readable(f"The number at '{path}' doesn't fit into {what.split()[1]}.")
+            raise not_readable(f"The number at '{path}' doesn't fit into {what}.")
         if not whole:
             value = _as_float(value, path)
         if least is not None and value < float(least):
