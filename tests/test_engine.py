@@ -291,3 +291,17 @@ def test_a_job_of_fewer_than_five_fails_when_all_of_them_failed(tmp_path):
 
     job = tune(objective, tmp_path, max_training_jobs=3)
     assert (job.status, job.verdict.criterion, len(job.training_jobs)) == ("Failed", "NoTrainingJobSucceeded", 3)
+
+
+def test_describe_says_when_convergence_was_detected(tmp_path):
+    job = tune(
+        lambda hyperparameters: 1.0,
+        tmp_path,
+        name="flat",
+        max_training_jobs=60,
+        criteria=[alfine.ConvergenceDetected()],
+    )
+    assert job.verdict.criterion == "ConvergenceDetected"
+    with Home(tmp_path / "home") as home:
+        details = home.service.describe("flat")["TuningJobCompletionDetails"]
+    assert details["ConvergenceDetectedTime"] == max(each.ended_at for each in job.training_jobs).isoformat()

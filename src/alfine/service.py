@@ -13,7 +13,7 @@ from typing import Any
 
 from alfine import queries
 from alfine.core import cost
-from alfine.core.decide import CompletionCriterion
+from alfine.core.decide import CompletionCriterion, Outlook
 from alfine.core.errors import AlreadyEnded, IllegalTransition, NotFound, NotTerminal
 from alfine.core.history import History, TrainingJob, is_terminal
 from alfine.core.replay import Replayed
@@ -71,7 +71,10 @@ class Service:
                 HyperParameterTuningEndTime=job.ended_at and job.ended_at.isoformat(), FailureReason=job.failure_reason
             ),
             **_counters(history.jobs),
-            "TuningJobCompletionDetails": {"NumberOfTrainingJobsObjectiveNotImproving": not_improving(history)},
+            "TuningJobCompletionDetails": {
+                "NumberOfTrainingJobsObjectiveNotImproving": not_improving(history),
+                **_optional(ConvergenceDetectedTime=_converged_at(job, history)),
+            },
             "ConsumedResources": {
                 "RuntimeInSeconds": int(((job.ended_at or self.clock()) - job.created_at).total_seconds())
             },
@@ -157,6 +160,14 @@ class Service:
     def replay(self, name: str, criteria: Sequence[CompletionCriterion] = ()) -> Replayed:
         """When the recorded job would have ended under other criteria (none given: under its own)."""
         return replayed(self.history(name), criteria)
+
+
+def _converged_at(job: TuningJob, history: History) -> str | None:
+    """When convergence ended the job: with the last training job that ended by itself, before the others were stopped."""
+    if job.verdict is None or job.verdict.criterion != "ConvergenceDetected" or job.verdict.outlook is Outlook.CONTINUE:
+        return None
+    ended = [each.ended_at for each in history.finished if each.stop_reason is None and each.ended_at is not None]
+    return max(ended).isoformat() if ended else None
 
 
 def summary(history: History, job: TrainingJob) -> Plain:
