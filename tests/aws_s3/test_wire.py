@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import socket
+import time
 
 import httpx
 import pytest
@@ -91,6 +92,9 @@ def test_a_client_that_goes_away_leaves_nothing(served: Served, http: httpx.Clie
             pass
     assert http.head(f"/{bucket}/k").status_code == 404
     aside = served.store.folder / bucket / ".alfine" / "temporary"
+    deadline = time.monotonic() + 20  # the server notices when it gets to it
+    while list(aside.iterdir()) and time.monotonic() < deadline:
+        pass
     assert list(aside.iterdir()) == []
 
 
