@@ -104,7 +104,7 @@ class NoTrainingJobSucceeded:
     """Fail the tuning job when its first training jobs all ended without an objective; one success lifts the rule.
 
     AMT's rule and text; with fewer than five training jobs in all, it holds for all of them (see
-    docs/explanation/architecture for what AMT leaves open).
+    docs/reference/criteria.md for what AMT leaves open).
     """
 
     attempts: int = FIRST_ATTEMPTS
