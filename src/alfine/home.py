@@ -1,5 +1,6 @@
 """A home: the folder where an embedded alfine keeps everything, and the parts put together on it.
 
+home/alfine.toml                                settings, when there are any (config.py)
 home/alfine.db                                  the store
 home/tuning-jobs/<tuning job>/<training job>/   each training job's /opt/ml, log and records
 """
@@ -12,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from alfine.config import Config
 from alfine.engine import Engine, Wake, utc_now
 from alfine.runners import Runner
 from alfine.runners.inline import InlineRunner
@@ -34,6 +36,7 @@ class Home:
 
     def __init__(self, folder: str | Path | None = None) -> None:
         self.folder = home_folder(folder)
+        self.config = Config.at(self.folder)
         self.jobs_folder = self.folder / "tuning-jobs"
         self.store = Store.at(self.folder)
         self.buckets = _Buckets(self.folder / "buckets")

@@ -1,0 +1,109 @@
+"""alfine.toml: the settings of a home. Each table of the file is one frozen dataclass here; nothing else reads the file.
+
+It's looked for at ALFINE_CONFIG, else in the home folder; without one every default holds. A table or a key that isn't
+known, or a value of the wrong type, is an error that names it: a setting is acted on or refused, never dropped.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+from alfine.core.errors import Fault, InvalidSpec
+
+FILE = "alfine.toml"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """[files]: which local files requests over the network may name (file:///… and paths).
+
+    roots: folders; empty means any file that the user who runs alfine can read.
+    """
+
+    roots: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The whole file."""
+
+    path: Path | None = None
+    files: Files = field(default_factory=Files)
+
+    @classmethod
+    def at(cls, home: Path) -> Config:
+        """Read the home's file. Raise InvalidSpec with every fault, when it can't be understood."""
+        named = os.environ.get("ALFINE_CONFIG")
+        path = Path(named).expanduser() if named else home / FILE
+        if not path.exists() and not named:
+            return cls()
+        try:
+            tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise InvalidSpec([Fault(str(path), f"can't be read: {error}")]) from error
+        faults: list[Fault] = []
+        kinds = {name: kind for name, kind in get_type_hints(cls).items() if name != "path"}
+        faults += _unknown(str(path), tables, kinds)
+        sections: dict[str, Any] = {
+            name: _read(kind, tables[name], f"{path} [{name}]", faults)
+            for name, kind in kinds.items()
+            if name in tables
+        }
+        if faults:
+            raise InvalidSpec(faults)
+        return cls(path=path, **sections)
+
+
+def _unknown(where: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[Fault]:
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(sorted(known))}."
+            yield Fault(where, f"there is no {name!r} here.{hint}")
+
+
+def _read(kind: type[T], table: Any, where: str, faults: list[Fault]) -> T | None:
+    """One table as its dataclass; None, with faults, when it isn't one."""
+    if not isinstance(table, dict):
+        faults.append(Fault(where, f"{table!r} must be a table."))
+        return None
+    hints = get_type_hints(kind)
+    before = len(faults)
+    faults += _unknown(where, table, hints)
+    faults += [
+        Fault(where, f"{each.name} is missing.")
+        for each in fields(kind)  # type: ignore[arg-type]
+        if each.default is MISSING and each.default_factory is MISSING and each.name not in table
+    ]
+    values = {
+        name: _value(hints[name], value, f"{where} {name}", faults) for name, value in table.items() if name in hints
+    }
+    return None if len(faults) > before else kind(**values)
+
+
+def _value(hint: Any, value: Any, where: str, faults: list[Fault]) -> Any:
+    """A TOML value as the type that a field is declared with: str, bool, int, float, tuple[str, ...] or dict[str, str]."""
+    fits: Mapping[Any, tuple[str, bool]] = {
+        str: ("a text", isinstance(value, str)),
+        str | None: ("a text", isinstance(value, str)),
+        bool: ("true or false", isinstance(value, bool)),
+        int: ("a whole number", isinstance(value, int) and not isinstance(value, bool)),
+        float: ("a number", isinstance(value, int | float) and not isinstance(value, bool)),
+        tuple[str, ...]: ("a list of texts", isinstance(value, list) and all(isinstance(each, str) for each in value)),
+        dict[str, str]: (
+            "a table of texts",
+            isinstance(value, dict) and all(isinstance(each, str) for each in value.values()),
+        ),
+    }
+    kind, good = fits[hint]
+    if not good:
+        faults.append(Fault(where, f"{value!r} must be {kind}."))
+    return tuple(value) if good and isinstance(value, list) else value
