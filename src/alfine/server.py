@@ -26,9 +26,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from alfine import __version__
+from alfine.aws.backend import Backend
 from alfine.aws.names import Arns
 from alfine.aws.neighbours import CLOUDWATCH, IAM, LOGS, STS
-from alfine.aws.operations import OPERATIONS, Backend
+from alfine.aws.operations import OPERATIONS
 from alfine.aws.s3 import S3App
 from alfine.aws.wire import JsonService, Wire
 from alfine.core.errors import AlfineError

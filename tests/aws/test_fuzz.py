@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alfine.aws.backend import Backend
 from alfine.aws.names import Arns
 from alfine.aws.neighbours import CLOUDWATCH, LOGS
-from alfine.aws.operations import OPERATIONS, Backend
+from alfine.aws.operations import OPERATIONS
 from alfine.aws.wire import JsonService
 from alfine.home import Home
 from alfine.job_request import job_request

@@ -18,8 +18,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from alfine import queries
+from alfine.aws.backend import Backend, Function
 from alfine.aws.names import workspace
-from alfine.aws.operations import Backend, Function
 from alfine.aws.protocol import Plain, WireError, validation_error
 from alfine.core.errors import NotFound
 from alfine.store import metrics, training_jobs

@@ -1,4 +1,4 @@
-"""Pages of lists: what a request asks for, and the token that the next one goes on from.
+"""Pages of lists: what a request asks for, its filters, and the token that the next one goes on from.
 
 A token holds the last row's place (keyset), so that pages neither repeat nor skip rows while jobs come and go, and a
 fingerprint of the filters: with others it's refused.
@@ -14,11 +14,14 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import sqlalchemy as sa
+
 from alfine.aws.protocol import Plain, validation_error
-from alfine.queries import Page
+from alfine.queries import Condition, Page
 
 DEFAULT_SIZE = 10  # AMT's, for lists of jobs
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CHANGES = ("ended_at", "stop_asked_at", "started_at", "created_at")
 
 
 def page_of(request: Plain, columns: Mapping[str, str], default: str, *, descending: bool = False) -> Page:
@@ -38,6 +41,22 @@ def answered(request: Plain, page: Page, rows: Sequence[Any], key: str, show: Ca
         last = shown[-1]
         answer["NextToken"] = _token(getattr(last, page.sort), last.name, request)
     return answer
+
+
+def filters(request: Plain, table: sa.Table) -> list[Condition]:
+    """The filters that all lists of jobs share; «after» and «before» leave out the instant itself."""
+    modified = table.c.get("modified_at", sa.func.coalesce(*(table.c.get(name, sa.null()) for name in _CHANGES)))
+    conditions: list[Condition] = []
+    for key, column in (("CreationTime", table.c.created_at), ("LastModifiedTime", modified)):
+        if f"{key}After" in request:
+            conditions.append(column > sa.literal(request[f"{key}After"], table.c.created_at.type))
+        if f"{key}Before" in request:
+            conditions.append(column < sa.literal(request[f"{key}Before"], table.c.created_at.type))
+    if "NameContains" in request:
+        conditions.append(sa.func.lower(table.c.name).contains(request["NameContains"].lower(), autoescape=True))
+    if "StatusEquals" in request:
+        conditions.append(table.c.status == request["StatusEquals"])
+    return conditions
 
 
 def _token(value: Any, name: str, request: Plain) -> str:

@@ -1,0 +1,95 @@
+"""The operations on training jobs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from alfine import queries
+from alfine.aws import pages, shapes
+from alfine.aws.backend import Backend, Function
+from alfine.aws.names import workspace
+from alfine.aws.protocol import Plain, validation_error
+from alfine.core.errors import NotFound
+from alfine.store import training_jobs, tuning_jobs
+
+WITHIN_SORTS = {"Name": "name", "Status": "status", "CreationTime": "number", "FinalObjectiveMetricValue": "objective"}
+SORTS = {"Name": "name", "Status": "status", "CreationTime": "created_at"}
+
+
+def list_training_jobs_of_tuning_job(backend: Backend, request: Plain) -> Plain:
+    page = pages.page_of(request, WITHIN_SORTS, "Name")
+    with backend.reading() as connection:
+        job = queries.state(connection, request["HyperParameterTuningJobName"]).id
+        conditions = [training_jobs.c.tuning_job == job, *pages.filters(request, training_jobs)]
+        rows = queries.training_job_page(connection, page, conditions)
+        objective = _objective(connection, job)
+
+    def show(row: queries.AnyRow) -> Plain:
+        return shapes.training_job_summary(row, objective, backend.arns)
+
+    return pages.answered(request, page, rows, "TrainingJobSummaries", show)
+
+
+def _objective(connection: Connection, job: int) -> tuple[str, str]:
+    request = connection.execute(sa.select(tuning_jobs.c.request).where(tuning_jobs.c.id == job)).scalar_one()
+    objective = json.loads(request)["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]
+    return objective["Type"], objective["MetricName"]
+
+
+def list_training_jobs(backend: Backend, request: Plain) -> Plain:
+    page = pages.page_of(request, SORTS, "CreationTime")
+    unknown = [key for key in ("WarmPoolStatusEquals", "TrainingPlanArnEquals") if key in request]
+    conditions = [
+        *pages.filters(request, training_jobs),
+        *([sa.false()] if unknown else []),
+    ]  # there are none of either here
+    with backend.reading() as connection:
+        rows = queries.training_job_page(connection, page, conditions)
+
+    def show(row: queries.AnyRow) -> Plain:
+        return shapes.training_job_row(row, backend.arns)
+
+    return pages.answered(request, page, rows, "TrainingJobSummaries", show)
+
+
+def describe_training_job(backend: Backend, request: Plain) -> Plain:
+    with backend.reading() as connection:
+        row = _training_job(connection, request["TrainingJobName"])
+        last = queries.last_metrics(connection, row.tuning_job, row.number)
+    request = queries.request_of(row)
+    uri = request["TrainingJobDefinition"].get("OutputDataConfig", {}).get("S3OutputPath", "")
+    artifact = f"{uri.rstrip('/')}/{row.name}/output/model.tar.gz"
+    if not uri.startswith("s3://"):  # it isn't copied anywhere
+        artifact = workspace(backend.service.folder, row).archive.as_uri()
+    answer = shapes.training_job(row, request, backend.arns, artifact)
+    points = [{"MetricName": each.metric, "Value": each.value, "Timestamp": each.at} for each in last]
+    return {**answer, "FinalMetricDataList": points} if points else answer
+
+
+def _training_job(connection: Connection, name: str) -> queries.AnyRow:
+    """AWS answers an unknown training job with a ValidationException, though its model has ResourceNotFound."""
+    try:
+        return queries.training_job(connection, name)
+    except NotFound as error:
+        raise validation_error(str(error)) from error
+
+
+def stop_training_job(backend: Backend, request: Plain) -> Plain:
+    name = request["TrainingJobName"]
+    with backend.reading() as connection:
+        _training_job(connection, name)
+    backend.service.stop_training_job(name)
+    backend.changed()
+    return {}
+
+
+OPERATIONS: Mapping[str, Function] = {
+    "ListTrainingJobsForHyperParameterTuningJob": list_training_jobs_of_tuning_job,
+    "DescribeTrainingJob": describe_training_job,
+    "ListTrainingJobs": list_training_jobs,
+    "StopTrainingJob": stop_training_job,
+}

@@ -1,0 +1,124 @@
+"""The operations on tuning jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from alfine import queries
+from alfine.aws import pages, shapes
+from alfine.aws.backend import Backend, Function
+from alfine.aws.honoured import refuse_what_is_not
+from alfine.aws.protocol import Plain, Written, api, epoch_seconds
+from alfine.core.spec import TuningJobSpec
+from alfine.criteria.plateau import NOTHING, State, counted
+from alfine.store import tuning_jobs
+
+KEPT = 256  # tuning jobs whose Describe is kept
+SORTS = {"Name": "name", "Status": "status", "CreationTime": "created_at"}
+
+
+@dataclass(slots=True)
+class Shown:
+    """What Describe answered last of one tuning job, and all that it is a function of: the job's status and facts."""
+
+    job: int
+    status: str
+    facts: int
+    answer: Plain
+    fold: tuple[int, State]  # the facts up to here are in the count of training jobs that didn't improve
+
+
+def create_tuning_job(backend: Backend, request: Plain) -> Plain:
+    refuse_what_is_not(request)
+    job = backend.service.create(request)
+    backend.created(job.name)
+    return {"HyperParameterTuningJobArn": backend.arns.tuning_job(job.name)}
+
+
+def describe_tuning_job(backend: Backend, request: Plain) -> Plain:
+    name = request["HyperParameterTuningJobName"]
+    with backend.reading() as connection:
+        state = queries.state(connection, name)
+        shown = backend.shown.get(name)
+        if shown is None or (shown.job, shown.status, shown.facts) != (state.id, state.status, state.facts):
+            shown = _described(backend, connection, state, shown)
+            if len(backend.shown) >= KEPT:
+                backend.shown.clear()
+            backend.shown[name] = shown
+    answer = shown.answer
+    ended = answer.get("HyperParameterTuningEndTime")
+    seconds = (ended if ended is not None else backend.now.timestamp()) - answer["CreationTime"]
+    return Written(answer, ConsumedResources={"RuntimeInSeconds": int(seconds)})
+
+
+def _described(backend: Backend, connection: Connection, state: queries.AnyRow, before: Shown | None) -> Shown:
+    row = connection.execute(sa.select(tuning_jobs).where(tuning_jobs.c.id == state.id)).one()
+    request = queries.request_of(row)
+    spec = TuningJobSpec.from_request(request)
+    fold = before.fold if before is not None and before.job == state.id else (0, NOTHING)
+    fold = _not_improving(connection, state.id, spec.sign, fold)
+    answer: Plain = {
+        "HyperParameterTuningJobName": row.name,
+        "HyperParameterTuningJobArn": backend.arns.tuning_job(row.name),
+        "HyperParameterTuningJobConfig": shapes.config(request, spec),
+        "TrainingJobDefinition": shapes.definition(request, spec),
+        "HyperParameterTuningJobStatus": row.status,
+        "CreationTime": epoch_seconds(row.created_at),
+        "LastModifiedTime": row.modified_at,
+        **shapes.counters(queries.counts(connection, [state.id])[state.id]),
+        "TuningJobCompletionDetails": {"NumberOfTrainingJobsObjectiveNotImproving": fold[1][1]},
+    }
+    best = queries.best(connection, state.id, minimise=spec.sign > 0)
+    optional = {
+        "HyperParameterTuningEndTime": None if row.ended_at is None else epoch_seconds(row.ended_at),
+        "FailureReason": row.failure_reason and row.failure_reason[:1024],
+        "BestTrainingJob": best
+        and shapes.training_job_summary(best, (spec.goal, spec.metric), backend.arns, best=True),
+    }
+    answer |= {key: value for key, value in optional.items() if value is not None}
+    written = api("sagemaker").operation("DescribeHyperParameterTuningJob").write(answer)
+    return Shown(state.id, state.status, state.facts, written, fold)
+
+
+def _not_improving(connection: Connection, job: int, sign: float, fold: tuple[int, State]) -> tuple[int, State]:
+    fact, state = fold
+    for ended, objective in queries.objectives_after(connection, job, fact):
+        fact = ended
+        state = state if objective is None else counted(state, sign * objective)
+    return fact, state
+
+
+def list_tuning_jobs(backend: Backend, request: Plain) -> Plain:
+    page = pages.page_of(request, SORTS, "Name")
+    with backend.reading() as connection:
+        rows = queries.tuning_job_page(connection, page, pages.filters(request, tuning_jobs))
+        counts = queries.counts(connection, [row.id for row in rows])
+
+    def show(row: queries.AnyRow) -> Plain:
+        return shapes.tuning_job_summary(row, queries.request_of(row), counts[row.id], backend.arns)
+
+    return pages.answered(request, page, rows, "HyperParameterTuningJobSummaries", show)
+
+
+def stop_tuning_job(backend: Backend, request: Plain) -> Plain:
+    backend.service.request_stop(request["HyperParameterTuningJobName"])
+    backend.changed()
+    return {}
+
+
+def delete_tuning_job(backend: Backend, request: Plain) -> Plain:
+    backend.service.detach(request["HyperParameterTuningJobName"])
+    return {}
+
+
+OPERATIONS: Mapping[str, Function] = {
+    "CreateHyperParameterTuningJob": create_tuning_job,
+    "DescribeHyperParameterTuningJob": describe_tuning_job,
+    "ListHyperParameterTuningJobs": list_tuning_jobs,
+    "StopHyperParameterTuningJob": stop_tuning_job,
+    "DeleteHyperParameterTuningJob": delete_tuning_job,
+}
