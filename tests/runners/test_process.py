@@ -131,6 +131,15 @@ def test_a_missing_channel_says_so(process, tmp_path):
     assert last.exit.reason() == f"Channel train: {tmp_path}/nothing doesn't exist."
 
 
+@pytest.mark.parametrize(
+    ("settings", "reason"), [({"image": "train:1"}, "image train:1"), ({"network": False}, "network")]
+)
+def test_what_only_other_runners_can_do_is_refused(process, settings, reason):
+    last, _ = process.see_out(process.launch(code="pass", **settings))
+    assert last.exit.cause == "not_started"
+    assert reason in last.exit.reason()
+
+
 def test_a_flood_is_read_piece_by_piece(process):
     code = "line = 'x' * 99 + '\\n'\nimport sys\nfor _ in range(300): sys.stdout.write(line * 1000)"
     launch = process.launch(code=code)

@@ -47,12 +47,16 @@ class Launch:
     name: the idempotency key together with `folder`: started twice, it is one training job.
     folder: the training job's own; the runner creates it. Absolute.
     command: argv to run as is (the hyperparameters are appended as `--name value`); None for script mode.
+    image: a container image to run instead; entrypoint and arguments replace its own (none given: its own entry point with
+        `train`, as SageMaker starts it). Only the container runner takes one.
     script: in script mode a file inside `source_dir`, or a lone file when that is None. `.py` runs under `python`,
         `.sh` under `/bin/sh`, anything else by itself.
     hyperparameters: all of them, `_tuning_objective_metric` and reserved names included, byte for byte.
     environment: wins over everything that the runner sets itself.
     grace_seconds: between SIGTERM and SIGKILL.
     threads: cores that this training job may use: `OMP_NUM_THREADS` and its kin, and `SM_NUM_CPUS`.
+    instance_count: hosts of this training job, algo-1, algo-2 and so on, each a process of its own on this machine.
+    network: False cuts it off from every network. A runner that can't do that refuses to start it.
     warm: False forbids a start from preloaded imports; True allows it where the result is the same.
     function: for the inline runner only: called with the hyperparameters and `report(step, value)`.
     metric: the name under which an inline function's reports become points.
@@ -61,6 +65,9 @@ class Launch:
     name: str
     folder: Path
     command: tuple[str, ...] | None = None
+    image: str | None = None
+    entrypoint: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
     script: Path | None = None
     source_dir: Path | None = None
     python: str = sys.executable
@@ -71,6 +78,8 @@ class Launch:
     grace_seconds: float = 120.0
     threads: int = 1
     instance_type: str = "local"
+    instance_count: int = 1
+    network: bool = True
     warm: bool = True
     max_log_bytes: int = 1 << 30
     arn: str = ""

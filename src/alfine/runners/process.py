@@ -388,6 +388,10 @@ def _was_started(folder: str) -> bool:
 
 def _refusal(launch: Launch) -> str:
     """Why this can't be started, found before a process is made; ""."""
+    if launch.image is not None:
+        return f"A plain process can't run the container image {launch.image}."
+    if not launch.network:
+        return "A plain process can't be cut off from the network (EnableNetworkIsolation)."
     if launch.command is None and launch.script is None:
         return "There is nothing to run: give a command or a script."
     if launch.command is not None and not launch.command:
