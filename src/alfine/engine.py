@@ -21,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from alfine.buckets import Buckets
 from alfine.core.decide import Decision, Outlook, Stop, Suggestion, Verdict
 from alfine.core.errors import InUse, Overtaken, StorageFull
 from alfine.core.history import (
@@ -37,8 +38,9 @@ from alfine.core.history import (
 from alfine.core.replay import Judge
 from alfine.core.spec import TuningJobSpec
 from alfine.metrics import MetricReader, nearest_lines
+from alfine.outputs import deliver
 from alfine.policy import policy_for
-from alfine.programs import Buckets, Program, program_for
+from alfine.programs import Program, program_for
 from alfine.runners import FAILURE_LIMIT, Exit, Launch, Observation, Runner
 from alfine.runners.workspace import Workspace
 from alfine.store import Store, TuningJob
@@ -258,9 +260,7 @@ class Engine:
 
     def _deliver(self, run: Run, launch: Launch) -> None:
         """Put model and output where the job wants them, before its end is recorded: after a crash it's done again."""
-        uri = run.spec.definition.output_path
-        if self.buckets is not None and uri.startswith("s3://"):
-            self.buckets.deliver(uri, launch.name, Workspace(launch.folder))
+        deliver(self.buckets, run.spec.definition.output_path, launch.name, Workspace(launch.folder))
 
     def _never_started(self, run: Run, job: TrainingJob, launch: Launch) -> Iterator[Fact]:
         """A row without a training job: the engine was killed between recording the intent and carrying it out."""

@@ -11,19 +11,16 @@ import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+from alfine.buckets import Buckets, Stored
 from alfine.config import Config
 from alfine.engine import Engine, Wake, utc_now
 from alfine.runners import Runner
 from alfine.runners.inline import InlineRunner
 from alfine.runners.process import ProcessRunner
-from alfine.runners.workspace import Workspace
 from alfine.service import Service
 from alfine.store import Store
-
-if TYPE_CHECKING:
-    from alfine.aws.job_files import JobFiles
 
 
 def home_folder(given: str | Path | None = None) -> Path:
@@ -68,24 +65,29 @@ class Home:
 class _Buckets:
     """The home's buckets, opened when a job first names one: most never do."""
 
+    place = "alfine's own buckets"
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     @cached_property
-    def _files(self) -> JobFiles:
-        from alfine.aws.job_files import JobFiles
+    def _store(self) -> Buckets:
+        from alfine.aws.own_buckets import OwnBuckets
         from alfine.aws.s3 import BucketStore
 
-        return JobFiles(BucketStore(self._folder))
+        return OwnBuckets(BucketStore(self._folder))
 
-    def trouble(self, uri: str) -> str | None:
-        return self._files.trouble(uri)
+    def find(self, uri: str) -> list[Stored]:
+        return self._store.find(uri)
 
-    def fetch(self, uri: str, place: Path) -> Path:
-        return self._files.fetch(uri, place)
+    def file(self, stored: Stored) -> Path:
+        return self._store.file(stored)
 
-    def check_output(self, uri: str) -> str | None:
-        return self._files.check_output(uri)
+    def refusal(self, uri: str) -> str | None:
+        return self._store.refusal(uri)
 
-    def deliver(self, uri: str, name: str, space: Workspace) -> None:
-        self._files.deliver(uri, name, space)
+    def put(self, uri: str, file: Path) -> None:
+        self._store.put(uri, file)
+
+    def remove(self, uri: str) -> None:
+        self._store.remove(uri)

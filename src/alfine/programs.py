@@ -15,39 +15,22 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
-from urllib.parse import unquote, urlparse
+from typing import Any
 
 from alfine.archives import has_member, is_archive, unpacked
+from alfine.buckets import Buckets
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import TrainingJob
 from alfine.core.spec import OBJECTIVE_HYPERPARAMETER, TuningJobSpec
+from alfine.inputs import INPUTS, Files, channels, local
 from alfine.runners import Channel, Launch
-from alfine.runners.workspace import Workspace
 
 FUNCTION = "alfine_function"
-INPUTS = ".inputs"  # in a tuning job's folder: unpacked code, links to objects
 GRACE_SECONDS = 120.0  # SageMaker's: SIGTERM, then SIGKILL
 MAX_LOG_BYTES = 1 << 30
-
-
-class Buckets(Protocol):
-    """Where s3:// URIs lead on this machine."""
-
-    def trouble(self, uri: str) -> str | None:
-        """Why nothing can be read there; None when something can."""
-
-    def fetch(self, uri: str, place: Path) -> Path:
-        """A path at which it can be read; a folder that has to be made for that is made beside `place`."""
-
-    def check_output(self, uri: str) -> str | None:
-        """Why nothing could be put there; None when it could."""
-
-    def deliver(self, uri: str, name: str, space: Workspace) -> None:
-        """Put the model and the output of an ended training job there; again changes nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +90,10 @@ def program_for(
     fetch: False only looks whether all is there, and makes nothing: the Program can't be launched.
     """
     faults: list[Fault] = []
-    files = _Files(folder / INPUTS, buckets, fetch, faults)
+    files = Files(folder / INPUTS, buckets, fetch, faults)
     static = {name: _unquoted(text) for name, text in spec.definition.static_hyperparameters.items()}
     command, script, source = _program(static, spec, function, files)
-    channels = tuple(_channels(spec, files))
+    inputs = tuple(channels(spec, files))
     _check_output(spec, files)
     threads = spec.settings.get("threads")
     if faults:
@@ -122,7 +105,7 @@ def program_for(
         script=script,
         source_dir=source,
         python=static.get("alfine_python", sys.executable),
-        channels=channels,
+        channels=inputs,
         # Training jobs that run side by side share the cores instead of fighting for them.
         threads=int(threads) if threads else max(1, (os.cpu_count() or 1) // spec.max_parallel),
         function=function,
@@ -133,7 +116,7 @@ _Found = tuple[tuple[str, ...] | None, Path | None, Path | None]
 
 
 def _program(
-    static: Mapping[str, str], spec: TuningJobSpec, function: Callable[..., Any] | None, files: _Files
+    static: Mapping[str, str], spec: TuningJobSpec, function: Callable[..., Any] | None, files: Files
 ) -> _Found:
     faults = files.faults
     where = "TrainingJobDefinition.StaticHyperParameters"
@@ -172,7 +155,7 @@ def _command(text: str, where: str, faults: list[Fault]) -> tuple[str, ...] | No
     return tuple(words)
 
 
-def _script(static: Mapping[str, str], where: str, files: _Files) -> tuple[Path | None, Path | None]:
+def _script(static: Mapping[str, str], where: str, files: Files) -> tuple[Path | None, Path | None]:
     program = static["sagemaker_program"]
     uri = static.get("sagemaker_submit_directory", ".")
     folder = files.find(uri, "code", f"{where}.sagemaker_submit_directory")
@@ -184,73 +167,18 @@ def _script(static: Mapping[str, str], where: str, files: _Files) -> tuple[Path 
         folder = unpacked(folder, files.place) if files.fetch and not files.faults else folder
         return folder / program, folder
     inside = f"{uri.rstrip('/')}/{program}"
-    there = (folder / program).is_file() if _local(uri) or files.fetch else files.is_there(inside)
+    there = (folder / program).is_file() if local(uri) or files.fetch else files.is_there(inside)
     if not there:
-        files.fault(f"{where}.sagemaker_program", f"there is no file {folder / program if _local(uri) else inside}.")
+        files.fault(f"{where}.sagemaker_program", f"there is no file {folder / program if local(uri) else inside}.")
     return folder / program, folder
 
 
-def _channels(spec: TuningJobSpec, files: _Files) -> Iterator[Channel]:
-    for channel in spec.definition.channels:
-        where = f"TrainingJobDefinition.InputDataConfig ({channel.name})"
-        path = files.find(channel.uri, f"channel-{channel.name}", where)
-        if path is not None:
-            mode, kind = channel.input_mode, channel.content_type
-            yield Channel(name=channel.name, path=path, content_type=kind, input_mode=mode)
-
-
-def _check_output(spec: TuningJobSpec, files: _Files) -> None:
+def _check_output(spec: TuningJobSpec, files: Files) -> None:
     uri = spec.definition.output_path
     if files.buckets is not None and uri.startswith("s3://"):
-        trouble = files.buckets.check_output(uri)
+        trouble = files.buckets.refusal(uri)
         if trouble:
             files.fault("TrainingJobDefinition.OutputDataConfig.S3OutputPath", trouble)
-
-
-@dataclass(frozen=True, slots=True)
-class _Files:
-    """Finds what a request's URIs name, and collects what is wrong with them. place: for what has to be made."""
-
-    place: Path
-    buckets: Buckets | None
-    fetch: bool
-    faults: list[Fault]
-
-    def fault(self, where: str, message: str) -> None:
-        self.faults.append(Fault(where, message))
-
-    def find(self, uri: str, name: str, where: str) -> Path | None:
-        """The file or folder behind a URI, None with a fault when there is none."""
-        path = _local(uri)
-        if path is not None:
-            if not path.exists():
-                self.fault(where, f"there is nothing at {path}.")
-                return None
-            return path
-        if self.buckets is None or not uri.startswith("s3://"):
-            self.fault(where, f"{uri!r} can't be read here. Use file:///… or a local path.")
-            return None
-        trouble = self.buckets.trouble(uri)
-        if trouble:
-            self.fault(where, trouble)
-            return None
-        # To look into an archive takes no more than its own file; a folder of links is made only to be used.
-        return (
-            self.buckets.fetch(uri, self.place / name)
-            if self.fetch or uri.endswith((".gz", ".tgz", ".tar"))
-            else Path()
-        )
-
-    def is_there(self, uri: str) -> bool:
-        return self.buckets is not None and self.buckets.trouble(uri) is None
-
-
-def _local(uri: str) -> Path | None:
-    """The path behind a file URI or a plain path; None for any other kind of URI."""
-    parsed = urlparse(uri)
-    if parsed.scheme == "file":
-        return Path(unquote(parsed.path)).absolute()
-    return Path(uri).expanduser().absolute() if "://" not in uri else None
 
 
 def _unquoted(text: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from alfine import queries
+from alfine.buckets import Buckets
 from alfine.core import cost
 from alfine.core.decide import CompletionCriterion, Outlook
 from alfine.core.errors import AlreadyEnded, IllegalTransition, NotFound, NotTerminal
@@ -20,7 +21,7 @@ from alfine.core.replay import Replayed
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria.plateau import not_improving
 from alfine.policy import policy_for, replayed
-from alfine.programs import Buckets, program_for
+from alfine.programs import program_for
 from alfine.store import Store, TuningJob
 
 Plain = dict[str, Any]

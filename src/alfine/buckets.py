@@ -1,0 +1,74 @@
+"""Where s3:// URIs lead: the few things that alfine asks of a bucket store, whichever it is.
+
+Channels, code, models and checkpoints are built on these (inputs.py, outputs.py); alfine's own buckets
+(aws/own_buckets.py) and a real S3 answer them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlparse
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One object, in one version of it. version: differs when the content may differ."""
+
+    bucket: str
+    key: str
+    version: str
+
+    @property
+    def uri(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+class Buckets(Protocol):
+    """Safe to use from several threads. What fails for good raises OSError with a sentence; what may pass is tried again."""
+
+    @property
+    def place(self) -> str:
+        """What to call it in a message: «alfine's own buckets»."""
+
+    def find(self, uri: str) -> list[Stored]:
+        """Every object whose key begins with the URI's, sorted by key; none where there is no such bucket."""
+
+    def file(self, stored: Stored) -> Path:
+        """A local file with the object's bytes, to be read only; at a later version's bytes when it has changed since."""
+
+    def refusal(self, uri: str) -> str | None:
+        """Why nothing could ever be put there; None when it could."""
+
+    def put(self, uri: str, file: Path) -> None:
+        """Store a copy of the file; the bucket is made where there is none."""
+
+    def remove(self, uri: str) -> None:
+        """Remove one object; one that isn't there is no error."""
+
+
+def parts(uri: str) -> tuple[str, str]:
+    """(bucket, key or prefix) of an s3:// URI."""
+    parsed = urlparse(uri, allow_fragments=False)
+    query = f"?{parsed.query}" if parsed.query else ""
+    return parsed.netloc, (parsed.path + query).removeprefix("/")
+
+
+def relative(uri: str, objects: Iterable[Stored]) -> Iterator[tuple[str, Stored]]:
+    """Each object with its path below the URI: its key after the folder that the prefix names or lies in.
+
+    Objects that only stand for a folder (their key ends with «/») are left out, as SageMaker does.
+    """
+    prefix = parts(uri)[1]
+    parent = prefix[: prefix.rfind("/") + 1]
+    inside = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
+    for each in objects:
+        if not each.key.endswith("/"):
+            yield each.key.removeprefix(inside if each.key.startswith(inside) else parent), each
+
+
+def is_path(name: str) -> bool:
+    """Whether a key is a relative path of ordinary file names, so that a file below a folder can bear it."""
+    return "\0" not in name and all(part not in ("", ".", "..") for part in name.split("/"))
