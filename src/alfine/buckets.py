@@ -1,4 +1,4 @@
-"""Where s3:// URIs lead: the few things that alfine asks of a bucket store, whichever it is.
+"""Where URIs lead: s3:// to a bucket store, of which alfine asks few things whichever it is, file:// to this machine's files.
 
 Channels, code, models and checkpoints are built on these (inputs.py, outputs.py); alfine's own buckets
 (aws/own_buckets.py) and a real S3 answer them.
@@ -6,11 +6,11 @@ Channels, code, models and checkpoints are built on these (inputs.py, outputs.py
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlparse
+from urllib.parse import unquote, urlparse
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,10 @@ class Buckets(Protocol):
     @property
     def place(self) -> str:
         """What to call it in a message: «alfine's own buckets»."""
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """The folders below which requests may name files of this machine; none: any file that alfine's user can reach."""
 
     def find(self, uri: str) -> list[Stored]:
         """Every object whose key begins with the URI's, sorted by key; none where there is no such bucket."""
@@ -72,3 +76,24 @@ def relative(uri: str, objects: Iterable[Stored]) -> Iterator[tuple[str, Stored]
 def is_path(name: str) -> bool:
     """Whether a key is a relative path of ordinary file names, so that a file below a folder can bear it."""
     return "\0" not in name and all(part not in ("", ".", "..") for part in name.split("/"))
+
+
+# ---- files of this machine ---------------------------------------------------------------------------------------------
+
+
+def local(uri: str) -> Path | None:
+    """The path behind a file URI or a plain path; None for any other kind of URI."""
+    parsed = urlparse(uri)
+    if parsed.scheme == "file":
+        return Path(unquote(parsed.path)).absolute()
+    return Path(uri).expanduser().absolute() if "://" not in uri else None
+
+
+def beyond(roots: Sequence[Path], path: Path) -> str | None:
+    """Why a request may not name the path, wherever its links lead; None when it may."""
+    if not roots or any(path.resolve().is_relative_to(root.resolve()) for root in roots):
+        return None
+    return (
+        f"AccessDenied: {path} lies outside the folders that requests may name here: "
+        f"{', '.join(map(str, roots))} ([files] roots in alfine.toml)."
+    )

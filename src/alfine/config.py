@@ -23,9 +23,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """[files]: which local files requests over the network may name (file:///… and paths).
+    """[files]: which local files requests over the network may name (file:///… and paths), for code, data and outputs.
 
-    roots: folders; empty means any file that the user who runs alfine can read.
+    roots: folders; empty means any file that the user who runs alfine can read. What `alfine tune` runs isn't held to them.
     """
 
     roots: tuple[str, ...] = ()

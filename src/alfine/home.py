@@ -11,16 +11,20 @@ import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from alfine.buckets import Buckets, Stored
+from alfine.buckets import Stored
 from alfine.config import Config
+from alfine.core.errors import Fault, InvalidSpec
 from alfine.engine import Engine, Wake, utc_now
 from alfine.runners import Runner
 from alfine.runners.inline import InlineRunner
 from alfine.runners.process import ProcessRunner
 from alfine.service import Service
 from alfine.store import Store
+
+if TYPE_CHECKING:
+    from alfine.aws.own_buckets import OwnBuckets
 
 
 def home_folder(given: str | Path | None = None) -> Path:
@@ -49,6 +53,14 @@ class Home:
         self._engine.functions = {**self._engine.functions, **(functions or {})}
         return self._engine
 
+    def confine(self) -> None:
+        """Hold what requests name of this machine's files to [files] roots, from now on: they come over the network."""
+        roots = tuple(self.folder / Path(root).expanduser() for root in self.config.files.roots)
+        faults = [Fault("[files] roots", f"{root} isn't a folder.") for root in roots if not root.is_dir()]
+        if faults:
+            raise InvalidSpec(faults)
+        self.buckets.roots = roots
+
     def close(self) -> None:
         if self._engine is not None:
             for runner in self._engine.runners.values():
@@ -69,9 +81,10 @@ class _Buckets:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.roots: tuple[Path, ...] = ()
 
     @cached_property
-    def _store(self) -> Buckets:
+    def _store(self) -> OwnBuckets:
         from alfine.aws.own_buckets import OwnBuckets
         from alfine.aws.s3 import BucketStore
 

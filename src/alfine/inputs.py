@@ -14,9 +14,8 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlparse
 
-from alfine.buckets import Buckets, Stored, is_path, parts, relative
+from alfine.buckets import Buckets, Stored, beyond, is_path, local, parts, relative
 from alfine.core.errors import Fault
 from alfine.core.spec import TuningJobSpec
 from alfine.runners import Channel
@@ -39,12 +38,17 @@ class Files:
     def fault(self, where: str, message: str) -> None:
         self.faults.append(Fault(where, message))
 
+    def forbidden(self, path: Path) -> str | None:
+        """Why the request may not name this file or folder of the machine; None when it may."""
+        return None if self.buckets is None else beyond(self.buckets.roots, path)
+
     def find(self, uri: str, name: str, where: str) -> Path | None:
         """The file or folder behind a URI, None with a fault when there is none."""
         path = local(uri)
         if path is not None:
-            if not path.exists():
-                self.fault(where, f"there is nothing at {path}.")
+            trouble = self.forbidden(path) or (None if path.exists() else f"there is nothing at {path}.")
+            if trouble:
+                self.fault(where, trouble)
                 return None
             return path
         if self.buckets is None or not uri.startswith("s3://"):
@@ -81,14 +85,6 @@ def channels(spec: TuningJobSpec, files: Files) -> Iterator[Channel]:
         if path is not None:
             mode, kind = channel.input_mode, channel.content_type
             yield Channel(name=channel.name, path=path, content_type=kind, input_mode=mode)
-
-
-def local(uri: str) -> Path | None:
-    """The path behind a file URI or a plain path; None for any other kind of URI."""
-    parsed = urlparse(uri)
-    if parsed.scheme == "file":
-        return Path(unquote(parsed.path)).absolute()
-    return Path(uri).expanduser().absolute() if "://" not in uri else None
 
 
 def _trouble(uri: str, objects: Mapping[str, Stored], buckets: Buckets) -> str | None:

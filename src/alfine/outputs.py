@@ -1,19 +1,45 @@
 """Where a training job's model and output go when it has ended: OutputDataConfig.
 
-<S3OutputPath>/<training job>/output/model.tar.gz, and output.tar.gz beside it if it wrote to output/data.
+<S3OutputPath>/<training job>/output/model.tar.gz, and output.tar.gz beside it if it wrote to output/data. The path is
+s3://…, or file:///… for a folder of this machine; nothing is copied for an empty one and for file:/// alone.
 """
 
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import tarfile
 import tempfile
 from pathlib import Path
 
-from alfine.buckets import Buckets
+from alfine.buckets import Buckets, beyond, local
 from alfine.runners.workspace import Workspace
 
 log = logging.getLogger("alfine.outputs")
+
+
+def refusal(buckets: Buckets | None, uri: str) -> str | None:
+    """Why nothing could be put there; None when it could."""
+    path = local(uri)
+    if buckets is None or _nowhere(uri):
+        return None
+    if path is None:
+        known = uri.startswith("s3://")
+        return buckets.refusal(uri) if known else f"nothing can be put at {uri!r}. Use s3://… or file:///…"
+    there = next(each for each in (path, *path.parents) if each.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        return f"{there} isn't a folder that can be written."
+    return beyond(buckets.roots, path)
+
+
+def artifact(uri: str, name: str) -> str | None:
+    """The URI of a training job's model; None when it stays in the training job's folder."""
+    return None if _nowhere(uri) else f"{uri.rstrip('/')}/{name}/output/model.tar.gz"
+
+
+def _nowhere(uri: str) -> bool:
+    return local(uri) == Path("/") if uri else True
 
 
 def deliver(buckets: Buckets | None, uri: str, name: str, space: Workspace) -> None:
@@ -21,12 +47,12 @@ def deliver(buckets: Buckets | None, uri: str, name: str, space: Workspace) -> N
 
     What can't be put is logged: the files stay in the training job's folder.
     """
-    if buckets is None or not uri.startswith("s3://"):
+    if buckets is None or _nowhere(uri):
         return
     base = f"{uri.rstrip('/')}/{name}/output"
     try:
         if space.archive.exists():
-            buckets.put(f"{base}/model.tar.gz", space.archive)
+            _put(buckets, f"{base}/model.tar.gz", space.archive)
         data = space.ml / "output" / "data"
         if data.is_dir() and any(data.iterdir()):
             _put_packed(buckets, f"{base}/output.tar.gz", data)
@@ -39,4 +65,18 @@ def _put_packed(buckets: Buckets, uri: str, folder: Path) -> None:
         with tarfile.open(fileobj=draft, mode="w:gz", compresslevel=1) as archive:
             archive.add(folder, arcname=".")
         draft.flush()
-        buckets.put(uri, Path(draft.name))
+        _put(buckets, uri, Path(draft.name))
+
+
+def _put(buckets: Buckets, uri: str, file: Path) -> None:
+    path = local(uri)
+    if path is None:
+        buckets.put(uri, file)
+        return
+    trouble = beyond(buckets.roots, path)
+    if trouble:
+        raise PermissionError(trouble)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    shutil.copyfile(file, draft)
+    draft.replace(path)

@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from alfine.archives import has_member, is_archive, unpacked
-from alfine.buckets import Buckets
+from alfine.buckets import Buckets, local
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import TrainingJob
 from alfine.core.spec import OBJECTIVE_HYPERPARAMETER, TuningJobSpec
-from alfine.inputs import INPUTS, Files, channels, local
+from alfine.inputs import INPUTS, Files, channels
+from alfine.outputs import refusal
 from alfine.runners import Channel, Launch
 
 FUNCTION = "alfine_function"
@@ -94,7 +95,9 @@ def program_for(
     static = {name: _unquoted(text) for name, text in spec.definition.static_hyperparameters.items()}
     command, script, source = _program(static, spec, function, files)
     inputs = tuple(channels(spec, files))
-    _check_output(spec, files)
+    trouble = refusal(buckets, spec.definition.output_path)
+    if trouble:
+        files.fault("TrainingJobDefinition.OutputDataConfig.S3OutputPath", trouble)
     threads = spec.settings.get("threads")
     if faults:
         raise InvalidSpec(faults)
@@ -171,14 +174,6 @@ def _script(static: Mapping[str, str], where: str, files: Files) -> tuple[Path |
     if not there:
         files.fault(f"{where}.sagemaker_program", f"there is no file {folder / program if local(uri) else inside}.")
     return folder / program, folder
-
-
-def _check_output(spec: TuningJobSpec, files: Files) -> None:
-    uri = spec.definition.output_path
-    if files.buckets is not None and uri.startswith("s3://"):
-        trouble = files.buckets.refusal(uri)
-        if trouble:
-            files.fault("TrainingJobDefinition.OutputDataConfig.S3OutputPath", trouble)
 
 
 def _unquoted(text: str) -> str:

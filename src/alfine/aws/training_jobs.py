@@ -14,6 +14,7 @@ from alfine.aws.backend import Backend, Function
 from alfine.aws.names import workspace
 from alfine.aws.protocol import Plain, validation_error
 from alfine.core.errors import NotFound
+from alfine.outputs import artifact
 from alfine.store import training_jobs, tuning_jobs
 
 WITHIN_SORTS = {"Name": "name", "Status": "status", "CreationTime": "number", "FinalObjectiveMetricValue": "objective"}
@@ -62,10 +63,8 @@ def describe_training_job(backend: Backend, request: Plain) -> Plain:
         last = queries.last_metrics(connection, row.tuning_job, row.number)
     request = queries.request_of(row)
     uri = request["TrainingJobDefinition"].get("OutputDataConfig", {}).get("S3OutputPath", "")
-    artifact = f"{uri.rstrip('/')}/{row.name}/output/model.tar.gz"
-    if not uri.startswith("s3://"):  # it isn't copied anywhere
-        artifact = workspace(backend.service.folder, row).archive.as_uri()
-    answer = shapes.training_job(row, request, backend.arns, artifact)
+    model = artifact(uri, row.name) or workspace(backend.service.folder, row).archive.as_uri()
+    answer = shapes.training_job(row, request, backend.arns, model)
     points = [{"MetricName": each.metric, "Value": each.value, "Timestamp": each.at} for each in last]
     return {**answer, "FinalMetricDataList": points} if points else answer
 

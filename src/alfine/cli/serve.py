@@ -38,6 +38,7 @@ def serve(*, host: str, port: int, region: str | None) -> None:
     where = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or server.REGION
     server.refuse_other_machines(host)
     with open_home(create=True) as home:
+        home.confine()
         server.serve(home, host, port, region=where, ready=lambda url: _say(url, where))
 
 
