@@ -4,6 +4,10 @@ import pytest
 
 from alfine.config import Config, Files
 from alfine.core.errors import InvalidSpec
+from alfine.home import Home
+from tests.building import request
+
+SCRIPT = __file__  # any Python file: it isn't run
 
 
 def test_a_home_without_a_file_has_every_default(tmp_path):
@@ -38,3 +42,22 @@ def test_another_file_can_be_named_and_must_be_there(tmp_path, monkeypatch):
         Config.at(tmp_path)
     other.write_text('[files]\nroots = ["/x"]\n')
     assert Config.at(tmp_path).files.roots == ("/x",)
+
+
+def test_prices_are_by_instance_type_and_written_into_a_job_when_it_is_created(tmp_path):
+    (tmp_path / "alfine.toml").write_text("[prices.per_hour]\nlocal = 0.5\n[prices.spot_per_hour]\nlocal = 0.125\n")
+    with Home(tmp_path) as home:
+        plain = request(name="plain", script=SCRIPT)
+        spot = request(name="spot", script=SCRIPT)
+        spot["TrainingJobDefinition"]["EnableManagedSpotTraining"] = True
+        own = request(name="own", script=SCRIPT, price_per_hour=2.0)
+        for each in (plain, spot, own):
+            home.service.create(each)
+        prices = [home.service.history(name).spec.price_per_hour for name in ("plain", "spot", "own")]
+    assert prices == [0.5, 0.125, 2.0]
+
+
+def test_a_price_must_be_a_number_from_0_on(tmp_path):
+    (tmp_path / "alfine.toml").write_text("[prices.per_hour]\nlocal = -1\n")
+    with pytest.raises(InvalidSpec, match="must be a table of numbers from 0 on"):
+        Config.at(tmp_path)

@@ -22,10 +22,19 @@ if TYPE_CHECKING:
     from alfine.core.space import Categorical as Categorical
     from alfine.core.space import Continuous as Continuous
     from alfine.core.space import Integer as Integer
+    from alfine.criteria.combinations import AllOf as AllOf
+    from alfine.criteria.combinations import AnyOf as AnyOf
+    from alfine.criteria.combinations import AtLeast as AtLeast
     from alfine.criteria.convergence import ConvergenceDetected as ConvergenceDetected
+    from alfine.criteria.deadline import Deadline as Deadline
     from alfine.criteria.limits import MaxNumberOfTrainingJobs as MaxNumberOfTrainingJobs
     from alfine.criteria.limits import MaxRuntimeInSeconds as MaxRuntimeInSeconds
+    from alfine.criteria.money import MarginalValue as MarginalValue
+    from alfine.criteria.money import MaxCost as MaxCost
+    from alfine.criteria.not_before import NotBefore as NotBefore
     from alfine.criteria.plateau import BestObjectiveNotImproving as BestObjectiveNotImproving
+    from alfine.criteria.shadow import Shadow as Shadow
+    from alfine.criteria.steady import Steady as Steady
     from alfine.criteria.target import TargetObjectiveMetricValue as TargetObjectiveMetricValue
     from alfine.home import Home as Home
     from alfine.tuner import Tuner as Tuner
@@ -36,18 +45,27 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "AlfineError": "core.errors",
+    "AllOf": "criteria.combinations",
+    "AnyOf": "criteria.combinations",
+    "AtLeast": "criteria.combinations",
     "BestObjectiveNotImproving": "criteria.plateau",
     "Categorical": "core.space",
     "Continuous": "core.space",
     "ConvergenceDetected": "criteria.convergence",
+    "Deadline": "criteria.deadline",
     "History": "core.history",
     "Home": "home",
     "Integer": "core.space",
     "InvalidSpec": "core.errors",
     "Job": "tuning",
+    "MarginalValue": "criteria.money",
+    "MaxCost": "criteria.money",
     "MaxNumberOfTrainingJobs": "criteria.limits",
     "MaxRuntimeInSeconds": "criteria.limits",
+    "NotBefore": "criteria.not_before",
     "Outlook": "core.decide",
+    "Shadow": "criteria.shadow",
+    "Steady": "criteria.steady",
     "TargetObjectiveMetricValue": "criteria.target",
     "TrainingJob": "core.history",
     "Tuner": "tuner",

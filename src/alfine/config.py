@@ -7,6 +7,7 @@ known, or a value of the wrong type, is an error that names it: a setting is act
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -32,11 +33,25 @@ class Files:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """[prices.per_hour] and [prices.spot_per_hour]: what an instance of a type costs an hour, in any one currency."""
+
+    per_hour: dict[str, float] = field(default_factory=dict)
+    spot_per_hour: dict[str, float] = field(default_factory=dict)
+
+    def of(self, instance_type: str, *, spot: bool) -> float | None:
+        """The price; a spot instance without one of its own costs what any other does. None when nothing is known."""
+        price = self.per_hour.get(instance_type)
+        return self.spot_per_hour.get(instance_type, price) if spot else price
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The whole file."""
 
     path: Path | None = None
     files: Files = field(default_factory=Files)
+    prices: Prices = field(default_factory=Prices)
 
     @classmethod
     def at(cls, home: Path) -> Config:
@@ -98,6 +113,10 @@ def _value(hint: Any, value: Any, where: str, faults: list[Fault]) -> Any:
         int: ("a whole number", isinstance(value, int) and not isinstance(value, bool)),
         float: ("a number", isinstance(value, int | float) and not isinstance(value, bool)),
         tuple[str, ...]: ("a list of texts", isinstance(value, list) and all(isinstance(each, str) for each in value)),
+        dict[str, float]: (
+            "a table of numbers from 0 on",
+            isinstance(value, dict) and all(_is_amount(each) for each in value.values()),
+        ),
         dict[str, str]: (
             "a table of texts",
             isinstance(value, dict) and all(isinstance(each, str) for each in value.values()),
@@ -107,3 +126,7 @@ def _value(hint: Any, value: Any, where: str, faults: list[Fault]) -> Any:
     if not good:
         faults.append(Fault(where, f"{value!r} must be {kind}."))
     return tuple(value) if good and isinstance(value, list) else value
+
+
+def _is_amount(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf

@@ -41,7 +41,7 @@ class Home:
         self.jobs_folder = self.folder / "tuning-jobs"
         self.store = Store.at(self.folder)
         self.buckets = _Buckets(self.folder / "buckets")
-        self.service = Service(self.store, self.jobs_folder, utc_now, self.buckets)
+        self.service = Service(self.store, self.jobs_folder, utc_now, self.buckets, self.config.prices)
         self._engine: Engine | None = None
 
     def engine(self, functions: Mapping[str, Callable[..., Any]] | None = None) -> Engine:

@@ -26,7 +26,7 @@ from alfine.core.decide import CompletionCriterion
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.space import SCALINGS, Categorical, Continuous, Integer, Range
 from alfine.core.spec import EARLY_STOPPING_TYPES, GOALS, STRATEGIES, put_setting
-from alfine.criteria import criterion_from_text, table
+from alfine.criteria import criterion_from_text, spelling, table
 from alfine.job_request import job_request
 
 Request = dict[str, Any]
@@ -76,6 +76,7 @@ class JobFile:
             config.pop("TuningJobCompletionCriteria", None)
             for known in table():
                 put_setting(request, known, None)
+            spelling.remove_from(request)
         for text in criteria:
             criterion_from_text(text).to_request(request)
         if price_per_hour is not None:
@@ -446,16 +447,8 @@ class _Reader:
         return [each for each in found if each is not None]
 
     def _criterion(self, path: str, entry: Any) -> CompletionCriterion | None:
-        if isinstance(entry, str):
-            text = entry
-        elif isinstance(entry, dict) and len(entry) == 1:
-            ((name, settings),) = entry.items()
-            pairs = settings.items() if isinstance(settings, dict) else [("", settings)] if settings is not None else []
-            text = " ".join(
-                [str(name), *(f"{key}={_scalar_text(each)}" if key else _scalar_text(each) for key, each in pairs)]
-            )
-        else:
-            self.fault(path, f"{_shown(entry)} must be a criterion's name, alone or with its settings.")
+        text = self._criterion_text(path, entry)
+        if text is None:
             return None
         name = re.split(r"[\s:,()]", text.strip(), maxsplit=1)[0]
         if name not in table():
@@ -466,6 +459,26 @@ class _Reader:
         except InvalidSpec as error:
             self.faults += [Fault(path, str(fault)) for fault in error.faults]
             return None
+
+    def _criterion_text(self, path: str, entry: Any) -> str | None:
+        """`Name`, `Name: 10`, `Name: {setting: 10}`, `AllOf: [Name, …]`, `Steady: {criterion: Name, times: 3}` as one text."""
+        if isinstance(entry, str):
+            return entry
+        if not isinstance(entry, dict) or len(entry) != 1:
+            self.fault(path, f"{_shown(entry)} must be a criterion's name, alone or with its settings.")
+            return None
+        ((name, settings),) = entry.items()
+        if isinstance(settings, list):
+            settings = {"criteria": settings}
+        if not isinstance(settings, dict):
+            return f"{name}" if settings is None else f"{name}({_scalar_text(settings)})"
+        parts: list[str | None] = []
+        for key, each in settings.items():
+            if key in ("criteria", "criterion"):
+                parts += [self._criterion_text(path, one) for one in (each if isinstance(each, list) else [each])]
+            else:
+                parts.append(f"{key}={_scalar_text(each)}")
+        return None if None in parts else f"{name}({', '.join(str(part) for part in parts)})"
 
 
 _Read = Callable[[_Reader, str, Any], Any]
@@ -499,6 +512,7 @@ KEYS: dict[str, _Read] = {
     "warm": _Reader.flag,
     "instances": _Reader.count,
     "price_per_hour": _Reader.number,
+    "at_end": _Reader.text,
 }
 RANGE_KEYS = ("min", "max", "scaling", "type")
 
@@ -557,6 +571,7 @@ _OWN_KEYS = (
     ("TrainingJobDefinition.StoppingCondition.MaxRuntimeInSeconds", "max_training_job_seconds"),
     ("TrainingJobDefinition.Environment", "environment"),
     ("Tags.alfine:price-per-hour", "price_per_hour"),
+    ("Tags.alfine:at-end", "at_end"),
 )
 
 

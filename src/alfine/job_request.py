@@ -52,6 +52,7 @@ def job_request(
     grace_seconds: float | None = None,
     threads: int | None = None,
     instances: int = 1,
+    at_end: str | None = None,
 ) -> dict[str, Any]:
     """The request, in full. Raise InvalidSpec for what can't be written as one; what it means is checked by its reader.
 
@@ -60,6 +61,7 @@ def job_request(
     metrics: further metrics to record, name -> regex. static: hyperparameters that aren't tuned.
     channels: input data, name -> file or folder. price_per_hour: of one instance, in any currency.
     warm: False starts every training job from a cold interpreter. threads: cores per training job.
+    at_end: what becomes of running training jobs when a criterion ends the job: stop (the default), drain or contenders.
     """
     definition = {
         "StaticHyperParameters": {
@@ -97,7 +99,12 @@ def job_request(
     }
     for criterion in criteria:
         _write(criterion, request)
-    settings = {"price-per-hour": price_per_hour, "grace-seconds": grace_seconds, "threads": threads}
+    settings = {
+        "price-per-hour": price_per_hour,
+        "grace-seconds": grace_seconds,
+        "threads": threads,
+        "at-end": at_end,
+    }
     for setting, value in {**settings, "warm": None if warm else "off"}.items():
         put_setting(request, setting, None if value is None else str(value))
     return request

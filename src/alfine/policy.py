@@ -6,11 +6,12 @@ import dataclasses
 from collections.abc import Sequence
 from copy import deepcopy
 
-from alfine.core.decide import CompletionCriterion, EarlyStopping, Policy, Strategy
+from alfine.core.decide import AT_END, CompletionCriterion, EarlyStopping, Policy, Strategy
+from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
 from alfine.core.replay import Replayed, replay
 from alfine.core.spec import TuningJobSpec, put_setting
-from alfine.criteria import criteria_for, table
+from alfine.criteria import criteria_for, spelling, table
 from alfine.early_stopping import early_stopping_for
 from alfine.strategies import strategy_for
 
@@ -23,7 +24,15 @@ def policy_for(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion] | No
         criteria=criteria_for(spec) if criteria is None else tuple(criteria),
         early_stopping=(*_own_rule(strategy), *early_stopping_for(spec)),
         max_parallel=spec.max_parallel,
+        at_end=_at_end(spec),
     )
+
+
+def _at_end(spec: TuningJobSpec) -> str:
+    chosen = spec.settings.get("at-end", AT_END[0])
+    if chosen not in AT_END:
+        raise InvalidSpec([Fault("Tags.alfine:at-end", f"{chosen!r} isn't one of {', '.join(AT_END)}.")])
+    return chosen
 
 
 def _own_rule(strategy: Strategy) -> tuple[EarlyStopping, ...]:
@@ -50,6 +59,7 @@ def with_criteria(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion]) 
     config.get("ResourceLimits", {}).pop("MaxRuntimeInSeconds", None)
     for name in table():
         put_setting(request, name, None)
+    spelling.remove_from(request)
     for criterion in criteria:
         criterion.to_request(request)
     # The caller's own ranges stay: in Python their categories may be of any type, in a request they are texts.

@@ -13,12 +13,13 @@ from typing import Any
 
 from alfine import queries
 from alfine.buckets import Buckets
+from alfine.config import Prices
 from alfine.core import cost
 from alfine.core.decide import CompletionCriterion, Outlook
 from alfine.core.errors import AlreadyEnded, IllegalTransition, NotFound, NotTerminal
 from alfine.core.history import History, TrainingJob, is_terminal
 from alfine.core.replay import Replayed
-from alfine.core.spec import TuningJobSpec
+from alfine.core.spec import TuningJobSpec, put_setting, setting_of
 from alfine.criteria.plateau import not_improving
 from alfine.policy import policy_for, replayed
 from alfine.programs import program_for
@@ -31,12 +32,18 @@ class Service:
     """The operations on the tuning jobs of one home. Only `create` and `request_stop` and `delete` change anything."""
 
     def __init__(
-        self, store: Store, folder: Path, clock: Callable[[], datetime], buckets: Buckets | None = None
+        self,
+        store: Store,
+        folder: Path,
+        clock: Callable[[], datetime],
+        buckets: Buckets | None = None,
+        prices: Prices | None = None,
     ) -> None:
         self.store = store
         self.folder = folder
         self.clock = clock
         self.buckets = buckets
+        self.prices = prices or Prices()
 
     def create(self, request: Mapping[str, Any], function: Callable[..., Any] | None = None) -> TuningJob:
         """Check a CreateHyperParameterTuningJob request in full, and record it.
@@ -44,10 +51,23 @@ class Service:
         Raise InvalidSpec with every fault, when it can't be understood, decided or run here; InUse when the name is taken.
         Nothing is stored unless all is well.
         """
-        spec = TuningJobSpec.from_request(request)
+        spec = TuningJobSpec.from_request(self.priced(request))
         policy_for(spec)
         program_for(spec, self.folder / spec.name, function, self.buckets, fetch=False)
         return self.store.create(spec, self.clock())
+
+    def priced(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The request with the price of its instances, from the settings of this home, unless it names one."""
+        definition = request.get("TrainingJobDefinition")
+        if not isinstance(definition, Mapping):
+            return request
+        config = definition.get("ResourceConfig") or {}
+        price = self.prices.of(str(config.get("InstanceType")), spot=bool(definition.get("EnableManagedSpotTraining")))
+        if price is None or setting_of(request, "price-per-hour") is not None:
+            return request
+        changed = dict(request)
+        put_setting(changed, "price-per-hour", f"{price!r}")
+        return changed
 
     def get(self, name: str) -> TuningJob:
         return self.store.get(name)

@@ -161,7 +161,7 @@ def create_or_resume(home: Home, request: Mapping[str, Any], function: Callable[
         known = home.service.get(request["HyperParameterTuningJobName"])
     except (NotFound, KeyError):
         return home.service.create(request, function)
-    if known.ended or dict(known.request) != dict(request):
+    if known.ended or dict(known.request) != dict(home.service.priced(request)):
         return home.service.create(request, function)  # refuses the name, with the reason
     return known
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -19,9 +20,19 @@ EXAMPLES = {
     "ConvergenceDetected": "ConvergenceDetected epsilon=0.02 delta=0.1",
     "MaxNumberOfTrainingJobs": "MaxNumberOfTrainingJobs 12",
     "MaxRuntimeInSeconds": "MaxRuntimeInSeconds 17",
+    "MaxCost": "MaxCost 0.004",
+    "MarginalValue": "MarginalValue 0.01",
+    "Deadline": "Deadline 12.5 active=true",
+    "AllOf": "AllOf(BestObjectiveNotImproving 3, MaxRuntimeInSeconds 6)",
+    "AnyOf": "AnyOf of TargetObjectiveMetricValue -2 / BestObjectiveNotImproving 7 strict=true end",
+    "AtLeast": "AtLeast(2, ConvergenceDetected delta=0.1, BestObjectiveNotImproving 3, AllOf(Deadline 2026-01-01T00:00:11+00:00))",
+    "NotBefore": "NotBefore(BestObjectiveNotImproving 3, training_jobs=8, seconds=9.5)",
+    "Steady": "Steady(TargetObjectiveMetricValue 0.5, times=4)",
+    "Shadow": "Shadow(Steady(BestObjectiveNotImproving 3))",
 }
-CRITERIA = [criterion_from_text(text) for text in EXAMPLES.values()] + [kind.from_spec(spec()) for kind in ALWAYS]
-CRITERIA = [criterion for criterion in CRITERIA if criterion is not None]
+CRITERIA = [criterion_from_text(text) for text in EXAMPLES.values()]
+ALL = CRITERIA + [each for each in (kind.from_spec(spec()) for kind in ALWAYS) if each is not None]
+TAG_VALUE = r"[\w\s.:/=+\-@]*"  # what AWS lets a tag have
 objectives = st.lists(st.one_of(st.none(), st.floats(-1e3, 1e3, allow_nan=False)), max_size=25)
 
 
@@ -32,23 +43,26 @@ def test_every_criterion_of_the_table_is_in_this_suite():
 @pytest.mark.parametrize("text", EXAMPLES.values(), ids=str)
 def test_a_criterion_survives_the_request(text):
     criterion = criterion_from_text(text)
-    assert criterion in criteria_for(spec(criteria=[criterion]))
-    json.dumps(request(criteria=[criterion]))
+    words = {"criteria": [criterion, *CRITERIA], "price_per_hour": 2.0}
+    assert criterion in criteria_for(spec(**words))
+    tags = request(**words)["Tags"]
+    assert all(len(tag["Value"]) <= 256 and re.fullmatch(TAG_VALUE, tag["Value"]) for tag in tags)
+    json.dumps(tags)
 
 
-@pytest.mark.parametrize("criterion", CRITERIA, ids=lambda c: type(c).__name__)
+@pytest.mark.parametrize("criterion", ALL, ids=lambda c: type(c).__name__)
 @settings(max_examples=15, deadline=None)
 @given(values=objectives)
 def test_asked_twice_it_answers_the_same(criterion, values):
-    past = history(values)
-    assert criterion.check(past) == criterion.check(past) == criterion.check(history(values))
+    past = history(values, price_per_hour=2.0)
+    assert criterion.check(past) == criterion.check(past) == criterion.check(history(values, price_per_hour=2.0))
 
 
-@pytest.mark.parametrize("criterion", CRITERIA, ids=lambda c: type(c).__name__)
+@pytest.mark.parametrize("criterion", ALL, ids=lambda c: type(c).__name__)
 @settings(max_examples=15, deadline=None)
 @given(values=objectives)
 def test_a_verdict_has_a_sentence_and_numbers_that_json_can_hold(criterion, values):
-    verdict = criterion.check(history(values))
+    verdict = criterion.check(history(values, price_per_hour=2.0))
     assert verdict.sentence.strip().endswith((".", "»"))
     assert "nan" not in verdict.sentence
     assert 0.0 <= verdict.progress <= 1.0
@@ -56,11 +70,11 @@ def test_a_verdict_has_a_sentence_and_numbers_that_json_can_hold(criterion, valu
         assert value is None or not isinstance(value, float) or math.isfinite(value)
 
 
-@pytest.mark.parametrize("criterion", CRITERIA, ids=lambda c: type(c).__name__)
+@pytest.mark.parametrize("criterion", ALL, ids=lambda c: type(c).__name__)
 @settings(max_examples=15, deadline=None)
 @given(values=objectives, cut=st.integers(1, 9))
 def test_how_facts_are_grouped_changes_nothing(criterion, values, cut):
-    record = history(values)
+    record = history(values, price_per_hour=2.0)
     policy = Policy(strategy=Random(), criteria=(criterion,))
     judges = [Judge(record.under(record.spec), policy) for _ in range(2)]
     judges[0].record(record.facts)

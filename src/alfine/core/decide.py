@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, Self, runtime_checkable
 
+from alfine.core.errors import Fault
 from alfine.core.history import History, TrainingJob
 from alfine.core.space import Hyperparameters
 from alfine.core.spec import TuningJobSpec
@@ -54,7 +55,7 @@ class Verdict:
     """A criterion's answer, for CONTINUE too: a sentence for people and the numbers that it rests on.
 
     `progress`: how near the end is, 0 (far) to 1 (there). `ask_again_at`: the instant at which time alone could change
-    the answer; None when only a new fact can.
+    the answer; None when only a new fact can. `watching`: of a criterion that only says what it would do.
     """
 
     outlook: Outlook
@@ -64,6 +65,7 @@ class Verdict:
     status: str = "Completed"
     progress: float = 0.0
     ask_again_at: datetime | None = None
+    watching: bool = False
 
     @property
     def strength(self) -> tuple[int, int]:
@@ -78,6 +80,7 @@ class Verdict:
             "evidence": dict(self.evidence),
             "status": self.status,
             "progress": self.progress,
+            **({"watching": True} if self.watching else {}),
         }
 
     @classmethod
@@ -119,6 +122,14 @@ class CompletionCriterion(Protocol):
         """Write this criterion and its settings into a CreateHyperParameterTuningJob request."""
 
 
+@runtime_checkable
+class Demanding(Protocol):
+    """A criterion that not every job can have."""
+
+    def faults(self, spec: TuningJobSpec) -> Iterable[Fault]:
+        """What the job lacks for it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What the engine has to carry out now."""
@@ -128,14 +139,23 @@ class Decision:
     launches: tuple[Suggestion, ...] = ()
 
 
+AT_END = ("stop", "drain", "contenders")
+"""What may become of running training jobs when a completion criterion ends the tuning job: stopped (AMT's way), let finish,
+or let finish if they may still win."""
+
+LIMITS = frozenset({"StopRequested", "MaxRuntimeInSeconds", "MaxCost", "Deadline", "InternalFailure"})
+"""Criteria that stop what runs in any case: the user's word, time and money."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """Strategy, early stopping and completion criteria of one tuning job."""
+    """Strategy, early stopping and completion criteria of one tuning job. at_end: see AT_END."""
 
     strategy: Strategy
     criteria: tuple[CompletionCriterion, ...]
     early_stopping: tuple[EarlyStopping, ...] = ()
     max_parallel: int = 1
+    at_end: str = "stop"
 
     def verdicts(self, history: History) -> tuple[Verdict, ...]:
         """Each criterion's answer, in the order in which they are set."""
@@ -153,7 +173,9 @@ class Policy:
         """What to do, given the verdict that the facts have led to (see core/replay.py)."""
         if verdict.outlook is Outlook.STOP:
             stops = tuple(
-                self._ended_by(verdict, job) for job in history.running.values() if job.status == "InProgress"
+                self._ended_by(verdict, job)
+                for job in history.running.values()
+                if job.status == "InProgress" and not self._spared(verdict, history, job)
             )
             return Decision(verdict=verdict, stops=stops)
         if verdict.outlook is Outlook.DRAIN:
@@ -180,9 +202,26 @@ class Policy:
                 return
             history = history.launched(suggestion.hyperparameters)
 
+    def _spared(self, verdict: Verdict, history: History, job: TrainingJob) -> bool:
+        if verdict.criterion in LIMITS or self.at_end == "stop":
+            return False
+        return self.at_end == "drain" or may_win(history, job)
+
     @staticmethod
     def _ended_by(verdict: Verdict, job: TrainingJob) -> Stop:
         return Stop(number=job.number, reason=f"The tuning job ends: {verdict.sentence}")
+
+
+def may_win(history: History, job: TrainingJob) -> bool:
+    """Whether a running training job's best value is no worse than the best training job's was after as many emissions.
+
+    One that hasn't emitted the objective yet may win, and so may every one while no best is known.
+    """
+    curve, best = job.curve(history.spec.metric), history.incumbent
+    if not curve or best is None or best.objective is None:
+        return True
+    ahead = best.curve(history.spec.metric)[: len(curve)] or [best.objective]
+    return min(history.sign * value for value in curve) <= min(history.sign * value for value in ahead)
 
 
 def strongest(verdicts: Iterable[Verdict]) -> Verdict:
@@ -195,7 +234,7 @@ def strongest(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 def _nearness(verdict: Verdict) -> float:
-    return verdict.progress if verdict.outlook is Outlook.CONTINUE else 0.0
+    return verdict.progress if verdict.outlook is Outlook.CONTINUE and not verdict.watching else 0.0
 
 
 def _checked(criterion: CompletionCriterion, history: History) -> Verdict:

@@ -177,6 +177,7 @@ class History:
         self.finished: list[TrainingJob] = []  # in order of completion
         self.incumbent: TrainingJob | None = None
         self.stop_requested_at: datetime | None = None
+        self.supposed = False  # the last launch didn't happen: a strategy asks what to try beside it
         self.memo: dict[Hashable, Any] = {}
         self._points = np.empty((0, spec.space.dimension))
         self._values = np.empty(0)
@@ -353,7 +354,7 @@ class History:
         further.__dict__.update(self.__dict__)
         further.facts, further.jobs, further.running = list(self.facts), list(self.jobs), dict(self.running)
         further.__dict__["_configurations"] = set(self._configurations)
-        number = self.launches + 1
+        number, further.supposed = self.launches + 1, True
         further.record(Launched(at=self.now, number=number, name=f"#{number}", hyperparameters=hyperparameters))
         return further
 

@@ -471,6 +471,11 @@ def _is_number(value: Any, good: Callable[[float], bool]) -> bool:
         return False
 
 
+def setting_of(request: Request, name: str) -> str | None:
+    """An alfine setting of a request, None without."""
+    return next((tag["Value"] for tag in request.get("Tags") or [] if tag["Key"] == TAG_PREFIX + name), None)
+
+
 def put_setting(request: MutableMapping[str, Any], name: str, text: str | None) -> None:
     """Write an alfine setting into a request's tags, replacing an earlier one; None takes it away."""
     key = TAG_PREFIX + name

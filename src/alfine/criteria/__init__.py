@@ -7,16 +7,16 @@ this table.
 
 from __future__ import annotations
 
-import dataclasses
-import re
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any
 
-from alfine.core.decide import CompletionCriterion
-from alfine.core.errors import AlfineError, Fault, InvalidSpec
+from alfine.core.decide import CompletionCriterion, Demanding
+from alfine.core.errors import InvalidSpec
 from alfine.core.spec import TuningJobSpec
+from alfine.criteria import spelling
+from alfine.criteria.combinations import AllOf, AnyOf, AtLeast
 from alfine.criteria.convergence import ConvergenceDetected
+from alfine.criteria.deadline import Deadline
 from alfine.criteria.limits import (
     MaxNumberOfTrainingJobs,
     MaxRuntimeInSeconds,
@@ -24,16 +24,30 @@ from alfine.criteria.limits import (
     SearchSpaceExhausted,
     StopRequested,
 )
+from alfine.criteria.money import MarginalValue, MaxCost
+from alfine.criteria.not_before import NotBefore
 from alfine.criteria.plateau import BestObjectiveNotImproving
+from alfine.criteria.shadow import Shadow
+from alfine.criteria.steady import Steady
 from alfine.criteria.target import TargetObjectiveMetricValue
 
-# Those that a user can set, in AMT's order: on a tie the first is named as the reason.
+# Those that a user can set, AMT's in AMT's order: on a tie the first is named as the reason.
 CRITERIA: dict[str, type[CompletionCriterion]] = {
     "TargetObjectiveMetricValue": TargetObjectiveMetricValue,
     "BestObjectiveNotImproving": BestObjectiveNotImproving,
     "ConvergenceDetected": ConvergenceDetected,
     "MaxNumberOfTrainingJobs": MaxNumberOfTrainingJobs,
     "MaxRuntimeInSeconds": MaxRuntimeInSeconds,
+    "MaxCost": MaxCost,
+    "MarginalValue": MarginalValue,
+    "Deadline": Deadline,
+    # Made of other criteria; a job may have several of each.
+    "AllOf": AllOf,
+    "AnyOf": AnyOf,
+    "AtLeast": AtLeast,
+    "NotBefore": NotBefore,
+    "Steady": Steady,
+    "Shadow": Shadow,
 }
 
 # Those that every job has, whatever it asked for.
@@ -47,39 +61,27 @@ def table() -> dict[str, type[CompletionCriterion]]:
 
 
 def criteria_for(spec: TuningJobSpec) -> tuple[CompletionCriterion, ...]:
-    """Every criterion that applies to the job, in the order in which ties are broken."""
-    found = (kind.from_spec(spec) for kind in (*ALWAYS, *table().values()))
-    return tuple(criterion for criterion in found if criterion is not None)
+    """Every criterion that applies to the job, in the order in which ties are broken.
+
+    Raise InvalidSpec when one, or a part of one, can't be judged in this job.
+    """
+    own = (kind.from_spec(spec) for kind in (*ALWAYS, *table().values()))
+    found = [criterion for criterion in own if criterion is not None]
+    found += spelling.from_settings(spec.settings, table())
+    faults = [
+        fault
+        for criterion in found
+        for part in spelling.inside(criterion)
+        for fault in (part.faults(spec) if isinstance(part, Demanding) else ())
+    ]
+    if faults:
+        raise InvalidSpec(faults)
+    return tuple(found)
 
 
 def criterion_from_text(text: str) -> CompletionCriterion:
-    """Read «BestObjectiveNotImproving 10 strict=true», «ConvergenceDetected:epsilon=0.005,delta=0.1»: name, then settings.
+    """Read «BestObjectiveNotImproving 10 strict=true», «AllOf(ConvergenceDetected, NotBefore(…))»: see criteria/spelling.py.
 
-    A setting without a name is the criterion's first. Raise InvalidSpec for what can't be understood.
+    Raise InvalidSpec for what can't be understood.
     """
-    name, *words = [word for word in re.split(r"[\s:,()]+", text) if word]
-    kinds = table()
-    if name not in kinds:
-        raise InvalidSpec([Fault("criterion", f"{name!r} isn't one. Use one of {', '.join(kinds)}.")])
-    kind = kinds[name]
-    fields: list[dataclasses.Field[Any]] = list(dataclasses.fields(kind))  # type: ignore[arg-type]
-    settings: dict[str, Any] = {}
-    for word in words:
-        key, _, value = word.rpartition("=")
-        settings[key or fields[0].name] = _value(value)
-    try:
-        return kind(**settings)
-    except (TypeError, ValueError, AlfineError) as error:
-        known = ", ".join(field.name for field in fields)
-        raise InvalidSpec([Fault(f"criterion {name}", f"{error} Its settings: {known or 'none'}.")]) from error
-
-
-def _value(text: str) -> Any:
-    if text.lower() in {"true", "false"}:
-        return text.lower() == "true"
-    for read in (int, float):
-        try:
-            return read(text)
-        except ValueError:
-            continue
-    return text
+    return spelling.read(text, table())

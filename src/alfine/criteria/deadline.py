@@ -1,0 +1,129 @@
+"""Deadline: be done by an instant, and start nothing that would not be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+from alfine.core.decide import Outlook, Verdict
+from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.history import Ended, History, Started
+from alfine.core.spec import TuningJobSpec, put_setting
+
+NAME = "Deadline"
+LONG_ONES = 0.9  # the quantile of the durations so far that the next training job is taken to last
+RECENT = 50  # durations looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """DRAIN when the next training job would hardly end in time, STOP at the deadline.
+
+    when: an instant, «2026-12-01T18:00+01:00»; or a number of seconds from the tuning job's creation.
+    active: for a number of seconds: count only the time in which training jobs ran, as if interruptions hadn't been.
+    A training job is taken to last as long as the longest tenth of the last 50 did; before the first has ended, no time.
+    """
+
+    when: str | float
+    active: bool = False
+
+    def __post_init__(self) -> None:
+        number = not isinstance(self.when, bool) and isinstance(self.when, int | float)
+        if number and not (self.when > 0 and math.isfinite(float(self.when))):  # type: ignore[operator]
+            raise InvalidSpec([Fault(NAME, f"{self.when!r} must be a number of seconds above 0.")])
+        if not number and _instant(str(self.when)) is None:
+            raise InvalidSpec(
+                [Fault(NAME, f"{self.when!r} must be an instant with its zone, as 2026-12-01T18:00+01:00, or seconds.")]
+            )
+        if self.active and not number:
+            raise InvalidSpec([Fault(NAME, "active=true needs a number of seconds: an instant comes when it comes.")])
+
+    @classmethod
+    def from_spec(cls, spec: TuningJobSpec) -> Self | None:
+        text = spec.settings.get(NAME)
+        if text is None:
+            return None
+        when, *rest = text.split()
+        if rest not in ([], ["active=true"]):
+            raise InvalidSpec(
+                [Fault(f"Tags.alfine:{NAME}", f"{text!r}: use «3600», «3600 active=true» or an instant.")]
+            )
+        return cls(float(when) if _is_number(when) else when, active=bool(rest))
+
+    def check(self, history: History) -> Verdict:
+        left, next_one = self._left(history), _expected_seconds(history)
+        passed = left <= 0
+        outlook = Outlook.STOP if passed else Outlook.DRAIN if next_one > left else Outlook.CONTINUE
+        whole = self._whole(history)
+        return Verdict(
+            outlook=outlook,
+            criterion=NAME,
+            sentence=_sentence(outlook, left, next_one),
+            evidence={"seconds_left": max(0.0, left), "next_training_job_seconds": next_one, "seconds": whole},
+            progress=1.0 if outlook is not Outlook.CONTINUE else max(0.0, min(1.0, 1.0 - (left - next_one) / whole)),
+            ask_again_at=None
+            if passed
+            else history.now + timedelta(seconds=left - next_one if next_one < left else left),
+        )
+
+    def to_request(self, request: MutableMapping[str, Any]) -> None:
+        put_setting(request, NAME, f"{self.when}{' active=true' if self.active else ''}")
+
+    def _whole(self, history: History) -> float:
+        if isinstance(self.when, str):
+            at = _instant(self.when)
+            return max(1.0, (at - history.created_at).total_seconds()) if at else 1.0
+        return float(self.when)
+
+    def _left(self, history: History) -> float:
+        if isinstance(self.when, str):
+            at = _instant(self.when)
+            return (at - history.now).total_seconds() if at else 0.0
+        return float(self.when) - (active_seconds(history) if self.active else history.elapsed_seconds)
+
+
+def active_seconds(history: History) -> float:
+    """How long at least one training job ran, up to now."""
+    done, running, since, total = history.memo.get("active seconds", (0, 0, history.created_at, 0.0))
+    for fact in history.facts[done:]:
+        if isinstance(fact, Started):
+            since, running = (fact.at, 1) if running == 0 else (since, running + 1)
+        elif isinstance(fact, Ended) and history.job(fact.number).started_at is not None:
+            running -= 1
+            total += max(0.0, (fact.at - since).total_seconds()) if running == 0 else 0.0
+    if not history.supposed:
+        history.memo["active seconds"] = (len(history.facts), running, since, total)
+    return float(total + (max(0.0, (history.now - since).total_seconds()) if running else 0.0))
+
+
+def _expected_seconds(history: History) -> float:
+    seconds = sorted(job.seconds for job in history.finished[-RECENT:] if job.started_at is not None)
+    return seconds[min(len(seconds) - 1, int(LONG_ONES * len(seconds)))] if seconds else 0.0
+
+
+def _sentence(outlook: Outlook, left: float, next_one: float) -> str:
+    if outlook is Outlook.STOP:
+        return "The deadline has passed."
+    if outlook is Outlook.DRAIN:
+        return f"{left:.0f} seconds are left, and a training job may take {next_one:.0f}: none is started any more."
+    return f"{left:.0f} seconds are left; a training job may take {next_one:.0f}."
+
+
+def _instant(text: str) -> datetime | None:
+    """An aware instant; None for what isn't one."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if at.tzinfo is None else at.astimezone(UTC)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,172 @@
+"""MaxCost and MarginalValue: completion criteria in money, at the job's price per instance and hour.
+
+A price is the tag `alfine:price-per-hour`, or [prices] in alfine.toml for the instance type.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, MutableMapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Self
+
+from alfine.core import cost
+from alfine.core.decide import Outlook, Verdict
+from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.history import History
+from alfine.core.spec import TuningJobSpec, put_setting
+from alfine.criteria.convergence import LEAST_RESULTS, Evidence, read_evidence, remaining
+
+HORIZONS = (1, 2, 5, 10, 20, 50, 100, 200, 500)  # training jobs further; and all that the budget has
+
+
+@dataclass(frozen=True, slots=True)
+class MaxCost:
+    """DRAIN when one more training job would cost more than is left of `limit`, STOP when it's spent.
+
+    What the running training jobs will still cost is taken from the mean of those that have ended.
+    """
+
+    limit: float
+
+    def __post_init__(self) -> None:
+        _above_zero("MaxCost", "limit", self.limit)
+
+    @classmethod
+    def from_spec(cls, spec: TuningJobSpec) -> Self | None:
+        limit = _setting(spec, "MaxCost")
+        return None if limit is None else cls(limit)
+
+    def check(self, history: History) -> Verdict:
+        spent, each, rate = _money(cost.spent(history)), _each(history), _rate(history)
+        running = sum(max(0.0, each - _so_far(history, job.started_at, rate)) for job in history.running.values())
+        ahead = spent + running + each
+        outlook = Outlook.STOP if spent >= self.limit else Outlook.DRAIN if ahead > self.limit else Outlook.CONTINUE
+        seconds_left = (self.limit - spent) / (rate * len(history.running)) if history.running and rate else None
+        return Verdict(
+            outlook=outlook,
+            criterion="MaxCost",
+            sentence=f"{spent:.4g} of at most {self.limit:g} spent; the next training job would bring it to about {ahead:.4g}.",
+            evidence={"spent": spent, "limit": self.limit, "with_the_next": ahead, "mean_of_a_training_job": each},
+            progress=1.0 if outlook is not Outlook.CONTINUE else min(1.0, ahead / self.limit),
+            ask_again_at=None
+            if outlook is Outlook.STOP or seconds_left is None
+            else history.now + timedelta(seconds=min(seconds_left, 1e9)),
+        )
+
+    def to_request(self, request: MutableMapping[str, Any]) -> None:
+        put_setting(request, "MaxCost", f"{self.limit!r}")
+
+    def faults(self, spec: TuningJobSpec) -> Iterator[Fault]:
+        return _price_missing("MaxCost", spec)
+
+
+@dataclass(frozen=True, slots=True)
+class MarginalValue:
+    """Complete when no number of further training jobs is expected to be worth what it costs.
+
+    worth: what one per cent of the best objective's absolute value is worth, in money. For h = 1, 2, 5, … up to the rest of
+    the budget the expected gain is the integral of ConvergenceDetected's p(e) with a budget of h; the job goes on while any h
+    gains more than it costs at the mean cost so far. Needs 10 objectives.
+    """
+
+    worth: float
+
+    def __post_init__(self) -> None:
+        _above_zero("MarginalValue", "worth", self.worth)
+
+    @classmethod
+    def from_spec(cls, spec: TuningJobSpec) -> Self | None:
+        worth = _setting(spec, "MarginalValue")
+        return None if worth is None else cls(worth)
+
+    def check(self, history: History) -> Verdict:
+        key = ("marginal value", self)
+        kept: tuple[int, Verdict] | None = history.memo.get(key)
+        if kept is None or kept[0] != history.ended:
+            kept = history.ended, self._judge(history)
+            history.memo[key] = kept
+        return kept[1]
+
+    def to_request(self, request: MutableMapping[str, Any]) -> None:
+        put_setting(request, "MarginalValue", f"{self.worth!r}")
+
+    def faults(self, spec: TuningJobSpec) -> Iterator[Fault]:
+        return _price_missing("MarginalValue", spec)
+
+    def _judge(self, history: History) -> Verdict:
+        n, rem = len(history.observations()[1]), remaining(history)
+        if n < LEAST_RESULTS or rem <= 0:
+            return Verdict(
+                outlook=Outlook.CONTINUE,
+                criterion="MarginalValue",
+                sentence=f"{n} of {LEAST_RESULTS} objectives needed before an expected gain is worth anything.",
+                evidence={"objectives": n, "needed": LEAST_RESULTS},
+            )
+        evidence, problem = read_evidence(history, rem)
+        horizons = sorted({h for h in HORIZONS if h < rem} | {rem})
+        percent = 0.01 * abs(evidence.best) or evidence.spread
+        gains = {h: _gain(evidence, h) / percent * self.worth for h in horizons}
+        each = _each(history)
+        best = max(horizons, key=lambda h: gains[h] - h * each)
+        met = gains[best] <= best * each
+        numbers = {
+            "horizon": best,
+            "value_of_expected_gain": gains[best],
+            "cost": best * each,
+            "expected_gain": gains[best] / self.worth * percent,
+            "mean_of_a_training_job": each,
+        }
+        verb = "isn't" if met else "is"
+        return Verdict(
+            outlook=Outlook.STOP if met else Outlook.CONTINUE,
+            criterion="MarginalValue",
+            sentence=f"The gain expected of the next {best} training jobs, {numbers['expected_gain']:.3g}, {verb} worth their cost: "
+            f"{gains[best]:.3g} against {best * each:.3g}.{problem}",
+            evidence=numbers,
+            progress=1.0 if met else min(1.0, best * each / gains[best]),
+        )
+
+
+def _gain(evidence: Evidence, horizon: int) -> float:
+    return replace(evidence, rem=horizon).expected_residual_improvement()
+
+
+def _each(history: History) -> float:
+    """The mean cost of a training job that has ended."""
+    return history.training_seconds / history.ended * _rate(history) if history.ended else 0.0
+
+
+def _rate(history: History) -> float:
+    """Money a second of one training job."""
+    spec = history.spec
+    return (spec.price_per_hour or 0.0) / cost.HOUR * spec.definition.instance_count
+
+
+def _so_far(history: History, started_at: Any, rate: float) -> float:
+    return 0.0 if started_at is None else max(0.0, (history.now - started_at).total_seconds()) * rate
+
+
+def _money(spent: cost.Cost) -> float:
+    return spent.money or 0.0
+
+
+def _setting(spec: TuningJobSpec, name: str) -> float | None:
+    """The amount in a tag. Raise InvalidSpec when it isn't one."""
+    text = spec.settings.get(name)
+    try:
+        return None if text is None else float(text)
+    except ValueError as error:
+        raise InvalidSpec([Fault(f"Tags.alfine:{name}", f"{text!r} must be a number.")]) from error
+
+
+def _price_missing(criterion: str, spec: TuningJobSpec) -> Iterator[Fault]:
+    if not spec.price_per_hour:
+        how = "price_per_hour (the tag alfine:price-per-hour), or [prices] in alfine.toml"
+        yield Fault(criterion, f"needs the price of an instance of type {spec.definition.instance_type}: {how}.")
+
+
+def _above_zero(criterion: str, name: str, value: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not (value > 0 and math.isfinite(value)):
+        raise InvalidSpec([Fault(criterion, f"{name} {value!r} must be a number above 0.")])

@@ -1,0 +1,66 @@
+"""NotBefore: a floor under a completion criterion, so that it can't end the tuning job too early."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Self
+
+from alfine.core.decide import CompletionCriterion, Outlook, Verdict
+from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.history import History
+from alfine.core.spec import TuningJobSpec
+from alfine.criteria import spelling
+
+
+@dataclass(frozen=True, slots=True)
+class NotBefore:
+    """`criterion`, but not before `training_jobs` training jobs have ended and `seconds` have passed since the creation."""
+
+    criterion: CompletionCriterion
+    training_jobs: int = 0
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, value in (("training_jobs", self.training_jobs), ("seconds", self.seconds)):
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+                raise InvalidSpec([Fault("NotBefore", f"{name} {value!r} must be a number from 0 on.")])
+
+    @classmethod
+    def from_spec(cls, spec: TuningJobSpec) -> Self | None:  # noqa: ARG003 - read by criteria_for: a job may have several
+        return None
+
+    def check(self, history: History) -> Verdict:
+        verdict = self.criterion.check(history)
+        waiting = []
+        if history.ended < self.training_jobs:
+            waiting.append(f"{history.ended} of {self.training_jobs} training jobs have ended")
+        if history.elapsed_seconds < self.seconds:
+            waiting.append(f"{history.elapsed_seconds:.0f} of {self.seconds:g} seconds have passed")
+        evidence = {
+            **verdict.evidence,
+            "not_before_training_jobs": self.training_jobs,
+            "not_before_seconds": self.seconds,
+        }
+        if not waiting or verdict.outlook is Outlook.CONTINUE:
+            return replace(verdict, evidence=evidence)
+        return Verdict(
+            outlook=Outlook.CONTINUE,
+            criterion=verdict.criterion,
+            sentence=f"Met, but not to end the job before its floor: {' and '.join(waiting)}.",
+            evidence=evidence,
+            progress=min(verdict.progress, self._share(history)),
+            ask_again_at=history.created_at + timedelta(seconds=self.seconds)
+            if history.elapsed_seconds < self.seconds
+            else verdict.ask_again_at,
+        )
+
+    def _share(self, history: History) -> float:
+        """How much of the floor is behind."""
+        jobs = history.ended / self.training_jobs if self.training_jobs else 1.0
+        seconds = history.elapsed_seconds / self.seconds if self.seconds else 1.0
+        return min(1.0, jobs, max(0.0, seconds))
+
+    def to_request(self, request: MutableMapping[str, Any]) -> None:
+        spelling.append_to(request, self)

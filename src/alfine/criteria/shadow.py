@@ -1,0 +1,94 @@
+"""Shadow: a completion criterion that only watches, and says what it would have done, so that a team learns to trust it."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from alfine.core.decide import CompletionCriterion, Outlook, Verdict
+from alfine.core.history import History
+from alfine.core.spec import TuningJobSpec
+from alfine.criteria import spelling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossing:
+    """Where the criterion would have ended the job: what was known then."""
+
+    sentence: str
+    training_jobs: int  # launched
+    seconds: float  # since the job's creation
+    best: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """`criterion`, which never ends the job: its verdict tells when it would have, and what that would have missed."""
+
+    criterion: CompletionCriterion
+
+    @classmethod
+    def from_spec(cls, spec: TuningJobSpec) -> Self | None:  # noqa: ARG003 - read by criteria_for: a job may have several
+        return None
+
+    def check(self, history: History) -> Verdict:
+        verdict, crossing = self.criterion.check(history), self._crossing(history)
+        name = f"Shadow({verdict.criterion})"
+        if crossing is None:
+            return replace(verdict, criterion=name, outlook=Outlook.CONTINUE, watching=True)
+        missed = _missed(history, crossing)
+        evidence = {
+            "would_have_ended_after_training_jobs": crossing.training_jobs,
+            "would_have_ended_after_seconds": crossing.seconds,
+            "best_then": crossing.best,
+            "training_jobs_since": history.launches - crossing.training_jobs,
+            "missed": missed,
+        }
+        since = "and would have missed nothing so far" if not missed else f"and would have missed {missed:.4g} so far"
+        return Verdict(
+            outlook=Outlook.CONTINUE,
+            criterion=name,
+            sentence=f"Would have ended the job after {crossing.training_jobs} training jobs, {since}. {crossing.sentence}",
+            evidence=evidence,
+            progress=1.0,
+            watching=True,
+        )
+
+    def _crossing(self, history: History) -> Crossing | None:
+        """The first time that it was met, of a whole record as of a history that grows fact by fact."""
+        key = ("shadow", self)
+        seen, crossing = history.memo.get(key, (0, None))
+        if history.supposed:
+            return crossing if isinstance(crossing, Crossing) else None
+        if crossing is None and len(history.facts) > seen + 1:
+            for _, past in history.replayed():
+                crossing = self._met(past)
+                if crossing is not None:
+                    break
+        elif crossing is None:
+            crossing = self._met(history)
+        history.memo[key] = (len(history.facts), crossing)
+        return crossing if isinstance(crossing, Crossing) else None
+
+    def _met(self, history: History) -> Crossing | None:
+        verdict = self.criterion.check(history)
+        if verdict.outlook is Outlook.CONTINUE:
+            return None
+        best = history.incumbent
+        return Crossing(
+            sentence=verdict.sentence,
+            training_jobs=history.launches,
+            seconds=history.elapsed_seconds,
+            best=None if best is None else best.objective,
+        )
+
+    def to_request(self, request: MutableMapping[str, Any]) -> None:
+        spelling.append_to(request, self)
+
+
+def _missed(history: History, crossing: Crossing) -> float | None:
+    best = history.incumbent
+    if best is None or best.objective is None or crossing.best is None:
+        return None
+    return max(0.0, history.sign * (crossing.best - best.objective))

@@ -1,0 +1,209 @@
+"""Criteria as text, and back: «ConvergenceDetected delta=0.1», «All(BestObjectiveNotImproving 10, ConvergenceDetected)».
+
+    criterion = name [words] | name "(" argument {"," argument} ")"
+    argument  = criterion | setting
+    setting   = [key "="] value
+
+A setting without a key is the next one of the criterion's own, in the order of its fields. A tag of AWS takes no parentheses
+and no commas, so that «of», «/» and «end» say the same: «All of BestObjectiveNotImproving 10 / ConvergenceDetected end».
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from typing import Any
+
+from alfine.core.decide import CompletionCriterion
+from alfine.core.errors import AlfineError, Fault, InvalidSpec
+from alfine.core.spec import put_setting
+
+Kinds = Mapping[str, type[CompletionCriterion]]
+
+SETTING = (
+    "criteria"  # alfine:criteria, alfine:criteria-2, …: those that have neither a field of AMT's nor a tag of their own
+)
+LONGEST_TAG = 256
+BRACKETS = {"of": "(", "end": ")", "/": ","}
+
+
+def read(text: str, kinds: Kinds) -> CompletionCriterion:
+    """One criterion. Raise InvalidSpec for what can't be understood."""
+    reader = _Reader(text, kinds)
+    found = reader.criterion(outermost=True)
+    if reader.words:
+        raise _unreadable(text, f"there is {reader.words[0]!r} after its end")
+    return found
+
+
+def read_all(text: str, kinds: Kinds) -> Iterator[CompletionCriterion]:
+    """Several, separated as arguments are."""
+    reader = _Reader(text, kinds)
+    while reader.words:
+        yield reader.criterion()
+        if reader.words and reader.words.pop(0) != ",":
+            raise _unreadable(text, "there is a closing bracket too many")
+
+
+def write(criterion: CompletionCriterion) -> str:
+    """The text that `read` understands as this criterion, in words that a tag of AWS may have."""
+    name, parts = type(criterion).__name__, list(_parts(criterion))
+    if any(isinstance(part, Nested) for part in parts):
+        return f"{name} of {' / '.join(parts)} end"
+    return " ".join([name, *parts])
+
+
+class Nested(str):
+    """The text of a criterion inside another."""
+
+    __slots__ = ()
+
+
+def _parts(criterion: CompletionCriterion) -> Iterator[str]:
+    for field in dataclasses.fields(criterion):  # type: ignore[arg-type]
+        value = getattr(criterion, field.name)
+        if field.name in ("criterion", "criteria"):
+            yield from (Nested(write(each)) for each in (value if field.name == "criteria" else (value,)))
+        elif value != field.default:
+            yield f"{field.name}={str(value).lower() if isinstance(value, bool) else value}"
+
+
+def inside(criterion: CompletionCriterion) -> Iterator[CompletionCriterion]:
+    """The criterion, and those that it's made of."""
+    yield criterion
+    for name in ("criterion", "criteria"):
+        parts = getattr(criterion, name, ())
+        for part in parts if isinstance(parts, tuple) else (parts,):
+            yield from inside(part)
+
+
+def append_to(request: MutableMapping[str, Any], criterion: CompletionCriterion) -> None:
+    """Write a criterion into the tags `alfine:criteria`, `alfine:criteria-2`, … of a request, after those that are there."""
+    text = write(criterion)
+    if len(text) > LONGEST_TAG:
+        raise InvalidSpec(
+            [Fault("criteria", f"{text!r} has {len(text)} characters; a tag, where it's kept, {LONGEST_TAG}.")]
+        )
+    texts = _texts({tag["Key"].partition(":")[2]: tag["Value"] for tag in request.get("Tags") or []})
+    if texts and len(texts[-1]) + len(text) + 3 <= LONGEST_TAG:
+        texts[-1] += f" / {text}"
+    else:
+        texts.append(text)
+    put_setting(request, _key(len(texts)), texts[-1])
+
+
+def from_settings(settings: Mapping[str, str], kinds: Kinds) -> Iterator[CompletionCriterion]:
+    """What `append_to` wrote, in order. Raise InvalidSpec, naming the tag, for what can't be understood."""
+    for number, text in enumerate(_texts(settings), 1):
+        try:
+            yield from read_all(text, kinds)
+        except InvalidSpec as error:
+            where = f"Tags.alfine:{_key(number)}"
+            raise InvalidSpec([Fault(where, str(fault)) for fault in error.faults]) from error
+
+
+def remove_from(request: MutableMapping[str, Any]) -> None:
+    """Take away what `append_to` wrote."""
+    for tag in list(request.get("Tags") or []):
+        key = tag["Key"].partition(":")[2]
+        if key == SETTING or key.startswith(f"{SETTING}-"):
+            put_setting(request, key, None)
+
+
+def _texts(settings: Mapping[str, str]) -> list[str]:
+    found: list[str] = []
+    while _key(len(found) + 1) in settings:
+        found.append(settings[_key(len(found) + 1)])
+    return found
+
+
+def _key(number: int) -> str:
+    return SETTING if number == 1 else f"{SETTING}-{number}"
+
+
+class _Reader:
+    """Takes the words of a text one by one."""
+
+    def __init__(self, text: str, kinds: Kinds) -> None:
+        self.text, self.kinds = text, kinds
+        self.words = list(self._words())
+
+    def _words(self) -> Iterator[str]:
+        for word in re.findall(r"[(),]|[^\s(),]+", self.text):
+            name, colon, rest = word.partition(":")
+            if colon and name in self.kinds:  # «ConvergenceDetected:delta=0.1»
+                yield from (each for each in (name, rest) if each)
+            else:
+                yield BRACKETS.get(word, word)
+
+    def criterion(self, *, outermost: bool = False) -> CompletionCriterion:
+        name = self.words.pop(0) if self.words else ""
+        if name not in self.kinds:
+            near = difflib.get_close_matches(name, self.kinds, 1)
+            hint = f"Did you mean {near[0]}?" if near else f"Use one of {', '.join(self.kinds)}."
+            raise InvalidSpec([Fault("criterion", f"{name!r} isn't one. {hint}")])
+        if self.words and self.words[0] == "(":
+            self.words.pop(0)
+            criteria, settings = self._arguments()
+        else:
+            criteria, settings = [], self._settings(commas=outermost)
+        return _built(self.kinds[name], criteria, settings)
+
+    def _settings(self, *, commas: bool = False) -> list[str]:
+        """Words up to a bracket or, unless commas may stand between settings, up to a comma."""
+        found: list[str] = []
+        while self.words and self.words[0] not in ("(", ")") and (commas or self.words[0] != ","):
+            word = self.words.pop(0)
+            found += [] if word == "," else [word]
+        return found
+
+    def _arguments(self) -> tuple[list[CompletionCriterion], list[str]]:
+        criteria: list[CompletionCriterion] = []
+        settings: list[str] = []
+        while True:
+            if self.words and self.words[0][0].isupper() and "=" not in self.words[0]:
+                criteria.append(self.criterion())
+            else:
+                settings += self._settings()
+            closing = self.words.pop(0) if self.words else ""
+            if closing == ")":
+                return criteria, settings
+            if closing != ",":
+                raise _unreadable(self.text, "a bracket isn't closed" if not closing else f"{closing!r} is misplaced")
+
+
+def _built(
+    kind: type[CompletionCriterion], criteria: Sequence[CompletionCriterion], settings: Sequence[str]
+) -> CompletionCriterion:
+    fields: list[dataclasses.Field[Any]] = list(dataclasses.fields(kind))  # type: ignore[arg-type]
+    own = iter([field.name for field in fields if field.name not in ("criterion", "criteria")])
+    known = ", ".join(field.name for field in fields)
+    values: dict[str, Any] = {}
+    for word in settings:
+        key, _, value = word.rpartition("=")
+        values[key or next(own, "one setting more")] = _value(value)
+    if len(criteria) == 1 and any(field.name == "criterion" for field in fields):
+        values["criterion"] = criteria[0]
+    elif criteria:
+        values["criteria"] = tuple(criteria)
+    try:
+        return kind(**values)
+    except (TypeError, ValueError, AlfineError) as error:
+        raise InvalidSpec([Fault(f"criterion {kind.__name__}", f"{error} Its settings: {known or 'none'}.")]) from error
+
+
+def _value(text: str) -> Any:
+    if text.lower() in {"true", "false"}:
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _unreadable(text: str, why: str) -> InvalidSpec:
+    return InvalidSpec([Fault("criterion", f"{text!r} can't be read: {why}.")])

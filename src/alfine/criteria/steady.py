@@ -1,0 +1,65 @@
+"""Steady: a completion criterion that must hold for a while, so that one lucky crossing doesn't end the tuning job."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from alfine.core.decide import CompletionCriterion, Outlook, Verdict
+from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.history import Ended, History
+from alfine.core.spec import TuningJobSpec
+from alfine.criteria import spelling
+
+
+@dataclass(frozen=True, slots=True)
+class Steady:
+    """`criterion`, once it has been met after each of the last `times` training jobs that ended."""
+
+    criterion: CompletionCriterion
+    times: int = 3
+
+    def __post_init__(self) -> None:
+        if isinstance(self.times, bool) or not isinstance(self.times, int) or self.times < 1:
+            raise InvalidSpec([Fault("Steady", f"times {self.times!r} must be a whole number from 1 on.")])
+
+    @classmethod
+    def from_spec(cls, spec: TuningJobSpec) -> Self | None:  # noqa: ARG003 - read by criteria_for: a job may have several
+        return None
+
+    def check(self, history: History) -> Verdict:
+        verdict, streak = self.criterion.check(history), self._streak(history)
+        evidence = {**verdict.evidence, "met_in_a_row": streak, "times": self.times}
+        if verdict.outlook is Outlook.CONTINUE or streak >= self.times:
+            return replace(verdict, evidence=evidence)
+        return Verdict(
+            outlook=Outlook.CONTINUE,
+            criterion=verdict.criterion,
+            sentence=f"Met after {streak} training jobs in a row, of {self.times} needed. {verdict.sentence}",
+            evidence=evidence,
+            progress=streak / self.times,
+            ask_again_at=verdict.ask_again_at,
+        )
+
+    def _streak(self, history: History) -> int:
+        """After how many of the last `times` training jobs that ended it was met without a break."""
+        key = ("steady", self)
+        ended, streak = history.memo.get(key, (0, 0))
+        if history.ended == ended + 1 and isinstance(history.facts[-1], Ended):  # as live: asked after every fact
+            met = self.criterion.check(history).outlook is not Outlook.CONTINUE
+            streak = min(self.times, streak + 1) if met else 0
+        elif history.ended != ended:
+            streak = self._looked_back(history)
+        history.memo[key] = (history.ended, streak)
+        return int(streak)
+
+    def _looked_back(self, history: History) -> int:
+        ends = [count for count, fact in enumerate(history.facts, 1) if isinstance(fact, Ended)][-self.times :]
+        for streak, count in enumerate(reversed(ends)):
+            if self.criterion.check(history.upto(count)).outlook is Outlook.CONTINUE:
+                return streak
+        return len(ends)
+
+    def to_request(self, request: MutableMapping[str, Any]) -> None:
+        spelling.append_to(request, self)
