@@ -4,6 +4,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from alfine.runners import Launch, Observation, Runner
 from alfine.runners.inline import InlineRunner
 from alfine.runners.process import ProcessRunner
+from alfine.runners.sandbox import SandboxRunner, why_not
 
 PATIENCE_SECONDS = 40.0
 """How long a test waits for what must come; only a failing test waits that long."""
@@ -88,6 +90,16 @@ def process(tmp_path: Path) -> Iterator[Bench]:
 def warm(tmp_path: Path) -> Iterator[Bench]:
     """Processes, started warm where that is possible."""
     bench = Bench(tmp_path, ProcessRunner, warm=True, python=sys.executable)
+    yield bench
+    bench.close()
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Bench]:
+    """Processes in a sandbox each; the folder of the tests plays alfine's home."""
+    if why_not():
+        pytest.skip(why_not())
+    bench = Bench(tmp_path, partial(SandboxRunner, hidden=[tmp_path]))
     yield bench
     bench.close()
 

@@ -7,6 +7,7 @@ import pytest
 
 from alfine.runners import Launch
 from alfine.runners.inline import InlineRunner
+from alfine.runners.workspace import Workspace
 
 
 def _report_once(hyperparameters, report):
@@ -24,7 +25,10 @@ def _fail(hyperparameters, report):
 
 BEHAVIOURS = {
     "short": ("print('loss=0.5')", _report_once),
-    "marking": ("with open(MARK, 'a') as file: file.write('x')", _mark),
+    "marking": (
+        "import os\nwith open(os.environ['SM_OUTPUT_DATA_DIR'] + '/mark', 'a') as file: file.write('x')",
+        _mark,
+    ),
     "failing": ("raise ValueError('lr is too big')", _fail),
 }
 
@@ -39,7 +43,7 @@ WAITING = "print('ready', flush=True)\nimport signal\nsignal.pause()"
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="warm starts need Linux")
 
 
-@pytest.fixture(params=["inline", "process", pytest.param("warm", marks=linux)])
+@pytest.fixture(params=["inline", "process", pytest.param("warm", marks=linux), "sandbox"])
 def bench(request):
     return request.getfixturevalue(request.param)
 
@@ -52,9 +56,13 @@ def is_inline(bench):
 def job(bench, is_inline, behaviour: str, **settings) -> Launch:
     code, function = BEHAVIOURS[behaviour]
     if is_inline:
-        return bench.launch(function=function, **settings)
-    mark = settings.get("hyperparameters", {}).get("mark")
-    return bench.launch(code=code.replace("MARK", repr(mark)), **settings)
+        return bench.launch(function=function, hyperparameters={"mark": str(mark_of(bench.launch(), inline=True))})
+    return bench.launch(code=code, **settings)
+
+
+def mark_of(launch: Launch, *, inline: bool) -> Path:
+    """The file that a marking training job adds a letter to."""
+    return launch.folder.with_suffix(".mark") if inline else Workspace(launch.folder).ml / "output" / "data" / "mark"
 
 
 def waiting_job(bench, is_inline, **settings) -> Launch:
@@ -77,9 +85,10 @@ def test_the_instants_of_a_training_job_are_in_order_and_aware(bench, is_inline)
     assert last.started_at.utcoffset().total_seconds() == 0
 
 
-def test_start_twice_is_one_training_job(bench, is_inline, tmp_path):
-    mark = tmp_path / "mark"
-    launch = job(bench, is_inline, "marking", hyperparameters={"mark": str(mark)})
+def test_start_twice_is_one_training_job(bench, is_inline):
+    launch = job(bench, is_inline, "marking")
+    mark = mark_of(launch, inline=is_inline)
+    mark.parent.mkdir(parents=True, exist_ok=True)
     bench.runner.start(launch)
     bench.see_out(launch)
     bench.runner.start(launch)
@@ -123,9 +132,9 @@ def test_stop_twice_is_one_stop(bench, is_inline):
     assert last.exit.cause == "stopped"
 
 
-def test_a_training_job_stopped_before_its_start_never_runs(bench, is_inline, tmp_path):
-    mark = tmp_path / "mark"
-    launch = job(bench, is_inline, "marking", hyperparameters={"mark": str(mark)})
+def test_a_training_job_stopped_before_its_start_never_runs(bench, is_inline):
+    launch = job(bench, is_inline, "marking")
+    mark = mark_of(launch, inline=is_inline)
     bench.runner.stop(launch)
     last, _ = bench.see_out(launch)
     assert last.exit.cause == "stopped"

@@ -7,6 +7,7 @@ job that an earlier one started.
 - `inline.InlineRunner`: a Python function in a thread of this process.
 - `process.ProcessRunner`: a child process under a small supervisor (`launcher`) that outlives alfine; Python scripts are
   forked from a supervisor that has their imports loaded (`warm`) where that gives the same result as a fresh start.
+- `sandbox.SandboxRunner`: the same with a sandbox around each process, in which its folder is `/opt/ml`.
 
 This module imports the standard library only, and little of it: `import alfine` pays for it.
 """

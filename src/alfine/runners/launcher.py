@@ -14,6 +14,10 @@ What it promises, in the files of a job's `.alfine` folder:
 - `process.json` is written before the command runs: the child waits for it. A crash can't leave a process without a record.
 - `exit.json` is written when every process of the training job is gone, and after it nothing is added to `log`.
 
+Its main process need not be the training job itself: it may be the outside of a sandbox, whose inside gets the SIGTERM
+(`behind` generations below), or, with several hosts, a child of ours that runs one process for each and ends with them. Such
+a main process says by an exit code of 128 + n that the training job died of signal n, as shells do.
+
 Who belongs to a training job: its process group; and on Linux whoever left the group, since each training job reaps its own
 orphans while it lives (PR_SET_CHILD_SUBREAPER, what process 1 of a container does) and hands them to the launcher when it
 dies: a child of the launcher that isn't a running training job is a leftover of one that has ended.
@@ -61,6 +65,9 @@ LOG_CHECK_SECONDS = (0.05, 1.0)
 CLEAR_SECONDS = 30.0
 """How long processes that don't die of SIGKILL (stuck in the kernel) can hold up the end of their training job."""
 RETRY_SECONDS = 1.0
+RESEND_SECONDS = 0.01
+SIGNALS = 64
+"""The highest number of a signal: above 128 by no more than that, an exit code may mean one."""
 OOM_SCORE = "500"
 INTERRUPTED = -2
 """In place of an exit code: an uncaught KeyboardInterrupt, after which Python ends by SIGINT."""
@@ -143,6 +150,27 @@ def _identity_by_ps(pid: int) -> str | None:
     return answer.stdout.strip() or None
 
 
+def terminate(pid: int, behind: int) -> bool:
+    """SIGTERM to the process `behind` generations below `pid`, always the eldest child; False when it isn't there yet."""
+    for _ in range(behind):
+        children = children_of(pid)
+        if not children:
+            return False
+        pid = children[0]
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    return True
+
+
+def children_of(pid: int) -> list[int]:
+    """The children of a process's main thread, the eldest first; none when it's gone."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return [int(each) for each in file.read().split()]
+    except OSError:
+        return []
+
+
 def kill_group(group: int, number: int) -> bool:
     """Send a signal to a process group (0 only asks); False when nobody is left in it."""
     try:
@@ -168,6 +196,7 @@ class Job:
         self.cause = "exited"
         self.detail = ""
         self.deadline = float("inf")
+        self.terminate_at = float("inf")
         self.kill_at = float("inf")
         self.log_check_at = float("inf")
         self.ended_at = 0.0
@@ -202,7 +231,12 @@ class Job:
         self.cause, self.detail = cause, detail
         self.kill_at = now + self.spec["grace_seconds"]
         self.deadline = float("inf")
-        os.kill(self.pid, signal.SIGTERM)
+        self._terminate(now)
+
+    def _terminate(self, now: float) -> None:
+        """SIGTERM, again and again until there is someone to get it: a sandbox takes a moment to be set up."""
+        told = terminate(self.pid, self.spec["behind"] if len(self.spec["processes"]) == 1 else 0)
+        self.terminate_at = float("inf") if told else now + RESEND_SECONDS
 
     def watch(self, now: float) -> None:
         """Apply the limits that are due."""
@@ -213,6 +247,8 @@ class Job:
             )
         if now >= self.log_check_at:
             self._check_log(now)
+        if now >= self.terminate_at:
+            self._terminate(now)
         if now >= self.kill_at:
             self.kill_at = float("inf")
             kill_group(self.pid, signal.SIGKILL)
@@ -247,6 +283,8 @@ class Job:
                 self.next_look = now + self.pause
                 return False
             self.record = self._exit_record()
+            for folder in self.spec["scratch"]:
+                shutil.rmtree(folder, ignore_errors=True)
         try:
             write_json(control_path(self.folder, EXIT), self.record)
         except OSError:  # the disk is full: the end isn't known to anyone until it can be written
@@ -277,10 +315,31 @@ class Job:
             record["signal"] = os.WTERMSIG(self.status)
         elif self.status is not None:
             record["code"] = os.WEXITSTATUS(self.status)
+            self._unwrap(record)
         return record
 
+    def _unwrap(self, record: dict[str, Any]) -> None:
+        """What the exit code of a process that stands around the training job says about the training job."""
+        if 128 < record["code"] <= 128 + SIGNALS and (self.spec["behind"] or len(self.spec["processes"]) > 1):
+            record.update(code=None, signal=record["code"] - 128)
+        elif record["code"] and record["cause"] == "exited":
+            trouble = self._said("bwrap: ") if self.spec["behind"] else ""
+            if trouble:
+                record.update(code=None, cause="not_started", detail=f"Its sandbox couldn't be made: {trouble}")
+
+    def _said(self, beginning: str) -> str:
+        """The first line of the log if it begins so, else "": then nothing of the training job ever ran."""
+        try:
+            with open(control_path(self.folder, LOG), encoding="utf-8", errors="replace") as file:
+                line = file.readline(1000).strip()
+        except OSError:
+            return ""
+        return line if line.startswith(beginning) else ""
+
     def wakes_at(self) -> float:
-        return min(self.deadline, self.kill_at, self.log_check_at) if self.running else self.next_look
+        return (
+            min(self.deadline, self.terminate_at, self.kill_at, self.log_check_at) if self.running else self.next_look
+        )
 
 
 # ---- the launcher ------------------------------------------------------------------------------------------------------
@@ -439,14 +498,18 @@ class Launcher:
             if os.read(go, 2) != b"go":
                 os._exit(127)
             os.close(go)
-            if not warm:
-                _execute(job.spec["argv"], job.spec["cwd"], job.spec["env"])
-            os.chdir(job.spec["cwd"])
+            first, *others = job.spec["processes"]
+            if not warm and not others:
+                _execute(first)
+            if not others:
+                os.chdir(first["cwd"])
         except BaseException as error:  # noqa: BLE001 - nothing of this child may go on in the launcher's code
-            os.write(trouble, _why_not(error, job.spec).encode()[:1000])
+            os.write(trouble, _why_not(error, job.spec["processes"][0]).encode()[:1000])
             os._exit(127)
         os.close(trouble)
-        run_script(job.spec, self.libc)
+        if others:
+            os._exit(Hosts(job.spec).run())
+        run_script(job.spec["script"], first, self.libc)
 
     def _detach(self, job: Job) -> None:
         os.setsid()
@@ -537,20 +600,20 @@ def _offer_to_the_oom_killer() -> None:
         pass
 
 
-def _execute(argv: list[str], cwd: str, env: dict[str, str]) -> None:
-    os.chdir(cwd)
+def _execute(process: dict[str, Any]) -> None:
+    os.chdir(process["cwd"])
     for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores some; a command must not
         signal.signal(number, signal.SIG_DFL)
-    os.execvpe(argv[0], argv, env)  # noqa: S606
+    os.execvpe(process["argv"][0], process["argv"], process["env"])  # noqa: S606
 
 
-def _why_not(error: BaseException, spec: dict[str, Any]) -> str:
-    command = spec["argv"][0]
+def _why_not(error: BaseException, process: dict[str, Any]) -> str:
+    command = process["argv"][0]
     about = os.fsdecode(getattr(error, "filename", None) or command)  # execvpe names the last place that it tried
     about_command = os.path.basename(about) == os.path.basename(command)
     if not about_command or not isinstance(error, OSError):
         return f"{command} couldn't be started: {error}."
-    if isinstance(error, FileNotFoundError) and os.path.exists(os.path.join(spec["cwd"], command)):
+    if isinstance(error, FileNotFoundError) and os.path.exists(os.path.join(process["cwd"], command)):
         return f"{command} can't run: the interpreter in its first line (#!) doesn't exist."
     if isinstance(error, FileNotFoundError):
         return f"Command not found: {command}. Give a full path, or put its folder on PATH in Environment."
@@ -559,6 +622,87 @@ def _why_not(error: BaseException, spec: dict[str, Any]) -> str:
     if error.errno == errno.ENOEXEC:
         return f"{command} is no program: its first line doesn't name an interpreter (#!)."
     return f"{command} couldn't be started: {error}."
+
+
+# ---- several hosts -----------------------------------------------------------------------------------------------------
+
+
+class Hosts:
+    """In a forked child, the main process of a training job of several hosts: runs a process for each.
+
+    It ends with the last of them: with 0 when all ended with 0, else with the exit code of the first that didn't (128 + n
+    after signal n). When one fails, the others are asked to stop, as they are when it's asked to itself, and killed when
+    their grace is over.
+    """
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self.spec = spec
+        self.running: dict[int, str] = {}
+        self.waiting: set[int] = set()  # for their SIGTERM
+        self.kill_at = float("inf")
+        self.code = 0
+        self.signals, self.signals_in = socket.socketpair()
+        for end in (self.signals, self.signals_in):
+            end.setblocking(False)  # noqa: FBT003 - the name of the method says it
+
+    def run(self) -> int:
+        for number in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(number, _note)
+        signal.set_wakeup_fd(self.signals_in.fileno(), warn_on_full_buffer=False)
+        for process in self.spec["processes"]:
+            self._start(process)
+        while self.running:
+            self._wait()
+            self._reap()
+            self.waiting = {pid for pid in self.waiting & set(self.running) if not terminate(pid, self.spec["behind"])}
+            if time.monotonic() >= self.kill_at:
+                for pid in self.running:
+                    os.kill(pid, signal.SIGKILL)
+        return self.code
+
+    def _start(self, process: dict[str, Any]) -> None:
+        pid = os.fork()
+        if pid:
+            self.running[pid] = process["host"]
+            return
+        try:
+            signal.set_wakeup_fd(-1)
+            for number in (signal.SIGCHLD, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)
+            if LINUX:
+                ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            _execute(process)
+        except BaseException as error:  # noqa: BLE001 - nothing of this child may go on in our code
+            _say(_why_not(error, process))
+        os._exit(127)
+
+    def _wait(self) -> None:
+        pause = RESEND_SECONDS if self.waiting else max(0.0, min(self.kill_at - time.monotonic(), 60.0))
+        select.select([self.signals], [], [], pause)
+        with suppress(BlockingIOError):
+            if signal.SIGTERM in self.signals.recv(4096):
+                self._ask_all()
+
+    def _ask_all(self) -> None:
+        self.waiting |= set(self.running)
+        self.kill_at = min(self.kill_at, time.monotonic() + self.spec["grace_seconds"])
+
+    def _reap(self) -> None:
+        while self.running:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                return
+            host = self.running.pop(pid, None)  # None: an orphan of one of them
+            code = 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+            if host is not None and code and not self.code:
+                self.code = code
+                if self.running and self.kill_at == float("inf"):
+                    _say(f"alfine: {host} ended with exit code {code}, so the other hosts are asked to stop.")
+                    self._ask_all()
+
+
+def _say(line: str) -> None:
+    os.write(1, f"{line}\n".encode(errors="replace"))
 
 
 # ---- warm starts -------------------------------------------------------------------------------------------------------
@@ -668,12 +812,12 @@ def _cuda() -> str:
     return ""
 
 
-def run_script(spec: dict[str, Any], libc: Any) -> NoReturn:
+def run_script(script: str, process: dict[str, Any], libc: Any) -> NoReturn:
     """In a forked child: run the script as `python script …` would, and end the process as it would."""
     code = 1
     try:
-        _look_fresh(spec)
-        code = _run_main(spec["script"])
+        _look_fresh(script, process)
+        code = _run_main(script)
         code = _shut_down(code)
     finally:
         libc.fflush(None)  # what C code printed (LightGBM does)
@@ -683,17 +827,17 @@ def run_script(spec: dict[str, Any], libc: Any) -> NoReturn:
         os._exit(code)
 
 
-def _look_fresh(spec: dict[str, Any]) -> None:
-    env = dict(spec["env"])
+def _look_fresh(script: str, process: dict[str, Any]) -> None:
+    env = dict(process["env"])
     if "LC_CTYPE" in os.environ and "LC_ALL" not in env:
         env.setdefault("LC_CTYPE", os.environ["LC_CTYPE"])  # Python's own coercion of the C locale (PEP 538)
     os.environ.clear()
     os.environ.update(env)
-    sys.argv = spec["argv"][1:]
+    sys.argv = process["argv"][1:]
     if hasattr(sys, "orig_argv"):
-        sys.orig_argv[:] = spec["argv"]
+        sys.orig_argv[:] = process["argv"]
     if PUTS_SCRIPT_FOLDER_FIRST:
-        sys.path.insert(0, os.path.dirname(os.path.realpath(spec["script"])))
+        sys.path.insert(0, os.path.dirname(os.path.realpath(script)))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _reseed()
 

@@ -33,11 +33,13 @@ from typing import Any, Literal
 from alfine.runners import Exit, Launch, Observation, launcher
 from alfine.runners.warm import Cold, Warm, plan
 from alfine.runners.workspace import (
+    Host,
     Workspace,
     arguments,
     entry_point,
     environment,
     host_environment,
+    hosts_of,
     lay_out,
     pack_model,
 )
@@ -59,6 +61,9 @@ LOST = "The supervisor of this training job was killed, or the machine went down
 
 class ProcessRunner:
     """Runs commands and scripts as processes; see the module's text.
+
+    Runners that put something around the process (a sandbox, a container) are made from this one by the methods under
+    «what the process is».
 
     wake: called from a thread of ours when a training job of this runner has ended. Of one that an earlier alfine started
         only polls tell.
@@ -85,7 +90,7 @@ class ProcessRunner:
             if _was_started(folder) or self._is_asked_for(folder):
                 return
             decision = self._decide(launch)
-            _write_launch(launch, decision)
+            self._write_launch(launch, decision)
             self._submit(folder, decision)
 
     def poll(self, launch: Launch, offset: int) -> Observation | None:
@@ -130,8 +135,6 @@ class ProcessRunner:
             self._cold = None
             self._warm.clear()
 
-    # -- starting --
-
     def _is_asked_for(self, folder: str) -> bool:
         with self._mutex:
             owner = self._owners.get(folder)
@@ -139,10 +142,59 @@ class ProcessRunner:
                 del self._owners[folder]
             return owner is not None and owner.alive
 
+    # -- what the process is: other runners differ here --
+
+    def _refusal(self, launch: Launch) -> str:
+        """Why this can't be started, found before a process is made; ""."""
+        if launch.image is not None:
+            return f"A plain process can't run the container image {launch.image}."
+        if not launch.network:
+            return "A plain process can't be cut off from the network (EnableNetworkIsolation)."
+        return missing(launch)
+
+    def _plan(self, launch: Launch) -> Warm | Cold:
+        """How it starts."""
+        return plan(launch) if launch.instance_count == 1 else Cold("it has several hosts")
+
+    def _hosts(self, launch: Launch) -> tuple[Host, ...]:
+        return hosts_of(launch)
+
+    def _process(self, launch: Launch, host: Host) -> dict[str, Any]:
+        """The program of one host, as the launcher starts it."""
+        return process_of(launch, host)
+
+    def _supervision(self, launch: Launch) -> dict[str, Any]:  # noqa: ARG002 - others look at it
+        """What the launcher has to know about the process. behind, scratch: see its `terminate` and `finish`."""
+        return {"behind": 0, "scratch": []}
+
+    def _write_launch(self, launch: Launch, decision: Warm | Cold) -> None:
+        """Lay out the folder and write down the intent, `launch.json`, last."""
+        refused, hosts = self._refusal(launch), self._hosts(launch)
+        space = Workspace(launch.folder)
+        if refused:
+            space.control.mkdir(mode=0o700, parents=True, exist_ok=True)
+        else:
+            lay_out(launch, hosts)
+        start = "warm" if isinstance(decision, Warm) else f"cold: {decision.reason}".removesuffix(": ")
+        spec = {
+            "name": launch.name,
+            "processes": [] if refused else [self._process(launch, host) for host in hosts],
+            "script": _script_inside(launch, hosts[0]),
+            "refused": refused,
+            "start": start,
+            "max_runtime_seconds": launch.max_runtime_seconds,
+            "grace_seconds": launch.grace_seconds,
+            "max_log_bytes": launch.max_log_bytes,
+            **self._supervision(launch),
+        }
+        launcher.write_json(launcher.control_path(str(launch.folder), launcher.LAUNCH), spec)
+
+    # -- starting --
+
     def _decide(self, launch: Launch) -> Warm | Cold:
-        if _refusal(launch):
+        if self._refusal(launch):
             return Cold()
-        decision = plan(launch)
+        decision = self._plan(launch)
         if isinstance(decision, Warm) and decision in self._unfit:
             return Cold(self._unfit[decision])
         if isinstance(decision, Cold) and decision.reason and launch.script is not None:
@@ -386,12 +438,8 @@ def _was_started(folder: str) -> bool:
     return any(Path(launcher.control_path(folder, name)).exists() for name in (launcher.PROCESS, launcher.EXIT))
 
 
-def _refusal(launch: Launch) -> str:
-    """Why this can't be started, found before a process is made; ""."""
-    if launch.image is not None:
-        return f"A plain process can't run the container image {launch.image}."
-    if not launch.network:
-        return "A plain process can't be cut off from the network (EnableNetworkIsolation)."
+def missing(launch: Launch) -> str:
+    """What a command or script needs and isn't there; ""."""
     if launch.command is None and launch.script is None:
         return "There is nothing to run: give a command or a script."
     if launch.command is not None and not launch.command:
@@ -411,30 +459,20 @@ def _script_path(launch: Launch) -> Path | None:
     return launch.script if launch.source_dir is None else launch.source_dir / launch.script
 
 
-def _write_launch(launch: Launch, decision: Warm | Cold) -> None:
-    """Lay out the folder and write down the intent, `launch.json`, last."""
-    refused = _refusal(launch)
-    space = Workspace(launch.folder)
-    if refused:
-        space.control.mkdir(mode=0o700, parents=True, exist_ok=True)
-    else:
-        lay_out(launch)
+def process_of(launch: Launch, host: Host) -> dict[str, Any]:
+    """The command or script as a process on a host."""
     args = arguments(launch.hyperparameters)
-    script = str(space.code / entry_point(launch)) if launch.command is None and not refused else ""
-    start = "warm" if isinstance(decision, Warm) else f"cold: {decision.reason}".removesuffix(": ")
-    spec = {
-        "name": launch.name,
-        "argv": [] if refused else _argv(launch, script, args),
-        "script": script,
-        "cwd": str(space.code),
-        "env": {} if refused else environment(launch, args),
-        "refused": refused,
-        "start": start,
-        "max_runtime_seconds": launch.max_runtime_seconds,
-        "grace_seconds": launch.grace_seconds,
-        "max_log_bytes": launch.max_log_bytes,
+    return {
+        "host": host.name,
+        "argv": _argv(launch, _script_inside(launch, host), args),
+        "cwd": str(host.seen.code),
+        "env": environment(launch, args, host),
     }
-    launcher.write_json(launcher.control_path(str(launch.folder), launcher.LAUNCH), spec)
+
+
+def _script_inside(launch: Launch, host: Host) -> str:
+    """The script as its process names it; "" with a command."""
+    return str(host.seen.code / entry_point(launch)) if launch.command is None else ""
 
 
 def _argv(launch: Launch, script: str, args: list[str]) -> list[str]:

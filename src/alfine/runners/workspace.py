@@ -9,6 +9,10 @@
       output/model.tar.gz           packed from model/ when the training job has ended
       .alfine/                      the launcher's files, the log among them
 
+Where a training job has several hosts, algo-1 is the folder above and each other one has a folder of its own with an `opt/ml`
+of its own, `<folder>/hosts/<name>`, in which `model`, `output` and `checkpoints` are algo-1's: as SageMaker has it, what the
+hosts leave there is one model and one output.
+
 `code/` is a folder of links, not a copy: a source folder may hold data or a virtual environment. What a script writes beside
 itself lands in its own training job all the same.
 
@@ -20,7 +24,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -29,10 +34,13 @@ from typing import Any
 from alfine.runners import FAILURE_LIMIT, Launch
 from alfine.runners.launcher import CONTROL, LOG, write_json
 
-__all__ = ["Workspace", "arguments", "environment", "host_environment", "lay_out", "pack_model"]
+__all__ = ["Host", "Workspace", "arguments", "environment", "host_environment", "hosts_of", "lay_out", "pack_model"]
 
-HOST = "algo-1"
+MAIN_HOST = "algo-1"
 NETWORK_INTERFACE = "eth0"
+LOOPBACK = "lo" if sys.platform.startswith("linux") else "lo0"  # how several hosts of one machine reach each other
+SHARED = ("model", "output", "checkpoints")
+"""Folders of `opt/ml` that the hosts of a training job have in common."""
 RESERVED = frozenset(
     {"_tuning_objective_metric", "default_user_module_name", "alfine_command", "alfine_python", "alfine_script"}
 )
@@ -97,21 +105,54 @@ class Workspace:
             return ""
 
 
-def lay_out(launch: Launch) -> Workspace:
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One host of a training job. space: its files; seen: the same as its process names them (/opt/ml, say)."""
+
+    name: str
+    space: Workspace
+    seen: Workspace
+
+
+def hosts_of(launch: Launch, root: Path | None = None) -> tuple[Host, ...]:
+    """The hosts, sorted by name as in resourceconfig.json. root: where each process sees its folder; None: where it is."""
+    names = sorted(f"algo-{number}" for number in range(1, launch.instance_count + 1))
+    folders = [launch.folder if name == MAIN_HOST else launch.folder / "hosts" / name for name in names]
+    return tuple(
+        Host(name, Workspace(folder), Workspace(folder if root is None else root))
+        for name, folder in zip(names, folders, strict=True)
+    )
+
+
+def lay_out(launch: Launch, hosts: Sequence[Host] | None = None) -> Workspace:
     """Create the training job's folder with everything that it will look for; again changes nothing."""
     space = Workspace(launch.folder)
-    for folder in ("input/config", "input/data", "model", "output/data", "output/intermediate", "checkpoints", "code"):
+    for folder in ("model", "output/data", "output/intermediate", "checkpoints"):
         (space.ml / folder).mkdir(parents=True, exist_ok=True)
     space.archive.parent.mkdir(exist_ok=True)
     space.control.mkdir(mode=0o700, exist_ok=True)  # launch.json holds the Environment: secrets, perhaps
-    config = f"{space.ml}/input/config"
+    for host in hosts or hosts_of(launch):
+        _lay_out_host(launch, host)
+    return space
+
+
+def _lay_out_host(launch: Launch, host: Host) -> None:
+    ml = host.space.ml
+    for folder in ("input/config", "input/data", "code"):
+        (ml / folder).mkdir(parents=True, exist_ok=True)
+    if host.name != MAIN_HOST:
+        for name in SHARED:
+            if host.seen == host.space:
+                _link(Workspace(launch.folder).ml / name, ml / name)
+            else:  # the runner puts algo-1's in its place
+                (ml / name).mkdir(exist_ok=True)
+    config = f"{ml}/input/config"
     write_json(f"{config}/hyperparameters.json", dict(launch.hyperparameters))
     write_json(f"{config}/inputdataconfig.json", input_data_config(launch))
-    write_json(f"{config}/resourceconfig.json", resource_config(launch))
+    write_json(f"{config}/resourceconfig.json", resource_config(launch, host.name))
     for channel in launch.channels:
-        _link_channel(channel.path.absolute(), space.channel(channel.name))
-    _link_code(launch, space.code)
-    return space
+        _link_channel(channel.path.absolute(), host.space.channel(channel.name))
+    _link_code(launch, host.space.code)
 
 
 def _link(target: Path, link: Path) -> None:
@@ -157,17 +198,22 @@ def input_data_config(launch: Launch) -> dict[str, dict[str, str]]:
     }
 
 
-def resource_config(launch: Launch) -> dict[str, Any]:
-    """The content of resourceconfig.json: one host."""
-    group = {"instance_group_name": "homogeneousCluster", "instance_type": launch.instance_type, "hosts": [HOST]}
+def resource_config(launch: Launch, current: str) -> dict[str, Any]:
+    """The content of resourceconfig.json, as the current host has it."""
+    names = [host.name for host in hosts_of(launch)]
+    group = {"instance_group_name": "homogeneousCluster", "instance_type": launch.instance_type, "hosts": names}
     return {
-        "current_host": HOST,
+        "current_host": current,
         "current_instance_type": launch.instance_type,
         "current_group_name": group["instance_group_name"],
-        "hosts": [HOST],
+        "hosts": names,
         "instance_groups": [group],
-        "network_interface_name": NETWORK_INTERFACE,
+        "network_interface_name": _network_interface(launch),
     }
+
+
+def _network_interface(launch: Launch) -> str:
+    return NETWORK_INTERFACE if launch.instance_count == 1 else LOOPBACK
 
 
 # ---- arguments and environment -----------------------------------------------------------------------------------------
@@ -222,32 +268,32 @@ def shared_environment(launch: Launch) -> dict[str, str]:
     return host_environment() | threads | settings | dict(launch.environment)
 
 
-def environment(launch: Launch, args: list[str]) -> dict[str, str]:
-    """The whole environment of a training job; args: as `arguments` gives them."""
-    space = Workspace(launch.folder)
+def environment(launch: Launch, args: list[str], host: Host | None = None) -> dict[str, str]:
+    """The whole environment of a training job on a host (algo-1); args: as `arguments` gives them."""
+    host = host or hosts_of(launch)[0]
     names = {
         "TRAINING_JOB_NAME": launch.name,
         "TRAINING_JOB_ARN": launch.arn,
-        "SAGEMAKER_BASE_DIR": str(space.ml),
+        "SAGEMAKER_BASE_DIR": str(host.seen.ml),
     }
     shared = shared_environment(launch)
-    toolkit = _toolkit_variables(launch, space, args, _gpus(shared.get("CUDA_VISIBLE_DEVICES")))
+    toolkit = _toolkit_variables(launch, host, args, _gpus(shared.get("CUDA_VISIBLE_DEVICES")))
     return shared | names | toolkit | dict(launch.environment)
 
 
-def _toolkit_variables(launch: Launch, space: Workspace, args: list[str], gpus: int) -> dict[str, str]:
+def _toolkit_variables(launch: Launch, host: Host, args: list[str], gpus: int) -> dict[str, str]:
     """The SM_ variables, which inside a container the sagemaker-training toolkit would set."""
     hyperparameters = user_hyperparameters(launch.hyperparameters)
-    channels = {channel.name: str(space.channel(channel.name)) for channel in launch.channels}
-    facts = _toolkit_facts(launch, space) | {"num_gpus": gpus}
+    channels = {channel.name: str(host.seen.channel(channel.name)) for channel in launch.channels}
+    facts = _toolkit_facts(launch, host) | {"num_gpus": gpus}
     training = facts | {
         "additional_framework_parameters": {},
         "channel_input_dirs": channels,
         "framework_module": None,
         "hyperparameters": hyperparameters,
-        "is_master": True,
+        "is_master": host.name == MAIN_HOST,
         "job_name": launch.name,
-        "master_hostname": HOST,
+        "master_hostname": MAIN_HOST,
     }
     values = facts | {"channels": sorted(channels), "hps": hyperparameters, "user_args": args, "framework_params": {}}
     values |= {"training_env": training, "framework_module": ""}
@@ -256,13 +302,13 @@ def _toolkit_variables(launch: Launch, space: Workspace, args: list[str], gpus: 
     return {f"SM_{name.upper()}": _variable(value) for name, value in values.items()}
 
 
-def _toolkit_facts(launch: Launch, space: Workspace) -> dict[str, Any]:
-    script = entry_point(launch)
+def _toolkit_facts(launch: Launch, host: Host) -> dict[str, Any]:
+    script, space = entry_point(launch), host.seen
     return {
-        "current_host": HOST,
+        "current_host": host.name,
         "current_instance_group": "homogeneousCluster",
         "current_instance_type": launch.instance_type,
-        "hosts": [HOST],
+        "hosts": [each.name for each in hosts_of(launch)],
         "input_config_dir": f"{space.ml}/input/config",
         "input_data_config": input_data_config(launch),
         "input_dir": f"{space.ml}/input",
@@ -271,13 +317,13 @@ def _toolkit_facts(launch: Launch, space: Workspace) -> dict[str, Any]:
         "model_dir": str(space.model),
         "module_dir": str(space.code),
         "module_name": Path(script).stem,
-        "network_interface_name": NETWORK_INTERFACE,
+        "network_interface_name": _network_interface(launch),
         "num_cpus": launch.threads,
         "num_neurons": 0,
         "output_data_dir": f"{space.ml}/output/data",
         "output_dir": f"{space.ml}/output",
         "output_intermediate_dir": f"{space.ml}/output/intermediate",
-        "resource_config": resource_config(launch),
+        "resource_config": resource_config(launch, host.name),
         "user_entry_point": script,
     }
 

@@ -1,0 +1,250 @@
+"""Training jobs in a sandbox (bubblewrap: Linux, no daemon, no root), for scripts that expect SageMaker's container.
+
+What a training job finds inside:
+
+    /opt/ml                  its own folder, and nobody else's; SM_* and SAGEMAKER_BASE_DIR name it
+    /tmp, HOME               its own, writable, thrown away when it has ended
+    everything else          this machine's, read-only: interpreters, libraries, data
+    /run, /dev               empty, but for name resolution and GPUs: no socket of a daemon
+    processes                its own only; when its first one ends, the others do
+    the network              this machine's, or none but loopback (EnableNetworkIsolation)
+    algo-1, algo-2, …        127.0.0.1
+
+Hidden are alfine's home (the store, keys, buckets, other training jobs) and the user's credentials, but for what the training
+job was given: its code, its channels, its interpreter. Those are bound at their own paths, so that the links in /opt/ml lead
+to them.
+
+It starts cold, always: a fork from preloaded imports would have to enter the sandbox after it was made.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from alfine.runners import Launch
+from alfine.runners.process import ProcessRunner, missing, process_of
+from alfine.runners.warm import Cold
+from alfine.runners.workspace import MAIN_HOST, SHARED, Host, Workspace, host_environment, hosts_of
+
+__all__ = ["SandboxRunner", "why_not"]
+
+INSIDE = Path("/")
+HOME = "/tmp/home"  # noqa: S108 - inside, where /tmp is the training job's own
+PROBE_SECONDS = 20
+OURS = frozenset({"dev", "proc", "tmp", "run", "opt", "lost+found"})
+"""Folders of / that aren't this machine's inside."""
+EMPTY = ("/tmp", "/var/tmp", "/run")  # noqa: S108
+VISIBLE_RUN = (
+    "/run/systemd/resolve",
+    "/run/resolvconf",
+    "/run/NetworkManager/resolv.conf",
+    "/run/nscd",
+    "/run/opengl-driver",
+)
+DEVICES = ("nvidia", "dri", "kfd", "infiniband")
+CREDENTIALS = (".aws", ".ssh", ".gnupg", ".netrc", ".docker", ".kube", ".config/gcloud", ".azure")
+CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID")
+"""What is left to root inside when alfine runs as root: what a container's root may do to its own files and processes."""
+
+
+class SandboxRunner(ProcessRunner):
+    """Processes inside a sandbox each. hidden: folders that no training job may see, alfine's home above all."""
+
+    def __init__(
+        self, wake: Callable[[], None], *, hidden: Iterable[Path] = (), launcher_log: Path | None = None
+    ) -> None:
+        super().__init__(wake, launcher_log=launcher_log)
+        self._hidden = tuple(Path(os.path.realpath(folder)) for folder in hidden)
+
+    def _refusal(self, launch: Launch) -> str:
+        if launch.image is not None:
+            return f"A sandbox can't run the container image {launch.image}."
+        if not launch.network and launch.instance_count > 1:
+            return (
+                "Hosts that may not use the network (EnableNetworkIsolation) can't reach each other here. Use one host."
+            )
+        return why_not(network=launch.network) or missing(launch) or _no_command(launch)
+
+    def _plan(self, launch: Launch) -> Cold:  # noqa: ARG002
+        return Cold()
+
+    def _hosts(self, launch: Launch) -> tuple[Host, ...]:
+        return hosts_of(launch, INSIDE)
+
+    def _process(self, launch: Launch, host: Host) -> dict[str, Any]:
+        process = process_of(launch, host)
+        scratch = _scratch(host)
+        (scratch / "home").mkdir(parents=True, exist_ok=True)
+        names = host.space.control / "hosts"
+        names.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        names.write_text(_host_names(launch))
+        words = [
+            *_base(network=launch.network),
+            *("--hostname", host.name, "--chdir", process["cwd"]),
+            *("--bind", str(scratch), "/tmp"),  # noqa: S108
+            *_views(self._needed(launch, process["argv"]), self._hidden),
+            *_over(Path("/etc/hosts"), names),
+            *_host_folders(launch, host),
+        ]
+        own = {"HOME": HOME, "TMPDIR": "/tmp"}  # noqa: S108
+        env = {name: text for name, text in process["env"].items() if name not in ("TEMP", "TMP", "XDG_CACHE_HOME")}
+        return {
+            "host": host.name,
+            "argv": [*words, "--", *process["argv"]],
+            "cwd": "/",
+            "env": env | own | dict(launch.environment),
+        }
+
+    def _needed(self, launch: Launch, argv: list[str]) -> Iterator[Path]:
+        """Where the training job's code, data and interpreter lie."""
+        if launch.source_dir is not None:
+            yield launch.source_dir.absolute()
+        elif launch.script is not None:
+            yield launch.script.absolute()
+        for channel in launch.channels:
+            yield channel.path.absolute()
+            if _within(channel.path.absolute(), self._hidden):
+                yield from _links_out(channel.path)
+        program = _which(argv[0], launch)
+        if program is not None:
+            for path in {Path(program).absolute(), Path(program).resolve()}:
+                # A program in a bin folder belongs to an environment: a venv, say, with its libraries.
+                yield path.parent.parent if path.parent.name == "bin" else path
+
+    def _supervision(self, launch: Launch) -> dict[str, Any]:
+        """Behind the process that the launcher starts stand the sandbox's process 1 and, below it, the training job."""
+        return {"behind": 2, "scratch": [str(_scratch(host)) for host in self._hosts(launch)]}
+
+
+def why_not(*, network: bool = True) -> str:
+    """Why sandboxes don't work here (network=False: those without network); "" when they do. Found out once."""
+    return _probed(network)
+
+
+@cache
+def _probed(network: bool) -> str:  # noqa: FBT001
+    if shutil.which("bwrap") is None:
+        return "bubblewrap isn't installed (no bwrap on PATH)."
+    try:
+        subprocess.run(
+            [*_base(network=network), "--", "sh", "-c", ":"],
+            env=host_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+            timeout=PROBE_SECONDS,
+        )
+    except subprocess.CalledProcessError as error:
+        return f"bubblewrap doesn't work here: {error.stderr.decode(errors='replace').strip()[:300]}."
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"bubblewrap doesn't work here: {error}."
+    return ""
+
+
+def _no_command(launch: Launch) -> str:
+    """The sandbox's own words for a missing command would name none of our settings."""
+    command = launch.command[0] if launch.command else launch.python
+    if "/" in command and not Path(command).is_absolute():  # in the code's folder: found there or not
+        return ""
+    if _which(command, launch) is None:
+        return f"Command not found: {command}. Give a full path, or put its folder on PATH in Environment."
+    return ""
+
+
+def _which(command: str, launch: Launch) -> str | None:
+    return shutil.which(command, path=launch.environment.get("PATH", host_environment().get("PATH")))
+
+
+def _scratch(host: Host) -> Path:
+    return host.space.folder / "scratch"
+
+
+def _base(*, network: bool) -> list[str]:
+    """The sandbox itself, before what is one training job's own."""
+    words = ["bwrap", "--die-with-parent", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
+    words += [] if network else ["--unshare-net"]
+    if os.geteuid() == 0:
+        words += ["--cap-drop", "ALL", *(word for name in CAPABILITIES for word in ("--cap-add", f"CAP_{name}"))]
+    return [*words, "--tmpfs", "/", *_machine(), "--proc", "/proc", "--dev", "/dev", *_devices(), "--dir", "/run"]
+
+
+def _machine() -> Iterator[str]:
+    """This machine's folders, read-only, each where it is: only so can /opt/ml be made where there is none."""
+    tops = sorted(path for path in Path("/").iterdir() if path.name not in OURS)
+    others = sorted(path for path in Path("/opt").glob("*") if path.name != "ml")
+    for path in (*tops, *others):
+        if path.is_symlink():
+            yield from ("--symlink", str(path.readlink()), str(path))
+        else:
+            yield from ("--ro-bind", str(path), str(path))
+    for name in VISIBLE_RUN:
+        yield from ("--ro-bind-try", name, name)
+    if Path("/var/tmp").is_dir():  # noqa: S108
+        yield from ("--tmpfs", "/var/tmp")  # noqa: S108
+
+
+def _devices() -> Iterator[str]:
+    for path in Path("/dev").iterdir():
+        if path.name.startswith(DEVICES):
+            yield from ("--dev-bind", str(path), str(path))
+
+
+def _views(needed: Iterable[Path], hidden: Iterable[Path]) -> Iterator[str]:
+    """Hide what is hidden, and show what the training job needs of it, or of folders that are empty inside."""
+    secrets = [each for each in (*hidden, *_credentials()) if each.exists()]
+    shown = sorted({path for each in needed for path in (each, Path(os.path.realpath(each)))})
+    for path in shown:
+        if _within(path, map(Path, EMPTY)) and not _within(path, secrets):
+            yield from ("--ro-bind", os.path.realpath(path), str(path))
+    for path in sorted(secrets):
+        if path.is_dir():
+            yield from ("--tmpfs", str(path))
+        else:
+            yield from ("--ro-bind", os.devnull, str(path))
+    for path in shown:
+        if _within(path, secrets):
+            yield from ("--ro-bind", os.path.realpath(path), str(path))
+
+
+def _within(path: Path, folders: Iterable[Path]) -> bool:
+    return any(path.is_relative_to(folder) for folder in folders)
+
+
+def _credentials() -> Iterator[Path]:
+    for name in CREDENTIALS:
+        yield Path.home() / name
+
+
+def _links_out(folder: Path) -> Iterator[Path]:
+    """Where the links in a channel's folder lead: alfine makes such folders of objects in its buckets."""
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(place, name)
+            if path.is_symlink():
+                yield path.resolve()
+
+
+def _host_names(launch: Launch) -> str:
+    names = " ".join(host.name for host in hosts_of(launch))
+    try:
+        known = Path("/etc/hosts").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        known = "127.0.0.1 localhost\n::1 localhost\n"
+    return f"127.0.0.1 {names}\n{known}"
+
+
+def _over(path: Path, file: Path) -> list[str]:
+    return ["--ro-bind", str(file), str(path)] if path.is_file() and not path.is_symlink() else []
+
+
+def _host_folders(launch: Launch, host: Host) -> Iterator[str]:
+    yield from ("--bind", str(host.space.ml), str(host.seen.ml))
+    if host.name != MAIN_HOST:
+        for name in SHARED:
+            yield from ("--bind", str(Workspace(launch.folder).ml / name), str(host.seen.ml / name))
