@@ -1,10 +1,11 @@
-# make demo | test | check | bench: each makes the environment it needs and works from a clean clone.
+# make demo | test | test-clients | check | bench: each makes the environment it needs and works from a clean clone.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+CLIENTS = .clients
 DATA ?=
 
-.PHONY: demo test check bench bench-engine clean
+.PHONY: demo test test-clients check bench bench-engine clean
 
 $(VENV)/demo: pyproject.toml
 	@echo "Making an environment in $(VENV) (a minute or two the first time) …"
@@ -21,8 +22,18 @@ $(VENV)/dev: pyproject.toml
 demo: $(VENV)/demo
 	$(BIN)/python examples/when_to_stop/run.py $(if $(DATA),--data $(DATA))
 
-test: $(VENV)/dev
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+$(CLIENTS)/%/made: tests/clients/requirements/%.txt
+	@echo "Making an environment in $(@D) (a few minutes the first time) …"
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+test: $(VENV)/dev $(CLIENTS)/sdk2/made
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not clients"
+
+# The clients that alfine serves, as they come from the package index, in environments of their own.
+test-clients: $(VENV)/dev $(patsubst tests/clients/requirements/%.txt,$(CLIENTS)/%/made,$(wildcard tests/clients/requirements/*.txt))
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/clients
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -36,4 +47,4 @@ bench-engine: $(VENV)/demo
 	$(BIN)/python bench/engine/run.py
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist when-to-stop
+	rm -rf $(VENV) $(CLIENTS) .pytest_cache .mypy_cache .ruff_cache dist when-to-stop

@@ -205,3 +205,9 @@ def test_older_cloudwatch_clients_are_answered_in_xml(served, ended):
     connection.close()
     assert (answer.status, "<MetricName>loss</MetricName>" in text) == (200, True), text
     assert served.client("iam").get_role(RoleName="trainer")["Role"]["Arn"].endswith(":role/trainer")
+    asked = ["sagemaker:CreateTrainingJob", "s3:GetObject"]
+    told = served.client("iam").simulate_principal_policy(
+        PolicySourceArn="arn:aws:iam::000000000000:role/trainer", ActionNames=asked
+    )
+    decisions = {each["EvalActionName"]: each["EvalDecision"] for each in told["EvaluationResults"]}
+    assert decisions == dict.fromkeys(asked, "allowed")

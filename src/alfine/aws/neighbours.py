@@ -337,6 +337,19 @@ def get_role(backend: Backend, request: Plain) -> Plain:
     }
 
 
+def simulate_principal_policy(backend: Backend, request: Plain) -> Plain:  # noqa: ARG001 - an operation's signature
+    """Whoever asks may do everything: SDK 3 asks before it uses a role."""
+    resources = request.get("ResourceArns") or ["*"]
+    return {
+        "EvaluationResults": [
+            {"EvalActionName": action, "EvalResourceName": resource, "EvalDecision": "allowed"}
+            for action in request["ActionNames"]
+            for resource in resources
+        ],
+        "IsTruncated": False,
+    }
+
+
 LOGS: Mapping[str, Function] = {
     "DescribeLogStreams": describe_log_streams,
     "GetLogEvents": get_log_events,
@@ -348,4 +361,4 @@ CLOUDWATCH: Mapping[str, Function] = {
     "ListMetrics": list_metrics,
 }
 STS: Mapping[str, Function] = {"GetCallerIdentity": get_caller_identity}
-IAM: Mapping[str, Function] = {"GetRole": get_role}
+IAM: Mapping[str, Function] = {"GetRole": get_role, "SimulatePrincipalPolicy": simulate_principal_policy}

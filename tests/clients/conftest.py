@@ -1,0 +1,92 @@
+"""The clients as they come from the package index, each in an environment of its own, against a live server.
+
+A flow is a program as a user of SageMaker writes it (flows/): it knows nothing of alfine but the address in its environment,
+and prints what it saw as JSON on its last line. `make test` makes the environment of SDK 2 for one flow, `make test-clients`
+makes all of them and runs all flows; without its environment a flow is skipped, with what to do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.aws.conftest import Served
+
+HERE = Path(__file__).parent
+ENVIRONMENTS = HERE.parent.parent / ".clients"
+PATIENCE_SECONDS = 180
+# The SDKs would tell Amazon of every call of theirs.
+NO_TELEMETRY = "SchemaVersion: '1.0'\nSageMaker:\n  PythonSDK:\n    Modules:\n      TelemetryOptOut: true\n"
+
+Flow = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    server = Served(tmp_path_factory.mktemp("home"))
+    yield server
+    server.end()
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder of training data: 3 rows in 2 files."""
+    folder = tmp_path / "data"
+    (folder / "more").mkdir(parents=True)
+    (folder / "a.csv").write_text("1,2\n3,4\n")
+    (folder / "more" / "b.csv").write_text("5,6\n")
+    return folder
+
+
+@pytest.fixture
+def flow(served: Served, tmp_path: Path, data: Path) -> Flow:
+    """Runs a flow of an environment; what it printed last."""
+
+    def run(environment: str, name: str, *words: str) -> Any:
+        python = interpreter(environment)
+        for folder in ("source", "shared"):
+            shutil.copytree(HERE / folder, tmp_path / folder)
+        settings = tmp_path / "sagemaker.yaml"
+        settings.write_text(NO_TELEMETRY)
+        variables = {
+            "AWS_ENDPOINT_URL": served.url,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "any",
+            "AWS_SECRET_ACCESS_KEY": "any",
+            "AWS_CONFIG_FILE": str(tmp_path / "none"),
+            "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "SAGEMAKER_USER_CONFIG_OVERRIDE": str(settings),
+            "FLOW_DATA": str(data),
+        }
+        command = [str(python), str(HERE / "flows" / name), *words]
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+        done = subprocess.run(
+            command,
+            env=environ | variables,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-8000:]}"
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return run
+
+
+def interpreter(environment: str) -> Path:
+    """The Python of a client's environment; skips the test where that wasn't made."""
+    path = ENVIRONMENTS / environment / "bin" / "python"
+    if not path.exists():
+        target = "make test" if environment == "sdk2" else "make test-clients"
+        pytest.skip(f"there is no {path.relative_to(HERE.parent.parent)}; `{target}` makes it")
+    return path
