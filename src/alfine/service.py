@@ -23,7 +23,7 @@ from alfine.core.spec import TuningJobSpec, put_setting, setting_of
 from alfine.criteria.plateau import not_improving
 from alfine.policy import policy_for, replayed
 from alfine.programs import program_for
-from alfine.store import Store, TuningJob
+from alfine.store import Record, Store, TuningJob
 
 Plain = dict[str, Any]
 
@@ -55,6 +55,11 @@ class Service:
         policy_for(spec)
         program_for(spec, self.folder / spec.name, function, self.buckets, fetch=False)
         return self.store.create(spec, self.clock())
+
+    def take_over(self, record: Record) -> TuningJob:
+        """Keep the record of a tuning job that ran elsewhere. Raise InUse when its name is taken."""
+        policy_for(record.spec)
+        return self.store.load(record)
 
     def priced(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """The request with the price of its instances, from the settings of this home, unless it names one."""

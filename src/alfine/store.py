@@ -156,6 +156,18 @@ class TuningJob:
         return TuningJobSpec.from_request(self.request)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A tuning job that has ended, in full: what ran elsewhere is kept as this (see imports.py)."""
+
+    spec: TuningJobSpec
+    created_at: datetime
+    ended_at: datetime
+    status: str
+    facts: tuple[Fact, ...]
+    failure_reason: str | None = None
+
+
 class Store:
     """`Store(url)`: «sqlite:////path/to/alfine.db» or «postgresql+psycopg://…»; `Store.at(folder)` for the embedded one."""
 
@@ -179,26 +191,30 @@ class Store:
 
     def create(self, spec: TuningJobSpec, at: datetime) -> TuningJob:
         """Write a new tuning job, InProgress. Raise InUse when the name is taken (names differ by more than case)."""
-        row = {
-            "name": spec.name,
-            "request": json.dumps(spec.request),
-            "status": "InProgress",
-            "created_at": at,
-            "modified_at": at,
-            "facts": 0,
-            "judged": 0,
-        }
         with self._write() as connection:
-            taken = sa.select(tuning_jobs.c.name).where(sa.func.lower(tuning_jobs.c.name) == spec.name.lower())
-            if connection.execute(taken).first():
-                raise InUse(
-                    f"A hyperparameter tuning job with the name, {spec.name}, already exists. Choose a different name."
-                )
-            job = connection.execute(sa.insert(tuning_jobs).values(row).returning(tuning_jobs.c.id)).scalar_one()
-            _put_tags(
-                connection, job, 0, {str(tag["Key"]): str(tag["Value"]) for tag in spec.request.get("Tags") or []}
-            )
+            _insert(connection, spec, at)
         return self.get(spec.name)
+
+    def load(self, record: Record) -> TuningJob:
+        """Write a tuning job that ended elsewhere, all at once. Raise InUse when its name, or one of its training jobs', is."""
+        try:
+            with self._write() as connection:
+                job = _insert(connection, record.spec, record.created_at)
+                _write_facts(connection, job, list(enumerate(record.facts, 1)), record.spec.space.to_text)
+                values = {
+                    "status": record.status,
+                    "facts": len(record.facts),
+                    "judged": len(record.facts),
+                    "modified_at": record.ended_at,
+                    "ended_at": record.ended_at,
+                    "failure_reason": record.failure_reason,
+                }
+                connection.execute(sa.update(tuning_jobs).where(tuning_jobs.c.id == job).values(values))
+        except sa.exc.IntegrityError as error:
+            raise InUse(
+                f"Training jobs of {record.spec.name} are here already, under another tuning job: it was imported before."
+            ) from error
+        return self.get(record.spec.name)
 
     def get(self, name: str) -> TuningJob:
         """Raise NotFound when there is no such tuning job."""
@@ -268,12 +284,7 @@ class Store:
                 if connection.execute(_FACTS_OF, {"job": job}).first() is None:
                     raise NotFound(DELETED)
                 raise Overtaken("Someone else has recorded something about this tuning job: read it again.")
-            numbered = list(enumerate(facts, known + 1))
-            reports = [_metric_row(job, number, fact) for number, fact in numbered if isinstance(fact, Reported)]
-            if reports:
-                connection.execute(_REPORT, reports)
-            for number, fact in numbered:
-                _write_fact(connection, job, number, fact, texts)
+            _write_facts(connection, job, list(enumerate(facts, known + 1)), texts)
             for number, offset in (offsets or {}).items():
                 connection.execute(_SET_OFFSET, {"job": job, "nr": number, "log_offset": offset})
 
@@ -486,6 +497,38 @@ def _verdict_values(judged: tuple[int, Verdict, Sequence[Verdict]] | None) -> di
     count, strongest, each = judged
     texts = {"to_verdict": json.dumps(strongest.as_dict()), "to_verdicts": json.dumps([v.as_dict() for v in each])}
     return {"to_judged": count, **texts}
+
+
+def _insert(connection: Connection, spec: TuningJobSpec, at: datetime) -> int:
+    """A new tuning job's row and tags; its id."""
+    taken = sa.select(tuning_jobs.c.name).where(sa.func.lower(tuning_jobs.c.name) == spec.name.lower())
+    if connection.execute(taken).first():
+        raise InUse(f"A hyperparameter tuning job with the name, {spec.name}, already exists. Choose a different name.")
+    row = {
+        "name": spec.name,
+        "request": json.dumps(spec.request),
+        "status": "InProgress",
+        "created_at": at,
+        "modified_at": at,
+        "facts": 0,
+        "judged": 0,
+    }
+    job = int(connection.execute(sa.insert(tuning_jobs).values(row).returning(tuning_jobs.c.id)).scalar_one())
+    _put_tags(connection, job, 0, {str(tag["Key"]): str(tag["Value"]) for tag in spec.request.get("Tags") or []})
+    return job
+
+
+def _write_facts(
+    connection: Connection,
+    job: int,
+    numbered: Sequence[tuple[int, Fact]],
+    texts: Callable[[Mapping[str, Any]], Mapping[str, str]] | None,
+) -> None:
+    reports = [_metric_row(job, number, fact) for number, fact in numbered if isinstance(fact, Reported)]
+    if reports:
+        connection.execute(_REPORT, reports)
+    for number, fact in numbered:
+        _write_fact(connection, job, number, fact, texts)
 
 
 def _write_fact(

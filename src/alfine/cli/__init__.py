@@ -19,7 +19,7 @@ from alfine.cli.errors import print_error
 from alfine.cli.options import home_option
 from alfine.core.errors import AlfineError
 
-# name -> (the file, which has a function of the same name with _ for -, and the line that `alfine --help` shows).
+# name -> (the file, which has a function of the same name with _ for - or of its own name, and the line that `alfine --help` shows).
 COMMANDS: dict[str, tuple[str, str]] = {
     "tune": ("tune", "Run the tuning job of a file, or go on with it."),
     "list": ("listing", "List all tuning jobs."),
@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "delete": ("delete", "Delete a tuning job that has ended."),
     "export": ("export", "Write a tuning job as CSV, JSON or Parquet."),
     "replay": ("replay", "See when other criteria would have ended a job."),
+    "import": ("import_", "Take over a job that ran on AWS or in Optuna."),
     "metrics-test": ("metrics_test", "Try a metric's regex on a log."),
 }
 
@@ -54,7 +55,8 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _ = COMMANDS[cmd_name]
-        command = getattr(import_module(f"alfine.cli.{module}"), cmd_name.replace("-", "_"))
+        found = import_module(f"alfine.cli.{module}")
+        command = getattr(found, cmd_name.replace("-", "_"), None) or getattr(found, module)
         assert isinstance(command, click.Command)
         return command
 

@@ -1,0 +1,257 @@
+"""Records of tuning jobs that ran elsewhere, as alfine's own facts: from AWS's answers, and from an Optuna study.
+
+What comes in can be described, replayed under other criteria, exported and warm started from like any job that ran here; nothing
+of it is run again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from alfine.core.errors import Fault, InvalidSpec, MissingExtra
+from alfine.core.history import Ended, Fact, Launched, Reported, Started
+from alfine.core.space import Categorical, Continuous, Hyperparameters, Integer, Range
+from alfine.core.spec import OBJECTIVE_HYPERPARAMETER, TuningJobSpec
+from alfine.job_request import job_request
+from alfine.store import Record
+
+_ORDER: dict[type[Fact], int] = {Launched: 0, Started: 1, Reported: 2, Ended: 3}  # of facts of one instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ran:
+    """One training job, or trial, as the other side has it."""
+
+    name: str
+    hyperparameters: Hyperparameters
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime
+    status: str
+    objective: float | None
+    failure_reason: str | None = None
+    curve: Mapping[int, float] | None = None
+
+
+def _facts(ran: Iterable[_Ran], metric: str) -> tuple[Fact, ...]:
+    """All facts in the order of their instants; training jobs are numbered in the order in which they were created."""
+    facts: list[Fact] = []
+    for number, job in enumerate(sorted(ran, key=lambda each: each.created_at), 1):
+        start = job.started_at and max(job.created_at, job.started_at)
+        end = max(job.ended_at, start or job.created_at)
+        facts.append(Launched(at=job.created_at, number=number, name=job.name, hyperparameters=job.hyperparameters))
+        if start is not None:
+            facts.append(Started(at=start, number=number))
+        facts += [  # when each value came isn't recorded anywhere: with the end, in their order
+            Reported(at=end, number=number, metric=metric, step=step, value=value)
+            for step, value in sorted((job.curve or {}).items())
+        ]
+        objective, reason = job.objective, job.failure_reason
+        facts.append(Ended(at=end, number=number, status=job.status, objective=objective, failure_reason=reason))
+    return tuple(sorted(facts, key=_place))
+
+
+def _place(fact: Fact) -> tuple[datetime, int, int]:
+    """At one instant a training job's end comes before the launch of the next, and after its own."""
+    return fact.at, getattr(fact, "number", 0), _ORDER[type(fact)]
+
+
+# -- AWS -------------------------------------------------------------------------------------------------------------
+
+
+def from_aws(description: Path, lists: Sequence[Path], name: str | None = None) -> tuple[Record, tuple[str, ...]]:
+    """The record in the JSON answers of AWS's API, as the AWS CLI or boto3 give them.
+
+    description: DescribeHyperParameterTuningJob. lists: ListTrainingJobsForHyperParameterTuningJob, all of its pages.
+    Also remarks, on what couldn't be taken over. Raise InvalidSpec, with the file and every fault, for what isn't one.
+    """
+    described = _json(description)
+    status = described.get("HyperParameterTuningJobStatus")
+    if status not in _ENDED:
+        raise InvalidSpec(
+            [Fault(str(description), f"the tuning job is {status!r} there. Import it once it has ended.")]
+        )
+    request = {key: described[key] for key in _REQUEST_MEMBERS if key in described}
+    request["HyperParameterTuningJobName"] = name or described.get("HyperParameterTuningJobName")
+    definition = dict(request.get("TrainingJobDefinition") or {})
+    static = dict(definition.get("StaticHyperParameters") or {})
+    static.pop(OBJECTIVE_HYPERPARAMETER, None)
+    request["TrainingJobDefinition"] = {**definition, "StaticHyperParameters": static}
+    spec = TuningJobSpec.from_request(request)
+    faults: list[Fault] = []
+    ran = [job for path in lists for job in _summaries(path, spec, faults)]
+    if faults:
+        raise InvalidSpec(faults)
+    created = _instant(described.get("CreationTime"))
+    ended = _instant(described.get("HyperParameterTuningEndTime") or described.get("LastModifiedTime"))
+    record = Record(
+        spec=spec,
+        created_at=created or min(job.created_at for job in ran),
+        ended_at=ended or max(job.ended_at for job in ran),
+        status=status,
+        facts=_facts(ran, spec.metric),
+        failure_reason=described.get("FailureReason"),
+    )
+    return record, tuple(_missing(described, len(ran)))
+
+
+_ENDED = ("Completed", "Failed", "Stopped")
+_REQUEST_MEMBERS = ("HyperParameterTuningJobConfig", "TrainingJobDefinition", "TrainingJobDefinitions")
+
+
+def _missing(described: Mapping[str, Any], found: int) -> Iterator[str]:
+    counters = described.get("TrainingJobStatusCounters") or {}
+    whole = sum(int(count) for key, count in counters.items() if key != "RetryableError")
+    if whole > found:
+        yield f"The description counts {whole} training jobs, the lists have {found}. Give every page of the list."
+
+
+def _summaries(path: Path, spec: TuningJobSpec, faults: list[Fault]) -> Iterator[_Ran]:
+    entries = _json(path).get("TrainingJobSummaries")
+    if not isinstance(entries, list):
+        faults.append(Fault(str(path), "has no TrainingJobSummaries: it isn't a list of training jobs."))
+        return
+    for index, entry in enumerate(entries):
+        where = f"{path} TrainingJobSummaries[{index}]"
+        try:
+            yield _ran_on_aws(entry, spec)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            what = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
+            faults.append(Fault(where, f"{what}."))
+
+
+def _ran_on_aws(entry: Mapping[str, Any], spec: TuningJobSpec) -> _Ran:
+    created, ended = _instant(entry["CreationTime"]), _instant(entry.get("TrainingEndTime"))
+    status = entry["TrainingJobStatus"]
+    if status not in _ENDED:
+        raise ValueError(f"the training job is {status}, in a tuning job that has ended")
+    texts = {key: value for key, value in entry["TunedHyperParameters"].items() if key in spec.space.names}
+    metric = entry.get("FinalHyperParameterTuningJobObjectiveMetric") or {}
+    assert created is not None
+    return _Ran(
+        name=entry["TrainingJobName"],
+        hyperparameters=spec.space.from_text(texts),
+        created_at=created,
+        started_at=_instant(entry.get("TrainingStartTime")),
+        ended_at=ended or created,
+        status=status,
+        objective=None if status == "Failed" or "Value" not in metric else float(metric["Value"]),
+        failure_reason=entry.get("FailureReason"),
+    )
+
+
+def _json(path: Path) -> Mapping[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidSpec([Fault(str(path), f"can't be read: {error}.")]) from error
+    if not isinstance(found, dict):
+        raise InvalidSpec([Fault(str(path), "must be a JSON object, as AWS answers.")])
+    return found
+
+
+def _instant(value: Any) -> datetime | None:
+    """Of an ISO text (the AWS CLI's, or str() of boto3's) or of seconds since 1970 (the wire's)."""
+    if value is None:
+        return None
+    if isinstance(value, int | float):
+        return datetime.fromtimestamp(value, UTC)
+    found = datetime.fromisoformat(str(value))
+    return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+
+
+# -- Optuna ----------------------------------------------------------------------------------------------------------
+
+
+def from_optuna(url: str, study: str | None = None, name: str | None = None) -> tuple[Record, tuple[str, ...]]:
+    """The record of an Optuna study. url: of its storage, as sqlite:///study.db. study: needed when there are several.
+
+    Pruned trials count as stopped, with their last value. Parameters that some trial lacks (conditional ones) are left out, and
+    the remarks name them. Raise InvalidSpec for what can't be taken over, MissingExtra without Optuna.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise MissingExtra("Reading Optuna's studies needs Optuna: pip install optuna") from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        names = optuna.get_all_study_names(url)
+    except Exception as error:
+        raise InvalidSpec([Fault(url, f"can't be read: {error}.")]) from error
+    chosen = study or (names[0] if len(names) == 1 else None)
+    if chosen not in names:
+        wanted = f"there is no study {study!r}" if study else "say which study is meant"
+        raise InvalidSpec([Fault(url, f"{wanted}. It has: {', '.join(names) or 'none'}.")])
+    loaded = optuna.load_study(study_name=chosen, storage=url)
+    if len(loaded.directions) != 1:
+        raise InvalidSpec([Fault(url, f"study {chosen!r} has {len(loaded.directions)} objectives; alfine knows one.")])
+    return _of_study(loaded, str(chosen), name)
+
+
+def _of_study(study: Any, title: str, name: str | None) -> tuple[Record, tuple[str, ...]]:
+    trials = [trial for trial in study.trials if trial.state.name in _STATES]
+    if not trials:
+        raise InvalidSpec([Fault(title, "has no trial that has ended.")])
+    parameters = {key: kind for trial in trials for key, kind in trial.distributions.items()}
+    shared = {key: kind for key, kind in parameters.items() if all(key in trial.params for trial in trials)}
+    if not shared:
+        raise InvalidSpec([Fault(title, "has no parameter that every trial has.")])
+    left_out = sorted(set(parameters) - set(shared))
+    space = {key: _range(kind) for key, kind in shared.items()}
+    goal = "Maximize" if study.direction.name == "MAXIMIZE" else "Minimize"
+    request = job_request(
+        name=name or _as_name(title), space=space, goal=goal, metric="objective", command=["optuna", title]
+    )
+    own = request["HyperParameterTuningJobName"]
+    ran = [_ran_in_optuna(trial, own, shared) for trial in trials]
+    record = Record(
+        spec=TuningJobSpec.from_request(request),
+        created_at=min(job.created_at for job in ran),
+        ended_at=max(job.ended_at for job in ran),
+        status="Completed",
+        facts=_facts(ran, "objective"),
+    )
+    return record, (f"Left out, since not every trial has them: {', '.join(left_out)}.",) if left_out else ()
+
+
+_STATES = {"COMPLETE": "Completed", "PRUNED": "Stopped", "FAIL": "Failed"}
+
+
+def _ran_in_optuna(trial: Any, name: str, shared: Iterable[str]) -> _Ran:
+    curve = {int(step): float(value) for step, value in trial.intermediate_values.items()}
+    final = trial.value if trial.state.name == "COMPLETE" else curve[max(curve)] if curve else None
+    start = trial.datetime_start.astimezone(UTC)  # Optuna keeps local time
+    return _Ran(
+        name=f"{name}-{trial.number + 1:03d}-optuna",
+        hyperparameters={key: trial.params[key] for key in shared},
+        created_at=start,
+        started_at=start,
+        ended_at=(trial.datetime_complete or trial.datetime_start).astimezone(UTC),
+        status=_STATES[trial.state.name],
+        objective=None if trial.state.name == "FAIL" else final,
+        failure_reason="The trial failed in Optuna." if trial.state.name == "FAIL" else None,
+        curve=curve,
+    )
+
+
+def _range(kind: Any) -> Range:
+    scaling = "Logarithmic" if getattr(kind, "log", False) else "Linear"
+    match type(kind).__name__:
+        case "CategoricalDistribution":
+            return Categorical(kind.choices)
+        case "IntDistribution":
+            return Integer(kind.low, kind.high, scaling=scaling)
+        case _:
+            return Continuous(kind.low, kind.high, scaling=scaling)
+
+
+def _as_name(title: str) -> str:
+    """A study's name as AMT's names are: 32 letters, digits and hyphens."""
+    plain = re.sub(r"[^a-zA-Z0-9]+", "-", title).strip("-")
+    return plain[:32].strip("-") or "optuna"

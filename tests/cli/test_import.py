@@ -1,0 +1,40 @@
+"""alfine import, as a user types it: from an Optuna study in a file, then replayed."""
+
+import json
+
+import pytest
+
+from .conftest import alfine_cli
+
+
+@pytest.fixture
+def study(tmp_path):
+    optuna = pytest.importorskip("optuna")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    url = f"sqlite:///{tmp_path}/study.db"
+    made = optuna.create_study(storage=url, study_name="parabola", sampler=optuna.samplers.RandomSampler(seed=1))
+    made.optimize(lambda trial: trial.suggest_float("x", -1, 1) ** 2, n_trials=15)
+    return url, made.best_value
+
+
+def test_a_study_is_imported_and_replayed(tmp_path, study):
+    url, best = study
+    home = tmp_path / "home"
+    shown = alfine_cli(home, "import", "optuna", url)
+    assert shown.exit_code == 0, shown.output
+    assert f"Imported parabola: 15 training jobs, best objective {best:.6g}." in shown.stdout
+    replay = alfine_cli(home, "replay", "parabola", "--criterion", "BestObjectiveNotImproving 3", "--json")
+    (row,) = json.loads(replay.stdout)["Replays"]
+    assert row["Ended"]
+    assert row["TrainingJobs"] < 15
+
+
+def test_a_second_import_and_a_missing_study_fail_with_the_reason(tmp_path, study):
+    url, _ = study
+    home = tmp_path / "home"
+    assert alfine_cli(home, "import", "optuna", url, "--json").exit_code == 0
+    again = alfine_cli(home, "import", "optuna", url)
+    assert again.exit_code != 0
+    assert "already exists" in again.output
+    missing = alfine_cli(home, "import", "optuna", url, "--study", "cubic")
+    assert "there is no study 'cubic'. It has: parabola" in missing.output

@@ -1,0 +1,184 @@
+"""Records from elsewhere: AWS's answers as files, Optuna studies."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from alfine import ConvergenceDetected
+from alfine.core.errors import InUse, InvalidSpec
+from alfine.home import Home
+from alfine.imports import from_aws, from_optuna
+from alfine.service import summary
+from tests.building import history, one_job, request
+
+DEFINITION = {
+    "StaticHyperParameters": {"objective": "reg:squarederror", "_tuning_objective_metric": "objective"},
+    "AlgorithmSpecification": {
+        "TrainingImage": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1",
+        "TrainingInputMode": "File",
+        "MetricDefinitions": [{"Name": "objective", "Regex": "objective=([0-9.]+)"}],
+    },
+}
+
+
+@pytest.fixture
+def answers(tmp_path):
+    """The two answers of AWS's API about a tuning job of 12 training jobs, two lists of 6, as files."""
+
+    def write(*, status="Completed", objectives=None, style=str):
+        values = objectives or [5.0, 4.0, None, 3.0, 3.0, 2.0, 2.5, 2.2, 2.1, 2.05, 2.01, 2.0]
+        past = history([], name="on-aws")
+        for value in values:
+            for fact in one_job(past, value, status="Completed" if value is not None else "Failed", seconds=60):
+                past.record(fact)
+
+        def said(at):
+            return at.timestamp() if style is float else at.isoformat() if style is str else str(at)
+
+        rows = [
+            {
+                **{k: v for k, v in summary(past, job).items() if k != "TuningJobName"},
+                "TrainingJobArn": f"arn:aws:sagemaker:us-east-1:123456789012:training-job/{job.name}",
+                "CreationTime": said(job.created_at),
+                "TrainingStartTime": said(job.started_at),
+                "TrainingEndTime": said(job.ended_at),
+            }
+            for job in past.jobs
+        ]
+        made = request(name="on-aws", max_training_jobs=12)
+        described = {
+            "HyperParameterTuningJobName": "on-aws",
+            "HyperParameterTuningJobArn": "arn:aws:sagemaker:us-east-1:123456789012:hyper-parameter-tuning-job/on-aws",
+            "HyperParameterTuningJobConfig": made["HyperParameterTuningJobConfig"],
+            "TrainingJobDefinition": {**made["TrainingJobDefinition"], **DEFINITION},
+            "HyperParameterTuningJobStatus": status,
+            "CreationTime": said(past.created_at),
+            "HyperParameterTuningEndTime": said(past.now + timedelta(seconds=30)),
+            "TrainingJobStatusCounters": {"Completed": 11, "InProgress": 0, "NonRetryableError": 1, "Stopped": 0},
+            "ResponseMetadata": {"HTTPStatusCode": 200},
+        }
+        files = [tmp_path / name for name in ("job.json", "list-1.json", "list-2.json")]
+        texts = [described, {"TrainingJobSummaries": rows[::-1][:6]}, {"TrainingJobSummaries": rows[::-1][6:]}]
+        for file, text in zip(files, texts, strict=True):
+            file.write_text(json.dumps(text))
+        return files[0], files[1:], past
+
+    return write
+
+
+@pytest.mark.parametrize("style", [str, float, repr], ids=["ISO", "seconds", "str of datetime"])
+def test_a_job_of_aws_comes_in_whole(tmp_path, answers, style):
+    description, lists, past = answers(style=style)
+    record, remarks = from_aws(description, lists)
+    assert remarks == ()
+    with Home(tmp_path / "home") as home:
+        home.service.take_over(record)
+        found = home.service.history("on-aws")
+        described = home.service.describe("on-aws")
+    assert [(j.name, j.objective, j.status, j.seconds, j.hyperparameters) for j in found.jobs] == [
+        (j.name, j.objective, j.status, j.seconds, j.hyperparameters) for j in past.jobs
+    ]
+    assert described["HyperParameterTuningJobStatus"] == "Completed"
+    assert described["BestTrainingJob"]["TrainingJobName"] == past.incumbent.name
+    assert described["TrainingJobStatusCounters"]["NonRetryableError"] == 1
+
+
+def test_it_is_replayed_like_one_of_our_own(tmp_path, answers):
+    record, _ = from_aws(*answers()[:2])
+    with Home(tmp_path) as home:
+        home.service.take_over(record)
+        replayed = home.service.replay("on-aws", [ConvergenceDetected(delta=0.999)])
+    assert replayed.training_jobs == 11  # ten objectives are needed, and one training job failed
+
+
+def test_a_missing_page_is_noticed(answers):
+    description, lists, _ = answers()
+    _, remarks = from_aws(description, lists[:1])
+    assert remarks == ("The description counts 12 training jobs, the lists have 6. Give every page of the list.",)
+
+
+def test_a_job_that_still_runs_there_is_refused(answers):
+    description, lists, _ = answers(status="InProgress")
+    with pytest.raises(InvalidSpec, match="is 'InProgress' there. Import it once it has ended"):
+        from_aws(description, lists)
+
+
+def test_every_entry_that_cant_be_read_is_named(tmp_path, answers):
+    description, lists, _ = answers()
+    entries = json.loads(lists[0].read_text())
+    del entries["TrainingJobSummaries"][1]["CreationTime"]
+    entries["TrainingJobSummaries"][2]["TunedHyperParameters"]["depth"] = "many"
+    lists[0].write_text(json.dumps(entries))
+    with pytest.raises(InvalidSpec) as error:
+        from_aws(description, lists)
+    assert "TrainingJobSummaries[1]: CreationTime is missing." in str(error.value)
+    assert "TrainingJobSummaries[2]" in str(error.value)
+    assert len(error.value.faults) == 2
+
+
+@pytest.mark.parametrize("again", [None, "another"], ids=["same name", "another name"])
+def test_imported_twice_is_refused_and_leaves_nothing_half(tmp_path, answers, again):
+    description, lists, _ = answers()
+    with Home(tmp_path / "home") as home:
+        home.service.take_over(from_aws(description, lists)[0])
+        with pytest.raises(InUse):
+            home.service.take_over(from_aws(description, lists, again)[0])
+        assert [job.name for job in home.store.list()] == ["on-aws"]
+
+
+# -- Optuna --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def study(tmp_path):
+    optuna = pytest.importorskip("optuna")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    url = f"sqlite:///{tmp_path}/study.db"
+    made = optuna.create_study(storage=url, study_name="My study #1", direction="maximize")
+
+    def objective(trial):
+        rate = trial.suggest_float("rate", 1e-4, 1e-1, log=True)
+        depth = trial.suggest_int("depth", 1, 9)
+        kind = trial.suggest_categorical("kind", ["a", "b"])
+        if kind == "b":
+            trial.suggest_float("only_b", 0, 1)
+        if trial.number == 3:
+            raise ValueError("broken")
+        for step in range(3):
+            trial.report(depth - step - rate, step)
+        if trial.number == 5:
+            raise optuna.TrialPruned
+        return depth - rate
+
+    made.optimize(objective, n_trials=12, catch=ValueError)
+    return url, made
+
+
+def test_a_study_of_optuna_comes_in_whole(tmp_path, study):
+    url, made = study
+    record, remarks = from_optuna(url)
+    assert remarks == ("Left out, since not every trial has them: only_b.",)
+    with Home(tmp_path / "home") as home:
+        home.service.take_over(record)
+        found = home.service.history("My-study-1")
+    assert found.spec.goal == "Maximize"
+    assert [job.status for job in found.jobs][3] == "Failed"
+    assert [job.status for job in found.jobs][5] == "Stopped"
+    assert found.jobs[5].objective == pytest.approx(made.trials[5].intermediate_values[2])
+    assert found.incumbent.objective == pytest.approx(made.best_value)
+    assert found.incumbent.hyperparameters == {k: made.best_params[k] for k in ("rate", "depth", "kind")}
+    assert len(found.jobs[0].curve("objective")) == 3
+
+
+def test_a_study_must_be_named_where_there_are_several(study):
+    import optuna
+
+    url, _ = study
+    optuna.create_study(storage=url, study_name="other")
+    with pytest.raises(InvalidSpec, match="say which study is meant. It has: My study #1, other"):
+        from_optuna(url)
+    with pytest.raises(InvalidSpec, match="there is no study 'none'"):
+        from_optuna(url, "none")
+    with pytest.raises(InvalidSpec, match="has no trial that has ended"):
+        from_optuna(url, "other")
