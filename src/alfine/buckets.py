@@ -13,7 +13,7 @@ from typing import Protocol
 from urllib.parse import unquote, urlparse
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Stored:
     """One object, in one version of it. version: differs when the content may differ."""
 

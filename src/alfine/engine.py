@@ -260,7 +260,8 @@ class Engine:
 
     def _deliver(self, run: Run, launch: Launch) -> None:
         """Put model and output where the job wants them, before its end is recorded: after a crash it's done again."""
-        deliver(self.buckets, run.spec.definition.output_path, launch.name, Workspace(launch.folder))
+        definition, space = run.spec.definition, Workspace(launch.folder)
+        deliver(self.buckets, definition.output_path, launch.name, space, packed=definition.packs_model)
 
     def _never_started(self, run: Run, job: TrainingJob, launch: Launch) -> Iterator[Fact]:
         """A row without a training job: the engine was killed between recording the intent and carrying it out."""

@@ -1,7 +1,8 @@
 """Where a training job's model and output go when it has ended: OutputDataConfig.
 
-<S3OutputPath>/<training job>/output/model.tar.gz, and output.tar.gz beside it if it wrote to output/data. The path is
-s3://…, or file:///… for a folder of this machine; nothing is copied for an empty one and for file:/// alone.
+<S3OutputPath>/<training job>/output/model.tar.gz (with CompressionType NONE: output/model/…, file by file), and
+output.tar.gz beside it if it wrote to output/data. The path is s3://…, or file:///… for a folder of this machine; nothing
+is copied for an empty one and for file:/// alone.
 """
 
 from __future__ import annotations
@@ -33,25 +34,32 @@ def refusal(buckets: Buckets | None, uri: str) -> str | None:
     return beyond(buckets.roots, path)
 
 
-def artifact(uri: str, name: str) -> str | None:
+def artifact(uri: str, name: str, *, packed: bool) -> str | None:
     """The URI of a training job's model; None when it stays in the training job's folder."""
-    return None if _nowhere(uri) else f"{uri.rstrip('/')}/{name}/output/model.tar.gz"
+    return None if _nowhere(uri) else f"{_base(uri, name)}/{'model.tar.gz' if packed else 'model'}"
+
+
+def _base(uri: str, name: str) -> str:
+    return f"{uri.rstrip('/')}/{name}/output"
 
 
 def _nowhere(uri: str) -> bool:
     return local(uri) == Path("/") if uri else True
 
 
-def deliver(buckets: Buckets | None, uri: str, name: str, space: Workspace) -> None:
+def deliver(buckets: Buckets | None, uri: str, name: str, space: Workspace, *, packed: bool) -> None:
     """Put what a training job left at AMT's place; again it's the same objects.
 
     What can't be put is logged: the files stay in the training job's folder.
     """
     if buckets is None or _nowhere(uri):
         return
-    base = f"{uri.rstrip('/')}/{name}/output"
+    base = _base(uri, name)
     try:
-        if space.archive.exists():
+        if not packed:
+            for path in sorted(each for each in space.model.rglob("*") if each.is_file()):
+                _put(buckets, f"{base}/model/{path.relative_to(space.model).as_posix()}", path)
+        elif space.archive.exists():
             _put(buckets, f"{base}/model.tar.gz", space.archive)
         data = space.ml / "output" / "data"
         if data.is_dir() and any(data.iterdir()):

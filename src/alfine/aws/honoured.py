@@ -33,23 +33,3 @@ def _definition_faults(definition: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault(
             f"{path}.EnableNetworkIsolation", "alfine can't cut a training job off from the network yet. Use false."
         )
-    if definition["OutputDataConfig"].get("CompressionType") == "NONE":
-        yield Fault(f"{path}.OutputDataConfig.CompressionType", "Models are packed as model.tar.gz here. Use GZIP.")
-    mode = definition["AlgorithmSpecification"]["TrainingInputMode"]
-    if mode == "Pipe":
-        yield Fault(f"{path}.AlgorithmSpecification.TrainingInputMode", "Pipe isn't supported here. Use File.")
-    for index, channel in enumerate(definition.get("InputDataConfig", ())):
-        yield from _channel_faults(channel, f"{path}.InputDataConfig[{index}]")
-
-
-def _channel_faults(channel: Mapping[str, Any], path: str) -> Iterator[Fault]:
-    source = channel["DataSource"].get("S3DataSource", {})
-    wanted = {
-        "InputMode": (channel.get("InputMode", "File"), ("File", "FastFile")),
-        "CompressionType": (channel.get("CompressionType", "None"), ("None",)),
-        "RecordWrapperType": (channel.get("RecordWrapperType", "None"), ("None",)),
-        "DataSource.S3DataSource.S3DataType": (source.get("S3DataType", "S3Prefix"), ("S3Prefix",)),
-    }
-    for name, (value, supported) in wanted.items():
-        if value not in supported:
-            yield Fault(f"{path}.{name}", f"{value} isn't supported here. Use {' or '.join(supported)}.")

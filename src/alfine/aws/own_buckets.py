@@ -17,8 +17,9 @@ class OwnBuckets:
 
     place = "alfine's own buckets"
 
-    def __init__(self, store: BucketStore) -> None:
+    def __init__(self, store: BucketStore, roots: tuple[Path, ...] = ()) -> None:
         self._store = store
+        self.roots = roots
 
     def find(self, uri: str) -> list[Stored]:
         bucket, prefix = parts(uri)

@@ -62,8 +62,10 @@ def describe_training_job(backend: Backend, request: Plain) -> Plain:
         row = _training_job(connection, request["TrainingJobName"])
         last = queries.last_metrics(connection, row.tuning_job, row.number)
     request = queries.request_of(row)
-    uri = request["TrainingJobDefinition"].get("OutputDataConfig", {}).get("S3OutputPath", "")
-    model = artifact(uri, row.name) or workspace(backend.service.folder, row).archive.as_uri()
+    output = request["TrainingJobDefinition"].get("OutputDataConfig", {})
+    packed, space = output.get("CompressionType") != "NONE", workspace(backend.service.folder, row)
+    here = space.archive if packed else space.model
+    model = artifact(output.get("S3OutputPath", ""), row.name, packed=packed) or here.as_uri()
     answer = shapes.training_job(row, request, backend.arns, model)
     points = [{"MetricName": each.metric, "Value": each.value, "Timestamp": each.at} for each in last]
     return {**answer, "FinalMetricDataList": points} if points else answer

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from dataclasses import dataclass, field
 from typing import Any
 
+from alfine.core.channels import Channel, read_channel
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.space import Categorical, Continuous, Integer, ParameterSpace, Range
 
@@ -43,16 +44,6 @@ class MetricDefinition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Channel:
-    """Input data: `uri` is s3://…, file://… or a local path."""
-
-    name: str
-    uri: str
-    content_type: str | None = None
-    input_mode: str = "File"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
     """What every training job of the tuning job runs: AMT's TrainingJobDefinition."""
 
@@ -64,6 +55,7 @@ class Definition:
     environment: Mapping[str, str]
     max_runtime_seconds: float | None
     output_path: str
+    packs_model: bool
     instance_type: str
     instance_count: int
 
@@ -280,6 +272,7 @@ class _Reader:
         self._spot(stopping)
         instance_type, count = self._resources()
         environment = definition.get("Environment") or {}
+        output = definition.get("OutputDataConfig") or {}
         if len(environment) > MAX_ENVIRONMENT:
             self.fault(f"{path}.Environment", f"{len(environment)} variables; at most {MAX_ENVIRONMENT} are allowed.")
         return Definition(
@@ -287,10 +280,13 @@ class _Reader:
             image=str(algorithm.get("TrainingImage") or algorithm.get("AlgorithmName")),
             static_hyperparameters=dict(definition.get("StaticHyperParameters") or {}),
             metric_definitions=metrics,
-            channels=tuple(self._channels(definition.get("InputDataConfig") or [])),
+            channels=tuple(
+                self._channels(definition.get("InputDataConfig") or [], algorithm.get("TrainingInputMode") or "File")
+            ),
             environment=dict(environment),
             max_runtime_seconds=runtime,
-            output_path=str((definition.get("OutputDataConfig") or {}).get("S3OutputPath", "")),
+            output_path=str(output.get("S3OutputPath", "")),
+            packs_model=output.get("CompressionType") != "NONE",
             instance_type=instance_type,
             instance_count=count,
         )
@@ -319,19 +315,17 @@ class _Reader:
                 f"definitions. The objective is {objective!r}{known}.",
             )
 
-    def _channels(self, entries: Iterable[Mapping[str, Any]]) -> Iterator[Channel]:
+    def _channels(self, entries: Iterable[Mapping[str, Any]], default_mode: str) -> Iterator[Channel]:
+        names = set()
         for index, entry in enumerate(entries):
-            path = f"TrainingJobDefinition.InputDataConfig[{index}]"
-            uri = ((entry.get("DataSource") or {}).get("S3DataSource") or {}).get("S3Uri")
-            if not uri:
-                self.fault(f"{path}.DataSource.S3DataSource.S3Uri", "is missing. Use file:///path or a local path.")
-                continue
-            yield Channel(
-                name=str(entry.get("ChannelName")),
-                uri=str(uri),
-                content_type=entry.get("ContentType"),
-                input_mode=entry.get("InputMode") or "File",
-            )
+            path, name = f"TrainingJobDefinition.InputDataConfig[{index}]", entry.get("ChannelName")
+            if name in names:
+                self.fault(f"{path}.ChannelName", f"there are two channels called {name!r}. Rename one.")
+            names.add(name)
+            channel, faults = read_channel(entry, default_mode, path)
+            self.faults += faults
+            if channel is not None:
+                yield channel
 
     def _spot(self, stopping: Mapping[str, Any]) -> None:
         wait, run = stopping.get("MaxWaitTimeInSeconds"), stopping.get("MaxRuntimeInSeconds")

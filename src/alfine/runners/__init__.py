@@ -33,12 +33,23 @@ Cause = Literal["exited", "stopped", "max_runtime", "log_limit", "lost", "not_st
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """One input channel: a local file or folder that the training job sees as `input/data/<name>/`."""
+    """One input channel: a local file or folder that the training job sees as `input/data/<name>/`.
+
+    sharded: the hosts share the data; shards: then each one's folder, in the order of the hosts, unless there is only one.
+    trouble: why the data can't be had any more, which the training job fails with; "".
+    """
 
     name: str
     path: Path
     content_type: str | None = None
     input_mode: str = "File"
+    sharded: bool = False
+    shards: tuple[Path, ...] = ()
+    trouble: str = ""
+
+    def path_on(self, host: int) -> Path:
+        """What the host of that number, from 0, gets to see."""
+        return self.shards[host] if self.shards else self.path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

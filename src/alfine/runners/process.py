@@ -449,8 +449,12 @@ def missing(launch: Launch) -> str:
     script = _script_path(launch)
     if script is not None and not script.is_file():
         return f"The script {script} doesn't exist."
-    missing = [channel for channel in launch.channels if not channel.path.exists()]
-    return f"Channel {missing[0].name}: {missing[0].path} doesn't exist." if missing else ""
+    for channel in launch.channels:
+        if channel.trouble:
+            return f"ClientError: Data download failed: {channel.trouble}"
+        if not channel.path.exists():
+            return f"Channel {channel.name}: {channel.path} doesn't exist."
+    return ""
 
 
 def _script_path(launch: Launch) -> Path | None:

@@ -190,9 +190,12 @@ def entry_point(launch: Launch) -> str:
 
 def input_data_config(launch: Launch) -> dict[str, dict[str, str]]:
     """The content of inputdataconfig.json."""
-    shared = {"S3DistributionType": "FullyReplicated", "RecordWrapperType": "None"}
     return {
-        channel.name: {"TrainingInputMode": channel.input_mode, **shared}
+        channel.name: {
+            "TrainingInputMode": channel.input_mode,
+            "S3DistributionType": "ShardedByS3Key" if channel.sharded else "FullyReplicated",
+            "RecordWrapperType": "None",
+        }
         | ({"ContentType": channel.content_type} if channel.content_type else {})
         for channel in launch.channels
     }
