@@ -1,4 +1,5 @@
 """alfine.toml: the settings of a home. Each table of the file is one frozen dataclass here; nothing else reads the file.
+[images] alone is a table of texts, since its keys are patterns (images.py says what they mean).
 
 It's looked for at ALFINE_CONFIG, else in the home folder; without one every default holds. A table or a key that isn't
 known, or a value of the wrong type, is an error that names it: a setting is acted on or refused, never dropped.
@@ -11,7 +12,7 @@ import math
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -52,6 +53,7 @@ class Config:
     path: Path | None = None
     files: Files = field(default_factory=Files)
     prices: Prices = field(default_factory=Prices)
+    images: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def at(cls, home: Path) -> Config:
@@ -68,7 +70,7 @@ class Config:
         kinds = {name: kind for name, kind in get_type_hints(cls).items() if name != "path"}
         faults += _unknown(str(path), tables, kinds)
         sections: dict[str, Any] = {
-            name: _read(kind, tables[name], f"{path} [{name}]", faults)
+            name: (_read if is_dataclass(kind) else _value)(kind, tables[name], f"{path} [{name}]", faults)
             for name, kind in kinds.items()
             if name in tables
         }

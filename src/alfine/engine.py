@@ -37,6 +37,7 @@ from alfine.core.history import (
 )
 from alfine.core.replay import Judge
 from alfine.core.spec import TuningJobSpec
+from alfine.images import Images
 from alfine.metrics import MetricReader, nearest_lines
 from alfine.outputs import deliver
 from alfine.policy import policy_for
@@ -117,7 +118,7 @@ class Engine:
 
     runners: by name («inline», «process»), made with `wake.set` as their news bell. folder: below it each tuning job has a
     folder with its training jobs. functions: the Python functions of jobs that run one, by tuning job. buckets: what s3://
-    URIs lead to.
+    URIs lead to. images: what training images mean here.
     """
 
     def __init__(
@@ -130,8 +131,10 @@ class Engine:
         functions: Mapping[str, Callable[..., Any]] | None = None,
         clock: Clock = utc_now,
         buckets: Buckets | None = None,
+        images: Images | None = None,
     ) -> None:
         self.store = store
+        self.images = images or Images()
         self.buckets = buckets
         self.runners = runners
         self.wake = wake
@@ -187,7 +190,8 @@ class Engine:
         if not job.ended:
             self._claim(name)
         job, history = self.store.get(name), self.store.history(name)
-        program = program_for(history.spec, self.folder / name, self.functions.get(name), self.buckets)
+        function = self.functions.get(name)
+        program = program_for(history.spec, self.folder / name, function, self.buckets, images=self.images)
         judge = Judge(history.upto(job.judged), policy_for(history.spec))
         if job.verdict is not None:
             judge.verdict, judge.verdicts = job.verdict, job.verdicts

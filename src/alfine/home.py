@@ -17,6 +17,7 @@ from alfine.buckets import Stored
 from alfine.config import Config
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.engine import Engine, Wake, utc_now
+from alfine.images import Images
 from alfine.runners import Runner
 from alfine.runners.inline import InlineRunner
 from alfine.runners.process import ProcessRunner
@@ -38,10 +39,12 @@ class Home:
     def __init__(self, folder: str | Path | None = None) -> None:
         self.folder = home_folder(folder)
         self.config = Config.at(self.folder)
+        self.images = Images(self.config.images)
         self.jobs_folder = self.folder / "tuning-jobs"
         self.store = Store.at(self.folder)
         self.buckets = _Buckets(self.folder / "buckets")
-        self.service = Service(self.store, self.jobs_folder, utc_now, self.buckets, self.config.prices)
+        prices, images = self.config.prices, self.images
+        self.service = Service(self.store, self.jobs_folder, utc_now, self.buckets, prices=prices, images=images)
         self._engine: Engine | None = None
 
     def engine(self, functions: Mapping[str, Callable[..., Any]] | None = None) -> Engine:
@@ -49,7 +52,8 @@ class Home:
         if self._engine is None:
             wake = Wake()
             runners: dict[str, Runner] = {"inline": InlineRunner(wake.set), "process": ProcessRunner(wake.set)}
-            self._engine = Engine(self.store, runners, wake, self.jobs_folder, buckets=self.buckets)
+            folder, buckets = self.jobs_folder, self.buckets
+            self._engine = Engine(self.store, runners, wake, folder, buckets=buckets, images=self.images)
         self._engine.functions = {**self._engine.functions, **(functions or {})}
         return self._engine
 

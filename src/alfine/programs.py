@@ -1,12 +1,12 @@
 """What a training job of a spec runs here: from the definition's image and static hyperparameters to a runner's Launch.
 
-The request has no field for a local program, so it stands among the static hyperparameters, as SageMaker's script mode
-has it; the training job never sees these names:
+What an image means here is said in images.py. The request has no field for a local program, so it stands among the static
+hyperparameters, as SageMaker's script mode has it; the training job never sees these names:
 
     sagemaker_program            the script, relative to the directory below
     sagemaker_submit_directory   the folder that it lies in, or a tar.gz of it (file:///…, s3://… or a path)
     alfine_command               instead of a script: argv as a JSON list, for programs in any language
-    alfine_python                the interpreter for a Python script; default: the one that runs alfine
+    alfine_python                the interpreter for a Python script; default: what the table of images says
     alfine_function              «module:name» of a Python function that alfine.tune was given
 """
 
@@ -20,11 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alfine.algorithms import Algorithm
 from alfine.archives import has_member, is_archive, unpacked
 from alfine.buckets import Buckets, local
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import TrainingJob
 from alfine.core.spec import OBJECTIVE_HYPERPARAMETER, TuningJobSpec
+from alfine.images import Container, Images, NoRunner, Script
 from alfine.inputs import INPUTS, Files, channels
 from alfine.outputs import refusal
 from alfine.runners import Channel, Launch
@@ -46,12 +48,13 @@ class Program:
     python: str
     channels: tuple[Channel, ...]
     threads: int
+    image: str | None = None  # of a container
     function: Callable[..., Any] | None = None
 
     @property
     def runner(self) -> str:
         """The name of the runner that it needs."""
-        return "inline" if self.function else "process"
+        return "inline" if self.function else "container" if self.image else "process"
 
     def launch(self, job: TrainingJob) -> Launch:
         """The same training job always gives the same Launch: a restart finds again what it started."""
@@ -61,6 +64,7 @@ class Program:
             name=job.name,
             folder=self.folder / job.name,
             command=self.command,
+            image=self.image,
             script=self.script,
             source_dir=self.source_dir,
             python=self.python,
@@ -84,16 +88,17 @@ def program_for(
     function: Callable[..., Any] | None = None,
     buckets: Buckets | None = None,
     *,
+    images: Images | None = None,
     fetch: bool = True,
 ) -> Program:
     """Raise InvalidSpec when the job can't run on this machine: no program, no such file, an unknown kind of URI.
 
-    fetch: False only looks whether all is there, and makes nothing: the Program can't be launched.
+    images: the home's table of them; None is the one that holds without alfine.toml. fetch: False only looks whether all is there, and makes nothing: the Program can't be launched.
     """
     faults: list[Fault] = []
     files = Files(folder / INPUTS, buckets, fetch, faults)
     static = {name: _unquoted(text) for name, text in spec.definition.static_hyperparameters.items()}
-    command, script, source = _program(static, spec, function, files)
+    program = _program(static, spec, function, files, images or Images())
     inputs = tuple(channels(spec, files))
     trouble = refusal(buckets, spec.definition.output_path)
     if trouble:
@@ -104,10 +109,11 @@ def program_for(
     return Program(
         spec=spec,
         folder=folder,
-        command=command,
-        script=script,
-        source_dir=source,
-        python=static.get("alfine_python", sys.executable),
+        command=program.command,
+        script=program.script,
+        source_dir=program.source_dir,
+        python=static.get("alfine_python", program.python),
+        image=program.image,
         channels=inputs,
         # Training jobs that run side by side share the cores instead of fighting for them.
         threads=int(threads) if threads else max(1, (os.cpu_count() or 1) // spec.max_parallel),
@@ -115,12 +121,20 @@ def program_for(
     )
 
 
-_Found = tuple[tuple[str, ...] | None, Path | None, Path | None]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Runs:
+    """Which of the ways to run something a request asks for; all empty after a fault."""
+
+    command: tuple[str, ...] | None = None
+    script: Path | None = None
+    source_dir: Path | None = None
+    python: str = sys.executable
+    image: str | None = None
 
 
 def _program(
-    static: Mapping[str, str], spec: TuningJobSpec, function: Callable[..., Any] | None, files: Files
-) -> _Found:
+    static: Mapping[str, str], spec: TuningJobSpec, function: Callable[..., Any] | None, files: Files, images: Images
+) -> _Runs:
     faults = files.faults
     where = "TrainingJobDefinition.StaticHyperParameters"
     if FUNCTION in static:
@@ -132,19 +146,22 @@ def _program(
                     f"function, name={spec.name!r} and the same home.",
                 )
             )
-        return None, None, None
+        return _Runs()
     if "alfine_command" in static:
-        return _command(static["alfine_command"], f"{where}.alfine_command", faults), None, None
-    if "sagemaker_program" in static:
-        return None, *_script(static, where, files)
-    faults.append(
-        Fault(
-            "TrainingJobDefinition.AlgorithmSpecification.TrainingImage",
-            f"no runner for image {spec.definition.image!r}. What runs here is a script (sagemaker_program and "
-            "sagemaker_submit_directory in StaticHyperParameters) or a command (alfine_command).",
-        )
-    )
-    return None, None, None
+        return _Runs(command=_command(static["alfine_command"], f"{where}.alfine_command", faults))
+    try:
+        found = images.find(spec.definition.image, has_script="sagemaker_program" in static)
+    except NoRunner as error:
+        faults.append(Fault("TrainingJobDefinition.AlgorithmSpecification.TrainingImage", str(error)))
+        return _Runs()
+    match found:
+        case Script(python):
+            script, folder = _script(static, where, files)
+            return _Runs(script=script, source_dir=folder, python=python)
+        case Algorithm():
+            return _Runs(script=found.path)
+        case Container(image):
+            return _Runs(image=image)
 
 
 def _command(text: str, where: str, faults: list[Fault]) -> tuple[str, ...] | None:

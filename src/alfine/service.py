@@ -19,8 +19,10 @@ from alfine.core.decide import CompletionCriterion, Outlook
 from alfine.core.errors import AlreadyEnded, IllegalTransition, NotFound, NotTerminal
 from alfine.core.history import History, TrainingJob, is_terminal
 from alfine.core.replay import Replayed
-from alfine.core.spec import TuningJobSpec, put_setting, setting_of
+from alfine.core.spec import put_setting, setting_of
 from alfine.criteria.plateau import not_improving
+from alfine.images import Images
+from alfine.implied import understood
 from alfine.policy import policy_for, replayed
 from alfine.programs import program_for
 from alfine.store import Record, Store, TuningJob
@@ -37,13 +39,16 @@ class Service:
         folder: Path,
         clock: Callable[[], datetime],
         buckets: Buckets | None = None,
+        *,
         prices: Prices | None = None,
+        images: Images | None = None,
     ) -> None:
         self.store = store
         self.folder = folder
         self.clock = clock
         self.buckets = buckets
         self.prices = prices or Prices()
+        self.images = images or Images()
 
     def create(self, request: Mapping[str, Any], function: Callable[..., Any] | None = None) -> TuningJob:
         """Check a CreateHyperParameterTuningJob request in full, and record it.
@@ -51,9 +56,10 @@ class Service:
         Raise InvalidSpec with every fault, when it can't be understood, decided or run here; InUse when the name is taken.
         Nothing is stored unless all is well.
         """
-        spec = TuningJobSpec.from_request(self.priced(request))
+        spec = understood(self.priced(request), self.images)
         policy_for(spec)
-        program_for(spec, self.folder / spec.name, function, self.buckets, fetch=False)
+        folder = self.folder / spec.name
+        program_for(spec, folder, function, self.buckets, images=self.images, fetch=False)
         return self.store.create(spec, self.clock())
 
     def take_over(self, record: Record) -> TuningJob:

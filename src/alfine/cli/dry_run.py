@@ -37,9 +37,10 @@ class _Seen:
 
 def dry_run(request: Mapping[str, Any], *, as_json: bool) -> int:
     """Run the first suggestion in a folder that is thrown away; the exit code: 0 if its objective could be read."""
-    from alfine.core.spec import TuningJobSpec
+    from alfine.images import Images
+    from alfine.implied import understood
 
-    spec = TuningJobSpec.from_request(request)
+    spec = understood(request, Images())
     with tempfile.TemporaryDirectory(prefix="alfine-dry-run-") as folder:
         if not as_json:
             click.echo(f"Dry run of {spec.name}: one training job, nothing is recorded.", err=True)

@@ -1,0 +1,120 @@
+"""What a built-in algorithm's training job finds around it: hyperparameters, CSV channels, the place for its model.
+
+This module and the train_*.py files run inside training jobs, under SAGEMAKER_BASE_DIR or /opt/ml.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+Matrix = npt.NDArray[np.float64]
+
+BASE = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
+MODEL = BASE / "model"
+DELIMITERS = (",", ";", "\t", "|")
+
+
+class BadInput(Exception):
+    """The data or the hyperparameters can't be used; the message says which, and what to do."""
+
+
+def run(train: Callable[[dict[str, str]], None]) -> NoReturn:
+    """Train and exit; what goes wrong is written where SageMaker looks for a FailureReason."""
+    try:
+        train(hyperparameters())
+    except Exception as error:  # noqa: BLE001 - whatever it is, the training job's reader is told
+        if isinstance(error, BadInput):
+            print(error, file=sys.stderr)  # noqa: T201
+        else:
+            traceback.print_exc()
+        (BASE / "output" / "failure").write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
+        sys.exit(1)
+    sys.exit(0)
+
+
+def hyperparameters() -> dict[str, str]:
+    """All of them as texts, out of the JSON quotes that some clients put around them."""
+    texts: dict[str, str] = json.loads((BASE / "input/config/hyperparameters.json").read_text(encoding="utf-8"))
+    return {name: _unquoted(text) for name, text in texts.items()}
+
+
+def _unquoted(text: str) -> str:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, str) else text
+
+
+def content_type(channel: str, default: str) -> str:
+    """A channel's content type without its parameters."""
+    config = json.loads((BASE / "input/config/inputdataconfig.json").read_text(encoding="utf-8"))
+    return str(config.get(channel, {}).get("ContentType") or default).partition(";")[0].strip().lower()
+
+
+def has(channel: str) -> bool:
+    return (BASE / "input" / "data" / channel).is_dir()
+
+
+def files(channel: str) -> list[Path]:
+    """The channel's files in all its folders, in order; hidden ones and markers such as _SUCCESS are left out."""
+    found = sorted(_walk(BASE / "input" / "data" / channel))
+    if not found:
+        raise BadInput(f"there are no files in the channel {channel!r}.")
+    return found
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for place, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
+        yield from (Path(place, name) for name in names if not name.startswith((".", "_")))
+
+
+def read_csv(channel: str) -> Matrix:
+    """(rows, columns) of all the channel's files. Without a header; an empty field is NaN."""
+    parts = [_read_csv_file(path) for path in files(channel)]
+    widths = {part.shape[1]: path for part, path in zip(parts, files(channel), strict=True)}
+    if len(widths) > 1:
+        shown = ", ".join(f"{path.name} has {width}" for width, path in widths.items())
+        raise BadInput(f"the files of the channel {channel!r} differ in their number of columns: {shown}.")
+    return np.concatenate(parts)
+
+
+def _read_csv_file(path: Path) -> Matrix:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        first = file.readline().strip()
+    delimiter = next((each for each in DELIMITERS if each in first), None)
+    if not first:
+        raise BadInput(f"{path.name} is empty, or begins with an empty line.")
+    try:
+        return np.loadtxt(path, delimiter=delimiter, ndmin=2, comments=None, quotechar='"', encoding="utf-8-sig")
+    except ValueError:
+        return _read_fields(path, delimiter)
+
+
+def _read_fields(path: Path, delimiter: str | None) -> Matrix:
+    """Slower, field by field: it knows empty fields, and says which line is wrong."""
+    rows: list[list[float]] = []
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        for number, fields in enumerate(csv.reader(file, delimiter=delimiter or " "), 1):
+            if not fields:
+                continue
+            try:
+                row = [float(field) if field.strip() else np.nan for field in fields]
+            except ValueError as error:
+                what = "It looks like a header, which SageMaker's CSV doesn't have." if number == 1 else f"{error}."
+                raise BadInput(f"line {number} of {path.name} isn't all numbers: {what}") from error
+            if rows and len(row) != len(rows[0]):
+                raise BadInput(f"line {number} of {path.name} has {len(row)} fields, the first has {len(rows[0])}.")
+            rows.append(row)
+    return np.array(rows)
