@@ -28,10 +28,9 @@ from starlette.routing import Mount, Route
 from alfine import __version__
 from alfine.aws.backend import Backend
 from alfine.aws.names import Arns
-from alfine.aws.neighbours import CLOUDWATCH, IAM, LOGS, STS
-from alfine.aws.operations import OPERATIONS
 from alfine.aws.s3 import S3App
-from alfine.aws.wire import JsonService, Wire
+from alfine.aws.services import services
+from alfine.aws.wire import Wire
 from alfine.core.errors import AlfineError
 from alfine.home import Home
 from alfine.hosting import Hosting
@@ -113,9 +112,7 @@ def make_app(home: Home, hosting: Hosting, region: str) -> Starlette:
     """The application: health, and AWS at every other path."""
     arns = Arns(region, ACCOUNT)
     backend = Backend(home.service, arns, hosting.run, home.engine().wake.set)
-    tables = {"sagemaker": OPERATIONS, "logs": LOGS, "cloudwatch": CLOUDWATCH, "sts": STS, "iam": IAM}
-    services = {name: JsonService(name, table, backend) for name, table in tables.items()}
-    wire = Wire(services, S3App(home.folder / "buckets"))
+    wire = Wire(services(backend), S3App(home.folder / "buckets"))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -12,7 +12,7 @@ from alfine.aws.backend import Backend
 from alfine.aws.names import Arns
 from alfine.aws.neighbours import CLOUDWATCH, LOGS
 from alfine.aws.operations import OPERATIONS
-from alfine.aws.wire import JsonService
+from alfine.aws.services import JsonService
 from alfine.home import Home
 from alfine.job_request import job_request
 from tests.building import SPACE

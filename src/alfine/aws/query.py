@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape
 from alfine.aws.protocol import Api, Plain, not_readable, unknown_operation
 
 if TYPE_CHECKING:
-    from alfine.aws.wire import JsonService
+    from alfine.aws.services import JsonService
 
 MAX_FIELDS = 2000
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -6,7 +6,6 @@ query services, else the service in the signature's scope; what is left is S3's.
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -17,71 +16,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from alfine.aws import query
-from alfine.aws.protocol import (
-    Api,
-    Plain,
-    WireError,
-    Written,
-    api,
-    error_body,
-    parse,
-    render,
-    unknown_operation,
-)
-from alfine.core.errors import AlfineError
-
-log = logging.getLogger("alfine.aws")
+from alfine.aws.protocol import error_body
+from alfine.aws.services import JsonService, explained
 
 MAX_BODY = 4 << 20  # the largest request that SageMaker's model allows is below 1 MiB
 SCOPE = re.compile(r"Credential=[^,/]+/\d{8}/[^/,]*/([a-z0-9-]+)/aws4_request")
 JSON_1_1, JSON_1_0 = "application/x-amz-json-1.1", "application/x-amz-json-1.0"
 FORM = "application/x-www-form-urlencoded"
 
-Function = Callable[[Any, Plain], Plain]
 Asgi = Callable[[MutableMapping[str, Any], Any, Any], Awaitable[None]]
-
-
-class JsonService:
-    """A service of AWS JSON: its model, and the operations that alfine has."""
-
-    def __init__(self, name: str, functions: Mapping[str, Function], backend: Any) -> None:
-        self.name = name
-        self.functions = functions
-        self.backend = backend
-
-    @property
-    def api(self) -> Api:
-        return api(self.name)
-
-    def call(self, operation: str, value: Any) -> Plain:
-        """Check the request against the model, carry it out, and give the answer in the model's shape."""
-        function = self.functions.get(operation)
-        if function is None:
-            raise unknown_operation(operation)
-        known = self.api.operation(operation)
-        answer = function(self.backend, known.check(value))
-        return answer if isinstance(answer, Written) else known.write(answer)
-
-    def answer(self, operation: str, body: bytes) -> tuple[int, bytes]:
-        """(HTTP status, body); every error becomes one that AWS's clients understand."""
-        try:
-            return 200, render(self.call(operation, parse(body)))
-        except Exception as error:  # noqa: BLE001 - the rim: whatever happens, the caller is answered
-            status, code, message = explained(error, operation)
-            return status, error_body(code, message)
-
-
-def explained(error: Exception, operation: str) -> tuple[int, str, str]:
-    """(HTTP status, AWS's code, text) of an error. Of a fault of our own the caller learns nothing but that there is one."""
-    if isinstance(error, WireError):
-        return error.status, error.code, str(error)
-    statuses = {"InternalFailure": 500, "ServiceUnavailable": 503}
-    if isinstance(error, AlfineError) and error.code not in statuses:
-        return 400, error.code, str(error)
-    if isinstance(error, AlfineError) and error.code == "ServiceUnavailable":
-        return 503, error.code, str(error)
-    log.error("could not answer operation=%s", operation, exc_info=error)
-    return 500, "InternalFailure", "alfine failed to answer this; its log says why."
 
 
 class Wire:

@@ -1,0 +1,81 @@
+"""The services that alfine answers for: their operations as functions of a request, without HTTP around them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from alfine.aws.backend import Backend, Function
+from alfine.aws.neighbours import CLOUDWATCH, IAM, LOGS, STS
+from alfine.aws.operations import OPERATIONS
+from alfine.aws.protocol import (
+    Api,
+    Plain,
+    WireError,
+    Written,
+    api,
+    error_body,
+    parse,
+    render,
+    unknown_operation,
+)
+from alfine.core.errors import AlfineError
+
+log = logging.getLogger("alfine.aws")
+
+TABLES: Mapping[str, Mapping[str, Function]] = {
+    "sagemaker": OPERATIONS,
+    "logs": LOGS,
+    "cloudwatch": CLOUDWATCH,
+    "sts": STS,
+    "iam": IAM,
+}
+
+
+class JsonService:
+    """A service of AWS JSON: its model, and the operations that alfine has."""
+
+    def __init__(self, name: str, functions: Mapping[str, Function], backend: Backend) -> None:
+        self.name = name
+        self.functions = functions
+        self.backend = backend
+
+    @property
+    def api(self) -> Api:
+        return api(self.name)
+
+    def call(self, operation: str, value: Any) -> Plain:
+        """Check the request against the model, carry it out, and give the answer in the model's shape."""
+        function = self.functions.get(operation)
+        if function is None:
+            raise unknown_operation(operation)
+        known = self.api.operation(operation)
+        answer = function(self.backend, known.check(value))
+        return answer if isinstance(answer, Written) else known.write(answer)
+
+    def answer(self, operation: str, body: bytes) -> tuple[int, bytes]:
+        """(HTTP status, body); every error becomes one that AWS's clients understand."""
+        try:
+            return 200, render(self.call(operation, parse(body)))
+        except Exception as error:  # noqa: BLE001 - the rim: whatever happens, the caller is answered
+            status, code, message = explained(error, operation)
+            return status, error_body(code, message)
+
+
+def explained(error: Exception, operation: str) -> tuple[int, str, str]:
+    """(HTTP status, AWS's code, text) of an error. Of a fault of our own the caller learns nothing but that there is one."""
+    if isinstance(error, WireError):
+        return error.status, error.code, str(error)
+    statuses = {"InternalFailure": 500, "ServiceUnavailable": 503}
+    if isinstance(error, AlfineError) and error.code not in statuses:
+        return 400, error.code, str(error)
+    if isinstance(error, AlfineError) and error.code == "ServiceUnavailable":
+        return 503, error.code, str(error)
+    log.error("could not answer operation=%s", operation, exc_info=error)
+    return 500, "InternalFailure", "alfine failed to answer this; its log says why."
+
+
+def services(backend: Backend) -> dict[str, JsonService]:
+    """All of them, by botocore's names."""
+    return {name: JsonService(name, functions, backend) for name, functions in TABLES.items()}
