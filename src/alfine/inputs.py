@@ -170,6 +170,9 @@ def channels(spec: TuningJobSpec, files: Files) -> Iterator[runners.Channel]:
             input_mode=channel.input_mode,
             sharded=channel.sharded,
             shards=shards,
+            gzip=channel.gzip,
+            record_io=channel.record_io,
+            seed=channel.shuffle_seed,
             trouble=trouble,
         )
 
@@ -182,6 +185,8 @@ def _paths(channel: Channel, files: Files, hosts: int) -> tuple[Path, tuple[Path
         path = files.folder(name, objects) if files.fetch else Path()
     else:
         path = files.path(channel.uri, name, make=files.fetch)
+    if channel.input_mode == "Pipe":  # what is to be done to the data is done on their way
+        return path, ()
     asked, split = path == local(channel.uri), channel.sharded and hosts > 1
     if not files.fetch:
         if asked and (channel.gzip or split):

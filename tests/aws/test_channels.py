@@ -109,6 +109,24 @@ def test_a_channel_has_what_its_fields_ask_for(served, objects, with_channel, re
     assert config == expected | ({"ContentType": "text/csv"} if "ContentType" in changes else {})
 
 
+def test_a_channel_is_streamed_through_pipes(served, objects, with_channel, tmp_path):
+    asked = with_channel("piped", "s3://data/packed/", CompressionType="Gzip")
+    asked["TrainingJobDefinition"]["AlgorithmSpecification"]["TrainingInputMode"] = "Pipe"
+    code = """
+import json, os
+print("seen", json.dumps(["", [open(os.environ["SM_CHANNEL_TRAIN"] + f"_{epoch}").read() for epoch in range(2)]]))
+print("config", os.environ["SM_INPUT_DATA_CONFIG"])
+print("loss=1")
+"""
+    (tmp_path / "look.py").write_text(code)
+    sagemaker = served.client()
+    sagemaker.create_hyper_parameter_tuning_job(**asked)
+    until(sagemaker, "piped")
+    text, config = seen(served, "piped")
+    assert text == ["plainb"] * 2
+    assert config["TrainingInputMode"] == "Pipe"
+
+
 def test_a_manifest_of_local_files_is_read(served, with_channel, tmp_path):
     (tmp_path / "a").write_text("a")
     (tmp_path / "b").write_text("b")
@@ -132,7 +150,6 @@ def test_a_manifest_of_local_files_is_read(served, with_channel, tmp_path):
         ("s3://data/set/a.csv", {"S3DataType": "ManifestFile"}, "isn't a manifest: it's no JSON"),
         ("s3://data/two.manifest", {"S3DataType": "AugmentedManifestFile"}, "AugmentedManifestFile isn't supported"),
         ("s3://data/set/", {"RecordWrapperType": "RecordIO"}, "RecordIO is for Pipe mode"),
-        ("s3://data/set/", {"InputMode": "Pipe"}, "'Pipe' isn't supported here. Use File or FastFile"),
         ("s3://data/set/", {"AttributeNames": ["a"]}, "is for AugmentedManifestFile"),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from alfine.core.errors import Fault
 
-INPUT_MODES = ("File", "FastFile")
+INPUT_MODES = ("File", "FastFile", "Pipe")
 SOURCE = "DataSource.S3DataSource"
 REFUSED: Mapping[str, str] = {
     "DataSource.FileSystemDataSource": "alfine mounts no EFS or FSx. Name the folder in S3DataSource, as S3Uri file:///…",
@@ -92,7 +92,7 @@ def _faults(entry: Mapping[str, Any], source: Mapping[str, Any], default_mode: s
         yield Fault(f"{path}.{SOURCE}.S3DataType", DATA_TYPES[kind])
     elif source.get("AttributeNames"):
         yield Fault(f"{path}.{SOURCE}.AttributeNames", "is for AugmentedManifestFile. Leave it out.")
-    if entry.get("RecordWrapperType") == "RecordIO":
+    if entry.get("RecordWrapperType") == "RecordIO" and mode != "Pipe":
         yield Fault(f"{path}.RecordWrapperType", f"RecordIO is for Pipe mode. In {mode} mode leave it out.")
 
 

@@ -36,6 +36,7 @@ class Channel:
     """One input channel: a local file or folder that the training job sees as `input/data/<name>/`.
 
     sharded: the hosts share the data; shards: then each one's folder, in the order of the hosts, unless there is only one.
+    gzip, record_io, seed: for Pipe mode, where data are decompressed, wrapped and shuffled on their way (pipes.py).
     trouble: why the data can't be had any more, which the training job fails with; "".
     """
 
@@ -45,11 +46,18 @@ class Channel:
     input_mode: str = "File"
     sharded: bool = False
     shards: tuple[Path, ...] = ()
+    gzip: bool = False
+    record_io: bool = False
+    seed: int | None = None
     trouble: str = ""
 
     def path_on(self, host: int) -> Path:
         """What the host of that number, from 0, gets to see."""
         return self.shards[host] if self.shards else self.path
+
+    @property
+    def piped(self) -> bool:
+        return self.input_mode == "Pipe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

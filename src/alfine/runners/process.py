@@ -30,9 +30,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from alfine.runners import Exit, Launch, Observation, launcher
+from alfine.runners import Exit, Launch, Observation, launcher, pipes
 from alfine.runners.warm import Cold, Warm, plan
 from alfine.runners.workspace import (
+    PIPES,
     Host,
     Workspace,
     arguments,
@@ -468,10 +469,17 @@ def process_of(launch: Launch, host: Host) -> dict[str, Any]:
     args = arguments(launch.hyperparameters)
     return {
         "host": host.name,
-        "argv": _argv(launch, _script_inside(launch, host), args),
+        "argv": [*_feeder(launch, host), *_argv(launch, _script_inside(launch, host), args)],
         "cwd": str(host.seen.code),
         "env": environment(launch, args, host),
     }
+
+
+def _feeder(launch: Launch, host: Host) -> list[str]:
+    """What feeds the training job's pipes and then becomes it; nothing without pipes."""
+    if not any(channel.piped for channel in launch.channels):
+        return []
+    return [sys.executable, "-I", "-S", pipes.__file__, str(host.seen.ml / PIPES)]
 
 
 def _script_inside(launch: Launch, host: Host) -> str:

@@ -27,7 +27,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from alfine.runners import Launch
+from alfine.runners import Launch, pipes
 from alfine.runners.process import ProcessRunner, missing, process_of
 from alfine.runners.warm import Cold
 from alfine.runners.workspace import MAIN_HOST, SHARED, Host, Workspace, host_environment, hosts_of
@@ -107,12 +107,16 @@ class SandboxRunner(ProcessRunner):
             yield launch.source_dir.absolute()
         elif launch.script is not None:
             yield launch.script.absolute()
-        for channel in launch.channels:
-            yield channel.path.absolute()
-            if _within(channel.path.absolute(), self._hidden):
-                yield from _links_out(channel.path)
-        program = _which(argv[0], launch)
-        if program is not None:
+        for folder in {path.absolute() for channel in launch.channels for path in (channel.path, *channel.shards)}:
+            yield folder
+            if _within(folder, self._hidden):
+                yield from _links_out(folder)
+        if any(channel.piped for channel in launch.channels):
+            yield Path(pipes.__file__)
+        for name in {argv[0], launch.command[0] if launch.command else launch.python}:
+            program = _which(name, launch)
+            if program is None:
+                continue
             for path in {Path(program).absolute(), Path(program).resolve()}:
                 # A program in a bin folder belongs to an environment: a venv, say, with its libraries.
                 yield path.parent.parent if path.parent.name == "bin" else path

@@ -64,6 +64,8 @@ def plan(launch: Launch) -> Warm | Cold:
     """Decide from the Launch and the script's text; cheap, as it is asked for every training job."""
     if not launch.warm or launch.script is None:
         return Cold()
+    if any(channel.piped for channel in launch.channels):
+        return Cold("its channels are pipes")
     if not sys.platform.startswith("linux"):
         return Cold("warm starts need Linux")
     if launch.script.suffix != ".py":

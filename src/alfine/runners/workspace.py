@@ -39,6 +39,7 @@ __all__ = ["Host", "Workspace", "arguments", "environment", "host_environment", 
 MAIN_HOST = "algo-1"
 NETWORK_INTERFACE = "eth0"
 LOOPBACK = "lo" if sys.platform.startswith("linux") else "lo0"  # how several hosts of one machine reach each other
+PIPES = "input/config/.pipes.json"  # below `opt/ml`
 SHARED = ("model", "output", "checkpoints")
 """Folders of `opt/ml` that the hosts of a training job have in common."""
 RESERVED = frozenset(
@@ -150,9 +151,38 @@ def _lay_out_host(launch: Launch, host: Host) -> None:
     write_json(f"{config}/hyperparameters.json", dict(launch.hyperparameters))
     write_json(f"{config}/inputdataconfig.json", input_data_config(launch))
     write_json(f"{config}/resourceconfig.json", resource_config(launch, host.name))
+    number = [each.name for each in hosts_of(launch)].index(host.name)
     for channel in launch.channels:
-        _link_channel(channel.path.absolute(), host.space.channel(channel.name))
+        if not channel.piped:
+            _link_channel(channel.path_on(number).absolute(), host.space.channel(channel.name))
+    if any(channel.piped for channel in launch.channels):
+        (ml / PIPES).write_text(json.dumps(_pipes(launch, host, number)), encoding="utf-8")
     _link_code(launch, host.space.code)
+
+
+def _pipes(launch: Launch, host: Host, number: int) -> list[dict[str, Any]]:
+    """What pipes.py is told."""
+    return [
+        {
+            "pipe": str(host.seen.channel(channel.name)),
+            "files": [str(path.absolute()) for path in _files(channel.path)],
+            "gzip": channel.gzip,
+            "record_io": channel.record_io,
+            "seed": channel.seed,
+            "host": number if channel.sharded else 0,
+            "hosts": launch.instance_count if channel.sharded else 1,
+            "failure": str(host.seen.ml / "output" / "failure"),
+        }
+        for channel in launch.channels
+        if channel.piped
+    ]
+
+
+def _files(path: Path) -> list[Path]:
+    """The files of a channel in the order of their names."""
+    if path.is_file():
+        return [path]
+    return sorted(Path(folder, name) for folder, _, names in os.walk(path) for name in names)
 
 
 def _link(target: Path, link: Path) -> None:
@@ -194,7 +224,7 @@ def input_data_config(launch: Launch) -> dict[str, dict[str, str]]:
         channel.name: {
             "TrainingInputMode": channel.input_mode,
             "S3DistributionType": "ShardedByS3Key" if channel.sharded else "FullyReplicated",
-            "RecordWrapperType": "None",
+            "RecordWrapperType": "RecordIO" if channel.record_io else "None",
         }
         | ({"ContentType": channel.content_type} if channel.content_type else {})
         for channel in launch.channels

@@ -1,0 +1,142 @@
+"""Pipe input mode: named pipes `<channel>_0`, `<channel>_1`, … from which a training job reads each epoch's data once.
+
+    python -I -S pipes.py CONFIG COMMAND …
+
+makes the first pipes, leaves a feeder behind as its child, and becomes the command. The feeder waits at each pipe until
+somebody opens it, writes the channel's files one after the other, closes it, and goes on with the next epoch's. It holds no
+more than a piece of a file (with RecordIO a file) in memory. It never ends by itself: it goes down with the training job,
+whether that ever opened a pipe or not.
+
+CONFIG: a JSON list of {"pipe": path without the epoch, "files": [...], "gzip", "record_io", "seed", "host", "hosts",
+"failure": where a training job says why it failed}.
+
+Runs by itself and imports the standard library only: it's started for each training job, in its sandbox if it has one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gzip
+import json
+import os
+import random
+import shutil
+import signal
+import struct
+import sys
+import threading
+from collections.abc import Iterator
+from typing import IO, Any, NoReturn
+
+PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+PIECE_BYTES = 1 << 20
+# RecordIO, as MXNet's (dmlc-core's recordio.h) writes it: magic, 3 bits that say which part of a record and 29 of length.
+MAGIC = struct.pack("<I", 0xCED7230A)
+WHOLE, FIRST, MIDDLE, LAST = range(4)
+MAX_RECORD_BYTES = (1 << 29) - 1
+
+
+def main(config: str, command: list[str]) -> NoReturn:
+    with open(config, encoding="utf-8") as file:
+        channels = json.load(file)
+    for channel in channels:
+        _make(channel, 0)
+    parent = os.getpid()
+    if os.fork() == 0:
+        _feed(channels, parent)
+    try:
+        os.execvp(command[0], command)  # noqa: S606
+    except OSError as error:
+        sys.exit(f"{command[0]}: {error.strerror}")
+
+
+def _feed(channels: list[dict[str, Any]], parent: int) -> NoReturn:
+    """One thread a channel, for as long as the training job lives."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # told to stop, a script may still want to read on
+    for channel in channels:
+        threading.Thread(target=_feed_channel, args=(channel, parent), daemon=True).start()
+    while os.getppid() == parent:
+        threading.Event().wait(1.0)
+    os._exit(0)
+
+
+def _feed_channel(channel: dict[str, Any], parent: int) -> None:
+    epoch = 0
+    while True:
+        path = _path(channel, epoch)
+        try:
+            with open(path, "wb") as pipe:
+                _make(channel, epoch + 1)  # it's there when the reader is through with this one
+                os.unlink(path)
+                for file in order(channel, epoch):
+                    _copy(file, pipe, channel)
+        except BrokenPipeError:
+            pass  # the reader has had enough of this epoch
+        except (OSError, EOFError, ValueError) as error:
+            _fail(channel, error, parent)
+        epoch += 1
+
+
+def order(channel: dict[str, Any], epoch: int) -> list[str]:
+    """The files of an epoch, as this host gets them."""
+    files = list(channel["files"])
+    if channel["seed"] is not None:
+        random.Random(f"{channel['seed']} {epoch}").shuffle(files)
+    mine: list[str] = files[channel["host"] :: channel["hosts"]]
+    return mine
+
+
+def _copy(path: str, pipe: IO[bytes], channel: dict[str, Any]) -> None:
+    with gzip.open(path) if channel["gzip"] else open(path, "rb") as file:
+        if not channel["record_io"]:
+            shutil.copyfileobj(file, pipe, PIECE_BYTES)
+            return
+        data = file.read(MAX_RECORD_BYTES + 1)
+    if len(data) > MAX_RECORD_BYTES:
+        raise ValueError(f"{path} is too large for a RecordIO record ({MAX_RECORD_BYTES} bytes)")
+    for piece in record(data):
+        pipe.write(piece)
+
+
+def record(data: bytes) -> Iterator[bytes]:
+    """The data as one RecordIO record: in parts where they hold the magic number at a multiple of 4, which is left out."""
+    begin, at = 0, data.find(MAGIC)
+    while at >= 0:
+        if at % 4 == 0:
+            yield from _part(data[begin:at], FIRST if begin == 0 else MIDDLE)
+            begin = at + 4
+        at = data.find(MAGIC, begin if at % 4 == 0 else at + 1)
+    yield from _part(data[begin:], LAST if begin else WHOLE)
+
+
+def _part(data: bytes, which: int) -> Iterator[bytes]:
+    yield MAGIC + struct.pack("<I", which << 29 | len(data))
+    yield data
+    yield bytes(-len(data) % 4)
+
+
+def _make(channel: dict[str, Any], epoch: int) -> None:
+    path = _path(channel, epoch)
+    if not os.path.exists(path):
+        os.mkfifo(path)
+
+
+def _path(channel: dict[str, Any], epoch: int) -> str:
+    return f"{channel['pipe']}_{epoch}"
+
+
+def _fail(channel: dict[str, Any], error: Exception, parent: int) -> None:
+    """Data that can't be read are the end of the training job: an end of file would look like the end of the data."""
+    name = os.path.basename(channel["pipe"])
+    with open(channel["failure"], "w", encoding="utf-8") as file:
+        file.write(f"Data download failed: channel {name}: {error}")
+    if os.getppid() == parent:
+        os.kill(parent, signal.SIGKILL)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])
