@@ -206,7 +206,12 @@ def _of_study(study: Any, title: str, name: str | None) -> tuple[Record, tuple[s
     space = {key: _range(kind) for key, kind in shared.items()}
     goal = "Maximize" if study.direction.name == "MAXIMIZE" else "Minimize"
     request = job_request(
-        name=name or _as_name(title), space=space, goal=goal, metric="objective", command=["optuna", title]
+        name=name or _as_name(title),
+        space=space,
+        goal=goal,
+        metric="objective",
+        command=["optuna", title],
+        max_training_jobs=len(trials),  # the budget that criteria can save from
     )
     own = request["HyperParameterTuningJobName"]
     ran = [_ran_in_optuna(trial, own, shared) for trial in trials]

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "delete": ("delete", "Delete a tuning job that has ended."),
     "export": ("export", "Write a tuning job as CSV, JSON or Parquet."),
     "replay": ("replay", "See when other criteria would have ended a job."),
+    "advise": ("advise", "Recommend a completion criterion from past jobs."),
     "import": ("import_", "Take over a job that ran on AWS or in Optuna."),
     "metrics-test": ("metrics_test", "Try a metric's regex on a log."),
 }

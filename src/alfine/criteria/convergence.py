@@ -252,7 +252,15 @@ def forecast(evidence: Evidence, eps: float, delta: float) -> int:
 
 
 def read_evidence(history: History, rem: int) -> tuple[Evidence, str]:
-    """The evidence, and a sentence on what kept the surrogate from speaking (or nothing)."""
+    """The evidence, and a sentence on what kept the surrogate from speaking (or nothing). The same for every criterion."""
+    kept: tuple[int, Evidence, str] | None = history.memo.get("evidence")
+    if kept is None or kept[0] != history.ended or kept[1].rem != rem:
+        kept = history.ended, *_read_evidence(history, rem)
+        history.memo["evidence"] = kept
+    return kept[1], kept[2]
+
+
+def _read_evidence(history: History, rem: int) -> tuple[Evidence, str]:
     points, v = history.observations()
     geometry, problem = geometry_of(history), ""
     gains, noise = None, 0.0

@@ -6,6 +6,7 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from alfine.core.cost import spent
 from alfine.core.decide import CompletionCriterion, Outlook, Verdict
 from alfine.core.history import History
 from alfine.core.spec import TuningJobSpec
@@ -16,9 +17,11 @@ from alfine.criteria import spelling
 class Crossing:
     """Where the criterion would have ended the job: what was known then."""
 
+    outlook: Outlook
     sentence: str
     training_jobs: int  # launched
     seconds: float  # since the job's creation
+    training_seconds: float  # of those that had ended, and of those that ran, which would have been stopped
     best: float | None
 
 
@@ -39,8 +42,10 @@ class Shadow:
             return replace(verdict, criterion=name, outlook=Outlook.CONTINUE, watching=True)
         missed = _missed(history, crossing)
         evidence = {
+            "would_have": str(crossing.outlook),
             "would_have_ended_after_training_jobs": crossing.training_jobs,
             "would_have_ended_after_seconds": crossing.seconds,
+            "training_seconds_then": crossing.training_seconds,
             "best_then": crossing.best,
             "training_jobs_since": history.launches - crossing.training_jobs,
             "missed": missed,
@@ -77,9 +82,11 @@ class Shadow:
             return None
         best = history.incumbent
         return Crossing(
+            outlook=verdict.outlook,
             sentence=verdict.sentence,
             training_jobs=history.launches,
             seconds=history.elapsed_seconds,
+            training_seconds=spent(history).compute_seconds / history.spec.definition.instance_count,
             best=None if best is None else best.objective,
         )
 
