@@ -101,7 +101,7 @@ def _followed(spec: Any, runner: Any, launch: Any, wake: Any) -> _Seen:
         if found is None or found.offset == offset:
             wake.wait(news, POLL_SECONDS)
         offset = found.offset if found else offset
-    written = launcher.read_json(launcher.control_path(str(launch.folder), launcher.LAUNCH)) 
+    written = launcher.read_json(launcher.control_path(str(launch.folder), launcher.LAUNCH))
     argv = written["processes"][0]["argv"] if written else ()
     seen.command = shlex.join(argv).replace(f"{Workspace(launch.folder).code}/", "")
     seen.code, seen.reason = found.exit.code, found.exit.reason()
