@@ -1,14 +1,16 @@
 """What SQL answers is what the history would."""
 
 import random
+from functools import partial
 
 import pytest
+import sqlalchemy as sa
 
 from alfine import queries
 from alfine.core.history import Launched
 from alfine.criteria.plateau import NOTHING, counted, not_improving
 from alfine.queries import Page
-from alfine.store import Store, training_jobs
+from alfine.store import Store, training_jobs, tuning_jobs
 from tests.building import at, history, one_job, spec
 
 
@@ -96,3 +98,71 @@ def test_a_page_stays_where_it_is_while_training_jobs_come(recorded):
         after = (first[-1].name, first[-1].name)
         second = queries.training_job_page(connection, Page("name", descending=False, size=5, after=after), mine)
     assert [row.name for row in second] == [f"job-{number:03d}" for number in range(6, 11)]
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    store = Store.at(tmp_path_factory.mktemp("empty"))
+    yield store
+    store.close()
+
+
+WITHIN = {"name": "a", "status": "Completed", "number": 3, "objective": 1.5}
+OVERALL = {"name": "a", "status": "Completed", "created_at": at(3)}
+FAILED = {"name": "a", "created_at": at(3)}  # with a status given, they are sorted by it as they are by name
+LISTS = {
+    "of one tuning job": (queries.training_job_page, WITHIN, [training_jobs.c.tuning_job == 1]),
+    "of all": (queries.training_job_page, OVERALL, []),
+    "of all that failed": (queries.training_job_page, FAILED, [training_jobs.c.status == "Failed"]),
+    "of tuning jobs": (queries.tuning_job_page, OVERALL, []),
+}
+PAGES = [(which, sort) for which, (_, sorts, _) in LISTS.items() for sort in sorts]
+
+
+@pytest.mark.parametrize(("which", "sort"), PAGES, ids=[f"{sort}-{which}" for which, sort in PAGES])
+@pytest.mark.parametrize("descending", [False, True])
+def test_an_index_leads_to_every_page(empty, which, sort, descending):
+    """So that a page costs the same however many there are: nothing is sorted, and no row before the page is looked at."""
+    function, sorts, conditions = LISTS[which]
+    for after in (None, (sorts[sort], "a")):
+        page = Page(sort, descending, 10, after)
+        plan = plan_of(empty, partial(function, page=page, conditions=conditions))
+        assert not [step for step in plan if "TEMP B-TREE" in step], plan
+        assert not [step for step in plan if step.startswith("SCAN") and "INDEX" not in step], plan
+        assert after is None or [step for step in plan if "<" in step or ">" in step], plan
+
+
+@pytest.mark.parametrize("find", [queries.training_job_called, queries.tuning_job_called])
+def test_an_index_leads_to_a_name_in_letters_of_any_case(empty, find):
+    def look(connection):
+        with pytest.raises(LookupError):
+            find(connection, "Some-Name")
+
+    plan = plan_of(empty, look)
+    assert [step for step in plan if "_by_any_case" in step and "<expr>=?" in step], plan
+
+
+def plan_of(store, ask):
+    """SQLite's plan of the one query that `ask` makes of a connection."""
+    asked = []
+    with store.reading() as connection:
+        sa.event.listen(connection, "before_cursor_execute", lambda *words: asked.append(words[2:4]))
+        ask(connection)
+        return [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked[0][0]}", asked[0][1])]
+
+
+def test_a_tuning_job_that_stands_for_a_training_job_is_in_no_list(tmp_path):
+    from alfine.core.alone import tuning_job_of
+    from alfine.core.spec import TuningJobSpec
+
+    store = Store.at(tmp_path)
+    asked = {"TrainingJobName": "lone", "AlgorithmSpecification": {"TrainingImage": "image"}}
+    store.create(TuningJobSpec.from_request(tuning_job_of(asked, at(0))), at(0))
+    with store.reading() as connection:
+        assert queries.tuning_job_page(connection, Page("name", descending=False, size=5), []) == []
+        row = queries.training_job(connection, "lone")
+        assert (row.status, row.listed, row.tuning_job_name[:6]) == ("InProgress", False, "@lone-")
+        with pytest.raises(LookupError):
+            queries.state(connection, row.tuning_job_name)
+        assert connection.execute(sa.select(tuning_jobs.c.facts)).scalar() == 1
+    store.close()

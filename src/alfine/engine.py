@@ -21,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from alfine.arns import Arns
 from alfine.buckets import Buckets
 from alfine.core.decide import Decision, Outlook, Stop, Suggestion, Verdict
 from alfine.core.errors import InUse, Overtaken, StorageFull
@@ -94,6 +95,7 @@ class Run:
     program: Program
     runner: Runner
     judge: Judge
+    arns: Arns
     readers: dict[int, _Reader] = field(default_factory=dict)
     launches: dict[int, Launch] = field(default_factory=dict)
     grace_seconds: float | None = None
@@ -106,7 +108,7 @@ class Run:
 
     def launch(self, job: TrainingJob) -> Launch:
         if job.number not in self.launches:
-            launch = self.program.launch(job)
+            launch = replace(self.program.launch(job), arn=self.arns.training_job(job.name))
             self.launches[job.number] = (
                 launch if self.grace_seconds is None else replace(launch, grace_seconds=self.grace_seconds)
             )
@@ -132,9 +134,11 @@ class Engine:
         clock: Clock = utc_now,
         buckets: Buckets | None = None,
         images: Images | None = None,
+        arns: Arns | None = None,
     ) -> None:
         self.store = store
         self.images = images or Images()
+        self.arns = arns or Arns()
         self.buckets = buckets
         self.runners = runners
         self.wake = wake
@@ -197,7 +201,7 @@ class Engine:
             judge.verdict, judge.verdicts = job.verdict, job.verdicts
         judge.record(history.facts[job.judged :])
         runner = self.runners[program.runner]
-        run = Run(job=job, spec=history.spec, program=program, runner=runner, judge=judge, grace_seconds=grace_seconds)
+        run = Run(job, history.spec, program, runner, judge, self.arns, grace_seconds=grace_seconds)
         offsets = self.store.log_offsets(job.id)
         for each in run.history.running.values():
             run.readers[each.number] = _Reader(run.spec, each, offsets.get(each.number, 0))
@@ -252,9 +256,11 @@ class Engine:
                 yield from self._never_started(run, job, launch)
                 return
             moved = seen.offset != reader.offset
-            yield from reader.read(seen, self.clock())
-            if seen.exit is not None:
-                self._deliver(run, launch)
+            facts = [*reader.read(seen, self.clock())]
+            if seen.exit is None:
+                yield from facts
+            else:
+                yield from self._delivered(run, launch, facts)
                 run.readers.pop(job.number, None)
                 run.launches.pop(job.number, None)
                 return
@@ -262,10 +268,12 @@ class Engine:
                 return
         run.more = True
 
-    def _deliver(self, run: Run, launch: Launch) -> None:
+    def _delivered(self, run: Run, launch: Launch, facts: Iterable[Fact]) -> Iterator[Fact]:
         """Put model and output where the job wants them, before its end is recorded: after a crash it's done again."""
         definition, space = run.spec.definition, Workspace(launch.folder)
-        deliver(self.buckets, definition.output_path, launch.name, space, packed=definition.packs_model)
+        sent = deliver(self.buckets, definition.output_path, launch.name, space, packed=definition.packs_model)
+        for fact in facts:
+            yield replace(fact, uploaded_at=self.clock()) if sent and isinstance(fact, Ended) else fact
 
     def _never_started(self, run: Run, job: TrainingJob, launch: Launch) -> Iterator[Fact]:
         """A row without a training job: the engine was killed between recording the intent and carrying it out."""
@@ -399,7 +407,7 @@ class _Reader:
         objective = last.value if last else earlier[-1] if earlier else None
         status = _status(self.job, end)
         reason = end.reason()
-        if objective is None and status == "Completed":
+        if objective is None and status == "Completed" and not self.spec.alone:
             reason = self._no_metric()
         at = max(seen.ended_at or now, self.job.started_at or seen.started_at or self.job.created_at)
         objective = None if status == "Failed" else objective

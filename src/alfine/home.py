@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from alfine.arns import Arns
 from alfine.buckets import Stored
 from alfine.config import Config
 from alfine.core.errors import Fault, InvalidSpec
@@ -45,6 +46,7 @@ class Home:
         self.buckets = _Buckets(self.folder / "buckets")
         prices, images = self.config.prices, self.images
         self.service = Service(self.store, self.jobs_folder, utc_now, self.buckets, prices=prices, images=images)
+        self.arns = Arns()
         self._engine: Engine | None = None
 
     def engine(self, functions: Mapping[str, Callable[..., Any]] | None = None) -> Engine:
@@ -52,8 +54,8 @@ class Home:
         if self._engine is None:
             wake = Wake()
             runners: dict[str, Runner] = {"inline": InlineRunner(wake.set), "process": ProcessRunner(wake.set)}
-            folder, buckets = self.jobs_folder, self.buckets
-            self._engine = Engine(self.store, runners, wake, folder, buckets=buckets, images=self.images)
+            folder, buckets, images = self.jobs_folder, self.buckets, self.images
+            self._engine = Engine(self.store, runners, wake, folder, buckets=buckets, images=images, arns=self.arns)
         self._engine.functions = {**self._engine.functions, **(functions or {})}
         return self._engine
 

@@ -31,9 +31,8 @@ class Hosting:
 
     def run_all(self) -> None:
         """Go on with every tuning job that hasn't ended."""
-        for job in self._engine.store.list():
-            if not job.ended:
-                self.run(job.name)
+        for name in self._engine.store.unfinished():
+            self.run(name)
 
     def run(self, name: str) -> None:
         """Run a tuning job, unless it's being run here already."""

@@ -47,13 +47,13 @@ def _nowhere(uri: str) -> bool:
     return local(uri) == Path("/") if uri else True
 
 
-def deliver(buckets: Buckets | None, uri: str, name: str, space: Workspace, *, packed: bool) -> None:
-    """Put what a training job left at AMT's place; again it's the same objects.
+def deliver(buckets: Buckets | None, uri: str, name: str, space: Workspace, *, packed: bool) -> bool:
+    """Put what a training job left at AMT's place; again it's the same objects. False when there is no such place.
 
     What can't be put is logged: the files stay in the training job's folder.
     """
     if buckets is None or _nowhere(uri):
-        return
+        return False
     base = _base(uri, name)
     try:
         if not packed:
@@ -66,6 +66,7 @@ def deliver(buckets: Buckets | None, uri: str, name: str, space: Workspace, *, p
             _put_packed(buckets, f"{base}/output.tar.gz", data)
     except OSError as error:
         log.warning("can't put the output of training_job=%s under %s: %s", name, uri, error)
+    return True
 
 
 def _put_packed(buckets: Buckets, uri: str, folder: Path) -> None:

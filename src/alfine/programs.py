@@ -68,7 +68,7 @@ class Program:
             script=self.script,
             source_dir=self.source_dir,
             python=self.python,
-            hyperparameters={**texts, OBJECTIVE_HYPERPARAMETER: spec.metric},
+            hyperparameters=texts if spec.alone else {**texts, OBJECTIVE_HYPERPARAMETER: spec.metric},
             channels=self.channels,
             environment=spec.definition.environment,
             max_runtime_seconds=spec.definition.max_runtime_seconds,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from alfine.core.errors import NotFound
-from alfine.store import DETACHED, listed, metrics, training_jobs, tuning_jobs
+from alfine.store import listed, metrics, training_jobs, tuning_jobs
 
 LARGEST = 1.7976931348623157e308
 
@@ -49,24 +49,22 @@ class Counts:
 
 _STATE = sa.select(
     tuning_jobs.c.id, tuning_jobs.c.name, tuning_jobs.c.status, tuning_jobs.c.facts, tuning_jobs.c.created_at
-).where(tuning_jobs.c.name == sa.bindparam("name"))
+).where(tuning_jobs.c.name == sa.bindparam("name"), listed())
 
 
 def state(connection: Connection, name: str) -> AnyRow:
     """Id, status, number of facts: what everything else that is told of a tuning job is a function of."""
     row = connection.execute(_STATE, {"name": name}).first()
-    if row is None or DETACHED in name:
+    if row is None:
         raise NotFound(f"Amazon SageMaker can't find a tuning job called {name}. Type another name.")
     return row
 
 
 def tuning_job_called(connection: Connection, name: str) -> AnyRow:
     """A tuning job by its name in letters of any case."""
-    query = sa.select(tuning_jobs.c.id, tuning_jobs.c.name).where(
-        sa.func.lower(tuning_jobs.c.name) == name.lower(), listed()
-    )
-    row = connection.execute(query).first()
-    if row is None:
+    query = sa.select(tuning_jobs.c.id, tuning_jobs.c.name, tuning_jobs.c.listed)
+    row = connection.execute(query.where(sa.func.lower(tuning_jobs.c.name) == name.lower())).first()
+    if row is None or not row.listed:
         raise NotFound(f"Amazon SageMaker can't find a tuning job called {name}. Type another name.")
     return row
 
@@ -84,8 +82,18 @@ def tuning_job_page(connection: Connection, page: Page, conditions: Iterable[Con
 def training_job_page(connection: Connection, page: Page, conditions: Iterable[Condition]) -> Sequence[AnyRow]:
     """Rows of training_jobs with the name of their tuning job; sorted by the objective, those without one are left out."""
     column = training_jobs.c[page.sort]
-    query = _TRAINING_JOBS.where(*conditions, *([_GOOD] if page.sort == "objective" else []))
+    query = _TRAINING_JOBS.where(*conditions)
+    if page.sort == "objective":
+        query = query.where(training_jobs.c.status != "Failed", *_finite(column, page))
     return connection.execute(_paged(query, page, column, training_jobs.c.name)).all()
+
+
+def _finite(column: Any, page: Page) -> Iterator[Condition]:
+    """That there is a value. The side from which the last page came is bounded by it already: SQLite takes one bound a side."""
+    if page.after is None or page.descending:
+        yield column >= -LARGEST
+    if page.after is None or not page.descending:
+        yield column <= LARGEST
 
 
 _TRAINING_JOBS = sa.select(training_jobs, tuning_jobs.c.name.label("tuning_job_name")).join_from(
@@ -95,6 +103,7 @@ _TRAINING_JOB = sa.select(
     training_jobs,
     tuning_jobs.c.name.label("tuning_job_name"),
     tuning_jobs.c.request,
+    tuning_jobs.c.listed,
     tuning_jobs.c.modified_at.label("tuning_job_modified_at"),
 ).join_from(training_jobs, tuning_jobs, training_jobs.c.tuning_job == tuning_jobs.c.id)
 
@@ -108,13 +117,11 @@ def training_job(connection: Connection, name: str) -> AnyRow:
 
 
 def training_job_called(connection: Connection, name: str) -> AnyRow:
-    """A training job by its name in letters of any case: its tuning job's name is the part that may have capitals."""
-    try:
-        return training_job(connection, name)
-    except NotFound:
-        stem, *rest = name.rsplit("-", 2)
-        spelled = "-".join([tuning_job_called(connection, stem).name, *rest])
-        return training_job(connection, spelled)
+    """A training job by its name in letters of any case."""
+    row = connection.execute(_TRAINING_JOB.where(sa.func.lower(training_jobs.c.name) == name.lower())).first()
+    if row is None:
+        raise NotFound("Requested resource not found.")
+    return row
 
 
 @cache

@@ -27,7 +27,6 @@ from starlette.routing import Mount, Route
 
 from alfine import __version__
 from alfine.aws.backend import Backend
-from alfine.aws.names import Arns
 from alfine.aws.s3 import S3App
 from alfine.aws.services import services
 from alfine.aws.wire import Wire
@@ -35,8 +34,6 @@ from alfine.core.errors import AlfineError
 from alfine.home import Home
 from alfine.hosting import Hosting
 
-ACCOUNT = "000000000000"
-REGION = "us-east-1"
 LEAVE_SECONDS = 10.0  # for the engines to let go of their tuning jobs
 CLOSE_SECONDS = 5  # for requests under way when told to end
 KEEP_ALIVE_SECONDS = 75  # longer than AWS's clients keep an idle connection, so that they never meet a closed one
@@ -108,10 +105,9 @@ def _hostname(host: str) -> str:
     return host.partition(":")[0].lower()
 
 
-def make_app(home: Home, hosting: Hosting, region: str) -> Starlette:
+def make_app(home: Home, hosting: Hosting) -> Starlette:
     """The application: health, and AWS at every other path."""
-    arns = Arns(region, ACCOUNT)
-    backend = Backend(home.service, arns, hosting.run, home.engine().wake.set)
+    backend = Backend(home.service, home.arns, hosting.run, home.engine().wake.set)
     wire = Wire(services(backend), S3App(home.folder / "buckets"))
 
     @asynccontextmanager
@@ -129,7 +125,7 @@ async def _health(_: Request) -> Response:
     return JSONResponse({"status": "ok", "version": __version__})
 
 
-def serve(home: Home, host: str, port: int, *, region: str = REGION, ready: Callable[[str], None]) -> None:
+def serve(home: Home, host: str, port: int, *, ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or Ctrl-C. ready: called with the URL once requests are taken. Port 0 takes any free one.
 
     Raises NotLoopback before anything is opened, OSError when the port is taken.
@@ -137,7 +133,7 @@ def serve(home: Home, host: str, port: int, *, region: str = REGION, ready: Call
     refuse_other_machines(host)
     hosting = Hosting(home.engine())
     with closing(_listening(host.strip("[]"), port)) as listener:
-        app = make_app(home, hosting, region)
+        app = make_app(home, hosting)
         config = uvicorn.Config(
             app,
             log_config=None,

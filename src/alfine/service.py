@@ -15,8 +15,9 @@ from alfine import queries
 from alfine.buckets import Buckets
 from alfine.config import Prices
 from alfine.core import cost
+from alfine.core.alone import as_asked, tuning_job_of
 from alfine.core.decide import CompletionCriterion, Outlook
-from alfine.core.errors import AlreadyEnded, IllegalTransition, NotFound, NotTerminal
+from alfine.core.errors import AlreadyEnded, Fault, IllegalTransition, InUse, InvalidSpec, NotFound, NotTerminal
 from alfine.core.history import History, TrainingJob, is_terminal
 from alfine.core.replay import Replayed
 from alfine.core.spec import put_setting, setting_of
@@ -31,7 +32,7 @@ Plain = dict[str, Any]
 
 
 class Service:
-    """The operations on the tuning jobs of one home. Only `create` and `request_stop` and `delete` change anything."""
+    """The operations on the jobs of one home. Only those that create, stop, detach or delete change anything."""
 
     def __init__(
         self,
@@ -56,11 +57,29 @@ class Service:
         Raise InvalidSpec with every fault, when it can't be understood, decided or run here; InUse when the name is taken.
         Nothing is stored unless all is well.
         """
-        spec = understood(self.priced(request), self.images)
+        if "TrainingJobName" in request:
+            raise InvalidSpec([Fault("TrainingJobName", "a tuning job has none: it names its training jobs itself.")])
+        return self._create(self.priced(request), self.clock(), function)
+
+    def create_training_job(self, request: Mapping[str, Any]) -> TuningJob:
+        """Check a CreateTrainingJob request in full, and record the training job with the tuning job that stands for it.
+
+        Raises as `create` does; the paths of faults are those of this request.
+        """
+        now = self.clock()
+        try:
+            return self._create(tuning_job_of(request, now), now)
+        except InvalidSpec as error:
+            raise InvalidSpec([as_asked(fault) for fault in error.faults]) from error
+
+    def _create(
+        self, request: Mapping[str, Any], now: datetime, function: Callable[..., Any] | None = None
+    ) -> TuningJob:
+        spec = understood(request, self.images)
         policy_for(spec)
         folder = self.folder / spec.name
         program_for(spec, folder, function, self.buckets, images=self.images, fetch=False)
-        return self.store.create(spec, self.clock())
+        return self.store.create(spec, now)
 
     def take_over(self, record: Record) -> TuningJob:
         """Keep the record of a tuning job that ran elsewhere. Raise InUse when its name is taken."""
@@ -123,17 +142,20 @@ class Service:
     def list(self) -> Iterator[Plain]:
         """One row a tuning job, the oldest first: ListHyperParameterTuningJobs, with the best objective and the reason."""
         for job in self.store.list():
-            history = self.history(job.name)
-            best = history.incumbent
+            spec = job.spec()
+            with self.store.reading() as connection:
+                counts = queries.counts(connection, [job.id])[job.id]
+                best = queries.best(connection, job.id, minimise=spec.sign > 0)
             yield {
                 "HyperParameterTuningJobName": job.name,
                 "HyperParameterTuningJobStatus": job.status,
-                "Strategy": history.spec.strategy,
+                "Strategy": spec.strategy,
                 "CreationTime": job.created_at.isoformat(),
                 **_optional(HyperParameterTuningEndTime=job.ended_at and job.ended_at.isoformat()),
-                **_counters(history.jobs),
+                "TrainingJobStatusCounters": counts.statuses,
+                "ObjectiveStatusCounters": counts.objectives,
                 "BestObjective": best and best.objective,
-                "MetricName": history.spec.metric,
+                "MetricName": spec.metric,
                 "Verdict": job.verdict and job.verdict.as_dict(),
             }
 
@@ -144,15 +166,15 @@ class Service:
 
     def training_job(self, name: str) -> tuple[History, TrainingJob]:
         """A training job by its name, with the history of its tuning job."""
-        for job in self.store.list():
-            if name.startswith(f"{job.name}-"):
-                history = self.history(job.name)
-                for each in history.jobs:
-                    if each.name == name:
-                        return history, each
-        raise NotFound(
-            f"There is no training job called {name}. `alfine training-jobs NAME` lists those of a tuning job."
-        )
+        try:
+            with self.store.reading() as connection:
+                row = queries.training_job(connection, name)
+        except NotFound as error:
+            raise NotFound(
+                f"There is no training job called {name}. `alfine training-jobs NAME` lists those of a tuning job."
+            ) from error
+        history = self.history(row.tuning_job_name)
+        return history, history.job(row.number)
 
     def request_stop(self, name: str) -> None:
         """Ask a tuning job to stop; whoever runs it stops its training jobs. Raise AlreadyEnded when it has ended."""
@@ -183,6 +205,18 @@ class Service:
         self.store.delete(name)
         if files:
             shutil.rmtree(self.folder / name, ignore_errors=True)
+
+    def delete_training_job(self, name: str) -> None:
+        """Forget an ended training job, its log and model stay. Raise InUse while it runs or its tuning job is there."""
+        with self.store.reading() as connection:
+            row = queries.training_job(connection, name)
+        if not is_terminal(row.status):
+            raise InUse(f"The training job {name} is in status {row.status}. Stop it first.")
+        if row.listed:
+            raise InUse(
+                f"The training job {name} belongs to the tuning job {row.tuning_job_name}. Delete the tuning job first."
+            )
+        self.store.delete_training_job(row.tuning_job, row.number)
 
     def _check_ended(self, name: str) -> None:
         status = self.store.get(name).status

@@ -8,6 +8,7 @@ wrote survives the machine. Status changes outside the tables of core/history.py
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ from alfine.core.history import (
 )
 from alfine.core.spec import TuningJobSpec
 
-REVISION = "0002"  # the newest migration; a store at another revision is upgraded when it's opened
+REVISION = "0003"  # the newest migration; a store at another revision is upgraded when it's opened
 DETACHED = "#"  # in a tuning job's name (which it can't be in a request): it was deleted, its training jobs stay
 BUSY_SECONDS = 30  # how long a writer waits for another process's transaction
 DELETED = "The tuning job was deleted while it ran."
@@ -64,8 +65,8 @@ tuning_jobs = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("name", sa.Text, nullable=False, unique=True),
     sa.Column("request", sa.Text, nullable=False),
-    sa.Column("status", sa.Text, nullable=False, index=True),
-    sa.Column("created_at", Instant, nullable=False, index=True),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
     sa.Column("modified_at", Instant, nullable=False),
     sa.Column("ended_at", Instant),
     sa.Column("stop_requested_at", Instant),
@@ -77,6 +78,11 @@ tuning_jobs = sa.Table(
     sa.Column("failure_reason", sa.Text),
     sa.Column("owner", sa.Text),
     sa.Column("owned_until", Instant),
+    sa.Column("listed", sa.Boolean, nullable=False),  # False: it was deleted, or stands for a training job on its own
+    sa.Index("tuning_jobs_by_name", "listed", "name"),
+    sa.Index("tuning_jobs_by_status", "listed", "status", "name"),
+    sa.Index("tuning_jobs_by_age", "listed", "created_at", "name"),
+    sa.Index("tuning_jobs_by_any_case", sa.text("lower(name)")),
 )
 
 training_jobs = sa.Table(
@@ -100,10 +106,15 @@ training_jobs = sa.Table(
     sa.Column("objective", sa.Float),
     sa.Column("failure_reason", sa.Text),
     sa.Column("log_offset", sa.BigInteger, nullable=False),  # up to here the log's metrics have been recorded
+    sa.Column("uploaded_at", Instant),
     sa.Index("training_jobs_by_name", "tuning_job", "name"),
     sa.Index("training_jobs_by_status", "tuning_job", "status", "name"),
     sa.Index("training_jobs_by_objective", "tuning_job", "objective", "ended_fact"),
-    sa.Index("training_jobs_by_age", "created_at"),
+    sa.Index("training_jobs_by_value", "tuning_job", "objective", "name"),
+    sa.Index("training_jobs_by_age", "created_at", "name"),
+    sa.Index("training_jobs_by_any_case", sa.text("lower(name)")),
+    sa.Index("all_training_jobs_by_status", "status", "name"),
+    sa.Index("all_training_jobs_by_status_and_age", "status", "created_at", "name"),
 )
 
 metrics = sa.Table(
@@ -190,7 +201,10 @@ class Store:
     # -- tuning jobs ---------------------------------------------------------------------------------------------
 
     def create(self, spec: TuningJobSpec, at: datetime) -> TuningJob:
-        """Write a new tuning job, InProgress. Raise InUse when the name is taken (names differ by more than case)."""
+        """Write a new tuning job, InProgress. Raise InUse when the name is taken (names differ by more than case).
+
+        A training job on its own is there at once, launched: whoever runs it next starts it.
+        """
         with self._write() as connection:
             _insert(connection, spec, at)
         return self.get(spec.name)
@@ -227,6 +241,13 @@ class Store:
             query = sa.select(tuning_jobs).where(listed()).order_by(tuning_jobs.c.created_at, tuning_jobs.c.id)
             return tuple(_tuning_job(row) for row in connection.execute(query))
 
+    def unfinished(self) -> tuple[str, ...]:
+        """The names of those that haven't ended, training jobs on their own among them, the oldest first."""
+        with self.reading() as connection:
+            running = [name for name, after in TUNING_TRANSITIONS.items() if after]
+            query = sa.select(tuning_jobs.c.name).where(tuning_jobs.c.status.in_(running))
+            return tuple(connection.execute(query.order_by(tuning_jobs.c.created_at, tuning_jobs.c.id)).scalars())
+
     def delete(self, name: str) -> None:
         """Forget a tuning job and its training jobs. Whether it may be forgotten is for the caller to know."""
         with self._write() as connection:
@@ -235,11 +256,20 @@ class Store:
                 connection.execute(sa.delete(table).where(table.c.tuning_job == row.id))
             connection.execute(sa.delete(tuning_jobs).where(tuning_jobs.c.id == row.id))
 
+    def delete_training_job(self, job: int, number: int) -> None:
+        """Forget one training job, and its tuning job if that stood for it alone or was deleted and has no other left."""
+        with self._write() as connection:
+            for table in (tags, metrics, training_jobs):
+                connection.execute(sa.delete(table).where(table.c.tuning_job == job, table.c.number == number))
+            left = sa.exists().where(training_jobs.c.tuning_job == job)
+            for table, key in ((tags, tags.c.tuning_job), (tuning_jobs, tuning_jobs.c.id)):
+                connection.execute(sa.delete(table).where(key == job, ~left))
+
     def detach(self, name: str) -> None:
         """Forget a tuning job as AMT does: its training jobs stay, each under its own name, and its name is free."""
         with self._write() as connection:
             row = self._row(connection, name)
-            values = {"name": f"{name}{DETACHED}{row.id}"}
+            values = {"name": f"{name}{DETACHED}{row.id}", "listed": False}
             connection.execute(sa.update(tuning_jobs).where(tuning_jobs.c.id == row.id).values(values))
 
     # -- who runs it ---------------------------------------------------------------------------------------------
@@ -463,7 +493,7 @@ def _change_of(*names: str, status: str | None = None) -> sa.Update:
 _START = _change_of("started_at", "started_fact").where(training_jobs.c.started_fact.is_(None))
 _ASK_TO_STOP = _change_of("stop_asked_at", "stop_fact", "stop_reason", status="Stopping")
 _END = {
-    status: _change_of("ended_at", "ended_fact", "objective", "failure_reason", status=status)
+    status: _change_of("ended_at", "ended_fact", "objective", "failure_reason", "uploaded_at", status=status)
     for status, after in TRANSITIONS.items()
     if not after
 }
@@ -479,8 +509,28 @@ _INHERIT_TAGS = sa.insert(tags).from_select(
 
 
 def listed() -> sa.ColumnElement[bool]:
-    """That a tuning job wasn't deleted."""
-    return tuning_jobs.c.name.not_like(f"%{DETACHED}%")
+    """That a tuning job wasn't deleted, and doesn't stand for a training job on its own."""
+    return tuning_jobs.c.listed == sa.true()
+
+
+_TUNING_JOB_IN_ANY_CASE = sa.select(tuning_jobs.c.id, tuning_jobs.c.status).where(
+    sa.func.lower(tuning_jobs.c.name) == sa.bindparam("name")
+)
+_TRAINING_JOB_IN_ANY_CASE = sa.select(training_jobs.c.number).where(
+    sa.func.lower(training_jobs.c.name) == sa.bindparam("name")
+)
+_OF_TUNING_JOB = re.compile(r"(.+)-\d{3,}-[0-9a-f]{8}")  # how training jobs of tuning jobs are called
+
+
+def _check_free(connection: Connection, name: str) -> None:
+    """Raise InUse when a training job has the name, in letters of any case, or a tuning job that runs may yet give it."""
+    small = name.lower()
+    if connection.execute(_TRAINING_JOB_IN_ANY_CASE, {"name": small}).first():
+        raise InUse(f"A training job with the name, {name}, already exists. Choose a different name.")
+    likely = _OF_TUNING_JOB.fullmatch(small)
+    owner = connection.execute(_TUNING_JOB_IN_ANY_CASE, {"name": likely[1]}).first() if likely else None
+    if owner is not None and not is_terminal(owner.status):
+        raise InUse(f"The name, {name}, is of the form that the running tuning job gives. Choose a different name.")
 
 
 def _put_tags(connection: Connection, job: int, number: int, changes: Mapping[str, str | None]) -> None:
@@ -501,8 +551,9 @@ def _verdict_values(judged: tuple[int, Verdict, Sequence[Verdict]] | None) -> di
 
 def _insert(connection: Connection, spec: TuningJobSpec, at: datetime) -> int:
     """A new tuning job's row and tags; its id."""
-    taken = sa.select(tuning_jobs.c.name).where(sa.func.lower(tuning_jobs.c.name) == spec.name.lower())
-    if connection.execute(taken).first():
+    if spec.alone:
+        _check_free(connection, spec.alone)
+    elif connection.execute(_TUNING_JOB_IN_ANY_CASE, {"name": spec.name.lower()}).first():
         raise InUse(f"A hyperparameter tuning job with the name, {spec.name}, already exists. Choose a different name.")
     row = {
         "name": spec.name,
@@ -512,9 +563,13 @@ def _insert(connection: Connection, spec: TuningJobSpec, at: datetime) -> int:
         "modified_at": at,
         "facts": 0,
         "judged": 0,
+        "listed": spec.alone is None,
     }
     job = int(connection.execute(sa.insert(tuning_jobs).values(row).returning(tuning_jobs.c.id)).scalar_one())
     _put_tags(connection, job, 0, {str(tag["Key"]): str(tag["Value"]) for tag in spec.request.get("Tags") or []})
+    if spec.alone:
+        connection.execute(_COUNT_FACTS, {"job": job, "new": 1})
+        _write_fact(connection, job, 1, Launched(at=at, number=1, name=spec.alone, hyperparameters={}), None)
     return job
 
 
@@ -560,7 +615,11 @@ def _write_fact(
             _change(connection, _ASK_TO_STOP, job, fact.number, "Stopping", **changes)
         case Ended():
             changes = {"ended_at": fact.at, "ended_fact": number}
-            changes |= {"objective": fact.objective, "failure_reason": fact.failure_reason}
+            changes |= {
+                "objective": fact.objective,
+                "failure_reason": fact.failure_reason,
+                "uploaded_at": fact.uploaded_at,
+            }
             _change(connection, _END[fact.status], job, fact.number, fact.status, **changes)
         case Reported():
             pass  # written all at once, before
@@ -594,9 +653,13 @@ def _facts_of(row: Row[Any], spec: TuningJobSpec) -> Iterable[tuple[int, Fact]]:
     if row.stop_fact is not None:
         yield row.stop_fact, StopAsked(at=row.stop_asked_at, number=row.number, reason=row.stop_reason)
     if row.ended_fact is not None:
-        status, objective = row.status, row.objective
         ended = Ended(
-            at=row.ended_at, number=row.number, status=status, objective=objective, failure_reason=row.failure_reason
+            at=row.ended_at,
+            number=row.number,
+            status=row.status,
+            objective=row.objective,
+            failure_reason=row.failure_reason,
+            uploaded_at=row.uploaded_at,
         )
         yield row.ended_fact, ended
 

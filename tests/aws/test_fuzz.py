@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alfine.arns import Arns
 from alfine.aws.backend import Backend
-from alfine.aws.names import Arns
 from alfine.aws.neighbours import CLOUDWATCH, LOGS
 from alfine.aws.operations import OPERATIONS
 from alfine.aws.services import JsonService
@@ -22,6 +22,15 @@ MODEL = botocore.session.get_session().get_service_model("sagemaker")
 GOOD = job_request(
     name="fuzzed", space=SPACE, command=["true"], channels={"train": "/tmp"}, environment={"A": "b"}, seed=1
 )
+GOOD_ALONE = {
+    "TrainingJobName": "fuzzed-alone",
+    **{key: value for key, value in GOOD["TrainingJobDefinition"].items() if key != "StaticHyperParameters"},
+    "HyperParameters": GOOD["TrainingJobDefinition"]["StaticHyperParameters"],
+    "ResourceConfig": {"InstanceType": "local", "InstanceCount": 1, "VolumeSizeInGB": 1},
+    "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+    "Tags": [{"Key": "team", "Value": "fine"}],
+    "DebugHookConfig": {"S3OutputPath": "s3://bucket/key"},
+}
 TEXTS = [
     *(
         "",
@@ -69,7 +78,7 @@ JUNK = st.recursive(
 @pytest.fixture(scope="module")
 def services(tmp_path_factory):
     with Home(tmp_path_factory.mktemp("home")) as home:
-        backend = Backend(home.service, Arns("us-east-1", "000000000000"), lambda name: None, lambda: None)
+        backend = Backend(home.service, Arns(), lambda name: None, lambda: None)
         yield {
             name: JsonService(name, table, backend)
             for name, table in {"sagemaker": OPERATIONS, "logs": LOGS, "cloudwatch": CLOUDWATCH}.items()
@@ -151,6 +160,23 @@ def test_a_spoilt_create_request_is_refused_or_means_something(services, data):
         assert status == 400 or known == 200, request
     if status == 200:
         service.backend.service.store.delete(name)
+
+
+@RELAXED
+@given(data=st.data())
+def test_a_spoilt_request_for_a_training_job_is_refused_or_means_something(services, data):
+    service, request = services["sagemaker"], GOOD_ALONE
+    for _ in range(data.draw(st.integers(0, 3))):
+        where = data.draw(st.sampled_from(list(paths(request))[1:]))
+        request = put(request, where, data.draw(JUNK))
+    status = answered(service, "CreateTrainingJob", json.dumps(request).encode(errors="surrogatepass"))
+    store, names = service.backend.service.store, service.backend.service.store.unfinished()
+    assert len(names) == (status == 200), request  # nothing, or a whole one
+    if status == 200:
+        describe = json.dumps({"TrainingJobName": request["TrainingJobName"]}).encode()
+        assert answered(service, "DescribeTrainingJob", describe) == 200, request
+        assert len(store.history(names[0]).running) == 1
+        store.delete(names[0])
 
 
 @RELAXED

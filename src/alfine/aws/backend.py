@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from alfine.aws.names import Arns
+from alfine.arns import Arns
 from alfine.aws.protocol import Plain
 from alfine.service import Service
 

@@ -16,9 +16,45 @@ def refuse_what_is_not(request: Mapping[str, Any]) -> None:
     """Raise InvalidSpec for everything in a checked CreateHyperParameterTuningJob request that would silently be otherwise."""
     faults = [*_tag_faults(request)]
     if "TrainingJobDefinition" in request:
-        faults += _definition_faults(request["TrainingJobDefinition"])
+        faults += _definition_faults(request["TrainingJobDefinition"], "TrainingJobDefinition.")
     if faults:
         raise InvalidSpec(faults)
+
+
+def refuse_of_training_job(request: Mapping[str, Any]) -> None:
+    """The same for a checked CreateTrainingJob request."""
+    # AWS's model has the first three optional only for serverless jobs, which there are none of here.
+    faults = [Fault(name, "is missing.") for name in NEEDED if name not in request]
+    faults += [
+        *_tag_faults(request),
+        *_serverless_faults(request),
+        *_resource_faults(request.get("ResourceConfig", {})),
+    ]
+    faults += _definition_faults(request, "")
+    if faults:
+        raise InvalidSpec(faults)
+
+
+NEEDED = ("AlgorithmSpecification", "ResourceConfig", "StoppingCondition")
+UNKNOWN_SERVICES = {
+    "ServerlessJobConfig": "alfine has no serverless training. Describe the training job with AlgorithmSpecification.",
+    "MlflowConfig": "alfine writes to no MLflow server. Let the script log there itself.",
+    "ModelPackageConfig": "alfine has no model packages. Leave it out.",
+}
+
+
+def _serverless_faults(request: Mapping[str, Any]) -> Iterator[Fault]:
+    yield from (Fault(name, why) for name, why in UNKNOWN_SERVICES.items() if name in request)
+    if request.get("SessionChainingConfig", {}).get("EnableSessionTagChaining"):
+        yield Fault("SessionChainingConfig.EnableSessionTagChaining", "there are no session tags here. Use false.")
+
+
+def _resource_faults(resources: Mapping[str, Any]) -> Iterator[Fault]:
+    if resources.get("InstanceGroups"):
+        yield Fault("ResourceConfig.InstanceGroups", "clusters of several kinds can't be had here. Use InstanceType.")
+    for name in ("InstancePreferences", "SelectedInstanceType", "SelectedInstanceCount"):
+        if name in resources:
+            yield Fault(f"ResourceConfig.{name}", "there is no choice of machines here. Use InstanceType.")
 
 
 def _tag_faults(request: Mapping[str, Any]) -> Iterator[Fault]:
@@ -27,9 +63,15 @@ def _tag_faults(request: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault("Tags", f"Duplicate tag key {key!r}. Keys must be unique.")
 
 
-def _definition_faults(definition: Mapping[str, Any]) -> Iterator[Fault]:
-    path = "TrainingJobDefinition"
+def _definition_faults(definition: Mapping[str, Any], path: str) -> Iterator[Fault]:
+    """path: of the definition, with a dot behind it; empty for a training job on its own."""
     if definition.get("EnableNetworkIsolation"):
         yield Fault(
-            f"{path}.EnableNetworkIsolation", "alfine can't cut a training job off from the network yet. Use false."
+            f"{path}EnableNetworkIsolation", "alfine can't cut a training job off from the network yet. Use false."
         )
+    algorithm = definition.get("AlgorithmSpecification", {})
+    for name in ("ContainerEntrypoint", "ContainerArguments"):
+        if name in algorithm:
+            yield Fault(
+                f"{path}AlgorithmSpecification.{name}", "needs a container, and there is none here. Use a script."
+            )

@@ -1,35 +1,16 @@
-"""ARNs, and where on this machine a training job's things lie."""
+"""What an ARN names, and where on this machine a training job's things lie."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy.engine import Connection, Row
 
 from alfine import queries
+from alfine.arns import TRAINING_JOB, TUNING_JOB
 from alfine.aws.protocol import validation_error
 from alfine.runners.workspace import Workspace
 from alfine.store import DETACHED
-
-TUNING_JOB, TRAINING_JOB = "hyper-parameter-tuning-job", "training-job"
-
-
-@dataclass(frozen=True, slots=True)
-class Arns:
-    """ARNs of one region and account; the resource's part is in small letters, as AWS has it."""
-
-    region: str
-    account: str
-
-    def tuning_job(self, name: str) -> str:
-        return self._arn(TUNING_JOB, name.partition(DETACHED)[0])
-
-    def training_job(self, name: str) -> str:
-        return self._arn(TRAINING_JOB, name)
-
-    def _arn(self, kind: str, name: str) -> str:
-        return f"arn:aws:sagemaker:{self.region}:{self.account}:{kind}/{name.lower()}"
 
 
 def find(connection: Connection, arn: str) -> tuple[int, int]:

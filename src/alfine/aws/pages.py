@@ -21,12 +21,14 @@ from alfine.queries import Condition, Page
 
 DEFAULT_SIZE = 10  # AMT's, for lists of jobs
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CHANGES = ("ended_at", "stop_asked_at", "started_at", "created_at")
+_CHANGES = ("uploaded_at", "ended_at", "stop_asked_at", "started_at", "created_at")
 
 
 def page_of(request: Plain, columns: Mapping[str, str], default: str, *, descending: bool = False) -> Page:
     """The page that a List request asks for. columns: its SortBy -> the column; one row more is read, to know of a next page."""
     column = columns[request.get("SortBy", default)]
+    if column == "status" and "StatusEquals" in request:
+        column = "name"  # the same order, and an index leads straight to the page
     backwards = request["SortOrder"] == "Descending" if "SortOrder" in request else descending
     token = request.get("NextToken")
     after = _place(token, request) if token else None

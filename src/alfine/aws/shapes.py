@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy.engine import Row
 
-from alfine.aws.names import Arns
+from alfine.arns import Arns
 from alfine.aws.protocol import Plain
 from alfine.core.spec import MAX_TRAINING_JOBS, OBJECTIVE_HYPERPARAMETER, TuningJobSpec
 from alfine.queries import Counts
@@ -21,6 +21,12 @@ from alfine.queries import Counts
 FLAGS = ("EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining")
 RANGES = ("IntegerParameterRanges", "ContinuousParameterRanges", "CategoricalParameterRanges")
 SECONDS_A_DAY = 86_400  # AMT's MaxRuntimeInSeconds of a training job that names none
+
+RETURNED = ("RoleArn", "InputDataConfig", "VpcConfig", "CheckpointConfig", "Environment", "RetryStrategy")
+RETURNED_ALONE = (  # what CreateTrainingJob has besides
+    *("DebugHookConfig", "DebugRuleConfigurations", "ExperimentConfig", "InfraCheckConfig", "ProfilerConfig"),
+    *("ProfilerRuleConfigurations", "RemoteDebugConfig", "TensorBoardOutputConfig"),
+)
 
 Columns = Row[Any]
 
@@ -143,6 +149,7 @@ MESSAGES = {
     "Starting": "Preparing the training job",
     "Training": "Training in progress",
     "Stopping": "Stopping the training job",
+    "Uploading": "Uploading the model and the output",
     "Completed": "Training job completed",
     "Failed": "Training job failed",
     "Stopped": "Training job stopped",
@@ -153,15 +160,16 @@ MESSAGES = {
 def transitions(row: Columns) -> list[Plain]:
     """SecondaryStatusTransitions: each ends when the next begins; the last of an ended training job ends at once."""
     asked = row.stop_asked_at if row.stop_asked_at != row.ended_at else None
+    end = row.uploaded_at or row.ended_at
     steps: list[tuple[str, datetime | None]] = [
         ("Starting", row.created_at),
         ("Training", row.started_at),
         ("Stopping", asked),
+        ("Uploading", row.uploaded_at and row.ended_at),
+        (secondary_status(row), end),
     ]
-    if row.ended_at is not None:
-        steps.append((secondary_status(row), row.ended_at))
     known = [(status, at) for status, at in steps if at is not None]
-    ends = [at for _, at in known[1:]] + [row.ended_at]
+    ends = [at for _, at in known[1:]] + [end]
     return [
         {"Status": status, "StartTime": at, "EndTime": end, "StatusMessage": MESSAGES[status]}
         for (status, at), end in zip(known, ends, strict=True)
@@ -171,34 +179,39 @@ def transitions(row: Columns) -> list[Plain]:
 def training_job(row: Columns, request: Mapping[str, Any], arns: Arns, artifact: str) -> Plain:
     """DescribeTrainingJob, the metrics left out."""
     asked = request["TrainingJobDefinition"]
-    metric = request["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["MetricName"]
+    alone = "TrainingJobName" in request
+    objective = request["HyperParameterTuningJobConfig"].get("HyperParameterTuningJobObjective")
     seconds = _seconds(row)
     return {
         "TrainingJobName": row.name,
         "TrainingJobArn": arns.training_job(row.name),
-        "TuningJobArn": arns.tuning_job(row.tuning_job_name),
+        "TuningJobArn": None if alone else arns.tuning_job(row.tuning_job_name),
         "ModelArtifacts": {"S3ModelArtifacts": artifact},
         "TrainingJobStatus": row.status,
         "SecondaryStatus": secondary_status(row),
         "FailureReason": row.failure_reason,
-        "HyperParameters": {**static_hyperparameters(asked, metric), **tuned(row)},
+        "HyperParameters": asked["StaticHyperParameters"]
+        if objective is None
+        else {**static_hyperparameters(asked, objective["MetricName"]), **tuned(row)},
         "AlgorithmSpecification": {"MetricDefinitions": [], **(asked.get("AlgorithmSpecification") or {})},
         "OutputDataConfig": {"KmsKeyId": "", **(asked.get("OutputDataConfig") or {})},
-        "ResourceConfig": resource_config(asked),
+        "ResourceConfig": asked["ResourceConfig"] if alone else resource_config(asked),
         "StoppingCondition": {"MaxRuntimeInSeconds": SECONDS_A_DAY, **(asked.get("StoppingCondition") or {})},
-        **{
-            key: asked.get(key)
-            for key in ("RoleArn", "InputDataConfig", "VpcConfig", "CheckpointConfig", "Environment", "RetryStrategy")
-        },
+        **{key: asked.get(key) for key in (*RETURNED, *RETURNED_ALONE)},
         **{flag: bool(asked.get(flag)) for flag in FLAGS},
         "CreationTime": row.created_at,
         "TrainingStartTime": row.started_at,
         "TrainingEndTime": row.ended_at,
-        "LastModifiedTime": row.ended_at or row.stop_asked_at or row.started_at or row.created_at,
+        "LastModifiedTime": modified_at(row),
         "SecondaryStatusTransitions": transitions(row),
         "TrainingTimeInSeconds": seconds,
         "BillableTimeInSeconds": seconds,
     }
+
+
+def modified_at(row: Columns) -> datetime:
+    at: datetime = row.uploaded_at or row.ended_at or row.stop_asked_at or row.started_at or row.created_at
+    return at
 
 
 def _seconds(row: Columns) -> int | None:
@@ -216,7 +229,7 @@ def training_job_row(row: Columns, arns: Arns) -> Plain:
         "TrainingJobArn": arns.training_job(row.name),
         "CreationTime": row.created_at,
         "TrainingEndTime": row.ended_at,
-        "LastModifiedTime": row.ended_at or row.stop_asked_at or row.started_at or row.created_at,
+        "LastModifiedTime": modified_at(row),
         "TrainingJobStatus": row.status,
         "SecondaryStatus": secondary_status(row),
     }

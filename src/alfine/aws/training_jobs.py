@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from alfine import queries
 from alfine.aws import pages, shapes
 from alfine.aws.backend import Backend, Function
+from alfine.aws.honoured import refuse_of_training_job
 from alfine.aws.names import workspace
 from alfine.aws.protocol import Plain, validation_error
 from alfine.core.errors import NotFound
@@ -57,6 +58,13 @@ def list_training_jobs(backend: Backend, request: Plain) -> Plain:
     return pages.answered(request, page, rows, "TrainingJobSummaries", show)
 
 
+def create_training_job(backend: Backend, request: Plain) -> Plain:
+    refuse_of_training_job(request)
+    job = backend.service.create_training_job(request)
+    backend.created(job.name)
+    return {"TrainingJobArn": backend.arns.training_job(request["TrainingJobName"])}
+
+
 def describe_training_job(backend: Backend, request: Plain) -> Plain:
     with backend.reading() as connection:
         row = _training_job(connection, request["TrainingJobName"])
@@ -79,6 +87,11 @@ def _training_job(connection: Connection, name: str) -> queries.AnyRow:
         raise validation_error(str(error)) from error
 
 
+def delete_training_job(backend: Backend, request: Plain) -> Plain:
+    backend.service.delete_training_job(request["TrainingJobName"])
+    return {}
+
+
 def stop_training_job(backend: Backend, request: Plain) -> Plain:
     name = request["TrainingJobName"]
     with backend.reading() as connection:
@@ -89,8 +102,10 @@ def stop_training_job(backend: Backend, request: Plain) -> Plain:
 
 
 OPERATIONS: Mapping[str, Function] = {
+    "CreateTrainingJob": create_training_job,
     "ListTrainingJobsForHyperParameterTuningJob": list_training_jobs_of_tuning_job,
     "DescribeTrainingJob": describe_training_job,
     "ListTrainingJobs": list_training_jobs,
     "StopTrainingJob": stop_training_job,
+    "DeleteTrainingJob": delete_training_job,
 }

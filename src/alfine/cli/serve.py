@@ -31,15 +31,17 @@ def serve(*, host: str, port: int, region: str | None) -> None:
     """
     try:
         from alfine import server
+        from alfine.arns import Arns
     except ModuleNotFoundError as error:
         raise MissingExtra(f"alfine serve needs {error.name}: pip install 'alfine[server]'") from error
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    where = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or server.REGION
+    where = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     server.refuse_other_machines(host)
     with open_home(create=True) as home:
         home.confine()
-        server.serve(home, host, port, region=where, ready=lambda url: _say(url, where))
+        home.arns = Arns(where) if where else home.arns
+        server.serve(home, host, port, ready=lambda url: _say(url, home.arns.region))
 
 
 def _say(url: str, region: str) -> None:

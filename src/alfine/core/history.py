@@ -107,6 +107,7 @@ class Ended:
     status: str
     objective: float | None = None
     failure_reason: str | None = None
+    uploaded_at: datetime | None = None  # when its model was where the job wants it, if that's elsewhere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ MAX_RESOURCE = 20_000
 MAX_ENVIRONMENT = 48
 EPOCH_NAMES = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
 TAG_PREFIX = "alfine:"
+ALONE = "@"  # begins the name of a tuning job that stands for a training job on its own (core/alone.py)
 NAME_PATTERN = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}")
 
 
@@ -84,6 +85,11 @@ class TuningJobSpec:
     settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def alone(self) -> str | None:
+        """The training job's name, when this stands for a training job on its own: it has no objective and nothing to search."""
+        return self.request.get("TrainingJobName")
+
+    @property
     def sign(self) -> float:
         """+1 to minimise, -1 to maximise: sign * objective is «smaller is better»."""
         return 1.0 if self.goal == "Minimize" else -1.0
@@ -112,6 +118,7 @@ class _Reader:
         self.faults: list[Fault] = []
         self.config: Mapping[str, Any] = request.get("HyperParameterTuningJobConfig") or {}
         self.definition: Mapping[str, Any] = request.get("TrainingJobDefinition") or {}
+        self.alone = "TrainingJobName" in request
 
     def fault(self, path: str, message: str) -> None:
         self.faults.append(Fault(path, message))
@@ -159,7 +166,7 @@ class _Reader:
 
     def _forms(self) -> bool:
         name = self.request.get("HyperParameterTuningJobName")
-        if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
+        if not self.alone and (not isinstance(name, str) or not NAME_PATTERN.fullmatch(name)):
             self.fault(
                 "HyperParameterTuningJobName",
                 f"{name!r} isn't a name. Use 1 to 32 letters, digits and hyphens, beginning and ending with no hyphen.",
@@ -224,6 +231,8 @@ class _Reader:
         return jobs, parallel or 1, None if seconds is None else float(seconds)
 
     def _objective(self) -> tuple[str, str]:
+        if self.alone:
+            return GOALS[0], ""
         path = "HyperParameterTuningJobConfig.HyperParameterTuningJobObjective"
         objective = self.config.get("HyperParameterTuningJobObjective") or {}
         goal = self._choice(objective, "Type", GOALS, None, f"{path}.Type")
@@ -253,7 +262,7 @@ class _Reader:
                 if name in ranges:
                     self.fault(where, f"hyperparameter {name!r} has two ranges. Keep one.")
                 ranges[name] = found
-        if not ranges and not any(lists.values()):
+        if not ranges and not any(lists.values()) and not self.alone:
             self.fault(path, "at least one hyperparameter needs a range.")
         if len(ranges) > MAX_TUNABLE:
             self.fault(
@@ -273,7 +282,7 @@ class _Reader:
         instance_type, count = self._resources()
         environment = definition.get("Environment") or {}
         output = definition.get("OutputDataConfig") or {}
-        if len(environment) > MAX_ENVIRONMENT:
+        if len(environment) > MAX_ENVIRONMENT and not self.alone:
             self.fault(f"{path}.Environment", f"{len(environment)} variables; at most {MAX_ENVIRONMENT} are allowed.")
         return Definition(
             name=definition.get("DefinitionName"),
@@ -307,7 +316,7 @@ class _Reader:
                     f"regex {regex!r} has no group. Put the number in parentheses, as in 'loss=([0-9.]+)'.",
                 )
             yield MetricDefinition(name=name, regex=regex)
-        if objective not in names:
+        if objective not in names and not self.alone:
             known = f" (defined: {', '.join(sorted(names))})" if names else ""
             self.fault(
                 path,
@@ -358,7 +367,7 @@ class _Reader:
                     f"TrainingJobDefinition.StaticHyperParameters.{name}",
                     "this hyperparameter also has a range. It's either static or tuned: remove one.",
                 )
-        total = len(set(space.names) | set(static) | {OBJECTIVE_HYPERPARAMETER})
+        total = len(set(space.names) | set(static) | ({OBJECTIVE_HYPERPARAMETER} if not self.alone else set()))
         if total > MAX_HYPERPARAMETERS:
             self.fault(
                 "",

@@ -110,7 +110,9 @@ class NoTrainingJobSucceeded:
     attempts: int = FIRST_ATTEMPTS
 
     @classmethod
-    def from_spec(cls, spec: TuningJobSpec) -> Self:
+    def from_spec(cls, spec: TuningJobSpec) -> Self | None:
+        if spec.alone:
+            return None
         return cls(min(FIRST_ATTEMPTS, spec.max_training_jobs or FIRST_ATTEMPTS, spec.space.size or FIRST_ATTEMPTS))
 
     def check(self, history: History) -> Verdict:
