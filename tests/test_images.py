@@ -32,9 +32,16 @@ def test_an_image_that_comes_with_a_script_runs_it_on_our_python(image):
     assert Images().find(image, has_script=True) == OURS
 
 
-def test_the_xgboost_image_without_a_script_is_the_built_in_algorithm():
-    image = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
-    assert Images().find(image, has_script=False) == BUILT_IN["xgboost"]
+@pytest.mark.parametrize(
+    ("image", "algorithm"),
+    [
+        ("683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1", "xgboost"),
+        ("811284229777.dkr.ecr.us-east-1.amazonaws.com/xgboost:latest", "xgboost"),
+        ("382416733822.dkr.ecr.us-east-1.amazonaws.com/linear-learner:1", "linear-learner"),
+    ],
+)
+def test_an_algorithms_image_without_a_script_is_the_built_in_algorithm(image, algorithm):
+    assert Images().find(image, has_script=False) == BUILT_IN[algorithm]
 
 
 def test_a_framework_image_without_a_script_is_refused_even_where_containers_run():

@@ -32,6 +32,7 @@ FRAMEWORKS = (
 DEFAULTS: Mapping[str, str] = {
     "*.amazonaws.com*/sagemaker-xgboost[:@]*": "algorithm:xgboost",
     "*.amazonaws.com*/xgboost[:@]*": "algorithm:xgboost",
+    "*.amazonaws.com*/linear-learner[:@]*": "algorithm:linear-learner",
     **{f"*.amazonaws.com*/{name}*": "script" for name in FRAMEWORKS},
 }
 KINDS = ("script", "algorithm", "container")

@@ -148,7 +148,8 @@ def _faults(algorithm: Algorithm, asked: _Asked) -> Iterator[Fault]:
         yield from objective_faults(name, specification, asked.goal, asked.where_objective)
     yield from channel_faults(name, specification, asked.definition, where)
     yield from instance_faults(name, specification, asked.definition, where)
-    channels = [str(channel.get("ChannelName")) for channel in asked.definition.get("InputDataConfig") or ()]
+    given = asked.definition.get("InputDataConfig") or ()
+    channels = {str(channel.get("ChannelName")): channel.get("ContentType") for channel in given}
     texts = {key: unquoted(text) for key, text in asked.static.items() if isinstance(text, str)}
     yield from algorithm.faults(texts, channels, asked.goal, where)
     if missing := algorithm.missing():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 import tarfile
 import time
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 import xgboost
 from botocore.exceptions import ClientError
-from sklearn import datasets, metrics
+from sklearn import datasets, linear_model, metrics
 
 from tests.aws.conftest import PATIENCE_SECONDS, Served, until
 
@@ -341,3 +343,125 @@ def test_an_image_that_nothing_here_runs_is_refused_with_what_would(sagemaker, d
     )
     assert "no runner for image 'acme/train:2'. What works: a script (sagemaker_program" in said
     assert "Add it under [images] in alfine.toml." in said
+
+
+# ---- linear-learner ----------------------------------------------------------------------------------------------------
+
+LINEAR = "382416733822.dkr.ecr.us-east-1.amazonaws.com/linear-learner:1"
+RATE = {"ContinuousParameterRanges": [{"Name": "learning_rate", "MinValue": "0.05", "MaxValue": "0.2"}]}
+
+
+def linear(name: str, folder: Path, static: dict[str, str], **words: Any) -> dict[str, Any]:
+    return request(name, folder, static, image=LINEAR, **{"ranges": RATE, **words})
+
+
+def scores_of(served: Served, training_job: dict[str, Any], features: Any) -> tuple[Any, dict[str, Any]]:
+    """The model's scores of features, (n, outputs), and the model."""
+    model = json.loads(files_of_model(served, training_job)["linear-learner.json"])
+    return features @ np.array(model["weights"]).T + np.array(model["bias"]), model
+
+
+def test_linear_learner_regresses_about_as_well_as_least_squares(served, sagemaker, data):
+    static = {"predictor_type": "regressor", "epochs": "60", "mini_batch_size": "50"}
+    ranges = {
+        **RATE,
+        "IntegerParameterRanges": [{"Name": "mini_batch_size", "MinValue": "20", "MaxValue": "100"}],
+        "CategoricalParameterRanges": [{"Name": "use_bias", "Values": ["true"]}],
+    }
+    del static["mini_batch_size"]
+    asked = linear("linear-regress", data / "diabetes", static, metric="validation:mse", jobs=2, ranges=ranges)
+    best = finished(sagemaker, asked)
+    train, validation = (
+        np.loadtxt(data / f"diabetes/{part}/part.csv", delimiter=",") for part in ("train", "validation")
+    )
+    scores, _ = scores_of(served, best, validation[:, 1:])
+    told = final_metrics(best)
+    mse = metrics.mean_squared_error(validation[:, 0], scores[:, 0])
+    assert told["validation:mse"] == pytest.approx(mse) == told["ObjectiveMetric"]
+    assert told["validation:objective_loss:final"] == told["validation:mse"]
+    exact = linear_model.LinearRegression().fit(train[:, 1:], train[:, 0]).predict(validation[:, 1:])
+    assert mse < 1.05 * metrics.mean_squared_error(validation[:, 0], exact)
+
+
+def test_linear_learner_tells_its_loss_every_epoch(served, sagemaker, data):
+    static = {"predictor_type": "binary_classifier", "epochs": "6"}
+    best = finished(sagemaker, linear("linear-epochs", data / "cancer", static, metric="validation:objective_loss"))
+    lines = log_of(served, best["TrainingJobName"])
+    epochs = [line for line in lines if re.search(r"host=algo-1, epoch=\d, validation \S+_objective <loss>=", line)]
+    assert len(epochs) == 6
+    assert any("validation binary_classification_accuracy <score>=" in line for line in lines)
+
+
+def test_linear_learner_classifies_with_the_threshold_that_serves_its_criterion(served, sagemaker, data):
+    criterion = {"binary_classifier_model_selection_criteria": "precision_at_target_recall", "target_recall": "0.99"}
+    static = {"predictor_type": "binary_classifier", "mini_batch_size": "40", **criterion}
+    best = finished(
+        sagemaker, linear("linear-binary", data / "cancer", static, metric="validation:precision", goal="Maximize")
+    )
+    table = np.loadtxt(data / "cancer/validation/part.csv", delimiter=",")
+    scores, model = scores_of(served, best, table[:, 1:])
+    labels, said = table[:, 0], scores[:, 0] > model["threshold"]
+    expected = {
+        "validation:precision": metrics.precision_score(labels, said),
+        "validation:recall": metrics.recall_score(labels, said),
+        "validation:binary_f_beta": metrics.f1_score(labels, said),
+        "validation:binary_classification_accuracy": metrics.accuracy_score(labels, said),
+        "validation:roc_auc_score": metrics.roc_auc_score(labels, scores[:, 0]),
+        "validation:objective_loss:final": metrics.log_loss(labels, 1 / (1 + np.exp(-scores[:, 0]))),
+    }
+    told = final_metrics(best)
+    assert {name: told[name] for name in expected} == pytest.approx(expected, abs=1e-6)
+    assert told["validation:recall"] >= 0.99
+    assert told["validation:binary_classification_accuracy"] > 0.9
+
+
+def test_linear_learner_tells_several_classes_apart(served, sagemaker, tmp_path):
+    table = np.column_stack(datasets.load_iris(return_X_y=True)[::-1])
+    for name, rows in {"train": table[::2], "validation": table[1::2]}.items():
+        (tmp_path / name).mkdir()
+        np.savetxt(tmp_path / name / "part.csv", rows, delimiter=",")
+    static = {
+        "predictor_type": "multiclass_classifier",
+        "num_classes": "3",
+        "mini_batch_size": "10",
+        "accuracy_top_k": "2",
+    }
+    asked = linear("linear-classes", tmp_path, static, metric="validation:multiclass_accuracy", goal="Maximize")
+    best = finished(sagemaker, asked)
+    scores, _ = scores_of(served, best, table[1::2, 1:])
+    labels, classes = table[1::2, 0], scores.argmax(axis=1)
+    expected = {
+        "validation:multiclass_accuracy": metrics.accuracy_score(labels, classes),
+        "validation:multiclass_top_k_accuracy": metrics.top_k_accuracy_score(labels, scores, k=2),
+        "validation:macro_f_beta": metrics.f1_score(labels, classes, average="macro"),
+        "validation:macro_recall": metrics.recall_score(labels, classes, average="macro"),
+        "validation:macro_precision": metrics.precision_score(labels, classes, average="macro"),
+        "validation:dcg": metrics.dcg_score(np.eye(3)[labels.astype(int)], scores),
+    }
+    told = final_metrics(best)
+    assert {name: told[name] for name in expected} == pytest.approx(expected, abs=1e-6)
+    assert told["validation:multiclass_accuracy"] > 0.85
+
+
+def test_everything_that_linear_learner_does_not_take_is_told_at_once(sagemaker, data):
+    static = {"predictor_type": "binary_classifier", "wd": "auto", "l1": "some", "loss": "softmax_loss"}
+    said = refused(sagemaker, linear("linear-bad", data / "cancer", static, metric="test:mse", content_type=None))
+    for expected in (
+        "'some' must be a number or 'auto'",
+        "'softmax_loss' isn't a loss of binary_classifier. Use auto, logistic, hinge_loss.",
+        "a binary_classifier has no test:mse. It has test:objective_loss, test:binary_classification_accuracy,",
+        "test:mse is measured on the channel 'test', which is missing",
+        "without a ContentType is RecordIO-protobuf, which isn't read here",
+    ):
+        assert expected in said, expected
+    assert "wd" not in said
+    recordio = linear(
+        "linear-io",
+        data / "cancer",
+        {"predictor_type": "regressor"},
+        metric="validation:mse",
+        content_type="application/x-recordio-protobuf",
+    )
+    assert "linear-learner doesn't take application/x-recordio-protobuf here. Use text/csv" in refused(
+        sagemaker, recordio
+    )

@@ -8,7 +8,7 @@ SPECIFICATION (a TrainingSpecification as CreateAlgorithm takes it, metric defin
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 class Algorithm:
     """One built-in algorithm.
 
-    module: has its SPECIFICATION and `faults`. packages: what its script imports, from the extra of alfine named `extra`.
+    module: has its SPECIFICATION and `faults`. packages: what its script imports besides NumPy and SciPy, from the extra of
+    alfine named `extra`.
     """
 
     name: str
     module: str
     script: str
-    packages: tuple[str, ...]
-    extra: str
+    packages: tuple[str, ...] = ()
+    extra: str = ""
 
     @property
     def specification(self) -> Mapping[str, Any]:
@@ -41,10 +42,14 @@ class Algorithm:
         return Path(__file__).with_name(self.script)
 
     def faults(
-        self, static: Mapping[str, str], channels: Iterable[str], objective: tuple[str, str] | None, where: str
+        self,
+        static: Mapping[str, str],
+        channels: Mapping[str, str | None],
+        objective: tuple[str, str] | None,
+        where: str,
     ) -> list[Fault]:
-        """What is wrong beyond the specification: hyperparameters and channels that must fit each other."""
-        return list(import_module(f"{__name__}.{self.module}").faults(static, set(channels), objective, where))
+        """What is wrong beyond the specification: hyperparameters and channels (with content types) that must fit each other."""
+        return list(import_module(f"{__name__}.{self.module}").faults(static, channels, objective, where))
 
     def missing(self) -> str:
         """Why it can't run in this Python, with the command that helps; "" when it can."""
@@ -63,6 +68,11 @@ BUILT_IN: Mapping[str, Algorithm] = {
             script="train_xgboost.py",
             packages=("xgboost", "sklearn"),
             extra="xgboost",
+        ),
+        Algorithm(
+            name="linear-learner",
+            module="linear_learner",
+            script="train_linear_learner.py",
         ),
     )
 }

@@ -7,10 +7,9 @@ Metrics that xgboost lacks are computed by `train_xgboost.py`, as the container 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from collections.abc import Set as AbstractSet
 from typing import Any
 
-from alfine.algorithms.specification import categorical, continuous, integer, text, unquoted
+from alfine.algorithms.specification import categorical, continuous, integer, text
 from alfine.core.errors import Fault
 
 ABOVE_ZERO = 1e-9  # where xgboost leaves out 0 itself, which a specification's range can't say
@@ -129,15 +128,14 @@ SPECIFICATION: Mapping[str, Any] = {
 
 
 def faults(
-    static: Mapping[str, str], channels: AbstractSet[str], objective: tuple[str, str] | None, where: str
+    static: Mapping[str, str], channels: Mapping[str, str | None], objective: tuple[str, str] | None, where: str
 ) -> Iterator[Fault]:
     """What must fit together. static: the hyperparameters that aren't tuned; objective: type and metric."""
-    values = {name: unquoted(value) for name, value in static.items()}
-    if values.get("objective", "").startswith("multi:") and "num_class" not in values:
+    if static.get("objective", "").startswith("multi:") and "num_class" not in static:
         yield Fault(
-            f"{where}.StaticHyperParameters.num_class", f"{values['objective']} needs the number of classes, num_class."
+            f"{where}.StaticHyperParameters.num_class", f"{static['objective']} needs the number of classes, num_class."
         )
-    for metric in filter(None, values.get("eval_metric", "").split(",")):
+    for metric in filter(None, static.get("eval_metric", "").split(",")):
         yield from _eval_metric_faults(metric.strip(), f"{where}.StaticHyperParameters.eval_metric")
     if objective is not None and "validation" not in channels:
         yield Fault(

@@ -27,20 +27,23 @@ KINDS = {
     "CategoricalParameterRanges": "Categorical",
     "AutoParameters": "",
 }
+WORDS = "Words"  # in a hyperparameter of a built-in algorithm
 NOT_THE_ALGORITHMS = (OBJECTIVE_HYPERPARAMETER, "default_user_module_name")
 
 
 # ---- writing one -------------------------------------------------------------------------------------------------------
 
 
-def integer(name: str, low: int, high: int = LARGEST_INTEGER, **flags: bool) -> Plain:
+def integer(name: str, low: int, high: int = LARGEST_INTEGER, *, words: Sequence[str] = (), **flags: bool) -> Plain:
+    """words: texts that are taken besides numbers, such as «auto»."""
     bounds = {"MinValue": str(low), "MaxValue": str(high)}
-    return _hyperparameter(name, "Integer", {"IntegerParameterRangeSpecification": bounds}, flags)
+    return _hyperparameter(name, "Integer", {"IntegerParameterRangeSpecification": bounds}, flags, words)
 
 
-def continuous(name: str, low: float, high: float = LARGEST, **flags: bool) -> Plain:
-    bounds = {"MinValue": f"{low:g}", "MaxValue": f"{high:.9g}"}
-    return _hyperparameter(name, "Continuous", {"ContinuousParameterRangeSpecification": bounds}, flags)
+def continuous(name: str, low: float, high: float = LARGEST, *, words: Sequence[str] = (), **flags: bool) -> Plain:
+    """words: texts that are taken besides numbers, such as «auto»."""
+    bounds = {"MinValue": f"{low:.9g}", "MaxValue": f"{high:.9g}"}
+    return _hyperparameter(name, "Continuous", {"ContinuousParameterRangeSpecification": bounds}, flags, words)
 
 
 def categorical(name: str, *values: str, **flags: bool) -> Plain:
@@ -53,10 +56,13 @@ def text(name: str, **flags: bool) -> Plain:
     return _hyperparameter(name, "FreeText", None, flags)
 
 
-def _hyperparameter(name: str, kind: str, values: Plain | None, flags: Mapping[str, bool]) -> Plain:
-    """flags: tunable, required."""
+def _hyperparameter(
+    name: str, kind: str, values: Plain | None, flags: Mapping[str, bool], words: Sequence[str] = ()
+) -> Plain:
+    """flags: tunable, required. WORDS is ours: AWS's own specifications can't say it, though its algorithms take them."""
     shown = {"IsTunable": flags.get("tunable", False), "IsRequired": flags.get("required", False)}
-    return {"Name": name, "Type": kind, **({"Range": values} if values else {}), **shown}
+    optional = {**({"Range": values} if values else {}), **({WORDS: [*words]} if words else {})}
+    return {"Name": name, "Type": kind, **optional, **shown}
 
 
 # ---- reading a request by it -------------------------------------------------------------------------------------------
@@ -130,6 +136,8 @@ def _values_faults(known: Mapping[str, Any], kind: str, entry: Mapping[str, Any]
 def value_trouble(known: Mapping[str, Any], value: str) -> str:
     """Why a hyperparameter can't have this value; "" when it can."""
     limits = known.get("Range") or {}
+    if value in known.get(WORDS, ()):
+        return ""
     match known["Type"]:
         case "Categorical":
             values = (limits.get("CategoricalParameterRangeSpecification") or {}).get("Values")
@@ -143,7 +151,8 @@ def value_trouble(known: Mapping[str, Any], value: str) -> str:
         case _:
             return ""
     if number is None:
-        return f"{value!r} must be {'a whole number' if known['Type'] == 'Integer' else 'a number'}."
+        what = "a whole number" if known["Type"] == "Integer" else "a number"
+        return f"{value!r} must be {' or '.join([what, *map(repr, known.get(WORDS, ()))])}."
     if bounds is None or float(bounds["MinValue"]) <= number <= float(bounds["MaxValue"]):
         return ""
     return f"{value} isn't in the range of {known['Name']}, {bounds['MinValue']} to {bounds['MaxValue']}."
