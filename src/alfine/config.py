@@ -47,6 +47,17 @@ class Prices:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """[run]: where training runs, unless a job's tag `alfine:runner` says otherwise.
+
+    runner: «sandbox», «process» or «container»; «auto» is the sandbox, where it works, for jobs whose request names an image
+    (their scripts expect a container), and a plain process for a local script or command.
+    """
+
+    runner: str = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The whole file."""
 
@@ -54,6 +65,7 @@ class Config:
     files: Files = field(default_factory=Files)
     prices: Prices = field(default_factory=Prices)
     images: dict[str, str] = field(default_factory=dict)
+    run: Running = field(default_factory=Running)
 
     @classmethod
     def at(cls, home: Path) -> Config:

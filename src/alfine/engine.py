@@ -23,6 +23,7 @@ from typing import Any
 
 from alfine.arns import Arns
 from alfine.buckets import Buckets
+from alfine.config import Running
 from alfine.core.decide import Decision, Outlook, Stop, Suggestion, Verdict
 from alfine.core.errors import InUse, Overtaken, StorageFull
 from alfine.core.history import (
@@ -118,9 +119,9 @@ class Run:
 class Engine:
     """Runs tuning jobs of a store: `run(name)` to the end, or `open`, `step`, `close` by hand.
 
-    runners: by name («inline», «process»), made with `wake.set` as their news bell. folder: below it each tuning job has a
+    runners: by name («inline», «process», «sandbox»), made with `wake.set` as their news bell. folder: below it each tuning job has a
     folder with its training jobs. functions: the Python functions of jobs that run one, by tuning job. buckets: what s3://
-    URIs lead to. images: what training images mean here.
+    URIs lead to. images, running: what training images mean here, and where training runs.
     """
 
     def __init__(
@@ -134,10 +135,12 @@ class Engine:
         clock: Clock = utc_now,
         buckets: Buckets | None = None,
         images: Images | None = None,
+        running: Running | None = None,
         arns: Arns | None = None,
     ) -> None:
         self.store = store
         self.images = images or Images()
+        self.running = running or Running()
         self.arns = arns or Arns()
         self.buckets = buckets
         self.runners = runners
@@ -194,8 +197,9 @@ class Engine:
         if not job.ended:
             self._claim(name)
         job, history = self.store.get(name), self.store.history(name)
-        function = self.functions.get(name)
-        program = program_for(history.spec, self.folder / name, function, self.buckets, images=self.images)
+        function, images, running = self.functions.get(name), self.images, self.running
+        folder, buckets = self.folder / name, self.buckets
+        program = program_for(history.spec, folder, function, buckets, images=images, running=running)
         judge = Judge(history.upto(job.judged), policy_for(history.spec))
         if job.verdict is not None:
             judge.verdict, judge.verdicts = job.verdict, job.verdicts

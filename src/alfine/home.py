@@ -22,6 +22,7 @@ from alfine.images import Images
 from alfine.runners import Runner
 from alfine.runners.inline import InlineRunner
 from alfine.runners.process import ProcessRunner
+from alfine.runners.sandbox import SandboxRunner
 from alfine.service import Service
 from alfine.store import Store
 
@@ -44,18 +45,32 @@ class Home:
         self.jobs_folder = self.folder / "tuning-jobs"
         self.store = Store.at(self.folder)
         self.buckets = _Buckets(self.folder / "buckets")
-        prices, images = self.config.prices, self.images
-        self.service = Service(self.store, self.jobs_folder, utc_now, self.buckets, prices=prices, images=images)
         self.arns = Arns()
+        prices, images, running = self.config.prices, self.images, self.config.run
+        self.service = Service(
+            self.store, self.jobs_folder, utc_now, self.buckets, prices=prices, images=images, running=running
+        )
         self._engine: Engine | None = None
 
     def engine(self, functions: Mapping[str, Callable[..., Any]] | None = None) -> Engine:
         """The engine of this process; training jobs that an earlier process started are found again."""
         if self._engine is None:
             wake = Wake()
-            runners: dict[str, Runner] = {"inline": InlineRunner(wake.set), "process": ProcessRunner(wake.set)}
-            folder, buckets, images = self.jobs_folder, self.buckets, self.images
-            self._engine = Engine(self.store, runners, wake, folder, buckets=buckets, images=images, arns=self.arns)
+            runners: dict[str, Runner] = {
+                "inline": InlineRunner(wake.set),
+                "process": ProcessRunner(wake.set),
+                "sandbox": SandboxRunner(wake.set, hidden=[self.folder]),
+            }
+            self._engine = Engine(
+                self.store,
+                runners,
+                wake,
+                self.jobs_folder,
+                buckets=self.buckets,
+                images=self.images,
+                running=self.config.run,
+                arns=self.arns,
+            )
         self._engine.functions = {**self._engine.functions, **(functions or {})}
         return self._engine
 

@@ -15,7 +15,7 @@ from alfine.core.decide import CompletionCriterion
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.space import Categorical, Continuous, Integer, Range
 from alfine.core.spec import put_setting
-from alfine.programs import FUNCTION
+from alfine.programs import FUNCTION, LOCAL_IMAGE
 
 NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
 LOCAL_ROLE = "arn:aws:iam::000000000000:role/alfine"  # a request needs one; nothing here asks who may do what
@@ -69,7 +69,7 @@ def job_request(
             **_program(script, command, function, source_dir, python),
         },
         "AlgorithmSpecification": {
-            "TrainingImage": "alfine/local",
+            "TrainingImage": LOCAL_IMAGE,
             "TrainingInputMode": "File",
             "MetricDefinitions": _metrics(metric, regex, metrics or {}),
         },

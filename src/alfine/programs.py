@@ -23,15 +23,18 @@ from typing import Any
 from alfine.algorithms import Algorithm
 from alfine.archives import has_member, is_archive, unpacked
 from alfine.buckets import Buckets, local
+from alfine.config import Running
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import TrainingJob
 from alfine.core.spec import OBJECTIVE_HYPERPARAMETER, TuningJobSpec
 from alfine.images import Container, Images, NoRunner, Script
 from alfine.inputs import INPUTS, Files, channels
 from alfine.outputs import refusal
-from alfine.runners import Channel, Launch
+from alfine.runners import Channel, Launch, sandbox
 
 FUNCTION = "alfine_function"
+LOCAL_IMAGE = "alfine/local"  # of a script or command that expects this machine, not a container
+RUNNERS = ("sandbox", "process")
 GRACE_SECONDS = 120.0  # SageMaker's: SIGTERM, then SIGKILL
 MAX_LOG_BYTES = 1 << 30
 
@@ -48,13 +51,9 @@ class Program:
     python: str
     channels: tuple[Channel, ...]
     threads: int
+    runner: str  # by its name in home.py's table
     image: str | None = None  # of a container
     function: Callable[..., Any] | None = None
-
-    @property
-    def runner(self) -> str:
-        """The name of the runner that it needs."""
-        return "inline" if self.function else "container" if self.image else "process"
 
     def launch(self, job: TrainingJob) -> Launch:
         """The same training job always gives the same Launch: a restart finds again what it started."""
@@ -75,6 +74,8 @@ class Program:
             grace_seconds=float(settings.get("grace-seconds", GRACE_SECONDS)),
             threads=self.threads,
             instance_type=spec.definition.instance_type,
+            instance_count=spec.definition.instance_count,
+            network=spec.definition.network,
             warm=settings.get("warm", "on") != "off",
             max_log_bytes=int(settings.get("max-log-bytes", MAX_LOG_BYTES)),
             metric=spec.metric,
@@ -89,11 +90,13 @@ def program_for(
     buckets: Buckets | None = None,
     *,
     images: Images | None = None,
+    running: Running | None = None,
     fetch: bool = True,
 ) -> Program:
     """Raise InvalidSpec when the job can't run on this machine: no program, no such file, an unknown kind of URI.
 
-    images: the home's table of them; None is the one that holds without alfine.toml. fetch: False only looks whether all is there, and makes nothing: the Program can't be launched.
+    images, running: the home's settings; None are those that hold without alfine.toml. fetch: False only looks whether all is
+    there, and makes nothing: the Program can't be launched.
     """
     faults: list[Fault] = []
     files = Files(folder / INPUTS, buckets, fetch, faults)
@@ -103,6 +106,7 @@ def program_for(
     trouble = refusal(buckets, spec.definition.output_path)
     if trouble:
         files.fault("TrainingJobDefinition.OutputDataConfig.S3OutputPath", trouble)
+    runner = "inline" if FUNCTION in static else _runner(spec, program.image, running or Running(), faults)
     threads = spec.settings.get("threads")
     if faults:
         raise InvalidSpec(faults)
@@ -117,8 +121,37 @@ def program_for(
         channels=inputs,
         # Training jobs that run side by side share the cores instead of fighting for them.
         threads=int(threads) if threads else max(1, (os.cpu_count() or 1) // spec.max_parallel),
+        runner=runner,
         function=function,
     )
+
+
+def _runner(spec: TuningJobSpec, image: str | None, running: Running, faults: list[Fault]) -> str:
+    """The runner that the job asks for, or that suits it here. image: of the container that it runs in."""
+    if image is not None:
+        return "container"
+    tag, definition = spec.settings.get("runner"), spec.definition
+    asked, where = (tag, "Tags.alfine:runner") if tag else (running.runner, "[run] runner")
+    if asked not in (*RUNNERS, "auto"):
+        faults.append(Fault(where, f"{asked!r} isn't one of {', '.join((*RUNNERS, 'auto'))}."))
+        return asked
+    contained = definition.image != LOCAL_IMAGE or not definition.network
+    trouble = (
+        sandbox.why_not(network=definition.network) if asked == "sandbox" or (asked == "auto" and contained) else ""
+    )
+    runner = asked if asked != "auto" else "sandbox" if contained and not trouble else "process"
+    if runner == "sandbox" and trouble:
+        faults.append(Fault(where, f"There are no sandboxes here: {trouble} `alfine doctor` says more."))
+    if not definition.network:
+        path = "TrainingJobDefinition.EnableNetworkIsolation"
+        if runner == "process":
+            reason = f" (no sandbox here: {trouble})" if trouble else ""
+            faults.append(Fault(path, f"a plain process can't be cut off from the network{reason}. Use false."))
+        elif definition.instance_count > 1:
+            faults.append(
+                Fault(path, "hosts that may not use the network can't reach each other here. Use one instance.")
+            )
+    return runner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

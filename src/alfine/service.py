@@ -13,7 +13,7 @@ from typing import Any
 
 from alfine import queries
 from alfine.buckets import Buckets
-from alfine.config import Prices
+from alfine.config import Prices, Running
 from alfine.core import cost
 from alfine.core.alone import as_asked, tuning_job_of
 from alfine.core.decide import CompletionCriterion, Outlook
@@ -43,6 +43,7 @@ class Service:
         *,
         prices: Prices | None = None,
         images: Images | None = None,
+        running: Running | None = None,
     ) -> None:
         self.store = store
         self.folder = folder
@@ -50,6 +51,7 @@ class Service:
         self.buckets = buckets
         self.prices = prices or Prices()
         self.images = images or Images()
+        self.running = running
 
     def create(self, request: Mapping[str, Any], function: Callable[..., Any] | None = None) -> TuningJob:
         """Check a CreateHyperParameterTuningJob request in full, and record it.
@@ -77,8 +79,8 @@ class Service:
     ) -> TuningJob:
         spec = understood(request, self.images)
         policy_for(spec)
-        folder = self.folder / spec.name
-        program_for(spec, folder, function, self.buckets, images=self.images, fetch=False)
+        folder, images, running = self.folder / spec.name, self.images, self.running
+        program_for(spec, folder, function, self.buckets, images=images, running=running, fetch=False)
         return self.store.create(spec, now)
 
     def take_over(self, record: Record) -> TuningJob:

@@ -65,10 +65,6 @@ def _tag_faults(request: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _definition_faults(definition: Mapping[str, Any], path: str) -> Iterator[Fault]:
     """path: of the definition, with a dot behind it; empty for a training job on its own."""
-    if definition.get("EnableNetworkIsolation"):
-        yield Fault(
-            f"{path}EnableNetworkIsolation", "alfine can't cut a training job off from the network yet. Use false."
-        )
     algorithm = definition.get("AlgorithmSpecification", {})
     for name in ("ContainerEntrypoint", "ContainerArguments"):
         if name in algorithm:

@@ -101,9 +101,8 @@ def _followed(spec: Any, runner: Any, launch: Any, wake: Any) -> _Seen:
         if found is None or found.offset == offset:
             wake.wait(news, POLL_SECONDS)
         offset = found.offset if found else offset
-    written = launcher.read_json(launcher.control_path(str(launch.folder), launcher.LAUNCH))
-    argv = written["processes"][0]["argv"] if written else ()
-    seen.command = shlex.join(argv).replace(f"{Workspace(launch.folder).code}/", "")
+    written = launcher.read_json(launcher.control_path(str(launch.folder), launcher.LAUNCH)) or {}
+    seen.command = shlex.join(written.get("command", [])).replace(f"{Workspace(launch.folder).code}/", "")
     seen.code, seen.reason = found.exit.code, found.exit.reason()
     seen.seconds = (found.ended_at - found.started_at).total_seconds() if found.started_at and found.ended_at else 0.0
     seen.remarks = {name: reader.remarks(name) for name, _ in definitions}

@@ -59,6 +59,7 @@ class Definition:
     packs_model: bool
     instance_type: str
     instance_count: int
+    network: bool = True  # False: EnableNetworkIsolation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -298,6 +299,7 @@ class _Reader:
             packs_model=output.get("CompressionType") != "NONE",
             instance_type=instance_type,
             instance_count=count,
+            network=not definition.get("EnableNetworkIsolation"),
         )
 
     def _metrics(self, entries: Iterable[Mapping[str, Any]], objective: str) -> Iterator[MetricDefinition]:

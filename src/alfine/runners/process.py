@@ -179,6 +179,7 @@ class ProcessRunner:
         start = "warm" if isinstance(decision, Warm) else f"cold: {decision.reason}".removesuffix(": ")
         spec = {
             "name": launch.name,
+            "command": [] if refused else process_of(launch, hosts[0])["argv"],  # for people: nothing around it
             "processes": [] if refused else [self._process(launch, host) for host in hosts],
             "script": _script_inside(launch, hosts[0]),
             "refused": refused,

@@ -37,8 +37,6 @@ __all__ = ["SandboxRunner", "why_not"]
 INSIDE = Path("/")
 HOME = "/tmp/home"  # noqa: S108 - inside, where /tmp is the training job's own
 PROBE_SECONDS = 20
-OURS = frozenset({"dev", "proc", "tmp", "run", "opt", "lost+found"})
-"""Folders of / that aren't this machine's inside."""
 EMPTY = ("/tmp", "/var/tmp", "/run")  # noqa: S108
 VISIBLE_RUN = (
     "/run/systemd/resolve",
@@ -135,6 +133,8 @@ def why_not(*, network: bool = True) -> str:
 def _probed(network: bool) -> str:  # noqa: FBT001
     if shutil.which("bwrap") is None:
         return "bubblewrap isn't installed (no bwrap on PATH)."
+    if not Path("/opt").is_dir() or Path("/opt").is_symlink():
+        return "There is no folder /opt, in which /opt/ml could be. Make one."
     try:
         subprocess.run(
             [*_base(network=network), "--", "sh", "-c", ":"],
@@ -175,22 +175,19 @@ def _base(*, network: bool) -> list[str]:
     words += [] if network else ["--unshare-net"]
     if os.geteuid() == 0:
         words += ["--cap-drop", "ALL", *(word for name in CAPABILITIES for word in ("--cap-add", f"CAP_{name}"))]
-    return [*words, "--tmpfs", "/", *_machine(), "--proc", "/proc", "--dev", "/dev", *_devices(), "--dir", "/run"]
+    return [*words, "--ro-bind", "/", "/", *_own_folders(), "--proc", "/proc", "--dev", "/dev", *_devices()]
 
 
-def _machine() -> Iterator[str]:
-    """This machine's folders, read-only, each where it is: only so can /opt/ml be made where there is none."""
-    tops = sorted(path for path in Path("/").iterdir() if path.name not in OURS)
-    others = sorted(path for path in Path("/opt").glob("*") if path.name != "ml")
-    for path in (*tops, *others):
-        if path.is_symlink():
-            yield from ("--symlink", str(path.readlink()), str(path))
-        else:
-            yield from ("--ro-bind", str(path), str(path))
+def _own_folders() -> Iterator[str]:
+    """Folders that aren't this machine's inside; of /opt all but /opt/ml are there, of /run what has no sockets."""
+    for name in ("/opt", "/run", "/var/tmp"):  # noqa: S108
+        if Path(name).is_dir():
+            yield from ("--tmpfs", name)
+    for path in sorted(Path("/opt").iterdir()):
+        if path.name != "ml":
+            yield from ("--ro-bind-try", str(path), str(path))
     for name in VISIBLE_RUN:
         yield from ("--ro-bind-try", name, name)
-    if Path("/var/tmp").is_dir():  # noqa: S108
-        yield from ("--tmpfs", "/var/tmp")  # noqa: S108
 
 
 def _devices() -> Iterator[str]:
@@ -227,11 +224,11 @@ def _credentials() -> Iterator[Path]:
 
 def _links_out(folder: Path) -> Iterator[Path]:
     """Where the links in a channel's folder lead: alfine makes such folders of objects in its buckets."""
-    for place, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            path = Path(place, name)
-            if path.is_symlink():
-                yield path.resolve()
+    for entry in os.scandir(folder) if folder.is_dir() else ():
+        if entry.is_symlink():
+            yield Path(entry.path).resolve()
+        elif entry.is_dir():
+            yield from _links_out(Path(entry.path))
 
 
 def _host_names(launch: Launch) -> str:

@@ -98,9 +98,13 @@ class Workspace:
         return self.ml / "input" / "data" / name
 
     def failure(self) -> str:
-        """What the training job wrote to `output/failure`: its first 1024 characters, "" without."""
+        """What the training job wrote to `output/failure`: its first 1024 characters, "" without.
+
+        A link is not followed: from out here it could lead to what the training job itself may not read.
+        """
         try:
-            with (self.ml / "output" / "failure").open(encoding="utf-8", errors="replace") as file:
+            descriptor = os.open(self.ml / "output" / "failure", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with os.fdopen(descriptor, encoding="utf-8", errors="replace") as file:
                 return file.read(FAILURE_LIMIT).strip()
         except OSError:
             return ""

@@ -1,0 +1,100 @@
+"""Where the training jobs of AWS's clients run: in a sandbox, where there is one, as in the container that they expect."""
+
+import pytest
+from botocore.exceptions import ClientError
+
+from alfine.runners import sandbox
+from tests.aws.conftest import until
+
+IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+SCRIPT = """
+import json, os, socket
+hyperparameters = json.load(open("/opt/ml/input/config/hyperparameters.json"))
+config = json.load(open("/opt/ml/input/config/resourceconfig.json"))
+open("/opt/ml/model/" + config["current_host"], "w").write("w")
+with socket.socket() as s:
+    reached = s.connect_ex(("127.0.0.1", int(hyperparameters["port"]))) == 0
+print("loss=%s" % hyperparameters["x"], config["hosts"], os.getcwd(), "reached=%s" % reached)
+"""
+
+
+@pytest.fixture
+def ask(served, make, tmp_path):
+    """A function of a name and tags: a request as the SDKs send it, for a script that names /opt/ml."""
+    (tmp_path / "train.py").write_text(SCRIPT)
+
+    def ask(name, tags=(), **definition):
+        port = served.url.rpartition(":")[2]
+        request = make(name, static={"port": port}, max_training_jobs=1, max_parallel=1)
+        request["TrainingJobDefinition"]["StaticHyperParameters"]["sagemaker_submit_directory"] = tmp_path.as_uri()
+        request["TrainingJobDefinition"]["AlgorithmSpecification"]["TrainingImage"] = IMAGE
+        request["TrainingJobDefinition"] |= definition
+        request["Tags"] = [{"Key": key, "Value": value} for key, value in tags]
+        return request
+
+    return ask
+
+
+def outcome(sagemaker, logs, request) -> tuple[str, str]:
+    """(status of the one training job, its log)."""
+    name = request["HyperParameterTuningJobName"]
+    sagemaker.create_hyper_parameter_tuning_job(**request)
+    until(sagemaker, name)
+    listed = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+    [row] = listed["TrainingJobSummaries"]
+    found = logs.filter_log_events(
+        logGroupName="/aws/sagemaker/TrainingJobs", logStreamNamePrefix=row["TrainingJobName"]
+    )
+    return row["TrainingJobStatus"], "\n".join(event["message"] for event in found["events"])
+
+
+needs_sandbox = pytest.mark.skipif(bool(sandbox.why_not(network=False)), reason=sandbox.why_not(network=False))
+
+
+@pytest.fixture
+def logs(served):
+    client = served.client("logs")
+    yield client
+    client.close()
+
+
+@needs_sandbox
+def test_a_script_for_an_image_finds_opt_ml(sagemaker, logs, ask):
+    status, log = outcome(sagemaker, logs, ask("in-sandbox"))
+    assert status == "Completed", log
+    assert "['algo-1'] /opt/ml/code reached=True" in log
+
+
+@needs_sandbox
+def test_network_isolation_holds_and_is_told(sagemaker, logs, ask):
+    status, log = outcome(sagemaker, logs, ask("isolated", EnableNetworkIsolation=True))
+    assert (status, "reached=False" in log) == ("Completed", True)
+    told = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="isolated")
+    assert told["TrainingJobDefinition"]["EnableNetworkIsolation"] is True
+
+
+@needs_sandbox
+def test_instances_are_hosts(sagemaker, logs, ask):
+    resources = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1}
+    status, log = outcome(sagemaker, logs, ask("hosts", ResourceConfig=resources))
+    assert (status, log.count("['algo-1', 'algo-2']")) == ("Completed", 2)
+
+
+def test_a_tag_asks_for_a_plain_process(sagemaker, logs, ask):
+    status, log = outcome(sagemaker, logs, ask("plain", tags=[("alfine:runner", "process")]))
+    assert status == "Failed"
+    assert "No such file or directory: '/opt/ml/" in log
+
+
+def test_what_no_runner_gives_is_refused(sagemaker, ask):
+    resources = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1}
+    with pytest.raises(ClientError, match="'spaceship' isn't one of sandbox, process, auto"):
+        sagemaker.create_hyper_parameter_tuning_job(**ask("bad-1", tags=[("alfine:runner", "spaceship")]))
+    with pytest.raises(ClientError, match="a plain process can't be cut off from the network"):
+        isolated = ask("bad-2", tags=[("alfine:runner", "process")], EnableNetworkIsolation=True)
+        sagemaker.create_hyper_parameter_tuning_job(**isolated)
+    with pytest.raises(ClientError, match="hosts that may not use the network"):
+        request = ask(
+            "bad-3", tags=[("alfine:runner", "sandbox")], EnableNetworkIsolation=True, ResourceConfig=resources
+        )
+        sagemaker.create_hyper_parameter_tuning_job(**request)
