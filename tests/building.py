@@ -31,6 +31,27 @@ def spec(**words: Any) -> TuningJobSpec:
     return TuningJobSpec.from_request(request(**words))
 
 
+def several(*definitions: Mapping[str, Any], **words: Any) -> dict[str, Any]:
+    """A request with several definitions, «a», «b», …: the words that each has of its own, and those of the job."""
+    found = []
+    for name, own in zip("abcdefghij", definitions, strict=False):
+        each = request(**own)
+        config = each["HyperParameterTuningJobConfig"]
+        found.append(
+            {
+                **each["TrainingJobDefinition"],
+                "DefinitionName": name,
+                "TuningObjective": config["HyperParameterTuningJobObjective"],
+                "HyperParameterRanges": config["ParameterRanges"],
+            }
+        )
+    job = request(**words)
+    job.pop("TrainingJobDefinition")
+    for single in ("HyperParameterTuningJobObjective", "ParameterRanges"):
+        job["HyperParameterTuningJobConfig"].pop(single)
+    return {**job, "TrainingJobDefinitions": found}
+
+
 def one_job(
     history: History,
     objective: float | None,
@@ -38,14 +59,15 @@ def one_job(
     status: str = "Completed",
     reports: Sequence[float] = (),
     hyperparameters: Mapping[str, Any] | None = None,
+    definition: str | None = None,
     seconds: float = 1.0,
 ) -> list[Fact]:
     """The facts of one more training job, run from now to `seconds` later."""
-    number, now = history.launches + 1, history.now
-    point = dict(hyperparameters or history.spec.space.sample(history.rng(99)))
-    end, metric = now + timedelta(seconds=seconds), history.spec.metric
+    number, now, spec = history.launches + 1, history.now, history.spec.of(definition)
+    point = dict(hyperparameters or spec.space.sample(history.rng(99)))
+    end, metric = now + timedelta(seconds=seconds), spec.metric
     return [
-        Launched(at=now, number=number, name=f"job-{number:03d}", hyperparameters=point),
+        Launched(at=now, number=number, name=f"job-{number:03d}", hyperparameters=point, definition=definition),
         Started(at=now, number=number),
         *(Reported(at=now, number=number, metric=metric, step=i, value=v) for i, v in enumerate(reports, 1)),
         Ended(

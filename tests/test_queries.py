@@ -26,9 +26,9 @@ def recorded(tmp_path, request):
         facts = one_job(past, objective, status=status)
         for fact in facts:
             past.record(fact)
-        store.record(job.id, len(past.facts) - len(facts), facts, texts=job.spec().space.to_text)
+        store.record(job.id, len(past.facts) - len(facts), facts, texts=job.spec().texts)
     running = one_job(past, None)[:1]
-    store.record(job.id, len(past.facts), running, texts=job.spec().space.to_text)
+    store.record(job.id, len(past.facts), running, texts=job.spec().texts)
     past.record(running[0])
     yield store, job, past
     store.close()
@@ -93,7 +93,7 @@ def test_a_page_stays_where_it_is_while_training_jobs_come(recorded):
     with store.reading() as connection:
         first = queries.training_job_page(connection, Page("name", descending=False, size=5), mine)
     early = Launched(at=past.now, number=42, name="job-0000", hyperparameters=past.spec.space.sample(past.rng(1)))
-    store.record(job.id, len(past.facts), [early], texts=job.spec().space.to_text)
+    store.record(job.id, len(past.facts), [early], texts=job.spec().texts)
     with store.reading() as connection:
         after = (first[-1].name, first[-1].name)
         second = queries.training_job_page(connection, Page("name", descending=False, size=5, after=after), mine)

@@ -22,7 +22,7 @@ def created(store, **words):
 
 
 def recorded(store, job, facts):
-    texts = job.spec().space.to_text
+    texts = job.spec().texts
     return store.record(job.id, store.get(job.name).facts, facts, texts=texts)
 
 
@@ -87,9 +87,9 @@ def test_whoever_was_overtaken_by_a_users_stop_writes_nothing_and_reads_again(st
     store.request_stop("job", at(5))
     assert store.overtaken(job.id, 2)
     with pytest.raises(Overtaken):
-        store.record(job.id, 2, facts[2:], texts=job.spec().space.to_text)
+        store.record(job.id, 2, facts[2:], texts=job.spec().texts)
     assert store.history("job").facts == [*facts[:2], StopRequested(at=at(5))]
-    store.record(job.id, 3, facts[2:], texts=job.spec().space.to_text)
+    store.record(job.id, 3, facts[2:], texts=job.spec().texts)
     assert store.history("job").facts == [*facts[:2], StopRequested(at=at(5)), *facts[2:]]
 
 

@@ -43,7 +43,7 @@ from alfine.images import Images
 from alfine.metrics import MetricReader, nearest_lines
 from alfine.outputs import deliver
 from alfine.policy import policy_for
-from alfine.programs import Program, program_for
+from alfine.programs import Program, programs_for
 from alfine.runners import FAILURE_LIMIT, Exit, Launch, Observation, Runner
 from alfine.runners.workspace import Workspace
 from alfine.store import Store, TuningJob
@@ -93,8 +93,8 @@ class Run:
 
     job: TuningJob
     spec: TuningJobSpec
-    program: Program
-    runner: Runner
+    programs: Mapping[str | None, Program]  # by definition
+    runners: Mapping[str, Runner]
     judge: Judge
     arns: Arns
     readers: dict[int, _Reader] = field(default_factory=dict)
@@ -109,11 +109,14 @@ class Run:
 
     def launch(self, job: TrainingJob) -> Launch:
         if job.number not in self.launches:
-            launch = replace(self.program.launch(job), arn=self.arns.training_job(job.name))
+            launch = replace(self.programs[job.definition].launch(job), arn=self.arns.training_job(job.name))
             self.launches[job.number] = (
                 launch if self.grace_seconds is None else replace(launch, grace_seconds=self.grace_seconds)
             )
         return self.launches[job.number]
+
+    def runner(self, job: TrainingJob) -> Runner:
+        return self.runners[self.programs[job.definition].runner]
 
 
 class Engine:
@@ -199,18 +202,17 @@ class Engine:
         job, history = self.store.get(name), self.store.history(name)
         function, images, running = self.functions.get(name), self.images, self.running
         folder, buckets = self.folder / name, self.buckets
-        program = program_for(history.spec, folder, function, buckets, images=images, running=running)
+        programs = programs_for(history.spec, folder, function, buckets, images=images, running=running)
         judge = Judge(history.upto(job.judged), policy_for(history.spec))
         if job.verdict is not None:
             judge.verdict, judge.verdicts = job.verdict, job.verdicts
         judge.record(history.facts[job.judged :])
-        runner = self.runners[program.runner]
-        run = Run(job, history.spec, program, runner, judge, self.arns, grace_seconds=grace_seconds)
+        run = Run(job, history.spec, programs, self.runners, judge, self.arns, grace_seconds=grace_seconds)
         offsets = self.store.log_offsets(job.id)
         for each in run.history.running.values():
-            run.readers[each.number] = _Reader(run.spec, each, offsets.get(each.number, 0))
+            run.readers[each.number] = _Reader(run.spec.of(each.definition), each, offsets.get(each.number, 0))
             if each.status == "Stopping":
-                run.runner.stop(run.launch(each))  # told before a crash or not: telling twice changes nothing
+                run.runner(each).stop(run.launch(each))  # told before a crash or not: telling twice changes nothing
         return run
 
     def close(self, run: Run) -> None:
@@ -245,7 +247,7 @@ class Engine:
         offsets: dict[int, int] = {}
         run.more = False
         for job in list(run.history.running.values()):
-            reader = run.readers.setdefault(job.number, _Reader(run.spec, job, 0))
+            reader = run.readers.setdefault(job.number, _Reader(run.spec.of(job.definition), job, 0))
             before = reader.offset
             facts += self._observed(run, job, reader)
             if reader.offset != before and job.number in run.readers:  # the log of one that has ended isn't read again
@@ -255,7 +257,7 @@ class Engine:
     def _observed(self, run: Run, job: TrainingJob, reader: _Reader) -> Iterator[Fact]:
         launch = run.launch(job)
         for _ in range(POLLS_A_STEP):
-            seen = run.runner.poll(launch, reader.offset)
+            seen = run.runner(job).poll(launch, reader.offset)
             if seen is None:
                 yield from self._never_started(run, job, launch)
                 return
@@ -264,7 +266,7 @@ class Engine:
             if seen.exit is None:
                 yield from facts
             else:
-                yield from self._delivered(run, launch, facts)
+                yield from self._delivered(run, job, facts)
                 run.readers.pop(job.number, None)
                 run.launches.pop(job.number, None)
                 return
@@ -272,10 +274,10 @@ class Engine:
                 return
         run.more = True
 
-    def _delivered(self, run: Run, launch: Launch, facts: Iterable[Fact]) -> Iterator[Fact]:
+    def _delivered(self, run: Run, job: TrainingJob, facts: Iterable[Fact]) -> Iterator[Fact]:
         """Put model and output where the job wants them, before its end is recorded: after a crash it's done again."""
-        definition, space = run.spec.definition, Workspace(launch.folder)
-        sent = deliver(self.buckets, definition.output_path, launch.name, space, packed=definition.packs_model)
+        definition, space = run.spec.of(job.definition).definition, Workspace(run.launch(job).folder)
+        sent = deliver(self.buckets, definition.output_path, job.name, space, packed=definition.packs_model)
         for fact in facts:
             yield replace(fact, uploaded_at=self.clock()) if sent and isinstance(fact, Ended) else fact
 
@@ -284,7 +286,7 @@ class Engine:
         if job.status == "Stopping":
             yield Ended(at=self.clock(), number=job.number, status="Stopped")
         else:
-            run.runner.start(launch)
+            run.runner(job).start(launch)
 
     def _decide(self, run: Run) -> Decision:
         """The policy's decision; a plug-in that breaks fails this tuning job, not the engine."""
@@ -319,16 +321,17 @@ class Engine:
         if not offsets and not intents and run.written == state:
             return
         judged = (len(history.facts), judge.verdict, judge.verdicts)
-        texts = run.spec.space.to_text
-        self.store.record(run.job.id, known, [*facts, *intents], offsets=offsets, texts=texts, judged=judged)
+        facts = [*facts, *intents]
+        self.store.record(run.job.id, known, facts, offsets=offsets, texts=run.spec.texts, judged=judged)
         run.written = state
         judge.record(intents)
         for intent in intents:
-            launch = run.launch(history.job(intent.number))
+            job = history.job(intent.number)
+            runner, launch = run.runner(job), run.launch(job)
             if isinstance(intent, StopAsked):
-                run.runner.stop(launch)
+                runner.stop(launch)
             else:
-                run.runner.start(launch)
+                runner.start(launch)
                 log.debug("launched training_job=%s", intent.name)
 
     def _launched(self, run: Run, number: int, suggestion: Suggestion) -> Launched:

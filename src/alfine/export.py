@@ -21,6 +21,7 @@ def rows(history: History) -> list[dict[str, Any]]:
         {
             "number": job.number,
             "name": job.name,
+            **({"definition": job.definition} if history.spec.parts else {}),
             "status": job.status,
             "objective": job.objective,
             "best_so_far": best.get(job.number),
@@ -53,7 +54,8 @@ def export(history: History, kind: str) -> bytes:
     if kind == "parquet":
         return _parquet(table)
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(table[0]) if table else ["number"], lineterminator="\n")
+    columns = list(dict.fromkeys(name for row in table for name in row))  # definitions differ in their hyperparameters
+    writer = csv.DictWriter(text, fieldnames=columns or ["number"], lineterminator="\n")
     writer.writeheader()
     writer.writerows(table)
     return text.getvalue().encode()

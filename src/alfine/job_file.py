@@ -25,7 +25,7 @@ from typing import Any
 from alfine.core.decide import CompletionCriterion
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.space import SCALINGS, Categorical, Continuous, Integer, Range
-from alfine.core.spec import EARLY_STOPPING_TYPES, GOALS, STRATEGIES, put_setting
+from alfine.core.spec import DEFINITION, DEFINITIONS, EARLY_STOPPING_TYPES, GOALS, STRATEGIES, put_setting
 from alfine.criteria import criterion_from_text, spelling, table
 from alfine.job_request import job_request
 
@@ -198,7 +198,12 @@ def _type_names(types: Iterable[str]) -> str:
 def _anchored(request: Request, folder: Path) -> Request:
     """The request with its local paths made absolute, so that it's the same job from wherever it is started."""
     request = deepcopy(request)
-    definition = request.get("TrainingJobDefinition") or {}
+    for definition in (request.get(DEFINITION) or {}, *(request.get(DEFINITIONS) or ())):
+        _anchor(definition, folder)
+    return request
+
+
+def _anchor(definition: dict[str, Any], folder: Path) -> None:
     static = definition.get("StaticHyperParameters") or {}
     if "sagemaker_program" in static:
         given = _unquoted(static.get("sagemaker_submit_directory", "."))
@@ -211,7 +216,6 @@ def _anchored(request: Request, folder: Path) -> Request:
         source = (channel.get("DataSource") or {}).get("S3DataSource") or {}
         if "S3Uri" in source:
             source["S3Uri"] = _absolute_uri(source["S3Uri"], folder)
-    return request
 
 
 def _absolute_uri(uri: str, folder: Path) -> str:

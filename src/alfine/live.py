@@ -60,7 +60,7 @@ def count_of(number: int, thing: str = "training job") -> str:
 
 def launches_allowed(spec: TuningJobSpec) -> int:
     """How many training jobs the tuning job launches if nothing ends it earlier."""
-    size = spec.space.size
+    size = spec.size
     limit = spec.max_training_jobs or MAX_TRAINING_JOBS
     return limit if size is None else min(limit, size)
 

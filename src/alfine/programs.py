@@ -26,7 +26,7 @@ from alfine.buckets import Buckets, local
 from alfine.config import Running
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import TrainingJob
-from alfine.core.spec import OBJECTIVE_HYPERPARAMETER, TuningJobSpec
+from alfine.core.spec import DEFINITION, OBJECTIVE_HYPERPARAMETER, TuningJobSpec
 from alfine.images import Container, Images, NoRunner, Script
 from alfine.inputs import INPUTS, Files, channels
 from alfine.outputs import refusal
@@ -81,6 +81,30 @@ class Program:
             metric=spec.metric,
             function=self.function,
         )
+
+
+def programs_for(
+    spec: TuningJobSpec,
+    folder: Path,
+    function: Callable[..., Any] | None = None,
+    buckets: Buckets | None = None,
+    *,
+    images: Images | None = None,
+    running: Running | None = None,
+    fetch: bool = True,
+) -> dict[str | None, Program]:
+    """A program for each definition, by its name; for the only one by None. Raise InvalidSpec with what is wrong with any."""
+    programs: dict[str | None, Program] = {}
+    faults: list[Fault] = []
+    for part in spec.each:
+        name = part.definition.name if spec.parts else None
+        try:
+            programs[name] = program_for(part, folder, function, buckets, images=images, running=running, fetch=fetch)
+        except InvalidSpec as error:
+            faults += [Fault(fault.path.replace(DEFINITION, part.path, 1), fault.message) for fault in error.faults]
+    if faults:
+        raise InvalidSpec(faults)
+    return programs
 
 
 def program_for(

@@ -125,15 +125,21 @@ def training_job_called(connection: Connection, name: str) -> AnyRow:
 
 
 @cache
-def _best_query(*, minimise: bool) -> sa.Select[Any]:
+def _best_query(*, minimise: bool, one: bool) -> sa.Select[Any]:
     objective = training_jobs.c.objective.asc() if minimise else training_jobs.c.objective.desc()
     mine = _TRAINING_JOBS.where(training_jobs.c.tuning_job == sa.bindparam("job"), _GOOD)
+    if one:
+        mine = mine.where(training_jobs.c.definition == sa.bindparam("ranked"))
     return mine.order_by(objective, training_jobs.c.ended_fact).limit(1)
 
 
-def best(connection: Connection, job: int, *, minimise: bool) -> AnyRow | None:
-    """The training job with the best objective, the first to end on a tie: `history.incumbent`, by an index."""
-    return connection.execute(_best_query(minimise=minimise), {"job": job}).first()
+def best(connection: Connection, job: int, *, minimise: bool, ranked: str | None = None) -> AnyRow | None:
+    """The training job with the best objective, the first to end on a tie: `history.incumbent`, by an index.
+
+    ranked: the one definition whose objectives are compared.
+    """
+    query = _best_query(minimise=minimise, one=ranked is not None)
+    return connection.execute(query, {"job": job, "ranked": ranked}).first()
 
 
 _HAS_OBJECTIVE = _GOOD & training_jobs.c.ended_at.is_not(None)
@@ -177,16 +183,21 @@ def _add(counters: Mapping[str, int], name: str, number: int) -> None:
 
 
 _ENDED = (
-    sa.select(training_jobs.c.ended_fact, training_jobs.c.objective, training_jobs.c.status)
+    sa.select(training_jobs.c.ended_fact, training_jobs.c.objective, training_jobs.c.status, training_jobs.c.definition)
     .where(training_jobs.c.tuning_job == sa.bindparam("job"), training_jobs.c.ended_fact > sa.bindparam("after"))
     .order_by(training_jobs.c.ended_fact)
 )
 
 
-def objectives_after(connection: Connection, job: int, fact: int) -> Sequence[tuple[int, float | None]]:
-    """(fact, objective or None) of the training jobs that ended after a fact, in order of completion."""
+def objectives_after(
+    connection: Connection, job: int, fact: int, ranked: str | None = None
+) -> Sequence[tuple[int, float | None]]:
+    """(fact, objective or None) of the training jobs that ended after a fact, in order of completion; ranked: as in `best`."""
     rows = connection.execute(_ENDED, {"job": job, "after": fact})
-    return [(row.ended_fact, row.objective if _counts_as_one(row) else None) for row in rows]
+    return [
+        (row.ended_fact, row.objective if _counts_as_one(row) and ranked in (None, row.definition) else None)
+        for row in rows
+    ]
 
 
 def _counts_as_one(row: AnyRow) -> bool:

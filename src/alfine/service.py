@@ -20,12 +20,12 @@ from alfine.core.decide import CompletionCriterion, Outlook
 from alfine.core.errors import AlreadyEnded, Fault, IllegalTransition, InUse, InvalidSpec, NotFound, NotTerminal
 from alfine.core.history import History, TrainingJob, is_terminal
 from alfine.core.replay import Replayed
-from alfine.core.spec import put_setting, setting_of
+from alfine.core.spec import DEFINITION, DEFINITIONS, put_setting, setting_of
 from alfine.criteria.plateau import not_improving
 from alfine.images import Images
 from alfine.implied import understood
 from alfine.policy import policy_for, replayed
-from alfine.programs import program_for
+from alfine.programs import programs_for
 from alfine.store import Record, Store, TuningJob
 
 Plain = dict[str, Any]
@@ -80,7 +80,7 @@ class Service:
         spec = understood(request, self.images)
         policy_for(spec)
         folder, images, running = self.folder / spec.name, self.images, self.running
-        program_for(spec, folder, function, self.buckets, images=images, running=running, fetch=False)
+        programs_for(spec, folder, function, self.buckets, images=images, running=running, fetch=False)
         return self.store.create(spec, now)
 
     def take_over(self, record: Record) -> TuningJob:
@@ -89,17 +89,22 @@ class Service:
         return self.store.load(record)
 
     def priced(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The request with the price of its instances, from the settings of this home, unless it names one."""
-        definition = request.get("TrainingJobDefinition")
-        if not isinstance(definition, Mapping):
-            return request
-        config = definition.get("ResourceConfig") or {}
-        price = self.prices.of(str(config.get("InstanceType")), spot=bool(definition.get("EnableManagedSpotTraining")))
+        """The request with the price of its instances, from the settings of this home, unless it names one.
+
+        With several definitions it's the price of the dearest: what a job can cost is bounded by it.
+        """
+        definitions = [request.get(DEFINITION), *(request.get(DEFINITIONS) or ())]
+        prices = [self._price(each) for each in definitions if isinstance(each, Mapping)]
+        price = max((each for each in prices if each is not None), default=None)
         if price is None or setting_of(request, "price-per-hour") is not None:
             return request
         changed = dict(request)
         put_setting(changed, "price-per-hour", f"{price!r}")
         return changed
+
+    def _price(self, definition: Mapping[str, Any]) -> float | None:
+        config = definition.get("ResourceConfig") or {}
+        return self.prices.of(str(config.get("InstanceType")), spot=bool(definition.get("EnableManagedSpotTraining")))
 
     def get(self, name: str) -> TuningJob:
         return self.store.get(name)
@@ -117,7 +122,7 @@ class Service:
             "HyperParameterTuningJobName": job.name,
             "HyperParameterTuningJobStatus": job.status,
             "HyperParameterTuningJobConfig": job.request["HyperParameterTuningJobConfig"],
-            "TrainingJobDefinition": job.request["TrainingJobDefinition"],
+            **{key: job.request[key] for key in (DEFINITION, DEFINITIONS) if key in job.request},
             "CreationTime": job.created_at.isoformat(),
             "LastModifiedTime": job.modified_at.isoformat(),
             **_optional(
@@ -240,7 +245,9 @@ def _converged_at(job: TuningJob, history: History) -> str | None:
 
 def summary(history: History, job: TrainingJob) -> Plain:
     """HyperParameterTrainingJobSummary of one training job."""
+    spec = history.spec.of(job.definition)
     row: Plain = {
+        **_optional(TrainingJobDefinitionName=job.definition),
         "TrainingJobName": job.name,
         "TuningJobName": history.spec.name,
         "CreationTime": job.created_at.isoformat(),
@@ -249,12 +256,12 @@ def summary(history: History, job: TrainingJob) -> Plain:
             TrainingEndTime=job.ended_at and job.ended_at.isoformat(),
         ),
         "TrainingJobStatus": job.status,
-        "TunedHyperParameters": history.spec.space.to_text(job.hyperparameters),
+        "TunedHyperParameters": spec.space.to_text(job.hyperparameters),
         "ObjectiveStatus": job.objective_status,
         **_optional(FailureReason=job.failure_reason, StopReason=job.stop_reason),
     }
     if job.objective is not None:
-        objective = {"Type": history.spec.goal, "MetricName": history.spec.metric, "Value": job.objective}
+        objective = {"Type": spec.goal, "MetricName": spec.metric, "Value": job.objective}
         row["FinalHyperParameterTuningJobObjectiveMetric"] = objective
     return row
 

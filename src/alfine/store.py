@@ -43,6 +43,8 @@ BUSY_SECONDS = 30  # how long a writer waits for another process's transaction
 DELETED = "The tuning job was deleted while it ran."
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+Texts = Callable[[str | None, Mapping[str, Any]], Mapping[str, str]]  # of a definition's hyperparameters
+
 
 class Instant(sa.TypeDecorator[datetime]):
     """An aware UTC datetime, kept as whole microseconds since 1970."""
@@ -214,7 +216,7 @@ class Store:
         try:
             with self._write() as connection:
                 job = _insert(connection, record.spec, record.created_at)
-                _write_facts(connection, job, list(enumerate(record.facts, 1)), record.spec.space.to_text)
+                _write_facts(connection, job, list(enumerate(record.facts, 1)), record.spec.texts)
                 values = {
                     "status": record.status,
                     "facts": len(record.facts),
@@ -300,7 +302,7 @@ class Store:
         facts: Sequence[Fact],
         *,
         offsets: Mapping[int, int] | None = None,
-        texts: Callable[[Mapping[str, Any]], Mapping[str, str]] | None = None,
+        texts: Texts | None = None,
         judged: tuple[int, Verdict, Sequence[Verdict]] | None = None,
     ) -> None:
         """Append facts to the `known` ones. Raise Overtaken, and write nothing, when someone else has recorded more.
@@ -577,7 +579,7 @@ def _write_facts(
     connection: Connection,
     job: int,
     numbered: Sequence[tuple[int, Fact]],
-    texts: Callable[[Mapping[str, Any]], Mapping[str, str]] | None,
+    texts: Texts | None,
 ) -> None:
     reports = [_metric_row(job, number, fact) for number, fact in numbered if isinstance(fact, Reported)]
     if reports:
@@ -591,7 +593,7 @@ def _write_fact(
     job: int,
     number: int,
     fact: Fact,
-    texts: Callable[[Mapping[str, Any]], Mapping[str, str]] | None,
+    texts: Texts | None,
 ) -> None:
     match fact:
         case Launched():
@@ -600,7 +602,9 @@ def _write_fact(
                 "number": fact.number,
                 "name": fact.name,
                 "definition": fact.definition,
-                "hyperparameters": json.dumps(dict(texts(fact.hyperparameters) if texts else fact.hyperparameters)),
+                "hyperparameters": json.dumps(
+                    dict(texts(fact.definition, fact.hyperparameters) if texts else fact.hyperparameters)
+                ),
                 "status": "InProgress",
                 "created_at": fact.at,
                 "created_fact": number,
@@ -644,7 +648,7 @@ def _facts_of(row: Row[Any], spec: TuningJobSpec) -> Iterable[tuple[int, Fact]]:
             at=row.created_at,
             number=row.number,
             name=row.name,
-            hyperparameters=spec.space.from_text(json.loads(row.hyperparameters)),
+            hyperparameters=spec.of(row.definition).space.from_text(json.loads(row.hyperparameters)),
             definition=row.definition,
         ),
     )

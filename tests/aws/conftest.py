@@ -39,6 +39,7 @@ class Served:
         found = re.search(r"ready on (http://\S+)", line)
         assert found, line + self.process.stdout.read()
         self.url = found.group(1)
+        self.home = home
 
     def client(self, name: str = "sagemaker") -> Any:
         config = Config(retries={"total_max_attempts": 1})
@@ -62,6 +63,17 @@ def sagemaker(served: Served) -> Iterator[Any]:
     client = served.client()
     yield client
     client.close()
+
+
+@pytest.fixture
+def cli(served: Served) -> Any:
+    """A function of words: what `alfine` with them prints, on the home of the live server."""
+
+    def cli(*words: str) -> str:
+        command = [sys.executable, "-m", "alfine", *words, "--home", str(served.home)]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS).stdout
+
+    return cli
 
 
 @pytest.fixture(scope="session")

@@ -14,10 +14,11 @@ from alfine import (
     TargetObjectiveMetricValue,
 )
 from alfine.core.spec import TuningJobSpec
-from tests.building import SPACE, request, spec
+from tests.building import SPACE, request, several, spec
 
 CONFIG = "HyperParameterTuningJobConfig"
-DEFINITION = "TrainingJobDefinition"
+DEFINITION, DEFINITIONS = "TrainingJobDefinition", "TrainingJobDefinitions"
+FEW = {"space": {"n": Categorical("xyz")}}
 
 
 def changed(*path, to=None, **words):
@@ -117,9 +118,48 @@ FAULTS = [
     ("V15 group", request(regex="loss=[0-9]+"), "has no group. Put the number in parentheses"),
     ("V16 none", changed(DEFINITION), "give either TrainingJobDefinition or TrainingJobDefinitions"),
     (
-        "V17",
-        {**changed(DEFINITION), "TrainingJobDefinitions": [{}]},
-        "several definitions in one job aren't supported yet",
+        "V17 name",
+        {**several({}), DEFINITIONS: [{**several({})[DEFINITIONS][0], "DefinitionName": "-"}]},
+        "'-' isn't a name",
+    ),
+    ("V17 twice", {**several({}), DEFINITIONS: several({})[DEFINITIONS] * 2}, "two definitions are called 'a'"),
+    ("V17 many", {**several({}), DEFINITIONS: several({})[DEFINITIONS] * 11}, "11 definitions; use 1 to 10"),
+    ("V17 none", several(), "0 definitions; use 1 to 10"),
+    (
+        "V17 ranges",
+        {**changed(DEFINITION), DEFINITIONS: several({})[DEFINITIONS]},
+        "ParameterRanges: isn't allowed with TrainingJobDefinitions",
+    ),
+    (
+        "V17 early stopping",
+        several({}, {}, early_stopping="Auto"),
+        "TrainingJobEarlyStoppingType: must be Off with TrainingJobDefinitions",
+    ),
+    (
+        "V17 one of several",
+        changed(DEFINITION, "TuningObjective", to={"Type": "Minimize", "MetricName": "objective"}),
+        "TrainingJobDefinition.TuningObjective: is for TrainingJobDefinitions",
+    ),
+    ("V10 several", several(FEW, FEW, max_training_jobs=7), "for the provided ranges [6.0] must be equal or greater"),
+    (
+        "V9 several",
+        several(FEW, FEW, strategy="Grid", max_training_jobs=3),
+        "3 isn't the number of configurations of the grid, 6",
+    ),
+    (
+        "V12 several",
+        several({"static": {"epochs": "9"}}, {}, strategy="Hyperband"),
+        "MaxResource parameter is not provided",
+    ),
+    (
+        "V21 several",
+        several(*[{"environment": {f"V{i}": "1" for i in range(17)}}] * 3),
+        "TrainingJobDefinitions: 51 variables in Environment; at most 48",
+    ),
+    (
+        "target of several",
+        several({}, {"goal": "Maximize"}, criteria=[TargetObjectiveMetricValue(1)]),
+        "needs one objective, and the definitions have Maximize objective, Minimize objective",
     ),
     (
         "V18",
@@ -132,7 +172,7 @@ FAULTS = [
         "ResourceConfig or HyperParameterTuningResourceConfig, not both",
     ),
     ("V20", changed(DEFINITION, "StoppingCondition", to={"MaxWaitTimeInSeconds": 9}), SPOT),
-    ("V21", request(environment={f"V{i}": "1" for i in range(49)}), "49 variables; at most 48"),
+    ("V21", request(environment={f"V{i}": "1" for i in range(49)}), "49 variables in Environment; at most 48"),
     ("name", request(name="-job"), "'-job' isn't a name. Use 1 to 32 letters"),
     ("strategy", request(strategy="TPE"), "'TPE' isn't one of Bayesian, Random, Grid, Hyperband"),
     ("goal", request(goal="Max"), "'Max' isn't one of Maximize, Minimize"),
@@ -217,3 +257,22 @@ def test_hyperband_infers_its_maximum_from_the_number_of_epochs():
 def test_numbers_in_scientific_notation_are_read():
     read = TuningJobSpec.from_request(ranges("Continuous", bounds("1e-05", "1e-1", "Logarithmic")))
     assert read.space.ranges["x"] == Continuous(1e-05, 0.1, scaling="Logarithmic")
+
+
+def test_several_definitions_have_each_their_own_space_objective_seed_and_share_of_the_budget():
+    read = TuningJobSpec.from_request(several({}, {**FEW, "metric": "auc", "goal": "Maximize"}, max_training_jobs=21))
+    a, b = read.of("a"), read.of("b")
+    assert (set(a.space.names), b.space.names) == (set(SPACE), ("n",))
+    assert (a.goal, a.metric, b.goal, b.metric) == ("Minimize", "objective", "Maximize", "auc")
+    assert a.seed != b.seed
+    assert (a.max_training_jobs, b.max_training_jobs, read.max_training_jobs) == (11, 11, 21)
+    assert (read.ranked, read.goal, read.size) == ("a", "Minimize", None)
+    assert TuningJobSpec.from_request(several(FEW, FEW)).size == 6
+    assert TuningJobSpec.from_request(several({}, {})).ranked is None
+
+
+def test_hyperband_infers_each_definitions_maximum_from_its_own_epochs():
+    read = TuningJobSpec.from_request(
+        several({"static": {"epochs": "9"}}, {"static": {"epochs": "27"}}, strategy="Hyperband")
+    )
+    assert (read.of("a").max_resource, read.of("b").max_resource) == (9, 27)

@@ -10,13 +10,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.spec import DEFINITION, DEFINITIONS
 
 
 def refuse_what_is_not(request: Mapping[str, Any]) -> None:
     """Raise InvalidSpec for everything in a checked CreateHyperParameterTuningJob request that would silently be otherwise."""
     faults = [*_tag_faults(request)]
-    if "TrainingJobDefinition" in request:
-        faults += _definition_faults(request["TrainingJobDefinition"], "TrainingJobDefinition.")
+    if DEFINITION in request:
+        faults += _definition_faults(request[DEFINITION], f"{DEFINITION}.")
+    for index, definition in enumerate(request.get(DEFINITIONS, ())):
+        faults += _definition_faults(definition, f"{DEFINITIONS}[{index}].")
     if faults:
         raise InvalidSpec(faults)
 

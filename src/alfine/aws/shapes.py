@@ -15,7 +15,15 @@ from sqlalchemy.engine import Row
 
 from alfine.arns import Arns
 from alfine.aws.protocol import Plain
-from alfine.core.spec import MAX_TRAINING_JOBS, OBJECTIVE_HYPERPARAMETER, TuningJobSpec
+from alfine.core.spec import (
+    DEFINITION,
+    DEFINITIONS,
+    MAX_TRAINING_JOBS,
+    OBJECTIVE_HYPERPARAMETER,
+    TuningJobSpec,
+    definition_of,
+    objective_of,
+)
 from alfine.queries import Counts
 
 FLAGS = ("EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining")
@@ -38,23 +46,36 @@ def config(request: Mapping[str, Any], spec: TuningJobSpec) -> Plain:
     """HyperParameterTuningJobConfig as Describe returns it."""
     asked = request["HyperParameterTuningJobConfig"]
     limits = asked.get("ResourceLimits") or {}
-    ranges = asked.get("ParameterRanges") or {}
     return {
         **asked,
         "ResourceLimits": {"MaxNumberOfTrainingJobs": most_training_jobs(spec), **limits},
-        "ParameterRanges": {**{kind: [] for kind in RANGES}, **ranges},
+        **({} if spec.parts else {"ParameterRanges": all_ranges(asked.get("ParameterRanges"))}),
         "TrainingJobEarlyStoppingType": asked.get("TrainingJobEarlyStoppingType", "Off"),
     }
 
 
 def most_training_jobs(spec: TuningJobSpec) -> int:
     """What a job that names no MaxNumberOfTrainingJobs launches at most: AMT's quota, or all of a smaller space."""
-    return spec.max_training_jobs or min(MAX_TRAINING_JOBS, spec.space.size or MAX_TRAINING_JOBS)
+    return spec.max_training_jobs or min(MAX_TRAINING_JOBS, spec.size or MAX_TRAINING_JOBS)
 
 
-def definition(request: Mapping[str, Any], spec: TuningJobSpec) -> Plain:
-    """TrainingJobDefinition as Describe returns it."""
-    asked = request["TrainingJobDefinition"]
+def all_ranges(asked: Mapping[str, Any] | None) -> Plain:
+    """The SDKs read all three lists, empty ones too."""
+    return {**{kind: [] for kind in RANGES}, **(asked or {})}
+
+
+def definitions(request: Mapping[str, Any], spec: TuningJobSpec) -> Plain:
+    """TrainingJobDefinition or TrainingJobDefinitions as Describe returns them, in the form of the request."""
+    if not spec.parts:
+        return {DEFINITION: _definition(request[DEFINITION], spec)}
+    shown = [
+        {**_definition(asked, part), "HyperParameterRanges": all_ranges(asked.get("HyperParameterRanges"))}
+        for asked, part in zip(request[DEFINITIONS], spec.each, strict=True)
+    ]
+    return {DEFINITIONS: shown}
+
+
+def _definition(asked: Mapping[str, Any], spec: TuningJobSpec) -> Plain:
     algorithm = asked.get("AlgorithmSpecification") or {}
     return {
         **asked,
@@ -117,9 +138,9 @@ def tuned(row: Columns) -> Plain:
     return texts
 
 
-def training_job_summary(row: Columns, objective: tuple[str, str], arns: Arns, *, best: bool = False) -> Plain:
-    """HyperParameterTrainingJobSummary; objective: its type and name. As BestTrainingJob it lacks what AWS leaves out there."""
-    goal, metric = objective
+def training_job_summary(row: Columns, request: Mapping[str, Any], arns: Arns, *, best: bool = False) -> Plain:
+    """HyperParameterTrainingJobSummary; request: of its tuning job. As BestTrainingJob it lacks what AWS leaves out there."""
+    objective = objective_of(request, row.definition)
     shown: Plain = {
         "TrainingJobDefinitionName": row.definition,
         "TrainingJobName": row.name,
@@ -133,8 +154,8 @@ def training_job_summary(row: Columns, objective: tuple[str, str], arns: Arns, *
         "ObjectiveStatus": objective_status(row),
     }
     if row.objective is not None:
-        final = {"MetricName": metric, "Value": row.objective}
-        shown["FinalHyperParameterTuningJobObjectiveMetric"] = final if best else {"Type": goal, **final}
+        final = {"MetricName": objective["MetricName"], "Value": row.objective}
+        shown["FinalHyperParameterTuningJobObjectiveMetric"] = final if best else {"Type": objective["Type"], **final}
     return shown if best else {**shown, "TuningJobName": row.tuning_job_name.partition("#")[0]}
 
 
@@ -178,9 +199,9 @@ def transitions(row: Columns) -> list[Plain]:
 
 def training_job(row: Columns, request: Mapping[str, Any], arns: Arns, artifact: str) -> Plain:
     """DescribeTrainingJob, the metrics left out."""
-    asked = request["TrainingJobDefinition"]
+    asked = definition_of(request, row.definition)
     alone = "TrainingJobName" in request
-    objective = request["HyperParameterTuningJobConfig"].get("HyperParameterTuningJobObjective")
+    objective = objective_of(request, row.definition)
     seconds = _seconds(row)
     return {
         "TrainingJobName": row.name,
@@ -191,7 +212,7 @@ def training_job(row: Columns, request: Mapping[str, Any], arns: Arns, artifact:
         "SecondaryStatus": secondary_status(row),
         "FailureReason": row.failure_reason,
         "HyperParameters": asked["StaticHyperParameters"]
-        if objective is None
+        if not objective
         else {**static_hyperparameters(asked, objective["MetricName"]), **tuned(row)},
         "AlgorithmSpecification": {"MetricDefinitions": [], **(asked.get("AlgorithmSpecification") or {})},
         "OutputDataConfig": {"KmsKeyId": "", **(asked.get("OutputDataConfig") or {})},

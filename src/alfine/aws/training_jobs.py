@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 import sqlalchemy as sa
@@ -15,6 +14,7 @@ from alfine.aws.honoured import refuse_of_training_job
 from alfine.aws.names import workspace
 from alfine.aws.protocol import Plain, validation_error
 from alfine.core.errors import NotFound
+from alfine.core.spec import definition_of
 from alfine.outputs import artifact
 from alfine.store import training_jobs, tuning_jobs
 
@@ -28,18 +28,13 @@ def list_training_jobs_of_tuning_job(backend: Backend, request: Plain) -> Plain:
         job = queries.state(connection, request["HyperParameterTuningJobName"]).id
         conditions = [training_jobs.c.tuning_job == job, *pages.filters(request, training_jobs)]
         rows = queries.training_job_page(connection, page, conditions)
-        objective = _objective(connection, job)
+        asked = sa.select(tuning_jobs.c.request).where(tuning_jobs.c.id == job)
+        tuning_job = queries.request_of(connection.execute(asked).one())
 
     def show(row: queries.AnyRow) -> Plain:
-        return shapes.training_job_summary(row, objective, backend.arns)
+        return shapes.training_job_summary(row, tuning_job, backend.arns)
 
     return pages.answered(request, page, rows, "TrainingJobSummaries", show)
-
-
-def _objective(connection: Connection, job: int) -> tuple[str, str]:
-    request = connection.execute(sa.select(tuning_jobs.c.request).where(tuning_jobs.c.id == job)).scalar_one()
-    objective = json.loads(request)["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]
-    return objective["Type"], objective["MetricName"]
 
 
 def list_training_jobs(backend: Backend, request: Plain) -> Plain:
@@ -70,7 +65,7 @@ def describe_training_job(backend: Backend, request: Plain) -> Plain:
         row = _training_job(connection, request["TrainingJobName"])
         last = queries.last_metrics(connection, row.tuning_job, row.number)
     request = queries.request_of(row)
-    output = request["TrainingJobDefinition"].get("OutputDataConfig", {})
+    output = definition_of(request, row.definition).get("OutputDataConfig", {})
     packed, space = output.get("CompressionType") != "NONE", workspace(backend.service.folder, row)
     here = space.archive if packed else space.model
     model = artifact(output.get("S3OutputPath", ""), row.name, packed=packed) or here.as_uri()

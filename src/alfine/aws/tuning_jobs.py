@@ -60,35 +60,34 @@ def _described(backend: Backend, connection: Connection, state: queries.AnyRow, 
     request = queries.request_of(row)
     spec = TuningJobSpec.from_request(request)
     fold = before.fold if before is not None and before.job == state.id else (0, NOTHING)
-    fold = _not_improving(connection, state.id, spec.sign, fold)
+    fold = _not_improving(connection, state.id, spec, fold)
     answer: Plain = {
         "HyperParameterTuningJobName": row.name,
         "HyperParameterTuningJobArn": backend.arns.tuning_job(row.name),
         "HyperParameterTuningJobConfig": shapes.config(request, spec),
-        "TrainingJobDefinition": shapes.definition(request, spec),
+        **shapes.definitions(request, spec),
         "HyperParameterTuningJobStatus": row.status,
         "CreationTime": epoch_seconds(row.created_at),
         "LastModifiedTime": row.modified_at,
         **shapes.counters(queries.counts(connection, [state.id])[state.id]),
         "TuningJobCompletionDetails": {"NumberOfTrainingJobsObjectiveNotImproving": fold[1][1]},
     }
-    best = queries.best(connection, state.id, minimise=spec.sign > 0)
+    best = queries.best(connection, state.id, minimise=spec.sign > 0, ranked=spec.ranked)
     optional = {
         "HyperParameterTuningEndTime": None if row.ended_at is None else epoch_seconds(row.ended_at),
         "FailureReason": row.failure_reason and row.failure_reason[:1024],
-        "BestTrainingJob": best
-        and shapes.training_job_summary(best, (spec.goal, spec.metric), backend.arns, best=True),
+        "BestTrainingJob": best and shapes.training_job_summary(best, request, backend.arns, best=True),
     }
     answer |= {key: value for key, value in optional.items() if value is not None}
     written = api("sagemaker").operation("DescribeHyperParameterTuningJob").write(answer)
     return Shown(state.id, state.status, state.facts, written, fold)
 
 
-def _not_improving(connection: Connection, job: int, sign: float, fold: tuple[int, State]) -> tuple[int, State]:
+def _not_improving(connection: Connection, job: int, spec: TuningJobSpec, fold: tuple[int, State]) -> tuple[int, State]:
     fact, state = fold
-    for ended, objective in queries.objectives_after(connection, job, fact):
+    for ended, objective in queries.objectives_after(connection, job, fact, spec.ranked):
         fact = ended
-        state = state if objective is None else counted(state, sign * objective)
+        state = state if objective is None else counted(state, spec.sign * objective)
     return fact, state
 
 

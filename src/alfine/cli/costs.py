@@ -26,12 +26,13 @@ def bound_sentence(spec: TuningJobSpec) -> str:
             "nothing bounds its compute time: set MaxRuntimeInSeconds for the job, or a number of training jobs and "
             "MaxRuntimeInSeconds for each"
         )
-    instances = f"{spec.definition.instance_count} instance{'' if spec.definition.instance_count == 1 else 's'}"
-    whole = (spec.max_runtime_seconds or 0.0) * spec.max_parallel * spec.definition.instance_count
+    count = cost.most_instances(spec)
+    instances = f"{count} instance{'' if count == 1 else 's'}"
+    whole = (spec.max_runtime_seconds or 0.0) * spec.max_parallel * count
     if spec.max_runtime_seconds is not None and whole == bound.compute_seconds:
         why = f"MaxRuntimeInSeconds {spec.max_runtime_seconds:g} x {spec.max_parallel} parallel x {instances}"
     else:
-        why = f"{spec.max_training_jobs} training jobs x {spec.definition.max_runtime_seconds:g} s each x {instances}"
+        why = f"{spec.max_training_jobs} training jobs x {cost.longest_seconds(spec):g} s each x {instances}"
     price = "" if bound.money is None else f", {amount(bound.money)} at {spec.price_per_hour:g} an hour"
     return f"at most {compute_time(bound.compute_seconds)} ({why}){price}"
 

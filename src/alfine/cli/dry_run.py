@@ -36,20 +36,28 @@ class _Seen:
 
 
 def dry_run(request: Mapping[str, Any], *, as_json: bool) -> int:
-    """Run the first suggestion in a folder that is thrown away; the exit code: 0 if its objective could be read."""
+    """Run each definition's first suggestion in a folder that is thrown away; exit code 0 if the objective could be read."""
+    from alfine.cli.output import print_json
     from alfine.images import Images
     from alfine.implied import understood
 
     spec = understood(request, Images())
-    with tempfile.TemporaryDirectory(prefix="alfine-dry-run-") as folder:
+    found: list[dict[str, Any]] = []
+    good = True
+    for part in spec.each:
+        which = f"one training job of {part.definition.name}" if spec.parts else "one training job"
         if not as_json:
-            click.echo(f"Dry run of {spec.name}: one training job, nothing is recorded.", err=True)
-        seen = _run_one(spec, Path(folder))
+            click.echo(f"Dry run of {spec.name}: {which}, nothing is recorded.", err=True)
+        with tempfile.TemporaryDirectory(prefix="alfine-dry-run-") as folder:
+            seen = _run_one(part, Path(folder))
+        if as_json:
+            found.append(_as_json(part, seen))
+        else:
+            _print(part, seen)
+        good = good and seen.reason is None and bool(seen.matches[part.metric])
     if as_json:
-        _print_json(spec, seen)
-    else:
-        _print(spec, seen)
-    return 0 if seen.reason is None and seen.matches[spec.metric] else FAILED
+        print_json({"TrainingJobDefinitions": found} if spec.parts else found[0])
+    return 0 if good else FAILED
 
 
 def _run_one(spec: Any, folder: Path) -> _Seen:
@@ -59,7 +67,7 @@ def _run_one(spec: Any, folder: Path) -> _Seen:
     from alfine.programs import program_for
     from alfine.runners.process import ProcessRunner
 
-    program, now = program_for(spec, folder), utc_now()
+    program, now = program_for(spec, folder), utc_now()  # of one definition
     suggestion = policy_for(spec).strategy.ask(History(spec, now))
     assert suggestion is not None, "an empty history leaves something to try"
     job = TrainingJob(number=1, name=f"{spec.name}-dry-run", hyperparameters=suggestion.hyperparameters, created_at=now)
@@ -117,29 +125,26 @@ def _predicted_seconds(spec: Any, seconds: float) -> float:
     return whole if spec.max_runtime_seconds is None else min(whole, spec.max_runtime_seconds)
 
 
-def _print_json(spec: Any, seen: _Seen) -> None:
-    from alfine.cli.output import print_json
-
-    print_json(
-        {
-            "HyperParameterTuningJobName": spec.name,
-            "Command": seen.command,
-            "ExitCode": seen.code,
-            "FailureReason": seen.reason,
-            "TrainingSeconds": seen.seconds,
-            "PredictedRuntimeInSeconds": _predicted_seconds(spec, seen.seconds),
-            "Metrics": [
-                {
-                    "Name": each.name,
-                    "Regex": each.regex,
-                    "Matches": [{"LineNumber": n, "Value": v, "Line": line} for n, v, line in seen.matches[each.name]],
-                    "Remarks": seen.remarks[each.name],
-                    "NearestLines": seen.nearest.get(each.name, []),
-                }
-                for each in spec.definition.metric_definitions
-            ],
-        }
-    )
+def _as_json(spec: Any, seen: _Seen) -> dict[str, Any]:
+    return {
+        **({"DefinitionName": spec.definition.name} if spec.definition.name else {}),
+        "HyperParameterTuningJobName": spec.name,
+        "Command": seen.command,
+        "ExitCode": seen.code,
+        "FailureReason": seen.reason,
+        "TrainingSeconds": seen.seconds,
+        "PredictedRuntimeInSeconds": _predicted_seconds(spec, seen.seconds),
+        "Metrics": [
+            {
+                "Name": each.name,
+                "Regex": each.regex,
+                "Matches": [{"LineNumber": n, "Value": v, "Line": line} for n, v, line in seen.matches[each.name]],
+                "Remarks": seen.remarks[each.name],
+                "NearestLines": seen.nearest.get(each.name, []),
+            }
+            for each in spec.definition.metric_definitions
+        ],
+    }
 
 
 def _print(spec: Any, seen: _Seen) -> None:

@@ -62,8 +62,10 @@ def replay(*, name: str, texts: tuple[str, ...], as_json: bool) -> None:
 
 
 def _row(history: Any, words: tuple[str, ...], replayed: Any) -> dict[str, Any]:
+    from alfine.core import cost
+
     spec, best = history.spec, replayed.best
-    saved = replayed.saved_training_seconds * spec.definition.instance_count
+    saved = cost.compute_seconds(history) - cost.spent(replayed.history).compute_seconds
     money = None if spec.price_per_hour is None else saved / 3600.0 * spec.price_per_hour
     return {
         "Criteria": [*words],

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from alfine.cli.costs import cost_words
 from alfine.cli.output import facts, local_time, status
-from alfine.core.spec import TuningJobSpec
+from alfine.core.spec import CONFIG, DEFINITION, DEFINITIONS, TuningJobSpec
 from alfine.live import SILENT, count_of, duration
 
 Described = Mapping[str, Any]
@@ -52,9 +52,13 @@ def details(described: Described) -> Iterator[RenderableType]:
             "created": local_time(described["CreationTime"]),
             "ended": local_time(described.get("HyperParameterTuningEndTime")),
             "strategy": f"{spec.strategy}, {count_of(spec.max_parallel)} at a time, early stopping {spec.early_stopping}",
-            "objective": f"{spec.goal} {spec.metric}",
+            "objective": None if spec.parts else f"{spec.goal} {spec.metric}",
             "at most": cost_words(described["Alfine"]["Cost"].get("Bound")),
-            "space": _ranges(config["ParameterRanges"]),
+            "space": None if spec.parts else _ranges(config["ParameterRanges"]),
+            **{
+                str(each["DefinitionName"]): _definition(each, spec.of(each["DefinitionName"]))
+                for each in described.get(DEFINITIONS, ())
+            },
         }
     )
     if described["Alfine"]["Verdicts"]:
@@ -63,8 +67,15 @@ def details(described: Described) -> Iterator[RenderableType]:
 
 
 def spec_of(described: Described) -> TuningJobSpec:
-    keys = ("HyperParameterTuningJobName", "HyperParameterTuningJobConfig", "TrainingJobDefinition")
-    return TuningJobSpec.from_request({key: described[key] for key in keys})
+    keys = ("HyperParameterTuningJobName", CONFIG, DEFINITION, DEFINITIONS)
+    return TuningJobSpec.from_request({key: described[key] for key in keys if key in described})
+
+
+def _definition(asked: Mapping[str, Any], spec: TuningJobSpec) -> RenderableType:
+    rows = Table.grid()
+    rows.add_row(Text(f"{spec.goal} {spec.metric}"))
+    rows.add_row(_ranges(asked["HyperParameterRanges"]))
+    return rows
 
 
 def _best(described: Described) -> RenderableType:
@@ -73,8 +84,11 @@ def _best(described: Described) -> RenderableType:
         return Text("no training job has an objective")
     objective = best["FinalHyperParameterTuningJobObjectiveMetric"]
     texts = "  ".join(f"{name}={value}" for name, value in best["TunedHyperParameters"].items())
+    definition = best.get("TrainingJobDefinitionName")
     return Text.assemble(
-        f"{objective['MetricName']} ", (f"{objective['Value']:.8g}", "bold"), f"  {best['TrainingJobName']}\n{texts}"
+        f"{objective['MetricName']} ",
+        (f"{objective['Value']:.8g}", "bold"),
+        f"  {best['TrainingJobName']}{f' ({definition})' if definition else ''}\n{texts}",
     )
 
 

@@ -58,8 +58,7 @@ def carried_out(home: Any, name: str) -> bool:
     job = home.service.get(name)
     if job.ended:
         return True
-    static = job.request["TrainingJobDefinition"].get("StaticHyperParameters") or {}
-    functions = {name: _gone} if FUNCTION in static else {}
+    functions = {name: _gone} if FUNCTION in job.spec().definition.static_hyperparameters else {}
     try:
         run_to_end(home, name, functions=functions)
     except InUse:

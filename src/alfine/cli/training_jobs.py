@@ -43,11 +43,15 @@ def training_jobs(*, name: str, wanted: str | None, sort: str, limit: int | None
     if as_json:
         print_json({"TrainingJobSummaries": [row for _, row in rows]})
         return
-    jobs = table("No.", "Status", "Objective", "Seconds", "Hyperparameters", right=("No.", "Objective", "Seconds"))
-    for number, row in rows:
+    definitions = [row.get("TrainingJobDefinitionName", "") for _, row in rows]
+    whose = ["Definition"] if any(definitions) else []
+    columns = ("No.", *whose, "Status", "Objective", "Seconds", "Hyperparameters")
+    jobs = table(*columns, right=("No.", "Objective", "Seconds"))
+    for (number, row), definition in zip(rows, definitions, strict=True):
         value = _objective(row)
         jobs.add_row(
             str(number),
+            *([definition] if whose else []),
             status(row["TrainingJobStatus"]),
             "" if value is None else f"{value:.6g}",
             _seconds(row),

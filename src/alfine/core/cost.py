@@ -24,20 +24,44 @@ def bound(spec: TuningJobSpec) -> Cost | None:
     MaxRuntimeInSeconds x MaxParallelTrainingJobs x instances (AMT's formula), or the number of training jobs times each
     one's own limit where that is less.
     """
-    instances = spec.definition.instance_count
+    instances = most_instances(spec)
     bounds = []
     if spec.max_runtime_seconds is not None:
         bounds.append(spec.max_runtime_seconds * spec.max_parallel * instances)
-    if spec.max_training_jobs is not None and spec.definition.max_runtime_seconds is not None:
-        bounds.append(spec.max_training_jobs * spec.definition.max_runtime_seconds * instances)
+    longest = longest_seconds(spec)
+    if spec.max_training_jobs is not None and longest is not None:
+        bounds.append(spec.max_training_jobs * longest * instances)
     return _cost(spec, min(bounds)) if bounds else None
+
+
+def most_instances(spec: TuningJobSpec) -> int:
+    """Of a training job, whatever its definition."""
+    return max(each.definition.instance_count for each in spec.each)
+
+
+def longest_seconds(spec: TuningJobSpec) -> float | None:
+    """That a training job may take, whatever its definition; None when one's time isn't limited."""
+    limits = [each.definition.max_runtime_seconds for each in spec.each]
+    return None if None in limits else max(limit for limit in limits if limit is not None)
 
 
 def spent(history: History) -> Cost:
     """What the training jobs that have ended, and those that run, have cost so far."""
-    running = [(history.now - job.started_at).total_seconds() for job in history.running.values() if job.started_at]
-    seconds = history.training_seconds + sum(max(0.0, each) for each in running)
-    return _cost(history.spec, seconds * history.spec.definition.instance_count)
+    seconds = compute_seconds(history)
+    for job in history.running.values():
+        if job.started_at is not None:
+            elapsed = max(0.0, (history.now - job.started_at).total_seconds())
+            seconds += elapsed * history.spec.of(job.definition).definition.instance_count
+    return _cost(history.spec, seconds)
+
+
+def compute_seconds(history: History) -> float:
+    """Training time of the ended training jobs on all their instances."""
+    spec = history.spec
+    instances = {each.definition.name if spec.parts else None: each.definition.instance_count for each in spec.each}
+    return float(
+        history.fold("compute seconds", 0.0, lambda total, job: total + job.seconds * instances[job.definition])
+    )
 
 
 def saved(history: History) -> Cost | None:
@@ -48,8 +72,8 @@ def saved(history: History) -> Cost | None:
     limit, ended = history.spec.max_training_jobs, history.ended
     if limit is None or ended == 0:
         return None
-    each = history.training_seconds / ended
-    return _cost(history.spec, max(0, limit - history.launches) * each * history.spec.definition.instance_count)
+    each = compute_seconds(history) / ended
+    return _cost(history.spec, max(0, limit - history.launches) * each)
 
 
 def _cost(spec: TuningJobSpec, seconds: float) -> Cost:

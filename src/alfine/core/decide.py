@@ -200,7 +200,7 @@ class Policy:
             yield suggestion
             if len(history.running) + 1 >= self.max_parallel:
                 return
-            history = history.launched(suggestion.hyperparameters)
+            history = history.launched(suggestion.hyperparameters, suggestion.definition)
 
     def _spared(self, verdict: Verdict, history: History, job: TrainingJob) -> bool:
         if verdict.criterion in LIMITS or self.at_end == "stop":
@@ -217,8 +217,8 @@ def may_win(history: History, job: TrainingJob) -> bool:
 
     One that hasn't emitted the objective yet may win, and so may every one while no best is known.
     """
-    curve, best = job.curve(history.spec.metric), history.incumbent
-    if not curve or best is None or best.objective is None:
+    curve, best = job.curve(history.spec.of(job.definition).metric), history.incumbent
+    if not curve or best is None or best.objective is None or not history.ranks(job):
         return True
     ahead = best.curve(history.spec.metric)[: len(curve)] or [best.objective]
     return min(history.sign * value for value in curve) <= min(history.sign * value for value in ahead)

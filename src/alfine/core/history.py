@@ -165,15 +165,17 @@ class History:
     """A tuning job as it was known at some instant: its spec and the facts recorded until then.
 
     `now` is the instant at which the history is looked at; whoever owns the history sets it. Work per fact is constant,
-    so a history of 10,000 training jobs grows as fast as one of 10.
+    so a history of 10,000 training jobs grows as fast as one of 10. With several definitions there is one of each inside.
     """
 
     def __init__(self, spec: TuningJobSpec, created_at: datetime) -> None:
+        self._parts = {name: History(part, created_at) for name, part in spec.parts.items()}
         self.spec = spec
         self.created_at = created_at
         self.now = created_at
         self.facts: list[Fact] = []
         self.jobs: list[TrainingJob] = []
+        self._numbered: dict[int, TrainingJob] = {}
         self.running: dict[int, TrainingJob] = {}
         self.finished: list[TrainingJob] = []  # in order of completion
         self.incumbent: TrainingJob | None = None
@@ -190,6 +192,13 @@ class History:
 
     def record(self, fact: Fact) -> None:
         """Append a fact. Raise IllegalTransition when it can't follow from those before it."""
+        if isinstance(fact, Launched) and fact.number != len(self.jobs) + 1:
+            raise IllegalTransition(f"training job {fact.number} can't be launched after {len(self.jobs)} others.")
+        self._take(fact)
+        if self._parts and not isinstance(fact, StopRequested):
+            self.of(self.job(fact.number).definition)._take(fact)  # noqa: SLF001 - a history too
+
+    def _take(self, fact: Fact) -> None:
         match fact:
             case Launched():
                 self._launch(fact)
@@ -207,8 +216,6 @@ class History:
         self.now = max(self.now, fact.at)
 
     def _launch(self, fact: Launched) -> None:
-        if fact.number != len(self.jobs) + 1:
-            raise IllegalTransition(f"training job {fact.number} can't be launched after {len(self.jobs)} others.")
         job = TrainingJob(
             number=fact.number,
             name=fact.name,
@@ -217,7 +224,7 @@ class History:
             definition=fact.definition,
         )
         self.jobs.append(job)
-        self.running[job.number] = job
+        self._numbered[job.number] = self.running[job.number] = job
 
     def _ask_to_stop(self, fact: StopAsked) -> None:
         job = self.job(fact.number)
@@ -232,7 +239,7 @@ class History:
         job.objective, job.failure_reason = fact.objective if good else None, fact.failure_reason
         del self.running[job.number]
         self.finished.append(job)
-        if job.objective is not None:
+        if job.objective is not None and self.ranks(job):
             self._observe(job, job.objective)
 
     def _observe(self, job: TrainingJob, objective: float) -> None:
@@ -249,8 +256,19 @@ class History:
 
     # -- reading -------------------------------------------------------------------------------------------------
 
+    def of(self, definition: str | None) -> History:
+        """The history of one of several definitions: its facts only, training jobs under their own numbers.
+
+        Itself when the job has one definition.
+        """
+        return self._parts.get(definition or "", self)
+
+    def ranks(self, job: TrainingJob) -> bool:
+        """Whether a training job's objective counts for the best of all: with several objectives, those of the first do."""
+        return self.spec.ranked in (None, job.definition)
+
     def job(self, number: int) -> TrainingJob:
-        return self.jobs[number - 1]
+        return self._numbered[number]
 
     @property
     def sign(self) -> float:
@@ -268,10 +286,12 @@ class History:
 
     @property
     def configurations(self) -> set[bytes]:
-        """The distinct points of the cube that were launched; kept for finite spaces, where they can run out."""
-        if self.spec.space.size is not None:
+        """The distinct points that were launched, as bytes; kept for finite spaces, where they can run out."""
+        if self.spec.size is not None:
             for job in self.jobs[self._keyed :]:
-                self._configurations.add(self.spec.space.to_unit(job.hyperparameters).tobytes())
+                whose = (job.definition or "").encode() if self._parts else b""
+                point = self.spec.of(job.definition).space.to_unit(job.hyperparameters)
+                self._configurations.add(whose + point.tobytes())
             self._keyed = len(self.jobs)
         return self._configurations
 
@@ -310,7 +330,11 @@ class History:
         curve: list[tuple[TrainingJob, float]] = []
         for job in self.finished:
             best = curve[-1][1] if curve else None
-            if job.objective is not None and (best is None or self.sign * job.objective < self.sign * best):
+            if (
+                job.objective is not None
+                and self.ranks(job)
+                and (best is None or self.sign * job.objective < self.sign * best)
+            ):
                 best = job.objective
             if best is not None:
                 curve.append((job, best))
@@ -349,15 +373,25 @@ class History:
         """An empty history of the same job as if it had been asked for by another spec."""
         return History(spec, self.created_at)
 
-    def launched(self, hyperparameters: Hyperparameters) -> History:
+    def launched(self, hyperparameters: Hyperparameters, definition: str | None = None) -> History:
         """This history, one launch further; the original doesn't change. Shares what depends on ended jobs only."""
-        further = History.__new__(History)
-        further.__dict__.update(self.__dict__)
-        further.facts, further.jobs, further.running = list(self.facts), list(self.jobs), dict(self.running)
-        further.__dict__["_configurations"] = set(self._configurations)
+        further = self._copy()
+        if definition in self._parts:
+            further.__dict__["_parts"] = {**self._parts, definition: self.of(definition)._copy()}  # noqa: SLF001
         number, further.supposed = self.launches + 1, True
-        further.record(Launched(at=self.now, number=number, name=f"#{number}", hyperparameters=hyperparameters))
+        fact = Launched(
+            at=self.now, number=number, name=f"#{number}", hyperparameters=hyperparameters, definition=definition
+        )
+        further.record(fact)
         return further
+
+    def _copy(self) -> History:
+        copy = History.__new__(History)
+        copy.__dict__.update(self.__dict__)
+        copy.facts, copy.jobs, copy.running = list(self.facts), list(self.jobs), dict(self.running)
+        copy.__dict__["_numbered"] = dict(self._numbered)
+        copy.__dict__["_configurations"] = set(self._configurations)
+        return copy
 
     def replayed(self) -> Iterator[tuple[Fact, History]]:
         """Each fact with the history right after it; one history that grows."""

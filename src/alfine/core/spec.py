@@ -11,7 +11,7 @@ import json
 import math
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,10 @@ EPOCH_NAMES = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
 TAG_PREFIX = "alfine:"
 ALONE = "@"  # begins the name of a tuning job that stands for a training job on its own (core/alone.py)
 NAME_PATTERN = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}")
+DEFINITION_NAME_PATTERN = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,63}")
+MAX_DEFINITIONS = 10
+CONFIG, DEFINITION, DEFINITIONS = "HyperParameterTuningJobConfig", "TrainingJobDefinition", "TrainingJobDefinitions"
+OBJECTIVE, RANGES = "HyperParameterTuningJobObjective", "ParameterRanges"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +50,7 @@ class MetricDefinition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """What every training job of the tuning job runs: AMT's TrainingJobDefinition."""
+    """What the training jobs run: AMT's TrainingJobDefinition."""
 
     name: str | None
     image: str
@@ -64,7 +68,12 @@ class Definition:
 
 @dataclass(frozen=True, kw_only=True)
 class TuningJobSpec:
-    """One tuning job as it was asked for. `request` is what it was read from."""
+    """One tuning job as it was asked for. `request` is what it was read from.
+
+    A job with TrainingJobDefinitions has a spec for each in `parts`, by DefinitionName, with its own space, objective and seed
+    and an even share of the budget. What then stands here of a definition is the first one's, except that the space has no
+    hyperparameters: a configuration belongs to a definition.
+    """
 
     request: Request = field(repr=False)
     name: str
@@ -84,6 +93,33 @@ class TuningJobSpec:
     max_resource: int | None = None
     seed: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, TuningJobSpec] = field(default_factory=dict, repr=False)
+    path: str = DEFINITION  # where the definition stands in the request
+
+    def of(self, definition: str | None) -> TuningJobSpec:
+        """The job as if it had only this one of its several definitions; itself, when it has but one."""
+        return self.parts.get(definition or "", self)
+
+    def texts(self, definition: str | None, hyperparameters: Mapping[str, Any]) -> dict[str, str]:
+        """A definition's hyperparameters in AMT's strings."""
+        return self.of(definition).space.to_text(hyperparameters)
+
+    @property
+    def each(self) -> tuple[TuningJobSpec, ...]:
+        """One spec a definition, in the order of the request."""
+        return tuple(self.parts.values()) or (self,)
+
+    @property
+    def ranked(self) -> str | None:
+        """The definition whose objectives alone are compared, the first, where they differ; None: those of all are."""
+        same = len({(each.goal, each.metric) for each in self.each}) == 1
+        return None if same else self.definition.name
+
+    @property
+    def size(self) -> int | None:
+        """How many distinct configurations there are to try, over all definitions; None when without end."""
+        sizes = [each.space.size for each in self.each]
+        return None if None in sizes else sum(size or 0 for size in sizes)
 
     @property
     def alone(self) -> str | None:
@@ -111,57 +147,106 @@ class TuningJobSpec:
         return spec
 
 
+def definition_of(request: Request, name: str | None) -> Mapping[str, Any]:
+    """The definition of that name as the request has it; the only one, where there is one."""
+    single: Mapping[str, Any] | None = request.get(DEFINITION)
+    return single if single is not None else next(d for d in request[DEFINITIONS] if d["DefinitionName"] == name)
+
+
+def objective_of(request: Request, name: str | None) -> Mapping[str, Any]:
+    """The objective of the definition of that name; empty for a training job on its own."""
+    return request[CONFIG].get(OBJECTIVE) or definition_of(request, name).get("TuningObjective") or {}
+
+
 class _Reader:
-    """Reads one request and collects what is wrong with it."""
+    """Reads one request and collects what is wrong with it. `definition` and `path` are of the definition that is read just now."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
         self.faults: list[Fault] = []
-        self.config: Mapping[str, Any] = request.get("HyperParameterTuningJobConfig") or {}
-        self.definition: Mapping[str, Any] = request.get("TrainingJobDefinition") or {}
+        self.config: Mapping[str, Any] = request.get(CONFIG) or {}
+        self.several = DEFINITIONS in request
+        self.definition: Mapping[str, Any] = {}
+        self.path = DEFINITION
         self.alone = "TrainingJobName" in request
 
     def fault(self, path: str, message: str) -> None:
-        self.faults.append(Fault(path, message))
+        fault = Fault(path, message)
+        if fault not in self.faults:  # what several definitions share is read with each
+            self.faults.append(fault)
 
     def read(self, cls: type[TuningJobSpec]) -> TuningJobSpec | None:
         if not self._forms():
             return None
-        space = self._space()
         settings = self._settings()
-        strategy = self._choice(self.config, "Strategy", STRATEGIES, None, "HyperParameterTuningJobConfig.Strategy")
+        strategy = self._choice(self.config, "Strategy", STRATEGIES, None, f"{CONFIG}.Strategy")
         limits = self._limits()
-        objective = self._objective()
-        definition = self._definition(objective[1])
-        self._names_differ(space, definition.static_hyperparameters)
-        self._grid_and_size(strategy, space, limits[0])
-        resources = self._hyperband(strategy, definition.static_hyperparameters)
         target, patience, convergence = self._criteria()
+        early_stopping = self._early_stopping(strategy)
+        parts = [self._part(strategy) for _ in self._definitions()]
+        self._size(strategy, [part["space"] for part in parts], limits[0])
+        self._environment([part["definition"] for part in parts])
+        wanted = {"TargetObjectiveMetricValue": target, "BestObjectiveNotImproving": patience}
+        self._one_objective(
+            parts, [*(k for k, v in wanted.items() if v is not None), *["ConvergenceDetected"] * convergence]
+        )
         if self.faults:
             return None
         name = str(self.request["HyperParameterTuningJobName"])
         seed = self.config.get("RandomSeed")
-        return cls(
-            request=self.request,
-            name=name,
-            strategy=strategy,
-            goal=objective[0],
-            metric=objective[1],
-            space=space,
-            definition=definition,
-            max_training_jobs=limits[0],
-            max_parallel=limits[1],
-            max_runtime_seconds=limits[2],
-            target=target,
-            max_not_improving=patience,
-            detect_convergence=convergence,
-            early_stopping=self._early_stopping(strategy),
-            min_resource=resources[0],
-            max_resource=resources[1],
-            # Without a seed the name decides: the same job gives the same suggestions, another name gives others.
-            seed=int(seed) if seed is not None else zlib.crc32(name.encode()),
-            settings=settings,
-        )
+        # Without a seed the name decides: the same job gives the same suggestions, another name gives others.
+        seed = int(seed) if seed is not None else zlib.crc32(name.encode())
+        common: dict[str, Any] = {
+            "request": self.request,
+            "name": name,
+            "strategy": strategy,
+            "max_parallel": limits[1],
+            "max_runtime_seconds": limits[2],
+            "target": target,
+            "max_not_improving": patience,
+            "detect_convergence": convergence,
+            "early_stopping": early_stopping,
+            "settings": settings,
+        }
+        if not self.several:
+            return cls(**common, **parts[0], max_training_jobs=limits[0], seed=seed)
+        share = None if limits[0] is None else -(-limits[0] // len(parts))
+        specs = {
+            str(part["definition"].name): cls(
+                **common, **part, max_training_jobs=share, seed=seed ^ zlib.crc32(str(part["definition"].name).encode())
+            )
+            for part in parts
+        }
+        first: dict[str, Any] = {**parts[0], "space": ParameterSpace({})}
+        return cls(**common, **first, max_training_jobs=limits[0], seed=seed, parts=specs)
+
+    def _definitions(self) -> Iterator[None]:
+        """Look at one definition after the other."""
+        if not self.several:
+            self.definition, self.path = self.request.get(DEFINITION) or {}, DEFINITION
+            yield
+            return
+        for index, definition in enumerate(self.request[DEFINITIONS]):
+            self.definition, self.path = definition, f"{DEFINITIONS}[{index}]"
+            yield
+
+    def _part(self, strategy: str) -> dict[str, Any]:
+        """What belongs to one definition."""
+        space = self._space()
+        goal, metric = self._objective()
+        definition = self._definition(metric)
+        self._names_differ(space, definition.static_hyperparameters)
+        self._grid(strategy, space)
+        least, most = self._hyperband(strategy, definition.static_hyperparameters)
+        return {
+            "space": space,
+            "goal": goal,
+            "metric": metric,
+            "definition": definition,
+            "min_resource": least,
+            "max_resource": most,
+            "path": self.path,
+        }
 
     # -- the parts of a request, in AMT's order ------------------------------------------------------------------
 
@@ -172,22 +257,43 @@ class _Reader:
                 "HyperParameterTuningJobName",
                 f"{name!r} isn't a name. Use 1 to 32 letters, digits and hyphens, beginning and ending with no hyphen.",
             )
-        single, several = "TrainingJobDefinition" in self.request, "TrainingJobDefinitions" in self.request
-        if single == several:
-            self.fault(
-                "TrainingJobDefinition", "give either TrainingJobDefinition or TrainingJobDefinitions, one of the two."
-            )
-        elif several:
-            self.fault(
-                "TrainingJobDefinitions",
-                "several definitions in one job aren't supported yet. Use TrainingJobDefinition.",
-            )
+        single = DEFINITION in self.request
+        if single == self.several:
+            self.fault(DEFINITION, "give either TrainingJobDefinition or TrainingJobDefinitions, one of the two.")
+        elif self.several:
+            self._several_forms(self.request[DEFINITIONS])
+        elif unfit := [key for key in ("TuningObjective", "HyperParameterRanges") if self.request[DEFINITION].get(key)]:
+            for key in unfit:
+                self.fault(f"{DEFINITION}.{key}", f"is for {DEFINITIONS}. With one definition it stands in {CONFIG}.")
         for unsupported in ("WarmStartConfig", "Autotune"):
             if unsupported in self.request:
                 self.fault(unsupported, "isn't supported yet. Leave it out.")
         if not self.config:
-            self.fault("HyperParameterTuningJobConfig", "is missing.")
-        return single and bool(self.config)
+            self.fault(CONFIG, "is missing.")
+        return single != self.several and bool(self.config) and bool(self.request.get(DEFINITIONS, True))
+
+    def _several_forms(self, definitions: Sequence[Mapping[str, Any]]) -> None:
+        if not 1 <= len(definitions) <= MAX_DEFINITIONS:
+            self.fault(DEFINITIONS, f"{len(definitions)} definitions; use 1 to {MAX_DEFINITIONS}.")
+        names: set[str] = set()
+        for index, definition in enumerate(definitions):
+            path, name = f"{DEFINITIONS}[{index}].DefinitionName", definition.get("DefinitionName")
+            if not isinstance(name, str) or not DEFINITION_NAME_PATTERN.fullmatch(name):
+                self.fault(
+                    path,
+                    f"{name!r} isn't a name, and each of several definitions needs one. Use 1 to 64 letters, digits and "
+                    "hyphens, beginning and ending with no hyphen.",
+                )
+            elif name in names:
+                self.fault(path, f"two definitions are called {name!r}. Their names must differ.")
+            names.add(str(name))
+        ranges = self.config.get(RANGES) or {}
+        if any(ranges.values()):
+            self.fault(
+                f"{CONFIG}.{RANGES}", f"isn't allowed with {DEFINITIONS}: each has its own HyperParameterRanges."
+            )
+        if self.config.get(OBJECTIVE):
+            self.fault(f"{CONFIG}.{OBJECTIVE}", f"isn't allowed with {DEFINITIONS}: each has its own TuningObjective.")
 
     def _settings(self) -> dict[str, str]:
         tags = {str(tag.get("Key")): str(tag.get("Value", "")) for tag in self.request.get("Tags") or []}
@@ -234,17 +340,23 @@ class _Reader:
     def _objective(self) -> tuple[str, str]:
         if self.alone:
             return GOALS[0], ""
-        path = "HyperParameterTuningJobConfig.HyperParameterTuningJobObjective"
-        objective = self.config.get("HyperParameterTuningJobObjective") or {}
+        if self.several:
+            path, objective = f"{self.path}.TuningObjective", self.definition.get("TuningObjective") or {}
+        else:
+            path, objective = f"{CONFIG}.{OBJECTIVE}", self.config.get(OBJECTIVE) or {}
         goal = self._choice(objective, "Type", GOALS, None, f"{path}.Type")
         metric = objective.get("MetricName")
         if not isinstance(metric, str) or not metric:
             self.fault(f"{path}.MetricName", "is missing. Name the metric that the tuning job improves.")
         return goal, str(metric)
 
+    @property
+    def _ranges_path(self) -> str:
+        return f"{self.path}.HyperParameterRanges" if self.several else f"{CONFIG}.{RANGES}"
+
     def _space(self) -> ParameterSpace:
-        path = "HyperParameterTuningJobConfig.ParameterRanges"
-        lists = self.config.get("ParameterRanges") or {}
+        path = self._ranges_path
+        lists = (self.definition.get("HyperParameterRanges") if self.several else self.config.get(RANGES)) or {}
         ranges: dict[str, Range] = {}
         readers: tuple[tuple[str, Callable[[Mapping[str, Any]], Range]], ...] = (
             ("IntegerParameterRanges", _integer_range),
@@ -272,7 +384,7 @@ class _Reader:
         return ParameterSpace(ranges)
 
     def _definition(self, metric: str) -> Definition:
-        path, definition = "TrainingJobDefinition", self.definition
+        path, definition = self.path, self.definition
         algorithm = definition.get("AlgorithmSpecification") or {}
         if ("TrainingImage" in algorithm) == ("AlgorithmName" in algorithm):
             self.fault(f"{path}.AlgorithmSpecification", "give either TrainingImage or AlgorithmName, one of the two.")
@@ -283,8 +395,6 @@ class _Reader:
         instance_type, count = self._resources()
         environment = definition.get("Environment") or {}
         output = definition.get("OutputDataConfig") or {}
-        if len(environment) > MAX_ENVIRONMENT and not self.alone:
-            self.fault(f"{path}.Environment", f"{len(environment)} variables; at most {MAX_ENVIRONMENT} are allowed.")
         return Definition(
             name=definition.get("DefinitionName"),
             image=str(algorithm.get("TrainingImage") or algorithm.get("AlgorithmName")),
@@ -303,7 +413,7 @@ class _Reader:
         )
 
     def _metrics(self, entries: Iterable[Mapping[str, Any]], objective: str) -> Iterator[MetricDefinition]:
-        path, names = "TrainingJobDefinition.AlgorithmSpecification.MetricDefinitions", set()
+        path, names = f"{self.path}.AlgorithmSpecification.MetricDefinitions", set()
         for index, entry in enumerate(entries):
             name, regex = str(entry.get("Name")), str(entry.get("Regex"))
             names.add(name)
@@ -329,7 +439,7 @@ class _Reader:
     def _channels(self, entries: Iterable[Mapping[str, Any]], default_mode: str) -> Iterator[Channel]:
         names = set()
         for index, entry in enumerate(entries):
-            path, name = f"TrainingJobDefinition.InputDataConfig[{index}]", entry.get("ChannelName")
+            path, name = f"{self.path}.InputDataConfig[{index}]", entry.get("ChannelName")
             if name in names:
                 self.fault(f"{path}.ChannelName", f"there are two channels called {name!r}. Rename one.")
             names.add(name)
@@ -340,7 +450,7 @@ class _Reader:
 
     def _spot(self, stopping: Mapping[str, Any]) -> None:
         wait, run = stopping.get("MaxWaitTimeInSeconds"), stopping.get("MaxRuntimeInSeconds")
-        path = "TrainingJobDefinition.StoppingCondition.MaxWaitTimeInSeconds"
+        path = f"{self.path}.StoppingCondition.MaxWaitTimeInSeconds"
         if wait is not None and not self.definition.get("EnableManagedSpotTraining"):
             self.fault(
                 path, "Invalid MaxWaitTimeInSeconds. It is only supported when EnableManagedSpotTraining is set to true"
@@ -349,7 +459,7 @@ class _Reader:
             self.fault(path, f"{wait} is below MaxRuntimeInSeconds {run}. Raise it.")
 
     def _resources(self) -> tuple[str, int]:
-        path = "TrainingJobDefinition"
+        path = self.path
         plain, tuning = self.definition.get("ResourceConfig"), self.definition.get("HyperParameterTuningResourceConfig")
         if plain and tuning:
             self.fault(path, "give either ResourceConfig or HyperParameterTuningResourceConfig, not both.")
@@ -366,7 +476,7 @@ class _Reader:
         for name in space.names:
             if name in static:
                 self.fault(
-                    f"TrainingJobDefinition.StaticHyperParameters.{name}",
+                    f"{self.path}.StaticHyperParameters.{name}",
                     "this hyperparameter also has a range. It's either static or tuned: remove one.",
                 )
         total = len(set(space.names) | set(static) | ({OBJECTIVE_HYPERPARAMETER} if not self.alone else set()))
@@ -378,32 +488,58 @@ class _Reader:
         for name, value in static.items():
             if not isinstance(value, str):
                 self.fault(
-                    f"TrainingJobDefinition.StaticHyperParameters.{name}",
+                    f"{self.path}.StaticHyperParameters.{name}",
                     f"{value!r} must be text, as {json.dumps(json.dumps(value))}.",
                 )
 
-    def _grid_and_size(self, strategy: str, space: ParameterSpace, max_jobs: int | None) -> None:
-        path = "HyperParameterTuningJobConfig.ParameterRanges"
+    def _grid(self, strategy: str, space: ParameterSpace) -> None:
+        numeric = [name for name, r in space.ranges.items() if not isinstance(r, Categorical)]
+        if strategy == "Grid" and numeric:
+            self.fault(
+                self._ranges_path,
+                f"Grid takes categorical ranges only, and {', '.join(numeric)} isn't. List its values.",
+            )
+
+    def _size(self, strategy: str, spaces: Sequence[ParameterSpace], max_jobs: int | None) -> None:
+        path = DEFINITIONS if self.several else f"{CONFIG}.{RANGES}"
+        sizes = [space.size for space in spaces]
+        if None in sizes or not all(space.ranges for space in spaces):
+            return
+        size = sum(each or 0 for each in sizes)
         if strategy == "Grid":
-            numeric = [name for name, r in space.ranges.items() if not isinstance(r, Categorical)]
-            if numeric:
+            if size > MAX_TRAINING_JOBS:
+                self.fault(path, f"the grid has {size} configurations; at most {MAX_TRAINING_JOBS} are allowed.")
+            elif max_jobs is not None and max_jobs != size:
                 self.fault(
-                    path, f"Grid takes categorical ranges only, and {', '.join(numeric)} isn't. List its values."
+                    f"{CONFIG}.ResourceLimits.MaxNumberOfTrainingJobs",
+                    f"{max_jobs} isn't the number of configurations of the grid, {size}. Leave it out or use that.",
                 )
-            elif space.size is not None and space.size > MAX_TRAINING_JOBS:
-                self.fault(path, f"the grid has {space.size} configurations; at most {MAX_TRAINING_JOBS} are allowed.")
-            elif max_jobs is not None and max_jobs != space.size:
-                self.fault(
-                    "HyperParameterTuningJobConfig.ResourceLimits.MaxNumberOfTrainingJobs",
-                    f"{max_jobs} isn't the number of configurations of the grid, {space.size}. Leave it out or use that.",
-                )
-        elif max_jobs is not None and space.size is not None and space.ranges and space.size < max_jobs:
+        elif max_jobs is not None and size < max_jobs:
             self.fault(
                 path,
                 "You don't have enough combinations of hyperparameter ranges. The total number of hyperparameter "
-                f"combinations for the provided ranges [{float(space.size)}] must be equal or greater than the value of "
+                f"combinations for the provided ranges [{float(size)}] must be equal or greater than the value of "
                 f"MaxNumberOfJobs, [{max_jobs}]. Provide additional ranges.",
             )
+
+    def _environment(self, definitions: Sequence[Definition]) -> None:
+        """AMT's limit is on all definitions together."""
+        count = sum(len(definition.environment) for definition in definitions)
+        if count > MAX_ENVIRONMENT and not self.alone:
+            path = DEFINITIONS if self.several else f"{DEFINITION}.Environment"
+            self.fault(path, f"{count} variables in Environment; at most {MAX_ENVIRONMENT} are allowed.")
+
+    def _one_objective(self, parts: Sequence[Mapping[str, Any]], criteria: Iterable[str]) -> None:
+        """Criteria on the quality of the best need one best: several definitions must then share their objective."""
+        objectives = {(part["goal"], part["metric"]) for part in parts}
+        listed = ", ".join(sorted(f"{goal} {metric}" for goal, metric in objectives))
+        for name in criteria:
+            if len(objectives) > 1:
+                self.fault(
+                    f"{CONFIG}.TuningJobCompletionCriteria.{name}",
+                    f"needs one objective, and the definitions have {listed}. Give all the same TuningObjective, or leave "
+                    "the criterion out.",
+                )
 
     def _hyperband(self, strategy: str, static: Mapping[str, str]) -> tuple[int, int | None]:
         path = "HyperParameterTuningJobConfig.StrategyConfig"
@@ -433,6 +569,8 @@ class _Reader:
         kind = self._choice(self.config, "TrainingJobEarlyStoppingType", EARLY_STOPPING_TYPES, "Off", path)
         if kind == "Auto" and strategy == "Hyperband":
             self.fault(path, "must be Off with Strategy Hyperband, which stops training jobs itself.")
+        if kind == "Auto" and self.several:
+            self.fault(path, f"must be Off with {DEFINITIONS}.")
         return kind
 
     def _criteria(self) -> tuple[float | None, int | None, bool]:

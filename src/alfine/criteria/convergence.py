@@ -172,7 +172,7 @@ class ConvergenceDetected:
 
 def remaining(history: History) -> int:
     """rem: training jobs of the budget that haven't ended; the running ones are still to come, so they count."""
-    limit, size, k = history.spec.max_training_jobs, history.spec.space.size, history.ended
+    limit, size, k = history.spec.max_training_jobs, history.spec.size, history.ended
     rem = max(k, UNLIMITED_LEAST) if limit is None else limit - k
     return rem if size is None else max(0, min(rem, size - k))
 
@@ -274,7 +274,7 @@ def _read_evidence(history: History, rem: int) -> tuple[Evidence, str]:
         values=v,
         k=history.ended,
         rem=rem,
-        hyperparameters=history.spec.space.dimension,
+        hyperparameters=max(each.space.dimension for each in history.spec.each),
         gains=gains,
         noise=noise,
         locality=_locality(geometry, points, v, _everywhere(history)),

@@ -81,10 +81,10 @@ class SearchSpaceExhausted:
 
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:
-        return None if spec.space.size is None else cls()
+        return None if spec.size is None else cls()
 
     def check(self, history: History) -> Verdict:
-        size = history.spec.space.size
+        size = history.spec.size
         tried = len(history.configurations)
         met = size is not None and tried >= size
         return Verdict(
@@ -113,10 +113,11 @@ class NoTrainingJobSucceeded:
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:
         if spec.alone:
             return None
-        return cls(min(FIRST_ATTEMPTS, spec.max_training_jobs or FIRST_ATTEMPTS, spec.space.size or FIRST_ATTEMPTS))
+        return cls(min(FIRST_ATTEMPTS, spec.max_training_jobs or FIRST_ATTEMPTS, spec.size or FIRST_ATTEMPTS))
 
     def check(self, history: History) -> Verdict:
-        failed = history.ended if history.incumbent is None else 0
+        succeeded = history.fold("succeeded", 0, lambda count, job: count + (job.objective is not None))
+        failed = 0 if succeeded else history.ended
         met = failed >= self.attempts
         return Verdict(
             outlook=Outlook.DRAIN if met else Outlook.CONTINUE,
@@ -124,7 +125,7 @@ class NoTrainingJobSucceeded:
             sentence=self._sentence(history, failed, met=met),
             evidence={"failed": failed, "limit": self.attempts},
             status="Failed",
-            progress=failed / self.attempts,
+            progress=min(1.0, failed / self.attempts),
         )
 
     def _sentence(self, history: History, failed: int, *, met: bool) -> str:

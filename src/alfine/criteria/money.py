@@ -135,13 +135,13 @@ def _gain(evidence: Evidence, horizon: int) -> float:
 
 def _each(history: History) -> float:
     """The mean cost of a training job that has ended."""
-    return history.training_seconds / history.ended * _rate(history) if history.ended else 0.0
+    price = (history.spec.price_per_hour or 0.0) / cost.HOUR
+    return cost.compute_seconds(history) / history.ended * price if history.ended else 0.0
 
 
 def _rate(history: History) -> float:
-    """Money a second of one training job."""
-    spec = history.spec
-    return (spec.price_per_hour or 0.0) / cost.HOUR * spec.definition.instance_count
+    """Money a second of one training job, at most."""
+    return (history.spec.price_per_hour or 0.0) / cost.HOUR * cost.most_instances(history.spec)
 
 
 def _so_far(history: History, started_at: Any, rate: float) -> float:

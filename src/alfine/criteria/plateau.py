@@ -69,7 +69,7 @@ def not_improving(history: History, *, strict: bool = False) -> int:
     sign, least = history.sign, 0.0 if strict else SIGNIFICANT
 
     def step(state: State, job: TrainingJob) -> State:
-        return state if job.objective is None else counted(state, sign * job.objective, least)
+        return state if job.objective is None or not history.ranks(job) else counted(state, sign * job.objective, least)
 
     return history.fold(("not improving", strict), NOTHING, step)[1]
 

@@ -13,6 +13,7 @@ from alfine.core.decide import Strategy
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.spec import TuningJobSpec
 from alfine.strategies.bayesian import Bayesian
+from alfine.strategies.definitions import Definitions
 from alfine.strategies.grid import Grid
 from alfine.strategies.hyperband import Hyperband
 from alfine.strategies.random import Random
@@ -32,7 +33,9 @@ def table() -> dict[str, type[Strategy]]:
 
 
 def strategy_for(spec: TuningJobSpec) -> Strategy:
-    """The strategy that the job names. Raise InvalidSpec when there is none of that name."""
+    """The strategy that the job names, one for each definition. Raise InvalidSpec when there is none of that name."""
+    if spec.parts:
+        return Definitions.from_spec(spec)
     kinds = table()
     if spec.strategy not in kinds:
         raise InvalidSpec([Fault("Strategy", f"{spec.strategy!r} isn't one. Use one of {', '.join(kinds)}.")])
