@@ -1,7 +1,9 @@
 """Writes docs/reference/cli.md from the commands' own help: python docs/reference/write_cli.py."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from click import Context, Group
 from click.testing import CliRunner
 
 from alfine.cli import COMMANDS, main
@@ -15,9 +17,18 @@ Written by `docs/reference/write_cli.py` from the commands' own `--help`.
 
 def page() -> str:
     """The whole page."""
-    helps = [("alfine", ["--help"]), *((f"alfine {name}", [name, "--help"]) for name in COMMANDS)]
+    helps = [("alfine", ["--help"]), *((f"alfine {' '.join(words)}", [*words, "--help"]) for words in _commands())]
     parts = [f"## {title}\n\n```text\n{_help(words)}\n```\n" for title, words in helps]
     return "\n".join([HEAD, *parts])
+
+
+def _commands() -> Iterator[list[str]]:
+    """Each command, and behind a group its commands."""
+    for name in COMMANDS:
+        yield [name]
+        command = main.get_command(Context(main), name)
+        if isinstance(command, Group):
+            yield from ([name, inner] for inner in command.commands)
 
 
 def _help(words: list[str]) -> str:

@@ -58,6 +58,13 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """[server]: hosts are names, besides its addresses, by which `alfine serve` is reached from other machines."""
+
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The whole file."""
 
@@ -66,6 +73,7 @@ class Config:
     prices: Prices = field(default_factory=Prices)
     images: dict[str, str] = field(default_factory=dict)
     run: Running = field(default_factory=Running)
+    server: Server = field(default_factory=Server)
 
     @classmethod
     def at(cls, home: Path) -> Config:

@@ -1,23 +1,16 @@
 """alfine as a server: one port that unmodified AWS clients talk to, and the engine beside it in threads.
 
-What the guard refuses, and why (this server runs programs for whoever reaches it):
-
-- a Host that isn't this machine's: a web page whose name an attacker lets point to 127.0.0.1 (DNS rebinding);
-- an Origin, or Sec-Fetch-Site, of another site: a web page that sends requests here (CSRF). AWS's clients send neither;
-- an address that others can reach: until keys can be configured, everybody there could run programs here.
+It runs programs for whoever reaches it: who that is, aws/guard.py decides.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import json
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable, MutableMapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from functools import partial
-from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -27,88 +20,44 @@ from starlette.routing import Mount, Route
 
 from alfine import __version__
 from alfine.aws.backend import Backend
+from alfine.aws.guard import OWN, Gate, Guard, is_loopback
 from alfine.aws.s3 import S3App
+from alfine.aws.s3.app import DOMAINS
 from alfine.aws.services import services
 from alfine.aws.wire import Wire
 from alfine.core.errors import AlfineError
 from alfine.home import Home
 from alfine.hosting import Hosting
+from alfine.keys import Keys
 
 LEAVE_SECONDS = 10.0  # for the engines to let go of their tuning jobs
 CLOSE_SECONDS = 5  # for requests under way when told to end
 KEEP_ALIVE_SECONDS = 75  # longer than AWS's clients keep an idle connection, so that they never meet a closed one
-
-Scope = MutableMapping[str, Any]
 
 
 class NotLoopback(AlfineError):
     """The address can be reached from other machines, and there are no keys to check them by."""
 
 
-def refuse_other_machines(host: str) -> None:
-    """Raise NotLoopback unless only programs of this machine can reach the address."""
-    if not _is_loopback(host):
+def refuse_other_machines(host: str, keys: Keys) -> None:
+    """Raise NotLoopback unless only programs of this machine can reach the address, or requests have to be signed."""
+    if not is_loopback(host) and not keys:
         raise NotLoopback(
-            f"alfine serve runs programs for whoever reaches it, and {host} can be reached from other machines. It listens on "
-            "loopback addresses only (--host 127.0.0.1); to use it from elsewhere, forward the port: ssh -L 8765:127.0.0.1:8765 …"
+            f"alfine serve runs programs for whoever reaches it, and {host} can be reached from other machines. Make a key, and "
+            "all requests will have to be signed with it: alfine keys create. Or stay on a loopback address (--host 127.0.0.1) "
+            "and forward the port: ssh -L 8765:127.0.0.1:8765 …"
         )
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-
-
-class Guard:
-    """Lets requests through that come from programs of this machine, and no web page's. Raw ASGI: it sees every request."""
-
-    def __init__(self, app: Any) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        if scope["type"] == "http":
-            reason = refusal(scope["headers"])
-            if reason:
-                await Response(json.dumps({"__type": "AccessDeniedException", "Message": reason}), 403)(
-                    scope, receive, send
-                )
-                return
-        elif scope["type"] == "websocket":
-            return
-        await self.app(scope, receive, send)
-
-
-def refusal(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """Why a request with these headers is refused; "" for one that is let through."""
-    known: dict[bytes, str] = {}
-    for name, value in headers:
-        if name in (b"host", b"origin", b"sec-fetch-site"):
-            if name in known:
-                return f"There are two {name.decode()} headers."
-            known[name] = value.decode("latin-1")
-    host = known.get(b"host", "")
-    if not _is_loopback(_hostname(host)):
-        return f"The Host header {host[:80]!r} isn't this machine's. Use 127.0.0.1 or localhost."
-    origin = known.get(b"origin")
-    if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
-        return "Web pages of other sites may not use alfine (Origin)."
-    if known.get(b"sec-fetch-site", "none") not in ("none", "same-origin"):
-        return "Web pages of other sites may not use alfine (Sec-Fetch-Site)."
-    return ""
-
-
-def _hostname(host: str) -> str:
-    if host.startswith("["):
-        return host.partition("]")[0][1:]
-    return host.partition(":")[0].lower()
-
-
-def make_app(home: Home, hosting: Hosting) -> Starlette:
-    """The application: health, and AWS at every other path."""
+def make_app(home: Home, hosting: Hosting, *, always_signed: bool = False) -> Starlette:
+    """The application: health, and AWS at every other path. always_signed: also while the home has no keys."""
     backend = Backend(home.service, home.arns, hosting.run, home.engine().wake.set)
-    wire = Wire(services(backend), S3App(home.folder / "buckets"))
+    known = services(backend)
+    hosts = tuple(name.lower() for name in home.config.server.hosts)
+    wire = Wire(known, S3App(home.folder / "buckets", (*DOMAINS, *hosts)))
+    names = {service.api.signing_name for service in known.values()}
+    families = {"json": names, "query": names, "s3": {"s3"}, OWN: {OWN}}
+    gate = Gate(Keys(home.folder), home.arns.region, families, hosts, always=always_signed)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -117,7 +66,7 @@ def make_app(home: Home, hosting: Hosting) -> Starlette:
         hosting.leave(LEAVE_SECONDS)
 
     app = Starlette(routes=[Route("/healthz", _health), Mount("/", wire)], lifespan=lifespan)
-    app.add_middleware(Guard)
+    app.add_middleware(Guard, gate=gate)
     return app
 
 
@@ -130,10 +79,10 @@ def serve(home: Home, host: str, port: int, *, ready: Callable[[str], None]) -> 
 
     Raises NotLoopback before anything is opened, OSError when the port is taken.
     """
-    refuse_other_machines(host)
+    refuse_other_machines(host, Keys(home.folder))
     hosting = Hosting(home.engine())
     with closing(_listening(host.strip("[]"), port)) as listener:
-        app = make_app(home, hosting)
+        app = make_app(home, hosting, always_signed=not is_loopback(host))
         config = uvicorn.Config(
             app,
             log_config=None,

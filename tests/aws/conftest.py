@@ -31,8 +31,8 @@ PATIENCE_SECONDS = 40.0
 class Served:
     """One running server."""
 
-    def __init__(self, home: Path) -> None:
-        command = [sys.executable, "-m", "alfine", "serve", "--port", "0", "--home", str(home)]
+    def __init__(self, home: Path, *words: str) -> None:
+        command = [sys.executable, "-m", "alfine", "serve", "--port", "0", "--home", str(home), *words]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()

@@ -83,7 +83,9 @@ class Api:
 
     def __init__(self, service: str) -> None:
         self.model = Loader().load_service_model(service, "service-2")
-        self.target_prefix: str = self.model["metadata"].get("targetPrefix", "")
+        metadata = self.model["metadata"]
+        self.target_prefix: str = metadata.get("targetPrefix", "")
+        self.signing_name: str = metadata.get("signingName", metadata["endpointPrefix"])
         self.shapes = _Shapes(self.model["shapes"])
         self._operations: dict[str, Operation] = {}
 

@@ -34,10 +34,10 @@ def answer(services: Mapping[str, JsonService], body: bytes, explain: Explain) -
         value = _from_fields(service.api, shape, sorted(fields.items()))
         return 200, _answer_xml(service.api, operation, service.call(operation, value))
     except (UnicodeDecodeError, ValueError) as error:
-        return 400, _error_xml("MalformedQueryString", str(error))
+        return 400, error_xml("MalformedQueryString", str(error))
     except Exception as error:  # noqa: BLE001 - the rim, as for JSON
         status, code, message = explain(error, operation)
-        return status, _error_xml(code, message)
+        return status, error_xml(code, message)
 
 
 def _service(services: Mapping[str, JsonService], operation: str, version: str) -> JsonService:
@@ -125,6 +125,6 @@ def _element(name: str, inner: str) -> str:
     return f"<{name}>{inner}</{name}>"
 
 
-def _error_xml(code: str, message: str) -> bytes:
+def error_xml(code: str, message: str) -> bytes:
     text = escape(NOT_XML.sub("\ufffd", message))
     return f"<ErrorResponse><Error><Type>Sender</Type><Code>{escape(code)}</Code><Message>{text}</Message></Error><RequestId>alfine</RequestId></ErrorResponse>".encode()

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import parse_qs
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
+from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import Response
 
 from alfine.aws import query
@@ -25,6 +27,7 @@ JSON_1_1, JSON_1_0 = "application/x-amz-json-1.1", "application/x-amz-json-1.0"
 FORM = "application/x-www-form-urlencoded"
 
 Asgi = Callable[[MutableMapping[str, Any], Any, Any], Awaitable[None]]
+Family = Literal["json", "query", "s3"]
 
 
 class Wire:
@@ -38,25 +41,20 @@ class Wire:
         }
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
-        request = Request(scope, receive)
-        headers = request.headers
-        if "x-amz-target" in headers:
-            response = await self._json(request, headers["x-amz-target"])
-        elif request.method == "POST" and headers.get("content-type", "").startswith(FORM) and scope["path"] == "/":
-            response = await self._query(request)
-        elif self.s3 is not None and _scope_of(headers.get("authorization", "")) in ("s3", ""):
+        family = family_of(scope)
+        if family == "s3" and self.s3 is not None:
             await self.s3(scope, receive, send)
             return
-        else:
-            response = _error(501, "NotImplemented", "alfine has no buckets here yet. Use file:// for data and code.")
+        response = await (self._query if family == "query" else self._json)(Request(scope, receive))
         await response(scope, receive, send)
 
-    async def _json(self, request: Request, target: str) -> Response:
+    async def _json(self, request: Request) -> Response:
+        target = request.headers.get("x-amz-target", "")
         prefix, _, operation = target.partition(".")
         service = self._by_target.get(prefix)
         if service is None or request.method != "POST":
             return _error(400, "UnknownOperationException", f"alfine has no service for the target {target[:80]!r}.")
-        body = await _body(request)
+        body = await read_body(request.receive)
         if body is None:
             return _error(413, "RequestEntityTooLargeException", f"The body has more than {MAX_BODY} bytes.")
         status, answer = await run_in_threadpool(service.answer, operation, body)
@@ -64,31 +62,39 @@ class Wire:
         return _response(status, answer, kind)
 
     async def _query(self, request: Request) -> Response:
-        body = await _body(request)
+        body = await read_body(request.receive)
         if body is None:
             return _error(413, "RequestEntityTooLargeException", f"The body has more than {MAX_BODY} bytes.")
         status, answer = await run_in_threadpool(query.answer, self.services, body, explained)
         return _response(status, answer, "text/xml")
 
 
-async def _body(request: Request) -> bytes | None:
-    """The body; None when it's longer than MAX_BODY, whatever its Content-Length said."""
+def family_of(scope: MutableMapping[str, Any]) -> Family:
+    """Which kind of service is asked."""
+    headers = Headers(scope=scope)
+    if "x-amz-target" in headers:
+        return "json"
+    if scope["method"] == "POST" and headers.get("content-type", "").startswith(FORM) and scope["path"] == "/":
+        return "query"
+    credential = parse_qs(scope["query_string"].decode("latin-1")).get("X-Amz-Credential", [""])[0]
+    found = SCOPE.search(headers.get("authorization", "") or f"Credential={credential}")
+    return "s3" if found is None or found.group(1) == "s3" else "json"
+
+
+async def read_body(receive: Callable[[], Awaitable[Mapping[str, Any]]]) -> bytes | None:
+    """The body; None when it's longer than MAX_BODY, whatever its Content-Length said, or its sender has gone."""
     parts: list[bytes] = []
     size = 0
-    try:
-        async for part in request.stream():
-            size += len(part)
-            if size > MAX_BODY:
-                return None
-            parts.append(part)
-    except ClientDisconnect:
-        return None
-    return b"".join(parts)
-
-
-def _scope_of(authorization: str) -> str:
-    found = SCOPE.search(authorization)
-    return found.group(1) if found else ""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > MAX_BODY:
+            return None
+        if not message.get("more_body", False):
+            return b"".join(parts)
 
 
 def _response(status: int, body: bytes, kind: str) -> Response:

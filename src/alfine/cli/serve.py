@@ -7,19 +7,26 @@ import os
 
 import click
 
-from alfine.cli.options import home_option, open_home
+from alfine.cli.options import chosen_home, home_option, open_home
 from alfine.core.errors import MissingExtra
+from alfine.keys import Keys
 
 EPILOG = """
 \b
 Examples:
   alfine serve
   AWS_ENDPOINT_URL=http://127.0.0.1:8765 python my_sagemaker_program.py
+  alfine keys create && alfine serve --host 0.0.0.0
 """
 
 
 @click.command(epilog=EPILOG)
-@click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Any but a loopback address needs `alfine keys create` first.",
+)
 @click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 takes any free port.")
 @click.option("--region", help="Named in ARNs (else $AWS_REGION, $AWS_DEFAULT_REGION, else us-east-1).")
 @home_option
@@ -37,17 +44,21 @@ def serve(*, host: str, port: int, region: str | None) -> None:
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     where = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    server.refuse_other_machines(host)
+    keys = Keys(chosen_home())
+    server.refuse_other_machines(host, keys)
     with open_home(create=True) as home:
         home.confine()
         home.arns = Arns(where) if where else home.arns
-        server.serve(home, host, port, ready=lambda url: _say(url, home.arns.region))
+        server.serve(home, host, port, ready=lambda url: _say(url, home.arns.region, signed=bool(keys)))
 
 
-def _say(url: str, region: str) -> None:
+def _say(url: str, region: str, *, signed: bool) -> None:
     click.echo(f"alfine is ready on {url}")
+    key = ("<its id>", "<its secret>") if signed else ("any", "any")
     click.echo(f"  boto3:    boto3.client('sagemaker', endpoint_url='{url}', region_name='{region}')")
     click.echo(
-        f"  AWS CLI:  export AWS_ENDPOINT_URL={url} AWS_DEFAULT_REGION={region} AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any"
+        f"  AWS CLI:  export AWS_ENDPOINT_URL={url} AWS_DEFAULT_REGION={region} AWS_ACCESS_KEY_ID={key[0]} AWS_SECRET_ACCESS_KEY={key[1]}"
     )
     click.echo("  SDK:      the same variables, then sagemaker.Session() as ever")
+    if signed:
+        click.echo("Requests must be signed with one of this home's keys (`alfine keys list`).")

@@ -6,6 +6,9 @@ from alfine.core.errors import AlfineError
 
 # Codes and messages as S3 gives them; clients and people compare both.
 CODES: dict[str, tuple[int, str]] = {
+    "AccessDenied": (403, "Access Denied"),
+    "AuthorizationHeaderMalformed": (400, "The authorization header is malformed."),
+    "AuthorizationQueryParametersError": (400, "The authorization query parameters that you provided are not valid."),
     "BadDigest": (400, "The Content-MD5 or checksum value that you specified did not match what the server received."),
     "BucketAlreadyOwnedByYou": (
         409,
@@ -15,6 +18,7 @@ CODES: dict[str, tuple[int, str]] = {
     "EntityTooLarge": (400, "Your proposed upload exceeds the maximum allowed object size."),
     "IncompleteBody": (400, "The request body terminated unexpectedly."),
     "InternalError": (500, "We encountered an internal error. Please try again."),
+    "InvalidAccessKeyId": (403, "The AWS Access Key Id you provided does not exist in our records."),
     "InvalidArgument": (400, "Invalid Argument."),
     "InvalidBucketName": (400, "The specified bucket is not valid."),
     "InvalidDigest": (400, "The Content-MD5 or checksum value that you specified is not valid."),
@@ -28,6 +32,7 @@ CODES: dict[str, tuple[int, str]] = {
     "InvalidPartOrder": (400, "The list of parts was not in ascending order. Parts must be ordered by part number."),
     "InvalidRange": (416, "The requested range is not satisfiable."),
     "InvalidRequest": (400, "The request is not valid."),
+    "InvalidToken": (400, "The provided token is malformed or otherwise invalid."),
     "InvalidURI": (400, "Couldn't parse the specified URI."),
     "KeyTooLongError": (400, "Your key is too long."),
     "MalformedXML": (400, "The XML you provided was not well-formed or did not validate against our published schema."),
@@ -47,7 +52,15 @@ CODES: dict[str, tuple[int, str]] = {
     "NotImplemented": (501, "A header or operation you provided implies functionality that is not implemented."),
     "NotModified": (304, "Not Modified."),
     "PreconditionFailed": (412, "At least one of the pre-conditions you specified did not hold."),
+    "RequestTimeTooSkewed": (403, "The difference between the request time and the current time is too large."),
     "ServiceUnavailable": (503, "There is no room left on the disk that holds the buckets."),
+    "SignatureDoesNotMatch": (
+        403,
+        (
+            "The request signature we calculated does not match the signature you provided. "
+            "Check your key and signing method."
+        ),
+    ),
     "XAmzContentSHA256Mismatch": (
         400,
         "The provided 'x-amz-content-sha256' header does not match what was computed.",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -16,10 +18,13 @@ from starlette.types import Receive, Scope
 from alfine.aws.s3.checksums import ALGORITHMS, Digests, is_digest
 from alfine.aws.s3.errors import S3Error
 from alfine.aws.s3.store import PIECE_BYTES, Condition, Object, ObjectWriter
+from alfine.aws.sigv4 import CHAIN, Chain
 
 MAX_DOCUMENT_BYTES = 8 << 20  # 1,000 keys of 1,024 bytes, each as six characters of XML, and room
 MAX_CHUNK_LINE_BYTES = 8 << 10
 CHECKSUM = "x-amz-checksum-"
+SHA256 = "x-amz-content-sha256"
+TRAILER_SIGNATURE = "x-amz-trailer-signature"
 # What follows the name of a checksum's header and is not an algorithm.
 _NOT_ALGORITHMS = {"mode", "type", "algorithm"}
 # A query by one of these names asks for something other than the bucket or object itself.
@@ -52,6 +57,7 @@ class S3Request:
             self.bucket, self.key = bucket, path.removeprefix("/")
         else:
             self.bucket, _, self.key = path.removeprefix("/").partition("/")
+        self._chain: Chain | None = scope.get(CHAIN)
         self._read = False
 
     @property
@@ -73,7 +79,7 @@ class S3Request:
     # The body
 
     async def document(self, *, checked: bool = True) -> bytes:
-        """A small body, whole. checked: against the checksums in its headers, which are of this body."""
+        """A small body, whole, checked against its hash. checked: against the checksums in its headers, too."""
         body = bytearray()
 
         async def take(data: bytes) -> None:
@@ -82,11 +88,10 @@ class S3Request:
                 raise S3Error("MaxMessageLengthExceeded")
 
         trailers = await self._pour(take)
-        if checked:
-            checks = Checks(self.headers)
-            digests = Digests(checks.algorithms)
-            digests.update(bytes(body))
-            checks.verify(digests, trailers)
+        checks = Checks(self.headers) if checked else Checks(Headers({SHA256: self.headers.get(SHA256, "")}))
+        digests = Digests(checks.algorithms)
+        digests.update(bytes(body))
+        checks.verify(digests, trailers if checked else {})
         return bytes(body)
 
     async def into(self, writer: ObjectWriter, checks: Checks) -> None:
@@ -106,7 +111,7 @@ class S3Request:
 
     async def _pour(self, take: Callable[[bytes], Awaitable[None]]) -> Mapping[str, str]:
         """Hand over the body's bytes, out of their chunks if it's aws-chunked; the trailers."""
-        chunks = Chunks() if self.is_chunked else None
+        chunks = Chunks(self._chain) if self.is_chunked else None
         size = 0
         self._read = True
         try:
@@ -117,13 +122,13 @@ class S3Request:
         except ClientDisconnect:
             raise S3Error("IncompleteBody") from None
         declared = self.headers.get("x-amz-decoded-content-length" if chunks else "content-length")
-        if (chunks and not chunks.complete) or (declared is not None and declared != str(size)):
+        if (chunks and not chunks.whole) or (declared is not None and declared != str(size)):
             raise S3Error("IncompleteBody")
         return chunks.trailers if chunks else {}
 
     @property
     def is_chunked(self) -> bool:
-        return self.headers.get("x-amz-content-sha256", "").startswith("STREAMING-") or "aws-chunked" in (
+        return self.headers.get(SHA256, "").startswith("STREAMING-") or "aws-chunked" in (
             self.headers.get("content-encoding", "")
         )
 
@@ -144,7 +149,7 @@ class Checks:
 
     def __init__(self, headers: Headers) -> None:
         self._md5 = headers.get("content-md5")
-        self._sha256 = headers.get("x-amz-content-sha256", "")
+        self._sha256 = headers.get(SHA256, "")
         if not re.fullmatch("[0-9a-f]{64}", self._sha256):
             self._sha256 = ""
         self.sent = sent_checksums(headers)
@@ -203,16 +208,26 @@ def _algorithms(trailer: str) -> set[str]:
 class Chunks:
     """aws-chunked: `<hex size>[;chunk-signature=…]`, the bytes, …, a chunk of size 0, then trailers.
 
-    The chunks' signatures are the server's to verify; here they're skipped.
+    chain: what the signatures of the chunks and of the trailers are held against; without one they're skipped.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, chain: Chain | None = None) -> None:
         self.trailers: dict[str, str] = {}
+        self._chain = chain
+        self._before = chain.seed if chain else ""
+        self._signature = ""  # of this chunk, as its header says
+        self._hash = hashlib.sha256()
+        self._is_signed = False  # the trailers
         self.complete = False
         self._ended = False
         self._buffer = bytearray()
         self._left = 0  # of this chunk's bytes
         self._at_end_of_chunk = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether all has come that was announced, and all that is signed was proved."""
+        return self.complete and (self._chain is None or not self._chain.trailers or self._is_signed)
 
     def feed(self, data: bytes) -> bytes:
         self._buffer += data
@@ -223,6 +238,8 @@ class Chunks:
                 if not taken:
                     break
                 payload += taken
+                if self._chain:
+                    self._hash.update(taken)
                 del self._buffer[: len(taken)]
                 self._left -= len(taken)
                 self._at_end_of_chunk = True
@@ -232,11 +249,14 @@ class Chunks:
                 if line:
                     raise S3Error("InvalidRequest", "A chunk is longer than it says.")
                 self._at_end_of_chunk = False
+                self._check_chunk()
             elif self.complete:
                 self._trailer(line)
             else:
                 self._left = self._size(line)
-                self.complete = not self._left
+                if not self._left:
+                    self._check_chunk()
+                    self.complete = True
         return bytes(payload)
 
     def _line(self) -> bytes | None:
@@ -250,18 +270,37 @@ class Chunks:
         return line.removesuffix(b"\r")
 
     def _size(self, line: bytes) -> int:
-        size = line.partition(b";")[0].strip()
+        size, _, extension = line.partition(b";")
+        size, self._signature = size.strip(), extension.decode("latin-1").removeprefix("chunk-signature=").strip()
         if not re.fullmatch(rb"[0-9a-fA-F]{1,12}", size):
             raise S3Error("InvalidRequest", "A chunk's header has no size.")
         return int(size, 16)
 
+    def _check_chunk(self) -> None:
+        if self._chain is None:
+            return
+        wanted = self._chain.chunk(self._before, self._hash.hexdigest())
+        _check_signature(wanted, self._signature)
+        self._before, self._hash = wanted, hashlib.sha256()
+
     def _trailer(self, line: bytes) -> None:
         name, _, value = line.decode("latin-1").partition(":")
-        if line:
+        if not line:
+            self._ended = True
+        elif self._chain and not self._chain.trailers:
+            raise S3Error("InvalidRequest", "Trailers were not announced by x-amz-content-sha256.")
+        elif self._chain and name.strip().lower() == TRAILER_SIGNATURE:
+            said = "".join(f"{name}:{value}\n" for name, value in self.trailers.items())
+            _check_signature(self._chain.trailer(self._before, said.encode("latin-1")), value.strip())
+            self._is_signed = self._ended = True
+        else:
             self.trailers[name.strip().lower()] = value.strip()
             self._ended = len(self.trailers) > 16
-        else:
-            self._ended = True
+
+
+def _check_signature(wanted: str, said: str) -> None:
+    if not hmac.compare_digest(wanted.encode(), said.encode()):
+        raise S3Error("SignatureDoesNotMatch")
 
 
 # Conditions

@@ -1,0 +1,85 @@
+"""alfine keys: the keys that requests to `alfine serve` are signed with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from alfine.cli.options import chosen_home, home_option, json_option
+from alfine.keys import AccessKey, Keys
+
+EPILOG = """
+\b
+Examples:
+  alfine keys create
+  alfine keys list
+  alfine keys delete AKIA…
+
+As soon as a home has a key, `alfine serve` answers only requests that are
+signed with one, on loopback too, and may listen on any address. A running
+server needs no restart.
+"""
+
+
+@click.group(epilog=EPILOG)
+@home_option
+def keys() -> None:
+    """Make, list and delete the keys that requests are signed with.
+
+    They lie in the home's folder `keys`, readable by its owner alone.
+    """
+
+
+@keys.command()
+@home_option
+@json_option
+def create(*, as_json: bool) -> None:
+    """Make a key, and show its secret this once."""
+    from alfine.cli.output import print_json
+
+    key = Keys(chosen_home()).create(datetime.now(UTC).replace(microsecond=0))
+    if as_json:
+        print_json({"AccessKey": {**_as_json(key), "SecretAccessKey": key.secret}})
+        return
+    click.echo(f"export AWS_ACCESS_KEY_ID={key.id} AWS_SECRET_ACCESS_KEY={key.secret}")
+    click.echo("The secret isn't shown again. From now on requests to `alfine serve` must be signed.", err=True)
+
+
+@keys.command("list")
+@home_option
+@json_option
+def list_keys(*, as_json: bool) -> None:
+    """List the keys, without their secrets."""
+    from alfine.cli.output import local_time, print_json, show, table
+
+    found = Keys(chosen_home()).all()
+    if as_json:
+        print_json({"AccessKeyMetadata": [_as_json(key) for key in found]})
+        return
+    rows = table("Access key id", "Created")
+    for key in found:
+        rows.add_row(key.id, local_time(key.created_at.isoformat()) or "")
+    show(rows if found else "There are no keys: requests need no signature, and come from this machine alone.")
+
+
+@keys.command()
+@click.argument("access_key_id")
+@home_option
+@json_option
+def delete(*, access_key_id: str, as_json: bool) -> None:
+    """Delete a key: what is signed with it is refused from now on."""
+    from alfine.cli.output import print_json
+
+    found = Keys(chosen_home())
+    found.delete(access_key_id)
+    if as_json:
+        print_json({"AccessKeyId": access_key_id, "Deleted": True})
+        return
+    click.echo(f"Deleted {access_key_id}.")
+    if not found:
+        click.echo("That was the last key: on loopback, requests need no signature any more.", err=True)
+
+
+def _as_json(key: AccessKey) -> dict[str, str]:
+    return {"AccessKeyId": key.id, "CreateDate": key.created_at.isoformat(), "Status": "Active"}
