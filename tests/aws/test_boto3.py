@@ -153,10 +153,12 @@ def test_logs_are_read_through_cloudwatch(served, ended):
 
 def test_buckets_live_on_the_same_port(served, tmp_path):
     s3 = served.client("s3")
-    s3.create_bucket(Bucket="data")
-    s3.put_object(Bucket="data", Key="train/a.csv", Body=b"1,2")
-    assert s3.get_object(Bucket="data", Key="train/a.csv")["Body"].read() == b"1,2"
-    assert [each["Key"] for each in s3.list_objects_v2(Bucket="data", Prefix="train/")["Contents"]] == ["train/a.csv"]
+    s3.create_bucket(Bucket="same-port")
+    s3.put_object(Bucket="same-port", Key="train/a.csv", Body=b"1,2")
+    assert s3.get_object(Bucket="same-port", Key="train/a.csv")["Body"].read() == b"1,2"
+    assert [each["Key"] for each in s3.list_objects_v2(Bucket="same-port", Prefix="train/")["Contents"]] == [
+        "train/a.csv"
+    ]
 
 
 def test_who_am_i_is_answered(served):
