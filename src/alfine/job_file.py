@@ -90,11 +90,14 @@ class JobFile:
         return error if self.is_request else InvalidSpec([_at_own_key(fault) for fault in error.faults])
 
 
-def read_job_file(path: Path) -> JobFile:
-    """Raise InvalidSpec when the file can't be read or understood; whether its job can run here is checked on creation."""
-    document = _parsed(path)
-    if any(key in document for key in REQUEST_KEYS):
-        _check_request(document)
+def read_job_file(path: Path, *, form_only: bool = False) -> JobFile:
+    """Raise InvalidSpec when the file can't be read or understood; whether its job can run here is checked on creation.
+
+    form_only: of a request only its members and their types matter, not how long or large values are.
+    """
+    document = parsed(path)
+    if is_request(document):
+        _check_request(document, form_only=form_only)
         return JobFile(path=path, request=_anchored(document, path.absolute().parent), is_request=True)
     return JobFile(path=path, request=_Reader(path, document).request(), is_request=False)
 
@@ -108,7 +111,13 @@ def name_from(path: Path) -> str:
 # -- the text ------------------------------------------------------------------------------------------------------------
 
 
-def _parsed(path: Path) -> dict[str, Any]:
+def is_request(document: Mapping[str, Any]) -> bool:
+    """Whether it's a CreateHyperParameterTuningJob request, not a job file in shorter words."""
+    return any(key in document for key in REQUEST_KEYS)
+
+
+def parsed(path: Path) -> dict[str, Any]:
+    """The keys and values of a file, JSON or YAML. Raise InvalidSpec when it isn't that."""
     kind = path.suffix.lower()
     if kind not in (".json", ".yaml", ".yml"):
         hint = f" For a script, write a job file that says `script: {path.name}`." if kind in (".py", ".sh") else ""
@@ -157,7 +166,7 @@ def _parsed_yaml(path: Path, text: str) -> Any:
 # -- a full request ------------------------------------------------------------------------------------------------------
 
 
-def _check_request(request: Request) -> None:
+def _check_request(request: Request, *, form_only: bool) -> None:
     """Raise InvalidSpec for what botocore's model of the operation doesn't allow: members, types, least values."""
     from botocore.loaders import Loader
     from botocore.model import ServiceModel
@@ -166,7 +175,10 @@ def _check_request(request: Request) -> None:
     service = ServiceModel(Loader().load_service_model("sagemaker", "service-2"), "sagemaker")
     shape = service.operation_model("CreateHyperParameterTuningJob").input_shape
     found = ParamValidator().validate(request, shape)
-    faults = [_model_fault(*each) for each in found._errors]  # noqa: SLF001 - its report is prose; here are the paths
+    errors = found._errors  # noqa: SLF001 - its report is prose; here are the paths
+    faults = [
+        _model_fault(*each) for each in errors if not form_only or each[0] not in ("invalid range", "invalid length")
+    ]
     if faults:
         raise InvalidSpec(faults)
 

@@ -20,7 +20,7 @@ from alfine.core.decide import CompletionCriterion, Outlook
 from alfine.core.errors import AlreadyEnded, Fault, IllegalTransition, InUse, InvalidSpec, NotFound, NotTerminal
 from alfine.core.history import History, TrainingJob, is_terminal
 from alfine.core.replay import Replayed
-from alfine.core.spec import DEFINITION, DEFINITIONS, put_setting, setting_of
+from alfine.core.spec import DEFINITION, DEFINITIONS, TuningJobSpec, put_setting, setting_of
 from alfine.criteria.plateau import not_improving
 from alfine.images import Images
 from alfine.implied import understood
@@ -77,11 +77,18 @@ class Service:
     def _create(
         self, request: Mapping[str, Any], now: datetime, function: Callable[..., Any] | None = None
     ) -> TuningJob:
+        return self.store.create(self._checked(request, function), now)
+
+    def check(self, request: Mapping[str, Any]) -> TuningJobSpec:
+        """The spec of a CreateHyperParameterTuningJob request that `create` would take. Raise InvalidSpec with every fault."""
+        return self._checked(self.priced(request), None)
+
+    def _checked(self, request: Mapping[str, Any], function: Callable[..., Any] | None) -> TuningJobSpec:
         spec = understood(request, self.images)
         policy_for(spec)
         folder, images, running = self.folder / spec.name, self.images, self.running
         programs_for(spec, folder, function, self.buckets, images=images, running=running, fetch=False)
-        return self.store.create(spec, now)
+        return spec
 
     def take_over(self, record: Record) -> TuningJob:
         """Keep the record of a tuning job that ran elsewhere. Raise InUse when its name is taken."""

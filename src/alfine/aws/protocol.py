@@ -69,6 +69,12 @@ class Operation:
         self._read = read
         self.write = write
 
+    def faults(self, value: Any) -> Faults:
+        """Everything that violates the model, a sentence each. Raise WireError for a value of the wrong type."""
+        found: Faults = []
+        self._read(value, "", found)
+        return found
+
     def check(self, value: Any) -> Plain:
         """The request, timestamps as datetimes. Raise WireError with everything that violates the model."""
         faults: Faults = []

@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("replay", "See when other criteria would have ended a job."),
     "advise": ("advise", "Recommend a completion criterion from past jobs."),
     "import": ("import_", "Take over a job that ran on AWS or in Optuna."),
+    "check": ("check", "Check a job before it's created: faults, criteria, cost."),
     "metrics-test": ("metrics_test", "Try a metric's regex on a log."),
 }
 

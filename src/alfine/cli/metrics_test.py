@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from alfine.cli.errors import FAILED
 from alfine.cli.options import json_option
 
-LINES_KEPT = 20_000  # of the end of a log in which nothing matches, to find the nearest lines
+if TYPE_CHECKING:
+    from alfine.readings import Readings
 
 EPILOG = r"""
 \b
@@ -34,45 +34,41 @@ def metrics_test(*, regex: str, log: BinaryIO, name: str, as_json: bool) -> None
     """
     from alfine.cli.output import print_json
     from alfine.core.errors import Fault, InvalidSpec
-    from alfine.metrics import MetricReader, check_regex, nearest_lines
+    from alfine.metrics import check_regex
+    from alfine.readings import Readings
 
     trouble = check_regex(regex)
     if trouble is not None:
         raise InvalidSpec([Fault("", trouble)])
-    reader = MetricReader([(name, regex)])
-    kept: deque[str] = deque(maxlen=LINES_KEPT)
-    found: list[dict[str, Any]] = []
-    for number, line in enumerate(_lines(log), start=1):
-        kept.append(line)
-        for _, value in reader.read(line):
-            found.append({"LineNumber": number, "Value": value, "Line": line})
+    readings = Readings([(name, regex)])
+    for line in log_lines(log):
+        for number, value, _ in readings.add(line):
             if not as_json:
                 click.echo(f"{number:>7}  {value:<14.8g}  {line.strip()[:200]}")
-    remarks = reader.remarks(name)
-    nearest = [] if found else nearest_lines((name, regex), kept)
+    found = readings.matches[name]
     if as_json:
-        print_json({"MetricName": name, "Regex": regex, "Matches": found, "Remarks": remarks, "NearestLines": nearest})
+        told = readings.as_dict(name)
+        print_json({"MetricName": told.pop("Name"), **told})
     else:
-        _conclude(name, regex, found, remarks, nearest)
+        _conclude(readings, name)
     if not found:
         click.get_current_context().exit(FAILED)
 
 
-def _lines(log: BinaryIO) -> Iterator[str]:
+def log_lines(log: BinaryIO) -> Iterator[str]:
     for line in log:
         yield line.decode(errors="replace").removesuffix("\n").removesuffix("\r")
 
 
-def _conclude(name: str, regex: str, found: list[dict[str, Any]], remarks: list[str], nearest: list[str]) -> None:
-    for remark in remarks:
+def _conclude(readings: Readings, name: str) -> None:
+    for remark in readings.remarks(name):
         click.echo(f"note: {name} {remark}", err=True)
+    found, nearest = readings.matches[name], readings.nearest(name)
     if found:
         plural = "value" if len(found) == 1 else "values"
-        click.echo(
-            f"{len(found)} {plural}; the last one, {found[-1]['Value']:.8g}, would be the final value.", err=True
-        )
+        click.echo(f"{len(found)} {plural}; the last one, {found[-1].value:.8g}, would be the final value.", err=True)
         return
-    click.echo(f"No value: {regex!r} matched no line.", err=True)
+    click.echo(f"No value: {readings.regexes[name]!r} matched no line.", err=True)
     click.echo("Nearest lines:" if nearest else "No line has a number.", err=True)
     for line in nearest:
         click.echo(f"  {line}", err=True)

@@ -31,7 +31,7 @@ def bound(spec: TuningJobSpec) -> Cost | None:
     longest = longest_seconds(spec)
     if spec.max_training_jobs is not None and longest is not None:
         bounds.append(spec.max_training_jobs * longest * instances)
-    return _cost(spec, min(bounds)) if bounds else None
+    return of_seconds(spec, min(bounds)) if bounds else None
 
 
 def most_instances(spec: TuningJobSpec) -> int:
@@ -52,7 +52,7 @@ def spent(history: History) -> Cost:
         if job.started_at is not None:
             elapsed = max(0.0, (history.now - job.started_at).total_seconds())
             seconds += elapsed * history.spec.of(job.definition).definition.instance_count
-    return _cost(history.spec, seconds)
+    return of_seconds(history.spec, seconds)
 
 
 def compute_seconds(history: History) -> float:
@@ -73,9 +73,10 @@ def saved(history: History) -> Cost | None:
     if limit is None or ended == 0:
         return None
     each = compute_seconds(history) / ended
-    return _cost(history.spec, max(0, limit - history.launches) * each)
+    return of_seconds(history.spec, max(0, limit - history.launches) * each)
 
 
-def _cost(spec: TuningJobSpec, seconds: float) -> Cost:
+def of_seconds(spec: TuningJobSpec, seconds: float) -> Cost:
+    """So many seconds of one instance, at the job's price."""
     price = spec.price_per_hour
     return Cost(compute_seconds=seconds, money=None if price is None else seconds / HOUR * price)

@@ -1,0 +1,142 @@
+"""alfine check JOB: what can be known about a tuning job before it's created."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from alfine.cli.errors import FAILED
+from alfine.cli.options import chosen_home, home_option, json_option
+
+if TYPE_CHECKING:
+    from alfine.core.cost import Cost
+    from alfine.core.spec import TuningJobSpec
+    from alfine.preflight import Report
+    from alfine.trial import Trial
+
+EPILOG = """
+\b
+Examples:
+  alfine check request.json
+  alfine check request.json --log old-training.log
+  alfine check job.yaml --run
+
+\b
+Exit codes: 0 the job can be created and nothing would waste it, 1 otherwise.
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("job", type=click.Path(path_type=Path))
+@click.option("--log", type=click.File("rb"), metavar="FILE", help="Try the metrics' regexes on this log.")
+@click.option("--run", is_flag=True, help="Run one training job, with the middle of every range.")
+@home_option
+@json_option
+def check(*, job: Path, log: BinaryIO | None, run: bool, as_json: bool) -> None:
+    """Check a tuning job before it's created; nothing is recorded.
+
+    JOB is a CreateHyperParameterTuningJob request, held to all of AWS's rules, or a job file. Told are: every fault at once;
+    completion criteria that can't fire, or would at once, and other limits that don't fit together; with --log or --run
+    what is read of each metric; with --run also how long the whole job would take, and what it would cost.
+    """
+    from alfine import preflight
+    from alfine.cli.metrics_test import log_lines
+
+    with _home() as home:
+        report = preflight.check(job, home, log=None if log is None else log_lines(log), run=run)
+    (_print_json if as_json else _print)(report)
+    if not report.good:
+        click.get_current_context().exit(FAILED)
+
+
+@contextmanager
+def _home() -> Iterator[Any]:
+    """The chosen home, for its settings and buckets; one that isn't there isn't made."""
+    from alfine.home import Home
+
+    folder = chosen_home()
+    if folder.is_dir():
+        with Home(folder) as home:
+            yield home
+        return
+    with tempfile.TemporaryDirectory(prefix="alfine-check-") as place, Home(place) as home:
+        yield home
+
+
+def _print_json(report: Report) -> None:
+    from alfine.cli.output import print_json
+    from alfine.core import cost
+    from alfine.preflight import predicted
+
+    told: dict[str, Any] = {
+        "Faults": [{"Path": each.path, "Message": each.message} for each in report.faults],
+        "Remarks": [{"Path": each.where, "Message": each.sentence, "Fatal": each.fatal} for each in report.remarks],
+    }
+    spec, log, trials = report.spec, report.log, report.trials
+    if log is not None:
+        told["Log"] = [log.as_dict(name) for name in log.regexes]
+    if spec is not None and trials:
+        told["TrainingJobs"] = [trial.as_dict() for trial in trials]
+        seconds, spent = predicted(spec, trials)
+        told["Predicted"] = {"RuntimeInSeconds": seconds, **_cost(spent)}
+    if spec is not None and (bound := cost.bound(spec)) is not None:
+        told["Bound"] = _cost(bound)
+    print_json(told)
+
+
+def _cost(found: Cost) -> dict[str, float]:
+    return {"ComputeSeconds": found.compute_seconds, **({} if found.money is None else {"Money": found.money})}
+
+
+def _print(report: Report) -> None:
+    from rich.text import Text
+
+    from alfine.cli.dry_run import metric
+    from alfine.cli.output import facts, show
+    from alfine.live import duration
+
+    for fault in report.faults:
+        show(Text.assemble(("fault: ", "bold red"), str(fault)))
+    spec, log = report.spec, report.log
+    if spec is None:
+        count = len(report.faults)
+        show(f"{count} fault{'s' * (count != 1)}: the job can't be created.")
+        return
+    if log is not None:
+        show("From the log:", *(each for name in log.regexes for each in metric(log, name, spec.metric)))
+    for trial in report.trials:
+        values = ", ".join(f"{name}={text}" for name, text in trial.spec.space.to_text(trial.hyperparameters).items())
+        ending = f"{trial.reason or f'exit code {trial.exit.code}'}, after {duration(trial.seconds)}"
+        show(f"One training job{f' of {trial.spec.definition.name}' if spec.parts else ''}:")
+        show(facts({"  command": trial.command, "  with": values, "  ended": ending}))
+        show(*(each for name in trial.readings.regexes for each in metric(trial.readings, name, trial.spec.metric)))
+    for remark in report.remarks:
+        kind = ("wrong: ", "bold red") if remark.fatal else ("note: ", "bold yellow")
+        show(Text.assemble(kind, f"{remark.where}: {remark.sentence}"))
+    show(facts(_costs(spec, report.trials)))
+    show("The job can be created." if report.good else "The job could be created, but it would be wasted.")
+
+
+def _costs(spec: TuningJobSpec, trials: Sequence[Trial]) -> dict[str, str]:
+    """What the job would take, and at most."""
+    from alfine.core import cost
+    from alfine.live import duration, launches_allowed
+    from alfine.preflight import predicted
+
+    def text(found: Cost) -> str:
+        money = "" if found.money is None else f", {found.money:.2f} at its price"
+        return f"{duration(found.compute_seconds)} of compute{money}"
+
+    told = {}
+    if trials:
+        seconds, spent = predicted(spec, trials)
+        how = f"{launches_allowed(spec)} training jobs, {spec.max_parallel} at a time"
+        told["predicted"] = f"{duration(seconds)} ({how}), {text(spent)}, unless a criterion ends it"
+    bound = cost.bound(spec)
+    told["at most"] = "nothing bounds its time" if bound is None else text(bound)
+    return told

@@ -1,0 +1,329 @@
+"""What can be known about a tuning job before it's created: its faults, what its criteria can do, what it will take.
+
+Each rule looks at the spec and, where there is one, at a training job that was tried out. What criteria can't do is found
+by asking them: about the history of a job whose first training job did what the one tried out did, and about one of a job
+that never gets better than its first, which is the most that a rule about standing still can wish for.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from alfine.aws.honoured import refuse_what_is_not
+from alfine.aws.protocol import WireError, api
+from alfine.core.cost import Cost, longest_seconds, of_seconds
+from alfine.core.decide import Outlook
+from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.history import Ended, Fact, History, Launched, Reported, Started
+from alfine.core.spec import TuningJobSpec
+from alfine.early_stopping import LEAST_CURVES
+from alfine.home import Home
+from alfine.job_file import is_request, parsed, read_job_file
+from alfine.live import duration, launches_allowed
+from alfine.policy import policy_for
+from alfine.programs import program_for
+from alfine.readings import Readings
+from alfine.service import Service
+from alfine.trial import Trial, try_out, typical
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)  # of histories that never were; criteria see differences only
+MOST_SUPPOSED = 100  # training jobs in such a history: a rule that needs more is a patient one, not a mistaken one
+STANDSTILL = ("BestObjectiveNotImproving", "ConvergenceDetected")
+"""Criteria whose case is a job that gets no better."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """Something that the job will do, or won't, that its user may not expect. fatal: it would waste the job."""
+
+    where: str
+    sentence: str
+    fatal: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What was found. spec: None when there are faults; log: what was read from a log that was given; trials: one a definition."""
+
+    faults: Sequence[Fault]
+    spec: TuningJobSpec | None = None
+    remarks: Sequence[Remark] = ()
+    log: Readings | None = None
+    trials: Sequence[Trial] = ()
+
+    @property
+    def good(self) -> bool:
+        """Whether the job can be created and nothing is known that would waste it."""
+        unread = self.spec is not None and self.log is not None and not self.log.matches[self.spec.metric]
+        return not self.faults and not unread and not any(each.fatal for each in self.remarks)
+
+
+def check(path: Path, home: Home, *, log: Iterable[str] | None = None, run: bool = False) -> Report:
+    """Look at a job's file. log: lines to try the metrics' regexes on; run: try out one training job."""
+    faults, spec = faults_of(path, home.service)
+    if spec is None:
+        return Report(faults=faults)
+    readings = None
+    if log is not None:
+        pairs = [(each.name, each.regex) for part in spec.each for each in part.definition.metric_definitions]
+        readings = Readings(list(dict.fromkeys(pairs)))
+        for line in log:
+            readings.add(line)
+    trials = [_tried(part, home) for part in spec.each] if run else []
+    return Report(faults=(), spec=spec, remarks=remarks(spec, trials), log=readings, trials=trials)
+
+
+def _tried(part: TuningJobSpec, home: Home) -> Trial:
+    settings: dict[str, Any] = {"images": home.images, "running": home.config.run}
+    with tempfile.TemporaryDirectory(prefix="alfine-check-") as folder:
+        program = program_for(part, Path(folder), buckets=home.buckets, **settings)
+        return try_out(program, typical(part), home.engine())
+
+
+# ---- what AWS and alfine refuse ----------------------------------------------------------------------------------------
+
+
+def faults_of(path: Path, service: Service) -> tuple[list[Fault], TuningJobSpec | None]:
+    """Every fault of a job's file, AWS's first and in AWS's words; its spec when there are none.
+
+    A request is held to AWS's whole model of the operation, as by `alfine serve`; a job file in shorter words isn't.
+    """
+    found: list[Fault] = []
+    document = parsed(path)
+    if is_request(document):
+        found += _aws_faults(document)
+    try:
+        file = read_job_file(path, form_only=True)
+    except InvalidSpec as error:  # AWS's faults have told all about a request's form
+        return found or list(error.faults), None
+    try:
+        if not found:
+            refuse_what_is_not(file.request)
+        spec = service.check(file.request)
+    except InvalidSpec as error:
+        return [*found, *file.explain(error).faults], None
+    return found, None if found else spec
+
+
+def _aws_faults(request: Mapping[str, Any]) -> Iterator[Fault]:
+    """What violates AWS's model of the operation: patterns, enums, lengths and bounds, which clients don't check."""
+    try:
+        texts = api("sagemaker").operation("CreateHyperParameterTuningJob").faults(request)
+    except WireError as error:  # a value of the wrong type
+        texts = [str(error)]
+    for text in texts:
+        yield Fault("", text)
+
+
+# ---- what it would do --------------------------------------------------------------------------------------------------
+
+
+def remarks(spec: TuningJobSpec, trials: Sequence[Trial]) -> list[Remark]:
+    """What is to be said about a job without faults; trials: of the definitions, if any were tried out."""
+    found = [*_limits(spec), *_standstill(spec), *_early_stopping(spec)]
+    for trial in trials:
+        found += [*_trial(trial), *_time(trial), *_emissions(trial), *_at_once(spec, trial)]
+    return found
+
+
+def _limits(spec: TuningJobSpec) -> Iterator[Remark]:
+    path = "HyperParameterTuningJobConfig.ResourceLimits"
+    allowed, parallel = launches_allowed(spec), spec.max_parallel
+    if spec.max_training_jobs is None and spec.max_runtime_seconds is None and spec.space.size is None:
+        yield Remark(where=path, sentence=f"There is no limit but AMT's own of {allowed} training jobs.")
+    if parallel > allowed:
+        yield Remark(
+            where=f"{path}.MaxParallelTrainingJobs",
+            sentence=f"{parallel} training jobs may run at once, but there are only {allowed}.",
+        )
+    elif spec.strategy == "Bayesian" and 1 < allowed <= parallel:
+        yield Remark(
+            where=f"{path}.MaxParallelTrainingJobs",
+            sentence=f"All {allowed} training jobs start at once, before any of them has told anything: that's a random search. "
+            "Let fewer run in parallel.",
+        )
+    each = longest_seconds(spec)
+    if each is not None and spec.max_runtime_seconds is not None and spec.max_runtime_seconds < each:
+        yield Remark(
+            where=f"{path}.MaxRuntimeInSeconds",
+            sentence=f"The tuning job may run for {duration(spec.max_runtime_seconds)}, each of its training jobs for "
+            f"{duration(each)}: it can end before one of them has.",
+        )
+
+
+def _standstill(spec: TuningJobSpec) -> Iterator[Remark]:
+    """Criteria that wouldn't even fire when nothing gets better than the first training job."""
+    allowed = launches_allowed(spec)
+    if allowed > MOST_SUPPOSED:
+        return
+    for criterion in policy_for(spec).criteria:
+        history = History(spec, BEGIN)
+        verdict = criterion.check(history)
+        if verdict.criterion not in STANDSTILL:
+            continue
+        for number in range(1, allowed):  # at the last one the limit ends the job anyway
+            _record(history, _supposed(history, 1.0 + number / allowed))
+            verdict = criterion.check(history)
+            if verdict.outlook is not Outlook.CONTINUE:
+                break
+        else:
+            yield Remark(
+                where=f"HyperParameterTuningJobConfig.TuningJobCompletionCriteria.{verdict.criterion}",
+                sentence=f"It can't end this job early: with MaxNumberOfTrainingJobs {allowed} it doesn't fire even if no training "
+                f"job is better than the first. After {allowed - 1}: {verdict.sentence}",
+            )
+
+
+def _early_stopping(spec: TuningJobSpec) -> Iterator[Remark]:
+    allowed = launches_allowed(spec)
+    if spec.early_stopping == "Auto" and allowed <= LEAST_CURVES:
+        yield Remark(
+            where="HyperParameterTuningJobConfig.TrainingJobEarlyStoppingType",
+            sentence=f"Auto compares with {LEAST_CURVES} training jobs that have ended, and there are only {allowed}: it stops none.",
+        )
+
+
+# ---- what the training job that was tried out shows --------------------------------------------------------------------
+
+
+def _trial(trial: Trial) -> Iterator[Remark]:
+    where = trial.spec.path
+    if trial.exit.cause == "max_runtime":
+        yield Remark(
+            where=f"{where}.StoppingCondition.MaxRuntimeInSeconds",
+            sentence=f"The training job was stopped after {duration(trial.seconds)}: {trial.reason}",
+        )
+    elif trial.reason:
+        yield Remark(where=where, sentence=f"The training job failed: {trial.reason}", fatal=True)
+    for name in trial.readings.regexes:
+        objective = name == trial.spec.metric
+        if not trial.readings.matches[name]:
+            why = "; ".join(trial.readings.remarks(name)) or "its regex matched nothing"
+            effect = ": without the objective every training job fails." if objective else "."
+            yield Remark(where=f"metric {name}", sentence=f"It had no value, {why}{effect}", fatal=objective)
+
+
+def _time(trial: Trial) -> Iterator[Remark]:
+    spec = trial.spec
+    path = "HyperParameterTuningJobConfig.ResourceLimits.MaxRuntimeInSeconds"
+    limit, allowed = spec.max_runtime_seconds, launches_allowed(spec)
+    if limit is None or trial.seconds <= 0:
+        return
+    enough = int(limit / trial.seconds) * spec.max_parallel
+    if limit < trial.seconds:
+        yield Remark(
+            where=path,
+            sentence=f"{duration(limit)} are shorter than one training job, which took {duration(trial.seconds)}.",
+            fatal=True,
+        )
+    elif enough < allowed:
+        yield Remark(
+            where=path, sentence=f"{duration(limit)} are enough for about {enough} of {allowed} training jobs."
+        )
+
+
+def _emissions(trial: Trial) -> Iterator[Remark]:
+    spec = trial.spec
+    count = len(trial.readings.matches[spec.metric])
+    times = "once" if count == 1 else f"{count} times"
+    path = "HyperParameterTuningJobConfig"
+    if count == 0:
+        return
+    if spec.early_stopping == "Auto" and count == 1:
+        yield Remark(
+            where=f"{path}.TrainingJobEarlyStoppingType",
+            sentence=f"Auto judges by how {spec.metric} develops, and the training job emitted it once: none can be stopped early. "
+            "Print it every epoch.",
+        )
+    if spec.strategy == "Hyperband" and count <= spec.min_resource:
+        yield Remark(
+            where=f"{path}.StrategyConfig.HyperbandStrategyConfig",
+            sentence=f"The training job emitted {spec.metric} {times}, and nothing is stopped before MinResource "
+            f"{spec.min_resource}: every training job runs to its end, as in a random search.",
+        )
+    if spec.strategy == "Hyperband" and spec.max_resource is not None and count > spec.max_resource:
+        yield Remark(
+            where=f"{path}.StrategyConfig.HyperbandStrategyConfig",
+            sentence=f"The training job emitted {spec.metric} {times}, and each is stopped at MaxResource {spec.max_resource}.",
+        )
+
+
+def _at_once(spec: TuningJobSpec, trial: Trial) -> Iterator[Remark]:
+    """Criteria that would end the job after a first training job like the one that was tried out."""
+    values = trial.readings.values(trial.spec.metric)
+    if not values or trial.reason:
+        return
+    history = History(spec, BEGIN)
+    _record(
+        history, _facts(history, trial.spec, trial.hyperparameters, max(0.001, trial.seconds), [*values, values[-1]])
+    )
+    for criterion in policy_for(spec).criteria:
+        verdict = criterion.check(history)
+        if verdict.outlook is Outlook.CONTINUE or verdict.watching or verdict.criterion == "MaxRuntimeInSeconds":
+            continue  # of time the rule above says more
+        if launches_allowed(spec) > 1:
+            yield Remark(
+                where=verdict.criterion,
+                sentence=f"It would end the job after its first training job: {verdict.sentence}",
+                fatal=True,
+            )
+
+
+def _supposed(history: History, value: float) -> list[Fact]:
+    """A training job that ended with the value, minimised."""
+    parts = history.spec.each
+    part = parts[history.launches % len(parts)]
+    return _facts(history, part, part.space.sample(history.rng(0)), 1.0, [part.sign * value])
+
+
+def _facts(
+    history: History, part: TuningJobSpec, hyperparameters: Mapping[str, Any], seconds: float, values: list[float]
+) -> list[Fact]:
+    """One more training job, of a definition: the values that it reported, the last one as its objective."""
+    now, end, number = history.now, history.now + timedelta(seconds=seconds), history.launches + 1
+    return [
+        Launched(
+            at=now,
+            number=number,
+            name=f"supposed-{number}",
+            hyperparameters=dict(hyperparameters),
+            definition=part.definition.name if history.spec.parts else None,
+        ),
+        Started(at=now, number=number),
+        *(
+            Reported(at=end, number=number, metric=part.metric, step=step, value=value)
+            for step, value in enumerate(values[:-1], 1)
+        ),
+        Ended(at=end, number=number, status="Completed", objective=values[-1]),
+    ]
+
+
+def _record(history: History, facts: list[Fact]) -> None:
+    for fact in facts:
+        history.record(fact)
+
+
+# ---- what it would take ------------------------------------------------------------------------------------------------
+
+
+def predicted_seconds(part: TuningJobSpec, seconds: float) -> float:
+    """How long the training jobs of a definition take if no criterion ends the job, each so many seconds."""
+    whole = seconds * launches_allowed(part) / part.max_parallel
+    return whole if part.max_runtime_seconds is None else min(whole, part.max_runtime_seconds)
+
+
+def predicted(spec: TuningJobSpec, trials: Sequence[Trial]) -> tuple[float, Cost]:
+    """How long the whole job takes with training jobs like those tried out, and what it costs, if no criterion ends it."""
+    share = 1.0
+    wall = sum(trial.seconds * launches_allowed(trial.spec) for trial in trials) / spec.max_parallel
+    if spec.max_runtime_seconds is not None and wall > spec.max_runtime_seconds:
+        share = spec.max_runtime_seconds / wall
+    compute = sum(
+        trial.seconds * launches_allowed(trial.spec) * trial.spec.definition.instance_count for trial in trials
+    )
+    return wall * share, of_seconds(spec, compute * share)
