@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from alfine.runners import Launch, Observation, Runner
+from alfine.runners.container import ContainerRunner
 from alfine.runners.inline import InlineRunner
 from alfine.runners.process import ProcessRunner
 from alfine.runners.sandbox import SandboxRunner, why_not
+from tests.runners.engines import test_engine, tiny_image
 
 PATIENCE_SECONDS = 40.0
 """How long a test waits for what must come; only a failing test waits that long."""
@@ -70,6 +72,13 @@ class Bench:
         seen = self.until(launch, lambda now: now.exit is not None)
         return seen[-1], [line for each in seen for line in each.lines]
 
+    def until_true(self, done: Callable[[], bool]) -> None:
+        """For what no bell tells of."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not done():
+            assert time.monotonic() < deadline
+            self.bell.wait(0.05)
+
     def until_line(self, launch: Launch, line: str) -> None:
         self.until(launch, lambda now: line in now.lines)
 
@@ -100,6 +109,20 @@ def sandbox(tmp_path: Path) -> Iterator[Bench]:
     if why_not():
         pytest.skip(why_not())
     bench = Bench(tmp_path, partial(SandboxRunner, hidden=[tmp_path]))
+    yield bench
+    bench.close()
+
+
+@pytest.fixture(scope="session")
+def image() -> str:
+    """A small image of this machine's own shell; the test is skipped where no container engine can run it."""
+    return tiny_image()
+
+
+@pytest.fixture
+def container(tmp_path: Path, image: str) -> Iterator[Bench]:
+    """Containers of the small image, in which a shell stands for the training program."""
+    bench = Bench(tmp_path, partial(ContainerRunner, engine=test_engine), image=image)
     yield bench
     bench.close()
 

@@ -64,7 +64,7 @@ def test_every_variable_names_opt_ml(sandbox, tmp_path):
 
 def test_a_lone_file_and_a_folder_of_links_are_channels_too(sandbox, tmp_path):
     bucket = tmp_path / "buckets" / "b"
-    links = tmp_path / "links" / "deep"
+    links = sandbox.launch().folder.parent / ".inputs" / "deep"
     for folder in (bucket, links):
         folder.mkdir(parents=True)
     (bucket / "object").write_text("of a bucket")

@@ -66,6 +66,15 @@ CLEAR_SECONDS = 30.0
 """How long processes that don't die of SIGKILL (stuck in the kernel) can hold up the end of their training job."""
 RETRY_SECONDS = 1.0
 RESEND_SECONDS = 0.01
+KILL_SECONDS = 10.0
+"""How long a container engine may take to kill a container, before its client is killed instead."""
+WRAPPERS = {
+    "sandbox": ({1}, ("bwrap: ",)),
+    "container": ({125, 126, 127}, ("docker: ", "Error: ")),
+}
+"""With which exit codes, and which words, what stands around a training job says that it couldn't start it."""
+KILLERS: set[int] = set()
+"""Our children that run such a command."""
 SIGNALS = 64
 """The highest number of a signal: above 128 by no more than that, an exit code may mean one."""
 OOM_SCORE = "500"
@@ -162,6 +171,20 @@ def terminate(pid: int, behind: int) -> bool:
     return True
 
 
+def kill_by_command(processes: list[dict[str, Any]]) -> bool:
+    """Run the commands by which these processes are killed, where they have such; nobody waits for them."""
+    commands = [each for each in processes if each.get("kill")]
+    for each in commands:
+        pid = _quiet_fork()
+        if pid == 0:
+            os.setsid()
+            with suppress(OSError):
+                os.execvpe(each["kill"][0], each["kill"], each["env"])  # noqa: S606
+            os._exit(127)
+        KILLERS.add(pid)
+    return bool(commands)
+
+
 def children_of(pid: int) -> list[int]:
     """The children of a process's main thread, the eldest first; none when it's gone."""
     try:
@@ -198,6 +221,7 @@ class Job:
         self.deadline = float("inf")
         self.terminate_at = float("inf")
         self.kill_at = float("inf")
+        self.kill_commanded = False
         self.log_check_at = float("inf")
         self.ended_at = 0.0
         self.status: int | None = None
@@ -250,8 +274,11 @@ class Job:
         if now >= self.terminate_at:
             self._terminate(now)
         if now >= self.kill_at:
-            self.kill_at = float("inf")
-            kill_group(self.pid, signal.SIGKILL)
+            commanded = not self.kill_commanded and kill_by_command(self.spec["processes"])
+            self.kill_at = now + KILL_SECONDS if commanded else float("inf")
+            self.kill_commanded = True
+            if not commanded:
+                kill_group(self.pid, signal.SIGKILL)
 
     def _check_log(self, now: float) -> None:
         limit = self.spec["max_log_bytes"]
@@ -320,21 +347,24 @@ class Job:
 
     def _unwrap(self, record: dict[str, Any]) -> None:
         """What the exit code of a process that stands around the training job says about the training job."""
-        if 128 < record["code"] <= 128 + SIGNALS and (self.spec["behind"] or len(self.spec["processes"]) > 1):
+        wrapper = self.spec["wrapper"]
+        if 128 < record["code"] <= 128 + SIGNALS and (wrapper or len(self.spec["processes"]) > 1):
             record.update(code=None, signal=record["code"] - 128)
-        elif record["code"] and record["cause"] == "exited":
-            trouble = self._said("bwrap: ") if self.spec["behind"] else ""
+        elif wrapper and record["cause"] == "exited":
+            codes, beginnings = WRAPPERS[wrapper]
+            trouble = self._said(beginnings) if record["code"] in codes else ""
             if trouble:
-                record.update(code=None, cause="not_started", detail=f"Its sandbox couldn't be made: {trouble}")
+                record.update(code=None, cause="not_started", detail=f"Its {wrapper} couldn't be started: {trouble}")
 
-    def _said(self, beginning: str) -> str:
-        """The first line of the log if it begins so, else "": then nothing of the training job ever ran."""
+    def _said(self, beginnings: tuple[str, ...]) -> str:
+        """The last line of the log that begins so; "" when none does: then it wasn't the wrapper that failed."""
         try:
-            with open(control_path(self.folder, LOG), encoding="utf-8", errors="replace") as file:
-                line = file.readline(1000).strip()
+            with open(control_path(self.folder, LOG), "rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - 4096))
+                lines = file.read().decode(errors="replace").splitlines()
         except OSError:
             return ""
-        return line if line.startswith(beginning) else ""
+        return next((line for line in reversed(lines) if line.startswith(beginnings)), "")
 
     def wakes_at(self) -> float:
         return (
@@ -547,6 +577,7 @@ class Launcher:
             if ended.si_pid in mains:
                 kill_group(ended.si_pid, signal.SIGKILL)  # not reaped yet: the number is still its own
             _, status = os.waitpid(ended.si_pid, 0)
+            KILLERS.discard(ended.si_pid)
             if ended.si_pid in mains:
                 mains.pop(ended.si_pid).end(status, time.monotonic())
 
@@ -561,7 +592,7 @@ class Launcher:
     def _leftovers(self) -> list[int]:
         """Children that are no running training job: they fell to us when a training job ended."""
         mains = {job.pid for job in self.jobs.values() if job.running}
-        return [pid for pid in self._children() if pid not in mains and pid not in self.before]
+        return [pid for pid in self._children() if pid not in mains | self.before | KILLERS]
 
     def _children(self) -> list[int]:
         if not LINUX:
@@ -637,9 +668,10 @@ class Hosts:
 
     def __init__(self, spec: dict[str, Any]) -> None:
         self.spec = spec
-        self.running: dict[int, str] = {}
+        self.running: dict[int, dict[str, Any]] = {}
         self.waiting: set[int] = set()  # for their SIGTERM
         self.kill_at = float("inf")
+        self.kill_commanded = False
         self.code = 0
         self.signals, self.signals_in = socket.socketpair()
         for end in (self.signals, self.signals_in):
@@ -656,14 +688,13 @@ class Hosts:
             self._reap()
             self.waiting = {pid for pid in self.waiting & set(self.running) if not terminate(pid, self.spec["behind"])}
             if time.monotonic() >= self.kill_at:
-                for pid in self.running:
-                    os.kill(pid, signal.SIGKILL)
+                self._kill()
         return self.code
 
     def _start(self, process: dict[str, Any]) -> None:
         pid = os.fork()
         if pid:
-            self.running[pid] = process["host"]
+            self.running[pid] = process
             return
         try:
             signal.set_wakeup_fd(-1)
@@ -687,17 +718,26 @@ class Hosts:
         self.waiting |= set(self.running)
         self.kill_at = min(self.kill_at, time.monotonic() + self.spec["grace_seconds"])
 
+    def _kill(self) -> None:
+        commanded = not self.kill_commanded and kill_by_command(list(self.running.values()))
+        self.kill_at = time.monotonic() + KILL_SECONDS if commanded else float("inf")
+        self.kill_commanded = True
+        for pid in self.running if not commanded else ():
+            os.kill(pid, signal.SIGKILL)
+
     def _reap(self) -> None:
         while self.running:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if not pid:
                 return
-            host = self.running.pop(pid, None)  # None: an orphan of one of them
+            process = self.running.pop(pid, None)  # None: an orphan of one of them
             code = 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-            if host is not None and code and not self.code:
+            if process is not None and code and not self.code:
                 self.code = code
                 if self.running and self.kill_at == float("inf"):
-                    _say(f"alfine: {host} ended with exit code {code}, so the other hosts are asked to stop.")
+                    _say(
+                        f"alfine: {process['host']} ended with exit code {code}, so the other hosts are asked to stop."
+                    )
                     self._ask_all()
 
 

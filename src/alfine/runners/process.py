@@ -165,8 +165,8 @@ class ProcessRunner:
         return process_of(launch, host)
 
     def _supervision(self, launch: Launch) -> dict[str, Any]:  # noqa: ARG002 - others look at it
-        """What the launcher has to know about the process. behind, scratch: see its `terminate` and `finish`."""
-        return {"behind": 0, "scratch": []}
+        """What the launcher has to know about the process. behind, scratch, wrapper: see its `terminate`, `finish`, WRAPPERS."""
+        return {"behind": 0, "scratch": [], "wrapper": ""}
 
     def _write_launch(self, launch: Launch, decision: Warm | Cold) -> None:
         """Lay out the folder and write down the intent, `launch.json`, last."""
@@ -451,6 +451,11 @@ def missing(launch: Launch) -> str:
     script = _script_path(launch)
     if script is not None and not script.is_file():
         return f"The script {script} doesn't exist."
+    return missing_data(launch)
+
+
+def missing_data(launch: Launch) -> str:
+    """What a channel should have and isn't there; ""."""
     for channel in launch.channels:
         if channel.trouble:
             return f"ClientError: Data download failed: {channel.trouble}"

@@ -30,7 +30,7 @@ from typing import Any
 from alfine.runners import Launch, pipes
 from alfine.runners.process import ProcessRunner, missing, process_of
 from alfine.runners.warm import Cold
-from alfine.runners.workspace import MAIN_HOST, SHARED, Host, Workspace, host_environment, hosts_of
+from alfine.runners.workspace import MAIN_HOST, SHARED, Host, Workspace, files_of, host_environment, hosts_of
 
 __all__ = ["SandboxRunner", "why_not"]
 
@@ -86,7 +86,7 @@ class SandboxRunner(ProcessRunner):
             *_base(network=launch.network),
             *("--hostname", host.name, "--chdir", process["cwd"]),
             *("--bind", str(scratch), "/tmp"),  # noqa: S108
-            *_views(self._needed(launch, process["argv"]), self._hidden),
+            *_views(_needed(launch, process["argv"]), self._hidden),
             *_over(Path("/etc/hosts"), names),
             *_host_folders(launch, host),
         ]
@@ -99,29 +99,9 @@ class SandboxRunner(ProcessRunner):
             "env": env | own | dict(launch.environment),
         }
 
-    def _needed(self, launch: Launch, argv: list[str]) -> Iterator[Path]:
-        """Where the training job's code, data and interpreter lie."""
-        if launch.source_dir is not None:
-            yield launch.source_dir.absolute()
-        elif launch.script is not None:
-            yield launch.script.absolute()
-        for folder in {path.absolute() for channel in launch.channels for path in (channel.path, *channel.shards)}:
-            yield folder
-            if _within(folder, self._hidden):
-                yield from _links_out(folder)
-        if any(channel.piped for channel in launch.channels):
-            yield Path(pipes.__file__)
-        for name in {argv[0], launch.command[0] if launch.command else launch.python}:
-            program = _which(name, launch)
-            if program is None:
-                continue
-            for path in {Path(program).absolute(), Path(program).resolve()}:
-                # A program in a bin folder belongs to an environment: a venv, say, with its libraries.
-                yield path.parent.parent if path.parent.name == "bin" else path
-
     def _supervision(self, launch: Launch) -> dict[str, Any]:
         """Behind the process that the launcher starts stand the sandbox's process 1 and, below it, the training job."""
-        return {"behind": 2, "scratch": [str(_scratch(host)) for host in self._hosts(launch)]}
+        return {"behind": 2, "wrapper": "sandbox", "scratch": [str(_scratch(host)) for host in self._hosts(launch)]}
 
 
 def why_not(*, network: bool = True) -> str:
@@ -213,6 +193,20 @@ def _views(needed: Iterable[Path], hidden: Iterable[Path]) -> Iterator[str]:
             yield from ("--ro-bind", os.path.realpath(path), str(path))
 
 
+def _needed(launch: Launch, argv: list[str]) -> Iterator[Path]:
+    """Where the training job's code, data and interpreter lie."""
+    yield from files_of(launch)
+    if any(channel.piped for channel in launch.channels):
+        yield Path(pipes.__file__)
+    for name in {argv[0], launch.command[0] if launch.command else launch.python}:
+        program = _which(name, launch)
+        if program is None:
+            continue
+        for path in {Path(program).absolute(), Path(program).resolve()}:
+            # A program in a bin folder belongs to an environment: a venv, say, with its libraries.
+            yield path.parent.parent if path.parent.name == "bin" else path
+
+
 def _within(path: Path, folders: Iterable[Path]) -> bool:
     return any(path.is_relative_to(folder) for folder in folders)
 
@@ -220,15 +214,6 @@ def _within(path: Path, folders: Iterable[Path]) -> bool:
 def _credentials() -> Iterator[Path]:
     for name in CREDENTIALS:
         yield Path.home() / name
-
-
-def _links_out(folder: Path) -> Iterator[Path]:
-    """Where the links in a channel's folder lead: alfine makes such folders of objects in its buckets."""
-    for entry in os.scandir(folder) if folder.is_dir() else ():
-        if entry.is_symlink():
-            yield Path(entry.path).resolve()
-        elif entry.is_dir():
-            yield from _links_out(Path(entry.path))
 
 
 def _host_names(launch: Launch) -> str:

@@ -25,7 +25,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -189,6 +189,26 @@ def _files(path: Path) -> list[Path]:
     return sorted(Path(folder, name) for folder, _, names in os.walk(path) for name in names)
 
 
+def files_of(launch: Launch) -> Iterator[Path]:
+    """Where the links in `opt/ml` lead: code and channels, and the links in folders that alfine made of objects."""
+    if launch.source_dir is not None:
+        yield launch.source_dir.absolute()
+    elif launch.script is not None:
+        yield launch.script.absolute()
+    for folder in {path.absolute() for channel in launch.channels for path in (channel.path, *channel.shards)}:
+        yield folder
+        if folder.is_relative_to(launch.folder.parent):
+            yield from _links_out(folder)
+
+
+def _links_out(folder: Path) -> Iterator[Path]:
+    for entry in os.scandir(folder) if folder.is_dir() else ():
+        if entry.is_symlink():
+            yield Path(entry.path).resolve()
+        elif entry.is_dir():
+            yield from _links_out(Path(entry.path))
+
+
 def _link(target: Path, link: Path) -> None:
     if not link.is_symlink():
         link.symlink_to(target)
@@ -308,14 +328,18 @@ def shared_environment(launch: Launch) -> dict[str, str]:
 def environment(launch: Launch, args: list[str], host: Host | None = None) -> dict[str, str]:
     """The whole environment of a training job on a host (algo-1); args: as `arguments` gives them."""
     host = host or hosts_of(launch)[0]
-    names = {
+    names, shared = job_names(launch, host), shared_environment(launch)
+    toolkit = _toolkit_variables(launch, host, args, _gpus(shared.get("CUDA_VISIBLE_DEVICES")))
+    return shared | names | toolkit | dict(launch.environment)
+
+
+def job_names(launch: Launch, host: Host) -> dict[str, str]:
+    """Which training job it is, and where it lies."""
+    return {
         "TRAINING_JOB_NAME": launch.name,
         "TRAINING_JOB_ARN": launch.arn,
         "SAGEMAKER_BASE_DIR": str(host.seen.ml),
     }
-    shared = shared_environment(launch)
-    toolkit = _toolkit_variables(launch, host, args, _gpus(shared.get("CUDA_VISIBLE_DEVICES")))
-    return shared | names | toolkit | dict(launch.environment)
 
 
 def _toolkit_variables(launch: Launch, host: Host, args: list[str], gpus: int) -> dict[str, str]:

@@ -1,0 +1,214 @@
+"""Training jobs in containers, by docker or podman: any image that keeps SageMaker's training contract.
+
+    ENGINE run --name alfine-<training job>-… -v <folder>/opt/ml:/opt/ml IMAGE train
+
+The launcher supervises the engine's client as it does any process: what the container prints is the log, its exit code the
+client's, SIGTERM is handed on to its process 1. What only the engine can do it's told: to kill the container when its grace is
+over (`kill`, for the launcher), and to remove it once its end is on record. A container bears the name of its training job, so
+that one that outlived its client is found and ended too.
+
+Channels and code are mounted read-only at their own paths, where the links in /opt/ml lead.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from alfine.runners import Launch, Observation
+from alfine.runners.process import ProcessRunner, missing_data
+from alfine.runners.warm import Cold
+from alfine.runners.workspace import (
+    MAIN_HOST,
+    SHARED,
+    THREAD_VARIABLES,
+    Host,
+    Workspace,
+    files_of,
+    host_environment,
+    hosts_of,
+    job_names,
+)
+
+__all__ = ["ContainerRunner", "Engine", "engine_of"]
+
+INSIDE = Path("/")
+ENGINES = ("docker", "podman")
+PROBE_SECONDS = 20
+END_SECONDS = 60
+CLIENTS_OWN = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "DOCKER_HOST", "DOCKER_CONFIG", "XDG_RUNTIME_DIR")
+"""Variables that the engine's client reads: given to the container by value, not through the client's environment."""
+
+
+class Engine:
+    """A container engine that works here. command: of its client; options: further words for each `run`."""
+
+    def __init__(self, command: str, options: Iterable[str] = ()) -> None:
+        self.command = command
+        self.options = tuple(options)
+
+    @property
+    def is_podman(self) -> bool:
+        return "podman" in Path(self.command).name
+
+    def tell(self, *words: str) -> bool:
+        """Run a command of the engine to its end; whether it did it."""
+        try:
+            done = subprocess.run(
+                [self.command, *words],
+                env=host_environment(),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=END_SECONDS,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return False
+        return done.returncode == 0
+
+    def remove(self, *names: str) -> None:
+        """Remove containers, at once if they run."""
+        self.tell("rm", "-f", *(("--time", "0") if self.is_podman else ()), *names)
+
+
+def engine_of(wanted: str = "auto", options: tuple[str, ...] = ()) -> tuple[Engine | None, str]:
+    """The engine of that name or path («auto»: the first that works), or None and why there is none."""
+    reasons: list[str] = []
+    for name in ENGINES if wanted == "auto" else (wanted,):
+        path, reason = _probed(name)
+        if path:
+            return Engine(path, options), ""
+        reasons.append(reason)
+    return None, " ".join(reasons)
+
+
+@cache
+def _probed(name: str) -> tuple[str, str]:
+    path = shutil.which(name)
+    if path is None:
+        return "", f"{name} isn't installed."
+    question = ["version", "--format", "{{.Server.Version}}"] if "docker" in Path(path).name else ["info"]
+    try:
+        subprocess.run(
+            [path, *question],
+            env=host_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+            timeout=PROBE_SECONDS,
+        )
+    except subprocess.CalledProcessError as error:
+        return "", f"{name} doesn't work here: {error.stderr.decode(errors='replace').strip()[-300:]}"
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return "", f"{name} doesn't work here: {error}."
+    return path, ""
+
+
+class ContainerRunner(ProcessRunner):
+    """Containers of one engine. engine: asked for when the first one is needed; (None, why) where there is none."""
+
+    def __init__(
+        self,
+        wake: Callable[[], None],
+        engine: Callable[[], tuple[Engine | None, str]] = engine_of,
+        *,
+        launcher_log: Path | None = None,
+    ) -> None:
+        super().__init__(wake, launcher_log=launcher_log)
+        self._engine = engine
+
+    def poll(self, launch: Launch, offset: int) -> Observation | None:
+        """See `Runner.poll`. An end that is on record is the end of the container too."""
+        seen = super().poll(launch, offset)
+        engine, _ = self._engine()
+        if seen is not None and seen.exit is not None and engine is not None:
+            names = [_name(launch, host) for host in self._hosts(launch)]
+            if seen.exit.cause == "lost":
+                engine.remove(*names)  # it may run on: not before it's gone does anybody hear of its end
+            else:
+                threading.Thread(target=engine.remove, args=names, name="alfine-remove", daemon=True).start()
+        return seen
+
+    def _refusal(self, launch: Launch) -> str:
+        if launch.image is None:
+            return "There is nothing to run: give a container image."
+        if not launch.network and launch.instance_count > 1:
+            return (
+                "Hosts that may not use the network (EnableNetworkIsolation) can't reach each other here. Use one host."
+            )
+        if any(channel.piped for channel in launch.channels):
+            return "Pipe mode isn't to be had in containers here. Use File."
+        engine, reason = self._engine()
+        return missing_data(launch) if engine is not None else reason
+
+    def _plan(self, launch: Launch) -> Cold:  # noqa: ARG002
+        return Cold()
+
+    def _hosts(self, launch: Launch) -> tuple[Host, ...]:
+        return hosts_of(launch, INSIDE)
+
+    def _process(self, launch: Launch, host: Host) -> dict[str, Any]:
+        engine, _ = self._engine()
+        assert engine is not None, "refused before"
+        assert launch.image is not None, "refused before"
+        env = _environment(launch, host)
+        entry, *first = launch.entrypoint or ("",)
+        arguments = launch.arguments or (() if launch.entrypoint else ("train",))
+        words = [
+            *(engine.command, "run", "--name", _name(launch, host), "--hostname", host.name),
+            *(() if launch.network else ("--network", "none")),
+            *_gpus(engine),
+            *_volumes(launch, host),
+            *(word for name, text in env.items() for word in _variable(name, text)),
+            *engine.options,
+            *(("--entrypoint", entry) if entry else ()),
+            *(launch.image, *first, *arguments),
+        ]
+        return {
+            "host": host.name,
+            "argv": words,
+            "cwd": "/",
+            "env": {**{name: text for name, text in env.items() if name not in CLIENTS_OWN}, **host_environment()},
+            "kill": [engine.command, "kill", _name(launch, host)],
+        }
+
+    def _supervision(self, launch: Launch) -> dict[str, Any]:  # noqa: ARG002
+        return {"behind": 0, "scratch": [], "wrapper": "container"}
+
+
+def _name(launch: Launch, host: Host) -> str:
+    """The container's name: one for each folder, whichever home it lies in."""
+    digits = f"{zlib.crc32(str(launch.folder).encode()):08x}"
+    return f"alfine-{launch.name}-{digits}" + ("" if launch.instance_count == 1 else f"-{host.name}")
+
+
+def _environment(launch: Launch, host: Host) -> dict[str, str]:
+    """What SageMaker gives a container; the toolkit inside makes its SM_ variables itself."""
+    threads = dict.fromkeys(THREAD_VARIABLES, str(launch.threads))
+    return {**threads, "PYTHONUNBUFFERED": "1", **job_names(launch, host), **launch.environment}
+
+
+def _variable(name: str, text: str) -> tuple[str, str]:
+    """By its name alone where that will do: what stands in a command line, everybody can read."""
+    return "--env", f"{name}={text}" if name in CLIENTS_OWN or name in host_environment() else name
+
+
+def _volumes(launch: Launch, host: Host) -> Iterator[str]:
+    yield from ("--volume", f"{host.space.ml}:/opt/ml")
+    if host.name != MAIN_HOST:
+        for name in SHARED:
+            yield from ("--volume", f"{Workspace(launch.folder).ml / name}:/opt/ml/{name}")
+    for path in dict.fromkeys(files_of(launch)):
+        yield from ("--volume", f"{path}:{path}:ro")
+
+
+def _gpus(engine: Engine) -> tuple[str, ...]:
+    if not any(Path("/dev").glob("nvidia[0-9]*")):
+        return ()
+    return ("--device", "nvidia.com/gpu=all") if engine.is_podman else ("--gpus", "all")
