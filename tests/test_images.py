@@ -46,11 +46,11 @@ def test_an_algorithms_image_without_a_script_is_the_built_in_algorithm(image, a
 
 def test_a_framework_image_without_a_script_is_refused_even_where_containers_run():
     with pytest.raises(NoRunner, match="sagemaker_program"):
-        Images(engine="docker").find(f"{ECR}/pytorch-training:2.1-cpu-py310", has_script=False)
+        Images(no_containers=str).find(f"{ECR}/pytorch-training:2.1-cpu-py310", has_script=False)
 
 
 def test_an_unknown_image_without_a_script_runs_in_a_container_or_not_at_all():
-    assert Images(engine="podman").find("acme/train:2", has_script=False) == Container("acme/train:2")
+    assert Images(no_containers=str).find("acme/train:2", has_script=False) == Container("acme/train:2")
     with pytest.raises(NoRunner) as refused:
         Images().find("acme/train:2", has_script=False)
     said = str(refused.value)
@@ -68,13 +68,13 @@ def test_the_table_of_the_file_comes_before_the_built_in_one(tmp_path):
     python = tmp_path / "bin" / "python"
     python.parent.mkdir()
     python.symlink_to(sys.executable)
-    table = f'"acme/boost:*" = "algorithm:xgboost"\n"*/pytorch-training:*" = "script:{tmp_path}"\n"acme/*" = "container:mine:1"'
+    table = f'"acme/boost:*" = "algorithm:xgboost"\n"*/pytorch-training:*" = "script:{tmp_path}"\n"acme/*" = "container:mine:1"\n[run]\nengine = "no-such-engine"'
     with home_with(tmp_path, table) as home:
         assert home.images.find("acme/boost:3", has_script=False) == BUILT_IN["xgboost"]
         assert home.images.find(f"{ECR}/pytorch-training:2.1-cpu-py310", has_script=True) == Script(str(python))
-        with pytest.raises(NoRunner, match="neither docker nor podman"):
+        with pytest.raises(NoRunner, match="none can run here: no-such-engine isn't installed"):
             home.images.find("acme/train:2", has_script=True)
-    assert Images({"acme/*": "container:mine:1"}, "docker").find("acme/a:2", has_script=True) == Container("mine:1")
+    assert Images({"acme/*": "container:mine:1"}, str).find("acme/a:2", has_script=True) == Container("mine:1")
 
 
 def test_entries_that_mean_nothing_are_named_all_at_once(tmp_path):

@@ -52,9 +52,13 @@ class Running:
 
     runner: «sandbox», «process» or «container»; «auto» is the sandbox, where it works, for jobs whose request names an image
     (their scripts expect a container), and a plain process for a local script or command.
+    engine: «docker», «podman» or the path of one; «auto» is the first that works. container_options: further words for each
+    `docker run`, as «--network=host».
     """
 
     runner: str = "auto"
+    engine: str = "auto"
+    container_options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

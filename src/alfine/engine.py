@@ -122,7 +122,7 @@ class Run:
 class Engine:
     """Runs tuning jobs of a store: `run(name)` to the end, or `open`, `step`, `close` by hand.
 
-    runners: by name («inline», «process», «sandbox»), made with `wake.set` as their news bell. folder: below it each tuning job has a
+    runners: by name («inline», «process», …), made with `wake.set` as their news bell. folder: below it each tuning job has a
     folder with its training jobs. functions: the Python functions of jobs that run one, by tuning job. buckets: what s3://
     URIs lead to. images, running: what training images mean here, and where training runs.
     """

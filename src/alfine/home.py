@@ -20,6 +20,8 @@ from alfine.core.errors import Fault, InvalidSpec
 from alfine.engine import Engine, Wake, utc_now
 from alfine.images import Images
 from alfine.runners import Runner
+from alfine.runners.container import ContainerRunner, engine_of
+from alfine.runners.container import Engine as ContainerEngine
 from alfine.runners.inline import InlineRunner
 from alfine.runners.process import ProcessRunner
 from alfine.runners.sandbox import SandboxRunner
@@ -41,7 +43,7 @@ class Home:
     def __init__(self, folder: str | Path | None = None) -> None:
         self.folder = home_folder(folder)
         self.config = Config.at(self.folder)
-        self.images = Images(self.config.images)
+        self.images = Images(self.config.images, lambda: self._container_engine()[1])
         self.jobs_folder = self.folder / "tuning-jobs"
         self.store = Store.at(self.folder)
         self.buckets = _Buckets(self.folder / "buckets")
@@ -60,6 +62,7 @@ class Home:
                 "inline": InlineRunner(wake.set),
                 "process": ProcessRunner(wake.set),
                 "sandbox": SandboxRunner(wake.set, hidden=[self.folder]),
+                "container": ContainerRunner(wake.set, self._container_engine),
             }
             self._engine = Engine(
                 self.store,
@@ -73,6 +76,9 @@ class Home:
             )
         self._engine.functions = {**self._engine.functions, **(functions or {})}
         return self._engine
+
+    def _container_engine(self) -> tuple[ContainerEngine | None, str]:
+        return engine_of(self.config.run.engine, self.config.run.container_options)
 
     def confine(self) -> None:
         """Hold what requests name of this machine's files to [files] roots, from now on: they come over the network."""

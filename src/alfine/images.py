@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -60,32 +60,33 @@ Run = Script | Algorithm | Container
 
 
 class Images:
-    """The table of one home. engine: what runs containers here (docker, podman); None where nothing does.
+    """The table of one home. no_containers: tells why containers can't run here, "" where they can; asked when it matters.
 
     Raise InvalidSpec for an entry that can't be understood.
     """
 
-    def __init__(self, table: Mapping[str, str] | None = None, engine: str | None = None) -> None:
-        self.engine = engine
+    def __init__(
+        self, table: Mapping[str, str] | None = None, no_containers: Callable[[], str] = lambda: "no engine is set up."
+    ) -> None:
+        self._no_containers = no_containers
         faults = [fault for pattern, text in (table or {}).items() for fault in _faults(pattern, text)]
         if faults:
             raise InvalidSpec(faults)
         self._table = {**(table or {}), **{key: text for key, text in DEFAULTS.items() if key not in (table or {})}}
 
-    def find(self, image: str, *, has_script: bool) -> Run:
-        """How an image runs here. Raise NoRunner when it doesn't."""
+    def find(self, image: str, *, has_script: bool, contained: bool = False) -> Run:
+        """How an image runs here; contained: in a container, whatever else could be. Raise NoRunner when it doesn't."""
         kind, _, what = self._entry(image).partition(":")
-        if kind == "container":
-            if self.engine is None:
-                raise NoRunner(
-                    f"image {image!r} is to run in a container, and there is neither docker nor podman here."
-                )
-            return Container(what or image)
+        if kind == "container" or contained:
+            reason = self._no_containers()
+            if reason:
+                raise NoRunner(f"image {image!r} is to run in a container, and none can run here: {reason}")
+            return Container(what if kind == "container" and what else image)
         if has_script:
             return Script(_interpreter(what if kind == "script" else ""))
         if kind == "algorithm":
             return BUILT_IN[what]
-        if not kind and self.engine is not None:
+        if not kind and not self._no_containers():
             return Container(image)
         raise NoRunner(self._refusal(image, kind))
 

@@ -15,7 +15,8 @@ from alfine.core.decide import CompletionCriterion
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.space import Categorical, Continuous, Integer, Range
 from alfine.core.spec import put_setting
-from alfine.programs import FUNCTION, LOCAL_IMAGE
+from alfine.placement import LOCAL_IMAGE
+from alfine.programs import FUNCTION
 
 NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
 LOCAL_ROLE = "arn:aws:iam::000000000000:role/alfine"  # a request needs one; nothing here asks who may do what

@@ -30,11 +30,10 @@ from alfine.core.spec import DEFINITION, OBJECTIVE_HYPERPARAMETER, TuningJobSpec
 from alfine.images import Container, Images, NoRunner, Script
 from alfine.inputs import INPUTS, Files, channels
 from alfine.outputs import refusal
-from alfine.runners import Channel, Launch, sandbox
+from alfine.placement import asked, runner_for
+from alfine.runners import Channel, Launch
 
 FUNCTION = "alfine_function"
-LOCAL_IMAGE = "alfine/local"  # of a script or command that expects this machine, not a container
-RUNNERS = ("sandbox", "process")
 GRACE_SECONDS = 120.0  # SageMaker's: SIGTERM, then SIGKILL
 MAX_LOG_BYTES = 1 << 30
 
@@ -64,6 +63,8 @@ class Program:
             folder=self.folder / job.name,
             command=self.command,
             image=self.image,
+            entrypoint=spec.definition.entrypoint,
+            arguments=spec.definition.arguments,
             script=self.script,
             source_dir=self.source_dir,
             python=self.python,
@@ -125,12 +126,14 @@ def program_for(
     faults: list[Fault] = []
     files = Files(folder / INPUTS, buckets, fetch, faults)
     static = {name: _unquoted(text) for name, text in spec.definition.static_hyperparameters.items()}
-    program = _program(static, spec, function, files, images or Images())
+    running = running or Running()
+    contained = asked(spec, running)[0] == "container"
+    program = _program(static, spec, function, files, images or Images(), contained=contained)
     inputs = tuple(channels(spec, files))
     trouble = refusal(buckets, spec.definition.output_path)
     if trouble:
         files.fault("TrainingJobDefinition.OutputDataConfig.S3OutputPath", trouble)
-    runner = "inline" if FUNCTION in static else _runner(spec, program.image, running or Running(), faults)
+    runner = "inline" if FUNCTION in static else runner_for(spec, program.image, running, faults)
     threads = spec.settings.get("threads")
     if faults:
         raise InvalidSpec(faults)
@@ -150,34 +153,6 @@ def program_for(
     )
 
 
-def _runner(spec: TuningJobSpec, image: str | None, running: Running, faults: list[Fault]) -> str:
-    """The runner that the job asks for, or that suits it here. image: of the container that it runs in."""
-    if image is not None:
-        return "container"
-    tag, definition = spec.settings.get("runner"), spec.definition
-    asked, where = (tag, "Tags.alfine:runner") if tag else (running.runner, "[run] runner")
-    if asked not in (*RUNNERS, "auto"):
-        faults.append(Fault(where, f"{asked!r} isn't one of {', '.join((*RUNNERS, 'auto'))}."))
-        return asked
-    contained = definition.image != LOCAL_IMAGE or not definition.network
-    trouble = (
-        sandbox.why_not(network=definition.network) if asked == "sandbox" or (asked == "auto" and contained) else ""
-    )
-    runner = asked if asked != "auto" else "sandbox" if contained and not trouble else "process"
-    if runner == "sandbox" and trouble:
-        faults.append(Fault(where, f"There are no sandboxes here: {trouble} `alfine doctor` says more."))
-    if not definition.network:
-        path = "TrainingJobDefinition.EnableNetworkIsolation"
-        if runner == "process":
-            reason = f" (no sandbox here: {trouble})" if trouble else ""
-            faults.append(Fault(path, f"a plain process can't be cut off from the network{reason}. Use false."))
-        elif definition.instance_count > 1:
-            faults.append(
-                Fault(path, "hosts that may not use the network can't reach each other here. Use one instance.")
-            )
-    return runner
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Runs:
     """Which of the ways to run something a request asks for; all empty after a fault."""
@@ -190,7 +165,13 @@ class _Runs:
 
 
 def _program(
-    static: Mapping[str, str], spec: TuningJobSpec, function: Callable[..., Any] | None, files: Files, images: Images
+    static: Mapping[str, str],
+    spec: TuningJobSpec,
+    function: Callable[..., Any] | None,
+    files: Files,
+    images: Images,
+    *,
+    contained: bool,
 ) -> _Runs:
     faults = files.faults
     where = "TrainingJobDefinition.StaticHyperParameters"
@@ -207,7 +188,7 @@ def _program(
     if "alfine_command" in static:
         return _Runs(command=_command(static["alfine_command"], f"{where}.alfine_command", faults))
     try:
-        found = images.find(spec.definition.image, has_script="sagemaker_program" in static)
+        found = images.find(spec.definition.image, has_script="sagemaker_program" in static, contained=contained)
     except NoRunner as error:
         faults.append(Fault("TrainingJobDefinition.AlgorithmSpecification.TrainingImage", str(error)))
         return _Runs()

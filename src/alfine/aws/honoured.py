@@ -10,16 +10,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.core.spec import DEFINITION, DEFINITIONS
 
 
 def refuse_what_is_not(request: Mapping[str, Any]) -> None:
     """Raise InvalidSpec for everything in a checked CreateHyperParameterTuningJob request that would silently be otherwise."""
     faults = [*_tag_faults(request)]
-    if DEFINITION in request:
-        faults += _definition_faults(request[DEFINITION], f"{DEFINITION}.")
-    for index, definition in enumerate(request.get(DEFINITIONS, ())):
-        faults += _definition_faults(definition, f"{DEFINITIONS}[{index}].")
     if faults:
         raise InvalidSpec(faults)
 
@@ -33,7 +28,6 @@ def refuse_of_training_job(request: Mapping[str, Any]) -> None:
         *_serverless_faults(request),
         *_resource_faults(request.get("ResourceConfig", {})),
     ]
-    faults += _definition_faults(request, "")
     if faults:
         raise InvalidSpec(faults)
 
@@ -64,13 +58,3 @@ def _tag_faults(request: Mapping[str, Any]) -> Iterator[Fault]:
     keys = [tag["Key"] for tag in request.get("Tags", ())]
     for key in dict.fromkeys(key for key in keys if keys.count(key) > 1):
         yield Fault("Tags", f"Duplicate tag key {key!r}. Keys must be unique.")
-
-
-def _definition_faults(definition: Mapping[str, Any], path: str) -> Iterator[Fault]:
-    """path: of the definition, with a dot behind it; empty for a training job on its own."""
-    algorithm = definition.get("AlgorithmSpecification", {})
-    for name in ("ContainerEntrypoint", "ContainerArguments"):
-        if name in algorithm:
-            yield Fault(
-                f"{path}AlgorithmSpecification.{name}", "needs a container, and there is none here. Use a script."
-            )

@@ -64,6 +64,8 @@ class Definition:
     instance_type: str
     instance_count: int
     network: bool = True  # False: EnableNetworkIsolation
+    entrypoint: tuple[str, ...] = ()  # of a container, and its arguments
+    arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -410,6 +412,8 @@ class _Reader:
             instance_type=instance_type,
             instance_count=count,
             network=not definition.get("EnableNetworkIsolation"),
+            entrypoint=tuple(map(str, algorithm.get("ContainerEntrypoint") or ())),
+            arguments=tuple(map(str, algorithm.get("ContainerArguments") or ())),
         )
 
     def _metrics(self, entries: Iterable[Mapping[str, Any]], objective: str) -> Iterator[MetricDefinition]:

@@ -1,0 +1,62 @@
+"""Which runner the training jobs of a definition get: the job's tag, alfine.toml, or what suits its image (reference/runners.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from alfine.config import Running
+from alfine.core.errors import Fault
+from alfine.core.spec import DEFINITION, TuningJobSpec
+from alfine.runners import sandbox
+
+LOCAL_IMAGE = "alfine/local"  # of a script or command that expects this machine, not a container
+RUNNERS = ("sandbox", "process", "container")
+AUTO = "auto"
+
+
+def asked(spec: TuningJobSpec, running: Running) -> tuple[str, str]:
+    """The runner that the job or this machine's settings name, and where they do."""
+    tag = spec.settings.get("runner")
+    return (tag, "Tags.alfine:runner") if tag else (running.runner, "[run] runner")
+
+
+def runner_for(spec: TuningJobSpec, image: str | None, running: Running, faults: list[Fault]) -> str:
+    """The name of the runner, with what is wrong about it. image: of the container, where one is to run."""
+    name, where = asked(spec, running)
+    if name not in (*RUNNERS, AUTO):
+        faults.append(Fault(where, f"{name!r} isn't one of {', '.join((*RUNNERS, AUTO))}."))
+        return name
+    if image is not None:
+        if spec.settings.get("runner", AUTO) not in ("container", AUTO):
+            faults.append(Fault(where, f"image {image!r} runs in a container only. Leave the tag out."))
+        faults += _isolated_hosts(spec)
+        return "container"
+    if name == "container":
+        faults.append(Fault(where, "a command has no image to run in a container. Use sandbox or process."))
+        return name
+    return _without_image(spec, name, where, faults)
+
+
+def _without_image(spec: TuningJobSpec, name: str, where: str, faults: list[Fault]) -> str:
+    network = spec.definition.network
+    contained = name == "sandbox" or (name == AUTO and (spec.definition.image != LOCAL_IMAGE or not network))
+    trouble = sandbox.why_not(network=network) if contained else ""
+    runner = name if name != AUTO else "sandbox" if contained and not trouble else "process"
+    if runner == "sandbox" and trouble:
+        faults.append(Fault(where, f"there are no sandboxes here: {trouble} `alfine doctor` says more."))
+    if runner == "process" and not network:
+        reason = f" (no sandbox here: {trouble})" if trouble else ""
+        message = f"a plain process can't be cut off from the network{reason}. Use false."
+        faults.append(Fault(f"{DEFINITION}.EnableNetworkIsolation", message))
+    if runner == "sandbox":
+        faults += _isolated_hosts(spec)
+    if spec.definition.entrypoint or spec.definition.arguments:
+        message = "ContainerEntrypoint and ContainerArguments need a container. Use a script's own arguments."
+        faults.append(Fault(f"{DEFINITION}.AlgorithmSpecification", message))
+    return runner
+
+
+def _isolated_hosts(spec: TuningJobSpec) -> Iterator[Fault]:
+    if spec.definition.instance_count > 1 and not spec.definition.network:
+        message = "hosts that may not use the network can't reach each other here. Use one instance."
+        yield Fault(f"{DEFINITION}.EnableNetworkIsolation", message)
