@@ -25,7 +25,16 @@ from typing import Any
 from alfine.core.decide import CompletionCriterion
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.space import SCALINGS, Categorical, Continuous, Integer, Range
-from alfine.core.spec import DEFINITION, DEFINITIONS, EARLY_STOPPING_TYPES, GOALS, STRATEGIES, put_setting
+from alfine.core.spec import (
+    DEFINITION,
+    DEFINITIONS,
+    EARLY_STOPPING_TYPES,
+    GOALS,
+    IDENTICAL,
+    STRATEGIES,
+    TRANSFER,
+    put_setting,
+)
 from alfine.criteria import criterion_from_text, spelling, table
 from alfine.job_request import job_request
 
@@ -372,6 +381,16 @@ class _Reader:
     def early_stopping(self, path: str, value: Any) -> str:
         return self._choice(path, value, EARLY_STOPPING_TYPES)
 
+    def warm_start_type(self, path: str, value: Any) -> str:
+        return self._choice(path, value, (IDENTICAL, TRANSFER))
+
+    def names(self, path: str, value: Any) -> list[str]:
+        names = [value] if isinstance(value, str) else value
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
+            self.fault(path, f"{_shown(value)} must be the name of a tuning job, or a list of names.")
+            return []
+        return names
+
     def _choice(self, path: str, value: Any, allowed: Sequence[str]) -> str:
         if value not in allowed:
             self.fault(
@@ -513,6 +532,8 @@ KEYS: dict[str, _Read] = {
     "metrics": _Reader.texts,
     "strategy": _Reader.strategy,
     "seed": _Reader.seed,
+    "warm_start": _Reader.names,
+    "warm_start_type": _Reader.warm_start_type,
     "criteria": _Reader.criteria,
     "max_training_jobs": _Reader.count,
     "max_parallel": _Reader.count,
@@ -545,6 +566,8 @@ ALIASES = {
     "parameters": "space",
     "parameter_ranges": "space",
     "hyperparameters": "space",
+    "parents": "warm_start",
+    "warm_start_config": "warm_start",
     "static_hyperparameters": "static",
     "completion_criteria": "criteria",
     "data": "channels",
@@ -578,6 +601,8 @@ _OWN_KEYS = (
     ("HyperParameterTuningJobConfig.TrainingJobEarlyStoppingType", "early_stopping"),
     ("HyperParameterTuningJobConfig.TuningJobCompletionCriteria", "criteria"),
     ("HyperParameterTuningJobConfig.RandomSeed", "seed"),
+    ("WarmStartConfig.WarmStartType", "warm_start_type"),
+    ("WarmStartConfig.ParentHyperParameterTuningJobs", "warm_start"),
     ("TrainingJobDefinition.StaticHyperParameters.sagemaker_program", "script"),
     ("TrainingJobDefinition.StaticHyperParameters.sagemaker_submit_directory", "source_dir"),
     ("TrainingJobDefinition.StaticHyperParameters.alfine_command", "command"),

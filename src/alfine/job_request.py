@@ -14,7 +14,7 @@ from typing import Any
 from alfine.core.decide import CompletionCriterion
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.space import Categorical, Continuous, Integer, Range
-from alfine.core.spec import put_setting
+from alfine.core.spec import IDENTICAL, PARENTS, put_setting
 from alfine.placement import LOCAL_IMAGE
 from alfine.programs import FUNCTION
 
@@ -38,6 +38,8 @@ def job_request(
     min_resource: int | None = None,
     max_resource: int | None = None,
     seed: int | None = None,
+    warm_start: str | Sequence[str] = (),
+    warm_start_type: str = IDENTICAL,
     script: str | Path | None = None,
     command: Sequence[str] | None = None,
     function: str | None = None,
@@ -60,6 +62,8 @@ def job_request(
     script: a Python file; its folder is its source_dir unless that is given. command: argv of a program in any language.
     regex: finds the metric in the log, its first group the number; default: «<metric>=<number>» or «<metric>: <number>».
     metrics: further metrics to record, name -> regex. static: hyperparameters that aren't tuned.
+    warm_start: tuning jobs of the same home to begin with, by name; warm_start_type: TransferLearning when their data or program
+    were others.
     channels: input data, name -> file or folder. price_per_hour: of one instance, in any currency.
     warm: False starts every training job from a cold interpreter. threads: cores per training job.
     at_end: what becomes of running training jobs when a criterion ends the job: stop (the default), drain or contenders.
@@ -98,6 +102,10 @@ def job_request(
             key: value for key, value in definition.items() if key == "StoppingCondition" or value not in ([], {})
         },
     }
+    parents = [warm_start] if isinstance(warm_start, str) else list(warm_start)
+    if parents:
+        names = [{"HyperParameterTuningJobName": name} for name in parents]
+        request["WarmStartConfig"] = {PARENTS: names, "WarmStartType": warm_start_type}
     for criterion in criteria:
         _write(criterion, request)
     settings = {

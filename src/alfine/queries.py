@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from alfine.core.errors import NotFound
-from alfine.store import listed, metrics, training_jobs, tuning_jobs
+from alfine.store import inherited, listed, metrics, training_jobs, tuning_jobs
 
 LARGEST = 1.7976931348623157e308
 
@@ -122,6 +122,13 @@ def training_job_called(connection: Connection, name: str) -> AnyRow:
     if row is None:
         raise NotFound("Requested resource not found.")
     return row
+
+
+def best_inherited(connection: Connection, job: int, *, minimise: bool) -> AnyRow | None:
+    """The best training job among those taken over from parents, the first on a tie."""
+    order = inherited.c.objective.asc() if minimise else inherited.c.objective.desc()
+    query = sa.select(inherited).where(inherited.c.tuning_job == job).order_by(order, inherited.c.number)
+    return connection.execute(query.limit(1)).first()
 
 
 @cache

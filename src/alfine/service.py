@@ -14,13 +14,22 @@ from typing import Any
 from alfine import queries
 from alfine.buckets import Buckets
 from alfine.config import Prices, Running
-from alfine.core import cost
+from alfine.core import cost, warm_start
 from alfine.core.alone import as_asked, tuning_job_of
 from alfine.core.decide import CompletionCriterion, Outlook
 from alfine.core.errors import AlreadyEnded, Fault, IllegalTransition, InUse, InvalidSpec, NotFound, NotTerminal
 from alfine.core.history import History, TrainingJob, is_terminal
 from alfine.core.replay import Replayed
-from alfine.core.spec import DEFINITION, DEFINITIONS, TuningJobSpec, put_setting, setting_of
+from alfine.core.spec import (
+    DEFINITION,
+    DEFINITIONS,
+    IDENTICAL,
+    PARENTS,
+    TuningJobSpec,
+    put_setting,
+    setting_of,
+)
+from alfine.core.warm_start import Inherited
 from alfine.criteria.plateau import not_improving
 from alfine.images import Images
 from alfine.implied import understood
@@ -77,18 +86,61 @@ class Service:
     def _create(
         self, request: Mapping[str, Any], now: datetime, function: Callable[..., Any] | None = None
     ) -> TuningJob:
-        return self.store.create(self._checked(request, function), now)
+        spec, inheritance = self._checked(request, function)
+        return self.store.create(spec, now, inheritance)
 
     def check(self, request: Mapping[str, Any]) -> TuningJobSpec:
         """The spec of a CreateHyperParameterTuningJob request that `create` would take. Raise InvalidSpec with every fault."""
-        return self._checked(self.priced(request), None)
+        return self._checked(self.priced(request), None)[0]
 
-    def _checked(self, request: Mapping[str, Any], function: Callable[..., Any] | None) -> TuningJobSpec:
-        spec = understood(request, self.images)
+    def _checked(
+        self, request: Mapping[str, Any], function: Callable[..., Any] | None
+    ) -> tuple[TuningJobSpec, list[Inherited]]:
+        spec = understood(self._with_parents_metrics(request), self.images)
         policy_for(spec)
+        inheritance, faults = self._inheritance(spec)
         folder, images, running = self.folder / spec.name, self.images, self.running
-        programs_for(spec, folder, function, self.buckets, images=images, running=running, fetch=False)
-        return spec
+        try:
+            programs_for(spec, folder, function, self.buckets, images=images, running=running, fetch=False)
+        except InvalidSpec as error:
+            raise InvalidSpec([*error.faults, *faults]) from error
+        if faults:
+            raise InvalidSpec(faults)
+        return spec, inheritance
+
+    def _with_parents_metrics(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The request with the MetricDefinitions of its first parent, if it has none: SDK 2's warm-started tuners lose them."""
+        parents = (request.get("WarmStartConfig") or {}).get(PARENTS) or [{}]
+        definition = request.get(DEFINITION) or {}
+        algorithm = definition.get("AlgorithmSpecification") or {}
+        name = parents[0].get("HyperParameterTuningJobName")
+        if not name or algorithm.get("MetricDefinitions"):
+            return request
+        try:
+            parent = self.store.get(name).request.get(DEFINITION) or {}
+        except NotFound:
+            return request  # the reason to refuse it, told with the others
+        metrics = (parent.get("AlgorithmSpecification") or {}).get("MetricDefinitions")
+        algorithm = {**algorithm, **({"MetricDefinitions": metrics} if metrics else {})}
+        return {**request, DEFINITION: {**definition, "AlgorithmSpecification": algorithm}}
+
+    def _inheritance(self, spec: TuningJobSpec) -> tuple[list[Inherited], list[Fault]]:
+        """What a warm start takes over from the parents, and why it can't."""
+        found: list[Inherited] = []
+        faults: list[Fault] = []
+        for index, name in enumerate(spec.parents):
+            path = f"WarmStartConfig.{PARENTS}[{index}]"
+            try:
+                parent, history = self.store.get(name), self.store.history(name)
+            except NotFound as error:
+                faults.append(Fault(path, str(error)))
+                continue
+            if not parent.ended:
+                faults.append(Fault(path, f"{name} is {parent.status}. A parent must be Completed, Stopped or Failed."))
+                continue
+            faults += warm_start.faults(spec, history.spec, path)
+            found += warm_start.inheritance(spec, history)
+        return found, list(dict.fromkeys(faults))
 
     def take_over(self, record: Record) -> TuningJob:
         """Keep the record of a tuning job that ran elsewhere. Raise InUse when its name is taken."""
@@ -129,7 +181,7 @@ class Service:
             "HyperParameterTuningJobName": job.name,
             "HyperParameterTuningJobStatus": job.status,
             "HyperParameterTuningJobConfig": job.request["HyperParameterTuningJobConfig"],
-            **{key: job.request[key] for key in (DEFINITION, DEFINITIONS) if key in job.request},
+            **{key: job.request[key] for key in (DEFINITION, DEFINITIONS, "WarmStartConfig") if key in job.request},
             "CreationTime": job.created_at.isoformat(),
             "LastModifiedTime": job.modified_at.isoformat(),
             **_optional(
@@ -146,6 +198,9 @@ class Service:
         }
         if history.incumbent is not None:
             described["BestTrainingJob"] = summary(history, history.incumbent)
+        overall = _overall_best(history)
+        if overall is not None:
+            described["OverallBestTrainingJob"] = overall
         described["Alfine"] = {
             "Verdict": job.verdict and job.verdict.as_dict(),
             "Verdicts": [verdict.as_dict() for verdict in job.verdicts],
@@ -271,6 +326,33 @@ def summary(history: History, job: TrainingJob) -> Plain:
         objective = {"Type": spec.goal, "MetricName": spec.metric, "Value": job.objective}
         row["FinalHyperParameterTuningJobObjectiveMetric"] = objective
     return row
+
+
+def _overall_best(history: History) -> Plain | None:
+    """The best of this job and its parents, where they tuned the same function; on a tie the parents' is the earlier."""
+    spec, own = history.spec, history.incumbent
+    if spec.warm_start != IDENTICAL:
+        return None
+    first = min(history.inherited, key=lambda each: spec.sign * each.objective, default=None)
+    if first is None or (own is not None and spec.sign * (own.objective or 0.0) < spec.sign * first.objective):
+        return None if own is None else summary(history, own)
+    return {
+        "TrainingJobName": first.name,
+        "TuningJobName": first.parent,
+        "CreationTime": first.created_at.isoformat(),
+        **_optional(
+            TrainingStartTime=first.started_at and first.started_at.isoformat(),
+            TrainingEndTime=first.ended_at and first.ended_at.isoformat(),
+        ),
+        "TrainingJobStatus": first.status,
+        "TunedHyperParameters": dict(first.hyperparameters),
+        "ObjectiveStatus": "Succeeded",
+        "FinalHyperParameterTuningJobObjectiveMetric": {
+            "Type": spec.goal,
+            "MetricName": spec.metric,
+            "Value": first.objective,
+        },
+    }
 
 
 def costs(history: History, *, ended: bool) -> Plain:

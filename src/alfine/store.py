@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,9 @@ from alfine.core.history import (
     is_terminal,
 )
 from alfine.core.spec import TuningJobSpec
+from alfine.core.warm_start import Inherited
 
-REVISION = "0003"  # the newest migration; a store at another revision is upgraded when it's opened
+REVISION = "0004"  # the newest migration; a store at another revision is upgraded when it's opened
 DETACHED = "#"  # in a tuning job's name (which it can't be in a request): it was deleted, its training jobs stay
 BUSY_SECONDS = 30  # how long a writer waits for another process's transaction
 DELETED = "The tuning job was deleted while it ran."
@@ -132,6 +133,22 @@ metrics = sa.Table(
     sa.Index("metrics_of_training_job", "tuning_job", "number"),
 )
 
+inherited = sa.Table(
+    "inherited",
+    tables,
+    sa.Column("tuning_job", sa.Integer, sa.ForeignKey("tuning_jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),  # in order of parents and completion
+    sa.Column("parent", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("hyperparameters", sa.Text, nullable=False),
+    sa.Column("static", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("started_at", Instant),
+    sa.Column("ended_at", Instant),
+    sa.Column("objective", sa.Float, nullable=False),
+)
+
 tags = sa.Table(
     "tags",
     tables,
@@ -202,13 +219,16 @@ class Store:
 
     # -- tuning jobs ---------------------------------------------------------------------------------------------
 
-    def create(self, spec: TuningJobSpec, at: datetime) -> TuningJob:
-        """Write a new tuning job, InProgress. Raise InUse when the name is taken (names differ by more than case).
+    def create(self, spec: TuningJobSpec, at: datetime, inheritance: Sequence[Inherited] = ()) -> TuningJob:
+        """Write a new tuning job, InProgress, with what it inherits. Raise InUse when the name is taken (in letters of any case).
 
         A training job on its own is there at once, launched: whoever runs it next starts it.
         """
         with self._write() as connection:
-            _insert(connection, spec, at)
+            job = _insert(connection, spec, at)
+            rows = [_inherited_row(job, number, each) for number, each in enumerate(inheritance, 1)]
+            if rows:
+                connection.execute(sa.insert(inherited), rows)
         return self.get(spec.name)
 
     def load(self, record: Record) -> TuningJob:
@@ -254,7 +274,7 @@ class Store:
         """Forget a tuning job and its training jobs. Whether it may be forgotten is for the caller to know."""
         with self._write() as connection:
             row = self._row(connection, name)
-            for table in (tags, metrics, training_jobs):
+            for table in (tags, metrics, inherited, training_jobs):
                 connection.execute(sa.delete(table).where(table.c.tuning_job == row.id))
             connection.execute(sa.delete(tuning_jobs).where(tuning_jobs.c.id == row.id))
 
@@ -377,7 +397,7 @@ class Store:
         with self.reading() as connection:
             row = self._row(connection, name)
             spec = TuningJobSpec.from_request(json.loads(row.request))
-            history = History(spec, row.created_at)
+            history = History(spec, row.created_at, self._inheritance(connection, row.id) if spec.parents else ())
             for _, fact in sorted(self._facts(connection, row, spec), key=lambda pair: pair[0]):
                 history.record(fact)
         return history
@@ -388,6 +408,10 @@ class Store:
             running = (training_jobs.c.tuning_job == job) & training_jobs.c.ended_at.is_(None)
             query = sa.select(training_jobs.c.number, training_jobs.c.log_offset).where(running)
             return {row.number: row.log_offset for row in connection.execute(query)}
+
+    def _inheritance(self, connection: Connection, job: int) -> tuple[Inherited, ...]:
+        query = sa.select(inherited).where(inherited.c.tuning_job == job).order_by(inherited.c.number)
+        return tuple(_inherited(row) for row in connection.execute(query))
 
     def _facts(self, connection: Connection, job: Row[Any], spec: TuningJobSpec) -> Iterator[tuple[int, Fact]]:
         if job.stop_fact is not None:
@@ -573,6 +597,16 @@ def _insert(connection: Connection, spec: TuningJobSpec, at: datetime) -> int:
         connection.execute(_COUNT_FACTS, {"job": job, "new": 1})
         _write_fact(connection, job, 1, Launched(at=at, number=1, name=spec.alone, hyperparameters={}), None)
     return job
+
+
+def _inherited_row(job: int, number: int, each: Inherited) -> dict[str, Any]:
+    texts = {name: json.dumps(dict(getattr(each, name))) for name in ("hyperparameters", "static")}
+    return {"tuning_job": job, "number": number, **{f.name: getattr(each, f.name) for f in fields(each)}, **texts}
+
+
+def _inherited(row: Row[Any]) -> Inherited:
+    texts = {name: json.loads(getattr(row, name)) for name in ("hyperparameters", "static")}
+    return Inherited(**{f.name: getattr(row, f.name) for f in fields(Inherited)} | texts)
 
 
 def _write_facts(

@@ -113,6 +113,7 @@ def tune(
     max_training_jobs: int | None = None,
     max_parallel: int = 1,
     seed: int | None = None,
+    warm_start: Job | str | Sequence[Job | str] = (),
     name: str | None = None,
     home: str | Path | None = None,
     progress: bool | Progress | None = None,
@@ -123,6 +124,8 @@ def tune(
     target: a function `objective(hyperparameters)` or `objective(hyperparameters, report)` that returns the objective, where
         `report(step, value)` reports an intermediate value and answers True when the training job should end; a Python
         script, whose output has the metric; or argv of a program in any language, as a list.
+    warm_start: ended tuning jobs of the same home whose results this one begins with; `warm_start_type="TransferLearning"` when
+        their data or program were others.
     progress: a function called with the Job after every step; True or False for the live view in the terminal; None shows it
         where there is a terminal.
     settings: everything else that a job file knows (`static`, `channels`, `regex`, `early_stopping`, `max_runtime_seconds`,
@@ -141,6 +144,7 @@ def tune(
         max_training_jobs=max_training_jobs,
         max_parallel=max_parallel,
         seed=seed,
+        warm_start=_names(warm_start),
         **{**_target(target), **settings},
     )
     job_name = request["HyperParameterTuningJobName"]
@@ -212,6 +216,11 @@ def _takes_report(function: Objective) -> bool:
     return (len(positional) == 2 and positional[1].default is inspect.Parameter.empty) or (
         len(positional) == 2 and positional[1].name == "report"
     )
+
+
+def _names(warm_start: Job | str | Sequence[Job | str]) -> list[str]:
+    jobs = [warm_start] if isinstance(warm_start, Job | str) else warm_start
+    return [each.name if isinstance(each, Job) else each for each in jobs]
 
 
 def _target(target: Objective | str | Path | Sequence[str]) -> dict[str, Any]:

@@ -60,7 +60,6 @@ def test_a_tuning_job_is_stopped_and_awaited(flow):
 
 
 @pytest.mark.clients
-@pytest.mark.xfail(reason="WarmStartConfig isn't there yet")
 def test_tuning_jobs_begin_with_what_others_found(flow):
     told = flow("sdk2", "sdk2_warm_start.py")
     parent = told["parent"]["HyperParameterTuningJobName"]
@@ -84,7 +83,6 @@ def test_autotune_finds_the_ranges(flow):
 
 
 @pytest.mark.clients
-@pytest.mark.xfail(reason="TrainingJobDefinitions aren't there yet")
 def test_several_estimators_share_a_tuning_job(flow):
     told = flow("sdk2", "sdk2_several.py")
     assert told["told"]["HyperParameterTuningJobStatus"] == "Completed"

@@ -198,7 +198,7 @@ FAULTS = [
     ),
     ("static text", changed(DEFINITION, "StaticHyperParameters", to={"rounds": 5}), "5 must be text"),
     ("price", {**request(), "Tags": [{"Key": "alfine:price-per-hour", "Value": "cheap"}]}, "'cheap' isn't a price"),
-    ("warm start", {**request(), "WarmStartConfig": {}}, "WarmStartConfig: isn't supported yet"),
+    ("warm start", {**request(), "WarmStartConfig": {}}, "WarmStartConfig.ParentHyperParameterTuningJobs: is empty"),
 ]
 
 

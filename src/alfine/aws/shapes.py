@@ -159,6 +159,25 @@ def training_job_summary(row: Columns, request: Mapping[str, Any], arns: Arns, *
     return shown if best else {**shown, "TuningJobName": row.tuning_job_name.partition("#")[0]}
 
 
+def inherited_summary(row: Columns, request: Mapping[str, Any], arns: Arns) -> Plain:
+    """A parent's training job as OverallBestTrainingJob; request: of the child, which has the parent's objective."""
+    return {
+        "TrainingJobName": row.name,
+        "TrainingJobArn": arns.training_job(row.name),
+        "TuningJobName": row.parent,
+        "CreationTime": row.created_at,
+        "TrainingStartTime": row.started_at,
+        "TrainingEndTime": row.ended_at,
+        "TrainingJobStatus": row.status,
+        "TunedHyperParameters": tuned(row),
+        "ObjectiveStatus": "Succeeded",
+        "FinalHyperParameterTuningJobObjectiveMetric": {
+            "MetricName": objective_of(request, None)["MetricName"],
+            "Value": row.objective,
+        },
+    }
+
+
 def secondary_status(row: Columns) -> str:
     """A training job that ended Stopped though nobody asked it to ran into its own time limit."""
     if row.status == "InProgress":

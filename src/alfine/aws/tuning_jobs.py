@@ -13,7 +13,7 @@ from alfine.aws import pages, shapes
 from alfine.aws.backend import Backend, Function
 from alfine.aws.honoured import refuse_what_is_not
 from alfine.aws.protocol import Plain, Written, api, epoch_seconds
-from alfine.core.spec import TuningJobSpec
+from alfine.core.spec import IDENTICAL, TuningJobSpec
 from alfine.criteria.plateau import NOTHING, State, counted
 from alfine.store import tuning_jobs
 
@@ -77,10 +77,25 @@ def _described(backend: Backend, connection: Connection, state: queries.AnyRow, 
         "HyperParameterTuningEndTime": None if row.ended_at is None else epoch_seconds(row.ended_at),
         "FailureReason": row.failure_reason and row.failure_reason[:1024],
         "BestTrainingJob": best and shapes.training_job_summary(best, request, backend.arns, best=True),
+        "OverallBestTrainingJob": _overall_best(backend, connection, spec, request, best),
+        "WarmStartConfig": request.get("WarmStartConfig"),
     }
     answer |= {key: value for key, value in optional.items() if value is not None}
     written = api("sagemaker").operation("DescribeHyperParameterTuningJob").write(answer)
     return Shown(state.id, state.status, state.facts, written, fold)
+
+
+def _overall_best(
+    backend: Backend, connection: Connection, spec: TuningJobSpec, request: Plain, own: queries.AnyRow | None
+) -> Plain | None:
+    """The best of the job and its parents, where they tuned the same function; on a tie the parents' is the earlier."""
+    if spec.warm_start != IDENTICAL:
+        return None
+    job = queries.state(connection, spec.name).id
+    first = queries.best_inherited(connection, job, minimise=spec.sign > 0)
+    if first is not None and (own is None or spec.sign * first.objective <= spec.sign * own.objective):
+        return shapes.inherited_summary(first, request, backend.arns)
+    return own and shapes.training_job_summary(own, request, backend.arns, best=True)
 
 
 def _not_improving(connection: Connection, job: int, spec: TuningJobSpec, fold: tuple[int, State]) -> tuple[int, State]:

@@ -35,7 +35,8 @@ def outcome(described: Described) -> Iterator[RenderableType]:
     costs = described["Alfine"]["Cost"]
     yield facts(
         {
-            "best": _best(described),
+            "best": _best(described.get("BestTrainingJob")),
+            "best with its parents": _best(overall) if (overall := described.get("OverallBestTrainingJob")) else None,
             "training jobs": _training_jobs(described),
             "spent": f"{cost_words(costs.get('Spent'))} in {duration(_seconds(described))}",
             "saved": _saved(described, cost_words(costs.get("Saved"))),
@@ -52,6 +53,7 @@ def details(described: Described) -> Iterator[RenderableType]:
             "created": local_time(described["CreationTime"]),
             "ended": local_time(described.get("HyperParameterTuningEndTime")),
             "strategy": f"{spec.strategy}, {count_of(spec.max_parallel)} at a time, early stopping {spec.early_stopping}",
+            "warm start": f"{spec.warm_start} from {', '.join(spec.parents)}" if spec.parents else None,
             "objective": None if spec.parts else f"{spec.goal} {spec.metric}",
             "at most": cost_words(described["Alfine"]["Cost"].get("Bound")),
             "space": None if spec.parts else _ranges(config["ParameterRanges"]),
@@ -67,7 +69,7 @@ def details(described: Described) -> Iterator[RenderableType]:
 
 
 def spec_of(described: Described) -> TuningJobSpec:
-    keys = ("HyperParameterTuningJobName", CONFIG, DEFINITION, DEFINITIONS)
+    keys = ("HyperParameterTuningJobName", CONFIG, DEFINITION, DEFINITIONS, "WarmStartConfig")
     return TuningJobSpec.from_request({key: described[key] for key in keys if key in described})
 
 
@@ -78,8 +80,7 @@ def _definition(asked: Mapping[str, Any], spec: TuningJobSpec) -> RenderableType
     return rows
 
 
-def _best(described: Described) -> RenderableType:
-    best = described.get("BestTrainingJob")
+def _best(best: Described | None) -> RenderableType:
     if best is None:
         return Text("no training job has an objective")
     objective = best["FinalHyperParameterTuningJobObjectiveMetric"]

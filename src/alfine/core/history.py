@@ -14,16 +14,18 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from alfine.core import warm_start
 from alfine.core.errors import IllegalTransition
 from alfine.core.space import Array, Hyperparameters
-from alfine.core.spec import TuningJobSpec
+from alfine.core.spec import IDENTICAL, TRANSFER, TuningJobSpec
+from alfine.core.warm_start import Inherited
 
 S = TypeVar("S")
 
@@ -168,10 +170,11 @@ class History:
     so a history of 10,000 training jobs grows as fast as one of 10. With several definitions there is one of each inside.
     """
 
-    def __init__(self, spec: TuningJobSpec, created_at: datetime) -> None:
+    def __init__(self, spec: TuningJobSpec, created_at: datetime, inherited: Sequence[Inherited] = ()) -> None:
         self._parts = {name: History(part, created_at) for name, part in spec.parts.items()}
         self.spec = spec
         self.created_at = created_at
+        self.inherited = tuple(inherited)  # what a warm start found
         self.now = created_at
         self.facts: list[Fact] = []
         self.jobs: list[TrainingJob] = []
@@ -286,8 +289,13 @@ class History:
 
     @property
     def configurations(self) -> set[bytes]:
-        """The distinct points that were launched, as bytes; kept for finite spaces, where they can run out."""
+        """The distinct points that were launched, as bytes, those that a parent knows of too.
+
+        Kept for finite spaces, where they can run out.
+        """
         if self.spec.size is not None:
+            if self._keyed == 0:  # what parents tried of the same function needn't be tried again
+                self._configurations.update(point.tobytes() for point in self.prior()[0])
             for job in self.jobs[self._keyed :]:
                 whose = (job.definition or "").encode() if self._parts else b""
                 point = self.spec.of(job.definition).space.to_unit(job.hyperparameters)
@@ -318,8 +326,24 @@ class History:
         return self._cube(job for job in self.finished if job.objective is None)
 
     def prior(self) -> tuple[Array, Array]:
-        """(p, d) and (p,): what warm-start parents observed, minimised; empty without parents."""
-        return np.empty((0, self.spec.space.dimension)), np.empty(0)
+        """(p, d) and (p,): results of this job's own function that its parents found, minimised; empty without a warm start
+        from identical data and algorithm.
+        """
+        return self._points_of(IDENTICAL, None)
+
+    def related(self) -> dict[str, tuple[Array, Array]]:
+        """The same of each parent whose function is a related one: a warm start by transfer learning."""
+        parents = dict.fromkeys(each.parent for each in self.inherited)
+        return {parent: self._points_of(TRANSFER, parent) for parent in parents if self.spec.warm_start == TRANSFER}
+
+    def _points_of(self, kind: str, parent: str | None) -> tuple[Array, Array]:
+        key = ("warm start", kind, parent)
+        if key not in self.memo:
+            wanted = self.spec.warm_start == kind and self.spec.strategy not in warm_start.IGNORING
+            found = [each for each in self.inherited if wanted and parent in (None, each.parent)]
+            self.memo[key] = warm_start.points(self.spec, found)
+        points: tuple[Array, Array] = self.memo[key]
+        return points
 
     def _cube(self, jobs: Iterable[TrainingJob]) -> Array:
         points = [self.spec.space.to_unit(job.hyperparameters) for job in jobs]
@@ -364,14 +388,14 @@ class History:
 
     def upto(self, count: int) -> History:
         """The past as it was known after the first `count` facts."""
-        past = History(self.spec, self.created_at)
+        past = self.under(self.spec)
         for fact in self.facts[:count]:
             past.record(fact)
         return past
 
     def under(self, spec: TuningJobSpec) -> History:
         """An empty history of the same job as if it had been asked for by another spec."""
-        return History(spec, self.created_at)
+        return History(spec, self.created_at, self.inherited)
 
     def launched(self, hyperparameters: Hyperparameters, definition: str | None = None) -> History:
         """This history, one launch further; the original doesn't change. Shares what depends on ended jobs only."""
@@ -395,7 +419,7 @@ class History:
 
     def replayed(self) -> Iterator[tuple[Fact, History]]:
         """Each fact with the history right after it; one history that grows."""
-        past = History(self.spec, self.created_at)
+        past = self.under(self.spec)
         for fact in self.facts:
             past.record(fact)
             yield fact, past

@@ -24,6 +24,7 @@ Request = Mapping[str, Any]
 STRATEGIES = ("Bayesian", "Random", "Grid", "Hyperband")
 GOALS = ("Maximize", "Minimize")
 EARLY_STOPPING_TYPES = ("Off", "Auto")
+IDENTICAL, TRANSFER = "IdenticalDataAndAlgorithm", "TransferLearning"  # kinds of warm start
 OBJECTIVE_HYPERPARAMETER = "_tuning_objective_metric"  # AMT gives it to every training job
 MAX_TUNABLE = 30
 MAX_HYPERPARAMETERS = 100
@@ -37,6 +38,7 @@ NAME_PATTERN = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}")
 DEFINITION_NAME_PATTERN = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,63}")
 MAX_DEFINITIONS = 10
 CONFIG, DEFINITION, DEFINITIONS = "HyperParameterTuningJobConfig", "TrainingJobDefinition", "TrainingJobDefinitions"
+PARENTS = "ParentHyperParameterTuningJobs"
 OBJECTIVE, RANGES = "HyperParameterTuningJobObjective", "ParameterRanges"
 
 
@@ -95,6 +97,8 @@ class TuningJobSpec:
     max_resource: int | None = None
     seed: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
+    warm_start: str | None = None  # IDENTICAL or TRANSFER
+    parents: tuple[str, ...] = ()
     parts: Mapping[str, TuningJobSpec] = field(default_factory=dict, repr=False)
     path: str = DEFINITION  # where the definition stands in the request
 
@@ -185,6 +189,7 @@ class _Reader:
         limits = self._limits()
         target, patience, convergence = self._criteria()
         early_stopping = self._early_stopping(strategy)
+        warm_start, parents = self._warm_start()
         parts = [self._part(strategy) for _ in self._definitions()]
         self._size(strategy, [part["space"] for part in parts], limits[0])
         self._environment([part["definition"] for part in parts])
@@ -208,6 +213,8 @@ class _Reader:
             "max_not_improving": patience,
             "detect_convergence": convergence,
             "early_stopping": early_stopping,
+            "warm_start": warm_start,
+            "parents": parents,
             "settings": settings,
         }
         if not self.several:
@@ -267,9 +274,8 @@ class _Reader:
         elif unfit := [key for key in ("TuningObjective", "HyperParameterRanges") if self.request[DEFINITION].get(key)]:
             for key in unfit:
                 self.fault(f"{DEFINITION}.{key}", f"is for {DEFINITIONS}. With one definition it stands in {CONFIG}.")
-        for unsupported in ("WarmStartConfig", "Autotune"):
-            if unsupported in self.request:
-                self.fault(unsupported, "isn't supported yet. Leave it out.")
+        if "Autotune" in self.request:
+            self.fault("Autotune", "isn't supported yet. Leave it out.")
         if not self.config:
             self.fault(CONFIG, "is missing.")
         return single != self.several and bool(self.config) and bool(self.request.get(DEFINITIONS, True))
@@ -576,6 +582,21 @@ class _Reader:
         if kind == "Auto" and self.several:
             self.fault(path, f"must be Off with {DEFINITIONS}.")
         return kind
+
+    def _warm_start(self) -> tuple[str | None, tuple[str, ...]]:
+        config = self.request.get("WarmStartConfig")
+        if config is None:
+            return None, ()
+        if self.several:
+            self.fault("WarmStartConfig", f"isn't allowed with {DEFINITIONS}.")
+        kind = self._choice(config, "WarmStartType", (IDENTICAL, TRANSFER), None, "WarmStartConfig.WarmStartType")
+        path = f"WarmStartConfig.{PARENTS}"
+        parents = tuple(str(each.get("HyperParameterTuningJobName")) for each in config.get(PARENTS) or [])
+        if not parents:
+            self.fault(path, "is empty. Name the tuning jobs to begin with.")
+        for name in dict.fromkeys(name for name in parents if parents.count(name) > 1):
+            self.fault(path, f"{name!r} is there more than once. Keep one.")
+        return kind, parents
 
     def _criteria(self) -> tuple[float | None, int | None, bool]:
         path = "HyperParameterTuningJobConfig.TuningJobCompletionCriteria"

@@ -90,7 +90,8 @@ class SearchSpaceExhausted:
         return Verdict(
             outlook=Outlook.DRAIN if met else Outlook.CONTINUE,
             criterion="SearchSpaceExhausted",
-            sentence=f"{tried} of the {size} configurations of the search space have been launched.",
+            sentence=f"{tried} of the {size} configurations of the search space have been launched"
+            f"{', here or by a parent' if len(history.prior()[1]) else ''}.",
             evidence={"launched": tried, "size": size},
             progress=min(1.0, tried / size) if size else 0.0,
         )

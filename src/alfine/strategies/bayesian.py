@@ -27,6 +27,7 @@ from alfine.core.history import History
 from alfine.core.space import Array, Integer, ParameterSpace
 from alfine.core.spec import TuningJobSpec
 from alfine.strategies.random import Random
+from alfine.strategies.transfer import advised
 
 # The initial design: enough to see each coordinate vary, and at most a quarter of a known budget.
 LEAST_INITIAL, EXTRA_INITIAL, INITIAL_SHARE = 4, 2, 0.25
@@ -53,6 +54,7 @@ FAILURES = 300  # the latest so many; each costs as much as an observation
 class Bayesian:
     """Gaussian process, expected improvement, no waiting: each free slot gets an answer given what is known and what runs.
 
+    A warm start from identical data and algorithm gives the surrogate the parents' observations; transfer.py has the other kind.
     Running training jobs count as observed at their predicted value, failed ones lower the chance of success around them.
     No configuration is suggested twice; None once a finite space is used up.
     """
@@ -66,14 +68,18 @@ class Bayesian:
         if space.size is not None and len(history.configurations) >= space.size:
             return None
         tried = _tried(history)
-        if history.launches < initial_size(history.spec) or len(history.observations()[1]) < LEAST_OBSERVED:
-            point = _unseen(space.snap(_design(history)), tried)
-        else:
-            try:
-                with one_thread(), np.errstate(all="ignore"):
+        design, known = initial_size(history.spec), len(history.prior()[1])
+        try:
+            with one_thread(), np.errstate(all="ignore"):
+                advice = advised(history, design)
+                if advice is not None:
+                    point = _unseen(advice, tried)
+                elif history.launches + known < design or len(history.observations()[1]) + known < LEAST_OBSERVED:
+                    point = _unseen(space.snap(_design(history)), tried)
+                else:
                     point = _search(history, tried)
-            except (ArithmeticError, ValueError, np.linalg.LinAlgError):
-                point = None  # whatever broke in the numerics, the job goes on: at random
+        except (ArithmeticError, ValueError, np.linalg.LinAlgError):
+            point = None  # whatever broke in the numerics, the job goes on: at random
         if point is None:
             return Random().ask(history)
         return Suggestion(hyperparameters=space.from_unit(point))
@@ -268,11 +274,12 @@ def _all(history: History) -> Array:
 
 
 def _tried(history: History) -> set[bytes]:
-    """The points launched so far, as their bytes."""
+    """The points launched so far, and those that parents know of, as their bytes."""
     space = history.spec.space
     if space.size is not None:
         return history.configurations
-    points: npt.NDArray[np.float64] = np.concatenate([history.observations()[0], history.pending(), history.failed()])
+    known = (history.prior()[0], history.observations()[0], history.pending(), history.failed())
+    points: npt.NDArray[np.float64] = np.concatenate(known)
     return {point.tobytes() for point in points}
 
 

@@ -1,0 +1,176 @@
+"""Which tuning jobs may be parents, and what a child takes over from them."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from alfine import Categorical, Continuous, Integer, InvalidSpec
+from alfine.core.history import History
+from alfine.core.spec import TuningJobSpec
+from alfine.core.warm_start import faults, inheritance
+from alfine.criteria.limits import SearchSpaceExhausted
+from alfine.policy import replayed
+from tests.building import EPOCH, SPACE, history, one_job, request, several, spec
+
+TRANSFER = "TransferLearning"
+DEFINITION = "TrainingJobDefinition"
+
+
+def child(**words):
+    return spec(**{"name": "child", "warm_start": "job", **words})
+
+
+def changed(path, value, **words):
+    """A child whose definition has something else at a path."""
+    asked = copy.deepcopy(request(**{"name": "child", "warm_start": "job", **words}))
+    where = asked[DEFINITION]
+    for key in path[:-1]:
+        where = where.setdefault(key, {})
+    where[path[-1]] = value
+    return TuningJobSpec.from_request(asked)
+
+
+NAMES = "The set of tunable plus static HyperParameter names is not the same across current and parent tuning jobs."
+FIELDS = (
+    "Only the following fields in TrainingJobDefinition are allowed to change: [algorithmSpecification, inputDataConfig, "
+    "outputDataConfig, staticHyperParameters, roleArn, resourceConfig, stoppingCondition, vpcConfig, "
+    "enableManagedSpotTraining, checkpointConfig]."
+)
+LETTERS = {"c": Categorical("abcdefghi"), **SPACE}
+
+
+@pytest.mark.parametrize(
+    ("of_child", "of_parent", "words"),
+    [
+        ({"metric": "auc"}, {}, "must be the parent's: job has Minimize objective, and this Minimize auc"),
+        ({"goal": "Maximize"}, {}, "job has Minimize objective, and this Maximize objective"),
+        ({"static": {"epochs": "3"}}, {}, f"{NAMES} Here: epochs only in child."),
+        ({}, {"space": LETTERS}, f"{NAMES} Here: c only in job."),
+        ({"space": {**SPACE, "depth": Continuous(1, 9)}}, {}, "(depth): is continuous, and integer in job"),
+        ({"static": {"c": "a", "e": "2"}}, {"space": LETTERS, "static": {"e": "1"}}, "11 changes against job"),
+        ({"environment": {"A": "1"}}, {}, f"{FIELDS} Against job it's Environment."),
+    ],
+)
+def test_what_a_child_may_not_change_is_named_in_amts_words(of_child, of_parent, words):
+    found = [str(fault) for fault in faults(child(**of_child), spec(**of_parent), "parents[0]")]
+    assert any(words in each for each in found), found
+
+
+def test_what_a_child_may_change_is_no_fault():
+    ten = {"space": {"c": Categorical("abcdefgh"), **SPACE}, "static": {"e": "1"}}
+    assert not list(faults(child(static={"c": "a", "e": "2"}), spec(**ten), "")), "8 values and 2 make 10 changes"
+    program = {
+        "script": "other.py",
+        "source_dir": "/elsewhere",
+        "channels": {"train": "/d"},
+        "max_training_job_seconds": 9,
+    }
+    assert not list(faults(child(**program), spec(), "")), "reserved names say what runs"
+    assert not list(faults(changed(["EnableNetworkIsolation"], value=False), spec(), "")), "absent is false"
+
+
+def test_identical_jobs_have_one_image_whatever_its_tag():
+    path = ["AlgorithmSpecification", "TrainingImage"]
+    assert not list(faults(changed(path, "alfine/local:2"), spec(), ""))
+    assert "isn't the parent's 'alfine/local'" in str(*faults(changed(path, "other/local"), spec(), ""))
+    assert not list(faults(changed(path, "other/local", warm_start_type=TRANSFER), spec(), ""))
+
+
+def test_a_job_with_several_definitions_is_no_parent_and_has_none():
+    assert "several training job definitions" in str(*faults(child(), TuningJobSpec.from_request(several({}, {})), "p"))
+    with pytest.raises(InvalidSpec, match="WarmStartConfig: isn't allowed with TrainingJobDefinitions"):
+        TuningJobSpec.from_request(several({}, warm_start="job"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"warm_start_type": "Same"}, "'Same' isn't one of IdenticalDataAndAlgorithm, TransferLearning"),
+        ({"warm_start": ["a", "b", "a"]}, "'a' is there more than once"),
+    ],
+)
+def test_a_broken_configuration_is_refused(words, said):
+    with pytest.raises(InvalidSpec, match=said):
+        child(**words)
+
+
+def warm(past, **words):
+    """The empty history of a child of it."""
+    of_child = child(**words)
+    return History(of_child, EPOCH, tuple(inheritance(of_child, past)))
+
+
+def test_results_of_the_same_function_are_the_childs_prior_in_its_cube_minimised():
+    past = history([0.5, None, 0.7], goal="Maximize")
+    points, values = warm(past, goal="Maximize").prior()
+    assert list(values) == [-0.5, -0.7]
+    assert np.allclose(points, past.observations()[0])
+    wider = {**SPACE, "eta": Continuous(0.001, 10, scaling="Logarithmic")}
+    points, _ = warm(past, goal="Maximize", space=wider).prior()
+    assert np.allclose(points[0], child(space=wider).space.to_unit(past.jobs[0].hyperparameters))
+
+
+def points_at(*depths, **words):
+    past = history(**words)
+    for depth in depths:
+        point = {"eta": 0.1, "depth": depth, "booster": "dart"}
+        for fact in one_job(past, float(depth), hyperparameters=point):
+            past.record(fact)
+    return past
+
+
+def test_results_outside_the_childs_ranges_are_left_out():
+    narrow = warm(points_at(1, 5, 9), space={**SPACE, "depth": Integer(2, 8)})
+    assert list(narrow.prior()[1]) == [5.0]
+    assert list(warm(points_at(1), space={**SPACE, "booster": Categorical(["gbtree"])}).prior()[1]) == []
+
+
+def test_of_what_is_static_now_only_results_with_its_value_count_for_the_same_function():
+    space = {name: SPACE[name] for name in ("eta", "booster")}
+    assert list(warm(points_at(1, 5, 5, 9), space=space, static={"depth": "5"}).prior()[1]) == [5.0, 5.0]
+    related = warm(points_at(1, 5, 9), space=space, static={"depth": "5"}, warm_start_type=TRANSFER).related()
+    assert list(related["job"][1]) == [1.0, 5.0, 9.0]
+
+
+def test_what_was_static_and_is_tuned_now_has_the_parents_value():
+    space = {name: SPACE[name] for name in ("eta", "booster")}
+    past = history([3.0], space=space, static={"depth": "4"})
+    own = warm(past)
+    assert own.spec.space.from_unit(own.prior()[0][0])["depth"] == 4
+
+
+def test_related_functions_are_no_prior_and_grid_and_hyperband_have_none():
+    past = history([1.0, 2.0])
+    transfer = warm(past, warm_start_type=TRANSFER)
+    assert len(transfer.prior()[1]) == 0
+    assert len(transfer.related()["job"][1]) == 2
+    assert len(warm(past, strategy="Hyperband", max_resource=3).prior()[1]) == 0
+
+
+def test_random_tries_nothing_of_a_finite_space_that_a_parent_has_tried():
+    few = {"space": {"c": Categorical("abcd")}, "strategy": "Random"}
+    past = history(**few)
+    for letter in "ab":
+        for fact in one_job(past, 1.0, hyperparameters={"c": letter}):
+            past.record(fact)
+    from alfine.strategies import strategy_for
+
+    own = warm(past, **few)
+    tried = []
+    while (suggestion := strategy_for(own.spec).ask(own)) is not None:
+        tried.append(suggestion.hyperparameters["c"])
+        for fact in one_job(own, 1.0, hyperparameters=suggestion.hyperparameters):
+            own.record(fact)
+    assert sorted(tried) == ["c", "d"]
+    assert "4 of the 4 configurations of the search space have been launched, here or by a parent" in (
+        SearchSpaceExhausted().check(own).sentence
+    )
+
+
+def test_other_times_and_other_criteria_keep_what_was_inherited():
+    own = warm(history([1.0, 2.0]), max_training_jobs=1)
+    for fact in one_job(own, 3.0):
+        own.record(fact)
+    assert len(own.upto(1).prior()[1]) == 2
+    assert len(replayed(own).history.prior()[1]) == 2
