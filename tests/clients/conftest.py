@@ -47,15 +47,15 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def flow(served: Served, tmp_path: Path, data: Path) -> Flow:
-    """Runs a flow of an environment; what it printed last."""
+    """Runs a flow of an environment, with more variables (None: without that one); what it printed last."""
 
-    def run(environment: str, name: str, *words: str) -> Any:
+    def run(environment: str, name: str, **more: str | None) -> Any:
         python = interpreter(environment)
         for folder in ("source", "shared"):
             shutil.copytree(HERE / folder, tmp_path / folder)
         settings = tmp_path / "sagemaker.yaml"
         settings.write_text(NO_TELEMETRY)
-        variables = {
+        variables: dict[str, str | None] = {
             "AWS_ENDPOINT_URL": served.url,
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "any",
@@ -65,12 +65,14 @@ def flow(served: Served, tmp_path: Path, data: Path) -> Flow:
             "AWS_EC2_METADATA_DISABLED": "true",
             "SAGEMAKER_USER_CONFIG_OVERRIDE": str(settings),
             "FLOW_DATA": str(data),
+            **more,
         }
-        command = [str(python), str(HERE / "flows" / name), *words]
-        environ = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+        command = [str(python), str(HERE / "flows" / name)]
+        host = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "PYTHON"))}
+        environ = {key: value for key, value in (host | variables).items() if value is not None}
         done = subprocess.run(
             command,
-            env=environ | variables,
+            env=environ,
             cwd=tmp_path,
             capture_output=True,
             text=True,

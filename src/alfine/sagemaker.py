@@ -1,0 +1,208 @@
+"""The local mode of the SageMaker SDK 2 with the tuner that it lacks: no server, no network, no account, no Docker.
+
+    from alfine.sagemaker import LocalSession
+
+    session = LocalSession()
+    estimator = SKLearn("train.py", source_dir="src", instance_type="local", sagemaker_session=session, …)
+    HyperparameterTuner(estimator, …).fit({"train": "file://data"})
+
+The SDK's clients for boto3's services are real ones; what they would send is answered here, in this process, by the same
+functions that answer over `alfine serve`, on an embedded home with its engine beside it. What alfine has no operation for
+(models, endpoints, processing) stays with the SDK's own local mode.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from alfine.aws import query
+from alfine.aws.backend import Backend
+from alfine.aws.names import Arns
+from alfine.aws.operations import OPERATIONS
+from alfine.aws.services import JsonService, explained, services
+from alfine.home import Home, home_folder
+from alfine.hosting import Hosting
+
+try:
+    import boto3
+    from botocore import xform_name
+    from botocore.awsrequest import AWSResponse
+    from sagemaker.local import LocalSession as SdkLocalSession
+    from sagemaker.local.local_session import LocalSagemakerClient
+except ImportError as error:
+    raise ImportError(
+        "alfine.sagemaker gives the local mode of the SageMaker SDK 2 its tuner, and that SDK isn't installed here "
+        f"({error}). pip install 'sagemaker<3'"
+    ) from error
+
+__all__ = ["LocalSession"]
+
+log = logging.getLogger("alfine.sagemaker")
+
+ACCOUNT, REGION = "000000000000", "us-east-1"
+POLL_SECONDS = 0.5  # nobody is far away
+LEAVE_SECONDS = 10.0
+FILE = "file://"
+KEYS = dict.fromkeys(("aws_access_key_id", "aws_secret_access_key"), "any")  # boto3 signs what nobody checks
+
+
+class LocalSession(SdkLocalSession):  # type: ignore[misc]  # the SDK has no types
+    """The SDK's LocalSession, whose tuning and training jobs run in an embedded alfine.
+
+    home: the folder that keeps them; default ALFINE_HOME, or ~/.alfine. boto_session: the given one's calls of SageMaker, its
+    logs and metrics, STS and IAM are answered here from now on; its other services, S3 among them, stay what they are.
+    Code is run where it lies (the SDK's setting `local_code`), and data may be `file://…`.
+    Ctrl-C while it waits for a job stops the job, waits for its end, and goes on as KeyboardInterrupt; again: at once.
+    """
+
+    def __init__(self, boto_session: Any = None, *arguments: Any, home: str | Path | None = None, **words: Any) -> None:
+        region = boto3.Session().region_name or REGION
+        boto_session = boto_session or boto3.Session(region_name=region, **KEYS)
+        self._inside = _embedded(home_folder(home), boto_session.region_name)
+        for name in self._inside.services:
+            boto_session.events.register(f"before-send.{name}", self._inside.answer)
+        super().__init__(boto_session, *arguments, **words)
+
+    def _initialize(self, boto_session: Any, *arguments: Any, **words: Any) -> None:
+        super()._initialize(boto_session, *arguments, **words)
+        self.sagemaker_client = _Client(self, boto_session.client("sagemaker", region_name=self._region_name))
+        _settle(self)
+
+    def wait_for_tuning_job(self, job: str, poll: float = POLL_SECONDS) -> Any:
+        """Wait for a tuning job, and run it here if nobody does."""
+        self._inside.hosting.run(job)
+        with self._stopping(lambda: self.stop_tuning_job(job), lambda: self.wait_for_tuning_job(job, poll)):
+            return super().wait_for_tuning_job(job, poll)
+
+    def wait_for_job(self, job: str, poll: float = POLL_SECONDS) -> Any:
+        """Wait for a training job."""
+        with self._stopping(lambda: self._stop_job(job), lambda: self.wait_for_job(job, poll)):
+            return super().wait_for_job(job, poll)
+
+    def logs_for_job(self, job_name: str, *arguments: Any, **words: Any) -> Any:
+        """Print a training job's log, as the SDK does of one on AWS."""
+        with self._stopping(lambda: self._stop_job(job_name), lambda: self.wait_for_job(job_name)):
+            return super(SdkLocalSession, self).logs_for_job(job_name, *arguments, **words)
+
+    def _stop_job(self, name: str) -> None:
+        self.sagemaker_client.stop_training_job(TrainingJobName=name)
+
+    @contextmanager
+    def _stopping(self, stop: Callable[[], Any], wait: Callable[[], Any]) -> Iterator[None]:
+        """On Ctrl-C: stop, wait, and let the KeyboardInterrupt go on."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            stop()
+            wait()
+            raise
+
+
+class _Client(LocalSagemakerClient):  # type: ignore[misc]
+    """The SDK's local client, with alfine's operations in the place of its own."""
+
+    def __init__(self, session: LocalSession, inside: Any) -> None:
+        super().__init__(session)
+        self._inside = inside
+        for operation in OPERATIONS:
+            name = xform_name(operation)
+            call = getattr(inside, name)
+            setattr(self, name, partial(_with_absolute_files, call) if name.startswith("create_") else call)
+
+    def __getattr__(self, name: str) -> Any:
+        """What else a client has: exceptions, waiters, paginators, meta."""
+        return getattr(self._inside, name)
+
+
+class _Embedded:
+    """A home with its engine in threads of this process, and what answers the clients' requests."""
+
+    def __init__(self, folder: Path, region: str) -> None:
+        self.home = Home(folder)
+        engine = self.home.engine()
+        self.hosting = Hosting(engine)
+        self.created: list[str] = []
+        backend = Backend(self.home.service, Arns(region, ACCOUNT), self._run, engine.wake.set)
+        self.services: Mapping[str, JsonService] = services(backend)
+        atexit.register(self.close)
+
+    def _run(self, name: str) -> None:
+        self.created.append(name)
+        self.hosting.run(name)
+
+    def answer(self, request: Any, **_: Any) -> AWSResponse:
+        """Answer one request of a boto3 client (its event before-send) as `alfine serve` would."""
+        body = request.body.encode() if isinstance(request.body, str) else request.body or b""
+        target = request.headers.get("X-Amz-Target")
+        if target is None:
+            status, answer = query.answer(self.services, body, explained)
+        else:
+            prefix, _, operation = (target.decode() if isinstance(target, bytes) else target).partition(".")
+            service = next(each for each in self.services.values() if each.api.target_prefix == prefix)
+            status, answer = service.answer(operation, body)
+        return AWSResponse(request.url, status, {}, _Body(answer))
+
+    def close(self) -> None:
+        """At the end of the process: let go. What isn't finished runs on in its own processes, and is found again."""
+        self.hosting.leave(LEAVE_SECONDS)
+        left = [name for name in self.created if not self.home.service.get(name).ended]
+        if left:
+            log.warning(
+                "not finished: %s. Attach and wait(), or start `alfine serve --home %s`, to go on with it.",
+                ", ".join(left),
+                self.home.folder,
+            )
+        self.home.close()
+
+
+@cache
+def _embedded(folder: Path, region: str) -> _Embedded:
+    """One a folder: sessions on the same home share its engine."""
+    return _Embedded(folder, region)
+
+
+class _Body:
+    """An answer's body as botocore reads it."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
+        yield self._content
+
+
+def _settle(session: Any) -> None:
+    """The SDK's settings, where nothing else is set: code runs where it lies, and no call is reported to Amazon."""
+    local = session.config or {}
+    session.config = {**local, "local": {"local_code": True, **(local.get("local") or {})}}
+    part = session.sagemaker_config = deepcopy(session.sagemaker_config or {"SchemaVersion": "1.0"})
+    for key in ("SageMaker", "PythonSDK", "Modules"):
+        part = part.setdefault(key, {})
+    part.setdefault("TelemetryOptOut", True)
+
+
+def _with_absolute_files(call: Callable[..., Any], **request: Any) -> Any:
+    return call(**_absolute(request))
+
+
+def _absolute(value: Any) -> Any:
+    """A request as local mode means it: file:// may be followed by a path from the current folder, and has its own source."""
+    if isinstance(value, dict) and "FileDataSource" in value:
+        source = {"S3DataType": "S3Prefix", "S3Uri": _absolute(value["FileDataSource"]["FileUri"])}
+        return {"S3DataSource": source}
+    if isinstance(value, dict):
+        return {key: _absolute(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_absolute(each) for each in value]
+    if isinstance(value, str) and value.startswith((FILE, f'"{FILE}')):
+        quote = '"' if value.startswith('"') else ""
+        path = Path(value.strip('"').removeprefix(FILE)).expanduser().absolute()
+        return f"{quote}{path.as_uri()}{quote}"
+    return value
