@@ -24,7 +24,6 @@ from typing import Any
 
 from alfine.aws import query
 from alfine.aws.backend import Backend
-from alfine.aws.names import Arns
 from alfine.aws.operations import OPERATIONS
 from alfine.aws.services import JsonService, explained, services
 from alfine.home import Home, home_folder
@@ -46,7 +45,7 @@ __all__ = ["LocalSession"]
 
 log = logging.getLogger("alfine.sagemaker")
 
-ACCOUNT, REGION = "000000000000", "us-east-1"
+REGION = "us-east-1"
 POLL_SECONDS = 0.5  # nobody is far away
 LEAVE_SECONDS = 10.0
 FILE = "file://"
@@ -65,7 +64,7 @@ class LocalSession(SdkLocalSession):  # type: ignore[misc]  # the SDK has no typ
     def __init__(self, boto_session: Any = None, *arguments: Any, home: str | Path | None = None, **words: Any) -> None:
         region = boto3.Session().region_name or REGION
         boto_session = boto_session or boto3.Session(region_name=region, **KEYS)
-        self._inside = _embedded(home_folder(home), boto_session.region_name)
+        self._inside = _embedded(home_folder(home))
         for name in self._inside.services:
             boto_session.events.register(f"before-send.{name}", self._inside.answer)
         super().__init__(boto_session, *arguments, **words)
@@ -124,20 +123,20 @@ class _Client(LocalSagemakerClient):  # type: ignore[misc]
 class _Embedded:
     """A home with its engine in threads of this process, and what answers the clients' requests."""
 
-    def __init__(self, folder: Path, region: str) -> None:
+    def __init__(self, folder: Path) -> None:
         self.home = Home(folder)
         engine = self.home.engine()
         self.hosting = Hosting(engine)
-        self.created: list[str] = []
-        backend = Backend(self.home.service, Arns(region, ACCOUNT), self._run, engine.wake.set)
+        self.created: set[str] = set()
+        backend = Backend(self.home.service, self.home.arns, self._run, engine.wake.set)
         self.services: Mapping[str, JsonService] = services(backend)
         atexit.register(self.close)
 
     def _run(self, name: str) -> None:
-        self.created.append(name)
+        self.created.add(name)
         self.hosting.run(name)
 
-    def answer(self, request: Any, **_: Any) -> AWSResponse:
+    def answer(self, request: Any, **event: Any) -> AWSResponse:  # noqa: ARG002 - botocore names the event
         """Answer one request of a boto3 client (its event before-send) as `alfine serve` would."""
         body = request.body.encode() if isinstance(request.body, str) else request.body or b""
         target = request.headers.get("X-Amz-Target")
@@ -152,20 +151,19 @@ class _Embedded:
     def close(self) -> None:
         """At the end of the process: let go. What isn't finished runs on in its own processes, and is found again."""
         self.hosting.leave(LEAVE_SECONDS)
-        left = [name for name in self.created if not self.home.service.get(name).ended]
-        if left:
+        for name in sorted(self.created & set(self.home.store.unfinished())):
             log.warning(
-                "not finished: %s. Attach and wait(), or start `alfine serve --home %s`, to go on with it.",
-                ", ".join(left),
+                "%s isn't finished. Attach to it and wait(), or start `alfine serve --home %s`, to go on with it.",
+                name,
                 self.home.folder,
             )
         self.home.close()
 
 
 @cache
-def _embedded(folder: Path, region: str) -> _Embedded:
+def _embedded(folder: Path) -> _Embedded:
     """One a folder: sessions on the same home share its engine."""
-    return _Embedded(folder, region)
+    return _Embedded(folder)
 
 
 class _Body:
@@ -182,7 +180,8 @@ def _settle(session: Any) -> None:
     """The SDK's settings, where nothing else is set: code runs where it lies, and no call is reported to Amazon."""
     local = session.config or {}
     session.config = {**local, "local": {"local_code": True, **(local.get("local") or {})}}
-    part = session.sagemaker_config = deepcopy(session.sagemaker_config or {"SchemaVersion": "1.0"})
+    part: Any = deepcopy(session.sagemaker_config or {"SchemaVersion": "1.0"})
+    session.sagemaker_config = part
     for key in ("SageMaker", "PythonSDK", "Modules"):
         part = part.setdefault(key, {})
     part.setdefault("TelemetryOptOut", True)

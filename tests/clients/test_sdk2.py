@@ -94,7 +94,6 @@ def test_several_estimators_share_a_tuning_job(flow):
 
 
 @pytest.mark.clients
-@pytest.mark.xfail(reason="CreateTrainingJob isn't there yet")
 def test_one_training_job_is_fitted_with_its_log(flow):
     told = flow("sdk2", "sdk2_estimator.py")
     assert told["told"]["TrainingJobStatus"] == "Completed"
