@@ -13,6 +13,7 @@ from alfine.engine import Engine, Run
 
 log = logging.getLogger("alfine.hosting")
 
+LOOK_SECONDS = 1.0  # between two looks for tuning jobs that other processes have made in this home
 FIRST_DELAY, LONGEST_DELAY = 1.0, 60.0  # seconds before a tuning job whose engine broke is tried again
 
 
@@ -28,11 +29,31 @@ class Hosting:
         self._threads: dict[str, threading.Thread] = {}
         self._mutex = threading.Lock()
         self._leaving = threading.Event()
+        self._seen: set[str] = set()
+        self._watch: threading.Thread | None = None
 
     def run_all(self) -> None:
-        """Go on with every tuning job that hasn't ended."""
+        """Go on with every tuning job that hasn't ended, and with those to come."""
         for name in self._engine.store.unfinished():
+            self._seen.add(name)
             self.run(name)
+        self._watch = threading.Thread(target=self._look, name="alfine-look", daemon=True)
+        self._watch.start()
+
+    def _look(self) -> None:
+        """Run what other processes make, at the second look: whoever made it to run it itself comes first."""
+        before: set[str] = set()
+        while not self._leaving.wait(LOOK_SECONDS):
+            try:
+                there = set(self._engine.store.unfinished())
+            except Exception:
+                log.exception("can't look for new tuning jobs")
+                continue
+            self._seen &= there
+            for name in (there & before) - self._seen:
+                self._seen.add(name)
+                self.run(name)
+            before = there
 
     def run(self, name: str) -> None:
         """Run a tuning job, unless it's being run here already."""
@@ -50,7 +71,7 @@ class Hosting:
         self._leaving.set()
         self._engine.wake.set()
         with self._mutex:
-            threads = list(self._threads.values())
+            threads = [*self._threads.values(), *([self._watch] if self._watch else [])]
         share = patience / max(1, len(threads))
         for thread in threads:
             thread.join(share)

@@ -9,8 +9,10 @@ returns at once, so that training jobs of a millisecond don't wait for a termina
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,9 +23,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from alfine.core.decide import Outlook, Verdict
-from alfine.core.history import History, TrainingJob
-from alfine.core.spec import MAX_TRAINING_JOBS, TuningJobSpec
+from alfine.core.decide import UNDECIDED, Outlook, Verdict
+from alfine.core.history import TrainingJob, is_terminal
+from alfine.core.spec import DEFINITION, DEFINITIONS, MAX_TRAINING_JOBS, TuningJobSpec
 from alfine.engine import Run
 
 REDRAW_SECONDS = 0.125
@@ -65,19 +67,104 @@ def launches_allowed(spec: TuningJobSpec) -> int:
     return limit if size is None else min(limit, size)
 
 
-def remaining_seconds(history: History) -> float | None:
-    """About how long the job has still to go: the mean of the training jobs so far for each that is left.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """A tuning job as the view shows it: one that this process runs (`of`), or one that it's told of (`told`)."""
 
-    None before one has ended.
-    """
-    if history.ended == 0:
-        return None
-    spec = history.spec
-    left = launches_allowed(spec) - history.ended
-    seconds = left * history.training_seconds / history.ended / spec.max_parallel
-    if spec.max_runtime_seconds is not None:
-        seconds = min(seconds, spec.max_runtime_seconds - history.elapsed_seconds)
-    return max(0.0, seconds)
+    spec: TuningJobSpec
+    status: str  # AMT's, or what it's about to be
+    elapsed_seconds: float
+    training_seconds: float
+    ended: int
+    running: int
+    failed: int
+    best: tuple[str, float, str] | None  # which training job, its objective, its hyperparameters in short
+    verdicts: tuple[Verdict, ...]
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        history, best = run.history, run.history.incumbent
+        return cls(
+            spec=run.spec,
+            status=_status(run.job.status, run.judge.verdict, len(history.running), run.history.stop_requested_at),
+            elapsed_seconds=history.elapsed_seconds,
+            training_seconds=history.training_seconds,
+            ended=history.ended,
+            running=len(history.running),
+            failed=int(history.fold("failed", 0, _count_failed)),
+            best=None
+            if best is None or best.objective is None
+            else (f"training job {best.number}", best.objective, in_short(best.hyperparameters)),
+            verdicts=run.judge.verdicts,
+        )
+
+    @classmethod
+    def told(cls, described: Mapping[str, Any]) -> Self:
+        """By the document of `Service.describe`."""
+        keys = ("HyperParameterTuningJobName", "HyperParameterTuningJobConfig", DEFINITION, DEFINITIONS)
+        spec = TuningJobSpec.from_request({key: described[key] for key in keys if key in described})
+        counters, alfine = described["TrainingJobStatusCounters"], described["Alfine"]
+        best = described.get("BestTrainingJob")
+        spent = alfine["Cost"]["Spent"]["ComputeSeconds"]
+        return cls(
+            spec=spec,
+            status=_status_told(described),
+            elapsed_seconds=described["ConsumedResources"]["RuntimeInSeconds"],
+            training_seconds=spent / spec.definition.instance_count,
+            ended=counters["Completed"] + counters["Stopped"] + counters["NonRetryableError"],
+            running=counters["InProgress"],
+            failed=counters["NonRetryableError"],
+            best=None if best is None else _best_told(best),
+            verdicts=tuple(Verdict.from_dict(each) for each in alfine["Verdicts"]),
+        )
+
+    @property
+    def allowed(self) -> int:
+        return launches_allowed(self.spec)
+
+    @property
+    def remaining_seconds(self) -> float | None:
+        """About how long the job has still to go: the mean of the training jobs so far for each that is left.
+
+        None before one has ended.
+        """
+        if self.ended == 0:
+            return None
+        seconds = (self.allowed - self.ended) * self.training_seconds / self.ended / self.spec.max_parallel
+        if self.spec.max_runtime_seconds is not None:
+            seconds = min(seconds, self.spec.max_runtime_seconds - self.elapsed_seconds)
+        return max(0.0, seconds)
+
+
+def _status(status: str, verdict: Verdict, running: int, stop_requested: object) -> str:
+    if is_terminal(status):
+        return status
+    if stop_requested is not None or verdict.outlook is Outlook.STOP:
+        return "Stopping" if running else verdict.status
+    if verdict.outlook is Outlook.DRAIN:
+        return "InProgress, the last training jobs run" if running else verdict.status
+    return "InProgress"
+
+
+def _status_told(described: Mapping[str, Any]) -> str:
+    status: str = described["HyperParameterTuningJobStatus"]
+    verdict, running = described["Alfine"]["Verdict"], described["TrainingJobStatusCounters"]["InProgress"]
+    asked = True if status == "Stopping" else None
+    return _status(status, UNDECIDED if verdict is None else Verdict.from_dict(verdict), running, asked)
+
+
+def _best_told(best: Mapping[str, Any]) -> tuple[str, float, str]:
+    number = re.search(r"-(\d{3,})-[0-9a-f]{8}$", best["TrainingJobName"])
+    name = f"training job {int(number[1])}" if number else best["TrainingJobName"]
+    values = {key: _value(text) for key, text in best["TunedHyperParameters"].items()}
+    return name, best["FinalHyperParameterTuningJobObjectiveMetric"]["Value"], in_short(values)
+
+
+def _value(text: str) -> float | str:
+    try:
+        return float(text) if "." in text or "e" in text else text
+    except ValueError:
+        return text
 
 
 class LiveView:
@@ -93,7 +180,7 @@ class LiveView:
         self._transient = transient
         self._clock = clock
         self._live: Live | None = None
-        self._run: Run | None = None
+        self._progress: Callable[[], Progress] | None = None
         self._next = float("-inf")
         self._lines = _Lines()
 
@@ -107,18 +194,24 @@ class LiveView:
 
     def update(self, run: Run) -> None:
         """To be called after each step of the engine."""
+        self._show(lambda: Progress.of(run))
+
+    def told(self, described: Mapping[str, Any]) -> None:
+        """To be called with what `Service.describe` says of a job that another process runs."""
+        self._show(lambda: Progress.told(described))
+
+    def _show(self, progress: Callable[[], Progress]) -> None:
+        self._progress = progress
         if self._clock() < self._next:
-            self._run = run
             return
-        self._run = run
-        self._draw(run)
+        self._draw(progress())
         self._next = self._clock() + REDRAW_SECONDS
 
     def close(self) -> None:
         """Draw the last state and give the terminal back."""
-        if self._run is not None:
-            self._draw(self._run, last=True)
-        self._run = None
+        if self._progress is not None:
+            self._draw(self._progress(), last=True)
+        self._progress = None
         if self._live is not None:
             live, self._live = self._live, None
             live.stop()
@@ -127,9 +220,9 @@ class LiveView:
         """A line of its own, above the view where there is one."""
         self._console.print(Text(text), soft_wrap=not self._console.is_terminal)
 
-    def _draw(self, run: Run, *, last: bool = False) -> None:
+    def _draw(self, progress: Progress, *, last: bool = False) -> None:
         if not self._console.is_terminal:
-            for line in self._lines.news(run.history):
+            for line in self._lines.news(progress):
                 self._console.print(Text(line), soft_wrap=True)
             return
         if last and self._transient:
@@ -137,46 +230,33 @@ class LiveView:
         if self._live is None:
             self._live = Live(console=self._console, auto_refresh=False, transient=self._transient)
             self._live.start()
-        self._live.update(Constrain(picture(run), self._console.width - ROOM_FOR_ECHO), refresh=True)
+        self._live.update(Constrain(picture(progress), self._console.width - ROOM_FOR_ECHO), refresh=True)
 
 
-def picture(run: Run) -> RenderableType:
+def picture(progress: Progress) -> RenderableType:
     """The view as it is now, made for 80 columns."""
-    history, parts = run.history, Table.grid(padding=(0, 1))
+    parts = Table.grid(padding=(0, 1))
     parts.add_column(style="dim", no_wrap=True)
     parts.add_column()
-    parts.add_row("jobs", _progress(history))
-    parts.add_row("best", _best(history))
-    parts.add_row("ETA", Text(_eta(history, run.judge.verdicts)))
-    return Group(_header(run), parts, _criteria(run.judge.verdicts))
+    parts.add_row("jobs", _bar(progress))
+    parts.add_row("best", _best(progress))
+    parts.add_row("ETA", Text(_eta(progress)))
+    return Group(_header(progress), parts, _criteria(progress.verdicts))
 
 
-def _header(run: Run) -> Text:
-    history, spec = run.history, run.spec
-    facts = [_status(run), spec.strategy, duration(history.elapsed_seconds)]
+def _header(progress: Progress) -> Text:
+    spec = progress.spec
+    facts = [progress.status, spec.strategy, duration(progress.elapsed_seconds)]
     return Text.assemble((spec.name, "bold"), "  ", (" · ".join(facts), "dim"))
 
 
-def _status(run: Run) -> str:
-    """AMT's status, or what it's about to be."""
-    if run.job.ended:
-        return run.job.status
-    if run.history.stop_requested_at is not None or run.judge.verdict.outlook is Outlook.STOP:
-        return "Stopping" if run.history.running else run.judge.verdict.status
-    if run.judge.verdict.outlook is Outlook.DRAIN:
-        return "InProgress, the last training jobs run" if run.history.running else run.judge.verdict.status
-    return "InProgress"
-
-
-def _progress(history: History) -> RenderableType:
-    allowed = launches_allowed(history.spec)
-    failed = int(history.fold("failed", 0, _count_failed))
-    counts = [f"{history.ended} of {allowed}", f"{len(history.running)} running"]
+def _bar(progress: Progress) -> RenderableType:
+    counts = [f"{progress.ended} of {progress.allowed}", f"{progress.running} running"]
     line = Text(" · ".join(counts))
-    if failed:
-        line.append(f" · {failed} failed", style="red")
+    if progress.failed:
+        line.append(f" · {progress.failed} failed", style="red")
     row = Table.grid(padding=(0, 1))
-    row.add_row(ProgressBar(total=allowed, completed=history.ended, width=BAR_WIDTH, pulse=False), line)
+    row.add_row(ProgressBar(total=progress.allowed, completed=progress.ended, width=BAR_WIDTH, pulse=False), line)
     return row
 
 
@@ -184,28 +264,25 @@ def _count_failed(count: int, job: TrainingJob) -> int:
     return count + (job.status == "Failed")
 
 
-def _best(history: History) -> Text:
-    best = history.incumbent
-    if best is None or best.objective is None:
+def _best(progress: Progress) -> Text:
+    if progress.best is None:
         return Text("no objective yet", style="dim")
+    name, objective, hyperparameters = progress.best
     return Text.assemble(
-        f"{history.spec.metric} ",
-        (f"{best.objective:.6g}", "bold"),
-        f"  training job {best.number}\n",
-        (in_short(best.hyperparameters), "dim"),
+        f"{progress.spec.metric} ", (f"{objective:.6g}", "bold"), f"  {name}\n", (hyperparameters, "dim")
     )
 
 
-def _eta(history: History, verdicts: tuple[Verdict, ...]) -> str:
-    seconds, allowed = remaining_seconds(history), launches_allowed(history.spec)
+def _eta(progress: Progress) -> str:
+    seconds, allowed, ended = progress.remaining_seconds, progress.allowed, progress.ended
     if seconds is None:
         return "known once a training job has ended"
     words = f"{duration(seconds)} for all {allowed}"
-    forecasts = (verdict.evidence.get("forecast_training_jobs") for verdict in verdicts)
+    forecasts = (verdict.evidence.get("forecast_training_jobs") for verdict in progress.verdicts)
     ahead = next((int(each) for each in forecasts if each is not None), None)
-    if ahead is None or ahead >= allowed - history.ended:
+    if ahead is None or ahead >= allowed - ended:
         return words
-    sooner = ahead * history.training_seconds / history.ended / history.spec.max_parallel
+    sooner = ahead * progress.training_seconds / ended / progress.spec.max_parallel
     return f"{words}; {duration(min(seconds, sooner))} if the next {ahead} don't improve the best"
 
 
@@ -226,21 +303,21 @@ class _Lines:
     """What a log file gets instead of a view: a line an improvement, and one each tenth of the training jobs."""
 
     def __init__(self) -> None:
-        self._best: int | None = None
+        self._best: str | None = None
         self._tenths = 0
         self._ended = 0
 
-    def news(self, history: History) -> Iterator[str]:
-        if history.ended == self._ended:
+    def news(self, progress: Progress) -> Iterator[str]:
+        if progress.ended == self._ended:
             return
-        self._ended = history.ended
-        best, allowed = history.incumbent, launches_allowed(history.spec)
-        if best is not None and best.number != self._best:
-            self._best = best.number
-            yield f"training job {best.number}: {history.spec.metric} {best.objective:.6g}, the best so far ({in_short(best.hyperparameters)})"
-        tenths = 10 * history.ended // allowed
+        self._ended = progress.ended
+        best, allowed = progress.best, progress.allowed
+        if best is not None and best[0] != self._best:
+            self._best = best[0]
+            yield f"{best[0]}: {progress.spec.metric} {best[1]:.6g}, the best so far ({best[2]})"
+        tenths = 10 * progress.ended // allowed
         if tenths > self._tenths:
             self._tenths = tenths
-            seconds = remaining_seconds(history) or 0.0
-            rest = f", about {duration(seconds)} to go" if history.ended < allowed else ""
-            yield f"{history.ended} of {allowed} training jobs ended after {duration(history.elapsed_seconds)}{rest}"
+            seconds = progress.remaining_seconds or 0.0
+            rest = f", about {duration(seconds)} to go" if progress.ended < allowed else ""
+            yield f"{progress.ended} of {allowed} training jobs ended after {duration(progress.elapsed_seconds)}{rest}"

@@ -26,6 +26,7 @@ from alfine.aws.s3.app import DOMAINS
 from alfine.aws.services import services
 from alfine.aws.wire import Wire
 from alfine.core.errors import AlfineError
+from alfine.documents import Documents
 from alfine.home import Home
 from alfine.hosting import Hosting
 from alfine.keys import Keys
@@ -65,7 +66,9 @@ def make_app(home: Home, hosting: Hosting, *, always_signed: bool = False) -> St
         yield
         hosting.leave(LEAVE_SECONDS)
 
-    app = Starlette(routes=[Route("/healthz", _health), Mount("/", wire)], lifespan=lifespan)
+    app = Starlette(
+        routes=[Route("/healthz", _health), Documents(home.service).routes(), Mount("/", wire)], lifespan=lifespan
+    )
     app.add_middleware(Guard, gate=gate)
     return app
 

@@ -33,9 +33,11 @@ from alfine.core.warm_start import Inherited
 from alfine.criteria.plateau import not_improving
 from alfine.images import Images
 from alfine.implied import understood
+from alfine.logs import LogPart, part_of
 from alfine.policy import policy_for, replayed
-from alfine.programs import programs_for
-from alfine.store import Record, Store, TuningJob
+from alfine.programs import FUNCTION, programs_for
+from alfine.runners.workspace import Workspace
+from alfine.store import DETACHED, Record, Store, TuningJob
 
 Plain = dict[str, Any]
 
@@ -235,15 +237,28 @@ class Service:
 
     def training_job(self, name: str) -> tuple[History, TrainingJob]:
         """A training job by its name, with the history of its tuning job."""
+        row = self._row(name)
+        history = self.history(row.tuning_job_name)
+        return history, history.job(row.number)
+
+    def _row(self, name: str) -> queries.AnyRow:
         try:
             with self.store.reading() as connection:
-                row = queries.training_job(connection, name)
+                return queries.training_job(connection, name)
         except NotFound as error:
             raise NotFound(
                 f"There is no training job called {name}. `alfine training-jobs NAME` lists those of a tuning job."
             ) from error
-        history = self.history(row.tuning_job_name)
-        return history, history.job(row.number)
+
+    def log(self, name: str, begin: int = 0, lines: int | None = None) -> LogPart:
+        """A part of a training job's log, from `begin` on, or its last `lines` lines. Raise NotFound where it has none."""
+        row = self._row(name)
+        static = queries.request_of(row).get(DEFINITION, {}).get("StaticHyperParameters") or {}
+        if FUNCTION in static:
+            raise NotFound(f"{name} ran a Python function in the process that called it, so it has no log of its own.")
+        log = Workspace(self.folder / str(row.tuning_job_name).partition(DETACHED)[0] / name).log
+        begin, data = part_of(log, begin, lines)
+        return LogPart(name, row.status, str(log), begin, data, is_terminal(row.status))
 
     def request_stop(self, name: str) -> None:
         """Ask a tuning job to stop; whoever runs it stops its training jobs. Raise AlreadyEnded when it has ended."""

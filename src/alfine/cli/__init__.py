@@ -22,6 +22,8 @@ from alfine.core.errors import AlfineError
 # name -> (the file, which has a function of the same name with _ for - or of its own name, and the line that `alfine --help` shows).
 COMMANDS: dict[str, tuple[str, str]] = {
     "tune": ("tune", "Run the tuning job of a file, or go on with it."),
+    "create": ("create", "Create the tuning job of a file, without running it here."),
+    "watch": ("watch", "Watch a tuning job that another process runs."),
     "list": ("listing", "List all tuning jobs."),
     "describe": ("describe", "Show a tuning job: status, best, why it ended, cost."),
     "training-jobs": ("training_jobs", "List the training jobs of a tuning job."),

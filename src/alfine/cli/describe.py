@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from alfine.cli.options import home_option, json_option, open_home
+from alfine.cli.jobs import jobs_option, open_jobs
+from alfine.cli.options import json_option
 
 EPILOG = """
 \b
@@ -16,7 +17,7 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @click.argument("name")
-@home_option
+@jobs_option
 @json_option
 def describe(*, name: str, as_json: bool) -> None:
     """Show a tuning job: status, best training job, why it ended, what it cost.
@@ -26,8 +27,8 @@ def describe(*, name: str, as_json: bool) -> None:
     from alfine.cli.output import print_json, show
     from alfine.cli.report import details, outcome
 
-    with open_home() as home:
-        described = home.service.describe(name)
+    with open_jobs() as jobs:
+        described = jobs.describe(name)
     if as_json:
         print_json(described)
     else:

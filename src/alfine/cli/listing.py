@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from alfine.cli.options import home_option, json_option, open_home
+from alfine.cli.jobs import jobs_option, open_jobs
+from alfine.cli.options import json_option
 from alfine.core.errors import NotFound
 
 EPILOG = """
@@ -16,15 +17,15 @@ Examples:
 
 
 @click.command("list", epilog=EPILOG)
-@home_option
+@jobs_option
 @json_option
 def list(*, as_json: bool) -> None:  # noqa: A001 - the command's name
     """List all tuning jobs, the oldest first."""
     from alfine.cli.output import local_time, print_json, show, status, table
 
     try:
-        with open_home() as home:
-            rows = [*home.service.list()]
+        with open_jobs() as opened:
+            rows = [*opened.list()]
     except NotFound as error:
         if not as_json:
             show(str(error))

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from alfine.cli.options import home_option, json_option, open_home
+from alfine.cli.jobs import jobs_option, open_jobs
+from alfine.cli.options import json_option
 
 STATUSES = ("InProgress", "Stopping", "Completed", "Failed", "Stopped")
 
@@ -27,14 +28,14 @@ Examples:
 )
 @click.option("--sort", type=click.Choice(["number", "objective"]), default="number", help="objective: the best first.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many rows.")
-@home_option
+@jobs_option
 @json_option
 def training_jobs(*, name: str, wanted: str | None, sort: str, limit: int | None, as_json: bool) -> None:
     """List the training jobs of a tuning job, in order of launch."""
     from alfine.cli.output import print_json, show, status, table
 
-    with open_home() as home:
-        rows = [*enumerate(home.service.training_jobs(name), start=1)]
+    with open_jobs() as opened:
+        rows = [*enumerate(opened.training_jobs(name), start=1)]
     if wanted is not None:
         rows = [row for row in rows if row[1]["TrainingJobStatus"] == wanted]
     if sort == "objective":

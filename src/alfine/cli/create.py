@@ -1,0 +1,74 @@
+"""alfine create JOB: record a tuning job; whoever runs the jobs of that home or server runs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from alfine.cli.jobs import Jobs, jobs_option, open_jobs
+from alfine.cli.options import json_option
+from alfine.core.errors import InvalidSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+EPILOG = """
+\b
+Examples:
+  alfine create job.yaml && alfine watch my-job
+  alfine create job.yaml --endpoint http://127.0.0.1:8765
+  ALFINE_ENDPOINT=https://tuner.example alfine create job.yaml
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("job", type=click.Path(path_type=Path))
+@click.option("--name", help="The tuning job's name, instead of the file's.")
+@click.option(
+    "--upload/--no-upload", default=None, help="Send code and data to the server; default: unless it's on loopback."
+)
+@jobs_option
+@json_option
+def create(*, job: Path, name: str | None, upload: bool | None, as_json: bool) -> None:
+    """Create the tuning job of a file, without running it here.
+
+    JOB is what `alfine tune` takes. An `alfine serve` on the same home runs it, or `alfine tune JOB`. With --endpoint that
+    server runs it: what the file names of this machine, code and data, is uploaded into its buckets (a server on loopback
+    is taken to be on this machine and reads the files where they are). The key is that of $ALFINE_ACCESS_KEY_ID and
+    $ALFINE_SECRET_ACCESS_KEY, else of AWS's variables.
+    """
+    from alfine.cli.output import print_json
+    from alfine.job_file import read_job_file
+
+    file = read_job_file(job).with_overrides(name=name)
+    try:
+        with open_jobs(create=True) as jobs:
+            request = _sent(file.request, jobs, upload=upload)
+            jobs.create(request)
+            created = request["HyperParameterTuningJobName"]
+            if as_json:
+                print_json({"HyperParameterTuningJobName": created})
+                return
+            click.echo(f"Created {created} in {jobs.where}. `alfine watch {created}` shows how it goes.")
+            if not hasattr(jobs, "endpoint"):
+                click.echo(f"`alfine serve` on this home runs it, or: alfine tune {job}", err=True)
+    except InvalidSpec as error:
+        raise file.explain(error) from error
+
+
+def _sent(request: Mapping[str, Any], jobs: Jobs, *, upload: bool | None) -> Mapping[str, Any]:
+    from alfine.remote import Remote
+    from alfine.sending import sent
+
+    if not isinstance(jobs, Remote):
+        if upload:
+            raise click.UsageError("--upload is for a server: give --endpoint.")
+        return request
+    if not (upload if upload is not None else not jobs.is_loopback):
+        return request
+    changed, said = sent(request, jobs.region, jobs.put)
+    for line in said:
+        click.echo(line, err=True)
+    return changed

@@ -1,0 +1,116 @@
+"""The tuning jobs that a command works on: those of a home on this machine, or those of a server (--endpoint).
+
+Commands see `Jobs` alone and don't know which they have.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn, Protocol, TypeVar
+
+import click
+
+from alfine.cli.options import home_option, open_home
+from alfine.core.errors import InUse
+
+Plain = dict[str, Any]
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Jobs(Protocol):
+    """What commands can do with tuning jobs; answers are those of alfine.service."""
+
+    keeps_files: bool  # deleted jobs leave their logs and models
+
+    @property
+    def where(self) -> str:
+        """The home's folder, or the server's URL."""
+
+    def create(self, request: Mapping[str, Any]) -> None: ...
+    def describe(self, name: str) -> Plain: ...
+    def list(self) -> Iterable[Plain]: ...
+    def training_jobs(self, name: str) -> Sequence[Plain]: ...
+    def log(self, name: str, begin: int = 0, lines: int | None = None) -> Any: ...
+    def request_stop(self, name: str) -> None: ...
+    def carry_out_stop(self, name: str) -> bool:
+        """Whether the job has ended; where nobody runs it, it's run to its end here."""
+
+    def delete(self, name: str, *, files: bool) -> None: ...
+
+
+class Local:
+    """Those of a home."""
+
+    keeps_files = False
+
+    def __init__(self, home: Any) -> None:
+        self.home = home
+        service = home.service
+        self.describe, self.list, self.training_jobs = service.describe, service.list, service.training_jobs
+        self.log, self.request_stop = service.log, service.request_stop
+
+    @property
+    def where(self) -> str:
+        return str(self.home.folder)
+
+    def create(self, request: Mapping[str, Any]) -> None:
+        self.home.service.create(request)
+
+    def delete(self, name: str, *, files: bool) -> None:
+        self.home.service.delete(name, files=files)
+
+    def carry_out_stop(self, name: str) -> bool:
+        from alfine.core.spec import DEFINITION
+        from alfine.programs import FUNCTION
+        from alfine.tuning import run_to_end
+
+        job = self.home.service.get(name)
+        if job.ended:
+            return True
+        static = job.request.get(DEFINITION, {}).get("StaticHyperParameters") or {}
+        functions = {name: _gone} if FUNCTION in static else {}
+        try:
+            run_to_end(self.home, name, functions=functions)
+        except InUse:
+            return False
+        return True
+
+
+def _gone(*_: Any) -> NoReturn:
+    """Stands for the Python function of a job whose process has ended: its training jobs ended with it."""
+    raise RuntimeError("the process that ran this function has ended")
+
+
+def jobs_option(command: F) -> F:
+    """--home and --endpoint: which jobs `open_jobs` opens."""
+    option = click.option(
+        "--endpoint",
+        metavar="URL",
+        expose_value=False,
+        callback=_remember,
+        help="The jobs of an `alfine serve`, instead of a home's (else $ALFINE_ENDPOINT).",
+    )
+    return option(home_option(command))
+
+
+def _remember(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.meta["alfine.endpoint"] = value
+
+
+@contextmanager
+def open_jobs(*, create: bool = False) -> Iterator[Jobs]:
+    """The jobs that --endpoint, --home or the environment names. create: a home that isn't there is made."""
+    meta = click.get_current_context().meta
+    if "alfine.endpoint" in meta and "alfine.home" in meta:
+        raise click.UsageError("Give --endpoint or --home, one of the two.")
+    endpoint = meta.get("alfine.endpoint") or ("" if "alfine.home" in meta else os.environ.get("ALFINE_ENDPOINT"))
+    if endpoint:
+        from alfine.remote import Remote
+
+        yield Remote(endpoint)
+        return
+    with open_home(create=create) as home:
+        yield Local(home)

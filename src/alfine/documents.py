@@ -1,0 +1,105 @@
+"""What the AWS API has no field for, as JSON over HTTP beside it: GET /_alfine/…, read-only, behind the same guard.
+
+    /_alfine/tuning-jobs                          all of them, with the best objective and why each ended
+    /_alfine/tuning-jobs/NAME                     one: verdicts of all criteria, costs
+    /_alfine/tuning-jobs/NAME/training-jobs       its training jobs
+    /_alfine/training-jobs/NAME/log               a part of a log: ?begin=BYTE, or ?lines=N for the last ones
+
+The commands of `alfine --endpoint` read these. What changes something goes through AWS's own operations.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+
+from alfine.core.errors import AlfineError, Fault, InvalidSpec, NotFound
+from alfine.service import Service
+
+PATH = "/_alfine"  # no bucket's name has an underscore
+
+
+class Documents:
+    """The documents of one service."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+
+    def routes(self) -> Mount:
+        paths: dict[str, Callable[[Request], Any]] = {
+            "/tuning-jobs": self._tuning_jobs,
+            "/tuning-jobs/{name}": self._tuning_job,
+            "/tuning-jobs/{name}/training-jobs": self._training_jobs,
+            "/training-jobs/{name}/log": self._log,
+        }
+        return Mount(PATH, routes=[Route(path, _answering(read), methods=["GET"]) for path, read in paths.items()])
+
+    def _tuning_jobs(self, _: Request) -> Any:
+        return {"HyperParameterTuningJobSummaries": [*self.service.list()]}
+
+    def _tuning_job(self, request: Request) -> Any:
+        return self.service.describe(request.path_params["name"])
+
+    def _training_jobs(self, request: Request) -> Any:
+        return {"TrainingJobSummaries": [*self.service.training_jobs(request.path_params["name"])]}
+
+    def _log(self, request: Request) -> Response:
+        begin, lines = (_number(request, each) for each in ("begin", "lines"))
+        part = self.service.log(request.path_params["name"], begin or 0, lines)
+        headers = {
+            "x-alfine-training-job": quote(part.training_job),
+            "x-alfine-status": part.status,
+            "x-alfine-path": quote(part.path),
+            "x-alfine-begin": str(part.begin),
+            "x-alfine-ended": "true" if part.ended else "false",
+            "x-content-type-options": "nosniff",
+        }
+        return Response(part.data, headers=headers, media_type="text/plain")
+
+
+def _number(request: Request, name: str) -> int | None:
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise InvalidSpec([Fault(name, f"{text[:40]!r} must be a whole number.")])
+    return int(text)
+
+
+def _answering(read: Callable[[Request], Any]) -> Callable[[Request], Any]:
+    async def answer(request: Request) -> Response:
+        try:
+            status, value = 200, await run_in_threadpool(read, request)
+            if isinstance(value, Response):
+                return value
+        except AlfineError as error:
+            status, value = 404 if isinstance(error, NotFound) else 400, {"__type": error.code, "Message": str(error)}
+        text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+        return Response(text, status, media_type="application/json")
+
+    return answer
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can say: numpy's scalars as numbers, infinities as null, texts without half characters."""
+    match value:
+        case dict():
+            return {_plain(key): _plain(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_plain(each) for each in value]
+        case bool() | int() | None:
+            return value
+        case str():
+            return value if value.isascii() else value.encode(errors="replace").decode()
+        case float():
+            return value if math.isfinite(value) else None
+        case _:
+            return _plain(value.item()) if hasattr(value, "item") else str(value)

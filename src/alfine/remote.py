@@ -1,0 +1,192 @@
+"""The tuning jobs of an alfine elsewhere, over HTTP: what `alfine --endpoint URL` reads and asks for.
+
+Reads alfine's own documents (documents.py); what changes something is a request of SageMaker's API; files go to S3 buckets.
+Every request is signed by botocore, with a key from the environment.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from alfine.core.errors import AlfineError, Fault, InUse, InvalidSpec, NotFound
+from alfine.logs import LogPart
+
+Plain = dict[str, Any]
+
+PATIENCE_SECONDS = 60.0
+KEY_NAMES = (("ALFINE_ACCESS_KEY_ID", "ALFINE_SECRET_ACCESS_KEY"), ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
+ANY = ("any", "any")  # a server without keys asks for none
+
+
+class Unreachable(AlfineError):
+    """Nothing answers at the endpoint."""
+
+
+class Denied(AlfineError):
+    """The server refused; `code` is what it said."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Remote:
+    """The same methods as a home's jobs have for the command line (cli/jobs.py)."""
+
+    keeps_files = True  # SageMaker's Delete leaves logs and models where they are
+
+    def __init__(self, endpoint: str) -> None:
+        found = urlsplit(endpoint)
+        if found.scheme not in ("http", "https") or not found.hostname or found.query or found.username:
+            raise InvalidSpec([Fault("--endpoint", f"{endpoint!r} must be a URL such as http://127.0.0.1:8765.")])
+        self.endpoint = endpoint.rstrip("/")
+        self.region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+        self._buckets: set[str] = set()
+
+    @property
+    def where(self) -> str:
+        return self.endpoint
+
+    @property
+    def is_loopback(self) -> bool:
+        host = urlsplit(self.endpoint).hostname or ""
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"
+
+    # ---- jobs
+
+    def create(self, request: Mapping[str, Any]) -> None:
+        self._ask("CreateHyperParameterTuningJob", request)
+
+    def describe(self, name: str) -> Plain:
+        return self._get(f"tuning-jobs/{quote(name, safe='')}")
+
+    def list(self) -> Iterator[Plain]:
+        yield from self._get("tuning-jobs")["HyperParameterTuningJobSummaries"]
+
+    def training_jobs(self, name: str) -> Sequence[Plain]:
+        rows: Sequence[Plain] = self._get(f"tuning-jobs/{quote(name, safe='')}/training-jobs")["TrainingJobSummaries"]
+        return rows
+
+    def log(self, name: str, begin: int = 0, lines: int | None = None) -> LogPart:
+        query = f"begin={begin}" if lines is None else f"lines={lines}"
+        headers, data = self._fetch(f"training-jobs/{quote(name, safe='')}/log", query)
+        job, status, path = (unquote(headers[f"x-alfine-{each}"]) for each in ("training-job", "status", "path"))
+        return LogPart(job, status, path, int(headers["x-alfine-begin"]), data, headers["x-alfine-ended"] == "true")
+
+    def request_stop(self, name: str) -> None:
+        self._ask("StopHyperParameterTuningJob", {"HyperParameterTuningJobName": name})
+
+    def carry_out_stop(self, name: str) -> bool:
+        """Whether the job has ended; the server carries the stop out."""
+        return "HyperParameterTuningEndTime" in self.describe(name)
+
+    def delete(self, name: str, *, files: bool) -> None:  # noqa: ARG002 - the server keeps them
+        self._ask("DeleteHyperParameterTuningJob", {"HyperParameterTuningJobName": name})
+
+    # ---- files
+
+    def put(self, bucket: str, key: str, path: Path) -> str:
+        """The URI of a file that was put into a bucket there, which is made where there is none."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            if bucket not in self._buckets:
+                with suppress(self._s3.exceptions.BucketAlreadyOwnedByYou):
+                    self._s3.create_bucket(Bucket=bucket)
+                self._buckets.add(bucket)
+            with path.open("rb") as file:
+                self._s3.put_object(Bucket=bucket, Key=key, Body=file)
+        except ClientError as error:
+            raise Denied(error.response["Error"]["Code"], f"{path} can't be uploaded: {error}") from error
+        except BotoCoreError as error:
+            raise Unreachable(f"{path} can't be uploaded to {self.endpoint}: {error}") from error
+        return f"s3://{bucket}/{key}"
+
+    @cached_property
+    def _s3(self) -> Any:
+        from botocore.config import Config
+        from botocore.session import Session
+
+        id_, secret = self._key
+        config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 2})
+        return Session().create_client(
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name=self.region,
+            aws_access_key_id=id_,
+            aws_secret_access_key=secret,
+            config=config,
+        )
+
+    # ---- requests
+
+    @property
+    def _key(self) -> tuple[str, str]:
+        pairs = ((os.environ.get(id_), os.environ.get(secret)) for id_, secret in KEY_NAMES)
+        return next(((id_, secret) for id_, secret in pairs if id_ and secret), ANY)
+
+    def _ask(self, operation: str, request: Mapping[str, Any]) -> None:
+        headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": f"SageMaker.{operation}"}
+        self._send("POST", "/", "sagemaker", headers, json.dumps(request).encode())
+
+    def _get(self, path: str) -> Plain:
+        _, body = self._fetch(path)
+        found: Plain = json.loads(body)
+        return found
+
+    def _fetch(self, path: str, query: str = "") -> tuple[Mapping[str, str], bytes]:
+        return self._send("GET", f"/_alfine/{path}" + (f"?{query}" if query else ""), "alfine", {}, b"")
+
+    def _send(
+        self, method: str, path: str, service: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[Mapping[str, str], bytes]:
+        """The headers and the body of the answer. Raise what the server refuses it with."""
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+        from botocore.credentials import Credentials
+        from botocore.exceptions import BotoCoreError
+
+        request = AWSRequest(method, self.endpoint + path, headers=dict(headers), data=body)
+        SigV4Auth(Credentials(*self._key), service, self.region).add_auth(request)
+        try:
+            answer = self._http.send(request.prepare())
+        except BotoCoreError as error:
+            raise Unreachable(f"no alfine answers at {self.endpoint}: {error}") from error
+        if answer.status_code >= 300:
+            raise _refusal(answer.content, f"{self.endpoint} answered {answer.status_code}")
+        return answer.headers, answer.content
+
+    @cached_property
+    def _http(self) -> Any:
+        from botocore.httpsession import URLLib3Session
+
+        return URLLib3Session(timeout=PATIENCE_SECONDS)
+
+
+def _refusal(body: bytes, otherwise: str) -> AlfineError:
+    """The error that an answer tells, as alfine's own where there is one."""
+    try:
+        told = json.loads(body)
+        code, message = str(told["__type"]), str(told["Message"])
+    except (ValueError, KeyError, TypeError):
+        return Denied("InternalFailure", f"{otherwise}, which is no answer of alfine's.")
+    match code:
+        case "ValidationException":
+            return InvalidSpec([Fault("", each) for each in message.split("\n")])
+        case "ResourceNotFound":
+            return NotFound(message)
+        case "ResourceInUse":
+            return InUse(message)
+        case _:
+            return Denied(code, message)

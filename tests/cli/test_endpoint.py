@@ -1,0 +1,166 @@
+"""The commands against a server, signed, as on a home; and what becomes of a job that is created without being run."""
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+
+import pytest
+from click.testing import CliRunner
+
+from alfine.cli import main
+from alfine.home import Home
+from tests.aws.conftest import Served
+from tests.aws.test_keys import key_of
+from tests.cli.conftest import JOB, Folder, environment, until
+
+DATA = """
+import argparse, os
+parser = argparse.ArgumentParser()
+parser.add_argument("--x", type=float)
+args, _ = parser.parse_known_args()
+here = os.path.dirname(os.path.abspath(__file__))
+print("with", open(f"{os.environ['SM_CHANNEL_TRAIN']}/deep/data.csv").read(), open(f"{here}/helper.txt").read())
+print(f"loss={args.x}")
+"""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    key = key_of(home)
+    server = Served(home)
+    yield server, key
+    server.end()
+
+
+@pytest.fixture
+def alfine(served, monkeypatch):
+    """A command against the server, in this process."""
+    server, (id_, secret) = served
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ALFINE_ENDPOINT", server.url)
+    monkeypatch.setenv("ALFINE_ACCESS_KEY_ID", id_)
+    monkeypatch.setenv("ALFINE_SECRET_ACCESS_KEY", secret)
+
+    def run(*words, code=0):
+        result = CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
+        assert result.exit_code == code, result.output
+        return result
+
+    return run
+
+
+@pytest.mark.parametrize("where", ["--upload", "--no-upload"])
+def test_a_job_is_created_watched_read_and_deleted_on_a_server(alfine, folder, where):
+    name = f"far{where.replace('-', '')}"
+    (folder.path / "train.py").write_text(DATA)
+    (folder.path / "helper.txt").write_text("a helper")
+    (folder.path / "data" / "deep").mkdir(parents=True)
+    (folder.path / "data" / "deep" / "data.csv").write_text("its data")
+    job = folder.job(JOB + f"name: {name}\nchannels: {{train: data}}\n")
+    created = alfine("create", job, where)
+    assert f"Created {name}" in created.stdout
+    assert ("sourcedir.tar.gz" in created.stderr) is (where == "--upload")
+
+    lines = [json.loads(line) for line in alfine("watch", name, "--json").stdout.splitlines()]
+    assert lines[-1]["HyperParameterTuningJobStatus"] == "Completed"
+    assert len({json.dumps({**line, "ConsumedResources": 0}) for line in lines}) == len(lines)
+    assert "Completed" in alfine("watch", name).stdout
+
+    described = json.loads(alfine("describe", name, "--json").stdout)
+    assert described["Alfine"]["Verdict"]["criterion"] == "MaxNumberOfTrainingJobs"
+    assert name in alfine("list").stdout
+    rows = json.loads(alfine("training-jobs", name, "--json").stdout)["TrainingJobSummaries"]
+    assert [row["TrainingJobStatus"] for row in rows] == ["Completed"] * 4
+    log = alfine("logs", name, "--number", "2").output
+    assert "with its data a helper" in log
+    assert rows[1]["TrainingJobName"] in log
+    assert alfine("logs", name, "--best", "--lines", "1").stdout.startswith("loss=")
+    assert "loss=" in alfine("logs", rows[0]["TrainingJobName"], "--follow").stdout
+
+    assert "Its files stay in http" in alfine("delete", name, "--yes").stdout
+    assert name not in alfine("list").stdout
+    alfine("describe", name, code=1)
+
+
+def test_a_job_on_a_server_is_stopped(alfine, folder):
+    job = folder.job(JOB + f"name: stopped\nstatic: {{wait-for: {folder.path / 'never'}}}\n")
+    alfine("create", job)
+    assert "Stopped" in alfine("stop", "stopped", "--wait").stdout
+    assert "already ended" in alfine("stop", "stopped", code=2).output
+    alfine("watch", "stopped", code=130)
+
+
+def test_ctrl_c_ends_the_watching_and_not_the_job(alfine, folder, served):
+    marker = folder.path / "go"
+    job = folder.job(JOB + f"name: watched\nstatic: {{wait-for: {marker}}}\n")
+    alfine("create", job)
+    argv = [sys.executable, "-m", "alfine", "watch", "watched", "--json"]
+    pipe = subprocess.PIPE
+    watching = subprocess.Popen(argv, stdout=pipe, stderr=pipe, text=True, env=environment())
+    assert json.loads(watching.stdout.readline())["HyperParameterTuningJobStatus"] == "InProgress"
+    watching.send_signal(signal.SIGINT)
+    _, said = watching.communicate(timeout=40)
+    assert (watching.returncode, "watched runs on" in said) == (130, True), said
+    marker.touch()
+    alfine("watch", "watched")
+
+
+def test_what_a_server_refuses_is_told_as_at_home(alfine, folder, monkeypatch, served):
+    assert "There is no" in alfine("logs", "nobody", code=1).output
+    alfine("describe", "nobody", code=1)
+    alfine("stop", "nobody", code=1)
+    wrong = folder.job(JOB.replace("max: 1.0", "max: -1.0"))
+    alfine("create", wrong, code=2)
+    (folder.path / "train.py").unlink()
+    assert "there is no" in alfine("create", folder.job(), code=2).output
+    assert (
+        "there is nothing at" in alfine("create", folder.job(JOB + "channels: {a: gone}\n"), "--upload", code=2).output
+    )
+    monkeypatch.setenv("ALFINE_SECRET_ACCESS_KEY", "wrong")
+    assert "signature" in alfine("list", code=1).output
+    monkeypatch.delenv("ALFINE_SECRET_ACCESS_KEY")
+    assert "security token" in alfine("list", code=1).output
+
+
+def test_an_endpoint_must_be_one(alfine, tmp_path):
+    assert "must be a URL" in alfine("list", "--endpoint", "somewhere", code=2).output
+    assert "no alfine answers at" in alfine("list", "--endpoint", "http://127.0.0.1:1", code=1).output
+    assert "one of the two" in alfine("list", "--endpoint", "http://127.0.0.1:1", "--home", tmp_path, code=2).output
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("tuning-jobs", 400),
+        ("training-jobs/x/log?lines=1", 400),
+    ],
+)
+def test_alfines_own_documents_are_guarded_too(served, path, wanted):
+    with pytest.raises(urllib.error.HTTPError) as error:
+        urllib.request.urlopen(f"{served[0].url}/_alfine/{path}")
+    assert (error.value.code, b"MissingAuthenticationToken" in error.value.read()) == (wanted, True)
+    error.value.close()
+
+
+def test_a_job_created_at_home_is_run_by_the_server_of_that_home_or_by_tune(folder: Folder):
+    assert "alfine serve" in folder.run("create", str(folder.job(JOB + "name: first\n"))).output
+    assert folder.recorded("first").status == "InProgress"
+    assert folder.running("first") == 0
+    server = Served(folder.home)
+    try:
+        until(lambda: folder.recorded("first").ended, "ended by a server that was started later")
+        folder.run("create", str(folder.job(JOB + "name: second\n")))
+        until(lambda: folder.recorded("second").ended, "ended by a server that ran already")
+    finally:
+        server.end()
+    job = folder.job(JOB + "name: third\n")
+    folder.run("create", str(job))
+    assert "already exists" in folder.run("create", str(job)).output
+    assert folder.run("tune", str(job)).exit_code == 0
+    with Home(folder.home) as home:
+        assert {job.status for job in home.store.list()} == {"Completed"}
