@@ -108,7 +108,7 @@ def empty(tmp_path_factory):
 
 
 WITHIN = {"name": "a", "status": "Completed", "number": 3, "objective": 1.5}
-OVERALL = {"name": "a", "status": "Completed", "created_at": at(3)}
+OVERALL = {"name": "a", "status": "Completed", "created_at": at(3), "modified_at": at(3)}
 FAILED = {"name": "a", "created_at": at(3)}  # with a status given, they are sorted by it as they are by name
 LISTS = {
     "of one tuning job": (queries.training_job_page, WITHIN, [training_jobs.c.tuning_job == 1]),

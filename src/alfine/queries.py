@@ -17,14 +17,23 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from alfine.core.errors import NotFound
-from alfine.store import inherited, listed, metrics, training_jobs, tuning_jobs
+from alfine.store import inherited, listed, metrics, tags, training_jobs, tuning_jobs
 
 LARGEST = 1.7976931348623157e308
 
 Condition = sa.ColumnElement[bool]
 AnyRow = Any  # a sqlalchemy Row; its type names every column, which says nothing more than the query does
 
+# What happened to a training job last.
+MODIFIED_AT = sa.func.coalesce(
+    *(training_jobs.c[name] for name in ("uploaded_at", "ended_at", "stop_asked_at", "started_at", "created_at"))
+)
 _GOOD = (training_jobs.c.status != "Failed") & training_jobs.c.objective.between(-LARGEST, LARGEST)
+
+
+def column_of(table: sa.Table, name: str) -> Any:
+    """A column by its name; `modified_at` of training jobs is made of several."""
+    return MODIFIED_AT if table is training_jobs and name == "modified_at" else table.c[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +80,7 @@ def tuning_job_called(connection: Connection, name: str) -> AnyRow:
 
 def tuning_job_page(connection: Connection, page: Page, conditions: Iterable[Condition]) -> Sequence[AnyRow]:
     """Rows of tuning_jobs; `page.sort` is one of its columns, ties are broken by the name."""
-    column = tuning_jobs.c[page.sort]
+    column = column_of(tuning_jobs, page.sort)
     query = sa.select(tuning_jobs).where(listed(), *conditions)
     return connection.execute(_paged(query, page, column, tuning_jobs.c.name)).all()
 
@@ -81,7 +90,7 @@ def tuning_job_page(connection: Connection, page: Page, conditions: Iterable[Con
 
 def training_job_page(connection: Connection, page: Page, conditions: Iterable[Condition]) -> Sequence[AnyRow]:
     """Rows of training_jobs with the name of their tuning job; sorted by the objective, those without one are left out."""
-    column = training_jobs.c[page.sort]
+    column = column_of(training_jobs, page.sort)
     query = _TRAINING_JOBS.where(*conditions)
     if page.sort == "objective":
         query = query.where(training_jobs.c.status != "Failed", *_finite(column, page))
@@ -96,11 +105,12 @@ def _finite(column: Any, page: Page) -> Iterator[Condition]:
         yield column <= LARGEST
 
 
-_TRAINING_JOBS = sa.select(training_jobs, tuning_jobs.c.name.label("tuning_job_name")).join_from(
-    training_jobs, tuning_jobs, training_jobs.c.tuning_job == tuning_jobs.c.id
-)
+_TRAINING_JOBS = sa.select(
+    training_jobs, MODIFIED_AT.label("modified_at"), tuning_jobs.c.name.label("tuning_job_name")
+).join_from(training_jobs, tuning_jobs, training_jobs.c.tuning_job == tuning_jobs.c.id)
 _TRAINING_JOB = sa.select(
     training_jobs,
+    MODIFIED_AT.label("modified_at"),
     tuning_jobs.c.name.label("tuning_job_name"),
     tuning_jobs.c.request,
     tuning_jobs.c.listed,
@@ -220,6 +230,27 @@ def last_metrics(connection: Connection, job: int, number: int) -> Sequence[AnyR
     last = sa.select(sa.func.max(metrics.c.fact)).where(mine).group_by(metrics.c.metric).scalar_subquery()
     query = sa.select(metrics.c.metric, metrics.c.value, metrics.c.at).where(mine, metrics.c.fact.in_(last))
     return connection.execute(query.order_by(metrics.c.metric)).all()
+
+
+def last_metrics_of(connection: Connection, training: Sequence[tuple[int, int]]) -> Sequence[AnyRow]:
+    """The same of several training jobs, by (tuning job, number): (tuning_job, number, metric, value, at)."""
+    mine = sa.tuple_(metrics.c.tuning_job, metrics.c.number).in_(training)
+    last = sa.select(metrics.c.tuning_job, sa.func.max(metrics.c.fact)).where(mine)
+    last = last.group_by(metrics.c.tuning_job, metrics.c.number, metrics.c.metric)
+    query = sa.select(metrics).where(sa.tuple_(metrics.c.tuning_job, metrics.c.fact).in_(last))
+    return connection.execute(query.order_by(metrics.c.metric)).all()
+
+
+def tags_of(connection: Connection, owners: Sequence[tuple[int, int]]) -> Sequence[AnyRow]:
+    """The tags of several jobs, by (tuning job, number of the training job or 0): (tuning_job, number, key, value)."""
+    query = sa.select(tags).where(sa.tuple_(tags.c.tuning_job, tags.c.number).in_(owners))
+    return connection.execute(query.order_by(tags.c.key)).all()
+
+
+def requests_of(connection: Connection, jobs: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """The requests of several tuning jobs."""
+    query = sa.select(tuning_jobs.c.id, tuning_jobs.c.request).where(tuning_jobs.c.id.in_(set(jobs)))
+    return {row.id: request_of(row) for row in connection.execute(query)}
 
 
 def metric_values(

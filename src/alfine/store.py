@@ -38,7 +38,7 @@ from alfine.core.history import (
 from alfine.core.spec import TuningJobSpec
 from alfine.core.warm_start import Inherited
 
-REVISION = "0004"  # the newest migration; a store at another revision is upgraded when it's opened
+REVISION = "0005"  # the newest migration; a store at another revision is upgraded when it's opened
 DETACHED = "#"  # in a tuning job's name (which it can't be in a request): it was deleted, its training jobs stay
 BUSY_SECONDS = 30  # how long a writer waits for another process's transaction
 DELETED = "The tuning job was deleted while it ran."
@@ -85,6 +85,7 @@ tuning_jobs = sa.Table(
     sa.Index("tuning_jobs_by_name", "listed", "name"),
     sa.Index("tuning_jobs_by_status", "listed", "status", "name"),
     sa.Index("tuning_jobs_by_age", "listed", "created_at", "name"),
+    sa.Index("tuning_jobs_by_change", "listed", "modified_at", "name"),
     sa.Index("tuning_jobs_by_any_case", sa.text("lower(name)")),
 )
 
@@ -115,6 +116,11 @@ training_jobs = sa.Table(
     sa.Index("training_jobs_by_objective", "tuning_job", "objective", "ended_fact"),
     sa.Index("training_jobs_by_value", "tuning_job", "objective", "name"),
     sa.Index("training_jobs_by_age", "created_at", "name"),
+    sa.Index(
+        "training_jobs_by_change",
+        sa.text("coalesce(uploaded_at, ended_at, stop_asked_at, started_at, created_at)"),
+        "name",
+    ),
     sa.Index("training_jobs_by_any_case", sa.text("lower(name)")),
     sa.Index("all_training_jobs_by_status", "status", "name"),
     sa.Index("all_training_jobs_by_status_and_age", "status", "created_at", "name"),

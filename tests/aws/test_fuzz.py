@@ -1,7 +1,9 @@
 """Whatever a body holds, the answer is never a 5xx: 10,000 of them with ALFINE_FUZZ=10000."""
 
+import base64
 import json
 import os
+from dataclasses import replace
 
 import botocore.session
 import pytest
@@ -10,12 +12,14 @@ from hypothesis import strategies as st
 
 from alfine.arns import Arns
 from alfine.aws.backend import Backend
+from alfine.aws.expressions import compiled
 from alfine.aws.neighbours import CLOUDWATCH, LOGS
 from alfine.aws.operations import OPERATIONS
+from alfine.aws.search import RESOURCES
 from alfine.aws.services import JsonService
 from alfine.home import Home
 from alfine.job_request import job_request
-from tests.building import SPACE
+from tests.building import SPACE, at, history, spec
 
 EXAMPLES = int(os.environ.get("ALFINE_FUZZ", "300"))
 MODEL = botocore.session.get_session().get_service_model("sagemaker")
@@ -177,6 +181,109 @@ def test_a_spoilt_request_for_a_training_job_is_refused_or_means_something(servi
         assert answered(service, "DescribeTrainingJob", describe) == 200, request
         assert len(store.history(names[0]).running) == 1
         store.delete(names[0])
+
+
+PROPERTIES = {
+    "TrainingJob": [
+        *("TrainingJobName", "TrainingJobStatus", "CreationTime", "LastModifiedTime", "TuningJobArn", "FailureReason"),
+        *("HyperParameters.eta", "HyperParameters.depth", "HyperParameters.booster", "Metrics.objective", "Tags.team"),
+        *("InputDataConfig.ChannelName", "StoppingCondition.MaxRuntimeInSeconds", "EnableNetworkIsolation", "Colour"),
+    ],
+    "HyperParameterTuningJob": [
+        *("HyperParameterTuningJobName", "HyperParameterTuningJobStatus", "CreationTime", "LastModifiedTime"),
+        *("BestTrainingJob.FinalHyperParameterTuningJobObjectiveMetric.Value", "TrainingJobStatusCounters.Failed"),
+        *("Tags.team", "HyperParameterTuningJobConfig.Strategy", "TrainingJobDefinition.InputDataConfig"),
+    ],
+}
+VALUES = [
+    *(
+        "1",
+        "0.5",
+        "-3",
+        "job",
+        "job-001",
+        "job-002,sought",
+        "Completed",
+        "Failed",
+        "InProgress",
+        "gbtree",
+        "fine",
+        "true",
+    ),
+    *("2026-01-01T00:00:01", "2026-01-01T00:00:00Z", "0001-01-01T00:00:00", "9999-12-31T23:59:59", "é", "%", "_", "#"),
+    "arn:aws:sagemaker:us-east-1:000000000000:hyper-parameter-tuning-job/job",
+]
+OPERATORS = MODEL.shape_for("Operator").enum
+
+
+@pytest.fixture(scope="module")
+def stocked(tmp_path_factory):
+    """SageMaker over six training jobs of a tuning job, one of a deleted one and one of its own."""
+    with Home(tmp_path_factory.mktemp("stocked")) as home:
+        for name, objectives in (("gone", [1.0]), ("job", [3.0, 1.0, None, 2.0, 1.0, 0.5])):
+            past = history(objectives)
+            job = home.store.create(spec(name=name), at(0))
+            facts = [
+                replace(fact, name=f"{name}-{fact.name[4:]}") if hasattr(fact, "name") else fact for fact in past.facts
+            ]
+            home.store.tag(job.id, 0, {"team": "fine"})
+            home.store.record(job.id, 0, facts, texts=past.spec.texts)
+        home.store.finish("gone", "Completed", at(9))
+        home.store.detach("gone")
+        home.service.create_training_job({**GOOD_ALONE, "TrainingJobName": "sought"})
+        service = JsonService("sagemaker", OPERATIONS, Backend(home.service, Arns(), lambda name: None, lambda: None))
+        every = {kind: service.call("Search", {"Resource": kind, "MaxResults": 100})["Results"] for kind in PROPERTIES}
+        yield service, every
+
+
+@st.composite
+def expressions(draw, names, depth=0):
+    def one():
+        given = {"Name": draw(st.sampled_from(names)), "Operator": draw(st.sampled_from(OPERATORS))}
+        return given if "Exists" in given["Operator"] else {**given, "Value": draw(st.sampled_from(VALUES))}
+
+    found = {"Filters": [one() for _ in range(draw(st.integers(0 if depth < 2 else 1, 2)))]}
+    if depth < 2:
+        found["SubExpressions"] = draw(st.lists(expressions(names, depth + 1), max_size=2))
+    return {**{key: each for key, each in found.items() if each}, "Operator": draw(st.sampled_from(["And", "Or"]))}
+
+
+@settings(RELAXED, max_examples=EXAMPLES // 3)
+@given(data=st.data())
+def test_search_finds_what_a_look_at_every_job_finds(stocked, data):
+    service, every = stocked
+    resource = data.draw(st.sampled_from(sorted(PROPERTIES)))
+    words = {"Resource": resource, "MaxResults": data.draw(st.integers(1, 5))}
+    words["SortBy"] = data.draw(st.sampled_from([*PROPERTIES[resource][:4], *PROPERTIES[resource]]))
+    expression = data.draw(expressions(PROPERTIES[resource]))
+    status, answer = service.answer("Search", json.dumps({**words, "SearchExpression": expression}).encode())
+    assert status in (200, 400), (words, expression, answer)
+    if status == 400:
+        assert json.loads(answer)["__type"] == "ValidationException"
+        return
+    test = compiled(expression, RESOURCES[resource].properties)
+    wanted = [each[resource] for each in every[resource] if test(each[resource])]
+    found = json.loads(answer)["Results"]
+    while "NextToken" in json.loads(answer):
+        more = {**words, "SearchExpression": expression, "NextToken": json.loads(answer)["NextToken"]}
+        status, answer = service.answer("Search", json.dumps(more).encode())
+        assert status == 200, answer
+        found += json.loads(answer)["Results"]
+    names = [each[resource][f"{resource}Name"] for each in found]
+    assert sorted(names) == sorted(each[f"{resource}Name"] for each in wanted), expression
+
+
+@settings(RELAXED, max_examples=EXAMPLES // 3)
+@given(data=st.data())
+def test_a_token_that_was_tampered_with_is_refused(stocked, data):
+    service, _ = stocked
+    sort = data.draw(st.sampled_from([*PROPERTIES["TrainingJob"][:4], "Metrics.objective"]))
+    request = {"Resource": "TrainingJob", "MaxResults": 1, "SortBy": sort}
+    token = service.call("Search", request)["NextToken"]
+    place, fingerprint = json.loads(base64.b64decode(token))
+    broken = put(place, data.draw(st.sampled_from(list(paths(place)))), data.draw(JUNK | st.integers() | st.floats()))
+    token = base64.b64encode(json.dumps([broken, fingerprint]).encode()).decode()
+    answered(service, "Search", json.dumps({**request, "NextToken": token}).encode())
 
 
 @RELAXED

@@ -11,17 +11,16 @@ import binascii
 import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from alfine.aws.protocol import Plain, validation_error
-from alfine.queries import Condition, Page
+from alfine.aws.protocol import Plain, WireError, validation_error
+from alfine.queries import LARGEST, Condition, Page, column_of
 
 DEFAULT_SIZE = 10  # AMT's, for lists of jobs
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CHANGES = ("uploaded_at", "ended_at", "stop_asked_at", "started_at", "created_at")
 
 
 def page_of(request: Plain, columns: Mapping[str, str], default: str, *, descending: bool = False) -> Page:
@@ -31,7 +30,7 @@ def page_of(request: Plain, columns: Mapping[str, str], default: str, *, descend
         column = "name"  # the same order, and an index leads straight to the page
     backwards = request["SortOrder"] == "Descending" if "SortOrder" in request else descending
     token = request.get("NextToken")
-    after = _place(token, request) if token else None
+    after = place_of(opened(token, request), column) if token else None
     return Page(column, backwards, request.get("MaxResults", DEFAULT_SIZE) + 1, after)
 
 
@@ -41,15 +40,15 @@ def answered(request: Plain, page: Page, rows: Sequence[Any], key: str, show: Ca
     answer: Plain = {key: [show(row) for row in shown]}
     if len(rows) == page.size and shown:
         last = shown[-1]
-        answer["NextToken"] = _token(getattr(last, page.sort), last.name, request)
+        answer["NextToken"] = sealed(place(getattr(last, page.sort), last.name), request)
     return answer
 
 
 def filters(request: Plain, table: sa.Table) -> list[Condition]:
     """The filters that all lists of jobs share; «after» and «before» leave out the instant itself."""
-    modified = table.c.get("modified_at", sa.func.coalesce(*(table.c.get(name, sa.null()) for name in _CHANGES)))
     conditions: list[Condition] = []
-    for key, column in (("CreationTime", table.c.created_at), ("LastModifiedTime", modified)):
+    times = {"CreationTime": table.c.created_at, "LastModifiedTime": column_of(table, "modified_at")}
+    for key, column in times.items():
         if f"{key}After" in request:
             conditions.append(column > sa.literal(request[f"{key}After"], table.c.created_at.type))
         if f"{key}Before" in request:
@@ -61,23 +60,50 @@ def filters(request: Plain, table: sa.Table) -> list[Condition]:
     return conditions
 
 
-def _token(value: Any, name: str, request: Plain) -> str:
-    place = ["at", (value - EPOCH).total_seconds()] if isinstance(value, datetime) else ["is", value]
-    return base64.urlsafe_b64encode(json.dumps([*place, name, _fingerprint(request)]).encode()).decode()
+# ---- tokens ------------------------------------------------------------------------------------------------------------
 
 
-def _place(token: str, request: Plain) -> tuple[Any, str]:
+def place(value: Any, name: str) -> list[Any]:
+    """The place of a row, as JSON can hold it: what it's sorted by, and its name."""
+    return [(value - EPOCH).total_seconds() if isinstance(value, datetime) else value, name]
+
+
+def place_of(found: Any, column: str) -> tuple[Any, str]:
+    """The place again, for the column that is sorted by. Raise WireError for what can't be one."""
+    textual = column in ("name", "status")
+    match found:
+        case [str(text), str(name)] if textual:
+            return text, name
+        case [int() | float() as number, str(name)] if not textual and -LARGEST <= number <= LARGEST:
+            return (_instant(number) if column.endswith("_at") else float(number)), name
+    raise not_ours()
+
+
+def _instant(seconds: float) -> datetime:
     try:
-        kind, value, name, fingerprint = json.loads(base64.b64decode(token.encode(), b"-_", validate=True))
-        known = kind in ("at", "is") and isinstance(name, str) and isinstance(value, str | int | float)
-        place = datetime.fromtimestamp(value, UTC) if kind == "at" else value
-    except (binascii.Error, ValueError, TypeError, OverflowError, OSError, RecursionError) as error:
-        raise validation_error("Invalid pagination token because it isn't one of this service's.") from error
-    if not known:
-        raise validation_error("Invalid pagination token because it isn't one of this service's.")
+        return EPOCH + timedelta(seconds=seconds)
+    except OverflowError as error:
+        raise not_ours() from error
+
+
+def sealed(found: Any, request: Plain) -> str:
+    """A token of a place, for the same request only."""
+    return base64.urlsafe_b64encode(json.dumps([found, _fingerprint(request)]).encode()).decode()
+
+
+def opened(token: str, request: Plain) -> Any:
+    """The place that a token holds. Raise WireError unless it was sealed for such a request."""
+    try:
+        found, fingerprint = json.loads(base64.b64decode(token.encode(), b"-_", validate=True))
+    except (binascii.Error, ValueError, TypeError, RecursionError) as error:
+        raise not_ours() from error
     if fingerprint != _fingerprint(request):
         raise validation_error("Invalid pagination token because it belongs to a request with other filters.")
-    return place, name
+    return found
+
+
+def not_ours() -> WireError:
+    return validation_error("Invalid pagination token because it isn't one of this service's.")
 
 
 def _fingerprint(request: Plain) -> int:

@@ -242,16 +242,11 @@ def training_job(row: Columns, request: Mapping[str, Any], arns: Arns, artifact:
         "CreationTime": row.created_at,
         "TrainingStartTime": row.started_at,
         "TrainingEndTime": row.ended_at,
-        "LastModifiedTime": modified_at(row),
+        "LastModifiedTime": row.modified_at,
         "SecondaryStatusTransitions": transitions(row),
         "TrainingTimeInSeconds": seconds,
         "BillableTimeInSeconds": seconds,
     }
-
-
-def modified_at(row: Columns) -> datetime:
-    at: datetime = row.uploaded_at or row.ended_at or row.stop_asked_at or row.started_at or row.created_at
-    return at
 
 
 def _seconds(row: Columns) -> int | None:
@@ -269,7 +264,7 @@ def training_job_row(row: Columns, arns: Arns) -> Plain:
         "TrainingJobArn": arns.training_job(row.name),
         "CreationTime": row.created_at,
         "TrainingEndTime": row.ended_at,
-        "LastModifiedTime": modified_at(row),
+        "LastModifiedTime": row.modified_at,
         "TrainingJobStatus": row.status,
         "SecondaryStatus": secondary_status(row),
     }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -64,14 +65,40 @@ def describe_training_job(backend: Backend, request: Plain) -> Plain:
     with backend.reading() as connection:
         row = _training_job(connection, request["TrainingJobName"])
         last = queries.last_metrics(connection, row.tuning_job, row.number)
-    request = queries.request_of(row)
+    answer = _shown(backend, row, queries.request_of(row))
+    return {**answer, **_final_metrics(last)}
+
+
+def _shown(backend: Backend, row: queries.AnyRow, request: Plain) -> Plain:
+    """A training job as Describe shows it, its metrics left out."""
     output = definition_of(request, row.definition).get("OutputDataConfig", {})
     packed, space = output.get("CompressionType") != "NONE", workspace(backend.service.folder, row)
     here = space.archive if packed else space.model
     model = artifact(output.get("S3OutputPath", ""), row.name, packed=packed) or here.as_uri()
-    answer = shapes.training_job(row, request, backend.arns, model)
+    return shapes.training_job(row, request, backend.arns, model)
+
+
+def _final_metrics(last: Iterable[queries.AnyRow]) -> Plain:
     points = [{"MetricName": each.metric, "Value": each.value, "Timestamp": each.at} for each in last]
-    return {**answer, "FinalMetricDataList": points} if points else answer
+    return {"FinalMetricDataList": points} if points else {}
+
+
+def records(
+    backend: Backend, connection: Connection, rows: Sequence[queries.AnyRow], wanted: frozenset[str] | None
+) -> Iterator[Plain]:
+    """Training jobs for Search: as Describe shows them, with their tags; without what isn't among the `wanted` members."""
+    owners = [(row.tuning_job, row.number) for row in rows]
+    requests = queries.requests_of(connection, (row.tuning_job for row in rows))
+    last, tags = defaultdict(list), defaultdict(list)
+    if wanted is None or wanted & {"Metrics", "FinalMetricDataList"}:
+        for each in queries.last_metrics_of(connection, owners):
+            last[each.tuning_job, each.number].append(each)
+    if wanted is None or "Tags" in wanted:
+        for each in queries.tags_of(connection, owners):
+            tags[each.tuning_job, each.number].append({"Key": each.key, "Value": each.value})
+    for row, owner in zip(rows, owners, strict=True):
+        shown = _shown(backend, row, requests[row.tuning_job])
+        yield {**shown, **_final_metrics(last[owner]), "Tags": tags[owner]}
 
 
 def _training_job(connection: Connection, name: str) -> queries.AnyRow:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -44,12 +46,34 @@ def describe_tuning_job(backend: Backend, request: Plain) -> Plain:
     with backend.reading() as connection:
         state = queries.state(connection, name)
         shown = backend.shown.get(name)
-        if shown is None or (shown.job, shown.status, shown.facts) != (state.id, state.status, state.facts):
+        if not _is_of(shown, state):
             shown = _described(backend, connection, state, shown)
             if len(backend.shown) >= KEPT:
                 backend.shown.clear()
             backend.shown[name] = shown
-    answer = shown.answer
+    return _as_of_now(backend, shown.answer)
+
+
+def records(
+    backend: Backend, connection: Connection, rows: Sequence[queries.AnyRow], wanted: frozenset[str] | None
+) -> Iterator[Plain]:
+    """Tuning jobs for Search: as Describe shows them, with their tags if those are among the `wanted` members."""
+    tags = defaultdict(list)
+    if wanted is None or "Tags" in wanted:
+        for each in queries.tags_of(connection, [(row.id, 0) for row in rows]):
+            tags[each.tuning_job].append({"Key": each.key, "Value": each.value})
+    for row in rows:
+        shown = backend.shown.get(row.name)
+        answer = shown.answer if _is_of(shown, row) else _described(backend, connection, row, None).answer
+        yield {**_as_of_now(backend, answer), "Tags": tags[row.id]}
+
+
+def _is_of(shown: Shown | None, row: queries.AnyRow) -> TypeGuard[Shown]:
+    """Whether what was shown last still holds."""
+    return shown is not None and (shown.job, shown.status, shown.facts) == (row.id, row.status, row.facts)
+
+
+def _as_of_now(backend: Backend, answer: Plain) -> Plain:
     ended = answer.get("HyperParameterTuningEndTime")
     seconds = (ended if ended is not None else backend.now.timestamp()) - answer["CreationTime"]
     return Written(answer, ConsumedResources={"RuntimeInSeconds": int(seconds)})
