@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "advise": ("advise", "Recommend a completion criterion from past jobs."),
     "import": ("import_", "Take over a job that ran on AWS or in Optuna."),
     "check": ("check", "Check a job before it's created: faults, criteria, cost."),
+    "doctor": ("doctor", "Say what works on this machine, and why not."),
     "metrics-test": ("metrics_test", "Try a metric's regex on a log."),
 }
 
