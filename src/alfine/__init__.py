@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from alfine.home import Home as Home
     from alfine.tuner import Tuner as Tuner
     from alfine.tuning import Job as Job
+    from alfine.tuning import change as change
     from alfine.tuning import tune as tune
 
 __version__ = "0.1.0"
@@ -70,6 +71,7 @@ _HOMES = {
     "TrainingJob": "core.history",
     "Tuner": "tuner",
     "Verdict": "core.decide",
+    "change": "tuning",
     "tune": "tuning",
 }
 

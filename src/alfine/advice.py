@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alfine.core.decide import CompletionCriterion, Outlook
-from alfine.core.history import History
+from alfine.core.history import Changed, History
 from alfine.core.replay import Judge
 from alfine.criteria import criterion_from_text
 from alfine.criteria.shadow import Shadow
@@ -113,7 +113,7 @@ def _outcomes(record: History, rules: Sequence[CompletionCriterion]) -> tuple[Ou
     """What each rule would have meant for one job."""
     policy = policy_for(record.spec, [Shadow(rule) for rule in rules])
     judge = Judge(record.under(record.spec), policy)
-    judge.record(record.facts)
+    judge.record(fact for fact in record.facts if not isinstance(fact, Changed))
     return tuple(_outcome(record, verdict.evidence) for verdict in judge.verdicts)
 
 

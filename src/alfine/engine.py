@@ -203,7 +203,8 @@ class Engine:
         function, images, running = self.functions.get(name), self.images, self.running
         folder, buckets = self.folder / name, self.buckets
         programs = programs_for(history.spec, folder, function, buckets, images=images, running=running)
-        judge = Judge(history.upto(job.judged), policy_for(history.spec))
+        past = history.upto(job.judged)
+        judge = Judge(past, policy_for(past.spec), policy_for)
         if job.verdict is not None:
             judge.verdict, judge.verdicts = job.verdict, job.verdicts
         judge.record(history.facts[job.judged :])

@@ -35,8 +35,9 @@ from alfine.core.spec import (
     TRANSFER,
     put_setting,
 )
-from alfine.criteria import criterion_from_text, spelling, table
+from alfine.criteria import criterion_from_text, table
 from alfine.job_request import job_request
+from alfine.policy import changed_request
 
 Request = dict[str, Any]
 
@@ -69,27 +70,17 @@ class JobFile:
         warm: bool = True,
     ) -> JobFile:
         """The same job but for what is given. criteria, as texts, take the place of all completion criteria of the file."""
-        request = deepcopy(self.request)
-        config = request["HyperParameterTuningJobConfig"]
-        limits = config.setdefault("ResourceLimits", {})
-        overrides: tuple[tuple[dict[str, Any], str, Any], ...] = (
-            (request, "HyperParameterTuningJobName", name),
-            (limits, "MaxNumberOfTrainingJobs", max_training_jobs),
-            (limits, "MaxParallelTrainingJobs", max_parallel),
-            (config, "RandomSeed", seed),
+        request = changed_request(
+            self.request,
+            criteria=[criterion_from_text(text) for text in criteria] if criteria else None,
+            max_training_jobs=max_training_jobs,
+            max_parallel=max_parallel,
+            price_per_hour=price_per_hour,
         )
-        for section, key, value in overrides:
-            if value is not None:
-                section[key] = value
-        if criteria:
-            config.pop("TuningJobCompletionCriteria", None)
-            for known in table():
-                put_setting(request, known, None)
-            spelling.remove_from(request)
-        for text in criteria:
-            criterion_from_text(text).to_request(request)
-        if price_per_hour is not None:
-            put_setting(request, "price-per-hour", str(price_per_hour))
+        if name is not None:
+            request["HyperParameterTuningJobName"] = name
+        if seed is not None:
+            request["HyperParameterTuningJobConfig"]["RandomSeed"] = seed
         if not warm:
             put_setting(request, "warm", "off")
         return replace(self, request=request)

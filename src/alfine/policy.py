@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from typing import Any
 
 from alfine.core.decide import AT_END, CompletionCriterion, EarlyStopping, Policy, Strategy
 from alfine.core.errors import Fault, InvalidSpec
@@ -42,9 +43,9 @@ def _own_rule(strategy: Strategy) -> tuple[EarlyStopping, ...]:
 
 def replayed(history: History, criteria: Sequence[CompletionCriterion] = ()) -> Replayed:
     """Replay a history under other criteria, all else being as the job asked for; none given: its own."""
-    spec = history.spec
-    if criteria:
-        spec = with_criteria(spec, criteria)
+    if not criteria:
+        return replay(history, policy_for(history.first_spec), changed=policy_for)
+    spec = with_criteria(history.spec, criteria)
     return replay(history, policy_for(spec), under=history.under(spec))
 
 
@@ -54,13 +55,43 @@ def with_criteria(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion]) 
     Its limit on the number of training jobs stays, unless a criterion names another: it's the budget that criteria save from.
     """
     request = deepcopy(dict(spec.request))
-    config = request["HyperParameterTuningJobConfig"]
-    config.pop("TuningJobCompletionCriteria", None)
-    config.get("ResourceLimits", {}).pop("MaxRuntimeInSeconds", None)
-    for name in table():
-        put_setting(request, name, None)
-    spelling.remove_from(request)
-    for criterion in criteria:
-        criterion.to_request(request)
+    request["HyperParameterTuningJobConfig"].get("ResourceLimits", {}).pop("MaxRuntimeInSeconds", None)
+    request = changed_request(request, criteria=criteria)
     # The caller's own ranges stay: in Python their categories may be of any type, in a request they are texts.
     return dataclasses.replace(TuningJobSpec.from_request(request), space=spec.space)
+
+
+def changed_request(
+    request: Mapping[str, Any],
+    *,
+    criteria: Sequence[CompletionCriterion] | None = None,
+    max_training_jobs: int | None = None,
+    max_parallel: int | None = None,
+    max_runtime_seconds: float | None = None,
+    early_stopping: str | None = None,
+    at_end: str | None = None,
+    price_per_hour: float | None = None,
+) -> dict[str, Any]:
+    """The request but for what is given. criteria take the place of all its completion criteria; its limits stay."""
+    changed: dict[str, Any] = deepcopy(dict(request))
+    config = changed["HyperParameterTuningJobConfig"]
+    limits = config.setdefault("ResourceLimits", {})
+    for section, key, value in (
+        (limits, "MaxNumberOfTrainingJobs", max_training_jobs),
+        (limits, "MaxParallelTrainingJobs", max_parallel),
+        (limits, "MaxRuntimeInSeconds", max_runtime_seconds),
+        (config, "TrainingJobEarlyStoppingType", early_stopping),
+    ):
+        if value is not None:
+            section[key] = value
+    if criteria is not None:
+        config.pop("TuningJobCompletionCriteria", None)
+        for name in table():
+            put_setting(changed, name, None)
+        spelling.remove_from(changed)
+        for criterion in criteria:
+            criterion.to_request(changed)
+    for setting, text in (("at-end", at_end), ("price-per-hour", price_per_hour)):
+        if text is not None:
+            put_setting(changed, setting, str(text))
+    return changed

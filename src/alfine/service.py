@@ -17,8 +17,17 @@ from alfine.config import Prices, Running
 from alfine.core import cost, warm_start
 from alfine.core.alone import as_asked, tuning_job_of
 from alfine.core.decide import CompletionCriterion, Outlook
-from alfine.core.errors import AlreadyEnded, Fault, IllegalTransition, InUse, InvalidSpec, NotFound, NotTerminal
-from alfine.core.history import History, TrainingJob, is_terminal
+from alfine.core.errors import (
+    AlreadyEnded,
+    Fault,
+    IllegalTransition,
+    InUse,
+    InvalidSpec,
+    NotFound,
+    NotTerminal,
+    Overtaken,
+)
+from alfine.core.history import Changed, History, TrainingJob, is_terminal
 from alfine.core.replay import Replayed
 from alfine.core.spec import (
     DEFINITION,
@@ -34,7 +43,7 @@ from alfine.criteria.plateau import not_improving
 from alfine.images import Images
 from alfine.implied import understood
 from alfine.logs import LogPart, part_of
-from alfine.policy import policy_for, replayed
+from alfine.policy import changed_request, policy_for, replayed
 from alfine.programs import FUNCTION, programs_for
 from alfine.runners.workspace import Workspace
 from alfine.store import DETACHED, Record, Store, TuningJob
@@ -207,6 +216,7 @@ class Service:
             "Verdict": job.verdict and job.verdict.as_dict(),
             "Verdicts": [verdict.as_dict() for verdict in job.verdicts],
             "Cost": costs(history, ended=job.ended),
+            "Changes": [fact.at.isoformat() for fact in history.facts if isinstance(fact, Changed)],
         }
         return described
 
@@ -259,6 +269,32 @@ class Service:
         log = Workspace(self.folder / str(row.tuning_job_name).partition(DETACHED)[0] / name).log
         begin, data = part_of(log, begin, lines)
         return LogPart(name, row.status, str(log), begin, data, is_terminal(row.status))
+
+    def change(self, name: str, **words: Any) -> TuningJob:
+        """Change limits and completion criteria of a job (see policy.changed_request); one that has ended goes on.
+
+        Whoever runs the job takes it up at its next step. Raise InvalidSpec when the change can't be understood, changes
+        nothing, or would have an ended job end again at once; IllegalTransition while the job is stopping.
+        """
+        while True:
+            job, history = self.store.get(name), self.history(name)
+            request = changed_request(job.request, **words)
+            if request == dict(job.request):
+                raise InvalidSpec([Fault(name, "nothing to change: it's asked for already.")])
+            spec = TuningJobSpec.from_request(request)
+            policy = policy_for(spec)
+            if job.ended:
+                history.record(Changed(at=self.clock(), spec=spec))
+                verdict = policy.verdict(history)
+                if verdict.outlook is not Outlook.CONTINUE:
+                    raise InvalidSpec(
+                        [Fault(name, f"it would end again at once. {verdict.criterion}: {verdict.sentence}")]
+                    )
+            try:
+                self.store.change(name, job.request, spec, self.clock())
+            except Overtaken:
+                continue
+            return self.store.get(name)
 
     def request_stop(self, name: str) -> None:
         """Ask a tuning job to stop; whoever runs it stops its training jobs. Raise AlreadyEnded when it has ended."""

@@ -24,6 +24,7 @@ from alfine.core.errors import IllegalTransition, InUse, NotFound, Overtaken, St
 from alfine.core.history import (
     TRANSITIONS,
     TUNING_TRANSITIONS,
+    Changed,
     Ended,
     Fact,
     History,
@@ -165,6 +166,18 @@ tags = sa.Table(
 )
 
 
+# What users changed of a tuning job while it ran or afterwards. Of one that was changed: its request as it was created (fact 0),
+# each later request, and stops that were asked for before a change and gone on from (no request).
+changes = sa.Table(
+    "changes",
+    tables,
+    sa.Column("tuning_job", sa.Integer, sa.ForeignKey("tuning_jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("fact", sa.Integer, primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("request", sa.Text),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuningJob:
     """One row of tuning_jobs, as it was when it was read."""
@@ -263,6 +276,12 @@ class Store:
         with self.reading() as connection:
             return _tuning_job(self._row(connection, name))
 
+    def original(self, name: str) -> Mapping[str, Any]:
+        """The request that a tuning job was created with, whatever was changed since."""
+        with self.reading() as connection:
+            request: dict[str, Any] = json.loads(_original(connection, self._row(connection, name)))
+            return request
+
     def list(self) -> tuple[TuningJob, ...]:
         """All of them, the oldest first."""
         with self.reading() as connection:
@@ -280,7 +299,7 @@ class Store:
         """Forget a tuning job and its training jobs. Whether it may be forgotten is for the caller to know."""
         with self._write() as connection:
             row = self._row(connection, name)
-            for table in (tags, metrics, inherited, training_jobs):
+            for table in (changes, tags, metrics, inherited, training_jobs):
                 connection.execute(sa.delete(table).where(table.c.tuning_job == row.id))
             connection.execute(sa.delete(tuning_jobs).where(tuning_jobs.c.id == row.id))
 
@@ -382,6 +401,32 @@ class Store:
                 }
                 connection.execute(sa.update(tuning_jobs).where(tuning_jobs.c.id == row.id).values(values))
 
+    def change(self, name: str, before: Mapping[str, Any], spec: TuningJobSpec, at: datetime) -> None:
+        """Record that the user changed the job's request into the spec's; one that has ended goes on.
+
+        Raise Overtaken when its request isn't `before` any more, IllegalTransition while it is stopping.
+        """
+        with self._write() as connection:
+            row = self._row(connection, name)
+            if json.loads(row.request) != dict(before):
+                raise Overtaken("Someone else has changed this tuning job: read it again.")
+            if row.status == "Stopping":
+                raise IllegalTransition(f"{name} is stopping. Change it once it has stopped: it goes on then.")
+            facts = [{"fact": row.facts + 1, "at": at, "request": json.dumps(spec.request)}]
+            if not connection.execute(sa.select(changes.c.fact).where(changes.c.tuning_job == row.id)).first():
+                facts.append({"fact": 0, "at": row.created_at, "request": row.request})
+            if row.stop_fact is not None:
+                facts.append({"fact": row.stop_fact, "at": row.stop_requested_at, "request": None})
+            connection.execute(sa.insert(changes), [{"tuning_job": row.id, **fact} for fact in facts])
+            values = {"request": json.dumps(spec.request), "facts": row.facts + 1, "modified_at": at}
+            again = {"status": "InProgress", "ended_at": None, "failure_reason": None}
+            stop = {"stop_fact": None, "stop_requested_at": None}
+            connection.execute(
+                sa.update(tuning_jobs).where(tuning_jobs.c.id == row.id).values({**values, **again, **stop})
+            )
+            old, new = ({tag["Key"]: tag["Value"] for tag in each.get("Tags") or []} for each in (before, spec.request))
+            _put_tags(connection, row.id, 0, {**dict.fromkeys(set(old) - set(new)), **new})
+
     def finish(self, name: str, status: str, at: datetime, failure_reason: str | None = None) -> None:
         """Write the end of a tuning job."""
         with self._write() as connection:
@@ -402,7 +447,7 @@ class Store:
         """Everything recorded about a tuning job, fact by fact in the order in which it was recorded."""
         with self.reading() as connection:
             row = self._row(connection, name)
-            spec = TuningJobSpec.from_request(json.loads(row.request))
+            spec = TuningJobSpec.from_request(json.loads(_original(connection, row)))
             history = History(spec, row.created_at, self._inheritance(connection, row.id) if spec.parents else ())
             for _, fact in sorted(self._facts(connection, row, spec), key=lambda pair: pair[0]):
                 history.record(fact)
@@ -422,6 +467,9 @@ class Store:
     def _facts(self, connection: Connection, job: Row[Any], spec: TuningJobSpec) -> Iterator[tuple[int, Fact]]:
         if job.stop_fact is not None:
             yield job.stop_fact, StopRequested(at=job.stop_requested_at)
+        for row in connection.execute(sa.select(changes).where(changes.c.tuning_job == job.id, changes.c.fact > 0)):
+            after = row.request and TuningJobSpec.from_request(json.loads(row.request))
+            yield row.fact, Changed(at=row.at, spec=after) if after else StopRequested(at=row.at)
         for row in connection.execute(sa.select(training_jobs).where(training_jobs.c.tuning_job == job.id)):
             yield from _facts_of(row, spec)
         for row in connection.execute(sa.select(metrics).where(metrics.c.tuning_job == job.id)):
@@ -581,6 +629,12 @@ def _verdict_values(judged: tuple[int, Verdict, Sequence[Verdict]] | None) -> di
     return {"to_judged": count, **texts}
 
 
+def _original(connection: Connection, job: Row[Any]) -> str:
+    """The request that a tuning job was created with."""
+    first = sa.select(changes.c.request).where(changes.c.tuning_job == job.id, changes.c.fact == 0)
+    return str(connection.execute(first).scalar() or job.request)
+
+
 def _insert(connection: Connection, spec: TuningJobSpec, at: datetime) -> int:
     """A new tuning job's row and tags; its id."""
     if spec.alone:
@@ -667,8 +721,8 @@ def _write_fact(
             _change(connection, _END[fact.status], job, fact.number, fact.status, **changes)
         case Reported():
             pass  # written all at once, before
-        case StopRequested():
-            raise IllegalTransition("a user's stop is recorded by request_stop.")
+        case StopRequested() | Changed():
+            raise IllegalTransition("what a user asks for is recorded by request_stop and change.")
 
 
 def _metric_row(job: int, number: int, fact: Reported) -> dict[str, Any]:

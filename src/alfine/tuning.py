@@ -159,13 +159,29 @@ def tune(
         return Job(opened.service.get(job_name), _native(history, ranges))
 
 
+def change(name: str, *, home: str | Path | None = None, **words: Any) -> None:
+    """Change limits and completion criteria of a tuning job, while it runs or afterwards.
+
+    words: criteria, max_training_jobs, max_parallel, max_runtime_seconds, early_stopping, at_end, price_per_hour (see
+        alfine.policy.changed_request). Whoever runs the job takes the change up at its next step. A job that has ended is
+        InProgress again: call alfine.tune with its other words unchanged, or `alfine change` on the command line, to go on with it.
+    Raises InvalidSpec when the change can't be understood or would have the job end again at once.
+    """
+    with Home(home) as opened:
+        opened.service.change(name, **words)
+
+
 def create_or_resume(home: Home, request: Mapping[str, Any], function: Callable[..., Any] | None = None) -> TuningJob:
-    """Create the job, or find it again when it was interrupted. Raise InUse for an ended one or another of that name."""
+    """Create the job, or find it again when it was interrupted. Raise InUse for an ended one or another of that name.
+
+    The same job is one that was created with this request, whatever was changed since.
+    """
     try:
         known = home.service.get(request["HyperParameterTuningJobName"])
+        original = home.store.original(known.name)
     except (NotFound, KeyError):
         return home.service.create(request, function)
-    if known.ended or dict(known.request) != dict(home.service.priced(request)):
+    if known.ended or dict(original) != dict(home.service.priced(request)):
         return home.service.create(request, function)  # refuses the name, with the reason
     return known
 
@@ -247,7 +263,7 @@ def _native(history: History, ranges: ParameterSpace) -> History:
     if history.spec.space.ranges == ranges.ranges:
         return history
     space = ParameterSpace({name: ranges.ranges[name] for name in history.spec.space.names})
-    native = history.under(replace(history.spec, space=space))
+    native = history.under(replace(history.first_spec, space=space))
     for fact in history.facts:
         if isinstance(fact, Launched):
             texts = history.spec.space.to_text(fact.hyperparameters)

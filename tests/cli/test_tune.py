@@ -247,3 +247,20 @@ def test_the_live_view_gives_the_terminal_back_after_ctrl_c(folder):
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130
     assert b"MaxNumberOfTrainingJobs" in screen
     assert screen.rfind(b"\x1b[?25h") > screen.rfind(b"\x1b[?25l") > 0  # the cursor is shown again
+
+
+def test_a_job_that_ended_is_changed_and_goes_on_here(folder):
+    job = str(folder.job(JOB))
+    assert folder.run("tune", job, "--quiet").exit_code == 0
+    refused = folder.run("change", "job", "--max-training-jobs", "3")
+    assert refused.exit_code == 2
+    assert "would end again at once" in refused.output
+    result = folder.run(
+        "change", "job", "--max-training-jobs", "6", "--criterion", "TargetObjectiveMetricValue -9", "--json"
+    )
+    assert result.exit_code == 0, result.output
+    described = json.loads(result.stdout)
+    assert described["HyperParameterTuningJobStatus"] == "Completed"
+    assert described["TrainingJobStatusCounters"]["Completed"] == 6
+    assert [each["criterion"] for each in described["Alfine"]["Verdicts"]].count("TargetObjectiveMetricValue") == 1
+    assert len(described["Alfine"]["Changes"]) == 1

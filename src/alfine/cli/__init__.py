@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "logs": ("logs", "Print the log of a training job."),
     "serve": ("serve", "Answer AWS clients: boto3, the AWS CLI, the SageMaker SDK."),
     "keys": ("keys", "Make, list and delete the keys that requests are signed with."),
+    "change": ("change", "Change a job's limits and criteria; an ended one goes on."),
     "stop": ("stop", "Stop a tuning job and its training jobs."),
     "delete": ("delete", "Delete a tuning job that has ended."),
     "export": ("export", "Write a tuning job as CSV, JSON or Parquet."),

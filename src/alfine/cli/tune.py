@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -117,7 +117,7 @@ def _created_or_found(home: Any, request: dict[str, Any]) -> list[str]:
     except NotFound:
         known = None
     if known is not None:
-        _refuse_another(known, request)
+        _refuse_another(known, home.store.original(name), home.service.priced(request))
     spec = create_or_resume(home, request).spec()
     goal = f"{spec.goal.lower()} {spec.metric}"
     launches = f"at most {count_of(launches_allowed(spec))}, {spec.max_parallel} at a time"
@@ -129,7 +129,7 @@ def _created_or_found(home: Any, request: dict[str, Any]) -> list[str]:
     return said
 
 
-def _refuse_another(known: Any, request: dict[str, Any]) -> None:
+def _refuse_another(known: Any, original: Mapping[str, Any], request: Mapping[str, Any]) -> None:
     """Raise InUse when the recorded job of that name isn't this one, or is over."""
     from alfine.job_file import differences
 
@@ -139,7 +139,7 @@ def _refuse_another(known: Any, request: dict[str, Any]) -> None:
             f"the tuning job {name} has ended ({known.status}). Give this one another name with --name, or delete that one: "
             f"alfine delete {name}"
         )
-    found = list(differences(request, known.request))
+    found = list(differences(request, original))
     if found:
         more = f" (and {len(found) - DIFFERENCES_SHOWN} more)" if len(found) > DIFFERENCES_SHOWN else ""
         raise InUse(

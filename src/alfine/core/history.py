@@ -119,7 +119,15 @@ class StopRequested:
     at: datetime
 
 
-Fact = Launched | Started | Reported | StopAsked | Ended | StopRequested
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """The user changed limits or completion criteria; a job that had ended, or was asked to stop, goes on. `spec`: from now on."""
+
+    at: datetime
+    spec: TuningJobSpec = field(repr=False)
+
+
+Fact = Launched | Started | Reported | StopAsked | Ended | StopRequested | Changed
 
 
 @dataclass(slots=True, kw_only=True)
@@ -172,7 +180,7 @@ class History:
 
     def __init__(self, spec: TuningJobSpec, created_at: datetime, inherited: Sequence[Inherited] = ()) -> None:
         self._parts = {name: History(part, created_at) for name, part in spec.parts.items()}
-        self.spec = spec
+        self.spec = self.first_spec = spec  # as it is now; as it was at the creation
         self.created_at = created_at
         self.inherited = tuple(inherited)  # what a warm start found
         self.now = created_at
@@ -198,7 +206,7 @@ class History:
         if isinstance(fact, Launched) and fact.number != len(self.jobs) + 1:
             raise IllegalTransition(f"training job {fact.number} can't be launched after {len(self.jobs)} others.")
         self._take(fact)
-        if self._parts and not isinstance(fact, StopRequested):
+        if self._parts and not isinstance(fact, StopRequested | Changed):
             self.of(self.job(fact.number).definition)._take(fact)  # noqa: SLF001 - a history too
 
     def _take(self, fact: Fact) -> None:
@@ -215,8 +223,19 @@ class History:
                 self._end(fact)
             case StopRequested():
                 self.stop_requested_at = fact.at
+            case Changed():
+                self._change(fact.spec)
         self.facts.append(fact)
         self.now = max(self.now, fact.at)
+
+    def _change(self, spec: TuningJobSpec) -> None:
+        """The search space stays, in the types that the caller gave it. What was derived under the old spec is forgotten."""
+        for name, part in self._parts.items():
+            part._change(spec.parts[name])  # noqa: SLF001 - a history too
+        parts = {name: part.spec for name, part in self._parts.items()}
+        self.spec = replace(spec, space=self.spec.space, parts=parts)
+        self.stop_requested_at = None
+        self.memo = {}
 
     def _launch(self, fact: Launched) -> None:
         job = TrainingJob(
@@ -388,7 +407,7 @@ class History:
 
     def upto(self, count: int) -> History:
         """The past as it was known after the first `count` facts."""
-        past = self.under(self.spec)
+        past = self.under(self.first_spec)
         for fact in self.facts[:count]:
             past.record(fact)
         return past
@@ -419,7 +438,7 @@ class History:
 
     def replayed(self) -> Iterator[tuple[Fact, History]]:
         """Each fact with the history right after it; one history that grows."""
-        past = self.under(self.spec)
+        past = self.under(self.first_spec)
         for fact in self.facts:
             past.record(fact)
             yield fact, past

@@ -6,11 +6,12 @@ ends elsewhere depending on how often anybody looked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from alfine.core.decide import UNDECIDED, Outlook, Policy, Stop, Verdict, strongest
-from alfine.core.history import Fact, History, StopAsked, TrainingJob
+from alfine.core.history import Changed, Fact, History, StopAsked, StopRequested, TrainingJob
+from alfine.core.spec import TuningJobSpec
 
 
 @dataclass(slots=True)
@@ -18,11 +19,13 @@ class Judge:
     """Records facts into a history and keeps the verdict that they have led to.
 
     The first verdict that isn't CONTINUE stands; only a stronger one replaces it (a target reached while the last training
-    jobs finish, or the user's own stop). `judged_at` is the number of facts that it rests on.
+    jobs finish, or the user's own stop). `judged_at` is the number of facts that it rests on. A user's change begins anew with the
+    policy that `changed` makes of the new spec.
     """
 
     history: History
     policy: Policy
+    changed: Callable[[TuningJobSpec], Policy] | None = None
     verdict: Verdict = UNDECIDED
     verdicts: tuple[Verdict, ...] = ()
     judged_at: int | None = None
@@ -34,6 +37,9 @@ class Judge:
             self.history.record(fact)
             if isinstance(fact, StopAsked):
                 self.stops.pop(fact.number, None)
+            if isinstance(fact, Changed):
+                self.verdict, self.judged_at = UNDECIDED, None
+                self.policy = self.changed(self.history.spec) if self.changed else self.policy
             for stop in self.policy.stops(self.history):
                 self.stops.setdefault(stop.number, stop)
             self.judge()
@@ -81,22 +87,33 @@ class Replayed:
     missed: float | None
 
 
-def replay(history: History, policy: Policy, *, under: History | None = None) -> Replayed:
+def replay(
+    history: History,
+    policy: Policy,
+    *,
+    under: History | None = None,
+    changed: Callable[[TuningJobSpec], Policy] | None = None,
+) -> Replayed:
     """Run a recorded history through a policy's criteria, by the engine's own code.
 
-    `under`: the empty history to replay into, when the criteria come with a spec of their own.
+    under: the empty history to replay into, when the criteria come with a spec of their own. changed: what makes the policy of the
+    job's own spec after a user's change; without it the policy given holds throughout, as if the user had changed nothing.
     """
-    past = under if under is not None else history.under(history.spec)
-    judge = Judge(past, policy)
+    past = under if under is not None else history.under(history.first_spec)
+    judge = Judge(past, policy, changed)
     judge.judge()
-    for fact in history.facts:
+    last = max((n for n, fact in enumerate(history.facts, 1) if isinstance(fact, Changed)), default=0)
+    for count, fact in enumerate(history.facts, 1):
+        if changed is None and count <= last and isinstance(fact, Changed | StopRequested):
+            continue
+        ends = changed is None or count > last  # what ended before a change was gone on with
         judge_until(judge, fact)
-        if judge.verdict.outlook is not Outlook.CONTINUE:
-            break
+        if ends and judge.verdict.outlook is not Outlook.CONTINUE:
+            return _replayed(history, judge, count - 1)
         judge.record([fact])
-        if judge.verdict.outlook is not Outlook.CONTINUE:
-            break
-    return _replayed(history, judge)
+        if ends and judge.verdict.outlook is not Outlook.CONTINUE:
+            return _replayed(history, judge, count)
+    return _replayed(history, judge, len(history.facts))
 
 
 def judge_until(judge: Judge, fact: Fact) -> None:
@@ -110,12 +127,13 @@ def judge_until(judge: Judge, fact: Fact) -> None:
         judge.judge()
 
 
-def _replayed(record: History, judge: Judge) -> Replayed:
+def _replayed(record: History, judge: Judge, count: int) -> Replayed:
+    """count: how many facts of the record have happened."""
     past = judge.history
     drained = judge.verdict.outlook is Outlook.DRAIN
     if drained:  # what runs is let finish: its results count, as they would have live
         launched = past.launches
-        for fact in record.facts[len(past.facts) :]:
+        for fact in record.facts[count:]:
             if getattr(fact, "number", launched + 1) <= launched:
                 past.record(fact)
     best, overall = past.incumbent, record.incumbent
@@ -124,7 +142,7 @@ def _replayed(record: History, judge: Judge) -> Replayed:
         missed = max(0.0, record.sign * (best.objective - overall.objective))
     return Replayed(
         verdict=judge.verdict,
-        facts=len(past.facts),
+        facts=count,
         history=past,
         best=best,
         training_jobs=past.launches,
