@@ -39,7 +39,7 @@ from alfine.core.history import (
 from alfine.core.spec import TuningJobSpec
 from alfine.core.warm_start import Inherited
 
-REVISION = "0005"  # the newest migration; a store at another revision is upgraded when it's opened
+REVISION = "0006"  # the newest migration; a store at another revision is upgraded when it's opened
 DETACHED = "#"  # in a tuning job's name (which it can't be in a request): it was deleted, its training jobs stay
 BUSY_SECONDS = 30  # how long a writer waits for another process's transaction
 DELETED = "The tuning job was deleted while it ran."
