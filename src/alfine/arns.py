@@ -1,4 +1,4 @@
-"""ARNs of tuning jobs and training jobs: what AWS's clients know them by, and training jobs are told in TRAINING_JOB_ARN."""
+"""ARNs of tuning jobs, training jobs and algorithms: what AWS's clients know them by, and training jobs are told in TRAINING_JOB_ARN."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from alfine.store import DETACHED
 
-TUNING_JOB, TRAINING_JOB = "hyper-parameter-tuning-job", "training-job"
+TUNING_JOB, TRAINING_JOB, ALGORITHM = "hyper-parameter-tuning-job", "training-job", "algorithm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,9 @@ class Arns:
 
     def training_job(self, name: str) -> str:
         return self._arn(TRAINING_JOB, name)
+
+    def algorithm(self, name: str) -> str:
+        return self._arn(ALGORITHM, name)
 
     def _arn(self, kind: str, name: str) -> str:
         return f"arn:aws:sagemaker:{self.region}:{self.account}:{kind}/{name.lower()}"

@@ -43,9 +43,9 @@ class Home:
     def __init__(self, folder: str | Path | None = None) -> None:
         self.folder = home_folder(folder)
         self.config = Config.at(self.folder)
-        self.images = Images(self.config.images, lambda: self._container_engine()[1])
         self.jobs_folder = self.folder / "tuning-jobs"
         self.store = Store.at(self.folder)
+        self.images = Images(self.config.images, lambda: self._container_engine()[1], self.store.algorithm)
         self.buckets = _Buckets(self.folder / "buckets")
         self.arns = Arns()
         prices, images, running = self.config.prices, self.images, self.config.run

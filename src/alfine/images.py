@@ -20,8 +20,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from alfine.algorithms import BUILT_IN, Algorithm
+from alfine.algorithms.created import Created
+from alfine.arns import ALGORITHM
 from alfine.core.errors import Fault, InvalidSpec
 
 FRAMEWORKS = (
@@ -57,25 +60,39 @@ class Container:
 
 
 Run = Script | Algorithm | Container
+Lookup = Callable[[str], Mapping[str, Any] | None]
 
 
 class Images:
     """The table of one home. no_containers: tells why containers can't run here, "" where they can; asked when it matters.
 
-    Raise InvalidSpec for an entry that can't be understood.
+    created: the request that created an algorithm, by its name in letters of any case. Raise InvalidSpec for an entry that
+    can't be understood.
     """
 
     def __init__(
-        self, table: Mapping[str, str] | None = None, no_containers: Callable[[], str] = lambda: "no engine is set up."
+        self,
+        table: Mapping[str, str] | None = None,
+        no_containers: Callable[[], str] = lambda: "no engine is set up.",
+        created: Lookup = lambda _: None,
     ) -> None:
         self._no_containers = no_containers
+        self._created = created
         faults = [fault for pattern, text in (table or {}).items() for fault in _faults(pattern, text)]
         if faults:
             raise InvalidSpec(faults)
         self._table = {**(table or {}), **{key: text for key, text in DEFAULTS.items() if key not in (table or {})}}
 
     def find(self, image: str, *, has_script: bool, contained: bool = False) -> Run:
-        """How an image runs here; contained: in a container, whatever else could be. Raise NoRunner when it doesn't."""
+        """How an image, or that of a created algorithm given by its ARN, runs here. Raise NoRunner when it doesn't.
+
+        contained: in a container, whatever else could be.
+        """
+        if is_algorithm(image):
+            algorithm = self.created(image)
+            if algorithm is None:
+                raise NoRunner(f"the algorithm {image} does not exist.")
+            image = algorithm.image
         kind, _, what = self._entry(image).partition(":")
         if kind == "container" or contained:
             reason = self._no_containers()
@@ -90,7 +107,12 @@ class Images:
             return Container(image)
         raise NoRunner(self._refusal(image, kind))
 
-    def algorithm(self, image: str) -> Algorithm | None:
+    def created(self, name: str) -> Created | None:
+        """An algorithm that a user created, by its name or ARN."""
+        request = self._created(name.rpartition("/")[2])
+        return None if request is None else Created.of(request)
+
+    def built_in(self, image: str) -> Algorithm | None:
         """The built-in algorithm that an image stands for, whether or not a request brings a script for it."""
         kind, _, what = self._entry(image).partition(":")
         return BUILT_IN[what] if kind == "algorithm" else None
@@ -114,6 +136,11 @@ class Images:
             f"hyperparameters), a command (alfine_command), the built-in algorithms of AWS's images {names}; any image once "
             "docker or podman is installed. Add it under [images] in alfine.toml."
         )
+
+
+def is_algorithm(image: str) -> bool:
+    """Whether what stands for an image is the ARN of a created algorithm."""
+    return image.startswith("arn:") and f":{ALGORITHM}/" in image
 
 
 def _faults(pattern: str, text: str) -> Iterator[Fault]:

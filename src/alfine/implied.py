@@ -1,28 +1,31 @@
 """What an algorithm implies about a request: filled in as AWS does when it describes the job, or told as faults.
 
-A built-in algorithm has its own metric definitions, hyperparameters with types and ranges, objective metrics and channels.
-So a request needs none of the first, and is checked against the rest before anything is stored. The completed request is
+An algorithm, built-in or created, has its own metric definitions, hyperparameters with types and ranges, objective metrics and
+channels. So a request needs none of the first, and is checked against the rest before anything is stored. The completed request is
 what the store keeps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from alfine.algorithms import Algorithm
+from alfine.algorithms.created import Created
 from alfine.algorithms.specification import (
     channel_faults,
+    hyperparameters_of,
     instance_faults,
     objective_faults,
     range_faults,
     static_faults,
     unquoted,
 )
+from alfine.arns import Arns
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.spec import TuningJobSpec
-from alfine.images import Images
+from alfine.images import Images, is_algorithm
 
 Plain = dict[str, Any]
 Request = Mapping[str, Any]
@@ -80,6 +83,10 @@ class _Asked:
         return self.definition.get("StaticHyperParameters") or {}
 
     @property
+    def tuned(self) -> list[str]:
+        return [str(entry.get("Name")) for entries in self.ranges.values() for entry in entries or ()]
+
+    @property
     def specification(self) -> Request:
         return self.definition.get("AlgorithmSpecification") or {}
 
@@ -114,22 +121,44 @@ def _of_definition(definition: Request, index: int) -> _Asked:
 
 
 def _completed(asked: _Asked, images: Images, faults: list[Fault]) -> Request:
-    """The definition with its algorithm's metric definitions. A script in the algorithm's image may have its own."""
-    algorithm = images.algorithm(str(asked.specification.get("TrainingImage", "")))
-    if algorithm is None:
+    """The definition with its algorithms' metric definitions and default values. A script may have its own metrics."""
+    specification: Plain = dict(asked.specification)
+    algorithms: list[Created | Algorithm] = []
+    image = str(specification.get("TrainingImage", ""))
+    if name := specification.get("AlgorithmName"):
+        created = images.created(str(name))
+        if created is None:
+            faults.append(
+                Fault(f"{asked.where}.AlgorithmSpecification.AlgorithmName", f"the algorithm {name} does not exist.")
+            )
+            return asked.definition
+        algorithms.append(created)
+        asked = replace(asked, definition={**asked.definition, "StaticHyperParameters": _with_defaults(created, asked)})
+        image = created.image
+        if not is_algorithm(str(name)):
+            specification["AlgorithmName"] = Arns().algorithm(created.name)
+    if built_in := images.built_in(image):
+        algorithms.append(built_in)
+    if not algorithms:
         return asked.definition
-    implied = metric_definitions(algorithm.specification, asked.goal)
-    given = asked.specification.get("MetricDefinitions") or []
-    if not any(name in asked.static for name in PROGRAMS):
-        faults += _faults(algorithm, asked)
-        # Those that Describe told are taken back: clients that made a tuner from an earlier job send them.
-        if not all(each in implied for each in given):
-            faults.append(Fault(f"{asked.where}.AlgorithmSpecification.MetricDefinitions", OVERRIDES))
-        given = implied
-    return {
-        **asked.definition,
-        "AlgorithmSpecification": {**asked.specification, "MetricDefinitions": given or implied},
-    }
+    own = next((each.specification for each in algorithms if each.specification.get("MetricDefinitions")), {})
+    implied = metric_definitions(own, asked.goal)
+    given = specification.get("MetricDefinitions") or []
+    for algorithm in algorithms:
+        if isinstance(algorithm, Created) or not any(name in asked.static for name in PROGRAMS):
+            faults += _faults(algorithm, asked)
+            # Those that Describe told are taken back: clients that made a tuner from an earlier job send them.
+            if implied and not all(each in implied for each in given):
+                faults.append(Fault(f"{asked.where}.AlgorithmSpecification.MetricDefinitions", OVERRIDES))
+            given = implied or given
+    return {**asked.definition, "AlgorithmSpecification": {**specification, "MetricDefinitions": given or implied}}
+
+
+def _with_defaults(algorithm: Created, asked: _Asked) -> Plain:
+    """The static hyperparameters, and the default values of those that are neither given nor tuned."""
+    known = hyperparameters_of(algorithm.specification)
+    defaults = {name: each["DefaultValue"] for name, each in known.items() if "DefaultValue" in each}
+    return {name: text for name, text in defaults.items() if name not in asked.tuned} | dict(asked.static)
 
 
 def metric_definitions(specification: Request, objective: tuple[str, str] | None) -> list[Plain]:
@@ -139,11 +168,11 @@ def metric_definitions(specification: Request, objective: tuple[str, str] | None
     return own if regex is None else [*own, {"Name": OBJECTIVE_METRIC, "Regex": regex}]
 
 
-def _faults(algorithm: Algorithm, asked: _Asked) -> Iterator[Fault]:
+def _faults(algorithm: Algorithm | Created, asked: _Asked) -> Iterator[Fault]:
     name, specification, where = algorithm.name, algorithm.specification, asked.where
-    tuned = [str(entry.get("Name")) for entries in asked.ranges.values() for entry in entries or ()]
-    yield from static_faults(name, specification, asked.static, tuned, f"{where}.StaticHyperParameters")
-    yield from range_faults(name, specification, asked.ranges, asked.where_ranges)
+    if "SupportedHyperParameters" in specification:  # a created algorithm may leave them unsaid
+        yield from static_faults(name, specification, asked.static, asked.tuned, f"{where}.StaticHyperParameters")
+        yield from range_faults(name, specification, asked.ranges, asked.where_ranges)
     if asked.goal is not None:
         yield from objective_faults(name, specification, asked.goal, asked.where_objective)
     yield from channel_faults(name, specification, asked.definition, where)

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from alfine.core.errors import NotFound
-from alfine.store import inherited, listed, metrics, tags, training_jobs, tuning_jobs
+from alfine.store import algorithms, inherited, listed, metrics, tags, training_jobs, tuning_jobs
 
 LARGEST = 1.7976931348623157e308
 
@@ -219,6 +219,15 @@ def objectives_after(
 
 def _counts_as_one(row: AnyRow) -> bool:
     return row.status != "Failed" and row.objective is not None and math.isfinite(row.objective)
+
+
+# -- algorithms --------------------------------------------------------------------------------------------------------
+
+
+def algorithm_page(connection: Connection, page: Page, conditions: Iterable[Condition]) -> Sequence[AnyRow]:
+    """Rows of algorithms; `page.sort` is one of its columns, ties are broken by the name."""
+    query = sa.select(algorithms).where(*conditions)
+    return connection.execute(_paged(query, page, algorithms.c[page.sort], algorithms.c.name)).all()
 
 
 # -- metrics -----------------------------------------------------------------------------------------------------------

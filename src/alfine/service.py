@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from alfine import queries
+from alfine.algorithms.created import request_faults
 from alfine.buckets import Buckets
 from alfine.config import Prices, Running
 from alfine.core import cost, warm_start
@@ -152,6 +153,16 @@ class Service:
             faults += warm_start.faults(spec, history.spec, path)
             found += warm_start.inheritance(spec, history)
         return found, list(dict.fromkeys(faults))
+
+    def create_algorithm(self, request: Mapping[str, Any]) -> None:
+        """Check a CreateAlgorithm request, and record the algorithm. Raise InvalidSpec with every fault; InUse: there is one."""
+        built_in = self.images.built_in(request["TrainingSpecification"]["TrainingImage"])
+        implied = built_in.specification["MetricDefinitions"] if built_in else ()
+        faults = list(request_faults(request, implied=[each["Name"] for each in implied]))
+        if faults:
+            raise InvalidSpec(faults)
+        tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags") or ()}
+        self.store.create_algorithm({key: each for key, each in request.items() if key != "Tags"}, tags, self.clock())
 
     def take_over(self, record: Record) -> TuningJob:
         """Keep the record of a tuning job that ran elsewhere. Raise InUse when its name is taken."""

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Dialect, Row
 
 from alfine.core.decide import Verdict
-from alfine.core.errors import IllegalTransition, InUse, NotFound, Overtaken, StorageFull
+from alfine.core.errors import Conflict, IllegalTransition, InUse, NotFound, Overtaken, StorageFull
 from alfine.core.history import (
     TRANSITIONS,
     TUNING_TRANSITIONS,
@@ -39,7 +39,7 @@ from alfine.core.history import (
 from alfine.core.spec import TuningJobSpec
 from alfine.core.warm_start import Inherited
 
-REVISION = "0006"  # the newest migration; a store at another revision is upgraded when it's opened
+REVISION = "0007"  # the newest migration; a store at another revision is upgraded when it's opened
 DETACHED = "#"  # in a tuning job's name (which it can't be in a request): it was deleted, its training jobs stay
 BUSY_SECONDS = 30  # how long a writer waits for another process's transaction
 DELETED = "The tuning job was deleted while it ran."
@@ -177,6 +177,19 @@ changes = sa.Table(
     sa.Column("request", sa.Text),
 )
 
+algorithms = sa.Table(
+    "algorithms",
+    tables,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("request", sa.Text, nullable=False),  # the one that created it, without its tags
+    sa.Column("tags", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Index("algorithms_by_name", "name"),
+    sa.Index("algorithms_by_any_case", sa.text("lower(name)"), unique=True),
+    sa.Index("algorithms_by_age", "created_at", "name"),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuningJob:
@@ -244,6 +257,9 @@ class Store:
         A training job on its own is there at once, launched: whoever runs it next starts it.
         """
         with self._write() as connection:
+            # Looked at again: one may have been deleted since the spec was made.
+            for name in _algorithms_of(spec.request):
+                algorithm_called(connection, name)
             job = _insert(connection, spec, at)
             rows = [_inherited_row(job, number, each) for number, each in enumerate(inheritance, 1)]
             if rows:
@@ -490,6 +506,44 @@ class Store:
         with nullcontext(connection) if connection is not None else self.reading() as open_connection:
             return {row.key: row.value for row in open_connection.execute(query.order_by(tags.c.key))}
 
+    # -- algorithms ----------------------------------------------------------------------------------------------
+
+    def create_algorithm(self, request: Mapping[str, Any], given: Mapping[str, str], at: datetime) -> None:
+        """Write an algorithm with the tags `given`. Raise InUse when there is one of that name, in letters of any case."""
+        name = request["AlgorithmName"]
+        row = {"name": name, "request": json.dumps(request), "tags": json.dumps(dict(given)), "created_at": at}
+        with self._write() as connection:
+            if connection.execute(_ALGORITHM, {"name": name.lower()}).first():
+                raise InUse(f"There is an algorithm called {name}.")
+            connection.execute(sa.insert(algorithms).values(row))
+
+    def algorithm(self, name: str) -> Mapping[str, Any] | None:
+        """The request that created an algorithm, found in letters of any case."""
+        with self.reading() as connection:
+            row = connection.execute(_ALGORITHM, {"name": name.lower()}).first()
+        return None if row is None else json.loads(row.request)
+
+    def delete_algorithm(self, name: str) -> None:
+        """Raise NotFound when there is none, Conflict while a job that hasn't ended needs it."""
+        with self._write() as connection:
+            row = algorithm_called(connection, name)
+            ended = [status for status, after in TUNING_TRANSITIONS.items() if not after]
+            query = sa.select(tuning_jobs.c.name, tuning_jobs.c.request).where(tuning_jobs.c.status.not_in(ended))
+            for job in connection.execute(query):
+                if name.lower() in _algorithms_of(json.loads(job.request)):
+                    raise Conflict(f"The algorithm {row.name} is in use by {job.name}, which hasn't ended.")
+            connection.execute(sa.delete(algorithms).where(algorithms.c.id == row.id))
+
+    def tag_algorithm(self, name: str, changes: Mapping[str, str | None]) -> Mapping[str, str]:
+        """Put tags on an algorithm, take those away whose value is None; return them all."""
+        with self._write() as connection:
+            row = algorithm_called(connection, name)
+            changed = {key: value for key, value in {**json.loads(row.tags), **changes}.items() if value is not None}
+            whole = dict(sorted(changed.items()))
+            update = sa.update(algorithms).where(algorithms.c.id == row.id).values(tags=json.dumps(whole))
+            connection.execute(update)
+        return whole
+
     # -- underneath ----------------------------------------------------------------------------------------------
 
     def _row(self, connection: Connection, name: str) -> Row[Any]:
@@ -611,6 +665,24 @@ def _check_free(connection: Connection, name: str) -> None:
     owner = connection.execute(_TUNING_JOB_IN_ANY_CASE, {"name": likely[1]}).first() if likely else None
     if owner is not None and not is_terminal(owner.status):
         raise InUse(f"The name, {name}, is of the form that the running tuning job gives. Choose a different name.")
+
+
+_ALGORITHM = sa.select(algorithms).where(sa.text("lower(name) = :name"))
+
+
+def algorithm_called(connection: Connection, name: str) -> Row[Any]:
+    """A created algorithm by its name in letters of any case. Raise NotFound when there is none."""
+    row = connection.execute(_ALGORITHM, {"name": name.lower()}).first()
+    if row is None:
+        raise NotFound(f"The algorithm {name} does not exist.")
+    return row
+
+
+def _algorithms_of(request: Mapping[str, Any]) -> set[str]:
+    """The created algorithms that a job names, in small letters."""
+    definitions = [request.get("TrainingJobDefinition") or {}, *(request.get("TrainingJobDefinitions") or ())]
+    named = [(each.get("AlgorithmSpecification") or {}).get("AlgorithmName") for each in definitions]
+    return {name.rpartition("/")[2].lower() for name in named if name}
 
 
 def _put_tags(connection: Connection, job: int, number: int, changes: Mapping[str, str | None]) -> None:

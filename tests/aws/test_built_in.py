@@ -345,6 +345,52 @@ def test_an_image_that_nothing_here_runs_is_refused_with_what_would(sagemaker, d
     assert "Add it under [images] in alfine.toml." in said
 
 
+def test_a_created_algorithm_on_the_xgboost_image_is_held_to_both_specifications(sagemaker, data):
+    ranges = {
+        "num_round": {"IntegerParameterRangeSpecification": {"MinValue": "1", "MaxValue": "5"}},
+        "eta": {"ContinuousParameterRangeSpecification": {"MinValue": "0", "MaxValue": "7"}},
+    }
+    channels = [
+        {"Name": name, "IsRequired": True, "SupportedContentTypes": ["text/csv"], "SupportedInputModes": ["File"]}
+        for name in ("train", "validation")
+    ]
+    specification = {
+        "TrainingImage": XGBOOST,
+        "SupportedHyperParameters": [
+            {"Name": "num_round", "Type": "Integer", "Range": ranges["num_round"], "DefaultValue": "3"},
+            {"Name": "eta", "Type": "Continuous", "Range": ranges["eta"], "IsTunable": True},
+        ],
+        "SupportedTrainingInstanceTypes": ["ml.m5.large"],
+        "TrainingChannels": channels,
+        "SupportedTuningJobObjectiveMetrics": [{"Type": "Minimize", "MetricName": "validation:rmse"}],
+    }
+    sagemaker.create_algorithm(AlgorithmName="boost", TrainingSpecification=specification)
+    asked = request("boosted", data / "diabetes", {}, metric="validation:rmse")
+    asked["TrainingJobDefinition"]["AlgorithmSpecification"] = {"AlgorithmName": "boost", "TrainingInputMode": "File"}
+    assert finished(sagemaker, asked)["HyperParameters"]["num_round"] == "3"
+    asked["HyperParameterTuningJobName"] = "boosted-bad"
+    asked["HyperParameterTuningJobConfig"]["ParameterRanges"] = {
+        "ContinuousParameterRanges": [{"Name": "eta", "MinValue": "0.1", "MaxValue": "2"}]
+    }
+    asked["TrainingJobDefinition"]["StaticHyperParameters"] = {"num_round": "6"}
+    said = refused(sagemaker, asked)
+    assert "6 isn't in the range of num_round, 1 to 5" in said
+    assert "2 isn't in the range of eta, 0 to 1" in said
+
+
+def test_a_training_job_of_its_own_runs_a_built_in_algorithm(served, sagemaker, data):
+    asked = request("unused", data / "diabetes", {}, metric="validation:rmse")["TrainingJobDefinition"]
+    del asked["StaticHyperParameters"]
+    with pytest.raises(ClientError, match="HyperParameters.num_round: xgboost needs this hyperparameter"):
+        sagemaker.create_training_job(TrainingJobName="boost-single", HyperParameters={"eta": "0.3"}, **asked)
+    sagemaker.create_training_job(TrainingJobName="boost-single", HyperParameters={"num_round": "2"}, **asked)
+    waiter = sagemaker.get_waiter("training_job_completed_or_stopped")
+    waiter.wait(TrainingJobName="boost-single", WaiterConfig={"Delay": 1})
+    told = sagemaker.describe_training_job(TrainingJobName="boost-single")
+    assert booster_of(served, told).num_boosted_rounds() == 2
+    assert "ObjectiveMetric" not in final_metrics(told)
+
+
 # ---- linear-learner ----------------------------------------------------------------------------------------------------
 
 LINEAR = "382416733822.dkr.ecr.us-east-1.amazonaws.com/linear-learner:1"

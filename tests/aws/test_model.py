@@ -31,6 +31,7 @@ TEXTS = [
         "arn:aws:sagemaker:us-east-1:000000000000:model-package-group/a",
         "arn:aws:lambda:us-east-1:000000000000:function:a",
         "8K",
+        *("1.0", "1.0.0", "text/csv", "sha256:" + 64 * "0"),
     ),
 ]
 TOO_ODD = "\n"  # what most patterns of the model exclude, `.*` among them
@@ -114,7 +115,8 @@ def changed(request, path, wrong):
 
 
 @pytest.mark.parametrize(
-    ("operation", "least"), [(OPERATION, 300), ("CreateTrainingJob", 200), ("DeleteTrainingJob", 3)]
+    ("operation", "least"),
+    [(OPERATION, 300), ("CreateTrainingJob", 200), ("CreateAlgorithm", 250), ("DeleteTrainingJob", 3)],
 )
 def test_each_constraint_is_held_and_named(served, sagemaker, operation, least):
     shape = MODEL.operation_model(operation).input_shape
@@ -133,8 +135,9 @@ def test_each_constraint_is_held_and_named(served, sagemaker, operation, least):
 
 
 def names(sagemaker):
-    """Of all tuning jobs and all training jobs."""
+    """Of all tuning jobs, all training jobs and all algorithms."""
     kinds = {
+        "list_algorithms": ("AlgorithmSummaryList", "AlgorithmName"),
         "list_hyper_parameter_tuning_jobs": ("HyperParameterTuningJobSummaries", "HyperParameterTuningJobName"),
         "list_training_jobs": ("TrainingJobSummaries", "TrainingJobName"),
     }

@@ -21,7 +21,9 @@ def find(connection: Connection, arn: str) -> tuple[int, int]:
     if kind == TRAINING_JOB:
         row = queries.training_job_called(connection, name)
         return row.tuning_job, row.number
-    raise validation_error(f"alfine keeps tags of tuning jobs and training jobs, and {arn} is neither.")
+    raise validation_error(
+        f"alfine keeps tags of tuning jobs, training jobs and algorithms, and {arn} is none of them."
+    )
 
 
 def workspace(folder: Path, row: Row[tuple[object, ...]]) -> Workspace:

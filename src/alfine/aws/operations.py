@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from alfine.aws import search, tags, training_jobs, tuning_jobs
+from alfine.aws import algorithms, search, tags, training_jobs, tuning_jobs
 from alfine.aws.backend import Function
 
 OPERATIONS: Mapping[str, Function] = {
     **tuning_jobs.OPERATIONS,
     **training_jobs.OPERATIONS,
+    **algorithms.OPERATIONS,
     **tags.OPERATIONS,
     **search.OPERATIONS,
 }

@@ -47,12 +47,11 @@ def answered(request: Plain, page: Page, rows: Sequence[Any], key: str, show: Ca
 def filters(request: Plain, table: sa.Table) -> list[Condition]:
     """The filters that all lists of jobs share; «after» and «before» leave out the instant itself."""
     conditions: list[Condition] = []
-    times = {"CreationTime": table.c.created_at, "LastModifiedTime": column_of(table, "modified_at")}
-    for key, column in times.items():
+    for key, name in {"CreationTime": "created_at", "LastModifiedTime": "modified_at"}.items():
         if f"{key}After" in request:
-            conditions.append(column > sa.literal(request[f"{key}After"], table.c.created_at.type))
+            conditions.append(column_of(table, name) > sa.literal(request[f"{key}After"], table.c.created_at.type))
         if f"{key}Before" in request:
-            conditions.append(column < sa.literal(request[f"{key}Before"], table.c.created_at.type))
+            conditions.append(column_of(table, name) < sa.literal(request[f"{key}Before"], table.c.created_at.type))
     if "NameContains" in request:
         conditions.append(sa.func.lower(table.c.name).contains(request["NameContains"].lower(), autoescape=True))
     if "StatusEquals" in request:

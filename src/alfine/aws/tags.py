@@ -1,42 +1,56 @@
-"""The operations on tags."""
+"""The operations on tags: of tuning jobs, training jobs and algorithms."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 
+from sqlalchemy.engine import Connection
+
+from alfine.arns import ALGORITHM
 from alfine.aws.backend import Backend, Function
 from alfine.aws.names import find
 from alfine.aws.protocol import Plain, validation_error
+from alfine.store import algorithm_called
 
 MAX_TAGS = 50
+
+Change = Callable[[Mapping[str, str | None]], Mapping[str, str]]
+
+
+def _tags_of(backend: Backend, connection: Connection, arn: str) -> tuple[Mapping[str, str], Change]:
+    """The tags that a resource has, and what changes them: it takes away those whose value is None."""
+    store, (kind, _, name) = backend.service.store, arn.split(":", 5)[-1].partition("/")
+    if kind == ALGORITHM:
+        return json.loads(algorithm_called(connection, name).tags), lambda changes: store.tag_algorithm(name, changes)
+    job, number = find(connection, arn)
+    return store.tags(job, number, connection), lambda changes: store.tag(job, number, changes)
 
 
 def add_tags(backend: Backend, request: Plain) -> Plain:
     with backend.reading() as connection:
-        job, number = find(connection, request["ResourceArn"])
-        known = backend.service.store.tags(job, number, connection)
+        known, change = _tags_of(backend, connection, request["ResourceArn"])
     changes = {tag["Key"]: tag["Value"] for tag in request["Tags"]}
     if len({**known, **changes}) > MAX_TAGS:
         raise validation_error(f"A resource has at most {MAX_TAGS} tags; this would make {len({**known, **changes})}.")
-    return {"Tags": _tag_list(backend.service.store.tag(job, number, changes))}
+    return {"Tags": _tag_list(change(changes))}
 
 
 def list_tags(backend: Backend, request: Plain) -> Plain:
     """All of them: a resource has at most as many as the smallest page that may be asked for."""
     with backend.reading() as connection:
-        job, number = find(connection, request["ResourceArn"])
-        return {"Tags": _tag_list(backend.service.store.tags(job, number, connection))}
+        return {"Tags": _tag_list(_tags_of(backend, connection, request["ResourceArn"])[0])}
 
 
 def delete_tags(backend: Backend, request: Plain) -> Plain:
     with backend.reading() as connection:
-        job, number = find(connection, request["ResourceArn"])
-    backend.service.store.tag(job, number, dict.fromkeys(request["TagKeys"]))
+        _, change = _tags_of(backend, connection, request["ResourceArn"])
+    change(dict.fromkeys(request["TagKeys"]))
     return {}
 
 
 def _tag_list(tags: Mapping[str, str]) -> list[Plain]:
-    return [{"Key": key, "Value": value} for key, value in tags.items()]
+    return [{"Key": key, "Value": tags[key]} for key in sorted(tags)]
 
 
 OPERATIONS: Mapping[str, Function] = {"AddTags": add_tags, "ListTags": list_tags, "DeleteTags": delete_tags}

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from alfine import queries
 from alfine.aws import pages, shapes
+from alfine.aws.algorithms import named_by_arn
 from alfine.aws.backend import Backend, Function
 from alfine.aws.honoured import refuse_of_training_job
 from alfine.aws.names import workspace
@@ -56,7 +57,7 @@ def list_training_jobs(backend: Backend, request: Plain) -> Plain:
 
 def create_training_job(backend: Backend, request: Plain) -> Plain:
     refuse_of_training_job(request)
-    job = backend.service.create_training_job(request)
+    job = backend.service.create_training_job(named_by_arn(request, backend.arns))
     backend.created(job.name)
     return {"TrainingJobArn": backend.arns.training_job(request["TrainingJobName"])}
 

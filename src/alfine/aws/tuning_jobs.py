@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from alfine import queries
 from alfine.aws import pages, shapes
+from alfine.aws.algorithms import named_by_arn
 from alfine.aws.backend import Backend, Function
 from alfine.aws.honoured import refuse_what_is_not
 from alfine.aws.protocol import Plain, Written, api, epoch_seconds
@@ -36,7 +37,7 @@ class Shown:
 
 def create_tuning_job(backend: Backend, request: Plain) -> Plain:
     refuse_what_is_not(request)
-    job = backend.service.create(request)
+    job = backend.service.create(named_by_arn(request, backend.arns))
     backend.created(job.name)
     return {"HyperParameterTuningJobArn": backend.arns.tuning_job(job.name)}
 

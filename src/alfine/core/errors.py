@@ -4,6 +4,7 @@ AlfineError
 ├── InvalidSpec          ValidationException   a request that can't be understood, with every fault and its path
 ├── NotFound             ResourceNotFound      no tuning job or training job of that name
 ├── InUse                ResourceInUse         the name is taken, or another alfine runs the job
+├── Conflict             ConflictException     something else still needs what is to be deleted
 ├── NotTerminal          ValidationException   the job must have ended first
 ├── AlreadyEnded         ValidationException   the job must still run
 ├── IllegalTransition    InternalFailure       a status change outside the table of core/history.py
@@ -55,6 +56,12 @@ class InUse(AlfineError):
     """The name is taken, or another alfine process is running the job."""
 
     code = "ResourceInUse"
+
+
+class Conflict(AlfineError):
+    """Something else still needs what is to be deleted."""
+
+    code = "ConflictException"
 
 
 class NotTerminal(AlfineError):
