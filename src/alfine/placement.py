@@ -20,8 +20,13 @@ def asked(spec: TuningJobSpec, running: Running) -> tuple[str, str]:
     return (tag, "Tags.alfine:runner") if tag else (running.runner, "[run] runner")
 
 
-def runner_for(spec: TuningJobSpec, image: str | None, running: Running, faults: list[Fault]) -> str:
-    """The name of the runner, with what is wrong about it. image: of the container, where one is to run."""
+def runner_for(
+    spec: TuningJobSpec, image: str | None, running: Running, faults: list[Fault], *, built_in: bool = False
+) -> str:
+    """The name of the runner, with what is wrong about it. image: of the container, where one is to run.
+
+    built_in: it runs a built-in algorithm, which is written for this machine and starts warm in a plain process.
+    """
     name, where = asked(spec, running)
     if name not in (*RUNNERS, AUTO):
         faults.append(Fault(where, f"{name!r} isn't one of {', '.join((*RUNNERS, AUTO))}."))
@@ -34,12 +39,14 @@ def runner_for(spec: TuningJobSpec, image: str | None, running: Running, faults:
     if name == "container":
         faults.append(Fault(where, "a command has no image to run in a container. Use sandbox or process."))
         return name
-    return _without_image(spec, name, where, faults)
+    local = built_in or spec.definition.image == LOCAL_IMAGE
+    return _without_image(spec, name, where, faults, local=local)
 
 
-def _without_image(spec: TuningJobSpec, name: str, where: str, faults: list[Fault]) -> str:
+def _without_image(spec: TuningJobSpec, name: str, where: str, faults: list[Fault], *, local: bool) -> str:
+    """local: what runs doesn't expect a container."""
     network = spec.definition.network
-    contained = name == "sandbox" or (name == AUTO and (spec.definition.image != LOCAL_IMAGE or not network))
+    contained = name == "sandbox" or (name == AUTO and not (local and network))
     trouble = sandbox.why_not(network=network) if contained else ""
     runner = name if name != AUTO else "sandbox" if contained and not trouble else "process"
     if runner == "sandbox" and trouble:

@@ -133,7 +133,9 @@ def program_for(
     trouble = refusal(buckets, spec.definition.output_path)
     if trouble:
         files.fault("TrainingJobDefinition.OutputDataConfig.S3OutputPath", trouble)
-    runner = "inline" if FUNCTION in static else runner_for(spec, program.image, running, faults)
+    runner = (
+        "inline" if FUNCTION in static else runner_for(spec, program.image, running, faults, built_in=program.built_in)
+    )
     threads = spec.settings.get("threads")
     if faults:
         raise InvalidSpec(faults)
@@ -162,6 +164,7 @@ class _Runs:
     source_dir: Path | None = None
     python: str = sys.executable
     image: str | None = None
+    built_in: bool = False
 
 
 def _program(
@@ -197,7 +200,7 @@ def _program(
             script, folder = _script(static, where, files)
             return _Runs(script=script, source_dir=folder, python=python)
         case Algorithm():
-            return _Runs(script=found.path)
+            return _Runs(script=found.path, built_in=True)
         case Container(image):
             return _Runs(image=image)
 

@@ -17,6 +17,7 @@ import xgboost
 from botocore.exceptions import ClientError
 from sklearn import datasets, linear_model, metrics
 
+from alfine.runners import sandbox
 from tests.aws.conftest import PATIENCE_SECONDS, Served, until
 
 XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
@@ -511,3 +512,12 @@ def test_everything_that_linear_learner_does_not_take_is_told_at_once(sagemaker,
     assert "linear-learner doesn't take application/x-recordio-protobuf here. Use text/csv" in refused(
         sagemaker, recordio
     )
+
+
+def test_a_built_in_algorithm_has_a_sandbox_where_the_network_is_off(served, sagemaker, data):
+    asked = linear("linear-inside", data / "diabetes", {"predictor_type": "regressor"}, metric="validation:mse")
+    asked["TrainingJobDefinition"]["EnableNetworkIsolation"] = True
+    if sandbox.why_not(network=False):
+        assert "can't be cut off from the network" in refused(sagemaker, asked)
+    else:
+        assert "weights" in scores_of(served, finished(sagemaker, asked), np.zeros((1, 10)))[1]
