@@ -57,10 +57,18 @@ def _without_image(spec: TuningJobSpec, name: str, where: str, faults: list[Faul
         faults.append(Fault(f"{DEFINITION}.EnableNetworkIsolation", message))
     if runner == "sandbox":
         faults += _isolated_hosts(spec)
-    if spec.definition.entrypoint or spec.definition.arguments:
-        message = "ContainerEntrypoint and ContainerArguments need a container. Use a script's own arguments."
-        faults.append(Fault(f"{DEFINITION}.AlgorithmSpecification", message))
+    faults += _entry_point(spec, runner, trouble)
     return runner
+
+
+def _entry_point(spec: TuningJobSpec, runner: str, trouble: str) -> Iterator[Fault]:
+    """What stands against an entry point of the request's own, without a container."""
+    where = f"{DEFINITION}.AlgorithmSpecification"
+    if spec.definition.arguments and not spec.definition.entrypoint:
+        yield Fault(where, "ContainerArguments are for the image's own entry point, which needs a container.")
+    elif spec.definition.entrypoint and runner == "process":
+        reason = f" (no sandbox here: {trouble})" if trouble else ""
+        yield Fault(where, f"ContainerEntrypoint expects /opt/ml, which a plain process doesn't have{reason}.")
 
 
 def _isolated_hosts(spec: TuningJobSpec) -> Iterator[Fault]:

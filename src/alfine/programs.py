@@ -32,6 +32,7 @@ from alfine.inputs import INPUTS, Files, channels
 from alfine.outputs import refusal
 from alfine.placement import asked, runner_for
 from alfine.runners import Channel, Launch
+from alfine.runners.workspace import DRIVERS
 
 FUNCTION = "alfine_function"
 GRACE_SECONDS = 120.0  # SageMaker's: SIGTERM, then SIGKILL
@@ -191,18 +192,26 @@ def _program(
     if "alfine_command" in static:
         return _Runs(command=_command(static["alfine_command"], f"{where}.alfine_command", faults))
     try:
-        found = images.find(spec.definition.image, has_script="sagemaker_program" in static, contained=contained)
+        found = images.find(spec.definition.image, has_script=_brings_script(static, spec), contained=contained)
     except NoRunner as error:
         faults.append(Fault("TrainingJobDefinition.AlgorithmSpecification.TrainingImage", str(error)))
         return _Runs()
     match found:
         case Script(python):
-            script, folder = _script(static, where, files)
-            return _Runs(script=script, source_dir=folder, python=python)
+            script, folder = _script(static, where, files) if "sagemaker_program" in static else (None, None)
+            entry = spec.definition.entrypoint
+            command = (*entry, *spec.definition.arguments) if entry else None  # as on AWS it comes before the script
+            return _Runs(command=command, script=script, source_dir=folder, python=python)
         case Algorithm():
             return _Runs(script=found.path, built_in=True)
         case Container(image):
             return _Runs(image=image)
+
+
+def _brings_script(static: Mapping[str, str], spec: TuningJobSpec) -> bool:
+    """By its name, or as SDK 3 does: in a channel, and in another one the drivers that its entry point starts it with."""
+    drivers = any(channel.name == DRIVERS for channel in spec.definition.channels)
+    return "sagemaker_program" in static or (drivers and bool(spec.definition.entrypoint))
 
 
 def _command(text: str, where: str, faults: list[Fault]) -> tuple[str, ...] | None:

@@ -67,5 +67,7 @@ def test_they_are_refused_for_what_is_no_container(sagemaker, script):
         "sagemaker_program": script.name,
         "sagemaker_submit_directory": script.parent.as_uri(),
     }
-    with pytest.raises(ClientError, match="ContainerEntrypoint and ContainerArguments need a container"):
+    with pytest.raises(
+        ClientError, match="ContainerArguments are for the image's own entry point, which needs a container"
+    ):
         sagemaker.create_training_job(**request)

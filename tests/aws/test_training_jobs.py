@@ -8,6 +8,7 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
+from alfine.runners import sandbox
 from tests.aws.conftest import PATIENCE_SECONDS, Served, until
 
 ROLE = "arn:aws:iam::000000000000:role/trainer"
@@ -288,3 +289,58 @@ def test_one_that_was_created_and_never_started_is_started_by_the_next_server(tm
     server = Served(tmp_path)
     assert ended(server.client(), "left")["TrainingJobStatus"] == "Completed"
     server.end()
+
+
+START = """#!/bin/bash
+python3 /opt/ml/input/data/code/own.py "$(command -v python3)"
+"""
+OWN = """
+import json, sys
+words = json.load(open("/opt/ml/input/config/hyperparameters.json"))
+open("/opt/ml/input/data/code/beside", "w").write("written")
+print(f"loss={words['x']}" if sys.executable == sys.argv[1] else sys.argv)
+"""
+
+
+@pytest.fixture
+def driven(asked, tmp_path):
+    """A function of a name and members: a request as the SDK 3 makes it, with a script and its driver in channels."""
+    for name, text in (("sm_drivers/start.sh", START), ("code/own.py", OWN)):
+        path = tmp_path / name
+        path.parent.mkdir()
+        path.write_text(text)
+
+    def driven(name, **members):
+        request = asked(name, **members)
+        request["HyperParameters"] = {"x": "0.25"}
+        drivers = "/opt/ml/input/data/sm_drivers"
+        request["AlgorithmSpecification"] |= {
+            "ContainerEntrypoint": ["/bin/bash"],
+            "ContainerArguments": ["-c", f"chmod +x {drivers}/start.sh && {drivers}/start.sh"],
+        }
+        request["InputDataConfig"] = [
+            {
+                "ChannelName": channel,
+                "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": (tmp_path / channel).as_uri()}},
+            }
+            for channel in ("code", "sm_drivers")
+        ]
+        return request
+
+    return driven
+
+
+@pytest.mark.skipif(bool(sandbox.why_not()), reason=sandbox.why_not())
+def test_an_entry_point_of_its_own_starts_a_script_from_channels_that_it_may_change(sagemaker, driven, tmp_path):
+    sagemaker.create_training_job(**driven("driven"))
+    told = ended(sagemaker, "driven")
+    assert told["TrainingJobStatus"] == "Completed", told
+    assert told["FinalMetricDataList"][0]["Value"] == 0.25
+    assert not (tmp_path / "code" / "beside").exists()
+    assert not os.access(tmp_path / "sm_drivers" / "start.sh", os.X_OK)
+
+
+def test_a_plain_process_is_refused_an_entry_point(sagemaker, driven):
+    tags = [{"Key": "alfine:runner", "Value": "process"}]
+    with pytest.raises(ClientError, match="ContainerEntrypoint expects /opt/ml, which a plain process doesn't have"):
+        sagemaker.create_training_job(**driven("undriven", Tags=tags))

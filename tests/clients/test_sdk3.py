@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+
+from alfine.runners import sandbox
 
 pytestmark = pytest.mark.clients
 
@@ -28,3 +32,14 @@ def test_every_strategy_every_criterion_and_a_stop(flow):
     assert (ended["random3"], ended["grid3"], ended["runtime3"]) == (6, 4, 3)
     assert max(ended["target3"], ended["plateau3"]) < 50
     assert ended["converged3"] < 100
+
+
+@pytest.mark.skipif(bool(sandbox.why_not()), reason=sandbox.why_not())
+def test_a_model_trainer_trains_by_its_own_driver(flow):
+    told = flow("sdk3", "sdk3_trainer.py")
+    script, command = told["script"], told["command"]
+    assert (script["status"], command["status"]) == ("Completed", "Completed")
+    assert script["entrypoint"] == command["entrypoint"] == ["/bin/bash"]
+    assert json.loads(script["model"]["model.json"])["epochs"] == 3
+    assert json.loads(command["model"]["model.json"])["lr"] == 0.2
+    assert "argparse" in command["model"]["train.py"]

@@ -68,7 +68,8 @@ class Launch:
     folder: the training job's own; the runner creates it. Absolute.
     command: argv to run as is (the hyperparameters are appended as `--name value`); None for script mode.
     image: a container image to run instead; entrypoint and arguments replace its own (none given: its own entry point with
-        `train`, as SageMaker starts it). Only the container runner takes one.
+        `train`, as SageMaker starts it). Only the container runner takes one. Without an image they are the command, and
+        need a runner whose training jobs have /opt/ml.
     script: in script mode a file inside `source_dir`, or a lone file when that is None. `.py` runs under `python`,
         `.sh` under `/bin/sh`, anything else by itself.
     hyperparameters: all of them, `_tuning_objective_metric` and reserved names included, byte for byte.

@@ -494,6 +494,8 @@ def _script_inside(launch: Launch, host: Host) -> str:
 
 
 def _argv(launch: Launch, script: str, args: list[str]) -> list[str]:
+    if launch.entrypoint:
+        return [*launch.entrypoint, *launch.arguments]  # its hyperparameters are in hyperparameters.json
     if launch.command is not None:
         return [*launch.command, *args]
     interpreter = {".py": [launch.python], ".sh": ["/bin/sh"]}.get(Path(script).suffix, [])

@@ -198,7 +198,7 @@ def _needed(launch: Launch, argv: list[str]) -> Iterator[Path]:
     yield from files_of(launch)
     if any(channel.piped for channel in launch.channels):
         yield Path(pipes.__file__)
-    for name in {argv[0], launch.command[0] if launch.command else launch.python}:
+    for name in {argv[0], launch.python, *(launch.command or ())[:1]}:
         program = _which(name, launch)
         if program is None:
             continue

@@ -39,6 +39,8 @@ __all__ = ["Host", "Workspace", "arguments", "environment", "host_environment", 
 MAIN_HOST = "algo-1"
 NETWORK_INTERFACE = "eth0"
 LOOPBACK = "lo" if sys.platform.startswith("linux") else "lo0"  # how several hosts of one machine reach each other
+CODE, DRIVERS = "code", "sm_drivers"
+"""Channels of SDK 3: a ModelTrainer's source folder, and what its entry point starts it with."""
 PIPES = "input/config/.pipes.json"  # below `opt/ml`
 SHARED = ("model", "output", "checkpoints")
 """Folders of `opt/ml` that the hosts of a training job have in common."""
@@ -156,9 +158,14 @@ def _lay_out_host(launch: Launch, host: Host) -> None:
     write_json(f"{config}/inputdataconfig.json", input_data_config(launch))
     write_json(f"{config}/resourceconfig.json", resource_config(launch, host.name))
     number = [each.name for each in hosts_of(launch)].index(host.name)
+    driven = bool(launch.entrypoint) and any(channel.name == DRIVERS for channel in launch.channels)
     for channel in launch.channels:
         if not channel.piped:
-            _link_channel(channel.path_on(number).absolute(), host.space.channel(channel.name))
+            place = host.space.channel(channel.name)
+            if driven and channel.name in (CODE, DRIVERS):
+                _copy_channel(channel.path_on(number), place)
+            else:
+                _link_channel(channel.path_on(number).absolute(), place)
     if any(channel.piped for channel in launch.channels):
         (ml / PIPES).write_text(json.dumps(_pipes(launch, host, number)), encoding="utf-8")
     _link_code(launch, host.space.code)
@@ -220,6 +227,17 @@ def _link_channel(path: Path, place: Path) -> None:
     else:  # a lone file (or, for a telling error in the script, one that isn't there) is an object in the channel
         place.mkdir(exist_ok=True)
         _link(path, place / path.name)
+
+
+def _copy_channel(path: Path, place: Path) -> None:
+    """A channel of programs: they are made executable, and write beside themselves."""
+    import shutil
+
+    if not place.exists():
+        draft = place.with_name(f".{place.name}")
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.copytree(path, draft)
+        draft.rename(place)
 
 
 def _link_code(launch: Launch, code: Path) -> None:
@@ -329,6 +347,8 @@ def environment(launch: Launch, args: list[str], host: Host | None = None) -> di
     """The whole environment of a training job on a host (algo-1); args: as `arguments` gives them."""
     host = host or hosts_of(launch)[0]
     names, shared = job_names(launch, host), shared_environment(launch)
+    if launch.entrypoint:  # it looks for the image's Python on PATH: that's the one of this launch
+        shared["PATH"] = f"{Path(launch.python).parent}{os.pathsep}{shared.get('PATH', os.defpath)}"
     toolkit = _toolkit_variables(launch, host, args, _gpus(shared.get("CUDA_VISIBLE_DEVICES")))
     return shared | names | toolkit | dict(launch.environment)
 
