@@ -61,6 +61,7 @@ class Documents:
             "x-alfine-begin": str(part.begin),
             "x-alfine-ended": "true" if part.ended else "false",
             "x-content-type-options": "nosniff",
+            "content-security-policy": "sandbox",
         }
         return Response(part.data, headers=headers, media_type="text/plain")
 

@@ -59,7 +59,8 @@ class Keys:
 
     def create(self, now: datetime) -> AccessKey:
         key = AccessKey("AKIA" + "".join(secrets.choice(_LETTERS) for _ in range(16)), secrets.token_urlsafe(30), now)
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (self.folder.parent, self.folder):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder.chmod(0o700)
         handle, draft = tempfile.mkstemp(prefix=".new-", dir=self.folder)  # with mode 0600
         with os.fdopen(handle, "w") as file:

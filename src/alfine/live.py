@@ -27,6 +27,7 @@ from alfine.core.decide import UNDECIDED, Outlook, Verdict
 from alfine.core.history import TrainingJob, is_terminal
 from alfine.core.spec import DEFINITION, DEFINITIONS, MAX_TRAINING_JOBS, TuningJobSpec
 from alfine.engine import Run
+from alfine.terminal import Printable, printable
 
 REDRAW_SECONDS = 0.125
 GAUGE_WIDTH = 10
@@ -218,19 +219,19 @@ class LiveView:
 
     def say(self, text: str) -> None:
         """A line of its own, above the view where there is one."""
-        self._console.print(Text(text), soft_wrap=not self._console.is_terminal)
+        self._console.print(Text(printable(text)), soft_wrap=not self._console.is_terminal)
 
     def _draw(self, progress: Progress, *, last: bool = False) -> None:
         if not self._console.is_terminal:
             for line in self._lines.news(progress):
-                self._console.print(Text(line), soft_wrap=True)
+                self._console.print(Text(printable(line)), soft_wrap=True)
             return
         if last and self._transient:
             return
         if self._live is None:
             self._live = Live(console=self._console, auto_refresh=False, transient=self._transient)
             self._live.start()
-        self._live.update(Constrain(picture(progress), self._console.width - ROOM_FOR_ECHO), refresh=True)
+        self._live.update(Printable(Constrain(picture(progress), self._console.width - ROOM_FOR_ECHO)), refresh=True)
 
 
 def picture(progress: Progress) -> RenderableType:

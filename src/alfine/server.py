@@ -29,10 +29,12 @@ from alfine.core.errors import AlfineError
 from alfine.documents import Documents
 from alfine.home import Home
 from alfine.hosting import Hosting
+from alfine.http_limits import Limited
 from alfine.keys import Keys
 
 LEAVE_SECONDS = 10.0  # for the engines to let go of their tuning jobs
 CLOSE_SECONDS = 5  # for requests under way when told to end
+MAX_CONNECTIONS = 500  # at once; further ones are answered 503
 KEEP_ALIVE_SECONDS = 75  # longer than AWS's clients keep an idle connection, so that they never meet a closed one
 
 
@@ -93,6 +95,8 @@ def serve(home: Home, host: str, port: int, *, ready: Callable[[str], None]) -> 
             server_header=False,
             lifespan="on",
             ws="none",
+            http=Limited,
+            limit_concurrency=MAX_CONNECTIONS,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=CLOSE_SECONDS,
         )

@@ -235,7 +235,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._engine = sa.create_engine(url)
+        self._engine = sa.create_engine(url, hide_parameters=True)  # in errors: requests hold secrets
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", _prepare_sqlite)
         self._upgrade()
@@ -243,7 +243,7 @@ class Store:
     @classmethod
     def at(cls, home: Path) -> Store:
         """The embedded store in a folder, which is made if it isn't there."""
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)  # requests hold secrets in Environment
         return cls(f"sqlite:///{home / 'alfine.db'}")
 
     def close(self) -> None:

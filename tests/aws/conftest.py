@@ -41,9 +41,9 @@ class Served:
         self.url = found.group(1)
         self.home = home
 
-    def client(self, name: str = "sagemaker") -> Any:
+    def client(self, name: str = "sagemaker", **key: str) -> Any:
         config = Config(retries={"total_max_attempts": 1})
-        return boto3.client(name, endpoint_url=self.url, config=config, **KEYS)
+        return boto3.client(name, endpoint_url=self.url, config=config, **{**KEYS, **key})
 
     def end(self) -> int:
         self.process.terminate()

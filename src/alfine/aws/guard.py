@@ -11,10 +11,12 @@ The answers are AWS's own, in the form of the service that was asked.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import ipaddress
 import json
 from collections.abc import Collection, Iterable, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +42,9 @@ from alfine.keys import Keys
 OWN = "alfine"  # what requests for alfine's own documents are signed for
 OWN_PATH = "/_alfine/"  # no bucket's name has an underscore
 HEALTH = "/healthz"
+SILENT_SECONDS = 60.0  # between two pieces of a body
+DOCUMENT_SECONDS = 60.0  # for the whole body of a request that isn't S3's, before anyone is known to have signed it
+DRAIN_SECONDS = 5.0
 DRAINED_BYTES = 1 << 18  # of a refused body, so that its sender comes to read why
 EVERYWHERE = ("iam", "sts")  # services that clients of any region may sign for us-east-1
 
@@ -71,6 +76,7 @@ _QUERY = {
     "token": ("InvalidClientTokenId", _INVALID),
     **{kind: ("SignatureDoesNotMatch", text) for kind, (code, text) in _JSON.items() if code.startswith("InvalidSig")},
 }
+_BODIES = {"too-long": ("RequestEntityTooLargeException", 413), "too-slow": ("RequestTimeoutException", 408)}
 _S3 = {
     "none": ("AccessDenied", "Access Denied"),
     "unknown-key": ("InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."),
@@ -137,8 +143,8 @@ class Guard:
                 denied = {"__type": "AccessDeniedException", "Message": reason}
                 await Response(json.dumps(denied), 403, media_type=JSON_1_1)(scope, receive, send)
                 return
+            receive = body = _Body(receive)
             if scope["path"] != HEALTH and (self.gate.always or self.gate.keys):
-                body = _Body(receive)
                 try:
                     receive = await self._proved(scope, body)
                 except Refused as error:
@@ -162,9 +168,13 @@ class Guard:
             claim.check(_payload(claim.payload, presigned=claim.presigned))
             scope[CHAIN] = claim.chain()
             return receive
-        body = await read_body(receive)
+        try:
+            async with asyncio.timeout(DOCUMENT_SECONDS):
+                body = await read_body(receive)
+        except TimeoutError:
+            raise Refused("too-slow", f"The body took more than {DOCUMENT_SECONDS:g} seconds.") from None
         if body is None:
-            raise Refused("too-long", f"The body has more than {MAX_BODY} bytes.")
+            raise Refused("too-long", f"The body has more than {MAX_BODY} bytes, or its sender has gone.")
         claim.check(hashlib.sha256(body).hexdigest())
         return _Replayed(body, receive)
 
@@ -181,22 +191,30 @@ def _payload(named: str, *, presigned: bool) -> str:
 
 
 class _Body:
-    """Knows whether all of it was received."""
+    """Knows whether all of it was received; a sender that falls silent in between counts as gone."""
 
     def __init__(self, receive: Any) -> None:
         self._receive = receive
         self._is_read = False
 
     async def __call__(self) -> Any:
-        message = await self._receive()
+        if self._is_read:
+            return await self._receive()
+        try:
+            async with asyncio.timeout(SILENT_SECONDS):
+                message = await self._receive()
+        except TimeoutError:
+            message = {"type": "http.disconnect"}
         self._is_read = not message.get("more_body", False)
         return message
 
     async def drain(self) -> None:
         """Read a little of a body that nobody wanted, so that its sender comes to read the answer."""
         read = 0
-        while not self._is_read and read < DRAINED_BYTES:
-            read += len((await self()).get("body", b""))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while not self._is_read and read < DRAINED_BYTES:
+                    read += len((await self()).get("body", b""))
 
 
 class _Replayed:
@@ -234,8 +252,8 @@ def _answer(error: Refused, scope: Scope) -> Response:
     table, other, status = (
         (_QUERY, "IncompleteSignature", 403) if family == "query" else (_JSON, "IncompleteSignatureException", 400)
     )
-    if error.kind == "too-long":
-        table, other, status = {}, "RequestEntityTooLargeException", 413
+    if error.kind in _BODIES:
+        (other, status), table = _BODIES[error.kind], {}
     code, text = table.get(error.kind, (other, ""))
     text = _with(text, error)
     if family == "query":

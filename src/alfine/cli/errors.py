@@ -14,6 +14,8 @@ FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 def print_error(error: BaseException, *, as_json: bool) -> int:
     """Print it on stderr and return the exit code."""
+    from alfine.terminal import printable
+
     code = _exit_code(error)
     if isinstance(error, click.Abort | KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
@@ -23,7 +25,7 @@ def print_error(error: BaseException, *, as_json: bool) -> int:
         error.show()
     else:
         for line in _lines(error):
-            click.echo(click.style("error:", fg="red", bold=True) + f" {line}", err=True)
+            click.echo(click.style("error:", fg="red", bold=True) + f" {printable(line)}", err=True)
     return code
 
 

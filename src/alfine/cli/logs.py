@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -40,6 +41,7 @@ def logs(*, name: str, number: int | None, best: bool, lines: int | None, follow
     NAME is a training job, or a tuning job: then its newest training job, unless --number or --best says otherwise.
     """
     from alfine.cli.output import print_json
+    from alfine.terminal import printable_log
 
     if number is not None and best:
         raise click.UsageError("Give --number or --best, one of the two.")
@@ -62,9 +64,10 @@ def logs(*, name: str, number: int | None, best: bool, lines: int | None, follow
             return
         if job != name:
             click.echo(f"==> {job} ({first.status})", err=True)
-        click.echo(first.data, nl=False)
+        seen = printable_log if sys.stdout.isatty() else bytes
+        click.echo(seen(first.data), nl=False)
         for part in parts:
-            click.echo(part.data, nl=False)
+            click.echo(seen(part.data), nl=False)
 
 
 def _meant(jobs: Jobs, name: str, number: int | None, *, best: bool) -> str:

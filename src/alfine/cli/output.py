@@ -13,6 +13,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from alfine.terminal import Printable
+
 PIPED_WIDTH = 100_000  # nothing is cut or folded where a program reads
 
 
@@ -30,11 +32,11 @@ def show(*renderables: RenderableType) -> None:
     to = Console(highlight=False)
     if to.is_terminal:
         for each in renderables:
-            to.print(Text(each) if isinstance(each, str) else each)
+            to.print(Printable(Text(each) if isinstance(each, str) else each))
         return
     plain = Console(highlight=False, width=PIPED_WIDTH, file=io.StringIO())
     for each in renderables:
-        plain.print(Text(each) if isinstance(each, str) else each)
+        plain.print(Printable(Text(each) if isinstance(each, str) else each))
     for line in plain.file.getvalue().splitlines():  # type: ignore[attr-defined]
         click.echo(line.rstrip())
 

@@ -69,6 +69,9 @@ class S3App:
             await request.drain()
             response = _answer(refusal, request, request_id)
         response.headers["x-amz-request-id"] = request_id
+        response.headers["content-security-policy"] = (
+            "sandbox"  # a page in a bucket gets no part in this server's origin
+        )
         await response(scope, receive, send)
 
 
