@@ -21,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from alfine import checkpoints
 from alfine.arns import Arns
 from alfine.buckets import Buckets
 from alfine.config import Running
@@ -44,7 +45,7 @@ from alfine.metrics import MetricReader, nearest_lines
 from alfine.outputs import deliver
 from alfine.policy import policy_for
 from alfine.programs import Program, programs_for
-from alfine.runners import FAILURE_LIMIT, Exit, Launch, Observation, Runner
+from alfine.runners import FAILURE_LIMIT, Channel, Exit, Launch, Observation, Runner
 from alfine.runners.workspace import Workspace
 from alfine.store import Store, TuningJob
 
@@ -114,6 +115,9 @@ class Run:
                 launch if self.grace_seconds is None else replace(launch, grace_seconds=self.grace_seconds)
             )
         return self.launches[job.number]
+
+    def checkpoints(self, job: TrainingJob) -> checkpoints.Place | None:
+        return checkpoints.place_of(self.spec.of(job.definition), job.name)
 
     def runner(self, job: TrainingJob) -> Runner:
         return self.runners[self.programs[job.definition].runner]
@@ -260,7 +264,7 @@ class Engine:
         for _ in range(POLLS_A_STEP):
             seen = run.runner(job).poll(launch, reader.offset)
             if seen is None:
-                yield from self._never_started(run, job, launch)
+                yield from self._never_started(run, job)
                 return
             moved = seen.offset != reader.offset
             facts = [*reader.read(seen, self.clock())]
@@ -278,16 +282,27 @@ class Engine:
     def _delivered(self, run: Run, job: TrainingJob, facts: Iterable[Fact]) -> Iterator[Fact]:
         """Put model and output where the job wants them, before its end is recorded: after a crash it's done again."""
         definition, space = run.spec.of(job.definition).definition, Workspace(run.launch(job).folder)
+        checkpoints.save(self.buckets, run.checkpoints(job), space)
         sent = deliver(self.buckets, definition.output_path, job.name, space, packed=definition.packs_model)
         for fact in facts:
             yield replace(fact, uploaded_at=self.clock()) if sent and isinstance(fact, Ended) else fact
 
-    def _never_started(self, run: Run, job: TrainingJob, launch: Launch) -> Iterator[Fact]:
+    def _never_started(self, run: Run, job: TrainingJob) -> Iterator[Fact]:
         """A row without a training job: the engine was killed between recording the intent and carrying it out."""
         if job.status == "Stopping":
             yield Ended(at=self.clock(), number=job.number, status="Stopped")
         else:
-            run.runner(job).start(launch)
+            self._start(run, job)
+
+    def _start(self, run: Run, job: TrainingJob) -> None:
+        """Start a training job, with its checkpoints; without those that can't be had it fails, saying why."""
+        launch = run.launch(job)
+        try:
+            checkpoints.restore(self.buckets, run.checkpoints(job), Workspace(launch.folder))
+        except OSError as error:
+            gone = Channel(name="checkpoints", path=launch.folder, trouble=str(error))
+            launch = replace(launch, channels=(*launch.channels, gone))
+        run.runner(job).start(launch)
 
     def _decide(self, run: Run) -> Decision:
         """The policy's decision; a plug-in that breaks fails this tuning job, not the engine."""
@@ -328,11 +343,10 @@ class Engine:
         judge.record(intents)
         for intent in intents:
             job = history.job(intent.number)
-            runner, launch = run.runner(job), run.launch(job)
             if isinstance(intent, StopAsked):
-                runner.stop(launch)
+                run.runner(job).stop(run.launch(job))
             else:
-                runner.start(launch)
+                self._start(run, job)
                 log.debug("launched training_job=%s", intent.name)
 
     def _launched(self, run: Run, number: int, suggestion: Suggestion) -> Launched:

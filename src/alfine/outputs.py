@@ -57,10 +57,10 @@ def deliver(buckets: Buckets | None, uri: str, name: str, space: Workspace, *, p
     base = _base(uri, name)
     try:
         if not packed:
-            for path in sorted(each for each in space.model.rglob("*") if each.is_file()):
-                _put(buckets, f"{base}/model/{path.relative_to(space.model).as_posix()}", path)
+            for path in files_in(space.model):
+                put(buckets, f"{base}/model/{path.relative_to(space.model).as_posix()}", path)
         elif space.archive.exists():
-            _put(buckets, f"{base}/model.tar.gz", space.archive)
+            put(buckets, f"{base}/model.tar.gz", space.archive)
         data = space.ml / "output" / "data"
         if data.is_dir() and any(data.iterdir()):
             _put_packed(buckets, f"{base}/output.tar.gz", data)
@@ -74,10 +74,16 @@ def _put_packed(buckets: Buckets, uri: str, folder: Path) -> None:
         with tarfile.open(fileobj=draft, mode="w:gz", compresslevel=1) as archive:
             archive.add(folder, arcname=".")
         draft.flush()
-        _put(buckets, uri, Path(draft.name))
+        put(buckets, uri, Path(draft.name))
 
 
-def _put(buckets: Buckets, uri: str, file: Path) -> None:
+def files_in(folder: Path) -> list[Path]:
+    """All files below a folder that a training job wrote. Not those that links lead to: it may not be allowed to read them."""
+    return sorted(each for each in folder.rglob("*") if each.is_file() and not each.is_symlink())
+
+
+def put(buckets: Buckets, uri: str, file: Path) -> None:
+    """Store a copy of a file at s3://… or file:///… Raise OSError when that can't be."""
     path = local(uri)
     if path is None:
         buckets.put(uri, file)

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from alfine.config import Running
 from alfine.core.errors import Fault
-from alfine.core.spec import DEFINITION, TuningJobSpec
+from alfine.core.spec import CHECKPOINTS, DEFINITION, TuningJobSpec
 from alfine.runners import sandbox
 
 LOCAL_IMAGE = "alfine/local"  # of a script or command that expects this machine, not a container
 RUNNERS = ("sandbox", "process", "container")
 AUTO = "auto"
+TAKEN = ("input", "model", "output", "code")  # of /opt/ml, where no checkpoints can be
 
 
 def asked(spec: TuningJobSpec, running: Running) -> tuple[str, str]:
@@ -35,6 +36,7 @@ def runner_for(
         if spec.settings.get("runner", AUTO) not in ("container", AUTO):
             faults.append(Fault(where, f"image {image!r} runs in a container only. Leave the tag out."))
         faults += _isolated_hosts(spec)
+        faults += _checkpoint_path(spec, "container")
         return "container"
     if name == "container":
         faults.append(Fault(where, "a command has no image to run in a container. Use sandbox or process."))
@@ -57,6 +59,7 @@ def _without_image(spec: TuningJobSpec, name: str, where: str, faults: list[Faul
         faults.append(Fault(f"{DEFINITION}.EnableNetworkIsolation", message))
     if runner == "sandbox":
         faults += _isolated_hosts(spec)
+    faults += _checkpoint_path(spec, runner)
     faults += _entry_point(spec, runner, trouble)
     return runner
 
@@ -69,6 +72,19 @@ def _entry_point(spec: TuningJobSpec, runner: str, trouble: str) -> Iterator[Fau
     elif spec.definition.entrypoint and runner == "process":
         reason = f" (no sandbox here: {trouble})" if trouble else ""
         yield Fault(where, f"ContainerEntrypoint expects /opt/ml, which a plain process doesn't have{reason}.")
+
+
+def _checkpoint_path(spec: TuningJobSpec, runner: str) -> Iterator[Fault]:
+    """What stands against the folder that a training job wants to find its checkpoints in."""
+    path, where = spec.definition.checkpoint_path, f"{DEFINITION}.CheckpointConfig.LocalPath"
+    if path == CHECKPOINTS:
+        return
+    if runner == "process":
+        yield Fault(where, f"a plain process has no {path} of its own. Leave LocalPath out, or use a sandbox.")
+    elif ".." in path.split("/") or not path.startswith(("/opt/ml/", "/tmp/")):  # noqa: S108
+        yield Fault(where, f"{path} must be a folder below /opt/ml or /tmp.")
+    elif path.startswith("/opt/ml/") and path.split("/")[3] in TAKEN:
+        yield Fault(where, f"{path} has another use. Leave LocalPath out.")
 
 
 def _isolated_hosts(spec: TuningJobSpec) -> Iterator[Fault]:

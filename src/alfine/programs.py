@@ -78,6 +78,7 @@ class Program:
             instance_type=spec.definition.instance_type,
             instance_count=spec.definition.instance_count,
             network=spec.definition.network,
+            checkpoint_path=spec.definition.checkpoint_path,
             warm=settings.get("warm", "on") != "off",
             max_log_bytes=int(settings.get("max-log-bytes", MAX_LOG_BYTES)),
             metric=spec.metric,
@@ -134,6 +135,9 @@ def program_for(
     trouble = refusal(buckets, spec.definition.output_path)
     if trouble:
         files.fault("TrainingJobDefinition.OutputDataConfig.S3OutputPath", trouble)
+    trouble = refusal(buckets, spec.definition.checkpoint_uri)
+    if trouble:
+        files.fault("TrainingJobDefinition.CheckpointConfig.S3Uri", trouble)
     runner = (
         "inline" if FUNCTION in static else runner_for(spec, program.image, running, faults, built_in=program.built_in)
     )

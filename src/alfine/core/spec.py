@@ -25,6 +25,7 @@ STRATEGIES = ("Bayesian", "Random", "Grid", "Hyperband")
 GOALS = ("Maximize", "Minimize")
 EARLY_STOPPING_TYPES = ("Off", "Auto")
 IDENTICAL, TRANSFER = "IdenticalDataAndAlgorithm", "TransferLearning"  # kinds of warm start
+CHECKPOINTS = "/opt/ml/checkpoints"  # where training finds and leaves them, unless CheckpointConfig says otherwise
 OBJECTIVE_HYPERPARAMETER = "_tuning_objective_metric"  # AMT gives it to every training job
 MAX_TUNABLE = 30
 MAX_HYPERPARAMETERS = 100
@@ -68,6 +69,8 @@ class Definition:
     network: bool = True  # False: EnableNetworkIsolation
     entrypoint: tuple[str, ...] = ()  # of a container, and its arguments
     arguments: tuple[str, ...] = ()
+    checkpoint_uri: str = ""
+    checkpoint_path: str = CHECKPOINTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -420,6 +423,8 @@ class _Reader:
             network=not definition.get("EnableNetworkIsolation"),
             entrypoint=tuple(map(str, algorithm.get("ContainerEntrypoint") or ())),
             arguments=tuple(map(str, algorithm.get("ContainerArguments") or ())),
+            checkpoint_uri=str((definition.get("CheckpointConfig") or {}).get("S3Uri", "")),
+            checkpoint_path=str((definition.get("CheckpointConfig") or {}).get("LocalPath", CHECKPOINTS)).rstrip("/"),
         )
 
     def _metrics(self, entries: Iterable[Mapping[str, Any]], objective: str) -> Iterator[MetricDefinition]:

@@ -77,6 +77,7 @@ class Launch:
     grace_seconds: between SIGTERM and SIGKILL.
     threads: cores that this training job may use: `OMP_NUM_THREADS` and its kin, and `SM_NUM_CPUS`.
     instance_count: hosts of this training job, algo-1, algo-2 and so on, each a process of its own on this machine.
+    checkpoint_path: another name for the folder of checkpoints, where the training job sees an /opt/ml.
     network: False cuts it off from every network. A runner that can't do that refuses to start it.
     warm: False forbids a start from preloaded imports; True allows it where the result is the same.
     function: for the inline runner only: called with the hyperparameters and `report(step, value)`.
@@ -100,6 +101,7 @@ class Launch:
     threads: int = 1
     instance_type: str = "local"
     instance_count: int = 1
+    checkpoint_path: str = "/opt/ml/checkpoints"
     network: bool = True
     warm: bool = True
     max_log_bytes: int = 1 << 30

@@ -25,15 +25,13 @@ from alfine.runners import Launch, Observation
 from alfine.runners.process import ProcessRunner, missing_data
 from alfine.runners.warm import Cold
 from alfine.runners.workspace import (
-    MAIN_HOST,
-    SHARED,
     THREAD_VARIABLES,
     Host,
-    Workspace,
     files_of,
     host_environment,
     hosts_of,
     job_names,
+    mounts,
 )
 
 __all__ = ["ContainerRunner", "Engine", "engine_of"]
@@ -201,9 +199,8 @@ def _variable(name: str, text: str) -> tuple[str, str]:
 
 def _volumes(launch: Launch, host: Host) -> Iterator[str]:
     yield from ("--volume", f"{host.space.ml}:/opt/ml")
-    if host.name != MAIN_HOST:
-        for name in SHARED:
-            yield from ("--volume", f"{Workspace(launch.folder).ml / name}:/opt/ml/{name}")
+    for folder, inside in mounts(launch, host):
+        yield from ("--volume", f"{folder}:{inside}")
     for path in dict.fromkeys(files_of(launch)):
         yield from ("--volume", f"{path}:{path}:ro")
 

@@ -30,7 +30,7 @@ from typing import Any
 from alfine.runners import Launch, pipes
 from alfine.runners.process import ProcessRunner, missing, process_of
 from alfine.runners.warm import Cold
-from alfine.runners.workspace import MAIN_HOST, SHARED, Host, Workspace, files_of, host_environment, hosts_of
+from alfine.runners.workspace import Host, files_of, host_environment, hosts_of, mounts
 
 __all__ = ["SandboxRunner", "why_not"]
 
@@ -231,6 +231,5 @@ def _over(path: Path, file: Path) -> list[str]:
 
 def _host_folders(launch: Launch, host: Host) -> Iterator[str]:
     yield from ("--bind", str(host.space.ml), str(host.seen.ml))
-    if host.name != MAIN_HOST:
-        for name in SHARED:
-            yield from ("--bind", str(Workspace(launch.folder).ml / name), str(host.seen.ml / name))
+    for folder, inside in mounts(launch, host):
+        yield from ("--bind", str(folder), inside)

@@ -196,6 +196,16 @@ def _files(path: Path) -> list[Path]:
     return sorted(Path(folder, name) for folder, _, names in os.walk(path) for name in names)
 
 
+def mounts(launch: Launch, host: Host) -> Iterator[tuple[Path, str]]:
+    """Where a training job has an /opt/ml: folders that stand in it, or beside it, besides the host's own."""
+    ml = Workspace(launch.folder).ml
+    if host.name != MAIN_HOST:
+        for name in SHARED:
+            yield ml / name, str(host.seen.ml / name)
+    if Path(launch.checkpoint_path) != host.seen.ml / "checkpoints":
+        yield ml / "checkpoints", launch.checkpoint_path
+
+
 def files_of(launch: Launch) -> Iterator[Path]:
     """Where the links in `opt/ml` lead: code and channels, and the links in folders that alfine made of objects."""
     if launch.source_dir is not None:
