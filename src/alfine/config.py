@@ -52,11 +52,14 @@ class Running:
 
     runner: «sandbox», «process» or «container»; «auto» is the sandbox, where it works, for jobs whose request names an image
     (their scripts expect a container), and a plain process for a local script or command.
+    requirements: «install» puts a script's requirements.txt into an environment before it runs, «ignore» doesn't; «auto» does for
+    jobs whose request names an image, as SageMaker's containers do.
     engine: «docker», «podman» or the path of one; «auto» is the first that works. container_options: further words for each
     `docker run`, as «--network=host».
     """
 
     runner: str = "auto"
+    requirements: str = "auto"
     engine: str = "auto"
     container_options: tuple[str, ...] = ()
 

@@ -58,10 +58,11 @@ class Home:
         """The engine of this process; training jobs that an earlier process started are found again."""
         if self._engine is None:
             wake = Wake()
+            environments = self.folder / "environments"
             runners: dict[str, Runner] = {
                 "inline": InlineRunner(wake.set),
-                "process": ProcessRunner(wake.set),
-                "sandbox": SandboxRunner(wake.set, hidden=[self.folder]),
+                "process": ProcessRunner(wake.set, environments=environments),
+                "sandbox": SandboxRunner(wake.set, hidden=[self.folder], environments=environments),
                 "container": ContainerRunner(wake.set, self._container_engine),
             }
             self._engine = Engine(

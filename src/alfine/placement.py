@@ -74,6 +74,15 @@ def _entry_point(spec: TuningJobSpec, runner: str, trouble: str) -> Iterator[Fau
         yield Fault(where, f"ContainerEntrypoint expects /opt/ml, which a plain process doesn't have{reason}.")
 
 
+def installs(spec: TuningJobSpec, running: Running, faults: list[Fault]) -> bool:
+    """Whether a requirements.txt beside a script is installed before it runs."""
+    tag = spec.settings.get("requirements")
+    name, where = (tag, "Tags.alfine:requirements") if tag else (running.requirements, "[run] requirements")
+    if name not in ("install", "ignore", AUTO):
+        faults.append(Fault(where, f"{name!r} isn't one of install, ignore, {AUTO}."))
+    return name == "install" or (name == AUTO and spec.definition.image != LOCAL_IMAGE)
+
+
 def _checkpoint_path(spec: TuningJobSpec, runner: str) -> Iterator[Fault]:
     """What stands against the folder that a training job wants to find its checkpoints in."""
     path, where = spec.definition.checkpoint_path, f"{DEFINITION}.CheckpointConfig.LocalPath"

@@ -30,7 +30,7 @@ from alfine.core.spec import DEFINITION, OBJECTIVE_HYPERPARAMETER, TuningJobSpec
 from alfine.images import Container, Images, NoRunner, Script
 from alfine.inputs import INPUTS, Files, channels
 from alfine.outputs import refusal
-from alfine.placement import asked, runner_for
+from alfine.placement import asked, installs, runner_for
 from alfine.runners import Channel, Launch
 from alfine.runners.workspace import DRIVERS
 
@@ -52,6 +52,7 @@ class Program:
     channels: tuple[Channel, ...]
     threads: int
     runner: str  # by its name in home.py's table
+    requirements: bool = False  # whether they are installed
     image: str | None = None  # of a container
     function: Callable[..., Any] | None = None
 
@@ -79,6 +80,7 @@ class Program:
             instance_count=spec.definition.instance_count,
             network=spec.definition.network,
             checkpoint_path=spec.definition.checkpoint_path,
+            requirements=self.requirements,
             warm=settings.get("warm", "on") != "off",
             max_log_bytes=int(settings.get("max-log-bytes", MAX_LOG_BYTES)),
             metric=spec.metric,
@@ -141,6 +143,7 @@ def program_for(
     runner = (
         "inline" if FUNCTION in static else runner_for(spec, program.image, running, faults, built_in=program.built_in)
     )
+    requirements = installs(spec, running, faults)
     threads = spec.settings.get("threads")
     if faults:
         raise InvalidSpec(faults)
@@ -156,6 +159,7 @@ def program_for(
         # Training jobs that run side by side share the cores instead of fighting for them.
         threads=int(threads) if threads else max(1, (os.cpu_count() or 1) // spec.max_parallel),
         runner=runner,
+        requirements=requirements,
         function=function,
     )
 

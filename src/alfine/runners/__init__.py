@@ -79,6 +79,7 @@ class Launch:
     instance_count: hosts of this training job, algo-1, algo-2 and so on, each a process of its own on this machine.
     checkpoint_path: another name for the folder of checkpoints, where the training job sees an /opt/ml.
     network: False cuts it off from every network. A runner that can't do that refuses to start it.
+    requirements: True installs the source folder's requirements.txt, if it has one, before a script runs.
     warm: False forbids a start from preloaded imports; True allows it where the result is the same.
     function: for the inline runner only: called with the hyperparameters and `report(step, value)`.
     metric: the name under which an inline function's reports become points.
@@ -103,6 +104,7 @@ class Launch:
     instance_count: int = 1
     checkpoint_path: str = "/opt/ml/checkpoints"
     network: bool = True
+    requirements: bool = False
     warm: bool = True
     max_log_bytes: int = 1 << 30
     arn: str = ""

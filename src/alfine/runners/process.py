@@ -15,9 +15,11 @@ Of a script that may start warm the first training jobs wait while the launcher 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import logging
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -30,7 +32,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from alfine.runners import Exit, Launch, Observation, launcher, pipes
+from alfine.runners import Exit, Launch, Observation, launcher, pipes, requirements
 from alfine.runners.warm import Cold, Warm, plan
 from alfine.runners.workspace import (
     PIPES,
@@ -43,6 +45,7 @@ from alfine.runners.workspace import (
     hosts_of,
     lay_out,
     pack_model,
+    requirements_of,
 )
 
 __all__ = ["ProcessRunner"]
@@ -68,11 +71,15 @@ class ProcessRunner:
 
     wake: called from a thread of ours when a training job of this runner has ended. Of one that an earlier alfine started
         only polls tell.
+    environments: the folder of the virtual environments that requirements.txt are installed into; None: beside the training jobs.
     launcher_log: where the launchers' own output goes (a traceback of theirs, what imports print); None drops it.
     """
 
-    def __init__(self, wake: Callable[[], None], *, launcher_log: Path | None = None) -> None:
+    def __init__(
+        self, wake: Callable[[], None], *, environments: Path | None = None, launcher_log: Path | None = None
+    ) -> None:
         self._wake = wake
+        self._environments = environments
         self._launcher_log = launcher_log
         self._mutex = threading.RLock()
         self._cold: _Connection | None = None
@@ -162,7 +169,18 @@ class ProcessRunner:
 
     def _process(self, launch: Launch, host: Host) -> dict[str, Any]:
         """The program of one host, as the launcher starts it."""
-        return process_of(launch, host)
+        return process_of(launch, host, self._environment(launch))
+
+    def _environment(self, launch: Launch) -> Path | None:
+        """The folder of the virtual environment with the script's requirements; None when it has none."""
+        path = requirements_of(launch)
+        if path is None:
+            return None
+        python = shutil.which(launch.python) or launch.python
+        state = f"{os.path.realpath(python)} {python} {_changed_at(python)} ".encode() + path.read_bytes()
+        folder = (self._environments or launch.folder.parent / ".environments") / hashlib.sha256(state).hexdigest()[:20]
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def _supervision(self, launch: Launch) -> dict[str, Any]:  # noqa: ARG002 - others look at it
         """What the launcher has to know about the process. behind, scratch, wrapper: see its `terminate`, `finish`, WRAPPERS."""
@@ -179,7 +197,7 @@ class ProcessRunner:
         start = "warm" if isinstance(decision, Warm) else f"cold: {decision.reason}".removesuffix(": ")
         spec = {
             "name": launch.name,
-            "command": [] if refused else process_of(launch, hosts[0])["argv"],  # for people: nothing around it
+            "command": [] if refused else process_of(launch, hosts[0], None)["argv"],  # for people: nothing around it
             "processes": [] if refused else [self._process(launch, host) for host in hosts],
             "script": _script_inside(launch, hosts[0]),
             "refused": refused,
@@ -470,15 +488,44 @@ def _script_path(launch: Launch) -> Path | None:
     return launch.script if launch.source_dir is None else launch.source_dir / launch.script
 
 
-def process_of(launch: Launch, host: Host) -> dict[str, Any]:
-    """The command or script as a process on a host."""
+def process_of(launch: Launch, host: Host, venv: Path | None) -> dict[str, Any]:
+    """The command or script as a process on a host; venv: the folder of its virtual environment, if it has one."""
     args = arguments(launch.hyperparameters)
+    python = launch.python if venv is None else f"{venv}/venv/bin/python"
+    env = environment(launch, args, host)
     return {
         "host": host.name,
-        "argv": [*_feeder(launch, host), *_argv(launch, _script_inside(launch, host), args)],
+        "argv": [
+            *_installer(launch, host, venv),
+            *_feeder(launch, host),
+            *_argv(launch, _script_inside(launch, host), python, args),
+        ],
         "cwd": str(host.seen.code),
-        "env": environment(launch, args, host),
+        "env": env if venv is None else {**_for_pip(), **env},
     }
+
+
+def _installer(launch: Launch, host: Host, venv: Path | None) -> list[str]:
+    """What installs the script's requirements and then becomes it; nothing without any."""
+    if venv is None:
+        return []
+    texts = f"{host.seen.code}/requirements.txt", f"{host.seen.ml}/output/failure"
+    return [sys.executable, "-I", "-S", requirements.__file__, str(venv), launch.python, *texts]
+
+
+def _for_pip() -> dict[str, str]:
+    """Where pip finds its packages: the user's settings, which a training job of another HOME wouldn't have."""
+    known = {name: text for name, text in os.environ.items() if name.startswith("PIP_")}
+    home = Path.home()
+    file = next((path for path in (home / ".config/pip/pip.conf", home / ".pip/pip.conf") if path.is_file()), None)
+    return {**({} if file is None else {"PIP_CONFIG_FILE": str(file)}), **known}
+
+
+def _changed_at(path: str) -> int:
+    try:
+        return Path(path).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _feeder(launch: Launch, host: Host) -> list[str]:
@@ -493,12 +540,12 @@ def _script_inside(launch: Launch, host: Host) -> str:
     return str(host.seen.code / entry_point(launch)) if launch.command is None else ""
 
 
-def _argv(launch: Launch, script: str, args: list[str]) -> list[str]:
+def _argv(launch: Launch, script: str, python: str, args: list[str]) -> list[str]:
     if launch.entrypoint:
         return [*launch.entrypoint, *launch.arguments]  # its hyperparameters are in hyperparameters.json
     if launch.command is not None:
         return [*launch.command, *args]
-    interpreter = {".py": [launch.python], ".sh": ["/bin/sh"]}.get(Path(script).suffix, [])
+    interpreter = {".py": [python], ".sh": ["/bin/sh"]}.get(Path(script).suffix, [])
     return [*interpreter, script, *args]
 
 

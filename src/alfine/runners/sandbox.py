@@ -27,10 +27,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from alfine.runners import Launch, pipes
+from alfine.runners import Launch, pipes, requirements
 from alfine.runners.process import ProcessRunner, missing, process_of
 from alfine.runners.warm import Cold
-from alfine.runners.workspace import Host, files_of, host_environment, hosts_of, mounts
+from alfine.runners.workspace import Host, files_of, host_environment, hosts_of, mounts, requirements_of
 
 __all__ = ["SandboxRunner", "why_not"]
 
@@ -55,9 +55,14 @@ class SandboxRunner(ProcessRunner):
     """Processes inside a sandbox each. hidden: folders that no training job may see, alfine's home above all."""
 
     def __init__(
-        self, wake: Callable[[], None], *, hidden: Iterable[Path] = (), launcher_log: Path | None = None
+        self,
+        wake: Callable[[], None],
+        *,
+        hidden: Iterable[Path] = (),
+        environments: Path | None = None,
+        launcher_log: Path | None = None,
     ) -> None:
-        super().__init__(wake, launcher_log=launcher_log)
+        super().__init__(wake, environments=environments, launcher_log=launcher_log)
         self._hidden = tuple(Path(os.path.realpath(folder)) for folder in hidden)
 
     def _refusal(self, launch: Launch) -> str:
@@ -76,7 +81,8 @@ class SandboxRunner(ProcessRunner):
         return hosts_of(launch, INSIDE)
 
     def _process(self, launch: Launch, host: Host) -> dict[str, Any]:
-        process = process_of(launch, host)
+        venv = self._environment(launch)
+        process = process_of(launch, host, venv)
         scratch = _scratch(host)
         (scratch / "home").mkdir(parents=True, exist_ok=True)
         names = host.space.control / "hosts"
@@ -87,6 +93,7 @@ class SandboxRunner(ProcessRunner):
             *("--hostname", host.name, "--chdir", process["cwd"]),
             *("--bind", str(scratch), "/tmp"),  # noqa: S108
             *_views(_needed(launch, process["argv"]), self._hidden),
+            *_environment_words(venv),
             *_over(Path("/etc/hosts"), names),
             *_host_folders(launch, host),
         ]
@@ -198,6 +205,8 @@ def _needed(launch: Launch, argv: list[str]) -> Iterator[Path]:
     yield from files_of(launch)
     if any(channel.piped for channel in launch.channels):
         yield Path(pipes.__file__)
+    if requirements_of(launch) is not None:
+        yield Path(requirements.__file__)
     for name in {argv[0], launch.python, *(launch.command or ())[:1]}:
         program = _which(name, launch)
         if program is None:
@@ -214,6 +223,12 @@ def _within(path: Path, folders: Iterable[Path]) -> bool:
 def _credentials() -> Iterator[Path]:
     for name in CREDENTIALS:
         yield Path.home() / name
+
+
+def _environment_words(venv: Path | None) -> Iterator[str]:
+    """The virtual environment, to be written by the training job that makes it, and read by the others."""
+    if venv is not None:
+        yield from ("--ro-bind" if (venv / "complete").exists() else "--bind", str(venv), str(venv))
 
 
 def _host_names(launch: Launch) -> str:

@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from alfine.runners import Launch
-from alfine.runners.workspace import shared_environment
+from alfine.runners.workspace import requirements_of, shared_environment
 
 __all__ = ["Cold", "Warm", "plan"]
 
@@ -66,6 +66,8 @@ def plan(launch: Launch) -> Warm | Cold:
         return Cold()
     if any(channel.piped for channel in launch.channels):
         return Cold("its channels are pipes")
+    if requirements_of(launch) is not None:
+        return Cold("it has a requirements.txt")
     if not sys.platform.startswith("linux"):
         return Cold("warm starts need Linux")
     if launch.script.suffix != ".py":

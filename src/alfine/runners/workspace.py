@@ -259,6 +259,14 @@ def _link_code(launch: Launch, code: Path) -> None:
         _link(launch.script.absolute(), code / launch.script.name)
 
 
+def requirements_of(launch: Launch) -> Path | None:
+    """The requirements.txt that is to be installed before the script runs; None without."""
+    if not launch.requirements or launch.source_dir is None or launch.command is not None or launch.entrypoint:
+        return None
+    path = launch.source_dir / "requirements.txt"
+    return path if path.is_file() else None
+
+
 def entry_point(launch: Launch) -> str:
     """The script's path inside `code/`; "" with a command."""
     if launch.script is None:

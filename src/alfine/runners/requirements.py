@@ -1,0 +1,80 @@
+"""requirements.txt of a script: installed once into a virtual environment that its training jobs share.
+
+    python -I -S requirements.py ENVIRONMENT PYTHON REQUIREMENTS FAILURE COMMAND …
+
+makes the environment unless it's there (the first training job does, others wait for it), and becomes the command, which runs
+in it. What pip says is in the training job's log; where it fails, so does the training job, with pip's reason in FAILURE.
+
+The environment sees what PYTHON sees, packages of a virtual environment that PYTHON itself is of included. It's named by what
+it's made from: the text of requirements.txt and the interpreter. Files that requirements.txt refers to aren't looked into.
+
+Runs by itself and imports the standard library only: it's started for each training job, in its sandbox if it has one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from typing import NoReturn
+
+PATHS = "import sysconfig; print(*{sysconfig.get_path(n) for n in ('purelib', 'platlib')}, sep='\\n')"
+FAILURE_LIMIT = 900  # characters
+
+
+def main(environment: str, python: str, requirements: str, failure: str, command: list[str]) -> NoReturn:
+    done, venv = f"{environment}/complete", f"{environment}/venv"
+    if not os.path.exists(done):
+        with open(f"{environment}/lock", "w", encoding="ascii") as lock:
+            fcntl.lockf(lock, fcntl.LOCK_EX)
+            if not os.path.exists(done):  # somebody else was at it
+                _make(venv, python, requirements, failure)
+                with open(done, "w", encoding="ascii"):
+                    pass
+    for name in [name for name in os.environ if name.startswith("PIP_")]:  # for pip's eyes: addresses with passwords
+        del os.environ[name]
+    os.environ["VIRTUAL_ENV"] = venv
+    os.environ["PATH"] = f"{venv}/bin:{os.environ.get('PATH', os.defpath)}"
+    try:
+        os.execvp(command[0], command)  # noqa: S606
+    except OSError as error:
+        sys.exit(f"{command[0]}: {error.strerror}")
+
+
+def _make(venv: str, python: str, requirements: str, failure: str) -> None:
+    """Make the environment; ends this process where that fails."""
+    print("alfine: requirements.txt is being installed, once for all training jobs that have this one.", flush=True)
+    shutil.rmtree(venv, ignore_errors=True)
+    _run([python, "-m", "venv", "--system-site-packages", "--without-pip", venv], failure)
+    inside = f"{venv}/bin/python"
+    seen = subprocess.run([python, "-c", PATHS], stdout=subprocess.PIPE, text=True, check=True).stdout
+    own = subprocess.run([inside, "-c", PATHS], stdout=subprocess.PIPE, text=True, check=True).stdout
+    with open(f"{own.split()[0]}/alfine.pth", "w", encoding="utf-8") as file:
+        file.write(seen)
+    options = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off", "--no-warn-script-location"]
+    _run([inside, "-m", "pip", "install", *options, "-r", requirements], failure)
+
+
+def _run(command: list[str], failure: str) -> None:
+    """Run a command, its words going to the log; where it fails, its errors are the reason."""
+    errors, last = [], ""
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as run:
+        for line in run.stdout or ():
+            print(line, end="", flush=True)
+            last = line.strip() or last
+            if line.startswith("ERROR:"):
+                errors.append(line.strip())
+    if run.returncode:
+        reason = f"requirements.txt couldn't be installed: {' '.join(errors) or last}"
+        with open(failure, "w", encoding="utf-8") as file:
+            file.write(reason[:FAILURE_LIMIT])
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    _, environment, python, requirements, failure, *command = sys.argv
+    main(environment, python, requirements, failure, command)

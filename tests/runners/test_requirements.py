@@ -1,0 +1,67 @@
+"""requirements.txt: installed once, seen by the script, its failure told. No package is fetched: the tests make their own."""
+
+import zipfile
+
+import pytest
+
+CODE = "import sys, thing\nprint(thing.__version__, sys.prefix)"
+
+
+@pytest.fixture
+def wheels(tmp_path):
+    """A source folder with a wheel of a package called thing, and a requirements.txt that asks for it."""
+    source = tmp_path / "source"
+    source.mkdir()
+    with zipfile.ZipFile(source / "thing-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("thing.py", "__version__ = '1.0'\n")
+        wheel.writestr("thing-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n")
+        wheel.writestr("thing-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr("thing-1.0.dist-info/RECORD", "")
+    (source / "requirements.txt").write_text("--no-index\n--find-links .\nthing==1.0\n")
+    return source
+
+
+def test_in_a_sandbox_it_is_installed_once_and_the_script_finds_it(sandbox, wheels):
+    last, lines = sandbox.see_out(sandbox.launch("job-1", code=CODE, requirements=True))
+    assert last.exit.succeeded, lines
+    assert "Successfully installed thing-1.0" in lines
+    version, prefix = lines[-1].split()
+    assert (version, prefix.endswith("/venv")) == ("1.0", True)
+    _, again = sandbox.see_out(sandbox.launch("job-2", code=CODE, requirements=True))
+    assert again == [lines[-1]]
+
+
+def test_those_that_start_together_install_it_once(process, wheels):
+    launches = [process.launch(f"job-{number}", code=CODE, requirements=True) for number in range(3)]
+    for launch in launches:
+        process.runner.start(launch)
+    told = [process.wait(launch)[1] for launch in launches]
+    assert sum("Successfully installed thing-1.0" in lines for lines in told) == 1
+    assert len({lines[-1] for lines in told}) == 1
+
+
+def test_what_cannot_be_installed_is_the_reason_and_is_tried_again(process, wheels):
+    wheel = wheels / "thing-1.0-py3-none-any.whl"
+    hidden = wheel.rename(wheels / "hidden")
+    last, lines = process.see_out(process.launch("job-1", code=CODE, requirements=True))
+    reason = last.exit.reason()
+    assert reason.startswith("AlgorithmError: requirements.txt couldn't be installed: ERROR: ")
+    assert "No matching distribution found for thing==1.0" in reason
+    assert reason.endswith("exit code: 1")
+    assert any("No matching distribution" in line for line in lines)
+    hidden.rename(wheel)
+    assert process.see_out(process.launch("job-2", code=CODE, requirements=True))[0].exit.succeeded
+
+
+def test_without_the_wish_nothing_is_installed(process, wheels):
+    last, _ = process.see_out(process.launch(code=CODE))
+    assert "No module named 'thing'" in last.exit.reason()
+
+
+def test_a_shell_script_runs_in_it_with_what_the_interpreter_has_and_without_pips_addresses(
+    process, wheels, monkeypatch
+):
+    monkeypatch.setenv("PIP_INDEX_URL", "https://user:s3cret@packages.example/simple")
+    (wheels / "train.sh").write_text("python -c 'import numpy, thing; print(thing.__version__)'\nenv | grep -c PIP_\n")
+    _, lines = process.see_out(process.launch(script=wheels / "train.sh", source_dir=wheels, requirements=True))
+    assert lines[-2:] == ["1.0", "0"]
