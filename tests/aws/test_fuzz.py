@@ -32,7 +32,10 @@ GOOD_ALONE = {
     "HyperParameters": GOOD["TrainingJobDefinition"]["StaticHyperParameters"],
     "ResourceConfig": {"InstanceType": "local", "InstanceCount": 1, "VolumeSizeInGB": 1},
     "StoppingCondition": {"MaxRuntimeInSeconds": 60},
-    "Tags": [{"Key": "team", "Value": "fine"}],
+    "Tags": [
+        *({"Key": f"alfine:{name}", "Value": "1"} for name in ("threads", "grace-seconds", "max-log-bytes")),
+        {"Key": "alfine:warm", "Value": "on"},
+    ],
     "DebugHookConfig": {"S3OutputPath": "s3://bucket/key"},
 }
 TEXTS = [

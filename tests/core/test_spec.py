@@ -198,6 +198,18 @@ FAULTS = [
     ),
     ("static text", changed(DEFINITION, "StaticHyperParameters", to={"rounds": 5}), "5 must be text"),
     ("price", {**request(), "Tags": [{"Key": "alfine:price-per-hour", "Value": "cheap"}]}, "'cheap' isn't a price"),
+    (
+        "grace",
+        {**request(), "Tags": [{"Key": "alfine:grace-seconds", "Value": "nan"}]},
+        "'nan' must be a number of seconds",
+    ),
+    (
+        "threads",
+        {**request(), "Tags": [{"Key": "alfine:threads", "Value": "0"}]},
+        "'0' must be a whole number from 1 on",
+    ),
+    ("log", {**request(), "Tags": [{"Key": "alfine:max-log-bytes", "Value": "1e9"}]}, "'1e9' must be a whole number"),
+    ("warm", {**request(), "Tags": [{"Key": "alfine:warm", "Value": "maybe"}]}, "'maybe' must be on or off"),
     ("warm start", {**request(), "WarmStartConfig": {}}, "WarmStartConfig.ParentHyperParameterTuningJobs: is empty"),
 ]
 

@@ -309,11 +309,9 @@ class _Reader:
     def _settings(self) -> dict[str, str]:
         tags = {str(tag.get("Key")): str(tag.get("Value", "")) for tag in self.request.get("Tags") or []}
         settings = {key.removeprefix(TAG_PREFIX): value for key, value in tags.items() if key.startswith(TAG_PREFIX)}
-        price = settings.get("price-per-hour")
-        if price is not None and not _is_number(price, lambda x: x >= 0):
-            self.fault(
-                "Tags.alfine:price-per-hour", f"{price!r} isn't a price. Use a number from 0 on, per instance and hour."
-            )
+        for name, (good, wanted) in SETTINGS.items():
+            if name in settings and not good(settings[name]):
+                self.fault(f"Tags.{TAG_PREFIX}{name}", f"{settings[name]!r} {wanted}")
         return settings
 
     def _choice(
@@ -642,6 +640,26 @@ def _is_number(value: Any, good: Callable[[float], bool]) -> bool:
         return not isinstance(value, bool) and good(float(value))
     except (TypeError, ValueError):
         return False
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 16 and int(text) > 0
+
+
+# Settings whose text must be something: what it's asked, and what to say. (Criteria read their own.)
+SETTINGS: Mapping[str, tuple[Callable[[str], bool], str]] = {
+    "price-per-hour": (
+        lambda text: _is_number(text, lambda x: 0 <= x < math.inf),
+        "isn't a price. Use a number from 0 on, per instance and hour.",
+    ),
+    "grace-seconds": (
+        lambda text: _is_number(text, lambda x: 0 <= x < math.inf),
+        "must be a number of seconds from 0 on.",
+    ),
+    "threads": (_is_count, "must be a whole number from 1 on."),
+    "max-log-bytes": (_is_count, "must be a whole number from 1 on."),
+    "warm": (lambda text: text in ("on", "off"), "must be on or off."),
+}
 
 
 def setting_of(request: Request, name: str) -> str | None:
