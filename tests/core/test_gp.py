@@ -25,17 +25,23 @@ def mixed_points(n: int, seed: int = 0) -> Any:
 
 
 def a_theta(noise: float = 1e-2) -> Any:
-    return np.log([0.4, 0.9, 1.3, 1.7, noise])
+    return np.log([0.4, 0.9, 1.3, 1.7, noise, 0.3, 1.4, 0.7, 1.0, 0.8, 1.6, 1.0])
 
 
 def dense_kernel(A: Any, B: Any, theta: Any) -> Any:  # noqa: N803
     """The equation, one pair at a time."""
+
+    def warp(u: float, j: int) -> float:
+        return float(1 - (1 - u ** math.exp(theta[6 + j])) ** math.exp(theta[9 + j]))
+
     K = np.empty((len(A), len(B)))
     for i, x in enumerate(A):
         for j, z in enumerate(B):
-            D = [(x[0] - z[0]) ** 2, (x[1] - z[1]) ** 2, float(x[2] != z[2])]
+            D = [(warp(x[0], 0) - warp(z[0], 0)) ** 2, (warp(x[1], 1) - warp(z[1], 1)) ** 2, float(x[2] != z[2])]
             r = math.sqrt(sum(Dj / math.exp(2 * t) for Dj, t in zip(D, theta[:3], strict=True)))
-            K[i, j] = math.exp(theta[3]) * (1 + math.sqrt(5) * r + 5 * r * r / 3) * math.exp(-math.sqrt(5) * r)
+            trend = (1 + math.sqrt(5) * r + 5 * r * r / 3) * math.exp(-math.sqrt(5) * r)
+            rough = (1 + math.sqrt(3) * r / gp.RATIO) * math.exp(-math.sqrt(3) * r / gp.RATIO)
+            K[i, j] = math.exp(theta[3]) * trend + math.exp(theta[5]) * rough
     return K
 
 
@@ -60,7 +66,9 @@ def test_the_posterior_is_the_textbooks_on_five_points() -> None:
     m = (inverse.sum(0) @ y) / inverse.sum()
     mean, variance = gp.Surrogate.of(MIXED, theta, X, y).posterior(Q)
     np.testing.assert_allclose(mean, m + k @ inverse @ (y - m), rtol=1e-7)
-    np.testing.assert_allclose(variance, math.exp(theta[3]) - np.diag(k @ inverse @ k.T), rtol=1e-6)
+    np.testing.assert_allclose(
+        variance, math.exp(theta[3]) + math.exp(theta[5]) - np.diag(k @ inverse @ k.T), rtol=1e-6
+    )
 
 
 def test_the_posterior_is_scikit_learns() -> None:
@@ -69,10 +77,11 @@ def test_the_posterior_is_scikit_learns() -> None:
 
     X, Q = np.random.default_rng(0).random((30, 2)), np.random.default_rng(1).random((10, 2))
     y = np.sin(5 * X[:, 0]) + X[:, 1]
-    theta = np.log([0.4, 0.9, 1.7, 1e-2])
+    theta = np.log([0.4, 0.9, 1.7, 1e-2, 0.3, 1, 1, 1, 1])
     numeric = gp.Geometry(np.zeros(2, bool), np.full(2, math.inf))
     ours = gp.Surrogate.of(numeric, theta, X, y)
-    kernel = ConstantKernel(1.7) * Matern([0.4, 0.9], nu=2.5)
+    rough = ConstantKernel(0.3) * Matern([0.4 * gp.RATIO, 0.9 * gp.RATIO], nu=1.5)
+    kernel = ConstantKernel(1.7) * Matern([0.4, 0.9], nu=2.5) + rough
     theirs = GaussianProcessRegressor(kernel, alpha=1e-2, optimizer=None).fit(X, y - ours.mean)
     expected, deviation = theirs.predict(Q, return_std=True)
     mean, variance = ours.posterior(Q)
@@ -82,12 +91,12 @@ def test_the_posterior_is_scikit_learns() -> None:
 
 def test_the_gradient_of_the_posterior_density_of_theta_is_that_of_finite_differences() -> None:
     X = mixed_points(12)
-    D, y = MIXED.differences(X), np.sin(4 * X[:, 0]) + X[:, 1]
+    y = np.sin(4 * X[:, 0]) + X[:, 1]
     theta, step = a_theta(), 1e-5
-    _, gradient = gp.negative_log_posterior(theta, D, y)
+    _, gradient = gp.negative_log_posterior(theta, MIXED, X, y)
     for i in range(len(theta)):
         e = step * np.eye(len(theta))[i]
-        up, down = (gp.negative_log_posterior(theta + s * e, D, y)[0] for s in (1, -1))
+        up, down = (gp.negative_log_posterior(theta + s * e, MIXED, X, y)[0] for s in (1, -1))
         assert gradient[i] == pytest.approx((up - down) / (2 * step), rel=1e-4, abs=1e-6)
 
 
@@ -129,6 +138,25 @@ def test_a_fit_finds_which_coordinates_matter() -> None:
     y = gp.Scale.of(v := np.cos(6 * X[:, 0])).targets(v)
     lengths = np.exp(gp.fit(MIXED, X, y)[:3])
     assert lengths[0] < 0.5 * min(lengths[1:])
+
+
+def test_a_warp_stretches_the_end_where_a_coordinate_matters() -> None:
+    X = mixed_points(60)
+    y = gp.Scale.of(v := np.exp(-20 * X[:, 0])).targets(v)
+    theta = gp.fit(MIXED, X, y)
+    near, far = np.diff(
+        MIXED.warp(np.array([[0.0, 0.5, 0.5], [0.2, 0.5, 0.5], [0.8, 0.5, 0.5], [1.0, 0.5, 0.5]]), theta)[:, 0]
+    )[[0, 2]]
+    assert near > 1.5 * far
+
+
+def test_roughness_is_told_from_noise_by_what_repeats() -> None:
+    X = np.repeat(mixed_points(30), 2, axis=0)
+    jumps = np.random.default_rng(1).standard_normal(30).repeat(2)
+    chance = np.random.default_rng(2).standard_normal(60)
+    rough, noisy = (np.exp(gp.fit(MIXED, X, X[:, 0] + part)) for part in (jumps, chance))
+    assert rough[4] < 0.01 < rough[5]
+    assert noisy[4] > 0.3 > noisy[5]
 
 
 def test_duplicates_and_a_constant_objective_are_factorised() -> None:
@@ -209,6 +237,12 @@ def test_log_expected_improvement_agrees_with_numerical_integration() -> None:
         integral = float((np.maximum(-(mean + s * grid), 0) * density).sum() * (grid[1] - grid[0]))
         got = gp.log_expected_improvement(np.array([mean]), np.array([s * s]), 0.0)
         assert got[0] == pytest.approx(math.log(integral), abs=1e-3)
+
+
+def test_the_slope_of_log_h_is_that_of_finite_differences() -> None:
+    z = np.array([-900.0, -30.0, -2.0, -1.0, 0.0, 0.7, 4.0, 20.0])
+    step = 1e-5 * np.maximum(1, np.abs(z))
+    np.testing.assert_allclose(gp.slope_of_log_h(z), (gp.log_h(z + step) - gp.log_h(z - step)) / (2 * step), rtol=1e-4)
 
 
 def test_log_h_falls_without_steps_where_the_formula_changes() -> None:

@@ -112,6 +112,13 @@ def test_parallel_slots_get_different_points_well_apart() -> None:
     assert min(gaps) > 1e-4
 
 
+def test_it_does_not_come_back_to_where_it_was() -> None:
+    history = searched(empty(PLANE), lambda h: round(bowl(h), 2), 50)
+    points = history.observations()[0]
+    gaps = [np.linalg.norm(points[:i] - point, axis=1).min() for i, point in enumerate(points) if i]
+    assert np.quantile(gaps, 0.1) > 0.005
+
+
 def test_it_never_waits_for_results() -> None:
     history = empty(PLANE)
     for _ in range(20):

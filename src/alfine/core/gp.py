@@ -3,23 +3,31 @@
 Symbols and shapes:
 
     X (n, d)   points of the unit cube                 y (n,)   targets: objectives after `Scale`, smaller is better
-    l (d,)     length scales, one a coordinate         s2, v2   variance of the signal and of the noise, units of y
-    theta (d + 2,) = ln l_1 … ln l_d, ln s2, ln v2     m        constant mean, profiled out by generalised least squares
-    K (n, n) = s2 M(r) + v2 I = L L'                   alpha = K^-1 (y - m)
+    w_j(u) = 1 - (1 - u^a_j)^b_j                       the warp of a numeric coordinate: Kumaraswamy's distribution function
+    l (d,)     length scales, one a coordinate         s2, q2, v2   variance of the trend, the roughness and the noise
+    theta (3d + 3,) = ln l_1 … ln l_d, ln s2, ln v2, ln q2, ln a_1 … ln a_d, ln b_1 … ln b_d
+    m          constant mean, profiled out by generalised least squares
+    K (n, n) = s2 M(r) + q2 R(r / RATIO) + v2 I = L L'                    alpha = K^-1 (y - m)
 
-    r^2(x, x') = sum_j D_j(x, x') / l_j^2              D_j = (x_j - x'_j)^2; for a category 0 where equal, else 1
+    r^2(x, x') = sum_j D_j(x, x') / l_j^2              D_j = (w_j(x_j) - w_j(x'_j))^2; for a category 0 where equal, else 1
     M(r) = (1 + a + a^2/3) exp(-a),  a = sqrt(5) r     Matérn 5/2: Rasmussen and Williams 2006, equation 4.17
+    R(r) = (1 + a) exp(-a),  a = sqrt(3) r             Matérn 3/2
 
-theta is the maximum a posteriori under log-normal priors whose median length scale grows with sqrt(d), so that a typical
+The roughness is what a smooth trend can't follow and yet isn't chance: validation losses of small data jump with every
+hyperparameter, but the same configuration gives the same loss. Were it taken for noise, the search would come back to the
+same spot again and again. The warp lets a coordinate matter at one end of its range more than at the other.
+
+theta is the maximum a posteriori under log-normal priors; the median length scale grows with sqrt(d), so that a typical
 pair of points stays as correlated in many dimensions as in few (Hvarfner et al. 2024, «Vanilla Bayesian optimization
-performs great in high dimensions»).
+performs great in high dimensions»). docs/explanation/search.md says what each part gains.
 
 theta is fitted at rungs of n only: at 8, 16, 32, … from the prior's median, at about 8 % steps in between from the rung
 before. Each fit is thus a function of a prefix of the observations, and from an empty cache at most ten are computed again.
 
 References: Rasmussen and Williams 2006, «Gaussian processes for machine learning», algorithm 2.1 and equation 5.9;
 Jones et al. 1998, «Efficient global optimization of expensive black-box functions», equation 15; Ament et al. 2023, «Unexpected
-improvements to expected improvement for Bayesian optimization», equation 9.
+improvements to expected improvement for Bayesian optimization», equation 9; Snoek et al. 2014, «Input warping for Bayesian optimization
+of non-stationary functions».
 """
 
 from __future__ import annotations
@@ -38,25 +46,29 @@ from alfine.core.space import Array
 if TYPE_CHECKING:
     from alfine.core.history import History
 
-SQRT5 = math.sqrt(5.0)
-
-# Priors of theta as (median, standard deviation of the logarithm). A length scale of .5 of the cube's edge in one dimension
-# and a noise of a thousandth of the variance are what convergence.md calibrated its weights with.
-LENGTH_MEDIAN, LENGTH_SIGMA = 0.5, 1.0
+# Priors of theta as (median, standard deviation of the logarithm), chosen by how well the surrogate predicted what searches
+# met next: docs/explanation/search.md. A length scale of .5 is half of the cube's edge, in one dimension.
+LENGTH_MEDIAN, LENGTH_SIGMA = 0.5, 0.5
 SIGNAL_MEDIAN, SIGNAL_SIGMA = 1.0, 1.0
-NOISE_MEDIAN, NOISE_SIGMA = 1e-3, 2.0
+NOISE_MEDIAN, NOISE_SIGMA = 1e-4, 2.0
+ROUGH_MEDIAN, ROUGH_SIGMA = 0.03, 1.5
+WARP_SIGMA = 0.3  # about the identity, a = b = 1
+RATIO = 0.1  # the roughness's length scales over the trend's
 
 # Bounds of theta: outside them a coordinate is irrelevant, or K too near singular for double precision.
 LENGTH_BOUNDS = (0.02, 100.0)
 SIGNAL_BOUNDS = (0.02, 50.0)
 NOISE_BOUNDS = (1e-6, 1.0)
+ROUGH_BOUNDS = (1e-5, 10.0)
+WARP_BOUNDS = (0.2, 5.0)
+WARP_EDGE = 1e-3  # the warp's slope may have a pole at 0 or 1: nearer to them it's constant
 
 JITTER = 1e-10  # relative to the mean of the diagonal: some orders above the rounding of a double, far below any noise
 JITTER_GROWTH = 100.0
 
 FIRST_FIT = 8  # below, theta stays at the prior's median: fewer points say less about it than the prior does
 RUNG_GROWTH = 1.08
-COLD_ITERATIONS, WARM_ITERATIONS = 30, 8
+COLD_ITERATIONS, WARM_ITERATIONS = 15, 6
 FIT_POINTS = 120  # theta rests on at most this many points: an L-BFGS step costs O(n^3)
 POSTERIOR_POINTS = 300  # the posterior on at most this many
 LATEST_SHARE = 4  # beyond, a quarter of them are the latest and the others the best
@@ -141,9 +153,37 @@ class Geometry:
     def dimension(self) -> int:
         return len(self.categorical)
 
+    def warp(self, X: Array, theta: Array) -> Array:
+        """(n, d) -> (n, d): w(X); categories stay as they are."""
+        a, b = self._powers(theta)
+        warped = 1.0 - (1.0 - np.clip(X, WARP_EDGE, 1.0 - WARP_EDGE) ** a) ** b
+        return np.where(self.categorical, X, warped) if self.categorical.any() else warped
+
+    def warp_slope(self, X: Array, theta: Array) -> Array:
+        """The slope dw/dx (n, d); 0 for categories, and at the edges, where the warp is constant."""
+        a, b = self._powers(theta)
+        x = np.clip(X, WARP_EDGE, 1.0 - WARP_EDGE)
+        slope = a * b * (1.0 - x**a) ** (b - 1.0) * x ** (a - 1.0)
+        return np.where(self.categorical | (x != X), 0.0, slope)
+
+    def warp_slopes_by_powers(self, X: Array, theta: Array) -> tuple[Array, Array]:
+        """The slopes dw/d ln a and dw/d ln b, each (n, d); 0 for categories."""
+        a, b = self._powers(theta)
+        x = np.clip(X, WARP_EDGE, 1.0 - WARP_EDGE)
+        u = x**a
+        rest = 1.0 - u
+        by_a, by_b = a * b * rest ** (b - 1.0) * u * np.log(x), -b * rest**b * np.log(rest)
+        return np.where(self.categorical, 0.0, by_a), np.where(self.categorical, 0.0, by_b)
+
+    def _powers(self, theta: Array) -> tuple[Array, Array]:
+        d = self.dimension
+        return np.exp(theta[d + 3 : 2 * d + 3]), np.exp(theta[2 * d + 3 :])
+
     def encode(self, X: Array, theta: Array) -> Array:
-        """(n, D): X / l, categories one-hot / (sqrt(2) l), so that Euclidean distances are r."""
+        """(n, D): X / l, categories one-hot / (sqrt(2) l), so that Euclidean distances are r. X: warped, where it is to be."""
         scaled = np.exp(-theta[: self.dimension])
+        if not self.categorical.any():
+            return np.asarray(X * scaled)
         columns = [X[:, ~self.categorical] * scaled[~self.categorical]]
         for j in np.flatnonzero(self.categorical):
             k = int(self.cells[j])
@@ -158,10 +198,22 @@ class Geometry:
         return np.square(D, out=D).reshape(len(D), -1)
 
 
-def matern(r2: Array) -> Array:
-    """M as a function of r^2, any shape."""
-    a = np.sqrt(5.0 * r2)
-    return np.asarray((1.0 + a + a * a / 3.0) * np.exp(-a))
+def kernel(theta: Array, d: int, r2: Array) -> Array:
+    """s2 M + q2 R as a function of r^2, any shape."""
+    r = np.sqrt(r2)
+    a, c = math.sqrt(5.0) * r, (math.sqrt(3.0) / RATIO) * r
+    trend = math.exp(theta[d]) * (1.0 + a + a * a / 3.0) * np.exp(-a)
+    return np.asarray(trend + math.exp(theta[d + 2]) * (1.0 + c) * np.exp(-c))
+
+
+def kernel_and_slope(theta: Array, d: int, r2: Array) -> tuple[Array, Array, Array]:
+    """s2 M and q2 R, apart, and -2 dK/d(r^2): for any parameter p, dK/dp = -slope/2 d(r^2)/dp."""
+    r = np.sqrt(r2)
+    a, c = math.sqrt(5.0) * r, (math.sqrt(3.0) / RATIO) * r
+    decay, fall = math.exp(theta[d]) * np.exp(-a), math.exp(theta[d + 2]) * np.exp(-c)
+    a += 1.0
+    slope = (5.0 / 3.0) * a * decay + (3.0 / RATIO**2) * fall
+    return (a * a + a + 1.0) / 3.0 * decay, (1.0 + c) * fall, slope  # 1 + a + a^2/3, a being one more by now
 
 
 def squared_distances(A: Array, B: Array) -> Array:
@@ -193,25 +245,36 @@ def cholesky(K: Array) -> Array:
 
 
 def prior_of(dimension: int) -> tuple[Array, Array]:
-    """Medians (as logarithms) and standard deviations of theta, each (d + 2,)."""
-    length = math.log(LENGTH_MEDIAN) + 0.5 * math.log(max(1, dimension))
-    medians = [length] * dimension + [math.log(SIGNAL_MEDIAN), math.log(NOISE_MEDIAN)]
-    return np.array(medians), np.array([LENGTH_SIGMA] * dimension + [SIGNAL_SIGMA, NOISE_SIGMA])
+    """Medians (as logarithms) and standard deviations of theta, each (3d + 3,)."""
+    median = theta_of(dimension, LENGTH_MEDIAN, SIGNAL_MEDIAN, NOISE_MEDIAN, ROUGH_MEDIAN)
+    sigma = [LENGTH_SIGMA] * dimension + [SIGNAL_SIGMA, NOISE_SIGMA, ROUGH_SIGMA] + [WARP_SIGMA] * (2 * dimension)
+    return median, np.array(sigma)
 
 
-def negative_log_posterior(theta: Array, D: Array, y: Array) -> tuple[float, Array]:
-    """-ln p(y | theta) - ln p(theta) up to a constant, and its gradient (d + 2,).
+def theta_of(dimension: int, length: float, signal: float, noise: float, rough: float) -> Array:
+    """The theta of one length scale, given for one dimension, for all coordinates, and no warp."""
+    lengths = [length * math.sqrt(max(1, dimension))] * dimension
+    return np.log([*lengths, signal, noise, rough, *[1.0] * (2 * dimension)])
 
-    D: (d, n n), of `Geometry.differences`. The mean is profiled, so by the envelope theorem it adds no term to the gradient.
+
+def _bounds(dimension: int) -> Array:
+    each = [LENGTH_BOUNDS] * dimension + [SIGNAL_BOUNDS, NOISE_BOUNDS, ROUGH_BOUNDS] + [WARP_BOUNDS] * (2 * dimension)
+    return np.log(each)
+
+
+def negative_log_posterior(theta: Array, geometry: Geometry, X: Array, y: Array) -> tuple[float, Array]:
+    """-ln p(y | theta) - ln p(theta) up to a constant, and its gradient (3d + 3,).
+
+    The mean is profiled, so by the envelope theorem it adds no term to the gradient.
     """
     from scipy.linalg import lapack
 
-    n, d = len(y), len(D)
-    w, s2, v2 = np.exp(-2.0 * theta[:d]), math.exp(theta[d]), math.exp(theta[d + 1])
-    a = np.sqrt(5.0 * (w @ D).reshape(n, n))
-    E = s2 * np.exp(-a)
-    K = (1.0 + a + a * a / 3.0) * E
-    L = cholesky(K + v2 * np.eye(n))
+    n, d = X.shape
+    warped = geometry.warp(X, theta)
+    D = geometry.differences(warped)
+    w, v2 = np.exp(-2.0 * theta[:d]), math.exp(theta[d + 1])
+    trend, rough, slope = kernel_and_slope(theta, d, (w @ D).reshape(n, n))
+    L = cholesky(trend + rough + v2 * np.eye(n))
     lower = np.asarray(lapack.dpotri(L, lower=1)[0])
     inverse = lower + np.tril(lower, -1).T  # of K, for the traces below only; no system is solved with it
     ones = inverse.sum(1)
@@ -222,10 +285,16 @@ def negative_log_posterior(theta: Array, D: Array, y: Array) -> tuple[float, Arr
     z = (theta - centre) / sigma
     value = 0.5 * float(residual @ alpha) + float(np.log(L.diagonal()).sum()) + 0.5 * float(z @ z)
     gradient = z / sigma
-    slope = (5.0 / 3.0) * (1.0 + a) * E  # dK/d ln l_j = slope D_j / l_j^2
-    gradient[:d] += 0.5 * w * (D @ (W * slope).ravel())
-    gradient[d] += 0.5 * float((W * K).sum())
+    sloped = W * slope
+    gradient[:d] += 0.5 * w * (D @ sloped.ravel())  # dK/d ln l_j = slope D_j / l_j^2
+    gradient[d] += 0.5 * float((W * trend).sum())
     gradient[d + 1] += 0.5 * v2 * float(np.trace(W))
+    gradient[d + 2] += 0.5 * float((W * rough).sum())
+    # Each point moves its row and its column of K: d(-ln p)/d w(x_ij) = -sum_k (W slope)_ik (w(x_ij) - w(x_kj)) / l_j^2.
+    moved = -(sloped.sum(1)[:, None] * warped - sloped @ warped) * w
+    by_a, by_b = geometry.warp_slopes_by_powers(X, theta)
+    gradient[d + 3 : 2 * d + 3] += (moved * by_a).sum(0)
+    gradient[2 * d + 3 :] += (moved * by_b).sum(0)
     return value, gradient
 
 
@@ -233,13 +302,12 @@ def fit(geometry: Geometry, X: Array, y: Array, start: Array | None = None) -> A
     """The theta of highest posterior density, by L-BFGS; from `start`, or thoroughly from the prior's median."""
     from scipy.optimize import minimize
 
-    d = geometry.dimension
-    centre, _ = prior_of(d)
-    bounds = np.log([LENGTH_BOUNDS] * d + [SIGNAL_BOUNDS, NOISE_BOUNDS])
+    centre, _ = prior_of(geometry.dimension)
+    bounds = _bounds(geometry.dimension)
     found = minimize(
         negative_log_posterior,
         np.clip(centre if start is None else start, bounds[:, 0], bounds[:, 1]),
-        args=(geometry.differences(X), y),
+        args=(geometry, X, y),
         jac=True,
         method="L-BFGS-B",
         bounds=list(map(tuple, bounds)),
@@ -259,7 +327,8 @@ class Surrogate:
     theta: Array
     X: Array
     y: Array
-    encoded: Array  # (n, D)
+    warped: Array  # (n, d)
+    encoded: Array  # (n, D), of what is warped
     root: Array  # L^-1 (n, n), lower: a product with it is several times faster than a triangular solve
     mean: float
     alpha: Array
@@ -270,17 +339,20 @@ class Surrogate:
         from scipy.linalg import lapack
 
         d = geometry.dimension
-        encoded = geometry.encode(X, theta)
-        K = math.exp(theta[d]) * matern(squared_distances(encoded, encoded))
+        warped = geometry.warp(X, theta)
+        encoded = geometry.encode(warped, theta)
+        K = kernel(theta, d, squared_distances(encoded, encoded))
         L = cholesky(K + math.exp(theta[d + 1]) * np.eye(len(X)))
         root = np.ascontiguousarray(lapack.dtrtri(L, lower=1)[0])
         u, z = root.sum(1), root @ y  # L^-1 1 and L^-1 y
         mean = float(u @ z / (u @ u))
-        return cls(geometry, theta, X, y, encoded, root, mean, root.T @ (z - mean * u))
+        return cls(geometry, theta, X, y, warped, encoded, root, mean, root.T @ (z - mean * u))
 
     @property
-    def signal(self) -> float:
-        return math.exp(self.theta[self.geometry.dimension])
+    def prior(self) -> float:
+        """Variance where nothing is known, in squared targets."""
+        d = self.geometry.dimension
+        return math.exp(self.theta[d]) + math.exp(self.theta[d + 2])
 
     @property
     def noise(self) -> float:
@@ -289,35 +361,45 @@ class Surrogate:
 
     def cross(self, points: Array) -> Array:
         """(q, d) -> (q, n) covariances with the observations."""
-        return self.signal * matern(squared_distances(self.geometry.encode(points, self.theta), self.encoded))
+        return self._covariance(self._encoded(points), self.encoded)
+
+    def _encoded(self, points: Array) -> Array:
+        return self.geometry.encode(self.geometry.warp(points, self.theta), self.theta)
+
+    def _covariance(self, A: Array, B: Array) -> Array:
+        """Of encoded points, (p, D) and (q, D) -> (p, q)."""
+        return kernel(self.theta, self.geometry.dimension, squared_distances(A, B))
 
     def posterior(self, points: Array) -> tuple[Array, Array]:
         """(q, d) -> means (q,), variances (q,)."""
         k = self.cross(points)
         V = k @ self.root.T
-        variance = self.signal - np.einsum("ij,ij->i", V, V)
-        return self.mean + k @ self.alpha, np.maximum(variance, 1e-12 * self.signal)
+        variance = self.prior - np.einsum("ij,ij->i", V, V)
+        return self.mean + k @ self.alpha, np.maximum(variance, 1e-12 * self.prior)
 
     def gradient(self, points: Array) -> tuple[Array, Array, Array, Array]:
         """(q, d) -> means (q,), variances (q,) and their gradients, each (q, d); 0 along categories."""
-        encoded = self.geometry.encode(points, self.theta)
-        a = np.sqrt(5.0 * squared_distances(encoded, self.encoded))
-        decay = self.signal * np.exp(-a)
-        k = (1.0 + a + a * a / 3.0) * decay
-        slope = -(5.0 / 3.0) * (1.0 + a) * decay  # dk/dx_j = slope (x_j - X_j) / l_j^2
+        d = self.geometry.dimension
+        warped = self.geometry.warp(points, self.theta)
+        r2 = squared_distances(self.geometry.encode(warped, self.theta), self.encoded)
+        trend, rough, slope = kernel_and_slope(self.theta, d, r2)
+        k = trend + rough
         V = k @ self.root.T
-        inverse = np.where(self.geometry.categorical, 0.0, np.exp(-2.0 * self.theta[: points.shape[1]]))
         by_mean, by_variance = slope * self.alpha, slope * (V @ self.root)  # K^-1 k = root' V'
-        variance = np.maximum(self.signal - np.einsum("ij,ij->i", V, V), 1e-12 * self.signal)
-        dmean, dvariance = (inverse * (points * c.sum(1)[:, None] - c @ self.X) for c in (by_mean, -2.0 * by_variance))
+        variance = np.maximum(self.prior - np.einsum("ij,ij->i", V, V), 1e-12 * self.prior)
+        # dk/dx_j = -slope (w(x_j) - w(X_j)) w'(x_j) / l_j^2
+        stretch = np.exp(-2.0 * self.theta[:d]) * self.geometry.warp_slope(points, self.theta)
+        dmean, dvariance = (
+            stretch * (c @ self.warped - warped * c.sum(1)[:, None]) for c in (by_mean, -2.0 * by_variance)
+        )
         return self.mean + k @ self.alpha, variance, dmean, dvariance
 
     def draws(self, points: Array, normal: Array) -> Array:
         """(q, d) and standard normal numbers (s, q) -> s joint draws (s, q)."""
         k = self.cross(points)
         V = k @ self.root.T
-        encoded = self.geometry.encode(points, self.theta)
-        covariance = self.signal * matern(squared_distances(encoded, encoded)) - V @ V.T
+        encoded = self._encoded(points)
+        covariance = self._covariance(encoded, encoded) - V @ V.T
         return np.asarray(self.mean + k @ self.alpha + normal @ cholesky(0.5 * (covariance + covariance.T)).T)
 
     def believing(self, points: Array) -> Surrogate:
@@ -332,9 +414,10 @@ class Surrogate:
         from scipy.linalg import lapack
 
         k = self.cross(points)
-        encoded = self.geometry.encode(points, self.theta)
+        warped = self.geometry.warp(points, self.theta)
+        encoded = self.geometry.encode(warped, self.theta)
         B = k @ self.root.T
-        inner = self.signal * matern(squared_distances(encoded, encoded)) - B @ B.T
+        inner = self._covariance(encoded, encoded) - B @ B.T
         inner += self.noise * np.eye(len(points))
         C = lapack.dtrtri(cholesky(0.5 * (inner + inner.T)), lower=1)[0]
         n, m = len(self.X), len(points)
@@ -345,6 +428,7 @@ class Surrogate:
             self.theta,
             np.concatenate([self.X, points]),
             np.concatenate([self.y, self.mean + k @ self.alpha]),
+            np.concatenate([self.warped, warped]),
             np.concatenate([self.encoded, encoded]),
             root,
             self.mean,
@@ -457,6 +541,15 @@ def log_h(z: Array) -> Array:
     # 1 - ratio cancels beyond |z| = 1000; its expansion is 1/z^2 (1 - 3/z^2).
     rest = np.where(low > -1000.0, np.log1p(-np.minimum(ratio, 1.0 - 1e-16)), -2.0 * np.log(-low))
     return np.where(z > -1.0, high, -0.5 * low**2 - 0.5 * math.log(2 * math.pi) + rest)
+
+
+def slope_of_log_h(z: Array) -> Array:
+    """The slope of `log_h`: Phi / h = R / (1 + z R) with R = Phi / phi; tends to |z| below and to 1 / z above."""
+    from scipy.special import erfcx
+
+    z = np.clip(z, -1e4, 30.0)
+    R = math.sqrt(0.5 * math.pi) * erfcx(-z / math.sqrt(2.0))
+    return np.asarray(R / (1.0 + z * R))
 
 
 def log_expected_improvement(mean: Array, variance: Array, best: float) -> Array:

@@ -3,7 +3,7 @@
 Symbols and shapes: points (q, d) of the unit cube; mu, s mean and standard deviation of the surrogate's posterior (core/gp.py), in
 targets, smaller is better; f* the incumbent, the lowest posterior mean over what was observed; z = (f* - mu) / s.
 
-    EI = s h(z),  h(z) = phi(z) + z Phi(z)              acquisition = ln EI + ln P(success)
+    EI = s h(z),  h(z) = phi(z) + z Phi(z)              acquisition = ln EI + CAUTION ln P(success)
 
 The logarithm keeps the acquisition and its gradient informative where EI itself underflows: far from the incumbent, and late.
 
@@ -19,10 +19,18 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
 from alfine.core.decide import Suggestion
-from alfine.core.gp import Surrogate, lattice, log_expected_improvement, log_h, model_of, one_thread
+from alfine.core.gp import (
+    Surrogate,
+    lattice,
+    log_expected_improvement,
+    model_of,
+    one_thread,
+    slope_of_log_h,
+    squared_distances,
+    theta_of,
+)
 from alfine.core.history import History
 from alfine.core.space import Array, Integer, ParameterSpace
 from alfine.core.spec import TuningJobSpec
@@ -33,21 +41,30 @@ from alfine.strategies.transfer import advised
 LEAST_INITIAL, EXTRA_INITIAL, INITIAL_SHARE = 4, 2, 0.25
 LEAST_OBSERVED = 2  # a surrogate of one point has nothing to say
 
-GLOBAL_POINTS = 512  # candidates all over the cube
-LOCAL_CENTRES, LOCAL_POINTS = 5, 60  # perturbations of the best five, so many each
+# How near to a point that was tried the next may be, in cube edges: sqrt(d) APART, and less where n balls would fill the cube.
+# The last thousandth of improvement at one spot isn't worth the training jobs that another spot could have.
+APART, FILLED = 0.03, 0.3
+SAME = 1e-9  # nearer than this it's the same configuration
+
+GLOBAL_POINTS = 256  # candidates all over the cube
+LOCAL_CENTRES, LOCAL_POINTS = 5, 30  # perturbations of the best five, so many each
 STEPS = (0.02, 0.08, 0.25)  # standard deviations of a perturbation, in cube edges: refine, adjust, move away
 MOVED = 0.6  # share of the coordinates that a perturbation moves
-CONTENDERS = 48  # of the candidates, by acquisition: snapped and compared exactly
-STARTS, ASCENT = 6, 20  # uphill from so many contenders, so many rounds
-FIRST_STEP, GROW, SHRINK = 0.03, 1.2, 0.5  # in cube edges; the factors are Rprop's own
+CONTENDERS = 32  # of the candidates, by acquisition: what the climb and the moves found is compared with them
+STARTS, ASCENT = 8, 7  # uphill from so many contenders, so many rounds
+FIRST_STEP, GROW, SHRINK = 0.05, 1.2, 0.5  # in cube edges; the factors are Rprop's own
 FLIPS = 3  # rounds of moves by one value of a discrete coordinate
 ENUMERATED = 2000  # a finite space with at most so many configurations is compared whole
 FINE = 64  # an integer range with more values is as good as continuous until its point is snapped
 
 # P(success) is a second Gaussian process on labels +1 and -1, with these fixed: failures spread so far (in one dimension; it grows
-# with sqrt(d)), and a label is chance rather than the configuration's doing with this variance.
-FAILURE_LENGTH, FAILURE_NOISE = 0.2, 0.05
+# with sqrt(d)), and a label is chance rather than the configuration's doing with this variance. Its logarithm counts CAUTION times:
+# with 1, half of what is tried at the edge of a failing region fails, as improvement looks likely just beyond it.
+FAILURE_LENGTH, FAILURE_NOISE, CAUTION = 0.2, 0.05, 3.0
 FAILURES = 300  # the latest so many; each costs as much as an observation
+
+
+Tried = set[bytes] | Array  # what was launched: in a finite space as the points' bytes, else (n, d)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +121,7 @@ def _design(history: History) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class _Acquisition:
-    """ln EI + ln P(success); without failures P is 1."""
+    """ln EI + CAUTION ln P(success); without failures P is 1."""
 
     surrogate: Surrogate
     best: float
@@ -117,7 +134,11 @@ class _Acquisition:
         if self.labels is None:
             return value
         mean, variance = self.labels.posterior(points)
-        return np.asarray(value + log_ndtr(mean / np.sqrt(variance + FAILURE_NOISE)))
+        return np.asarray(value + CAUTION * log_ndtr(mean / np.sqrt(variance + FAILURE_NOISE)))
+
+    def risky(self, points: Array) -> Array:
+        """(q,) 1 where failure is likelier than success."""
+        return np.zeros(len(points)) if self.labels is None else 1.0 * (self.labels.posterior(points)[0] < 0.0)
 
     def gradient(self, points: Array) -> Array:
         """(q, d). With g = Phi(z) / h(z) = d ln h / dz:  d ln EI = (1 - g z) ds / s - g dmu / s."""
@@ -126,7 +147,7 @@ class _Acquisition:
         mean, variance, dmean, dvariance = self.surrogate.gradient(points)
         s = np.sqrt(variance)
         z = (self.best - mean) / s
-        g = np.exp(np.clip(log_ndtr(z) - log_h(z), -700.0, 50.0))
+        g = slope_of_log_h(z)
         slope = ((1.0 - g * z) / (2 * variance))[:, None] * dvariance - (g / s)[:, None] * dmean
         if self.labels is None:
             return np.asarray(slope)
@@ -134,7 +155,7 @@ class _Acquisition:
         s = np.sqrt(variance + FAILURE_NOISE)
         z = mean / s
         g = np.exp(-0.5 * z * z - 0.5 * math.log(2 * math.pi) - log_ndtr(z))  # d ln Phi / dz
-        return np.asarray(slope + (g / s)[:, None] * (dmean - (z / (2 * s))[:, None] * dvariance))
+        return np.asarray(slope + (CAUTION * g / s)[:, None] * (dmean - (z / (2 * s))[:, None] * dvariance))
 
 
 def _labelled(surrogate: Surrogate, history: History) -> Surrogate | None:
@@ -142,7 +163,7 @@ def _labelled(surrogate: Surrogate, history: History) -> Surrogate | None:
     if not len(failed := history.failed()):
         return None
     geometry, d = surrogate.geometry, surrogate.geometry.dimension
-    theta = np.log([FAILURE_LENGTH * math.sqrt(d)] * d + [1.0, FAILURE_NOISE])
+    theta = theta_of(d, FAILURE_LENGTH, 1.0, FAILURE_NOISE, 1e-9)
     failed = failed[-FAILURES:]
     labels = np.concatenate([np.ones(len(surrogate.X)), -np.ones(len(failed))])
     return Surrogate.of(geometry, theta, np.concatenate([surrogate.X, failed]), labels)
@@ -151,8 +172,8 @@ def _labelled(surrogate: Surrogate, history: History) -> Surrogate | None:
 # -- search ----------------------------------------------------------------------------------------------------------
 
 
-def _search(history: History, tried: set[bytes]) -> Array | None:
-    """The point of highest acquisition that wasn't tried, as far as it is found."""
+def _search(history: History, tried: Tried) -> Array | None:
+    """The point of highest acquisition that is neither tried nor too near to one that was, as far as it is found."""
     space, model = history.spec.space, model_of(history)
     if model is None:
         return None
@@ -162,12 +183,25 @@ def _search(history: History, tried: set[bytes]) -> Array | None:
     if space.size is not None and space.size <= ENUMERATED:
         return _unseen(_ranked(acquisition, _all(history)), tried)
     levels = _levels(history)
-    candidates = _rounded(_candidates(history, surrogate), space, levels)
-    contenders = space.snap(_ranked(acquisition, candidates)[:CONTENDERS])
-    starts = _ranked(acquisition, contenders)[:STARTS]
-    refined = space.snap(_climb(acquisition, starts, levels))
+    radius = min(APART * math.sqrt(space.dimension), FILLED * math.exp(-math.log(history.launches) / space.dimension))
+
+    def preferred(points: Array) -> Array:
+        """By falling acquisition; what is too near to a tried point later, where failure is likelier than success last."""
+        ranked = _ranked(acquisition, points)
+        late = 2 * acquisition.risky(ranked) + (_gaps(ranked, acquisition.surrogate.X) < radius)
+        return ranked[np.argsort(late, kind="stable")]
+
+    contenders = _ranked(acquisition, _rounded(_candidates(history, surrogate), space, levels))[:CONTENDERS]
+    refined = _climb(acquisition, contenders[:STARTS], levels)
     found = np.concatenate([contenders, refined, *_flips(acquisition, _ranked(acquisition, refined)[0], space, levels)])
-    return _unseen(_ranked(acquisition, found), tried)
+    if any(level is None and math.isfinite(k) for level, k in zip(levels, space.cells, strict=True)):
+        found = space.snap(found)
+    return _unseen(preferred(found), tried)
+
+
+def _gaps(points: Array, tried: Array) -> Array:
+    """(q, d), (n, d) -> (q,) the Euclidean distance to the nearest tried point."""
+    return np.asarray(np.sqrt(squared_distances(points, tried).min(1)))
 
 
 def _ranked(acquisition: _Acquisition, points: Array) -> Array:
@@ -182,7 +216,7 @@ def _candidates(history: History, surrogate: Surrogate) -> Array:
     spread = lattice(0, GLOBAL_POINTS, rng.random(d))
     centres = surrogate.X[np.argsort(surrogate.posterior(surrogate.X)[0], kind="stable")[:LOCAL_CENTRES]]
     around = np.repeat(centres, LOCAL_POINTS, axis=0)
-    step = rng.choice(STEPS, size=(len(around), 1)) * rng.standard_normal(around.shape)
+    step = np.array(STEPS)[rng.integers(len(STEPS), size=(len(around), 1))] * rng.standard_normal(around.shape)
     fresh = rng.random(around.shape)
     moves = rng.random(around.shape) < MOVED
     # A category has no neighbours: where one is moved, it's drawn anew, and less often than a number.
@@ -273,16 +307,15 @@ def _all(history: History) -> Array:
     return every
 
 
-def _tried(history: History) -> set[bytes]:
-    """The points launched so far, and those that parents know of, as their bytes."""
-    space = history.spec.space
-    if space.size is not None:
+def _tried(history: History) -> Tried:
+    """The points launched so far, and those that parents know of."""
+    if history.spec.space.size is not None:
         return history.configurations
-    known = (history.prior()[0], history.observations()[0], history.pending(), history.failed())
-    points: npt.NDArray[np.float64] = np.concatenate(known)
-    return {point.tobytes() for point in points}
+    return np.concatenate([history.prior()[0], history.observations()[0], history.pending(), history.failed()])
 
 
-def _unseen(points: Array, tried: set[bytes]) -> Array | None:
+def _unseen(points: Array, tried: Tried) -> Array | None:
     """The first point that wasn't launched; None when all were."""
-    return next((point for point in points if point.tobytes() not in tried), None)
+    if isinstance(tried, set):
+        return next((point for point in points if point.tobytes() not in tried), None)
+    return next((point for point in points if not (np.abs(tried - point).max(axis=1) < SAME).any()), None)
