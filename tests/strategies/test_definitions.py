@@ -47,7 +47,7 @@ def test_each_definition_is_tried_then_the_budget_goes_to_the_one_that_pays(stra
 
 def test_a_definition_whose_training_jobs_all_fail_gets_few():
     _, past = played(several(LINE, LINE), lambda name, point: None if name == "a" else point["x"], 30)
-    assert shares(past)["a"] <= INITIAL + 2
+    assert shares(past)["a"] <= INITIAL + 3
 
 
 def test_definitions_that_give_the_same_share_about_evenly():

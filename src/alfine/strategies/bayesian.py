@@ -138,7 +138,9 @@ class _Acquisition:
 
     def risky(self, points: Array) -> Array:
         """(q,) 1 where failure is likelier than success."""
-        return np.zeros(len(points)) if self.labels is None else 1.0 * (self.labels.posterior(points)[0] < 0.0)
+        if self.labels is None:
+            return np.zeros(len(points))
+        return np.asarray(self.labels.posterior(points)[0] < 0.0, dtype=float)
 
     def gradient(self, points: Array) -> Array:
         """(q, d). With g = Phi(z) / h(z) = d ln h / dz:  d ln EI = (1 - g z) ds / s - g dmu / s."""
