@@ -10,6 +10,7 @@ import pytest
 from alfine.core.errors import InvalidSpec
 from alfine.core.space import Categorical, Continuous, Integer
 from alfine.core.spec import TuningJobSpec
+from alfine.criteria import criteria_for, criterion_from_text
 from alfine.job_file import KEYS, JobFile, name_from, read_job_file
 from alfine.job_request import job_request
 
@@ -317,3 +318,25 @@ def test_every_example_of_the_reference_page_is_read(folder, example):
     (folder / "train.sh").write_text("echo loss=1\n")
     (folder / "src").mkdir()
     assert spec(folder, example)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("{AllOf: [ConvergenceDetected, {BestObjectiveNotImproving: 10}]}", "AllOf(ConvergenceDetected, BestObjectiveNotImproving 10)"),
+        ("{NotBefore: {TargetObjectiveMetricValue: 0.9, training_jobs: 20}}", "NotBefore(TargetObjectiveMetricValue 0.9, training_jobs=20)"),
+        ("{Steady: {criterion: ConvergenceDetected, times: 4}}", "Steady(ConvergenceDetected, times=4)"),
+        ("{Shadow: {ConvergenceDetected: {delta: 0.1}}}", "Shadow(ConvergenceDetected delta=0.1)"),
+        ("{Shadow: BestObjectiveNotImproving 10}", "Shadow(BestObjectiveNotImproving 10)"),
+        ("{AtLeast: {count: 2, criteria: [ConvergenceDetected, {Deadline: 60}, {MaxRuntimeInSeconds: 50}]}}", "AtLeast(2, ConvergenceDetected, Deadline 60, MaxRuntimeInSeconds 50)"),
+        ("{AllOf: [{AnyOf: [ConvergenceDetected, {Deadline: 60}]}, {MaxRuntimeInSeconds: 50}]}", "AllOf(AnyOf(ConvergenceDetected, Deadline 60), MaxRuntimeInSeconds 50)"),
+        ("{Deadline: '2026-12-01T18:00+01:00'}", "Deadline 2026-12-01T18:00+01:00"),
+    ],
+)  # fmt: skip
+def test_criteria_made_of_others_are_written_as_yaml(tmp_path, written, meant):
+    path = tmp_path / "job.yaml"
+    path.write_text(
+        f"command: [sh, -c, 'true']\nmetric: loss\nspace: {{x: {{min: 0.0, max: 1.0}}}}\ncriteria: [{written}]\n"
+    )
+    spec = TuningJobSpec.from_request(read_job_file(path).request)
+    assert criterion_from_text(meant) in criteria_for(spec)

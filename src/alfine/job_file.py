@@ -500,7 +500,9 @@ class _Reader:
             return f"{name}" if settings is None else f"{name}({_scalar_text(settings)})"
         parts: list[str | None] = []
         for key, each in settings.items():
-            if key in ("criteria", "criterion"):
+            if key in table():  # Shadow: {ConvergenceDetected: {delta: 0.1}}
+                parts.append(self._criterion_text(path, {key: each}))
+            elif key in ("criteria", "criterion"):
                 parts += [self._criterion_text(path, one) for one in (each if isinstance(each, list) else [each])]
             else:
                 parts.append(f"{key}={_scalar_text(each)}")
