@@ -23,6 +23,7 @@ from alfine.algorithms.specification import (
     unquoted,
 )
 from alfine.arns import Arns
+from alfine.core.autotune import autotuned
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.spec import TuningJobSpec
 from alfine.images import Images, is_algorithm
@@ -58,6 +59,7 @@ def completed(request: Request, images: Images) -> tuple[Request, list[Fault]]:
     """A CreateHyperParameterTuningJob request with what its algorithms imply, and what they find wrong with it."""
     faults: list[Fault] = []
     changes: Plain = {}
+    request = autotuned(request, lambda definition: _hyperparameters(definition, images))
     if request.get("TrainingJobDefinition"):
         changes["TrainingJobDefinition"] = _completed(_of_job(request), images, faults)
     if several := request.get("TrainingJobDefinitions"):
@@ -65,6 +67,14 @@ def completed(request: Request, images: Images) -> tuple[Request, list[Fault]]:
             _completed(_of_definition(each, index), images, faults) for index, each in enumerate(several)
         ]
     return {**request, **changes}, faults
+
+
+def _hyperparameters(definition: Request, images: Images) -> Mapping[str, Request] | None:
+    """Those that the definition's algorithm has; None where a script says by itself what it takes."""
+    if any(name in (definition.get("StaticHyperParameters") or {}) for name in PROGRAMS):
+        return None
+    algorithm = images.algorithm(str((definition.get("AlgorithmSpecification") or {}).get("TrainingImage", "")))
+    return None if algorithm is None else hyperparameters_of(algorithm.specification)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -169,6 +169,13 @@ class Service:
         policy_for(record.spec)
         return self.store.load(record)
 
+    def as_recorded(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A request as `create` records it: with what its algorithm, its parents, Autotune and the home's prices add.
+
+        Raise InvalidSpec when it can't be understood.
+        """
+        return understood(self._with_parents_metrics(self.priced(request)), self.images).request
+
     def priced(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """The request with the price of its instances, from the settings of this home, unless it names one.
 
@@ -203,7 +210,11 @@ class Service:
             "HyperParameterTuningJobName": job.name,
             "HyperParameterTuningJobStatus": job.status,
             "HyperParameterTuningJobConfig": job.request["HyperParameterTuningJobConfig"],
-            **{key: job.request[key] for key in (DEFINITION, DEFINITIONS, "WarmStartConfig") if key in job.request},
+            **{
+                key: job.request[key]
+                for key in (DEFINITION, DEFINITIONS, "WarmStartConfig", "Autotune")
+                if key in job.request
+            },
             "CreationTime": job.created_at.isoformat(),
             "LastModifiedTime": job.modified_at.isoformat(),
             **_optional(

@@ -181,7 +181,7 @@ def create_or_resume(home: Home, request: Mapping[str, Any], function: Callable[
         original = home.store.original(known.name)
     except (NotFound, KeyError):
         return home.service.create(request, function)
-    if known.ended or dict(original) != dict(home.service.priced(request)):
+    if known.ended or dict(original) != dict(home.service.as_recorded(request)):
         return home.service.create(request, function)  # refuses the name, with the reason
     return known
 

@@ -73,7 +73,6 @@ def test_tuning_jobs_begin_with_what_others_found(flow):
 
 
 @pytest.mark.clients
-@pytest.mark.xfail(reason="Autotune isn't there yet")
 def test_autotune_finds_the_ranges(flow):
     told = flow("sdk2", "sdk2_autotune.py")
     assert told["told"]["HyperParameterTuningJobStatus"] == "Completed"

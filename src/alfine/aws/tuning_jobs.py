@@ -103,7 +103,7 @@ def _described(backend: Backend, connection: Connection, state: queries.AnyRow, 
         "FailureReason": row.failure_reason and row.failure_reason[:1024],
         "BestTrainingJob": best and shapes.training_job_summary(best, request, backend.arns, best=True),
         "OverallBestTrainingJob": _overall_best(backend, connection, spec, request, best),
-        "WarmStartConfig": request.get("WarmStartConfig"),
+        **{key: request.get(key) for key in ("WarmStartConfig", "Autotune")},
     }
     answer |= {key: value for key, value in optional.items() if value is not None}
     written = api("sagemaker").operation("DescribeHyperParameterTuningJob").write(answer)

@@ -117,7 +117,7 @@ def _created_or_found(home: Any, request: dict[str, Any]) -> list[str]:
     except NotFound:
         known = None
     if known is not None:
-        _refuse_another(known, home.store.original(name), home.service.priced(request))
+        _refuse_another(known, home.store.original(name), home.service.as_recorded(request))
     spec = create_or_resume(home, request).spec()
     goal = f"{spec.goal.lower()} {spec.metric}"
     launches = f"at most {count_of(launches_allowed(spec))}, {spec.max_parallel} at a time"

@@ -278,7 +278,7 @@ class _Reader:
             for key in unfit:
                 self.fault(f"{DEFINITION}.{key}", f"is for {DEFINITIONS}. With one definition it stands in {CONFIG}.")
         if "Autotune" in self.request:
-            self.fault("Autotune", "isn't supported yet. Leave it out.")
+            self._choice(self.request["Autotune"] or {}, "Mode", ("Enabled",), None, "Autotune.Mode")
         if not self.config:
             self.fault(CONFIG, "is missing.")
         return single != self.several and bool(self.config) and bool(self.request.get(DEFINITIONS, True))
@@ -366,6 +366,8 @@ class _Reader:
     def _space(self) -> ParameterSpace:
         path = self._ranges_path
         lists = (self.definition.get("HyperParameterRanges") if self.several else self.config.get(RANGES)) or {}
+        if lists.get("AutoParameters"):
+            self.fault(f"{path}.AutoParameters", "needs Autotune with Mode Enabled, which chooses their ranges.")
         ranges: dict[str, Range] = {}
         readers: tuple[tuple[str, Callable[[Mapping[str, Any]], Range]], ...] = (
             ("IntegerParameterRanges", _integer_range),
