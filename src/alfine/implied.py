@@ -70,11 +70,13 @@ def completed(request: Request, images: Images) -> tuple[Request, list[Fault]]:
 
 
 def _hyperparameters(definition: Request, images: Images) -> Mapping[str, Request] | None:
-    """Those that the definition's algorithm has; None where a script says by itself what it takes."""
-    if any(name in (definition.get("StaticHyperParameters") or {}) for name in PROGRAMS):
-        return None
-    algorithm = images.algorithm(str((definition.get("AlgorithmSpecification") or {}).get("TrainingImage", "")))
-    return None if algorithm is None else hyperparameters_of(algorithm.specification)
+    """Those that the definition's algorithm has; None where it doesn't say, as a script."""
+    specification = definition.get("AlgorithmSpecification") or {}
+    name = specification.get("AlgorithmName")
+    algorithm: Created | Algorithm | None = images.created(str(name)) if name else None
+    if algorithm is None and not any(each in (definition.get("StaticHyperParameters") or {}) for each in PROGRAMS):
+        algorithm = images.built_in(str(specification.get("TrainingImage", "")))
+    return (hyperparameters_of(algorithm.specification) or None) if algorithm else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -206,6 +206,8 @@ class Service:
     def describe(self, name: str) -> Plain:
         """DescribeHyperParameterTuningJob, and under «Alfine» what AMT has no field for."""
         job, history = self.store.get(name), self.history(name)
+        with self.store.reading() as connection:
+            converged = queries.converged_at(connection, name)
         described: Plain = {
             "HyperParameterTuningJobName": job.name,
             "HyperParameterTuningJobStatus": job.status,
@@ -223,7 +225,7 @@ class Service:
             **_counters(history.jobs),
             "TuningJobCompletionDetails": {
                 "NumberOfTrainingJobsObjectiveNotImproving": not_improving(history),
-                **_optional(ConvergenceDetectedTime=_converged_at(job, history)),
+                **_optional(ConvergenceDetectedTime=converged and converged.isoformat()),
             },
             "ConsumedResources": {
                 "RuntimeInSeconds": int(((job.ended_at or self.clock()) - job.created_at).total_seconds())
@@ -368,14 +370,6 @@ class Service:
     def replay(self, name: str, criteria: Sequence[CompletionCriterion] = ()) -> Replayed:
         """When the recorded job would have ended under other criteria (none given: under its own)."""
         return replayed(self.history(name), criteria)
-
-
-def _converged_at(job: TuningJob, history: History) -> str | None:
-    """When convergence ended the job: with the last training job that ended by itself, before the others were stopped."""
-    if job.verdict is None or job.verdict.criterion != "ConvergenceDetected" or job.verdict.outlook is Outlook.CONTINUE:
-        return None
-    ended = [each.ended_at for each in history.finished if each.stop_reason is None and each.ended_at is not None]
-    return max(ended).isoformat() if ended else None
 
 
 def summary(history: History, job: TrainingJob) -> Plain:

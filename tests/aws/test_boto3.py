@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from botocore.exceptions import ClientError
 
+from alfine import ConvergenceDetected, Shadow
 from tests.aws.conftest import Served, until
 
 
@@ -213,3 +214,17 @@ def test_older_cloudwatch_clients_are_answered_in_xml(served, ended):
     )
     decisions = {each["EvalActionName"]: each["EvalDecision"] for each in told["EvaluationResults"]}
     assert decisions == dict.fromkeys(asked, "allowed")
+
+
+@pytest.mark.parametrize("shadow", [False, True])
+def test_describe_tells_when_convergence_was_detected(sagemaker, make, shadow):
+    name = f"converged-{shadow}".lower()
+    criterion = Shadow(ConvergenceDetected()) if shadow else ConvergenceDetected()
+    asked = make(name, criteria=[criterion], max_training_jobs=13 if shadow else 40, static={"n": "5"})
+    ranges = {"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1e-9"}]}
+    asked["HyperParameterTuningJobConfig"]["ParameterRanges"] = ranges
+    sagemaker.create_hyper_parameter_tuning_job(**asked)
+    told = until(sagemaker, name)
+    detected = told["TuningJobCompletionDetails"]["ConvergenceDetectedTime"]
+    assert told["CreationTime"] < detected <= told["HyperParameterTuningEndTime"]
+    assert (sum(told["TrainingJobStatusCounters"].values()) == 13) is shadow

@@ -95,7 +95,10 @@ def _described(backend: Backend, connection: Connection, state: queries.AnyRow, 
         "CreationTime": epoch_seconds(row.created_at),
         "LastModifiedTime": row.modified_at,
         **shapes.counters(queries.counts(connection, [state.id])[state.id]),
-        "TuningJobCompletionDetails": {"NumberOfTrainingJobsObjectiveNotImproving": fold[1][1]},
+        "TuningJobCompletionDetails": {
+            "NumberOfTrainingJobsObjectiveNotImproving": fold[1][1],
+            "ConvergenceDetectedTime": queries.converged_at(connection, row.name),
+        },
     }
     best = queries.best(connection, state.id, minimise=spec.sign > 0, ranked=spec.ranked)
     optional = {
