@@ -26,8 +26,12 @@ class Stored:
         return f"s3://{self.bucket}/{self.key}"
 
 
+class Unreachable(OSError):
+    """The bucket store can't be asked for the time being; later it may be."""
+
+
 class Buckets(Protocol):
-    """Safe to use from several threads. What fails for good raises OSError with a sentence; what may pass is tried again."""
+    """Safe to use from several threads. What fails raises OSError with a sentence, Unreachable when it may pass."""
 
     @property
     def place(self) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from alfine.buckets import Buckets, beyond, is_path, local, relative
+from alfine.buckets import Buckets, Unreachable, beyond, is_path, local, relative
 from alfine.core.spec import TuningJobSpec
 from alfine.outputs import files_in, put
 from alfine.runners.workspace import Workspace
@@ -75,6 +75,8 @@ def save(buckets: Buckets | None, place: Place | None, space: Workspace) -> None
         for name, path in () if place.shared else list(_kept(buckets, place.uri)):
             if name not in written:
                 _remove(buckets, place.uri, name, path)
+    except Unreachable:
+        raise  # later it may be reached
     except OSError as error:
         log.warning("can't put the checkpoints of %s under %s: %s", space.folder.name, place.uri, error)
 

@@ -34,6 +34,23 @@ class Files:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class S3:
+    """[s3]: where s3:// leads; without an endpoint to buckets in the home's folder.
+
+    endpoint: an URL, https://s3.eu-central-1.amazonaws.com or that of a MinIO. profile: of ~/.aws, for its keys; without one they
+    come from the environment of alfine (AWS_ACCESS_KEY_ID, …), as botocore finds them. There's no place for keys here.
+    """
+
+    endpoint: str = ""
+    region: str = "us-east-1"
+    profile: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.endpoint and not self.endpoint.startswith(("http://", "https://")):
+            raise InvalidSpec([Fault("[s3] endpoint", f"{self.endpoint!r} isn't an URL. Use https://… or http://…")])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prices:
     """[prices.per_hour] and [prices.spot_per_hour]: what an instance of a type costs an hour, in any one currency."""
 
@@ -77,6 +94,7 @@ class Config:
 
     path: Path | None = None
     files: Files = field(default_factory=Files)
+    s3: S3 = field(default_factory=S3)
     prices: Prices = field(default_factory=Prices)
     images: dict[str, str] = field(default_factory=dict)
     run: Running = field(default_factory=Running)

@@ -23,7 +23,7 @@ from typing import Any
 
 from alfine import checkpoints
 from alfine.arns import Arns
-from alfine.buckets import Buckets
+from alfine.buckets import Buckets, Unreachable
 from alfine.config import Running
 from alfine.core.decide import Decision, Outlook, Stop, Suggestion, Verdict
 from alfine.core.errors import InUse, Overtaken, StorageFull
@@ -282,10 +282,20 @@ class Engine:
     def _delivered(self, run: Run, job: TrainingJob, facts: Iterable[Fact]) -> Iterator[Fact]:
         """Put model and output where the job wants them, before its end is recorded: after a crash it's done again."""
         definition, space = run.spec.of(job.definition).definition, Workspace(run.launch(job).folder)
-        checkpoints.save(self.buckets, run.checkpoints(job), space)
-        sent = deliver(self.buckets, definition.output_path, job.name, space, packed=definition.packs_model)
+        sent, trouble = False, ""
+        try:
+            checkpoints.save(self.buckets, run.checkpoints(job), space)
+            sent = deliver(self.buckets, definition.output_path, job.name, space, packed=definition.packs_model)
+        except OSError as error:
+            if isinstance(error, Unreachable) or _is_full(error):
+                raise  # its end isn't recorded until its model is where it belongs
+            trouble = f"ClientError: Artifact upload failed: {error}"[:FAILURE_LIMIT]
+            log.warning("training_job=%s: %s", job.name, trouble)
         for fact in facts:
-            yield replace(fact, uploaded_at=self.clock()) if sent and isinstance(fact, Ended) else fact
+            if isinstance(fact, Ended) and trouble and fact.status == "Completed":
+                yield replace(fact, status="Failed", objective=None, failure_reason=trouble)
+            else:
+                yield replace(fact, uploaded_at=self.clock()) if sent and isinstance(fact, Ended) else fact
 
     def _never_started(self, run: Run, job: TrainingJob) -> Iterator[Fact]:
         """A row without a training job: the engine was killed between recording the intent and carrying it out."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from alfine.arns import Arns
 from alfine.buckets import Stored
-from alfine.config import Config
+from alfine.config import S3, Config
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.engine import Engine, Wake, utc_now
 from alfine.images import Images
@@ -30,6 +30,7 @@ from alfine.store import Store
 
 if TYPE_CHECKING:
     from alfine.aws.own_buckets import OwnBuckets
+    from alfine.aws.real_buckets import RealBuckets
 
 
 def home_folder(given: str | Path | None = None) -> Path:
@@ -46,7 +47,7 @@ class Home:
         self.jobs_folder = self.folder / "tuning-jobs"
         self.store = Store.at(self.folder)
         self.images = Images(self.config.images, lambda: self._container_engine()[1], self.store.algorithm)
-        self.buckets = _Buckets(self.folder / "buckets")
+        self.buckets = _Buckets(self.folder, self.config.s3)
         self.arns = Arns()
         prices, images, running = self.config.prices, self.images, self.config.run
         self.service = Service(
@@ -103,20 +104,27 @@ class Home:
 
 
 class _Buckets:
-    """The home's buckets, opened when a job first names one: most never do."""
+    """The home's buckets, its own or real ones, opened when a job first names one: most never do."""
 
-    place = "alfine's own buckets"
-
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: S3) -> None:
         self._folder = folder
+        self._settings = settings
         self.roots: tuple[Path, ...] = ()
 
+    @property
+    def place(self) -> str:
+        return self._store.place
+
     @cached_property
-    def _store(self) -> OwnBuckets:
+    def _store(self) -> OwnBuckets | RealBuckets:
+        if self._settings.endpoint:
+            from alfine.aws.real_buckets import RealBuckets
+
+            return RealBuckets(self._settings, self._folder / "cache" / "s3")
         from alfine.aws.own_buckets import OwnBuckets
         from alfine.aws.s3 import BucketStore
 
-        return OwnBuckets(BucketStore(self._folder))
+        return OwnBuckets(BucketStore(self._folder / "buckets"))
 
     def find(self, uri: str) -> list[Stored]:
         return self._store.find(uri)

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alfine import runners
-from alfine.buckets import Buckets, Stored, beyond, is_path, local, parts, relative
+from alfine.buckets import Buckets, Stored, Unreachable, beyond, is_path, local, parts, relative
 from alfine.core.channels import Channel
 from alfine.core.errors import Fault
 from alfine.core.spec import TuningJobSpec
@@ -31,6 +31,7 @@ from alfine.core.spec import TuningJobSpec
 INPUTS = ".inputs"  # in a tuning job's folder: unpacked code, links to objects
 MAX_MANIFEST_BYTES = 64 << 20
 PIECE_BYTES = 1 << 20
+DOWNLOADS = 8  # at once
 
 Objects = Mapping[str, Stored]  # by their path inside the channel
 
@@ -64,11 +65,15 @@ class Files:
             # To look into an archive takes no more than its own file; a folder of links is made only to be used.
             return self.path(uri, name, make=self.fetch or uri.endswith((".gz", ".tgz", ".tar")))
         except (Unreadable, OSError) as error:
+            if self.fetch and _may_pass(error):
+                raise
             self.fault(where, _sentence(error))
             return None
 
     def is_there(self, uri: str) -> bool:
-        return self.buckets is not None and any(each.uri == uri for each in self.buckets.find(uri))
+        with contextlib.suppress(OSError):
+            return self.buckets is not None and any(each.uri == uri for each in self.buckets.find(uri))
+        return False
 
     def path(self, uri: str, name: str, *, make: bool) -> Path:
         """The file or folder behind a URI; without `make` anything at all for a folder of objects."""
@@ -110,8 +115,11 @@ class Files:
         """A folder that has each of the objects under its name."""
 
         def fill(draft: Path) -> None:
-            for path, each in objects.items():
-                _link(self.file(each), draft / path)
+            from concurrent.futures import ThreadPoolExecutor
+
+            with ThreadPoolExecutor(DOWNLOADS) as pool:
+                for path, file in zip(objects, pool.map(self.file, objects.values()), strict=True):
+                    _link(file, draft / path)
 
         return made_once(self.place, name, sorted(objects.items()), fill)
 
@@ -158,7 +166,7 @@ def channels(spec: TuningJobSpec, files: Files) -> Iterator[runners.Channel]:
         try:
             path, shards = _paths(channel, files, spec.definition.instance_count)
         except (Unreadable, OSError, EOFError, zlib.error) as error:
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if files.fetch and _may_pass(error):
                 raise
             trouble = _sentence(error)
             if isinstance(error, Forbidden) or not files.fetch:
@@ -247,6 +255,12 @@ def _decompressed(files: Files, name: str, objects: Objects) -> Path:
                 raise Unreadable(f"decompressed, two files would be called {packed.removesuffix('.gz')}.") from error
 
     return made_once(files.place, name, list(objects.items()), fill)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether to try again later is better than to give up: a store that's away, a full disk."""
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return full or isinstance(error, Unreachable)
 
 
 def _sentence(error: Exception) -> str:

@@ -7,7 +7,6 @@ is copied for an empty one and for file:/// alone.
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import tarfile
@@ -16,8 +15,6 @@ from pathlib import Path
 
 from alfine.buckets import Buckets, beyond, local
 from alfine.runners.workspace import Workspace
-
-log = logging.getLogger("alfine.outputs")
 
 
 def refusal(buckets: Buckets | None, uri: str) -> str | None:
@@ -50,22 +47,19 @@ def _nowhere(uri: str) -> bool:
 def deliver(buckets: Buckets | None, uri: str, name: str, space: Workspace, *, packed: bool) -> bool:
     """Put what a training job left at AMT's place; again it's the same objects. False when there is no such place.
 
-    What can't be put is logged: the files stay in the training job's folder.
+    Raise OSError when it can't be put; the files stay in the training job's folder.
     """
     if buckets is None or _nowhere(uri):
         return False
     base = _base(uri, name)
-    try:
-        if not packed:
-            for path in files_in(space.model):
-                put(buckets, f"{base}/model/{path.relative_to(space.model).as_posix()}", path)
-        elif space.archive.exists():
-            put(buckets, f"{base}/model.tar.gz", space.archive)
-        data = space.ml / "output" / "data"
-        if data.is_dir() and any(data.iterdir()):
-            _put_packed(buckets, f"{base}/output.tar.gz", data)
-    except OSError as error:
-        log.warning("can't put the output of training_job=%s under %s: %s", name, uri, error)
+    if not packed:
+        for path in files_in(space.model):
+            put(buckets, f"{base}/model/{path.relative_to(space.model).as_posix()}", path)
+    elif space.archive.exists():
+        put(buckets, f"{base}/model.tar.gz", space.archive)
+    data = space.ml / "output" / "data"
+    if data.is_dir() and any(data.iterdir()):
+        _put_packed(buckets, f"{base}/output.tar.gz", data)
     return True
 
 

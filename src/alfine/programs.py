@@ -134,7 +134,8 @@ def program_for(
     contained = asked(spec, running)[0] == "container"
     program = _program(static, spec, function, files, images or Images(), contained=contained)
     inputs = tuple(channels(spec, files))
-    trouble = refusal(buckets, spec.definition.output_path)
+    # A place for models that is gone later is the end of the training jobs that have one, not of the whole job.
+    trouble = None if fetch else refusal(buckets, spec.definition.output_path)
     if trouble:
         files.fault("TrainingJobDefinition.OutputDataConfig.S3OutputPath", trouble)
     trouble = refusal(buckets, spec.definition.checkpoint_uri)

@@ -57,7 +57,7 @@ def make_app(home: Home, hosting: Hosting, *, always_signed: bool = False) -> St
     backend = Backend(home.service, home.arns, hosting.run, home.engine().wake.set)
     known = services(backend)
     hosts = tuple(name.lower() for name in home.config.server.hosts)
-    wire = Wire(known, S3App(home.folder / "buckets", (*DOMAINS, *hosts)))
+    wire = Wire(known, S3App(home.folder / "buckets", (*DOMAINS, *hosts), elsewhere=home.config.s3.endpoint))
     names = {service.api.signing_name for service in known.values()}
     families = {"json": names, "query": names, "s3": {"s3"}, OWN: {OWN}}
     gate = Gate(Keys(home.folder), home.arns.region, families, hosts, always=always_signed)

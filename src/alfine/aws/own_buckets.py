@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import mimetypes
 from pathlib import Path
 
@@ -52,7 +53,8 @@ class OwnBuckets:
             kind = mimetypes.guess_type(key)[0] or DEFAULT_CONTENT_TYPE
             self._store.put_file(bucket, key, file, kind)
         except S3Error as error:
-            raise OSError(f"{uri}: {error}") from error
+            full = (errno.ENOSPC,) if error.code == "ServiceUnavailable" else ()
+            raise OSError(*full, f"{uri}: {error}") from error
 
     def remove(self, uri: str) -> None:
         with contextlib.suppress(S3Error):

@@ -52,17 +52,20 @@ OPERATIONS: Mapping[tuple[str, str, str], operations.Operation] = {
 class S3App:
     """Serves the folder's buckets at /bucket/key, and at /key of the host `<bucket>.<domain>`.
 
+    elsewhere: the endpoint that s3:// leads to instead, which every request is then told.
     Verifies no signature and no Host or Origin: the server that this is mounted in does.
     """
 
-    def __init__(self, folder: Path, domains: tuple[str, ...] = DOMAINS) -> None:
+    def __init__(self, folder: Path, domains: tuple[str, ...] = DOMAINS, *, elsewhere: str = "") -> None:
         self.store = BucketStore(folder)
         self._domains = domains
+        self._elsewhere = elsewhere
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = S3Request(scope, receive, self._domains)
         request_id = uuid.uuid4().hex[:16].upper()
         try:
+            self._refuse_to_stand_in()
             response = await _operation(request)(self.store, request)
         except Exception as error:  # noqa: BLE001 # the rim: whatever went wrong, the client gets S3's answer
             refusal = _refusal(error, request)
@@ -73,6 +76,15 @@ class S3App:
             "sandbox"  # a page in a bucket gets no part in this server's origin
         )
         await response(scope, receive, send)
+
+    def _refuse_to_stand_in(self) -> None:
+        """What is put here would be found by nobody while s3:// leads to another endpoint."""
+        if self._elsewhere:
+            raise S3Error(
+                "NotImplemented",
+                f"This alfine keeps its objects at {self._elsewhere} ([s3] in alfine.toml). Point S3 clients there: "
+                f"AWS_ENDPOINT_URL_S3={self._elsewhere}",
+            )
 
 
 def _refusal(error: Exception, request: S3Request) -> S3Error:

@@ -1,0 +1,234 @@
+"""A real S3 behind s3://: another alfine's buckets, in a process of its own, that verifies every signature."""
+
+import io
+import json
+import subprocess
+import sys
+import tarfile
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from alfine.aws import real_buckets
+from alfine.aws.real_buckets import RealBuckets
+from alfine.buckets import Unreachable
+from alfine.config import S3
+from alfine.core.errors import InvalidSpec
+from alfine.home import Home
+from tests.aws.conftest import SCRIPT, Served, until
+
+TRAIN = f"{SCRIPT}\nimport os, pathlib\nprint('saw', sorted(os.listdir(os.environ['SM_CHANNEL_TRAIN'])))\npathlib.Path(os.environ['SM_MODEL_DIR'], 'w').write_text('w')\n"
+
+
+class Remote:
+    """The real S3, its keys in the environment as everybody has them."""
+
+    def __init__(self, home):
+        home.mkdir()
+        self.home = home
+        command = [sys.executable, "-m", "alfine", "keys", "create", "--json", "--home", str(home)]
+        made = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["AccessKey"]
+        self.keys = {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
+        self.server = Served(home)
+        self.url = self.server.url
+
+    def client(self):
+        config = Config(retries={"total_max_attempts": 1})
+        keys = {name.lower(): value for name, value in self.keys.items()}
+        return boto3.client("s3", endpoint_url=self.url, region_name="us-east-1", config=config, **keys)
+
+    def away(self):
+        self.server.end()
+
+    def back(self):
+        self.server = Served(self.home, "--port", self.url.rpartition(":")[2])
+
+
+@pytest.fixture(scope="module")
+def environment():
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory, environment):
+    found = Remote(tmp_path_factory.mktemp("remote") / "home")
+    for name, value in found.keys.items():
+        environment.setenv(name, value)
+    s3 = found.client()
+    s3.create_bucket(Bucket="real")
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        member = tarfile.TarInfo("train.py")
+        member.size = len(TRAIN)
+        archive.addfile(member, io.BytesIO(TRAIN.encode()))
+    s3.put_object(Bucket="real", Key="code/sourcedir.tar.gz", Body=packed.getvalue())
+    for name in ("a.csv", "b.csv"):
+        s3.put_object(Bucket="real", Key=f"data/{name}", Body=name.encode())
+    s3.close()
+    yield found
+    found.server.end()
+
+
+@pytest.fixture(scope="module")
+def local(remote, tmp_path_factory):
+    """The alfine that tunes, with its objects at the real S3."""
+    home = tmp_path_factory.mktemp("local")
+    (home / "alfine.toml").write_text(f'[s3]\nendpoint = "{remote.url}"\n')
+    server = Served(home)
+    yield server
+    server.end()
+
+
+@pytest.fixture
+def asked(make):
+    def request(name, data="s3://real/data/", output="s3://real/models", **words):
+        made = make(name, max_training_jobs=2, channels={"train": "/tmp"}, **words)
+        definition = made["TrainingJobDefinition"]
+        definition["StaticHyperParameters"] |= {
+            "sagemaker_program": "train.py",
+            "sagemaker_submit_directory": "s3://real/code/sourcedir.tar.gz",
+        }
+        definition["InputDataConfig"][0]["DataSource"]["S3DataSource"]["S3Uri"] = data
+        definition["OutputDataConfig"]["S3OutputPath"] = output
+        return made
+
+    return request
+
+
+def test_code_data_and_models_are_where_s3_is_and_no_key_is_told(local, remote, asked):
+    sagemaker = local.client()
+    sagemaker.create_hyper_parameter_tuning_job(**asked("real"))
+    told = until(sagemaker, "real")
+    assert told["TrainingJobStatusCounters"]["Completed"] == 2, told
+    best = told["BestTrainingJob"]["TrainingJobName"]
+    job = sagemaker.describe_training_job(TrainingJobName=best)
+    key = job["ModelArtifacts"]["S3ModelArtifacts"].removeprefix("s3://real/")
+    s3 = remote.client()
+    with tarfile.open(fileobj=io.BytesIO(s3.get_object(Bucket="real", Key=key)["Body"].read())) as archive:
+        assert archive.getnames() == ["w"]
+    log = local.home / "tuning-jobs" / "real" / best / ".alfine" / "log"
+    assert "saw ['a.csv', 'b.csv']" in log.read_text()
+    assert not any((local.home / "buckets").iterdir())
+    secret = remote.keys["AWS_SECRET_ACCESS_KEY"]
+    assert secret not in repr([told, job])
+    files = [path for path in local.home.rglob("*") if path.is_file()]
+    assert not [path for path in files if secret.encode() in path.read_bytes()]
+
+
+def test_tuning_jobs_share_one_copy_for_each_version_of_an_object(local, remote, asked):
+    sagemaker, s3 = local.client(), remote.client()
+    s3.put_object(Bucket="real", Key="shared/a.csv", Body=b"one")
+    before = copies(local)
+    for name in ("share-1", "share-2"):
+        sagemaker.create_hyper_parameter_tuning_job(**asked(name, "s3://real/shared/"))
+        until(sagemaker, name)
+    assert len(copies(local) - before) <= 2  # the data, and the code if this is the first to use it
+    s3.put_object(Bucket="real", Key="shared/a.csv", Body=b"two")
+    sagemaker.create_hyper_parameter_tuning_job(**asked("share-3", "s3://real/shared/"))
+    until(sagemaker, "share-3")
+    (found,) = (local.home / "tuning-jobs" / "share-3" / ".inputs").glob("channel-train-*/a.csv")
+    assert found.read_text() == "two"
+
+
+def copies(local):
+    return {path for path in (local.home / "cache").rglob("*") if path.is_file() and path.name != ".lock"}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"data": "s3://real/nothing/"}, 'No S3 objects found under S3 URL "s3://real/nothing/"'),
+        ({"data": "s3://no-bucket/x"}, "No S3 objects found under S3 URL"),
+        ({"output": "s3://no-bucket/x"}, "there is no bucket 'no-bucket' in the buckets at http://127.0.0.1"),
+    ],
+)
+def test_what_is_not_there_is_refused_at_create(local, asked, words, message):
+    with pytest.raises(ClientError, match="ValidationException") as caught:
+        local.client().create_hyper_parameter_tuning_job(**asked("refused", **words))
+    assert message in str(caught.value)
+
+
+def test_an_s3_request_to_the_tuning_alfine_is_told_where_the_objects_are(local, remote):
+    with pytest.raises(ClientError) as caught:
+        local.client("s3").list_objects_v2(Bucket="real")
+    assert caught.value.response["Error"]["Code"] == "NotImplemented"
+    assert f"AWS_ENDPOINT_URL_S3={remote.url}" in str(caught.value)
+
+
+def test_a_model_waits_for_an_s3_that_is_away(local, remote, asked):
+    sagemaker = local.client()
+    sagemaker.create_hyper_parameter_tuning_job(**asked("patient", static={"wait": 1.5}, max_parallel=1))
+    while not sagemaker.list_training_jobs(NameContains="patient", StatusEquals="InProgress")["TrainingJobSummaries"]:
+        pass
+    remote.away()
+    (folder,) = (each for each in (local.home / "tuning-jobs" / "patient").iterdir() if each.name != ".inputs")
+    while not (folder / ".alfine" / "exit.json").exists():
+        pass
+    with pytest.raises(ClientError, match="can't be asked"):
+        sagemaker.create_hyper_parameter_tuning_job(**asked("meanwhile"))
+    assert sagemaker.describe_training_job(TrainingJobName=folder.name)["TrainingJobStatus"] == "InProgress"
+    remote.back()
+    told = until(sagemaker, "patient")
+    assert told["TrainingJobStatusCounters"]["Completed"] == 2, told
+
+
+def test_a_model_that_is_not_taken_fails_its_training_job_with_the_reason(local, remote, asked):
+    sagemaker, s3 = local.client(), remote.client()
+    s3.create_bucket(Bucket="gone")
+    request = asked("untaken", output="s3://gone/x", static={"wait": 1.0}, max_parallel=2)
+    sagemaker.create_hyper_parameter_tuning_job(**request)
+    s3.delete_bucket(Bucket="gone")
+    until(sagemaker, "untaken")
+    listed = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(HyperParameterTuningJobName="untaken")
+    reasons = [each.get("FailureReason", "") for each in listed["TrainingJobSummaries"]]
+    assert len(reasons) == 2
+    assert all(each.startswith("ClientError: Artifact upload failed: s3://gone/x/") for each in reasons)
+
+
+# ---- the store by itself -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def store(remote, tmp_path):
+    return RealBuckets(S3(endpoint=remote.url), tmp_path / "cache")
+
+
+def test_large_files_are_sent_in_parts(store, remote, tmp_path, monkeypatch):
+    monkeypatch.setattr(real_buckets, "PART_BYTES", 5 << 20)
+    big = tmp_path / "big"
+    big.write_bytes(bytes(range(256)) * (44 << 10))  # 11 MiB
+    store.put("s3://real/big/file", big)
+    (found,) = store.find("s3://real/big/")
+    assert found.version.endswith('-3"')
+    assert store.file(found).read_bytes() == big.read_bytes()
+    store.remove("s3://real/big/file")
+    assert store.find("s3://real/big/") == []
+    store.remove("s3://real/big/file")
+
+
+def test_an_object_that_changed_meanwhile_is_read_as_it_is_now(store, remote):
+    s3 = remote.client()
+    s3.put_object(Bucket="real", Key="new/x", Body=b"old")
+    (found,) = store.find("s3://real/new/x")
+    s3.put_object(Bucket="real", Key="new/x", Body=b"new")
+    assert store.file(found).read_bytes() == b"new"
+    s3.delete_object(Bucket="real", Key="new/x")
+    with pytest.raises(FileNotFoundError):
+        store.file(found)
+
+
+def test_a_wrong_key_is_an_error_with_what_was_answered(remote, tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    other = RealBuckets(S3(endpoint=remote.url), tmp_path)
+    with pytest.raises(OSError, match="answered SignatureDoesNotMatch") as caught:
+        other.find("s3://real/data/")
+    assert not isinstance(caught.value, Unreachable)
+
+
+def test_an_endpoint_that_is_no_url_is_refused_when_the_home_opens(tmp_path):
+    (tmp_path / "alfine.toml").write_text('[s3]\nendpoint = "minio:9000"\n')
+    with pytest.raises(InvalidSpec, match=r"\[s3\] endpoint: 'minio:9000' isn't an URL"):
+        Home(tmp_path)
