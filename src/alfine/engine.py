@@ -309,6 +309,8 @@ class Engine:
         launch = run.launch(job)
         try:
             checkpoints.restore(self.buckets, run.checkpoints(job), Workspace(launch.folder))
+        except Unreachable:
+            raise  # its row is there already: it's started once they can be had
         except OSError as error:
             gone = Channel(name="checkpoints", path=launch.folder, trouble=str(error))
             launch = replace(launch, channels=(*launch.channels, gone))
