@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
 from alfine.core.errors import AlfineError
@@ -185,6 +186,7 @@ def claimed(
     )
 
 
+@lru_cache(maxsize=64)
 def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
     key = f"AWS4{secret}".encode()
     for word in (date, region, service, TERMINATOR):
@@ -278,7 +280,7 @@ def _time(stated: str, request: Unproved) -> tuple[str, datetime]:
 def _instant(text: str) -> datetime:
     if not re.fullmatch("[0-9]{8}T[0-9]{6}Z", text):
         raise ValueError(text)
-    return datetime.strptime(text, _TIME).replace(tzinfo=UTC)
+    return datetime.fromisoformat(text)
 
 
 def _check_time(at: datetime, now: datetime, expires: str | None) -> None:
