@@ -171,7 +171,7 @@ class Remote:
     def _http(self) -> Any:
         from botocore.httpsession import URLLib3Session
 
-        return URLLib3Session(timeout=PATIENCE_SECONDS)
+        return URLLib3Session(verify=os.environ.get("AWS_CA_BUNDLE") or True, timeout=PATIENCE_SECONDS)
 
 
 def _refusal(body: bytes, otherwise: str) -> AlfineError:

@@ -11,6 +11,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from functools import partial
+from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
@@ -79,10 +80,13 @@ async def _health(_: Request) -> Response:
     return JSONResponse({"status": "ok", "version": __version__})
 
 
-def serve(home: Home, host: str, port: int, *, ready: Callable[[str], None]) -> None:
+def serve(
+    home: Home, host: str, port: int, *, tls: tuple[Path, Path] | None = None, ready: Callable[[str], None]
+) -> None:
     """Serve until SIGTERM or Ctrl-C. ready: called with the URL once requests are taken. Port 0 takes any free one.
 
-    Raises NotLoopback before anything is opened, OSError when the port is taken.
+    tls: files of a certificate (with its chain) and its key. Raises NotLoopback before anything is opened, OSError when the
+    port is taken or these files are none.
     """
     refuse_other_machines(host, Keys(home.folder))
     hosting = Hosting(home.engine())
@@ -97,10 +101,13 @@ def serve(home: Home, host: str, port: int, *, ready: Callable[[str], None]) -> 
             ws="none",
             http=Limited,
             limit_concurrency=MAX_CONNECTIONS,
+            ssl_certfile=tls and tls[0],
+            ssl_keyfile=tls and tls[1],
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=CLOSE_SECONDS,
         )
-        url = _url(host, listener.getsockname()[1])
+        config.load()  # a certificate that is none is told before anything runs
+        url = _url("https" if tls else "http", host, listener.getsockname()[1])
         _survive_own_end()
         _Server(config, partial(ready, url)).run(sockets=[listener])
 
@@ -138,5 +145,5 @@ def _listening(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _url(host: str, port: int) -> str:
-    return f"http://[{host.strip('[]')}]:{port}" if ":" in host else f"http://{host}:{port}"
+def _url(scheme: str, host: str, port: int) -> str:
+    return f"{scheme}://[{host.strip('[]')}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

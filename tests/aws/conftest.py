@@ -36,7 +36,7 @@ class Served:
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        found = re.search(r"ready on (http://\S+)", line)
+        found = re.search(r"ready on (https?://\S+)", line)
         assert found, line + self.process.stdout.read()
         self.url = found.group(1)
         self.home = home

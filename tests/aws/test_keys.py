@@ -1,10 +1,13 @@
 """Keys: with one, every request must be signed with it, and alfine may listen where other machines reach it."""
 
+import base64
 import hashlib
 import http.client
 import io
 import json
 import re
+import shutil
+import subprocess
 import urllib.error
 import urllib.request
 from urllib.parse import urlsplit
@@ -264,6 +267,56 @@ def test_a_key_that_isnt_there_cant_be_deleted(tmp_path, name):
     status, _, said = keys(tmp_path, "delete", name)
     assert (status, "There is no access key" in said) == (1, True)
     assert (tmp_path / "alfine.db").exists()
+
+
+# ---- TLS ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def encrypted(tmp_path_factory):
+    """A server with a certificate, and what its clients check it by."""
+    folder = tmp_path_factory.mktemp("tls")
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl to make a certificate")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    made += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run(made, check=True, capture_output=True)
+    server = Locked(folder / "home", "--tls-cert", str(cert), "--tls-key", str(key))
+    yield server, cert
+    server.end()
+
+
+def test_over_tls_clients_send_their_own_unsigned_chunks_with_a_trailer(encrypted):
+    server, cert = encrypted
+    assert server.url.startswith("https://")
+    id_, secret = server.key
+    words = {"aws_access_key_id": id_, "aws_secret_access_key": secret, "region_name": "us-east-1", "verify": str(cert)}
+    s3 = SESSION.client("s3", endpoint_url=server.url, config=Config(retries={"total_max_attempts": 1}), **words)
+    sent = []
+    s3.meta.events.register("before-send.s3.PutObject", lambda request, **_: sent.append(request.headers))
+    s3.create_bucket(Bucket="here")
+    s3.put_object(Bucket="here", Key=ODD, Body=io.BytesIO(b"a" * 100_000))
+    assert sent[0]["X-Amz-Content-SHA256"] in (
+        "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        b"STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+    )
+    assert s3.get_object(Bucket="here", Key=ODD)["Body"].read() == b"a" * 100_000
+    s3.put_object(Bucket="here", Key="md5", Body=b"x", ContentMD5=base64.b64encode(hashlib.md5(b"x").digest()).decode())
+    sagemaker = SESSION.client("sagemaker", endpoint_url=server.url, **words)
+    assert sagemaker.list_hyper_parameter_tuning_jobs()["HyperParameterTuningJobSummaries"] == []
+    s3.close()
+    sagemaker.close()
+
+
+def test_a_certificate_that_is_none_is_told_at_once(tmp_path):
+    (tmp_path / "none.pem").write_text("none")
+    words = ["serve", "--port", "0", "--tls-cert", str(tmp_path / "none.pem")]
+    both = [*words, "--tls-key", str(tmp_path / "none.pem")]
+    for given, wanted in ((words, 2), (both, 1)):
+        run = CliRunner().invoke(main, ["--home", str(tmp_path), *given], catch_exceptions=False)
+        assert run.exit_code == wanted, run.output
+        assert "error" in run.output.lower()
 
 
 # ---- beyond loopback ---------------------------------------------------------------------------------------------------

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+from pathlib import Path
 
 import click
 
 from alfine.cli.options import chosen_home, home_option, open_home
 from alfine.core.errors import MissingExtra
 from alfine.keys import Keys
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 EPILOG = """
 \b
@@ -29,8 +32,10 @@ Examples:
 )
 @click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 takes any free port.")
 @click.option("--region", help="Named in ARNs (else $AWS_REGION, $AWS_DEFAULT_REGION, else us-east-1).")
+@click.option("--tls-cert", type=FILE, help="A certificate with its chain (PEM): answer https alone.")
+@click.option("--tls-key", type=FILE, help="Its private key (PEM).")
 @home_option
-def serve(*, host: str, port: int, region: str | None) -> None:
+def serve(*, host: str, port: int, region: str | None, tls_cert: Path | None, tls_key: Path | None) -> None:
     """Serve SageMaker's API for tuning jobs on this machine.
 
     Tuning jobs that an earlier alfine left are gone on with. SIGTERM or Ctrl-C ends the server and leaves training jobs
@@ -42,6 +47,9 @@ def serve(*, host: str, port: int, region: str | None) -> None:
     except ModuleNotFoundError as error:
         raise MissingExtra(f"alfine serve needs {error.name}: pip install 'alfine[server]'") from error
 
+    if (tls_cert is None) != (tls_key is None):
+        raise click.UsageError("Give --tls-cert and --tls-key, both or neither.")
+    tls = (tls_cert, tls_key) if tls_cert and tls_key else None
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     where = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     keys = Keys(chosen_home())
@@ -49,7 +57,7 @@ def serve(*, host: str, port: int, region: str | None) -> None:
     with open_home(create=True) as home:
         home.confine()
         home.arns = Arns(where) if where else home.arns
-        server.serve(home, host, port, ready=lambda url: _say(url, home.arns.region, signed=bool(keys)))
+        server.serve(home, host, port, tls=tls, ready=lambda url: _say(url, home.arns.region, signed=bool(keys)))
 
 
 def _say(url: str, region: str, *, signed: bool) -> None:
