@@ -27,8 +27,10 @@ ETA = {"ContinuousParameterRanges": [{"Name": "eta", "MinValue": "0.1", "MaxValu
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server of their own: other tests count the failed tuning jobs of theirs."""
-    server = Served(tmp_path_factory.mktemp("home"))
+    """A server of their own: other tests count the failed tuning jobs of theirs. It has no engine for containers."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "alfine.toml").write_text('[run]\nengine = "/nowhere/docker"\n')
+    server = Served(home)
     yield server
     server.end()
 
