@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from sklearn import datasets, linear_model, metrics
 
 from alfine.runners import sandbox
+from tests.algorithms.test_recordio import recordio
 from tests.aws.conftest import PATIENCE_SECONDS, Served, until
 
 XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
@@ -500,19 +501,23 @@ def test_everything_that_linear_learner_does_not_take_is_told_at_once(sagemaker,
         "'softmax_loss' isn't a loss of binary_classifier. Use auto, logistic, hinge_loss.",
         "a binary_classifier has no test:mse. It has test:objective_loss, test:binary_classification_accuracy,",
         "test:mse is measured on the channel 'test', which is missing",
-        "without a ContentType is RecordIO-protobuf, which isn't read here",
     ):
         assert expected in said, expected
     assert "wd" not in said
-    recordio = linear(
-        "linear-io",
-        data / "cancer",
-        {"predictor_type": "regressor"},
-        metric="validation:mse",
-        content_type="application/x-recordio-protobuf",
-    )
-    assert "linear-learner doesn't take application/x-recordio-protobuf here. Use text/csv" in refused(
-        sagemaker, recordio
+    parquet = linear("linear-parquet", data / "cancer", static, metric="test:mse", content_type="application/x-parquet")
+    assert "linear-learner doesn't take application/x-parquet here. Use text/csv or" in refused(sagemaker, parquet)
+
+
+def test_a_channel_of_linear_learner_that_says_nothing_holds_recordio(served, sagemaker, data, tmp_path):
+    for name in ("train", "validation"):
+        table = np.loadtxt(data / "diabetes" / name / "part.csv", delimiter=",")
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "matrix_0.pbr").write_bytes(b"".join(recordio(row[1:], row[0]) for row in table))
+    static = {"predictor_type": "regressor", "mini_batch_size": "50", "feature_dim": "10"}
+    best = finished(sagemaker, linear("linear-io", tmp_path, static, metric="validation:mse", content_type=None))
+    scores, _ = scores_of(served, best, table[:, 1:])
+    assert final_metrics(best)["validation:mse"] == pytest.approx(
+        metrics.mean_squared_error(table[:, 0], scores[:, 0]), rel=1e-4
     )
 
 

@@ -104,7 +104,7 @@ def _channel(name: str, *, required: bool = False) -> dict[str, Any]:
     return {
         "Name": name,
         "IsRequired": required,
-        "SupportedContentTypes": ["text/csv", "csv"],
+        "SupportedContentTypes": ["text/csv", "csv", "application/x-recordio-protobuf"],
         "SupportedCompressionTypes": ["None", "Gzip"],
         "SupportedInputModes": ["File", "FastFile"],
     }
@@ -144,13 +144,6 @@ def faults(
     loss = static.get("loss", "auto")
     if kind in LOSSES and loss not in LOSSES[kind]:
         yield Fault(f"{path}.loss", f"{loss!r} isn't a loss of {kind}. Use {', '.join(LOSSES[kind])}.")
-    for name, content_type in channels.items():
-        if not content_type:
-            yield Fault(
-                f"{where}.InputDataConfig ({name})",
-                "a channel of linear-learner without a ContentType is RecordIO-protobuf, which isn't read here. Write CSV, label "
-                "first, and set its ContentType to text/csv.",
-            )
     if objective is not None:
         yield from _objective_faults(objective[1], kind, channels, where)
 

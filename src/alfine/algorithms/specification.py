@@ -68,8 +68,10 @@ def _hyperparameter(
 # ---- reading a request by it -------------------------------------------------------------------------------------------
 
 
-def unquoted(value: str) -> str:
+def unquoted(value: Any) -> str:
     """SageMaker's framework estimators send JSON texts («"gbtree"» with the quotes); others send them plain."""
+    if not isinstance(value, str):  # in a job file; whoever reads the spec says what is wrong with it
+        return str(value)
     try:
         known = json.loads(value)
     except ValueError:
@@ -105,7 +107,12 @@ def range_faults(
 ) -> Iterator[Fault]:
     """What is wrong with ParameterRanges. A range that can't be read at all is left to whoever reads it."""
     known = hyperparameters_of(specification)
-    entries = [(kind, index, entry) for kind in KINDS for index, entry in enumerate(ranges.get(kind) or ())]
+    entries = [
+        (kind, index, entry)
+        for kind in KINDS
+        for index, entry in enumerate(ranges.get(kind) or ())
+        if isinstance(entry.get("Name"), str)
+    ]
     fixed = [name for *_, entry in entries if (name := entry["Name"]) in known and not known[name].get("IsTunable")]
     if fixed:
         tunable = ", ".join(name for name, each in known.items() if each.get("IsTunable"))

@@ -1,6 +1,6 @@
 """Train a linear model as the image linear-learner does, by mini-batch gradient descent in NumPy; runs in a training job.
 
-Channels `train`, `validation`, `test`: CSV, label first. Each epoch's loss and the final model's metrics are lines of the log in
+Channels `train`, `validation`, `test`: CSV, label first, or RecordIO-protobuf. Each epoch's loss and the final model's metrics are lines of the log in
 AWS's form. The model is `model/linear-learner.json`, in the units of the data: score = features · weights + bias.
 
 Unlike SageMaker's: one model is trained, as under tuning, never several side by side; «auto» means the constants below.
@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from alfine.algorithms import channels
 from alfine.algorithms.channels import BadInput
+from alfine.algorithms.recordio import read_recordio
 
 Array = npt.NDArray[np.float64]
 
@@ -155,11 +156,10 @@ def say(line: str) -> None:
 
 
 def read(channel: str, words: Words) -> Data:
-    table = channels.read_csv(channel)
-    labels = table[:, 0]
-    if table.shape[1] < 2:
-        raise BadInput(f"the channel {channel!r} has {table.shape[1]} column; it needs a label and features.")
-    if not np.isfinite(table).all():
+    features, labels = _table(channel)
+    if not features.shape[1]:
+        raise BadInput(f"the channel {channel!r} has one column; it needs a label and features.")
+    if not (np.isfinite(features).all() and np.isfinite(labels).all()):
         raise BadInput(f"the channel {channel!r} has empty or infinite fields, which linear-learner can't use.")
     if words.kind != "regressor":
         classes = max(words.outputs, 2)
@@ -169,9 +169,16 @@ def read(channel: str, words: Words) -> Data:
                 f"the channel {channel!r} has the label {odd[0]:g}; the labels of {classes} classes begin at 0."
             )
     dimensions = words.number("feature_dim")
-    if dimensions and dimensions != table.shape[1] - 1:
-        raise BadInput(f"feature_dim is {dimensions:g}, and the channel {channel!r} has {table.shape[1] - 1} features.")
-    return Data(table[:, 1:], labels)
+    if dimensions and dimensions != features.shape[1]:
+        raise BadInput(f"feature_dim is {dimensions:g}, and the channel {channel!r} has {features.shape[1]} features.")
+    return Data(features, labels)
+
+
+def _table(channel: str) -> tuple[Array, Array]:
+    if not channels.content_type(channel, "application/x-recordio-protobuf").endswith("csv"):
+        return read_recordio(channel)
+    table = channels.read_csv(channel)
+    return table[:, 1:], table[:, 0]
 
 
 def _check_widths(data: Mapping[str, Data]) -> None:
