@@ -46,6 +46,7 @@ from alfine.outputs import deliver
 from alfine.policy import policy_for
 from alfine.programs import Program, programs_for
 from alfine.runners import FAILURE_LIMIT, Channel, Exit, Launch, Observation, Runner
+from alfine.runners.attempts import failed_attempts, try_again
 from alfine.runners.workspace import Workspace
 from alfine.store import Store, TuningJob
 
@@ -270,6 +271,9 @@ class Engine:
             facts = [*reader.read(seen, self.clock())]
             if seen.exit is None:
                 yield from facts
+            elif self._tried_again(run, job, seen.exit):
+                yield from (fact for fact in facts if not isinstance(fact, Ended))
+                return
             else:
                 yield from self._delivered(run, job, facts)
                 run.readers.pop(job.number, None)
@@ -278,6 +282,16 @@ class Engine:
             if not moved:
                 return
         run.more = True
+
+    def _tried_again(self, run: Run, job: TrainingJob, end: Exit) -> bool:
+        """Whether a training job whose end wasn't its own is begun anew (RetryStrategy), by the next look at it."""
+        most, space = run.spec.of(job.definition).definition.retries, Workspace(run.launch(job).folder)
+        if end.cause != "lost" or job.status != "InProgress" or failed_attempts(space) >= most:
+            return False
+        log.warning("training_job=%s was lost and is tried again", job.name)
+        try_again(space, most)
+        run.more = True
+        return True
 
     def _delivered(self, run: Run, job: TrainingJob, facts: Iterable[Fact]) -> Iterator[Fact]:
         """Put model and output where the job wants them, before its end is recorded: after a crash it's done again."""
@@ -314,6 +328,9 @@ class Engine:
         except OSError as error:
             gone = Channel(name="checkpoints", path=launch.folder, trouble=str(error))
             launch = replace(launch, channels=(*launch.channels, gone))
+        if launch.max_runtime_seconds is not None and job.started_at is not None:  # it spans all attempts
+            left = launch.max_runtime_seconds - (self.clock() - job.started_at).total_seconds()
+            launch = replace(launch, max_runtime_seconds=max(0.0, left))
         run.runner(job).start(launch)
 
     def _decide(self, run: Run) -> Decision:

@@ -69,6 +69,7 @@ class Definition:
     network: bool = True  # False: EnableNetworkIsolation
     entrypoint: tuple[str, ...] = ()  # of a container, and its arguments
     arguments: tuple[str, ...] = ()
+    retries: int = 0  # RetryStrategy.MaximumRetryAttempts
     checkpoint_uri: str = ""
     checkpoint_path: str = CHECKPOINTS
 
@@ -423,6 +424,7 @@ class _Reader:
             network=not definition.get("EnableNetworkIsolation"),
             entrypoint=tuple(map(str, algorithm.get("ContainerEntrypoint") or ())),
             arguments=tuple(map(str, algorithm.get("ContainerArguments") or ())),
+            retries=int((definition.get("RetryStrategy") or {}).get("MaximumRetryAttempts", 0)),
             checkpoint_uri=str((definition.get("CheckpointConfig") or {}).get("S3Uri", "")),
             checkpoint_path=str((definition.get("CheckpointConfig") or {}).get("LocalPath", CHECKPOINTS)).rstrip("/"),
         )
