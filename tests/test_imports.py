@@ -5,12 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from alfine import ConvergenceDetected
+from alfine import ConvergenceDetected, Integer
 from alfine.core.errors import InUse, InvalidSpec
+from alfine.core.history import History
+from alfine.core.spec import TuningJobSpec
 from alfine.home import Home
 from alfine.imports import from_aws, from_optuna
 from alfine.service import summary
-from tests.building import history, one_job, request
+from tests.building import EPOCH, history, one_job, request, several
 
 DEFINITION = {
     "StaticHyperParameters": {"objective": "reg:squarederror", "_tuning_objective_metric": "objective"},
@@ -182,3 +184,26 @@ def test_a_study_must_be_named_where_there_are_several(study):
         from_optuna(url, "none")
     with pytest.raises(InvalidSpec, match="has no trial that has ended"):
         from_optuna(url, "other")
+
+
+def test_a_job_with_several_definitions_comes_in_by_definition(tmp_path):
+    asked = several({}, {"space": {"n": Integer(1, 3)}}, name="two", max_training_jobs=4)
+    past = History(TuningJobSpec.from_request(asked), EPOCH)
+    for value, definition in ((3.0, "a"), (2.0, "b"), (4.0, "a"), (1.0, "b")):
+        for fact in one_job(past, value, definition=definition):
+            past.record(fact)
+    rows = [summary(past, job) for job in past.jobs]
+    for each in asked["TrainingJobDefinitions"]:
+        each["StaticHyperParameters"] = {"_tuning_objective_metric": "objective"}
+    times = {"CreationTime": EPOCH.isoformat(), "HyperParameterTuningEndTime": past.now.isoformat()}
+    described = {**asked, **times, "HyperParameterTuningJobStatus": "Completed"}
+    (tmp_path / "job.json").write_text(json.dumps(described))
+    (tmp_path / "list.json").write_text(json.dumps({"TrainingJobSummaries": rows}))
+    record, _ = from_aws(tmp_path / "job.json", [tmp_path / "list.json"])
+    with Home(tmp_path / "home") as home:
+        home.service.take_over(record)
+        found = home.service.history("two")
+    assert [(j.definition, j.hyperparameters, j.objective) for j in found.jobs] == [
+        (j.definition, j.hyperparameters, j.objective) for j in past.jobs
+    ]
+    assert found.incumbent.definition == "b"

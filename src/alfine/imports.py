@@ -17,7 +17,7 @@ from typing import Any
 from alfine.core.errors import Fault, InvalidSpec, MissingExtra
 from alfine.core.history import Ended, Fact, Launched, Reported, Started
 from alfine.core.space import Categorical, Continuous, Hyperparameters, Integer, Range
-from alfine.core.spec import OBJECTIVE_HYPERPARAMETER, TuningJobSpec
+from alfine.core.spec import CONFIG, DEFINITION, DEFINITIONS, OBJECTIVE_HYPERPARAMETER, OF_SEVERAL, TuningJobSpec
 from alfine.job_request import job_request
 from alfine.store import Record
 
@@ -37,19 +37,23 @@ class _Ran:
     objective: float | None
     failure_reason: str | None = None
     curve: Mapping[int, float] | None = None
+    definition: str | None = None
 
 
-def _facts(ran: Iterable[_Ran], metric: str) -> tuple[Fact, ...]:
+def _facts(ran: Iterable[_Ran], spec: TuningJobSpec) -> tuple[Fact, ...]:
     """All facts in the order of their instants; training jobs are numbered in the order in which they were created."""
     facts: list[Fact] = []
     for number, job in enumerate(sorted(ran, key=lambda each: each.created_at), 1):
         start = job.started_at and max(job.created_at, job.started_at)
         end = max(job.ended_at, start or job.created_at)
-        facts.append(Launched(at=job.created_at, number=number, name=job.name, hyperparameters=job.hyperparameters))
+        point, definition = job.hyperparameters, job.definition
+        facts.append(
+            Launched(at=job.created_at, number=number, name=job.name, hyperparameters=point, definition=definition)
+        )
         if start is not None:
             facts.append(Started(at=start, number=number))
         facts += [  # when each value came isn't recorded anywhere: with the end, in their order
-            Reported(at=end, number=number, metric=metric, step=step, value=value)
+            Reported(at=end, number=number, metric=spec.of(definition).metric, step=step, value=value)
             for step, value in sorted((job.curve or {}).items())
         ]
         objective, reason = job.objective, job.failure_reason
@@ -79,10 +83,11 @@ def from_aws(description: Path, lists: Sequence[Path], name: str | None = None) 
         )
     request = {key: described[key] for key in _REQUEST_MEMBERS if key in described}
     request["HyperParameterTuningJobName"] = name or described.get("HyperParameterTuningJobName")
-    definition = dict(request.get("TrainingJobDefinition") or {})
-    static = dict(definition.get("StaticHyperParameters") or {})
-    static.pop(OBJECTIVE_HYPERPARAMETER, None)
-    request["TrainingJobDefinition"] = {**definition, "StaticHyperParameters": static}
+    if DEFINITIONS in request:
+        request[DEFINITIONS] = [_as_asked(each) for each in request[DEFINITIONS] or ()]
+    else:
+        own = _as_asked(request.get(DEFINITION) or {})
+        request[DEFINITION] = {key: value for key, value in own.items() if key not in OF_SEVERAL}
     spec = TuningJobSpec.from_request(request)
     faults: list[Fault] = []
     ran = [job for path in lists for job in _summaries(path, spec, faults)]
@@ -95,14 +100,21 @@ def from_aws(description: Path, lists: Sequence[Path], name: str | None = None) 
         created_at=created or min(job.created_at for job in ran),
         ended_at=ended or max(job.ended_at for job in ran),
         status=status,
-        facts=_facts(ran, spec.metric),
+        facts=_facts(ran, spec),
         failure_reason=described.get("FailureReason"),
     )
     return record, tuple(_missing(described, len(ran)))
 
 
 _ENDED = ("Completed", "Failed", "Stopped")
-_REQUEST_MEMBERS = ("HyperParameterTuningJobConfig", "TrainingJobDefinition", "TrainingJobDefinitions")
+_REQUEST_MEMBERS = (CONFIG, DEFINITION, DEFINITIONS)
+
+
+def _as_asked(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """A definition without what AMT adds when it describes it."""
+    static = dict(definition.get("StaticHyperParameters") or {})
+    static.pop(OBJECTIVE_HYPERPARAMETER, None)
+    return {**definition, "StaticHyperParameters": static}
 
 
 def _missing(described: Mapping[str, Any], found: int) -> Iterator[str]:
@@ -131,12 +143,15 @@ def _ran_on_aws(entry: Mapping[str, Any], spec: TuningJobSpec) -> _Ran:
     status = entry["TrainingJobStatus"]
     if status not in _ENDED:
         raise ValueError(f"the training job is {status}, in a tuning job that has ended")
-    texts = {key: value for key, value in entry["TunedHyperParameters"].items() if key in spec.space.names}
+    definition = entry["TrainingJobDefinitionName"] if spec.parts else None
+    space = spec.of(definition).space
+    texts = {key: value for key, value in entry["TunedHyperParameters"].items() if key in space.names}
     metric = entry.get("FinalHyperParameterTuningJobObjectiveMetric") or {}
     assert created is not None
     return _Ran(
         name=entry["TrainingJobName"],
-        hyperparameters=spec.space.from_text(texts),
+        hyperparameters=space.from_text(texts),
+        definition=definition,
         created_at=created,
         started_at=_instant(entry.get("TrainingStartTime")),
         ended_at=ended or created,
@@ -214,13 +229,13 @@ def _of_study(study: Any, title: str, name: str | None) -> tuple[Record, tuple[s
         max_training_jobs=len(trials),  # the budget that criteria can save from
     )
     own = request["HyperParameterTuningJobName"]
-    ran = [_ran_in_optuna(trial, own, shared) for trial in trials]
+    ran, spec = [_ran_in_optuna(trial, own, shared) for trial in trials], TuningJobSpec.from_request(request)
     record = Record(
-        spec=TuningJobSpec.from_request(request),
+        spec=spec,
         created_at=min(job.created_at for job in ran),
         ended_at=max(job.ended_at for job in ran),
         status="Completed",
-        facts=_facts(ran, "objective"),
+        facts=_facts(ran, spec),
     )
     return record, (f"Left out, since not every trial has them: {', '.join(left_out)}.",) if left_out else ()
 

@@ -134,7 +134,7 @@ def remarks(spec: TuningJobSpec, trials: Sequence[Trial]) -> list[Remark]:
 def _limits(spec: TuningJobSpec) -> Iterator[Remark]:
     path = "HyperParameterTuningJobConfig.ResourceLimits"
     allowed, parallel = launches_allowed(spec), spec.max_parallel
-    if spec.max_training_jobs is None and spec.max_runtime_seconds is None and spec.space.size is None:
+    if spec.max_training_jobs is None and spec.max_runtime_seconds is None and spec.size is None:
         yield Remark(where=path, sentence=f"There is no limit but AMT's own of {allowed} training jobs.")
     if parallel > allowed:
         yield Remark(

@@ -40,6 +40,7 @@ DEFINITION_NAME_PATTERN = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,63}")
 MAX_DEFINITIONS = 10
 CONFIG, DEFINITION, DEFINITIONS = "HyperParameterTuningJobConfig", "TrainingJobDefinition", "TrainingJobDefinitions"
 PARENTS = "ParentHyperParameterTuningJobs"
+OF_SEVERAL = ("TuningObjective", "HyperParameterRanges")  # in a definition, where there are several
 OBJECTIVE, RANGES = "HyperParameterTuningJobObjective", "ParameterRanges"
 
 
@@ -275,7 +276,7 @@ class _Reader:
             self.fault(DEFINITION, "give either TrainingJobDefinition or TrainingJobDefinitions, one of the two.")
         elif self.several:
             self._several_forms(self.request[DEFINITIONS])
-        elif unfit := [key for key in ("TuningObjective", "HyperParameterRanges") if self.request[DEFINITION].get(key)]:
+        elif unfit := [key for key in OF_SEVERAL if _given(self.request[DEFINITION].get(key))]:
             for key in unfit:
                 self.fault(f"{DEFINITION}.{key}", f"is for {DEFINITIONS}. With one definition it stands in {CONFIG}.")
         if "Autotune" in self.request:
@@ -619,6 +620,11 @@ class _Reader:
         where = f"{path}.ConvergenceDetected.CompleteOnConvergence"
         enabled = self._choice(convergence, "CompleteOnConvergence", ("Enabled", "Disabled"), "Disabled", where)
         return None if target is None else float(target), patience, enabled == "Enabled"
+
+
+def _given(value: Any) -> bool:
+    """Whether there is something in it: three empty lists of ranges are nothing."""
+    return any(value.values()) if isinstance(value, Mapping) else bool(value)
 
 
 def _integer_range(entry: Mapping[str, Any]) -> Range:
