@@ -6,6 +6,7 @@ Channels, code, models and checkpoints are built on these (inputs.py, outputs.py
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,19 @@ def parts(uri: str) -> tuple[str, str]:
     parsed = urlparse(uri, allow_fragments=False)
     query = f"?{parsed.query}" if parsed.query else ""
     return parsed.netloc, (parsed.path + query).removeprefix("/")
+
+
+AWS_HOST = re.compile(r"(?:(?P<bucket>.+)\.)?s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?")
+
+
+def as_s3(uri: str) -> str:
+    """An https:// URI of AWS's S3, which names bucket and key, as s3://; any other URI as it is."""
+    parsed = urlparse(uri, allow_fragments=False)
+    found = AWS_HOST.fullmatch(parsed.netloc) if parsed.scheme == "https" else None
+    if found is None:
+        return uri
+    key = unquote(parsed.path).removeprefix("/")
+    return f"s3://{found['bucket']}/{key}" if found["bucket"] else f"s3://{key}"
 
 
 def relative(uri: str, objects: Iterable[Stored]) -> Iterator[tuple[str, Stored]]:

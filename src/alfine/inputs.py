@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alfine import runners
-from alfine.buckets import Buckets, Stored, Unreachable, beyond, is_path, local, parts, relative
+from alfine.buckets import Buckets, Stored, Unreachable, as_s3, beyond, is_path, local, parts, relative
 from alfine.core.channels import Channel
 from alfine.core.errors import Fault
 from alfine.core.spec import TuningJobSpec
@@ -71,12 +71,14 @@ class Files:
             return None
 
     def is_there(self, uri: str) -> bool:
+        uri = as_s3(uri)
         with contextlib.suppress(OSError):
             return self.buckets is not None and any(each.uri == uri for each in self.buckets.find(uri))
         return False
 
     def path(self, uri: str, name: str, *, make: bool) -> Path:
         """The file or folder behind a URI; without `make` anything at all for a folder of objects."""
+        uri = as_s3(uri)
         path = local(uri)
         if path is not None:
             self._check(path)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,13 +134,16 @@ def program_for(
     contained = asked(spec, running)[0] == "container"
     program = _program(static, spec, function, files, images or Images(), contained=contained)
     inputs = tuple(channels(spec, files))
-    # A place for models that is gone later is the end of the training jobs that have one, not of the whole job.
-    trouble = None if fetch else refusal(buckets, spec.definition.output_path)
-    if trouble:
-        files.fault("TrainingJobDefinition.OutputDataConfig.S3OutputPath", trouble)
-    trouble = refusal(buckets, spec.definition.checkpoint_uri)
-    if trouble:
-        files.fault("TrainingJobDefinition.CheckpointConfig.S3Uri", trouble)
+    if program.image is not None:
+        for channel in inputs:
+            if channel.piped:
+                where = f"TrainingJobDefinition.InputDataConfig ({channel.name})"
+                files.fault(where, "Pipe isn't to be had in containers here. Use File.")
+    if not fetch:  # a place that is gone later is the end of the training jobs that need it, not of the whole job
+        for path, uri in _places(spec):
+            trouble = refusal(buckets, uri)
+            if trouble:
+                files.fault(f"TrainingJobDefinition.{path}", trouble)
     runner = (
         "inline" if FUNCTION in static else runner_for(spec, program.image, running, faults, built_in=program.built_in)
     )
@@ -163,6 +166,12 @@ def program_for(
         requirements=requirements,
         function=function,
     )
+
+
+def _places(spec: TuningJobSpec) -> Iterator[tuple[str, str]]:
+    """Where training jobs put something."""
+    yield "OutputDataConfig.S3OutputPath", spec.definition.output_path
+    yield "CheckpointConfig.S3Uri", spec.definition.checkpoint_uri
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Input channels and outputs as a request asks for them, against a live server."""
 
+import errno
 import gzip
 import json
 from pathlib import Path
@@ -11,6 +12,7 @@ from alfine.aws.own_buckets import OwnBuckets
 from alfine.aws.s3 import BucketStore
 from alfine.core.spec import TuningJobSpec
 from alfine.inputs import Files, channels
+from alfine.runners.sandbox import why_not
 from tests.aws.conftest import until
 
 SCRIPT = """
@@ -89,9 +91,10 @@ def seen(served, name):
             {"S3DataDistributionType": "ShardedByS3Key"},
             {"a.csv": "a", "c.csv": "c", "deep/b.csv": "b"},
         ),
+        ("https://data.s3.us-east-1.amazonaws.com/set/a.csv", {}, {"a.csv": "a"}),
         ("s3://data/set/a.csv", {"ShuffleConfig": {"Seed": 1}, "ContentType": "text/csv"}, {"a.csv": "a"}),
     ],
-    ids=["manifest", "gzip", "fastfile", "sharded", "object"],
+    ids=["manifest", "gzip", "fastfile", "sharded", "https", "object"],
 )
 def test_a_channel_has_what_its_fields_ask_for(served, objects, with_channel, request, uri, changes, found):  # noqa: PLR0917
     name = f"ch-{request.node.callspec.id}"
@@ -125,6 +128,23 @@ print("loss=1")
     text, config = seen(served, "piped")
     assert text == ["plainb"] * 2
     assert config["TrainingInputMode"] == "Pipe"
+
+
+@pytest.mark.skipif(bool(why_not()), reason=why_not())
+def test_a_sandbox_has_the_same_channels_and_they_are_read_only(served, objects, with_channel, tmp_path):
+    asked = with_channel("boxed", "s3://data/two.manifest", S3DataType="ManifestFile")
+    asked["Tags"] = [{"Key": "alfine:runner", "Value": "sandbox"}]
+    look = tmp_path / "look.py"
+    look.write_text(
+        f"{SCRIPT}\ntry:\n    next(folder.rglob('a.csv')).write_text('x')\nexcept OSError as error:\n    print('refused', error.errno)\n"
+    )
+    sagemaker = served.client()
+    sagemaker.create_hyper_parameter_tuning_job(**asked)
+    told = until(sagemaker, "boxed")
+    assert told["TrainingJobStatusCounters"]["Completed"] == 1, told
+    assert seen(served, "boxed")[0] == {"deep/b.csv": "b", "a.csv": "a"}
+    (log,) = (served.home / "tuning-jobs" / "boxed").glob("boxed-*/.alfine/log")
+    assert f"refused {errno.EROFS}" in log.read_text()
 
 
 def test_a_manifest_of_local_files_is_read(served, with_channel, tmp_path):

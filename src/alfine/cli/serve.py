@@ -57,10 +57,11 @@ def serve(*, host: str, port: int, region: str | None, tls_cert: Path | None, tl
     with open_home(create=True) as home:
         home.confine()
         home.arns = Arns(where) if where else home.arns
-        server.serve(home, host, port, tls=tls, ready=lambda url: _say(url, home.arns.region, signed=bool(keys)))
+        s3 = home.config.s3.endpoint
+        server.serve(home, host, port, tls=tls, ready=lambda url: _say(url, home.arns.region, s3, signed=bool(keys)))
 
 
-def _say(url: str, region: str, *, signed: bool) -> None:
+def _say(url: str, region: str, s3: str, *, signed: bool) -> None:
     click.echo(f"alfine is ready on {url}")
     key = ("<its id>", "<its secret>") if signed else ("any", "any")
     click.echo(f"  boto3:    boto3.client('sagemaker', endpoint_url='{url}', region_name='{region}')")
@@ -68,5 +69,7 @@ def _say(url: str, region: str, *, signed: bool) -> None:
         f"  AWS CLI:  export AWS_ENDPOINT_URL={url} AWS_DEFAULT_REGION={region} AWS_ACCESS_KEY_ID={key[0]} AWS_SECRET_ACCESS_KEY={key[1]}"
     )
     click.echo("  SDK:      the same variables, then sagemaker.Session() as ever")
+    if s3:
+        click.echo(f"  S3:       export AWS_ENDPOINT_URL_S3={s3}, where s3:// leads")
     if signed:
         click.echo("Requests must be signed with one of this home's keys (`alfine keys list`).")
