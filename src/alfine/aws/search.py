@@ -75,8 +75,8 @@ RESOURCES: Mapping[str, Resource] = {
         lambda: (training_table.c.tuning_job, training_table.c.number),
         queries.training_job_page,
         training_jobs.records,
-        scanned=5_000,
-        sorted=20_000,
+        scanned=2_000,
+        sorted=10_000,
     ),
     "HyperParameterTuningJob": Resource(
         "HyperParameterTuningJob",
@@ -92,7 +92,7 @@ RESOURCES: Mapping[str, Resource] = {
         queries.tuning_job_page,
         tuning_jobs.records,
         scanned=500,
-        sorted=2_000,
+        sorted=1_000,
     ),
 }
 
