@@ -15,7 +15,7 @@ import hmac
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -77,7 +77,7 @@ class Chain:
 
     timestamp: str
     scope: str
-    key: bytes
+    key: bytes = field(repr=False)
     seed: str
     trailers: bool  # signed ones follow the last chunk
 
@@ -105,7 +105,7 @@ class Claim:
     signature: str
     payload: str  # x-amz-content-sha256, "" where there is none
     presigned: bool
-    key: bytes
+    key: bytes = field(repr=False)
     s3: bool
 
     def check(self, payload: str) -> None:
