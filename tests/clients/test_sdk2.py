@@ -100,3 +100,14 @@ def test_one_training_job_is_fitted_with_its_log(flow):
     assert told["model"].startswith("s3://alone/")
     assert all(before >= after for before, after in pairwise(told["metrics"]))
     assert json.loads(told["told"]["HyperParameters"]["sagemaker_program"]) == "train.py"
+
+
+@pytest.mark.clients
+def test_the_built_in_xgboost_is_tuned(flow):
+    pytest.importorskip("xgboost")
+    told = flow("sdk2", "sdk2_built_in.py")
+    assert told["told"]["HyperParameterTuningJobStatus"] == "Completed"
+    assert told["told"]["TrainingJobStatusCounters"]["Completed"] == 4
+    assert {"eta", "max_depth"} <= set(told["columns"])
+    assert told["told"]["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"]["Value"] < told["spread"]
+    assert told["files"] == ["xgboost-model"]

@@ -43,3 +43,11 @@ def test_a_model_trainer_trains_by_its_own_driver(flow):
     assert json.loads(script["model"]["model.json"])["epochs"] == 3
     assert json.loads(command["model"]["model.json"])["lr"] == 0.2
     assert "argparse" in command["model"]["train.py"]
+
+
+def test_tuning_jobs_begin_with_what_another_found_and_by_autotune(flow):
+    told = flow("sdk3", "sdk3_warm_start.py")
+    assert told["statuses"] == ["Completed"] * 4
+    assert told["kinds"] == ["IdenticalDataAndAlgorithm", "TransferLearning"]
+    assert told["overall"].startswith(("parent3", "identical3"))
+    assert told["auto"] == "Enabled"
