@@ -184,3 +184,16 @@ def test_convergence_names_its_numbers_before_it_can_judge():
 
 def test_hyperband_takes_early_stopping_auto_as_its_own():
     alfine.Tuner(SPACE, strategy="Hyperband", max_resource=27, early_stopping="Auto")
+
+
+def test_it_forecasts_its_own_end():
+    tuner = alfine.Tuner(
+        SPACE, goal="Minimize", criteria=[alfine.MaxNumberOfTrainingJobs(30)], strategy="Random", seed=1
+    )
+    for _ in range(12):
+        suggestion = tuner.ask()
+        tuner.tell(suggestion, suggestion.hyperparameters["eta"])
+    found = tuner.forecast()
+    assert found.training_jobs == (18, 18, 18)
+    assert found.chances == {"MaxNumberOfTrainingJobs": 1.0}
+    assert found.gain is not None

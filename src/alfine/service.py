@@ -40,6 +40,7 @@ from alfine.core.spec import (
     setting_of,
 )
 from alfine.core.warm_start import Inherited
+from alfine.criteria.forecast import forecast_of
 from alfine.criteria.plateau import not_improving
 from alfine.images import Images
 from alfine.implied import understood
@@ -240,6 +241,7 @@ class Service:
             "Verdict": job.verdict and job.verdict.as_dict(),
             "Verdicts": [verdict.as_dict() for verdict in job.verdicts],
             "Cost": costs(history, ended=job.ended),
+            **_optional(Forecast=None if job.ended else _forecast(history)),
             "Changes": [fact.at.isoformat() for fact in history.facts if isinstance(fact, Changed)],
         }
         return described
@@ -420,6 +422,10 @@ def _overall_best(history: History) -> Plain | None:
             "Value": first.objective,
         },
     }
+
+
+def _forecast(history: History) -> Plain:
+    return forecast_of(history, policy_for(history.spec).criteria).as_dict()
 
 
 def costs(history: History, *, ended: bool) -> Plain:

@@ -19,6 +19,7 @@ from alfine.core.history import Ended, History, Launched, Reported, Started, Sto
 from alfine.core.replay import Judge, Replayed
 from alfine.core.space import Range
 from alfine.core.spec import TuningJobSpec
+from alfine.criteria.forecast import Forecast, forecast_of
 from alfine.criteria.limits import SearchSpaceExhausted
 from alfine.export import dataframe
 from alfine.job_request import job_request
@@ -152,6 +153,10 @@ class Tuner:
     def dataframe(self) -> Any:
         """One row a training job (needs pandas)."""
         return dataframe(self.history)
+
+    def forecast(self) -> Forecast:
+        """What the rest of the budget would still bring, and when which criterion will end the tuning."""
+        return forecast_of(self.history, self._judge.policy.criteria)
 
     def replay(self, criteria: Sequence[CompletionCriterion]) -> Replayed:
         """When these criteria would have ended the tuning so far."""

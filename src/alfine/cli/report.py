@@ -40,8 +40,36 @@ def outcome(described: Described) -> Iterator[RenderableType]:
             "training jobs": _training_jobs(described),
             "spent": f"{cost_words(costs.get('Spent'))} in {duration(_seconds(described))}",
             "saved": _saved(described, cost_words(costs.get("Saved"))),
+            "forecast": _forecast(described["Alfine"].get("Forecast"), described),
         }
     )
+
+
+def _forecast(forecast: Described | None, described: Described) -> str | None:
+    """When it ends, by what, and what it would still gain."""
+    if not forecast:
+        return None
+    words = []
+    jobs = forecast.get("TrainingJobs")
+    if jobs:
+        by = next(iter(forecast["Chances"]))
+        when = f"after {_span(jobs)} more training jobs"
+        within = f", in {duration(forecast['Seconds']['Middle'])}" if "Seconds" in forecast else ""
+        words.append(f"ends {when}{within}, likely by {by}")
+    gain = forecast.get("Gain")
+    if gain:
+        value = described["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
+        share = f" ({100 * gain['Middle'] / abs(value):.2g} %)" if value else ""
+        words.append(
+            f"all {forecast['Remaining']} would gain about {gain['Middle']:.3g}{share}, 90 % range "
+            f"{gain['Low']:.3g} to {gain['High']:.3g}"
+        )
+    return "; ".join(words) or None
+
+
+def _span(jobs: Described) -> str:
+    low, middle, high = (round(jobs[key]) for key in ("Low", "Middle", "High"))
+    return f"{middle}" if low == high else f"{middle} ({low} to {high})"
 
 
 def details(described: Described) -> Iterator[RenderableType]:
