@@ -197,7 +197,7 @@ class ProcessRunner:
         start = "warm" if isinstance(decision, Warm) else f"cold: {decision.reason}".removesuffix(": ")
         spec = {
             "name": launch.name,
-            "command": [] if refused else process_of(launch, hosts[0], None)["argv"],  # for people: nothing around it
+            "command": [] if refused else _argv_of(launch, hosts[0], None),  # for people: nothing around it
             "processes": [] if refused else [self._process(launch, host) for host in hosts],
             "script": _script_inside(launch, hosts[0]),
             "refused": refused,
@@ -490,19 +490,20 @@ def _script_path(launch: Launch) -> Path | None:
 
 def process_of(launch: Launch, host: Host, venv: Path | None) -> dict[str, Any]:
     """The command or script as a process on a host; venv: the folder of its virtual environment, if it has one."""
-    args = arguments(launch.hyperparameters)
-    python = launch.python if venv is None else f"{venv}/venv/bin/python"
-    env = environment(launch, args, host)
+    env = environment(launch, arguments(launch.hyperparameters), host)
     return {
         "host": host.name,
-        "argv": [
-            *_installer(launch, host, venv),
-            *_feeder(launch, host),
-            *_argv(launch, _script_inside(launch, host), python, args),
-        ],
+        "argv": _argv_of(launch, host, venv),
         "cwd": str(host.seen.code),
         "env": env if venv is None else {**_for_pip(), **env},
     }
+
+
+def _argv_of(launch: Launch, host: Host, venv: Path | None) -> list[str]:
+    python = launch.python if venv is None else f"{venv}/venv/bin/python"
+    args = arguments(launch.hyperparameters)
+    command = _argv(launch, _script_inside(launch, host), python, args)
+    return [*_installer(launch, host, venv), *_feeder(launch, host), *command]
 
 
 def _installer(launch: Launch, host: Host, venv: Path | None) -> list[str]:

@@ -30,7 +30,7 @@ from typing import Any
 from alfine.runners import Launch, pipes, requirements
 from alfine.runners.process import ProcessRunner, missing, process_of
 from alfine.runners.warm import Cold
-from alfine.runners.workspace import Host, files_of, host_environment, hosts_of, mounts, requirements_of
+from alfine.runners.workspace import Host, files_of, host_environment, host_names, hosts_of, mounts, requirements_of
 
 __all__ = ["SandboxRunner", "why_not"]
 
@@ -156,13 +156,14 @@ def _scratch(host: Host) -> Path:
     return host.space.folder / "scratch"
 
 
-def _base(*, network: bool) -> list[str]:
-    """The sandbox itself, before what is one training job's own."""
+@cache
+def _base(*, network: bool) -> tuple[str, ...]:
+    """The sandbox itself, before what is one training job's own. Looked up once: alfine is started again for a new disk."""
     words = ["bwrap", "--die-with-parent", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
     words += [] if network else ["--unshare-net"]
     if os.geteuid() == 0:
         words += ["--cap-drop", "ALL", *(word for name in CAPABILITIES for word in ("--cap-add", f"CAP_{name}"))]
-    return [*words, "--ro-bind", "/", "/", *_own_folders(), "--proc", "/proc", "--dev", "/dev", *_devices()]
+    return (*words, "--ro-bind", "/", "/", *_own_folders(), "--proc", "/proc", "--dev", "/dev", *_devices())
 
 
 def _own_folders() -> Iterator[str]:
@@ -232,7 +233,7 @@ def _environment_words(venv: Path | None) -> Iterator[str]:
 
 
 def _host_names(launch: Launch) -> str:
-    names = " ".join(host.name for host in hosts_of(launch))
+    names = " ".join(host_names(launch))
     try:
         known = Path("/etc/hosts").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -121,9 +121,13 @@ class Host:
     seen: Workspace
 
 
+def host_names(launch: Launch) -> list[str]:
+    return sorted(f"algo-{number}" for number in range(1, launch.instance_count + 1))
+
+
 def hosts_of(launch: Launch, root: Path | None = None) -> tuple[Host, ...]:
     """The hosts, sorted by name as in resourceconfig.json. root: where each process sees its folder; None: where it is."""
-    names = sorted(f"algo-{number}" for number in range(1, launch.instance_count + 1))
+    names = host_names(launch)
     folders = [launch.folder if name == MAIN_HOST else launch.folder / "hosts" / name for name in names]
     return tuple(
         Host(name, Workspace(folder), Workspace(folder if root is None else root))
@@ -157,7 +161,7 @@ def _lay_out_host(launch: Launch, host: Host) -> None:
     write_json(f"{config}/hyperparameters.json", dict(launch.hyperparameters))
     write_json(f"{config}/inputdataconfig.json", input_data_config(launch))
     write_json(f"{config}/resourceconfig.json", resource_config(launch, host.name))
-    number = [each.name for each in hosts_of(launch)].index(host.name)
+    number = host_names(launch).index(host.name)
     driven = bool(launch.entrypoint) and any(channel.name == DRIVERS for channel in launch.channels)
     for channel in launch.channels:
         if not channel.piped:
@@ -293,7 +297,7 @@ def input_data_config(launch: Launch) -> dict[str, dict[str, str]]:
 
 def resource_config(launch: Launch, current: str) -> dict[str, Any]:
     """The content of resourceconfig.json, as the current host has it."""
-    names = [host.name for host in hosts_of(launch)]
+    names = host_names(launch)
     group = {"instance_group_name": "homogeneousCluster", "instance_type": launch.instance_type, "hosts": names}
     return {
         "current_host": current,
@@ -407,7 +411,7 @@ def _toolkit_facts(launch: Launch, host: Host) -> dict[str, Any]:
         "current_host": host.name,
         "current_instance_group": "homogeneousCluster",
         "current_instance_type": launch.instance_type,
-        "hosts": [each.name for each in hosts_of(launch)],
+        "hosts": host_names(launch),
         "input_config_dir": f"{space.ml}/input/config",
         "input_data_config": input_data_config(launch),
         "input_dir": f"{space.ml}/input",
