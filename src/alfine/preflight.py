@@ -94,13 +94,14 @@ def faults_of(path: Path, service: Service) -> tuple[list[Fault], TuningJobSpec 
     A request is held to AWS's whole model of the operation, as by `alfine serve`; a job file in shorter words isn't.
     """
     found: list[Fault] = []
+    whole = True
     document = parsed(path)
     if is_request(document):
-        found += _aws_faults(document)
+        found, whole = _aws_faults(document)
     try:
-        file = read_job_file(path, form_only=True)
-    except InvalidSpec as error:  # AWS's faults have told all about a request's form
-        return found or list(error.faults), None
+        file = read_job_file(path, form_only=whole)
+    except InvalidSpec as error:  # of a request AWS's faults tell all about its form, unless a wrong type stopped them
+        return found if found and whole else [*found, *error.faults], None
     try:
         if not found:
             refuse_what_is_not(file.request)
@@ -110,14 +111,13 @@ def faults_of(path: Path, service: Service) -> tuple[list[Fault], TuningJobSpec 
     return found, None if found else spec
 
 
-def _aws_faults(request: Mapping[str, Any]) -> Iterator[Fault]:
-    """What violates AWS's model of the operation: patterns, enums, lengths and bounds, which clients don't check."""
+def _aws_faults(request: Mapping[str, Any]) -> tuple[list[Fault], bool]:
+    """What violates AWS's model of the operation, patterns and enums too; whether that's all: AWS stops at a wrong type."""
     try:
         texts = api("sagemaker").operation("CreateHyperParameterTuningJob").faults(request)
-    except WireError as error:  # a value of the wrong type
-        texts = [str(error)]
-    for text in texts:
-        yield Fault("", text)
+    except WireError as error:
+        return [Fault("", str(error))], False
+    return [Fault("", text) for text in texts], True
 
 
 # ---- what it would do --------------------------------------------------------------------------------------------------

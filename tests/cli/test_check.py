@@ -161,6 +161,20 @@ def test_a_request_is_held_to_all_rules_at_once(folder, tmp_path):
         assert said in result.output
 
 
+def test_a_value_of_the_wrong_type_hides_no_other_fault(folder):
+    path = folder.path / "request.json"
+    path.write_text(json.dumps({"HyperParameterTuningJobName": 7, "TrainingJobDefinition": {"RoleArn": []}}))
+    result = folder.run("check", str(path))
+    assert result.exit_code == 1
+    for said in (
+        "can not be converted to a String",
+        "HyperParameterTuningJobConfig: is missing",
+        "HyperParameterTuningJobName: 7 must be a text",
+        "TrainingJobDefinition.RoleArn",
+    ):
+        assert said in result.output
+
+
 def test_each_of_several_definitions_is_tried_out(folder):
     def definition(name, wait):
         return {
