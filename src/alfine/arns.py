@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from alfine.store import DETACHED
-
 TUNING_JOB, TRAINING_JOB, ALGORITHM = "hyper-parameter-tuning-job", "training-job", "algorithm"
 
 
@@ -17,6 +15,8 @@ class Arns:
     account: str = "000000000000"
 
     def tuning_job(self, name: str) -> str:
+        from alfine.store import DETACHED  # here, as SQLAlchemy takes longer to import than all else a Tuner needs
+
         return self._arn(TUNING_JOB, name.partition(DETACHED)[0])
 
     def training_job(self, name: str) -> str:

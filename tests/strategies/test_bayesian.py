@@ -126,6 +126,15 @@ def test_it_never_waits_for_results() -> None:
     assert len({tuple(job.hyperparameters.values()) for job in history.jobs}) == 20
 
 
+def test_with_hundreds_running_it_suggests_what_none_of_them_is() -> None:
+    history = searched(empty(PLANE), bowl, 12)
+    rng = np.random.default_rng(0)
+    for _ in range(400):
+        launch(history, PLANE.sample(rng))
+    asked = PLANE.to_unit(Bayesian().ask(history).hyperparameters)
+    assert np.linalg.norm(history.pending() - asked, axis=1).min() > 1e-3
+
+
 def test_it_keeps_away_from_where_training_jobs_fail() -> None:
     history = searched(empty(PLANE), lambda h: None if h["x"] > 0.5 else bowl(h), 40)
     late = [job.status for job in history.jobs[20:]]

@@ -61,6 +61,7 @@ FINE = 64  # an integer range with more values is as good as continuous until it
 # with sqrt(d)), and a label is chance rather than the configuration's doing with this variance. Its logarithm counts CAUTION times:
 # with 1, half of what is tried at the edge of a failing region fails, as improvement looks likely just beyond it.
 FAILURE_LENGTH, FAILURE_NOISE, CAUTION = 0.2, 0.05, 3.0
+BELIEVED = 256  # running training jobs, the latest: believing in m of them costs O(m^3)
 FAILURES = 300  # the latest so many; each costs as much as an observation
 
 
@@ -86,17 +87,21 @@ class Bayesian:
             return None
         tried = _tried(history)
         design, known = initial_size(history.spec), len(history.prior()[1])
-        try:
-            with one_thread(), np.errstate(all="ignore"):
-                advice = advised(history, design)
-                if advice is not None:
-                    point = _unseen(advice, tried)
-                elif history.launches + known < design or len(history.observations()[1]) + known < LEAST_OBSERVED:
-                    point = _unseen(space.snap(_design(history)), tried)
-                else:
-                    point = _search(history, tried)
-        except (ArithmeticError, ValueError, np.linalg.LinAlgError):
-            point = None  # whatever broke in the numerics, the job goes on: at random
+        early = history.launches + known < design or len(history.observations()[1]) + known < LEAST_OBSERVED
+        if early and not history.related():  # without scipy, whose import costs more than the first training jobs
+            point = _unseen(space.snap(_design(history)), tried)
+        else:
+            try:
+                with one_thread(), np.errstate(all="ignore"):
+                    advice = advised(history, design)
+                    if advice is not None:
+                        point = _unseen(advice, tried)
+                    elif early:
+                        point = _unseen(space.snap(_design(history)), tried)
+                    else:
+                        point = _search(history, tried)
+            except (ArithmeticError, ValueError, np.linalg.LinAlgError):
+                point = None  # whatever broke in the numerics, the job goes on: at random
         if point is None:
             return Random().ask(history)
         return Suggestion(hyperparameters=space.from_unit(point))
@@ -179,18 +184,20 @@ def _search(history: History, tried: Tried) -> Array | None:
     space, model = history.spec.space, model_of(history)
     if model is None:
         return None
-    surrogate = model.surrogate
+    surrogate, pending = model.surrogate, history.pending()
     best = float(surrogate.posterior(surrogate.X)[0].min())
-    acquisition = _Acquisition(surrogate.believing(history.pending()), best, _labelled(surrogate, history))
+    acquisition = _Acquisition(surrogate.believing(pending[-BELIEVED:]), best, _labelled(surrogate, history))
     if space.size is not None and space.size <= ENUMERATED:
         return _unseen(_ranked(acquisition, _all(history)), tried)
     levels = _levels(history)
     radius = min(APART * math.sqrt(space.dimension), FILLED * math.exp(-math.log(history.launches) / space.dimension))
 
+    near = np.concatenate([surrogate.X, pending])
+
     def preferred(points: Array) -> Array:
         """By falling acquisition; what is too near to a tried point later, where failure is likelier than success last."""
         ranked = _ranked(acquisition, points)
-        late = 2 * acquisition.risky(ranked) + (_gaps(ranked, acquisition.surrogate.X) < radius)
+        late = 2 * acquisition.risky(ranked) + (_gaps(ranked, near) < radius)
         return ranked[np.argsort(late, kind="stable")]
 
     contenders = _ranked(acquisition, _rounded(_candidates(history, surrogate), space, levels))[:CONTENDERS]
