@@ -21,7 +21,7 @@ from tests.aws.conftest import Served
 
 HERE = Path(__file__).parent
 ENVIRONMENTS = HERE.parent.parent / ".clients"
-PATIENCE_SECONDS = 180
+PATIENCE_SECONDS = 300
 # The SDKs would tell Amazon of every call of theirs.
 NO_TELEMETRY = "SchemaVersion: '1.0'\nSageMaker:\n  PythonSDK:\n    Modules:\n      TelemetryOptOut: true\n"
 

@@ -18,7 +18,7 @@ def test_every_operation_waiter_and_page_of_the_cli(flow):
     assert told["tags"] == [{"Key": "kind", "Value": "test"}]
     assert [line.split()[-1].startswith("loss=") for line in told["lines"]] == [True, True]
     assert told["found"] == 2
-    assert told["metrics"] == 5
+    assert set(told["training_jobs"]) <= set(told["metrics"])
     assert told["stopped"] == "Stopped"
     assert "Amazon SageMaker can't find a tuning job called of-the-cli-stopped" in told["gone"]
     assert told["model"] == ["model.json"]

@@ -24,7 +24,7 @@ def test_local_mode_tunes_with_no_server_and_no_network(flow, tmp_path):
     assert told["status"] == "Completed"
     assert told["objective"] <= 0.9
     assert told["best"] == told["attached"]
-    assert told["rows"] == told["completed"] < 20
+    assert 0 < told["completed"] <= told["rows"] < 20  # the criterion may have stopped one
     assert told["model"].startswith((tmp_path / "home").as_uri())
     assert (told["interrupted"], told["slow"]) == (True, "Stopped")
 

@@ -126,7 +126,7 @@ print(
             "tags": tags,
             "lines": [event["message"] for event in events["events"]],
             "found": len(found["events"]),
-            "metrics": len(metrics["Metrics"]),
+            "metrics": [each["Dimensions"][0]["Value"] for each in metrics["Metrics"]],
             "stopped": stopped["HyperParameterTuningJobStatus"],
             "stopped_training_job": running[0]["TrainingJobName"],
             "gone": gone.stderr,
