@@ -221,6 +221,14 @@ class Engine:
                 run.runner(each).stop(run.launch(each))  # told before a crash or not: telling twice changes nothing
         return run
 
+    def end_if_stopped(self, name: str) -> bool:
+        """End a tuning job that the user asked to stop and that can't be run here; False while training jobs of it may run."""
+        history = self.store.history(name)
+        if history.stop_requested_at is None or history.running:
+            return False
+        self.store.finish(name, "Stopped", self.clock())
+        return True
+
     def close(self, run: Run) -> None:
         """Let go of a tuning job; its training jobs, if any run, run on where the runner lets them."""
         self.store.release(run.spec.name, self.owner)

@@ -15,6 +15,7 @@ log = logging.getLogger("alfine.hosting")
 
 LOOK_SECONDS = 1.0  # between two looks for tuning jobs that other processes have made in this home
 FIRST_DELAY, LONGEST_DELAY = 1.0, 60.0  # seconds before a tuning job whose engine broke is tried again
+MISSING_DELAY = 5.0  # … or one whose files aren't there
 
 
 class _Left(BaseException):
@@ -78,15 +79,20 @@ class Hosting:
 
     def _live(self, name: str) -> None:
         """The rim of the engine: whatever breaks is logged with the job's name, and tried again."""
-        delay = FIRST_DELAY
+        delay, said = FIRST_DELAY, ""
         while not self._leaving.is_set():
             try:
                 self._engine.run(name, self._after_step)
             except (_Left, NotFound):
                 return
-            except InvalidSpec as error:
-                log.warning("can't run tuning_job=%s here: %s", name, error)
-                return
+            except (
+                InvalidSpec
+            ) as error:  # its code is gone, say: it may come back, and the user may stop the job meanwhile
+                if self._engine.end_if_stopped(name):
+                    return
+                if str(error) != said:
+                    log.warning("can't run tuning_job=%s here, trying again: %s", name, error)
+                said, delay = str(error), min(delay, MISSING_DELAY)
             except InUse as error:
                 log.info("tuning_job=%s: %s", name, error)
             except Exception:
