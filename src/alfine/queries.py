@@ -303,6 +303,9 @@ def _paged(query: sa.Select[Any], page: Page, column: Any, tie: Any) -> sa.Selec
             here = sa.tuple_(column, tie)
             there = sa.tuple_(sa.literal(value, column.type), sa.literal(name, tie.type))
             query = query.where(here < there if page.descending else here > there)
+            if not isinstance(column, sa.Column):  # SQLite's index of an expression takes no pairs
+                bound = sa.literal(value, column.type)
+                query = query.where(column <= bound if page.descending else column >= bound)
     order = [column] if page.sort == tie.name else [column, tie]
     return query.order_by(*(each.desc() if page.descending else each.asc() for each in order)).limit(page.size)
 
