@@ -6,6 +6,7 @@ groups), it's tried in a mount namespace without what it stumbles over. Where no
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import subprocess
@@ -46,6 +47,7 @@ def _found() -> tuple[Engine | None, str]:
     podman = shutil.which("podman")
     if podman is not None and os.geteuid() == 0:
         place = Path(tempfile.mkdtemp(prefix="alfine-podman-"))
+        atexit.register(shutil.rmtree, place, ignore_errors=True)
         wrapper = place / "podman"
         wrapper.write_text(WRAPPER.format(podman=podman, place=place))
         wrapper.chmod(0o755)
