@@ -142,11 +142,13 @@ def rendered(found: dict) -> str:
     sequential = {n: r for n, r in results.items() if "at a time" not in n and len(r["budgets"]) == len(budgets)}
     ranked = [ranks(sequential, i) for i in range(len(budgets))]
     for name, r in results.items():
-        cells = ["{:.3f} [{:.3f}–{:.3f}]".format(*interval(r["regret"], i)) for i in range(len(r["budgets"]))]
+        seeds = len(next(iter(r["regret"].values())))
+        form = "{:.3f} [{:.3f}–{:.3f}]" if seeds > 1 else "{:.3f}"  # one seed says nothing of the others
+        cells = [form.format(*interval(r["regret"], i)) for i in range(len(r["budgets"]))]
         cells += ["–"] * (len(budgets) - len(cells))
         rank = " / ".join(f"{each[name]:.1f}" for each in ranked) if name in sequential else "–"
         ms = "–" if r["ms"] is None else f"{r['ms'][0]:g}, {r['ms'][1]:g}"
-        lines.append(f"| {name} | {len(next(iter(r['regret'].values())))} | {' | '.join(cells)} | {rank} | {ms} |")
+        lines.append(f"| {name} | {seeds} | {' | '.join(cells)} | {rank} | {ms} |")
     lines += ["", f"Task by task, mean regret at {budgets[-1]} training jobs, one at a time:", ""]
     names = list(sequential)
     lines += ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
