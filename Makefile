@@ -29,11 +29,11 @@ $(CLIENTS)/%/made: tests/clients/requirements/%.txt
 	@touch $@
 
 test: $(VENV)/dev $(CLIENTS)/sdk2/made
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not clients"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not clients"
 
 # The clients that alfine serves, as they come from the package index, in environments of their own.
 test-clients: $(VENV)/dev $(patsubst tests/clients/requirements/%.txt,$(CLIENTS)/%/made,$(wildcard tests/clients/requirements/*.txt))
-	$(BIN)/python -m pytest -n 2 --dist worksteal tests/clients
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/clients
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .

@@ -22,6 +22,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -204,6 +205,8 @@ def _views(needed: Iterable[Path], hidden: Iterable[Path]) -> Iterator[str]:
 def _needed(launch: Launch, argv: list[str]) -> Iterator[Path]:
     """Where the training job's code, data and interpreter lie."""
     yield from files_of(launch)
+    # alfine's own environment and sources: built-in algorithms need them, and wrappers around its interpreter.
+    yield from (Path(sys.prefix), Path(__file__).parents[2])
     if any(channel.piped for channel in launch.channels):
         yield Path(pipes.__file__)
     if requirements_of(launch) is not None:
