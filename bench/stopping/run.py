@@ -1,0 +1,144 @@
+"""When rules stop, and what that costs: every rule on every recorded search, judged in hindsight.
+
+    python bench/stopping/run.py                    every search of searches.jsonl.gz (some 10 minutes on one core); writes
+                                                    the table of bench/README.md
+    python bench/stopping/run.py --searches 12      the first 12; writes nothing
+
+alfine's criteria watch as Shadows while the search is fed, fact by fact, to the engine's own judge; the peers' rules are those of
+rules.py. «Jobs» is the share of the training jobs that were run, «lost» what was given up of (median random − best known), «misses» the
+share of searches that end more than 1 % of the best objective's value worse than the whole budget would have. Searches are
+recorded by record.py, on the tasks of bench/search.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from rules import PEERS, Search
+
+HERE = Path(__file__).resolve().parent
+README, SEARCHES = HERE.parent / "README.md", HERE / "searches.jsonl.gz"
+BEGIN, END = "<!-- stopping results: written by bench/stopping/run.py -->", "<!-- end of stopping results -->"
+OWN = {
+    **{f"ConvergenceDetected, δ = {delta}": {"delta": delta} for delta in (0.2, 0.1, 0.05, 0.02)},
+    "ConvergenceDetected, cap 0.1": {"cap": 0.1},
+}
+
+
+def searches(path: Path) -> Iterator[Search]:
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            record = json.loads(line)
+            values, truth = (np.array([row[i] for row in record["rows"]], dtype=float) for i in (1, 2))
+            yield Search(
+                task=record["task"], sampler=record["sampler"], seed=record["seed"], values=values, truth=truth,
+                best_known=record["best_known"], median_random=record["median_random"], record=record,
+            )  # fmt: skip
+
+
+def own_stops(search: Search) -> dict[str, int]:
+    """After how many training jobs each of alfine's criteria would have ended the search."""
+    from alfine import Categorical, Continuous, ConvergenceDetected, Integer, Shadow
+    from alfine.core.history import Ended, History, Launched, Started
+    from alfine.core.replay import Judge
+    from alfine.core.spec import TuningJobSpec
+    from alfine.job_request import job_request
+    from alfine.policy import policy_for
+
+    kinds = {"int": Integer, "float": Continuous}
+    space = {
+        p["name"]: Categorical([str(c) for c in p["choices"]])
+        if p["type"] == "cat"
+        else kinds[p["type"]](p["low"], p["high"], scaling="Logarithmic" if p["log"] else "Linear")
+        for p in search.record["space"]
+    }
+    categories = {p["name"] for p in search.record["space"] if p["type"] == "cat"}
+    spec = TuningJobSpec.from_request(
+        job_request(name="search", space=space, strategy="Random", max_training_jobs=search.budget, seed=search.seed)
+    )
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    criteria = [ConvergenceDetected(**words) for words in OWN.values()]
+    judge = Judge(History(spec, now), policy_for(spec, [Shadow(each) for each in criteria]))
+    for number, (configuration, value, _, seconds) in enumerate(search.record["rows"], 1):
+        texts = {name: str(each) if name in categories else each for name, each in configuration.items()}
+        end = now + timedelta(seconds=max(seconds, 1e-3))
+        judge.record(
+            [
+                Launched(at=now, number=number, name=str(number), hyperparameters=texts),
+                Started(at=now, number=number),
+                Ended(at=end, number=number, status="Completed", objective=value),
+            ]
+        )
+        now = end
+    stops = (verdict.evidence.get("would_have_ended_after_training_jobs") for verdict in judge.verdicts)
+    return {name: int(stop or search.budget) for name, stop in zip(OWN, stops, strict=True)}
+
+
+def outcome(search: Search, stop: int) -> dict[str, float]:
+    then, final = search.best(stop), search.best(search.budget)
+    return {
+        "jobs": stop / search.budget,
+        "lost": (then - final) / (search.median_random - search.best_known),
+        "missed": float(then - final > 0.01 * abs(final)),
+    }
+
+
+def table(rows: list[dict], samplers: list[str]) -> list[str]:
+    """A line a rule: jobs run, loss and misses over all searches, and jobs and misses by sampler."""
+    lines = [
+        f"| rule | jobs | lost | misses | {' | '.join(f'{name}: jobs, misses' for name in samplers)} |",
+        f"| --- | --- | --- | --- | {' | '.join('---' for _ in samplers)} |",
+    ]
+    by_rule = defaultdict(list)
+    for row in rows:
+        by_rule[row["rule"]].append(row)
+    for rule, found in by_rule.items():
+        mean = {key: 100 * np.mean([row[key] for row in found]) for key in ("jobs", "lost", "missed")}
+        cells = []
+        for sampler in samplers:
+            own = [row for row in found if row["sampler"] == sampler]
+            jobs, missed = (100 * np.mean([row[key] for row in own]) for key in ("jobs", "missed"))
+            cells.append(f"{jobs:.0f} %, {missed:.0f} %")
+        lines.append(
+            f"| {rule} | {mean['jobs']:.0f} % | {mean['lost']:.1f} % | {mean['missed']:.1f} % | {' | '.join(cells)} |"
+        )
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--searches", type=int, help="only the first so many; nothing is written")
+    options = parser.parse_args()
+    began, rows = time.monotonic(), []
+    found = list(searches(SEARCHES))[: options.searches]
+    for count, search in enumerate(found, 1):
+        stops = own_stops(search) | {name: rule(search) for name, rule in PEERS.items()}
+        names = {"task": search.task, "sampler": search.sampler, "seed": search.seed}
+        rows += [{"rule": name, **names, **outcome(search, stop)} for name, stop in stops.items()]
+        if sys.stderr.isatty() or count % 12 == 0:
+            print(f"{count} of {len(found)} searches, {time.monotonic() - began:.0f} s", file=sys.stderr)
+    samplers = sorted({search.sampler for search in found})
+    tasks = len({search.task for search in found})
+    text = [
+        f"{len(found)} searches of {found[0].budget} training jobs on {tasks} tasks, {datetime.now(UTC):%Y-%m-%d}.",
+        "",
+    ]
+    text += table(rows, samplers)
+    print("\n".join(text))
+    if options.searches is None:
+        page = README.read_text()
+        before, after = page.split(BEGIN)[0], page.split(END)[1]
+        README.write_text(before + BEGIN + "\n\n" + "\n".join(text) + "\n\n" + END + after)
+
+
+if __name__ == "__main__":
+    main()
