@@ -71,8 +71,13 @@ def _feed_channel(channel: dict[str, Any], parent: int) -> None:
             with open(path, "wb") as pipe:
                 _make(channel, epoch + 1)  # it's there when the reader is through with this one
                 os.unlink(path)
-                for file in order(channel, epoch):
-                    _copy(file, pipe, channel)
+                try:
+                    for file in order(channel, epoch):
+                        _copy(file, pipe, channel)
+                except BrokenPipeError:
+                    raise
+                except (OSError, EOFError, ValueError) as error:
+                    _fail(channel, error, parent)  # while the pipe is open: its end would pass for the end of the data
         except BrokenPipeError:
             pass  # the reader has had enough of this epoch
         except (OSError, EOFError, ValueError) as error:
