@@ -23,7 +23,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from alfine.core.decide import UNDECIDED, Outlook, Verdict
+from alfine.core.decide import UNDECIDED, Outlook, Verdict, strongest
 from alfine.core.history import TrainingJob, is_terminal
 from alfine.core.spec import DEFINITION, DEFINITIONS, MAX_TRAINING_JOBS, TuningJobSpec
 from alfine.engine import Run
@@ -292,11 +292,14 @@ def _criteria(verdicts: tuple[Verdict, ...]) -> RenderableType:
     rows.add_column(no_wrap=True)
     rows.add_column(no_wrap=True)
     rows.add_column(style="dim")
+    nearest = strongest(verdicts)
     for verdict in verdicts:
         if verdict.progress or verdict.criterion not in SILENT:
             met = verdict.outlook is not Outlook.CONTINUE
             gauge = ProgressBar(total=1.0, completed=verdict.progress, width=GAUGE_WIDTH)
             rows.add_row(Text(verdict.criterion, style="bold green" if met else ""), gauge, Text(verdict.sentence))
+            if verdict is nearest and not met and verdict.would_change:  # of the others `alfine describe` tells it
+                rows.add_row("", "", Text(verdict.would_change, style="italic"))
     return rows
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alfine.core.decide import Outlook, Policy
+from alfine.core.decide import Outlook, Policy, Verdict
 from alfine.core.replay import Judge
 from alfine.criteria import ALWAYS, criteria_for, criterion_from_text, table
 from alfine.strategies.random import Random
@@ -68,6 +68,19 @@ def test_a_verdict_has_a_sentence_and_numbers_that_json_can_hold(criterion, valu
     assert 0.0 <= verdict.progress <= 1.0
     for value in json.loads(json.dumps(dict(verdict.evidence), allow_nan=False)).values():
         assert value is None or not isinstance(value, float) or math.isfinite(value)
+
+
+@pytest.mark.parametrize("criterion", ALL, ids=lambda c: type(c).__name__)
+@settings(max_examples=15, deadline=None)
+@given(values=objectives)
+def test_after_every_fact_a_verdict_says_how_near_it_is_and_what_would_change_it(criterion, values):
+    record = history(values, price_per_hour=2.0)
+    for _, past in record.replayed():
+        verdict = criterion.check(past)
+        assert verdict.would_change.endswith("."), verdict
+        assert "nan" not in verdict.would_change
+        assert any(isinstance(each, int | float | None) for each in verdict.evidence.values()), verdict
+        assert Verdict.from_dict(json.loads(json.dumps(verdict.as_dict()))).would_change == verdict.would_change
 
 
 @pytest.mark.parametrize("criterion", ALL, ids=lambda c: type(c).__name__)

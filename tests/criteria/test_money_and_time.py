@@ -32,7 +32,8 @@ def test_no_training_job_is_started_that_the_money_doesnt_suffice_for():
     ended = replayed(history([1.0] * 9, price_per_hour=HOURLY), [MaxCost(4.5)])
     assert ended.training_jobs == 4
     assert ended.verdict.outlook is Outlook.DRAIN
-    assert ended.verdict.evidence == {"spent": 3.0, "limit": 4.5, "with_the_next": 5.0, "mean_of_a_training_job": 1.0}
+    money = {"spent": 3.0, "limit": 4.5, "with_the_next": 5.0, "mean_of_a_training_job": 1.0, "left": 1.5}
+    assert ended.verdict.evidence == {**money, "training_jobs_left": 0}
 
 
 def test_when_the_money_is_spent_what_runs_is_stopped_at_that_instant():

@@ -47,7 +47,7 @@ def test_it_stops_at_the_limit_and_says_how_near_it_is():
     assert (met.outlook, met.status, dict(met.evidence)) == (
         Outlook.STOP,
         "Completed",
-        {"not_improving": 3, "limit": 3},
+        {"not_improving": 3, "limit": 3, "left": 0, "resets_at": 0.99},
     )
 
 

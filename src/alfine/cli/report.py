@@ -168,4 +168,6 @@ def _verdicts(verdicts: list[Mapping[str, Any]]) -> RenderableType:
         if verdict["progress"] or verdict["criterion"] not in SILENT:
             gauge = ProgressBar(total=1.0, completed=verdict["progress"], width=10)
             rows.add_row(f"  {verdict['criterion']}", gauge, Text(verdict["sentence"]))
+            if change := verdict.get("would_change"):
+                rows.add_row("", "", Text(change, style="dim"))
     return rows

@@ -54,8 +54,9 @@ class Stop:
 class Verdict:
     """A criterion's answer, for CONTINUE too: a sentence for people and the numbers that it rests on.
 
-    `progress`: how near the end is, 0 (far) to 1 (there). `ask_again_at`: the instant at which time alone could change
-    the answer; None when only a new fact can. `watching`: of a criterion that only says what it would do.
+    `progress`: how near the end is, 0 (far) to 1 (there). `would_change`: a sentence on what would change the answer.
+    `ask_again_at`: the instant at which time alone could change it; None when only a new fact can. `watching`: of a
+    criterion that only says what it would do.
     """
 
     outlook: Outlook
@@ -64,6 +65,7 @@ class Verdict:
     evidence: Mapping[str, Any] = field(default_factory=dict)
     status: str = "Completed"
     progress: float = 0.0
+    would_change: str = ""
     ask_again_at: datetime | None = None
     watching: bool = False
 
@@ -80,6 +82,7 @@ class Verdict:
             "evidence": dict(self.evidence),
             "status": self.status,
             "progress": self.progress,
+            "would_change": self.would_change,
             **({"watching": True} if self.watching else {}),
         }
 

@@ -142,6 +142,10 @@ class TuningJobSpec:
         """+1 to minimise, -1 to maximise: sign * objective is «smaller is better»."""
         return 1.0 if self.goal == "Minimize" else -1.0
 
+    def or_better(self, objective: float) -> str:
+        """«at most 0.12» of an objective to minimise, «at least 0.12» of one to maximise."""
+        return f"{'at most' if self.goal == 'Minimize' else 'at least'} {objective:.6g}"
+
     @property
     def price_per_hour(self) -> float | None:
         """What one instance costs an hour, when the job says so."""

@@ -41,13 +41,20 @@ class _Combination:
         # As near as its needed-th nearest part is.
         progress = sorted((verdict.progress for verdict in verdicts if verdict not in met), reverse=True)
         missing = self.needed - len(met)
+        nearest = sorted((v for v in verdicts if v not in met), key=lambda each: -each.progress)[: max(0, missing)]
         return Verdict(
             outlook=max((verdict.outlook for verdict in met), key=lambda each: each.rank)
             if missing <= 0
             else Outlook.CONTINUE,
             criterion=type(self).__name__,
             sentence=f"{len(met)} of {len(verdicts)} met, {self.needed} needed: {_list(verdicts)}",
-            evidence={"met": len(met), "needed": self.needed, "criteria": [verdict.as_dict() for verdict in verdicts]},
+            evidence={
+                "met": len(met),
+                "needed": self.needed,
+                "missing": max(0, missing),
+                "criteria": [verdict.as_dict() for verdict in verdicts],
+            },
+            would_change=_would_change(met if missing <= 0 else nearest, missing),
             progress=1.0 if missing <= 0 else progress[missing - 1],
             ask_again_at=min((v.ask_again_at for v in verdicts if v.ask_again_at is not None), default=None),
         )
@@ -55,6 +62,11 @@ class _Combination:
 
 def _list(verdicts: Sequence[Verdict]) -> str:
     return " · ".join(f"{verdict.criterion}: {verdict.sentence}" for verdict in verdicts)
+
+
+def _would_change(verdicts: Sequence[Verdict], missing: int) -> str:
+    begin = f"{missing} more must be met, the nearest first" if missing > 0 else "It holds while these do"
+    return f"{begin}. {' · '.join(f'{verdict.criterion}: {verdict.would_change}' for verdict in verdicts)}"
 
 
 def _set(combination: _Combination, least: int, criteria: Sequence[CompletionCriterion]) -> None:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, MutableMapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -134,9 +134,11 @@ class ConvergenceDetected:
             sentence = (
                 f"{n} of {LEAST_RESULTS} finished training jobs with an objective needed before convergence is judged."
             )
-            return self._continue(sentence, {**counts, "needed": LEAST_RESULTS}, 0.0)
+            change = f"{LEAST_RESULTS - n} more objectives; failed training jobs don't count."
+            return self._continue(sentence, {**counts, "objectives": n, "needed": LEAST_RESULTS}, 0.0, change)
         if rem <= 0:
-            return self._continue("The budget is used up: nothing is left that could converge.", counts, 1.0)
+            sentence = "The budget is used up: nothing is left that could converge."
+            return self._continue(sentence, counts, 1.0, "A larger budget: `alfine change --max-training-jobs`.")
         evidence, problem = read_evidence(history, rem)
         eps = self.epsilon_of(evidence)
         p = evidence.probability(eps)
@@ -151,11 +153,23 @@ class ConvergenceDetected:
             "since_improvement": evidence.since(eps),
             "forecast_training_jobs": ahead,
             "noise": evidence.noise,
+            "resets_at": history.sign * (evidence.best - eps),
+            "probability_after_improvement": evidence.improved_by(eps).probability(eps),
         }
+        change = _would_change(history, numbers)
         if p >= self.delta:
-            return self._continue(_going_on(numbers) + problem, numbers, history.ended / (history.ended + ahead))
+            return self._continue(
+                _going_on(numbers) + problem, numbers, history.ended / (history.ended + ahead), change
+            )
         sentence = _done(numbers, history.sign * evidence.best, history.spec.max_training_jobs) + problem
-        return Verdict(outlook=Outlook.STOP, criterion=NAME, sentence=sentence, evidence=numbers, progress=1.0)
+        return Verdict(
+            outlook=Outlook.STOP,
+            criterion=NAME,
+            sentence=sentence,
+            evidence=numbers,
+            progress=1.0,
+            would_change=change,
+        )
 
     def epsilon_of(self, evidence: Evidence) -> float:
         """eps, in units of the objective."""
@@ -164,9 +178,14 @@ class ConvergenceDetected:
         return max(eps if self.cap is None else min(eps, self.cap * S), SPREAD_FLOOR * S, KAPPA * evidence.noise)
 
     @staticmethod
-    def _continue(sentence: str, evidence: dict[str, Any], progress: float) -> Verdict:
+    def _continue(sentence: str, evidence: dict[str, Any], progress: float, change: str) -> Verdict:
         return Verdict(
-            outlook=Outlook.CONTINUE, criterion=NAME, sentence=sentence, evidence=evidence, progress=progress
+            outlook=Outlook.CONTINUE,
+            criterion=NAME,
+            sentence=sentence,
+            evidence=evidence,
+            progress=progress,
+            would_change=change,
         )
 
 
@@ -220,6 +239,11 @@ class Evidence:
             "near": float((self.values[-RECENT:] <= self.best + eps).mean()),
             "logP": math.log(max(1, self.hyperparameters)),
         }
+
+    def improved_by(self, eps: float) -> Evidence:
+        """About the evidence after one more training job, better than the best by eps: the surrogate's part stays as it is."""
+        values = np.append(self.values, self.best - eps)
+        return replace(self, values=values, k=self.k + 1, rem=max(0, self.rem - 1))
 
     def probability(self, eps: float) -> float:
         """p(eps)."""
@@ -372,6 +396,19 @@ def _going_on(numbers: dict[str, Any]) -> str:
         f"{p:.2g} % chance that the remaining {rem} training jobs improve the best by more than {_amount(numbers)}; "
         f"completes below {100 * numbers['delta']:g} %, {when}."
     )
+
+
+def _would_change(history: History, numbers: dict[str, Any]) -> str:
+    rem, ahead, then = numbers["remaining"], numbers["forecast_training_jobs"], numbers["probability_after_improvement"]
+    better = (
+        f"An objective of {history.spec.or_better(numbers['resets_at'])} is an improvement, after which the chance is about "
+        f"{100 * then:.2g} %"
+    )
+    if ahead == 0:
+        return f"{better}; a larger budget raises it too."
+    if ahead >= rem:
+        return f"{better}; without one the {rem} that are left don't bring it below {100 * numbers['delta']:g} %."
+    return f"{better}; about {ahead} more training jobs without one bring it below {100 * numbers['delta']:g} %."
 
 
 def _done(numbers: dict[str, Any], best: float, limit: int | None) -> str:

@@ -58,11 +58,18 @@ class Deadline:
         passed = left <= 0
         outlook = Outlook.STOP if passed else Outlook.DRAIN if next_one > left else Outlook.CONTINUE
         whole = self._whole(history)
+        more = int(left / next_one) * history.spec.max_parallel if next_one > 0 and not passed else None
         return Verdict(
             outlook=outlook,
             criterion=NAME,
             sentence=_sentence(outlook, left, next_one),
-            evidence={"seconds_left": max(0.0, left), "next_training_job_seconds": next_one, "seconds": whole},
+            evidence={
+                "seconds_left": max(0.0, left),
+                "next_training_job_seconds": next_one,
+                "seconds": whole,
+                "training_jobs_left": more,
+            },
+            would_change=_would_change(outlook, more),
             progress=1.0 if outlook is not Outlook.CONTINUE else max(0.0, min(1.0, 1.0 - (left - next_one) / whole)),
             ask_again_at=None
             if passed
@@ -110,6 +117,16 @@ def _sentence(outlook: Outlook, left: float, next_one: float) -> str:
     if outlook is Outlook.DRAIN:
         return f"{left:.0f} seconds are left, and a training job may take {next_one:.0f}: none is started any more."
     return f"{left:.0f} seconds are left; a training job may take {next_one:.0f}."
+
+
+def _would_change(outlook: Outlook, more: int | None) -> str:
+    if outlook is Outlook.STOP:
+        return "Only a later deadline: `alfine change`."
+    if outlook is Outlook.DRAIN:
+        return "A later deadline, or training jobs that take less time."
+    if more is None:
+        return "How many more training jobs there is time for shows once 1 has ended."
+    return f"About {more} more training jobs can end in time; shorter ones would be more, longer ones fewer."
 
 
 def _instant(text: str) -> datetime | None:

@@ -32,13 +32,16 @@ class MaxNumberOfTrainingJobs:
         return cls(spec.max_training_jobs or MAX_TRAINING_JOBS)
 
     def check(self, history: History) -> Verdict:
-        met = history.launches >= self.limit
+        left = max(0, self.limit - history.launches)
         return Verdict(
-            outlook=Outlook.DRAIN if met else Outlook.CONTINUE,
+            outlook=Outlook.CONTINUE if left else Outlook.DRAIN,
             criterion="MaxNumberOfTrainingJobs",
             sentence=f"{history.launches} of at most {self.limit} training jobs launched, {history.ended} ended.",
-            evidence={"launched": history.launches, "ended": history.ended, "limit": self.limit},
+            evidence={"launched": history.launches, "ended": history.ended, "limit": self.limit, "left": left},
             progress=min(1.0, history.launches / self.limit),
+            would_change=f"It ends the job once {left} more have been launched, whatever they find; only another limit changes that."
+            if left
+            else "Only a higher limit: `alfine change --max-training-jobs`.",
         )
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
@@ -60,13 +63,16 @@ class MaxRuntimeInSeconds:
 
     def check(self, history: History) -> Verdict:
         elapsed = history.elapsed_seconds
-        met = elapsed >= self.limit
+        left, met = max(0.0, self.limit - elapsed), elapsed >= self.limit
         return Verdict(
             outlook=Outlook.STOP if met else Outlook.CONTINUE,
             criterion="MaxRuntimeInSeconds",
             sentence=f"{elapsed:.0f} of at most {self.limit:g} seconds have passed.",
-            evidence={"elapsed_seconds": elapsed, "limit": self.limit},
+            evidence={"elapsed_seconds": elapsed, "limit": self.limit, "left": left},
             progress=min(1.0, elapsed / self.limit),
+            would_change="Only a higher limit: `alfine change --max-runtime-seconds`."
+            if met
+            else f"It ends the job in {left:.0f} seconds, whatever is found; only another limit changes that.",
             ask_again_at=None if met else history.created_at + timedelta(seconds=self.limit),
         )
 
@@ -92,8 +98,11 @@ class SearchSpaceExhausted:
             criterion="SearchSpaceExhausted",
             sentence=f"{tried} of the {size} configurations of the search space have been launched"
             f"{', here or by a parent' if len(history.prior()[1]) else ''}.",
-            evidence={"launched": tried, "size": size},
+            evidence={"launched": tried, "size": size, "left": max(0, (size or 0) - tried)},
             progress=min(1.0, tried / size) if size else 0.0,
+            would_change="Nothing: a search space stays as it is. A wider one is a new tuning job, warm-started from this one."
+            if met
+            else f"It ends the job once the other {(size or 0) - tried} have been launched, whatever they find.",
         )
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
@@ -124,17 +133,30 @@ class NoTrainingJobSucceeded:
             outlook=Outlook.DRAIN if met else Outlook.CONTINUE,
             criterion="NoTrainingJobSucceeded",
             sentence=self._sentence(history, failed, met=met),
-            evidence={"failed": failed, "limit": self.attempts},
+            evidence={
+                "failed": failed,
+                "limit": self.attempts,
+                "succeeded": succeeded,
+                "left": None if succeeded else max(0, self.attempts - failed),
+            },
             status="Failed",
             progress=min(1.0, failed / self.attempts),
+            would_change=self._would_change(succeeded, failed),
+        )
+
+    def _would_change(self, succeeded: int, failed: int) -> str:
+        if succeeded:
+            return f"Nothing any more: {succeeded} training jobs have an objective, and one lifts the rule."
+        return (
+            f"One objective lifts the rule; without one it fails the job after {self.attempts - failed} more failures."
         )
 
     def _sentence(self, history: History, failed: int, *, met: bool) -> str:
         if not met:
             return (
                 f"{failed} of the first {self.attempts} training jobs failed and none succeeded."
-                if failed
-                else "None failed yet."
+                if failed or not history.finished
+                else f"The rule is lifted: {history.ended} training jobs have ended, and not all without an objective."
             )
         reason = history.finished[-1].failure_reason or "no objective metric was found"
         return (
@@ -160,9 +182,17 @@ class StopRequested:
             outlook=Outlook.STOP if met else Outlook.CONTINUE,
             criterion="StopRequested",
             sentence="The user asked to stop." if met else "Nobody asked to stop.",
+            evidence={"asked_after_seconds": self._seconds(history)},
             status="Stopped",
             progress=1.0 if met else 0.0,
+            would_change="`alfine change`, once the job has ended: it then goes on." if met else "`alfine stop`.",
         )
+
+    @staticmethod
+    def _seconds(history: History) -> float | None:
+        """After how many seconds of the job's life it was asked to stop."""
+        asked = history.stop_requested_at
+        return None if asked is None else (asked - history.created_at).total_seconds()
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
         """Always on."""

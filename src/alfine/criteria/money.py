@@ -43,17 +43,41 @@ class MaxCost:
         running = sum(max(0.0, each - _so_far(history, job.started_at, rate)) for job in history.running.values())
         ahead = spent + running + each
         outlook = Outlook.STOP if spent >= self.limit else Outlook.DRAIN if ahead > self.limit else Outlook.CONTINUE
+        left, more = (
+            max(0.0, self.limit - spent),
+            math.floor(max(0.0, self.limit - spent - running) / each) if each else None,
+        )
         seconds_left = (self.limit - spent) / (rate * len(history.running)) if history.running and rate else None
         return Verdict(
             outlook=outlook,
             criterion="MaxCost",
             sentence=f"{spent:.4g} of at most {self.limit:g} spent; the next training job would bring it to about {ahead:.4g}.",
-            evidence={"spent": spent, "limit": self.limit, "with_the_next": ahead, "mean_of_a_training_job": each},
+            evidence={
+                "spent": spent,
+                "limit": self.limit,
+                "with_the_next": ahead,
+                "mean_of_a_training_job": each,
+                "left": left,
+                "training_jobs_left": more,
+            },
             progress=1.0 if outlook is not Outlook.CONTINUE else min(1.0, ahead / self.limit),
+            would_change=self._would_change(outlook, left, more),
             ask_again_at=None
             if outlook is Outlook.STOP or seconds_left is None
             else history.now + timedelta(seconds=min(seconds_left, 1e9)),
         )
+
+    @staticmethod
+    def _would_change(outlook: Outlook, left: float, more: int | None) -> str:
+        if outlook is Outlook.CONTINUE:
+            often = (
+                "how many more training jobs that is shows once one has ended" if more is None else f"about {more} more"
+            )
+            return f"It ends the job when the {left:.4g} that are left are too little for one more: {often}."
+        cheaper = (
+            " Training jobs that end sooner than the mean leave room for more." if outlook is Outlook.DRAIN else ""
+        )
+        return f"Only a higher limit: `alfine change`.{cheaper}"
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
         put_setting(request, "MaxCost", f"{self.limit!r}")
@@ -102,7 +126,10 @@ class MarginalValue:
                 outlook=Outlook.CONTINUE,
                 criterion="MarginalValue",
                 sentence=f"{n} of {LEAST_RESULTS} objectives needed before an expected gain is worth anything.",
-                evidence={"objectives": n, "needed": LEAST_RESULTS},
+                evidence={"objectives": n, "needed": LEAST_RESULTS, "remaining": rem},
+                would_change=f"{LEAST_RESULTS - n} more objectives; failed training jobs don't count."
+                if rem > 0
+                else "A larger budget: `alfine change --max-training-jobs`.",
             )
         evidence, problem = read_evidence(history, rem)
         horizons = sorted({h for h in HORIZONS if h < rem} | {rem})
@@ -111,12 +138,16 @@ class MarginalValue:
         each = _each(history)
         best = max(horizons, key=lambda h: gains[h] - h * each)
         met = gains[best] <= best * each
+        # The job would go on for whatever is worth more than this: there some h gains just what it costs.
+        breaks_even = min((h * each * self.worth / gains[h] for h in horizons if gains[h] > 0), default=None)
         numbers = {
             "horizon": best,
             "value_of_expected_gain": gains[best],
             "cost": best * each,
             "expected_gain": gains[best] / self.worth * percent,
             "mean_of_a_training_job": each,
+            "worth": self.worth,
+            "breaks_even_at": breaks_even,
         }
         verb = "isn't" if met else "is"
         return Verdict(
@@ -126,7 +157,17 @@ class MarginalValue:
             f"{gains[best]:.3g} against {best * each:.3g}.{problem}",
             evidence=numbers,
             progress=1.0 if met else min(1.0, best * each / gains[best]),
+            would_change=self._would_change(breaks_even, met=met),
         )
+
+    def _would_change(self, breaks_even: float | None, *, met: bool) -> str:
+        if breaks_even is None:
+            return (
+                f"An improvement: nothing more is expected of the budget, at {self.worth:.4g} for 1 % as at any price."
+            )
+        if met:
+            return f"Going on would pay if 1 % were worth more than {breaks_even:.4g}, instead of {self.worth:.4g}."
+        return f"The job would end now if 1 % were worth {breaks_even:.4g} or less, instead of {self.worth:.4g}."
 
 
 def _gain(evidence: Evidence, horizon: int) -> float:

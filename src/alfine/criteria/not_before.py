@@ -42,6 +42,8 @@ class NotBefore:
             **verdict.evidence,
             "not_before_training_jobs": self.training_jobs,
             "not_before_seconds": self.seconds,
+            "training_jobs_to_floor": max(0, self.training_jobs - history.ended),
+            "seconds_to_floor": max(0.0, self.seconds - history.elapsed_seconds),
         }
         if not waiting or verdict.outlook is Outlook.CONTINUE:
             return replace(verdict, evidence=evidence)
@@ -51,6 +53,7 @@ class NotBefore:
             sentence=f"Met, but not to end the job before its floor: {' and '.join(waiting)}.",
             evidence=evidence,
             progress=min(verdict.progress, self._share(history)),
+            would_change=f"Its floor, if {verdict.criterion} is still met there. {verdict.would_change}",
             ask_again_at=history.created_at + timedelta(seconds=self.seconds)
             if history.elapsed_seconds < self.seconds
             else verdict.ask_again_at,

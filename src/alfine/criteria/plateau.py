@@ -45,16 +45,28 @@ class BestObjectiveNotImproving:
 
     def check(self, history: History) -> Verdict:
         n = self.max_number_of_training_jobs_not_improving
-        count = not_improving(history, strict=self.strict)
+        reference, count = _state(history, strict=self.strict)
         met = count >= n
         than = "" if self.strict else " by 1 % or more"
+        resets_at = None if reference is None else history.sign * _better_enough(reference, strict=self.strict)
         return Verdict(
             outlook=Outlook.STOP if met else Outlook.CONTINUE,
             criterion="BestObjectiveNotImproving",
             sentence=f"{count} of {n} training jobs in a row without improving the best{than}.",
-            evidence={"not_improving": count, "limit": n},
+            evidence={"not_improving": count, "limit": n, "left": max(0, n - count), "resets_at": resets_at},
             progress=min(1.0, count / n),
+            would_change=self._would_change(history, n - count, resets_at),
         )
+
+    def _would_change(self, history: History, left: int, resets_at: float | None) -> str:
+        if resets_at is None:
+            return f"The first objective begins the count; {left} more that don't improve on it end the job."
+        better = f"below {resets_at:.6g}" if history.sign > 0 else f"above {resets_at:.6g}"
+        enough = f"An objective {better if self.strict else f'of {history.spec.or_better(resets_at)}'}"
+        if left <= 0:
+            return f"{enough}, of a training job that still runs, would have begun the count anew."
+        within = "as the next one" if left == 1 else f"within the next {left}"
+        return f"{enough} {within} begins the count anew; without one the job ends then."
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
         config = request.setdefault("HyperParameterTuningJobConfig", {})
@@ -66,12 +78,21 @@ class BestObjectiveNotImproving:
 
 def not_improving(history: History, *, strict: bool = False) -> int:
     """How many objectives have come in since the last one that improved the best (AMT's counter)."""
+    return _state(history, strict=strict)[1]
+
+
+def _state(history: History, *, strict: bool) -> State:
     sign, least = history.sign, 0.0 if strict else SIGNIFICANT
 
     def step(state: State, job: TrainingJob) -> State:
         return state if job.objective is None or not history.ranks(job) else counted(state, sign * job.objective, least)
 
-    return history.fold(("not improving", strict), NOTHING, step)[1]
+    return history.fold(("not improving", strict), NOTHING, step)
+
+
+def _better_enough(reference: float, *, strict: bool) -> float:
+    """The objective (minimised) that would count as an improvement; with `strict` anything below it does."""
+    return reference if strict else reference - SIGNIFICANT * abs(reference)
 
 
 def counted(state: State, value: float, least: float = SIGNIFICANT) -> State:

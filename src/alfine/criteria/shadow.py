@@ -39,7 +39,8 @@ class Shadow:
         verdict, crossing = self.criterion.check(history), self._crossing(history)
         name = f"Shadow({verdict.criterion})"
         if crossing is None:
-            return replace(verdict, criterion=name, outlook=Outlook.CONTINUE, watching=True)
+            change = f"Nothing ends the job by it. What it watches for: {verdict.would_change}"
+            return replace(verdict, criterion=name, outlook=Outlook.CONTINUE, watching=True, would_change=change)
         missed = _missed(history, crossing)
         evidence = {
             "would_have": str(crossing.outlook),
@@ -57,6 +58,8 @@ class Shadow:
             sentence=f"Would have ended the job after {crossing.training_jobs} training jobs, {since}. {crossing.sentence}",
             evidence=evidence,
             progress=1.0,
+            would_change=f"Nothing: what it would have done stays. {history.launches - crossing.training_jobs} training jobs "
+            "launched since then tell what that would have missed.",
             watching=True,
         )
 

@@ -30,7 +30,8 @@ class Steady:
 
     def check(self, history: History) -> Verdict:
         verdict, streak = self.criterion.check(history), self._streak(history)
-        evidence = {**verdict.evidence, "met_in_a_row": streak, "times": self.times}
+        left = max(0, self.times - streak)
+        evidence = {**verdict.evidence, "met_in_a_row": streak, "times": self.times, "left_in_a_row": left}
         if verdict.outlook is Outlook.CONTINUE or streak >= self.times:
             return replace(verdict, evidence=evidence)
         return Verdict(
@@ -39,6 +40,8 @@ class Steady:
             sentence=f"Met after {streak} training jobs in a row, of {self.times} needed. {verdict.sentence}",
             evidence=evidence,
             progress=streak / self.times,
+            would_change=f"{left} more training jobs after each of which it's met end the job; one after which it isn't begins the "
+            f"count anew. {verdict.would_change}",
             ask_again_at=verdict.ask_again_at,
         )
 

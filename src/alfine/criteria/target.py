@@ -43,6 +43,9 @@ class TargetObjectiveMetricValue:
                 "missing": None if best is None else abs(self.target - best),
             },
             progress=1.0 if met else self._progress(history, best),
+            would_change="Nothing: a final objective stays. `alfine change` with a better target lets the job go on."
+            if met
+            else f"One objective of {history.spec.or_better(self.target)} ends the job; nothing else does.",
         )
 
     def _sentence(self, best: float | None, *, met: bool) -> str:
