@@ -106,15 +106,16 @@ class Progress:
         spec = TuningJobSpec.from_request({key: described[key] for key in keys if key in described})
         counters, alfine = described["TrainingJobStatusCounters"], described["Alfine"]
         best = described.get("BestTrainingJob")
+        failed = counters["NonRetryableError"] + counters["RetryableError"]
         spent = alfine["Cost"]["Spent"]["ComputeSeconds"]
         return cls(
             spec=spec,
             status=_status_told(described),
             elapsed_seconds=described["ConsumedResources"]["RuntimeInSeconds"],
             training_seconds=spent / spec.definition.instance_count,
-            ended=counters["Completed"] + counters["Stopped"] + counters["NonRetryableError"],
+            ended=counters["Completed"] + counters["Stopped"] + failed,
             running=counters["InProgress"],
-            failed=counters["NonRetryableError"],
+            failed=failed,
             best=None if best is None else _best_told(best),
             verdicts=tuple(Verdict.from_dict(each) for each in alfine["Verdicts"]),
         )

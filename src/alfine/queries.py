@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from alfine.core.errors import NotFound
+from alfine.core.history import INTERNAL_ERROR
 from alfine.store import algorithms, inherited, listed, metrics, tags, training_jobs, tuning_jobs
 
 CONVERGENCE = "ConvergenceDetected"
@@ -178,15 +179,17 @@ def best(connection: Connection, job: int, *, minimise: bool, ranked: str | None
 
 
 _HAS_OBJECTIVE = _GOOD & training_jobs.c.ended_at.is_not(None)
+_INTERNAL = (training_jobs.c.status == "Failed") & training_jobs.c.failure_reason.startswith(INTERNAL_ERROR)
 _COUNTS = (
     sa.select(
         training_jobs.c.tuning_job,
         training_jobs.c.status,
         sa.case((_HAS_OBJECTIVE, 1), else_=0).label("succeeded"),
+        sa.case((_INTERNAL, 1), else_=0).label("internal"),
         sa.func.count().label("jobs"),
     )
     .where(training_jobs.c.tuning_job.in_(sa.bindparam("jobs", expanding=True)))
-    .group_by(training_jobs.c.tuning_job, training_jobs.c.status, "succeeded")
+    .group_by(training_jobs.c.tuning_job, training_jobs.c.status, "succeeded", "internal")
 )
 _COUNTERS = {
     "Completed": "Completed",
@@ -201,7 +204,7 @@ def counts(connection: Connection, jobs: Sequence[int]) -> dict[int, Counts]:
     """AMT's TrainingJobStatusCounters and ObjectiveStatusCounters of several tuning jobs."""
     found = {job: Counts(dict(_NO_STATUSES), dict(_NO_OBJECTIVES)) for job in jobs}
     for row in connection.execute(_COUNTS, {"jobs": list(jobs)}) if jobs else ():
-        counter = _COUNTERS[row.status]
+        counter = "RetryableError" if row.internal else _COUNTERS[row.status]
         _add(found[row.tuning_job].statuses, counter, row.jobs)
         objective = "Pending" if counter == "InProgress" else "Succeeded" if row.succeeded else "Failed"
         _add(found[row.tuning_job].objectives, objective, row.jobs)

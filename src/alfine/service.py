@@ -443,17 +443,10 @@ def costs(history: History, *, ended: bool) -> Plain:
 
 
 def _counters(jobs: Sequence[TrainingJob]) -> Plain:
-    running = sum(job.running for job in jobs)
-    by_status = {status: sum(job.status == status for job in jobs) for status in ("Completed", "Stopped", "Failed")}
-    objectives = [job.objective_status for job in jobs]
+    statuses, objectives = [job.counter for job in jobs], [job.objective_status for job in jobs]
+    counters = ("Completed", "InProgress", "RetryableError", "NonRetryableError", "Stopped")
     return {
-        "TrainingJobStatusCounters": {
-            "Completed": by_status["Completed"],
-            "InProgress": running,
-            "RetryableError": 0,
-            "NonRetryableError": by_status["Failed"],
-            "Stopped": by_status["Stopped"],
-        },
+        "TrainingJobStatusCounters": {counter: statuses.count(counter) for counter in counters},
         "ObjectiveStatusCounters": {status: objectives.count(status) for status in ("Succeeded", "Pending", "Failed")},
     }
 

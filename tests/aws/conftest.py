@@ -45,6 +45,11 @@ class Served:
         config = Config(retries={"total_max_attempts": 1})
         return boto3.client(name, endpoint_url=self.url, config=config, **{**KEYS, **key})
 
+    def cli(self, *words: str) -> str:
+        """What `alfine` with these words prints, on the server's home."""
+        command = [sys.executable, "-m", "alfine", *words, "--home", str(self.home)]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS).stdout
+
     def end(self) -> int:
         self.process.terminate()
         self.process.communicate(timeout=PATIENCE_SECONDS)
@@ -68,12 +73,7 @@ def sagemaker(served: Served) -> Iterator[Any]:
 @pytest.fixture
 def cli(served: Served) -> Any:
     """A function of words: what `alfine` with them prints, on the home of the live server."""
-
-    def cli(*words: str) -> str:
-        command = [sys.executable, "-m", "alfine", *words, "--home", str(served.home)]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS).stdout
-
-    return cli
+    return served.cli
 
 
 @pytest.fixture(scope="session")

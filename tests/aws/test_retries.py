@@ -79,7 +79,7 @@ def test_one_that_was_lost_is_started_again_and_completes(own, home, make, tmp_p
 
 
 @linux_only
-def test_when_its_attempts_are_used_up_it_has_failed(own, home, make, tmp_path):
+def test_when_its_attempts_are_used_up_it_has_failed_by_an_error_that_may_be_retried(own, home, make, tmp_path):
     client = own.client()
     client.create_hyper_parameter_tuning_job(**asked(make, tmp_path, "over", 1, lr="1"))
     seen: set = set()
@@ -89,6 +89,16 @@ def test_when_its_attempts_are_used_up_it_has_failed(own, home, make, tmp_path):
     [row] = client.list_training_jobs_for_hyper_parameter_tuning_job(HyperParameterTuningJobName="over")[
         "TrainingJobSummaries"
     ]
+    [listed] = client.list_hyper_parameter_tuning_jobs(NameContains="over")["HyperParameterTuningJobSummaries"]
     client.close()
-    assert told["TrainingJobStatusCounters"]["NonRetryableError"] == 1
+    described = json.loads(own.cli("describe", "over", "--json"))
+    for each in (told, listed, described):
+        assert each["TrainingJobStatusCounters"] == {
+            "Completed": 0,
+            "InProgress": 0,
+            "RetryableError": 1,
+            "NonRetryableError": 0,
+            "Stopped": 0,
+        }
+        assert each["ObjectiveStatusCounters"] == {"Succeeded": 0, "Pending": 0, "Failed": 1}
     assert row["FailureReason"].startswith("InternalServerError: ")

@@ -123,7 +123,13 @@ def _best(best: Described | None) -> RenderableType:
 
 def _training_jobs(described: Described) -> str:
     counters = described["TrainingJobStatusCounters"]
-    names = {"Completed": "completed", "Stopped": "stopped", "NonRetryableError": "failed", "InProgress": "running"}
+    names = {
+        "Completed": "completed",
+        "Stopped": "stopped",
+        "NonRetryableError": "failed",
+        "RetryableError": "lost",
+        "InProgress": "running",
+    }
     parts = [f"{counters[key]} {word}" for key, word in names.items() if counters[key]]
     total = sum(counters.values())
     limit = described["HyperParameterTuningJobConfig"]["ResourceLimits"].get("MaxNumberOfTrainingJobs")

@@ -31,6 +31,9 @@ S = TypeVar("S")
 
 MASK_64 = 2**64 - 1
 
+# So begins the reason of a failure that wasn't the training job's own, as on AWS: a machine or a supervisor was lost.
+INTERNAL_ERROR = "InternalServerError: "
+
 # From each status of a training job to those that may follow it; AMT's names. `Stopping` may still end Completed: the
 # training job can finish by itself before the request to stop reaches it.
 TRANSITIONS: dict[str, frozenset[str]] = {
@@ -158,6 +161,15 @@ class TrainingJob:
         if self.running:
             return "Pending"
         return "Succeeded" if self.objective is not None else "Failed"
+
+    @property
+    def counter(self) -> str:
+        """Where AMT's TrainingJobStatusCounters count it."""
+        if self.running:
+            return "InProgress"
+        if self.status != "Failed":
+            return self.status
+        return "RetryableError" if (self.failure_reason or "").startswith(INTERNAL_ERROR) else "NonRetryableError"
 
     @property
     def seconds(self) -> float:
