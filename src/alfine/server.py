@@ -23,7 +23,6 @@ from alfine import __version__
 from alfine.aws.backend import Backend
 from alfine.aws.guard import OWN, Gate, Guard, is_loopback
 from alfine.aws.s3 import S3App
-from alfine.aws.s3.app import DOMAINS
 from alfine.aws.services import services
 from alfine.aws.wire import Wire
 from alfine.core.errors import AlfineError
@@ -58,10 +57,10 @@ def make_app(home: Home, hosting: Hosting, *, always_signed: bool = False) -> St
     backend = Backend(home.service, home.arns, hosting.run, home.engine().wake.set)
     known = services(backend)
     hosts = tuple(name.lower() for name in home.config.server.hosts)
-    wire = Wire(known, S3App(home.folder / "buckets", (*DOMAINS, *hosts), elsewhere=home.config.s3.endpoint))
     names = {service.api.signing_name for service in known.values()}
     families = {"json": names, "query": names, "s3": {"s3"}, OWN: {OWN}}
     gate = Gate(Keys(home.folder), home.arns.region, families, hosts, always=always_signed)
+    wire = Wire(known, S3App(home.folder / "buckets", gate.bucket_domains, elsewhere=home.config.s3.endpoint))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

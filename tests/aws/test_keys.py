@@ -136,12 +136,68 @@ def test_a_presigned_url_works_for_what_it_was_signed_for(locked):
     s3.delete_object(Bucket="here", Key=ODD)
 
 
-def test_a_presigned_url_of_signature_version_2_is_refused_with_what_to_use(locked):
-    url = locked.client("s3").generate_presigned_url("get_object", Params={"Bucket": "here", "Key": "x"})
-    with pytest.raises(urllib.error.HTTPError) as error:
-        urllib.request.urlopen(url)
-    assert b"Please use AWS4-HMAC-SHA256" in error.value.read()
-    error.value.close()
+def presigned_by_default(locked, operation="get_object", key=ODD, seconds=60, signer=None, **params):
+    """What boto3 makes of a URL in us-east-1 unless told otherwise: Signature Version 2."""
+    client = locked.client("s3", signer)
+    url = client.generate_presigned_url(operation, Params={"Bucket": "here", "Key": key, **params}, ExpiresIn=seconds)
+    assert "AWSAccessKeyId=" in url
+    return url
+
+
+def opened(url, method="GET", **headers):
+    """(status, body) of what is at a URL."""
+    request = urllib.request.Request(url, method=method, headers=headers)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def test_a_url_presigned_with_boto3s_defaults_reads_its_object(locked):
+    locked.client("s3").put_object(Bucket="here", Key=ODD, Body=b"body")
+    assert opened(presigned_by_default(locked)) == (200, b"body")
+    assert opened(presigned_by_default(locked, "head_object"), "HEAD") == (200, b"")
+    named = presigned_by_default(locked, ResponseContentDisposition='attachment; filename="a+b&c.txt"')
+    with urllib.request.urlopen(named) as answer:
+        assert answer.headers["content-disposition"] == 'attachment; filename="a+b&c.txt"'
+    locked.client("s3").delete_object(Bucket="here", Key=ODD)
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        (lambda url: url.replace("/here/a", "/here/b"), b"SignatureDoesNotMatch"),
+        (lambda url: re.sub(r"Expires=\d+", "Expires=9999999999", url), b"SignatureDoesNotMatch"),
+        (lambda url: f"{url}&response-content-type=text%2Fhtml", b"SignatureDoesNotMatch"),
+        (lambda url: f"{url}&tagging", b"AuthorizationQueryParametersError"),
+        (lambda url: f"{url}&Expires=9999999999", b"AuthorizationQueryParametersError"),
+        (lambda url: url.replace("AKIA", "AKIB", 1), b"InvalidAccessKeyId"),
+    ],
+)
+def test_such_a_url_holds_for_nothing_else(locked, change, wanted):
+    status, text = opened(change(presigned_by_default(locked)))
+    assert (status in (400, 403), wanted in text) == (True, True), text
+
+
+def test_such_a_url_holds_for_the_bucket_that_its_host_names(locked):
+    locked.client("s3").put_object(Bucket="here", Key="key", Body=b"body")
+    path = presigned_by_default(locked, key="key")
+    assert b"SignatureDoesNotMatch" in opened(path, Host="here.localhost")[1]
+    assert opened(path.replace("/here/key", "/key"), Host="here.localhost") == (200, b"body")
+    assert b"SignatureDoesNotMatch" in opened(path.replace("/here/key", "/key"), Host="other.localhost")[1]
+    locked.client("s3").delete_object(Bucket="here", Key="key")
+
+
+def test_such_a_url_is_held_to_the_same_limits(locked):
+    url = presigned_by_default(locked)
+    assert b"Request has expired" in opened(presigned_by_default(locked, seconds=-5))[1]
+    assert b"at most 604800 seconds" in opened(presigned_by_default(locked, seconds=8 * 24 * 3600))[1]
+    assert b"SignatureDoesNotMatch" in opened(presigned_by_default(locked, signer=(locked.key[0], "wrong")))[1]
+    assert opened(url, **{"x-amz-acl": "private"})[0] == 400
+    assert b"Please use AWS4-HMAC-SHA256" in opened(presigned_by_default(locked, "put_object"), "PUT")[1]
+    assert b"Please use AWS4-HMAC-SHA256" in opened(url, "DELETE")[1]
 
 
 class Streaming(S3SigV4Auth):

@@ -22,9 +22,11 @@ from typing import Any
 
 from starlette.responses import Response
 
-from alfine.aws import query
+from alfine.aws import query, sigv2
 from alfine.aws.s3 import xml
+from alfine.aws.s3.app import DOMAINS
 from alfine.aws.s3.errors import S3Error
+from alfine.aws.s3.request import bucket_of_host
 from alfine.aws.sigv4 import (
     CHAIN,
     HASH,
@@ -123,6 +125,11 @@ class Gate:
     hosts: tuple[str, ...] = ()
     always: bool = False
 
+    @property
+    def bucket_domains(self) -> tuple[str, ...]:
+        """Names of this server before which a bucket may stand."""
+        return (*DOMAINS, *self.hosts)
+
     def regions_of(self, service: str) -> tuple[str, ...]:
         return (self.region, "us-east-1") if service in EVERYWHERE else (self.region,)
 
@@ -157,6 +164,10 @@ class Guard:
         """What to receive the body from, once the request is proved to be a key's. Raise Refused."""
         family = _family(scope)
         request = Unproved(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"])
+        if family == "s3" and sigv2.is_presigned(request):
+            bucket = bucket_of_host(request.header("host"), self.gate.bucket_domains)
+            sigv2.check(request, self.gate.keys.secret, utc_now(), bucket=bucket)
+            return receive
         claim = claimed(
             request,
             self.gate.keys.secret,

@@ -204,7 +204,7 @@ def _hmac(key: bytes, text: str) -> bytes:
 def _parts(request: Unproved) -> tuple[Mapping[str, str], bool]:
     """Credential, SignedHeaders, Signature, and for a presigned URL Date and Expires; whether it's presigned."""
     authorization = request.header("authorization")
-    pairs = [(unquote_to_bytes(name).decode("latin-1"), value) for name, value in _pairs(request.query)]
+    pairs = [(unquote_to_bytes(name).decode("latin-1"), value) for name, value in parameters(request.query)]
     found = {name: unquote_to_bytes(value).decode("latin-1") for name, value in pairs if name.startswith("X-Amz-")}
     presigned = "X-Amz-Algorithm" in found or "X-Amz-Signature" in found
     if presigned and authorization:
@@ -288,16 +288,17 @@ def _check_time(at: datetime, now: datetime, expires: str | None) -> None:
         if now < at - SKEW:
             raise Refused("presigned-early")
         if now > at + timedelta(seconds=int(expires)):
-            raise Refused("presigned-late", Expires=_iso(at + timedelta(seconds=int(expires))), ServerTime=_iso(now))
+            raise Refused("presigned-late", Expires=iso(at + timedelta(seconds=int(expires))), ServerTime=iso(now))
     elif now > at + SKEW:
         old = f"{at:{_TIME}} is now earlier than {now - SKEW:{_TIME}} ({now:{_TIME}} - 15 min.)"
-        raise Refused("skewed", f"Signature expired: {old}", RequestTime=f"{at:{_TIME}}", ServerTime=_iso(now))
+        raise Refused("skewed", f"Signature expired: {old}", RequestTime=f"{at:{_TIME}}", ServerTime=iso(now))
     elif now < at - SKEW:
         new = f"{at:{_TIME}} is still later than {now + SKEW:{_TIME}} ({now:{_TIME}} + 15 min.)"
-        raise Refused("skewed", f"Signature not yet current: {new}", RequestTime=f"{at:{_TIME}}", ServerTime=_iso(now))
+        raise Refused("skewed", f"Signature not yet current: {new}", RequestTime=f"{at:{_TIME}}", ServerTime=iso(now))
 
 
-def _iso(at: datetime) -> str:
+def iso(at: datetime) -> str:
+    """As S3's errors write it."""
     return f"{at:%Y-%m-%dT%H:%M:%SZ}"
 
 
@@ -335,11 +336,12 @@ def canonical_path(path: bytes, *, s3: bool) -> bytes:
 
 def canonical_query(query: bytes, *, without: bytes | None = None) -> bytes:
     """Parameters decoded and encoded again, in order of name and value."""
-    pairs = sorted((_encoded(name), _encoded(value)) for name, value in _pairs(query))
+    pairs = sorted((_encoded(name), _encoded(value)) for name, value in parameters(query))
     return b"&".join(name + b"=" + value for name, value in pairs if name != without)
 
 
-def _pairs(query: bytes) -> list[tuple[bytes, bytes]]:
+def parameters(query: bytes) -> list[tuple[bytes, bytes]]:
+    """Names and values of a query, as they came."""
     return [(name, value) for name, _, value in (each.partition(b"=") for each in query.split(b"&") if each)]
 
 

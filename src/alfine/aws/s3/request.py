@@ -52,7 +52,7 @@ class S3Request:
         self.query: Mapping[str, str] = dict(parse_qsl(query, keep_blank_values=True, errors="surrogateescape"))
         root = scope.get("root_path", "")
         path = self.path.removeprefix(root) if root else self.path
-        bucket = _bucket_of_host(self.headers.get("host", ""), domains)
+        bucket = bucket_of_host(self.headers.get("host", ""), domains)
         if bucket:
             self.bucket, self.key = bucket, path.removeprefix("/")
         else:
@@ -373,7 +373,8 @@ def _text(raw: bytes) -> str:
     return unquote_to_bytes(raw).decode(errors="surrogateescape")
 
 
-def _bucket_of_host(host: str, domains: tuple[str, ...]) -> str:
+def bucket_of_host(host: str, domains: tuple[str, ...]) -> str:
+    """The bucket that a Host header names; "" when the path does."""
     name = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
     for domain in domains:
         if name.endswith(f".{domain}"):
