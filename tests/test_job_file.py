@@ -193,6 +193,7 @@ def test_a_key_without_a_value_counts_as_not_given(folder):
         (SMALL + "criteria: [Convergence]", "criteria[0]: isn't known: did you mean ConvergenceDetected?"),
         (SMALL + "criteria: [BestObjectiveNotImproving: 1]", "criteria[0]: criterion BestObjectiveNotImproving"),
         ("space: {x: [a, b]}", "script: is missing: what trains"),
+        ("script: train.py\nspace: {x: [a, b]}\nstart_with: 3", "start_with: 3 must be a configuration"),
         ("script: train.py", "space: is missing: the hyperparameters to tune"),
         ("script: train.py\nspace: {x: 3}", "space.x: 3 must be {min: …, max: …}, or a list of categories."),
         ("script: train.py\nspace: {x: {min: 3}}", "space.x.max: is missing."),
@@ -239,11 +240,18 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
         read_job_file(tmp_path / "nothing.yaml")
 
 
-def test_faults_found_later_are_explained_at_the_keys_of_the_file(folder):
-    job = read(folder, SMALL + "static: {eta: 3}")
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("static: {eta: 3}", "static.eta: this hyperparameter also has a range."),
+        ("start_with: {eta: 0.5}", "start_with.depth: this hyperparameter is missing."),
+    ],
+)
+def test_faults_found_later_are_explained_at_the_keys_of_the_file(folder, more, said):
+    job = read(folder, SMALL + more)
     with pytest.raises(InvalidSpec) as refused:
         TuningJobSpec.from_request(job.request)
-    assert str(job.explain(refused.value)).startswith("static.eta: this hyperparameter also has a range.")
+    assert str(job.explain(refused.value)).startswith(said)
 
 
 # -- requests ------------------------------------------------------------------------------------------------------------
@@ -301,6 +309,12 @@ def test_overrides_replace_what_the_file_says(folder):
 
 
 # -- the reference page --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["{x: 0.25, c: true}", "[{x: 0.25, c: true}]", "x=0.25 c=true"])
+def test_a_job_file_says_what_is_tried_first(folder, text):
+    found = spec(folder, f"script: train.py\nspace: {{x: {{min: 0.0, max: 1.0}}, c: [true, 3]}}\nstart_with: {text}")
+    assert found.start_with == ({"x": "0.25", "c": "true"},)
 
 
 def test_a_job_file_knows_every_argument_of_job_request():

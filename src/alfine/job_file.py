@@ -375,6 +375,16 @@ class _Reader:
     def warm_start_type(self, path: str, value: Any) -> str:
         return self._choice(path, value, (IDENTICAL, TRANSFER))
 
+    def configurations(self, path: str, value: Any) -> list[Any]:
+        """Known configurations to try first: one or a list of them, each as keys and values or as a text."""
+        entries = value if isinstance(value, list) else [value]
+        if not entries or not all(isinstance(each, dict | str) and each for each in entries):
+            self.fault(
+                path, f"{_shown(value)} must be a configuration such as {{eta: 0.3, depth: 6}}, or a list of them."
+            )
+            return []
+        return entries
+
     def names(self, path: str, value: Any) -> list[str]:
         names = [value] if isinstance(value, str) else value
         if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
@@ -525,6 +535,7 @@ KEYS: dict[str, _Read] = {
     "metrics": _Reader.texts,
     "strategy": _Reader.strategy,
     "seed": _Reader.seed,
+    "start_with": _Reader.configurations,
     "warm_start": _Reader.names,
     "warm_start_type": _Reader.warm_start_type,
     "criteria": _Reader.criteria,
@@ -560,6 +571,10 @@ ALIASES = {
     "parameter_ranges": "space",
     "hyperparameters": "space",
     "parents": "warm_start",
+    "defaults": "start_with",
+    "default_configuration": "start_with",
+    "initial_points": "start_with",
+    "points_to_evaluate": "start_with",
     "warm_start_config": "warm_start",
     "static_hyperparameters": "static",
     "completion_criteria": "criteria",
@@ -604,6 +619,7 @@ _OWN_KEYS = (
     ("TrainingJobDefinition.InputDataConfig", "channels"),
     ("TrainingJobDefinition.StoppingCondition.MaxRuntimeInSeconds", "max_training_job_seconds"),
     ("TrainingJobDefinition.Environment", "environment"),
+    ("Tags.alfine:start-with", "start_with"),
     ("Tags.alfine:price-per-hour", "price_per_hour"),
     ("Tags.alfine:at-end", "at_end"),
 )

@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from alfine.core import conditions
 from alfine.core.decide import CompletionCriterion
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.space import Categorical, Continuous, Integer, Range
-from alfine.core.spec import IDENTICAL, PARENTS, put_setting
+from alfine.core.spec import IDENTICAL, PARENTS, START_WITH, put_setting, put_text
 from alfine.placement import LOCAL_IMAGE
 from alfine.programs import FUNCTION
 
@@ -38,6 +39,7 @@ def job_request(
     min_resource: int | None = None,
     max_resource: int | None = None,
     seed: int | None = None,
+    start_with: Mapping[str, Any] | str | Sequence[Mapping[str, Any] | str] = (),
     warm_start: str | Sequence[str] = (),
     warm_start_type: str = IDENTICAL,
     script: str | Path | None = None,
@@ -62,6 +64,7 @@ def job_request(
     script: a Python file; its folder is its source_dir unless that is given. command: argv of a program in any language.
     regex: finds the metric in the log, its first group the number; default: «<metric>=<number>» or «<metric>: <number>».
     metrics: further metrics to record, name -> regex. static: hyperparameters that aren't tuned.
+    start_with: a configuration that is tried first, such as the defaults in use today, or a list of them.
     warm_start: tuning jobs of the same home to begin with, by name; warm_start_type: TransferLearning when their data or program
     were others.
     channels: input data, name -> file or folder. price_per_hour: of one instance, in any currency.
@@ -108,6 +111,8 @@ def job_request(
         request["WarmStartConfig"] = {PARENTS: names, "WarmStartType": warm_start_type}
     for criterion in criteria:
         _write(criterion, request)
+    if start_with:
+        put_text(request, START_WITH, conditions.write(_starts(start_with, space)))
     settings = {
         "price-per-hour": price_per_hour,
         "grace-seconds": grace_seconds,
@@ -139,6 +144,31 @@ def parameter_ranges(space: Mapping[str, Range]) -> dict[str, Any]:
                 message = f"{each!r} isn't a range. Use alfine.Continuous, alfine.Integer or alfine.Categorical."
                 raise InvalidSpec([Fault(f"space.{name}", message)])
     return lists
+
+
+def _starts(given: Any, space: Mapping[str, Range]) -> list[conditions.Entry]:
+    """Configurations as entries of core/conditions.py; what they may be is checked with the request."""
+    found: list[conditions.Entry] = []
+    for index, each in enumerate([given] if isinstance(given, Mapping | str) else given):
+        if isinstance(each, str):
+            try:
+                found += conditions.read(each)
+            except InvalidSpec as error:
+                raise InvalidSpec([Fault(f"start_with[{index}]", fault.message) for fault in error.faults]) from error
+        elif isinstance(each, Mapping) and each:
+            texts = {str(name): _text(space.get(name), value) for name, value in each.items()}
+            found.append(
+                conditions.Entry(tuple(conditions.Clause(name, "is", (text,)) for name, text in texts.items()))
+            )
+        else:
+            message = f'{each!r} must be a configuration, such as {{"eta": 0.3, "depth": 6}}.'
+            raise InvalidSpec([Fault(f"start_with[{index}]", message)])
+    return found
+
+
+def _text(found: Range | None, value: Any) -> str:
+    """A value as its range writes it; what the range doesn't have as it stands, for the check to name."""
+    return found.to_text(value) if found is not None and found.contains(value) else conditions.as_text(value)
 
 
 def default_regex(metric: str) -> str:

@@ -147,6 +147,12 @@ def _limits(spec: TuningJobSpec) -> Iterator[Remark]:
             sentence=f"All {allowed} training jobs start at once, before any of them has told anything: that's a random search. "
             "Let fewer run in parallel.",
         )
+    told = max(len(part.start_with) for part in spec.each)
+    if told >= allowed:
+        yield Remark(
+            where=f"{path}.MaxNumberOfTrainingJobs",
+            sentence=f"All {allowed} training jobs go to the {told} configurations to start with: nothing is searched.",
+        )
     each = longest_seconds(spec)
     if each is not None and spec.max_runtime_seconds is not None and spec.max_runtime_seconds < each:
         yield Remark(

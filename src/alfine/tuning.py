@@ -128,8 +128,9 @@ def tune(
         their data or program were others.
     progress: a function called with the Job after every step; True or False for the live view in the terminal; None shows it
         where there is a terminal.
-    settings: everything else that a job file knows (`static`, `channels`, `regex`, `early_stopping`, `max_runtime_seconds`,
-        `max_training_job_seconds`, `environment`, `price_per_hour`, `warm`, …; see alfine.job_request.job_request).
+    settings: everything else that a job file knows (`start_with`, `static`, `channels`, `regex`, `early_stopping`,
+        `max_runtime_seconds`, `max_training_job_seconds`, `environment`, `price_per_hour`, `warm`, …; see
+        alfine.job_request.job_request).
     Ctrl-C stops the job cleanly: its training jobs are told and awaited, its status is Stopped. Twice: at once.
     Raises InvalidSpec before anything starts when the job can't be understood or run here.
     """

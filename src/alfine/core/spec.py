@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import math
 import re
+import textwrap
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from alfine.core import conditions
 from alfine.core.channels import Channel, read_channel
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.space import Categorical, Continuous, Integer, ParameterSpace, Range
@@ -36,6 +38,8 @@ EPOCH_NAMES = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
 TAG_PREFIX = "alfine:"
 ALONE = "@"  # begins the name of a tuning job that stands for a training job on its own (core/alone.py)
 NAME_PATTERN = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}")
+LONGEST_TAG = 256
+START_WITH = "start-with"  # settings in the words of core/conditions.py
 DEFINITION_NAME_PATTERN = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,63}")
 MAX_DEFINITIONS = 10
 CONFIG, DEFINITION, DEFINITIONS = "HyperParameterTuningJobConfig", "TrainingJobDefinition", "TrainingJobDefinitions"
@@ -104,6 +108,7 @@ class TuningJobSpec:
     settings: Mapping[str, str] = field(default_factory=dict)
     warm_start: str | None = None  # IDENTICAL or TRANSFER
     parents: tuple[str, ...] = ()
+    start_with: tuple[Mapping[str, str], ...] = ()  # configurations to try first, in AMT's strings
     parts: Mapping[str, TuningJobSpec] = field(default_factory=dict, repr=False)
     path: str = DEFINITION  # where the definition stands in the request
 
@@ -199,7 +204,8 @@ class _Reader:
         target, patience, convergence = self._criteria()
         early_stopping = self._early_stopping(strategy)
         warm_start, parents = self._warm_start()
-        parts = [self._part(strategy) for _ in self._definitions()]
+        parts = [self._part(strategy, settings) for _ in self._definitions()]
+        self._all_used(parts, settings)
         self._size(strategy, [part["space"] for part in parts], limits[0])
         self._environment([part["definition"] for part in parts])
         wanted = {"TargetObjectiveMetricValue": target, "BestObjectiveNotImproving": patience}
@@ -248,7 +254,7 @@ class _Reader:
             self.definition, self.path = definition, f"{DEFINITIONS}[{index}]"
             yield
 
-    def _part(self, strategy: str) -> dict[str, Any]:
+    def _part(self, strategy: str, settings: Mapping[str, str]) -> dict[str, Any]:
         """What belongs to one definition."""
         space = self._space()
         goal, metric = self._objective()
@@ -263,6 +269,7 @@ class _Reader:
             "definition": definition,
             "min_resource": least,
             "max_resource": most,
+            "start_with": tuple(self._start_with(space, settings)),
             "path": self.path,
         }
 
@@ -399,6 +406,45 @@ class _Reader:
                 path, f"{len(ranges)} tunable hyperparameters; at most {MAX_TUNABLE} can be tuned. Fix the others."
             )
         return ParameterSpace(ranges)
+
+    def _entries(self, setting: str, settings: Mapping[str, str]) -> list[conditions.Entry]:
+        """What a setting in the words of core/conditions.py says; of several definitions what is about this one."""
+        text = text_of(settings, setting)
+        if text is None:
+            return []
+        try:
+            return conditions.read(text)
+        except InvalidSpec as error:
+            for fault in error.faults:
+                self.fault(f"Tags.{TAG_PREFIX}{setting}", fault.message)
+            return []
+
+    def _start_with(self, space: ParameterSpace, settings: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+        for entry in self._entries(START_WITH, settings):
+            if self.several and not _about(entry, space):
+                continue
+            texts = {clause.name: clause.values[0] for clause in entry.clauses}
+            odd = [each for each in entry.clauses if each.operator != "is" or len(each.values) > 1]
+            if odd or entry.subject or len(texts) < len(entry.clauses):
+                message = (
+                    f"«{conditions.words(entry.clauses)}» must give each hyperparameter one value, as «eta = 0.3»."
+                )
+                self.fault(f"Tags.{TAG_PREFIX}{START_WITH}", message)
+                continue
+            try:
+                space.check(_native(space, texts))
+                yield texts
+            except InvalidSpec as error:
+                for fault in error.faults:
+                    self.fault(f"Tags.{TAG_PREFIX}{START_WITH} ({fault.path})", fault.message)
+
+    def _all_used(self, parts: Sequence[Mapping[str, Any]], settings: Mapping[str, str]) -> None:
+        """With several definitions an entry holds for those that have its hyperparameters: one at least must."""
+        for setting in (START_WITH,):
+            for entry in self._entries(setting, settings) if self.several else ():
+                if not any(_about(entry, part["space"]) for part in parts):
+                    message = f"no definition has all hyperparameters of «{conditions.words(entry.clauses)}»."
+                    self.fault(f"Tags.{TAG_PREFIX}{setting}", message)
 
     def _definition(self, metric: str) -> Definition:
         path, definition = self.path, self.definition
@@ -626,6 +672,24 @@ class _Reader:
         return None if target is None else float(target), patience, enabled == "Enabled"
 
 
+def _about(entry: conditions.Entry, space: ParameterSpace) -> bool:
+    """Whether the space has every hyperparameter that the entry names."""
+    names = [clause.name for clause in entry.clauses] + ([entry.subject] if entry.subject is not None else [])
+    return set(names) <= set(space.names)
+
+
+def _native(space: ParameterSpace, texts: Mapping[str, str]) -> dict[str, Any]:
+    """The values of AMT's strings as far as they can be read; `space.check` names what can't."""
+
+    def read(name: str, text: str) -> Any:
+        try:
+            return space.ranges[name].from_text(text)
+        except (KeyError, ValueError):  # InvalidSpec too
+            return text
+
+    return {name: read(name, text) for name, text in texts.items()}
+
+
 def _given(value: Any) -> bool:
     """Whether there is something in it: three empty lists of ranges are nothing."""
     return any(value.values()) if isinstance(value, Mapping) else bool(value)
@@ -691,3 +755,21 @@ def put_setting(request: MutableMapping[str, Any], name: str, text: str | None) 
         request["Tags"] = tags
     else:
         request.pop("Tags", None)
+
+
+def text_of(settings: Mapping[str, str], name: str) -> str | None:
+    """A setting that may be longer than a tag: `alfine:<name>`, `alfine:<name>-2`, … with white space between."""
+    found: list[str] = []
+    while (key := name if not found else f"{name}-{len(found) + 1}") in settings:
+        found.append(settings[key])
+    return " ".join(found) if found else None
+
+
+def put_text(request: MutableMapping[str, Any], name: str, text: str) -> None:
+    """Write such a setting, parted at white space. Raise InvalidSpec where a word is longer than a tag."""
+    lines = textwrap.wrap(text, LONGEST_TAG, break_long_words=False, break_on_hyphens=False)
+    for number, line in enumerate(lines, 1):
+        if len(line) > LONGEST_TAG:
+            message = f"{line[:40]!r}… has {len(line)} characters; a tag, where it's kept, {LONGEST_TAG}."
+            raise InvalidSpec([Fault(name.replace("-", "_"), message)])
+        put_setting(request, name if number == 1 else f"{name}-{number}", line)

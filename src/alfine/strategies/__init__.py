@@ -17,6 +17,7 @@ from alfine.strategies.definitions import Definitions
 from alfine.strategies.grid import Grid
 from alfine.strategies.hyperband import Hyperband
 from alfine.strategies.random import Random
+from alfine.strategies.starting import Starting
 
 STRATEGIES: dict[str, type[Strategy]] = {
     "Bayesian": Bayesian,
@@ -39,4 +40,5 @@ def strategy_for(spec: TuningJobSpec) -> Strategy:
     kinds = table()
     if spec.strategy not in kinds:
         raise InvalidSpec([Fault("Strategy", f"{spec.strategy!r} isn't one. Use one of {', '.join(kinds)}.")])
-    return kinds[spec.strategy].from_spec(spec)
+    kind = Starting if spec.start_with else kinds[spec.strategy]
+    return kind.from_spec(spec)

@@ -13,12 +13,25 @@ from alfine.core.spec import TuningJobSpec
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The n-th training job gets the n-th configuration of the product, in the order of the request; then None."""
+    """The next configuration of the product, in the order of the request, that wasn't launched yet; then None."""
 
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self:  # noqa: ARG003 - the protocol's signature
         return cls()
 
     def ask(self, history: History) -> Suggestion | None:
-        following = next(islice(history.spec.space.grid(), history.launches, None), None)
-        return None if following is None else Suggestion(hyperparameters=following)
+        launched = history.configurations
+        left = (place for place, key in enumerate(_keys(history)) if key not in launched)
+        place = next(left, None)
+        if place is None:
+            return None
+        return Suggestion(hyperparameters=next(islice(history.spec.space.grid(), place, None)))
+
+
+def _keys(history: History) -> list[bytes]:
+    """The grid as points of the cube, in order: what was launched otherwise, as told to begin with, is skipped."""
+    if "grid" not in history.memo:
+        space = history.spec.space
+        history.memo["grid"] = [space.to_unit(each).tobytes() for each in space.grid()]
+    kept: list[bytes] = history.memo["grid"]
+    return kept

@@ -1,0 +1,66 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alfine import InvalidSpec
+from alfine.core.conditions import OPERATORS, Clause, Entry, alternatives, combination, read, write
+
+TAG_VALUE = re.compile(r"[\w\s.:/=+\-@]*")  # what AWS lets a tag have
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=6) | st.sampled_from(
+    ["and", "or", "if", "/", "is", "="]
+)
+clauses = st.builds(Clause, texts, st.sampled_from(OPERATORS), st.lists(texts, min_size=1, max_size=3).map(tuple))
+entries = st.builds(Entry, st.lists(clauses, min_size=1, max_size=3).map(tuple), st.none() | texts)
+
+
+@given(st.lists(entries, min_size=1, max_size=4))
+def test_what_was_written_into_a_tag_is_read_again(given):
+    text = write(given)
+    assert TAG_VALUE.fullmatch(text)
+    assert read(text) == given
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("optimizer = sgd", [Clause("optimizer", "is", ("sgd",))]),
+        ("lr>0.5 and optimizer=sgd", [Clause("lr", "above", ("0.5",)), Clause("optimizer", "is", ("sgd",))]),
+        ("kernel is rbf or poly", [Clause("kernel", "is", ("rbf", "poly"))]),
+        ('a = "x y" and b != 3', [Clause("a", "is", ("x y",)), Clause("b", "is-not", ("3",))]),
+        ("a at-least -3 b below 1e-3", [Clause("a", "at-least", ("-3",)), Clause("b", "below", ("1e-3",))]),
+    ],
+)
+def test_a_combination_is_read_from_words_and_signs(text, found):
+    assert combination(text) == tuple(found)
+
+
+def test_a_mapping_says_the_same():
+    assert combination({"lr": "> 0.5", "kernel": ["rbf", "poly"], "bias": True, "n": 3}) == (
+        Clause("lr", "above", ("0.5",)),
+        Clause("kernel", "is", ("rbf", "poly")),
+        Clause("bias", "is", ("true",)),
+        Clause("n", "is", ("3",)),
+    )
+    assert alternatives([{"a": 1}, "b = 2"]) == (combination({"a": 1}), combination("b = 2"))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("optimizer sgd", "'sgd' after optimizer"),
+        ("optimizer =", "lacks a value of optimizer at its end"),
+        ("= sgd", "lacks a hyperparameter before '='"),
+        ("a = 1 and", "lacks a hyperparameter at its end"),
+        ("a = 1 /", "has a part without a clause"),
+        ("a ! 1", "a ! on its own"),
+        ("a = 1 / b = 2", "must be one combination"),
+        ({}, "must be a mapping"),
+        ({"a": []}, "is no value of a"),
+        (3, "must be a mapping"),
+    ],
+)
+def test_what_cannot_be_read_is_told(given, words):
+    with pytest.raises(InvalidSpec, match=re.escape(words)):
+        combination(given)
