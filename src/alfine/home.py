@@ -31,6 +31,10 @@ from alfine.store import Store
 if TYPE_CHECKING:
     from alfine.aws.own_buckets import OwnBuckets
     from alfine.aws.real_buckets import RealBuckets
+    from alfine.core.spec import TuningJobSpec
+    from alfine.likely import Likely
+
+LATEST = 200  # past jobs that are looked at for some that are like a new one
 
 
 def home_folder(given: str | Path | None = None) -> Path:
@@ -81,6 +85,16 @@ class Home:
 
     def _container_engine(self) -> tuple[ContainerEngine | None, str]:
         return engine_of(self.config.run.engine, self.config.run.container_options)
+
+    def likely(self, spec: TuningJobSpec, *, replaying: bool = True) -> Likely | None:
+        """What a job will likely take, by the home's latest jobs that have ended; None when none of them is like it.
+
+        replaying: False looks only at jobs that had its criteria, which takes no time.
+        """
+        from alfine.likely import likely
+
+        past = [job.spec() for job in self.store.list()[-LATEST:] if job.ended]
+        return likely(spec, past, self.service.history, replaying=replaying)
 
     def confine(self) -> None:
         """Hold what requests name of this machine's files to [files] roots, from now on: they come over the network."""

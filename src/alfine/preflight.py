@@ -24,6 +24,7 @@ from alfine.core.spec import TuningJobSpec
 from alfine.early_stopping import LEAST_CURVES
 from alfine.home import Home
 from alfine.job_file import is_request, parsed, read_job_file
+from alfine.likely import Likely
 from alfine.live import duration, launches_allowed
 from alfine.policy import policy_for
 from alfine.programs import program_for
@@ -48,13 +49,16 @@ class Remark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What was found. spec: None when there are faults; log: what was read from a log that was given; trials: one a definition."""
+    """What was found. spec: None when there are faults; log: what was read from a log that was given; trials: one a definition;
+    likely: what past jobs of the home say.
+    """
 
     faults: Sequence[Fault]
     spec: TuningJobSpec | None = None
     remarks: Sequence[Remark] = ()
     log: Readings | None = None
     trials: Sequence[Trial] = ()
+    likely: Likely | None = None
 
     @property
     def good(self) -> bool:
@@ -75,7 +79,8 @@ def check(path: Path, home: Home, *, log: Iterable[str] | None = None, run: bool
         for line in log:
             readings.add(line)
     trials = [_tried(part, home) for part in spec.each] if run else []
-    return Report(faults=(), spec=spec, remarks=remarks(spec, trials), log=readings, trials=trials)
+    told = remarks(spec, trials)
+    return Report(faults=(), spec=spec, remarks=told, log=readings, trials=trials, likely=home.likely(spec))
 
 
 def _tried(part: TuningJobSpec, home: Home) -> Trial:

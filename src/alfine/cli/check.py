@@ -41,8 +41,9 @@ def check(*, job: Path, log: BinaryIO | None, run: bool, as_json: bool) -> None:
     """Check a tuning job before it's created; nothing is recorded.
 
     JOB is a CreateHyperParameterTuningJob request, held to all of AWS's rules, or a job file. Told are: every fault at once;
-    completion criteria that can't fire, or would at once, and other limits that don't fit together; with --log or --run
-    what is read of each metric; with --run also how long the whole job would take, and what it would cost.
+    completion criteria that can't fire, or would at once, and other limits that don't fit together; what the job can cost
+    at most and, where the home has jobs like it, what it will likely take; with --log or --run what is read of each metric;
+    with --run also how long the whole job would take if no criterion ended it, and what it would cost.
     """
     from alfine import preflight
     from alfine.cli.metrics_test import log_lines
@@ -86,6 +87,8 @@ def _print_json(report: Report) -> None:
         told["Predicted"] = {"RuntimeInSeconds": seconds, **_cost(spent)}
     if spec is not None and (bound := cost.bound(spec)) is not None:
         told["Bound"] = _cost(bound)
+    if report.likely is not None:
+        told["Likely"] = report.likely.as_dict()
     print_json(told)
 
 
@@ -96,6 +99,7 @@ def _cost(found: Cost) -> dict[str, float]:
 def _print(report: Report) -> None:
     from rich.text import Text
 
+    from alfine.cli.costs import likely_sentence
     from alfine.cli.dry_run import metric
     from alfine.cli.output import facts, show
     from alfine.live import duration
@@ -118,7 +122,7 @@ def _print(report: Report) -> None:
     for remark in report.remarks:
         kind = ("wrong: ", "bold red") if remark.fatal else ("note: ", "bold yellow")
         show(Text.assemble(kind, f"{remark.where}: {remark.sentence}"))
-    show(facts(_costs(spec, report.trials)))
+    show(facts({**_costs(spec, report.trials), "likely": likely_sentence(report.likely)}))
     show("The job can be created." if report.good else "The job could be created, but it would be wasted.")
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alfine.core import cost
 from alfine.core.cost import HOUR
 from alfine.core.spec import TuningJobSpec
+from alfine.live import duration
+
+if TYPE_CHECKING:
+    from alfine.likely import Likely
 
 
 def compute_time(seconds: float) -> str:
@@ -35,6 +39,19 @@ def bound_sentence(spec: TuningJobSpec) -> str:
         why = f"{spec.max_training_jobs} training jobs x {cost.longest_seconds(spec):g} s each x {instances}"
     price = "" if bound.money is None else f", {amount(bound.money)} at {spec.price_per_hour:g} an hour"
     return f"at most {compute_time(bound.compute_seconds)} ({why}){price}"
+
+
+def likely_sentence(found: Likely | None) -> str | None:
+    """«about 34 training jobs (28 to 41), 12 min (9 to 15 min), 0.02, as a, b and c took, …»."""
+    if found is None:
+        return None
+    low, middle, high = (round(each) for each in found.training_jobs)
+    jobs = f"about {middle} training jobs" + (f" ({low} to {high})" if low != high else "")
+    times = [duration(each) for each in found.seconds]
+    time = times[1] + (f" ({times[0]} to {times[2]})" if times[0] != times[2] else "")
+    money = "" if found.money is None else f", {amount(found.money[1])} at its price"
+    others = "" if found.same else ", whose data, settings or ranges were others"
+    return f"{jobs}, {time}{money}: by {', '.join(found.jobs)}{others}"
 
 
 def cost_words(part: Mapping[str, Any] | None) -> str | None:

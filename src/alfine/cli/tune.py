@@ -107,7 +107,7 @@ def _run(request: dict[str, Any], job: str, *, quiet: bool, as_json: bool) -> in
 
 def _created_or_found(home: Any, request: dict[str, Any]) -> list[str]:
     """Create the job, or find the interrupted one of that name; what there is to say before it runs."""
-    from alfine.cli.costs import bound_sentence
+    from alfine.cli.costs import bound_sentence, likely_sentence
     from alfine.live import count_of, launches_allowed
     from alfine.tuning import create_or_resume
 
@@ -122,6 +122,8 @@ def _created_or_found(home: Any, request: dict[str, Any]) -> list[str]:
     goal = f"{spec.goal.lower()} {spec.metric}"
     launches = f"at most {count_of(launches_allowed(spec))}, {spec.max_parallel} at a time"
     said = [f"{name}: {spec.strategy}, {goal}, {launches}", f"cost: {bound_sentence(spec)}"]
+    if known is None and (told := likely_sentence(home.likely(spec, replaying=False))):
+        said.append(f"likely: {told}")
     if known is not None:
         history = home.service.history(name)
         running = f", {len(history.running)} of them not known to have ended" if history.running else ""
