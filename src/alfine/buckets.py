@@ -6,6 +6,7 @@ Channels, code, models and checkpoints are built on these (inputs.py, outputs.py
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,12 @@ class Stored:
 
 class Unreachable(OSError):
     """The bucket store can't be asked for the time being; later it may be."""
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether to try again later is better than to give up: a store that's away, a full disk."""
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return full or isinstance(error, Unreachable)
 
 
 class Buckets(Protocol):

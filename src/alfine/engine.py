@@ -40,9 +40,9 @@ from alfine.core.history import (
 )
 from alfine.core.replay import Judge
 from alfine.core.spec import TuningJobSpec
+from alfine.deliveries import Deliveries, Delivery
 from alfine.images import Images
 from alfine.metrics import MetricReader, nearest_lines
-from alfine.outputs import deliver
 from alfine.policy import policy_for
 from alfine.programs import Program, programs_for
 from alfine.runners import FAILURE_LIMIT, Channel, Exit, Launch, Observation, Runner
@@ -156,6 +156,7 @@ class Engine:
         self.folder = folder
         self.functions = functions or {}
         self.clock = clock
+        self._deliveries = Deliveries(buckets, wake.set)
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}:{next(_engines)}"
 
     def run(
@@ -165,6 +166,14 @@ class Engine:
 
         grace_seconds: how long training jobs that are stopped may take from now on, instead of what the job says.
         """
+        try:
+            self._run_with_patience(name, after_step, grace_seconds)
+        finally:
+            self._deliveries.forget(self.folder / name)
+
+    def _run_with_patience(
+        self, name: str, after_step: Callable[[Run], None] | None, grace_seconds: float | None
+    ) -> None:
         patience = FULL_DISK_SECONDS
         while True:
             try:
@@ -270,26 +279,23 @@ class Engine:
 
     def _observed(self, run: Run, job: TrainingJob, reader: _Reader) -> Iterator[Fact]:
         launch = run.launch(job)
-        for _ in range(POLLS_A_STEP):
+        delivery = self._deliveries.of(launch.folder)
+        for _ in range(POLLS_A_STEP if delivery is None else 0):
             seen = run.runner(job).poll(launch, reader.offset)
             if seen is None:
                 yield from self._never_started(run, job)
                 return
+            if seen.exit is not None and not self._tried_again(run, job, seen.exit):
+                delivery = self._deliveries.begin(reader.spec, job.name, launch.folder, seen)
+                break
             moved = seen.offset != reader.offset
-            facts = [*reader.read(seen, self.clock())]
-            if seen.exit is None:
-                yield from facts
-            elif self._tried_again(run, job, seen.exit):
-                yield from (fact for fact in facts if not isinstance(fact, Ended))
+            yield from (fact for fact in reader.read(seen, self.clock()) if not isinstance(fact, Ended))
+            if seen.exit is not None or not moved:
                 return
-            else:
-                yield from self._delivered(run, job, facts)
-                run.readers.pop(job.number, None)
-                run.launches.pop(job.number, None)
-                return
-            if not moved:
-                return
-        run.more = True
+        if delivery is None:
+            run.more = True
+        elif delivery.done:
+            yield from self._delivered(run, job, reader, delivery)
 
     def _tried_again(self, run: Run, job: TrainingJob, end: Exit) -> bool:
         """Whether a training job whose end wasn't its own is begun anew (RetryStrategy), by the next look at it."""
@@ -301,23 +307,18 @@ class Engine:
         run.more = True
         return True
 
-    def _delivered(self, run: Run, job: TrainingJob, facts: Iterable[Fact]) -> Iterator[Fact]:
-        """Put model and output where the job wants them, before its end is recorded: after a crash it's done again."""
-        definition, space = run.spec.of(job.definition).definition, Workspace(run.launch(job).folder)
-        sent, trouble = False, ""
-        try:
-            checkpoints.save(self.buckets, run.checkpoints(job), space)
-            sent = deliver(self.buckets, definition.output_path, job.name, space, packed=definition.packs_model)
-        except OSError as error:
-            if isinstance(error, Unreachable) or _is_full(error):
-                raise  # its end isn't recorded until its model is where it belongs
-            trouble = f"ClientError: Artifact upload failed: {error}"[:FAILURE_LIMIT]
-            log.warning("training_job=%s: %s", job.name, trouble)
-        for fact in facts:
-            if isinstance(fact, Ended) and trouble and fact.status == "Completed":
-                yield replace(fact, status="Failed", objective=None, failure_reason=trouble)
+    def _delivered(self, run: Run, job: TrainingJob, reader: _Reader, delivery: Delivery) -> Iterator[Fact]:
+        """The last facts of a training job whose model and output are where the job wants them."""
+        self._deliveries.settle(run.launch(job).folder)
+        for fact in reader.read(delivery.seen, self.clock()):
+            if not isinstance(fact, Ended):
+                yield fact
+            elif delivery.trouble and fact.status == "Completed":
+                yield replace(fact, status="Failed", objective=None, failure_reason=delivery.trouble)
             else:
-                yield replace(fact, uploaded_at=self.clock()) if sent and isinstance(fact, Ended) else fact
+                yield replace(fact, uploaded_at=self.clock()) if delivery.sent else fact
+        run.readers.pop(job.number, None)
+        run.launches.pop(job.number, None)
 
     def _never_started(self, run: Run, job: TrainingJob) -> Iterator[Fact]:
         """A row without a training job: the engine was killed between recording the intent and carrying it out."""

@@ -10,7 +10,6 @@ after a restart) began, whatever becomes of the bucket meanwhile.
 from __future__ import annotations
 
 import contextlib
-import errno
 import gzip
 import json
 import os
@@ -23,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alfine import runners
-from alfine.buckets import Buckets, Stored, Unreachable, as_s3, beyond, is_path, local, parts, relative
+from alfine.buckets import Buckets, Stored, as_s3, beyond, is_path, local, may_pass, parts, relative
 from alfine.core.channels import Channel
 from alfine.core.errors import Fault
 from alfine.core.spec import TuningJobSpec
@@ -65,7 +64,7 @@ class Files:
             # To look into an archive takes no more than its own file; a folder of links is made only to be used.
             return self.path(uri, name, make=self.fetch or uri.endswith((".gz", ".tgz", ".tar")))
         except (Unreadable, OSError) as error:
-            if self.fetch and _may_pass(error):
+            if self.fetch and may_pass(error):
                 raise
             self.fault(where, _sentence(error))
             return None
@@ -168,7 +167,7 @@ def channels(spec: TuningJobSpec, files: Files) -> Iterator[runners.Channel]:
         try:
             path, shards = _paths(channel, files, spec.definition.instance_count)
         except (Unreadable, OSError, EOFError, zlib.error) as error:
-            if files.fetch and _may_pass(error):
+            if files.fetch and may_pass(error):
                 raise
             trouble = _sentence(error)
             if isinstance(error, Forbidden) or not files.fetch:
@@ -257,12 +256,6 @@ def _decompressed(files: Files, name: str, objects: Objects) -> Path:
                 raise Unreadable(f"decompressed, two files would be called {packed.removesuffix('.gz')}.") from error
 
     return made_once(files.place, name, list(objects.items()), fill)
-
-
-def _may_pass(error: Exception) -> bool:
-    """Whether to try again later is better than to give up: a store that's away, a full disk."""
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return full or isinstance(error, Unreachable)
 
 
 def _sentence(error: Exception) -> str:

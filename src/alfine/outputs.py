@@ -11,6 +11,7 @@ import os
 import shutil
 import tarfile
 import tempfile
+import threading
 from pathlib import Path
 
 from alfine.buckets import Buckets, beyond, local
@@ -86,6 +87,6 @@ def put(buckets: Buckets, uri: str, file: Path) -> None:
     if trouble:
         raise PermissionError(trouble)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     shutil.copyfile(file, draft)
     draft.replace(path)
