@@ -4,15 +4,17 @@
         value, seconds = task.evaluate({...})     # smaller is better
         task.regret(value)                        # 0: best known, 1: the median random configuration
 
-A table (`tables/<name>.npz` and `.json`, written by tabulate.py) holds configurations that were really trained, three folds
+A table (`tables/<name>.npz` and `.json`, written by make_tables.py) holds configurations that were really trained, three folds
 each. Between them a forest of extremely randomised trees interpolates ln(1 + gap to the best), on a polynomial where that
-predicted left-out rows better. scikit-learn grows the forest when the task is loaded; nothing of alfine is needed.
+predicted left-out rows better. scikit-learn grows the forest when the task is first loaded; nothing of alfine is needed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 TABLES = HERE / "tables"
+FORESTS = HERE / ".forests"
 TREES = 50
 
 # Divided once, before anything was tuned: alternately down the list of trainings, functions by kind. The eight tables that the
@@ -103,26 +106,9 @@ def polynomial(space: list[dict[str, Any]], Z, degree: int):
 class Forest:
     """The trees of a scikit-learn forest as flat arrays: a prediction for one point costs 0.2 ms instead of 10."""
 
-    def __init__(self, model) -> None:
-        trees = [e.tree_ for e in model.estimators_]
-        starts = np.concatenate([[0], np.cumsum([t.node_count for t in trees])])
-        self.roots = starts[:-1]
-        self.feature = np.concatenate([np.maximum(t.feature, 0) for t in trees])
-        self.threshold = np.concatenate([t.threshold for t in trees])
-        self.value = np.concatenate([t.value[:, 0, 0] for t in trees])
-        own = [np.arange(t.node_count) for t in trees]
-        self.left = np.concatenate(
-            [
-                np.where(t.children_left < 0, i, t.children_left) + s
-                for t, i, s in zip(trees, own, starts[:-1], strict=True)
-            ]
-        )
-        self.right = np.concatenate(
-            [
-                np.where(t.children_right < 0, i, t.children_right) + s
-                for t, i, s in zip(trees, own, starts[:-1], strict=True)
-            ]
-        )
+    def __init__(self, roots, feature, threshold, value, left, right) -> None:
+        self.roots, self.feature, self.threshold = roots, feature, threshold
+        self.value, self.left, self.right = value, left, right
 
     def predict(self, Z):
         Z, rows = np.asarray(Z, np.float32), np.arange(len(Z))[:, None]
@@ -158,7 +144,7 @@ class Table:
             P = polynomial(self.space, rows["Z"], degree)
             rows["coefficients"] = np.linalg.solve(P.T @ P + 1e-3 * np.eye(P.shape[1]), P.T @ y)
             y = y - P @ rows["coefficients"]
-        rows["forest"] = grown(rows["Z"], y)
+        rows["forest"] = kept(self.table, rows["Z"], y)
         return rows
 
     def surface(self, configurations):
@@ -192,7 +178,43 @@ class Table:
 def grown(Z, y) -> Forest:
     from sklearn.ensemble import ExtraTreesRegressor
 
-    return Forest(ExtraTreesRegressor(TREES, random_state=0, n_jobs=1).fit(Z, y))
+    return Forest(**_arrays(ExtraTreesRegressor(TREES, random_state=0, n_jobs=1).fit(Z, y)))
+
+
+def kept(table: str, Z, y) -> Forest:
+    """The forest of a table, as it was grown by whoever asked first on this machine.
+
+    The last digit of y differs between releases of numpy, and trees grown from it differ by more: contestants in different
+    environments would have different tasks.
+    """
+    content = (TABLES / f"{table}.npz").read_bytes() + (TABLES / f"{table}.json").read_bytes()
+    path = FORESTS / f"{table}-{hashlib.sha256(content).hexdigest()[:16]}.npz"
+    if not path.exists():
+        FORESTS.mkdir(exist_ok=True)
+        writing = path.with_name(f"{os.getpid()}-{path.name}")
+        np.savez(writing, **vars(grown(Z, y)))
+        writing.replace(path)
+    with np.load(path) as arrays:
+        return Forest(**arrays)
+
+
+def _arrays(model) -> dict[str, Any]:
+    trees = [e.tree_ for e in model.estimators_]
+    starts = np.concatenate([[0], np.cumsum([t.node_count for t in trees])])[:-1]
+
+    def joined(children):
+        """A leaf's child is the leaf itself."""
+        own = [np.where(getattr(t, children) < 0, np.arange(t.node_count), getattr(t, children)) for t in trees]
+        return np.concatenate([each + start for each, start in zip(own, starts, strict=True)])
+
+    return {
+        "roots": starts,
+        "feature": np.concatenate([np.maximum(t.feature, 0) for t in trees]),
+        "threshold": np.concatenate([t.threshold for t in trees]),
+        "value": np.concatenate([t.value[:, 0, 0] for t in trees]),
+        "left": joined("children_left"),
+        "right": joined("children_right"),
+    }
 
 
 # -- functions of known structure ------------------------------------------------------------------------------------

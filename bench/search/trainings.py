@@ -1,4 +1,4 @@
-"""Real training jobs that end in milliseconds, on data that scikit-learn carries or makes: what `tabulate.py` tabulates.
+"""Real training jobs that end in milliseconds, on data that scikit-learn carries or makes: what `make_tables.py` tabulates.
 
 A training is a space and a function from a configuration to (loss per fold): three folds, always the same ones. Small data
 are meant: their validation losses are as rugged as those of real tuning jobs.

@@ -1,7 +1,7 @@
 """Trains each of `trainings.TRAININGS` on a dense random design and writes the tables: minutes each, once.
 
-    python bench/search/tabulate.py [name …]                 what isn't there yet, or these
-    python bench/search/tabulate.py --from FOLDER            takes over tables that were trained elsewhere (same columns)
+    python bench/search/make_tables.py [name …]                 what isn't there yet, or these
+    python bench/search/make_tables.py --from FOLDER            takes over tables that were trained elsewhere (same columns)
 
 Rows: a Kronecker sequence all over the space, then configurations that an interpolator of those rows calls the best (so that
 the region that a good search ends in was really trained).
