@@ -1,0 +1,54 @@
+"""What the tables of bench/search may claim of contestants that were searched with different numbers of seeds."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+FILE = Path(__file__).parents[1] / "bench" / "search" / "report.py"
+spec = importlib.util.spec_from_file_location("search_report", FILE)
+report = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(report)
+
+
+def test_two_contestants_are_compared_on_the_seeds_that_both_have():
+    ours = {"a": {"0": [0.1, 0.1], "1": [9.0, 9.0]}, "b": {"0": [0.3], "1": [9.0]}}
+    theirs = {"a": {"0": [0.2, 0.4]}, "b": {"0": [0.6, 0.6]}}
+    at, low, high, pairs, tasks = report.ratio(ours, theirs, 0, ["a", "b"])
+    assert (at, low, high, pairs, tasks) == (pytest.approx(0.5), pytest.approx(0.5), pytest.approx(0.5), 2, 2)
+    assert report.ratio(ours, theirs, 1, ["a", "b"])[0] == pytest.approx(0.25), "only «a» got to the second budget"
+
+
+def test_tasks_weigh_the_same_however_many_seeds_they_have():
+    ours = {"a": {str(s): [0.1] for s in range(10)}, "b": {"0": [0.5]}}
+    theirs = {"a": {str(s): [0.2] for s in range(10)}, "b": {"0": [0.2]}}
+    assert report.ratio(ours, theirs, 0, ["a", "b"])[0] == pytest.approx(0.6 / 0.4)
+
+
+def test_the_interval_of_a_ratio_holds_what_the_tasks_say():
+    ours = {t: {"0": [0.1]} for t in "abcdef"} | {"g": {"0": [0.9]}}
+    theirs = {t: {"0": [0.2]} for t in "abcdef"} | {"g": {"0": [0.6]}}
+    at, low, high, *_ = report.ratio(ours, theirs, 0, "abcdefg")
+    assert low < at < high
+    assert low >= 0.5
+    assert high <= 1.5
+
+
+def test_a_rank_is_that_of_one_search_among_one_of_each_other():
+    results = {
+        "always first": {"regret": {"a": {"0": [0.1], "1": [0.1]}}},
+        "half the time last": {"regret": {"a": {"0": [0.2], "1": [0.4]}}},
+        "the other": {"regret": {"a": {"0": [0.3]}}},
+    }
+    assert report.ranks(results, 0, ["a"]) == {"always first": 1.0, "half the time last": 2.5, "the other": 2.5}
+
+
+def test_a_contestant_that_missed_a_task_has_no_mean_and_no_rank():
+    results = {
+        "whole": {"regret": {"a": {"0": [0.1]}, "b": {"0": [0.1]}}},
+        "cut short": {"regret": {"a": {"0": [0.0]}}},
+    }
+    assert report.cell(results["cut short"]["regret"], 0, ["a", "b"]) == "–"
+    assert report.ranks(results, 0, ["a", "b"]) == {"whole": 1.0}
