@@ -78,6 +78,27 @@ def test_never_more_run_at_once_than_allowed(tmp_path):
     assert most[0] == 2
 
 
+def test_a_function_is_not_given_what_is_inactive(tmp_path):
+    space = {
+        "bias": alfine.Categorical([True, None]),
+        "momentum": alfine.Continuous(0, 1, requires={"bias": True}),
+        "layers": alfine.Categorical([1, "a"], requires={"bias": None}),
+    }
+    given = []
+
+    def objective(hyperparameters):
+        given.append(hyperparameters)
+        return hyperparameters.get("momentum", 0.5)
+
+    words = {"forbid": {"momentum": "> 0.9"}, "start_with": {"bias": None, "layers": "a"}, "max_training_jobs": 12}
+    job = alfine.tune(objective, space, home=tmp_path, progress=False, seed=1, **words)
+    assert given[0] == {"bias": None, "layers": "a"}
+    assert {frozenset(each) for each in given} == {frozenset({"bias", "momentum"}), frozenset({"bias", "layers"})}
+    assert [each.hyperparameters for each in job.training_jobs] == given
+    assert all(each["bias"] is True and each["momentum"] <= 0.9 for each in given if "momentum" in each)
+    assert set(job.dataframe().columns) >= {"bias", "momentum", "layers"}
+
+
 def test_categories_reach_a_function_in_their_own_types(tmp_path):
     seen = []
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from alfine.core.conditions import combination
 from alfine.core.errors import InvalidSpec
 from alfine.core.space import Categorical, Continuous, Integer
 from alfine.core.spec import TuningJobSpec
@@ -193,6 +194,16 @@ def test_a_key_without_a_value_counts_as_not_given(folder):
         (SMALL + "criteria: [Convergence]", "criteria[0]: isn't known: did you mean ConvergenceDetected?"),
         (SMALL + "criteria: [BestObjectiveNotImproving: 1]", "criteria[0]: criterion BestObjectiveNotImproving"),
         ("space: {x: [a, b]}", "script: is missing: what trains"),
+        ("script: train.py\nspace: {x: {min: 1, max: 2, requires: 3}}", "space.x.requires: 3 must be"),
+        ("script: train.py\nspace: {x: {min: 1, max: 2, requires: y}}", "space.x.requires: 'y' has nothing after y"),
+        ("script: train.py\nspace: {x: {values: [a], min: 2}}", "space.x.min: is of a range of numbers"),
+        ("script: train.py\nspace: {x: {values: a}}", "space.x.values: 'a' must be a list of categories."),
+        (
+            "script: train.py\nspace: {x: {min: 1, max: 2, condition: y}}",
+            "space.x.condition: isn't known: did you mean requires?",
+        ),
+        ("script: train.py\nspace: {x: [a, b]}\nforbid: [x]", "forbid: 'x' has nothing after x"),
+        ("script: train.py\nspace: {x: [a, b]}\nconstraints: x = a", "constraints: isn't known: did you mean forbid?"),
         ("script: train.py\nspace: {x: [a, b]}\nstart_with: 3", "start_with: 3 must be a configuration"),
         ("script: train.py", "space: is missing: the hyperparameters to tune"),
         ("script: train.py\nspace: {x: 3}", "space.x: 3 must be {min: …, max: …}, or a list of categories."),
@@ -244,6 +255,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
     ("more", "said"),
     [
         ("static: {eta: 3}", "static.eta: this hyperparameter also has a range."),
+        ("forbid: {eta: 7}", "forbid: «eta = 7»"),
         ("start_with: {eta: 0.5}", "start_with.depth: this hyperparameter is missing."),
     ],
 )
@@ -309,6 +321,29 @@ def test_overrides_replace_what_the_file_says(folder):
 
 
 # -- the reference page --------------------------------------------------------------------------------------------------
+
+
+CONDITIONAL = """
+script: train.py
+space:
+  optimizer: [adam, sgd]
+  momentum: {min: 0.0, max: 0.99, requires: {optimizer: sgd}}
+  layers: {min: 1, max: 3}
+  width: {min: 8, max: 64, requires: layers >= 2}
+  gate: {values: [true, off], requires: [{optimizer: adam, layers: 1}, {layers: 3}]}
+forbid:
+  - {optimizer: sgd, momentum: "> 0.9"}
+  - layers = 3 and width > 32
+"""
+
+
+def test_a_job_file_says_what_ranges_require_and_what_is_forbidden(folder):
+    space = spec(folder, CONDITIONAL).space
+    assert space.ranges["momentum"].requires == (combination("optimizer = sgd"),)
+    assert space.ranges["width"].requires == (combination("layers >= 2"),)
+    assert space.ranges["gate"].requires == (combination("optimizer=adam layers=1"), combination("layers = 3"))
+    assert space.ranges["gate"].values == ("true", "off")
+    assert space.forbidden == (combination("optimizer=sgd momentum>0.9"), combination("layers=3 width>32"))
 
 
 @pytest.mark.parametrize("text", ["{x: 0.25, c: true}", "[{x: 0.25, c: true}]", "x=0.25 c=true"])

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from alfine.core.conditions import Combination, alternatives
 from alfine.core.decide import CompletionCriterion
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.space import SCALINGS, Categorical, Continuous, Integer, Range
@@ -375,6 +376,14 @@ class _Reader:
     def warm_start_type(self, path: str, value: Any) -> str:
         return self._choice(path, value, (IDENTICAL, TRANSFER))
 
+    def combinations(self, path: str, value: Any) -> tuple[Combination, ...]:
+        """Combinations of values: one or a list of them, each as keys and values or as a text."""
+        try:
+            return alternatives(value)
+        except InvalidSpec as error:
+            self.faults += [Fault(path, fault.message) for fault in error.faults]
+            return ()
+
     def configurations(self, path: str, value: Any) -> list[Any]:
         """Known configurations to try first: one or a list of them, each as keys and values or as a text."""
         entries = value if isinstance(value, list) else [value]
@@ -437,6 +446,16 @@ class _Reader:
         for key in value:
             if key not in RANGE_KEYS:
                 self.fault(f"{path}.{key}", _unknown(str(key), RANGE_KEYS))
+        requires = self.combinations(f"{path}.requires", value.get("requires"))
+        if "values" in value:
+            if odd := [key for key in ("min", "max", "scaling", "type") if key in value]:
+                self.fault(f"{path}.{odd[0]}", "is of a range of numbers, and there are values. Keep one of the two.")
+            given = value["values"]
+            if not isinstance(given, list):
+                self.fault(f"{path}.values", f"{_shown(given)} must be a list of categories.")
+                return None
+            found = self._categories(f"{path}.values", given)
+            return found and found.requiring(requires)
         scaling = self._choice(f"{path}.scaling", value.get("scaling", "Auto"), SCALINGS)
         kind = self._choice(f"{path}.type", value["type"], ("continuous", "integer")) if "type" in value else None
         ends = [self._end(f"{path}.{key}", key, value) for key in ("min", "max")]
@@ -448,9 +467,9 @@ class _Reader:
             return None
         low, high = ends
         each: Range = (
-            Integer(low, high, scaling=scaling)
+            Integer(low, high, scaling=scaling, requires=requires)
             if whole and kind != "continuous"
-            else Continuous(float(low), float(high), scaling=scaling)
+            else Continuous(float(low), float(high), scaling=scaling, requires=requires)
         )
         self.faults += [Fault(fault.path, _in_own_words(fault.message)) for fault in each.faults(path)]
         return each
@@ -535,6 +554,7 @@ KEYS: dict[str, _Read] = {
     "metrics": _Reader.texts,
     "strategy": _Reader.strategy,
     "seed": _Reader.seed,
+    "forbid": _Reader.combinations,
     "start_with": _Reader.configurations,
     "warm_start": _Reader.names,
     "warm_start_type": _Reader.warm_start_type,
@@ -555,7 +575,7 @@ KEYS: dict[str, _Read] = {
     "price_per_hour": _Reader.number,
     "at_end": _Reader.text,
 }
-RANGE_KEYS = ("min", "max", "scaling", "type")
+RANGE_KEYS = ("min", "max", "scaling", "type", "values", "requires")
 
 # What people who know AMT, Optuna or Ray Tune write instead, where the spelling alone wouldn't tell.
 ALIASES = {
@@ -571,6 +591,10 @@ ALIASES = {
     "parameter_ranges": "space",
     "hyperparameters": "space",
     "parents": "warm_start",
+    "constraints": "forbid",
+    "forbidden": "forbid",
+    "conditions": "requires",
+    "condition": "requires",
     "defaults": "start_with",
     "default_configuration": "start_with",
     "initial_points": "start_with",
@@ -619,6 +643,8 @@ _OWN_KEYS = (
     ("TrainingJobDefinition.InputDataConfig", "channels"),
     ("TrainingJobDefinition.StoppingCondition.MaxRuntimeInSeconds", "max_training_job_seconds"),
     ("TrainingJobDefinition.Environment", "environment"),
+    ("Tags.alfine:requires", "space"),
+    ("Tags.alfine:forbid", "forbid"),
     ("Tags.alfine:start-with", "start_with"),
     ("Tags.alfine:price-per-hour", "price_per_hour"),
     ("Tags.alfine:at-end", "at_end"),

@@ -15,7 +15,7 @@ from alfine.core import conditions
 from alfine.core.decide import CompletionCriterion
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.space import Categorical, Continuous, Integer, Range
-from alfine.core.spec import IDENTICAL, PARENTS, START_WITH, put_setting, put_text
+from alfine.core.spec import FORBID, IDENTICAL, PARENTS, REQUIRES, START_WITH, put_setting, put_text
 from alfine.placement import LOCAL_IMAGE
 from alfine.programs import FUNCTION
 
@@ -39,6 +39,7 @@ def job_request(
     min_resource: int | None = None,
     max_resource: int | None = None,
     seed: int | None = None,
+    forbid: Mapping[str, Any] | str | Sequence[Mapping[str, Any] | str] = (),
     start_with: Mapping[str, Any] | str | Sequence[Mapping[str, Any] | str] = (),
     warm_start: str | Sequence[str] = (),
     warm_start_type: str = IDENTICAL,
@@ -64,6 +65,7 @@ def job_request(
     script: a Python file; its folder is its source_dir unless that is given. command: argv of a program in any language.
     regex: finds the metric in the log, its first group the number; default: «<metric>=<number>» or «<metric>: <number>».
     metrics: further metrics to record, name -> regex. static: hyperparameters that aren't tuned.
+    forbid: combinations that are never tried, as {"optimizer": "sgd", "lr": "> 0.5"}; not a function, which couldn't be stored.
     start_with: a configuration that is tried first, such as the defaults in use today, or a list of them.
     warm_start: tuning jobs of the same home to begin with, by name; warm_start_type: TransferLearning when their data or program
     were others.
@@ -111,8 +113,16 @@ def job_request(
         request["WarmStartConfig"] = {PARENTS: names, "WarmStartType": warm_start_type}
     for criterion in criteria:
         _write(criterion, request)
-    if start_with:
-        put_text(request, START_WITH, conditions.write(_starts(start_with, space)))
+    requires = [
+        conditions.Entry(each, name) for name, found in space.items() for each in getattr(found, "requires", ())
+    ]
+    for setting, entries in (
+        (REQUIRES, requires),
+        (FORBID, [conditions.Entry(each) for each in _combinations("forbid", forbid)]),
+        (START_WITH, _starts(start_with, space) if start_with else []),
+    ):
+        if entries:
+            put_text(request, setting, conditions.write(entries))
     settings = {
         "price-per-hour": price_per_hour,
         "grace-seconds": grace_seconds,
@@ -144,6 +154,13 @@ def parameter_ranges(space: Mapping[str, Range]) -> dict[str, Any]:
                 message = f"{each!r} isn't a range. Use alfine.Continuous, alfine.Integer or alfine.Categorical."
                 raise InvalidSpec([Fault(f"space.{name}", message)])
     return lists
+
+
+def _combinations(key: str, given: Any) -> tuple[conditions.Combination, ...]:
+    try:
+        return conditions.alternatives(given or None)
+    except InvalidSpec as error:
+        raise InvalidSpec([Fault(key, fault.message) for fault in error.faults]) from error
 
 
 def _starts(given: Any, space: Mapping[str, Range]) -> list[conditions.Entry]:

@@ -16,11 +16,13 @@ from typing import Any
 
 from alfine.aws.honoured import refuse_what_is_not
 from alfine.aws.protocol import WireError, api
+from alfine.core.conditions import words
 from alfine.core.cost import Cost, longest_seconds, of_seconds
 from alfine.core.decide import Outlook
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import Ended, Fact, History, Launched, Reported, Started
-from alfine.core.spec import TuningJobSpec
+from alfine.core.space import ROUNDING
+from alfine.core.spec import FORBID, REQUIRES, TuningJobSpec
 from alfine.early_stopping import LEAST_CURVES
 from alfine.home import Home
 from alfine.job_file import is_request, parsed, read_job_file
@@ -34,6 +36,7 @@ from alfine.trial import Trial, try_out, typical
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)  # of histories that never were; criteria see differences only
 MOST_SUPPOSED = 100  # training jobs in such a history: a rule that needs more is a patient one, not a mistaken one
+LITTLE = 0.02  # of a space: what Random would meet once in 50 training jobs
 STANDSTILL = ("BestObjectiveNotImproving", "ConvergenceDetected")
 """Criteria whose case is a job that gets no better."""
 
@@ -130,7 +133,7 @@ def _aws_faults(request: Mapping[str, Any]) -> tuple[list[Fault], bool]:
 
 def remarks(spec: TuningJobSpec, trials: Sequence[Trial]) -> list[Remark]:
     """What is to be said about a job without faults; trials: of the definitions, if any were tried out."""
-    found = [*_limits(spec), *_standstill(spec), *_early_stopping(spec)]
+    found = [*_limits(spec), *_structure(spec), *_standstill(spec), *_early_stopping(spec)]
     for trial in trials:
         found += [*_trial(trial), *_time(trial), *_emissions(trial), *_at_once(spec, trial)]
     return found
@@ -165,6 +168,29 @@ def _limits(spec: TuningJobSpec) -> Iterator[Remark]:
             sentence=f"The tuning job may run for {duration(spec.max_runtime_seconds)}, each of its training jobs for "
             f"{duration(each)}: it can end before one of them has.",
         )
+
+
+def _structure(spec: TuningJobSpec) -> Iterator[Remark]:
+    """Conditions and constraints that do nothing, or nearly all."""
+    for space in (part.space for part in spec.each if part.space.structure):
+        assert space.structure is not None
+        survey = space.structure.survey
+        if survey.share < LITTLE:
+            yield Remark(where=f"Tags.alfine:{FORBID}", sentence=f"Only {survey.share:.2g} of the space is allowed.")
+        for combination, share in zip(space.forbidden, survey.forbidding, strict=True):
+            if share == 0:
+                yield Remark(
+                    where=f"Tags.alfine:{FORBID}", sentence=f"«{words(combination)}» never occurs: it forbids nothing."
+                )
+        for name, share in survey.active.items():
+            where = f"Tags.alfine:{REQUIRES} ({name})"
+            if space.ranges[name].requires and share > 1 - ROUNDING:
+                yield Remark(where=where, sentence="Its condition always holds.")
+            elif share < LITTLE:
+                yield Remark(
+                    where=where,
+                    sentence=f"It's active in {share:.2g} of the space, so that hardly any training job has it.",
+                )
 
 
 def _standstill(spec: TuningJobSpec) -> Iterator[Remark]:

@@ -7,6 +7,8 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from alfine.core.history import TrainingJob
 from alfine.core.space import Hyperparameters
 from alfine.core.spec import TuningJobSpec
@@ -66,8 +68,9 @@ def try_out(program: Program, hyperparameters: Hyperparameters, engine: Engine) 
 
 
 def typical(spec: TuningJobSpec) -> Hyperparameters:
-    """The middle of every range, in its scaling."""
-    return {name: each.from_unit(0.5) for name, each in spec.space.ranges.items()}
+    """The middle of every range, in its scaling; where that is forbidden, what Random would begin with."""
+    middle = spec.space.from_unit(np.full(spec.space.dimension, 0.5))
+    return middle if spec.space.allows(middle) else spec.space.sample(np.random.default_rng(spec.seed))
 
 
 def _followed(

@@ -31,8 +31,8 @@ class Tuner:
 
     space: name -> alfine.Continuous, Integer or Categorical. strategy: Bayesian, Random, Grid or Hyperband (which takes
     min_resource and max_resource). criteria: the first that is met ends the tuning. max_parallel: how many training jobs you
-    mean to run at once; `ask` doesn't enforce it. start_with: a configuration, or a list of them, to try first.
-    early_stopping: «Auto» lets `report` stop weak training jobs.
+    mean to run at once; `ask` doesn't enforce it. forbid: combinations that are never tried, as {"optimizer": "sgd", "lr": "> 0.5"}.
+    start_with: a configuration, or a list of them, to try first. early_stopping: «Auto» lets `report` stop weak training jobs.
     Same seed and same calls, same suggestions. Nothing is stored: for that, see alfine.tune.
     """
 
@@ -47,6 +47,7 @@ class Tuner:
         max_training_jobs: int | None = None,
         max_parallel: int = 1,
         seed: int = 0,
+        forbid: Mapping[str, Any] | str | Sequence[Mapping[str, Any] | str] = (),
         start_with: Mapping[str, Any] | Sequence[Mapping[str, Any]] = (),
         early_stopping: str = "Off",
         min_resource: int | None = None,
@@ -67,6 +68,7 @@ class Tuner:
             min_resource=min_resource,
             max_resource=max_resource,
             seed=seed,
+            forbid=forbid,
             start_with=start_with,
         )
         spec = with_space(TuningJobSpec.from_request(request), dict(space))

@@ -149,7 +149,7 @@ def tune(
         **{**_target(target), **settings},
     )
     job_name = request["HyperParameterTuningJobName"]
-    ranges = ParameterSpace({key: space[key] for key in space})
+    ranges = ParameterSpace(dict(space))
     with Home(home) as opened:
         wrapped = _Function(function, ranges) if function else None
         create_or_resume(opened, request, wrapped)
@@ -263,7 +263,7 @@ def _native(history: History, ranges: ParameterSpace) -> History:
     """The same history under the caller's own ranges: categories of any type instead of AMT's strings."""
     if history.spec.space.ranges == ranges.ranges:
         return history
-    space = ParameterSpace({name: ranges.ranges[name] for name in history.spec.space.names})
+    space = replace(history.spec.space, ranges={name: ranges.ranges[name] for name in history.spec.space.names})
     native = history.under(replace(history.first_spec, space=space))
     for fact in history.facts:
         if isinstance(fact, Launched):

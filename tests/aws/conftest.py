@@ -20,7 +20,7 @@ from alfine.job_request import job_request
 KEYS = {"aws_access_key_id": "any", "aws_secret_access_key": "any", "region_name": "us-east-1"}
 SCRIPT = """
 import argparse, time
-p = argparse.ArgumentParser(); p.add_argument("--x", type=float); p.add_argument("--n", type=int); p.add_argument("--wait", type=float, default=0)
+p = argparse.ArgumentParser(); p.add_argument("--x", type=float, default=0); p.add_argument("--n", type=int); p.add_argument("--wait", type=float, default=0)
 a = p.parse_args()
 print(f"loss={a.x + a.n}", flush=True)
 time.sleep(a.wait)

@@ -231,3 +231,24 @@ def test_people_read_sentences(folder):
     assert "wrong: TargetObjectiveMetricValue: It would end the job after its first training job" in result.output
     assert "predicted" in result.output
     assert "The job could be created, but it would be wasted." in result.output
+
+
+def test_conditions_and_constraints_that_do_nothing_are_pointed_out(folder):
+    text = """
+script: train.py
+metric: loss
+space:
+  a: {min: 1, max: 100, scaling: Linear}
+  b: {min: 0, max: 9, requires: a >= 1}
+  c: {min: 0, max: 99}
+  d: {min: 0, max: 9, requires: c = 7}
+forbid: [a < 100, a = 5 and c = 3, b = 3 and b = 4]
+max_training_jobs: 10
+"""
+    _, report = checked(folder, text)
+    assert [(each["Path"], each["Message"]) for each in report["Remarks"]] == [
+        ("Tags.alfine:forbid", "Only 0.01 of the space is allowed."),
+        ("Tags.alfine:forbid", "«b = 3 and b = 4» never occurs: it forbids nothing."),
+        ("Tags.alfine:requires (b)", "Its condition always holds."),
+        ("Tags.alfine:requires (d)", "It's active in 0.01 of the space, so that hardly any training job has it."),
+    ]

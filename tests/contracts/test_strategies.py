@@ -10,6 +10,20 @@ from alfine.strategies import STRATEGIES, strategy_for
 from tests.building import SPACE, history, one_job
 
 FINITE = {"a": Categorical(["x", "y", "z"]), "b": Categorical(["1", "2"])}
+CONDITIONAL = {  # 7 configurations, 5 of them allowed
+    "a": Categorical(["x", "y", "z"]),
+    "b": Categorical(["1", "2"], requires={"a": ["x", "y"]}),
+    "c": Categorical(["p", "q", "r"], requires="a = y and b = 2"),
+}
+FORBIDDEN = "b = 2 and c != q"
+NETWORK = {
+    "optimizer": Categorical(["adam", "sgd"]),
+    "momentum": Continuous(0, 0.99, requires={"optimizer": "sgd"}),
+    "layers": Integer(1, 3),
+    "width2": Integer(8, 640, scaling="Logarithmic", requires={"layers": ">= 2"}),
+    "gate": Categorical(["on", "off", "auto"], requires=[{"optimizer": "adam", "layers": 3}, {"layers": 1}]),
+}
+NEVER = [{"optimizer": "sgd", "layers": 3}, {"momentum": "> 0.5", "width2": "< 100"}]
 WORDS = {
     "Random": {"space": SPACE},
     "Bayesian": {"space": SPACE},
@@ -67,6 +81,38 @@ def test_a_finite_space_is_exhausted_exactly_once(name):
     assert past.launches == 6
     assert len({tuple(job.hyperparameters.items()) for job in past.jobs}) == 6
     assert strategy.ask(past) is None
+
+
+@each
+@settings(max_examples=8, deadline=None)
+@given(values=st.lists(st.one_of(st.none(), st.floats(-1e3, 1e3)), min_size=14, max_size=14))
+def test_a_conditional_space_is_exhausted_exactly_once(name, values):
+    strategy, past = played(name, values, space=CONDITIONAL, forbid=FORBIDDEN)
+    assert past.launches == past.spec.size == 5
+    assert len({tuple(job.hyperparameters.items()) for job in past.jobs}) == 5
+    assert strategy.ask(past) is None
+    for job in past.jobs:
+        past.spec.space.check(job.hyperparameters)
+
+
+@pytest.mark.parametrize("name", ["Random", "Bayesian", "Hyperband"])
+@settings(max_examples=8, deadline=None)
+@given(values=st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=12, max_size=16), seed=st.integers(0, 99))
+def test_suggestions_keep_to_conditions_and_constraints(name, values, seed):
+    strategy, past = played(name, values, space=NETWORK, forbid=NEVER, seed=seed)
+    for job in past.jobs:
+        past.spec.space.check(job.hyperparameters)
+    fresh = past.upto(len(past.facts))
+    assert strategy.ask(past) == strategy.ask(fresh)
+
+
+@pytest.mark.parametrize("name", ["Random", "Bayesian"])
+def test_where_little_is_allowed_it_is_still_found(name):
+    space = {"x": Continuous(0, 1), "y": Continuous(0, 1), "n": Integer(1, 50)}
+    _, past = played(name, [float(i) for i in range(12)], space=space, forbid=["x > 0.05", "y > 0.05", "n != 7"])
+    for job in past.jobs:
+        past.spec.space.check(job.hyperparameters)
+    assert len({tuple(job.hyperparameters.items()) for job in past.jobs}) == 12
 
 
 @each

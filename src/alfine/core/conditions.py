@@ -94,12 +94,16 @@ def combination(given: Mapping[str, Any] | str) -> Combination:
 
 def alternatives(given: Mapping[str, Any] | str | Sequence[Mapping[str, Any] | str] | None) -> tuple[Combination, ...]:
     """Of one combination or a list of them, any one of which is enough."""
-    if given is None:
+    if given is None or given == ():
         return ()
     if not given:
         raise _unreadable(given, "is empty. Leave it out, or name a hyperparameter and its value")
     if isinstance(given, Mapping | str):
         return (combination(given),)
+    if callable(given) or not isinstance(given, Sequence):
+        raise _unreadable(
+            given, 'must be combinations such as {"optimizer": "sgd", "lr": "> 0.5"}, which can be stored'
+        )
     if isinstance(given, tuple) and all(isinstance(each, tuple) for each in given):
         return given  # combinations already
     return tuple(combination(each) for each in given)
@@ -186,7 +190,7 @@ class _Reader:
         found = SIGNS.get(sign, sign)
         if found not in OPERATORS:
             known = ", ".join([*SIGNS, *OPERATORS])
-            raise _unreadable(self.text, f"has {sign or 'nothing'!r} after {name}. Use one of {known}")
+            raise _unreadable(self.text, f"has {repr(sign) if sign else 'nothing'} after {name}. Use one of {known}")
         values = [self._word(f"a value of {name}")]
         while self.tokens and self.tokens[0] == "or":
             self.tokens.pop(0)

@@ -467,4 +467,4 @@ def training_job_name(tuning_job: str, number: int, created_at: datetime) -> str
 
 def with_space(spec: TuningJobSpec, ranges: dict[str, Any]) -> TuningJobSpec:
     """The spec with the caller's own ranges (whose categories may be of any type) in the order of the request."""
-    return replace(spec, space=type(spec.space)({name: ranges[name] for name in spec.space.names}))
+    return replace(spec, space=replace(spec.space, ranges={name: ranges[name] for name in spec.space.names}))

@@ -9,10 +9,9 @@ log(1 - x); «Auto» is decided by the rule of `_auto`.
 from __future__ import annotations
 
 import itertools
-import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Real
 from typing import Any, Protocol
@@ -20,7 +19,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from alfine.core.conditions import ORDERS, Clause, Combination, alternatives, as_text, number_of, words
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.structure import Interval, Structure
 
 Array = npt.NDArray[np.float64]
 Hyperparameters = dict[str, Any]
@@ -33,6 +34,8 @@ AUTO_RATIO_CONTINUOUS = 100.0
 AUTO_RATIO_INTEGER = 1000.0
 
 LARGEST_SIZE = 2**53
+LISTED = 100_000  # spaces up to this size may be listed in full
+MOST_DRAWN = 2**17  # points at once, in search of allowed ones
 ROUNDING = 1e-9  # of a range's width: what a value may lie beyond its end for having been computed
 
 
@@ -42,6 +45,29 @@ class Range(Protocol):
     @property
     def cells(self) -> float:
         """How many distinct values there are; infinity for a continuous range."""
+
+    @property
+    def ordered(self) -> bool:
+        """Whether it's a range of numbers."""
+
+    @property
+    def requires(self) -> tuple[Combination, ...]:
+        """What the hyperparameter is a choice for: any of these. Empty: it is one always."""
+
+    def requiring(self, requires: tuple[Combination, ...]) -> Range:
+        """The same range with this condition."""
+
+    def holds(self, clause: Clause, value: Any) -> bool:
+        """Whether a clause about this hyperparameter holds of its value."""
+
+    def where(self, clause: Clause) -> list[Interval]:
+        """The parts of the axis on which the clause holds, ascending and apart."""
+
+    def count(self, low: float, high: float) -> float:
+        """How many values lie between two ends of such parts."""
+
+    def clause_faults(self, clause: Clause) -> Iterator[str]:
+        """Why the clause makes no sense for this range."""
 
     def to_unit(self, value: Any) -> float: ...
     def from_unit(self, u: float) -> Any: ...
@@ -102,15 +128,26 @@ def _bounds_faults(path: str, low: float, high: float, scaling: str, *, integer:
 
 @dataclass(frozen=True, slots=True)
 class Continuous:
-    """A real hyperparameter in [low, high], both ends included."""
+    """A real hyperparameter in [low, high], both ends included.
+
+    requires: when it's a choice at all, as `{"optimizer": "sgd"}`; a list: any of these. Elsewhere it's inactive, and left out.
+    """
 
     low: float
     high: float
     scaling: str = field(default="Auto", kw_only=True)
+    requires: Any = field(default=None, kw_only=True, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "requires", alternatives(self.requires))
 
     @property
     def cells(self) -> float:
         return math.inf
+
+    @property
+    def ordered(self) -> bool:
+        return True
 
     @property
     def effective_scaling(self) -> str:
@@ -139,21 +176,46 @@ class Continuous:
             and self.low - room <= float(value) <= self.high + room
         )
 
+    def requiring(self, requires: tuple[Combination, ...]) -> Range:
+        return replace(self, requires=requires)
+
+    def holds(self, clause: Clause, value: Any) -> bool:
+        return clause.holds("", float(value))
+
+    def clause_faults(self, clause: Clause) -> Iterator[str]:
+        yield from _number_faults(clause, self)
+
+    def where(self, clause: Clause) -> list[Interval]:
+        if clause.operator not in ORDERS:  # a single value is nothing on the axis
+            return [] if clause.operator == "is" else [(0.0, 1.0)]
+        return _joined(_beside(clause.operator, self.to_unit(float(each))) for each in clause.values)
+
+    def count(self, low: float, high: float) -> float:  # noqa: ARG002 - the protocol's signature
+        return math.inf
+
     def faults(self, path: str) -> Iterator[Fault]:
         return _bounds_faults(path, self.low, self.high, self.scaling, integer=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Integer:
-    """An integer hyperparameter in [low, high], both ends included."""
+    """An integer hyperparameter in [low, high], both ends included. requires: as of `Continuous`."""
 
     low: int
     high: int
     scaling: str = field(default="Auto", kw_only=True)
+    requires: Any = field(default=None, kw_only=True, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "requires", alternatives(self.requires))
 
     @property
     def cells(self) -> float:
         return self.high - self.low + 1
+
+    @property
+    def ordered(self) -> bool:
+        return True
 
     @property
     def effective_scaling(self) -> str:
@@ -180,22 +242,80 @@ class Integer:
         whole = isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer()
         return whole and self.low <= int(value) <= self.high
 
+    def requiring(self, requires: tuple[Combination, ...]) -> Range:
+        return replace(self, requires=requires)
+
+    def holds(self, clause: Clause, value: Any) -> bool:
+        return clause.holds("", float(value))
+
+    def clause_faults(self, clause: Clause) -> Iterator[str]:
+        yield from _number_faults(clause, self)
+
+    def where(self, clause: Clause) -> list[Interval]:
+        if clause.operator in ORDERS:
+            return _joined(_beside(clause.operator, self._edge(clause.operator, float(v))) for v in clause.values)
+        cells = _joined((self._below(float(v)), self._below(float(v) + 1)) for v in clause.values)
+        return cells if clause.operator == "is" else _rest(cells)
+
+    def _edge(self, operator: str, value: float) -> float:
+        """Where on the axis the integers on this side of a value end."""
+        return self._below(math.ceil(value) if operator in ("at-least", "below") else math.floor(value) + 1)
+
+    def _below(self, value: float) -> float:
+        """The lower end of an integer's cell."""
+        return self._scale().to_unit(min(self.high + 0.5, max(self.low - 0.5, value - 0.5)))
+
+    def count(self, low: float, high: float) -> float:
+        inset = 1e-6 * (high - low)
+        return self.from_unit(high - inset) - self.from_unit(low + inset) + 1
+
     def faults(self, path: str) -> Iterator[Fault]:
         return _bounds_faults(path, self.low, self.high, self.scaling, integer=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Categorical:
-    """One of a list of values without an order. Text stays as it is; numbers, booleans and None are written as JSON."""
+    """One of a list of values without an order. Text stays as it is; numbers, booleans and None are written as JSON.
+
+    requires: as of `Continuous`.
+    """
 
     values: Sequence[Any]
+    requires: Any = field(default=None, kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", tuple(self.values))
+        object.__setattr__(self, "requires", alternatives(self.requires))
 
     @property
     def cells(self) -> float:
         return len(self.values)
+
+    @property
+    def ordered(self) -> bool:
+        return False
+
+    def requiring(self, requires: tuple[Combination, ...]) -> Range:
+        return replace(self, requires=requires)
+
+    def holds(self, clause: Clause, value: Any) -> bool:
+        return clause.holds(self.to_text(value), None)
+
+    def where(self, clause: Clause) -> list[Interval]:
+        k = len(self.values)
+        return _joined((i / k, (i + 1) / k) for i, value in enumerate(self.values) if self.holds(clause, value))
+
+    def count(self, low: float, high: float) -> float:
+        return round((high - low) * len(self.values))
+
+    def clause_faults(self, clause: Clause) -> Iterator[str]:
+        texts = [self.to_text(value) for value in self.values]
+        if clause.operator in ORDERS:
+            odd = [text for text in (*texts, *clause.values) if number_of(text) is None]
+            why = "which isn't a number: only = and != compare it"
+        else:
+            odd, why = [text for text in clause.values if text not in texts], f"which isn't one of {', '.join(texts)}"
+        yield from (f"«{clause}» compares {clause.name} with {text!r}, {why}." for text in odd[:1])
 
     def _index(self, value: Any) -> int:
         text = self.to_text(value)  # by text, since True == 1 in Python
@@ -212,9 +332,7 @@ class Categorical:
         return self.values[min(k - 1, max(0, int(u * k)))]
 
     def to_text(self, value: Any) -> str:
-        if isinstance(value, str):
-            return value
-        return json.dumps(value.item() if isinstance(value, np.generic) else value)
+        return as_text(value)
 
     def from_text(self, text: str) -> Any:
         return self.values[self._index(text)]
@@ -232,11 +350,53 @@ class Categorical:
             yield Fault(path, f"the values must differ from each other; {', '.join(repeated)} appears more than once.")
 
 
+# -- clauses on an axis ----------------------------------------------------------------------------------------------
+
+
+def _beside(operator: str, edge: float) -> Interval:
+    return (edge, 1.0) if operator in ("above", "at-least") else (0.0, edge)
+
+
+def _joined(intervals: Iterable[Interval]) -> list[Interval]:
+    """Their union, ascending and apart; what has no length is left out."""
+    found: list[Interval] = []
+    for low, high in sorted(each for each in intervals if each[0] < each[1]):
+        if found and low <= found[-1][1]:
+            found[-1] = found[-1][0], max(high, found[-1][1])
+        else:
+            found.append((low, high))
+    return found
+
+
+def _rest(intervals: Sequence[Interval]) -> list[Interval]:
+    """The axis without these."""
+    ends = [0.0, *(end for interval in intervals for end in interval), 1.0]
+    return [(low, high) for low, high in zip(ends[::2], ends[1::2], strict=True) if low < high]
+
+
+def _number_faults(clause: Clause, found: Continuous | Integer) -> Iterator[str]:
+    numbers = [(text, number_of(text)) for text in clause.values]
+    odd = [text for text, number in numbers if number is None]
+    equal = clause.operator not in ORDERS
+    if odd:
+        yield f"«{clause}» compares {clause.name} with {odd[0]!r}, which isn't a number."
+    elif equal and isinstance(found, Continuous):
+        yield f"«{clause}»: hardly any value of a continuous range is equal to one. Compare with < or >."
+    elif equal and (outside := [text for text, number in numbers if not found.contains(number)]):
+        yield f"«{clause}»: {outside[0]} is no value of {clause.name}, a whole number from {found.low} to {found.high}."
+    elif not found.where(clause):
+        yield f"«{clause}» never holds: {clause.name} is from {found.low} to {found.high}."
+
+
 @dataclass(frozen=True)
 class ParameterSpace:
-    """The tunable hyperparameters in a fixed order; n points of it are an (n, d) array in the unit cube."""
+    """The tunable hyperparameters in a fixed order; n points of it are an (n, d) array in the unit cube.
+
+    A configuration has the active hyperparameters only, and none of the forbidden combinations: see core/structure.py.
+    """
 
     ranges: Mapping[str, Range]
+    forbidden: tuple[Combination, ...] = ()
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -253,12 +413,27 @@ class ParameterSpace:
 
     @cached_property
     def cells(self) -> Array:
-        """(d,) how many distinct values each coordinate takes; infinity where it is continuous."""
-        return np.array([r.cells for r in self.ranges.values()], dtype=float)
+        """(d,) how many distinct places each coordinate has; infinity where it is continuous.
+
+        A category with a condition has one more, the last, for being inactive.
+        """
+        return np.array([r.cells + bool(r.requires and not r.ordered) for r in self.ranges.values()], dtype=float)
+
+    @cached_property
+    def structure(self) -> Structure | None:
+        """Its conditions and constraints; None for a plain product of ranges."""
+        plain = not self.forbidden and not any(r.requires for r in self.ranges.values())
+        return None if plain else Structure(self.ranges, self.forbidden)
 
     @cached_property
     def size(self) -> int | None:
-        """How many distinct configurations there are; None when without end, or more than floats can count."""
+        """How many distinct configurations there are; None when without end, or more than floats can count.
+
+        With very many conditions or constraints it's an upper bound (core/structure.py).
+        """
+        if self.structure is not None:
+            found = self.structure.survey.size
+            return int(found) if found <= LARGEST_SIZE else None
         if any(math.isinf(r.cells) for r in self.ranges.values()):
             return None
         size = math.prod(int(r.cells) for r in self.ranges.values())
@@ -266,55 +441,165 @@ class ParameterSpace:
 
     def to_unit(self, hyperparameters: Mapping[str, Any]) -> Array:
         """(d,) the point of the cube; values outside their range are moved to its nearest end."""
-        return np.array([r.to_unit(hyperparameters[name]) for name, r in self.ranges.items()], dtype=float)
+        if self.structure is None:
+            return np.array([r.to_unit(hyperparameters[name]) for name, r in self.ranges.items()], dtype=float)
+        values = [r.to_unit(hyperparameters[n]) if n in hyperparameters else math.nan for n, r in self.ranges.items()]
+        point = np.array(values) * self.structure.stretch
+        return np.where(np.isnan(point), self.structure.inactive, point)
 
     def from_unit(self, point: Array) -> Hyperparameters:
-        """The configuration in whose cell the point lies, in native types."""
-        return {name: r.from_unit(float(u)) for (name, r), u in zip(self.ranges.items(), point, strict=True)}
+        """The configuration in whose cell the point lies, in native types, without hyperparameters that are inactive."""
+        if self.structure is None:
+            return {name: r.from_unit(float(u)) for (name, r), u in zip(self.ranges.items(), point, strict=True)}
+        settled, active = self.structure.settle(np.array([point]))
+        places = zip(self.ranges.items(), settled[0] / self.structure.stretch, active[0], strict=True)
+        return {name: r.from_unit(float(u)) for (name, r), u, on in places if on}
 
     def snap(self, points: Array) -> Array:
         """(n, d) -> (n, d), each coordinate moved to the value it stands for; idempotent."""
-        snapped = np.array(points, dtype=float)
+        if self.structure is None:
+            snapped, active, stretch = np.array(points, dtype=float), None, np.ones(self.dimension)
+        else:
+            snapped, active = self.structure.settle(points)
+            stretch = self.structure.stretch
         for j, r in enumerate(self.ranges.values()):
             if not math.isinf(r.cells):
-                snapped[:, j] = [r.to_unit(r.from_unit(u)) for u in snapped[:, j]]
+                snapped[:, j] = [r.to_unit(r.from_unit(u)) * stretch[j] for u in snapped[:, j] / stretch[j]]
+        if self.structure is not None and active is not None:
+            snapped = np.where(active, snapped, self.structure.inactive)
         clipped: Array = np.clip(snapped, 0.0, 1.0)
         return clipped
 
+    def settle(self, points: Array) -> Array:
+        """(n, d) -> (n, d), coordinates that are inactive moved to the one place that stands for it; idempotent."""
+        return points if self.structure is None else self.structure.settle(points)[0]
+
+    def active(self, points: Array) -> npt.NDArray[np.bool_]:
+        """(n, d) which coordinates of points of the cube are active."""
+        return np.ones(points.shape, dtype=bool) if self.structure is None else self.structure.settle(points)[1]
+
+    def feasible(self, points: Array) -> Array:
+        """(n, d) -> (m, d): the points settled, without those that are forbidden."""
+        if self.structure is None:
+            return points
+        settled, active = self.structure.settle(points)
+        return settled[self.structure.allowed(settled, active)]
+
     def sample(self, rng: np.random.Generator) -> Hyperparameters:
-        """One configuration, each hyperparameter uniform on its scale and independent of the others."""
-        return self.from_unit(rng.random(self.dimension))
+        """One allowed configuration, each hyperparameter uniform on its scale and independent of the others."""
+        if self.structure is None:
+            return self.from_unit(rng.random(self.dimension))
+        for point in self.draw(rng, 1):
+            return self.from_unit(point)
+        every = list(self.grid()) if self.size is not None and self.size <= LISTED else []
+        if not every:
+            raise InvalidSpec(
+                [Fault("", "none of the configurations drawn is allowed. Forbid less, or narrow the ranges.")]
+            )
+        return every[int(rng.integers(len(every)))]
+
+    def draw(self, rng: np.random.Generator, count: int) -> Array:
+        """(count, d) allowed points, uniform; fewer only where hardly any are allowed and constraints are very many."""
+        found = self._allowed_of(rng.random((max(16, 2 * count), self.dimension)))
+        if len(found) < count and self.structure is not None:
+            found = np.concatenate([found, self._allowed_of(self.structure.draw(rng, count))])
+        block = 16 * max(16, count)
+        while len(found) < count and block <= MOST_DRAWN:
+            found, block = np.concatenate([found, self._allowed_of(rng.random((block, self.dimension)))]), 8 * block
+        return found[:count]
+
+    def _allowed_of(self, points: Array) -> Array:
+        """Of these points the allowed, by their configurations: on an edge arithmetic may see it otherwise."""
+        good = [point for point in self.feasible(points) if self.allows(self.from_unit(point))]
+        return np.array(good).reshape(len(good), self.dimension)
+
+    def allows(self, hyperparameters: Mapping[str, Any]) -> bool:
+        """Whether a configuration has none of the forbidden combinations."""
+        return self.structure is None or self.structure.allows(hyperparameters)
 
     def grid(self) -> Iterator[Hyperparameters]:
-        """Every configuration of a finite space, the last hyperparameter fastest."""
-        columns = []
-        for r in self.ranges.values():
-            k = int(r.cells)
-            low = getattr(r, "low", None)
-            columns.append(
-                [low + i for i in range(k)] if low is not None else [r.from_unit((i + 0.5) / k) for i in range(k)]
-            )
-        for values in itertools.product(*columns):
-            yield dict(zip(self.names, values, strict=True))
+        """Every allowed configuration of a finite space once, the last hyperparameter fastest.
+
+        Where hyperparameters have conditions, they come after those that these are about.
+        """
+        if self.structure is None:
+            for row in itertools.product(*(_column(r) for r in self.ranges.values())):
+                yield dict(zip(self.names, row, strict=True))
+            return
+        for values in self._branches({}, self.structure.order):
+            if self.structure.allows(values):
+                yield {name: values[name] for name in self.names if name in values}
+
+    def _branches(self, values: Hyperparameters, names: Sequence[str]) -> Iterator[Hyperparameters]:
+        if not names:
+            yield values
+            return
+        name, rest = names[0], names[1:]
+        if self.structure is not None and not self.structure.is_active(name, values):
+            yield from self._branches(values, rest)
+            return
+        for value in _column(self.ranges[name]):
+            yield from self._branches({**values, name: value}, rest)
 
     def to_text(self, hyperparameters: Mapping[str, Any]) -> dict[str, str]:
-        """AMT's strings: «7», «0.4630125855085939», categories verbatim."""
-        return {name: r.to_text(hyperparameters[name]) for name, r in self.ranges.items()}
+        """AMT's strings: «7», «0.4630125855085939», categories verbatim. What is inactive isn't there."""
+        found = {name: r.to_text(hyperparameters[name]) for name, r in self.ranges.items() if name in hyperparameters}
+        if len(found) < len(self.ranges):
+            self._complete(hyperparameters)
+        return found
 
     def from_text(self, texts: Mapping[str, str]) -> Hyperparameters:
-        """Native values of AMT's strings."""
-        return {name: r.from_text(texts[name]) for name, r in self.ranges.items()}
+        """Native values of AMT's strings; what is inactive among these is left out. Raise KeyError for what is missing."""
+        if self.structure is None:
+            return {name: r.from_text(texts[name]) for name, r in self.ranges.items()}
+        values: Hyperparameters = {}
+        for name in self.structure.order:
+            if self.structure.is_active(name, values):
+                values[name] = self.ranges[name].from_text(texts[name])
+        return {name: values[name] for name in self.names if name in values}
+
+    def _complete(self, hyperparameters: Mapping[str, Any]) -> None:
+        """Raise KeyError for an active hyperparameter that isn't there."""
+        active = self.names if self.structure is None else self.structure.active(hyperparameters)
+        for name in active:
+            hyperparameters[name]
 
     def check(self, hyperparameters: Mapping[str, Any]) -> None:
-        """Raise InvalidSpec unless every hyperparameter is there and inside its range."""
-        faults = [Fault(name, "this hyperparameter is missing.") for name in self.names if name not in hyperparameters]
+        """Raise InvalidSpec unless every active hyperparameter is there and inside its range, none else, nothing forbidden."""
+        inside = {
+            name: hyperparameters[name]
+            for name, r in self.ranges.items()
+            if name in hyperparameters and r.contains(hyperparameters[name])
+        }
+        active = set(self.names if self.structure is None else self.structure.active(inside))
+        faults = [
+            Fault(name, "this hyperparameter is missing.") for name in self.names if name in active - {*hyperparameters}
+        ]
         faults += [
             Fault(name, "the space has no such hyperparameter.") for name in hyperparameters if name not in self.ranges
         ]
         faults += [
             Fault(name, f"{hyperparameters[name]!r} lies outside {r}.")
             for name, r in self.ranges.items()
-            if name in hyperparameters and not r.contains(hyperparameters[name])
+            if name in hyperparameters and name not in inside
         ]
+        if self.structure is not None and not faults:
+            faults += [
+                Fault(
+                    name,
+                    f"it's inactive here: it requires {' or '.join(map(words, self.ranges[name].requires))}. Leave it out.",
+                )
+                for name in self.names
+                if name in hyperparameters and name not in active
+            ]
+            faults += [Fault("", f"«{words(each)}» is forbidden.") for each in self.structure.broken(inside)]
         if faults:
             raise InvalidSpec(faults)
+
+
+def _column(found: Range) -> Sequence[Any]:
+    """Every value of a finite range, in its order."""
+    if isinstance(found, Integer):
+        return range(found.low, found.high + 1)
+    k = int(found.cells)
+    return [found.from_unit((i + 0.5) / k) for i in range(k)]

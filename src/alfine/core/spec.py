@@ -20,6 +20,7 @@ from alfine.core import conditions
 from alfine.core.channels import Channel, read_channel
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.space import Categorical, Continuous, Integer, ParameterSpace, Range
+from alfine.core.structure import faults as structure_faults
 
 Request = Mapping[str, Any]
 
@@ -39,7 +40,7 @@ TAG_PREFIX = "alfine:"
 ALONE = "@"  # begins the name of a tuning job that stands for a training job on its own (core/alone.py)
 NAME_PATTERN = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}")
 LONGEST_TAG = 256
-START_WITH = "start-with"  # settings in the words of core/conditions.py
+REQUIRES, FORBID, START_WITH = "requires", "forbid", "start-with"  # settings in the words of core/conditions.py
 DEFINITION_NAME_PATTERN = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,63}")
 MAX_DEFINITIONS = 10
 CONFIG, DEFINITION, DEFINITIONS = "HyperParameterTuningJobConfig", "TrainingJobDefinition", "TrainingJobDefinitions"
@@ -256,7 +257,7 @@ class _Reader:
 
     def _part(self, strategy: str, settings: Mapping[str, str]) -> dict[str, Any]:
         """What belongs to one definition."""
-        space = self._space()
+        space = self._space(settings)
         goal, metric = self._objective()
         definition = self._definition(metric)
         self._names_differ(space, definition.static_hyperparameters)
@@ -376,12 +377,13 @@ class _Reader:
     def _ranges_path(self) -> str:
         return f"{self.path}.HyperParameterRanges" if self.several else f"{CONFIG}.{RANGES}"
 
-    def _space(self) -> ParameterSpace:
+    def _space(self, settings: Mapping[str, str]) -> ParameterSpace:
         path = self._ranges_path
         lists = (self.definition.get("HyperParameterRanges") if self.several else self.config.get(RANGES)) or {}
         if lists.get("AutoParameters"):
             self.fault(f"{path}.AutoParameters", "needs Autotune with Mode Enabled, which chooses their ranges.")
         ranges: dict[str, Range] = {}
+        before = len(self.faults)
         readers: tuple[tuple[str, Callable[[Mapping[str, Any]], Range]], ...] = (
             ("IntegerParameterRanges", _integer_range),
             ("ContinuousParameterRanges", _continuous_range),
@@ -405,7 +407,35 @@ class _Reader:
             self.fault(
                 path, f"{len(ranges)} tunable hyperparameters; at most {MAX_TUNABLE} can be tuned. Fix the others."
             )
-        return ParameterSpace(ranges)
+        return self._structured(ranges, settings, sound=len(self.faults) == before)
+
+    def _structured(self, ranges: Mapping[str, Range], settings: Mapping[str, str], *, sound: bool) -> ParameterSpace:
+        """The space of these ranges with the conditions and constraints of the settings. sound: the ranges have no faults."""
+        plain, requires = ParameterSpace(ranges), dict[str, list[conditions.Combination]]()
+        paths = {each: f"Tags.{TAG_PREFIX}{each}" for each in (REQUIRES, FORBID)}
+        for entry in self._entries(REQUIRES, settings):
+            if self.several and not _about(entry, plain):
+                continue
+            if entry.subject is None:
+                message = f"«{conditions.words(entry.clauses)}» must say of what it's a condition, as «momentum if …»."
+                self.fault(paths[REQUIRES], message)
+            elif entry.subject in ranges:
+                requires.setdefault(entry.subject, []).append(entry.clauses)
+            else:
+                known = ", ".join(ranges)
+                message = f"there is no hyperparameter {entry.subject!r} with a range. Known: {known}."
+                self.fault(paths[REQUIRES], message)
+        forbidden = []
+        for entry in self._entries(FORBID, settings):
+            if entry.subject is not None:
+                self.fault(paths[FORBID], f"«{entry.subject} if …» is a condition: it belongs in {paths[REQUIRES]}.")
+            elif not self.several or _about(entry, plain):
+                forbidden.append(entry.clauses)
+        whole = {name: each.requiring(tuple(requires.get(name, ()))) for name, each in ranges.items()}
+        found = [*structure_faults(whole, forbidden, *paths.values())] if sound and (requires or forbidden) else []
+        for fault in found:
+            self.fault(fault.path, fault.message)
+        return plain if found or not sound else ParameterSpace(whole, tuple(forbidden))
 
     def _entries(self, setting: str, settings: Mapping[str, str]) -> list[conditions.Entry]:
         """What a setting in the words of core/conditions.py says; of several definitions what is about this one."""
@@ -440,7 +470,7 @@ class _Reader:
 
     def _all_used(self, parts: Sequence[Mapping[str, Any]], settings: Mapping[str, str]) -> None:
         """With several definitions an entry holds for those that have its hyperparameters: one at least must."""
-        for setting in (START_WITH,):
+        for setting in (REQUIRES, FORBID, START_WITH):
             for entry in self._entries(setting, settings) if self.several else ():
                 if not any(_about(entry, part["space"]) for part in parts):
                     message = f"no definition has all hyperparameters of «{conditions.words(entry.clauses)}»."

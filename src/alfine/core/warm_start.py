@@ -180,8 +180,8 @@ def _point(spec: TuningJobSpec, each: Inherited) -> Array | None:
         values = spec.space.from_text(texts)
     except (KeyError, ValueError, AlfineError):
         return None
-    inside = all(found.contains(values[name]) for name, found in spec.space.ranges.items())
-    return spec.space.to_unit(values) if inside else None
+    inside = all(spec.space.ranges[name].contains(value) for name, value in values.items())
+    return spec.space.to_unit(values) if inside and spec.space.allows(values) else None
 
 
 def _same(text: str, other: str) -> bool:

@@ -328,7 +328,7 @@ def _points_to_draw(history: History, model: Model) -> Array:
     centres = surrogate.X[order[np.arange(AROUND) % min(CENTRES, len(order))]]
     numeric = ~history.spec.space.categorical
     moved = np.where(numeric, np.clip(centres + _moves(history), 0.0, 1.0), centres)
-    candidates = np.concatenate([_everywhere(history), moved])
+    candidates = history.spec.space.feasible(np.concatenate([_everywhere(history), moved]))
     value = log_expected_improvement(*surrogate.posterior(candidates), float(mean[order[0]]))
     highest = np.argsort(-value, kind="stable")[:DRAWN_POINTS]
     return np.concatenate([surrogate.X[order[:1]], candidates[highest]])

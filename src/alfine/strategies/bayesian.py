@@ -46,6 +46,7 @@ LEAST_OBSERVED = 2  # a surrogate of one point has nothing to say
 APART, FILLED = 0.03, 0.3
 SAME = 1e-9  # nearer than this it's the same configuration
 
+DESIGN_POINTS = 1024  # of the sequence, where combinations are forbidden: the allowed among them
 GLOBAL_POINTS = 256  # candidates all over the cube
 LOCAL_CENTRES, LOCAL_POINTS = 5, 30  # perturbations of the best five, so many each
 STEPS = (0.02, 0.08, 0.25)  # standard deviations of a perturbation, in cube edges: refine, adjust, move away
@@ -104,7 +105,8 @@ class Bayesian:
                 point = None  # whatever broke in the numerics, the job goes on: at random
         if point is None:
             return Random().ask(history)
-        return Suggestion(hyperparameters=space.from_unit(point))
+        found = space.from_unit(point)
+        return Suggestion(hyperparameters=found) if space.allows(found) else Random().ask(history)
 
 
 def initial_size(spec: TuningJobSpec) -> int:
@@ -117,8 +119,11 @@ def initial_size(spec: TuningJobSpec) -> int:
 
 def _design(history: History) -> Array:
     """(5, d) the next points of the initial design: one sequence a tuning job, its shift drawn from the seed."""
-    shift = np.random.default_rng((history.spec.seed, 0)).random(history.spec.space.dimension)
-    return lattice(history.launches, 5, shift)
+    space, first = history.spec.space, history.launches
+    shift = np.random.default_rng((history.spec.seed, 0)).random(space.dimension)
+    if not space.forbidden:
+        return lattice(first, 5, shift)
+    return space.feasible(lattice(0, DESIGN_POINTS, shift))[first : first + 5]
 
 
 # -- acquisition -----------------------------------------------------------------------------------------------------
@@ -200,11 +205,14 @@ def _search(history: History, tried: Tried) -> Array | None:
         late = 2 * acquisition.risky(ranked) + (_gaps(ranked, near) < radius)
         return ranked[np.argsort(late, kind="stable")]
 
-    contenders = _ranked(acquisition, _rounded(_candidates(history, surrogate), space, levels))[:CONTENDERS]
-    refined = _climb(acquisition, contenders[:STARTS], levels)
+    candidates = space.feasible(_rounded(_candidates(history, surrogate), space, levels))
+    if not len(candidates):
+        return None
+    contenders = _ranked(acquisition, candidates)[:CONTENDERS]
+    refined = _climb(acquisition, contenders[:STARTS], levels, space)
     found = np.concatenate([contenders, refined, *_flips(acquisition, _ranked(acquisition, refined)[0], space, levels)])
-    if any(level is None and math.isfinite(k) for level, k in zip(levels, space.cells, strict=True)):
-        found = space.snap(found)
+    if space.structure or any(level is None and math.isfinite(k) for level, k in zip(levels, space.cells, strict=True)):
+        found = space.feasible(space.snap(found))
     return _unseen(preferred(found), tried)
 
 
@@ -232,16 +240,18 @@ def _candidates(history: History, surrogate: Surrogate) -> Array:
     redrawn = history.spec.space.categorical & (rng.random(around.shape) < 1.0 / max(2, d))
     moved = np.clip(around + step * moves, 0.0, 1.0)
     moved = np.where(history.spec.space.categorical, np.where(redrawn, fresh, around), moved)
+    if history.spec.space.forbidden:  # so that enough are left where little is allowed
+        spread = history.spec.space.draw(rng, GLOBAL_POINTS)
     return np.concatenate([spread, moved])
 
 
-def _climb(acquisition: _Acquisition, starts: Array, levels: list[Array | None]) -> Array:
-    """(q, d) -> (q, d) all starts moved uphill at once along the coordinates without levels.
+def _climb(acquisition: _Acquisition, starts: Array, levels: list[Array | None], space: ParameterSpace) -> Array:
+    """(q, d) -> (q, d) all starts moved uphill at once along the active coordinates without levels.
 
     Rprop: a coordinate's step grows while its slope keeps its sign and shrinks when that changes. Unlike L-BFGS it takes all
     starts in one product a round, and slopes that span many orders of magnitude don't matter (Riedmiller and Braun 1993).
     """
-    free = np.array([level is None for level in levels])
+    free = np.array([level is None for level in levels]) & space.active(starts)
     points, value = starts.copy(), acquisition(starts)
     step, before = np.where(free, FIRST_STEP, 0.0) * np.ones_like(points), np.zeros_like(points)
     for _ in range(ASCENT if free.any() else 0):

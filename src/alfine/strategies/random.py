@@ -7,10 +7,10 @@ from typing import Self
 
 from alfine.core.decide import Suggestion
 from alfine.core.history import History
+from alfine.core.space import LISTED
 from alfine.core.spec import TuningJobSpec
 
 ATTEMPTS = 20  # draws for a configuration not launched before; past that the rest of the space is listed instead
-LISTED = 100_000  # spaces up to this size are listed; in a larger one 20 draws don't all repeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Random:
             drawn = space.sample(rng)
             if space.to_unit(drawn).tobytes() not in seen:
                 return Suggestion(hyperparameters=drawn)
-        if space.size > LISTED:
+        if space.size > LISTED:  # where 20 draws don't all repeat
             return Suggestion(hyperparameters=drawn)
         left = [each for each in space.grid() if space.to_unit(each).tobytes() not in seen]
         return Suggestion(hyperparameters=left[int(rng.integers(len(left)))]) if left else None

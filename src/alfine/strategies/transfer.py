@@ -87,7 +87,8 @@ def _kendall(a: Array, b: Array) -> float:
 def _candidates(history: History) -> Array:
     own = [points for points, _ in history.related().values()]
     spread = lattice(0, POINTS, history.rng(3).random(history.spec.space.dimension))
-    return history.spec.space.snap(np.concatenate([*own, spread]))
+    space = history.spec.space
+    return space.feasible(space.snap(np.concatenate([*own, spread])))
 
 
 def _apart(history: History, points: Array) -> Array:
