@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from alfine.core.decide import Outlook, Policy, Verdict
 from alfine.core.replay import Judge
-from alfine.criteria import ALWAYS, criteria_for, criterion_from_text, table
+from alfine.criteria import ALWAYS, criteria_for, criterion_from_text, spelling, table
 from alfine.strategies.random import Random
 from tests.building import history, request, spec
 
@@ -48,6 +48,11 @@ def test_a_criterion_survives_the_request(text):
     tags = request(**words)["Tags"]
     assert all(len(tag["Value"]) <= 256 and re.fullmatch(TAG_VALUE, tag["Value"]) for tag in tags)
     json.dumps(tags)
+
+
+@pytest.mark.parametrize("criterion", CRITERIA, ids=lambda c: type(c).__name__)
+def test_what_it_says_of_itself_is_read_as_itself(criterion):
+    assert criterion_from_text(spelling.say(criterion)) == criterion
 
 
 @pytest.mark.parametrize("criterion", ALL, ids=lambda c: type(c).__name__)

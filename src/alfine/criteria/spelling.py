@@ -26,6 +26,7 @@ SETTING = (
     "criteria"  # alfine:criteria, alfine:criteria-2, …: those that have neither a field of AMT's nor a tag of their own
 )
 LONGEST_TAG = 256
+PARTS = ("criterion", "criteria")  # the fields that hold other criteria
 BRACKETS = {"of": "(", "end": ")", "/": ","}
 
 
@@ -55,6 +56,16 @@ def write(criterion: CompletionCriterion) -> str:
     return " ".join([name, *parts])
 
 
+def say(criterion: CompletionCriterion) -> str:
+    """The same in the words that a person would write: «AllOf(BestObjectiveNotImproving 10, ConvergenceDetected delta=0.1)»."""
+    name, own = type(criterion).__name__, list(_fields(criterion))
+    inside = [say(each) for field, value in own if field in PARTS for each in _several(value)]
+    fields: list[dataclasses.Field[Any]] = list(dataclasses.fields(criterion))  # type: ignore[arg-type]
+    plain = fields[0].name if fields and not inside and fields[0].default is dataclasses.MISSING else ""
+    words = [f"{'' if field == plain else f'{field}='}{_said(value)}" for field, value in own if field not in PARTS]
+    return f"{name}({', '.join([*inside, *words])})" if inside else " ".join([name, *words])
+
+
 class Nested(str):
     """The text of a criterion inside another."""
 
@@ -62,20 +73,38 @@ class Nested(str):
 
 
 def _parts(criterion: CompletionCriterion) -> Iterator[str]:
+    for name, value in _fields(criterion):
+        if name in PARTS:
+            yield from (Nested(write(each)) for each in _several(value))
+        else:
+            yield f"{name}={_text(value)}"
+
+
+def _fields(criterion: CompletionCriterion) -> Iterator[tuple[str, Any]]:
+    """Name and value of those that don't have their default."""
     for field in dataclasses.fields(criterion):  # type: ignore[arg-type]
         value = getattr(criterion, field.name)
-        if field.name in ("criterion", "criteria"):
-            yield from (Nested(write(each)) for each in (value if field.name == "criteria" else (value,)))
-        elif value != field.default:
-            yield f"{field.name}={str(value).lower() if isinstance(value, bool) else value}"
+        if value != field.default:
+            yield field.name, value
+
+
+def _several(parts: Any) -> Sequence[CompletionCriterion]:
+    return parts if isinstance(parts, tuple) else (parts,)
+
+
+def _said(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else _text(value)
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def inside(criterion: CompletionCriterion) -> Iterator[CompletionCriterion]:
     """The criterion, and those that it's made of."""
     yield criterion
-    for name in ("criterion", "criteria"):
-        parts = getattr(criterion, name, ())
-        for part in parts if isinstance(parts, tuple) else (parts,):
+    for name in PARTS:
+        for part in _several(getattr(criterion, name, ())):
             yield from inside(part)
 
 
@@ -178,7 +207,7 @@ def _built(
     kind: type[CompletionCriterion], criteria: Sequence[CompletionCriterion], settings: Sequence[str]
 ) -> CompletionCriterion:
     fields: list[dataclasses.Field[Any]] = list(dataclasses.fields(kind))  # type: ignore[arg-type]
-    own = iter([field.name for field in fields if field.name not in ("criterion", "criteria")])
+    own = iter([field.name for field in fields if field.name not in PARTS])
     known = ", ".join(field.name for field in fields)
     values: dict[str, Any] = {}
     for word in settings:
