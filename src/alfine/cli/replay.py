@@ -35,17 +35,11 @@ def replay(*, name: str, texts: tuple[str, ...], as_json: bool) -> None:
     Each --criterion is tried alone and, when there are several, all of them together; without one it's the job's own.
     """
     from alfine.cli.output import print_json, show
-    from alfine.criteria import criterion_from_text
+    from alfine.replays import replays
 
-    criteria = [criterion_from_text(text) for text in texts]
-    trials: list[tuple[tuple[str, ...], Sequence[Any]]] = [
-        ((text,), [each]) for text, each in zip(texts, criteria, strict=True)
-    ]
-    if len(criteria) != 1:
-        trials.append((texts, criteria))
     with open_home() as home:
         history = home.service.history(name)
-        rows = [_row(history, words, home.service.replay(name, each)) for words, each in trials]
+    rows = replays(history, texts)
     if as_json:
         print_json({"HyperParameterTuningJobName": name, "Replays": rows})
         return
@@ -59,27 +53,6 @@ def replay(*, name: str, texts: tuple[str, ...], as_json: bool) -> None:
         f"{name} as recorded: {history.launches} training jobs, {_time(history.training_seconds)} of training, {found}",
         *_tables(rows),
     )
-
-
-def _row(history: Any, words: tuple[str, ...], replayed: Any) -> dict[str, Any]:
-    from alfine.core import cost
-
-    spec, best = history.spec, replayed.best
-    saved = cost.compute_seconds(history) - cost.spent(replayed.history).compute_seconds
-    money = None if spec.price_per_hour is None else saved / 3600.0 * spec.price_per_hour
-    return {
-        "Criteria": [*words],
-        "Ended": str(replayed.verdict.outlook) != "CONTINUE",
-        "Verdict": replayed.verdict.as_dict(),
-        "TrainingJobs": replayed.training_jobs,
-        "TrainingSeconds": replayed.training_seconds,
-        "RuntimeInSeconds": replayed.history.elapsed_seconds,
-        "SavedTrainingJobs": replayed.saved_training_jobs,
-        "SavedTrainingSeconds": replayed.saved_training_seconds,
-        **({} if money is None else {"SavedMoney": money}),
-        "BestObjective": None if best is None else best.objective,
-        "Missed": replayed.missed,
-    }
 
 
 def _tables(rows: Sequence[dict[str, Any]]) -> list[Any]:
