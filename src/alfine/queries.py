@@ -87,6 +87,16 @@ def tuning_job_page(connection: Connection, page: Page, conditions: Iterable[Con
     return connection.execute(_paged(query, page, column, tuning_jobs.c.name)).all()
 
 
+def last_change(connection: Connection) -> datetime | None:
+    """When any tuning job that is listed changed last."""
+    return connection.execute(sa.select(sa.func.max(tuning_jobs.c.modified_at)).where(listed())).scalar()
+
+
+def verdicts_of(row: AnyRow) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+    """The strongest verdict of a row of tuning_jobs (None before the first), and each criterion's last."""
+    return json.loads(row.verdict or "null"), json.loads(row.verdicts or "[]")
+
+
 # -- training jobs -----------------------------------------------------------------------------------------------------
 
 
@@ -281,6 +291,16 @@ def requests_of(connection: Connection, jobs: Iterable[int]) -> dict[int, dict[s
     """The requests of several tuning jobs."""
     query = sa.select(tuning_jobs.c.id, tuning_jobs.c.request).where(tuning_jobs.c.id.in_(set(jobs)))
     return {row.id: request_of(row) for row in connection.execute(query)}
+
+
+def reports(connection: Connection, job: int, number: int, most: int) -> dict[str, list[tuple[float, float]]]:
+    """(step, value) of each metric of a training job in order, the last `most` values of all."""
+    mine = (metrics.c.tuning_job == job) & (metrics.c.number == number)
+    query = sa.select(metrics.c.metric, metrics.c.step, metrics.c.value).where(mine)
+    found: dict[str, list[tuple[float, float]]] = {}
+    for row in reversed(connection.execute(query.order_by(metrics.c.fact.desc()).limit(most)).all()):
+        found.setdefault(row.metric, []).append((row.step, row.value))
+    return found
 
 
 def metric_values(

@@ -1,4 +1,4 @@
-"""alfine as a server: one port that unmodified AWS clients talk to, and the engine beside it in threads.
+"""alfine as a server: one port for unmodified AWS clients and for browsers, and the engine beside it in threads.
 
 It runs programs for whoever reaches it: who that is, aws/guard.py decides.
 """
@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -25,6 +26,7 @@ from alfine.aws.guard import OWN, Gate, Guard, is_loopback
 from alfine.aws.s3 import S3App
 from alfine.aws.services import services
 from alfine.aws.wire import Wire
+from alfine.console import Console
 from alfine.core.errors import AlfineError
 from alfine.documents import Documents
 from alfine.home import Home
@@ -53,13 +55,15 @@ def refuse_other_machines(host: str, keys: Keys) -> None:
 
 
 def make_app(home: Home, hosting: Hosting, *, always_signed: bool = False) -> Starlette:
-    """The application: health, and AWS at every other path. always_signed: also while the home has no keys."""
-    backend = Backend(home.service, home.arns, hosting.run, home.engine().wake.set)
+    """The application: health, the console, and AWS at every other path. always_signed: also while the home has no keys."""
+    keys, changed = Keys(home.folder), home.engine().wake.set
+    backend = Backend(home.service, home.arns, hosting.run, changed)
     known = services(backend)
     hosts = tuple(name.lower() for name in home.config.server.hosts)
     names = {service.api.signing_name for service in known.values()}
     families = {"json": names, "query": names, "s3": {"s3"}, OWN: {OWN}}
-    gate = Gate(Keys(home.folder), home.arns.region, families, hosts, always=always_signed)
+    console = Console(home.service, keys, always=always_signed, run=hosting.run, changed=changed)
+    gate = Gate(keys, home.arns.region, families, hosts, always=always_signed, elsewhere=console.takes)
     wire = Wire(known, S3App(home.folder / "buckets", gate.bucket_domains, elsewhere=home.config.s3.endpoint))
 
     @asynccontextmanager
@@ -68,10 +72,14 @@ def make_app(home: Home, hosting: Hosting, *, always_signed: bool = False) -> St
         yield
         hosting.leave(LEAVE_SECONDS)
 
+    async def rest(scope: Any, receive: Any, send: Any) -> None:
+        await (console if console.takes(scope) else wire)(scope, receive, send)
+
     app = Starlette(
-        routes=[Route("/healthz", _health), Documents(home.service).routes(), Mount("/", wire)], lifespan=lifespan
+        routes=[Route("/healthz", _health), Documents(home.service).routes(), Mount("/", rest)], lifespan=lifespan
     )
     app.add_middleware(Guard, gate=gate)
+    app.state.leave = console.leave
     return app
 
 
@@ -108,20 +116,27 @@ def serve(
         config.load()  # a certificate that is none is told before anything runs
         url = _url("https" if tls else "http", host, listener.getsockname()[1])
         _survive_own_end()
-        _Server(config, partial(ready, url)).run(sockets=[listener])
+        _Server(config, partial(ready, url), app.state.leave).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
-    """Tells when it's ready: after the start of the application, with the port open."""
+    """Tells when it's ready: after the start of the application, with the port open; and when it leaves, before it waits for
+    answers that have no end of their own.
+    """
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], leave: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
+        self._leave = leave
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._leave()
+        await super().shutdown(sockets)
 
 
 def _survive_own_end() -> None:

@@ -206,6 +206,10 @@ class Service:
 
     def describe(self, name: str) -> Plain:
         """DescribeHyperParameterTuningJob, and under «Alfine» what AMT has no field for."""
+        return self.seen(name)[0]
+
+    def seen(self, name: str) -> tuple[Plain, History]:
+        """The same, and the history that it tells of."""
         job, history = self.store.get(name), self.history(name)
         with self.store.reading() as connection:
             converged = queries.converged_at(connection, name)
@@ -244,7 +248,7 @@ class Service:
             **_optional(Forecast=None if job.ended else _forecast(history)),
             "Changes": [fact.at.isoformat() for fact in history.facts if isinstance(fact, Changed)],
         }
-        return described
+        return described, history
 
     def list(self) -> Iterator[Plain]:
         """One row a tuning job, the oldest first: ListHyperParameterTuningJobs, with the best objective and the reason."""

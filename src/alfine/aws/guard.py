@@ -5,6 +5,8 @@ Refused always, with or without keys:
 - a Host that isn't this server's: a web page whose name an attacker lets point here (DNS rebinding);
 - an Origin, or Sec-Fetch-Site, of another site: a web page that sends requests here (CSRF). AWS's clients send neither.
 
+The web console's requests are held to these too; who sends them its own door asks (console/door.py), since browsers sign nothing.
+
 Refused once the home has keys, or where other machines can reach the server: what isn't signed by one of the keys (sigv4).
 The answers are AWS's own, in the form of the service that was asked.
 """
@@ -13,9 +15,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import html
 import ipaddress
 import json
-from collections.abc import Collection, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -117,13 +120,17 @@ _S3 = {
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What is let in. hosts: further names of this server; services: signing names by family; always: keys or not."""
+    """What is let in. hosts: further names of this server; services: signing names by family; always: keys or not.
+
+    elsewhere: of a request, whether who sent it is asked behind the guard.
+    """
 
     keys: Keys
     region: str
     services: Mapping[str, Collection[str]] = field(default_factory=dict)
     hosts: tuple[str, ...] = ()
     always: bool = False
+    elsewhere: Callable[[Scope], bool] = field(default=lambda _: False)
 
     @property
     def bucket_domains(self) -> tuple[str, ...]:
@@ -147,11 +154,11 @@ class Guard:
         if scope["type"] == "http":
             reason = refusal(scope["headers"], (*self.gate.hosts, str((scope.get("server") or [""])[0])))
             if reason:
-                denied = {"__type": "AccessDeniedException", "Message": reason}
-                await Response(json.dumps(denied), 403, media_type=JSON_1_1)(scope, receive, send)
+                await _denied(scope, reason)(scope, receive, send)
                 return
             receive = body = _Body(receive)
-            if scope["path"] != HEALTH and (self.gate.always or self.gate.keys):
+            is_open = scope["path"] == HEALTH or self.gate.elsewhere(scope)
+            if not is_open and (self.gate.always or self.gate.keys):
                 try:
                     receive = await self._proved(scope, body)
                 except Refused as error:
@@ -244,6 +251,19 @@ class _Replayed:
 
 def _family(scope: Scope) -> str:
     return OWN if scope["path"].startswith(OWN_PATH) else family_of(scope)
+
+
+def _denied(scope: Scope, reason: str) -> Response:
+    """As AWS says it; to a person who followed a link from elsewhere, with a way in that is no other page's doing."""
+    if not any(name == b"accept" and b"text/html" in value for name, value in scope["headers"]):
+        denied = {"__type": "AccessDeniedException", "Message": reason}
+        return Response(json.dumps(denied), 403, media_type=JSON_1_1)
+    page = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>alfine</title><p>{html.escape(reason)}</p>'
+        '<p>If you meant to come here: <a href="/console/">open alfine</a>.</p></html>'
+    )
+    headers = {"content-security-policy": "default-src 'none'; frame-ancestors 'none'", "x-frame-options": "DENY"}
+    return Response(page, 403, headers, media_type="text/html")
 
 
 def _answer(error: Refused, scope: Scope) -> Response:

@@ -36,7 +36,7 @@ Examples:
 @click.option("--tls-key", type=FILE, help="Its private key (PEM).")
 @home_option
 def serve(*, host: str, port: int, region: str | None, tls_cert: Path | None, tls_key: Path | None) -> None:
-    """Serve SageMaker's API for tuning jobs on this machine.
+    """Serve SageMaker's API for tuning jobs on this machine, and a web console.
 
     Tuning jobs that an earlier alfine left are gone on with. SIGTERM or Ctrl-C ends the server and leaves training jobs
     running; the next `alfine serve` finds them again.
@@ -63,6 +63,7 @@ def serve(*, host: str, port: int, region: str | None, tls_cert: Path | None, tl
 
 def _say(url: str, region: str, s3: str, *, signed: bool) -> None:
     click.echo(f"alfine is ready on {url}")
+    click.echo(f"  browser:  {url}/console/")
     key = ("<its id>", "<its secret>") if signed else ("any", "any")
     click.echo(f"  boto3:    boto3.client('sagemaker', endpoint_url='{url}', region_name='{region}')")
     click.echo(

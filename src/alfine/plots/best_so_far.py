@@ -17,6 +17,7 @@ import numpy as np
 
 from alfine.core.errors import MissingExtra
 from alfine.core.history import History, TrainingJob
+from alfine.core.space import Array
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -219,7 +220,7 @@ def _picture(histories: Mapping[str, History], title: str | None) -> _Picture:
     if outside:
         notes.append(f"{outside} {'worse one lies' if outside == 1 else 'worse ones lie'} outside the frame.")
     return _Picture(
-        title=title if title is not None else _finding(shown),
+        title=title if title is not None else finding(shown),
         note=" ".join(notes) if curves else "",
         metric=f"{metric} ({'lower' if minimise else 'higher'} is better)",
         curves=curves,
@@ -256,14 +257,18 @@ def _frame(curves: Iterable[_Curve], *, minimise: bool) -> tuple[tuple[float, fl
         return (0.0, 1.0), 0
     sign = 1.0 if minimise else -1.0
     values = np.array([sign * (job.objective or 0.0) for curve in curves for _, job in curve.jobs])
+    low, high = frame(values, max(sign * curve.end[1] for curve in curves))
+    outside = int((values > high).sum())
+    return ((low, high) if minimise else (-high, -low)), outside
+
+
+def frame(values: Array, worst_end: float) -> tuple[float, float]:
+    """The range of objectives that is worth showing, minimised; worst_end: the worst best that a curve ends with."""
     best = float(values.min())
-    worst_end = max(sign * curve.end[1] for curve in curves)
     far = max(float(np.quantile(values, SHARE_SHOWN)), worst_end)
     span = (far - best) or abs(best) * 0.01 or 1.0
     # More room on the side of the bad values, where the labels stand.
-    low, high = best - 0.08 * span, far + 0.35 * span
-    outside = int((values > high).sum())
-    return ((low, high) if minimise else (-high, -low)), outside
+    return best - 0.08 * span, far + 0.35 * span
 
 
 def _x_range(curves: Iterable[_Curve]) -> tuple[float, float]:
@@ -309,7 +314,7 @@ def _end_text(curve: _Curve) -> tuple[str, str]:
     return curve.label, f"{count} training {'job' if count == 1 else 'jobs'}, best {best:.5g}"
 
 
-def _finding(histories: Mapping[str, History]) -> str:
+def finding(histories: Mapping[str, History]) -> str:
     """The picture in one sentence: what each earlier stop cost against the longest job."""
     if not histories:
         return "No training job has an objective yet."

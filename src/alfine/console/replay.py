@@ -1,0 +1,52 @@
+"""The record of a job judged by other criteria: when each would have ended it, saved what and missed what."""
+
+from __future__ import annotations
+
+import threading
+
+from starlette.responses import Response
+
+from alfine.console.visit import Visit
+from alfine.core.errors import InvalidSpec
+from alfine.core.spec import TuningJobSpec
+from alfine.replays import replays
+
+MOST_CRITERIA = 8
+LONGEST_TEXT = 2000
+PATIENCE_SECONDS = 30.0
+SUGGESTED = ("ConvergenceDetected", "BestObjectiveNotImproving 10", "BestObjectiveNotImproving 30")
+
+_one_at_a_time = threading.BoundedSemaphore(1)  # a replay judges every fact anew, with all of a core
+
+
+def page(visit: Visit) -> Response:
+    """?criteria=: one a line; none: the form alone."""
+    name, text = visit.part("name"), visit.query.get("criteria")
+    spec = visit.service.get(name).spec()
+    if text is None:
+        return visit.page("replay.html", name=name, text="\n".join(_suggested(spec)), faults=(), rows=None, spec=spec)
+    texts = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(texts) > MOST_CRITERIA or len(text) > LONGEST_TEXT:
+        return _refused(
+            visit, spec, text, f"{len(texts)} criteria; at most {MOST_CRITERIA}, in {LONGEST_TEXT} characters."
+        )
+    if not _one_at_a_time.acquire(timeout=PATIENCE_SECONDS):
+        return _refused(visit, spec, text, "Other replays are being worked out. Try again in a while.")
+    try:
+        history = visit.service.history(name)
+        rows = replays(history, texts)
+    except InvalidSpec as error:
+        return _refused(visit, spec, text, *(str(fault) for fault in error.faults))
+    finally:
+        _one_at_a_time.release()
+    return visit.page("replay.html", name=name, text=text, faults=(), rows=rows, history=history, spec=spec)
+
+
+def _refused(visit: Visit, spec: TuningJobSpec, text: str, *faults: str) -> Response:
+    return visit.page("replay.html", 422, name=spec.name, text=text, faults=faults, rows=None, spec=spec)
+
+
+def _suggested(spec: TuningJobSpec) -> list[str]:
+    """The usual ones, and the job's target where it has one."""
+    target = [] if spec.target is None else [f"TargetObjectiveMetricValue {spec.target:.15g}"]
+    return [*target, *SUGGESTED]

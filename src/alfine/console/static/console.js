@@ -1,0 +1,99 @@
+// Keeps a page up to date: when the server says that something changed, the page is fetched anew and its parts marked
+// data-live take the place of those on the screen. Without this script pages show the same, as of their loading.
+"use strict";
+
+const SHORTEST = 700; // ms between two fetches
+const body = document.body;
+
+function localTimes(root) {
+  const format = new Intl.DateTimeFormat([], { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+  for (const each of root.querySelectorAll("time[datetime]")) {
+    each.textContent = format.format(new Date(each.dateTime)).replace(",", "");
+  }
+}
+
+function taken(from) {
+  // Parts that didn't change stay, with their focus and what is selected in them.
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const fresh = from.getElementById(part.id);
+    if (!fresh) continue;
+    localTimes(fresh);
+    if (fresh.outerHTML === part.outerHTML) continue;
+    const open = new Set([...part.querySelectorAll("details[open][id]")].map((each) => each.id));
+    const places = [...part.querySelectorAll(".scroll")].map((each) => each.scrollLeft);
+    for (const each of fresh.querySelectorAll("details[id]")) each.open = open.has(each.id);
+    const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    part.replaceWith(fresh);
+    fresh.querySelectorAll(".scroll").forEach((each, index) => { each.scrollLeft = places[index] || 0; });
+    if (focused) fresh.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  }
+}
+
+async function grown() {
+  const log = document.querySelector("[data-log]");
+  if (!log) return;
+  const answer = await fetch(`${log.dataset.log}?begin=${log.dataset.end}`);
+  if (!answer.ok) return;
+  const text = await answer.text();
+  log.dataset.end = answer.headers.get("x-alfine-end");
+  if (!text) return;
+  const atEnd = log.scrollTop + log.clientHeight > log.scrollHeight - 8;
+  log.append(text);
+  document.getElementById("log-why")?.remove();
+  if (atEnd) log.scrollTop = log.scrollHeight;
+}
+
+let wanted = false;
+let busy = false;
+
+async function refresh() {
+  wanted = true;
+  if (busy) return;
+  busy = true;
+  while (wanted) {
+    wanted = false;
+    const begun = performance.now();
+    try {
+      const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+      if (answer.redirected && !answer.url.startsWith(location.href.split("#")[0])) return location.reload();
+      if (answer.ok) {
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const ended = !page.body.dataset.events && body.dataset.events;
+        await grown();
+        if (ended) return location.reload(); // its buttons are others now
+        taken(page);
+      }
+    } catch { /* the server is away: the next event comes when it's back */ }
+    const took = performance.now() - begun;
+    await new Promise((done) => setTimeout(done, Math.max(SHORTEST, 4 * took))); // a slow page isn't asked for all the time
+  }
+  busy = false;
+}
+
+let source = null;
+
+function follow() {
+  if (!body.dataset.events || source || document.hidden) return;
+  source = new EventSource(body.dataset.events);
+  const mark = document.getElementById("live");
+  source.addEventListener("changed", refresh);
+  source.onopen = () => { mark.hidden = false; refresh(); }; // what changed before it was open
+  source.onerror = () => { mark.hidden = true; };
+}
+
+// A page that nobody looks at holds no connection: browsers have six for a server.
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) {
+    source?.close();
+    source = null;
+  } else {
+    if (body.dataset.events) refresh();
+    follow();
+  }
+});
+addEventListener("pagehide", () => { source?.close(); source = null; });
+
+localTimes(document);
+const log = document.querySelector("[data-log]");
+if (log) log.scrollTop = log.scrollHeight;
+follow();

@@ -1,0 +1,167 @@
+"""What the pages show, read without scripts."""
+
+import re
+import urllib.request
+
+import pytest
+
+from alfine import (
+    AllOf,
+    BestObjectiveNotImproving,
+    Continuous,
+    ConvergenceDetected,
+    Integer,
+    Shadow,
+    TargetObjectiveMetricValue,
+)
+from alfine.job_request import job_request
+from tests.aws.conftest import until
+
+SPACE = {"x": Continuous(0, 1), "n": Integer(1, 9)}
+
+
+@pytest.fixture(scope="module")
+def ended(served, sagemaker, script):
+    """A job that its criteria ended."""
+    criteria = [
+        BestObjectiveNotImproving(40),
+        ConvergenceDetected(),
+        Shadow(BestObjectiveNotImproving(3)),
+        AllOf(BestObjectiveNotImproving(3), TargetObjectiveMetricValue(9)),
+    ]
+    request = job_request(
+        name="ended",
+        space=SPACE,
+        script=script,
+        metric="loss",
+        strategy="Random",
+        max_training_jobs=30,
+        max_parallel=2,
+        seed=3,
+        criteria=criteria,
+        price_per_hour=3600,
+    )
+    sagemaker.create_hyper_parameter_tuning_job(**request)
+    until(sagemaker, "ended")
+    return "/console/tuning-jobs/ended"
+
+
+def test_a_browser_is_led_to_the_list_and_aws_clients_are_not(served, visitor, sagemaker):
+    assert visitor.get("/").url == "/console/"
+    assert sagemaker.list_hyper_parameter_tuning_jobs()["ResponseMetadata"]["HTTPStatusCode"] == 200
+    assert served.client("s3").list_buckets()["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+def test_a_bucket_called_console_works_as_any_other(served):
+    s3 = served.client("s3")
+    s3.create_bucket(Bucket="console")
+    s3.put_object(Bucket="console", Key="tuning-jobs/x", Body=b"body")
+    assert s3.get_object(Bucket="console", Key="tuning-jobs/x")["Body"].read() == b"body"
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": "console", "Key": "tuning-jobs/x"})
+    with urllib.request.urlopen(url) as answer:
+        assert answer.read() == b"body"
+
+
+def test_the_list_says_why_each_job_ended(visitor, ended):
+    text = visitor.get("/console/").text
+    assert re.search(r"ended Completed AllOf 2 of 2 met.* of 30 .*loss ↓", text)
+
+
+def test_the_list_is_filtered_by_name_and_status(visitor, ended):
+    assert "/console/tuning-jobs/ended" in visitor.get("/console/?name=NDE&status=Completed").body
+    assert "No tuning job fits" in visitor.get("/console/?status=Failed").text
+    assert "No tuning job fits" in visitor.get("/console/?name=other").text
+
+
+def test_a_long_list_has_pages(served, sagemaker, visitor, make):
+    for number in range(27):
+        request = make(f"page-{number:02d}", static={"wait": 0}, max_training_jobs=1)
+        sagemaker.create_hyper_parameter_tuning_job(**request)
+    first = visitor.get("/console/?name=page-")
+    (further,) = re.findall(r'href="(\?[^"]+)" rel="next"', first.body)
+    second = visitor.get(f"/console/{further.replace('&amp;', '&')}")
+    names = [re.findall(r'class="name" href="[^"]*/(page-\d\d)"', page.body) for page in (first, second)]
+    assert names == [[f"page-{n:02d}" for n in range(26, 1, -1)], ["page-01", "page-00"]]
+
+
+def test_a_job_shows_every_criterion_with_its_sentence_and_numbers(visitor, ended):
+    text = visitor.get(ended).text
+    assert re.search(r"AllOf ended the job \d+ % \d of 2 met", text)
+    assert re.search(r"BestObjectiveNotImproving \d+ % \d+ of 40 training jobs in a row.* limit 40", text)
+    assert re.search(r"ConvergenceDetected \d+ % .*finished \d+ remaining \d+ probability of improvement", text)
+    assert re.search(r"Shadow\(BestObjectiveNotImproving\) only watches .*Would have ended the job after", text)
+    assert re.search(r"MaxNumberOfTrainingJobs \d+ % \d+ of at most 30 training jobs", text)
+
+
+def test_a_job_shows_its_best_its_counters_and_what_was_saved(visitor, ended, sagemaker):
+    best = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="ended")["BestTrainingJob"]
+    page = visitor.get(ended)
+    assert best["TrainingJobName"] in page.body
+    assert f"{best['FinalHyperParameterTuningJobObjectiveMetric']['Value']:.6g}" in page.text
+    assert re.search(r"Saved [\d.]+ s \d+ training jobs not launched, [\d.]+ in money", page.text)
+
+
+def test_a_figure_has_a_dot_for_each_training_job_that_leads_to_it(visitor, ended, sagemaker):
+    rows = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(HyperParameterTuningJobName="ended")
+    names = {row["TrainingJobName"] for row in rows["TrainingJobSummaries"]}
+    (figure,) = re.findall(r'<svg class="figure wide".*?</svg>', visitor.get(ended).body, re.DOTALL)
+    assert 'aria-label="Best loss so far against' in figure
+    assert set(re.findall(r'href="/console/training-jobs/([^"]+)"', figure)) <= names
+    assert '<polyline class="curve"' in figure
+    assert len(re.findall("<figcaption>", visitor.get(ended).body)) == 2  # x and n
+
+
+def test_training_jobs_are_sorted_by_their_objective(visitor, ended):
+    found = {}
+    for order in ("ascending", "descending"):
+        table = visitor.get(f"{ended}?sort=objective&order={order}").body.partition("<table>")[2]
+        found[order] = [float(each) for each in re.findall(r'<td class="right value">([\d.]+)', table)]
+    assert found["ascending"] == sorted(found["ascending"])
+    assert found["descending"] == sorted(found["descending"], reverse=True)
+    assert len(found["ascending"]) >= 4
+
+
+def test_a_training_job_shows_what_it_was_given_its_metrics_and_its_log(visitor, ended):
+    (name, *_) = re.findall(r'href="/console/training-jobs/([^"]+)"', visitor.get(ended).body)
+    page = visitor.get(f"/console/training-jobs/{name}")
+    assert re.search(r"Metrics loss objective last [\d.]+", page.text)
+    assert re.search(r"Hyperparameters loss [\d.]+ n \d x [\d.]+", page.text)
+    assert re.search(r"Starting .*Training .*Completed", page.text)
+    assert re.search(r'<pre class="log"[^>]*>loss=[\d.]+\n', page.body)
+    log = visitor.get(f"/console/training-jobs/{name}/log")
+    assert re.search(r">loss=[\d.]+\n", log.body)
+
+
+def test_a_long_log_has_pages_of_whole_lines(served, sagemaker, visitor, tmp_path):
+    script = tmp_path / "long.py"
+    script.write_text("for n in range(20000): print('line', n, '<b>', '\\x1b[31mred\\x1b[0m')\nprint('loss=1')\n")
+    request = job_request(name="long-log", space=SPACE, script=script, metric="loss", max_training_jobs=1)
+    sagemaker.create_hyper_parameter_tuning_job(**request)
+    until(sagemaker, "long-log")
+    (name, *_) = re.findall(
+        r'href="/console/training-jobs/([^"/]+)"', visitor.get("/console/tuning-jobs/long-log").body
+    )
+    path, lines = f"/console/training-jobs/{name}/log", []
+    while path:
+        page = visitor.get(path)
+        lines += re.search(r'<pre class="log"[^>]*>(.*?)</pre>', page.body, re.DOTALL)[1].splitlines()
+        later = re.search(r'href="(\?begin=\d+)" rel="next"', page.body)
+        path = later and f"/console/training-jobs/{name}/log{later[1]}"
+    assert lines == [*(f"line {n} &lt;b&gt; red" for n in range(20000)), "loss=1"]
+
+
+@pytest.mark.parametrize(
+    "path", ["tuning-jobs/nobody", "training-jobs/nobody", "training-jobs/nobody/log", "nowhere", "static/../site.py"]
+)
+def test_what_isnt_there_is_a_404_in_words(visitor, path):
+    page = visitor.get(f"/console/{path}")
+    assert page.status == 404
+    assert "Not here" in page.text
+
+
+@pytest.mark.parametrize("query", ["?after=x", "?after=W1swLCJ4Il0sMV0="])
+def test_a_place_in_a_list_that_isnt_one_is_refused_in_words(visitor, ended, query):
+    for path in ("/console/", ended):
+        page = visitor.get(path + query)
+        assert page.status == 409
+        assert "Invalid pagination token" in page.text
