@@ -58,7 +58,7 @@ def _row(connection: Any, row: queries.AnyRow, counts: queries.Counts, visit: Vi
         "launched": sum(counters.values()),
         "ended": sum(counters.values()) - counters["InProgress"],
         "running": counters["InProgress"],
-        "failed": counters["NonRetryableError"],
+        "failed": counters["NonRetryableError"] + counters["RetryableError"],
         "allowed": launches_allowed(spec),
         "metric": spec.metric,
         "goal": spec.goal,

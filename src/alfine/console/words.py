@@ -28,9 +28,12 @@ LABELS = {
     "best_then": "best at that point",
     "would_have": "it would have said",
     "size": "configurations in the space",
+    "resets_at": "an improvement is",
+    "probability_after_improvement": "probability after one",
+    "breaks_even_at": "breaks even if 1 % is worth",
 }
 PROBABILITIES = {"delta", "epsilon_relative"}
-EXACT = {"best", "best_then", "target"}
+EXACT = {"best", "best_then", "target", "resets_at"}
 
 
 def number(value: float | None) -> str:
@@ -110,7 +113,8 @@ def _evidence(numbers: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if isinstance(value, list | tuple | dict):
             continue
         label = LABELS.get(name, name.removesuffix("_seconds").replace("_", " "))
-        yield label, _value(name, value)
+        is_time = "elapsed_seconds" in numbers and name in ("limit", "left")
+        yield label, _value(f"{name}_seconds" if is_time else name, value)
 
 
 def _value(name: str, value: Any) -> str:
