@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 from datetime import timedelta
 
 import numpy as np
@@ -197,3 +199,10 @@ def test_it_forecasts_its_own_end():
     assert found.training_jobs == (18, 18, 18)
     assert found.chances == {"MaxNumberOfTrainingJobs": 1.0}
     assert found.gain is not None
+
+
+def test_the_first_suggestion_loads_nothing_that_it_does_not_need():
+    code = "import sys, alfine; alfine.Tuner({'x': alfine.Continuous(0, 1)}).ask(); print(*(m for m in sys.modules if m in sys.argv))"
+    heavy = ["scipy", "sqlalchemy", "regex", "alfine.runners", "alfine.store", "alfine.config"]
+    run = subprocess.run([sys.executable, "-c", code, *heavy], check=True, capture_output=True, text=True)
+    assert run.stdout.split() == []

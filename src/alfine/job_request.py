@@ -15,9 +15,17 @@ from alfine.core import conditions
 from alfine.core.decide import CompletionCriterion
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.space import Categorical, Continuous, Integer, Range
-from alfine.core.spec import FORBID, IDENTICAL, PARENTS, REQUIRES, START_WITH, put_setting, put_text
-from alfine.placement import LOCAL_IMAGE
-from alfine.programs import FUNCTION
+from alfine.core.spec import (
+    FORBID,
+    FUNCTION,
+    IDENTICAL,
+    LOCAL_IMAGE,
+    PARENTS,
+    REQUIRES,
+    START_WITH,
+    put_setting,
+    put_text,
+)
 
 NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
 LOCAL_ROLE = "arn:aws:iam::000000000000:role/alfine"  # a request needs one; nothing here asks who may do what

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 from alfine.config import Running
 from alfine.core.errors import Fault
-from alfine.core.spec import CHECKPOINTS, DEFINITION, TuningJobSpec
+from alfine.core.spec import CHECKPOINTS, DEFINITION, LOCAL_IMAGE, TuningJobSpec
 from alfine.runners import sandbox
 
-LOCAL_IMAGE = "alfine/local"  # of a script or command that expects this machine, not a container
 RUNNERS = ("sandbox", "process", "container")
 AUTO = "auto"
 TAKEN = ("input", "model", "output", "code")  # of /opt/ml, where no checkpoints can be

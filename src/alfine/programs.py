@@ -26,7 +26,7 @@ from alfine.buckets import Buckets, local
 from alfine.config import Running
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import TrainingJob
-from alfine.core.spec import DEFINITION, OBJECTIVE_HYPERPARAMETER, TuningJobSpec
+from alfine.core.spec import DEFINITION, FUNCTION, OBJECTIVE_HYPERPARAMETER, TuningJobSpec
 from alfine.images import Container, Images, NoRunner, Script
 from alfine.inputs import INPUTS, Files, channels
 from alfine.outputs import refusal
@@ -34,7 +34,6 @@ from alfine.placement import asked, installs, runner_for
 from alfine.runners import Channel, Launch
 from alfine.runners.workspace import DRIVERS
 
-FUNCTION = "alfine_function"
 GRACE_SECONDS = 120.0  # SageMaker's: SIGTERM, then SIGKILL
 MAX_LOG_BYTES = 1 << 30
 

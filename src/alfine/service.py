@@ -33,6 +33,7 @@ from alfine.core.replay import Replayed
 from alfine.core.spec import (
     DEFINITION,
     DEFINITIONS,
+    FUNCTION,
     IDENTICAL,
     PARENTS,
     TuningJobSpec,
@@ -46,7 +47,7 @@ from alfine.images import Images
 from alfine.implied import understood
 from alfine.logs import LogPart, part_of
 from alfine.policy import changed_request, policy_for, replayed
-from alfine.programs import FUNCTION, programs_for
+from alfine.programs import programs_for
 from alfine.runners.workspace import Workspace
 from alfine.store import DETACHED, Record, Store, TuningJob
 

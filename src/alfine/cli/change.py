@@ -60,8 +60,8 @@ def change(*, name: str, texts: tuple[str, ...], no_criteria: bool, no_run: bool
 
 def _went_on(home: Any, name: str, *, as_json: bool) -> bool:
     """Run the job to its end here; False when another process runs it, or has to since it runs a Python function."""
+    from alfine.core.spec import FUNCTION
     from alfine.live import LiveView
-    from alfine.programs import FUNCTION
     from alfine.tuning import run_to_end
 
     if any(FUNCTION in part.definition.static_hyperparameters for part in home.service.get(name).spec().each):

@@ -62,8 +62,7 @@ class Local:
         self.home.service.delete(name, files=files)
 
     def carry_out_stop(self, name: str) -> bool:
-        from alfine.core.spec import DEFINITION
-        from alfine.programs import FUNCTION
+        from alfine.core.spec import DEFINITION, FUNCTION
         from alfine.tuning import run_to_end
 
         job = self.home.service.get(name)

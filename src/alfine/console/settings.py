@@ -15,13 +15,12 @@ from starlette.responses import RedirectResponse, Response
 from alfine.console.visit import Visit
 from alfine.core.decide import AT_END, CompletionCriterion
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
-from alfine.core.spec import EARLY_STOPPING_TYPES, TuningJobSpec
+from alfine.core.spec import EARLY_STOPPING_TYPES, FUNCTION, TuningJobSpec
 from alfine.criteria import ALWAYS, criteria_for, criterion_from_text, spelling
 from alfine.criteria.convergence import ConvergenceDetected
 from alfine.criteria.limits import MaxNumberOfTrainingJobs, MaxRuntimeInSeconds
 from alfine.criteria.plateau import BestObjectiveNotImproving
 from alfine.criteria.target import TargetObjectiveMetricValue
-from alfine.programs import FUNCTION
 
 LIMITS = {
     "max_training_jobs": "MaxNumberOfTrainingJobs",
