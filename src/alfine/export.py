@@ -15,7 +15,11 @@ FORMATS = ("csv", "json", "parquet")
 
 
 def rows(history: History) -> list[dict[str, Any]]:
-    """One row a training job, in order of launch; a hyperparameter's column is its name, and instants are UTC."""
+    """One row a training job, in order of launch; a hyperparameter's column is its name, and instants are UTC.
+
+    Every row has all columns; a hyperparameter that the training job didn't have is None.
+    """
+    columns = dict.fromkeys(name for spec in history.spec.each for name in spec.space.names)
     best: dict[int, float] = {job.number: value for job, value in history.best_curve()}
     return [
         {
@@ -25,6 +29,7 @@ def rows(history: History) -> list[dict[str, Any]]:
             "status": job.status,
             "objective": job.objective,
             "best_so_far": best.get(job.number),
+            **columns,
             **job.hyperparameters,
             "created_at": job.created_at,
             "started_at": job.started_at,
@@ -54,8 +59,7 @@ def export(history: History, kind: str) -> bytes:
     if kind == "parquet":
         return _parquet(table)
     text = io.StringIO()
-    columns = list(dict.fromkeys(name for row in table for name in row))  # definitions differ in their hyperparameters
-    writer = csv.DictWriter(text, fieldnames=columns or ["number"], lineterminator="\n")
+    writer = csv.DictWriter(text, fieldnames=list(table[0]) if table else ["number"], lineterminator="\n")
     writer.writeheader()
     writer.writerows(table)
     return text.getvalue().encode()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +174,9 @@ def _combinations(key: str, given: Any) -> tuple[conditions.Combination, ...]:
 def _starts(given: Any, space: Mapping[str, Range]) -> list[conditions.Entry]:
     """Configurations as entries of core/conditions.py; what they may be is checked with the request."""
     found: list[conditions.Entry] = []
-    for index, each in enumerate([given] if isinstance(given, Mapping | str) else given):
+    for index, each in enumerate(
+        [given] if isinstance(given, str | Mapping) or not isinstance(given, Iterable) else given
+    ):
         if isinstance(each, str):
             try:
                 found += conditions.read(each)

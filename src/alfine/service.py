@@ -17,6 +17,7 @@ from alfine.buckets import Buckets
 from alfine.config import Prices, Running
 from alfine.core import cost, warm_start
 from alfine.core.alone import as_asked, tuning_job_of
+from alfine.core.conditions import words
 from alfine.core.decide import CompletionCriterion, Outlook
 from alfine.core.errors import (
     AlreadyEnded,
@@ -247,6 +248,7 @@ class Service:
             "Verdicts": [verdict.as_dict() for verdict in job.verdicts],
             "Cost": costs(history, ended=job.ended),
             **_optional(Forecast=None if job.ended else _forecast(history)),
+            **_rules(history.spec),
             "Changes": [fact.at.isoformat() for fact in history.facts if isinstance(fact, Changed)],
         }
         return described, history
@@ -427,6 +429,21 @@ def _overall_best(history: History) -> Plain | None:
             "Value": first.objective,
         },
     }
+
+
+def _rules(spec: TuningJobSpec) -> Plain:
+    """What tags say of the search space, in words; nothing where they say nothing."""
+    spaces = [each.space for each in spec.each]
+    conditions = {
+        name: " or ".join(map(words, each.requires))
+        for space in spaces
+        for name, each in space.ranges.items()
+        if each.requires
+    }
+    forbidden = dict.fromkeys(words(each) for space in spaces for each in space.forbidden)
+    first = [dict(texts) for each in spec.each for texts in each.start_with]
+    found = {"Conditions": conditions, "Forbidden": list(forbidden), "StartWith": first}
+    return {key: value for key, value in found.items() if value}
 
 
 def _forecast(history: History) -> Plain:

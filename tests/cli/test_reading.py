@@ -8,6 +8,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
+import alfine
 from alfine.cli import COMMANDS, main
 
 from .conftest import alfine_cli, environment
@@ -154,6 +155,40 @@ def test_export_writes_csv_json_and_parquet(recorded, tmp_path):
     assert len(json.loads(target.read_text())) == 8
     result = alfine_cli(recorded, "export", "good", "--output", str(tmp_path / "good.parquet"))
     assert result.exit_code == 0 or "pip install 'alfine[parquet]'" in result.stderr
+
+
+@pytest.fixture(scope="module")
+def conditional(tmp_path_factory):
+    """A home with a job whose hyperparameters aren't all choices everywhere; the first training job has but one."""
+    home = tmp_path_factory.mktemp("conditional")
+    space = {
+        "kind": alfine.Categorical(["plain", "deep"]),
+        "depth": alfine.Integer(1, 9, requires={"kind": "deep"}),
+        "rate": alfine.Continuous(0, 1, requires={"kind": "deep"}),
+    }
+    words = {"forbid": "depth > 8", "start_with": {"kind": "plain"}, "max_training_jobs": 9, "seed": 1}
+    alfine.tune(lambda hp: float(hp.get("depth", 4)), space, name="job", home=home, strategy="Random", **words)
+    return home
+
+
+def test_describe_says_when_hyperparameters_are_choices_and_what_is_never_tried(conditional):
+    shown = alfine_cli(conditional, "describe", "job").stdout
+    for words in ("depth  1 to 9       integer, if kind = deep", "never tried  depth > 8", "tried first  kind=plain"):
+        assert words in shown, shown
+    told = read_json(conditional, "describe", "job")["Alfine"]
+    assert told["Conditions"] == {"depth": "kind = deep", "rate": "kind = deep"}
+    assert (told["Forbidden"], told["StartWith"]) == (["depth > 8"], [{"kind": "plain"}])
+
+
+def test_every_exported_row_has_every_column_in_the_order_of_the_space(conditional, tmp_path):
+    rows = list(csv.DictReader(alfine_cli(conditional, "export", "job").stdout.splitlines()))
+    assert list(rows[0])[5:8] == ["depth", "rate", "kind"]
+    assert all((row["depth"] == "") == (row["kind"] == "plain") for row in rows)
+    assert {row["kind"] for row in rows} == {"plain", "deep"}
+    assert read_json(conditional, "export", "job")[0]["depth"] is None
+    parquet = pytest.importorskip("pyarrow.parquet")
+    alfine_cli(conditional, "export", "job", "--output", str(tmp_path / "job.parquet"))
+    assert parquet.read_table(tmp_path / "job.parquet").column("depth").null_count < 9
 
 
 def test_replay_tries_each_criterion_alone_and_all_together(recorded):

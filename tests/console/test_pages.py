@@ -16,6 +16,7 @@ from alfine import (
 )
 from alfine.job_request import job_request
 from tests.aws.conftest import until
+from tests.aws.test_conditions import tagged
 
 SPACE = {"x": Continuous(0, 1), "n": Integer(1, 9)}
 
@@ -62,6 +63,38 @@ def test_a_bucket_called_console_works_as_any_other(served):
         assert answer.read() == b"body"
 
 
+@pytest.fixture(scope="module")
+def conditional(served, sagemaker, script):
+    """A job whose hyperparameters aren't all choices everywhere."""
+    words = {"script": script, "metric": "loss", "strategy": "Random", "max_training_jobs": 12, "seed": 3}
+    rules = {"requires": "x if n at-least 5", "forbid": "n is 2", "start_with": "n=7 x=0.25"}
+    asked = tagged(job_request(name="conditional", space=SPACE, **words), **rules)
+    sagemaker.create_hyper_parameter_tuning_job(**asked)
+    until(sagemaker, "conditional")
+    return "/console/tuning-jobs/conditional"
+
+
+def test_a_conditional_hyperparameter_is_drawn_where_it_was_a_choice(visitor, conditional, sagemaker):
+    page = visitor.get(conditional)
+    assert page.status == 200
+    assert "x if n >= 5" in page.text
+    listed = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName="conditional", MaxResults=100
+    )
+    tuned = [each["TunedHyperParameters"] for each in listed["TrainingJobSummaries"]]
+    with_x = sum("x" in each for each in tuned)
+    assert 0 < with_x < 12
+    (x,) = re.findall(r"<figcaption>x .*?</figure>", page.body, re.DOTALL)
+    (n,) = re.findall(r"<figcaption>n .*?</figure>|<figcaption>n</figcaption>.*?</figure>", page.body, re.DOTALL)
+    assert (x.count('class="dot'), n.count('class="dot')) == (with_x, 12)
+
+
+def test_what_tags_say_of_the_space_is_told(visitor, conditional):
+    text = visitor.get(conditional).text
+    for words in ("conditions x n >= 5", "forbidden n = 2", "start with n 7 x 0.25"):
+        assert words in text
+
+
 def test_the_list_says_why_each_job_ended(visitor, ended):
     text = visitor.get("/console/").text
     assert re.search(r"ended Completed AllOf 2 of 2 met.* of 30 .*loss ↓", text)
@@ -102,7 +135,9 @@ def test_a_job_shows_its_best_its_counters_and_what_was_saved(visitor, ended, sa
 
 
 def test_a_figure_has_a_dot_for_each_training_job_that_leads_to_it(visitor, ended, sagemaker):
-    rows = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(HyperParameterTuningJobName="ended")
+    rows = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName="ended", MaxResults=100
+    )
     names = {row["TrainingJobName"] for row in rows["TrainingJobSummaries"]}
     (figure,) = re.findall(r'<svg class="figure wide".*?</svg>', visitor.get(ended).body, re.DOTALL)
     assert 'aria-label="Best loss so far against' in figure

@@ -269,6 +269,27 @@ def test_what_can_never_hold_is_a_fault(ranges, forbid, words):
         spec(space=ranges, forbid=forbid)
 
 
+def test_a_faulty_space_blames_no_configuration():
+    with pytest.raises(InvalidSpec) as error:
+        spec(space={"n": Integer(1, 3), "x": Continuous(0, 1, requires="n > 9")}, start_with={"n": 1})
+    assert [fault.path for fault in error.value.faults] == ["Tags.alfine:requires (x)"]
+
+
+def test_ranges_and_spaces_are_printed_as_they_are_written():
+    assert repr(NETWORK["momentum"]) == "Continuous(0, 0.99, requires='optimizer = sgd')"
+    assert repr(NETWORK["optimizer"]) == "Categorical(['adam', 'sgd'])"
+    assert repr(Integer(1, 9, scaling="Logarithmic")) == "Integer(1, 9, scaling='Logarithmic')"
+    for each in NETWORK.values():
+        assert eval(repr(each), {kind.__name__: kind for kind in (Categorical, Continuous, Integer)}) == each
+    found = ParameterSpace({"n": Integer(1, 9)}, (combination("n > 8"),))
+    assert repr(found) == "ParameterSpace({'n': Integer(1, 9)}, forbid=['n > 8'])"
+
+
+def test_a_condition_that_is_none_says_where_it_stands():
+    with pytest.raises(InvalidSpec, match="^requires: True must be combinations"):
+        Continuous(0, 1, requires=True)
+
+
 def test_a_configuration_to_start_with_must_be_allowed():
     with pytest.raises(InvalidSpec, match="«a = x and n = 1» is forbidden"):
         spec(space=FINITE, forbid=list(FORBIDDEN), start_with={"a": "x", "n": 1})

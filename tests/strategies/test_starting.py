@@ -97,6 +97,7 @@ def test_a_long_list_takes_several_tags():
         ("eta above 0.3", "must give each hyperparameter one value"),
         ("eta 0.3", "after eta"),
         ([3], "must be a configuration"),
+        (5, "5 must be a configuration"),
     ],
 )
 def test_what_the_space_does_not_have_is_told(given, words):

@@ -75,7 +75,7 @@ def _span(jobs: Described) -> str:
 def details(described: Described) -> Iterator[RenderableType]:
     """What was asked for, and each criterion's last verdict."""
     spec = spec_of(described)
-    config = described["HyperParameterTuningJobConfig"]
+    config, rules = described["HyperParameterTuningJobConfig"], described["Alfine"]
     yield facts(
         {
             "created": local_time(described["CreationTime"]),
@@ -84,11 +84,16 @@ def details(described: Described) -> Iterator[RenderableType]:
             "warm start": f"{spec.warm_start} from {', '.join(spec.parents)}" if spec.parents else None,
             "objective": None if spec.parts else f"{spec.goal} {spec.metric}",
             "at most": cost_words(described["Alfine"]["Cost"].get("Bound")),
-            "space": None if spec.parts else _ranges(config["ParameterRanges"]),
+            "space": None if spec.parts else _ranges(config["ParameterRanges"], rules),
             **{
-                str(each["DefinitionName"]): _definition(each, spec.of(each["DefinitionName"]))
+                str(each["DefinitionName"]): _definition(each, spec.of(each["DefinitionName"]), rules)
                 for each in described.get(DEFINITIONS, ())
             },
+            "never tried": "\n".join(rules.get("Forbidden", ())) or None,
+            "tried first": "\n".join(
+                " ".join(f"{k}={v}" for k, v in each.items()) for each in rules.get("StartWith", ())
+            )
+            or None,
         }
     )
     if described["Alfine"]["Verdicts"]:
@@ -101,10 +106,10 @@ def spec_of(described: Described) -> TuningJobSpec:
     return TuningJobSpec.from_request({key: described[key] for key in keys if key in described})
 
 
-def _definition(asked: Mapping[str, Any], spec: TuningJobSpec) -> RenderableType:
+def _definition(asked: Mapping[str, Any], spec: TuningJobSpec, rules: Described) -> RenderableType:
     rows = Table.grid()
     rows.add_row(Text(f"{spec.goal} {spec.metric}"))
-    rows.add_row(_ranges(asked["HyperParameterRanges"]))
+    rows.add_row(_ranges(asked["HyperParameterRanges"], rules))
     return rows
 
 
@@ -151,17 +156,17 @@ def _seconds(described: Described) -> float:
     return (datetime.fromisoformat(end) - datetime.fromisoformat(described["CreationTime"])).total_seconds()
 
 
-def _ranges(ranges: Mapping[str, Any]) -> RenderableType:
+def _ranges(ranges: Mapping[str, Any], rules: Described) -> RenderableType:
     rows = Table.grid(padding=(0, 2, 0, 0))
     for kind, entries in ranges.items():
         for each in entries or ():
             values = each.get("Values")
             span = ", ".join(values) if values else f"{each['MinValue']} to {each['MaxValue']}"
             scaling = each.get("ScalingType", "Auto")
-            note = "" if values else kind.removesuffix("ParameterRanges").lower()
-            rows.add_row(
-                Text(each["Name"]), Text(span), Text(note + (f", {scaling}" if note and scaling != "Auto" else ""))
-            )
+            notes = [] if values else [kind.removesuffix("ParameterRanges").lower()]
+            notes += [scaling] if notes and scaling != "Auto" else []
+            notes += [f"if {condition}"] if (condition := rules.get("Conditions", {}).get(each["Name"])) else []
+            rows.add_row(Text(each["Name"]), Text(span), Text(", ".join(notes)))
     return rows
 
 

@@ -136,10 +136,14 @@ class Continuous:
     low: float
     high: float
     scaling: str = field(default="Auto", kw_only=True)
-    requires: Any = field(default=None, kw_only=True, repr=False)
+    requires: Any = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "requires", alternatives(self.requires))
+        object.__setattr__(self, "requires", _required(self.requires))
+
+    def __repr__(self) -> str:
+        scaling = [] if self.scaling == "Auto" else [f"scaling={self.scaling!r}"]
+        return _shown(self, [repr(self.low), repr(self.high), *scaling])
 
     @property
     def cells(self) -> float:
@@ -204,10 +208,14 @@ class Integer:
     low: int
     high: int
     scaling: str = field(default="Auto", kw_only=True)
-    requires: Any = field(default=None, kw_only=True, repr=False)
+    requires: Any = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "requires", alternatives(self.requires))
+        object.__setattr__(self, "requires", _required(self.requires))
+
+    def __repr__(self) -> str:
+        scaling = [] if self.scaling == "Auto" else [f"scaling={self.scaling!r}"]
+        return _shown(self, [repr(self.low), repr(self.high), *scaling])
 
     @property
     def cells(self) -> float:
@@ -281,11 +289,14 @@ class Categorical:
     """
 
     values: Sequence[Any]
-    requires: Any = field(default=None, kw_only=True, repr=False)
+    requires: Any = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", tuple(self.values))
-        object.__setattr__(self, "requires", alternatives(self.requires))
+        object.__setattr__(self, "requires", _required(self.requires))
+
+    def __repr__(self) -> str:
+        return _shown(self, [repr(list(self.values))])
 
     @property
     def cells(self) -> float:
@@ -350,6 +361,24 @@ class Categorical:
             yield Fault(path, f"the values must differ from each other; {', '.join(repeated)} appears more than once.")
 
 
+# -- what a range requires -------------------------------------------------------------------------------------------
+
+
+def _required(given: Any) -> tuple[Combination, ...]:
+    try:
+        return alternatives(given)
+    except InvalidSpec as error:
+        raise InvalidSpec([Fault("requires", fault.message) for fault in error.faults]) from error
+
+
+def _shown(found: Range, arguments: list[str]) -> str:
+    """As it's written in Python."""
+    requires = [words(each) for each in found.requires]
+    if requires:
+        arguments.append(f"requires={(requires[0] if len(requires) == 1 else requires)!r}")
+    return f"{type(found).__name__}({', '.join(arguments)})"
+
+
 # -- clauses on an axis ----------------------------------------------------------------------------------------------
 
 
@@ -397,6 +426,10 @@ class ParameterSpace:
 
     ranges: Mapping[str, Range]
     forbidden: tuple[Combination, ...] = ()
+
+    def __repr__(self) -> str:
+        forbid = f", forbid={[words(each) for each in self.forbidden]!r}" if self.forbidden else ""
+        return f"{type(self).__name__}({dict(self.ranges)!r}{forbid})"
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -452,6 +452,9 @@ class _Reader:
             return []
 
     def _start_with(self, space: ParameterSpace, settings: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+        of_the_space = (self._ranges_path, *(f"Tags.{TAG_PREFIX}{each}" for each in (REQUIRES, FORBID)))
+        if any(fault.path.startswith(of_the_space) for fault in self.faults):
+            return  # a space that isn't known says nothing of configurations
         for entry in self._entries(START_WITH, settings):
             if self.several and not _about(entry, space):
                 continue

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from alfine.console.figures.best_so_far import frame_of, page_of, title_of
 from alfine.console.figures.svg import Axis, Drawing, tick_text
 from alfine.console.words import short
+from alfine.core.conditions import words
 from alfine.core.history import History, TrainingJob
 from alfine.core.space import Categorical
 
@@ -24,10 +25,11 @@ AGES = 4  # shades
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """definition: whose hyperparameter, where a job has several definitions."""
+    """definition: whose hyperparameter, where a job has several definitions. condition: when it's a choice; empty: always."""
 
     definition: str
     name: str
+    condition: str
     drawing: Markup
 
 
@@ -52,11 +54,14 @@ def _slices(history: History) -> Iterator[Slice]:
         shown = kept[:: max(1, -(-len(kept) // MOST_DOTS))]
         inside = (low, high) if spec.sign > 0 else (-high, -low)
         for name, each in spec.space.ranges.items():
-            yield Slice(
-                definition=definition,
-                name=name,
-                drawing=_panel(name, each, shown, best, inside, metric=spec.metric),
-            )
+            having = [job for job in shown if name in job.hyperparameters]  # where its condition holds
+            if having:
+                yield Slice(
+                    definition=definition,
+                    name=name,
+                    condition=" or ".join(map(words, each.requires)),
+                    drawing=_panel(name, each, having, best, inside, metric=spec.metric),
+                )
 
 
 def _panel(
@@ -69,10 +74,10 @@ def _panel(
     drawing.grid(y, 4)
     foot = drawing.height - drawing.bottom
     drawing.line((drawing.left, foot), (drawing.width - drawing.right, foot), "axis")
-    for place, words in _marks(kind):
+    for place, label in _marks(kind):
         drawing.line((x(place), foot), (x(place), foot + 3), "axis")
         drawing.text(
-            (x(place), foot + 14), words, anchor="start" if place < 0.04 else "end" if place > 0.96 else "middle"
+            (x(place), foot + 14), label, anchor="start" if place < 0.04 else "end" if place > 0.96 else "middle"
         )
     last = jobs[-1].number
     for job in jobs:
@@ -80,9 +85,14 @@ def _panel(
         drawing.dot(
             _place(kind, name, job, x, y), f"dot age{age}", title_of(job, metric), radius=2.4, href=page_of(job)
         )
-    drawing.dot(
-        _place(kind, name, best, x, y), "best", f"the best: {title_of(best, metric)}", radius=4.5, href=page_of(best)
-    )
+    if name in best.hyperparameters:
+        drawing.dot(
+            _place(kind, name, best, x, y),
+            "best",
+            f"the best: {title_of(best, metric)}",
+            radius=4.5,
+            href=page_of(best),
+        )
     return drawing.markup()
 
 
@@ -99,8 +109,8 @@ def _marks(kind: Any) -> Iterator[tuple[float, str]]:
         if len(kind.values) <= MOST_CATEGORIES:
             room = max(3, 36 // len(kind.values))
             for value in kind.values:
-                words = short(value)
-                yield float(kind.to_unit(value)), words if len(words) <= room else f"{words[: room - 1]}…"
+                label = short(value)
+                yield float(kind.to_unit(value)), label if len(label) <= room else f"{label[: room - 1]}…"
         return
     if kind.effective_scaling == "Logarithmic":
         first, last = math.ceil(math.log10(kind.low) - 1e-9), math.floor(math.log10(kind.high) + 1e-9)
