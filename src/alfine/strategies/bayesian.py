@@ -34,6 +34,7 @@ from alfine.core.gp import (
 from alfine.core.history import History
 from alfine.core.space import Array, Integer, ParameterSpace
 from alfine.core.spec import TuningJobSpec
+from alfine.strategies.beliefs import beliefs
 from alfine.strategies.random import Random
 from alfine.strategies.transfer import advised
 
@@ -118,12 +119,18 @@ def initial_size(spec: TuningJobSpec) -> int:
 
 
 def _design(history: History) -> Array:
-    """(5, d) the next points of the initial design: one sequence a tuning job, its shift drawn from the seed."""
+    """(5, d) the next points of the initial design: one sequence a tuning job, its shift drawn from the seed.
+
+    It begins with the best guess, and is denser where good values of well-known hyperparameters mostly lie (beliefs.py).
+    """
     space, first = history.spec.space, history.launches
     shift = np.random.default_rng((history.spec.seed, 0)).random(space.dimension)
-    if not space.forbidden:
-        return lattice(first, 5, shift)
-    return space.feasible(lattice(0, DESIGN_POINTS, shift))[first : first + 5]
+    believed = beliefs(space)
+    start, count = (0, DESIGN_POINTS) if space.forbidden else (first, 5)
+    points = believed.drawn(lattice(start, count, shift))
+    if start == 0:
+        points[0] = believed.middle(points[0])
+    return space.feasible(points)[first : first + 5] if space.forbidden else points
 
 
 # -- acquisition -----------------------------------------------------------------------------------------------------
