@@ -15,7 +15,7 @@ from alfine.core.space import Categorical, Continuous, Integer, ParameterSpace
 from alfine.core.spec import TuningJobSpec
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
-MIXED = gp.Geometry(np.array([False, False, True]), np.array([math.inf, 7.0, 3.0]))
+MIXED = gp.Geometry(np.array([False, False, True]), np.array([math.inf, 7.0, 3.0]), np.array([True, False, False]))
 
 
 def mixed_points(n: int, seed: int = 0) -> Any:
@@ -78,7 +78,7 @@ def test_the_posterior_is_scikit_learns() -> None:
     X, Q = np.random.default_rng(0).random((30, 2)), np.random.default_rng(1).random((10, 2))
     y = np.sin(5 * X[:, 0]) + X[:, 1]
     theta = np.log([0.4, 0.9, 1.7, 1e-2, 0.3, 1, 1, 1, 1])
-    numeric = gp.Geometry(np.zeros(2, bool), np.full(2, math.inf))
+    numeric = gp.Geometry(np.zeros(2, bool), np.full(2, math.inf), np.zeros(2, bool))
     ours = gp.Surrogate.of(numeric, theta, X, y)
     rough = ConstantKernel(0.3) * Matern([0.4 * gp.RATIO, 0.9 * gp.RATIO], nu=1.5)
     kernel = ConstantKernel(1.7) * Matern([0.4, 0.9], nu=2.5) + rough

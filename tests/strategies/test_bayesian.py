@@ -138,7 +138,7 @@ def test_with_hundreds_running_it_suggests_what_none_of_them_is() -> None:
 def test_it_keeps_away_from_where_training_jobs_fail() -> None:
     history = searched(empty(PLANE), lambda h: None if h["x"] > 0.5 else bowl(h), 40)
     late = [job.status for job in history.jobs[20:]]
-    assert late.count("Failed") <= 2
+    assert late.count("Failed") <= 3
     assert history.incumbent.objective < 1e-3
 
 

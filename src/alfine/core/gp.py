@@ -47,8 +47,9 @@ if TYPE_CHECKING:
     from alfine.core.history import History
 
 # Priors of theta as (median, standard deviation of the logarithm), chosen by how well the surrogate predicted what searches
-# met next: docs/explanation/search.md. A length scale of .5 is half of the cube's edge, in one dimension.
-LENGTH_MEDIAN, LENGTH_SIGMA = 0.5, 0.5
+# met next: docs/explanation/search.md. A length scale of .5 is half of the cube's edge, in one dimension. Over a logarithmic range
+# results change faster than over another, which mostly spans less of what a hyperparameter could be; between categories slower.
+LOGARITHMIC_LENGTH, LINEAR_LENGTH, CATEGORY_LENGTH, LENGTH_SIGMA = 0.35, 0.7, 1.1, 0.5
 SIGNAL_MEDIAN, SIGNAL_SIGMA = 1.0, 1.0
 NOISE_MEDIAN, NOISE_SIGMA = 1e-4, 2.0
 ROUGH_MEDIAN, ROUGH_SIGMA = 0.03, 1.5
@@ -144,10 +145,11 @@ def spread_of(values: Array) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """How points are compared: which coordinates are categories, and how many values those have."""
+    """How points are compared: which coordinates are categories, how many values those have, and which are on a logarithmic scale."""
 
     categorical: npt.NDArray[np.bool_]
     cells: Array
+    logarithmic: npt.NDArray[np.bool_]
 
     @property
     def dimension(self) -> int:
@@ -244,16 +246,19 @@ def cholesky(K: Array) -> Array:
 # -- fitting theta ---------------------------------------------------------------------------------------------------
 
 
-def prior_of(dimension: int) -> tuple[Array, Array]:
+def prior_of(geometry: Geometry) -> tuple[Array, Array]:
     """Medians (as logarithms) and standard deviations of theta, each (3d + 3,)."""
-    median = theta_of(dimension, LENGTH_MEDIAN, SIGNAL_MEDIAN, NOISE_MEDIAN, ROUGH_MEDIAN)
+    dimension = geometry.dimension
+    number = np.where(geometry.logarithmic, LOGARITHMIC_LENGTH, LINEAR_LENGTH)
+    length = np.where(geometry.categorical, CATEGORY_LENGTH, number)
+    median = theta_of(dimension, length, SIGNAL_MEDIAN, NOISE_MEDIAN, ROUGH_MEDIAN)
     sigma = [LENGTH_SIGMA] * dimension + [SIGNAL_SIGMA, NOISE_SIGMA, ROUGH_SIGMA] + [WARP_SIGMA] * (2 * dimension)
     return median, np.array(sigma)
 
 
-def theta_of(dimension: int, length: float, signal: float, noise: float, rough: float) -> Array:
-    """The theta of one length scale, given for one dimension, for all coordinates, and no warp."""
-    lengths = [length * math.sqrt(max(1, dimension))] * dimension
+def theta_of(dimension: int, length: float | Array, signal: float, noise: float, rough: float) -> Array:
+    """The theta of these length scales, given for one dimension: (d,) or one for all. No warp."""
+    lengths = np.broadcast_to(np.asarray(length) * math.sqrt(max(1, dimension)), dimension)
     return np.log([*lengths, signal, noise, rough, *[1.0] * (2 * dimension)])
 
 
@@ -281,7 +286,7 @@ def negative_log_posterior(theta: Array, geometry: Geometry, X: Array, y: Array)
     residual = y - (ones @ y) / ones.sum()
     alpha = inverse @ residual
     W = inverse - np.outer(alpha, alpha)  # d(-ln p)/d theta_i = tr(W dK/d theta_i) / 2, equation 5.9
-    centre, sigma = prior_of(d)
+    centre, sigma = prior_of(geometry)
     z = (theta - centre) / sigma
     value = 0.5 * float(residual @ alpha) + float(np.log(L.diagonal()).sum()) + 0.5 * float(z @ z)
     gradient = z / sigma
@@ -302,7 +307,7 @@ def fit(geometry: Geometry, X: Array, y: Array, start: Array | None = None) -> A
     """The theta of highest posterior density, by L-BFGS; from `start`, or thoroughly from the prior's median."""
     from scipy.optimize import minimize
 
-    centre, _ = prior_of(geometry.dimension)
+    centre, _ = prior_of(geometry)
     bounds = _bounds(geometry.dimension)
     found = minimize(
         negative_log_posterior,
@@ -485,7 +490,8 @@ def best_and_latest(values: Array, count: int) -> npt.NDArray[np.intp]:
 
 
 def geometry_of(history: History) -> Geometry:
-    return Geometry(history.spec.space.categorical, history.spec.space.cells)
+    space = history.spec.space
+    return Geometry(space.categorical, space.cells, space.logarithmic)
 
 
 def evidence_of(history: History) -> tuple[Array, Array]:
@@ -497,7 +503,7 @@ def evidence_of(history: History) -> tuple[Array, Array]:
 def theta_at(history: History, n: int) -> Array:
     """The theta for n observations: that of the largest rung below, computed from the prefix that it stands for."""
     if n < FIRST_FIT:
-        return prior_of(history.spec.space.dimension)[0]
+        return prior_of(geometry_of(history))[0]
     rung, before = rung_of(n)
     key = ("gp theta", rung)
     if key not in history.memo:

@@ -445,6 +445,12 @@ class ParameterSpace:
         return np.array([isinstance(r, Categorical) for r in self.ranges.values()], dtype=bool)
 
     @cached_property
+    def logarithmic(self) -> npt.NDArray[np.bool_]:
+        """(d,) which coordinates are numbers on a logarithmic scale, from either end."""
+        scalings = [getattr(r, "effective_scaling", "Linear") for r in self.ranges.values()]
+        return np.array([scaling != "Linear" for scaling in scalings], dtype=bool)
+
+    @cached_property
     def cells(self) -> Array:
         """(d,) how many distinct places each coordinate has; infinity where it is continuous.
 
