@@ -105,6 +105,8 @@ def test_the_gradients_of_the_posterior_are_those_of_finite_differences() -> Non
     surrogate = gp.Surrogate.of(MIXED, a_theta(), X, np.sin(4 * X[:, 0]) + X[:, 1])
     mean, variance, dmean, dvariance = surrogate.gradient(Q)
     np.testing.assert_allclose(surrogate.posterior(Q), (mean, variance), rtol=1e-10)
+    fantasies = surrogate.imagining(Q[:0], np.zeros((0, 1))).gradient(Q)
+    np.testing.assert_allclose(fantasies[2][:, 0], dmean, rtol=1e-10)
     for j in (0, 1):
         e = step * np.eye(3)[j]
         (up, vup), (down, vdown) = surrogate.posterior(Q + e), surrogate.posterior(Q - e)
@@ -114,14 +116,35 @@ def test_the_gradients_of_the_posterior_are_those_of_finite_differences() -> Non
     assert not dvariance[:, 2].any()
 
 
-def test_believing_keeps_the_mean_and_gives_the_variance_of_a_refactorisation() -> None:
+def test_each_fantasy_is_a_refactorisation_with_what_it_imagines() -> None:
     X, P, Q = mixed_points(9), mixed_points(3, seed=3), mixed_points(5, seed=4)
     surrogate = gp.Surrogate.of(MIXED, a_theta(), X, X[:, 0])
-    further = surrogate.believing(P)
-    again = gp.Surrogate.of(MIXED, a_theta(), np.concatenate([X, P]), further.y)
-    np.testing.assert_allclose(further.posterior(Q)[0], surrogate.posterior(Q)[0], rtol=1e-8)
-    np.testing.assert_allclose(further.posterior(Q)[1], again.posterior(Q)[1], rtol=1e-6)
-    assert (further.posterior(P)[1] < surrogate.posterior(P)[1]).all()
+    normal = np.random.default_rng(0).standard_normal((3, 4))
+    imagined = surrogate.imagining(P, normal)
+    mean, variance = imagined.posterior(Q)
+    m = surrogate.mean  # a refactorisation would estimate another one
+    for f in range(4):
+        again = gp.Surrogate.of(MIXED, a_theta(), np.concatenate([X, P]), imagined.y[:, f])
+        expected = m + again.cross(Q) @ (again.root.T @ (again.root @ (again.y - m)))
+        np.testing.assert_allclose(mean[:, f], expected, rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(variance, again.posterior(Q)[1], rtol=1e-6)
+    assert (imagined.posterior(P)[1] < surrogate.posterior(P)[1]).all()
+
+
+def test_imagining_the_expected_changes_no_mean() -> None:
+    X, P, Q = mixed_points(9), mixed_points(3, seed=3), mixed_points(5, seed=4)
+    surrogate = gp.Surrogate.of(MIXED, a_theta(), X, X[:, 0])
+    mean, _ = surrogate.imagining(P, np.zeros((3, 1))).posterior(Q)
+    np.testing.assert_allclose(mean[:, 0], surrogate.posterior(Q)[0], rtol=1e-8)
+
+
+def test_what_is_imagined_is_distributed_as_what_would_be_observed() -> None:
+    X, P = mixed_points(9), mixed_points(3, seed=3)
+    surrogate = gp.Surrogate.of(MIXED, a_theta(), X, X[:, 0])
+    imagined = surrogate.imagining(P, np.random.default_rng(0).standard_normal((3, 40_000))).y[9:]
+    mean, variance = surrogate.posterior(P)
+    np.testing.assert_allclose(imagined.mean(1), mean, atol=0.03)
+    np.testing.assert_allclose(imagined.var(1), variance + surrogate.noise, rtol=0.05)
 
 
 def test_draws_have_the_mean_and_the_covariance_of_the_posterior() -> None:

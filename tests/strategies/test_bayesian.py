@@ -188,14 +188,17 @@ def test_the_initial_design_is_at_most_a_quarter_of_the_budget() -> None:
     assert initial_size(empty(MIXED, jobs=4).spec) == 4
 
 
+@pytest.mark.parametrize("running", [0, 4])
 @pytest.mark.parametrize("failing", [False, True])
-def test_the_gradient_of_the_acquisition_is_that_of_finite_differences(failing: bool) -> None:  # noqa: FBT001
+def test_the_gradient_of_the_acquisition_is_that_of_finite_differences(failing: bool, running: int) -> None:  # noqa: FBT001
     history = searched(empty(PLANE), lambda h: None if failing and h["x"] > 0.6 else bowl(h), 12)
     surrogate = model_of(history).surrogate
     labels = bayesian._labelled(surrogate, history)
     assert (labels is not None) == failing
-    acquisition = bayesian._Acquisition(surrogate, float(surrogate.posterior(surrogate.X)[0].min()), labels)
-    points, step = np.random.default_rng(0).random((5, 2)), 1e-6
+    rng, step = np.random.default_rng(0), 1e-6
+    imagined = surrogate.imagining(rng.random((running, 2)), rng.standard_normal((running, 3)))
+    acquisition = bayesian._Acquisition(imagined, imagined.posterior(imagined.X)[0].min(0), labels)
+    points = rng.random((5, 2))
     gradient = acquisition.gradient(points)
     for j in range(2):
         e = step * np.eye(2)[j]

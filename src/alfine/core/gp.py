@@ -34,7 +34,7 @@ from __future__ import annotations
 
 import math
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
@@ -336,7 +336,7 @@ class Surrogate:
     encoded: Array  # (n, D), of what is warped
     root: Array  # L^-1 (n, n), lower: a product with it is several times faster than a triangular solve
     mean: float
-    alpha: Array
+    alpha: Array  # (n,); (n, F) with fantasies, as y is
 
     @classmethod
     def of(cls, geometry: Geometry, theta: Array, X: Array, y: Array) -> Self:
@@ -383,20 +383,27 @@ class Surrogate:
         return self.mean + k @ self.alpha, np.maximum(variance, 1e-12 * self.prior)
 
     def gradient(self, points: Array) -> tuple[Array, Array, Array, Array]:
-        """(q, d) -> means (q,), variances (q,) and their gradients, each (q, d); 0 along categories."""
+        """(q, d) -> means (q,), variances (q,) and their gradients, each (q, d); 0 along categories.
+
+        With fantasies means are (q, F), and their gradients (q, F, d).
+        """
         d = self.geometry.dimension
         warped = self.geometry.warp(points, self.theta)
         r2 = squared_distances(self.geometry.encode(warped, self.theta), self.encoded)
         trend, rough, slope = kernel_and_slope(self.theta, d, r2)
         k = trend + rough
         V = k @ self.root.T
-        by_mean, by_variance = slope * self.alpha, slope * (V @ self.root)  # K^-1 k = root' V'
+        by_variance = slope * (V @ self.root)  # K^-1 k = root' V'
         variance = np.maximum(self.prior - np.einsum("ij,ij->i", V, V), 1e-12 * self.prior)
         # dk/dx_j = -slope (w(x_j) - w(X_j)) w'(x_j) / l_j^2
         stretch = np.exp(-2.0 * self.theta[:d]) * self.geometry.warp_slope(points, self.theta)
-        dmean, dvariance = (
-            stretch * (c @ self.warped - warped * c.sum(1)[:, None]) for c in (by_mean, -2.0 * by_variance)
-        )
+        dvariance = -2.0 * stretch * (by_variance @ self.warped - warped * by_variance.sum(1)[:, None])
+        if self.alpha.ndim == 1:
+            by_mean = slope * self.alpha
+            dmean = stretch * (by_mean @ self.warped - warped * by_mean.sum(1)[:, None])
+        else:
+            by_mean = slope[:, None, :] * self.alpha.T
+            dmean = stretch[:, None, :] * (by_mean @ self.warped - warped[:, None, :] * by_mean.sum(2)[:, :, None])
         return self.mean + k @ self.alpha, variance, dmean, dvariance
 
     def draws(self, points: Array, normal: Array) -> Array:
@@ -407,15 +414,17 @@ class Surrogate:
         covariance = self._covariance(encoded, encoded) - V @ V.T
         return np.asarray(self.mean + k @ self.alpha + normal @ cholesky(0.5 * (covariance + covariance.T)).T)
 
-    def believing(self, points: Array) -> Surrogate:
-        """Condition on `points` (m, d) as if each had been observed at its posterior mean («kriging believer»).
+    def imagining(self, points: Array, normal: Array) -> Surrogate:
+        """Condition on `points` (m, d) as if they had been observed, at as many joint draws as `normal` (m, F) has columns.
 
-        The mean stays as it is, the variance falls.
-        The factor is extended by a block in O(n^2 m): [[L, 0], [B, C]], whose inverse is [[root, 0], [-C^-1 B root, C^-1]].
-        Ginsbourger et al. 2010.
+        normal: standard normal numbers; 0 stands for the posterior mean. Means are (q, F) from here on, one column a fantasy; the
+        variance doesn't depend on what is observed, so that all fantasies share it. The factor is extended by a block in O(n^2 m):
+        [[L, 0], [B, C]], whose inverse is [[root, 0], [-C^-1 B root, C^-1]]. The draws are C normal above the posterior mean, and so
+        alpha = [alpha - root' B' C'^-1 normal, C'^-1 normal]. Ginsbourger et al. 2010; Snoek et al. 2012, «Practical Bayesian
+        optimization of machine learning algorithms», section 3.2.
         """
         if not len(points):
-            return self
+            return replace(self, alpha=self.alpha[:, None])
         from scipy.linalg import lapack
 
         k = self.cross(points)
@@ -424,20 +433,25 @@ class Surrogate:
         B = k @ self.root.T
         inner = self._covariance(encoded, encoded) - B @ B.T
         inner += self.noise * np.eye(len(points))
-        C = lapack.dtrtri(cholesky(0.5 * (inner + inner.T)), lower=1)[0]
+        C = cholesky(0.5 * (inner + inner.T))
+        inverse = lapack.dtrtri(C, lower=1)[0]
         n, m = len(self.X), len(points)
         root = np.zeros((n + m, n + m))
-        root[:n, :n], root[n:, :n], root[n:, n:] = self.root, -C @ (B @ self.root), C
+        root[:n, :n], root[n:, :n], root[n:, n:] = self.root, -inverse @ (B @ self.root), inverse
+        weights = inverse.T @ normal
+        alpha = np.concatenate([self.alpha[:, None] - self.root.T @ (B.T @ weights), weights])
+        imagined = (self.mean + k @ self.alpha)[:, None] + C @ normal
+        observed = np.broadcast_to(self.y[:, None], (n, normal.shape[1]))
         return Surrogate(
             self.geometry,
             self.theta,
             np.concatenate([self.X, points]),
-            np.concatenate([self.y, self.mean + k @ self.alpha]),
+            np.concatenate([observed, imagined]),
             np.concatenate([self.warped, warped]),
             np.concatenate([self.encoded, encoded]),
             root,
             self.mean,
-            np.concatenate([self.alpha, np.zeros(m)]),  # what was expected changes nothing
+            alpha,
         )
 
 
@@ -558,7 +572,7 @@ def slope_of_log_h(z: Array) -> Array:
     return np.asarray(R / (1.0 + z * R))
 
 
-def log_expected_improvement(mean: Array, variance: Array, best: float) -> Array:
+def log_expected_improvement(mean: Array, variance: Array, best: float | Array) -> Array:
     """The ln of E max(best - f, 0) for f ~ N(mean, variance), elementwise."""
     s = np.sqrt(variance)
     return np.asarray(log_h((best - mean) / s) + np.log(s))

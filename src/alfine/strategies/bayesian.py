@@ -25,6 +25,7 @@ from alfine.core.gp import (
     Surrogate,
     lattice,
     log_expected_improvement,
+    log_h,
     model_of,
     one_thread,
     slope_of_log_h,
@@ -63,7 +64,8 @@ FINE = 64  # an integer range with more values is as good as continuous until it
 # with sqrt(d)), and a label is chance rather than the configuration's doing with this variance. Its logarithm counts CAUTION times:
 # with 1, half of what is tried at the edge of a failing region fails, as improvement looks likely just beyond it.
 FAILURE_LENGTH, FAILURE_NOISE, CAUTION = 0.2, 0.05, 3.0
-BELIEVED = 256  # running training jobs, the latest: believing in m of them costs O(m^3)
+BELIEVED = 256  # running training jobs, the latest: imagining how m of them end costs O(m^3)
+FANTASIES = 8  # of how they end
 FAILURES = 300  # the latest so many; each costs as much as an observation
 
 
@@ -138,16 +140,20 @@ def _design(history: History) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class _Acquisition:
-    """ln EI + CAUTION ln P(success); without failures P is 1."""
+    """ln EI + CAUTION ln P(success), EI averaged over the fantasies; without failures P is 1.
+
+    best: (F,) the incumbent of each fantasy.
+    """
 
     surrogate: Surrogate
-    best: float
+    best: Array
     labels: Surrogate | None
 
     def __call__(self, points: Array) -> Array:
         from scipy.special import log_ndtr
 
-        value = log_expected_improvement(*self.surrogate.posterior(points), self.best)
+        mean, variance = self.surrogate.posterior(points)
+        value = _log_of_mean(log_expected_improvement(mean, variance[:, None], self.best))
         if self.labels is None:
             return value
         mean, variance = self.labels.posterior(points)
@@ -160,14 +166,21 @@ class _Acquisition:
         return np.asarray(self.labels.posterior(points)[0] < 0.0, dtype=float)
 
     def gradient(self, points: Array) -> Array:
-        """(q, d). With g = Phi(z) / h(z) = d ln h / dz:  d ln EI = (1 - g z) ds / s - g dmu / s."""
+        """(q, d). With g = Phi(z) / h(z) = d ln h / dz:  d ln EI = (1 - g z) ds / s - g dmu / s.
+
+        The slope of ln mean EI is the mean of these, each fantasy weighing as much as its EI.
+        """
         from scipy.special import log_ndtr
 
         mean, variance, dmean, dvariance = self.surrogate.gradient(points)
-        s = np.sqrt(variance)
+        s = np.sqrt(variance)[:, None]
         z = (self.best - mean) / s
         g = slope_of_log_h(z)
-        slope = ((1.0 - g * z) / (2 * variance))[:, None] * dvariance - (g / s)[:, None] * dmean
+        log_improvement = log_h(z)
+        weight = np.exp(log_improvement - log_improvement.max(1, keepdims=True))
+        weight /= weight.sum(1, keepdims=True)
+        by_variance = (weight * (1.0 - g * z)).sum(1) / (2 * variance)
+        slope = by_variance[:, None] * dvariance - ((weight * g / s)[:, None, :] @ dmean)[:, 0]
         if self.labels is None:
             return np.asarray(slope)
         mean, variance, dmean, dvariance = self.labels.gradient(points)
@@ -175,6 +188,19 @@ class _Acquisition:
         z = mean / s
         g = np.exp(-0.5 * z * z - 0.5 * math.log(2 * math.pi) - log_ndtr(z))  # d ln Phi / dz
         return np.asarray(slope + (CAUTION * g / s)[:, None] * (dmean - (z / (2 * s))[:, None] * dvariance))
+
+
+def _log_of_mean(logarithms: Array) -> Array:
+    """(q, F) -> (q,)."""
+    highest = logarithms.max(1)
+    return np.asarray(highest + np.log(np.exp(logarithms - highest[:, None]).mean(1)))
+
+
+def _imagined(history: History, surrogate: Surrogate) -> Surrogate:
+    """Given what runs: FANTASIES of how it ends, half of them the other half's mirror images."""
+    pending = history.pending()[-BELIEVED:]
+    normal = history.rng(4).standard_normal((len(pending), FANTASIES // 2))
+    return surrogate.imagining(pending, np.concatenate([normal, -normal], axis=1))
 
 
 def _labelled(surrogate: Surrogate, history: History) -> Surrogate | None:
@@ -196,15 +222,16 @@ def _search(history: History, tried: Tried) -> Array | None:
     space, model = history.spec.space, model_of(history)
     if model is None:
         return None
-    surrogate, pending = model.surrogate, history.pending()
-    best = float(surrogate.posterior(surrogate.X)[0].min())
-    acquisition = _Acquisition(surrogate.believing(pending[-BELIEVED:]), best, _labelled(surrogate, history))
+    surrogate = model.surrogate
+    imagined = _imagined(history, surrogate)
+    best = imagined.posterior(imagined.X)[0].min(0)
+    acquisition = _Acquisition(imagined, best, _labelled(surrogate, history))
     if space.size is not None and space.size <= ENUMERATED:
         return _unseen(_ranked(acquisition, _all(history)), tried)
     levels = _levels(history)
     radius = min(APART * math.sqrt(space.dimension), FILLED * math.exp(-math.log(history.launches) / space.dimension))
 
-    near = np.concatenate([surrogate.X, pending])
+    near = np.concatenate([surrogate.X, history.pending()])
 
     def preferred(points: Array) -> Array:
         """By falling acquisition; what is too near to a tried point later, where failure is likelier than success last."""
