@@ -25,6 +25,7 @@ from rich.text import Text
 
 from alfine.core.decide import UNDECIDED, Outlook, Verdict, strongest
 from alfine.core.history import TrainingJob, is_terminal
+from alfine.core.space_watch import remarks
 from alfine.core.spec import DEFINITION, DEFINITIONS, MAX_TRAINING_JOBS, TuningJobSpec
 from alfine.engine import Run
 from alfine.terminal import Printable, printable
@@ -81,6 +82,7 @@ class Progress:
     failed: int
     best: tuple[str, float, str] | None  # which training job, its objective, its hyperparameters in short
     verdicts: tuple[Verdict, ...]
+    remarks: tuple[tuple[str, str], ...] = ()  # on the search space: about what, and the sentence
 
     @classmethod
     def of(cls, run: Run) -> Self:
@@ -97,6 +99,7 @@ class Progress:
             if best is None or best.objective is None
             else (f"training job {best.number}", best.objective, in_short(best.hyperparameters)),
             verdicts=run.judge.verdicts,
+            remarks=tuple((f"{each.kind} {each.hyperparameter}", each.sentence) for each in remarks(history)),
         )
 
     @classmethod
@@ -118,6 +121,9 @@ class Progress:
             failed=failed,
             best=None if best is None else _best_told(best),
             verdicts=tuple(Verdict.from_dict(each) for each in alfine["Verdicts"]),
+            remarks=tuple(
+                (f"{each['Kind']} {each.get('HyperParameter')}", each["Sentence"]) for each in alfine.get("Space", ())
+            ),
         )
 
     @property
@@ -243,6 +249,8 @@ def picture(progress: Progress) -> RenderableType:
     parts.add_row("jobs", _bar(progress))
     parts.add_row("best", _best(progress))
     parts.add_row("ETA", Text(_eta(progress)))
+    if progress.remarks:
+        parts.add_row("space", Text("\n".join(sentence for _, sentence in progress.remarks)))
     return Group(_header(progress), parts, _criteria(progress.verdicts))
 
 
@@ -311,6 +319,7 @@ class _Lines:
         self._best: str | None = None
         self._tenths = 0
         self._ended = 0
+        self._remarks: set[str] = set()
 
     def news(self, progress: Progress) -> Iterator[str]:
         if progress.ended == self._ended:
@@ -320,6 +329,10 @@ class _Lines:
         if best is not None and best[0] != self._best:
             self._best = best[0]
             yield f"{best[0]}: {progress.spec.metric} {best[1]:.6g}, the best so far ({best[2]})"
+        for subject, sentence in progress.remarks:
+            if subject not in self._remarks:  # its numbers change; it's said once
+                self._remarks.add(subject)
+                yield sentence
         tenths = 10 * progress.ended // allowed
         if tenths > self._tenths:
             self._tenths = tenths

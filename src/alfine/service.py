@@ -31,6 +31,7 @@ from alfine.core.errors import (
 )
 from alfine.core.history import Changed, History, TrainingJob, is_terminal
 from alfine.core.replay import Replayed
+from alfine.core.space_watch import Remark, remarks
 from alfine.core.spec import (
     DEFINITION,
     DEFINITIONS,
@@ -76,6 +77,7 @@ class Service:
         self.prices = prices or Prices()
         self.images = images or Images()
         self.running = running
+        self._remarked: dict[str, tuple[object, tuple[Remark, ...]]] = {}
 
     def create(self, request: Mapping[str, Any], function: Callable[..., Any] | None = None) -> TuningJob:
         """Check a CreateHyperParameterTuningJob request in full, and record it.
@@ -249,9 +251,22 @@ class Service:
             "Cost": costs(history, ended=job.ended),
             **_optional(Forecast=None if job.ended else _forecast(history)),
             **_rules(history.spec),
+            **_optional(Space=[remark.as_dict() for remark in self._remarks(job, history)] or None),
             "Changes": [fact.at.isoformat() for fact in history.facts if isinstance(fact, Changed)],
         }
         return described, history
+
+    def space_remarks(self, name: str) -> tuple[Remark, ...]:
+        """What the results tell of a tuning job's search space: see core/space_watch.py."""
+        return self._remarks(self.store.get(name), self.history(name))
+
+    def _remarks(self, job: TuningJob, history: History) -> tuple[Remark, ...]:
+        """Kept for the latest facts of each job: a page that is looked at again and again doesn't fit it anew."""
+        state = (job.id, job.facts)
+        kept = self._remarked.get(job.name)
+        if kept is None or kept[0] != state:
+            kept = self._remarked[job.name] = state, remarks(history)
+        return kept[1]
 
     def list(self) -> Iterator[Plain]:
         """One row a tuning job, the oldest first: ListHyperParameterTuningJobs, with the best objective and the reason."""

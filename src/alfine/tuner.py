@@ -18,6 +18,7 @@ from alfine.core.errors import AlfineError, Fault, InvalidSpec
 from alfine.core.history import Ended, History, Launched, Reported, Started, StopAsked, TrainingJob, with_space
 from alfine.core.replay import Judge, Replayed
 from alfine.core.space import Range
+from alfine.core.space_watch import Remark, remarks
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria.forecast import Forecast, forecast_of
 from alfine.criteria.limits import SearchSpaceExhausted
@@ -162,6 +163,11 @@ class Tuner:
     def forecast(self) -> Forecast:
         """What the rest of the budget would still bring, and when which criterion will end the tuning."""
         return forecast_of(self.history, self._judge.policy.criteria)
+
+    @property
+    def space_remarks(self) -> tuple[Remark, ...]:
+        """What the results tell of the search space: the best at the end of a range, no influence, too few combinations."""
+        return remarks(self.history)
 
     def replay(self, criteria: Sequence[CompletionCriterion]) -> Replayed:
         """When these criteria would have ended the tuning so far."""

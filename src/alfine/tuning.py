@@ -21,6 +21,8 @@ from alfine.core.errors import Fault, InvalidSpec, NotFound
 from alfine.core.history import History, Launched, TrainingJob
 from alfine.core.replay import Replayed
 from alfine.core.space import ParameterSpace, Range
+from alfine.core.space_watch import Remark, proposed, remarks
+from alfine.core.spec import IDENTICAL, TRANSFER
 from alfine.engine import Run
 from alfine.export import dataframe
 from alfine.home import Home
@@ -83,6 +85,27 @@ class Job:
         """From the job's creation to its end, or to now."""
         end = self._row.ended_at or datetime.now(UTC)
         return (end - self._row.created_at).total_seconds()
+
+    @property
+    def space_remarks(self) -> tuple[Remark, ...]:
+        """What the results tell of the search space: the best at the end of a range, no influence, too few combinations."""
+        return remarks(self.history)
+
+    def proposed(self) -> dict[str, Any]:
+        """The words of `alfine.tune` for the space that the remarks propose, warm-started from this job; empty when they propose none.
+
+        `alfine.tune(objective, **job.proposed(), metric=…, max_training_jobs=…)`: space, warm_start, warm_start_type and, for what
+        is fixed, static.
+        """
+        ranges, fixed = proposed(self.space_remarks)
+        if not ranges and not fixed:
+            return {}
+        space = {
+            name: ranges.get(name, each) for name, each in self.history.spec.space.ranges.items() if name not in fixed
+        }
+        kind = TRANSFER if fixed else IDENTICAL
+        words = {"space": space, "warm_start": self.name, "warm_start_type": kind}
+        return {**words, "static": fixed} if fixed else words
 
     def dataframe(self) -> Any:
         """One row a training job (needs pandas)."""
@@ -151,7 +174,7 @@ def tune(
     job_name = request["HyperParameterTuningJobName"]
     ranges = ParameterSpace(dict(space))
     with Home(home) as opened:
-        wrapped = _Function(function, ranges) if function else None
+        wrapped = _Function(function, ranges, settings.get("static") or {}) if function else None
         create_or_resume(opened, request, wrapped)
         functions = {job_name: wrapped} if wrapped else {}
         with _watching(opened, job_name, progress=progress) as after_step:
@@ -213,14 +236,17 @@ def run_to_end(
 
 
 class _Function:
-    """The caller's function as the inline runner calls it: with AMT's strings, which become native values again."""
+    """The caller's function as the inline runner calls it: with AMT's strings, which become native values again.
 
-    def __init__(self, function: Objective, space: ParameterSpace) -> None:
-        self.function, self.space = function, space
+    static: what isn't tuned, as the caller gave it.
+    """
+
+    def __init__(self, function: Objective, space: ParameterSpace, static: Mapping[str, Any]) -> None:
+        self.function, self.space, self.static = function, space, dict(static)
         self.reports = _takes_report(function)
 
     def __call__(self, texts: Mapping[str, str], report: Callable[[float, float], bool]) -> float | None:
-        native = self.space.from_text(texts)
+        native = {**self.static, **self.space.from_text(texts)}
         return self.function(native, report) if self.reports else self.function(native)
 
 

@@ -200,3 +200,16 @@ def test_a_place_in_a_list_that_isnt_one_is_refused_in_words(visitor, ended, que
         page = visitor.get(path + query)
         assert page.status == 409
         assert "Invalid pagination token" in page.text
+
+
+def test_a_job_tells_what_is_the_matter_with_its_space(served, sagemaker, visitor, tmp_path):
+    program = tmp_path / "constant.py"
+    program.write_text("print('loss=0.5')\n")
+    request = job_request(
+        name="flat", space=SPACE, script=program, metric="loss", strategy="Random", max_training_jobs=25, max_parallel=2
+    )
+    sagemaker.create_hyper_parameter_tuning_job(**request)
+    until(sagemaker, "flat")
+    text = visitor.get("/console/tuning-jobs/flat").text
+    assert "The search space All 25 objectives are equal, 0.5: does training use its hyperparameters?" in text
+    assert "alfine propose" not in text

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "delete": ("delete", "Delete a tuning job that has ended."),
     "export": ("export", "Write a tuning job as CSV, JSON or Parquet."),
     "replay": ("replay", "See when other criteria would have ended a job."),
+    "propose": ("propose", "Say what the results tell of a job's search space."),
     "advise": ("advise", "Recommend a completion criterion from past jobs."),
     "import": ("import_", "Take over a job that ran on AWS or in Optuna."),
     "check": ("check", "Check a job before it's created: faults, criteria, cost."),

@@ -40,9 +40,22 @@ def outcome(described: Described) -> Iterator[RenderableType]:
             "training jobs": _training_jobs(described),
             "spent": f"{cost_words(costs.get('Spent'))} in {duration(_seconds(described))}",
             "saved": _saved(described, cost_words(costs.get("Saved"))),
+            "space": Text("\n".join(each["Sentence"] for each in space)) if (space := _space(described)) else None,
             "forecast": _forecast(described["Alfine"].get("Forecast"), described),
         }
     )
+
+
+def _space(described: Described) -> list[Described]:
+    """What there is to say about the search space, and how to get another one."""
+    found: list[Described] = described["Alfine"].get("Space", [])
+    if not any("Ranges" in each or "Fixed" in each for each in found) or DEFINITIONS in described:
+        return found
+    name = described["HyperParameterTuningJobName"]
+    return [
+        *found,
+        {"Sentence": f"`alfine propose {name}` writes a job with another space, warm-started from this one."},
+    ]
 
 
 def _forecast(forecast: Described | None, described: Described) -> str | None:

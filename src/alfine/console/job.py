@@ -23,7 +23,14 @@ from alfine.store import training_jobs
 PAGE_SIZE = 25
 MOST_COLUMNS = 6  # hyperparameters in the table of training jobs
 SORTS = {"number": "number", "objective": "objective", "status": "status"}
-KNOWN = {"Verdict", "Verdicts", "Cost", "Forecast", "Changes"}  # of the «Alfine» document, shown in places of their own
+KNOWN = {
+    "Verdict",
+    "Verdicts",
+    "Cost",
+    "Forecast",
+    "Changes",
+    "Space",
+}  # of the «Alfine» document, shown in places of their own
 
 
 def page(visit: Visit) -> Response:
@@ -50,6 +57,7 @@ def page(visit: Visit) -> Response:
         figure=best_so_far(history, told.get("Forecast")),
         slices=slices(history),
         changes=changes(history),
+        remarks=told.get("Space", []),
         more={key: value for key, value in told.items() if key not in KNOWN and value},
         table=_table(visit, history),
     )
