@@ -52,3 +52,11 @@ def test_a_contestant_that_missed_a_task_has_no_mean_and_no_rank():
     }
     assert report.cell(results["cut short"]["regret"], 0, ["a", "b"]) == "–"
     assert report.ranks(results, 0, ["a", "b"]) == {"whole": 1.0}
+
+
+def test_ours_with_hidden_names_and_four_at_a_time_take_no_place_among_the_ranks():
+    row = {"a": {"0": [0.1, 0.1, 0.1, 0.1]}}
+    names = [report.OURS, report.OURS + report.HIDDEN, report.OURS + report.FOUR, "a peer"]
+    head, _, *rows = report.standing({name: {"regret": row, "ms": None} for name in names}, ["a"])
+    assert "of 2/2/2/2" in head
+    assert ["1.5 / 1.5 / 1.5 / 1.5" in line for line in rows] == [True, False, False, True]

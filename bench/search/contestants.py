@@ -2,6 +2,8 @@
 
 alfine's are asked through what its engine asks them through: a spec, a history of facts, a strategy. The peers are used as
 their documentation says for mixed spaces, with their own defaults and a seed; packages are imported when a search begins.
+Those whose time grows with what they know also have `observe(configurations, values)`: results from elsewhere, in a space of
+numbers alone (speed.py).
 """
 
 from __future__ import annotations
@@ -54,6 +56,14 @@ class Alfine:
 
         self.history.record(Ended(at=self.now, number=handle, status="Completed", objective=float(value)))
 
+    def observe(self, configurations, values):
+        from alfine.core.history import Launched
+
+        for configuration, value in zip(configurations, values, strict=True):
+            number = self.history.launches + 1
+            self.history.record(Launched(at=self.now, number=number, name=str(number), hyperparameters=configuration))
+            self.tell(number, value)
+
 
 def _range(p):
     from alfine import Categorical, Continuous, Integer
@@ -66,6 +76,18 @@ def _range(p):
 
 class AlfineRandom(Alfine):
     strategy = "Random"
+
+
+class AlfineUnnamed(Alfine):
+    """As Alfine, but with hyperparameters called x0, x1, …: what a search is worth whose names tell nothing, as every peer's."""
+
+    def __init__(self, space, seed, jobs, parallel):
+        self.names = {f"x{j}": p["name"] for j, p in enumerate(space)}
+        super().__init__([p | {"name": f"x{j}"} for j, p in enumerate(space)], seed, jobs, parallel)
+
+    def ask(self):
+        number, configuration = super().ask()
+        return number, configuration and {self.names[key]: value for key, value in configuration.items()}
 
 
 class Uniform:
@@ -106,6 +128,21 @@ class Optuna:
     def tell(self, handle, value):
         self.study.tell(handle, value)
 
+    def observe(self, configurations, values):
+        from optuna.distributions import FloatDistribution, IntDistribution
+        from optuna.trial import create_trial
+
+        kinds = {
+            p["name"]: (IntDistribution if p["type"] == "int" else FloatDistribution)(p["low"], p["high"], log=p["log"])
+            for p in self.space
+        }
+        self.study.add_trials(
+            [
+                create_trial(params=configuration, distributions=kinds, value=float(value))
+                for configuration, value in zip(configurations, values, strict=True)
+            ]
+        )
+
 
 class OptunaGP(Optuna):
     sampler, options = "GPSampler", {"deterministic_objective": False}
@@ -136,6 +173,9 @@ class ScikitOptimize:
 
     def tell(self, handle, value):
         self.optimizer.tell(handle, value)
+
+    def observe(self, configurations, values):
+        self.optimizer.tell([[c[p["name"]] for p in self.space] for c in configurations], [float(v) for v in values])
 
 
 class Smac:
@@ -174,6 +214,14 @@ class Smac:
         from smac.runhistory.dataclasses import TrialValue
 
         self.facade.tell(handle, TrialValue(cost=float(value)))
+
+    def observe(self, configurations, values):
+        from ConfigSpace import Configuration as Config
+        from smac.runhistory.dataclasses import TrialInfo, TrialValue
+
+        for configuration, value in zip(configurations, values, strict=True):
+            config = Config(self.facade.scenario.configspace, values=configuration)
+            self.facade.tell(TrialInfo(config, seed=0), TrialValue(cost=float(value)))
 
 
 class OptunaCmaEs(Optuna):
@@ -245,6 +293,11 @@ class BayesOpt:
     def tell(self, handle, value):
         self.optimizer.register(params=handle, target=-float(value))
 
+    def observe(self, configurations, values):
+        self.first = []
+        for configuration, value in zip(configurations, values, strict=True):
+            self.tell(dict(zip(configuration, to_unit(self.space, configuration), strict=True)), value)
+
 
 class BoTorch:
     """SingleTaskGP (MixedSingleTaskGP with categories) and qLogNoisyExpectedImprovement, refitted at each suggestion.
@@ -284,6 +337,10 @@ class BoTorch:
     def tell(self, handle, value):
         self.running.remove(handle)
         self.told.append((handle, float(value)))
+
+    def observe(self, configurations, values):
+        self.first = []
+        self.told += [(c, float(v)) for c, v in zip(configurations, values, strict=True)]
 
     def best(self):
         import torch
@@ -358,6 +415,11 @@ class Hebo:
     def tell(self, handle, value):
         self.optimizer.observe(handle, np.array([[float(value)]]))
 
+    def observe(self, configurations, values):
+        import pandas as pd
+
+        self.optimizer.observe(pd.DataFrame(configurations), np.array(values, dtype=float)[:, None])
+
 
 # -- numbers in the unit interval on their scale, for peers that leave scaling to their users ---------------------------
 
@@ -376,6 +438,7 @@ def decoded(space, point) -> Configuration:
 
 CONTESTANTS = {
     "alfine Bayesian": Alfine,
+    "alfine Bayesian, names hidden": AlfineUnnamed,
     "alfine Random": AlfineRandom,
     "uniform": Uniform,
     "Optuna TPE": Optuna,

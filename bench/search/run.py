@@ -63,17 +63,18 @@ def peer(contestant: str, *packages: str, environment: str = "peers", **more) ->
 
 
 ENTRIES = (
-    Entry("alfine Bayesian"),
-    Entry("alfine Random"),
+    Entry("alfine Bayesian", jobs=200),
+    Entry("alfine Bayesian, names hidden"),
+    Entry("alfine Random", jobs=200),
     peer("HEBO", "HEBO", "torch", "numpy", environment="hebo", seeds=2),
     peer("BoTorch qLogNEI", "botorch", "gpytorch", "torch", seeds=2),
     peer("Optuna GP", "optuna", "torch", "scipy", seeds=3),
     peer("scikit-optimize GP", "scikit-optimize", "scikit-learn", seeds=2),
-    peer("Optuna TPE", "optuna", "numpy"),
+    peer("Optuna TPE", "optuna", "numpy", jobs=200),
     peer("SMAC3", "smac", "scikit-learn", seeds=3),
     peer("bayes_opt", "bayesian-optimization", "scikit-learn", seeds=3),
-    peer("CMA-ES", "optuna", "cmaes"),
-    peer("CatCMA", "cmaes", "numpy"),
+    peer("CMA-ES", "optuna", "cmaes", jobs=200),
+    peer("CatCMA", "cmaes", "numpy", jobs=200),
     Entry("alfine Bayesian", parallel=4),
     peer("Optuna GP", "optuna", "torch", "scipy", seeds=2, parallel=4),
     peer("Optuna TPE", "optuna", "numpy", parallel=4),
@@ -190,7 +191,7 @@ def main() -> None:
     parser.add_argument("--split", choices=["held-out", "development"], default="held-out")
     parser.add_argument("--only", nargs="+", help="names of contestants, as in the table")
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--jobs", type=int, default=100)
+    parser.add_argument("--jobs", type=int, default=200, help="at most so many, where a contestant has time for them")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--resume", action="store_true", help="keep the searches that an earlier run got to")

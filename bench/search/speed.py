@@ -1,45 +1,129 @@
-"""CPU milliseconds of a suggestion by the number of training jobs seen, six hyperparameters, one core: `python bench/search/speed.py`.
+"""CPU milliseconds of a suggestion by the number of training jobs seen: six hyperparameters, Hartmann's function with noise.
 
-Warm: the history grew by one result since the last suggestion, as in a running tuning job; the median of nine. Cold: nothing is
-remembered, as after a restart.
+    python bench/search/speed.py                        alfine
+    python bench/search/speed.py --peers --write        and its peers, in their environments; writes the table of bench/README.md
+    python bench/search/speed.py --only SMAC3 --write   measured again, put in the place of what was found before
+
+One core, BLAS at one thread. Warm: the history grew by one result since the last suggestion, as in a running tuning job; the median
+of nine, of three where one takes over a second, of one over ten. Cold: the first suggestion on that history, as after a restart.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
 import statistics
+import subprocess
+import sys
 import time
+from datetime import UTC, datetime
 
 import numpy as np
-from contestants import Alfine
+from contestants import CONTESTANTS
+from run import ENTRIES, HERE, README, environment, versions
 from tasks import Function, from_unit, hartmann
 
-from alfine.core.history import Launched
+COUNTS = (25, 50, 100, 200, 500, 1000, 2000, 10_000)
+OF_PEERS = (100, 500, 2000, 10_000)
+PATIENCE = 60e3  # ms: a contestant that takes longer isn't asked with more results
+RESULTS = HERE / "speed.json"
+BEGIN, END = "<!-- speed: written by bench/search/speed.py -->", "<!-- end of speed -->"
 
 
-def grown(count: int) -> Alfine:
+def grown(name: str, count: int):
     """A contestant that has seen so many random configurations of Hartmann's function, with noise."""
     task, rng = Function("hartmann_6d"), np.random.default_rng(0)
-    contestant = Alfine(task.space, 0, 20_000, 1)
-    history = contestant.history
-    for number in range(1, count + 1):
-        configuration = from_unit(task.space, rng.random(6))
-        history.record(Launched(at=contestant.now, number=number, name=str(number), hyperparameters=configuration))
-        contestant.tell(number, task.evaluate(configuration)[0] + 0.05 * rng.standard_normal())
+    contestant = CONTESTANTS[name](task.space, 0, 20_000, 1)
+    configurations = [from_unit(task.space, rng.random(6)) for _ in range(count)]
+    contestant.observe(configurations, [hartmann(c) + 0.05 * rng.standard_normal() for c in configurations])
     return contestant
 
 
-def asked(contestant: Alfine) -> float:
+def asked(contestant) -> float:
+    """Milliseconds of asking and telling."""
     began = time.process_time()
-    number, configuration = contestant.ask()
-    spent = time.process_time() - began
-    contestant.tell(number, hartmann(configuration))
-    return 1e3 * spent
+    handle, configuration = contestant.ask()
+    asking = time.process_time() - began
+    value = hartmann(configuration)
+    began = time.process_time()
+    contestant.tell(handle, value)
+    return 1e3 * (asking + time.process_time() - began)
+
+
+def measure(name: str, counts) -> None:
+    """A line of JSON for each count: (count, cold, warm)."""
+    asked(grown(name, 20))  # what it needs is imported
+    for count in counts:
+        contestant = grown(name, count)
+        cold = asked(contestant)
+        warm = [asked(contestant)]
+        warm += [asked(contestant) for _ in range(8 if warm[0] < 1e3 else 2 if warm[0] < 1e4 else 0)]
+        print(json.dumps([count, cold, statistics.median(warm)]), flush=True)
+        if cold > PATIENCE:
+            break
+
+
+def table(found: dict) -> str:
+    def cell(result, count):
+        row = next((row for row in result["ms"] if row[0] == count), None)
+        return (
+            "–"
+            if row is None
+            else f"{row[2]:,.3g} ({row[1]:,.3g})"
+            if row[2] < 1e3
+            else f"{row[2]:,.0f} ({row[1]:,.0f})"
+        )
+
+    lines = ["|  | " + " | ".join(f"{n:,}" for n in OF_PEERS) + " | measured |", "|---" * (len(OF_PEERS) + 2) + "|"]
+    for name, r in found.items():
+        when = f"{r['at']}, load {r['load'][0]:g}–{r['load'][1]:g}; {r['with']}"
+        lines.append("| " + " | ".join([name, *(cell(r, n) for n in OF_PEERS), when]) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--contestant", help="measure this one in this process")
+    parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--only", nargs="+")
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    if options.contestant:
+        ours = options.contestant.startswith("alfine")
+        return measure(options.contestant, COUNTS if ours else OF_PEERS)
+    wanted = options.only or (["alfine Bayesian"] if not options.peers else None)
+    found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for entry in ENTRIES:
+        if (
+            entry.parallel > 1
+            or not hasattr(CONTESTANTS[entry.contestant], "observe")
+            or (wanted and entry.name not in wanted)
+        ):
+            continue
+        if entry.environment:
+            environment(entry.environment)
+        using, before = versions(entry), os.getloadavg()[0]
+        one = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        command = [entry.python, HERE / "speed.py", "--contestant", entry.contestant]
+        done = subprocess.run(command, env={**os.environ, **one}, stdout=subprocess.PIPE, text=True, check=False)
+        rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
+        print(
+            entry.name, *(f"{n:,}: cold {cold:.1f}, warm {warm:.1f}" for n, cold, warm in rows), sep="\n  ", flush=True
+        )
+        found[entry.name] = {
+            "at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            "load": [round(before, 1), round(os.getloadavg()[0], 1)],
+            "with": ", ".join(f"{package} {version}" for package, version in using.items()),
+            "ms": [[n, float(f"{cold:.3g}"), float(f"{warm:.3g}")] for n, cold, warm in rows],
+        }
+        if options.write:
+            kept = {e.name: found[e.name] for e in ENTRIES if e.name in found}
+            RESULTS.write_text(json.dumps(kept) + "\n")
+            before_it, _, rest = README.read_text().partition(BEGIN)
+            README.write_text(f"{before_it}{BEGIN}\n\n{table(kept)}\n\n{END}{rest.partition(END)[2]}")
+    return None
 
 
 if __name__ == "__main__":
-    asked(grown(20))  # scipy is imported
-    print("training jobs   cold   warm (CPU ms)")
-    for count in (25, 50, 100, 200, 500, 1000, 2000, 10_000):
-        contestant = grown(count)
-        cold = asked(contestant)
-        print(f"{count:13,} {cold:6.1f} {statistics.median(asked(contestant) for _ in range(9)):6.1f}", flush=True)
+    sys.exit(main())
