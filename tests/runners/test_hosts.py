@@ -67,10 +67,10 @@ def test_a_host_that_does_not_listen_is_killed_after_its_grace(bench):
 WAITING = """
 import os, signal, sys
 def told(*_):
-    print("saved", os.environ["SM_CURRENT_HOST"])
+    os.write(1, f"saved {os.environ['SM_CURRENT_HOST']}\\n".encode())  # at once: they share the log
     sys.exit(0)
 signal.signal(signal.SIGTERM, told)
-print("ready", os.environ["SM_CURRENT_HOST"])
+os.write(1, f"ready {os.environ['SM_CURRENT_HOST']}\\n".encode())
 while True: signal.pause()
 """
 

@@ -233,7 +233,7 @@ class ProcessRunner:
 
     def _cold_launcher(self) -> _Connection:
         if self._cold is None or not self._cold.alive:
-            argv = [sys.executable, "-I", "-S", launcher.__file__]
+            argv = [sys.executable, "-I", "-S", launcher.PROGRAM]
             self._cold = _Connection(argv, host_environment(), self._launcher_log, self._heard)
         return self._cold
 
@@ -241,7 +241,7 @@ class ProcessRunner:
         connection = self._warm.pop(decision, None)
         if connection is None or not connection.alive:
             self._drop_warm(decision)
-            argv = [decision.python, os.path.realpath(launcher.__file__)]
+            argv = [decision.python, os.path.realpath(launcher.PROGRAM)]
             connection = _Connection(argv, dict(decision.environment), self._launcher_log, self._heard, decision)
         self._warm[decision] = connection  # at the end: the order is that of last use
         return connection

@@ -1,0 +1,33 @@
+"""The program; see the package's text.
+
+It loads the package from its own folder under a name that no script imports: neither alfine nor its dependencies need be
+there, and a script's `import files` must not find ours.
+"""
+
+from __future__ import annotations
+
+import sys
+
+_HERE, _, _ = __file__.rpartition("/")
+if sys.path and sys.path[0] == _HERE:
+    del sys.path[0]  # before any other import
+
+from importlib import import_module  # noqa: E402
+from importlib.util import module_from_spec, spec_from_file_location  # noqa: E402
+
+NAME = "_alfine_launcher"
+
+
+def main(arguments: list[str]) -> int:
+    """Run with the arguments [FD] or [FD, "warm"]."""
+    spec = spec_from_file_location(NAME, f"{_HERE}/__init__.py", submodule_search_locations=[_HERE])
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules[NAME] = module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[NAME])
+    answer: int = import_module(f"{NAME}.supervisor").serve(int(arguments[0]), warm="warm" in arguments)
+    return answer
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

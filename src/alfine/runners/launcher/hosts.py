@@ -1,0 +1,102 @@
+"""The several hosts of one training job."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import time
+from contextlib import suppress
+
+from .job import KILL_SECONDS, RESEND_SECONDS
+from .processes import LINUX, PR_SET_PDEATHSIG, execute, kill_by_command, note, terminate, wakeup_pipe, why_not
+
+TYPE_CHECKING = False  # typing takes its time to import
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Hosts:
+    """In a forked child, the main process of a training job of several hosts: runs a process for each.
+
+    It ends with the last of them: with 0 when all ended with 0, else with the exit code of the first that didn't (128 + n
+    after signal n). When one fails, the others are asked to stop, as they are when it's asked to itself, and killed when
+    their grace is over.
+    """
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self.spec = spec
+        self.running: dict[int, dict[str, Any]] = {}
+        self.waiting: set[int] = set()  # for their SIGTERM
+        self.kill_at = float("inf")
+        self.kill_commanded = False
+        self.code = 0
+        self.signals, self.signals_in = wakeup_pipe()
+
+    def run(self) -> int:
+        for number in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(number, note)
+        signal.set_wakeup_fd(self.signals_in, warn_on_full_buffer=False)
+        for process in self.spec["processes"]:
+            self._start(process)
+        while self.running:
+            self._wait()
+            self._reap()
+            self.waiting = {pid for pid in self.waiting & set(self.running) if not terminate(pid, self.spec["behind"])}
+            if time.monotonic() >= self.kill_at:
+                self._kill()
+        return self.code
+
+    def _start(self, process: dict[str, Any]) -> None:
+        pid = os.fork()
+        if pid:
+            self.running[pid] = process
+            return
+        try:
+            signal.set_wakeup_fd(-1)
+            for number in (signal.SIGCHLD, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)
+            if LINUX:
+                ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            execute(process)
+        except BaseException as error:  # noqa: BLE001 - nothing of this child may go on in our code
+            _say(why_not(error, process))
+        os._exit(127)
+
+    def _wait(self) -> None:
+        pause = RESEND_SECONDS if self.waiting else max(0.0, min(self.kill_at - time.monotonic(), 60.0))
+        select.select([self.signals], [], [], pause)
+        with suppress(BlockingIOError):
+            if signal.SIGTERM in os.read(self.signals, 4096):
+                self._ask_all()
+
+    def _ask_all(self) -> None:
+        self.waiting |= set(self.running)
+        self.kill_at = min(self.kill_at, time.monotonic() + self.spec["grace_seconds"])
+
+    def _kill(self) -> None:
+        commanded = not self.kill_commanded and kill_by_command(list(self.running.values()))
+        self.kill_at = time.monotonic() + KILL_SECONDS if commanded else float("inf")
+        self.kill_commanded = True
+        for pid in self.running if not commanded else ():
+            os.kill(pid, signal.SIGKILL)
+
+    def _reap(self) -> None:
+        while self.running:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                return
+            process = self.running.pop(pid, None)  # None: an orphan of one of them
+            code = 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+            if process is not None and code and not self.code:
+                self.code = code
+                if self.running and self.kill_at == float("inf"):
+                    _say(
+                        f"alfine: {process['host']} ended with exit code {code}, so the other hosts are asked to stop."
+                    )
+                    self._ask_all()
+
+
+def _say(line: str) -> None:
+    os.write(1, f"{line}\n".encode(errors="replace"))

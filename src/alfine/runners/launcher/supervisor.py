@@ -1,0 +1,294 @@
+"""All training jobs of one launcher, in one loop."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import select
+import signal
+import time
+from contextlib import suppress
+
+from .files import EXIT, LAUNCH, LOG, PROCESS, STOP, control_path, flush, read_json, take_lock, write_json
+from .hosts import Hosts
+from .job import Job
+from .processes import (
+    KILLERS,
+    LINUX,
+    PR_SET_CHILD_SUBREAPER,
+    PR_SET_PDEATHSIG,
+    execute,
+    identity,
+    kill_group,
+    note,
+    quiet_fork,
+    wakeup_pipe,
+    why_not,
+)
+from .script import run_script
+
+TYPE_CHECKING = False  # typing takes its time to import
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+OOM_SCORE = "500"
+
+
+class Launcher:
+    """All training jobs of one launcher in one loop: requests, ends of processes, limits."""
+
+    def __init__(self, control: int) -> None:
+        self.control = control  # a socket, by its number: the module socket takes its time to import
+        self.connected = True
+        self.heard = b""
+        self.jobs: dict[str, Job] = {}
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.before = set()  # type: set[int]
+        self.signals, self.signals_in = wakeup_pipe()
+
+    def prepare(self) -> None:
+        """Become a supervisor: own session, deaf to the terminal, reaper of orphans. After a preload, which may meddle."""
+        if LINUX:
+            self.libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_IGN)
+        for number in (signal.SIGCHLD, signal.SIGUSR1):
+            signal.signal(number, note)
+        signal.set_wakeup_fd(self.signals_in, warn_on_full_buffer=False)
+        os.set_blocking(self.control, False)
+        self.before = set(self._children())
+
+    def tell(self, event: str, **fields: Any) -> None:
+        """Send an event; dropped when alfine is gone or doesn't listen, since the files say the same."""
+        with suppress(OSError):
+            os.write(self.control, json.dumps({"event": event, **fields}).encode() + b"\n")
+
+    def run(self) -> None:
+        """Serve until alfine has let go and every training job has ended."""
+        while self.connected or self.jobs:
+            self._wait()
+            self._reap()
+            now = time.monotonic()
+            leftovers = self._leftovers() if any(not job.running for job in self.jobs.values()) else []
+            for folder, job in list(self.jobs.items()):
+                if job.running:
+                    job.watch(now)
+                elif job.finish(now, leftovers):
+                    del self.jobs[folder]
+                    self.tell("exit", folder=folder)
+                    flush(control_path(folder, EXIT))  # alfine, where it lives, makes the end durable sooner
+
+    def _wait(self) -> None:
+        due = min((job.wakes_at() for job in self.jobs.values()), default=float("inf"))
+        timeout = None if due == float("inf") else max(0.0, due - time.monotonic())
+        listening = [self.signals, self.control] if self.connected else [self.signals]
+        ready, _, _ = select.select(listening, [], [], timeout)
+        if self.signals in ready and signal.SIGUSR1 in os.read(self.signals, 4096):
+            self._look_for_stop_files()
+        if self.control in ready:
+            self._listen()
+
+    def _listen(self) -> None:
+        try:
+            data = os.read(self.control, 1 << 16)
+        except OSError:
+            data = b""
+        self.connected = bool(data)
+        *lines, self.heard = (self.heard + data).split(b"\n")
+        for line in lines:
+            self._obey(json.loads(line))
+
+    def _obey(self, request: dict[str, Any]) -> None:
+        if request["op"] == "start":
+            self.start(request["folder"])
+        elif request["op"] == "stop":
+            self._stop(request["folder"])
+
+    def _look_for_stop_files(self) -> None:
+        for folder in self.jobs:
+            if os.path.exists(control_path(folder, STOP)):
+                self._stop(folder)
+
+    def _stop(self, folder: str) -> None:
+        if folder in self.jobs:
+            self.jobs[folder].stop(time.monotonic())
+
+    # -- starting --
+
+    def start(self, folder: str) -> None:
+        """Start the training job, unless it runs, has run, or is another launcher's."""
+        if folder in self.jobs:
+            return
+        spec = read_json(control_path(folder, LAUNCH))
+        lock = take_lock(folder) if spec else None
+        if spec is None or lock is None:
+            return
+        if any(os.path.exists(control_path(folder, name)) for name in (EXIT, PROCESS)):
+            os.close(lock)
+            return
+        job = self.jobs[folder] = Job(folder, spec, lock)
+        if os.path.exists(control_path(folder, STOP)):
+            job.cause = "stopped"
+            job.end(None, time.monotonic())
+        else:
+            self._spawn(job)
+
+    def _spawn(self, job: Job) -> None:
+        problem = job.spec["refused"]
+        pid = 0
+        if not problem:
+            pid, problem = self._fork(job)
+        if problem:
+            job.cause, job.detail = "not_started", problem
+            job.end(None, time.monotonic())
+        if pid:
+            job.begin(pid, time.monotonic())
+
+    def _fork(self, job: Job) -> tuple[int, str]:
+        """Fork the child and let it go once it's on record. Answers (its number, "") or (0, why it isn't running)."""
+        go, let_go = os.pipe()
+        trouble, tell_trouble = os.pipe()
+        pid = quiet_fork()
+        if pid == 0:
+            os.close(let_go)
+            os.close(trouble)
+            self._be_child(job, go, tell_trouble)
+        os.close(go)
+        os.close(tell_trouble)
+        try:
+            self._record_process(job, pid)
+            os.write(let_go, b"go")
+            problem = ""
+        except OSError as error:
+            problem = f"Its process couldn't be recorded: {error}."
+        os.close(let_go)  # without a word the child ends
+        with open(trouble, "rb") as pipe:  # ends when the child runs the command, or can't
+            problem = problem or pipe.read().decode()
+        if problem:
+            os.waitpid(pid, 0)
+        return (0, problem) if problem else (pid, "")
+
+    def _record_process(self, job: Job, pid: int) -> None:
+        process = {
+            "pid": pid,
+            "identity": identity(pid),
+            "started_at": time.time(),
+            "start": job.spec["start"],
+            "launcher": os.getpid(),
+        }
+        write_json(control_path(job.folder, PROCESS), process)
+
+    def _be_child(self, job: Job, go: int, trouble: int) -> NoReturn:
+        """In the child: cut every tie to the launcher, wait to be on record, become the training job."""
+        warm = job.spec["start"] == "warm"
+        try:
+            self._detach(job)
+            if os.read(go, 2) != b"go":
+                os._exit(127)
+            os.close(go)
+            first, *others = job.spec["processes"]
+            if not warm and not others:
+                execute(first)
+            if not others:
+                os.chdir(first["cwd"])
+        except BaseException as error:  # noqa: BLE001 - nothing of this child may go on in the launcher's code
+            os.write(trouble, why_not(error, job.spec["processes"][0]).encode()[:1000])
+            os._exit(127)
+        os.close(trouble)
+        if others:
+            os._exit(Hosts(job.spec).run())
+        run_script(job.spec["script"], first, self.libc)
+
+    def _detach(self, job: Job) -> None:
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD, signal.SIGUSR1):
+            signal.signal(number, signal.SIG_DFL)
+        if LINUX:
+            self.libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+            self.libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            _offer_to_the_oom_killer()
+        for mine in (self.control, self.signals, self.signals_in):
+            os.close(mine)
+        for other in self.jobs.values():
+            os.close(other.lock)
+        log = os.open(control_path(job.folder, LOG), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
+
+    # -- ending --
+
+    def _reap(self) -> None:
+        """Reap every child that has ended; of a training job only after its whole group got SIGKILL."""
+        mains = {job.pid: job for job in self.jobs.values() if job.running}
+        if not hasattr(os, "waitid"):
+            self._reap_mains(mains)
+            return
+        while True:
+            try:
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if ended is None:
+                return
+            if ended.si_pid in mains:
+                kill_group(ended.si_pid, signal.SIGKILL)  # not reaped yet: the number is still its own
+            _, status = os.waitpid(ended.si_pid, 0)
+            KILLERS.discard(ended.si_pid)
+            if ended.si_pid in mains:
+                mains.pop(ended.si_pid).end(status, time.monotonic())
+
+    def _reap_mains(self, mains: dict[int, Job]) -> None:
+        """For macOS before Python 3.13, which can't look without reaping; orphans go to process 1."""
+        for pid, job in mains.items():
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                kill_group(pid, signal.SIGKILL)
+                job.end(status, time.monotonic())
+
+    def _leftovers(self) -> list[int]:
+        """Children that are no running training job: they fell to us when a training job ended."""
+        mains = {job.pid for job in self.jobs.values() if job.running}
+        return [pid for pid in self._children() if pid not in mains | self.before | KILLERS]
+
+    def _children(self) -> list[int]:
+        if not LINUX:
+            return []
+        found: list[int] = []
+        for thread in os.listdir("/proc/self/task"):
+            try:
+                with open(f"/proc/self/task/{thread}/children", encoding="ascii") as file:
+                    found += map(int, file.read().split())
+            except OSError:  # the thread ended, or a kernel without this file
+                continue
+        return found
+
+
+def _offer_to_the_oom_killer() -> None:
+    """When memory runs out the training job goes first, not the launcher with all the others."""
+    try:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write(OOM_SCORE)
+    except OSError:  # a score set higher already, or no such file
+        pass
+
+
+def serve(control: int, *, warm: bool) -> int:
+    """Run as a program that is talked to through the socket `control`."""
+    os.chdir("/")
+    os.set_inheritable(control, False)  # noqa: FBT003 - the name of the method says it
+    launcher = Launcher(control)
+    reason = ""
+    if warm:
+        from .preload import become_warm
+
+        reason = become_warm(control)
+    launcher.prepare()
+    if reason:
+        launcher.tell("unfit", reason=reason)
+        return 0
+    launcher.tell("ready")
+    launcher.run()
+    return 0
