@@ -17,6 +17,7 @@ from alfine.buckets import Buckets
 from alfine.config import Prices, Running
 from alfine.core import cost, warm_start
 from alfine.core.alone import as_asked, tuning_job_of
+from alfine.core.best import Estimate, estimate
 from alfine.core.conditions import words
 from alfine.core.decide import CompletionCriterion, Outlook
 from alfine.core.errors import (
@@ -77,7 +78,7 @@ class Service:
         self.prices = prices or Prices()
         self.images = images or Images()
         self.running = running
-        self._remarked: dict[str, tuple[object, tuple[Remark, ...]]] = {}
+        self._kept: dict[str, tuple[object, tuple[Remark, ...], Estimate | None]] = {}
 
     def create(self, request: Mapping[str, Any], function: Callable[..., Any] | None = None) -> TuningJob:
         """Check a CreateHyperParameterTuningJob request in full, and record it.
@@ -251,22 +252,25 @@ class Service:
             "Cost": costs(history, ended=job.ended),
             **_optional(Forecast=None if job.ended else _forecast(history)),
             **_rules(history.spec),
-            **_optional(Space=[remark.as_dict() for remark in self._remarks(job, history)] or None),
+            **_optional(
+                Best=(found := self._found(job, history))[1] and found[1].as_dict(),
+                Space=[remark.as_dict() for remark in found[0]] or None,
+            ),
             "Changes": [fact.at.isoformat() for fact in history.facts if isinstance(fact, Changed)],
         }
         return described, history
 
     def space_remarks(self, name: str) -> tuple[Remark, ...]:
         """What the results tell of a tuning job's search space: see core/space_watch.py."""
-        return self._remarks(self.store.get(name), self.history(name))
+        return self._found(self.store.get(name), self.history(name))[0]
 
-    def _remarks(self, job: TuningJob, history: History) -> tuple[Remark, ...]:
-        """Kept for the latest facts of each job: a page that is looked at again and again doesn't fit it anew."""
+    def _found(self, job: TuningJob, history: History) -> tuple[tuple[Remark, ...], Estimate | None]:
+        """On the space and on the best. Kept for the latest facts of each job: a page that is looked at again doesn't fit it anew."""
         state = (job.id, job.facts)
-        kept = self._remarked.get(job.name)
+        kept = self._kept.get(job.name)
         if kept is None or kept[0] != state:
-            kept = self._remarked[job.name] = state, remarks(history)
-        return kept[1]
+            kept = self._kept[job.name] = state, remarks(history), estimate(history)
+        return kept[1], kept[2]
 
     def list(self) -> Iterator[Plain]:
         """One row a tuning job, the oldest first: ListHyperParameterTuningJobs, with the best objective and the reason."""

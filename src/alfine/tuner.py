@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from alfine.core.best import Estimate, estimate
 from alfine.core.decide import CompletionCriterion, Outlook, Verdict
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
 from alfine.core.history import Ended, History, Launched, Reported, Started, StopAsked, TrainingJob, with_space
@@ -163,6 +164,11 @@ class Tuner:
     def forecast(self) -> Forecast:
         """What the rest of the budget would still bring, and when which criterion will end the tuning."""
         return forecast_of(self.history, self._judge.policy.criteria)
+
+    @property
+    def best_estimate(self) -> Estimate | None:
+        """What the best is likely worth, with a 90 % interval: the best of noisy results was lucky, too. None before ten objectives."""
+        return estimate(self.history)
 
     @property
     def space_remarks(self) -> tuple[Remark, ...]:

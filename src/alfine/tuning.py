@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from alfine.core.best import Estimate, estimate
 from alfine.core.decide import UNDECIDED, CompletionCriterion, Verdict
 from alfine.core.errors import Fault, InvalidSpec, NotFound
 from alfine.core.history import History, Launched, TrainingJob
@@ -85,6 +86,11 @@ class Job:
         """From the job's creation to its end, or to now."""
         end = self._row.ended_at or datetime.now(UTC)
         return (end - self._row.created_at).total_seconds()
+
+    @property
+    def best_estimate(self) -> Estimate | None:
+        """What the best is likely worth, with a 90 % interval: the best of noisy results was lucky, too. None before ten objectives."""
+        return estimate(self.history)
 
     @property
     def space_remarks(self) -> tuple[Remark, ...]:

@@ -36,6 +36,7 @@ def outcome(described: Described) -> Iterator[RenderableType]:
     yield facts(
         {
             "best": _best(described.get("BestTrainingJob")),
+            "without luck": _without_luck(described),
             "best with its parents": _best(overall) if (overall := described.get("OverallBestTrainingJob")) else None,
             "training jobs": _training_jobs(described),
             "spent": f"{cost_words(costs.get('Spent'))} in {duration(_seconds(described))}",
@@ -44,6 +45,17 @@ def outcome(described: Described) -> Iterator[RenderableType]:
             "forecast": _forecast(described["Alfine"].get("Forecast"), described),
         }
     )
+
+
+def _without_luck(described: Described) -> str | None:
+    """What the best is likely worth: the best of many noisy results was lucky, too."""
+    found = described["Alfine"].get("Best")
+    if not found:
+        return None
+    if (low := f"{found['Low']:.6g}") == (high := f"{found['High']:.6g}"):
+        return "the same: no noise shows"
+    runs = f", in {found['Runs']} runs" if found["Runs"] > 1 else ""
+    return f"{found['Value']:.6g}, 90 % range {low} to {high}{runs}; noise of a result about {found['Noise']:.2g}"
 
 
 def _space(described: Described) -> list[Described]:

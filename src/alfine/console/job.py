@@ -30,6 +30,7 @@ KNOWN = {
     "Forecast",
     "Changes",
     "Space",
+    "Best",
 }  # of the «Alfine» document, shown in places of their own
 
 
@@ -58,6 +59,7 @@ def page(visit: Visit) -> Response:
         slices=slices(history),
         changes=changes(history),
         remarks=told.get("Space", []),
+        real=told.get("Best"),
         more={key: value for key, value in told.items() if key not in KNOWN and value},
         table=_table(visit, history),
     )
