@@ -137,6 +137,7 @@ def standing(results: Mapping[str, dict], tasks: Sequence[str]) -> list[str]:
 def against(results: Mapping[str, dict], tasks: Sequence[str]) -> list[str]:
     """Ours against each of the others, one at a time, and the best peer at each budget."""
     ours, rows, best = results[OURS]["regret"], [], []
+    unnamed = results.get(OURS + HIDDEN, {"regret": {}})["regret"]
     for name, r in results.items():
         if name == OURS or FOUR in name:
             continue
@@ -148,7 +149,9 @@ def against(results: Mapping[str, dict], tasks: Sequence[str]) -> list[str]:
         means = {n: mean(v) for n, r in peers.items() if (v := values(r["regret"], column, tasks)) is not None}
         if means:
             name = min(means, key=means.__getitem__)
-            best.append([str(budget), name, f"{means[name]:.3f}", seeds(peers[name]), compared(ratio(ours, peers[name]["regret"], column, tasks))])  # fmt: skip
+            theirs = peers[name]["regret"]
+            over = [compared(ratio(each, theirs, column, tasks)) for each in (ours, unnamed)]
+            best.append([str(budget), name, f"{means[name]:.3f}", seeds(peers[name]), *over])
     return [
         f"{OURS}'s mean regret over each other's, on the pairs of task and seed that both have (goal: at most 0.7 of the best peer's):",
         "",
@@ -156,7 +159,9 @@ def against(results: Mapping[str, dict], tasks: Sequence[str]) -> list[str]:
         "",
         "The best peer at each budget, among those that got that far on every task:",
         "",
-        *table(["training jobs", "best peer", "its regret", "its seeds", f"{OURS} over it"], best),
+        *table(
+            ["training jobs", "best peer", "its regret", "its seeds", f"{OURS} over it", "… with names hidden"], best
+        ),
     ]
 
 
