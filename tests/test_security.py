@@ -16,14 +16,17 @@ import pytest
 import uvicorn
 from rich.console import Console
 
+from alfine import inputs
 from alfine.archives import unpacked
 from alfine.core.errors import InvalidSpec
+from alfine.core.spec import TuningJobSpec
 from alfine.http_limits import Limited
 from alfine.keys import Keys
 from alfine.store import Store
 from alfine.terminal import Printable, printable, printable_log
 from tests.aws.conftest import Served, make, script, until
 from tests.aws.test_keys import key_of
+from tests.building import request
 
 __all__ = ["make", "script"]  # fixtures
 
@@ -157,6 +160,25 @@ def test_an_archive_that_unpacks_to_gigabytes_is_refused(tmp_path):
     (tmp_path / "code.tar.gz").write_bytes(gzip.compress(bomb.tobuf() + bytes(1 << 20)))
     with pytest.raises(InvalidSpec, match="more than a folder of code can"):
         unpacked(tmp_path / "code.tar.gz", tmp_path / "here")
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("most", "left_free", "message"),
+    [(1 << 20, 0, "more than 1048576 bytes"), (1 << 40, 1 << 60, "free on the disk")],
+    ids=["limit", "disk"],
+)
+def test_a_channel_that_decompresses_to_gigabytes_is_refused(tmp_path, monkeypatch, most, left_free, message):
+    monkeypatch.setattr(inputs, "LEFT_FREE_BYTES", left_free)
+    data = tmp_path / "data"
+    data.mkdir()
+    for name in ("a.gz", "b.gz"):
+        (data / name).write_bytes(gzip.compress(bytes(600 << 10)))
+    asked = request(name="bomb", script=__file__, channels={"train": data})
+    asked["TrainingJobDefinition"]["InputDataConfig"][0]["CompressionType"] = "Gzip"
+    files = inputs.Files(tmp_path / "here", None, fetch=True, faults=[], max_decompressed_bytes=most)
+    (channel,) = inputs.channels(TuningJobSpec.from_request(asked), files)
+    assert message in channel.trouble
     assert list((tmp_path / "here").iterdir()) == []
 
 

@@ -73,12 +73,14 @@ class Running:
     jobs whose request names an image, as SageMaker's containers do.
     engine: «docker», «podman» or the path of one; «auto» is the first that works. container_options: further words for each
     `docker run`, as «--network=host».
+    max_decompressed_bytes: what the files of one channel with CompressionType Gzip may be decompressed.
     """
 
     runner: str = "auto"
     requirements: str = "auto"
     engine: str = "auto"
     container_options: tuple[str, ...] = ()
+    max_decompressed_bytes: int = 64 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

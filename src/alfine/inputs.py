@@ -23,6 +23,7 @@ from pathlib import Path
 
 from alfine import runners
 from alfine.buckets import Buckets, Stored, as_s3, beyond, is_path, local, may_pass, parts, relative
+from alfine.config import Running
 from alfine.core.channels import Channel
 from alfine.core.errors import Fault
 from alfine.core.spec import TuningJobSpec
@@ -31,6 +32,7 @@ INPUTS = ".inputs"  # in a tuning job's folder: unpacked code, links to objects
 MAX_MANIFEST_BYTES = 64 << 20
 PIECE_BYTES = 1 << 20
 DOWNLOADS = 8  # at once
+LEFT_FREE_BYTES = 1 << 30  # on the disk, by what is decompressed: a few KiB can become any number of GiB
 
 Objects = Mapping[str, Stored]  # by their path inside the channel
 
@@ -47,13 +49,14 @@ class Forbidden(Unreadable):
 class Files:
     """Finds what a request's URIs name, and collects what is wrong with them.
 
-    place: the folder for what has to be made. fetch: False only looks whether all is there.
+    place: the folder for what has to be made. fetch: False only looks whether all is there. max_decompressed_bytes: of a channel.
     """
 
     place: Path
     buckets: Buckets | None
     fetch: bool
     faults: list[Fault]
+    max_decompressed_bytes: int = Running().max_decompressed_bytes
 
     def fault(self, where: str, message: str) -> None:
         self.faults.append(Fault(where, message))
@@ -244,18 +247,36 @@ def _decompressed(files: Files, name: str, objects: Objects) -> Path:
     """A folder of the files' decompressed contents, their names without .gz."""
 
     def fill(draft: Path) -> None:
+        left = files.max_decompressed_bytes
         for packed, each in objects.items():
             plain = draft / packed.removesuffix(".gz")
             plain.parent.mkdir(parents=True, exist_ok=True)
             try:
                 with gzip.open(files.file(each)) as source, plain.open("xb") as target:
-                    shutil.copyfileobj(source, target, PIECE_BYTES)
+                    while piece := source.read(PIECE_BYTES):
+                        left -= len(piece)
+                        _check_room(draft, left, files.max_decompressed_bytes)
+                        target.write(piece)
             except (gzip.BadGzipFile, EOFError, zlib.error) as error:
                 raise Unreadable(f"CompressionType is Gzip, but {packed} isn't a whole gzip file: {error}.") from error
             except FileExistsError as error:
                 raise Unreadable(f"decompressed, two files would be called {packed.removesuffix('.gz')}.") from error
 
     return made_once(files.place, name, list(objects.items()), fill)
+
+
+def _check_room(folder: Path, left: int, most: int) -> None:
+    """Raise Unreadable when a channel's decompressed data exceed what they may be, or what the disk can spare."""
+    if left < 0:
+        raise Unreadable(
+            f"decompressed, its files are more than {most} bytes. Where they may be, raise max_decompressed_bytes under [run] in "
+            "alfine.toml; Pipe mode decompresses on the way and stores nothing."
+        )
+    if shutil.disk_usage(folder).free < LEFT_FREE_BYTES:
+        raise Unreadable(
+            f"decompressed, its files leave less than {LEFT_FREE_BYTES >> 30} GiB free on the disk of {folder.parent}. Make room, "
+            "or use Pipe mode, which decompresses on the way and stores nothing."
+        )
 
 
 def _sentence(error: Exception) -> str:

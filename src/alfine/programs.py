@@ -127,9 +127,9 @@ def program_for(
     there, and makes nothing: the Program can't be launched.
     """
     faults: list[Fault] = []
-    files = Files(folder / INPUTS, buckets, fetch, faults)
-    static = {name: _unquoted(text) for name, text in spec.definition.static_hyperparameters.items()}
     running = running or Running()
+    files = Files(folder / INPUTS, buckets, fetch, faults, running.max_decompressed_bytes)
+    static = {name: _unquoted(text) for name, text in spec.definition.static_hyperparameters.items()}
     contained = asked(spec, running)[0] == "container"
     program = _program(static, spec, function, files, images or Images(), contained=contained)
     inputs = tuple(channels(spec, files))

@@ -1,12 +1,13 @@
 """Pipe input mode: an epoch a named pipe, and a feeder that comes and goes with the training job."""
 
 import gzip
+import io
 import struct
 from pathlib import Path
 
 import pytest
 
-from alfine.runners import Channel
+from alfine.runners import Channel, pipes
 from alfine.runners.pipes import MAGIC, order, record
 
 
@@ -113,6 +114,16 @@ def test_data_that_cannot_be_read_fail_the_training_job_with_the_reason(process,
     last, lines = process.see_out(process.launch(code=code, channels=(pipe(data, gzip=True),)))
     assert "AlgorithmError: Data download failed: channel train: Not a gzipped file" in last.exit.reason()
     assert "never" not in lines
+
+
+def test_a_record_that_never_ends_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(pipes, "MAX_RECORD_BYTES", 1000)
+    packed = tmp_path / "bomb.gz"
+    packed.write_bytes(gzip.compress(bytes(1 << 20)))
+    taken = io.BytesIO()
+    with pytest.raises(ValueError, match="too large for a RecordIO record"):
+        pipes.copy(str(packed), taken, gzipped=True, record_io=True)
+    assert taken.getvalue() == b""
 
 
 def read_records(data):

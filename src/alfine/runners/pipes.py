@@ -73,7 +73,7 @@ def _feed_channel(channel: dict[str, Any], parent: int) -> None:
                 os.unlink(path)
                 try:
                     for file in order(channel, epoch):
-                        _copy(file, pipe, channel)
+                        copy(file, pipe, gzipped=channel["gzip"], record_io=channel["record_io"])
                 except BrokenPipeError:
                     raise
                 except (OSError, EOFError, ValueError) as error:
@@ -94,9 +94,10 @@ def order(channel: dict[str, Any], epoch: int) -> list[str]:
     return mine
 
 
-def _copy(path: str, pipe: IO[bytes], channel: dict[str, Any]) -> None:
-    with gzip.open(path) if channel["gzip"] else open(path, "rb") as file:
-        if not channel["record_io"]:
+def copy(path: str, pipe: IO[bytes], *, gzipped: bool, record_io: bool) -> None:
+    """Write one file's data to the pipe. Raise ValueError where they are too much for one record."""
+    with gzip.open(path) if gzipped else open(path, "rb") as file:
+        if not record_io:
             shutil.copyfileobj(file, pipe, PIECE_BYTES)
             return
         data = file.read(MAX_RECORD_BYTES + 1)
