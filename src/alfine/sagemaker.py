@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import atexit
 import logging
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alfine.aws import query
 from alfine.aws.backend import Backend
@@ -33,6 +35,7 @@ try:
     import boto3
     from botocore import xform_name
     from botocore.awsrequest import AWSResponse
+    from botocore.exceptions import ClientError
     from sagemaker.local import LocalSession as SdkLocalSession
     from sagemaker.local.local_session import LocalSagemakerClient
 except ImportError as error:
@@ -42,6 +45,8 @@ except ImportError as error:
     ) from error
 
 __all__ = ["LocalSession"]
+
+T = TypeVar("T")
 
 log = logging.getLogger("alfine.sagemaker")
 
@@ -58,7 +63,8 @@ class LocalSession(SdkLocalSession):  # type: ignore[misc]  # the SDK has no typ
     home: the folder that keeps them; default ALFINE_HOME, or ~/.alfine. boto_session: the given one's calls of SageMaker, its
     logs and metrics, STS and IAM are answered here from now on; its other services, S3 among them, stay what they are.
     Code is run where it lies (the SDK's setting `local_code`), and data may be `file://…`.
-    Ctrl-C while it waits for a job stops the job, waits for its end, and goes on as KeyboardInterrupt; again: at once.
+    Ctrl-C while it makes a job or waits for it stops the job, waits for its end, and goes on as KeyboardInterrupt; again: at
+    once. (The SDK's `Estimator.fit` swallows any KeyboardInterrupt and returns; the job is stopped all the same.)
     """
 
     def __init__(self, boto_session: Any = None, *arguments: Any, home: str | Path | None = None, **words: Any) -> None:
@@ -71,49 +77,135 @@ class LocalSession(SdkLocalSession):  # type: ignore[misc]  # the SDK has no typ
 
     def _initialize(self, boto_session: Any, *arguments: Any, **words: Any) -> None:
         super()._initialize(boto_session, *arguments, **words)
-        self.sagemaker_client = _Client(self, boto_session.client("sagemaker", region_name=self._region_name))
+        around = {
+            "CreateHyperParameterTuningJob": self._stopping_tuning_job,
+            "CreateTrainingJob": self._stopping_job,
+        }
+        self.sagemaker_client = _Client(self, boto_session.client("sagemaker", region_name=self._region_name), around)
         _settle(self)
 
     def wait_for_tuning_job(self, job: str, poll: float = POLL_SECONDS) -> Any:
         """Wait for a tuning job, and run it here if nobody does."""
         self._inside.hosting.run(job)
-        with self._stopping(lambda: self.stop_tuning_job(job), lambda: self.wait_for_tuning_job(job, poll)):
-            return super().wait_for_tuning_job(job, poll)
+        return self._stopping_tuning_job(job, lambda: self._tuning_job_ended(job, poll))
 
     def wait_for_job(self, job: str, poll: float = POLL_SECONDS) -> Any:
         """Wait for a training job."""
-        with self._stopping(lambda: self._stop_job(job), lambda: self.wait_for_job(job, poll)):
-            return super().wait_for_job(job, poll)
+        return self._stopping_job(job, lambda: self._job_ended(job, poll))
 
     def logs_for_job(self, job_name: str, *arguments: Any, **words: Any) -> Any:
         """Print a training job's log, as the SDK does of one on AWS."""
-        with self._stopping(lambda: self._stop_job(job_name), lambda: self.wait_for_job(job_name)):
-            return super(SdkLocalSession, self).logs_for_job(job_name, *arguments, **words)
+        printed = super(SdkLocalSession, self).logs_for_job
+        return self._stopping_job(job_name, lambda: printed(job_name, *arguments, **words))
 
-    def _stop_job(self, name: str) -> None:
-        self.sagemaker_client.stop_training_job(TrainingJobName=name)
+    def _stopping_tuning_job(self, name: str, run: Callable[[], T], *, whole: bool = False) -> T:
+        stop, ended = partial(self.stop_tuning_job, name), partial(self._tuning_job_ended, name)
+        return _ctrl_c.around(run, stop, ended, whole=whole)
 
-    @contextmanager
-    def _stopping(self, stop: Callable[[], Any], wait: Callable[[], Any]) -> Iterator[None]:
-        """On Ctrl-C: stop, wait, and let the KeyboardInterrupt go on."""
+    def _stopping_job(self, name: str, run: Callable[[], T], *, whole: bool = False) -> T:
+        def stop() -> None:
+            try:
+                self.sagemaker_client.stop_training_job(TrainingJobName=name)
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "ValidationException":  # it has ended already
+                    raise
+
+        return _ctrl_c.around(run, stop, partial(self._job_ended, name), whole=whole)
+
+    def _tuning_job_ended(self, name: str, poll: float = POLL_SECONDS) -> Any:
+        return super().wait_for_tuning_job(name, poll)
+
+    def _job_ended(self, name: str, poll: float = POLL_SECONDS) -> Any:
+        return super().wait_for_job(name, poll)
+
+
+class _CtrlC:
+    """Ctrl-C as a wish that is remembered, beside the KeyboardInterrupt that it raises.
+
+    The exception alone gets lost: Python drops what is raised in a finalizer (of the regex package, say, while metrics' regexes
+    are compiled), and the SDK what is raised in `Estimator.fit`. So nothing is raised while alfine answers a call, which would
+    leave it half done; it's raised when the call returns, or at the next one.
+    """
+
+    def __init__(self) -> None:
+        self._pressed = False
+        self._raises = True
+
+    def around(
+        self, run: Callable[[], T], stop: Callable[[], Any], ended: Callable[[], Any], *, whole: bool = False
+    ) -> T:
+        """run(); on Ctrl-C stop(), wait until it has ended(), and raise KeyboardInterrupt. Another one meanwhile: at once.
+
+        whole: run to its end first.
+        """
         try:
-            yield
+            with self._heard(raises=not whole):
+                done = run()
+                self._check()
+                return done
         except KeyboardInterrupt:
             stop()
-            wait()
+            ended()
             raise
+
+    def call(self, function: Callable[..., T], /, **request: Any) -> T:
+        """A call of the client: whole, then what was pressed meanwhile."""
+        if not (self._hears() and self._raises):
+            return function(**request)
+        self._check()
+        self._raises = False
+        try:
+            answer = function(**request)
+        finally:
+            self._raises = True
+        self._check()
+        return answer
+
+    @contextmanager
+    def _heard(self, *, raises: bool) -> Iterator[None]:
+        """Only the main thread hears signals, and a program's own handler stays."""
+        main = threading.current_thread() is threading.main_thread()
+        if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            yield
+            return
+        self._pressed, self._raises = False, raises
+        signal.signal(signal.SIGINT, self._press)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _hears(self) -> bool:
+        main = threading.current_thread() is threading.main_thread()
+        return main and signal.getsignal(signal.SIGINT) == self._press
+
+    def _press(self, *_: object) -> None:
+        self._pressed = True
+        if self._raises:
+            raise KeyboardInterrupt
+
+    def _check(self) -> None:
+        if self._pressed and self._hears():
+            raise KeyboardInterrupt
+
+
+_ctrl_c = _CtrlC()
 
 
 class _Client(LocalSagemakerClient):  # type: ignore[misc]
-    """The SDK's local client, with alfine's operations in the place of its own."""
+    """The SDK's local client, with alfine's operations in the place of its own.
 
-    def __init__(self, session: LocalSession, inside: Any) -> None:
+    around: by operation, what a call that makes a job is run by, with the job's name.
+    """
+
+    def __init__(self, session: LocalSession, inside: Any, around: Mapping[str, Callable[..., Any]]) -> None:
         super().__init__(session)
         self._inside = inside
         for operation in OPERATIONS:
             name = xform_name(operation)
-            call = getattr(inside, name)
-            setattr(self, name, partial(_with_absolute_files, call) if name.startswith("create_") else call)
+            call = partial(_ctrl_c.call, getattr(inside, name))
+            call = partial(_with_absolute_files, call) if name.startswith("create_") else call
+            setattr(self, name, partial(_made, around[operation], call) if operation in around else call)
 
     def __getattr__(self, name: str) -> Any:
         """What else a client has: exceptions, waiters, paginators, meta."""
@@ -185,6 +277,12 @@ def _settle(session: Any) -> None:
     for key in ("SageMaker", "PythonSDK", "Modules"):
         part = part.setdefault(key, {})
     part.setdefault("TelemetryOptOut", True)
+
+
+def _made(around: Callable[..., T], create: Callable[..., T], **request: Any) -> T:
+    """A call that makes a job; on Ctrl-C meanwhile the job is stopped."""
+    name = request.get("HyperParameterTuningJobName") or request.get("TrainingJobName")
+    return around(name, partial(create, **request), whole=True)
 
 
 def _with_absolute_files(call: Callable[..., Any], **request: Any) -> Any:

@@ -26,7 +26,9 @@ def test_local_mode_tunes_with_no_server_and_no_network(flow, tmp_path):
     assert told["best"] == told["attached"]
     assert 0 < told["completed"] <= told["rows"] < 20  # the criterion may have stopped one
     assert told["model"].startswith((tmp_path / "home").as_uri())
-    assert (told["interrupted"], told["slow"]) == (True, "Stopped")
+    assert (told["pressed"], told["slow"]) == (True, "Stopped")
+    assert (told["heard"], told["dropped"]) == (True, "Stopped")  # though Python dropped the KeyboardInterrupt
+    assert told["one"] == "Stopped"  # though the SDK did
 
 
 def test_without_the_sdk_its_missing_is_said():

@@ -1,5 +1,6 @@
 """SDK 2's local mode with alfine's session: everything in this process and on this disk."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -69,12 +70,58 @@ def press_ctrl_c():
     os.kill(os.getpid(), signal.SIGINT)
 
 
+def interrupted(wait):
+    try:
+        wait()
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
 threading.Thread(target=press_ctrl_c).start()
-interrupted = False
-try:
-    slow.wait()
-except KeyboardInterrupt:
-    interrupted = True
+pressed = interrupted(slow.wait)
+
+
+class Finalized:
+    """Python drops what is raised in here."""
+
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+
+class Pressing:
+    """A terminal at which Ctrl-C is pressed once, while a finalizer runs: at the first sign that a job is waited for."""
+
+    written = ""
+
+    def write(self, text):
+        if not self.written:
+            Finalized()
+        self.written += text
+
+    def flush(self):
+        pass
+
+
+dropped = HyperparameterTuner(
+    estimator(epochs=3, pause=60),
+    "loss",
+    {"lr": ContinuousParameter(0.001, 1)},
+    metric_definitions=[{"Name": "loss", "Regex": "loss=([0-9.]+)"}],
+    objective_type="Minimize",
+    max_jobs=4,
+    base_tuning_job_name="dropped",
+)
+dropped.fit({"train": "file://data"}, wait=False)
+with contextlib.redirect_stdout(Pressing()):
+    heard = interrupted(dropped.wait)
+
+one = estimator(epochs=3, pause=60, lr=0.1)
+session.sagemaker_client.meta.events.register(
+    "after-call.sagemaker.CreateTrainingJob", lambda **_: signal.raise_signal(signal.SIGINT)
+)
+one.fit({"train": "file://data"})  # it swallows the KeyboardInterrupt
+(summary,) = session.sagemaker_client.list_training_jobs(NameContains="scikit-learn")["TrainingJobSummaries"]
 print(
     json.dumps(
         {
@@ -84,8 +131,11 @@ print(
             "best": tuner.best_training_job(),
             "attached": attached.best_training_job(),
             "model": best.model_data,
-            "interrupted": interrupted,
+            "pressed": pressed,
             "slow": slow.describe()["HyperParameterTuningJobStatus"],
+            "heard": heard,
+            "dropped": dropped.describe()["HyperParameterTuningJobStatus"],
+            "one": summary["TrainingJobStatus"],
             "rows": len(tuner.analytics().dataframe()),
         }
     )
