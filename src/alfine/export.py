@@ -28,6 +28,7 @@ def rows(history: History) -> list[dict[str, Any]]:
             **({"definition": job.definition} if history.spec.parts else {}),
             "status": job.status,
             "objective": job.objective,
+            **({"repeats": job.repeats} if history.spec.repeats else {}),
             "best_so_far": best.get(job.number),
             **columns,
             **job.hyperparameters,

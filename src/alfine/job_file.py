@@ -25,6 +25,7 @@ from typing import Any
 from alfine.core.conditions import Combination, alternatives
 from alfine.core.decide import CompletionCriterion
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.repeats import Repeats
 from alfine.core.space import SCALINGS, Categorical, Continuous, Integer, Range
 from alfine.core.spec import (
     DEFINITION,
@@ -394,6 +395,13 @@ class _Reader:
             return []
         return entries
 
+    def repeats(self, path: str, value: Any) -> str | None:
+        try:
+            return str(Repeats.of(value))
+        except InvalidSpec as error:
+            self.faults += [Fault(path, fault.message) for fault in error.faults]
+            return None
+
     def names(self, path: str, value: Any) -> list[str]:
         names = [value] if isinstance(value, str) else value
         if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
@@ -574,6 +582,7 @@ KEYS: dict[str, _Read] = {
     "instances": _Reader.count,
     "price_per_hour": _Reader.number,
     "at_end": _Reader.text,
+    "repeats": _Reader.repeats,
 }
 RANGE_KEYS = ("min", "max", "scaling", "type", "values", "requires")
 
@@ -648,6 +657,7 @@ _OWN_KEYS = (
     ("Tags.alfine:start-with", "start_with"),
     ("Tags.alfine:price-per-hour", "price_per_hour"),
     ("Tags.alfine:at-end", "at_end"),
+    ("Tags.alfine:repeats", "repeats"),
 )
 
 

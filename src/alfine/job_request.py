@@ -14,6 +14,8 @@ from typing import Any
 from alfine.core import conditions
 from alfine.core.decide import CompletionCriterion
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.repeats import SETTING as REPEATS
+from alfine.core.repeats import Repeats
 from alfine.core.space import Categorical, Continuous, Integer, Range
 from alfine.core.spec import (
     FORBID,
@@ -67,6 +69,7 @@ def job_request(
     threads: int | None = None,
     instances: int = 1,
     at_end: str | None = None,
+    repeats: int | str | Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """The request, in full. Raise InvalidSpec for what can't be written as one; what it means is checked by its reader.
 
@@ -79,6 +82,7 @@ def job_request(
     were others.
     channels: input data, name -> file or folder. price_per_hour: of one instance, in any currency.
     warm: False starts every training job from a cold interpreter. threads: cores per training job.
+    repeats: the best configurations are run again before the job says which is best: {"best": 3, "times": 5}, or the times alone.
     at_end: what becomes of running training jobs when a criterion ends the job: stop (the default), drain or contenders.
     """
     definition = {
@@ -136,6 +140,7 @@ def job_request(
         "grace-seconds": grace_seconds,
         "threads": threads,
         "at-end": at_end,
+        REPEATS: None if repeats is None else Repeats.of(repeats),
     }
     for setting, value in {**settings, "warm": None if warm else "off"}.items():
         put_setting(request, setting, None if value is None else str(value))

@@ -89,7 +89,13 @@ class Progress:
         history, best = run.history, run.history.incumbent
         return cls(
             spec=run.spec,
-            status=_status(run.job.status, run.judge.verdict, len(history.running), run.history.stop_requested_at),
+            status=_status(
+                run.job.status,
+                run.judge.verdict,
+                len(history.running),
+                run.history.stop_requested_at,
+                again=any(job.repeats is not None for job in history.running.values()),
+            ),
             elapsed_seconds=history.elapsed_seconds,
             training_seconds=history.training_seconds,
             ended=history.ended,
@@ -144,9 +150,11 @@ class Progress:
         return max(0.0, seconds)
 
 
-def _status(status: str, verdict: Verdict, running: int, stop_requested: object) -> str:
+def _status(status: str, verdict: Verdict, running: int, stop_requested: object, *, again: bool) -> str:
     if is_terminal(status):
         return status
+    if again and stop_requested is None and verdict.outlook is not Outlook.CONTINUE:
+        return "InProgress, the best are run again"
     if stop_requested is not None or verdict.outlook is Outlook.STOP:
         return "Stopping" if running else verdict.status
     if verdict.outlook is Outlook.DRAIN:
@@ -158,7 +166,8 @@ def _status_told(described: Mapping[str, Any]) -> str:
     status: str = described["HyperParameterTuningJobStatus"]
     verdict, running = described["Alfine"]["Verdict"], described["TrainingJobStatusCounters"]["InProgress"]
     asked = True if status == "Stopping" else None
-    return _status(status, UNDECIDED if verdict is None else Verdict.from_dict(verdict), running, asked)
+    known = UNDECIDED if verdict is None else Verdict.from_dict(verdict)
+    return _status(status, known, running, asked, again="Repeats" in described["Alfine"])
 
 
 def _best_told(best: Mapping[str, Any]) -> tuple[str, float, str]:

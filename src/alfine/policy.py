@@ -10,6 +10,8 @@ from typing import Any
 from alfine.core.decide import AT_END, CompletionCriterion, EarlyStopping, Policy, Strategy
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
+from alfine.core.repeats import SETTING as REPEATS
+from alfine.core.repeats import Repeats
 from alfine.core.replay import Replayed, replay
 from alfine.core.spec import TuningJobSpec, put_setting
 from alfine.criteria import criteria_for, spelling, table
@@ -71,6 +73,7 @@ def changed_request(
     early_stopping: str | None = None,
     at_end: str | None = None,
     price_per_hour: float | None = None,
+    repeats: int | str | Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """The request but for what is given. criteria take the place of all its completion criteria; its limits stay."""
     changed: dict[str, Any] = deepcopy(dict(request))
@@ -91,7 +94,8 @@ def changed_request(
         spelling.remove_from(changed)
         for criterion in criteria:
             criterion.to_request(changed)
-    for setting, text in (("at-end", at_end), ("price-per-hour", price_per_hour)):
+    again = None if repeats is None else Repeats.of(repeats)
+    for setting, text in (("at-end", at_end), ("price-per-hour", price_per_hour), (REPEATS, again)):
         if text is not None:
             put_setting(changed, setting, str(text))
     return changed

@@ -179,11 +179,16 @@ def _best_query(*, minimise: bool, one: bool) -> sa.Select[Any]:
     return mine.order_by(objective, training_jobs.c.ended_fact).limit(1)
 
 
-def best(connection: Connection, job: int, *, minimise: bool, ranked: str | None = None) -> AnyRow | None:
+def best(
+    connection: Connection, job: int, *, minimise: bool, ranked: str | None = None, number: int | None = None
+) -> AnyRow | None:
     """The training job with the best objective, the first to end on a tie: `history.incumbent`, by an index.
 
-    ranked: the one definition whose objectives are compared.
+    ranked: the one definition whose objectives are compared. number: of the best, where it's known by other means.
     """
+    if number is not None:
+        query = _TRAINING_JOBS.where(training_jobs.c.tuning_job == job, training_jobs.c.number == number)
+        return connection.execute(query).first()
     query = _best_query(minimise=minimise, one=ranked is not None)
     return connection.execute(query, {"job": job, "ranked": ranked}).first()
 

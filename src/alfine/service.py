@@ -15,7 +15,7 @@ from alfine import queries
 from alfine.algorithms.created import request_faults
 from alfine.buckets import Buckets
 from alfine.config import Prices, Running
-from alfine.core import cost, warm_start
+from alfine.core import cost, repeats, warm_start
 from alfine.core.alone import as_asked, tuning_job_of
 from alfine.core.best import Estimate, estimate
 from alfine.core.conditions import words
@@ -250,9 +250,10 @@ class Service:
             "Verdict": job.verdict and job.verdict.as_dict(),
             "Verdicts": [verdict.as_dict() for verdict in job.verdicts],
             "Cost": costs(history, ended=job.ended),
-            **_optional(Forecast=None if job.ended else _forecast(history)),
+            **_optional(Forecast=_forecast(history) if _goes_on(job) else None),
             **_rules(history.spec),
             **_optional(
+                Repeats=repeats.told(history),
                 Best=(found := self._found(job, history))[1] and found[1].as_dict(),
                 Space=[remark.as_dict() for remark in found[0]] or None,
             ),
@@ -272,13 +273,19 @@ class Service:
             kept = self._kept[job.name] = state, remarks(history), estimate(history)
         return kept[1], kept[2]
 
+    def best_by_repeats(self, name: str, spec: TuningJobSpec) -> int | None:
+        """The number of the best training job where means of repeats decide; None where single results do."""
+        best = None if spec.repeats is None else self.store.history(name).incumbent
+        return None if best is None else best.number
+
     def list(self) -> Iterator[Plain]:
         """One row a tuning job, the oldest first: ListHyperParameterTuningJobs, with the best objective and the reason."""
         for job in self.store.list():
             spec = job.spec()
             with self.store.reading() as connection:
                 counts = queries.counts(connection, [job.id])[job.id]
-                best = queries.best(connection, job.id, minimise=spec.sign > 0)
+                number = self.best_by_repeats(job.name, spec)
+                best = queries.best(connection, job.id, minimise=spec.sign > 0, number=number)
             yield {
                 "HyperParameterTuningJobName": job.name,
                 "HyperParameterTuningJobStatus": job.status,
@@ -338,7 +345,7 @@ class Service:
             if job.ended:
                 history.record(Changed(at=self.clock(), spec=spec))
                 verdict = policy.verdict(history)
-                if verdict.outlook is not Outlook.CONTINUE:
+                if verdict.outlook is not Outlook.CONTINUE and not policy.decide(history, verdict).launches:
                     raise InvalidSpec(
                         [Fault(name, f"it would end again at once. {verdict.criterion}: {verdict.sentence}")]
                     )
@@ -463,6 +470,11 @@ def _rules(spec: TuningJobSpec) -> Plain:
     first = [dict(texts) for each in spec.each for texts in each.start_with]
     found = {"Conditions": conditions, "Forbidden": list(forbidden), "StartWith": first}
     return {key: value for key, value in found.items() if value}
+
+
+def _goes_on(job: TuningJob) -> bool:
+    """Whether it launches training jobs of its search."""
+    return not job.ended and (job.verdict is None or job.verdict.outlook is Outlook.CONTINUE)
 
 
 def _forecast(history: History) -> Plain:

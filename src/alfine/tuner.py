@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from alfine.core.best import Estimate, estimate
-from alfine.core.decide import CompletionCriterion, Outlook, Verdict
+from alfine.core.decide import CompletionCriterion, Outlook, Suggestion, Verdict
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
 from alfine.core.history import Ended, History, Launched, Reported, Started, StopAsked, TrainingJob, with_space
 from alfine.core.replay import Judge, Replayed
@@ -34,7 +34,7 @@ class Tuner:
     space: name -> alfine.Continuous, Integer or Categorical. strategy: Bayesian, Random, Grid or Hyperband (which takes
     min_resource and max_resource). criteria: the first that is met ends the tuning. max_parallel: how many training jobs you
     mean to run at once; `ask` doesn't enforce it. forbid: combinations that are never tried, as {"optimizer": "sgd", "lr": "> 0.5"}.
-    start_with: a configuration, or a list of them, to try first. early_stopping: «Auto» lets `report` stop weak training jobs.
+    start_with: a configuration, or a list of them, to try first. repeats: run the best again in the end, {"best": 3, "times": 5}. early_stopping: «Auto» lets `report` stop weak training jobs.
     Same seed and same calls, same suggestions. Nothing is stored: for that, see alfine.tune.
     """
 
@@ -52,6 +52,7 @@ class Tuner:
         forbid: Mapping[str, Any] | str | Sequence[Mapping[str, Any] | str] = (),
         start_with: Mapping[str, Any] | Sequence[Mapping[str, Any]] = (),
         early_stopping: str = "Off",
+        repeats: int | str | Mapping[str, int] | None = None,
         min_resource: int | None = None,
         max_resource: int | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -72,6 +73,7 @@ class Tuner:
             seed=seed,
             forbid=forbid,
             start_with=start_with,
+            repeats=repeats,
         )
         spec = with_space(TuningJobSpec.from_request(request), dict(space))
         self._clock = clock
@@ -82,11 +84,13 @@ class Tuner:
 
     def ask(self) -> TrainingJob | None:
         """The next training job to run: `number`, `hyperparameters`. None when the verdict isn't CONTINUE any more, or when
-        a finite space has nothing left.
+        a finite space has nothing left. With `repeats` then come the best again, as soon as all others have been told.
         """
-        if self.verdict.outlook is not Outlook.CONTINUE:
-            return None
-        suggestion = self._judge.policy.strategy.ask(self.history)
+        suggestion: Suggestion | None
+        if self.verdict.outlook is Outlook.CONTINUE:
+            suggestion = self._judge.policy.strategy.ask(self.history)
+        else:
+            suggestion = next(iter(self._judge.policy.decide(self.history, self.verdict).launches), None)
         return None if suggestion is None else self._launch(suggestion.hyperparameters, self._clock())
 
     def tell(

@@ -158,7 +158,7 @@ def tune(
     progress: a function called with the Job after every step; True or False for the live view in the terminal; None shows it
         where there is a terminal.
     settings: everything else that a job file knows (`start_with`, `static`, `channels`, `regex`, `early_stopping`,
-        `max_runtime_seconds`, `max_training_job_seconds`, `environment`, `price_per_hour`, `warm`, …; see
+        `max_runtime_seconds`, `max_training_job_seconds`, `repeats`, `environment`, `price_per_hour`, `warm`, …; see
         alfine.job_request.job_request).
     Ctrl-C stops the job cleanly: its training jobs are told and awaited, its status is Stopped. Twice: at once.
     Raises InvalidSpec before anything starts when the job can't be understood or run here.
@@ -192,7 +192,7 @@ def tune(
 def change(name: str, *, home: str | Path | None = None, **words: Any) -> None:
     """Change limits and completion criteria of a tuning job, while it runs or afterwards.
 
-    words: criteria, max_training_jobs, max_parallel, max_runtime_seconds, early_stopping, at_end, price_per_hour (see
+    words: criteria, max_training_jobs, max_parallel, max_runtime_seconds, early_stopping, at_end, repeats, price_per_hour (see
         alfine.policy.changed_request). Whoever runs the job takes the change up at its next step. A job that has ended is
         InProgress again: call alfine.tune with its other words unchanged, or `alfine change` on the command line, to go on with it.
     Raises InvalidSpec when the change can't be understood or would have the job end again at once.

@@ -17,7 +17,7 @@ from alfine.aws.backend import Backend, Function
 from alfine.aws.honoured import refuse_what_is_not
 from alfine.aws.protocol import Plain, Written, api, epoch_seconds
 from alfine.core.spec import IDENTICAL, TuningJobSpec
-from alfine.criteria.plateau import NOTHING, State, counted
+from alfine.criteria.plateau import NOTHING, State, counted, not_improving
 from alfine.store import tuning_jobs
 
 KEPT = 256  # tuning jobs whose Describe is kept
@@ -96,11 +96,14 @@ def _described(backend: Backend, connection: Connection, state: queries.AnyRow, 
         "LastModifiedTime": row.modified_at,
         **shapes.counters(queries.counts(connection, [state.id])[state.id]),
         "TuningJobCompletionDetails": {
-            "NumberOfTrainingJobsObjectiveNotImproving": fold[1][1],
+            "NumberOfTrainingJobsObjectiveNotImproving": fold[1][1]
+            if spec.repeats is None
+            else _count(backend, row.name),
             "ConvergenceDetectedTime": queries.converged_at(connection, row.name),
         },
     }
-    best = queries.best(connection, state.id, minimise=spec.sign > 0, ranked=spec.ranked)
+    number = backend.service.best_by_repeats(row.name, spec)
+    best = queries.best(connection, state.id, minimise=spec.sign > 0, ranked=spec.ranked, number=number)
     optional = {
         "HyperParameterTuningEndTime": None if row.ended_at is None else epoch_seconds(row.ended_at),
         "FailureReason": row.failure_reason and row.failure_reason[:1024],
@@ -111,6 +114,11 @@ def _described(backend: Backend, connection: Connection, state: queries.AnyRow, 
     answer |= {key: value for key, value in optional.items() if value is not None}
     written = api("sagemaker").operation("DescribeHyperParameterTuningJob").write(answer)
     return Shown(state.id, state.status, state.facts, written, fold)
+
+
+def _count(backend: Backend, name: str) -> int:
+    """Results of the search alone: those that run a configuration again improve nothing."""
+    return not_improving(backend.service.store.history(name))
 
 
 def _overall_best(

@@ -36,6 +36,7 @@ def outcome(described: Described) -> Iterator[RenderableType]:
     yield facts(
         {
             "best": _best(described.get("BestTrainingJob")),
+            "run again": _again(described["Alfine"].get("Repeats")),
             "without luck": _without_luck(described),
             "best with its parents": _best(overall) if (overall := described.get("OverallBestTrainingJob")) else None,
             "training jobs": _training_jobs(described),
@@ -45,6 +46,17 @@ def outcome(described: Described) -> Iterator[RenderableType]:
             "forecast": _forecast(described["Alfine"].get("Forecast"), described),
         }
     )
+
+
+def _again(repeats: Described | None) -> RenderableType | None:
+    """The mean of each of the best, which decides, the best first."""
+    if not repeats:
+        return None
+    rows = Table.grid(padding=(0, 2, 0, 0))
+    for each in repeats["Contenders"]:
+        first = f"first {each['First']:.6g}"
+        rows.add_row(f"mean {each['Mean']:.6g}", f"of {each['Runs']}", first, each["TrainingJobName"])
+    return rows
 
 
 def _without_luck(described: Described) -> str | None:

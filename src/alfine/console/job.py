@@ -31,6 +31,7 @@ KNOWN = {
     "Changes",
     "Space",
     "Best",
+    "Repeats",
 }  # of the «Alfine» document, shown in places of their own
 
 
@@ -60,6 +61,7 @@ def page(visit: Visit) -> Response:
         changes=changes(history),
         remarks=told.get("Space", []),
         real=told.get("Best"),
+        repeats=told.get("Repeats"),
         more={key: value for key, value in told.items() if key not in KNOWN and value},
         table=_table(visit, history),
     )

@@ -48,7 +48,8 @@ def page(visit: Visit) -> Response:
 
 def _row(connection: Any, row: queries.AnyRow, counts: queries.Counts, visit: Visit) -> Mapping[str, Any]:
     spec = TuningJobSpec.from_request(queries.request_of(row))
-    best = queries.best(connection, row.id, minimise=spec.sign > 0, ranked=spec.ranked)
+    number = visit.service.best_by_repeats(row.name, spec)
+    best = queries.best(connection, row.id, minimise=spec.sign > 0, ranked=spec.ranked, number=number)
     verdict = nearest(*queries.verdicts_of(row))
     counters = counts.statuses
     return {

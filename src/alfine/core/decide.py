@@ -6,12 +6,14 @@ function of the history: asked twice it answers the same, after a restart too, a
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, Self, runtime_checkable
 
+from alfine.core import repeats
 from alfine.core.errors import Fault
 from alfine.core.history import History, TrainingJob
 from alfine.core.space import Hyperparameters
@@ -169,22 +171,16 @@ class Policy:
         return strongest(self.verdicts(history))
 
     def stops(self, history: History) -> tuple[Stop, ...]:
-        """Training jobs to stop after the newest fact."""
-        return tuple(stop for rule in self.early_stopping for stop in rule.stops(history))
+        """Training jobs to stop after the newest fact; of those that are run again none, since their means are compared."""
+        found = (stop for rule in self.early_stopping for stop in rule.stops(history))
+        return tuple(stop for stop in found if history.job(stop.number).repeats is None)
 
     def decide(self, history: History, verdict: Verdict) -> Decision:
         """What to do, given the verdict that the facts have led to (see core/replay.py)."""
-        if verdict.outlook is Outlook.STOP:
-            stops = tuple(
-                self._ended_by(verdict, job)
-                for job in history.running.values()
-                if job.status == "InProgress" and not self._spared(verdict, history, job)
-            )
-            return Decision(verdict=verdict, stops=stops)
-        if verdict.outlook is Outlook.DRAIN:
-            return Decision(verdict=verdict)
-        launches = tuple(self._launches(history))
-        if not launches and not history.running:
+        if verdict.outlook is Outlook.CONTINUE:
+            launches = tuple(self._launches(history))
+            if launches or history.running:
+                return Decision(verdict=verdict, launches=launches)
             verdict = Verdict(
                 outlook=Outlook.DRAIN,
                 criterion="SearchSpaceExhausted",
@@ -192,7 +188,23 @@ class Policy:
                 evidence={"launched": history.launches},
                 progress=1.0,
             )
-        return Decision(verdict=verdict, launches=launches)
+        limits = [each for each in (verdict, *self.verdicts(history)) if each.criterion in LIMITS]
+        cut_off = next((each for each in limits if each.outlook is Outlook.STOP), None)
+        stops = tuple(
+            self._ended_by(cut_off or verdict, job)
+            for job in history.running.values()
+            if job.status == "InProgress" and not (cut_off is None and self._spared(verdict, history, job))
+        )
+        allowed = verdict.status == "Completed" and all(each.outlook is Outlook.CONTINUE for each in limits)
+        return Decision(verdict=verdict, stops=stops, launches=tuple(self._again(history)) if allowed else ())
+
+    def _again(self, history: History) -> Iterator[Suggestion]:
+        """Once the search's own training jobs have ended, the best configurations anew, one a free slot."""
+        if history.spec.repeats is None or any(job.repeats is None for job in history.running.values()):
+            return
+        free = self.max_parallel - len(history.running)
+        for job in itertools.islice(repeats.due(history), max(0, free)):
+            yield Suggestion(hyperparameters=dict(job.hyperparameters), definition=job.definition)
 
     def _launches(self, history: History) -> Iterator[Suggestion]:
         """One suggestion a free slot, each with the earlier ones already in the history."""
@@ -206,8 +218,12 @@ class Policy:
             history = history.launched(suggestion.hyperparameters, suggestion.definition)
 
     def _spared(self, verdict: Verdict, history: History, job: TrainingJob) -> bool:
-        if verdict.criterion in LIMITS or self.at_end == "stop":
-            return False
+        """Whether a running training job may finish, as far as limits don't say otherwise."""
+        if verdict.outlook is not Outlook.STOP or job.repeats is not None:
+            return True
+        return self.at_end != "stop" and self._may_finish(history, job)
+
+    def _may_finish(self, history: History, job: TrainingJob) -> bool:
         return self.at_end == "drain" or may_win(history, job)
 
     @staticmethod

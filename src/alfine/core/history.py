@@ -21,7 +21,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from alfine.core import warm_start
+from alfine.core import repeats, warm_start
 from alfine.core.errors import IllegalTransition
 from alfine.core.space import Array, Hyperparameters
 from alfine.core.spec import IDENTICAL, TRANSFER, TuningJobSpec
@@ -148,6 +148,9 @@ class TrainingJob:
     objective: float | None = None
     failure_reason: str | None = None
     stop_reason: str | None = None
+    repeats: int | None = (
+        None  # the number of the first training job of the same configuration, where repeats are asked for
+    )
     reports: list[Reported] = field(default_factory=list)
 
     @property
@@ -201,7 +204,10 @@ class History:
         self._numbered: dict[int, TrainingJob] = {}
         self.running: dict[int, TrainingJob] = {}
         self.finished: list[TrainingJob] = []  # in order of completion
-        self.incumbent: TrainingJob | None = None
+        self.leader: TrainingJob | None = None  # by first results
+        self.incumbent: TrainingJob | None = None  # the same, or by the mean of repeats
+        self.repeated: dict[int, list[TrainingJob]] = {}  # by the number of the first
+        self._first: dict[tuple[str | None, bytes], int] = {}
         self.stop_requested_at: datetime | None = None
         self.supposed = False  # the last launch didn't happen: a strategy asks what to try beside it
         self.memo: dict[Hashable, Any] = {}
@@ -248,6 +254,9 @@ class History:
         self.spec = replace(spec, space=self.spec.space, parts=parts)
         self.stop_requested_at = None
         self.memo = {}
+        if self.spec.repeats is not None and not self._first:
+            for job in self.jobs:
+                self._mark(job)
 
     def _launch(self, fact: Launched) -> None:
         job = TrainingJob(
@@ -259,6 +268,16 @@ class History:
         )
         self.jobs.append(job)
         self._numbered[job.number] = self.running[job.number] = job
+        if self.spec.repeats is not None:
+            self._mark(job)
+
+    def _mark(self, job: TrainingJob) -> None:
+        """Remember a configuration by its first training job, and others as repeats of that."""
+        point = self.spec.of(job.definition).space.to_unit(job.hyperparameters)
+        first = self._first.setdefault((job.definition, point.tobytes()), job.number)
+        if first != job.number:
+            job.repeats = first
+            self.repeated.setdefault(first, []).append(job)
 
     def _ask_to_stop(self, fact: StopAsked) -> None:
         job = self.job(fact.number)
@@ -275,11 +294,12 @@ class History:
         self.finished.append(job)
         if job.objective is not None and self.ranks(job):
             self._observe(job, job.objective)
+        self.incumbent = (repeats.chosen(self) if self.repeated else None) or self.leader
 
     def _observe(self, job: TrainingJob, objective: float) -> None:
-        best = self.incumbent
-        if best is None or self.sign * objective < self.sign * (best.objective or 0.0):
-            self.incumbent = job
+        best = self.leader
+        if job.repeats is None and (best is None or self.sign * objective < self.sign * (best.objective or 0.0)):
+            self.leader = job
         if self._observed == len(self._values):
             room = max(16, 2 * self._observed)
             self._points = np.resize(self._points, (room, self.spec.space.dimension))
@@ -312,6 +332,11 @@ class History:
     def launches(self) -> int:
         """How many training jobs were ever launched, those that failed or were stopped included."""
         return len(self.jobs)
+
+    @property
+    def searched(self) -> int:
+        """The same without those that run a configuration again."""
+        return len(self.jobs) - sum(map(len, self.repeated.values()))
 
     @property
     def ended(self) -> int:
@@ -381,12 +406,13 @@ class History:
         return np.array(points, dtype=float).reshape(len(points), self.spec.space.dimension)
 
     def best_curve(self) -> list[tuple[TrainingJob, float]]:
-        """Each ended training job with the best objective known once it had ended (jobs before the first are left out)."""
+        """Each ended training job with the best first result known once it had ended (jobs before the first are left out)."""
         curve: list[tuple[TrainingJob, float]] = []
         for job in self.finished:
             best = curve[-1][1] if curve else None
             if (
                 job.objective is not None
+                and job.repeats is None
                 and self.ranks(job)
                 and (best is None or self.sign * job.objective < self.sign * best)
             ):
@@ -445,6 +471,8 @@ class History:
         copy.__dict__.update(self.__dict__)
         copy.facts, copy.jobs, copy.running = list(self.facts), list(self.jobs), dict(self.running)
         copy.__dict__["_numbered"] = dict(self._numbered)
+        copy.__dict__["_first"] = dict(self._first)
+        copy.repeated = {first: list(jobs) for first, jobs in self.repeated.items()}
         copy.__dict__["_configurations"] = set(self._configurations)
         return copy
 

@@ -46,20 +46,30 @@ class Judge:
 
     def judge(self) -> None:
         """Judge the history as it is now."""
-        self.verdicts = self.policy.verdicts(self.history)
-        latest = strongest(self.verdicts)
+        verdicts = self.policy.verdicts(self.history)
+        latest = strongest(verdicts)
+        if not self.repeating or latest.strength > self.verdict.strength or len(verdicts) != len(self.verdicts):
+            self.verdicts = verdicts
+        else:  # they stay as the search left them, but for those that time goes on for
+            both = zip(self.verdicts, verdicts, strict=True)
+            self.verdicts = tuple(new if old.ask_again_at or new.ask_again_at else old for old, new in both)
         if latest.strength > self.verdict.strength:
             self.judged_at = len(self.history.facts)
             self.verdict = latest
         elif self.verdict.outlook is Outlook.CONTINUE:
             self.verdict = latest
-        else:  # the reason stands; its numbers are those of now
+        elif not self.repeating:  # the reason stands; its numbers are those of now
             same = (
                 v
                 for v in self.verdicts
                 if v.criterion == self.verdict.criterion and v.strength == self.verdict.strength
             )
             self.verdict = next(same, self.verdict)
+
+    @property
+    def repeating(self) -> bool:
+        """Whether the search has ended and its best are run again."""
+        return self.verdict.outlook is not Outlook.CONTINUE and bool(self.history.repeated)
 
     def due(self) -> tuple[Stop, ...]:
         """Early stops found and not carried out yet, of training jobs that still run."""
@@ -103,7 +113,10 @@ def replay(
     judge = Judge(past, policy, changed)
     judge.judge()
     last = max((n for n, fact in enumerate(history.facts, 1) if isinstance(fact, Changed)), default=0)
+    searched = max((job.number for job in history.jobs if job.repeats is None), default=0)
     for count, fact in enumerate(history.facts, 1):
+        if getattr(fact, "number", 0) > searched:  # the best run again: that follows any end
+            continue
         if changed is None and count <= last and isinstance(fact, Changed | StopRequested):
             continue
         ends = changed is None or count > last  # what ended before a change was gone on with
@@ -136,7 +149,7 @@ def _replayed(record: History, judge: Judge, count: int) -> Replayed:
         for fact in record.facts[count:]:
             if getattr(fact, "number", launched + 1) <= launched:
                 past.record(fact)
-    best, overall = past.incumbent, record.incumbent
+    best, overall = past.leader, record.leader
     missed = None
     if best is not None and overall is not None and best.objective is not None and overall.objective is not None:
         missed = max(0.0, record.sign * (best.objective - overall.objective))
@@ -145,10 +158,10 @@ def _replayed(record: History, judge: Judge, count: int) -> Replayed:
         facts=count,
         history=past,
         best=best,
-        training_jobs=past.launches,
+        training_jobs=past.searched,
         training_seconds=_spent(past),
-        saved_training_jobs=record.launches - past.launches,
-        saved_training_seconds=record.training_seconds - _spent(past),
+        saved_training_jobs=record.searched - past.searched,
+        saved_training_seconds=record.training_seconds - _again(record) - _spent(past),
         missed=missed,
     )
 
@@ -156,4 +169,9 @@ def _replayed(record: History, judge: Judge, count: int) -> Replayed:
 def _spent(history: History) -> float:
     """Training time up to now, the running training jobs' included: they are stopped now, and were paid for."""
     running = [(history.now - job.started_at).total_seconds() for job in history.running.values() if job.started_at]
-    return history.training_seconds + sum(running)
+    return history.training_seconds - _again(history) + sum(running)
+
+
+def _again(history: History) -> float:
+    """Training time of those that ran a configuration again: replays compare searches."""
+    return sum(job.seconds for jobs in history.repeated.values() for job in jobs)

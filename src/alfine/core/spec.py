@@ -19,6 +19,9 @@ from typing import Any
 from alfine.core import conditions
 from alfine.core.channels import Channel, read_channel
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.repeats import SETTING as REPEATS
+from alfine.core.repeats import WANTED as WANTED_REPEATS
+from alfine.core.repeats import Repeats
 from alfine.core.space import Categorical, Continuous, Integer, ParameterSpace, Range
 from alfine.core.structure import faults as structure_faults
 
@@ -155,6 +158,11 @@ class TuningJobSpec:
         return f"{'at most' if self.goal == 'Minimize' else 'at least'} {objective:.6g}"
 
     @property
+    def repeats(self) -> Repeats | None:
+        """What is run again before the job says what is best."""
+        return Repeats.read(self.settings[REPEATS]) if REPEATS in self.settings else None
+
+    @property
     def price_per_hour(self) -> float | None:
         """What one instance costs an hour, when the job says so."""
         text = self.settings.get("price-per-hour")
@@ -205,6 +213,7 @@ class _Reader:
         strategy = self._choice(self.config, "Strategy", STRATEGIES, None, f"{CONFIG}.Strategy")
         limits = self._limits()
         target, patience, convergence = self._criteria()
+        self._room_for_repeats(settings, limits[0])
         early_stopping = self._early_stopping(strategy)
         warm_start, parents = self._warm_start()
         parts = [self._part(strategy, settings) for _ in self._definitions()]
@@ -625,6 +634,15 @@ class _Reader:
                 f"MaxNumberOfJobs, [{max_jobs}]. Provide additional ranges.",
             )
 
+    def _room_for_repeats(self, settings: Mapping[str, str], max_jobs: int | None) -> None:
+        asked = Repeats.read(settings.get(REPEATS, ""))
+        if asked is not None and max_jobs is not None and max_jobs <= asked.training_jobs:
+            self.fault(
+                f"Tags.{TAG_PREFIX}{REPEATS}",
+                f"{asked.training_jobs} training jobs to run the best again leave none of MaxNumberOfTrainingJobs {max_jobs} for the "
+                "search. Raise that, or ask for fewer.",
+            )
+
     def _environment(self, definitions: Sequence[Definition]) -> None:
         """AMT's limit is on all definitions together."""
         count = sum(len(definition.environment) for definition in definitions)
@@ -771,6 +789,7 @@ SETTINGS: Mapping[str, tuple[Callable[[str], bool], str]] = {
     ),
     "threads": (_is_count, "must be a whole number from 1 on."),
     "max-log-bytes": (_is_count, "must be a whole number from 1 on."),
+    REPEATS: (lambda text: Repeats.read(text) is not None, WANTED_REPEATS),
     "warm": (lambda text: text in ("on", "off"), "must be on or off."),
 }
 

@@ -32,13 +32,16 @@ class MaxNumberOfTrainingJobs:
         return cls(spec.max_training_jobs or MAX_TRAINING_JOBS)
 
     def check(self, history: History) -> Verdict:
-        left = max(0, self.limit - history.launches)
+        again = history.spec.repeats
+        kept = 0 if again is None else min(again.training_jobs, self.limit - 1)
+        left = max(0, self.limit - kept - history.launches)
         return Verdict(
             outlook=Outlook.CONTINUE if left else Outlook.DRAIN,
             criterion="MaxNumberOfTrainingJobs",
-            sentence=f"{history.launches} of at most {self.limit} training jobs launched, {history.ended} ended.",
+            sentence=f"{history.launches} of at most {self.limit} training jobs launched, {history.ended} ended."
+            + (f" {kept} are kept for running the best again." if kept else ""),
             evidence={"launched": history.launches, "ended": history.ended, "limit": self.limit, "left": left},
-            progress=min(1.0, history.launches / self.limit),
+            progress=min(1.0, history.launches / (self.limit - kept)),
             would_change=f"It ends the job once {left} more have been launched, whatever they find; only another limit changes that."
             if left
             else "Only a higher limit: `alfine change --max-training-jobs`.",

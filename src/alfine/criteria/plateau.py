@@ -85,7 +85,8 @@ def _state(history: History, *, strict: bool) -> State:
     sign, least = history.sign, 0.0 if strict else SIGNIFICANT
 
     def step(state: State, job: TrainingJob) -> State:
-        return state if job.objective is None or not history.ranks(job) else counted(state, sign * job.objective, least)
+        counts = job.objective is not None and job.repeats is None and history.ranks(job)
+        return state if not counts or job.objective is None else counted(state, sign * job.objective, least)
 
     return history.fold(("not improving", strict), NOTHING, step)
 
