@@ -37,7 +37,7 @@ from alfine.core.space import Array, Integer, ParameterSpace
 from alfine.core.spec import TuningJobSpec
 from alfine.strategies.beliefs import beliefs
 from alfine.strategies.random import Random
-from alfine.strategies.transfer import advised
+from alfine.strategies.transfer import advised, own_turn
 
 # The initial design: enough to see each coordinate vary, and at most a quarter of a known budget.
 LEAST_INITIAL, EXTRA_INITIAL, INITIAL_SHARE = 4, 2, 0.25
@@ -97,7 +97,7 @@ class Bayesian:
         else:
             try:
                 with one_thread(), np.errstate(all="ignore"):
-                    advice = advised(history, design)
+                    advice = advised(history) if early else None
                     if advice is not None:
                         point = _unseen(advice, tried)
                     elif early:
@@ -125,7 +125,7 @@ def _design(history: History) -> Array:
 
     It begins with the best guess, and is denser where good values of well-known hyperparameters mostly lie (beliefs.py).
     """
-    space, first = history.spec.space, history.launches
+    space, first = history.spec.space, own_turn(history)
     shift = np.random.default_rng((history.spec.seed, 0)).random(space.dimension)
     believed = beliefs(space)
     start, count = (0, DESIGN_POINTS) if space.forbidden else (first, 5)

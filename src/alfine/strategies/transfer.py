@@ -5,11 +5,12 @@ A parent's objectives are on another scale and of another function, but good reg
     z (p,)   normal scores of its objectives: the normal quantiles of their ranks, so that no scale and no outlier matters
     mu       mean of a Gaussian process on them, over the child's cube
     tau      Kendall's rank correlation of mu with the n objectives that the child has seen by itself, 1 to -1
-    w        trust: (n tau + PRIOR) / (n + PRIOR), at least 0: full at first, then as much as it ranks the child's own results
+    w        trust: (n tau + PRIOR) / (n + PRIOR): full at first, then as much as it ranks the child's own results; below TRUSTED none
 
-A launch takes the parents' advice with probability max(w) D / (D + n), D the size of the initial design: the lowest sum of w mu that
-is none of the child's own points nor close to one. What comes of it is an observation like any other, so parents that mislead cost
-a few training jobs and no more, and what they were right about is refined by the child's own surrogate.
+Every second training job of the initial design takes the parents' advice: the lowest sum of w mu that is none of the child's own points
+nor close to one. The others are the child's own design, from its beginning: they tell at once whether the parents are right, and
+see to it that parents which mislead cost two or three training jobs and no more. What comes of either is an observation like any
+other, and after the design the child's own surrogate goes on alone: it refines what the parents were right about.
 
 References: Feurer et al. 2018, «Practical transfer learning for Bayesian optimization» (weights by ranking); Salinas et al. 2020, «A
 quantile-based approach for hyperparameter transfer learning» (normal scores).
@@ -24,26 +25,35 @@ from alfine.core.history import History
 from alfine.core.space import Array
 
 PRIOR = 3.0  # results of the child that the parents' good name weighs as much as
+TRUSTED = 0.5  # below it a parent isn't asked
+FURTHER = 100  # points of the sequence that launches without advice begin after
 LEAST = 4  # results that a parent needs to have a say
 FIT_POINTS = 120  # of a parent, as in core/gp.py
 POINTS = 256  # candidates all over the cube; the parents' own points are others
 CLOSE = 0.05  # root mean square over the coordinates, in cube edges: the child's own surrogate knows as much
 
 
-def advised(history: History, design: int) -> Array | None:
-    """(q, d) points that the parents advise to try next, the best first; None when they aren't asked this time."""
+def advised(history: History) -> Array | None:
+    """(q, d) points of the initial design that the parents advise to try next, the best first; None when it's the child's turn."""
     advisers = _advisers(history)
-    if not advisers:
+    if not advisers or history.launches % 2:
         return None
-    n = len(history.observations()[1])
     trusts = np.array([_trust(history, each) for each in advisers])
-    if history.rng(2).random() >= trusts.max() * design / (design + n):
+    if not trusts.any():
         return None
     points = _candidates(history)
     order = np.argsort(
         sum(w * each.posterior(points)[0] for w, each in zip(trusts, advisers, strict=True)), kind="stable"
     )
     return _apart(history, points[order])
+
+
+def own_turn(history: History) -> int:
+    """Which point of the child's own design is next: the first ones are for launches that are always its own."""
+    if not _advisers(history):
+        return history.launches
+    turn, own = divmod(history.launches, 2)
+    return turn if own else FURTHER + turn
 
 
 def _advisers(history: History) -> list[Surrogate]:
@@ -75,7 +85,8 @@ def _trust(history: History, adviser: Surrogate) -> float:
     n = len(values)
     if n < 2:
         return 1.0
-    return max(0.0, (n * _kendall(adviser.posterior(points)[0], values) + PRIOR) / (n + PRIOR))
+    trust = (n * _kendall(adviser.posterior(points)[0], values) + PRIOR) / (n + PRIOR)
+    return trust if trust >= TRUSTED else 0.0
 
 
 def _kendall(a: Array, b: Array) -> float:
