@@ -207,3 +207,28 @@ def test_a_job_with_several_definitions_comes_in_by_definition(tmp_path):
         (j.definition, j.hyperparameters, j.objective) for j in past.jobs
     ]
     assert found.incumbent.definition == "b"
+
+
+def test_a_job_begins_with_a_study_under_its_own_metric(tmp_path):
+    import alfine
+
+    optuna = pytest.importorskip("optuna")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(storage=f"sqlite:///{tmp_path}/s.db", study_name="earlier")
+    for x, kind, loss in ((0.3, "b", 0.1), (0.9, "a", 2.0), (0.1, "b", 0.4), (0.6, "a", 1.0)):
+        study.enqueue_trial({"x": x, "kind": kind})
+        trial = study.ask(
+            {
+                "x": optuna.distributions.FloatDistribution(0, 1),
+                "kind": optuna.distributions.CategoricalDistribution(["a", "b"]),
+            }
+        )
+        study.tell(trial, loss)
+    space = {"x": alfine.Continuous(0, 1), "kind": alfine.Categorical(["a", "b"])}
+    home, words = tmp_path / "home", {"warm_start": "earlier", "max_training_jobs": 2, "progress": False}
+    with Home(home) as opened:
+        opened.service.take_over(from_optuna(f"sqlite:///{tmp_path}/s.db", metric="loss")[0])
+    job = alfine.tune(lambda hp: abs(hp["x"] - 0.3) + (hp["kind"] == "a"), space, metric="loss", home=home, **words)
+    with Home(home) as opened:
+        assert list(opened.service.history(job.name).prior()[1]) == [0.1, 2.0, 0.4, 1.0]
+    assert job.best.hyperparameters["kind"] == "b"

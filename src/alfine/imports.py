@@ -184,8 +184,11 @@ def _instant(value: Any) -> datetime | None:
 # -- Optuna ----------------------------------------------------------------------------------------------------------
 
 
-def from_optuna(url: str, study: str | None = None, name: str | None = None) -> tuple[Record, tuple[str, ...]]:
-    """The record of an Optuna study. url: of its storage, as sqlite:///study.db. study: needed when there are several.
+def from_optuna(
+    url: str, study: str | None = None, name: str | None = None, metric: str = "objective"
+) -> tuple[Record, tuple[str, ...]]:
+    """The record of an Optuna study. url: of its storage, as sqlite:///study.db. study: needed when there are several. metric: what the
+    objective is called here; a tuning job that begins with it must call it the same.
 
     Pruned trials count as stopped, with their last value. Parameters that some trial lacks (conditional ones) are left out, and
     the remarks name them. Raise InvalidSpec for what can't be taken over, MissingExtra without Optuna.
@@ -206,10 +209,10 @@ def from_optuna(url: str, study: str | None = None, name: str | None = None) -> 
     loaded = optuna.load_study(study_name=chosen, storage=url)
     if len(loaded.directions) != 1:
         raise InvalidSpec([Fault(url, f"study {chosen!r} has {len(loaded.directions)} objectives; alfine knows one.")])
-    return _of_study(loaded, str(chosen), name)
+    return _of_study(loaded, str(chosen), name, metric)
 
 
-def _of_study(study: Any, title: str, name: str | None) -> tuple[Record, tuple[str, ...]]:
+def _of_study(study: Any, title: str, name: str | None, metric: str) -> tuple[Record, tuple[str, ...]]:
     trials = [trial for trial in study.trials if trial.state.name in _STATES]
     if not trials:
         raise InvalidSpec([Fault(title, "has no trial that has ended.")])
@@ -224,7 +227,7 @@ def _of_study(study: Any, title: str, name: str | None) -> tuple[Record, tuple[s
         name=name or _as_name(title),
         space=space,
         goal=goal,
-        metric="objective",
+        metric=metric,
         command=["optuna", title],
         max_training_jobs=len(trials),  # the budget that criteria can save from
     )

@@ -40,6 +40,7 @@ from alfine.core.spec import (
 from alfine.criteria import criterion_from_text, table
 from alfine.job_request import job_request
 from alfine.policy import changed_request
+from alfine.tables import is_table
 
 Request = dict[str, Any]
 
@@ -405,9 +406,13 @@ class _Reader:
     def names(self, path: str, value: Any) -> list[str]:
         names = [value] if isinstance(value, str) else value
         if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
-            self.fault(path, f"{_shown(value)} must be the name of a tuning job, or a list of names.")
+            self.fault(
+                path, f"{_shown(value)} must be the name of a tuning job or a table (*.csv), or a list of these."
+            )
             return []
-        return names
+        return [
+            _absolute(name, self.folder).as_uri() if is_table(name) and "://" not in name else name for name in names
+        ]
 
     def _choice(self, path: str, value: Any, allowed: Sequence[str]) -> str:
         if value not in allowed:

@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from alfine import queries
+from alfine import queries, tables
 from alfine.algorithms.created import request_faults
-from alfine.buckets import Buckets
+from alfine.buckets import Buckets, beyond, local
 from alfine.config import Prices, Running
 from alfine.core import cost, repeats, warm_start
 from alfine.core.alone import as_asked, tuning_job_of
@@ -148,6 +148,10 @@ class Service:
         faults: list[Fault] = []
         for index, name in enumerate(spec.parents):
             path = f"WarmStartConfig.{PARENTS}[{index}]"
+            if tables.is_table(name):
+                of_table, wrong = self._table(name, spec)
+                found, faults = found + of_table, faults + wrong
+                continue
             try:
                 parent, history = self.store.get(name), self.store.history(name)
             except NotFound as error:
@@ -159,6 +163,17 @@ class Service:
             faults += warm_start.faults(spec, history.spec, path)
             found += warm_start.inheritance(spec, history)
         return found, list(dict.fromkeys(faults))
+
+    def _table(self, parent: str, spec: TuningJobSpec) -> tuple[list[Inherited], list[Fault]]:
+        """What a warm start takes over from a table of training jobs, a file of this machine."""
+        file = local(parent)
+        refusal = beyond(self.buckets.roots if self.buckets else (), file) if file else "isn't a file of this machine."
+        if file is None or refusal:
+            return [], [Fault(parent, str(refusal))]
+        try:
+            return tables.inherited(file, spec, parent), []
+        except InvalidSpec as error:
+            return [], list(error.faults)
 
     def create_algorithm(self, request: Mapping[str, Any]) -> None:
         """Check a CreateAlgorithm request, and record the algorithm. Raise InvalidSpec with every fault; InUse: there is one."""

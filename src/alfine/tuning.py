@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from alfine.core.best import Estimate, estimate
 from alfine.core.decide import UNDECIDED, CompletionCriterion, Verdict
@@ -30,9 +30,11 @@ from alfine.home import Home
 from alfine.job_request import job_request
 from alfine.policy import replayed
 from alfine.store import TuningJob
+from alfine.tables import is_table
 
 Objective = Callable[..., float | None]
 Progress = Callable[["Job"], None]
+Parent: TypeAlias = "Job | str | Path"
 
 
 class Job:
@@ -142,7 +144,7 @@ def tune(
     max_training_jobs: int | None = None,
     max_parallel: int = 1,
     seed: int | None = None,
-    warm_start: Job | str | Sequence[Job | str] = (),
+    warm_start: Parent | Sequence[Parent] = (),
     name: str | None = None,
     home: str | Path | None = None,
     progress: bool | Progress | None = None,
@@ -153,8 +155,8 @@ def tune(
     target: a function `objective(hyperparameters)` or `objective(hyperparameters, report)` that returns the objective, where
         `report(step, value)` reports an intermediate value and answers True when the training job should end; a Python
         script, whose output has the metric; or argv of a program in any language, as a list.
-    warm_start: ended tuning jobs of the same home whose results this one begins with; `warm_start_type="TransferLearning"` when
-        their data or program were others.
+    warm_start: ended tuning jobs of the same home whose results this one begins with, and tables of results (*.csv: a column a
+        hyperparameter, and the metric's); `warm_start_type="TransferLearning"` when their data or program were others.
     progress: a function called with the Job after every step; True or False for the live view in the terminal; None shows it
         where there is a terminal.
     settings: everything else that a job file knows (`start_with`, `static`, `channels`, `regex`, `early_stopping`,
@@ -267,9 +269,16 @@ def _takes_report(function: Objective) -> bool:
     )
 
 
-def _names(warm_start: Job | str | Sequence[Job | str]) -> list[str]:
-    jobs = [warm_start] if isinstance(warm_start, Job | str) else warm_start
-    return [each.name if isinstance(each, Job) else each for each in jobs]
+def _names(warm_start: Parent | Sequence[Parent]) -> list[str]:
+    """Tuning jobs by their names, tables by their URIs."""
+    parents = [warm_start] if isinstance(warm_start, Job | str | Path) else warm_start
+    return [each.name if isinstance(each, Job) else _table_uri(each) for each in parents]
+
+
+def _table_uri(parent: str | Path) -> str:
+    if isinstance(parent, str) and ("://" in parent or not is_table(parent)):
+        return parent
+    return Path(parent).expanduser().absolute().as_uri()
 
 
 def _target(target: Objective | str | Path | Sequence[str]) -> dict[str, Any]:

@@ -51,13 +51,17 @@ def aws(*, description: Path, lists: tuple[Path, ...], name: str | None, as_json
 @click.argument("url")
 @click.option("--study", help="Its name; needed when the storage has several.")
 @click.option("--name", help="Another name for it here.")
+@click.option("--metric", default="objective", show_default=True, help="What its objective is called here.")
 @home_option
 @json_option
-def optuna(*, url: str, study: str | None, name: str | None, as_json: bool) -> None:
-    """From an Optuna study: URL is that of its storage, such as sqlite:///study.db."""
+def optuna(*, url: str, study: str | None, name: str | None, metric: str, as_json: bool) -> None:
+    """From an Optuna study: URL is that of its storage, such as sqlite:///study.db.
+
+    To begin a tuning job with it, give its objective the name of that job's metric.
+    """
     from alfine.imports import from_optuna
 
-    _take_over(*from_optuna(url, study, name), as_json=as_json)
+    _take_over(*from_optuna(url, study, name, metric), as_json=as_json)
 
 
 def _take_over(record: Record, remarks: Sequence[str], *, as_json: bool) -> None:
