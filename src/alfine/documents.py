@@ -3,6 +3,9 @@
     /_alfine/tuning-jobs                          all of them, with the best objective and why each ended
     /_alfine/tuning-jobs/NAME                     one: verdicts of all criteria, costs
     /_alfine/tuning-jobs/NAME/training-jobs       its training jobs
+    /_alfine/tuning-jobs/NAME/replays             when other criteria would have ended it: ?criterion=TEXT, which may be repeated
+    /_alfine/tuning-jobs/NAME/export              its training jobs as a table: ?format=csv, json or parquet
+    /_alfine/buckets                              where s3:// leads
     /_alfine/training-jobs/NAME/log               a part of a log: ?begin=BYTE, or ?lines=N for the last ones
 
 The commands of `alfine --endpoint` read these. What changes something goes through AWS's own operations.
@@ -12,7 +15,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -21,24 +24,30 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
+from alfine.config import S3
 from alfine.core.errors import AlfineError, Fault, InvalidSpec, NotFound
+from alfine.export import FORMATS, export
+from alfine.replays import told, turn
 from alfine.service import Service
 
 PATH = "/_alfine"  # no bucket's name has an underscore
 
 
 class Documents:
-    """The documents of one service."""
+    """The documents of one service. s3: its settings."""
 
-    def __init__(self, service: Service) -> None:
-        self.service = service
+    def __init__(self, service: Service, s3: S3) -> None:
+        self.service, self.s3 = service, s3
 
     def routes(self) -> Mount:
         paths: dict[str, Callable[[Request], Any]] = {
             "/tuning-jobs": self._tuning_jobs,
             "/tuning-jobs/{name}": self._tuning_job,
             "/tuning-jobs/{name}/training-jobs": self._training_jobs,
+            "/tuning-jobs/{name}/replays": self._replays,
+            "/tuning-jobs/{name}/export": self._export,
             "/training-jobs/{name}/log": self._log,
+            "/buckets": self._buckets,
         }
         return Mount(PATH, routes=[Route(path, _answering(read), methods=["GET"]) for path, read in paths.items()])
 
@@ -51,6 +60,20 @@ class Documents:
     def _training_jobs(self, request: Request) -> Any:
         return {"TrainingJobSummaries": [*self.service.training_jobs(request.path_params["name"])]}
 
+    def _replays(self, request: Request) -> Any:
+        texts = request.query_params.getlist("criterion")
+        with turn(texts):
+            return told(self.service.history(request.path_params["name"]), texts)
+
+    def _export(self, request: Request) -> Response:
+        kind = request.query_params.get("format", "csv")
+        if kind not in FORMATS:
+            raise InvalidSpec([Fault("format", f"{kind[:40]!r} must be one of {', '.join(FORMATS)}.")])
+        return _as_file(export(self.service.history(request.path_params["name"]), kind), {})
+
+    def _buckets(self, _: Request) -> Any:
+        return {"Endpoint": self.s3.endpoint or None, "Region": self.s3.region}
+
     def _log(self, request: Request) -> Response:
         begin, lines = (_number(request, each) for each in ("begin", "lines"))
         part = self.service.log(request.path_params["name"], begin or 0, lines)
@@ -60,10 +83,14 @@ class Documents:
             "x-alfine-path": quote(part.path),
             "x-alfine-begin": str(part.begin),
             "x-alfine-ended": "true" if part.ended else "false",
-            "x-content-type-options": "nosniff",
-            "content-security-policy": "sandbox",
         }
-        return Response(part.data, headers=headers, media_type="text/plain")
+        return _as_file(part.data, headers)
+
+
+def _as_file(data: bytes, headers: Mapping[str, str]) -> Response:
+    """Bytes that a browser, should it ask for them, takes for text and nothing else."""
+    safe = {"x-content-type-options": "nosniff", "content-security-policy": "sandbox"}
+    return Response(data, headers={**headers, **safe}, media_type="text/plain")
 
 
 def _number(request: Request, name: str) -> int | None:

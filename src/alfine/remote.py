@@ -22,6 +22,7 @@ from alfine.logs import LogPart
 Plain = dict[str, Any]
 
 PATIENCE_SECONDS = 60.0
+REPLAY_SECONDS = 600.0  # a replay judges every fact anew
 KEY_NAMES = (("ALFINE_ACCESS_KEY_ID", "ALFINE_SECRET_ACCESS_KEY"), ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
 ANY = ("any", "any")  # a server without keys asks for none
 
@@ -49,7 +50,8 @@ class Remote:
             raise InvalidSpec([Fault("--endpoint", f"{endpoint!r} must be a URL such as http://127.0.0.1:8765.")])
         self.endpoint = endpoint.rstrip("/")
         self.region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-        self._buckets: set[str] = set()
+        self._made: set[str] = set()
+        self._sessions: dict[float, Any] = {}
 
     @property
     def where(self) -> str:
@@ -84,6 +86,15 @@ class Remote:
         job, status, path = (unquote(headers[f"x-alfine-{each}"]) for each in ("training-job", "status", "path"))
         return LogPart(job, status, path, int(headers["x-alfine-begin"]), data, headers["x-alfine-ended"] == "true")
 
+    def replays(self, name: str, texts: Sequence[str]) -> Plain:
+        query = "&".join(f"criterion={quote(text, safe='')}" for text in texts)
+        _, body = self._fetch(f"tuning-jobs/{quote(name, safe='')}/replays", query, REPLAY_SECONDS)
+        found: Plain = json.loads(body)
+        return found
+
+    def export(self, name: str, kind: str) -> bytes:
+        return self._fetch(f"tuning-jobs/{quote(name, safe='')}/export", f"format={kind}")[1]
+
     def request_stop(self, name: str) -> None:
         self._ask("StopHyperParameterTuningJob", {"HyperParameterTuningJobName": name})
 
@@ -96,38 +107,52 @@ class Remote:
 
     # ---- files
 
+    @cached_property
+    def s3_endpoint(self) -> str | None:
+        """Where the server's s3:// leads: a real S3, by its address here where that differs, or None for its own buckets."""
+        there: str | None = self._s3_settings["Endpoint"]
+        return there and (os.environ.get("AWS_ENDPOINT_URL_S3") or there)
+
+    @cached_property
+    def _s3_settings(self) -> Plain:
+        return self._get("buckets")
+
     def put(self, bucket: str, key: str, path: Path) -> str:
-        """The URI of a file that was put into a bucket there, which is made where there is none."""
+        """The URI of a file that was put into a bucket there, which is made where there is none of alfine's own."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            if bucket not in self._buckets:
+            if bucket not in self._made and self.s3_endpoint is None:
                 with suppress(self._s3.exceptions.BucketAlreadyOwnedByYou):
                     self._s3.create_bucket(Bucket=bucket)
-                self._buckets.add(bucket)
+                self._made.add(bucket)
             with path.open("rb") as file:
                 self._s3.put_object(Bucket=bucket, Key=key, Body=file)
         except ClientError as error:
             raise Denied(error.response["Error"]["Code"], f"{path} can't be uploaded: {error}") from error
         except BotoCoreError as error:
-            raise Unreachable(f"{path} can't be uploaded to {self.endpoint}: {error}") from error
+            where = self.s3_endpoint or self.endpoint
+            raise Unreachable(f"{path} can't be uploaded to {where}: {error}") from error
         return f"s3://{bucket}/{key}"
 
     @cached_property
     def _s3(self) -> Any:
+        """A client of the server's own buckets with its key, or of a real S3 with AWS's keys of whoever uploads."""
         from botocore.config import Config
         from botocore.session import Session
 
-        id_, secret = self._key
-        config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 2})
-        return Session().create_client(
-            "s3",
-            endpoint_url=self.endpoint,
-            region_name=self.region,
-            aws_access_key_id=id_,
-            aws_secret_access_key=secret,
-            config=config,
-        )
+        if self.s3_endpoint is None:
+            id_, secret = self._key
+            where = {"endpoint_url": self.endpoint, "region_name": self.region}
+            where |= {"aws_access_key_id": id_, "aws_secret_access_key": secret}
+            settings: dict[str, Any] = {"s3": {"addressing_style": "path"}}
+        else:
+            where = {"endpoint_url": self.s3_endpoint, "region_name": self._s3_settings["Region"]}
+            # What isn't AWS may not know the newer checksums.
+            settings = {"request_checksum_calculation": "when_required", "signature_version": "s3v4"}
+            settings["s3"] = {"addressing_style": "auto" if self.s3_endpoint.endswith("amazonaws.com") else "path"}
+        config = Config(retries={"total_max_attempts": 2}, **settings)
+        return Session().create_client("s3", config=config, **where)
 
     # ---- requests
 
@@ -145,11 +170,18 @@ class Remote:
         found: Plain = json.loads(body)
         return found
 
-    def _fetch(self, path: str, query: str = "") -> tuple[Mapping[str, str], bytes]:
-        return self._send("GET", f"/_alfine/{path}" + (f"?{query}" if query else ""), "alfine", {}, b"")
+    def _fetch(self, path: str, query: str = "", patience: float = PATIENCE_SECONDS) -> tuple[Mapping[str, str], bytes]:
+        whole = f"/_alfine/{path}" + (f"?{query}" if query else "")
+        return self._send("GET", whole, "alfine", {}, b"", patience)
 
-    def _send(
-        self, method: str, path: str, service: str, headers: Mapping[str, str], body: bytes
+    def _send(  # noqa: PLR0917
+        self,
+        method: str,
+        path: str,
+        service: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        patience: float = PATIENCE_SECONDS,
     ) -> tuple[Mapping[str, str], bytes]:
         """The headers and the body of the answer. Raise what the server refuses it with."""
         from botocore.auth import SigV4Auth
@@ -160,18 +192,20 @@ class Remote:
         request = AWSRequest(method, self.endpoint + path, headers=dict(headers), data=body)
         SigV4Auth(Credentials(*self._key), service, self.region).add_auth(request)
         try:
-            answer = self._http.send(request.prepare())
+            answer = self._http(patience).send(request.prepare())
         except BotoCoreError as error:
             raise Unreachable(f"no alfine answers at {self.endpoint}: {error}") from error
         if answer.status_code >= 300:
             raise _refusal(answer.content, f"{self.endpoint} answered {answer.status_code}")
         return answer.headers, answer.content
 
-    @cached_property
-    def _http(self) -> Any:
+    def _http(self, patience: float) -> Any:
         from botocore.httpsession import URLLib3Session
 
-        return URLLib3Session(verify=os.environ.get("AWS_CA_BUNDLE") or True, timeout=PATIENCE_SECONDS)
+        if patience not in self._sessions:
+            verify = os.environ.get("AWS_CA_BUNDLE") or True
+            self._sessions[patience] = URLLib3Session(verify=verify, timeout=(PATIENCE_SECONDS, patience))
+        return self._sessions[patience]
 
 
 def _refusal(body: bytes, otherwise: str) -> AlfineError:

@@ -2,17 +2,61 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from alfine.core import cost
 from alfine.core.decide import Outlook
+from alfine.core.errors import AlfineError, Fault, InvalidSpec
 from alfine.core.history import History
 from alfine.core.replay import Replayed
 from alfine.criteria import criterion_from_text
 from alfine.policy import replayed
 
 Plain = dict[str, Any]
+
+MOST_CRITERIA, LONGEST_TEXT = 8, 2000  # that a server is asked to try at once
+PATIENCE_SECONDS = 30.0
+
+_one_at_a_time = threading.BoundedSemaphore(1)  # a replay judges every fact anew, with all of a core
+
+
+class Busy(AlfineError):
+    """Somebody else's replay takes long."""
+
+    code = "ServiceUnavailable"
+
+
+@contextmanager
+def turn(texts: Sequence[str]) -> Iterator[None]:
+    """What a server is asked to replay: one at a time, and not everything at once. Raise InvalidSpec or Busy."""
+    if len(texts) > MOST_CRITERIA or sum(map(len, texts)) > LONGEST_TEXT:
+        most = f"{len(texts)} criteria; at most {MOST_CRITERIA}, in {LONGEST_TEXT} characters."
+        raise InvalidSpec([Fault("criteria", most)])
+    if not _one_at_a_time.acquire(timeout=PATIENCE_SECONDS):
+        raise Busy("Other replays are being worked out. Try again in a while.")
+    try:
+        yield
+    finally:
+        _one_at_a_time.release()
+
+
+def told(history: History, texts: Sequence[str]) -> Plain:
+    """The replays, and beside them what was recorded."""
+    best = history.incumbent
+    return {
+        "HyperParameterTuningJobName": history.spec.name,
+        "Recorded": {
+            "TrainingJobs": history.launches,
+            "TrainingSeconds": history.training_seconds,
+            "MetricName": history.spec.metric,
+            "BestObjective": best and best.objective,
+            "BestTrainingJob": best and best.number,
+        },
+        "Replays": replays(history, texts),
+    }
 
 
 def replays(history: History, texts: Sequence[str]) -> list[Plain]:

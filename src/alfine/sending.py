@@ -27,8 +27,8 @@ MAX_CODE_BYTES = 256 << 20  # a folder of code that is more has data in it, or i
 Put = Callable[[str, str, Path], str]  # bucket, key, file -> URI
 
 
-def sent(request: Mapping[str, Any], region: str, put: Put) -> tuple[dict[str, Any], list[str]]:
-    """The request with s3:// instead of file://, and a line for each thing that was uploaded.
+def sent(request: Mapping[str, Any], bucket: str, put: Put) -> tuple[dict[str, Any], list[str]]:
+    """The request with s3:// instead of file://, and a line for each thing that was uploaded to the bucket.
 
     Raise InvalidSpec with every file that isn't there, before anything is uploaded.
     """
@@ -42,7 +42,7 @@ def sent(request: Mapping[str, Any], region: str, put: Put) -> tuple[dict[str, A
     ]
     if faults:
         raise InvalidSpec(faults)
-    bucket, name = BUCKET.format(region=region), changed.get("HyperParameterTuningJobName", "job")
+    name = changed.get("HyperParameterTuningJobName", "job")
     said = []
     for key, path, replace in places:
         uri = (_send_code if _is_code(key) else _send_data)(path, bucket, f"{name}/{key}", put)

@@ -76,7 +76,8 @@ def make_app(home: Home, hosting: Hosting, *, always_signed: bool = False) -> St
         await (console if console.takes(scope) else wire)(scope, receive, send)
 
     app = Starlette(
-        routes=[Route("/healthz", _health), Documents(home.service).routes(), Mount("/", rest)], lifespan=lifespan
+        routes=[Route("/healthz", _health), Documents(home.service, home.config.s3).routes(), Mount("/", rest)],
+        lifespan=lifespan,
     )
     app.add_middleware(Guard, gate=gate)
     app.state.leave = console.leave

@@ -10,10 +10,12 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from click.testing import CliRunner
 
 from alfine.aws import real_buckets
 from alfine.aws.real_buckets import RealBuckets
 from alfine.buckets import Unreachable
+from alfine.cli import main
 from alfine.config import S3
 from alfine.core.errors import InvalidSpec
 from alfine.home import Home
@@ -131,6 +133,50 @@ def test_tuning_jobs_share_one_copy_for_each_version_of_an_object(local, remote,
     until(sagemaker, "share-3")
     (found,) = (local.home / "tuning-jobs" / "share-3" / ".inputs").glob("channel-train-*/a.csv")
     assert found.read_text() == "two"
+
+
+@pytest.fixture
+def create(local, tmp_path, monkeypatch):
+    """`alfine create` of a job with code and data on this machine, at the server that tunes."""
+    (tmp_path / "train.py").write_text(TRAIN)
+    (tmp_path / "data" / "deep").mkdir(parents=True)
+    (tmp_path / "data" / "deep" / "c.csv").write_text("c")
+    for name in ("ALFINE_ACCESS_KEY_ID", "ALFINE_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(name, *words):
+        lines = [
+            "script: train.py",
+            "metric: loss",
+            "strategy: Random",
+            "max_training_jobs: 1",
+            "channels: {train: data}",
+        ]
+        space = "space: {x: {min: 0.0, max: 1.0}, n: {min: 1, max: 9}}"
+        (tmp_path / "job.yaml").write_text("\n".join([*lines, space, f"name: {name}"]))
+        words = ["create", str(tmp_path / "job.yaml"), "--endpoint", local.url, *words]
+        return CliRunner().invoke(main, words, catch_exceptions=False)
+
+    return run
+
+
+def test_create_uploads_code_and_data_to_where_the_servers_s3_is(local, remote, create):
+    done = create("sent", "--bucket", "real")
+    assert done.exit_code == 0, done.output
+    assert until(local.client(), "sent")["TrainingJobStatusCounters"]["Completed"] == 1
+    listed = remote.client().list_objects_v2(Bucket="real", Prefix="sent/")["Contents"]
+    assert [each["Key"] for each in listed] == ["sent/input/train/deep/c.csv", "sent/source/sourcedir.tar.gz"]
+    (log,) = (local.home / "tuning-jobs" / "sent").glob("sent-*/.alfine/log")
+    assert "saw ['deep']" in log.read_text()
+
+
+def test_create_needs_to_know_a_bucket_of_a_real_s3(local, remote, create):
+    unnamed = create("unnamed", "--upload")
+    assert unnamed.exit_code == 2
+    assert f"keeps code and data at {remote.url}. Say in which bucket of it" in unnamed.output
+    gone = create("gone", "--bucket", "no-bucket")
+    assert gone.exit_code == 1
+    assert "NoSuchBucket" in gone.output
 
 
 def copies(local):

@@ -82,6 +82,16 @@ def test_a_job_is_created_watched_read_and_deleted_on_a_server(alfine, folder, w
     assert alfine("logs", name, "--best", "--lines", "1").stdout.startswith("loss=")
     assert "loss=" in alfine("logs", rows[0]["TrainingJobName"], "--follow").stdout
 
+    told = json.loads(alfine("replay", name, "--criterion", "MaxNumberOfTrainingJobs 2", "--json").stdout)
+    assert told["Recorded"]["TrainingJobs"] == 4
+    assert [row["TrainingJobs"] for row in told["Replays"]] == [2]
+    assert "4 training jobs" in alfine("replay", name).stdout
+    assert "'Nothing' isn't one" in alfine("replay", name, "--criterion", "Nothing", code=2).output
+    table = alfine("export", name).stdout.splitlines()
+    assert len(table) == 5
+    assert table[0].startswith("number,name,status,objective")
+    assert len(json.loads(alfine("export", name, "--json").stdout)) == 4
+
     assert "Its files stay in http" in alfine("delete", name, "--yes").stdout
     assert name not in alfine("list").stdout
     alfine("describe", name, code=1)

@@ -29,9 +29,12 @@ Examples:
 @click.option(
     "--upload/--no-upload", default=None, help="Send code and data to the server; default: unless it's on loopback."
 )
+@click.option(
+    "--bucket", help="Where to upload them to; default: one of the server's own. Needed where s3:// leads to a real S3."
+)
 @jobs_option
 @json_option
-def create(*, job: Path, name: str | None, upload: bool | None, as_json: bool) -> None:
+def create(*, job: Path, name: str | None, upload: bool | None, bucket: str | None, as_json: bool) -> None:
     """Create the tuning job of a file, without running it here.
 
     JOB is what `alfine tune` takes. An `alfine serve` on the same home runs it, or `alfine tune JOB`. With --endpoint that
@@ -45,7 +48,7 @@ def create(*, job: Path, name: str | None, upload: bool | None, as_json: bool) -
     file = read_job_file(job).with_overrides(name=name)
     try:
         with open_jobs(create=True) as jobs:
-            request = _sent(file.request, jobs, upload=upload)
+            request = _sent(file.request, jobs, upload=upload, bucket=bucket)
             jobs.create(request)
             created = request["HyperParameterTuningJobName"]
             if as_json:
@@ -58,17 +61,21 @@ def create(*, job: Path, name: str | None, upload: bool | None, as_json: bool) -
         raise file.explain(error) from error
 
 
-def _sent(request: Mapping[str, Any], jobs: Jobs, *, upload: bool | None) -> Mapping[str, Any]:
+def _sent(request: Mapping[str, Any], jobs: Jobs, *, upload: bool | None, bucket: str | None) -> Mapping[str, Any]:
     from alfine.remote import Remote
-    from alfine.sending import sent
+    from alfine.sending import BUCKET, sent
 
     if not isinstance(jobs, Remote):
-        if upload:
-            raise click.UsageError("--upload is for a server: give --endpoint.")
+        if upload or bucket:
+            raise click.UsageError("--upload and --bucket are for a server: give --endpoint.")
         return request
-    if not (upload if upload is not None else not jobs.is_loopback):
+    if not (upload if upload is not None else bucket is not None or not jobs.is_loopback):
         return request
-    changed, said = sent(request, jobs.region, jobs.put)
+    if bucket is None and jobs.s3_endpoint is not None:
+        raise click.UsageError(
+            f"{jobs.endpoint} keeps code and data at {jobs.s3_endpoint}. Say in which bucket of it: --bucket NAME."
+        )
+    changed, said = sent(request, bucket or BUCKET.format(region=jobs.region), jobs.put)
     for line in said:
         click.echo(line, err=True)
     return changed

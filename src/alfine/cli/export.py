@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from alfine.cli.options import home_option, open_home
+from alfine.cli.jobs import jobs_option, open_jobs
 
 FORMATS = ("csv", "json", "parquet")
 
@@ -24,10 +24,9 @@ Examples:
 @click.option("--format", "kind", type=click.Choice(FORMATS), help="Default: as --output's name ends, else csv.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="A file; default: stdout.")
-@home_option
+@jobs_option
 def export(*, name: str, kind: str | None, as_json: bool, output: Path | None) -> None:
     """Write a tuning job, one row a training job: number, status, objective, best so far, hyperparameters, times (UTC)."""
-    from alfine.export import export as exported
     from alfine.export import format_of
 
     if as_json and kind not in (None, "json"):
@@ -35,8 +34,8 @@ def export(*, name: str, kind: str | None, as_json: bool, output: Path | None) -
     kind = "json" if as_json else kind or (format_of(output) if output else None) or "csv"
     if kind == "parquet" and output is None and sys.stdout.isatty():
         raise click.UsageError("Parquet is no text. Give --output FILE, or redirect it.")
-    with open_home() as home:
-        data = exported(home.service.history(name), kind)
+    with open_jobs() as jobs:
+        data = jobs.export(name, kind)
     if output is None:
         click.echo(data, nl=False)
     else:

@@ -33,6 +33,8 @@ class Jobs(Protocol):
     def list(self) -> Iterable[Plain]: ...
     def training_jobs(self, name: str) -> Sequence[Plain]: ...
     def log(self, name: str, begin: int = 0, lines: int | None = None) -> Any: ...
+    def replays(self, name: str, texts: Sequence[str]) -> Plain: ...
+    def export(self, name: str, kind: str) -> bytes: ...
     def request_stop(self, name: str) -> None: ...
     def carry_out_stop(self, name: str) -> bool:
         """Whether the job has ended; where nobody runs it, it's run to its end here."""
@@ -57,6 +59,16 @@ class Local:
 
     def create(self, request: Mapping[str, Any]) -> None:
         self.home.service.create(request)
+
+    def replays(self, name: str, texts: Sequence[str]) -> Plain:
+        from alfine.replays import told
+
+        return told(self.home.service.history(name), texts)
+
+    def export(self, name: str, kind: str) -> bytes:
+        from alfine.export import export
+
+        return export(self.home.service.history(name), kind)
 
     def delete(self, name: str, *, files: bool) -> None:
         self.home.service.delete(name, files=files)

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from alfine.cli.options import home_option, json_option, open_home
+from alfine.cli.jobs import jobs_option, open_jobs
+from alfine.cli.options import json_option
 
 EPILOG = """
 \b
@@ -27,7 +28,7 @@ A criterion is written as its name and its settings, such as
 @click.command(epilog=EPILOG)
 @click.argument("name")
 @click.option("--criterion", "texts", multiple=True, metavar="TEXT", help="A criterion to try; may be repeated.")
-@home_option
+@jobs_option
 @json_option
 def replay(*, name: str, texts: tuple[str, ...], as_json: bool) -> None:
     """See when other criteria would have ended a recorded job, what that would have saved and what it would have missed.
@@ -35,23 +36,21 @@ def replay(*, name: str, texts: tuple[str, ...], as_json: bool) -> None:
     Each --criterion is tried alone and, when there are several, all of them together; without one it's the job's own.
     """
     from alfine.cli.output import print_json, show
-    from alfine.replays import replays
 
-    with open_home() as home:
-        history = home.service.history(name)
-    rows = replays(history, texts)
+    with open_jobs() as jobs:
+        told = jobs.replays(name, texts)
     if as_json:
-        print_json({"HyperParameterTuningJobName": name, "Replays": rows})
+        print_json(told)
         return
-    best = history.incumbent
+    was = told["Recorded"]
     found = (
         "no objective"
-        if best is None
-        else f"best {history.spec.metric} {best.objective:.6g} (training job {best.number})"
+        if was["BestObjective"] is None
+        else f"best {was['MetricName']} {was['BestObjective']:.6g} (training job {was['BestTrainingJob']})"
     )
     show(
-        f"{name} as recorded: {history.launches} training jobs, {_time(history.training_seconds)} of training, {found}",
-        *_tables(rows),
+        f"{name} as recorded: {was['TrainingJobs']} training jobs, {_time(was['TrainingSeconds'])} of training, {found}",
+        *_tables(told["Replays"]),
     )
 
 

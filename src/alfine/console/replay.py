@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-
 from starlette.responses import Response
 
 from alfine.console.visit import Visit
 from alfine.core.errors import InvalidSpec
 from alfine.core.spec import TuningJobSpec
-from alfine.replays import replays
+from alfine.replays import Busy, replays, turn
 
-MOST_CRITERIA = 8
-LONGEST_TEXT = 2000
-PATIENCE_SECONDS = 30.0
 SUGGESTED = ("ConvergenceDetected", "BestObjectiveNotImproving 10", "BestObjectiveNotImproving 30")
-
-_one_at_a_time = threading.BoundedSemaphore(1)  # a replay judges every fact anew, with all of a core
 
 
 def page(visit: Visit) -> Response:
@@ -26,19 +19,14 @@ def page(visit: Visit) -> Response:
     if text is None:
         return visit.page("replay.html", name=name, text="\n".join(_suggested(spec)), faults=(), rows=None, spec=spec)
     texts = [line.strip() for line in text.splitlines() if line.strip()]
-    if len(texts) > MOST_CRITERIA or len(text) > LONGEST_TEXT:
-        return _refused(
-            visit, spec, text, f"{len(texts)} criteria; at most {MOST_CRITERIA}, in {LONGEST_TEXT} characters."
-        )
-    if not _one_at_a_time.acquire(timeout=PATIENCE_SECONDS):
-        return _refused(visit, spec, text, "Other replays are being worked out. Try again in a while.")
     try:
-        history = visit.service.history(name)
-        rows = replays(history, texts)
+        with turn(texts):
+            history = visit.service.history(name)
+            rows = replays(history, texts)
     except InvalidSpec as error:
         return _refused(visit, spec, text, *(str(fault) for fault in error.faults))
-    finally:
-        _one_at_a_time.release()
+    except Busy as error:
+        return _refused(visit, spec, text, str(error))
     return visit.page("replay.html", name=name, text=text, faults=(), rows=rows, history=history, spec=spec)
 
 
