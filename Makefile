@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 CLIENTS = .clients
 DATA ?=
 
-.PHONY: demo test test-clients check bench bench-engine bench-search bench-stopping clean
+.PHONY: demo test test-clients check bench bench-engine bench-search bench-warmstart bench-stopping clean
 
 $(VENV)/demo: pyproject.toml
 	@echo "Making an environment in $(VENV) (a minute or two the first time) …"
@@ -41,13 +41,16 @@ check: $(VENV)/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: bench-engine bench-search bench-stopping
+bench: bench-engine bench-search bench-warmstart bench-stopping
 
 bench-engine: $(VENV)/demo
 	$(BIN)/python bench/engine/run.py
 
 bench-search: $(VENV)/demo
 	$(BIN)/python bench/search/run.py
+
+bench-warmstart: $(VENV)/demo
+	$(BIN)/python bench/warmstart/run.py
 
 bench-stopping: $(VENV)/demo
 	$(BIN)/python bench/stopping/run.py
