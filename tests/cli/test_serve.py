@@ -1,0 +1,64 @@
+"""`alfine serve`: what it prints leads clients to it, as it stands there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import urllib.request
+
+import boto3
+import pytest
+
+from tests.aws.conftest import Served
+from tests.aws.test_keys import key_of
+
+
+def told(home, count):
+    """A server, and the lines after the first that it prints, by what stands before their colon."""
+    server = Served(home)
+    lines = [server.process.stdout.readline().strip() for _ in range(count)]
+    return server, {name: rest.strip() for name, _, rest in (line.partition(":") for line in lines)}
+
+
+def variables(line):
+    """What a shell's environment is after the line."""
+    command = ["bash", "-c", f"{line} && env -0"]
+    bare = {"PATH": os.environ["PATH"]}
+    found = subprocess.run(command, env=bare, capture_output=True, text=True, check=True).stdout
+    return dict(each.split("=", 1) for each in found.split("\0") if each)
+
+
+@pytest.fixture
+def nobody(monkeypatch, tmp_path):
+    """No settings of AWS's clients but those that a test makes."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    return monkeypatch
+
+
+def test_the_lines_that_it_prints_point_boto3_the_cli_and_the_sdk_to_it(tmp_path, nobody):
+    server, lines = told(tmp_path / "home", 4)
+    assert list(lines) == ["browser", "boto3", "AWS CLI", "SDK"]
+    assert lines["SDK"].startswith("the same variables")
+    for name, value in variables(lines["AWS CLI"]).items():
+        if name.startswith("AWS_"):
+            nobody.setenv(name, value)
+    for client in (eval(lines["boto3"], {"boto3": boto3}), boto3.client("sagemaker")):
+        assert client.list_hyper_parameter_tuning_jobs()["HyperParameterTuningJobSummaries"] == []
+        assert client.meta.endpoint_url == server.url
+        client.close()
+    with urllib.request.urlopen(f"{server.url}/healthz") as answer:
+        assert json.load(answer)["status"] == "ok"
+    assert server.end() == 0
+
+
+def test_with_a_key_it_says_that_requests_must_be_signed_and_shows_no_secret(tmp_path):
+    id_, secret = key_of(tmp_path)
+    server, lines = told(tmp_path, 5)
+    assert "AWS_ACCESS_KEY_ID=<its id> AWS_SECRET_ACCESS_KEY=<its secret>" in lines["AWS CLI"]
+    assert any(name.startswith("Requests must be signed") for name in lines)
+    assert not any(word in text for text in lines.values() for word in (id_, secret))
+    assert server.end() == 0
