@@ -188,7 +188,9 @@ class Policy:
                 evidence={"launched": history.launches},
                 progress=1.0,
             )
-        limits = [each for each in (verdict, *self.verdicts(history)) if each.criterion in LIMITS]
+        limits = [
+            each for one in (verdict, *self.verdicts(history)) for each in _any_of(one) if each.criterion in LIMITS
+        ]
         cut_off = next((each for each in limits if each.outlook is Outlook.STOP), None)
         stops = tuple(
             self._ended_by(cut_off or verdict, job)
@@ -241,6 +243,14 @@ def may_win(history: History, job: TrainingJob) -> bool:
         return True
     ahead = best.curve(history.spec.metric)[: len(curve)] or [best.objective]
     return min(history.sign * value for value in curve) <= min(history.sign * value for value in ahead)
+
+
+def _any_of(verdict: Verdict) -> Iterator[Verdict]:
+    """The verdict, and of one that any of its parts would bring about, those of the parts."""
+    yield verdict
+    if verdict.criterion == "AnyOf":
+        for part in verdict.evidence["criteria"]:
+            yield from _any_of(Verdict.from_dict(part))
 
 
 def strongest(verdicts: Iterable[Verdict]) -> Verdict:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from alfine.core.decide import UNDECIDED, Outlook, Policy, Stop, Verdict, strongest
-from alfine.core.history import Changed, Fact, History, StopAsked, StopRequested, TrainingJob
+from alfine.core.history import Changed, Ended, Fact, History, StopAsked, StopRequested, TrainingJob
 from alfine.core.spec import TuningJobSpec
 
 
@@ -122,11 +122,11 @@ def replay(
         ends = changed is None or count > last  # what ended before a change was gone on with
         judge_until(judge, fact)
         if ends and judge.verdict.outlook is not Outlook.CONTINUE:
-            return _replayed(history, judge, count - 1)
+            return _replayed(history, judge, count - 1, own=changed is not None)
         judge.record([fact])
         if ends and judge.verdict.outlook is not Outlook.CONTINUE:
-            return _replayed(history, judge, count)
-    return _replayed(history, judge, len(history.facts))
+            return _replayed(history, judge, count, own=changed is not None)
+    return _replayed(history, judge, len(history.facts), own=changed is not None)
 
 
 def judge_until(judge: Judge, fact: Fact) -> None:
@@ -140,15 +140,13 @@ def judge_until(judge: Judge, fact: Fact) -> None:
         judge.judge()
 
 
-def _replayed(record: History, judge: Judge, count: int) -> Replayed:
-    """count: how many facts of the record have happened."""
+def _replayed(record: History, judge: Judge, count: int, *, own: bool) -> Replayed:
+    """count: how many facts of the record have happened. own: by the job's own policy, so that what was stopped in the record was
+    stopped by this end.
+    """
     past = judge.history
-    drained = judge.verdict.outlook is Outlook.DRAIN
-    if drained:  # what runs is let finish: its results count, as they would have live
-        launched = past.launches
-        for fact in record.facts[count:]:
-            if getattr(fact, "number", launched + 1) <= launched:
-                past.record(fact)
+    if judge.verdict.outlook is not Outlook.CONTINUE:
+        _let_end(past, judge, record.facts[count:], own=own)
     best, overall = past.leader, record.leader
     missed = None
     if best is not None and overall is not None and best.objective is not None and overall.objective is not None:
@@ -164,6 +162,20 @@ def _replayed(record: History, judge: Judge, count: int) -> Replayed:
         saved_training_seconds=record.training_seconds - _again(record) - _spent(past),
         missed=missed,
     )
+
+
+def _let_end(past: History, judge: Judge, rest: Iterable[Fact], *, own: bool) -> None:
+    """What runs at the end is let finish or is stopped, as `at_end` says; its results count, as they would have live."""
+    launched = past.launches
+    stopped = set() if own else {stop.number for stop in judge.policy.decide(past, judge.verdict).stops}
+    for number in stopped:
+        job = past.job(number)
+        curve = job.curve(past.spec.of(job.definition).metric)  # its last value is its result
+        past.record(Ended(at=past.now, number=number, status="Stopped", objective=curve[-1] if curve else None))
+    for fact in rest:
+        number = getattr(fact, "number", launched + 1)
+        if number <= launched and number not in stopped:
+            past.record(fact)
 
 
 def _spent(history: History) -> float:
