@@ -66,8 +66,8 @@ def first_stop(history: History) -> int | None:
     return None
 
 
-def test_a_solved_bowl_stops_within_60_training_jobs() -> None:
-    points = narrowing(60)
+def test_a_solved_bowl_stops_within_100_training_jobs() -> None:
+    points = narrowing(100)
     stopped = first_stop(recorded(points, bowl(points)))
     assert stopped is not None
     assert stopped >= 10
@@ -166,7 +166,7 @@ def test_it_says_how_likely_an_improvement_is_and_when_it_expects_to_complete() 
 
 
 def test_at_the_end_it_says_what_it_promises() -> None:
-    points = narrowing(60)
+    points = narrowing(100)
     verdict = ConvergenceDetected().check(recorded(points, -bowl(points), goal="Maximize"))
     assert verdict.outlook is Outlook.STOP
     assert verdict.sentence.startswith(

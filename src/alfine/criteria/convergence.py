@@ -12,8 +12,8 @@ Symbols (values minimised; a maximised metric is negated):
 Every signal is a ratio to eps, S or k, so one set of weights serves every metric, budget and eps.
 
 Sources: AMT's «unlikely to improve by more than 1 % over the best objective»; the form of the promise, (eps, delta), is Wilson 2024,
-«Stopping Bayesian optimization with probabilistic regret bounds». Unlike there, the surrogate's own probability is only one of
-seven signals of a logistic model, calibrated on recorded searches: taken alone it's overconfident where the surrogate is wrong.
+«Stopping Bayesian optimization with probabilistic regret bounds». Unlike there, the surrogate's word is only one of seven signals
+of a logistic model, calibrated on recorded searches: taken alone it's overconfident where the surrogate is wrong.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ from alfine.core.spec import TuningJobSpec, put_setting
 
 NAME = "ConvergenceDetected"
 
-# Logistic regression (L2, standardised) on 88 recorded searches of 22 real tasks (weighted 3) and 180 of random synthetic problems, with
-# random, TPE and GP samplers, budgets 60, 120 and 200: docs/explanation/stopping.md.
+# Fitted by bench/stopping/fit.py on recorded searches, half of them by the Bayesian strategy, and calibrated where they would stop:
+# docs/explanation/stopping.md.
 WEIGHTS = {
-    "intercept": -1.88,
-    "since_rem": -0.47,
-    "gap10": 0.45,
-    "logit_gp": 0.15,
-    "rem_k": 0.84,
-    "x_loc": -0.53,
-    "near": -3.81,
-    "logP": 0.59,
+    "intercept": -2.362,
+    "since_rem": -1.212,
+    "rem_k": 0.437,
+    "gap10": 0.610,
+    "crowd": -0.303,
+    "x_loc": -0.422,
+    "logP": 0.856,
+    "promise": 0.112,
 }
 
 # In the evidence from the beginning, as None until there is enough to judge on.
@@ -63,13 +63,15 @@ UNKNOWN_AT_FIRST = ("probability_of_improvement", "epsilon", "expected_residual_
 LEAST_RESULTS = 10  # gap10 needs the 10th best, and the weights were fitted from here on
 SPREAD_FLOOR = 0.001  # eps is at least this share of S, for a best near 0
 KAPPA = 1.0  # eps is at least so many standard deviations of the noise: smaller gains can't be told from luck
-RECENT, LATEST = 20, 10  # results that `near` looks back on; configurations that `x_loc` does
+LATEST = 10  # configurations that `x_loc` looks back on
 UNLIMITED_LEAST = 50  # without a limit the budget is taken as twice what was spent, and so many more at least
 RESIDUAL_GRID = (0.003, 0.01, 0.03, 0.1, 0.3)  # in units of S, where p(e) is integrated
 
-# Candidates and draws of the surrogate's posterior: three times as many moved p by less than .01.
+# Candidates that the surrogate is asked about: three times as many moved p by less than .01.
 SPACE_POINTS, CENTRES, AROUND, STEPS, MOVED = 256, 5, 128, (0.02, 0.08, 0.25), 0.6
-DRAWS, DRAWN_POINTS = 128, 80
+PROSPECTS = 16  # of the highest expected improvement, whose chances of a gain of eps are added up
+LEAST_CHANCE = 1e-8  # of each: the tails of the surrogate's posterior mean nothing beyond
+PROMISE_UNKNOWN = -1.5  # a typical one, where there is no surrogate
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +209,7 @@ class Evidence:
     k: int
     rem: int
     hyperparameters: int  # P
-    gains: Array | None  # (draws,) drawn gains over the incumbent; None where the surrogate has nothing to say
+    prospects: Array | None  # (m, 2) posterior mean less the incumbent's, and deviation; None without a surrogate
     noise: float  # sigma_n
     locality: float  # how far the latest configurations lie from the best, relative to points all over the space
 
@@ -228,17 +230,25 @@ class Evidence:
         """As they are, or as they would be `ahead` training jobs later if nothing else changed."""
         k, rem, s = self.k + ahead, self.rem - ahead, self.since(eps) + ahead
         tenth = float(np.partition(self.values, LEAST_RESULTS - 1)[LEAST_RESULTS - 1])
-        hits, draws = (0, 0) if self.gains is None else (int((self.gains > eps).sum()), len(self.gains))
         return {
             "intercept": 1.0,
             "since_rem": math.log1p(s / (rem + 1)),
-            "gap10": math.log10((tenth - self.best) / eps + 0.03),
-            "logit_gp": math.log((hits + 0.5) / (draws - hits + 0.5)),
             "rem_k": math.log((rem + 1) / k),
+            "gap10": math.log10((tenth - self.best) / eps + 0.03),
+            "crowd": math.log(float((self.values <= self.best + eps).sum())),
             "x_loc": math.log(0.02 + self.locality),
-            "near": float((self.values[-RECENT:] <= self.best + eps).mean()),
             "logP": math.log(max(1, self.hyperparameters)),
+            "promise": self._promise(eps),
         }
+
+    def _promise(self, eps: float) -> float:
+        """The ln of how many of the most promising candidates the surrogate expects to improve the incumbent by eps."""
+        from scipy.special import ndtr
+
+        if self.prospects is None:
+            return PROMISE_UNKNOWN
+        gap, deviation = self.prospects.T
+        return math.log(float(np.maximum(ndtr((-eps - gap) / deviation), LEAST_CHANCE).sum()))
 
     def improved_by(self, eps: float) -> Evidence:
         """About the evidence after one more training job, better than the best by eps: the surrogate's part stays as it is."""
@@ -286,52 +296,45 @@ def read_evidence(history: History, rem: int) -> tuple[Evidence, str]:
 
 def _read_evidence(history: History, rem: int) -> tuple[Evidence, str]:
     points, v = history.observations()
-    geometry, problem = geometry_of(history), ""
-    gains, noise = None, 0.0
-    if not geometry.categorical.all():
-        try:
-            with one_thread(), np.errstate(all="ignore"):
-                gains, noise = _surrogate_says(history)
-        except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
-            problem = f" Judged without the surrogate, which failed: {error}."
+    problem, prospects, noise = "", None, 0.0
+    try:
+        with one_thread(), np.errstate(all="ignore"):
+            model = model_of(history)
+            if model is not None:
+                prospects, noise = _surrogate_says(history, model)
+    except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
+        problem = f" Judged without the surrogate, which failed: {error}."
     evidence = Evidence(
         values=v,
         k=history.ended,
         rem=rem,
         hyperparameters=max(each.space.dimension for each in history.spec.each),
-        gains=gains,
+        prospects=prospects,
         noise=noise,
-        locality=_locality(geometry, points, v, _everywhere(history)),
+        locality=_locality(geometry_of(history), points, v, _everywhere(history)),
     )
     return evidence, problem
 
 
-def _surrogate_says(history: History) -> tuple[Array | None, float]:
-    """Drawn gains over the incumbent (draws,) and the noise, both in units of the objective."""
-    model = model_of(history)
-    if model is None:
-        return None, 0.0
-    points = _points_to_draw(history, model)
-    normal = _fixed(history, "normal", lambda rng: rng.standard_normal((DRAWS, DRAWN_POINTS + 1)))[:, : len(points)]
-    draws = model.surrogate.draws(points, normal)
-    gains = (draws[:, 0] - draws.min(1)) * model.scale.unit
-    if not np.isfinite(gains).all():
-        raise FloatingPointError("its draws aren't finite.")
-    return gains, math.sqrt(model.surrogate.noise) * model.scale.unit
+def _surrogate_says(history: History, model: Model) -> tuple[Array, float]:
+    """The prospects and the noise, in units of the objective.
 
-
-def _points_to_draw(history: History, model: Model) -> Array:
-    """(81, d) the incumbent (lowest posterior mean) and the candidates of highest expected improvement."""
-    surrogate = model.surrogate
+    The prospects are the candidates of highest expected improvement; the incumbent is the lowest posterior mean.
+    """
+    surrogate, unit = model.surrogate, model.scale.unit
     mean = surrogate.posterior(surrogate.X)[0]
     order = np.argsort(mean, kind="stable")
     centres = surrogate.X[order[np.arange(AROUND) % min(CENTRES, len(order))]]
     numeric = ~history.spec.space.categorical
     moved = np.where(numeric, np.clip(centres + _moves(history), 0.0, 1.0), centres)
     candidates = history.spec.space.feasible(np.concatenate([_everywhere(history), moved]))
-    value = log_expected_improvement(*surrogate.posterior(candidates), float(mean[order[0]]))
-    highest = np.argsort(-value, kind="stable")[:DRAWN_POINTS]
-    return np.concatenate([surrogate.X[order[:1]], candidates[highest]])
+    there, variance = surrogate.posterior(candidates)
+    incumbent = float(mean[order[0]])
+    highest = np.argsort(-log_expected_improvement(there, variance, incumbent), kind="stable")[:PROSPECTS]
+    prospects = np.stack([there[highest] - incumbent, np.sqrt(variance[highest])], axis=1) * unit
+    if not np.isfinite(prospects).all():
+        raise FloatingPointError("its predictions aren't finite.")
+    return prospects, math.sqrt(surrogate.noise) * unit
 
 
 def _locality(geometry: Geometry, tried: Array, v: Array, everywhere: Array) -> float:
@@ -349,7 +352,7 @@ def _locality(geometry: Geometry, tried: Array, v: Array, everywhere: Array) -> 
 
 
 def _fixed(history: History, what: str, draw: Callable[[np.random.Generator], Array]) -> Array:
-    """Random numbers that depend on the job's seed alone, so that p moves with the facts and not with the draws."""
+    """Random numbers that depend on the job's seed alone, so that p moves with the facts and not with them."""
     key = ("convergence", what)
     if key not in history.memo:
         history.memo[key] = draw(np.random.default_rng((history.spec.seed, *what.encode())))
