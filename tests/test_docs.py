@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import botocore.session
 import pytest
 
 from alfine.criteria import ALWAYS, table
@@ -24,6 +25,36 @@ def test_every_criterion_is_on_the_reference_page(name):
 def test_every_link_leads_somewhere(page):
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
         assert target.startswith("http") or (page.parent / target).exists(), target
+
+
+def fields(shape, path=()):
+    """The paths of a shape's members, and of their members."""
+    match shape.type_name:
+        case "structure":
+            for name, member in shape.members.items():
+                yield (*path, name)
+                yield from fields(member, (*path, name))
+        case "list":
+            yield from fields(shape.member, path)
+        case "map":
+            yield from fields(shape.value, path)
+
+
+@pytest.mark.parametrize("operation", ["CreateHyperParameterTuningJob", "CreateTrainingJob"])
+def test_what_becomes_of_each_field_of_awss_is_on_the_page(operation):
+    """By its name, or by that of a field that it's part of; of those below, each part has words of its own."""
+    page = set(re.findall(r"\w+", (ROOT / "docs/reference/aws-compatibility.md").read_text()))
+    whole = {"HyperParameterTuningJobConfig", "TrainingJobDefinition", "AlgorithmSpecification", "InputDataConfig"}
+    whole |= {
+        "DataSource",
+        "S3DataSource",
+        "OutputDataConfig",
+        "ResourceConfig",
+        "StoppingCondition",
+        "CheckpointConfig",
+    }
+    shape = botocore.session.get_session().get_service_model("sagemaker").operation_model(operation).input_shape
+    assert [path for path in fields(shape) if path[-1] not in whole and not (set(path) - whole) & page] == []
 
 
 def test_the_readmes_program_runs(tmp_path):
