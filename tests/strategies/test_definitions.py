@@ -57,7 +57,8 @@ def test_definitions_that_give_the_same_share_about_evenly():
 
 def test_a_small_budget_leaves_half_of_it_to_what_was_learnt():
     _, past = played(several(LINE, LINE, LINE, max_training_jobs=12), offset(a=0, b=5, c=5), 12)
-    assert shares(past) == {"a": 8, "b": 2, "c": 2}
+    assert [job.definition for job in past.jobs[:6]] == ["a", "b", "c"] * 2
+    assert shares(past)["a"] >= 7
 
 
 def test_objectives_that_cant_be_compared_get_even_shares():
@@ -129,3 +130,22 @@ def test_convergence_is_judged_on_the_results_of_all():
     assert verdict.outlook is Outlook.STOP, verdict.sentence
     _, past = played(request, lambda name, point: 1.0, 8)
     assert "8 of 10 finished" in ConvergenceDetected().check(past).sentence
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_definition_that_begins_badly_and_gets_far_is_given_the_training_jobs_for_it(seed):
+    flat, deep = LINE, {"space": {f"x{j}": Continuous(0, 1) for j in range(3)}}
+
+    def objective(name, point):
+        return 1.0 + 0.02 * point["x"] if name == "a" else 12.0 * sum((each - 0.85) ** 2 for each in point.values())
+
+    _, past = played(several(flat, deep, seed=seed), objective, 40)
+    assert past.incumbent.definition == "b"
+    assert past.incumbent.objective < 0.2
+    assert shares(past)["b"] >= 25
+
+
+def test_definitions_with_known_configurations_to_begin_with_are_compared_all_the_same():
+    job = several(LINE, {"space": {"y": Continuous(0, 1)}}, start_with=[{"x": 0.9}, {"y": 0.4}])
+    _, past = played(job, lambda name, point: point["x"] + 1 if name == "a" else point["y"], 30)
+    assert shares(past)["b"] >= 20

@@ -107,6 +107,17 @@ class Strategy(Protocol):
 
 
 @runtime_checkable
+class Promising(Protocol):
+    """A strategy that knows what its next suggestion may bring: how several definitions are compared."""
+
+    def promise(self, history: History, best: float, doubt: float) -> float | None:
+        """The logarithm of the expected improvement over `best`, in units of the objective, minimised; None when it can't say.
+
+        doubt: so many times the variance that the strategy itself expects.
+        """
+
+
+@runtime_checkable
 class EarlyStopping(Protocol):
     """Which running training jobs aren't worth finishing."""
 

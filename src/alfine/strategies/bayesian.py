@@ -36,6 +36,7 @@ from alfine.core.history import History
 from alfine.core.space import Array, Integer, ParameterSpace
 from alfine.core.spec import TuningJobSpec
 from alfine.strategies.beliefs import beliefs
+from alfine.strategies.promise import log_promise
 from alfine.strategies.random import Random
 from alfine.strategies.transfer import advised, own_turn
 
@@ -110,6 +111,13 @@ class Bayesian:
             return Random().ask(history)
         found = space.from_unit(point)
         return Suggestion(hyperparameters=found) if space.allows(found) else Random().ask(history)
+
+    def promise(self, history: History, best: float, doubt: float) -> float | None:
+        try:
+            with one_thread(), np.errstate(all="ignore"):
+                return log_promise(history, best, doubt)
+        except (ArithmeticError, ValueError, np.linalg.LinAlgError):
+            return None
 
 
 def initial_size(spec: TuningJobSpec) -> int:

@@ -1,15 +1,17 @@
 """Several training job definitions share one budget: which of them gets the next training job.
 
-Each is searched by the job's own strategy, on its own history. Symbols, for one definition:
+Each is searched by the job's own strategy, on its own history, and begins with an initial design. Then the next training job goes where
+the expected improvement over the best of all is largest: by the surrogates of strategies that have one (promise.py), which know that
+a search may begin badly and get far, else by the latest results. Symbols of the latter, for one definition:
 
     z (n,)   normal scores of its latest results: the normal quantiles of their ranks among the results of all definitions,
              smaller is better, a failure the worst. No scale and no outlier matters to them.   z*  the lowest of all
     m, s     their mean and standard deviation, as if one more result had been seen, of the prior N(0, 1)
     EI       E max(z* - Z, 0) for its next result, Z ~ N(m, s^2 (1 + 2 ln t / k)):  k of the t training jobs so far were its own
 
-Each gets an initial design; then the one with the highest EI is next. The logarithm is that of upper confidence bounds (Auer et
-al. 2002, «Finite-time analysis of the multiarmed bandit problem»): none is given up for good. Expected improvement, since the
-best result counts and not the sum (Cicirello and Smith 2005, «The max k-armed bandit»). Where objectives differ, results can't be
+The variances that surrogates expect are multiplied by the same factor. Its logarithm is that of upper confidence bounds (Auer et al.
+2002, «Finite-time analysis of the multiarmed bandit problem»): none is given up for good. Expected improvement, since the best
+result counts and not the sum (Cicirello and Smith 2005, «The max k-armed bandit»). Where objectives differ, results can't be
 compared, and every definition gets the same share.
 """
 
@@ -22,7 +24,7 @@ from typing import Self
 
 import numpy as np
 
-from alfine.core.decide import EarlyStopping, Stop, Strategy, Suggestion
+from alfine.core.decide import EarlyStopping, Promising, Stop, Strategy, Suggestion
 from alfine.core.history import Changed, History, StopRequested
 from alfine.core.space import Array
 from alfine.core.spec import TuningJobSpec
@@ -45,7 +47,7 @@ class Definitions:
         return cls({name: strategy_for(part) for name, part in spec.parts.items()})
 
     def ask(self, history: History) -> Suggestion | None:
-        for name in preference(history):
+        for name in self._preference(history):
             suggestion = self.strategies[name].ask(history.of(name))
             if suggestion is not None:
                 return replace(suggestion, definition=name)
@@ -61,15 +63,35 @@ class Definitions:
         if isinstance(strategy, EarlyStopping):
             yield from strategy.stops(history.of(name))
 
+    def _preference(self, history: History) -> list[str]:
+        """The definitions, the one to launch next first."""
+        spec, launched = history.spec, {name: history.of(name).launches for name in history.spec.parts}
+        fewest = sorted(launched, key=lambda name: launched[name])  # ties in the order of the request
+        if spec.ranked is not None or launched[fewest[0]] < initial_size(spec):
+            return fewest
+        promise = self._told(history) or _promises(history)
+        return sorted(fewest, key=lambda name: -promise[name])
 
-def preference(history: History) -> list[str]:
-    """The definitions, the one to launch next first."""
-    spec, launched = history.spec, {name: history.of(name).launches for name in history.spec.parts}
-    fewest = sorted(launched, key=lambda name: launched[name])  # ties in the order of the request
-    if spec.ranked is not None or launched[fewest[0]] < initial_size(spec):
-        return fewest
-    promise = _promises(history)
-    return sorted(launched, key=lambda name: -promise[name])
+    def _told(self, history: History) -> dict[str, float] | None:
+        """What the strategies promise; None unless all of them can say."""
+        best = history.incumbent
+        if best is None or best.objective is None:
+            return None
+        told: dict[str, float] = {}
+        for name, strategy in self.strategies.items():
+            if not isinstance(strategy, Promising):
+                return None
+            own = history.of(name)
+            said = strategy.promise(own, history.sign * best.objective, doubt(history, own))
+            if said is None or math.isnan(said):
+                return None
+            told[name] = said
+        return told
+
+
+def doubt(history: History, own: History) -> float:
+    """How many times its variance a definition's own expectation has."""
+    return 1.0 + 2.0 * math.log(history.launches) / own.launches
 
 
 def initial_size(spec: TuningJobSpec) -> int:
@@ -97,7 +119,7 @@ def _promises(history: History) -> dict[str, float]:
         z = ndtri(np.clip(ranks, 0.5, count - 0.5) / count)
         mean = float(z.sum()) / (len(z) + 1)
         variance = (float(((z - mean) ** 2).sum()) + 1.0 + mean * mean) / (len(z) + 1)
-        s = math.sqrt(variance * (1.0 + 2.0 * math.log(history.launches) / history.of(name).launches))
+        s = math.sqrt(variance * doubt(history, history.of(name)))
         promises[name] = s * _h((float(ndtri(0.5 / count)) - mean) / s)
     return promises
 

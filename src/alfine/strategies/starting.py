@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from alfine.core.decide import EarlyStopping, Stop, Strategy, Suggestion
+from alfine.core.decide import EarlyStopping, Promising, Stop, Strategy, Suggestion
 from alfine.core.history import History
 from alfine.core.space import Hyperparameters
 from alfine.core.spec import TuningJobSpec
@@ -41,6 +41,9 @@ class Starting:
         if not history.supposed:
             history.memo["started"] = True  # launches are never taken back
         return None
+
+    def promise(self, history: History, best: float, doubt: float) -> float | None:
+        return self.strategy.promise(history, best, doubt) if isinstance(self.strategy, Promising) else None
 
     def stops(self, history: History) -> Iterable[Stop]:
         return self.strategy.stops(history) if isinstance(self.strategy, EarlyStopping) else ()
