@@ -163,6 +163,17 @@ def test_an_archive_that_unpacks_to_gigabytes_is_refused(tmp_path):
     assert list((tmp_path / "here").iterdir()) == []
 
 
+def test_an_archive_whose_header_is_endless_is_refused(tmp_path):
+    good = tarfile.TarInfo("train.py")
+    bomb = tarfile.TarInfo("././@LongLink")
+    bomb.type, bomb.size = tarfile.GNUTYPE_LONGNAME, 3 << 30
+    for number, members in enumerate([(bomb,), (good, bomb)]):
+        archive = tmp_path / f"{number}.tar.gz"
+        archive.write_bytes(gzip.compress(b"".join(each.tobuf() for each in members) + bytes(1 << 20)))
+        with pytest.raises(InvalidSpec, match="a header of 3221225472 bytes"):
+            unpacked(archive, tmp_path / "here")
+
+
 @pytest.mark.parametrize(
     ("most", "left_free", "message"),
     [(1 << 20, 0, "more than 1048576 bytes"), (1 << 40, 1 << 60, "free on the disk")],

@@ -8,11 +8,20 @@ import tarfile
 import tempfile
 import zlib
 from pathlib import Path
+from typing import Self
 
 from alfine.core.errors import Fault, InvalidSpec
 
 MAX_BYTES = 4 << 30
 MAX_MEMBERS = 100_000
+MAX_HEADER_BYTES = 1 << 20  # of a long name or other extended header, which tarfile reads at once
+EXTENDED = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
 
 
 def is_archive(path: Path) -> bool:
@@ -50,9 +59,20 @@ def unpacked(archive: Path, folder: Path) -> Path:
     return place
 
 
+class _Member(tarfile.TarInfo):
+    """A member whose header isn't endless."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        found = super().frombuf(buf, encoding, errors)
+        if found.type in EXTENDED and found.size > MAX_HEADER_BYTES:
+            raise tarfile.ReadError(f"a header of {found.size} bytes")
+        return found
+
+
 def _opened(archive: Path) -> tarfile.TarFile:
     try:
-        return tarfile.open(archive)
+        return tarfile.open(archive, tarinfo=_Member)
     except (tarfile.TarError, OSError, EOFError) as error:
         raise InvalidSpec([Fault(str(archive), f"isn't a tar archive: {error}.")]) from error
 
