@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 CLIENTS = .clients
 DATA ?=
 
-.PHONY: demo test test-clients check bench bench-engine bench-search bench-warmstart bench-stopping clean
+.PHONY: demo test test-clients check bench bench-engine bench-search bench-curves bench-warmstart bench-stopping clean
 
 $(VENV)/demo: pyproject.toml
 	@echo "Making an environment in $(VENV) (a minute or two the first time) …"
@@ -41,7 +41,7 @@ check: $(VENV)/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: bench-engine bench-search bench-warmstart bench-stopping
+bench: bench-engine bench-search bench-curves bench-warmstart bench-stopping
 
 bench-engine: $(VENV)/demo
 	$(BIN)/python bench/engine/run.py
@@ -51,6 +51,9 @@ bench-search: $(VENV)/demo
 
 bench-warmstart: $(VENV)/demo
 	$(BIN)/python bench/warmstart/run.py
+
+bench-curves: $(VENV)/dev
+	$(BIN)/python bench/curves/run.py
 
 bench-stopping: $(VENV)/demo
 	$(BIN)/python bench/stopping/run.py

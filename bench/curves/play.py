@@ -1,0 +1,109 @@
+"""Plays searches of training jobs that report on their way; a line of JSON a search.
+
+    python play.py CONTESTANT [--tasks NAME …] [--seeds 0 10] [--to FILE] [--set MODULE.NAME=VALUE …]
+
+Four training jobs at a time on a simulated clock: a report takes the seconds that the task says. Each costs one 27th of a training,
+and a search ends when it has spent the cost of 25 trainings. After that of 5, 10, 15, 20 and 25: `full`, the regret of the best
+training job that reported all 27 values (1, the median configuration, while there is none), and `any`, that of the best value
+reported by any. `missed`: training jobs cut short that would have become the best fully trained one by then. `cpu`: seconds of CPU
+that the contestant took for an ask, and for a report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import importlib
+import json
+import sys
+import time
+import warnings
+from pathlib import Path
+
+from contestants_of_curves import CONTESTANTS
+from curve_tasks import DEVELOPMENT, HELD_OUT, REPORTS, curve_task
+
+TRAININGS, WORKERS = 25, 4
+MARKS = (5, 10, 15, 20, 25)
+
+
+def search(make, subject, seed: int):
+    contestant = make(subject.space, seed)
+    running: list = []  # (when, number, handle, curve, seconds a report, reports so far)
+    spent, launched, stopped, missed, clock = 0, 0, 0, 0, 0.0
+    best_full, best_any, asking, reporting = subject.median, float("inf"), 0.0, 0.0
+    full, anywhere = [], []
+    while spent < TRAININGS * REPORTS:
+        while len(running) < WORKERS:
+            began = time.process_time()
+            handle, configuration = contestant.ask()
+            asking += time.process_time() - began
+            if handle is None:
+                break
+            step = subject.cost(configuration)
+            heapq.heappush(running, (clock + step, launched, handle, subject.curve(configuration), step, 0))
+            launched += 1
+        if not running:
+            break
+        clock, number, handle, curve, step, count = heapq.heappop(running)
+        count, spent, value = count + 1, spent + 1, curve[count]
+        began = time.process_time()
+        stop = contestant.report(handle, count, value)
+        best_any = min(best_any, value)
+        if count == REPORTS:
+            best_full = min(best_full, value)
+        if stop or count == REPORTS:
+            contestant.tell(handle, value, full=count == REPORTS)
+            stopped += count < REPORTS
+            missed += curve[-1] < best_full
+        else:
+            heapq.heappush(running, (clock + step, number, handle, curve, step, count))
+        reporting += time.process_time() - began
+        if spent % REPORTS == 0 and spent // REPORTS in MARKS:
+            full.append(subject.regret(best_full))
+            anywhere.append(subject.regret(best_any))
+    for each in (full, anywhere):
+        each.extend(each[-1:] * (len(MARKS) - len(each)))
+    return {
+        "full": [float(f"{r:.4g}") for r in full],
+        "any": [float(f"{r:.4g}") for r in anywhere],
+        "launched": launched,
+        "stopped": stopped,
+        "missed": missed,
+        "cpu": [float(f"{asking / launched:.3g}"), float(f"{reporting / spent:.3g}")],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("contestant", choices=CONTESTANTS)
+    parser.add_argument("--tasks", nargs="+", default=DEVELOPMENT)
+    parser.add_argument("--held-out", action="store_true")
+    parser.add_argument("--seeds", nargs=2, type=int, default=(0, 10), help="the first, and one past the last")
+    parser.add_argument("--to", type=Path, help="append to this file, and play only what isn't in it")
+    parser.add_argument("--set", nargs="*", default=[], help="constants of alfine: strategies.hyperband.ETA=4")
+    parser.add_argument("--label")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    for each in options.set:
+        place, value = each.split("=", 1)
+        module, name = place.rsplit(".", 1)
+        setattr(importlib.import_module(f"alfine.{module}"), name, json.loads(value))
+    label = options.label or options.contestant
+    lines = options.to.read_text().splitlines() if options.to and options.to.exists() else []
+    there = {(line["contestant"], line["task"], line["seed"]) for line in map(json.loads, lines)}
+    for seed in range(*options.seeds):
+        for name in HELD_OUT if options.held_out else options.tasks:
+            if (label, name, seed) in there:
+                continue
+            line = {"contestant": label, "task": name, "seed": seed}
+            line |= search(CONTESTANTS[options.contestant], curve_task(name), seed)
+            if options.to:
+                with options.to.open("a") as out:
+                    out.write(json.dumps(line) + "\n")
+            else:
+                print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
