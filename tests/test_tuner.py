@@ -75,25 +75,30 @@ def test_what_lies_outside_the_space_is_refused_when_observed():
 
 def test_a_weak_training_job_is_told_to_stop_and_keeps_its_last_value():
     tuner = alfine.Tuner(SPACE, strategy="Random", early_stopping="Auto")
-    for _ in range(10):
+    for height in (1.5, 1.4, 1.1, 1.6, 1.3, 1.2, 1.0, 1.7, 1.8, 1.9):
         job = tuner.ask()
-        assert not any(tuner.report(job, step, 1.0 / step) for step in (1, 2, 3))
-        tuner.tell(job, 0.33)
+        for step in (1, 2, 3, 4, 5):
+            tuner.report(job, step, height / step)
+        tuner.tell(job, height / 5)
     job = tuner.ask()
-    assert tuner.report(job, 1, 5.0)
-    assert tuner.report(job, 2, 4.0)
+    assert not tuner.report(job, 1, 1.1)
+    assert any(tuner.report(job, step, 4.0) for step in (2, 3))
     tuner.tell(job, 4.0)
     assert (job.status, job.objective) == ("Stopped", 4.0)
-    assert "worse than" in job.stop_reason
+    assert "its chance of ending better than 0.2" in job.stop_reason
 
 
 def test_hyperband_stops_inside_running_training_jobs():
     tuner = alfine.Tuner(SPACE, strategy="Hyperband", min_resource=1, max_resource=27, seed=3)
-    stopped = []
-    for value in (1.0, 2.0, 3.0):
-        job = tuner.ask()
-        stopped.append(tuner.report(job, 1, value))
-    assert stopped == [False, True, True]
+    for _ in range(5):
+        job, way = tuner.ask(), []
+        for step in range(1, 28):
+            way.append(tuner.report(job, step, 1.0 + job.number + 1.0 / step))
+            if way[-1]:
+                break
+        tuner.tell(job, 1.0 + job.number + 1.0 / step)
+    assert way.index(True) < 20
+    assert [job.objective_status for job in tuner.training_jobs] == ["Succeeded"] * 5
 
 
 def test_time_alone_can_end_it():

@@ -1,68 +1,40 @@
-"""TrainingJobEarlyStoppingType: «Off», and «Auto», the median rule on running averages.
+"""TrainingJobEarlyStoppingType: «Off», and «Auto», which stops a training job once it will hardly become the best.
 
-Source: Golovin et al. 2017, «Google Vizier», §3.2.1 (median stopping rule), as AMT's developer guide describes it.
+AMT's guide describes the median rule: worse than the median of the others' running averages, and it's stopped. It can't tell a
+curve that starts slowly from one that ends badly, and never stops the better half, however hopeless. Auto asks the same facts (each
+emission, against training jobs that ended by themselves and emitted as often) about the end instead of the moment: how likely is it
+that this training job ends better than the best of those? See core/prospects.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from statistics import median
 
+from alfine.core.curves import LEAST
 from alfine.core.decide import EarlyStopping, Stop
-from alfine.core.history import History, Reported, TrainingJob
+from alfine.core.history import History, Reported
+from alfine.core.prospects import hopeless
 from alfine.core.spec import TuningJobSpec
 
-# AMT's paper waits for some ten completed training jobs; with fewer, a median of curves is mostly chance.
-LEAST_CURVES = 10
+LEAST_CURVES = LEAST  # training jobs that ended by themselves, before any other is stopped
 
 
 @dataclass(frozen=True, slots=True)
-class MedianRule:
-    """Stop a training job whose objective is worse than the median of the others' running averages at the same emission.
+class Hopeless:
+    """Stop a training job that will hardly end better than the best one that ended by itself.
 
-    The others are those that ended by themselves and emitted the objective at least as often. A training job is judged at
-    each of its emissions, so nothing is missed however many arrive at once.
+    It's judged at each of its emissions, so nothing is missed however many arrive at once.
     """
-
-    least_curves: int = LEAST_CURVES
 
     def stops(self, history: History) -> Iterable[Stop]:
         fact = history.facts[-1] if history.facts else None
-        metric = history.spec.metric
-        if not isinstance(fact, Reported) or fact.metric != metric:
-            return
-        job = history.job(fact.number)
-        count = sum(1 for report in job.reports if report.metric == metric)
-        averages = [curve[count - 1] for curve in self._averages(history) if len(curve) >= count]
-        if len(averages) < self.least_curves:
-            return
-        middle = median(averages)
-        if history.sign * fact.value > history.sign * middle:
-            yield Stop(
-                number=job.number,
-                reason=f"Stopped early: {metric} was {fact.value:g} at emission {count}, worse than {middle:g}, the median of the "
-                f"running averages of {len(averages)} training jobs.",
-            )
-
-    def _averages(self, history: History) -> list[list[float]]:
-        """The running averages of each completed training job's objective."""
-        metric = history.spec.metric
-
-        def step(curves: list[list[float]], job: TrainingJob) -> list[list[float]]:
-            if job.status != "Completed" or job.objective is None:
-                return curves
-            total, averages = 0.0, []
-            for index, value in enumerate(job.curve(metric), 1):
-                total += value
-                averages.append(total / index)
-            if len(averages) > 1:
-                curves.append(averages)
-            return curves
-
-        return history.fold("running averages", [], step)
+        if isinstance(fact, Reported) and fact.metric == history.spec.metric:
+            stop = hopeless(history, history.job(fact.number))
+            if stop is not None:
+                yield stop
 
 
 def early_stopping_for(spec: TuningJobSpec) -> tuple[EarlyStopping, ...]:
     """The rules that the job asks for."""
-    return (MedianRule(),) if spec.early_stopping == "Auto" else ()
+    return (Hopeless(),) if spec.early_stopping == "Auto" else ()

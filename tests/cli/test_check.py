@@ -48,7 +48,7 @@ def test_one_training_job_is_run_with_the_middle_of_every_range_and_the_whole_pr
     [
         ("criteria: [BestObjectiveNotImproving 40]", "BestObjectiveNotImproving", "38 of 40 training jobs in a row"),
         ("criteria: [ConvergenceDetected]\nmax_training_jobs: 9", "ConvergenceDetected", "8 of 10 finished"),
-        ("early_stopping: Auto\nmax_training_jobs: 10", "TrainingJobEarlyStoppingType", "there are only 10"),
+        ("early_stopping: Auto\nmax_training_jobs: 3", "TrainingJobEarlyStoppingType", "there are only 3"),
         ("start_with: [{x: 0.1}, {x: 0.2}]\nmax_training_jobs: 2", "MaxNumberOfTrainingJobs", "nothing is searched"),
         ("max_parallel: 41", "MaxParallelTrainingJobs", "there are only 40"),
         ("strategy: Bayesian\nmax_parallel: 40", "MaxParallelTrainingJobs", "that's a random search"),

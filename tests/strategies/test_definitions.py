@@ -104,12 +104,13 @@ def test_hyperband_stops_training_jobs_by_the_others_of_their_definition():
     past = History(TuningJobSpec.from_request(request), EPOCH)
     strategy = strategy_for(past.spec)
     stopped = []
-    for number, (name, value) in enumerate([("a", 1.0), ("b", 9.0), ("b", 8.0), ("a", 2.0)], 1):
-        point = {"x": number / 10}
+    order = [("a", 2.0 + i) for i in range(11)] + [("b", 1.0), ("a", 1.0), ("b", 99.0), ("a", 99.0)]
+    for number, (name, value) in enumerate(order, 1):
+        point = {"x": number / 100}
         past.record(Launched(at=EPOCH, number=number, name=f"t{number}", hyperparameters=point, definition=name))
         past.record(Reported(at=EPOCH, number=number, metric="objective", step=1, value=value))
         stopped += [stop.number for stop in strategy.stops(past)]
-    assert stopped == [4], "3 is better than 2, the other one of its definition; 4 is worse than 1"
+    assert stopped == [15], "13 is the best of its definition, 14 has hardly another to be compared with"
     past.record(StopRequested(at=EPOCH))
     assert list(strategy.stops(past)) == []
 

@@ -41,6 +41,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from alfine.core.curves import Ended, as_observation, comparable, ended, endings
 from alfine.core.space import Array
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ COLD_ITERATIONS, WARM_ITERATIONS = 15, 6
 FIT_POINTS = 120  # theta rests on at most this many points: an L-BFGS step costs O(n^3)
 POSTERIOR_POINTS = 300  # the posterior on at most this many
 LATEST_SHARE = 4  # beyond, a quarter of them are the latest and the others the best
+FAR = 30.0
 FIRST_VALUES = 20  # S is measured on so many first values, which any strategy draws from all over the space
 
 
@@ -119,6 +121,10 @@ class Scale:
 
     def targets(self, values: Array) -> Array:
         return (_tame((values - self.best) / self.spread) - self.centre) / self.width
+
+    def curve(self, values: Array) -> Array:
+        """Targets of values on the way, which may be any distance from where training jobs end."""
+        return np.clip(self.targets(values), -FAR, FAR)
 
     @property
     def unit(self) -> float:
@@ -267,8 +273,10 @@ def _bounds(dimension: int) -> Array:
     return np.log(each)
 
 
-def negative_log_posterior(theta: Array, geometry: Geometry, X: Array, y: Array) -> tuple[float, Array]:
-    """-ln p(y | theta) - ln p(theta) up to a constant, and its gradient (3d + 3,).
+def negative_log_posterior(
+    theta: Array, geometry: Geometry, X: Array, y: Array, own: Array | float = 0.0
+) -> tuple[float, Array]:
+    """-ln p(y | theta) - ln p(theta) up to a constant, and its gradient (3d + 3,). own: (n,) noise variances beside v2.
 
     The mean is profiled, so by the envelope theorem it adds no term to the gradient.
     """
@@ -279,7 +287,7 @@ def negative_log_posterior(theta: Array, geometry: Geometry, X: Array, y: Array)
     D = geometry.differences(warped)
     w, v2 = np.exp(-2.0 * theta[:d]), math.exp(theta[d + 1])
     trend, rough, slope = kernel_and_slope(theta, d, (w @ D).reshape(n, n))
-    L = cholesky(trend + rough + v2 * np.eye(n))
+    L = cholesky(trend + rough + (v2 + own) * np.eye(n))
     lower = np.asarray(lapack.dpotri(L, lower=1)[0])
     inverse = lower + np.tril(lower, -1).T  # of K, for the traces below only; no system is solved with it
     ones = inverse.sum(1)
@@ -303,7 +311,7 @@ def negative_log_posterior(theta: Array, geometry: Geometry, X: Array, y: Array)
     return value, gradient
 
 
-def fit(geometry: Geometry, X: Array, y: Array, start: Array | None = None) -> Array:
+def fit(geometry: Geometry, X: Array, y: Array, start: Array | None = None, own: Array | float = 0.0) -> Array:
     """The theta of highest posterior density, by L-BFGS; from `start`, or thoroughly from the prior's median."""
     from scipy.optimize import minimize
 
@@ -312,7 +320,7 @@ def fit(geometry: Geometry, X: Array, y: Array, start: Array | None = None) -> A
     found = minimize(
         negative_log_posterior,
         np.clip(centre if start is None else start, bounds[:, 0], bounds[:, 1]),
-        args=(geometry, X, y),
+        args=(geometry, X, y, own),
         jac=True,
         method="L-BFGS-B",
         bounds=list(map(tuple, bounds)),
@@ -339,15 +347,15 @@ class Surrogate:
     alpha: Array  # (n,); (n, F) with fantasies, as y is
 
     @classmethod
-    def of(cls, geometry: Geometry, theta: Array, X: Array, y: Array) -> Self:
-        """X: (n, d) with n >= 1. O(n^3)."""
+    def of(cls, geometry: Geometry, theta: Array, X: Array, y: Array, own: Array | float = 0.0) -> Self:
+        """X: (n, d) with n >= 1. own: (n,) noise variances that observations have beside v2. O(n^3)."""
         from scipy.linalg import lapack
 
         d = geometry.dimension
         warped = geometry.warp(X, theta)
         encoded = geometry.encode(warped, theta)
         K = kernel(theta, d, squared_distances(encoded, encoded))
-        L = cholesky(K + math.exp(theta[d + 1]) * np.eye(len(X)))
+        L = cholesky(K + (math.exp(theta[d + 1]) + own) * np.eye(len(X)))
         root = np.ascontiguousarray(lapack.dtrtri(L, lower=1)[0])
         u, z = root.sum(1), root @ y  # L^-1 1 and L^-1 y
         mean = float(u @ z / (u @ u))
@@ -425,22 +433,41 @@ class Surrogate:
         """
         if not len(points):
             return replace(self, alpha=self.alpha[:, None])
+        return self._extended(points, self._block(points, 0.0), normal)
+
+    def told(self, points: Array, values: Array, own: Array) -> Surrogate:
+        """Condition on `values` (m,), observed at `points` (m, d) with noise variances `own` (m,) beside v2.
+
+        As in `imagining`, with C^-1 (values - posterior means) for the normal numbers.
+        """
+        block = self._block(points, own)
+        residual = values - (self.mean + block.k @ self.alpha)
+        found = self._extended(points, block, (block.inverse @ residual)[:, None])
+        return replace(found, y=found.y[:, 0], alpha=found.alpha[:, 0])
+
+    def left_out(self) -> Array:
+        """(n,) the posterior mean at each observation given all others. Rasmussen and Williams 2006, equation 5.12."""
+        return np.asarray(self.y - self.alpha / np.square(self.root).sum(0))
+
+    def _block(self, points: Array, own: Array | float) -> _Block:
         from scipy.linalg import lapack
 
         k = self.cross(points)
-        warped = self.geometry.warp(points, self.theta)
-        encoded = self.geometry.encode(warped, self.theta)
+        encoded = self._encoded(points)
         B = k @ self.root.T
         inner = self._covariance(encoded, encoded) - B @ B.T
-        inner += self.noise * np.eye(len(points))
+        inner += (self.noise + own) * np.eye(len(points))
         C = cholesky(0.5 * (inner + inner.T))
-        inverse = lapack.dtrtri(C, lower=1)[0]
+        return _Block(k, B, C, lapack.dtrtri(C, lower=1)[0])
+
+    def _extended(self, points: Array, block: _Block, normal: Array) -> Surrogate:
         n, m = len(self.X), len(points)
+        warped = self.geometry.warp(points, self.theta)
         root = np.zeros((n + m, n + m))
-        root[:n, :n], root[n:, :n], root[n:, n:] = self.root, -inverse @ (B @ self.root), inverse
-        weights = inverse.T @ normal
-        alpha = np.concatenate([self.alpha[:, None] - self.root.T @ (B.T @ weights), weights])
-        imagined = (self.mean + k @ self.alpha)[:, None] + C @ normal
+        root[:n, :n], root[n:, :n], root[n:, n:] = self.root, -block.inverse @ (block.B @ self.root), block.inverse
+        weights = block.inverse.T @ normal
+        alpha = np.concatenate([self.alpha[:, None] - self.root.T @ (block.B.T @ weights), weights])
+        imagined = (self.mean + block.k @ self.alpha)[:, None] + block.C @ normal
         observed = np.broadcast_to(self.y[:, None], (n, normal.shape[1]))
         return Surrogate(
             self.geometry,
@@ -448,11 +475,21 @@ class Surrogate:
             np.concatenate([self.X, points]),
             np.concatenate([observed, imagined]),
             np.concatenate([self.warped, warped]),
-            np.concatenate([self.encoded, encoded]),
+            np.concatenate([self.encoded, self.geometry.encode(warped, self.theta)]),
             root,
             self.mean,
             alpha,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """By what a surrogate's factor is extended for m more points: [[L, 0], [B, C]]. k: (m, n) covariances; inverse: C^-1."""
+
+    k: Array
+    B: Array
+    C: Array
+    inverse: Array
 
 
 # -- from a history --------------------------------------------------------------------------------------------------
@@ -464,6 +501,7 @@ class Model:
 
     surrogate: Surrogate
     scale: Scale
+    chosen: npt.NDArray[np.intp]  # which observations the surrogate rests on
 
 
 def rung_of(n: int) -> tuple[int, int | None]:
@@ -514,6 +552,29 @@ def evidence_of(history: History) -> tuple[Array, Array]:
     return (np.concatenate([P, X]), np.concatenate([p, v])) if len(p) else (X, v)
 
 
+def targets_at(history: History, n: int) -> tuple[Array, Array, Array, Scale]:
+    """The first n observations as points (n, d), targets (n,), noise of their own (n,), and the scale.
+
+    A training job that was cut short counts as what its curve says it would have come to (core/curves.py), with noise as wide as that
+    is unsure; all others are known as well as each other.
+    """
+    X, v = (part[:n] for part in evidence_of(history))
+    parents = len(history.prior()[1])
+    found = ended(history)[: max(0, n - parents)]
+    if all(each.whole for each in found):
+        scale = Scale.of(v)
+        return X, scale.targets(v), np.zeros(n), scale
+    found = [Ended(v[i : i + 1], whole=True) for i in range(min(n, parents))] + comparable(found)
+    scale = Scale.of(np.array([each.curve[-1] for each in found if each.whole] or v))
+    y, variance = endings([replace(each, curve=scale.curve(each.curve)) for each in found])
+    centre, width = float(y.mean()), float(y.std()) or 1.0
+    scale = replace(scale, centre=scale.centre + scale.width * centre, width=scale.width * width)
+    y, variance = (y - centre) / width, variance / width**2
+    cut = variance > 0
+    y[cut], variance[cut] = as_observation(y[cut], variance[cut])
+    return X, y, variance, scale
+
+
 def theta_at(history: History, n: int) -> Array:
     """The theta for n observations: that of the largest rung below, computed from the prefix that it stands for."""
     if n < FIRST_FIT:
@@ -522,26 +583,25 @@ def theta_at(history: History, n: int) -> Array:
     key = ("gp theta", rung)
     if key not in history.memo:
         start = None if before is None else theta_at(history, before)
-        X, v = (part[:rung] for part in evidence_of(history))
-        chosen = best_and_rest(v, FIT_POINTS)
-        y = Scale.of(v).targets(v)
-        history.memo[key] = fit(geometry_of(history), X[chosen], y[chosen], start)
+        X, y, own, _ = targets_at(history, rung)
+        chosen = best_and_rest(y, FIT_POINTS)
+        history.memo[key] = fit(geometry_of(history), X[chosen], y[chosen], start, own[chosen])
     theta: Array = history.memo[key]
     return theta
 
 
 def model_of(history: History) -> Model | None:
     """The surrogate given all observations; None without any. Kept in the memo for the latest n only."""
-    X, v = evidence_of(history)
-    n = len(v)
+    n = len(evidence_of(history)[1])
     if n == 0 or history.spec.space.dimension == 0:
         return None
     kept: tuple[int, Model] | None = history.memo.get("gp model")
     if kept is None or kept[0] != n:
         theta = theta_at(history, n)
-        scale = Scale.of(v)
-        chosen = best_and_latest(v, POSTERIOR_POINTS)
-        kept = n, Model(Surrogate.of(geometry_of(history), theta, X[chosen], scale.targets(v[chosen])), scale)
+        X, y, own, scale = targets_at(history, n)
+        chosen = best_and_latest(y, POSTERIOR_POINTS)
+        surrogate = Surrogate.of(geometry_of(history), theta, X[chosen], y[chosen], own[chosen])
+        kept = n, Model(surrogate, scale, chosen)
         history.memo["gp model"] = kept
     return kept[1]
 

@@ -179,7 +179,7 @@ class _Look:
             return None
         D = geometry.differences(geometry.warp(X[spread], theta))
         kept = best_and_rest(v, 2 * MOST)
-        model = Model(Surrogate.of(geometry, theta, X[kept], scale.targets(v[kept])), scale)
+        model = Model(Surrogate.of(geometry, theta, X[kept], scale.targets(v[kept])), scale, kept)
         whole = likelihood(theta, np.exp(-2.0 * theta[: len(D)]) @ D, y)
         noise = -0.5 * len(y) * math.log(float(y.var()))
         return cls(history, X, v, history.spec.space.active(X), theta, model, D, y, whole, noise)

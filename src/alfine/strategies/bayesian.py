@@ -26,13 +26,13 @@ from alfine.core.gp import (
     lattice,
     log_expected_improvement,
     log_h,
-    model_of,
     one_thread,
     slope_of_log_h,
     squared_distances,
     theta_of,
 )
 from alfine.core.history import History
+from alfine.core.prospects import foreseen
 from alfine.core.space import Array, Integer, ParameterSpace
 from alfine.core.spec import TuningJobSpec
 from alfine.strategies.beliefs import beliefs
@@ -227,10 +227,9 @@ def _labelled(surrogate: Surrogate, history: History) -> Surrogate | None:
 
 def _search(history: History, tried: Tried) -> Array | None:
     """The point of highest acquisition that is neither tried nor too near to one that was, as far as it is found."""
-    space, model = history.spec.space, model_of(history)
-    if model is None:
+    space, surrogate = history.spec.space, foreseen(history)
+    if surrogate is None:
         return None
-    surrogate = model.surrogate
     imagined = _imagined(history, surrogate)
     best = imagined.posterior(imagined.X)[0].min(0)
     acquisition = _Acquisition(imagined, best, _labelled(surrogate, history))
