@@ -133,20 +133,19 @@ def fit(looks: list[Looks]) -> np.ndarray:
     weight = np.concatenate([each.weights() for each in looks])
     centre, scale = signals.mean(0), signals.std(0)
     columns = np.column_stack([np.ones(len(signals)), (signals - centre) / scale])
-    penalty = PENALTY * np.eye(columns.shape[1])
-    penalty[0, 0] = 0.0
+    ridge = PENALTY * np.eye(columns.shape[1])
+    ridge[0, 0] = 0.0  # not on the intercept
     theta = np.zeros(columns.shape[1])
     for _ in range(30):
         p = 1.0 / (1.0 + np.exp(-columns @ theta))
-        gradient = columns.T @ (weight * (better - p)) - penalty @ theta
-        curvature = (columns * (weight * p * (1.0 - p))[:, None]).T @ columns + penalty
-        theta = theta + np.linalg.solve(curvature, gradient)
+        gradient = columns.T @ (weight * (better - p)) - ridge @ theta
+        theta = theta + np.linalg.solve((columns * (weight * p * (1.0 - p))[:, None]).T @ columns + ridge, gradient)
     weights = theta[1:] / scale
     return np.concatenate([[theta[0] - weights @ centre], weights])
 
 
 def probabilities(theta: np.ndarray, looks: Looks) -> np.ndarray:
-    return 1.0 / (1.0 + np.exp(-(theta[0] + looks.signals @ theta[1:])))
+    return 1.0 / (1.0 + np.exp(-np.clip(theta[0] + looks.signals @ theta[1:], -500.0, 500.0)))
 
 
 def across_tasks(looks: list[Looks]) -> list[np.ndarray]:

@@ -137,6 +137,6 @@ PEERS: dict[str, Rule] = {
     "Ray plateau": ray(),
     "Ray plateau, patience 10": ray(10),
     "Syne Tune plateau": syne(),
-    **{f"always {count}": always(count) for count in (40, 60, 80, 100, 140)},
+    **{f"always {count}": always(count) for count in (40, 60, 80, 100, 140, 200)},
     "oracle (hindsight)": oracle(),
 }

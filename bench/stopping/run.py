@@ -6,8 +6,8 @@
 
 alfine's criteria watch as Shadows while the search is fed, fact by fact, to the engine's own judge; the peers' rules are those of
 rules.py. «Jobs» is the share of the training jobs that were run, «lost» what was given up of (median random − best known), «misses» the
-share of searches that end more than 1 % of the best objective's value worse than the whole budget would have. Searches are
-recorded by record.py, on the tasks of bench/search.
+share of searches that end more than 1 % of the best objective's value worse than the whole budget would have. The searches are those of
+collect.py on tasks that the weights weren't fitted on.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from rules import PEERS, Search
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "search"))
+from tasks import HELD_OUT
 
 HERE = Path(__file__).resolve().parent
 README, SEARCHES = HERE.parent / "README.md", HERE / "searches.jsonl.gz"
@@ -47,38 +50,19 @@ def searches(path: Path) -> Iterator[Search]:
 
 def own_stops(search: Search) -> dict[str, int]:
     """After how many training jobs each of alfine's criteria would have ended the search."""
-    from alfine import Categorical, Continuous, ConvergenceDetected, Integer, Shadow
-    from alfine.core.history import Ended, History, Launched, Started
+    from feeding import fed, spec_of
+
+    from alfine import ConvergenceDetected, Shadow
+    from alfine.core.history import History
     from alfine.core.replay import Judge
-    from alfine.core.spec import TuningJobSpec
-    from alfine.job_request import job_request
     from alfine.policy import policy_for
 
-    kinds = {"int": Integer, "float": Continuous}
-    space = {
-        p["name"]: Categorical([str(c) for c in p["choices"]])
-        if p["type"] == "cat"
-        else kinds[p["type"]](p["low"], p["high"], scaling="Logarithmic" if p["log"] else "Linear")
-        for p in search.record["space"]
-    }
-    categories = {p["name"] for p in search.record["space"] if p["type"] == "cat"}
-    spec = TuningJobSpec.from_request(
-        job_request(name="search", space=space, strategy="Random", max_training_jobs=search.budget, seed=search.seed)
-    )
-    now = datetime(2026, 1, 1, tzinfo=UTC)
     criteria = [ConvergenceDetected(**words) for words in OWN.values()]
-    judge = Judge(History(spec, now), policy_for(spec, [Shadow(each) for each in criteria]))
-    for number, (configuration, value, _, seconds) in enumerate(search.record["rows"], 1):
-        texts = {name: str(each) if name in categories else each for name, each in configuration.items()}
-        end = now + timedelta(seconds=max(seconds, 1e-3))
-        judge.record(
-            [
-                Launched(at=now, number=number, name=str(number), hyperparameters=texts),
-                Started(at=now, number=number),
-                Ended(at=end, number=number, status="Completed", objective=value),
-            ]
-        )
-        now = end
+    for whole in fed(search.record):
+        facts, began = whole.facts, whole.created_at
+    spec = spec_of(search.record)
+    judge = Judge(History(spec, began), policy_for(spec, [Shadow(each) for each in criteria]))
+    judge.record(facts)
     stops = (verdict.evidence.get("would_have_ended_after_training_jobs") for verdict in judge.verdicts)
     return {name: int(stop or search.budget) for name, stop in zip(OWN, stops, strict=True)}
 
@@ -86,6 +70,8 @@ def own_stops(search: Search) -> dict[str, int]:
 def outcome(search: Search, stop: int) -> dict[str, float]:
     then, final = search.best(stop), search.best(search.budget)
     return {
+        "stop": stop,
+        "regret": (then - search.best_known) / (search.median_random - search.best_known),
         "jobs": stop / search.budget,
         "lost": (then - final) / (search.median_random - search.best_known),
         "missed": float(then - final > 0.01 * abs(final)),
@@ -114,6 +100,21 @@ def table(rows: list[dict], samplers: list[str]) -> list[str]:
     return lines
 
 
+def together(rows: list[dict]) -> list[str]:
+    """Search and stopping together on the held-out tasks of bench/search: training jobs, and regret where the rule stops."""
+    lines = ["| search | ended by | training jobs | regret |", "| --- | --- | --- | --- |"]
+    for sampler in ("alfine Bayesian", "Optuna TPE", "alfine Random"):
+        for rule in ("always 200", "always 100", "always 60", "always 40", *list(OWN)[:3]):
+            by_task = defaultdict(list)
+            for row in rows:
+                if row["task"] in HELD_OUT and (row["sampler"], row["rule"]) == (sampler, rule):
+                    by_task[row["task"]].append((row["stop"], row["regret"]))
+            if by_task:
+                jobs, regret = np.mean([np.mean(each, axis=0) for each in by_task.values()], axis=0)
+                lines.append(f"| {sampler} | {rule} | {jobs:.0f} | {regret:.3f} |")
+    return lines
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--searches", type=int, help="only the first so many; nothing is written")
@@ -133,6 +134,13 @@ def main() -> None:
         "",
     ]
     text += table(rows, samplers)
+    text += [
+        "",
+        "Search and stopping together, on the held-out tasks of bench/search (regret: 0 is the best known, 1 the median random",
+        "configuration; the mean of the tasks' means):",
+        "",
+        *together(rows),
+    ]
     print("\n".join(text))
     if options.searches is None:
         page = README.read_text()

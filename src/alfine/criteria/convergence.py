@@ -5,7 +5,7 @@ Symbols (values minimised; a maximised metric is negated):
     k    training jobs ended, failed ones included       v (n,)  finite objectives in order of completion; b = min v
     rem  training jobs left in the budget                S       spread: median of the first 20 of v, minus b
     P    number of hyperparameters                       s       results since the best came within eps of today's b
-    eps  the improvement that matters = max(min(epsilon |b|, cap S), 0.001 S, kappa sigma_n);  sigma_n: noise of the surrogate
+    eps  the improvement that matters = max(min(epsilon |b|, cap S), 0.001 S, sigma_n - 0.03 S);  sigma_n: noise of the surrogate
 
     p(eps) = sigmoid(w . signals) = P(the rest of the budget improves the best by more than eps);  stop when p < delta
 
@@ -47,14 +47,14 @@ NAME = "ConvergenceDetected"
 # Fitted by bench/stopping/fit.py on recorded searches, half of them by the Bayesian strategy, and calibrated where they would stop:
 # docs/explanation/stopping.md.
 WEIGHTS = {
-    "intercept": -2.362,
-    "since_rem": -1.212,
-    "rem_k": 0.437,
-    "gap10": 0.610,
-    "crowd": -0.303,
-    "x_loc": -0.422,
-    "logP": 0.856,
-    "promise": 0.112,
+    "intercept": -2.430,
+    "since_rem": -1.130,
+    "rem_k": 0.487,
+    "gap10": 0.404,
+    "crowd": -0.418,
+    "x_loc": -0.406,
+    "logP": 1.008,
+    "promise": 0.219,
 }
 
 # In the evidence from the beginning, as None until there is enough to judge on.
@@ -62,7 +62,8 @@ UNKNOWN_AT_FIRST = ("probability_of_improvement", "epsilon", "expected_residual_
 
 LEAST_RESULTS = 10  # gap10 needs the 10th best, and the weights were fitted from here on
 SPREAD_FLOOR = 0.001  # eps is at least this share of S, for a best near 0
-KAPPA = 1.0  # eps is at least so many standard deviations of the noise: smaller gains can't be told from luck
+# eps is at least the noise, since smaller gains can't be told from luck; but less this share of S, which the surrogate finds without noise too.
+NOISE_FOUND = 0.03
 LATEST = 10  # configurations that `x_loc` looks back on
 UNLIMITED_LEAST = 50  # without a limit the budget is taken as twice what was spent, and so many more at least
 RESIDUAL_GRID = (0.003, 0.01, 0.03, 0.1, 0.3)  # in units of S, where p(e) is integrated
@@ -70,8 +71,8 @@ RESIDUAL_GRID = (0.003, 0.01, 0.03, 0.1, 0.3)  # in units of S, where p(e) is in
 # Candidates that the surrogate is asked about: three times as many moved p by less than .01.
 SPACE_POINTS, CENTRES, AROUND, STEPS, MOVED = 256, 5, 128, (0.02, 0.08, 0.25), 0.6
 PROSPECTS = 16  # of the highest expected improvement, whose chances of a gain of eps are added up
-LEAST_CHANCE = 1e-8  # of each: the tails of the surrogate's posterior mean nothing beyond
-PROMISE_UNKNOWN = -1.5  # a typical one, where there is no surrogate
+LEAST_CHANCE = 1e-3  # of each: surer than that the surrogate was wrong too often, early in searches above all
+PROMISE_UNKNOWN = -0.2  # the mean of recorded ones, where there is no surrogate
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ class ConvergenceDetected:
         evidence, problem = read_evidence(history, rem)
         eps = self.epsilon_of(evidence)
         p = evidence.probability(eps)
-        ahead = forecast(evidence, eps, self.delta)
+        ahead, improved = forecast(evidence, eps, self.delta), evidence.improved_by(eps)
         numbers = {
             **counts,
             "probability_of_improvement": p,
@@ -156,7 +157,7 @@ class ConvergenceDetected:
             "forecast_training_jobs": ahead,
             "noise": evidence.noise,
             "resets_at": history.sign * (evidence.best - eps),
-            "probability_after_improvement": evidence.improved_by(eps).probability(eps),
+            "probability_after_improvement": improved.probability(self.epsilon_of(improved)),
         }
         change = _would_change(history, numbers)
         if p >= self.delta:
@@ -177,7 +178,8 @@ class ConvergenceDetected:
         """eps, in units of the objective."""
         S = evidence.spread  # noqa: N806
         eps = self.epsilon * abs(evidence.best)
-        return max(eps if self.cap is None else min(eps, self.cap * S), SPREAD_FLOOR * S, KAPPA * evidence.noise)
+        noise = evidence.noise - NOISE_FOUND * S
+        return max(eps if self.cap is None else min(eps, self.cap * S), SPREAD_FLOOR * S, noise)
 
     @staticmethod
     def _continue(sentence: str, evidence: dict[str, Any], progress: float, change: str) -> Verdict:
@@ -251,9 +253,10 @@ class Evidence:
         return math.log(float(np.maximum(ndtr((-eps - gap) / deviation), LEAST_CHANCE).sum()))
 
     def improved_by(self, eps: float) -> Evidence:
-        """About the evidence after one more training job, better than the best by eps: the surrogate's part stays as it is."""
+        """About the evidence after one more training job, better than the best by eps. A surrogate that promised less was wrong."""
         values = np.append(self.values, self.best - eps)
-        return replace(self, values=values, k=self.k + 1, rem=max(0, self.rem - 1))
+        prospects = self.prospects if self._promise(eps) > PROMISE_UNKNOWN else None
+        return replace(self, values=values, k=self.k + 1, rem=max(0, self.rem - 1), prospects=prospects)
 
     def probability(self, eps: float) -> float:
         """p(eps)."""
