@@ -57,6 +57,7 @@ bench-curves: $(VENV)/dev
 
 bench-stopping: $(VENV)/demo
 	$(BIN)/python bench/stopping/run.py
+	$(BIN)/python bench/stopping/forecasts.py
 
 clean:
 	rm -rf $(VENV) $(CLIENTS) .pytest_cache .mypy_cache .ruff_cache dist when-to-stop

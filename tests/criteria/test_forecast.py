@@ -19,7 +19,8 @@ from alfine import (
     TargetObjectiveMetricValue,
 )
 from alfine.criteria.forecast import forecast_of
-from tests.building import history
+from alfine.policy import policy_for
+from tests.building import history, one_job
 
 FALLING = [1.0 + 1.0 / n for n in range(1, 21)]
 WORDS = {"max_training_jobs": 60, "price_per_hour": 3600.0}
@@ -98,3 +99,20 @@ def test_scaling_the_objective_scales_the_gain_alone():
     scaled = forecast(MaxNumberOfTrainingJobs(60), BestObjectiveNotImproving(9), values=[1000 * v for v in FALLING])
     assert np.allclose(np.array(scaled.gain), 1000 * np.array(found.gain), rtol=1e-6)
     assert scaled.training_jobs == found.training_jobs
+
+
+def test_times_that_vary_make_a_range_and_a_limit_bounds_it():
+    def varied(**words):
+        past = history(**words)
+        for n in range(20):
+            for fact in one_job(past, 1.0, seconds=1.0 + n % 3):
+                past.record(fact)
+        return forecast_of(past, policy_for(past.spec).criteria)
+
+    low, middle, high = varied(max_training_jobs=60).seconds
+    assert low < middle < high
+    assert 65 < middle < 95  # 40 more of 2 seconds
+    assert varied(max_training_jobs=60).training_jobs == (40, 40, 40)
+    few, many = varied(max_training_jobs=22).seconds, varied(max_training_jobs=60).seconds
+    assert few[2] / few[1] > many[2] / many[1]  # of a few the mean is less sure
+    assert varied(max_training_jobs=60, max_runtime_seconds=100).seconds[2] <= 61

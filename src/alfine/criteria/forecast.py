@@ -1,10 +1,14 @@
 """What the rest of the budget would still bring, and when which completion criterion will end the job.
 
-Symbols: p_h(e) is ConvergenceDetected's probability that h more training jobs improve the best by more than e (see convergence.py).
+Symbols: q_h(e) is ConvergenceDetected's probability that h more training jobs improve the best by more than e (see convergence.py), which
+is made to be right where it ends jobs; S the spread. p_h(e) is the same made to be right everywhere:
+
+    logit p = logit q + RECALIBRATED . (1, log10(e / S), log10(e / S)^2)
 
     gain        of the whole rest: p_rem is the survival function of what it gains; its 5 % and 95 % quantiles and its mean
     end         1 - p_h(1 % of the best) is the chance of no improvement within h training jobs; its steps are the hazard of an
-                improvement at each. Paths are drawn by it, and each criterion says where on a path it would end the job
+                improvement at each, on each path by another factor, since nobody knows it so well. Paths are drawn by it, and each
+                criterion says where on a path it would end the job
 
 It's a forecast of this job with its own strategy, as good as p is calibrated; bench/stopping scores it. A criterion that it doesn't
 know (another package's) is left out.
@@ -36,7 +40,17 @@ from alfine.criteria.target import TargetObjectiveMetricValue
 
 PATHS = 400
 LOW, HIGH = 0.05, 0.95
-SIZES = tuple(10.0 ** (x / 6) for x in range(-18, 1))  # of gains, in units of the spread S
+FRAILTY = 0.6  # standard deviation of the logarithm of a path's factor; without it ranges held the end too seldom
+
+# Of how long training jobs take: by how much the mean of what comes differs from that of what was, over the standard deviation of
+# single ones; chosen by how often ranges held what came in recorded searches. Below ALIKE they all take as long.
+DRIFT, LEAST_DRIFT, ALIKE = 0.45, 0.05, 1e-3
+SIZES = tuple(10.0 ** (x / 6) for x in range(-18, 4))  # of gains, in units of the spread S
+RECALIBRATED = (
+    -0.593,
+    -1.576,
+    -0.434,
+)  # by `bench/stopping/forecasts.py --fit`, for the weights that convergence.py has
 HORIZONS = (1, 2, 3, 5, 8, 12, 20, 30, 50, 80, 120, 200, 350, 600)
 
 
@@ -91,23 +105,32 @@ def forecast_of(history: History, criteria: Sequence[CompletionCriterion]) -> Fo
     first, ended = table.min(0), np.isfinite(table.min(0))
     winners = Counter(names[index] for index in table.argmin(0)[ended])
     jobs = _range(first[ended])
-    each = history.training_seconds / history.ended if history.ended else math.nan
-    money = (history.spec.price_per_hour or 0.0) / cost.HOUR
-    paid = cost.compute_seconds(history) / history.ended if history.ended else math.nan
+    work = future.work(first[ended])
+    seconds = None if work is None else _range(np.minimum(work / history.spec.max_parallel, _seconds_left(history)))
+    price = (history.spec.price_per_hour or 0.0) / cost.HOUR
+    paid = cost.compute_seconds(history) / history.training_seconds if history.training_seconds else math.nan
     return Forecast(
         remaining=rem,
         gain=gain_of(evidence) if evidence else None,
         training_jobs=jobs,
-        seconds=_times(jobs, each / history.spec.max_parallel) if history.ended else None,
-        money=_times(jobs, paid * money) if history.ended and history.spec.price_per_hour else None,
+        seconds=seconds,
+        money=None if work is None or not history.spec.price_per_hour else _range(work * paid * price),
         chances={name: count / PATHS for name, count in winners.most_common()},
     )
+
+
+def chance(evidence: Evidence, size: float) -> float:
+    """p(size) of the evidence's own horizon."""
+    q = min(1.0 - 1e-12, max(1e-12, evidence.probability(size)))
+    x = math.log10(size / evidence.spread)
+    logit = math.log(q / (1.0 - q)) + sum(weight * x**power for power, weight in enumerate(RECALIBRATED))
+    return 1.0 / (1.0 + math.exp(-logit))
 
 
 def gain_of(evidence: Evidence) -> tuple[float, float, float]:
     """(5 %, mean, 95 %) of what the rest of the budget gains, in units of the objective."""
     sizes = np.array(SIZES) * evidence.spread
-    p = np.maximum.accumulate(np.array([evidence.probability(size) for size in sizes])[::-1])[::-1]
+    p = np.maximum.accumulate(np.array([chance(evidence, size) for size in sizes])[::-1])[::-1]
     mean = sizes[0] * p[0] + float(((p[1:] + p[:-1]) / 2 * np.diff(sizes)).sum())
     return _exceeded(sizes, p, HIGH), mean, _exceeded(sizes, p, LOW)
 
@@ -132,19 +155,35 @@ class _Future:
         self.improves = np.zeros((PATHS, max(rem, 1)), dtype=bool)
         if evidence is not None:
             hazard = self._hazard(max(SIGNIFICANT * abs(evidence.best), 1e-3 * evidence.spread))
-            self.improves = self.rng.random((PATHS, rem)) < hazard
+            luck = np.exp(FRAILTY * self.rng.standard_normal((PATHS, 1)))
+            self.improves = self.rng.random((PATHS, rem)) < 1.0 - (1.0 - hazard) ** luck
 
     def _within(self, size: float) -> Array:
         """(rem,) p_h(size) for h = 1 … rem."""
         assert self.evidence is not None
         horizons = sorted({h for h in HORIZONS if h < self.rem} | {self.rem})
-        p = [replace(self.evidence, rem=h).probability(size) for h in horizons]
+        p = [chance(replace(self.evidence, rem=h), size) for h in horizons]
         within = np.interp(np.arange(1, self.rem + 1), [0, *horizons], [0.0, *np.maximum.accumulate(p)])
         return np.asarray(within, dtype=float)
 
     def _hazard(self, size: float) -> Array:
         none = np.concatenate([[1.0], 1.0 - self._within(size)])
         return np.asarray(1.0 - none[1:] / np.maximum(none[:-1], 1e-12), dtype=float)
+
+    def work(self, jobs: Array) -> Array | None:
+        """(paths,) the training time of so many more training jobs each; None before one took any.
+
+        Their mean is that of the later half so far, which are more like what comes. How far it's off: chance, and that the
+        search goes on to where training takes another time.
+        """
+        finished = self.history.finished
+        past = np.array([job.seconds for job in finished[len(finished) // 2 :]])
+        if not past.any():
+            return None
+        mean, spread = float(past.mean()), float(past.std(ddof=1) / past.mean()) if len(past) > 1 else 1.0
+        drift = max(LEAST_DRIFT, DRIFT * spread) if spread > ALIKE else 0.0
+        chance = np.log1p(spread**2 * (1.0 / np.maximum(jobs, 1.0) + 1.0 / len(past)))
+        return np.asarray(jobs * mean * np.exp(np.sqrt(chance + drift**2) * self.rng.standard_normal(len(jobs))))
 
     def ends(self, criterion: CompletionCriterion) -> Array:
         """(PATHS,) after how many more ended training jobs the criterion ends the job; infinity for never."""
@@ -214,6 +253,6 @@ def _range(values: Array) -> tuple[float, float, float]:
     return float(low), float(middle), float(high)
 
 
-def _times(values: tuple[float, float, float], factor: float) -> tuple[float, float, float]:
-    low, middle, high = values
-    return low * factor, middle * factor, high * factor
+def _seconds_left(history: History) -> float:
+    limit = history.spec.max_runtime_seconds
+    return math.inf if limit is None else max(0.0, limit - history.elapsed_seconds)

@@ -153,9 +153,10 @@ def _curve(drawing: Drawing, history: History, x: Axis, y: Axis) -> None:
     drawing.path([*(entry if first_inside else []), *steps[first_inside:]], "curve")
     winner = history.incumbent
     assert winner is not None
+    assert winner.objective is not None
     at = history.finished.index(winner) + 1
     title = f"the best: {title_of(winner, history.spec.metric)}"
-    drawing.dot((x(at), y(best)), "best", title, radius=5.5, href=page_of(winner))
+    drawing.dot((x(at), y(winner.objective)), "best", title, radius=5.5, href=page_of(winner))
 
 
 def _budget(drawing: Drawing, history: History, forecast: Mapping[str, Any] | None, x: Axis, y: Axis) -> None:

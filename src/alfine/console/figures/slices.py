@@ -50,7 +50,7 @@ def _slices(history: History) -> Iterator[Slice]:
             continue
         low, high = frame_of(mine, spec.sign)
         kept = [job for job in mine if spec.sign * (job.objective or 0.0) <= high]
-        best = min(mine, key=lambda job: spec.sign * (job.objective or 0.0))
+        best = min(mine, key=lambda job: (job is not history.incumbent, spec.sign * (job.objective or 0.0)))
         shown = kept[:: max(1, -(-len(kept) // MOST_DOTS))]
         inside = (low, high) if spec.sign > 0 else (-high, -low)
         for name, each in spec.space.ranges.items():
