@@ -14,6 +14,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from re import _parser  # type: ignore[attr-defined]  # no public way to a pattern's parse tree
 from typing import Any
 
@@ -120,6 +121,7 @@ def _shown(line: str) -> str:
     return text if len(text) <= LONGEST_LINE_SHOWN else text[: LONGEST_LINE_SHOWN - 1] + "…"
 
 
+@lru_cache(maxsize=256)  # each training job of a tuning job has the same ones
 def _compile(text: str) -> regex.Pattern[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a FutureWarning on `[[`: nested sets are not ours to plan for
@@ -140,6 +142,7 @@ def check_regex(text: str) -> str | None:
 # ---- the literal text in a regex ---------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=256)
 def required_literal(text: str) -> str:
     """The longest text that every match of the regex contains, as far as that is plain; "" where it isn't.
 

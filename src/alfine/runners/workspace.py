@@ -26,8 +26,9 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +49,13 @@ RESERVED = frozenset(
     {"_tuning_objective_metric", "default_user_module_name", "alfine_command", "alfine_python", "alfine_script"}
 )
 """Hyperparameters that are for the runner, besides `sagemaker_*`; the toolkit drops the first two as well."""
-HOST_VARIABLES = (
+HOST_VARIABLES = {
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP", "XDG_CACHE_HOME"),
     *("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "JAVA_HOME", "HF_HOME", "TORCH_HOME"),
     *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
     *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
-)
+}
 HOST_PREFIXES = ("LC_", "CUDA", "NVIDIA_", "ROCM_", "HIP_", "NCCL_")
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -65,13 +66,13 @@ THREAD_VARIABLES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Workspace:
     """The paths inside a training job's folder."""
 
     folder: Path
 
-    @property
+    @cached_property
     def ml(self) -> Path:
         return self.folder / "opt" / "ml"
 
@@ -138,9 +139,9 @@ def hosts_of(launch: Launch, root: Path | None = None) -> tuple[Host, ...]:
 def lay_out(launch: Launch, hosts: Sequence[Host] | None = None) -> Workspace:
     """Create the training job's folder with everything that it will look for; again changes nothing."""
     space = Workspace(launch.folder)
-    for folder in ("model", "output/data", "output/intermediate", "checkpoints"):
-        (space.ml / folder).mkdir(parents=True, exist_ok=True)
-    space.archive.parent.mkdir(exist_ok=True)
+    space.ml.mkdir(parents=True, exist_ok=True)
+    _make_folders(space.ml, "model", "output", "output/data", "output/intermediate", "checkpoints")
+    _make_folders(space.folder, "output")
     space.control.mkdir(mode=0o700, exist_ok=True)  # launch.json holds the Environment: secrets, perhaps
     for host in hosts or hosts_of(launch):
         _lay_out_host(launch, host)
@@ -149,8 +150,8 @@ def lay_out(launch: Launch, hosts: Sequence[Host] | None = None) -> Workspace:
 
 def _lay_out_host(launch: Launch, host: Host) -> None:
     ml = host.space.ml
-    for folder in ("input/config", "input/data", "code"):
-        (ml / folder).mkdir(parents=True, exist_ok=True)
+    ml.mkdir(parents=True, exist_ok=True)
+    _make_folders(ml, "input", "input/config", "input/data", "code")
     if host.name != MAIN_HOST:
         for name in SHARED:
             if host.seen == host.space:
@@ -173,6 +174,13 @@ def _lay_out_host(launch: Launch, host: Host) -> None:
     if any(channel.piped for channel in launch.channels):
         (ml / PIPES).write_text(json.dumps(_pipes(launch, host, number)), encoding="utf-8")
     _link_code(launch, host.space.code)
+
+
+def _make_folders(top: Path, *names: str) -> None:
+    """Make folders that may be there already, whose parents are: no call more than it takes, for each training job."""
+    for name in names:
+        with suppress(FileExistsError):
+            os.mkdir(f"{top}/{name}")  # noqa: PTH102
 
 
 def _pipes(launch: Launch, host: Host, number: int) -> list[dict[str, Any]]:
@@ -256,9 +264,9 @@ def _copy_channel(path: Path, place: Path) -> None:
 
 def _link_code(launch: Launch, code: Path) -> None:
     if launch.source_dir is not None:
-        for entry in os.scandir(launch.source_dir):
+        for entry in os.scandir(launch.source_dir.absolute()):
             if entry.name not in ("__pycache__", ".git"):
-                _link(Path(entry.path).absolute(), code / entry.name)
+                _link(Path(entry.path), code / entry.name)
     elif launch.script is not None:
         _link(launch.script.absolute(), code / launch.script.name)
 
