@@ -31,6 +31,10 @@ class Bench:
         self.runners: list[Runner] = []
         self.renew()
 
+    def set(self, **defaults: object) -> None:
+        """What the training jobs to come have in common."""
+        self._defaults.update(defaults)
+
     def renew(self) -> Runner:
         """Another runner object, as after a restart of alfine."""
         self.runner = self._make(self.bell.set)

@@ -2,27 +2,48 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import tarfile
+import venv
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from alfine.runners import Channel
 from alfine.runners import sandbox as sandboxes
 from alfine.runners.launcher import children_of, identity
+from alfine.runners.warm import Cold, Warm
 from alfine.runners.workspace import Workspace
 
 READY = "print('ready', flush=True)\nimport signal\nsignal.pause()"
 DEAF = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('ready')\nwhile True: signal.pause()"
 
 
+@pytest.fixture(params=["warm", "cold"])
+def sandbox(sandbox, request):
+    """Each test holds for both ways to start."""
+    sandbox.set(warm=request.param == "warm")
+    return sandbox
+
+
 def said(sandbox, code: str, **settings) -> list[str]:
     """What a script prints that ends well."""
-    last, lines = sandbox.see_out(sandbox.launch(code=code, **settings))
+    launch = sandbox.launch(code=code, **settings)
+    last, lines = sandbox.see_out(launch)
     assert last.exit.succeeded, lines
+    assert how_it_started(launch).startswith("cold" if launch.command or not launch.warm else "warm")
     return lines
+
+
+def how_it_started(launch) -> str:
+    return json.loads((launch.folder / ".alfine" / "process.json").read_text())["start"]
+
+
+def descendants(pid: int) -> list[int]:
+    return [each for child in children_of(pid) for each in (child, *descendants(child))]
 
 
 def running(sandbox, code: str, **settings):
@@ -123,7 +144,7 @@ for path in ("/usr/x", "/etc/x", "/opt/x", "/opt/ml/code/job-1.py"):
 
 
 def test_it_sees_its_own_processes_only(sandbox):
-    code = "import os\nprint(sorted(int(n) for n in os.listdir('/proc') if n.isdigit()) == [1, os.getpid()])"
+    code = "import os\nprint({int(n) for n in os.listdir('/proc') if n.isdigit()} - {os.getpid()} <= {1, 2})"
     assert said(sandbox, code) == ["True"]
 
 
@@ -138,6 +159,98 @@ with socket.socket() as s:
         if sandboxes.why_not(network=network):
             pytest.skip(sandboxes.why_not(network=network))
         assert said(sandbox, code, network=network) == [f"{reached} 127.0.0.1"]
+
+
+PORTRAIT = """
+import json, os, signal, sys
+print(sys.argv, sys.path, os.getcwd(), os.getsid(0), os.getppid() <= 1, os.geteuid(), os.nice(0))
+print(json.dumps(dict(os.environ), sort_keys=True))
+print([line.split() for line in open("/proc/self/status") if line.startswith(("Cap", "NoNewPrivs", "Seccomp:", "Groups", "Uid"))])
+print(open("/proc/self/uid_map").read().split(), os.access("/proc/self/mem", os.R_OK), os.stat("/proc/self").st_uid)
+places = "/ /usr /etc /opt /opt/ml /opt/ml/code /opt/ml/model /tmp /tmp/home /var/tmp /run /dev /dev/shm /dev/pts /proc /sys".split()
+print([(place, os.statvfs(place).f_flag, os.stat(place).st_mode, os.stat(place).st_uid) for place in places])
+print(sorted(os.listdir("/")), sorted(os.listdir("/tmp")), sorted(os.listdir("/dev")), sorted(os.listdir("/run")), os.uname().nodename)
+print(sorted(int(fd) for fd in os.listdir("/proc/self/fd")))
+print([s for s in signal.Signals if signal.getsignal(s) not in (signal.SIG_DFL, None)])
+"""
+
+
+def test_a_script_sees_the_same_world_warm_and_cold(sandbox):
+    here = said(sandbox, PORTRAIT)
+    source = sandbox.home / "source"
+    other = sandbox.launch("job-2", script=Path("job-1.py"), source_dir=source, warm=not sandbox.launch().warm)
+    there = sandbox.see_out(other)[1]
+    assert how_it_started(other)[:4] != how_it_started(sandbox.launch())[:4]
+    assert here == [line.replace("job-2", "job-1") for line in there]
+
+
+def test_orphans_are_reaped(sandbox):
+    code = """
+import os, time
+reads, writes = os.pipe()
+if os.fork() == 0:
+    if os.fork() == 0:
+        os.close(reads)
+        os.write(writes, str(os.getpid()).encode())
+        os._exit(0)
+    os._exit(0)
+os.wait()
+os.close(writes)
+orphan = os.read(reads, 9).decode() + os.read(reads, 9).decode()
+while os.path.exists(f"/proc/{orphan}"): time.sleep(0.01)
+"""
+    assert said(sandbox, code) == []
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory) -> Path:
+    """An interpreter that has modules installed which look around, or write."""
+    folder = tmp_path_factory.mktemp("interpreter")
+    venv.create(folder)
+    [installed] = folder.glob("lib/python*/site-packages")
+    (installed / "curious.py").write_text(
+        "import os\nSEEN = [file for *_, files in os.walk('/tmp') for file in files], os.path.expanduser('~'), os.environ['TMPDIR']\n"
+    )
+    (installed / "scribe.py").write_text("open('/tmp/notes', 'w').close()\n")
+    return folder / "bin" / "python"
+
+
+def test_imports_see_what_the_script_sees(sandbox, tmp_path, python):
+    (tmp_path / "secret").write_text("of another")
+    code = "import curious\nprint(*curious.SEEN)"
+    [line] = said(sandbox, code, python=str(python))
+    assert "job-1.py" in line
+    assert "secret" not in line
+    assert line.endswith("/tmp/home /tmp")
+
+
+def test_imports_that_write_make_the_start_cold(sandbox, python):
+    launch = sandbox.launch(code="import scribe, os\nprint(os.listdir('/tmp'))", python=str(python))
+    assert "notes" in sandbox.see_out(launch)[1][0]
+    assert how_it_started(launch) == ("cold: its imports write /tmp/notes" if launch.warm else "cold")
+
+
+@pytest.mark.parametrize("name", ["PYTHONPATH", "LD_PRELOAD", "HOME", "OPENSSL_CONF", "MPLCONFIGDIR"])
+def test_code_of_its_own_never_runs_in_the_launcher(sandbox, name):
+    harmless = {"KERAS_BACKEND": "jax", "TRACKING": "http://127.0.0.1/x", "SM_HINT": "/x", "PYTHONHASHSEED": "0"}
+    launch = sandbox.launch(code="import json", environment=harmless)
+    assert isinstance(sandbox.runner._plan(launch), Warm if launch.warm else Cold)
+    launch = replace(launch, environment={**harmless, name: "/opt/ml/code"})
+    assert sandbox.runner._plan(launch) == Cold(f"{name} is set" if launch.warm else "")
+
+
+def test_an_interpreter_of_its_own_never_runs_the_launcher(sandbox, tmp_path):
+    launch = sandbox.launch(code="import json")
+    launch = replace(launch, python=shutil.copy("/bin/sh", tmp_path / "source" / "sh"))
+    assert sandbox.runner._plan(launch) == Cold("its interpreter lies among its files" if launch.warm else "")
+
+
+def test_bubblewrap_itself_loads_nothing_that_the_training_job_names(sandbox):
+    code = "import os\nprint(os.environ['LD_LIBRARY_PATH'])"
+    launch = sandbox.launch(code=code, environment={"LD_LIBRARY_PATH": "/opt/ml/code"})
+    assert sandbox.see_out(launch)[1] == ["/opt/ml/code"]
+    [process] = json.loads((launch.folder / ".alfine" / "launch.json").read_text())["processes"]
+    assert not any(name.startswith("LD_") for name in process["env"])
 
 
 # ---- how it ends
@@ -200,12 +313,12 @@ def test_what_the_sandbox_cannot_run_never_started(sandbox):
 def test_killing_the_sandbox_from_outside_ends_what_is_inside(sandbox):
     launch = running(sandbox, READY)
     outside = main_process(launch)
-    [first] = children_of(outside)
-    inside = children_of(first)
+    inside = descendants(outside)
     os.kill(outside, signal.SIGKILL)
     last, _ = sandbox.wait(launch)
     assert last.exit.signal == signal.SIGKILL
-    assert [identity(pid) for pid in (first, *inside)] == [None] * (1 + len(inside))
+    assert len(inside) >= 2
+    assert [identity(pid) for pid in inside] == [None] * len(inside)
 
 
 def test_a_training_job_outlives_alfine_and_its_sandbox(sandbox):
@@ -219,11 +332,12 @@ def test_a_training_job_outlives_alfine_and_its_sandbox(sandbox):
 def test_what_a_killed_launcher_leaves_is_ended(sandbox):
     launch = running(sandbox, READY)
     record = json.loads((launch.folder / ".alfine" / "process.json").read_text())
-    [first] = children_of(record["pid"])
+    inside = descendants(record["pid"])
     os.kill(record["launcher"], signal.SIGKILL)
     last, _ = sandbox.wait(launch)
     assert last.exit.cause == "lost"
-    assert identity(first) is None
+    assert len(inside) >= 2
+    sandbox.until_true(lambda: not any(map(identity, inside)))
 
 
 def test_without_bubblewrap_it_says_so(sandbox, monkeypatch):

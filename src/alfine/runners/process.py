@@ -241,7 +241,7 @@ class ProcessRunner:
         connection = self._warm.pop(decision, None)
         if connection is None or not connection.alive:
             self._drop_warm(decision)
-            argv = [decision.python, os.path.realpath(launcher.PROGRAM)]
+            argv = [*decision.around, decision.python, os.path.realpath(launcher.PROGRAM)]
             connection = _Connection(argv, dict(decision.environment), self._launcher_log, self._heard, decision)
         self._warm[decision] = connection  # at the end: the order is that of last use
         return connection
@@ -363,7 +363,8 @@ class _Connection:
         finally:
             theirs.close()
         if decision is not None:
-            self._send({"op": "preload", "imports": decision.imports, "local": decision.local})
+            preload = {"imports": decision.imports, "local": decision.local, "sandbox": decision.sandbox}
+            self._send({"op": "preload", **preload})
             self._socket.settimeout(PRELOAD_SECONDS)
         threading.Thread(target=self._listen, name="alfine-launcher", daemon=True).start()
 
@@ -410,7 +411,7 @@ class _Connection:
                         self._heard(self, event)
         except TimeoutError:
             reason = f"its imports took longer than {PRELOAD_SECONDS:g} s"
-            os.kill(self._pid, signal.SIGKILL)
+            os.killpg(self._pid, signal.SIGKILL)  # what stands around it too
         except (OSError, ValueError):
             pass
         self._end(reason)
@@ -446,9 +447,9 @@ def _spawn(argv: list[str], env: dict[str, str], control: int, log: Path | None,
     argv = [*argv, str(place), *(["warm"] if warm else [])]
     defaults = [signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM]
     try:
-        return os.posix_spawn(argv[0], argv, env, file_actions=actions, setsid=True, setsigdef=defaults)
+        return os.posix_spawnp(argv[0], argv, env, file_actions=actions, setsid=True, setsigdef=defaults)
     except NotImplementedError:  # a C library without POSIX_SPAWN_SETSID
-        return os.posix_spawn(argv[0], argv, env, file_actions=actions, setpgroup=0, setsigdef=defaults)
+        return os.posix_spawnp(argv[0], argv, env, file_actions=actions, setpgroup=0, setsigdef=defaults)
 
 
 # ---- the files of one training job -------------------------------------------------------------------------------------
@@ -611,14 +612,15 @@ def _processes_of(folder: str) -> list[int]:
         numbers = [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()]
     except OSError:
         return []
-    return [pid for pid in numbers if pid != os.getpid() and _belongs(pid, folder)]
+    log = Path(launcher.control_path(folder, launcher.LOG))
+    state = log.stat() if log.exists() else None
+    return [pid for pid in numbers if pid != os.getpid() and _belongs(pid, folder, state)]
 
 
-def _belongs(pid: int, folder: str) -> bool:
-    log = launcher.control_path(os.path.realpath(folder), launcher.LOG)
+def _belongs(pid: int, folder: str, log: os.stat_result | None) -> bool:
     marker = f"SAGEMAKER_BASE_DIR={Workspace(Path(folder)).ml}".encode()
-    try:
-        if any(str(Path(f"/proc/{pid}/fd/{fd}").readlink()) == log for fd in (1, 2)):
+    try:  # not by the log's path, which in a sandbox may be another one
+        if log is not None and any(os.path.samestat(Path(f"/proc/{pid}/fd/{fd}").stat(), log) for fd in (1, 2)):
             return True
         return marker in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:

@@ -14,7 +14,8 @@ Hidden are alfine's home (the store, keys, buckets, other training jobs) and the
 job was given: its code, its channels, its interpreter. Those are bound at their own paths, so that the links in /opt/ml lead
 to them.
 
-It starts cold, always: a fork from preloaded imports would have to enter the sandbox after it was made.
+A Python script starts warm where that gives the same result: its launcher runs in a sandbox as well, so that imports see what
+the script would see; and a fork from it goes into the training job's own (launcher/entering.py).
 """
 
 from __future__ import annotations
@@ -23,14 +24,15 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from alfine.runners import Launch, pipes, requirements
 from alfine.runners.process import ProcessRunner, missing, process_of
-from alfine.runners.warm import Cold
+from alfine.runners.warm import PER_JOB_PREFIXES, Cold, Warm
 from alfine.runners.workspace import Host, files_of, host_environment, host_names, hosts_of, mounts, requirements_of
 
 __all__ = ["SandboxRunner", "why_not"]
@@ -50,6 +52,7 @@ DEVICES = ("nvidia", "dri", "kfd", "infiniband")
 CREDENTIALS = (".aws", ".ssh", ".gnupg", ".netrc", ".docker", ".kube", ".config/gcloud", ".azure")
 CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID")
 """What is left to root inside when alfine runs as root: what a container's root may do to its own files and processes."""
+CAPABILITIES_TO_MAKE_SANDBOXES = ("NET_ADMIN", "SETPCAP", "SYS_ADMIN", "SYS_CHROOT")
 
 
 class SandboxRunner(ProcessRunner):
@@ -65,6 +68,7 @@ class SandboxRunner(ProcessRunner):
     ) -> None:
         super().__init__(wake, environments=environments, launcher_log=launcher_log)
         self._hidden = tuple(Path(os.path.realpath(folder)) for folder in hidden)
+        self._viewed: tuple[Launch | None, tuple[str, ...]] = (None, ())
 
     def _refusal(self, launch: Launch) -> str:
         if launch.image is not None:
@@ -75,8 +79,41 @@ class SandboxRunner(ProcessRunner):
             )
         return why_not(network=launch.network) or missing(launch) or _no_command(launch)
 
-    def _plan(self, launch: Launch) -> Cold:  # noqa: ARG002
-        return Cold()
+    def _plan(self, launch: Launch) -> Warm | Cold:
+        if launch.entrypoint or launch.command is not None:
+            return Cold()
+        decision = super()._plan(launch)
+        reason = self._of_its_own(launch)
+        if isinstance(decision, Cold) or reason:
+            return decision if isinstance(decision, Cold) else Cold(reason)
+        environment = _inside(dict(decision.environment), launch)
+        return replace(
+            decision,
+            environment=tuple(sorted(environment.items())),
+            around=tuple(self._around_launcher(launch)),
+            sandbox=(*_base(network=launch.network), "--tmpfs", "/tmp"),  # noqa: S108
+        )
+
+    def _of_its_own(self, launch: Launch) -> str:
+        """What would let code of the training job run in its launcher, which may do more than a training job may; ""."""
+        for name, text in sorted(launch.environment.items()):
+            if not name.startswith(PER_JOB_PREFIXES) and (_loads(name) or _may_be_path(text)):
+                return f"{name} is set"
+        python = Path(os.path.realpath(_which(launch.python, launch) or launch.python))
+        among = _within(python, [*files_of(launch), launch.folder.parent, *self._hidden])
+        return "its interpreter lies among its files" if among else ""
+
+    def _around_launcher(self, launch: Launch) -> Iterator[str]:
+        """A sandbox like its training jobs', in which their tuning job's folder can be seen, and others be made."""
+        folder = str(launch.folder.parent)
+        yield from (*_base(network=launch.network, launcher=True), "--tmpfs", "/tmp", "--dir", HOME)  # noqa: S108
+        yield from (*self._views(launch), "--bind", folder, folder, "--")
+
+    def _views(self, launch: Launch) -> tuple[str, ...]:
+        """Worked out once for the launcher's sandbox and the training job's: a channel may have many files."""
+        if self._viewed[0] is not launch:
+            self._viewed = (launch, tuple(_views(_needed(launch), self._hidden)))
+        return self._viewed[1]
 
     def _hosts(self, launch: Launch) -> tuple[Host, ...]:
         return hosts_of(launch, INSIDE)
@@ -93,18 +130,22 @@ class SandboxRunner(ProcessRunner):
             *_base(network=launch.network),
             *("--hostname", host.name, "--chdir", process["cwd"]),
             *("--bind", str(scratch), "/tmp"),  # noqa: S108
-            *_views(_needed(launch, process["argv"]), self._hidden),
+            *self._views(launch),
             *_environment_words(venv),
             *_over(Path("/etc/hosts"), names),
             *_host_folders(launch, host),
         ]
-        own = {"HOME": HOME, "TMPDIR": "/tmp"}  # noqa: S108
-        env = {name: text for name, text in process["env"].items() if name not in ("TEMP", "TMP", "XDG_CACHE_HOME")}
+        environment = _inside(process["env"], launch)
+        # What tells the dynamic linker to load code is for the training job, not for bwrap, which isn't confined yet.
+        linker = {name: text for name, text in environment.items() if name.startswith("LD_")}
+        words += [word for name, text in linker.items() for word in ("--setenv", name, text)]
+        own = {**linker, "PWD": process["cwd"]}
         return {
             "host": host.name,
             "argv": [*words, "--", *process["argv"]],
             "cwd": "/",
-            "env": env | own | dict(launch.environment),
+            "env": {name: text for name, text in environment.items() if name not in linker},
+            "inside": {"words": words, "argv": process["argv"], "cwd": process["cwd"], "env": own},  # for a warm start
         }
 
     def _supervision(self, launch: Launch) -> dict[str, Any]:
@@ -157,13 +198,34 @@ def _scratch(host: Host) -> Path:
     return host.space.folder / "scratch"
 
 
+def _inside(environment: Mapping[str, str], launch: Launch) -> dict[str, str]:
+    """An environment as it is inside, where /tmp and HOME are others."""
+    kept = {name: text for name, text in environment.items() if name not in ("TEMP", "TMP", "XDG_CACHE_HOME")}
+    given = {name: text for name, text in launch.environment.items() if name in environment}
+    return kept | {"HOME": HOME, "TMPDIR": "/tmp"} | given  # noqa: S108
+
+
+def _loads(name: str) -> bool:
+    """Whether an interpreter, or the dynamic linker, may load something because of the variable."""
+    return name.startswith(("LD_", "PYTHON")) and name not in ("PYTHONHASHSEED", "PYTHONUNBUFFERED")
+
+
+def _may_be_path(text: str) -> bool:
+    """Libraries load plug-ins, caches and settings from where variables say."""
+    return "/" in text and not text.startswith(("http://", "https://", "s3://"))
+
+
 @cache
-def _base(*, network: bool) -> tuple[str, ...]:
-    """The sandbox itself, before what is one training job's own. Looked up once: alfine is started again for a new disk."""
-    words = ["bwrap", "--die-with-parent", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
+def _base(*, network: bool, launcher: bool = False) -> tuple[str, ...]:
+    """The sandbox itself, before what is one training job's own. Looked up once: alfine is started again for a new disk.
+
+    launcher: for a launcher, which outlives alfine, is known by its pid, and makes sandboxes inside of it.
+    """
+    words = ["bwrap"] if launcher else ["bwrap", "--die-with-parent", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
     words += [] if network else ["--unshare-net"]
     if os.geteuid() == 0:
-        words += ["--cap-drop", "ALL", *(word for name in CAPABILITIES for word in ("--cap-add", f"CAP_{name}"))]
+        kept = (*CAPABILITIES, *CAPABILITIES_TO_MAKE_SANDBOXES) if launcher else CAPABILITIES
+        words += ["--cap-drop", "ALL", *(word for name in kept for word in ("--cap-add", f"CAP_{name}"))]
     return (*words, "--ro-bind", "/", "/", *_own_folders(), "--proc", "/proc", "--dev", "/dev", *_devices())
 
 
@@ -202,7 +264,7 @@ def _views(needed: Iterable[Path], hidden: Iterable[Path]) -> Iterator[str]:
             yield from ("--ro-bind", os.path.realpath(path), str(path))
 
 
-def _needed(launch: Launch, argv: list[str]) -> Iterator[Path]:
+def _needed(launch: Launch) -> Iterator[Path]:
     """Where the training job's code, data and interpreter lie."""
     yield from files_of(launch)
     # alfine's own environment and sources: built-in algorithms need them, and wrappers around its interpreter.
@@ -211,7 +273,7 @@ def _needed(launch: Launch, argv: list[str]) -> Iterator[Path]:
         yield Path(pipes.__file__)
     if requirements_of(launch) is not None:
         yield Path(requirements.__file__)
-    for name in {argv[0], launch.python, *(launch.command or ())[:1]}:
+    for name in {sys.executable, launch.python, *(launch.entrypoint or launch.command or ())[:1]}:
         program = _which(name, launch)
         if program is None:
             continue

@@ -39,6 +39,8 @@ class Warm:
 
     local: module names of the script's folder.
     environment: sorted pairs.
+    around: the command line of the sandbox that the launcher itself is in; () when it's in none.
+    sandbox: one like those that it will make for training jobs, to be tried.
     """
 
     python: str
@@ -46,6 +48,8 @@ class Warm:
     imports: Imports
     local: tuple[str, ...]
     environment: tuple[tuple[str, str], ...]
+    around: tuple[str, ...] = ()
+    sandbox: tuple[str, ...] = ()
 
     @property
     def slot(self) -> tuple[object, ...]:

@@ -6,7 +6,7 @@
 Standard library only, Python 3.8 or newer, nothing of alfine: it may run under the user's own interpreter. It reads one
 request a line (JSON) from the socket FD and answers with events; at the end of file (alfine ended, or let go) it goes on
 until its training jobs have ended. `supervisor` is its loop, `job` what it knows of each training job, `hosts` those of several
-hosts, `preload` and `script` the warm start, `files` and `processes` what alfine uses too.
+hosts, `preload`, `script` and `entering` the warm start, `files` and `processes` what alfine uses too.
 
 What it promises, in the files of a job's `.alfine` folder:
 
@@ -16,8 +16,8 @@ What it promises, in the files of a job's `.alfine` folder:
 - `exit.json` is written when every process of the training job is gone, and after it nothing is added to `log`.
 
 Its main process need not be the training job itself: it may be the outside of a sandbox, whose inside gets the SIGTERM
-(`behind` generations below), or, with several hosts, a child of ours that runs one process for each and ends with them. Such
-a main process says by an exit code of 128 + n that the training job died of signal n, as shells do.
+(`behind` generations below), or a child of ours that stays outside of a sandbox (`entering`) or, with several hosts, runs one
+process for each and ends with them. Such a main process says by an exit code of 128 + n that the training job died of signal n, as shells do.
 
 Who belongs to a training job: its process group; and on Linux whoever left the group, since each training job reaps its own
 orphans while it lives (PR_SET_CHILD_SUBREAPER, what process 1 of a container does) and hands them to the launcher when it

@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 
 from .job import KILL_SECONDS, RESEND_SECONDS
-from .processes import LINUX, PR_SET_PDEATHSIG, execute, kill_by_command, note, terminate, wakeup_pipe, why_not
+from .processes import LINUX, PR_SET_PDEATHSIG, execute, kill_by_command, note, say, terminate, wakeup_pipe, why_not
 
 TYPE_CHECKING = False  # typing takes its time to import
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Hosts:
                 ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             execute(process)
         except BaseException as error:  # noqa: BLE001 - nothing of this child may go on in our code
-            _say(why_not(error, process))
+            say(why_not(error, process))
         os._exit(127)
 
     def _wait(self) -> None:
@@ -92,11 +92,5 @@ class Hosts:
             if process is not None and code and not self.code:
                 self.code = code
                 if self.running and self.kill_at == float("inf"):
-                    _say(
-                        f"alfine: {process['host']} ended with exit code {code}, so the other hosts are asked to stop."
-                    )
+                    say(f"alfine: {process['host']} ended with exit code {code}, so the other hosts are asked to stop.")
                     self._ask_all()
-
-
-def _say(line: str) -> None:
-    os.write(1, f"{line}\n".encode(errors="replace"))

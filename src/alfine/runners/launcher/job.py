@@ -23,7 +23,7 @@ RESEND_SECONDS = 0.01
 KILL_SECONDS = 10.0
 """How long a container engine may take to kill a container, before its client is killed instead."""
 WRAPPERS = {
-    "sandbox": ({1}, ("bwrap: ",)),
+    "sandbox": ({1}, ("bwrap: ", "sandbox: ")),
     "container": ({125, 126, 127}, ("docker: ", "Error: ")),
 }
 """With which exit codes, and which words, what stands around a training job says that it couldn't start it."""
@@ -82,7 +82,10 @@ class Job:
 
     def _terminate(self, now: float) -> None:
         """SIGTERM, again and again until there is someone to get it: a sandbox takes a moment to be set up."""
-        told = terminate(self.pid, self.spec["behind"] if len(self.spec["processes"]) == 1 else 0)
+        alone = (
+            len(self.spec["processes"]) == 1 and self.spec["start"] != "warm"
+        )  # else it's a process of ours: it passes it on
+        told = terminate(self.pid, self.spec["behind"] if alone else 0)
         self.terminate_at = float("inf") if told else now + RESEND_SECONDS
 
     def watch(self, now: float) -> None:

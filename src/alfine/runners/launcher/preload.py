@@ -9,7 +9,8 @@ import os
 import sys
 from contextlib import suppress
 
-from .processes import LINUX
+from .entering import Entering
+from .processes import LINUX, quiet_fork
 
 TYPE_CHECKING = False  # typing takes its time to import
 if TYPE_CHECKING:
@@ -31,7 +32,12 @@ def become_warm(control: int) -> str:
         line += data
     request = json.loads(line)
     gc.disable()
+    compile("", "<alfine>", "exec")  # the first call makes the types of all syntax; each fork would make them again
+    before = _in_tmp() if request["sandbox"] else set()
     reason = preload(request["imports"], request["local"])
+    if request["sandbox"] and not reason:
+        written = sorted(_in_tmp() - before)
+        reason = f"its imports write {written[0]}" if written else _not_entered(request["sandbox"])
     gc.collect()
     gc.freeze()  # shared pages stay shared: the collector doesn't touch what was there before the fork
     gc.enable()
@@ -158,3 +164,21 @@ def use_huge_pages() -> None:
         first, last = (int(end, 16) for end in span.split("-"))
         if rights == "rw-p" and inode == "0" and last - first >= HUGE_PAGE:
             libc.madvise(ctypes.c_void_p(first), ctypes.c_size_t(last - first), MADV_COLLAPSE)
+
+
+def _in_tmp() -> set[str]:
+    """In a sandbox of our own: what lies in /tmp, where HOME is too. Other places that could be written lie in mounts."""
+    found: set[str] = set()
+    for folder, names, files in os.walk("/tmp"):  # noqa: S108
+        names[:] = [name for name in names if not os.path.ismount(f"{folder}/{name}")]
+        found.update(f"{folder}/{name}" for name in (*names, *files))
+    return found
+
+
+def _not_entered(words: list[str]) -> str:
+    """Try to enter a sandbox from here: not every machine lets sandboxes be made in sandboxes."""
+    pid = quiet_fork()
+    if pid == 0:
+        os._exit(Entering(words, ctypes.CDLL(None, use_errno=True)).run(lambda: os._exit(0)))
+    _, status = os.waitpid(pid, 0)
+    return "a sandbox can't be entered from another one here" if status else ""

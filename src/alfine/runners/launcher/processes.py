@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 LINUX = sys.platform.startswith("linux")
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # <linux/prctl.h>
-KILLERS: set[int] = set()
-"""Our children that run a command which kills (`kill_by_command`)."""
+HELPERS: set[int] = set()
+"""Our children that nobody waits for and that belong to no training job: they kill by a command, or flush."""
 
 
 def identity(pid: int) -> str | None:
@@ -64,7 +64,7 @@ def kill_by_command(processes: list[dict[str, Any]]) -> bool:
             with suppress(OSError):
                 os.execvpe(each["kill"][0], each["kill"], each["env"])  # noqa: S606
             os._exit(127)
-        KILLERS.add(pid)
+        HELPERS.add(pid)
     return bool(commands)
 
 
@@ -135,3 +135,8 @@ def wakeup_pipe() -> tuple[int, int]:
 
 def note(_number: int, _frame: Any) -> None:
     """A signal that has a handler reaches the wakeup pipe; there is nothing more to do."""
+
+
+def say(line: str) -> None:
+    """Write a line of ours to the training job's log."""
+    os.write(1, f"{line}\n".encode(errors="replace"))

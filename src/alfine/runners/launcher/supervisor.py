@@ -10,11 +10,12 @@ import signal
 import time
 from contextlib import suppress
 
+from .entering import Entering
 from .files import EXIT, LAUNCH, LOG, PROCESS, STOP, control_path, flush, read_json, take_lock, write_json
 from .hosts import Hosts
 from .job import Job
 from .processes import (
-    KILLERS,
+    HELPERS,
     LINUX,
     PR_SET_CHILD_SUBREAPER,
     PR_SET_PDEATHSIG,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 OOM_SCORE = "500"
+FLUSH_SECONDS = 1.0
+"""How long an end may wait to be flushed, with others. Where alfine lives, it has recorded it sooner."""
 
 
 class Launcher:
@@ -44,7 +47,9 @@ class Launcher:
         self.heard = b""
         self.jobs: dict[str, Job] = {}
         self.libc = ctypes.CDLL(None, use_errno=True)
-        self.before = set()  # type: set[int]
+        self.before: set[int] = set()
+        self.unflushed: list[str] = []  # ends that a power cut could still take back
+        self.flush_at = float("inf")
         self.signals, self.signals_in = wakeup_pipe()
 
     def prepare(self) -> None:
@@ -77,10 +82,15 @@ class Launcher:
                 elif job.finish(now, leftovers):
                     del self.jobs[folder]
                     self.tell("exit", folder=folder)
-                    flush(control_path(folder, EXIT))  # alfine, where it lives, makes the end durable sooner
+                    self.unflushed.append(control_path(folder, EXIT))
+                    self.flush_at = min(self.flush_at, now + FLUSH_SECONDS)
+            if now >= self.flush_at:
+                self._flush()
+        for path in self.unflushed:
+            flush(path)
 
     def _wait(self) -> None:
-        due = min((job.wakes_at() for job in self.jobs.values()), default=float("inf"))
+        due = min((self.flush_at, *(job.wakes_at() for job in self.jobs.values())))
         timeout = None if due == float("inf") else max(0.0, due - time.monotonic())
         listening = [self.signals, self.control] if self.connected else [self.signals]
         ready, _, _ = select.select(listening, [], [], timeout)
@@ -88,6 +98,17 @@ class Launcher:
             self._look_for_stop_files()
         if self.control in ready:
             self._listen()
+
+    def _flush(self) -> None:
+        """Make the ends of the last moment survive a power cut, in a child: disks take their time, and starts wait for us."""
+        pid = quiet_fork()
+        if pid == 0:
+            for path in self.unflushed:
+                flush(path)
+            os._exit(0)
+        HELPERS.add(pid)
+        self.unflushed.clear()
+        self.flush_at = float("inf")
 
     def _listen(self) -> None:
         try:
@@ -198,7 +219,15 @@ class Launcher:
         os.close(trouble)
         if others:
             os._exit(Hosts(job.spec).run())
+        if "inside" in first:
+            os._exit(Entering(first["inside"]["words"], self.libc).run(lambda: self._run_inside(job.spec)))
         run_script(job.spec["script"], first, self.libc)
+
+    def _run_inside(self, spec: dict[str, Any]) -> NoReturn:
+        process = spec["processes"][0]
+        inside = process["inside"]
+        os.chdir(inside["cwd"])
+        run_script(spec["script"], {"argv": inside["argv"], "env": {**process["env"], **inside["env"]}}, self.libc)
 
     def _detach(self, job: Job) -> None:
         os.setsid()
@@ -236,7 +265,7 @@ class Launcher:
             if ended.si_pid in mains:
                 kill_group(ended.si_pid, signal.SIGKILL)  # not reaped yet: the number is still its own
             _, status = os.waitpid(ended.si_pid, 0)
-            KILLERS.discard(ended.si_pid)
+            HELPERS.discard(ended.si_pid)
             if ended.si_pid in mains:
                 mains.pop(ended.si_pid).end(status, time.monotonic())
 
@@ -247,11 +276,14 @@ class Launcher:
             if ended:
                 kill_group(pid, signal.SIGKILL)
                 job.end(status, time.monotonic())
+        for pid in list(HELPERS):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                HELPERS.discard(pid)
 
     def _leftovers(self) -> list[int]:
         """Children that are no running training job: they fell to us when a training job ended."""
         mains = {job.pid for job in self.jobs.values() if job.running}
-        return [pid for pid in self._children() if pid not in mains | self.before | KILLERS]
+        return [pid for pid in self._children() if pid not in mains | self.before | HELPERS]
 
     def _children(self) -> list[int]:
         if not LINUX:
