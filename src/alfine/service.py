@@ -267,6 +267,7 @@ class Service:
             "Cost": costs(history, ended=job.ended),
             **_optional(Forecast=_forecast(history) if _goes_on(job) else None),
             **_rules(history.spec),
+            **_optional(WarmStart=_contradiction(history)),
             **_optional(
                 Repeats=repeats.told(history),
                 Best=(found := self._found(job, history))[1] and found[1].as_dict(),
@@ -470,6 +471,15 @@ def _overall_best(history: History) -> Plain | None:
             "Value": first.objective,
         },
     }
+
+
+def _contradiction(history: History) -> str | None:
+    if history.contradicted is None:
+        return None
+    return (
+        f"The first {history.contradicted} objectives contradict the parents' results, which are said to be of the same data and "
+        "algorithm. From there on only what is good by them counts, as with TransferLearning."
+    )
 
 
 def _rules(spec: TuningJobSpec) -> Plain:

@@ -119,6 +119,7 @@ def details(described: Described) -> Iterator[RenderableType]:
             "ended": local_time(described.get("HyperParameterTuningEndTime")),
             "strategy": f"{spec.strategy}, {count_of(spec.max_parallel)} at a time, early stopping {spec.early_stopping}",
             "warm start": f"{spec.warm_start} from {', '.join(spec.parents)}" if spec.parents else None,
+            "parents": described["Alfine"].get("WarmStart"),
             "objective": None if spec.parts else f"{spec.goal} {spec.metric}",
             "at most": cost_words(described["Alfine"]["Cost"].get("Bound")),
             "space": None if spec.parts else _ranges(config["ParameterRanges"], rules),

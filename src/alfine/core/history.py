@@ -211,6 +211,7 @@ class History:
         self.stop_requested_at: datetime | None = None
         self.supposed = False  # the last launch didn't happen: a strategy asks what to try beside it
         self.memo: dict[Hashable, Any] = {}
+        self.contradicted: int | None = None  # after how many results its parents' turned out to be of another function
         self._points = np.empty((0, spec.space.dimension))
         self._values = np.empty(0)
         self._observed = 0
@@ -307,6 +308,19 @@ class History:
         self._points[self._observed] = self.spec.space.to_unit(job.hyperparameters)
         self._values[self._observed] = self.sign * objective
         self._observed += 1
+        self._judge_parents()
+
+    def _judge_parents(self) -> None:
+        """From where the job's own results contradict its parents', these are related ones. What was derived is forgotten."""
+        if self.contradicted is not None or not self.inherited or self.spec.warm_start != IDENTICAL:
+            return
+        from alfine.core.contradiction import (
+            LOOKS,
+            contradicts,
+        )  # with the surrogate, which other jobs don't need for a fact
+
+        if self._observed in LOOKS and contradicts(self, *self._points_of(IDENTICAL, None)):
+            self.contradicted, self.memo = self._observed, {}
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -351,7 +365,7 @@ class History:
         """
         if self.spec.size is not None:
             if self._keyed == 0:  # what parents tried of the same function needn't be tried again
-                self._configurations.update(point.tobytes() for point in self.prior()[0])
+                self._configurations.update(point.tobytes() for point in self._points_of(IDENTICAL, None)[0])
             for job in self.jobs[self._keyed :]:
                 whose = (job.definition or "").encode() if self._parts else b""
                 point = self.spec.of(job.definition).space.to_unit(job.hyperparameters)
@@ -383,14 +397,16 @@ class History:
 
     def prior(self) -> tuple[Array, Array]:
         """(p, d) and (p,): results of this job's own function that its parents found, minimised; empty without a warm start
-        from identical data and algorithm.
+        from identical data and algorithm, and once its own results contradict them.
         """
-        return self._points_of(IDENTICAL, None)
+        points, values = self._points_of(IDENTICAL, None)
+        return (points, values) if self.contradicted is None else (points[:0], values[:0])
 
     def related(self) -> dict[str, tuple[Array, Array]]:
-        """The same of each parent whose function is a related one: a warm start by transfer learning."""
+        """The same of each parent whose function is a related one: a warm start by transfer learning, or one that said otherwise."""
+        kind = TRANSFER if self.contradicted is None else IDENTICAL
         parents = dict.fromkeys(each.parent for each in self.inherited)
-        return {parent: self._points_of(TRANSFER, parent) for parent in parents if self.spec.warm_start == TRANSFER}
+        return {parent: self._points_of(kind, parent) for parent in parents if self.spec.warm_start == kind}
 
     def _points_of(self, kind: str, parent: str | None) -> tuple[Array, Array]:
         key = ("warm start", kind, parent)

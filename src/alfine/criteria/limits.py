@@ -10,7 +10,7 @@ from typing import Any, Self
 from alfine.core.decide import Outlook, Verdict
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
-from alfine.core.spec import MAX_TRAINING_JOBS, TuningJobSpec
+from alfine.core.spec import IDENTICAL, MAX_TRAINING_JOBS, TuningJobSpec
 
 FIRST_ATTEMPTS = 5  # AMT: «No training job succeeded after 5 attempts»
 
@@ -100,7 +100,7 @@ class SearchSpaceExhausted:
             outlook=Outlook.DRAIN if met else Outlook.CONTINUE,
             criterion="SearchSpaceExhausted",
             sentence=f"{tried} of the {size} configurations of the search space have been launched"
-            f"{', here or by a parent' if len(history.prior()[1]) else ''}.",
+            f"{', here or by a parent' if history.spec.warm_start == IDENTICAL and history.inherited else ''}.",
             evidence={"launched": tried, "size": size, "left": max(0, (size or 0) - tried)},
             progress=min(1.0, tried / size) if size else 0.0,
             would_change="Nothing: a search space stays as it is. A wider one is a new tuning job, warm-started from this one."
