@@ -95,18 +95,22 @@ def test_every_face_names_the_same_best(tmp_path):
     assert [each.evidence["launched"] for each in job.verdicts if "Max" in each.criterion] == [job.history.searched]
 
 
-def test_it_makes_the_chosen_one_better(tmp_path):
+def test_it_makes_the_chosen_one_better():
     """Over many noisy jobs the configuration that is chosen by its mean is truly better than the luckiest one."""
     chosen, lucky = [], []
-    for seed in range(12):
-        name = f"job-{seed}"
-        job = tune(
-            tmp_path, noisy(seed, 0.2), max_training_jobs=60, name=name, seed=seed, repeats={"best": 6, "times": 6}
-        )
-        truth = lambda each: (each.hyperparameters["eta"] - 0.3) ** 2  # noqa: E731
-        chosen.append(truth(job.best))
-        lucky.append(truth(job.history.leader))
-    assert np.mean(chosen) < 0.7 * np.mean(lucky)
+    for seed in range(60):
+        past = history(max_training_jobs=80, repeats={"best": 6, "times": 6}, space={"eta": SPACE["eta"]}, seed=seed)
+        objective, rng = noisy(seed, 0.1), np.random.default_rng(seed)
+        for _ in range(44):
+            values = past.spec.space.sample(rng)
+            for fact in one_job(past, objective(values), hyperparameters=values):
+                past.record(fact)
+        for job in list(repeats.due(past)):
+            for fact in one_job(past, objective(job.hyperparameters), hyperparameters=job.hyperparameters):
+                past.record(fact)
+        chosen.append((past.incumbent.hyperparameters["eta"] - 0.3) ** 2)
+        lucky.append((past.leader.hyperparameters["eta"] - 0.3) ** 2)
+    assert np.mean(chosen) < 0.75 * np.mean(lucky)
 
 
 def test_what_was_interrupted_goes_on_where_it_was(tmp_path):
