@@ -60,3 +60,12 @@ def test_ours_with_hidden_names_and_four_at_a_time_take_no_place_among_the_ranks
     head, _, *rows = report.standing({name: {"regret": row, "ms": None} for name in names}, ["a"])
     assert "of 2/2/2/2" in head
     assert ["1.5 / 1.5 / 1.5 / 1.5" in line for line in rows] == [True, False, False, True]
+
+
+def test_who_is_ahead_is_told_on_the_seeds_that_both_have():
+    results = {
+        report.OURS: {"regret": {"a": {"0": [0.3], "1": [0.0]}, "b": {"0": [0.1]}}},
+        "a peer": {"regret": {"a": {"0": [0.2]}, "b": {"0": [0.095]}}},
+    }
+    *_, row = report.ahead(results, ["a", "b"])
+    assert row == "| a | a peer 0.200 to 0.300 (1) | – | – | – |", "on «b» it's ahead by less than counts"

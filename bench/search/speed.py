@@ -22,12 +22,13 @@ from datetime import UTC, datetime
 
 import numpy as np
 from contestants import CONTESTANTS
+from report import OURS
 from run import ENTRIES, HERE, README, environment, versions
 from tasks import Function, from_unit, hartmann
 
 COUNTS = (25, 50, 100, 200, 500, 1000, 2000, 10_000)
 OF_PEERS = (100, 500, 2000, 10_000)
-PATIENCE = 3e3  # ms: a contestant that takes longer isn't asked with more results, which would cost it minutes
+PATIENCE = 500  # ms: a contestant that takes longer isn't asked with more results, which would cost it minutes
 RESULTS = HERE / "speed.json"
 BEGIN, END = "<!-- speed: written by bench/search/speed.py -->", "<!-- end of speed -->"
 
@@ -67,15 +68,12 @@ def measure(name: str, counts) -> None:
 
 
 def table(found: dict) -> str:
+    def figure(ms):
+        return f"{ms:.1f}" if ms < 100 else f"{ms:,.0f}"
+
     def cell(result, count):
         row = next((row for row in result["ms"] if row[0] == count), None)
-        return (
-            "–"
-            if row is None
-            else f"{row[2]:,.3g} ({row[1]:,.3g})"
-            if row[2] < 1e3
-            else f"{row[2]:,.0f} ({row[1]:,.0f})"
-        )
+        return "–" if row is None else f"{figure(row[2])} ({figure(row[1])})"
 
     lines = ["|  | " + " | ".join(f"{n:,}" for n in OF_PEERS) + " | measured |", "|---" * (len(OF_PEERS) + 2) + "|"]
     for name, r in found.items():
@@ -94,14 +92,13 @@ def main() -> None:
     if options.contestant:
         ours = options.contestant.startswith("alfine")
         return measure(options.contestant, COUNTS if ours else OF_PEERS)
-    wanted = options.only or (["alfine Bayesian"] if not options.peers else None)
+    asked_for = options.only or ([OURS] if not options.peers else [e.name for e in ENTRIES])
     found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for entry in ENTRIES:
-        if (
-            entry.parallel > 1
-            or not hasattr(CONTESTANTS[entry.contestant], "observe")
-            or (wanted and entry.name not in wanted)
-        ):
+        variant = entry.name.startswith("alfine") and entry.name != OURS
+        if variant or entry.parallel > 1 or entry.name not in asked_for:
+            continue
+        if not hasattr(CONTESTANTS[entry.contestant], "observe"):
             continue
         if entry.environment:
             environment(entry.environment)
@@ -110,6 +107,9 @@ def main() -> None:
         command = [entry.python, HERE / "speed.py", "--contestant", entry.contestant]
         done = subprocess.run(command, env={**os.environ, **one}, stdout=subprocess.PIPE, text=True, check=False)
         rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
+        if not rows:
+            print(f"{entry.name} ended with exit status {done.returncode}.", flush=True)
+            continue
         print(
             entry.name, *(f"{n:,}: cold {cold:.1f}, warm {warm:.1f}" for n, cold, warm in rows), sep="\n  ", flush=True
         )
