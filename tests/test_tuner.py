@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import alfine
+from alfine import Continuous, Integer, InvalidSpec, Tuner
 from tests.building import SPACE, at
 
 QUADRATIC = {"x": alfine.Continuous(-1, 1), "y": alfine.Continuous(-1, 1)}
@@ -211,3 +212,25 @@ def test_the_first_suggestion_loads_nothing_that_it_does_not_need():
     heavy = ["scipy", "sqlalchemy", "regex", "alfine.runners", "alfine.store", "alfine.config"]
     run = subprocess.run([sys.executable, "-c", code, *heavy], check=True, capture_output=True, text=True)
     assert run.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "path"),
+    [
+        ({"space": {"n": Integer(1, 3), "x": Continuous(0, 1, requires="m > 1")}}, "space.x"),
+        ({"space": {"x": Continuous(0, 1, scaling="Logarithmic")}}, "space.x"),
+        ({"space": {"n": Integer(1, 3)}, "forbid": "n > 0"}, "forbid"),
+        ({"space": {"n": Integer(1, 3)}, "forbid": "n > 2", "start_with": {"n": 3}}, "start_with"),
+        ({"space": {"n": Integer(1, 3)}, "start_with": {"n": 4}}, "start_with.n"),
+        ({"space": {"n": Integer(1, 3)}, "goal": "Best"}, "goal"),
+        ({"space": {"n": Integer(1, 3)}, "max_training_jobs": 4}, "space"),
+    ],
+)
+def test_faults_stand_at_the_arguments_that_have_them(words, path, tmp_path):
+    space = words["space"]
+    others = {key: value for key, value in words.items() if key != "space"}
+    with pytest.raises(InvalidSpec) as of_tuner:
+        Tuner(space, **others)
+    with pytest.raises(InvalidSpec) as of_tune:
+        alfine.tune(lambda hyperparameters: 0.0, space, home=tmp_path, progress=False, **others)
+    assert [fault.path for fault in of_tuner.value.faults] == [fault.path for fault in of_tune.value.faults] == [path]

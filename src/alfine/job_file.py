@@ -666,20 +666,28 @@ _OWN_KEYS = (
 )
 
 
-def _at_own_key(fault: Fault) -> Fault:
+def in_python(error: InvalidSpec) -> InvalidSpec:
+    """The same faults of a request, at the arguments of `alfine.tune` and `alfine.Tuner`, which are a job file's keys."""
+    return InvalidSpec([_at_own_key(fault, _PYTHON_WORDS) for fault in error.faults])
+
+
+_PYTHON_WORDS = {"MinValue": "low", "MaxValue": "high"}
+_FILE_WORDS = {"MinValue": "min", "MaxValue": "max"}
+
+
+def _at_own_key(fault: Fault, bounds: Mapping[str, str] = _FILE_WORDS) -> Fault:
     for path, key in _OWN_KEYS:
         if fault.path == path or fault.path.startswith((f"{path}.", f"{path}[", f"{path} ")):
             rest = fault.path[len(path) :]
             named = re.search(r"\((.*)\)$", rest)
             where = f"{key}.{named[1]}" if named else f"{key}.{rest[1:]}" if rest.startswith(".") else key
-            return Fault(where, _in_own_words(fault.message))
-    return Fault(fault.path, _in_own_words(fault.message))
+            return Fault(where, _in_own_words(fault.message, bounds))
+    return Fault(fault.path, _in_own_words(fault.message, bounds))
 
 
-def _in_own_words(message: str) -> str:
+def _in_own_words(message: str, bounds: Mapping[str, str] = _FILE_WORDS) -> str:
     words = {
-        "MinValue": "min",
-        "MaxValue": "max",
+        **bounds,
         "ScalingType": "scaling",
         "StaticHyperParameters": "`static`",
         "MaxNumberOfJobs": "max_training_jobs",

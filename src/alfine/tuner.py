@@ -75,7 +75,7 @@ class Tuner:
             start_with=start_with,
             repeats=repeats,
         )
-        spec = with_space(TuningJobSpec.from_request(request), dict(space))
+        spec = with_space(_spec(request), dict(space))
         self._clock = clock
         self._judge = Judge(History(spec, clock()), policy_for(spec, _criteria(spec, criteria)))
         self._judge.judge()
@@ -216,6 +216,15 @@ class Tuner:
         if not job.running:
             raise AlfineError(f"Training job {number} has already ended ({job.status}).")
         return job
+
+
+def _spec(request: Mapping[str, Any]) -> TuningJobSpec:
+    try:
+        return TuningJobSpec.from_request(request)
+    except InvalidSpec as error:
+        from alfine.job_file import in_python
+
+        raise in_python(error) from None
 
 
 def _criteria(spec: TuningJobSpec, given: Sequence[CompletionCriterion]) -> Sequence[CompletionCriterion]:

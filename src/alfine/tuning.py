@@ -183,7 +183,12 @@ def tune(
     ranges = ParameterSpace(dict(space))
     with Home(home) as opened:
         wrapped = _Function(function, ranges, settings.get("static") or {}) if function else None
-        create_or_resume(opened, request, wrapped)
+        try:
+            create_or_resume(opened, request, wrapped)
+        except InvalidSpec as error:
+            from alfine.job_file import in_python
+
+            raise in_python(error) from None
         functions = {job_name: wrapped} if wrapped else {}
         with _watching(opened, job_name, progress=progress) as after_step:
             run_to_end(opened, job_name, functions=functions, after_step=after_step)

@@ -480,7 +480,8 @@ class _Reader:
                 yield texts
             except InvalidSpec as error:
                 for fault in error.faults:
-                    self.fault(f"Tags.{TAG_PREFIX}{START_WITH} ({fault.path})", fault.message)
+                    of = f" ({fault.path})" if fault.path else ""
+                    self.fault(f"Tags.{TAG_PREFIX}{START_WITH}{of}", fault.message)
 
     def _all_used(self, parts: Sequence[Mapping[str, Any]], settings: Mapping[str, str]) -> None:
         """With several definitions an entry holds for those that have its hyperparameters: one at least must."""
