@@ -89,14 +89,15 @@ def test_the_posterior_is_scikit_learns() -> None:
     np.testing.assert_allclose(np.sqrt(variance), deviation, rtol=1e-5)
 
 
-def test_the_gradient_of_the_posterior_density_of_theta_is_that_of_finite_differences() -> None:
+@pytest.mark.parametrize("own", [0.0, np.linspace(0.0, 0.5, 12)], ids=["one noise", "noise of their own"])
+def test_the_gradient_of_the_posterior_density_of_theta_is_that_of_finite_differences(own: Any) -> None:
     X = mixed_points(12)
     y = np.sin(4 * X[:, 0]) + X[:, 1]
     theta, step = a_theta(), 1e-5
-    _, gradient = gp.negative_log_posterior(theta, MIXED, X, y)
+    _, gradient = gp.negative_log_posterior(theta, MIXED, X, y, own)
     for i in range(len(theta)):
         e = step * np.eye(len(theta))[i]
-        up, down = (gp.negative_log_posterior(theta + s * e, MIXED, X, y)[0] for s in (1, -1))
+        up, down = (gp.negative_log_posterior(theta + s * e, MIXED, X, y, own)[0] for s in (1, -1))
         assert gradient[i] == pytest.approx((up - down) / (2 * step), rel=1e-4, abs=1e-6)
 
 
@@ -129,6 +130,30 @@ def test_each_fantasy_is_a_refactorisation_with_what_it_imagines() -> None:
         np.testing.assert_allclose(mean[:, f], expected, rtol=1e-6, atol=1e-9)
         np.testing.assert_allclose(variance, again.posterior(Q)[1], rtol=1e-6)
     assert (imagined.posterior(P)[1] < surrogate.posterior(P)[1]).all()
+
+
+def test_what_is_told_with_noise_of_its_own_is_a_refactorisation() -> None:
+    X, P, Q = mixed_points(9), mixed_points(3, seed=3), mixed_points(5, seed=4)
+    surrogate = gp.Surrogate.of(MIXED, a_theta(), X, X[:, 0])
+    values, own = np.array([0.3, -1.0, 2.0]), np.array([0.01, 0.5, 3.0])
+    told, m = surrogate.told(P, values, own), surrogate.mean
+    again = gp.Surrogate.of(
+        MIXED, a_theta(), np.concatenate([X, P]), np.concatenate([X[:, 0], values]), np.concatenate([np.zeros(9), own])
+    )
+    expected = m + again.cross(Q) @ (again.root.T @ (again.root @ (again.y - m)))
+    np.testing.assert_allclose(told.posterior(Q)[0], expected, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(told.posterior(Q)[1], again.posterior(Q)[1], rtol=1e-6)
+    np.testing.assert_array_equal(told.y[9:], values)
+
+
+def test_what_is_left_out_is_predicted_by_the_others() -> None:
+    X, own = mixed_points(9), np.linspace(0.0, 0.4, 9)
+    surrogate = gp.Surrogate.of(MIXED, a_theta(), X, y := np.sin(4 * X[:, 0]), own)
+    for i in range(9):
+        rest = np.arange(9) != i
+        others, m = gp.Surrogate.of(MIXED, a_theta(), X[rest], y[rest], own[rest]), surrogate.mean
+        expected = m + others.cross(X[i : i + 1]) @ (others.root.T @ (others.root @ (y[rest] - m)))
+        assert surrogate.left_out()[i] == pytest.approx(expected[0], rel=1e-6)
 
 
 def test_imagining_the_expected_changes_no_mean() -> None:
