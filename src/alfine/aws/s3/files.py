@@ -6,7 +6,6 @@ import contextlib
 import os
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 
@@ -27,30 +26,15 @@ def make_folders(folder: Path) -> list[Path]:
     return [*above, folder.parent]
 
 
-def sync(*places: Path | int) -> None:
-    """Make durable what was written to these open files, and what was renamed into these folders or removed from them.
-
-    All at once, each in a thread: one after the other, each would wait for a turn of the disk of its own.
-    """
-    each = dict.fromkeys(places)
-    if len(each) == 1:
-        _sync(*each)
-    elif each:
-        with ThreadPoolExecutor(len(each), "alfine-sync") as pool:  # a lasting pool wouldn't survive a fork of ours
-            for _ in pool.map(_sync, each):
-                pass
-
-
-def _sync(place: Path | int) -> None:
-    if isinstance(place, int):
-        os.fsync(place)
-        return
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # emptied and removed meanwhile
-        descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def sync(*folders: Path) -> None:
+    """Make what was renamed into these folders, or removed from them, durable."""
+    for folder in dict.fromkeys(folders):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # emptied and removed meanwhile
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 _clock = threading.Lock()

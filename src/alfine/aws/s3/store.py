@@ -238,19 +238,17 @@ class BucketStore:
         bucket: str,
         key: str,
         temporary: Path,
-        descriptor: int,
         *,
         modified_ns: int,
         metadata: Metadata,
         condition: Condition | None,
     ) -> Path:
-        """Rename a temporary file to the key's place, together with its metadata, both durable. descriptor: the file, open."""
+        """Rename a durable temporary file to the key's place, together with its metadata."""
         beside = Path(metadata_file(self._bucket(bucket), key, modified_ns))
         made = make_folders(beside.parent)
+        write_durably(beside, json.dumps(asdict(metadata)).encode())
+        sync(beside.parent, *made)
         try:
-            with beside.open("wb", buffering=0) as file:
-                file.write(json.dumps(asdict(metadata)).encode())
-                sync(descriptor, file.fileno(), beside.parent, *made)
             with self._locked(bucket) as folder:
                 if condition is not None:
                     condition(self._find_or_none(bucket, key))
@@ -376,28 +374,18 @@ class ObjectWriter:
 
     def make_durable(self) -> int:
         """The file's modification time from now on, which no other object of this bucket has."""
-        modified_ns = self._stamp()
-        os.fsync(self._descriptor)
-        return modified_ns
-
-    def _stamp(self) -> int:
         now = unique_ns()
         os.utime(self._descriptor, ns=(now, now))
+        os.fsync(self._descriptor)
         return os.fstat(self._descriptor).st_mtime_ns  # as coarse as the file system keeps it
 
     def commit(self, key: str, metadata: Metadata, condition: Condition | None = None) -> Object:
         """Make the bytes the key's object, durably. The condition is asked while nothing else can change the bucket."""
         check_key(key)
         try:
-            modified_ns = self._stamp()
+            modified_ns = self.make_durable()
             path = self._store.place(
-                self._bucket,
-                key,
-                self.path,
-                self._descriptor,
-                modified_ns=modified_ns,
-                metadata=metadata,
-                condition=condition,
+                self._bucket, key, self.path, modified_ns=modified_ns, metadata=metadata, condition=condition
             )
         except FileNotFoundError:
             raise S3Error("NoSuchBucket", BucketName=self._bucket) from None
