@@ -21,6 +21,8 @@ from alfine.core.history import Changed, Ended, History, Launched, StopRequested
 from alfine.core.repeats import Repeats
 from alfine.core.replay import Judge
 from alfine.core.spec import TuningJobSpec
+from alfine.criteria.convergence import remaining
+from alfine.criteria.forecast import forecast_of
 from alfine.home import Home
 from alfine.policy import policy_for, replayed
 from tests.building import EPOCH, SPACE, history, one_job, request, several, spec
@@ -313,3 +315,11 @@ def test_a_limit_without_room_for_the_search_is_refused():
     ):
         spec(repeats=5, max_training_jobs=15)
     assert spec(repeats=5, max_training_jobs=16).repeats == Repeats(3, 5)
+
+
+def test_the_searchs_budget_is_what_is_left_for_it():
+    past = history([3.0] * 12, max_training_jobs=40, repeats="best=2 times=5", criteria=[BestObjectiveNotImproving(20)])
+    assert remaining(past) == 18
+    found = forecast_of(past, policy_for(past.spec).criteria)
+    assert found.training_jobs[2] <= 28
+    assert found.training_jobs[0] >= 9 + 10  # nine more without an improvement, and then the best again

@@ -98,10 +98,12 @@ def test_criteria_are_changed_and_those_that_the_form_doesnt_touch_stay(visitor,
     visitor.submit(
         f"/console/tuning-jobs/{name}/change",
         f"/tuning-jobs/{name}/change",
-        {"others": "MaxCost 25", "target": "", "at_end": "drain"},
+        {"others": "MaxCost 25", "target": "", "at_end": "drain", "repeats": "best=2 times=3"},
     )
     form = visitor.get(f"/console/tuning-jobs/{name}/change").body
     assert '<option value="drain" selected>' in form
+    assert 'name="repeats" value="best=2 times=3"' in form
+    assert "the best again" in visitor.get(f"/console/tuning-jobs/{name}").text
     assert ">MaxCost 25</textarea>" in form
     assert "TargetObjectiveMetricValue" not in asked(sagemaker, name)["TuningJobCompletionCriteria"]
 
@@ -118,6 +120,7 @@ def test_criteria_are_changed_and_those_that_the_form_doesnt_touch_stay(visitor,
         ({"convergence": "on", "delta": "7"}, "delta 7 must be a number above 0 and below 1."),
         ({"others": "BestObjectiveNotImprovin 5"}, "Did you mean BestObjectiveNotImproving?"),
         ({"others": "MaxCost 5"}, "price"),
+        ({"repeats": "often"}, "'often' must be as «best=3 times=5»"),
         ({"at_end": "explode"}, "'explode' isn't one of stop, drain, contenders."),
         ({"target": "x", "patience": "y"}, "TargetObjectiveMetricValue: 'x' must be a number."),
     ],

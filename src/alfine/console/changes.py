@@ -17,6 +17,7 @@ NAMES = {
     "max_runtime_seconds": "time",
     "early_stopping": "early stopping",
     "at_end": "at the end",
+    "repeats": "the best again",
     "target": "target",
     "patience": "training jobs without improvement",
     "strict": "any improvement counts",

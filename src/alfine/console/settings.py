@@ -78,6 +78,7 @@ def fields_of(spec: TuningJobSpec) -> Fields:
         "max_runtime_seconds": _text(spec.max_runtime_seconds),
         "early_stopping": spec.early_stopping,
         "at_end": spec.settings.get("at-end", AT_END[0]),
+        "repeats": spec.settings.get("repeats", ""),
         **dict.fromkeys(("target", "patience", "strict", "convergence", "epsilon", "delta"), ""),
     }
     others = []
@@ -112,7 +113,7 @@ def words_of(before: Fields, wanted: Mapping[str, str], name: str) -> dict[str, 
         if number is not None and number <= 0:
             faults.append(Fault(path, f"{wanted[key][:40]!r} must be above 0."))
         words[key] = number
-    for key in ("early_stopping", "at_end"):
+    for key in ("early_stopping", "at_end", "repeats"):
         if wanted[key] and wanted[key] != before[key]:
             words[key] = wanted[key]
     criteria = ("target", "patience", "strict", "convergence", "epsilon", "delta", "others")

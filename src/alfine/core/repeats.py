@@ -50,6 +50,8 @@ class Repeats:
     @classmethod
     def of(cls, given: Any) -> Self:
         """Of a number of times, {"best": 3, "times": 5}, or a text as `read` takes it. Raise InvalidSpec for anything else."""
+        if isinstance(given, cls):
+            return given
         words = " ".join(f"{key}={value}" for key, value in given.items()) if isinstance(given, Mapping) else str(given)
         found = None if isinstance(given, bool) else cls.read(words)
         if found is None:

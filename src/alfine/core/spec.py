@@ -163,6 +163,12 @@ class TuningJobSpec:
         return Repeats.read(self.settings[REPEATS]) if REPEATS in self.settings else None
 
     @property
+    def search_limit(self) -> int | None:
+        """How many training jobs may be launched in search, without those kept for repeats."""
+        kept = 0 if self.repeats is None else self.repeats.training_jobs
+        return None if self.max_training_jobs is None else max(1, self.max_training_jobs - kept)
+
+    @property
     def price_per_hour(self) -> float | None:
         """What one instance costs an hour, when the job says so."""
         text = self.settings.get("price-per-hour")

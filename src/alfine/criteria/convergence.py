@@ -195,7 +195,7 @@ class ConvergenceDetected:
 
 def remaining(history: History) -> int:
     """rem: training jobs of the budget that haven't ended; the running ones are still to come, so they count."""
-    limit, size, k = history.spec.max_training_jobs, history.spec.size, history.ended
+    limit, size, k = history.spec.search_limit, history.spec.size, history.ended
     rem = max(k, UNLIMITED_LEAST) if limit is None else limit - k
     return rem if size is None else max(0, min(rem, size - k))
 

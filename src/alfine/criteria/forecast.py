@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from alfine.core import cost
-from alfine.core.decide import CompletionCriterion
+from alfine.core.decide import LIMITS, CompletionCriterion
 from alfine.core.history import History
 from alfine.core.space import Array
 from alfine.criteria.combinations import AllOf, AnyOf, AtLeast
@@ -91,6 +91,8 @@ def forecast_of(history: History, criteria: Sequence[CompletionCriterion]) -> Fo
         evidence = read_evidence(history, rem)[0]
     future = _Future(history, evidence, rem)
     ends = {type(each).__name__: future.ends(each) for each in criteria}
+    again = 0 if history.spec.repeats is None else history.spec.repeats.training_jobs
+    ends |= {name: at + again for name, at in ends.items() if name not in (*LIMITS, "MaxNumberOfTrainingJobs")}
     names = [name for name, at in ends.items() if np.isfinite(at).any()]
     if not names:
         return Forecast(
