@@ -152,6 +152,52 @@ def test_logs_are_read_through_cloudwatch(served, ended):
     assert any(event["message"].startswith("loss=") for event in events["events"])
 
 
+def test_logs_are_read_page_by_page_to_an_end(served, ended):
+    logs, group = served.client("logs"), "/aws/sagemaker/TrainingJobs"
+    found, words = [], {}
+    while words.get("nextToken", "") is not None:  # a token after the last page would keep the SDK asking for ever
+        page = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix="ended-", limit=5, **words)
+        assert len(page["logStreams"]) <= 5
+        found += [each["logStreamName"] for each in page["logStreams"]]
+        words = {"nextToken": page.get("nextToken")}
+    assert len(found) == len(set(found)) == 12
+    stream = {"logGroupName": group, "logStreamName": found[0], "startFromHead": True}
+    first = logs.get_log_events(**stream)
+    again = logs.get_log_events(**stream, nextToken=first["nextForwardToken"])
+    assert (again["events"], again["nextForwardToken"]) == (
+        [],
+        first["nextForwardToken"],
+    )  # how CloudWatch says the end
+
+
+def test_what_has_no_effect_here_is_told_as_it_was_asked_for(sagemaker, make):
+    asked = make("idle", max_training_jobs=1)
+    definition = asked["TrainingJobDefinition"]
+    del definition["ResourceConfig"]
+    instances = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 7}
+    definition |= {
+        "VpcConfig": {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]},
+        "EnableInterContainerTrafficEncryption": True,
+        "EnableManagedSpotTraining": True,
+        "StoppingCondition": {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 700},
+        "HyperParameterTuningResourceConfig": {
+            "InstanceConfigs": [instances, {**instances, "InstanceType": "ml.m5.xlarge"}],
+            "AllocationStrategy": "Prioritized",
+            "VolumeKmsKeyId": "key",
+        },
+    }
+    sagemaker.create_hyper_parameter_tuning_job(**asked)
+    told = until(sagemaker, "idle")
+    assert told["HyperParameterTuningJobStatus"] == "Completed"
+    for name, value in definition.items():
+        if name not in ("StaticHyperParameters", "AlgorithmSpecification", "OutputDataConfig"):
+            assert told["TrainingJobDefinition"][name] == value, name
+    assert told["TrainingJobDefinition"]["ResourceConfig"] == instances
+    job = sagemaker.describe_training_job(TrainingJobName=told["BestTrainingJob"]["TrainingJobName"])
+    assert (job["ResourceConfig"], job["VpcConfig"]) == (instances, definition["VpcConfig"])
+    assert (job["EnableManagedSpotTraining"], job["EnableInterContainerTrafficEncryption"]) == (True, True)
+
+
 def test_buckets_live_on_the_same_port(served, tmp_path):
     s3 = served.client("s3")
     s3.create_bucket(Bucket="same-port")

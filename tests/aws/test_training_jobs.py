@@ -60,6 +60,17 @@ def trained(sagemaker, asked):
         ExperimentConfig={"ExperimentName": "first"},
         DebugHookConfig={"S3OutputPath": "s3://alone/debug"},
         RetryStrategy={"MaximumRetryAttempts": 2},
+        ResourceConfig={
+            "InstanceType": "local",
+            "InstanceCount": 1,
+            "VolumeSizeInGB": 1,
+            "KeepAlivePeriodInSeconds": 60,
+            "VolumeKmsKeyId": "key",
+        },
+        VpcConfig={"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]},
+        TensorBoardOutputConfig={"S3OutputPath": "s3://alone/board"},
+        ProfilerConfig={"DisableProfiler": True},
+        RemoteDebugConfig={"EnableRemoteDebug": False},
     )
     arn = sagemaker.create_training_job(**request)["TrainingJobArn"]
     assert arn == "arn:aws:sagemaker:us-east-1:000000000000:training-job/alone-1"
@@ -72,7 +83,8 @@ def test_it_trains_and_is_described_as_it_was_asked_for(trained):
     request, told = trained
     assert (told["TrainingJobStatus"], told["SecondaryStatus"]) == ("Completed", "Completed")
     unchanged = ("HyperParameters", "RoleArn", "ResourceConfig", "StoppingCondition", "Environment", "RetryStrategy")
-    for member in (*unchanged, "ExperimentConfig", "DebugHookConfig", "AlgorithmSpecification"):
+    without_effect = ("ExperimentConfig", "DebugHookConfig", "VpcConfig", "TensorBoardOutputConfig", "ProfilerConfig")
+    for member in (*unchanged, *without_effect, "RemoteDebugConfig", "AlgorithmSpecification"):
         assert told[member] == request[member], member
     assert told["OutputDataConfig"]["S3OutputPath"] == "s3://alone/models"
     assert told["FinalMetricDataList"][0]["MetricName"] == "loss"
