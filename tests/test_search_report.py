@@ -62,10 +62,20 @@ def test_ours_with_hidden_names_and_four_at_a_time_take_no_place_among_the_ranks
     assert ["1.5 / 1.5 / 1.5 / 1.5" in line for line in rows] == [True, False, False, True]
 
 
-def test_who_is_ahead_is_told_on_the_seeds_that_both_have():
+def test_who_is_ahead_is_told_with_all_seeds_of_both():
     results = {
-        report.OURS: {"regret": {"a": {"0": [0.3], "1": [0.0]}, "b": {"0": [0.1]}}},
+        report.OURS: {"regret": {"a": {"0": [0.1], "1": [0.5]}, "b": {"0": [0.1]}}},
         "a peer": {"regret": {"a": {"0": [0.2]}, "b": {"0": [0.095]}}},
     }
     *_, row = report.ahead(results, ["a", "b"])
-    assert row == "| a | a peer 0.200 to 0.300 (1) | – | – | – |", "on «b» it's ahead by less than counts"
+    assert row == "| a | a peer 0.200 (1) to 0.300 | – | – | – |", "on «b» it's ahead by less than counts"
+
+
+def test_a_lucky_seed_of_ours_is_not_all_that_a_peer_with_one_seed_is_compared_with():
+    ours = {t: {"0": [0.1], "1": [0.5]} for t in "ab"}
+    theirs = {t: {"0": [0.3]} for t in "ab"}
+    assert report.ratio(ours, theirs, 0, "ab")[0] == pytest.approx(1 / 3)
+    at, low, high = report.ratio_of_all(ours, theirs, 0, "ab")
+    assert at == pytest.approx(1.0)
+    assert low < 0.9
+    assert high > 1.1

@@ -57,11 +57,31 @@ def ratio(
         return None
     rng = np.random.default_rng(0)
     drawn = np.array([p[rng.integers(len(p), size=(2000, len(p)))].mean(1) for p in pairs])  # (tasks, draws, 2)
-    chosen = rng.integers(len(pairs), size=(len(pairs), 2000))
-    sums = drawn[chosen, np.arange(2000)].sum(0)
     total = np.sum([p.mean(0) for p in pairs], axis=0)
+    return (*_quotient(total, drawn, rng), sum(map(len, pairs)), len(pairs))
+
+
+def ratio_of_all(ours: Regret, theirs: Regret, column: int, tasks: Sequence[str]) -> tuple[float, float, float] | None:
+    """As `ratio`, of all seeds of either, where both have every task.
+
+    Seeds have nothing in common but their number: where one contestant has ten and the other one, the pair would throw nine away.
+    """
+    found = [values(regret, column, tasks) for regret in (ours, theirs)]
+    if found[0] is None or found[1] is None:
+        return None
+    rng = np.random.default_rng(0)
+    drawn = np.stack(
+        [[v[rng.integers(len(v), size=(2000, len(v)))].mean(1) for v in each] for each in found], axis=-1
+    )  # (tasks, draws, 2)
+    return _quotient(np.array([sum(v.mean() for v in each) for each in found]), drawn, rng)
+
+
+def _quotient(total: np.ndarray, drawn: np.ndarray, rng: np.random.Generator) -> tuple[float, float, float]:
+    """total: (2,) sums over tasks. drawn: (tasks, draws, 2) resampled means of each task; the tasks are drawn here."""
+    count, draws, _ = drawn.shape
+    sums = drawn[rng.integers(count, size=(count, draws)), np.arange(draws)].sum(0)
     low, high = _bounds(sums[:, 0] / np.maximum(sums[:, 1], 1e-12))
-    return float(total[0] / max(total[1], 1e-12)), low, high, sum(map(len, pairs)), len(pairs)
+    return float(total[0] / max(total[1], 1e-12)), low, high
 
 
 def ranks(results: Mapping[str, dict], column: int, tasks: Sequence[str]) -> dict[str, float]:
@@ -137,32 +157,37 @@ def standing(results: Mapping[str, dict], tasks: Sequence[str]) -> list[str]:
 
 def against(results: Mapping[str, dict], tasks: Sequence[str]) -> list[str]:
     """Ours against each of the others, one at a time, and the best peer at each budget."""
-    ours, rows, best = results[OURS]["regret"], [], []
-    unnamed = results.get(OURS + HIDDEN, {"regret": {}})["regret"]
+    ours, unnamed = (results.get(name, {"regret": {}})["regret"] for name in (OURS, OURS + HIDDEN))
+    columns, rows, paired, best = range(len(BUDGETS)), [], [], []
     for name, r in results.items():
         if name == OURS or FOUR in name:
             continue
-        found = [ratio(ours, r["regret"], column, tasks) for column in range(len(BUDGETS))]
+        rows.append([name, *(compared(ratio_of_all(ours, r["regret"], column, tasks)) for column in columns)])
+        found = [ratio(ours, r["regret"], column, tasks) for column in columns]
         pairs = sorted({(each[3], each[4]) for each in found if each}, reverse=True)
-        rows.append([name, ", ".join(f"{p} on {t}" for p, t in pairs), *map(compared, found)])
+        paired.append([name, ", ".join(f"{p} on {t}" for p, t in pairs), *map(compared, found)])
     peers = {n: r for n, r in results.items() if FOUR not in n and not n.startswith("alfine")}
     for column, budget in enumerate(BUDGETS):
         means = {n: mean(v) for n, r in peers.items() if (v := values(r["regret"], column, tasks)) is not None}
         if means:
             name = min(means, key=means.__getitem__)
-            theirs = peers[name]["regret"]
-            over = [compared(ratio(each, theirs, column, tasks)) for each in (ours, unnamed)]
+            over = [compared(ratio_of_all(each, peers[name]["regret"], column, tasks)) for each in (ours, unnamed)]
             best.append([str(budget), name, f"{means[name]:.3f}", seeds(peers[name]), *over])
+    at = [f"at {b}" for b in BUDGETS]
     return [
-        f"{OURS}'s mean regret over each other's, on the pairs of task and seed that both have (goal: at most 0.7 of the best peer's):",
-        "",
-        *table(["", "pairs", *(f"at {b}" for b in BUDGETS)], rows),
-        "",
-        "The best peer at each budget, among those that got that far on every task:",
+        "The best peer at each budget, among those that got that far on every task (goal: at most 0.7 of its regret):",
         "",
         *table(
             ["training jobs", "best peer", "its regret", "its seeds", f"{OURS} over it", "… with names hidden"], best
         ),
+        "",
+        f"{OURS}'s mean regret over each other's, all seeds of both:",
+        "",
+        *table(["", *at], rows),
+        "",
+        "The same on the pairs of task and seed that both have:",
+        "",
+        *table(["", "pairs", *at], paired),
     ]
 
 
@@ -194,26 +219,25 @@ def by_task(results: Mapping[str, dict], tasks: Sequence[str], column: int) -> l
 
 
 def ahead(results: Mapping[str, dict], tasks: Sequence[str]) -> list[str]:
-    """By task and budget who is ahead of ours by more than SLIGHT, on the seeds that both have."""
-    ours, rows = results[OURS]["regret"], []
+    """By task and budget who is ahead of ours by more than SLIGHT; all seeds of both."""
+    rows = []
     for t in tasks:
         cells = []
         for column in range(len(BUDGETS)):
-            found = []
-            for name, r in results.items():
-                if name == OURS or FOUR in name or HIDDEN in name:
-                    continue
-                rows_of = [ours.get(t, {}), r["regret"].get(t, {})]
-                both = [s for s in rows_of[0] if all(len(each.get(s, ())) > column for each in rows_of)]
-                if both:
-                    mine, theirs = (float(np.mean([each[s][column] for s in both])) for each in rows_of)
-                    if theirs < mine - SLIGHT:
-                        found.append(f"{name} {theirs:.3f} to {mine:.3f} ({len(both)})")
-            cells.append(", ".join(found) or "–")
+            means = {n: mean(v) for n, r in results.items() if (v := values(r["regret"], column, [t])) is not None}
+            ours = means.get(OURS, 0.0)
+            cells.append(
+                ", ".join(
+                    f"{n} {m:.3f} ({len(results[n]['regret'][t])}) to {ours:.3f}"
+                    for n, m in means.items()
+                    if m < ours - SLIGHT and FOUR not in n and HIDDEN not in n
+                )
+                or "–"
+            )
         if any(cell != "–" for cell in cells):
             rows.append([t, *cells])
     return [
-        f"Who is ahead of {OURS} by more than {SLIGHT:g}: their mean regret to ours, on so many seeds that both have:",
+        f"Who is ahead of {OURS} by more than {SLIGHT:g}: mean regret (of so many seeds) to ours:",
         "",
         *table(["", *(f"at {b}" for b in BUDGETS)], rows),
     ]
