@@ -27,6 +27,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -126,6 +127,11 @@ def ended(history: History) -> list[Ended]:
         return found
 
     return history.fold("curves", [], step)
+
+
+def enough(history: History) -> bool:
+    """Whether LEAST training jobs have shown how curves go on."""
+    return sum(1 for _ in islice((each for each in ended(history) if each.instructive), LEAST)) == LEAST
 
 
 def curve_of(history: History, job: TrainingJob) -> Array:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alfine.core.curves import LEAST, MOST, as_observation, curve_of, ended, ending
+from alfine.core.curves import LEAST, MOST, as_observation, curve_of, ended, ending, enough
 from alfine.core.decide import Stop
 from alfine.core.gp import Model, Surrogate, model_of, one_thread
 from alfine.core.history import History, TrainingJob
@@ -38,6 +38,7 @@ class _Learnt:
 
     curves: list[Array]
     guesses: Array
+    best: float  # the last value, minimised, of the best that ever went all the way
 
     def upto(self, t: int) -> tuple[list[Array], Array]:
         """Those with at least t values."""
@@ -54,7 +55,7 @@ def hopeless(history: History, job: TrainingJob) -> Stop | None:
     return Stop(
         number=job.number,
         reason=f"Stopped early: {metric} was {job.curve(metric)[-1]:g} at emission {found.emissions}. By the curves of "
-        f"{found.learnt_from} training jobs, its chance of ending better than {found.best:g}, the best of them, is "
+        f"{found.learnt_from} training jobs, its chance of ending better than {found.best:g}, the best so far, is "
         f"{found.probability:.1%}.",
     )
 
@@ -62,7 +63,7 @@ def hopeless(history: History, job: TrainingJob) -> Stop | None:
 def chance(history: History, job: TrainingJob) -> Chance | None:
     """None while there is too little to learn from, or where the numerics fail. Work a report: O(MOST), whatever n."""
     curve = curve_of(history, job)
-    if not len(curve) or not history.ranks(job) or sum(each.instructive for each in ended(history)) < LEAST:
+    if not len(curve) or not history.ranks(job) or not enough(history):
         return None
     try:
         with one_thread(), np.errstate(all="ignore"):
@@ -76,14 +77,13 @@ def chance(history: History, job: TrainingJob) -> Chance | None:
             point = history.spec.space.to_unit(job.hyperparameters)[None, :]
             guess = model.surrogate.posterior(point)[0]
             end = ending(further, [model.scale.curve(curve)], len(curve), (guesses, guess))
-            best = min(each[-1] for each in learnt.curves)
+            best = float(model.scale.curve(np.array([learnt.best]))[0])
             probability = float(end.below(best)[0])
     except (ArithmeticError, ValueError, np.linalg.LinAlgError):
         return None
     if not np.isfinite(probability):
         return None
-    objective = history.sign * min(each.curve[-1] for each in ended(history) if each.instructive)
-    return Chance(probability, len(curve), float(objective), len(further))
+    return Chance(probability, len(curve), history.sign * learnt.best, len(further))
 
 
 def foreseen(history: History) -> Surrogate | None:
@@ -92,7 +92,7 @@ def foreseen(history: History) -> Surrogate | None:
     if model is None:
         return None
     running = [job for job in history.running.values() if job.reports and history.ranks(job)]
-    if not running or sum(each.instructive for each in ended(history)) < LEAST:
+    if not running or not enough(history):
         return model.surrogate
     learnt, told = _learnt(history, model), []
     for job in running:
@@ -107,7 +107,7 @@ def foreseen(history: History) -> Surrogate | None:
 
 
 def _learnt(history: History, model: Model) -> _Learnt:
-    """Kept in the memo for the latest number of observations only."""
+    """Given that some went all the way. Kept in the memo for the latest number of observations only."""
     found = ended(history)
     kept: tuple[int, _Learnt] | None = history.memo.get("whole curves")
     if kept is None or kept[0] != len(found):
@@ -115,6 +115,7 @@ def _learnt(history: History, model: Model) -> _Learnt:
         guesses = dict(zip((model.chosen - parents).tolist(), model.surrogate.left_out(), strict=True))
         which = [i for i, each in enumerate(found) if each.instructive and i in guesses][-MOST:]
         curves = [model.scale.curve(found[i].curve) for i in which]
-        kept = len(found), _Learnt(curves, np.array([guesses[i] for i in which]))
+        best = min(float(each.curve[-1]) for each in found if each.instructive)
+        kept = len(found), _Learnt(curves, np.array([guesses[i] for i in which]), best)
         history.memo["whole curves"] = kept
     return kept[1]

@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from alfine.core.curves import LEAST, ended
+from alfine.core.curves import enough
 from alfine.core.decide import Stop, Suggestion
 from alfine.core.history import History, Reported, TrainingJob
 from alfine.core.prospects import hopeless
@@ -66,8 +66,7 @@ class Hyperband:
         if count >= self.max_resource:
             yield Stop(number=fact.number, reason=f"Reached MaxResource: {count} emissions of {metric}.")
         elif count >= self.min_resource:
-            known = sum(each.instructive for each in ended(history)) >= LEAST
-            stop = hopeless(history, job) if known else self._outranked(history, job, count)
+            stop = hopeless(history, job) if enough(history) else self._outranked(history, job, count)
             if stop is not None:
                 yield stop
 
