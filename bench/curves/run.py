@@ -69,19 +69,19 @@ def rendered(lines: list[dict]) -> str:
     told = [
         f"{len(tasks)} held-out tasks, {seeds} seeds, {setting}. {machine}.",
         "",
-        "Mean regret [90 % bootstrap interval over tasks and seeds]; training jobs launched and cut short; CPU ms an ask and a report.",
+        "Mean regret [90 % bootstrap interval over tasks and seeds]; training jobs launched and cut short; CPU ms an ask and a report, beside other work.",
         "",
-        "| | best fully trained | best reported anywhere | … fully trained after 10 | 15 | 20 | launched | cut short | ms an ask | ms a report |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| | best fully trained | best reported anywhere | … fully trained after 10 | 15 | 20 | launched | cut short | would have won | ms an ask | ms a report |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, searches in found.items():
         full, anywhere = (table(searches, tasks, kind, -1) for kind in ("full", "any"))
         earlier = " | ".join(f"{table(searches, tasks, 'full', MARKS.index(mark)).mean():.3f}" for mark in (10, 15, 20))
-        mean = {key: np.mean([each[key] for each in searches.values()]) for key in ("launched", "stopped")}
+        mean = {key: np.mean([each[key] for each in searches.values()]) for key in ("launched", "stopped", "missed")}
         ask, report = (1e3 * np.mean([each["cpu"][k] for each in searches.values()]) for k in (0, 1))
         told.append(
             f"| {name} | {interval(full)} | {interval(anywhere)} | {earlier} | {mean['launched']:.0f} | {mean['stopped']:.0f} "
-            f"| {ask:.1f} | {report:.2f} |"
+            f"| {mean['missed']:.1f} | {ask:.1f} | {report:.2f} |"
         )
     told += ["", "Task by task, mean regret of the best fully trained training job:", ""]
     told += ["| | " + " | ".join(found) + " |", "| --- |" + " --- |" * len(found)]

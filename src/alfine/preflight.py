@@ -281,7 +281,7 @@ def _emissions(trial: Trial) -> Iterator[Remark]:
         yield Remark(
             where=f"{path}.StrategyConfig.HyperbandStrategyConfig",
             sentence=f"The training job emitted {spec.metric} {times}, and nothing is stopped before MinResource "
-            f"{spec.min_resource}: every training job runs to its end, as in a random search.",
+            f"{spec.min_resource}: every training job runs to its end.",
         )
     if spec.strategy == "Hyperband" and spec.max_resource is not None and count > spec.max_resource:
         yield Remark(
