@@ -260,8 +260,7 @@ def rendered(found: dict) -> str:
         [f"{found['machine']}. {len(tasks)} tasks held out of all tuning: {', '.join(tasks)}."],
         standing(results, tasks),
         *([against(results, tasks), four(results, tasks)] if OURS in results else []),
-        by_task(results, tasks, 1),
-        by_task(results, tasks, 2),
+        *(by_task(results, tasks, column) for column in range(3)),
         *([ahead(results, tasks)] if OURS in results else []),
         ["Measured:", "", *measured(results)],
     ]
