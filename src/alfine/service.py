@@ -282,8 +282,9 @@ class Service:
         return self._found(self.store.get(name), self.history(name))[0]
 
     def _found(self, job: TuningJob, history: History) -> tuple[tuple[Remark, ...], Estimate | None]:
-        """On the space and on the best. Kept for the latest facts of each job: a page that is looked at again doesn't fit it anew."""
-        state = (job.id, job.facts)
+        """On the space and on the best. Kept for the latest results of each job: a page that is looked at again doesn't fit it anew."""
+        changes = sum(isinstance(fact, Changed) for fact in history.facts)
+        state = (job.id, history.ended, history.launches, changes)
         kept = self._kept.get(job.name)
         if kept is None or kept[0] != state:
             kept = self._kept[job.name] = state, remarks(history), estimate(history)

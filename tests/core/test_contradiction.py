@@ -94,3 +94,13 @@ def test_whoever_looks_is_told(tmp_path):
     with Home(tmp_path / "home") as home:
         told = home.service.describe(job.name)["Alfine"]["WarmStart"]
     assert told.startswith("The first 5 objectives contradict the parents' results")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_wider_space_contradicts_nobody_where_its_parents_never_were(seed):
+    parent = searched(history(space=SPACE, strategy="Bayesian", seed=seed), lambda p: (p["x"] - 1.6) ** 2 + p["y"], 25)
+    wider = {**SPACE, "x": Continuous(0, 1.5)}
+    own = spec(name="child", space=wider, seed=seed, warm_start="job")
+    past = searched(History(own, EPOCH, tuple(inheritance(own, parent))), lambda p: (p["x"] - 1.6) ** 2 + p["y"], 12)
+    assert past.contradicted is None
+    assert len(past.prior()[1]) == 25

@@ -6,7 +6,8 @@ mislead its search to the end. Symbols, for the job's own n results at points x_
     mu, s    posterior of a Gaussian process on the parents' results alone (core/gp.py), s^2 with the noise
     z_i = (y_i - mu(x_i)) / s(x_i)          the job contradicts its parents when the median of |z_i| is above LIMIT
 
-The median, since single results may well surprise a surrogate. It's looked at after so many results as LOOKS says. By measurement
+The median, since single results may well surprise a surrogate. Of x_i those only that lie no more than BESIDE of an axis outside of what the
+parents tried: beyond, it knows nothing and doesn't say so, and a job in a wider space would contradict its parents at once. It's looked at after so many results as LOOKS says. By measurement
 (docs/explanation/search.md) parents on the same function stay below 3.5, and most on other data are above 5 at the first look.
 """
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 LOOKS = (5, 8, 12, 20)
 LEAST = 8  # results of the parents, for a surrogate that may contradict anything
 LIMIT = 5.0
+BESIDE = 0.05
 FIT_POINTS = 120
 
 
@@ -35,6 +37,10 @@ def contradicts(history: History, points: Array, values: Array) -> bool:
     chosen, scale, geometry = best_and_rest(values, FIT_POINTS), Scale.of(values), geometry_of(history)
     X, y = points[chosen], scale.targets(values[chosen])  # noqa: N806
     own, told = history.observations()
+    known = ((own >= points.min(0) - BESIDE) & (own <= points.max(0) + BESIDE)).all(1)
+    own, told = own[known], told[known]
+    if len(told) < LOOKS[0]:
+        return False
     try:
         with one_thread(), np.errstate(all="ignore"):
             surrogate = Surrogate.of(geometry, fit(geometry, X, y), X, y)
