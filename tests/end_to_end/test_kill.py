@@ -62,3 +62,18 @@ def test_killed_at_random_instants_it_loses_nothing(tmp_path, seed, warm):
     )
     for each in history.jobs:
         assert (each.status, each.curve("loss"), each.objective) == ("Completed", [4.0, 3.0, 2.0, 1.0], 1.0)
+
+
+def test_killed_while_the_best_are_run_again_each_is_run_as_often_as_asked(tmp_path):
+    script, diary = tmp_path / "train.py", tmp_path / "diary"
+    script.write_text(TRAIN)
+    words = f"progress=False, repeats={{'best': 3, 'times': 3}}, environment={{'DIARY': {str(diary)!r}}}"
+    driver = DRIVER.replace("progress=False", words)
+    run_killed([sys.executable, "-c", driver, str(script), str(tmp_path / "home")], random.Random(7), kills=5)
+    with Home(tmp_path / "home") as home:
+        job, history = home.store.get("killed"), home.store.history("killed")
+    assert (job.status, history.launches, history.searched) == ("Completed", 14, 5)
+    assert sorted(map(len, history.repeated.values())) == [3, 3, 3]
+    assert Counter(line.split()[1] for line in diary.read_text().splitlines()) == Counter(
+        {each.name: 2 for each in history.jobs}
+    )
