@@ -53,7 +53,7 @@ class Entering:
             if self.asked:
                 return 128 + signal.SIGTERM
             return self._enter(within) if self.first else NOT_STARTED  # the sandbox's maker has said why, in the log
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - nothing of this child may go on in the launcher's code
             say(f"{TROUBLE}{error}")
             return NOT_STARTED
         finally:
@@ -80,7 +80,9 @@ class Entering:
         self.ends = ends
 
     def _enter(self, within: Callable[[], object]) -> int:
-        [holder] = children_of(self.first)
+        holder = next(iter(children_of(self.first)), 0)
+        if not holder:
+            raise ProcessLookupError("it ended at once.")
         rights = capabilities_of(holder)
         user, own = self._join()
         self.inside = os.fork()
