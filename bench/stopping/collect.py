@@ -195,6 +195,8 @@ def exported(folder: Path, to: Path) -> None:
 
 
 def main() -> None:
+    from alfine.core.errors import InvalidSpec
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", choices=["fitted", "held-out"])
@@ -213,7 +215,11 @@ def main() -> None:
         path = options.folder / f"{key:08x}.npz"
         if not path.exists():
             writing = options.folder / f"{path.stem}.part.npz"
-            np.savez_compressed(writing, **recorded(search))
+            try:
+                np.savez_compressed(writing, **recorded(search))
+            except InvalidSpec as error:  # a space with fewer combinations than training jobs
+                print(search, error, flush=True)
+                continue
             writing.replace(path)
             print(search, flush=True)
     return None

@@ -1,6 +1,6 @@
 """When rules stop, and what that costs: every rule on every recorded search, judged in hindsight.
 
-    python bench/stopping/run.py                    every search of searches.jsonl.gz (some 10 minutes on one core); writes
+    python bench/stopping/run.py                    every search of held_out.jsonl.gz (some 3 minutes on an idle core); writes
                                                     the table of bench/README.md
     python bench/stopping/run.py --searches 12      the first 12; writes nothing
 
@@ -29,7 +29,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "search"))
 from tasks import HELD_OUT
 
 HERE = Path(__file__).resolve().parent
-README, SEARCHES = HERE.parent / "README.md", HERE / "searches.jsonl.gz"
+README, SEARCHES = HERE.parent / "README.md", HERE / "held_out.jsonl.gz"
+TERMINATORS, RESULTS = HERE / "terminators.json", HERE / "results.json"
 BEGIN, END = "<!-- stopping results: written by bench/stopping/run.py -->", "<!-- end of stopping results -->"
 OWN = {
     **{f"ConvergenceDetected, δ = {delta}": {"delta": delta} for delta in (0.2, 0.1, 0.05, 0.02)},
@@ -100,6 +101,30 @@ def table(rows: list[dict], samplers: list[str]) -> list[str]:
     return lines
 
 
+def with_terminators(rows: list[dict], found: list[Search]) -> list[str]:
+    """The searches that terminators.py asked Optuna's own terminators about, with what else is near them."""
+    if not TERMINATORS.exists():
+        return []
+    stored = json.loads(TERMINATORS.read_text())
+    asked = {(each["task"], each["sampler"], each["seed"]): each["stops"] for each in stored["searches"]}
+    theirs = []
+    for search in found:
+        names = {"task": search.task, "sampler": search.sampler, "seed": search.seed}
+        for rule, stop in asked.get(tuple(names.values()), {}).items():
+            theirs.append({"rule": rule, **names, **outcome(search, stop)})
+    near = (
+        "ConvergenceDetected, δ = 0.1",
+        "ConvergenceDetected, δ = 0.05",
+        "always 60",
+        "always 100",
+        "oracle (hindsight)",
+    )
+    ours = [row for row in rows if row["rule"] in near and (row["task"], row["sampler"], row["seed"]) in asked]
+    samplers = sorted({row["sampler"] for row in theirs})
+    head = f"{len(asked)} of these with the terminators of Optuna {stored['optuna']}, asked every ten training jobs:"
+    return ["", head, "", *table(theirs + ours, samplers)]
+
+
 def together(rows: list[dict]) -> list[str]:
     """Search and stopping together on the held-out tasks of bench/search: training jobs, and regret where the rule stops."""
     lines = ["| search | ended by | training jobs | regret |", "| --- | --- | --- | --- |"]
@@ -115,18 +140,7 @@ def together(rows: list[dict]) -> list[str]:
     return lines
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--searches", type=int, help="only the first so many; nothing is written")
-    options = parser.parse_args()
-    began, rows = time.monotonic(), []
-    found = list(searches(SEARCHES))[: options.searches]
-    for count, search in enumerate(found, 1):
-        stops = own_stops(search) | {name: rule(search) for name, rule in PEERS.items()}
-        names = {"task": search.task, "sampler": search.sampler, "seed": search.seed}
-        rows += [{"rule": name, **names, **outcome(search, stop)} for name, stop in stops.items()]
-        if sys.stderr.isatty() or count % 12 == 0:
-            print(f"{count} of {len(found)} searches, {time.monotonic() - began:.0f} s", file=sys.stderr)
+def rendered(rows: list[dict], found: list[Search]) -> str:
     samplers = sorted({search.sampler for search in found})
     tasks = len({search.task for search in found})
     text = [
@@ -134,6 +148,7 @@ def main() -> None:
         "",
     ]
     text += table(rows, samplers)
+    text += with_terminators(rows, found)
     text += [
         "",
         "Search and stopping together, on the held-out tasks of bench/search (regret: 0 is the best known, 1 the median random",
@@ -141,11 +156,34 @@ def main() -> None:
         "",
         *together(rows),
     ]
-    print("\n".join(text))
+    return "\n".join(text)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--searches", type=int, help="only the first so many; nothing is written")
+    parser.add_argument("--render", action="store_true", help="the tables again, from results.json")
+    options = parser.parse_args()
+    began, rows = time.monotonic(), []
+    found = list(searches(SEARCHES))[: options.searches]
+    kept = {tuple(each["search"]): each["stops"] for each in json.loads(RESULTS.read_text())} if options.render else {}
+    for count, search in enumerate(found, 1):
+        key = (search.task, search.sampler, search.seed)
+        stops = kept.get(key) or own_stops(search)
+        kept[key] = stops
+        for name, stop in (stops | {name: rule(search) for name, rule in PEERS.items()}).items():
+            rows.append(
+                {"rule": name, **dict(zip(("task", "sampler", "seed"), key, strict=True)), **outcome(search, stop)}
+            )
+        if not options.render and (sys.stderr.isatty() or count % 12 == 0):
+            print(f"{count} of {len(found)} searches, {time.monotonic() - began:.0f} s", file=sys.stderr)
+    text = rendered(rows, found)
+    print(text)
     if options.searches is None:
+        RESULTS.write_text(json.dumps([{"search": key, "stops": stops} for key, stops in kept.items()]) + "\n")
         page = README.read_text()
         before, after = page.split(BEGIN)[0], page.split(END)[1]
-        README.write_text(before + BEGIN + "\n\n" + "\n".join(text) + "\n\n" + END + after)
+        README.write_text(before + BEGIN + "\n\n" + text + "\n\n" + END + after)
 
 
 if __name__ == "__main__":

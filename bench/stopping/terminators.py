@@ -69,7 +69,7 @@ def main() -> None:
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with gzip.open(HERE / "searches.jsonl.gz", "rt", encoding="utf-8") as lines:
+    with gzip.open(HERE / "held_out.jsonl.gz", "rt", encoding="utf-8") as lines:
         records = [json.loads(line) for line in lines][:: options.every]
     found = []
     for record in records:

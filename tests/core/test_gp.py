@@ -172,15 +172,6 @@ def test_what_is_imagined_is_distributed_as_what_would_be_observed() -> None:
     np.testing.assert_allclose(imagined.var(1), variance + surrogate.noise, rtol=0.05)
 
 
-def test_draws_have_the_mean_and_the_covariance_of_the_posterior() -> None:
-    X, Q = mixed_points(8), mixed_points(3, seed=5)
-    surrogate = gp.Surrogate.of(MIXED, a_theta(), X, X[:, 0])
-    draws = surrogate.draws(Q, np.random.default_rng(0).standard_normal((40_000, 3)))
-    mean, variance = surrogate.posterior(Q)
-    np.testing.assert_allclose(draws.mean(0), mean, atol=0.03)
-    np.testing.assert_allclose(draws.var(0), variance, rtol=0.05)
-
-
 def test_a_fit_finds_which_coordinates_matter() -> None:
     X = mixed_points(40)
     y = gp.Scale.of(v := np.cos(6 * X[:, 0])).targets(v)

@@ -414,14 +414,6 @@ class Surrogate:
             dmean = stretch[:, None, :] * (by_mean @ self.warped - warped[:, None, :] * by_mean.sum(2)[:, :, None])
         return self.mean + k @ self.alpha, variance, dmean, dvariance
 
-    def draws(self, points: Array, normal: Array) -> Array:
-        """(q, d) and standard normal numbers (s, q) -> s joint draws (s, q)."""
-        k = self.cross(points)
-        V = k @ self.root.T
-        encoded = self._encoded(points)
-        covariance = self._covariance(encoded, encoded) - V @ V.T
-        return np.asarray(self.mean + k @ self.alpha + normal @ cholesky(0.5 * (covariance + covariance.T)).T)
-
     def imagining(self, points: Array, normal: Array) -> Surrogate:
         """Condition on `points` (m, d) as if they had been observed, at as many joint draws as `normal` (m, F) has columns.
 

@@ -44,8 +44,8 @@ from alfine.core.spec import TuningJobSpec, put_setting
 
 NAME = "ConvergenceDetected"
 
-# Fitted by bench/stopping/fit.py on recorded searches, half of them by the Bayesian strategy, and calibrated where they would stop:
-# docs/explanation/stopping.md.
+# Fitted by bench/stopping/fit.py on recorded searches by the Bayesian strategy, TPE and Random: docs/explanation/stopping.md.
+# Whoever changes them runs bench/stopping/forecasts.py --fit, too.
 WEIGHTS = {
     "intercept": -2.430,
     "since_rem": -1.130,
