@@ -56,7 +56,9 @@ def test_describe_tells_it_and_propose_writes_the_job(narrow, tmp_path):
     assert "lie at the upper end of a (1.5)" in shown
     assert "`alfine propose narrow` writes a job" in shown
     file = tmp_path / "wider.json"
-    assert f"alfine tune {file}" in run(home, "propose", "narrow", "--output", str(file)).replace("\n", "")
+    told = " ".join(run(home, "propose", "narrow", "--output", str(file)).split())
+    assert "alfine.tune(objective, {'a': Continuous(0.5, 2.0)" in told  # it runs a Python function
+    assert "warm_start='narrow', …)" in told
     request = json.loads(file.read_text())
     assert request["HyperParameterTuningJobName"] == "narrow-2"
     ranges = request["HyperParameterTuningJobConfig"]["ParameterRanges"]["ContinuousParameterRanges"]
@@ -93,3 +95,19 @@ def test_a_function_gets_the_hyperparameters_that_are_fixed(tmp_path):
     words = {**WORDS, "max_training_jobs": 1, "static": {"b": 0.9, "kind": "x"}}
     alfine.tune(lambda h: given.append(h) or 1.0, {"a": SPACE["a"]}, name="fixed", home=tmp_path, **words)
     assert {**given[0], "a": 0} == {"a": 0, "b": 0.9, "kind": "x"}
+
+
+def test_a_script_of_a_job_is_run_again_from_the_file(tmp_path):
+    script = tmp_path / "flat.py"
+    script.write_text("print('loss=1')\n")
+    words = {**WORDS, "strategy": "Random", "max_training_jobs": 9, "max_parallel": 2}
+    alfine.tune(script, {"depth": alfine.Integer(3, 12)}, name="few", home=tmp_path, **words)
+    told = run(tmp_path, "propose", "few")
+    assert "9 of only 10 combinations" not in told  # the budget is smaller than the space
+    alfine.change("few", home=tmp_path, max_training_jobs=10)
+    alfine.tune(script, {"depth": alfine.Integer(3, 12)}, name="few", home=tmp_path, **words)
+    told = run(tmp_path, "propose", "few", "-o", str(tmp_path / "wider.json"))
+    assert "of only 10 combinations have been launched" in told.replace("\n", " ")
+    assert f"alfine tune {tmp_path}/wider.json" in told.replace("\n", "")
+    ranges = json.loads((tmp_path / "wider.json").read_text())["HyperParameterTuningJobConfig"]["ParameterRanges"]
+    assert ranges["IntegerParameterRanges"][0]["MaxValue"] == "17"

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from alfine.cli.options import home_option, json_option, open_home
+
+if TYPE_CHECKING:
+    from alfine.core.history import History
+    from alfine.core.space_watch import Remark
 
 EPILOG = """
 \b
@@ -33,6 +39,7 @@ def propose(*, name: str, output: Path | None, new_name: str | None, as_json: bo
     """
     from alfine.cli.output import print_json, show
     from alfine.core.errors import InvalidSpec
+    from alfine.core.spec import FUNCTION
     from alfine.proposal import proposed_request
 
     with open_home() as home:
@@ -51,6 +58,24 @@ def propose(*, name: str, output: Path | None, new_name: str | None, as_json: bo
     show(*(remark.sentence for remark in found) if found else ("There is nothing to say about its space.",))
     if request is None:
         return
+    function = request["TrainingJobDefinition"].get("StaticHyperParameters", {}).get(FUNCTION)
+    if function is not None:
+        show(f"\n{_call(function, name, found, history)}")
+        return
     file = output or f"{request['HyperParameterTuningJobName']}.json"
     first = "" if output is not None else f"alfine propose {name} --output {file}\n"
     show(f"\n{first}alfine tune {file}")
+
+
+def _call(function: str, name: str, found: Sequence[Remark], history: History) -> str:
+    """A job of a Python function can only be run from Python."""
+    from alfine.core.space_watch import proposed
+
+    ranges, fixed = proposed(found)
+    space = {key: ranges.get(key, each) for key, each in history.spec.space.ranges.items() if key not in fixed}
+    kind = ", warm_start_type='TransferLearning'" if fixed else ""
+    static = f", static={fixed}" if fixed else ""
+    return (
+        f"It runs a Python function, so that Python runs the next one, too:\n"
+        f"alfine.tune({function.partition(':')[2] or function}, {space}, warm_start={name!r}{kind}{static}, …)"
+    )
