@@ -112,13 +112,7 @@ def with_terminators(rows: list[dict], found: list[Search]) -> list[str]:
         names = {"task": search.task, "sampler": search.sampler, "seed": search.seed}
         for rule, stop in asked.get(tuple(names.values()), {}).items():
             theirs.append({"rule": rule, **names, **outcome(search, stop)})
-    near = (
-        "ConvergenceDetected, δ = 0.1",
-        "ConvergenceDetected, δ = 0.05",
-        "always 60",
-        "always 100",
-        "oracle (hindsight)",
-    )
+    near = {*list(OWN)[1:4], "always 60", "always 100", "always 140", "oracle (hindsight)"}
     ours = [row for row in rows if row["rule"] in near and (row["task"], row["sampler"], row["seed"]) in asked]
     samplers = sorted({row["sampler"] for row in theirs})
     head = f"{len(asked)} of these with the terminators of Optuna {stored['optuna']}, asked every ten training jobs:"

@@ -65,7 +65,7 @@ def main() -> None:
     import optuna
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--every", type=int, default=3)
+    parser.add_argument("--every", type=int, default=3, help="every so manieth search")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
