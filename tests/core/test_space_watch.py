@@ -115,7 +115,7 @@ def test_a_conditional_hyperparameter_is_judged_where_it_is_active():
 
 
 def test_it_is_a_function_of_the_facts_alone():
-    _, past = searched(bowl(a=2.5, b=0.9), 40, strategy="Bayesian")
+    _, past = searched(bowl(a=2.5, b=0.9), 40, strategy="Bayesian", seed=1)
     assert remarks(past) == remarks(past.upto(len(past.facts)))
     assert remarks(past)[0].kind == AT_EDGE
 
@@ -172,7 +172,7 @@ def test_a_stretched_range_has_all_of_the_old_one_and_more(low, ratio, scaling, 
     assert new.low <= old.low
     assert old.high <= new.high
     assert new != old
-    assert new.low > 0
+    assert new.low > 0 or old.high <= 1  # of a share, 0 is an end like another
 
 
 def test_what_goes_from_0_to_1_keeps_its_natural_ends():
