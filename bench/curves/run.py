@@ -62,6 +62,7 @@ def rendered(lines: list[dict]) -> str:
     found: dict[str, dict[tuple[str, int], dict]] = defaultdict(dict)
     for line in lines:
         found[line["contestant"]][line["task"], line["seed"]] = line
+    found = {name: found[name] for name in CONTESTANTS if name in found}
     seeds = len({line["seed"] for line in lines})
     tasks = [name for name in (*HELD_OUT, *DEVELOPMENT) if any(line["task"] == name for line in lines)]
     setting = f"{REPORTS} reports a training job, {WORKERS} at a time, {TRAININGS} trainings' cost"
