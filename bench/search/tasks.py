@@ -12,6 +12,7 @@ predicted left-out rows better. scikit-learn grows the forest when the task is f
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -39,6 +40,7 @@ HELD_OUT = [
     "digits_neighbours_4d", "breast_boost_9d",
     "branin_2d", "hartmann_6d", "steps_4d", "mixed_7d",
 ]  # fmt: skip
+SMOOTH = ["levy_4d", "rosenbrock_4d", "styblinski_5d", "ackley_3d", "kinds_4d"]  # to develop on, as tables are rough
 
 
 # -- spaces ----------------------------------------------------------------------------------------------------------
@@ -279,7 +281,46 @@ def mixed(c):
     )
 
 
+def levy(c):
+    w = [1 + (x - 1) / 4 for x in c.values()]
+    return (
+        math.sin(math.pi * w[0]) ** 2
+        + sum((a - 1) ** 2 * (1 + 10 * math.sin(math.pi * a + 1) ** 2) for a in w[:-1])
+        + (w[-1] - 1) ** 2 * (1 + math.sin(2 * math.pi * w[-1]) ** 2)
+    )
+
+
+def rosenbrock(c):
+    x = list(c.values())
+    return math.log1p(sum(100 * (b - a * a) ** 2 + (1 - a) ** 2 for a, b in itertools.pairwise(x)))
+
+
+def styblinski(c):
+    return sum(x**4 - 16 * x * x + 5 * x for x in c.values()) / 2 / len(c)
+
+
+def ackley(c):
+    x = np.array(list(c.values()))
+    return float(-20 * np.exp(-0.2 * np.sqrt((x * x).mean())) - np.exp(np.cos(2 * np.pi * x).mean()) + 20 + math.e)
+
+
+def kinds(c):
+    """A smooth valley in the logarithms, its place and depth by the kind."""
+    k = "abc".index(c["kind"])
+    return (
+        0.3 * k
+        + (math.log10(c["p"]) + 2 + k) ** 2 / 4
+        + (math.log10(c["q"]) - math.log10(c["p"]) / 2 + 1) ** 2 / 2
+        + 0.2 * (c["r"] - 0.3) ** 2
+    )
+
+
 FUNCTIONS = {
+    "levy_4d": ([_real(n, -10.0, 10.0) for n in "abcd"], levy, 0.0),
+    "rosenbrock_4d": ([_real(n, -2.0, 2.0) for n in "abcd"], rosenbrock, 0.0),
+    "styblinski_5d": ([_real(n, -5.0, 5.0) for n in "abcde"], styblinski, -39.16617),
+    "ackley_3d": ([_real(n, -10.0, 15.0) for n in "abc"], ackley, 0.0),
+    "kinds_4d": ([_choice("kind", *"abc"), _real("p", 1e-5, 1.0, log=True), _real("q", 1e-5, 1.0, log=True), _real("r")], kinds, 0.0),
     "branin_2d": ([_real("x", -5.0, 10.0), _real("y", 0.0, 15.0)], branin, 0.397887),
     "hartmann_6d": ([_real(n) for n in "abcdef"], hartmann, -3.32237),
     "steps_4d": ([_real("a"), _real("b"), _whole("k", 1, 12), _real("c")], steps, 0.0),
