@@ -38,7 +38,8 @@ def test_each_host_knows_itself_and_the_others_and_they_leave_one_model(bench):
 
 
 def test_hosts_are_sorted_by_name_as_sagemaker_sorts_them(process):
-    last, lines = process.see_out(process.launch(code="import os\nprint(os.environ['SM_HOSTS'])", instance_count=11))
+    code = "import os\nos.write(1, (os.environ['SM_HOSTS'] + '\\n').encode())"  # at once: they share the log
+    last, lines = process.see_out(process.launch(code=code, instance_count=11))
     assert last.exit.succeeded
     assert json.loads(lines[0])[:3] == ["algo-1", "algo-10", "algo-11"]
 

@@ -175,7 +175,8 @@ def test_each_host_sees_its_share_in_file_mode(bench, data, tmp_path):
     for folder in folders:
         folder.mkdir()
         (folder / folder.name).touch()
-    code = "import os\nprint(os.environ['SM_CURRENT_HOST'], os.listdir(os.environ['SM_CHANNEL_TRAIN']))"
+    line = "f\"{os.environ['SM_CURRENT_HOST']} {os.listdir(os.environ['SM_CHANNEL_TRAIN'])}\\n\""
+    code = f"import os\nos.write(1, {line}.encode())"  # at once: the hosts share the log
     channel = Channel(name="train", path=data, sharded=True, shards=tuple(folders))
     last, lines = bench.see_out(bench.launch(code=code, channels=(channel,), instance_count=2))
     assert last.exit.succeeded, lines
