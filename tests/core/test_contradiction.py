@@ -90,7 +90,9 @@ def test_in_a_finite_space_each_configuration_still_comes_once():
 def test_whoever_looks_is_told(tmp_path):
     table = tmp_path / "runs.csv"
     table.write_bytes(export(searched(history(space=SPACE, strategy="Random", seed=3), other_data, 25), "csv"))
-    job = alfine.tune(bowl, SPACE, home=tmp_path / "home", warm_start=table, max_training_jobs=6, progress=False)
+    job = alfine.tune(
+        bowl, SPACE, home=tmp_path / "home", warm_start=table, max_training_jobs=6, progress=False, seed=0
+    )
     with Home(tmp_path / "home") as home:
         told = home.service.describe(job.name)["Alfine"]["WarmStart"]
     assert told.startswith("The first 5 objectives contradict the parents' results")
