@@ -237,8 +237,8 @@ class _Look:
         wider = stretched(found, upper=side == 1.0)
         value = found.from_unit(side)
         sentence = (
-            f"{len(inside)} of the best {len(top)} lie at the {end} end of {name} ({found.to_text(value)}), where {share} of all "
-            f"{len(on)} do; "
+            f"{len(inside)} of the best {len(top)} lie at the {end} end of {name} ({found.to_text(value)}), where {share} of the "
+            f"{len(on)} looked at do; "
             + (
                 f"a range from {found.to_text(wider.low)} to {found.to_text(wider.high)} may have better ones."  # type: ignore[attr-defined]
                 if wider is not None
