@@ -6,9 +6,10 @@ mislead its search to the end. Symbols, for the job's own n results at points x_
     mu, s    posterior of a Gaussian process on the parents' results alone (core/gp.py), s^2 with the noise
     z_i = (y_i - mu(x_i)) / s(x_i)          the job contradicts its parents when the median of |z_i| is above LIMIT
 
-The median, since single results may well surprise a surrogate. Of x_i those only that lie no more than BESIDE of an axis outside of what the
-parents tried: beyond, it knows nothing and doesn't say so, and a job in a wider space would contradict its parents at once. It's looked at after so many results as LOOKS says. By measurement
-(docs/explanation/search.md) parents on the same function stay below 3.5, and most on other data are above 5 at the first look.
+The median, since single results may well surprise a surrogate. Of x_i those only that lie no more than BESIDE of an axis outside of what
+the parents tried: beyond, it knows nothing and doesn't say so, and a job in a wider space would contradict its parents at once. It's looked
+at after so many results as LOOKS says. By measurement (docs/explanation/search.md) parents on the same function stay below 3.5, and most
+on other data are above 5 at the first look.
 """
 
 from __future__ import annotations
