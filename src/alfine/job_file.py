@@ -636,6 +636,7 @@ _OWN_KEYS = (
     ("HyperParameterTuningJobName", "name"),
     ("HyperParameterTuningJobConfig.HyperParameterTuningJobObjective.Type", "goal"),
     ("HyperParameterTuningJobConfig.HyperParameterTuningJobObjective.MetricName", "metric"),
+    ("HyperParameterTuningJobConfig.HyperParameterTuningJobObjective", "metric"),
     ("HyperParameterTuningJobConfig.ResourceLimits.MaxNumberOfTrainingJobs", "max_training_jobs"),
     ("HyperParameterTuningJobConfig.ResourceLimits.MaxParallelTrainingJobs", "max_parallel"),
     ("HyperParameterTuningJobConfig.ResourceLimits.MaxRuntimeInSeconds", "max_runtime_seconds"),

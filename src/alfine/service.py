@@ -153,16 +153,25 @@ class Service:
                 found, faults = found + of_table, faults + wrong
                 continue
             try:
-                parent, history = self.store.get(name), self.store.history(name)
-            except NotFound as error:
-                faults.append(Fault(path, str(error)))
-                continue
-            if not parent.ended:
-                faults.append(Fault(path, f"{name} is {parent.status}. A parent must be Completed, Stopped or Failed."))
+                history = self.parent(name, path)
+            except InvalidSpec as error:
+                faults += error.faults
                 continue
             faults += warm_start.faults(spec, history.spec, path)
             found += warm_start.inheritance(spec, history)
         return found, list(dict.fromkeys(faults))
+
+    def parent(self, name: str, path: str) -> History:
+        """The history of a tuning job to begin with. Raise InvalidSpec, at the path, where there is none or it hasn't ended."""
+        try:
+            parent, history = self.store.get(name), self.store.history(name)
+        except NotFound:
+            message = f"there is no tuning job called {name} here. A table of results has a name that ends in {tables.SUFFIX}."
+            raise InvalidSpec([Fault(path, message)]) from None
+        if not parent.ended:
+            message = f"{name} is {parent.status}. A parent must be Completed, Stopped or Failed."
+            raise InvalidSpec([Fault(path, message)])
+        return history
 
     def _table(self, parent: str, spec: TuningJobSpec) -> tuple[list[Inherited], list[Fault]]:
         """What a warm start takes over from a table of training jobs, a file of this machine."""

@@ -11,8 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
+from alfine import parents
 from alfine.core.best import Estimate, estimate
 from alfine.core.decide import CompletionCriterion, Outlook, Suggestion, Verdict
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
@@ -20,12 +22,15 @@ from alfine.core.history import Ended, History, Launched, Reported, Started, Sto
 from alfine.core.replay import Judge, Replayed
 from alfine.core.space import Range
 from alfine.core.space_watch import Remark, remarks
-from alfine.core.spec import TuningJobSpec
+from alfine.core.spec import IDENTICAL, TuningJobSpec
 from alfine.criteria.forecast import Forecast, forecast_of
 from alfine.criteria.limits import SearchSpaceExhausted
 from alfine.export import dataframe
 from alfine.job_request import job_request
+from alfine.parents import Parent
 from alfine.policy import policy_for, replayed
+
+T = TypeVar("T")
 
 
 class Tuner:
@@ -34,7 +39,8 @@ class Tuner:
     space: name -> alfine.Continuous, Integer or Categorical. strategy: Bayesian, Random, Grid or Hyperband (which takes
     min_resource and max_resource). criteria: the first that is met ends the tuning. max_parallel: how many training jobs you
     mean to run at once; `ask` doesn't enforce it. forbid: combinations that are never tried, as {"optimizer": "sgd", "lr": "> 0.5"}.
-    start_with: a configuration, or a list of them, to try first. repeats: run the best again in the end, {"best": 3, "times": 5}. early_stopping: «Auto» lets `report` stop weak training jobs.
+    start_with: a configuration, or a list of them, to try first. warm_start: what earlier tuning found, as of alfine.tune (tuning jobs
+    by name are looked up in `home`), and other Tuners. repeats: run the best again in the end, {"best": 3, "times": 5}. early_stopping: «Auto» lets `report` stop weak training jobs.
     Same seed and same calls, same suggestions. Nothing is stored: for that, see alfine.tune.
     """
 
@@ -51,12 +57,16 @@ class Tuner:
         seed: int = 0,
         forbid: Mapping[str, Any] | str | Sequence[Mapping[str, Any] | str] = (),
         start_with: Mapping[str, Any] | Sequence[Mapping[str, Any]] = (),
+        warm_start: Parent | Sequence[Parent] = (),
+        warm_start_type: str = IDENTICAL,
         early_stopping: str = "Off",
         repeats: int | str | Mapping[str, int] | None = None,
         min_resource: int | None = None,
         max_resource: int | None = None,
+        home: str | Path | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        known = parents.listed(warm_start)
         request = job_request(
             name="tuner",
             space=space,
@@ -73,11 +83,14 @@ class Tuner:
             seed=seed,
             forbid=forbid,
             start_with=start_with,
+            warm_start=parents.names(known),
+            warm_start_type=warm_start_type,
             repeats=repeats,
         )
-        spec = with_space(_spec(request), dict(space))
+        spec = with_space(_in_own_words(lambda: TuningJobSpec.from_request(request)), dict(space))
         self._clock = clock
-        self._judge = Judge(History(spec, clock()), policy_for(spec, _criteria(spec, criteria)))
+        inherited = _in_own_words(lambda: parents.results(spec, known, home)) if known else ()
+        self._judge = Judge(History(spec, clock(), inherited), policy_for(spec, _criteria(spec, criteria)))
         self._judge.judge()
 
     # -- the loop ------------------------------------------------------------------------------------------------
@@ -218,9 +231,10 @@ class Tuner:
         return job
 
 
-def _spec(request: Mapping[str, Any]) -> TuningJobSpec:
+def _in_own_words(read: Callable[[], T]) -> T:
+    """What it answers. Its faults stand at the arguments of the Tuner."""
     try:
-        return TuningJobSpec.from_request(request)
+        return read()
     except InvalidSpec as error:
         from alfine.job_file import in_python
 

@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
+from alfine import parents
 from alfine.core.best import Estimate, estimate
 from alfine.core.decide import UNDECIDED, CompletionCriterion, Verdict
 from alfine.core.errors import Fault, InvalidSpec, NotFound
@@ -28,13 +29,12 @@ from alfine.engine import Run
 from alfine.export import dataframe
 from alfine.home import Home
 from alfine.job_request import job_request
+from alfine.parents import Parent
 from alfine.policy import replayed
 from alfine.store import TuningJob
-from alfine.tables import is_table
 
 Objective = Callable[..., float | None]
 Progress = Callable[["Job"], None]
-Parent: TypeAlias = "Job | str | Path"
 
 
 class Job:
@@ -176,7 +176,7 @@ def tune(
         max_training_jobs=max_training_jobs,
         max_parallel=max_parallel,
         seed=seed,
-        warm_start=_names(warm_start),
+        warm_start=parents.stored(parents.listed(warm_start)),
         **{**_target(target), **settings},
     )
     job_name = request["HyperParameterTuningJobName"]
@@ -272,18 +272,6 @@ def _takes_report(function: Objective) -> bool:
     return (len(positional) == 2 and positional[1].default is inspect.Parameter.empty) or (
         len(positional) == 2 and positional[1].name == "report"
     )
-
-
-def _names(warm_start: Parent | Sequence[Parent]) -> list[str]:
-    """Tuning jobs by their names, tables by their URIs."""
-    parents = [warm_start] if isinstance(warm_start, Job | str | Path) else warm_start
-    return [each.name if isinstance(each, Job) else _table_uri(each) for each in parents]
-
-
-def _table_uri(parent: str | Path) -> str:
-    if isinstance(parent, str) and ("://" in parent or not is_table(parent)):
-        return parent
-    return Path(parent).expanduser().absolute().as_uri()
 
 
 def _target(target: Objective | str | Path | Sequence[str]) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def test_every_fault_of_a_warm_start_is_named_at_once_and_nothing_is_stored(sage
     asked["TrainingJobDefinition"]["StaticHyperParameters"]["sagemaker_program"] = "nowhere.py"
     said = refusal(sagemaker, asked)
     for words in (
-        "ParentHyperParameterTuningJobs[1]: Amazon SageMaker can't find a tuning job called nobody.",
+        "ParentHyperParameterTuningJobs[1]: there is no tuning job called nobody here.",
         "ParentHyperParameterTuningJobs[2]: busy is InProgress. A parent must be Completed, Stopped or Failed.",
         "must be the parent's: elder has Minimize loss",
         "The set of tunable plus static HyperParameter names is not the same across current and parent tuning jobs.",

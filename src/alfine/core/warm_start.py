@@ -16,7 +16,7 @@ import numpy as np
 
 from alfine.core.errors import AlfineError, Fault
 from alfine.core.space import Array, Categorical, Range
-from alfine.core.spec import CONFIG, DEFINITION, IDENTICAL, OBJECTIVE, OBJECTIVE_HYPERPARAMETER, TuningJobSpec
+from alfine.core.spec import CONFIG, DEFINITION, IDENTICAL, OBJECTIVE, OBJECTIVE_HYPERPARAMETER, TRANSFER, TuningJobSpec
 
 if TYPE_CHECKING:
     from alfine.core.history import History
@@ -56,21 +56,11 @@ class Inherited:
 def faults(child: TuningJobSpec, parent: TuningJobSpec, path: str) -> Iterator[Fault]:
     """Why one tuning job can't be the parent of another; path: of the parent in the child's request."""
     if parent.parts:
-        yield Fault(path, f"{parent.name} has several training job definitions, so that it can't be a parent.")
+        yield _several(parent, path)
         return
-    if (child.goal, child.metric) != (parent.goal, parent.metric):
-        yield Fault(
-            f"{CONFIG}.{OBJECTIVE}",
-            f"must be the parent's: {parent.name} has {parent.goal} {parent.metric}, and this {child.goal} {child.metric}.",
-        )
+    yield from _objective_faults(child, parent)
     yield from _name_faults(child, parent)
-    for name in child.space.names:
-        mine, theirs = _kind(child.space.ranges[name]), _kind(parent.space.ranges.get(name))
-        if theirs is not None and mine != theirs:
-            yield Fault(
-                f"{CONFIG}.ParameterRanges ({name})",
-                f"is {mine}, and {theirs} in {parent.name}. The type of a hyperparameter must be the parent's.",
-            )
+    yield from _kind_faults(child, parent)
     changes = _changes(child, parent)
     if changes > MOST_CHANGES:
         yield Fault(
@@ -79,6 +69,46 @@ def faults(child: TuningJobSpec, parent: TuningJobSpec, path: str) -> Iterator[F
             f"values concerned). At most {MOST_CHANGES} are allowed.",
         )
     yield from _definition_faults(child, parent)
+
+
+def function_faults(child: TuningJobSpec, parent: TuningJobSpec, path: str) -> Iterator[Fault]:
+    """The same where the child doesn't say what runs (a Tuner): the parent may hold fixed whatever it wants."""
+    if parent.parts:
+        yield _several(parent, path)
+        return
+    yield from _objective_faults(child, parent)
+    theirs = {**parent.definition.static_hyperparameters, **parent.space.ranges}
+    unknown = ", ".join(name for name in child.space.names if name not in theirs)
+    beyond = ", ".join(name for name in parent.space.names if name not in child.space.ranges)
+    if unknown:
+        yield Fault(
+            path, f"{parent.name} knows nothing of {unknown}. A parent needs every hyperparameter of the space."
+        )
+    if beyond and child.warm_start == IDENTICAL:
+        yield Fault(path, f"{parent.name} tuned {beyond} too, so that it's another function. Use {TRANSFER}.")
+    yield from _kind_faults(child, parent)
+
+
+def _several(parent: TuningJobSpec, path: str) -> Fault:
+    return Fault(path, f"{parent.name} has several training job definitions, so that it can't be a parent.")
+
+
+def _objective_faults(child: TuningJobSpec, parent: TuningJobSpec) -> Iterator[Fault]:
+    if (child.goal, child.metric) != (parent.goal, parent.metric):
+        yield Fault(
+            f"{CONFIG}.{OBJECTIVE}",
+            f"must be the parent's: {parent.name} has {parent.goal} {parent.metric}, and this {child.goal} {child.metric}.",
+        )
+
+
+def _kind_faults(child: TuningJobSpec, parent: TuningJobSpec) -> Iterator[Fault]:
+    for name in child.space.names:
+        mine, theirs = _kind(child.space.ranges[name]), _kind(parent.space.ranges.get(name))
+        if theirs is not None and mine != theirs:
+            yield Fault(
+                f"{CONFIG}.ParameterRanges ({name})",
+                f"is {mine}, and {theirs} in {parent.name}. The type of a hyperparameter must be the parent's.",
+            )
 
 
 def _own(names: Mapping[str, Any]) -> set[str]:
