@@ -19,7 +19,7 @@ objectives = st.lists(st.one_of(st.none(), st.floats(-100, 100)), min_size=1, ma
 CRITERIA = [alfine.BestObjectiveNotImproving(4), alfine.TargetObjectiveMetricValue(-50), alfine.ConvergenceDetected()]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(values=objectives)
 def test_law_1_same_history_same_decision(values):
     past = history(values, criteria=CRITERIA, max_training_jobs=30, max_parallel=3)
@@ -30,7 +30,7 @@ def test_law_1_same_history_same_decision(values):
     assert policy.decide(past, verdict) == policy_for(fresh.spec).decide(fresh, policy.verdict(fresh))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(values=objectives, data=st.data())
 def test_law_2_the_past_knows_nothing_of_the_future(values, data):
     past = history(values)
@@ -57,7 +57,7 @@ def test_law_2_replaying_a_jobs_own_policy_names_the_same_criterion_at_the_same_
         assert again.history.launches <= job.history.launches
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32))
 def test_law_3_values_survive_the_cube_and_suggestions_lie_in_their_space(seed):
     past = history(seed=seed, strategy="Random")
@@ -71,7 +71,7 @@ def test_law_3_values_survive_the_cube_and_suggestions_lie_in_their_space(seed):
     assert again["eta"] == pytest.approx(suggestion.hyperparameters["eta"], rel=1e-12)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(values=objectives, cuts=st.lists(st.integers(1, 7), min_size=30, max_size=30))
 def test_law_4_how_facts_were_grouped_into_polls_changes_no_verdict(values, cuts):
     record = history(values, criteria=CRITERIA, max_training_jobs=15)
@@ -109,7 +109,7 @@ def test_law_6_no_status_changes_outside_the_table():
                 past.record(change)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(values=objectives)
 def test_law_6_nothing_is_launched_after_a_verdict_other_than_continue(values):
     past = history(values, criteria=CRITERIA, max_training_jobs=10, max_parallel=2)

@@ -139,7 +139,6 @@ BY_MODEL = {
 ANY_CALL = st.sampled_from(sorted(BY_MODEL)).flatmap(lambda name: st.tuples(st.just(name), BY_MODEL[name]))
 RELAXED = settings(
     max_examples=EXAMPLES,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

@@ -219,7 +219,7 @@ def test_s3s_examples_of_chunked_bodies_are_verified(body, chain):
 
 
 @pytest.mark.parametrize(("body", "chain"), [(OF_PLAIN, PLAIN), (OF_TRAILED, TRAILED)], ids=["plain", "trailed"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_no_bit_of_a_chunked_body_can_be_flipped(body, chain, data):
     at = data.draw(st.one_of(st.integers(0, 90), st.integers(65600, 65720), st.integers(66720, len(body) - 5)))
@@ -299,7 +299,7 @@ def verified(request, kind, body):
 
 
 @pytest.mark.parametrize("kind", SIGNERS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(given=requests())
 def test_what_botocore_signs_is_verified(kind, given):
     given = without_body(given, kind)
@@ -307,7 +307,7 @@ def test_what_botocore_signs_is_verified(kind, given):
 
 
 @pytest.mark.parametrize("kind", SIGNERS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(given=requests(), data=st.data())
 def test_a_flipped_bit_is_refused(kind, given, data):
     given = without_body(given, kind)

@@ -76,7 +76,7 @@ def test_an_encoded_key_is_a_relative_path_that_says_the_key(key: str):
     assert all(name.startswith("=") and len(name) < 210 for name in path.split("/"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(some.lists(keys, min_size=1, max_size=8), some.data())
 @example(["a", "a/b", "a/b/c", "a/", "/a", "//", "..", "../../x", "a/../b", ".alfine/lock", "a/.alfine"], None)
 def test_any_keys_round_trip_and_stay_inside(folder: Path, wanted: list[str], data: some.DataObject | None):
@@ -113,7 +113,7 @@ def test_any_keys_round_trip_and_stay_inside(folder: Path, wanted: list[str], da
     store.delete_bucket(bucket)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     some.sets(some.text("ab/-", min_size=1, max_size=5), min_size=1, max_size=12),
     some.text("ab/-", max_size=3),

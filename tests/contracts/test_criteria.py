@@ -56,7 +56,7 @@ def test_what_it_says_of_itself_is_read_as_itself(criterion):
 
 
 @pytest.mark.parametrize("criterion", ALL, ids=lambda c: type(c).__name__)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(values=objectives)
 def test_asked_twice_it_answers_the_same(criterion, values):
     past = history(values, price_per_hour=2.0)
@@ -64,7 +64,7 @@ def test_asked_twice_it_answers_the_same(criterion, values):
 
 
 @pytest.mark.parametrize("criterion", ALL, ids=lambda c: type(c).__name__)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(values=objectives)
 def test_a_verdict_has_a_sentence_and_numbers_that_json_can_hold(criterion, values):
     verdict = criterion.check(history(values, price_per_hour=2.0))
@@ -76,7 +76,7 @@ def test_a_verdict_has_a_sentence_and_numbers_that_json_can_hold(criterion, valu
 
 
 @pytest.mark.parametrize("criterion", ALL, ids=lambda c: type(c).__name__)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(values=objectives)
 def test_after_every_fact_a_verdict_says_how_near_it_is_and_what_would_change_it(criterion, values):
     record = history(values, price_per_hour=2.0)
@@ -89,7 +89,7 @@ def test_after_every_fact_a_verdict_says_how_near_it_is_and_what_would_change_it
 
 
 @pytest.mark.parametrize("criterion", ALL, ids=lambda c: type(c).__name__)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(values=objectives, cut=st.integers(1, 9))
 def test_how_facts_are_grouped_changes_nothing(criterion, values, cut):
     record = history(values, price_per_hour=2.0)

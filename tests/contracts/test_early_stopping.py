@@ -48,7 +48,7 @@ def test_every_strategy_that_stops_is_in_this_suite():
 
 
 @each
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(reports=curves)
 def test_a_record_read_again_stops_the_same_at_every_fact(name, reports):
     """Nothing is remembered that the facts don't say: asked of a fresh history at each fact, the answer is the same."""
@@ -60,7 +60,7 @@ def test_a_record_read_again_stops_the_same_at_every_fact(name, reports):
 
 
 @each
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(reports=curves)
 def test_only_the_training_job_that_reported_is_stopped_and_is_told_why(name, reports):
     past = played(name, reports).history

@@ -53,7 +53,7 @@ def played(name, values, **words):
 
 
 @each
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(values=objectives)
 def test_same_history_same_suggestion(name, values):
     strategy, past = played(name, values)
@@ -64,7 +64,7 @@ def test_same_history_same_suggestion(name, values):
 
 
 @each
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(values=objectives)
 def test_every_suggestion_lies_in_its_space(name, values):
     strategy, past = played(name, values)
@@ -84,7 +84,7 @@ def test_a_finite_space_is_exhausted_exactly_once(name):
 
 
 @each
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(values=st.lists(st.one_of(st.none(), st.floats(-1e3, 1e3)), min_size=14, max_size=14))
 def test_a_conditional_space_is_exhausted_exactly_once(name, values):
     strategy, past = played(name, values, space=CONDITIONAL, forbid=FORBIDDEN)
@@ -96,7 +96,7 @@ def test_a_conditional_space_is_exhausted_exactly_once(name, values):
 
 
 @pytest.mark.parametrize("name", ["Random", "Bayesian", "Hyperband"])
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(values=st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=12, max_size=16), seed=st.integers(0, 99))
 def test_suggestions_keep_to_conditions_and_constraints(name, values, seed):
     strategy, past = played(name, values, space=NETWORK, forbid=NEVER, seed=seed)

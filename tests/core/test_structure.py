@@ -81,7 +81,7 @@ def activity(found, values):
     return active
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(spaces(), st.integers(0, 2**32))
 def test_a_point_is_a_configuration_of_its_active_hyperparameters(found, seed):
     points = np.random.default_rng(seed).random((12, found.dimension))
@@ -98,7 +98,7 @@ def test_a_point_is_a_configuration_of_its_active_hyperparameters(found, seed):
             found.check(values)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(spaces(), st.integers(0, 2**32))
 def test_what_is_said_of_many_points_at_once_is_what_is_said_of_each(found, seed):
     points = np.random.default_rng(seed).random((30, found.dimension))
@@ -110,7 +110,7 @@ def test_what_is_said_of_many_points_at_once_is_what_is_said_of_each(found, seed
         assert found.allows(values) == (settled.tobytes() in feasible)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(spaces())
 def test_the_survey_counts_what_the_grid_lists_and_what_draws_find(found):
     if found.structure is None:
