@@ -32,6 +32,7 @@ from alfine.core.errors import (
 )
 from alfine.core.history import Changed, History, TrainingJob, is_terminal
 from alfine.core.replay import Replayed
+from alfine.core.space import Continuous, Integer
 from alfine.core.space_watch import Remark, remarks
 from alfine.core.spec import (
     DEFINITION,
@@ -493,7 +494,7 @@ def _contradiction(history: History) -> str | None:
 
 
 def _rules(spec: TuningJobSpec) -> Plain:
-    """What tags say of the search space, in words; nothing where they say nothing."""
+    """What tags say of the search space, in words, and what Auto chose; nothing where they say nothing."""
     spaces = [each.space for each in spec.each]
     conditions = {
         name: " or ".join(map(words, each.requires))
@@ -503,7 +504,13 @@ def _rules(spec: TuningJobSpec) -> Plain:
     }
     forbidden = dict.fromkeys(words(each) for space in spaces for each in space.forbidden)
     first = [dict(texts) for each in spec.each for texts in each.start_with]
-    found = {"Conditions": conditions, "Forbidden": list(forbidden), "StartWith": first}
+    chosen = {
+        name: each.effective_scaling
+        for space in spaces
+        for name, each in space.ranges.items()
+        if isinstance(each, Integer | Continuous) and each.scaling == "Auto"
+    }
+    found = {"Conditions": conditions, "Forbidden": list(forbidden), "StartWith": first, "AutoScaling": chosen}
     return {key: value for key, value in found.items() if value}
 
 

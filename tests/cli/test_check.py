@@ -15,6 +15,9 @@ max_training_jobs: 40
 """
 
 
+GOOD = {"Faults": [], "Remarks": [], "Scaling": {"x": "Linear (Auto)"}}
+
+
 def checked(folder, text, *words):
     result = folder.run("check", str(folder.job(text)), "--json", *words)
     return result.exit_code, json.loads(result.stdout)
@@ -26,7 +29,7 @@ def told(report):
 
 def test_a_good_job_has_nothing_said_about_it(folder):
     code, report = checked(folder, JOB)
-    assert (code, report) == (0, {"Faults": [], "Remarks": []})
+    assert (code, report) == (0, GOOD)
     assert not folder.home.exists()
 
 
@@ -66,7 +69,7 @@ def test_limits_and_criteria_that_do_not_fit_together_are_pointed_out(folder, mo
 @pytest.mark.parametrize("criterion", ["BestObjectiveNotImproving 39", "ConvergenceDetected", "AnyOf(MaxCost 1)"])
 def test_a_criterion_that_can_fire_is_left_in_peace(folder, criterion):
     job = JOB.replace("max_training_jobs: 40", "max_training_jobs: 41\nprice_per_hour: 1")
-    assert checked(folder, f'{job}criteria: ["{criterion}"]\n') == (0, {"Faults": [], "Remarks": []})
+    assert checked(folder, f'{job}criteria: ["{criterion}"]\n') == (0, GOOD)
 
 
 SLOW = f"{SCRIPT}time.sleep(0.5)\n"

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 
@@ -173,11 +174,29 @@ def conditional(tmp_path_factory):
 
 def test_describe_says_when_hyperparameters_are_choices_and_what_is_never_tried(conditional):
     shown = alfine_cli(conditional, "describe", "job").stdout
-    for words in ("depth  1 to 9       integer, if kind = deep", "never tried  depth > 8", "tried first  kind=plain"):
+    for words in (
+        "depth  1 to 9       integer, Linear (Auto), if kind = deep",
+        "never tried  depth > 8",
+        "tried first  kind=plain",
+    ):
         assert words in shown, shown
     told = read_json(conditional, "describe", "job")["Alfine"]
     assert told["Conditions"] == {"depth": "kind = deep", "rate": "kind = deep"}
     assert (told["Forbidden"], told["StartWith"]) == (["depth > 8"], [{"kind": "plain"}])
+
+
+def test_what_auto_scaling_chose_is_said(tmp_path):
+    wide = {
+        "lr": alfine.Continuous(1e-5, 1e-1),
+        "n": alfine.Integer(1, 64),
+        "x": alfine.Continuous(0, 1, scaling="Linear"),
+    }
+    alfine.tune(lambda hp: hp["x"], wide, name="wide", home=tmp_path, strategy="Random", max_training_jobs=1)
+    shown = alfine_cli(tmp_path, "describe", "wide").stdout
+    for words in ("1e-05 to 0.1  continuous, Logarithmic (Auto)", "1 to 64       integer, Linear (Auto)"):
+        assert words in shown, shown
+    assert re.search(r"x +0 to 1 +continuous, Linear *\n", shown), shown
+    assert read_json(tmp_path, "describe", "wide")["Alfine"]["AutoScaling"] == {"lr": "Logarithmic", "n": "Linear"}
 
 
 def test_every_exported_row_has_every_column_in_the_order_of_the_space(conditional, tmp_path):

@@ -144,6 +144,7 @@ def test_a_figure_has_a_dot_for_each_training_job_that_leads_to_it(visitor, ende
     assert set(re.findall(r'href="/console/training-jobs/([^"]+)"', figure)) <= names
     assert '<polyline class="curve"' in figure
     assert len(re.findall("<figcaption>", visitor.get(ended).body)) == 2  # x and n
+    assert "x Linear (Auto)" in visitor.get(ended).text
 
 
 def test_training_jobs_are_sorted_by_their_objective(visitor, ended):

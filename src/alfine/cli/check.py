@@ -79,6 +79,8 @@ def _print_json(report: Report) -> None:
         "Remarks": [{"Path": each.where, "Message": each.sentence, "Fatal": each.fatal} for each in report.remarks],
     }
     spec, log, trials = report.spec, report.log, report.trials
+    if spec is not None:
+        told["Scaling"] = _scalings(spec)
     if log is not None:
         told["Log"] = [log.as_dict(name) for name in log.regexes]
     if spec is not None and trials:
@@ -122,8 +124,17 @@ def _print(report: Report) -> None:
     for remark in report.remarks:
         kind = ("wrong: ", "bold red") if remark.fatal else ("note: ", "bold yellow")
         show(Text.assemble(kind, f"{remark.where}: {remark.sentence}"))
-    show(facts({**_costs(spec, report.trials), "likely": likely_sentence(report.likely)}))
+    scaling = ", ".join(f"{name} {each}" for name, each in _scalings(spec).items()) or None
+    show(facts({"scaling": scaling, **_costs(spec, report.trials), "likely": likely_sentence(report.likely)}))
     show("The job can be created." if report.good else "The job could be created, but it would be wasted.")
+
+
+def _scalings(spec: TuningJobSpec) -> dict[str, str]:
+    """Of each range of numbers."""
+    from alfine.core.space import scaling_of
+
+    found = {name: scaling_of(each) for part in spec.each for name, each in part.space.ranges.items()}
+    return {name: scaling for name, scaling in found.items() if scaling}
 
 
 def _costs(spec: TuningJobSpec, trials: Sequence[Trial]) -> dict[str, str]:

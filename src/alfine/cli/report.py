@@ -13,6 +13,7 @@ from rich.text import Text
 
 from alfine.cli.costs import cost_words
 from alfine.cli.output import facts, local_time, status
+from alfine.core.space import ParameterSpace, scaling_of
 from alfine.core.spec import CONFIG, DEFINITION, DEFINITIONS, TuningJobSpec
 from alfine.live import SILENT, count_of, duration
 
@@ -122,7 +123,7 @@ def details(described: Described) -> Iterator[RenderableType]:
             "parents": described["Alfine"].get("WarmStart"),
             "objective": None if spec.parts else f"{spec.goal} {spec.metric}",
             "at most": cost_words(described["Alfine"]["Cost"].get("Bound")),
-            "space": None if spec.parts else _ranges(config["ParameterRanges"], rules),
+            "space": None if spec.parts else _ranges(config["ParameterRanges"], spec.space, rules),
             **{
                 str(each["DefinitionName"]): _definition(each, spec.of(each["DefinitionName"]), rules)
                 for each in described.get(DEFINITIONS, ())
@@ -147,7 +148,7 @@ def spec_of(described: Described) -> TuningJobSpec:
 def _definition(asked: Mapping[str, Any], spec: TuningJobSpec, rules: Described) -> RenderableType:
     rows = Table.grid()
     rows.add_row(Text(f"{spec.goal} {spec.metric}"))
-    rows.add_row(_ranges(asked["HyperParameterRanges"], rules))
+    rows.add_row(_ranges(asked["HyperParameterRanges"], spec.space, rules))
     return rows
 
 
@@ -194,15 +195,14 @@ def _seconds(described: Described) -> float:
     return (datetime.fromisoformat(end) - datetime.fromisoformat(described["CreationTime"])).total_seconds()
 
 
-def _ranges(ranges: Mapping[str, Any], rules: Described) -> RenderableType:
+def _ranges(ranges: Mapping[str, Any], space: ParameterSpace, rules: Described) -> RenderableType:
     rows = Table.grid(padding=(0, 2, 0, 0))
     for kind, entries in ranges.items():
         for each in entries or ():
             values = each.get("Values")
             span = ", ".join(values) if values else f"{each['MinValue']} to {each['MaxValue']}"
-            scaling = each.get("ScalingType", "Auto")
-            notes = [] if values else [kind.removesuffix("ParameterRanges").lower()]
-            notes += [scaling] if notes and scaling != "Auto" else []
+            scaling = scaling_of(space.ranges[each["Name"]])
+            notes = [kind.removesuffix("ParameterRanges").lower(), scaling] if scaling else []
             notes += [f"if {condition}"] if (condition := rules.get("Conditions", {}).get(each["Name"])) else []
             rows.add_row(Text(each["Name"]), Text(span), Text(", ".join(notes)))
     return rows

@@ -32,6 +32,7 @@ KNOWN = {
     "Space",
     "Best",
     "Repeats",
+    "AutoScaling",  # the slices have it
 }  # of the «Alfine» document, shown in places of their own
 
 

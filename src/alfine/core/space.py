@@ -109,6 +109,12 @@ def _auto(scaling: str, low: float, high: float, ratio: float) -> str:
     return "Logarithmic" if low > 0 and high / low >= ratio else "Linear"
 
 
+def scaling_of(found: Range) -> str:
+    """Its scaling for people: «Logarithmic», or «Linear (Auto)» where the rule chose it; empty for categories."""
+    given = getattr(found, "scaling", "")
+    return f"{getattr(found, 'effective_scaling', '')} (Auto)" if given == "Auto" else given
+
+
 def _bounds_faults(path: str, low: float, high: float, scaling: str, *, integer: bool) -> Iterator[Fault]:
     if not (math.isfinite(low) and math.isfinite(high)):
         yield Fault(path, f"MinValue {low} and MaxValue {high} must be finite numbers.")

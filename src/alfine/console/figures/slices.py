@@ -14,7 +14,7 @@ from alfine.console.figures.svg import Axis, Drawing, tick_text
 from alfine.console.words import short
 from alfine.core.conditions import words
 from alfine.core.history import History, TrainingJob
-from alfine.core.space import Categorical
+from alfine.core.space import Categorical, scaling_of
 
 MOST_PANELS = 24
 MOST_DOTS = 300  # a panel
@@ -25,11 +25,14 @@ AGES = 4  # shades
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """definition: whose hyperparameter, where a job has several definitions. condition: when it's a choice; empty: always."""
+    """definition: whose hyperparameter, where a job has several definitions. condition: when it's a choice; empty: always.
+    scaling: of its axis; empty for categories.
+    """
 
     definition: str
     name: str
     condition: str
+    scaling: str
     drawing: Markup
 
 
@@ -60,6 +63,7 @@ def _slices(history: History) -> Iterator[Slice]:
                     definition=definition,
                     name=name,
                     condition=" or ".join(map(words, each.requires)),
+                    scaling=scaling_of(each),
                     drawing=_panel(name, each, having, best, inside, metric=spec.metric),
                 )
 
