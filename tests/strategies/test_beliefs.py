@@ -47,11 +47,15 @@ def test_a_category_that_is_mostly_good_is_tried_first() -> None:
         {"x": Continuous(0, 1), "y": Integer(1, 9)},
         {"learning_rate": Continuous(1e-5, 1.0)},  # of trees, nets or linear models?
         {"learning_rate": Categorical(["constant", "adaptive"]), "eta0": Categorical(["a", "b"])},
-        {"eta": Continuous(0.5, 1.0), "max_depth": Integer(20, 40)},  # all beyond what is known
     ],
 )
 def test_nothing_is_believed_of_what_is_not_known(space: dict) -> None:
     assert beliefs(ParameterSpace(space)).guess == {}
+
+
+def test_where_all_that_is_mostly_good_lies_beyond_the_range_its_nearer_end_is_the_guess() -> None:
+    found = first({"eta": Continuous(0.5, 1.0), "n_estimators": Integer(5, 60), "subsample": Continuous(0.5, 1.0)})
+    assert (found["eta"], found["n_estimators"]) == (0.5, 60)
 
 
 @pytest.mark.parametrize("name", ["--Learning-Rate", "model__learning_rate", "learning_rate"])

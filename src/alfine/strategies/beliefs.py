@@ -168,12 +168,10 @@ def _fits(r: Range, known: Known | None) -> bool:
 
 
 def _of_number(r: Range, known: Known) -> tuple[float, Array] | None:
-    """The middle, and the distribution function of the normal cut to the axis; None where the range has nothing of the interval."""
+    """The middle, and the distribution function of the normal cut to the axis; the nearer end where the interval lies beyond the range."""
     if isinstance(known, str):
         return None
     low, high = (r.to_unit(end) for end in known)
-    if not 0.0 <= low < high:
-        return None
     middle, spread = (low + high) / 2, max(LEAST_SPREAD, (high - low) / 2)
     upto = np.array([math.erf((u - middle) / (spread * math.sqrt(2))) for u in PLACES])
     return middle, (upto - upto[0]) / (upto[-1] - upto[0])
