@@ -234,3 +234,33 @@ def test_faults_stand_at_the_arguments_that_have_them(words, path, tmp_path):
     with pytest.raises(InvalidSpec) as of_tune:
         alfine.tune(lambda hyperparameters: 0.0, space, home=tmp_path, progress=False, **others)
     assert [fault.path for fault in of_tuner.value.faults] == [fault.path for fault in of_tune.value.faults] == [path]
+
+
+@pytest.mark.parametrize("strategy", ["Bayesian", "Hyperband"])
+@pytest.mark.parametrize(
+    "objective",
+    [
+        lambda n, x: sys.float_info.max * (-1) ** n,
+        lambda n, x: sys.float_info.max * (x - 0.5),
+        lambda n, x: 5e-324 * n,
+        lambda n, x: 1e300 if n % 3 else x,
+        lambda n, x: math.inf if n % 3 else x,
+        lambda n, x: 0.0,
+    ],
+    ids=["two ends", "up to the largest", "down to the smallest", "mostly absurd", "mostly infinite", "constant"],
+)
+def test_no_number_stops_the_search_nor_what_is_said_of_it(strategy, objective):
+    words = {"max_resource": 3} if strategy == "Hyperband" else {"criteria": [alfine.MaxNumberOfTrainingJobs(25)]}
+    tuner = alfine.Tuner({"x": Continuous(0, 1), "n": Integer(1, 9)}, strategy=strategy, goal="Maximize", **words)
+    while len(tuner.training_jobs) < 25:
+        job = tuner.ask()
+        value = objective(job.number, job.hyperparameters["x"])
+        for step in (1, 2, 3):
+            if tuner.report(job, step, value):
+                break
+        tuner.tell(job, value)
+        if job.number in (12, 20):
+            gain = tuner.forecast().gain
+            assert gain is None or all(map(math.isfinite, gain))
+    assert len({tuple(job.hyperparameters.values()) for job in tuner.training_jobs}) == 25
+    assert tuner.best_estimate is None or math.isfinite(tuner.best_estimate.value)

@@ -204,3 +204,25 @@ def test_the_gradient_of_the_acquisition_is_that_of_finite_differences(failing: 
         e = step * np.eye(2)[j]
         difference = (acquisition(points + e) - acquisition(points - e)) / (2 * step)
         np.testing.assert_allclose(gradient[:, j], difference, rtol=2e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("running", [0, 4])
+@pytest.mark.parametrize("failing", [False, True])
+def test_the_acquisition_is_what_samples_of_the_posterior_say(failing: bool, running: int) -> None:  # noqa: FBT001
+    """Improvement over each fantasy's incumbent, on average over fantasies and samples, times P(success) as often as CAUTION says."""
+    history = searched(empty(PLANE), lambda h: None if failing and h["x"] > 0.6 else bowl(h), 6)
+    surrogate = model_of(history).surrogate
+    labels = bayesian._labelled(surrogate, history)
+    rng = np.random.default_rng(0)
+    imagined = surrogate.imagining(rng.random((running, 2)), rng.standard_normal((running, 3)))
+    best = imagined.posterior(imagined.X)[0].min(0)
+    acquisition = bayesian._Acquisition(imagined, best, labels)
+    points = bayesian._ranked(acquisition, rng.random((300, 2)))[:6]
+    mean, variance = imagined.posterior(points)
+    normal = rng.standard_normal((200_000, 1))
+    said = [np.maximum(best - (m + math.sqrt(v) * normal), 0.0).mean() for m, v in zip(mean, variance, strict=True)]
+    if labels is not None:
+        label, doubt = labels.posterior(points)
+        succeeded = label + np.sqrt(doubt + bayesian.FAILURE_NOISE) * normal > 0
+        said *= succeeded.mean(0) ** bayesian.CAUTION
+    np.testing.assert_allclose(np.exp(acquisition(points)), said, rtol=0.03)

@@ -76,6 +76,7 @@ POSTERIOR_POINTS = 300  # the posterior on at most this many
 LATEST_SHARE = 4  # beyond, a quarter of them are the latest and the others the best
 FAR = 30.0
 FIRST_VALUES = 20  # S is measured on so many first values, which any strategy draws from all over the space
+SMALLEST = 1e-300  # of S: a share of it must be a number, too
 
 
 @cache
@@ -141,9 +142,9 @@ def spread_of(values: Array) -> float:
     """S of convergence.md: median of the first 20 minus the best; if 0 the interquartile range; if 0 1e-6 |best|."""
     best = float(values.min())
     spread = float(np.median(values[:FIRST_VALUES])) - best
-    if not spread > 0:
+    if not spread > SMALLEST:
         spread = float(np.subtract(*np.percentile(values, [75, 25])))
-    return spread if spread > 0 else max(1e-6 * abs(best), 1e-300)
+    return spread if spread > SMALLEST else max(1e-6 * abs(best), SMALLEST)
 
 
 # -- the kernel ------------------------------------------------------------------------------------------------------

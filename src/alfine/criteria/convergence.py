@@ -335,8 +335,8 @@ def _surrogate_says(history: History, model: Model) -> tuple[Array, float]:
     incumbent = float(mean[order[0]])
     highest = np.argsort(-log_expected_improvement(there, variance, incumbent), kind="stable")[:PROSPECTS]
     prospects = np.stack([there[highest] - incumbent, np.sqrt(variance[highest])], axis=1) * unit
-    if not np.isfinite(prospects).all():
-        raise FloatingPointError("its predictions aren't finite.")
+    if not (np.isfinite(prospects).all() and prospects[:, 1].all()):  # a deviation of 0 has underflowed
+        raise FloatingPointError("its predictions are no numbers.")
     return prospects, math.sqrt(surrogate.noise) * unit
 
 
