@@ -157,6 +157,21 @@ def study(tmp_path):
     return url, made
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("sqlite:///{}/none.db", "there is no file {}/none.db"),
+        ("{}/none.db", "must be the URL of a storage, such as sqlite:///{}/none.db"),
+    ],
+)
+def test_a_study_that_is_not_there_is_told_and_not_made(tmp_path, url, words):
+    pytest.importorskip("optuna")
+    with pytest.raises(InvalidSpec) as error:
+        from_optuna(url.format(tmp_path))
+    assert words.format(tmp_path) in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_study_of_optuna_comes_in_whole(tmp_path, study):
     url, made = study
     record, remarks = from_optuna(url)

@@ -219,6 +219,7 @@ def test_the_first_suggestion_loads_nothing_that_it_does_not_need():
     [
         ({"space": {"n": Integer(1, 3), "x": Continuous(0, 1, requires="m > 1")}}, "space.x"),
         ({"space": {"x": Continuous(0, 1, scaling="Logarithmic")}}, "space.x"),
+        ({"space": {"x": Continuous(0, 1, scaling="log")}}, "space.x"),
         ({"space": {"n": Integer(1, 3)}, "forbid": "n > 0"}, "forbid"),
         ({"space": {"n": Integer(1, 3)}, "forbid": "n > 2", "start_with": {"n": 3}}, "start_with"),
         ({"space": {"n": Integer(1, 3)}, "start_with": {"n": 4}}, "start_with.n"),
@@ -234,6 +235,17 @@ def test_faults_stand_at_the_arguments_that_have_them(words, path, tmp_path):
     with pytest.raises(InvalidSpec) as of_tune:
         alfine.tune(lambda hyperparameters: 0.0, space, home=tmp_path, progress=False, **others)
     assert [fault.path for fault in of_tuner.value.faults] == [fault.path for fault in of_tune.value.faults] == [path]
+
+
+def test_an_argument_that_there_is_none_of_is_told_with_what_was_meant(tmp_path):
+    with pytest.raises(InvalidSpec, match="max_trials: isn't known: did you mean max_training_jobs?"):
+        alfine.tune(lambda hyperparameters: 0.0, SPACE, home=tmp_path, max_trials=3)
+
+
+def test_a_fault_of_a_combination_names_it_once():
+    with pytest.raises(InvalidSpec) as error:
+        Tuner(SPACE, forbid={"eta": 0.5})
+    assert str(error.value).count("«eta = 0.5»") == 1
 
 
 @pytest.mark.parametrize("strategy", ["Bayesian", "Hyperband"])

@@ -198,6 +198,11 @@ def from_optuna(
     except ImportError as error:
         raise MissingExtra("Reading Optuna's studies needs Optuna: pip install optuna") from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if "://" not in url:
+        raise InvalidSpec([Fault(url, f"must be the URL of a storage, such as sqlite:///{url}.")])
+    _, sqlite, file = url.partition("sqlite:///")
+    if sqlite and not Path(file.partition("?")[0]).is_file():  # opened, it would be made
+        raise InvalidSpec([Fault(url, f"there is no file {file}.")])
     try:
         names = optuna.get_all_study_names(url)
     except Exception as error:

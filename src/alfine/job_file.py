@@ -598,6 +598,14 @@ ALIASES = {
     "parallel": "max_parallel",
     "trials": "max_training_jobs",
     "n_trials": "max_training_jobs",
+    "max_trials": "max_training_jobs",
+    "max_evals": "max_training_jobs",
+    "n_iter": "max_training_jobs",
+    "num_samples": "max_training_jobs",
+    "n_jobs": "max_parallel",
+    "timeout": "max_runtime_seconds",
+    "sampler": "strategy",
+    "initial_configurations": "start_with",
     "objective": "metric",
     "objective_metric": "metric",
     "direction": "goal",
@@ -672,6 +680,12 @@ def in_python(error: InvalidSpec) -> InvalidSpec:
     return InvalidSpec([_at_own_key(fault, _PYTHON_WORDS) for fault in error.faults])
 
 
+def unknown_words(given: Iterable[str], known: Iterable[str]) -> InvalidSpec:
+    """What to say of arguments that there are none of."""
+    known = sorted(known)
+    return InvalidSpec([Fault(key, _unknown(key, known)) for key in given])
+
+
 _PYTHON_WORDS = {"MinValue": "low", "MaxValue": "high"}
 _FILE_WORDS = {"MinValue": "min", "MaxValue": "max"}
 
@@ -680,7 +694,7 @@ def _at_own_key(fault: Fault, bounds: Mapping[str, str] = _FILE_WORDS) -> Fault:
     for path, key in _OWN_KEYS:
         if fault.path == path or fault.path.startswith((f"{path}.", f"{path}[", f"{path} ")):
             rest = fault.path[len(path) :]
-            named = re.search(r"\((.*)\)$", rest)
+            named = re.search(r"\((.*)\)(?:\.ScalingType)?$", rest)
             where = f"{key}.{named[1]}" if named else f"{key}.{rest[1:]}" if rest.startswith(".") else key
             return Fault(where, _in_own_words(fault.message, bounds))
     return Fault(fault.path, _in_own_words(fault.message, bounds))

@@ -165,6 +165,11 @@ def tune(
     Ctrl-C stops the job cleanly: its training jobs are told and awaited, its status is Stopped. Twice: at once.
     Raises InvalidSpec before anything starts when the job can't be understood or run here.
     """
+    words = inspect.signature(job_request).parameters
+    if unknown := [key for key in settings if key not in words]:
+        from alfine.job_file import unknown_words
+
+        raise unknown_words(unknown, words)
     function = target if callable(target) else None
     request = job_request(
         name=name or _name_for(target),

@@ -260,7 +260,7 @@ def test_of_several_definitions_each_has_its_own():
         ({"a": Integer(1, 2, requires={"b": 1}), "b": Integer(1, 2)}, {"b": 1}, "requires (a): it can never be active"),
         ({"a": Integer(1, 2)}, [{"a": 1}, {"a": 2}], "forbid: every configuration is forbidden"),
         ({"a": Integer(1, 2)}, {"b": 1}, "forbid: «b = 1»: there is no hyperparameter 'b'"),
-        ({"a": Integer(1, 2)}, {"a": 3}, "forbid: «a = 3»: «a = 3»: 3 is no value of a"),
+        ({"a": Integer(1, 2)}, {"a": 3}, "forbid: «a = 3»: 3 is no value of a"),
         ({"a": Integer(1, 2)}, lambda values: values["a"] == 1, "must be combinations such as"),
     ],
 )

@@ -304,7 +304,11 @@ def faults(
         found += [Fault(where, text) for text in _of_clauses([c for one in each.requires for c in one], ranges)]
         found += [Fault(where, "it requires itself.") for one in each.requires for c in one if c.name == name]
     for clauses in forbidden:
-        found += [Fault(forbid_path, f"«{words(clauses)}»: {text}") for text in _of_clauses(clauses, ranges)]
+        whole = f"«{words(clauses)}»"
+        found += [
+            Fault(forbid_path, text if text.startswith(whole) else f"{whole}: {text}")
+            for text in _of_clauses(clauses, ranges)
+        ]
     yield from found
     if found:
         return
