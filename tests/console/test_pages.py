@@ -134,6 +134,17 @@ def test_a_job_shows_its_best_its_counters_and_what_was_saved(visitor, ended, sa
     assert re.search(r"Saved [\d.]+ s \d+ training jobs not launched, [\d.]+ in money", page.text)
 
 
+def test_a_warm_started_job_says_with_what_it_began(visitor, ended, sagemaker, script):
+    parents = {"warm_start": "ended", "warm_start_type": "TransferLearning"}
+    request = job_request(name="warm", space=SPACE, script=script, metric="loss", max_training_jobs=1, **parents)
+    sagemaker.create_hyper_parameter_tuning_job(**request)
+    until(sagemaker, "warm")
+    page = visitor.get("/console/tuning-jobs/warm")
+    assert re.search(r"Warm start \(TransferLearning\) from ended ?: \d+ objectives\.", page.text)
+    assert '<a href="/console/tuning-jobs/ended">ended</a>' in page.body
+    assert "Warm start" not in visitor.get(ended).text
+
+
 def test_a_figure_has_a_dot_for_each_training_job_that_leads_to_it(visitor, ended, sagemaker):
     rows = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(
         HyperParameterTuningJobName="ended", MaxResults=100

@@ -51,6 +51,12 @@ def test_a_hint_becomes_a_range_by_the_rule_for_its_name_and_type(name, hint, ex
         assert not list(found.faults("x"))
 
 
+@pytest.mark.parametrize("hint", ["0.9", "0.99", "0.95", "0.7"])
+def test_the_ends_of_a_range_are_numbers_as_people_write_them(hint):
+    found = range_around("momentum", hint)
+    assert max(len(repr(found.low)), len(repr(found.high))) <= 6
+
+
 def test_an_algorithms_own_type_and_range_hold():
     own = {"Type": "Continuous", "Range": {"ContinuousParameterRangeSpecification": {"MinValue": "0", "MaxValue": "1"}}}
     assert range_around("eta", "0.3", own) == Continuous(0.03, 1.0, scaling="Logarithmic")

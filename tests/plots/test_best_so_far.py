@@ -86,7 +86,7 @@ def test_the_title_says_what_each_earlier_stop_cost() -> None:
 
 
 def test_the_title_of_one_job_says_when_its_best_was_found() -> None:
-    assert figure({"a": history(LONG)}).layout.title.text == "Best of 5 training jobs: 4, found by number 4"
+    assert figure({"a": history(LONG)}).layout.title.text == "Best of 5 training jobs: 4, reached after 4"
 
 
 def test_the_worst_training_jobs_dont_rule_the_scale() -> None:

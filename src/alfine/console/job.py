@@ -23,6 +23,7 @@ from alfine.store import training_jobs
 PAGE_SIZE = 25
 MOST_COLUMNS = 6  # hyperparameters in the table of training jobs
 SORTS = {"number": "number", "objective": "objective", "status": "status"}
+MOST_PARENTS = 5  # that are named
 KNOWN = {
     "Verdict",
     "Verdicts",
@@ -48,6 +49,7 @@ def page(visit: Visit) -> Response:
         described=described,
         history=history,
         spec=history.spec,
+        most_parents=MOST_PARENTS,
         status=described["HyperParameterTuningJobStatus"],
         ended=ended,
         verdict=verdict,

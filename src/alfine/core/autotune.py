@@ -32,6 +32,7 @@ Known = Callable[[Request], Mapping[str, Request] | None]
 AUTO = "AutoParameters"
 FEWEST, EACH = 20, 10  # training jobs, and for each hyperparameter more
 RETRIES = 2
+DIGITS = 12  # of a range's end: what floats add beyond says nothing
 
 # Names that mean the same everywhere. The first that fits counts; any other name gets half to twice its hint.
 STATIC = re.compile(
@@ -124,7 +125,7 @@ def _bounds(name: str, value: float, *, integer: bool) -> tuple[float, float, st
     if PENALTY.search(name) and value >= 0:
         return (value / 10, 10 * value, "Logarithmic") if value else (0.0, 1.0, "Linear")
     if NEAR_ONE.search(name) and 0 < value < 1:
-        return max(0.0, 1 - 10 * (1 - value)), 1 - (1 - value) / 10, "ReverseLogarithmic"
+        return max(0.0, round(1 - 10 * (1 - value), DIGITS)), round(1 - (1 - value) / 10, DIGITS), "ReverseLogarithmic"
     if SHARE.search(name) and 0 <= value <= 1:
         return value / 2, (1 + value) / 2, "Linear"
     if integer:  # below 1 a whole number is a switch or stands for «none»

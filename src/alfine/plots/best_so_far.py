@@ -323,7 +323,7 @@ def finding(histories: Mapping[str, History]) -> str:
     best, reached = _best_and_when(long)
     shorter = [history for history in by_length if history.ended < long.ended]
     if not shorter:
-        return f"Best of {long.ended} training jobs: {best:.5g}, found by number {reached}"
+        return f"Best of {long.ended} training jobs: {best:.5g}, reached after {reached}"
     first, *others = (_price(history, long) for history in shorter[:MOST_NAMED])
     then = "".join(f", after {history.ended} {price}" for history, price in zip(shorter[1:], others, strict=False))
     return f"Stopping after {shorter[0].ended} of {long.ended} training jobs cost {first} of the best{then}"
