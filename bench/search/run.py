@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 from play import played
 from report import BUDGETS, FOUR, mean, rendered, values
-from tasks import DEVELOPMENT, HELD_OUT
+from tasks import DEVELOPMENT, HELD_OUT, from_unit, task
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -211,6 +211,9 @@ def main() -> None:
     writes = options.split == "held-out" and not options.quick and (options.write or not options.only)
     results = json.loads(RESULTS.read_text())["results"] if RESULTS.exists() else {}
     SEARCHES.mkdir(exist_ok=True)
+    for name in tasks:  # forests are grown here, whoever plays first: a peer's environment would grow others
+        subject = task(name)
+        subject.truth(from_unit(subject.space, [0.5] * len(subject.space)))
     for entry in entries:
         kind = ", development" * (tasks is DEVELOPMENT) + ", quick" * options.quick
         r = measured(entry, tasks, seeds, jobs, SEARCHES / f"{entry.name}{kind}.jsonl", resume=options.resume)

@@ -184,7 +184,7 @@ def grown(Z, y) -> Forest:
 
 
 def kept(table: str, Z, y) -> Forest:
-    """The forest of a table, as it was grown by whoever asked first on this machine.
+    """The forest of a table, as it was grown by whoever asked first on this machine: run.py sees to it that it's alfine's environment.
 
     The last digit of y differs between releases of numpy, and trees grown from it differ by more: contestants in different
     environments would have different tasks.
