@@ -1,5 +1,10 @@
 """What every strategy owes, whichever it is: the suite runs over the table."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -157,3 +162,14 @@ def test_random_draws_do_not_depend_on_the_order_of_completion():
         job = one.job(number)
         other.record(Launched(at=other.now, number=number, name=job.name, hyperparameters=job.hyperparameters))
     assert strategy_for(one.spec).ask(one) == strategy_for(other.spec).ask(other)
+
+
+def test_another_process_suggests_the_same_whatever_its_hashes_and_its_threads():
+    def told(hashes, threads):
+        names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+        environment = {**os.environ, "PYTHONHASHSEED": hashes, **dict.fromkeys(names, threads)}
+        command, folder = [sys.executable, "-m", "tests.contracts.played"], Path(__file__).parents[2]
+        run = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=True)
+        return run.stdout
+
+    assert told("1", "1") == told("2", "4") != ""
