@@ -13,7 +13,8 @@ from alfine.criteria.limits import SearchSpaceExhausted
 from alfine.policy import replayed
 from tests.building import EPOCH, SPACE, history, one_job, request, several, spec
 
-TRANSFER = "TransferLearning"
+IDENTICAL, TRANSFER = "IdenticalDataAndAlgorithm", "TransferLearning"
+HYPERBAND = {"strategy": "Hyperband", "max_resource": 3}
 DEFINITION = "TrainingJobDefinition"
 
 
@@ -140,12 +141,31 @@ def test_what_was_static_and_is_tuned_now_has_the_parents_value():
     assert own.spec.space.from_unit(own.prior()[0][0])["depth"] == 4
 
 
-def test_related_functions_are_no_prior_and_grid_and_hyperband_have_none():
+def test_related_functions_are_no_prior_and_grid_has_none():
     past = history([1.0, 2.0])
     transfer = warm(past, warm_start_type=TRANSFER)
     assert len(transfer.prior()[1]) == 0
     assert len(transfer.related()["job"][1]) == 2
-    assert len(warm(past, strategy="Hyperband", max_resource=3).prior()[1]) == 0
+    few = {"space": {"c": Categorical("ab")}}
+    past = history(**few)
+    for fact in one_job(past, 1.0, hyperparameters={"c": "a"}):
+        past.record(fact)
+    assert [len(warm(past, **few, strategy=each).prior()[1]) for each in ("Grid", "Random")] == [0, 1]
+
+
+@pytest.mark.parametrize("kind", [IDENTICAL, TRANSFER])
+def test_hyperband_listens_to_its_parents_as_bayesian_does(kind):
+    from alfine.strategies import strategy_for
+
+    past = history()
+    for depth, eta in [(3, 0.3), (3, 0.03), (7, 0.1), (5, 0.1), (9, 0.5), (5, 0.01)]:
+        point = {"eta": eta, "depth": depth, "booster": "dart"}
+        for fact in one_job(past, abs(depth - 5) + abs(np.log10(eta) + 1), hyperparameters=point):
+            past.record(fact)
+    of_surrogate, own = (warm(past, warm_start_type=kind, **words) for words in ({}, HYPERBAND))
+    cold = History(child(**HYPERBAND), EPOCH)
+    asked, expected, alone = (strategy_for(each.spec).ask(each) for each in (own, of_surrogate, cold))
+    assert asked == expected != alone
 
 
 def test_random_tries_nothing_of_a_finite_space_that_a_parent_has_tried():

@@ -21,7 +21,7 @@ from alfine.core.spec import CONFIG, DEFINITION, IDENTICAL, OBJECTIVE, OBJECTIVE
 if TYPE_CHECKING:
     from alfine.core.history import History
 
-IGNORING = ("Grid", "Hyperband")  # Grid tries all there is; Hyperband's training jobs end at different rungs
+IGNORING = ("Grid",)  # it tries all there is
 RESERVED = (
     "sagemaker_",
     "alfine_",
