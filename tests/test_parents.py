@@ -91,6 +91,52 @@ def test_a_hyperparameter_less_is_another_function():
     assert len(Tuner(narrow, warm_start=elder, **TRANSFER).history.related()["tuner-1"][1]) == 5
 
 
+OTHERS = "the others have values that this job doesn't"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({}, "All 25 objectives of the parents count as the job's own."),
+        (TRANSFER, "All 25 objectives of the parents say where to begin."),
+        (
+            {"space": {**SPACE, "x": Continuous(0.5, 1)}},
+            f"of the 25 objectives of the parents count as the job's own: {OTHERS}.",
+        ),
+        (
+            {"space": {**SPACE, "x": Continuous(2, 3)}},
+            "Of the 25 objectives of the parents none can be used: they have values",
+        ),
+        ({"strategy": "Hyperband", "max_resource": 3}, "All 25 objectives of the parents count as the job's own."),
+        ({"strategy": "Random", **TRANSFER}, "Random takes nothing from its parents."),
+    ],
+)
+def test_it_says_what_becomes_of_what_the_parents_found(home, words, said):
+    of_tuner = Tuner(**{"space": SPACE, "warm_start": home[1], **words}).warm_start_sentence
+    assert said in of_tuner
+    words = {"static": {"epochs": 3}, **words}
+    job = alfine.tune(
+        bowl, words.pop("space", SPACE), warm_start="elder", home=home[0], max_training_jobs=1, progress=False, **words
+    )
+    assert job.warm_start_sentence == of_tuner
+    with alfine.Home(home[0]) as opened:
+        assert opened.service.describe(job.name)["Alfine"]["WarmStart"] == of_tuner
+
+
+def test_without_parents_nothing_is_said_of_them():
+    assert Tuner(SPACE).warm_start_sentence is None
+
+
+def test_the_overall_best_is_the_parents_until_its_own_is_better(home, parent):
+    tuner = Tuner(SPACE, warm_start=parent, home=home[0], seed=5)
+    assert tuner.best is None
+    best, theirs = tuner.overall_best, home[1].best
+    assert (best.number, best.objective, best.hyperparameters) == (0, theirs.objective, theirs.hyperparameters)
+    tuner.observe({"x": 0.8, "y": 0.2, "bias": False}, 0.0)
+    assert tuner.overall_best is tuner.best
+    assert Tuner(SPACE, warm_start=parent, home=home[0], **TRANSFER).overall_best is None, "of another function"
+
+
 def test_a_finite_space_is_gone_through_once_by_parent_and_child():
     space = {"c": Categorical("abcd")}
     elder = run(Tuner(space, strategy="Random"), 2, lambda point: ord(point["c"]))

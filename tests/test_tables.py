@@ -59,6 +59,12 @@ def test_what_lies_in_the_jobs_space_counts_for_it(table):
     assert of_child.space.from_unit(points[1]) == {"optimizer": "sgd", "momentum": 0.9, "bias": "false", "width": 32}
 
 
+def test_an_empty_cell_is_none_where_none_is_a_value(table):
+    space = {"weight": Categorical([None, "balanced"]), "x": Continuous(0, 1)}
+    found = inherited(table("weight,x,loss\n,0.5,1\nbalanced,0.5,2\n"), child(space=space), "runs.csv")
+    assert [each.hyperparameters["weight"] for each in found] == ["null", "balanced"]
+
+
 def test_what_export_writes_can_be_begun_with(tmp_path):
     past = history([0.5, None, 0.75])
     (tmp_path / "runs.csv").write_bytes(export(past, "csv"))
@@ -74,6 +80,10 @@ def test_what_export_writes_can_be_begun_with(tmp_path):
     [
         ("width,optimizer,momentum,loss\n", "has no column 'bias'. It has: 'width', 'optimizer', 'momentum', 'loss'"),
         ("width,optimizer,momentum,bias,score\n", "has no column 'loss'"),
+        (
+            "width;optimizer;loss\n9;adam;1\n",
+            "has a single column, 'width;optimizer;loss'. Its cells must be parted by",
+        ),
         ("", "has no column 'optimizer'. It has: none"),
         ("width,optimizer,momentum,bias,loss\n", "no row has a value of loss"),
         ("width,optimizer,momentum,bias,loss\n9,adam,,true,\n", "no row has a value of loss"),

@@ -277,7 +277,7 @@ class Service:
             "Cost": costs(history, ended=job.ended),
             **_optional(Forecast=_forecast(history) if _goes_on(job) else None),
             **_rules(history.spec),
-            **_optional(WarmStart=_contradiction(history)),
+            **_optional(WarmStart=warm_start.sentence(history)),
             **_optional(
                 Repeats=repeats.told(history),
                 Best=(found := self._found(job, history))[1] and found[1].as_dict(),
@@ -459,12 +459,9 @@ def summary(history: History, job: TrainingJob) -> Plain:
 
 def _overall_best(history: History) -> Plain | None:
     """The best of this job and its parents, where they tuned the same function; on a tie the parents' is the earlier."""
-    spec, own = history.spec, history.incumbent
-    if spec.warm_start != IDENTICAL:
-        return None
-    first = min(history.inherited, key=lambda each: spec.sign * each.objective, default=None)
-    if first is None or (own is not None and spec.sign * (own.objective or 0.0) < spec.sign * first.objective):
-        return None if own is None else summary(history, own)
+    spec, own, first = history.spec, history.incumbent, warm_start.better(history)
+    if first is None:
+        return summary(history, own) if own is not None and spec.warm_start == IDENTICAL else None
     return {
         "TrainingJobName": first.name,
         "TuningJobName": first.parent,
@@ -482,15 +479,6 @@ def _overall_best(history: History) -> Plain | None:
             "Value": first.objective,
         },
     }
-
-
-def _contradiction(history: History) -> str | None:
-    if history.contradicted is None:
-        return None
-    return (
-        f"The first {history.contradicted} objectives contradict the parents' results, which are said to be of the same data and "
-        "algorithm. From there on only what is good by them counts, as with TransferLearning."
-    )
 
 
 def _rules(spec: TuningJobSpec) -> Plain:

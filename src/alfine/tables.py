@@ -2,7 +2,8 @@
 
 Columns that count: each hyperparameter by its name, the objective by the metric's name (or `objective`); what `alfine export` writes
 is one. `status`, `name` and the instants of that are taken over where they are there; further columns don't matter. A row without an
-objective, or of a training job that failed, is passed over. An empty cell stands for a hyperparameter that is inactive.
+objective, or of a training job that failed, is passed over. An empty cell stands for a hyperparameter that is inactive, or for None
+where that is one of the values, as pandas writes it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from alfine.core.warm_start import Inherited
 
 SUFFIX = ".csv"  # what isn't so is the name of a tuning job, which has no dot
 MOST_NAMED = 3  # faults of a kind that are told one by one
+NONE = "null"  # in AMT's spelling
 MOST_BYTES = 64 << 20
 
 
@@ -42,7 +44,7 @@ def inherited(path: Path, spec: TuningJobSpec, parent: str) -> list[Inherited]:
     if objective is None:
         faults.append(_missing(path, spec.metric, columns))
     if faults or objective is None:
-        raise InvalidSpec(faults)
+        raise InvalidSpec(list(dict.fromkeys(faults)))
     at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
     found: list[Inherited] = []
     odd: list[Fault] = []
@@ -55,7 +57,8 @@ def inherited(path: Path, spec: TuningJobSpec, parent: str) -> list[Inherited]:
             odd.append(Fault(f"{path}:{line} {objective}", f"{told!r} must be a finite number, or empty."))
             continue
         odd += _faults(path, line, row, spec.space)
-        texts = {name: _text(each, row[name]) for name, each in spec.space.ranges.items() if row[name].strip()}
+        cells = {name: _cell(each, row[name]) for name, each in spec.space.ranges.items()}
+        texts = {name: _text(spec.space.ranges[name], cell) for name, cell in cells.items() if cell}
         created, started, ended = (_instant(row.get(f"{name}_at")) for name in ("created", "started", "ended"))
         found.append(
             Inherited(
@@ -100,27 +103,34 @@ def _read(path: Path) -> tuple[Sequence[str], list[tuple[int, Mapping[str, str]]
 
 
 def _missing(path: Path, name: str, columns: Sequence[str]) -> Fault:
+    if len(columns) == 1 and any(sign in columns[0] for sign in ";\t"):
+        return Fault(str(path), f"has a single column, {columns[0]!r}. Its cells must be parted by commas.")
     return Fault(str(path), f"has no column {name!r}. It has: {', '.join(map(repr, columns)) or 'none'}.")
 
 
 def _faults(path: Path, line: int, row: Mapping[str, str], space: ParameterSpace) -> Iterator[Fault]:
     for name, each in space.ranges.items():
-        cell, where = row[name].strip(), f"{path}:{line} {name}"
+        cell, where = _cell(each, row[name]), f"{path}:{line} {name}"
         if not cell and not each.requires:
             yield Fault(where, "is empty, and the hyperparameter is always there.")
         elif cell and not isinstance(each, Categorical) and number_of(cell) is None:
             yield Fault(where, f"{cell!r} must be a number.")
 
 
+def _cell(found: Range, cell: str) -> str:
+    """Without white space around it. Empty, it's None where the hyperparameter is always there and may be that."""
+    empty = isinstance(found, Categorical) and not found.requires and found.contains(None)
+    return cell.strip() or (NONE if empty else "")
+
+
 def _text(found: Range, cell: str) -> str:
     """The cell in AMT's spelling: of the category that it means, whoever wrote it (True, 1.0); of a whole number without a point."""
-    text = cell.strip()
     if isinstance(found, Categorical):
         known = [found.to_text(value) for value in found.values]
-        alike = (each for each in known if text == each or _plain(text) == _plain(each))
-        return next(alike, text)
-    number = number_of(text)
-    return text if number is None or not (number.is_integer() and found.cells < math.inf) else str(int(number))
+        alike = (each for each in known if cell == each or _plain(cell) == _plain(each))
+        return next(alike, cell)
+    number = number_of(cell)
+    return cell if number is None or not (number.is_integer() and found.cells < math.inf) else str(int(number))
 
 
 def _plain(text: str) -> Any:

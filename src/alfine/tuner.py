@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from alfine import parents
+from alfine.core import warm_start as warm_starts
 from alfine.core.best import Estimate, estimate
 from alfine.core.decide import CompletionCriterion, Outlook, Suggestion, Verdict
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
@@ -168,6 +169,16 @@ class Tuner:
     def best(self) -> TrainingJob | None:
         """The training job with the best objective; None before there is one."""
         return self.history.incumbent
+
+    @property
+    def overall_best(self) -> TrainingJob | None:
+        """The same of all that tuned this function: with a warm start by IdenticalDataAndAlgorithm the parents', too, under number 0."""
+        return self.history.overall_best
+
+    @property
+    def warm_start_sentence(self) -> str | None:
+        """What becomes of what the parents found; None without parents."""
+        return warm_starts.sentence(self.history)
 
     @property
     def training_jobs(self) -> Sequence[TrainingJob]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from alfine import parents
+from alfine.core import warm_start as warm_starts
 from alfine.core.best import Estimate, estimate
 from alfine.core.decide import UNDECIDED, CompletionCriterion, Verdict
 from alfine.core.errors import Fault, InvalidSpec, NotFound
@@ -72,6 +73,16 @@ class Job:
     def best(self) -> TrainingJob | None:
         """The training job with the best objective; None when none has one."""
         return self.history.incumbent
+
+    @property
+    def overall_best(self) -> TrainingJob | None:
+        """The same of all that tuned this function: with a warm start by IdenticalDataAndAlgorithm the parents', too, under number 0."""
+        return self.history.overall_best
+
+    @property
+    def warm_start_sentence(self) -> str | None:
+        """What becomes of what the parents found; None without parents."""
+        return warm_starts.sentence(self.history)
 
     @property
     def training_jobs(self) -> Sequence[TrainingJob]:

@@ -140,7 +140,10 @@ def test_a_warm_started_job_says_with_what_it_began(visitor, ended, sagemaker, s
     sagemaker.create_hyper_parameter_tuning_job(**request)
     until(sagemaker, "warm")
     page = visitor.get("/console/tuning-jobs/warm")
-    assert re.search(r"Warm start \(TransferLearning\) from ended ?: \d+ objectives\.", page.text)
+    assert re.search(
+        r"Warm start \(TransferLearning\) from ended ?\. All \d+ objectives of the parents say where to begin\.",
+        page.text,
+    )
     assert '<a href="/console/tuning-jobs/ended">ended</a>' in page.body
     assert "Warm start" not in visitor.get(ended).text
 

@@ -33,6 +33,7 @@ KNOWN = {
     "Space",
     "Best",
     "Repeats",
+    "WarmStart",
     "AutoScaling",  # the slices have it
 }  # of the «Alfine» document, shown in places of their own
 

@@ -422,6 +422,28 @@ class History:
         points = [self.spec.space.to_unit(job.hyperparameters) for job in jobs]
         return np.array(points, dtype=float).reshape(len(points), self.spec.space.dimension)
 
+    @property
+    def overall_best(self) -> TrainingJob | None:
+        """The best of this job and, where they tuned the same function, its parents. One of a parent's has number 0."""
+        first = warm_start.better(self)
+        if first is None:
+            return self.incumbent
+        texts = {**first.static, **first.hyperparameters}
+        try:
+            point = self.spec.space.from_text(texts)
+        except (KeyError, ValueError):  # a category that this job doesn't have
+            point = dict(texts)
+        return TrainingJob(
+            number=0,
+            name=first.name,
+            hyperparameters=point,
+            created_at=first.created_at,
+            status=first.status,
+            started_at=first.started_at,
+            ended_at=first.ended_at,
+            objective=first.objective,
+        )
+
     def best_curve(self) -> list[tuple[TrainingJob, float]]:
         """Each ended training job with the best first result known once it had ended (jobs before the first are left out)."""
         curve: list[tuple[TrainingJob, float]] = []

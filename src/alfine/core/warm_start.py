@@ -21,6 +21,7 @@ from alfine.core.spec import CONFIG, DEFINITION, IDENTICAL, OBJECTIVE, OBJECTIVE
 if TYPE_CHECKING:
     from alfine.core.history import History
 
+LEAST_RELATED = 4  # results that a parent needs to have a say by TransferLearning
 IGNORING = ("Grid",)  # it tries all there is
 RESERVED = (
     "sagemaker_",
@@ -219,3 +220,40 @@ def _same(text: str, other: str) -> bool:
         return float(text) == float(other)
     except ValueError:
         return text == other
+
+
+def better(history: History) -> Inherited | None:
+    """The parents' best of the same function, where the job has none that is better; on a tie theirs is the earlier."""
+    spec, own = history.spec, history.incumbent
+    if spec.warm_start != IDENTICAL:
+        return None
+    first = min(history.inherited, key=lambda each: spec.sign * each.objective, default=None)
+    if first is None or (own is not None and spec.sign * (own.objective or 0.0) < spec.sign * first.objective):
+        return None
+    return first
+
+
+def sentence(history: History) -> str | None:
+    """What becomes of what the parents found; None without parents."""
+    spec, found = history.spec, len(history.inherited)
+    if not spec.parents:
+        return None
+    if history.contradicted is not None:
+        return (
+            f"The first {history.contradicted} objectives contradict the parents' results, which are said to be of the same data and "
+            "algorithm. From there on only what is good by them counts, as with TransferLearning."
+        )
+    if spec.strategy in IGNORING or (spec.strategy == "Random" and spec.warm_start == TRANSFER):
+        return f"{spec.strategy} takes nothing from its parents."
+    others = "the others have values that this job doesn't"
+    if spec.warm_start == IDENTICAL:
+        counted, use = len(history.prior()[1]), "count as the job's own"
+    else:
+        each = [len(values) for _, values in history.related().values()]
+        counted, use = sum(n for n in each if n >= LEAST_RELATED), "say where to begin"
+        others += f", or are fewer than {LEAST_RELATED} of their parent"
+    if counted == found:
+        return f"All {found} objectives of the parents {use}."
+    if counted == 0:
+        return f"Of the {found} objectives of the parents none can be used: {others.replace('the others', 'they')}. The job searches as without parents."
+    return f"{counted} of the {found} objectives of the parents {use}: {others}."

@@ -23,11 +23,11 @@ import numpy as np
 from alfine.core.gp import Surrogate, best_and_rest, fit, geometry_of, lattice
 from alfine.core.history import History
 from alfine.core.space import Array
+from alfine.core.warm_start import LEAST_RELATED
 
 PRIOR = 3.0  # results of the child that the parents' good name weighs as much as
 TRUSTED = 0.5  # below it a parent isn't asked
 FURTHER = 100  # points of the sequence that launches without advice begin after
-LEAST = 4  # results that a parent needs to have a say
 FIT_POINTS = 120  # of a parent, as in core/gp.py
 POINTS = 256  # candidates all over the cube; the parents' own points are others
 CLOSE = 0.05  # root mean square over the coordinates, in cube edges: the child's own surrogate knows as much
@@ -62,7 +62,7 @@ def _advisers(history: History) -> list[Surrogate]:
         geometry = geometry_of(history)
         advisers = []
         for points, values in history.related().values():
-            if len(values) >= LEAST:
+            if len(values) >= LEAST_RELATED:
                 chosen = best_and_rest(values, FIT_POINTS)
                 X, z = points[chosen], normal_scores(values)[chosen]  # noqa: N806
                 advisers.append(Surrogate.of(geometry, fit(geometry, X, z), X, z))
