@@ -221,6 +221,7 @@ class Engine:
         judge = Judge(past, policy_for(past.spec), policy_for)
         if job.verdict is not None:
             judge.verdict, judge.verdicts = job.verdict, job.verdicts
+            judge.judge()  # for the instants at which to judge again, which aren't kept
         judge.record(history.facts[job.judged :])
         run = Run(job, history.spec, programs, self.runners, judge, self.arns, grace_seconds=grace_seconds)
         offsets = self.store.log_offsets(job.id)
@@ -251,8 +252,7 @@ class Engine:
         if not facts and self.store.overtaken(run.job.id, known):
             raise Overtaken("A user asked to stop something.")
         run.judge.record(facts)
-        history.now = max(history.now, self.clock())
-        run.judge.judge()
+        facts += run.judge.look(self.clock())
         decision = self._decide(run)
         run.judge.verdict = decision.verdict
         asked = {stop.number: stop for stop in (*run.judge.due(), *decision.stops)}

@@ -33,13 +33,14 @@ from alfine.core.history import (
     Started,
     StopAsked,
     StopRequested,
+    TimePassed,
     check_transition,
     is_terminal,
 )
 from alfine.core.spec import TuningJobSpec
 from alfine.core.warm_start import Inherited
 
-REVISION = "0007"  # the newest migration; a store at another revision is upgraded when it's opened
+REVISION = "0008"  # the newest migration; a store at another revision is upgraded when it's opened
 DETACHED = "#"  # in a tuning job's name (which it can't be in a request): it was deleted, its training jobs stay
 BUSY_SECONDS = 30  # how long a writer waits for another process's transaction
 DELETED = "The tuning job was deleted while it ran."
@@ -175,6 +176,15 @@ changes = sa.Table(
     sa.Column("fact", sa.Integer, primary_key=True),
     sa.Column("at", Instant, nullable=False),
     sa.Column("request", sa.Text),
+)
+
+# Instants at which time alone made the verdict stronger.
+passed = sa.Table(
+    "passed",
+    tables,
+    sa.Column("tuning_job", sa.Integer, sa.ForeignKey("tuning_jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("fact", sa.Integer, primary_key=True),
+    sa.Column("at", Instant, nullable=False),
 )
 
 algorithms = sa.Table(
@@ -315,7 +325,7 @@ class Store:
         """Forget a tuning job and its training jobs. Whether it may be forgotten is for the caller to know."""
         with self._write() as connection:
             row = self._row(connection, name)
-            for table in (changes, tags, metrics, inherited, training_jobs):
+            for table in (changes, passed, tags, metrics, inherited, training_jobs):
                 connection.execute(sa.delete(table).where(table.c.tuning_job == row.id))
             connection.execute(sa.delete(tuning_jobs).where(tuning_jobs.c.id == row.id))
 
@@ -486,6 +496,8 @@ class Store:
         for row in connection.execute(sa.select(changes).where(changes.c.tuning_job == job.id, changes.c.fact > 0)):
             after = row.request and TuningJobSpec.from_request(json.loads(row.request))
             yield row.fact, Changed(at=row.at, spec=after) if after else StopRequested(at=row.at)
+        for row in connection.execute(sa.select(passed).where(passed.c.tuning_job == job.id)):
+            yield row.fact, TimePassed(at=row.at)
         for row in connection.execute(sa.select(training_jobs).where(training_jobs.c.tuning_job == job.id)):
             yield from _facts_of(row, spec)
         for row in connection.execute(sa.select(metrics).where(metrics.c.tuning_job == job.id)):
@@ -791,6 +803,8 @@ def _write_fact(
                 "uploaded_at": fact.uploaded_at,
             }
             _change(connection, _END[fact.status], job, fact.number, fact.status, **changes)
+        case TimePassed():
+            connection.execute(sa.insert(passed), {"tuning_job": job, "fact": number, "at": fact.at})
         case Reported():
             pass  # written all at once, before
         case StopRequested() | Changed():

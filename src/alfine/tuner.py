@@ -226,11 +226,8 @@ class Tuner:
         self._judge.record([fact])
 
     def _let_time_pass(self) -> None:
-        deadlines = [v.ask_again_at for v in self._judge.verdicts if v.ask_again_at is not None]
-        now = self._clock() if deadlines else None
-        if now is not None and now >= min(deadlines):
-            self.history.now = max(self.history.now, now)
-            self._judge.judge()
+        if any(verdict.ask_again_at is not None for verdict in self._judge.verdicts):
+            self._judge.look(self._clock())
 
     def _running(self, training_job: TrainingJob | int) -> TrainingJob:
         number = training_job if isinstance(training_job, int) else training_job.number

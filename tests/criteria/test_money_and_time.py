@@ -32,17 +32,18 @@ def test_no_training_job_is_started_that_the_money_doesnt_suffice_for():
     ended = replayed(history([1.0] * 9, price_per_hour=HOURLY), [MaxCost(4.5)])
     assert ended.training_jobs == 4
     assert ended.verdict.outlook is Outlook.DRAIN
-    money = {"spent": 3.0, "limit": 4.5, "with_the_next": 5.0, "mean_of_a_training_job": 1.0, "left": 1.5}
+    money = {"spent": 4.0, "limit": 4.5, "with_the_next": 5.0, "mean_of_a_training_job": 1.0, "left": 0.5}
     assert ended.verdict.evidence == {**money, "training_jobs_left": 0}
 
 
-def test_when_the_money_is_spent_what_runs_is_stopped_at_that_instant():
-    past = running(history([1.0, 1.0], price_per_hour=HOURLY))
-    verdict = MaxCost(10).check(past)
-    assert verdict.outlook is Outlook.CONTINUE
-    assert verdict.ask_again_at == at(10)
-    past.now = at(10)
-    assert MaxCost(10).check(past).outlook is Outlook.STOP
+def test_money_runs_out_by_time_alone_first_for_another_training_job_then_for_what_runs():
+    """The one that runs has begun after 2 seconds and lasts longer than the mean of 1 second: each second costs 1."""
+    past, seen = running(history([1.0, 1.0], price_per_hour=HOURLY)), []
+    while not seen or seen[-1][1] is not Outlook.STOP:
+        verdict = MaxCost(10).check(past)
+        seen.append((round((past.now - at(0)).total_seconds(), 3), verdict.outlook))
+        past.now = verdict.ask_again_at or past.now
+    assert seen[1:] == [(9.0, Outlook.CONTINUE), (9.0, Outlook.DRAIN), (10.0, Outlook.STOP)]
 
 
 @pytest.mark.parametrize("criterion", [MaxCost(5), MarginalValue(5)], ids=["MaxCost", "MarginalValue"])

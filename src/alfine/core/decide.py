@@ -7,9 +7,10 @@ function of the history: asked twice it answers the same, after a restart too, a
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -138,6 +139,11 @@ class CompletionCriterion(Protocol):
         """Write this criterion and its settings into a CreateHyperParameterTuningJob request."""
 
 
+def in_seconds(now: datetime, seconds: float) -> datetime:
+    """The first instant after `now` by which so many seconds have passed: instants are of whole microseconds."""
+    return now + timedelta(microseconds=max(1, math.ceil(min(seconds, FOREVER_SECONDS) * 1e6)))
+
+
 @runtime_checkable
 class Demanding(Protocol):
     """A criterion that not every job can have."""
@@ -154,6 +160,8 @@ class Decision:
     stops: tuple[Stop, ...] = ()
     launches: tuple[Suggestion, ...] = ()
 
+
+FOREVER_SECONDS = 1e9
 
 AT_END = ("stop", "drain", "contenders")
 """What may become of running training jobs when a completion criterion ends the tuning job: stopped (AMT's way), let finish,

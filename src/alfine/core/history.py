@@ -131,7 +131,15 @@ class Changed:
     spec: TuningJobSpec = field(repr=False)
 
 
-Fact = Launched | Started | Reported | StopAsked | Ended | StopRequested | Changed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimePassed:
+    """Time alone made the verdict stronger, by this instant: what is recorded after it wasn't known then, whenever it happened."""
+
+    at: datetime
+
+
+OfTuningJob = StopRequested | Changed | TimePassed  # those that are about no single training job
+Fact = Launched | Started | Reported | StopAsked | Ended | OfTuningJob
 
 
 @dataclass(slots=True, kw_only=True)
@@ -226,7 +234,7 @@ class History:
         if isinstance(fact, Launched) and fact.number != len(self.jobs) + 1:
             raise IllegalTransition(f"training job {fact.number} can't be launched after {len(self.jobs)} others.")
         self._take(fact)
-        if self._parts and not isinstance(fact, StopRequested | Changed):
+        if self._parts and not isinstance(fact, OfTuningJob):
             self.of(self.job(fact.number).definition)._take(fact)  # noqa: SLF001 - a history too
 
     def _take(self, fact: Fact) -> None:
@@ -245,6 +253,8 @@ class History:
                 self.stop_requested_at = fact.at
             case Changed():
                 self._change(fact.spec)
+            case TimePassed():
+                pass
         self.facts.append(fact)
         self.now = max(self.now, fact.at)
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from alfine.core.decide import UNDECIDED, Outlook, Policy, Stop, Verdict, strongest
-from alfine.core.history import Changed, Ended, Fact, History, StopAsked, StopRequested, TrainingJob
+from alfine.core.history import Changed, Ended, Fact, History, StopAsked, StopRequested, TimePassed, TrainingJob
 from alfine.core.spec import TuningJobSpec
 
 
@@ -34,6 +35,7 @@ class Judge:
     def record(self, facts: Iterable[Fact]) -> None:
         """Record facts, judging after each."""
         for fact in facts:
+            self.pass_time(fact.at)
             self.history.record(fact)
             if isinstance(fact, StopAsked):
                 self.stops.pop(fact.number, None)
@@ -43,6 +45,29 @@ class Judge:
             for stop in self.policy.stops(self.history):
                 self.stops.setdefault(stop.number, stop)
             self.judge()
+
+    def pass_time(self, until: datetime) -> None:
+        """Let time pass, judging at each instant at which a criterion asked to be asked again."""
+        while self.verdict.outlook is not Outlook.STOP:
+            asked = (verdict.ask_again_at for verdict in self.verdicts)
+            due = [at for at in asked if at is not None and self.history.now < at <= until]
+            if not due:
+                return
+            self.history.now = min(due)
+            self.judge()
+
+    def look(self, now: datetime) -> list[Fact]:
+        """Judge as of now; a fact to be kept, which is recorded already, where time alone has made the verdict stronger.
+
+        Without it a replay would take what is recorded later, and happened before, for known.
+        """
+        before = self.verdict.strength
+        self.pass_time(now)
+        self.history.now = max(self.history.now, now)
+        self.judge()
+        passed: list[Fact] = [TimePassed(at=self.history.now)] if self.verdict.strength > before else []
+        self.record(passed)
+        return passed
 
     def judge(self) -> None:
         """Judge the history as it is now."""
@@ -115,29 +140,23 @@ def replay(
     last = max((n for n, fact in enumerate(history.facts, 1) if isinstance(fact, Changed)), default=0)
     searched = max((job.number for job in history.jobs if job.repeats is None), default=0)
     for count, fact in enumerate(history.facts, 1):
-        if getattr(fact, "number", 0) > searched:  # the best run again: that follows any end
+        if changed is None and getattr(fact, "number", 0) > searched:  # the best run again: that follows any end
             continue
         if changed is None and count <= last and isinstance(fact, Changed | StopRequested):
             continue
         ends = changed is None or count > last  # what ended before a change was gone on with
-        judge_until(judge, fact)
+        judge.pass_time(fact.at)
         if ends and judge.verdict.outlook is not Outlook.CONTINUE:
             return _replayed(history, judge, count - 1, own=changed is not None)
         judge.record([fact])
         if ends and judge.verdict.outlook is not Outlook.CONTINUE:
             return _replayed(history, judge, count, own=changed is not None)
+    judge.look(history.now)
+    if changed is not None and not past.running and judge.verdict.outlook is Outlook.CONTINUE:
+        judge.verdict = judge.policy.decide(
+            past, judge.verdict
+        ).verdict  # nothing left to try is for the strategy to say
     return _replayed(history, judge, len(history.facts), own=changed is not None)
-
-
-def judge_until(judge: Judge, fact: Fact) -> None:
-    """Let time pass up to the fact, stopping at each instant at which a criterion asked to be asked again."""
-    while judge.verdict.outlook is Outlook.CONTINUE:
-        deadlines = [v.ask_again_at for v in judge.verdicts if v.ask_again_at is not None]
-        due = [at for at in deadlines if judge.history.now < at <= fact.at]
-        if not due:
-            return
-        judge.history.now = min(due)
-        judge.judge()
 
 
 def _replayed(record: History, judge: Judge, count: int, *, own: bool) -> Replayed:
@@ -146,7 +165,7 @@ def _replayed(record: History, judge: Judge, count: int, *, own: bool) -> Replay
     """
     past = judge.history
     if judge.verdict.outlook is not Outlook.CONTINUE:
-        _let_end(past, judge, record.facts[count:], own=own)
+        _let_end(record, judge, record.facts[count:], own=own)
     best, overall = past.leader, record.leader
     missed = None
     if best is not None and overall is not None and best.objective is not None and overall.objective is not None:
@@ -164,18 +183,40 @@ def _replayed(record: History, judge: Judge, count: int, *, own: bool) -> Replay
     )
 
 
-def _let_end(past: History, judge: Judge, rest: Iterable[Fact], *, own: bool) -> None:
-    """What runs at the end is let finish or is stopped, as `at_end` says; its results count, as they would have live."""
-    launched = past.launches
-    stopped = set() if own else {stop.number for stop in judge.policy.decide(past, judge.verdict).stops}
-    for number in stopped:
+def _let_end(record: History, judge: Judge, rest: Iterable[Fact], *, own: bool) -> None:
+    """What runs at the end is let finish or is stopped, as `at_end` and verdicts that are still to come say; its results count, as
+    they would have live. After a job's own end the best are run again.
+    """
+    past = judge.history
+    stopped = set() if own else _stopped(judge)
+    for fact in rest:
+        if not own and not past.running:
+            return
+        judge.pass_time(fact.at)
+        stopped |= set() if own else _stopped(judge)
+        number = getattr(fact, "number", None)
+        follows = (
+            own if number is None else number <= past.launches or (own and _again_of(record, number, past.launches))
+        )
+        if follows and number not in stopped:
+            judge.record([fact])
+            stopped |= set() if own else _stopped(judge)
+
+
+def _again_of(record: History, number: int, launched: int) -> bool:
+    """Whether it's the next training job, which runs the best again."""
+    return number == launched + 1 and record.job(number).repeats is not None
+
+
+def _stopped(judge: Judge) -> set[int]:
+    """Stop what a verdict doesn't let finish: which training jobs."""
+    past = judge.history
+    numbers = {stop.number for stop in judge.policy.decide(past, judge.verdict).stops}
+    for number in numbers:
         job = past.job(number)
         curve = job.curve(past.spec.of(job.definition).metric)  # its last value is its result
-        past.record(Ended(at=past.now, number=number, status="Stopped", objective=curve[-1] if curve else None))
-    for fact in rest:
-        number = getattr(fact, "number", launched + 1)
-        if number <= launched and number not in stopped:
-            past.record(fact)
+        judge.record([Ended(at=past.now, number=number, status="Stopped", objective=curve[-1] if curve else None)])
+    return numbers
 
 
 def _spent(history: History) -> float:

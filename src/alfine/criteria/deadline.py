@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import MutableMapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Self
 
-from alfine.core.decide import Outlook, Verdict
+from alfine.core.decide import Outlook, Verdict, in_seconds
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import Ended, History, Started
 from alfine.core.spec import TuningJobSpec, put_setting
@@ -56,7 +56,7 @@ class Deadline:
     def check(self, history: History) -> Verdict:
         left, next_one = self._left(history), _expected_seconds(history)
         passed = left <= 0
-        outlook = Outlook.STOP if passed else Outlook.DRAIN if next_one > left else Outlook.CONTINUE
+        outlook = Outlook.STOP if passed else Outlook.DRAIN if next_one >= left else Outlook.CONTINUE
         whole = self._whole(history)
         more = int(left / next_one) * history.spec.max_parallel if next_one > 0 and not passed else None
         return Verdict(
@@ -72,8 +72,8 @@ class Deadline:
             would_change=_would_change(outlook, more),
             progress=1.0 if outlook is not Outlook.CONTINUE else max(0.0, min(1.0, 1.0 - (left - next_one) / whole)),
             ask_again_at=None
-            if passed
-            else history.now + timedelta(seconds=left - next_one if next_one < left else left),
+            if passed or (self.active and not _anything_runs(history))
+            else in_seconds(history.now, left - next_one if next_one < left else left),
         )
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
@@ -104,6 +104,10 @@ def active_seconds(history: History) -> float:
     if not history.supposed:
         history.memo["active seconds"] = (len(history.facts), running, since, total)
     return float(total + (max(0.0, (history.now - since).total_seconds()) if running else 0.0))
+
+
+def _anything_runs(history: History) -> bool:
+    return any(job.started_at is not None for job in history.running.values())
 
 
 def _expected_seconds(history: History) -> float:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Self
 
-from alfine.core.decide import Outlook, Verdict
+from alfine.core.decide import Outlook, Verdict, in_seconds
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
 from alfine.core.spec import IDENTICAL, MAX_TRAINING_JOBS, TuningJobSpec
@@ -76,7 +75,7 @@ class MaxRuntimeInSeconds:
             would_change="Only a higher limit: `alfine change --max-runtime-seconds`."
             if met
             else f"It ends the job in {left:.0f} seconds, whatever is found; only another limit changes that.",
-            ask_again_at=None if met else history.created_at + timedelta(seconds=self.limit),
+            ask_again_at=None if met else in_seconds(history.now, left),
         )
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:

@@ -6,13 +6,12 @@ A price is the tag `alfine:price-per-hour`, or [prices] in alfine.toml for the i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any, Self
 
 from alfine.core import cost
-from alfine.core.decide import Outlook, Verdict
+from alfine.core.decide import Outlook, Verdict, in_seconds
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
 from alfine.core.spec import TuningJobSpec, put_setting
@@ -39,15 +38,19 @@ class MaxCost:
         return None if limit is None else cls(limit)
 
     def check(self, history: History) -> Verdict:
-        spent, each, rate = _money(cost.spent(history)), _each(history), _rate(history)
-        running = sum(max(0.0, each - _so_far(history, job.started_at, rate)) for job in history.running.values())
-        ahead = spent + running + each
+        spent, each, running = _money(cost.spent(history)), _each(history), [*_running(history)]
+        ahead = spent + sum(max(0.0, each - so_far) for so_far, _ in running) + each
         outlook = Outlook.STOP if spent >= self.limit else Outlook.DRAIN if ahead > self.limit else Outlook.CONTINUE
         left, more = (
             max(0.0, self.limit - spent),
-            math.floor(max(0.0, self.limit - spent - running) / each) if each else None,
+            math.floor(max(0.0, self.limit - ahead + each) / each) if each else None,
         )
-        seconds_left = (self.limit - spent) / (rate * len(history.running)) if history.running and rate else None
+        # Time alone drains it once running training jobs cost more than the mean, and stops it once all is spent.
+        seconds_left = (
+            _seconds_until(self.limit - ahead, each, running)
+            if outlook is Outlook.CONTINUE
+            else _seconds_until(left, 0.0, running)
+        )
         return Verdict(
             outlook=outlook,
             criterion="MaxCost",
@@ -64,7 +67,7 @@ class MaxCost:
             would_change=self._would_change(outlook, left, more),
             ask_again_at=None
             if outlook is Outlook.STOP or seconds_left is None
-            else history.now + timedelta(seconds=min(seconds_left, 1e9)),
+            else in_seconds(history.now, seconds_left),
         )
 
     @staticmethod
@@ -180,13 +183,25 @@ def _each(history: History) -> float:
     return cost.compute_seconds(history) / history.ended * price if history.ended else 0.0
 
 
-def _rate(history: History) -> float:
-    """Money a second of one training job, at most."""
-    return (history.spec.price_per_hour or 0.0) / cost.HOUR * cost.most_instances(history.spec)
+def _running(history: History) -> Iterator[tuple[float, float]]:
+    """Of each training job that runs: what it has cost so far, and what a second of it costs; nothing before it has started."""
+    price = (history.spec.price_per_hour or 0.0) / cost.HOUR
+    for job in history.running.values():
+        rate = 0.0 if job.started_at is None else price * history.spec.of(job.definition).definition.instance_count
+        seconds = 0.0 if job.started_at is None else (history.now - job.started_at).total_seconds()
+        yield max(0.0, seconds) * rate, rate
 
 
-def _so_far(history: History, started_at: Any, rate: float) -> float:
-    return 0.0 if started_at is None else max(0.0, (history.now - started_at).total_seconds()) * rate
+def _seconds_until(money: float, each: float, running: Sequence[tuple[float, float]]) -> float | None:
+    """Until the running training jobs have cost so much more, of each only what goes beyond `each`; None for never."""
+    begins = sorted((max(0.0, each - so_far) / rate, rate) for so_far, rate in running if rate > 0)
+    seconds = total = 0.0
+    for begin, rate in begins:
+        if total > 0 and seconds + money / total <= begin:
+            break
+        money -= total * (begin - seconds)
+        seconds, total = begin, total + rate
+    return seconds + max(0.0, money) / total if total > 0 else None
 
 
 def _money(spent: cost.Cost) -> float:

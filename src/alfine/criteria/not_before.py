@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any, Self
 
-from alfine.core.decide import CompletionCriterion, Outlook, Verdict
+from alfine.core.decide import CompletionCriterion, Outlook, Verdict, in_seconds
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
 from alfine.core.spec import TuningJobSpec
@@ -54,7 +53,7 @@ class NotBefore:
             evidence=evidence,
             progress=min(verdict.progress, self._share(history)),
             would_change=f"Its floor, if {verdict.criterion} is still met there. {verdict.would_change}",
-            ask_again_at=history.created_at + timedelta(seconds=self.seconds)
+            ask_again_at=in_seconds(history.now, self.seconds - history.elapsed_seconds)
             if history.elapsed_seconds < self.seconds
             else verdict.ask_again_at,
         )

@@ -25,7 +25,7 @@ from typing import Self
 import numpy as np
 
 from alfine.core.decide import EarlyStopping, Promising, Stop, Strategy, Suggestion
-from alfine.core.history import Changed, History, StopRequested
+from alfine.core.history import History, OfTuningJob
 from alfine.core.space import Array
 from alfine.core.spec import TuningJobSpec
 
@@ -56,7 +56,7 @@ class Definitions:
     def stops(self, history: History) -> Iterable[Stop]:
         """Those of the strategy whose training job the newest fact is about."""
         fact = history.facts[-1] if history.facts else None
-        if fact is None or isinstance(fact, StopRequested | Changed):
+        if fact is None or isinstance(fact, OfTuningJob):
             return
         name = history.job(fact.number).definition or ""
         strategy = self.strategies[name]
