@@ -241,6 +241,7 @@ def test_a_job_begins_with_a_study_under_its_own_metric(tmp_path):
         study.tell(trial, loss)
     space = {"x": alfine.Continuous(0, 1), "kind": alfine.Categorical(["a", "b"])}
     home, words = tmp_path / "home", {"warm_start": "earlier", "max_training_jobs": 2, "progress": False, "seed": 0}
+    words["environment"] = {"MODE": "fast"}  # which no study has
     with Home(home) as opened:
         opened.service.take_over(from_optuna(f"sqlite:///{tmp_path}/s.db", metric="loss")[0])
     job = alfine.tune(lambda hp: abs(hp["x"] - 0.3) + (hp["kind"] == "a"), space, metric="loss", home=home, **words)

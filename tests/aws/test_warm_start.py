@@ -77,9 +77,7 @@ def test_transfer_learning_has_no_overall_best(sagemaker, parent, make):
 
 def test_every_fault_of_a_warm_start_is_named_at_once_and_nothing_is_stored(sagemaker, parent, make):
     sagemaker.create_hyper_parameter_tuning_job(**make("busy", static={"wait": "30"}))
-    asked = make(
-        "wrong", warm_start=["elder", "nobody", "busy"], goal="Maximize", environment={"A": "1"}, static={"y": "1"}
-    )
+    asked = make("wrong", warm_start=["elder", "nobody", "busy"], goal="Maximize", static={"y": "1"})
     asked["TrainingJobDefinition"]["StaticHyperParameters"]["sagemaker_program"] = "nowhere.py"
     said = refusal(sagemaker, asked)
     for words in (
@@ -87,7 +85,6 @@ def test_every_fault_of_a_warm_start_is_named_at_once_and_nothing_is_stored(sage
         "ParentHyperParameterTuningJobs[2]: busy is InProgress. A parent must be Completed, Stopped or Failed.",
         "must be the parent's: elder has Minimize loss",
         "The set of tunable plus static HyperParameter names is not the same across current and parent tuning jobs.",
-        "Only the following fields in TrainingJobDefinition are allowed to change: [algorithmSpecification, inputDataConfig",
         "there is no file",
     ):
         assert words in said

@@ -32,6 +32,13 @@ def changed(path, value, **words):
     return TuningJobSpec.from_request(asked)
 
 
+def with_image(image, path=(), value=None):
+    """The same of an image; without a path the parent."""
+    asked = copy.deepcopy(dict(changed(path, value).request if path else request()))
+    asked[DEFINITION]["AlgorithmSpecification"]["TrainingImage"] = image
+    return TuningJobSpec.from_request(asked)
+
+
 NAMES = "The set of tunable plus static HyperParameter names is not the same across current and parent tuning jobs."
 FIELDS = (
     "Only the following fields in TrainingJobDefinition are allowed to change: [algorithmSpecification, inputDataConfig, "
@@ -50,12 +57,18 @@ LETTERS = {"c": Categorical("abcdefghi"), **SPACE}
         ({}, {"space": LETTERS}, f"{NAMES} Here: c only in job."),
         ({"space": {**SPACE, "depth": Continuous(1, 9)}}, {}, "(depth): is continuous, and integer in job"),
         ({"static": {"c": "a", "e": "2"}}, {"space": LETTERS, "static": {"e": "1"}}, "11 changes against job"),
-        ({"environment": {"A": "1"}}, {}, f"{FIELDS} Against job it's Environment."),
     ],
 )
 def test_what_a_child_may_not_change_is_named_in_amts_words(of_child, of_parent, words):
     found = [str(fault) for fault in faults(child(**of_child), spec(**of_parent), "parents[0]")]
     assert any(words in each for each in found), found
+
+
+def test_amts_list_of_what_may_change_holds_for_images():
+    path = ["Environment"]
+    said = [str(fault) for fault in faults(with_image("other", path, {"A": "1"}), with_image("other"), "parents[0]")]
+    assert said == [f"TrainingJobDefinition: {FIELDS} Against job it's Environment."]
+    assert not list(faults(changed(path, {"A": "1"}), spec(), "")), "AMT knows no programs of this machine"
 
 
 def test_what_a_child_may_change_is_no_fault():

@@ -16,7 +16,16 @@ import numpy as np
 
 from alfine.core.errors import AlfineError, Fault
 from alfine.core.space import Array, Categorical, Range
-from alfine.core.spec import CONFIG, DEFINITION, IDENTICAL, OBJECTIVE, OBJECTIVE_HYPERPARAMETER, TRANSFER, TuningJobSpec
+from alfine.core.spec import (
+    CONFIG,
+    DEFINITION,
+    IDENTICAL,
+    LOCAL_IMAGE,
+    OBJECTIVE,
+    OBJECTIVE_HYPERPARAMETER,
+    TRANSFER,
+    TuningJobSpec,
+)
 
 if TYPE_CHECKING:
     from alfine.core.history import History
@@ -147,7 +156,7 @@ def _definition_faults(child: TuningJobSpec, parent: TuningJobSpec) -> Iterator[
     mine, theirs = child.request[DEFINITION], parent.request[DEFINITION]
     frozen = {*mine, *theirs} - {*MAY_CHANGE, *NO_MATTER}
     changed = sorted(key for key in frozen if (mine.get(key) or None) != (theirs.get(key) or None))
-    if changed:
+    if changed and not child.definition.image == parent.definition.image == LOCAL_IMAGE:  # AMT has none such
         allowed = ", ".join(f"{key[0].lower()}{key[1:]}" for key in MAY_CHANGE)
         yield Fault(
             DEFINITION,
