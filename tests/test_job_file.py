@@ -377,6 +377,8 @@ def test_every_example_of_the_reference_page_is_read(folder, example):
         ("{Steady: {criterion: ConvergenceDetected, times: 4}}", "Steady(ConvergenceDetected, times=4)"),
         ("{Shadow: {ConvergenceDetected: {delta: 0.1}}}", "Shadow(ConvergenceDetected delta=0.1)"),
         ("{Shadow: BestObjectiveNotImproving 10}", "Shadow(BestObjectiveNotImproving 10)"),
+        ("{AtLeast: [2, ConvergenceDetected, {Deadline: 60}, {MaxRuntimeInSeconds: 50}]}", "AtLeast(2, ConvergenceDetected, Deadline 60, MaxRuntimeInSeconds 50)"),
+        ("{Steady: [{BestObjectiveNotImproving: 8}, 2]}", "Steady(BestObjectiveNotImproving 8, times=2)"),
         ("{AtLeast: {count: 2, criteria: [ConvergenceDetected, {Deadline: 60}, {MaxRuntimeInSeconds: 50}]}}", "AtLeast(2, ConvergenceDetected, Deadline 60, MaxRuntimeInSeconds 50)"),
         ("{AllOf: [{AnyOf: [ConvergenceDetected, {Deadline: 60}]}, {MaxRuntimeInSeconds: 50}]}", "AllOf(AnyOf(ConvergenceDetected, Deadline 60), MaxRuntimeInSeconds 50)"),
         ("{Deadline: '2026-12-01T18:00+01:00'}", "Deadline 2026-12-01T18:00+01:00"),

@@ -545,7 +545,10 @@ class _Reader:
             if key in table():  # Shadow: {ConvergenceDetected: {delta: 0.1}}
                 parts.append(self._criterion_text(path, {key: each}))
             elif key in ("criteria", "criterion"):
-                parts += [self._criterion_text(path, one) for one in (each if isinstance(each, list) else [each])]
+                parts += [  # AtLeast: [2, …]: settings stand among the criteria, as in its other spellings
+                    _scalar_text(one) if isinstance(one, int | float) else self._criterion_text(path, one)
+                    for one in (each if isinstance(each, list) else [each])
+                ]
             else:
                 parts.append(f"{key}={_scalar_text(each)}")
         return None if None in parts else f"{name}({', '.join(str(part) for part in parts)})"
