@@ -74,8 +74,8 @@ def _replays(history: History, texts: Sequence[str]) -> Iterator[Plain]:
 
 def _row(history: History, texts: Sequence[str], found: Replayed) -> Plain:
     spec, best = history.spec, found.best
-    saved = cost.compute_seconds(history) - cost.spent(found.history).compute_seconds
-    money = None if spec.price_per_hour is None else saved / cost.HOUR * spec.price_per_hour
+    would = cost.spent(found.history)
+    saved = cost.of_seconds(spec, cost.compute_seconds(history) - would.compute_seconds)
     return {
         "Criteria": texts,
         "Ended": found.verdict.outlook is not Outlook.CONTINUE,
@@ -85,7 +85,11 @@ def _row(history: History, texts: Sequence[str], found: Replayed) -> Plain:
         "RuntimeInSeconds": found.history.elapsed_seconds,
         "SavedTrainingJobs": found.saved_training_jobs,
         "SavedTrainingSeconds": found.saved_training_seconds,
-        **({} if money is None else {"SavedMoney": money}),
+        **(
+            {}
+            if saved.money is None
+            else {"Money": cost.of_seconds(spec, would.compute_seconds).money, "SavedMoney": saved.money}
+        ),
         "BestObjective": None if best is None else best.objective,
         "Missed": found.missed,
     }

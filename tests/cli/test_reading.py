@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 import alfine
 from alfine.cli import COMMANDS, main
+from alfine.cli.costs import amount
 
 from .conftest import alfine_cli, environment
 
@@ -227,6 +228,28 @@ def test_replay_tries_each_criterion_alone_and_all_together(recorded):
     shown = alfine_cli(recorded, *words).stdout
     assert "all of them together" in shown
     assert "it would have missed" in shown
+    assert f"costs  {rows[0]['TrainingSeconds']:.1f} s of training, {amount(rows[0]['Money'])}" in shown
+
+
+def test_describe_of_a_running_job_forecasts_its_end_in_training_jobs_time_and_money(tmp_path):
+    class Crash(Exception):
+        pass
+
+    def until_15(job):
+        if job.history.ended >= 15:
+            raise Crash
+
+    words = {"name": "running", "strategy": "Random", "max_training_jobs": 60, "price_per_hour": 7200.0}
+    space = {"x": alfine.Continuous(0, 1)}
+    with pytest.raises(Crash):
+        alfine.tune(lambda hp: 1 + hp["x"], space, home=tmp_path, seed=1, progress=until_15, **words)
+    told = read_json(tmp_path, "describe", "running")["Alfine"]["Forecast"]
+    shown = alfine_cli(tmp_path, "describe", "running").stdout
+    (line,) = [line for line in shown.splitlines() if line.startswith("forecast")]
+    assert f"ends after {round(told['TrainingJobs']['Middle'])} more training jobs, in " in line
+    low, middle, high = (amount(told["Money"][key]) for key in ("Low", "Middle", "High"))
+    assert f", for {middle} ({low} to {high}), likely by MaxNumberOfTrainingJobs (100 %)" in line
+    assert "all 45 would gain about" in line
 
 
 def test_replay_refuses_what_is_no_criterion(recorded):

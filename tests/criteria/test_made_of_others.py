@@ -8,6 +8,7 @@ from alfine import (
     AtLeast,
     BestObjectiveNotImproving,
     ConvergenceDetected,
+    Deadline,
     InvalidSpec,
     MaxNumberOfTrainingJobs,
     MaxRuntimeInSeconds,
@@ -137,10 +138,18 @@ def test_the_older_ways_of_writing_settings_still_hold():
         ("AllOf()", "needs 1 or more"),
         ("AtLeast(3, Shadow(BestObjectiveNotImproving 10), ConvergenceDetected)", "needs 3 or more"),
         ("AtLeast(0, ConvergenceDetected)", "whole number from 1 on"),
-        ("Steady(ConvergenceDetected, MaxRuntimeInSeconds 5)", "criteria"),
+        ("Steady(ConvergenceDetected, MaxRuntimeInSeconds 5)", "Steady: takes one criterion, not 2 criteria"),
         ("Steady(ConvergenceDetected, times=0)", "whole number from 1 on"),
         ("NotBefore(ConvergenceDetected, training_jobs=-1)", "number from 0 on"),
         ("Convergence", "Did you mean ConvergenceDetected?"),
+        (
+            "ConvergenceDetected dleta=0.1",
+            "criterion ConvergenceDetected: 'dleta' isn't one of its settings. Did you mean delta?",
+        ),
+        ("MaxCost 3 4", "criterion MaxCost: '4' is one setting too many. Its settings: limit."),
+        ("MaxCost", "criterion MaxCost: needs limit. Its settings: limit."),
+        ("MaxCost -3", "criterion MaxCost: limit -3 must be a number above 0. Its settings: limit."),
+        ("Steady(times=2)", "criterion Steady: needs criterion."),
     ],
 )
 def test_what_cant_be_read_says_why(text, why):
@@ -153,6 +162,23 @@ def test_many_criteria_are_spread_over_tags_and_come_back_in_order():
     rules = [NotBefore(BestObjectiveNotImproving(n), training_jobs=n) for n in range(3, 30)]
     found = [each for each in criteria_for(spec(criteria=rules)) if isinstance(each, NotBefore)]
     assert found == rules
+
+
+def test_a_criterion_may_be_longer_than_a_tag():
+    rule = AllOf(
+        *(NotBefore(BestObjectiveNotImproving(n, strict=True), training_jobs=n, seconds=0.5) for n in range(3, 12))
+    )
+    asked = spec(criteria=[rule, Shadow(PATIENCE)])
+    assert max(len(tag["Value"]) for tag in asked.request["Tags"]) <= 256
+    assert [each for each in criteria_for(asked) if isinstance(each, AllOf | Shadow)] == [rule, Shadow(PATIENCE)]
+
+
+def test_tags_that_each_hold_whole_criteria_are_read_too():
+    asked = dict(spec().request)
+    texts = ("Shadow of ConvergenceDetected end", "Shadow of BestObjectiveNotImproving 3 end / Deadline 60")
+    asked["Tags"] = [{"Key": f"alfine:criteria{'-2' * n}", "Value": text} for n, text in enumerate(texts)]
+    found = criteria_for(type(spec()).from_request(asked))
+    assert found[-3:] == (Shadow(ConvergenceDetected()), Shadow(PATIENCE), Deadline(60))
 
 
 def test_replay_under_other_criteria_leaves_none_of_the_jobs_own():

@@ -77,6 +77,8 @@ def _tables(rows: Sequence[dict[str, Any]]) -> list[Any]:
         table.add_row("  ends", Text(when))
         if row["Ended"]:
             table.add_row("", Text(row["Verdict"]["sentence"], style="dim"))
+        spent = f", {amount(row['Money'])}" if "Money" in row else ""
+        table.add_row("  costs", Text(f"{_time(row['TrainingSeconds'])} of training{spent}"))
         table.add_row("  saves", Text(saves))
         table.add_row("  best", Text(_best(row)))
         found += [Text(title, style="bold"), table]

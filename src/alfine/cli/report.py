@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from alfine.cli.costs import cost_words
+from alfine.cli.costs import amount, cost_words
 from alfine.cli.output import facts, local_time, status
 from alfine.core.space import ParameterSpace, scaling_of
 from alfine.core.spec import CONFIG, DEFINITION, DEFINITIONS, TuningJobSpec
@@ -92,8 +92,9 @@ def _forecast(forecast: Described | None, described: Described) -> str | None:
     if jobs:
         by = next(iter(forecast["Chances"]))
         when = f"after {_span(jobs)} more training jobs"
-        within = f", in {duration(forecast['Seconds']['Middle'])}" if "Seconds" in forecast else ""
-        words.append(f"ends {when}{within}, likely by {by}")
+        within = f", in {_between(forecast['Seconds'], duration)}" if "Seconds" in forecast else ""
+        costs = f", for {_between(forecast['Money'], amount)}" if "Money" in forecast else ""
+        words.append(f"ends {when}{within}{costs}, likely by {by} ({100 * forecast['Chances'][by]:.0f} %)")
     gain = forecast.get("Gain")
     if gain:
         value = described["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
@@ -108,6 +109,11 @@ def _forecast(forecast: Described | None, described: Described) -> str | None:
 def _span(jobs: Described) -> str:
     low, middle, high = (round(jobs[key]) for key in ("Low", "Middle", "High"))
     return f"{middle}" if low == high else f"{middle} ({low} to {high})"
+
+
+def _between(span: Described, say: Callable[[float], str]) -> str:
+    low, middle, high = (say(span[key]) for key in ("Low", "Middle", "High"))
+    return middle if low == high else f"{middle} ({low} to {high})"
 
 
 def details(described: Described) -> Iterator[RenderableType]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from alfine.core.decide import Outlook, Verdict, in_seconds
+from alfine.core.decide import Outlook, Verdict, in_seconds, in_words
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import Ended, History, Started
 from alfine.core.spec import TuningJobSpec, put_setting
@@ -119,8 +119,8 @@ def _sentence(outlook: Outlook, left: float, next_one: float) -> str:
     if outlook is Outlook.STOP:
         return "The deadline has passed."
     if outlook is Outlook.DRAIN:
-        return f"{left:.0f} seconds are left, and a training job may take {next_one:.0f}: none is started any more."
-    return f"{left:.0f} seconds are left; a training job may take {next_one:.0f}."
+        return f"{in_words(left)} seconds are left, and a training job may take {in_words(next_one)}: none is started any more."
+    return f"{in_words(left)} seconds are left; a training job may take {in_words(next_one)}."
 
 
 def _would_change(outlook: Outlook, more: int | None) -> str:

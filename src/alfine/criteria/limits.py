@@ -6,7 +6,7 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from alfine.core.decide import Outlook, Verdict, in_seconds
+from alfine.core.decide import Outlook, Verdict, in_seconds, in_words
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
 from alfine.core.spec import IDENTICAL, MAX_TRAINING_JOBS, TuningJobSpec
@@ -69,12 +69,12 @@ class MaxRuntimeInSeconds:
         return Verdict(
             outlook=Outlook.STOP if met else Outlook.CONTINUE,
             criterion="MaxRuntimeInSeconds",
-            sentence=f"{elapsed:.0f} of at most {self.limit:g} seconds have passed.",
+            sentence=f"{in_words(elapsed)} of at most {self.limit:g} seconds have passed.",
             evidence={"elapsed_seconds": elapsed, "limit": self.limit, "left": left},
             progress=min(1.0, elapsed / self.limit),
             would_change="Only a higher limit: `alfine change --max-runtime-seconds`."
             if met
-            else f"It ends the job in {left:.0f} seconds, whatever is found; only another limit changes that.",
+            else f"It ends the job in {in_words(left)} seconds, whatever is found; only another limit changes that.",
             ask_again_at=None if met else in_seconds(history.now, left),
         )
 

@@ -156,7 +156,7 @@ class MarginalValue:
         return Verdict(
             outlook=Outlook.STOP if met else Outlook.CONTINUE,
             criterion="MarginalValue",
-            sentence=f"The gain expected of the next {best} training jobs, {numbers['expected_gain']:.3g}, {verb} worth their cost: "
+            sentence=f"The gain expected of the next {f'{best} training jobs' if best > 1 else 'training job'}, {numbers['expected_gain']:.3g}, {verb} worth their cost: "
             f"{gains[best]:.3g} against {best * each:.3g}.{problem}",
             evidence=numbers,
             progress=1.0 if met else min(1.0, best * each / gains[best]),

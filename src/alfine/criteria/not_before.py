@@ -6,7 +6,7 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from alfine.core.decide import CompletionCriterion, Outlook, Verdict, in_seconds
+from alfine.core.decide import CompletionCriterion, Outlook, Verdict, in_seconds, in_words
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
 from alfine.core.spec import TuningJobSpec
@@ -36,7 +36,7 @@ class NotBefore:
         if history.ended < self.training_jobs:
             waiting.append(f"{history.ended} of {self.training_jobs} training jobs have ended")
         if history.elapsed_seconds < self.seconds:
-            waiting.append(f"{history.elapsed_seconds:.0f} of {self.seconds:g} seconds have passed")
+            waiting.append(f"{in_words(history.elapsed_seconds)} of {self.seconds:g} seconds have passed")
         evidence = {
             **verdict.evidence,
             "not_before_training_jobs": self.training_jobs,

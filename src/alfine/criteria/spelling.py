@@ -13,19 +13,18 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from alfine.core.decide import CompletionCriterion
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
-from alfine.core.spec import put_setting
+from alfine.core.spec import put_setting, put_text
 
 Kinds = Mapping[str, type[CompletionCriterion]]
 
 SETTING = (
     "criteria"  # alfine:criteria, alfine:criteria-2, …: those that have neither a field of AMT's nor a tag of their own
 )
-LONGEST_TAG = 256
 PARTS = ("criterion", "criteria")  # the fields that hold other criteria
 BRACKETS = {"of": "(", "end": ")", "/": ","}
 
@@ -50,34 +49,26 @@ def read_all(text: str, kinds: Kinds) -> Iterator[CompletionCriterion]:
 
 def write(criterion: CompletionCriterion) -> str:
     """The text that `read` understands as this criterion, in words that a tag of AWS may have."""
-    name, parts = type(criterion).__name__, list(_parts(criterion))
-    if any(isinstance(part, Nested) for part in parts):
-        return f"{name} of {' / '.join(parts)} end"
-    return " ".join([name, *parts])
+    name, inside, words = _written(criterion, write, _text)
+    return f"{name} of {' / '.join([*inside, *words])} end" if inside else " ".join([name, *words])
 
 
 def say(criterion: CompletionCriterion) -> str:
     """The same in the words that a person would write: «AllOf(BestObjectiveNotImproving 10, ConvergenceDetected delta=0.1)»."""
-    name, own = type(criterion).__name__, list(_fields(criterion))
-    inside = [say(each) for field, value in own if field in PARTS for each in _several(value)]
-    fields: list[dataclasses.Field[Any]] = list(dataclasses.fields(criterion))  # type: ignore[arg-type]
-    plain = fields[0].name if fields and not inside and fields[0].default is dataclasses.MISSING else ""
-    words = [f"{'' if field == plain else f'{field}='}{_said(value)}" for field, value in own if field not in PARTS]
+    name, inside, words = _written(criterion, say, _said)
     return f"{name}({', '.join([*inside, *words])})" if inside else " ".join([name, *words])
 
 
-class Nested(str):
-    """The text of a criterion inside another."""
-
-    __slots__ = ()
-
-
-def _parts(criterion: CompletionCriterion) -> Iterator[str]:
-    for name, value in _fields(criterion):
-        if name in PARTS:
-            yield from (Nested(write(each)) for each in _several(value))
-        else:
-            yield f"{name}={_text(value)}"
+def _written(
+    criterion: CompletionCriterion, nested: Callable[[CompletionCriterion], str], plain: Callable[[Any], str]
+) -> tuple[str, list[str], list[str]]:
+    """Its name, the criteria inside it, its settings: the first, where it must be given, without its key."""
+    own = list(_fields(criterion))
+    inside = [nested(each) for field, value in own if field in PARTS for each in _several(value)]
+    fields: list[dataclasses.Field[Any]] = list(dataclasses.fields(criterion))  # type: ignore[arg-type]
+    first = fields[0].name if fields and not inside and fields[0].default is dataclasses.MISSING else ""
+    words = [f"{'' if field == first else f'{field}='}{plain(value)}" for field, value in own if field not in PARTS]
+    return type(criterion).__name__, inside, words
 
 
 def _fields(criterion: CompletionCriterion) -> Iterator[tuple[str, Any]]:
@@ -110,27 +101,17 @@ def inside(criterion: CompletionCriterion) -> Iterator[CompletionCriterion]:
 
 def append_to(request: MutableMapping[str, Any], criterion: CompletionCriterion) -> None:
     """Write a criterion into the tags `alfine:criteria`, `alfine:criteria-2`, … of a request, after those that are there."""
-    text = write(criterion)
-    if len(text) > LONGEST_TAG:
-        raise InvalidSpec(
-            [Fault("criteria", f"{text!r} has {len(text)} characters; a tag, where it's kept, {LONGEST_TAG}.")]
-        )
-    texts = _texts({tag["Key"].partition(":")[2]: tag["Value"] for tag in request.get("Tags") or []})
-    if texts and len(texts[-1]) + len(text) + 3 <= LONGEST_TAG:
-        texts[-1] += f" / {text}"
-    else:
-        texts.append(text)
-    put_setting(request, _key(len(texts)), texts[-1])
+    before = _joined(_texts({tag["Key"].partition(":")[2]: tag["Value"] for tag in request.get("Tags") or []}))
+    remove_from(request)
+    put_text(request, SETTING, " / ".join(each for each in (before, write(criterion)) if each))
 
 
 def from_settings(settings: Mapping[str, str], kinds: Kinds) -> Iterator[CompletionCriterion]:
     """What `append_to` wrote, in order. Raise InvalidSpec, naming the tag, for what can't be understood."""
-    for number, text in enumerate(_texts(settings), 1):
-        try:
-            yield from read_all(text, kinds)
-        except InvalidSpec as error:
-            where = f"Tags.alfine:{_key(number)}"
-            raise InvalidSpec([Fault(where, str(fault)) for fault in error.faults]) from error
+    try:
+        yield from read_all(_joined(_texts(settings)), kinds)
+    except InvalidSpec as error:
+        raise InvalidSpec([Fault(f"Tags.alfine:{SETTING}", str(fault)) for fault in error.faults]) from error
 
 
 def remove_from(request: MutableMapping[str, Any]) -> None:
@@ -146,6 +127,22 @@ def _texts(settings: Mapping[str, str]) -> list[str]:
     while _key(len(found) + 1) in settings:
         found.append(settings[_key(len(found) + 1)])
     return found
+
+
+def _joined(texts: Sequence[str]) -> str:
+    """The texts of all tags as one: a tag may end inside a criterion, or where another one begins."""
+    whole: list[str] = []
+    for text in texts:
+        words = text.split()
+        opened = sum(map(whole.count, ("of", "("))) - sum(map(whole.count, ("end", ")")))
+        between = whole and not opened and whole[-1] not in ("/", ",") and _is_name(words[0] if words else "")
+        whole += [*(["/"] if between else []), *words]
+    return " ".join(whole)
+
+
+def _is_name(word: str) -> bool:
+    """Whether a criterion begins with it, rather than that it's a setting."""
+    return word[:1].isupper() and "=" not in word
 
 
 def _key(number: int) -> str:
@@ -192,7 +189,7 @@ class _Reader:
         criteria: list[CompletionCriterion] = []
         settings: list[str] = []
         while True:
-            if self.words and self.words[0][0].isupper() and "=" not in self.words[0]:
+            if self.words and _is_name(self.words[0]):
                 criteria.append(self.criterion())
             else:
                 settings += self._settings()
@@ -207,20 +204,40 @@ def _built(
     kind: type[CompletionCriterion], criteria: Sequence[CompletionCriterion], settings: Sequence[str]
 ) -> CompletionCriterion:
     fields: list[dataclasses.Field[Any]] = list(dataclasses.fields(kind))  # type: ignore[arg-type]
-    own = iter([field.name for field in fields if field.name not in PARTS])
-    known = ", ".join(field.name for field in fields)
+    names, own = [field.name for field in fields], iter([field.name for field in fields if field.name not in PARTS])
     values: dict[str, Any] = {}
+    faults: list[str] = []
     for word in settings:
         key, _, value = word.rpartition("=")
-        values[key or next(own, "one setting more")] = _value(value)
-    if len(criteria) == 1 and any(field.name == "criterion" for field in fields):
+        name = key or next(own, "")
+        if name in names:
+            values[name] = _value(value)
+        else:
+            near = difflib.get_close_matches(name, names, 1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            faults.append(
+                f"{name!r} isn't one of its settings.{hint}" if name else f"{value!r} is one setting too many."
+            )
+    if len(criteria) == 1 and "criterion" in names:
         values["criterion"] = criteria[0]
-    elif criteria:
+    elif criteria and "criteria" in names:
         values["criteria"] = tuple(criteria)
+    elif criteria:
+        faults.append(
+            f"takes {'one criterion' if 'criterion' in names else 'no criteria'}, not {len(criteria)} criteria."
+        )
+    missing = [each.name for each in fields if each.default is dataclasses.MISSING and each.name not in values]
+    if not faults and missing and missing != ["criteria"]:
+        faults.append(f"needs {' and '.join(missing)}.")
     try:
-        return kind(**values)
+        if not faults:
+            return kind(**values)
+    except InvalidSpec as error:
+        faults += [fault.message for fault in error.faults]
     except (TypeError, ValueError, AlfineError) as error:
-        raise InvalidSpec([Fault(f"criterion {kind.__name__}", f"{error} Its settings: {known or 'none'}.")]) from error
+        faults.append(str(error))
+    known = ", ".join(names) or "none"
+    raise InvalidSpec([Fault(f"criterion {kind.__name__}", f"{fault} Its settings: {known}.") for fault in faults])
 
 
 def _value(text: str) -> Any:
