@@ -188,7 +188,10 @@ def test_a_replay_says_when_each_criterion_would_have_ended_it_what_it_saves_and
         text,
     )
     assert int(alone[1]) + int(alone[3]) == 12
-    assert re.search(r"MetricValue -5 [\d.]+ s in, by MaxNumberOfTrainingJobs .* 12 100 % nothing [\d.]+ nothing", text)
+    assert re.search(
+        r"MetricValue -5 [\d.]+ s in, by MaxNumberOfTrainingJobs .* 12 100 %; [\d.]+ s of training nothing [\d.]+ nothing",
+        text,
+    )
     assert (
         "all of them together not within the record"
         in visitor.get(f"{path}?criteria=TargetObjectiveMetricValue+-5%0AMaxNumberOfTrainingJobs+40").text
