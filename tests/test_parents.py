@@ -83,6 +83,13 @@ def test_what_a_parent_holds_fixed_is_no_obstacle(home):
     assert len(Tuner(SPACE, warm_start=home[1]).history.prior()[1]) == 25
 
 
+@pytest.mark.parametrize("kind", ["IdenticalDataAndAlgorithm", "TransferLearning"])
+def test_no_number_of_a_parents_stops_the_search(kind):
+    elder = run(Tuner(SPACE), 20, lambda point: (point["x"] - 0.5) * sys.float_info.max)
+    tuner = run(Tuner(SPACE, warm_start=elder, warm_start_type=kind), 12, lambda point: -(point["x"] ** 2) * 1e308)
+    assert len(tuner.training_jobs) == 12
+
+
 def test_a_hyperparameter_less_is_another_function():
     elder = run(Tuner(SPACE), 5)
     narrow = {"x": SPACE["x"]}

@@ -30,7 +30,6 @@ from alfine.core.warm_start import Inherited
 S = TypeVar("S")
 
 MASK_64 = 2**64 - 1
-LARGEST = 1e300  # of an objective for whoever calculates with it: the difference of two must be a number, too
 
 # So begins the reason of a failure that wasn't the training job's own, as on AWS: a machine or a supervisor was lost.
 INTERNAL_ERROR = "InternalServerError: "
@@ -317,7 +316,7 @@ class History:
             self._points = np.resize(self._points, (room, self.spec.space.dimension))
             self._values = np.resize(self._values, room)
         self._points[self._observed] = self.spec.space.to_unit(job.hyperparameters)
-        self._values[self._observed] = self.sign * max(-LARGEST, min(LARGEST, objective))
+        self._values[self._observed] = self.spec.minimised(objective)
         self._observed += 1
         self._judge_parents()
 

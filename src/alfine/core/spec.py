@@ -40,6 +40,7 @@ MAX_HYPERPARAMETERS = 100
 MAX_TRAINING_JOBS = 750  # AMT's quota, and the limit of a job that names no other
 MAX_RESOURCE = 20_000
 MAX_ENVIRONMENT = 48
+LARGEST = 1e300  # of an objective that is calculated with
 EPOCH_NAMES = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
 TAG_PREFIX = "alfine:"
 ALONE = "@"  # begins the name of a tuning job that stands for a training job on its own (core/alone.py)
@@ -152,6 +153,10 @@ class TuningJobSpec:
     def sign(self) -> float:
         """+1 to minimise, -1 to maximise: sign * objective is «smaller is better»."""
         return 1.0 if self.goal == "Minimize" else -1.0
+
+    def minimised(self, objective: float) -> float:
+        """«Smaller is better», for whoever calculates with it: the difference of two is a number, too."""
+        return self.sign * max(-LARGEST, min(LARGEST, objective))
 
     def or_better(self, objective: float) -> str:
         """«at most 0.12» of an objective to minimise, «at least 0.12» of one to maximise."""

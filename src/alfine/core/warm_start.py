@@ -205,7 +205,7 @@ def points(spec: TuningJobSpec, inherited: Sequence[Inherited]) -> tuple[Array, 
     Left out are those outside the child's ranges, and for IdenticalDataAndAlgorithm those whose value of a hyperparameter that
     is static now is another one.
     """
-    found = [(point, spec.sign * each.objective) for each in inherited if (point := _point(spec, each)) is not None]
+    found = [(point, spec.minimised(each.objective)) for each in inherited if (point := _point(spec, each)) is not None]
     X = np.array([point for point, _ in found], dtype=float).reshape(len(found), spec.space.dimension)  # noqa: N806
     return X, np.array([value for _, value in found], dtype=float)
 
