@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -13,7 +15,7 @@ from alfine.core.history import History
 from alfine.core.repeats import SETTING as REPEATS
 from alfine.core.repeats import Repeats
 from alfine.core.replay import Replayed, replay
-from alfine.core.spec import TuningJobSpec, put_setting
+from alfine.core.spec import NAMES, TuningJobSpec, put_setting
 from alfine.criteria import criteria_for, spelling, table
 from alfine.early_stopping import early_stopping_for
 from alfine.strategies import strategy_for
@@ -29,6 +31,33 @@ def policy_for(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion] | No
         max_parallel=spec.max_parallel,
         at_end=_at_end(spec),
     )
+
+
+def unread_settings(spec: TuningJobSpec) -> Iterator[Fault]:
+    """Tags that nobody would read: misspelt ones, and settings of criteria that the job doesn't have.
+
+    Those that are like none of alfine's are left to others: another package's criterion, the user's own.
+    """
+    known = [*NAMES, spelling.SETTING, *table()]
+    small = {name.lower(): name for name in known}
+    own = {type(criterion).__name__ for criterion in criteria_for(spec)}
+    for key in spec.settings:
+        name = re.sub(r"-[0-9]+$", "", key)
+        if name not in known:
+            near = difflib.get_close_matches(name.lower(), small, 1, cutoff=0.8)
+            if near:
+                yield Fault(f"Tags.alfine:{key}", f"isn't a setting of alfine. Did you mean alfine:{small[near[0]]}?")
+        elif name in FIELDS and (name not in own or name not in ALSO_IN_TAGS):
+            yield Fault(f"Tags.alfine:{key}", f"{name} is asked for in {FIELDS[name]}, not by a tag alone.")
+        elif name in table() and name not in own:
+            yield Fault(f"Tags.alfine:{key}", f"{name} is asked for in the tag alfine:{spelling.SETTING}.")
+
+
+ALSO_IN_TAGS = ("BestObjectiveNotImproving", "ConvergenceDetected")  # tags say more about them
+FIELDS = {
+    **dict.fromkeys((*ALSO_IN_TAGS, "TargetObjectiveMetricValue"), "TuningJobCompletionCriteria"),
+    **dict.fromkeys(("MaxNumberOfTrainingJobs", "MaxRuntimeInSeconds"), "ResourceLimits"),
+}
 
 
 def _at_end(spec: TuningJobSpec) -> str:

@@ -50,7 +50,7 @@ from alfine.criteria.plateau import not_improving
 from alfine.images import Images
 from alfine.implied import understood
 from alfine.logs import LogPart, part_of
-from alfine.policy import changed_request, policy_for, replayed
+from alfine.policy import changed_request, policy_for, replayed, unread_settings
 from alfine.programs import programs_for
 from alfine.runners.workspace import Workspace
 from alfine.store import DETACHED, Record, Store, TuningJob
@@ -118,6 +118,7 @@ class Service:
         spec = understood(self._with_parents_metrics(request), self.images)
         policy_for(spec)
         inheritance, faults = self._inheritance(spec)
+        faults += unread_settings(spec)
         folder, images, running = self.folder / spec.name, self.images, self.running
         try:
             programs_for(spec, folder, function, self.buckets, images=images, running=running, fetch=False)

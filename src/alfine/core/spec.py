@@ -806,6 +806,10 @@ SETTINGS: Mapping[str, tuple[Callable[[str], bool], str]] = {
 }
 
 
+# All that alfine reads from tags, but for completion criteria; REQUIRES, FORBID and START_WITH may be parted («requires-2»).
+NAMES = (*SETTINGS, REQUIRES, FORBID, START_WITH, "at-end", "runner", "requirements", "checkpoints")
+
+
 def setting_of(request: Request, name: str) -> str | None:
     """An alfine setting of a request, None without."""
     return next((tag["Value"] for tag in request.get("Tags") or [] if tag["Key"] == TAG_PREFIX + name), None)

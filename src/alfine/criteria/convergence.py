@@ -41,6 +41,7 @@ from alfine.core.gp import (
 from alfine.core.history import History
 from alfine.core.space import Array
 from alfine.core.spec import TuningJobSpec, put_setting
+from alfine.criteria import spelling
 
 NAME = "ConvergenceDetected"
 
@@ -107,13 +108,7 @@ class ConvergenceDetected:
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:
         if not spec.detect_convergence:
             return None
-        settings = dict(word.partition("=")[::2] for word in spec.settings.get(NAME, "").split())
-        try:
-            return cls(**{name: float(text) for name, text in settings.items()})
-        except (TypeError, ValueError) as error:
-            raise InvalidSpec(
-                [Fault(f"Tags.alfine:{NAME}", f"{error} Use, for example, epsilon=0.005 delta=0.1.")]
-            ) from error
+        return spelling.from_tag(cls, spec)
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
         config = request.setdefault("HyperParameterTuningJobConfig", {})

@@ -38,6 +38,8 @@ class Deadline:
             raise InvalidSpec(
                 [Fault(NAME, f"{self.when!r} must be an instant with its zone, as 2026-12-01T18:00+01:00, or seconds.")]
             )
+        if not isinstance(self.active, bool):
+            raise InvalidSpec([Fault(NAME, f"active {self.active!r} must be true or false.")])
         if self.active and not number:
             raise InvalidSpec([Fault(NAME, "active=true needs a number of seconds: an instant comes when it comes.")])
 

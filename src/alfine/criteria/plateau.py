@@ -10,6 +10,7 @@ from alfine.core.decide import Outlook, Verdict
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History, TrainingJob
 from alfine.core.spec import TuningJobSpec, put_setting
+from alfine.criteria import spelling
 
 LEAST = 3  # AMT's minimum
 SIGNIFICANT = 0.01  # AMT: «not improving (1 % or less)»
@@ -36,12 +37,14 @@ class BestObjectiveNotImproving:
         n = self.max_number_of_training_jobs_not_improving
         if isinstance(n, bool) or not isinstance(n, int) or n < LEAST:
             raise InvalidSpec([Fault("BestObjectiveNotImproving", f"{n!r} must be a whole number from {LEAST} on.")])
+        if not isinstance(self.strict, bool):
+            raise InvalidSpec([Fault("BestObjectiveNotImproving", f"strict {self.strict!r} must be true or false.")])
 
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:
         if spec.max_not_improving is None:
             return None
-        return cls(spec.max_not_improving, strict=spec.settings.get("BestObjectiveNotImproving") == "strict=true")
+        return spelling.from_tag(cls, spec, str(spec.max_not_improving))
 
     def check(self, history: History) -> Verdict:
         n = self.max_number_of_training_jobs_not_improving

@@ -14,13 +14,14 @@ import dataclasses
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from alfine.core.decide import CompletionCriterion
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
-from alfine.core.spec import put_setting, put_text
+from alfine.core.spec import TuningJobSpec, put_setting, put_text
 
 Kinds = Mapping[str, type[CompletionCriterion]]
+C = TypeVar("C", bound=CompletionCriterion)
 
 SETTING = (
     "criteria"  # alfine:criteria, alfine:criteria-2, …: those that have neither a field of AMT's nor a tag of their own
@@ -112,6 +113,18 @@ def from_settings(settings: Mapping[str, str], kinds: Kinds) -> Iterator[Complet
         yield from read_all(_joined(_texts(settings)), kinds)
     except InvalidSpec as error:
         raise InvalidSpec([Fault(f"Tags.alfine:{SETTING}", str(fault)) for fault in error.faults]) from error
+
+
+def from_tag(kind: type[C], spec: TuningJobSpec, *words: str) -> C:
+    """A criterion that AMT has, too: these words are its own in AMT's fields, a tag has the settings that AMT lacks.
+
+    Raise InvalidSpec, naming the tag, for what can't be understood.
+    """
+    name = kind.__name__
+    try:
+        return cast("C", read(" ".join([name, *words, spec.settings.get(name, "")]), {name: kind}))
+    except InvalidSpec as error:
+        raise InvalidSpec([Fault(f"Tags.alfine:{name}", fault.message) for fault in error.faults]) from error
 
 
 def remove_from(request: MutableMapping[str, Any]) -> None:

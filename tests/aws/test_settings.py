@@ -1,0 +1,50 @@
+"""Settings in tags, over the wire: one that nobody would read is refused, instead of ending a job otherwise than was meant."""
+
+import pytest
+from botocore.exceptions import ClientError
+
+CONVERGENCE = {"ConvergenceDetected": {"CompleteOnConvergence": "Enabled"}}
+
+
+def create(sagemaker, make, name, tags, criteria=None):
+    request = make(name, max_training_jobs=1)
+    if criteria:
+        request["HyperParameterTuningJobConfig"]["TuningJobCompletionCriteria"] = criteria
+    request["Tags"] = [{"Key": f"alfine:{key}", "Value": value} for key, value in tags.items()]
+    sagemaker.create_hyper_parameter_tuning_job(**request)
+
+
+@pytest.mark.parametrize(
+    ("tags", "why"),
+    [
+        ({"MaxCosts": "5", "price-per-hour": "1"}, "alfine:MaxCosts: isn't a setting of alfine. Did you mean alfine:MaxCost?"),
+        ({"price_per_hour": "1"}, "Did you mean alfine:price-per-hour?"),
+        ({"deadline": "60"}, "Did you mean alfine:Deadline?"),
+        ({"ConvergenceDetected": "delta=0.1"}, "ConvergenceDetected is asked for in TuningJobCompletionCriteria, not by a tag alone"),
+        ({"BestObjectiveNotImproving": "strict=true"}, "is asked for in TuningJobCompletionCriteria"),
+        ({"MaxNumberOfTrainingJobs": "3"}, "is asked for in ResourceLimits"),
+        ({"Steady": "ConvergenceDetected"}, "Steady is asked for in the tag alfine:criteria."),
+        ({"MaxCost": "5"}, "needs the price of an instance of type"),
+        ({"MaxCost": "-5", "price-per-hour": "1"}, "limit -5.0 must be a number above 0"),
+        ({"Deadline": "tomorrow"}, "'tomorrow' must be an instant with its zone"),
+    ],
+)  # fmt: skip
+def test_a_setting_that_nobody_would_read_is_refused(sagemaker, make, tags, why):
+    with pytest.raises(ClientError, match="ValidationException") as error:
+        create(sagemaker, make, "refused", tags)
+    assert why in str(error.value)
+
+
+def test_a_misspelt_setting_of_amts_own_criteria_names_the_tag(sagemaker, make):
+    with pytest.raises(ClientError) as error:
+        create(sagemaker, make, "refused", {"ConvergenceDetected": "dleta=0.1"}, CONVERGENCE)
+    assert "Tags.alfine:ConvergenceDetected: 'dleta' isn't one of its settings. Did you mean delta?" in str(error.value)
+    with pytest.raises(ClientError) as error:
+        plateau = {"BestObjectiveNotImproving": {"MaxNumberOfTrainingJobsNotImproving": 5}}
+        create(sagemaker, make, "refused", {"BestObjectiveNotImproving": "strict=yes"}, plateau)
+    assert "strict 'yes' must be true or false" in str(error.value)
+
+
+def test_tags_that_are_like_none_of_alfines_are_the_users_own(sagemaker, make):
+    create(sagemaker, make, "own", {"team": "churn", "ConvergenceDetected": "delta=0.1"}, CONVERGENCE)
+    assert sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="own")
