@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,16 +10,12 @@ import numpy as np
 import pytest
 
 from alfine.core import gp
-from alfine.core.beliefs import Trade
 from alfine.core.history import Ended, History, Launched
 from alfine.core.space import Categorical, Continuous, Integer, ParameterSpace
 from alfine.core.spec import TuningJobSpec
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 MIXED = gp.Geometry(np.array([False, False, True]), np.array([math.inf, 7.0, 3.0]), np.array([True, False, False]))
-TRADING = replace(MIXED, trades=(Trade(0, 1, 0.6, product=True),))
-DIVIDING = replace(MIXED, trades=(Trade(0, 1, 0.6, product=False),))
-geometries = pytest.mark.parametrize("geometry", [MIXED, TRADING, DIVIDING], ids=["plain", "product", "quotient"])
 
 
 def mixed_points(n: int, seed: int = 0) -> Any:
@@ -95,24 +90,20 @@ def test_the_posterior_is_scikit_learns() -> None:
 
 
 @pytest.mark.parametrize("own", [0.0, np.linspace(0.0, 0.5, 12)], ids=["one noise", "noise of their own"])
-@geometries
-def test_the_gradient_of_the_posterior_density_of_theta_is_that_of_finite_differences(
-    own: Any, geometry: gp.Geometry
-) -> None:
+def test_the_gradient_of_the_posterior_density_of_theta_is_that_of_finite_differences(own: Any) -> None:
     X = mixed_points(12)
     y = np.sin(4 * X[:, 0]) + X[:, 1]
     theta, step = a_theta(), 1e-5
-    _, gradient = gp.negative_log_posterior(theta, geometry, X, y, own)
+    _, gradient = gp.negative_log_posterior(theta, MIXED, X, y, own)
     for i in range(len(theta)):
         e = step * np.eye(len(theta))[i]
-        up, down = (gp.negative_log_posterior(theta + s * e, geometry, X, y, own)[0] for s in (1, -1))
+        up, down = (gp.negative_log_posterior(theta + s * e, MIXED, X, y, own)[0] for s in (1, -1))
         assert gradient[i] == pytest.approx((up - down) / (2 * step), rel=1e-4, abs=1e-6)
 
 
-@geometries
-def test_the_gradients_of_the_posterior_are_those_of_finite_differences(geometry: gp.Geometry) -> None:
+def test_the_gradients_of_the_posterior_are_those_of_finite_differences() -> None:
     X, Q, step = mixed_points(12), mixed_points(3, seed=2), 1e-5
-    surrogate = gp.Surrogate.of(geometry, a_theta(), X, np.sin(4 * X[:, 0]) + X[:, 1])
+    surrogate = gp.Surrogate.of(MIXED, a_theta(), X, np.sin(4 * X[:, 0]) + X[:, 1])
     mean, variance, dmean, dvariance = surrogate.gradient(Q)
     np.testing.assert_allclose(surrogate.posterior(Q), (mean, variance), rtol=1e-10)
     fantasies = surrogate.imagining(Q[:0], np.zeros((0, 1))).gradient(Q)
@@ -124,20 +115,6 @@ def test_the_gradients_of_the_posterior_are_those_of_finite_differences(geometry
         np.testing.assert_allclose(dvariance[:, j], (vup - vdown) / (2 * step), rtol=1e-4, atol=1e-6)
     assert not dmean[:, 2].any()
     assert not dvariance[:, 2].any()
-
-
-@pytest.mark.parametrize(("geometry", "alike"), [(TRADING, -0.6 / 0.4), (DIVIDING, 0.6 / 0.4)])
-def test_where_two_hyperparameters_trade_off_the_second_length_scale_is_of_what_they_come_to(
-    geometry: gp.Geometry, alike: float
-) -> None:
-    """With the first one's own influence gone, what one gives and the other takes away changes nothing."""
-    theta = a_theta()
-    theta[0] = math.log(1e6)
-    here = np.array([[0.5, 0.5, 0.5]])
-    along, across = here + 0.1 * np.array([1, alike, 0]), here + 0.1 * np.array([1, -alike, 0])
-    surrogate = gp.Surrogate.of(geometry, theta, here, np.zeros(1))
-    assert surrogate.cross(along) == pytest.approx(surrogate.prior)
-    assert surrogate.cross(across) < 0.95 * surrogate.prior
 
 
 def test_each_fantasy_is_a_refactorisation_with_what_it_imagines() -> None:

@@ -1,7 +1,5 @@
 """Remarks on the search space: hits on planted truths, few false alarms on noise, and the spaces that they propose."""
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -91,16 +89,6 @@ def test_hyperparameters_without_influence_are_found_and_no_others():
     assert ranges == {}
     assert fixed == {name: past.incumbent.hyperparameters[name] for name in fixed}
     assert {*fixed} <= {"d", "kind"}
-
-
-def test_of_two_that_count_by_their_product_neither_is_without_influence():
-    space = {
-        "C": Continuous(1e-2, 1e2, scaling="Logarithmic"),
-        "gamma": Continuous(1e-4, 1.0, scaling="Logarithmic"),
-        "coef0": Continuous(0.0, 1.0),
-    }
-    told, _ = searched(lambda x: (math.log10(x["C"] * x["gamma"]) + 1.0) ** 2, 62, space=space, noise=0.02, seed=1)
-    assert told == {(NO_INFLUENCE, "coef0")}
 
 
 def test_few_results_say_nothing():

@@ -4,13 +4,12 @@ Symbols and shapes:
 
     X (n, d)   points of the unit cube                 y (n,)   targets: objectives after `Scale`, smaller is better
     w_j(u) = 1 - (1 - u^a_j)^b_j                       the warp of a numeric coordinate: Kumaraswamy's distribution function
-    u_j = x_j, or what x_j and another coordinate come to together, where their names say that they trade off: core/beliefs.py
     l (d,)     length scales, one a coordinate         s2, q2, v2   variance of the trend, the roughness and the noise
     theta (3d + 3,) = ln l_1 … ln l_d, ln s2, ln v2, ln q2, ln a_1 … ln a_d, ln b_1 … ln b_d
     m          constant mean, profiled out by generalised least squares
     K (n, n) = s2 M(r) + q2 R(r / RATIO) + v2 I = L L'                    alpha = K^-1 (y - m)
 
-    r^2(x, x') = sum_j D_j(x, x') / l_j^2              D_j = (w_j(u_j) - w_j(u'_j))^2; for a category 0 where equal, else 1
+    r^2(x, x') = sum_j D_j(x, x') / l_j^2              D_j = (w_j(x_j) - w_j(x'_j))^2; for a category 0 where equal, else 1
     M(r) = (1 + a + a^2/3) exp(-a),  a = sqrt(5) r     Matérn 5/2: Rasmussen and Williams 2006, equation 4.17
     R(r) = (1 + a) exp(-a),  a = sqrt(3) r             Matérn 3/2
 
@@ -42,7 +41,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from alfine.core.beliefs import Trade, trades
 from alfine.core.curves import Ended, as_observation, comparable, ended, endings
 from alfine.core.space import Array
 
@@ -53,7 +51,6 @@ if TYPE_CHECKING:
 # met next: docs/explanation/search.md. A length scale of .5 is half of the cube's edge, in one dimension. Over a logarithmic range
 # results change faster than over another, which mostly spans less of what a hyperparameter could be; between categories slower.
 LOGARITHMIC_LENGTH, LINEAR_LENGTH, CATEGORY_LENGTH, LENGTH_SIGMA = 0.35, 0.7, 1.1, 0.5
-TRADED_LENGTH = 0.6  # times as long where two hyperparameters count together: the axis spans both
 SIGNAL_MEDIAN, SIGNAL_SIGMA = 1.0, 1.0
 NOISE_MEDIAN, NOISE_SIGMA = 1e-4, 2.0
 ROUGH_MEDIAN, ROUGH_SIGMA = 0.03, 1.5
@@ -155,57 +152,33 @@ def spread_of(values: Array) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """How points are compared: which coordinates are categories, how many values those have, and which are on a logarithmic scale.
-
-    trades: pairs of coordinates that count together, the second of each replaced by what both come to.
-    """
+    """How points are compared: which coordinates are categories, how many values those have, and which are on a logarithmic scale."""
 
     categorical: npt.NDArray[np.bool_]
     cells: Array
     logarithmic: npt.NDArray[np.bool_]
-    trades: tuple[Trade, ...] = ()
 
     @property
     def dimension(self) -> int:
         return len(self.categorical)
 
-    def traded(self, X: Array) -> Array:
-        """(n, d) -> (n, d): u, in [0, 1] as x is."""
-        if not self.trades:
-            return X
-        u = X.copy()
-        for t in self.trades:
-            other = X[:, t.other] if t.product else 1.0 - X[:, t.other]
-            u[:, t.other] = t.share * X[:, t.kept] + (1.0 - t.share) * other
-        return u
-
-    def slope_by_x(self, slope: Array) -> Array:
-        """(…, d) -> (…, d): from a slope along u that along x, by the chain rule."""
-        if not self.trades:
-            return slope
-        found = slope.copy()
-        for t in self.trades:
-            found[..., t.kept] += t.share * slope[..., t.other]
-            found[..., t.other] *= (1.0 - t.share) * (1.0 if t.product else -1.0)
-        return found
-
     def warp(self, X: Array, theta: Array) -> Array:
-        """(n, d) -> (n, d): w(u); categories stay as they are."""
-        u, (a, b) = self.traded(X), self._powers(theta)
-        warped = 1.0 - (1.0 - np.clip(u, WARP_EDGE, 1.0 - WARP_EDGE) ** a) ** b
+        """(n, d) -> (n, d): w(X); categories stay as they are."""
+        a, b = self._powers(theta)
+        warped = 1.0 - (1.0 - np.clip(X, WARP_EDGE, 1.0 - WARP_EDGE) ** a) ** b
         return np.where(self.categorical, X, warped) if self.categorical.any() else warped
 
     def warp_slope(self, X: Array, theta: Array) -> Array:
-        """The slope dw/du (n, d); 0 for categories, and at the edges, where the warp is constant."""
-        u, (a, b) = self.traded(X), self._powers(theta)
-        x = np.clip(u, WARP_EDGE, 1.0 - WARP_EDGE)
+        """The slope dw/dx (n, d); 0 for categories, and at the edges, where the warp is constant."""
+        a, b = self._powers(theta)
+        x = np.clip(X, WARP_EDGE, 1.0 - WARP_EDGE)
         slope = a * b * (1.0 - x**a) ** (b - 1.0) * x ** (a - 1.0)
-        return np.where(self.categorical | (x != u), 0.0, slope)
+        return np.where(self.categorical | (x != X), 0.0, slope)
 
     def warp_slopes_by_powers(self, X: Array, theta: Array) -> tuple[Array, Array]:
         """The slopes dw/d ln a and dw/d ln b, each (n, d); 0 for categories."""
         a, b = self._powers(theta)
-        x = np.clip(self.traded(X), WARP_EDGE, 1.0 - WARP_EDGE)
+        x = np.clip(X, WARP_EDGE, 1.0 - WARP_EDGE)
         u = x**a
         rest = 1.0 - u
         by_a, by_b = a * b * rest ** (b - 1.0) * u * np.log(x), -b * rest**b * np.log(rest)
@@ -285,8 +258,6 @@ def prior_of(geometry: Geometry) -> tuple[Array, Array]:
     dimension = geometry.dimension
     number = np.where(geometry.logarithmic, LOGARITHMIC_LENGTH, LINEAR_LENGTH)
     length = np.where(geometry.categorical, CATEGORY_LENGTH, number)
-    for t in geometry.trades:
-        length[t.other] *= TRADED_LENGTH
     median = theta_of(dimension, length, SIGNAL_MEDIAN, NOISE_MEDIAN, ROUGH_MEDIAN)
     sigma = [LENGTH_SIGMA] * dimension + [SIGNAL_SIGMA, NOISE_SIGMA, ROUGH_SIGMA] + [WARP_SIGMA] * (2 * dimension)
     return median, np.array(sigma)
@@ -333,7 +304,7 @@ def negative_log_posterior(
     gradient[d] += 0.5 * float((W * trend).sum())
     gradient[d + 1] += 0.5 * v2 * float(np.trace(W))
     gradient[d + 2] += 0.5 * float((W * rough).sum())
-    # Each point moves its row and its column of K: d(-ln p)/d w(u_ij) = -sum_k (W slope)_ik (w(u_ij) - w(u_kj)) / l_j^2.
+    # Each point moves its row and its column of K: d(-ln p)/d w(x_ij) = -sum_k (W slope)_ik (w(x_ij) - w(x_kj)) / l_j^2.
     moved = -(sloped.sum(1)[:, None] * warped - sloped @ warped) * w
     by_a, by_b = geometry.warp_slopes_by_powers(X, theta)
     gradient[d + 3 : 2 * d + 3] += (moved * by_a).sum(0)
@@ -433,7 +404,7 @@ class Surrogate:
         V = k @ self.root.T
         by_variance = slope * (V @ self.root)  # K^-1 k = root' V'
         variance = np.maximum(self.prior - np.einsum("ij,ij->i", V, V), 1e-12 * self.prior)
-        # dk/du_j = -slope (w(u_j) - w(U_j)) w'(u_j) / l_j^2
+        # dk/dx_j = -slope (w(x_j) - w(X_j)) w'(x_j) / l_j^2
         stretch = np.exp(-2.0 * self.theta[:d]) * self.geometry.warp_slope(points, self.theta)
         dvariance = -2.0 * stretch * (by_variance @ self.warped - warped * by_variance.sum(1)[:, None])
         if self.alpha.ndim == 1:
@@ -442,8 +413,7 @@ class Surrogate:
         else:
             by_mean = slope[:, None, :] * self.alpha.T
             dmean = stretch[:, None, :] * (by_mean @ self.warped - warped[:, None, :] * by_mean.sum(2)[:, :, None])
-        by_x = self.geometry.slope_by_x
-        return self.mean + k @ self.alpha, variance, by_x(dmean), by_x(dvariance)
+        return self.mean + k @ self.alpha, variance, dmean, dvariance
 
     def imagining(self, points: Array, normal: Array) -> Surrogate:
         """Condition on `points` (m, d) as if they had been observed, at as many joint draws as `normal` (m, F) has columns.
@@ -565,11 +535,8 @@ def best_and_latest(values: Array, count: int) -> npt.NDArray[np.intp]:
 
 
 def geometry_of(history: History) -> Geometry:
-    if "geometry" not in history.memo:
-        space = history.spec.space
-        history.memo["geometry"] = Geometry(space.categorical, space.cells, space.logarithmic, trades(space))
-    kept: Geometry = history.memo["geometry"]
-    return kept
+    space = history.spec.space
+    return Geometry(space.categorical, space.cells, space.logarithmic)
 
 
 def evidence_of(history: History) -> tuple[Array, Array]:

@@ -156,7 +156,7 @@ def _watched(history: History, definition: str | None, n: int) -> Iterator[Remar
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """The results at one rung. X: (n, d), v: (n,) minimised; theta: of the surrogate; sample: (m, d), D: (d, m m), y: (m,) of the chosen m."""
+    """The results at one rung. X: (n, d), v: (n,) minimised; theta: of the surrogate; D: (d, m m), y: (m,) of the chosen m."""
 
     history: History
     X: Array
@@ -164,7 +164,6 @@ class _Look:
     active: Mask
     theta: Array
     model: Model
-    sample: Array
     D: Array
     y: Array
     whole: float  # log likelihood as the surrogate has it
@@ -183,7 +182,7 @@ class _Look:
         model = Model(Surrogate.of(geometry, theta, X[kept], scale.targets(v[kept])), scale, kept)
         whole = likelihood(theta, np.exp(-2.0 * theta[: len(D)]) @ D, y)
         noise = -0.5 * len(y) * math.log(float(y.var()))
-        return cls(history, X, v, history.spec.space.active(X), theta, model, X[spread], D, y, whole, noise)
+        return cls(history, X, v, history.spec.space.active(X), theta, model, D, y, whole, noise)
 
     @property
     def space(self) -> ParameterSpace:
@@ -210,13 +209,8 @@ class _Look:
 
     def influence(self, j: int) -> tuple[float, float]:
         """T_j and A_j."""
-        w, geometry = np.exp(-2.0 * self.theta[: len(self.D)]), self.model.surrogate.geometry
-        D = self.D
-        if geometry.trades:  # what another coordinate shows of j goes too
-            held = self.sample.copy()
-            held[:, j] = 0.5
-            D = geometry.differences(geometry.warp(held, self.theta))
-        rest = np.delete(w, j) @ np.delete(D, j, axis=0)
+        w = np.exp(-2.0 * self.theta[: len(self.D)])
+        rest = np.delete(w, j) @ np.delete(self.D, j, axis=0)
         without = likelihood(self.theta, rest, self.y) if len(w) > 1 else self.noise
         without = max(without, self.noise)
         lengths = (math.exp(float(self.theta[j])), *LENGTHS, ABSENT)

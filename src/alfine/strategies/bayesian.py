@@ -20,7 +20,6 @@ from typing import Self
 
 import numpy as np
 
-from alfine.core.beliefs import beliefs
 from alfine.core.decide import Suggestion
 from alfine.core.gp import (
     Surrogate,
@@ -36,6 +35,7 @@ from alfine.core.history import History
 from alfine.core.prospects import foreseen
 from alfine.core.space import Array, Integer, ParameterSpace
 from alfine.core.spec import TuningJobSpec
+from alfine.strategies.beliefs import beliefs
 from alfine.strategies.promise import log_promise
 from alfine.strategies.random import Random
 from alfine.strategies.transfer import advised, own_turn

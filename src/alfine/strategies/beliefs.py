@@ -7,22 +7,15 @@ below, and each further point of the design is drawn, coordinate by coordinate, 
     SHARE N(m, s²) on [0, 1]  +  (1 - SHARE) uniform        m, s: middle and half the width of the interval, on the range's scale
 
 by the inverse of its distribution function, applied to the evenly spread sequence, so that the points stay spread. A category
-that is known gets SHARE more than its due. Only the initial design listens to these: a belief that is wrong costs a part of it, and
-from then on the results speak.
+that is known gets SHARE more than its due. Only the initial design listens: a belief that is wrong costs a part of it, and from
+then on the results speak.
 
-Some hyperparameters trade off: half the learning rate wants twice the trees. Good configurations then lie along a diagonal, which a
-surrogate with a length scale for each axis learns slowly. For the pairs of TRADED it is shown the product (or quotient) instead of the
-second hyperparameter (core/gp.py): a change of coordinates, by which nothing is ruled out.
-
-Which intervals and pairs count is decided by the family of models that knows the most of the space's names; where two know as many, such
+Which intervals count is decided by the family of models that knows the most of the space's names; where two know as many, such
 as of {learning_rate} alone, nothing is believed. The intervals are common knowledge, from the defaults and the tuning guides of
 the libraries and of SageMaker's built-in algorithms; none was fitted to a benchmark. docs/explanation/search.md says what they
 are worth.
 
-References: Souza et al. 2021, «Bayesian optimization with a prior for the optimum»; Friedman 2001, «Greedy function approximation: a
-gradient boosting machine»; Goyal et al. 2017, «Accurate, large minibatch SGD»; Smith and Le 2018, «A Bayesian perspective on
-generalization and stochastic gradient descent»; Hu et al. 2022, «LoRA»; Keerthi and Lin 2003, «Asymptotic behaviors of support
-vector machines with Gaussian kernel».
+Reference: Souza et al. 2021, «Bayesian optimization with a prior for the optimum».
 """
 
 from __future__ import annotations
@@ -30,7 +23,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -41,7 +33,6 @@ LEAST_SPREAD = 0.12  # of an axis: no belief is surer
 PLACES = np.linspace(0.0, 1.0, 257)
 
 Known = tuple[float, float] | str  # an interval of a number, or a category's value as text
-Traded = tuple[tuple[tuple[str, ...], tuple[str, ...], bool], ...]
 
 TREES_LEARNING_RATE, NETS_LEARNING_RATE = (0.02, 0.3), (3e-4, 3e-2)
 
@@ -120,60 +111,6 @@ KERNEL_RIDGE: dict[str, Known] = {
 FAMILIES: tuple[Mapping[str, Known], ...] = (
     BOOSTED_TREES, NEURAL_NETS, FINE_TUNING, SUPPORT_VECTORS, FORESTS, LINEAR_MODELS, NEIGHBOURS, KERNEL_RIDGE,
 )  # fmt: skip
-
-
-# Of two of these, what one takes away the other may give: (kept, other, whether their product stays alike; else their quotient).
-RATES = ("eta", "lr", "learning_rate", "learning_rate_init")
-ROUNDS = ("n_estimators", "num_round", "num_rounds", "num_boost_round", "iterations")
-EPOCHS, BATCHES = (
-    ("epochs", "num_train_epochs"),
-    ("batch", "batch_size", "mini_batch_size", "train_batch_size", "per_device_train_batch_size"),
-)
-_NETS: Traded = ((RATES, EPOCHS, True), (RATES, BATCHES, False))
-TRADED: tuple[tuple[Mapping[str, Known], Traded], ...] = (
-    (BOOSTED_TREES, ((RATES, ROUNDS, True),)),  # shrinkage and steps: Friedman 2001, section 5
-    (NEURAL_NETS, _NETS),  # Goyal et al. 2017, section 2.1; Smith and Le 2018
-    (
-        FINE_TUNING,
-        (*_NETS, (("r", "lora_r", "lora_rank"), ("lora_alpha",), False)),
-    ),  # Hu et al. 2022, section 4.1: alpha / r
-    (SUPPORT_VECTORS, ((("gamma",), ("c",), True),)),  # Keerthi and Lin 2003, section 2
-    (KERNEL_RIDGE, ((("gamma",), ("alpha",), False),)),  # as C, whose inverse alpha is
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Trade:
-    """Coordinates `kept` and `other`, of a logarithm each: what counts beside `kept` is what the two come to together.
-
-    That's share x_kept + (1 - share) x_other, in [0, 1] again; for a quotient 1 - x_other takes the place of x_other.
-    """
-
-    kept: int
-    other: int
-    share: float
-    product: bool
-
-
-def trades(space: ParameterSpace) -> tuple[Trade, ...]:
-    """Of the pairs that a space has, where both are on a logarithmic scale and in every configuration."""
-    family, ranges = _family(space), list(space.ranges.values())
-    at = {
-        _plain(name): j
-        for j, (name, r) in enumerate(space.ranges.items())
-        if getattr(r, "effective_scaling", "") == "Logarithmic" and not r.requires
-    }
-    found = []
-    for kept, others, product in next((traded for known, traded in TRADED if known is family), ()):
-        for i, j in ((at[a], at[b]) for a in kept for b in others if a in at and b in at):
-            a, b = _width(ranges[i]), _width(ranges[j])
-            found.append(Trade(i, j, a / (a + b), product))
-    return tuple(found)
-
-
-def _width(r: Any) -> float:
-    """Of the whole axis, as a logarithm."""
-    return math.log(r.high / r.low) / float(r.to_unit(r.high) - r.to_unit(r.low))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What is known of hyperparameters by their names: where good values lie, for the initial design, and which trade off."""
+"""What is known of hyperparameters by their names shapes the initial design, and nothing else."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alfine import Categorical, Continuous, Integer
-from alfine.core.beliefs import FAMILIES, Trade, beliefs, trades
 from alfine.core.space import ParameterSpace
 from alfine.strategies.bayesian import Bayesian
+from alfine.strategies.beliefs import FAMILIES, beliefs
 from tests.strategies.test_bayesian import empty, launch, searched
 
 TREES = {
@@ -107,51 +107,3 @@ def test_conditions_are_kept() -> None:
         found = Bayesian().ask(history).hyperparameters
         space.check(found)
         launch(history, found)
-
-
-LOG = "Logarithmic"
-
-
-@pytest.mark.parametrize(
-    ("space", "expected"),
-    [
-        (
-            {"learning_rate": Continuous(1e-3, 1, scaling=LOG), "max_depth": Integer(1, 9), "n_estimators": Integer(1, 999, scaling=LOG)},
-            Trade(0, 2, 0.5, product=True),
-        ),
-        (
-            {"batch_size": Integer(1, 9, scaling=LOG), "lr": Continuous(1e-4, 1, scaling=LOG), "dropout": Continuous(0, 1)},
-            Trade(1, 0, 0.8, product=False),
-        ),
-        (
-            {"C": Continuous(1e-2, 1e2, scaling=LOG), "gamma": Continuous(1e-4, 1, scaling=LOG)},
-            Trade(1, 0, 0.5, product=True),
-        ),
-        (
-            {"--alpha": Continuous(1e-2, 1e2, scaling=LOG), "gamma": Continuous(1e-4, 1, scaling=LOG), "coef0": Continuous(0, 1)},
-            Trade(1, 0, 0.5, product=False),
-        ),
-    ],
-)  # fmt: skip
-def test_known_pairs_are_shown_to_the_surrogate_as_what_they_come_to(space: dict, expected: Trade) -> None:
-    (found,) = trades(ParameterSpace(space))
-    assert (found.kept, found.other, found.product) == (expected.kept, expected.other, expected.product)
-    assert found.share == pytest.approx(expected.share, abs=0.05)  # integers have half a cell more at each end
-
-
-@pytest.mark.parametrize(
-    "space",
-    [
-        {"C": Continuous(1e-2, 1e2, scaling="Linear"), "gamma": Continuous(1e-4, 1, scaling=LOG)},  # one of them isn't on a logarithmic scale
-        {"gamma": Continuous(1e-4, 1, scaling=LOG), "alpha": Continuous(1e-4, 1, scaling=LOG), "eta": Continuous(0.1, 1, scaling=LOG)},
-        {"x": Continuous(1e-2, 1e2, scaling=LOG), "y": Continuous(1e-4, 1, scaling=LOG)},
-        {
-            "kernel": Categorical(["linear", "rbf"]),
-            "C": Continuous(1e-2, 1e2, scaling=LOG),
-            "gamma": Continuous(1e-4, 1, scaling=LOG, requires={"kernel": "rbf"}),
-        },
-    ],
-    ids=["linear", "another family's", "unknown", "conditional"],
-)  # fmt: skip
-def test_nothing_else_is_traded(space: dict) -> None:
-    assert trades(ParameterSpace(space)) == ()
