@@ -353,7 +353,7 @@ def test_a_job_file_says_what_is_tried_first(folder, text):
 
 
 def test_a_job_file_knows_every_argument_of_job_request():
-    assert set(KEYS) == set(inspect.signature(job_request).parameters) - {"function"}
+    assert set(KEYS) == set(inspect.signature(job_request).parameters) - {"function"} | {"definitions"}
 
 
 def test_the_reference_page_has_every_key():
@@ -391,3 +391,63 @@ def test_criteria_made_of_others_are_written_as_yaml(tmp_path, written, meant):
     )
     spec = TuningJobSpec.from_request(read_job_file(path).request)
     assert criterion_from_text(meant) in criteria_for(spec)
+
+
+SEVERAL = """\
+script: train.py
+metric: loss
+static: {epochs: 3}
+definitions:
+  tree:
+    space: {depth: {min: 1, max: 9}}
+  net:
+    command: [sh, -c, "echo accuracy=1"]
+    metric: accuracy
+    goal: Maximize
+    static: {}
+    space: {lr: {min: 1.0e-4, max: 1.0}, width: {min: 8, max: 64, requires: lr > 0.01}}
+forbid: depth > 8
+start_with: {lr: 0.1, width: 32}
+max_training_jobs: 20
+"""
+
+
+def test_several_definitions_have_words_of_their_own_and_share_the_jobs(folder):
+    tree, net = spec(folder, SEVERAL).each
+    assert (tree.definition.name, tree.goal, tree.metric) == ("tree", "Minimize", "loss")
+    assert (net.definition.name, net.goal, net.metric) == ("net", "Maximize", "accuracy")
+    assert tree.definition.static_hyperparameters["sagemaker_program"] == "train.py"
+    assert tree.definition.static_hyperparameters["epochs"] == "3"
+    assert {*net.definition.static_hyperparameters} == {"alfine_command"}, "a program of its own takes no script"
+    assert [str(each) for each in tree.space.forbidden[0]] == ["depth > 8"]
+    assert net.space.ranges["width"].requires == (combination("lr > 0.01"),)
+    assert (tree.start_with, net.start_with) == ((), ({"lr": "0.1", "width": "32"},))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("depth: {min: 1", "depth: {min: 99", "definitions.tree.space.depth: min 99 must be below max 9"),
+        ("    goal: Maximize", "    golf: Maximize", "definitions.net.golf: isn't known: did you mean goal?"),
+        ("    goal: Maximize", "    strategy: Grid", "definitions.net.strategy: isn't known"),
+        ("script: train.py", "", "definitions.tree.script: is missing"),
+        ("    space: {depth: {min: 1, max: 9}}", "", "definitions.tree: null must be keys and values"),
+        ("    space: {depth: {min: 1, max: 9}}", "    static: {a: 1}", "definitions.tree.space: is missing"),
+        ("    static: {}", "    static: {lr: 1}", "definitions.net.static.lr: this hyperparameter also has a range"),
+        ("lr > 0.01", "ls > 0.01", "definitions.net.space.width: there is no hyperparameter 'ls'"),
+        ("depth: {min: 1", "width: {min: 1", "definitions.net.space.width: must require the same in each definition"),
+        ("  tree:", "  a_tree:", "definitions: 'a_tree' isn't a name"),
+        ("start_with: {lr", "start_with: {ls", "start_with: no definition has all hyperparameters"),
+        ("max_training_jobs", "early_stopping: Auto\nmax_training_jobs", "early_stopping: must be Off"),
+    ],
+)
+def test_faults_of_a_definition_stand_at_its_keys(folder, old, new, said):
+    path = folder / "job.yaml"
+    path.write_text(SEVERAL.replace(old, new, 1))
+    with pytest.raises(InvalidSpec) as error:
+        file = read_job_file(path)
+        try:
+            TuningJobSpec.from_request(file.request)
+        except InvalidSpec as fault:
+            raise file.explain(fault) from fault
+    assert said in str(error.value)

@@ -38,7 +38,7 @@ from alfine.core.spec import (
     put_setting,
 )
 from alfine.criteria import criterion_from_text, table
-from alfine.job_request import job_request
+from alfine.job_request import OF_DEFINITION, job_request, own_words, several_request
 from alfine.policy import changed_request
 from alfine.tables import is_table
 
@@ -90,7 +90,10 @@ class JobFile:
 
     def explain(self, error: InvalidSpec) -> InvalidSpec:
         """The same faults, at the keys of this file instead of the request's paths."""
-        return error if self.is_request else InvalidSpec([_at_own_key(fault) for fault in error.faults])
+        if self.is_request:
+            return error
+        names = [str(each["DefinitionName"]) for each in self.request.get(DEFINITIONS, ())]
+        return InvalidSpec([_at_own_key(fault, names=names) for fault in error.faults])
 
 
 def read_job_file(path: Path, *, form_only: bool = False) -> JobFile:
@@ -283,13 +286,17 @@ class _Reader:
                 self.fault(str(key), _unknown(str(key), KEYS))
             elif value is not None:
                 given[key] = KEYS[key](self, key, value)
-        self._program(given)
-        if "space" not in given and "space" not in self.document:
-            self.fault("space", "is missing: the hyperparameters to tune, as in `space: {eta: {min: 0.01, max: 1.0}}`.")
+        if "definitions" in given:
+            for name, own in given["definitions"].items():
+                told = self.document["definitions"][name]
+                whole = own_words(self.document, told if isinstance(told, dict) else {})
+                self._program(own, whole, f"definitions.{name}.")
+        else:
+            self._program(given, self.document)
         if self.faults:
             raise InvalidSpec(self.faults)
         try:
-            return job_request(**given)
+            return several_request(**given) if "definitions" in given else job_request(**given)
         except InvalidSpec as error:
             raise InvalidSpec([_at_own_key(fault) for fault in error.faults]) from error
 
@@ -300,13 +307,18 @@ class _Reader:
     def folder(self) -> Path:
         return self.path.absolute().parent
 
-    def _program(self, given: Mapping[str, Any]) -> None:
-        if "script" in self.document and "command" in self.document:
-            self.fault("command", "there is a script too. Keep one of the two.")
-        elif "script" not in given and "command" not in given:
-            self.fault("script", "is missing: what trains, as `script: train.py`, or `command:` for other languages.")
-        if "source_dir" in given and "script" in self.document:
-            given["script"] = str(self.document["script"])  # type: ignore[index]  # inside source_dir, not beside this file
+    def _program(self, given: dict[str, Any], document: Mapping[str, Any], inside: str = "") -> None:
+        """What trains, and over which space. document: the keys that say so, of the file or of one of its definitions."""
+        if "script" in document and "command" in document:
+            self.fault(f"{inside}command", "there is a script too. Keep one of the two.")
+        elif "script" not in document and "command" not in document:
+            message = "is missing: what trains, as `script: train.py`, or `command:` for other languages."
+            self.fault(f"{inside}script", message)
+        if "source_dir" in given and "script" in given:
+            given["script"] = str(document["script"])  # inside source_dir, not beside this file
+        if "space" not in document:
+            message = "is missing: the hyperparameters to tune, as in `space: {eta: {min: 0.01, max: 1.0}}`."
+            self.fault(f"{inside}space", message)
 
     # -- one reader a kind of value; each answers something of the right type, whatever is wrong -------------------
 
@@ -439,6 +451,20 @@ class _Reader:
         entries = self.texts(path, value)
         return {name: _absolute_uri(uri, self.folder) for name, uri in entries.items()}
 
+    def definitions(self, path: str, value: Any) -> dict[str, dict[str, Any]]:
+        """Of each its own keys."""
+        found: dict[str, dict[str, Any]] = {}
+        for name, own in self.mapping(path, value).items():
+            found[name] = {}
+            for key, each in self.mapping(f"{path}.{name}", own).items():
+                if key not in OF_DEFINITION:
+                    self.fault(f"{path}.{name}.{key}", _unknown(key, OF_DEFINITION))
+                elif each is not None:
+                    found[name][key] = KEYS[key](self, f"{path}.{name}.{key}", each)
+        if not found and isinstance(value, dict):
+            self.fault(path, "is empty. Give each algorithm a name and keys of its own.")
+        return found
+
     def space(self, path: str, value: Any) -> dict[str, Range]:
         entries = self.mapping(path, value)
         if not entries and isinstance(value, dict):
@@ -563,6 +589,7 @@ KEYS: dict[str, _Read] = {
     "source_dir": _Reader.file,
     "python": _Reader.interpreter,
     "space": _Reader.space,
+    "definitions": _Reader.definitions,
     "static": _Reader.mapping,
     "metric": _Reader.text,
     "goal": _Reader.goal,
@@ -633,6 +660,8 @@ ALIASES = {
     "price": "price_per_hour",
     "random_seed": "seed",
     "program": "script",
+    "algorithms": "definitions",
+    "training_job_definitions": "definitions",
     "entry_point": "script",
     "scaling_type": "scaling",
     "min_value": "min",
@@ -689,11 +718,23 @@ def unknown_words(given: Iterable[str], known: Iterable[str]) -> InvalidSpec:
     return InvalidSpec([Fault(key, _unknown(key, known)) for key in given])
 
 
+_OF_SEVERAL = {
+    "HyperParameterRanges": "HyperParameterTuningJobConfig.ParameterRanges",
+    "TuningObjective": "HyperParameterTuningJobConfig.HyperParameterTuningJobObjective",
+}
 _PYTHON_WORDS = {"MinValue": "low", "MaxValue": "high"}
 _FILE_WORDS = {"MinValue": "min", "MaxValue": "max"}
 
 
-def _at_own_key(fault: Fault, bounds: Mapping[str, str] = _FILE_WORDS) -> Fault:
+def _at_own_key(fault: Fault, bounds: Mapping[str, str] = _FILE_WORDS, names: Sequence[str] = ()) -> Fault:
+    """names: of the definitions, where there are several."""
+    if inside := re.match(r"TrainingJobDefinitions\[(\d+)\]\.?", fault.path):
+        rest = fault.path[inside.end() :]
+        whole = next((f"{path}{rest[len(own) :]}" for own, path in _OF_SEVERAL.items() if rest.startswith(own)), None)
+        if rest == "DefinitionName":
+            return Fault("definitions", _in_own_words(fault.message, bounds))
+        own = _at_own_key(Fault(whole or f"{DEFINITION}.{rest}", fault.message), bounds)
+        return Fault(f"definitions.{names[int(inside[1])] if names else inside[1]}.{own.path}", own.message)
     for path, key in _OWN_KEYS:
         if fault.path == path or fault.path.startswith((f"{path}.", f"{path}[", f"{path} ")):
             rest = fault.path[len(path) :]

@@ -147,6 +147,66 @@ def job_request(
     return request
 
 
+# What belongs to one definition where a job has several; said of the job, it holds for those that don't say otherwise.
+OF_DEFINITION = (
+    *("script", "command", "source_dir", "python", "space", "static", "metric", "goal", "regex", "metrics"),
+    *("channels", "environment", "max_training_job_seconds", "instances"),
+)
+
+
+def several_request(definitions: Mapping[str, Mapping[str, Any]], **words: Any) -> dict[str, Any]:
+    """The request of a job with several definitions (algorithms): for each, by its name, its own of the words in OF_DEFINITION.
+
+    forbid, start_with and what ranges require hold for each definition that has all hyperparameters of an entry.
+    """
+    shared = {key: words.pop(key) for key in OF_DEFINITION if key in words}
+    parts = {name: own_words(shared, own) for name, own in definitions.items()}
+    spaces: dict[str, Range] = {}
+    for name, part in parts.items():
+        for key, found in part["space"].items():
+            _check_conditions(f"definitions.{name}.space.{key}", found, part["space"], spaces.get(key))
+            spaces[key] = found
+    request = job_request(space=spaces, **words)
+    config = request["HyperParameterTuningJobConfig"]
+    del request["TrainingJobDefinition"], config["ParameterRanges"], config["HyperParameterTuningJobObjective"]
+    request["TrainingJobDefinitions"] = [_definition(name, part) for name, part in parts.items()]
+    return request
+
+
+def own_words(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """A definition's words: one that has a program of its own takes nothing of the job's."""
+    program = ("script", "command", "source_dir", "python") if {"script", "command"} & {*own} else ()
+    return {**{key: value for key, value in shared.items() if key not in program}, **own}
+
+
+def _definition(name: str, words: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        whole = job_request(name=name, **words)
+    except InvalidSpec as error:
+        raise InvalidSpec(
+            [Fault(f"definitions.{name}.{fault.path}", fault.message) for fault in error.faults]
+        ) from error
+    config = whole["HyperParameterTuningJobConfig"]
+    return {
+        "DefinitionName": name,
+        "TuningObjective": config["HyperParameterTuningJobObjective"],
+        "HyperParameterRanges": config["ParameterRanges"],
+        **whole["TrainingJobDefinition"],
+    }
+
+
+def _check_conditions(path: str, found: Range, space: Mapping[str, Range], other: Range | None) -> None:
+    """Raise InvalidSpec for what an entry in a tag couldn't say: it holds for every definition that has its hyperparameters."""
+    requires = getattr(found, "requires", ())
+    unknown = [clause.name for each in requires for clause in each if clause.name not in space]
+    if unknown:
+        message = f"there is no hyperparameter {unknown[0]!r} with a range. Known: {', '.join(space)}."
+        raise InvalidSpec([Fault(path, message)])
+    if other is not None and getattr(other, "requires", ()) != requires:
+        message = "must require the same in each definition that has it. Give it another name in one of them."
+        raise InvalidSpec([Fault(path, message)])
+
+
 def parameter_ranges(space: Mapping[str, Range]) -> dict[str, Any]:
     """AMT's ParameterRanges of a space, numbers as text."""
     lists: dict[str, list[dict[str, Any]]] = {

@@ -62,6 +62,23 @@ def test_a_job_whose_training_jobs_all_fail_is_exit_code_1_with_the_reason(folde
     assert "no such column: y" in result.stdout
 
 
+def test_several_algorithms_share_a_job_and_each_is_tried(folder):
+    several = """\
+metric: loss
+definitions:
+  good: {command: [sh, -c, "echo loss=1"], space: {x: {min: 0.0, max: 1.0}}}
+  better: {command: [sh, -c, "echo loss=0"], space: {y: {min: 0.0, max: 1.0}}}
+max_training_jobs: 6
+"""
+    result = folder.run("tune", str(folder.job(several)), "--json")
+    assert result.exit_code == 0, result.output
+    described = json.loads(result.stdout)
+    assert described["BestTrainingJob"]["TrainingJobDefinitionName"] == "better"
+    listed = folder.run("training-jobs", "job").stdout
+    assert "good" in listed
+    assert "better" in listed
+
+
 def test_an_ended_job_is_not_run_again(folder):
     job = str(folder.job())
     folder.run("tune", job, "--max-training-jobs", "1")
