@@ -48,6 +48,11 @@ def test_one_that_may_end_best_goes_on_though_it_is_behind_now():
     assert judge.due() == ()
 
 
+def test_one_that_has_reported_as_often_as_the_others_is_at_its_end_and_completes():
+    assert with_reports(judged(WHOLE), [*curve(0.1)[:9], 9.0]).due() == ()
+    assert len(with_reports(judged(WHOLE), [*curve(0.1)[:8], 9.0]).due()) == 1
+
+
 def test_nobody_is_stopped_before_enough_have_ended_by_themselves():
     assert with_reports(judged(WHOLE[: LEAST_CURVES - 1]), [99.0, 99.0]).due() == ()
 

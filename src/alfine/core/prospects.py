@@ -41,8 +41,8 @@ class _Learnt:
     best: float  # the last value, minimised, of the best that ever went all the way
 
     def upto(self, t: int) -> tuple[list[Array], Array]:
-        """Those with at least t values."""
-        which = [i for i, curve in enumerate(self.curves) if len(curve) >= t]
+        """Those with more than t values: where they had ended, there's nothing left to foresee, nor to save."""
+        which = [i for i, curve in enumerate(self.curves) if len(curve) > t]
         return [self.curves[i] for i in which], self.guesses[which]
 
 
