@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from alfine import ConvergenceDetected, Integer
+from alfine import ConvergenceDetected, Integer, MaxCost
 from alfine.core.errors import InUse, InvalidSpec
 from alfine.core.history import History
 from alfine.core.spec import TuningJobSpec
@@ -104,6 +104,23 @@ def test_a_job_that_still_runs_there_is_refused(answers):
     description, lists, _ = answers(status="InProgress")
     with pytest.raises(InvalidSpec, match="is 'InProgress' there. Import it once it has ended"):
         from_aws(description, lists)
+
+
+def test_pages_that_overlap_count_once_and_files_in_the_wrong_order_are_told(answers):
+    description, lists, _ = answers()
+    record, _ = from_aws(description, [*lists, lists[0]])
+    assert record.facts == from_aws(description, lists)[0].facts
+    with pytest.raises(InvalidSpec, match="isn't an answer of DescribeHyperParameterTuningJob. That file goes first"):
+        from_aws(lists[0], [description, lists[1]])
+
+
+def test_its_training_jobs_cost_what_the_home_says_of_their_instances(tmp_path, answers):
+    (tmp_path / "alfine.toml").write_text("[prices.per_hour]\nlocal = 6\n")
+    record, _ = from_aws(*answers()[:2])
+    with Home(tmp_path) as home:
+        home.service.take_over(record)
+        assert home.service.describe("on-aws")["Alfine"]["Cost"]["Spent"]["Money"] == pytest.approx(12 * 0.1)
+        assert home.service.replay("on-aws", [MaxCost(0.55)]).training_jobs == 5
 
 
 def test_every_entry_that_cant_be_read_is_named(tmp_path, answers):

@@ -262,6 +262,27 @@ def test_an_ended_job_can_be_asked_to_run_its_best_again_and_to_search_on(tmp_pa
         alfine.change("again", home=tmp_path, max_parallel=2)
 
 
+def test_they_can_be_taken_away_from_a_job_that_runs_and_from_one_that_goes_on(tmp_path):
+    def progress(job):
+        if job.history.launches == 8 and not changed:
+            changed.append(True)
+            alfine.change("again", home=tmp_path, repeats="never")
+
+    changed = []
+    job = tune(tmp_path, max_training_jobs=20, progress=progress)
+    assert (job.history.launches, job.history.searched, job.history.repeated) == (20, 20, {})
+    assert job.best is job.history.leader
+    alfine.change("again", home=tmp_path, repeats={"best": 2, "times": 2}, max_training_jobs=24)
+    proven = tune(tmp_path, max_training_jobs=20)
+    assert (proven.history.launches, proven.history.searched) == (24, 20)
+    alfine.change("again", home=tmp_path, repeats=0, max_training_jobs=30)
+    more = tune(tmp_path, max_training_jobs=20)
+    assert (more.history.launches, more.history.searched) == (30, 26)
+    assert more.best is more.history.leader
+    with pytest.raises(InvalidSpec, match="nothing to change"):
+        alfine.change("again", home=tmp_path, repeats="never")
+
+
 def test_a_change_marks_what_ran_before_it():
     past = history([1.0, 2.0], max_training_jobs=20)
     for fact in one_job(past, 3.0, hyperparameters=past.job(1).hyperparameters):

@@ -76,6 +76,11 @@ def from_aws(description: Path, lists: Sequence[Path], name: str | None = None) 
     Also remarks, on what couldn't be taken over. Raise InvalidSpec, with the file and every fault, for what isn't one.
     """
     described = _json(description)
+    if "HyperParameterTuningJobConfig" not in described:
+        wanted = (
+            "isn't an answer of DescribeHyperParameterTuningJob. That file goes first, then the lists of training jobs."
+        )
+        raise InvalidSpec([Fault(str(description), wanted)])
     status = described.get("HyperParameterTuningJobStatus")
     if status not in _ENDED:
         raise InvalidSpec(
@@ -90,7 +95,8 @@ def from_aws(description: Path, lists: Sequence[Path], name: str | None = None) 
         request[DEFINITION] = {key: value for key, value in own.items() if key not in OF_SEVERAL}
     spec = TuningJobSpec.from_request(request)
     faults: list[Fault] = []
-    ran = [job for path in lists for job in _summaries(path, spec, faults)]
+    pages = [job for path in lists for job in _summaries(path, spec, faults)]
+    ran = list({job.name: job for job in pages}.values())  # pages may overlap
     if faults:
         raise InvalidSpec(faults)
     created = _instant(described.get("CreationTime"))

@@ -12,8 +12,8 @@ from typing import Any
 from alfine.core.decide import AT_END, CompletionCriterion, EarlyStopping, Policy, Strategy
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
+from alfine.core.repeats import NEVER, Repeats
 from alfine.core.repeats import SETTING as REPEATS
-from alfine.core.repeats import Repeats
 from alfine.core.replay import Replayed, replay
 from alfine.core.spec import NAMES, TuningJobSpec, put_setting
 from alfine.criteria import criteria_for, spelling, table
@@ -104,7 +104,9 @@ def changed_request(
     price_per_hour: float | None = None,
     repeats: int | str | Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
-    """The request but for what is given. criteria take the place of all its completion criteria; its limits stay."""
+    """The request but for what is given. criteria take the place of all its completion criteria; its limits stay. repeats: «never»
+    takes them away.
+    """
     changed: dict[str, Any] = deepcopy(dict(request))
     config = changed["HyperParameterTuningJobConfig"]
     limits = config.setdefault("ResourceLimits", {})
@@ -123,8 +125,9 @@ def changed_request(
         spelling.remove_from(changed)
         for criterion in criteria:
             criterion.to_request(changed)
-    again = None if repeats is None else Repeats.of(repeats)
-    for setting, text in (("at-end", at_end), ("price-per-hour", price_per_hour), (REPEATS, again)):
+    if repeats is not None:
+        put_setting(changed, REPEATS, None if str(repeats) in NEVER else str(Repeats.of(repeats)))
+    for setting, text in (("at-end", at_end), ("price-per-hour", price_per_hour)):
         if text is not None:
             put_setting(changed, setting, str(text))
     return changed

@@ -5,6 +5,7 @@ What it answers is read from the store, nothing else: no field is invented. Answ
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -197,7 +198,8 @@ class Service:
         self.store.create_algorithm({key: each for key, each in request.items() if key != "Tags"}, tags, self.clock())
 
     def take_over(self, record: Record) -> TuningJob:
-        """Keep the record of a tuning job that ran elsewhere. Raise InUse when its name is taken."""
+        """Keep the record of a tuning job that ran elsewhere, with this home's prices. Raise InUse when its name is taken."""
+        record = dataclasses.replace(record, spec=TuningJobSpec.from_request(self.priced(record.spec.request)))
         policy_for(record.spec)
         return self.store.load(record)
 

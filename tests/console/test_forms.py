@@ -105,6 +105,9 @@ def test_criteria_are_changed_and_those_that_the_form_doesnt_touch_stay(visitor,
     assert 'name="repeats" value="best=2 times=3"' in form
     assert "the best again" in visitor.get(f"/console/tuning-jobs/{name}").text
     assert ">MaxCost 25</textarea>" in form
+    fields = {"repeats": "", "price_per_hour": "4.5"}
+    page = visitor.submit(f"/console/tuning-jobs/{name}/change", f"/tuning-jobs/{name}/change", fields)
+    assert "the best again taken away, was best=2 times=3; price an hour 4.5, was 2" in page.text
     assert "TargetObjectiveMetricValue" not in asked(sagemaker, name)["TuningJobCompletionCriteria"]
 
 
@@ -112,7 +115,7 @@ def test_criteria_are_changed_and_those_that_the_form_doesnt_touch_stay(visitor,
     ("fields", "said"),
     [
         ({}, "nothing to change: it's asked for already."),
-        ({"max_training_jobs": ""}, "MaxNumberOfTrainingJobs: a limit can be changed, not taken away."),
+        ({"max_training_jobs": ""}, "MaxNumberOfTrainingJobs: can be changed, not taken away."),
         ({"max_training_jobs": "many"}, "MaxNumberOfTrainingJobs: 'many' must be a whole number."),
         ({"max_parallel": "0"}, "MaxParallelTrainingJobs: '0' must be above 0."),
         ({"max_runtime_seconds": "nan"}, "MaxRuntimeInSeconds: 'nan' must be a number."),
@@ -121,6 +124,7 @@ def test_criteria_are_changed_and_those_that_the_form_doesnt_touch_stay(visitor,
         ({"others": "BestObjectiveNotImprovin 5"}, "Did you mean BestObjectiveNotImproving?"),
         ({"others": "MaxCost 5"}, "price"),
         ({"repeats": "often"}, "'often' must be as «best=3 times=5»"),
+        ({"price_per_hour": "-2"}, "price per hour: '-2' must be above 0."),
         ({"at_end": "explode"}, "'explode' isn't one of stop, drain, contenders."),
         ({"target": "x", "patience": "y"}, "TargetObjectiveMetricValue: 'x' must be a number."),
     ],

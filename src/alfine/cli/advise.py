@@ -88,6 +88,8 @@ def _report(advice: Advice, tolerance: float, risk: float) -> list[Any]:
     from rich.table import Table
     from rich.text import Text
 
+    from alfine.live import count_of
+
     jobs = len(advice.rules[0].outcomes)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("criterion", overflow="fold")
@@ -106,7 +108,7 @@ def _report(advice: Advice, tolerance: float, risk: float) -> list[Any]:
         )
         table.add_row(Text(rule.text, style=style), *(Text(value, style=style) for value in values))
     return [
-        f"What each rule would have run and missed, in the mean of {jobs} recorded jobs:",
+        f"What each rule would have run and missed, in the mean of {count_of(jobs, 'recorded job')}:",
         table,
         *([f"Would have saved nothing: {'; '.join(idle)}."] if idle else []),
         *_words(advice, risk),
@@ -130,7 +132,9 @@ def _quoted(rule: Rule) -> str:
 
 
 def _caution(rule: Rule) -> str:
+    from alfine.live import count_of
+
     return (
-        f"With {len(rule.outcomes)} jobs, a rate of misses up to {100 * rule.rate_at_most:.0f} % can't be ruled out "
+        f"With {count_of(len(rule.outcomes), 'job')}, a rate of misses up to {100 * rule.rate_at_most:.0f} % can't be ruled out "
         "(95 % confidence)."
     )

@@ -29,7 +29,7 @@ Examples:
 @click.option("--no-criteria", is_flag=True, help="Take its criteria away; its limits stay.")
 @click.option("--early-stopping", type=click.Choice(EARLY_STOPPING_TYPES), help="Of training jobs.")
 @click.option("--at-end", metavar="TEXT", help="stop, drain or contenders: what becomes of running training jobs.")
-@click.option("--repeats", metavar="TEXT", help='Run the best again: "best=3 times=5", or the times.')
+@click.option("--repeats", metavar="TEXT", help='Run the best again: "best=3 times=5", the times, or never.')
 @click.option("--price-per-hour", type=click.FloatRange(min=0), help="Of one instance.")
 @click.option("--no-run", is_flag=True, help="Only record it: somebody else goes on with the job.")
 @home_option

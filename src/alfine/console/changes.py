@@ -18,6 +18,7 @@ NAMES = {
     "early_stopping": "early stopping",
     "at_end": "at the end",
     "repeats": "the best again",
+    "price_per_hour": "price an hour",
     "target": "target",
     "patience": "training jobs without improvement",
     "strict": "any improvement counts",

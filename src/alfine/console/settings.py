@@ -26,7 +26,9 @@ LIMITS = {
     "max_training_jobs": "MaxNumberOfTrainingJobs",
     "max_parallel": "MaxParallelTrainingJobs",
     "max_runtime_seconds": "MaxRuntimeInSeconds",
+    "price_per_hour": "price per hour",
 }
+WHOLE = ("max_training_jobs", "max_parallel")
 HAS_A_LIMIT = (*ALWAYS, MaxNumberOfTrainingJobs, MaxRuntimeInSeconds)
 LONGEST_TEXT = 4000
 Fields = dict[str, str]
@@ -79,6 +81,7 @@ def fields_of(spec: TuningJobSpec) -> Fields:
         "early_stopping": spec.early_stopping,
         "at_end": spec.settings.get("at-end", AT_END[0]),
         "repeats": spec.settings.get("repeats", ""),
+        "price_per_hour": _text(spec.price_per_hour),
         **dict.fromkeys(("target", "patience", "strict", "convergence", "epsilon", "delta"), ""),
     }
     others = []
@@ -107,15 +110,17 @@ def words_of(before: Fields, wanted: Mapping[str, str], name: str) -> dict[str, 
         if wanted[key].strip() == before[key]:
             continue
         if not wanted[key].strip():
-            faults.append(Fault(path, "a limit can be changed, not taken away. Give a number."))
+            faults.append(Fault(path, "can be changed, not taken away. Give a number."))
             continue
-        number = _number(wanted[key], path, faults, whole=key != "max_runtime_seconds")
+        number = _number(wanted[key], path, faults, whole=key in WHOLE)
         if number is not None and number <= 0:
             faults.append(Fault(path, f"{wanted[key][:40]!r} must be above 0."))
         words[key] = number
-    for key in ("early_stopping", "at_end", "repeats"):
+    for key in ("early_stopping", "at_end"):
         if wanted[key] and wanted[key] != before[key]:
             words[key] = wanted[key]
+    if wanted["repeats"].strip() != before["repeats"]:
+        words["repeats"] = wanted["repeats"].strip() or "never"
     criteria = ("target", "patience", "strict", "convergence", "epsilon", "delta", "others")
     if any(wanted[key].strip() != before[key] for key in criteria):
         words["criteria"] = list(_criteria(wanted, faults))

@@ -265,9 +265,11 @@ class History:
         self.spec = replace(spec, space=self.spec.space, parts=parts)
         self.stop_requested_at = None
         self.memo = {}
-        if self.spec.repeats is not None and not self._first:
+        if self.spec.repeats is not None:
             for job in self.jobs:
-                self._mark(job)
+                if job.repeats is None:
+                    self._mark(job)
+        self._choose()
 
     def _launch(self, fact: Launched) -> None:
         job = TrainingJob(
@@ -305,6 +307,9 @@ class History:
         self.finished.append(job)
         if job.objective is not None and self.ranks(job):
             self._observe(job, job.objective)
+        self._choose()
+
+    def _choose(self) -> None:
         self.incumbent = (repeats.chosen(self) if self.repeated else None) or self.leader
 
     def _observe(self, job: TrainingJob, objective: float) -> None:

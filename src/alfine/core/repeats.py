@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from alfine.core.history import History, TrainingJob
 
 SETTING = "repeats"
+NEVER = ("never", "0")  # takes them away from a job that was to have them
 MOST = 100  # of either number
 WANTED = f"must be as «best=3 times=5», two whole numbers from 1 to {MOST}: how many configurations, and how often each again."
 
