@@ -105,17 +105,7 @@ def fields_of(spec: TuningJobSpec) -> Fields:
 def words_of(before: Fields, wanted: Mapping[str, str], name: str) -> dict[str, Any]:
     """The words of `Service.change` for what differs. Raise InvalidSpec with every fault."""
     faults: list[Fault] = []
-    words: dict[str, Any] = {}
-    for key, path in LIMITS.items():
-        if wanted[key].strip() == before[key]:
-            continue
-        if not wanted[key].strip():
-            faults.append(Fault(path, "can be changed, not taken away. Give a number."))
-            continue
-        number = _number(wanted[key], path, faults, whole=key in WHOLE)
-        if number is not None and number <= 0:
-            faults.append(Fault(path, f"{wanted[key][:40]!r} must be above 0."))
-        words[key] = number
+    words: dict[str, Any] = dict(_limits(before, wanted, faults))
     for key in ("early_stopping", "at_end"):
         if wanted[key] and wanted[key] != before[key]:
             words[key] = wanted[key]
@@ -129,6 +119,19 @@ def words_of(before: Fields, wanted: Mapping[str, str], name: str) -> dict[str, 
     if not words:
         raise InvalidSpec([Fault(name, "nothing to change: it's asked for already.")])
     return words
+
+
+def _limits(before: Fields, wanted: Mapping[str, str], faults: list[Fault]) -> Iterator[tuple[str, Any]]:
+    for key, path in LIMITS.items():
+        if wanted[key].strip() == before[key]:
+            continue
+        if not wanted[key].strip():
+            faults.append(Fault(path, "can be changed, not taken away. Give a number."))
+            continue
+        number = _number(wanted[key], path, faults, whole=key in WHOLE)
+        if number is not None and number <= 0:
+            faults.append(Fault(path, f"{wanted[key][:40]!r} must be above 0."))
+        yield key, number
 
 
 def _criteria(wanted: Mapping[str, str], faults: list[Fault]) -> Iterator[CompletionCriterion]:
