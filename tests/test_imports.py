@@ -192,7 +192,7 @@ def test_a_study_that_is_not_there_is_told_and_not_made(tmp_path, url, words):
 def test_a_study_of_optuna_comes_in_whole(tmp_path, study):
     url, made = study
     record, remarks = from_optuna(url)
-    assert remarks == ("Left out, since not every trial has them: only_b.",)
+    assert remarks == ("only_b is taken to be a choice only where kind = b, as in every trial.",)
     with Home(tmp_path / "home") as home:
         home.service.take_over(record)
         found = home.service.history("My-study-1")
@@ -201,8 +201,75 @@ def test_a_study_of_optuna_comes_in_whole(tmp_path, study):
     assert [job.status for job in found.jobs][5] == "Stopped"
     assert found.jobs[5].objective == pytest.approx(made.trials[5].intermediate_values[2])
     assert found.incumbent.objective == pytest.approx(made.best_value)
-    assert found.incumbent.hyperparameters == {k: made.best_params[k] for k in ("rate", "depth", "kind")}
+    assert found.incumbent.hyperparameters == made.best_params
+    assert all(("only_b" in job.hyperparameters) == (job.hyperparameters["kind"] == "b") for job in found.jobs)
     assert len(found.jobs[0].curve("objective")) == 3
+
+
+def in_optuna(path, *trials):
+    """What comes in of a study with these trials, each as (its parameters, its value); None: it failed on its way."""
+    optuna = pytest.importorskip("optuna")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(storage=f"sqlite:///{path}/s.db", study_name="s")
+
+    def kind(name, each):
+        if isinstance(each, str):
+            return optuna.distributions.CategoricalDistribution(["a", "b"])
+        return optuna.distributions.IntDistribution(*((each, each) if name == "fixed" else (0, 2 * each + 1)))
+
+    for values, value in trials:
+        state = optuna.trial.TrialState.FAIL if value is None else optuna.trial.TrialState.COMPLETE
+        kinds = {name: kind(name, each) for name, each in values.items()}
+        study.add_trial(optuna.trial.create_trial(state=state, value=value, params=values, distributions=kinds))
+    return from_optuna(f"sqlite:///{path}/s.db")
+
+
+def test_a_trial_that_failed_on_its_way_takes_no_parameter_from_the_others(tmp_path):
+    record, remarks = in_optuna(tmp_path, ({"n": 1, "k": 2}, 1.0), ({"n": 2}, None), ({"n": 3, "k": 1}, 2.0))
+    assert set(record.spec.space.names) == {"n", "k"}
+    assert remarks == ()
+    assert [fact.objective for fact in record.facts if hasattr(fact, "objective")] == [1.0, 2.0]
+
+
+def test_a_number_tells_too_when_a_parameter_is_there(tmp_path):
+    trials = [({"layers": n, "kind": "ab"[n % 2], **({"width": 5} if n > 1 else {})}, 1.0) for n in (1, 2, 3, 0)]
+    _, remarks = in_optuna(tmp_path, *trials)
+    assert remarks == ("width is taken to be a choice only where layers >= 2, as in every trial.",)
+
+
+def test_where_two_tell_or_none_a_parameter_is_left_out(tmp_path):
+    trials = [
+        ({"n": n, "m": n, **({"extra": 5} if n > 1 else {}), **({"odd": 1} if n % 2 else {})}, 1.0) for n in range(4)
+    ]
+    record, remarks = in_optuna(tmp_path, *trials)
+    assert set(record.spec.space.names) == {"n", "m"}
+    assert remarks == ("Left out, since not every trial has them: extra, odd.",)
+
+
+def test_a_parameter_without_a_choice_is_static_and_one_whose_range_changed_has_the_widest(tmp_path):
+    record, _ = in_optuna(tmp_path, ({"n": 9, "fixed": 4}, 1.0), ({"n": 2, "fixed": 4}, 2.0))
+    assert record.spec.definition.static_hyperparameters["fixed"] == "4"
+    assert (record.spec.space.ranges["n"].low, record.spec.space.ranges["n"].high) == (0, 19)
+
+
+def test_a_job_with_conditions_begins_with_a_study_that_had_them(tmp_path, study):
+    import alfine
+
+    url, _ = study
+    home, space = (
+        tmp_path / "home",
+        {
+            "rate": alfine.Continuous(1e-4, 1, scaling="Logarithmic"),
+            "depth": alfine.Integer(1, 9),
+            "kind": alfine.Categorical(["a", "b"]),
+            "only_b": alfine.Continuous(0, 1, requires={"kind": "b"}),
+        },
+    )
+    with Home(home) as opened:
+        opened.service.take_over(from_optuna(url)[0])
+    words = {"goal": "Maximize", "warm_start": "My-study-1", "max_training_jobs": 1, "home": home, "progress": False}
+    job = alfine.tune(lambda point: point["depth"], space, **words)
+    assert job.warm_start_sentence.startswith("All 11 objectives of the parents")
 
 
 def test_a_study_must_be_named_where_there_are_several(study):

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from alfine.core.conditions import Combination, alternatives, as_text, words
 from alfine.core.errors import Fault, InvalidSpec, MissingExtra
 from alfine.core.history import Ended, Fact, Launched, Reported, Started
 from alfine.core.space import Categorical, Continuous, Hyperparameters, Integer, Range
@@ -196,8 +197,8 @@ def from_optuna(
     """The record of an Optuna study. url: of its storage, as sqlite:///study.db. study: needed when there are several. metric: what the
     objective is called here; a tuning job that begins with it must call it the same.
 
-    Pruned trials count as stopped, with their last value. Parameters that some trial lacks (conditional ones) are left out, and
-    the remarks name them. Raise InvalidSpec for what can't be taken over, MissingExtra without Optuna.
+    Pruned trials count as stopped, with their last value. A parameter that some trials lack is a conditional hyperparameter where
+    another one tells when it's there, and left out otherwise; the remarks name them. Raise InvalidSpec for what can't be taken over, MissingExtra without Optuna.
     """
     try:
         import optuna
@@ -227,23 +228,34 @@ def _of_study(study: Any, title: str, name: str | None, metric: str) -> tuple[Re
     trials = [trial for trial in study.trials if trial.state.name in _STATES]
     if not trials:
         raise InvalidSpec([Fault(title, "has no trial that has ended.")])
-    parameters = {key: kind for trial in trials for key, kind in trial.distributions.items()}
-    shared = {key: kind for key, kind in parameters.items() if all(key in trial.params for trial in trials)}
+    told = [
+        trial for trial in trials if trial.state.name != "FAIL"
+    ] or trials  # one that fails may not have got to all of them
+    kinds: dict[str, list[Any]] = {}
+    for trial in told:
+        for key, kind in trial.distributions.items():
+            kinds.setdefault(key, []).append(kind)
+    shared = [key for key in kinds if all(key in trial.params for trial in told)]
     if not shared:
         raise InvalidSpec([Fault(title, "has no parameter that every trial has.")])
-    left_out = sorted(set(parameters) - set(shared))
-    space = {key: _range(kind) for key, kind in shared.items()}
+    space = {key: _range(kinds[key]) for key in shared}
+    conditions = {key: _condition(key, told, shared, space) for key in kinds if key not in shared}
+    space |= {key: _range(kinds[key]).requiring(each) for key, each in conditions.items() if each}
+    fixed = {key: each for key, each in space.items() if not isinstance(each, Categorical) and each.low == each.high}  # type: ignore[attr-defined]
+    space = {key: each for key, each in space.items() if key not in fixed}
     goal = "Maximize" if study.direction.name == "MAXIMIZE" else "Minimize"
     request = job_request(
         name=name or _as_name(title),
         space=space,
+        static={key: each.low for key, each in fixed.items()},  # type: ignore[attr-defined]
         goal=goal,
         metric=metric,
         command=["optuna", title],
         max_training_jobs=len(trials),  # the budget that criteria can save from
     )
-    own = request["HyperParameterTuningJobName"]
-    ran, spec = [_ran_in_optuna(trial, own, shared) for trial in trials], TuningJobSpec.from_request(request)
+    own, spec = request["HyperParameterTuningJobName"], TuningJobSpec.from_request(request)
+    whole = (each for each in trials if told is trials or each.state.name != "FAIL" or _has_all(each, spec))
+    ran = [_ran_in_optuna(each, own, space) for each in whole]
     record = Record(
         spec=spec,
         created_at=min(job.created_at for job in ran),
@@ -251,19 +263,60 @@ def _of_study(study: Any, title: str, name: str | None, metric: str) -> tuple[Re
         status="Completed",
         facts=_facts(ran, spec),
     )
-    return record, (f"Left out, since not every trial has them: {', '.join(left_out)}.",) if left_out else ()
+    return record, tuple(_remarks(conditions))
+
+
+def _remarks(conditions: Mapping[str, tuple[Combination, ...]]) -> Iterator[str]:
+    for key, each in conditions.items():
+        if each:
+            yield f"{key} is taken to be a choice only where {words(each[0])}, as in every trial."
+    if left_out := sorted(key for key, each in conditions.items() if not each):
+        yield f"Left out, since not every trial has them: {', '.join(left_out)}."
+
+
+def _condition(
+    name: str, trials: Sequence[Any], shared: Sequence[str], space: Mapping[str, Range]
+) -> tuple[Combination, ...]:
+    """When a parameter that not every trial has is there: by the only other one whose values tell; empty where none does, or several.
+
+    A category tells by its values, where there is none a whole number from some value on, or up to one.
+    """
+    having, lacking = ([trial for trial in trials if (name in trial.params) == there] for there in (True, False))
+    by_category: list[dict[str, Any]] = []
+    by_number: list[dict[str, Any]] = []
+    for key in shared:
+        there, elsewhere = ([trial.params[key] for trial in some] for some in (having, lacking))
+        if isinstance(space[key], Categorical):
+            texts = {*map(as_text, there)}
+            if texts.isdisjoint(map(as_text, elsewhere)):
+                by_category.append({key: sorted(texts)})
+        elif isinstance(space[key], Integer):
+            if min(there) > max(elsewhere):
+                by_number.append({key: f">= {min(there)}"})
+            elif max(there) < min(elsewhere):
+                by_number.append({key: f"<= {max(there)}"})
+    found = by_category or by_number
+    return alternatives(found[0]) if len(found) == 1 else ()
+
+
+def _has_all(trial: Any, spec: TuningJobSpec) -> bool:
+    try:
+        spec.space.check({key: each for key, each in trial.params.items() if key in spec.space.ranges})
+    except InvalidSpec:
+        return False
+    return True
 
 
 _STATES = {"COMPLETE": "Completed", "PRUNED": "Stopped", "FAIL": "Failed"}
 
 
-def _ran_in_optuna(trial: Any, name: str, shared: Iterable[str]) -> _Ran:
+def _ran_in_optuna(trial: Any, name: str, space: Iterable[str]) -> _Ran:
     curve = {int(step): float(value) for step, value in trial.intermediate_values.items()}
     final = trial.value if trial.state.name == "COMPLETE" else curve[max(curve)] if curve else None
     start = trial.datetime_start.astimezone(UTC)  # Optuna keeps local time
     return _Ran(
         name=f"{name}-{trial.number + 1:03d}-optuna",
-        hyperparameters={key: trial.params[key] for key in shared},
+        hyperparameters={key: trial.params[key] for key in space if key in trial.params},
         created_at=start,
         started_at=start,
         ended_at=(trial.datetime_complete or trial.datetime_start).astimezone(UTC),
@@ -274,15 +327,14 @@ def _ran_in_optuna(trial: Any, name: str, shared: Iterable[str]) -> _Ran:
     )
 
 
-def _range(kind: Any) -> Range:
-    scaling = "Logarithmic" if getattr(kind, "log", False) else "Linear"
-    match type(kind).__name__:
-        case "CategoricalDistribution":
-            return Categorical(kind.choices)
-        case "IntDistribution":
-            return Integer(kind.low, kind.high, scaling=scaling)
-        case _:
-            return Continuous(kind.low, kind.high, scaling=scaling)
+def _range(kinds: Sequence[Any]) -> Range:
+    """The range that holds all of a parameter's distributions: numeric ones may change between trials."""
+    last = kinds[-1]
+    if type(last).__name__ == "CategoricalDistribution":
+        return Categorical(last.choices)
+    low, high = min(kind.low for kind in kinds), max(kind.high for kind in kinds)
+    range_of = Integer if type(last).__name__ == "IntDistribution" else Continuous
+    return range_of(low, high, scaling="Logarithmic" if last.log else "Linear")
 
 
 def _as_name(title: str) -> str:
