@@ -188,12 +188,12 @@ def test_a_replay_says_when_each_criterion_would_have_ended_it_what_it_saves_and
     text = visitor.get(f"{path}?criteria=BestObjectiveNotImproving+3%0ATargetObjectiveMetricValue+-5").text
     assert "Against the record: 12 training jobs" in text
     alone = re.search(
-        r"BestObjectiveNotImproving 3 .* in, by BestObjectiveNotImproving .* (\d+) (\d+) %; .* of training (\d+) training jobs",
+        r"BestObjectiveNotImproving 3 .* in, by BestObjectiveNotImproving .* (\d+) (\d+) % .* of training (\d+) training jobs",
         text,
     )
     assert int(alone[1]) + int(alone[3]) == 12
     assert re.search(
-        r"MetricValue -5 [\d.]+ s in, by MaxNumberOfTrainingJobs .* 12 100 %; [\d.]+ s of training nothing [\d.]+ nothing",
+        r"MetricValue -5 [\d.]+ s in, by MaxNumberOfTrainingJobs .* 12 100 % [\d.]+ s of training nothing [\d.]+ nothing",
         text,
     )
     assert (

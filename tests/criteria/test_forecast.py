@@ -76,6 +76,13 @@ def test_criteria_made_of_others_are_forecast_from_their_parts():
     assert forecast(AllOf(MaxRuntimeInSeconds(50), MaxNumberOfTrainingJobs(60))).training_jobs == (40, 40, 40)
     assert forecast(NotBefore(MaxRuntimeInSeconds(30), training_jobs=45)).training_jobs == (25, 25, 25)
     assert forecast(Steady(MaxRuntimeInSeconds(30), times=3)).training_jobs == (12, 12, 12)
+
+
+def test_the_one_that_ends_it_is_named_as_its_verdict_is_and_of_several_of_one_kind_the_first_counts():
+    floors = [NotBefore(MaxRuntimeInSeconds(30), training_jobs=n) for n in (41, 55)]
+    found = forecast(*floors, Steady(BestObjectiveNotImproving(50), times=2))
+    assert found.training_jobs[1] == forecast(floors[0]).training_jobs[1]
+    assert {*found.chances} <= {"MaxRuntimeInSeconds", "BestObjectiveNotImproving"}
     assert forecast(Shadow(MaxRuntimeInSeconds(30))).training_jobs is None
 
 

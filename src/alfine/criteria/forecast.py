@@ -90,7 +90,10 @@ def forecast_of(history: History, criteria: Sequence[CompletionCriterion]) -> Fo
     if len(history.observations()[1]) >= LEAST_RESULTS and rem > 0:
         evidence = read_evidence(history, rem)[0]
     future = _Future(history, evidence, rem)
-    ends = {type(each).__name__: future.ends(each) for each in criteria}
+    ends: dict[str, Array] = {}
+    for each in criteria:
+        name, at = _named(each), future.ends(each)
+        ends[name] = np.minimum(at, ends.get(name, at))  # of several of one kind the first to be met
     again = 0 if history.spec.repeats is None else history.spec.repeats.training_jobs
     ends |= {name: at + again for name, at in ends.items() if name not in (*LIMITS, "MaxNumberOfTrainingJobs")}
     names = [name for name, at in ends.items() if np.isfinite(at).any()]
@@ -119,6 +122,11 @@ def forecast_of(history: History, criteria: Sequence[CompletionCriterion]) -> Fo
         money=None if work is None or not history.spec.price_per_hour else _range(work * paid * price),
         chances={name: count / PATHS for name, count in winners.most_common()},
     )
+
+
+def _named(criterion: CompletionCriterion) -> str:
+    """As its verdict will be: a floor and steadiness have no name of their own there."""
+    return _named(criterion.criterion) if isinstance(criterion, NotBefore | Steady) else type(criterion).__name__
 
 
 def chance(evidence: Evidence, size: float) -> float:
