@@ -17,7 +17,7 @@ from alfine.arns import Arns
 from alfine.buckets import Stored
 from alfine.config import S3, Config
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.engine import Engine, Wake, utc_now
+from alfine.engine import Clock, Engine, Wake, utc_now
 from alfine.images import Images
 from alfine.runners import Runner
 from alfine.runners.container import ContainerRunner, engine_of
@@ -43,9 +43,10 @@ def home_folder(given: str | Path | None = None) -> Path:
 
 
 class Home:
-    """Store, service and, when asked for, an engine on one folder. Close it, or use it in a `with`."""
+    """Store, service and, when asked for, an engine on one folder. Close it, or use it in a `with`. clock: of both."""
 
-    def __init__(self, folder: str | Path | None = None) -> None:
+    def __init__(self, folder: str | Path | None = None, *, clock: Clock = utc_now) -> None:
+        self.clock = clock
         self.folder = home_folder(folder)
         self.config = Config.at(self.folder)
         self.jobs_folder = self.folder / "tuning-jobs"
@@ -55,7 +56,7 @@ class Home:
         self.arns = Arns()
         prices, images, running = self.config.prices, self.images, self.config.run
         self.service = Service(
-            self.store, self.jobs_folder, utc_now, self.buckets, prices=prices, images=images, running=running
+            self.store, self.jobs_folder, clock, self.buckets, prices=prices, images=images, running=running
         )
         self._engine: Engine | None = None
 
@@ -75,6 +76,7 @@ class Home:
                 runners,
                 wake,
                 self.jobs_folder,
+                clock=self.clock,
                 buckets=self.buckets,
                 images=self.images,
                 running=self.config.run,
