@@ -1,11 +1,12 @@
 """Plays searches of training jobs that report on their way; a line of JSON a search.
 
-    python play.py CONTESTANT [--tasks NAME …] [--seeds 0 10] [--to FILE] [--set MODULE.NAME=VALUE …]
+    python play.py CONTESTANT [--tasks NAME …] [--seeds 0 10] [--noise 0.1] [--to FILE] [--set MODULE.NAME=VALUE …]
 
 Four training jobs at a time on a simulated clock: a report takes the seconds that the task says. Each costs one 27th of a training,
 and a search ends when it has spent the cost of 25 trainings. After that of 5, 10, 15, 20 and 25: `full`, the regret of the best
 training job that reported all 27 values (1, the median configuration, while there is none), and `any`, that of the best value
-reported by any. `missed`: training jobs cut short that would have become the best fully trained one by then. `cpu`: seconds of CPU
+reported by any. With noise, added to each report in units of regret, «best» is by what was reported and regret by what it's
+worth without. `missed`: training jobs cut short that would have become the best fully trained one by then. `cpu`: seconds of CPU
 that the contestant took for an ask, and for a report.
 """
 
@@ -15,11 +16,13 @@ import argparse
 import heapq
 import importlib
 import json
+import math
 import sys
 import time
 import warnings
 from pathlib import Path
 
+import numpy as np
 from contestants_of_curves import CONTESTANTS
 from curve_tasks import DEVELOPMENT, HELD_OUT, REPORTS, curve_task
 
@@ -27,11 +30,12 @@ TRAININGS, WORKERS = 25, 4
 MARKS = (5, 10, 15, 20, 25)
 
 
-def search(make, subject, seed: int):
+def search(make, subject, seed: int, noise: float = 0.0):
     contestant = make(subject.space, seed)
     running: list = []  # (when, number, handle, curve, seconds a report, reports so far)
     spent, launched, stopped, missed, clock = 0, 0, 0, 0, 0.0
-    best_full, best_any, asking, reporting = subject.median, float("inf"), 0.0, 0.0
+    asking, reporting = 0.0, 0.0
+    best_full, best_any = (subject.median, subject.median), (math.inf, subject.median)  # as reported, and in truth
     full, anywhere = [], []
     while spent < TRAININGS * REPORTS:
         while len(running) < WORKERS:
@@ -41,27 +45,30 @@ def search(make, subject, seed: int):
             if handle is None:
                 break
             step = subject.cost(configuration)
-            heapq.heappush(running, (clock + step, launched, handle, subject.curve(configuration), step, 0))
+            curve = subject.curve(configuration)
+            error = noise * (subject.median - subject.least) * _normal(seed, launched)
+            reports = [value + float(e) for value, e in zip(curve, error, strict=True)]
+            heapq.heappush(running, (clock + step, launched, handle, (reports, curve), step, 0))
             launched += 1
         if not running:
             break
-        clock, number, handle, curve, step, count = heapq.heappop(running)
-        count, spent, value = count + 1, spent + 1, curve[count]
+        clock, number, handle, (reports, curve), step, count = heapq.heappop(running)
+        count, spent, value, true = count + 1, spent + 1, reports[count], curve[count]
         began = time.process_time()
         stop = contestant.report(handle, count, value)
-        best_any = min(best_any, value)
+        best_any = min(best_any, (value, true))
         if count == REPORTS:
-            best_full = min(best_full, value)
+            best_full = min(best_full, (value, true))
         if stop or count == REPORTS:
             contestant.tell(handle, value, full=count == REPORTS)
             stopped += count < REPORTS
-            missed += curve[-1] < best_full
+            missed += count < REPORTS and curve[-1] < best_full[1]
         else:
-            heapq.heappush(running, (clock + step, number, handle, curve, step, count))
+            heapq.heappush(running, (clock + step, number, handle, (reports, curve), step, count))
         reporting += time.process_time() - began
         if spent % REPORTS == 0 and spent // REPORTS in MARKS:
-            full.append(subject.regret(best_full))
-            anywhere.append(subject.regret(best_any))
+            full.append(subject.regret(best_full[1]))
+            anywhere.append(subject.regret(best_any[1]))
     for each in (full, anywhere):
         each.extend(each[-1:] * (len(MARKS) - len(each)))
     return {
@@ -74,12 +81,18 @@ def search(make, subject, seed: int):
     }
 
 
+def _normal(seed: int, number: int):
+    """(REPORTS,) the same for every contestant's training job of that number."""
+    return np.random.default_rng((seed, number)).standard_normal(REPORTS)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("contestant", choices=CONTESTANTS)
     parser.add_argument("--tasks", nargs="+", default=DEVELOPMENT)
     parser.add_argument("--held-out", action="store_true")
     parser.add_argument("--seeds", nargs=2, type=int, default=(0, 10), help="the first, and one past the last")
+    parser.add_argument("--noise", type=float, default=0.0, help="of each report: its deviation in units of regret")
     parser.add_argument("--to", type=Path, help="append to this file, and play only what isn't in it")
     parser.add_argument("--set", nargs="*", default=[], help="constants of alfine: strategies.hyperband.ETA=4")
     parser.add_argument("--label")
@@ -97,7 +110,7 @@ def main() -> None:
             if (label, name, seed) in there:
                 continue
             line = {"contestant": label, "task": name, "seed": seed}
-            line |= search(CONTESTANTS[options.contestant], curve_task(name), seed)
+            line |= search(CONTESTANTS[options.contestant], curve_task(name), seed, options.noise)
             if options.to:
                 with options.to.open("a") as out:
                     out.write(json.dumps(line) + "\n")
