@@ -58,6 +58,32 @@ def test_an_objective_that_is_no_number_is_a_failure(value):
     assert "isn't a finite number" in job.failure_reason
 
 
+@pytest.mark.parametrize("call", ["tell", "report", "observe"])
+def test_what_is_no_number_at_all_is_refused_and_changes_nothing(call):
+    tuner = alfine.Tuner(SPACE)
+    job = tuner.ask()
+    words = {"tell": (job,), "report": (job, 1), "observe": (job.hyperparameters,)}[call]
+    with pytest.raises(InvalidSpec, match=r"must be a number, not 'low' \(str\)"):
+        getattr(tuner, call)(*words, "low")
+    assert (len(tuner.training_jobs), job.status, job.reports) == (1, "InProgress", [])
+
+
+@pytest.mark.parametrize(
+    ("objective", "said"),
+    [
+        (
+            lambda hyperparameters: math.nan,
+            "The function has no objective. Of its values 1 aren't finite numbers, the last nan.",
+        ),
+        (lambda hyperparameters: None, "The function has no objective. It must return one, or report one on its way."),
+    ],
+)
+def test_a_function_without_an_objective_is_told_what_it_lacks(tmp_path, objective, said):
+    job = alfine.tune(objective, QUADRATIC, max_training_jobs=1, home=tmp_path, progress=False)
+    assert job.training_jobs[0].failure_reason == said
+    assert said in job.failure_reason
+
+
 def test_results_from_elsewhere_count():
     tuner = alfine.Tuner(SPACE, criteria=[alfine.TargetObjectiveMetricValue(0.4)])
     tuner.observe({"eta": 0.1, "depth": 3, "booster": "dart"}, 0.42, seconds=3.1)

@@ -39,7 +39,7 @@ from alfine.core.history import (
     training_job_name,
 )
 from alfine.core.replay import Judge
-from alfine.core.spec import TuningJobSpec
+from alfine.core.spec import FUNCTION, TuningJobSpec
 from alfine.deliveries import Deliveries, Delivery
 from alfine.images import Images
 from alfine.metrics import MetricReader, nearest_lines
@@ -468,13 +468,15 @@ class _Reader:
         status = _status(self.job, end)
         reason = end.reason()
         if objective is None and status == "Completed" and not self.spec.alone:
-            reason = self._no_metric()
+            reason = self._no_metric(end)
         at = max(seen.ended_at or now, self.job.started_at or seen.started_at or self.job.created_at)
         objective = None if status == "Failed" else objective
         return Ended(at=at, number=self.job.number, status=status, objective=objective, failure_reason=reason)
 
-    def _no_metric(self) -> str:
+    def _no_metric(self, end: Exit) -> str:
         """Why a training job that succeeded has no objective, with the lines that may have been meant."""
+        if FUNCTION in self.spec.definition.static_hyperparameters:
+            return f"The function has no objective. {end.detail or 'It must return one, or report one on its way.'}"
         metric = self.spec.metric
         regex = next(m.regex for m in self.spec.definition.metric_definitions if m.name == metric)
         said = [

@@ -123,9 +123,9 @@ class Tuner:
     def report(self, training_job: TrainingJob | int, step: float, value: float) -> bool:
         """Report an intermediate objective. True: stop this training job, then tell its last value."""
         job = self._running(training_job)
-        if math.isfinite(value):
+        if math.isfinite(number := _number("a value", value)):
             metric = self.history.spec.metric
-            self._record(Reported(at=self._clock(), number=job.number, metric=metric, step=step, value=float(value)))
+            self._record(Reported(at=self._clock(), number=job.number, metric=metric, step=step, value=number))
         for stop in self._judge.due():
             self._record(StopAsked(at=self._clock(), number=stop.number, reason=stop.reason))
         return job.status == "Stopping"
@@ -142,6 +142,7 @@ class Tuner:
         if (value is None) == (failed is None):
             raise InvalidSpec([Fault("observe", "give either the final objective or failed='reason', one of the two.")])
         self.history.spec.space.check(hyperparameters)
+        value = None if value is None else _number("the objective", value)
         now = self._clock()
         job = self._launch(dict(hyperparameters), now - timedelta(seconds=seconds))
         self._end(job, value, failed, now)
@@ -216,10 +217,11 @@ class Tuner:
         return self.history.job(number)
 
     def _end(self, job: TrainingJob, value: float | None, failed: str | None, at: datetime) -> None:
+        value = None if value is None else _number("the objective", value)
         if value is not None and not math.isfinite(value):
             failed = f"the objective {value} isn't a finite number"
         status = "Failed" if failed is not None else "Stopped" if job.status == "Stopping" else "Completed"
-        objective = None if failed is not None or value is None else float(value)
+        objective = None if failed is not None or value is None else value
         self._record(Ended(at=at, number=job.number, status=status, objective=objective, failure_reason=failed))
 
     def _record(self, fact: Launched | Started | Reported | StopAsked | Ended) -> None:
@@ -237,6 +239,15 @@ class Tuner:
         if not job.running:
             raise AlfineError(f"Training job {number} has already ended ({job.status}).")
         return job
+
+
+def _number(what: str, value: Any) -> float:
+    """Of Python's numbers, numpy's scalars, tensors of one element. Raise InvalidSpec for anything else."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        message = f"{what} must be a number, not {value!r:.100} ({type(value).__name__})."
+        raise InvalidSpec([Fault("", message)]) from None
 
 
 def _in_own_words(read: Callable[[], T]) -> T:

@@ -141,7 +141,7 @@ class _Job:
         self._points: list[Point] = []
         self._asked: Cause | None = None
         self._told = False
-        self._dropped = 0
+        self._dropped: list[float] = []
         self._deadline = math.inf
         self._started_at: datetime | None = None
         self._ended_at: datetime | None = None
@@ -176,7 +176,9 @@ class _Job:
         if self._asked == "max_runtime":
             limit = self._launch.max_runtime_seconds
             return f"MaxRuntimeExceeded: it ran longer than its MaxRuntimeInSeconds ({limit:g} s)."
-        return f"It reported {self._dropped} values that are not finite." if self._dropped else ""
+        if not self._dropped:
+            return ""
+        return f"Of its values {len(self._dropped)} aren't finite numbers, the last {self._dropped[-1]:g}."
 
     def _report(self, step: int | None, value: float) -> bool:
         """Record a value; see `Report`. A value that isn't finite is no point."""
@@ -196,7 +198,7 @@ class _Job:
             message = f"the objective must be a number, not {value!r:.100} ({type(value).__name__})"
             raise TypeError(message) from None
         if not math.isfinite(number):
-            self._dropped += 1
+            self._dropped.append(number)
             return
         point = Point(name=self._launch.metric, at=datetime.now(UTC), step=step, value=number)
         with self._mutex:
