@@ -81,6 +81,38 @@ def test_other_runs_of_the_best_tell_noise_from_a_rough_objective():
     assert same.value == pytest.approx(value, abs=0.05)
 
 
+def rerun(past, count, times, noise, rng):
+    """The best `count` are run again, `times` each."""
+    for job in sorted(past.finished, key=lambda each: each.objective)[:count]:
+        for _ in range(times):
+            value = truth(job.hyperparameters) + noise * rng.standard_normal() if noise else job.objective
+            for fact in one_job(past, value, hyperparameters=job.hyperparameters):
+                past.record(fact)
+    return past
+
+
+def test_runs_that_come_out_the_same_each_time_show_that_what_looked_like_noise_was_a_fixed_seed():
+    """Neighbours differ as much as by noise, at any distance: the results are of the configuration itself all the same."""
+    for seed in range(5):
+        past = searched(60, 0.3, seed)
+        best = past.incumbent.objective
+        assert estimate(past).noise > 0.1
+        found = estimate(rerun(past, 3, 2, 0.0, None))
+        assert found.value == pytest.approx(best, abs=0.01)
+        assert found.noise < 0.01
+
+
+def test_the_interval_holds_the_truth_once_the_best_few_were_run_again():
+    held, widths = [], []
+    for seed in range(20):
+        past = rerun(searched(60, 0.3, seed), 3, 4, 0.3, np.random.default_rng(seed + 100))
+        found, real = estimate(past), truth(past.incumbent.hyperparameters)
+        held.append(found.low <= real <= found.high)
+        widths.append(found.high - found.low)
+    assert np.mean(held) >= 0.8
+    assert np.mean(widths) < 2.5 * 0.3
+
+
 def test_too_few_objectives_or_equal_ones_say_nothing():
     assert estimate(history()) is None
     assert estimate(history([1.0] * 9)) is None

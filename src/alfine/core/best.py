@@ -3,6 +3,7 @@
 Symbols: X (n, d), y (n,) results as targets (core/gp.py), x* the best one's configuration; f its objective without noise.
 
     K = s^2 (M + tau ((1 - phi) R + phi I))     M the smooth trend, R the roughness, I the noise
+    R     correlated over a short distance; where configurations were run again also of no correlation but of a configuration with itself
     tau   variance of all that the trend doesn't explain, over that of the trend
     phi   the share of it that is noise: chance, which another run of the same configuration wouldn't repeat
 
@@ -44,6 +45,7 @@ NEAREST, SPREAD = (
 )  # results that it rests on: the nearest to x*, and others evenly over time; chosen by no result
 TAUS = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 PHIS = {0.0: 1.0, 0.3: 1.0, 0.6: 2.0, 0.85: 2.0, 1.0: 2.0}  # with their prior weights
+SCATTERED = 0.1  # prior weight of such a roughness, as of a fixed seed, against one that is correlated
 STRETCHES = (1.0, 2.0, 4.0)  # of the length scales, which a fit to noisy results makes too short
 COVERED = 0.9  # of the interval
 
@@ -145,11 +147,14 @@ def mixture(geometry: Geometry, theta: Array, X: Array, y: Array, point: Array) 
     n = len(y)
     encoded = geometry.encode(geometry.warp(np.concatenate([X, point[None]]), theta), theta)
     r = np.sqrt(squared_distances(encoded, encoded))
-    r[(encoded[:, None] == encoded[None]).all(2)] = 0.0
+    same = (encoded[:, None] == encoded[None]).all(2)
+    r[same] = 0.0
     c = (math.sqrt(3.0) / RATIO) * r
-    R = (1.0 + c) * np.exp(-c)
+    roughs = [((1.0 + c) * np.exp(-c), 1.0)]
+    if same[:n, :n].sum() > n:  # else it can't be told from noise
+        roughs.append((same.astype(float), SCATTERED))
     found = []
-    for stretch in STRETCHES:
+    for stretch, (R, prior) in itertools.product(STRETCHES, roughs):
         a = math.sqrt(5.0) / stretch * r
         M = (1.0 + a + a * a / 3.0) * np.exp(-a)
         for tau, phi in itertools.product(TAUS, PHIS):
@@ -163,7 +168,7 @@ def mixture(geometry: Geometry, theta: Array, X: Array, y: Array, point: Array) 
             log = -0.5 * ((n - 1) * math.log(s2) + math.log(float(u @ u))) - float(np.log(L.diagonal()).sum())
             rest = float(1.0 - u @ k)
             variance = s2 * (float(f[n, n] - k @ k) + rest * rest / float(u @ u))
-            log = TEMPER * log + math.log(PHIS[phi])
+            log = TEMPER * log + math.log(PHIS[phi] * prior)
             found.append((mean + float(k @ residual), WIDER**2 * max(variance, 0.0), log, math.sqrt(s2 * tau * phi)))
     means, variances, logs, noises = np.array(found).T
     weights = np.exp(logs - logs.max())
