@@ -133,6 +133,16 @@ def test_a_small_space_is_told_once_half_of_it_is_used_up():
     assert "instead of the list of values of rate" in remarks(past)[0].sentence
 
 
+def test_a_space_as_large_as_the_budget_is_not_too_small_and_what_is_forbidden_is_not_widened():
+    space = {"depth": Integer(3, 6), "rate": Categorical(["0.1", "0.2", "0.3"])}
+    told, _ = searched(bowl(depth=5), 9, space=space, max_training_jobs=12)
+    assert told == set()
+    _, past = searched(bowl(depth=5), 8, space=space, max_training_jobs=None, forbid="depth > 5")
+    (remark,) = remarks(past)
+    assert remark.ranges == {}
+    assert "instead of the list of values of rate" in remark.sentence
+
+
 def test_the_proposed_request_is_a_job_that_may_be_started_from_the_old_one():
     _, past = searched(bowl(a=0.5, b=2.5, c=0.6), 62, noise=0.02, strategy="Bayesian", seed=3)
     found = remarks(past)

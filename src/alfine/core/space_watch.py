@@ -368,7 +368,7 @@ def _few(history: History, definition: str | None) -> Iterator[Remark]:
     """A finite space that ends before the budget does, once half of it is used up."""
     spec, size = history.spec, history.spec.size
     limit = spec.max_training_jobs or MAX_TRAINING_JOBS
-    if size is None or spec.strategy == "Grid" or size > limit:
+    if size is None or spec.strategy == "Grid" or size >= limit:
         return
     tried = len(history.configurations)
     if tried < USED_UP * size or history.ended == 0:
@@ -397,8 +397,9 @@ def _few(history: History, definition: str | None) -> Iterator[Remark]:
 
 
 def _wider_integers(spec: TuningJobSpec) -> Iterator[tuple[str, Integer]]:
+    bounded = {clause.name for each in spec.space.forbidden for clause in each}  # by more than their ranges
     for name, found in spec.space.ranges.items():
-        if isinstance(found, Integer):
+        if isinstance(found, Integer) and name not in bounded:
             low, high = (stretched(found, upper=upper) for upper in (False, True))
             ends = (
                 low.low if isinstance(low, Integer) else found.low,
