@@ -121,7 +121,7 @@ def _marks(kind: Any) -> Iterator[tuple[float, str]]:
         every = max(1, -(-(last - first + 1) // 5))
         decades = [10.0**power for power in range(first, last + 1, every)]
         for value in decades if len(decades) > 1 else (kind.low, *decades, kind.high):
-            yield _unit(kind, value), f"{value:g}" if 1e-4 <= value < 1e5 else f"{value:.0e}".replace("e-0", "e-")
+            yield _unit(kind, value), f"{value:g}" if 1e-3 <= value < 1e5 else f"{value:.0e}".replace("e-0", "e-")
         return
     if kind.effective_scaling == "ReverseLogarithmic":
         for value in (kind.low, (kind.low + kind.high) / 2, kind.high):
