@@ -28,6 +28,7 @@ from alfine.core.spec import (
     put_setting,
     put_text,
 )
+from alfine.criteria import Given, criteria_of
 
 NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
 LOCAL_ROLE = "arn:aws:iam::000000000000:role/alfine"  # a request needs one; nothing here asks who may do what
@@ -40,7 +41,7 @@ def job_request(
     metric: str = "objective",
     goal: str = "Minimize",
     strategy: str = "Bayesian",
-    criteria: Sequence[CompletionCriterion] = (),
+    criteria: Given = (),
     max_training_jobs: int | None = None,
     max_parallel: int = 1,
     max_runtime_seconds: float | None = None,
@@ -123,7 +124,7 @@ def job_request(
     if parents:
         names = [{"HyperParameterTuningJobName": name} for name in parents]
         request["WarmStartConfig"] = {PARENTS: names, "WarmStartType": warm_start_type}
-    for criterion in criteria:
+    for criterion in criteria_of(criteria):
         _write(criterion, request)
     requires = [
         conditions.Entry(each, name) for name, found in space.items() for each in getattr(found, "requires", ())

@@ -16,7 +16,7 @@ from alfine.core.repeats import NEVER, Repeats
 from alfine.core.repeats import SETTING as REPEATS
 from alfine.core.replay import Replayed, replay
 from alfine.core.spec import NAMES, TuningJobSpec, put_setting
-from alfine.criteria import criteria_for, spelling, table
+from alfine.criteria import Given, criteria_for, criteria_of, spelling, table
 from alfine.early_stopping import early_stopping_for
 from alfine.strategies import strategy_for
 
@@ -72,8 +72,9 @@ def _own_rule(strategy: Strategy) -> tuple[EarlyStopping, ...]:
     return (strategy,) if isinstance(strategy, EarlyStopping) else ()
 
 
-def replayed(history: History, criteria: Sequence[CompletionCriterion] = ()) -> Replayed:
+def replayed(history: History, criteria: Given = ()) -> Replayed:
     """Replay a history under other criteria, all else being as the job asked for; none given: its own."""
+    criteria = criteria_of(criteria)
     if not criteria:
         return replay(history, policy_for(history.first_spec), changed=policy_for)
     spec = with_criteria(history.spec, criteria)
@@ -95,7 +96,7 @@ def with_criteria(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion]) 
 def changed_request(
     request: Mapping[str, Any],
     *,
-    criteria: Sequence[CompletionCriterion] | None = None,
+    criteria: Given | None = None,
     max_training_jobs: int | None = None,
     max_parallel: int | None = None,
     max_runtime_seconds: float | None = None,
@@ -123,7 +124,7 @@ def changed_request(
         for name in table():
             put_setting(changed, name, None)
         spelling.remove_from(changed)
-        for criterion in criteria:
+        for criterion in criteria_of(criteria):
             criterion.to_request(changed)
     if repeats is not None:
         put_setting(changed, REPEATS, None if str(repeats) in NEVER else str(Repeats.of(repeats)))

@@ -24,6 +24,7 @@ from alfine.core.replay import Judge, Replayed
 from alfine.core.space import Range
 from alfine.core.space_watch import Remark, remarks
 from alfine.core.spec import IDENTICAL, TuningJobSpec
+from alfine.criteria import Given, criteria_of
 from alfine.criteria.forecast import Forecast, forecast_of
 from alfine.criteria.limits import SearchSpaceExhausted
 from alfine.export import dataframe
@@ -38,7 +39,7 @@ class Tuner:
     """Suggests what to train next, hears how it went, and says when to stop.
 
     space: name -> alfine.Continuous, Integer or Categorical. strategy: Bayesian, Random, Grid or Hyperband (which takes
-    min_resource and max_resource). criteria: the first that is met ends the tuning. max_parallel: how many training jobs you
+    min_resource and max_resource). criteria: the first that is met ends the tuning; as they are, or as text, "BestObjectiveNotImproving 10". max_parallel: how many training jobs you
     mean to run at once; `ask` doesn't enforce it. forbid: combinations that are never tried, as {"optimizer": "sgd", "lr": "> 0.5"}.
     start_with: a configuration, or a list of them, to try first. warm_start: what earlier tuning found, as of alfine.tune (tuning jobs
     by name are looked up in `home`), and other Tuners. repeats: run the best again in the end, {"best": 3, "times": 5}. early_stopping: «Auto» lets `report` stop weak training jobs.
@@ -52,7 +53,7 @@ class Tuner:
         goal: str = "Minimize",
         metric: str = "objective",
         strategy: str = "Bayesian",
-        criteria: Sequence[CompletionCriterion] = (),
+        criteria: Given = (),
         max_training_jobs: int | None = None,
         max_parallel: int = 1,
         seed: int = 0,
@@ -68,6 +69,7 @@ class Tuner:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         known = parents.listed(warm_start)
+        criteria = criteria_of(criteria)
         request = job_request(
             name="tuner",
             space=space,
@@ -204,7 +206,7 @@ class Tuner:
         """What the results tell of the search space: the best at the end of a range, no influence, too few combinations."""
         return remarks(self.history)
 
-    def replay(self, criteria: Sequence[CompletionCriterion]) -> Replayed:
+    def replay(self, criteria: Given) -> Replayed:
         """When these criteria would have ended the tuning so far."""
         return replayed(self.history, criteria)
 

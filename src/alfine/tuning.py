@@ -19,13 +19,14 @@ from typing import Any
 from alfine import parents
 from alfine.core import warm_start as warm_starts
 from alfine.core.best import Estimate, estimate
-from alfine.core.decide import UNDECIDED, CompletionCriterion, Verdict
+from alfine.core.decide import UNDECIDED, Verdict
 from alfine.core.errors import Fault, InvalidSpec, NotFound
 from alfine.core.history import History, Launched, TrainingJob
 from alfine.core.replay import Replayed
 from alfine.core.space import ParameterSpace, Range
 from alfine.core.space_watch import Remark, proposed, remarks
 from alfine.core.spec import IDENTICAL, TRANSFER
+from alfine.criteria import Given
 from alfine.engine import Run
 from alfine.export import dataframe
 from alfine.home import Home
@@ -130,7 +131,7 @@ class Job:
         """One row a training job (needs pandas)."""
         return dataframe(self.history)
 
-    def replay(self, criteria: Sequence[CompletionCriterion]) -> Replayed:
+    def replay(self, criteria: Given) -> Replayed:
         """When these criteria would have ended the job, what that would have saved, and what it would have missed."""
         return replayed(self.history, criteria)
 
@@ -151,7 +152,7 @@ def tune(
     metric: str = "objective",
     goal: str = "Minimize",
     strategy: str = "Bayesian",
-    criteria: Sequence[CompletionCriterion] = (),
+    criteria: Given = (),
     max_training_jobs: int | None = None,
     max_parallel: int = 1,
     seed: int | None = None,
@@ -212,16 +213,37 @@ def tune(
         return Job(opened.service.get(job_name), _native(history, ranges))
 
 
-def change(name: str, *, home: str | Path | None = None, **words: Any) -> None:
+def change(
+    name: str,
+    *,
+    home: str | Path | None = None,
+    criteria: Given | None = None,
+    max_training_jobs: int | None = None,
+    max_parallel: int | None = None,
+    max_runtime_seconds: float | None = None,
+    early_stopping: str | None = None,
+    at_end: str | None = None,
+    repeats: int | str | Mapping[str, int] | None = None,
+    price_per_hour: float | None = None,
+) -> None:
     """Change limits and completion criteria of a tuning job, while it runs or afterwards.
 
-    words: criteria, max_training_jobs, max_parallel, max_runtime_seconds, early_stopping, at_end, repeats, price_per_hour (see
-        alfine.policy.changed_request). Whoever runs the job takes the change up at its next step. A job that has ended is
+    criteria take the place of all that the job has, [] takes them away; repeats: "never" does so with repeats. Whoever runs the job takes the change up at its next step. A job that has ended is
         InProgress again: call alfine.tune with its other words unchanged, or `alfine change` on the command line, to go on with it.
     Raises InvalidSpec when the change can't be understood or would have the job end again at once.
     """
     with Home(home) as opened:
-        opened.service.change(name, **words)
+        opened.service.change(
+            name,
+            criteria=criteria,
+            max_training_jobs=max_training_jobs,
+            max_parallel=max_parallel,
+            max_runtime_seconds=max_runtime_seconds,
+            early_stopping=early_stopping,
+            at_end=at_end,
+            repeats=repeats,
+            price_per_hour=price_per_hour,
+        )
 
 
 def create_or_resume(home: Home, request: Mapping[str, Any], function: Callable[..., Any] | None = None) -> TuningJob:

@@ -200,3 +200,31 @@ def test_inside_names_every_part():
         *("AllOf", "Steady", "BestObjectiveNotImproving", "AnyOf"),
         *("TargetObjectiveMetricValue", "Shadow", "BestObjectiveNotImproving"),
     ]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda: AllOf("ConvergenceDetected"),
+        lambda: Steady(3),
+        lambda: NotBefore(ConvergenceDetected, training_jobs=3),
+        lambda: Shadow(None),
+        lambda: replayed(history(FLAT), [3]),
+        lambda: spec(criteria=[ConvergenceDetected]),
+    ],
+    ids=["AllOf", "Steady", "NotBefore", "Shadow", "replay", "tune"],
+)
+def test_what_is_no_criterion_is_told_at_once(given):
+    with pytest.raises(InvalidSpec, match=r"isn't a completion criterion, such as ConvergenceDetected\(\)"):
+        given()
+
+
+def test_python_takes_one_or_several_and_texts_as_the_command_line_does():
+    record = history(FLAT)
+    ways = (PATIENCE, "BestObjectiveNotImproving 3", [PATIENCE])
+    assert {replayed(record, way).verdict.sentence for way in ways} == {replayed(record, [PATIENCE]).verdict.sentence}
+    assert {replayed(record, way).training_jobs for way in ways} == {5}
+    rules = ("BestObjectiveNotImproving 3", AllOf(ConvergenceDetected(), TARGET))
+    assert {PATIENCE, rules[1]} < {*criteria_for(spec(criteria=rules))}
+    with pytest.raises(InvalidSpec, match="Did you mean BestObjectiveNotImproving"):
+        spec(criteria="BestObjectiveNotImprovin 3")

@@ -7,8 +7,10 @@ this table.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.metadata import entry_points
+from typing import TypeAlias
 
 from alfine.core.decide import CompletionCriterion, Demanding
 from alfine.core.errors import InvalidSpec
@@ -54,6 +56,9 @@ CRITERIA: dict[str, type[CompletionCriterion]] = {
 ALWAYS: tuple[type[CompletionCriterion], ...] = (StopRequested, NoTrainingJobSucceeded, SearchSpaceExhausted)
 
 
+Given: TypeAlias = CompletionCriterion | str | Sequence[CompletionCriterion | str]
+
+
 @cache
 def table() -> dict[str, type[CompletionCriterion]]:
     """CRITERIA and what installed packages add to it."""
@@ -77,6 +82,14 @@ def criteria_for(spec: TuningJobSpec) -> tuple[CompletionCriterion, ...]:
     if faults:
         raise InvalidSpec(faults)
     return tuple(found)
+
+
+def criteria_of(given: Given) -> list[CompletionCriterion]:
+    """Criteria as a caller gives them: one or several, as they are or as text. Raise InvalidSpec for what is none."""
+    several = [given] if isinstance(given, str) or not isinstance(given, Iterable) else [*given]
+    found = [criterion_from_text(each) if isinstance(each, str) else each for each in several]
+    spelling.demand("criteria", found)
+    return found
 
 
 def criterion_from_text(text: str) -> CompletionCriterion:

@@ -73,6 +73,7 @@ def _set(combination: _Combination, least: int, criteria: Sequence[CompletionCri
     name = type(combination).__name__
     if len(criteria) < least:
         raise InvalidSpec([Fault(name, f"has {len(criteria)} criteria; it needs {least} or more, as in {name}(…, …).")])
+    spelling.demand(name, criteria)
     object.__setattr__(combination, "criteria", tuple(criteria))
 
 

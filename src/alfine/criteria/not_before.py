@@ -22,6 +22,7 @@ class NotBefore:
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
+        spelling.demand("NotBefore", [self.criterion])
         for name, value in (("training_jobs", self.training_jobs), ("seconds", self.seconds)):
             if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
                 raise InvalidSpec([Fault("NotBefore", f"{name} {value!r} must be a number from 0 on.")])

@@ -31,6 +31,9 @@ class Shadow:
 
     criterion: CompletionCriterion
 
+    def __post_init__(self) -> None:
+        spelling.demand("Shadow", [self.criterion])
+
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:  # noqa: ARG003 - read by criteria_for: a job may have several
         return None

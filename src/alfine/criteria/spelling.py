@@ -92,6 +92,13 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def demand(whole: str, parts: Sequence[object]) -> None:
+    """Raise InvalidSpec unless all parts of a criterion are criteria."""
+    for each in parts:
+        if isinstance(each, type) or not hasattr(each, "check"):
+            raise InvalidSpec([Fault(whole, f"{each!r} isn't a completion criterion, such as ConvergenceDetected().")])
+
+
 def inside(criterion: CompletionCriterion) -> Iterator[CompletionCriterion]:
     """The criterion, and those that it's made of."""
     yield criterion

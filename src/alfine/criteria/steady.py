@@ -21,6 +21,7 @@ class Steady:
     times: int = 3
 
     def __post_init__(self) -> None:
+        spelling.demand("Steady", [self.criterion])
         if isinstance(self.times, bool) or not isinstance(self.times, int) or self.times < 1:
             raise InvalidSpec([Fault("Steady", f"times {self.times!r} must be a whole number from 1 on.")])
 
