@@ -25,6 +25,7 @@ from alfine.criteria.convergence import remaining
 from alfine.criteria.forecast import forecast_of
 from alfine.home import Home
 from alfine.policy import policy_for, replayed
+from alfine.replays import told
 from tests.building import EPOCH, SPACE, history, one_job, request, several, spec
 
 AGAIN = {"best": 3, "times": 4}
@@ -234,12 +235,15 @@ def test_early_stopping_leaves_them_alone():
 
 
 def test_a_replay_compares_searches(tmp_path):
-    job = tune(tmp_path, criteria=[BestObjectiveNotImproving(6)], max_training_jobs=60)
+    job = tune(tmp_path, criteria=[BestObjectiveNotImproving(6)], max_training_jobs=60, price_per_hour=3600)
     own = replayed(job.history)
     assert own.verdict.criterion == "BestObjectiveNotImproving"
     assert (own.training_jobs, own.saved_training_jobs, own.missed) == (job.history.searched, 0, 0.0)
     later = replayed(job.history, [ConvergenceDetected(delta=0.001)])
     assert (later.training_jobs, later.saved_training_jobs) == (job.history.searched, 0)
+    rows = told(job.history, [])["Replays"] + told(job.history, ["BestObjectiveNotImproving 3"])["Replays"]
+    assert [row["Money"] for row in rows] == [pytest.approx(row["TrainingSeconds"]) for row in rows]
+    assert [row["SavedMoney"] for row in rows] == [pytest.approx(row["SavedTrainingSeconds"]) for row in rows]
     sooner = replayed(job.history, [BestObjectiveNotImproving(3)])
     assert sooner.saved_training_jobs == job.history.searched - sooner.training_jobs > 0
 

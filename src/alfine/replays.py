@@ -50,6 +50,7 @@ def told(history: History, texts: Sequence[str]) -> Plain:
         "HyperParameterTuningJobName": history.spec.name,
         "Recorded": {
             "TrainingJobs": history.launches,
+            "Repeats": history.launches - history.searched,
             "TrainingSeconds": history.training_seconds,
             "MetricName": history.spec.metric,
             "BestObjective": best and best.objective,
@@ -74,8 +75,8 @@ def _replays(history: History, texts: Sequence[str]) -> Iterator[Plain]:
 
 def _row(history: History, texts: Sequence[str], found: Replayed) -> Plain:
     spec, best = history.spec, found.best
-    would = cost.spent(found.history)
-    saved = cost.of_seconds(spec, cost.compute_seconds(history) - would.compute_seconds)
+    would, saved = cost.of_search(found.history), cost.of_search(history)
+    saved = cost.of_seconds(spec, saved.compute_seconds - would.compute_seconds)
     return {
         "Criteria": texts,
         "Ended": found.verdict.outlook is not Outlook.CONTINUE,
@@ -85,11 +86,7 @@ def _row(history: History, texts: Sequence[str], found: Replayed) -> Plain:
         "RuntimeInSeconds": found.history.elapsed_seconds,
         "SavedTrainingJobs": found.saved_training_jobs,
         "SavedTrainingSeconds": found.saved_training_seconds,
-        **(
-            {}
-            if saved.money is None
-            else {"Money": cost.of_seconds(spec, would.compute_seconds).money, "SavedMoney": saved.money}
-        ),
+        **({} if would.money is None else {"Money": would.money, "SavedMoney": saved.money}),
         "BestObjective": None if best is None else best.objective,
         "Missed": found.missed,
     }

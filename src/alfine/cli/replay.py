@@ -48,8 +48,9 @@ def replay(*, name: str, texts: tuple[str, ...], as_json: bool) -> None:
         if was["BestObjective"] is None
         else f"best {was['MetricName']} {was['BestObjective']:.6g} (training job {was['BestTrainingJob']})"
     )
+    again = f" ({was['Repeats']} ran the best again and count on neither side)" if was.get("Repeats") else ""
     show(
-        f"{name} as recorded: {was['TrainingJobs']} training jobs, {_time(was['TrainingSeconds'])} of training, {found}",
+        f"{name} as recorded: {was['TrainingJobs']} training jobs{again}, {_time(was['TrainingSeconds'])} of training, {found}",
         *_tables(told["Replays"]),
     )
 

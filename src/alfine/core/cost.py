@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from alfine.core.history import History
@@ -53,6 +54,15 @@ def spent(history: History) -> Cost:
             elapsed = max(0.0, (history.now - job.started_at).total_seconds())
             seconds += elapsed * history.spec.of(job.definition).definition.instance_count
     return of_seconds(history.spec, seconds)
+
+
+def of_search(history: History) -> Cost:
+    """The same without the training jobs that ran the best again."""
+    again = 0.0
+    for job in itertools.chain.from_iterable(history.repeated.values()):
+        elapsed = max(0.0, (history.now - job.started_at).total_seconds()) if job.running and job.started_at else 0.0
+        again += (job.seconds + elapsed) * history.spec.of(job.definition).definition.instance_count
+    return of_seconds(history.spec, spent(history).compute_seconds - again)
 
 
 def compute_seconds(history: History) -> float:

@@ -178,7 +178,7 @@ def _replayed(record: History, judge: Judge, count: int, *, own: bool) -> Replay
         training_jobs=past.searched,
         training_seconds=_spent(past),
         saved_training_jobs=record.searched - past.searched,
-        saved_training_seconds=record.training_seconds - _again(record) - _spent(past),
+        saved_training_seconds=_spent(record) - _spent(past),
         missed=missed,
     )
 
