@@ -253,7 +253,7 @@ def test_two_engines_do_not_run_one_job(tmp_path):
         ({"target": ["true"], "channels": {"train": "gs://bucket/data"}}, "can't be read here. Use file:///"),
         ({"target": ["true"], "channels": {"train": "s3://bucket/data"}}, "No S3 objects found under S3 URL"),
         ({"target": lambda: 1}, "must take the hyperparameters"),
-        ({"target": loss, "criteria": [object()]}, "has no to_request"),
+        ({"target": loss, "criteria": [object()]}, "isn't a completion criterion"),
         ({"target": loss, "max_parallel": 0}, "0 must be a whole number from 1 on"),
     ],
 )
