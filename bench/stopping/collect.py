@@ -5,7 +5,8 @@
 `plan()` says which: alfine's own Bayesian strategy, Optuna's TPE and Random on the tasks of problems.py, with one and with four
 training jobs at once, with and without failures and noise. A file has, for each training job in order of completion, its `points` (of
 alfine's cube), `values` (minimised; NaN where it failed) and `truth` (without noise); and what ConvergenceDetected's evidence was at
-`checks`, since the Gaussian process is most of the work: `prospects`, `noise`, `locality`.
+`checks`, since the Gaussian process is most of the work: `prospects`, `expected`, `noise`, `locality`. `thetas` are the surrogate's hyperparameters at the
+`rungs`: with them other evidence can be read within a second, as no fit is done again (`python bench/stopping/collect.py FOLDER --again`).
 """
 
 from __future__ import annotations
@@ -28,15 +29,20 @@ from problems import fitted, names, problem
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "search"))
 from contestants import CONTESTANTS, Alfine, AlfineRandom
 
+from alfine.core.history import Ended, Launched
+
 JOBS = 200
 CHECKS = (*range(10, 40, 2), *range(40, 80, 4), *range(80, JOBS, 8))
 BAYESIAN, OTHERS = "alfine Bayesian", ("Optuna TPE", "alfine Random")
 FOUR, FAILING, NOISY, VERY_NOISY = {"parallel": 4}, {"fail": 0.1}, {"noise": 1.0}, {"noise": 3.0}
 PROSPECTS = 16
+# So many of the plan were recorded, the first of each side; what the rest would add wasn't worth an hour of one core.
+RECORDED = {"fitted": 400, "held-out": 357}
+EXPORTED = 90  # of those of held-out tasks without hardships, for run.py
 
 
 def plan() -> list[dict[str, Any]]:  # noqa: C901 - four kinds of tasks, a paragraph each
-    """Every search, in an order of which any beginning has a bit of everything."""
+    """Every search, of each side in an order of which any beginning has a bit of everything."""
     found = []
 
     def add(task: str, sampler: str, seed: int, **hardship: float) -> None:
@@ -58,7 +64,10 @@ def plan() -> list[dict[str, Any]]:  # noqa: C901 - four kinds of tasks, a parag
             add(task, turn(OTHERS, i + lap), lap)
             if lap:
                 add(task, turn(OTHERS, i + lap + 1), 10 + lap, **turn((FOUR, FAILING, NOISY, VERY_NOISY), i + lap))
-        for i, task in enumerate(kinds["live"] if lap < 2 else []):
+            if lap < 2:
+                add(task, BAYESIAN, 20 + lap, **turn((NOISY, VERY_NOISY), i + lap))
+                add(task, turn(OTHERS, i // 2 + lap), 20 + lap, **turn((VERY_NOISY, NOISY), i + lap))
+        for i, task in enumerate(kinds["live"] if lap < 1 else []):
             add(task, turn((BAYESIAN, *OTHERS), i + 2 * lap), lap)
             add(task, BAYESIAN, 5 + lap, **turn(({}, {}, FOUR, FAILING), i + lap))
         for i, task in enumerate(kinds["slice"] if lap < 2 else []):
@@ -69,8 +78,17 @@ def plan() -> list[dict[str, Any]]:  # noqa: C901 - four kinds of tasks, a parag
                 add(task, BAYESIAN, lap, **turn(({}, {}, {}, NOISY, FOUR, FAILING, VERY_NOISY), i + lap))
                 add(task, turn(OTHERS, i + lap), 5 + lap, **turn(({}, {}, {}, NOISY), i + lap))
     order = np.random.default_rng(0).permutation(len(found))
-    unique = {json.dumps(found[i], sort_keys=True): found[i] for i in order}
-    return list(unique.values())
+    unique = {json.dumps(found[i], sort_keys=True): found[i] for i in order}.values()
+    sides = ([s for s in unique if side_of(s) == side][:most] for side, most in RECORDED.items())
+    return [search for side in sides for search in side]
+
+
+def name_of(search: dict[str, Any]) -> str:
+    return f"{zlib.crc32(json.dumps(search, sort_keys=True).encode()):08x}"
+
+
+def side_of(search: dict[str, Any]) -> str:
+    return "fitted" if fitted(search["task"]) else "held-out"
 
 
 class Recorder:
@@ -86,8 +104,6 @@ class Recorder:
 
     def launch(self):
         """(number, handle, configuration), None when the space is used up."""
-        from alfine.core.history import Launched
-
         handle, configuration = self.contestant.ask()
         if configuration is None:
             return None
@@ -105,8 +121,6 @@ class Recorder:
         return self.launched, handle, configuration
 
     def end(self, number: int, handle, value: float, *, failed: bool) -> None:
-        from alfine.core.history import Ended
-
         if self.beside and not failed:
             self.contestant.tell(handle, value)
         elif self.beside and hasattr(self.contestant, "study"):
@@ -119,8 +133,6 @@ class Recorder:
 
 def recorded(search: dict[str, Any], jobs: int = JOBS) -> dict[str, Any]:
     """One search, asynchronous where several training jobs run at once. Failures are by chance, wherever."""
-    from alfine.criteria.convergence import LEAST_RESULTS, read_evidence
-
     recorder = Recorder(search, jobs)
     history, rng = recorder.history, np.random.default_rng((search["seed"], 777, zlib.crc32(search["task"].encode())))
     running: list[tuple] = []
@@ -142,23 +154,71 @@ def recorded(search: dict[str, Any], jobs: int = JOBS) -> dict[str, Any]:
         recorder.end(number, handle, value, failed=failed)
         point = history.spec.space.to_unit(history.job(number).hyperparameters)
         rows.append((math.nan if failed else value, truth, *point))
-        if len(rows) in CHECKS and len(history.observations()[1]) >= LEAST_RESULTS:
-            read, _ = read_evidence(history, jobs - len(rows))
-            prospects = np.full((PROSPECTS, 2), np.nan)
-            if read.prospects is not None:
-                prospects[: len(read.prospects)] = read.prospects
-            evidence.append((len(rows), prospects, read.noise, read.locality))
+        evidence += evidence_at(history, jobs)
     table = np.array(rows)
-    checks, prospects, noise, locality = ([each[i] for each in evidence] for i in range(4))
     described = {
         **search, "hyperparameters": len(recorder.problem.space), "spread": recorder.problem.spread,
         "fitted": fitted(search["task"]),
     }  # fmt: skip
     return {
-        "search": json.dumps(described), "values": table[:, 0], "truth": table[:, 1], "points": table[:, 2:].astype(np.float32),
-        "checks": np.array(checks), "prospects": np.array(prospects, np.float32), "noise": np.array(noise),
-        "locality": np.array(locality, np.float32),
+        "search": json.dumps(described), "values": table[:, 0], "truth": table[:, 1], "points": table[:, 2:],
+        **columns(evidence), **fits_of(history),
     }  # fmt: skip
+
+
+def evidence_at(history, jobs: int) -> list[tuple]:
+    """A row, where there is a look at it."""
+    from alfine.criteria.convergence import LEAST_RESULTS, read_evidence
+
+    if history.ended not in CHECKS or len(history.observations()[1]) < LEAST_RESULTS:
+        return []
+    read, _ = read_evidence(history, jobs - history.ended)
+    prospects, expected = np.full((PROSPECTS, 2), np.nan), np.full(JOBS, np.nan)
+    if read.prospects is not None:
+        prospects[: len(read.prospects)] = read.prospects
+    expected[: len(read.expected)] = read.expected
+    return [(history.ended, prospects, expected, read.noise, read.locality)]
+
+
+def columns(evidence: list[tuple]) -> dict[str, np.ndarray]:
+    checks, prospects, expected, noise, locality = ([each[i] for each in evidence] for i in range(5))
+    return {
+        "checks": np.array(checks), "prospects": np.array(prospects, np.float32), "expected": np.array(expected),
+        "noise": np.array(noise), "locality": np.array(locality, np.float32),
+    }  # fmt: skip
+
+
+def read_again(path: Path) -> None:
+    """The evidence of a recorded search as today's code reads it, from the fits that are kept."""
+    with np.load(path) as file:
+        kept = {name: file[name] for name in file.files}
+    search = json.loads(str(kept["search"]))
+    beside = AlfineRandom(problem(search["task"]).space, search["seed"], JOBS, search["parallel"])
+    history, values = beside.history, kept["values"]
+    history.memo.update(
+        {("gp theta", int(rung)): theta for rung, theta in zip(kept["rungs"], kept["thetas"], strict=True)}
+    )
+    evidence = []
+    for number, (value, point) in enumerate(zip(values, kept["points"], strict=True), 1):
+        hyperparameters = history.spec.space.from_unit(point)
+        history.record(Launched(at=beside.now, number=number, name=str(number), hyperparameters=hyperparameters))
+        ended = ("Completed", float(value)) if math.isfinite(value) else ("Failed", None)
+        history.record(Ended(at=beside.now, number=number, status=ended[0], objective=ended[1]))
+        evidence += evidence_at(history, len(values))
+    kept |= columns(evidence)
+    writing = path.with_suffix(".part.npz")
+    np.savez_compressed(writing, **kept)
+    writing.replace(path)
+
+
+def fits_of(history) -> dict[str, np.ndarray]:
+    """What was fitted on the way, by the number of observations that it rests on."""
+    found = {key[1]: theta for key, theta in history.memo.items() if key[0] == "gp theta"}
+    return {"rungs": np.array(sorted(found)), "thetas": np.array([found[rung] for rung in sorted(found)])}
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.glob("[0-9a-f]*.npz")) if ".part" not in path.name]
 
 
 def plain(search: dict[str, Any]) -> bool:
@@ -166,13 +226,12 @@ def plain(search: dict[str, Any]) -> bool:
 
 
 def exported(folder: Path, to: Path) -> None:
-    """The searches of held-out tasks without hardships, as run.py reads them."""
+    """The first searches of held-out tasks without hardships, as run.py reads them."""
+    chosen = [s for s in plan() if plain(s) and side_of(s) == "held-out" and (folder / f"{name_of(s)}.npz").exists()]
     found = []
-    for path in sorted(folder.glob("*.npz")):
-        with np.load(path) as file:
-            search = json.loads(str(file["search"]))
-            if plain(search) and not search["fitted"]:
-                found.append((search, file["values"], file["points"]))
+    for search in chosen[:EXPORTED]:
+        with np.load(folder / f"{name_of(search)}.npz") as file:
+            found.append((search, file["values"], file["points"]))
     least: dict[str, float] = {}
     for search, values, _ in found:
         least[search["task"]] = min(least.get(search["task"], math.inf), float(values.min()))
@@ -204,15 +263,21 @@ def main() -> None:
     parser.add_argument(
         "--export", type=Path, help="write what run.py reads, from what is in the folder, and record nothing"
     )
+    parser.add_argument(
+        "--again", action="store_true", help="read the evidence of what is there again, and record nothing"
+    )
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     if options.export:
         return exported(options.folder, options.export)
+    if options.again:
+        for path in files(options.folder):
+            read_again(path)
+        return None
     options.folder.mkdir(parents=True, exist_ok=True)
-    wanted = (s for s in plan() if options.only in (None, "fitted" if fitted(s["task"]) else "held-out"))
+    wanted = (s for s in plan() if options.only in (None, side_of(s)))
     for search in itertools.islice(wanted, options.most):
-        key = zlib.crc32(json.dumps(search, sort_keys=True).encode())
-        path = options.folder / f"{key:08x}.npz"
+        path = options.folder / f"{name_of(search)}.npz"
         if not path.exists():
             writing = options.folder / f"{path.stem}.part.npz"
             try:

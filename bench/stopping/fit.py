@@ -1,18 +1,22 @@
 """Fits the weights of ConvergenceDetected, and says how honest its probability is.
 
     python bench/stopping/fit.py                  cross-validated by task, then on the tasks that were held out; prints the weights
-    python bench/stopping/fit.py --from FOLDER    first takes the signals anew from what collect.py recorded, and keeps them in signals.npz
+    python bench/stopping/fit.py --from FOLDER    first takes the signals anew from what collect.py recorded, and keeps them in signals.npz;
+                                                  those of searches that were recorded elsewhere stay as they are
 
 A row is one look at one search: the signals after k training jobs of a budget N, for some eps, and whether the rest of the budget would have
 improved the best by more than eps (where values are noisy: the noise-free value of what would be returned). The logistic regression
-(L2, standardised) sees each search with the same weight, real tasks with twice that of functions. What counts is how often the
-promise fails where a search would stop: at the first look with p < delta, which is what the tables show.
+(L2, standardised) sees each search with the same weight, real tasks with twice that of functions, and searches with hardships with half. What counts is how often the
+promise fails where a search would stop: at the first look with p < delta, which is what the tables show. A first crossing picks p's errors to
+one side, so that the intercept is moved until, over searches of tasks left out, as many promises fail as were to.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import math
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,7 +31,11 @@ SIZES = (0.01, 0.03, 0.1)  # of eps in units of the spread, beside the 1 % of th
 EVERY = 3  # those at every third check
 LADDER = 0.33  # the share of a search's weight that they have
 SHOWN = ((50, 0.05), (100, 0.05), (200, 0.05), (200, 0.1), (200, 0.2))  # budgets and deltas
+HARDSHIP = 0.5  # of the weight of other searches: failures, four at once, noise
+ELSEWHERE = "elsewhere/"  # tasks whose searches aren't collect.py's
 FOLDS = 8
+REAL = ("table/", "live/", "slice/", ELSEWHERE)
+DELTAS = (0.05, 0.1, 0.2)  # at which promises are to fail as often as they may, on average
 PENALTY = 1.0  # of the L2 term, for a weight of 1 on standardised signals, against searches
 
 
@@ -50,14 +58,26 @@ class Looks:
     def group(self) -> str:
         """Searches of one task are in one fold, slices of a table with the table."""
         kind, name, *_ = self.search["task"].split("/")
-        return name if kind in ("table", "slice") else self.search["task"]
+        return name if kind in ("table", "slice", "elsewhere") else self.search["task"]
+
+    @property
+    def weight(self) -> float:
+        hard = self.search["parallel"] > 1 or self.search["fail"] or self.search["noise"]
+        return (2.0 if self.search["task"].startswith(REAL) else 1.0) * (HARDSHIP if hard else 1.0)
 
     def weights(self) -> np.ndarray:
         rows = np.where(self.usual, 1.0, LADDER)
-        return rows / rows.sum() * (2.0 if self.search["task"].startswith(("table/", "live/", "slice/")) else 1.0)
+        return rows / rows.sum() * self.weight
 
 
 # -- from recorded searches --------------------------------------------------------------------------------------------
+
+
+def recorded(folder: Path) -> list[Path]:
+    """Of collect.py's plan alone."""
+    from collect import name_of, plan
+
+    return [path for each in plan() if (path := folder / f"{name_of(each)}.npz").exists()]
 
 
 def looks_of(path: Path) -> Looks:
@@ -77,8 +97,9 @@ def looks_of(path: Path) -> Looks:
                 break
             prospects = kept["prospects"][i].astype(float)
             prospects = prospects[np.isfinite(prospects[:, 0])]
+            seen = values[:k][np.isfinite(values[:k])]
             evidence = Evidence(
-                values=values[:k][np.isfinite(values[:k])], k=int(k), rem=int(budget - k), hyperparameters=search["hyperparameters"],
+                values=seen, expected=kept["expected"][i][: len(seen)], k=int(k), rem=int(budget - k), hyperparameters=search["hyperparameters"],
                 prospects=prospects if len(prospects) else None, noise=float(kept["noise"][i]), locality=float(kept["locality"][i]),
             )  # fmt: skip
             sizes = [ConvergenceDetected().epsilon_of(evidence)]
@@ -148,11 +169,46 @@ def probabilities(theta: np.ndarray, looks: Looks) -> np.ndarray:
     return 1.0 / (1.0 + np.exp(-np.clip(theta[0] + looks.signals @ theta[1:], -500.0, 500.0)))
 
 
-def across_tasks(looks: list[Looks]) -> list[np.ndarray]:
-    """The probabilities of each search by weights that were fitted on other tasks."""
+def across_tasks(looks: list[Looks]) -> tuple[list[np.ndarray], float]:
+    """The probabilities of each search by weights that were fitted on other tasks; and by how much their logits were lowered for honesty."""
     fold = [zlib.crc32(each.group().encode()) % FOLDS for each in looks]
     thetas = [fit([each for each, f in zip(looks, fold, strict=True) if f != left_out]) for left_out in range(FOLDS)]
-    return [probabilities(thetas[f], each) for each, f in zip(looks, fold, strict=True)]
+    moved = honesty(looks, [probabilities(thetas[f], each) for each, f in zip(looks, fold, strict=True)])
+    for theta in thetas:
+        theta[0] -= moved
+    return [probabilities(thetas[f], each) for each, f in zip(looks, fold, strict=True)], moved
+
+
+def fitted_weights(looks: list[Looks]) -> tuple[np.ndarray, list[np.ndarray], float]:
+    """What convergence.py has; the probabilities by weights from other tasks; and by how much their logits were lowered."""
+    left_out, moved = across_tasks(looks)
+    theta = fit(looks)
+    theta[0] -= moved
+    return theta, left_out, moved
+
+
+def honesty(looks: list[Looks], p: list[np.ndarray]) -> float:
+    """What logits must be lowered by for promises to fail as often as they may: the mean of (failed / delta) over budgets and deltas is 1."""
+    seen: dict[int, list[tuple[float, np.ndarray, np.ndarray]]] = {budget: [] for budget in BUDGETS}
+    for each, q in zip(looks, p, strict=True):
+        for budget in BUDGETS:
+            rows = np.flatnonzero(each.usual & (each.budget == budget))
+            seen[budget].append((each.weight, np.minimum.accumulate(q[rows]), each.better[rows]))
+
+    def failed(budget: int, delta: float, moved: float) -> float:
+        bar = 1.0 / (1.0 + (1.0 - delta) / delta * math.exp(-moved))
+        made = [
+            (weight, better[np.argmax(least < bar)]) for weight, least, better in seen[budget] if (least < bar).any()
+        ]
+        weight, failures = np.array(made, dtype=float).T
+        return float(weight @ failures / weight.sum())
+
+    low, high = -2.0, 2.0
+    for _ in range(16):
+        middle = 0.5 * (low + high)
+        ratios = [failed(budget, delta, middle) / delta for budget, delta in itertools.product(BUDGETS, DELTAS)]
+        low, high = (middle, high) if np.mean(ratios) < 1.0 else (low, middle)
+    return 0.5 * (low + high)
 
 
 # -- how honest it is --------------------------------------------------------------------------------------------------
@@ -198,8 +254,9 @@ GROUPS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "a tenth fails": lambda s: s["fail"] > 0,
     "noise of a standard error": lambda s: s["noise"] == 1.0,
     "three times that": lambda s: s["noise"] == 3.0,
-    "tables and live tasks": lambda s: s["task"].startswith(("table/", "live/", "slice/")) and not s["noise"],
-    "functions": lambda s: not s["task"].startswith(("table/", "live/", "slice/")) and not s["noise"],
+    "tables and live tasks": lambda s: s["task"].startswith(REAL[:3]) and not s["noise"],
+    "functions": lambda s: not s["task"].startswith(REAL) and not s["noise"],
+    "recorded elsewhere": lambda s: s["task"].startswith(ELSEWHERE),
 }
 
 
@@ -224,12 +281,13 @@ def main() -> None:
     parser.add_argument("--from", dest="folder", type=Path, help="the folder that collect.py wrote")
     options = parser.parse_args()
     if options.folder:
-        keep([looks_of(path) for path in sorted(options.folder.glob("[0-9a-f]*.npz")) if ".part" not in path.name])
+        theirs = [each for each in kept() if each.search["task"].startswith(ELSEWHERE)]
+        keep([looks_of(path) for path in recorded(options.folder)] + theirs)
     looks = kept()
     fitted = [each for each in looks if each.search["fitted"]]
     held_out = [each for each in looks if not each.search["fitted"]]
-    theta = fit(fitted)
-    print("Fitted on other tasks:", *tables(fitted, across_tasks(fitted)), sep="\n")
+    theta, left_out, moved = fitted_weights(fitted)
+    print(f"Fitted on other tasks, logits lowered by {moved:.3f}:", *tables(fitted, left_out), sep="\n")
     print("\nHeld out:", *tables(held_out, [probabilities(theta, each) for each in held_out]), sep="\n")
     print("\nWEIGHTS = {")
     for name, weight in zip(WEIGHTS, theta, strict=True):

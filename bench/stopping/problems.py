@@ -30,6 +30,7 @@ HELD_OUT_FAMILIES = ("valley", "additive", "switch")
 SLICES = 40  # of the tables of «development»
 # 1 % of the best over the spread: from a three-hundredth of what there is to gain to half of it.
 RATIO = (3e-3, 0.5)
+FUNCTION_NOISE = 0.05  # of a function, which has no standard error, in spreads
 
 
 class Problem:
@@ -68,7 +69,7 @@ class OfSearch(Problem):
         self.name, self.task = name, task(table)
         self.space, self.truth = self.task.space, self.task.truth
         self.best, self.median = self.task.best, self.task.median
-        self.noise = standard_error(table)
+        self.noise = standard_error(table) or FUNCTION_NOISE * self.spread
 
     @property
     def spread(self) -> float:
@@ -232,7 +233,7 @@ class Synthetic(Problem):
         self.power = float(np.exp(rng.normal(0.0, 0.3)))
         self.scale = float(np.exp(rng.normal(0.0, 4.0)))
         self.offset = 0.01 / np.exp(rng.uniform(*np.log(RATIO))) * float(rng.choice([1.0, -1.0]))
-        self.noise = 0.05 * self.scale
+        self.noise = FUNCTION_NOISE * self.scale
 
     def _range(self, name):
         kind = self.rng.choice(["float", "int", "cat"], p=[0.62, 0.2, 0.18])

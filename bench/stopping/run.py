@@ -1,6 +1,6 @@
 """When rules stop, and what that costs: every rule on every recorded search, judged in hindsight.
 
-    python bench/stopping/run.py                    every search of held_out.jsonl.gz (some 3 minutes on an idle core); writes
+    python bench/stopping/run.py                    every search of held_out.jsonl.gz (some 5 minutes on an idle core); writes
                                                     the table of bench/README.md
     python bench/stopping/run.py --searches 12      the first 12; writes nothing
 

@@ -264,3 +264,36 @@ def test_its_settings_survive_the_request() -> None:
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(InvalidSpec, match=next(iter(settings))):
         ConvergenceDetected(**settings)
+
+
+def noisy(deviation: float, n: int = 200) -> History:
+    """A search that closes in on the optimum of a bowl and then stays about it."""
+    rng = np.random.default_rng(7)
+    width = np.maximum(0.75 ** np.maximum(0, np.arange(n) - 8), 0.1)[:, None]
+    points = np.clip(0.3 + width * rng.standard_normal((n, 2)), 0, 1)
+    return recorded(points, bowl(points) + deviation * rng.standard_normal(n))
+
+
+def test_in_noise_half_of_it_matters_at_least() -> None:
+    evidence, _ = read_evidence(noisy(0.02, 60), 140)
+    assert evidence.noise == pytest.approx(0.02, rel=0.4)
+    assert ConvergenceDetected().epsilon_of(evidence) == 0.5 * evidence.noise
+    quiet, _ = read_evidence(noisy(0.0, 60), 140)
+    assert quiet.noise == 0.0
+    assert quiet.expected == pytest.approx(quiet.values, abs=1e-3 * quiet.spread)
+
+
+def test_lucky_results_are_no_improvement() -> None:
+    """The best of noisy results comes ever again; what is expected without noise stays."""
+    history = noisy(0.02, 60)
+    evidence, _ = read_evidence(history, 140)
+    lucky = int(np.argmin(evidence.values))
+    assert evidence.expected[lucky] - evidence.values[lucky] > 0.01
+    truth = bowl(history.observations()[0])
+    assert np.abs(evidence.expected - truth).mean() < 0.6 * np.abs(evidence.values - truth).mean()
+
+
+def test_noise_delays_the_end_of_a_solved_search_little() -> None:
+    stopped = first_stop(noisy(0.02))
+    assert stopped is not None
+    assert stopped <= 100

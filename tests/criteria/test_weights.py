@@ -24,7 +24,7 @@ def looks():
 
 
 def test_the_constants_are_the_fit(looks):
-    theta = fit.fit([each for each in looks if each.search["fitted"]])
+    theta, _, _ = fit.fitted_weights([each for each in looks if each.search["fitted"]])
     assert list(WEIGHTS.values()) == pytest.approx(list(theta), abs=1e-3)
 
 

@@ -123,6 +123,11 @@ class Scale:
     def targets(self, values: Array) -> Array:
         return (_tame((values - self.best) / self.spread) - self.centre) / self.width
 
+    def values(self, targets: Array) -> Array:
+        """The inverse of `targets`."""
+        t = targets * self.width + self.centre
+        return np.asarray(self.best + self.spread * np.where(t > 1.0, np.exp(np.minimum(t, FAR) - 1.0), t))
+
     def curve(self, values: Array) -> Array:
         """Targets of values on the way, which may be any distance from where training jobs end."""
         return np.clip(self.targets(values), -FAR, FAR)

@@ -4,8 +4,10 @@ Symbols (values minimised; a maximised metric is negated):
 
     k    training jobs ended, failed ones included       v (n,)  finite objectives in order of completion; b = min v
     rem  training jobs left in the budget                S       spread: median of the first 20 of v, minus b
-    P    number of hyperparameters                       s       results since the best came within eps of today's b
-    eps  the improvement that matters = max(min(epsilon |b|, cap S), 0.001 S, sigma_n - 0.03 S);  sigma_n: noise of the surrogate
+    P    number of hyperparameters                       w (n,)  v without noise, as expected (core/noise.py); v itself where there is none
+    eps  the improvement that matters                    s       results since the best of w came within eps of today's
+
+    eps = max(min(epsilon |b|, cap S), 0.001 S, and half of the noise's standard deviation where the results speak clearly for noise)
 
     p(eps) = sigmoid(w . signals) = P(the rest of the budget improves the best by more than eps);  stop when p < delta
 
@@ -30,6 +32,7 @@ from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.gp import (
     Geometry,
     Model,
+    evidence_of,
     geometry_of,
     lattice,
     log_expected_improvement,
@@ -37,8 +40,10 @@ from alfine.core.gp import (
     one_thread,
     spread_of,
     squared_distances,
+    targets_at,
 )
 from alfine.core.history import History
+from alfine.core.noise import noise_of
 from alfine.core.space import Array
 from alfine.core.spec import TuningJobSpec, put_setting
 from alfine.criteria import spelling
@@ -48,14 +53,14 @@ NAME = "ConvergenceDetected"
 # Fitted by bench/stopping/fit.py on recorded searches by the Bayesian strategy, TPE and Random: docs/explanation/stopping.md.
 # Whoever changes them runs bench/stopping/forecasts.py --fit, too.
 WEIGHTS = {
-    "intercept": -2.430,
-    "since_rem": -1.130,
-    "rem_k": 0.487,
-    "gap10": 0.404,
-    "crowd": -0.418,
-    "x_loc": -0.406,
-    "logP": 1.008,
-    "promise": 0.219,
+    "intercept": -2.159,
+    "since_rem": -0.778,
+    "rem_k": 0.530,
+    "gap10": 0.243,
+    "crowd": -0.516,
+    "x_loc": -0.469,
+    "logP": 0.845,
+    "promise": 0.231,
 }
 
 # In the evidence from the beginning, as None until there is enough to judge on.
@@ -63,8 +68,8 @@ UNKNOWN_AT_FIRST = ("probability_of_improvement", "epsilon", "expected_residual_
 
 LEAST_RESULTS = 10  # gap10 needs the 10th best, and the weights were fitted from here on
 SPREAD_FLOOR = 0.001  # eps is at least this share of S, for a best near 0
-# eps is at least the noise, since smaller gains can't be told from luck; but less this share of S, which the surrogate finds without noise too.
-NOISE_FOUND = 0.03
+# eps is at least this share of the noise, as smaller gains can't be told from luck, where its log odds (core/noise.py) are above this.
+NOISE_SHARE, NOISE_SURE = 0.5, 5.0
 LATEST = 10  # configurations that `x_loc` looks back on
 UNLIMITED_LEAST = 50  # without a limit the budget is taken as twice what was spent, and so many more at least
 RESIDUAL_GRID = (0.003, 0.01, 0.03, 0.1, 0.3)  # in units of S, where p(e) is integrated
@@ -173,8 +178,7 @@ class ConvergenceDetected:
         """eps, in units of the objective."""
         S = evidence.spread  # noqa: N806
         eps = self.epsilon * abs(evidence.best)
-        noise = evidence.noise - NOISE_FOUND * S
-        return max(eps if self.cap is None else min(eps, self.cap * S), SPREAD_FLOOR * S, noise)
+        return max(eps if self.cap is None else min(eps, self.cap * S), SPREAD_FLOOR * S, NOISE_SHARE * evidence.noise)
 
     @staticmethod
     def _continue(sentence: str, evidence: dict[str, Any], progress: float, change: str) -> Verdict:
@@ -203,11 +207,12 @@ class Evidence:
     """What is known when the k-th training job has ended, in units of the minimised objective."""
 
     values: Array  # v
+    expected: Array  # w
     k: int
     rem: int
     hyperparameters: int  # P
     prospects: Array | None  # (m, 2) posterior mean less the incumbent's, and deviation; None without a surrogate
-    noise: float  # sigma_n
+    noise: float  # standard deviation, 0 unless the results speak clearly for noise
     locality: float  # how far the latest configurations lie from the best, relative to points all over the space
 
     @property
@@ -219,20 +224,21 @@ class Evidence:
         return spread_of(self.values)
 
     def since(self, eps: float) -> int:
-        """s: results since the running best first came within eps of today's best."""
-        first = int(np.argmax(self.values <= self.best + eps))
-        return len(self.values) - 1 - first
+        """s: results since the running best of w first came within eps of today's."""
+        first = int(np.argmax(self.expected <= self.expected.min() + eps))
+        return len(self.expected) - 1 - first
 
     def signals(self, eps: float, ahead: int = 0) -> dict[str, float]:
         """As they are, or as they would be `ahead` training jobs later if nothing else changed."""
         k, rem, s = self.k + ahead, self.rem - ahead, self.since(eps) + ahead
-        tenth = float(np.partition(self.values, LEAST_RESULTS - 1)[LEAST_RESULTS - 1])
+        w, best = self.expected, float(self.expected.min())
+        tenth = float(np.partition(w, LEAST_RESULTS - 1)[LEAST_RESULTS - 1])
         return {
             "intercept": 1.0,
             "since_rem": math.log1p(s / (rem + 1)),
             "rem_k": math.log((rem + 1) / k),
-            "gap10": math.log10((tenth - self.best) / eps + 0.03),
-            "crowd": math.log(float((self.values <= self.best + eps).sum())),
+            "gap10": math.log10((tenth - best) / eps + 0.03),
+            "crowd": math.log(float((w <= best + eps).sum())),
             "x_loc": math.log(0.02 + self.locality),
             "logP": math.log(max(1, self.hyperparameters)),
             "promise": self._promise(eps),
@@ -249,9 +255,11 @@ class Evidence:
 
     def improved_by(self, eps: float) -> Evidence:
         """About the evidence after one more training job, better than the best by eps. A surrogate that promised less was wrong."""
-        values = np.append(self.values, self.best - eps)
+        values, expected = (np.append(each, each.min() - eps) for each in (self.values, self.expected))
         prospects = self.prospects if self._promise(eps) > PROMISE_UNKNOWN else None
-        return replace(self, values=values, k=self.k + 1, rem=max(0, self.rem - 1), prospects=prospects)
+        return replace(
+            self, values=values, expected=expected, k=self.k + 1, rem=max(0, self.rem - 1), prospects=prospects
+        )
 
     def probability(self, eps: float) -> float:
         """p(eps)."""
@@ -294,16 +302,18 @@ def read_evidence(history: History, rem: int) -> tuple[Evidence, str]:
 
 def _read_evidence(history: History, rem: int) -> tuple[Evidence, str]:
     points, v = history.observations()
-    problem, prospects, noise = "", None, 0.0
+    problem, prospects, expected, noise = "", None, v, 0.0
     try:
         with one_thread(), np.errstate(all="ignore"):
             model = model_of(history)
             if model is not None:
-                prospects, noise = _surrogate_says(history, model)
+                prospects = _surrogate_says(history, model)
+                expected, noise = without_noise(history, model)
     except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
         problem = f" Judged without the surrogate, which failed: {error}."
     evidence = Evidence(
         values=v,
+        expected=expected,
         k=history.ended,
         rem=rem,
         hyperparameters=max(each.space.dimension for each in history.spec.each),
@@ -314,11 +324,19 @@ def _read_evidence(history: History, rem: int) -> tuple[Evidence, str]:
     return evidence, problem
 
 
-def _surrogate_says(history: History, model: Model) -> tuple[Array, float]:
-    """The prospects and the noise, in units of the objective.
+def without_noise(history: History, model: Model) -> tuple[Array, float]:
+    """w, and the noise's standard deviation where there clearly is some; in units of the objective."""
+    points, v = history.observations()
+    own = targets_at(history, len(evidence_of(history)[1]))[2][model.chosen]
+    found = noise_of(model.surrogate, points, own)
+    w = v + found.chance * (model.scale.values(found.trend) - v)
+    if not np.isfinite(w).all():
+        raise FloatingPointError("its trend is no number.")
+    return w, found.deviation * model.scale.unit if found.log_odds > NOISE_SURE else 0.0
 
-    The prospects are the candidates of highest expected improvement; the incumbent is the lowest posterior mean.
-    """
+
+def _surrogate_says(history: History, model: Model) -> Array:
+    """The prospects, in units of the objective: the candidates of highest expected improvement over the lowest posterior mean."""
     surrogate, unit = model.surrogate, model.scale.unit
     mean = surrogate.posterior(surrogate.X)[0]
     order = np.argsort(mean, kind="stable")
@@ -332,7 +350,7 @@ def _surrogate_says(history: History, model: Model) -> tuple[Array, float]:
     prospects = np.stack([there[highest] - incumbent, np.sqrt(variance[highest])], axis=1) * unit
     if not (np.isfinite(prospects).all() and prospects[:, 1].all()):  # a deviation of 0 has underflowed
         raise FloatingPointError("its predictions are no numbers.")
-    return prospects, math.sqrt(surrogate.noise) * unit
+    return np.asarray(prospects)
 
 
 def _locality(geometry: Geometry, tried: Array, v: Array, everywhere: Array) -> float:
