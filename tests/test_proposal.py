@@ -104,7 +104,7 @@ def test_a_script_of_a_job_is_run_again_from_the_file(tmp_path):
     alfine.tune(script, {"depth": alfine.Integer(3, 12)}, name="few", home=tmp_path, **words)
     told = run(tmp_path, "propose", "few")
     assert "9 of only 10 combinations" not in told  # the budget is smaller than the space
-    alfine.change("few", home=tmp_path, max_training_jobs=10)
+    alfine.change("few", home=tmp_path, max_training_jobs=12)
     alfine.tune(script, {"depth": alfine.Integer(3, 12)}, name="few", home=tmp_path, **words)
     told = run(tmp_path, "propose", "few", "-o", str(tmp_path / "wider.json"))
     assert "of only 10 combinations have been launched" in told.replace("\n", " ")
