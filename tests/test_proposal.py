@@ -100,12 +100,11 @@ def test_a_function_gets_the_hyperparameters_that_are_fixed(tmp_path):
 def test_a_script_of_a_job_is_run_again_from_the_file(tmp_path):
     script = tmp_path / "flat.py"
     script.write_text("print('loss=1')\n")
-    words = {**WORDS, "strategy": "Random", "max_training_jobs": 9, "max_parallel": 2}
-    alfine.tune(script, {"depth": alfine.Integer(3, 12)}, name="few", home=tmp_path, **words)
-    told = run(tmp_path, "propose", "few")
-    assert "9 of only 10 combinations" not in told  # the budget is smaller than the space
-    alfine.change("few", home=tmp_path, max_training_jobs=12)
-    alfine.tune(script, {"depth": alfine.Integer(3, 12)}, name="few", home=tmp_path, **words)
+    words = {**WORDS, "strategy": "Random", "max_parallel": 2}
+    space = {"depth": alfine.Integer(3, 12)}
+    alfine.tune(script, space, name="less", home=tmp_path, **{**words, "max_training_jobs": 9})
+    assert "9 of only 10 combinations" not in run(tmp_path, "propose", "less")  # the budget is smaller than the space
+    alfine.tune(script, space, name="few", home=tmp_path, **{**words, "max_training_jobs": None})
     told = run(tmp_path, "propose", "few", "-o", str(tmp_path / "wider.json"))
     assert "of only 10 combinations have been launched" in told.replace("\n", " ")
     assert f"alfine tune {tmp_path}/wider.json" in told.replace("\n", "")
