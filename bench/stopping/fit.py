@@ -36,6 +36,7 @@ ELSEWHERE = "elsewhere/"  # tasks whose searches aren't collect.py's
 FOLDS = 8
 REAL = ("table/", "live/", "slice/", ELSEWHERE)
 DELTAS = (0.05, 0.1, 0.2)  # at which promises are to fail as often as they may, on average
+WANING_FROM = 0.25  # e-folds: between looks nearer to each other, part of the change is chance of the looks
 PENALTY = 1.0  # of the L2 term, for a weight of 1 on standardised signals, against searches
 
 
@@ -169,6 +170,33 @@ def probabilities(theta: np.ndarray, looks: Looks) -> np.ndarray:
     return 1.0 / (1.0 + np.exp(-np.clip(theta[0] + looks.signals @ theta[1:], -500.0, 500.0)))
 
 
+def wandering(looks: list[Looks], theta: np.ndarray) -> tuple[float, float, float]:
+    """WANING, RISE and WALK of the forecasts: how the part of the logit that isn't of time goes on from one look to another.
+
+    A random walk in ln k: its mean and its deviation for each e-fold of training jobs without an improvement, and its rise by one.
+    """
+    from alfine.criteria.convergence import WEIGHTS
+
+    names = [name for name in WEIGHTS if name != "intercept"]
+    other = [names.index(name) for name in names if name not in ("since_rem", "rem_k")]
+    folds, change, quiet, far = [], [], [], []
+    for each in looks:
+        for budget in BUDGETS:
+            rows = np.flatnonzero(each.usual & (each.budget == budget))
+            i, j = np.triu_indices(len(rows), 1)
+            k, part = each.ended[rows], each.signals[rows][:, other] @ theta[1:][other]
+            since = np.expm1(each.signals[rows, names.index("since_rem")]) * (budget - k + 1)
+            folds.append(np.log(k[j] / k[i]))
+            change.append(part[j] - part[i])
+            quiet.append(since[j] - since[i] > 0.5 * (k[j] - k[i]))  # half precision
+            far.append(j - i > 1)
+    x, y, q, f = (np.concatenate(part) for part in (folds, change, quiet, far))
+    long = q & (x > WANING_FROM)
+    waning = float(y[long].sum() / x[long].sum())
+    walk = float(np.sqrt(np.square(y - waning * x)[long].sum() / x[long].sum()))
+    return waning, float((y - waning * x)[~q & ~f].mean()), walk
+
+
 def across_tasks(looks: list[Looks]) -> tuple[list[np.ndarray], float]:
     """The probabilities of each search by weights that were fitted on other tasks; and by how much their logits were lowered for honesty."""
     fold = [zlib.crc32(each.group().encode()) % FOLDS for each in looks]
@@ -293,6 +321,7 @@ def main() -> None:
     for name, weight in zip(WEIGHTS, theta, strict=True):
         print(f'    "{name}": {weight:.3f},')
     print("}")
+    print("WANING, RISE, WALK =", *(f"{each:.2f}" for each in wandering(looks, theta)))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """How good the forecasts are: on every recorded search, at several points, against what came then.
 
-    python bench/stopping/forecasts.py                   every fourth search of searches.jsonl.gz (some minutes on one core)
-    python bench/stopping/forecasts.py --convergence     with when ConvergenceDetected ends the job (an hour: it's asked after each result)
+    python bench/stopping/forecasts.py                   every search of searches.jsonl.gz (a minute of one core)
+    python bench/stopping/forecasts.py --convergence     with when ConvergenceDetected ends the job (it's asked after each result)
     python bench/stopping/forecasts.py --fit             only fit RECALIBRATED of criteria/forecast.py anew, and say how well it does on
-                                                         tasks left out; on every search, as every third would be of eight tasks alone
-    python bench/stopping/forecasts.py --step 1 --file other.jsonl.gz
+                                                         tasks left out
+    python bench/stopping/forecasts.py --step 5          every fifth; not every third or fourth, which would be of a few tasks alone
 
 Scored are the 90 % ranges (how often they hold what came; how often it lay below and above), of what the rest of the budget gained, of how
 many more training jobs it took and how long until the job's criteria ended it; the chances of the criteria, by how often the likeliest one
@@ -161,17 +161,17 @@ def reliability(rows: list[dict]) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--file", type=Path, default=HERE / "searches.jsonl.gz")
-    parser.add_argument("--step", type=int, help="every so manieth search: 4, or 1 to fit")
+    parser.add_argument("--step", type=int, default=1, help="every so manieth search")
     parser.add_argument("--convergence", action="store_true", help="also score when ConvergenceDetected ends the job")
     parser.add_argument("--fit", action="store_true", help="only fit the recalibration")
     options = parser.parse_args()
     if options.fit:
-        found = records(options.file, options.step or 1)
+        found = records(options.file, options.step)
         fit([row for record in found for budget in BUDGETS for row in asked(record, budget)])
         return
     rows = [
         row
-        for record in records(options.file, options.step or 4)
+        for record in records(options.file, options.step)
         for budget in BUDGETS
         for row in scored(record, budget, convergence=options.convergence)
     ]

@@ -17,6 +17,7 @@ from alfine.core.space import Categorical, Continuous, ParameterSpace
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import convergence
 from alfine.criteria.convergence import ConvergenceDetected, read_evidence, remaining
+from alfine.criteria.forecast import forecast_of
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 PLANE = ParameterSpace({"x": Continuous(0.0, 1.0), "z": Continuous(0.0, 1.0)})
@@ -175,14 +176,31 @@ def test_at_the_end_it_says_what_it_promises() -> None:
     assert verdict.sentence.endswith("within its budget of 200 training jobs.")
 
 
-def test_the_forecast_comes_true_when_nothing_improves() -> None:
+def test_the_forecast_is_of_the_same_probability_and_of_the_first_time_that_it_is_low_enough() -> None:
     points = np.random.default_rng(0).random((30, 2))
     evidence, _ = read_evidence(recorded(points, bowl(points)), 170)
     eps = ConvergenceDetected().epsilon_of(evidence)
+    ahead = convergence.score_ahead(evidence, eps, evidence.since(eps) + np.arange(171))
+    assert ahead[0] == pytest.approx(convergence.logit(evidence.probability(eps)))
     h = convergence.forecast(evidence, eps, 0.05)
     assert 0 < h < 170
-    after, before = (convergence._sigmoid(convergence._score(evidence.signals(eps, ahead))) for ahead in (h, h - 1))
-    assert after < 0.05 <= before
+    assert ahead[h] < convergence.logit(0.05) <= ahead[:h].min()
+
+
+def test_the_forecast_comes_about_true_when_nothing_improves() -> None:
+    points = np.random.default_rng(0).random((30, 2))
+    values = bowl(points)
+    history = recorded(points, values)
+    said = forecast_of(history, [ConvergenceDetected()]).training_jobs
+    assert said is not None
+    more = np.random.default_rng(1).random((170, 2))
+    for number, (point, value) in enumerate(zip(more, np.maximum(bowl(more), min(values)), strict=True), 31):
+        where = PLANE.from_unit(point)
+        history.record(Launched(at=AT, number=number, name=str(number), hyperparameters=where))
+        history.record(Ended(at=AT, number=number, status="Completed", objective=float(value)))
+        if ConvergenceDetected().check(history).outlook is Outlook.STOP:
+            break
+    assert said[0] <= history.ended - 30 <= said[2]
 
 
 def test_the_residual_improvement_lies_between_nothing_and_the_grid() -> None:

@@ -63,6 +63,8 @@ WEIGHTS = {
     "promise": 0.231,
 }
 
+WANING = -1.03  # see `score_ahead`; fit.py prints it, too
+
 # In the evidence from the beginning, as None until there is enough to judge on.
 UNKNOWN_AT_FIRST = ("probability_of_improvement", "epsilon", "expected_residual_improvement")
 
@@ -282,13 +284,25 @@ def _sigmoid(x: float) -> float:
 
 def forecast(evidence: Evidence, eps: float, delta: float) -> int:
     """The least h with p < delta h training jobs on, if none of them improves the best; `rem` when there's none below."""
-    fixed = _score(evidence.signals(eps))
-    now = evidence.signals(eps)
-    k, rem, s, bar = evidence.k, evidence.rem, evidence.since(eps), math.log(delta / (1.0 - delta))
+    h = np.arange(evidence.rem + 1)
+    below = score_ahead(evidence, eps, np.asarray(evidence.since(eps) + h, dtype=float)) < logit(delta)
+    return int(np.argmax(below)) if below.any() else evidence.rem
+
+
+def score_ahead(evidence: Evidence, eps: float, quiet: Array) -> Array:
+    """(…, rem + 1) the logit of p h = 0 … rem training jobs on, where `quiet` of them have passed since the last improvement by then.
+
+    The signals that aren't of time go on as they did on average in recorded searches: by WANING for each e-fold of training jobs.
+    """
+    k, rem, now = evidence.k, evidence.rem, evidence.signals(eps)
     h = np.arange(rem + 1)
-    score = fixed + WEIGHTS["since_rem"] * (np.log1p((s + h) / (rem - h + 1)) - now["since_rem"])
-    score += WEIGHTS["rem_k"] * (np.log((rem - h + 1) / (k + h)) - now["rem_k"])
-    return int(np.argmax(score < bar)) if (score < bar).any() else rem
+    since_rem, rem_k = np.log1p(quiet / (rem - h + 1)), np.log((rem - h + 1) / (k + h))
+    of_time = WEIGHTS["since_rem"] * (since_rem - now["since_rem"]) + WEIGHTS["rem_k"] * (rem_k - now["rem_k"])
+    return np.asarray(_score(now) + of_time + WANING * np.log((k + h) / k))
+
+
+def logit(p: float) -> float:
+    return math.log(p / (1.0 - p))
 
 
 def read_evidence(history: History, rem: int) -> tuple[Evidence, str]:

@@ -29,7 +29,15 @@ from alfine.core.decide import LIMITS, CompletionCriterion
 from alfine.core.history import History
 from alfine.core.space import Array
 from alfine.criteria.combinations import AllOf, AnyOf, AtLeast
-from alfine.criteria.convergence import LEAST_RESULTS, ConvergenceDetected, Evidence, forecast, read_evidence, remaining
+from alfine.criteria.convergence import (
+    LEAST_RESULTS,
+    ConvergenceDetected,
+    Evidence,
+    logit,
+    read_evidence,
+    remaining,
+    score_ahead,
+)
 from alfine.criteria.deadline import Deadline
 from alfine.criteria.limits import MaxNumberOfTrainingJobs, MaxRuntimeInSeconds, SearchSpaceExhausted
 from alfine.criteria.money import MaxCost
@@ -41,6 +49,10 @@ from alfine.criteria.target import TargetObjectiveMetricValue
 PATHS = 400
 LOW, HIGH = 0.05, 0.95
 FRAILTY = 0.6  # standard deviation of the logarithm of a path's factor; without it ranges held the end too seldom
+
+# Of the signals of convergence that aren't of time: how an improvement raises their part of p's logit, and how far it wanders for each
+# e-fold of training jobs. Both by bench/stopping/fit.py.
+RISE, WALK = 0.29, 0.96
 
 # Of how long training jobs take: by how much the mean of what comes differs from that of what was, over the standard deviation of
 # single ones; chosen by how often ranges held what came in recorded searches. Below ALIKE they all take as long.
@@ -133,8 +145,8 @@ def chance(evidence: Evidence, size: float) -> float:
     """p(size) of the evidence's own horizon."""
     q = min(1.0 - 1e-12, max(1e-12, evidence.probability(size)))
     x = math.log10(size / evidence.spread)
-    logit = math.log(q / (1.0 - q)) + sum(weight * x**power for power, weight in enumerate(RECALIBRATED))
-    return 1.0 / (1.0 + math.exp(-logit))
+    z = logit(q) + sum(weight * x**power for power, weight in enumerate(RECALIBRATED))
+    return 1.0 / (1.0 + math.exp(-z))
 
 
 def gain_of(evidence: Evidence) -> tuple[float, float, float]:
@@ -215,9 +227,7 @@ class _Future:
                 count = not_improving(history, strict=criterion.strict)
                 return self._after_quiet(criterion.max_number_of_training_jobs_not_improving, count)
             case ConvergenceDetected() if self.evidence is not None:
-                eps = criterion.epsilon_of(self.evidence)
-                since, ahead = self.evidence.since(eps), forecast(self.evidence, eps, criterion.delta)
-                return self._after_quiet(since + ahead, since) if ahead < self.rem else never
+                return self._after_convergence(self.evidence, criterion)
             case TargetObjectiveMetricValue() if self.evidence is not None:
                 missing = self.evidence.best - history.sign * criterion.target
                 within = self._within(missing) if missing > 0 else np.ones(self.rem)
@@ -249,6 +259,17 @@ class _Future:
             quiet = np.where(self.improves[:, job], 0, quiet + 1)
             at = np.where((quiet >= needed) & np.isinf(at), job + 1.0, at)
         return at
+
+    def _after_convergence(self, evidence: Evidence, criterion: ConvergenceDetected) -> Array:
+        """When p falls below delta: its logit goes with the path's own improvements, and for the rest as a random walk in ln k."""
+        eps, jobs = criterion.epsilon_of(evidence), np.arange(1, self.rem + 1)
+        last = np.maximum.accumulate(np.where(self.improves, jobs, -evidence.since(eps)), axis=1)
+        quiet = np.concatenate([np.full((PATHS, 1), evidence.since(eps)), jobs - last], axis=1)
+        steps = np.sqrt(np.log1p(1.0 / (evidence.k + jobs - 1)))
+        walk = np.cumsum(RISE * self.improves + WALK * steps * self.rng.standard_normal((PATHS, self.rem)), axis=1)
+        below = score_ahead(evidence, eps, quiet)[:, 1:] + walk < logit(criterion.delta)
+        below[:, -1] = False  # by then the budget is used up
+        return np.where(below.any(1), below.argmax(1) + 1.0, math.inf)
 
     def _after_seconds(self, seconds: float) -> Array:
         history = self.history
