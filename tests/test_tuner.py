@@ -154,6 +154,18 @@ def test_every_criterion_answers_in_order_with_its_name():
     assert [v.criterion for v in tuner.verdicts] == ["BestObjectiveNotImproving", "MaxNumberOfTrainingJobs"]
 
 
+@pytest.mark.parametrize("criteria", [[], [alfine.MaxNumberOfTrainingJobs(9)], ["BestObjectiveNotImproving 50"]])
+@pytest.mark.parametrize("strategy", ["Bayesian", "Random"])
+def test_its_limit_on_training_jobs_ends_it(strategy, criteria):
+    tuner = alfine.Tuner(QUADRATIC, max_training_jobs=9, criteria=criteria, strategy=strategy)
+    tuner.observe({"x": 0.0, "y": 0.0}, 3.0)
+    while (job := tuner.ask()) and job.number < 20:
+        tuner.tell(job, f(job.hyperparameters))
+    assert tuner.history.launches == 9
+    assert tuner.verdict.criterion == "MaxNumberOfTrainingJobs"
+    assert [v.criterion for v in tuner.verdicts].count("MaxNumberOfTrainingJobs") == 1
+
+
 def test_convergence_reports_its_numbers():
     tuner = alfine.Tuner(QUADRATIC, criteria=[alfine.ConvergenceDetected(epsilon=0.01, delta=0.05)])
     for _ in range(12):

@@ -26,7 +26,7 @@ from alfine.core.space_watch import Remark, remarks
 from alfine.core.spec import IDENTICAL, TuningJobSpec
 from alfine.criteria import Given, criteria_of
 from alfine.criteria.forecast import Forecast, forecast_of
-from alfine.criteria.limits import SearchSpaceExhausted
+from alfine.criteria.limits import MaxNumberOfTrainingJobs, SearchSpaceExhausted
 from alfine.export import dataframe
 from alfine.job_request import job_request
 from alfine.parents import Parent
@@ -39,10 +39,12 @@ class Tuner:
     """Suggests what to train next, hears how it went, and says when to stop.
 
     space: name -> alfine.Continuous, Integer or Categorical. strategy: Bayesian, Random, Grid or Hyperband (which takes
-    min_resource and max_resource). criteria: the first that is met ends the tuning; as they are, or as text, "BestObjectiveNotImproving 10". max_parallel: how many training jobs you
-    mean to run at once; `ask` doesn't enforce it. forbid: combinations that are never tried, as {"optimizer": "sgd", "lr": "> 0.5"}.
-    start_with: a configuration, or a list of them, to try first. warm_start: what earlier tuning found, as of alfine.tune (tuning jobs
-    by name are looked up in `home`), and other Tuners. repeats: run the best again in the end, {"best": 3, "times": 5}. early_stopping: «Auto» lets `report` stop weak training jobs.
+    min_resource and max_resource). criteria: the first that is met ends the tuning; as they are, or as text,
+    "BestObjectiveNotImproving 10". max_training_jobs: `ask` and `observe` start so many; without it there is no such limit.
+    max_parallel: how many training jobs you mean to run at once; `ask` doesn't enforce it. forbid: combinations that are never
+    tried, as {"optimizer": "sgd", "lr": "> 0.5"}. start_with: a configuration, or a list of them, to try first. warm_start: what
+    earlier tuning found, as of alfine.tune (tuning jobs by name are looked up in `home`), and other Tuners. repeats: run the
+    best again in the end, {"best": 3, "times": 5}. early_stopping: «Auto» lets `report` stop weak training jobs.
     Same seed and same calls, same suggestions. Nothing is stored: for that, see alfine.tune.
     """
 
@@ -263,6 +265,10 @@ def _in_own_words(read: Callable[[], T]) -> T:
 
 
 def _criteria(spec: TuningJobSpec, given: Sequence[CompletionCriterion]) -> Sequence[CompletionCriterion]:
-    """The caller's criteria and no others: whoever owns the loop also decides about failures and quotas."""
-    exhausted = SearchSpaceExhausted.from_spec(spec)
-    return (*given, *((exhausted,) if exhausted else ()))
+    """The caller's criteria and limit, and no others: whoever owns the loop also decides about failures and quotas."""
+    said = {type(each) for each in given}
+    limit = None if spec.max_training_jobs is None else MaxNumberOfTrainingJobs.from_spec(spec)
+    return (
+        *given,
+        *(each for each in (limit, SearchSpaceExhausted.from_spec(spec)) if each and type(each) not in said),
+    )

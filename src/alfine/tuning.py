@@ -228,8 +228,9 @@ def change(
 ) -> None:
     """Change limits and completion criteria of a tuning job, while it runs or afterwards.
 
-    criteria take the place of all that the job has, [] takes them away; repeats: "never" does so with repeats. Whoever runs the job takes the change up at its next step. A job that has ended is
-        InProgress again: call alfine.tune with its other words unchanged, or `alfine change` on the command line, to go on with it.
+    criteria take the place of all that the job has, [] takes them away; repeats: "never" does so with repeats. Whoever runs the
+    job takes the change up at its next step. A job that has ended is InProgress again: call alfine.tune with its other words
+    unchanged, or `alfine change` on the command line, to go on with it.
     Raises InvalidSpec when the change can't be understood or would have the job end again at once.
     """
     with Home(home) as opened:

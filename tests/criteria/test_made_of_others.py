@@ -1,5 +1,7 @@
 """AllOf, AnyOf, AtLeast, NotBefore, Steady, Shadow: criteria made of others, and how they are written."""
 
+from functools import partial
+
 import pytest
 
 from alfine import (
@@ -217,6 +219,12 @@ def test_inside_names_every_part():
 def test_what_is_no_criterion_is_told_at_once(given):
     with pytest.raises(InvalidSpec, match=r"isn't a completion criterion, such as ConvergenceDetected\(\)"):
         given()
+
+
+@pytest.mark.parametrize("given", [AllOf, AnyOf, partial(AtLeast, 1)])
+def test_a_list_of_criteria_is_shown_its_place(given):
+    with pytest.raises(InvalidSpec, match=r"takes its criteria one by one, \w+\(…, …\), or a list by name"):
+        given([PATIENCE, ConvergenceDetected()])
 
 
 def test_python_takes_one_or_several_and_texts_as_the_command_line_does():

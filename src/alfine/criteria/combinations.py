@@ -73,6 +73,10 @@ def _set(combination: _Combination, least: int, criteria: Sequence[CompletionCri
     name = type(combination).__name__
     if len(criteria) < least:
         raise InvalidSpec([Fault(name, f"has {len(criteria)} criteria; it needs {least} or more, as in {name}(…, …).")])
+    if any(isinstance(each, list | tuple) for each in criteria):
+        raise InvalidSpec(
+            [Fault(name, f"takes its criteria one by one, {name}(…, …), or a list by name, criteria=[…, …].")]
+        )
     spelling.demand(name, criteria)
     object.__setattr__(combination, "criteria", tuple(criteria))
 
