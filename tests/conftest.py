@@ -1,6 +1,7 @@
 """For the whole suite."""
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -14,3 +15,7 @@ settings.register_profile(
     database=None,
 )
 settings.load_profile("suite")
+
+# What a shell starts in the background ignores Ctrl-C, and so would the processes in which tests press it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
