@@ -1,5 +1,6 @@
 """Documents that can't go stale: every criterion, command, setting and plug-in has its words, and what is shown runs."""
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import botocore.session
 import pytest
 
+import alfine
 from alfine.criteria import ALWAYS, table
 
 ROOT = Path(__file__).parent.parent
@@ -83,10 +85,21 @@ def test_contributings_criterion_works():
     assert names["EnoughTried"].from_spec(spec(criteria=[criterion])) == criterion
 
 
-def test_the_command_page_is_what_the_commands_say():
-    import importlib.util
+def written_by(name):
+    """docs/reference/<name>.py as a module."""
+    found = importlib.util.spec_from_file_location(name, ROOT / f"docs/reference/{name}.py")
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
 
-    found = importlib.util.spec_from_file_location("write_cli", ROOT / "docs/reference/write_cli.py")
-    write_cli = importlib.util.module_from_spec(found)
-    found.loader.exec_module(write_cli)
+
+def test_the_command_page_is_what_the_commands_say():
+    write_cli = written_by("write_cli")
     assert write_cli.PAGE.read_text() == write_cli.page()
+
+
+def test_the_python_page_is_what_the_source_says_of_the_whole_face():
+    write_python = written_by("write_python")
+    assert write_python.PAGE.read_text() == write_python.page()
+    told = {name for names in write_python.SECTIONS.values() for name in names}
+    assert told - {"job_request"} == set(alfine.__all__) - {"__version__"}

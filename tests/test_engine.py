@@ -1,3 +1,4 @@
+import functools
 import json
 import threading
 
@@ -326,3 +327,32 @@ def test_describe_says_when_convergence_was_detected(tmp_path):
     with Home(tmp_path / "home") as home:
         details = home.service.describe("flat")["TuningJobCompletionDetails"]
     assert details["ConvergenceDetectedTime"] == max(each.ended_at for each in job.training_jobs).isoformat()
+
+
+def test_a_recorded_job_is_looked_at_and_replayed_by_its_name(tmp_path):
+    made = alfine.tune(loss, SPACE, strategy="Random", max_training_jobs=12, name="kept", home=tmp_path, progress=False)
+    job = alfine.attach("kept", home=tmp_path)
+    assert (job.status, job.best.objective, job.failure_reason) == ("Completed", made.best.objective, None)
+    assert job.replay("MaxNumberOfTrainingJobs 5").training_jobs == 5
+    assert job.forecast() is None
+
+
+@pytest.mark.parametrize("call", [alfine.attach, functools.partial(alfine.change, max_training_jobs=9)])
+def test_a_job_that_is_nowhere_makes_no_home(tmp_path, call):
+    with pytest.raises(LookupError, match="no tuning jobs in"):
+        call("nowhere", home=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_running_job_forecasts_its_end(tmp_path):
+    seen = []
+
+    def look(job):
+        attached = alfine.attach("going", home=tmp_path)
+        seen.append((job.forecast(), attached.forecast()))
+
+    words = {"strategy": "Random", "max_training_jobs": 15, "name": "going", "home": tmp_path}
+    alfine.tune(loss, SPACE, progress=look, **words)
+    ours, theirs = next(pair for pair in seen if pair[0].remaining == 3)
+    assert ours.training_jobs == theirs.training_jobs == (3, 3, 3)
+    assert ours.chances == {"MaxNumberOfTrainingJobs": 1.0}

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from alfine.home import Home as Home
     from alfine.tuner import Tuner as Tuner
     from alfine.tuning import Job as Job
+    from alfine.tuning import attach as attach
     from alfine.tuning import change as change
     from alfine.tuning import tune as tune
 
@@ -71,6 +72,7 @@ _HOMES = {
     "TrainingJob": "core.history",
     "Tuner": "tuner",
     "Verdict": "core.decide",
+    "attach": "tuning",
     "change": "tuning",
     "tune": "tuning",
 }

@@ -27,12 +27,13 @@ from alfine.core.space import ParameterSpace, Range
 from alfine.core.space_watch import Remark, proposed, remarks
 from alfine.core.spec import IDENTICAL, TRANSFER
 from alfine.criteria import Given
+from alfine.criteria.forecast import Forecast, forecast_of
 from alfine.engine import Run
 from alfine.export import dataframe
-from alfine.home import Home
+from alfine.home import Home, home_folder
 from alfine.job_request import job_request
 from alfine.parents import Parent
-from alfine.policy import replayed
+from alfine.policy import policy_for, replayed
 from alfine.store import TuningJob
 
 Objective = Callable[..., float | None]
@@ -49,6 +50,7 @@ class Job:
 
     @property
     def name(self) -> str:
+        """Of the tuning job."""
         return self._row.name
 
     @property
@@ -58,6 +60,7 @@ class Job:
 
     @property
     def failure_reason(self) -> str | None:
+        """Why the tuning job failed; None unless it did."""
         return self._row.failure_reason
 
     @property
@@ -100,6 +103,13 @@ class Job:
         """From the job's creation to its end, or to now."""
         end = self._row.ended_at or datetime.now(UTC)
         return (end - self._row.created_at).total_seconds()
+
+    def forecast(self) -> Forecast | None:
+        """What the rest of the budget would still bring, and when which criterion will end the job; None once it has ended."""
+        if self._row.ended:
+            return None
+        policy = self._live.judge.policy if self._live else policy_for(self.history.spec)
+        return forecast_of(self.history, policy.criteria)
 
     @property
     def best_estimate(self) -> Estimate | None:
@@ -213,6 +223,16 @@ def tune(
         return Job(opened.service.get(job_name), _native(history, ranges))
 
 
+def attach(name: str, *, home: str | Path | None = None) -> Job:
+    """A tuning job of a home as it is recorded now: to look at, replay, or begin with.
+
+    It's running or ended, and whoever made it: alfine.tune, a job file, an AWS client, an import. A running one is not taken over.
+    Raises NotFound (a LookupError) when there is no job of this name.
+    """
+    with _existing(home) as opened:
+        return Job(opened.service.get(name), opened.service.history(name))
+
+
 def change(
     name: str,
     *,
@@ -231,9 +251,10 @@ def change(
     criteria take the place of all that the job has, [] takes them away; repeats: "never" does so with repeats. Whoever runs the
     job takes the change up at its next step. A job that has ended is InProgress again: call alfine.tune with its other words
     unchanged, or `alfine change` on the command line, to go on with it.
-    Raises InvalidSpec when the change can't be understood or would have the job end again at once.
+    Raises InvalidSpec when the change can't be understood or would have the job end again at once, NotFound when there is no
+    job of this name.
     """
-    with Home(home) as opened:
+    with _existing(home) as opened:
         opened.service.change(
             name,
             criteria=criteria,
@@ -285,6 +306,14 @@ def run_to_end(
                 raise
             if on_interrupt is not None:
                 on_interrupt(interrupts)
+
+
+def _existing(home: str | Path | None) -> Home:
+    """The home, if there is one: opened, another would be made."""
+    folder = home_folder(home)
+    if not (folder / "alfine.db").exists():
+        raise NotFound(f"There are no tuning jobs in {folder}. Another home is chosen with home=… or ALFINE_HOME.")
+    return Home(folder)
 
 
 class _Function:

@@ -156,9 +156,8 @@ class TrainingJob:
     objective: float | None = None
     failure_reason: str | None = None
     stop_reason: str | None = None
-    repeats: int | None = (
-        None  # the number of the first training job of the same configuration, where repeats are asked for
-    )
+    # The number of the first training job of the same configuration, where repeats are asked for.
+    repeats: int | None = None
     reports: list[Reported] = field(default_factory=list)
 
     @property
