@@ -15,7 +15,7 @@ from alfine.core.history import History
 from alfine.core.repeats import NEVER, Repeats
 from alfine.core.repeats import SETTING as REPEATS
 from alfine.core.replay import Replayed, replay
-from alfine.core.spec import NAMES, TuningJobSpec, put_setting
+from alfine.core.spec import FORBID, NAMES, REQUIRES, START_WITH, TuningJobSpec, put_setting
 from alfine.criteria import Given, criteria_for, criteria_of, spelling, table
 from alfine.early_stopping import early_stopping_for
 from alfine.strategies import strategy_for
@@ -42,8 +42,10 @@ def unread_settings(spec: TuningJobSpec) -> Iterator[Fault]:
     small = {name.lower(): name for name in known}
     own = {type(criterion).__name__ for criterion in criteria_for(spec)}
     for key in spec.settings:
-        name = re.sub(r"-[0-9]+$", "", key)
-        if name not in known:
+        name, before = _parted(key)
+        if before and before not in spec.settings:
+            yield Fault(f"Tags.alfine:{key}", f"goes on with alfine:{before}, and there is none.")
+        elif name not in known:
             near = difflib.get_close_matches(name.lower(), small, 1, cutoff=0.8)
             if near:
                 yield Fault(f"Tags.alfine:{key}", f"isn't a setting of alfine. Did you mean alfine:{small[near[0]]}?")
@@ -53,6 +55,15 @@ def unread_settings(spec: TuningJobSpec) -> Iterator[Fault]:
             yield Fault(f"Tags.alfine:{key}", f"{name} is asked for in the tag alfine:{spelling.SETTING}.")
 
 
+def _parted(key: str) -> tuple[str, str]:
+    """«forbid» and «forbid-2» of «forbid-3», a text that is longer than a tag; the key and nothing of any other."""
+    found = re.fullmatch(r"(.+)-([2-9]|[1-9][0-9]+)", key)
+    if found is None or found[1] not in PARTED:
+        return key, ""
+    return found[1], found[1] if found[2] == "2" else f"{found[1]}-{int(found[2]) - 1}"
+
+
+PARTED = (REQUIRES, FORBID, START_WITH, spelling.SETTING)
 ALSO_IN_TAGS = ("BestObjectiveNotImproving", "ConvergenceDetected")  # tags say more about them
 FIELDS = {
     **dict.fromkeys((*ALSO_IN_TAGS, "TargetObjectiveMetricValue"), "TuningJobCompletionCriteria"),

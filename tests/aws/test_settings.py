@@ -27,6 +27,10 @@ def create(sagemaker, make, name, tags, criteria=None):
         ({"MaxCost": "5"}, "needs the price of an instance of type"),
         ({"MaxCost": "-5", "price-per-hour": "1"}, "limit -5.0 must be a number above 0"),
         ({"Deadline": "tomorrow"}, "'tomorrow' must be an instant with its zone"),
+        ({"checkpoints": "share"}, "alfine:checkpoints: 'share' must be shared. Without the tag each training job has its own."),
+        ({"runner-2": "process"}, "alfine:runner-2: isn't a setting of alfine. Did you mean alfine:runner?"),
+        ({"start-with": "x = 1 n = 2", "start-with-3": "n = 3"}, "alfine:start-with-3: goes on with alfine:start-with-2, and there is none."),
+        ({"criteria-2": "MaxCost 5"}, "alfine:criteria-2: goes on with alfine:criteria, and there is none."),
     ],
 )  # fmt: skip
 def test_a_setting_that_nobody_would_read_is_refused(sagemaker, make, tags, why):
@@ -48,3 +52,31 @@ def test_a_misspelt_setting_of_amts_own_criteria_names_the_tag(sagemaker, make):
 def test_tags_that_are_like_none_of_alfines_are_the_users_own(sagemaker, make):
     create(sagemaker, make, "own", {"team": "churn", "ConvergenceDetected": "delta=0.1"}, CONVERGENCE)
     assert sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="own")
+
+
+MACHINES = {
+    "InstanceGroups": [{"InstanceType": "ml.m5.large", "InstanceCount": 2, "InstanceGroupName": "g"}],
+    "InstancePreferences": [{"InstanceType": "ml.m5.large", "InstanceCount": 2}],
+    "SelectedInstanceType": "ml.m5.large",
+    "SelectedInstanceCount": 2,
+}
+
+
+@pytest.mark.parametrize("field", MACHINES)
+def test_machines_that_nobody_would_choose_are_refused_in_a_tuning_job_too(sagemaker, make, field):
+    request = make("refused")
+    request["TrainingJobDefinition"]["ResourceConfig"][field] = MACHINES[field]
+    with pytest.raises(ClientError, match=rf"TrainingJobDefinition.ResourceConfig.{field}: .* Use InstanceType."):
+        sagemaker.create_hyper_parameter_tuning_job(**request)
+
+
+def test_a_training_job_needs_an_instance(sagemaker, make):
+    """Without one the training jobs never began, and nothing could end them."""
+    request = make("refused")
+    request["TrainingJobDefinition"]["ResourceConfig"]["InstanceCount"] = 0
+    with pytest.raises(ClientError, match="ResourceConfig.InstanceCount: 0 must be a whole number from 1 on"):
+        sagemaker.create_hyper_parameter_tuning_job(**request)
+    definition = request["TrainingJobDefinition"]
+    definition["HyperParameters"] = definition.pop("StaticHyperParameters")
+    with pytest.raises(ClientError, match=r" ResourceConfig.InstanceCount: 0 must be a whole number from 1 on"):
+        sagemaker.create_training_job(TrainingJobName="refused", **definition)

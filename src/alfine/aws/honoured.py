@@ -10,11 +10,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.spec import DEFINITION, DEFINITIONS
 
 
 def refuse_what_is_not(request: Mapping[str, Any]) -> None:
     """Raise InvalidSpec for everything in a checked CreateHyperParameterTuningJob request that would silently be otherwise."""
     faults = [*_tag_faults(request)]
+    several = [(f"{DEFINITIONS}[{index}].", each) for index, each in enumerate(request.get(DEFINITIONS, ()))]
+    for where, definition in [(f"{DEFINITION}.", request.get(DEFINITION, {})), *several]:
+        faults += _resource_faults(definition.get("ResourceConfig", {}), where)
     if faults:
         raise InvalidSpec(faults)
 
@@ -46,12 +50,15 @@ def _serverless_faults(request: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault("SessionChainingConfig.EnableSessionTagChaining", "there are no session tags here. Use false.")
 
 
-def _resource_faults(resources: Mapping[str, Any]) -> Iterator[Fault]:
+def _resource_faults(resources: Mapping[str, Any], where: str = "") -> Iterator[Fault]:
+    """where: the path of what holds the ResourceConfig, with its dot."""
     if resources.get("InstanceGroups"):
-        yield Fault("ResourceConfig.InstanceGroups", "clusters of several kinds can't be had here. Use InstanceType.")
+        yield Fault(
+            f"{where}ResourceConfig.InstanceGroups", "clusters of several kinds can't be had here. Use InstanceType."
+        )
     for name in ("InstancePreferences", "SelectedInstanceType", "SelectedInstanceCount"):
         if name in resources:
-            yield Fault(f"ResourceConfig.{name}", "there is no choice of machines here. Use InstanceType.")
+            yield Fault(f"{where}ResourceConfig.{name}", "there is no choice of machines here. Use InstanceType.")
 
 
 def _tag_faults(request: Mapping[str, Any]) -> Iterator[Fault]:
