@@ -8,6 +8,7 @@ import pytest
 
 import alfine
 from alfine import Continuous, Integer, InvalidSpec, Tuner
+from alfine.policy import policy_for
 from tests.building import SPACE, at
 
 QUADRATIC = {"x": alfine.Continuous(-1, 1), "y": alfine.Continuous(-1, 1)}
@@ -314,3 +315,92 @@ def test_no_number_stops_the_search_nor_what_is_said_of_it(strategy, objective):
             assert gain is None or all(map(math.isfinite, gain))
     assert len({tuple(job.hyperparameters.values()) for job in tuner.training_jobs}) == 25
     assert tuner.best_estimate is None or math.isfinite(tuner.best_estimate.value)
+
+
+# -- criteria of a Tuner, one by one and beside others ---------------------------------------------------------------------
+
+
+def told(tuner, values):
+    """The tuner, told these objectives one after the other; None is a failure."""
+    for value in values:
+        job = tuner.ask()
+        tuner.tell(job, value) if value is not None else tuner.tell(job, failed="it broke")
+    return tuner
+
+
+@pytest.mark.parametrize(("word", "criterion"), [(4, 8), (8, 4)])
+def test_of_two_limits_on_the_number_the_lower_one_holds(word, criterion, tmp_path):
+    words = {"max_training_jobs": word, "criteria": [alfine.MaxNumberOfTrainingJobs(criterion)], "strategy": "Random"}
+    tuner = Tuner(QUADRATIC, **words)
+    while (job := tuner.ask()) and job.number < 20:
+        tuner.tell(job, f(job.hyperparameters))
+    assert tuner.history.launches == 4
+    assert len(alfine.tune(f, QUADRATIC, home=tmp_path, progress=False, **words).training_jobs) == 4
+
+
+def test_several_criteria_of_one_kind_all_count(tmp_path):
+    criteria = [alfine.BestObjectiveNotImproving(3), alfine.BestObjectiveNotImproving(9, strict=True)]
+    job = alfine.tune(lambda _: 1.0, QUADRATIC, criteria=criteria, strategy="Random", home=tmp_path, progress=False)
+    assert (len(job.training_jobs), job.verdict.evidence["limit"]) == (4, 3)
+    assert len(told(Tuner(QUADRATIC), [1.0] * 12).replay(criteria[::-1]).history.jobs) == 4
+    alfine.change(job.name, criteria=[alfine.Deadline(9e5, active=True), alfine.Deadline(9e6)], home=tmp_path)
+    with alfine.Home(tmp_path) as home:
+        judged = [verdict.criterion for verdict in policy_for(home.store.history(job.name).spec).verdicts(job.history)]
+    assert judged.count("Deadline") == 2
+
+
+def test_criteria_in_money_need_a_price_and_count_by_it():
+    for criterion in (alfine.MaxCost(5), alfine.AllOf(alfine.MarginalValue(1), alfine.MaxCost(5))):
+        with pytest.raises(InvalidSpec, match="needs the price of an instance of type local: price_per_hour, or"):
+            Tuner(QUADRATIC, criteria=criterion)
+    now = [at(0)]
+    tuner = Tuner(QUADRATIC, criteria=alfine.MaxCost(5), price_per_hour=2, clock=lambda: now[0])
+    while (job := tuner.ask()) and job.number < 20:
+        now[0] += timedelta(hours=1)
+        tuner.tell(job, f(job.hyperparameters))
+    assert (tuner.history.launches, tuner.verdict.evidence["spent"]) == (2, 4)
+
+
+def test_what_runs_is_told_to_stop_once_a_criterion_says_so():
+    now = [at(0)]
+    criteria = [alfine.TargetObjectiveMetricValue(0.5), alfine.MaxRuntimeInSeconds(60)]
+    tuner = Tuner(QUADRATIC, criteria=criteria, clock=lambda: now[0], max_parallel=2)
+    first, second = tuner.ask(), tuner.ask()
+    assert not tuner.report(first, 1, 3.0)
+    tuner.tell(second, 0.4)
+    assert tuner.report(first, 2, 2.0)
+    tuner.tell(first, 2.0)
+    assert (first.status, first.objective) == ("Stopped", 2.0)
+    assert "has reached the target" in first.stop_reason
+    late = Tuner(QUADRATIC, criteria=criteria, clock=lambda: now[0])
+    job = late.ask()
+    now[0] += timedelta(seconds=61)
+    assert late.report(job, 1, 3.0)
+
+
+def test_what_runs_at_the_last_launch_is_let_finish():
+    tuner = Tuner(QUADRATIC, max_training_jobs=1)
+    job = tuner.ask()
+    assert not tuner.report(job, 1, 3.0)
+
+
+class ThreeEnded:
+    """A criterion that no request can say."""
+
+    def check(self, history):
+        outlook = alfine.Outlook.STOP if history.ended >= 3 else alfine.Outlook.CONTINUE
+        return alfine.Verdict(outlook=outlook, criterion="ThreeEnded", sentence=f"{history.ended} have ended.")
+
+
+def test_a_replay_knows_the_criteria_that_a_tuner_takes_and_no_others():
+    tuner = told(Tuner(QUADRATIC, strategy="Random"), [None] * 6 + [1.0] * 800)
+    assert tuner.replay(alfine.BestObjectiveNotImproving(795)).training_jobs == 802
+    assert tuner.replay(ThreeEnded()).training_jobs == 3
+    assert tuner.replay(alfine.AllOf(ThreeEnded(), alfine.BestObjectiveNotImproving(3))).training_jobs == 10
+    own = told(Tuner(QUADRATIC, criteria=[ThreeEnded()]), [1.0] * 3)
+    assert own.replay(()).verdict.criterion == own.verdict.criterion == "ThreeEnded"
+
+
+def test_criteria_as_a_job_file_has_them_are_refused_with_their_settings():
+    with pytest.raises(InvalidSpec, match="{'ConvergenceDetected': {'delta': 0.2}} isn't a completion criterion"):
+        Tuner(QUADRATIC, criteria={"ConvergenceDetected": {"delta": 0.2}})

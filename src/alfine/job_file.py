@@ -751,7 +751,7 @@ def _in_own_words(message: str, bounds: Mapping[str, str] = _FILE_WORDS) -> str:
         "StaticHyperParameters": "`static`",
         "MaxNumberOfJobs": "max_training_jobs",
     }
-    return re.sub("|".join(words), lambda found: words[found[0]], message)
+    return re.sub("|".join(words), lambda found: words[found[0]], re.sub(r" \(the tag alfine:[\w-]+\)", "", message))
 
 
 # -- words for people ----------------------------------------------------------------------------------------------------

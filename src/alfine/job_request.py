@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from alfine.core import conditions
-from alfine.core.decide import CompletionCriterion
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.repeats import SETTING as REPEATS
 from alfine.core.repeats import Repeats
@@ -28,7 +27,8 @@ from alfine.core.spec import (
     put_setting,
     put_text,
 )
-from alfine.criteria import Given, criteria_of
+from alfine.criteria import Given, criteria_of, put_criteria
+from alfine.criteria.limits import put_limits
 
 NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
 LOCAL_ROLE = "arn:aws:iam::000000000000:role/alfine"  # a request needs one; nothing here asks who may do what
@@ -110,7 +110,6 @@ def job_request(
             "HyperParameterTuningJobObjective": {"Type": goal, "MetricName": metric},
             "ResourceLimits": {
                 "MaxParallelTrainingJobs": max_parallel,
-                **_given(MaxNumberOfTrainingJobs=max_training_jobs, MaxRuntimeInSeconds=max_runtime_seconds),
             },
             "ParameterRanges": parameter_ranges(space),
             "TrainingJobEarlyStoppingType": early_stopping,
@@ -124,8 +123,8 @@ def job_request(
     if parents:
         names = [{"HyperParameterTuningJobName": name} for name in parents]
         request["WarmStartConfig"] = {PARENTS: names, "WarmStartType": warm_start_type}
-    for criterion in criteria_of(criteria):
-        _write(criterion, request)
+    put_criteria(request, criteria_of(criteria))
+    put_limits(request, MaxNumberOfTrainingJobs=max_training_jobs, MaxRuntimeInSeconds=max_runtime_seconds)
     requires = [
         conditions.Entry(each, name) for name, found in space.items() for each in getattr(found, "requires", ())
     ]
@@ -308,15 +307,6 @@ def _channel(name: str, path: str | Path) -> dict[str, Any]:
 def _hyperband(least: int | None, most: int | None) -> dict[str, Any] | None:
     bounds = _given(MinResource=least, MaxResource=most)
     return {"HyperbandStrategyConfig": bounds} if bounds else None
-
-
-def _write(criterion: CompletionCriterion, request: dict[str, Any]) -> None:
-    if not hasattr(criterion, "to_request"):
-        name = type(criterion).__name__
-        raise InvalidSpec(
-            [Fault("criteria", f"{name} can't be written into a tuning job's request: it has no to_request.")]
-        )
-    criterion.to_request(request)
 
 
 def _given(**fields: Any) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from alfine.core.repeats import NEVER, Repeats
 from alfine.core.repeats import SETTING as REPEATS
 from alfine.core.replay import Replayed, replay
 from alfine.core.spec import FORBID, NAMES, REQUIRES, START_WITH, TuningJobSpec, put_setting
-from alfine.criteria import Given, criteria_for, criteria_of, spelling, table
+from alfine.criteria import Given, criteria_for, criteria_of, put_criteria, spelling, table
+from alfine.criteria.limits import put_limits
 from alfine.early_stopping import early_stopping_for
 from alfine.strategies import strategy_for
 
@@ -122,21 +123,21 @@ def changed_request(
     changed: dict[str, Any] = deepcopy(dict(request))
     config = changed["HyperParameterTuningJobConfig"]
     limits = config.setdefault("ResourceLimits", {})
-    for section, key, value in (
-        (limits, "MaxNumberOfTrainingJobs", max_training_jobs),
-        (limits, "MaxParallelTrainingJobs", max_parallel),
-        (limits, "MaxRuntimeInSeconds", max_runtime_seconds),
-        (config, "TrainingJobEarlyStoppingType", early_stopping),
-    ):
-        if value is not None:
-            section[key] = value
+    words = {"MaxNumberOfTrainingJobs": max_training_jobs, "MaxRuntimeInSeconds": max_runtime_seconds}
+    for name, word in words.items():
+        if word is not None:
+            limits.pop(name, None)
+    if max_parallel is not None:
+        limits["MaxParallelTrainingJobs"] = max_parallel
+    if early_stopping is not None:
+        config["TrainingJobEarlyStoppingType"] = early_stopping
     if criteria is not None:
         config.pop("TuningJobCompletionCriteria", None)
         for name in table():
             put_setting(changed, name, None)
         spelling.remove_from(changed)
-        for criterion in criteria_of(criteria):
-            criterion.to_request(changed)
+        put_criteria(changed, criteria_of(criteria))
+    put_limits(changed, **words)
     if repeats is not None:
         put_setting(changed, REPEATS, None if str(repeats) in NEVER else str(Repeats.of(repeats)))
     for setting, text in (("at-end", at_end), ("price-per-hour", price_per_hour)):

@@ -20,17 +20,18 @@ from alfine.core.best import Estimate, estimate
 from alfine.core.decide import CompletionCriterion, Outlook, Suggestion, Verdict
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
 from alfine.core.history import Ended, History, Launched, Reported, Started, StopAsked, TrainingJob, with_space
-from alfine.core.replay import Judge, Replayed
+from alfine.core.replay import Judge, Replayed, replay
 from alfine.core.space import Range
 from alfine.core.space_watch import Remark, remarks
 from alfine.core.spec import IDENTICAL, TuningJobSpec
-from alfine.criteria import Given, criteria_of
+from alfine.criteria import Given, check_demands, criteria_of
 from alfine.criteria.forecast import Forecast, forecast_of
 from alfine.criteria.limits import MaxNumberOfTrainingJobs, SearchSpaceExhausted
+from alfine.criteria.spelling import inside
 from alfine.export import dataframe
 from alfine.job_request import job_request
 from alfine.parents import Parent
-from alfine.policy import policy_for, replayed
+from alfine.policy import policy_for, with_criteria
 
 T = TypeVar("T")
 
@@ -45,6 +46,7 @@ class Tuner:
     tried, as {"optimizer": "sgd", "lr": "> 0.5"}. start_with: a configuration, or a list of them, to try first. warm_start: what
     earlier tuning found, as of alfine.tune (tuning jobs by name are looked up in `home`), and other Tuners. repeats: run the
     best again in the end, {"best": 3, "times": 5}. early_stopping: «Auto» lets `report` stop weak training jobs.
+    price_per_hour: of what a training job runs on, for MaxCost and MarginalValue.
     Same seed and same calls, same suggestions. Nothing is stored: for that, see alfine.tune.
     """
 
@@ -67,6 +69,7 @@ class Tuner:
         repeats: int | str | Mapping[str, int] | None = None,
         min_resource: int | None = None,
         max_resource: int | None = None,
+        price_per_hour: float | None = None,
         home: str | Path | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -78,7 +81,7 @@ class Tuner:
             metric=metric,
             goal=goal,
             strategy=strategy,
-            criteria=[each for each in criteria if hasattr(each, "to_request")],
+            criteria=_written(criteria),
             max_training_jobs=max_training_jobs,
             max_parallel=max_parallel,
             # Hyperband stops training jobs itself; AMT refuses to have both.
@@ -91,11 +94,13 @@ class Tuner:
             warm_start=parents.names(known),
             warm_start_type=warm_start_type,
             repeats=repeats,
+            price_per_hour=price_per_hour,
         )
         spec = with_space(_in_own_words(lambda: TuningJobSpec.from_request(request)), dict(space))
         self._clock = clock
         inherited = _in_own_words(lambda: parents.results(spec, known, home)) if known else ()
-        self._judge = Judge(History(spec, clock(), inherited), policy_for(spec, _criteria(spec, criteria)))
+        policy = _in_own_words(lambda: policy_for(spec, _criteria(spec, criteria)))
+        self._judge = Judge(History(spec, clock(), inherited), policy)
         self._judge.judge()
 
     # -- the loop ------------------------------------------------------------------------------------------------
@@ -125,12 +130,17 @@ class Tuner:
         return self.verdict
 
     def report(self, training_job: TrainingJob | int, step: float, value: float) -> bool:
-        """Report an intermediate objective. True: stop this training job, then tell its last value."""
+        """Report an intermediate objective. True: stop this training job, then tell its last value.
+
+        It's so once early stopping, or a verdict of STOP, asks for it.
+        """
         job = self._running(training_job)
         if math.isfinite(number := _number("a value", value)):
             metric = self.history.spec.metric
             self._record(Reported(at=self._clock(), number=job.number, metric=metric, step=step, value=number))
-        for stop in self._judge.due():
+        verdict = self.verdict
+        ends = () if verdict.outlook is Outlook.CONTINUE else self._judge.policy.decide(self.history, verdict).stops
+        for stop in {stop.number: stop for stop in (*self._judge.due(), *ends)}.values():
             self._record(StopAsked(at=self._clock(), number=stop.number, reason=stop.reason))
         return job.status == "Stopping"
 
@@ -209,8 +219,14 @@ class Tuner:
         return remarks(self.history)
 
     def replay(self, criteria: Given) -> Replayed:
-        """When these criteria would have ended the tuning so far."""
-        return replayed(self.history, criteria)
+        """When these criteria would have ended the tuning so far; none: its own."""
+        criteria = criteria_of(criteria)
+        if not criteria:
+            own = self._judge.policy
+            return replay(self.history, own, changed=lambda _: own)
+        spec = with_criteria(self.history.spec, _written(criteria))
+        policy = _in_own_words(lambda: policy_for(spec, _criteria(spec, criteria)))
+        return replay(self.history, policy, under=self.history.under(spec))
 
     # -- underneath ----------------------------------------------------------------------------------------------
 
@@ -266,9 +282,14 @@ def _in_own_words(read: Callable[[], T]) -> T:
 
 def _criteria(spec: TuningJobSpec, given: Sequence[CompletionCriterion]) -> Sequence[CompletionCriterion]:
     """The caller's criteria and limit, and no others: whoever owns the loop also decides about failures and quotas."""
-    said = {type(each) for each in given}
+    check_demands(spec, given)
     limit = None if spec.max_training_jobs is None else MaxNumberOfTrainingJobs.from_spec(spec)
     return (
         *given,
-        *(each for each in (limit, SearchSpaceExhausted.from_spec(spec)) if each and type(each) not in said),
+        *(each for each in (limit, SearchSpaceExhausted.from_spec(spec)) if each and each not in given),
     )
+
+
+def _written(criteria: Sequence[CompletionCriterion]) -> list[CompletionCriterion]:
+    """Those that a request can say; a Tuner judges others, too."""
+    return [each for each in criteria if all(hasattr(part, "to_request") for part in inside(each))]

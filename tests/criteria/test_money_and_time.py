@@ -2,12 +2,22 @@
 
 import pytest
 
-from alfine import ConvergenceDetected, Deadline, InvalidSpec, MarginalValue, MaxCost, TargetObjectiveMetricValue
+from alfine import (
+    ConvergenceDetected,
+    Deadline,
+    InvalidSpec,
+    MarginalValue,
+    MaxCost,
+    Shadow,
+    TargetObjectiveMetricValue,
+)
 from alfine.core.decide import Outlook
 from alfine.core.history import Launched, Reported, Started, StopRequested
 from alfine.core.replay import Judge
+from alfine.core.spec import TuningJobSpec
+from alfine.criteria import criteria_for
 from alfine.policy import policy_for, replayed
-from tests.building import at, history, one_job, spec
+from tests.building import at, history, one_job, request, spec
 
 HOURLY = 3600.0  # one a second
 
@@ -79,6 +89,15 @@ def test_at_the_deadline_what_runs_is_stopped():
     assert verdict.ask_again_at == at(7)
     past.now = at(8)
     assert Deadline("2026-01-01T01:00:08+01:00").check(past).outlook is Outlook.STOP
+
+
+@pytest.mark.parametrize("when", [at(8), "2026-01-01 00:00:08+00:00"])
+def test_an_instant_may_be_a_datetime_or_have_a_space(when):
+    past = history([1.0] * 7)
+    asked = TuningJobSpec.from_request(request(criteria=[Deadline(when), Shadow(Deadline(when))]))
+    for criterion in (Deadline(when), Deadline.from_spec(asked)):
+        assert criterion.check(past).evidence["seconds_left"] == 1.0
+    assert [each.criterion for each in criteria_for(asked) if isinstance(each, Shadow)] == [Deadline(when)]
 
 
 def test_active_time_leaves_interruptions_out():

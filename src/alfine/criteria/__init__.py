@@ -7,13 +7,13 @@ this table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from functools import cache
 from importlib.metadata import entry_points
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from alfine.core.decide import CompletionCriterion, Demanding
-from alfine.core.errors import InvalidSpec
+from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import spelling
 from alfine.criteria.combinations import AllOf, AnyOf, AtLeast
@@ -73,20 +73,39 @@ def criteria_for(spec: TuningJobSpec) -> tuple[CompletionCriterion, ...]:
     own = (kind.from_spec(spec) for kind in (*ALWAYS, *table().values()))
     found = [criterion for criterion in own if criterion is not None]
     found += spelling.from_settings(spec.settings, table())
+    check_demands(spec, found)
+    return tuple(found)
+
+
+def check_demands(spec: TuningJobSpec, criteria: Iterable[CompletionCriterion]) -> None:
+    """Raise InvalidSpec when one of the criteria, or a part of one, can't be judged in this job."""
     faults = [
         fault
-        for criterion in found
+        for criterion in criteria
         for part in spelling.inside(criterion)
         for fault in (part.faults(spec) if isinstance(part, Demanding) else ())
     ]
     if faults:
         raise InvalidSpec(faults)
-    return tuple(found)
+
+
+def put_criteria(request: MutableMapping[str, Any], criteria: Iterable[CompletionCriterion]) -> None:
+    """Write criteria into a request. A field of AMT's and a tag hold one of a kind: others of it go where combinations do."""
+    placed: set[type] = set()
+    for criterion in criteria:
+        if not hasattr(criterion, "to_request"):
+            message = f"{type(criterion).__name__} can't be written into a tuning job's request: it has no to_request."
+            raise InvalidSpec([Fault("criteria", message)])
+        if type(criterion) in placed:
+            spelling.append_to(request, criterion)
+        else:
+            criterion.to_request(request)
+        placed.add(type(criterion))
 
 
 def criteria_of(given: Given) -> list[CompletionCriterion]:
     """Criteria as a caller gives them: one or several, as they are or as text. Raise InvalidSpec for what is none."""
-    several = [given] if isinstance(given, str) or not isinstance(given, Iterable) else [*given]
+    several = [given] if isinstance(given, str | Mapping) or not isinstance(given, Iterable) else [*given]
     found = [criterion_from_text(each) if isinstance(each, str) else each for each in several]
     spelling.demand("criteria", found)
     return found

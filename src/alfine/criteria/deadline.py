@@ -22,17 +22,20 @@ RECENT = 50  # durations looked at
 class Deadline:
     """DRAIN when the next training job would hardly end in time, STOP at the deadline.
 
-    when: an instant, «2026-12-01T18:00+01:00»; or a number of seconds from the tuning job's creation.
+    when: an instant, «2026-12-01T18:00+01:00» or an aware datetime; or a number of seconds from the tuning job's creation.
     active: for a number of seconds: count only the time in which training jobs ran, as if interruptions hadn't been.
     A training job is taken to last as long as the longest tenth of the last 50 did; before the first has ended, no time.
     """
 
-    when: str | float
+    when: str | float | datetime
     active: bool = False
 
     def __post_init__(self) -> None:
+        if isinstance(self.when, str | datetime):  # as one word, which is how requests have it
+            text = self.when.isoformat() if isinstance(self.when, datetime) else "T".join(self.when.split())
+            object.__setattr__(self, "when", text)
         number = not isinstance(self.when, bool) and isinstance(self.when, int | float)
-        if number and not (self.when > 0 and math.isfinite(float(self.when))):  # type: ignore[operator]
+        if number and not (self.when > 0 and math.isfinite(self.when)):  # type: ignore[operator, arg-type]
             raise InvalidSpec([Fault(NAME, f"{self.when!r} must be a number of seconds above 0.")])
         if not number and _instant(str(self.when)) is None:
             raise InvalidSpec(
@@ -85,13 +88,13 @@ class Deadline:
         if isinstance(self.when, str):
             at = _instant(self.when)
             return max(1.0, (at - history.created_at).total_seconds()) if at else 1.0
-        return float(self.when)
+        return float(self.when)  # type: ignore[arg-type]  # a datetime has become a text
 
     def _left(self, history: History) -> float:
         if isinstance(self.when, str):
             at = _instant(self.when)
             return (at - history.now).total_seconds() if at else 0.0
-        return float(self.when) - (active_seconds(history) if self.active else history.elapsed_seconds)
+        return self._whole(history) - (active_seconds(history) if self.active else history.elapsed_seconds)
 
 
 def active_seconds(history: History) -> float:

@@ -200,6 +200,15 @@ class StopRequested:
         """Always on."""
 
 
+def put_limits(request: MutableMapping[str, Any], **words: Any) -> None:
+    """Write limits that are said beside criteria, by AMT's names. Where a criterion has said one too, the lower one holds."""
+    limits = _section(request, "ResourceLimits")
+    for name, word in words.items():
+        said = limits.get(name)
+        if word is not None and not (said is not None and isinstance(word, int | float) and said < word):
+            limits[name] = word
+
+
 def _section(request: MutableMapping[str, Any], name: str) -> dict[str, Any]:
     section: dict[str, Any] = request.setdefault("HyperParameterTuningJobConfig", {}).setdefault(name, {})
     return section
