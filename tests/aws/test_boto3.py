@@ -1,5 +1,7 @@
 """boto3, unmodified, against a live server that really trains."""
 
+import json
+import sys
 from datetime import timedelta
 
 import pytest
@@ -170,6 +172,118 @@ def test_logs_are_read_page_by_page_to_an_end(served, ended):
     )  # how CloudWatch says the end
 
 
+LOG = """
+import sys
+print("loss=1")
+for i in range(30_000):
+    print("line", i, 40 * "y")
+sys.stdout.write("end")
+"""
+
+
+@pytest.fixture(scope="module")
+def logged(served, sagemaker, script):
+    """The words that name the log of a training job: loss=1, line 0, … line 29999, and a last line that nothing ends."""
+    from alfine import Continuous
+    from alfine.job_request import job_request
+
+    definition = job_request(name="any", space={"x": Continuous(0, 1)}, script=script, metric="loss")[
+        "TrainingJobDefinition"
+    ]
+    del definition["StaticHyperParameters"]
+    words = {"alfine_command": json.dumps([sys.executable, "-c", LOG])}
+    sagemaker.create_training_job(TrainingJobName="logged", HyperParameters=words, **definition)
+    waiter = sagemaker.get_waiter("training_job_completed_or_stopped")
+    waiter.config.delay = 1
+    waiter.wait(TrainingJobName="logged")
+    group = {"logGroupName": "/aws/sagemaker/TrainingJobs"}
+    stream = served.client("logs").describe_log_streams(**group, logStreamNamePrefix="logged/")["logStreams"][0]
+    return {**group, "logStreamName": stream["logStreamName"]}
+
+
+def test_a_log_is_read_from_its_end_back_to_its_beginning(served, logged):
+    logs, pages, words = served.client("logs"), [], {}
+    while not pages or pages[0]:
+        page = logs.get_log_events(**logged, limit=7_000, **words)
+        pages.insert(0, [event["message"] for event in page["events"]])
+        words = {"nextToken": page["nextBackwardToken"]}
+    assert len(pages) > 3
+    lines = [line for page in pages for line in page]
+    assert (lines[0], lines[-1]) == ("loss=1", "end")
+    assert [line.split()[1] for line in lines[1:-1]] == [*map(str, range(30_000))]
+    assert page["nextBackwardToken"] == words["nextToken"]  # how CloudWatch says the beginning
+
+
+def test_without_a_token_the_last_lines_of_a_log_are_told(served, logged):
+    last = served.client("logs").get_log_events(**logged, limit=2)
+    assert [event["message"].split()[:2] for event in last["events"]] == [["line", "29999"], ["end"]]
+
+
+def test_filtered_events_go_on_where_a_page_ended(served, logged):
+    logs, group = served.client("logs"), logged["logGroupName"]
+    found = logs.get_paginator("filter_log_events").paginate(
+        logGroupName=group, logStreamNamePrefix="logged/", filterPattern="line", PaginationConfig={"PageSize": 9_000}
+    )
+    lines = [event["message"].split()[1] for page in found for event in page["events"]]
+    assert lines == [*map(str, range(30_000))]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ('"line 77 "', {"line 77"}),
+        ("line 7776 -17776 -27776", {"line 7776"}),
+        ("?loss ?end", {"loss=1", "end"}),
+        ("end line", set()),
+    ],
+)
+def test_a_filter_pattern_is_of_words_and_phrases(served, logged, pattern, found):
+    words = {"logGroupName": logged["logGroupName"], "logStreamNames": [logged["logStreamName"]]}
+    events = served.client("logs").filter_log_events(**words, filterPattern=pattern)["events"]
+    assert {event["message"].removesuffix(f" {40 * 'y'}") for event in events} == found
+
+
+def test_what_a_filter_of_logs_cant_do_is_refused(served, logged):
+    logs, group, name = served.client("logs"), logged["logGroupName"], logged["logStreamName"]
+    with pytest.raises(ClientError, match="Only words and"):
+        logs.filter_log_events(logGroupName=group, filterPattern="{ $.loss > 1 }")
+    with pytest.raises(ClientError, match="not both"):
+        logs.filter_log_events(logGroupName=group, logStreamNames=[name], logStreamNamePrefix="logged")
+    with pytest.raises(ClientError, match="nextToken is invalid"):
+        logs.filter_log_events(logGroupName=group, nextToken="mine")
+
+
+def test_filtered_events_lie_within_the_times(served, logged):
+    logs, group = served.client("logs"), logged["logGroupName"]
+    at = logs.filter_log_events(logGroupName=group, logStreamNamePrefix="logged/", limit=1)["events"][0]["timestamp"]
+
+    def found(**times):
+        return bool(logs.filter_log_events(logGroupName=group, logStreamNamePrefix="logged/", **times)["events"])
+
+    assert found(startTime=at, endTime=at)
+    assert not found(startTime=at + 1)
+    assert not found(endTime=at - 1)
+
+
+def test_log_streams_are_listed_in_the_order_that_is_asked_for(served, ended, logged):
+    logs, group = served.client("logs"), logged["logGroupName"]
+
+    def streams(**words):
+        pages = logs.get_paginator("describe_log_streams").paginate(
+            logGroupName=group, PaginationConfig={"PageSize": 5}, **words
+        )
+        return [(stream["logStreamName"], stream["creationTime"]) for page in pages for stream in page["logStreams"]]
+
+    everything = streams()
+    assert everything == sorted(everything)
+    assert streams(descending=True) == everything[::-1]
+    by_time = streams(orderBy="LastEventTime", descending=True)
+    assert sorted(by_time) == everything
+    assert [at for _, at in by_time] == sorted((at for _, at in by_time), reverse=True)
+    with pytest.raises(ClientError, match="Cannot order by LastEventTime with"):
+        streams(orderBy="LastEventTime", logStreamNamePrefix="logged")
+
+
 def test_what_has_no_effect_here_is_told_as_it_was_asked_for(sagemaker, make):
     asked = make("idle", max_training_jobs=1)
     definition = asked["TrainingJobDefinition"]
@@ -239,6 +353,27 @@ def test_recorded_metrics_are_read_through_cloudwatch(served, ended):
     assert cloudwatch.get_metric_data(MetricDataQueries=[query], **times)["MetricDataResults"][0]["Values"] == [final]
     listed = cloudwatch.get_paginator("list_metrics").paginate(Namespace=space, Dimensions=metric["Dimensions"])
     assert [each["MetricName"] for page in listed for each in page["Metrics"]] == ["loss"]
+
+
+def test_metrics_are_told_in_pages_and_of_the_unit_that_is_asked_for(served, ended):
+    cloudwatch, space = served.client("cloudwatch"), "/aws/sagemaker/TrainingJobs"
+    best = ended["BestTrainingJob"]
+    metric = {"MetricName": "loss", "Dimensions": [{"Name": "TrainingJobName", "Value": best["TrainingJobName"]}]}
+    times = {"StartTime": best["TrainingStartTime"], "EndTime": best["TrainingEndTime"] + timedelta(seconds=60)}
+    stat = {"Metric": {"Namespace": space, **metric}, "Period": 60}
+    queries = [{"Id": name.lower(), "MetricStat": {**stat, "Stat": name}} for name in ("Maximum", "SampleCount")]
+    pages = [*cloudwatch.get_paginator("get_metric_data").paginate(
+        MetricDataQueries=queries, **times, PaginationConfig={"PageSize": 1}
+    )]  # fmt: skip
+    told = [[(each["Id"], value) for each in page["MetricDataResults"] for value in each["Values"]] for page in pages]
+    final = best["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
+    assert told == [[("maximum", final)], [("samplecount", 1)]]
+    assert pages[0]["MetricDataResults"][1]["StatusCode"] == "PartialData"
+    words = {"Namespace": space, **metric, **times, "Period": 60}
+    assert cloudwatch.get_metric_statistics(**words, Statistics=["Sum"], Unit="Seconds")["Datapoints"] == []
+    assert cloudwatch.get_metric_statistics(**words, Statistics=["Sum"], Unit="None")["Datapoints"]
+    with pytest.raises(ClientError, match="ExtendedStatistics aren't to be had here"):
+        cloudwatch.get_metric_statistics(**words, ExtendedStatistics=["p90"])
 
 
 def test_older_cloudwatch_clients_are_answered_in_xml(served, ended):

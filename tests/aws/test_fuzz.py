@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from alfine.arns import Arns
 from alfine.aws.backend import Backend
 from alfine.aws.expressions import compiled
-from alfine.aws.neighbours import CLOUDWATCH, LOGS
+from alfine.aws.logs import LOGS
+from alfine.aws.neighbours import CLOUDWATCH
 from alfine.aws.operations import OPERATIONS
 from alfine.aws.search import RESOURCES
 from alfine.aws.services import JsonService

@@ -1,196 +1,27 @@
-"""What SageMaker's clients also ask of other services: logs, metrics, who they are. From the same records.
-
-A line of a log has no instant of its own (the training job's output is kept as it came), so that each event bears the
-instant at which its training job started; clients go on from where they were by the number of events they have seen.
-"""
+"""What SageMaker's clients also ask of other services: metrics, who they are. From the same records."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from alfine import queries
 from alfine.aws.backend import Backend, Function
-from alfine.aws.names import workspace
-from alfine.aws.protocol import Plain, WireError, validation_error
+from alfine.aws.logs import GROUP
+from alfine.aws.protocol import Plain, validation_error
 from alfine.core.errors import NotFound
 from alfine.store import metrics, training_jobs
 
-GROUP = NAMESPACE = "/aws/sagemaker/TrainingJobs"
-PAGE_BYTES = 1 << 20  # of a log in one answer, as CloudWatch
-PAGE_EVENTS = 10_000
-LONGEST_LINE = 256 << 10
-FILTER_BYTES = 16 << 20  # of logs that one FilterLogEvents looks through
+NAMESPACE = GROUP
 MAX_DATAPOINTS = 100_800
 MAX_LISTED = 500
-
-
-# ---- logs --------------------------------------------------------------------------------------------------------------
-
-
-def describe_log_streams(backend: Backend, request: Plain) -> Plain:
-    """One stream a training job that has started, «<training job>/algo-1-<when it started>»."""
-    _check_group(request)
-    prefix = request.get("logStreamNamePrefix", "")
-    after = request.get("nextToken", "")
-    size = request.get("limit", 50)
-    started = training_jobs.c.started_at.is_not(None)
-    name, _, rest = prefix.partition("/")
-    mine = (
-        training_jobs.c.name == name
-        if rest or "/" in prefix
-        else training_jobs.c.name.startswith(name, autoescape=True)
-    )
-    page = queries.Page("name", descending=False, size=size + 1, after=(None, after) if after else None)
-    with backend.reading() as connection:
-        rows = queries.training_job_page(connection, page, [started, mine])
-    found = [(row, stream_of(row)) for row in rows[:size]]
-    answer: Plain = {
-        "logStreams": [_stream(backend, row, stream) for row, stream in found if stream.startswith(prefix)]
-    }
-    if len(rows) > size:
-        answer["nextToken"] = rows[size - 1].name
-    return answer
-
-
-def stream_of(row: queries.AnyRow) -> str:
-    return f"{row.name}/algo-1-{int(row.started_at.timestamp())}"
-
-
-def _stream(backend: Backend, row: queries.AnyRow, stream: str) -> Plain:
-    at = _milliseconds(row.started_at)
-    size = _size(workspace(backend.service.folder, row).log)
-    arn = f"arn:aws:logs:{backend.arns.region}:{backend.arns.account}:log-group:{GROUP}:log-stream:{stream}"
-    return {
-        "logStreamName": stream,
-        "creationTime": at,
-        "firstEventTimestamp": at,
-        "lastEventTimestamp": at,
-        "arn": arn,
-        "storedBytes": size,
-    }
-
-
-def get_log_events(backend: Backend, request: Plain) -> Plain:
-    """Pages by byte offset; at the end the same token comes back, by which clients know."""
-    _check_group(request)
-    row = _training_job_of(backend, request["logStreamName"])
-    log = workspace(backend.service.folder, row).log
-    at = _milliseconds(row.started_at)
-    seen = request.get("startTime", 0) <= at < request.get("endTime", at + 1)
-    begin = _offset(request, log)
-    events, end = _events(log, begin, request.get("limit", PAGE_EVENTS)) if seen else ([], begin)
-    shown = [{"timestamp": at, "message": text, "ingestionTime": at} for text in events]
-    return {"events": shown, "nextForwardToken": f"f/{end}", "nextBackwardToken": f"b/{begin}"}
-
-
-def _offset(request: Plain, log: Path) -> int:
-    token = request.get("nextToken")
-    if token is not None:
-        found = re.fullmatch(r"([fb])/(\d{1,18})", token)
-        if not found:
-            raise WireError("InvalidParameterException", "The specified nextToken is invalid.")
-        return int(found[2]) if found[1] == "f" else max(0, int(found[2]) - PAGE_BYTES)
-    return 0 if request.get("startFromHead") else max(0, _size(log) - PAGE_BYTES)
-
-
-def _events(log: Path, begin: int, limit: int) -> tuple[list[str], int]:
-    """Whole lines from an offset on, at most PAGE_BYTES of them, and the offset after the last."""
-    try:
-        with log.open("rb") as file:
-            file.seek(begin)
-            block = file.read(PAGE_BYTES)
-    except OSError:
-        return [], begin
-    end = block.rfind(b"\n") + 1
-    if end == 0 and len(block) == PAGE_BYTES:
-        end = len(block)  # one endless line is told in pieces
-    lines = block[:end].splitlines(keepends=True)[:limit]
-    texts = [line.rstrip(b"\r\n").decode(errors="replace")[:LONGEST_LINE] for line in lines]
-    return texts, begin + sum(len(line) for line in lines)
-
-
-def filter_log_events(backend: Backend, request: Plain) -> Plain:
-    """The lines that have the pattern's text in them (CloudWatch's pattern language beyond plain words isn't read)."""
-    _check_group(request)
-    words = [word.strip('"') for word in request.get("filterPattern", "").split()]
-    limit = request.get("limit", PAGE_EVENTS)
-    found: list[Plain] = []
-    left = FILTER_BYTES
-    for row, stream in _streams(backend, request):
-        log, at = workspace(backend.service.folder, row).log, _milliseconds(row.started_at)
-        offset = 0
-        while left > 0 and len(found) < limit:
-            events, end = _events(log, offset, PAGE_EVENTS)
-            if end == offset:
-                break
-            left -= end - offset
-            found += [
-                {
-                    "logStreamName": stream,
-                    "timestamp": at,
-                    "message": text,
-                    "ingestionTime": at,
-                    "eventId": f"{row.name}/{offset + index}",
-                }
-                for index, text in enumerate(events)
-                if all(word in text for word in words)
-            ]
-            offset = end
-    return {"events": found[:limit], "searchedLogStreams": []}
-
-
-def _streams(backend: Backend, request: Plain) -> Iterator[tuple[queries.AnyRow, str]]:
-    for name in request.get("logStreamNames", ()):
-        row = _training_job_of(backend, name)
-        yield row, name
-    if "logStreamNames" not in request:
-        prefix = request.get("logStreamNamePrefix", "")
-        stem = prefix.partition("/")[0]
-        page = queries.Page("name", descending=False, size=MAX_LISTED)
-        with backend.reading() as connection:
-            conditions = [
-                training_jobs.c.started_at.is_not(None),
-                training_jobs.c.name.startswith(stem, autoescape=True),
-            ]
-            rows = queries.training_job_page(connection, page, conditions)
-        yield from ((row, stream_of(row)) for row in rows if stream_of(row).startswith(prefix))
-
-
-def _training_job_of(backend: Backend, stream: str) -> queries.AnyRow:
-    with backend.reading() as connection:
-        try:
-            row = queries.training_job(connection, stream.partition("/")[0])
-        except NotFound:
-            row = None
-    if row is None or row.started_at is None or stream_of(row) != stream:
-        raise WireError("ResourceNotFoundException", "The specified log stream does not exist.")
-    return row
-
-
-def _check_group(request: Plain) -> None:
-    name = request.get("logGroupName") or request.get("logGroupIdentifier", "")
-    if name != GROUP and not name.endswith(f":log-group:{GROUP}"):
-        raise WireError("ResourceNotFoundException", "The specified log group does not exist.")
-
-
-def _milliseconds(at: datetime) -> int:
-    return int(at.timestamp() * 1000)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 # ---- metrics -----------------------------------------------------------------------------------------------------------
@@ -215,7 +46,9 @@ class _Series:
 
 
 def get_metric_statistics(backend: Backend, request: Plain) -> Plain:
-    series = _series(backend, request, request["Period"], request["StartTime"], request["EndTime"])
+    if request.get("ExtendedStatistics"):
+        raise validation_error(f"ExtendedStatistics aren't to be had here. Use Statistics, {', '.join(STATISTICS)}.")
+    series = _series(backend, request, request, request["StartTime"], request["EndTime"])
     statistics = request.get("Statistics", ["Average"])
     points: list[Plain] = [
         {"Timestamp": at, "Unit": "None", **{each: STATISTICS[each](values) for each in statistics}}
@@ -225,33 +58,50 @@ def get_metric_statistics(backend: Backend, request: Plain) -> Plain:
 
 
 def get_metric_data(backend: Backend, request: Plain) -> Plain:
+    """A token holds how many points were told before, over all queries in their order."""
+    told = _points_told(request.get("NextToken"))
+    left, room, more = told, request.get("MaxDatapoints", MAX_DATAPOINTS), False
     results: list[Plain] = []
     for query in request["MetricDataQueries"]:
-        stat = query.get("MetricStat")
-        if stat is None:
-            raise validation_error(
-                f"The query {query['Id']!r} is a metric math expression, which isn't supported here."
-            )
-        if stat["Stat"] not in STATISTICS:
-            raise validation_error(f"The statistic {stat['Stat'][:40]!r} isn't one of {', '.join(STATISTICS)}.")
-        points = _series(backend, stat["Metric"], stat["Period"], request["StartTime"], request["EndTime"]).points(
-            stat["Stat"]
+        points = _points(backend, query, request)
+        if not query.get("ReturnData", True):
+            continue
+        rest, left = points[left:], max(0, left - len(points))
+        shown = rest[:room]
+        room, told, cut = room - len(shown), told + len(shown), len(shown) < len(rest)
+        more = more or cut
+        results.append(
+            {
+                "Id": query["Id"],
+                "Label": query.get("Label") or query["MetricStat"]["Metric"].get("MetricName", ""),
+                "Timestamps": [at for at, _ in shown],
+                "Values": [value for _, value in shown],
+                "StatusCode": "PartialData" if cut else "Complete",
+            }
         )
-        if request.get("ScanBy", "TimestampDescending") == "TimestampDescending":
-            points.reverse()
-        if query.get("ReturnData", True):
-            label = query.get("Label") or stat["Metric"].get("MetricName", "")
-            times, values = [at for at, _ in points], [value for _, value in points]
-            results.append(
-                {"Id": query["Id"], "Label": label, "Timestamps": times, "Values": values, "StatusCode": "Complete"}
-            )
-    return {"MetricDataResults": results, "Messages": []}
+    return {"MetricDataResults": results, "Messages": [], **({"NextToken": str(told)} if more else {})}
 
 
-def _series(backend: Backend, metric: Plain, period: int, begin: datetime, end: datetime) -> _Series:
-    """Periods begin at multiples of their length since 1970; the first is the one that `begin` lies in."""
-    name = _dimensions(metric).get("TrainingJobName")
-    if metric.get("Namespace") != NAMESPACE or name is None or period < 1:
+def _points_told(token: str | None) -> int:
+    if token and not re.fullmatch(r"[0-9]{1,18}", token):
+        raise validation_error("The NextToken isn't one of this service's.")
+    return int(token or 0)
+
+
+def _points(backend: Backend, query: Plain, request: Plain) -> list[tuple[datetime, float]]:
+    stat = query.get("MetricStat")
+    if stat is None:
+        raise validation_error(f"The query {query['Id']!r} is a metric math expression, which isn't supported here.")
+    if stat["Stat"] not in STATISTICS:
+        raise validation_error(f"The statistic {stat['Stat'][:40]!r} isn't one of {', '.join(STATISTICS)}.")
+    points = _series(backend, stat["Metric"], stat, request["StartTime"], request["EndTime"]).points(stat["Stat"])
+    return points[::-1] if request.get("ScanBy", "TimestampDescending") == "TimestampDescending" else points
+
+
+def _series(backend: Backend, metric: Plain, asked: Plain, begin: datetime, end: datetime) -> _Series:
+    """Periods begin at multiples of their length since 1970; the first is the one that `begin` lies in. No metric has a unit."""
+    name, period = _dimensions(metric).get("TrainingJobName"), asked["Period"]
+    if metric.get("Namespace") != NAMESPACE or name is None or period < 1 or asked.get("Unit", "None") != "None":
         return _Series({})
     length = timedelta(seconds=period)
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
@@ -267,12 +117,15 @@ def _series(backend: Backend, metric: Plain, period: int, begin: datetime, end: 
     return _Series(dict(sorted(periods.items())[:MAX_DATAPOINTS]))
 
 
+RECENTLY = timedelta(hours=3)  # RecentlyActive
+
+
 def list_metrics(backend: Backend, request: Plain) -> Plain:
     """The metrics of the training jobs, by name; a page goes on after the last training job of the one before."""
     if request.get("Namespace", NAMESPACE) != NAMESPACE:
         return {"Metrics": []}
     wanted = {each["Name"]: each.get("Value") for each in request.get("Dimensions", ())}
-    if set(wanted) - {"TrainingJobName"}:
+    if set(wanted) - {"TrainingJobName"} or request.get("OwningAccount", backend.arns.account) != backend.arns.account:
         return {"Metrics": []}
     after, one = request.get("NextToken", ""), wanted.get("TrainingJobName")
     query = (
@@ -281,6 +134,7 @@ def list_metrics(backend: Backend, request: Plain) -> Plain:
         .join_from(training_jobs, metrics, _same_job())
         .where(training_jobs.c.name > after, *([training_jobs.c.name == one] if one else []))
         .where(*([metrics.c.metric == request["MetricName"]] if "MetricName" in request else []))
+        .where(*([metrics.c.at >= backend.now - RECENTLY] if "RecentlyActive" in request else []))
         .order_by(training_jobs.c.name, metrics.c.metric)
         .limit(MAX_LISTED + 1)
     )
@@ -350,11 +204,6 @@ def simulate_principal_policy(backend: Backend, request: Plain) -> Plain:  # noq
     }
 
 
-LOGS: Mapping[str, Function] = {
-    "DescribeLogStreams": describe_log_streams,
-    "GetLogEvents": get_log_events,
-    "FilterLogEvents": filter_log_events,
-}
 CLOUDWATCH: Mapping[str, Function] = {
     "GetMetricStatistics": get_metric_statistics,
     "GetMetricData": get_metric_data,

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from alfine.aws.backend import Backend, Function
-from alfine.aws.neighbours import CLOUDWATCH, IAM, LOGS, STS
+from alfine.aws.logs import LOGS
+from alfine.aws.neighbours import CLOUDWATCH, IAM, STS
 from alfine.aws.operations import OPERATIONS
 from alfine.aws.protocol import (
     Api,
