@@ -15,7 +15,7 @@ from alfine.core.history import History
 from alfine.core.repeats import NEVER, Repeats
 from alfine.core.repeats import SETTING as REPEATS
 from alfine.core.replay import Replayed, replay
-from alfine.core.spec import FORBID, NAMES, REQUIRES, START_WITH, TuningJobSpec, put_setting
+from alfine.core.spec import FORBID, NAMES, REQUIRES, START_WITH, TAG_PREFIX, TuningJobSpec, put_setting
 from alfine.criteria import Given, criteria_for, criteria_of, put_criteria, spelling, table
 from alfine.criteria.limits import put_limits
 from alfine.early_stopping import early_stopping_for
@@ -39,7 +39,7 @@ def unread_settings(spec: TuningJobSpec) -> Iterator[Fault]:
 
     Those that are like none of alfine's are left to others: another package's criterion, the user's own.
     """
-    known = [*NAMES, spelling.SETTING, *table()]
+    known = _settings()
     small = {name.lower(): name for name in known}
     own = {type(criterion).__name__ for criterion in criteria_for(spec)}
     for key in spec.settings:
@@ -54,6 +54,16 @@ def unread_settings(spec: TuningJobSpec) -> Iterator[Fault]:
             yield Fault(f"Tags.alfine:{key}", f"{name} is asked for in {FIELDS[name]}, not by a tag alone.")
         elif name in table() and name not in own:
             yield Fault(f"Tags.alfine:{key}", f"{name} is asked for in the tag alfine:{spelling.SETTING}.")
+
+
+def is_setting(tag: str) -> bool:
+    """Whether a tag's key is one that alfine reads when a job is created."""
+    prefix, _, key = tag.partition(":")
+    return f"{prefix}:" == TAG_PREFIX and _parted(key)[0] in _settings()
+
+
+def _settings() -> list[str]:
+    return [*NAMES, spelling.SETTING, *table()]
 
 
 def _parted(key: str) -> tuple[str, str]:

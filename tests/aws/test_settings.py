@@ -80,3 +80,21 @@ def test_a_training_job_needs_an_instance(sagemaker, make):
     definition["HyperParameters"] = definition.pop("StaticHyperParameters")
     with pytest.raises(ClientError, match=r" ResourceConfig.InstanceCount: 0 must be a whole number from 1 on"):
         sagemaker.create_training_job(TrainingJobName="refused", **definition)
+
+
+def test_a_setting_of_a_job_that_is_there_is_neither_added_nor_taken_away(sagemaker, make):
+    create(sagemaker, make, "fixed", {"grace-seconds": "5"})
+    arn = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="fixed")[
+        "HyperParameterTuningJobArn"
+    ]
+    kept = {"Key": "alfine:grace-seconds", "Value": "5"}
+    with pytest.raises(
+        ClientError, match="alfine:grace-seconds: a setting of alfine counts as it was when the job was created"
+    ):
+        sagemaker.add_tags(ResourceArn=arn, Tags=[{**kept, "Value": "6"}])
+    with pytest.raises(ClientError, match="alfine:forbid-2: a setting of alfine"):
+        sagemaker.add_tags(ResourceArn=arn, Tags=[{"Key": "alfine:forbid-2", "Value": "n = 1"}])
+    with pytest.raises(ClientError, match="`alfine change` changes limits"):
+        sagemaker.delete_tags(ResourceArn=arn, TagKeys=["alfine:grace-seconds"])
+    sagemaker.add_tags(ResourceArn=arn, Tags=[kept, {"Key": "alfine", "Value": "mine"}])
+    assert kept in sagemaker.list_tags(ResourceArn=arn)["Tags"]

@@ -11,6 +11,7 @@ from alfine.arns import ALGORITHM
 from alfine.aws.backend import Backend, Function
 from alfine.aws.names import find
 from alfine.aws.protocol import Plain, validation_error
+from alfine.policy import is_setting
 from alfine.store import algorithm_called
 
 MAX_TAGS = 50
@@ -31,6 +32,7 @@ def add_tags(backend: Backend, request: Plain) -> Plain:
     with backend.reading() as connection:
         known, change = _tags_of(backend, connection, request["ResourceArn"])
     changes = {tag["Key"]: tag["Value"] for tag in request["Tags"]}
+    _check_settings(request["ResourceArn"], known, changes)
     if len({**known, **changes}) > MAX_TAGS:
         raise validation_error(f"A resource has at most {MAX_TAGS} tags; this would make {len({**known, **changes})}.")
     return {"Tags": _tag_list(change(changes))}
@@ -44,9 +46,21 @@ def list_tags(backend: Backend, request: Plain) -> Plain:
 
 def delete_tags(backend: Backend, request: Plain) -> Plain:
     with backend.reading() as connection:
-        _, change = _tags_of(backend, connection, request["ResourceArn"])
-    change(dict.fromkeys(request["TagKeys"]))
+        known, change = _tags_of(backend, connection, request["ResourceArn"])
+    changes: dict[str, str | None] = dict.fromkeys(request["TagKeys"])
+    _check_settings(request["ResourceArn"], known, changes)
+    change(changes)
     return {}
+
+
+def _check_settings(arn: str, known: Mapping[str, str], changes: Mapping[str, str | None]) -> None:
+    """A job reads its settings once, when it's created: to change one afterwards would have no effect."""
+    late = [key for key, value in changes.items() if is_setting(key) and value != known.get(key)]
+    if late and not arn.split(":", 5)[-1].startswith(f"{ALGORITHM}/"):
+        raise validation_error(
+            f"{', '.join(late)}: a setting of alfine counts as it was when the job was created. `alfine change` changes limits, "
+            "completion criteria, price and repeats of a tuning job."
+        )
 
 
 def _tag_list(tags: Mapping[str, str]) -> list[Plain]:

@@ -113,7 +113,11 @@ class Job:
         except OSError:
             size = 0
         if size > limit:
-            self.ask("log_limit", f"Its log passed {limit} bytes; print less, or raise the limit.", now)
+            self.ask(
+                "log_limit",
+                f"Its log passed {limit} bytes; print less, or raise the limit (the tag alfine:max-log-bytes).",
+                now,
+            )
         if size > limit + limit // 8:  # it prints on while it should be ending: the disk can't wait for its grace
             self.kill_at = now
         soon, late = LOG_CHECK_SECONDS
