@@ -17,13 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alfine.buckets import Buckets, Unreachable, beyond, is_path, local, relative
-from alfine.core.spec import TuningJobSpec
+from alfine.core.spec import SHARED, TuningJobSpec
 from alfine.outputs import files_in, put
 from alfine.runners.workspace import Workspace
 
 log = logging.getLogger("alfine.checkpoints")
-
-SHARED = "shared"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from alfine.buckets import Buckets, local
 from alfine.config import Running
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import TrainingJob
-from alfine.core.spec import DEFINITION, FUNCTION, OBJECTIVE_HYPERPARAMETER, TuningJobSpec
+from alfine.core.spec import DEFINITION, FUNCTION, OBJECTIVE_HYPERPARAMETER, SHARED, TuningJobSpec
 from alfine.images import Container, Images, NoRunner, Script
 from alfine.inputs import INPUTS, Files, channels
 from alfine.outputs import refusal
@@ -147,6 +147,7 @@ def program_for(
         "inline" if FUNCTION in static else runner_for(spec, program.image, running, faults, built_in=program.built_in)
     )
     requirements = installs(spec, running, faults)
+    faults += _senseless(spec)
     threads = spec.settings.get("threads")
     if faults:
         raise InvalidSpec(faults)
@@ -165,6 +166,18 @@ def program_for(
         requirements=requirements,
         function=function,
     )
+
+
+def _senseless(spec: TuningJobSpec) -> Iterator[Fault]:
+    """What AWS's model lets through, though nothing can be done with it."""
+    if spec.definition.instance_count < 1:
+        yield Fault(
+            f"{DEFINITION}.ResourceConfig.InstanceCount", f"{spec.definition.instance_count} must be 1 or more."
+        )
+    kept = spec.settings.get("checkpoints", SHARED)
+    if kept != SHARED:
+        message = f"{kept!r} must be {SHARED}. Without the tag each training job has its own."
+        yield Fault("Tags.alfine:checkpoints", message)
 
 
 def _places(spec: TuningJobSpec) -> Iterator[tuple[str, str]]:

@@ -74,11 +74,11 @@ def test_a_training_job_needs_an_instance(sagemaker, make):
     """Without one the training jobs never began, and nothing could end them."""
     request = make("refused")
     request["TrainingJobDefinition"]["ResourceConfig"]["InstanceCount"] = 0
-    with pytest.raises(ClientError, match="ResourceConfig.InstanceCount: 0 must be a whole number from 1 on"):
+    with pytest.raises(ClientError, match="ResourceConfig.InstanceCount: 0 must be 1 or more"):
         sagemaker.create_hyper_parameter_tuning_job(**request)
     definition = request["TrainingJobDefinition"]
     definition["HyperParameters"] = definition.pop("StaticHyperParameters")
-    with pytest.raises(ClientError, match=r" ResourceConfig.InstanceCount: 0 must be a whole number from 1 on"):
+    with pytest.raises(ClientError, match=r" ResourceConfig.InstanceCount: 0 must be 1 or more"):
         sagemaker.create_training_job(TrainingJobName="refused", **definition)
 
 

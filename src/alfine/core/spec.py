@@ -32,6 +32,7 @@ GOALS = ("Maximize", "Minimize")
 EARLY_STOPPING_TYPES = ("Off", "Auto")
 IDENTICAL, TRANSFER = "IdenticalDataAndAlgorithm", "TransferLearning"  # kinds of warm start
 CHECKPOINTS = "/opt/ml/checkpoints"  # where training finds and leaves them, unless CheckpointConfig says otherwise
+SHARED = "shared"  # what the tag alfine:checkpoints may say of them
 OBJECTIVE_HYPERPARAMETER = "_tuning_objective_metric"  # AMT gives it to every training job
 LOCAL_IMAGE = "alfine/local"  # of a script or command that expects this machine, not a container
 FUNCTION = "alfine_function"  # the static hyperparameter that names the Python function to call
@@ -50,7 +51,6 @@ REQUIRES, FORBID, START_WITH = "requires", "forbid", "start-with"  # settings in
 DEFINITION_NAME_PATTERN = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,63}")
 MAX_DEFINITIONS = 10
 CONFIG, DEFINITION, DEFINITIONS = "HyperParameterTuningJobConfig", "TrainingJobDefinition", "TrainingJobDefinitions"
-TUNING_RESOURCES = "HyperParameterTuningResourceConfig"
 PARENTS = "ParentHyperParameterTuningJobs"
 OF_SEVERAL = ("TuningObjective", "HyperParameterRanges")  # in a definition, where there are several
 OBJECTIVE, RANGES = "HyperParameterTuningJobObjective", "ParameterRanges"
@@ -585,7 +585,7 @@ class _Reader:
 
     def _resources(self) -> tuple[str, int]:
         path = self.path
-        plain, tuning = self.definition.get("ResourceConfig"), self.definition.get(TUNING_RESOURCES)
+        plain, tuning = self.definition.get("ResourceConfig"), self.definition.get("HyperParameterTuningResourceConfig")
         if plain and tuning:
             self.fault(path, "give either ResourceConfig or HyperParameterTuningResourceConfig, not both.")
         config = plain or tuning or {}
@@ -593,8 +593,7 @@ class _Reader:
         if listed and any(key in config for key in ("InstanceType", "InstanceCount", "VolumeSizeInGB")):
             self.fault(path, "InstanceConfigs excludes InstanceType, InstanceCount and VolumeSizeInGB. Give one form.")
         first = listed[0] if listed else config
-        count = self._integer(first, "InstanceCount", 1, f"{path}.{'ResourceConfig' if plain else TUNING_RESOURCES}")
-        return str(first.get("InstanceType", "local")), count or 1
+        return str(first.get("InstanceType", "local")), int(first.get("InstanceCount", 1))
 
     # -- what the parts must be to each other --------------------------------------------------------------------
 
@@ -805,12 +804,11 @@ SETTINGS: Mapping[str, tuple[Callable[[str], bool], str]] = {
     "max-log-bytes": (_is_count, "must be a whole number from 1 on."),
     REPEATS: (lambda text: Repeats.read(text) is not None, WANTED_REPEATS),
     "warm": (lambda text: text in ("on", "off"), "must be on or off."),
-    "checkpoints": (lambda text: text == "shared", "must be shared. Without the tag each training job has its own."),
 }
 
 
 # All that alfine reads from tags, but for completion criteria; REQUIRES, FORBID and START_WITH may be parted («requires-2»).
-NAMES = (*SETTINGS, REQUIRES, FORBID, START_WITH, "at-end", "runner", "requirements")
+NAMES = (*SETTINGS, REQUIRES, FORBID, START_WITH, "at-end", "runner", "requirements", "checkpoints")
 
 
 def setting_of(request: Request, name: str) -> str | None:
