@@ -31,6 +31,24 @@ def prefixes(page: dict[str, Any]) -> list[str]:
     return [each["Prefix"] for each in page.get("CommonPrefixes", [])]
 
 
+def test_buckets_are_listed_in_pages_by_prefix_and_region(s3):
+    for name, region in {"pages-a": "eu-west-1", "pages-b": "us-east-2", "pages-c": "eu-west-1"}.items():
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})
+    pages = s3.get_paginator("list_buckets").paginate(Prefix="pages-", PaginationConfig={"PageSize": 2})
+    assert [[each["Name"] for each in page["Buckets"]] for page in pages] == [["pages-a", "pages-b"], ["pages-c"]]
+    there = s3.list_buckets(Prefix="pages-", BucketRegion="eu-west-1")["Buckets"]
+    assert [each["Name"] for each in there] == ["pages-a", "pages-c"]
+
+
+def test_nothing_is_deleted_on_a_condition_that_nobody_checks(s3):
+    s3.create_bucket(Bucket="conditions")
+    s3.put_object(Bucket="conditions", Key="k", Body=b"")
+    one = {"Objects": [{"Key": "k", "ETag": '"of another"'}]}
+    assert refused(s3.delete_objects, Bucket="conditions", Delete=one) == (501, "NotImplemented")
+    assert refused(s3.delete_object, Bucket="conditions", Key="k", IfMatchSize=7) == (501, "NotImplemented")
+    assert s3.head_object(Bucket="conditions", Key="k")["ContentLength"] == 0
+
+
 def test_a_bucket_lives_from_create_to_delete(s3):
     s3.create_bucket(Bucket="a-life", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     assert refused(s3.create_bucket, Bucket="a-life") == (409, "BucketAlreadyOwnedByYou")

@@ -31,11 +31,14 @@ from alfine.aws.s3.uploads import Part
 from alfine.aws.s3.xml import element
 
 MAX_KEYS = 1000  # per list and per DeleteObjects
+MAX_BUCKETS = 10_000
 MAX_OBJECT_BYTES = 5 << 40
 MAX_METADATA_BYTES = 2 << 10
 _KEPT_HEADERS = ("cache-control", "content-disposition", "content-encoding", "content-language", "expires")
 # What these ask for can't be had by leaving it out.
 _REFUSED_HEADERS = ("x-amz-server-side-encryption-customer-", "x-amz-object-lock-", "x-amz-write-offset-bytes")
+_CONDITIONS_OF_DELETE = ("if-match", "x-amz-if-match-last-modified-time", "x-amz-if-match-size")
+UNCONDITIONAL = "Deleting can't be made conditional here."
 _OWNER = element("Owner", element("ID", "alfine"), element("DisplayName", "alfine"))
 
 Operation = Callable[[BucketStore, S3Request], Awaitable[Response]]
@@ -45,7 +48,16 @@ Operation = Callable[[BucketStore, S3Request], Awaitable[Response]]
 
 
 async def list_buckets(store: BucketStore, request: S3Request) -> Response:
-    prefix = request.query.get("prefix", "")
+    query = request.query
+    prefix, region = query.get("prefix", ""), query.get("bucket-region")
+    limit, after = request.number("max-buckets", MAX_BUCKETS), _from_token(query.get("continuation-token", ""))
+    buckets = sorted(await asyncio.to_thread(store.buckets), key=lambda bucket: bucket.name)
+    asked = [
+        bucket
+        for bucket in buckets
+        if bucket.name.startswith(prefix) and bucket.name > after and region in (None, bucket.region)
+    ]
+    shown = asked[:limit]
     found = [
         element(
             "Bucket",
@@ -53,10 +65,11 @@ async def list_buckets(store: BucketStore, request: S3Request) -> Response:
             element("CreationDate", xml.time(bucket.created_at)),
             element("BucketRegion", bucket.region),
         )
-        for bucket in await asyncio.to_thread(store.buckets)
-        if bucket.name.startswith(prefix)
+        for bucket in shown
     ]
-    return answer("ListAllMyBucketsResult", _OWNER, element("Buckets", found))
+    more = element("ContinuationToken", _to_token(shown[-1].name)) if shown and len(shown) < len(asked) else ""
+    named = element("Prefix", prefix) if prefix else ""
+    return answer("ListAllMyBucketsResult", _OWNER, element("Buckets", found), more, named)
 
 
 async def create_bucket(store: BucketStore, request: S3Request) -> Response:
@@ -304,8 +317,8 @@ def copied(tag: str, made: Object | Part) -> Response:
 
 async def delete_object(store: BucketStore, request: S3Request) -> Response:
     _check_version(request)
-    if "if-match" in request.headers:
-        raise S3Error("NotImplemented", "Deleting can't be made conditional here.")
+    if any(name in request.headers for name in _CONDITIONS_OF_DELETE):
+        raise S3Error("NotImplemented", UNCONDITIONAL)
     await asyncio.to_thread(store.delete, request.bucket, request.key)
     return Response(status_code=204)
 
@@ -317,6 +330,10 @@ async def delete_objects(store: BucketStore, request: S3Request) -> Response:
         raise S3Error("MalformedXML")
     if any(node.findtext("VersionId") not in (None, "", "null") for node in asked.iter("Object")):
         raise S3Error("NotImplemented", "Objects have no versions here.")
+    if any(
+        node.find(name) is not None for node in asked.iter("Object") for name in ("ETag", "LastModifiedTime", "Size")
+    ):
+        raise S3Error("NotImplemented", UNCONDITIONAL)
     await asyncio.to_thread(store.delete, request.bucket, *keys)
     quiet = (asked.findtext("Quiet") or "").strip().lower() == "true"
     return answer("DeleteResult", [] if quiet else [element("Deleted", element("Key", key)) for key in keys])
