@@ -224,14 +224,14 @@ def test_a_job_goes_on_where_it_was_interrupted(tmp_path, steps):
 
 def test_an_ended_job_is_not_run_again(tmp_path):
     tune(loss, tmp_path, name="once")
-    with pytest.raises(alfine.AlfineError, match="already exists. Choose a different name"):
+    with pytest.raises(alfine.AlfineError, match="once has ended .Completed.. Choose another name"):
         tune(loss, tmp_path, name="once")
 
 
 def test_another_job_of_the_same_name_is_refused(tmp_path):
     with Home(tmp_path / "home") as home:
         home.service.create(request(name="mine", command=["true"]))
-    with pytest.raises(alfine.AlfineError, match="already exists"):
+    with pytest.raises(alfine.AlfineError, match="mine was interrupted, and this isn.t the same one: "):
         tune(loss, tmp_path, name="mine")
 
 

@@ -145,7 +145,7 @@ def test_the_overall_best_is_the_parents_until_its_own_is_better(home, parent):
 
 
 def test_a_finite_space_is_gone_through_once_by_parent_and_child():
-    space = {"c": Categorical("abcd")}
+    space = {"c": Categorical([*"abcd"])}
     elder = run(Tuner(space, strategy="Random"), 2, lambda point: ord(point["c"]))
     tuner = Tuner(space, strategy="Random", warm_start=elder)
     run(tuner, 2, lambda point: ord(point["c"]))

@@ -336,7 +336,7 @@ def test_what_makes_no_sense_is_refused_with_the_way_to_say_it(given):
 
 def test_a_limit_without_room_for_the_search_is_refused():
     with pytest.raises(
-        InvalidSpec, match="15 training jobs to run the best again leave none of MaxNumberOfTrainingJobs 15"
+        InvalidSpec, match="15 training jobs to run the best again leave none of the 15 that are allowed"
     ):
         spec(repeats=5, max_training_jobs=15)
     assert spec(repeats=5, max_training_jobs=16).repeats == Repeats(3, 5)

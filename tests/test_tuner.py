@@ -208,7 +208,7 @@ def test_a_senseless_call_is_refused(call, words):
         ({"space": {"x": (0, 1)}}, "isn't a range. Use alfine.Continuous"),
         ({"goal": "min"}, "'min' isn't one of Maximize, Minimize"),
         ({"strategy": "bayes"}, "'bayes' isn't one of Bayesian"),
-        ({"strategy": "Hyperband"}, "MaxResource parameter is not provided"),
+        ({"strategy": "Hyperband"}, "max_resource: is missing: after how many values"),
     ],
 )
 def test_a_tuner_that_cannot_be_is_refused_with_the_remedy(words, message):

@@ -229,7 +229,7 @@ def _anchor(definition: dict[str, Any], folder: Path) -> None:
     if "alfine_command" in static:
         words = _json_or_none(static["alfine_command"])
         if isinstance(words, list) and all(isinstance(word, str) for word in words):
-            static["alfine_command"] = json.dumps([_anchored_word(word, folder) for word in words])
+            static["alfine_command"] = json.dumps([anchored_word(word, folder) for word in words])
     for channel in definition.get("InputDataConfig") or []:
         source = (channel.get("DataSource") or {}).get("S3DataSource") or {}
         if "S3Uri" in source:
@@ -250,7 +250,7 @@ def _absolute(path: str, folder: Path) -> Path:
     return Path(folder, Path(path).expanduser()).resolve()
 
 
-def _anchored_word(word: str, folder: Path) -> str:
+def anchored_word(word: str, folder: Path) -> str:
     """A word of a command: the name of a file in the folder, or ./ or ../ in front, becomes an absolute path."""
     is_path = word.startswith(("./", "../")) or (word and not word.startswith("/") and (folder / word).is_file())
     return str(_absolute(word, folder)) if is_path else word
@@ -345,7 +345,7 @@ class _Reader:
         if not isinstance(value, list) or not value or not all(_is_scalar(word) for word in value):
             self.fault(path, f"{_shown(value)} must be a list of words, such as [julia, train.jl].")
             return []
-        words = [_anchored_word(_scalar_text(word), self.folder) for word in value]
+        words = [anchored_word(_scalar_text(word), self.folder) for word in value]
         if shutil.which(words[0]) is None and "PATH" not in (self.document.get("environment") or ()):
             self.fault(path, f"there is no program {words[0]!r} on the PATH. Give its path.")
         return words
@@ -693,18 +693,26 @@ _OWN_KEYS = (
     ("TrainingJobDefinition.StaticHyperParameters.sagemaker_program", "script"),
     ("TrainingJobDefinition.StaticHyperParameters.sagemaker_submit_directory", "source_dir"),
     ("TrainingJobDefinition.StaticHyperParameters.alfine_command", "command"),
+    ("TrainingJobDefinition.StaticHyperParameters.alfine_function", "target"),
     ("TrainingJobDefinition.StaticHyperParameters", "static"),
     ("TrainingJobDefinition.AlgorithmSpecification.MetricDefinitions", "metrics"),
     ("TrainingJobDefinition.InputDataConfig", "channels"),
     ("TrainingJobDefinition.StoppingCondition.MaxRuntimeInSeconds", "max_training_job_seconds"),
     ("TrainingJobDefinition.Environment", "environment"),
+    ("TrainingJobDefinition.ResourceConfig.InstanceCount", "instances"),
     ("Tags.alfine:requires", "space"),
     ("Tags.alfine:forbid", "forbid"),
     ("Tags.alfine:start-with", "start_with"),
-    ("Tags.alfine:price-per-hour", "price_per_hour"),
-    ("Tags.alfine:at-end", "at_end"),
-    ("Tags.alfine:repeats", "repeats"),
+    *((f"Tags.alfine:{key.replace('_', '-')}", key) for key in ("price_per_hour", "at_end", "repeats")),
+    *((f"Tags.alfine:{key.replace('_', '-')}", key) for key in ("threads", "grace_seconds", "warm")),
 )
+
+# AMT's own sentences, and what they mean here.
+_SENTENCES = {
+    "MaxResource parameter is not provided and could not be inferred from provided static hyperparameters of "
+    "TrainingJobDefinition.": "is missing: after how many values of the metric a training job is at its end. (A static hyperparameter "
+    "called epochs says it, too.)"
+}
 
 
 def in_python(error: InvalidSpec) -> InvalidSpec:
@@ -745,6 +753,7 @@ def _at_own_key(fault: Fault, bounds: Mapping[str, str] = _FILE_WORDS, names: Se
 
 
 def _in_own_words(message: str, bounds: Mapping[str, str] = _FILE_WORDS) -> str:
+    message = _SENTENCES.get(message, message)
     words = {
         **bounds,
         "ScalingType": "scaling",

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alfine.core import conditions
 from alfine.core.errors import Fault, InvalidSpec
@@ -29,6 +30,8 @@ from alfine.core.spec import (
 )
 from alfine.criteria import Given, criteria_of, put_criteria
 from alfine.criteria.limits import put_limits
+
+T = TypeVar("T")
 
 NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
 LOCAL_ROLE = "arn:aws:iam::000000000000:role/alfine"  # a request needs one; nothing here asks who may do what
@@ -86,9 +89,11 @@ def job_request(
     repeats: the best configurations are run again before the job says which is best: {"best": 3, "times": 5}, or the times alone.
     at_end: what becomes of running training jobs when a criterion ends the job: stop (the default), drain or contenders.
     """
+    if not isinstance(warm, bool):
+        raise InvalidSpec([Fault("warm", f"{warm!r} must be true or false.")])
     definition = {
         "StaticHyperParameters": {
-            **{key: value if isinstance(value, str) else json.dumps(value) for key, value in (static or {}).items()},
+            **{key: _static(f"static.{key}", value) for key, value in (static or {}).items()},
             **_program(script, command, function, source_dir, python),
         },
         "AlgorithmSpecification": {
@@ -99,9 +104,13 @@ def job_request(
         "RoleArn": LOCAL_ROLE,
         "InputDataConfig": [_channel(key, path) for key, path in (channels or {}).items()],
         "OutputDataConfig": {"S3OutputPath": "file:///"},
-        "ResourceConfig": {"InstanceType": "local", "InstanceCount": instances, "VolumeSizeInGB": 1},
-        "StoppingCondition": _given(MaxRuntimeInSeconds=max_training_job_seconds),
-        "Environment": dict(environment or {}),
+        "ResourceConfig": {
+            "InstanceType": "local",
+            "InstanceCount": _whole("instances", instances, 1),
+            "VolumeSizeInGB": 1,
+        },
+        "StoppingCondition": _given(MaxRuntimeInSeconds=_plain(max_training_job_seconds)),
+        "Environment": {key: _static(f"environment.{key}", value) for key, value in (environment or {}).items()},
     }
     request: dict[str, Any] = {
         "HyperParameterTuningJobName": name,
@@ -109,11 +118,11 @@ def job_request(
             "Strategy": strategy,
             "HyperParameterTuningJobObjective": {"Type": goal, "MetricName": metric},
             "ResourceLimits": {
-                "MaxParallelTrainingJobs": max_parallel,
+                "MaxParallelTrainingJobs": _plain(max_parallel),
             },
             "ParameterRanges": parameter_ranges(space),
             "TrainingJobEarlyStoppingType": early_stopping,
-            **_given(RandomSeed=seed, StrategyConfig=_hyperband(min_resource, max_resource)),
+            **_given(RandomSeed=_whole("seed", seed, 0), StrategyConfig=_hyperband(min_resource, max_resource)),
         },
         "TrainingJobDefinition": {
             key: value for key, value in definition.items() if key == "StoppingCondition" or value not in ([], {})
@@ -124,7 +133,11 @@ def job_request(
         names = [{"HyperParameterTuningJobName": name} for name in parents]
         request["WarmStartConfig"] = {PARENTS: names, "WarmStartType": warm_start_type}
     put_criteria(request, criteria_of(criteria))
-    put_limits(request, MaxNumberOfTrainingJobs=max_training_jobs, MaxRuntimeInSeconds=max_runtime_seconds)
+    put_limits(
+        request,
+        MaxNumberOfTrainingJobs=_plain(max_training_jobs),
+        MaxRuntimeInSeconds=_plain(max_runtime_seconds),
+    )
     requires = [
         conditions.Entry(each, name) for name, found in space.items() for each in getattr(found, "requires", ())
     ]
@@ -214,19 +227,33 @@ def parameter_ranges(space: Mapping[str, Range]) -> dict[str, Any]:
         "ContinuousParameterRanges": [],
         "CategoricalParameterRanges": [],
     }
+    if not isinstance(space, Mapping):
+        message = f'{space!r:.100} must map names to ranges, as {{"x": alfine.Continuous(0, 1)}}.'
+        raise InvalidSpec([Fault("space", message)])
     for name, each in space.items():
+        if not isinstance(name, str):
+            raise InvalidSpec([Fault("space", f"a hyperparameter's name must be a text, not {name!r}.")])
         match each:
             case Integer() | Continuous():
                 kind = "Integer" if isinstance(each, Integer) else "Continuous"
+                _check_ends(f"space.{name}", each)
                 bounds = {"MinValue": str(each.low), "MaxValue": str(each.high)}
                 lists[f"{kind}ParameterRanges"].append({"Name": name, **bounds, "ScalingType": each.scaling})
             case Categorical():
-                texts = [each.to_text(value) for value in each.values]
+                texts = [_static(f"space.{name}", value, "be a category") for value in each.values]
                 lists["CategoricalParameterRanges"].append({"Name": name, "Values": texts})
             case _:
                 message = f"{each!r} isn't a range. Use alfine.Continuous, alfine.Integer or alfine.Categorical."
                 raise InvalidSpec([Fault(f"space.{name}", message)])
     return lists
+
+
+def _check_ends(path: str, found: Integer | Continuous) -> None:
+    """Raise InvalidSpec unless both ends are numbers, of integers whole ones."""
+    kind, wanted = (Integral, "whole numbers") if isinstance(found, Integer) else (Real, "numbers")
+    ends = found.low, found.high
+    if not all(isinstance(end, kind) and not isinstance(end, bool) for end in ends):
+        raise InvalidSpec([Fault(path, f"{ends[0]!r} and {ends[1]!r} must be {wanted}.")])
 
 
 def _combinations(key: str, given: Any) -> tuple[conditions.Combination, ...]:
@@ -256,6 +283,28 @@ def _starts(given: Any, space: Mapping[str, Range]) -> list[conditions.Entry]:
             message = f'{each!r} must be a configuration, such as {{"eta": 0.3, "depth": 6}}.'
             raise InvalidSpec([Fault(f"start_with[{index}]", message)])
     return found
+
+
+def _plain(number: T) -> T:
+    """Python's own, of one of numpy's."""
+    return number.item() if hasattr(number, "item") else number
+
+
+def _whole(path: str, number: T, least: int) -> T:
+    """The number, or None for none. Raise InvalidSpec for one that isn't whole or too small."""
+    number = _plain(number)
+    if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < least):
+        raise InvalidSpec([Fault(path, f"{number!r} must be a whole number from {least} on.")])
+    return number
+
+
+def _static(path: str, value: Any, use: str = "be kept with the job") -> str:
+    """A value as requests have it. Raise InvalidSpec for what can't be written as JSON."""
+    try:
+        return conditions.as_text(value)
+    except (TypeError, ValueError):
+        message = f"{value!r:.100} can't {use}: use texts, numbers, true or false, None, or lists of these."
+        raise InvalidSpec([Fault(path, message)]) from None
 
 
 def _text(found: Range | None, value: Any) -> str:
@@ -288,6 +337,9 @@ def _program(
     if function is not None:
         return {FUNCTION: function}
     if command is not None:
+        said = {"source_dir": source_dir, "python": python}
+        if faults := [Fault(key, "is for a script, and this is a command.") for key in said if said[key] is not None]:
+            raise InvalidSpec(faults)
         return {"alfine_command": json.dumps([str(word) for word in command])}
     if script is None:
         return {}
@@ -305,7 +357,7 @@ def _channel(name: str, path: str | Path) -> dict[str, Any]:
 
 
 def _hyperband(least: int | None, most: int | None) -> dict[str, Any] | None:
-    bounds = _given(MinResource=least, MaxResource=most)
+    bounds = _given(MinResource=_plain(least), MaxResource=_plain(most))
     return {"HyperbandStrategyConfig": bounds} if bounds else None
 
 

@@ -97,10 +97,12 @@ class Tuner:
             price_per_hour=price_per_hour,
         )
         spec = with_space(_in_own_words(lambda: TuningJobSpec.from_request(request)), dict(space))
-        self._clock = clock
+        self._clock, now = clock, clock()
+        if now.tzinfo is None:
+            raise InvalidSpec([Fault("clock", f"{now} must be an instant with its zone, as datetime.now(UTC) is.")])
         inherited = _in_own_words(lambda: parents.results(spec, known, home)) if known else ()
         policy = _in_own_words(lambda: policy_for(spec, _criteria(spec, criteria)))
-        self._judge = Judge(History(spec, clock(), inherited), policy)
+        self._judge = Judge(History(spec, now, inherited), policy)
         self._judge.judge()
 
     # -- the loop ------------------------------------------------------------------------------------------------
@@ -155,6 +157,8 @@ class Tuner:
         """Add a result from elsewhere, as a training job that was launched, took `seconds`, and ended."""
         if (value is None) == (failed is None):
             raise InvalidSpec([Fault("observe", "give either the final objective or failed='reason', one of the two.")])
+        if not _number("seconds", seconds) >= 0:
+            raise InvalidSpec([Fault("seconds", f"{seconds!r} must be a number from 0 on.")])
         self.history.spec.space.check(hyperparameters)
         value = None if value is None else _number("the objective", value)
         now = self._clock()

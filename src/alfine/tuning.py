@@ -20,7 +20,7 @@ from alfine import parents
 from alfine.core import warm_start as warm_starts
 from alfine.core.best import Estimate, estimate
 from alfine.core.decide import UNDECIDED, Verdict
-from alfine.core.errors import Fault, InvalidSpec, NotFound
+from alfine.core.errors import Fault, InUse, InvalidSpec, NotFound
 from alfine.core.history import History, Launched, TrainingJob
 from alfine.core.replay import Replayed
 from alfine.core.space import ParameterSpace, Range
@@ -175,23 +175,20 @@ def tune(
     """Run a tuning job to its end and return it. Called again with the same name it goes on where it was interrupted.
 
     target: a function `objective(hyperparameters)` or `objective(hyperparameters, report)` that returns the objective, where
-        `report(step, value)` reports an intermediate value and answers True when the training job should end; a Python
-        script, whose output has the metric; or argv of a program in any language, as a list.
+        `report(step, value)` reports an intermediate value and answers True when the training job should end (nothing else can
+        stop a function; values count in their order, whatever their steps); a Python script, whose output has the metric; or
+        argv of a program in any language, as a list, in which names of files of the working folder are made absolute.
     warm_start: ended tuning jobs of the same home whose results this one begins with, and tables of results (*.csv: a column a
         hyperparameter, and the metric's); `warm_start_type="TransferLearning"` when their data or program were others.
     progress: a function called with the Job after every step; True or False for the live view in the terminal; None shows it
         where there is a terminal.
-    settings: everything else that a job file knows (`start_with`, `static`, `channels`, `regex`, `early_stopping`,
-        `max_runtime_seconds`, `max_training_job_seconds`, `repeats`, `environment`, `price_per_hour`, `warm`, …; see
-        alfine.job_request.job_request).
+    settings: everything else that a job file knows (`start_with`, `static`, `early_stopping`, `max_runtime_seconds`,
+        `max_training_job_seconds`, `repeats`, `price_per_hour`, …; see alfine.job_request.job_request). Those of programs, such as
+        `channels`, `environment`, `regex` and `warm`, aren't for functions, which run in this process.
     Ctrl-C stops the job cleanly: its training jobs are told and awaited, its status is Stopped. Twice: at once.
     Raises InvalidSpec before anything starts when the job can't be understood or run here.
     """
-    words = inspect.signature(job_request).parameters
-    if unknown := [key for key in settings if key not in words]:
-        from alfine.job_file import unknown_words
-
-        raise unknown_words(unknown, words)
+    _check_words(settings, target)
     function = target if callable(target) else None
     request = job_request(
         name=name or _name_for(target),
@@ -227,10 +224,11 @@ def attach(name: str, *, home: str | Path | None = None) -> Job:
     """A tuning job of a home as it is recorded now: to look at, replay, or begin with.
 
     It's running or ended, and whoever made it: alfine.tune, a job file, an AWS client, an import. A running one is not taken over.
+    Its categories are texts, as they are recorded.
     Raises NotFound (a LookupError) when there is no job of this name.
     """
     with _existing(home) as opened:
-        return Job(opened.service.get(name), opened.service.history(name))
+        return Job(_known(opened, name), opened.service.history(name))
 
 
 def change(
@@ -255,17 +253,23 @@ def change(
     job of this name.
     """
     with _existing(home) as opened:
-        opened.service.change(
-            name,
-            criteria=criteria,
-            max_training_jobs=max_training_jobs,
-            max_parallel=max_parallel,
-            max_runtime_seconds=max_runtime_seconds,
-            early_stopping=early_stopping,
-            at_end=at_end,
-            repeats=repeats,
-            price_per_hour=price_per_hour,
-        )
+        _known(opened, name)
+        try:
+            opened.service.change(
+                name,
+                criteria=criteria,
+                max_training_jobs=max_training_jobs,
+                max_parallel=max_parallel,
+                max_runtime_seconds=max_runtime_seconds,
+                early_stopping=early_stopping,
+                at_end=at_end,
+                repeats=repeats,
+                price_per_hour=price_per_hour,
+            )
+        except InvalidSpec as error:
+            from alfine.job_file import in_python
+
+            raise in_python(error) from None
 
 
 def create_or_resume(home: Home, request: Mapping[str, Any], function: Callable[..., Any] | None = None) -> TuningJob:
@@ -278,8 +282,19 @@ def create_or_resume(home: Home, request: Mapping[str, Any], function: Callable[
         original = home.store.original(known.name)
     except (NotFound, KeyError):
         return home.service.create(request, function)
-    if known.ended or dict(original) != dict(home.service.as_recorded(request)):
-        return home.service.create(request, function)  # refuses the name, with the reason
+    if known.ended:
+        message = f"the tuning job {known.name} has ended ({known.status}). Choose another name, or go on with it by alfine.change."
+        raise InUse(message)
+    asked = home.service.as_recorded(request)
+    if dict(original) != dict(asked):
+        from alfine.job_file import differences, in_python
+
+        faults = [Fault(*each.split(" ", 1)) for each in differences(asked, original)]
+        other = "; ".join(str(fault).replace(":", "", 1) for fault in in_python(InvalidSpec(faults)).faults)
+        message = (
+            f"the tuning job {known.name} was interrupted, and this isn't the same one: {other}. Choose another name."
+        )
+        raise InUse(message)
     return known
 
 
@@ -316,6 +331,13 @@ def _existing(home: str | Path | None) -> Home:
     return Home(folder)
 
 
+def _known(home: Home, name: str) -> TuningJob:
+    try:
+        return home.service.get(name)
+    except NotFound:
+        raise NotFound(f"There is no tuning job called {name} in {home.folder}.") from None
+
+
 class _Function:
     """The caller's function as the inline runner calls it: with AMT's strings, which become native values again.
 
@@ -329,6 +351,38 @@ class _Function:
     def __call__(self, texts: Mapping[str, str], report: Callable[[float, float], bool]) -> float | None:
         native = {**self.static, **self.space.from_text(texts)}
         return self.function(native, report) if self.reports else self.function(native)
+
+
+OF_TARGET = ("script", "command", "function")  # words of job_request that `target` stands for
+OF_PROGRAMS = (
+    "source_dir",
+    "python",
+    "regex",
+    "metrics",
+    "channels",
+    "environment",
+    "warm",
+    "threads",
+    "grace_seconds",
+)
+
+
+def _check_words(settings: Mapping[str, Any], target: Any) -> None:
+    """Raise InvalidSpec for words that there are none of, or that would do nothing here."""
+    words = [word for word in inspect.signature(job_request).parameters if word not in OF_TARGET]
+    if unknown := [key for key in settings if key not in words and key not in OF_TARGET]:
+        from alfine.job_file import unknown_words
+
+        raise unknown_words(unknown, words)
+    if not callable(target) and not (isinstance(target, Path | Sequence) and target):
+        message = f"{target!r} must be a function, a Python script, or the words of a command."
+        raise InvalidSpec([Fault("target", message)])
+    faults = [Fault(key, "is what target says: alfine.tune(target, space, …).") for key in OF_TARGET if key in settings]
+    if callable(target):
+        why = "is for scripts and commands; a function runs in this process, and returns or reports its objective."
+        faults += [Fault(key, why) for key in OF_PROGRAMS if key in settings]
+    if faults:
+        raise InvalidSpec(faults)
 
 
 def _takes_report(function: Objective) -> bool:
@@ -347,7 +401,9 @@ def _target(target: Objective | str | Path | Sequence[str]) -> dict[str, Any]:
         return {"function": f"{target.__module__}:{getattr(target, '__qualname__', type(target).__name__)}"}
     if isinstance(target, str | Path):
         return {"script": target}
-    return {"command": list(target)}
+    from alfine.job_file import anchored_word
+
+    return {"command": [anchored_word(str(word), Path.cwd()) for word in target]}
 
 
 def _name_for(target: Objective | str | Path | Sequence[str]) -> str:

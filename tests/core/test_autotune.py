@@ -101,7 +101,7 @@ def test_what_a_request_sets_stays():
 
 def test_no_more_training_jobs_are_chosen_than_there_are_configurations():
     assert TuningJobSpec.from_request(autotuned(auto(("layers", "4")))).max_training_jobs == 7
-    grid = auto(strategy="Grid", space={"c": Categorical("abc")})
+    grid = auto(strategy="Grid", space={"c": Categorical([*"abc"])})
     assert TuningJobSpec.from_request(autotuned(grid)).max_training_jobs is None
 
 

@@ -72,7 +72,7 @@ def test_the_same_facts_find_it_out_again():
 
 
 def test_in_a_finite_space_each_configuration_still_comes_once():
-    space = {"a": Categorical("pqrstu"), "b": Categorical("123456")}
+    space = {"a": Categorical([*"pqrstu"]), "b": Categorical([*"123456"])}
     parent = searched(history(space=space, strategy="Random", seed=1), lambda p: 900.0 + ord(p["a"]) + int(p["b"]), 12)
     own = spec(name="child", space=space, seed=2, warm_start="job")
     past = History(own, EPOCH, tuple(inheritance(own, parent)))

@@ -18,7 +18,7 @@ from tests.building import SPACE, request, several, spec
 
 CONFIG = "HyperParameterTuningJobConfig"
 DEFINITION, DEFINITIONS = "TrainingJobDefinition", "TrainingJobDefinitions"
-FEW = {"space": {"n": Categorical("xyz")}}
+FEW = {"space": {"n": Categorical([*"xyz"])}}
 
 
 def changed(*path, to=None, **words):
@@ -81,12 +81,12 @@ FAULTS = [
     ("V9 numeric", request(strategy="Grid"), "Grid takes categorical ranges only, and depth, eta isn't"),
     (
         "V9 count",
-        request(strategy="Grid", space={"a": Categorical("abc")}, max_training_jobs=4),
+        request(strategy="Grid", space={"a": Categorical([*"abc"])}, max_training_jobs=4),
         "4 isn't the number of configurations of the grid, 3",
     ),
     (
         "V9 size",
-        request(strategy="Grid", space={n: Categorical("abcdefghij") for n in "xyz"}),
+        request(strategy="Grid", space={n: Categorical([*"abcdefghij"]) for n in "xyz"}),
         "the grid has 1000 configurations; at most 750",
     ),
     (

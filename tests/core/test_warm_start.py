@@ -45,7 +45,7 @@ FIELDS = (
     "outputDataConfig, staticHyperParameters, roleArn, resourceConfig, stoppingCondition, vpcConfig, "
     "enableManagedSpotTraining, checkpointConfig]."
 )
-LETTERS = {"c": Categorical("abcdefghi"), **SPACE}
+LETTERS = {"c": Categorical([*"abcdefghi"]), **SPACE}
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_amts_list_of_what_may_change_holds_for_images():
 
 
 def test_what_a_child_may_change_is_no_fault():
-    ten = {"space": {"c": Categorical("abcdefgh"), **SPACE}, "static": {"e": "1"}}
+    ten = {"space": {"c": Categorical([*"abcdefgh"]), **SPACE}, "static": {"e": "1"}}
     assert not list(faults(child(static={"c": "a", "e": "2"}), spec(**ten), "")), "8 values and 2 make 10 changes"
     program = {
         "script": "other.py",
@@ -159,7 +159,7 @@ def test_related_functions_are_no_prior_and_grid_has_none():
     transfer = warm(past, warm_start_type=TRANSFER)
     assert len(transfer.prior()[1]) == 0
     assert len(transfer.related()["job"][1]) == 2
-    few = {"space": {"c": Categorical("ab")}}
+    few = {"space": {"c": Categorical([*"ab"])}}
     past = history(**few)
     for fact in one_job(past, 1.0, hyperparameters={"c": "a"}):
         past.record(fact)
@@ -182,7 +182,7 @@ def test_hyperband_listens_to_its_parents_as_bayesian_does(kind):
 
 
 def test_random_tries_nothing_of_a_finite_space_that_a_parent_has_tried():
-    few = {"space": {"c": Categorical("abcd")}, "strategy": "Random"}
+    few = {"space": {"c": Categorical([*"abcd"])}, "strategy": "Random"}
     past = history(**few)
     for letter in "ab":
         for fact in one_job(past, 1.0, hyperparameters={"c": letter}):

@@ -70,7 +70,7 @@ def test_objectives_that_cant_be_compared_get_even_shares():
 
 
 def test_a_finite_definition_that_is_used_up_leaves_the_rest_to_the_others():
-    few = {"space": {"k": Categorical("pqr")}}
+    few = {"space": {"k": Categorical([*"pqr"])}}
     strategy, past = played(several(few, few, strategy="Grid"), lambda name, point: 1.0, 10)
     assert shares(past) == {"a": 3, "b": 3}
     assert strategy.ask(past) is None

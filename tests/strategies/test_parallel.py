@@ -16,8 +16,8 @@ from alfine.strategies import STRATEGIES, strategy_for
 from tests.building import EPOCH, history, one_job, several
 
 FINITE = {
-    "a": Categorical("xyz"),
-    "b": Categorical("12345"),
+    "a": Categorical([*"xyz"]),
+    "b": Categorical([*"12345"]),
     "c": Categorical(["on", "off"], requires={"a": ["x", "y"]}),
 }
 FORBIDDEN = "a = x and b = 5 and c = on"
@@ -26,7 +26,7 @@ MIXED = {
     "rate": Continuous(1e-4, 1, scaling="Logarithmic"),
     "layers": Integer(1, 3),
     "width": Integer(8, 512, requires="layers >= 2"),
-    "kind": Categorical("abc"),
+    "kind": Categorical([*"abc"]),
 }
 
 
@@ -71,7 +71,10 @@ def test_a_finite_space_is_exhausted_exactly_once_however_many_run_at_once(name,
 
 @pytest.mark.parametrize("name", ["Bayesian", "Random", "Grid"])
 def test_several_finite_definitions_are_each_exhausted_exactly_once(name):
-    of_both = [{"space": {"a": Categorical("xyz"), "b": Categorical("12345")}}, {"space": {"k": Categorical("pqr")}}]
+    of_both = [
+        {"space": {"a": Categorical([*"xyz"]), "b": Categorical([*"12345"])}},
+        {"space": {"k": Categorical([*"pqr"])}},
+    ]
     past = History(TuningJobSpec.from_request(several(*of_both, strategy=name)), EPOCH)
     play(past, 7, seed=3)
     assert past.launches == len({key(job) for job in past.jobs}) == past.spec.size == 15 + 3

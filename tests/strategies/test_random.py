@@ -36,7 +36,7 @@ def test_each_training_job_by_itself_is_uniform():
 
 
 def test_categories_and_integers_come_about_equally_often():
-    space = {"kind": Categorical("abcd"), "n": Integer(1, 5), "x": Continuous(0, 1)}
+    space = {"kind": Categorical([*"abcd"]), "n": Integer(1, 5), "x": Continuous(0, 1)}
     found = drawn(40, space=space)
     for name, count in (("kind", 4), ("n", 5)):
         times = np.unique([point[name] for point in found], return_counts=True)[1]

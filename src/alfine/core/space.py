@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Real
@@ -298,6 +299,10 @@ class Categorical:
     requires: Any = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        if isinstance(self.values, str | AbstractSet) or not isinstance(self.values, Iterable):
+            raise InvalidSpec(
+                [Fault("Categorical", f"{self.values!r} must be a list of values, in an order that stays.")]
+            )
         object.__setattr__(self, "values", tuple(self.values))
         object.__setattr__(self, "requires", _required(self.requires))
 

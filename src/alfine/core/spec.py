@@ -652,8 +652,8 @@ class _Reader:
         if asked is not None and max_jobs is not None and max_jobs <= asked.training_jobs:
             self.fault(
                 f"Tags.{TAG_PREFIX}{REPEATS}",
-                f"{asked.training_jobs} training jobs to run the best again leave none of MaxNumberOfTrainingJobs {max_jobs} for the "
-                "search. Raise that, or ask for fewer.",
+                f"{asked.training_jobs} training jobs to run the best again leave none of the {max_jobs} that are allowed for the "
+                "search. Allow more, or ask for fewer.",
             )
 
     def _environment(self, definitions: Sequence[Definition]) -> None:

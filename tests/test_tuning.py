@@ -1,0 +1,209 @@
+"""The words of alfine.tune, alfine.change and alfine.Tuner: each does what it says, or is refused in words of Python."""
+
+import os
+from datetime import datetime
+
+import numpy as np
+import pytest
+
+import alfine
+from alfine import Categorical, Continuous, Integer, InvalidSpec, Tuner
+from alfine.core.errors import InUse, NotFound
+
+SPACE = {"x": Continuous(0, 1)}
+
+
+@pytest.fixture
+def tune(tmp_path):
+    """alfine.tune of two training jobs in a home of its own."""
+
+    def run(target=lambda hyperparameters: hyperparameters["x"], space=SPACE, **words):
+        words = {"max_training_jobs": 2, "strategy": "Random", "home": tmp_path / "home", "progress": False, **words}
+        return alfine.tune(target, space, **words)
+
+    return run
+
+
+def refusal(call, *arguments, **words):
+    """What an InvalidSpec says."""
+    with pytest.raises(InvalidSpec) as error:
+        call(*arguments, **words)
+    return str(error.value)
+
+
+# -- what would do nothing ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"environment": {"A": "1"}},
+        {"channels": {"train": "."}},
+        {"regex": "x=(.*)"},
+        {"metrics": {"m": "m=(.*)"}},
+        {"python": "python3"},
+        {"source_dir": "."},
+        {"threads": 2},
+        {"warm": False},
+        {"grace_seconds": 1},
+    ],
+    ids=lambda words: next(iter(words)),
+)
+def test_words_of_programs_are_not_for_functions(tune, words):
+    (name,) = words
+    assert refusal(tune, **words).startswith(f"{name}: is for scripts and commands; a function runs in this process")
+
+
+@pytest.mark.parametrize("name", ["script", "command", "function"])
+@pytest.mark.parametrize("target", [lambda hyperparameters: 0.0, "train.py"])
+def test_what_runs_is_said_once(tune, target, name):
+    assert refusal(tune, target, **{name: "other.py"}) == f"{name}: is what target says: alfine.tune(target, space, …)."
+
+
+def test_words_of_scripts_are_not_for_commands(tune):
+    said = refusal(tune, ["sh", "-c", "true"], source_dir=".", python="python3")
+    assert (
+        said == "source_dir: is for a script, and this is a command.\npython: is for a script, and this is a command."
+    )
+
+
+# -- values ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"seed": -1}, "seed: -1 must be a whole number from 0 on."),
+        ({"seed": 1.7}, "seed: 1.7 must be a whole number from 0 on."),
+        (
+            {"repeats": 5, "max_training_jobs": 9},
+            "repeats: 15 training jobs to run the best again leave none of the 9 ",
+        ),
+        (
+            {"strategy": "Hyperband"},
+            "max_resource: is missing: after how many values of the metric a training job is at ",
+        ),
+    ],
+)
+def test_faults_of_tune_and_tuner_are_told_in_their_words(tune, words, said):
+    assert refusal(tune, **words).startswith(said)
+    assert refusal(Tuner, SPACE, **words).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"instances": 0}, "instances: 0 must be a whole number from 1 on."),
+        ({"instances": 1.5}, "instances: 1.5 must be a whole number from 1 on."),
+        ({"static": {"data": object}}, "static.data: <class 'object'> can't be kept with the job: use texts, numbers"),
+    ],
+)
+def test_faults_of_functions_jobs(tune, words, said):
+    assert refusal(tune, **words).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"threads": 0}, "threads: '0' must be a whole number from 1 on."),
+        ({"grace_seconds": -1}, "grace_seconds: '-1' must be a number of seconds from 0 on."),
+        ({"warm": "off"}, "warm: 'off' must be true or false."),
+        ({"environment": {"A": object}}, "environment.A: <class 'object'> can't be kept with the job"),
+    ],
+)
+def test_faults_of_programs_jobs(tune, words, said):
+    assert refusal(tune, ["sh", "-c", "true"], **words).startswith(said)
+
+
+@pytest.mark.parametrize("target", [None, [], 3, {"script": "train.py"}])
+def test_what_cannot_run_is_no_target(tune, target):
+    assert (
+        refusal(tune, target) == f"target: {target!r} must be a function, a Python script, or the words of a command."
+    )
+
+
+@pytest.mark.parametrize(
+    ("space", "said"),
+    [
+        ({"x": Continuous("0.1", "1")}, "space.x: '0.1' and '1' must be numbers."),
+        ({"x": Integer(1.0, 10.0)}, "space.x: 1.0 and 10.0 must be whole numbers."),
+        ({1: Continuous(0, 1)}, "space: a hyperparameter's name must be a text, not 1."),
+        ([("x", Continuous(0, 1))], "space: [('x', Continuous(0, 1))] must map names to ranges"),
+        ({"x": Categorical([len, max])}, "space.x: <built-in function len> can't be a category"),
+    ],
+)
+def test_a_space_that_is_none_is_told_so(tune, space, said):
+    assert refusal(Tuner, space).startswith(said)
+    assert refusal(tune, space=space).startswith(said)
+
+
+@pytest.mark.parametrize("values", ["adam", {"adam", "sgd"}, 3])
+def test_categories_are_a_list_whose_order_stays(values):
+    """A set has another order in each process, and with it the same seed would make other suggestions."""
+    assert "must be a list of values, in an order that stays" in refusal(Categorical, values)
+
+
+def test_numbers_of_numpy_are_numbers(tune):
+    job = tune(max_training_jobs=np.int64(3), max_parallel=np.int32(2), seed=np.int64(7), static={"k": np.float32(0.5)})
+    assert (len(job.training_jobs), job.history.spec.max_parallel, job.history.spec.seed) == (3, 2, 7)
+
+
+def test_a_clock_without_a_zone_and_time_backwards_are_refused():
+    assert "clock: " in refusal(Tuner, SPACE, clock=datetime.now)
+    assert refusal(Tuner(SPACE).observe, {"x": 0.5}, 1.0, seconds=-1) == "seconds: -1 must be a number from 0 on."
+
+
+# -- programs ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_command_names_files_of_the_working_folder_and_hears_its_environment(tune, tmp_path, monkeypatch):
+    (tmp_path / "train.sh").write_text("echo objective=$HEIGHT\n")
+    monkeypatch.chdir(tmp_path)
+    assert tune(["sh", "train.sh"], environment={"HEIGHT": 4}).best.objective == 4.0
+
+
+# -- again, and changes ------------------------------------------------------------------------------------------------------
+
+
+def test_a_name_that_is_taken_is_refused_with_the_reason(tune):
+    tune(name="mine")
+    with pytest.raises(
+        InUse, match=r"mine has ended \(Completed\). Choose another name, or go on with it by alfine.change"
+    ):
+        tune(name="mine")
+
+    class Gone(Exception):
+        pass
+
+    def leave(job):
+        raise Gone
+
+    with pytest.raises(Gone):
+        tune(name="left", progress=leave)
+    with pytest.raises(
+        InUse, match="left was interrupted, and this isn't the same one: max_training_jobs is 3 and was 2; seed is 4"
+    ):
+        tune(name="left", max_training_jobs=3, seed=4)
+    assert len(tune(name="left").training_jobs) == 2
+
+
+def test_a_change_is_refused_in_the_words_of_change(tune, tmp_path):
+    tune(name="mine")
+    home = tmp_path / "home"
+    for words, said in (
+        ({"max_training_jobs": 0}, "max_training_jobs: 0 must be"),
+        ({"max_parallel": 0}, "max_parallel: 0 must be"),
+        ({"max_runtime_seconds": -1}, "max_runtime_seconds: -1 must be"),
+        ({"early_stopping": "auto"}, "early_stopping: 'auto' isn't one of Off, Auto."),
+        ({"at_end": "wait"}, "at_end: 'wait' isn't one of stop, drain, contenders."),
+        ({"price_per_hour": -1}, "price_per_hour: '-1' isn't a price."),
+        ({"repeats": 9}, "repeats: 27 training jobs to run the best again leave none of the 2 that are allowed"),
+        (
+            {"criteria": [alfine.MaxCost(3)]},
+            "MaxCost: needs the price of an instance of type local: price_per_hour, or",
+        ),
+    ):
+        assert refusal(alfine.change, "mine", home=home, **words).startswith(said)
+    for call in (alfine.attach, alfine.change):
+        with pytest.raises(NotFound, match=f"There is no tuning job called yours in {os.fspath(home)}."):
+            call("yours", home=home)
