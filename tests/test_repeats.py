@@ -283,6 +283,7 @@ def test_they_can_be_taken_away_from_a_job_that_runs_and_from_one_that_goes_on(t
     more = tune(tmp_path, max_training_jobs=20)
     assert (more.history.launches, more.history.searched) == (30, 26)
     assert more.best is more.history.leader
+    assert more.verdict.evidence["ended"] == 30  # as without repeats, not as of when the last one was launched
     with pytest.raises(InvalidSpec, match="nothing to change"):
         alfine.change("again", home=tmp_path, repeats="never")
 

@@ -1,6 +1,7 @@
 """The words of alfine.tune, alfine.change and alfine.Tuner: each does what it says, or is refused in words of Python."""
 
 import os
+import threading
 from datetime import datetime
 
 import numpy as np
@@ -207,3 +208,64 @@ def test_a_change_is_refused_in_the_words_of_change(tune, tmp_path):
     for call in (alfine.attach, alfine.change):
         with pytest.raises(NotFound, match=f"There is no tuning job called yours in {os.fspath(home)}."):
             call("yours", home=home)
+
+
+# -- what is seen of a job ---------------------------------------------------------------------------------------------------
+
+
+def test_progress_sees_the_callers_own_values_and_the_status_of_now(tune, tmp_path):
+    seen, stopping = [], threading.Event()
+
+    def objective(hyperparameters):
+        assert isinstance(hyperparameters["k"], int)
+        if len(seen) > 2:
+            stopping.wait(30)
+        return 1.0 / hyperparameters["k"]
+
+    def progress(job):
+        seen.append((job.status, [each.hyperparameters["k"] for each in job.training_jobs]))
+        if len(job.training_jobs) == 3 and job.status == "InProgress":
+            with alfine.Home(tmp_path / "home") as other:
+                other.service.request_stop(job.name)
+        if job.status == "Stopping":
+            stopping.set()
+
+    job = tune(objective, {"k": Categorical([1, 2, 4])}, max_training_jobs=3, progress=progress, name="seen")
+    assert (job.status, stopping.is_set()) == ("Stopped", True)
+    assert all(type(value) is int for _, values in seen for value in values)
+    assert [each.hyperparameters["k"] for each in job.training_jobs] == seen[-1][1]
+
+
+def test_the_next_job_keeps_what_is_forbidden_and_what_is_static(tune):
+    space = {"a": Continuous(0.5, 1.5), "kind": Categorical(["a b", "c"]), "n": Integer(1, 9)}
+
+    def objective(hyperparameters):
+        assert hyperparameters["epochs"] == 20
+        return (hyperparameters["a"] - 2.0) ** 2
+
+    words = {"static": {"epochs": 20}, "max_training_jobs": 40, "seed": 1, "strategy": "Bayesian"}
+    job = tune(objective, space, forbid={"kind": "a b", "n": "> 7"}, name="narrow", **words)
+    proposed = job.proposed()
+    assert proposed["space"]["a"].high > 1.5
+    assert proposed["static"] == {"epochs": 20, **proposed["static"]}
+    following = tune(objective, name="next", max_training_jobs=3, **proposed)
+    assert following.history.spec.space.forbidden == job.history.spec.space.forbidden
+    assert following.history.spec.parents == ("narrow",)
+
+
+def test_a_hyperparameter_called_as_a_column_keeps_its_values_and_the_objectives(tmp_path):
+    space = {"objective": Categorical(["l1", "l2"]), "name": Integer(70, 90), "seconds": Continuous(5, 6)}
+    tuner = Tuner(space, max_training_jobs=4, strategy="Random")
+    while job := tuner.ask():
+        tuner.tell(job, job.hyperparameters["seconds"])
+    table = tuner.dataframe()
+    assert list(table["objective"]) == [job.hyperparameters["objective"] for job in tuner.training_jobs]
+    assert list(table["training_job_objective"]) == [job.objective for job in tuner.training_jobs]
+    assert (table["seconds"] >= 5).all()
+    assert (table["training_job_seconds"] < 5).all()
+    table.to_csv(tmp_path / "runs.csv", index=False)
+    after = Tuner(space, warm_start=tmp_path / "runs.csv")
+    assert (after.overall_best.objective, after.overall_best.hyperparameters) == (
+        tuner.best.objective,
+        tuner.best.hyperparameters,
+    )

@@ -10,6 +10,7 @@ from typing import Any
 
 from alfine.core.errors import MissingExtra
 from alfine.core.history import History
+from alfine.tables import own_column
 
 FORMATS = ("csv", "json", "parquet")
 
@@ -17,27 +18,26 @@ FORMATS = ("csv", "json", "parquet")
 def rows(history: History) -> list[dict[str, Any]]:
     """One row a training job, in order of launch; a hyperparameter's column is its name, and instants are UTC.
 
-    Every row has all columns; a hyperparameter that the training job didn't have is None.
+    Every row has all columns; a hyperparameter that the training job didn't have is None. A column that has the name of a
+    hyperparameter is called training_job_<name> instead.
     """
     columns = dict.fromkeys(name for spec in history.spec.each for name in spec.space.names)
+
+    def own(**found: Any) -> dict[str, Any]:
+        return {own_column(name, columns): value for name, value in found.items()}
+
     best: dict[int, float] = {job.number: value for job, value in history.best_curve()}
     return [
         {
-            "number": job.number,
-            "name": job.name,
-            **({"definition": job.definition} if history.spec.parts else {}),
-            "status": job.status,
-            "objective": job.objective,
-            **({"repeats": job.repeats} if history.spec.repeats else {}),
-            "best_so_far": best.get(job.number),
+            **own(number=job.number, name=job.name),
+            **(own(definition=job.definition) if history.spec.parts else {}),
+            **own(status=job.status, objective=job.objective),
+            **(own(repeats=job.repeats) if history.spec.repeats else {}),
+            **own(best_so_far=best.get(job.number)),
             **columns,
             **job.hyperparameters,
-            "created_at": job.created_at,
-            "started_at": job.started_at,
-            "ended_at": job.ended_at,
-            "seconds": job.seconds,
-            "failure_reason": job.failure_reason,
-            "stop_reason": job.stop_reason,
+            **own(created_at=job.created_at, started_at=job.started_at, ended_at=job.ended_at, seconds=job.seconds),
+            **own(failure_reason=job.failure_reason, stop_reason=job.stop_reason),
         }
         for job in history.jobs
     ]

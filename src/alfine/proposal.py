@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
+from alfine.core import conditions
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
 from alfine.core.space import Continuous, Integer
 from alfine.core.space_watch import Remark, proposed
 from alfine.core.spec import CONFIG, DEFINITION, IDENTICAL, PARENTS, RANGES, TRANSFER
+from alfine.core.warm_start import RESERVED
 
 LONGEST_NAME = 32
 
@@ -47,6 +49,30 @@ def proposed_request(
         "WarmStartType": TRANSFER if fixed else IDENTICAL,
     }
     return changed
+
+
+def proposed_words(
+    history: History, found: Sequence[Remark], static: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The same as words of `alfine.tune`; empty when there is nothing to propose.
+
+    static: what the job doesn't tune, as its caller gave it; None takes it as it is recorded, as texts.
+    """
+    spec = history.spec
+    ranges, fixed = proposed(found)
+    if spec.parts or not (ranges or fixed):
+        return {}
+    texts = spec.definition.static_hyperparameters
+    own = {key: text for key, text in texts.items() if not key.startswith(RESERVED)} if static is None else static
+    space = {name: ranges.get(name, each) for name, each in spec.space.ranges.items() if name not in fixed}
+    forbid = [conditions.write([conditions.Entry(each)]) for each in spec.space.forbidden]
+    return {
+        "space": space,
+        **({"forbid": forbid} if forbid else {}),
+        **({"static": {**own, **fixed}} if own or fixed else {}),
+        "warm_start_type": TRANSFER if fixed else IDENTICAL,
+        "warm_start": spec.name,
+    }
 
 
 def _entry(entry: Mapping[str, Any], ranges: Mapping[str, Any]) -> dict[str, Any]:

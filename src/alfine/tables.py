@@ -3,14 +3,14 @@
 Columns that count: each hyperparameter by its name, the objective by the metric's name (or `objective`); what `alfine export` writes
 is one. `status`, `name` and the instants of that are taken over where they are there; further columns don't matter. A row without an
 objective, or of a training job that failed, is passed over. An empty cell stands for a hyperparameter that is inactive, or for None
-where that is one of the values, as pandas writes it.
+where that is one of the values, as pandas writes it. Where a hyperparameter is called as another column, that is training_job_<name>.
 """
 
 from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,12 @@ SUFFIX = ".csv"  # what isn't so is the name of a tuning job, which has no dot
 MOST_NAMED = 3  # faults of a kind that are told one by one
 NONE = "null"  # in AMT's spelling
 MOST_BYTES = 64 << 20
+_INSTANTS = ("created_at", "started_at", "ended_at")
+
+
+def own_column(name: str, hyperparameters: Container[str]) -> str:
+    """What a column that isn't a hyperparameter's is called: by its name, unless that is one's."""
+    return f"training_job_{name}" if name in hyperparameters else name
 
 
 def is_table(parent: str) -> bool:
@@ -39,10 +45,12 @@ def inherited(path: Path, spec: TuningJobSpec, parent: str) -> list[Inherited]:
     lines and columns, for a table that isn't one.
     """
     columns, rows = _read(path)
-    objective = next((name for name in (spec.metric, "objective") if name in columns), None)
+    own = {name: own_column(name, spec.space.ranges) for name in ("name", "status", *_INSTANTS)}
+    called = [own_column(name, spec.space.ranges) for name in (spec.metric, "objective")]
+    objective = next((name for name in called if name in columns), None)
     faults = [_missing(path, name, columns) for name in spec.space.names if name not in columns]
     if objective is None:
-        faults.append(_missing(path, spec.metric, columns))
+        faults.append(_missing(path, called[0], columns))
     if faults or objective is None:
         raise InvalidSpec(list(dict.fromkeys(faults)))
     at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
@@ -50,7 +58,8 @@ def inherited(path: Path, spec: TuningJobSpec, parent: str) -> list[Inherited]:
     odd: list[Fault] = []
     for line, row in rows:
         told = row[objective].strip()
-        if row.get("status", "").strip() == "Failed" or told.lower() in ("", "nan", "none", "null"):
+        status = row.get(own["status"], "").strip()
+        if status == "Failed" or told.lower() in ("", "nan", "none", "null"):
             continue
         value = number_of(told)
         if value is None:
@@ -59,14 +68,14 @@ def inherited(path: Path, spec: TuningJobSpec, parent: str) -> list[Inherited]:
         odd += _faults(path, line, row, spec.space)
         cells = {name: _cell(each, row[name]) for name, each in spec.space.ranges.items()}
         texts = {name: _text(spec.space.ranges[name], cell) for name, cell in cells.items() if cell}
-        created, started, ended = (_instant(row.get(f"{name}_at")) for name in ("created", "started", "ended"))
+        created, started, ended = (_instant(row.get(own[name])) for name in _INSTANTS)
         found.append(
             Inherited(
                 parent=parent,
-                name=row.get("name", "").strip() or f"{path.stem}-{line - 1:03d}",
+                name=row.get(own["name"], "").strip() or f"{path.stem}-{line - 1:03d}",
                 hyperparameters=texts,
                 static={},
-                status="Stopped" if row.get("status", "").strip() == "Stopped" else "Completed",
+                status="Stopped" if status == "Stopped" else "Completed",
                 created_at=created or at,
                 started_at=started,
                 ended_at=ended or at,

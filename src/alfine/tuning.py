@@ -24,8 +24,7 @@ from alfine.core.errors import Fault, InUse, InvalidSpec, NotFound
 from alfine.core.history import History, Launched, TrainingJob
 from alfine.core.replay import Replayed
 from alfine.core.space import ParameterSpace, Range
-from alfine.core.space_watch import Remark, proposed, remarks
-from alfine.core.spec import IDENTICAL, TRANSFER
+from alfine.core.space_watch import Remark, remarks
 from alfine.criteria import Given
 from alfine.criteria.forecast import Forecast, forecast_of
 from alfine.engine import Run
@@ -34,6 +33,7 @@ from alfine.home import Home, home_folder
 from alfine.job_request import job_request
 from alfine.parents import Parent
 from alfine.policy import policy_for, replayed
+from alfine.proposal import proposed_words
 from alfine.store import TuningJob
 
 Objective = Callable[..., float | None]
@@ -43,9 +43,12 @@ Progress = Callable[["Job"], None]
 class Job:
     """A tuning job as it's recorded: a running one as of the last look, an ended one for good."""
 
-    def __init__(self, row: TuningJob, history: History, live: Run | None = None) -> None:
+    def __init__(
+        self, row: TuningJob, history: History, live: Run | None = None, static: Mapping[str, Any] | None = None
+    ) -> None:
         self._row = row
         self._live = live
+        self._static = static  # as the caller gave it
         self.history = history
 
     @property
@@ -124,18 +127,10 @@ class Job:
     def proposed(self) -> dict[str, Any]:
         """The words of `alfine.tune` for the space that the remarks propose, warm-started from this job; empty when they propose none.
 
-        `alfine.tune(objective, **job.proposed(), metric=…, max_training_jobs=…)`: space, warm_start, warm_start_type and, for what
-        is fixed, static.
+        `alfine.tune(objective, **job.proposed(), metric=…, max_training_jobs=…)`: space, warm_start, warm_start_type, and where the
+        job has them or something is to be fixed, forbid and static.
         """
-        ranges, fixed = proposed(self.space_remarks)
-        if not ranges and not fixed:
-            return {}
-        space = {
-            name: ranges.get(name, each) for name, each in self.history.spec.space.ranges.items() if name not in fixed
-        }
-        kind = TRANSFER if fixed else IDENTICAL
-        words = {"space": space, "warm_start": self.name, "warm_start_type": kind}
-        return {**words, "static": fixed} if fixed else words
+        return proposed_words(self.history, self.space_remarks, self._static)
 
     def dataframe(self) -> Any:
         """One row a training job (needs pandas)."""
@@ -206,7 +201,9 @@ def tune(
     job_name = request["HyperParameterTuningJobName"]
     ranges = ParameterSpace(dict(space))
     with Home(home) as opened:
-        wrapped = _Function(function, ranges, settings.get("static") or {}) if function else None
+        static = dict(settings.get("static") or {})
+        wrapped = _Function(function, ranges, static) if function else None
+        native = _Native(ranges)
         try:
             create_or_resume(opened, request, wrapped)
         except InvalidSpec as error:
@@ -214,17 +211,21 @@ def tune(
 
             raise in_python(error) from None
         functions = {job_name: wrapped} if wrapped else {}
-        with _watching(opened, job_name, progress=progress) as after_step:
+
+        def look(run: Run) -> Job:
+            return Job(opened.service.get(job_name), native.of(run.history), run, static)
+
+        with _watching(look, progress=progress) as after_step:
             run_to_end(opened, job_name, functions=functions, after_step=after_step)
         history = opened.service.history(job_name)
-        return Job(opened.service.get(job_name), _native(history, ranges))
+        return Job(opened.service.get(job_name), native.of(history), None, static)
 
 
 def attach(name: str, *, home: str | Path | None = None) -> Job:
     """A tuning job of a home as it is recorded now: to look at, replay, or begin with.
 
     It's running or ended, and whoever made it: alfine.tune, a job file, an AWS client, an import. A running one is not taken over.
-    Its categories are texts, as they are recorded.
+    Its categories and static hyperparameters are texts, as they are recorded.
     Raises NotFound (a LookupError) when there is no job of this name.
     """
     with _existing(home) as opened:
@@ -417,28 +418,36 @@ def _name_for(target: Objective | str | Path | Sequence[str]) -> str:
     return f"{words[:13].strip('-') or 'tune'}-{now:%y%m%d-%H%M%S}-{now.microsecond >> 4:04x}"
 
 
-def _native(history: History, ranges: ParameterSpace) -> History:
-    """The same history under the caller's own ranges: categories of any type instead of AMT's strings."""
-    if history.spec.space.ranges == ranges.ranges:
-        return history
-    space = replace(history.spec.space, ranges={name: ranges.ranges[name] for name in history.spec.space.names})
-    native = history.under(replace(history.first_spec, space=space))
-    for fact in history.facts:
-        if isinstance(fact, Launched):
-            texts = history.spec.space.to_text(fact.hyperparameters)
-            native.record(replace(fact, hyperparameters=space.from_text(texts)))
-        else:
-            native.record(fact)
-    native.now = history.now
-    return native
+class _Native:
+    """A history under the caller's own ranges, categories of any type instead of AMT's strings; it's gone on with as that grows."""
+
+    def __init__(self, ranges: ParameterSpace) -> None:
+        self.ranges = ranges.ranges
+        self._native: History | None = None
+
+    def of(self, history: History) -> History:
+        recorded = history.spec.space
+        if recorded.ranges == self.ranges:
+            return history
+        space = replace(recorded, ranges={name: self.ranges[name] for name in recorded.names})
+        native = self._native = self._native or history.under(replace(history.first_spec, space=space))
+        for fact in history.facts[len(native.facts) :]:
+            if isinstance(fact, Launched):
+                texts = recorded.to_text(fact.hyperparameters)
+                native.record(replace(fact, hyperparameters=space.from_text(texts)))
+            else:
+                native.record(fact)
+        native.now = history.now
+        return native
 
 
 @contextmanager
-def _watching(home: Home, name: str, *, progress: bool | Progress | None) -> Iterator[Callable[[Run], None] | None]:
+def _watching(
+    look: Callable[[Run], Job], *, progress: bool | Progress | None
+) -> Iterator[Callable[[Run], None] | None]:
     """What is called after each step; a live view gives the terminal back at the end, however it comes."""
     if callable(progress):
-        row = home.service.get(name)
-        yield lambda run: progress(Job(row, run.history, run))
+        yield lambda run: progress(look(run))
     elif progress or (progress is None and sys.stderr.isatty()):
         from alfine.live import LiveView
 

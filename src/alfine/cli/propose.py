@@ -60,22 +60,22 @@ def propose(*, name: str, output: Path | None, new_name: str | None, as_json: bo
         return
     function = request["TrainingJobDefinition"].get("StaticHyperParameters", {}).get(FUNCTION)
     if function is not None:
-        show(f"\n{_call(function, name, found, history)}")
+        show(f"\n{_call(function, found, history)}")
         return
     file = output or f"{request['HyperParameterTuningJobName']}.json"
     first = "" if output is not None else f"alfine propose {name} --output {file}\n"
     show(f"\n{first}alfine tune {file}")
 
 
-def _call(function: str, name: str, found: Sequence[Remark], history: History) -> str:
+def _call(function: str, found: Sequence[Remark], history: History) -> str:
     """A job of a Python function can only be run from Python."""
-    from alfine.core.space_watch import proposed
+    from alfine.core.spec import IDENTICAL
+    from alfine.proposal import proposed_words
 
-    ranges, fixed = proposed(found)
-    space = {key: ranges.get(key, each) for key, each in history.spec.space.ranges.items() if key not in fixed}
-    kind = ", warm_start_type='TransferLearning'" if fixed else ""
-    static = f", static={fixed}" if fixed else ""
+    words = proposed_words(history, found)
+    space = words.pop("space")
+    others = [f"{key}={value!r}" for key, value in words.items() if value != IDENTICAL]
     return (
         f"It runs a Python function, so that Python runs the next one, too:\n"
-        f"alfine.tune({function.partition(':')[2] or function}, {space}, warm_start={name!r}{kind}{static}, …)"
+        f"alfine.tune({function.partition(':')[2] or function}, {space}, {', '.join(others)}, …)"
     )

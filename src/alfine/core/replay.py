@@ -94,7 +94,8 @@ class Judge:
     @property
     def repeating(self) -> bool:
         """Whether the search has ended and its best are run again."""
-        return self.verdict.outlook is not Outlook.CONTINUE and bool(self.history.repeated)
+        jobs = self.history.jobs
+        return self.verdict.outlook is not Outlook.CONTINUE and bool(jobs) and jobs[-1].repeats is not None
 
     def due(self) -> tuple[Stop, ...]:
         """Early stops found and not carried out yet, of training jobs that still run."""
