@@ -142,6 +142,64 @@ def test_pages_fit_their_window_and_can_be_read(browser, served, paths, width, d
         assert browser.read(UNLABELLED) == [], path
 
 
+@pytest.fixture(scope="module")
+def million(served, sagemaker, tmp_path_factory):
+    """A job whose objectives are large and near each other, with a long name and a long sentence in the list."""
+    script = tmp_path_factory.mktemp("code") / "train.py"
+    script.write_text(
+        "import sys; print(f'loss={12e6 + 100 * float(sys.argv[sys.argv.index(chr(45) * 2 + chr(120)) + 1])}')"
+    )
+    request = job_request(
+        name="in-the-millions-and-long-as-well",
+        space={"x": Continuous(0, 1)},
+        script=script,
+        metric="loss",
+        strategy="Random",
+        max_training_jobs=10,
+        criteria=["TargetObjectiveMetricValue 13e6"],
+        at_end="drain",
+    )
+    sagemaker.create_hyper_parameter_tuning_job(**request)
+    until(sagemaker, request["HyperParameterTuningJobName"])
+    request["HyperParameterTuningJobName"] = "millions"
+    request["HyperParameterTuningJobConfig"].pop("TuningJobCompletionCriteria")
+    sagemaker.create_hyper_parameter_tuning_job(**request)
+    until(sagemaker, "millions")
+    return "millions"
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_labels_of_figures_are_whole_and_tell_neighbours_apart(browser, served, million, width):
+    browser.sized(width)
+    browser.open(f"{served.url}/console/tuning-jobs/{million}")
+    browser.until("document.querySelectorAll('.slices svg').length > 0")
+    assert browser.read(OUTSIDE) == []
+    labels = browser.read(
+        "[...document.querySelectorAll('.slices svg text[text-anchor=end]')].map((each) => each.textContent)"
+    )
+    assert len(set(labels)) == len(labels) > 1
+
+
+def test_the_list_of_tuning_jobs_needs_no_scrolling_on_a_desktop(browser, served, million):
+    browser.sized(1280)
+    browser.open(f"{served.url}/console/")
+    assert "in-the-millions-and-long-as-well" in browser.read("document.body.innerText")
+    assert (
+        browser.read(
+            "[...document.querySelectorAll('.scroll')].filter((each) => each.scrollWidth > each.clientWidth).length"
+        )
+        == 0
+    )
+
+
+# Texts of figures that reach beyond them, where they are cut off.
+OUTSIDE = """
+[...document.querySelectorAll("svg.figure text")].filter((each) => {
+  const [own, whole] = [each.getBoundingClientRect(), each.closest("svg").getBoundingClientRect()];
+  return own.width && (own.left < whole.left - 0.5 || own.right > whole.right + 0.5);
+}).map((each) => each.textContent)
+"""
+
 # Texts with less contrast than 4.5 to 1 against the nearest background that isn't transparent.
 FAINT = """
 (() => {

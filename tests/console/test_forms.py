@@ -108,6 +108,9 @@ def test_criteria_are_changed_and_those_that_the_form_doesnt_touch_stay(visitor,
     fields = {"repeats": "", "price_per_hour": "4.5"}
     page = visitor.submit(f"/console/tuning-jobs/{name}/change", f"/tuning-jobs/{name}/change", fields)
     assert "the best again taken away, was best=2 times=3; price an hour 4.5, was 2" in page.text
+    fields = {"price_per_hour": "0", "patience": "", "others": ""}  # what belonged to it may stay filled in
+    page = visitor.submit(f"/console/tuning-jobs/{name}/change", f"/tuning-jobs/{name}/change", fields)
+    assert "price an hour 0, was 4.5" in page.text
     assert "TargetObjectiveMetricValue" not in asked(sagemaker, name)["TuningJobCompletionCriteria"]
 
 
@@ -124,7 +127,9 @@ def test_criteria_are_changed_and_those_that_the_form_doesnt_touch_stay(visitor,
         ({"others": "BestObjectiveNotImprovin 5"}, "Did you mean BestObjectiveNotImproving?"),
         ({"others": "MaxCost 5"}, "price"),
         ({"repeats": "often"}, "'often' must be as «best=3 times=5»"),
-        ({"price_per_hour": "-2"}, "price per hour: '-2' must be above 0."),
+        ({"price_per_hour": "-2"}, "price per hour: '-2' must be from 0 on."),
+        ({"delta": "0.1"}, "ConvergenceDetected delta: counts with «Detect convergence» alone."),
+        ({"strict": "on"}, "«any improvement counts» is about a number of training jobs without one. Give that too."),
         ({"at_end": "explode"}, "'explode' isn't one of stop, drain, contenders."),
         ({"target": "x", "patience": "y"}, "TargetObjectiveMetricValue: 'x' must be a number."),
     ],

@@ -29,6 +29,7 @@ LIMITS = {
     "price_per_hour": "price per hour",
 }
 WHOLE = ("max_training_jobs", "max_parallel")
+FROM_ZERO = ("price_per_hour",)
 HAS_A_LIMIT = (*ALWAYS, MaxNumberOfTrainingJobs, MaxRuntimeInSeconds)
 LONGEST_TEXT = 4000
 Fields = dict[str, str]
@@ -112,6 +113,7 @@ def words_of(before: Fields, wanted: Mapping[str, str], name: str) -> dict[str, 
     if wanted["repeats"].strip() != before["repeats"]:
         words["repeats"] = wanted["repeats"].strip() or "never"
     criteria = ("target", "patience", "strict", "convergence", "epsilon", "delta", "others")
+    faults += _without_their_criterion(before, wanted)
     if any(wanted[key].strip() != before[key] for key in criteria):
         words["criteria"] = list(_criteria(wanted, faults))
     if faults:
@@ -129,9 +131,20 @@ def _limits(before: Fields, wanted: Mapping[str, str], faults: list[Fault]) -> I
             faults.append(Fault(path, "can be changed, not taken away. Give a number."))
             continue
         number = _number(wanted[key], path, faults, whole=key in WHOLE)
-        if number is not None and number <= 0:
-            faults.append(Fault(path, f"{wanted[key][:40]!r} must be above 0."))
+        if number is not None and (number < 0 if key in FROM_ZERO else number <= 0):
+            at_least = "from 0 on" if key in FROM_ZERO else "above 0"
+            faults.append(Fault(path, f"{wanted[key][:40]!r} must be {at_least}."))
         yield key, number
+
+
+def _without_their_criterion(before: Fields, wanted: Mapping[str, str]) -> Iterator[Fault]:
+    """Settings that are filled in for a criterion that isn't asked for; what is left of one that is taken away doesn't matter."""
+    for key in ("epsilon", "delta"):
+        if not wanted["convergence"] and wanted[key].strip() not in ("", before[key]):
+            yield Fault(f"ConvergenceDetected {key}", "counts with «Detect convergence» alone. Tick that too.")
+    if wanted["strict"] and not before["strict"] and not wanted["patience"].strip():
+        message = "«any improvement counts» is about a number of training jobs without one. Give that too."
+        yield Fault("BestObjectiveNotImproving", message)
 
 
 def _criteria(wanted: Mapping[str, str], faults: list[Fault]) -> Iterator[CompletionCriterion]:

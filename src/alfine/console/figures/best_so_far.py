@@ -18,6 +18,7 @@ from alfine.console.words import number, short
 from alfine.core.history import Changed, Ended, History, TrainingJob
 from alfine.plots.best_so_far import finding, frame
 
+GRID = 5  # lines
 MOST_DOTS = 800  # further ones would cost more than they show
 LEAST_COMPLETED = 5  # to choose the frame by
 FURTHER = 6  # the axis reaches to the end of the budget once a sixth of it has ended
@@ -105,8 +106,9 @@ def _drawn(
         top=22.0,
     )
     last = _last(history, forecast)
-    x, y = drawing.across(0.4, max(last, 2) + 0.6), drawing.upwards(low, high)
-    drawing.grid(y, 5)
+    y = drawing.upwards(low, high, GRID)
+    x = drawing.across(0.4, max(last, 2) + 0.6)
+    drawing.grid(y, GRID)
     drawing.text((8.0, 12.0), f"{history.spec.metric} ({goal} is better)", "name", "start")
     _budget(drawing, history, forecast, x, y)
     _changes(drawing, history, x)

@@ -11,6 +11,7 @@ from alfine.console.words import number
 
 MOST_POINTS = 1000
 MARKED = 60  # up to so many points each has a dot
+GRID = 4  # lines
 WIDTH, HEIGHT = 420.0, 200.0
 
 
@@ -22,9 +23,9 @@ def metric(name: str, values: Sequence[tuple[float, float]]) -> Markup:
     steps, heights = [step for step, _ in shown], [value for _, value in shown]
     drawing = Drawing(width=WIDTH, height=HEIGHT, label=f"{name} against its emissions", left=52.0, top=10.0)
     room = (max(heights) - min(heights)) * 0.06 or abs(heights[0]) * 0.05 or 1.0
+    y = drawing.upwards(min(heights) - room, max(heights) + room, GRID)
     x = drawing.across(min(steps), max(steps)) if steps[0] != steps[-1] else drawing.across(steps[0] - 1, steps[0] + 1)
-    y = drawing.upwards(min(heights) - room, max(heights) + room)
-    drawing.grid(y, 4)
+    drawing.grid(y, GRID)
     drawing.path([(x(step), y(value)) for step, value in shown], "curve")
     for step, value in shown if len(shown) <= MARKED else shown[-1:]:
         drawing.dot((x(step), y(value)), "point", f"emission {step:g}: {number(value)}", radius=2.6)

@@ -20,6 +20,7 @@ MOST_PANELS = 24
 MOST_DOTS = 300  # a panel
 MOST_CATEGORIES = 8  # with a label
 WIDTH, HEIGHT = 270.0, 170.0
+GRID = 4  # lines
 AGES = 4  # shades
 
 
@@ -74,8 +75,9 @@ def _panel(
     drawing = Drawing(
         width=WIDTH, height=HEIGHT, label=f"{metric} against {name}", left=46.0, right=8.0, top=8.0, bottom=20.0
     )
-    x, y = drawing.across(0.0, 1.0), drawing.upwards(*inside)
-    drawing.grid(y, 4)
+    y = drawing.upwards(*inside, GRID)
+    x = drawing.across(0.0, 1.0)
+    drawing.grid(y, GRID)
     foot = drawing.height - drawing.bottom
     drawing.line((drawing.left, foot), (drawing.width - drawing.right, foot), "axis")
     for place, label in _marks(kind):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from markupsafe import Markup
 
 Point = tuple[float, float]
+LETTER = 7.0  # at most the width of a digit of a label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +42,19 @@ def tick_text(value: float, step: float) -> str:
     """As many digits as tell neighbours apart."""
     if value == 0:
         return "0"
-    if abs(value) >= 1e6 or abs(value) < 1e-4:
-        return f"{value:.3g}"
-    digits = max(0, -math.floor(math.log10(abs(step) or 1.0) + 1e-9))
-    return f"{value:.{min(digits, 8)}f}"
+    finest = math.floor(math.log10(abs(step) or 1.0) + 1e-9)  # the power of ten of the last digit
+    if 1e-4 <= abs(value) < 1e7:
+        return f"{value:.{min(max(0, -finest), 8)}f}"
+    digits = min(max(0, math.floor(math.log10(abs(value)) + 1e-9) - finest), 8)
+    mantissa, _, power = f"{value:.{digits}e}".partition("e")
+    return f"{mantissa}e{int(power)}"
+
+
+def labels(axis: Axis, most: int) -> list[tuple[float, str]]:
+    """(value, text) of its ticks."""
+    ticks = axis.ticks(most)
+    step = ticks[1] - ticks[0] if len(ticks) > 1 else ticks[0] if ticks else 1.0
+    return [(tick, tick_text(tick, step)) for tick in ticks]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,8 +73,11 @@ class Drawing:
     def across(self, low: float, high: float) -> Axis:
         return Axis(low=low, high=high, begin=self.left, end=self.width - self.right)
 
-    def upwards(self, low: float, high: float) -> Axis:
-        return Axis(low=low, high=high, begin=self.height - self.bottom, end=self.top)
+    def upwards(self, low: float, high: float, most: int) -> Axis:
+        """The axis that `grid` labels, with room for at most so many labels: it's made before the one across."""
+        axis = Axis(low=low, high=high, begin=self.height - self.bottom, end=self.top)
+        self.left = max(self.left, 8.0 + LETTER * max((len(text) for _, text in labels(axis, most)), default=0))
+        return axis
 
     def line(self, begin: Point, end: Point, kind: str) -> None:
         self.parts.append(
@@ -97,14 +110,12 @@ class Drawing:
             Markup('<text class="{}" x="{:g}" y="{:g}" text-anchor="{}">{}</text>').format(kind, *at, anchor, words)
         )
 
-    def grid(self, axis: Axis, most: int = 5) -> None:
+    def grid(self, axis: Axis, most: int) -> None:
         """Lines across at round values, with their labels on the left."""
-        ticks = axis.ticks(most)
-        step = ticks[1] - ticks[0] if len(ticks) > 1 else ticks[0] if ticks else 1.0
-        for tick in ticks:
+        for tick, text in labels(axis, most):
             y = axis(tick)
             self.line((self.left, y), (self.width - self.right, y), "grid")
-            self.text((self.left - 6, y + 3.5), tick_text(tick, step), anchor="end")
+            self.text((self.left - 6, y + 3.5), text, anchor="end")
 
     def foot(self, axis: Axis, ticks: Iterable[float], name: str) -> None:
         """The axis below: its line, labels and name."""
@@ -112,7 +123,8 @@ class Drawing:
         self.line((self.left, y), (self.width - self.right, y), "axis")
         for tick in ticks:
             self.line((axis(tick), y), (axis(tick), y + 4), "axis")
-            self.text((axis(tick), y + 15), f"{tick:g}")
+            words = f"{tick:g}"
+            self.text((min(axis(tick), self.width - LETTER * len(words) / 2), y + 15), words)
         self.text(((self.left + self.width - self.right) / 2, y + 29), name, "name")
 
     def markup(self, kind: str = "") -> Markup:
