@@ -95,6 +95,17 @@ def test_what_tags_say_of_the_space_is_told(visitor, conditional):
         assert words in text
 
 
+def test_a_page_says_how_many_hyperparameters_it_doesnt_draw(served, sagemaker, visitor, tmp_path):
+    script, space = tmp_path / "train.py", {f"h{number}": Continuous(0, 1) for number in range(27)}
+    script.write_text("print('loss=1')")
+    words = {"script": script, "metric": "loss", "strategy": "Random", "max_training_jobs": 3}
+    sagemaker.create_hyper_parameter_tuning_job(**job_request(name="many", space=space, **words))
+    until(sagemaker, "many")
+    page = visitor.get("/console/tuning-jobs/many")
+    assert page.body.count("<figcaption>") == 24
+    assert "3 more hyperparameters aren't drawn." in page.text
+
+
 def test_the_list_says_why_each_job_ended(visitor, ended):
     text = visitor.get("/console/").text
     assert re.search(r"ended Completed AllOf 2 of 2 met.* of 30 .*loss ↓", text)

@@ -44,6 +44,7 @@ def page(visit: Visit) -> Response:
     told = described["Alfine"]
     ended = "HyperParameterTuningEndTime" in described
     verdict = nearest(told["Verdict"], told["Verdicts"])
+    drawn, left_out = slices(history)
     return visit.page(
         "job.html",
         name=name,
@@ -61,7 +62,8 @@ def page(visit: Visit) -> Response:
         cost=told["Cost"],
         forecast=_forecast(told.get("Forecast"), described),
         figure=best_so_far(history, told.get("Forecast")),
-        slices=slices(history),
+        slices=drawn,
+        slices_left_out=left_out,
         changes=changes(history),
         remarks=told.get("Space", []),
         real=told.get("Best"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from markupsafe import Markup
@@ -37,9 +38,14 @@ class Slice:
     drawing: Markup
 
 
-def slices(history: History) -> list[Slice]:
-    """Of every hyperparameter, in the order of the space; none before three training jobs have an objective."""
-    return list(_slices(history))[:MOST_PANELS]
+def slices(history: History) -> tuple[list[Slice], int]:
+    """Of every hyperparameter, in the order of the space, and how many there is no room for.
+
+    None before three training jobs have an objective.
+    """
+    drawn = list(islice(_slices(history), MOST_PANELS))
+    all_of_them = sum(len(spec.space.ranges) for spec in history.spec.each)
+    return drawn, all_of_them - len(drawn) if len(drawn) == MOST_PANELS else 0
 
 
 def _slices(history: History) -> Iterator[Slice]:
