@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from alfine.core.conditions import combination
-from alfine.core.errors import InvalidSpec
+from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.space import Categorical, Continuous, Integer
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import criteria_for, criterion_from_text
@@ -218,6 +218,16 @@ def test_a_key_without_a_value_counts_as_not_given(folder):
         ("script: train.py\nspace: {x: {min: 5, max: 4}}", "space.x: min 5 must be below max 4. Swap them."),
         ("script: train.py\nspace: {x: {min: 0.5, max: 4, type: integer}}", "space.x: 0.5 and 4 must be whole numbers"),
         ("script: train.py\nspace: {x: [a, a]}", "a appears more than once"),
+        ("script: train.py\nspace:", "space: is missing: the hyperparameters to tune"),
+        ("script:\nspace: {x: [a, b]}", "script: is missing: what trains"),
+        (SMALL + "warm_start_type: TransferLearning", "warm_start_type: says how to take what warm_start names"),
+        (SMALL + "regex: 'loss=(.*)'\nmetrics: {loss: 'l=(.*)'}", "regex: metrics has one for loss, too."),
+        (
+            "script: train.sh\npython: python3\nspace: {x: [a, b]}",
+            "python: runs Python scripts (*.py), and train.sh is",
+        ),
+        ("command: data/train.csv\nspace: {x: [a, b]}", "train.csv isn't executable. Begin with what runs it"),
+        ("command: nothing\nenvironment: 3\nspace: {x: [a, b]}", "environment: 3 must be keys and values."),
         ("command: [no-such-program-here]\nspace: {x: [a]}", "there is no program 'no-such-program-here' on the PATH."),
         ("script: train.py\nscript: other.py", "job.yaml:2:1: isn't YAML: script is written twice, keep one."),
         ("script: [", "isn't YAML"),
@@ -264,6 +274,14 @@ def test_faults_found_later_are_explained_at_the_keys_of_the_file(folder, more, 
     with pytest.raises(InvalidSpec) as refused:
         TuningJobSpec.from_request(job.request)
     assert str(job.explain(refused.value)).startswith(said)
+
+
+def test_what_amt_names_is_told_in_the_words_of_the_file(folder):
+    job = read(folder, SMALL)
+    said = job.in_own_words(
+        Fault("TrainingJobDefinition.X", "With MaxNumberOfTrainingJobsNotImproving, not MaxNumberOfTrainingJobs 4.")
+    )
+    assert said.message == "With MaxNumberOfTrainingJobsNotImproving, not max_training_jobs 4."
 
 
 # -- requests ------------------------------------------------------------------------------------------------------------
@@ -451,3 +469,22 @@ def test_faults_of_a_definition_stand_at_its_keys(folder, old, new, said):
         except InvalidSpec as fault:
             raise file.explain(fault) from fault
     assert said in str(error.value)
+
+
+def test_each_definition_runs_the_jobs_script_out_of_its_own_source_dir(folder):
+    text = "script: main.py\npython: python3\nspace: {x: [a, b]}\ndefinitions: {a: {source_dir: one}, b: {source_dir: two}}\n"
+    statics = [part.definition.static_hyperparameters for part in spec(folder, text).each]
+    assert [static["sagemaker_program"] for static in statics] == ["main.py", "main.py"]
+    assert [static["alfine_python"] for static in statics] == ["python3", "python3"]
+    assert [Path(static["sagemaker_submit_directory"]).name for static in statics] == ["one", "two"]
+
+
+def test_a_word_that_no_definition_would_take_is_refused(folder):
+    text = "python: python3\nspace: {x: [a, b]}\ndefinitions: {a: {script: a.py}, b: {command: [sh, b.sh]}}\n"
+    (said,) = faults(folder, text)
+    assert said == "python: does nothing: each definition has a program of its own. Say it there."
+
+
+def test_a_definitions_own_path_may_have_its_program(folder):
+    text = "space: {x: [a, b]}\ndefinitions: {a: {command: [nowhere-here], environment: {PATH: /there}}}\n"
+    assert spec(folder, text)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import os
 import re
 import shlex
 import shutil
@@ -38,7 +39,7 @@ from alfine.core.spec import (
     put_setting,
 )
 from alfine.criteria import criterion_from_text, table
-from alfine.job_request import OF_DEFINITION, job_request, own_words, several_request
+from alfine.job_request import OF_DEFINITION, PROGRAM, job_request, own_words, several_request
 from alfine.policy import changed_request
 from alfine.tables import is_table
 
@@ -90,10 +91,14 @@ class JobFile:
 
     def explain(self, error: InvalidSpec) -> InvalidSpec:
         """The same faults, at the keys of this file instead of the request's paths."""
+        return InvalidSpec([self.in_own_words(fault) for fault in error.faults])
+
+    def in_own_words(self, said: Fault) -> Fault:
+        """What there is to say at a path of the request, at this file's key and in its words."""
         if self.is_request:
-            return error
+            return said
         names = [str(each["DefinitionName"]) for each in self.request.get(DEFINITIONS, ())]
-        return InvalidSpec([_at_own_key(fault, names=names) for fault in error.faults])
+        return _at_own_key(said, names=names)
 
 
 def read_job_file(path: Path, *, form_only: bool = False) -> JobFile:
@@ -286,13 +291,12 @@ class _Reader:
                 self.fault(str(key), _unknown(str(key), KEYS))
             elif value is not None:
                 given[key] = KEYS[key](self, key, value)
+        if "warm_start_type" in given and "warm_start" not in given:
+            self.fault("warm_start_type", "says how to take what warm_start names, and that is missing.")
         if "definitions" in given:
-            for name, own in given["definitions"].items():
-                told = self.document["definitions"][name]
-                whole = own_words(self.document, told if isinstance(told, dict) else {})
-                self._program(own, whole, f"definitions.{name}.")
+            self._programs(given, given["definitions"])
         else:
-            self._program(given, self.document)
+            given |= self._program(given)
         if self.faults:
             raise InvalidSpec(self.faults)
         try:
@@ -307,18 +311,40 @@ class _Reader:
     def folder(self) -> Path:
         return self.path.absolute().parent
 
-    def _program(self, given: dict[str, Any], document: Mapping[str, Any], inside: str = "") -> None:
-        """What trains, and over which space. document: the keys that say so, of the file or of one of its definitions."""
-        if "script" in document and "command" in document:
+    def _programs(self, given: Mapping[str, Any], definitions: Mapping[str, dict[str, Any]]) -> None:
+        """Give each definition what trains in it."""
+        owns = [{"script", "command"} & {*own} for own in definitions.values()]
+        for key in PROGRAM:
+            if key in given and owns and all(owns):
+                self.fault(key, "does nothing: each definition has a program of its own. Say it there.")
+        for name, own in definitions.items():
+            own.update(self._program(own_words(given, own), f"definitions.{name}."))
+
+    def _program(self, words: Mapping[str, Any], inside: str = "") -> dict[str, Any]:
+        """What trains, out of the words of the job or of one of its definitions, which must say that and over which space."""
+        if "script" in words and "command" in words:
             self.fault(f"{inside}command", "there is a script too. Keep one of the two.")
-        elif "script" not in document and "command" not in document:
+        elif "script" not in words and "command" not in words:
             message = "is missing: what trains, as `script: train.py`, or `command:` for other languages."
             self.fault(f"{inside}script", message)
-        if "source_dir" in given and "script" in given:
-            given["script"] = str(document["script"])  # inside source_dir, not beside this file
-        if "space" not in document:
+        if "space" not in words:
             message = "is missing: the hyperparameters to tune, as in `space: {eta: {min: 0.01, max: 1.0}}`."
             self.fault(f"{inside}space", message)
+        if words.get("command") and "PATH" not in words.get("environment", ()):  # one of its own isn't looked into
+            self._find(f"{inside}command", words["command"][0])
+        found = {key: words[key] for key in PROGRAM if key in words}
+        if "script" in found and "source_dir" not in found:  # else it's a path inside that
+            found["script"] = str(_absolute(found["script"], self.folder))
+        return found
+
+    def _find(self, path: str, program: str) -> None:
+        if "/" in program and Path(program).is_file() and not os.access(program, os.X_OK):
+            name = Path(program).name
+            self.fault(
+                path, f"{program} isn't executable. Begin with what runs it, as in [sh, {name}], or chmod +x it."
+            )
+        elif shutil.which(program) is None:
+            self.fault(path, f"there is no program {program!r} on the PATH. Give its path.")
 
     # -- one reader a kind of value; each answers something of the right type, whatever is wrong -------------------
 
@@ -345,10 +371,7 @@ class _Reader:
         if not isinstance(value, list) or not value or not all(_is_scalar(word) for word in value):
             self.fault(path, f"{_shown(value)} must be a list of words, such as [julia, train.jl].")
             return []
-        words = [anchored_word(_scalar_text(word), self.folder) for word in value]
-        if shutil.which(words[0]) is None and "PATH" not in (self.document.get("environment") or ()):
-            self.fault(path, f"there is no program {words[0]!r} on the PATH. Give its path.")
-        return words
+        return [anchored_word(_scalar_text(word), self.folder) for word in value]
 
     def flag(self, path: str, value: Any) -> bool:
         if not isinstance(value, bool):
@@ -584,7 +607,7 @@ _Read = Callable[[_Reader, str, Any], Any]
 
 KEYS: dict[str, _Read] = {
     "name": _Reader.text,
-    "script": _Reader.file,
+    "script": _Reader.text,
     "command": _Reader.words,
     "source_dir": _Reader.file,
     "python": _Reader.interpreter,
@@ -680,8 +703,10 @@ _OWN_KEYS = (
     ("HyperParameterTuningJobConfig.ResourceLimits.MaxNumberOfTrainingJobs", "max_training_jobs"),
     ("HyperParameterTuningJobConfig.ResourceLimits.MaxParallelTrainingJobs", "max_parallel"),
     ("HyperParameterTuningJobConfig.ResourceLimits.MaxRuntimeInSeconds", "max_runtime_seconds"),
+    ("HyperParameterTuningJobConfig.ResourceLimits", "max_training_jobs"),
     ("HyperParameterTuningJobConfig.StrategyConfig.HyperbandStrategyConfig.MinResource", "min_resource"),
     ("HyperParameterTuningJobConfig.StrategyConfig.HyperbandStrategyConfig.MaxResource", "max_resource"),
+    ("HyperParameterTuningJobConfig.StrategyConfig.HyperbandStrategyConfig", "max_resource"),
     ("HyperParameterTuningJobConfig.StrategyConfig", "max_resource"),
     ("HyperParameterTuningJobConfig.Strategy", "strategy"),
     ("HyperParameterTuningJobConfig.ParameterRanges", "space"),
@@ -689,10 +714,11 @@ _OWN_KEYS = (
     ("HyperParameterTuningJobConfig.TuningJobCompletionCriteria", "criteria"),
     ("HyperParameterTuningJobConfig.RandomSeed", "seed"),
     ("WarmStartConfig.WarmStartType", "warm_start_type"),
-    ("WarmStartConfig.ParentHyperParameterTuningJobs", "warm_start"),
+    ("WarmStartConfig", "warm_start"),
     ("TrainingJobDefinition.StaticHyperParameters.sagemaker_program", "script"),
     ("TrainingJobDefinition.StaticHyperParameters.sagemaker_submit_directory", "source_dir"),
     ("TrainingJobDefinition.StaticHyperParameters.alfine_command", "command"),
+    ("TrainingJobDefinition.StaticHyperParameters.alfine_python", "python"),
     ("TrainingJobDefinition.StaticHyperParameters.alfine_function", "target"),
     ("TrainingJobDefinition.StaticHyperParameters", "static"),
     ("TrainingJobDefinition.AlgorithmSpecification.MetricDefinitions", "metrics"),
@@ -758,9 +784,14 @@ def _in_own_words(message: str, bounds: Mapping[str, str] = _FILE_WORDS) -> str:
         **bounds,
         "ScalingType": "scaling",
         "StaticHyperParameters": "`static`",
-        "MaxNumberOfJobs": "max_training_jobs",
+        **dict.fromkeys(("MaxNumberOfJobs", "MaxNumberOfTrainingJobs"), "max_training_jobs"),
+        "MinResource": "min_resource",
+        "MaxResource": "max_resource",
+        "TrainingJobDefinitions": "`definitions`",
     }
-    return re.sub("|".join(words), lambda found: words[found[0]], re.sub(r" \(the tag alfine:[\w-]+\)", "", message))
+    return re.sub(
+        rf"\b(?:{'|'.join(words)})\b", lambda found: words[found[0]], re.sub(r" \(the tag alfine:[\w-]+\)", "", message)
+    )
 
 
 # -- words for people ----------------------------------------------------------------------------------------------------

@@ -89,6 +89,8 @@ def job_request(
     repeats: the best configurations are run again before the job says which is best: {"best": 3, "times": 5}, or the times alone.
     at_end: what becomes of running training jobs when a criterion ends the job: stop (the default), drain or contenders.
     """
+    if regex and metric in (metrics or {}):
+        raise InvalidSpec([Fault("regex", f"metrics has one for {metric}, too. Keep one of the two.")])
     if not isinstance(warm, bool):
         raise InvalidSpec([Fault("warm", f"{warm!r} must be true or false.")])
     definition = {
@@ -161,8 +163,9 @@ def job_request(
 
 
 # What belongs to one definition where a job has several; said of the job, it holds for those that don't say otherwise.
+PROGRAM = ("script", "command", "source_dir", "python")
 OF_DEFINITION = (
-    *("script", "command", "source_dir", "python", "space", "static", "metric", "goal", "regex", "metrics"),
+    *(*PROGRAM, "space", "static", "metric", "goal", "regex", "metrics"),
     *("channels", "environment", "max_training_job_seconds", "instances"),
 )
 
@@ -188,7 +191,7 @@ def several_request(definitions: Mapping[str, Mapping[str, Any]], **words: Any) 
 
 def own_words(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """A definition's words: one that has a program of its own takes nothing of the job's."""
-    program = ("script", "command", "source_dir", "python") if {"script", "command"} & {*own} else ()
+    program = PROGRAM if {"script", "command"} & {*own} else ()
     return {**{key: value for key, value in shared.items() if key not in program}, **own}
 
 
@@ -344,6 +347,8 @@ def _program(
     if script is None:
         return {}
     path = Path(script).expanduser()
+    if python is not None and path.suffix != ".py":
+        raise InvalidSpec([Fault("python", f"runs Python scripts (*.py), and {path.name} is none. Leave it out.")])
     folder = Path(source_dir).expanduser() if source_dir is not None else path.parent
     program = str(path) if source_dir is not None else path.name
     found = {"sagemaker_program": program, "sagemaker_submit_directory": folder.absolute().as_uri()}

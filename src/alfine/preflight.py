@@ -24,8 +24,9 @@ from alfine.core.history import Ended, Fact, History, Launched, Reported, Starte
 from alfine.core.space import ROUNDING
 from alfine.core.spec import FORBID, REQUIRES, TuningJobSpec
 from alfine.early_stopping import LEAST_CURVES
+from alfine.engine import utc_now
 from alfine.home import Home
-from alfine.job_file import is_request, parsed, read_job_file
+from alfine.job_file import JobFile, is_request, parsed, read_job_file
 from alfine.likely import Likely
 from alfine.live import duration, launches_allowed
 from alfine.policy import policy_for
@@ -72,8 +73,8 @@ class Report:
 
 def check(path: Path, home: Home, *, log: Iterable[str] | None = None, run: bool = False) -> Report:
     """Look at a job's file. log: lines to try the metrics' regexes on; run: try out one training job."""
-    faults, spec = faults_of(path, home.service)
-    if spec is None:
+    faults, spec, file = faults_of(path, home.service)
+    if spec is None or file is None:
         return Report(faults=faults)
     readings = None
     if log is not None:
@@ -82,8 +83,13 @@ def check(path: Path, home: Home, *, log: Iterable[str] | None = None, run: bool
         for line in log:
             readings.add(line)
     trials = [_tried(part, home) for part in spec.each] if run else []
-    told = remarks(spec, trials)
+    told = [_in_own_words(each, file) for each in remarks(spec, trials)]
     return Report(faults=(), spec=spec, remarks=told, log=readings, trials=trials, likely=home.likely(spec))
+
+
+def _in_own_words(remark: Remark, file: JobFile) -> Remark:
+    said = file.in_own_words(Fault(remark.where, remark.sentence))
+    return Remark(where=said.path, sentence=said.message, fatal=remark.fatal)
 
 
 def _tried(part: TuningJobSpec, home: Home) -> Trial:
@@ -96,8 +102,8 @@ def _tried(part: TuningJobSpec, home: Home) -> Trial:
 # ---- what AWS and alfine refuse ----------------------------------------------------------------------------------------
 
 
-def faults_of(path: Path, service: Service) -> tuple[list[Fault], TuningJobSpec | None]:
-    """Every fault of a job's file, AWS's first and in AWS's words; its spec when there are none.
+def faults_of(path: Path, service: Service) -> tuple[list[Fault], TuningJobSpec | None, JobFile | None]:
+    """Every fault of a job's file, AWS's first and in AWS's words; its spec when there are none, and the file, where it could be read.
 
     A request is held to AWS's whole model of the operation, as by `alfine serve`; a job file in shorter words isn't.
     """
@@ -109,14 +115,14 @@ def faults_of(path: Path, service: Service) -> tuple[list[Fault], TuningJobSpec 
     try:
         file = read_job_file(path, form_only=whole)
     except InvalidSpec as error:  # of a request AWS's faults tell all about its form, unless a wrong type stopped them
-        return found if found and whole else [*found, *error.faults], None
+        return found if found and whole else [*found, *error.faults], None, None
     try:
         if not found:
             refuse_what_is_not(file.request)
         spec = service.check(file.request)
     except InvalidSpec as error:
-        return [*found, *file.explain(error).faults], None
-    return found, None if found else spec
+        return [*found, *file.explain(error).faults], None, file
+    return found, None if found else spec, file
 
 
 def _aws_faults(request: Mapping[str, Any]) -> tuple[list[Fault], bool]:
@@ -133,10 +139,19 @@ def _aws_faults(request: Mapping[str, Any]) -> tuple[list[Fault], bool]:
 
 def remarks(spec: TuningJobSpec, trials: Sequence[Trial]) -> list[Remark]:
     """What is to be said about a job without faults; trials: of the definitions, if any were tried out."""
-    found = [*_limits(spec), *_structure(spec), *_standstill(spec), *_early_stopping(spec)]
+    found = [*_over(spec), *_limits(spec), *_structure(spec), *_standstill(spec), *_early_stopping(spec)]
     for trial in trials:
         found += [*_trial(trial), *_time(trial), *_emissions(trial), *_at_once(spec, trial)]
     return found
+
+
+def _over(spec: TuningJobSpec) -> Iterator[Remark]:
+    """Criteria that are met before anything has run: a Deadline that has passed."""
+    for criterion in policy_for(spec).criteria:
+        verdict = criterion.check(History(spec, utc_now()))
+        if verdict.outlook is not Outlook.CONTINUE and not verdict.watching:
+            sentence = f"It would end the job before its first training job: {verdict.sentence}"
+            yield Remark(where=verdict.criterion, sentence=sentence, fatal=True)
 
 
 def _limits(spec: TuningJobSpec) -> Iterator[Remark]:
@@ -229,14 +244,15 @@ def _early_stopping(spec: TuningJobSpec) -> Iterator[Remark]:
 
 
 def _trial(trial: Trial) -> Iterator[Remark]:
-    where = trial.spec.path
+    where, name = trial.spec.path, trial.spec.definition.name
     if trial.exit.cause == "max_runtime":
         yield Remark(
             where=f"{where}.StoppingCondition.MaxRuntimeInSeconds",
             sentence=f"The training job was stopped after {duration(trial.seconds)}: {trial.reason}",
         )
     elif trial.reason:
-        yield Remark(where=where, sentence=f"The training job failed: {trial.reason}", fatal=True)
+        whose = f"training job of {name}" if name else "training job"
+        yield Remark(where=whose, sentence=f"It failed: {trial.reason}", fatal=True)
     for name in trial.readings.regexes:
         objective = name == trial.spec.metric
         if not trial.readings.matches[name]:

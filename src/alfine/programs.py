@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -132,6 +133,11 @@ def program_for(
     static = {name: _unquoted(text) for name, text in spec.definition.static_hyperparameters.items()}
     contained = asked(spec, running)[0] == "container"
     program = _program(static, spec, function, files, images or Images(), contained=contained)
+    if not fetch and "alfine_python" in static:
+        path = spec.definition.environment.get("PATH", os.environ.get("PATH"))
+        if shutil.which(static["alfine_python"], path=path) is None:
+            message = f"there is no interpreter {static['alfine_python']!r}. Give its path, or a name on the PATH."
+            files.fault("TrainingJobDefinition.StaticHyperParameters.alfine_python", message)
     inputs = tuple(channels(spec, files))
     if program.image is not None:
         for channel in inputs:

@@ -51,11 +51,11 @@ def test_one_training_job_is_run_with_the_middle_of_every_range_and_the_whole_pr
     [
         ("criteria: [BestObjectiveNotImproving 40]", "BestObjectiveNotImproving", "38 of 40 training jobs in a row"),
         ("criteria: [ConvergenceDetected]\nmax_training_jobs: 9", "ConvergenceDetected", "8 of 10 finished"),
-        ("early_stopping: Auto\nmax_training_jobs: 3", "TrainingJobEarlyStoppingType", "there are only 3"),
-        ("start_with: [{x: 0.1}, {x: 0.2}]\nmax_training_jobs: 2", "MaxNumberOfTrainingJobs", "nothing is searched"),
-        ("max_parallel: 41", "MaxParallelTrainingJobs", "there are only 40"),
-        ("strategy: Bayesian\nmax_parallel: 40", "MaxParallelTrainingJobs", "that's a random search"),
-        ("max_runtime_seconds: 60\nmax_training_job_seconds: 90", "MaxRuntimeInSeconds", "can end before one of them"),
+        ("early_stopping: Auto\nmax_training_jobs: 3", "early_stopping", "there are only 3"),
+        ("start_with: [{x: 0.1}, {x: 0.2}]\nmax_training_jobs: 2", "max_training_jobs", "nothing is searched"),
+        ("max_parallel: 41", "max_parallel", "there are only 40"),
+        ("strategy: Bayesian\nmax_parallel: 40", "max_parallel", "that's a random search"),
+        ("max_runtime_seconds: 60\nmax_training_job_seconds: 90", "max_runtime_seconds", "can end before one of them"),
     ],
 )
 def test_limits_and_criteria_that_do_not_fit_together_are_pointed_out(folder, more, where, said):
@@ -87,15 +87,15 @@ ONCE = "import argparse\np = argparse.ArgumentParser(); p.add_argument('--x', ty
             1,
         ),
         (ONCE, "criteria: [TargetObjectiveMetricValue 0.4]", [], "", 0),
-        (ONCE, "early_stopping: Auto", ["TrainingJobEarlyStoppingType"], "emitted it once", 0),
+        (ONCE, "early_stopping: Auto", ["early_stopping"], "emitted it once", 0),
         (SCRIPT, "early_stopping: Auto", [], "", 0),
-        (SLOW, "max_runtime_seconds: 0.4", ["MaxRuntimeInSeconds"], "are shorter than one training job", 1),
-        (SLOW, "max_runtime_seconds: 3", ["MaxRuntimeInSeconds"], "training jobs.", 0),
+        (SLOW, "max_runtime_seconds: 0.4", ["max_runtime_seconds"], "are shorter than one training job", 1),
+        (SLOW, "max_runtime_seconds: 3", ["max_runtime_seconds"], "training jobs.", 0),
         (
             "raise SystemExit('no data')",
             "",
-            ["TrainingJobDefinition", "metric loss"],
-            "The training job failed: AlgorithmError",
+            ["training job", "metric loss"],
+            "It failed: AlgorithmError",
             1,
         ),
         ("print('Loss 1')", "", ["metric loss"], "every training job fails", 1),
@@ -111,14 +111,27 @@ def test_what_the_training_job_shows_is_pointed_out(folder, script, more, where,
 
 @pytest.mark.parametrize(
     ("most", "least", "said"),
-    [(9, 4, "nothing is stopped before MinResource 4"), (2, 1, "each is stopped at MaxResource 2"), (9, 1, None)],
+    [(9, 4, "nothing is stopped before min_resource 4"), (2, 1, "each is stopped at max_resource 2"), (9, 1, None)],
 )
 def test_resources_of_hyperband_are_held_against_the_emissions(folder, most, least, said):
     job = JOB.replace("Random", "Hyperband")
     code, report = checked(folder, f"{job}min_resource: {least}\nmax_resource: {most}\n", "--run")
     assert code == 0
-    assert (said or "") in told(report).get("HyperbandStrategyConfig", "")
-    assert ("HyperbandStrategyConfig" in told(report)) is (said is not None)
+    assert (said or "") in told(report).get("max_resource", "")
+    assert ("max_resource" in told(report)) is (said is not None)
+
+
+def test_a_deadline_that_has_passed_would_waste_the_job(folder):
+    code, report = checked(folder, f"{JOB}criteria: [Deadline 2020-01-01T00:00+00:00]\n")
+    assert (code, list(told(report))) == (1, ["Deadline"])
+    assert "before its first training job: The deadline has passed." in told(report)["Deadline"]
+
+
+def test_an_interpreter_that_is_not_there_is_a_fault(folder):
+    code, report = checked(folder, f"{JOB}python: no-such-python\n")
+    assert code == 1
+    (fault,) = report["Faults"]
+    assert (fault["Path"], fault["Message"][:44]) == ("python", "there is no interpreter 'no-such-python'. Gi")
 
 
 def test_regexes_are_tried_on_a_log(folder):
@@ -250,8 +263,8 @@ max_training_jobs: 10
 """
     _, report = checked(folder, text)
     assert [(each["Path"], each["Message"]) for each in report["Remarks"]] == [
-        ("Tags.alfine:forbid", "Only 0.01 of the space is allowed."),
-        ("Tags.alfine:forbid", "«b = 3 and b = 4» never occurs: it forbids nothing."),
-        ("Tags.alfine:requires (b)", "Its condition always holds."),
-        ("Tags.alfine:requires (d)", "It's active in 0.01 of the space, so that hardly any training job has it."),
+        ("forbid", "Only 0.01 of the space is allowed."),
+        ("forbid", "«b = 3 and b = 4» never occurs: it forbids nothing."),
+        ("space.b", "Its condition always holds."),
+        ("space.d", "It's active in 0.01 of the space, so that hardly any training job has it."),
     ]
