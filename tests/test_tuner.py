@@ -404,3 +404,23 @@ def test_a_replay_knows_the_criteria_that_a_tuner_takes_and_no_others():
 def test_criteria_as_a_job_file_has_them_are_refused_with_their_settings():
     with pytest.raises(InvalidSpec, match="{'ConvergenceDetected': {'delta': 0.2}} isn't a completion criterion"):
         Tuner(QUADRATIC, criteria={"ConvergenceDetected": {"delta": 0.2}})
+
+
+def test_a_grid_is_replayed_under_limits_that_no_grid_may_have(tmp_path):
+    space = {"a": alfine.Categorical([3, 1, 2]), "b": alfine.Categorical([True, False])}
+    words = {"strategy": "Grid", "repeats": {"best": 1, "times": 2}}
+    tuner = Tuner(space, **words)
+    while job := tuner.ask():
+        tuner.tell(job, job.hyperparameters["a"])
+    ran = alfine.tune(lambda values: float(values["a"]), space, home=tmp_path, progress=False, **words)
+    for recorded in (tuner, ran):
+        assert recorded.replay(alfine.MaxNumberOfTrainingJobs(4)).training_jobs == 2  # two more are kept for repeats
+    assert tuner.replay("TargetObjectiveMetricValue 1").training_jobs == 3
+
+
+def test_a_tuner_without_a_limit_is_not_said_to_have_a_budget_of_one():
+    tuner = Tuner({"a": alfine.Integer(1, 3)}, strategy="Random")
+    while job := tuner.ask():
+        tuner.tell(job, 1.0)
+    (remark,) = tuner.space_remarks
+    assert "3 of only 3 combinations have been launched: the space ends before the budget does." in remark.sentence

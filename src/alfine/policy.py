@@ -111,8 +111,13 @@ def with_criteria(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion]) 
     request = deepcopy(dict(spec.request))
     request["HyperParameterTuningJobConfig"].get("ResourceLimits", {}).pop("MaxRuntimeInSeconds", None)
     request = changed_request(request, criteria=criteria)
+    # Another limit is looked at as it is: that a grid needs one of its size, say, is for jobs that are to run.
+    limit = request["HyperParameterTuningJobConfig"]["ResourceLimits"].pop("MaxNumberOfTrainingJobs", None)
+    found = TuningJobSpec.from_request(request)
+    share = None if limit is None else -(-limit // len(found.each))
+    parts = {name: dataclasses.replace(part, max_training_jobs=share) for name, part in found.parts.items()}
     # The caller's own ranges stay: in Python their categories may be of any type, in a request they are texts.
-    return dataclasses.replace(TuningJobSpec.from_request(request), space=spec.space)
+    return dataclasses.replace(found, space=spec.space, max_training_jobs=limit, parts=parts)
 
 
 def changed_request(

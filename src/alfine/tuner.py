@@ -41,7 +41,8 @@ class Tuner:
 
     space: name -> alfine.Continuous, Integer or Categorical. strategy: Bayesian, Random, Grid or Hyperband (which takes
     min_resource and max_resource). criteria: the first that is met ends the tuning; as they are, or as text,
-    "BestObjectiveNotImproving 10". max_training_jobs: `ask` and `observe` start so many; without it there is no such limit.
+    "BestObjectiveNotImproving 10". max_training_jobs: `ask` has nothing more once there are so many, observed ones included; without
+    it there is no such limit.
     max_parallel: how many training jobs you mean to run at once; `ask` doesn't enforce it. forbid: combinations that are never
     tried, as {"optimizer": "sgd", "lr": "> 0.5"}. start_with: a configuration, or a list of them, to try first. warm_start: what
     earlier tuning found, as of alfine.tune (tuning jobs by name are looked up in `home`), and other Tuners. repeats: run the

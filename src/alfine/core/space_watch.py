@@ -376,8 +376,9 @@ def _few(history: History, definition: str | None) -> Iterator[Remark]:
     wider = dict(_wider_integers(spec))
     spans = ", ".join(f"{name} from {r.low} to {r.high}" for name, r in wider.items())
     lists = [name for name, r in spec.space.ranges.items() if _numbers(r)]
+    of_limit = "" if spec.max_training_jobs is None else f" of {spec.max_training_jobs}"
     sentence = (
-        f"{tried} of only {size} combinations have been launched: the space ends before the budget of {limit} does. "
+        f"{tried} of only {size} combinations have been launched: the space ends before the budget{of_limit} does. "
         + (
             f"Wider: {spans}."
             if wider

@@ -153,7 +153,7 @@ def gain_of(evidence: Evidence) -> tuple[float, float, float]:
     """(5 %, mean, 95 %) of what the rest of the budget gains, in units of the objective."""
     sizes = np.array(SIZES) * evidence.spread
     p = np.maximum.accumulate(np.array([chance(evidence, size) for size in sizes])[::-1])[::-1]
-    mean = sizes[0] * p[0] + float(((p[1:] + p[:-1]) / 2 * np.diff(sizes)).sum())
+    mean = float(sizes[0] * p[0] + float(((p[1:] + p[:-1]) / 2 * np.diff(sizes)).sum()))
     return _exceeded(sizes, p, HIGH), mean, _exceeded(sizes, p, LOW)
 
 
