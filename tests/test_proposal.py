@@ -107,6 +107,7 @@ def test_a_script_of_a_job_is_run_again_from_the_file(tmp_path):
     alfine.tune(script, space, name="few", home=tmp_path, **{**words, "max_training_jobs": None})
     told = run(tmp_path, "propose", "few", "-o", str(tmp_path / "wider.json"))
     assert "of only 10 combinations have been launched" in told.replace("\n", " ")
+    assert "alfine propose few --name more --output more.json" in run(tmp_path, "propose", "few", "--name", "more")
     assert f"alfine tune {tmp_path}/wider.json" in told.replace("\n", "")
     ranges = json.loads((tmp_path / "wider.json").read_text())["HyperParameterTuningJobConfig"]["ParameterRanges"]
     assert ranges["IntegerParameterRanges"][0]["MaxValue"] == "17"

@@ -19,6 +19,9 @@ from typing import Any, TypeVar, get_type_hints
 from alfine.core.errors import Fault, InvalidSpec
 
 FILE = "alfine.toml"
+RUNNERS = ("sandbox", "process", "container")
+REQUIREMENTS = ("install", "ignore")
+AUTO = "auto"
 
 T = TypeVar("T")
 
@@ -81,6 +84,11 @@ class Running:
     engine: str = "auto"
     container_options: tuple[str, ...] = ()
     max_decompressed_bytes: int = 64 << 30
+
+    def __post_init__(self) -> None:
+        for key, value, known in (("runner", self.runner, RUNNERS), ("requirements", self.requirements, REQUIREMENTS)):
+            if value not in (*known, AUTO):
+                raise InvalidSpec([Fault(f"[run] {key}", f"{value!r} isn't one of {', '.join((*known, AUTO))}.")])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

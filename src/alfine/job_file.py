@@ -832,12 +832,12 @@ def _kind(value: Any) -> str:
     return "list" if isinstance(value, list) else "single value"
 
 
-def differences(request: Mapping[str, Any], other: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """The paths at which two requests differ, each with both values."""
+def differences(request: Mapping[str, Any], other: Mapping[str, Any], path: str = "") -> Iterator[Fault]:
+    """Where two requests differ: the path, and a message with both values."""
     for key in {**request, **other}:
         where, mine, theirs = f"{path}{key}", request.get(key), other.get(key)
         if isinstance(mine, dict) and isinstance(theirs, dict):
             yield from differences(mine, theirs, f"{where}.")
         elif mine != theirs:
             mine, theirs = ("not given" if each is None else _shown(each) for each in (mine, theirs))
-            yield f"{where} is {mine} and was {theirs}"
+            yield Fault(where, f"is {mine} and was {theirs}")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from alfine.config import Running
+from alfine.config import AUTO, REQUIREMENTS, RUNNERS, Running
 from alfine.core.errors import Fault
 from alfine.core.spec import CHECKPOINTS, DEFINITION, LOCAL_IMAGE, TuningJobSpec
 from alfine.runners import sandbox
 
-RUNNERS = ("sandbox", "process", "container")
-AUTO = "auto"
 TAKEN = ("input", "model", "output", "code")  # of /opt/ml, where no checkpoints can be
 
 
@@ -77,8 +75,8 @@ def installs(spec: TuningJobSpec, running: Running, faults: list[Fault]) -> bool
     """Whether a requirements.txt beside a script is installed before it runs."""
     tag = spec.settings.get("requirements")
     name, where = (tag, "Tags.alfine:requirements") if tag else (running.requirements, "[run] requirements")
-    if name not in ("install", "ignore", AUTO):
-        faults.append(Fault(where, f"{name!r} isn't one of install, ignore, {AUTO}."))
+    if name not in (*REQUIREMENTS, AUTO):
+        faults.append(Fault(where, f"{name!r} isn't one of {', '.join((*REQUIREMENTS, AUTO))}."))
     return name == "install" or (name == AUTO and spec.definition.image != LOCAL_IMAGE)
 
 

@@ -21,7 +21,7 @@ from alfine.core.cost import Cost, longest_seconds, of_seconds
 from alfine.core.decide import Outlook
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import Ended, Fact, History, Launched, Reported, Started
-from alfine.core.space import ROUNDING
+from alfine.core.space import ROUNDING, Hyperparameters
 from alfine.core.spec import FORBID, REQUIRES, TuningJobSpec
 from alfine.early_stopping import LEAST_CURVES
 from alfine.engine import utc_now
@@ -82,7 +82,7 @@ def check(path: Path, home: Home, *, log: Iterable[str] | None = None, run: bool
         readings = Readings(list(dict.fromkeys(pairs)))
         for line in log:
             readings.add(line)
-    trials = [_tried(part, home) for part in spec.each] if run else []
+    trials = [tried(part, home, typical(part)) for part in spec.each] if run else []
     told = [_in_own_words(each, file) for each in remarks(spec, trials)]
     return Report(faults=(), spec=spec, remarks=told, log=readings, trials=trials, likely=home.likely(spec))
 
@@ -92,11 +92,12 @@ def _in_own_words(remark: Remark, file: JobFile) -> Remark:
     return Remark(where=said.path, sentence=said.message, fatal=remark.fatal)
 
 
-def _tried(part: TuningJobSpec, home: Home) -> Trial:
+def tried(part: TuningJobSpec, home: Home, hyperparameters: Hyperparameters) -> Trial:
+    """One training job of a definition, as the home would run it; recorded nowhere."""
     settings: dict[str, Any] = {"images": home.images, "running": home.config.run}
     with tempfile.TemporaryDirectory(prefix="alfine-check-") as folder:
         program = program_for(part, Path(folder), buckets=home.buckets, **settings)
-        return try_out(program, typical(part), home.engine())
+        return try_out(program, hyperparameters, home.engine())
 
 
 # ---- what AWS and alfine refuse ----------------------------------------------------------------------------------------

@@ -290,8 +290,8 @@ def create_or_resume(home: Home, request: Mapping[str, Any], function: Callable[
     if dict(original) != dict(asked):
         from alfine.job_file import differences, in_python
 
-        faults = [Fault(*each.split(" ", 1)) for each in differences(asked, original)]
-        other = "; ".join(str(fault).replace(":", "", 1) for fault in in_python(InvalidSpec(faults)).faults)
+        found = in_python(InvalidSpec([*differences(asked, original)])).faults
+        other = "; ".join(f"{each.path} {each.message}" for each in found)
         message = (
             f"the tuning job {known.name} was interrupted, and this isn't the same one: {other}. Choose another name."
         )

@@ -56,3 +56,5 @@ def test_the_settings_of_the_home_count(tmp_path):
     found = checks(tmp_path)
     assert found["runner by default"]["Detail"] == "process, says [run] in alfine.toml"
     assert found["runner container (no-such-engine)"]["Detail"] == "no-such-engine isn't installed."
+    shown = alfine_cli(tmp_path, "doctor").stdout
+    assert "says [run] in alfine.toml" in shown

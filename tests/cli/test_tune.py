@@ -137,6 +137,18 @@ def test_a_dry_run_shows_what_is_read_and_keeps_nothing(folder):
     assert not folder.home.exists()
 
 
+def test_a_dry_run_runs_where_the_home_says(folder):
+    folder.home.mkdir()
+    (folder.home / "alfine.toml").write_text("[run]\nrequirements = 'perhaps'\n")
+    result = folder.run("tune", str(folder.job()), "--dry-run")
+    assert (result.exit_code, result.stderr.count("'perhaps' isn't one of install, ignore")) == (2, 1)
+    (folder.home / "alfine.toml").write_text("[prices.per_hour]\nlocal = 3\n")
+    priced = JOB + "criteria: [MaxCost 1]\n"
+    result = folder.run("tune", str(folder.job(priced)), "--dry-run")
+    assert result.exit_code == 0, result.stderr
+    assert folder.run("list").stdout == ""
+
+
 def test_a_dry_run_whose_objective_is_not_found_is_exit_code_1(folder):
     result = folder.run("tune", str(folder.job(JOB.replace("metric: loss", "metric: auc"))), "--dry-run", "--json")
     assert result.exit_code == 1
@@ -204,7 +216,7 @@ def test_another_request_does_not_go_on_with_an_interrupted_job(folder):
     process.communicate()
     result = folder.run("tune", str(folder.path / "job.yaml"), "--max-training-jobs", "9")
     assert result.exit_code == 1
-    assert "ResourceLimits.MaxNumberOfTrainingJobs is 9 and was 4" in result.stderr
+    assert "the same one: max_training_jobs is 9 and was 4. To go on" in result.stderr
     stopped = folder.run("stop", "job")  # nobody runs it: carried out here
     assert stopped.exit_code == 0
     assert "job  Stopped by StopRequested" in stopped.stdout
@@ -264,6 +276,14 @@ def test_the_live_view_gives_the_terminal_back_after_ctrl_c(folder):
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130
     assert b"MaxNumberOfTrainingJobs" in screen
     assert screen.rfind(b"\x1b[?25h") > screen.rfind(b"\x1b[?25l") > 0  # the cursor is shown again
+
+
+def test_change_without_a_change_says_what_it_needs(folder):
+    result = folder.run("change", "job")
+    assert (result.exit_code, "Say what to change" in result.stderr) == (2, True)
+    assert (
+        "'never' is not one of 'stop', 'drain', 'contenders'" in folder.run("change", "job", "--at-end", "never").stderr
+    )
 
 
 def test_a_job_that_ended_is_changed_and_goes_on_here(folder):

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from alfine.cli.options import home_option, json_option, open_home
+from alfine.core.decide import AT_END
 from alfine.core.errors import InUse
 from alfine.core.spec import EARLY_STOPPING_TYPES
 
@@ -28,7 +29,7 @@ Examples:
 @click.option("--criterion", "texts", multiple=True, metavar="TEXT", help="Instead of its criteria; repeatable.")
 @click.option("--no-criteria", is_flag=True, help="Take its criteria away; its limits stay.")
 @click.option("--early-stopping", type=click.Choice(EARLY_STOPPING_TYPES), help="Of training jobs.")
-@click.option("--at-end", metavar="TEXT", help="stop, drain or contenders: what becomes of running training jobs.")
+@click.option("--at-end", type=click.Choice(AT_END), help="What becomes of training jobs that run at the job's end.")
 @click.option("--repeats", metavar="TEXT", help='Run the best again: "best=3 times=5", the times, or never.')
 @click.option("--price-per-hour", type=click.FloatRange(min=0), help="Of one instance.")
 @click.option("--no-run", is_flag=True, help="Only record it: somebody else goes on with the job.")
@@ -47,6 +48,8 @@ def change(*, name: str, texts: tuple[str, ...], no_criteria: bool, no_run: bool
     if texts and no_criteria:
         raise click.UsageError("--criterion and --no-criteria contradict each other.")
     criteria = [criterion_from_text(text) for text in texts] if texts or no_criteria else None
+    if criteria is None and not any(value is not None for value in words.values()):
+        raise click.UsageError("Say what to change, as with --max-training-jobs 300.")
     with open_home() as home:
         home.service.change(name, criteria=criteria, **words)
         ran = not no_run and _went_on(home, name, as_json=as_json)

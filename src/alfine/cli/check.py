@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
 from alfine.cli.errors import FAILED
-from alfine.cli.options import chosen_home, home_option, json_option
+from alfine.cli.options import home_option, home_to_look_into, json_option
 
 if TYPE_CHECKING:
     from alfine.core.cost import Cost
@@ -48,25 +46,11 @@ def check(*, job: Path, log: BinaryIO | None, run: bool, as_json: bool) -> None:
     from alfine import preflight
     from alfine.cli.metrics_test import log_lines
 
-    with _home() as home:
+    with home_to_look_into() as home:
         report = preflight.check(job, home, log=None if log is None else log_lines(log), run=run)
     (_print_json if as_json else _print)(report)
     if not report.good:
         click.get_current_context().exit(FAILED)
-
-
-@contextmanager
-def _home() -> Iterator[Any]:
-    """The chosen home, for its settings and buckets; one that isn't there isn't made."""
-    from alfine.home import Home
-
-    folder = chosen_home()
-    if folder.is_dir():
-        with Home(folder) as home:
-            yield home
-        return
-    with tempfile.TemporaryDirectory(prefix="alfine-check-") as place, Home(place) as home:
-        yield home
 
 
 def _print_json(report: Report) -> None:

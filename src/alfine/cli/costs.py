@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from alfine.core import cost
 from alfine.core.cost import HOUR
 from alfine.core.spec import TuningJobSpec
-from alfine.live import duration
+from alfine.live import count_of, duration
 
 if TYPE_CHECKING:
     from alfine.likely import Likely
@@ -27,8 +27,7 @@ def bound_sentence(spec: TuningJobSpec) -> str:
     bound = cost.bound(spec)
     if bound is None:
         return (
-            "nothing bounds its compute time: set MaxRuntimeInSeconds for the job, or a number of training jobs and "
-            "MaxRuntimeInSeconds for each"
+            "nothing bounds its compute time: limit its runtime, or the number of training jobs and the runtime of each"
         )
     count = cost.most_instances(spec)
     instances = f"{count} instance{'' if count == 1 else 's'}"
@@ -46,7 +45,7 @@ def likely_sentence(found: Likely | None) -> str | None:
     if found is None:
         return None
     low, middle, high = (round(each) for each in found.training_jobs)
-    jobs = f"about {middle} training jobs" + (f" ({low} to {high})" if low != high else "")
+    jobs = f"about {count_of(middle)}" + (f" ({low} to {high})" if low != high else "")
     times = [duration(each) for each in found.seconds]
     time = times[1] + (f" ({times[0]} to {times[2]})" if times[0] != times[2] else "")
     money = "" if found.money is None else f", {amount(found.money[1])} at its price"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from alfine.cli.errors import FAILED
+from alfine.cli.options import home_to_look_into
 
 if TYPE_CHECKING:
     from alfine.readings import Match, Readings
@@ -21,41 +20,34 @@ SHOWN = 5  # matches of a metric from its beginning, and as many from its end
 def dry_run(request: Mapping[str, Any], *, as_json: bool) -> int:
     """Run each definition's first suggestion in a folder that is thrown away; exit code 0 if the objective could be read."""
     from alfine.cli.output import print_json
-    from alfine.images import Images
-    from alfine.implied import understood
 
-    spec = understood(request, Images())
     found: list[dict[str, Any]] = []
     good = True
-    for part in spec.each:
-        which = f"one training job of {part.definition.name}" if spec.parts else "one training job"
-        if not as_json:
-            click.echo(f"Dry run of {spec.name}: {which}, nothing is recorded.", err=True)
-        with tempfile.TemporaryDirectory(prefix="alfine-dry-run-") as folder:
-            trial = _run_one(part, Path(folder))
-        if as_json:
-            found.append(_as_json(part, trial))
-        else:
-            _print(part, trial)
-        good = good and trial.reason is None and bool(trial.readings.matches[part.metric])
+    with home_to_look_into() as home:
+        spec = home.service.check(request)
+        for part in spec.each:
+            which = f"one training job of {part.definition.name}" if spec.parts else "one training job"
+            if not as_json:
+                click.echo(f"Dry run of {spec.name}: {which}, nothing is recorded.", err=True)
+            trial = _run_one(part, home)
+            if as_json:
+                found.append(_as_json(part, trial))
+            else:
+                _print(part, trial)
+            good = good and trial.reason is None and bool(trial.readings.matches[part.metric])
     if as_json:
         print_json({"TrainingJobDefinitions": found} if spec.parts else found[0])
     return 0 if good else FAILED
 
 
-def _run_one(spec: Any, folder: Path) -> Trial:
+def _run_one(spec: Any, home: Any) -> Trial:
     from alfine.core.history import History
-    from alfine.engine import utc_now
-    from alfine.home import Home
     from alfine.policy import policy_for
-    from alfine.programs import program_for
-    from alfine.trial import try_out
+    from alfine.preflight import tried
 
-    program_for(spec, folder, fetch=False)  # what isn't there is a fault of the job, not a training job that failed
-    suggestion = policy_for(spec).strategy.ask(History(spec, utc_now()))
+    suggestion = policy_for(spec).strategy.ask(History(spec, home.clock()))
     assert suggestion is not None, "an empty history leaves something to try"
-    with Home(folder / "home") as home:
-        return try_out(program_for(spec, folder), suggestion.hyperparameters, home.engine())
+    return tried(spec, home, suggestion.hyperparameters)
 
 
 def _as_json(spec: Any, trial: Trial) -> dict[str, Any]:

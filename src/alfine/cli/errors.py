@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import click
@@ -10,6 +11,9 @@ import click
 from alfine.core.errors import AlfineError, InvalidSpec
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
+_NO_JOB = re.compile(
+    r"Amazon SageMaker can't find a tuning job called (.*)\. Type another name\."
+)  # AWS's words, of a server too
 
 
 def print_error(error: BaseException, *, as_json: bool) -> int:
@@ -47,7 +51,7 @@ def _lines(error: BaseException) -> list[str]:
         return [str(fault) for fault in error.faults]
     if isinstance(error, OSError) and error.strerror:
         return [f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."]
-    return [str(error)]
+    return [_NO_JOB.sub(r"There is no tuning job called \1. `alfine list` shows those that there are.", str(error))]
 
 
 def _as_json(error: BaseException) -> dict[str, Any]:

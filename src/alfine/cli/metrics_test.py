@@ -13,7 +13,7 @@ from alfine.cli.options import json_option
 if TYPE_CHECKING:
     from alfine.readings import Readings
 
-EPILOG = r"""
+EPILOG = """
 \b
 Examples:
   alfine metrics-test 'loss=([0-9.]+)' train.log

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,4 +63,17 @@ def open_home(*, create: bool = False) -> Iterator[Any]:
     except DatabaseError as error:
         raise HomeUnusable(f"{folder / 'alfine.db'}: can't be opened: {error.orig}. Choose another --home.") from error
     with home:
+        yield home
+
+
+@contextmanager
+def home_to_look_into() -> Iterator[Any]:
+    """The chosen home for its settings, buckets and past jobs; one that isn't there isn't made."""
+    from alfine.home import Home
+
+    if chosen_home().is_dir():
+        with open_home(create=True) as home:
+            yield home
+        return
+    with tempfile.TemporaryDirectory(prefix="alfine-") as place, Home(place) as home:
         yield home

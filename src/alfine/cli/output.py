@@ -29,12 +29,12 @@ def _plain(value: Any) -> Any:
 
 def show(*renderables: RenderableType) -> None:
     """On a terminal with colours and at its width; elsewhere as plain text, nothing folded and no blanks at line ends."""
-    to = Console(highlight=False)
+    to = Console(highlight=False, markup=False)  # brackets in what users wrote are text
     if to.is_terminal:
         for each in renderables:
             to.print(Printable(Text(each) if isinstance(each, str) else each))
         return
-    plain = Console(highlight=False, width=PIPED_WIDTH, file=io.StringIO())
+    plain = Console(highlight=False, markup=False, width=PIPED_WIDTH, file=io.StringIO())
     for each in renderables:
         plain.print(Printable(Text(each) if isinstance(each, str) else each))
     for line in plain.file.getvalue().splitlines():  # type: ignore[attr-defined]

@@ -63,7 +63,8 @@ def propose(*, name: str, output: Path | None, new_name: str | None, as_json: bo
         show(f"\n{_call(function, found, history)}")
         return
     file = output or f"{request['HyperParameterTuningJobName']}.json"
-    first = "" if output is not None else f"alfine propose {name} --output {file}\n"
+    named = "" if new_name is None else f" --name {new_name}"
+    first = "" if output is not None else f"alfine propose {name}{named} --output {file}\n"
     show(f"\n{first}alfine tune {file}")
 
 

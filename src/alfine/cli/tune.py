@@ -15,6 +15,7 @@ from alfine.cli.options import home_option, json_option, open_home
 from alfine.core.errors import InUse, InvalidSpec, NotFound
 
 if TYPE_CHECKING:
+    from alfine.job_file import JobFile
     from alfine.live import LiveView
 
 DIFFERENCES_SHOWN = 3
@@ -78,21 +79,21 @@ def tune(*, job: Path, no_warm: bool, dry_run: bool, quiet: bool, as_json: bool,
 
             code = run_one(file.request, as_json=as_json)
         else:
-            code = _run(file.request, str(job), quiet=quiet, as_json=as_json)
+            code = _run(file, str(job), quiet=quiet, as_json=as_json)
     except InvalidSpec as error:
         raise file.explain(error) from error
     click.get_current_context().exit(code)
 
 
-def _run(request: dict[str, Any], job: str, *, quiet: bool, as_json: bool) -> int:
+def _run(file: JobFile, job: str, *, quiet: bool, as_json: bool) -> int:
     from alfine.cli.output import print_json, show
     from alfine.cli.report import outcome
     from alfine.live import LiveView
 
-    name = request["HyperParameterTuningJobName"]
+    name = file.name
     with open_home(create=True) as home:
         view = LiveView(transient=True)
-        begin = _created_or_found(home, request)
+        begin = _created_or_found(home, file)
         for line in () if as_json else begin:
             view.say(line)
         with _leaving_training_jobs(home, name, job):
@@ -105,20 +106,20 @@ def _run(request: dict[str, Any], job: str, *, quiet: bool, as_json: bool) -> in
     return {"Failed": FAILED, "Stopped": INTERRUPTED}.get(described["HyperParameterTuningJobStatus"], 0)
 
 
-def _created_or_found(home: Any, request: dict[str, Any]) -> list[str]:
+def _created_or_found(home: Any, file: JobFile) -> list[str]:
     """Create the job, or find the interrupted one of that name; what there is to say before it runs."""
     from alfine.cli.costs import bound_sentence, likely_sentence
     from alfine.live import count_of, launches_allowed
     from alfine.tuning import create_or_resume
 
-    name = request["HyperParameterTuningJobName"]
+    name = file.name
     try:
         known = home.service.get(name)
     except NotFound:
         known = None
     if known is not None:
-        _refuse_another(known, home.store.original(name), home.service.as_recorded(request))
-    spec = create_or_resume(home, request).spec()
+        _refuse_another(known, file, home.store.original(name), home.service.as_recorded(file.request))
+    spec = create_or_resume(home, file.request).spec()
     goal = f"{spec.goal.lower()} {spec.metric}"
     launches = f"at most {count_of(launches_allowed(spec))}, {spec.max_parallel} at a time"
     said = [f"{name}: {spec.strategy}, {goal}, {launches}", f"cost: {bound_sentence(spec)}"]
@@ -131,7 +132,7 @@ def _created_or_found(home: Any, request: dict[str, Any]) -> list[str]:
     return said
 
 
-def _refuse_another(known: Any, original: Mapping[str, Any], request: Mapping[str, Any]) -> None:
+def _refuse_another(known: Any, file: JobFile, original: Mapping[str, Any], request: Mapping[str, Any]) -> None:
     """Raise InUse when the recorded job of that name isn't this one, or is over."""
     from alfine.job_file import differences
 
@@ -141,12 +142,14 @@ def _refuse_another(known: Any, original: Mapping[str, Any], request: Mapping[st
             f"the tuning job {name} has ended ({known.status}). Give this one another name with --name, or delete that one: "
             f"alfine delete {name}"
         )
-    found = list(differences(request, original))
+    told = (file.in_own_words(each) for each in differences(request, original))
+    found = [f"{each.path} {each.message}" for each in told]
     if found:
         more = f" (and {len(found) - DIFFERENCES_SHOWN} more)" if len(found) > DIFFERENCES_SHOWN else ""
         raise InUse(
             f"the tuning job {name} was interrupted, and this isn't the same one: {'; '.join(found[:DIFFERENCES_SHOWN])}{more}. "
-            f"To go on with it, give it the same file and options; for a new one another --name."
+            f"To go on with it, give it the same file and options (`alfine change {name}` changes its limits and criteria); for a new "
+            f"one another --name."
         )
 
 
