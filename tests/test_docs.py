@@ -70,7 +70,7 @@ def test_the_readmes_program_runs(tmp_path):
 
 def test_contributings_criterion_works():
     from alfine.core.decide import Outlook, Verdict
-    from alfine.core.spec import put_setting
+    from alfine.core.settings import put_setting
     from tests.building import history, request, spec
 
     (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)

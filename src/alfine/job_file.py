@@ -27,17 +27,9 @@ from alfine.core.conditions import Combination, alternatives
 from alfine.core.decide import CompletionCriterion
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.repeats import Repeats
+from alfine.core.settings import put_setting
 from alfine.core.space import SCALINGS, Categorical, Continuous, Integer, Range
-from alfine.core.spec import (
-    DEFINITION,
-    DEFINITIONS,
-    EARLY_STOPPING_TYPES,
-    GOALS,
-    IDENTICAL,
-    STRATEGIES,
-    TRANSFER,
-    put_setting,
-)
+from alfine.core.spec import DEFINITION, DEFINITIONS, EARLY_STOPPING_TYPES, GOALS, IDENTICAL, STRATEGIES, TRANSFER
 from alfine.criteria import criterion_from_text, table
 from alfine.job_request import OF_DEFINITION, PROGRAM, job_request, own_words, several_request
 from alfine.policy import changed_request

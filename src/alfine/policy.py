@@ -15,7 +15,8 @@ from alfine.core.history import History
 from alfine.core.repeats import NEVER, Repeats
 from alfine.core.repeats import SETTING as REPEATS
 from alfine.core.replay import Replayed, replay
-from alfine.core.spec import FORBID, NAMES, REQUIRES, START_WITH, TAG_PREFIX, TuningJobSpec, put_setting
+from alfine.core.settings import FORBID, NAMES, REQUIRES, START_WITH, TAG_PREFIX, put_setting
+from alfine.core.spec import TuningJobSpec
 from alfine.criteria import Given, criteria_for, criteria_of, put_criteria, spelling, table
 from alfine.criteria.limits import put_limits
 from alfine.early_stopping import early_stopping_for

@@ -21,8 +21,9 @@ from alfine.core.cost import Cost, longest_seconds, of_seconds
 from alfine.core.decide import Outlook
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import Ended, Fact, History, Launched, Reported, Started
+from alfine.core.settings import FORBID, REQUIRES
 from alfine.core.space import ROUNDING, Hyperparameters
-from alfine.core.spec import FORBID, REQUIRES, TuningJobSpec
+from alfine.core.spec import TuningJobSpec
 from alfine.early_stopping import LEAST_CURVES
 from alfine.engine import utc_now
 from alfine.home import Home

@@ -33,18 +33,10 @@ from alfine.core.errors import (
 )
 from alfine.core.history import Changed, History, TrainingJob, is_terminal
 from alfine.core.replay import Replayed
+from alfine.core.settings import put_setting, setting_of
 from alfine.core.space import Continuous, Integer
 from alfine.core.space_watch import Remark, remarks
-from alfine.core.spec import (
-    DEFINITION,
-    DEFINITIONS,
-    FUNCTION,
-    IDENTICAL,
-    PARENTS,
-    TuningJobSpec,
-    put_setting,
-    setting_of,
-)
+from alfine.core.spec import DEFINITION, DEFINITIONS, FUNCTION, IDENTICAL, PARENTS, TuningJobSpec
 from alfine.core.warm_start import Inherited
 from alfine.criteria.forecast import forecast_of
 from alfine.criteria.plateau import not_improving

@@ -2,7 +2,7 @@
 
 The request is the only spelling of a tuning job: on the wire, in a job file and in the store it's the same JSON.
 `TuningJobSpec.from_request` reads it once and names every fault at once (rules V1–V21 of AMT, those that concern a job
-that runs here). What AMT has no field for travels in tags: `alfine:<setting>`, kept in `settings`.
+that runs here). What AMT has no field for travels in tags (core/settings.py), kept in `settings`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import math
 import re
-import textwrap
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,8 +19,8 @@ from alfine.core import conditions
 from alfine.core.channels import Channel, read_channel
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.repeats import SETTING as REPEATS
-from alfine.core.repeats import WANTED as WANTED_REPEATS
 from alfine.core.repeats import Repeats
+from alfine.core.settings import FORBID, REQUIRES, SETTINGS, START_WITH, TAG_PREFIX, is_number, text_of
 from alfine.core.space import Categorical, Continuous, Integer, ParameterSpace, Range
 from alfine.core.structure import faults as structure_faults
 
@@ -43,11 +42,8 @@ MAX_RESOURCE = 20_000
 MAX_ENVIRONMENT = 48
 LARGEST = 1e300  # of an objective that is calculated with
 EPOCH_NAMES = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
-TAG_PREFIX = "alfine:"
 ALONE = "@"  # begins the name of a tuning job that stands for a training job on its own (core/alone.py)
 NAME_PATTERN = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}")
-LONGEST_TAG = 256
-REQUIRES, FORBID, START_WITH = "requires", "forbid", "start-with"  # settings in the words of core/conditions.py
 DEFINITION_NAME_PATTERN = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,63}")
 MAX_DEFINITIONS = 10
 CONFIG, DEFINITION, DEFINITIONS = "HyperParameterTuningJobConfig", "TrainingJobDefinition", "TrainingJobDefinitions"
@@ -378,7 +374,7 @@ class _Reader:
         jobs = self._integer(limits, "MaxNumberOfTrainingJobs", 1, path)
         parallel = self._integer(limits, "MaxParallelTrainingJobs", 1, path, required=True)
         seconds = limits.get("MaxRuntimeInSeconds")
-        if seconds is not None and not _is_number(seconds, lambda x: x > 0):
+        if seconds is not None and not is_number(seconds, lambda x: x > 0):
             self.fault(f"{path}.MaxRuntimeInSeconds", f"{seconds!r} must be a number of seconds above 0.")
             seconds = None
         return jobs, parallel or 1, None if seconds is None else float(seconds)
@@ -726,7 +722,7 @@ class _Reader:
         path = "HyperParameterTuningJobConfig.TuningJobCompletionCriteria"
         criteria = self.config.get("TuningJobCompletionCriteria") or {}
         target = criteria.get("TargetObjectiveMetricValue")
-        if target is not None and not _is_number(target, math.isfinite):
+        if target is not None and not is_number(target, math.isfinite):
             self.fault(f"{path}.TargetObjectiveMetricValue", f"{target!r} must be a finite number.")
             target = None
         plateau = criteria.get("BestObjectiveNotImproving") or {}
@@ -777,70 +773,3 @@ def _unreadable(kind: str, entry: Mapping[str, Any], error: Exception) -> str:
     )
     given = entry.get("Values", (entry.get("MinValue"), entry.get("MaxValue")))
     return f"{given!r} must be {what}."
-
-
-def _is_number(value: Any, good: Callable[[float], bool]) -> bool:
-    try:
-        return not isinstance(value, bool) and good(float(value))
-    except (TypeError, ValueError):
-        return False
-
-
-def _is_count(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 16 and int(text) > 0
-
-
-# Settings whose text must be something: what it's asked, and what to say. (Criteria read their own.)
-SETTINGS: Mapping[str, tuple[Callable[[str], bool], str]] = {
-    "price-per-hour": (
-        lambda text: _is_number(text, lambda x: 0 <= x < math.inf),
-        "isn't a price. Use a number from 0 on, per instance and hour.",
-    ),
-    "grace-seconds": (
-        lambda text: _is_number(text, lambda x: 0 <= x < math.inf),
-        "must be a number of seconds from 0 on.",
-    ),
-    "threads": (_is_count, "must be a whole number from 1 on."),
-    "max-log-bytes": (_is_count, "must be a whole number from 1 on."),
-    REPEATS: (lambda text: Repeats.read(text) is not None, WANTED_REPEATS),
-    "warm": (lambda text: text in ("on", "off"), "must be on or off."),
-}
-
-
-# All that alfine reads from tags, but for completion criteria; REQUIRES, FORBID and START_WITH may be parted («requires-2»).
-NAMES = (*SETTINGS, REQUIRES, FORBID, START_WITH, "at-end", "runner", "requirements", "checkpoints")
-
-
-def setting_of(request: Request, name: str) -> str | None:
-    """An alfine setting of a request, None without."""
-    return next((tag["Value"] for tag in request.get("Tags") or [] if tag["Key"] == TAG_PREFIX + name), None)
-
-
-def put_setting(request: MutableMapping[str, Any], name: str, text: str | None) -> None:
-    """Write an alfine setting into a request's tags, replacing an earlier one; None takes it away."""
-    key = TAG_PREFIX + name
-    tags = [tag for tag in request.get("Tags") or [] if tag.get("Key") != key]
-    if text is not None:
-        tags.append({"Key": key, "Value": text})
-    if tags:
-        request["Tags"] = tags
-    else:
-        request.pop("Tags", None)
-
-
-def text_of(settings: Mapping[str, str], name: str) -> str | None:
-    """A setting that may be longer than a tag: `alfine:<name>`, `alfine:<name>-2`, … with white space between."""
-    found: list[str] = []
-    while (key := name if not found else f"{name}-{len(found) + 1}") in settings:
-        found.append(settings[key])
-    return " ".join(found) if found else None
-
-
-def put_text(request: MutableMapping[str, Any], name: str, text: str) -> None:
-    """Write such a setting, parted at white space. Raise InvalidSpec where a word is longer than a tag."""
-    lines = textwrap.wrap(text, LONGEST_TAG, break_long_words=False, break_on_hyphens=False)
-    for number, line in enumerate(lines, 1):
-        if len(line) > LONGEST_TAG:
-            message = f"{line[:40]!r}… has {len(line)} characters; a tag, where it's kept, {LONGEST_TAG}."
-            raise InvalidSpec([Fault(name.replace("-", "_"), message)])
-        put_setting(request, name if number == 1 else f"{name}-{number}", line)

@@ -44,8 +44,9 @@ from alfine.core.gp import (
 )
 from alfine.core.history import History
 from alfine.core.noise import noise_of
+from alfine.core.settings import put_setting
 from alfine.core.space import Array
-from alfine.core.spec import TuningJobSpec, put_setting
+from alfine.core.spec import TuningJobSpec
 from alfine.criteria import spelling
 
 NAME = "ConvergenceDetected"

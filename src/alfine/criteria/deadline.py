@@ -11,7 +11,8 @@ from typing import Any, Self
 from alfine.core.decide import Outlook, Verdict, in_seconds, in_words
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import Ended, History, Started
-from alfine.core.spec import TuningJobSpec, put_setting
+from alfine.core.settings import put_setting
+from alfine.core.spec import TuningJobSpec
 
 NAME = "Deadline"
 LONG_ONES = 0.9  # the quantile of the durations so far that the next training job is taken to last

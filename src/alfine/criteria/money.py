@@ -14,7 +14,8 @@ from alfine.core import cost
 from alfine.core.decide import Outlook, Verdict, in_seconds
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
-from alfine.core.spec import TuningJobSpec, put_setting
+from alfine.core.settings import put_setting
+from alfine.core.spec import TuningJobSpec
 from alfine.criteria.convergence import LEAST_RESULTS, Evidence, read_evidence, remaining
 
 HORIZONS = (1, 2, 5, 10, 20, 50, 100, 200, 500)  # training jobs further; and all that the budget has

@@ -9,7 +9,8 @@ from typing import Any, Self
 from alfine.core.decide import Outlook, Verdict
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History, TrainingJob
-from alfine.core.spec import TuningJobSpec, put_setting
+from alfine.core.settings import put_setting
+from alfine.core.spec import TuningJobSpec
 from alfine.criteria import spelling
 
 LEAST = 3  # AMT's minimum

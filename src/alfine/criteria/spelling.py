@@ -18,7 +18,8 @@ from typing import Any, TypeVar, cast
 
 from alfine.core.decide import CompletionCriterion
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
-from alfine.core.spec import TuningJobSpec, put_setting, put_text
+from alfine.core.settings import put_setting, put_text
+from alfine.core.spec import TuningJobSpec
 
 Kinds = Mapping[str, type[CompletionCriterion]]
 C = TypeVar("C", bound=CompletionCriterion)
