@@ -216,9 +216,13 @@ def test_a_tuner_that_cannot_be_is_refused_with_the_remedy(words, message):
         alfine.Tuner(**{"space": SPACE, **words})
 
 
-def test_numpys_numbers_and_rounding_at_a_ranges_end_are_taken():
+def test_numpys_numbers_whole_floats_and_rounding_at_a_ranges_end_are_taken():
     tuner = alfine.Tuner(
-        {"x": alfine.Continuous(0.1, 0.3), "n": alfine.Integer(1, 9), "k": alfine.Categorical([8, 16])}
+        {
+            "x": alfine.Continuous(0.1, 0.3),
+            "n": alfine.Integer(1, 1e1),
+            "k": alfine.Categorical({8: "a", 16: "b"}.keys()),
+        }
     )
     tuner.observe({"x": 0.1 + 0.2, "n": np.int64(3), "k": np.int64(16)}, np.float32(0.5))
     assert (tuner.best.objective, tuner.best.number) == (0.5, 1)

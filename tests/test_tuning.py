@@ -127,7 +127,7 @@ def test_what_cannot_run_is_no_target(tune, target):
     ("space", "said"),
     [
         ({"x": Continuous("0.1", "1")}, "space.x: '0.1' and '1' must be numbers."),
-        ({"x": Integer(1.0, 10.0)}, "space.x: 1.0 and 10.0 must be whole numbers."),
+        ({"x": Integer(1.5, 1e3)}, "space.x: 1.5 and 1000 must be whole numbers."),
         ({1: Continuous(0, 1)}, "space: a hyperparameter's name must be a text, not 1."),
         ([("x", Continuous(0, 1))], "space: [('x', Continuous(0, 1))] must map names to ranges"),
         ({"x": Categorical([len, max])}, "space.x: <built-in function len> can't be a category"),

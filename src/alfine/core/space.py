@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Real
@@ -218,6 +217,10 @@ class Integer:
     requires: Any = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        for end in ("low", "high"):
+            value = getattr(self, end)
+            if isinstance(value, float) and value.is_integer():  # as 1e3 is
+                object.__setattr__(self, end, int(value))
         object.__setattr__(self, "requires", _required(self.requires))
 
     def __repr__(self) -> str:
@@ -299,7 +302,7 @@ class Categorical:
     requires: Any = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        if isinstance(self.values, str | AbstractSet) or not isinstance(self.values, Iterable):
+        if isinstance(self.values, str | set | frozenset) or not isinstance(self.values, Iterable):
             raise InvalidSpec(
                 [Fault("Categorical", f"{self.values!r} must be a list of values, in an order that stays.")]
             )
