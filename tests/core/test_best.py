@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from alfine import Categorical, Continuous
+from alfine import Categorical, Continuous, Tuner
 from alfine.core.best import estimate, quantile
 from alfine.core.history import History
 from tests.building import EPOCH, history, one_job, spec
@@ -143,3 +143,12 @@ def test_quantiles_of_a_mixture():
     drawn = mean[which] + np.sqrt(variance[which]) * rng.standard_normal(200_000)
     for share in (0.05, 0.5, 0.95):
         assert quantile(mean, variance, weights, share) == pytest.approx(np.quantile(drawn, share), abs=0.02)
+
+
+def test_the_estimate_lies_in_its_interval_where_hardly_any_noise_is_left():
+    for seed in range(6):
+        tuner = Tuner({"x": Continuous(-1, 1)}, seed=seed, max_training_jobs=11)
+        while suggestion := tuner.ask():
+            tuner.tell(suggestion, round((suggestion.hyperparameters["x"] - 0.3) ** 2 + 0.4733333, 5))
+        found = tuner.best_estimate
+        assert found.low <= found.value <= found.high, seed

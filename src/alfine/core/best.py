@@ -112,13 +112,10 @@ def _estimated(history: History, best: TrainingJob, observed: float) -> Estimate
     mean, variance, weights, noise = mixture(
         geometry_of(history), theta_at(history, len(v)), X[chosen], scale.targets(v[chosen]), point
     )
+    ends = [quantile(mean, variance, weights, 0.5 * (1.0 + side * COVERED)) for side in (-1, 1)]
+    middle = min(max(float(weights @ mean), ends[0]), ends[1])  # a few models without weight can pull the mean far out
     low, value, high = (
-        scale.best + scale.spread * (scale.width * target + scale.centre)
-        for target in (
-            quantile(mean, variance, weights, 0.5 * (1.0 - COVERED)),
-            float(weights @ mean),
-            quantile(mean, variance, weights, 0.5 * (1.0 + COVERED)),
-        )
+        scale.best + scale.spread * (scale.width * target + scale.centre) for target in (ends[0], middle, ends[1])
     )
     sign = history.sign
     ends = sorted((sign * low, sign * high))
