@@ -542,8 +542,10 @@ class Store:
             ended = [status for status, after in TUNING_TRANSITIONS.items() if not after]
             query = sa.select(tuning_jobs.c.name, tuning_jobs.c.request).where(tuning_jobs.c.status.not_in(ended))
             for job in connection.execute(query):
-                if name.lower() in _algorithms_of(json.loads(job.request)):
-                    raise Conflict(f"The algorithm {row.name} is in use by {job.name}, which hasn't ended.")
+                request = json.loads(job.request)
+                if name.lower() in _algorithms_of(request):
+                    user = request.get("TrainingJobName", job.name)  # a training job on its own has one
+                    raise Conflict(f"The algorithm {row.name} is in use by {user}, which hasn't ended.")
             connection.execute(sa.delete(algorithms).where(algorithms.c.id == row.id))
 
     def tag_algorithm(self, name: str, changes: Mapping[str, str | None]) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -278,6 +279,14 @@ def test_an_algorithm_in_use_stays_and_is_deleted_once_nothing_needs_it(tmp_path
     assert said == "The algorithm used is in use by user, which hasn't ended."
     client.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName="user")
     assert until(client, "user", "Stopped", leaves=False)
+    definition = job("any", folder, "used")["TrainingJobDefinition"]
+    static = {**definition.pop("StaticHyperParameters"), "rate": "0.5"}
+    client.create_training_job(TrainingJobName="lone-user", HyperParameters=static, **definition)
+    said = refusal(client.delete_algorithm, {"AlgorithmName": "Used"}, "ConflictException")
+    assert said == "The algorithm used is in use by lone-user, which hasn't ended."
+    client.stop_training_job(TrainingJobName="lone-user")
+    while client.describe_training_job(TrainingJobName="lone-user")["TrainingJobStatus"] != "Stopped":
+        time.sleep(0.05)
     client.delete_algorithm(AlgorithmName="used")
     assert client.list_algorithms()["AlgorithmSummaryList"] == []
     told = client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="user")
