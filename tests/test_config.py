@@ -35,6 +35,26 @@ def test_a_file_that_is_no_toml_is_an_error_with_its_path(tmp_path):
         Config.at(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('[server]\nhosts = ["https://tuner.example"]', "[server] hosts: 'https://tuner.example' isn't a host's name."),
+        ('[server]\nhosts = ["tuner.example:8765"]', "without https:// and port."),
+        ("[run]\nmax_decompressed_bytes = -1", "[run] max_decompressed_bytes: -1 must be a whole number from 1 on."),
+    ],
+)
+def test_what_could_never_be_met_is_an_error(tmp_path, text, why):
+    (tmp_path / "alfine.toml").write_text(text)
+    with pytest.raises(InvalidSpec) as error:
+        Config.at(tmp_path)
+    assert why in str(error.value)
+
+
+def test_hosts_are_names_and_addresses(tmp_path):
+    (tmp_path / "alfine.toml").write_text('[server]\nhosts = ["tuner.example", "gpu_1", "::1", "10.0.0.7"]')
+    assert len(Config.at(tmp_path).server.hosts) == 4
+
+
 def test_another_file_can_be_named_and_must_be_there(tmp_path, monkeypatch):
     other = tmp_path / "other.toml"
     monkeypatch.setenv("ALFINE_CONFIG", str(other))

@@ -8,8 +8,10 @@ known, or a value of the wrong type, is an error that names it: a setting is act
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import math
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
@@ -22,6 +24,7 @@ FILE = "alfine.toml"
 RUNNERS = ("sandbox", "process", "container")
 REQUIREMENTS = ("install", "ignore")
 AUTO = "auto"
+HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 T = TypeVar("T")
 
@@ -89,6 +92,9 @@ class Running:
         for key, value, known in (("runner", self.runner, RUNNERS), ("requirements", self.requirements, REQUIREMENTS)):
             if value not in (*known, AUTO):
                 raise InvalidSpec([Fault(f"[run] {key}", f"{value!r} isn't one of {', '.join((*known, AUTO))}.")])
+        if self.max_decompressed_bytes < 1:
+            message = f"{self.max_decompressed_bytes} must be a whole number from 1 on."
+            raise InvalidSpec([Fault("[run] max_decompressed_bytes", message)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +102,12 @@ class Server:
     """[server]: hosts are names, besides its addresses, by which `alfine serve` is reached from other machines."""
 
     hosts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        odd = [host for host in self.hosts if not (HOST.fullmatch(host) or _is_address(host))]
+        if odd:
+            message = f"{odd[0]!r} isn't a host's name. Give it as «tuner.example», without https:// and port."
+            raise InvalidSpec([Fault("[server] hosts", message)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,3 +199,11 @@ def _value(hint: Any, value: Any, where: str, faults: list[Fault]) -> Any:
 
 def _is_amount(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
