@@ -1,4 +1,5 @@
 import math
+import pickle
 import subprocess
 import sys
 from datetime import timedelta
@@ -428,3 +429,27 @@ def test_a_tuner_without_a_limit_is_not_said_to_have_a_budget_of_one():
         tuner.tell(job, 1.0)
     (remark,) = tuner.space_remarks
     assert "3 of only 3 combinations have been launched: the space ends before the budget does." in remark.sentence
+
+
+@pytest.mark.parametrize(
+    "words", [{}, {"strategy": "Hyperband", "max_resource": 3}, {"repeats": 1, "max_training_jobs": 16}]
+)
+def test_a_pickled_tuner_goes_on_as_it_was(words):
+    elder = told(Tuner(QUADRATIC, strategy="Random", seed=5), [3.0, 2.0, 1.0])
+    tuner = Tuner(QUADRATIC, warm_start=elder, criteria=["Shadow(ConvergenceDetected)"], **words)
+    for _ in range(12):
+        job = tuner.ask()
+        tuner.report(job, 1, 9.0)
+        tuner.tell(job, f(job.hyperparameters))
+    assert tuner.forecast()
+    again = pickle.loads(pickle.dumps(tuner))
+    assert [told(each, [2.0] * 4).training_jobs for each in (tuner, again)][1][-1].number == 16
+    assert [job.hyperparameters for job in again.training_jobs] == [job.hyperparameters for job in tuner.training_jobs]
+
+
+def test_convergence_near_zero_gives_no_share_of_the_best():
+    tuner = Tuner(QUADRATIC, criteria=alfine.ConvergenceDetected(), strategy="Random")
+    told(tuner, [1.0 + n for n in range(12)])
+    sentence = told(tuner, [1e-9]).verdict.sentence
+    assert "improve the best by more than" in sentence
+    assert " %)" not in sentence

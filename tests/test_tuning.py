@@ -74,6 +74,10 @@ def test_words_of_scripts_are_not_for_commands(tune):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (
+            {"warm_start_type": "TransferLearning"},
+            "warm_start_type: says how to take what warm_start names, and that is ",
+        ),
         ({"seed": -1}, "seed: -1 must be a whole number from 0 on."),
         ({"seed": 1.7}, "seed: 1.7 must be a whole number from 0 on."),
         (
@@ -214,11 +218,12 @@ def test_a_change_is_refused_in_the_words_of_change(tune, tmp_path):
 
 
 def test_progress_sees_the_callers_own_values_and_the_status_of_now(tune, tmp_path):
-    seen, stopping = [], threading.Event()
+    seen, called, stopping = [], [], threading.Event()
 
     def objective(hyperparameters):
         assert isinstance(hyperparameters["k"], int)
-        if len(seen) > 2:
+        called.append(hyperparameters)
+        if len(called) == 3:
             stopping.wait(30)
         return 1.0 / hyperparameters["k"]
 
@@ -269,3 +274,11 @@ def test_a_hyperparameter_called_as_a_column_keeps_its_values_and_the_objectives
         tuner.best.objective,
         tuner.best.hyperparameters,
     )
+
+
+def test_a_parent_that_runs_is_named_at_warm_start(tune, tmp_path):
+    tune(name="elder")
+    alfine.change("elder", home=tmp_path / "home", max_training_jobs=9)
+    said = "warm_start: elder is InProgress. A parent must be Completed, Stopped or Failed."
+    assert refusal(tune, warm_start="elder") == said
+    assert refusal(Tuner, SPACE, warm_start="elder", home=tmp_path / "home") == said

@@ -706,6 +706,7 @@ _OWN_KEYS = (
     ("HyperParameterTuningJobConfig.TuningJobCompletionCriteria", "criteria"),
     ("HyperParameterTuningJobConfig.RandomSeed", "seed"),
     ("WarmStartConfig.WarmStartType", "warm_start_type"),
+    ("WarmStartConfig.ParentHyperParameterTuningJobs", "warm_start"),
     ("WarmStartConfig", "warm_start"),
     ("TrainingJobDefinition.StaticHyperParameters.sagemaker_program", "script"),
     ("TrainingJobDefinition.StaticHyperParameters.sagemaker_submit_directory", "source_dir"),

@@ -125,6 +125,9 @@ def job_request(
     if parents:
         names = [{"HyperParameterTuningJobName": name} for name in parents]
         request["WarmStartConfig"] = {PARENTS: names, "WarmStartType": warm_start_type}
+    elif warm_start_type != IDENTICAL:
+        message = "says how to take what warm_start names, and that is missing."
+        raise InvalidSpec([Fault("warm_start_type", message)])
     put_criteria(request, criteria_of(criteria))
     put_limits(
         request,

@@ -36,6 +36,11 @@ from alfine.policy import policy_for, with_criteria
 T = TypeVar("T")
 
 
+def utc_now() -> datetime:
+    """By a name of its own, so that a Tuner can be pickled."""
+    return datetime.now(UTC)
+
+
 class Tuner:
     """Suggests what to train next, hears how it went, and says when to stop.
 
@@ -48,7 +53,7 @@ class Tuner:
     earlier tuning found, as of alfine.tune (tuning jobs by name are looked up in `home`), and other Tuners. repeats: run the
     best again in the end, {"best": 3, "times": 5}. early_stopping: «Auto» lets `report` stop weak training jobs.
     price_per_hour: of what a training job runs on, for MaxCost and MarginalValue.
-    Same seed and same calls, same suggestions. Nothing is stored: for that, see alfine.tune.
+    Same seed and same calls, same suggestions. Nothing is stored (for that, see alfine.tune), but a Tuner can be pickled.
     """
 
     def __init__(
@@ -72,7 +77,7 @@ class Tuner:
         max_resource: int | None = None,
         price_per_hour: float | None = None,
         home: str | Path | None = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         known = parents.listed(warm_start)
         criteria = criteria_of(criteria)

@@ -411,8 +411,8 @@ def _moves(history: History) -> Array:
 
 
 def _amount(numbers: dict[str, Any]) -> str:
-    relative = numbers["epsilon_relative"]
-    return f"{numbers['epsilon']:.3g}" + ("" if relative is None else f" ({100 * relative:.2g} %)")
+    relative = numbers["epsilon_relative"]  # of a best near 0 it says nothing
+    return f"{numbers['epsilon']:.3g}" + ("" if relative is None or relative > 1 else f" ({100 * relative:.2g} %)")
 
 
 def _going_on(numbers: dict[str, Any]) -> str:
