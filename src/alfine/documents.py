@@ -40,16 +40,16 @@ class Documents:
         self.service, self.s3 = service, s3
 
     def routes(self) -> Mount:
-        paths: dict[str, Callable[[Request], Any]] = {
-            "/tuning-jobs": self._tuning_jobs,
-            "/tuning-jobs/{name}": self._tuning_job,
-            "/tuning-jobs/{name}/training-jobs": self._training_jobs,
-            "/tuning-jobs/{name}/replays": self._replays,
-            "/tuning-jobs/{name}/export": self._export,
-            "/training-jobs/{name}/log": self._log,
-            "/buckets": self._buckets,
+        paths: dict[str, tuple[Callable[[Request], Any], tuple[str, ...]]] = {  # with the parameters that it knows
+            "/tuning-jobs": (self._tuning_jobs, ()),
+            "/tuning-jobs/{name}": (self._tuning_job, ()),
+            "/tuning-jobs/{name}/training-jobs": (self._training_jobs, ()),
+            "/tuning-jobs/{name}/replays": (self._replays, ("criterion",)),
+            "/tuning-jobs/{name}/export": (self._export, ("format",)),
+            "/training-jobs/{name}/log": (self._log, ("begin", "lines")),
+            "/buckets": (self._buckets, ()),
         }
-        return Mount(PATH, routes=[Route(path, _answering(read), methods=["GET"]) for path, read in paths.items()])
+        return Mount(PATH, routes=[Route(path, _answering(*read), methods=["GET"]) for path, read in paths.items()])
 
     def _tuning_jobs(self, _: Request) -> Any:
         return {"HyperParameterTuningJobSummaries": [*self.service.list()]}
@@ -76,6 +76,8 @@ class Documents:
 
     def _log(self, request: Request) -> Response:
         begin, lines = (_number(request, each) for each in ("begin", "lines"))
+        if begin is not None and lines is not None:
+            raise InvalidSpec([Fault("lines", "are the last ones, wherever the log begins. Give begin or lines.")])
         part = self.service.log(request.path_params["name"], begin or 0, lines)
         headers = {
             "x-alfine-training-job": quote(part.training_job),
@@ -102,9 +104,12 @@ def _number(request: Request, name: str) -> int | None:
     return int(text)
 
 
-def _answering(read: Callable[[Request], Any]) -> Callable[[Request], Any]:
+def _answering(read: Callable[[Request], Any], known: tuple[str, ...]) -> Callable[[Request], Any]:
+    """known: the parameters that are read; any other is refused."""
+
     async def answer(request: Request) -> Response:
         try:
+            _check(request, known)
             status, value = 200, await run_in_threadpool(read, request)
             if isinstance(value, Response):
                 return value
@@ -114,6 +119,14 @@ def _answering(read: Callable[[Request], Any]) -> Callable[[Request], Any]:
         return Response(text, status, media_type="application/json")
 
     return answer
+
+
+def _check(request: Request, known: tuple[str, ...]) -> None:
+    """X-Amz-… are of a signed URL."""
+    odd = [name for name in request.query_params if name not in known and not name.startswith("X-Amz-")]
+    if odd:
+        told = f"Known: {', '.join(known)}." if known else "There are none."
+        raise InvalidSpec([Fault(odd[0][:40], f"isn't a parameter of this document. {told}")])
 
 
 def _plain(value: Any) -> Any:

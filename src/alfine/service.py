@@ -307,7 +307,7 @@ class Service:
             with self.store.reading() as connection:
                 counts = queries.counts(connection, [job.id])[job.id]
                 number = self.best_by_repeats(job.name, spec)
-                best = queries.best(connection, job.id, minimise=spec.sign > 0, number=number)
+                best = queries.best(connection, job.id, minimise=spec.sign > 0, ranked=spec.ranked, number=number)
             yield {
                 "HyperParameterTuningJobName": job.name,
                 "HyperParameterTuningJobStatus": job.status,

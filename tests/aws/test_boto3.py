@@ -2,6 +2,8 @@
 
 import json
 import sys
+import urllib.error
+import urllib.request
 from datetime import timedelta
 
 import pytest
@@ -374,6 +376,21 @@ def test_metrics_are_told_in_pages_and_of_the_unit_that_is_asked_for(served, end
     assert cloudwatch.get_metric_statistics(**words, Statistics=["Sum"], Unit="None")["Datapoints"]
     with pytest.raises(ClientError, match="ExtendedStatistics aren't to be had here"):
         cloudwatch.get_metric_statistics(**words, ExtendedStatistics=["p90"])
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("tuning-jobs/ended/replays?criteria=ConvergenceDetected", "criteria: isn't a parameter of this document. Known: criterion."),
+        ("tuning-jobs/ended?lines=3", "lines: isn't a parameter of this document. There are none."),
+        ("training-jobs/logged/log?lines=3&begin=0", "Give begin or lines."),
+    ],
+)  # fmt: skip
+def test_what_a_document_doesnt_know_is_refused(served, ended, logged, path, why):
+    with pytest.raises(urllib.error.HTTPError) as error:
+        urllib.request.urlopen(f"{served.url}/_alfine/{path}", timeout=30)
+    with error.value:
+        assert (error.value.code, why in error.value.read().decode()) == (400, True)
 
 
 def test_older_cloudwatch_clients_are_answered_in_xml(served, ended):

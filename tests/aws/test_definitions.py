@@ -100,6 +100,20 @@ def test_definitions_with_objectives_of_their_own_get_even_shares_and_the_first_
     assert told["BestTrainingJob"]["TrainingJobName"] == lowest["TrainingJobName"]
 
 
+def test_the_list_of_the_cli_has_the_best_that_describe_has(sagemaker, several, cli):
+    """Values of the second definition, which are all larger, aren't compared with those of the first."""
+    request = several("unlike-too", max_training_jobs=4)
+    first, second = request["TrainingJobDefinitions"]
+    first["TuningObjective"] = {"Type": "Maximize", "MetricName": "loss"}
+    first["HyperParameterRanges"]["IntegerParameterRanges"][0]["MaxValue"] = "2"
+    second["TuningObjective"] = {"Type": "Minimize", "MetricName": "loss"}
+    sagemaker.create_hyper_parameter_tuning_job(**request)
+    best = until(sagemaker, "unlike-too")["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
+    listed = json.loads(cli("list", "--json"))["HyperParameterTuningJobSummaries"]
+    (row,) = [each for each in listed if each["HyperParameterTuningJobName"] == "unlike-too"]
+    assert row["BestObjective"] == best < 4
+
+
 def test_what_several_definitions_may_not_have_is_named_at_once(sagemaker, several, script):
     request = several("refused", early_stopping="Auto")
     first, second = request["TrainingJobDefinitions"]
