@@ -106,6 +106,27 @@ def test_a_page_says_how_many_hyperparameters_it_doesnt_draw(served, sagemaker, 
     assert "3 more hyperparameters aren't drawn." in page.text
 
 
+def test_going_back_in_a_log_tears_no_line(served, sagemaker, visitor, tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text("print('loss=1'); print(*(f'line {i} ' + i % 90 * 'y' for i in range(4_000)), sep='\\n')")
+    words = {"script": script, "metric": "loss", "strategy": "Random", "max_training_jobs": 1}
+    sagemaker.create_hyper_parameter_tuning_job(**job_request(name="back", space=SPACE, **words))
+    job = until(sagemaker, "back")["BestTrainingJob"]["TrainingJobName"]
+    path, pages = f"/console/training-jobs/{job}/log", []
+    page = visitor.get(path)
+    while later := re.search(r'href="(\?begin=\d+)" rel="next"', page.body):
+        page = visitor.get(path + later[1])
+    while True:
+        pages.insert(0, re.search(r"<pre.*?>(.*?)</pre>", page.body, re.DOTALL)[1])
+        earlier = re.search(r'href="(\?begin=\d+)" rel="prev"', page.body)
+        if not earlier:
+            break
+        page = visitor.get(path + earlier[1])
+    lines = [line.partition(" y")[0] for page in pages for line in page.splitlines()]
+    assert len(pages) > 2
+    assert [line.strip() for line in lines] == ["loss=1", *(f"line {i}" for i in range(4_000))]
+
+
 def test_the_list_says_why_each_job_ended(visitor, ended):
     text = visitor.get("/console/").text
     assert re.search(r"ended Completed AllOf 2 of 2 met.* of 30 .*loss ↓", text)

@@ -108,9 +108,16 @@ def log_page(visit: Visit) -> Response:
         text=text_of(data),
         begin=begin,
         end=end,
-        earlier=max(0, begin - PART) if begin else None,
+        earlier=_earlier(visit, name, begin) if begin else None,
         later=end if end < part.end or not part.last else None,
     )
+
+
+def _earlier(visit: Visit, name: str, begin: int) -> int:
+    """Where the page before begins: with a line, where there's one to begin with, so that none is torn."""
+    earlier = max(0, begin - PART)
+    before = visit.service.log(name, earlier).data[: begin - earlier]
+    return earlier + (before.find(b"\n", 0, -1) + 1 if earlier else 0)
 
 
 def log_part(visit: Visit) -> Response:
