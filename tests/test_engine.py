@@ -161,6 +161,18 @@ def test_a_log_without_the_metric_says_so_with_the_nearest_lines(tmp_path, scrip
     assert "epoch 2 loss=" in reason
 
 
+def test_an_objective_that_is_no_number_is_told_as_it_was_printed(tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text("print('epoch 1 loss=0.5,'); print('epoch 2 loss=nan')")
+    job = tune(script, tmp_path, metric="loss", regex=r"loss=(\S+)", max_training_jobs=1)
+    reason = job.training_jobs[0].failure_reason
+    assert (
+        "'loss': printed 0.5, 1 time; printed nan 1 time. A value is a finite number, found by the first group of"
+        in reason
+    )
+    assert "matched nothing" not in reason
+
+
 def test_a_target_stops_the_training_jobs_that_still_run(tmp_path):
     started, release = threading.Event(), threading.Event()
 

@@ -32,7 +32,6 @@ def test_what_is_no_finite_number_is_counted(text):
     reader = MetricReader([("loss", r"loss=(.*)")])
     assert [reader.read(f"loss={text}") for _ in range(3)] == [[], [], []]
     assert reader.remarks("loss") == [f"printed {text} 3 times"]
-    assert reader.explain_nothing("loss", "") == f"No value of loss: printed {text} 3 times."
 
 
 def test_a_group_that_took_no_part_is_no_value():
@@ -94,13 +93,6 @@ def test_nearest_lines_share_words_and_hold_a_number():
 
 def test_nearest_lines_of_a_log_without_numbers_are_none():
     assert nearest_lines(("loss", r"loss=(\d)"), ["hello", ""]) == []
-
-
-def test_a_regex_that_matched_nothing_is_explained_with_the_nearest_lines():
-    reader = MetricReader([("loss", r"loss=(\d+)")])
-    assert reader.explain_nothing("loss", "a\nloss: 3").endswith("matched nothing; nearest lines: loss: 3.")
-    assert reader.explain_nothing("loss", "").endswith("its log is empty.")
-    assert reader.explain_nothing("other", "") == "No value of other was reported."
 
 
 def test_long_lines_are_shown_short():

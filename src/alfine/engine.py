@@ -479,9 +479,10 @@ class _Reader:
             return f"The function has no objective. {end.detail or 'It must return one, or report one on its way.'}"
         metric = self.spec.metric
         regex = next(m.regex for m in self.spec.definition.metric_definitions if m.name == metric)
+        remarks = "; ".join(self._metrics.remarks(metric)) if self._metrics else ""
+        why = f"{remarks}. A value is a finite number, found by the first group of {regex!r}." if remarks else ""
         said = [
-            f"No value of the objective metric {metric!r}: its regex {regex!r} matched nothing in the log.",
-            *(self._metrics.remarks(metric) if self._metrics else ()),
+            f"No value of the objective metric {metric!r}: {why or f'its regex {regex!r} matched nothing in the log.'}"
         ]
         near = nearest_lines((metric, regex), [*self._first_lines, *self._last_lines])
         said.append("Nearest lines: " + " | ".join(near) if near else "No line of the log looks like it.")

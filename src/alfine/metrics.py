@@ -48,18 +48,6 @@ class MetricReader:
                 found.append((definition.name, value))
         return found
 
-    def explain_nothing(self, name: str, log: str) -> str:
-        """Why there is no value of this metric, for a FailureReason; log: what is at hand of it, usually its end."""
-        remarks = "; ".join(self.remarks(name))
-        if remarks:
-            return f"No value of {name}: {remarks}."
-        wanted = [each for each in self._definitions if each.name == name]
-        if not wanted:
-            return f"No value of {name} was reported."
-        nearest = nearest_lines((name, wanted[0].pattern.pattern), log.splitlines())
-        lines = "; nearest lines: " + " | ".join(nearest) if nearest else "; no line at the end of its log has a number"
-        return f"No value of {name}: its regex {wanted[0].pattern.pattern!r} matched nothing{lines if log else '; its log is empty'}."
-
     def remarks(self, name: str) -> list[str]:
         """What went wrong with this metric, in sentences for a FailureReason: «printed nan 3 times»."""
         return [remark for each in self._definitions if each.name == name for remark in each.remarks()]
