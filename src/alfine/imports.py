@@ -250,7 +250,7 @@ def _of_study(study: Any, title: str, name: str | None, metric: str) -> tuple[Re
         static={key: each.low for key, each in fixed.items()},  # type: ignore[attr-defined]
         goal=goal,
         metric=metric,
-        command=["optuna", title],
+        command=["ran-in-optuna", title],  # no program: nothing of it is run again
         max_training_jobs=len(trials),  # the budget that criteria can save from
     )
     own, spec = request["HyperParameterTuningJobName"], TuningJobSpec.from_request(request)

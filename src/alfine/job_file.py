@@ -782,9 +782,9 @@ def _in_own_words(message: str, bounds: Mapping[str, str] = _FILE_WORDS) -> str:
         "MaxResource": "max_resource",
         "TrainingJobDefinitions": "`definitions`",
     }
-    return re.sub(
-        rf"\b(?:{'|'.join(words)})\b", lambda found: words[found[0]], re.sub(r" \(the tag alfine:[\w-]+\)", "", message)
-    )
+    named = rf"\b(?:{'|'.join(words)})\b(?!:)"  # before a colon it's a criterion's name
+    message = re.sub(r" \(the tag alfine:[\w-]+\)", "", message)
+    return re.sub(named, lambda found: words[found[0]], message)
 
 
 # -- words for people ----------------------------------------------------------------------------------------------------

@@ -133,11 +133,8 @@ def program_for(
     static = {name: _unquoted(text) for name, text in spec.definition.static_hyperparameters.items()}
     contained = asked(spec, running)[0] == "container"
     program = _program(static, spec, function, files, images or Images(), contained=contained)
-    if not fetch and "alfine_python" in static:
-        path = spec.definition.environment.get("PATH", os.environ.get("PATH"))
-        if shutil.which(static["alfine_python"], path=path) is None:
-            message = f"there is no interpreter {static['alfine_python']!r}. Give its path, or a name on the PATH."
-            files.fault("TrainingJobDefinition.StaticHyperParameters.alfine_python", message)
+    if not fetch:
+        _find_programs(static, program.command, spec.definition.environment, faults)
     inputs = tuple(channels(spec, files))
     if program.image is not None:
         for channel in inputs:
@@ -184,6 +181,18 @@ def _senseless(spec: TuningJobSpec) -> Iterator[Fault]:
     if kept != SHARED:
         message = f"{kept!r} must be {SHARED}. Without the tag each training job has its own."
         yield Fault("Tags.alfine:checkpoints", message)
+
+
+def _find_programs(
+    static: Mapping[str, str], command: tuple[str, ...] | None, environment: Mapping[str, str], faults: list[Fault]
+) -> None:
+    """A fault for an interpreter or the program of a command that isn't there."""
+    path, where = environment.get("PATH", os.environ.get("PATH")), "TrainingJobDefinition.StaticHyperParameters"
+    for key, word in (("alfine_python", static.get("alfine_python")), ("alfine_command", (command or (None,))[0])):
+        beside = word and "/" in word and not word.startswith("/")  # among the training job's own files
+        if key in static and word and not beside and shutil.which(word, path=path) is None:
+            message = f"there is no program {word!r} here. Give its path, or a name on the PATH."
+            faults.append(Fault(f"{where}.{key}", message))
 
 
 def _places(spec: TuningJobSpec) -> Iterator[tuple[str, str]]:

@@ -355,7 +355,7 @@ class Service:
         """Change limits and completion criteria of a job (see policy.changed_request); one that has ended goes on.
 
         Whoever runs the job takes it up at its next step. Raise InvalidSpec when the change can't be understood, changes
-        nothing, or would have an ended job end again at once; IllegalTransition while the job is stopping.
+        nothing, would have an ended job end again at once, or go on with what can't run here; IllegalTransition while the job is stopping.
         """
         while True:
             job, history = self.store.get(name), self.history(name)
@@ -365,6 +365,7 @@ class Service:
             spec = TuningJobSpec.from_request(request)
             policy = policy_for(spec)
             if job.ended:
+                self._check_programs(spec)
                 history.record(Changed(at=self.clock(), spec=spec))
                 verdict = policy.verdict(history)
                 if verdict.outlook is not Outlook.CONTINUE and not policy.decide(history, verdict).launches:
@@ -376,6 +377,12 @@ class Service:
             except Overtaken:
                 continue
             return self.store.get(name)
+
+    def _check_programs(self, spec: TuningJobSpec) -> None:
+        """Raise InvalidSpec when the training jobs of a recorded job can't run here; a function is in its caller's hands."""
+        if not any(FUNCTION in part.definition.static_hyperparameters for part in spec.each):
+            folder, images = self.folder / spec.name, self.images
+            programs_for(spec, folder, None, self.buckets, images=images, running=self.running, fetch=False)
 
     def request_stop(self, name: str) -> None:
         """Ask a tuning job to stop; whoever runs it stops its training jobs. Raise AlreadyEnded when it has ended."""

@@ -131,7 +131,7 @@ def test_an_interpreter_that_is_not_there_is_a_fault(folder):
     code, report = checked(folder, f"{JOB}python: no-such-python\n")
     assert code == 1
     (fault,) = report["Faults"]
-    assert (fault["Path"], fault["Message"][:44]) == ("python", "there is no interpreter 'no-such-python'. Gi")
+    assert (fault["Path"], fault["Message"][:39]) == ("python", "there is no program 'no-such-python' he")
 
 
 def test_regexes_are_tried_on_a_log(folder):

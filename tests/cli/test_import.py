@@ -38,3 +38,16 @@ def test_a_second_import_and_a_missing_study_fail_with_the_reason(tmp_path, stud
     assert "already exists" in again.output
     missing = alfine_cli(home, "import", "optuna", url, "--study", "cubic")
     assert "there is no study 'cubic'. It has: parabola" in missing.output
+
+
+def test_an_imported_job_that_cannot_run_here_does_not_go_on(tmp_path, study):
+    url, _ = study
+    home = tmp_path / "home"
+    alfine_cli(home, "import", "optuna", url)
+    refused = alfine_cli(home, "change", "parabola", "--max-training-jobs", "20")
+    assert refused.exit_code == 2
+    assert "command: there is no program 'ran-in-optuna' here." in refused.stderr
+    assert (
+        json.loads(alfine_cli(home, "describe", "parabola", "--json").stdout)["HyperParameterTuningJobStatus"]
+        == "Completed"
+    )

@@ -278,6 +278,14 @@ def test_the_live_view_gives_the_terminal_back_after_ctrl_c(folder):
     assert screen.rfind(b"\x1b[?25h") > screen.rfind(b"\x1b[?25l") > 0  # the cursor is shown again
 
 
+def test_a_job_whose_script_is_gone_does_not_go_on(folder):
+    assert folder.run("tune", str(folder.job())).exit_code == 0
+    (folder.path / "train.py").unlink()
+    result = folder.run("change", "job", "--max-training-jobs", "6")
+    assert (result.exit_code, "script: there is no file" in result.stderr) == (2, True)
+    assert folder.recorded().ended
+
+
 def test_change_without_a_change_says_what_it_needs(folder):
     result = folder.run("change", "job")
     assert (result.exit_code, "Say what to change" in result.stderr) == (2, True)

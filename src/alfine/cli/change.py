@@ -8,7 +8,7 @@ import click
 
 from alfine.cli.options import home_option, json_option, open_home
 from alfine.core.decide import AT_END
-from alfine.core.errors import InUse
+from alfine.core.errors import InUse, InvalidSpec
 from alfine.core.spec import EARLY_STOPPING_TYPES
 
 EPILOG = """
@@ -44,6 +44,7 @@ def change(*, name: str, texts: tuple[str, ...], no_criteria: bool, no_run: bool
     from alfine.cli.output import print_json, show
     from alfine.cli.report import outcome
     from alfine.criteria import criterion_from_text
+    from alfine.job_file import in_python
 
     if texts and no_criteria:
         raise click.UsageError("--criterion and --no-criteria contradict each other.")
@@ -51,7 +52,10 @@ def change(*, name: str, texts: tuple[str, ...], no_criteria: bool, no_run: bool
     if criteria is None and not any(value is not None for value in words.values()):
         raise click.UsageError("Say what to change, as with --max-training-jobs 300.")
     with open_home() as home:
-        home.service.change(name, criteria=criteria, **words)
+        try:
+            home.service.change(name, criteria=criteria, **words)
+        except InvalidSpec as error:
+            raise in_python(error) from error
         ran = not no_run and _went_on(home, name, as_json=as_json)
         described = home.service.describe(name)
     if as_json:
