@@ -328,7 +328,11 @@ def test_a_job_begins_with_a_study_under_its_own_metric(tmp_path):
     words["environment"] = {"MODE": "fast"}  # which no study has
     with Home(home) as opened:
         opened.service.take_over(from_optuna(f"sqlite:///{tmp_path}/s.db", metric="loss")[0])
-    job = alfine.tune(lambda hp: abs(hp["x"] - 0.3) + (hp["kind"] == "a"), space, metric="loss", home=home, **words)
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import sys\nwords = sys.argv\nx = float(words[words.index('--x') + 1])\nprint('loss=%s' % (abs(x - 0.3) + ('a' in words)))\n"
+    )
+    job = alfine.tune(script, space, metric="loss", home=home, **words)
     with Home(home) as opened:
         assert list(opened.service.history(job.name).prior()[1]) == [0.1, 2.0, 0.4, 1.0]
     assert job.best.hyperparameters["kind"] == "b"
