@@ -291,6 +291,19 @@ def test_two_runners_that_start_it_at_once_make_one_training_job(process, tmp_pa
     assert (tmp_path / "mark").read_text() == "x"
 
 
+def test_what_begins_and_ends_while_it_is_looked_for_has_its_begin(process):
+    launch = process.launch(code="pass")
+
+    class Looking(ProcessRunner):
+        def _is_asked_for(self, folder):
+            process.see_out(launch)
+            return super()._is_asked_for(folder)
+
+    seen = Looking(lambda: None).poll(launch, 0)
+    assert seen.exit.succeeded
+    assert seen.started_at <= seen.ended_at
+
+
 def test_an_intent_without_a_process_is_started_again(process):
     launch = process.launch(code="print('after all')")
     control = launch.folder / ".alfine"

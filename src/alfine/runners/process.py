@@ -115,6 +115,8 @@ class ProcessRunner:
                 record = self._end_unseen(folder)
                 if record is None:
                     return None
+                # It may have begun, too, since we looked.
+                process = launcher.read_json(launcher.control_path(folder, launcher.PROCESS))
         return self._observe(launch, offset, process or {}, record)
 
     def stop(self, launch: Launch) -> None:
