@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -25,6 +26,8 @@ PATIENCE_SECONDS = 60.0
 REPLAY_SECONDS = 600.0  # a replay judges every fact anew
 KEY_NAMES = (("ALFINE_ACCESS_KEY_ID", "ALFINE_SECRET_ACCESS_KEY"), ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
 ANY = ("any", "any")  # a server without keys asks for none
+_REGION = re.compile(r"the region '[^']*' is wrong; expecting '([^']+)'")  # aws/sigv4.py
+_PATH = re.compile(r"((?:HyperParameterTuningJob|TrainingJobDefinition|WarmStartConfig|Tags)[^'\"]*?): ")
 
 
 class Unreachable(AlfineError):
@@ -195,9 +198,14 @@ class Remote:
             answer = self._http(patience).send(request.prepare())
         except BotoCoreError as error:
             raise Unreachable(f"no alfine answers at {self.endpoint}: {error}") from error
-        if answer.status_code >= 300:
-            raise _refusal(answer.content, f"{self.endpoint} answered {answer.status_code}")
-        return answer.headers, answer.content
+        if answer.status_code < 300:
+            return answer.headers, answer.content
+        refusal = _refusal(answer.content, f"{self.endpoint} answered {answer.status_code}")
+        right = _REGION.search(str(refusal))
+        if right is None or right[1] == self.region:
+            raise refusal
+        self.region = right[1]  # the server's, which a key is good in
+        return self._send(method, path, service, headers, body, patience)
 
     def _http(self, patience: float) -> Any:
         from botocore.httpsession import URLLib3Session
@@ -206,6 +214,12 @@ class Remote:
             verify = os.environ.get("AWS_CA_BUNDLE") or True
             self._sessions[patience] = URLLib3Session(verify=verify, timeout=(PATIENCE_SECONDS, patience))
         return self._sessions[patience]
+
+
+def _fault(said: str) -> Fault:
+    """A fault as the server told it, with the path in the request that it begins with."""
+    path = _PATH.match(said)
+    return Fault(path[1], said[path.end() :]) if path else Fault("", said)
 
 
 def _refusal(body: bytes, otherwise: str) -> AlfineError:
@@ -217,7 +231,7 @@ def _refusal(body: bytes, otherwise: str) -> AlfineError:
         return Denied("InternalFailure", f"{otherwise}, which is no answer of alfine's.")
     match code:
         case "ValidationException":
-            return InvalidSpec([Fault("", each) for each in message.split("\n")])
+            return InvalidSpec([_fault(each) for each in message.split("\n")])
         case "ResourceNotFound":
             return NotFound(message)
         case "ResourceInUse":

@@ -131,10 +131,22 @@ def test_what_a_server_refuses_is_told_as_at_home(alfine, folder, monkeypatch, s
     assert (
         "there is nothing at" in alfine("create", folder.job(JOB + "channels: {a: gone}\n"), "--upload", code=2).output
     )
+    told = alfine("create", folder.job(JOB + "static: {x: 3}\n"), "--json", code=2)
+    assert [each["Path"] for each in json.loads(told.stderr)["Error"]["Faults"]] == ["static.x"]
+    told = alfine("create", folder.job(JOB + "warm_start: [runs.csv]\n"), code=2)
+    assert "warm_start: file://" in told.output
+    assert "is a table, which no server takes" in told.output.replace("\n", " ")
     monkeypatch.setenv("ALFINE_SECRET_ACCESS_KEY", "wrong")
     assert "signature" in alfine("list", code=1).output
     monkeypatch.delenv("ALFINE_SECRET_ACCESS_KEY")
     assert "security token" in alfine("list", code=1).output
+
+
+def test_the_servers_region_is_found_out(alfine, folder, monkeypatch):
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    job = folder.job(JOB + "name: regional\n")
+    assert "s3://sagemaker-us-east-1-" in alfine("create", job, "--upload").stderr
+    alfine("watch", "regional")
 
 
 def test_an_endpoint_must_be_one(alfine, tmp_path):

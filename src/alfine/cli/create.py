@@ -61,10 +61,24 @@ def create(*, job: Path, name: str | None, upload: bool | None, bucket: str | No
         raise file.explain(error) from error
 
 
+def _refuse_tables(request: Mapping[str, Any], jobs: Jobs) -> None:
+    """Raise InvalidSpec for tables of results to begin with, which AWS's API has no place for."""
+    from alfine.core.errors import Fault
+    from alfine.core.spec import PARENTS
+    from alfine.tables import is_table
+
+    parents = (request.get("WarmStartConfig") or {}).get(PARENTS) or ()
+    tables = [name for each in parents if is_table(name := each["HyperParameterTuningJobName"])]
+    if tables and hasattr(jobs, "endpoint"):
+        message = f"{tables[0]} is a table, which no server takes. Create the job on the server's own machine and home, or leave it out."
+        raise InvalidSpec([Fault(f"WarmStartConfig.{PARENTS}", message)])
+
+
 def _sent(request: Mapping[str, Any], jobs: Jobs, *, upload: bool | None, bucket: str | None) -> Mapping[str, Any]:
     from alfine.remote import Remote
     from alfine.sending import BUCKET, sent
 
+    _refuse_tables(request, jobs)
     if not isinstance(jobs, Remote):
         if upload or bucket:
             raise click.UsageError("--upload and --bucket are for a server: give --endpoint.")
