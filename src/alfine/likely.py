@@ -21,7 +21,7 @@ from alfine.core.cost import HOUR
 from alfine.core.decide import Outlook
 from alfine.core.history import Changed, History
 from alfine.core.replay import replay
-from alfine.core.spec import MAX_TRAINING_JOBS, TuningJobSpec
+from alfine.core.spec import TuningJobSpec
 from alfine.criteria import criteria_for
 from alfine.criteria.forecast import forecast_of
 from alfine.policy import policy_for
@@ -157,7 +157,7 @@ def _outcome(spec: TuningJobSpec, record: History) -> _Outcome | None:
         return _Outcome(
             job=record.spec.name, training_jobs=(jobs, jobs, jobs), each_seconds=each, ended_by=verdict.criterion
         )
-    allowed = float(_allowed(spec))
+    allowed = float(spec.most_training_jobs)
     low, middle, high = forecast_of(replayed.history, policy.criteria).training_jobs or (0.0, allowed, allowed)
     ended = float(replayed.history.ended)
     gone_on = (min(ended + low, allowed), min(ended + middle, allowed), min(ended + high, allowed))
@@ -173,11 +173,6 @@ def _unchanged(record: History) -> History:
         if not isinstance(fact, Changed):
             plain.record(fact)
     return plain
-
-
-def _allowed(spec: TuningJobSpec) -> int:
-    limit = spec.max_training_jobs or MAX_TRAINING_JOBS
-    return limit if spec.size is None else min(limit, spec.size)
 
 
 def _span(ranges: Iterable[Range]) -> Range:

@@ -26,7 +26,7 @@ from rich.text import Text
 from alfine.core.decide import UNDECIDED, Outlook, Verdict, strongest
 from alfine.core.history import TrainingJob, is_terminal
 from alfine.core.space_watch import remarks
-from alfine.core.spec import DEFINITION, DEFINITIONS, MAX_TRAINING_JOBS, TuningJobSpec
+from alfine.core.spec import DEFINITION, DEFINITIONS, TuningJobSpec
 from alfine.engine import Run
 from alfine.terminal import Printable, printable
 
@@ -60,13 +60,6 @@ def _short(value: Any) -> str:
 
 def count_of(number: int, thing: str = "training job") -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
-def launches_allowed(spec: TuningJobSpec) -> int:
-    """How many training jobs the tuning job launches if nothing ends it earlier."""
-    size = spec.size
-    limit = spec.max_training_jobs or MAX_TRAINING_JOBS
-    return limit if size is None else min(limit, size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +127,7 @@ class Progress:
 
     @property
     def allowed(self) -> int:
-        return launches_allowed(self.spec)
+        return self.spec.most_training_jobs
 
     @property
     def remaining_seconds(self) -> float | None:

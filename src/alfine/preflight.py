@@ -29,7 +29,7 @@ from alfine.engine import utc_now
 from alfine.home import Home
 from alfine.job_file import JobFile, is_request, parsed, read_job_file
 from alfine.likely import Likely
-from alfine.live import duration, launches_allowed
+from alfine.live import duration
 from alfine.policy import policy_for
 from alfine.programs import program_for
 from alfine.readings import Readings
@@ -158,7 +158,7 @@ def _over(spec: TuningJobSpec) -> Iterator[Remark]:
 
 def _limits(spec: TuningJobSpec) -> Iterator[Remark]:
     path = "HyperParameterTuningJobConfig.ResourceLimits"
-    allowed, parallel = launches_allowed(spec), spec.max_parallel
+    allowed, parallel = spec.most_training_jobs, spec.max_parallel
     if spec.max_training_jobs is None and spec.max_runtime_seconds is None and spec.size is None:
         yield Remark(where=path, sentence=f"There is no limit but AMT's own of {allowed} training jobs.")
     if parallel > allowed:
@@ -212,7 +212,7 @@ def _structure(spec: TuningJobSpec) -> Iterator[Remark]:
 
 def _standstill(spec: TuningJobSpec) -> Iterator[Remark]:
     """Criteria that wouldn't even fire when nothing gets better than the first training job."""
-    allowed = launches_allowed(spec)
+    allowed = spec.most_training_jobs
     if allowed > MOST_SUPPOSED:
         return
     for criterion in policy_for(spec).criteria:
@@ -234,7 +234,7 @@ def _standstill(spec: TuningJobSpec) -> Iterator[Remark]:
 
 
 def _early_stopping(spec: TuningJobSpec) -> Iterator[Remark]:
-    allowed = launches_allowed(spec)
+    allowed = spec.most_training_jobs
     if spec.early_stopping == "Auto" and allowed <= LEAST_CURVES:
         yield Remark(
             where="HyperParameterTuningJobConfig.TrainingJobEarlyStoppingType",
@@ -266,7 +266,7 @@ def _trial(trial: Trial) -> Iterator[Remark]:
 def _time(trial: Trial) -> Iterator[Remark]:
     spec = trial.spec
     path = "HyperParameterTuningJobConfig.ResourceLimits.MaxRuntimeInSeconds"
-    limit, allowed = spec.max_runtime_seconds, launches_allowed(spec)
+    limit, allowed = spec.max_runtime_seconds, spec.most_training_jobs
     if limit is None or trial.seconds <= 0:
         return
     enough = int(limit / trial.seconds) * spec.max_parallel
@@ -321,7 +321,7 @@ def _at_once(spec: TuningJobSpec, trial: Trial) -> Iterator[Remark]:
         verdict = criterion.check(history)
         if verdict.outlook is Outlook.CONTINUE or verdict.watching or verdict.criterion == "MaxRuntimeInSeconds":
             continue  # of time the rule above says more
-        if launches_allowed(spec) > 1:
+        if spec.most_training_jobs > 1:
             yield Remark(
                 where=verdict.criterion,
                 sentence=f"It would end the job after its first training job: {verdict.sentence}",
@@ -368,17 +368,17 @@ def _record(history: History, facts: list[Fact]) -> None:
 
 def predicted_seconds(part: TuningJobSpec, seconds: float) -> float:
     """How long the training jobs of a definition take if no criterion ends the job, each so many seconds."""
-    whole = seconds * launches_allowed(part) / part.max_parallel
+    whole = seconds * part.most_training_jobs / part.max_parallel
     return whole if part.max_runtime_seconds is None else min(whole, part.max_runtime_seconds)
 
 
 def predicted(spec: TuningJobSpec, trials: Sequence[Trial]) -> tuple[float, Cost]:
     """How long the whole job takes with training jobs like those tried out, and what it costs, if no criterion ends it."""
     share = 1.0
-    wall = sum(trial.seconds * launches_allowed(trial.spec) for trial in trials) / spec.max_parallel
+    wall = sum(trial.seconds * trial.spec.most_training_jobs for trial in trials) / spec.max_parallel
     if spec.max_runtime_seconds is not None and wall > spec.max_runtime_seconds:
         share = spec.max_runtime_seconds / wall
     compute = sum(
-        trial.seconds * launches_allowed(trial.spec) * trial.spec.definition.instance_count for trial in trials
+        trial.seconds * trial.spec.most_training_jobs * trial.spec.definition.instance_count for trial in trials
     )
     return wall * share, of_seconds(spec, compute * share)

@@ -18,7 +18,6 @@ from alfine.aws.protocol import Plain
 from alfine.core.spec import (
     DEFINITION,
     DEFINITIONS,
-    MAX_TRAINING_JOBS,
     OBJECTIVE_HYPERPARAMETER,
     TuningJobSpec,
     definition_of,
@@ -48,15 +47,10 @@ def config(request: Mapping[str, Any], spec: TuningJobSpec) -> Plain:
     limits = asked.get("ResourceLimits") or {}
     return {
         **asked,
-        "ResourceLimits": {"MaxNumberOfTrainingJobs": most_training_jobs(spec), **limits},
+        "ResourceLimits": {"MaxNumberOfTrainingJobs": spec.most_training_jobs, **limits},
         **({} if spec.parts else {"ParameterRanges": all_ranges(asked.get("ParameterRanges"))}),
         "TrainingJobEarlyStoppingType": asked.get("TrainingJobEarlyStoppingType", "Off"),
     }
-
-
-def most_training_jobs(spec: TuningJobSpec) -> int:
-    """What a job that names no MaxNumberOfTrainingJobs launches at most: AMT's quota, or all of a smaller space."""
-    return spec.max_training_jobs or min(MAX_TRAINING_JOBS, spec.size or MAX_TRAINING_JOBS)
 
 
 def all_ranges(asked: Mapping[str, Any] | None) -> Plain:

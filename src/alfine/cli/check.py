@@ -124,7 +124,7 @@ def _scalings(spec: TuningJobSpec) -> dict[str, str]:
 def _costs(spec: TuningJobSpec, trials: Sequence[Trial]) -> dict[str, str]:
     """What the job would take, and at most."""
     from alfine.core import cost
-    from alfine.live import duration, launches_allowed
+    from alfine.live import duration
     from alfine.preflight import predicted
 
     def text(found: Cost) -> str:
@@ -134,7 +134,7 @@ def _costs(spec: TuningJobSpec, trials: Sequence[Trial]) -> dict[str, str]:
     told = {}
     if trials:
         seconds, spent = predicted(spec, trials)
-        how = f"{launches_allowed(spec)} training jobs, {spec.max_parallel} at a time"
+        how = f"{spec.most_training_jobs} training jobs, {spec.max_parallel} at a time"
         told["predicted"] = f"{duration(seconds)} ({how}), {text(spent)}, unless a criterion ends it"
     bound = cost.bound(spec)
     told["at most"] = "nothing bounds its time" if bound is None else text(bound)

@@ -62,14 +62,14 @@ def _as_json(spec: Any, trial: Trial) -> dict[str, Any]:
 
 def _print(spec: Any, trial: Trial) -> None:
     from alfine.cli.output import facts, show
-    from alfine.live import duration, launches_allowed
+    from alfine.live import duration
     from alfine.preflight import predicted_seconds
 
     ending = trial.reason or f"exit code {trial.exit.code}"
     show(facts({"command": trial.command, "ended": f"{ending}, after {duration(trial.seconds)}"}))
     for name in trial.readings.regexes:
         show(*metric(trial.readings, name, spec.metric))
-    allowed, parallel = launches_allowed(spec), spec.max_parallel
+    allowed, parallel = spec.most_training_jobs, spec.max_parallel
     how = f"{allowed} training jobs x {duration(trial.seconds)}" + (f" / {parallel} at a time" if parallel > 1 else "")
     show(
         f"The whole job would take about {duration(predicted_seconds(spec, trial.seconds))} ({how}), unless a criterion ends it earlier."

@@ -109,7 +109,7 @@ def _run(file: JobFile, job: str, *, quiet: bool, as_json: bool) -> int:
 def _created_or_found(home: Any, file: JobFile) -> list[str]:
     """Create the job, or find the interrupted one of that name; what there is to say before it runs."""
     from alfine.cli.costs import bound_sentence, likely_sentence
-    from alfine.live import count_of, launches_allowed
+    from alfine.live import count_of
     from alfine.tuning import create_or_resume
 
     name = file.name
@@ -121,7 +121,7 @@ def _created_or_found(home: Any, file: JobFile) -> list[str]:
         _refuse_another(known, file, home.store.original(name), home.service.as_recorded(file.request))
     spec = create_or_resume(home, file.request).spec()
     goal = f"{spec.goal.lower()} {spec.metric}"
-    launches = f"at most {count_of(launches_allowed(spec))}, {spec.max_parallel} at a time"
+    launches = f"at most {count_of(spec.most_training_jobs)}, {spec.max_parallel} at a time"
     said = [f"{name}: {spec.strategy}, {goal}, {launches}", f"cost: {bound_sentence(spec)}"]
     if known is None and (told := likely_sentence(home.likely(spec, replaying=False))):
         said.append(f"likely: {told}")

@@ -17,7 +17,7 @@ from alfine.console.figures.slices import slices
 from alfine.console.visit import Visit
 from alfine.console.words import nearest, span
 from alfine.core.history import History
-from alfine.live import SILENT, launches_allowed
+from alfine.live import SILENT
 from alfine.store import training_jobs
 
 PAGE_SIZE = 25
@@ -57,7 +57,7 @@ def page(visit: Visit) -> Response:
         verdict=verdict,
         verdicts=_ordered(told["Verdicts"], verdict.get("criterion") if ended else None),
         reason=described.get("FailureReason") or verdict.get("sentence") or "Nothing has been judged yet.",
-        allowed=launches_allowed(history.spec),
+        allowed=history.spec.most_training_jobs,
         counters=described["TrainingJobStatusCounters"],
         cost=told["Cost"],
         forecast=_forecast(told.get("Forecast"), described),

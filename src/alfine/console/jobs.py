@@ -14,7 +14,6 @@ from alfine.console.visit import Visit
 from alfine.console.words import nearest
 from alfine.core.history import TUNING_TRANSITIONS
 from alfine.core.spec import TuningJobSpec
-from alfine.live import launches_allowed
 from alfine.store import tuning_jobs
 
 PAGE_SIZE = 25
@@ -60,7 +59,7 @@ def _row(connection: Any, row: queries.AnyRow, counts: queries.Counts, visit: Vi
         "ended": sum(counters.values()) - counters["InProgress"],
         "running": counters["InProgress"],
         "failed": counters["NonRetryableError"] + counters["RetryableError"],
-        "allowed": launches_allowed(spec),
+        "allowed": spec.most_training_jobs,
         "metric": spec.metric,
         "goal": spec.goal,
         "best": best and best.objective,

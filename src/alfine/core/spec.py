@@ -167,8 +167,13 @@ class TuningJobSpec:
     @property
     def search_limit(self) -> int | None:
         """How many training jobs may be launched in search, without those kept for repeats."""
-        kept = 0 if self.repeats is None else self.repeats.training_jobs
-        return None if self.max_training_jobs is None else max(1, self.max_training_jobs - kept)
+        return None if self.max_training_jobs is None else max(1, self.max_training_jobs - _kept(self.settings))
+
+    @property
+    def most_training_jobs(self) -> int:
+        """How many are launched if nothing ends the job earlier, those for repeats among them."""
+        limit = self.max_training_jobs or MAX_TRAINING_JOBS
+        return limit if self.size is None else min(limit, self.size + _kept(self.settings))
 
     @property
     def price_per_hour(self) -> float | None:
@@ -226,7 +231,7 @@ class _Reader:
         warm_start, parents = self._warm_start()
         parts = [self._part(strategy, settings) for _ in self._definitions()]
         self._all_used(parts, settings)
-        self._size(strategy, [part["space"] for part in parts], limits[0])
+        self._size(strategy, [part["space"] for part in parts], limits[0], settings)
         self._environment([part["definition"] for part in parts])
         wanted = {"TargetObjectiveMetricValue": target, "BestObjectiveNotImproving": patience}
         self._one_objective(
@@ -621,7 +626,10 @@ class _Reader:
                 f"Grid takes categorical ranges only, and {', '.join(numeric)} isn't. List its values.",
             )
 
-    def _size(self, strategy: str, spaces: Sequence[ParameterSpace], max_jobs: int | None) -> None:
+    def _size(
+        self, strategy: str, spaces: Sequence[ParameterSpace], max_jobs: int | None, settings: Mapping[str, str]
+    ) -> None:
+        kept = _kept(settings)
         path = DEFINITIONS if self.several else f"{CONFIG}.{RANGES}"
         sizes = [space.size for space in spaces]
         if None in sizes or not all(space.ranges for space in spaces):
@@ -630,25 +638,26 @@ class _Reader:
         if strategy == "Grid":
             if size > MAX_TRAINING_JOBS:
                 self.fault(path, f"the grid has {size} configurations; at most {MAX_TRAINING_JOBS} are allowed.")
-            elif max_jobs is not None and max_jobs != size:
+            elif max_jobs is not None and max_jobs != size + kept:
+                again = f", with {kept} to run the best again {size + kept}" if kept else ""
                 self.fault(
                     f"{CONFIG}.ResourceLimits.MaxNumberOfTrainingJobs",
-                    f"{max_jobs} isn't the number of configurations of the grid, {size}. Leave it out or use that.",
+                    f"{max_jobs} isn't the number of configurations of the grid, {size}{again}. Leave it out or use that.",
                 )
-        elif max_jobs is not None and size < max_jobs:
+        elif max_jobs is not None and size + kept < max_jobs:
             self.fault(
                 path,
                 "You don't have enough combinations of hyperparameter ranges. The total number of hyperparameter "
                 f"combinations for the provided ranges [{float(size)}] must be equal or greater than the value of "
-                f"MaxNumberOfJobs, [{max_jobs}]. Provide additional ranges.",
+                f"MaxNumberOfJobs, [{max_jobs - kept}]. Provide additional ranges.",
             )
 
     def _room_for_repeats(self, settings: Mapping[str, str], max_jobs: int | None) -> None:
-        asked = Repeats.read(settings.get(REPEATS, ""))
-        if asked is not None and max_jobs is not None and max_jobs <= asked.training_jobs:
+        kept = _kept(settings)
+        if kept and max_jobs is not None and max_jobs <= kept:
             self.fault(
                 f"Tags.{TAG_PREFIX}{REPEATS}",
-                f"{asked.training_jobs} training jobs to run the best again leave none of the {max_jobs} that are allowed for the "
+                f"{kept} training jobs to run the best again leave none of the {max_jobs} that are allowed for the "
                 "search. Allow more, or ask for fewer.",
             )
 
@@ -732,6 +741,12 @@ class _Reader:
         where = f"{path}.ConvergenceDetected.CompleteOnConvergence"
         enabled = self._choice(convergence, "CompleteOnConvergence", ("Enabled", "Disabled"), "Disabled", where)
         return None if target is None else float(target), patience, enabled == "Enabled"
+
+
+def _kept(settings: Mapping[str, str]) -> int:
+    """How many training jobs are kept for repeats."""
+    asked = Repeats.read(settings.get(REPEATS, ""))
+    return 0 if asked is None else asked.training_jobs
 
 
 def _about(entry: conditions.Entry, space: ParameterSpace) -> bool:
