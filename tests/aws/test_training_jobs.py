@@ -4,12 +4,17 @@ import os
 import signal
 import sqlite3
 import time
+from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
 
+from alfine.aws.shapes import transitions
 from alfine.runners import sandbox
 from tests.aws.conftest import PATIENCE_SECONDS, Served, until
+from tests.building import at
 
 ROLE = "arn:aws:iam::000000000000:role/trainer"
 
@@ -356,3 +361,21 @@ def test_a_plain_process_is_refused_an_entry_point(sagemaker, driven):
     tags = [{"Key": "alfine:runner", "Value": "process"}]
     with pytest.raises(ClientError, match="ContainerEntrypoint expects /opt/ml, which a plain process doesn't have"):
         sagemaker.create_training_job(**driven("undriven", Tags=tags))
+
+
+@given(data=st.data())
+def test_secondary_statuses_follow_each_other_whenever_a_stop_was_asked_for(data):
+    """A stop may be asked for before the program began, and after it ended, which nobody had seen."""
+    moments = st.none() | st.integers(0, 9).map(at)
+    begun = data.draw(moments)
+    ended = data.draw(st.none() | st.integers(0 if begun is None else begun.second, 9).map(at))
+    uploaded = data.draw(st.just(None) if ended is None else st.none() | st.integers(ended.second, 9).map(at))
+    status = data.draw(
+        st.sampled_from(["InProgress", "Stopping"] if ended is None else ["Completed", "Stopped", "Failed"])
+    )
+    names = ("created_at", "started_at", "stop_asked_at", "ended_at", "uploaded_at", "status")
+    row = SimpleNamespace(**dict(zip(names, (at(0), begun, data.draw(moments), ended, uploaded, status), strict=True)))
+    steps = transitions(row)
+    times = [time for step in steps for time in (step["StartTime"], step["EndTime"]) if time is not None]
+    assert times == sorted(times)
+    assert (steps[-1]["EndTime"] is None) == (ended is None)

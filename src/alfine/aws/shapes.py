@@ -193,8 +193,10 @@ MESSAGES = {
 
 def transitions(row: Columns) -> list[Plain]:
     """SecondaryStatusTransitions: each ends when the next begins; the last of an ended training job ends at once."""
-    asked = row.stop_asked_at if row.stop_asked_at != row.ended_at else None
     end = row.uploaded_at or row.ended_at
+    asked = row.stop_asked_at and max(row.stop_asked_at, row.started_at or row.stop_asked_at)
+    if asked and row.ended_at and asked >= row.ended_at:  # it was over before it could be told
+        asked = None
     steps: list[tuple[str, datetime | None]] = [
         ("Starting", row.created_at),
         ("Training", row.started_at),
