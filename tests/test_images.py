@@ -9,8 +9,11 @@ import pytest
 
 from alfine import Continuous, Home, InvalidSpec
 from alfine.algorithms import BUILT_IN
+from alfine.config import Running
+from alfine.core.spec import TuningJobSpec
 from alfine.images import Container, Images, NoRunner, Script
 from alfine.job_request import job_request
+from alfine.programs import program_for
 
 ECR = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
 OURS = Script(sys.executable)
@@ -107,3 +110,12 @@ def test_a_job_runs_its_script_on_the_interpreter_of_its_image(tmp_path):
             home.service.describe("marked")["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
             == 7
         )
+
+
+@pytest.mark.parametrize("words", [{"script": "train.py"}, {"command": ["true"]}])
+def test_a_local_program_has_no_image_to_run_in_a_container(tmp_path, words):
+    (tmp_path / "train.py").touch()
+    words = {key: tmp_path / value if key == "script" else value for key, value in words.items()}
+    spec = TuningJobSpec.from_request(job_request(name="local", space={"x": Continuous(0.0, 1.0)}, **words))
+    with pytest.raises(InvalidSpec, match="has no image to run in a container. Use sandbox or process"):
+        program_for(spec, tmp_path, images=Images(no_containers=str), running=Running(runner="container"), fetch=False)

@@ -29,15 +29,17 @@ def runner_for(
     if name not in (*RUNNERS, AUTO):
         faults.append(Fault(where, f"{name!r} isn't one of {', '.join((*RUNNERS, AUTO))}."))
         return name
+    if name == "container" and image in (None, LOCAL_IMAGE):
+        faults.append(
+            Fault(where, "a local script or command has no image to run in a container. Use sandbox or process.")
+        )
+        return name
     if image is not None:
         if spec.settings.get("runner", AUTO) not in ("container", AUTO):
             faults.append(Fault(where, f"image {image!r} runs in a container only. Leave the tag out."))
         faults += _isolated_hosts(spec)
         faults += _checkpoint_path(spec, "container")
         return "container"
-    if name == "container":
-        faults.append(Fault(where, "a command has no image to run in a container. Use sandbox or process."))
-        return name
     local = built_in or spec.definition.image == LOCAL_IMAGE
     return _without_image(spec, name, where, faults, local=local)
 

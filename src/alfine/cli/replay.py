@@ -60,6 +60,7 @@ def _tables(rows: Sequence[dict[str, Any]]) -> list[Any]:
     from rich.text import Text
 
     from alfine.cli.costs import amount
+    from alfine.live import count_of
 
     found: list[Any] = []
     for row in rows:
@@ -67,8 +68,8 @@ def _tables(rows: Sequence[dict[str, Any]]) -> list[Any]:
         title = "all of them together" if several else row["Criteria"][0] if row["Criteria"] else "its own criteria"
         money = f", {amount(row['SavedMoney'])}" if "SavedMoney" in row else ""
         if row["Ended"]:
-            when = f"after {row['TrainingJobs']} training jobs, {_time(row['RuntimeInSeconds'])} in: {row['Verdict']['criterion']}"
-            saves = f"{row['SavedTrainingJobs']} training jobs, {_time(row['SavedTrainingSeconds'])} of training{money}"
+            when = f"after {count_of(row['TrainingJobs'])}, {_time(row['RuntimeInSeconds'])} in: {row['Verdict']['criterion']}"
+            saves = f"{count_of(row['SavedTrainingJobs'])}, {_time(row['SavedTrainingSeconds'])} of training{money}"
             saves = saves if row["SavedTrainingJobs"] or row["SavedTrainingSeconds"] else "nothing"
         else:
             when, saves = "not within the record", "nothing"
