@@ -11,6 +11,7 @@ from alfine.core.decide import LIMITS, Outlook
 from alfine.core.history import Launched, Reported, StopRequested
 from alfine.core.replay import Judge
 from alfine.criteria import criterion_from_text
+from alfine.home import Home
 from alfine.policy import policy_for, replayed
 from tests.building import SPACE, history, one_job
 from tests.contracts.test_criteria import EXAMPLES
@@ -273,3 +274,16 @@ def test_a_replay_counts_what_would_have_been_stopped_or_let_finish():
     assert (later.best.objective, later.missed) == (0.01, 0.0)
     cut = replayed(drained, [BestObjectiveNotImproving(3), MaxRuntimeInSeconds(2.5)])
     assert (cut.verdict.criterion, cut.best.objective) == ("MaxRuntimeInSeconds", 0.3)
+
+
+def test_what_ended_a_job_is_told_though_the_last_training_jobs_took_it_back(tmp_path):
+    """Convergence is judged with one of eleven training jobs to come, which then ends too: nothing is left that could converge."""
+    words = {"max_training_jobs": 11, "max_parallel": 2, "strategy": "Random", "progress": False, "home": tmp_path}
+    job = alfine.tune(lambda _: 1.0, SPACE, name="flat", criteria=[alfine.ConvergenceDetected()], **words)
+    (own,) = [each for each in job.verdicts if each.criterion == "ConvergenceDetected"]
+    assert job.verdict.criterion == "ConvergenceDetected"
+    assert own == job.verdict
+    with Home(tmp_path) as home:
+        told = home.service.describe("flat")["Alfine"]
+    assert told["Verdict"]["outlook"] == "STOP"
+    assert [each for each in told["Verdicts"] if each["criterion"] == "ConvergenceDetected"] == [told["Verdict"]]

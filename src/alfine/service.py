@@ -20,7 +20,7 @@ from alfine.core import cost, repeats, warm_start
 from alfine.core.alone import as_asked, tuning_job_of
 from alfine.core.best import Estimate, estimate
 from alfine.core.conditions import words
-from alfine.core.decide import CompletionCriterion, Outlook
+from alfine.core.decide import CompletionCriterion, Outlook, as_it_ended
 from alfine.core.errors import (
     AlreadyEnded,
     Fault,
@@ -268,7 +268,7 @@ class Service:
             described["OverallBestTrainingJob"] = overall
         described["Alfine"] = {
             "Verdict": job.verdict and job.verdict.as_dict(),
-            "Verdicts": [verdict.as_dict() for verdict in job.verdicts],
+            "Verdicts": [each.as_dict() for each in as_it_ended(job.verdict, job.verdicts)],
             "Cost": costs(history, ended=job.ended),
             **_optional(Forecast=_forecast(history) if _goes_on(job) else None),
             **_rules(history.spec),

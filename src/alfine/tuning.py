@@ -19,7 +19,7 @@ from typing import Any
 from alfine import parents
 from alfine.core import warm_start as warm_starts
 from alfine.core.best import Estimate, estimate
-from alfine.core.decide import UNDECIDED, Verdict
+from alfine.core.decide import UNDECIDED, Verdict, as_it_ended
 from alfine.core.errors import Fault, InUse, InvalidSpec, NotFound
 from alfine.core.history import History, Launched, TrainingJob
 from alfine.core.replay import Replayed
@@ -73,8 +73,8 @@ class Job:
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
-        """Each criterion's last verdict."""
-        return self._live.judge.verdicts if self._live else self._row.verdicts
+        """Each criterion's last verdict; of the one that ended the job the one by which it did."""
+        return as_it_ended(self.verdict, self._live.judge.verdicts if self._live else self._row.verdicts)
 
     @property
     def best(self) -> TrainingJob | None:

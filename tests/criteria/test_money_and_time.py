@@ -74,6 +74,14 @@ def test_marginal_value_ends_early_where_gains_are_worth_little_and_late_where_t
     assert generous.training_jobs == 40
 
 
+def test_marginal_value_says_when_the_budget_is_used_up():
+    past = history([1.0] * 12, price_per_hour=HOURLY, max_training_jobs=12)
+    assert (
+        MarginalValue(4).check(past).sentence
+        == "The budget is used up: no training job is left that could be worth its cost."
+    )
+
+
 # -- time ----------------------------------------------------------------------------------------------------------------
 
 

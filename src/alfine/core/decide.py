@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -284,6 +284,18 @@ def strongest(verdicts: Iterable[Verdict]) -> Verdict:
         if best is None or (verdict.strength, _nearness(verdict)) > (best.strength, _nearness(best)):
             best = verdict
     return best or UNDECIDED
+
+
+def as_it_ended(verdict: Verdict | None, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+    """Each criterion's last verdict; of the one that ended the job the one by which it did.
+
+    What was judged after the end, while the last training jobs ended, may have taken it back.
+    """
+    if verdict is None or verdict.outlook is Outlook.CONTINUE:
+        return tuple(verdicts)
+    own = [each for each in verdicts if each.criterion == verdict.criterion]
+    taken_back = len(own) == 1 and own[0].strength < verdict.strength
+    return tuple(verdict if taken_back and each is own[0] else each for each in verdicts)
 
 
 def _nearness(verdict: Verdict) -> float:

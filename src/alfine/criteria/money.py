@@ -129,7 +129,9 @@ class MarginalValue:
             return Verdict(
                 outlook=Outlook.CONTINUE,
                 criterion="MarginalValue",
-                sentence=f"{n} of {LEAST_RESULTS} objectives needed before an expected gain is worth anything.",
+                sentence=f"{n} of {LEAST_RESULTS} objectives needed before an expected gain is worth anything."
+                if rem > 0
+                else "The budget is used up: no training job is left that could be worth its cost.",
                 evidence={"objectives": n, "needed": LEAST_RESULTS, "remaining": rem},
                 would_change=f"{LEAST_RESULTS - n} more objectives; failed training jobs don't count."
                 if rem > 0
