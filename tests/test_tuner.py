@@ -453,3 +453,13 @@ def test_convergence_near_zero_gives_no_share_of_the_best():
     sentence = told(tuner, [1e-9]).verdict.sentence
     assert "improve the best by more than" in sentence
     assert " %)" not in sentence
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_warm_start_begins_where_its_parents_point_to(seed):
+    elder = Tuner(QUADRATIC, strategy="Random", seed=50 + seed)
+    for _ in range(20):
+        job = elder.ask()
+        elder.tell(job, f(job.hyperparameters))
+    first = Tuner(QUADRATIC, warm_start=elder, seed=seed).ask()
+    assert f(first.hyperparameters) < 1.1 * elder.best.objective

@@ -9,7 +9,8 @@ mislead its search to the end. Symbols, for the job's own n results at points x_
 The median, since single results may well surprise a surrogate. Of x_i those only that lie no more than BESIDE of an axis outside of what
 the parents tried: beyond, it knows nothing and doesn't say so, and a job in a wider space would contradict its parents at once. It's looked
 at after so many results as LOOKS says. By measurement (docs/explanation/search.md) parents on the same function stay below 3.5, and most
-on other data are above 5 at the first look.
+on other data are above 5 at the first look. BESIDE is more than the gap that a few parents leave at an end of an axis: the job's own search
+may stay there.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 LOOKS = (5, 8, 12, 20)
 LEAST = 8  # results of the parents, for a surrogate that may contradict anything
 LIMIT = 5.0
-BESIDE = 0.05
+BESIDE = 0.1
 FIT_POINTS = 120
 
 

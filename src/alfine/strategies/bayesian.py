@@ -236,8 +236,8 @@ def _search(history: History, tried: Tried) -> Array | None:
     if space.size is not None and space.size <= ENUMERATED:
         return _unseen(_ranked(acquisition, _all(history)), tried)
     levels = _levels(history)
-    radius = min(APART * math.sqrt(space.dimension), FILLED * math.exp(-math.log(history.launches) / space.dimension))
-
+    known = history.launches + len(history.prior()[1])  # by a warm start it's asked before anything was launched
+    radius = min(APART * math.sqrt(space.dimension), FILLED * math.exp(-math.log(known) / space.dimension))
     near = np.concatenate([surrogate.X, history.pending()])
 
     def preferred(points: Array) -> Array:
