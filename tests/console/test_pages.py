@@ -239,6 +239,8 @@ def test_what_isnt_there_is_a_404_in_words(visitor, path):
     page = visitor.get(f"/console/{path}")
     assert page.status == 404
     assert "Not here" in page.text
+    assert "Amazon" not in page.text
+    assert "nobody" in page.text or "There is no such page." in page.text
 
 
 @pytest.mark.parametrize("query", ["?after=x", "?after=W1swLCJ4Il0sMV0="])

@@ -35,6 +35,7 @@ from alfine.service import Service
 log = logging.getLogger("alfine.console")
 
 PATH = "/console"
+AWS_WORDS = ("Amazon SageMaker can't find", "Requested resource not found")
 MOST_FIELDS = 200
 MOST_STREAMS = 200  # pages that follow at once; further ones look by themselves
 HEADERS = {
@@ -188,7 +189,7 @@ class Console:
         try:
             return await run_in_threadpool(page, visit)
         except NotFound as error:
-            return visit.page("error.html", 404, title="Not here", lines=[str(error)])
+            return visit.page("error.html", 404, title="Not here", lines=[_not_here(visit, error)])
         except InvalidSpec as error:
             return visit.page("error.html", 422, title="That doesn't work", lines=[str(each) for each in error.faults])
         except (AlfineError, WireError) as error:
@@ -240,6 +241,14 @@ class Console:
         status = error.status_code if isinstance(error, HTTPException) else 404
         visit = self._visit(request, self.door.stranger)
         return visit.page("error.html", status, title="Not here", lines=["There is no such page."])
+
+
+def _not_here(visit: Visit, error: NotFound) -> str:
+    """In the console's words, where they are AWS's."""
+    if not str(error).startswith(AWS_WORDS):
+        return str(error)
+    kind = "training job" if "/training-jobs/" in visit.request.url.path else "tuning job"
+    return f"There is no {kind} called {visit.part('name')} here."
 
 
 def _is_token(form: Mapping[str, str], session: Session) -> bool:
