@@ -67,6 +67,8 @@ def test_what_is_no_number_at_all_is_refused_and_changes_nothing(call):
     words = {"tell": (job,), "report": (job, 1), "observe": (job.hyperparameters,)}[call]
     with pytest.raises(InvalidSpec, match=r"must be a number, not 'low' \(str\)"):
         getattr(tuner, call)(*words, "low")
+    with pytest.raises(InvalidSpec, match=r"must be a number, not 1000.*\(int\)"):
+        getattr(tuner, call)(*words, 10**400)
     assert (len(tuner.training_jobs), job.status, job.reports) == (1, "InProgress", [])
 
 
@@ -356,7 +358,7 @@ def test_several_criteria_of_one_kind_all_count(tmp_path):
 
 def test_criteria_in_money_need_a_price_and_count_by_it():
     for criterion in (alfine.MaxCost(5), alfine.AllOf(alfine.MarginalValue(1), alfine.MaxCost(5))):
-        with pytest.raises(InvalidSpec, match="needs the price of an instance of type local: price_per_hour, or"):
+        with pytest.raises(InvalidSpec, match="needs the price of an instance of type local: price_per_hour.$"):
             Tuner(QUADRATIC, criteria=criterion)
     now = [at(0)]
     tuner = Tuner(QUADRATIC, criteria=alfine.MaxCost(5), price_per_hour=2, clock=lambda: now[0])

@@ -34,6 +34,7 @@ from alfine.parents import Parent
 from alfine.policy import policy_for, with_criteria
 
 T = TypeVar("T")
+NOT_HERE = ", or [prices] in alfine.toml"  # a remedy that only jobs of a home have
 
 
 def utc_now() -> datetime:
@@ -140,7 +141,7 @@ class Tuner:
     def report(self, training_job: TrainingJob | int, step: float, value: float) -> bool:
         """Report an intermediate objective. True: stop this training job, then tell its last value.
 
-        It's so once early stopping, or a verdict of STOP, asks for it.
+        It's so once early stopping, or a verdict of STOP, asks for it. step: for readers of `reports`; values count in their order.
         """
         job = self._running(training_job)
         if math.isfinite(number := _number("a value", value)):
@@ -275,7 +276,7 @@ def _number(what: str, value: Any) -> float:
     """Of Python's numbers, numpy's scalars, tensors of one element. Raise InvalidSpec for anything else."""
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         message = f"{what} must be a number, not {value!r:.100} ({type(value).__name__})."
         raise InvalidSpec([Fault("", message)]) from None
 
@@ -287,7 +288,8 @@ def _in_own_words(read: Callable[[], T]) -> T:
     except InvalidSpec as error:
         from alfine.job_file import in_python
 
-        raise in_python(error) from None
+        said = in_python(error).faults
+        raise InvalidSpec([Fault(each.path, each.message.replace(NOT_HERE, "")) for each in said]) from None
 
 
 def _criteria(spec: TuningJobSpec, given: Sequence[CompletionCriterion]) -> Sequence[CompletionCriterion]:

@@ -5,8 +5,10 @@ import re
 import pytest
 
 from alfine import AllOf, BestObjectiveNotImproving, ConvergenceDetected, MaxCost, TargetObjectiveMetricValue
+from alfine.console.settings import fields_of
 from alfine.job_request import job_request
 from tests.aws.conftest import until
+from tests.building import spec
 from tests.console.test_pages import SPACE
 
 
@@ -112,6 +114,12 @@ def test_criteria_are_changed_and_those_that_the_form_doesnt_touch_stay(visitor,
     page = visitor.submit(f"/console/tuning-jobs/{name}/change", f"/tuning-jobs/{name}/change", fields)
     assert "price an hour 0, was 4.5" in page.text
     assert "TargetObjectiveMetricValue" not in asked(sagemaker, name)["TuningJobCompletionCriteria"]
+
+
+def test_of_two_criteria_of_a_kind_the_form_loses_none():
+    fields = fields_of(spec(criteria=[BestObjectiveNotImproving(5), BestObjectiveNotImproving(20, strict=True)]))
+    shown = fields["patience"], fields["strict"], fields["others"]
+    assert shown == ("5", "", "BestObjectiveNotImproving 20 strict=true")
 
 
 @pytest.mark.parametrize(

@@ -85,8 +85,13 @@ def fields_of(spec: TuningJobSpec) -> Fields:
         "price_per_hour": _text(spec.price_per_hour),
         **dict.fromkeys(("target", "patience", "strict", "convergence", "epsilon", "delta"), ""),
     }
-    others = []
+    others: list[str] = []
+    shown: set[type] = set()
     for criterion in criteria_for(spec):
+        if type(criterion) in shown:  # a field shows one of a kind
+            others.append(spelling.say(criterion))
+            continue
+        shown.add(type(criterion))
         match criterion:
             case TargetObjectiveMetricValue(target=target):
                 fields["target"] = _text(target)
