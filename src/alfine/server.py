@@ -154,9 +154,11 @@ def _listening(host: str, port: int) -> socket.socket:
         if os.name == "posix":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        raise OSError(
+            error.errno, f"{error.strerror}. Give another port, or 0 for any free one", f"{host}:{port}"
+        ) from error
     return listener
 
 

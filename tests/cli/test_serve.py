@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import urllib.request
 
@@ -12,6 +13,7 @@ import pytest
 
 from tests.aws.conftest import Served
 from tests.aws.test_keys import key_of
+from tests.cli.conftest import alfine_cli
 
 
 def told(home, count):
@@ -62,3 +64,15 @@ def test_with_a_key_it_says_that_requests_must_be_signed_and_shows_no_secret(tmp
     assert any(name.startswith("Requests must be signed") for name in lines)
     assert not any(word in text for text in lines.values() for word in (id_, secret))
     assert server.end() == 0
+
+
+def test_a_taken_port_and_a_certificate_that_is_none_are_named(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        shown = alfine_cli(tmp_path / "home", "serve", "--port", str(port))
+    assert shown.exit_code == 1
+    assert f"127.0.0.1:{port}: Address already in use. Give another port" in shown.stderr
+    (tmp_path / "none.pem").write_text("none")
+    none = str(tmp_path / "none.pem")
+    shown = alfine_cli(tmp_path / "home", "serve", "--port", "0", "--tls-cert", none, "--tls-key", none)
+    assert (shown.exit_code, "aren't a certificate and its key" in shown.stderr) == (2, True)

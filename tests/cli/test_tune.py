@@ -7,6 +7,8 @@ import signal
 
 import pytest
 
+import alfine
+
 from .conftest import JOB, environment, until
 
 WAITING = JOB + "max_parallel: 2\nstatic: {wait-for: GATE}\n"
@@ -205,7 +207,7 @@ def test_after_sigkill_the_same_command_goes_on_with_the_job(folder):
     open_gate(folder)
     result = folder.run("tune", str(folder.path / "job.yaml"))
     assert result.exit_code == 0
-    assert "Going on with job, which was interrupted after 2 training jobs" in result.stderr
+    assert "Going on with job after 2 training jobs" in result.stderr
     assert "4 of at most 4: 4 completed" in result.stdout
 
 
@@ -284,6 +286,24 @@ def test_a_job_whose_script_is_gone_does_not_go_on(folder):
     result = folder.run("change", "job", "--max-training-jobs", "6")
     assert (result.exit_code, "script: there is no file" in result.stderr) == (2, True)
     assert folder.recorded().ended
+
+
+def test_a_job_that_another_process_runs_is_watched_not_tuned(folder):
+    folder.start("tune", str(waiting(folder)))
+    until(lambda: folder.running() == 2, "two training jobs run")
+    result = folder.run("tune", str(folder.path / "job.yaml"))
+    assert (result.exit_code, "is being run by another alfine" in result.stderr) == (1, True)
+    assert "`alfine watch job` shows how it goes." in result.stderr
+    assert "interrupted" not in result.stderr
+    open_gate(folder)
+
+
+def test_a_changed_job_of_a_function_says_who_goes_on_with_it(folder):
+    words = {"name": "python", "strategy": "Random", "home": folder.home, "progress": False}
+    alfine.tune(lambda hp: hp["x"], {"x": alfine.Continuous(0, 1)}, max_training_jobs=2, **words)
+    result = folder.run("change", "python", "--max-training-jobs", "3")
+    assert "alfine.tune goes on with it" in result.stderr
+    assert "name='python'" in result.stderr
 
 
 def test_change_without_a_change_says_what_it_needs(folder):

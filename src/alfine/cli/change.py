@@ -56,6 +56,7 @@ def change(*, name: str, texts: tuple[str, ...], no_criteria: bool, no_run: bool
             home.service.change(name, criteria=criteria, **words)
         except InvalidSpec as error:
             raise in_python(error) from error
+        function = _function(home, name)
         ran = not no_run and _went_on(home, name, as_json=as_json)
         described = home.service.describe(name)
     if as_json:
@@ -64,15 +65,27 @@ def change(*, name: str, texts: tuple[str, ...], no_criteria: bool, no_run: bool
         show(*outcome(described))
     else:
         click.echo(f"Changed {name}. `alfine describe {name}` tells how far it is.")
+        if function is not None:
+            click.echo(
+                f"Unless its process still runs, alfine.tune goes on with it, with {function} and name={name!r}.",
+                err=True,
+            )
+
+
+def _function(home: Any, name: str) -> str | None:
+    """The Python function that a job runs, «module:name»; None where it runs a program."""
+    from alfine.core.spec import FUNCTION
+
+    statics = [part.definition.static_hyperparameters for part in home.service.get(name).spec().each]
+    return next((static[FUNCTION] for static in statics if FUNCTION in static), None)
 
 
 def _went_on(home: Any, name: str, *, as_json: bool) -> bool:
     """Run the job to its end here; False when another process runs it, or has to since it runs a Python function."""
-    from alfine.core.spec import FUNCTION
     from alfine.live import LiveView
     from alfine.tuning import run_to_end
 
-    if any(FUNCTION in part.definition.static_hyperparameters for part in home.service.get(name).spec().each):
+    if _function(home, name) is not None:
         return False
     view = LiveView(transient=True)
     try:

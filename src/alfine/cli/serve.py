@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import ssl
 from pathlib import Path
 
 import click
 
 from alfine.cli.options import chosen_home, home_option, open_home
-from alfine.core.errors import MissingExtra
+from alfine.core.errors import Fault, InvalidSpec, MissingExtra
 from alfine.keys import Keys
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -58,7 +59,13 @@ def serve(*, host: str, port: int, region: str | None, tls_cert: Path | None, tl
         home.confine()
         home.arns = Arns(where) if where else home.arns
         s3 = home.config.s3.endpoint
-        server.serve(home, host, port, tls=tls, ready=lambda url: _say(url, home.arns.region, s3, signed=bool(keys)))
+        try:
+            server.serve(
+                home, host, port, tls=tls, ready=lambda url: _say(url, home.arns.region, s3, signed=bool(keys))
+            )
+        except ssl.SSLError as error:
+            message = f"{tls_cert} and {tls_key} aren't a certificate and its key (PEM): {error.reason or error}."
+            raise InvalidSpec([Fault("--tls-cert", message)]) from error
 
 
 def _say(url: str, region: str, s3: str, *, signed: bool) -> None:

@@ -128,7 +128,7 @@ def _created_or_found(home: Any, file: JobFile) -> list[str]:
     if known is not None:
         history = home.service.history(name)
         running = f", {len(history.running)} of them not known to have ended" if history.running else ""
-        said.append(f"Going on with {name}, which was interrupted after {count_of(history.launches)}{running}.")
+        said.append(f"Going on with {name} after {count_of(history.launches)}{running}.")
     return said
 
 
@@ -165,7 +165,10 @@ def _watch(home: Any, name: str, view: LiveView, *, live: bool, silent: bool) ->
             view.say(words)
 
     with view:
-        run_to_end(home, name, after_step=view.update if live else None, on_interrupt=interrupted)
+        try:
+            run_to_end(home, name, after_step=view.update if live else None, on_interrupt=interrupted)
+        except InUse as error:
+            raise InUse(f"{error} `alfine watch {name}` shows how it goes.") from error
 
 
 @contextmanager
