@@ -71,7 +71,8 @@ def test_the_readmes_program_runs(tmp_path):
 def test_contributings_criterion_works():
     from alfine.core.decide import Outlook, Verdict
     from alfine.core.settings import put_setting
-    from tests.building import history, request, spec
+    from alfine.core.spec import TuningJobSpec
+    from tests.building import history, request
 
     (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
     from dataclasses import dataclass
@@ -81,8 +82,10 @@ def test_contributings_criterion_works():
     criterion = names["EnoughTried"](2)
     assert criterion.check(history([1.0])).outlook is Outlook.CONTINUE
     assert criterion.check(history([1.0, 2.0])).outlook is Outlook.STOP
-    assert request(criteria=[criterion]) != request()
-    assert names["EnoughTried"].from_spec(spec(criteria=[criterion])) == criterion
+    asked = request()
+    criterion.to_request(asked)
+    assert asked != request()
+    assert names["EnoughTried"].from_spec(TuningJobSpec.from_request(asked)) == criterion
 
 
 def written_by(name):

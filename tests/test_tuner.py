@@ -399,11 +399,17 @@ class ThreeEnded:
         return alfine.Verdict(outlook=outlook, criterion="ThreeEnded", sentence=f"{history.ended} have ended.")
 
 
-def test_a_replay_knows_the_criteria_that_a_tuner_takes_and_no_others():
+def test_a_replay_knows_the_criteria_that_a_tuner_takes_and_no_others(tmp_path):
     tuner = told(Tuner(QUADRATIC, strategy="Random"), [None] * 6 + [1.0] * 800)
     assert tuner.replay(alfine.BestObjectiveNotImproving(795)).training_jobs == 802
     assert tuner.replay(ThreeEnded()).training_jobs == 3
     assert tuner.replay(alfine.AllOf(ThreeEnded(), alfine.BestObjectiveNotImproving(3))).training_jobs == 10
+    with pytest.raises(InvalidSpec, match="ThreeEnded object at .* can't be kept with a job, since"):
+        alfine.tune(f, QUADRATIC, criteria=[alfine.AllOf(ThreeEnded())], home=tmp_path)
+    job = alfine.tune(f, QUADRATIC, max_training_jobs=5, home=tmp_path, progress=False)
+    assert job.replay(alfine.Steady(ThreeEnded(), times=2)).training_jobs == 4
+    with pytest.raises(InvalidSpec, match="can't be kept"):
+        alfine.change(job.name, criteria=ThreeEnded(), home=tmp_path)
     own = told(Tuner(QUADRATIC, criteria=[ThreeEnded()]), [1.0] * 3)
     assert own.replay(()).verdict.criterion == own.verdict.criterion == "ThreeEnded"
 

@@ -17,7 +17,16 @@ from alfine.core.repeats import SETTING as REPEATS
 from alfine.core.replay import Replayed, replay
 from alfine.core.settings import FORBID, NAMES, REQUIRES, START_WITH, TAG_PREFIX, put_setting
 from alfine.core.spec import TuningJobSpec
-from alfine.criteria import Given, criteria_for, criteria_of, put_criteria, spelling, table
+from alfine.criteria import (
+    Given,
+    can_be_kept,
+    check_demands,
+    criteria_for,
+    criteria_of,
+    put_criteria,
+    spelling,
+    table,
+)
 from alfine.criteria.limits import put_limits
 from alfine.early_stopping import early_stopping_for
 from alfine.strategies import strategy_for
@@ -100,8 +109,12 @@ def replayed(history: History, criteria: Given = ()) -> Replayed:
     criteria = criteria_of(criteria)
     if not criteria:
         return replay(history, policy_for(history.first_spec), changed=policy_for)
-    spec = with_criteria(history.spec, criteria)
-    return replay(history, policy_for(spec), under=history.under(spec))
+    spec = with_criteria(history.spec, [each for each in criteria if can_be_kept(each)])
+    policy = policy_for(spec)
+    own = tuple(each for each in criteria if not can_be_kept(each))
+    check_demands(spec, own)
+    policy = dataclasses.replace(policy, criteria=(*policy.criteria, *own))
+    return replay(history, policy, under=history.under(spec))
 
 
 def with_criteria(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion]) -> TuningJobSpec:

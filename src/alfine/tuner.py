@@ -24,10 +24,9 @@ from alfine.core.replay import Judge, Replayed, replay
 from alfine.core.space import Range
 from alfine.core.space_watch import Remark, remarks
 from alfine.core.spec import IDENTICAL, TuningJobSpec
-from alfine.criteria import Given, check_demands, criteria_of
+from alfine.criteria import Given, can_be_kept, check_demands, criteria_of
 from alfine.criteria.forecast import Forecast, forecast_of
 from alfine.criteria.limits import MaxNumberOfTrainingJobs, SearchSpaceExhausted
-from alfine.criteria.spelling import inside
 from alfine.export import dataframe
 from alfine.job_request import job_request
 from alfine.parents import Parent
@@ -304,4 +303,4 @@ def _criteria(spec: TuningJobSpec, given: Sequence[CompletionCriterion]) -> Sequ
 
 def _written(criteria: Sequence[CompletionCriterion]) -> list[CompletionCriterion]:
     """Those that a request can say; a Tuner judges others, too."""
-    return [each for each in criteria if all(hasattr(part, "to_request") for part in inside(each))]
+    return [each for each in criteria if can_be_kept(each)]

@@ -89,12 +89,23 @@ def check_demands(spec: TuningJobSpec, criteria: Iterable[CompletionCriterion]) 
         raise InvalidSpec(faults)
 
 
+def can_be_kept(criterion: CompletionCriterion) -> bool:
+    """Whether a request can say it, so that it's read again from the record: a Tuner and replays take others, too."""
+    return all(type(part) in table().values() for part in spelling.inside(criterion))
+
+
 def put_criteria(request: MutableMapping[str, Any], criteria: Iterable[CompletionCriterion]) -> None:
-    """Write criteria into a request. A field of AMT's and a tag hold one of a kind: others of it go where combinations do."""
+    """Write criteria into a request. A field of AMT's and a tag hold one of a kind: others of it go where combinations do.
+
+    Raise InvalidSpec for one that couldn't be read again.
+    """
     placed: set[type] = set()
     for criterion in criteria:
-        if not hasattr(criterion, "to_request"):
-            message = f"{type(criterion).__name__} can't be written into a tuning job's request: it has no to_request."
+        if not can_be_kept(criterion):
+            message = (
+                f"{criterion!r:.100} can't be kept with a job, since it wouldn't be known when the job is read again. Make it an entry "
+                "point in the group alfine.criteria (CONTRIBUTING.md), or use alfine.Tuner."
+            )
             raise InvalidSpec([Fault("criteria", message)])
         if type(criterion) in placed:
             spelling.append_to(request, criterion)
