@@ -106,7 +106,8 @@ def range_around(name: str, hint: str, own: Request | None = None) -> Integer | 
     plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
     if value is None or STATIC.search(plain):
         return None
-    integer = kind == "Integer" if kind else isinstance(value, int)
+    real = any(each.search(plain) for each in (RATE, PENALTY, SHARE))  # also where the hint is 0 or 1
+    integer = kind == "Integer" if kind else isinstance(value, int) and not real
     low, high, scaling = _bounds(plain, value, integer=integer)
     for limits in ((own or {}).get("Range") or {}).values():
         low = max(low, float(limits.get("MinValue", low)))
