@@ -127,7 +127,7 @@ class Service:
         definition = request.get(DEFINITION) or {}
         algorithm = definition.get("AlgorithmSpecification") or {}
         name = parents[0].get("HyperParameterTuningJobName")
-        if not name or algorithm.get("MetricDefinitions"):
+        if not name or DEFINITION not in request or algorithm.get("MetricDefinitions"):
             return request
         try:
             parent = self.store.get(name).request.get(DEFINITION) or {}

@@ -100,6 +100,17 @@ def test_definitions_with_objectives_of_their_own_get_even_shares_and_the_first_
     assert told["BestTrainingJob"]["TrainingJobName"] == lowest["TrainingJobName"]
 
 
+def test_several_definitions_take_no_parents(sagemaker, several):
+    parent = several("parent", max_training_jobs=2)
+    sagemaker.create_hyper_parameter_tuning_job(**parent)
+    until(sagemaker, "parent")
+    request = several("child")
+    names = [{"HyperParameterTuningJobName": "parent"}]
+    request["WarmStartConfig"] = {"WarmStartType": "TransferLearning", "ParentHyperParameterTuningJobs": names}
+    with pytest.raises(ClientError, match=": WarmStartConfig: isn't allowed with TrainingJobDefinitions"):
+        sagemaker.create_hyper_parameter_tuning_job(**request)
+
+
 def test_the_list_of_the_cli_has_the_best_that_describe_has(sagemaker, several, cli):
     """Values of the second definition, which are all larger, aren't compared with those of the first."""
     request = several("unlike-too", max_training_jobs=4)

@@ -3,7 +3,7 @@
 import pytest
 
 import alfine
-from alfine import Categorical, Integer, InvalidSpec
+from alfine import Categorical, Continuous, Integer, InvalidSpec
 from alfine.core.spec import TuningJobSpec
 from alfine.strategies import STRATEGIES, strategy_for
 from tests.building import SPACE, history, one_job, request, several, spec
@@ -111,3 +111,18 @@ def test_of_several_definitions_each_begins_with_what_is_its_own():
     assert [len(part.start_with) for part in found.each] == [1, 1]
     with pytest.raises(InvalidSpec, match="no definition has all hyperparameters"):
         TuningJobSpec.from_request(several({}, {}, start_with={"other": 4}))
+
+
+def test_a_definition_whose_hyperparameters_another_has_too_can_begin_with_its_own():
+    space = {"eta": Continuous(0, 1)}
+    job = several(
+        {"space": space}, {"space": {**space, "c": Integer(1, 9)}}, start_with=[{"eta": 0.25}, {"eta": 0.5, "c": 4}]
+    )
+    found = TuningJobSpec.from_request(job)
+    assert [[*part.start_with] for part in found.each] == [[{"eta": "0.25"}], [{"eta": "0.5", "c": "4"}]]
+    with pytest.raises(
+        InvalidSpec, match="«c = 4» is a whole configuration of no definition: each hyperparameter needs a value"
+    ):
+        TuningJobSpec.from_request(
+            several({"space": space}, {"space": {**space, "c": Integer(1, 9)}}, start_with={"c": 4})
+        )

@@ -478,7 +478,7 @@ class _Reader:
         if any(fault.path.startswith(of_the_space) for fault in self.faults):
             return  # a space that isn't known says nothing of configurations
         for entry in self._entries(START_WITH, settings):
-            if self.several and not _about(entry, space):
+            if self.several and not _whole(entry, space):
                 continue
             texts = {clause.name: clause.values[0] for clause in entry.clauses}
             odd = [each for each in entry.clauses if each.operator != "is" or len(each.values) > 1]
@@ -499,9 +499,15 @@ class _Reader:
     def _all_used(self, parts: Sequence[Mapping[str, Any]], settings: Mapping[str, str]) -> None:
         """With several definitions an entry holds for those that have its hyperparameters: one at least must."""
         for setting in (REQUIRES, FORBID, START_WITH):
+            fits = _whole if setting == START_WITH else _about
             for entry in self._entries(setting, settings) if self.several else ():
-                if not any(_about(entry, part["space"]) for part in parts):
-                    message = f"no definition has all hyperparameters of «{conditions.words(entry.clauses)}»."
+                if not any(fits(entry, part["space"]) for part in parts):
+                    said = conditions.words(entry.clauses)
+                    message = (
+                        f"«{said}» is a whole configuration of no definition: each hyperparameter needs a value."
+                        if setting == START_WITH and any(_about(entry, part["space"]) for part in parts)
+                        else f"no definition has all hyperparameters of «{said}»."
+                    )
                     self.fault(f"Tags.{TAG_PREFIX}{setting}", message)
 
     def _definition(self, metric: str) -> Definition:
@@ -753,6 +759,12 @@ def _about(entry: conditions.Entry, space: ParameterSpace) -> bool:
     """Whether the space has every hyperparameter that the entry names."""
     names = [clause.name for clause in entry.clauses] + ([entry.subject] if entry.subject is not None else [])
     return set(names) <= set(space.names)
+
+
+def _whole(entry: conditions.Entry, space: ParameterSpace) -> bool:
+    """Whether it's about the space and leaves out nothing that is always a choice there."""
+    named = {clause.name for clause in entry.clauses}
+    return _about(entry, space) and all(each.requires or name in named for name, each in space.ranges.items())
 
 
 def _native(space: ParameterSpace, texts: Mapping[str, str]) -> dict[str, Any]:
