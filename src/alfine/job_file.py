@@ -29,7 +29,7 @@ from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.repeats import Repeats
 from alfine.core.settings import put_setting
 from alfine.core.space import SCALINGS, Categorical, Continuous, Integer, Range
-from alfine.core.spec import DEFINITION, DEFINITIONS, EARLY_STOPPING_TYPES, GOALS, IDENTICAL, STRATEGIES, TRANSFER
+from alfine.core.spec import DEFINITION, DEFINITIONS, EARLY_STOPPING_TYPES, GOALS, IDENTICAL, TRANSFER, strategies
 from alfine.criteria import criterion_from_text, table
 from alfine.job_request import OF_DEFINITION, PROGRAM, job_request, own_words, several_request
 from alfine.policy import changed_request
@@ -397,7 +397,7 @@ class _Reader:
         return self._choice(path, value, GOALS)
 
     def strategy(self, path: str, value: Any) -> str:
-        return self._choice(path, value, STRATEGIES)
+        return self._choice(path, value, strategies())
 
     def early_stopping(self, path: str, value: Any) -> str:
         return self._choice(path, value, EARLY_STOPPING_TYPES)

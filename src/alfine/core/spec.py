@@ -13,6 +13,8 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import entry_points
 from typing import Any
 
 from alfine.core import conditions
@@ -202,6 +204,12 @@ def objective_of(request: Request, name: str | None) -> Mapping[str, Any]:
     return request[CONFIG].get(OBJECTIVE) or definition_of(request, name).get("TuningObjective") or {}
 
 
+@cache
+def strategies() -> tuple[str, ...]:
+    """AMT's, and those that installed packages add, by name (strategies/__init__.py)."""
+    return (*dict.fromkeys((*STRATEGIES, *(point.name for point in entry_points(group="alfine.strategies")))),)
+
+
 class _Reader:
     """Reads one request and collects what is wrong with it. `definition` and `path` are of the definition that is read just now."""
 
@@ -223,7 +231,7 @@ class _Reader:
         if not self._forms():
             return None
         settings = self._settings()
-        strategy = self._choice(self.config, "Strategy", STRATEGIES, None, f"{CONFIG}.Strategy")
+        strategy = self._choice(self.config, "Strategy", strategies(), None, f"{CONFIG}.Strategy")
         limits = self._limits()
         target, patience, convergence = self._criteria()
         self._room_for_repeats(settings, limits[0])
