@@ -1,4 +1,4 @@
-"""What the AWS API has no field for, as JSON over HTTP beside it: GET /_alfine/…, read-only, behind the same guard.
+"""What the AWS API has no field for, as JSON over HTTP beside it: GET /_alfine/…, behind the same guard.
 
     /_alfine/tuning-jobs                          all of them, with the best objective and why each ended
     /_alfine/tuning-jobs/NAME                     one: verdicts of all criteria, costs
@@ -8,7 +8,10 @@
     /_alfine/buckets                              where s3:// leads
     /_alfine/training-jobs/NAME/log               a part of a log: ?begin=BYTE, or ?lines=N for the last ones
 
-The commands of `alfine --endpoint` read these. What changes something goes through AWS's own operations.
+The commands of `alfine --endpoint` read these. What changes something goes through AWS's own operations, but for what AWS has none for:
+
+    POST /_alfine/tuning-jobs/NAME/changes        other limits and criteria: the words of `Service.change` as a JSON object,
+                                                  criteria as texts; the answer is the job as GET tells it
 """
 
 from __future__ import annotations
@@ -27,17 +30,19 @@ from starlette.routing import Mount, Route
 from alfine.config import S3
 from alfine.core.errors import AlfineError, Fault, InvalidSpec, NotFound
 from alfine.export import FORMATS, export
+from alfine.policy import CHANGES
 from alfine.replays import told, turn
 from alfine.service import Service
 
+MAX_CHANGES = 1 << 16  # bytes
 PATH = "/_alfine"  # no bucket's name has an underscore
 
 
 class Documents:
-    """The documents of one service. s3: its settings."""
+    """The documents of one service. s3: its settings. run: has a job gone on with; changed: wakes whoever runs one."""
 
-    def __init__(self, service: Service, s3: S3) -> None:
-        self.service, self.s3 = service, s3
+    def __init__(self, service: Service, s3: S3, run: Callable[[str], None], changed: Callable[[], None]) -> None:
+        self.service, self.s3, self.run, self.changed = service, s3, run, changed
 
     def routes(self) -> Mount:
         paths: dict[str, tuple[Callable[[Request], Any], tuple[str, ...]]] = {  # with the parameters that it knows
@@ -49,7 +54,8 @@ class Documents:
             "/training-jobs/{name}/log": (self._log, ("begin", "lines")),
             "/buckets": (self._buckets, ()),
         }
-        return Mount(PATH, routes=[Route(path, _answering(*read), methods=["GET"]) for path, read in paths.items()])
+        reading = [Route(path, _answering(*read), methods=["GET"]) for path, read in paths.items()]
+        return Mount(PATH, routes=[*reading, Route("/tuning-jobs/{name}/changes", self._changes, methods=["POST"])])
 
     def _tuning_jobs(self, _: Request) -> Any:
         return {"HyperParameterTuningJobSummaries": [*self.service.list()]}
@@ -64,6 +70,23 @@ class Documents:
         texts = request.query_params.getlist("criterion")
         with turn(texts):
             return told(self.service.history(request.path_params["name"]), texts)
+
+    async def _changes(self, request: Request) -> Response:
+        body = b""
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MAX_CHANGES:
+                break
+
+        def change(request: Request) -> Any:
+            name = request.path_params["name"]
+            self.service.change(name, **_words(body))
+            self.changed()
+            self.run(name)
+            return self.service.describe(name)
+
+        answer: Response = await _answering(change, ())(request)
+        return answer
 
     def _export(self, request: Request) -> Response:
         kind = request.query_params.get("format", "csv")
@@ -87,6 +110,20 @@ class Documents:
             "x-alfine-ended": "true" if part.ended else "false",
         }
         return _as_file(part.data, headers)
+
+
+def _words(body: bytes) -> dict[str, Any]:
+    """What to change. Raise InvalidSpec for what isn't an object of the words that there are."""
+    try:
+        found = json.loads(body) if len(body) <= MAX_CHANGES else None
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not found:
+        raise InvalidSpec([Fault("", f"The body must be a JSON object of at most {MAX_CHANGES} bytes.")])
+    faults = [Fault(key[:40], f"isn't known. Known: {', '.join(CHANGES)}.") for key in found if key not in CHANGES]
+    if faults:
+        raise InvalidSpec(faults)
+    return found
 
 
 def _as_file(data: bytes, headers: Mapping[str, str]) -> Response:

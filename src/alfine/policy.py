@@ -7,6 +7,7 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
+from inspect import signature
 from typing import Any
 
 from alfine.core.decide import AT_END, CompletionCriterion, EarlyStopping, Policy, Strategy
@@ -173,3 +174,7 @@ def changed_request(
         if text is not None:
             put_setting(changed, setting, str(text))
     return changed
+
+
+CHANGES = tuple(signature(changed_request).parameters)[1:]
+"""What can be changed of a job."""

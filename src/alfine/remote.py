@@ -108,6 +108,15 @@ class Remote:
     def delete(self, name: str, *, files: bool) -> None:  # noqa: ARG002 - the server keeps them
         self._ask("DeleteHyperParameterTuningJob", {"HyperParameterTuningJobName": name})
 
+    def change(self, name: str, **words: Any) -> None:
+        body = json.dumps({key: value for key, value in words.items() if value is not None}).encode()
+        path = f"/_alfine/tuning-jobs/{quote(name, safe='')}/changes"
+        self._send("POST", path, "alfine", {"content-type": "application/json"}, body)
+
+    def go_on(self, name: str, *, quiet: bool) -> bool:  # noqa: ARG002
+        """The server goes on with it."""
+        return False
+
     # ---- files
 
     @cached_property

@@ -75,8 +75,9 @@ def make_app(home: Home, hosting: Hosting, *, always_signed: bool = False) -> St
     async def rest(scope: Any, receive: Any, send: Any) -> None:
         await (console if console.takes(scope) else wire)(scope, receive, send)
 
+    documents = Documents(home.service, home.config.s3, hosting.run, changed)
     app = Starlette(
-        routes=[Route("/healthz", _health), Documents(home.service, home.config.s3).routes(), Mount("/", rest)],
+        routes=[Route("/healthz", _health), documents.routes(), Mount("/", rest)],
         lifespan=lifespan,
     )
     app.add_middleware(Guard, gate=gate)

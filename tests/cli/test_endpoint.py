@@ -11,7 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from alfine.cli import main
+from alfine.core.errors import InvalidSpec
 from alfine.home import Home
+from alfine.remote import Remote
 from tests.aws.conftest import Served
 from tests.aws.test_keys import key_of
 from tests.cli.conftest import JOB, Folder, environment, until
@@ -142,6 +144,46 @@ def test_what_a_server_refuses_is_told_as_at_home(alfine, folder, monkeypatch, s
     assert "security token" in alfine("list", code=1).output
 
 
+def test_a_job_on_a_server_is_changed_and_goes_on_there(alfine, folder):
+    alfine("create", folder.job(JOB + "name: changing\n"))
+    alfine("watch", "changing")
+    told = alfine("change", "changing", "--max-training-jobs", 7, "--criterion", "TargetObjectiveMetricValue -9")
+    assert "Changed changing." in told.stdout
+    alfine("watch", "changing")
+    described = json.loads(alfine("describe", "changing", "--json").stdout)
+    assert described["TrainingJobStatusCounters"]["Completed"] == 7
+    assert "TargetObjectiveMetricValue" in [each["criterion"] for each in described["Alfine"]["Verdicts"]]
+    told = alfine("change", "changing", "--max-training-jobs", 5, code=2)
+    assert "would end again at once. MaxNumberOfTrainingJobs: 7 of at most 5" in told.stderr
+    assert "'Nothing' isn't one" in alfine("change", "changing", "--criterion", "Nothing", code=2).stderr
+    assert "There is no tuning job" in alfine("change", "nobody", "--max-training-jobs", 5, code=1).stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"max_training_jobs": "many"},
+        {"max_parallel": 0},
+        {"max_runtime_seconds": []},
+        {"early_stopping": 3},
+        {"at_end": {"a": 1}},
+        {"price_per_hour": "dear"},
+        {"repeats": [1, 2]},
+        {"criteria": 7},
+        {"criteria": [{"a": 1}]},
+        {"max_trials": 3},
+        {},
+    ],
+)
+def test_changes_that_are_none_are_refused_with_a_reason(alfine, folder, served, words):
+    folder.job(JOB + "name: unchanged\n")
+    if "unchanged" not in alfine("list").stdout:
+        alfine("create", folder.path / "job.yaml")
+        alfine("watch", "unchanged")
+    with pytest.raises(InvalidSpec):
+        Remote(served[0].url).change("unchanged", **words)
+
+
 def test_the_servers_region_is_found_out(alfine, folder, monkeypatch):
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     job = folder.job(JOB + "name: regional\n")
@@ -160,6 +202,7 @@ def test_an_endpoint_must_be_one(alfine, tmp_path):
     [
         ("tuning-jobs", 400),
         ("training-jobs/x/log?lines=1", 400),
+        ("tuning-jobs/x/changes", 400),
     ],
 )
 def test_alfines_own_documents_are_guarded_too(served, path, wanted):

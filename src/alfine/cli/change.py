@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from alfine.cli.options import home_option, json_option, open_home
+from alfine.cli.jobs import jobs_option, open_jobs
+from alfine.cli.options import json_option
 from alfine.core.decide import AT_END
-from alfine.core.errors import InUse, InvalidSpec
+from alfine.core.errors import InvalidSpec
 from alfine.core.spec import EARLY_STOPPING_TYPES
 
 EPILOG = """
@@ -33,13 +35,13 @@ Examples:
 @click.option("--repeats", metavar="TEXT", help='Run the best again: "best=3 times=5", the times, or never.')
 @click.option("--price-per-hour", type=click.FloatRange(min=0), help="Of one instance.")
 @click.option("--no-run", is_flag=True, help="Only record it: somebody else goes on with the job.")
-@home_option
+@jobs_option
 @json_option
 def change(*, name: str, texts: tuple[str, ...], no_criteria: bool, no_run: bool, as_json: bool, **words: Any) -> None:
     """Change a tuning job's limits and completion criteria, while it runs or afterwards.
 
-    The process that runs the job takes it up at once. When none does, this one goes on with the job, with its whole record.
-    Each change is kept, and replays honour it.
+    The process that runs the job takes it up at once. When none does, this one goes on with the job, with its whole record; with
+    --endpoint the server does. Each change is kept, and replays honour it.
     """
     from alfine.cli.output import print_json, show
     from alfine.cli.report import outcome
@@ -48,17 +50,19 @@ def change(*, name: str, texts: tuple[str, ...], no_criteria: bool, no_run: bool
 
     if texts and no_criteria:
         raise click.UsageError("--criterion and --no-criteria contradict each other.")
-    criteria = [criterion_from_text(text) for text in texts] if texts or no_criteria else None
+    for text in texts:
+        criterion_from_text(text)
+    criteria = [*texts] if texts or no_criteria else None
     if criteria is None and not any(value is not None for value in words.values()):
         raise click.UsageError("Say what to change, as with --max-training-jobs 300.")
-    with open_home() as home:
+    with open_jobs() as jobs:
         try:
-            home.service.change(name, criteria=criteria, **words)
+            jobs.change(name, criteria=criteria, **words)
         except InvalidSpec as error:
             raise in_python(error) from error
-        function = _function(home, name)
-        ran = not no_run and _went_on(home, name, as_json=as_json)
-        described = home.service.describe(name)
+        function = _function(jobs.describe(name))
+        ran = not no_run and function is None and jobs.go_on(name, quiet=as_json)
+        described = jobs.describe(name)
     if as_json:
         print_json(described)
     elif ran:
@@ -66,31 +70,13 @@ def change(*, name: str, texts: tuple[str, ...], no_criteria: bool, no_run: bool
     else:
         click.echo(f"Changed {name}. `alfine describe {name}` tells how far it is.")
         if function is not None:
-            click.echo(
-                f"Unless its process still runs, alfine.tune goes on with it, with {function} and name={name!r}.",
-                err=True,
-            )
+            who = f"alfine.tune goes on with it, with {function} and name={name!r}"
+            click.echo(f"Unless its process still runs, {who}.", err=True)
 
 
-def _function(home: Any, name: str) -> str | None:
+def _function(described: Mapping[str, Any]) -> str | None:
     """The Python function that a job runs, «module:name»; None where it runs a program."""
-    from alfine.core.spec import FUNCTION
+    from alfine.core.spec import DEFINITION, FUNCTION
 
-    statics = [part.definition.static_hyperparameters for part in home.service.get(name).spec().each]
-    return next((static[FUNCTION] for static in statics if FUNCTION in static), None)
-
-
-def _went_on(home: Any, name: str, *, as_json: bool) -> bool:
-    """Run the job to its end here; False when another process runs it, or has to since it runs a Python function."""
-    from alfine.live import LiveView
-    from alfine.tuning import run_to_end
-
-    if _function(home, name) is not None:
-        return False
-    view = LiveView(transient=True)
-    try:
-        with view:
-            run_to_end(home, name, after_step=None if as_json else view.update)
-    except InUse:
-        return False
-    return True
+    found: str | None = (described.get(DEFINITION) or {}).get("StaticHyperParameters", {}).get(FUNCTION)
+    return found

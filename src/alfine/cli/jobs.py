@@ -40,6 +40,9 @@ class Jobs(Protocol):
         """Whether the job has ended; where nobody runs it, it's run to its end here."""
 
     def delete(self, name: str, *, files: bool) -> None: ...
+    def change(self, name: str, **words: Any) -> None: ...
+    def go_on(self, name: str, *, quiet: bool) -> bool:
+        """Run the job to its end here, with the live view unless `quiet`; False where others do."""
 
 
 class Local:
@@ -72,6 +75,20 @@ class Local:
 
     def delete(self, name: str, *, files: bool) -> None:
         self.home.service.delete(name, files=files)
+
+    def change(self, name: str, **words: Any) -> None:
+        self.home.service.change(name, **words)
+
+    def go_on(self, name: str, *, quiet: bool) -> bool:
+        from alfine.live import LiveView
+        from alfine.tuning import run_to_end
+
+        with LiveView(transient=True) as view:
+            try:
+                run_to_end(self.home, name, after_step=None if quiet else view.update)
+            except InUse:
+                return False
+        return True
 
     def carry_out_stop(self, name: str) -> bool:
         from alfine.core.spec import DEFINITION, FUNCTION
