@@ -93,7 +93,7 @@ def test_a_long_list_takes_several_tags():
         ({**FIRST, "x": 1}, "x.*no such hyperparameter"),
         ({**FIRST, "depth": 99}, "depth.*99 lies outside"),
         ({**FIRST, "depth": 2.5}, "depth.*2.5' lies outside"),
-        ({**FIRST, "booster": "tree"}, "booster.*'tree' lies outside"),
+        ({**FIRST, "booster": "tree"}, "booster.*'tree' lies outside '\\w+', '\\w+'"),
         ("eta above 0.3", "must give each hyperparameter one value"),
         ("eta 0.3", "after eta"),
         ([3], "must be a configuration"),

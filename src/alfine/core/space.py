@@ -26,6 +26,7 @@ from alfine.core.structure import Interval, Structure
 Array = npt.NDArray[np.float64]
 Hyperparameters = dict[str, Any]
 
+MOST_SHOWN = 8  # categories in a message
 SCALINGS = ("Auto", "Linear", "Logarithmic", "ReverseLogarithmic")
 
 # Auto takes the logarithm from this ratio of MaxValue to MinValue on. Two decades is where a uniform draw puts only
@@ -113,6 +114,18 @@ def scaling_of(found: Range) -> str:
     """Its scaling for people: «Logarithmic», or «Linear (Auto)» where the rule chose it; empty for categories."""
     given = getattr(found, "scaling", "")
     return f"{getattr(found, 'effective_scaling', '')} (Auto)" if given == "Auto" else given
+
+
+def _inside_of(found: Range) -> str:
+    """What a range holds, for people."""
+    match found:
+        case Categorical(values=values):
+            return ", ".join(map(repr, values[:MOST_SHOWN])) + (", …" if len(values) > MOST_SHOWN else "")
+        case Integer(low=low, high=high):
+            return f"the whole numbers {low} to {high}"
+        case Continuous(low=low, high=high):
+            return f"{low} to {high}"
+    return str(found)
 
 
 def _bounds_faults(path: str, low: float, high: float, scaling: str, *, integer: bool) -> Iterator[Fault]:
@@ -632,7 +645,7 @@ class ParameterSpace:
             Fault(name, "the space has no such hyperparameter.") for name in hyperparameters if name not in self.ranges
         ]
         faults += [
-            Fault(name, f"{hyperparameters[name]!r} lies outside {r}.")
+            Fault(name, f"{hyperparameters[name]!r} lies outside {_inside_of(r)}.")
             for name, r in self.ranges.items()
             if name in hyperparameters and name not in inside
         ]
