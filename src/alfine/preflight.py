@@ -54,21 +54,21 @@ class Remark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What was found. spec: None when there are faults; log: what was read from a log that was given; trials: one a definition;
+    """What was found. spec: None when there are faults; logs: what each definition reads from a log that was given; trials: one a definition;
     likely: what past jobs of the home say.
     """
 
     faults: Sequence[Fault]
     spec: TuningJobSpec | None = None
     remarks: Sequence[Remark] = ()
-    log: Readings | None = None
+    logs: Sequence[tuple[TuningJobSpec, Readings]] = ()
     trials: Sequence[Trial] = ()
     likely: Likely | None = None
 
     @property
     def good(self) -> bool:
         """Whether the job can be created and nothing is known that would waste it."""
-        unread = self.spec is not None and self.log is not None and not self.log.matches[self.spec.metric]
+        unread = self.logs and not any(readings.matches[part.metric] for part, readings in self.logs)
         return not self.faults and not unread and not any(each.fatal for each in self.remarks)
 
 
@@ -77,15 +77,19 @@ def check(path: Path, home: Home, *, log: Iterable[str] | None = None, run: bool
     faults, spec, file = faults_of(path, home.service)
     if spec is None or file is None:
         return Report(faults=faults)
-    readings = None
-    if log is not None:
-        pairs = [(each.name, each.regex) for part in spec.each for each in part.definition.metric_definitions]
-        readings = Readings(list(dict.fromkeys(pairs)))
-        for line in log:
-            readings.add(line)
+    lines = None if log is None else [*log]
+    logs = [] if lines is None else [(part, _read(part, lines)) for part in spec.each]
     trials = [tried(part, home, typical(part)) for part in spec.each] if run else []
     told = [_in_own_words(each, file) for each in remarks(spec, trials)]
-    return Report(faults=(), spec=spec, remarks=told, log=readings, trials=trials, likely=home.likely(spec))
+    return Report(faults=(), spec=spec, remarks=told, logs=logs, trials=trials, likely=home.likely(spec))
+
+
+def _read(part: TuningJobSpec, lines: Iterable[str]) -> Readings:
+    """What a definition's metrics read in a log."""
+    readings = Readings([(each.name, each.regex) for each in part.definition.metric_definitions])
+    for line in lines:
+        readings.add(line)
+    return readings
 
 
 def _in_own_words(remark: Remark, file: JobFile) -> Remark:

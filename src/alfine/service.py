@@ -34,9 +34,9 @@ from alfine.core.errors import (
 from alfine.core.history import Changed, History, TrainingJob, is_terminal
 from alfine.core.replay import Replayed
 from alfine.core.settings import put_setting, setting_of
-from alfine.core.space import Continuous, Integer
+from alfine.core.space import Continuous, Integer, Range
 from alfine.core.space_watch import Remark, remarks
-from alfine.core.spec import DEFINITION, DEFINITIONS, FUNCTION, IDENTICAL, PARENTS, TuningJobSpec
+from alfine.core.spec import DEFINITION, DEFINITIONS, FUNCTION, IDENTICAL, PARENTS, TuningJobSpec, of_ranges
 from alfine.core.warm_start import Inherited
 from alfine.criteria.forecast import forecast_of
 from alfine.criteria.plateau import not_improving
@@ -494,14 +494,13 @@ def _rules(spec: TuningJobSpec) -> Plain:
     }
     forbidden = dict.fromkeys(words(each) for space in spaces for each in space.forbidden)
     first = [dict(texts) for each in spec.each for texts in each.start_with]
-    chosen = {
-        name: each.effective_scaling
-        for space in spaces
-        for name, each in space.ranges.items()
-        if isinstance(each, Integer | Continuous) and each.scaling == "Auto"
-    }
+    chosen = of_ranges(spec, _auto_scaling)
     found = {"Conditions": conditions, "Forbidden": list(forbidden), "StartWith": first, "AutoScaling": chosen}
     return {key: value for key, value in found.items() if value}
+
+
+def _auto_scaling(found: Range) -> str | None:
+    return found.effective_scaling if isinstance(found, Integer | Continuous) and found.scaling == "Auto" else None
 
 
 def _goes_on(job: TuningJob) -> bool:

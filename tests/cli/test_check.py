@@ -268,3 +268,25 @@ max_training_jobs: 10
         ("space.b", "Its condition always holds."),
         ("space.d", "It's active in 0.01 of the space, so that hardly any training job has it."),
     ]
+
+
+def test_each_definition_reads_a_log_with_its_own_regexes_and_has_scalings_of_its_own(folder):
+    text = """\
+metric: loss
+command: [sh, -c, "true"]
+definitions:
+  a: {space: {x: {min: 0.0, max: 1.0}, y: {min: 0.0, max: 1.0}}, regex: "loss_a=(.*)"}
+  b: {space: {x: {min: 1.0, max: 1.0e+3}}, regex: "loss_b=(.*)"}
+max_training_jobs: 8
+"""
+    (folder.path / "old.log").write_text("loss_a=3\n")
+    code, report = checked(folder, text, "--log", str(folder.path / "old.log"))
+    assert code == 0
+    assert [(each["DefinitionName"], each["Regex"], len(each["Matches"])) for each in report["Log"]] == [
+        ("a", "loss_a=(.*)", 1),
+        ("b", "loss_b=(.*)", 0),
+    ]
+    assert report["Scaling"] == {"a.x": "Linear (Auto)", "b.x": "Logarithmic (Auto)", "y": "Linear (Auto)"}
+    folder.run("create", str(folder.path / "job.yaml"))
+    described = json.loads(folder.run("describe", "job", "--json").stdout)
+    assert described["Alfine"]["AutoScaling"] == {"a.x": "Linear", "b.x": "Logarithmic", "y": "Linear"}

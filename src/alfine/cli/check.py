@@ -56,17 +56,21 @@ def check(*, job: Path, log: BinaryIO | None, run: bool, as_json: bool) -> None:
 def _print_json(report: Report) -> None:
     from alfine.cli.output import print_json
     from alfine.core import cost
+    from alfine.core.space import scaling_of
+    from alfine.core.spec import of_ranges
     from alfine.preflight import predicted
 
     told: dict[str, Any] = {
         "Faults": [{"Path": each.path, "Message": each.message} for each in report.faults],
         "Remarks": [{"Path": each.where, "Message": each.sentence, "Fatal": each.fatal} for each in report.remarks],
     }
-    spec, log, trials = report.spec, report.log, report.trials
+    spec, trials = report.spec, report.trials
     if spec is not None:
-        told["Scaling"] = _scalings(spec)
-    if log is not None:
-        told["Log"] = [log.as_dict(name) for name in log.regexes]
+        told["Scaling"] = of_ranges(spec, scaling_of)
+    if report.logs:
+        told["Log"] = [
+            {**_of(part), **readings.as_dict(name)} for part, readings in report.logs for name in readings.regexes
+        ]
     if spec is not None and trials:
         told["TrainingJobs"] = [trial.as_dict() for trial in trials]
         seconds, spent = predicted(spec, trials)
@@ -76,6 +80,10 @@ def _print_json(report: Report) -> None:
     if report.likely is not None:
         told["Likely"] = report.likely.as_dict()
     print_json(told)
+
+
+def _of(part: TuningJobSpec) -> dict[str, str]:
+    return {} if part.definition.name is None else {"DefinitionName": part.definition.name}
 
 
 def _cost(found: Cost) -> dict[str, float]:
@@ -88,17 +96,20 @@ def _print(report: Report) -> None:
     from alfine.cli.costs import likely_sentence
     from alfine.cli.dry_run import metric
     from alfine.cli.output import facts, show
+    from alfine.core.space import scaling_of
+    from alfine.core.spec import of_ranges
     from alfine.live import duration
 
     for fault in report.faults:
         show(Text.assemble(("fault: ", "bold red"), str(fault)))
-    spec, log = report.spec, report.log
+    spec = report.spec
     if spec is None:
         count = len(report.faults)
         show(f"{count} fault{'s' * (count != 1)}: the job can't be created.")
         return
-    if log is not None:
-        show("From the log:", *(each for name in log.regexes for each in metric(log, name, spec.metric)))
+    for part, readings in report.logs:
+        show(f"From the log{f', as one of {part.definition.name}' if spec.parts else ''}:")
+        show(*(each for name in readings.regexes for each in metric(readings, name, part.metric)))
     for trial in report.trials:
         values = ", ".join(f"{name}={text}" for name, text in trial.spec.space.to_text(trial.hyperparameters).items())
         ending = f"{trial.reason or f'exit code {trial.exit.code}'}, after {duration(trial.seconds)}"
@@ -108,17 +119,9 @@ def _print(report: Report) -> None:
     for remark in report.remarks:
         kind = ("wrong: ", "bold red") if remark.fatal else ("note: ", "bold yellow")
         show(Text.assemble(kind, f"{remark.where}: {remark.sentence}"))
-    scaling = ", ".join(f"{name} {each}" for name, each in _scalings(spec).items()) or None
+    scaling = ", ".join(f"{name} {each}" for name, each in of_ranges(spec, scaling_of).items()) or None
     show(facts({"scaling": scaling, **_costs(spec, report.trials), "likely": likely_sentence(report.likely)}))
     show("The job can be created." if report.good else "The job could be created, but it would be wasted.")
-
-
-def _scalings(spec: TuningJobSpec) -> dict[str, str]:
-    """Of each range of numbers."""
-    from alfine.core.space import scaling_of
-
-    found = {name: scaling_of(each) for part in spec.each for name, each in part.space.ranges.items()}
-    return {name: scaling for name, scaling in found.items() if scaling}
 
 
 def _costs(spec: TuningJobSpec, trials: Sequence[Trial]) -> dict[str, str]:

@@ -36,9 +36,14 @@ def replay(*, name: str, texts: tuple[str, ...], as_json: bool) -> None:
     Each --criterion is tried alone and, when there are several, all of them together; without one it's the job's own.
     """
     from alfine.cli.output import print_json, show
+    from alfine.core.errors import InvalidSpec
+    from alfine.job_file import in_python
 
     with open_jobs() as jobs:
-        told = jobs.replays(name, texts)
+        try:
+            told = jobs.replays(name, texts)
+        except InvalidSpec as error:
+            raise in_python(error) from error
     if as_json:
         print_json(told)
         return

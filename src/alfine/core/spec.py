@@ -193,6 +193,20 @@ class TuningJobSpec:
         return spec
 
 
+def of_ranges(spec: TuningJobSpec, tell: Callable[[Range], str | None]) -> dict[str, str]:
+    """What there is to tell of each range, by its name; where definitions differ about one, by definition.name."""
+    told: dict[str, dict[str | None, str]] = {}
+    for part in spec.each:
+        for name, each in part.space.ranges.items():
+            if words := tell(each):
+                told.setdefault(name, {})[part.definition.name] = words
+    return {
+        name if len({*by.values()}) == 1 else f"{definition}.{name}": words
+        for name, by in told.items()
+        for definition, words in by.items()
+    }
+
+
 def definition_of(request: Request, name: str | None) -> Mapping[str, Any]:
     """The definition of that name as the request has it; the only one, where there is one."""
     single: Mapping[str, Any] | None = request.get(DEFINITION)
