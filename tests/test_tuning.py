@@ -158,6 +158,14 @@ def test_a_clock_without_a_zone_and_time_backwards_are_refused():
     assert refusal(Tuner(SPACE).observe, {"x": 0.5}, 1.0, seconds=-1) == "seconds: -1 must be a number from 0 on."
 
 
+def test_hyperparameters_are_not_given_one_by_one(tune):
+    space = {"x": Continuous(0, 1), "y": Continuous(0, 1)}
+    for objective in (lambda x, y: x + y, lambda x, y, z: 0.0, lambda **words: 0.0):
+        assert "must take the hyperparameters (a dict), and report if" in refusal(tune, objective, space)
+    for objective in (lambda x: x["x"], lambda x, report: x["y"] if not report(1, 0.5) else 0.0):
+        assert tune(objective, space).status == "Completed"
+
+
 # -- programs ----------------------------------------------------------------------------------------------------------------
 
 

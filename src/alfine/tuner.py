@@ -68,7 +68,7 @@ class Tuner:
         max_parallel: int = 1,
         seed: int = 0,
         forbid: Mapping[str, Any] | str | Sequence[Mapping[str, Any] | str] = (),
-        start_with: Mapping[str, Any] | Sequence[Mapping[str, Any]] = (),
+        start_with: Mapping[str, Any] | str | Sequence[Mapping[str, Any] | str] = (),
         warm_start: Parent | Sequence[Parent] = (),
         warm_start_type: str = IDENTICAL,
         early_stopping: str = "Off",

@@ -347,7 +347,7 @@ class _Function:
 
     def __init__(self, function: Objective, space: ParameterSpace, static: Mapping[str, Any]) -> None:
         self.function, self.space, self.static = function, space, dict(static)
-        self.reports = _takes_report(function)
+        self.reports = _takes_report(function, space.names)
 
     def __call__(self, texts: Mapping[str, str], report: Callable[[float, float], bool]) -> float | None:
         native = {**self.static, **self.space.from_text(texts)}
@@ -386,10 +386,12 @@ def _check_words(settings: Mapping[str, Any], target: Any) -> None:
         raise InvalidSpec(faults)
 
 
-def _takes_report(function: Objective) -> bool:
+def _takes_report(function: Objective, names: Sequence[str]) -> bool:
+    """names: of the hyperparameters, which aren't given one by one."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     positional = [p for p in inspect.signature(function).parameters.values() if p.kind in kinds]
-    if not 1 <= len(positional) <= 2:
+    both = len(positional) == 2 and {p.name for p in positional} <= {*names}
+    if both or not 1 <= len(positional) <= 2:
         fault = "must take the hyperparameters (a dict), and report if it wants to: objective(hyperparameters, report)."
         raise InvalidSpec([Fault(f"target {getattr(function, '__name__', function)}", fault)])
     return (len(positional) == 2 and positional[1].default is inspect.Parameter.empty) or (
