@@ -63,7 +63,8 @@ def short_text(text: str) -> str:
 def percent(share: float | None) -> str:
     if share is None:
         return UNKNOWN
-    return f"{100 * share:.3g} %"
+    value = 100 * share
+    return f"{value:.3g} %" if abs(value) < 1000 else f"{number(round(value))} %"
 
 
 def money(value: float | None) -> str:
