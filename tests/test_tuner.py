@@ -195,6 +195,7 @@ def test_a_recorded_tuning_replays_through_other_criteria():
         (lambda tuner, job: tuner.tell(job), "give either the final objective or failed="),
         (lambda tuner, job: tuner.tell(job, 1.0, failed="x"), "give either the final objective or failed="),
         (lambda tuner, job: tuner.tell(9, 1.0), "There is no training job 9"),
+        (lambda tuner, job: tuner.tell("1", 1.0), "There is no training job '1'"),
         (lambda tuner, job: (tuner.tell(job, 1.0), tuner.tell(job, 1.0)), "has already ended"),
     ],
 )
@@ -229,6 +230,9 @@ def test_numpys_numbers_whole_floats_and_rounding_at_a_ranges_end_are_taken():
     )
     tuner.observe({"x": 0.1 + 0.2, "n": np.int64(3), "k": np.int64(16)}, np.float32(0.5))
     assert (tuner.best.objective, tuner.best.number) == (0.5, 1)
+    tuner.ask()
+    tuner.tell(np.int64(2), 0.25)
+    assert tuner.best.number == 2
 
 
 def test_convergence_names_its_numbers_before_it_can_judge():

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -262,10 +263,10 @@ class Tuner:
             self._judge.look(self._clock())
 
     def _running(self, training_job: TrainingJob | int) -> TrainingJob:
-        number = training_job if isinstance(training_job, int) else training_job.number
-        if not 1 <= number <= self.history.launches:
-            raise AlfineError(f"There is no training job {number}; {self.history.launches} have been asked for.")
-        job = self.history.job(number)
+        number = getattr(training_job, "number", training_job)
+        if not isinstance(number, Integral) or not 1 <= int(number) <= self.history.launches:
+            raise AlfineError(f"There is no training job {number!r}; {self.history.launches} have been asked for.")
+        job = self.history.job(int(number))
         if not job.running:
             raise AlfineError(f"Training job {number} has already ended ({job.status}).")
         return job
