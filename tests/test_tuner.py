@@ -395,6 +395,19 @@ def test_what_runs_at_the_last_launch_is_let_finish():
     assert not tuner.report(job, 1, 3.0)
 
 
+def test_what_runs_again_ends_at_hyperbands_max_resource_too_and_not_before():
+    words = {"strategy": "Hyperband", "max_resource": 4, "repeats": {"best": 2, "times": 1}, "max_training_jobs": 9}
+    tuner = Tuner(QUADRATIC, **words)
+    while job := tuner.ask():
+        value = f(job.hyperparameters)
+        for step in range(9):
+            if tuner.report(job, step, value + 1 / (step + 1)):
+                break
+        tuner.tell(job, value)
+    assert len(tuner.history.repeated) == 2
+    assert [len(job.reports) for job in tuner.training_jobs if job.repeats] == [4, 4]
+
+
 class ThreeEnded:
     """A criterion that no request can say."""
 

@@ -55,6 +55,11 @@ def test_words_of_programs_are_not_for_functions(tune, words):
     assert refusal(tune, **words).startswith(f"{name}: is for scripts and commands; a function runs in this process")
 
 
+def test_none_is_as_if_not_said(tune):
+    said = dict.fromkeys(("channels", "script", "warm", "static", "start_with", "forbid", "seed", "at_end"))
+    assert tune(**said).status == "Completed"
+
+
 @pytest.mark.parametrize("name", ["script", "command", "function"])
 @pytest.mark.parametrize("target", [lambda hyperparameters: 0.0, "train.py"])
 def test_what_runs_is_said_once(tune, target, name):

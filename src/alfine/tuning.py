@@ -183,6 +183,7 @@ def tune(
     Ctrl-C stops the job cleanly: its training jobs are told and awaited, its status is Stopped. Twice: at once.
     Raises InvalidSpec before anything starts when the job can't be understood or run here.
     """
+    settings = {key: value for key, value in settings.items() if value is not None}  # None is as if not said
     _check_words(settings, target)
     function = target if callable(target) else None
     request = job_request(

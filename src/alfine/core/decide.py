@@ -47,10 +47,11 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """A training job to stop, and why."""
+    """A training job to stop, and why. at_its_end: it has had all that any may have, one that is run again, too."""
 
     number: int
     reason: str
+    at_its_end: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,9 +196,9 @@ class Policy:
         return strongest(self.verdicts(history))
 
     def stops(self, history: History) -> tuple[Stop, ...]:
-        """Training jobs to stop after the newest fact; of those that are run again none, since their means are compared."""
+        """Training jobs to stop after the newest fact; of those that are run again none before its end: their means are compared."""
         found = (stop for rule in self.early_stopping for stop in rule.stops(history))
-        return tuple(stop for stop in found if history.job(stop.number).repeats is None)
+        return tuple(stop for stop in found if stop.at_its_end or history.job(stop.number).repeats is None)
 
     def decide(self, history: History, verdict: Verdict) -> Decision:
         """What to do, given the verdict that the facts have led to (see core/replay.py)."""

@@ -64,7 +64,8 @@ class Hyperband:
         job = history.job(fact.number)
         count = sum(1 for report in job.reports if report.metric == metric)
         if count >= self.max_resource:
-            yield Stop(number=fact.number, reason=f"Reached MaxResource: {count} emissions of {metric}.")
+            reason = f"Reached MaxResource: {count} emissions of {metric}."
+            yield Stop(number=fact.number, reason=reason, at_its_end=True)
         elif count >= self.min_resource:
             stop = hopeless(history, job) if enough(history) else self._outranked(history, job, count)
             if stop is not None:
