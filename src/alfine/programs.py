@@ -12,6 +12,7 @@ hyperparameters, as SageMaker's script mode has it; the training job never sees 
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import shutil
@@ -35,6 +36,8 @@ from alfine.placement import asked, installs, runner_for
 from alfine.runners import Channel, Launch
 from alfine.runners.workspace import DRIVERS
 
+OWN = ("alfine_command", "alfine_python", FUNCTION)  # among the static hyperparameters
+SCRIPT_MODE = ("sagemaker_program", "sagemaker_submit_directory")
 GRACE_SECONDS = 120.0  # SageMaker's: SIGTERM, then SIGKILL
 MAX_LOG_BYTES = 1 << 30
 
@@ -173,6 +176,16 @@ def program_for(
 
 def _senseless(spec: TuningJobSpec) -> Iterator[Fault]:
     """What AWS's model lets through, though nothing can be done with it."""
+    for name in spec.definition.static_hyperparameters:
+        if name.startswith("alfine_") and name not in OWN:
+            near = difflib.get_close_matches(name, OWN, 1)
+            hint = f"Did you mean {near[0]}?" if near else f"alfine has {', '.join(OWN)}."
+            message = f"alfine reads nothing of this name. {hint}"
+            yield Fault(f"{DEFINITION}.StaticHyperParameters.{name}", message)
+    for name in {*OWN, *SCRIPT_MODE} & {*spec.space.names}:
+        yield Fault(
+            f"{DEFINITION}.StaticHyperParameters.{name}", "says what runs, so it can't be tuned. Give one value."
+        )
     if spec.definition.instance_count < 1:
         yield Fault(
             f"{DEFINITION}.ResourceConfig.InstanceCount", f"{spec.definition.instance_count} must be 1 or more."

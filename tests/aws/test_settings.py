@@ -3,6 +3,8 @@
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.aws.conftest import until
+
 CONVERGENCE = {"ConvergenceDetected": {"CompleteOnConvergence": "Enabled"}}
 
 
@@ -98,3 +100,31 @@ def test_a_setting_of_a_job_that_is_there_is_neither_added_nor_taken_away(sagema
         sagemaker.delete_tags(ResourceArn=arn, TagKeys=["alfine:grace-seconds"])
     sagemaker.add_tags(ResourceArn=arn, Tags=[kept, {"Key": "alfine", "Value": "mine"}])
     assert kept in sagemaker.list_tags(ResourceArn=arn)["Tags"]
+
+
+@pytest.mark.parametrize(
+    ("static", "ranges", "why"),
+    [
+        ({"alfine_pyton": "python3"}, [], "alfine_pyton: alfine reads nothing of this name. Did you mean alfine_python?"),
+        ({}, ["alfine_python"], "alfine_python: says what runs, so it can't be tuned. Give one value."),
+        ({}, ["sagemaker_submit_directory"], "sagemaker_submit_directory: this hyperparameter also has a range."),
+    ],
+)  # fmt: skip
+def test_what_says_what_runs_is_known_and_static(sagemaker, make, static, ranges, why):
+    request = make("refused", max_training_jobs=2)
+    request["TrainingJobDefinition"]["StaticHyperParameters"] |= static
+    lists = request["HyperParameterTuningJobConfig"]["ParameterRanges"]
+    lists["CategoricalParameterRanges"] = [{"Name": name, "Values": ["a", "b"]} for name in ranges]
+    with pytest.raises(ClientError) as error:
+        sagemaker.create_hyper_parameter_tuning_job(**request)
+    assert why in str(error.value)
+
+
+def test_the_name_of_a_single_definition_is_told(sagemaker, make):
+    request = make("called", max_training_jobs=1)
+    request["TrainingJobDefinition"]["DefinitionName"] = "forest"
+    sagemaker.create_hyper_parameter_tuning_job(**request)
+    told = until(sagemaker, "called")
+    rows = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(HyperParameterTuningJobName="called")
+    names = [each["TrainingJobDefinitionName"] for each in (told["BestTrainingJob"], *rows["TrainingJobSummaries"])]
+    assert names == ["forest", "forest"]

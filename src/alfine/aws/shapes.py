@@ -136,7 +136,7 @@ def training_job_summary(row: Columns, request: Mapping[str, Any], arns: Arns, *
     """HyperParameterTrainingJobSummary; request: of its tuning job. As BestTrainingJob it lacks what AWS leaves out there."""
     objective = objective_of(request, row.definition)
     shown: Plain = {
-        "TrainingJobDefinitionName": row.definition,
+        "TrainingJobDefinitionName": definition_of(request, row.definition).get("DefinitionName"),
         "TrainingJobName": row.name,
         "TrainingJobArn": arns.training_job(row.name),
         "CreationTime": row.created_at,
