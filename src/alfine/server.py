@@ -64,7 +64,12 @@ def make_app(home: Home, hosting: Hosting, *, always_signed: bool = False) -> St
     families = {"json": names, "query": names, "s3": {"s3"}, OWN: {OWN}}
     console = Console(home.service, keys, always=always_signed, run=hosting.run, changed=changed)
     gate = Gate(keys, home.arns.region, families, hosts, always=always_signed, elsewhere=console.takes)
-    wire = Wire(known, S3App(home.folder / "buckets", gate.bucket_domains, elsewhere=home.config.s3.endpoint))
+    wire = Wire(
+        known,
+        S3App(
+            home.folder / "buckets", gate.bucket_domains, elsewhere=home.config.s3.endpoint, account=home.arns.account
+        ),
+    )
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -177,3 +177,15 @@ def test_a_link_that_leads_out_of_an_archive_is_refused(tmp_path):
         packed.addfile(member)
     with pytest.raises(InvalidSpec, match="can't be unpacked"):
         unpacked(archive, tmp_path / "in")
+
+
+def test_a_bucket_is_this_accounts_and_nobody_elses(served):
+    s3, own = served.client("s3"), served.client("sts").get_caller_identity()["Account"]
+    s3.create_bucket(Bucket="owned")
+    s3.put_object(Bucket="owned", Key="k", Body=b"", ExpectedBucketOwner=own)
+    with pytest.raises(ClientError, match="Access Denied"):
+        s3.put_object(Bucket="owned", Key="k", Body=b"other", ExpectedBucketOwner="111122223333")
+    with pytest.raises(ClientError, match="Access Denied"):
+        source = {"Bucket": "owned", "Key": "k"}
+        s3.copy_object(Bucket="owned", Key="l", CopySource=source, ExpectedSourceBucketOwner="111122223333")
+    assert s3.head_object(Bucket="owned", Key="k")["ContentLength"] == 0

@@ -52,20 +52,25 @@ OPERATIONS: Mapping[tuple[str, str, str], operations.Operation] = {
 class S3App:
     """Serves the folder's buckets at /bucket/key, and at /key of the host `<bucket>.<domain>`.
 
+    account: who owns them all; without one nobody's expectation is checked.
     elsewhere: the endpoint that s3:// leads to instead, which every request is then told.
     Verifies no signature and no Host or Origin: the server that this is mounted in does.
     """
 
-    def __init__(self, folder: Path, domains: tuple[str, ...] = DOMAINS, *, elsewhere: str = "") -> None:
+    def __init__(
+        self, folder: Path, domains: tuple[str, ...] = DOMAINS, *, elsewhere: str = "", account: str = ""
+    ) -> None:
         self.store = BucketStore(folder)
         self._domains = domains
         self._elsewhere = elsewhere
+        self._account = account
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = S3Request(scope, receive, self._domains)
         request_id = uuid.uuid4().hex[:16].upper()
         try:
             self._refuse_to_stand_in()
+            self._check_owner(request)
             response = await _operation(request)(self.store, request)
         except Exception as error:  # noqa: BLE001 # the rim: whatever went wrong, the client gets S3's answer
             refusal = _refusal(error, request)
@@ -85,6 +90,12 @@ class S3App:
                 f"This alfine keeps its objects at {self._elsewhere} ([s3] in alfine.toml). Point S3 clients there: "
                 f"AWS_ENDPOINT_URL_S3={self._elsewhere}",
             )
+
+    def _check_owner(self, request: S3Request) -> None:
+        """All buckets belong to one account; whoever expects another one's is wrong here."""
+        for name in ("x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"):
+            if self._account and request.headers.get(name, self._account) != self._account:
+                raise S3Error("AccessDenied")
 
 
 def _refusal(error: Exception, request: S3Request) -> S3Error:
