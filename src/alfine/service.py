@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ from alfine.criteria.forecast import forecast_of
 from alfine.criteria.plateau import not_improving
 from alfine.images import Images
 from alfine.implied import understood
+from alfine.inputs import INPUTS
 from alfine.logs import LogPart, part_of
 from alfine.policy import changed_request, policy_for, replayed, unread_settings
 from alfine.programs import programs_for
@@ -408,11 +410,15 @@ class Service:
         self.store.detach(name)
 
     def delete(self, name: str, *, files: bool = True) -> None:
-        """Forget an ended tuning job; `files`: with the logs and models of its training jobs."""
+        """Forget an ended tuning job; `files`: with the logs and models of its training jobs, but not those that were kept of an earlier
+        job of that name.
+        """
         self._check_ended(name)
-        self.store.delete(name)
-        if files:
-            shutil.rmtree(self.folder / name, ignore_errors=True)
+        own = self.store.delete(name)
+        for each in (*own, INPUTS) if files else ():
+            shutil.rmtree(self.folder / name / each, ignore_errors=True)
+        with suppress(OSError):  # the folder isn't empty
+            (self.folder / name).rmdir()
 
     def delete_training_job(self, name: str) -> None:
         """Forget an ended training job, its log and model stay. Raise InUse while it runs or its tuning job is there."""

@@ -321,13 +321,17 @@ class Store:
             query = sa.select(tuning_jobs.c.name).where(tuning_jobs.c.status.in_(running))
             return tuple(connection.execute(query.order_by(tuning_jobs.c.created_at, tuning_jobs.c.id)).scalars())
 
-    def delete(self, name: str) -> None:
-        """Forget a tuning job and its training jobs. Whether it may be forgotten is for the caller to know."""
+    def delete(self, name: str) -> Sequence[str]:
+        """Forget a tuning job and its training jobs, whose names are returned. Whether it may be forgotten is for the caller to know."""
         with self._write() as connection:
             row = self._row(connection, name)
+            names = connection.scalars(
+                sa.select(training_jobs.c.name).where(training_jobs.c.tuning_job == row.id)
+            ).all()
             for table in (changes, passed, tags, metrics, inherited, training_jobs):
                 connection.execute(sa.delete(table).where(table.c.tuning_job == row.id))
             connection.execute(sa.delete(tuning_jobs).where(tuning_jobs.c.id == row.id))
+        return names
 
     def delete_training_job(self, job: int, number: int) -> None:
         """Forget one training job, and its tuning job if that stood for it alone or was deleted and has no other left."""

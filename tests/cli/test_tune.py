@@ -306,6 +306,16 @@ def test_a_changed_job_of_a_function_says_who_goes_on_with_it(folder):
     assert "name='python'" in result.stderr
 
 
+def test_files_that_were_kept_outlive_a_later_job_of_the_same_name(folder):
+    folder.run("tune", str(folder.job()))
+    kept = {path.name for path in (folder.home / "tuning-jobs" / "job").iterdir()}
+    assert folder.run("delete", "job", "--yes", "--keep-files").exit_code == 0
+    folder.run("tune", str(folder.job()))
+    assert folder.run("delete", "job", "--yes").exit_code == 0
+    assert {path.name for path in (folder.home / "tuning-jobs" / "job").iterdir()} == kept
+    assert len(kept) == 4
+
+
 def test_change_without_a_change_says_what_it_needs(folder):
     result = folder.run("change", "job")
     assert (result.exit_code, "Say what to change" in result.stderr) == (2, True)
