@@ -148,7 +148,7 @@ def test_a_dry_run_runs_where_the_home_says(folder):
     priced = JOB + "criteria: [MaxCost 1]\n"
     result = folder.run("tune", str(folder.job(priced)), "--dry-run")
     assert result.exit_code == 0, result.stderr
-    assert folder.run("list").stdout == ""
+    assert folder.run("list").stdout == f"There are no tuning jobs in {folder.home}.\n"
 
 
 def test_a_dry_run_whose_objective_is_not_found_is_exit_code_1(folder):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 EPILOG = """
 \b
 Examples:
-  alfine create job.yaml && alfine watch my-job
+  alfine create job.yaml && alfine serve      serve runs it, and all others
   alfine create job.yaml --endpoint http://127.0.0.1:8765
   ALFINE_ENDPOINT=https://tuner.example alfine create job.yaml
 """

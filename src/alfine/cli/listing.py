@@ -26,6 +26,8 @@ def list(*, as_json: bool) -> None:  # noqa: A001 - the command's name
     try:
         with open_jobs() as opened:
             rows = [*opened.list()]
+            if not rows and not as_json:
+                show(f"There are no tuning jobs in {opened.where}.")
     except NotFound as error:
         if not as_json:
             show(str(error))

@@ -57,7 +57,9 @@ class _Left(SystemExit):
 @click.option(
     "--criterion", "criteria", multiple=True, metavar="TEXT", help="Instead of the file's criteria; repeatable."
 )
-@click.option("--price-per-hour", type=click.FloatRange(min=0), help="Of one instance, for the cost bound.")
+@click.option(
+    "--price-per-hour", type=click.FloatRange(min=0), help="Of one instance: for costs, and criteria in money."
+)
 @click.option("--no-warm", is_flag=True, help="Start every training job from a cold interpreter.")
 @click.option("--dry-run", is_flag=True, help="Run one training job, record nothing, show what is read from it.")
 @click.option("--quiet", "-q", is_flag=True, help="No live view.")
