@@ -132,6 +132,8 @@ def _bounds_faults(path: str, low: float, high: float, scaling: str, *, integer:
     if not (math.isfinite(low) and math.isfinite(high)):
         yield Fault(path, f"MinValue {low} and MaxValue {high} must be finite numbers.")
         return
+    if not math.isfinite(high - low):
+        yield Fault(path, f"MinValue {low} and MaxValue {high} lie too far apart to calculate with.")
     if not low < high:
         remedy = "A fixed value belongs in StaticHyperParameters" if low == high else "Swap them"
         yield Fault(path, f"MinValue {low} must be below MaxValue {high}. {remedy}.")
