@@ -77,6 +77,38 @@ def test_prices_are_by_instance_type_and_written_into_a_job_when_it_is_created(t
     assert prices == [0.5, 0.125, 2.0]
 
 
+@pytest.mark.parametrize(
+    ("resources", "price"),
+    [
+        ({"HyperParameterTuningResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1}}, 0.5),
+        (
+            {
+                "HyperParameterTuningResourceConfig": {
+                    "InstanceConfigs": [
+                        {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+                        {"InstanceType": "ml.c5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1},
+                    ]
+                }
+            },
+            0.5,
+        ),
+        ({}, 0.25),
+    ],
+    ids=["plain", "configs", "none"],
+)
+def test_a_price_is_found_wherever_a_job_says_what_it_runs_on(tmp_path, resources, price):
+    """Of several InstanceConfigs the first is to be had; a job that names no instance runs on this machine."""
+    (tmp_path / "alfine.toml").write_text(
+        '[prices.per_hour]\n"ml.m5.large" = 0.5\n"ml.c5.xlarge" = 9.0\nlocal = 0.25\n'
+    )
+    with Home(tmp_path) as home:
+        asked = request(name="asked", script=SCRIPT)
+        del asked["TrainingJobDefinition"]["ResourceConfig"]
+        asked["TrainingJobDefinition"] |= resources
+        home.service.create(asked)
+        assert home.service.history("asked").spec.price_per_hour == price
+
+
 def test_a_price_must_be_a_number_from_0_on(tmp_path):
     (tmp_path / "alfine.toml").write_text("[prices.per_hour]\nlocal = -1\n")
     with pytest.raises(InvalidSpec, match="must be a table of numbers from 0 on"):

@@ -219,8 +219,10 @@ class Service:
         return changed
 
     def _price(self, definition: Mapping[str, Any]) -> float | None:
-        config = definition.get("ResourceConfig") or {}
-        return self.prices.of(str(config.get("InstanceType")), spot=bool(definition.get("EnableManagedSpotTraining")))
+        config = definition.get("ResourceConfig") or definition.get("HyperParameterTuningResourceConfig") or {}
+        first = (config.get("InstanceConfigs") or [config])[0]
+        spot = bool(definition.get("EnableManagedSpotTraining"))
+        return self.prices.of(str(first.get("InstanceType", "local")), spot=spot)
 
     def get(self, name: str) -> TuningJob:
         return self.store.get(name)
