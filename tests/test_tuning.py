@@ -137,6 +137,7 @@ def test_what_cannot_run_is_no_target(tune, target):
     [
         ({"x": Continuous("0.1", "1")}, "space.x: '0.1' and '1' must be numbers."),
         ({"x": Integer(1.5, 1e3)}, "space.x: 1.5 and 1000 must be whole numbers."),
+        ({"x": Continuous(-1.5e308, 1.5e308)}, "space.x: low -1.5e+308 and high 1.5e+308 lie too far apart"),
         ({1: Continuous(0, 1)}, "space: a hyperparameter's name must be a text, not 1."),
         ([("x", Continuous(0, 1))], "space: [('x', Continuous(0, 1))] must map names to ranges"),
         ({"x": Categorical([len, max])}, "space.x: <built-in function len> can't be a category"),
