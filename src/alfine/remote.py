@@ -27,6 +27,7 @@ REPLAY_SECONDS = 600.0  # a replay judges every fact anew
 KEY_NAMES = (("ALFINE_ACCESS_KEY_ID", "ALFINE_SECRET_ACCESS_KEY"), ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
 ANY = ("any", "any")  # a server without keys asks for none
 _REGION = re.compile(r"the region '[^']*' is wrong; expecting '([^']+)'")  # aws/sigv4.py
+_VIOLATION = re.compile(r"Value '([^']*)' at '([^']+)' failed to satisfy constraint: (.*?)(?=; Value '|$)")
 _PATH = re.compile(r"((?:HyperParameterTuningJob|TrainingJobDefinition|WarmStartConfig|Tags)[^'\"]*?): ")
 
 
@@ -225,6 +226,14 @@ class Remote:
         return self._sessions[patience]
 
 
+def _violations(message: str) -> Iterator[Fault]:
+    """What violates AWS's model of the operation, at the path that AWS's words name."""
+    for value, path, rule in _VIOLATION.findall(message):
+        where = re.sub(r"\.(\d+)\.member", lambda found: f"[{int(found[1]) - 1}]", path)
+        where = ".".join(part[:1].upper() + part[1:] for part in where.split("."))
+        yield Fault(where, f"{value!r} is refused by AWS's rules, which servers keep: {rule.removesuffix(';')}.")
+
+
 def _fault(said: str) -> Fault:
     """A fault as the server told it, with the path in the request that it begins with."""
     path = _PATH.match(said)
@@ -240,7 +249,7 @@ def _refusal(body: bytes, otherwise: str) -> AlfineError:
         return Denied("InternalFailure", f"{otherwise}, which is no answer of alfine's.")
     match code:
         case "ValidationException":
-            return InvalidSpec([_fault(each) for each in message.split("\n")])
+            return InvalidSpec([*_violations(message)] or [_fault(each) for each in message.split("\n")])
         case "ResourceNotFound":
             return NotFound(message)
         case "ResourceInUse":

@@ -135,6 +135,10 @@ def test_what_a_server_refuses_is_told_as_at_home(alfine, folder, monkeypatch, s
     )
     told = alfine("create", folder.job(JOB + "static: {x: 3}\n"), "--json", code=2)
     assert [each["Path"] for each in json.loads(told.stderr)["Error"]["Faults"]] == ["static.x"]
+    told = alfine("create", folder.job(JOB + "max_runtime_seconds: 5\n"), code=2)
+    assert (
+        "max_runtime_seconds: '5' is refused by AWS's rules, which servers keep: Member must have value" in told.stderr
+    )
     told = alfine("create", folder.job(JOB + "warm_start: [runs.csv]\n"), code=2)
     assert "warm_start: file://" in told.output
     assert "is a table, which no server takes" in told.output.replace("\n", " ")
