@@ -118,16 +118,28 @@ def test_reports_of_a_function_are_its_curve_and_can_stop_it(tmp_path):
         for step in range(1, 100):
             if report(step, 1.0 if number[0] < 10 else 9.0):
                 return None
-            waited.wait(0.01 if number[0] >= 10 else 0)
         number[0] += 1
         return 1.0
 
-    number, waited = [0], threading.Event()
+    number = [0]
     job = tune(objective, tmp_path, early_stopping="Auto", max_training_jobs=11)
     last = job.training_jobs[-1]
     assert (last.status, last.objective) == ("Stopped", 9.0)
     assert len(last.reports) < 99
     assert job.status == "Completed"
+
+
+@pytest.mark.parametrize("max_parallel", [1, 4])
+def test_a_function_that_takes_no_time_is_stopped_at_max_resource(tmp_path, max_parallel):
+    def objective(hyperparameters, report):
+        for step in range(1, 100):
+            if report(step, hyperparameters["eta"] + 1 / step):
+                return
+
+    words = {"strategy": "Hyperband", "max_resource": 9, "max_training_jobs": 12, "max_parallel": max_parallel}
+    job = tune(objective, tmp_path, **words)
+    told = [len(each.reports) for each in job.training_jobs]
+    assert max(told) == 9, "the report that makes it nine says so"
 
 
 def test_a_failing_function_says_why_and_the_job_goes_on(tmp_path):

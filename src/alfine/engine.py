@@ -290,6 +290,9 @@ class Engine:
                 break
             moved = seen.offset != reader.offset
             yield from (fact for fact in reader.read(seen, self.clock()) if not isinstance(fact, Ended))
+            if seen.points:  # their function may wait for what is decided: the next poll says that it was
+                run.more = True
+                return
             if seen.exit is not None or not moved:
                 return
         if delivery is None:

@@ -88,6 +88,7 @@ class Program:
             max_log_bytes=int(settings.get("max-log-bytes", MAX_LOG_BYTES)),
             metric=spec.metric,
             function=self.function,
+            answered=spec.early_stopping != "Off" or spec.strategy == "Hyperband",
         )
 
 

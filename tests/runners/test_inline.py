@@ -64,6 +64,23 @@ def test_reporting_on_after_being_asked_to_stop_ends_the_function(inline):
     assert (last.exit.cause, passed) == ("stopped", [])
 
 
+def test_an_answered_report_waits_until_it_was_decided_on(inline):
+    answers = []
+
+    def function(hyperparameters, report):
+        answers.append(report(1, 0.5))
+        answers.append(report(2, 0.4))
+
+    launch = inline.launch(function=function, answered=True)
+    inline.runner.start(launch)
+    inline.until(launch, lambda now: now.points)
+    assert answers == []
+    inline.until(launch, lambda now: now.points, offset=1)
+    inline.runner.stop(launch)
+    inline.wait(launch)
+    assert answers == [False, True]
+
+
 @pytest.mark.parametrize(("code", "expected"), [(None, 0), (3, 3), ("no data", 1)])
 def test_sys_exit_ends_a_function_as_it_ends_a_script(inline, code, expected):
     def function(hyperparameters, report):

@@ -83,6 +83,7 @@ class Launch:
     warm: False forbids a start from preloaded imports; True allows it where the result is the same.
     function: for the inline runner only: called with the hyperparameters and `report(step, value)`.
     metric: the name under which an inline function's reports become points.
+    answered: an inline function's report waits until it has been decided on: where training jobs are stopped early.
     """
 
     name: str
@@ -110,6 +111,7 @@ class Launch:
     arn: str = ""
     metric: str = "objective"
     function: Callable[..., Any] | None = None
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +222,10 @@ class Runner(Protocol):
         """
 
     def poll(self, launch: Launch, offset: int) -> Observation | None:
-        """What is new since `offset`; None: it was never started (or the request was lost), so start it again."""
+        """What is new since `offset`; None: it was never started (or the request was lost), so start it again.
+
+        What lies before `offset` has been recorded, but for the lines that a look at a log reads in several pieces, and decided on.
+        """
 
     def stop(self, launch: Launch) -> None:
         """Ask it to end (SIGTERM), insist after its grace (SIGKILL). Returns at once; asked again, the shorter grace holds."""

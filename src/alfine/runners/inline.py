@@ -2,6 +2,7 @@
 
 They end with the process: after a restart `poll` answers None and the engine starts them again from their beginning. A
 function is asked to stop by what `report` returns, for a thread can't be killed: one that never reports runs to its end.
+Where training jobs are stopped early, `report` waits for the decision, so that fast functions hear of it as slow ones do.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ Report = Callable[[int | None, float], bool]
 """`report(step, value)`: True once the training job has been asked to stop. Reporting again after that ends it."""
 
 TAIL_CHARACTERS = 2000
+ANSWER_SECONDS = 10.0
+"""A report waits no longer: the engine may have gone, or be at a search that takes its time."""
+
 ENDED_KEPT = 4096
 """Training jobs remembered after their end was told, in case that the engine couldn't write it down and asks again."""
 
@@ -137,8 +141,9 @@ class _Job:
     def __init__(self, launch: Launch, wake: Callable[[], None]) -> None:
         self._launch = launch
         self._wake = wake
-        self._mutex = threading.Lock()
+        self._mutex = threading.Condition()
         self._points: list[Point] = []
+        self._decided = 0  # as many of them
         self._asked: Cause | None = None
         self._told = False
         self._dropped: list[float] = []
@@ -187,8 +192,12 @@ class _Job:
         self._add(step, value)
         if time.monotonic() >= self._deadline:
             self.ask("max_runtime")
-        self._told = self._asked is not None
         self._wake()
+        if self._launch.answered:
+            with self._mutex:
+                told = len(self._points)
+                self._mutex.wait_for(lambda: self._decided >= told or self._asked is not None, ANSWER_SECONDS)
+        self._told = self._asked is not None
         return self._told
 
     def _add(self, step: int | None, value: object) -> None:
@@ -209,6 +218,7 @@ class _Job:
         with self._mutex:
             if self._exit is None and self._asked is None:
                 self._asked = cause
+                self._mutex.notify_all()
 
     def end(self, how: Exit) -> None:
         with self._mutex:
@@ -218,6 +228,8 @@ class _Job:
 
     def observe(self, offset: int) -> Observation:
         with self._mutex:
+            self._decided = max(self._decided, offset)
+            self._mutex.notify_all()
             return Observation(
                 started_at=self._started_at,
                 ended_at=self._ended_at,
