@@ -42,6 +42,11 @@ def home_folder(given: str | Path | None = None) -> Path:
     return Path(given or os.environ.get("ALFINE_HOME") or Path.home() / ".alfine").expanduser().absolute()
 
 
+def is_home(folder: Path) -> bool:
+    """Whether there is one: opened, another would be made."""
+    return (folder / "alfine.db").exists()
+
+
 class Home:
     """Store, service and, when asked for, an engine on one folder. Close it, or use it in a `with`. clock: of both."""
 

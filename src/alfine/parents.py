@@ -78,10 +78,10 @@ def _results(spec: TuningJobSpec, name: str, parent: Parent, home: str | Path | 
             raise InvalidSpec([Fault(name, "isn't a file of this machine.")])
         return tables.inherited(file, spec, name)
     if isinstance(parent, str | Path):
-        from alfine.home import Home, home_folder
+        from alfine.home import Home, home_folder, is_home
 
         folder = home_folder(home)
-        if not (folder / "alfine.db").exists():  # opened, it would be made
+        if not is_home(folder):
             raise InvalidSpec([Fault(path, f"there is no tuning job called {name}: {folder} has none.")])
         with Home(folder) as opened:
             history = opened.service.parent(name, path)

@@ -29,7 +29,7 @@ from alfine.criteria import Given
 from alfine.criteria.forecast import Forecast, forecast_of
 from alfine.engine import Run
 from alfine.export import dataframe
-from alfine.home import Home, home_folder
+from alfine.home import Home, home_folder, is_home
 from alfine.job_request import job_request
 from alfine.parents import Parent
 from alfine.policy import policy_for, replayed
@@ -171,7 +171,7 @@ def tune(
 
     target: a function `objective(hyperparameters)` or `objective(hyperparameters, report)` that returns the objective, where
         `report(step, value)` reports an intermediate value and answers True when the training job should end (nothing else can
-        stop a function; values count in their order, whatever their steps); a Python script, whose output has the metric; or
+        stop a function; with early stopping it waits for the decision; values count in their order, whatever their steps); a Python script, whose output has the metric; or
         argv of a program in any language, as a list, in which names of files of the working folder are made absolute.
     warm_start: ended tuning jobs of the same home whose results this one begins with, and tables of results (*.csv: a column a
         hyperparameter, and the metric's); `warm_start_type="TransferLearning"` when their data or program were others.
@@ -326,9 +326,9 @@ def run_to_end(
 
 
 def _existing(home: str | Path | None) -> Home:
-    """The home, if there is one: opened, another would be made."""
+    """The home. Raise NotFound where there is none."""
     folder = home_folder(home)
-    if not (folder / "alfine.db").exists():
+    if not is_home(folder):
         raise NotFound(f"There are no tuning jobs in {folder}. Another home is chosen with home=… or ALFINE_HOME.")
     return Home(folder)
 

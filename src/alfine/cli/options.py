@@ -53,10 +53,10 @@ def open_home(*, create: bool = False) -> Iterator[Any]:
     """The home. Unless `create`, one that isn't there is an error instead of a new empty folder."""
     from sqlalchemy.exc import DatabaseError
 
-    from alfine.home import Home
+    from alfine.home import Home, is_home
 
     folder = chosen_home()
-    if not create and not (folder / "alfine.db").exists():
+    if not create and not is_home(folder):
         raise NotFound(f"There are no tuning jobs in {folder}. Another home is chosen with --home or ALFINE_HOME.")
     try:
         home = Home(folder)
