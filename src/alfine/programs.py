@@ -183,7 +183,7 @@ def _senseless(spec: TuningJobSpec) -> Iterator[Fault]:
             hint = f"Did you mean {near[0]}?" if near else f"alfine has {', '.join(OWN)}."
             message = f"alfine reads nothing of this name. {hint}"
             yield Fault(f"{DEFINITION}.StaticHyperParameters.{name}", message)
-    for name in {*OWN, *SCRIPT_MODE} & {*spec.space.names}:
+    for name in sorted({*OWN, *SCRIPT_MODE} & {*spec.space.names}):
         yield Fault(
             f"{DEFINITION}.StaticHyperParameters.{name}", "says what runs, so it can't be tuned. Give one value."
         )
