@@ -171,8 +171,9 @@ def tune(
 
     target: a function `objective(hyperparameters)` or `objective(hyperparameters, report)` that returns the objective, where
         `report(step, value)` reports an intermediate value and answers True when the training job should end (nothing else can
-        stop a function; with early stopping it waits for the decision; values count in their order, whatever their steps); a Python script, whose output has the metric; or
-        argv of a program in any language, as a list, in which names of files of the working folder are made absolute.
+        stop a function; with early stopping it waits for the decision; values count in their order, whatever their steps); a
+        Python script, whose output has the metric; or argv of a program in any language, as a list, in which names of files of
+        the working folder are made absolute.
     warm_start: ended tuning jobs of the same home whose results this one begins with, and tables of results (*.csv: a column a
         hyperparameter, and the metric's); `warm_start_type="TransferLearning"` when their data or program were others.
     progress: a function called with the Job after every step; True or False for the live view in the terminal; None shows it
