@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from alfine import Categorical, Continuous, Integer
+from alfine.api.job_words import job_request
 from alfine.core.history import Ended, Fact, History, Launched, Reported, Started
 from alfine.core.spec import TuningJobSpec
-from alfine.job_request import job_request
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 SPACE = {

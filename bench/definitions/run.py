@@ -68,7 +68,7 @@ def search(names: Sequence[str], jobs: int, seed: int) -> list[tuple[str, float]
 
 
 def request(names: Sequence[str], jobs: int, seed: int) -> dict[str, Any]:
-    from alfine.job_request import job_request
+    from alfine.api.job_words import job_request
 
     each = {
         name: job_request(

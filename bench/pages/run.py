@@ -21,14 +21,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from alfine import Continuous, Integer
-from alfine.arns import Arns
-from alfine.aws.backend import Backend
-from alfine.aws.operations import OPERATIONS
+from alfine.api.job_words import job_request
+from alfine.aws.sagemaker.backend import Backend
+from alfine.aws.sagemaker.operations import OPERATIONS
 from alfine.aws.services import JsonService
+from alfine.core.arns import Arns
 from alfine.core.spec import TuningJobSpec
-from alfine.home import Home
-from alfine.job_request import job_request
-from alfine.store import metrics, training_jobs
+from alfine.jobs.home import Home
+from alfine.store.store import metrics, training_jobs
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 WITHIN, OVERALL = "ListTrainingJobsForHyperParameterTuningJob", "ListTrainingJobs"

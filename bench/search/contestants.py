@@ -23,9 +23,9 @@ class Alfine:
     def __init__(self, space, seed, jobs, parallel):
         from datetime import UTC, datetime
 
+        from alfine.api.job_words import job_request
         from alfine.core.history import History
         from alfine.core.spec import TuningJobSpec
-        from alfine.job_request import job_request
         from alfine.strategies import strategy_for
 
         self.choices = {p["name"]: {str(c): c for c in p["choices"]} for p in space if p["type"] == "cat"}

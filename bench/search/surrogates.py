@@ -3,7 +3,7 @@
     python surrogates.py [--tasks NAME …] [--seeds 3]
 
 Searches of 100 training jobs are cut off after so many results; from these each model predicts the next eight of the search, and 150
-random configurations, in the targets of our surrogate (core/gp.py). Printed: the mean log density of both, and of the random ones the
+random configurations, in the targets of our surrogate (surrogate/gaussian_process.py). Printed: the mean log density of both, and of the random ones the
 rank correlation, and that among their best quarter. Means over tasks, ± the standard error over tasks of the difference from the
 first line.
 """
@@ -38,7 +38,7 @@ class Recorded(Alfine):
 
 def predictions(space, tried, values, points):
     """{model: (mean, variance)}; variance None where a model has only an order to give."""
-    from alfine.core.gp import model_of, one_thread
+    from alfine.surrogate.gaussian_process import model_of, one_thread
 
     known = Alfine(space, 0, 100, 1)
     known.observe([_named(space, c) for c in tried], values)

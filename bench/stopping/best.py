@@ -22,7 +22,7 @@ TOLERANCE = 1e-6  # of (median random − best known): an interval without width
 
 
 def main() -> None:
-    from alfine.core.best import estimate
+    from alfine.surrogate.best_estimate import estimate
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("searches", type=Path)

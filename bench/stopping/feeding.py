@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from alfine import Categorical, Continuous, Integer
+from alfine.api.job_words import job_request
 from alfine.core.history import Ended, History, Launched, Started
 from alfine.core.spec import TuningJobSpec
-from alfine.job_request import job_request
 
 KINDS = {"int": Integer, "float": Continuous}
 

@@ -41,10 +41,10 @@ def records(path: Path, step: int) -> Iterator[dict]:
 def scored(record: dict, budget: int, *, convergence: bool) -> Iterator[dict]:
     """What each forecast said, and what came."""
     from alfine import BestObjectiveNotImproving, ConvergenceDetected
-    from alfine.core.decide import Outlook
+    from alfine.core.policy import Outlook
     from alfine.criteria.convergence import read_evidence, remaining
     from alfine.criteria.forecast import chance, forecast_of
-    from alfine.policy import policy_for
+    from alfine.jobs.policy_for import policy_for
 
     record = {**record, "rows": record["rows"][:budget]}
     values = np.array([row[1] for row in record["rows"]], dtype=float)

@@ -56,7 +56,7 @@ def own_stops(search: Search) -> dict[str, int]:
     from alfine import ConvergenceDetected, Shadow
     from alfine.core.history import History
     from alfine.core.replay import Judge
-    from alfine.policy import policy_for
+    from alfine.jobs.policy_for import policy_for
 
     criteria = [ConvergenceDetected(**words) for words in OWN.values()]
     for whole in fed(search.record):

@@ -15,11 +15,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from alfine import Continuous
+from alfine.api.job_words import job_request
 from alfine.core.history import Ended, History, Launched
-from alfine.core.space_watch import remarks, rungs
 from alfine.core.spec import TuningJobSpec
-from alfine.job_request import job_request
-from alfine.policy import policy_for
+from alfine.jobs.policy_for import policy_for
+from alfine.surrogate.space_diagnosis import remarks, rungs
 
 SPACE = {name: Continuous(0.0, 1.5) for name in "abcd"}
 

@@ -140,10 +140,10 @@ class Search(Alfine):
     """bench/search's contestant with parents: histories of searches."""
 
     def __init__(self, space, seed, jobs, kind=None, parents=()):
+        from alfine.api.job_words import job_request
         from alfine.core.history import History
         from alfine.core.spec import TuningJobSpec
         from alfine.core.warm_start import inheritance
-        from alfine.job_request import job_request
 
         super().__init__(space, seed, jobs, 1)
         names = [parent.spec.name for parent in parents]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import alfine
-from alfine.job_request import job_request
+from alfine.api.job_words import job_request
 
 PAGE = Path(__file__).parent / "python.md"
 HEAD = """# Python
@@ -35,7 +35,7 @@ NOTES = {
     "A tuning job in this process": "The `settings` of `tune` are the words of `job_request`, at the end of this page.",
     "Completion criteria": "What each one does, and when it's worth having: [completion criteria](criteria.md).",
     "What comes out": "`History` is what strategies and criteria of your own are given ([contributing](../../CONTRIBUTING.md)).",
-    "The words of a job": "Of `alfine.job_request`; job files have the same ([job files](job-file.md)).",
+    "The words of a job": "Of `alfine.api.job_words`; job files have the same ([job files](job-file.md)).",
 }
 HANDED_OUT = {
     "Job",

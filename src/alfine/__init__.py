@@ -13,12 +13,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from alfine.core.decide import Outlook as Outlook
-    from alfine.core.decide import Verdict as Verdict
+    from alfine.api.tune import Job as Job
+    from alfine.api.tune import attach as attach
+    from alfine.api.tune import change as change
+    from alfine.api.tune import tune as tune
+    from alfine.api.tuner import Tuner as Tuner
     from alfine.core.errors import AlfineError as AlfineError
     from alfine.core.errors import InvalidSpec as InvalidSpec
     from alfine.core.history import History as History
     from alfine.core.history import TrainingJob as TrainingJob
+    from alfine.core.policy import Outlook as Outlook
+    from alfine.core.policy import Verdict as Verdict
     from alfine.core.space import Categorical as Categorical
     from alfine.core.space import Continuous as Continuous
     from alfine.core.space import Integer as Integer
@@ -36,12 +41,7 @@ if TYPE_CHECKING:
     from alfine.criteria.shadow import Shadow as Shadow
     from alfine.criteria.steady import Steady as Steady
     from alfine.criteria.target import TargetObjectiveMetricValue as TargetObjectiveMetricValue
-    from alfine.home import Home as Home
-    from alfine.tuner import Tuner as Tuner
-    from alfine.tuning import Job as Job
-    from alfine.tuning import attach as attach
-    from alfine.tuning import change as change
-    from alfine.tuning import tune as tune
+    from alfine.jobs.home import Home as Home
 
 __version__ = "0.1.0"
 
@@ -56,25 +56,25 @@ _HOMES = {
     "ConvergenceDetected": "criteria.convergence",
     "Deadline": "criteria.deadline",
     "History": "core.history",
-    "Home": "home",
+    "Home": "jobs.home",
     "Integer": "core.space",
     "InvalidSpec": "core.errors",
-    "Job": "tuning",
+    "Job": "api.tune",
     "MarginalValue": "criteria.money",
     "MaxCost": "criteria.money",
     "MaxNumberOfTrainingJobs": "criteria.limits",
     "MaxRuntimeInSeconds": "criteria.limits",
     "NotBefore": "criteria.not_before",
-    "Outlook": "core.decide",
+    "Outlook": "core.policy",
     "Shadow": "criteria.shadow",
     "Steady": "criteria.steady",
     "TargetObjectiveMetricValue": "criteria.target",
     "TrainingJob": "core.history",
-    "Tuner": "tuner",
-    "Verdict": "core.decide",
-    "attach": "tuning",
-    "change": "tuning",
-    "tune": "tuning",
+    "Tuner": "api.tuner",
+    "Verdict": "core.policy",
+    "attach": "api.tune",
+    "change": "api.tune",
+    "tune": "api.tune",
 }
 
 __all__ = [*_HOMES, "__version__"]  # noqa: PLE0604 - names, all of them

@@ -15,7 +15,7 @@ import pytest
 from botocore.config import Config
 
 from alfine import Continuous, Integer
-from alfine.job_request import job_request
+from alfine.api.job_words import job_request
 
 KEYS = {"aws_access_key_id": "any", "aws_secret_access_key": "any", "region_name": "us-east-1"}
 SCRIPT = """

@@ -16,7 +16,7 @@ from tests.aws.conftest import Served, until
 @pytest.fixture(scope="module")
 def ended(sagemaker, script):
     from alfine import Continuous, Integer
-    from alfine.job_request import job_request
+    from alfine.api.job_words import job_request
 
     space = {"x": Continuous(0, 1), "n": Integer(1, 9)}
     words = {"metric": "loss", "strategy": "Random", "max_training_jobs": 12, "max_parallel": 3}
@@ -187,7 +187,7 @@ sys.stdout.write("end")
 def logged(served, sagemaker, script):
     """The words that name the log of a training job: loss=1, line 0, … line 29999, and a last line that nothing ends."""
     from alfine import Continuous
-    from alfine.job_request import job_request
+    from alfine.api.job_words import job_request
 
     definition = job_request(name="any", space={"x": Continuous(0, 1)}, script=script, metric="loss")[
         "TrainingJobDefinition"

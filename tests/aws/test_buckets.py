@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from alfine.archives import unpacked
 from alfine.core.errors import InvalidSpec
+from alfine.programs.data.archives import unpacked
 from tests.aws.conftest import KEYS, until
 
 SCRIPT = """

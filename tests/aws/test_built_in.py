@@ -18,8 +18,8 @@ from botocore.exceptions import ClientError
 from sklearn import datasets, linear_model, metrics
 
 from alfine.runners import sandbox
-from tests.algorithms.test_recordio import recordio
 from tests.aws.conftest import PATIENCE_SECONDS, Served, until
+from tests.programs.algorithms.test_recordio import recordio
 
 XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
 ROLE = "arn:aws:iam::000000000000:role/alfine"

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from alfine.aws.own_buckets import OwnBuckets
-from alfine.aws.s3 import BucketStore
 from alfine.core.spec import TuningJobSpec
-from alfine.inputs import Files, channels
+from alfine.programs.data.buckets.bucket_store import BucketStore
+from alfine.programs.data.buckets.local_buckets import OwnBuckets
+from alfine.programs.data.channels import Files, channels
 from alfine.runners.sandbox import why_not
 from tests.aws.conftest import until
 

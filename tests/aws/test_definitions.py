@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from alfine import Categorical
-from alfine.job_request import job_request
+from alfine.api.job_words import job_request
 from tests.aws.conftest import until
 
 CONFIG = "HyperParameterTuningJobConfig"

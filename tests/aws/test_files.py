@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from alfine.core.errors import InvalidSpec
-from alfine.home import Home
+from alfine.jobs.home import Home
 from tests.aws.conftest import Served, until
 
 

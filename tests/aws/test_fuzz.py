@@ -10,16 +10,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alfine.arns import Arns
-from alfine.aws.backend import Backend
-from alfine.aws.expressions import compiled
-from alfine.aws.logs import LOGS
-from alfine.aws.neighbours import CLOUDWATCH
-from alfine.aws.operations import OPERATIONS
-from alfine.aws.search import RESOURCES
+from alfine.api.job_words import job_request
+from alfine.aws.cloudwatch_logs import LOGS
+from alfine.aws.sagemaker.backend import Backend
+from alfine.aws.sagemaker.operations import OPERATIONS
+from alfine.aws.sagemaker.search import RESOURCES
+from alfine.aws.sagemaker.search_expressions import compiled
 from alfine.aws.services import JsonService
-from alfine.home import Home
-from alfine.job_request import job_request
+from alfine.aws.sts_iam_cloudwatch import CLOUDWATCH
+from alfine.core.arns import Arns
+from alfine.jobs.home import Home
 from tests.building import SPACE, at, history, spec
 
 EXAMPLES = int(os.environ.get("ALFINE_FUZZ", "300"))

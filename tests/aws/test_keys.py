@@ -21,7 +21,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
-from alfine.aws.sigv4 import Chain, signing_key
+from alfine.aws.auth.sigv4 import Chain, signing_key
 from alfine.cli import main
 from tests.aws.conftest import Served
 from tests.aws.test_guard import post

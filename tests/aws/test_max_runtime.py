@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 import uvicorn
 
-from alfine.engine import utc_now
-from alfine.home import Home
-from alfine.hosting import Hosting
-from alfine.server import make_app
+from alfine.jobs.engine import utc_now
+from alfine.jobs.engine_pool import Hosting
+from alfine.jobs.home import Home
+from alfine.server.app import make_app
 from tests.aws.conftest import Served, until
 
 

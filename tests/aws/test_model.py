@@ -7,7 +7,7 @@ import botocore.session
 import pytest
 import regex
 
-from alfine.aws.protocol import TAKEN_TOO, api
+from alfine.aws.json_protocol import TAKEN_TOO, api
 from tests.aws.test_guard import post
 
 OPERATION = "CreateHyperParameterTuningJob"

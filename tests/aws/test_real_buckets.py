@@ -12,13 +12,13 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
-from alfine.aws import real_buckets
-from alfine.aws.real_buckets import RealBuckets
-from alfine.buckets import Unreachable
 from alfine.cli import main
-from alfine.config import S3
 from alfine.core.errors import InvalidSpec
-from alfine.home import Home
+from alfine.jobs.home import Home
+from alfine.programs.data.buckets import remote_buckets
+from alfine.programs.data.buckets.remote_buckets import RealBuckets
+from alfine.programs.data.locations import Unreachable
+from alfine.store.config import S3
 from tests.aws.conftest import SCRIPT, Served, until
 
 TRAIN = f"{SCRIPT}\nimport os, pathlib\nprint('saw', sorted(os.listdir(os.environ['SM_CHANNEL_TRAIN'])))\npathlib.Path(os.environ['SM_MODEL_DIR'], 'w').write_text('w')\n"
@@ -243,7 +243,7 @@ def store(remote, tmp_path):
 
 
 def test_large_files_are_sent_in_parts(store, remote, tmp_path, monkeypatch):
-    monkeypatch.setattr(real_buckets, "PART_BYTES", 5 << 20)
+    monkeypatch.setattr(remote_buckets, "PART_BYTES", 5 << 20)
     big = tmp_path / "big"
     big.write_bytes(bytes(range(256)) * (44 << 10))  # 11 MiB
     store.put("s3://real/big/file", big)

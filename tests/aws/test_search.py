@@ -13,7 +13,7 @@ VALUES = {"1": "0.25", "2": "0.50", "3": "0.75", "4": "1.00"}  # n -> x; the los
 def found(sagemaker, script):
     """A function of search words: the names of what is found. There are four training jobs «found-<n>», and a tuning job."""
     from alfine import Continuous, Integer
-    from alfine.job_request import job_request
+    from alfine.api.job_words import job_request
 
     static = {"sagemaker_program": "train.py", "sagemaker_submit_directory": script.parent.as_uri()}
     for n, x in VALUES.items():

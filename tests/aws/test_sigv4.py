@@ -11,9 +11,9 @@ from botocore.credentials import Credentials
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from alfine.aws.s3.errors import S3Error
+from alfine.aws.auth.sigv4 import EMPTY_SHA256, UNSIGNED_PAYLOAD, Chain, Refused, Unproved, claimed, signing_key
 from alfine.aws.s3.request import Chunks
-from alfine.aws.sigv4 import EMPTY_SHA256, UNSIGNED_PAYLOAD, Chain, Refused, Unproved, claimed, signing_key
+from alfine.programs.data.buckets.errors import S3Error
 
 ID, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 S3_ID, S3_SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"

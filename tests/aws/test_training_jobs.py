@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alfine.aws.shapes import transitions
+from alfine.aws.sagemaker.shapes import transitions
 from alfine.runners import sandbox
 from tests.aws.conftest import PATIENCE_SECONDS, Served, until
 from tests.building import at
@@ -297,7 +297,7 @@ def test_one_that_a_killed_server_left_is_found_again(tmp_path, asked):
 
 
 def test_one_that_was_created_and_never_started_is_started_by_the_next_server(tmp_path, asked):
-    from alfine.home import Home
+    from alfine.jobs.home import Home
 
     with Home(tmp_path) as home:  # nobody runs anything here
         home.service.create_training_job(asked("left"))

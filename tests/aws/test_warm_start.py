@@ -12,7 +12,7 @@ OBJECTIVE = "FinalHyperParameterTuningJobObjectiveMetric"
 
 @pytest.fixture(scope="module")
 def parent(sagemaker, script):
-    from alfine.job_request import job_request
+    from alfine.api.job_words import job_request
 
     space = {"x": Continuous(0, 1), "n": Integer(1, 9)}
     request = job_request(
@@ -120,7 +120,7 @@ def test_python_and_job_files_take_parents_and_more_than_five(tmp_path):
     (tmp_path / "job.yaml").write_text(
         "script: train.py\nspace: {x: {min: 0.0, max: 1.0}}\nwarm_start: elder-1\nwarm_start_type: TransferLearning\n"
     )
-    from alfine.job_file import read_job_file
+    from alfine.api.job_file import read_job_file
 
     assert read_job_file(tmp_path / "job.yaml").request["WarmStartConfig"] == {
         "ParentHyperParameterTuningJobs": [{"HyperParameterTuningJobName": "elder-1"}],

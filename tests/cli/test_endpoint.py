@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from alfine.cli import main
+from alfine.cli.remote import Remote
 from alfine.core.errors import InvalidSpec
-from alfine.home import Home
-from alfine.remote import Remote
+from alfine.jobs.home import Home
 from tests.aws.conftest import Served
 from tests.aws.test_keys import key_of
 from tests.cli.conftest import JOB, Folder, environment, until

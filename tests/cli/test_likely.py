@@ -6,8 +6,8 @@ import pytest
 
 from alfine import BestObjectiveNotImproving, Continuous
 from alfine.core.history import History
-from alfine.home import Home
-from alfine.likely import is_like, likely
+from alfine.jobs.analysis.similar_jobs import is_like, likely
+from alfine.jobs.home import Home
 from tests.building import EPOCH, one_job, spec
 from tests.cli.conftest import JOB
 

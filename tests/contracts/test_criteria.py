@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alfine.core.decide import Outlook, Policy, Verdict
+from alfine.core.policy import Outlook, Policy, Verdict
 from alfine.core.replay import Judge
-from alfine.criteria import ALWAYS, criteria_for, criterion_from_text, spelling, table
+from alfine.criteria import ALWAYS, criteria_for, criterion_from_text, table, text_format
 from alfine.strategies.random import Random
 from tests.building import history, request, spec
 
@@ -52,7 +52,7 @@ def test_a_criterion_survives_the_request(text):
 
 @pytest.mark.parametrize("criterion", CRITERIA, ids=lambda c: type(c).__name__)
 def test_what_it_says_of_itself_is_read_as_itself(criterion):
-    assert criterion_from_text(spelling.say(criterion)) == criterion
+    assert criterion_from_text(text_format.say(criterion)) == criterion
 
 
 @pytest.mark.parametrize("criterion", ALL, ids=lambda c: type(c).__name__)

@@ -1,10 +1,10 @@
 import pytest
 
 from alfine import BestObjectiveNotImproving, MaxNumberOfTrainingJobs, MaxRuntimeInSeconds, TargetObjectiveMetricValue
-from alfine.core.decide import Outlook
 from alfine.core.history import StopRequested
+from alfine.core.policy import Outlook
 from alfine.core.replay import Judge
-from alfine.policy import policy_for, replayed
+from alfine.jobs.policy_for import policy_for, replayed
 from tests.building import history
 
 CURVE = [5.0, 4.0, 3.0, 3.0, 3.0, 3.0, 1.0, 1.0, 1.0, 1.0]

@@ -10,7 +10,7 @@ from alfine.core.history import History
 from alfine.core.spec import TuningJobSpec
 from alfine.core.warm_start import faults, inheritance
 from alfine.criteria.limits import SearchSpaceExhausted
-from alfine.policy import replayed
+from alfine.jobs.policy_for import replayed
 from tests.building import EPOCH, SPACE, history, one_job, request, several, spec
 
 IDENTICAL, TRANSFER = "IdenticalDataAndAlgorithm", "TransferLearning"

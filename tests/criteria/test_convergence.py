@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alfine.core.decide import Outlook, Verdict
 from alfine.core.errors import InvalidSpec
 from alfine.core.history import Ended, History, Launched
+from alfine.core.policy import Outlook, Verdict
 from alfine.core.space import Categorical, Continuous, ParameterSpace
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import convergence

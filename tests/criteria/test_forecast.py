@@ -19,7 +19,7 @@ from alfine import (
     TargetObjectiveMetricValue,
 )
 from alfine.criteria.forecast import forecast_of
-from alfine.policy import policy_for
+from alfine.jobs.policy_for import policy_for
 from tests.building import history, one_job
 
 FALLING = [1.0 + 1.0 / n for n in range(1, 21)]

@@ -1,8 +1,8 @@
 import pytest
 
 from alfine import InvalidSpec, MaxNumberOfTrainingJobs, MaxRuntimeInSeconds
-from alfine.core.decide import Outlook
 from alfine.core.history import StopRequested as Asked
+from alfine.core.policy import Outlook
 from alfine.criteria.limits import NoTrainingJobSucceeded, SearchSpaceExhausted, StopRequested
 from tests.building import at, history
 

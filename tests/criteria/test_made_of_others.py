@@ -19,10 +19,10 @@ from alfine import (
     Steady,
     TargetObjectiveMetricValue,
 )
-from alfine.core.decide import Outlook, Policy
+from alfine.core.policy import Outlook, Policy
 from alfine.core.replay import replay
-from alfine.criteria import criteria_for, criterion_from_text, spelling
-from alfine.policy import policy_for, replayed
+from alfine.criteria import criteria_for, criterion_from_text, text_format
+from alfine.jobs.policy_for import policy_for, replayed
 from alfine.strategies.random import Random
 from tests.building import history, spec
 
@@ -198,7 +198,7 @@ def test_a_broken_tag_is_refused_by_its_name():
 
 def test_inside_names_every_part():
     rule = AllOf(Steady(PATIENCE), AnyOf(TARGET, Shadow(PATIENCE)))
-    assert [type(each).__name__ for each in spelling.inside(rule)] == [
+    assert [type(each).__name__ for each in text_format.inside(rule)] == [
         *("AllOf", "Steady", "BestObjectiveNotImproving", "AnyOf"),
         *("TargetObjectiveMetricValue", "Shadow", "BestObjectiveNotImproving"),
     ]

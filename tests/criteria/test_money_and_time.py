@@ -11,12 +11,12 @@ from alfine import (
     Shadow,
     TargetObjectiveMetricValue,
 )
-from alfine.core.decide import Outlook
 from alfine.core.history import Launched, Reported, Started, StopRequested
+from alfine.core.policy import Outlook
 from alfine.core.replay import Judge
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import criteria_for
-from alfine.policy import policy_for, replayed
+from alfine.jobs.policy_for import policy_for, replayed
 from tests.building import at, history, one_job, request, spec
 
 HOURLY = 3600.0  # one a second

@@ -17,7 +17,7 @@ from alfine import (
     Steady,
     TargetObjectiveMetricValue,
 )
-from alfine.core.decide import Outlook
+from alfine.core.policy import Outlook
 from alfine.criteria.limits import NoTrainingJobSucceeded
 from tests.building import history
 

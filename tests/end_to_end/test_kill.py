@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from alfine.core.history import Launched
-from alfine.home import Home
+from alfine.jobs.home import Home
 
 DRIVER = """
 import sys, alfine

@@ -8,7 +8,7 @@ import pytest
 from alfine.runners import Launch
 from alfine.runners.container import ContainerRunner
 from alfine.runners.inline import InlineRunner
-from alfine.runners.workspace import Workspace
+from alfine.runners.job_folder import Workspace
 
 
 def _report_once(hyperparameters, report):

@@ -5,7 +5,7 @@ import tarfile
 
 import pytest
 
-from alfine.runners.workspace import Workspace
+from alfine.runners.job_folder import Workspace
 
 
 @pytest.fixture(params=["process", "sandbox"])

@@ -16,9 +16,9 @@ from threading import Event
 import pytest
 
 from alfine.runners import Channel
+from alfine.runners.job_folder import Workspace
 from alfine.runners.launcher import identity
 from alfine.runners.process import READ_BYTES, ProcessRunner, read_lines
-from alfine.runners.workspace import Workspace
 
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc and subreapers")
 

@@ -14,9 +14,9 @@ import pytest
 
 from alfine.runners import Channel
 from alfine.runners import sandbox as sandboxes
+from alfine.runners.job_folder import Workspace
 from alfine.runners.launcher import children_of, identity
 from alfine.runners.warm import Cold, Warm
-from alfine.runners.workspace import Workspace
 
 READY = "print('ready', flush=True)\nimport signal\nsignal.pause()"
 DEAF = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('ready')\nwhile True: signal.pause()"

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alfine.core.gp import model_of
 from alfine.core.history import Ended, History, Launched
 from alfine.core.space import Categorical, Continuous, Integer, ParameterSpace
 from alfine.core.spec import TuningJobSpec
 from alfine.strategies import bayesian
 from alfine.strategies.bayesian import Bayesian, initial_size
+from alfine.surrogate.gaussian_process import model_of
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 PLANE = ParameterSpace({"x": Continuous(0.0, 1.0), "z": Continuous(0.0, 1.0)})

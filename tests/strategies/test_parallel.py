@@ -8,10 +8,10 @@ import pytest
 
 import alfine
 from alfine import Categorical, Continuous, Integer
-from alfine.core.decide import Outlook, Suggestion
 from alfine.core.history import Ended, History, Launched
+from alfine.core.policy import Outlook, Suggestion
 from alfine.core.spec import TuningJobSpec
-from alfine.policy import policy_for
+from alfine.jobs.policy_for import policy_for
 from alfine.strategies import STRATEGIES, strategy_for
 from tests.building import EPOCH, history, one_job, several
 

@@ -6,7 +6,7 @@ import time
 from common import EXTRA, SCRIPT_PYTHON, Call, function
 
 import alfine
-import alfine.tuning
+import alfine.api.tune
 
 SPACE = {"x": alfine.Continuous(0, 1), "y": alfine.Continuous(0, 1), "k": alfine.Integer(1, 10)}
 

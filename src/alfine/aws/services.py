@@ -6,11 +6,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from alfine.aws.backend import Backend, Function
-from alfine.aws.logs import LOGS
-from alfine.aws.neighbours import CLOUDWATCH, IAM, STS
-from alfine.aws.operations import OPERATIONS
-from alfine.aws.protocol import (
+from alfine.aws.cloudwatch_logs import LOGS
+from alfine.aws.json_protocol import (
     Api,
     Plain,
     WireError,
@@ -21,6 +18,9 @@ from alfine.aws.protocol import (
     render,
     unknown_operation,
 )
+from alfine.aws.sagemaker.backend import Backend, Function
+from alfine.aws.sagemaker.operations import OPERATIONS
+from alfine.aws.sts_iam_cloudwatch import CLOUDWATCH, IAM, STS
 from alfine.core.errors import AlfineError
 
 log = logging.getLogger("alfine.aws")

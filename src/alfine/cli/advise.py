@@ -10,7 +10,7 @@ from alfine.cli.options import home_option, json_option, open_home
 from alfine.core.errors import NotFound
 
 if TYPE_CHECKING:
-    from alfine.advice import Advice, Rule
+    from alfine.jobs.analysis.criterion_advice import Advice, Rule
 
 EPILOG = """
 \b
@@ -46,8 +46,8 @@ def advise(*, names: tuple[str, ...], tolerance: float, risk: float, as_json: bo
 
     Every rule of a menu is replayed on every job: what it would have run, and what it would have missed.
     """
-    from alfine.advice import advise as advised
     from alfine.cli.output import print_json, show
+    from alfine.jobs.analysis.criterion_advice import advise as advised
 
     with open_home() as home:
         chosen = names or tuple(job.name for job in home.store.list() if job.ended)
@@ -88,7 +88,7 @@ def _report(advice: Advice, tolerance: float, risk: float) -> list[Any]:
     from rich.table import Table
     from rich.text import Text
 
-    from alfine.live import count_of
+    from alfine.api.live_view import count_of
 
     jobs = len(advice.rules[0].outcomes)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
@@ -132,7 +132,7 @@ def _quoted(rule: Rule) -> str:
 
 
 def _caution(rule: Rule) -> str:
-    from alfine.live import count_of
+    from alfine.api.live_view import count_of
 
     return (
         f"With {count_of(len(rule.outcomes), 'job')}, a rate of misses up to {100 * rule.rate_at_most:.0f} % can't be ruled out "

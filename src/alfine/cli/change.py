@@ -9,8 +9,8 @@ import click
 
 from alfine.cli.jobs import jobs_option, open_jobs
 from alfine.cli.options import json_option
-from alfine.core.decide import AT_END
 from alfine.core.errors import InvalidSpec
+from alfine.core.policy import AT_END
 from alfine.core.spec import EARLY_STOPPING_TYPES
 
 EPILOG = """
@@ -43,10 +43,10 @@ def change(*, name: str, texts: tuple[str, ...], no_criteria: bool, no_run: bool
     The process that runs the job takes it up at once. When none does, this one goes on with the job, with its whole record; with
     --endpoint the server does. Each change is kept, and replays honour it.
     """
+    from alfine.api.job_file import in_python
     from alfine.cli.output import print_json, show
     from alfine.cli.report import outcome
     from alfine.criteria import criterion_from_text
-    from alfine.job_file import in_python
 
     if texts and no_criteria:
         raise click.UsageError("--criterion and --no-criteria contradict each other.")

@@ -12,10 +12,10 @@ from alfine.cli.errors import FAILED
 from alfine.cli.options import home_option, home_to_look_into, json_option
 
 if TYPE_CHECKING:
+    from alfine.cli.preflight import Report
+    from alfine.cli.trial_run import Trial
     from alfine.core.cost import Cost
     from alfine.core.spec import TuningJobSpec
-    from alfine.preflight import Report
-    from alfine.trial import Trial
 
 EPILOG = """
 \b
@@ -43,7 +43,7 @@ def check(*, job: Path, log: BinaryIO | None, run: bool, as_json: bool) -> None:
     at most and, where the home has jobs like it, what it will likely take; with --log or --run what is read of each metric;
     with --run also how long the whole job would take if no criterion ended it, and what it would cost.
     """
-    from alfine import preflight
+    from alfine.cli import preflight
     from alfine.cli.metrics_test import log_lines
 
     with home_to_look_into() as home:
@@ -55,10 +55,10 @@ def check(*, job: Path, log: BinaryIO | None, run: bool, as_json: bool) -> None:
 
 def _print_json(report: Report) -> None:
     from alfine.cli.output import print_json
+    from alfine.cli.preflight import predicted
     from alfine.core import cost
     from alfine.core.space import scaling_of
     from alfine.core.spec import of_ranges
-    from alfine.preflight import predicted
 
     told: dict[str, Any] = {
         "Faults": [{"Path": each.path, "Message": each.message} for each in report.faults],
@@ -93,12 +93,12 @@ def _cost(found: Cost) -> dict[str, float]:
 def _print(report: Report) -> None:
     from rich.text import Text
 
+    from alfine.api.live_view import duration
     from alfine.cli.costs import likely_sentence
     from alfine.cli.dry_run import metric
     from alfine.cli.output import facts, show
     from alfine.core.space import scaling_of
     from alfine.core.spec import of_ranges
-    from alfine.live import duration
 
     for fault in report.faults:
         show(Text.assemble(("fault: ", "bold red"), str(fault)))
@@ -126,9 +126,9 @@ def _print(report: Report) -> None:
 
 def _costs(spec: TuningJobSpec, trials: Sequence[Trial]) -> dict[str, str]:
     """What the job would take, and at most."""
+    from alfine.api.live_view import duration
+    from alfine.cli.preflight import predicted
     from alfine.core import cost
-    from alfine.live import duration
-    from alfine.preflight import predicted
 
     def text(found: Cost) -> str:
         money = "" if found.money is None else f", {found.money:.2f} at its price"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from alfine.api.live_view import count_of, duration
 from alfine.core import cost
 from alfine.core.cost import HOUR
 from alfine.core.spec import TuningJobSpec
-from alfine.live import count_of, duration
 
 if TYPE_CHECKING:
-    from alfine.likely import Likely
+    from alfine.jobs.analysis.similar_jobs import Likely
 
 
 def compute_time(seconds: float) -> str:

@@ -42,8 +42,8 @@ def create(*, job: Path, name: str | None, upload: bool | None, bucket: str | No
     is taken to be on this machine and reads the files where they are). The key is that of $ALFINE_ACCESS_KEY_ID and
     $ALFINE_SECRET_ACCESS_KEY, else of AWS's variables.
     """
+    from alfine.api.job_file import read_job_file
     from alfine.cli.output import print_json
-    from alfine.job_file import read_job_file
 
     file = read_job_file(job).with_overrides(name=name)
     try:
@@ -65,7 +65,7 @@ def _refuse_tables(request: Mapping[str, Any], jobs: Jobs) -> None:
     """Raise InvalidSpec for tables of results to begin with, which AWS's API has no place for."""
     from alfine.core.errors import Fault
     from alfine.core.spec import PARENTS
-    from alfine.tables import is_table
+    from alfine.jobs.analysis.results_table import is_table
 
     parents = (request.get("WarmStartConfig") or {}).get(PARENTS) or ()
     tables = [name for each in parents if is_table(name := each["HyperParameterTuningJobName"])]
@@ -75,8 +75,8 @@ def _refuse_tables(request: Mapping[str, Any], jobs: Jobs) -> None:
 
 
 def _sent(request: Mapping[str, Any], jobs: Jobs, *, upload: bool | None, bucket: str | None) -> Mapping[str, Any]:
-    from alfine.remote import Remote
-    from alfine.sending import BUCKET, sent
+    from alfine.cli.remote import Remote
+    from alfine.cli.upload_inputs import BUCKET, sent
 
     _refuse_tables(request, jobs)
     if not isinstance(jobs, Remote):

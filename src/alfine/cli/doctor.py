@@ -113,9 +113,9 @@ def _existing(folder: Path) -> Path:
 
 
 def _runners(home: Path) -> Iterator[Check]:
-    from alfine.config import Config
     from alfine.runners import sandbox
     from alfine.runners.container import ENGINES, engine_of
+    from alfine.store.config import Config
 
     running = Config.at(home).run
     linux = sys.platform.startswith("linux")

@@ -11,8 +11,8 @@ from alfine.cli.errors import FAILED
 from alfine.cli.options import home_to_look_into
 
 if TYPE_CHECKING:
-    from alfine.readings import Match, Readings
-    from alfine.trial import Trial
+    from alfine.cli.log_check import Match, Readings
+    from alfine.cli.trial_run import Trial
 
 SHOWN = 5  # matches of a metric from its beginning, and as many from its end
 
@@ -41,9 +41,9 @@ def dry_run(request: Mapping[str, Any], *, as_json: bool) -> int:
 
 
 def _run_one(spec: Any, home: Any) -> Trial:
+    from alfine.cli.preflight import tried
     from alfine.core.history import History
-    from alfine.policy import policy_for
-    from alfine.preflight import tried
+    from alfine.jobs.policy_for import policy_for
 
     suggestion = policy_for(spec).strategy.ask(History(spec, home.clock()))
     assert suggestion is not None, "an empty history leaves something to try"
@@ -51,7 +51,7 @@ def _run_one(spec: Any, home: Any) -> Trial:
 
 
 def _as_json(spec: Any, trial: Trial) -> dict[str, Any]:
-    from alfine.preflight import predicted_seconds
+    from alfine.cli.preflight import predicted_seconds
 
     return {
         "HyperParameterTuningJobName": spec.name,
@@ -61,9 +61,9 @@ def _as_json(spec: Any, trial: Trial) -> dict[str, Any]:
 
 
 def _print(spec: Any, trial: Trial) -> None:
+    from alfine.api.live_view import duration
     from alfine.cli.output import facts, show
-    from alfine.live import duration
-    from alfine.preflight import predicted_seconds
+    from alfine.cli.preflight import predicted_seconds
 
     ending = trial.reason or f"exit code {trial.exit.code}"
     show(facts({"command": trial.command, "ended": f"{ending}, after {duration(trial.seconds)}"}))

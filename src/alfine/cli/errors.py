@@ -18,7 +18,7 @@ _NO_JOB = re.compile(
 
 def print_error(error: BaseException, *, as_json: bool) -> int:
     """Print it on stderr and return the exit code."""
-    from alfine.terminal import printable
+    from alfine.jobs.wording import printable
 
     code = _exit_code(error)
     if isinstance(error, click.Abort | KeyboardInterrupt):

@@ -27,7 +27,7 @@ Examples:
 @jobs_option
 def export(*, name: str, kind: str | None, as_json: bool, output: Path | None) -> None:
     """Write a tuning job, one row a training job: number, status, objective, best so far, hyperparameters, times (UTC)."""
-    from alfine.export import format_of
+    from alfine.jobs.analysis.export_table import format_of
 
     if as_json and kind not in (None, "json"):
         raise click.UsageError(f"--json and --format {kind} contradict each other.")

@@ -11,7 +11,7 @@ import click
 from alfine.cli.options import home_option, json_option, open_home
 
 if TYPE_CHECKING:
-    from alfine.store import Record
+    from alfine.store.store import Record
 
 EPILOG = """
 \b
@@ -42,7 +42,7 @@ def import_() -> None:
 @json_option
 def aws(*, description: Path, lists: tuple[Path, ...], name: str | None, as_json: bool) -> None:
     """From AWS's answers, as files: DescribeHyperParameterTuningJob, and every page of its list of training jobs."""
-    from alfine.imports import from_aws
+    from alfine.api.import_records import from_aws
 
     _take_over(*from_aws(description, lists, name), as_json=as_json)
 
@@ -59,7 +59,7 @@ def optuna(*, url: str, study: str | None, name: str | None, metric: str, as_jso
 
     To begin a tuning job with it, give its objective the name of that job's metric.
     """
-    from alfine.imports import from_optuna
+    from alfine.api.import_records import from_optuna
 
     _take_over(*from_optuna(url, study, name, metric), as_json=as_json)
 

@@ -20,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Jobs(Protocol):
-    """What commands can do with tuning jobs; answers are those of alfine.service."""
+    """What commands can do with tuning jobs; answers are those of alfine.jobs.service."""
 
     keeps_files: bool  # deleted jobs leave their logs and models
 
@@ -64,12 +64,12 @@ class Local:
         self.home.service.create(request)
 
     def replays(self, name: str, texts: Sequence[str]) -> Plain:
-        from alfine.replays import told
+        from alfine.jobs.analysis.replay_report import told
 
         return told(self.home.service.history(name), texts)
 
     def export(self, name: str, kind: str) -> bytes:
-        from alfine.export import export
+        from alfine.jobs.analysis.export_table import export
 
         return export(self.home.service.history(name), kind)
 
@@ -80,8 +80,8 @@ class Local:
         self.home.service.change(name, **words)
 
     def go_on(self, name: str, *, quiet: bool) -> bool:
-        from alfine.live import LiveView
-        from alfine.tuning import run_to_end
+        from alfine.api.live_view import LiveView
+        from alfine.api.tune import run_to_end
 
         with LiveView(transient=True) as view:
             try:
@@ -91,8 +91,8 @@ class Local:
         return True
 
     def carry_out_stop(self, name: str) -> bool:
+        from alfine.api.tune import run_to_end
         from alfine.core.spec import DEFINITION, FUNCTION
-        from alfine.tuning import run_to_end
 
         job = self.home.service.get(name)
         if job.ended:
@@ -136,7 +136,7 @@ def open_jobs(*, create: bool = False) -> Iterator[Jobs]:
         raise click.UsageError("Give --endpoint or --home, one of the two.")
     endpoint = meta.get("alfine.endpoint") or ("" if "alfine.home" in meta else os.environ.get("ALFINE_ENDPOINT"))
     if endpoint:
-        from alfine.remote import Remote
+        from alfine.cli.remote import Remote
 
         yield Remote(endpoint)
         return

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from alfine.cli.options import chosen_home, home_option, json_option
-from alfine.keys import AccessKey, Keys
+from alfine.store.access_keys import AccessKey, Keys
 
 EPILOG = """
 \b

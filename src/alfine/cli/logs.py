@@ -14,7 +14,7 @@ from alfine.cli.options import json_option
 from alfine.core.errors import NotFound
 
 if TYPE_CHECKING:
-    from alfine.logs import LogPart
+    from alfine.runners.log_files import LogPart
 
 POLL_SECONDS = 0.3
 
@@ -41,7 +41,7 @@ def logs(*, name: str, number: int | None, best: bool, lines: int | None, follow
     NAME is a training job, or a tuning job: then its newest training job, unless --number or --best says otherwise.
     """
     from alfine.cli.output import print_json
-    from alfine.terminal import printable_log
+    from alfine.jobs.wording import printable_log
 
     if number is not None and best:
         raise click.UsageError("Give --number or --best, one of the two.")

@@ -11,7 +11,7 @@ from alfine.cli.errors import FAILED
 from alfine.cli.options import json_option
 
 if TYPE_CHECKING:
-    from alfine.readings import Readings
+    from alfine.cli.log_check import Readings
 
 EPILOG = """
 \b
@@ -32,10 +32,10 @@ def metrics_test(*, regex: str, log: BinaryIO, name: str, as_json: bool) -> None
     The first group of the regex is the value; it may match anywhere in a line. When nothing matches, the lines that look
     most like it are shown, and the exit code is 1.
     """
+    from alfine.cli.log_check import Readings
     from alfine.cli.output import print_json
     from alfine.core.errors import Fault, InvalidSpec
-    from alfine.metrics import check_regex
-    from alfine.readings import Readings
+    from alfine.runners.log_metrics import check_regex
 
     trouble = check_regex(regex)
     if trouble is not None:

@@ -43,7 +43,7 @@ def json_option(command: F) -> F:
 
 def chosen_home() -> Path:
     """The folder that --home, before or after the command, or the environment names."""
-    from alfine.home import home_folder
+    from alfine.jobs.home import home_folder
 
     return home_folder(click.get_current_context().meta.get("alfine.home"))
 
@@ -53,7 +53,7 @@ def open_home(*, create: bool = False) -> Iterator[Any]:
     """The home. Unless `create`, one that isn't there is an error instead of a new empty folder."""
     from sqlalchemy.exc import DatabaseError
 
-    from alfine.home import Home, is_home
+    from alfine.jobs.home import Home, is_home
 
     folder = chosen_home()
     if not create and not is_home(folder):
@@ -69,7 +69,7 @@ def open_home(*, create: bool = False) -> Iterator[Any]:
 @contextmanager
 def home_to_look_into() -> Iterator[Any]:
     """The chosen home for its settings, buckets and past jobs; one that isn't there isn't made."""
-    from alfine.home import Home
+    from alfine.jobs.home import Home
 
     if chosen_home().is_dir():
         with open_home(create=True) as home:

@@ -13,7 +13,7 @@ from alfine.cli.options import home_option, json_option, open_home
 
 if TYPE_CHECKING:
     from alfine.core.history import History
-    from alfine.core.space_watch import Remark
+    from alfine.surrogate.space_diagnosis import Remark
 
 EPILOG = """
 \b
@@ -40,7 +40,7 @@ def propose(*, name: str, output: Path | None, new_name: str | None, as_json: bo
     from alfine.cli.output import print_json, show
     from alfine.core.errors import InvalidSpec
     from alfine.core.spec import FUNCTION
-    from alfine.proposal import proposed_request
+    from alfine.jobs.analysis.next_job import proposed_request
 
     with open_home() as home:
         found, history = home.service.space_remarks(name), home.service.history(name)
@@ -71,7 +71,7 @@ def propose(*, name: str, output: Path | None, new_name: str | None, as_json: bo
 def _call(function: str, found: Sequence[Remark], history: History) -> str:
     """A job of a Python function can only be run from Python."""
     from alfine.core.spec import IDENTICAL
-    from alfine.proposal import proposed_words
+    from alfine.jobs.analysis.next_job import proposed_words
 
     words = proposed_words(history, found)
     space = words.pop("space")

@@ -35,9 +35,9 @@ def replay(*, name: str, texts: tuple[str, ...], as_json: bool) -> None:
 
     Each --criterion is tried alone and, when there are several, all of them together; without one it's the job's own.
     """
+    from alfine.api.job_file import in_python
     from alfine.cli.output import print_json, show
     from alfine.core.errors import InvalidSpec
-    from alfine.job_file import in_python
 
     with open_jobs() as jobs:
         try:
@@ -64,8 +64,8 @@ def _tables(rows: Sequence[dict[str, Any]]) -> list[Any]:
     from rich.table import Table
     from rich.text import Text
 
+    from alfine.api.live_view import count_of
     from alfine.cli.costs import amount
-    from alfine.live import count_of
 
     found: list[Any] = []
     for row in rows:
@@ -100,6 +100,6 @@ def _best(row: dict[str, Any]) -> str:
 
 
 def _time(seconds: float) -> str:
-    from alfine.live import duration
+    from alfine.api.live_view import duration
 
     return duration(seconds)

@@ -11,11 +11,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from alfine.api.live_view import SILENT, count_of, duration
 from alfine.cli.costs import amount, cost_words
 from alfine.cli.output import facts, local_time, status
 from alfine.core.space import ParameterSpace, scaling_of
 from alfine.core.spec import CONFIG, DEFINITION, DEFINITIONS, TuningJobSpec
-from alfine.live import SILENT, count_of, duration
 
 Described = Mapping[str, Any]
 

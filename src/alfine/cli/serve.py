@@ -11,7 +11,7 @@ import click
 
 from alfine.cli.options import chosen_home, home_option, open_home
 from alfine.core.errors import Fault, InvalidSpec, MissingExtra
-from alfine.keys import Keys
+from alfine.store.access_keys import Keys
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -43,8 +43,8 @@ def serve(*, host: str, port: int, region: str | None, tls_cert: Path | None, tl
     running; the next `alfine serve` finds them again.
     """
     try:
-        from alfine import server
-        from alfine.arns import Arns
+        from alfine.core.arns import Arns
+        from alfine.server import app
     except ModuleNotFoundError as error:
         raise MissingExtra(f"alfine serve needs {error.name}: pip install 'alfine[server]'") from error
 
@@ -54,15 +54,13 @@ def serve(*, host: str, port: int, region: str | None, tls_cert: Path | None, tl
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     where = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     keys = Keys(chosen_home())
-    server.refuse_other_machines(host, keys)
+    app.refuse_other_machines(host, keys)
     with open_home(create=True) as home:
         home.confine()
         home.arns = Arns(where) if where else home.arns
         s3 = home.config.s3.endpoint
         try:
-            server.serve(
-                home, host, port, tls=tls, ready=lambda url: _say(url, home.arns.region, s3, signed=bool(keys))
-            )
+            app.serve(home, host, port, tls=tls, ready=lambda url: _say(url, home.arns.region, s3, signed=bool(keys)))
         except ssl.SSLError as error:
             message = f"{tls_cert} and {tls_key} aren't a certificate and its key (PEM): {error.reason or error}."
             raise InvalidSpec([Fault("--tls-cert", message)]) from error

@@ -15,8 +15,8 @@ from alfine.cli.options import home_option, json_option, open_home
 from alfine.core.errors import InUse, InvalidSpec, NotFound
 
 if TYPE_CHECKING:
-    from alfine.job_file import JobFile
-    from alfine.live import LiveView
+    from alfine.api.job_file import JobFile
+    from alfine.api.live_view import LiveView
 
 DIFFERENCES_SHOWN = 3
 
@@ -72,7 +72,7 @@ def tune(*, job: Path, no_warm: bool, dry_run: bool, quiet: bool, as_json: bool,
     YAML. Ctrl-C stops it cleanly: its training jobs are told and awaited; again, at once. Told to end by SIGTERM, alfine
     leaves the training jobs running, and the next `alfine tune JOB` finds them again.
     """
-    from alfine.job_file import read_job_file
+    from alfine.api.job_file import read_job_file
 
     file = read_job_file(job).with_overrides(**overrides, warm=not no_warm)
     try:
@@ -88,9 +88,9 @@ def tune(*, job: Path, no_warm: bool, dry_run: bool, quiet: bool, as_json: bool,
 
 
 def _run(file: JobFile, job: str, *, quiet: bool, as_json: bool) -> int:
+    from alfine.api.live_view import LiveView
     from alfine.cli.output import print_json, show
     from alfine.cli.report import outcome
-    from alfine.live import LiveView
 
     name = file.name
     with open_home(create=True) as home:
@@ -110,9 +110,9 @@ def _run(file: JobFile, job: str, *, quiet: bool, as_json: bool) -> int:
 
 def _created_or_found(home: Any, file: JobFile) -> list[str]:
     """Create the job, or find the interrupted one of that name; what there is to say before it runs."""
+    from alfine.api.live_view import count_of
+    from alfine.api.tune import create_or_resume
     from alfine.cli.costs import bound_sentence, likely_sentence
-    from alfine.live import count_of
-    from alfine.tuning import create_or_resume
 
     name = file.name
     try:
@@ -136,7 +136,7 @@ def _created_or_found(home: Any, file: JobFile) -> list[str]:
 
 def _refuse_another(known: Any, file: JobFile, original: Mapping[str, Any], request: Mapping[str, Any]) -> None:
     """Raise InUse when the recorded job of that name isn't this one, or is over."""
-    from alfine.job_file import differences
+    from alfine.api.job_file import differences
 
     name = known.name
     if known.ended:
@@ -157,8 +157,8 @@ def _refuse_another(known: Any, file: JobFile, original: Mapping[str, Any], requ
 
 def _watch(home: Any, name: str, view: LiveView, *, live: bool, silent: bool) -> None:
     """Run the job to its end with the view on it, and tell what Ctrl-C does."""
-    from alfine.live import count_of
-    from alfine.tuning import run_to_end
+    from alfine.api.live_view import count_of
+    from alfine.api.tune import run_to_end
 
     def interrupted(times: int) -> None:
         running = count_of(len(home.service.history(name).running))

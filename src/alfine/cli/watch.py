@@ -51,7 +51,7 @@ def watch(*, name: str, as_json: bool) -> None:
 
 
 def _as_view(jobs: Jobs, name: str) -> dict[str, Any]:
-    from alfine.live import LiveView
+    from alfine.api.live_view import LiveView
 
     look = _Looks(jobs, name)
     with LiveView(transient=True) as view:
@@ -89,7 +89,7 @@ class _Looks:
         self._seen = False
 
     def __call__(self) -> dict[str, Any]:
-        from alfine.remote import Unreachable
+        from alfine.cli.remote import Unreachable
 
         begin = time.monotonic()
         while True:

@@ -328,7 +328,7 @@ class History:
         """From where the job's own results contradict its parents', these are related ones. What was derived is forgotten."""
         if self.contradicted is not None or not self.inherited or self.spec.warm_start != IDENTICAL:
             return
-        from alfine.core.contradiction import (
+        from alfine.surrogate.parent_evidence import (
             LOOKS,
             contradicts,
         )  # with the surrogate, which other jobs don't need for a fact

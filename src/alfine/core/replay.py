@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from alfine.core.decide import UNDECIDED, Outlook, Policy, Stop, Verdict, strongest
 from alfine.core.history import Changed, Ended, Fact, History, StopAsked, StopRequested, TimePassed, TrainingJob
+from alfine.core.policy import UNDECIDED, Outlook, Policy, Stop, Verdict, strongest
 from alfine.core.spec import TuningJobSpec
 
 

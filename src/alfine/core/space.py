@@ -19,9 +19,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from alfine.core.conditional_space import Interval, Structure
 from alfine.core.conditions import ORDERS, Clause, Combination, alternatives, as_text, number_of, words
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.core.structure import Interval, Structure
 
 Array = npt.NDArray[np.float64]
 Hyperparameters = dict[str, Any]
@@ -450,7 +450,7 @@ def _number_faults(clause: Clause, found: Continuous | Integer) -> Iterator[str]
 class ParameterSpace:
     """The tunable hyperparameters in a fixed order; n points of it are an (n, d) array in the unit cube.
 
-    A configuration has the active hyperparameters only, and none of the forbidden combinations: see core/structure.py.
+    A configuration has the active hyperparameters only, and none of the forbidden combinations: see core/conditional_space.py.
     """
 
     ranges: Mapping[str, Range]
@@ -497,7 +497,7 @@ class ParameterSpace:
     def size(self) -> int | None:
         """How many distinct configurations there are; None when without end, or more than floats can count.
 
-        With very many conditions or constraints it's an upper bound (core/structure.py).
+        With very many conditions or constraints it's an upper bound (core/conditional_space.py).
         """
         if self.structure is not None:
             found = self.structure.survey.size

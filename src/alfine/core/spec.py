@@ -19,12 +19,12 @@ from typing import Any
 
 from alfine.core import conditions
 from alfine.core.channels import Channel, read_channel
+from alfine.core.conditional_space import faults as structure_faults
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.repeats import SETTING as REPEATS
 from alfine.core.repeats import Repeats
 from alfine.core.settings import FORBID, REQUIRES, SETTINGS, START_WITH, TAG_PREFIX, is_number, text_of
 from alfine.core.space import Categorical, Continuous, Integer, ParameterSpace, Range
-from alfine.core.structure import faults as structure_faults
 
 Request = Mapping[str, Any]
 
@@ -44,7 +44,7 @@ MAX_RESOURCE = 20_000
 MAX_ENVIRONMENT = 48
 LARGEST = 1e300  # of an objective that is calculated with
 EPOCH_NAMES = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
-ALONE = "@"  # begins the name of a tuning job that stands for a training job on its own (core/alone.py)
+ALONE = "@"  # begins the name of a tuning job that stands for a training job on its own (core/single_training_job.py)
 NAME_PATTERN = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}")
 DEFINITION_NAME_PATTERN = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,63}")
 MAX_DEFINITIONS = 10

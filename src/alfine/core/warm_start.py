@@ -1,7 +1,7 @@
 """Warm start: what a tuning job takes over from earlier ones, its parents, and when it may (AMT's WarmStartConfig).
 
 IdenticalDataAndAlgorithm: the parents' results are results of the same function, and count as such. TransferLearning: they are
-of a related one; only their order says something (strategies/transfer.py). Either way they are copied when the child is
+of a related one; only their order says something (strategies/transfer_learning.py). Either way they are copied when the child is
 created: what becomes of a parent later changes nothing.
 """
 

@@ -1,6 +1,6 @@
 """When the tuning job is done: one file a criterion. This table is the only list of them.
 
-A new one is a file with a frozen dataclass (`from_spec`, `check`, `to_request`; see core/decide.py) and a line here;
+A new one is a file with a frozen dataclass (`from_spec`, `check`, `to_request`; see core/policy.py) and a line here;
 from outside, an entry point in the group `alfine.criteria`. The contract suite, `alfine replay` and the reference page read
 this table.
 """
@@ -12,10 +12,10 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, TypeAlias
 
-from alfine.core.decide import CompletionCriterion, Demanding
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.policy import CompletionCriterion, Demanding
 from alfine.core.spec import TuningJobSpec
-from alfine.criteria import spelling
+from alfine.criteria import text_format
 from alfine.criteria.combinations import AllOf, AnyOf, AtLeast
 from alfine.criteria.convergence import ConvergenceDetected
 from alfine.criteria.deadline import Deadline
@@ -72,7 +72,7 @@ def criteria_for(spec: TuningJobSpec) -> tuple[CompletionCriterion, ...]:
     """
     own = (kind.from_spec(spec) for kind in (*ALWAYS, *table().values()))
     found = [criterion for criterion in own if criterion is not None]
-    found += spelling.from_settings(spec.settings, table())
+    found += text_format.from_settings(spec.settings, table())
     check_demands(spec, found)
     return tuple(found)
 
@@ -82,7 +82,7 @@ def check_demands(spec: TuningJobSpec, criteria: Iterable[CompletionCriterion]) 
     faults = [
         fault
         for criterion in criteria
-        for part in spelling.inside(criterion)
+        for part in text_format.inside(criterion)
         for fault in (part.faults(spec) if isinstance(part, Demanding) else ())
     ]
     if faults:
@@ -91,7 +91,7 @@ def check_demands(spec: TuningJobSpec, criteria: Iterable[CompletionCriterion]) 
 
 def can_be_kept(criterion: CompletionCriterion) -> bool:
     """Whether a request can say it, so that it's read again from the record: a Tuner and replays take others, too."""
-    return all(type(part) in table().values() for part in spelling.inside(criterion))
+    return all(type(part) in table().values() for part in text_format.inside(criterion))
 
 
 def put_criteria(request: MutableMapping[str, Any], criteria: Iterable[CompletionCriterion]) -> None:
@@ -108,7 +108,7 @@ def put_criteria(request: MutableMapping[str, Any], criteria: Iterable[Completio
             )
             raise InvalidSpec([Fault("criteria", message)])
         if type(criterion) in placed:
-            spelling.append_to(request, criterion)
+            text_format.append_to(request, criterion)
         else:
             criterion.to_request(request)
         placed.add(type(criterion))
@@ -118,13 +118,13 @@ def criteria_of(given: Given) -> list[CompletionCriterion]:
     """Criteria as a caller gives them: one or several, as they are or as text. Raise InvalidSpec for what is none."""
     several = [given] if isinstance(given, str | Mapping) or not isinstance(given, Iterable) else [*given]
     found = [criterion_from_text(each) if isinstance(each, str) else each for each in several]
-    spelling.demand("criteria", found)
+    text_format.demand("criteria", found)
     return found
 
 
 def criterion_from_text(text: str) -> CompletionCriterion:
-    """Read «BestObjectiveNotImproving 10 strict=true», «AllOf(ConvergenceDetected, NotBefore(…))»: see criteria/spelling.py.
+    """Read «BestObjectiveNotImproving 10 strict=true», «AllOf(ConvergenceDetected, NotBefore(…))»: see criteria/text_format.py.
 
     Raise InvalidSpec for what can't be understood.
     """
-    return spelling.read(text, table())
+    return text_format.read(text, table())

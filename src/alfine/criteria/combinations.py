@@ -10,11 +10,11 @@ from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from alfine.core.decide import CompletionCriterion, Outlook, Verdict
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
+from alfine.core.policy import CompletionCriterion, Outlook, Verdict
 from alfine.core.spec import TuningJobSpec
-from alfine.criteria import spelling
+from alfine.criteria import text_format
 
 
 class _Combination:
@@ -29,7 +29,7 @@ class _Combination:
         return None
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
-        spelling.append_to(request, self)
+        text_format.append_to(request, self)
 
     @property
     def needed(self) -> int:
@@ -77,7 +77,7 @@ def _set(combination: _Combination, least: int, criteria: Sequence[CompletionCri
         raise InvalidSpec(
             [Fault(name, f"takes its criteria one by one, {name}(…, …), or a list by name, criteria=[…, …].")]
         )
-    spelling.demand(name, criteria)
+    text_format.demand(name, criteria)
     object.__setattr__(combination, "criteria", tuple(criteria))
 
 

@@ -4,7 +4,7 @@ Symbols (values minimised; a maximised metric is negated):
 
     k    training jobs ended, failed ones included       v (n,)  finite objectives in order of completion; b = min v
     rem  training jobs left in the budget                S       spread: median of the first 20 of v, minus b
-    P    number of hyperparameters                       w (n,)  v without noise, as expected (core/noise.py); v itself where there is none
+    P    number of hyperparameters                       w (n,)  v without noise, as expected (surrogate/noise.py); v itself where there is none
     eps  the improvement that matters                    s       results since the best of w came within eps of today's
 
     eps = max(min(epsilon |b|, cap S), 0.001 S, and half of the noise's standard deviation where the results speak clearly for noise)
@@ -27,9 +27,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from alfine.core.decide import Outlook, Verdict
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.core.gp import (
+from alfine.core.history import History
+from alfine.core.policy import Outlook, Verdict
+from alfine.core.settings import put_setting
+from alfine.core.space import Array
+from alfine.core.spec import TuningJobSpec
+from alfine.criteria import text_format
+from alfine.surrogate.gaussian_process import (
     Geometry,
     Model,
     evidence_of,
@@ -42,12 +47,7 @@ from alfine.core.gp import (
     squared_distances,
     targets_at,
 )
-from alfine.core.history import History
-from alfine.core.noise import noise_of
-from alfine.core.settings import put_setting
-from alfine.core.space import Array
-from alfine.core.spec import TuningJobSpec
-from alfine.criteria import spelling
+from alfine.surrogate.noise import noise_of
 
 NAME = "ConvergenceDetected"
 
@@ -71,7 +71,7 @@ UNKNOWN_AT_FIRST = ("probability_of_improvement", "epsilon", "expected_residual_
 
 LEAST_RESULTS = 10  # gap10 needs the 10th best, and the weights were fitted from here on
 SPREAD_FLOOR = 0.001  # eps is at least this share of S, for a best near 0
-# eps is at least this share of the noise, as smaller gains can't be told from luck, where its log odds (core/noise.py) are above this.
+# eps is at least this share of the noise, as smaller gains can't be told from luck, where its log odds (surrogate/noise.py) are above this.
 NOISE_SHARE, NOISE_SURE = 0.5, 5.0
 LATEST = 10  # configurations that `x_loc` looks back on
 UNLIMITED_LEAST = 50  # without a limit the budget is taken as twice what was spent, and so many more at least
@@ -116,7 +116,7 @@ class ConvergenceDetected:
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:
         if not spec.detect_convergence:
             return None
-        return spelling.from_tag(cls, spec)
+        return text_format.from_tag(cls, spec)
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
         config = request.setdefault("HyperParameterTuningJobConfig", {})

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from alfine.core.decide import Outlook, Verdict, in_seconds, in_words
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import Ended, History, Started
+from alfine.core.policy import Outlook, Verdict, in_seconds, in_words
 from alfine.core.settings import put_setting
 from alfine.core.spec import TuningJobSpec
 

@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 
 from alfine.core import cost
-from alfine.core.decide import LIMITS, CompletionCriterion
 from alfine.core.history import History
+from alfine.core.policy import LIMITS, CompletionCriterion
 from alfine.core.space import Array
 from alfine.criteria.combinations import AllOf, AnyOf, AtLeast
 from alfine.criteria.convergence import (

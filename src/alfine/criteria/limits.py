@@ -6,9 +6,9 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from alfine.core.decide import Outlook, Verdict, in_seconds, in_words
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
+from alfine.core.policy import Outlook, Verdict, in_seconds, in_words
 from alfine.core.spec import IDENTICAL, MAX_TRAINING_JOBS, TuningJobSpec
 
 FIRST_ATTEMPTS = 5  # AMT: «No training job succeeded after 5 attempts»

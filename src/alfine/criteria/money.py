@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from alfine.core import cost
-from alfine.core.decide import Outlook, Verdict, in_seconds
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
+from alfine.core.policy import Outlook, Verdict, in_seconds
 from alfine.core.settings import put_setting
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria.convergence import LEAST_RESULTS, Evidence, read_evidence, remaining

@@ -6,11 +6,11 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from alfine.core.decide import CompletionCriterion, Outlook, Verdict, in_seconds, in_words
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
+from alfine.core.policy import CompletionCriterion, Outlook, Verdict, in_seconds, in_words
 from alfine.core.spec import TuningJobSpec
-from alfine.criteria import spelling
+from alfine.criteria import text_format
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class NotBefore:
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        spelling.demand("NotBefore", [self.criterion])
+        text_format.demand("NotBefore", [self.criterion])
         for name, value in (("training_jobs", self.training_jobs), ("seconds", self.seconds)):
             if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
                 raise InvalidSpec([Fault("NotBefore", f"{name} {value!r} must be a number from 0 on.")])
@@ -66,4 +66,4 @@ class NotBefore:
         return min(1.0, jobs, max(0.0, seconds))
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
-        spelling.append_to(request, self)
+        text_format.append_to(request, self)

@@ -6,12 +6,12 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from alfine.core.decide import Outlook, Verdict
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History, TrainingJob
+from alfine.core.policy import Outlook, Verdict
 from alfine.core.settings import put_setting
 from alfine.core.spec import TuningJobSpec
-from alfine.criteria import spelling
+from alfine.criteria import text_format
 
 LEAST = 3  # AMT's minimum
 SIGNIFICANT = 0.01  # AMT: «not improving (1 % or less)»
@@ -45,7 +45,7 @@ class BestObjectiveNotImproving:
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:
         if spec.max_not_improving is None:
             return None
-        return spelling.from_tag(cls, spec, str(spec.max_not_improving))
+        return text_format.from_tag(cls, spec, str(spec.max_not_improving))
 
     def check(self, history: History) -> Verdict:
         n = self.max_number_of_training_jobs_not_improving

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from alfine.core.cost import spent
-from alfine.core.decide import CompletionCriterion, Outlook, Verdict
 from alfine.core.history import History
+from alfine.core.policy import CompletionCriterion, Outlook, Verdict
 from alfine.core.spec import TuningJobSpec
-from alfine.criteria import spelling
+from alfine.criteria import text_format
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class Shadow:
     criterion: CompletionCriterion
 
     def __post_init__(self) -> None:
-        spelling.demand("Shadow", [self.criterion])
+        text_format.demand("Shadow", [self.criterion])
 
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:  # noqa: ARG003 - read by criteria_for: a job may have several
@@ -97,7 +97,7 @@ class Shadow:
         )
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
-        spelling.append_to(request, self)
+        text_format.append_to(request, self)
 
 
 def _missed(history: History, crossing: Crossing) -> float | None:

@@ -6,11 +6,11 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from alfine.core.decide import CompletionCriterion, Outlook, Verdict
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import Ended, History
+from alfine.core.policy import CompletionCriterion, Outlook, Verdict
 from alfine.core.spec import TuningJobSpec
-from alfine.criteria import spelling
+from alfine.criteria import text_format
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Steady:
     times: int = 3
 
     def __post_init__(self) -> None:
-        spelling.demand("Steady", [self.criterion])
+        text_format.demand("Steady", [self.criterion])
         if isinstance(self.times, bool) or not isinstance(self.times, int) or self.times < 1:
             raise InvalidSpec([Fault("Steady", f"times {self.times!r} must be a whole number from 1 on.")])
 
@@ -66,4 +66,4 @@ class Steady:
         return len(ends)
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
-        spelling.append_to(request, self)
+        text_format.append_to(request, self)

@@ -7,9 +7,9 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from alfine.core.decide import Outlook, Verdict
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
+from alfine.core.policy import Outlook, Verdict
 from alfine.core.spec import TuningJobSpec
 
 

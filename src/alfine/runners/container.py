@@ -22,9 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from alfine.runners import Launch, Observation
-from alfine.runners.process import ProcessRunner, missing_data
-from alfine.runners.warm import Cold
-from alfine.runners.workspace import (
+from alfine.runners.job_folder import (
     THREAD_VARIABLES,
     Host,
     files_of,
@@ -33,6 +31,8 @@ from alfine.runners.workspace import (
     job_names,
     mounts,
 )
+from alfine.runners.process import ProcessRunner, missing_data
+from alfine.runners.warm import Cold
 
 __all__ = ["ContainerRunner", "Engine", "engine_of"]
 

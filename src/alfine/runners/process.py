@@ -33,8 +33,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from alfine.runners import Exit, Launch, Observation, launcher, pipes, requirements
-from alfine.runners.warm import Cold, Warm, plan
-from alfine.runners.workspace import (
+from alfine.runners.job_folder import (
     PIPES,
     Host,
     Workspace,
@@ -47,6 +46,7 @@ from alfine.runners.workspace import (
     pack_model,
     requirements_of,
 )
+from alfine.runners.warm import Cold, Warm, plan
 
 __all__ = ["ProcessRunner"]
 

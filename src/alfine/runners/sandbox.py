@@ -31,9 +31,9 @@ from pathlib import Path
 from typing import Any
 
 from alfine.runners import Launch, pipes, requirements
+from alfine.runners.job_folder import Host, files_of, host_environment, host_names, hosts_of, mounts, requirements_of
 from alfine.runners.process import ProcessRunner, missing, process_of
 from alfine.runners.warm import PER_JOB_PREFIXES, Cold, Warm
-from alfine.runners.workspace import Host, files_of, host_environment, host_names, hosts_of, mounts, requirements_of
 
 __all__ = ["SandboxRunner", "why_not"]
 

@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from alfine.runners import Launch
-from alfine.runners.workspace import requirements_of, shared_environment
+from alfine.runners.job_folder import requirements_of, shared_environment
 
 __all__ = ["Cold", "Warm", "plan"]
 

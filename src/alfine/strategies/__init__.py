@@ -1,6 +1,6 @@
 """What to try next: one file a strategy. This table, AMT's name -> class, is the only list of them.
 
-A new one is a file with a frozen dataclass (`from_spec`, `ask`; see core/decide.py) and a line here; from outside, an entry
+A new one is a file with a frozen dataclass (`from_spec`, `ask`; see core/policy.py) and a line here; from outside, an entry
 point in the group `alfine.strategies`.
 """
 
@@ -9,15 +9,15 @@ from __future__ import annotations
 from functools import cache
 from importlib.metadata import entry_points
 
-from alfine.core.decide import Strategy
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.policy import Strategy
 from alfine.core.spec import TuningJobSpec
 from alfine.strategies.bayesian import Bayesian
-from alfine.strategies.definitions import Definitions
 from alfine.strategies.grid import Grid
 from alfine.strategies.hyperband import Hyperband
+from alfine.strategies.initial_configurations import Starting
 from alfine.strategies.random import Random
-from alfine.strategies.starting import Starting
+from alfine.strategies.several_definitions import Definitions
 
 STRATEGIES: dict[str, type[Strategy]] = {
     "Bayesian": Bayesian,

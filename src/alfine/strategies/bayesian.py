@@ -1,6 +1,6 @@
 """Bayesian optimisation: the surrogate says where improvement is likely, and the most promising point is tried next.
 
-Symbols and shapes: points (q, d) of the unit cube; mu, s mean and standard deviation of the surrogate's posterior (core/gp.py), in
+Symbols and shapes: points (q, d) of the unit cube; mu, s mean and standard deviation of the surrogate's posterior (surrogate/gaussian_process.py), in
 targets, smaller is better; f* the incumbent, the lowest posterior mean over what was observed; z = (f* - mu) / s.
 
     EI = s h(z),  h(z) = phi(z) + z Phi(z)              acquisition = ln EI + CAUTION ln P(success)
@@ -20,8 +20,15 @@ from typing import Self
 
 import numpy as np
 
-from alfine.core.decide import Suggestion
-from alfine.core.gp import (
+from alfine.core.history import History
+from alfine.core.policy import Suggestion
+from alfine.core.space import Array, Integer, ParameterSpace
+from alfine.core.spec import TuningJobSpec
+from alfine.strategies.expected_gain import log_promise
+from alfine.strategies.name_priors import beliefs
+from alfine.strategies.random import Random
+from alfine.strategies.transfer_learning import advised, own_turn
+from alfine.surrogate.gaussian_process import (
     Surrogate,
     lattice,
     log_expected_improvement,
@@ -31,14 +38,7 @@ from alfine.core.gp import (
     squared_distances,
     theta_of,
 )
-from alfine.core.history import History
-from alfine.core.prospects import foreseen
-from alfine.core.space import Array, Integer, ParameterSpace
-from alfine.core.spec import TuningJobSpec
-from alfine.strategies.beliefs import beliefs
-from alfine.strategies.promise import log_promise
-from alfine.strategies.random import Random
-from alfine.strategies.transfer import advised, own_turn
+from alfine.surrogate.running_jobs import foreseen
 
 # The initial design: enough to see each coordinate vary, and at most a quarter of a known budget.
 LEAST_INITIAL, EXTRA_INITIAL, INITIAL_SHARE = 4, 2, 0.25

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Self
 
-from alfine.core.decide import Suggestion
 from alfine.core.history import History
+from alfine.core.policy import Suggestion
 from alfine.core.spec import TuningJobSpec
 
 

@@ -2,7 +2,7 @@
 
 A resource unit is one emission of the objective metric: before min_resource of them no training job is stopped, at max_resource each
 is, having had all that it may have. In between, as soon as some have gone all the way, a training job is stopped once its curve
-leaves it hardly a chance to end better than the best of them (core/prospects.py), and what is tried next comes from the surrogate,
+leaves it hardly a chance to end better than the best of them (surrogate/running_jobs.py), and what is tried next comes from the surrogate,
 which learns from all curves, cut short or not.
 
 Before that, ranks decide, where many run at once: at each rung (min_resource * ETA^k emissions) that CROWD training jobs have
@@ -20,12 +20,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from alfine.core.curves import enough
-from alfine.core.decide import Stop, Suggestion
 from alfine.core.history import History, Reported, TrainingJob
-from alfine.core.prospects import hopeless
+from alfine.core.policy import Stop, Suggestion
 from alfine.core.spec import TuningJobSpec
 from alfine.strategies.bayesian import Bayesian
+from alfine.surrogate.learning_curves import enough
+from alfine.surrogate.running_jobs import hopeless
 
 ETA = 3  # reduction factor; the ASHA paper's experiments use 3 and 4
 CROWD = 12  # training jobs that reached a rung, before ranks decide there

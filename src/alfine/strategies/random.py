@@ -15,8 +15,8 @@ from typing import Self
 
 import numpy as np
 
-from alfine.core.decide import Suggestion
 from alfine.core.history import History
+from alfine.core.policy import Suggestion
 from alfine.core.space import LISTED, Array
 from alfine.core.spec import TuningJobSpec
 

@@ -5,7 +5,7 @@ them), operations, app. Authentication is the server's: by the time a request co
 """
 
 from alfine.aws.s3.app import S3App
-from alfine.aws.s3.errors import S3Error
-from alfine.aws.s3.store import BucketStore
+from alfine.programs.data.buckets.bucket_store import BucketStore
+from alfine.programs.data.buckets.errors import S3Error
 
 __all__ = ["BucketStore", "S3App", "S3Error"]

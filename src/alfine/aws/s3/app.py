@@ -16,9 +16,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from alfine.aws.s3 import multipart, operations, xml
-from alfine.aws.s3.errors import S3Error
 from alfine.aws.s3.request import S3Request
-from alfine.aws.s3.store import BucketStore
+from alfine.programs.data.buckets.bucket_store import BucketStore
+from alfine.programs.data.buckets.errors import S3Error
 
 DOMAINS = ("localhost",)  # «bucket.localhost» is how boto3 calls a bucket at an endpoint named localhost
 

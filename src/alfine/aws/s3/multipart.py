@@ -11,8 +11,6 @@ from xml.etree.ElementTree import Element
 from starlette.responses import Response
 
 from alfine.aws.s3 import xml
-from alfine.aws.s3.checksums import FULL_OBJECT_BY_DEFAULT
-from alfine.aws.s3.errors import S3Error
 from alfine.aws.s3.operations import MAX_KEYS, answer, check_size, copied, copy_bytes, metadata_of, namer
 from alfine.aws.s3.request import (
     CHECKSUM,
@@ -25,9 +23,11 @@ from alfine.aws.s3.request import (
     unquoted_source,
     write_condition,
 )
-from alfine.aws.s3.store import MD5, BucketStore, Object
-from alfine.aws.s3.uploads import MAX_PARTS, Part, Upload, Uploads, Wanted
 from alfine.aws.s3.xml import element
+from alfine.programs.data.buckets.bucket_store import MD5, BucketStore, Object
+from alfine.programs.data.buckets.checksums import FULL_OBJECT_BY_DEFAULT
+from alfine.programs.data.buckets.errors import S3Error
+from alfine.programs.data.buckets.multipart_uploads import MAX_PARTS, Part, Upload, Uploads, Wanted
 
 
 async def create_multipart_upload(store: BucketStore, request: S3Request) -> Response:

@@ -15,7 +15,6 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from alfine.aws.s3 import xml
-from alfine.aws.s3.errors import S3Error
 from alfine.aws.s3.request import (
     CHECKSUM,
     Checks,
@@ -26,9 +25,18 @@ from alfine.aws.s3.request import (
     unquoted_source,
     write_condition,
 )
-from alfine.aws.s3.store import DEFAULT_CONTENT_TYPE, MD5, PIECE_BYTES, BucketStore, Metadata, Object, ObjectWriter
-from alfine.aws.s3.uploads import Part
 from alfine.aws.s3.xml import element
+from alfine.programs.data.buckets.bucket_store import (
+    DEFAULT_CONTENT_TYPE,
+    MD5,
+    PIECE_BYTES,
+    BucketStore,
+    Metadata,
+    Object,
+    ObjectWriter,
+)
+from alfine.programs.data.buckets.errors import S3Error
+from alfine.programs.data.buckets.multipart_uploads import Part
 
 MAX_KEYS = 1000  # per list and per DeleteObjects
 MAX_BUCKETS = 10_000

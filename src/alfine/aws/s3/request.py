@@ -15,10 +15,10 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope
 
-from alfine.aws.s3.checksums import ALGORITHMS, Digests, is_digest
-from alfine.aws.s3.errors import S3Error
-from alfine.aws.s3.store import PIECE_BYTES, Condition, Object, ObjectWriter
-from alfine.aws.sigv4 import CHAIN, Chain
+from alfine.aws.auth.sigv4 import CHAIN, Chain
+from alfine.programs.data.buckets.bucket_store import PIECE_BYTES, Condition, Object, ObjectWriter
+from alfine.programs.data.buckets.checksums import ALGORITHMS, Digests, is_digest
+from alfine.programs.data.buckets.errors import S3Error
 
 MAX_DOCUMENT_BYTES = 8 << 20  # 1,000 keys of 1,024 bytes, each as six characters of XML, and room
 MAX_CHUNK_LINE_BYTES = 8 << 10

@@ -1,0 +1,1 @@
+"""Who may send a request: signatures and the rules for browsers."""

@@ -1,0 +1,275 @@
+"""CloudWatch Logs: a stream a training job, its lines as events.
+
+A line of a log has no instant of its own (the training job's output is kept as it came), so that each event bears the
+instant at which its training job started; clients go on from where they were by the number of events they have seen.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alfine.aws.json_protocol import Plain, WireError
+from alfine.aws.sagemaker.arn_lookup import workspace
+from alfine.aws.sagemaker.backend import Backend, Function
+from alfine.core.errors import NotFound
+from alfine.store import queries
+from alfine.store.store import training_jobs
+
+GROUP = "/aws/sagemaker/TrainingJobs"
+PAGE_BYTES = 1 << 20  # of a log in one answer, as CloudWatch
+PAGE_EVENTS = 10_000
+LONGEST_LINE = 256 << 10  # what is longer is told in pieces
+FILTER_BYTES = 16 << 20  # of logs that one FilterLogEvents looks through
+FILTER_STREAMS = 500  # and of their streams
+
+
+def describe_log_streams(backend: Backend, request: Plain) -> Plain:
+    """One stream a training job that has started, «<training job>/algo-1-<when it started>». A token names the last one."""
+    _check_group(request)
+    by_time = request.get("orderBy") == "LastEventTime"
+    if by_time and "logStreamNamePrefix" in request:
+        raise _invalid("Cannot order by LastEventTime with a logStreamNamePrefix.")
+    prefix, size = request.get("logStreamNamePrefix", ""), request.get("limit", 50)
+    last = _row(backend, request["nextToken"]) if request.get("nextToken") else None
+    if last is None and request.get("nextToken"):
+        raise _invalid("The specified nextToken is invalid.")
+    after = None if last is None else (last.started_at, last.name)
+    page = queries.Page("started_at" if by_time else "name", request.get("descending", False), size + 1, after)
+    with backend.reading() as connection:
+        rows = queries.training_job_page(connection, page, _begun(prefix))
+    found = [(row, stream_of(row)) for row in rows[:size]]
+    answer: Plain = {
+        "logStreams": [_stream(backend, row, stream) for row, stream in found if stream.startswith(prefix)]
+    }
+    if len(rows) > size:
+        answer["nextToken"] = rows[size - 1].name
+    return answer
+
+
+def _begun(prefix: str) -> Sequence[queries.Condition]:
+    """Of the training jobs that have started those whose streams may have the prefix: with a slash in it that's one at most."""
+    name, slash, _ = prefix.partition("/")
+    called = training_jobs.c.name
+    return [
+        training_jobs.c.started_at.is_not(None),
+        called == name if slash else called.startswith(name, autoescape=True),
+    ]
+
+
+def stream_of(row: queries.AnyRow) -> str:
+    return f"{row.name}/algo-1-{int(row.started_at.timestamp())}"
+
+
+def _stream(backend: Backend, row: queries.AnyRow, stream: str) -> Plain:
+    at = _milliseconds(row)
+    arn = f"arn:aws:logs:{backend.arns.region}:{backend.arns.account}:log-group:{GROUP}:log-stream:{stream}"
+    return {
+        "logStreamName": stream,
+        "creationTime": at,
+        "firstEventTimestamp": at,
+        "lastEventTimestamp": at,
+        "arn": arn,
+        "storedBytes": _log(backend, row).size,
+    }
+
+
+def get_log_events(backend: Backend, request: Plain) -> Plain:
+    """The lines before or after a place, a byte offset, which tokens hold; at either end the same token comes back."""
+    _check_group(request)
+    row = _training_job_of(backend, request["logStreamName"])
+    log, at = _log(backend, row), _milliseconds(row)
+    forward, place = _place(request, log)
+    seen = request.get("startTime", 0) <= at < request.get("endTime", at + 1)
+    limit = request.get("limit", PAGE_EVENTS)
+    lines = [] if not seen else log.after(place)[:limit] if forward else log.before(place)[-limit:]
+    length = sum(map(len, lines))
+    begin, end = (place, place + length) if forward else (place - length, place)
+    shown = [{"timestamp": at, "message": _text(line), "ingestionTime": at} for line in lines]
+    return {"events": shown, "nextForwardToken": f"f/{end}", "nextBackwardToken": f"b/{begin}"}
+
+
+def _place(request: Plain, log: _Log) -> tuple[bool, int]:
+    """Whether to go forward, and from where."""
+    token = request.get("nextToken")
+    if token is None:
+        return (True, 0) if request.get("startFromHead") else (False, log.end)
+    found = re.fullmatch(r"([fb])/(\d{1,18})", token)
+    if not found:
+        raise _invalid("The specified nextToken is invalid.")
+    return found[1] == "f", min(int(found[2]), log.size)
+
+
+def filter_log_events(backend: Backend, request: Plain) -> Plain:
+    """The lines that a pattern holds for, from stream to stream; a token says in which to go on, and where."""
+    _check_group(request)
+    wanted, limit = _pattern(request.get("filterPattern", "")), request.get("limit", PAGE_EVENTS)
+    first, place = _resumed(request.get("nextToken"))
+    rows = _streams(backend, request, first)
+    since, until = request.get("startTime", 0), request.get("endTime", math.inf)
+    found: list[Plain] = []
+    left = FILTER_BYTES
+    for row in rows:
+        log, at, stream = _log(backend, row), _milliseconds(row), stream_of(row)
+        offset = place if row.name == first else 0
+        while since <= at <= until and (lines := log.after(offset)):
+            for line in lines:
+                if len(found) == limit or left <= 0:
+                    return _found(found, f"{row.name}/{offset}")
+                text, offset, left = _text(line), offset + len(line), left - len(line)
+                if wanted(text):
+                    event = {"logStreamName": stream, "timestamp": at, "message": text, "ingestionTime": at}
+                    found.append({**event, "eventId": f"{row.name}/{offset}"})
+    more = "logStreamNames" not in request and len(rows) == FILTER_STREAMS
+    return _found(found, f"{rows[-1].name}/{_log(backend, rows[-1]).size}" if more else None)
+
+
+def _found(events: list[Plain], token: str | None) -> Plain:
+    return {"events": events, "searchedLogStreams": [], **({} if token is None else {"nextToken": token})}
+
+
+def _resumed(token: str | None) -> tuple[str, int]:
+    """The training job to go on with, and the offset in its log."""
+    found = re.fullmatch(r"([^/]+)/(\d{1,18})", token) if token else None
+    if token and not found:
+        raise _invalid("The specified nextToken is invalid.")
+    return (found[1], int(found[2])) if found else ("", 0)
+
+
+def _streams(backend: Backend, request: Plain, first: str) -> Sequence[queries.AnyRow]:
+    """The training jobs whose logs are asked for, by name from the first on; without names FILTER_STREAMS of them at most."""
+    prefix, names = request.get("logStreamNamePrefix", ""), request.get("logStreamNames")
+    if prefix and names:
+        raise _invalid("Give either logStreamNamePrefix or logStreamNames, not both.")
+    if names:
+        return [row for row in (_training_job_of(backend, name) for name in sorted(set(names))) if row.name >= first]
+    page = queries.Page("name", descending=False, size=FILTER_STREAMS)
+    with backend.reading() as connection:
+        rows = queries.training_job_page(connection, page, [*_begun(prefix), training_jobs.c.name >= first])
+    return [row for row in rows if stream_of(row).startswith(prefix)]
+
+
+# ---- patterns ----------------------------------------------------------------------------------------------------------
+
+TERM = re.compile(r'([-?]?)(?:"([^"]*)"|(\S+))')
+
+
+def _pattern(text: str) -> Callable[[str], bool]:
+    """Whether a line has all words and "phrases" of a pattern, none of those after -, and one of those after ?, if it has no others.
+
+    What else CloudWatch's patterns can be (of JSON, columns, regular expressions) is refused.
+    """
+    if text.strip()[:1] in ("{", "[", "%"):
+        raise _invalid(f'The filterPattern {text[:80]!r} isn\'t one of words. Only words and "phrases" are read here.')
+    terms = [(sign, phrase or word) for sign, phrase, word in TERM.findall(text)]
+    needed, barred, choice = ([term for kind, term in terms if kind == sign] for sign in ("", "-", "?"))
+    if choice and not needed and not barred:
+        return lambda line: any(term in line for term in choice)
+    return lambda line: all(term in line for term in needed) and not any(term in line for term in barred)
+
+
+# ---- the lines of a log ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Log:
+    """A log by its lines, at most PAGE_BYTES of them. ended: nothing will be added, so that a last line needs no newline."""
+
+    path: Path
+    ended: bool
+
+    @property
+    def size(self) -> int:
+        return _size(self.path)
+
+    @property
+    def end(self) -> int:
+        """After its last line."""
+        size = self.size
+        begin = max(0, size - PAGE_BYTES)
+        return size if self.ended else begin + self._read(begin, size).rfind(b"\n") + 1
+
+    def after(self, begin: int) -> list[bytes]:
+        block = self._read(begin, begin + PAGE_BYTES)
+        full, whole = len(block) == PAGE_BYTES, block.rfind(b"\n") + 1
+        endless = full and not whole
+        return _lines(block if endless or (self.ended and not full) else block[:whole])
+
+    def before(self, end: int) -> list[bytes]:
+        begin = max(0, end - PAGE_BYTES)
+        block = self._read(begin, end)
+        cut = block.find(b"\n") + 1 if begin else 0
+        return _lines(block[cut:] or block)
+
+    def _read(self, begin: int, end: int) -> bytes:
+        try:
+            with self.path.open("rb") as file:
+                file.seek(begin)
+                return file.read(end - begin)
+        except OSError:
+            return b""
+
+
+def _log(backend: Backend, row: queries.AnyRow) -> _Log:
+    return _Log(workspace(backend.service.folder, row).log, row.ended_at is not None)
+
+
+def _lines(block: bytes) -> list[bytes]:
+    """With what ends them; what is longer than an event may be in pieces."""
+    whole = block.splitlines(keepends=True)
+    return [line[at : at + LONGEST_LINE] for line in whole for at in range(0, len(line), LONGEST_LINE)]
+
+
+def _text(line: bytes) -> str:
+    return line.rstrip(b"\r\n").decode(errors="replace")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+# ---- streams -----------------------------------------------------------------------------------------------------------
+
+
+def _training_job_of(backend: Backend, stream: str) -> queries.AnyRow:
+    row = _row(backend, stream.partition("/")[0])
+    if row is None or stream_of(row) != stream:
+        raise WireError("ResourceNotFoundException", "The specified log stream does not exist.")
+    return row
+
+
+def _row(backend: Backend, name: str) -> queries.AnyRow | None:
+    """The training job, if it has started."""
+    with backend.reading() as connection:
+        try:
+            row = queries.training_job(connection, name)
+        except NotFound:
+            return None
+    return None if row.started_at is None else row
+
+
+def _check_group(request: Plain) -> None:
+    name = request.get("logGroupName") or request.get("logGroupIdentifier", "")
+    if name != GROUP and not name.endswith(f":log-group:{GROUP}"):
+        raise WireError("ResourceNotFoundException", "The specified log group does not exist.")
+
+
+def _invalid(message: str) -> WireError:
+    return WireError("InvalidParameterException", message)
+
+
+def _milliseconds(row: queries.AnyRow) -> int:
+    return int(row.started_at.timestamp() * 1000)
+
+
+LOGS: Mapping[str, Function] = {
+    "DescribeLogStreams": describe_log_streams,
+    "GetLogEvents": get_log_events,
+    "FilterLogEvents": filter_log_events,
+}

@@ -1,0 +1,97 @@
+"""The operations on algorithms that users create, and their place in the requests of jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from alfine.aws.json_protocol import Plain, validation_error
+from alfine.aws.sagemaker import pagination
+from alfine.aws.sagemaker.backend import Backend, Function
+from alfine.core.arns import Arns
+from alfine.core.errors import InUse, NotFound
+from alfine.programs.images import is_algorithm
+from alfine.store import queries
+from alfine.store.store import algorithm_called, algorithms
+
+SORTS = {"Name": "name", "CreationTime": "created_at"}
+STATUS = "Completed"  # there is nothing to wait for: no image is scanned, no job validates it
+
+
+def create_algorithm(backend: Backend, request: Plain) -> Plain:
+    arn = backend.arns.algorithm(request["AlgorithmName"])
+    try:
+        backend.service.create_algorithm(request)
+    except InUse as error:
+        raise validation_error(f'Cannot create already existing algorithm "{arn}".') from error
+    return {"AlgorithmArn": arn}
+
+
+def describe_algorithm(backend: Backend, request: Plain) -> Plain:
+    name = request["AlgorithmName"].rpartition("/")[2]
+    try:
+        with backend.reading() as connection:
+            row = algorithm_called(connection, name)
+    except NotFound as error:
+        raise _unknown(request["AlgorithmName"]) from error
+    details: Plain = {"ValidationStatuses": [], "ImageScanStatuses": []}
+    return {**queries.request_of(row), **_shown(row, backend.arns), "AlgorithmStatusDetails": details}
+
+
+def list_algorithms(backend: Backend, request: Plain) -> Plain:
+    page = pagination.page_of(request, SORTS, "CreationTime")
+    with backend.reading() as connection:
+        rows = queries.algorithm_page(connection, page, pagination.filters(request, algorithms))
+
+    def show(row: queries.AnyRow) -> Plain:
+        described = {"AlgorithmDescription": queries.request_of(row).get("AlgorithmDescription")}
+        return {**_shown(row, backend.arns), **described}
+
+    return pagination.answered(request, page, rows, "AlgorithmSummaryList", show)
+
+
+def delete_algorithm(backend: Backend, request: Plain) -> Plain:
+    try:
+        backend.service.store.delete_algorithm(request["AlgorithmName"])
+    except NotFound as error:
+        raise _unknown(request["AlgorithmName"]) from error
+    return {}
+
+
+def _shown(row: queries.AnyRow, arns: Arns) -> Plain:
+    return {
+        "AlgorithmName": row.name,
+        "AlgorithmArn": arns.algorithm(row.name),
+        "CreationTime": row.created_at,
+        "AlgorithmStatus": STATUS,
+    }
+
+
+def _unknown(name: str) -> Exception:
+    return validation_error(f"Algorithm {name} does not exist.")
+
+
+def named_by_arn(request: Mapping[str, Any], arns: Arns) -> Plain:
+    """The request of a job with its algorithms named by their ARNs, as AWS describes them."""
+
+    def named(holder: Mapping[str, Any]) -> Plain:
+        specification = holder.get("AlgorithmSpecification") or {}
+        name = specification.get("AlgorithmName")
+        if not name or is_algorithm(name):
+            return dict(holder)
+        return {**holder, "AlgorithmSpecification": {**specification, "AlgorithmName": arns.algorithm(name)}}
+
+    changed = named(request)
+    if "TrainingJobDefinition" in request:
+        changed["TrainingJobDefinition"] = named(request["TrainingJobDefinition"])
+    if "TrainingJobDefinitions" in request:
+        changed["TrainingJobDefinitions"] = [named(each) for each in request["TrainingJobDefinitions"]]
+    return changed
+
+
+OPERATIONS: Mapping[str, Function] = {
+    "CreateAlgorithm": create_algorithm,
+    "DescribeAlgorithm": describe_algorithm,
+    "ListAlgorithms": list_algorithms,
+    "DeleteAlgorithm": delete_algorithm,
+}

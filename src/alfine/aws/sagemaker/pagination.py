@@ -1,0 +1,110 @@
+"""Pages of lists: what a request asks for, its filters, and the token that the next one goes on from.
+
+A token holds the last row's place (keyset), so that pages neither repeat nor skip rows while jobs come and go, and a
+fingerprint of the filters: with others it's refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from alfine.aws.json_protocol import Plain, WireError, validation_error
+from alfine.store.queries import LARGEST, Condition, Page, column_of
+
+DEFAULT_SIZE = 10  # AMT's, for lists of jobs
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def page_of(request: Plain, columns: Mapping[str, str], default: str, *, descending: bool = False) -> Page:
+    """The page that a List request asks for. columns: its SortBy -> the column; one row more is read, to know of a next page."""
+    column = columns[request.get("SortBy", default)]
+    if column == "status" and "StatusEquals" in request:
+        column = "name"  # the same order, and an index leads straight to the page
+    backwards = request["SortOrder"] == "Descending" if "SortOrder" in request else descending
+    token = request.get("NextToken")
+    after = place_of(opened(token, request), column) if token else None
+    return Page(column, backwards, request.get("MaxResults", DEFAULT_SIZE) + 1, after)
+
+
+def answered(request: Plain, page: Page, rows: Sequence[Any], key: str, show: Callable[[Any], Plain]) -> Plain:
+    """The answer of a List operation, with a token when there is more."""
+    shown = rows[: page.size - 1]
+    answer: Plain = {key: [show(row) for row in shown]}
+    if len(rows) == page.size and shown:
+        last = shown[-1]
+        answer["NextToken"] = sealed(place(getattr(last, page.sort), last.name), request)
+    return answer
+
+
+def filters(request: Plain, table: sa.Table) -> list[Condition]:
+    """The filters that all lists of jobs share; «after» and «before» leave out the instant itself."""
+    conditions: list[Condition] = []
+    for key, name in {"CreationTime": "created_at", "LastModifiedTime": "modified_at"}.items():
+        if f"{key}After" in request:
+            conditions.append(column_of(table, name) > sa.literal(request[f"{key}After"], table.c.created_at.type))
+        if f"{key}Before" in request:
+            conditions.append(column_of(table, name) < sa.literal(request[f"{key}Before"], table.c.created_at.type))
+    if "NameContains" in request:
+        conditions.append(sa.func.lower(table.c.name).contains(request["NameContains"].lower(), autoescape=True))
+    if "StatusEquals" in request:
+        conditions.append(table.c.status == request["StatusEquals"])
+    return conditions
+
+
+# ---- tokens ------------------------------------------------------------------------------------------------------------
+
+
+def place(value: Any, name: str) -> list[Any]:
+    """The place of a row, as JSON can hold it: what it's sorted by, and its name."""
+    return [(value - EPOCH).total_seconds() if isinstance(value, datetime) else value, name]
+
+
+def place_of(found: Any, column: str) -> tuple[Any, str]:
+    """The place again, for the column that is sorted by. Raise WireError for what can't be one."""
+    textual = column in ("name", "status")
+    match found:
+        case [str(text), str(name)] if textual:
+            return text, name
+        case [int() | float() as number, str(name)] if not textual and -LARGEST <= number <= LARGEST:
+            return (_instant(number) if column.endswith("_at") else float(number)), name
+    raise not_ours()
+
+
+def _instant(seconds: float) -> datetime:
+    try:
+        return EPOCH + timedelta(seconds=seconds)
+    except OverflowError as error:
+        raise not_ours() from error
+
+
+def sealed(found: Any, request: Plain) -> str:
+    """A token of a place, for the same request only."""
+    return base64.urlsafe_b64encode(json.dumps([found, _fingerprint(request)]).encode()).decode()
+
+
+def opened(token: str, request: Plain) -> Any:
+    """The place that a token holds. Raise WireError unless it was sealed for such a request."""
+    try:
+        found, fingerprint = json.loads(base64.b64decode(token.encode(), b"-_", validate=True))
+    except (binascii.Error, ValueError, TypeError, RecursionError) as error:
+        raise not_ours() from error
+    if fingerprint != _fingerprint(request):
+        raise validation_error("Invalid pagination token because it belongs to a request with other filters.")
+    return found
+
+
+def not_ours() -> WireError:
+    return validation_error("Invalid pagination token because it isn't one of this service's.")
+
+
+def _fingerprint(request: Plain) -> int:
+    filters = {key: str(value) for key, value in request.items() if key not in ("NextToken", "MaxResults")}
+    return zlib.crc32(json.dumps(filters, sort_keys=True).encode())

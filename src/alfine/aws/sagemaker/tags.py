@@ -1,0 +1,70 @@
+"""The operations on tags: of tuning jobs, training jobs and algorithms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+
+from sqlalchemy.engine import Connection
+
+from alfine.aws.json_protocol import Plain, validation_error
+from alfine.aws.sagemaker.arn_lookup import find
+from alfine.aws.sagemaker.backend import Backend, Function
+from alfine.core.arns import ALGORITHM
+from alfine.jobs.policy_for import is_setting
+from alfine.store.store import algorithm_called
+
+MAX_TAGS = 50
+
+Change = Callable[[Mapping[str, str | None]], Mapping[str, str]]
+
+
+def _tags_of(backend: Backend, connection: Connection, arn: str) -> tuple[Mapping[str, str], Change]:
+    """The tags that a resource has, and what changes them: it takes away those whose value is None."""
+    store, (kind, _, name) = backend.service.store, arn.split(":", 5)[-1].partition("/")
+    if kind == ALGORITHM:
+        return json.loads(algorithm_called(connection, name).tags), lambda changes: store.tag_algorithm(name, changes)
+    job, number = find(connection, arn)
+    return store.tags(job, number, connection), lambda changes: store.tag(job, number, changes)
+
+
+def add_tags(backend: Backend, request: Plain) -> Plain:
+    with backend.reading() as connection:
+        known, change = _tags_of(backend, connection, request["ResourceArn"])
+    changes = {tag["Key"]: tag["Value"] for tag in request["Tags"]}
+    _check_settings(request["ResourceArn"], known, changes)
+    if len({**known, **changes}) > MAX_TAGS:
+        raise validation_error(f"A resource has at most {MAX_TAGS} tags; this would make {len({**known, **changes})}.")
+    return {"Tags": _tag_list(change(changes))}
+
+
+def list_tags(backend: Backend, request: Plain) -> Plain:
+    """All of them: a resource has at most as many as the smallest page that may be asked for."""
+    with backend.reading() as connection:
+        return {"Tags": _tag_list(_tags_of(backend, connection, request["ResourceArn"])[0])}
+
+
+def delete_tags(backend: Backend, request: Plain) -> Plain:
+    with backend.reading() as connection:
+        known, change = _tags_of(backend, connection, request["ResourceArn"])
+    changes: dict[str, str | None] = dict.fromkeys(request["TagKeys"])
+    _check_settings(request["ResourceArn"], known, changes)
+    change(changes)
+    return {}
+
+
+def _check_settings(arn: str, known: Mapping[str, str], changes: Mapping[str, str | None]) -> None:
+    """A job reads its settings once, when it's created: to change one afterwards would have no effect."""
+    late = [key for key, value in changes.items() if is_setting(key) and value != known.get(key)]
+    if late and not arn.split(":", 5)[-1].startswith(f"{ALGORITHM}/"):
+        raise validation_error(
+            f"{', '.join(late)}: a setting of alfine counts as it was when the job was created. `alfine change` changes limits, "
+            "completion criteria, price and repeats of a tuning job."
+        )
+
+
+def _tag_list(tags: Mapping[str, str]) -> list[Plain]:
+    return [{"Key": key, "Value": tags[key]} for key in sorted(tags)]
+
+
+OPERATIONS: Mapping[str, Function] = {"AddTags": add_tags, "ListTags": list_tags, "DeleteTags": delete_tags}

@@ -1,0 +1,213 @@
+"""What SageMaker's clients also ask of other services: metrics, who they are. From the same records."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from alfine.aws.cloudwatch_logs import GROUP
+from alfine.aws.json_protocol import Plain, validation_error
+from alfine.aws.sagemaker.backend import Backend, Function
+from alfine.core.errors import NotFound
+from alfine.store import queries
+from alfine.store.store import metrics, training_jobs
+
+NAMESPACE = GROUP
+MAX_DATAPOINTS = 100_800
+MAX_LISTED = 500
+
+
+# ---- metrics -----------------------------------------------------------------------------------------------------------
+
+STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {
+    "Average": lambda values: math.fsum(values) / len(values),
+    "Sum": math.fsum,
+    "Minimum": min,
+    "Maximum": max,
+    "SampleCount": len,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """Values of one metric of one training job, by periods."""
+
+    periods: Mapping[datetime, Sequence[float]]
+
+    def points(self, statistic: str) -> list[tuple[datetime, float]]:
+        return [(at, STATISTICS[statistic](values)) for at, values in sorted(self.periods.items())]
+
+
+def get_metric_statistics(backend: Backend, request: Plain) -> Plain:
+    if request.get("ExtendedStatistics"):
+        raise validation_error(f"ExtendedStatistics aren't to be had here. Use Statistics, {', '.join(STATISTICS)}.")
+    series = _series(backend, request, request, request["StartTime"], request["EndTime"])
+    statistics = request.get("Statistics", ["Average"])
+    points: list[Plain] = [
+        {"Timestamp": at, "Unit": "None", **{each: STATISTICS[each](values) for each in statistics}}
+        for at, values in sorted(series.periods.items())
+    ]
+    return {"Label": request["MetricName"], "Datapoints": points}
+
+
+def get_metric_data(backend: Backend, request: Plain) -> Plain:
+    """A token holds how many points were told before, over all queries in their order."""
+    told = _points_told(request.get("NextToken"))
+    left, room, more = told, request.get("MaxDatapoints", MAX_DATAPOINTS), False
+    results: list[Plain] = []
+    for query in request["MetricDataQueries"]:
+        points = _points(backend, query, request)
+        if not query.get("ReturnData", True):
+            continue
+        rest, left = points[left:], max(0, left - len(points))
+        shown = rest[:room]
+        room, told, cut = room - len(shown), told + len(shown), len(shown) < len(rest)
+        more = more or cut
+        results.append(
+            {
+                "Id": query["Id"],
+                "Label": query.get("Label") or query["MetricStat"]["Metric"].get("MetricName", ""),
+                "Timestamps": [at for at, _ in shown],
+                "Values": [value for _, value in shown],
+                "StatusCode": "PartialData" if cut else "Complete",
+            }
+        )
+    return {"MetricDataResults": results, "Messages": [], **({"NextToken": str(told)} if more else {})}
+
+
+def _points_told(token: str | None) -> int:
+    if token and not re.fullmatch(r"[0-9]{1,18}", token):
+        raise validation_error("The NextToken isn't one of this service's.")
+    return int(token or 0)
+
+
+def _points(backend: Backend, query: Plain, request: Plain) -> list[tuple[datetime, float]]:
+    stat = query.get("MetricStat")
+    if stat is None:
+        raise validation_error(f"The query {query['Id']!r} is a metric math expression, which isn't supported here.")
+    if stat["Stat"] not in STATISTICS:
+        raise validation_error(f"The statistic {stat['Stat'][:40]!r} isn't one of {', '.join(STATISTICS)}.")
+    points = _series(backend, stat["Metric"], stat, request["StartTime"], request["EndTime"]).points(stat["Stat"])
+    return points[::-1] if request.get("ScanBy", "TimestampDescending") == "TimestampDescending" else points
+
+
+def _series(backend: Backend, metric: Plain, asked: Plain, begin: datetime, end: datetime) -> _Series:
+    """Periods begin at multiples of their length since 1970; the first is the one that `begin` lies in. No metric has a unit."""
+    name, period = _dimensions(metric).get("TrainingJobName"), asked["Period"]
+    if metric.get("Namespace") != NAMESPACE or name is None or period < 1 or asked.get("Unit", "None") != "None":
+        return _Series({})
+    length = timedelta(seconds=period)
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    first = epoch + (begin - epoch) // length * length
+    periods: defaultdict[datetime, list[float]] = defaultdict(list)
+    with backend.reading() as connection:
+        job = _known(connection, name)
+        if job is not None:
+            for at, value in queries.metric_values(
+                connection, job.tuning_job, job.number, metric.get("MetricName", ""), (first, end)
+            ):
+                periods[epoch + (at - epoch) // length * length].append(value)
+    return _Series(dict(sorted(periods.items())[:MAX_DATAPOINTS]))
+
+
+RECENTLY = timedelta(hours=3)  # RecentlyActive
+
+
+def list_metrics(backend: Backend, request: Plain) -> Plain:
+    """The metrics of the training jobs, by name; a page goes on after the last training job of the one before."""
+    if request.get("Namespace", NAMESPACE) != NAMESPACE:
+        return {"Metrics": []}
+    wanted = {each["Name"]: each.get("Value") for each in request.get("Dimensions", ())}
+    if set(wanted) - {"TrainingJobName"} or request.get("OwningAccount", backend.arns.account) != backend.arns.account:
+        return {"Metrics": []}
+    after, one = request.get("NextToken", ""), wanted.get("TrainingJobName")
+    query = (
+        sa.select(training_jobs.c.name, metrics.c.metric)
+        .distinct()
+        .join_from(training_jobs, metrics, _same_job())
+        .where(training_jobs.c.name > after, *([training_jobs.c.name == one] if one else []))
+        .where(*([metrics.c.metric == request["MetricName"]] if "MetricName" in request else []))
+        .where(*([metrics.c.at >= backend.now - RECENTLY] if "RecentlyActive" in request else []))
+        .order_by(training_jobs.c.name, metrics.c.metric)
+        .limit(MAX_LISTED + 1)
+    )
+    with backend.reading() as connection:
+        rows = connection.execute(query).all()
+    more = len(rows) > MAX_LISTED
+    last = rows[-1].name if more else None
+    shown = [row for row in rows if row.name != last]
+    found: Plain = {"Metrics": [_metric(row.name, row.metric) for row in shown]}
+    return {**found, "NextToken": shown[-1].name} if more and shown else found
+
+
+def _same_job() -> sa.ColumnElement[bool]:
+    return (metrics.c.tuning_job == training_jobs.c.tuning_job) & (metrics.c.number == training_jobs.c.number)
+
+
+def _metric(training_job: str, name: str) -> Plain:
+    dimension = {"Name": "TrainingJobName", "Value": training_job}
+    return {"Namespace": NAMESPACE, "MetricName": name, "Dimensions": [dimension]}
+
+
+def _dimensions(metric: Plain) -> dict[str, str]:
+    return {each["Name"]: each["Value"] for each in metric.get("Dimensions", ())}
+
+
+def _known(connection: Connection, name: str) -> queries.AnyRow | None:
+    try:
+        return queries.training_job(connection, name)
+    except NotFound:
+        return None
+
+
+# ---- who is asking -----------------------------------------------------------------------------------------------------
+
+
+def get_caller_identity(backend: Backend, request: Plain) -> Plain:  # noqa: ARG001 - an operation's signature
+    account = backend.arns.account
+    return {"UserId": "ALFINE", "Account": account, "Arn": f"arn:aws:iam::{account}:user/alfine"}
+
+
+def get_role(backend: Backend, request: Plain) -> Plain:
+    """Any role exists: nothing here asks who may do what."""
+    name = request["RoleName"]
+    arn = f"arn:aws:iam::{backend.arns.account}:role/{name}"
+    made = datetime(2017, 11, 29, tzinfo=UTC)  # the day SageMaker was announced
+    return {
+        "Role": {
+            "Path": "/",
+            "RoleName": name,
+            "RoleId": f"AROA{name.upper()[:17]:0<17}",
+            "Arn": arn,
+            "CreateDate": made,
+        }
+    }
+
+
+def simulate_principal_policy(backend: Backend, request: Plain) -> Plain:  # noqa: ARG001 - an operation's signature
+    """Whoever asks may do everything: SDK 3 asks before it uses a role."""
+    resources = request.get("ResourceArns") or ["*"]
+    return {
+        "EvaluationResults": [
+            {"EvalActionName": action, "EvalResourceName": resource, "EvalDecision": "allowed"}
+            for action in request["ActionNames"]
+            for resource in resources
+        ],
+        "IsTruncated": False,
+    }
+
+
+CLOUDWATCH: Mapping[str, Function] = {
+    "GetMetricStatistics": get_metric_statistics,
+    "GetMetricData": get_metric_data,
+    "ListMetrics": list_metrics,
+}
+STS: Mapping[str, Function] = {"GetCallerIdentity": get_caller_identity}
+IAM: Mapping[str, Function] = {"GetRole": get_role, "SimulatePrincipalPolicy": simulate_principal_policy}

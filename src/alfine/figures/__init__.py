@@ -1,0 +1,1 @@
+"""Figures: what is known of a job goes in, a chart comes out."""

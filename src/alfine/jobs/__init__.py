@@ -1,0 +1,1 @@
+"""A tuning job's life: the home, the service, the engine."""

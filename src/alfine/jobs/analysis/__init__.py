@@ -1,0 +1,1 @@
+"""What recorded jobs tell: replays, advice, tables."""

@@ -1,0 +1,163 @@
+"""A home: the folder where an embedded alfine keeps everything, and the parts put together on it.
+
+home/alfine.toml                                settings, when there are any (store/config.py)
+home/alfine.db                                  the store
+home/tuning-jobs/<tuning job>/<training job>/   each training job's /opt/ml, log and records
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from alfine.core.arns import Arns
+from alfine.core.errors import Fault, InvalidSpec
+from alfine.jobs.engine import Clock, Engine, Wake, utc_now
+from alfine.jobs.service import Service
+from alfine.programs.data.locations import Stored
+from alfine.programs.images import Images
+from alfine.runners import Runner
+from alfine.runners.container import ContainerRunner, engine_of
+from alfine.runners.container import Engine as ContainerEngine
+from alfine.runners.inline import InlineRunner
+from alfine.runners.process import ProcessRunner
+from alfine.runners.sandbox import SandboxRunner
+from alfine.store.config import S3, Config
+from alfine.store.store import Store
+
+if TYPE_CHECKING:
+    from alfine.core.spec import TuningJobSpec
+    from alfine.jobs.analysis.similar_jobs import Likely
+    from alfine.programs.data.buckets.local_buckets import OwnBuckets
+    from alfine.programs.data.buckets.remote_buckets import RealBuckets
+
+LATEST = 200  # past jobs that are looked at for some that are like a new one
+
+
+def home_folder(given: str | Path | None = None) -> Path:
+    """The folder given, else ALFINE_HOME, else ~/.alfine."""
+    return Path(given or os.environ.get("ALFINE_HOME") or Path.home() / ".alfine").expanduser().absolute()
+
+
+def is_home(folder: Path) -> bool:
+    """Whether there is one: opened, another would be made."""
+    return (folder / "alfine.db").exists()
+
+
+class Home:
+    """Store, service and, when asked for, an engine on one folder. Close it, or use it in a `with`. clock: of both."""
+
+    def __init__(self, folder: str | Path | None = None, *, clock: Clock = utc_now) -> None:
+        self.clock = clock
+        self.folder = home_folder(folder)
+        self.config = Config.at(self.folder)
+        self.jobs_folder = self.folder / "tuning-jobs"
+        self.store = Store.at(self.folder)
+        self.images = Images(self.config.images, lambda: self._container_engine()[1], self.store.algorithm)
+        self.buckets = _Buckets(self.folder, self.config.s3)
+        self.arns = Arns()
+        prices, images, running = self.config.prices, self.images, self.config.run
+        self.service = Service(
+            self.store, self.jobs_folder, clock, self.buckets, prices=prices, images=images, running=running
+        )
+        self._engine: Engine | None = None
+
+    def engine(self, functions: Mapping[str, Callable[..., Any]] | None = None) -> Engine:
+        """The engine of this process; training jobs that an earlier process started are found again."""
+        if self._engine is None:
+            wake = Wake()
+            environments = self.folder / "environments"
+            runners: dict[str, Runner] = {
+                "inline": InlineRunner(wake.set),
+                "process": ProcessRunner(wake.set, environments=environments),
+                "sandbox": SandboxRunner(wake.set, hidden=[self.folder], environments=environments),
+                "container": ContainerRunner(wake.set, self._container_engine),
+            }
+            self._engine = Engine(
+                self.store,
+                runners,
+                wake,
+                self.jobs_folder,
+                clock=self.clock,
+                buckets=self.buckets,
+                images=self.images,
+                running=self.config.run,
+                arns=self.arns,
+            )
+        self._engine.functions = {**self._engine.functions, **(functions or {})}
+        return self._engine
+
+    def _container_engine(self) -> tuple[ContainerEngine | None, str]:
+        return engine_of(self.config.run.engine, self.config.run.container_options)
+
+    def likely(self, spec: TuningJobSpec, *, replaying: bool = True) -> Likely | None:
+        """What a job will likely take, by the home's latest jobs that have ended; None when none of them is like it.
+
+        replaying: False looks only at jobs that had its criteria, which takes no time.
+        """
+        from alfine.jobs.analysis.similar_jobs import likely
+
+        past = [job.spec() for job in self.store.list()[-LATEST:] if job.ended]
+        return likely(spec, past, self.service.history, replaying=replaying)
+
+    def confine(self) -> None:
+        """Hold what requests name of this machine's files to [files] roots, from now on: they come over the network."""
+        roots = tuple(self.folder / Path(root).expanduser() for root in self.config.files.roots)
+        faults = [Fault("[files] roots", f"{root} isn't a folder.") for root in roots if not root.is_dir()]
+        if faults:
+            raise InvalidSpec(faults)
+        self.buckets.roots = roots
+
+    def close(self) -> None:
+        if self._engine is not None:
+            for runner in self._engine.runners.values():
+                runner.close()
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class _Buckets:
+    """The home's buckets, its own or real ones, opened when a job first names one: most never do."""
+
+    def __init__(self, folder: Path, settings: S3) -> None:
+        self._folder = folder
+        self._settings = settings
+        self.roots: tuple[Path, ...] = ()
+
+    @property
+    def place(self) -> str:
+        return self._store.place
+
+    @cached_property
+    def _store(self) -> OwnBuckets | RealBuckets:
+        if self._settings.endpoint:
+            from alfine.programs.data.buckets.remote_buckets import RealBuckets
+
+            return RealBuckets(self._settings, self._folder / "cache" / "s3")
+        from alfine.programs.data.buckets.bucket_store import BucketStore
+        from alfine.programs.data.buckets.local_buckets import OwnBuckets
+
+        return OwnBuckets(BucketStore(self._folder / "buckets"))
+
+    def find(self, uri: str) -> list[Stored]:
+        return self._store.find(uri)
+
+    def file(self, stored: Stored) -> Path:
+        return self._store.file(stored)
+
+    def refusal(self, uri: str) -> str | None:
+        return self._store.refusal(uri)
+
+    def put(self, uri: str, file: Path) -> None:
+        self._store.put(uri, file)
+
+    def remove(self, uri: str) -> None:
+        self._store.remove(uri)

@@ -1,0 +1,549 @@
+"""The one door to tuning jobs: create, describe, list, stop, delete, replay. Every face of alfine comes in through here.
+
+What it answers is read from the store, nothing else: no field is invented. Answers are plain data under AMT's names.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from alfine.core import cost, repeats, warm_start
+from alfine.core.conditions import words
+from alfine.core.errors import (
+    AlreadyEnded,
+    Fault,
+    IllegalTransition,
+    InUse,
+    InvalidSpec,
+    NotFound,
+    NotTerminal,
+    Overtaken,
+)
+from alfine.core.history import Changed, History, TrainingJob, is_terminal
+from alfine.core.policy import CompletionCriterion, Outlook, as_it_ended
+from alfine.core.replay import Replayed
+from alfine.core.settings import put_setting, setting_of
+from alfine.core.single_training_job import as_asked, tuning_job_of
+from alfine.core.space import Continuous, Integer, Range
+from alfine.core.spec import DEFINITION, DEFINITIONS, FUNCTION, IDENTICAL, PARENTS, TuningJobSpec, of_ranges
+from alfine.core.warm_start import Inherited
+from alfine.criteria.forecast import forecast_of
+from alfine.criteria.plateau import not_improving
+from alfine.jobs.analysis import results_table
+from alfine.jobs.policy_for import changed_request, policy_for, replayed, unread_settings
+from alfine.programs.algorithms.created import request_faults
+from alfine.programs.complete_request import understood
+from alfine.programs.data.channels import INPUTS
+from alfine.programs.data.locations import Buckets, beyond, local
+from alfine.programs.images import Images
+from alfine.programs.program import programs_for
+from alfine.runners.job_folder import Workspace
+from alfine.runners.log_files import LogPart, part_of
+from alfine.store import queries
+from alfine.store.config import Prices, Running
+from alfine.store.store import DETACHED, Record, Store, TuningJob
+from alfine.surrogate.best_estimate import Estimate, estimate
+from alfine.surrogate.space_diagnosis import Remark, remarks
+
+Plain = dict[str, Any]
+
+
+class Service:
+    """The operations on the jobs of one home. Only those that create, stop, detach or delete change anything."""
+
+    def __init__(
+        self,
+        store: Store,
+        folder: Path,
+        clock: Callable[[], datetime],
+        buckets: Buckets | None = None,
+        *,
+        prices: Prices | None = None,
+        images: Images | None = None,
+        running: Running | None = None,
+    ) -> None:
+        self.store = store
+        self.folder = folder
+        self.clock = clock
+        self.buckets = buckets
+        self.prices = prices or Prices()
+        self.images = images or Images()
+        self.running = running
+        self._kept: dict[str, tuple[object, tuple[Remark, ...], Estimate | None]] = {}
+
+    def create(self, request: Mapping[str, Any], function: Callable[..., Any] | None = None) -> TuningJob:
+        """Check a CreateHyperParameterTuningJob request in full, and record it.
+
+        Raise InvalidSpec with every fault, when it can't be understood, decided or run here; InUse when the name is taken.
+        Nothing is stored unless all is well.
+        """
+        if "TrainingJobName" in request:
+            raise InvalidSpec([Fault("TrainingJobName", "a tuning job has none: it names its training jobs itself.")])
+        return self._create(self.priced(request), self.clock(), function)
+
+    def create_training_job(self, request: Mapping[str, Any]) -> TuningJob:
+        """Check a CreateTrainingJob request in full, and record the training job with the tuning job that stands for it.
+
+        Raises as `create` does; the paths of faults are those of this request.
+        """
+        now = self.clock()
+        try:
+            return self._create(tuning_job_of(request, now), now)
+        except InvalidSpec as error:
+            raise InvalidSpec([as_asked(fault) for fault in error.faults]) from error
+
+    def _create(
+        self, request: Mapping[str, Any], now: datetime, function: Callable[..., Any] | None = None
+    ) -> TuningJob:
+        spec, inheritance = self._checked(request, function)
+        return self.store.create(spec, now, inheritance)
+
+    def check(self, request: Mapping[str, Any]) -> TuningJobSpec:
+        """The spec of a CreateHyperParameterTuningJob request that `create` would take. Raise InvalidSpec with every fault."""
+        return self._checked(self.priced(request), None)[0]
+
+    def _checked(
+        self, request: Mapping[str, Any], function: Callable[..., Any] | None
+    ) -> tuple[TuningJobSpec, list[Inherited]]:
+        spec = understood(self._with_parents_metrics(request), self.images)
+        policy_for(spec)
+        inheritance, faults = self._inheritance(spec)
+        faults += unread_settings(spec)
+        folder, images, running = self.folder / spec.name, self.images, self.running
+        try:
+            programs_for(spec, folder, function, self.buckets, images=images, running=running, fetch=False)
+        except InvalidSpec as error:
+            raise InvalidSpec([*error.faults, *faults]) from error
+        if faults:
+            raise InvalidSpec(faults)
+        return spec, inheritance
+
+    def _with_parents_metrics(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The request with the MetricDefinitions of its first parent, if it has none: SDK 2's warm-started tuners lose them."""
+        parents = (request.get("WarmStartConfig") or {}).get(PARENTS) or [{}]
+        definition = request.get(DEFINITION) or {}
+        algorithm = definition.get("AlgorithmSpecification") or {}
+        name = parents[0].get("HyperParameterTuningJobName")
+        if not name or DEFINITION not in request or algorithm.get("MetricDefinitions"):
+            return request
+        try:
+            parent = self.store.get(name).request.get(DEFINITION) or {}
+        except NotFound:
+            return request  # the reason to refuse it, told with the others
+        metrics = (parent.get("AlgorithmSpecification") or {}).get("MetricDefinitions")
+        algorithm = {**algorithm, **({"MetricDefinitions": metrics} if metrics else {})}
+        return {**request, DEFINITION: {**definition, "AlgorithmSpecification": algorithm}}
+
+    def _inheritance(self, spec: TuningJobSpec) -> tuple[list[Inherited], list[Fault]]:
+        """What a warm start takes over from the parents, and why it can't."""
+        found: list[Inherited] = []
+        faults: list[Fault] = []
+        for index, name in enumerate(spec.parents):
+            path = f"WarmStartConfig.{PARENTS}[{index}]"
+            if results_table.is_table(name):
+                of_table, wrong = self._table(name, spec)
+                found, faults = found + of_table, faults + wrong
+                continue
+            try:
+                history = self.parent(name, path)
+            except InvalidSpec as error:
+                faults += error.faults
+                continue
+            faults += warm_start.faults(spec, history.spec, path)
+            found += warm_start.inheritance(spec, history)
+        return found, list(dict.fromkeys(faults))
+
+    def parent(self, name: str, path: str) -> History:
+        """The history of a tuning job to begin with. Raise InvalidSpec, at the path, where there is none or it hasn't ended."""
+        try:
+            parent, history = self.store.get(name), self.store.history(name)
+        except NotFound:
+            message = f"there is no tuning job called {name} here. A table of results has a name that ends in {results_table.SUFFIX}."
+            raise InvalidSpec([Fault(path, message)]) from None
+        if not parent.ended:
+            message = f"{name} is {parent.status}. A parent must be Completed, Stopped or Failed."
+            raise InvalidSpec([Fault(path, message)])
+        return history
+
+    def _table(self, parent: str, spec: TuningJobSpec) -> tuple[list[Inherited], list[Fault]]:
+        """What a warm start takes over from a table of training jobs, a file of this machine."""
+        file = local(parent)
+        refusal = beyond(self.buckets.roots if self.buckets else (), file) if file else "isn't a file of this machine."
+        if file is None or refusal:
+            return [], [Fault(parent, str(refusal))]
+        try:
+            return results_table.inherited(file, spec, parent), []
+        except InvalidSpec as error:
+            return [], list(error.faults)
+
+    def create_algorithm(self, request: Mapping[str, Any]) -> None:
+        """Check a CreateAlgorithm request, and record the algorithm. Raise InvalidSpec with every fault; InUse: there is one."""
+        built_in = self.images.built_in(request["TrainingSpecification"]["TrainingImage"])
+        implied = built_in.specification["MetricDefinitions"] if built_in else ()
+        faults = list(request_faults(request, implied=[each["Name"] for each in implied]))
+        if faults:
+            raise InvalidSpec(faults)
+        tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags") or ()}
+        self.store.create_algorithm({key: each for key, each in request.items() if key != "Tags"}, tags, self.clock())
+
+    def take_over(self, record: Record) -> TuningJob:
+        """Keep the record of a tuning job that ran elsewhere, with this home's prices. Raise InUse when its name is taken."""
+        record = dataclasses.replace(record, spec=TuningJobSpec.from_request(self.priced(record.spec.request)))
+        policy_for(record.spec)
+        return self.store.load(record)
+
+    def as_recorded(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A request as `create` records it: with what its algorithm, its parents, Autotune and the home's prices add.
+
+        Raise InvalidSpec when it can't be understood.
+        """
+        return understood(self._with_parents_metrics(self.priced(request)), self.images).request
+
+    def priced(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The request with the price of its instances, from the settings of this home, unless it names one.
+
+        With several definitions it's the price of the dearest: what a job can cost is bounded by it.
+        """
+        definitions = [request.get(DEFINITION), *(request.get(DEFINITIONS) or ())]
+        prices = [self._price(each) for each in definitions if isinstance(each, Mapping)]
+        price = max((each for each in prices if each is not None), default=None)
+        if price is None or setting_of(request, "price-per-hour") is not None:
+            return request
+        changed = dict(request)
+        put_setting(changed, "price-per-hour", f"{price!r}")
+        return changed
+
+    def _price(self, definition: Mapping[str, Any]) -> float | None:
+        config = definition.get("ResourceConfig") or definition.get("HyperParameterTuningResourceConfig") or {}
+        first = (config.get("InstanceConfigs") or [config])[0]
+        spot = bool(definition.get("EnableManagedSpotTraining"))
+        return self.prices.of(str(first.get("InstanceType", "local")), spot=spot)
+
+    def get(self, name: str) -> TuningJob:
+        return self.store.get(name)
+
+    def history(self, name: str) -> History:
+        """Everything recorded about a tuning job; a running one is looked at as of now."""
+        job, history = self.store.get(name), self.store.history(name)
+        history.now = max(history.now, job.ended_at or self.clock())
+        return history
+
+    def describe(self, name: str) -> Plain:
+        """DescribeHyperParameterTuningJob, and under «Alfine» what AMT has no field for."""
+        return self.seen(name)[0]
+
+    def seen(self, name: str) -> tuple[Plain, History]:
+        """The same, and the history that it tells of."""
+        job, history = self.store.get(name), self.history(name)
+        with self.store.reading() as connection:
+            converged = queries.converged_at(connection, name)
+        described: Plain = {
+            "HyperParameterTuningJobName": job.name,
+            "HyperParameterTuningJobStatus": job.status,
+            "HyperParameterTuningJobConfig": job.request["HyperParameterTuningJobConfig"],
+            **{
+                key: job.request[key]
+                for key in (DEFINITION, DEFINITIONS, "WarmStartConfig", "Autotune")
+                if key in job.request
+            },
+            "CreationTime": job.created_at.isoformat(),
+            "LastModifiedTime": job.modified_at.isoformat(),
+            **_optional(
+                HyperParameterTuningEndTime=job.ended_at and job.ended_at.isoformat(), FailureReason=job.failure_reason
+            ),
+            **_counters(history.jobs),
+            "TuningJobCompletionDetails": {
+                "NumberOfTrainingJobsObjectiveNotImproving": not_improving(history),
+                **_optional(ConvergenceDetectedTime=converged and converged.isoformat()),
+            },
+            "ConsumedResources": {
+                "RuntimeInSeconds": int(((job.ended_at or self.clock()) - job.created_at).total_seconds())
+            },
+        }
+        if history.incumbent is not None:
+            described["BestTrainingJob"] = summary(history, history.incumbent)
+        overall = _overall_best(history)
+        if overall is not None:
+            described["OverallBestTrainingJob"] = overall
+        described["Alfine"] = {
+            "Verdict": job.verdict and job.verdict.as_dict(),
+            "Verdicts": [each.as_dict() for each in as_it_ended(job.verdict, job.verdicts)],
+            "Cost": costs(history, ended=job.ended),
+            **_optional(Forecast=_forecast(history) if _goes_on(job) else None),
+            **_rules(history.spec),
+            **_optional(WarmStart=warm_start.sentence(history)),
+            **_optional(
+                Repeats=repeats.told(history),
+                Best=(found := self._found(job, history))[1] and found[1].as_dict(),
+                Space=[remark.as_dict() for remark in found[0]] or None,
+            ),
+            "Changes": [fact.at.isoformat() for fact in history.facts if isinstance(fact, Changed)],
+        }
+        return described, history
+
+    def space_remarks(self, name: str) -> tuple[Remark, ...]:
+        """What the results tell of a tuning job's search space: see surrogate/space_diagnosis.py."""
+        return self._found(self.store.get(name), self.history(name))[0]
+
+    def _found(self, job: TuningJob, history: History) -> tuple[tuple[Remark, ...], Estimate | None]:
+        """On the space and on the best. Kept for the latest results of each job: a page that is looked at again doesn't fit it anew."""
+        changes = sum(isinstance(fact, Changed) for fact in history.facts)
+        state = (job.id, history.ended, history.launches, changes)
+        kept = self._kept.get(job.name)
+        if kept is None or kept[0] != state:
+            kept = self._kept[job.name] = state, remarks(history), estimate(history)
+        return kept[1], kept[2]
+
+    def best_by_repeats(self, name: str, spec: TuningJobSpec) -> int | None:
+        """The number of the best training job where means of repeats decide; None where single results do."""
+        best = None if spec.repeats is None else self.store.history(name).incumbent
+        return None if best is None else best.number
+
+    def list(self) -> Iterator[Plain]:
+        """One row a tuning job, the oldest first: ListHyperParameterTuningJobs, with the best objective and the reason."""
+        for job in self.store.list():
+            spec = job.spec()
+            with self.store.reading() as connection:
+                counts = queries.counts(connection, [job.id])[job.id]
+                number = self.best_by_repeats(job.name, spec)
+                best = queries.best(connection, job.id, minimise=spec.sign > 0, ranked=spec.ranked, number=number)
+            yield {
+                "HyperParameterTuningJobName": job.name,
+                "HyperParameterTuningJobStatus": job.status,
+                "Strategy": spec.strategy,
+                "CreationTime": job.created_at.isoformat(),
+                **_optional(HyperParameterTuningEndTime=job.ended_at and job.ended_at.isoformat()),
+                "TrainingJobStatusCounters": counts.statuses,
+                "ObjectiveStatusCounters": counts.objectives,
+                "BestObjective": best and best.objective,
+                "MetricName": spec.metric,
+                "Verdict": job.verdict and job.verdict.as_dict(),
+            }
+
+    def training_jobs(self, name: str) -> Sequence[Plain]:
+        """ListTrainingJobsForHyperParameterTuningJob: one row a training job, in order of launch."""
+        history = self.history(name)
+        return [summary(history, job) for job in history.jobs]
+
+    def training_job(self, name: str) -> tuple[History, TrainingJob]:
+        """A training job by its name, with the history of its tuning job."""
+        row = self._row(name)
+        history = self.history(row.tuning_job_name)
+        return history, history.job(row.number)
+
+    def _row(self, name: str) -> queries.AnyRow:
+        try:
+            with self.store.reading() as connection:
+                return queries.training_job(connection, name)
+        except NotFound as error:
+            raise NotFound(
+                f"There is no training job called {name}. `alfine training-jobs NAME` lists those of a tuning job."
+            ) from error
+
+    def log(self, name: str, begin: int = 0, lines: int | None = None) -> LogPart:
+        """A part of a training job's log, from `begin` on, or its last `lines` lines. Raise NotFound where it has none."""
+        row = self._row(name)
+        static = queries.request_of(row).get(DEFINITION, {}).get("StaticHyperParameters") or {}
+        if FUNCTION in static:
+            raise NotFound(f"{name} ran a Python function in the process that called it, so it has no log of its own.")
+        log = Workspace(self.folder / str(row.tuning_job_name).partition(DETACHED)[0] / name).log
+        begin, data = part_of(log, begin, lines)
+        return LogPart(name, row.status, str(log), begin, data, is_terminal(row.status))
+
+    def change(self, name: str, **words: Any) -> TuningJob:
+        """Change limits and completion criteria of a job (see policy.changed_request); one that has ended goes on.
+
+        Whoever runs the job takes it up at its next step. Raise InvalidSpec when the change can't be understood, changes
+        nothing, would have an ended job end again at once, or go on with what can't run here; IllegalTransition while the job is stopping.
+        """
+        while True:
+            job, history = self.store.get(name), self.history(name)
+            request = changed_request(job.request, **words)
+            if request == dict(job.request):
+                raise InvalidSpec([Fault(name, "nothing to change: it's asked for already.")])
+            spec = TuningJobSpec.from_request(request)
+            policy = policy_for(spec)
+            if job.ended:
+                self._check_programs(spec)
+                history.record(Changed(at=self.clock(), spec=spec))
+                verdict = policy.verdict(history)
+                if verdict.outlook is not Outlook.CONTINUE and not policy.decide(history, verdict).launches:
+                    raise InvalidSpec(
+                        [Fault(name, f"it would end again at once. {verdict.criterion}: {verdict.sentence}")]
+                    )
+            try:
+                self.store.change(name, job.request, spec, self.clock())
+            except Overtaken:
+                continue
+            return self.store.get(name)
+
+    def _check_programs(self, spec: TuningJobSpec) -> None:
+        """Raise InvalidSpec when the training jobs of a recorded job can't run here; a function is in its caller's hands."""
+        if not any(FUNCTION in part.definition.static_hyperparameters for part in spec.each):
+            folder, images = self.folder / spec.name, self.images
+            programs_for(spec, folder, None, self.buckets, images=images, running=self.running, fetch=False)
+
+    def request_stop(self, name: str) -> None:
+        """Ask a tuning job to stop; whoever runs it stops its training jobs. Raise AlreadyEnded when it has ended."""
+        job = self.store.get(name)
+        if job.ended:
+            raise AlreadyEnded(f"The tuning job {name} has already ended ({job.status}), so it can't be stopped.")
+        self.store.request_stop(name, self.clock())
+
+    def stop_training_job(self, name: str) -> None:
+        """Ask one training job to stop; its tuning job goes on. Raise AlreadyEnded when it has ended."""
+        with self.store.reading() as connection:
+            status = queries.training_job(connection, name).status
+        try:
+            if is_terminal(status):
+                raise AlreadyEnded(f"The request was rejected because the training job is in status {status}.")
+            self.store.request_stop_of_training_job(name, self.clock(), "The user asked to stop it.")
+        except IllegalTransition as error:  # it ended in between
+            raise AlreadyEnded("The request was rejected because the training job has already ended.") from error
+
+    def detach(self, name: str) -> None:
+        """Forget an ended tuning job as AMT does: its training jobs, their logs and models stay."""
+        self._check_ended(name)
+        self.store.detach(name)
+
+    def delete(self, name: str, *, files: bool = True) -> None:
+        """Forget an ended tuning job; `files`: with the logs and models of its training jobs, but not those that were kept of an earlier
+        job of that name.
+        """
+        self._check_ended(name)
+        own = self.store.delete(name)
+        for each in (*own, INPUTS) if files else ():
+            shutil.rmtree(self.folder / name / each, ignore_errors=True)
+        with suppress(OSError):  # the folder isn't empty
+            (self.folder / name).rmdir()
+
+    def delete_training_job(self, name: str) -> None:
+        """Forget an ended training job, its log and model stay. Raise InUse while it runs or its tuning job is there."""
+        with self.store.reading() as connection:
+            row = queries.training_job(connection, name)
+        if not is_terminal(row.status):
+            raise InUse(f"The training job {name} is in status {row.status}. Stop it first.")
+        if row.listed:
+            raise InUse(
+                f"The training job {name} belongs to the tuning job {row.tuning_job_name}. Delete the tuning job first."
+            )
+        self.store.delete_training_job(row.tuning_job, row.number)
+
+    def _check_ended(self, name: str) -> None:
+        status = self.store.get(name).status
+        if not is_terminal(status):
+            raise NotTerminal(f"The tuning job {name} is not in a terminal state ({status}). Stop it first.")
+
+    def replay(self, name: str, criteria: Sequence[CompletionCriterion] = ()) -> Replayed:
+        """When the recorded job would have ended under other criteria (none given: under its own)."""
+        return replayed(self.history(name), criteria)
+
+
+def summary(history: History, job: TrainingJob) -> Plain:
+    """HyperParameterTrainingJobSummary of one training job."""
+    spec = history.spec.of(job.definition)
+    row: Plain = {
+        **_optional(TrainingJobDefinitionName=job.definition),
+        "TrainingJobName": job.name,
+        "TuningJobName": history.spec.name,
+        "CreationTime": job.created_at.isoformat(),
+        **_optional(
+            TrainingStartTime=job.started_at and job.started_at.isoformat(),
+            TrainingEndTime=job.ended_at and job.ended_at.isoformat(),
+        ),
+        "TrainingJobStatus": job.status,
+        "TunedHyperParameters": spec.space.to_text(job.hyperparameters),
+        "ObjectiveStatus": job.objective_status,
+        **_optional(FailureReason=job.failure_reason, StopReason=job.stop_reason),
+    }
+    if job.objective is not None:
+        objective = {"Type": spec.goal, "MetricName": spec.metric, "Value": job.objective}
+        row["FinalHyperParameterTuningJobObjectiveMetric"] = objective
+    return row
+
+
+def _overall_best(history: History) -> Plain | None:
+    """The best of this job and its parents, where they tuned the same function; on a tie the parents' is the earlier."""
+    spec, own, first = history.spec, history.incumbent, warm_start.better(history)
+    if first is None:
+        return summary(history, own) if own is not None and spec.warm_start == IDENTICAL else None
+    return {
+        "TrainingJobName": first.name,
+        "TuningJobName": first.parent,
+        "CreationTime": first.created_at.isoformat(),
+        **_optional(
+            TrainingStartTime=first.started_at and first.started_at.isoformat(),
+            TrainingEndTime=first.ended_at and first.ended_at.isoformat(),
+        ),
+        "TrainingJobStatus": first.status,
+        "TunedHyperParameters": dict(first.hyperparameters),
+        "ObjectiveStatus": "Succeeded",
+        "FinalHyperParameterTuningJobObjectiveMetric": {
+            "Type": spec.goal,
+            "MetricName": spec.metric,
+            "Value": first.objective,
+        },
+    }
+
+
+def _rules(spec: TuningJobSpec) -> Plain:
+    """What tags say of the search space, in words, and what Auto chose; nothing where they say nothing."""
+    spaces = [each.space for each in spec.each]
+    conditions = {
+        name: " or ".join(map(words, each.requires))
+        for space in spaces
+        for name, each in space.ranges.items()
+        if each.requires
+    }
+    forbidden = dict.fromkeys(words(each) for space in spaces for each in space.forbidden)
+    first = [dict(texts) for each in spec.each for texts in each.start_with]
+    chosen = of_ranges(spec, _auto_scaling)
+    found = {"Conditions": conditions, "Forbidden": list(forbidden), "StartWith": first, "AutoScaling": chosen}
+    return {key: value for key, value in found.items() if value}
+
+
+def _auto_scaling(found: Range) -> str | None:
+    return found.effective_scaling if isinstance(found, Integer | Continuous) and found.scaling == "Auto" else None
+
+
+def _goes_on(job: TuningJob) -> bool:
+    """Whether it launches training jobs of its search."""
+    return not job.ended and (job.verdict is None or job.verdict.outlook is Outlook.CONTINUE)
+
+
+def _forecast(history: History) -> Plain:
+    return forecast_of(history, policy_for(history.spec).criteria).as_dict()
+
+
+def costs(history: History, *, ended: bool) -> Plain:
+    """Compute seconds and money: the bound, what was spent, and, once the job has ended, what ending early saved."""
+    parts = {
+        "Bound": cost.bound(history.spec),
+        "Spent": cost.spent(history),
+        "Saved": cost.saved(history) if ended else None,
+    }
+    return {
+        name: {"ComputeSeconds": part.compute_seconds, **_optional(Money=part.money)}
+        for name, part in parts.items()
+        if part is not None
+    }
+
+
+def _counters(jobs: Sequence[TrainingJob]) -> Plain:
+    statuses, objectives = [job.counter for job in jobs], [job.objective_status for job in jobs]
+    counters = ("Completed", "InProgress", "RetryableError", "NonRetryableError", "Stopped")
+    return {
+        "TrainingJobStatusCounters": {counter: statuses.count(counter) for counter in counters},
+        "ObjectiveStatusCounters": {status: objectives.count(status) for status in ("Succeeded", "Pending", "Failed")},
+    }
+
+
+def _optional(**fields: Any) -> Plain:
+    """Only the fields that there is something to say about."""
+    return {name: value for name, value in fields.items() if value is not None}

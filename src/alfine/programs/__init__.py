@@ -1,0 +1,1 @@
+"""What one training job runs on this machine."""

@@ -1,0 +1,154 @@
+"""RecordIO-protobuf, the format that SageMaker's SDK writes for first-party algorithms: records of a label and features.
+
+A file is a row of frames (a magic number, a length, the record, padding to four bytes); a record is a protobuf message
+`aialgs.data.Record` of two maps, features and label, whose entry «values» is a tensor: dense, or sparse by keys and shape. The
+few fields that matter are read here by hand: the schema is frozen, and a protobuf library would be the largest dependency.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from alfine.programs.algorithms.channels import BadInput, Matrix, files
+
+MAGIC = 0xCED7230A
+LENGTH = (1 << 29) - 1  # the upper bits say whether a record goes on in the next frame
+FEATURES, LABEL = 1, 2  # fields of Record
+KEY, VALUE = 1, 2  # of a map's entry
+TENSORS = {2: "<f4", 3: "<f8", 7: ""}  # of Value: float32_tensor, float64_tensor, int32_tensor (of varints)
+VALUES, KEYS, SHAPE = 1, 2, 3  # of a tensor
+NAME = memoryview(b"values")
+
+Field = tuple[int, int | memoryview]
+
+
+def read_recordio(channel: str) -> tuple[Matrix, Matrix]:
+    """(features (n, d), labels (n,)) of all the channel's files."""
+    records = [_record(each, path) for path in files(channel) for each in _frames(path)]
+    if not records:
+        raise BadInput(f"there are no records in the channel {channel!r}.")
+    width = max(features.width for features, _ in records)
+    table = np.zeros((len(records), width))
+    for row, (features, _) in zip(table, records, strict=True):
+        row[features.places] = features.values
+    return table, np.array([label for _, label in records])
+
+
+def _frames(path: Path) -> Iterator[memoryview]:
+    data = memoryview(path.read_bytes())
+    start = 0
+    while start < len(data):
+        magic, length = struct.unpack_from("<II", data, start) if start + 8 <= len(data) else (0, 0)
+        if magic != MAGIC:
+            raise BadInput(
+                f"{path.name} isn't RecordIO-protobuf, which is what a channel holds when it says nothing: for CSV set its "
+                "ContentType to text/csv."
+            )
+        if length > LENGTH or start + 8 + length > len(data):
+            raise BadInput(f"{path.name} has a record in several parts, or ends within one: byte {start}.")
+        yield data[start + 8 : start + 8 + length]
+        start += 8 + (length + 3) // 4 * 4
+
+
+class _Tensor:
+    """values at places of a row that is `width` wide."""
+
+    def __init__(self, data: memoryview, kind: str) -> None:
+        values: list[npt.NDArray[np.float64]] = []
+        keys: list[int] = []
+        shape: list[int] = []
+        for number, value in _fields(data):
+            if number == VALUES:
+                values.append(_numbers(value, kind))
+            elif number in (KEYS, SHAPE):
+                (keys if number == KEYS else shape).extend(_varints(value))
+        self.values = np.concatenate(values) if values else np.zeros(0)
+        self.places = np.array(keys, dtype=np.int64) if keys else np.arange(len(self.values))
+        self.width = shape[-1] if keys and shape else int(self.places.max(initial=-1)) + 1
+
+
+def _record(data: memoryview, path: Path) -> tuple[_Tensor, float]:
+    try:
+        features, label = _named_values(data)
+    except (KeyError, ValueError, IndexError, TypeError) as error:
+        raise BadInput(
+            f"{path.name} has a record that can't be read: it needs features and a label named «values»."
+        ) from error
+    if len(label.values) != 1 or len(features.places) != len(features.values):
+        raise BadInput(f"{path.name} has a record without one label, or with fewer keys than values.")
+    return features, float(label.values[0])
+
+
+def _named_values(data: memoryview) -> tuple[_Tensor, _Tensor]:
+    """The features and the label of a record."""
+    found: dict[int, _Tensor] = {}
+    for number, entry in _fields(data):
+        if number in (FEATURES, LABEL):
+            parts = dict(_fields(entry))
+            if parts[KEY] == NAME:
+                found[number] = _value(parts[VALUE])
+    return found[FEATURES], found[LABEL]
+
+
+def _value(data: int | memoryview) -> _Tensor:
+    for number, tensor in _fields(data):
+        if isinstance(tensor, memoryview) and number in TENSORS:
+            return _Tensor(tensor, TENSORS[number])
+    raise ValueError
+
+
+def _numbers(value: int | memoryview, kind: str) -> npt.NDArray[np.float64]:
+    """Packed numbers of NumPy's kind; without one they are varints."""
+    if not kind:
+        return np.array(_varints(value), dtype=np.float64)
+    if isinstance(value, int):
+        raise TypeError
+    return np.frombuffer(value, kind).astype(np.float64)
+
+
+# ---- protobuf's wire ---------------------------------------------------------------------------------------------------
+
+
+def _fields(data: int | memoryview) -> Iterator[Field]:
+    """(number, value) of each field: a number for a varint, the bytes for anything else."""
+    if isinstance(data, int):
+        raise TypeError
+    start = 0
+    while start < len(data):
+        tag, start = _varint(data, start)
+        kind = tag & 7
+        if kind == 0:
+            value, start = _varint(data, start)
+            yield tag >> 3, value
+            continue
+        size, start = _varint(data, start) if kind == 2 else ({1: 8, 5: 4}[kind], start)
+        if start + size > len(data):
+            raise ValueError
+        yield tag >> 3, data[start : start + size]
+        start += size
+
+
+def _varint(data: memoryview, start: int) -> tuple[int, int]:
+    """The number at `start`, and where it ends."""
+    number = shift = 0
+    while True:
+        byte = data[start]
+        number |= (byte & 0x7F) << shift
+        start, shift = start + 1, shift + 7
+        if byte < 0x80:
+            return number, start
+
+
+def _varints(value: int | memoryview) -> list[int]:
+    if isinstance(value, int):
+        return [value]
+    found, start = [], 0
+    while start < len(value):
+        number, start = _varint(value, start)
+        found.append(number)
+    return found

@@ -1,0 +1,235 @@
+"""Train as the image sagemaker-xgboost does in its built-in mode; runs in a training job.
+
+Channels `train` and `validation`, CSV (label first, with csv_weights=1 then the weight) or libsvm (label or label:weight, qid).
+Each round is a line of the log in AWS's form, its TABs written #011 as AWS's log pipeline does. The model is
+`model/xgboost-model`, for xgboost.Booster().load_model (UBJSON).
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+import xgboost
+from sklearn import metrics
+from sklearn.datasets import load_svmlight_file
+
+from alfine.programs.algorithms import channels
+from alfine.programs.algorithms.channels import BadInput
+
+NOT_XGBOOSTS = (
+    *("num_round", "csv_weights", "early_stopping_rounds", "eval_metric", "_tuning_objective_metric"),
+    *("save_model_on_termination", "use_dask_gpu_training"),
+)
+FORGOTTEN = ("deterministic_histogram", "dsplit", "predictor", "sketch_eps", "prob_buffer_row")
+MAXIMISED = ("auc", "aucpr", "map", "ndcg")  # of xgboost's own; of those below all but mse
+
+Labels = Any  # a vector of numbers
+
+
+def _of_classes(score: Callable[..., float], **options: Any) -> Callable[[Labels, Labels], float]:
+    return lambda labels, classes: float(score(labels, classes, zero_division=0, **options))
+
+
+OF_CLASSES: dict[str, Callable[[Labels, Labels], float]] = {
+    "accuracy": lambda labels, classes: float(metrics.accuracy_score(labels, classes)),
+    "balanced_accuracy": lambda labels, classes: float(metrics.balanced_accuracy_score(labels, classes)),
+    "f1": _of_classes(metrics.f1_score, average="macro"),
+    "f1_binary": _of_classes(metrics.f1_score, average="binary"),
+    "f1_macro": _of_classes(metrics.f1_score, average="macro"),
+    "precision": _of_classes(metrics.precision_score, average="binary"),
+    "precision_macro": _of_classes(metrics.precision_score, average="macro"),
+    "precision_micro": _of_classes(metrics.precision_score, average="micro"),
+    "recall": _of_classes(metrics.recall_score, average="binary"),
+    "recall_macro": _of_classes(metrics.recall_score, average="macro"),
+    "recall_micro": _of_classes(metrics.recall_score, average="micro"),
+}
+OF_VALUES: dict[str, Callable[[Labels, Labels], float]] = {
+    "mse": lambda labels, values: float(metrics.mean_squared_error(labels, values)),
+    "r2": lambda labels, values: float(metrics.r2_score(labels, values)),
+}
+OURS = (*OF_CLASSES, *OF_VALUES)
+
+
+def train(texts: dict[str, str]) -> None:
+    """texts: the hyperparameters, checked against the algorithm's specification when the job was made."""
+    data = read("train", texts), (read("validation", texts) if channels.has("validation") else None)
+    training, validation = (_dmatrix(each, max(_width(other) for other in data)) for each in data)
+    wanted = _metrics(texts)
+    parameters = {**_parameters(texts), "eval_metric": [name for name in wanted if name not in OURS]}
+    ours = [name for name in wanted if name in OURS]
+    objective = parameters.get("objective", "reg:squarederror")
+    evals = [(training, "train"), *([(validation, "validation")] if validation is not None else [])]
+    stopping = [_Report(save=texts.get("save_model_on_termination") != "false")]
+    rounds = texts.get("early_stopping_rounds")
+    if rounds is not None:
+        stopping.append(_early_stopping(int(rounds), wanted, evals[-1][1], parameters.get("booster")))
+    booster = xgboost.train(
+        parameters,
+        training,
+        num_boost_round=int(texts["num_round"]),
+        evals=evals,
+        custom_metric=(lambda scores, of: _scores(ours, scores, of.get_label(), objective)) if ours else None,
+        callbacks=stopping,
+        verbose_eval=False,
+    )
+    # Not save_model: it would guess the format from the name, and SageMaker's has no ending.
+    (channels.MODEL / "xgboost-model").write_bytes(booster.save_raw("ubj"))
+
+
+# ---- hyperparameters ---------------------------------------------------------------------------------------------------
+
+
+def _parameters(texts: dict[str, str]) -> dict[str, Any]:
+    """The parameters of xgboost itself, which reads numbers from texts."""
+    for name in FORGOTTEN:
+        if name in texts:
+            print(f"{name} has no effect in xgboost {xgboost.__version__}.")  # noqa: T201
+    found: dict[str, Any] = {"nthread": os.environ.get("SM_NUM_CPUS", "1")}
+    found |= {name: text for name, text in texts.items() if name not in (*NOT_XGBOOSTS, *FORGOTTEN)}
+    found = {name: value for name, value in found.items() if not name.startswith("sagemaker_")}
+    if found.get("objective") == "reg:linear":  # its old name
+        found["objective"] = "reg:squarederror"
+    if found.get("tree_method") == "gpu_hist":
+        found |= {"tree_method": "hist", "device": "cuda"}
+    return found
+
+
+def _metrics(texts: dict[str, str]) -> list[str]:
+    """eval_metric, then the objective metric of the tuning job; a name once."""
+    names = [name.strip() for name in texts.get("eval_metric", "").split(",")]
+    tuned = texts.get("_tuning_objective_metric", "").rpartition(":")[2]
+    return list(dict.fromkeys(name for name in (*names, tuned) if name))
+
+
+def _early_stopping(rounds: int, wanted: list[str], data: str, booster: str | None) -> Any:
+    """By the last metric on the validation data (without it on the training data); the best round's model is kept."""
+    metric = wanted[-1] if wanted else None
+    maximise = None if metric is None else metric.partition("@")[0] in MAXIMISED or (metric in OURS and metric != "mse")
+    return xgboost.callback.EarlyStopping(
+        rounds, metric_name=metric, data_name=data, maximize=maximise, save_best=booster != "gblinear"
+    )
+
+
+# ---- metrics -----------------------------------------------------------------------------------------------------------
+
+
+def _scores(names: list[str], scores: Any, labels: Any, objective: str) -> list[tuple[str, float]]:
+    """The metrics that xgboost lacks. scores: its predictions, as the objective gives them."""
+    classes = _classes(scores, objective)
+    return [
+        (name, OF_CLASSES[name](labels, classes) if name in OF_CLASSES else OF_VALUES[name](labels, scores))
+        for name in names
+    ]
+
+
+def _classes(scores: Any, objective: str) -> Any:
+    if scores.ndim > 1 and scores.shape[1] > 1:
+        return np.argmax(scores, axis=1)
+    if objective == "multi:softmax":
+        return scores.astype(int)
+    return (scores.ravel() > (0.0 if objective == "binary:logitraw" else 0.5)).astype(int)
+
+
+class _Report(xgboost.callback.TrainingCallback):  # type: ignore[misc]  # xgboost has no types here
+    """Writes each round to the log; asked to end, it lets the round end and the model be saved."""
+
+    def __init__(self, *, save: bool) -> None:
+        self._asked = False
+        if save:
+            signal.signal(signal.SIGTERM, self._ask)
+
+    def _ask(self, *_: object) -> None:
+        self._asked = True
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002 - xgboost's signature
+        values = (
+            f"#011{data}-{metric}:{history[-1]:.5f}"
+            for data, each in evals_log.items()
+            for metric, history in each.items()
+        )
+        print(f"[{epoch}]{''.join(values)}", flush=True)  # noqa: T201
+        return self._asked
+
+
+# ---- data --------------------------------------------------------------------------------------------------------------
+
+
+def read(channel: str, texts: dict[str, str]) -> dict[str, Any]:
+    """DMatrix's words: data, label, weight, qid."""
+    kind = channels.content_type(channel, "text/libsvm")
+    if kind.endswith("csv"):
+        return _csv(channel, weights=texts.get("csv_weights") == "1")
+    return _libsvm(channel)
+
+
+def _csv(channel: str, *, weights: bool) -> dict[str, Any]:
+    table = channels.read_csv(channel)
+    first = 2 if weights else 1
+    if table.shape[1] <= first:
+        raise BadInput(f"the channel {channel!r} has {table.shape[1]} columns; it needs a label and features.")
+    return {"data": table[:, first:], "label": table[:, 0], **({"weight": table[:, 1]} if weights else {})}
+
+
+def _libsvm(channel: str) -> dict[str, Any]:
+    parts = [_libsvm_file(path) for path in channels.files(channel)]
+    width = max(part["data"].shape[1] for part in parts)
+    for part in parts:
+        part["data"].resize(part["data"].shape[0], width)
+    found = {"data": scipy.sparse.vstack([part["data"] for part in parts]).tocsr()}
+    for name in ("label", "weight", "qid"):
+        present = [part[name] for part in parts if len(part[name])]
+        if present:
+            found[name] = np.concatenate(present)
+    return found
+
+
+def _libsvm_file(path: Path) -> dict[str, Any]:
+    """Indices are taken as they are, from 0 on, as xgboost's own reader does."""
+    content, weights = _weights_apart(path.read_bytes())
+    try:
+        data, label, qid = load_svmlight_file(io.BytesIO(content), zero_based=True, query_id=True)
+    except ValueError as error:
+        start = content.partition(b"\n")[0][:50].decode(errors="replace")
+        raise BadInput(
+            f"{path.name} isn't in libsvm format ({error}); its first line begins {start!r}. Libsvm is what a channel holds "
+            "when it says nothing: for CSV set its ContentType to text/csv."
+        ) from error
+    return {"data": data, "label": label, "weight": weights, "qid": qid if b"qid:" in content else []}
+
+
+def _weights_apart(content: bytes) -> tuple[bytes, list[float]]:
+    """«label:weight index:value …», as xgboost knows it, without the weights; and the weights, when there are any."""
+    if b":" not in content.lstrip().partition(b" ")[0]:
+        return content, []
+    lines, weights = [], []
+    for line in filter(bytes.strip, content.splitlines()):
+        first, _, rest = line.partition(b" ")
+        label, _, weight = first.partition(b":")
+        lines.append(label + b" " + rest)
+        weights.append(float(weight or 1))
+    return b"\n".join(lines), weights
+
+
+def _width(data: dict[str, Any] | None) -> int:
+    return 0 if data is None else int(data["data"].shape[1])
+
+
+def _dmatrix(data: dict[str, Any] | None, width: int) -> Any:
+    """width: columns of all channels together, as a sparse one may end before the last."""
+    if data is None:
+        return None
+    table: Any = data["data"]
+    if not isinstance(table, np.ndarray):
+        table.resize(table.shape[0], width)
+    return xgboost.DMatrix(**data)
+
+
+if __name__ == "__main__":
+    channels.run(train)

@@ -1,0 +1,1 @@
+"""What training jobs read and write: channels, artifacts, checkpoints, buckets."""

@@ -1,0 +1,429 @@
+"""Buckets as folders, objects as files; what S3 knows about an object beyond its bytes lies beside them.
+
+    <folder>/<bucket>/<key>                            a plain key's object: a file that people and training jobs read
+    <folder>/<bucket>/.alfine/odd/<encoded key>        any other key's object, or one whose place another key takes
+    <folder>/<bucket>/.alfine/metadata/<encoded key>@<time>   ETag, content type, … of the object changed at that time
+    <folder>/<bucket>/.alfine/{uploads,temporary,lock,bucket.json}
+
+The files are the truth: one that somebody puts into a bucket's folder is an object, one that they remove is gone.
+
+A new object is written aside, made durable with its metadata, then renamed into place. Its metadata carry its
+modification time in their name, so that renaming the one file changes both: whoever opened the old bytes finds the old
+metadata or looks again, and a crash leaves nothing worse than a file that nobody refers to. What renames and removes
+holds the bucket's lock (between threads and processes), for microseconds: what takes long is done before or after.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import stat
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from alfine.programs.data.buckets.checksums import Digests
+from alfine.programs.data.buckets.durable_files import make_folders, sync, unique_ns, write_durably
+from alfine.programs.data.buckets.errors import S3Error
+from alfine.programs.data.buckets.key_names import OURS, check_bucket_name, check_key
+from alfine.programs.data.buckets.listing import Page, page, walk
+from alfine.programs.data.buckets.object_paths import (
+    NOT_A_FILE,
+    inside,
+    is_object,
+    metadata_file,
+    places,
+    remove_object,
+    rename_to,
+)
+
+PIECE_BYTES = 1 << 20
+MAX_METADATA_FILE_BYTES = 1 << 15  # what HTTP headers can fill is far less
+LEFT_OVER_SECONDS = 24 * 3600  # a temporary file this old belongs to a process that died
+MD5 = frozenset({"md5"})
+DEFAULT_CONTENT_TYPE = "binary/octet-stream"  # S3's
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What is recorded of an object besides its bytes, size and time."""
+
+    etag: str
+    content_type: str = DEFAULT_CONTENT_TYPE
+    headers: Mapping[str, str] = field(
+        default_factory=dict
+    )  # Cache-Control, Content-Encoding, …, given back as they came
+    user: Mapping[str, str] = field(default_factory=dict)  # x-amz-meta-…
+    checksums: Mapping[str, str] = field(default_factory=dict)  # by algorithm, in base64
+    checksum_type: str = "FULL_OBJECT"
+    tagging: str = ""  # as a URL's query
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """An object as it was found: one version of it, whole."""
+
+    key: str
+    size: int
+    modified_ns: int
+    metadata: Metadata
+    file: str
+
+    @property
+    def path(self) -> Path:
+        return Path(self.file)
+
+    @property
+    def etag(self) -> str:
+        return self.metadata.etag
+
+    @property
+    def modified_at(self) -> datetime:
+        return datetime.fromtimestamp(self.modified_ns // 10**9, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    name: str
+    region: str
+    created_at: datetime
+
+
+Condition = Callable[[Object | None], None]  # raises when the object that is there now must not be replaced
+
+
+class BucketStore:
+    """All buckets of one folder. Safe to use from several threads, and several processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._sweep()
+
+    # Buckets
+
+    def create_bucket(self, bucket: str, region: str = "us-east-1") -> None:
+        check_bucket_name(bucket)
+        if self._exists(bucket):
+            raise S3Error("BucketAlreadyOwnedByYou", BucketName=bucket)
+        made = Path(tempfile.mkdtemp(prefix=".new-", dir=self.folder))
+        made.chmod(0o755)
+        (made / OURS).mkdir()
+        record = {"region": region, "created_at": time.time()}
+        write_durably(made / OURS / "bucket.json", json.dumps(record).encode())
+        for folder in (made / OURS, made):
+            sync(folder)
+        try:
+            made.rename(self.folder / bucket)
+        except OSError:
+            shutil.rmtree(made)
+            raise S3Error("BucketAlreadyOwnedByYou", BucketName=bucket) from None
+        sync(self.folder)
+
+    def bucket(self, bucket: str) -> Bucket:
+        folder = self._bucket(bucket)
+        try:
+            record = json.loads((folder / OURS / "bucket.json").read_bytes())
+        except FileNotFoundError:  # a folder that somebody made by hand
+            record = {"region": "us-east-1", "created_at": folder.stat().st_mtime}
+        return Bucket(bucket, record["region"], datetime.fromtimestamp(int(record["created_at"]), UTC))
+
+    def buckets(self) -> list[Bucket]:
+        names = sorted(entry.name for entry in os.scandir(self.folder) if entry.is_dir())
+        found = []
+        for name in names:
+            with contextlib.suppress(S3Error, FileNotFoundError):  # not a bucket, or just deleted
+                found.append(self.bucket(name))
+        return found
+
+    def delete_bucket(self, bucket: str) -> None:
+        """Objects keep a bucket from being deleted; uploads that were never completed don't."""
+        with self._locked(bucket):
+            if next(self._walk(bucket), None) is not None:
+                raise S3Error("BucketNotEmpty", BucketName=bucket)
+            gone = Path(tempfile.mkdtemp(prefix=".gone-", dir=self.folder))
+            (self.folder / bucket).rename(gone)
+        sync(self.folder)
+        shutil.rmtree(gone, ignore_errors=True)
+
+    # Objects
+
+    def path(self, bucket: str, key: str) -> Path:
+        """The file with the object's bytes. Read it or link it, never write to it: put a new object instead."""
+        return self.find(bucket, key).path
+
+    def exists(self, bucket: str, key: str) -> bool:
+        try:
+            self.find(bucket, key)
+        except S3Error as error:
+            if error.status != 404:
+                raise
+            return False
+        return True
+
+    def find(self, bucket: str, key: str) -> Object:
+        descriptor, found = self.open(bucket, key)
+        os.close(descriptor)
+        return found
+
+    def open(self, bucket: str, key: str) -> tuple[int, Object]:
+        """A descriptor on the object's bytes, the caller's to close, and what is known about just these bytes."""
+        folder = self._bucket(bucket)
+        check_key(key)
+        before = -1
+        while True:
+            path, descriptor = self._open_file(folder, key)
+            if descriptor is None:
+                raise S3Error("NoSuchKey", Key=key)
+            try:
+                status = os.fstat(descriptor)
+                metadata = _read_metadata(metadata_file(folder, key, status.st_mtime_ns))
+            except BaseException:
+                os.close(descriptor)
+                raise
+            if metadata is None and status.st_mtime_ns == before:  # not replaced meanwhile: a file put there by hand
+                metadata = _of_a_mere_file(status)
+            if metadata is not None:
+                return descriptor, Object(key, status.st_size, status.st_mtime_ns, metadata, str(path))
+            os.close(descriptor)
+            before = status.st_mtime_ns
+
+    def writer(self, bucket: str, checksums: frozenset[str] = MD5) -> ObjectWriter:
+        """A new object's bytes, on their way in; `commit` gives them a key."""
+        return ObjectWriter(self, self._bucket(bucket), bucket, checksums)
+
+    def put_file(self, bucket: str, key: str, path: Path, content_type: str = DEFAULT_CONTENT_TYPE) -> Object:
+        """Store a copy of the file."""
+        with self.writer(bucket) as writer, path.open("rb") as file:
+            while data := file.read(PIECE_BYTES):
+                writer.write(data)
+            return writer.commit(key, Metadata(etag=writer.md5, content_type=content_type))
+
+    def delete(self, bucket: str, *keys: str) -> None:
+        """Deleting what isn't there is no error, as in S3."""
+        changed: list[Path] = []
+        self._bucket(bucket)
+        for key in keys:
+            check_key(key)
+            with self._locked(bucket) as folder:
+                for path in places(folder, key):
+                    if is_object(folder, path):
+                        changed += remove_object(folder, key, path)
+        sync(*changed)
+
+    def list(self, bucket: str, prefix: str = "") -> Iterator[Object]:
+        """Every object whose key begins with the prefix, in the order of their keys."""
+        for key, path in self._walk(bucket, prefix):
+            if path is not None and (found := self._entry(bucket, key, path)) is not None:
+                yield found
+
+    def page(
+        self, bucket: str, prefix: str = "", *, delimiter: str = "", after: str = "", limit: int = 1000
+    ) -> Page[Object]:
+        """Up to `limit` objects and common prefixes that follow `after`; see `listing.page`."""
+        folder = self._bucket(bucket)
+
+        def describe(key: str, path: str) -> Object | None:
+            return self._entry(bucket, key, path)
+
+        return page(folder, prefix, delimiter=delimiter, after=after, limit=limit, describe=describe)
+
+    def folder_for_uploads(self, bucket: str) -> Path:
+        return self._bucket(bucket) / OURS / "uploads"
+
+    # What the writer needs
+
+    def place(
+        self,
+        bucket: str,
+        key: str,
+        temporary: Path,
+        *,
+        modified_ns: int,
+        metadata: Metadata,
+        condition: Condition | None,
+    ) -> Path:
+        """Rename a durable temporary file to the key's place, together with its metadata."""
+        beside = Path(metadata_file(self._bucket(bucket), key, modified_ns))
+        made = make_folders(beside.parent)
+        write_durably(beside, json.dumps(asdict(metadata)).encode())
+        sync(beside.parent, *made)
+        try:
+            with self._locked(bucket) as folder:
+                if condition is not None:
+                    condition(self._find_or_none(bucket, key))
+                path, changed = rename_to(folder, key, temporary)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+        sync(*changed)
+        return path
+
+    # Inside
+
+    def _find_or_none(self, bucket: str, key: str) -> Object | None:
+        try:
+            return self.find(bucket, key)
+        except S3Error as error:
+            if error.code != "NoSuchKey":
+                raise
+            return None
+
+    def _exists(self, bucket: str) -> bool:
+        try:
+            return stat.S_ISDIR((self.folder / bucket).lstat().st_mode)
+        except FileNotFoundError:
+            return False
+
+    def _bucket(self, bucket: str) -> Path:
+        try:
+            check_bucket_name(bucket)
+        except S3Error:
+            raise S3Error("NoSuchBucket", BucketName=bucket) from None
+        if not self._exists(bucket):
+            raise S3Error("NoSuchBucket", BucketName=bucket)
+        return self.folder / bucket
+
+    def _open_file(self, folder: Path, key: str) -> tuple[Path, int | None]:
+        candidates = places(folder, key)
+        for path in (
+            *candidates,
+            *candidates[:1],
+        ):  # a put may move an object from the odd to the plain place while we look
+            try:
+                descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                if error.errno in NOT_A_FILE:
+                    continue
+                raise
+            if stat.S_ISREG(os.fstat(descriptor).st_mode) and inside(folder, path):
+                return path, descriptor
+            os.close(descriptor)
+        return candidates[0], None
+
+    def _walk(self, bucket: str, prefix: str = "") -> Iterator[tuple[str, str | None]]:
+        return walk(self._bucket(bucket), prefix)
+
+    def _entry(self, bucket: str, key: str, path: str) -> Object | None:
+        """What a list says about a key; None when it was deleted meanwhile."""
+        try:
+            status = os.lstat(path)
+            metadata = _read_metadata(metadata_file(self.folder / bucket, key, status.st_mtime_ns))
+            if metadata is not None:
+                return Object(key, status.st_size, status.st_mtime_ns, metadata, path)
+            return self.find(bucket, key)
+        except (FileNotFoundError, S3Error):
+            return None
+
+    @contextlib.contextmanager
+    def _locked(self, bucket: str) -> Iterator[Path]:
+        folder = self._bucket(bucket)
+        (folder / OURS).mkdir(exist_ok=True)
+        lock = folder / OURS / "lock"
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            try:
+                same = os.path.samestat(os.fstat(descriptor), lock.stat())
+            except FileNotFoundError:
+                same = False
+            if not same:  # the bucket was deleted while we waited
+                raise S3Error("NoSuchBucket", BucketName=bucket)
+            yield folder
+        finally:
+            os.close(descriptor)
+
+    def _sweep(self) -> None:
+        """Remove what died with a process: temporary files, buckets half made or half deleted."""
+        old = time.time() - LEFT_OVER_SECONDS
+        for left in (
+            *self.folder.glob(".new-*"),
+            *self.folder.glob(".gone-*"),
+            *self.folder.glob(f"*/{OURS}/temporary/*"),
+        ):
+            with contextlib.suppress(FileNotFoundError):
+                if left.lstat().st_mtime < old:
+                    shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
+
+
+class ObjectWriter:
+    """Bytes on their way in, in a file aside, digested as they come. Leaving the `with` uncommitted forgets them."""
+
+    def __init__(self, store: BucketStore, folder: Path, bucket: str, checksums: frozenset[str]) -> None:
+        self._store = store
+        self._bucket = bucket
+        self.digests = Digests(checksums)
+        self.size = 0
+        aside = folder / OURS / "temporary"
+        aside.mkdir(parents=True, exist_ok=True)
+        self.path = aside / f"{os.getpid()}-{threading.get_ident()}-{unique_ns()}"
+        self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+
+    @property
+    def md5(self) -> str:
+        return self.digests["md5"].hex()
+
+    def write(self, data: bytes) -> None:
+        self.digests.update(data)
+        self.size += len(data)
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+    def make_durable(self) -> int:
+        """The file's modification time from now on, which no other object of this bucket has."""
+        now = unique_ns()
+        os.utime(self._descriptor, ns=(now, now))
+        os.fsync(self._descriptor)
+        return os.fstat(self._descriptor).st_mtime_ns  # as coarse as the file system keeps it
+
+    def commit(self, key: str, metadata: Metadata, condition: Condition | None = None) -> Object:
+        """Make the bytes the key's object, durably. The condition is asked while nothing else can change the bucket."""
+        check_key(key)
+        try:
+            modified_ns = self.make_durable()
+            path = self._store.place(
+                self._bucket, key, self.path, modified_ns=modified_ns, metadata=metadata, condition=condition
+            )
+        except FileNotFoundError:
+            raise S3Error("NoSuchBucket", BucketName=self._bucket) from None
+        return Object(key, self.size, modified_ns, metadata, str(path))
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+            self.path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def _read_metadata(path: str) -> Metadata | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # not Path.read_bytes: a list reads thousands
+        try:
+            data = os.read(descriptor, MAX_METADATA_FILE_BYTES)
+        finally:
+            os.close(descriptor)
+        return Metadata(**json.loads(data))
+    except (FileNotFoundError, ValueError, TypeError):  # not ours to trust if somebody has edited it
+        return None
+
+
+def _of_a_mere_file(status: os.stat_result) -> Metadata:
+    """Of a file that didn't come through S3. The dash tells clients that its ETag isn't its MD5."""
+    return Metadata(etag=f"{status.st_ino:012x}{status.st_size:08x}{status.st_mtime_ns:016x}"[-32:].zfill(32) + "-1")

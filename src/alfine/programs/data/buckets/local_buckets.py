@@ -1,0 +1,61 @@
+"""alfine's own buckets as training jobs use them: objects are files here already, so that nothing is copied in."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import mimetypes
+from pathlib import Path
+
+from alfine.programs.data.buckets.bucket_store import DEFAULT_CONTENT_TYPE, BucketStore
+from alfine.programs.data.buckets.errors import S3Error
+from alfine.programs.data.buckets.key_names import check_bucket_name, check_key
+from alfine.programs.data.locations import Stored, parts
+
+
+class OwnBuckets:
+    """The bucket store of a home, behind the `Buckets` protocol."""
+
+    place = "alfine's own buckets"
+
+    def __init__(self, store: BucketStore, roots: tuple[Path, ...] = ()) -> None:
+        self._store = store
+        self.roots = roots
+
+    def find(self, uri: str) -> list[Stored]:
+        bucket, prefix = parts(uri)
+        try:
+            return [Stored(bucket, each.key, str(each.modified_ns)) for each in self._store.list(bucket, prefix)]
+        except S3Error:
+            return []
+
+    def file(self, stored: Stored) -> Path:
+        try:
+            return self._store.find(stored.bucket, stored.key).path
+        except S3Error as error:
+            raise FileNotFoundError(f"{stored.uri}: {error}") from error
+
+    def refusal(self, uri: str) -> str | None:
+        bucket, prefix = parts(uri)
+        try:
+            check_bucket_name(bucket)
+            if prefix:
+                check_key(prefix)
+        except S3Error as error:
+            return str(error)
+        return None
+
+    def put(self, uri: str, file: Path) -> None:
+        bucket, key = parts(uri)
+        with contextlib.suppress(S3Error):
+            self._store.create_bucket(bucket)  # it's there already
+        try:
+            kind = mimetypes.guess_type(key)[0] or DEFAULT_CONTENT_TYPE
+            self._store.put_file(bucket, key, file, kind)
+        except S3Error as error:
+            full = (errno.ENOSPC,) if error.code == "ServiceUnavailable" else ()
+            raise OSError(*full, f"{uri}: {error}") from error
+
+    def remove(self, uri: str) -> None:
+        with contextlib.suppress(S3Error):
+            self._store.delete(*parts(uri))

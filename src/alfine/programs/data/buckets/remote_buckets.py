@@ -1,0 +1,179 @@
+"""Buckets of a real S3, or of anything that speaks its language (MinIO, Ceph, Garage), behind the `Buckets` protocol.
+
+Asked through botocore, which alfine needs anyhow: its keys come from the environment or from a profile, as with every AWS
+client, and alfine keeps them nowhere. Objects are downloaded once for each ETag into a cache that all tuning jobs share;
+what they use of it they hold by hard links, so that the cache may be emptied at any time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
+
+from alfine.programs.data.locations import Stored, Unreachable, parts
+from alfine.store.config import S3
+
+T = TypeVar("T")
+
+ATTEMPTS = 3  # of botocore's at a request, and of ours at a download that breaks off
+CONNECT_SECONDS, READ_SECONDS = 5, 60
+PIECE_BYTES = 1 << 20
+PART_BYTES = 64 << 20  # larger files are sent in parts: S3 takes 5 GiB at once
+MOST_PARTS = 10_000
+MISSING = ("404", "NoSuchBucket", "NoSuchKey", "NotFound")
+FIRST_5XX = 500
+CHANGED = ("412", "PreconditionFailed")
+
+
+class RealBuckets:
+    """settings: [s3] of alfine.toml. cache: a folder for what is downloaded."""
+
+    def __init__(self, settings: S3, cache: Path, roots: tuple[Path, ...] = ()) -> None:
+        self.place = f"the buckets at {settings.endpoint}"
+        self.roots = roots
+        self._settings = settings
+        self._cache = cache
+
+    @cached_property
+    def _client(self) -> Any:
+        config = Config(
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            signature_version="s3v4",
+            s3={"addressing_style": "auto" if self._settings.endpoint.endswith("amazonaws.com") else "path"},
+            request_checksum_calculation="when_required",  # what isn't AWS may not know the newer checksums
+            response_checksum_validation="when_required",
+        )
+        session = Session(profile=self._settings.profile)
+        region, endpoint = self._settings.region, self._settings.endpoint
+        return session.create_client("s3", region_name=region, endpoint_url=endpoint, config=config)
+
+    # -- what is there -----------------------------------------------------------------------------------------------
+
+    def find(self, uri: str) -> list[Stored]:
+        bucket, prefix = parts(uri)
+
+        def listed() -> list[Stored]:
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+            return [Stored(bucket, each["Key"], each["ETag"]) for page in pages for each in page.get("Contents", ())]
+
+        return self._asked(uri, listed, missing=[])
+
+    def file(self, stored: Stored) -> Path:
+        path = self._place(stored)
+        with _alone(path.parent):  # several training jobs want the same one: the first downloads it
+            if path.exists():
+                return path
+            try:
+                self._asked(stored.uri, lambda: self._download(stored, path))
+            except _Changed:
+                now = [each for each in self.find(stored.uri) if each.key == stored.key]
+                if not now or now[0] == stored:
+                    raise FileNotFoundError(f"{stored.uri} has changed while it was read.") from None
+                stored = now[0]
+            else:
+                return path
+        return self.file(stored)
+
+    def _place(self, stored: Stored) -> Path:
+        words = (self._settings.endpoint, stored.bucket, stored.key, stored.version)
+        name = hashlib.sha256("\0".join(words).encode(errors="surrogateescape")).hexdigest()
+        return self._cache / name[:2] / name
+
+    def _download(self, stored: Stored, path: Path) -> None:
+        for attempt in range(1, ATTEMPTS + 1):
+            answer = self._client.get_object(Bucket=stored.bucket, Key=stored.key, IfMatch=stored.version)
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as draft:
+                try:
+                    shutil.copyfileobj(answer["Body"], draft, PIECE_BYTES)
+                    draft.flush()
+                    os.fsync(draft.fileno())
+                    os.fchmod(draft.fileno(), 0o444)  # all training jobs share these bytes
+                    Path(draft.name).rename(path)
+                    return
+                except BotoCoreError:  # the connection broke
+                    if attempt == ATTEMPTS:
+                        raise
+                finally:
+                    answer["Body"].close()
+                    Path(draft.name).unlink(missing_ok=True)
+
+    # -- what is put there -------------------------------------------------------------------------------------------
+
+    def refusal(self, uri: str) -> str | None:
+        bucket, _ = parts(uri)
+        try:
+            there = self._asked(uri, lambda: bool(self._client.head_bucket(Bucket=bucket)), missing=False)
+        except OSError as error:
+            return str(error)
+        return None if there else f"there is no bucket {bucket!r} in {self.place}. Make it first."
+
+    def put(self, uri: str, file: Path) -> None:
+        bucket, key = parts(uri)
+        size = file.stat().st_size
+        with file.open("rb") as body:
+            if size <= PART_BYTES:
+                self._asked(uri, lambda: self._client.put_object(Bucket=bucket, Key=key, Body=body))
+            else:
+                self._asked(uri, lambda: self._put_parts({"Bucket": bucket, "Key": key}, body, size))
+
+    def _put_parts(self, where: dict[str, str], body: Any, size: int) -> None:
+        each = max(PART_BYTES, -(-size // MOST_PARTS))
+        upload = {**where, "UploadId": self._client.create_multipart_upload(**where)["UploadId"]}
+        try:
+            sent: list[dict[str, Any]] = []
+            while data := body.read(each):
+                number = len(sent) + 1
+                part = self._client.upload_part(**upload, PartNumber=number, Body=data)
+                sent.append({"PartNumber": number, "ETag": part["ETag"]})
+            self._client.complete_multipart_upload(**upload, MultipartUpload={"Parts": sent})
+        except BaseException:
+            with suppress(BotoCoreError, ClientError):
+                self._client.abort_multipart_upload(**upload)
+            raise
+
+    def remove(self, uri: str) -> None:
+        bucket, key = parts(uri)
+        self._asked(uri, lambda: self._client.delete_object(Bucket=bucket, Key=key))
+
+    def _asked(self, uri: str, ask: Callable[[], T], *, missing: T | None = None) -> T:
+        """The answer; `missing`, if that is given, where there is no such thing. Raise OSError with a sentence."""
+        try:
+            return ask()
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in CHANGED:
+                raise _Changed from error
+            if code in MISSING and missing is not None:
+                return missing
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            kind = FileNotFoundError if code in MISSING else Unreachable if status >= FIRST_5XX else OSError
+            raise kind(f"{uri}: {self.place} answered {code}: {error.response['Error'].get('Message', '')}") from error
+        except (BotoCoreError, ValueError) as error:
+            raise Unreachable(f"{uri}: {self.place} can't be asked: {error}") from error
+
+
+class _Changed(Exception):
+    """The object has other bytes by now."""
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One at a time in a folder, among threads and processes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

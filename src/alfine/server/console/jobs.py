@@ -1,0 +1,68 @@
+"""The list of tuning jobs: the newest first, by pages, filtered by name and status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from alfine.aws.sagemaker import pagination
+from alfine.core.history import TUNING_TRANSITIONS
+from alfine.core.spec import TuningJobSpec
+from alfine.server.console.visit import Visit
+from alfine.server.console.words import nearest
+from alfine.store import queries
+from alfine.store.store import tuning_jobs
+
+PAGE_SIZE = 25
+LONGEST_NAME = 100
+STATUSES = tuple(TUNING_TRANSITIONS)
+
+
+def page(visit: Visit) -> Response:
+    name, status = visit.query.get("name", "").strip()[:LONGEST_NAME], visit.query.get("status", "")
+    asked: dict[str, Any] = {"SortOrder": "Descending", "MaxResults": PAGE_SIZE}
+    asked |= {"NameContains": name} if name else {}
+    asked |= {"StatusEquals": status} if status in STATUSES else {}
+    asked |= {"NextToken": visit.query["after"]} if visit.query.get("after") else {}
+    keyset = pagination.page_of(asked, {"CreationTime": "created_at"}, "CreationTime")
+    with visit.service.store.reading() as connection:
+        found = queries.tuning_job_page(connection, keyset, pagination.filters(asked, tuning_jobs))
+        counts = queries.counts(connection, [row.id for row in found])
+        rows = [_row(connection, row, counts[row.id], visit) for row in found[:PAGE_SIZE]]
+    token = pagination.answered(asked, keyset, found, "rows", lambda row: row.name).get("NextToken")
+    kept = {key: value for key, value in (("name", name), ("status", status)) if value}
+    return visit.page(
+        "jobs.html",
+        rows=rows,
+        name=name,
+        status=status,
+        statuses=STATUSES,
+        first=f"?{urlencode(kept)}" if "NextToken" in asked else None,
+        further=f"?{urlencode({**kept, 'after': token})}" if token else None,
+    )
+
+
+def _row(connection: Any, row: queries.AnyRow, counts: queries.Counts, visit: Visit) -> Mapping[str, Any]:
+    spec = TuningJobSpec.from_request(queries.request_of(row))
+    number = visit.service.best_by_repeats(row.name, spec)
+    best = queries.best(connection, row.id, minimise=spec.sign > 0, ranked=spec.ranked, number=number)
+    verdict = nearest(*queries.verdicts_of(row))
+    counters = counts.statuses
+    return {
+        "name": row.name,
+        "status": row.status,
+        "verdict": verdict,
+        "launched": sum(counters.values()),
+        "ended": sum(counters.values()) - counters["InProgress"],
+        "running": counters["InProgress"],
+        "failed": counters["NonRetryableError"] + counters["RetryableError"],
+        "allowed": spec.most_training_jobs,
+        "metric": spec.metric,
+        "goal": spec.goal,
+        "best": best and best.objective,
+        "created_at": row.created_at,
+        "seconds": ((row.ended_at or visit.service.clock()) - row.created_at).total_seconds(),
+    }

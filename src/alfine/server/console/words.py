@@ -1,0 +1,163 @@
+"""How the console says numbers, instants and evidence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from alfine.api.live_view import SILENT, duration
+
+UNKNOWN = "–"
+LABELS = {
+    "delta": "stops below",
+    "epsilon": "an improvement that counts",
+    "epsilon_relative": "… of the best",
+    "since_improvement": "training jobs since the last one",
+    "expected_residual_improvement": "expected from the rest of the budget",
+    "forecast_training_jobs": "met after so many more, if none improves",
+    "noise": "noise of the objective",
+    "not_improving": "in a row without improvement",
+    "with_the_next": "spent with the next training job",
+    "mean_of_a_training_job": "a training job costs",
+    "missing": "still missing",
+    "missed": "would have missed",
+    "best_then": "best at that point",
+    "would_have": "it would have said",
+    "size": "configurations in the space",
+    "resets_at": "an improvement is",
+    "probability_after_improvement": "probability after one",
+    "breaks_even_at": "breaks even if 1 % is worth",
+}
+PROBABILITIES = {"delta", "epsilon_relative"}
+EXACT = {"best", "best_then", "target", "resets_at"}
+
+
+def number(value: float | None) -> str:
+    """Six digits; thousands are set apart."""
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e12):
+        return f"{int(value):,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    return f"{value:.6g}"
+
+
+def short(value: Any) -> str:
+    """Four digits: enough to tell configurations apart."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def short_text(text: str) -> str:
+    """The same of a number in AMT's spelling."""
+    try:
+        return f"{float(text):.4g}" if any(each in text for each in ".eE") else text
+    except ValueError:
+        return text
+
+
+def percent(share: float | None) -> str:
+    if share is None:
+        return UNKNOWN
+    value = 100 * share
+    return f"{value:.3g} %" if abs(value) < 1000 else f"{number(round(value))} %"
+
+
+def money(value: float | None) -> str:
+    if value is None:
+        return UNKNOWN
+    return f"{value:.2f}" if value >= 0.1 or value == 0 else f"{value:.2g}"
+
+
+def seconds_between(begin: datetime | None, end: datetime | None) -> str:
+    return UNKNOWN if begin is None or end is None else duration((end - begin).total_seconds())
+
+
+def instant(at: datetime | str | None) -> Markup:
+    """In the server's time zone; the script writes it in the reader's own."""
+    if at is None:
+        return escape(UNKNOWN)
+    local = (datetime.fromisoformat(at) if isinstance(at, str) else at).astimezone()
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        local.isoformat(timespec="seconds"),
+        f"{local:%Y-%m-%d %H:%M:%S %Z}",
+        f"{local.day} {local:%b %H:%M:%S}",
+    )
+
+
+def span(low: float, middle: float, high: float) -> tuple[str, str]:
+    """(«12», «7 to 31») of whole numbers; no range where there's no doubt."""
+    words = [number(round(each)) for each in (low, middle, high)]
+    return words[1], "" if words[0] == words[2] else f"{words[0]} to {words[2]}"
+
+
+def nearest(verdict: Mapping[str, Any] | None, verdicts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What a job is told by: the verdict that ended it, or of the criteria that go on the nearest to its end; empty before any."""
+    verdict = verdict or {}
+    if verdict and (verdict["outlook"] != "CONTINUE" or verdict["criterion"] not in SILENT):
+        return verdict
+    speaking = [each for each in verdicts if each["criterion"] not in SILENT and not each.get("watching")]
+    return max(speaking, key=lambda each: float(each["progress"]), default={})
+
+
+def evidence(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The numbers of a verdict, named and in words; those of the criteria inside it are their own."""
+    return list(_evidence(verdict.get("evidence") or {}))
+
+
+def _evidence(numbers: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in numbers.items():
+        if isinstance(value, list | tuple | dict):
+            continue
+        label = LABELS.get(name, name.removesuffix("_seconds").replace("_", " "))
+        is_time = "elapsed_seconds" in numbers and name in ("limit", "left")
+        yield label, _value(f"{name}_seconds" if is_time else name, value)
+
+
+def _value(name: str, value: Any) -> str:
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, int | float):
+        return str(value)
+    if name.endswith("seconds") or "seconds_" in name:
+        return duration(value)
+    if name.startswith("probability") or name in PROBABILITIES:
+        return percent(value)
+    return number(value) if isinstance(value, int) or name in EXACT else number(float(f"{value:.4g}"))
+
+
+def inside(verdict: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The verdicts of the criteria that one is made of."""
+    parts = (verdict.get("evidence") or {}).get("criteria")
+    return [each for each in parts if isinstance(each, Mapping)] if isinstance(parts, Sequence) else []
+
+
+def notes(value: Any) -> Markup:
+    """Any plain data as nested lists: what other parts of alfine tell of a job, whatever it is."""
+    match value:
+        case Mapping():
+            rows = (Markup("<dt>{}</dt><dd>{}</dd>").format(_spaced(str(k)), notes(v)) for k, v in value.items())
+            return Markup("<dl>{}</dl>").format(Markup("").join(rows))
+        case list() | tuple():
+            items = Markup("").join(Markup("<li>{}</li>").format(notes(each)) for each in value)
+            return Markup("<ul>{}</ul>").format(items) if value else escape(UNKNOWN)
+        case bool():
+            return Markup("yes") if value else Markup("no")
+        case float() | int():
+            return escape(number(value))
+        case None:
+            return escape(UNKNOWN)
+        case _:
+            return escape(str(value))
+
+
+def _spaced(name: str) -> str:
+    """«BestEstimate» -> «best estimate»."""
+    letters = "".join(f" {each.lower()}" if each.isupper() and not name.isupper() else each for each in name)
+    return letters.replace("_", " ").strip()

@@ -1,0 +1,1 @@
+"""What is remembered: facts, settings, access keys. Nobody else writes SQL."""

@@ -1,0 +1,95 @@
+"""The access keys of a home: a file each in <home>/keys, which nobody but the home's owner can read.
+
+Read anew for every request: a new key works at once, a deleted one no longer. With at least one, every request has to be
+signed; aws/auth/sigv4.py proves it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from alfine.core.errors import NotFound
+
+FOLDER = "keys"
+_ID = re.compile("AKIA[A-Z2-7]{16}")
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """As AWS has them: an id that may be seen, a secret that signs."""
+
+    id: str
+    secret: str
+    created_at: datetime
+
+    def __repr__(self) -> str:
+        return f"<AccessKey {self.id}>"  # the secret gets into no log by accident
+
+
+class Keys:
+    """The keys in a home's folder."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder = home / FOLDER
+
+    def __bool__(self) -> bool:
+        """Whether there is any. Raises OSError rather than say no where it can't look."""
+        try:
+            with os.scandir(self.folder) as entries:
+                return any(_ID.fullmatch(entry.name) for entry in entries)
+        except FileNotFoundError:
+            return False
+
+    def secret(self, access_key: str) -> str | None:
+        """None for a key that isn't there."""
+        return found.secret if (found := self._read(access_key)) else None
+
+    def all(self) -> list[AccessKey]:
+        """The oldest first."""
+        names = [path.name for path in self.folder.glob("AKIA*")]
+        return sorted((key for name in names if (key := self._read(name))), key=lambda key: key.created_at)
+
+    def create(self, now: datetime) -> AccessKey:
+        key = AccessKey("AKIA" + "".join(secrets.choice(_LETTERS) for _ in range(16)), secrets.token_urlsafe(30), now)
+        for folder in (self.folder.parent, self.folder):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder.chmod(0o700)
+        handle, draft = tempfile.mkstemp(prefix=".new-", dir=self.folder)  # with mode 0600
+        with os.fdopen(handle, "w") as file:
+            json.dump({"SecretAccessKey": key.secret, "CreateDate": now.isoformat()}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(draft).rename(self.folder / key.id)
+        self._sync()
+        return key
+
+    def delete(self, access_key: str) -> None:
+        """Raise NotFound when there is no such key."""
+        if self._read(access_key) is None:
+            raise NotFound(f"There is no access key {access_key!r} in {self.folder}. `alfine keys list` shows them.")
+        (self.folder / access_key).unlink(missing_ok=True)
+        self._sync()
+
+    def _read(self, access_key: str) -> AccessKey | None:
+        if not _ID.fullmatch(access_key):
+            return None
+        try:
+            read = json.loads((self.folder / access_key).read_text())
+        except FileNotFoundError:
+            return None
+        return AccessKey(access_key, read["SecretAccessKey"], datetime.fromisoformat(read["CreateDate"]))
+
+    def _sync(self) -> None:
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

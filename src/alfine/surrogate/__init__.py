@@ -1,0 +1,1 @@
+"""What the results so far predict: Gaussian process, learning curves, noise."""

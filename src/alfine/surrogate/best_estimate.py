@@ -1,0 +1,185 @@
+"""How good the best really is: of many noisy results the best one was also lucky.
+
+Symbols: X (n, d), y (n,) results as targets (surrogate/gaussian_process.py), x* the best one's configuration; f its objective without noise.
+
+    K = s^2 (M + tau ((1 - phi) R + phi I))     M the smooth trend, R the roughness, I the noise
+    R     correlated over a short distance; where configurations were run again also of no correlation but of a configuration with itself
+    tau   variance of all that the trend doesn't explain, over that of the trend
+    phi   the share of it that is noise: chance, which another run of the same configuration wouldn't repeat
+
+What the trend doesn't explain may be a rough objective or noise, and hardly anything but another run of the same configuration tells which.
+So neither is settled on: the posteriors of f(x*) for all (tau, phi) of a grid, and a few stretches of the length scales, are mixed by how likely each makes the results. Its mean
+shrinks the best result towards what its neighbours say; its quantiles are wide while nobody knows, and narrow once repeats have come in.
+A posterior needs no correction for the best having been selected (Dawid 1994, «Selection paradoxes of Bayesian inference»), as far as its
+prior is right: how often the interval holds the truth is measured in docs/explanation/stopping.md.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from alfine.core.history import History, TrainingJob
+from alfine.core.space import Array
+from alfine.surrogate.gaussian_process import (
+    RATIO,
+    Geometry,
+    Scale,
+    cholesky,
+    evidence_of,
+    geometry_of,
+    one_thread,
+    squared_distances,
+    theta_at,
+)
+
+LEAST_RESULTS = 10
+NEAREST, SPREAD = (
+    50,
+    50,
+)  # results that it rests on: the nearest to x*, and others evenly over time; chosen by no result
+TAUS = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+PHIS = {0.0: 1.0, 0.3: 1.0, 0.6: 2.0, 0.85: 2.0, 1.0: 2.0}  # with their prior weights
+SCATTERED = 0.1  # prior weight of such a roughness, as of a fixed seed, against one that is correlated
+STRETCHES = (1.0, 2.0, 4.0)  # of the length scales, which a fit to noisy results makes too short
+COVERED = 0.9  # of the interval
+
+# The grid's models are all wrong in ways that it doesn't have (noise that differs from place to place, a warp taken as known), so that
+# likelihoods count by their square root, and deviations a fifth more: chosen by how often intervals held the truth.
+TEMPER, WIDER = 0.5, 1.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """Of the best training job, in units of the objective. `low`, `high`: the ends of the 90 % interval.
+
+    luck: by how much the estimate is worse than the best result. noise: the standard deviation of one training job's result about
+    its own objective. runs: how often its configuration was run to an objective.
+    """
+
+    training_job: str
+    observed: float
+    value: float
+    low: float
+    high: float
+    luck: float
+    noise: float
+    runs: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "TrainingJobName": self.training_job,
+            "Observed": self.observed,
+            "Value": self.value,
+            "Low": self.low,
+            "High": self.high,
+            "Luck": self.luck,
+            "Noise": self.noise,
+            "Runs": self.runs,
+        }
+
+
+def estimate(history: History) -> Estimate | None:
+    """None before there are ten objectives, or where nothing is searched for."""
+    best = history.incumbent
+    if best is None or best.objective is None:
+        return None
+    own = history.of(best.definition)
+    if len(own.observations()[1]) < LEAST_RESULTS or own.spec.space.dimension == 0:
+        return None
+    key = ("best", own.ended, best.number)
+    if key not in history.memo:
+        try:
+            with one_thread(), np.errstate(all="ignore"):
+                history.memo[key] = _estimated(own, best, best.objective)
+        except (ArithmeticError, ValueError, np.linalg.LinAlgError):
+            history.memo[key] = None
+    kept: Estimate | None = history.memo[key]
+    return kept
+
+
+def _estimated(history: History, best: TrainingJob, observed: float) -> Estimate | None:
+    X, v = evidence_of(history)
+    point, scale = history.spec.space.to_unit(best.hyperparameters), Scale.of(v)
+    if np.ptp(v) == 0.0:
+        return None
+    chosen = _chosen(X, point)
+    mean, variance, weights, noise = mixture(
+        geometry_of(history), theta_at(history, len(v)), X[chosen], scale.targets(v[chosen]), point
+    )
+    ends = [quantile(mean, variance, weights, 0.5 * (1.0 + side * COVERED)) for side in (-1, 1)]
+    middle = min(max(float(weights @ mean), ends[0]), ends[1])  # a few models without weight can pull the mean far out
+    low, value, high = (
+        scale.best + scale.spread * (scale.width * target + scale.centre) for target in (ends[0], middle, ends[1])
+    )
+    sign = history.sign
+    ends = sorted((sign * low, sign * high))
+    return Estimate(
+        training_job=best.name,
+        observed=observed,
+        value=sign * value,
+        low=ends[0],
+        high=ends[1],
+        luck=value - sign * observed,
+        noise=float(weights @ noise) * scale.unit,
+        runs=int((np.abs(history.observations()[0] - point).max(1) == 0.0).sum()),
+    )
+
+
+def _chosen(X: Array, point: Array) -> npt.NDArray[np.intp]:
+    n = len(X)
+    near = np.argsort(np.abs(X - point).sum(1), kind="stable")[:NEAREST]
+    return np.union1d(near, np.linspace(0, n - 1, min(n, SPREAD)).astype(int))
+
+
+def mixture(geometry: Geometry, theta: Array, X: Array, y: Array, point: Array) -> tuple[Array, Array, Array, Array]:
+    """Means and variances of f(point) for every (tau, phi), their weights, and the noise's standard deviations; in targets."""
+    from scipy.linalg import lapack
+
+    n = len(y)
+    encoded = geometry.encode(geometry.warp(np.concatenate([X, point[None]]), theta), theta)
+    r = np.sqrt(squared_distances(encoded, encoded))
+    same = (encoded[:, None] == encoded[None]).all(2)
+    r[same] = 0.0
+    c = (math.sqrt(3.0) / RATIO) * r
+    roughs = [((1.0 + c) * np.exp(-c), 1.0)]
+    if same[:n, :n].sum() > n:  # else it can't be told from noise
+        roughs.append((same.astype(float), SCATTERED))
+    found = []
+    for stretch, (R, prior) in itertools.product(STRETCHES, roughs):
+        a = math.sqrt(5.0) / stretch * r
+        M = (1.0 + a + a * a / 3.0) * np.exp(-a)
+        for tau, phi in itertools.product(TAUS, PHIS):
+            f = M + tau * (1.0 - phi) * R
+            L = cholesky(f[:n, :n] + tau * phi * np.eye(n))
+            solved, _ = lapack.dtrtrs(L, np.column_stack([np.ones(n), y, f[:n, n]]), lower=1)
+            u, z, k = solved.T
+            mean = float(u @ z / (u @ u))
+            residual = z - mean * u
+            s2 = float(residual @ residual) / max(1, n - 1)
+            log = -0.5 * ((n - 1) * math.log(s2) + math.log(float(u @ u))) - float(np.log(L.diagonal()).sum())
+            rest = float(1.0 - u @ k)
+            variance = s2 * (float(f[n, n] - k @ k) + rest * rest / float(u @ u))
+            log = TEMPER * log + math.log(PHIS[phi] * prior)
+            found.append((mean + float(k @ residual), WIDER**2 * max(variance, 0.0), log, math.sqrt(s2 * tau * phi)))
+    means, variances, logs, noises = np.array(found).T
+    weights = np.exp(logs - logs.max())
+    return means, variances, weights / weights.sum(), noises
+
+
+def quantile(mean: Array, variance: Array, weights: Array, share: float) -> float:
+    """Of a mixture of normal distributions, by bisection."""
+    from scipy.special import ndtr
+
+    sigma = np.sqrt(variance) + 1e-12
+    low, high = float((mean - 9.0 * sigma).min()), float((mean + 9.0 * sigma).max())
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        below = float(weights @ ndtr((middle - mean) / sigma))
+        low, high = (middle, high) if below < share else (low, middle)
+    return 0.5 * (low + high)

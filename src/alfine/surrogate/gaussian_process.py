@@ -1,0 +1,653 @@
+"""The surrogate: a Gaussian process that the Bayesian strategy and ConvergenceDetected share.
+
+Symbols and shapes:
+
+    X (n, d)   points of the unit cube                 y (n,)   targets: objectives after `Scale`, smaller is better
+    w_j(u) = 1 - (1 - u^a_j)^b_j                       the warp of a numeric coordinate: Kumaraswamy's distribution function
+    l (d,)     length scales, one a coordinate         s2, q2, v2   variance of the trend, the roughness and the noise
+    theta (3d + 3,) = ln l_1 … ln l_d, ln s2, ln v2, ln q2, ln a_1 … ln a_d, ln b_1 … ln b_d
+    m          constant mean, profiled out by generalised least squares
+    K (n, n) = s2 M(r) + q2 R(r / RATIO) + v2 I = L L'                    alpha = K^-1 (y - m)
+
+    r^2(x, x') = sum_j D_j(x, x') / l_j^2              D_j = (w_j(x_j) - w_j(x'_j))^2; for a category 0 where equal, else 1
+    M(r) = (1 + a + a^2/3) exp(-a),  a = sqrt(5) r     Matérn 5/2: Rasmussen and Williams 2006, equation 4.17
+    R(r) = (1 + a) exp(-a),  a = sqrt(3) r             Matérn 3/2
+
+The roughness is what a smooth trend can't follow and yet isn't chance: validation losses of small data jump with every
+hyperparameter, but the same configuration gives the same loss. Were it taken for noise, the search would come back to the
+same spot again and again. The warp lets a coordinate matter at one end of its range more than at the other.
+
+theta is the maximum a posteriori under log-normal priors; the median length scale grows with sqrt(d), so that a typical
+pair of points stays as correlated in many dimensions as in few (Hvarfner et al. 2024, «Vanilla Bayesian optimization
+performs great in high dimensions»). docs/explanation/search.md says what each part gains.
+
+theta is fitted at rungs of n only: at 8, 16, 32, … from the prior's median, at about 8 % steps in between from the rung
+before. Each fit is thus a function of a prefix of the observations, and from an empty cache at most ten are computed again.
+
+References: Rasmussen and Williams 2006, «Gaussian processes for machine learning», algorithm 2.1 and equation 5.9;
+Jones et al. 1998, «Efficient global optimization of expensive black-box functions», equation 15; Ament et al. 2023, «Unexpected
+improvements to expected improvement for Bayesian optimization», equation 9; Snoek et al. 2014, «Input warping for Bayesian optimization
+of non-stationary functions».
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from alfine.core.space import Array
+from alfine.surrogate.learning_curves import Ended, as_observation, comparable, ended, endings
+
+if TYPE_CHECKING:
+    from alfine.core.history import History
+
+# Priors of theta as (median, standard deviation of the logarithm), chosen by how well the surrogate predicted what searches
+# met next: docs/explanation/search.md. A length scale of .5 is half of the cube's edge, in one dimension. Over a logarithmic range
+# results change faster than over another, which mostly spans less of what a hyperparameter could be; between categories slower.
+LOGARITHMIC_LENGTH, LINEAR_LENGTH, CATEGORY_LENGTH, LENGTH_SIGMA = 0.35, 0.7, 1.1, 0.5
+SIGNAL_MEDIAN, SIGNAL_SIGMA = 1.0, 1.0
+NOISE_MEDIAN, NOISE_SIGMA = 1e-4, 2.0
+ROUGH_MEDIAN, ROUGH_SIGMA = 0.03, 1.5
+WARP_SIGMA = 0.3  # about the identity, a = b = 1
+RATIO = 0.1  # the roughness's length scales over the trend's
+
+# Bounds of theta: outside them a coordinate is irrelevant, or K too near singular for double precision.
+LENGTH_BOUNDS = (0.02, 100.0)
+SIGNAL_BOUNDS = (0.02, 50.0)
+NOISE_BOUNDS = (1e-6, 1.0)
+ROUGH_BOUNDS = (1e-5, 10.0)
+WARP_BOUNDS = (0.2, 5.0)
+WARP_EDGE = 1e-3  # the warp's slope may have a pole at 0 or 1: nearer to them it's constant
+
+JITTER = 1e-10  # relative to the mean of the diagonal: some orders above the rounding of a double, far below any noise
+JITTER_GROWTH = 100.0
+
+FIRST_FIT = 8  # below, theta stays at the prior's median: fewer points say less about it than the prior does
+RUNG_GROWTH = 1.08
+COLD_ITERATIONS, WARM_ITERATIONS = 15, 6
+FIT_POINTS = 120  # theta rests on at most this many points: an L-BFGS step costs O(n^3)
+POSTERIOR_POINTS = 300  # the posterior on at most this many
+LATEST_SHARE = 4  # beyond, a quarter of them are the latest and the others the best
+FAR = 30.0
+FIRST_VALUES = 20  # S is measured on so many first values, which any strategy draws from all over the space
+SMALLEST = 1e-300  # of S: a share of it must be a number, too
+
+
+@cache
+def _blas() -> Any:
+    import scipy.linalg  # noqa: F401 - its BLAS must be loaded before the controller looks for libraries
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController()
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Hold BLAS to one thread: on a box that trains meanwhile, two made a fit 17 times slower.
+
+    The libraries are looked up once (2 ms); each use costs 0.03 ms.
+    """
+    limit: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
+    return limit
+
+
+# -- the output scale ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """From minimised objectives v to targets y: t = (v - best) / spread, tamed above 1, standardised.
+
+    spread: median of the first 20 values minus the best; robust, so one absurd value moves it little.
+    """
+
+    best: float
+    spread: float
+    centre: float
+    width: float
+
+    @classmethod
+    def of(cls, values: Array) -> Self:
+        """values: (n,) finite, n >= 1."""
+        best = float(values.min())
+        spread = spread_of(values)
+        t = _tame((values - best) / spread)
+        width = float(t.std())
+        return cls(best, spread, float(t.mean()), width if width > 0 else 1.0)
+
+    def targets(self, values: Array) -> Array:
+        return (_tame((values - self.best) / self.spread) - self.centre) / self.width
+
+    def values(self, targets: Array) -> Array:
+        """The inverse of `targets`."""
+        t = targets * self.width + self.centre
+        return np.asarray(self.best + self.spread * np.where(t > 1.0, np.exp(np.minimum(t, FAR) - 1.0), t))
+
+    def curve(self, values: Array) -> Array:
+        """Targets of values on the way, which may be any distance from where training jobs end."""
+        return np.clip(self.targets(values), -FAR, FAR)
+
+    @property
+    def unit(self) -> float:
+        """What a difference of 1 in targets is worth in objectives, near the best."""
+        return self.width * self.spread
+
+
+def _tame(t: Array) -> Array:
+    """Logarithmic above 1, the typical random configuration: diverged training jobs don't flatten the good region."""
+    return np.where(t > 1.0, 1.0 + np.log(np.maximum(t, 1.0)), t)
+
+
+def spread_of(values: Array) -> float:
+    """S of convergence.md: median of the first 20 minus the best; if 0 the interquartile range; if 0 1e-6 |best|."""
+    best = float(values.min())
+    spread = float(np.median(values[:FIRST_VALUES])) - best
+    if not spread > SMALLEST:
+        spread = float(np.subtract(*np.percentile(values, [75, 25])))
+    return spread if spread > SMALLEST else max(1e-6 * abs(best), SMALLEST)
+
+
+# -- the kernel ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """How points are compared: which coordinates are categories, how many values those have, and which are on a logarithmic scale."""
+
+    categorical: npt.NDArray[np.bool_]
+    cells: Array
+    logarithmic: npt.NDArray[np.bool_]
+
+    @property
+    def dimension(self) -> int:
+        return len(self.categorical)
+
+    def warp(self, X: Array, theta: Array) -> Array:
+        """(n, d) -> (n, d): w(X); categories stay as they are."""
+        a, b = self._powers(theta)
+        warped = 1.0 - (1.0 - np.clip(X, WARP_EDGE, 1.0 - WARP_EDGE) ** a) ** b
+        return np.where(self.categorical, X, warped) if self.categorical.any() else warped
+
+    def warp_slope(self, X: Array, theta: Array) -> Array:
+        """The slope dw/dx (n, d); 0 for categories, and at the edges, where the warp is constant."""
+        a, b = self._powers(theta)
+        x = np.clip(X, WARP_EDGE, 1.0 - WARP_EDGE)
+        slope = a * b * (1.0 - x**a) ** (b - 1.0) * x ** (a - 1.0)
+        return np.where(self.categorical | (x != X), 0.0, slope)
+
+    def warp_slopes_by_powers(self, X: Array, theta: Array) -> tuple[Array, Array]:
+        """The slopes dw/d ln a and dw/d ln b, each (n, d); 0 for categories."""
+        a, b = self._powers(theta)
+        x = np.clip(X, WARP_EDGE, 1.0 - WARP_EDGE)
+        u = x**a
+        rest = 1.0 - u
+        by_a, by_b = a * b * rest ** (b - 1.0) * u * np.log(x), -b * rest**b * np.log(rest)
+        return np.where(self.categorical, 0.0, by_a), np.where(self.categorical, 0.0, by_b)
+
+    def _powers(self, theta: Array) -> tuple[Array, Array]:
+        d = self.dimension
+        return np.exp(theta[d + 3 : 2 * d + 3]), np.exp(theta[2 * d + 3 :])
+
+    def encode(self, X: Array, theta: Array) -> Array:
+        """(n, D): X / l, categories one-hot / (sqrt(2) l), so that Euclidean distances are r. X: warped, where it is to be."""
+        scaled = np.exp(-theta[: self.dimension])
+        if not self.categorical.any():
+            return np.asarray(X * scaled)
+        columns = [X[:, ~self.categorical] * scaled[~self.categorical]]
+        for j in np.flatnonzero(self.categorical):
+            k = int(self.cells[j])
+            chosen = np.clip((X[:, j] * k).astype(int), 0, k - 1)
+            columns.append(np.eye(k)[chosen] * (scaled[j] / math.sqrt(2.0)))
+        return np.concatenate(columns, axis=1)
+
+    def differences(self, X: Array) -> Array:
+        """(d, n n): D_j of all pairs."""
+        D = X.T[:, :, None] - X.T[:, None, :]
+        D[self.categorical] = D[self.categorical] != 0.0
+        return np.square(D, out=D).reshape(len(D), -1)
+
+
+def kernel(theta: Array, d: int, r2: Array) -> Array:
+    """s2 M + q2 R as a function of r^2, any shape."""
+    r = np.sqrt(r2)
+    a, c = math.sqrt(5.0) * r, (math.sqrt(3.0) / RATIO) * r
+    trend = math.exp(theta[d]) * (1.0 + a + a * a / 3.0) * np.exp(-a)
+    return np.asarray(trend + math.exp(theta[d + 2]) * (1.0 + c) * np.exp(-c))
+
+
+def kernel_and_slope(theta: Array, d: int, r2: Array) -> tuple[Array, Array, Array]:
+    """s2 M and q2 R, apart, and -2 dK/d(r^2): for any parameter p, dK/dp = -slope/2 d(r^2)/dp."""
+    r = np.sqrt(r2)
+    a, c = math.sqrt(5.0) * r, (math.sqrt(3.0) / RATIO) * r
+    decay, fall = math.exp(theta[d]) * np.exp(-a), math.exp(theta[d + 2]) * np.exp(-c)
+    a += 1.0
+    slope = (5.0 / 3.0) * a * decay + (3.0 / RATIO**2) * fall
+    return (a * a + a + 1.0) / 3.0 * decay, (1.0 + c) * fall, slope  # 1 + a + a^2/3, a being one more by now
+
+
+def squared_distances(A: Array, B: Array) -> Array:
+    """(p, D), (q, D) -> (p, q)."""
+    r2 = (A * A).sum(1)[:, None] + (B * B).sum(1)[None, :] - 2.0 * (A @ B.T)
+    return np.asarray(np.maximum(r2, 0.0))
+
+
+def cholesky(K: Array) -> Array:
+    """L with L L' = K + the least jitter that succeeds. Never fails for a finite symmetric K.
+
+    The jitter starts at JITTER times the mean of the diagonal and grows a hundredfold: it ends, since some multiple of I
+    makes any finite symmetric matrix positive definite. Raise FloatingPointError where K isn't finite.
+    """
+    from scipy.linalg import lapack
+
+    scale = float(np.trace(K)) / max(1, len(K))
+    if not math.isfinite(float(K.sum())):
+        raise FloatingPointError("the covariance isn't finite.")
+    jitter = JITTER * max(abs(scale), 1e-30)
+    while True:
+        L, failed = lapack.dpotrf(K + jitter * np.eye(len(K)), lower=1, clean=1)
+        if not failed:
+            return np.asarray(L)
+        jitter *= JITTER_GROWTH
+
+
+# -- fitting theta ---------------------------------------------------------------------------------------------------
+
+
+def prior_of(geometry: Geometry) -> tuple[Array, Array]:
+    """Medians (as logarithms) and standard deviations of theta, each (3d + 3,)."""
+    dimension = geometry.dimension
+    number = np.where(geometry.logarithmic, LOGARITHMIC_LENGTH, LINEAR_LENGTH)
+    length = np.where(geometry.categorical, CATEGORY_LENGTH, number)
+    median = theta_of(dimension, length, SIGNAL_MEDIAN, NOISE_MEDIAN, ROUGH_MEDIAN)
+    sigma = [LENGTH_SIGMA] * dimension + [SIGNAL_SIGMA, NOISE_SIGMA, ROUGH_SIGMA] + [WARP_SIGMA] * (2 * dimension)
+    return median, np.array(sigma)
+
+
+def theta_of(dimension: int, length: float | Array, signal: float, noise: float, rough: float) -> Array:
+    """The theta of these length scales, given for one dimension: (d,) or one for all. No warp."""
+    lengths = np.broadcast_to(np.asarray(length) * math.sqrt(max(1, dimension)), dimension)
+    return np.log([*lengths, signal, noise, rough, *[1.0] * (2 * dimension)])
+
+
+def _bounds(dimension: int) -> Array:
+    each = [LENGTH_BOUNDS] * dimension + [SIGNAL_BOUNDS, NOISE_BOUNDS, ROUGH_BOUNDS] + [WARP_BOUNDS] * (2 * dimension)
+    return np.log(each)
+
+
+def negative_log_posterior(
+    theta: Array, geometry: Geometry, X: Array, y: Array, own: Array | float = 0.0
+) -> tuple[float, Array]:
+    """-ln p(y | theta) - ln p(theta) up to a constant, and its gradient (3d + 3,). own: (n,) noise variances beside v2.
+
+    The mean is profiled, so by the envelope theorem it adds no term to the gradient.
+    """
+    from scipy.linalg import lapack
+
+    n, d = X.shape
+    warped = geometry.warp(X, theta)
+    D = geometry.differences(warped)
+    w, v2 = np.exp(-2.0 * theta[:d]), math.exp(theta[d + 1])
+    trend, rough, slope = kernel_and_slope(theta, d, (w @ D).reshape(n, n))
+    L = cholesky(trend + rough + (v2 + own) * np.eye(n))
+    lower = np.asarray(lapack.dpotri(L, lower=1)[0])
+    inverse = lower + np.tril(lower, -1).T  # of K, for the traces below only; no system is solved with it
+    ones = inverse.sum(1)
+    residual = y - (ones @ y) / ones.sum()
+    alpha = inverse @ residual
+    W = inverse - np.outer(alpha, alpha)  # d(-ln p)/d theta_i = tr(W dK/d theta_i) / 2, equation 5.9
+    centre, sigma = prior_of(geometry)
+    z = (theta - centre) / sigma
+    value = 0.5 * float(residual @ alpha) + float(np.log(L.diagonal()).sum()) + 0.5 * float(z @ z)
+    gradient = z / sigma
+    sloped = W * slope
+    gradient[:d] += 0.5 * w * (D @ sloped.ravel())  # dK/d ln l_j = slope D_j / l_j^2
+    gradient[d] += 0.5 * float((W * trend).sum())
+    gradient[d + 1] += 0.5 * v2 * float(np.trace(W))
+    gradient[d + 2] += 0.5 * float((W * rough).sum())
+    # Each point moves its row and its column of K: d(-ln p)/d w(x_ij) = -sum_k (W slope)_ik (w(x_ij) - w(x_kj)) / l_j^2.
+    moved = -(sloped.sum(1)[:, None] * warped - sloped @ warped) * w
+    by_a, by_b = geometry.warp_slopes_by_powers(X, theta)
+    gradient[d + 3 : 2 * d + 3] += (moved * by_a).sum(0)
+    gradient[2 * d + 3 :] += (moved * by_b).sum(0)
+    return value, gradient
+
+
+def fit(geometry: Geometry, X: Array, y: Array, start: Array | None = None, own: Array | float = 0.0) -> Array:
+    """The theta of highest posterior density, by L-BFGS; from `start`, or thoroughly from the prior's median."""
+    from scipy.optimize import minimize
+
+    centre, _ = prior_of(geometry)
+    bounds = _bounds(geometry.dimension)
+    found = minimize(
+        negative_log_posterior,
+        np.clip(centre if start is None else start, bounds[:, 0], bounds[:, 1]),
+        args=(geometry, X, y, own),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=list(map(tuple, bounds)),
+        options={"maxiter": COLD_ITERATIONS if start is None else WARM_ITERATIONS},
+    )
+    return np.asarray(found.x, dtype=float)
+
+
+# -- the posterior ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Surrogate:
+    """The posterior given X, y and theta. Means, variances and draws are of the noise-free objective, in targets."""
+
+    geometry: Geometry
+    theta: Array
+    X: Array
+    y: Array
+    warped: Array  # (n, d)
+    encoded: Array  # (n, D), of what is warped
+    root: Array  # L^-1 (n, n), lower: a product with it is several times faster than a triangular solve
+    mean: float
+    alpha: Array  # (n,); (n, F) with fantasies, as y is
+
+    @classmethod
+    def of(cls, geometry: Geometry, theta: Array, X: Array, y: Array, own: Array | float = 0.0) -> Self:
+        """X: (n, d) with n >= 1. own: (n,) noise variances that observations have beside v2. O(n^3)."""
+        from scipy.linalg import lapack
+
+        d = geometry.dimension
+        warped = geometry.warp(X, theta)
+        encoded = geometry.encode(warped, theta)
+        K = kernel(theta, d, squared_distances(encoded, encoded))
+        L = cholesky(K + (math.exp(theta[d + 1]) + own) * np.eye(len(X)))
+        root = np.ascontiguousarray(lapack.dtrtri(L, lower=1)[0])
+        u, z = root.sum(1), root @ y  # L^-1 1 and L^-1 y
+        mean = float(u @ z / (u @ u))
+        return cls(geometry, theta, X, y, warped, encoded, root, mean, root.T @ (z - mean * u))
+
+    @property
+    def prior(self) -> float:
+        """Variance where nothing is known, in squared targets."""
+        d = self.geometry.dimension
+        return math.exp(self.theta[d]) + math.exp(self.theta[d + 2])
+
+    @property
+    def noise(self) -> float:
+        """Variance of the noise, in squared targets."""
+        return math.exp(self.theta[self.geometry.dimension + 1])
+
+    def cross(self, points: Array) -> Array:
+        """(q, d) -> (q, n) covariances with the observations."""
+        return self._covariance(self._encoded(points), self.encoded)
+
+    def _encoded(self, points: Array) -> Array:
+        return self.geometry.encode(self.geometry.warp(points, self.theta), self.theta)
+
+    def _covariance(self, A: Array, B: Array) -> Array:
+        """Of encoded points, (p, D) and (q, D) -> (p, q)."""
+        return kernel(self.theta, self.geometry.dimension, squared_distances(A, B))
+
+    def posterior(self, points: Array) -> tuple[Array, Array]:
+        """(q, d) -> means (q,), variances (q,)."""
+        k = self.cross(points)
+        V = k @ self.root.T
+        variance = self.prior - np.einsum("ij,ij->i", V, V)
+        return self.mean + k @ self.alpha, np.maximum(variance, 1e-12 * self.prior)
+
+    def gradient(self, points: Array) -> tuple[Array, Array, Array, Array]:
+        """(q, d) -> means (q,), variances (q,) and their gradients, each (q, d); 0 along categories.
+
+        With fantasies means are (q, F), and their gradients (q, F, d).
+        """
+        d = self.geometry.dimension
+        warped = self.geometry.warp(points, self.theta)
+        r2 = squared_distances(self.geometry.encode(warped, self.theta), self.encoded)
+        trend, rough, slope = kernel_and_slope(self.theta, d, r2)
+        k = trend + rough
+        V = k @ self.root.T
+        by_variance = slope * (V @ self.root)  # K^-1 k = root' V'
+        variance = np.maximum(self.prior - np.einsum("ij,ij->i", V, V), 1e-12 * self.prior)
+        # dk/dx_j = -slope (w(x_j) - w(X_j)) w'(x_j) / l_j^2
+        stretch = np.exp(-2.0 * self.theta[:d]) * self.geometry.warp_slope(points, self.theta)
+        dvariance = -2.0 * stretch * (by_variance @ self.warped - warped * by_variance.sum(1)[:, None])
+        if self.alpha.ndim == 1:
+            by_mean = slope * self.alpha
+            dmean = stretch * (by_mean @ self.warped - warped * by_mean.sum(1)[:, None])
+        else:
+            by_mean = slope[:, None, :] * self.alpha.T
+            dmean = stretch[:, None, :] * (by_mean @ self.warped - warped[:, None, :] * by_mean.sum(2)[:, :, None])
+        return self.mean + k @ self.alpha, variance, dmean, dvariance
+
+    def imagining(self, points: Array, normal: Array) -> Surrogate:
+        """Condition on `points` (m, d) as if they had been observed, at as many joint draws as `normal` (m, F) has columns.
+
+        normal: standard normal numbers; 0 stands for the posterior mean. Means are (q, F) from here on, one column a fantasy; the
+        variance doesn't depend on what is observed, so that all fantasies share it. The factor is extended by a block in O(n^2 m):
+        [[L, 0], [B, C]], whose inverse is [[root, 0], [-C^-1 B root, C^-1]]. The draws are C normal above the posterior mean, and so
+        alpha = [alpha - root' B' C'^-1 normal, C'^-1 normal]. Ginsbourger et al. 2010; Snoek et al. 2012, «Practical Bayesian
+        optimization of machine learning algorithms», section 3.2.
+        """
+        if not len(points):
+            return replace(self, alpha=self.alpha[:, None])
+        return self._extended(points, self._block(points, 0.0), normal)
+
+    def told(self, points: Array, values: Array, own: Array) -> Surrogate:
+        """Condition on `values` (m,), observed at `points` (m, d) with noise variances `own` (m,) beside v2.
+
+        As in `imagining`, with C^-1 (values - posterior means) for the normal numbers.
+        """
+        block = self._block(points, own)
+        residual = values - (self.mean + block.k @ self.alpha)
+        found = self._extended(points, block, (block.inverse @ residual)[:, None])
+        return replace(found, y=found.y[:, 0], alpha=found.alpha[:, 0])
+
+    def left_out(self) -> Array:
+        """(n,) the posterior mean at each observation given all others. Rasmussen and Williams 2006, equation 5.12."""
+        return np.asarray(self.y - self.alpha / np.square(self.root).sum(0))
+
+    def _block(self, points: Array, own: Array | float) -> _Block:
+        from scipy.linalg import lapack
+
+        k = self.cross(points)
+        encoded = self._encoded(points)
+        B = k @ self.root.T
+        inner = self._covariance(encoded, encoded) - B @ B.T
+        inner += (self.noise + own) * np.eye(len(points))
+        C = cholesky(0.5 * (inner + inner.T))
+        return _Block(k, B, C, lapack.dtrtri(C, lower=1)[0])
+
+    def _extended(self, points: Array, block: _Block, normal: Array) -> Surrogate:
+        n, m = len(self.X), len(points)
+        warped = self.geometry.warp(points, self.theta)
+        root = np.zeros((n + m, n + m))
+        root[:n, :n], root[n:, :n], root[n:, n:] = self.root, -block.inverse @ (block.B @ self.root), block.inverse
+        weights = block.inverse.T @ normal
+        alpha = np.concatenate([self.alpha[:, None] - self.root.T @ (block.B.T @ weights), weights])
+        imagined = (self.mean + block.k @ self.alpha)[:, None] + block.C @ normal
+        observed = np.broadcast_to(self.y[:, None], (n, normal.shape[1]))
+        return Surrogate(
+            self.geometry,
+            self.theta,
+            np.concatenate([self.X, points]),
+            np.concatenate([observed, imagined]),
+            np.concatenate([self.warped, warped]),
+            np.concatenate([self.encoded, self.geometry.encode(warped, self.theta)]),
+            root,
+            self.mean,
+            alpha,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """By what a surrogate's factor is extended for m more points: [[L, 0], [B, C]]. k: (m, n) covariances; inverse: C^-1."""
+
+    k: Array
+    B: Array
+    C: Array
+    inverse: Array
+
+
+# -- from a history --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The surrogate of a history, with the scale that leads back to its objectives."""
+
+    surrogate: Surrogate
+    scale: Scale
+    chosen: npt.NDArray[np.intp]  # which observations the surrogate rests on
+
+
+def rung_of(n: int) -> tuple[int, int | None]:
+    """The largest rung <= n, and the rung it starts from (None: from the prior). n >= FIRST_FIT."""
+    anchor = FIRST_FIT
+    while 2 * anchor <= n:
+        anchor *= 2
+    before, rung = None, anchor
+    while (following := max(rung + 1, math.ceil(RUNG_GROWTH * rung))) <= n:
+        before, rung = rung, following
+    return rung, before
+
+
+def best_and_rest(values: Array, count: int) -> npt.NDArray[np.intp]:
+    """At most `count` indices, ascending: half of them the best, the others spread evenly over the rest in order of arrival.
+
+    Unlike convergence.md, which draws the rest at random: spread evenly they need no generator.
+    """
+    n = len(values)
+    if n <= count:
+        return np.arange(n)
+    order = np.argsort(values, kind="stable")
+    best = order[: count - count // 2]
+    rest = np.sort(order[len(best) :])
+    spread = rest[np.linspace(0, len(rest) - 1, count // 2).astype(int)]
+    return np.sort(np.concatenate([best, spread]))
+
+
+def best_and_latest(values: Array, count: int) -> npt.NDArray[np.intp]:
+    """At most `count` indices, ascending: three quarters the best, one quarter the latest of the others."""
+    n = len(values)
+    if n <= count:
+        return np.arange(n)
+    order = np.argsort(values, kind="stable")
+    best = order[: count - count // LATEST_SHARE]
+    rest = np.sort(order[len(best) :])
+    return np.sort(np.concatenate([best, rest[-(count // LATEST_SHARE) :]]))
+
+
+def geometry_of(history: History) -> Geometry:
+    space = history.spec.space
+    return Geometry(space.categorical, space.cells, space.logarithmic)
+
+
+def evidence_of(history: History) -> tuple[Array, Array]:
+    """All the surrogate rests on: parents' observations, then the history's own; (n, d) and (n,)."""
+    (P, p), (X, v) = history.prior(), history.observations()
+    return (np.concatenate([P, X]), np.concatenate([p, v])) if len(p) else (X, v)
+
+
+def targets_at(history: History, n: int) -> tuple[Array, Array, Array, Scale]:
+    """The first n observations as points (n, d), targets (n,), noise of their own (n,), and the scale.
+
+    A training job that was cut short counts as what its curve says it would have come to (surrogate/learning_curves.py), with noise as wide as that
+    is unsure; all others are known as well as each other.
+    """
+    X, v = (part[:n] for part in evidence_of(history))
+    parents = len(history.prior()[1])
+    found = ended(history)[: max(0, n - parents)]
+    if all(each.whole for each in found):
+        scale = Scale.of(v)
+        return X, scale.targets(v), np.zeros(n), scale
+    found = [Ended(v[i : i + 1], whole=True) for i in range(min(n, parents))] + comparable(found)
+    scale = Scale.of(np.array([each.curve[-1] for each in found if each.whole] or v))
+    y, variance = endings([replace(each, curve=scale.curve(each.curve)) for each in found])
+    centre, width = float(y.mean()), float(y.std()) or 1.0
+    scale = replace(scale, centre=scale.centre + scale.width * centre, width=scale.width * width)
+    y, variance = (y - centre) / width, variance / width**2
+    cut = variance > 0
+    y[cut], variance[cut] = as_observation(y[cut], variance[cut])
+    return X, y, variance, scale
+
+
+def theta_at(history: History, n: int) -> Array:
+    """The theta for n observations: that of the largest rung below, computed from the prefix that it stands for."""
+    if n < FIRST_FIT:
+        return prior_of(geometry_of(history))[0]
+    rung, before = rung_of(n)
+    key = ("gp theta", rung)
+    if key not in history.memo:
+        start = None if before is None else theta_at(history, before)
+        X, y, own, _ = targets_at(history, rung)
+        chosen = best_and_rest(y, FIT_POINTS)
+        history.memo[key] = fit(geometry_of(history), X[chosen], y[chosen], start, own[chosen])
+    theta: Array = history.memo[key]
+    return theta
+
+
+def model_of(history: History) -> Model | None:
+    """The surrogate given all observations; None without any. Kept in the memo for the latest n only."""
+    n = len(evidence_of(history)[1])
+    if n == 0 or history.spec.space.dimension == 0:
+        return None
+    kept: tuple[int, Model] | None = history.memo.get("gp model")
+    if kept is None or kept[0] != n:
+        theta = theta_at(history, n)
+        X, y, own, scale = targets_at(history, n)
+        chosen = best_and_latest(y, POSTERIOR_POINTS)
+        surrogate = Surrogate.of(geometry_of(history), theta, X[chosen], y[chosen], own[chosen])
+        kept = n, Model(surrogate, scale, chosen)
+        history.memo["gp model"] = kept
+    return kept[1]
+
+
+# -- acquisition -----------------------------------------------------------------------------------------------------
+
+
+def log_h(z: Array) -> Array:
+    """ln(phi(z) + z Phi(z)), to full relative precision for every z (Ament et al. 2023, equation 9)."""
+    from scipy.special import erfc, erfcx
+
+    above = np.maximum(z, -1.0)
+    density = np.exp(-0.5 * above**2) / math.sqrt(2 * math.pi)
+    high = np.log(density + above * 0.5 * erfc(-above / math.sqrt(2)))
+    low = np.clip(z, -1e6, -1.0)
+    ratio = erfcx(-low / math.sqrt(2)) * -low * math.sqrt(0.5 * math.pi)  # |z| Phi(z) / phi(z), tends to 1
+    # 1 - ratio cancels beyond |z| = 1000; its expansion is 1/z^2 (1 - 3/z^2).
+    rest = np.where(low > -1000.0, np.log1p(-np.minimum(ratio, 1.0 - 1e-16)), -2.0 * np.log(-low))
+    return np.where(z > -1.0, high, -0.5 * low**2 - 0.5 * math.log(2 * math.pi) + rest)
+
+
+def slope_of_log_h(z: Array) -> Array:
+    """The slope of `log_h`: Phi / h = R / (1 + z R) with R = Phi / phi; tends to |z| below and to 1 / z above."""
+    from scipy.special import erfcx
+
+    z = np.clip(z, -1e4, 30.0)
+    R = math.sqrt(0.5 * math.pi) * erfcx(-z / math.sqrt(2.0))
+    return np.asarray(R / (1.0 + z * R))
+
+
+def log_expected_improvement(mean: Array, variance: Array, best: float | Array) -> Array:
+    """The ln of E max(best - f, 0) for f ~ N(mean, variance), elementwise."""
+    s = np.sqrt(variance)
+    return np.asarray(log_h((best - mean) / s) + np.log(s))
+
+
+# -- points of the cube ----------------------------------------------------------------------------------------------
+
+
+def lattice(start: int, count: int, shift: Array) -> Array:
+    """(count, d) points `start`, `start` + 1, … of a Kronecker sequence, moved by `shift` (d,): an even cover of the cube.
+
+    x_i = frac(shift + i a), a_j = phi^-j with phi the root of phi^(d+1) = phi + 1: Roberts 2018, «The unreasonable
+    effectiveness of quasirandom sequences». Unlike Sobol points it needs no import of scipy.stats (2 s).
+    """
+    d = len(shift)
+    phi = 2.0
+    for _ in range(60):
+        phi = (1.0 + phi) ** (1.0 / (d + 1))
+    a = phi ** -np.arange(1.0, d + 1)
+    return np.asarray((shift + np.arange(start, start + count)[:, None] * a) % 1.0)

@@ -1,0 +1,88 @@
+"""alfine advise: the rule that past jobs recommend, with their evidence."""
+
+import json
+
+import pytest
+
+from alfine.core.history import History
+from alfine.criteria import criterion_from_text
+from alfine.jobs.analysis.criterion_advice import advise
+from alfine.jobs.home import Home
+from alfine.jobs.policy_for import replayed
+from alfine.store.store import Record
+from tests.building import EPOCH, history, one_job, spec
+from tests.cli.conftest import alfine_cli
+
+MENU = ("BestObjectiveNotImproving 3", "BestObjectiveNotImproving 8", "MaxNumberOfTrainingJobs 25")
+EARLY = [5.0, 4.0, 1.0] + [2.0] * 27  # the best comes third
+LATE = [5.0, 4.0, *[4.0] * 5, 1.0, *[2.0] * 22]  # the best comes eighth, after a plateau of five
+
+
+def test_what_a_rule_would_have_meant_is_what_replay_says():
+    record = history(LATE)
+    advice = advise([record], menu=MENU)
+    for rule in advice.rules:
+        (outcome,) = rule.outcomes
+        alone = replayed(record, [criterion_from_text(rule.text)])
+        assert outcome.training_jobs == alone.training_jobs
+        assert outcome.share_of_seconds == pytest.approx(alone.training_seconds / record.training_seconds)
+        assert outcome.missed == pytest.approx(alone.missed)
+
+
+def test_the_rule_that_runs_least_without_missing_is_recommended():
+    assert advise([history(EARLY)] * 3, menu=MENU).recommended.text == "BestObjectiveNotImproving 3"
+    advice = advise([history(EARLY), history(LATE)], menu=MENU)
+    assert advice.recommended.text == "BestObjectiveNotImproving 8"
+    hasty = next(rule for rule in advice.rules if rule.text.endswith(" 3"))
+    assert (hasty.misses, hasty.worst.missed) == (1, 3.0)
+    assert advise([history(EARLY), history(LATE)], menu=MENU, risk=0.5).recommended is hasty or hasty.misses == 1
+
+
+def test_few_jobs_prove_little():
+    rule = advise([history(EARLY)] * 3, menu=MENU).recommended
+    assert rule.rate_at_most == pytest.approx(1 - 0.05 ** (1 / 3))
+
+
+def test_short_jobs_are_left_out_and_without_any_other_there_is_nothing_to_learn():
+    advice = advise([history(EARLY[:10])], menu=MENU)
+    assert advice.left_out == ("job",)
+    assert (advice.rules, advice.recommended) == ((), None)
+
+
+@pytest.fixture
+def home(tmp_path):
+    with Home(tmp_path) as opened:
+        for name, values in (("early", EARLY), ("late", LATE), ("short", EARLY[:5])):
+            past = History(spec(name=name), EPOCH)
+            facts = []
+            for value in values:
+                for fact in one_job(past, value):
+                    past.record(fact)
+                    facts.append(fact)
+            facts = [_renamed(fact, name) for fact in facts]
+            opened.service.take_over(
+                Record(spec=past.spec, created_at=EPOCH, ended_at=past.now, status="Completed", facts=tuple(facts))
+            )
+    return tmp_path
+
+
+def _renamed(fact, name):
+    from dataclasses import replace
+
+    return replace(fact, name=f"{name}-{fact.name}") if hasattr(fact, "name") else fact
+
+
+def test_the_command_shows_the_evidence(home):
+    shown = alfine_cli(home, "advise")
+    assert shown.exit_code == 0, shown.output
+    assert "in the mean of 2 recorded jobs" in shown.stdout
+    assert "Recommended: --criterion" in shown.stdout
+    assert "Too short to learn from: short." in shown.stdout
+    assert "Would have saved nothing: " in shown.stdout
+
+
+def test_the_command_gives_json_and_fails_without_anything_to_learn_from(home):
+    found = json.loads(alfine_cli(home, "advise", "early", "--json").stdout)
+    assert found["Recommended"] == found["Rules"][0]["Criterion"]
+    assert len(found["Rules"][0]["Jobs"]) == 1
+    assert alfine_cli(home, "advise", "short").exit_code == 1

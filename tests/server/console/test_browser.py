@@ -1,0 +1,230 @@
+"""The console in a real browser: live, on a desktop and on a phone, by keyboard, without a complaint of the browser's."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import pytest
+
+from alfine import BestObjectiveNotImproving, Continuous, ConvergenceDetected, Integer
+from alfine.api.job_words import job_request
+from tests.aws.conftest import until
+from tests.server.console.browser import NAMES, Browser, found
+
+pytestmark = pytest.mark.skipif(found() is None, reason=f"needs one of {', '.join(NAMES)} on the PATH")
+
+NUMBERS = itertools.count(1)
+SPACE = {"x": Continuous(0, 1), "n": Integer(1, 9)}
+EPOCHS = """
+import argparse, pathlib, time
+p = argparse.ArgumentParser()
+for name in ("x", "n", "go"): p.add_argument(f"--{name}")
+a = p.parse_args()
+for epoch in range(1, 6):
+    print(f"epoch {epoch} loss={float(a.x) + 1 / epoch}", flush=True)
+while not pathlib.Path(a.go).exists(): time.sleep(0.05)
+print(f"the last loss={float(a.x)}", flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    opened = Browser(tmp_path_factory.mktemp("profile"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def held(served, sagemaker, tmp_path):
+    """A job whose training jobs wait for a file, and that file: (name, path)."""
+    script, go, name = tmp_path / "train.py", tmp_path / "go", f"held-{next(NUMBERS)}"
+    script.write_text(EPOCHS)
+    request = job_request(
+        name=name,
+        space=SPACE,
+        script=script,
+        metric="loss",
+        strategy="Random",
+        static={"go": str(go)},
+        max_training_jobs=6,
+        max_parallel=2,
+        criteria=[ConvergenceDetected(), BestObjectiveNotImproving(30)],
+    )
+    sagemaker.create_hyper_parameter_tuning_job(**request)
+    yield name, go
+    go.touch()
+    until(sagemaker, name)
+
+
+def test_a_page_follows_its_job_to_the_end_without_a_reload_by_hand(browser, served, held):
+    name, go = held
+    browser.sized(1280)
+    browser.open(f"{served.url}/console/tuning-jobs/{name}")
+    browser.until("document.querySelector('#training-jobs tbody')?.rows.length === 2")
+    browser.until("!document.querySelector('#live').hidden")
+    assert browser.read("document.querySelectorAll('.figure').length") == 0
+    go.touch()
+    browser.until("document.querySelector('h1 .status')?.textContent === 'Completed'")
+    dots = browser.read("document.querySelectorAll('.figure.wide .dot').length")
+    outside = re.search(r"(\d+) worse ones? (?:lies|lie) outside", browser.read("document.body.innerText"))
+    assert dots + (int(outside[1]) if outside else 0) == 6
+    assert browser.read("document.querySelector('.criterion .strong').textContent") == "ended the job"
+    assert browser.read("document.body.innerText").count("MaxNumberOfTrainingJobs") >= 2
+    assert browser.complaints == []
+
+
+def test_the_list_and_a_log_grow_by_themselves(browser, served, sagemaker, held):
+    name, go = held
+    browser.sized(1280)
+    browser.open(f"{served.url}/console/")
+    browser.until(f"document.querySelector('#jobs')?.innerText.includes({name!r})")
+    rows = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+    job = rows["TrainingJobSummaries"][0]["TrainingJobName"]
+    browser.open(f"{served.url}/console/training-jobs/{job}")
+    browser.until("document.querySelector('#log').textContent.includes('epoch 5')")
+    browser.until("document.querySelectorAll('#metrics .point').length === 5")
+    go.touch()
+    browser.until("document.querySelector('#log').textContent.includes('the last loss')")
+    browser.until("document.querySelectorAll('#metrics .point').length === 6")
+    assert browser.read("document.querySelector('#log').textContent.match(/epoch/g).length") == 5
+    browser.until("document.querySelector('h1 .status')?.textContent === 'Completed'")
+    assert browser.complaints == []
+
+
+def test_a_form_changes_a_running_job_and_a_button_stops_it(browser, served, sagemaker, held):
+    name, go = held
+    browser.open(f"{served.url}/console/tuning-jobs/{name}")
+    browser.click("a[href$='/change']")
+    browser.until("!!document.querySelector('[name=max_training_jobs]')")
+    browser.fill("[name=max_training_jobs]", "9")
+    browser.fill("[name=patience]", "2")
+    browser.click("button.primary")
+    assert "from 3 on" in browser.until("document.querySelector('[role=alert]')?.innerText")
+    assert browser.read("document.querySelector('[name=max_training_jobs]').value") == "9"
+    browser.fill("[name=patience]", "12")
+    browser.click("button.primary")
+    browser.until(f"location.pathname === '/console/tuning-jobs/{name}'")
+    assert "was 6" in browser.until("document.querySelector('#changes')?.innerText")
+    limits = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+    assert limits["HyperParameterTuningJobConfig"]["ResourceLimits"]["MaxNumberOfTrainingJobs"] == 9
+    browser.click("#stop summary")
+    browser.click("#stop button.danger")
+    until(sagemaker, name, "Stopped", leaves=False)
+    browser.until("document.querySelector('h1 .status')?.textContent === 'Stopped'")
+    assert not go.exists()
+    assert browser.complaints == []
+
+
+@pytest.fixture(scope="module")
+def paths(served, sagemaker, script):
+    """Pages of a job that has ended."""
+    request = job_request(
+        name="wide", space=SPACE, script=script, metric="loss", strategy="Random", max_training_jobs=12
+    )
+    sagemaker.create_hyper_parameter_tuning_job(**request)
+    until(sagemaker, "wide")
+    rows = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(HyperParameterTuningJobName="wide")
+    job = rows["TrainingJobSummaries"][0]["TrainingJobName"]
+    more = ("tuning-jobs/wide", "tuning-jobs/wide/change", "tuning-jobs/wide/replay?criteria=", "sign-in", "nowhere")
+    return [f"/console/{path}" for path in ("", *more, f"training-jobs/{job}", f"training-jobs/{job}/log")]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_pages_fit_their_window_and_can_be_read(browser, served, paths, width, dark):
+    """No page is wider than its window, and every text stands out from what is behind it (WCAG AA: 4.5 to 1)."""
+    browser.sized(width, dark=dark)
+    for path in paths:
+        browser.open(served.url + path)
+        assert browser.read("document.documentElement.scrollWidth") <= width, path
+        assert browser.read(FAINT) == [], path
+        assert browser.read(UNLABELLED) == [], path
+
+
+@pytest.fixture(scope="module")
+def million(served, sagemaker, tmp_path_factory):
+    """A job whose objectives are large and near each other."""
+    script = tmp_path_factory.mktemp("code") / "train.py"
+    script.write_text(
+        "import sys; print(f'loss={12e6 + 100 * float(sys.argv[sys.argv.index(chr(45) * 2 + chr(120)) + 1])}')"
+    )
+    request = job_request(
+        name="millions",
+        space={"x": Continuous(0, 1)},
+        script=script,
+        metric="loss",
+        strategy="Random",
+        max_training_jobs=10,
+    )
+    sagemaker.create_hyper_parameter_tuning_job(**request)
+    until(sagemaker, "millions")
+    return "millions"
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_labels_of_figures_are_whole_and_tell_neighbours_apart(browser, served, million, width):
+    browser.sized(width)
+    browser.open(f"{served.url}/console/tuning-jobs/{million}")
+    browser.until("document.querySelectorAll('.slices svg').length > 0")
+    assert browser.read(OUTSIDE) == []
+    labels = browser.read(
+        "[...document.querySelectorAll('.slices svg text[text-anchor=end]')].map((each) => each.textContent)"
+    )
+    assert len(set(labels)) == len(labels) > 1
+
+
+def test_the_list_of_tuning_jobs_needs_no_scrolling_on_a_desktop(browser, served, sagemaker, tmp_path):
+    """Whatever words a training job left."""
+    (tmp_path / "train.py").write_text("raise SystemExit(300 * 'y')")
+    name, words = "one-that-fails-and-has-a-name-so", {"script": tmp_path / "train.py", "metric": "loss"}
+    sagemaker.create_hyper_parameter_tuning_job(**job_request(name=name, space=SPACE, **words, max_training_jobs=1))
+    until(sagemaker, name)
+    browser.sized(1280)
+    browser.open(f"{served.url}/console/")
+    assert name in browser.read("document.body.innerText")
+    assert (
+        browser.read(
+            "[...document.querySelectorAll('.scroll')].filter((each) => each.scrollWidth > each.clientWidth).length"
+        )
+        == 0
+    )
+
+
+# Texts of figures that reach beyond them, where they are cut off.
+OUTSIDE = """
+[...document.querySelectorAll("svg.figure text")].filter((each) => {
+  const [own, whole] = [each.getBoundingClientRect(), each.closest("svg").getBoundingClientRect()];
+  return own.width && (own.left < whole.left - 0.5 || own.right > whole.right + 0.5);
+}).map((each) => each.textContent)
+"""
+
+# Texts with less contrast than 4.5 to 1 against the nearest background that isn't transparent.
+FAINT = """
+(() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgb = (colour) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+                            return [...canvas.getImageData(0, 0, 1, 1).data]; };
+  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (each) => { for (; each; each = each.parentElement) { const found = rgb(getComputedStyle(each).backgroundColor);
+                             if (found[3] > 200) return found; } return [255, 255, 255]; };
+  const faint = [];
+  for (const each of document.querySelectorAll("main *, header *")) {
+    const own = [...each.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    if (!own || each.getClientRects().length === 0 || each.closest("option")) continue;
+    const style = getComputedStyle(each);
+    const [a, b] = [light(rgb(each.closest("svg") ? style.fill : style.color)), light(behind(each))].sort((x, y) => y - x);
+    if ((a + 0.05) / (b + 0.05) < 4.5) faint.push(each.tagName + "." + each.className + ": " + each.textContent.trim().slice(0, 40));
+  }
+  return faint;
+})()
+"""
+
+# Fields without a label, figures without a name, tables without heads.
+UNLABELLED = """
+[...document.querySelectorAll("input:not([type=hidden]), select, textarea")].filter((each) => !each.labels.length)
+  .concat([...document.querySelectorAll("svg:not([aria-label]), progress:not([aria-label]), img:not([alt])")])
+  .concat([...document.querySelectorAll("table")].filter((each) => !each.querySelector("th[scope=col]")))
+  .map((each) => each.outerHTML.slice(0, 80))
+"""

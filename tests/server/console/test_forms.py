@@ -1,0 +1,243 @@
+"""Forms change what runs, with the checks and the words of `alfine change`; replays judge the record."""
+
+import re
+
+import pytest
+
+from alfine import AllOf, BestObjectiveNotImproving, ConvergenceDetected, MaxCost, TargetObjectiveMetricValue
+from alfine.api.job_words import job_request
+from alfine.server.console.settings import fields_of
+from tests.aws.conftest import until
+from tests.building import spec
+from tests.server.console.test_pages import SPACE
+
+
+@pytest.fixture
+def running(served, sagemaker, make):
+    """A function of a name and words: makes a job whose training jobs take their time; it's stopped in the end."""
+    names = []
+
+    def running(name, **words):
+        sagemaker.create_hyper_parameter_tuning_job(**make(name, static={"wait": 60}, max_training_jobs=40, **words))
+        names.append(name)
+        return name
+
+    yield running
+    for name in names:
+        try:
+            sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+        except sagemaker.exceptions.ClientError:  # it has ended
+            continue
+        until(sagemaker, name, "Stopped", leaves=False)
+
+
+@pytest.fixture(scope="module")
+def long(served, sagemaker, script):
+    """A job that runs all the time."""
+    request = job_request(
+        name="long",
+        space=SPACE,
+        script=script,
+        metric="loss",
+        max_training_jobs=40,
+        max_parallel=2,
+        static={"wait": 60},
+    )
+    sagemaker.create_hyper_parameter_tuning_job(**request)
+    yield "long"
+    sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName="long")
+    until(sagemaker, "long", "Stopped", leaves=False)
+
+
+def asked(sagemaker, name):
+    found = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+    return found["HyperParameterTuningJobConfig"]
+
+
+def test_limits_of_a_running_job_are_changed_and_its_page_tells(visitor, sagemaker, running):
+    name = running("limits")
+    page = visitor.submit(
+        f"/console/tuning-jobs/{name}/change",
+        f"/tuning-jobs/{name}/change",
+        {"max_training_jobs": "50", "max_parallel": "3", "max_runtime_seconds": "5000"},
+    )
+    assert page.url == f"/console/tuning-jobs/{name}"
+    assert asked(sagemaker, name)["ResourceLimits"] == {
+        "MaxNumberOfTrainingJobs": 50,
+        "MaxParallelTrainingJobs": 3,
+        "MaxRuntimeInSeconds": 5000,
+    }
+    assert re.search(
+        r"What was changed .*training jobs at most 50, was 40; at once 3, was 2; time 1 h 23 min", page.text
+    )
+
+
+def test_a_change_is_carried_out_by_whoever_runs_the_job(visitor, sagemaker, running):
+    """More at once: one more is launched, though none has ended."""
+    name = running("carried-out", max_parallel=1)
+    visitor.submit(f"/console/tuning-jobs/{name}/change", f"/tuning-jobs/{name}/change", {"max_parallel": "2"})
+    for _ in range(400):
+        counters = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+        if counters["TrainingJobStatusCounters"]["InProgress"] == 2:
+            return
+    raise AssertionError(counters)
+
+
+def test_criteria_are_changed_and_those_that_the_form_doesnt_touch_stay(visitor, sagemaker, running):
+    kept = AllOf(BestObjectiveNotImproving(5), TargetObjectiveMetricValue(0.5))
+    name = running("criteria", criteria=[BestObjectiveNotImproving(20, strict=True), kept], price_per_hour=2.0)
+    fields = {"patience": "12", "convergence": "on", "delta": "0.1", "target": "0.25"}
+    page = visitor.submit(f"/console/tuning-jobs/{name}/change", f"/tuning-jobs/{name}/change", fields)
+    assert page.status == 200
+    criteria = asked(sagemaker, name)["TuningJobCompletionCriteria"]
+    assert criteria["TargetObjectiveMetricValue"] == 0.25
+    assert criteria["BestObjectiveNotImproving"] == {"MaxNumberOfTrainingJobsNotImproving": 12}
+    assert criteria["ConvergenceDetected"] == {"CompleteOnConvergence": "Enabled"}
+    form = visitor.get(f"/console/tuning-jobs/{name}/change").body
+    assert 'name="delta" inputmode="decimal" value="0.1"' in form
+    assert 'name="strict" checked' in form
+    assert "AllOf(BestObjectiveNotImproving 5, TargetObjectiveMetricValue 0.5)" in form
+    visitor.submit(
+        f"/console/tuning-jobs/{name}/change",
+        f"/tuning-jobs/{name}/change",
+        {"others": "MaxCost 25", "target": "", "at_end": "drain", "repeats": "best=2 times=3"},
+    )
+    form = visitor.get(f"/console/tuning-jobs/{name}/change").body
+    assert '<option value="drain" selected>' in form
+    assert 'name="repeats" value="best=2 times=3"' in form
+    assert "the best again" in visitor.get(f"/console/tuning-jobs/{name}").text
+    assert ">MaxCost 25</textarea>" in form
+    fields = {"repeats": "", "price_per_hour": "4.5"}
+    page = visitor.submit(f"/console/tuning-jobs/{name}/change", f"/tuning-jobs/{name}/change", fields)
+    assert "the best again taken away, was best=2 times=3; price an hour 4.5, was 2" in page.text
+    fields = {"price_per_hour": "0", "patience": "", "others": ""}  # what belonged to it may stay filled in
+    page = visitor.submit(f"/console/tuning-jobs/{name}/change", f"/tuning-jobs/{name}/change", fields)
+    assert "price an hour 0, was 4.5" in page.text
+    assert "TargetObjectiveMetricValue" not in asked(sagemaker, name)["TuningJobCompletionCriteria"]
+
+
+def test_of_two_criteria_of_a_kind_the_form_loses_none():
+    fields = fields_of(spec(criteria=[BestObjectiveNotImproving(5), BestObjectiveNotImproving(20, strict=True)]))
+    shown = fields["patience"], fields["strict"], fields["others"]
+    assert shown == ("5", "", "BestObjectiveNotImproving 20 strict=true")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "nothing to change: it's asked for already."),
+        ({"max_training_jobs": ""}, "MaxNumberOfTrainingJobs: can be changed, not taken away."),
+        ({"max_training_jobs": "many"}, "MaxNumberOfTrainingJobs: 'many' must be a whole number."),
+        ({"max_parallel": "0"}, "MaxParallelTrainingJobs: '0' must be above 0."),
+        ({"max_runtime_seconds": "nan"}, "MaxRuntimeInSeconds: 'nan' must be a number."),
+        ({"patience": "2"}, "BestObjectiveNotImproving: 2 must be a whole number from 3 on."),
+        ({"convergence": "on", "delta": "7"}, "delta 7 must be a number above 0 and below 1."),
+        ({"others": "BestObjectiveNotImprovin 5"}, "Did you mean BestObjectiveNotImproving?"),
+        ({"others": "MaxCost 5"}, "price"),
+        ({"repeats": "often"}, "'often' must be as «best=3 times=5»"),
+        ({"price_per_hour": "-2"}, "price per hour: '-2' must be from 0 on."),
+        ({"delta": "0.1"}, "ConvergenceDetected delta: counts with «Detect convergence» alone."),
+        ({"strict": "on"}, "«any improvement counts» is about a number of training jobs without one. Give that too."),
+        ({"at_end": "explode"}, "'explode' isn't one of stop, drain, contenders."),
+        ({"target": "x", "patience": "y"}, "TargetObjectiveMetricValue: 'x' must be a number."),
+    ],
+    ids=str,
+)
+def test_what_doesnt_work_is_told_and_the_form_keeps_what_was_filled_in(visitor, sagemaker, long, fields, said):
+    before = asked(sagemaker, long)
+    page = visitor.submit(f"/console/tuning-jobs/{long}/change", f"/tuning-jobs/{long}/change", fields)
+    assert page.status == 422
+    assert said in page.text
+    for value in fields.values():
+        assert f'value="{value}"' in page.body or f">{value}<" in page.body or value in ("on", "explode")
+    assert asked(sagemaker, long) == before
+
+
+def test_an_ended_job_goes_on(visitor, sagemaker, make):
+    sagemaker.create_hyper_parameter_tuning_job(**make("extended", max_training_jobs=2, max_parallel=1))
+    until(sagemaker, "extended")
+    path, action = "/console/tuning-jobs/extended/change", "/tuning-jobs/extended/change"
+    assert "Extend extended" in visitor.get(path).text
+    refused = visitor.submit(path, action, {"max_parallel": "2"})
+    assert refused.status == 422
+    assert "it would end again at once. MaxNumberOfTrainingJobs" in refused.text
+    assert visitor.submit(path, action, {"max_training_jobs": "5"}).status == 200
+    told = until(sagemaker, "extended")
+    assert told["HyperParameterTuningJobStatus"] == "Completed"
+    assert told["TrainingJobStatusCounters"]["Completed"] == 5
+
+
+def test_a_job_and_a_training_job_are_stopped_by_their_buttons(visitor, sagemaker, running):
+    name = running("stopped", max_parallel=1)
+    path = f"/console/tuning-jobs/{name}"
+    while not (found := re.findall(r'href="/console(/training-jobs/[^"/]+)"', visitor.get(path).body)):
+        continue
+    (one,) = set(found)
+    page = visitor.submit(f"/console{one}", f"{one}/stop")
+    assert page.url == f"/console{one}"
+    while "Stopped" not in (text := visitor.get(f"/console{one}").text):
+        continue
+    assert "The user asked to stop it." in text
+    visitor.submit(path, f"/tuning-jobs/{name}/stop")
+    assert until(sagemaker, name, "Stopped", leaves=False)
+    assert re.search(r"Stopped StopRequested\. .*What was changed .*asked to stop", visitor.get(path).text)
+    again = visitor.post(f"/console/tuning-jobs/{name}/stop", {"token": _token(visitor)})
+    assert again.status == 409
+    assert "has already ended" in again.text
+
+
+def _token(visitor):
+    return re.search(r'name="token" value="([^"]+)"', visitor.get("/console/tuning-jobs/stopped/change").body)[1]
+
+
+def test_a_replay_says_when_each_criterion_would_have_ended_it_what_it_saves_and_misses(visitor, sagemaker, script):
+    request = job_request(
+        name="record", space=SPACE, script=script, metric="loss", strategy="Random", max_training_jobs=12, seed=1
+    )
+    sagemaker.create_hyper_parameter_tuning_job(**request)
+    until(sagemaker, "record")
+    path = "/console/tuning-jobs/record/replay"
+    assert "ConvergenceDetected" in visitor.get(path).text
+    text = visitor.get(f"{path}?criteria=BestObjectiveNotImproving+3%0ATargetObjectiveMetricValue+-5").text
+    assert "Against the record: 12 training jobs" in text
+    alone = re.search(
+        r"BestObjectiveNotImproving 3 .* in, by BestObjectiveNotImproving .* (\d+) (\d+) % .* of training (\d+) training jobs",
+        text,
+    )
+    assert int(alone[1]) + int(alone[3]) == 12
+    assert re.search(
+        r"MetricValue -5 [\d.]+ s in, by MaxNumberOfTrainingJobs .* 12 100 % [\d.]+ s of training nothing [\d.]+ nothing",
+        text,
+    )
+    assert (
+        "all of them together not within the record"
+        in visitor.get(f"{path}?criteria=TargetObjectiveMetricValue+-5%0AMaxNumberOfTrainingJobs+40").text
+    )
+    assert "all of them together" in text
+    assert re.search(r"its own .* in, by MaxNumberOfTrainingJobs", visitor.get(f"{path}?criteria=").text)
+
+
+@pytest.mark.parametrize(
+    ("criteria", "said"),
+    [
+        ("Nonsense", "'Nonsense' isn't one."),
+        ("%0A".join(["ConvergenceDetected"] * 9), "9 criteria; at most 8"),
+        ("MaxCost+3", "price"),
+    ],
+)
+def test_criteria_that_cant_be_replayed_are_told(visitor, long, criteria, said):
+    page = visitor.get(f"/console/tuning-jobs/{long}/replay?criteria={criteria}")
+    assert page.status == 422
+    assert said in page.text
+
+
+def test_what_a_form_says_of_a_job_asks_for_that_job(visitor, sagemaker, running):
+    """Sent as it came, a form changes nothing, whatever criteria the job has."""
+    criteria = [
+        ConvergenceDetected(0.02, 0.1, 0.1),
+        BestObjectiveNotImproving(9, strict=True),
+        AllOf(MaxCost(3), TargetObjectiveMetricValue(-0.125)),
+    ]
+    name = running("as-it-came", criteria=criteria, price_per_hour=1.5, max_runtime_seconds=7775)
+    page = visitor.submit(f"/console/tuning-jobs/{name}/change", f"/tuning-jobs/{name}/change")
+    assert "nothing to change" in page.text

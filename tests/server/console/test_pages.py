@@ -1,0 +1,264 @@
+"""What the pages show, read without scripts."""
+
+import re
+import urllib.request
+
+import pytest
+
+from alfine import (
+    AllOf,
+    BestObjectiveNotImproving,
+    Continuous,
+    ConvergenceDetected,
+    Integer,
+    Shadow,
+    TargetObjectiveMetricValue,
+)
+from alfine.api.job_words import job_request
+from tests.aws.conftest import until
+from tests.aws.test_conditions import tagged
+
+SPACE = {"x": Continuous(0, 1), "n": Integer(1, 9)}
+
+
+@pytest.fixture(scope="module")
+def ended(served, sagemaker, script):
+    """A job that its criteria ended."""
+    criteria = [
+        BestObjectiveNotImproving(40),
+        ConvergenceDetected(),
+        Shadow(BestObjectiveNotImproving(3)),
+        AllOf(BestObjectiveNotImproving(3), TargetObjectiveMetricValue(9)),
+    ]
+    request = job_request(
+        name="ended",
+        space=SPACE,
+        script=script,
+        metric="loss",
+        strategy="Random",
+        max_training_jobs=30,
+        max_parallel=2,
+        seed=3,
+        criteria=criteria,
+        price_per_hour=3600,
+    )
+    sagemaker.create_hyper_parameter_tuning_job(**request)
+    until(sagemaker, "ended")
+    return "/console/tuning-jobs/ended"
+
+
+def test_a_browser_is_led_to_the_list_and_aws_clients_are_not(served, visitor, sagemaker):
+    assert visitor.get("/").url == "/console/"
+    assert sagemaker.list_hyper_parameter_tuning_jobs()["ResponseMetadata"]["HTTPStatusCode"] == 200
+    assert served.client("s3").list_buckets()["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+def test_a_bucket_called_console_works_as_any_other(served):
+    s3 = served.client("s3")
+    s3.create_bucket(Bucket="console")
+    s3.put_object(Bucket="console", Key="tuning-jobs/x", Body=b"body")
+    assert s3.get_object(Bucket="console", Key="tuning-jobs/x")["Body"].read() == b"body"
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": "console", "Key": "tuning-jobs/x"})
+    with urllib.request.urlopen(url) as answer:
+        assert answer.read() == b"body"
+
+
+@pytest.fixture(scope="module")
+def conditional(served, sagemaker, script):
+    """A job whose hyperparameters aren't all choices everywhere."""
+    words = {"script": script, "metric": "loss", "strategy": "Random", "max_training_jobs": 12, "seed": 3}
+    rules = {"requires": "x if n at-least 5", "forbid": "n is 2", "start_with": "n=7 x=0.25"}
+    asked = tagged(job_request(name="conditional", space=SPACE, **words), **rules)
+    sagemaker.create_hyper_parameter_tuning_job(**asked)
+    until(sagemaker, "conditional")
+    return "/console/tuning-jobs/conditional"
+
+
+def test_a_conditional_hyperparameter_is_drawn_where_it_was_a_choice(visitor, conditional, sagemaker):
+    page = visitor.get(conditional)
+    assert page.status == 200
+    assert "x if n >= 5" in page.text
+    listed = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName="conditional", MaxResults=100
+    )
+    tuned = [each["TunedHyperParameters"] for each in listed["TrainingJobSummaries"]]
+    with_x = sum("x" in each for each in tuned)
+    assert 0 < with_x < 12
+    (x,) = re.findall(r"<figcaption>x .*?</figure>", page.body, re.DOTALL)
+    (n,) = re.findall(r"<figcaption>n .*?</figure>|<figcaption>n</figcaption>.*?</figure>", page.body, re.DOTALL)
+    assert (x.count('class="dot'), n.count('class="dot')) == (with_x, 12)
+
+
+def test_what_tags_say_of_the_space_is_told(visitor, conditional):
+    text = visitor.get(conditional).text
+    for words in ("conditions x n >= 5", "forbidden n = 2", "start with n 7 x 0.25"):
+        assert words in text
+
+
+def test_a_page_says_how_many_hyperparameters_it_doesnt_draw(served, sagemaker, visitor, tmp_path):
+    script, space = tmp_path / "train.py", {f"h{number}": Continuous(0, 1) for number in range(27)}
+    script.write_text("print('loss=1')")
+    words = {"script": script, "metric": "loss", "strategy": "Random", "max_training_jobs": 3}
+    sagemaker.create_hyper_parameter_tuning_job(**job_request(name="many", space=space, **words))
+    until(sagemaker, "many")
+    page = visitor.get("/console/tuning-jobs/many")
+    assert page.body.count("<figcaption>") == 24
+    assert "3 more hyperparameters aren't drawn." in page.text
+
+
+def test_going_back_in_a_log_tears_no_line(served, sagemaker, visitor, tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text("print('loss=1'); print(*(f'line {i} ' + i % 90 * 'y' for i in range(4_000)), sep='\\n')")
+    words = {"script": script, "metric": "loss", "strategy": "Random", "max_training_jobs": 1}
+    sagemaker.create_hyper_parameter_tuning_job(**job_request(name="back", space=SPACE, **words))
+    job = until(sagemaker, "back")["BestTrainingJob"]["TrainingJobName"]
+    path, pages = f"/console/training-jobs/{job}/log", []
+    page = visitor.get(path)
+    while later := re.search(r'href="(\?begin=\d+)" rel="next"', page.body):
+        page = visitor.get(path + later[1])
+    while True:
+        pages.insert(0, re.search(r"<pre.*?>(.*?)</pre>", page.body, re.DOTALL)[1])
+        earlier = re.search(r'href="(\?begin=\d+)" rel="prev"', page.body)
+        if not earlier:
+            break
+        page = visitor.get(path + earlier[1])
+    lines = [line.partition(" y")[0] for page in pages for line in page.splitlines()]
+    assert len(pages) > 2
+    assert [line.strip() for line in lines] == ["loss=1", *(f"line {i}" for i in range(4_000))]
+
+
+def test_the_list_says_why_each_job_ended(visitor, ended):
+    text = visitor.get("/console/").text
+    assert re.search(r"ended Completed AllOf 2 of 2 met.* of 30 .*loss ↓", text)
+
+
+def test_the_list_is_filtered_by_name_and_status(visitor, ended):
+    assert "/console/tuning-jobs/ended" in visitor.get("/console/?name=NDE&status=Completed").body
+    assert "No tuning job fits" in visitor.get("/console/?status=Failed").text
+    assert "No tuning job fits" in visitor.get("/console/?name=other").text
+
+
+def test_a_long_list_has_pages(served, sagemaker, visitor, make):
+    for number in range(27):
+        request = make(f"page-{number:02d}", static={"wait": 0}, max_training_jobs=1)
+        sagemaker.create_hyper_parameter_tuning_job(**request)
+    first = visitor.get("/console/?name=page-")
+    (further,) = re.findall(r'href="(\?[^"]+)" rel="next"', first.body)
+    second = visitor.get(f"/console/{further.replace('&amp;', '&')}")
+    names = [re.findall(r'class="name" href="[^"]*/(page-\d\d)"', page.body) for page in (first, second)]
+    assert names == [[f"page-{n:02d}" for n in range(26, 1, -1)], ["page-01", "page-00"]]
+
+
+def test_a_job_shows_every_criterion_with_its_sentence_and_numbers(visitor, ended):
+    text = visitor.get(ended).text
+    assert re.search(r"AllOf ended the job \d+ % \d of 2 met", text)
+    assert re.search(r"BestObjectiveNotImproving \d+ % \d+ of 40 training jobs in a row.* limit 40", text)
+    assert re.search(r"ConvergenceDetected \d+ % .*finished \d+ remaining \d+ probability of improvement", text)
+    assert re.search(r"Shadow\(BestObjectiveNotImproving\) only watches .*Would have ended the job after", text)
+    assert re.search(r"MaxNumberOfTrainingJobs \d+ % \d+ of at most 30 training jobs", text)
+
+
+def test_a_job_shows_its_best_its_counters_and_what_was_saved(visitor, ended, sagemaker):
+    best = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="ended")["BestTrainingJob"]
+    page = visitor.get(ended)
+    assert best["TrainingJobName"] in page.body
+    assert f"{best['FinalHyperParameterTuningJobObjectiveMetric']['Value']:.6g}" in page.text
+    assert re.search(r"Saved [\d.]+ s \d+ training jobs not launched, [\d.]+ in money", page.text)
+
+
+def test_a_warm_started_job_says_with_what_it_began(visitor, ended, sagemaker, script):
+    parents = {"warm_start": "ended", "warm_start_type": "TransferLearning"}
+    request = job_request(name="warm", space=SPACE, script=script, metric="loss", max_training_jobs=1, **parents)
+    sagemaker.create_hyper_parameter_tuning_job(**request)
+    until(sagemaker, "warm")
+    page = visitor.get("/console/tuning-jobs/warm")
+    assert re.search(
+        r"Warm start \(TransferLearning\) from ended ?\. All \d+ objectives of the parents say where to begin\.",
+        page.text,
+    )
+    assert '<a href="/console/tuning-jobs/ended">ended</a>' in page.body
+    assert "Warm start" not in visitor.get(ended).text
+
+
+def test_a_figure_has_a_dot_for_each_training_job_that_leads_to_it(visitor, ended, sagemaker):
+    rows = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName="ended", MaxResults=100
+    )
+    names = {row["TrainingJobName"] for row in rows["TrainingJobSummaries"]}
+    (figure,) = re.findall(r'<svg class="figure wide".*?</svg>', visitor.get(ended).body, re.DOTALL)
+    assert 'aria-label="Best loss so far against' in figure
+    assert set(re.findall(r'href="/console/training-jobs/([^"]+)"', figure)) <= names
+    assert '<polyline class="curve"' in figure
+    assert len(re.findall("<figcaption>", visitor.get(ended).body)) == 2  # x and n
+    assert "x Linear (Auto)" in visitor.get(ended).text
+
+
+def test_training_jobs_are_sorted_by_their_objective(visitor, ended):
+    found = {}
+    for order in ("ascending", "descending"):
+        table = visitor.get(f"{ended}?sort=objective&order={order}").body.partition("<table>")[2]
+        found[order] = [float(each) for each in re.findall(r'<td class="right value">([\d.]+)', table)]
+    assert found["ascending"] == sorted(found["ascending"])
+    assert found["descending"] == sorted(found["descending"], reverse=True)
+    assert len(found["ascending"]) >= 4
+
+
+def test_a_training_job_shows_what_it_was_given_its_metrics_and_its_log(visitor, ended):
+    (name, *_) = re.findall(r'href="/console/training-jobs/([^"]+)"', visitor.get(ended).body)
+    page = visitor.get(f"/console/training-jobs/{name}")
+    assert re.search(r"Metrics loss objective last [\d.]+", page.text)
+    assert re.search(r"Hyperparameters loss [\d.]+ n \d x [\d.]+", page.text)
+    assert re.search(r"Starting .*Training .*Completed", page.text)
+    assert re.search(r'<pre class="log"[^>]*>loss=[\d.]+\n', page.body)
+    log = visitor.get(f"/console/training-jobs/{name}/log")
+    assert re.search(r">loss=[\d.]+\n", log.body)
+
+
+def test_a_long_log_has_pages_of_whole_lines(served, sagemaker, visitor, tmp_path):
+    script = tmp_path / "long.py"
+    script.write_text("for n in range(20000): print('line', n, '<b>', '\\x1b[31mred\\x1b[0m')\nprint('loss=1')\n")
+    request = job_request(name="long-log", space=SPACE, script=script, metric="loss", max_training_jobs=1)
+    sagemaker.create_hyper_parameter_tuning_job(**request)
+    until(sagemaker, "long-log")
+    (name, *_) = re.findall(
+        r'href="/console/training-jobs/([^"/]+)"', visitor.get("/console/tuning-jobs/long-log").body
+    )
+    path, lines = f"/console/training-jobs/{name}/log", []
+    while path:
+        page = visitor.get(path)
+        lines += re.search(r'<pre class="log"[^>]*>(.*?)</pre>', page.body, re.DOTALL)[1].splitlines()
+        later = re.search(r'href="(\?begin=\d+)" rel="next"', page.body)
+        path = later and f"/console/training-jobs/{name}/log{later[1]}"
+    assert lines == [*(f"line {n} &lt;b&gt; red" for n in range(20000)), "loss=1"]
+
+
+@pytest.mark.parametrize(
+    "path", ["tuning-jobs/nobody", "training-jobs/nobody", "training-jobs/nobody/log", "nowhere", "static/../site.py"]
+)
+def test_what_isnt_there_is_a_404_in_words(visitor, path):
+    page = visitor.get(f"/console/{path}")
+    assert page.status == 404
+    assert "Not here" in page.text
+    assert "Amazon" not in page.text
+    assert "nobody" in page.text or "There is no such page." in page.text
+
+
+@pytest.mark.parametrize("query", ["?after=x", "?after=W1swLCJ4Il0sMV0="])
+def test_a_place_in_a_list_that_isnt_one_is_refused_in_words(visitor, ended, query):
+    for path in ("/console/", ended):
+        page = visitor.get(path + query)
+        assert page.status == 409
+        assert "Invalid pagination token" in page.text
+
+
+def test_a_job_tells_what_is_the_matter_with_its_space(served, sagemaker, visitor, tmp_path):
+    program = tmp_path / "constant.py"
+    program.write_text("print('loss=0.5')\n")
+    request = job_request(
+        name="flat", space=SPACE, script=program, metric="loss", strategy="Random", max_training_jobs=25, max_parallel=2
+    )
+    sagemaker.create_hyper_parameter_tuning_job(**request)
+    until(sagemaker, "flat")
+    text = visitor.get("/console/tuning-jobs/flat").text
+    assert "The search space All 25 objectives are equal, 0.5: does training use its hyperparameters?" in text
+    assert "alfine propose" not in text

@@ -1,0 +1,209 @@
+import sqlite3
+from datetime import timedelta
+
+import pytest
+
+from alfine import AlfineError, BestObjectiveNotImproving
+from alfine.core.errors import IllegalTransition, InUse, NotFound, Overtaken
+from alfine.core.history import Ended, StopAsked, StopRequested
+from alfine.store import queries
+from alfine.store.store import Store
+from tests.building import at, history, one_job, spec
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store.at(tmp_path)
+    yield store
+    store.close()
+
+
+def created(store, **words):
+    return store.create(spec(**words), at(0))
+
+
+def recorded(store, job, facts):
+    texts = job.spec().texts
+    return store.record(job.id, store.get(job.name).facts, facts, texts=texts)
+
+
+def test_a_history_comes_back_fact_by_fact(store):
+    job, past = created(store), history()
+    for objective in (3.0, None, 1.0):
+        facts = one_job(past, objective, status="Failed" if objective is None else "Completed", reports=[5.0, 4.0])
+        recorded(store, job, facts)
+        for fact in facts:
+            past.record(fact)
+    read = store.history("job")
+    assert read.facts == past.facts
+    assert (read.incumbent.number, read.created_at) == (3, at(0))
+
+
+def test_a_reopened_store_has_everything(store, tmp_path):
+    recorded(store, created(store), one_job(history(), 1.0))
+    again = Store.at(tmp_path)
+    assert again.history("job").facts == store.history("job").facts
+    again.close()
+
+
+def test_a_name_is_taken_whatever_its_case(store):
+    created(store, name="Job")
+    with pytest.raises(
+        InUse, match="A hyperparameter tuning job with the name, job, already exists. Choose a different name."
+    ):
+        created(store, name="job")
+
+
+def test_an_unknown_job_is_not_found_in_amts_words(store):
+    with pytest.raises(NotFound, match="can't find a tuning job called nope. Type another name."):
+        store.get("nope")
+
+
+def test_a_request_comes_back_as_it_was(store):
+    job = created(store, criteria=[BestObjectiveNotImproving(10)], price_per_hour=0.5)
+    assert (
+        job.spec().request == job.request == spec(criteria=[BestObjectiveNotImproving(10)], price_per_hour=0.5).request
+    )
+
+
+def test_a_training_job_cannot_end_twice(store):
+    job = created(store)
+    recorded(store, job, one_job(history(), 1.0))
+    with pytest.raises(IllegalTransition, match="training job 1 can't become Failed"):
+        recorded(store, job, [Ended(at=at(9), number=1, status="Failed")])
+
+
+def test_a_refused_fact_leaves_nothing_behind(store):
+    job = created(store)
+    with pytest.raises(IllegalTransition):
+        recorded(store, job, [*one_job(history(), 1.0), StopAsked(at=at(9), number=1, reason="late")])
+    assert store.history("job").facts == []
+    assert store.get("job").facts == 0
+
+
+def test_whoever_was_overtaken_by_a_users_stop_writes_nothing_and_reads_again(store):
+    job, facts = created(store), one_job(history(), 1.0)
+    recorded(store, job, facts[:2])
+    assert not store.overtaken(job.id, 2)
+    store.request_stop("job", at(5))
+    assert store.overtaken(job.id, 2)
+    with pytest.raises(Overtaken):
+        store.record(job.id, 2, facts[2:], texts=job.spec().texts)
+    assert store.history("job").facts == [*facts[:2], StopRequested(at=at(5))]
+    store.record(job.id, 3, facts[2:], texts=job.spec().texts)
+    assert store.history("job").facts == [*facts[:2], StopRequested(at=at(5)), *facts[2:]]
+
+
+def test_asking_to_stop_twice_is_asking_once(store):
+    created(store)
+    store.request_stop("job", at(5))
+    store.request_stop("job", at(6))
+    assert store.get("job").status == "Stopping"
+    assert store.history("job").stop_requested_at == at(5)
+
+
+def test_an_ended_job_cannot_be_stopped_or_end_again(store):
+    created(store)
+    store.finish("job", "Completed", at(9))
+    assert store.get("job").ended
+    with pytest.raises(IllegalTransition, match="job is Completed and can't become Stopping"):
+        store.request_stop("job", at(10))
+    with pytest.raises(IllegalTransition):
+        store.finish("job", "Failed", at(10))
+
+
+def test_one_engine_at_a_time_until_its_lease_or_its_life_ends(store):
+    created(store)
+    lease = at(0) + timedelta(seconds=30)
+    assert store.claim("job", "a", at(0), lease, lambda owner: True)
+    assert store.claim("job", "a", at(1), lease, lambda owner: True)
+    assert not store.claim("job", "b", at(1), lease, lambda owner: True)
+    assert store.claim("job", "b", at(1), lease, lambda owner: False)
+    assert store.claim("job", "c", at(31), at(60), lambda owner: True)
+    store.release("job", "c")
+    assert store.claim("job", "d", at(32), at(60), lambda owner: True)
+
+
+def test_a_user_stops_one_training_job_once_and_only_while_it_runs(store):
+    job, facts = created(store), one_job(history(), 1.0)
+    recorded(store, job, facts[:2])
+    store.request_stop_of_training_job("job-001", at(5), "asked")
+    store.request_stop_of_training_job("job-001", at(6), "asked again")
+    asked = StopAsked(at=at(5), number=1, reason="asked")
+    assert store.history("job").facts == [*facts[:2], asked]
+    recorded(store, job, facts[2:])
+    with pytest.raises(IllegalTransition, match="training job 1 can't become Stopping"):
+        store.request_stop_of_training_job("job-001", at(9), "late")
+    with pytest.raises(NotFound):
+        store.request_stop_of_training_job("job-002", at(9), "nobody")
+
+
+def test_training_jobs_get_the_tags_of_their_tuning_job_when_they_are_launched(store):
+    job = created(store, price_per_hour=2.0)
+    recorded(store, job, one_job(history(), 1.0))
+    store.tag(job.id, 0, {"team": "a"})
+    assert store.tags(job.id, 1) == {"alfine:price-per-hour": "2.0"}
+    assert store.tag(job.id, 0, {"alfine:price-per-hour": None}) == {"team": "a"}
+    assert store.tags(job.id, 1) == {"alfine:price-per-hour": "2.0"}
+
+
+def test_a_detached_job_frees_its_name_and_leaves_its_training_jobs(store):
+    recorded(store, created(store), one_job(history(), 1.0))
+    store.detach("job")
+    assert store.list() == ()
+    created(store)
+    with store.reading() as connection:
+        assert queries.training_job(connection, "job-001").objective == 1.0
+
+
+def test_a_deleted_job_is_gone_with_its_training_jobs_and_its_name_is_free(store):
+    recorded(store, created(store), one_job(history(), 1.0, reports=[2.0]))
+    store.delete("job")
+    assert store.list() == ()
+    created(store)
+    assert store.history("job").facts == []
+
+
+def test_an_engine_learns_that_its_job_was_deleted(store):
+    job = created(store)
+    store.delete("job")
+    with pytest.raises(NotFound, match="was deleted while it ran"):
+        store.record(job.id, 0, one_job(history(), 1.0))
+
+
+def test_log_offsets_are_kept_with_the_facts_read_up_to_them(store):
+    job = created(store)
+    recorded(store, job, one_job(history(), 1.0)[:2])
+    store.record(job.id, 2, [], offsets={1: 512})
+    assert store.log_offsets(job.id) == {1: 512}
+
+
+def test_the_database_is_durable_and_readable_while_written(store, tmp_path):
+    created(store)
+    with sqlite3.connect(tmp_path / "alfine.db") as other:
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert other.execute("SELECT status FROM tuning_jobs").fetchone() == ("InProgress",)
+    other.close()
+
+
+def test_the_tables_are_those_that_the_migrations_make(store):
+    import sqlalchemy as sa
+
+    from alfine.store.store import tables
+
+    inspector = sa.inspect(store._engine)
+    for table in tables.sorted_tables:
+        assert {c["name"] for c in inspector.get_columns(table.name)} == set(table.columns.keys())
+    with store.reading() as connection:
+        made = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
+        assert set(made.scalars()) == {index.name for table in tables.sorted_tables for index in table.indexes}
+
+
+def test_two_stores_on_one_folder_do_not_block_each_other(store, tmp_path):
+    other = Store.at(tmp_path)
+    created(store)
+    other.create(spec(name="other"), at(1))
+    assert [job.name for job in store.list()] == ["job", "other"]
+    other.close()
+    with pytest.raises(AlfineError):
+        store.get("third")
