@@ -21,7 +21,7 @@ sys.path.append(str(HERE.parent / "search"))
 
 from tasks import encode, from_unit, grown, to_unit  # noqa: E402 - bench/search
 
-TABLES = HERE / "tables"
+TABLES = HERE / "data" / "tables"
 REPORTS = 27
 NEAREST = 5
 RANDOM = 2000  # configurations whose median is regret 1

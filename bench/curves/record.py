@@ -27,7 +27,7 @@ from make_tables import cover  # noqa: E402
 from tasks import from_unit, to_unit  # noqa: E402 - bench/search
 from trainings import choice, dataset, folds, real, whole  # noqa: E402
 
-TABLES = HERE / "tables"
+TABLES = HERE / "data" / "tables"
 REPORTS, ROWS, REFINED = 27, 300, 60
 SECONDS = 45.0  # of CPU for one table; ROWS where that is enough
 

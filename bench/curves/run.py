@@ -1,8 +1,8 @@
 """Searches of training jobs that report on their way: alfine and Optuna on the same recorded curves, in one run.
 
-python bench/curves/run.py                the held-out tasks; writes results.jsonl and the tables of bench/README.md
+python bench/curves/run.py                the held-out tasks; writes data/results.jsonl and the tables of bench/README.md
 python bench/curves/run.py --resume       goes on where a run was cut short
-python bench/curves/run.py --render       the tables again, from results.jsonl
+python bench/curves/run.py --render       the tables again, from data/results.jsonl
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from curve_tasks import DEVELOPMENT, HELD_OUT, REPORTS
 from play import MARKS, TRAININGS, WORKERS
 
 HERE = Path(__file__).resolve().parent
-README, RESULTS = HERE.parent / "README.md", HERE / "results.jsonl"
+README, RESULTS = HERE.parent / "README.md", HERE / "data" / "results.jsonl"
 BEGIN, END = "<!-- curve results: written by bench/curves/run.py -->", "<!-- end of curve results -->"
 RESAMPLED = 2000
 

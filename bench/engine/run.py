@@ -1,10 +1,10 @@
 """What an engine costs: alfine, Optuna, Ray Tune, Syne Tune and a bare loop, in one run, interleaved.
 
-    python bench/engine/run.py                  everything (18 minutes on two shared cores); writes results.json and bench/README.md's table
+    python bench/engine/run.py                  everything (18 minutes on two shared cores); writes data/results.json and bench/README.md's table
     python bench/engine/run.py --only warm      one group (see GROUPS), nothing is written
     python bench/engine/run.py --quick          a round of each with few jobs, nothing is written
     python bench/engine/run.py --only warm --write   … and puts it in the place of what was found before
-    python bench/engine/run.py --render         writes the tables again from results.json
+    python bench/engine/run.py --render         writes the tables again from data/results.json
 
 Each contestant is a process of its own per round (`contestants/`); a round is one run of each, one after the other, and
 there are several rounds, so that a neighbour's burst hits all alike. «ms a job» is the time between the ends of the first
@@ -32,7 +32,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-README, RESULTS = HERE.parent / "README.md", HERE / "results.json"
+README, RESULTS = HERE.parent / "README.md", HERE / "data" / "results.json"
 PEERS = HERE.parent / ".venv-peers"
 PEER_PACKAGES = {"optuna": "optuna==5.0.0", "ray": "ray[tune]==2.60.0", "syne-tune": "syne-tune==0.16.0"}
 BEGIN, END = "<!-- results: written by bench/engine/run.py -->", "<!-- end of results -->"
@@ -572,7 +572,7 @@ def write_readme(text: str) -> None:
 
 
 def measured(wanted: Sequence[str], rounds: int | None, say: Callable[[str], None], *, quick: bool) -> dict[str, Any]:
-    """Everything that results.json holds."""
+    """Everything that data/results.json holds."""
     install_peers(say)
     seen = versions(
         sys.executable, ["alfine", "numpy", "scipy", "SQLAlchemy", "scikit-learn", "xgboost", "xgboost-cpu"]
@@ -617,7 +617,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="one round with few jobs; nothing is written")
     parser.add_argument("--rounds", type=int, help="of each group, instead of its own number")
     parser.add_argument(
-        "--render", action="store_true", help="write the tables again from results.json; nothing is measured"
+        "--render", action="store_true", help="write the tables again from data/results.json; nothing is measured"
     )
     options = parser.parse_args()
     if options.render:

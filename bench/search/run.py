@@ -1,11 +1,11 @@
 """How few training jobs a search needs: alfine and its peers on the same tasks, in one run.
 
-    python bench/search/run.py                    the held-out tasks; writes results.json and the tables of bench/README.md
+    python bench/search/run.py                    the held-out tasks; writes data/results.json and the tables of bench/README.md
     python bench/search/run.py --split development --only "alfine Bayesian"     for whoever changes the search; writes nothing
     python bench/search/run.py --quick            two seeds, 25 training jobs, no slow peers; writes nothing
     python bench/search/run.py --only "SMAC3" --write   measured again, put in the place of what was found before
     python bench/search/run.py --resume           goes on where a run was cut short: searches/ has every search that ended
-    python bench/search/run.py --render           the tables again, from results.json
+    python bench/search/run.py --render           the tables again, from data/results.json
 
 A contestant is one process after another (`play.py`), BLAS at one thread, in the peers' own environment where it is a peer:
 `.venv-NAME` for `requirements/NAME.txt`, made when it isn't there. Regret: 0 is the best known, 1 the median random configuration.
@@ -31,7 +31,7 @@ from tasks import DEVELOPMENT, HELD_OUT, from_unit, task
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-README, RESULTS, SEARCHES = HERE.parent / "README.md", HERE / "results.json", HERE / "searches"
+README, RESULTS, SEARCHES = HERE.parent / "README.md", HERE / "data" / "results.json", HERE / "searches"
 BEGIN, END = "<!-- search results: written by bench/search/run.py -->", "<!-- end of search results -->"
 
 

@@ -29,7 +29,7 @@ from tasks import Function, from_unit, hartmann
 COUNTS = (25, 50, 100, 200, 500, 1000, 2000, 10_000)
 OF_PEERS = (100, 500, 2000, 10_000)
 PATIENCE = 500  # ms: a contestant that takes longer isn't asked with more results, which would cost it minutes
-RESULTS = HERE / "speed.json"
+RESULTS = HERE / "data" / "speed.json"
 BEGIN, END = "<!-- speed: written by bench/search/speed.py -->", "<!-- end of speed -->"
 
 

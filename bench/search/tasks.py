@@ -4,7 +4,7 @@
         value, seconds = task.evaluate({...})     # smaller is better
         task.regret(value)                        # 0: best known, 1: the median random configuration
 
-A table (`tables/<name>.npz` and `.json`, written by make_tables.py) holds configurations that were really trained, three folds
+A table (`data/tables/<name>.npz` and `.json`, written by make_tables.py) holds configurations that were really trained, three folds
 each. Between them a forest of extremely randomised trees interpolates ln(1 + gap to the best), on a polynomial where that
 predicted left-out rows better. scikit-learn grows the forest when the task is first loaded; nothing of alfine is needed.
 """
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-TABLES = HERE / "tables"
+TABLES = HERE / "data" / "tables"
 FORESTS = HERE / ".forests"
 TREES = 50
 

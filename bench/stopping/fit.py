@@ -1,7 +1,7 @@
 """Fits the weights of ConvergenceDetected, and says how honest its probability is.
 
     python bench/stopping/fit.py                  cross-validated by task, then on the tasks that were held out; prints the weights
-    python bench/stopping/fit.py --from FOLDER    first takes the signals anew from what collect.py recorded, and keeps them in signals.npz;
+    python bench/stopping/fit.py --from FOLDER    first takes the signals anew from what collect.py recorded, and keeps them in data/signals.npz;
                                                   those of searches that were recorded elsewhere stay as they are
 
 A row is one look at one search: the signals after k training jobs of a budget N, for some eps, and whether the rest of the budget would have
@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-SIGNALS = Path(__file__).resolve().parent / "signals.npz"
+SIGNALS = Path(__file__).resolve().parent / "data" / "signals.npz"
 BUDGETS = (50, 100, 200)
 SIZES = (0.01, 0.03, 0.1)  # of eps in units of the spread, beside the 1 % of the best that users mean
 EVERY = 3  # those at every third check

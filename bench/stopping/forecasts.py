@@ -1,6 +1,6 @@
 """How good the forecasts are: on every recorded search, at several points, against what came then.
 
-    python bench/stopping/forecasts.py                   every search of searches.jsonl.gz (a minute of one core)
+    python bench/stopping/forecasts.py                   every search of data/searches.jsonl.gz (a minute of one core)
     python bench/stopping/forecasts.py --convergence     with when ConvergenceDetected ends the job (it's asked after each result)
     python bench/stopping/forecasts.py --fit             only fit RECALIBRATED of criteria/forecast.py anew, and say how well it does on
                                                          tasks left out
@@ -160,7 +160,7 @@ def reliability(rows: list[dict]) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--file", type=Path, default=HERE / "searches.jsonl.gz")
+    parser.add_argument("--file", type=Path, default=HERE / "data" / "searches.jsonl.gz")
     parser.add_argument("--step", type=int, default=1, help="every so manieth search")
     parser.add_argument("--convergence", action="store_true", help="also score when ConvergenceDetected ends the job")
     parser.add_argument("--fit", action="store_true", help="only fit the recalibration")

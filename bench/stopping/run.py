@@ -1,6 +1,6 @@
 """When rules stop, and what that costs: every rule on every recorded search, judged in hindsight.
 
-    python bench/stopping/run.py                    every search of held_out.jsonl.gz (some 5 minutes on an idle core); writes
+    python bench/stopping/run.py                    every search of data/held_out.jsonl.gz (some 5 minutes on an idle core); writes
                                                     the table of bench/README.md
     python bench/stopping/run.py --searches 12      the first 12; writes nothing
 
@@ -29,8 +29,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "search"))
 from tasks import HELD_OUT
 
 HERE = Path(__file__).resolve().parent
-README, SEARCHES = HERE.parent / "README.md", HERE / "held_out.jsonl.gz"
-TERMINATORS, RESULTS = HERE / "terminators.json", HERE / "results.json"
+README, SEARCHES = HERE.parent / "README.md", HERE / "data" / "held_out.jsonl.gz"
+TERMINATORS, RESULTS = HERE / "data" / "terminators.json", HERE / "data" / "results.json"
 BEGIN, END = "<!-- stopping results: written by bench/stopping/run.py -->", "<!-- end of stopping results -->"
 OWN = {
     **{f"ConvergenceDetected, δ = {delta}": {"delta": delta} for delta in (0.2, 0.1, 0.05, 0.02)},
@@ -156,7 +156,7 @@ def rendered(rows: list[dict], found: list[Search]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--searches", type=int, help="only the first so many; nothing is written")
-    parser.add_argument("--render", action="store_true", help="the tables again, from results.json")
+    parser.add_argument("--render", action="store_true", help="the tables again, from data/results.json")
     options = parser.parse_args()
     began, rows = time.monotonic(), []
     found = list(searches(SEARCHES))[: options.searches]

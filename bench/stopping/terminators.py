@@ -1,6 +1,6 @@
 """Optuna's own terminators on recorded searches, asked every ten training jobs; needs optuna and torch (bench/search/requirements/peers.txt).
 
-    bench/search/.venv-peers/bin/python bench/stopping/terminators.py [--every 3]       every third search; writes terminators.json
+    bench/search/.venv-peers/bin/python bench/stopping/terminators.py [--every 3]       every third search; writes data/terminators.json
 
 Optuna has no rule for when a bound is small where there are no folds: 1 % of the best objective is the analogue of the promise here. The
 expected minimum model regret (EMMR) has the threshold that Optuna gives it, 1 % of the median of its first values.
@@ -69,12 +69,14 @@ def main() -> None:
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with gzip.open(HERE / "held_out.jsonl.gz", "rt", encoding="utf-8") as lines:
+    with gzip.open(HERE / "data" / "held_out.jsonl.gz", "rt", encoding="utf-8") as lines:
         records = [json.loads(line) for line in lines][:: options.every]
     found = []
     for record in records:
         found.append({**{k: record[k] for k in ("task", "sampler", "seed")}, "stops": stops(record)})
-        (HERE / "terminators.json").write_text(json.dumps({"optuna": optuna.__version__, "searches": found}) + "\n")
+        (HERE / "data" / "terminators.json").write_text(
+            json.dumps({"optuna": optuna.__version__, "searches": found}) + "\n"
+        )
         print(found[-1], np.round(len(found) / len(records), 2), flush=True)
 
 

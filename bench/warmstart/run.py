@@ -1,9 +1,9 @@
 """`make bench-warmstart`: what a warm start is worth, and what it costs when its parents mislead. Writes its part of bench/README.md.
 
-    python bench/warmstart/run.py                    all of it; searches that ended before (warmstart/searches.jsonl) aren't played again
+    python bench/warmstart/run.py                    all of it; searches that ended before (warmstart/data/searches.jsonl) aren't played again
     python bench/warmstart/run.py --seeds 2 --only cold related     prints the table, writes nothing
 
-The tasks are tables of real trainings (bench/search/tables). A parent is a finished search of 40 training jobs by alfine's
+The tasks are tables of real trainings (bench/search/data/tables). A parent is a finished search of 40 training jobs by alfine's
 `Bayesian`, on one of these; the child has 25 training jobs. Regret: 0 is the best known, 1 the median random configuration.
 """
 
@@ -27,7 +27,7 @@ sys.path.insert(0, str(HERE.parent / "search"))
 from contestants import Alfine, _range  # noqa: E402 - of bench/search
 from tasks import from_unit, task, to_unit  # noqa: E402
 
-README, SEARCHES = HERE.parent / "README.md", HERE / "searches.jsonl"
+README, SEARCHES = HERE.parent / "README.md", HERE / "data" / "searches.jsonl"
 BEGIN, END = "<!-- warm start results: written by bench/warmstart/run.py -->", "<!-- end of warm start results -->"
 PARENT_JOBS, CHILD_JOBS, BUDGETS = 40, 25, (3, 5, 10, 25)
 IDENTICAL, TRANSFER = "IdenticalDataAndAlgorithm", "TransferLearning"
@@ -246,6 +246,7 @@ def main() -> None:
     options = parser.parse_args()
     rows = [json.loads(line) for line in options.to.read_text().splitlines()] if options.to.exists() else []
     known = {(row["task"], row["parents"], row["seed"]) for row in rows}
+    options.to.parent.mkdir(parents=True, exist_ok=True)
     with options.to.open("a") as kept:
         for seed in range(COLD_SEEDS * options.seeds):
             for name in options.tasks:

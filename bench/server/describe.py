@@ -1,6 +1,6 @@
 """How many DescribeHyperParameterTuningJob a second `alfine serve` answers for a job with 500 training jobs.
 
-    python bench/pages/describe.py
+    python bench/server/describe.py
 
 One client on one connection over HTTP. The server's CPU time is what one core could answer; the wall clock has the client
 beside it.

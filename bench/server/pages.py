@@ -1,6 +1,6 @@
 """What a page of a list or a search costs with 100,000 training jobs in one tuning job: CPU ms, as a Markdown table.
 
-    python bench/pages/run.py [how many training jobs]
+    python bench/server/pages.py [how many training jobs]
 
 The operations are asked as `alfine serve` asks them, JSON to JSON, without HTTP. CPU time of this process, since that's what a
 neighbour leaves alone.
@@ -8,10 +8,10 @@ neighbour leaves alone.
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import statistics
-import sys
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
@@ -117,4 +117,6 @@ def main(count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("training_jobs", nargs="?", type=int, default=100_000)
+    main(parser.parse_args().training_jobs)

@@ -1,6 +1,6 @@
 """What a tuning job costs through the SageMaker SDK 2: 20 training jobs, two at a time, against `xargs -P2` of the same script.
 
-    python bench/clients/run.py SDK_PYTHON [--rounds 5]
+    python bench/server/clients.py SDK_PYTHON [--rounds 5]
 
 SDK_PYTHON: of an environment with `sagemaker<3` (`make test` makes .clients/sdk2/bin/python). The SDK looks every five seconds
 whether a job has ended, so what is measured is the job's own: from CreationTime to HyperParameterTuningEndTime. Each round runs
