@@ -124,6 +124,21 @@ def test_a_range_is_integer_when_both_ends_are_written_as_integers(folder, text,
     assert spec(folder, f"script: train.py\nspace: {{x: {text}}}").space.ranges["x"] == kind
 
 
+@pytest.mark.parametrize("text", ["no", "12:30", "2026-01-31", "1_000", "0b11", "="])
+def test_a_plain_value_that_yaml_1_2_has_no_type_for_is_a_text(folder, text):
+    assert spec(folder, f"script: train.py\nspace: {{x: [a, {text}]}}").space.ranges["x"] == Categorical(["a", text])
+
+
+def test_a_key_that_is_a_list_is_refused(folder):
+    text = "script: train.py\nspace: {x: [a, b]}\nstatic: {[1, 2]: 3}"
+    assert faults(folder, text) == ["static: [1, 2] can't be a key. Use a text."]
+
+
+def test_an_anchor_is_read_where_its_alias_stands_and_merges(folder):
+    text = "script: train.py\nspace: {x: &x {min: 1, max: 9}, y: *x, z: {<<: *x, max: 7}}"
+    assert spec(folder, text).space.ranges == {"x": Integer(1, 9), "y": Integer(1, 9), "z": Integer(1, 7)}
+
+
 def test_categories_of_any_plain_type_are_texts_to_the_training_job(folder):
     found = spec(folder, "script: train.py\nspace: {x: [off, 3, true, 0.5]}")
     assert found.space.ranges["x"] == Categorical(["off", "3", "true", "0.5"])
@@ -229,7 +244,7 @@ def test_a_key_without_a_value_counts_as_not_given(folder):
         ("command: data/train.csv\nspace: {x: [a, b]}", "train.csv isn't executable. Begin with what runs it"),
         ("command: nothing\nenvironment: 3\nspace: {x: [a, b]}", "environment: 3 must be keys and values."),
         ("command: [no-such-program-here]\nspace: {x: [a]}", "there is no program 'no-such-program-here' on the PATH."),
-        ("script: train.py\nscript: other.py", "job.yaml:2:1: isn't YAML: script is written twice, keep one."),
+        ("script: train.py\nscript: other.py", 'job.yaml:2:1: isn\'t YAML: found duplicate key "script"'),
         ("script: [", "isn't YAML"),
         ("- 1", "has a list at its top. It must be keys and values"),
         ("", "is empty. It must be keys and values"),

@@ -4,8 +4,6 @@ A request is recognised by its HyperParameterTuningJobName or HyperParameterTuni
 botocore's own model of the operation. A job file's keys are the arguments of `alfine.api.job_words.job_request`
 (docs/reference/job-file.md has them all). Paths in both are meant from the file's own folder. Whatever is wrong is one
 InvalidSpec with every fault found, at the path where it stands in the file.
-
-YAML is read by the rules of YAML 1.2: `1e-5` is a number and `off` a text; PyYAML's own rules have them the other way.
 """
 
 from __future__ import annotations
@@ -24,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from alfine.api.job_words import OF_DEFINITION, PROGRAM, job_request, own_words, several_request
+from alfine.api.read_document import read_document
 from alfine.core.conditions import Combination, alternatives
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.policy import CompletionCriterion
@@ -98,7 +97,7 @@ def read_job_file(path: Path, *, form_only: bool = False) -> JobFile:
 
     form_only: of a request only its members and their types matter, not how long or large values are.
     """
-    document = parsed(path)
+    document = read_document(path)
     if is_request(document):
         _check_request(document, form_only=form_only)
         return JobFile(path=path, request=_anchored(document, path.absolute().parent), is_request=True)
@@ -117,53 +116,6 @@ def name_from(path: Path) -> str:
 def is_request(document: Mapping[str, Any]) -> bool:
     """Whether it's a CreateHyperParameterTuningJob request, not a job file in shorter words."""
     return any(key in document for key in REQUEST_KEYS)
-
-
-def parsed(path: Path) -> dict[str, Any]:
-    """The keys and values of a file, JSON or YAML. Raise InvalidSpec when it isn't that."""
-    kind = path.suffix.lower()
-    if kind not in (".json", ".yaml", ".yml"):
-        hint = f" For a script, write a job file that says `script: {path.name}`." if kind in (".py", ".sh") else ""
-        raise InvalidSpec([Fault(str(path), f"must be a .json, .yaml or .yml file.{hint}")])
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidSpec([Fault(str(path), f"can't be read: {getattr(error, 'strerror', None) or error}.")]) from error
-    document = _parsed_json(path, text) if kind == ".json" else _parsed_yaml(path, text)
-    if not isinstance(document, dict):
-        what = "is empty" if document is None else f"has a {_kind(document)} at its top"
-        raise InvalidSpec([Fault(str(path), f"{what}. It must be keys and values, such as `script: train.py`.")])
-    return document
-
-
-def _parsed_json(path: Path, text: str) -> Any:
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            keys = [key for key, _ in pairs]
-            twice = sorted({key for key in keys if keys.count(key) > 1})
-            raise InvalidSpec([Fault(str(path), f"{', '.join(twice)} is written twice in one object. Keep one.")])
-        return found
-
-    try:
-        return json.loads(text, object_pairs_hook=once)
-    except json.JSONDecodeError as error:
-        raise InvalidSpec([Fault(f"{path}:{error.lineno}:{error.colno}", f"isn't JSON: {error.msg}.")]) from error
-
-
-def _parsed_yaml(path: Path, text: str) -> Any:
-    import yaml
-
-    from alfine.api.yaml12 import Loader
-
-    try:
-        return yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise InvalidSpec([Fault(where, f"isn't YAML: {error.problem or error.context}.")]) from error
-    except yaml.YAMLError as error:
-        raise InvalidSpec([Fault(str(path), f"isn't YAML: {error}.")]) from error
 
 
 # -- a full request ------------------------------------------------------------------------------------------------------
@@ -453,6 +405,9 @@ class _Reader:
         if not isinstance(value, dict):
             self.fault(path, f"{_shown(value)} must be keys and values.")
             return {}
+        for key in value:
+            if not _is_scalar(key):
+                self.fault(path, f"{_shown(key)} can't be a key. Use a text.")
         return {str(key): each for key, each in value.items()}
 
     def texts(self, path: str, value: Any) -> dict[str, str]:
@@ -819,10 +774,6 @@ def _shown(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
     text = text if len(text) <= 60 else text[:59] + "…"
     return repr(text) if isinstance(value, str) else text
-
-
-def _kind(value: Any) -> str:
-    return "list" if isinstance(value, list) else "single value"
 
 
 def differences(request: Mapping[str, Any], other: Mapping[str, Any], path: str = "") -> Iterator[Fault]:

@@ -14,8 +14,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from alfine.api.job_file import JobFile, is_request, parsed, read_job_file
+from alfine.api.job_file import JobFile, is_request, read_job_file
 from alfine.api.live_view import duration
+from alfine.api.read_document import read_document
 from alfine.aws.json_protocol import WireError, api
 from alfine.aws.sagemaker.unsupported_fields import refuse_what_is_not
 from alfine.cli.log_check import Readings
@@ -115,7 +116,7 @@ def faults_of(path: Path, service: Service) -> tuple[list[Fault], TuningJobSpec 
     """
     found: list[Fault] = []
     whole = True
-    document = parsed(path)
+    document = read_document(path)
     if is_request(document):
         found, whole = _aws_faults(document)
     try:
