@@ -12,6 +12,7 @@ from alfine.api.job_words import job_request
 from alfine.core.spec import TuningJobSpec
 from alfine.programs.algorithms import BUILT_IN
 from alfine.programs.images import Container, Images, NoRunner, Script
+from alfine.programs.machine import Machine
 from alfine.programs.program import program_for
 from alfine.store.config import Running
 
@@ -73,10 +74,10 @@ def test_the_table_of_the_file_comes_before_the_built_in_one(tmp_path):
     python.symlink_to(sys.executable)
     table = f'"acme/boost:*" = "algorithm:xgboost"\n"*/pytorch-training:*" = "script:{tmp_path}"\n"acme/*" = "container:mine:1"\n[run]\nengine = "no-such-engine"'
     with home_with(tmp_path, table) as home:
-        assert home.images.find("acme/boost:3", has_script=False) == BUILT_IN["xgboost"]
-        assert home.images.find(f"{ECR}/pytorch-training:2.1-cpu-py310", has_script=True) == Script(str(python))
+        assert home.machine.images.find("acme/boost:3", has_script=False) == BUILT_IN["xgboost"]
+        assert home.machine.images.find(f"{ECR}/pytorch-training:2.1-cpu-py310", has_script=True) == Script(str(python))
         with pytest.raises(NoRunner, match="none can run here: no-such-engine isn't installed"):
-            home.images.find("acme/train:2", has_script=True)
+            home.machine.images.find("acme/train:2", has_script=True)
     assert Images({"acme/*": "container:mine:1"}, str).find("acme/a:2", has_script=True) == Container("mine:1")
 
 
@@ -117,5 +118,6 @@ def test_a_local_program_has_no_image_to_run_in_a_container(tmp_path, words):
     (tmp_path / "train.py").touch()
     words = {key: tmp_path / value if key == "script" else value for key, value in words.items()}
     spec = TuningJobSpec.from_request(job_request(name="local", space={"x": Continuous(0.0, 1.0)}, **words))
+    machine = Machine(images=Images(no_containers=str), running=Running(runner="container"))
     with pytest.raises(InvalidSpec, match="has no image to run in a container. Use sandbox or process"):
-        program_for(spec, tmp_path, images=Images(no_containers=str), running=Running(runner="container"), fetch=False)
+        program_for(spec, tmp_path, machine=machine, fetch=False)

@@ -39,7 +39,7 @@ def home(tmp_path):
 def held(home):
     """A bucket that takes nothing for as long as the context lasts, as if what is put there were very large."""
     (home.folder / "first").write_text("x")
-    home.buckets.put("s3://models/first", home.folder / "first")
+    home.machine.buckets.put("s3://models/first", home.folder / "first")
 
     @contextmanager
     def hold():
@@ -86,7 +86,7 @@ def objectives(history):
 
 
 def models(home):
-    return [each.uri for each in home.buckets.find("s3://models/out")]
+    return [each.uri for each in home.machine.buckets.find("s3://models/out")]
 
 
 def test_a_model_on_its_way_holds_up_no_other_training_job(home, held, tmp_path):

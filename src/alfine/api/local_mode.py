@@ -220,7 +220,7 @@ class _Embedded:
         engine = self.home.engine()
         self.hosting = Hosting(engine)
         self.created: set[str] = set()
-        backend = Backend(self.home.service, self.home.arns, self._run, engine.wake.set)
+        backend = Backend(self.home.service, self.home.machine.arns, self._run, engine.wake.set)
         self.services: Mapping[str, JsonService] = services(backend)
         atexit.register(self.close)
 

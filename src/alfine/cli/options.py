@@ -6,11 +6,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from alfine.core.errors import AlfineError, NotFound
+
+if TYPE_CHECKING:
+    from alfine.core.arns import Arns
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -49,8 +52,8 @@ def chosen_home() -> Path:
 
 
 @contextmanager
-def open_home(*, create: bool = False) -> Iterator[Any]:
-    """The home. Unless `create`, one that isn't there is an error instead of a new empty folder."""
+def open_home(*, create: bool = False, arns: Arns | None = None) -> Iterator[Any]:
+    """The home. Unless `create`, one that isn't there is an error instead of a new empty folder. arns: see `Home`."""
     from sqlalchemy.exc import DatabaseError
 
     from alfine.jobs.home import Home, is_home
@@ -59,7 +62,7 @@ def open_home(*, create: bool = False) -> Iterator[Any]:
     if not create and not is_home(folder):
         raise NotFound(f"There are no tuning jobs in {folder}. Another home is chosen with --home or ALFINE_HOME.")
     try:
-        home = Home(folder)
+        home = Home(folder, arns=arns)
     except DatabaseError as error:
         raise HomeUnusable(f"{folder / 'alfine.db'}: can't be opened: {error.orig}. Choose another --home.") from error
     with home:

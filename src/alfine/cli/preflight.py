@@ -100,9 +100,8 @@ def _in_own_words(remark: Remark, file: JobFile) -> Remark:
 
 def tried(part: TuningJobSpec, home: Home, hyperparameters: Hyperparameters) -> Trial:
     """One training job of a definition, as the home would run it; recorded nowhere."""
-    settings: dict[str, Any] = {"images": home.images, "running": home.config.run}
     with tempfile.TemporaryDirectory(prefix="alfine-check-") as folder:
-        program = program_for(part, Path(folder), buckets=home.buckets, **settings)
+        program = program_for(part, Path(folder), machine=home.machine)
         return try_out(program, hyperparameters, home.engine())
 
 

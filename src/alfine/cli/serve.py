@@ -55,12 +55,13 @@ def serve(*, host: str, port: int, region: str | None, tls_cert: Path | None, tl
     where = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     keys = Keys(chosen_home())
     app.refuse_other_machines(host, keys)
-    with open_home(create=True) as home:
+    with open_home(create=True, arns=Arns(where) if where else None) as home:
         home.confine()
-        home.arns = Arns(where) if where else home.arns
         s3 = home.config.s3.endpoint
         try:
-            app.serve(home, host, port, tls=tls, ready=lambda url: _say(url, home.arns.region, s3, signed=bool(keys)))
+            app.serve(
+                home, host, port, tls=tls, ready=lambda url: _say(url, home.machine.arns.region, s3, signed=bool(keys))
+            )
         except ssl.SSLError as error:
             message = f"{tls_cert} and {tls_key} aren't a certificate and its key (PEM): {error.reason or error}."
             raise InvalidSpec([Fault("--tls-cert", message)]) from error

@@ -39,15 +39,14 @@ from alfine.core.replay import Judge
 from alfine.core.spec import FUNCTION, TuningJobSpec
 from alfine.jobs.policy_for import policy_for
 from alfine.programs.data import checkpoints
-from alfine.programs.data.locations import Buckets, Unreachable
+from alfine.programs.data.locations import Unreachable
 from alfine.programs.data.uploads import Deliveries, Delivery
-from alfine.programs.images import Images
+from alfine.programs.machine import Machine
 from alfine.programs.program import Program, programs_for
 from alfine.runners import FAILURE_LIMIT, Channel, Exit, Launch, Observation, Runner
 from alfine.runners.job_folder import Workspace
 from alfine.runners.log_metrics import MetricReader, nearest_lines
 from alfine.runners.retries import failed_attempts, try_again
-from alfine.store.config import Running
 from alfine.store.store import Store, TuningJob
 
 log = logging.getLogger("alfine.jobs.engine")
@@ -128,8 +127,8 @@ class Engine:
     """Runs tuning jobs of a store: `run(name)` to the end, or `open`, `step`, `close` by hand.
 
     runners: by name («inline», «process», …), made with `wake.set` as their news bell. folder: below it each tuning job has a
-    folder with its training jobs. functions: the Python functions of jobs that run one, by tuning job. buckets: what s3://
-    URIs lead to. images, running: what training images mean here, and where training runs.
+    folder with its training jobs. functions: the Python functions of jobs that run one, by tuning job. machine: None stands for
+    the defaults.
     """
 
     def __init__(
@@ -141,22 +140,16 @@ class Engine:
         *,
         functions: Mapping[str, Callable[..., Any]] | None = None,
         clock: Clock = utc_now,
-        buckets: Buckets | None = None,
-        images: Images | None = None,
-        running: Running | None = None,
-        arns: Arns | None = None,
+        machine: Machine | None = None,
     ) -> None:
         self.store = store
-        self.images = images or Images()
-        self.running = running or Running()
-        self.arns = arns or Arns()
-        self.buckets = buckets
+        self.machine = machine or Machine()
         self.runners = runners
         self.wake = wake
         self.folder = folder
         self.functions = functions or {}
         self.clock = clock
-        self._deliveries = Deliveries(buckets, wake.set)
+        self._deliveries = Deliveries(self.machine.buckets, wake.set)
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}:{next(_engines)}"
 
     def run(
@@ -214,16 +207,14 @@ class Engine:
         if not job.ended:
             self._claim(name)
         job, history = self.store.get(name), self.store.history(name)
-        function, images, running = self.functions.get(name), self.images, self.running
-        folder, buckets = self.folder / name, self.buckets
-        programs = programs_for(history.spec, folder, function, buckets, images=images, running=running)
+        programs = programs_for(history.spec, self.folder / name, self.functions.get(name), machine=self.machine)
         past = history.upto(job.judged)
         judge = Judge(past, policy_for(past.spec), policy_for)
         if job.verdict is not None:
             judge.verdict, judge.verdicts = job.verdict, job.verdicts
             judge.judge()  # for the instants at which to judge again, which aren't kept
         judge.record(history.facts[job.judged :])
-        run = Run(job, history.spec, programs, self.runners, judge, self.arns, grace_seconds=grace_seconds)
+        run = Run(job, history.spec, programs, self.runners, judge, self.machine.arns, grace_seconds=grace_seconds)
         offsets = self.store.log_offsets(job.id)
         for each in run.history.running.values():
             run.readers[each.number] = _Reader(run.spec.of(each.definition), each, offsets.get(each.number, 0))
@@ -334,7 +325,7 @@ class Engine:
         """Start a training job, with its checkpoints; without those that can't be had it fails, saying why."""
         launch = run.launch(job)
         try:
-            checkpoints.restore(self.buckets, run.checkpoints(job), Workspace(launch.folder))
+            checkpoints.restore(self.machine.buckets, run.checkpoints(job), Workspace(launch.folder))
         except Unreachable:
             raise  # its row is there already: it's started once they can be had
         except OSError as error:

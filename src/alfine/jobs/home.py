@@ -19,6 +19,7 @@ from alfine.jobs.engine import Clock, Engine, Wake, utc_now
 from alfine.jobs.service import Service
 from alfine.programs.data.locations import Stored
 from alfine.programs.images import Images
+from alfine.programs.machine import Machine
 from alfine.runners import Runner
 from alfine.runners.container import ContainerRunner, engine_of
 from alfine.runners.container import Engine as ContainerEngine
@@ -48,21 +49,29 @@ def is_home(folder: Path) -> bool:
 
 
 class Home:
-    """Store, service and, when asked for, an engine on one folder. Close it, or use it in a `with`. clock: of both."""
+    """Store, service and, when asked for, an engine on one folder. Close it, or use it in a `with`.
 
-    def __init__(self, folder: str | Path | None = None, *, clock: Clock = utc_now) -> None:
+    Args:
+        folder: see `home_folder`.
+        clock: the present time, for the service and the engine.
+        arns: the region and the account in its jobs' ARNs; None: us-east-1 and 000000000000.
+    """
+
+    def __init__(self, folder: str | Path | None = None, *, clock: Clock = utc_now, arns: Arns | None = None) -> None:
         self.clock = clock
         self.folder = home_folder(folder)
         self.config = Config.at(self.folder)
         self.jobs_folder = self.folder / "tuning-jobs"
         self.store = Store.at(self.folder)
-        self.images = Images(self.config.images, lambda: self._container_engine()[1], self.store.algorithm)
-        self.buckets = _Buckets(self.folder, self.config.s3)
-        self.arns = Arns()
-        prices, images, running = self.config.prices, self.images, self.config.run
-        self.service = Service(
-            self.store, self.jobs_folder, clock, self.buckets, prices=prices, images=images, running=running
+        self._buckets = _Buckets(self.folder, self.config.s3)
+        self.machine = Machine(
+            images=Images(self.config.images, lambda: self._container_engine()[1], self.store.algorithm),
+            running=self.config.run,
+            buckets=self._buckets,
+            prices=self.config.prices,
+            arns=arns or Arns(),
         )
+        self.service = Service(self.store, self.jobs_folder, clock, self.machine)
         self._engine: Engine | None = None
 
     def engine(self, functions: Mapping[str, Callable[..., Any]] | None = None) -> Engine:
@@ -82,10 +91,7 @@ class Home:
                 wake,
                 self.jobs_folder,
                 clock=self.clock,
-                buckets=self.buckets,
-                images=self.images,
-                running=self.config.run,
-                arns=self.arns,
+                machine=self.machine,
             )
         self._engine.functions = {**self._engine.functions, **(functions or {})}
         return self._engine
@@ -109,7 +115,7 @@ class Home:
         faults = [Fault("[files] roots", f"{root} isn't a folder.") for root in roots if not root.is_dir()]
         if faults:
             raise InvalidSpec(faults)
-        self.buckets.roots = roots
+        self._buckets.roots = roots
 
     def close(self) -> None:
         if self._engine is not None:

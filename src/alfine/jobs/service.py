@@ -40,13 +40,12 @@ from alfine.jobs.policy_for import changed_request, policy_for, replayed, unread
 from alfine.programs.algorithms.created import request_faults
 from alfine.programs.complete_request import understood
 from alfine.programs.data.channels import INPUTS
-from alfine.programs.data.locations import Buckets, beyond, local
-from alfine.programs.images import Images
+from alfine.programs.data.locations import beyond, local
+from alfine.programs.machine import Machine
 from alfine.programs.program import programs_for
 from alfine.runners.job_folder import Workspace
 from alfine.runners.log_files import LogPart, part_of
 from alfine.store import queries
-from alfine.store.config import Prices, Running
 from alfine.store.store import DETACHED, Record, Store, TuningJob
 from alfine.surrogate.best_estimate import Estimate, estimate
 from alfine.surrogate.space_diagnosis import Remark, remarks
@@ -62,19 +61,12 @@ class Service:
         store: Store,
         folder: Path,
         clock: Callable[[], datetime],
-        buckets: Buckets | None = None,
-        *,
-        prices: Prices | None = None,
-        images: Images | None = None,
-        running: Running | None = None,
+        machine: Machine | None = None,
     ) -> None:
         self.store = store
         self.folder = folder
         self.clock = clock
-        self.buckets = buckets
-        self.prices = prices or Prices()
-        self.images = images or Images()
-        self.running = running
+        self.machine = machine or Machine()
         self._kept: dict[str, tuple[object, tuple[Remark, ...], Estimate | None]] = {}
 
     def create(self, request: Mapping[str, Any], function: Callable[..., Any] | None = None) -> TuningJob:
@@ -111,13 +103,12 @@ class Service:
     def _checked(
         self, request: Mapping[str, Any], function: Callable[..., Any] | None
     ) -> tuple[TuningJobSpec, list[Inherited]]:
-        spec = understood(self._with_parents_metrics(request), self.images)
+        spec = understood(self._with_parents_metrics(request), self.machine)
         policy_for(spec)
         inheritance, faults = self._inheritance(spec)
         faults += unread_settings(spec)
-        folder, images, running = self.folder / spec.name, self.images, self.running
         try:
-            programs_for(spec, folder, function, self.buckets, images=images, running=running, fetch=False)
+            programs_for(spec, self.folder / spec.name, function, machine=self.machine, fetch=False)
         except InvalidSpec as error:
             raise InvalidSpec([*error.faults, *faults]) from error
         if faults:
@@ -173,8 +164,8 @@ class Service:
 
     def _table(self, parent: str, spec: TuningJobSpec) -> tuple[list[Inherited], list[Fault]]:
         """What a warm start takes over from a table of training jobs, a file of this machine."""
-        file = local(parent)
-        refusal = beyond(self.buckets.roots if self.buckets else (), file) if file else "isn't a file of this machine."
+        file, buckets = local(parent), self.machine.buckets
+        refusal = beyond(buckets.roots if buckets else (), file) if file else "isn't a file of this machine."
         if file is None or refusal:
             return [], [Fault(parent, str(refusal))]
         try:
@@ -184,7 +175,7 @@ class Service:
 
     def create_algorithm(self, request: Mapping[str, Any]) -> None:
         """Check a CreateAlgorithm request, and record the algorithm. Raise InvalidSpec with every fault; InUse: there is one."""
-        built_in = self.images.built_in(request["TrainingSpecification"]["TrainingImage"])
+        built_in = self.machine.images.built_in(request["TrainingSpecification"]["TrainingImage"])
         implied = built_in.specification["MetricDefinitions"] if built_in else ()
         faults = list(request_faults(request, implied=[each["Name"] for each in implied]))
         if faults:
@@ -203,7 +194,7 @@ class Service:
 
         Raise InvalidSpec when it can't be understood.
         """
-        return understood(self._with_parents_metrics(self.priced(request)), self.images).request
+        return understood(self._with_parents_metrics(self.priced(request)), self.machine).request
 
     def priced(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """The request with the price of its instances, from the settings of this home, unless it names one.
@@ -223,7 +214,7 @@ class Service:
         config = definition.get("ResourceConfig") or definition.get("HyperParameterTuningResourceConfig") or {}
         first = (config.get("InstanceConfigs") or [config])[0]
         spot = bool(definition.get("EnableManagedSpotTraining"))
-        return self.prices.of(str(first.get("InstanceType", "local")), spot=spot)
+        return self.machine.prices.of(str(first.get("InstanceType", "local")), spot=spot)
 
     def get(self, name: str) -> TuningJob:
         return self.store.get(name)
@@ -386,8 +377,7 @@ class Service:
     def _check_programs(self, spec: TuningJobSpec) -> None:
         """Raise InvalidSpec when the training jobs of a recorded job can't run here; a function is in its caller's hands."""
         if not any(FUNCTION in part.definition.static_hyperparameters for part in spec.each):
-            folder, images = self.folder / spec.name, self.images
-            programs_for(spec, folder, None, self.buckets, images=images, running=self.running, fetch=False)
+            programs_for(spec, self.folder / spec.name, machine=self.machine, fetch=False)
 
     def request_stop(self, name: str) -> None:
         """Ask a tuning job to stop; whoever runs it stops its training jobs. Raise AlreadyEnded when it has ended."""

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from alfine.core.arns import Arns
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.spec import TuningJobSpec
 from alfine.programs.algorithms import Algorithm
@@ -26,7 +25,8 @@ from alfine.programs.algorithms.specification import (
     unquoted,
 )
 from alfine.programs.autotune import autotuned
-from alfine.programs.images import Images, is_algorithm
+from alfine.programs.images import is_algorithm
+from alfine.programs.machine import Machine
 
 Plain = dict[str, Any]
 Request = Mapping[str, Any]
@@ -39,9 +39,9 @@ OVERRIDES = (
 PROGRAMS = ("sagemaker_program", "alfine_command", "alfine_function")
 
 
-def understood(request: Request, images: Images) -> TuningJobSpec:
+def understood(request: Request, machine: Machine) -> TuningJobSpec:
     """The spec of a completed request. Raise InvalidSpec with every fault that it and its algorithms find."""
-    whole, faults = completed(request, images)
+    whole, faults = completed(request, machine)
     try:
         spec = TuningJobSpec.from_request(whole)
     except InvalidSpec as error:
@@ -55,27 +55,27 @@ def _once(faults: Iterable[Fault]) -> list[Fault]:
     return list(dict.fromkeys(faults))
 
 
-def completed(request: Request, images: Images) -> tuple[Request, list[Fault]]:
+def completed(request: Request, machine: Machine) -> tuple[Request, list[Fault]]:
     """A CreateHyperParameterTuningJob request with what its algorithms imply, and what they find wrong with it."""
     faults: list[Fault] = []
     changes: Plain = {}
-    request = autotuned(request, lambda definition: _hyperparameters(definition, images))
+    request = autotuned(request, lambda definition: _hyperparameters(definition, machine))
     if request.get("TrainingJobDefinition"):
-        changes["TrainingJobDefinition"] = _completed(_of_job(request), images, faults)
+        changes["TrainingJobDefinition"] = _completed(_of_job(request), machine, faults)
     if several := request.get("TrainingJobDefinitions"):
         changes["TrainingJobDefinitions"] = [
-            _completed(_of_definition(each, index), images, faults) for index, each in enumerate(several)
+            _completed(_of_definition(each, index), machine, faults) for index, each in enumerate(several)
         ]
     return {**request, **changes}, faults
 
 
-def _hyperparameters(definition: Request, images: Images) -> Mapping[str, Request] | None:
+def _hyperparameters(definition: Request, machine: Machine) -> Mapping[str, Request] | None:
     """Those that the definition's algorithm has; None where it doesn't say, as a script."""
     specification = definition.get("AlgorithmSpecification") or {}
     name = specification.get("AlgorithmName")
-    algorithm: Created | Algorithm | None = images.created(str(name)) if name else None
+    algorithm: Created | Algorithm | None = machine.images.created(str(name)) if name else None
     if algorithm is None and not any(each in (definition.get("StaticHyperParameters") or {}) for each in PROGRAMS):
-        algorithm = images.built_in(str(specification.get("TrainingImage", "")))
+        algorithm = machine.images.built_in(str(specification.get("TrainingImage", "")))
     return (hyperparameters_of(algorithm.specification) or None) if algorithm else None
 
 
@@ -132,13 +132,13 @@ def _of_definition(definition: Request, index: int) -> _Asked:
     )
 
 
-def _completed(asked: _Asked, images: Images, faults: list[Fault]) -> Request:
+def _completed(asked: _Asked, machine: Machine, faults: list[Fault]) -> Request:
     """The definition with its algorithms' metric definitions and default values. A script may have its own metrics."""
     specification: Plain = dict(asked.specification)
     algorithms: list[Created | Algorithm] = []
     image = str(specification.get("TrainingImage", ""))
     if name := specification.get("AlgorithmName"):
-        created = images.created(str(name))
+        created = machine.images.created(str(name))
         if created is None:
             faults.append(
                 Fault(f"{asked.where}.AlgorithmSpecification.AlgorithmName", f"the algorithm {name} does not exist.")
@@ -148,8 +148,8 @@ def _completed(asked: _Asked, images: Images, faults: list[Fault]) -> Request:
         asked = replace(asked, definition={**asked.definition, "StaticHyperParameters": _with_defaults(created, asked)})
         image = created.image
         if not is_algorithm(str(name)):
-            specification["AlgorithmName"] = Arns().algorithm(created.name)
-    if built_in := images.built_in(image):
+            specification["AlgorithmName"] = machine.arns.algorithm(created.name)
+    if built_in := machine.images.built_in(image):
         algorithms.append(built_in)
     if not algorithms:
         return asked.definition

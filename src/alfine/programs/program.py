@@ -30,11 +30,11 @@ from alfine.programs.choose_runner import asked, installs, runner_for
 from alfine.programs.data.archives import has_member, is_archive, unpacked
 from alfine.programs.data.artifacts import refusal
 from alfine.programs.data.channels import INPUTS, Files, channels
-from alfine.programs.data.locations import Buckets, local
+from alfine.programs.data.locations import local
 from alfine.programs.images import Container, Images, NoRunner, Script
+from alfine.programs.machine import Machine
 from alfine.runners import Channel, Launch
 from alfine.runners.job_folder import DRIVERS
-from alfine.store.config import Running
 
 OWN = ("alfine_command", "alfine_python", FUNCTION)  # among the static hyperparameters
 SCRIPT_MODE = ("sagemaker_program", "sagemaker_submit_directory")
@@ -96,10 +96,8 @@ def programs_for(
     spec: TuningJobSpec,
     folder: Path,
     function: Callable[..., Any] | None = None,
-    buckets: Buckets | None = None,
     *,
-    images: Images | None = None,
-    running: Running | None = None,
+    machine: Machine | None = None,
     fetch: bool = True,
 ) -> dict[str | None, Program]:
     """A program for each definition, by its name; for the only one by None. Raise InvalidSpec with what is wrong with any."""
@@ -108,7 +106,7 @@ def programs_for(
     for part in spec.each:
         name = part.definition.name if spec.parts else None
         try:
-            programs[name] = program_for(part, folder, function, buckets, images=images, running=running, fetch=fetch)
+            programs[name] = program_for(part, folder, function, machine=machine, fetch=fetch)
         except InvalidSpec as error:
             faults += [Fault(fault.path.replace(DEFINITION, part.path, 1), fault.message) for fault in error.faults]
     if faults:
@@ -120,23 +118,22 @@ def program_for(
     spec: TuningJobSpec,
     folder: Path,
     function: Callable[..., Any] | None = None,
-    buckets: Buckets | None = None,
     *,
-    images: Images | None = None,
-    running: Running | None = None,
+    machine: Machine | None = None,
     fetch: bool = True,
 ) -> Program:
     """Raise InvalidSpec when the job can't run on this machine: no program, no such file, an unknown kind of URI.
 
-    images, running: the home's settings; None are those that hold without alfine.toml. fetch: False only looks whether all is
-    there, and makes nothing: the Program can't be launched.
+    machine: None stands for the defaults. fetch: False only looks whether all is there, and makes nothing: the Program can't be
+    launched.
     """
     faults: list[Fault] = []
-    running = running or Running()
-    files = Files(folder / INPUTS, buckets, fetch, faults, running.max_decompressed_bytes)
+    machine = machine or Machine()
+    running = machine.running
+    files = Files(folder / INPUTS, machine.buckets, fetch, faults, running.max_decompressed_bytes)
     static = {name: _unquoted(text) for name, text in spec.definition.static_hyperparameters.items()}
     contained = asked(spec, running)[0] == "container"
-    program = _program(static, spec, function, files, images or Images(), contained=contained)
+    program = _program(static, spec, function, files, machine.images, contained=contained)
     if not fetch:
         _find_programs(static, program.command, spec.definition.environment, faults)
     inputs = tuple(channels(spec, files))
@@ -147,7 +144,7 @@ def program_for(
                 files.fault(where, "Pipe isn't to be had in containers here. Use File.")
     if not fetch:  # a place that is gone later is the end of the training jobs that need it, not of the whole job
         for path, uri in _places(spec):
-            trouble = refusal(buckets, uri)
+            trouble = refusal(machine.buckets, uri)
             if trouble:
                 files.fault(f"TrainingJobDefinition.{path}", trouble)
     runner = (

@@ -57,17 +57,20 @@ def refuse_other_machines(host: str, keys: Keys) -> None:
 def make_app(home: Home, hosting: Hosting, *, always_signed: bool = False) -> Starlette:
     """The application: health, the console, and AWS at every other path. always_signed: also while the home has no keys."""
     keys, changed = Keys(home.folder), home.engine().wake.set
-    backend = Backend(home.service, home.arns, hosting.run, changed)
+    backend = Backend(home.service, home.machine.arns, hosting.run, changed)
     known = services(backend)
     hosts = tuple(name.lower() for name in home.config.server.hosts)
     names = {service.api.signing_name for service in known.values()}
     families = {"json": names, "query": names, "s3": {"s3"}, OWN: {OWN}}
     console = Console(home.service, keys, always=always_signed, run=hosting.run, changed=changed)
-    gate = Gate(keys, home.arns.region, families, hosts, always=always_signed, elsewhere=console.takes)
+    gate = Gate(keys, home.machine.arns.region, families, hosts, always=always_signed, elsewhere=console.takes)
     wire = Wire(
         known,
         S3App(
-            home.folder / "buckets", gate.bucket_domains, elsewhere=home.config.s3.endpoint, account=home.arns.account
+            home.folder / "buckets",
+            gate.bucket_domains,
+            elsewhere=home.config.s3.endpoint,
+            account=home.machine.arns.account,
         ),
     )
 

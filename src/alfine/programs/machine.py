@@ -1,0 +1,33 @@
+"""Machine: what this machine has for training jobs, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from alfine.core.arns import Arns
+from alfine.programs.data.locations import Buckets
+from alfine.programs.images import Images
+from alfine.store.config import Prices, Running
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What this machine has for training jobs. The defaults are those of a home without alfine.toml.
+
+    Args:
+        images: what a training image means here.
+        running: the runner, the container engine and the limits that hold unless a job names others ([run] in alfine.toml).
+        buckets: where s3:// URIs lead. None: nowhere, so that nothing can be read from s3:// and no artifact is uploaded.
+        prices: the price of an hour of each instance type ([prices] in alfine.toml).
+        arns: the region and the account in the ARNs of jobs and algorithms.
+
+    Example:
+        >>> Machine(running=Running(runner="process")).running.engine
+        'auto'
+    """
+
+    images: Images = field(default_factory=Images)
+    running: Running = field(default_factory=Running)
+    buckets: Buckets | None = None
+    prices: Prices = field(default_factory=Prices)
+    arns: Arns = field(default_factory=Arns)
