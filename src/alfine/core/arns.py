@@ -1,4 +1,7 @@
-"""ARNs of tuning jobs, training jobs and algorithms: what AWS's clients know them by, and training jobs are told in TRAINING_JOB_ARN."""
+"""Amazon Resource Names (ARNs) of tuning jobs, training jobs and algorithms.
+
+Clients of the AWS API name resources by them, and a training job finds its own in the environment variable TRAINING_JOB_ARN.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +9,32 @@ from dataclasses import dataclass
 
 TUNING_JOB, TRAINING_JOB, ALGORITHM = "hyper-parameter-tuning-job", "training-job", "algorithm"
 
+# In the store, the name of a deleted tuning job whose training jobs are kept ends with this sign and a number. No request can
+# name a tuning job so.
+DETACHED = "#"
+
 
 @dataclass(frozen=True, slots=True)
 class Arns:
-    """ARNs of one region and account; the resource's part is in small letters, as AWS has it."""
+    """The ARNs of one region and account. As on AWS, the name of the resource is in lower case."""
 
     region: str = "us-east-1"
     account: str = "000000000000"
 
     def tuning_job(self, name: str) -> str:
-        from alfine.store.store import (
-            DETACHED,  # here, as SQLAlchemy takes longer to import than all else a Tuner needs
-        )
+        """Return the ARN of a tuning job.
 
+        Args:
+            name: the tuning job's name as the store has it; a mark of deletion (DETACHED) is left out.
+        """
         return self._arn(TUNING_JOB, name.partition(DETACHED)[0])
 
     def training_job(self, name: str) -> str:
+        """Return the ARN of the training job of that name."""
         return self._arn(TRAINING_JOB, name)
 
     def algorithm(self, name: str) -> str:
+        """Return the ARN of the algorithm of that name."""
         return self._arn(ALGORITHM, name)
 
     def _arn(self, kind: str, name: str) -> str:

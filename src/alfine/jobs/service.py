@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from alfine.core import cost, repeats, warm_start
+from alfine.core.arns import DETACHED
 from alfine.core.conditions import words
 from alfine.core.errors import (
     AlreadyEnded,
@@ -46,7 +47,7 @@ from alfine.programs.program import programs_for
 from alfine.runners.job_folder import Workspace
 from alfine.runners.log_files import LogPart, part_of
 from alfine.store import queries
-from alfine.store.store import DETACHED, Record, Store, TuningJob
+from alfine.store.store import Record, Store, TuningJob
 from alfine.surrogate.best_estimate import Estimate, estimate
 from alfine.surrogate.space_diagnosis import Remark, remarks
 

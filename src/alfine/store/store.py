@@ -19,6 +19,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Dialect, Row
 
+from alfine.core.arns import DETACHED
 from alfine.core.errors import Conflict, IllegalTransition, InUse, NotFound, Overtaken, StorageFull
 from alfine.core.history import (
     TRANSITIONS,
@@ -41,7 +42,6 @@ from alfine.core.spec import TuningJobSpec
 from alfine.core.warm_start import Inherited
 
 REVISION = "0008"  # the newest migration; a store at another revision is upgraded when it's opened
-DETACHED = "#"  # in a tuning job's name (which it can't be in a request): it was deleted, its training jobs stay
 BUSY_SECONDS = 30  # how long a writer waits for another process's transaction
 DELETED = "The tuning job was deleted while it ran."
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -7,10 +7,9 @@ from pathlib import Path
 from sqlalchemy.engine import Connection, Row
 
 from alfine.aws.json_protocol import validation_error
-from alfine.core.arns import TRAINING_JOB, TUNING_JOB
+from alfine.core.arns import DETACHED, TRAINING_JOB, TUNING_JOB
 from alfine.runners.job_folder import Workspace
 from alfine.store import queries
-from alfine.store.store import DETACHED
 
 
 def find(connection: Connection, arn: str) -> tuple[int, int]:

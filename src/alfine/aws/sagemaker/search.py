@@ -21,10 +21,10 @@ from alfine.aws.json_protocol import Plain, api, validation_error
 from alfine.aws.sagemaker import pagination, training_jobs, tuning_jobs
 from alfine.aws.sagemaker.backend import Backend, Function
 from alfine.aws.sagemaker.search_expressions import Properties, Property, Rank, Test, compiled, rank, time_of
-from alfine.core.arns import TUNING_JOB
+from alfine.core.arns import DETACHED, TUNING_JOB
 from alfine.store import queries
 from alfine.store.queries import Condition, Page
-from alfine.store.store import DETACHED, tags
+from alfine.store.store import tags
 from alfine.store.store import training_jobs as training_table
 from alfine.store.store import tuning_jobs as tuning_table
 

@@ -11,12 +11,12 @@ from contextlib import suppress
 
 from starlette.concurrency import run_in_threadpool
 
+from alfine.core.arns import DETACHED
 from alfine.core.errors import AlfineError
 from alfine.core.history import is_terminal
 from alfine.runners.job_folder import Workspace
 from alfine.server.console.visit import Visit
 from alfine.store import queries
-from alfine.store.store import DETACHED
 
 LOOK_SECONDS = 1.0
 TIME_PASSES = 15  # looks: what runs is shown anew then, since times and forecasts have moved
