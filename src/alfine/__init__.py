@@ -1,6 +1,6 @@
 """alfine: hyperparameter tuning that knows when to stop.
 
-To read the package, take core/space, core/spec, core/history, core/decide, then one strategy, one criterion, and engine:
+To read the package, take core/ranges, core/space, core/spec, core/history, core/policy, then one strategy, one criterion, and engine:
 facts go into the store, the history comes out, a pure function of the history decides, the engine carries the decision out
 and writes the new facts down. Everything else is an adapter at the edge.
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from alfine.core.history import TrainingJob as TrainingJob
     from alfine.core.policy import Outlook as Outlook
     from alfine.core.policy import Verdict as Verdict
-    from alfine.core.space import Categorical as Categorical
-    from alfine.core.space import Continuous as Continuous
-    from alfine.core.space import Integer as Integer
+    from alfine.core.ranges import Categorical as Categorical
+    from alfine.core.ranges import Continuous as Continuous
+    from alfine.core.ranges import Integer as Integer
     from alfine.criteria.combinations import AllOf as AllOf
     from alfine.criteria.combinations import AnyOf as AnyOf
     from alfine.criteria.combinations import AtLeast as AtLeast
@@ -51,13 +51,13 @@ _HOMES = {
     "AnyOf": "criteria.combinations",
     "AtLeast": "criteria.combinations",
     "BestObjectiveNotImproving": "criteria.plateau",
-    "Categorical": "core.space",
-    "Continuous": "core.space",
+    "Categorical": "core.ranges",
+    "Continuous": "core.ranges",
     "ConvergenceDetected": "criteria.convergence",
     "Deadline": "criteria.deadline",
     "History": "core.history",
     "Home": "jobs.home",
-    "Integer": "core.space",
+    "Integer": "core.ranges",
     "InvalidSpec": "core.errors",
     "Job": "api.tune",
     "MarginalValue": "criteria.money",

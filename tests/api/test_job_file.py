@@ -11,7 +11,7 @@ from alfine.api.job_file import KEYS, JobFile, name_from, read_job_file
 from alfine.api.job_words import job_request
 from alfine.core.conditions import combination
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.core.space import Categorical, Continuous, Integer
+from alfine.core.ranges import Categorical, Continuous, Integer
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import criteria_for, criterion_from_text
 

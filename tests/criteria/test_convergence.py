@@ -13,7 +13,8 @@ import pytest
 from alfine.core.errors import InvalidSpec
 from alfine.core.history import Ended, History, Launched
 from alfine.core.policy import Outlook, Verdict
-from alfine.core.space import Categorical, Continuous, ParameterSpace
+from alfine.core.ranges import Categorical, Continuous
+from alfine.core.space import ParameterSpace
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import convergence
 from alfine.criteria.convergence import ConvergenceDetected, read_evidence, remaining

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from alfine.core.history import Ended, History, Launched
-from alfine.core.space import Categorical, Continuous, Integer, ParameterSpace
+from alfine.core.ranges import Categorical, Continuous, Integer
+from alfine.core.space import ParameterSpace
 from alfine.core.spec import TuningJobSpec
 from alfine.strategies import bayesian
 from alfine.strategies.bayesian import Bayesian, initial_size

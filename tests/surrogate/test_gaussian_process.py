@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from alfine.core.history import Ended, History, Launched
-from alfine.core.space import Categorical, Continuous, Integer, ParameterSpace
+from alfine.core.ranges import Categorical, Continuous, Integer
+from alfine.core.space import ParameterSpace
 from alfine.core.spec import TuningJobSpec
 from alfine.surrogate import gaussian_process
 

@@ -18,7 +18,8 @@ from alfine.api.job_words import job_request
 from alfine.core.conditions import Combination, alternatives, as_text, words
 from alfine.core.errors import Fault, InvalidSpec, MissingExtra
 from alfine.core.history import Ended, Fact, Launched, Reported, Started
-from alfine.core.space import Categorical, Continuous, Hyperparameters, Integer, Range
+from alfine.core.ranges import Categorical, Continuous, Integer, Range
+from alfine.core.space import Hyperparameters
 from alfine.core.spec import CONFIG, DEFINITION, DEFINITIONS, OBJECTIVE_HYPERPARAMETER, OF_SEVERAL, TuningJobSpec
 from alfine.store.store import Record
 

@@ -26,9 +26,9 @@ from alfine.api.read_document import read_document
 from alfine.core.conditions import Combination, alternatives
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.policy import CompletionCriterion
+from alfine.core.ranges import SCALINGS, Categorical, Continuous, Integer, Range
 from alfine.core.repeats import Repeats
 from alfine.core.settings import put_setting
-from alfine.core.space import SCALINGS, Categorical, Continuous, Integer, Range
 from alfine.core.spec import DEFINITION, DEFINITIONS, EARLY_STOPPING_TYPES, GOALS, IDENTICAL, TRANSFER, strategies
 from alfine.criteria import criterion_from_text, table
 from alfine.jobs.analysis.results_table import is_table

@@ -23,8 +23,9 @@ from alfine.core import warm_start as warm_starts
 from alfine.core.errors import Fault, InUse, InvalidSpec, NotFound
 from alfine.core.history import History, Launched, TrainingJob
 from alfine.core.policy import UNDECIDED, Verdict, as_it_ended
+from alfine.core.ranges import Range
 from alfine.core.replay import Replayed
-from alfine.core.space import ParameterSpace, Range
+from alfine.core.space import ParameterSpace
 from alfine.criteria import Given
 from alfine.criteria.forecast import Forecast, forecast_of
 from alfine.jobs.analysis.export_table import dataframe

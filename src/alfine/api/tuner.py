@@ -22,8 +22,8 @@ from alfine.core import warm_start as warm_starts
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
 from alfine.core.history import Ended, History, Launched, Reported, Started, StopAsked, TrainingJob, with_space
 from alfine.core.policy import CompletionCriterion, Outlook, Suggestion, Verdict
+from alfine.core.ranges import Range
 from alfine.core.replay import Judge, Replayed, replay
-from alfine.core.space import Range
 from alfine.core.spec import IDENTICAL, TuningJobSpec
 from alfine.criteria import Given, can_be_kept, check_demands, criteria_of
 from alfine.criteria.forecast import Forecast, forecast_of

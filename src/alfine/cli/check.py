@@ -57,7 +57,7 @@ def _print_json(report: Report) -> None:
     from alfine.cli.output import print_json
     from alfine.cli.preflight import predicted
     from alfine.core import cost
-    from alfine.core.space import scaling_of
+    from alfine.core.ranges import scaling_of
     from alfine.core.spec import of_ranges
 
     told: dict[str, Any] = {
@@ -97,7 +97,7 @@ def _print(report: Report) -> None:
     from alfine.cli.costs import likely_sentence
     from alfine.cli.dry_run import metric
     from alfine.cli.output import facts, show
-    from alfine.core.space import scaling_of
+    from alfine.core.ranges import scaling_of
     from alfine.core.spec import of_ranges
 
     for fault in report.faults:

@@ -26,8 +26,9 @@ from alfine.core.cost import Cost, longest_seconds, of_seconds
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import Ended, Fact, History, Launched, Reported, Started
 from alfine.core.policy import Outlook
+from alfine.core.ranges import ROUNDING
 from alfine.core.settings import FORBID, REQUIRES
-from alfine.core.space import ROUNDING, Hyperparameters
+from alfine.core.space import Hyperparameters
 from alfine.core.spec import TuningJobSpec
 from alfine.jobs.analysis.similar_jobs import Likely
 from alfine.jobs.engine import utc_now

@@ -14,7 +14,8 @@ from rich.text import Text
 from alfine.api.live_view import SILENT, count_of, duration
 from alfine.cli.costs import amount, cost_words
 from alfine.cli.output import facts, local_time, status
-from alfine.core.space import ParameterSpace, scaling_of
+from alfine.core.ranges import scaling_of
+from alfine.core.space import ParameterSpace
 from alfine.core.spec import CONFIG, DEFINITION, DEFINITIONS, TuningJobSpec
 
 Described = Mapping[str, Any]

@@ -13,19 +13,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from alfine.core.conditions import Combination, words
 from alfine.core.errors import Fault
-
-if TYPE_CHECKING:
-    from alfine.core.space import Array, Range
+from alfine.core.ranges import Array, Interval, Range
 
 Mask = npt.NDArray[np.bool_]
-Interval = tuple[float, float]
 Rule = tuple[tuple[int, tuple[Interval, ...]], ...]  # a combination: on each of these axes in one of these intervals
 
 MOST_BOXES = 5_000  # beyond, what can happen is estimated

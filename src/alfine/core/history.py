@@ -23,7 +23,8 @@ import numpy as np
 
 from alfine.core import repeats, warm_start
 from alfine.core.errors import IllegalTransition
-from alfine.core.space import Array, Hyperparameters
+from alfine.core.ranges import Array
+from alfine.core.space import Hyperparameters
 from alfine.core.spec import IDENTICAL, TRANSFER, TuningJobSpec
 from alfine.core.warm_start import Inherited
 

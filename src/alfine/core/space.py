@@ -1,449 +1,27 @@
-"""The parameter space: ranges and scalings, values <-> unit cube <-> text, sampling and grid.
-
-Each hyperparameter is one coordinate of the unit cube [0, 1]^d, its scaling already applied. A value of a discrete
-range (Integer, Categorical) is the centre of its cell, so that rounding is symmetric and every cell equally likely.
-Scaling names and their formulas are AMT's: «Linear» is uniform in x, «Logarithmic» in log x, «ReverseLogarithmic» in
-log(1 - x); «Auto» is decided by the rule of `_auto`.
-"""
+"""The parameter space: configurations <-> points of the unit cube <-> text, sampling and grid. core/ranges.py has its axes."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from numbers import Real
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from alfine.core.conditional_space import Interval, Structure
-from alfine.core.conditions import ORDERS, Clause, Combination, alternatives, as_text, number_of, words
+from alfine.core.conditional_space import Structure
+from alfine.core.conditions import Combination, words
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.ranges import Array, Categorical, Range, values_in_words, values_of
 
-Array = npt.NDArray[np.float64]
 Hyperparameters = dict[str, Any]
-
-MOST_SHOWN = 8  # categories in a message
-SCALINGS = ("Auto", "Linear", "Logarithmic", "ReverseLogarithmic")
-
-# Auto takes the logarithm from this ratio of MaxValue to MinValue on. Two decades is where a uniform draw puts only
-# 10 % of its points into the lower decade; an integer range needs three, since its lowest values are so few.
-AUTO_RATIO_CONTINUOUS = 100.0
-AUTO_RATIO_INTEGER = 1000.0
 
 LARGEST_SIZE = 2**53
 LISTED = 100_000  # spaces up to this size may be listed in full
 MOST_DRAWN = 2**17  # points at once, in search of allowed ones
-ROUNDING = 1e-9  # of a range's width: what a value may lie beyond its end for having been computed
-
-
-class Range(Protocol):
-    """What the three kinds of range have in common: one coordinate of the unit cube each."""
-
-    @property
-    def cells(self) -> float:
-        """How many distinct values there are; infinity for a continuous range."""
-
-    @property
-    def ordered(self) -> bool:
-        """Whether it's a range of numbers."""
-
-    @property
-    def requires(self) -> tuple[Combination, ...]:
-        """What the hyperparameter is a choice for: any of these. Empty: it is one always."""
-
-    def requiring(self, requires: tuple[Combination, ...]) -> Range:
-        """The same range with this condition."""
-
-    def holds(self, clause: Clause, value: Any) -> bool:
-        """Whether a clause about this hyperparameter holds of its value."""
-
-    def where(self, clause: Clause) -> list[Interval]:
-        """The parts of the axis on which the clause holds, ascending and apart."""
-
-    def count(self, low: float, high: float) -> float:
-        """How many values lie between two ends of such parts."""
-
-    def clause_faults(self, clause: Clause) -> Iterator[str]:
-        """Why the clause makes no sense for this range."""
-
-    def to_unit(self, value: Any) -> float: ...
-    def from_unit(self, u: float) -> Any: ...
-    def to_text(self, value: Any) -> str: ...
-    def from_text(self, text: str) -> Any: ...
-    def contains(self, value: Any) -> bool: ...
-    def faults(self, path: str) -> Iterator[Fault]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    """A monotone map of [low, high] onto [0, 1], and back."""
-
-    forward: Callable[[float], float]
-    backward: Callable[[float], float]
-    low: float
-    high: float
-
-    def to_unit(self, x: float) -> float:
-        a, b = self.forward(self.low), self.forward(self.high)
-        return min(1.0, max(0.0, (self.forward(x) - a) / (b - a)))
-
-    def from_unit(self, u: float) -> float:
-        a, b = self.forward(self.low), self.forward(self.high)
-        return min(self.high, max(self.low, self.backward(a + u * (b - a))))
-
-
-def _scale(scaling: str, low: float, high: float) -> _Scale:
-    if scaling == "Logarithmic":
-        return _Scale(math.log, math.exp, low, high)
-    if scaling == "ReverseLogarithmic":
-        return _Scale(lambda x: -math.log1p(-x), lambda z: -math.expm1(-z), low, high)
-    return _Scale(float, float, low, high)
-
-
-def _auto(scaling: str, low: float, high: float, ratio: float) -> str:
-    if scaling != "Auto":
-        return scaling
-    return "Logarithmic" if low > 0 and high / low >= ratio else "Linear"
-
-
-def scaling_of(found: Range) -> str:
-    """Its scaling for people: «Logarithmic», or «Linear (Auto)» where the rule chose it; empty for categories."""
-    given = getattr(found, "scaling", "")
-    return f"{getattr(found, 'effective_scaling', '')} (Auto)" if given == "Auto" else given
-
-
-def _inside_of(found: Range) -> str:
-    """What a range holds, for people."""
-    match found:
-        case Categorical(values=values):
-            return ", ".join(map(repr, values[:MOST_SHOWN])) + (", …" if len(values) > MOST_SHOWN else "")
-        case Integer(low=low, high=high):
-            return f"the whole numbers {low} to {high}"
-        case Continuous(low=low, high=high):
-            return f"{low} to {high}"
-    return str(found)
-
-
-def _bounds_faults(path: str, low: float, high: float, scaling: str, *, integer: bool) -> Iterator[Fault]:
-    if not (math.isfinite(low) and math.isfinite(high)):
-        yield Fault(path, f"MinValue {low} and MaxValue {high} must be finite numbers.")
-        return
-    if not math.isfinite(high - low):
-        yield Fault(path, f"MinValue {low} and MaxValue {high} lie too far apart to calculate with.")
-    if not low < high:
-        remedy = "A fixed value belongs in StaticHyperParameters" if low == high else "Swap them"
-        yield Fault(path, f"MinValue {low} must be below MaxValue {high}. {remedy}.")
-    if scaling not in SCALINGS:
-        yield Fault(f"{path}.ScalingType", f"{scaling!r} isn't a scaling. Use one of {', '.join(SCALINGS)}.")
-    if scaling == "Logarithmic" and low <= 0:
-        yield Fault(path, f"MinValue {low} can't be scaled Logarithmic. Use a MinValue above 0, or ScalingType Linear.")
-    if scaling == "ReverseLogarithmic" and integer:
-        yield Fault(path, "ReverseLogarithmic is for continuous ranges. Use Linear or Logarithmic.")
-    elif scaling == "ReverseLogarithmic" and not (low >= 0 and high < 1):
-        yield Fault(path, f"ReverseLogarithmic needs 0 <= MinValue and MaxValue < 1, not {low} to {high}.")
-
-
-@dataclass(frozen=True, slots=True)
-class Continuous:
-    """A real hyperparameter in [low, high], both ends included.
-
-    requires: when it's a choice at all, as `{"optimizer": "sgd"}`; a list: any of these. Elsewhere it's inactive, and left out.
-    """
-
-    low: float
-    high: float
-    scaling: str = field(default="Auto", kw_only=True)
-    requires: Any = field(default=None, kw_only=True)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "requires", _required(self.requires))
-
-    def __repr__(self) -> str:
-        scaling = [] if self.scaling == "Auto" else [f"scaling={self.scaling!r}"]
-        return _shown(self, [repr(self.low), repr(self.high), *scaling])
-
-    @property
-    def cells(self) -> float:
-        return math.inf
-
-    @property
-    def ordered(self) -> bool:
-        return True
-
-    @property
-    def effective_scaling(self) -> str:
-        return _auto(self.scaling, self.low, self.high, AUTO_RATIO_CONTINUOUS)
-
-    def _scale(self) -> _Scale:
-        return _scale(self.effective_scaling, self.low, self.high)
-
-    def to_unit(self, value: Any) -> float:
-        return self._scale().to_unit(min(self.high, max(self.low, float(value))))
-
-    def from_unit(self, u: float) -> float:
-        return self._scale().from_unit(float(u))
-
-    def to_text(self, value: Any) -> str:
-        return repr(float(value))
-
-    def from_text(self, text: str) -> float:
-        return float(text)
-
-    def contains(self, value: Any) -> bool:
-        room = ROUNDING * (self.high - self.low)
-        return (
-            isinstance(value, Real)
-            and not isinstance(value, bool)
-            and self.low - room <= float(value) <= self.high + room
-        )
-
-    def requiring(self, requires: tuple[Combination, ...]) -> Range:
-        return replace(self, requires=requires)
-
-    def holds(self, clause: Clause, value: Any) -> bool:
-        return clause.holds("", float(value))
-
-    def clause_faults(self, clause: Clause) -> Iterator[str]:
-        yield from _number_faults(clause, self)
-
-    def where(self, clause: Clause) -> list[Interval]:
-        if clause.operator not in ORDERS:  # a single value is nothing on the axis
-            return [] if clause.operator == "is" else [(0.0, 1.0)]
-        return _joined(_beside(clause.operator, self.to_unit(float(each))) for each in clause.values)
-
-    def count(self, low: float, high: float) -> float:  # noqa: ARG002 - the protocol's signature
-        return math.inf
-
-    def faults(self, path: str) -> Iterator[Fault]:
-        return _bounds_faults(path, self.low, self.high, self.scaling, integer=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Integer:
-    """An integer hyperparameter in [low, high], both ends included. requires: as of `Continuous`."""
-
-    low: int
-    high: int
-    scaling: str = field(default="Auto", kw_only=True)
-    requires: Any = field(default=None, kw_only=True)
-
-    def __post_init__(self) -> None:
-        for end in ("low", "high"):
-            value = getattr(self, end)
-            if isinstance(value, float) and value.is_integer():  # as 1e3 is
-                object.__setattr__(self, end, int(value))
-        object.__setattr__(self, "requires", _required(self.requires))
-
-    def __repr__(self) -> str:
-        scaling = [] if self.scaling == "Auto" else [f"scaling={self.scaling!r}"]
-        return _shown(self, [repr(self.low), repr(self.high), *scaling])
-
-    @property
-    def cells(self) -> float:
-        return self.high - self.low + 1
-
-    @property
-    def ordered(self) -> bool:
-        return True
-
-    @property
-    def effective_scaling(self) -> str:
-        return _auto(self.scaling, self.low, self.high, AUTO_RATIO_INTEGER)
-
-    def _scale(self) -> _Scale:
-        # Half a unit beyond each end: every integer owns the same share of the scaled axis as its neighbours.
-        return _scale(self.effective_scaling, self.low - 0.5, self.high + 0.5)
-
-    def to_unit(self, value: Any) -> float:
-        return self._scale().to_unit(min(self.high, max(self.low, int(value))))
-
-    def from_unit(self, u: float) -> int:
-        x = self._scale().from_unit(float(u))
-        return min(self.high, max(self.low, math.floor(x + 0.5)))
-
-    def to_text(self, value: Any) -> str:
-        return str(int(value))
-
-    def from_text(self, text: str) -> int:
-        return int(text)
-
-    def contains(self, value: Any) -> bool:
-        whole = isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer()
-        return whole and self.low <= int(value) <= self.high
-
-    def requiring(self, requires: tuple[Combination, ...]) -> Range:
-        return replace(self, requires=requires)
-
-    def holds(self, clause: Clause, value: Any) -> bool:
-        return clause.holds("", float(value))
-
-    def clause_faults(self, clause: Clause) -> Iterator[str]:
-        yield from _number_faults(clause, self)
-
-    def where(self, clause: Clause) -> list[Interval]:
-        if clause.operator in ORDERS:
-            return _joined(_beside(clause.operator, self._edge(clause.operator, float(v))) for v in clause.values)
-        cells = _joined((self._below(float(v)), self._below(float(v) + 1)) for v in clause.values)
-        return cells if clause.operator == "is" else _rest(cells)
-
-    def _edge(self, operator: str, value: float) -> float:
-        """Where on the axis the integers on this side of a value end."""
-        return self._below(math.ceil(value) if operator in ("at-least", "below") else math.floor(value) + 1)
-
-    def _below(self, value: float) -> float:
-        """The lower end of an integer's cell."""
-        return self._scale().to_unit(min(self.high + 0.5, max(self.low - 0.5, value - 0.5)))
-
-    def count(self, low: float, high: float) -> float:
-        inset = 1e-6 * (high - low)
-        return self.from_unit(high - inset) - self.from_unit(low + inset) + 1
-
-    def faults(self, path: str) -> Iterator[Fault]:
-        return _bounds_faults(path, self.low, self.high, self.scaling, integer=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Categorical:
-    """One of a list of values without an order. Text stays as it is; numbers, booleans and None are written as JSON.
-
-    requires: as of `Continuous`.
-    """
-
-    values: Sequence[Any]
-    requires: Any = field(default=None, kw_only=True)
-
-    def __post_init__(self) -> None:
-        if isinstance(self.values, str | set | frozenset) or not isinstance(self.values, Iterable):
-            raise InvalidSpec(
-                [Fault("Categorical", f"{self.values!r} must be a list of values, in an order that stays.")]
-            )
-        object.__setattr__(self, "values", tuple(self.values))
-        object.__setattr__(self, "requires", _required(self.requires))
-
-    def __repr__(self) -> str:
-        return _shown(self, [repr(list(self.values))])
-
-    @property
-    def cells(self) -> float:
-        return len(self.values)
-
-    @property
-    def ordered(self) -> bool:
-        return False
-
-    def requiring(self, requires: tuple[Combination, ...]) -> Range:
-        return replace(self, requires=requires)
-
-    def holds(self, clause: Clause, value: Any) -> bool:
-        return clause.holds(self.to_text(value), None)
-
-    def where(self, clause: Clause) -> list[Interval]:
-        k = len(self.values)
-        return _joined((i / k, (i + 1) / k) for i, value in enumerate(self.values) if self.holds(clause, value))
-
-    def count(self, low: float, high: float) -> float:
-        return round((high - low) * len(self.values))
-
-    def clause_faults(self, clause: Clause) -> Iterator[str]:
-        texts = [self.to_text(value) for value in self.values]
-        if clause.operator in ORDERS:
-            odd = [text for text in (*texts, *clause.values) if number_of(text) is None]
-            why = "which isn't a number: only = and != compare it"
-        else:
-            odd, why = [text for text in clause.values if text not in texts], f"which isn't one of {', '.join(texts)}"
-        yield from (f"«{clause}» compares {clause.name} with {text!r}, {why}." for text in odd[:1])
-
-    def _index(self, value: Any) -> int:
-        text = self.to_text(value)  # by text, since True == 1 in Python
-        for index, known in enumerate(self.values):
-            if self.to_text(known) == text:
-                return index
-        raise InvalidSpec([Fault("", f"{value!r} isn't one of {', '.join(map(repr, self.values))}.")])
-
-    def to_unit(self, value: Any) -> float:
-        return (self._index(value) + 0.5) / len(self.values)
-
-    def from_unit(self, u: float) -> Any:
-        k = len(self.values)
-        return self.values[min(k - 1, max(0, int(u * k)))]
-
-    def to_text(self, value: Any) -> str:
-        return as_text(value)
-
-    def from_text(self, text: str) -> Any:
-        return self.values[self._index(text)]
-
-    def contains(self, value: Any) -> bool:
-        text = self.to_text(value)
-        return any(self.to_text(known) == text for known in self.values)
-
-    def faults(self, path: str) -> Iterator[Fault]:
-        texts = [self.to_text(value) for value in self.values]
-        if not texts:
-            yield Fault(path, "a categorical range needs at least one value.")
-        repeated = sorted({text for text in texts if texts.count(text) > 1})
-        if repeated:
-            yield Fault(path, f"the values must differ from each other; {', '.join(repeated)} appears more than once.")
-
-
-# -- what a range requires -------------------------------------------------------------------------------------------
-
-
-def _required(given: Any) -> tuple[Combination, ...]:
-    try:
-        return alternatives(given)
-    except InvalidSpec as error:
-        raise InvalidSpec([Fault("requires", fault.message) for fault in error.faults]) from error
-
-
-def _shown(found: Range, arguments: list[str]) -> str:
-    """As it's written in Python."""
-    requires = [words(each) for each in found.requires]
-    if requires:
-        arguments.append(f"requires={(requires[0] if len(requires) == 1 else requires)!r}")
-    return f"{type(found).__name__}({', '.join(arguments)})"
-
-
-# -- clauses on an axis ----------------------------------------------------------------------------------------------
-
-
-def _beside(operator: str, edge: float) -> Interval:
-    return (edge, 1.0) if operator in ("above", "at-least") else (0.0, edge)
-
-
-def _joined(intervals: Iterable[Interval]) -> list[Interval]:
-    """Their union, ascending and apart; what has no length is left out."""
-    found: list[Interval] = []
-    for low, high in sorted(each for each in intervals if each[0] < each[1]):
-        if found and low <= found[-1][1]:
-            found[-1] = found[-1][0], max(high, found[-1][1])
-        else:
-            found.append((low, high))
-    return found
-
-
-def _rest(intervals: Sequence[Interval]) -> list[Interval]:
-    """The axis without these."""
-    ends = [0.0, *(end for interval in intervals for end in interval), 1.0]
-    return [(low, high) for low, high in zip(ends[::2], ends[1::2], strict=True) if low < high]
-
-
-def _number_faults(clause: Clause, found: Continuous | Integer) -> Iterator[str]:
-    numbers = [(text, number_of(text)) for text in clause.values]
-    odd = [text for text, number in numbers if number is None]
-    equal = clause.operator not in ORDERS
-    if odd:
-        yield f"«{clause}» compares {clause.name} with {odd[0]!r}, which isn't a number."
-    elif equal and isinstance(found, Continuous):
-        yield f"«{clause}»: hardly any value of a continuous range is equal to one. Compare with < or >."
-    elif equal and (outside := [text for text, number in numbers if not found.contains(number)]):
-        yield f"«{clause}»: {outside[0]} is no value of {clause.name}, a whole number from {found.low} to {found.high}."
-    elif not found.where(clause):
-        yield f"«{clause}» never holds: {clause.name} is from {found.low} to {found.high}."
 
 
 @dataclass(frozen=True)
@@ -591,7 +169,7 @@ class ParameterSpace:
         Where hyperparameters have conditions, they come after those that these are about.
         """
         if self.structure is None:
-            for row in itertools.product(*(_column(r) for r in self.ranges.values())):
+            for row in itertools.product(*(values_of(r) for r in self.ranges.values())):
                 yield dict(zip(self.names, row, strict=True))
             return
         for values in self._branches({}, self.structure.order):
@@ -606,7 +184,7 @@ class ParameterSpace:
         if self.structure is not None and not self.structure.is_active(name, values):
             yield from self._branches(values, rest)
             return
-        for value in _column(self.ranges[name]):
+        for value in values_of(self.ranges[name]):
             yield from self._branches({**values, name: value}, rest)
 
     def to_text(self, hyperparameters: Mapping[str, Any]) -> dict[str, str]:
@@ -647,7 +225,7 @@ class ParameterSpace:
             Fault(name, "the space has no such hyperparameter.") for name in hyperparameters if name not in self.ranges
         ]
         faults += [
-            Fault(name, f"{hyperparameters[name]!r} lies outside {_inside_of(r)}.")
+            Fault(name, f"{hyperparameters[name]!r} lies outside {values_in_words(r)}.")
             for name, r in self.ranges.items()
             if name in hyperparameters and name not in inside
         ]
@@ -663,11 +241,3 @@ class ParameterSpace:
             faults += [Fault("", f"«{words(each)}» is forbidden.") for each in self.structure.broken(inside)]
         if faults:
             raise InvalidSpec(faults)
-
-
-def _column(found: Range) -> Sequence[Any]:
-    """Every value of a finite range, in its order."""
-    if isinstance(found, Integer):
-        return range(found.low, found.high + 1)
-    k = int(found.cells)
-    return [found.from_unit((i + 0.5) / k) for i in range(k)]

@@ -21,10 +21,11 @@ from alfine.core import conditions
 from alfine.core.channels import Channel, read_channel
 from alfine.core.conditional_space import faults as structure_faults
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.ranges import Categorical, Continuous, Integer, Range
 from alfine.core.repeats import SETTING as REPEATS
 from alfine.core.repeats import Repeats
 from alfine.core.settings import FORBID, REQUIRES, SETTINGS, START_WITH, TAG_PREFIX, is_number, text_of
-from alfine.core.space import Categorical, Continuous, Integer, ParameterSpace, Range
+from alfine.core.space import ParameterSpace
 
 Request = Mapping[str, Any]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alfine.core.errors import AlfineError, Fault
-from alfine.core.space import Array, Categorical, Range
+from alfine.core.ranges import Array, Categorical, Range
 from alfine.core.spec import (
     CONFIG,
     DEFINITION,

@@ -30,8 +30,8 @@ import numpy as np
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
 from alfine.core.policy import Outlook, Verdict
+from alfine.core.ranges import Array
 from alfine.core.settings import put_setting
-from alfine.core.space import Array
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import text_format
 from alfine.surrogate.gaussian_process import (

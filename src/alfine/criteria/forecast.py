@@ -27,7 +27,7 @@ import numpy as np
 from alfine.core import cost
 from alfine.core.history import History
 from alfine.core.policy import LIMITS, CompletionCriterion
-from alfine.core.space import Array
+from alfine.core.ranges import Array
 from alfine.criteria.combinations import AllOf, AnyOf, AtLeast
 from alfine.criteria.convergence import (
     LEAST_RESULTS,

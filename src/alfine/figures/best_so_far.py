@@ -17,7 +17,7 @@ import numpy as np
 
 from alfine.core.errors import MissingExtra
 from alfine.core.history import History, TrainingJob
-from alfine.core.space import Array
+from alfine.core.ranges import Array
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -28,10 +28,10 @@ from alfine.core.errors import (
 )
 from alfine.core.history import Changed, History, TrainingJob, is_terminal
 from alfine.core.policy import CompletionCriterion, Outlook, as_it_ended
+from alfine.core.ranges import Continuous, Integer, Range
 from alfine.core.replay import Replayed
 from alfine.core.settings import put_setting, setting_of
 from alfine.core.single_training_job import as_asked, tuning_job_of
-from alfine.core.space import Continuous, Integer, Range
 from alfine.core.spec import DEFINITION, DEFINITIONS, FUNCTION, IDENTICAL, PARENTS, TuningJobSpec, of_ranges
 from alfine.core.warm_start import Inherited
 from alfine.criteria.forecast import forecast_of

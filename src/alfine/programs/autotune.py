@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from alfine.core.space import Continuous, Integer
+from alfine.core.ranges import Continuous, Integer
 from alfine.core.spec import (
     CONFIG,
     DEFINITION,

@@ -22,7 +22,8 @@ import numpy as np
 
 from alfine.core.history import History
 from alfine.core.policy import Suggestion
-from alfine.core.space import Array, Integer, ParameterSpace
+from alfine.core.ranges import Array, Integer
+from alfine.core.space import ParameterSpace
 from alfine.core.spec import TuningJobSpec
 from alfine.strategies.expected_gain import log_promise
 from alfine.strategies.name_priors import beliefs

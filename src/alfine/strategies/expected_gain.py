@@ -20,7 +20,7 @@ import math
 import numpy as np
 
 from alfine.core.history import History
-from alfine.core.space import Array
+from alfine.core.ranges import Array
 from alfine.surrogate.gaussian_process import lattice, model_of
 
 LEAST_FREEDOM = 2  # with one degree of freedom an improvement has no expectation

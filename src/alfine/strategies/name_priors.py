@@ -26,7 +26,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alfine.core.space import Array, Categorical, ParameterSpace, Range
+from alfine.core.ranges import Array, Categorical, Range
+from alfine.core.space import ParameterSpace
 
 SHARE = 0.5
 LEAST_SPREAD = 0.12  # of an axis: no belief is surer

@@ -17,7 +17,8 @@ import numpy as np
 
 from alfine.core.history import History
 from alfine.core.policy import Suggestion
-from alfine.core.space import LISTED, Array
+from alfine.core.ranges import Array
+from alfine.core.space import LISTED
 from alfine.core.spec import TuningJobSpec
 
 ATTEMPTS = 20  # draws for a configuration not launched before; past that the rest of the space is listed instead

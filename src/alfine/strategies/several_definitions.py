@@ -26,7 +26,7 @@ import numpy as np
 
 from alfine.core.history import History, OfTuningJob
 from alfine.core.policy import EarlyStopping, Promising, Stop, Strategy, Suggestion
-from alfine.core.space import Array
+from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
 
 INITIAL = 5  # training jobs of each before results decide; fewer misjudged slow starters in simulations

@@ -21,7 +21,7 @@ from __future__ import annotations
 import numpy as np
 
 from alfine.core.history import History
-from alfine.core.space import Array
+from alfine.core.ranges import Array
 from alfine.core.warm_start import LEAST_RELATED
 from alfine.surrogate.gaussian_process import Surrogate, best_and_rest, fit, geometry_of, lattice
 

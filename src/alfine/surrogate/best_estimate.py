@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alfine.core.history import History, TrainingJob
-from alfine.core.space import Array
+from alfine.core.ranges import Array
 from alfine.surrogate.gaussian_process import (
     RATIO,
     Geometry,

@@ -41,7 +41,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from alfine.core.space import Array
+from alfine.core.ranges import Array
 from alfine.surrogate.learning_curves import Ended, as_observation, comparable, ended, endings
 
 if TYPE_CHECKING:

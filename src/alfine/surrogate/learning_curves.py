@@ -32,7 +32,7 @@ from itertools import islice
 import numpy as np
 
 from alfine.core.history import History, TrainingJob
-from alfine.core.space import Array
+from alfine.core.ranges import Array
 
 LEAST = 3  # training jobs that went all the way, before anything is said about another
 MOST = 100  # the latest so many are learnt from

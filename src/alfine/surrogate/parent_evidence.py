@@ -23,7 +23,7 @@ from alfine.surrogate.gaussian_process import Scale, Surrogate, best_and_rest, f
 
 if TYPE_CHECKING:
     from alfine.core.history import History
-    from alfine.core.space import Array
+    from alfine.core.ranges import Array
 
 LOOKS = (5, 8, 12, 20)
 LEAST = 8  # results of the parents, for a surrogate that may contradict anything

@@ -11,7 +11,7 @@ import numpy as np
 
 from alfine.core.history import History, TrainingJob
 from alfine.core.policy import Stop
-from alfine.core.space import Array
+from alfine.core.ranges import Array
 from alfine.surrogate.gaussian_process import Model, Surrogate, model_of, one_thread
 from alfine.surrogate.learning_curves import LEAST, MOST, as_observation, curve_of, ended, ending, enough
 

@@ -32,7 +32,8 @@ import numpy.typing as npt
 
 from alfine.core.conditional_space import Mask
 from alfine.core.history import History
-from alfine.core.space import Array, Categorical, Continuous, Integer, ParameterSpace, Range
+from alfine.core.ranges import Array, Categorical, Continuous, Integer, Range
+from alfine.core.space import ParameterSpace
 from alfine.core.spec import MAX_TRAINING_JOBS, TuningJobSpec
 from alfine.surrogate.gaussian_process import (
     Model,

@@ -10,7 +10,7 @@ from typing import Any
 from alfine.core import conditions
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
-from alfine.core.space import Continuous, Integer
+from alfine.core.ranges import Continuous, Integer
 from alfine.core.spec import CONFIG, DEFINITION, IDENTICAL, PARENTS, RANGES, TRANSFER
 from alfine.core.warm_start import RESERVED
 from alfine.surrogate.space_diagnosis import Remark, proposed

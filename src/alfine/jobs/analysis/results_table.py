@@ -17,7 +17,8 @@ from typing import Any
 
 from alfine.core.conditions import number_of
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.core.space import Categorical, ParameterSpace, Range
+from alfine.core.ranges import Categorical, Range
+from alfine.core.space import ParameterSpace
 from alfine.core.spec import TuningJobSpec
 from alfine.core.warm_start import Inherited
 
