@@ -55,7 +55,7 @@ def own_stops(search: Search) -> dict[str, int]:
 
     from alfine import ConvergenceDetected, Shadow
     from alfine.core.history import History
-    from alfine.core.replay import Judge
+    from alfine.core.judge import Judge
     from alfine.jobs.policy_for import policy_for
 
     criteria = [ConvergenceDetected(**words) for words in OWN.values()]

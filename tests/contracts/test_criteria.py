@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alfine.core.judge import Judge
 from alfine.core.policy import Outlook, Policy, Verdict
-from alfine.core.replay import Judge
 from alfine.criteria import ALWAYS, criteria_for, criterion_from_text, table, text_format
 from alfine.strategies.random import Random
 from tests.building import history, request, spec

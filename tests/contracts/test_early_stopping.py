@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alfine.core.history import Reported
+from alfine.core.judge import Judge
 from alfine.core.policy import EarlyStopping
-from alfine.core.replay import Judge
 from alfine.jobs.policy_for import policy_for
 from alfine.strategies import STRATEGIES
 from tests.building import history, one_job

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 import alfine
 from alfine.core.errors import IllegalTransition
 from alfine.core.history import TRANSITIONS, Ended, StopAsked
+from alfine.core.judge import Judge
 from alfine.core.policy import Outlook
-from alfine.core.replay import Judge
 from alfine.jobs.home import Home
 from alfine.jobs.policy_for import policy_for, replayed
 from tests.building import SPACE, history, one_job

@@ -2,8 +2,8 @@ import pytest
 
 from alfine import BestObjectiveNotImproving, MaxNumberOfTrainingJobs, MaxRuntimeInSeconds, TargetObjectiveMetricValue
 from alfine.core.history import StopRequested
+from alfine.core.judge import Judge
 from alfine.core.policy import Outlook
-from alfine.core.replay import Judge
 from alfine.jobs.policy_for import policy_for, replayed
 from tests.building import history
 

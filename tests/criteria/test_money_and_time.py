@@ -12,8 +12,8 @@ from alfine import (
     TargetObjectiveMetricValue,
 )
 from alfine.core.history import Launched, Reported, Started, StopRequested
+from alfine.core.judge import Judge
 from alfine.core.policy import Outlook
-from alfine.core.replay import Judge
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import criteria_for
 from alfine.jobs.policy_for import policy_for, replayed

@@ -8,8 +8,8 @@ import pytest
 import alfine
 from alfine import BestObjectiveNotImproving, MaxRuntimeInSeconds, TargetObjectiveMetricValue
 from alfine.core.history import Launched, Reported, StopRequested
+from alfine.core.judge import Judge
 from alfine.core.policy import LIMITS, Outlook
-from alfine.core.replay import Judge
 from alfine.criteria import criterion_from_text
 from alfine.jobs.home import Home
 from alfine.jobs.policy_for import policy_for, replayed

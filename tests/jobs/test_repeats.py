@@ -17,9 +17,9 @@ from alfine import (
 from alfine.core import repeats
 from alfine.core.errors import InvalidSpec
 from alfine.core.history import Changed, Ended, History, Launched, StopRequested
+from alfine.core.judge import Judge
 from alfine.core.policy import Outlook
 from alfine.core.repeats import Repeats
-from alfine.core.replay import Judge
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria.convergence import remaining
 from alfine.criteria.forecast import forecast_of

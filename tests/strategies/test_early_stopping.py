@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from alfine.core.replay import Judge
+from alfine.core.judge import Judge
 from alfine.jobs.policy_for import policy_for
 from alfine.strategies.early_stopping import LEAST_CURVES
 from alfine.strategies.hyperband import CROWD

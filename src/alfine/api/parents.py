@@ -13,8 +13,8 @@ from typing import Protocol, TypeAlias, cast
 from alfine.core import warm_start
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
+from alfine.core.inherited import Inherited
 from alfine.core.spec import PARENTS, TuningJobSpec
-from alfine.core.warm_start import Inherited
 from alfine.jobs.analysis import results_table
 from alfine.programs.data.locations import local
 

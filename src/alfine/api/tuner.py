@@ -21,9 +21,10 @@ from alfine.api.parents import Parent
 from alfine.core import warm_start as warm_starts
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
 from alfine.core.history import Ended, History, Launched, Reported, Started, StopAsked, TrainingJob, with_space
+from alfine.core.judge import Judge
 from alfine.core.policy import CompletionCriterion, Outlook, Suggestion, Verdict
 from alfine.core.ranges import Range
-from alfine.core.replay import Judge, Replayed, replay
+from alfine.core.replay import Replayed, replay
 from alfine.core.spec import IDENTICAL, TuningJobSpec
 from alfine.criteria import Given, can_be_kept, check_demands, criteria_of
 from alfine.criteria.forecast import Forecast, forecast_of

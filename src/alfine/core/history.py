@@ -21,12 +21,12 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from alfine.core import repeats, warm_start
+from alfine.core import repeats
 from alfine.core.errors import IllegalTransition
+from alfine.core.inherited import IGNORING, Inherited, points_of
 from alfine.core.ranges import Array
 from alfine.core.space import Hyperparameters
 from alfine.core.spec import IDENTICAL, TRANSFER, TuningJobSpec
-from alfine.core.warm_start import Inherited
 
 S = TypeVar("S")
 
@@ -426,9 +426,9 @@ class History:
     def _points_of(self, kind: str, parent: str | None) -> tuple[Array, Array]:
         key = ("warm start", kind, parent)
         if key not in self.memo:
-            wanted = self.spec.warm_start == kind and self.spec.strategy not in warm_start.IGNORING
+            wanted = self.spec.warm_start == kind and self.spec.strategy not in IGNORING
             found = [each for each in self.inherited if wanted and parent in (None, each.parent)]
-            self.memo[key] = warm_start.points(self.spec, found)
+            self.memo[key] = points_of(self.spec, found)
         points: tuple[Array, Array] = self.memo[key]
         return points
 
@@ -439,7 +439,7 @@ class History:
     @property
     def overall_best(self) -> TrainingJob | None:
         """The best of this job and, where they tuned the same function, its parents. One of a parent's has number 0."""
-        first = warm_start.better(self)
+        first = self.better_inherited
         if first is None:
             return self.incumbent
         texts = {**first.static, **first.hyperparameters}
@@ -457,6 +457,17 @@ class History:
             ended_at=first.ended_at,
             objective=first.objective,
         )
+
+    @property
+    def better_inherited(self) -> Inherited | None:
+        """The parents' best of the same function, where this job has none that is better; on a tie theirs is the earlier."""
+        spec, own = self.spec, self.incumbent
+        if spec.warm_start != IDENTICAL:
+            return None
+        first = min(self.inherited, key=lambda result: spec.sign * result.objective, default=None)
+        if first is None or (own is not None and spec.sign * (own.objective or 0.0) < spec.sign * first.objective):
+            return None
+        return first
 
     def best_curve(self) -> list[tuple[TrainingJob, float]]:
         """Each ended training job with the best first result known once it had ended (jobs before the first are left out)."""

@@ -201,7 +201,7 @@ class Policy:
         return tuple(stop for stop in found if stop.at_its_end or history.job(stop.number).repeats is None)
 
     def decide(self, history: History, verdict: Verdict) -> Decision:
-        """What to do, given the verdict that the facts have led to (see core/replay.py)."""
+        """What to do, given the verdict that the facts have led to (see core/judge.py)."""
         if verdict.outlook is Outlook.CONTINUE:
             launches = tuple(self._launches(history))
             if launches or history.running:

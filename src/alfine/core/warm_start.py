@@ -7,15 +7,13 @@ created: what becomes of a parent later changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-import numpy as np
-
-from alfine.core.errors import AlfineError, Fault
-from alfine.core.ranges import Array, Categorical, Range
+from alfine.core.errors import Fault
+from alfine.core.history import History
+from alfine.core.inherited import IGNORING, Inherited
+from alfine.core.ranges import Categorical, Range
 from alfine.core.spec import (
     CONFIG,
     DEFINITION,
@@ -27,11 +25,7 @@ from alfine.core.spec import (
     TuningJobSpec,
 )
 
-if TYPE_CHECKING:
-    from alfine.core.history import History
-
 LEAST_RELATED = 4  # results that a parent needs to have a say by TransferLearning
-IGNORING = ("Grid",)  # it tries all there is
 RESERVED = (
     "sagemaker_",
     "alfine_",
@@ -43,21 +37,6 @@ MAY_CHANGE = (
     *("ResourceConfig", "StoppingCondition", "VpcConfig", "EnableManagedSpotTraining", "CheckpointConfig"),
 )
 NO_MATTER = ("HyperParameterTuningResourceConfig", "RetryStrategy", "DefinitionName")  # they change no result
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inherited:
-    """A parent's training job that had an objective, as it was when the child was created."""
-
-    parent: str
-    name: str
-    hyperparameters: Mapping[str, str]  # what the parent tuned, in AMT's strings
-    static: Mapping[str, str]  # what it held fixed, of the names that the child tunes
-    status: str
-    created_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
-    objective: float
 
 
 # -- may it? ---------------------------------------------------------------------------------------------------------
@@ -197,49 +176,6 @@ def inheritance(child: TuningJobSpec, parent: History) -> Iterator[Inherited]:
 
 
 # -- what it gives ---------------------------------------------------------------------------------------------------
-
-
-def points(spec: TuningJobSpec, inherited: Sequence[Inherited]) -> tuple[Array, Array]:
-    """(p, d) and (p,): the inherited training jobs that lie in the child's space, objectives minimised.
-
-    Left out are those outside the child's ranges, and for IdenticalDataAndAlgorithm those whose value of a hyperparameter that
-    is static now is another one.
-    """
-    found = [(point, spec.minimised(each.objective)) for each in inherited if (point := _point(spec, each)) is not None]
-    X = np.array([point for point, _ in found], dtype=float).reshape(len(found), spec.space.dimension)  # noqa: N806
-    return X, np.array([value for _, value in found], dtype=float)
-
-
-def _point(spec: TuningJobSpec, each: Inherited) -> Array | None:
-    if spec.warm_start == IDENTICAL:
-        static = spec.definition.static_hyperparameters
-        if any(not _same(text, static[name]) for name, text in each.hyperparameters.items() if name in static):
-            return None
-    texts = {**each.static, **each.hyperparameters}
-    try:
-        values = spec.space.from_text(texts)
-    except (KeyError, ValueError, AlfineError):
-        return None
-    inside = all(spec.space.ranges[name].contains(value) for name, value in values.items())
-    return spec.space.to_unit(values) if inside and spec.space.allows(values) else None
-
-
-def _same(text: str, other: str) -> bool:
-    try:
-        return float(text) == float(other)
-    except ValueError:
-        return text == other
-
-
-def better(history: History) -> Inherited | None:
-    """The parents' best of the same function, where the job has none that is better; on a tie theirs is the earlier."""
-    spec, own = history.spec, history.incumbent
-    if spec.warm_start != IDENTICAL:
-        return None
-    first = min(history.inherited, key=lambda each: spec.sign * each.objective, default=None)
-    if first is None or (own is not None and spec.sign * (own.objective or 0.0) < spec.sign * first.objective):
-        return None
-    return first
 
 
 def sentence(history: History) -> str | None:

@@ -34,8 +34,8 @@ from alfine.core.history import (
     TrainingJob,
     training_job_name,
 )
+from alfine.core.judge import Judge
 from alfine.core.policy import Decision, Outlook, Stop, Suggestion, Verdict
-from alfine.core.replay import Judge
 from alfine.core.spec import FUNCTION, TuningJobSpec
 from alfine.jobs.policy_for import policy_for
 from alfine.programs.data import checkpoints

@@ -27,13 +27,13 @@ from alfine.core.errors import (
     Overtaken,
 )
 from alfine.core.history import Changed, History, TrainingJob, is_terminal
+from alfine.core.inherited import Inherited
 from alfine.core.policy import CompletionCriterion, Outlook, as_it_ended
 from alfine.core.ranges import Continuous, Integer, Range
 from alfine.core.replay import Replayed
 from alfine.core.settings import put_setting, setting_of
 from alfine.core.single_training_job import as_asked, tuning_job_of
 from alfine.core.spec import DEFINITION, DEFINITIONS, FUNCTION, IDENTICAL, PARENTS, TuningJobSpec, of_ranges
-from alfine.core.warm_start import Inherited
 from alfine.criteria.forecast import forecast_of
 from alfine.criteria.plateau import not_improving
 from alfine.jobs.analysis import results_table
@@ -461,7 +461,7 @@ def summary(history: History, job: TrainingJob) -> Plain:
 
 def _overall_best(history: History) -> Plain | None:
     """The best of this job and its parents, where they tuned the same function; on a tie the parents' is the earlier."""
-    spec, own, first = history.spec, history.incumbent, warm_start.better(history)
+    spec, own, first = history.spec, history.incumbent, history.better_inherited
     if first is None:
         return summary(history, own) if own is not None and spec.warm_start == IDENTICAL else None
     return {

@@ -37,9 +37,9 @@ from alfine.core.history import (
     check_transition,
     is_terminal,
 )
+from alfine.core.inherited import Inherited
 from alfine.core.policy import Verdict
 from alfine.core.spec import TuningJobSpec
-from alfine.core.warm_start import Inherited
 
 REVISION = "0008"  # the newest migration; a store at another revision is upgraded when it's opened
 BUSY_SECONDS = 30  # how long a writer waits for another process's transaction

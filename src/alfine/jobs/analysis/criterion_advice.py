@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from alfine.core.history import Changed, History
+from alfine.core.judge import Judge
 from alfine.core.policy import CompletionCriterion, Outlook
-from alfine.core.replay import Judge
 from alfine.criteria import criterion_from_text
 from alfine.criteria.shadow import Shadow
 from alfine.jobs.policy_for import policy_for

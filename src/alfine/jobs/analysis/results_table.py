@@ -17,10 +17,10 @@ from typing import Any
 
 from alfine.core.conditions import number_of
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.inherited import Inherited
 from alfine.core.ranges import Categorical, Range
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import TuningJobSpec
-from alfine.core.warm_start import Inherited
 
 SUFFIX = ".csv"  # what isn't so is the name of a tuning job, which has no dot
 MOST_NAMED = 3  # faults of a kind that are told one by one

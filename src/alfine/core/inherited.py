@@ -1,0 +1,62 @@
+"""The results that a tuning job takes over from its parents by a warm start, and where they lie in its own space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from alfine.core.errors import AlfineError
+from alfine.core.ranges import Array
+from alfine.core.spec import IDENTICAL, TuningJobSpec
+
+IGNORING = ("Grid",)  # strategies that take nothing from parents: Grid tries every configuration anyway
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inherited:
+    """A parent's training job that had an objective, as it was when the child was created."""
+
+    parent: str
+    name: str
+    hyperparameters: Mapping[str, str]  # what the parent tuned, in AMT's strings
+    static: Mapping[str, str]  # what it held fixed, of the names that the child tunes
+    status: str
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    objective: float
+
+
+def points_of(spec: TuningJobSpec, inherited: Sequence[Inherited]) -> tuple[Array, Array]:
+    """(p, d) and (p,): the inherited training jobs that lie in the child's space, objectives minimised.
+
+    Left out are those outside the child's ranges, and for IdenticalDataAndAlgorithm those whose value of a hyperparameter that
+    is static now is another one.
+    """
+    found = [(point, spec.minimised(each.objective)) for each in inherited if (point := _point(spec, each)) is not None]
+    X = np.array([point for point, _ in found], dtype=float).reshape(len(found), spec.space.dimension)  # noqa: N806
+    return X, np.array([value for _, value in found], dtype=float)
+
+
+def _point(spec: TuningJobSpec, each: Inherited) -> Array | None:
+    if spec.warm_start == IDENTICAL:
+        static = spec.definition.static_hyperparameters
+        if any(not _same(text, static[name]) for name, text in each.hyperparameters.items() if name in static):
+            return None
+    texts = {**each.static, **each.hyperparameters}
+    try:
+        values = spec.space.from_text(texts)
+    except (KeyError, ValueError, AlfineError):
+        return None
+    inside = all(spec.space.ranges[name].contains(value) for name, value in values.items())
+    return spec.space.to_unit(values) if inside and spec.space.allows(values) else None
+
+
+def _same(text: str, other: str) -> bool:
+    try:
+        return float(text) == float(other)
+    except ValueError:
+        return text == other
