@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from contestants_of_curves import CONTESTANTS
 from curve_tasks import DEVELOPMENT, HELD_OUT, REPORTS
-from play import MARKS, TRAININGS, WORKERS
+from simulate_reports import MARKS, TRAININGS, WORKERS
 
 HERE = Path(__file__).resolve().parent
 README, RESULTS = HERE.parent / "README.md", HERE / "data" / "results.jsonl"
@@ -41,7 +41,7 @@ def main() -> None:
         for contestant in CONTESTANTS:
             command = [
                 sys.executable,
-                HERE / "play.py",
+                HERE / "simulate_reports.py",
                 contestant,
                 "--held-out",
                 "--seeds",

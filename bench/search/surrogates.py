@@ -15,8 +15,8 @@ import warnings
 
 import numpy as np
 from contestants import Alfine
-from play import search
 from scipy.stats import norm, rankdata, spearmanr
+from simulate import search
 from tasks import DEVELOPMENT, encode, from_unit, task, to_unit
 
 CUTS, NEXT, RANDOM, TREES = (10, 16, 28, 50, 80), 8, 150, 100

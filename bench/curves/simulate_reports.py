@@ -1,6 +1,6 @@
 """Plays searches of training jobs that report on their way; a line of JSON a search.
 
-    python play.py CONTESTANT [--tasks NAME …] [--seeds 0 10] [--noise 0.1] [--to FILE] [--set MODULE.NAME=VALUE …]
+    python simulate_reports.py CONTESTANT [--tasks NAME …] [--seeds 0 10] [--noise 0.1] [--to FILE] [--set MODULE.NAME=VALUE …]
 
 Four training jobs at a time on a simulated clock: a report takes the seconds that the task says. Each costs one 27th of a training,
 and a search ends when it has spent the cost of 25 trainings. After that of 5, 10, 15, 20 and 25: `full`, the regret of the best

@@ -1,6 +1,6 @@
 """Plays searches on tasks: one contestant, some tasks, some seeds, in one process; a line of JSON a search.
 
-    python play.py CONTESTANT [--tasks NAME …] [--seeds 0 10] [--jobs 100] [--parallel 1] [--to FILE] [--set MODULE.NAME=VALUE …]
+    python simulate.py CONTESTANT [--tasks NAME …] [--seeds 0 10] [--jobs 100] [--parallel 1] [--to FILE] [--set MODULE.NAME=VALUE …]
 
 A search is asynchronous: as soon as one of the `parallel` training jobs ends (after the seconds its task says it took), the
 contestant hears its value and is asked again. `regret` is that of the best configuration seen so far by the values the
