@@ -41,7 +41,8 @@ def main() -> None:
         for contestant in CONTESTANTS:
             command = [
                 sys.executable,
-                HERE / "simulate_reports.py",
+                HERE.parent / "play.py",
+                "curves",
                 contestant,
                 "--held-out",
                 "--seeds",

@@ -1,6 +1,4 @@
-"""Plays searches of training jobs that report on their way; a line of JSON a search.
-
-    python simulate_reports.py CONTESTANT [--tasks NAME …] [--seeds 0 10] [--noise 0.1] [--to FILE] [--set MODULE.NAME=VALUE …]
+"""Simulates a search of training jobs that report on their way. `python bench/play.py curves` plays it.
 
 Four training jobs at a time on a simulated clock: a report takes the seconds that the task says. Each costs one 27th of a training,
 and a search ends when it has spent the cost of 25 trainings. After that of 5, 10, 15, 20 and 25: `full`, the regret of the best
@@ -12,19 +10,12 @@ that the contestant took for an ask, and for a report.
 
 from __future__ import annotations
 
-import argparse
 import heapq
-import importlib
-import json
 import math
-import sys
 import time
-import warnings
-from pathlib import Path
 
 import numpy as np
-from contestants_of_curves import CONTESTANTS
-from curve_tasks import DEVELOPMENT, HELD_OUT, REPORTS, curve_task
+from curve_tasks import REPORTS
 
 TRAININGS, WORKERS = 25, 4
 MARKS = (5, 10, 15, 20, 25)
@@ -84,39 +75,3 @@ def search(make, subject, seed: int, noise: float = 0.0):
 def _normal(seed: int, number: int):
     """(REPORTS,) the same for every contestant's training job of that number."""
     return np.random.default_rng((seed, number)).standard_normal(REPORTS)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("contestant", choices=CONTESTANTS)
-    parser.add_argument("--tasks", nargs="+", default=DEVELOPMENT)
-    parser.add_argument("--held-out", action="store_true")
-    parser.add_argument("--seeds", nargs=2, type=int, default=(0, 10), help="the first, and one past the last")
-    parser.add_argument("--noise", type=float, default=0.0, help="of each report: its deviation in units of regret")
-    parser.add_argument("--to", type=Path, help="append to this file, and play only what isn't in it")
-    parser.add_argument("--set", nargs="*", default=[], help="constants of alfine: strategies.hyperband.ETA=4")
-    parser.add_argument("--label")
-    options = parser.parse_args()
-    warnings.simplefilter("ignore")
-    for each in options.set:
-        place, value = each.split("=", 1)
-        module, name = place.rsplit(".", 1)
-        setattr(importlib.import_module(f"alfine.{module}"), name, json.loads(value))
-    label = options.label or options.contestant
-    lines = options.to.read_text().splitlines() if options.to and options.to.exists() else []
-    there = {(line["contestant"], line["task"], line["seed"]) for line in map(json.loads, lines)}
-    for seed in range(*options.seeds):
-        for name in HELD_OUT if options.held_out else options.tasks:
-            if (label, name, seed) in there:
-                continue
-            line = {"contestant": label, "task": name, "seed": seed}
-            line |= search(CONTESTANTS[options.contestant], curve_task(name), seed, options.noise)
-            if options.to:
-                with options.to.open("a") as out:
-                    out.write(json.dumps(line) + "\n")
-            else:
-                print(json.dumps(line), flush=True)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

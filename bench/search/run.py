@@ -7,7 +7,7 @@
     python bench/search/run.py --resume           goes on where a run was cut short: searches/ has every search that ended
     python bench/search/run.py --render           the tables again, from data/results.json
 
-A contestant is one process after another (`simulate.py`), BLAS at one thread, in the peers' own environment where it is a peer:
+A contestant is one process after another (`../play.py`), BLAS at one thread, in the peers' own environment where it is a peer:
 `.venv-NAME` for `requirements/NAME.txt`, made when it isn't there. Regret: 0 is the best known, 1 the median random configuration.
 """
 
@@ -26,10 +26,13 @@ from pathlib import Path
 
 import numpy as np
 from report import BUDGETS, FOUR, mean, rendered, values
-from simulate import played
 from tasks import DEVELOPMENT, HELD_OUT, from_unit, task
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from play import played  # noqa: E402 - bench/play.py
+
 ROOT = HERE.parent.parent
 README, RESULTS, SEARCHES = HERE.parent / "README.md", HERE / "data" / "results.json", HERE / "searches"
 BEGIN, END = "<!-- search results: written by bench/search/run.py -->", "<!-- end of search results -->"
@@ -134,7 +137,7 @@ def searches(entry: Entry, tasks: Sequence[str], seeds: int, jobs: int, to: Path
     """The searches of one contestant, with those that `to` has already; as many as it got to if it failed on the way."""
     seeds, jobs = min(seeds, entry.seeds), min(jobs, entry.jobs)
     command = [
-        entry.python, HERE / "simulate.py", entry.contestant, "--tasks", *tasks, "--seeds", "0", str(seeds), "--jobs", str(jobs),
+        entry.python, HERE.parent / "play.py", "search", entry.contestant, "--tasks", *tasks, "--seeds", "0", str(seeds), "--jobs", str(jobs),
         "--parallel", str(entry.parallel), "--to", to,
     ]  # fmt: skip
     one = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
