@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from alfine._version import __version__
+
 if TYPE_CHECKING:
     from alfine.api.tune import Job as Job
     from alfine.api.tune import attach as attach
@@ -42,8 +44,6 @@ if TYPE_CHECKING:
     from alfine.criteria.steady import Steady as Steady
     from alfine.criteria.target import TargetObjectiveMetricValue as TargetObjectiveMetricValue
     from alfine.jobs.home import Home as Home
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "AlfineError": "core.errors",

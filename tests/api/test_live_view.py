@@ -7,7 +7,7 @@ from rich.console import Console
 
 import alfine
 from alfine.api.job_words import job_request
-from alfine.api.live_view import LiveView, duration, in_short
+from alfine.api.live_view import LiveView
 from alfine.api.tune import create_or_resume, run_to_end
 from alfine.jobs.home import Home
 
@@ -126,23 +126,3 @@ def test_a_file_gets_a_line_an_improvement_and_one_each_tenth(tmp_path):
     assert len(tenths) <= 10
     assert tenths[-1].startswith("20 of 20")
     assert "\x1b" not in screen.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (-1, "0.0 s"),
-        (3.21, "3.2 s"),
-        (9.96, "10 s"),
-        (99.4, "99 s"),
-        (99.6, "1 min 40 s"),
-        (3600, "1 h 00 min"),
-        (11_220, "3 h 07 min"),
-    ],
-)
-def test_durations_are_said_as_people_say_them(seconds, words):
-    assert duration(seconds) == words
-
-
-def test_hyperparameters_are_shortened_to_four_digits():
-    assert in_short({"eta": 0.08134567, "depth": 6, "booster": "dart"}) == "eta=0.08135 depth=6 booster=dart"

@@ -290,7 +290,7 @@ def test_everything_that_the_algorithm_does_not_take_is_told_at_once(sagemaker, 
     for expected in (
         "num_round: xgboost needs this hyperparameter",
         "untunable hyperparameters: [seed]. For xgboost you can tune only [num_round, alpha,",
-        "xgboost has no hyperparameter 'learning_rat'. Did you mean 'learning_rate'?",
+        "xgboost has no hyperparameter 'learning_rat'. Did you mean learning_rate?",
         "1.5 isn't in the range of subsample",
         "max_depth is Integer and can't have a range of type Continuous",
         "-1 isn't in the range of gamma",

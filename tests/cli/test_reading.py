@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 import alfine
 from alfine.cli import COMMANDS, main
-from alfine.cli.costs import amount
+from alfine.core.wording import money
 
 from .conftest import alfine_cli, environment
 
@@ -228,7 +228,7 @@ def test_replay_tries_each_criterion_alone_and_all_together(recorded):
     shown = alfine_cli(recorded, *words).stdout
     assert "all of them together" in shown
     assert "it would have missed" in shown
-    assert f"costs  {rows[0]['TrainingSeconds']:.1f} s of training, {amount(rows[0]['Money'])}" in shown
+    assert f"costs  {rows[0]['TrainingSeconds']:.1f} s of training, {money(rows[0]['Money'])}" in shown
 
 
 def test_describe_of_a_running_job_forecasts_its_end_in_training_jobs_time_and_money(tmp_path):
@@ -247,7 +247,7 @@ def test_describe_of_a_running_job_forecasts_its_end_in_training_jobs_time_and_m
     shown = alfine_cli(tmp_path, "describe", "running").stdout
     (line,) = [line for line in shown.splitlines() if line.startswith("forecast")]
     assert f"ends after {round(told['TrainingJobs']['Middle'])} more training jobs, in " in line
-    low, middle, high = (amount(told["Money"][key]) for key in ("Low", "Middle", "High"))
+    low, middle, high = (money(told["Money"][key]) for key in ("Low", "Middle", "High"))
     assert f", for {middle} ({low} to {high}), likely by MaxNumberOfTrainingJobs (100 %)" in line
     assert "all 45 would gain about" in line
 
@@ -255,7 +255,7 @@ def test_describe_of_a_running_job_forecasts_its_end_in_training_jobs_time_and_m
 def test_replay_refuses_what_is_no_criterion(recorded):
     result = alfine_cli(recorded, "replay", "good", "--criterion", "Nope 3")
     assert result.exit_code == 2
-    assert "'Nope' isn't one. Use one of TargetObjectiveMetricValue" in result.stderr
+    assert "'Nope' isn't one. Known: TargetObjectiveMetricValue" in result.stderr
 
 
 # -- metrics-test --------------------------------------------------------------------------------------------------------

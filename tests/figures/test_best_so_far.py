@@ -82,7 +82,7 @@ def test_each_stopping_point_is_labelled_with_its_criterion_and_count() -> None:
 def test_the_title_says_what_each_earlier_stop_cost() -> None:
     jobs = {"long": history(LONG), "none": history(LONG[:4]), "short": history(SHORT)}
     title = figure(jobs).layout.title.text
-    assert title == "Stopping after 3 of 5 training jobs cost 25.00 % of the best, after 4 nothing"
+    assert title == "Stopping after 3 of 5 training jobs cost 25 % of the best, after 4 nothing"
 
 
 def test_the_title_of_one_job_says_when_its_best_was_found() -> None:

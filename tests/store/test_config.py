@@ -24,8 +24,8 @@ def test_every_fault_is_named_at_once_with_its_place_and_the_nearest_known_name(
     with pytest.raises(InvalidSpec) as error:
         Config.at(tmp_path)
     text = str(error.value)
-    assert "there is no 'file' here. Did you mean 'files'?" in text
-    assert "[files]: there is no 'root' here. Did you mean 'roots'?" in text
+    assert "there is no 'file' here. Did you mean files?" in text
+    assert "[files]: there is no 'root' here. Did you mean roots?" in text
     assert "[files] roots: '/data' must be a list of texts." in text
 
 

@@ -8,7 +8,6 @@ InvalidSpec with every fault found, at the path where it stands in the file.
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import os
@@ -30,6 +29,7 @@ from alfine.core.ranges import SCALINGS, Categorical, Continuous, Integer, Range
 from alfine.core.repeats import Repeats
 from alfine.core.settings import put_setting
 from alfine.core.spec import DEFINITION, DEFINITIONS, EARLY_STOPPING_TYPES, GOALS, IDENTICAL, TRANSFER, strategies
+from alfine.core.wording import closest
 from alfine.criteria import criterion_from_text, table
 from alfine.jobs.analysis.results_table import is_table
 from alfine.jobs.policy_for import changed_request
@@ -756,10 +756,8 @@ def _did_you_mean(word: str, known: Sequence[str]) -> str:
     alias = ALIASES.get(plain)
     if alias in known:
         return f": did you mean {alias}?"
-    by_lower = {each.lower(): each for each in known}
-    near = difflib.get_close_matches(plain, by_lower, 1, LIKE_ENOUGH)
-    near = near or difflib.get_close_matches(word.lower(), by_lower, 1, LIKE_ENOUGH)
-    return f": did you mean {by_lower[near[0]]}?" if near else ""
+    near = closest(word, known, LIKE_ENOUGH)
+    return f": did you mean {near}?" if near else ""
 
 
 def _is_scalar(value: Any) -> bool:

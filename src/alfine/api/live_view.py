@@ -26,6 +26,8 @@ from rich.text import Text
 from alfine.core.history import TrainingJob, is_terminal
 from alfine.core.policy import UNDECIDED, Outlook, Verdict, strongest
 from alfine.core.spec import DEFINITION, DEFINITIONS, TuningJobSpec
+from alfine.core.wording import configuration, duration, number
+from alfine.criteria import QUIET
 from alfine.jobs.engine import Run
 from alfine.jobs.wording import Printable, printable
 from alfine.surrogate.space_diagnosis import remarks
@@ -34,32 +36,6 @@ REDRAW_SECONDS = 0.125
 GAUGE_WIDTH = 10
 BAR_WIDTH = 36
 ROOM_FOR_ECHO = 4  # columns: the terminal writes ^C behind the last line, and a wrapped line would be left behind
-SILENT = ("StopRequested", "NoTrainingJobSucceeded")  # rules that every job has: shown once they have something to say
-
-
-def duration(seconds: float) -> str:
-    """«3.2 s», «45 s», «12 min 05 s», «3 h 07 min»."""
-    if seconds < 9.95:
-        return f"{max(0.0, seconds):.1f} s"
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def in_short(hyperparameters: Mapping[str, Any]) -> str:
-    """«eta=0.08134 depth=6»: four digits, enough to tell configurations apart."""
-    return " ".join(f"{name}={_short(value)}" for name, value in hyperparameters.items())
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def count_of(number: int, thing: str = "training job") -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +72,7 @@ class Progress:
             failed=int(history.fold("failed", 0, _count_failed)),
             best=None
             if best is None or best.objective is None
-            else (f"training job {best.number}", best.objective, in_short(best.hyperparameters)),
+            else (f"training job {best.number}", best.objective, configuration(best.hyperparameters)),
             verdicts=run.judge.verdicts,
             remarks=tuple((f"{each.kind} {each.hyperparameter}", each.sentence) for each in remarks(history)),
         )
@@ -164,17 +140,10 @@ def _status_told(described: Mapping[str, Any]) -> str:
 
 
 def _best_told(best: Mapping[str, Any]) -> tuple[str, float, str]:
-    number = re.search(r"-(\d{3,})-[0-9a-f]{8}$", best["TrainingJobName"])
-    name = f"training job {int(number[1])}" if number else best["TrainingJobName"]
-    values = {key: _value(text) for key, text in best["TunedHyperParameters"].items()}
-    return name, best["FinalHyperParameterTuningJobObjectiveMetric"]["Value"], in_short(values)
-
-
-def _value(text: str) -> float | str:
-    try:
-        return float(text) if "." in text or "e" in text else text
-    except ValueError:
-        return text
+    numbered = re.search(r"-(\d{3,})-[0-9a-f]{8}$", best["TrainingJobName"])
+    name = f"training job {int(numbered[1])}" if numbered else best["TrainingJobName"]
+    value = best["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
+    return name, value, configuration(best["TunedHyperParameters"])
 
 
 class LiveView:
@@ -281,7 +250,7 @@ def _best(progress: Progress) -> Text:
         return Text("no objective yet", style="dim")
     name, objective, hyperparameters = progress.best
     return Text.assemble(
-        f"{progress.spec.metric} ", (f"{objective:.6g}", "bold"), f"  {name}\n", (hyperparameters, "dim")
+        f"{progress.spec.metric} ", (number(objective), "bold"), f"  {name}\n", (hyperparameters, "dim")
     )
 
 
@@ -305,7 +274,7 @@ def _criteria(verdicts: tuple[Verdict, ...]) -> RenderableType:
     rows.add_column(style="dim")
     nearest = strongest(verdicts)
     for verdict in verdicts:
-        if verdict.progress or verdict.criterion not in SILENT:
+        if verdict.progress or verdict.criterion not in QUIET:
             met = verdict.outlook is not Outlook.CONTINUE
             gauge = ProgressBar(total=1.0, completed=verdict.progress, width=GAUGE_WIDTH)
             rows.add_row(Text(verdict.criterion, style="bold green" if met else ""), gauge, Text(verdict.sentence))
@@ -330,7 +299,7 @@ class _Lines:
         best, allowed = progress.best, progress.allowed
         if best is not None and best[0] != self._best:
             self._best = best[0]
-            yield f"{best[0]}: {progress.spec.metric} {best[1]:.6g}, the best so far ({best[2]})"
+            yield f"{best[0]}: {progress.spec.metric} {number(best[1])}, the best so far ({best[2]})"
         for subject, sentence in progress.remarks:
             if subject not in self._remarks:  # its numbers change; it's said once
                 self._remarks.add(subject)

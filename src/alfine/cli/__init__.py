@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from alfine import __version__
+from alfine._version import __version__
 from alfine.cli.errors import print_error
 from alfine.cli.options import home_option
 from alfine.core.errors import AlfineError

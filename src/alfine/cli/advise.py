@@ -88,7 +88,7 @@ def _report(advice: Advice, tolerance: float, risk: float) -> list[Any]:
     from rich.table import Table
     from rich.text import Text
 
-    from alfine.api.live_view import count_of
+    from alfine.core.wording import count_of
 
     jobs = len(advice.rules[0].outcomes)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
@@ -132,7 +132,7 @@ def _quoted(rule: Rule) -> str:
 
 
 def _caution(rule: Rule) -> str:
-    from alfine.api.live_view import count_of
+    from alfine.core.wording import count_of
 
     return (
         f"With {count_of(len(rule.outcomes), 'job')}, a rate of misses up to {100 * rule.rate_at_most:.0f} % can't be ruled out "

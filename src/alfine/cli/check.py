@@ -93,19 +93,18 @@ def _cost(found: Cost) -> dict[str, float]:
 def _print(report: Report) -> None:
     from rich.text import Text
 
-    from alfine.api.live_view import duration
     from alfine.cli.costs import likely_sentence
     from alfine.cli.dry_run import metric
     from alfine.cli.output import facts, show
     from alfine.core.ranges import scaling_of
     from alfine.core.spec import of_ranges
+    from alfine.core.wording import count_of, duration
 
     for fault in report.faults:
         show(Text.assemble(("fault: ", "bold red"), str(fault)))
     spec = report.spec
     if spec is None:
-        count = len(report.faults)
-        show(f"{count} fault{'s' * (count != 1)}: the job can't be created.")
+        show(f"{count_of(len(report.faults), 'fault')}: the job can't be created.")
         return
     for part, readings in report.logs:
         show(f"From the log{f', as one of {part.definition.name}' if spec.parts else ''}:")
@@ -126,13 +125,13 @@ def _print(report: Report) -> None:
 
 def _costs(spec: TuningJobSpec, trials: Sequence[Trial]) -> dict[str, str]:
     """What the job would take, and at most."""
-    from alfine.api.live_view import duration
     from alfine.cli.preflight import predicted
     from alfine.core import cost
+    from alfine.core.wording import duration, money
 
     def text(found: Cost) -> str:
-        money = "" if found.money is None else f", {found.money:.2f} at its price"
-        return f"{duration(found.compute_seconds)} of compute{money}"
+        price = "" if found.money is None else f", {money(found.money)} at its price"
+        return f"{duration(found.compute_seconds)} of compute{price}"
 
     told = {}
     if trials:

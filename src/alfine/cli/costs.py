@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from alfine.api.live_view import count_of, duration
 from alfine.core import cost
 from alfine.core.cost import HOUR
 from alfine.core.spec import TuningJobSpec
+from alfine.core.wording import count_of, duration, estimate, money
 
 if TYPE_CHECKING:
     from alfine.jobs.analysis.similar_jobs import Likely
@@ -30,13 +30,13 @@ def bound_sentence(spec: TuningJobSpec) -> str:
             "nothing bounds its compute time: limit its runtime, or the number of training jobs and the runtime of each"
         )
     count = cost.most_instances(spec)
-    instances = f"{count} instance{'' if count == 1 else 's'}"
+    instances = count_of(count, "instance")
     whole = (spec.max_runtime_seconds or 0.0) * spec.max_parallel * count
     if spec.max_runtime_seconds is not None and whole == bound.compute_seconds:
         why = f"MaxRuntimeInSeconds {spec.max_runtime_seconds:g} x {spec.max_parallel} parallel x {instances}"
     else:
         why = f"{spec.max_training_jobs} training jobs x {cost.longest_seconds(spec):g} s each x {instances}"
-    price = "" if bound.money is None else f", {amount(bound.money)} at {spec.price_per_hour:g} an hour"
+    price = "" if bound.money is None else f", {money(bound.money)} at {spec.price_per_hour:g} an hour"
     return f"at most {compute_time(bound.compute_seconds)} ({why}){price}"
 
 
@@ -44,22 +44,15 @@ def likely_sentence(found: Likely | None) -> str | None:
     """«about 34 training jobs (28 to 41), 12 min (9 to 15 min), 0.02, as a, b and c took, …»."""
     if found is None:
         return None
-    low, middle, high = (round(each) for each in found.training_jobs)
+    low, middle, high = (round(count) for count in found.training_jobs)
     jobs = f"about {count_of(middle)}" + (f" ({low} to {high})" if low != high else "")
-    times = [duration(each) for each in found.seconds]
-    time = times[1] + (f" ({times[0]} to {times[2]})" if times[0] != times[2] else "")
-    money = "" if found.money is None else f", {amount(found.money[1])} at its price"
+    price = "" if found.money is None else f", {money(found.money[1])} at its price"
     others = "" if found.same else ", whose data, settings or ranges were others"
-    return f"{jobs}, {time}{money}: by {', '.join(found.jobs)}{others}"
+    return f"{jobs}, {estimate(*found.seconds, duration)}{price}: by {', '.join(found.jobs)}{others}"
 
 
 def cost_words(part: Mapping[str, Any] | None) -> str | None:
     """A part of the Describe document's Cost: «3.2 compute minutes, 0.01»."""
     if part is None:
         return None
-    return compute_time(part["ComputeSeconds"]) + (f", {amount(part['Money'])}" if "Money" in part else "")
-
-
-def amount(money: float) -> str:
-    """Two digits after the point, more for what is less than a cent."""
-    return f"{money:.2f}" if money >= 0.1 or money == 0 else f"{money:.2g}"
+    return compute_time(part["ComputeSeconds"]) + (f", {money(part['Money'])}" if "Money" in part else "")

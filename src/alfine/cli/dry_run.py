@@ -9,6 +9,7 @@ import click
 
 from alfine.cli.errors import FAILED
 from alfine.cli.options import home_to_look_into
+from alfine.core.wording import duration, number
 
 if TYPE_CHECKING:
     from alfine.cli.log_check import Match, Readings
@@ -61,7 +62,6 @@ def _as_json(spec: Any, trial: Trial) -> dict[str, Any]:
 
 
 def _print(spec: Any, trial: Trial) -> None:
-    from alfine.api.live_view import duration
     from alfine.cli.output import facts, show
     from alfine.cli.preflight import predicted_seconds
 
@@ -87,7 +87,7 @@ def metric(readings: Readings, name: str, objective: str) -> Iterator[Any]:
     if matches:
         count = "1 value" if len(matches) == 1 else f"{len(matches)} values, the last"
         yield Text.assemble(
-            (name, "bold"), f"  {role}: {count}{':' if len(matches) == 1 else ''} {matches[-1].value:.8g}"
+            (name, "bold"), f"  {role}: {count}{':' if len(matches) == 1 else ''} {number(matches[-1].value)}"
         )
         yield facts(dict(_lines(matches)))
     else:
@@ -103,8 +103,8 @@ def metric(readings: Readings, name: str, objective: str) -> Iterator[Any]:
 
 def _lines(matches: Sequence[Match]) -> Iterator[tuple[str, str]]:
     """The first and the last matches, by line."""
-    for index, (number, value, line) in enumerate(matches):
+    for index, (line_number, value, line) in enumerate(matches):
         if index < SHOWN or index >= len(matches) - SHOWN:
-            yield f"  line {number}", f"{value:<12.6g}  {line.strip()[:200]}"
+            yield f"  line {line_number}", f"{value:<12.6g}  {line.strip()[:200]}"
         elif index == SHOWN:
             yield "  …", f"{len(matches) - 2 * SHOWN} more"

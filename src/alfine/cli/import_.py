@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from alfine.cli.options import home_option, json_option, open_home
+from alfine.core.wording import number
 
 if TYPE_CHECKING:
     from alfine.store.store import Record
@@ -81,7 +82,7 @@ def _take_over(record: Record, remarks: Sequence[str], *, as_json: bool) -> None
             }
         )
         return
-    said = "no objective" if best is None else f"best {found.spec.metric} {best:.6g}"
+    said = "no objective" if best is None else f"best {found.spec.metric} {number(best)}"
     click.echo(f"Imported {job.name}: {found.launches} training jobs, {said}.")
     for remark in remarks:
         click.echo(remark, err=True)

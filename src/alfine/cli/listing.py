@@ -7,6 +7,7 @@ import click
 from alfine.cli.jobs import jobs_option, open_jobs
 from alfine.cli.options import json_option
 from alfine.core.errors import NotFound
+from alfine.core.wording import number
 
 EPILOG = """
 \b
@@ -47,7 +48,7 @@ def list(*, as_json: bool) -> None:  # noqa: A001 - the command's name
             row["HyperParameterTuningJobName"],
             status(row["HyperParameterTuningJobStatus"]),
             str(sum(row["TrainingJobStatusCounters"].values())),
-            "" if best is None else f"{row['MetricName']} {best:.5g}",
+            "" if best is None else f"{row['MetricName']} {number(best)}",
             verdict["criterion"] if ended and verdict else "",
             created[5:16],
         )

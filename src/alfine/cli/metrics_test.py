@@ -9,6 +9,7 @@ import click
 
 from alfine.cli.errors import FAILED
 from alfine.cli.options import json_option
+from alfine.core.wording import count_of, number
 
 if TYPE_CHECKING:
     from alfine.cli.log_check import Readings
@@ -42,9 +43,9 @@ def metrics_test(*, regex: str, log: BinaryIO, name: str, as_json: bool) -> None
         raise InvalidSpec([Fault("", trouble)])
     readings = Readings([(name, regex)])
     for line in log_lines(log):
-        for number, value, _ in readings.add(line):
+        for line_number, value, _ in readings.add(line):
             if not as_json:
-                click.echo(f"{number:>7}  {value:<14.8g}  {line.strip()[:200]}")
+                click.echo(f"{line_number:>7}  {value:<14.8g}  {line.strip()[:200]}")
     found = readings.matches[name]
     if as_json:
         told = readings.as_dict(name)
@@ -65,8 +66,10 @@ def _conclude(readings: Readings, name: str) -> None:
         click.echo(f"note: {name} {remark}", err=True)
     found, nearest = readings.matches[name], readings.nearest(name)
     if found:
-        plural = "value" if len(found) == 1 else "values"
-        click.echo(f"{len(found)} {plural}; the last one, {found[-1].value:.8g}, would be the final value.", err=True)
+        click.echo(
+            f"{count_of(len(found), 'value')}; the last one, {number(found[-1].value)}, would be the final value.",
+            err=True,
+        )
         return
     click.echo(f"No value: {readings.regexes[name]!r} matched no line.", err=True)
     click.echo("Nearest lines:" if nearest else "No line has a number.", err=True)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from alfine.api.job_file import JobFile, is_request, read_job_file
-from alfine.api.live_view import duration
 from alfine.api.read_document import read_document
 from alfine.aws.json_protocol import WireError, api
 from alfine.aws.sagemaker.unsupported_fields import refuse_what_is_not
@@ -30,6 +29,7 @@ from alfine.core.ranges import ROUNDING
 from alfine.core.settings import FORBID, REQUIRES
 from alfine.core.space import Hyperparameters
 from alfine.core.spec import TuningJobSpec
+from alfine.core.wording import duration
 from alfine.jobs.analysis.similar_jobs import Likely
 from alfine.jobs.engine import utc_now
 from alfine.jobs.home import Home

@@ -9,6 +9,7 @@ import click
 
 from alfine.cli.jobs import jobs_option, open_jobs
 from alfine.cli.options import json_option
+from alfine.core.wording import count_of, duration, money, number, short
 
 EPILOG = """
 \b
@@ -51,11 +52,11 @@ def replay(*, name: str, texts: tuple[str, ...], as_json: bool) -> None:
     found = (
         "no objective"
         if was["BestObjective"] is None
-        else f"best {was['MetricName']} {was['BestObjective']:.6g} (training job {was['BestTrainingJob']})"
+        else f"best {was['MetricName']} {number(was['BestObjective'])} (training job {was['BestTrainingJob']})"
     )
     again = f" ({was['Repeats']} ran the best again and count on neither side)" if was.get("Repeats") else ""
     show(
-        f"{name} as recorded: {was['TrainingJobs']} training jobs{again}, {_time(was['TrainingSeconds'])} of training, {found}",
+        f"{name} as recorded: {was['TrainingJobs']} training jobs{again}, {duration(was['TrainingSeconds'])} of training, {found}",
         *_tables(told["Replays"]),
     )
 
@@ -64,17 +65,14 @@ def _tables(rows: Sequence[dict[str, Any]]) -> list[Any]:
     from rich.table import Table
     from rich.text import Text
 
-    from alfine.api.live_view import count_of
-    from alfine.cli.costs import amount
-
     found: list[Any] = []
     for row in rows:
         several = len(row["Criteria"]) > 1
         title = "all of them together" if several else row["Criteria"][0] if row["Criteria"] else "its own criteria"
-        money = f", {amount(row['SavedMoney'])}" if "SavedMoney" in row else ""
+        saved_money = f", {money(row['SavedMoney'])}" if "SavedMoney" in row else ""
         if row["Ended"]:
-            when = f"after {count_of(row['TrainingJobs'])}, {_time(row['RuntimeInSeconds'])} in: {row['Verdict']['criterion']}"
-            saves = f"{count_of(row['SavedTrainingJobs'])}, {_time(row['SavedTrainingSeconds'])} of training{money}"
+            when = f"after {count_of(row['TrainingJobs'])}, {duration(row['RuntimeInSeconds'])} in: {row['Verdict']['criterion']}"
+            saves = f"{count_of(row['SavedTrainingJobs'])}, {duration(row['SavedTrainingSeconds'])} of training{saved_money}"
             saves = saves if row["SavedTrainingJobs"] or row["SavedTrainingSeconds"] else "nothing"
         else:
             when, saves = "not within the record", "nothing"
@@ -84,8 +82,8 @@ def _tables(rows: Sequence[dict[str, Any]]) -> list[Any]:
         table.add_row("  ends", Text(when))
         if row["Ended"]:
             table.add_row("", Text(row["Verdict"]["sentence"], style="dim"))
-        spent = f", {amount(row['Money'])}" if "Money" in row else ""
-        table.add_row("  costs", Text(f"{_time(row['TrainingSeconds'])} of training{spent}"))
+        spent = f", {money(row['Money'])}" if "Money" in row else ""
+        table.add_row("  costs", Text(f"{duration(row['TrainingSeconds'])} of training{spent}"))
         table.add_row("  saves", Text(saves))
         table.add_row("  best", Text(_best(row)))
         found += [Text(title, style="bold"), table]
@@ -95,11 +93,5 @@ def _tables(rows: Sequence[dict[str, Any]]) -> list[Any]:
 def _best(row: dict[str, Any]) -> str:
     if row["BestObjective"] is None:
         return "no objective by then"
-    missed = "it would have missed nothing" if not row["Missed"] else f"it would have missed {row['Missed']:.4g}"
-    return f"{row['BestObjective']:.6g}; {missed}"
-
-
-def _time(seconds: float) -> str:
-    from alfine.api.live_view import duration
-
-    return duration(seconds)
+    missed = "it would have missed nothing" if not row["Missed"] else f"it would have missed {short(row['Missed'])}"
+    return f"{number(row['BestObjective'])}; {missed}"

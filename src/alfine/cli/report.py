@@ -11,12 +11,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from alfine.api.live_view import SILENT, count_of, duration
-from alfine.cli.costs import amount, cost_words
+from alfine.cli.costs import cost_words
 from alfine.cli.output import facts, local_time, status
 from alfine.core.ranges import scaling_of
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import CONFIG, DEFINITION, DEFINITIONS, TuningJobSpec
+from alfine.core.wording import count_of, duration, estimate, money, number, percent, short
+from alfine.criteria import QUIET
 
 Described = Mapping[str, Any]
 
@@ -56,8 +57,8 @@ def _again(repeats: Described | None) -> RenderableType | None:
         return None
     rows = Table.grid(padding=(0, 2, 0, 0))
     for each in repeats["Contenders"]:
-        first = f"first {each['First']:.6g}"
-        rows.add_row(f"mean {each['Mean']:.6g}", f"of {each['Runs']}", first, each["TrainingJobName"])
+        first = f"first {number(each['First'])}"
+        rows.add_row(f"mean {number(each['Mean'])}", f"of {each['Runs']}", first, each["TrainingJobName"])
     return rows
 
 
@@ -66,10 +67,12 @@ def _without_luck(described: Described) -> str | None:
     found = described["Alfine"].get("Best")
     if not found:
         return None
-    if (low := f"{found['Low']:.6g}") == (high := f"{found['High']:.6g}"):
+    if (low := number(found["Low"])) == (high := number(found["High"])):
         return "the same: no noise shows"
     runs = f", in {found['Runs']} runs" if found["Runs"] > 1 else ""
-    return f"{found['Value']:.6g}, 90 % range {low} to {high}{runs}; noise of a result about {found['Noise']:.2g}"
+    return (
+        f"{number(found['Value'])}, 90 % range {low} to {high}{runs}; noise of a result about {short(found['Noise'])}"
+    )
 
 
 def _space(described: Described) -> list[Described]:
@@ -92,29 +95,27 @@ def _forecast(forecast: Described | None, described: Described) -> str | None:
     jobs = forecast.get("TrainingJobs")
     if jobs:
         by = next(iter(forecast["Chances"]))
-        when = f"after {_span(jobs)} more training jobs"
-        within = f", in {_between(forecast['Seconds'], duration)}" if "Seconds" in forecast else ""
-        costs = f", for {_between(forecast['Money'], amount)}" if "Money" in forecast else ""
-        words.append(f"ends {when}{within}{costs}, likely by {by} ({100 * forecast['Chances'][by]:.0f} %)")
+        when = f"after {_estimate(jobs, _whole)} more training jobs"
+        within = f", in {_estimate(forecast['Seconds'], duration)}" if "Seconds" in forecast else ""
+        costs = f", for {_estimate(forecast['Money'], money)}" if "Money" in forecast else ""
+        words.append(f"ends {when}{within}{costs}, likely by {by} ({percent(forecast['Chances'][by])})")
     gain = forecast.get("Gain")
     if gain:
         value = described["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
-        share = f" ({100 * gain['Middle'] / abs(value):.2g} %)" if value else ""
+        share = f" ({percent(gain['Middle'] / abs(value))})" if value else ""
         words.append(
-            f"all {forecast['Remaining']} would gain about {gain['Middle']:.3g}{share}, 90 % range "
-            f"{gain['Low']:.3g} to {gain['High']:.3g}"
+            f"all {forecast['Remaining']} would gain about {short(gain['Middle'])}{share}, 90 % range "
+            f"{short(gain['Low'])} to {short(gain['High'])}"
         )
     return "; ".join(words) or None
 
 
-def _span(jobs: Described) -> str:
-    low, middle, high = (round(jobs[key]) for key in ("Low", "Middle", "High"))
-    return f"{middle}" if low == high else f"{middle} ({low} to {high})"
+def _estimate(span: Described, write: Callable[[float], str]) -> str:
+    return estimate(span["Low"], span["Middle"], span["High"], write)
 
 
-def _between(span: Described, say: Callable[[float], str]) -> str:
-    low, middle, high = (say(span[key]) for key in ("Low", "Middle", "High"))
-    return middle if low == high else f"{middle} ({low} to {high})"
+def _whole(value: float) -> str:
+    return number(round(value))
 
 
 def details(described: Described) -> Iterator[RenderableType]:
@@ -167,7 +168,7 @@ def _best(best: Described | None) -> RenderableType:
     definition = best.get("TrainingJobDefinitionName")
     return Text.assemble(
         f"{objective['MetricName']} ",
-        (f"{objective['Value']:.8g}", "bold"),
+        (number(objective["Value"]), "bold"),
         f"  {best['TrainingJobName']}{f' ({definition})' if definition else ''}\n{texts}",
     )
 
@@ -221,7 +222,7 @@ def _verdicts(verdicts: list[Mapping[str, Any]]) -> RenderableType:
     rows.add_column(no_wrap=True)
     rows.add_column(overflow="fold")
     for verdict in verdicts:
-        if verdict["progress"] or verdict["criterion"] not in SILENT:
+        if verdict["progress"] or verdict["criterion"] not in QUIET:
             gauge = ProgressBar(total=1.0, completed=verdict["progress"], width=10)
             rows.add_row(f"  {verdict['criterion']}", gauge, Text(verdict["sentence"]))
             if change := verdict.get("would_change"):

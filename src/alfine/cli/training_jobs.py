@@ -10,6 +10,7 @@ import click
 
 from alfine.cli.jobs import jobs_option, open_jobs
 from alfine.cli.options import json_option
+from alfine.core.wording import configuration, number
 
 STATUSES = ("InProgress", "Stopping", "Completed", "Failed", "Stopped")
 
@@ -48,13 +49,13 @@ def training_jobs(*, name: str, wanted: str | None, sort: str, limit: int | None
     whose = ["Definition"] if any(definitions) else []
     columns = ("No.", *whose, "Status", "Objective", "Seconds", "Hyperparameters")
     jobs = table(*columns, right=("No.", "Objective", "Seconds"))
-    for (number, row), definition in zip(rows, definitions, strict=True):
+    for (index, row), definition in zip(rows, definitions, strict=True):
         value = _objective(row)
         jobs.add_row(
-            str(number),
+            str(index),
             *([definition] if whose else []),
             status(row["TrainingJobStatus"]),
-            "" if value is None else f"{value:.6g}",
+            "" if value is None else number(value),
             _seconds(row),
             _remarks(row),
         )
@@ -86,16 +87,8 @@ def _remarks(row: Mapping[str, Any]) -> Any:
     """The hyperparameters, and below them why it failed or was stopped."""
     from rich.text import Text
 
-    text = Text(" ".join(f"{name}={_short(value)}" for name, value in row["TunedHyperParameters"].items()))
+    text = Text(configuration(row["TunedHyperParameters"]))
     reason = row.get("FailureReason") or row.get("StopReason")
     if reason:
         text.append(f"\n{reason}", style="dim")
     return text
-
-
-def _short(value: str) -> str:
-    """A long number's first digits; texts and whole numbers as they are."""
-    try:
-        return f"{float(value):.4g}" if "." in value or "e" in value else value
-    except ValueError:
-        return value

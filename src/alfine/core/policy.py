@@ -145,11 +145,6 @@ def in_seconds(now: datetime, seconds: float) -> datetime:
     return now + timedelta(microseconds=max(1, math.ceil(min(seconds, FOREVER_SECONDS) * 1e6)))
 
 
-def in_words(seconds: float) -> str:
-    """«1.5», «312»: a decimal only where it tells something."""
-    return f"{round(seconds, 1):g}" if seconds < 100 else f"{seconds:.0f}"
-
-
 @runtime_checkable
 class Demanding(Protocol):
     """A criterion that not every job can have."""

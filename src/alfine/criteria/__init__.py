@@ -55,6 +55,9 @@ CRITERIA: dict[str, type[CompletionCriterion]] = {
 # Those that every job has, whatever it asked for.
 ALWAYS: tuple[type[CompletionCriterion], ...] = (StopRequested, NoTrainingJobSucceeded, SearchSpaceExhausted)
 
+QUIET = frozenset(kind.__name__ for kind in (StopRequested, NoTrainingJobSucceeded))
+"""Names of the criteria of every job that are shown only once they have made progress: nobody asked for them."""
+
 
 Given: TypeAlias = CompletionCriterion | str | Sequence[CompletionCriterion | str]
 

@@ -10,9 +10,10 @@ from typing import Any, Self
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import Ended, History, Started
-from alfine.core.policy import Outlook, Verdict, in_seconds, in_words
+from alfine.core.policy import Outlook, Verdict, in_seconds
 from alfine.core.settings import put_setting
 from alfine.core.spec import TuningJobSpec
+from alfine.core.wording import duration
 
 NAME = "Deadline"
 LONG_ONES = 0.9  # the quantile of the durations so far that the next training job is taken to last
@@ -125,8 +126,8 @@ def _sentence(outlook: Outlook, left: float, next_one: float) -> str:
     if outlook is Outlook.STOP:
         return "The deadline has passed."
     if outlook is Outlook.DRAIN:
-        return f"{in_words(left)} seconds are left, and a training job may take {in_words(next_one)}: none is started any more."
-    return f"{in_words(left)} seconds are left; a training job may take {in_words(next_one)}."
+        return f"{duration(left)} are left, and a training job may take {duration(next_one)}: none is started any more."
+    return f"{duration(left)} are left; a training job may take {duration(next_one)}."
 
 
 def _would_change(outlook: Outlook, more: int | None) -> str:

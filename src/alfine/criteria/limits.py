@@ -8,8 +8,9 @@ from typing import Any, Self
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
-from alfine.core.policy import Outlook, Verdict, in_seconds, in_words
+from alfine.core.policy import Outlook, Verdict, in_seconds
 from alfine.core.spec import IDENTICAL, MAX_TRAINING_JOBS, TuningJobSpec
+from alfine.core.wording import duration
 
 FIRST_ATTEMPTS = 5  # AMT: «No training job succeeded after 5 attempts»
 
@@ -69,12 +70,12 @@ class MaxRuntimeInSeconds:
         return Verdict(
             outlook=Outlook.STOP if met else Outlook.CONTINUE,
             criterion="MaxRuntimeInSeconds",
-            sentence=f"{in_words(elapsed)} of at most {self.limit:g} seconds have passed.",
+            sentence=f"{duration(elapsed)} of at most {duration(self.limit)} have passed.",
             evidence={"elapsed_seconds": elapsed, "limit": self.limit, "left": left},
             progress=min(1.0, elapsed / self.limit),
             would_change="Only a higher limit: `alfine change --max-runtime-seconds`."
             if met
-            else f"It ends the job in {in_words(left)} seconds, whatever is found; only another limit changes that.",
+            else f"It ends the job in {duration(left)}, whatever is found; only another limit changes that.",
             ask_again_at=None if met else in_seconds(history.now, left),
         )
 

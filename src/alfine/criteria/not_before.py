@@ -8,8 +8,9 @@ from typing import Any, Self
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
-from alfine.core.policy import CompletionCriterion, Outlook, Verdict, in_seconds, in_words
+from alfine.core.policy import CompletionCriterion, Outlook, Verdict, in_seconds
 from alfine.core.spec import TuningJobSpec
+from alfine.core.wording import duration
 from alfine.criteria import text_format
 
 
@@ -37,7 +38,7 @@ class NotBefore:
         if history.ended < self.training_jobs:
             waiting.append(f"{history.ended} of {self.training_jobs} training jobs have ended")
         if history.elapsed_seconds < self.seconds:
-            waiting.append(f"{in_words(history.elapsed_seconds)} of {self.seconds:g} seconds have passed")
+            waiting.append(f"{duration(history.elapsed_seconds)} of {duration(self.seconds)} have passed")
         evidence = {
             **verdict.evidence,
             "not_before_training_jobs": self.training_jobs,

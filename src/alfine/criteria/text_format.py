@@ -11,7 +11,6 @@ and no commas, so that «of», «/» and «end» say the same: «All of BestObje
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, TypeVar, cast
@@ -20,6 +19,7 @@ from alfine.core.errors import AlfineError, Fault, InvalidSpec
 from alfine.core.policy import CompletionCriterion
 from alfine.core.settings import put_setting, put_text
 from alfine.core.spec import TuningJobSpec
+from alfine.core.wording import did_you_mean
 
 Kinds = Mapping[str, type[CompletionCriterion]]
 C = TypeVar("C", bound=CompletionCriterion)
@@ -188,9 +188,7 @@ class _Reader:
     def criterion(self, *, outermost: bool = False) -> CompletionCriterion:
         name = self.words.pop(0) if self.words else ""
         if name not in self.kinds:
-            near = difflib.get_close_matches(name, self.kinds, 1)
-            hint = f"Did you mean {near[0]}?" if near else f"Use one of {', '.join(self.kinds)}."
-            raise InvalidSpec([Fault("criterion", f"{name!r} isn't one. {hint}")])
+            raise InvalidSpec([Fault("criterion", f"{name!r} isn't one. {did_you_mean(name, self.kinds)}")])
         if self.words and self.words[0] == "(":
             self.words.pop(0)
             criteria, settings = self._arguments()
@@ -234,10 +232,10 @@ def _built(
         if name in names:
             values[name] = _value(value)
         else:
-            near = difflib.get_close_matches(name, names, 1)
-            hint = f" Did you mean {near[0]}?" if near else ""
             faults.append(
-                f"{name!r} isn't one of its settings.{hint}" if name else f"{value!r} is one setting too many."
+                f"{name!r} isn't one of its settings. {did_you_mean(name, names)}"
+                if name
+                else f"{value!r} is one setting too many."
             )
     if len(criteria) == 1 and "criterion" in names:
         values["criterion"] = criteria[0]

@@ -18,6 +18,7 @@ import numpy as np
 from alfine.core.errors import MissingExtra
 from alfine.core.history import History, TrainingJob
 from alfine.core.ranges import Array
+from alfine.core.wording import count_of, number, percent, short
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -311,7 +312,7 @@ def _labels(curves: list[_Curve], x_range: tuple[float, float], *, minimise: boo
 
 def _end_text(curve: _Curve) -> tuple[str, str]:
     count, best = curve.end
-    return curve.label, f"{count} training {'job' if count == 1 else 'jobs'}, best {best:.5g}"
+    return curve.label, f"{count_of(count)}, best {number(best)}"
 
 
 def finding(histories: Mapping[str, History]) -> str:
@@ -323,7 +324,7 @@ def finding(histories: Mapping[str, History]) -> str:
     best, reached = _best_and_when(long)
     shorter = [history for history in by_length if history.ended < long.ended]
     if not shorter:
-        return f"Best of {long.ended} training jobs: {best:.5g}, reached after {reached}"
+        return f"Best of {long.ended} training jobs: {number(best)}, reached after {reached}"
     first, *others = (_price(history, long) for history in shorter[:MOST_NAMED])
     then = "".join(f", after {history.ended} {price}" for history, price in zip(shorter[1:], others, strict=False))
     return f"Stopping after {shorter[0].ended} of {long.ended} training jobs cost {first} of the best{then}"
@@ -334,7 +335,7 @@ def _price(history: History, long: History) -> str:
     loss = long.sign * (mine - best)
     if loss <= 0:
         return "nothing"
-    return f"{100 * loss / abs(best):.2f} %" if best else f"{loss:.3g}"
+    return percent(loss / abs(best)) if best else short(loss)
 
 
 def _best_and_when(history: History) -> tuple[float, int]:
@@ -360,16 +361,12 @@ def _dots(go: Any, curve: _Curve, metric: str) -> Any:
 
 
 def _hover(job: TrainingJob, metric: str) -> str:
-    lines = [f"training job {job.number}", f"{metric.partition(' (')[0]}: {job.objective:.6g}"]
-    lines += [f"{name} = {_short(value)}" for name, value in list(job.hyperparameters.items())[:LONGEST_HOVER]]
+    lines = [f"training job {job.number}", f"{metric.partition(' (')[0]}: {number(job.objective)}"]
+    lines += [f"{name} = {short(value)}" for name, value in list(job.hyperparameters.items())[:LONGEST_HOVER]]
     more = len(job.hyperparameters) - LONGEST_HOVER
     if more > 0:
         lines.append(f"and {more} more")
     return "<br>".join(html.escape(line) for line in lines)
-
-
-def _short(value: Any) -> str:
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 def _mark_the_end(drawn: Any, curve: _Curve, picture: _Picture, label: _Label) -> None:

@@ -14,9 +14,9 @@ import numpy as np
 from markupsafe import Markup
 
 from alfine.core.history import Changed, Ended, History, TrainingJob
+from alfine.core.wording import number, short
 from alfine.figures.best_so_far import finding, frame
 from alfine.figures.svg import Axis, Drawing
-from alfine.server.console.words import number, short
 
 GRID = 5  # lines
 MOST_DOTS = 800  # further ones would cost more than they show

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from alfine.core.wording import number
 from alfine.figures.svg import Drawing
-from alfine.server.console.words import number
 
 MOST_POINTS = 1000
 MARKED = 60  # up to so many points each has a dot

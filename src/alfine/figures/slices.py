@@ -13,9 +13,9 @@ from markupsafe import Markup
 from alfine.core.conditions import words
 from alfine.core.history import History, TrainingJob
 from alfine.core.ranges import Categorical, scaling_of
+from alfine.core.wording import short
 from alfine.figures.best_so_far_svg import frame_of, page_of, title_of
 from alfine.figures.svg import Axis, Drawing, tick_text
-from alfine.server.console.words import short
 
 MOST_PANELS = 24
 MOST_DOTS = 300  # a panel

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -18,6 +17,7 @@ from alfine.core.repeats import SETTING as REPEATS
 from alfine.core.replay import Replayed, replay
 from alfine.core.settings import FORBID, NAMES, REQUIRES, START_WITH, TAG_PREFIX, put_setting
 from alfine.core.spec import TuningJobSpec
+from alfine.core.wording import closest
 from alfine.criteria import (
     Given,
     can_be_kept,
@@ -51,16 +51,15 @@ def unread_settings(spec: TuningJobSpec) -> Iterator[Fault]:
     Those that are like none of alfine's are left to others: another package's criterion, the user's own.
     """
     known = _settings()
-    small = {name.lower(): name for name in known}
     own = {type(criterion).__name__ for criterion in criteria_for(spec)}
     for key in spec.settings:
         name, before = _parted(key)
         if before and before not in spec.settings:
             yield Fault(f"Tags.alfine:{key}", f"goes on with alfine:{before}, and there is none.")
         elif name not in known:
-            near = difflib.get_close_matches(name.lower(), small, 1, cutoff=0.8)
-            if near:
-                yield Fault(f"Tags.alfine:{key}", f"isn't a setting of alfine. Did you mean alfine:{small[near[0]]}?")
+            near = closest(name, known, likeness=0.8)
+            if near is not None:
+                yield Fault(f"Tags.alfine:{key}", f"isn't a setting of alfine. Did you mean alfine:{near}?")
         elif name in FIELDS and (name not in own or name not in ALSO_IN_TAGS):
             yield Fault(f"Tags.alfine:{key}", f"{name} is asked for in {FIELDS[name]}, not by a tag alone.")
         elif name in table() and name not in own:

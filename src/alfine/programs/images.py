@@ -14,7 +14,6 @@ one it runs in a container, where there is an engine for that; else the job is r
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from typing import Any
 
 from alfine.core.arns import ALGORITHM
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.wording import did_you_mean
 from alfine.programs.algorithms import BUILT_IN, Algorithm
 from alfine.programs.algorithms.created import Created
 
@@ -152,8 +152,7 @@ def _faults(pattern: str, text: str) -> Iterator[Fault]:
             where, f"{text!r} isn't a way to run an image. Use script, script:/path, algorithm:NAME or container."
         )
     elif kind == "algorithm" and what not in BUILT_IN:
-        near = difflib.get_close_matches(what, BUILT_IN, 1, 0)
-        yield Fault(where, f"there is no built-in algorithm {what!r}. Did you mean {near[0]!r}?")
+        yield Fault(where, f"there is no built-in algorithm {what!r}. {did_you_mean(what, BUILT_IN, 0)}")
     elif kind == "script" and what and not Path(_interpreter(what)).is_file():
         yield Fault(where, f"there is no interpreter at {_interpreter(what)}.")
 

@@ -12,7 +12,6 @@ hyperparameters, as SageMaker's script mode has it; the training job never sees 
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import shutil
@@ -25,6 +24,7 @@ from typing import Any
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import TrainingJob
 from alfine.core.spec import DEFINITION, FUNCTION, OBJECTIVE_HYPERPARAMETER, SHARED, TuningJobSpec
+from alfine.core.wording import did_you_mean
 from alfine.programs.algorithms import Algorithm
 from alfine.programs.choose_runner import asked, installs, runner_for
 from alfine.programs.data.archives import has_member, is_archive, unpacked
@@ -176,9 +176,7 @@ def _senseless(spec: TuningJobSpec) -> Iterator[Fault]:
     """What AWS's model lets through, though nothing can be done with it."""
     for name in spec.definition.static_hyperparameters:
         if name.startswith("alfine_") and name not in OWN:
-            near = difflib.get_close_matches(name, OWN, 1)
-            hint = f"Did you mean {near[0]}?" if near else f"alfine has {', '.join(OWN)}."
-            message = f"alfine reads nothing of this name. {hint}"
+            message = f"alfine reads nothing of this name. {did_you_mean(name, OWN)}"
             yield Fault(f"{DEFINITION}.StaticHyperParameters.{name}", message)
     for name in sorted({*OWN, *SCRIPT_MODE} & {*spec.space.names}):
         yield Fault(

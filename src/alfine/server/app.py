@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from alfine import __version__
+from alfine._version import __version__
 from alfine.aws.auth.guard import OWN, Gate, Guard, is_loopback
 from alfine.aws.dispatch import Wire
 from alfine.aws.s3 import S3App

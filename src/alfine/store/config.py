@@ -7,7 +7,6 @@ known, or a value of the wrong type, is an error that names it: a setting is act
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import math
 import os
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.wording import did_you_mean
 
 FILE = "alfine.toml"
 RUNNERS = ("sandbox", "process", "container")
@@ -149,9 +149,7 @@ class Config:
 def _unknown(where: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[Fault]:
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(sorted(known))}."
-            yield Fault(where, f"there is no {name!r} here.{hint}")
+            yield Fault(where, f"there is no {name!r} here. {did_you_mean(name, sorted(known))}")
 
 
 def _read(kind: type[T], table: Any, where: str, faults: list[Fault]) -> T | None:

@@ -7,7 +7,6 @@ for a Continuous hyperparameter, and a list of values for either, are taken when
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Any
 
 from alfine.core.errors import Fault
 from alfine.core.spec import OBJECTIVE_HYPERPARAMETER
+from alfine.core.wording import did_you_mean
 
 Plain = dict[str, Any]
 Known = Mapping[str, Mapping[str, Any]]
@@ -249,6 +249,4 @@ def instance_faults(
 
 
 def _unknown(algorithm: str, name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), 1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"It has {', '.join(known) or 'none'}."
-    return f"{algorithm} has no hyperparameter {name!r}. {hint}"
+    return f"{algorithm} has no hyperparameter {name!r}. {did_you_mean(name, known)}"

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from alfine.api.live_view import duration
 from alfine.core.errors import InvalidSpec
 from alfine.core.history import Changed, Ended, History, StopRequested
+from alfine.core.wording import duration
 from alfine.server.console.settings import Fields, fields_of
 
 NAMES = {

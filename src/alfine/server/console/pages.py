@@ -8,8 +8,8 @@ from typing import Any
 import jinja2
 from starlette.responses import HTMLResponse, Response
 
-from alfine import __version__
-from alfine.api.live_view import count_of, duration
+from alfine._version import __version__
+from alfine.core import wording
 from alfine.server.console import words
 
 
@@ -24,16 +24,17 @@ def _environment() -> jinja2.Environment:
     )
     environment.globals.update(version=__version__, words=words)
     environment.filters.update(
-        count_of=count_of,
-        duration=duration,
+        count_of=wording.count_of,
+        duration=wording.duration,
         evidence=words.evidence,
         inside=words.inside,
         instant=words.instant,
-        money=words.money,
+        money=wording.money,
         notes=words.notes,
-        number=words.number,
-        percent=words.percent,
-        short_text=words.short_text,
+        number=wording.number,
+        percent=wording.percent,
+        seconds_between=wording.seconds_between,
+        short_text=wording.short_text,
     )
     return environment
 

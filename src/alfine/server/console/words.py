@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from markupsafe import Markup, escape
 
-from alfine.api.live_view import SILENT, duration
+from alfine.core.wording import UNKNOWN, duration, number, percent
+from alfine.criteria import QUIET
 
-UNKNOWN = "–"
 LABELS = {
     "delta": "stops below",
     "epsilon": "an improvement that counts",
@@ -36,47 +35,6 @@ PROBABILITIES = {"delta", "epsilon_relative"}
 EXACT = {"best", "best_then", "target", "resets_at"}
 
 
-def number(value: float | None) -> str:
-    """Six digits; thousands are set apart."""
-    if value is None or not math.isfinite(value):
-        return UNKNOWN
-    if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e12):
-        return f"{int(value):,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-    return f"{value:.6g}"
-
-
-def short(value: Any) -> str:
-    """Four digits: enough to tell configurations apart."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def short_text(text: str) -> str:
-    """The same of a number in AMT's spelling."""
-    try:
-        return f"{float(text):.4g}" if any(each in text for each in ".eE") else text
-    except ValueError:
-        return text
-
-
-def percent(share: float | None) -> str:
-    if share is None:
-        return UNKNOWN
-    value = 100 * share
-    return f"{value:.3g} %" if abs(value) < 1000 else f"{number(round(value))} %"
-
-
-def money(value: float | None) -> str:
-    if value is None:
-        return UNKNOWN
-    return f"{value:.2f}" if value >= 0.1 or value == 0 else f"{value:.2g}"
-
-
-def seconds_between(begin: datetime | None, end: datetime | None) -> str:
-    return UNKNOWN if begin is None or end is None else duration((end - begin).total_seconds())
-
-
 def instant(at: datetime | str | None) -> Markup:
     """In the server's time zone; the script writes it in the reader's own."""
     if at is None:
@@ -98,9 +56,9 @@ def span(low: float, middle: float, high: float) -> tuple[str, str]:
 def nearest(verdict: Mapping[str, Any] | None, verdicts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """What a job is told by: the verdict that ended it, or of the criteria that go on the nearest to its end; empty before any."""
     verdict = verdict or {}
-    if verdict and (verdict["outlook"] != "CONTINUE" or verdict["criterion"] not in SILENT):
+    if verdict and (verdict["outlook"] != "CONTINUE" or verdict["criterion"] not in QUIET):
         return verdict
-    speaking = [each for each in verdicts if each["criterion"] not in SILENT and not each.get("watching")]
+    speaking = [each for each in verdicts if each["criterion"] not in QUIET and not each.get("watching")]
     return max(speaking, key=lambda each: float(each["progress"]), default={})
 
 

@@ -1,0 +1,161 @@
+"""How alfine writes values for people: numbers, shares, money, durations, counts, configurations and corrections of names.
+
+Every sentence, table, label and figure uses these functions, so that one value looks the same in the terminal, the console, a
+log and a report. They are pure: text in, text out, and no markup. What a terminal may be sent is in `alfine.jobs.wording`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+UNKNOWN = "–"
+"""Stands for a value that isn't known (yet)."""
+
+OBJECTIVE_DIGITS = 6
+"""Significant digits of an objective: the best results of a tuning job often differ from the fourth digit on only."""
+
+SHORT_DIGITS = 4
+"""Significant digits of any other number: enough to tell two configurations apart."""
+
+SHARE_DIGITS = 3
+"""Significant digits of a percentage."""
+
+LARGEST_WHOLE = 1e12
+"""From here on a whole number is written with a power of ten."""
+
+SMALLEST_IN_CENTS = 0.1
+"""In units of a currency: amounts below are written with two significant digits, since cents would hide most of them."""
+
+LIKENESS = 0.6
+"""Least similarity of a name to a misspelt one, as difflib measures it (`SequenceMatcher.ratio`); difflib's own default."""
+
+
+def number(value: float | None) -> str:
+    """Write an objective or a count: six significant digits, and the thousands of a whole number set apart («12 500»).
+
+    Returns:
+        «–» for None and for what isn't finite.
+    """
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    if isinstance(value, int) or (float(value).is_integer() and abs(value) < LARGEST_WHOLE):
+        return f"{int(value):,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    return f"{value:.{OBJECTIVE_DIGITS}g}"
+
+
+def short(value: Any) -> str:
+    """Write the value of a hyperparameter: four significant digits of a float; whole numbers and categories as they are."""
+    return f"{value:.{SHORT_DIGITS}g}" if isinstance(value, float) else str(value)
+
+
+def short_text(text: str) -> str:
+    """Write the value of a hyperparameter that a request gives as text («0.081340001» → «0.08134»)."""
+    if not any(sign in text for sign in ".eE"):
+        return text
+    try:
+        return short(float(text))
+    except ValueError:
+        return text
+
+
+def configuration(hyperparameters: Mapping[str, Any]) -> str:
+    """Write a configuration in one line: «eta=0.08134 depth=6». Values may be texts, as in a request."""
+    pairs = (
+        (name, short_text(value) if isinstance(value, str) else short(value)) for name, value in hyperparameters.items()
+    )
+    return " ".join(f"{name}={value}" for name, value in pairs)
+
+
+def percent(share: float | None) -> str:
+    """Write a share in [0, 1] as a percentage: «4.2 %»; «–» for None."""
+    if share is None:
+        return UNKNOWN
+    value = 100 * share
+    return f"{value:.{SHARE_DIGITS}g} %" if abs(value) < 1000 else f"{number(round(value))} %"
+
+
+def money(amount: float | None) -> str:
+    """Write an amount of money with two decimals, in the currency of `price_per_hour` (alfine isn't told which); «–» for None."""
+    if amount is None:
+        return UNKNOWN
+    return f"{amount:.2f}" if amount >= SMALLEST_IN_CENTS or amount == 0 else f"{amount:.2g}"
+
+
+def duration(seconds: float | None) -> str:
+    """Write a time span: «3.2 s», «45 s», «12 min 05 s», «3 h 07 min»; «–» for None, and «0.0 s» for a negative one."""
+    if seconds is None:
+        return UNKNOWN
+    if seconds < 9.95:
+        return f"{max(0.0, seconds):.1f} s"
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def seconds_between(begin: datetime | None, end: datetime | None) -> str:
+    """Write the time from one instant to another; «–» when one of them isn't known."""
+    return UNKNOWN if begin is None or end is None else duration((end - begin).total_seconds())
+
+
+def estimate(low: float, middle: float, high: float, write: Callable[[float], str] = number) -> str:
+    """Write an estimate with its range: «12 (7 to 31)»; no range when both of its ends are written alike.
+
+    Args:
+        low: The lower end of the range.
+        middle: The estimate.
+        high: The upper end of the range.
+        write: How one number is written, for example `duration` or `money`.
+    """
+    first, best, last = write(low), write(middle), write(high)
+    return best if first == last else f"{best} ({first} to {last})"
+
+
+def count_of(count: int, thing: str = "training job") -> str:
+    """Write how many there are: «1 training job», «12 training jobs». `thing` is a noun whose plural ends in -s."""
+    return f"{number(count)} {thing}{'' if count == 1 else 's'}"
+
+
+def closest(word: str, known: Iterable[str], likeness: float = LIKENESS) -> str | None:
+    """Return the known name that `word` is most like, or None when none is like enough.
+
+    Case, hyphens, and camelCase against snake_case make no difference: «MaxJobs», «max-jobs» and «max_jobs» are alike.
+
+    Args:
+        word: A name as somebody typed it.
+        known: The names that exist.
+        likeness: The least similarity, in [0, 1], that counts; 0 always returns the nearest name.
+    """
+    plain: dict[str, str] = {}
+    for name in known:
+        plain.setdefault(_plain(name), name)
+    near = difflib.get_close_matches(_plain(word), plain, 1, likeness)
+    return plain[near[0]] if near else None
+
+
+def did_you_mean(word: str, known: Iterable[str], likeness: float = LIKENESS) -> str:
+    """Return the sentence that helps somebody who typed a name that doesn't exist.
+
+    Returns:
+        «Did you mean eta?», or «Known: depth, eta.» when no known name is like `word`, or «There are none.»
+
+    Example:
+        >>> did_you_mean("max_job", ["max_parallel", "max_jobs"])
+        'Did you mean max_jobs?'
+    """
+    names = list(known)
+    near = closest(word, names, likeness)
+    if near is not None:
+        return f"Did you mean {near}?"
+    return f"Known: {', '.join(names)}." if names else "There are none."
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace("-", "_")
