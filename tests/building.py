@@ -9,6 +9,7 @@ from typing import Any
 from alfine import Categorical, Continuous, Integer
 from alfine.api.job_words import job_request
 from alfine.core.history import Ended, Fact, History, Launched, Reported, Started
+from alfine.core.read_spec import read_spec
 from alfine.core.spec import TuningJobSpec
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -28,7 +29,7 @@ def request(**words: Any) -> dict[str, Any]:
 
 
 def spec(**words: Any) -> TuningJobSpec:
-    return TuningJobSpec.from_request(request(**words))
+    return read_spec(request(**words))
 
 
 def several(*definitions: Mapping[str, Any], **words: Any) -> dict[str, Any]:

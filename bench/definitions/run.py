@@ -42,10 +42,10 @@ def loaded(name: str):
 def search(names: Sequence[str], jobs: int, seed: int) -> list[tuple[str, float]]:
     """Algorithm and value of each training job of one tuning job with these algorithms."""
     from alfine.core.history import Ended, History, Launched
-    from alfine.core.spec import TuningJobSpec
+    from alfine.core.read_spec import read_spec
     from alfine.strategies import strategy_for
 
-    past = History(TuningJobSpec.from_request(request(names, jobs, seed)), NOW)
+    past = History(read_spec(request(names, jobs, seed)), NOW)
     strategy, found = strategy_for(past.spec), []
     for number in range(1, jobs + 1):
         chosen = strategy.ask(past)

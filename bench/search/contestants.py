@@ -25,7 +25,7 @@ class Alfine:
 
         from alfine.api.job_words import job_request
         from alfine.core.history import History
-        from alfine.core.spec import TuningJobSpec
+        from alfine.core.read_spec import read_spec
         from alfine.strategies import strategy_for
 
         self.choices = {p["name"]: {str(c): c for c in p["choices"]} for p in space if p["type"] == "cat"}
@@ -33,7 +33,7 @@ class Alfine:
             name="search", space={p["name"]: _range(p) for p in space}, goal="Minimize", metric="loss", strategy=self.strategy,
             max_training_jobs=jobs, max_parallel=parallel, seed=seed,
         )  # fmt: skip
-        self.spec = TuningJobSpec.from_request(request)
+        self.spec = read_spec(request)
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         self.history = History(self.spec, self.now)
         self.asked = strategy_for(self.spec)

@@ -26,7 +26,7 @@ from alfine.aws.sagemaker.backend import Backend
 from alfine.aws.sagemaker.operations import OPERATIONS
 from alfine.aws.services import JsonService
 from alfine.core.arns import Arns
-from alfine.core.spec import TuningJobSpec
+from alfine.core.read_spec import read_spec
 from alfine.jobs.home import Home
 from alfine.store.store import metrics, training_jobs
 
@@ -39,7 +39,7 @@ def fill(home: Home, count: int) -> None:
     """One tuning job with so many training jobs that have ended, one in a hundred failed."""
     space = {"x": Continuous(0, 1), "n": Integer(0, 9)}
     request = job_request(name="big", space=space, command=["true"])
-    job = home.store.create(TuningJobSpec.from_request(request), START)
+    job = home.store.create(read_spec(request), START)
     draw = random.Random(1)
     rows = []
     for number in range(1, count + 1):

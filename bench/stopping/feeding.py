@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from alfine import Categorical, Continuous, Integer
 from alfine.api.job_words import job_request
 from alfine.core.history import Ended, History, Launched, Started
+from alfine.core.read_spec import read_spec
 from alfine.core.spec import TuningJobSpec
 
 KINDS = {"int": Integer, "float": Continuous}
@@ -21,7 +22,7 @@ def spec_of(record: dict, **words) -> TuningJobSpec:
         for p in record["space"]
     }
     words = {"name": "search", "strategy": "Random", "max_training_jobs": len(record["rows"]), **words}
-    return TuningJobSpec.from_request(job_request(space=space, seed=record["seed"], **words))
+    return read_spec(job_request(space=space, seed=record["seed"], **words))
 
 
 def fed(record: dict, **words) -> Iterator[History]:

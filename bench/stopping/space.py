@@ -17,7 +17,7 @@ import numpy as np
 from alfine import Continuous
 from alfine.api.job_words import job_request
 from alfine.core.history import Ended, History, Launched
-from alfine.core.spec import TuningJobSpec
+from alfine.core.read_spec import read_spec
 from alfine.jobs.policy_for import policy_for
 from alfine.surrogate.space_diagnosis import remarks, rungs
 
@@ -47,7 +47,7 @@ def told(objective: Callable[[dict], float], noise: float, strategy: str, seed: 
     """What was remarked on, and after how many results first."""
     request = job_request(name="space", space=SPACE, strategy=strategy, seed=seed, max_training_jobs=jobs)
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    history, rng = History(TuningJobSpec.from_request(request), now), np.random.default_rng(seed)
+    history, rng = History(read_spec(request), now), np.random.default_rng(seed)
     search, found = policy_for(history.spec).strategy, {}
     for number in range(1, jobs + 1):
         values, now = search.ask(history).hyperparameters, now + timedelta(seconds=1)

@@ -142,7 +142,7 @@ class Search(Alfine):
     def __init__(self, space, seed, jobs, kind=None, parents=()):
         from alfine.api.job_words import job_request
         from alfine.core.history import History
-        from alfine.core.spec import TuningJobSpec
+        from alfine.core.read_spec import read_spec
         from alfine.core.warm_start import inheritance
 
         super().__init__(space, seed, jobs, 1)
@@ -152,7 +152,7 @@ class Search(Alfine):
             name=f"child-{seed}", space={p["name"]: _range(p) for p in space}, metric="loss", max_training_jobs=jobs, seed=seed,
             **words,
         )  # fmt: skip
-        self.spec = TuningJobSpec.from_request(request)
+        self.spec = read_spec(request)
         inherited = [each for parent in parents for each in inheritance(self.spec, parent)]
         self.history = History(self.spec, datetime(2026, 1, 1, tzinfo=UTC), tuple(inherited))
 

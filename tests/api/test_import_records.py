@@ -9,7 +9,7 @@ from alfine import ConvergenceDetected, Integer, MaxCost
 from alfine.api.import_records import from_aws, from_optuna
 from alfine.core.errors import InUse, InvalidSpec
 from alfine.core.history import History
-from alfine.core.spec import TuningJobSpec
+from alfine.core.read_spec import read_spec
 from alfine.jobs.home import Home
 from alfine.jobs.service import summary
 from tests.building import EPOCH, history, one_job, request, several
@@ -287,7 +287,7 @@ def test_a_study_must_be_named_where_there_are_several(study):
 
 def test_a_job_with_several_definitions_comes_in_by_definition(tmp_path):
     asked = several({}, {"space": {"n": Integer(1, 3)}}, name="two", max_training_jobs=4)
-    past = History(TuningJobSpec.from_request(asked), EPOCH)
+    past = History(read_spec(asked), EPOCH)
     for value, definition in ((3.0, "a"), (2.0, "b"), (4.0, "a"), (1.0, "b")):
         for fact in one_job(past, value, definition=definition):
             past.record(fact)

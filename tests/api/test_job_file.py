@@ -12,6 +12,7 @@ from alfine.api.job_words import job_request
 from alfine.core.conditions import combination
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.ranges import Categorical, Continuous, Integer
+from alfine.core.read_spec import read_spec
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import criteria_for, criterion_from_text
 
@@ -42,7 +43,7 @@ def read(folder: Path, text: str, name: str = "job.yaml") -> JobFile:
 
 
 def spec(folder: Path, text: str, name: str = "job.yaml") -> TuningJobSpec:
-    return TuningJobSpec.from_request(read(folder, text, name).request)
+    return read_spec(read(folder, text, name).request)
 
 
 def faults(folder: Path, text: str, name: str = "job.yaml") -> list[str]:
@@ -287,7 +288,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 def test_faults_found_later_are_explained_at_the_keys_of_the_file(folder, more, said):
     job = read(folder, SMALL + more)
     with pytest.raises(InvalidSpec) as refused:
-        TuningJobSpec.from_request(job.request)
+        read_spec(job.request)
     assert str(job.explain(refused.value)).startswith(said)
 
 
@@ -336,7 +337,7 @@ def test_a_request_that_the_operation_would_not_take_is_refused(folder, changes,
 
 def test_overrides_replace_what_the_file_says(folder):
     job = read(folder, SMALL + "criteria: [ConvergenceDetected]\nmax_training_jobs: 9\nmax_runtime_seconds: 60")
-    found = TuningJobSpec.from_request(
+    found = read_spec(
         job.with_overrides(
             name="other",
             max_training_jobs=5,
@@ -422,7 +423,7 @@ def test_criteria_made_of_others_are_written_as_yaml(tmp_path, written, meant):
     path.write_text(
         f"command: [sh, -c, 'true']\nmetric: loss\nspace: {{x: {{min: 0.0, max: 1.0}}}}\ncriteria: [{written}]\n"
     )
-    spec = TuningJobSpec.from_request(read_job_file(path).request)
+    spec = read_spec(read_job_file(path).request)
     assert criterion_from_text(meant) in criteria_for(spec)
 
 
@@ -480,7 +481,7 @@ def test_faults_of_a_definition_stand_at_its_keys(folder, old, new, said):
     with pytest.raises(InvalidSpec) as error:
         file = read_job_file(path)
         try:
-            TuningJobSpec.from_request(file.request)
+            read_spec(file.request)
         except InvalidSpec as fault:
             raise file.explain(fault) from fault
     assert said in str(error.value)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from alfine.core.spec import TuningJobSpec
+from alfine.core.read_spec import read_spec
 from alfine.programs.data.buckets.bucket_store import BucketStore
 from alfine.programs.data.buckets.local_buckets import OwnBuckets
 from alfine.programs.data.channels import Files, channels
@@ -248,7 +248,7 @@ def shares_of(store, with_channel, place, **changes):
     asked = with_channel("hosts", "s3://many/part-", S3DataDistributionType="ShardedByS3Key", **changes)
     asked["TrainingJobDefinition"]["ResourceConfig"]["InstanceCount"] = 3
     files = Files(place, store, fetch=True, faults=[])
-    (channel,) = channels(TuningJobSpec.from_request(asked), files)
+    (channel,) = channels(read_spec(asked), files)
     return [sorted(each.name for each in channel.path_on(host).iterdir()) for host in range(3)]
 
 
@@ -268,7 +268,7 @@ def test_a_seed_shuffles_who_gets_what_and_always_the_same_way(store, with_chann
 
 
 def test_a_job_keeps_the_data_it_began_with(store, with_channel, tmp_path):
-    spec = TuningJobSpec.from_request(with_channel("kept", "s3://many/part-"))
+    spec = read_spec(with_channel("kept", "s3://many/part-"))
     (channel,) = channels(spec, Files(tmp_path / "in", store, fetch=True, faults=[]))
     changed = tmp_path / "changed"
     changed.write_text("changed")
@@ -288,5 +288,5 @@ def test_links_of_a_folder_that_lead_out_of_the_roots_are_refused_where_alfine_i
     asked = make("linked", channels={"train": root})
     asked["TrainingJobDefinition"]["InputDataConfig"][0]["CompressionType"] = "Gzip"
     files = Files(tmp_path / "in", store, fetch=False, faults=[])
-    assert next(iter(channels(TuningJobSpec.from_request(asked), files))).trouble.startswith("AccessDenied")
+    assert next(iter(channels(read_spec(asked), files))).trouble.startswith("AccessDenied")
     assert [fault.message.partition(":")[0] for fault in files.faults] == ["AccessDenied"]

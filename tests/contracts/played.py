@@ -5,7 +5,7 @@ import sys
 
 import alfine
 from alfine.core.history import History
-from alfine.core.spec import TuningJobSpec
+from alfine.core.read_spec import read_spec
 from alfine.strategies import strategy_for
 from tests.building import EPOCH, one_job, several
 
@@ -44,7 +44,7 @@ def searched(strategy, **words):
 
 def of_several(strategy, **words):
     both = [{"space": {"x": alfine.Continuous(0, 1)}}, {"space": {"y": alfine.Continuous(1e-4, 1)}}]
-    past = History(TuningJobSpec.from_request(several(*both, strategy=strategy, seed=3, **words)), EPOCH)
+    past = History(read_spec(several(*both, strategy=strategy, seed=3, **words)), EPOCH)
     for _ in range(16):
         suggestion = strategy_for(past.spec).ask(past)
         point, name = suggestion.hyperparameters, suggestion.definition

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from alfine import Categorical, Continuous, Integer, InvalidSpec
 from alfine.core.conditions import Clause, combination
+from alfine.core.read_spec import read_spec
 from alfine.core.space import ParameterSpace
-from alfine.core.spec import TuningJobSpec
 from tests.building import request, several, spec
 
 NETWORK = {
@@ -217,19 +217,19 @@ def test_tags_say_them_in_words():
         {"Key": "alfine:requires", "Value": "n if a is x or y / c if n above 2"},
         {"Key": "alfine:forbid", "Value": "a=x n=1 / n is 4 and c is true"},
     ]
-    assert TuningJobSpec.from_request(given).space.size == 10
+    assert read_spec(given).space.size == 10
 
 
 def test_of_several_definitions_each_has_its_own():
     plain = {name: r.requiring(()) for name, r in FINITE.items()}
     job = several({"space": plain}, {"space": {"m": Integer(1, 9), "c": Integer(1, 9)}}, forbid="m = 3")
     job["Tags"].append({"Key": "alfine:requires", "Value": "c if n above 2"})
-    first, second = TuningJobSpec.from_request(job).each
+    first, second = read_spec(job).each
     assert (len(first.space.ranges["c"].requires), len(second.space.ranges["c"].requires)) == (1, 0)
     assert (first.space.forbidden, second.space.forbidden) == ((), (combination("m = 3"),))
     job["Tags"].append({"Key": "alfine:forbid-2", "Value": "/ other = 3"})
     with pytest.raises(InvalidSpec, match="no definition has all hyperparameters of «other = 3»"):
-        TuningJobSpec.from_request(job)
+        read_spec(job)
 
 
 @pytest.mark.parametrize(

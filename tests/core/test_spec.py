@@ -13,7 +13,7 @@ from alfine import (
     MaxRuntimeInSeconds,
     TargetObjectiveMetricValue,
 )
-from alfine.core.spec import TuningJobSpec
+from alfine.core.read_spec import read_spec
 from tests.building import SPACE, request, several, spec
 
 CONFIG = "HyperParameterTuningJobConfig"
@@ -217,14 +217,14 @@ FAULTS = [
 @pytest.mark.parametrize(("broken", "words"), [pytest.param(b, w, id=name) for name, b, w in FAULTS])
 def test_a_broken_request_is_refused_with_the_reason(broken, words):
     with pytest.raises(InvalidSpec) as caught:
-        TuningJobSpec.from_request(broken)
+        read_spec(broken)
     assert words in str(caught.value)
 
 
 def test_every_fault_is_named_at_once():
     broken = request(goal="Max", max_parallel=0, regex="x", space={"x": Continuous(1, 1)})
     with pytest.raises(InvalidSpec) as caught:
-        TuningJobSpec.from_request(broken)
+        read_spec(broken)
     assert len(caught.value.faults) >= 4
     assert all(fault.path for fault in caught.value.faults)
 
@@ -253,7 +253,7 @@ def test_a_spec_reads_what_was_asked_for():
 
 def test_the_request_comes_back_as_it_was_and_is_json():
     original = request(max_training_jobs=20)
-    assert TuningJobSpec.from_request(original).request == original
+    assert read_spec(original).request == original
     assert json.loads(json.dumps(original)) == original
 
 
@@ -267,24 +267,22 @@ def test_hyperband_infers_its_maximum_from_the_number_of_epochs():
 
 
 def test_numbers_in_scientific_notation_are_read():
-    read = TuningJobSpec.from_request(ranges("Continuous", bounds("1e-05", "1e-1", "Logarithmic")))
+    read = read_spec(ranges("Continuous", bounds("1e-05", "1e-1", "Logarithmic")))
     assert read.space.ranges["x"] == Continuous(1e-05, 0.1, scaling="Logarithmic")
 
 
 def test_several_definitions_have_each_their_own_space_objective_seed_and_share_of_the_budget():
-    read = TuningJobSpec.from_request(several({}, {**FEW, "metric": "auc", "goal": "Maximize"}, max_training_jobs=21))
+    read = read_spec(several({}, {**FEW, "metric": "auc", "goal": "Maximize"}, max_training_jobs=21))
     a, b = read.of("a"), read.of("b")
     assert (set(a.space.names), b.space.names) == (set(SPACE), ("n",))
     assert (a.goal, a.metric, b.goal, b.metric) == ("Minimize", "objective", "Maximize", "auc")
     assert a.seed != b.seed
     assert (a.max_training_jobs, b.max_training_jobs, read.max_training_jobs) == (11, 11, 21)
     assert (read.ranked, read.goal, read.size) == ("a", "Minimize", None)
-    assert TuningJobSpec.from_request(several(FEW, FEW)).size == 6
-    assert TuningJobSpec.from_request(several({}, {})).ranked is None
+    assert read_spec(several(FEW, FEW)).size == 6
+    assert read_spec(several({}, {})).ranked is None
 
 
 def test_hyperband_infers_each_definitions_maximum_from_its_own_epochs():
-    read = TuningJobSpec.from_request(
-        several({"static": {"epochs": "9"}}, {"static": {"epochs": "27"}}, strategy="Hyperband")
-    )
+    read = read_spec(several({"static": {"epochs": "9"}}, {"static": {"epochs": "27"}}, strategy="Hyperband"))
     assert (read.of("a").max_resource, read.of("b").max_resource) == (9, 27)

@@ -7,7 +7,7 @@ import pytest
 
 from alfine import Categorical, Continuous, Integer, InvalidSpec
 from alfine.core.history import History
-from alfine.core.spec import TuningJobSpec
+from alfine.core.read_spec import read_spec
 from alfine.core.warm_start import faults, inheritance
 from alfine.criteria.limits import SearchSpaceExhausted
 from alfine.jobs.policy_for import replayed
@@ -29,14 +29,14 @@ def changed(path, value, **words):
     for key in path[:-1]:
         where = where.setdefault(key, {})
     where[path[-1]] = value
-    return TuningJobSpec.from_request(asked)
+    return read_spec(asked)
 
 
 def with_image(image, path=(), value=None):
     """The same of an image; without a path the parent."""
     asked = copy.deepcopy(dict(changed(path, value).request if path else request()))
     asked[DEFINITION]["AlgorithmSpecification"]["TrainingImage"] = image
-    return TuningJobSpec.from_request(asked)
+    return read_spec(asked)
 
 
 NAMES = "The set of tunable plus static HyperParameter names is not the same across current and parent tuning jobs."
@@ -92,9 +92,9 @@ def test_identical_jobs_have_one_image_whatever_its_tag():
 
 
 def test_a_job_with_several_definitions_is_no_parent_and_has_none():
-    assert "several training job definitions" in str(*faults(child(), TuningJobSpec.from_request(several({}, {})), "p"))
+    assert "several training job definitions" in str(*faults(child(), read_spec(several({}, {})), "p"))
     with pytest.raises(InvalidSpec, match="WarmStartConfig: isn't allowed with TrainingJobDefinitions"):
-        TuningJobSpec.from_request(several({}, warm_start="job"))
+        read_spec(several({}, warm_start="job"))
 
 
 @pytest.mark.parametrize(

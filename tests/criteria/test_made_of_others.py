@@ -20,6 +20,7 @@ from alfine import (
     TargetObjectiveMetricValue,
 )
 from alfine.core.policy import Outlook, Policy
+from alfine.core.read_spec import read_spec
 from alfine.core.replay import replay
 from alfine.criteria import criteria_for, criterion_from_text, text_format
 from alfine.jobs.policy_for import policy_for, replayed
@@ -179,7 +180,7 @@ def test_tags_that_each_hold_whole_criteria_are_read_too():
     asked = dict(spec().request)
     texts = ("Shadow of ConvergenceDetected end", "Shadow of BestObjectiveNotImproving 3 end / Deadline 60")
     asked["Tags"] = [{"Key": f"alfine:criteria{'-2' * n}", "Value": text} for n, text in enumerate(texts)]
-    found = criteria_for(type(spec()).from_request(asked))
+    found = criteria_for(read_spec(asked))
     assert found[-3:] == (Shadow(ConvergenceDetected()), Shadow(PATIENCE), Deadline(60))
 
 
@@ -193,7 +194,7 @@ def test_a_broken_tag_is_refused_by_its_name():
     request = dict(spec().request)
     request["Tags"] = [{"Key": "alfine:criteria", "Value": "AllOf of Nothing end"}]
     with pytest.raises(InvalidSpec, match="Tags.alfine:criteria"):
-        policy_for(type(spec()).from_request(request))
+        policy_for(read_spec(request))
 
 
 def test_inside_names_every_part():

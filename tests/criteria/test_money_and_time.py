@@ -14,7 +14,7 @@ from alfine import (
 from alfine.core.history import Launched, Reported, Started, StopRequested
 from alfine.core.judge import Judge
 from alfine.core.policy import Outlook
-from alfine.core.spec import TuningJobSpec
+from alfine.core.read_spec import read_spec
 from alfine.criteria import criteria_for
 from alfine.jobs.policy_for import policy_for, replayed
 from tests.building import at, history, one_job, request, spec
@@ -102,7 +102,7 @@ def test_at_the_deadline_what_runs_is_stopped():
 @pytest.mark.parametrize("when", [at(8), "2026-01-01 00:00:08+00:00"])
 def test_an_instant_may_be_a_datetime_or_have_a_space(when):
     past = history([1.0] * 7)
-    asked = TuningJobSpec.from_request(request(criteria=[Deadline(when), Shadow(Deadline(when))]))
+    asked = read_spec(request(criteria=[Deadline(when), Shadow(Deadline(when))]))
     for criterion in (Deadline(when), Deadline.from_spec(asked)):
         assert criterion.check(past).evidence["seconds_left"] == 1.0
     assert [each.criterion for each in criteria_for(asked) if isinstance(each, Shadow)] == [Deadline(when)]

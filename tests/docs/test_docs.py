@@ -10,6 +10,7 @@ import botocore.session
 import pytest
 
 import alfine
+from alfine.core.read_spec import read_spec
 from alfine.criteria import ALWAYS, table
 
 ROOT = Path(__file__).parents[2]
@@ -71,7 +72,6 @@ def test_the_readmes_program_runs(tmp_path):
 def test_contributings_criterion_works():
     from alfine.core.policy import Outlook, Verdict
     from alfine.core.settings import put_setting
-    from alfine.core.spec import TuningJobSpec
     from tests.building import history, request
 
     (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
@@ -85,7 +85,7 @@ def test_contributings_criterion_works():
     asked = request()
     criterion.to_request(asked)
     assert asked != request()
-    assert names["EnoughTried"].from_spec(TuningJobSpec.from_request(asked)) == criterion
+    assert names["EnoughTried"].from_spec(read_spec(asked)) == criterion
 
 
 def written_by(name):

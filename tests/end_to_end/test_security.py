@@ -17,7 +17,7 @@ import uvicorn
 from rich.console import Console
 
 from alfine.core.errors import InvalidSpec
-from alfine.core.spec import TuningJobSpec
+from alfine.core.read_spec import read_spec
 from alfine.jobs.wording import Printable, printable, printable_log
 from alfine.programs.data import channels
 from alfine.programs.data.archives import unpacked
@@ -188,7 +188,7 @@ def test_a_channel_that_decompresses_to_gigabytes_is_refused(tmp_path, monkeypat
     asked = request(name="bomb", script=__file__, channels={"train": data})
     asked["TrainingJobDefinition"]["InputDataConfig"][0]["CompressionType"] = "Gzip"
     files = channels.Files(tmp_path / "here", None, fetch=True, faults=[], max_decompressed_bytes=most)
-    (channel,) = channels.channels(TuningJobSpec.from_request(asked), files)
+    (channel,) = channels.channels(read_spec(asked), files)
     assert message in channel.trouble
     assert list((tmp_path / "here").iterdir()) == []
 

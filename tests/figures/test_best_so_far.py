@@ -13,7 +13,7 @@ import pytest
 
 from alfine.core.errors import MissingExtra
 from alfine.core.history import Ended, History, Launched, Started
-from alfine.core.spec import TuningJobSpec
+from alfine.core.read_spec import read_spec
 from alfine.figures.best_so_far import figure, save_html, save_png
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -36,7 +36,7 @@ def history(objectives: Sequence[float | None], *, goal: str = "Minimize", metri
             },
         },
     }
-    past = History(TuningJobSpec.from_request(request), START)
+    past = History(read_spec(request), START)
     for number, objective in enumerate(objectives, 1):
         at = START + timedelta(seconds=number)
         past.record(Launched(at=at, number=number, name=f"job-{number}", hyperparameters={"eta": number / 1000}))

@@ -19,8 +19,8 @@ from alfine.core.errors import InvalidSpec
 from alfine.core.history import Changed, Ended, History, Launched, StopRequested
 from alfine.core.judge import Judge
 from alfine.core.policy import Outlook
+from alfine.core.read_spec import read_spec
 from alfine.core.repeats import Repeats
-from alfine.core.spec import TuningJobSpec
 from alfine.criteria.convergence import remaining
 from alfine.criteria.forecast import forecast_of
 from alfine.jobs.analysis.replay_report import told
@@ -315,7 +315,7 @@ def test_by_hand_the_tuner_asks_for_them(tmp_path):
 
 def test_several_definitions_share_the_contest():
     own = {"space": {"eta": SPACE["eta"]}}
-    past = History(TuningJobSpec.from_request(several(own, own, max_training_jobs=10, repeats="best=2 times=1")), EPOCH)
+    past = History(read_spec(several(own, own, max_training_jobs=10, repeats="best=2 times=1")), EPOCH)
     for definition, value in [("a", 3.0), ("b", 1.0), ("a", 2.0), ("b", 4.0)]:
         for fact in one_job(past, value, definition=definition):
             past.record(fact)

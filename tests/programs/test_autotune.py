@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from alfine import Categorical, Continuous, Integer, InvalidSpec
-from alfine.core.spec import TuningJobSpec
+from alfine.core.read_spec import read_spec
 from alfine.programs.autotune import autotuned, range_around
 from tests.building import request, several
 
@@ -82,7 +82,7 @@ def auto(*hints, **words):
 
 def test_what_a_request_leaves_open_is_chosen_and_recorded():
     chosen = autotuned(auto(("layers", "4"), ("lr", "0.1"), ("optimizer", "adam"), max_parallel=3))
-    read = TuningJobSpec.from_request(chosen)
+    read = read_spec(chosen)
     assert read.space.ranges["layers"] == Integer(2, 8)
     assert set(read.space.names) == {"layers", "lr"}
     assert chosen[DEFINITION]["StaticHyperParameters"] == {"optimizer": "adam"}
@@ -98,20 +98,20 @@ def test_what_a_request_sets_stays():
     asked[CONFIG]["TrainingJobEarlyStoppingType"] = "Off"
     asked[CONFIG]["TuningJobCompletionCriteria"] = {"ConvergenceDetected": {"CompleteOnConvergence": "Disabled"}}
     asked[DEFINITION]["RetryStrategy"] = {"MaximumRetryAttempts": 9}
-    read = TuningJobSpec.from_request(autotuned(asked))
+    read = read_spec(autotuned(asked))
     assert (read.max_training_jobs, read.strategy) == (7, "Random")
     assert (read.early_stopping, read.detect_convergence) == ("Off", False)
     assert read.request[DEFINITION]["RetryStrategy"] == {"MaximumRetryAttempts": 9}
 
 
 def test_no_more_training_jobs_are_chosen_than_there_are_configurations():
-    assert TuningJobSpec.from_request(autotuned(auto(("layers", "4")))).max_training_jobs == 7
+    assert read_spec(autotuned(auto(("layers", "4")))).max_training_jobs == 7
     grid = auto(strategy="Grid", space={"c": Categorical([*"abc"])})
-    assert TuningJobSpec.from_request(autotuned(grid)).max_training_jobs is None
+    assert read_spec(autotuned(grid)).max_training_jobs is None
 
 
 def test_under_hyperband_the_number_of_epochs_stays_and_says_how_far_training_jobs_go():
-    read = TuningJobSpec.from_request(autotuned(auto(("epochs", "9"), ("lr", "0.1"), strategy="Hyperband")))
+    read = read_spec(autotuned(auto(("epochs", "9"), ("lr", "0.1"), strategy="Hyperband")))
     assert (read.max_resource, read.early_stopping, read.space.names) == (9, "Off", ("lr",))
 
 
@@ -120,17 +120,17 @@ def test_several_definitions_have_each_their_own_auto_parameters():
     asked["Autotune"] = {"Mode": "Enabled"}
     asked[CONFIG].pop("TrainingJobEarlyStoppingType")
     asked[DEFINITIONS][1]["HyperParameterRanges"] = {"AutoParameters": [{"Name": "lr", "ValueHint": "0.1"}]}
-    read = TuningJobSpec.from_request(autotuned(asked))
+    read = read_spec(autotuned(asked))
     assert read.of("b").space.names == ("lr",)
     assert (read.early_stopping, read.detect_convergence, read.max_training_jobs) == ("Off", True, 60)
     asked[DEFINITIONS][1]["TuningObjective"] = {"Type": "Maximize", "MetricName": "objective"}
-    assert not TuningJobSpec.from_request(autotuned(asked)).detect_convergence
+    assert not read_spec(autotuned(asked)).detect_convergence
 
 
 def test_without_autotune_auto_parameters_are_refused():
     asked = auto(("lr", "0.1"))
     asked.pop("Autotune")
     with pytest.raises(InvalidSpec, match="AutoParameters: needs Autotune with Mode Enabled"):
-        TuningJobSpec.from_request(asked)
+        read_spec(asked)
     with pytest.raises(InvalidSpec, match=r"Autotune.Mode: 'On' isn't one of Enabled"):
-        TuningJobSpec.from_request({**request(), "Autotune": {"Mode": "On"}})
+        read_spec({**request(), "Autotune": {"Mode": "On"}})

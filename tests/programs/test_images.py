@@ -9,7 +9,7 @@ import pytest
 
 from alfine import Continuous, Home, InvalidSpec
 from alfine.api.job_words import job_request
-from alfine.core.spec import TuningJobSpec
+from alfine.core.read_spec import read_spec
 from alfine.programs.algorithms import BUILT_IN
 from alfine.programs.images import Container, Images, NoRunner, Script
 from alfine.programs.machine import Machine
@@ -117,7 +117,7 @@ def test_a_job_runs_its_script_on_the_interpreter_of_its_image(tmp_path):
 def test_a_local_program_has_no_image_to_run_in_a_container(tmp_path, words):
     (tmp_path / "train.py").touch()
     words = {key: tmp_path / value if key == "script" else value for key, value in words.items()}
-    spec = TuningJobSpec.from_request(job_request(name="local", space={"x": Continuous(0.0, 1.0)}, **words))
+    spec = read_spec(job_request(name="local", space={"x": Continuous(0.0, 1.0)}, **words))
     machine = Machine(images=Images(no_containers=str), running=Running(runner="container"))
     with pytest.raises(InvalidSpec, match="has no image to run in a container. Use sandbox or process"):
         program_for(spec, tmp_path, machine=machine, fetch=False)

@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from alfine.core.history import Launched
+from alfine.core.read_spec import read_spec
 from alfine.criteria.plateau import NOTHING, counted, not_improving
 from alfine.store import queries
 from alfine.store.queries import Page
@@ -153,11 +154,10 @@ def plan_of(store, ask):
 
 def test_a_tuning_job_that_stands_for_a_training_job_is_in_no_list(tmp_path):
     from alfine.core.single_training_job import tuning_job_of
-    from alfine.core.spec import TuningJobSpec
 
     store = Store.at(tmp_path)
     asked = {"TrainingJobName": "lone", "AlgorithmSpecification": {"TrainingImage": "image"}}
-    store.create(TuningJobSpec.from_request(tuning_job_of(asked, at(0))), at(0))
+    store.create(read_spec(tuning_job_of(asked, at(0))), at(0))
     with store.reading() as connection:
         assert queries.tuning_job_page(connection, Page("name", descending=False, size=5), []) == []
         row = queries.training_job(connection, "lone")

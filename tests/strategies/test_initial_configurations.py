@@ -4,7 +4,7 @@ import pytest
 
 import alfine
 from alfine import Categorical, Continuous, Integer, InvalidSpec
-from alfine.core.spec import TuningJobSpec
+from alfine.core.read_spec import read_spec
 from alfine.strategies import STRATEGIES, strategy_for
 from tests.building import SPACE, history, one_job, request, several, spec
 
@@ -74,7 +74,7 @@ def test_a_tag_says_them_in_words():
         {"Key": "alfine:start-with", "Value": "eta=0.3 depth=6 booster=dart / eta is 0.1"},
         {"Key": "alfine:start-with-2", "Value": "and depth is 3 and booster is gbtree"},
     ]
-    found = TuningJobSpec.from_request(given)
+    found = read_spec(given)
     assert [found.space.from_text(each) for each in found.start_with] == [FIRST, SECOND]
 
 
@@ -82,7 +82,7 @@ def test_a_long_list_takes_several_tags():
     many = [{**FIRST, "eta": 0.01 + i / 100} for i in range(40)]
     given = request(start_with=many)
     assert all(len(tag["Value"]) <= 256 for tag in given["Tags"])
-    found = TuningJobSpec.from_request(given)
+    found = read_spec(given)
     assert [found.space.from_text(each) for each in found.start_with] == many
 
 
@@ -107,10 +107,10 @@ def test_what_the_space_does_not_have_is_told(given, words):
 
 def test_of_several_definitions_each_begins_with_what_is_its_own():
     job = several({}, {"space": {"c": Integer(1, 9)}}, start_with=["eta=0.3 depth=6 booster=dart", {"c": 4}])
-    found = TuningJobSpec.from_request(job)
+    found = read_spec(job)
     assert [len(part.start_with) for part in found.each] == [1, 1]
     with pytest.raises(InvalidSpec, match="no definition has all hyperparameters"):
-        TuningJobSpec.from_request(several({}, {}, start_with={"other": 4}))
+        read_spec(several({}, {}, start_with={"other": 4}))
 
 
 def test_a_definition_whose_hyperparameters_another_has_too_can_begin_with_its_own():
@@ -118,11 +118,9 @@ def test_a_definition_whose_hyperparameters_another_has_too_can_begin_with_its_o
     job = several(
         {"space": space}, {"space": {**space, "c": Integer(1, 9)}}, start_with=[{"eta": 0.25}, {"eta": 0.5, "c": 4}]
     )
-    found = TuningJobSpec.from_request(job)
+    found = read_spec(job)
     assert [[*part.start_with] for part in found.each] == [[{"eta": "0.25"}], [{"eta": "0.5", "c": "4"}]]
     with pytest.raises(
         InvalidSpec, match="«c = 4» is a whole configuration of no definition: each hyperparameter needs a value"
     ):
-        TuningJobSpec.from_request(
-            several({"space": space}, {"space": {**space, "c": Integer(1, 9)}}, start_with={"c": 4})
-        )
+        read_spec(several({"space": space}, {"space": {**space, "c": Integer(1, 9)}}, start_with={"c": 4}))

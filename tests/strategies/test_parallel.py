@@ -10,7 +10,7 @@ import alfine
 from alfine import Categorical, Continuous, Integer
 from alfine.core.history import Ended, History, Launched
 from alfine.core.policy import Outlook, Suggestion
-from alfine.core.spec import TuningJobSpec
+from alfine.core.read_spec import read_spec
 from alfine.jobs.policy_for import policy_for
 from alfine.strategies import STRATEGIES, strategy_for
 from tests.building import EPOCH, history, one_job, several
@@ -75,7 +75,7 @@ def test_several_finite_definitions_are_each_exhausted_exactly_once(name):
         {"space": {"a": Categorical([*"xyz"]), "b": Categorical([*"12345"])}},
         {"space": {"k": Categorical([*"pqr"])}},
     ]
-    past = History(TuningJobSpec.from_request(several(*of_both, strategy=name)), EPOCH)
+    past = History(read_spec(several(*of_both, strategy=name)), EPOCH)
     play(past, 7, seed=3)
     assert past.launches == len({key(job) for job in past.jobs}) == past.spec.size == 15 + 3
 

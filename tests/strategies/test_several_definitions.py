@@ -5,7 +5,7 @@ import pytest
 from alfine import Categorical, Continuous
 from alfine.core.history import History, Launched, Reported, StopRequested
 from alfine.core.policy import Outlook
-from alfine.core.spec import TuningJobSpec
+from alfine.core.read_spec import read_spec
 from alfine.jobs.policy_for import policy_for, replayed
 from alfine.strategies import strategy_for
 from alfine.strategies.several_definitions import INITIAL
@@ -16,7 +16,7 @@ LINE = {"space": {"x": Continuous(0, 1)}}
 
 def played(request, objective, count):
     """A history of training jobs that the job's own strategy suggested; objective(definition, hyperparameters)."""
-    past = History(TuningJobSpec.from_request(request), EPOCH)
+    past = History(read_spec(request), EPOCH)
     strategy = strategy_for(past.spec)
     for _ in range(count):
         chosen = strategy.ask(past)
@@ -101,7 +101,7 @@ def test_suggestions_for_free_slots_know_of_each_other_and_change_nothing():
 
 def test_hyperband_stops_training_jobs_by_the_others_of_their_definition():
     request = several(LINE, LINE, strategy="Hyperband", max_resource=9)
-    past = History(TuningJobSpec.from_request(request), EPOCH)
+    past = History(read_spec(request), EPOCH)
     strategy = strategy_for(past.spec)
     stopped = []
     order = [("a", 2.0 + i) for i in range(11)] + [("b", 1.0), ("a", 1.0), ("b", 99.0), ("a", 99.0)]

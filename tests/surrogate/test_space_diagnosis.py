@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from alfine import Categorical, Continuous, Integer
 from alfine.core.history import History
-from alfine.core.spec import TuningJobSpec
+from alfine.core.read_spec import read_spec
 from alfine.jobs.analysis.next_job import following, proposed_request
 from alfine.jobs.policy_for import policy_for
 from alfine.surrogate.space_diagnosis import (
@@ -148,7 +148,7 @@ def test_the_proposed_request_is_a_job_that_may_be_started_from_the_old_one():
     found = remarks(past)
     assert about(past) >= {(AT_EDGE, "b")}
     asked = proposed_request(request(space=CUBE), past, [each for each in found if each.kind == AT_EDGE])
-    new = TuningJobSpec.from_request(asked)
+    new = read_spec(asked)
     assert new.name == "job-2"
     assert new.space.ranges["b"] == Continuous(0.0, 2.2)
     assert (new.warm_start, new.parents) == ("IdenticalDataAndAlgorithm", ("job",))

@@ -19,6 +19,7 @@ from alfine.core.conditions import Combination, alternatives, as_text, words
 from alfine.core.errors import Fault, InvalidSpec, MissingExtra
 from alfine.core.history import Ended, Fact, Launched, Reported, Started
 from alfine.core.ranges import Categorical, Continuous, Integer, Range
+from alfine.core.read_spec import read_spec
 from alfine.core.space import Hyperparameters
 from alfine.core.spec import CONFIG, DEFINITION, DEFINITIONS, OBJECTIVE_HYPERPARAMETER, OF_SEVERAL, TuningJobSpec
 from alfine.store.store import Record
@@ -95,7 +96,7 @@ def from_aws(description: Path, lists: Sequence[Path], name: str | None = None) 
     else:
         own = _as_asked(request.get(DEFINITION) or {})
         request[DEFINITION] = {key: value for key, value in own.items() if key not in OF_SEVERAL}
-    spec = TuningJobSpec.from_request(request)
+    spec = read_spec(request)
     faults: list[Fault] = []
     pages = [job for path in lists for job in _summaries(path, spec, faults)]
     ran = list({job.name: job for job in pages}.values())  # pages may overlap
@@ -254,7 +255,7 @@ def _of_study(study: Any, title: str, name: str | None, metric: str) -> tuple[Re
         command=["ran-in-optuna", title],  # no program: nothing of it is run again
         max_training_jobs=len(trials),  # the budget that criteria can save from
     )
-    own, spec = request["HyperParameterTuningJobName"], TuningJobSpec.from_request(request)
+    own, spec = request["HyperParameterTuningJobName"], read_spec(request)
     whole = (each for each in trials if told is trials or each.state.name != "FAIL" or _has_all(each, spec))
     ran = [_ran_in_optuna(each, own, space) for each in whole]
     record = Record(

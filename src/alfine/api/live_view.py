@@ -25,6 +25,7 @@ from rich.text import Text
 
 from alfine.core.history import TrainingJob, is_terminal
 from alfine.core.policy import UNDECIDED, Outlook, Verdict, strongest
+from alfine.core.read_spec import read_spec
 from alfine.core.spec import DEFINITION, DEFINITIONS, TuningJobSpec
 from alfine.core.wording import configuration, duration, number
 from alfine.criteria import QUIET
@@ -81,7 +82,7 @@ class Progress:
     def told(cls, described: Mapping[str, Any]) -> Self:
         """By the document of `Service.describe`."""
         keys = ("HyperParameterTuningJobName", "HyperParameterTuningJobConfig", DEFINITION, DEFINITIONS)
-        spec = TuningJobSpec.from_request({key: described[key] for key in keys if key in described})
+        spec = read_spec({key: described[key] for key in keys if key in described})
         counters, alfine = described["TrainingJobStatusCounters"], described["Alfine"]
         best = described.get("BestTrainingJob")
         failed = counters["NonRetryableError"] + counters["RetryableError"]

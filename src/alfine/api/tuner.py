@@ -24,6 +24,7 @@ from alfine.core.history import Ended, History, Launched, Reported, Started, Sto
 from alfine.core.judge import Judge
 from alfine.core.policy import CompletionCriterion, Outlook, Suggestion, Verdict
 from alfine.core.ranges import Range
+from alfine.core.read_spec import read_spec
 from alfine.core.replay import Replayed, replay
 from alfine.core.spec import IDENTICAL, TuningJobSpec
 from alfine.criteria import Given, can_be_kept, check_demands, criteria_of
@@ -104,7 +105,7 @@ class Tuner:
             repeats=repeats,
             price_per_hour=price_per_hour,
         )
-        spec = with_space(_in_own_words(lambda: TuningJobSpec.from_request(request)), dict(space))
+        spec = with_space(_in_own_words(lambda: read_spec(request)), dict(space))
         self._clock, now = clock, clock()
         if now.tzinfo is None:
             raise InvalidSpec([Fault("clock", f"{now} must be an instant with its zone, as datetime.now(UTC) is.")])

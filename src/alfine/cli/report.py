@@ -14,6 +14,7 @@ from rich.text import Text
 from alfine.cli.costs import cost_words
 from alfine.cli.output import facts, local_time, status
 from alfine.core.ranges import scaling_of
+from alfine.core.read_spec import read_spec
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import CONFIG, DEFINITION, DEFINITIONS, TuningJobSpec
 from alfine.core.wording import count_of, duration, estimate, money, number, percent, short
@@ -150,7 +151,7 @@ def details(described: Described) -> Iterator[RenderableType]:
 
 def spec_of(described: Described) -> TuningJobSpec:
     keys = ("HyperParameterTuningJobName", CONFIG, DEFINITION, DEFINITIONS, "WarmStartConfig")
-    return TuningJobSpec.from_request({key: described[key] for key in keys if key in described})
+    return read_spec({key: described[key] for key in keys if key in described})
 
 
 def _definition(asked: Mapping[str, Any], spec: TuningJobSpec, rules: Described) -> RenderableType:

@@ -12,6 +12,7 @@ from typing import Any
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
 from alfine.core.policy import AT_END, CompletionCriterion, EarlyStopping, Policy, Strategy
+from alfine.core.read_spec import read_spec
 from alfine.core.repeats import NEVER, Repeats
 from alfine.core.repeats import SETTING as REPEATS
 from alfine.core.replay import Replayed, replay
@@ -127,7 +128,7 @@ def with_criteria(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion]) 
     request = changed_request(request, criteria=criteria)
     # Another limit is looked at as it is: that a grid needs one of its size, say, is for jobs that are to run.
     limit = request["HyperParameterTuningJobConfig"]["ResourceLimits"].pop("MaxNumberOfTrainingJobs", None)
-    found = TuningJobSpec.from_request(request)
+    found = read_spec(request)
     share = None if limit is None else -(-limit // len(found.each))
     parts = {name: dataclasses.replace(part, max_training_jobs=share) for name, part in found.parts.items()}
     # The caller's own ranges stay: in Python their categories may be of any type, in a request they are texts.

@@ -30,6 +30,7 @@ from alfine.core.history import Changed, History, TrainingJob, is_terminal
 from alfine.core.inherited import Inherited
 from alfine.core.policy import CompletionCriterion, Outlook, as_it_ended
 from alfine.core.ranges import Continuous, Integer, Range
+from alfine.core.read_spec import read_spec
 from alfine.core.replay import Replayed
 from alfine.core.settings import put_setting, setting_of
 from alfine.core.single_training_job import as_asked, tuning_job_of
@@ -186,7 +187,7 @@ class Service:
 
     def take_over(self, record: Record) -> TuningJob:
         """Keep the record of a tuning job that ran elsewhere, with this home's prices. Raise InUse when its name is taken."""
-        record = dataclasses.replace(record, spec=TuningJobSpec.from_request(self.priced(record.spec.request)))
+        record = dataclasses.replace(record, spec=read_spec(self.priced(record.spec.request)))
         policy_for(record.spec)
         return self.store.load(record)
 
@@ -359,7 +360,7 @@ class Service:
             request = changed_request(job.request, **words)
             if request == dict(job.request):
                 raise InvalidSpec([Fault(name, "nothing to change: it's asked for already.")])
-            spec = TuningJobSpec.from_request(request)
+            spec = read_spec(request)
             policy = policy_for(spec)
             if job.ended:
                 self._check_programs(spec)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.read_spec import read_spec
 from alfine.core.spec import TuningJobSpec
 from alfine.programs.algorithms import Algorithm
 from alfine.programs.algorithms.created import Created
@@ -43,7 +44,7 @@ def understood(request: Request, machine: Machine) -> TuningJobSpec:
     """The spec of a completed request. Raise InvalidSpec with every fault that it and its algorithms find."""
     whole, faults = completed(request, machine)
     try:
-        spec = TuningJobSpec.from_request(whole)
+        spec = read_spec(whole)
     except InvalidSpec as error:
         raise InvalidSpec(_once([*faults, *error.faults])) from error
     if faults:

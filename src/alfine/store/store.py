@@ -39,6 +39,7 @@ from alfine.core.history import (
 )
 from alfine.core.inherited import Inherited
 from alfine.core.policy import Verdict
+from alfine.core.read_spec import read_spec
 from alfine.core.spec import TuningJobSpec
 
 REVISION = "0008"  # the newest migration; a store at another revision is upgraded when it's opened
@@ -225,7 +226,7 @@ class TuningJob:
         return is_terminal(self.status)
 
     def spec(self) -> TuningJobSpec:
-        return TuningJobSpec.from_request(self.request)
+        return read_spec(self.request)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -477,7 +478,7 @@ class Store:
         """Everything recorded about a tuning job, fact by fact in the order in which it was recorded."""
         with self.reading() as connection:
             row = self._row(connection, name)
-            spec = TuningJobSpec.from_request(json.loads(_original(connection, row)))
+            spec = read_spec(json.loads(_original(connection, row)))
             history = History(spec, row.created_at, self._inheritance(connection, row.id) if spec.parents else ())
             for _, fact in sorted(self._facts(connection, row, spec), key=lambda pair: pair[0]):
                 history.record(fact)
@@ -498,7 +499,7 @@ class Store:
         if job.stop_fact is not None:
             yield job.stop_fact, StopRequested(at=job.stop_requested_at)
         for row in connection.execute(sa.select(changes).where(changes.c.tuning_job == job.id, changes.c.fact > 0)):
-            after = row.request and TuningJobSpec.from_request(json.loads(row.request))
+            after = row.request and read_spec(json.loads(row.request))
             yield row.fact, Changed(at=row.at, spec=after) if after else StopRequested(at=row.at)
         for row in connection.execute(sa.select(passed).where(passed.c.tuning_job == job.id)):
             yield row.fact, TimePassed(at=row.at)

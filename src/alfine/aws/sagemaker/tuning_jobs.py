@@ -15,6 +15,7 @@ from alfine.aws.sagemaker import pagination, shapes
 from alfine.aws.sagemaker.algorithms import named_by_arn
 from alfine.aws.sagemaker.backend import Backend, Function
 from alfine.aws.sagemaker.unsupported_fields import refuse_what_is_not
+from alfine.core.read_spec import read_spec
 from alfine.core.spec import IDENTICAL, TuningJobSpec
 from alfine.criteria.plateau import NOTHING, State, counted, not_improving
 from alfine.store import queries
@@ -83,7 +84,7 @@ def _as_of_now(backend: Backend, answer: Plain) -> Plain:
 def _described(backend: Backend, connection: Connection, state: queries.AnyRow, before: Shown | None) -> Shown:
     row = connection.execute(sa.select(tuning_jobs).where(tuning_jobs.c.id == state.id)).one()
     request = queries.request_of(row)
-    spec = TuningJobSpec.from_request(request)
+    spec = read_spec(request)
     fold = before.fold if before is not None and before.job == state.id else (0, NOTHING)
     fold = _not_improving(connection, state.id, spec, fold)
     answer: Plain = {

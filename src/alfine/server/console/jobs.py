@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from alfine.aws.sagemaker import pagination
 from alfine.core.history import TUNING_TRANSITIONS
-from alfine.core.spec import TuningJobSpec
+from alfine.core.read_spec import read_spec
 from alfine.server.console.visit import Visit
 from alfine.server.console.words import nearest
 from alfine.store import queries
@@ -46,7 +46,7 @@ def page(visit: Visit) -> Response:
 
 
 def _row(connection: Any, row: queries.AnyRow, counts: queries.Counts, visit: Visit) -> Mapping[str, Any]:
-    spec = TuningJobSpec.from_request(queries.request_of(row))
+    spec = read_spec(queries.request_of(row))
     number = visit.service.best_by_repeats(row.name, spec)
     best = queries.best(connection, row.id, minimise=spec.sign > 0, ranked=spec.ranked, number=number)
     verdict = nearest(*queries.verdicts_of(row))
