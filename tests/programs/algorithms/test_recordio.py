@@ -7,8 +7,8 @@ import struct
 import numpy as np
 import pytest
 
-from alfine.programs.algorithms import channels
-from alfine.programs.algorithms.channels import BadInput
+from alfine.programs.algorithms import opt_ml
+from alfine.programs.algorithms.opt_ml import BadInput
 from alfine.programs.algorithms.recordio import read_recordio
 
 # What sagemaker 2.257 writes of [[1.5, -2, 0]] with the label 1, and of a sparse 64-bit [[0, 0, 7]] with the integer label 4.
@@ -39,7 +39,7 @@ def recordio(features, label) -> bytes:
 
 @pytest.fixture
 def channel(tmp_path, monkeypatch):
-    monkeypatch.setattr(channels, "BASE", tmp_path)
+    monkeypatch.setattr(opt_ml, "BASE", tmp_path)
     folder = tmp_path / "input" / "data" / "train"
     folder.mkdir(parents=True)
     return folder

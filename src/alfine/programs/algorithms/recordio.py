@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from alfine.programs.algorithms.channels import BadInput, Matrix, files
+from alfine.programs.algorithms.opt_ml import BadInput, Matrix, files
 
 MAGIC = 0xCED7230A
 LENGTH = (1 << 29) - 1  # the upper bits say whether a record goes on in the next frame

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alfine.programs.algorithms import channels
-from alfine.programs.algorithms.channels import BadInput
+from alfine.programs.algorithms import opt_ml
+from alfine.programs.algorithms.opt_ml import BadInput
 from alfine.programs.algorithms.recordio import read_recordio
 
 Array = npt.NDArray[np.float64]
@@ -132,7 +132,7 @@ class Model:
 def train(texts: dict[str, str]) -> None:
     """texts: the hyperparameters, checked against the algorithm's specification when the job was made."""
     words = Words(texts)
-    data = {name: read(name, words) for name in ("train", "validation", "test") if channels.has(name)}
+    data = {name: read(name, words) for name in ("train", "validation", "test") if opt_ml.has(name)}
     _check_widths(data)
     model = _fitted(words, data)
     for name, each in data.items():
@@ -145,7 +145,7 @@ def train(texts: dict[str, str]) -> None:
     }
     if words.kind == "binary_classifier":
         shown["threshold"] = model.threshold
-    (channels.MODEL / "linear-learner.json").write_text(json.dumps(shown), encoding="utf-8")
+    (opt_ml.MODEL / "linear-learner.json").write_text(json.dumps(shown), encoding="utf-8")
 
 
 def say(line: str) -> None:
@@ -175,9 +175,9 @@ def read(channel: str, words: Words) -> Data:
 
 
 def _table(channel: str) -> tuple[Array, Array]:
-    if not channels.content_type(channel, "application/x-recordio-protobuf").endswith("csv"):
+    if not opt_ml.content_type(channel, "application/x-recordio-protobuf").endswith("csv"):
         return read_recordio(channel)
-    table = channels.read_csv(channel)
+    table = opt_ml.read_csv(channel)
     return table[:, 1:], table[:, 0]
 
 
@@ -492,4 +492,4 @@ def _worth(words: Words, chosen: str, labels: Array, score: Array, thresholds: A
 
 
 if __name__ == "__main__":
-    channels.run(train)
+    opt_ml.run(train)

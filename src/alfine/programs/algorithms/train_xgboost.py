@@ -20,8 +20,8 @@ import xgboost
 from sklearn import metrics
 from sklearn.datasets import load_svmlight_file
 
-from alfine.programs.algorithms import channels
-from alfine.programs.algorithms.channels import BadInput
+from alfine.programs.algorithms import opt_ml
+from alfine.programs.algorithms.opt_ml import BadInput
 
 NOT_XGBOOSTS = (
     *("num_round", "csv_weights", "early_stopping_rounds", "eval_metric", "_tuning_objective_metric"),
@@ -59,7 +59,7 @@ OURS = (*OF_CLASSES, *OF_VALUES)
 
 def train(texts: dict[str, str]) -> None:
     """texts: the hyperparameters, checked against the algorithm's specification when the job was made."""
-    data = read("train", texts), (read("validation", texts) if channels.has("validation") else None)
+    data = read("train", texts), (read("validation", texts) if opt_ml.has("validation") else None)
     training, validation = (_dmatrix(each, max(_width(other) for other in data)) for each in data)
     wanted = _metrics(texts)
     parameters = {**_parameters(texts), "eval_metric": [name for name in wanted if name not in OURS]}
@@ -80,7 +80,7 @@ def train(texts: dict[str, str]) -> None:
         verbose_eval=False,
     )
     # Not save_model: it would guess the format from the name, and SageMaker's has no ending.
-    (channels.MODEL / "xgboost-model").write_bytes(booster.save_raw("ubj"))
+    (opt_ml.MODEL / "xgboost-model").write_bytes(booster.save_raw("ubj"))
 
 
 # ---- hyperparameters ---------------------------------------------------------------------------------------------------
@@ -163,14 +163,14 @@ class _Report(xgboost.callback.TrainingCallback):  # type: ignore[misc]  # xgboo
 
 def read(channel: str, texts: dict[str, str]) -> dict[str, Any]:
     """DMatrix's words: data, label, weight, qid."""
-    kind = channels.content_type(channel, "text/libsvm")
+    kind = opt_ml.content_type(channel, "text/libsvm")
     if kind.endswith("csv"):
         return _csv(channel, weights=texts.get("csv_weights") == "1")
     return _libsvm(channel)
 
 
 def _csv(channel: str, *, weights: bool) -> dict[str, Any]:
-    table = channels.read_csv(channel)
+    table = opt_ml.read_csv(channel)
     first = 2 if weights else 1
     if table.shape[1] <= first:
         raise BadInput(f"the channel {channel!r} has {table.shape[1]} columns; it needs a label and features.")
@@ -178,7 +178,7 @@ def _csv(channel: str, *, weights: bool) -> dict[str, Any]:
 
 
 def _libsvm(channel: str) -> dict[str, Any]:
-    parts = [_libsvm_file(path) for path in channels.files(channel)]
+    parts = [_libsvm_file(path) for path in opt_ml.files(channel)]
     width = max(part["data"].shape[1] for part in parts)
     for part in parts:
         part["data"].resize(part["data"].shape[0], width)
@@ -232,4 +232,4 @@ def _dmatrix(data: dict[str, Any] | None, width: int) -> Any:
 
 
 if __name__ == "__main__":
-    channels.run(train)
+    opt_ml.run(train)
