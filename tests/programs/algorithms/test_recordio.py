@@ -7,7 +7,6 @@ import struct
 import numpy as np
 import pytest
 
-from alfine.programs.algorithms import opt_ml
 from alfine.programs.algorithms.opt_ml import BadInput
 from alfine.programs.algorithms.recordio import read_recordio
 
@@ -39,7 +38,7 @@ def recordio(features, label) -> bytes:
 
 @pytest.fixture
 def channel(tmp_path, monkeypatch):
-    monkeypatch.setattr(opt_ml, "BASE", tmp_path)
+    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path))
     folder = tmp_path / "input" / "data" / "train"
     folder.mkdir(parents=True)
     return folder

@@ -1,6 +1,7 @@
-"""What a built-in algorithm's training job finds around it: hyperparameters, CSV channels, the place for its model.
+"""What a built-in algorithm reads and writes in its training job's /opt/ml: hyperparameters, channels, model, failure.
 
-This module and the train_*.py files run inside training jobs, under SAGEMAKER_BASE_DIR or /opt/ml.
+This module and the train_*.py files run inside training jobs. A warm launcher imports them once and forks each training job
+from that process, so nothing here may read the environment or a folder at import: each training job has its own.
 """
 
 from __future__ import annotations
@@ -19,13 +20,21 @@ import numpy.typing as npt
 
 Matrix = npt.NDArray[np.float64]
 
-BASE = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
-MODEL = BASE / "model"
 DELIMITERS = (",", ";", "\t", "|")
 
 
 class BadInput(Exception):
     """The data or the hyperparameters can't be used; the message says which, and what to do."""
+
+
+def base_folder() -> Path:
+    """Return this training job's /opt/ml: the folder in SAGEMAKER_BASE_DIR, which alfine sets for each training job."""
+    return Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
+
+
+def model_folder() -> Path:
+    """Return the folder whose content becomes the training job's model artifact."""
+    return base_folder() / "model"
 
 
 def run(train: Callable[[dict[str, str]], None]) -> NoReturn:
@@ -37,14 +46,16 @@ def run(train: Callable[[dict[str, str]], None]) -> NoReturn:
             print(error, file=sys.stderr)  # noqa: T201
         else:
             traceback.print_exc()
-        (BASE / "output" / "failure").write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
+        (base_folder() / "output" / "failure").write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
         sys.exit(1)
     sys.exit(0)
 
 
 def hyperparameters() -> dict[str, str]:
     """All of them as texts, out of the JSON quotes that some clients put around them."""
-    texts: dict[str, str] = json.loads((BASE / "input/config/hyperparameters.json").read_text(encoding="utf-8"))
+    texts: dict[str, str] = json.loads(
+        (base_folder() / "input/config/hyperparameters.json").read_text(encoding="utf-8")
+    )
     return {name: _unquoted(text) for name, text in texts.items()}
 
 
@@ -58,17 +69,17 @@ def _unquoted(text: str) -> str:
 
 def content_type(channel: str, default: str) -> str:
     """A channel's content type without its parameters."""
-    config = json.loads((BASE / "input/config/inputdataconfig.json").read_text(encoding="utf-8"))
+    config = json.loads((base_folder() / "input/config/inputdataconfig.json").read_text(encoding="utf-8"))
     return str(config.get(channel, {}).get("ContentType") or default).partition(";")[0].strip().lower()
 
 
 def has(channel: str) -> bool:
-    return (BASE / "input" / "data" / channel).is_dir()
+    return (base_folder() / "input" / "data" / channel).is_dir()
 
 
 def files(channel: str) -> list[Path]:
     """The channel's files in all its folders, in order; hidden ones and markers such as _SUCCESS are left out."""
-    found = sorted(_walk(BASE / "input" / "data" / channel))
+    found = sorted(_walk(base_folder() / "input" / "data" / channel))
     if not found:
         raise BadInput(f"there are no files in the channel {channel!r}.")
     return found

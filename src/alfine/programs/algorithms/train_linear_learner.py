@@ -145,7 +145,7 @@ def train(texts: dict[str, str]) -> None:
     }
     if words.kind == "binary_classifier":
         shown["threshold"] = model.threshold
-    (opt_ml.MODEL / "linear-learner.json").write_text(json.dumps(shown), encoding="utf-8")
+    (opt_ml.model_folder() / "linear-learner.json").write_text(json.dumps(shown), encoding="utf-8")
 
 
 def say(line: str) -> None:

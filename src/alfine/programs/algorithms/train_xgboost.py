@@ -80,7 +80,7 @@ def train(texts: dict[str, str]) -> None:
         verbose_eval=False,
     )
     # Not save_model: it would guess the format from the name, and SageMaker's has no ending.
-    (opt_ml.MODEL / "xgboost-model").write_bytes(booster.save_raw("ubj"))
+    (opt_ml.model_folder() / "xgboost-model").write_bytes(booster.save_raw("ubj"))
 
 
 # ---- hyperparameters ---------------------------------------------------------------------------------------------------
