@@ -16,7 +16,7 @@ from alfine.core.space import ParameterSpace
 from alfine.core.spec import TuningJobSpec
 from alfine.strategies import bayesian
 from alfine.strategies.bayesian import Bayesian, initial_size
-from alfine.surrogate.gaussian_process import model_of
+from alfine.surrogate.model import model_of
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 PLANE = ParameterSpace({"x": Continuous(0.0, 1.0), "z": Continuous(0.0, 1.0)})

@@ -13,7 +13,7 @@ from alfine.core.history import Ended, History, Launched
 from alfine.core.ranges import Categorical, Continuous, Integer
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import TuningJobSpec
-from alfine.surrogate import gaussian_process
+from alfine.surrogate import acquisition, gaussian_process, model
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 MIXED = gaussian_process.Geometry(
@@ -237,12 +237,12 @@ def test_one_diverged_training_job_leaves_the_others_apart() -> None:
 
 @pytest.mark.parametrize("n", [8, 9, 15, 16, 100, 200, 750])
 def test_a_rung_is_reached_from_the_prior_in_ten_fits(n: int) -> None:
-    rung, before = gaussian_process.rung_of(n)
+    rung, before = model.rung_of(n)
     assert n / 1.09 - 1 <= rung <= n
     fits = 1
     while before is not None:
-        assert gaussian_process.rung_of(before)[0] == before
-        before, fits = gaussian_process.rung_of(before)[1], fits + 1
+        assert model.rung_of(before)[0] == before
+        before, fits = model.rung_of(before)[1], fits + 1
     assert fits <= 10
 
 
@@ -251,9 +251,9 @@ def test_a_model_computed_from_an_empty_memo_is_the_same_to_the_bit() -> None:
     whole, grown = history(values), history([])
     for fact in whole.facts:
         grown.record(fact)
-        gaussian_process.model_of(grown)
+        model.model_of(grown)
     points = mixed_points(20)
-    warm, cold = gaussian_process.model_of(grown), gaussian_process.model_of(whole)
+    warm, cold = model.model_of(grown), model.model_of(whole)
     assert warm is not None
     assert cold is not None
     assert all(
@@ -263,8 +263,8 @@ def test_a_model_computed_from_an_empty_memo_is_the_same_to_the_bit() -> None:
 
 
 def test_there_is_no_model_without_observations_or_without_hyperparameters() -> None:
-    assert gaussian_process.model_of(history([])) is None
-    assert gaussian_process.model_of(history([1.0], ParameterSpace({}))) is None
+    assert model.model_of(history([])) is None
+    assert model.model_of(history([1.0], ParameterSpace({}))) is None
 
 
 def test_subsets_hold_the_best_in_order_of_arrival() -> None:
@@ -281,7 +281,7 @@ def test_log_expected_improvement_agrees_with_numerical_integration() -> None:
     density = np.exp(-(grid**2) / 2) / math.sqrt(2 * math.pi)
     for mean, s in [(0.0, 1.0), (2.0, 0.5), (-3.0, 2.0), (5.0, 1.0)]:
         integral = float((np.maximum(-(mean + s * grid), 0) * density).sum() * (grid[1] - grid[0]))
-        got = gaussian_process.log_expected_improvement(np.array([mean]), np.array([s * s]), 0.0)
+        got = acquisition.log_expected_improvement(np.array([mean]), np.array([s * s]), 0.0)
         assert got[0] == pytest.approx(math.log(integral), abs=1e-3)
 
 
@@ -289,8 +289,8 @@ def test_the_slope_of_log_h_is_that_of_finite_differences() -> None:
     z = np.array([-900.0, -30.0, -2.0, -1.0, 0.0, 0.7, 4.0, 20.0])
     step = 1e-5 * np.maximum(1, np.abs(z))
     np.testing.assert_allclose(
-        gaussian_process.slope_of_log_h(z),
-        (gaussian_process.log_h(z + step) - gaussian_process.log_h(z - step)) / (2 * step),
+        acquisition.slope_of_log_h(z),
+        (acquisition.log_h(z + step) - acquisition.log_h(z - step)) / (2 * step),
         rtol=1e-4,
     )
 
@@ -298,16 +298,16 @@ def test_the_slope_of_log_h_is_that_of_finite_differences() -> None:
 def test_log_h_falls_without_steps_where_the_formula_changes() -> None:
     for seam in (-1.0, -1000.0):
         z = seam * (1 + np.linspace(-1e-6, 1e-6, 101))
-        h = gaussian_process.log_h(z)
+        h = acquisition.log_h(z)
         slope = np.diff(h) / np.diff(z)
         assert np.isfinite(h).all()
         assert np.abs(slope / np.median(slope) - 1).max() < 0.2
 
 
 def test_the_lattice_covers_the_cube_evenly() -> None:
-    points = gaussian_process.lattice(0, 256, np.array([0.3, 0.8]))
+    points = acquisition.lattice(0, 256, np.array([0.3, 0.8]))
     assert points.min() >= 0
     assert points.max() < 1
     counts = np.histogram2d(points[:, 0], points[:, 1], bins=4, range=[[0, 1], [0, 1]])[0]
     assert counts.min() >= 12
-    np.testing.assert_array_equal(gaussian_process.lattice(100, 5, np.array([0.3, 0.8])), points[100:105])
+    np.testing.assert_array_equal(acquisition.lattice(100, 5, np.array([0.3, 0.8])), points[100:105])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from alfine.surrogate.gaussian_process import model_of
 from alfine.surrogate.learning_curves import LEAST
+from alfine.surrogate.model import model_of
 from alfine.surrogate.running_jobs import chance, foreseen
 from tests.building import history, one_job
 

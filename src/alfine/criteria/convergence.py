@@ -34,19 +34,9 @@ from alfine.core.ranges import Array
 from alfine.core.settings import put_setting
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import text_format
-from alfine.surrogate.gaussian_process import (
-    Geometry,
-    Model,
-    evidence_of,
-    geometry_of,
-    lattice,
-    log_expected_improvement,
-    model_of,
-    one_thread,
-    spread_of,
-    squared_distances,
-    targets_at,
-)
+from alfine.surrogate.acquisition import lattice, log_expected_improvement
+from alfine.surrogate.gaussian_process import Geometry, geometry_of, one_thread, spread_of, squared_distances
+from alfine.surrogate.model import Model, evidence_of, model_of, targets_at
 from alfine.surrogate.noise import noise_of
 
 NAME = "ConvergenceDetected"
@@ -334,7 +324,7 @@ def _read_evidence(history: History, rem: int) -> tuple[Evidence, str]:
         hyperparameters=max(each.space.dimension for each in history.spec.each),
         prospects=prospects,
         noise=noise,
-        locality=_locality(geometry_of(history), points, v, _everywhere(history)),
+        locality=_locality(geometry_of(history.spec.space), points, v, _everywhere(history)),
     )
     return evidence, problem
 

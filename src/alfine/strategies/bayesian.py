@@ -29,16 +29,8 @@ from alfine.strategies.expected_gain import log_promise
 from alfine.strategies.name_priors import beliefs
 from alfine.strategies.random import Random
 from alfine.strategies.transfer_learning import advised, own_turn
-from alfine.surrogate.gaussian_process import (
-    Surrogate,
-    lattice,
-    log_expected_improvement,
-    log_h,
-    one_thread,
-    slope_of_log_h,
-    squared_distances,
-    theta_of,
-)
+from alfine.surrogate.acquisition import lattice, log_expected_improvement, log_h, slope_of_log_h
+from alfine.surrogate.gaussian_process import Surrogate, one_thread, squared_distances, theta_of
 from alfine.surrogate.running_jobs import foreseen
 
 # The initial design: enough to see each coordinate vary, and at most a quarter of a known budget.

@@ -21,7 +21,8 @@ import numpy as np
 
 from alfine.core.history import History
 from alfine.core.ranges import Array
-from alfine.surrogate.gaussian_process import lattice, model_of
+from alfine.surrogate.acquisition import lattice
+from alfine.surrogate.model import model_of
 
 LEAST_FREEDOM = 2  # with one degree of freedom an improvement has no expectation
 POINTS = 128  # all over the cube

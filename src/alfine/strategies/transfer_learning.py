@@ -23,7 +23,8 @@ import numpy as np
 from alfine.core.history import History
 from alfine.core.ranges import Array
 from alfine.core.warm_start import LEAST_RELATED
-from alfine.surrogate.gaussian_process import Surrogate, best_and_rest, fit, geometry_of, lattice
+from alfine.surrogate.acquisition import lattice
+from alfine.surrogate.gaussian_process import Surrogate, best_and_rest, fit, geometry_of
 
 PRIOR = 3.0  # results of the child that the parents' good name weighs as much as
 TRUSTED = 0.5  # below it a parent isn't asked
@@ -59,7 +60,7 @@ def own_turn(history: History) -> int:
 def _advisers(history: History) -> list[Surrogate]:
     """A Gaussian process of each parent's normal scores; a function of the parents alone."""
     if "advisers" not in history.memo:
-        geometry = geometry_of(history)
+        geometry = geometry_of(history.spec.space)
         advisers = []
         for points, values in history.related().values():
             if len(values) >= LEAST_RELATED:

@@ -31,12 +31,11 @@ from alfine.surrogate.gaussian_process import (
     Geometry,
     Scale,
     cholesky,
-    evidence_of,
     geometry_of,
     one_thread,
     squared_distances,
-    theta_at,
 )
+from alfine.surrogate.model import evidence_of, theta_at
 
 LEAST_RESULTS = 10
 NEAREST, SPREAD = (
@@ -110,7 +109,7 @@ def _estimated(history: History, best: TrainingJob, observed: float) -> Estimate
         return None
     chosen = _chosen(X, point)
     mean, variance, weights, noise = mixture(
-        geometry_of(history), theta_at(history, len(v)), X[chosen], scale.targets(v[chosen]), point
+        geometry_of(history.spec.space), theta_at(history, len(v)), X[chosen], scale.targets(v[chosen]), point
     )
     ends = [quantile(mean, variance, weights, 0.5 * (1.0 + side * COVERED)) for side in (-1, 1)]
     middle = min(max(float(weights @ mean), ends[0]), ends[1])  # a few models without weight can pull the mean far out

@@ -21,9 +21,6 @@ theta is the maximum a posteriori under log-normal priors; the median length sca
 pair of points stays as correlated in many dimensions as in few (Hvarfner et al. 2024, «Vanilla Bayesian optimization
 performs great in high dimensions»). docs/explanation/search.md says what each part gains.
 
-theta is fitted at rungs of n only: at 8, 16, 32, … from the prior's median, at about 8 % steps in between from the rung
-before. Each fit is thus a function of a prefix of the observations, and from an empty cache at most ten are computed again.
-
 References: Rasmussen and Williams 2006, «Gaussian processes for machine learning», algorithm 2.1 and equation 5.9;
 Jones et al. 1998, «Efficient global optimization of expensive black-box functions», equation 15; Ament et al. 2023, «Unexpected
 improvements to expected improvement for Bayesian optimization», equation 9; Snoek et al. 2014, «Input warping for Bayesian optimization
@@ -36,16 +33,13 @@ import math
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from alfine.core.ranges import Array
-from alfine.surrogate.learning_curves import Ended, as_observation, comparable, ended, endings
-
-if TYPE_CHECKING:
-    from alfine.core.history import History
+from alfine.core.space import ParameterSpace
 
 # Priors of theta as (median, standard deviation of the logarithm), chosen by how well the surrogate predicted what searches
 # met next: docs/explanation/search.md. A length scale of .5 is half of the cube's edge, in one dimension. Over a logarithmic range
@@ -68,11 +62,8 @@ WARP_EDGE = 1e-3  # the warp's slope may have a pole at 0 or 1: nearer to them i
 JITTER = 1e-10  # relative to the mean of the diagonal: some orders above the rounding of a double, far below any noise
 JITTER_GROWTH = 100.0
 
-FIRST_FIT = 8  # below, theta stays at the prior's median: fewer points say less about it than the prior does
-RUNG_GROWTH = 1.08
 COLD_ITERATIONS, WARM_ITERATIONS = 15, 6
 FIT_POINTS = 120  # theta rests on at most this many points: an L-BFGS step costs O(n^3)
-POSTERIOR_POINTS = 300  # the posterior on at most this many
 LATEST_SHARE = 4  # beyond, a quarter of them are the latest and the others the best
 FAR = 30.0
 FIRST_VALUES = 20  # S is measured on so many first values, which any strategy draws from all over the space
@@ -210,6 +201,10 @@ class Geometry:
         D = X.T[:, :, None] - X.T[:, None, :]
         D[self.categorical] = D[self.categorical] != 0.0
         return np.square(D, out=D).reshape(len(D), -1)
+
+
+def geometry_of(space: ParameterSpace) -> Geometry:
+    return Geometry(space.categorical, space.cells, space.logarithmic)
 
 
 def kernel(theta: Array, d: int, r2: Array) -> Array:
@@ -490,27 +485,7 @@ class _Block:
     inverse: Array
 
 
-# -- from a history --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """The surrogate of a history, with the scale that leads back to its objectives."""
-
-    surrogate: Surrogate
-    scale: Scale
-    chosen: npt.NDArray[np.intp]  # which observations the surrogate rests on
-
-
-def rung_of(n: int) -> tuple[int, int | None]:
-    """The largest rung <= n, and the rung it starts from (None: from the prior). n >= FIRST_FIT."""
-    anchor = FIRST_FIT
-    while 2 * anchor <= n:
-        anchor *= 2
-    before, rung = None, anchor
-    while (following := max(rung + 1, math.ceil(RUNG_GROWTH * rung))) <= n:
-        before, rung = rung, following
-    return rung, before
+# -- which observations ----------------------------------------------------------------------------------------------
 
 
 def best_and_rest(values: Array, count: int) -> npt.NDArray[np.intp]:
@@ -537,117 +512,3 @@ def best_and_latest(values: Array, count: int) -> npt.NDArray[np.intp]:
     best = order[: count - count // LATEST_SHARE]
     rest = np.sort(order[len(best) :])
     return np.sort(np.concatenate([best, rest[-(count // LATEST_SHARE) :]]))
-
-
-def geometry_of(history: History) -> Geometry:
-    space = history.spec.space
-    return Geometry(space.categorical, space.cells, space.logarithmic)
-
-
-def evidence_of(history: History) -> tuple[Array, Array]:
-    """All the surrogate rests on: parents' observations, then the history's own; (n, d) and (n,)."""
-    (P, p), (X, v) = history.prior(), history.observations()
-    return (np.concatenate([P, X]), np.concatenate([p, v])) if len(p) else (X, v)
-
-
-def targets_at(history: History, n: int) -> tuple[Array, Array, Array, Scale]:
-    """The first n observations as points (n, d), targets (n,), noise of their own (n,), and the scale.
-
-    A training job that was cut short counts as what its curve says it would have come to (surrogate/learning_curves.py), with noise as wide as that
-    is unsure; all others are known as well as each other.
-    """
-    X, v = (part[:n] for part in evidence_of(history))
-    parents = len(history.prior()[1])
-    found = ended(history)[: max(0, n - parents)]
-    if all(each.whole for each in found):
-        scale = Scale.of(v)
-        return X, scale.targets(v), np.zeros(n), scale
-    found = [Ended(v[i : i + 1], whole=True) for i in range(min(n, parents))] + comparable(found)
-    scale = Scale.of(np.array([each.curve[-1] for each in found if each.whole] or v))
-    y, variance = endings([replace(each, curve=scale.curve(each.curve)) for each in found])
-    centre, width = float(y.mean()), float(y.std()) or 1.0
-    scale = replace(scale, centre=scale.centre + scale.width * centre, width=scale.width * width)
-    y, variance = (y - centre) / width, variance / width**2
-    cut = variance > 0
-    y[cut], variance[cut] = as_observation(y[cut], variance[cut])
-    return X, y, variance, scale
-
-
-def theta_at(history: History, n: int) -> Array:
-    """The theta for n observations: that of the largest rung below, computed from the prefix that it stands for."""
-    if n < FIRST_FIT:
-        return prior_of(geometry_of(history))[0]
-    rung, before = rung_of(n)
-    key = ("gp theta", rung)
-    if key not in history.memo:
-        start = None if before is None else theta_at(history, before)
-        X, y, own, _ = targets_at(history, rung)
-        chosen = best_and_rest(y, FIT_POINTS)
-        history.memo[key] = fit(geometry_of(history), X[chosen], y[chosen], start, own[chosen])
-    theta: Array = history.memo[key]
-    return theta
-
-
-def model_of(history: History) -> Model | None:
-    """The surrogate given all observations; None without any. Kept in the memo for the latest n only."""
-    n = len(evidence_of(history)[1])
-    if n == 0 or history.spec.space.dimension == 0:
-        return None
-    kept: tuple[int, Model] | None = history.memo.get("gp model")
-    if kept is None or kept[0] != n:
-        theta = theta_at(history, n)
-        X, y, own, scale = targets_at(history, n)
-        chosen = best_and_latest(y, POSTERIOR_POINTS)
-        surrogate = Surrogate.of(geometry_of(history), theta, X[chosen], y[chosen], own[chosen])
-        kept = n, Model(surrogate, scale, chosen)
-        history.memo["gp model"] = kept
-    return kept[1]
-
-
-# -- acquisition -----------------------------------------------------------------------------------------------------
-
-
-def log_h(z: Array) -> Array:
-    """ln(phi(z) + z Phi(z)), to full relative precision for every z (Ament et al. 2023, equation 9)."""
-    from scipy.special import erfc, erfcx
-
-    above = np.maximum(z, -1.0)
-    density = np.exp(-0.5 * above**2) / math.sqrt(2 * math.pi)
-    high = np.log(density + above * 0.5 * erfc(-above / math.sqrt(2)))
-    low = np.clip(z, -1e6, -1.0)
-    ratio = erfcx(-low / math.sqrt(2)) * -low * math.sqrt(0.5 * math.pi)  # |z| Phi(z) / phi(z), tends to 1
-    # 1 - ratio cancels beyond |z| = 1000; its expansion is 1/z^2 (1 - 3/z^2).
-    rest = np.where(low > -1000.0, np.log1p(-np.minimum(ratio, 1.0 - 1e-16)), -2.0 * np.log(-low))
-    return np.where(z > -1.0, high, -0.5 * low**2 - 0.5 * math.log(2 * math.pi) + rest)
-
-
-def slope_of_log_h(z: Array) -> Array:
-    """The slope of `log_h`: Phi / h = R / (1 + z R) with R = Phi / phi; tends to |z| below and to 1 / z above."""
-    from scipy.special import erfcx
-
-    z = np.clip(z, -1e4, 30.0)
-    R = math.sqrt(0.5 * math.pi) * erfcx(-z / math.sqrt(2.0))
-    return np.asarray(R / (1.0 + z * R))
-
-
-def log_expected_improvement(mean: Array, variance: Array, best: float | Array) -> Array:
-    """The ln of E max(best - f, 0) for f ~ N(mean, variance), elementwise."""
-    s = np.sqrt(variance)
-    return np.asarray(log_h((best - mean) / s) + np.log(s))
-
-
-# -- points of the cube ----------------------------------------------------------------------------------------------
-
-
-def lattice(start: int, count: int, shift: Array) -> Array:
-    """(count, d) points `start`, `start` + 1, … of a Kronecker sequence, moved by `shift` (d,): an even cover of the cube.
-
-    x_i = frac(shift + i a), a_j = phi^-j with phi the root of phi^(d+1) = phi + 1: Roberts 2018, «The unreasonable
-    effectiveness of quasirandom sequences». Unlike Sobol points it needs no import of scipy.stats (2 s).
-    """
-    d = len(shift)
-    phi = 2.0
-    for _ in range(60):
-        phi = (1.0 + phi) ** (1.0 / (d + 1))
-    a = phi ** -np.arange(1.0, d + 1)
-    return np.asarray((shift + np.arange(start, start + count)[:, None] * a) % 1.0)

@@ -36,7 +36,7 @@ def contradicts(history: History, points: Array, values: Array) -> bool:
     """By the results so far. points (p, d), values (p,): what the parents found, minimised."""
     if len(values) < LEAST or history.spec.space.dimension == 0:
         return False
-    chosen, scale, geometry = best_and_rest(values, FIT_POINTS), Scale.of(values), geometry_of(history)
+    chosen, scale, geometry = best_and_rest(values, FIT_POINTS), Scale.of(values), geometry_of(history.spec.space)
     X, y = points[chosen], scale.targets(values[chosen])
     own, told = history.observations()
     known = ((own >= points.min(0) - BESIDE) & (own <= points.max(0) + BESIDE)).all(1)

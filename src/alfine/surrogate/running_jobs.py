@@ -12,8 +12,9 @@ import numpy as np
 from alfine.core.history import History, TrainingJob
 from alfine.core.policy import Stop
 from alfine.core.ranges import Array
-from alfine.surrogate.gaussian_process import Model, Surrogate, model_of, one_thread
+from alfine.surrogate.gaussian_process import Surrogate, one_thread
 from alfine.surrogate.learning_curves import LEAST, MOST, as_observation, curve_of, ended, ending, enough
+from alfine.surrogate.model import Model, model_of
 
 # Below this chance of becoming the best a training job is stopped. Measured (docs/explanation/search.md): at 0.1 several times as many
 # of those that were stopped would have become the best, and what is lost with them outweighs what is saved.

@@ -35,17 +35,8 @@ from alfine.core.history import History
 from alfine.core.ranges import Array, Categorical, Continuous, Integer, Range
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import MAX_TRAINING_JOBS, TuningJobSpec
-from alfine.surrogate.gaussian_process import (
-    Model,
-    Scale,
-    Surrogate,
-    best_and_rest,
-    evidence_of,
-    geometry_of,
-    kernel,
-    one_thread,
-    theta_at,
-)
+from alfine.surrogate.gaussian_process import Scale, Surrogate, best_and_rest, geometry_of, kernel, one_thread
+from alfine.surrogate.model import Model, evidence_of, theta_at
 
 FIRST_LOOK, GROWTH = 20, 1.25
 A_DIMENSION = 5  # results for each hyperparameter before anything is said of influence
@@ -172,7 +163,7 @@ class _Look:
 
     @classmethod
     def at(cls, history: History, X: Array, v: Array) -> _Look | None:
-        geometry, n = geometry_of(history), len(v)
+        geometry, n = geometry_of(history.spec.space), len(v)
         theta, scale = theta_at(history, n), Scale.of(v)
         spread = np.unique(np.linspace(0, n - 1, min(n, MOST)).astype(int))  # chosen by nothing that they found
         y = scale.targets(v[spread])

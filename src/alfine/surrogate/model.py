@@ -1,0 +1,111 @@
+"""The surrogate of a tuning job: a Gaussian process (gaussian_process.py) fitted to what its history has observed.
+
+theta is fitted at rungs of n only: at 8, 16, 32, … from the prior's median, at about 8 % steps in between from the rung
+before. Each fit is thus a function of a prefix of the observations, and from an empty cache at most ten are computed again.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from alfine.core.history import History
+from alfine.core.ranges import Array
+from alfine.surrogate.gaussian_process import (
+    FIT_POINTS,
+    Scale,
+    Surrogate,
+    best_and_latest,
+    best_and_rest,
+    fit,
+    geometry_of,
+    prior_of,
+)
+from alfine.surrogate.learning_curves import Ended, as_observation, comparable, ended, endings
+
+FIRST_FIT = 8  # below, theta stays at the prior's median: fewer points say less about it than the prior does
+RUNG_GROWTH = 1.08
+POSTERIOR_POINTS = 300  # the posterior on at most this many
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The surrogate of a history, with the scale that leads back to its objectives."""
+
+    surrogate: Surrogate
+    scale: Scale
+    chosen: npt.NDArray[np.intp]  # which observations the surrogate rests on
+
+
+def rung_of(n: int) -> tuple[int, int | None]:
+    """The largest rung <= n, and the rung it starts from (None: from the prior). n >= FIRST_FIT."""
+    anchor = FIRST_FIT
+    while 2 * anchor <= n:
+        anchor *= 2
+    before, rung = None, anchor
+    while (following := max(rung + 1, math.ceil(RUNG_GROWTH * rung))) <= n:
+        before, rung = rung, following
+    return rung, before
+
+
+def evidence_of(history: History) -> tuple[Array, Array]:
+    """All the surrogate rests on: parents' observations, then the history's own; (n, d) and (n,)."""
+    (P, p), (X, v) = history.prior(), history.observations()
+    return (np.concatenate([P, X]), np.concatenate([p, v])) if len(p) else (X, v)
+
+
+def targets_at(history: History, n: int) -> tuple[Array, Array, Array, Scale]:
+    """The first n observations as points (n, d), targets (n,), noise of their own (n,), and the scale.
+
+    A training job that was cut short counts as what its curve says it would have come to (surrogate/learning_curves.py), with noise as wide as that
+    is unsure; all others are known as well as each other.
+    """
+    X, v = (part[:n] for part in evidence_of(history))
+    parents = len(history.prior()[1])
+    found = ended(history)[: max(0, n - parents)]
+    if all(each.whole for each in found):
+        scale = Scale.of(v)
+        return X, scale.targets(v), np.zeros(n), scale
+    found = [Ended(v[i : i + 1], whole=True) for i in range(min(n, parents))] + comparable(found)
+    scale = Scale.of(np.array([each.curve[-1] for each in found if each.whole] or v))
+    y, variance = endings([replace(each, curve=scale.curve(each.curve)) for each in found])
+    centre, width = float(y.mean()), float(y.std()) or 1.0
+    scale = replace(scale, centre=scale.centre + scale.width * centre, width=scale.width * width)
+    y, variance = (y - centre) / width, variance / width**2
+    cut = variance > 0
+    y[cut], variance[cut] = as_observation(y[cut], variance[cut])
+    return X, y, variance, scale
+
+
+def theta_at(history: History, n: int) -> Array:
+    """The theta for n observations: that of the largest rung below, computed from the prefix that it stands for."""
+    if n < FIRST_FIT:
+        return prior_of(geometry_of(history.spec.space))[0]
+    rung, before = rung_of(n)
+    key = ("gp theta", rung)
+    if key not in history.memo:
+        start = None if before is None else theta_at(history, before)
+        X, y, own, _ = targets_at(history, rung)
+        chosen = best_and_rest(y, FIT_POINTS)
+        history.memo[key] = fit(geometry_of(history.spec.space), X[chosen], y[chosen], start, own[chosen])
+    theta: Array = history.memo[key]
+    return theta
+
+
+def model_of(history: History) -> Model | None:
+    """The surrogate given all observations; None without any. Kept in the memo for the latest n only."""
+    n = len(evidence_of(history)[1])
+    if n == 0 or history.spec.space.dimension == 0:
+        return None
+    kept: tuple[int, Model] | None = history.memo.get("gp model")
+    if kept is None or kept[0] != n:
+        theta = theta_at(history, n)
+        X, y, own, scale = targets_at(history, n)
+        chosen = best_and_latest(y, POSTERIOR_POINTS)
+        surrogate = Surrogate.of(geometry_of(history.spec.space), theta, X[chosen], y[chosen], own[chosen])
+        kept = n, Model(surrogate, scale, chosen)
+        history.memo["gp model"] = kept
+    return kept[1]
