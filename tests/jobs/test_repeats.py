@@ -14,13 +14,12 @@ from alfine import (
     MaxRuntimeInSeconds,
     TargetObjectiveMetricValue,
 )
-from alfine.core import repeats
 from alfine.core.errors import InvalidSpec
 from alfine.core.history import Changed, Ended, History, Launched, StopRequested
 from alfine.core.judge import Judge
-from alfine.core.policy import Outlook
+from alfine.core.policy import Outlook, repeats_due
 from alfine.core.read_spec import read_spec
-from alfine.core.repeats import Repeats
+from alfine.core.settings import Repeats
 from alfine.criteria.convergence import remaining
 from alfine.criteria.forecast import forecast_of
 from alfine.jobs.analysis.replay_report import told
@@ -108,7 +107,7 @@ def test_it_makes_the_chosen_one_better():
             values = past.spec.space.sample(rng)
             for fact in one_job(past, objective(values), hyperparameters=values):
                 past.record(fact)
-        for job in list(repeats.due(past)):
+        for job in list(repeats_due(past)):
             for fact in one_job(past, objective(job.hyperparameters), hyperparameters=job.hyperparameters):
                 past.record(fact)
         chosen.append((past.incumbent.hyperparameters["eta"] - 0.3) ** 2)
@@ -319,7 +318,7 @@ def test_several_definitions_share_the_contest():
     for definition, value in [("a", 3.0), ("b", 1.0), ("a", 2.0), ("b", 4.0)]:
         for fact in one_job(past, value, definition=definition):
             past.record(fact)
-    assert [(job.definition, job.objective) for job in repeats.due(past)] == [("b", 1.0), ("a", 2.0)]
+    assert [(job.definition, job.objective) for job in repeats_due(past)] == [("b", 1.0), ("a", 2.0)]
 
 
 @pytest.mark.parametrize("given", [5, "5", "times=5", "best=3 times=5", "times=5 best=3", {"best": 3, "times": 5}])

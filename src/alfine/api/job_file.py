@@ -26,8 +26,7 @@ from alfine.core.conditions import Combination, alternatives
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.policy import CompletionCriterion
 from alfine.core.ranges import SCALINGS, Categorical, Continuous, Integer, Range
-from alfine.core.repeats import Repeats
-from alfine.core.settings import put_setting
+from alfine.core.settings import Repeats, put_setting
 from alfine.core.spec import DEFINITION, DEFINITIONS, EARLY_STOPPING_TYPES, GOALS, IDENTICAL, TRANSFER, strategies
 from alfine.core.wording import closest
 from alfine.criteria import criterion_from_text, table

@@ -15,9 +15,7 @@ from typing import Any, TypeVar
 from alfine.core import conditions
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.ranges import Categorical, Continuous, Integer, Range
-from alfine.core.repeats import SETTING as REPEATS
-from alfine.core.repeats import Repeats
-from alfine.core.settings import FORBID, REQUIRES, START_WITH, put_setting, put_text
+from alfine.core.settings import FORBID, REPEATS, REQUIRES, START_WITH, Repeats, put_setting, put_text
 from alfine.core.spec import FUNCTION, IDENTICAL, LOCAL_IMAGE, PARENTS
 from alfine.criteria import Given, criteria_of, put_criteria
 from alfine.criteria.limits import put_limits

@@ -21,7 +21,6 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from alfine.core import repeats
 from alfine.core.errors import IllegalTransition
 from alfine.core.inherited import IGNORING, Inherited, points_of
 from alfine.core.ranges import Array
@@ -310,7 +309,7 @@ class History:
         self._choose()
 
     def _choose(self) -> None:
-        self.incumbent = (repeats.chosen(self) if self.repeated else None) or self.leader
+        self.incumbent = self._best_by_mean() or self.leader
 
     def _observe(self, job: TrainingJob, objective: float) -> None:
         best = self.leader
@@ -469,6 +468,32 @@ class History:
             return None
         return first
 
+    def contenders(self) -> list[TrainingJob]:
+        """Return the training jobs whose configurations are run again: those with the best first results, the best first.
+
+        On a tie the one that ended first comes first. Empty unless the job asks for repeats. A function of first results alone,
+        which no repeat changes: after a restart the repeats go on where the recorded launches leave off.
+        """
+        repeats = self.spec.repeats
+        if repeats is None:
+            return []
+        first = [j for j in self.finished if j.objective is not None and j.repeats is None and self.ranks(j)]
+        return sorted(first, key=lambda job: self.sign * (job.objective or 0.0))[: repeats.best]
+
+    def runs(self, job: TrainingJob) -> list[float]:
+        """Return the objectives of a contender's configuration, that of its first training job first."""
+        objectives = (run.objective for run in (job, *self.repeated.get(job.number, ())))
+        return [objective for objective in objectives if objective is not None]
+
+    def _best_by_mean(self) -> TrainingJob | None:
+        """The contender with the best mean, once each was run again; None before. One that never succeeded again doesn't count."""
+        contenders = self.contenders() if self.repeated else []
+        ended = [[run for run in self.repeated.get(job.number, ()) if not run.running] for job in contenders]
+        if not contenders or not all(ended):
+            return None
+        proven = [job for job in contenders if len(self.runs(job)) > 1] or contenders
+        return min(proven, key=lambda job: self.sign * mean(self.runs(job)))
+
     def best_curve(self) -> list[tuple[TrainingJob, float]]:
         """Each ended training job with the best first result known once it had ended (jobs before the first are left out)."""
         curve: list[tuple[TrainingJob, float]] = []
@@ -546,6 +571,11 @@ class History:
         for fact in self.facts:
             past.record(fact)
             yield fact, past
+
+
+def mean(values: Sequence[float]) -> float:
+    """Return the arithmetic mean of one value or more."""
+    return sum(values) / len(values)
 
 
 def training_job_name(tuning_job: str, number: int, created_at: datetime) -> str:

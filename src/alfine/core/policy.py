@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol, Self, runtime_checkable
 
-from alfine.core import repeats
 from alfine.core.errors import Fault
 from alfine.core.history import History, TrainingJob
 from alfine.core.space import Hyperparameters
@@ -225,7 +224,7 @@ class Policy:
         if history.spec.repeats is None or any(job.repeats is None for job in history.running.values()):
             return
         free = self.max_parallel - len(history.running)
-        for job in itertools.islice(repeats.due(history), max(0, free)):
+        for job in itertools.islice(repeats_due(history), max(0, free)):
             yield Suggestion(hyperparameters=dict(job.hyperparameters), definition=job.definition)
 
     def _launches(self, history: History) -> Iterator[Suggestion]:
@@ -251,6 +250,22 @@ class Policy:
     @staticmethod
     def _ended_by(verdict: Verdict, job: TrainingJob) -> Stop:
         return Stop(number=job.number, reason=f"The tuning job ends: {verdict.sentence}")
+
+
+def repeats_due(history: History) -> Iterator[TrainingJob]:
+    """Yield the training jobs whose configurations are to be run again, in the order in which to launch them.
+
+    One round of all contenders after the other, as far as the repeats asked for and MaxNumberOfTrainingJobs allow.
+    """
+    repeats, contenders, limit = history.spec.repeats, history.contenders(), history.spec.max_training_jobs
+    if repeats is None:
+        return
+    room = repeats.training_jobs if limit is None else limit - history.launches
+    for round_ in range(repeats.times):
+        for job in contenders:
+            if room > 0 and len(history.repeated.get(job.number, ())) <= round_:
+                room -= 1
+                yield job
 
 
 def may_win(history: History, job: TrainingJob) -> bool:

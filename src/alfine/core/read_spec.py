@@ -17,8 +17,17 @@ from alfine.core.channels import Channel, read_channel
 from alfine.core.conditional_space import faults as structure_faults
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.ranges import Categorical, Continuous, Integer, Range
-from alfine.core.repeats import SETTING as REPEATS
-from alfine.core.settings import FORBID, REQUIRES, SETTINGS, START_WITH, TAG_PREFIX, is_number, text_of
+from alfine.core.settings import (
+    FORBID,
+    REPEATS,
+    REQUIRES,
+    SETTINGS,
+    START_WITH,
+    TAG_PREFIX,
+    is_number,
+    kept_for_repeats,
+    text_of,
+)
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import (
     CHECKPOINTS,
@@ -40,7 +49,6 @@ from alfine.core.spec import (
     MetricDefinition,
     Request,
     TuningJobSpec,
-    kept_for_repeats,
     strategies,
 )
 

@@ -6,14 +6,13 @@ Clients of the AWS API refuse fields that they don't know, and any of them can s
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Callable, Mapping, MutableMapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.core.repeats import SETTING as REPEATS
-from alfine.core.repeats import WANTED as WANTED_REPEATS
-from alfine.core.repeats import Repeats
 
 TAG_PREFIX = "alfine:"
 LONGEST_TAG = 256
@@ -36,13 +35,81 @@ def _is_count(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 16 and int(text) > 0
 
 
+# -- repeats ---------------------------------------------------------------------------------------------------------
+
+REPEATS = "repeats"
+NO_REPEATS = ("never", "0")  # texts that take the repeats away from a job that was to have them
+MOST_REPEATS = 100  # of either number
+REPEATS_WANTED = f"must be as «best=3 times=5», two whole numbers from 1 to {MOST_REPEATS}: how many configurations, and how often each again."
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """Run the `best` configurations again, each of them `times` times, before the job says which one is best.
+
+    The best of noisy results was also lucky; the mean of several runs of one configuration is less so. Once a criterion has ended
+    the search, and its training jobs have ended too, the configurations with the best first results are launched again as
+    ordinary training jobs (`repeats_due` in core/policy.py): one round after the other, so that whatever cuts them short, all have
+    run about equally often. The best is then the one with the best mean (`History.incumbent`).
+
+    They count as training jobs everywhere. MaxNumberOfTrainingJobs keeps room for them; time and money that run out cut them short.
+    """
+
+    best: int = 3
+    times: int = 5
+
+    @classmethod
+    def read(cls, text: str) -> Self | None:
+        """Read «best=3 times=5», or «5» for the times alone; return None where it can't be read."""
+        words = dict(word.rpartition("=")[::2] for word in text.split())
+        numbers = {key or "times": int(number) for key, number in words.items() if re.fullmatch(r"[0-9]{1,3}", number)}
+        if not words or len(numbers) < len(text.split()) or not {*numbers} <= {"best", "times"}:
+            return None
+        repeats = cls(**numbers)
+        return repeats if 1 <= repeats.best <= MOST_REPEATS and 1 <= repeats.times <= MOST_REPEATS else None
+
+    @classmethod
+    def of(cls, given: Any) -> Self:
+        """Return the setting that a caller means.
+
+        Args:
+            given: a number of times, `{"best": 3, "times": 5}`, a text as `read` takes it, or the setting itself.
+
+        Raises:
+            InvalidSpec: for anything else.
+        """
+        if isinstance(given, cls):
+            return given
+        text = " ".join(f"{key}={value}" for key, value in given.items()) if isinstance(given, Mapping) else str(given)
+        repeats = None if isinstance(given, bool) else cls.read(text)
+        if repeats is None:
+            raise InvalidSpec([Fault(REPEATS, f"{given!r} {REPEATS_WANTED}")])
+        return repeats
+
+    @property
+    def training_jobs(self) -> int:
+        """The largest number of training jobs that the repeats can be."""
+        return self.best * self.times
+
+    def __str__(self) -> str:
+        return f"best={self.best} times={self.times}"
+
+
+def kept_for_repeats(settings: Mapping[str, str]) -> int:
+    """Return how many training jobs are kept for repeats, 0 where none are asked for."""
+    repeats = Repeats.read(settings.get(REPEATS, ""))
+    return 0 if repeats is None else repeats.training_jobs
+
+
+# -- all settings ----------------------------------------------------------------------------------------------------
+
 # Settings whose text must be something: what it's asked, and what to say. (Criteria read their own.)
 SETTINGS: Mapping[str, tuple[Callable[[str], bool], str]] = {
     "price-per-hour": (_is_amount, "isn't a price. Use a number from 0 on, per instance and hour."),
     "grace-seconds": (_is_amount, "must be a number of seconds from 0 on."),
     "threads": (_is_count, "must be a whole number from 1 on."),
     "max-log-bytes": (_is_count, "must be a whole number from 1 on."),
-    REPEATS: (lambda text: Repeats.read(text) is not None, WANTED_REPEATS),
+    REPEATS: (lambda text: Repeats.read(text) is not None, REPEATS_WANTED),
     "warm": (lambda text: text in ("on", "off"), "must be on or off."),
 }
 

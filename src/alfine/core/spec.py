@@ -15,8 +15,7 @@ from typing import Any
 
 from alfine.core.channels import Channel
 from alfine.core.ranges import Range
-from alfine.core.repeats import SETTING as REPEATS
-from alfine.core.repeats import Repeats
+from alfine.core.settings import REPEATS, Repeats, kept_for_repeats
 from alfine.core.space import ParameterSpace
 
 Request = Mapping[str, Any]
@@ -170,12 +169,6 @@ class TuningJobSpec:
         """What one instance costs an hour, when the job says so."""
         text = self.settings.get("price-per-hour")
         return None if text is None else float(text)
-
-
-def kept_for_repeats(settings: Mapping[str, str]) -> int:
-    """How many training jobs are kept for repeats."""
-    asked = Repeats.read(settings.get(REPEATS, ""))
-    return 0 if asked is None else asked.training_jobs
 
 
 def of_ranges(spec: TuningJobSpec, tell: Callable[[Range], str | None]) -> dict[str, str]:

@@ -13,10 +13,18 @@ from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
 from alfine.core.policy import AT_END, CompletionCriterion, EarlyStopping, Policy, Strategy
 from alfine.core.read_spec import read_spec
-from alfine.core.repeats import NEVER, Repeats
-from alfine.core.repeats import SETTING as REPEATS
 from alfine.core.replay import Replayed, replay
-from alfine.core.settings import FORBID, NAMES, REQUIRES, START_WITH, TAG_PREFIX, put_setting
+from alfine.core.settings import (
+    FORBID,
+    NAMES,
+    NO_REPEATS,
+    REPEATS,
+    REQUIRES,
+    START_WITH,
+    TAG_PREFIX,
+    Repeats,
+    put_setting,
+)
 from alfine.core.spec import TuningJobSpec
 from alfine.core.wording import closest
 from alfine.criteria import (
@@ -169,7 +177,7 @@ def changed_request(
         put_criteria(changed, criteria_of(criteria))
     put_limits(changed, **words)
     if repeats is not None:
-        put_setting(changed, REPEATS, None if str(repeats) in NEVER else str(Repeats.of(repeats)))
+        put_setting(changed, REPEATS, None if str(repeats) in NO_REPEATS else str(Repeats.of(repeats)))
     for setting, text in (("at-end", at_end), ("price-per-hour", price_per_hour)):
         if text is not None:
             put_setting(changed, setting, str(text))

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from alfine.core import cost, repeats, warm_start
+from alfine.core import cost, warm_start
 from alfine.core.arns import DETACHED
 from alfine.core.conditions import words
 from alfine.core.errors import (
@@ -26,7 +26,7 @@ from alfine.core.errors import (
     NotTerminal,
     Overtaken,
 )
-from alfine.core.history import Changed, History, TrainingJob, is_terminal
+from alfine.core.history import Changed, History, TrainingJob, is_terminal, mean
 from alfine.core.inherited import Inherited
 from alfine.core.policy import CompletionCriterion, Outlook, as_it_ended
 from alfine.core.ranges import Continuous, Integer, Range
@@ -272,7 +272,7 @@ class Service:
             **_rules(history.spec),
             **_optional(WarmStart=warm_start.sentence(history)),
             **_optional(
-                Repeats=repeats.told(history),
+                Repeats=_repeats(history),
                 Best=(found := self._found(job, history))[1] and found[1].as_dict(),
                 Space=[remark.as_dict() for remark in found[0]] or None,
             ),
@@ -511,6 +511,23 @@ def _goes_on(job: TuningJob) -> bool:
 
 def _forecast(history: History) -> Plain:
     return forecast_of(history, policy_for(history.spec).criteria).as_dict()
+
+
+def _repeats(history: History) -> Plain | None:
+    """How far the repeats are, and what each contender has come to, the best mean first; None where none were launched."""
+    repeats = history.spec.repeats
+    if repeats is None or not history.repeated:
+        return None
+    ran = [(mean(values), len(values), job) for job in history.contenders() if (values := history.runs(job))]
+    return {
+        "Best": repeats.best,
+        "Times": repeats.times,
+        "Launched": sum(map(len, history.repeated.values())),
+        "Contenders": [
+            {"TrainingJobName": job.name, "First": job.objective, "Mean": average, "Runs": count}
+            for average, count, job in sorted(ran, key=lambda row: history.sign * row[0])
+        ],
+    }
 
 
 def costs(history: History, *, ended: bool) -> Plain:
