@@ -14,7 +14,7 @@ from alfine.core.policy import Outlook
 from alfine.criteria import criterion_from_text
 from alfine.jobs.engine import Engine, Wake
 from alfine.jobs.home import Home
-from alfine.runners import Exit, Observation, Point
+from alfine.runners.protocol import Exit, Observation, Point
 from tests.building import EPOCH, SPACE, at, request
 
 CRITERIA = (

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from alfine.runners import Launch, Observation, Runner
 from alfine.runners.container import ContainerRunner
 from alfine.runners.inline import InlineRunner
 from alfine.runners.process import ProcessRunner
+from alfine.runners.protocol import Launch, Observation, Runner
 from alfine.runners.sandbox import SandboxRunner, why_not
 from tests.runners.engines import test_engine, tiny_image
 

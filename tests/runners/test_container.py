@@ -7,9 +7,9 @@ import tarfile
 
 import pytest
 
-from alfine.runners import Channel
 from alfine.runners.container import Engine, engine_of
 from alfine.runners.job_folder import Workspace
+from alfine.runners.protocol import Channel
 from tests.runners.engines import test_engine
 
 WAITING = "trap 'echo saved; exit 0' TERM; echo ready; while :; do sleep 0.05; done"

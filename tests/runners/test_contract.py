@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from alfine.runners import Launch
 from alfine.runners.container import ContainerRunner
 from alfine.runners.inline import InlineRunner
 from alfine.runners.job_folder import Workspace
+from alfine.runners.protocol import Launch
 
 
 def _report_once(hyperparameters, report):

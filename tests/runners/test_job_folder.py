@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import alfine.runners
-from alfine.runners import Channel, Launch
+from alfine.runners import protocol
 from alfine.runners.job_folder import (
     Workspace,
     arguments,
@@ -20,6 +19,7 @@ from alfine.runners.job_folder import (
     pack_model,
     user_hyperparameters,
 )
+from alfine.runners.protocol import Channel, Launch
 
 
 @pytest.fixture
@@ -158,9 +158,9 @@ def test_a_model_is_packed_once(tmp_path):
 def test_the_protocol_imports_nothing_but_the_standard_library():
     program = (
         "import sys, importlib.util as u; before = set(sys.modules)\n"
-        f"spec = u.spec_from_file_location('runners', {alfine.runners.__file__!r}); module = u.module_from_spec(spec)\n"
-        "sys.modules['runners'] = module; spec.loader.exec_module(module)\n"
-        "print([n for n in set(sys.modules) - before if n.split('.')[0] not in {*sys.stdlib_module_names, 'runners'}])"
+        f"spec = u.spec_from_file_location('protocol', {protocol.__file__!r}); module = u.module_from_spec(spec)\n"
+        "sys.modules['protocol'] = module; spec.loader.exec_module(module)\n"
+        "print([n for n in set(sys.modules) - before if n.split('.')[0] not in {*sys.stdlib_module_names, 'protocol'}])"
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from alfine.runners import Channel, pipes
+from alfine.runners import pipes
 from alfine.runners.pipes import MAGIC, order, record
+from alfine.runners.protocol import Channel
 
 
 @pytest.fixture(params=["process", "sandbox"])

@@ -15,10 +15,10 @@ from threading import Event
 
 import pytest
 
-from alfine.runners import Channel
 from alfine.runners.job_folder import Workspace
 from alfine.runners.launcher import identity
 from alfine.runners.process import READ_BYTES, ProcessRunner, read_lines
+from alfine.runners.protocol import Channel
 
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc and subreapers")
 
@@ -349,7 +349,7 @@ def test_a_recycled_process_number_is_left_alone(process):
 DRIVER = """
 import sys
 from pathlib import Path
-from alfine.runners import Launch
+from alfine.runners.protocol import Launch
 from alfine.runners.process import ProcessRunner
 home = Path(sys.argv[1])
 runner = ProcessRunner(lambda: None)

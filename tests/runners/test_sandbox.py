@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from alfine.runners import Channel
 from alfine.runners import sandbox as sandboxes
 from alfine.runners.job_folder import Workspace
 from alfine.runners.launcher import children_of, identity
+from alfine.runners.protocol import Channel
 from alfine.runners.warm import Cold, Warm
 
 READY = "print('ready', flush=True)\nimport signal\nsignal.pause()"

@@ -15,8 +15,9 @@ from alfine.core.space import Hyperparameters
 from alfine.core.spec import TuningJobSpec
 from alfine.jobs.engine import Engine, Wake, utc_now
 from alfine.programs.program import Program
-from alfine.runners import Exit, Launch, Runner, launcher
+from alfine.runners import launcher
 from alfine.runners.job_folder import Workspace
+from alfine.runners.protocol import Exit, Launch, Runner
 
 GRACE_SECONDS = 5.0  # after Ctrl-C
 POLL_SECONDS = 0.2

@@ -43,9 +43,9 @@ from alfine.programs.data.locations import Unreachable
 from alfine.programs.data.uploads import Deliveries, Delivery
 from alfine.programs.machine import Machine
 from alfine.programs.program import Program, programs_for
-from alfine.runners import FAILURE_LIMIT, Channel, Exit, Launch, Observation, Runner
 from alfine.runners.job_folder import Workspace
 from alfine.runners.log_metrics import MetricReader, nearest_lines
+from alfine.runners.protocol import FAILURE_LIMIT, Channel, Exit, Launch, Observation, Runner
 from alfine.runners.retries import failed_attempts, try_again
 from alfine.store.store import Store, TuningJob
 

@@ -20,11 +20,11 @@ from alfine.jobs.service import Service
 from alfine.programs.data.locations import Stored
 from alfine.programs.images import Images
 from alfine.programs.machine import Machine
-from alfine.runners import Runner
 from alfine.runners.container import ContainerRunner, engine_of
 from alfine.runners.container import Engine as ContainerEngine
 from alfine.runners.inline import InlineRunner
 from alfine.runners.process import ProcessRunner
+from alfine.runners.protocol import Runner
 from alfine.runners.sandbox import SandboxRunner
 from alfine.store.config import S3, Config
 from alfine.store.store import Store

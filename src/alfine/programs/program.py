@@ -33,8 +33,8 @@ from alfine.programs.data.channels import INPUTS, Files, channels
 from alfine.programs.data.locations import local
 from alfine.programs.images import Container, Images, NoRunner, Script
 from alfine.programs.machine import Machine
-from alfine.runners import Channel, Launch
 from alfine.runners.job_folder import DRIVERS
+from alfine.runners.protocol import Channel, Launch
 
 OWN = ("alfine_command", "alfine_python", FUNCTION)  # among the static hyperparameters
 SCRIPT_MODE = ("sagemaker_program", "sagemaker_submit_directory")

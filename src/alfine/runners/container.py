@@ -21,7 +21,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from alfine.runners import Launch, Observation
 from alfine.runners.job_folder import (
     THREAD_VARIABLES,
     Host,
@@ -32,6 +31,7 @@ from alfine.runners.job_folder import (
     mounts,
 )
 from alfine.runners.process import ProcessRunner, missing_data
+from alfine.runners.protocol import Launch, Observation
 from alfine.runners.warm import Cold
 
 __all__ = ["ContainerRunner", "Engine", "engine_of"]

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from queue import SimpleQueue
 
-from alfine.runners import Cause, Exit, Launch, Observation, Point
+from alfine.runners.protocol import Cause, Exit, Launch, Observation, Point
 
 __all__ = ["InlineRunner", "Report"]
 

@@ -32,8 +32,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from alfine.runners import FAILURE_LIMIT, Launch
 from alfine.runners.launcher import CONTROL, LOG, write_json
+from alfine.runners.protocol import FAILURE_LIMIT, Launch
 
 __all__ = ["Host", "Workspace", "arguments", "environment", "host_environment", "hosts_of", "lay_out", "pack_model"]
 

@@ -32,7 +32,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from alfine.runners import Exit, Launch, Observation, launcher, pipes, requirements
+from alfine.runners import launcher, pipes, requirements
 from alfine.runners.job_folder import (
     PIPES,
     Host,
@@ -46,6 +46,7 @@ from alfine.runners.job_folder import (
     pack_model,
     requirements_of,
 )
+from alfine.runners.protocol import Exit, Launch, Observation
 from alfine.runners.warm import Cold, Warm, plan
 
 __all__ = ["ProcessRunner"]

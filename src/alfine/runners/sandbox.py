@@ -30,9 +30,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from alfine.runners import Launch, pipes, requirements
+from alfine.runners import pipes, requirements
 from alfine.runners.job_folder import Host, files_of, host_environment, host_names, hosts_of, mounts, requirements_of
 from alfine.runners.process import ProcessRunner, missing, process_of
+from alfine.runners.protocol import Launch
 from alfine.runners.warm import PER_JOB_PREFIXES, Cold, Warm
 
 __all__ = ["SandboxRunner", "why_not"]

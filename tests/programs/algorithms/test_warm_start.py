@@ -15,7 +15,7 @@ import pytest
 
 import alfine
 from alfine.programs.algorithms import BUILT_IN
-from alfine.runners import Channel
+from alfine.runners.protocol import Channel
 from tests.runners.conftest import Bench, process, warm  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="warm starts need Linux")

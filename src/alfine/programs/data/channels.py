@@ -21,11 +21,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alfine import runners
 from alfine.core.channels import Channel
 from alfine.core.errors import Fault
 from alfine.core.spec import TuningJobSpec
 from alfine.programs.data.locations import Buckets, Stored, as_s3, beyond, is_path, local, may_pass, parts, relative
+from alfine.runners import protocol
 from alfine.store.config import Running
 
 INPUTS = ".inputs"  # in a tuning job's folder: unpacked code, links to objects
@@ -162,7 +162,7 @@ class Files:
 # ---- channels ----------------------------------------------------------------------------------------------------------
 
 
-def channels(spec: TuningJobSpec, files: Files) -> Iterator[runners.Channel]:
+def channels(spec: TuningJobSpec, files: Files) -> Iterator[protocol.Channel]:
     """The input channels of every training job of the spec; what is wrong with them goes to `files`."""
     for channel in spec.definition.channels:
         trouble, path = "", Path()
@@ -175,7 +175,7 @@ def channels(spec: TuningJobSpec, files: Files) -> Iterator[runners.Channel]:
             trouble = _sentence(error)
             if isinstance(error, Forbidden) or not files.fetch:
                 files.fault(f"TrainingJobDefinition.InputDataConfig ({channel.name})", trouble)
-        yield runners.Channel(
+        yield protocol.Channel(
             name=channel.name,
             path=path,
             content_type=channel.content_type,

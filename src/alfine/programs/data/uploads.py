@@ -16,8 +16,8 @@ from alfine.core.spec import TuningJobSpec
 from alfine.programs.data import checkpoints
 from alfine.programs.data.artifacts import artifact, deliver
 from alfine.programs.data.locations import Buckets, may_pass
-from alfine.runners import FAILURE_LIMIT, Observation
 from alfine.runners.job_folder import Workspace
+from alfine.runners.protocol import FAILURE_LIMIT, Observation
 
 log = logging.getLogger("alfine.programs.data.uploads")
 
