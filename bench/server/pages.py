@@ -28,7 +28,7 @@ from alfine.aws.services import JsonService
 from alfine.core.arns import Arns
 from alfine.core.read_spec import read_spec
 from alfine.jobs.home import Home
-from alfine.store.store import metrics, training_jobs
+from alfine.store.schema import metrics, training_jobs
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 WITHIN, OVERALL = "ListTrainingJobsForHyperParameterTuningJob", "ListTrainingJobs"
@@ -56,7 +56,7 @@ def fill(home: Home, count: int) -> None:
         for row in rows
         if row["objective"] is not None
     ]
-    with home.store._write() as connection:  # noqa: SLF001 - a hundred thousand facts one by one would take an hour
+    with home.store.database.writing() as connection:  # a hundred thousand facts one by one would take an hour
         connection.execute(sa.insert(training_jobs), rows)
         connection.execute(sa.insert(metrics), values)
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 import alfine
 from alfine.cli import main
 from alfine.jobs.home import Home
-from alfine.store.store import TuningJob
+from alfine.store.records import TuningJob
 
 PATIENCE_SECONDS = 40.0
 """How long a test waits for what must come; only a failing test waits that long."""

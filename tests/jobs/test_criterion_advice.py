@@ -9,7 +9,7 @@ from alfine.criteria import criterion_from_text
 from alfine.jobs.analysis.criterion_advice import advise
 from alfine.jobs.home import Home
 from alfine.jobs.policy_for import replayed
-from alfine.store.store import Record
+from alfine.store.records import Record
 from tests.building import EPOCH, history, one_job, spec
 from tests.cli.conftest import alfine_cli
 

@@ -11,7 +11,8 @@ from alfine.core.read_spec import read_spec
 from alfine.criteria.plateau import NOTHING, counted, not_improving
 from alfine.store import queries
 from alfine.store.queries import Page
-from alfine.store.store import Store, training_jobs, tuning_jobs
+from alfine.store.schema import training_jobs, tuning_jobs
+from alfine.store.store import Store
 from tests.building import at, history, one_job, spec
 
 

@@ -189,14 +189,14 @@ def test_the_database_is_durable_and_readable_while_written(store, tmp_path):
 def test_the_tables_are_those_that_the_migrations_make(store):
     import sqlalchemy as sa
 
-    from alfine.store.store import tables
+    from alfine.store.schema import TABLES
 
-    inspector = sa.inspect(store._engine)
-    for table in tables.sorted_tables:
+    inspector = sa.inspect(store.database.engine)
+    for table in TABLES.sorted_tables:
         assert {c["name"] for c in inspector.get_columns(table.name)} == set(table.columns.keys())
     with store.reading() as connection:
         made = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
-        assert set(made.scalars()) == {index.name for table in tables.sorted_tables for index in table.indexes}
+        assert set(made.scalars()) == {index.name for table in TABLES.sorted_tables for index in table.indexes}
 
 
 def test_two_stores_on_one_folder_do_not_block_each_other(store, tmp_path):

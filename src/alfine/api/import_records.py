@@ -22,7 +22,7 @@ from alfine.core.ranges import Categorical, Continuous, Integer, Range
 from alfine.core.read_spec import read_spec
 from alfine.core.space import Hyperparameters
 from alfine.core.spec import CONFIG, DEFINITION, DEFINITIONS, OBJECTIVE_HYPERPARAMETER, OF_SEVERAL, TuningJobSpec
-from alfine.store.store import Record
+from alfine.store.records import Record
 
 _ORDER: dict[type[Fact], int] = {Launched: 0, Started: 1, Reported: 2, Ended: 3}  # of facts of one instant
 

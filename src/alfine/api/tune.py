@@ -33,7 +33,7 @@ from alfine.jobs.analysis.next_job import proposed_words
 from alfine.jobs.engine import Run
 from alfine.jobs.home import Home, home_folder, is_home
 from alfine.jobs.policy_for import policy_for, replayed
-from alfine.store.store import TuningJob
+from alfine.store.records import TuningJob
 from alfine.surrogate.best_estimate import Estimate, estimate
 from alfine.surrogate.space_diagnosis import Remark, remarks
 

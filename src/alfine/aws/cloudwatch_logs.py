@@ -17,7 +17,7 @@ from alfine.aws.sagemaker.arn_lookup import workspace
 from alfine.aws.sagemaker.backend import Backend, Function
 from alfine.core.errors import NotFound
 from alfine.store import queries
-from alfine.store.store import training_jobs
+from alfine.store.schema import training_jobs
 
 GROUP = "/aws/sagemaker/TrainingJobs"
 PAGE_BYTES = 1 << 20  # of a log in one answer, as CloudWatch

@@ -17,7 +17,7 @@ from alfine.aws.json_protocol import Plain, validation_error
 from alfine.aws.sagemaker.backend import Backend, Function
 from alfine.core.errors import NotFound
 from alfine.store import queries
-from alfine.store.store import metrics, training_jobs
+from alfine.store.schema import metrics, training_jobs
 
 NAMESPACE = GROUP
 MAX_DATAPOINTS = 100_800

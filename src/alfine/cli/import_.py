@@ -12,7 +12,7 @@ from alfine.cli.options import home_option, json_option, open_home
 from alfine.core.wording import number
 
 if TYPE_CHECKING:
-    from alfine.store.store import Record
+    from alfine.store.records import Record
 
 EPILOG = """
 \b

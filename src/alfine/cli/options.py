@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from alfine.core.errors import AlfineError, NotFound
+from alfine.core.errors import AlfineError, NotFound, StoreUnusable
 
 if TYPE_CHECKING:
     from alfine.core.arns import Arns
@@ -54,8 +54,6 @@ def chosen_home() -> Path:
 @contextmanager
 def open_home(*, create: bool = False, arns: Arns | None = None) -> Iterator[Any]:
     """The home. Unless `create`, one that isn't there is an error instead of a new empty folder. arns: see `Home`."""
-    from sqlalchemy.exc import DatabaseError
-
     from alfine.jobs.home import Home, is_home
 
     folder = chosen_home()
@@ -63,8 +61,8 @@ def open_home(*, create: bool = False, arns: Arns | None = None) -> Iterator[Any
         raise NotFound(f"There are no tuning jobs in {folder}. Another home is chosen with --home or ALFINE_HOME.")
     try:
         home = Home(folder, arns=arns)
-    except DatabaseError as error:
-        raise HomeUnusable(f"{folder / 'alfine.db'}: can't be opened: {error.orig}. Choose another --home.") from error
+    except StoreUnusable as error:
+        raise HomeUnusable(f"{error}. Choose another --home.") from error
     with home:
         yield home
 

@@ -14,6 +14,11 @@ TUNING_JOB, TRAINING_JOB, ALGORITHM = "hyper-parameter-tuning-job", "training-jo
 DETACHED = "#"
 
 
+def name_as_created(stored: str) -> str:
+    """Return the name with which a tuning job was created: a deleted one is stored as «name#id»."""
+    return stored.partition(DETACHED)[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Arns:
     """The ARNs of one region and account. As on AWS, the name of the resource is in lower case."""
@@ -27,7 +32,7 @@ class Arns:
         Args:
             name: the tuning job's name as the store has it; a mark of deletion (DETACHED) is left out.
         """
-        return self._arn(TUNING_JOB, name.partition(DETACHED)[0])
+        return self._arn(TUNING_JOB, name_as_created(name))
 
     def training_job(self, name: str) -> str:
         """Return the ARN of the training job of that name."""

@@ -10,6 +10,7 @@ AlfineError
 ├── IllegalTransition    InternalFailure       a status change outside the table of core/history.py
 ├── Overtaken            InternalFailure       someone else recorded something meanwhile: read again, decide again
 ├── StorageFull          ServiceUnavailable    no room to record what happened; nothing that was recorded is lost
+├── StoreUnusable        InternalFailure       the database can't be opened, or isn't one
 └── MissingExtra         InternalFailure       an optional package that isn't installed
 """
 
@@ -88,6 +89,10 @@ class StorageFull(AlfineError):
     """There is no room on the disk to record what happened. What was recorded before stands."""
 
     code = "ServiceUnavailable"
+
+
+class StoreUnusable(AlfineError):
+    """The database of a store can't be opened, or isn't one."""
 
 
 class MissingExtra(AlfineError, ImportError):

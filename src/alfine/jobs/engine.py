@@ -47,7 +47,8 @@ from alfine.runners.job_folder import Workspace
 from alfine.runners.log_metrics import MetricReader, nearest_lines
 from alfine.runners.protocol import FAILURE_LIMIT, Channel, Exit, Launch, Observation, Runner
 from alfine.runners.retries import failed_attempts, try_again
-from alfine.store.store import Store, TuningJob
+from alfine.store.records import TuningJob
+from alfine.store.store import Store
 
 log = logging.getLogger("alfine.jobs.engine")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from alfine.core import cost, warm_start
-from alfine.core.arns import DETACHED
+from alfine.core.arns import name_as_created
 from alfine.core.conditions import words
 from alfine.core.errors import (
     AlreadyEnded,
@@ -48,7 +48,9 @@ from alfine.programs.program import programs_for
 from alfine.runners.job_folder import Workspace
 from alfine.runners.log_files import LogPart, part_of
 from alfine.store import queries
-from alfine.store.store import Record, Store, TuningJob
+from alfine.store.algorithms import Algorithm
+from alfine.store.records import Record, TuningJob
+from alfine.store.store import Store
 from alfine.surrogate.best_estimate import Estimate, estimate
 from alfine.surrogate.space_diagnosis import Remark, remarks
 
@@ -183,7 +185,9 @@ class Service:
         if faults:
             raise InvalidSpec(faults)
         tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags") or ()}
-        self.store.create_algorithm({key: each for key, each in request.items() if key != "Tags"}, tags, self.clock())
+        kept = {key: value for key, value in request.items() if key != "Tags"}
+        algorithm = Algorithm(name=request["AlgorithmName"], request=kept, tags=tags, created_at=self.clock())
+        self.store.create_algorithm(algorithm)
 
     def take_over(self, record: Record) -> TuningJob:
         """Keep the record of a tuning job that ran elsewhere, with this home's prices. Raise InUse when its name is taken."""
@@ -345,7 +349,7 @@ class Service:
         static = queries.request_of(row).get(DEFINITION, {}).get("StaticHyperParameters") or {}
         if FUNCTION in static:
             raise NotFound(f"{name} ran a Python function in the process that called it, so it has no log of its own.")
-        log = Workspace(self.folder / str(row.tuning_job_name).partition(DETACHED)[0] / name).log
+        log = Workspace(self.folder / name_as_created(row.tuning_job_name) / name).log
         begin, data = part_of(log, begin, lines)
         return LogPart(name, row.status, str(log), begin, data, is_terminal(row.status))
 

@@ -18,7 +18,8 @@ from sqlalchemy.engine import Connection
 
 from alfine.core.errors import NotFound
 from alfine.core.history import INTERNAL_ERROR
-from alfine.store.store import algorithms, inherited, listed, metrics, tags, training_jobs, tuning_jobs
+from alfine.store.algorithms import Algorithm, algorithm_of
+from alfine.store.schema import algorithms, inherited, metrics, tags, training_jobs, tuning_jobs
 
 CONVERGENCE = "ConvergenceDetected"
 LARGEST = 1.7976931348623157e308
@@ -54,6 +55,11 @@ class Counts:
 
     statuses: Mapping[str, int] = field(default_factory=dict)
     objectives: Mapping[str, int] = field(default_factory=dict)
+
+
+def listed() -> Condition:
+    """Return the condition that a tuning job was not deleted, and is not the holder of a single training job."""
+    return tuning_jobs.c.listed == sa.true()
 
 
 # -- tuning jobs -------------------------------------------------------------------------------------------------------
@@ -260,10 +266,11 @@ def _counts_as_one(row: AnyRow) -> bool:
 # -- algorithms --------------------------------------------------------------------------------------------------------
 
 
-def algorithm_page(connection: Connection, page: Page, conditions: Iterable[Condition]) -> Sequence[AnyRow]:
-    """Rows of algorithms; `page.sort` is one of its columns, ties are broken by the name."""
+def algorithm_page(connection: Connection, page: Page, conditions: Iterable[Condition]) -> Sequence[Algorithm]:
+    """Return a page of algorithms; `page.sort` is a column of their table, ties are broken by the name."""
     query = sa.select(algorithms).where(*conditions)
-    return connection.execute(_paged(query, page, algorithms.c[page.sort], algorithms.c.name)).all()
+    rows = connection.execute(_paged(query, page, algorithms.c[page.sort], algorithms.c.name))
+    return [algorithm_of(row) for row in rows]
 
 
 # -- metrics -----------------------------------------------------------------------------------------------------------

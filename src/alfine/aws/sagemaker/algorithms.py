@@ -12,7 +12,8 @@ from alfine.core.arns import Arns
 from alfine.core.errors import InUse, NotFound
 from alfine.programs.images import is_algorithm
 from alfine.store import queries
-from alfine.store.store import algorithm_called, algorithms
+from alfine.store.algorithms import Algorithm, get_algorithm
+from alfine.store.schema import algorithms
 
 SORTS = {"Name": "name", "CreationTime": "created_at"}
 STATUS = "Completed"  # there is nothing to wait for: no image is scanned, no job validates it
@@ -31,11 +32,11 @@ def describe_algorithm(backend: Backend, request: Plain) -> Plain:
     name = request["AlgorithmName"].rpartition("/")[2]
     try:
         with backend.reading() as connection:
-            row = algorithm_called(connection, name)
+            algorithm = get_algorithm(connection, name)
     except NotFound as error:
         raise _unknown(request["AlgorithmName"]) from error
     details: Plain = {"ValidationStatuses": [], "ImageScanStatuses": []}
-    return {**queries.request_of(row), **_shown(row, backend.arns), "AlgorithmStatusDetails": details}
+    return {**algorithm.request, **_shown(algorithm, backend.arns), "AlgorithmStatusDetails": details}
 
 
 def list_algorithms(backend: Backend, request: Plain) -> Plain:
@@ -43,9 +44,9 @@ def list_algorithms(backend: Backend, request: Plain) -> Plain:
     with backend.reading() as connection:
         rows = queries.algorithm_page(connection, page, pagination.filters(request, algorithms))
 
-    def show(row: queries.AnyRow) -> Plain:
-        described = {"AlgorithmDescription": queries.request_of(row).get("AlgorithmDescription")}
-        return {**_shown(row, backend.arns), **described}
+    def show(algorithm: Algorithm) -> Plain:
+        described = {"AlgorithmDescription": algorithm.request.get("AlgorithmDescription")}
+        return {**_shown(algorithm, backend.arns), **described}
 
     return pagination.answered(request, page, rows, "AlgorithmSummaryList", show)
 
@@ -58,11 +59,11 @@ def delete_algorithm(backend: Backend, request: Plain) -> Plain:
     return {}
 
 
-def _shown(row: queries.AnyRow, arns: Arns) -> Plain:
+def _shown(algorithm: Algorithm, arns: Arns) -> Plain:
     return {
-        "AlgorithmName": row.name,
-        "AlgorithmArn": arns.algorithm(row.name),
-        "CreationTime": row.created_at,
+        "AlgorithmName": algorithm.name,
+        "AlgorithmArn": arns.algorithm(algorithm.name),
+        "CreationTime": algorithm.created_at,
         "AlgorithmStatus": STATUS,
     }
 

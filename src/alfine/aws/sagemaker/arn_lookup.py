@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy.engine import Connection, Row
 
 from alfine.aws.json_protocol import validation_error
-from alfine.core.arns import DETACHED, TRAINING_JOB, TUNING_JOB
+from alfine.core.arns import TRAINING_JOB, TUNING_JOB, name_as_created
 from alfine.runners.job_folder import Workspace
 from alfine.store import queries
 
@@ -27,4 +27,4 @@ def find(connection: Connection, arn: str) -> tuple[int, int]:
 
 def workspace(folder: Path, row: Row[tuple[object, ...]]) -> Workspace:
     """The folder of a training job. row: as queries.training_job gives it; folder: of all tuning jobs."""
-    return Workspace(folder / str(row.tuning_job_name).partition(DETACHED)[0] / str(row.name))
+    return Workspace(folder / name_as_created(str(row.tuning_job_name)) / str(row.name))

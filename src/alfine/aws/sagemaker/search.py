@@ -24,9 +24,9 @@ from alfine.aws.sagemaker.search_expressions import Properties, Property, Rank, 
 from alfine.core.arns import DETACHED, TUNING_JOB
 from alfine.store import queries
 from alfine.store.queries import Condition, Page
-from alfine.store.store import tags
-from alfine.store.store import training_jobs as training_table
-from alfine.store.store import tuning_jobs as tuning_table
+from alfine.store.schema import tags
+from alfine.store.schema import training_jobs as training_table
+from alfine.store.schema import tuning_jobs as tuning_table
 
 CHUNK = 200  # candidates that are read at once
 

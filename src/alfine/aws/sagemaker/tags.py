@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 
 from sqlalchemy.engine import Connection
@@ -12,7 +11,8 @@ from alfine.aws.sagemaker.arn_lookup import find
 from alfine.aws.sagemaker.backend import Backend, Function
 from alfine.core.arns import ALGORITHM
 from alfine.jobs.policy_for import is_setting
-from alfine.store.store import algorithm_called
+from alfine.store.algorithms import get_algorithm
+from alfine.store.tags import read_tags
 
 MAX_TAGS = 50
 
@@ -23,9 +23,9 @@ def _tags_of(backend: Backend, connection: Connection, arn: str) -> tuple[Mappin
     """The tags that a resource has, and what changes them: it takes away those whose value is None."""
     store, (kind, _, name) = backend.service.store, arn.split(":", 5)[-1].partition("/")
     if kind == ALGORITHM:
-        return json.loads(algorithm_called(connection, name).tags), lambda changes: store.tag_algorithm(name, changes)
+        return get_algorithm(connection, name).tags, lambda changes: store.tag_algorithm(name, changes)
     job, number = find(connection, arn)
-    return store.tags(job, number, connection), lambda changes: store.tag(job, number, changes)
+    return read_tags(connection, job, number), lambda changes: store.tag(job, number, changes)
 
 
 def add_tags(backend: Backend, request: Plain) -> Plain:

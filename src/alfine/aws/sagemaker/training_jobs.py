@@ -18,7 +18,7 @@ from alfine.core.errors import NotFound
 from alfine.core.spec import definition_of
 from alfine.programs.data.artifacts import artifact
 from alfine.store import queries
-from alfine.store.store import training_jobs, tuning_jobs
+from alfine.store.schema import training_jobs, tuning_jobs
 
 WITHIN_SORTS = {"Name": "name", "Status": "status", "CreationTime": "number", "FinalObjectiveMetricValue": "objective"}
 SORTS = {"Name": "name", "Status": "status", "CreationTime": "created_at"}

@@ -19,7 +19,7 @@ from alfine.core.read_spec import read_spec
 from alfine.core.spec import IDENTICAL, TuningJobSpec
 from alfine.criteria.plateau import NOTHING, State, counted, not_improving
 from alfine.store import queries
-from alfine.store.store import tuning_jobs
+from alfine.store.schema import tuning_jobs
 
 KEPT = 256  # tuning jobs whose Describe is kept
 SORTS = {"Name": "name", "Status": "status", "CreationTime": "created_at"}

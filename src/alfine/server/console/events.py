@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from starlette.concurrency import run_in_threadpool
 
-from alfine.core.arns import DETACHED
+from alfine.core.arns import name_as_created
 from alfine.core.errors import AlfineError
 from alfine.core.history import is_terminal
 from alfine.runners.job_folder import Workspace
@@ -38,7 +38,7 @@ def of_job(visit: Visit) -> object:
 def of_training_job(visit: Visit) -> object:
     with visit.service.store.reading() as connection:
         row = queries.training_job(connection, visit.part("name"))
-    log = Workspace(visit.service.folder / str(row.tuning_job_name).partition(DETACHED)[0] / row.name).log
+    log = Workspace(visit.service.folder / name_as_created(row.tuning_job_name) / row.name).log
     size = 0
     with suppress(OSError):
         size = log.stat().st_size

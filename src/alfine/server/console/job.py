@@ -18,7 +18,7 @@ from alfine.server.console.changes import changes
 from alfine.server.console.visit import Visit
 from alfine.server.console.words import nearest, span
 from alfine.store import queries
-from alfine.store.store import training_jobs
+from alfine.store.schema import training_jobs
 
 PAGE_SIZE = 25
 MOST_COLUMNS = 6  # hyperparameters in the table of training jobs

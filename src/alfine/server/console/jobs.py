@@ -14,7 +14,7 @@ from alfine.core.read_spec import read_spec
 from alfine.server.console.visit import Visit
 from alfine.server.console.words import nearest
 from alfine.store import queries
-from alfine.store.store import tuning_jobs
+from alfine.store.schema import tuning_jobs
 
 PAGE_SIZE = 25
 LONGEST_NAME = 100

@@ -1,4 +1,4 @@
-"""The store's tables, version by version (Alembic). `versions/` has one file a change; the newest is store.REVISION."""
+"""The migrations of the store's tables (Alembic): `versions` has a file for each, of which the newest is schema.REVISION."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 
 def upgrade(connection: Connection) -> None:
-    """Bring the tables behind an open connection to the newest revision, inside its transaction."""
+    """Run the migrations that a database lacks, in the transaction of the open connection."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.set_main_option("path_separator", "os")

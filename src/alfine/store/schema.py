@@ -1,0 +1,168 @@
+"""The tables of the store, their columns and indexes.
+
+A fact is a column or a row of what it is about, together with its number (`…_fact`, `fact`), so that nothing is recorded twice.
+Migrations in `migrations/versions` build the same tables step by step; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+REVISION = "0008"  # the newest migration; a store with an older one is upgraded when it is opened
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Instant(sa.TypeDecorator[datetime]):
+    """Stores an aware UTC datetime as whole microseconds since 1970."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        return None if value is None else (value - EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+TABLES = sa.MetaData()
+
+tuning_jobs = sa.Table(
+    "tuning_jobs",
+    TABLES,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("request", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("modified_at", Instant, nullable=False),
+    sa.Column("ended_at", Instant),
+    sa.Column("stop_requested_at", Instant),
+    sa.Column("stop_fact", sa.Integer),
+    sa.Column("facts", sa.Integer, nullable=False),  # how many facts were recorded
+    sa.Column("judged", sa.Integer, nullable=False),  # how many of them the verdicts take into account
+    sa.Column("verdict", sa.Text),
+    sa.Column("verdicts", sa.Text),
+    sa.Column("failure_reason", sa.Text),
+    sa.Column("owner", sa.Text),
+    sa.Column("owned_until", Instant),
+    sa.Column(
+        "listed", sa.Boolean, nullable=False
+    ),  # False for a deleted job, and for the holder of a single training job
+    sa.Index("tuning_jobs_by_name", "listed", "name"),
+    sa.Index("tuning_jobs_by_status", "listed", "status", "name"),
+    sa.Index("tuning_jobs_by_age", "listed", "created_at", "name"),
+    sa.Index("tuning_jobs_by_change", "listed", "modified_at", "name"),
+    sa.Index("tuning_jobs_by_any_case", sa.text("lower(name)")),
+)
+
+training_jobs = sa.Table(
+    "training_jobs",
+    TABLES,
+    sa.Column("tuning_job", sa.Integer, sa.ForeignKey("tuning_jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("definition", sa.Text),
+    sa.Column("hyperparameters", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("created_fact", sa.Integer, nullable=False),
+    sa.Column("started_at", Instant),
+    sa.Column("started_fact", sa.Integer),
+    sa.Column("stop_asked_at", Instant),
+    sa.Column("stop_fact", sa.Integer),
+    sa.Column("stop_reason", sa.Text),
+    sa.Column("ended_at", Instant),
+    sa.Column("ended_fact", sa.Integer),
+    sa.Column("objective", sa.Float),
+    sa.Column("failure_reason", sa.Text),
+    sa.Column("log_offset", sa.BigInteger, nullable=False),  # bytes of the log whose metrics were recorded
+    sa.Column("uploaded_at", Instant),
+    sa.Index("training_jobs_by_name", "tuning_job", "name"),
+    sa.Index("training_jobs_by_status", "tuning_job", "status", "name"),
+    sa.Index("training_jobs_by_objective", "tuning_job", "objective", "ended_fact"),
+    sa.Index("training_jobs_by_value", "tuning_job", "objective", "name"),
+    sa.Index("training_jobs_by_age", "created_at", "name"),
+    sa.Index(
+        "training_jobs_by_change",
+        sa.text("coalesce(uploaded_at, ended_at, stop_asked_at, started_at, created_at)"),
+        "name",
+    ),
+    sa.Index("training_jobs_by_any_case", sa.text("lower(name)")),
+    sa.Index("all_training_jobs_by_status", "status", "name"),
+    sa.Index("all_training_jobs_by_status_and_age", "status", "created_at", "name"),
+)
+
+metrics = sa.Table(
+    "metrics",
+    TABLES,
+    sa.Column("tuning_job", sa.Integer, sa.ForeignKey("tuning_jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("fact", sa.Integer, primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("metric", sa.Text, nullable=False),
+    sa.Column("step", sa.Float, nullable=False),
+    sa.Column("value", sa.Float, nullable=False),
+    sa.Index("metrics_of_training_job", "tuning_job", "number"),
+)
+
+inherited = sa.Table(
+    "inherited",
+    TABLES,
+    sa.Column("tuning_job", sa.Integer, sa.ForeignKey("tuning_jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),  # in the order of the parents, then of completion
+    sa.Column("parent", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("hyperparameters", sa.Text, nullable=False),
+    sa.Column("static", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("started_at", Instant),
+    sa.Column("ended_at", Instant),
+    sa.Column("objective", sa.Float, nullable=False),
+)
+
+tags = sa.Table(
+    "tags",
+    TABLES,
+    sa.Column("tuning_job", sa.Integer, sa.ForeignKey("tuning_jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),  # of the training job; 0 stands for the tuning job itself
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
+# What users changed of a tuning job. A changed job has one row with the request that created it (fact 0), one row for each later
+# request, and one row without a request for each requested stop from which a later change resumed the job.
+changes = sa.Table(
+    "changes",
+    TABLES,
+    sa.Column("tuning_job", sa.Integer, sa.ForeignKey("tuning_jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("fact", sa.Integer, primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("request", sa.Text),
+)
+
+# Instants at which the passing of time alone made the verdict stronger.
+passed = sa.Table(
+    "passed",
+    TABLES,
+    sa.Column("tuning_job", sa.Integer, sa.ForeignKey("tuning_jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("fact", sa.Integer, primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+)
+
+algorithms = sa.Table(
+    "algorithms",
+    TABLES,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("request", sa.Text, nullable=False),  # CreateAlgorithm's, without its tags
+    sa.Column("tags", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Index("algorithms_by_name", "name"),
+    sa.Index("algorithms_by_any_case", sa.text("lower(name)"), unique=True),
+    sa.Index("algorithms_by_age", "created_at", "name"),
+)
