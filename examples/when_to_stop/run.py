@@ -53,7 +53,7 @@ from rich.live import Live  # noqa: E402
 from rich.text import Text  # noqa: E402
 
 import alfine  # noqa: E402
-from alfine.figures.best_so_far import save_html, save_png  # noqa: E402
+from alfine.figures.best_so_far_plots import save_html, save_png  # noqa: E402
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

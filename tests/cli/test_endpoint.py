@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from alfine.cli import main
-from alfine.cli.remote import Remote
+from alfine.cli.remote_jobs import Remote
 from alfine.core.errors import InvalidSpec
 from alfine.jobs.home import Home
 from tests.aws.conftest import Served

@@ -14,7 +14,7 @@ import pytest
 from alfine.core.errors import MissingExtra
 from alfine.core.history import Ended, History, Launched, Started
 from alfine.core.read_spec import read_spec
-from alfine.figures.best_so_far import figure, save_html, save_png
+from alfine.figures.best_so_far_plots import figure, save_html, save_png
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tune": ("tune", "Run the tuning job of a file, or go on with it."),
     "create": ("create", "Create the tuning job of a file, without running it here."),
     "watch": ("watch", "Watch a tuning job that another process runs."),
-    "list": ("listing", "List all tuning jobs."),
+    "list": ("list_jobs", "List all tuning jobs."),
     "describe": ("describe", "Show a tuning job: status, best, why it ended, cost."),
     "training-jobs": ("training_jobs", "List the training jobs of a tuning job."),
     "logs": ("logs", "Print the log of a training job."),
@@ -37,10 +37,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("replay", "See when other criteria would have ended a job."),
     "propose": ("propose", "Say what the results tell of a job's search space."),
     "advise": ("advise", "Recommend a completion criterion from past jobs."),
-    "import": ("import_", "Take over a job that ran on AWS or in Optuna."),
+    "import": ("import_job", "Take over a job that ran on AWS or in Optuna."),
     "check": ("check", "Check a job before it's created: faults, criteria, cost."),
     "doctor": ("doctor", "Say what works on this machine, and why not."),
-    "metrics-test": ("metrics_test", "Try a metric's regex on a log."),
+    "metrics-test": ("try_regex", "Try a metric's regex on a log."),
 }
 
 EPILOG = """

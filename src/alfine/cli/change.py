@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from alfine.cli.jobs import jobs_option, open_jobs
+from alfine.cli.job_access import jobs_option, open_jobs
 from alfine.cli.options import json_option
 from alfine.core.errors import InvalidSpec
 from alfine.core.policy import AT_END
@@ -44,8 +44,8 @@ def change(*, name: str, texts: tuple[str, ...], no_criteria: bool, no_run: bool
     --endpoint the server does. Each change is kept, and replays honour it.
     """
     from alfine.api.job_file import in_python
+    from alfine.cli.job_report import outcome
     from alfine.cli.output import print_json, show
-    from alfine.cli.report import outcome
     from alfine.criteria import criterion_from_text
 
     if texts and no_criteria:

@@ -44,7 +44,7 @@ def check(*, job: Path, log: BinaryIO | None, run: bool, as_json: bool) -> None:
     with --run also how long the whole job would take if no criterion ended it, and what it would cost.
     """
     from alfine.cli import preflight
-    from alfine.cli.metrics_test import log_lines
+    from alfine.cli.try_regex import log_lines
 
     with home_to_look_into() as home:
         report = preflight.check(job, home, log=None if log is None else log_lines(log), run=run)
@@ -93,7 +93,7 @@ def _cost(found: Cost) -> dict[str, float]:
 def _print(report: Report) -> None:
     from rich.text import Text
 
-    from alfine.cli.costs import likely_sentence
+    from alfine.cli.cost_text import likely_sentence
     from alfine.cli.dry_run import metric
     from alfine.cli.output import facts, show
     from alfine.core.ranges import scaling_of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alfine.cli.jobs import Jobs, jobs_option, open_jobs
+from alfine.cli.job_access import Jobs, jobs_option, open_jobs
 from alfine.cli.options import json_option
 from alfine.core.errors import InvalidSpec
 
@@ -75,7 +75,7 @@ def _refuse_tables(request: Mapping[str, Any], jobs: Jobs) -> None:
 
 
 def _sent(request: Mapping[str, Any], jobs: Jobs, *, upload: bool | None, bucket: str | None) -> Mapping[str, Any]:
-    from alfine.cli.remote import Remote
+    from alfine.cli.remote_jobs import Remote
     from alfine.cli.upload_inputs import BUCKET, sent
 
     _refuse_tables(request, jobs)

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from alfine.cli.jobs import jobs_option, open_jobs
+from alfine.cli.job_access import jobs_option, open_jobs
 from alfine.cli.options import json_option
 from alfine.core.errors import NotTerminal
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from alfine.cli.jobs import jobs_option, open_jobs
+from alfine.cli.job_access import jobs_option, open_jobs
 from alfine.cli.options import json_option
 
 EPILOG = """
@@ -24,8 +24,8 @@ def describe(*, name: str, as_json: bool) -> None:
 
     With --json it is the answer of DescribeHyperParameterTuningJob; what AMT has no field for stands under «Alfine».
     """
+    from alfine.cli.job_report import details, outcome
     from alfine.cli.output import print_json, show
-    from alfine.cli.report import details, outcome
 
     with open_jobs() as jobs:
         described = jobs.describe(name)

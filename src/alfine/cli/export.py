@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from alfine.cli.jobs import jobs_option, open_jobs
+from alfine.cli.job_access import jobs_option, open_jobs
 
 FORMATS = ("csv", "json", "parquet")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from alfine.cli.jobs import Jobs, jobs_option, open_jobs
+from alfine.cli.job_access import Jobs, jobs_option, open_jobs
 from alfine.cli.options import json_option
 from alfine.core.errors import NotFound
 

@@ -6,7 +6,7 @@ import time
 
 import click
 
-from alfine.cli.jobs import jobs_option, open_jobs
+from alfine.cli.job_access import jobs_option, open_jobs
 from alfine.cli.options import json_option
 
 POLL_SECONDS = 0.2
@@ -30,8 +30,8 @@ def stop(*, name: str, wait: bool, as_json: bool) -> None:
     The alfine process that runs the job is asked to; its training jobs are told (SIGTERM) and get their grace period. When
     no process runs the job any more, this one stops what it left behind.
     """
+    from alfine.cli.job_report import outcome
     from alfine.cli.output import print_json, show
-    from alfine.cli.report import outcome
 
     with open_jobs() as jobs:
         jobs.request_stop(name)

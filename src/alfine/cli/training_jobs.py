@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from alfine.cli.jobs import jobs_option, open_jobs
+from alfine.cli.job_access import jobs_option, open_jobs
 from alfine.cli.options import json_option
 from alfine.core.wording import configuration, number
 

@@ -89,8 +89,8 @@ def tune(*, job: Path, no_warm: bool, dry_run: bool, quiet: bool, as_json: bool,
 
 def _run(file: JobFile, job: str, *, quiet: bool, as_json: bool) -> int:
     from alfine.api.live_view import LiveView
+    from alfine.cli.job_report import outcome
     from alfine.cli.output import print_json, show
-    from alfine.cli.report import outcome
 
     name = file.name
     with open_home(create=True) as home:
@@ -111,7 +111,7 @@ def _run(file: JobFile, job: str, *, quiet: bool, as_json: bool) -> int:
 def _created_or_found(home: Any, file: JobFile) -> list[str]:
     """Create the job, or find the interrupted one of that name; what there is to say before it runs."""
     from alfine.api.tune import create_or_resume
-    from alfine.cli.costs import bound_sentence, likely_sentence
+    from alfine.cli.cost_text import bound_sentence, likely_sentence
     from alfine.core.wording import count_of
 
     name = file.name

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from alfine.cli.errors import FAILED, INTERRUPTED
-from alfine.cli.jobs import Jobs, jobs_option, open_jobs
+from alfine.cli.job_access import Jobs, jobs_option, open_jobs
 
 LOOK_SECONDS = 0.5  # between two looks, or ten times what a look takes
 MAX_LOOK_SECONDS = 10.0
@@ -35,8 +35,8 @@ def watch(*, name: str, as_json: bool) -> None:
 
     Ctrl-C ends the watching alone: the job runs on.
     """
+    from alfine.cli.job_report import outcome
     from alfine.cli.output import show
-    from alfine.cli.report import outcome
 
     with open_jobs() as jobs:
         try:
@@ -89,7 +89,7 @@ class _Looks:
         self._seen = False
 
     def __call__(self) -> dict[str, Any]:
-        from alfine.cli.remote import Unreachable
+        from alfine.cli.remote_jobs import Unreachable
 
         begin = time.monotonic()
         while True:

@@ -1,6 +1,6 @@
 """Best objective so far against training jobs, with what the rest of the budget would still bring while the job runs.
 
-The frame and the sentence above are those of figures/best_so_far.py, which draws the same for notebooks and reports.
+The frame and the sentence above are those of figures/best_so_far_plots.py, which draws the same for notebooks and reports.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from alfine.core.history import Changed, Ended, History, TrainingJob
 from alfine.core.wording import number, short
-from alfine.figures.best_so_far import finding, frame
+from alfine.figures.best_so_far_plots import finding, frame
 from alfine.figures.svg import Axis, Drawing
 
 GRID = 5  # lines

@@ -6,7 +6,7 @@ import pytest
 
 from alfine import AllOf, BestObjectiveNotImproving, ConvergenceDetected, MaxCost, TargetObjectiveMetricValue
 from alfine.api.job_words import job_request
-from alfine.server.console.settings import fields_of
+from alfine.server.console.change_form import fields_of
 from tests.aws.conftest import until
 from tests.building import spec
 from tests.server.console.test_pages import SPACE

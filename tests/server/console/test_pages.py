@@ -233,7 +233,7 @@ def test_a_long_log_has_pages_of_whole_lines(served, sagemaker, visitor, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "path", ["tuning-jobs/nobody", "training-jobs/nobody", "training-jobs/nobody/log", "nowhere", "static/../site.py"]
+    "path", ["tuning-jobs/nobody", "training-jobs/nobody", "training-jobs/nobody/log", "nowhere", "static/../app.py"]
 )
 def test_what_isnt_there_is_a_404_in_words(visitor, path):
     page = visitor.get(f"/console/{path}")

@@ -5,7 +5,7 @@ Refused always, with or without keys:
 - a Host that isn't this server's: a web page whose name an attacker lets point here (DNS rebinding);
 - an Origin, or Sec-Fetch-Site, of another site: a web page that sends requests here (CSRF). AWS's clients send neither.
 
-The web console's requests are held to these too; who sends them its own door asks (server/console/door.py), since browsers sign nothing.
+The web console's requests are held to these too; who sends them its own door asks (server/console/sessions.py), since browsers sign nothing.
 
 Refused once the home has keys, or where other machines can reach the server: what isn't signed by one of the keys (sigv4).
 The answers are AWS's own, in the form of the service that was asked.

@@ -4,6 +4,6 @@ Pages are made on the server and work without scripts, figures too (SVG). One sm
 live parts anew when the server tells that something happened. Reading order: words, door, site, jobs, job.
 """
 
-from alfine.server.console.site import Console
+from alfine.server.console.app import Console
 
 __all__ = ["Console"]

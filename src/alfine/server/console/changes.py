@@ -9,7 +9,7 @@ from datetime import datetime
 from alfine.core.errors import InvalidSpec
 from alfine.core.history import Changed, Ended, History, StopRequested
 from alfine.core.wording import duration
-from alfine.server.console.settings import Fields, fields_of
+from alfine.server.console.change_form import Fields, fields_of
 
 NAMES = {
     "max_training_jobs": "training jobs at most",

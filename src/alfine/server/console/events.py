@@ -15,7 +15,7 @@ from alfine.core.arns import name_as_created
 from alfine.core.errors import AlfineError
 from alfine.core.history import is_terminal
 from alfine.runners.job_folder import Workspace
-from alfine.server.console.visit import Visit
+from alfine.server.console.page_request import Visit
 from alfine.store import queries
 
 LOOK_SECONDS = 1.0

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from alfine.core.errors import InvalidSpec
 from alfine.core.spec import TuningJobSpec
 from alfine.jobs.analysis.replay_report import Busy, replays, turn
-from alfine.server.console.visit import Visit
+from alfine.server.console.page_request import Visit
 
 SUGGESTED = ("ConvergenceDetected", "BestObjectiveNotImproving 10", "BestObjectiveNotImproving 30")
 

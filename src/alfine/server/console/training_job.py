@@ -13,10 +13,10 @@ from alfine.aws.sagemaker import shapes
 from alfine.core.errors import Fault, InvalidSpec, NotFound
 from alfine.core.history import is_terminal
 from alfine.core.spec import definition_of, objective_of
-from alfine.figures.metric import metric
+from alfine.figures.metric_curve import metric
 from alfine.jobs.wording import printable
 from alfine.runners.log_files import LogPart
-from alfine.server.console.visit import Visit
+from alfine.server.console.page_request import Visit
 from alfine.store import queries
 
 MOST_REPORTS = 20_000

@@ -27,9 +27,9 @@ from alfine.aws.dispatch import read_body
 from alfine.aws.json_protocol import WireError
 from alfine.core.errors import AlfineError, InvalidSpec, NotFound
 from alfine.jobs.service import Service
-from alfine.server.console import events, job, jobs, replay, settings, training_job
-from alfine.server.console.door import Door, NotLetIn, Session
-from alfine.server.console.visit import Backend, Page, Visit
+from alfine.server.console import change_form, events, replay, training_job, tuning_job, tuning_jobs
+from alfine.server.console.page_request import Backend, Page, Visit
+from alfine.server.console.sessions import Door, NotLetIn, Session
 from alfine.store.access_keys import Keys
 
 log = logging.getLogger("alfine.server.console")
@@ -71,17 +71,17 @@ class Console:
         self.leaving = asyncio.Event()
         self.streams: set[object] = set()
         get = {
-            "/": jobs.page,
-            "/tuning-jobs/{name}": job.page,
-            "/tuning-jobs/{name}/change": settings.page,
+            "/": tuning_jobs.page,
+            "/tuning-jobs/{name}": tuning_job.page,
+            "/tuning-jobs/{name}/change": change_form.page,
             "/tuning-jobs/{name}/replay": replay.page,
             "/training-jobs/{name}": training_job.page,
             "/training-jobs/{name}/log": training_job.log_page,
             "/training-jobs/{name}/log/part": training_job.log_part,
         }
         post = {
-            "/tuning-jobs/{name}/change": settings.change,
-            "/tuning-jobs/{name}/stop": job.stop,
+            "/tuning-jobs/{name}/change": change_form.change,
+            "/tuning-jobs/{name}/stop": tuning_job.stop,
             "/training-jobs/{name}/stop": training_job.stop,
         }
         followed = {

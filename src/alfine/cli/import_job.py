@@ -28,14 +28,14 @@ Examples:
 
 
 @click.group(name="import", epilog=EPILOG)
-def import_() -> None:
+def import_job() -> None:
     """Take over the record of a tuning job that ran on AWS or in Optuna.
 
     It can be described, replayed under other criteria, exported and warm started from; nothing of it is run again.
     """
 
 
-@import_.command()
+@import_job.command()
 @click.argument("description", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("lists", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--name", help="Another name for it here.")
@@ -48,7 +48,7 @@ def aws(*, description: Path, lists: tuple[Path, ...], name: str | None, as_json
     _take_over(*from_aws(description, lists, name), as_json=as_json)
 
 
-@import_.command()
+@import_job.command()
 @click.argument("url")
 @click.option("--study", help="Its name; needed when the storage has several.")
 @click.option("--name", help="Another name for it here.")

@@ -15,8 +15,8 @@ from alfine.criteria import QUIET
 from alfine.figures.best_so_far_svg import best_so_far
 from alfine.figures.slices import slices
 from alfine.server.console.changes import changes
-from alfine.server.console.visit import Visit
-from alfine.server.console.words import nearest, span
+from alfine.server.console.page_request import Visit
+from alfine.server.console.verdict_text import nearest, span
 from alfine.store import queries
 from alfine.store.schema import training_jobs
 
@@ -46,7 +46,7 @@ def page(visit: Visit) -> Response:
     verdict = nearest(told["Verdict"], told["Verdicts"])
     drawn, left_out = slices(history)
     return visit.page(
-        "job.html",
+        "tuning_job.html",
         name=name,
         described=described,
         history=history,

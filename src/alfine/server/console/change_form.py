@@ -20,7 +20,7 @@ from alfine.criteria.convergence import ConvergenceDetected
 from alfine.criteria.limits import MaxNumberOfTrainingJobs, MaxRuntimeInSeconds
 from alfine.criteria.plateau import BestObjectiveNotImproving
 from alfine.criteria.target import TargetObjectiveMetricValue
-from alfine.server.console.visit import Visit
+from alfine.server.console.page_request import Visit
 
 LIMITS = {
     "max_training_jobs": "MaxNumberOfTrainingJobs",

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from alfine.jobs.service import Service
-from alfine.server.console.door import Session
-from alfine.server.console.pages import render
+from alfine.server.console.render import render
+from alfine.server.console.sessions import Session
 
 
 @dataclass(frozen=True, slots=True)

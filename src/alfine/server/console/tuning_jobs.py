@@ -11,8 +11,8 @@ from starlette.responses import Response
 from alfine.aws.sagemaker import pagination
 from alfine.core.history import TUNING_TRANSITIONS
 from alfine.core.read_spec import read_spec
-from alfine.server.console.visit import Visit
-from alfine.server.console.words import nearest
+from alfine.server.console.page_request import Visit
+from alfine.server.console.verdict_text import nearest
 from alfine.store import queries
 from alfine.store.schema import tuning_jobs
 
@@ -35,7 +35,7 @@ def page(visit: Visit) -> Response:
     token = pagination.answered(asked, keyset, found, "rows", lambda row: row.name).get("NextToken")
     kept = {key: value for key, value in (("name", name), ("status", status)) if value}
     return visit.page(
-        "jobs.html",
+        "tuning_jobs.html",
         rows=rows,
         name=name,
         status=status,

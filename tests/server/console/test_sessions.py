@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from alfine import Categorical, Continuous
 from alfine.api.job_words import job_request
-from alfine.server.console.door import FAILURES, SESSION_SECONDS, WITHIN_SECONDS, Door, NotLetIn
+from alfine.server.console.sessions import FAILURES, SESSION_SECONDS, WITHIN_SECONDS, Door, NotLetIn
 from alfine.store.access_keys import Keys
 from tests.aws.conftest import until
 from tests.aws.test_keys import Locked, key_of, keys

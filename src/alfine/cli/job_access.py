@@ -136,7 +136,7 @@ def open_jobs(*, create: bool = False) -> Iterator[Jobs]:
         raise click.UsageError("Give --endpoint or --home, one of the two.")
     endpoint = meta.get("alfine.endpoint") or ("" if "alfine.home" in meta else os.environ.get("ALFINE_ENDPOINT"))
     if endpoint:
-        from alfine.cli.remote import Remote
+        from alfine.cli.remote_jobs import Remote
 
         yield Remote(endpoint)
         return

@@ -44,7 +44,7 @@ class Denied(AlfineError):
 
 
 class Remote:
-    """The same methods as a home's jobs have for the command line (cli/jobs.py)."""
+    """The same methods as a home's jobs have for the command line (cli/job_access.py)."""
 
     keeps_files = True  # SageMaker's Delete leaves logs and models where they are
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from alfine.cli.jobs import jobs_option, open_jobs
+from alfine.cli.job_access import jobs_option, open_jobs
 from alfine.cli.options import json_option
 from alfine.core.errors import NotFound
 from alfine.core.wording import number

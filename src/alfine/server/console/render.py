@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 
 from alfine._version import __version__
 from alfine.core import wording
-from alfine.server.console import words
+from alfine.server.console import verdict_text
 
 
 @cache
@@ -22,15 +22,15 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(version=__version__, words=words)
+    environment.globals.update(version=__version__)
     environment.filters.update(
         count_of=wording.count_of,
         duration=wording.duration,
-        evidence=words.evidence,
-        inside=words.inside,
-        instant=words.instant,
+        evidence=verdict_text.evidence,
+        inside=verdict_text.inside,
+        instant=verdict_text.instant,
         money=wording.money,
-        notes=words.notes,
+        notes=verdict_text.notes,
         number=wording.number,
         percent=wording.percent,
         seconds_between=wording.seconds_between,

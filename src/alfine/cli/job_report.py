@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from alfine.cli.costs import cost_words
+from alfine.cli.cost_text import cost_words
 from alfine.cli.output import facts, local_time, status
 from alfine.core.ranges import scaling_of
 from alfine.core.read_spec import read_spec
