@@ -1,5 +1,6 @@
 """What every completion criterion owes, whichever it is: the suite runs over the table."""
 
+import dataclasses
 import json
 import math
 import re
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alfine.core.judge import Judge
-from alfine.core.policy import Outlook, Policy, Verdict
+from alfine.core.policy import Outlook, Policy, Verdict, verdict_of
 from alfine.criteria import ALWAYS, criteria_for, criterion_from_text, table, text_format
 from alfine.strategies.random import Random
 from tests.building import history, request, spec
@@ -111,3 +112,28 @@ def test_a_criterion_that_cannot_judge_says_so_and_the_job_goes_on():
     verdict = Policy(strategy=Random(), criteria=(Broken(),)).verdict(history([1.0]))
     assert verdict.outlook is Outlook.CONTINUE
     assert verdict.sentence == "Broken could not be judged: ZeroDivisionError: division by zero"
+
+
+@pytest.mark.parametrize("criterion", ALL, ids=lambda c: type(c).__name__)
+@settings(max_examples=10)
+@given(values=objectives)
+def test_a_verdict_survives_the_store(criterion, values):
+    verdict = verdict_of(criterion, history(values, price_per_hour=2.0))
+    again = Verdict.from_dict(json.loads(json.dumps(verdict.as_dict())))
+    assert again == dataclasses.replace(verdict, ask_again_at=None, parts=again.parts)
+    assert [part.criterion for part in again.parts] == [part.criterion for part in verdict.parts]
+
+
+def test_a_combinations_parts_stand_in_the_evidence_as_clients_and_older_homes_have_them():
+    verdict = criterion_from_text(EXAMPLES["AllOf"]).check(history([1.0, 2.0]))
+    written = verdict.as_dict()
+    assert [part["criterion"] for part in written["evidence"]["criteria"]] == [part.criterion for part in verdict.parts]
+    assert "parts" not in written
+    read = Verdict.from_dict(written)
+    assert (read.needed, [part.sentence for part in read.parts]) == (2, [part.sentence for part in verdict.parts])
+    assert "criteria" not in read.evidence
+
+
+def test_evidence_of_another_package_that_is_called_criteria_stays_evidence():
+    verdict = Verdict(outlook=Outlook.CONTINUE, criterion="Theirs", sentence=".", evidence={"criteria": ["a", "b"]})
+    assert Verdict.from_dict(verdict.as_dict()) == verdict

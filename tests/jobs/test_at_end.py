@@ -9,7 +9,7 @@ import alfine
 from alfine import BestObjectiveNotImproving, MaxRuntimeInSeconds, TargetObjectiveMetricValue
 from alfine.core.history import Launched, Reported, StopRequested
 from alfine.core.judge import Judge
-from alfine.core.policy import LIMITS, Outlook
+from alfine.core.policy import Outlook
 from alfine.criteria import criterion_from_text
 from alfine.jobs.home import Home
 from alfine.jobs.policy_for import policy_for, replayed
@@ -64,7 +64,7 @@ def test_each_criterion_lets_finish_what_it_should(name, at_end):
     if verdict.outlook is Outlook.DRAIN:
         assert name in ("MaxNumberOfTrainingJobs", "MaxCost", "Deadline")
         assert stopped(past, verdict, policy) == set()
-    elif verdict.criterion in LIMITS:
+    elif verdict.is_limit:
         assert stopped(past, verdict, policy) == everyone
     else:
         wanted = {"stop": everyone, "drain": set(), "contenders": {"behind"}}

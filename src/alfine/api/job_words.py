@@ -18,7 +18,7 @@ from alfine.core.ranges import Categorical, Continuous, Integer, Range
 from alfine.core.settings import FORBID, REPEATS, REQUIRES, START_WITH, Repeats, put_setting, put_text
 from alfine.core.spec import FUNCTION, IDENTICAL, LOCAL_IMAGE, PARENTS
 from alfine.criteria import Given, criteria_of, put_criteria
-from alfine.criteria.limits import put_limits
+from alfine.criteria.amt_fields import put_limits
 
 T = TypeVar("T")
 

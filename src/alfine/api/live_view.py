@@ -28,7 +28,7 @@ from alfine.core.policy import UNDECIDED, Outlook, Verdict, strongest
 from alfine.core.read_spec import read_spec
 from alfine.core.spec import DEFINITION, DEFINITIONS, TuningJobSpec
 from alfine.core.wording import configuration, duration, number
-from alfine.criteria import QUIET
+from alfine.criteria import always_present
 from alfine.jobs.engine import Run
 from alfine.jobs.wording import Printable, printable
 from alfine.surrogate.space_diagnosis import remarks
@@ -275,7 +275,7 @@ def _criteria(verdicts: tuple[Verdict, ...]) -> RenderableType:
     rows.add_column(style="dim")
     nearest = strongest(verdicts)
     for verdict in verdicts:
-        if verdict.progress or verdict.criterion not in QUIET:
+        if verdict.progress or not always_present(verdict.criterion):
             met = verdict.outlook is not Outlook.CONTINUE
             gauge = ProgressBar(total=1.0, completed=verdict.progress, width=GAUGE_WIDTH)
             rows.add_row(Text(verdict.criterion, style="bold green" if met else ""), gauge, Text(verdict.sentence))

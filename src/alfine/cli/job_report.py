@@ -18,7 +18,7 @@ from alfine.core.read_spec import read_spec
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import CONFIG, DEFINITION, DEFINITIONS, TuningJobSpec
 from alfine.core.wording import count_of, duration, estimate, money, number, percent, short
-from alfine.criteria import QUIET
+from alfine.criteria import always_present
 
 Described = Mapping[str, Any]
 
@@ -223,7 +223,7 @@ def _verdicts(verdicts: list[Mapping[str, Any]]) -> RenderableType:
     rows.add_column(no_wrap=True)
     rows.add_column(overflow="fold")
     for verdict in verdicts:
-        if verdict["progress"] or verdict["criterion"] not in QUIET:
+        if verdict["progress"] or not always_present(verdict["criterion"]):
             gauge = ProgressBar(total=1.0, completed=verdict["progress"], width=10)
             rows.add_row(f"  {verdict['criterion']}", gauge, Text(verdict["sentence"]))
             if change := verdict.get("would_change"):

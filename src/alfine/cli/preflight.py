@@ -30,6 +30,7 @@ from alfine.core.settings import FORBID, REQUIRES
 from alfine.core.space import Hyperparameters
 from alfine.core.spec import TuningJobSpec
 from alfine.core.wording import duration
+from alfine.criteria.limits import MaxRuntimeInSeconds
 from alfine.jobs.analysis.similar_jobs import Likely
 from alfine.jobs.engine import utc_now
 from alfine.jobs.home import Home
@@ -41,7 +42,6 @@ from alfine.strategies.early_stopping import LEAST_CURVES
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)  # of histories that never were; criteria see differences only
 MOST_SUPPOSED = 100  # training jobs in such a history: a rule that needs more is a patient one, not a mistaken one
 LITTLE = 0.02  # of a space: what Random would meet once in 50 training jobs
-STANDSTILL = ("BestObjectiveNotImproving", "ConvergenceDetected")
 """Criteria whose case is a job that gets no better."""
 
 
@@ -221,10 +221,9 @@ def _standstill(spec: TuningJobSpec) -> Iterator[Remark]:
     if allowed > MOST_SUPPOSED:
         return
     for criterion in policy_for(spec).criteria:
-        history = History(spec, BEGIN)
-        verdict = criterion.check(history)
-        if verdict.criterion not in STANDSTILL:
+        if not getattr(criterion, "ends_a_standstill", False):
             continue
+        history = History(spec, BEGIN)
         for number in range(1, allowed):  # at the last one the limit ends the job anyway
             _record(history, _supposed(history, 1.0 + number / allowed))
             verdict = criterion.check(history)
@@ -324,8 +323,8 @@ def _at_once(spec: TuningJobSpec, trial: Trial) -> Iterator[Remark]:
     )
     for criterion in policy_for(spec).criteria:
         verdict = criterion.check(history)
-        if verdict.outlook is Outlook.CONTINUE or verdict.watching or verdict.criterion == "MaxRuntimeInSeconds":
-            continue  # of time the rule above says more
+        if verdict.outlook is Outlook.CONTINUE or verdict.watching or isinstance(criterion, MaxRuntimeInSeconds):
+            continue  # `_limits` says more about time
         if spec.most_training_jobs > 1:
             yield Remark(
                 where=verdict.criterion,

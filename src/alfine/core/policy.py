@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol, Self, runtime_checkable
@@ -31,6 +31,9 @@ class Outlook(StrEnum):
     def rank(self) -> int:
         return _RANKS[self]
 
+
+PARTS = "criteria"
+"""The key in a verdict's evidence, as JSON, for the verdicts of a combination's parts."""
 
 _STATUS_RANKS = {"Completed": 0, "Failed": 1, "Stopped": 2}
 _RANKS = {outlook: rank for rank, outlook in enumerate(Outlook)}
@@ -55,11 +58,23 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """A criterion's answer, for CONTINUE too: a sentence for people and the numbers that it rests on.
+    """What a completion criterion answers: an outlook, a sentence for people, and the numbers that the sentence rests on.
 
-    `progress`: how near the end is, 0 (far) to 1 (there). `would_change`: a sentence on what would change the answer.
-    `ask_again_at`: the instant at which time alone could change it; None when only a new fact can. `watching`: of a
-    criterion that only says what it would do.
+    A criterion answers in full while it lets the job continue, too: people read why the job goes on.
+
+    Attributes:
+        outlook: What the criterion asks for.
+        criterion: The name of the criterion's class.
+        sentence: What the criterion found, for people. A limit's sentence becomes the reason why training jobs were stopped.
+        evidence: The numbers, as JSON can hold them. The class may name them for people (`CompletionCriterion.labels`).
+        status: The status that the tuning job ends with, if it ends by this verdict.
+        progress: How near the end is, from 0 (far) to 1 (there).
+        would_change: What would change the answer, as a sentence.
+        ask_again_at: The instant at which time alone could change the answer; None when only a new fact can.
+        watching: Whether the criterion only observes: it never ends the job.
+        is_limit: Whether the criterion is a limit (`CompletionCriterion.is_limit`); `verdict_of` sets it.
+        parts: The verdicts of the criteria that a combination is made of.
+        needed: How many of `parts` must be met; 0 without parts.
     """
 
     outlook: Outlook
@@ -71,6 +86,9 @@ class Verdict:
     would_change: str = ""
     ask_again_at: datetime | None = None
     watching: bool = False
+    is_limit: bool = False
+    parts: tuple[Verdict, ...] = ()
+    needed: int = 0
 
     @property
     def strength(self) -> tuple[int, int]:
@@ -78,20 +96,40 @@ class Verdict:
         return self.outlook.rank, 0 if self.outlook is Outlook.CONTINUE else _STATUS_RANKS[self.status]
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the verdict as the store keeps it and clients see it; the parts stand in the evidence, as `criteria`."""
+        parts = {PARTS: [part.as_dict() for part in self.parts]} if self.parts else {}
+        flags = {"watching": self.watching, "is_limit": self.is_limit}
         return {
             "outlook": str(self.outlook),
             "criterion": self.criterion,
             "sentence": self.sentence,
-            "evidence": dict(self.evidence),
+            "evidence": {**self.evidence, **parts},
             "status": self.status,
             "progress": self.progress,
             "would_change": self.would_change,
-            **({"watching": True} if self.watching else {}),
+            **{name: True for name, flag in flags.items() if flag},
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Verdict:
-        return cls(**{**values, "outlook": Outlook(values["outlook"])})
+        """Return the verdict that `as_dict` wrote, in this version or an earlier one."""
+        evidence: dict[str, Any] = dict(values["evidence"])
+        parts: tuple[Verdict, ...] = ()
+        if _are_verdicts(evidence.get(PARTS)):
+            parts = tuple(cls.from_dict(part) for part in evidence.pop(PARTS))
+        return cls(
+            **{
+                **values,
+                "outlook": Outlook(values["outlook"]),
+                "evidence": evidence,
+                "parts": parts,
+                "needed": evidence.get("needed", 0) if parts else 0,
+            }
+        )
+
+
+def _are_verdicts(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(each, Mapping) and "outlook" in each for each in values)
 
 
 UNDECIDED = Verdict(outlook=Outlook.CONTINUE, criterion="None", sentence="No completion criterion is set.")
@@ -127,13 +165,29 @@ class EarlyStopping(Protocol):
 
 
 class CompletionCriterion(Protocol):
-    """When the whole tuning job is done."""
+    """When the whole tuning job is done.
+
+    A criterion is a frozen dataclass whose fields are its settings. Beside the three methods below, its class may have:
+
+    `is_limit = True`
+        The criterion is a limit, like the user's stop, time and money: when it is met, it stops the running training jobs in
+        any case, whatever the job's `at_end` says.
+    `always_present = True`
+        Every job has the criterion, without asking for it. People see it only once it has made progress.
+    `ends_a_standstill = True`
+        The criterion is meant to end a job that improves no more, so that `alfine check` says where it never can.
+    `labels = {"key": "words"}`
+        The names for people of the numbers in its evidence.
+    `amt_section = "TuningJobCompletionCriteria"`, `more_in_tag = True`
+        The part of AMT's request that asks for the criterion, where AMT has it; and whether a tag adds settings to that.
+    """
 
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:
-        """None when the job doesn't ask for it."""
+        """Return the criterion with the settings of the job; None when the job doesn't ask for it."""
 
-    def check(self, history: History) -> Verdict: ...
+    def check(self, history: History) -> Verdict:
+        """Return the verdict on the history as it is."""
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
         """Write this criterion and its settings into a CreateHyperParameterTuningJob request."""
@@ -167,9 +221,6 @@ AT_END = ("stop", "drain", "contenders")
 """What may become of running training jobs when a completion criterion ends the tuning job: stopped (AMT's way), let finish,
 or let finish if they may still win."""
 
-LIMITS = frozenset({"StopRequested", "MaxRuntimeInSeconds", "MaxCost", "Deadline", "InternalFailure"})
-"""Criteria that stop what runs in any case: the user's word, time and money."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
@@ -183,7 +234,7 @@ class Policy:
 
     def verdicts(self, history: History) -> tuple[Verdict, ...]:
         """Each criterion's answer, in the order in which they are set."""
-        return tuple(_checked(criterion, history) for criterion in self.criteria)
+        return tuple(verdict_of(criterion, history) for criterion in self.criteria)
 
     def verdict(self, history: History) -> Verdict:
         """The strongest answer; the first on a tie. Among CONTINUEs it's the one nearest to its end."""
@@ -207,16 +258,14 @@ class Policy:
                 evidence={"launched": history.launches},
                 progress=1.0,
             )
-        limits = [
-            each for one in (verdict, *self.verdicts(history)) for each in _any_of(one) if each.criterion in LIMITS
-        ]
-        cut_off = next((each for each in limits if each.outlook is Outlook.STOP), None)
+        limits = [limit for answer in (verdict, *self.verdicts(history)) for limit in _limits(answer)]
+        cut_off = next((limit for limit in limits if limit.outlook is Outlook.STOP), None)
         stops = tuple(
             self._ended_by(cut_off or verdict, job)
             for job in history.running.values()
             if job.status == "InProgress" and not (cut_off is None and self._spared(verdict, history, job))
         )
-        allowed = verdict.status == "Completed" and all(each.outlook is Outlook.CONTINUE for each in limits)
+        allowed = verdict.status == "Completed" and not limits
         return Decision(verdict=verdict, stops=stops, launches=tuple(self._again(history)) if allowed else ())
 
     def _again(self, history: History) -> Iterator[Suggestion]:
@@ -280,12 +329,15 @@ def may_win(history: History, job: TrainingJob) -> bool:
     return min(history.sign * value for value in curve) <= min(history.sign * value for value in ahead)
 
 
-def _any_of(verdict: Verdict) -> Iterator[Verdict]:
-    """The verdict, and of one that any of its parts would bring about, those of the parts."""
-    yield verdict
-    if verdict.criterion == "AnyOf":
-        for part in verdict.evidence["criteria"]:
-            yield from _any_of(Verdict.from_dict(part))
+def _limits(verdict: Verdict) -> Iterator[Verdict]:
+    """The limits that are met and that bring this verdict about: itself, or those of its parts where one part is enough."""
+    if verdict.outlook is Outlook.CONTINUE:
+        return
+    if verdict.is_limit:
+        yield verdict
+    if verdict.needed == 1:
+        for part in verdict.parts:
+            yield from _limits(part)
 
 
 def strongest(verdicts: Iterable[Verdict]) -> Verdict:
@@ -313,10 +365,13 @@ def _nearness(verdict: Verdict) -> float:
     return verdict.progress if verdict.outlook is Outlook.CONTINUE and not verdict.watching else 0.0
 
 
-def _checked(criterion: CompletionCriterion, history: History) -> Verdict:
-    """A criterion that can't judge says so and lets the job go on: one broken rule mustn't take the job with it."""
+def verdict_of(criterion: CompletionCriterion, history: History) -> Verdict:
+    """Return a criterion's verdict, marked as a limit's where the class says so.
+
+    A criterion that raises doesn't take the job with it: the verdict says that it could not be judged, and the job goes on.
+    """
     try:
-        return criterion.check(history)
+        verdict = criterion.check(history)
     except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
         name = type(criterion).__name__
         return Verdict(
@@ -325,3 +380,4 @@ def _checked(criterion: CompletionCriterion, history: History) -> Verdict:
             sentence=f"{name} could not be judged: {type(error).__name__}: {error}",
             evidence={"error": type(error).__name__},
         )
+    return replace(verdict, is_limit=True) if getattr(criterion, "is_limit", False) else verdict

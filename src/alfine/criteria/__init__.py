@@ -55,10 +55,6 @@ CRITERIA: dict[str, type[CompletionCriterion]] = {
 # Those that every job has, whatever it asked for.
 ALWAYS: tuple[type[CompletionCriterion], ...] = (StopRequested, NoTrainingJobSucceeded, SearchSpaceExhausted)
 
-QUIET = frozenset(kind.__name__ for kind in (StopRequested, NoTrainingJobSucceeded))
-"""Names of the criteria of every job that are shown only once they have made progress: nobody asked for them."""
-
-
 Given: TypeAlias = CompletionCriterion | str | Sequence[CompletionCriterion | str]
 
 
@@ -66,6 +62,26 @@ Given: TypeAlias = CompletionCriterion | str | Sequence[CompletionCriterion | st
 def table() -> dict[str, type[CompletionCriterion]]:
     """CRITERIA and what installed packages add to it."""
     return {**CRITERIA, **{point.name: point.load() for point in entry_points(group="alfine.criteria")}}
+
+
+def known() -> dict[str, type[CompletionCriterion]]:
+    """Return every class of criteria by its name: those that a user can set, and those that every job has."""
+    return {kind.__name__: kind for kind in (*ALWAYS, *table().values())}
+
+
+def always_present(name: str) -> bool:
+    """Return whether every job has the criterion of this name, so that people see it only once it has made progress."""
+    return getattr(known().get(name), "always_present", False)
+
+
+def labels(name: str) -> dict[str, str]:
+    """Return the names for people of the numbers in the evidence of the criterion of this name.
+
+    Others' names follow: the evidence of a criterion around another one holds the numbers of both.
+    """
+    first = known().get(name)
+    kinds = [*known().values(), *([first] if first else [])]
+    return {key: words for kind in kinds for key, words in getattr(kind, "labels", {}).items()}
 
 
 def criteria_for(spec: TuningJobSpec) -> tuple[CompletionCriterion, ...]:

@@ -6,13 +6,13 @@ are; they nest. Every part is asked anew after each fact: what was met once may 
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
-from alfine.core.policy import CompletionCriterion, Outlook, Verdict
+from alfine.core.policy import CompletionCriterion, Outlook, Verdict, verdict_of
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import text_format
 
@@ -21,6 +21,8 @@ class _Combination:
     """What the three share. A job may have several of each, so that criteria_for reads them from its tags."""
 
     __slots__ = ()
+
+    labels: ClassVar[Mapping[str, str]] = {"missing": "still missing"}
 
     criteria: tuple[CompletionCriterion, ...]
 
@@ -36,27 +38,20 @@ class _Combination:
         raise NotImplementedError
 
     def check(self, history: History) -> Verdict:
-        verdicts = [criterion.check(history) for criterion in self.criteria]
+        verdicts = tuple(verdict_of(criterion, history) for criterion in self.criteria)
         met = [verdict for verdict in verdicts if verdict.outlook is not Outlook.CONTINUE]
-        # As near as its needed-th nearest part is.
-        progress = sorted((verdict.progress for verdict in verdicts if verdict not in met), reverse=True)
-        missing = self.needed - len(met)
-        nearest = sorted((v for v in verdicts if v not in met), key=lambda each: -each.progress)[: max(0, missing)]
+        waiting = sorted((verdict for verdict in verdicts if verdict not in met), key=lambda verdict: -verdict.progress)
+        missing = max(0, self.needed - len(met))
         return Verdict(
-            outlook=max((verdict.outlook for verdict in met), key=lambda each: each.rank)
-            if missing <= 0
-            else Outlook.CONTINUE,
+            outlook=Outlook.CONTINUE if missing else max((v.outlook for v in met), key=lambda outlook: outlook.rank),
             criterion=type(self).__name__,
             sentence=f"{len(met)} of {len(verdicts)} met, {self.needed} needed: {_list(verdicts)}",
-            evidence={
-                "met": len(met),
-                "needed": self.needed,
-                "missing": max(0, missing),
-                "criteria": [verdict.as_dict() for verdict in verdicts],
-            },
-            would_change=_would_change(met if missing <= 0 else nearest, missing),
-            progress=1.0 if missing <= 0 else progress[missing - 1],
+            evidence={"met": len(met), "needed": self.needed, "missing": missing},
+            progress=waiting[missing - 1].progress if missing else 1.0,  # as near as the last one that it needs
+            would_change=_would_change(waiting[:missing] if missing else met, missing),
             ask_again_at=min((v.ask_again_at for v in verdicts if v.ask_again_at is not None), default=None),
+            parts=verdicts,
+            needed=self.needed,
         )
 
 

@@ -21,9 +21,9 @@ of a logistic model, calibrated on recorded searches: taken alone it's overconfi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -34,6 +34,7 @@ from alfine.core.ranges import Array
 from alfine.core.settings import put_setting
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import text_format
+from alfine.criteria.amt_fields import COMPLETION_CRITERIA, section
 from alfine.surrogate.acquisition import lattice, log_expected_improvement
 from alfine.surrogate.gaussian_process import Geometry, geometry_of, one_thread, spread_of, squared_distances
 from alfine.surrogate.model import Model, evidence_of, model_of, targets_at
@@ -86,6 +87,21 @@ class ConvergenceDetected:
     At least 10 objectives are needed. Without MaxNumberOfTrainingJobs the budget is taken as max(50, as many as have ended) more.
     """
 
+    amt_section: ClassVar[str] = COMPLETION_CRITERIA
+    more_in_tag: ClassVar[bool] = True
+    ends_a_standstill: ClassVar[bool] = True
+    labels: ClassVar[Mapping[str, str]] = {
+        "delta": "stops below",
+        "epsilon": "an improvement that counts",
+        "epsilon_relative": "… of the best",
+        "since_improvement": "training jobs since the last one",
+        "expected_residual_improvement": "expected from the rest of the budget",
+        "forecast_training_jobs": "met after so many more, if none improves",
+        "noise": "noise of the objective",
+        "resets_at": "an improvement is",
+        "probability_after_improvement": "probability after one",
+    }
+
     epsilon: float = 0.01
     delta: float = 0.05
     cap: float | None = None
@@ -109,9 +125,7 @@ class ConvergenceDetected:
         return text_format.from_tag(cls, spec)
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
-        config = request.setdefault("HyperParameterTuningJobConfig", {})
-        criteria = config.setdefault("TuningJobCompletionCriteria", {})
-        criteria[NAME] = {"CompleteOnConvergence": "Enabled"}
+        section(request, COMPLETION_CRITERIA)[NAME] = {"CompleteOnConvergence": "Enabled"}
         own = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name) != f.default]
         put_setting(request, NAME, " ".join(own) or None)
 

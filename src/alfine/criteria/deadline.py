@@ -6,7 +6,7 @@ import math
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import Ended, History, Started
@@ -28,6 +28,8 @@ class Deadline:
     active: for a number of seconds: count only the time in which training jobs ran, as if interruptions hadn't been.
     A training job is taken to last as long as the longest tenth of the last 50 did; before the first has ended, no time.
     """
+
+    is_limit: ClassVar[bool] = True
 
     when: str | float | datetime
     active: bool = False

@@ -26,7 +26,7 @@ import numpy as np
 
 from alfine.core import cost
 from alfine.core.history import History
-from alfine.core.policy import LIMITS, CompletionCriterion
+from alfine.core.policy import CompletionCriterion
 from alfine.core.ranges import Array
 from alfine.criteria.combinations import AllOf, AnyOf, AtLeast
 from alfine.criteria.convergence import (
@@ -107,7 +107,8 @@ def forecast_of(history: History, criteria: Sequence[CompletionCriterion]) -> Fo
         name, at = _named(each), future.ends(each)
         ends[name] = np.minimum(at, ends.get(name, at))  # of several of one kind the first to be met
     again = 0 if history.spec.repeats is None else history.spec.repeats.training_jobs
-    ends |= {name: at + again for name, at in ends.items() if name not in (*LIMITS, "MaxNumberOfTrainingJobs")}
+    cut = {_named(each) for each in criteria if getattr(each, "is_limit", False)} | {MaxNumberOfTrainingJobs.__name__}
+    ends |= {name: at + again for name, at in ends.items() if name not in cut}
     names = [name for name, at in ends.items() if np.isfinite(at).any()]
     if not names:
         return Forecast(

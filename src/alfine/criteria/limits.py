@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
 from alfine.core.policy import Outlook, Verdict, in_seconds
 from alfine.core.spec import IDENTICAL, MAX_TRAINING_JOBS, TuningJobSpec
 from alfine.core.wording import duration
+from alfine.criteria.amt_fields import RESOURCE_LIMITS, section
 
 FIRST_ATTEMPTS = 5  # AMT: «No training job succeeded after 5 attempts»
 
@@ -21,6 +22,8 @@ class MaxNumberOfTrainingJobs:
 
     A job that names no limit gets AMT's quota of 750.
     """
+
+    amt_section: ClassVar[str] = RESOURCE_LIMITS
 
     limit: int = MAX_TRAINING_JOBS
 
@@ -48,12 +51,15 @@ class MaxNumberOfTrainingJobs:
         )
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
-        _section(request, "ResourceLimits")["MaxNumberOfTrainingJobs"] = self.limit
+        section(request, RESOURCE_LIMITS)["MaxNumberOfTrainingJobs"] = self.limit
 
 
 @dataclass(frozen=True, slots=True)
 class MaxRuntimeInSeconds:
     """Stop once the tuning job has existed for `limit` seconds of wall time, waiting and interruptions included."""
+
+    amt_section: ClassVar[str] = RESOURCE_LIMITS
+    is_limit: ClassVar[bool] = True
 
     limit: float
 
@@ -81,12 +87,14 @@ class MaxRuntimeInSeconds:
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
         whole = int(self.limit) if float(self.limit).is_integer() else self.limit
-        _section(request, "ResourceLimits")["MaxRuntimeInSeconds"] = whole
+        section(request, RESOURCE_LIMITS)["MaxRuntimeInSeconds"] = whole
 
 
 @dataclass(frozen=True, slots=True)
 class SearchSpaceExhausted:
     """Launch no more once every configuration of a finite space has been launched."""
+
+    labels: ClassVar[Mapping[str, str]] = {"size": "configurations in the space"}
 
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:
@@ -119,6 +127,8 @@ class NoTrainingJobSucceeded:
     AMT's rule and text; with fewer than five training jobs in all, it holds for all of them (see
     docs/reference/criteria.md for what AMT leaves open).
     """
+
+    always_present: ClassVar[bool] = True
 
     attempts: int = FIRST_ATTEMPTS
 
@@ -175,6 +185,9 @@ class NoTrainingJobSucceeded:
 class StopRequested:
     """The user asked to stop: status Stopped, not Completed."""
 
+    is_limit: ClassVar[bool] = True
+    always_present: ClassVar[bool] = True
+
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self:  # noqa: ARG003 - the protocol's signature
         return cls()
@@ -199,20 +212,6 @@ class StopRequested:
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
         """Always on."""
-
-
-def put_limits(request: MutableMapping[str, Any], **words: Any) -> None:
-    """Write limits that are said beside criteria, by AMT's names. Where a criterion has said one too, the lower one holds."""
-    limits = _section(request, "ResourceLimits")
-    for name, word in words.items():
-        said = limits.get(name)
-        if word is not None and not (said is not None and isinstance(word, int | float) and said < word):
-            limits[name] = word
-
-
-def _section(request: MutableMapping[str, Any], name: str) -> dict[str, Any]:
-    section: dict[str, Any] = request.setdefault("HyperParameterTuningJobConfig", {}).setdefault(name, {})
-    return section
 
 
 def _at_least(name: str, value: float, least: float) -> None:

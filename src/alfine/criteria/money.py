@@ -6,9 +6,9 @@ A price is the tag `alfine:price-per-hour`, or [prices] in alfine.toml for the i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from alfine.core import cost
 from alfine.core.errors import Fault, InvalidSpec
@@ -27,6 +27,12 @@ class MaxCost:
 
     What the running training jobs will still cost is taken from the mean of those that have ended.
     """
+
+    is_limit: ClassVar[bool] = True
+    labels: ClassVar[Mapping[str, str]] = {
+        "with_the_next": "spent with the next training job",
+        "mean_of_a_training_job": "a training job costs",
+    }
 
     limit: float
 
@@ -98,6 +104,11 @@ class MarginalValue:
     the budget the expected gain is the integral of ConvergenceDetected's p(e) with a budget of h; the job goes on while any h
     gains more than it costs at the mean cost so far. Needs 10 objectives.
     """
+
+    labels: ClassVar[Mapping[str, str]] = {
+        "mean_of_a_training_job": "a training job costs",
+        "breaks_even_at": "breaks even if 1 % is worth",
+    }
 
     worth: float
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
-from alfine.core.policy import CompletionCriterion, Outlook, Verdict, in_seconds
+from alfine.core.policy import CompletionCriterion, Outlook, Verdict, in_seconds, verdict_of
 from alfine.core.spec import TuningJobSpec
 from alfine.core.wording import duration
 from alfine.criteria import text_format
@@ -32,8 +32,16 @@ class NotBefore:
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:  # noqa: ARG003 - read by criteria_for: a job may have several
         return None
 
+    @property
+    def is_limit(self) -> bool:
+        return getattr(self.criterion, "is_limit", False)
+
+    @property
+    def ends_a_standstill(self) -> bool:
+        return getattr(self.criterion, "ends_a_standstill", False)
+
     def check(self, history: History) -> Verdict:
-        verdict = self.criterion.check(history)
+        verdict = verdict_of(self.criterion, history)
         waiting = []
         if history.ended < self.training_jobs:
             waiting.append(f"{history.ended} of {self.training_jobs} training jobs have ended")
@@ -48,9 +56,9 @@ class NotBefore:
         }
         if not waiting or verdict.outlook is Outlook.CONTINUE:
             return replace(verdict, evidence=evidence)
-        return Verdict(
+        return replace(
+            verdict,
             outlook=Outlook.CONTINUE,
-            criterion=verdict.criterion,
             sentence=f"Met, but not to end the job before its floor: {' and '.join(waiting)}.",
             evidence=evidence,
             progress=min(verdict.progress, self._share(history)),

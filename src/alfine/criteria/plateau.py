@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History, TrainingJob
@@ -12,6 +12,7 @@ from alfine.core.policy import Outlook, Verdict
 from alfine.core.settings import put_setting
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import text_format
+from alfine.criteria.amt_fields import COMPLETION_CRITERIA, section
 
 LEAST = 3  # AMT's minimum
 SIGNIFICANT = 0.01  # AMT: «not improving (1 % or less)»
@@ -30,6 +31,14 @@ class BestObjectiveNotImproving:
     Objectives count in order of completion; early-stopped training jobs count, failed ones don't (nothing was evaluated).
     Source: AMT's API reference (BestObjectiveNotImproving); where its two texts disagree, see docs/explanation/stopping.md.
     """
+
+    amt_section: ClassVar[str] = COMPLETION_CRITERIA
+    more_in_tag: ClassVar[bool] = True
+    ends_a_standstill: ClassVar[bool] = True
+    labels: ClassVar[Mapping[str, str]] = {
+        "not_improving": "in a row without improvement",
+        "resets_at": "an improvement is",
+    }
 
     max_number_of_training_jobs_not_improving: int
     strict: bool = False
@@ -73,8 +82,7 @@ class BestObjectiveNotImproving:
         return f"{enough} {within} begins the count anew; without one the job ends then."
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
-        config = request.setdefault("HyperParameterTuningJobConfig", {})
-        config.setdefault("TuningJobCompletionCriteria", {})["BestObjectiveNotImproving"] = {
+        section(request, COMPLETION_CRITERIA)["BestObjectiveNotImproving"] = {
             "MaxNumberOfTrainingJobsNotImproving": self.max_number_of_training_jobs_not_improving
         }
         put_setting(request, "BestObjectiveNotImproving", "strict=true" if self.strict else None)

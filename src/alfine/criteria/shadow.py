@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from alfine.core.cost import spent
 from alfine.core.history import History
-from alfine.core.policy import CompletionCriterion, Outlook, Verdict
+from alfine.core.policy import CompletionCriterion, Outlook, Verdict, verdict_of
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import text_format
 
@@ -29,6 +29,12 @@ class Crossing:
 class Shadow:
     """`criterion`, which never ends the job: its verdict tells when it would have, and what that would have missed."""
 
+    labels: ClassVar[Mapping[str, str]] = {
+        "missed": "would have missed",
+        "best_then": "best at that point",
+        "would_have": "it would have said",
+    }
+
     criterion: CompletionCriterion
 
     def __post_init__(self) -> None:
@@ -39,7 +45,7 @@ class Shadow:
         return None
 
     def check(self, history: History) -> Verdict:
-        verdict, crossing = self.criterion.check(history), self._crossing(history)
+        verdict, crossing = verdict_of(self.criterion, history), self._crossing(history)
         name = f"Shadow({verdict.criterion})"
         if crossing is None:
             change = f"Nothing ends the job by it. What it watches for: {verdict.would_change}"
@@ -83,7 +89,7 @@ class Shadow:
         return crossing if isinstance(crossing, Crossing) else None
 
     def _met(self, history: History) -> Crossing | None:
-        verdict = self.criterion.check(history)
+        verdict = verdict_of(self.criterion, history)
         if verdict.outlook is Outlook.CONTINUE:
             return None
         best = history.incumbent

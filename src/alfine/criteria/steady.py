@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import Ended, History
-from alfine.core.policy import CompletionCriterion, Outlook, Verdict
+from alfine.core.policy import CompletionCriterion, Outlook, Verdict, verdict_of
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import text_format
 
@@ -29,21 +29,28 @@ class Steady:
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:  # noqa: ARG003 - read by criteria_for: a job may have several
         return None
 
+    @property
+    def is_limit(self) -> bool:
+        return getattr(self.criterion, "is_limit", False)
+
+    @property
+    def ends_a_standstill(self) -> bool:
+        return getattr(self.criterion, "ends_a_standstill", False)
+
     def check(self, history: History) -> Verdict:
-        verdict, streak = self.criterion.check(history), self._streak(history)
+        verdict, streak = verdict_of(self.criterion, history), self._streak(history)
         left = max(0, self.times - streak)
         evidence = {**verdict.evidence, "met_in_a_row": streak, "times": self.times, "left_in_a_row": left}
         if verdict.outlook is Outlook.CONTINUE or streak >= self.times:
             return replace(verdict, evidence=evidence)
-        return Verdict(
+        return replace(
+            verdict,
             outlook=Outlook.CONTINUE,
-            criterion=verdict.criterion,
             sentence=f"Met after {streak} training jobs in a row, of {self.times} needed. {verdict.sentence}",
             evidence=evidence,
             progress=streak / self.times,
             would_change=f"{left} more training jobs after each of which it's met end the job; one after which it isn't begins the "
             f"count anew. {verdict.would_change}",
-            ask_again_at=verdict.ask_again_at,
         )
 
     def _streak(self, history: History) -> int:
@@ -51,7 +58,7 @@ class Steady:
         key = ("steady", self)
         ended, streak = history.memo.get(key, (0, 0))
         if history.ended == ended + 1 and isinstance(history.facts[-1], Ended):  # as live: asked after every fact
-            met = self.criterion.check(history).outlook is not Outlook.CONTINUE
+            met = verdict_of(self.criterion, history).outlook is not Outlook.CONTINUE
             streak = min(self.times, streak + 1) if met else 0
         elif history.ended != ended:
             streak = self._looked_back(history)
@@ -61,7 +68,7 @@ class Steady:
     def _looked_back(self, history: History) -> int:
         ends = [count for count, fact in enumerate(history.facts, 1) if isinstance(fact, Ended)][-self.times :]
         for streak, count in enumerate(reversed(ends)):
-            if self.criterion.check(history.upto(count)).outlook is Outlook.CONTINUE:
+            if verdict_of(self.criterion, history.upto(count)).outlook is Outlook.CONTINUE:
                 return streak
         return len(ends)
 

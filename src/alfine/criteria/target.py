@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
 from alfine.core.policy import Outlook, Verdict
 from alfine.core.spec import TuningJobSpec
+from alfine.criteria.amt_fields import COMPLETION_CRITERIA, section
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,9 @@ class TargetObjectiveMetricValue:
 
     Final values only: an intermediate value of a running training job can still get worse.
     """
+
+    amt_section: ClassVar[str] = COMPLETION_CRITERIA
+    labels: ClassVar[Mapping[str, str]] = {"missing": "still missing"}
 
     target: float
 
@@ -65,5 +69,4 @@ class TargetObjectiveMetricValue:
         return min(0.99, max(0.0, (best - first) / (self.target - first)))
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
-        config = request.setdefault("HyperParameterTuningJobConfig", {})
-        config.setdefault("TuningJobCompletionCriteria", {})["TargetObjectiveMetricValue"] = self.target
+        section(request, COMPLETION_CRITERIA)["TargetObjectiveMetricValue"] = self.target

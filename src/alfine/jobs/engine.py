@@ -344,7 +344,13 @@ class Engine:
         except Exception as error:
             log.exception("can't decide tuning_job=%s", run.spec.name)
             sentence = f"alfine could not decide what to do next: {type(error).__name__}: {error}"
-            broken = Verdict(outlook=Outlook.STOP, criterion="InternalFailure", sentence=sentence, status="Failed")
+            broken = Verdict(
+                outlook=Outlook.STOP,
+                criterion="InternalFailure",
+                sentence=sentence,
+                status="Failed",
+                is_limit=True,
+            )
             return run.judge.policy.decide(run.history, broken)
 
     # -- record, then act ----------------------------------------------------------------------------------------

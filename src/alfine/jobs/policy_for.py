@@ -37,7 +37,7 @@ from alfine.criteria import (
     table,
     text_format,
 )
-from alfine.criteria.limits import put_limits
+from alfine.criteria.amt_fields import put_limits
 from alfine.strategies import strategy_for
 from alfine.strategies.early_stopping import early_stopping_for
 
@@ -69,8 +69,8 @@ def unread_settings(spec: TuningJobSpec) -> Iterator[Fault]:
             near = closest(name, known, likeness=0.8)
             if near is not None:
                 yield Fault(f"Tags.alfine:{key}", f"isn't a setting of alfine. Did you mean alfine:{near}?")
-        elif name in FIELDS and (name not in own or name not in ALSO_IN_TAGS):
-            yield Fault(f"Tags.alfine:{key}", f"{name} is asked for in {FIELDS[name]}, not by a tag alone.")
+        elif (section := _amt_section(name)) and (name not in own or not _has_more_in_tag(name)):
+            yield Fault(f"Tags.alfine:{key}", f"{name} is asked for in {section}, not by a tag alone.")
         elif name in table() and name not in own:
             yield Fault(f"Tags.alfine:{key}", f"{name} is asked for in the tag alfine:{text_format.SETTING}.")
 
@@ -94,11 +94,14 @@ def _parted(key: str) -> tuple[str, str]:
 
 
 PARTED = (REQUIRES, FORBID, START_WITH, text_format.SETTING)
-ALSO_IN_TAGS = ("BestObjectiveNotImproving", "ConvergenceDetected")  # tags say more about them
-FIELDS = {
-    **dict.fromkeys((*ALSO_IN_TAGS, "TargetObjectiveMetricValue"), "TuningJobCompletionCriteria"),
-    **dict.fromkeys(("MaxNumberOfTrainingJobs", "MaxRuntimeInSeconds"), "ResourceLimits"),
-}
+
+
+def _amt_section(name: str) -> str | None:
+    return getattr(table().get(name), "amt_section", None)
+
+
+def _has_more_in_tag(name: str) -> bool:
+    return getattr(table().get(name), "more_in_tag", False)
 
 
 def _at_end(spec: TuningJobSpec) -> str:

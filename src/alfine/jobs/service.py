@@ -35,6 +35,7 @@ from alfine.core.replay import Replayed
 from alfine.core.settings import put_setting, setting_of
 from alfine.core.single_training_job import as_asked, tuning_job_of
 from alfine.core.spec import DEFINITION, DEFINITIONS, FUNCTION, IDENTICAL, PARENTS, TuningJobSpec, of_ranges
+from alfine.criteria.convergence import ConvergenceDetected
 from alfine.criteria.forecast import forecast_of
 from alfine.criteria.plateau import not_improving
 from alfine.jobs.analysis import results_table
@@ -239,7 +240,7 @@ class Service:
         """The same, and the history that it tells of."""
         job, history = self.store.get(name), self.history(name)
         with self.store.reading() as connection:
-            converged = queries.converged_at(connection, name)
+            converged = queries.converged_at(connection, name, ConvergenceDetected.__name__)
         described: Plain = {
             "HyperParameterTuningJobName": job.name,
             "HyperParameterTuningJobStatus": job.status,

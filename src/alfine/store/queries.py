@@ -21,7 +21,6 @@ from alfine.core.history import INTERNAL_ERROR
 from alfine.store.algorithms import Algorithm, algorithm_of
 from alfine.store.schema import algorithms, inherited, metrics, tags, training_jobs, tuning_jobs
 
-CONVERGENCE = "ConvergenceDetected"
 LARGEST = 1.7976931348623157e308
 
 Condition = sa.ColumnElement[bool]
@@ -152,19 +151,19 @@ def training_job_called(connection: Connection, name: str) -> AnyRow:
     return row
 
 
-def converged_at(connection: Connection, name: str) -> datetime | None:
-    """When convergence was detected, as far as verdicts on record tell: it ended the job, or a shadow of it would have.
+def converged_at(connection: Connection, name: str, criterion: str) -> datetime | None:
+    """When convergence was detected, as the verdicts on record say: `criterion` ended the job, or a shadow of it would have.
 
     It ended the job with the last training job that ended by itself, before the others were stopped.
     """
     row = connection.execute(sa.select(tuning_jobs).where(tuning_jobs.c.name == name)).one()
     verdict = json.loads(row.verdict or "{}")
-    if verdict.get("criterion") == CONVERGENCE and verdict["outlook"] != "CONTINUE":
+    if verdict.get("criterion") == criterion and verdict["outlook"] != "CONTINUE":
         mine = (training_jobs.c.tuning_job == row.id) & training_jobs.c.stop_fact.is_(None)
         return connection.execute(sa.select(sa.func.max(training_jobs.c.ended_at)).where(mine)).scalar()
     for each in json.loads(row.verdicts or "[]"):
         seconds = each["evidence"].get("would_have_ended_after_seconds")
-        if each["criterion"] == f"Shadow({CONVERGENCE})" and seconds is not None:
+        if each.get("watching") and each["criterion"].endswith(f"({criterion})") and seconds is not None:
             return row.created_at + timedelta(seconds=seconds)  # type: ignore[no-any-return]
     return None
 

@@ -17,6 +17,7 @@ from alfine.aws.sagemaker.backend import Backend, Function
 from alfine.aws.sagemaker.unsupported_fields import refuse_what_is_not
 from alfine.core.read_spec import read_spec
 from alfine.core.spec import IDENTICAL, TuningJobSpec
+from alfine.criteria.convergence import ConvergenceDetected
 from alfine.criteria.plateau import NOTHING, State, counted, not_improving
 from alfine.store import queries
 from alfine.store.schema import tuning_jobs
@@ -100,7 +101,7 @@ def _described(backend: Backend, connection: Connection, state: queries.AnyRow, 
             "NumberOfTrainingJobsObjectiveNotImproving": fold[1][1]
             if spec.repeats is None
             else _count(backend, row.name),
-            "ConvergenceDetectedTime": queries.converged_at(connection, row.name),
+            "ConvergenceDetectedTime": queries.converged_at(connection, row.name, ConvergenceDetected.__name__),
         },
     }
     number = backend.service.best_by_repeats(row.name, spec)

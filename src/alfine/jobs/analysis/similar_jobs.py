@@ -153,7 +153,7 @@ def _outcome(spec: TuningJobSpec, record: History) -> _Outcome | None:
     policy = policy_for(asked)
     replayed = replay(_unchanged(record), policy, under=record.under(asked))
     jobs, verdict = float(replayed.training_jobs), replayed.verdict
-    if verdict.outlook is not Outlook.CONTINUE and verdict.criterion != "StopRequested":
+    if verdict.outlook is not Outlook.CONTINUE and verdict.status != "Stopped":
         return _Outcome(
             job=record.spec.name, training_jobs=(jobs, jobs, jobs), each_seconds=each, ended_by=verdict.criterion
         )

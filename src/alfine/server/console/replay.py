@@ -5,11 +5,20 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from alfine.core.errors import InvalidSpec
+from alfine.core.policy import CompletionCriterion
 from alfine.core.spec import TuningJobSpec
+from alfine.criteria.convergence import ConvergenceDetected
+from alfine.criteria.plateau import BestObjectiveNotImproving
+from alfine.criteria.target import TargetObjectiveMetricValue
+from alfine.criteria.text_format import say
 from alfine.jobs.analysis.replay_report import Busy, replays, turn
 from alfine.server.console.page_request import Visit
 
-SUGGESTED = ("ConvergenceDetected", "BestObjectiveNotImproving 10", "BestObjectiveNotImproving 30")
+SUGGESTED: tuple[CompletionCriterion, ...] = (
+    ConvergenceDetected(),
+    BestObjectiveNotImproving(10),
+    BestObjectiveNotImproving(30),
+)
 
 
 def page(visit: Visit) -> Response:
@@ -36,5 +45,5 @@ def _refused(visit: Visit, spec: TuningJobSpec, text: str, *faults: str) -> Resp
 
 def _suggested(spec: TuningJobSpec) -> list[str]:
     """The usual ones, and the job's target where it has one."""
-    target = [] if spec.target is None else [f"TargetObjectiveMetricValue {spec.target:.15g}"]
-    return [*target, *SUGGESTED]
+    target = TargetObjectiveMetricValue.from_spec(spec)
+    return [*([say(target)] if target else []), *map(say, SUGGESTED)]

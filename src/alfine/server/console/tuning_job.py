@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from alfine.aws.sagemaker import pagination
 from alfine.core.history import History
-from alfine.criteria import QUIET
+from alfine.criteria import always_present
 from alfine.figures.best_so_far_svg import best_so_far
 from alfine.figures.slices import slices
 from alfine.server.console.changes import changes
@@ -82,7 +82,7 @@ def stop(visit: Visit) -> Response:
 
 def _ordered(verdicts: Sequence[Mapping[str, Any]], ender: str | None) -> list[Mapping[str, Any]]:
     """The one that ended the job, then the nearest to its end; those that only watch last. Rules that every job has: once they speak."""
-    shown = [each for each in verdicts if each["progress"] or each["criterion"] not in QUIET]
+    shown = [each for each in verdicts if each["progress"] or not always_present(each["criterion"])]
     return sorted(
         shown,
         key=lambda each: (

@@ -9,28 +9,8 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from alfine.core.wording import UNKNOWN, duration, number, percent
-from alfine.criteria import QUIET
+from alfine.criteria import always_present, labels
 
-LABELS = {
-    "delta": "stops below",
-    "epsilon": "an improvement that counts",
-    "epsilon_relative": "… of the best",
-    "since_improvement": "training jobs since the last one",
-    "expected_residual_improvement": "expected from the rest of the budget",
-    "forecast_training_jobs": "met after so many more, if none improves",
-    "noise": "noise of the objective",
-    "not_improving": "in a row without improvement",
-    "with_the_next": "spent with the next training job",
-    "mean_of_a_training_job": "a training job costs",
-    "missing": "still missing",
-    "missed": "would have missed",
-    "best_then": "best at that point",
-    "would_have": "it would have said",
-    "size": "configurations in the space",
-    "resets_at": "an improvement is",
-    "probability_after_improvement": "probability after one",
-    "breaks_even_at": "breaks even if 1 % is worth",
-}
 PROBABILITIES = {"delta", "epsilon_relative"}
 EXACT = {"best", "best_then", "target", "resets_at"}
 
@@ -56,22 +36,22 @@ def span(low: float, middle: float, high: float) -> tuple[str, str]:
 def nearest(verdict: Mapping[str, Any] | None, verdicts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """What a job is told by: the verdict that ended it, or of the criteria that go on the nearest to its end; empty before any."""
     verdict = verdict or {}
-    if verdict and (verdict["outlook"] != "CONTINUE" or verdict["criterion"] not in QUIET):
+    if verdict and (verdict["outlook"] != "CONTINUE" or not always_present(verdict["criterion"])):
         return verdict
-    speaking = [each for each in verdicts if each["criterion"] not in QUIET and not each.get("watching")]
+    speaking = [each for each in verdicts if not always_present(each["criterion"]) and not each.get("watching")]
     return max(speaking, key=lambda each: float(each["progress"]), default={})
 
 
 def evidence(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The numbers of a verdict, named and in words; those of the criteria inside it are their own."""
-    return list(_evidence(verdict.get("evidence") or {}))
+    return list(_evidence(verdict.get("evidence") or {}, labels(verdict.get("criterion", ""))))
 
 
-def _evidence(numbers: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _evidence(numbers: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for name, value in numbers.items():
         if isinstance(value, list | tuple | dict):
             continue
-        label = LABELS.get(name, name.removesuffix("_seconds").replace("_", " "))
+        label = names.get(name, name.removesuffix("_seconds").replace("_", " "))
         is_time = "elapsed_seconds" in numbers and name in ("limit", "left")
         yield label, _value(f"{name}_seconds" if is_time else name, value)
 
