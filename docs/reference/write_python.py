@@ -34,7 +34,7 @@ SECTIONS = {
 NOTES = {
     "A tuning job in this process": "The `settings` of `tune` are the words of `job_request`, at the end of this page.",
     "Completion criteria": "What each one does, and when it's worth having: [completion criteria](criteria.md).",
-    "What comes out": "`History` is what strategies and criteria of your own are given ([contributing](../../CONTRIBUTING.md)).",
+    "What comes out": "`History` is what strategies and criteria of your own are given ([add a criterion](../how-to/add-a-criterion.md)).",
     "The words of a job": "Of `alfine.api.job_words`; job files have the same ([job files](job-file.md)).",
 }
 HANDED_OUT = {

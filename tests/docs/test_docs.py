@@ -10,7 +10,6 @@ import botocore.session
 import pytest
 
 import alfine
-from alfine.core.read_spec import read_spec
 from alfine.criteria import ALWAYS, table
 
 ROOT = Path(__file__).parents[2]
@@ -24,10 +23,24 @@ def test_every_criterion_is_on_the_reference_page(name):
     assert f"`{name}`" in (ROOT / "docs/reference/criteria.md").read_text()
 
 
+def anchors(page):
+    """The fragments by which a page's headings are linked, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_somewhere(page):
-    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
-        assert target.startswith("http") or (page.parent / target).exists(), target
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    links = re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)", text)
+    links += [(source, "") for source in re.findall(r"(?:src|srcset)=\"([^\"]+)\"", text)]
+    for target, fragment in links:
+        if target.startswith("http"):
+            continue
+        there = (page.parent / target).resolve() if target else page
+        assert there.exists(), target
+        if fragment:
+            assert fragment in anchors(there), f"{target}#{fragment}"
 
 
 def fields(shape, path=()):
@@ -67,25 +80,6 @@ def test_the_readmes_program_runs(tmp_path):
     run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert "training jobs" in run.stdout
-
-
-def test_contributings_criterion_works():
-    from alfine.core.policy import Outlook, Verdict
-    from alfine.core.settings import put_setting
-    from tests.building import history, request
-
-    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
-    from dataclasses import dataclass
-
-    names = {"dataclass": dataclass, "Verdict": Verdict, "Outlook": Outlook, "put_setting": put_setting}
-    exec("\n".join(line.removeprefix("   ") for line in program.splitlines()), names)
-    criterion = names["EnoughTried"](2)
-    assert criterion.check(history([1.0])).outlook is Outlook.CONTINUE
-    assert criterion.check(history([1.0, 2.0])).outlook is Outlook.STOP
-    asked = request()
-    criterion.to_request(asked)
-    assert asked != request()
-    assert names["EnoughTried"].from_spec(read_spec(asked)) == criterion
 
 
 def written_by(name):

@@ -1,0 +1,273 @@
+"""Measure the house: rooms, floors, arrows, import circles, docstrings and lines of src/alfine, from its source alone.
+
+    python docs/measure_house.py                      # this clone
+    python docs/measure_house.py path/to/other/clone  # another one, such as an earlier commit
+
+The figures of docs/architecture.md are what it prints. A room is a package or a module directly in `alfine`; an arrow is a pair of rooms of
+which the first imports from the second; a circle is a set of modules that import each other, directly or through others. What is imported
+for type checkers alone (`if TYPE_CHECKING:`) doesn't count.
+"""
+
+from __future__ import annotations
+
+import ast
+import statistics
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+NO_ROOM = {"__init__", "__main__", "_version"}  # modules that may lie directly in the package
+LONGEST = 10  # files that are listed by name
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True)
+class Module:
+    """One file of the package: its dotted name without `alfine.`, its text and its syntax tree."""
+
+    name: str
+    text: str
+    tree: ast.Module
+
+    @property
+    def room(self) -> str:
+        return self.name.partition(".")[0]
+
+    @property
+    def lines(self) -> int:
+        return self.text.count("\n")
+
+
+@dataclass(frozen=True)
+class House:
+    """The package of a clone.
+
+    modules: by dotted name. layers: the rooms of each floor, the top floor first, as pyproject.toml gives them to import-linter.
+    """
+
+    modules: Mapping[str, Module]
+    layers: tuple[frozenset[str], ...]
+
+    @classmethod
+    def of(cls, clone: Path) -> House:
+        """Read the house of a clone."""
+        package = clone / "src" / "alfine"
+        files = sorted(package.rglob("*.py"))
+        found = (
+            Module(_dotted(file.relative_to(package)), file.read_text(), ast.parse(file.read_text())) for file in files
+        )
+        return cls({module.name: module for module in found}, _layers(clone / "pyproject.toml"))
+
+    @cached_property
+    def rooms(self) -> set[str]:
+        return {module.room for module in self.modules.values()} - NO_ROOM
+
+    @cached_property
+    def loose(self) -> list[str]:
+        """Modules directly in the package that aren't the three which belong there."""
+        packages = {module.room for module in self.modules.values() if "." in module.name}
+        return sorted(self.rooms - packages)
+
+    def imports(self, *, deferred: bool) -> dict[str, set[str]]:
+        """Return which modules each module imports. deferred: imports inside functions, too."""
+        return {name: set(self._imported(module, deferred=deferred)) for name, module in self.modules.items()}
+
+    def _imported(self, module: Module, *, deferred: bool) -> Iterator[str]:
+        for node in _statements(module.tree, into_functions=deferred):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            else:
+                continue
+            yield from (target for target in map(self._module_named, names) if target and target != module.name)
+
+    def _module_named(self, dotted: str) -> str | None:
+        """The module of ours that `dotted` is, or that has it as a name."""
+        package, _, name = dotted.partition(".")
+        if package != "alfine":
+            return None
+        while name and name not in self.modules:
+            name = name.rpartition(".")[0]
+        return name or "__init__"
+
+    @cached_property
+    def arrows(self) -> set[tuple[str, str]]:
+        found = {
+            (self.modules[name].room, self.modules[target].room)
+            for name, targets in self.imports(deferred=True).items()
+            for target in targets
+        }
+        return {(start, end) for start, end in found if start != end and not {start, end} & NO_ROOM}
+
+    @cached_property
+    def floor(self) -> dict[str, int]:
+        """The floor of each room; the lowest is 1."""
+        return {room: len(self.layers) - place for place, rooms in enumerate(self.layers) for room in rooms}
+
+    @property
+    def wrong_arrows(self) -> list[tuple[str, str]]:
+        """Arrows that don't point to a lower floor."""
+        return sorted(
+            (start, end)
+            for start, end in self.arrows
+            if start in self.floor and end in self.floor and self.floor[start] <= self.floor[end]
+        )
+
+
+def circles(graph: Mapping[str, Iterable[str]]) -> list[list[str]]:
+    """Return the sets of nodes that reach each other, the largest first (Tarjan 1972)."""
+    order: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    path: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(node: str) -> None:
+        order[node] = lowest[node] = len(order)
+        path.append(node)
+        for target in graph.get(node, ()):
+            if target not in order:
+                visit(target)
+                lowest[node] = min(lowest[node], lowest[target])
+            elif target in path:
+                lowest[node] = min(lowest[node], order[target])
+        if lowest[node] == order[node]:
+            circle = path[path.index(node) :]
+            del path[path.index(node) :]
+            if len(circle) > 1:
+                found.append(sorted(circle))
+
+    for node in graph:
+        if node not in order:
+            visit(node)
+    return sorted(found, key=len, reverse=True)
+
+
+def public(module: Module) -> Iterator[ast.ClassDef | Function]:
+    """Yield the classes, functions and methods of a module whose names, and whose classes' names, don't begin with an underscore."""
+    waiting: list[ast.stmt] = list(module.tree.body)
+    while waiting:
+        node = waiting.pop(0)
+        if isinstance(node, ast.ClassDef | Function) and not node.name.startswith("_"):
+            yield node
+            if isinstance(node, ast.ClassDef):
+                waiting = [*node.body, *waiting]
+
+
+def functions(modules: Iterable[Module]) -> Iterator[tuple[Module, Function]]:
+    for module in modules:
+        yield from ((module, node) for node in ast.walk(module.tree) if isinstance(node, Function))
+
+
+def code_lines(function: Function, module: Module) -> int:
+    """The lines of a function without blank lines, comments and its docstring."""
+    lines = module.text.splitlines()
+    numbers = set(range(function.lineno, (function.end_lineno or function.lineno) + 1))
+    first = function.body[0]
+    if ast.get_docstring(function) is not None:
+        numbers -= set(range(first.lineno, (first.end_lineno or first.lineno) + 1))
+    return sum(bool(lines[number - 1].strip()) and not lines[number - 1].lstrip().startswith("#") for number in numbers)
+
+
+def report(house: House) -> Iterator[tuple[str, str]]:
+    """Yield (what, figure) for each row of the table."""
+    modules = house.modules.values()
+    yield "rooms", f"{len(house.rooms)} ({', '.join(sorted(house.rooms))})"
+    yield "loose modules", ", ".join(house.loose) or "none"
+    yield "floors", str(len(house.layers))
+    yield "arrows between rooms", f"{len(house.arrows)} of {len(house.rooms) * (len(house.rooms) - 1)} possible"
+    yield "arrows that don't point downwards", _pairs(house.wrong_arrows)
+    yield "import circles of modules", _circles(circles(house.imports(deferred=False)))
+    yield "… with imports inside functions", _circles(circles(house.imports(deferred=True)))
+    yield "import circles of rooms", _circles(circles(_graph(house.arrows)))
+    yield "files, lines", f"{len(house.modules)}, {sum(module.lines for module in modules):,}"
+    longest = sorted(modules, key=lambda module: module.lines, reverse=True)[:LONGEST]
+    yield "longest files", ", ".join(f"{module.name} {module.lines}" for module in longest)
+    yield from _report_functions(house)
+
+
+def _report_functions(house: House) -> Iterator[tuple[str, str]]:
+    lengths = sorted(code_lines(function, module) for module, function in functions(house.modules.values()))
+    yield (
+        "code lines of a function: median, 95th percentile, longest",
+        f"{statistics.median(lengths):g}, {lengths[int(0.95 * len(lengths))]}, {lengths[-1]}",
+    )
+    faces = [node for module in house.modules.values() for node in public(module)]
+    texts = [ast.get_docstring(node) for node in faces]
+    written = [text for text in texts if text]
+    yield "public classes, functions and methods", f"{len(faces):,}"
+    yield "… with a docstring", _share(len(written), len(faces))
+    with_arguments = [node for node in faces if isinstance(node, Function) and _arguments(node)]
+    explained = sum("Args:" in (ast.get_docstring(node) or "") for node in with_arguments)
+    yield "public functions with arguments: docstring has Args", _share(explained, len(with_arguments))
+    answering = [node for node in faces if isinstance(node, Function) and _returns(node)]
+    told = sum("Returns:" in (ast.get_docstring(node) or "") or _summary_returns(node) for node in answering)
+    yield (
+        "public functions that return something: docstring has Returns, or begins with «Return»",
+        _share(told, len(answering)),
+    )
+
+
+def _arguments(function: Function) -> list[str]:
+    given = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    return [argument.arg for argument in given if argument.arg not in {"self", "cls"}]
+
+
+def _returns(function: Function) -> bool:
+    return function.returns is not None and ast.unparse(function.returns) not in {"None", "NoReturn"}
+
+
+def _summary_returns(function: Function) -> bool:
+    return (ast.get_docstring(function) or "").startswith(("Return ", "Yield ", "Whether ", "True "))
+
+
+def _statements(tree: ast.AST, *, into_functions: bool) -> Iterator[ast.AST]:
+    """Walk a module as its import runs it; into_functions: what its functions run, too."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            continue
+        if isinstance(node, Function | ast.Lambda) and not into_functions:
+            continue
+        yield node
+        yield from _statements(node, into_functions=into_functions)
+
+
+def _dotted(file: Path) -> str:
+    parts = file.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+def _layers(pyproject: Path) -> tuple[frozenset[str], ...]:
+    contracts = tomllib.loads(pyproject.read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract.get("exhaustive"))
+    return tuple(frozenset(room.strip() for room in layer.split("|")) for layer in layers)
+
+
+def _graph(arrows: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
+    graph: dict[str, set[str]] = {}
+    for start, end in arrows:
+        graph.setdefault(start, set()).add(end)
+    return graph
+
+
+def _pairs(arrows: list[tuple[str, str]]) -> str:
+    return f"{len(arrows)}: " + ", ".join(f"{start} → {end}" for start, end in arrows) if arrows else "none"
+
+
+def _circles(found: list[list[str]]) -> str:
+    return f"{len(found)}: " + "; ".join(", ".join(circle) for circle in found) if found else "none"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part:,} of {whole:,} ({100 * part / whole:.0f} %)"
+
+
+if __name__ == "__main__":
+    clone = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT
+    rows = [f"| {what} | {figure} |" for what, figure in report(House.of(clone))]
+    sys.stdout.write("\n".join(["| what | here |", "| --- | --- |", *rows]) + "\n")
