@@ -19,7 +19,7 @@ from alfine.core.policy import Outlook, Verdict
 from alfine.core.read_spec import read_spec
 from alfine.criteria import CRITERIA, criteria_for, criterion_from_text, text_format
 from alfine.criteria import table as criteria_table
-from alfine.runners import Launch
+from alfine.runners.protocol import Launch
 from alfine.strategies import STRATEGIES
 from alfine.strategies import table as strategies_table
 from tests.building import history, request, spec
