@@ -78,7 +78,11 @@ FAULTS = [
     ),
     ("scaling", ranges("Integer", bounds("1", "9", "Log")), "'Log' isn't a scaling. Use one of Auto, Linear"),
     ("V8", ranges("Categorical", {"Name": "x", "Values": ["a", "a"]}), "a appears more than once"),
-    ("V9 numeric", request(strategy="Grid"), "Grid takes categorical ranges only, and depth, eta isn't"),
+    (
+        "V9 numeric",
+        request(strategy="Grid"),
+        "Grid takes categorical ranges only, and depth, eta aren't. List the values.",
+    ),
     (
         "V9 count",
         request(strategy="Grid", space={"a": Categorical([*"abc"])}, max_training_jobs=4),

@@ -59,7 +59,8 @@ def test_money_runs_out_by_time_alone_first_for_another_training_job_then_for_wh
 @pytest.mark.parametrize("criterion", [MaxCost(5), MarginalValue(5)], ids=["MaxCost", "MarginalValue"])
 def test_money_needs_a_price(criterion):
     with pytest.raises(
-        InvalidSpec, match=r"needs the price of an instance of type local: price_per_hour .*alfine.toml"
+        InvalidSpec,
+        match=r"needs the price of an instance of type local: the tag alfine:price-per-hour, or .*alfine.toml",
     ):
         policy_for(spec(criteria=[criterion]))
 

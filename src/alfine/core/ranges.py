@@ -19,6 +19,8 @@ import numpy.typing as npt
 
 from alfine.core.conditions import ORDERS, Clause, Combination, alternatives, as_text, number_of, words
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.fields import Face
+from alfine.core.messages import Message, naming
 
 Array = npt.NDArray[np.float64]
 Interval = tuple[float, float]
@@ -122,23 +124,43 @@ def values_in_words(found: Range) -> str:
     return str(found)
 
 
+def whole_numbers(name: str, found: Range | None) -> Message | None:
+    """Return a sentence that says why a range is one of whole numbers, and how to have one of all numbers; None for other ranges.
+
+    Errors about a range have it, since a job file's `{min: 0, max: 1}` is two integers, which may not be what was meant.
+    """
+    if not isinstance(found, Integer):
+        return None
+    size = int(found.cells)
+    in_file = naming(
+        "{}: {min} {} and {max} {} are whole numbers, so {} is an integer range with {} values; write {:.1f} and {:.1f}, or "
+        "{continuous}, for a continuous one.",
+        *(name, found.low, found.high, name, size, found.low, found.high),
+    )
+    in_python = f"{name} is an integer range with {size} values; alfine.Continuous makes a continuous one."
+    in_aws = f"{name} is an integer range with {size} values."
+    return naming("{}", in_file, instead={Face.AWS: in_aws, Face.PYTHON: in_python, Face.TUNER: in_python})
+
+
 def _bounds_faults(path: str, low: float, high: float, scaling: str, *, integer: bool) -> Iterator[Fault]:
     if not (math.isfinite(low) and math.isfinite(high)):
-        yield Fault(path, f"MinValue {low} and MaxValue {high} must be finite numbers.")
+        yield Fault(path, naming("{min} {} and {max} {} must be finite numbers.", low, high))
         return
     if not math.isfinite(high - low):
-        yield Fault(path, f"MinValue {low} and MaxValue {high} lie too far apart to calculate with.")
+        yield Fault(path, naming("{min} {} and {max} {} lie too far apart to calculate with.", low, high))
     if not low < high:
-        remedy = "A fixed value belongs in StaticHyperParameters" if low == high else "Swap them"
-        yield Fault(path, f"MinValue {low} must be below MaxValue {high}. {remedy}.")
+        remedy = naming("A fixed value belongs in {static}") if low == high else "Swap them"
+        yield Fault(path, naming("{min} {} must be below {max} {}. {}.", low, high, remedy))
     if scaling not in SCALINGS:
         yield Fault(f"{path}.ScalingType", f"{scaling!r} isn't a scaling. Use one of {', '.join(SCALINGS)}.")
     if scaling == "Logarithmic" and low <= 0:
-        yield Fault(path, f"MinValue {low} can't be scaled Logarithmic. Use a MinValue above 0, or ScalingType Linear.")
+        message = "{min} {} can't be scaled Logarithmic. Use a {min} above 0, or {scaling} Linear."
+        yield Fault(path, naming(message, low))
     if scaling == "ReverseLogarithmic" and integer:
-        yield Fault(path, "ReverseLogarithmic is for continuous ranges. Use Linear or Logarithmic.")
+        message = "ReverseLogarithmic is for continuous ranges, and {min} {} and {max} {} are whole numbers. Use Linear or Logarithmic."
+        yield Fault(path, naming(message, low, high))
     elif scaling == "ReverseLogarithmic" and not (low >= 0 and high < 1):
-        yield Fault(path, f"ReverseLogarithmic needs 0 <= MinValue and MaxValue < 1, not {low} to {high}.")
+        yield Fault(path, naming("ReverseLogarithmic needs 0 <= {min} and {max} < 1, not {} to {}.", low, high))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,9 @@ from alfine.core import conditions
 from alfine.core.channels import Channel, read_channel
 from alfine.core.conditional_space import faults as structure_faults
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.core.ranges import Categorical, Continuous, Integer, Range
+from alfine.core.fields import Face
+from alfine.core.messages import Message, naming
+from alfine.core.ranges import Categorical, Continuous, Integer, Range, whole_numbers
 from alfine.core.settings import (
     FORBID,
     REPEATS,
@@ -56,6 +58,14 @@ MAX_TUNABLE = 30
 MAX_HYPERPARAMETERS = 100
 MAX_RESOURCE = 20_000
 MAX_ENVIRONMENT = 48
+MOST_EXPLAINED = 3  # integer ranges of which an error says how they were understood
+
+# AMT's own sentences, which AWS clients get.
+TOO_FEW_COMBINATIONS = (
+    "You don't have enough combinations of hyperparameter ranges. The total number of hyperparameter combinations for the provided "
+    "ranges [{}] must be equal or greater than the value of MaxNumberOfJobs, [{}]. Provide additional ranges."
+)
+MAX_RESOURCE_MISSING = "MaxResource parameter is not provided and could not be inferred from provided static hyperparameters of TrainingJobDefinition."
 NAME_PATTERN = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}")
 DEFINITION_NAME_PATTERN = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,63}")
 MAX_DEFINITIONS = 10
@@ -320,7 +330,7 @@ class RequestReader:
         forbidden = []
         for entry in self._entries(FORBID, settings):
             if entry.subject is not None:
-                self.fault(paths[FORBID], f"«{entry.subject} if …» is a condition: it belongs in {paths[REQUIRES]}.")
+                self.fault(paths[FORBID], naming("«{} if …» is a condition: it belongs in {requires}.", entry.subject))
             elif not self.several or _about(entry, plain):
                 forbidden.append(entry.clauses)
         whole = {name: each.requiring(tuple(requires.get(name, ()))) for name, each in ranges.items()}
@@ -495,10 +505,10 @@ class RequestReader:
     def _grid(self, strategy: str, space: ParameterSpace) -> None:
         numeric = [name for name, r in space.ranges.items() if not isinstance(r, Categorical)]
         if strategy == "Grid" and numeric:
-            self.fault(
-                self._ranges_path,
-                f"Grid takes categorical ranges only, and {', '.join(numeric)} isn't. List its values.",
-            )
+            are = "isn't" if len(numeric) == 1 else "aren't"
+            message = "Grid takes categorical ranges only, and {} {}. List the values.{}"
+            message = naming(message, ", ".join(numeric), are, _integers([space]))
+            self.fault(self._ranges_path, message)
 
     def _size(
         self, strategy: str, spaces: Sequence[ParameterSpace], max_jobs: int | None, settings: Mapping[str, str]
@@ -519,12 +529,13 @@ class RequestReader:
                     f"{max_jobs} isn't the number of configurations of the grid, {size}{again}. Leave it out or use that.",
                 )
         elif max_jobs is not None and size + kept < max_jobs:
-            self.fault(
-                path,
-                "You don't have enough combinations of hyperparameter ranges. The total number of hyperparameter "
-                f"combinations for the provided ranges [{float(size)}] must be equal or greater than the value of "
-                f"MaxNumberOfJobs, [{max_jobs - kept}]. Provide additional ranges.",
+            message = naming(
+                "there are only {} configurations, and {max_training_jobs} {}{} asks for more. Allow fewer training jobs, or widen the "
+                "ranges.{}",
+                *(size, max_jobs, f" ({kept} of them to run the best again)" if kept else "", _integers(spaces)),
+                instead={Face.AWS: TOO_FEW_COMBINATIONS.format(float(size), max_jobs - kept)},
             )
+            self.fault(path, message)
 
     def _room_for_repeats(self, settings: Mapping[str, str], max_jobs: int | None) -> None:
         kept = kept_for_repeats(settings)
@@ -540,7 +551,7 @@ class RequestReader:
         count = sum(len(definition.environment) for definition in definitions)
         if count > MAX_ENVIRONMENT and not self.alone:
             path = DEFINITIONS if self.several else f"{DEFINITION}.Environment"
-            self.fault(path, f"{count} variables in Environment; at most {MAX_ENVIRONMENT} are allowed.")
+            self.fault(path, naming("{} variables in {environment}; at most {} are allowed.", count, MAX_ENVIRONMENT))
 
     def _one_objective(self, parts: Sequence[Mapping[str, Any]], criteria: Iterable[str]) -> None:
         """Criteria on the quality of the best need one best: several definitions must then share their objective."""
@@ -550,8 +561,11 @@ class RequestReader:
             if len(objectives) > 1:
                 self.fault(
                     f"{CONFIG}.TuningJobCompletionCriteria.{name}",
-                    f"needs one objective, and the definitions have {listed}. Give all the same TuningObjective, or leave "
-                    "the criterion out.",
+                    naming(
+                        "needs one objective, and the definitions have {}. Give all of them the same {metric} and {goal}, or leave "
+                        "the criterion out.",
+                        listed,
+                    ),
                 )
 
     def _hyperband(self, strategy: str, static: Mapping[str, str]) -> tuple[int, int | None]:
@@ -559,7 +573,7 @@ class RequestReader:
         config = self.config.get("StrategyConfig")
         if strategy != "Hyperband":
             if config:
-                self.fault(path, f"is for Strategy Hyperband, not {strategy}. Leave it out.")
+                self.fault(path, naming("is for {strategy} Hyperband, not {}. Leave it out.", strategy))
             return 1, None
         bounds = (config or {}).get("HyperbandStrategyConfig") or {}
         least = self._integer(bounds, "MinResource", 1, f"{path}.HyperbandStrategyConfig") or 1
@@ -570,20 +584,25 @@ class RequestReader:
         if most is None:
             self.fault(
                 f"{path}.HyperbandStrategyConfig.MaxResource",
-                "MaxResource parameter is not provided and could not be inferred from provided static hyperparameters of "
-                "TrainingJobDefinition.",
+                naming(
+                    "is missing: how many values of the metric a training job reports at the most. Give it, or say it in {static} "
+                    "as epochs.",
+                    instead={Face.AWS: MAX_RESOURCE_MISSING},
+                ),
             )
         elif not least <= most <= MAX_RESOURCE:
-            self.fault(path, f"needs MinResource <= MaxResource <= {MAX_RESOURCE}, not {least} and {most}.")
+            self.fault(
+                path, naming("needs {min_resource} <= {max_resource} <= {}, not {} and {}.", MAX_RESOURCE, least, most)
+            )
         return least, most
 
     def _early_stopping(self, strategy: str) -> str:
         path = "HyperParameterTuningJobConfig.TrainingJobEarlyStoppingType"
         kind = self._choice(self.config, "TrainingJobEarlyStoppingType", EARLY_STOPPING_TYPES, "Off", path)
         if kind == "Auto" and strategy == "Hyperband":
-            self.fault(path, "must be Off with Strategy Hyperband, which stops training jobs itself.")
+            self.fault(path, naming("must be Off with {strategy} Hyperband, which stops training jobs itself."))
         if kind == "Auto" and self.several:
-            self.fault(path, f"must be Off with {DEFINITIONS}.")
+            self.fault(path, naming("must be Off with {definitions}."))
         return kind
 
     def _warm_start(self) -> tuple[str | None, tuple[str, ...]]:
@@ -591,7 +610,7 @@ class RequestReader:
         if config is None:
             return None, ()
         if self.several:
-            self.fault("WarmStartConfig", f"isn't allowed with {DEFINITIONS}.")
+            self.fault("WarmStartConfig", naming("isn't allowed with {definitions}."))
         kind = self._choice(config, "WarmStartType", (IDENTICAL, TRANSFER), None, "WarmStartConfig.WarmStartType")
         path = f"WarmStartConfig.{PARENTS}"
         parents = tuple(str(each.get("HyperParameterTuningJobName")) for each in config.get(PARENTS) or [])
@@ -639,6 +658,14 @@ def _native(space: ParameterSpace, texts: Mapping[str, str]) -> dict[str, Any]:
             return text
 
     return {name: read(name, text) for name, text in texts.items()}
+
+
+def _integers(spaces: Iterable[ParameterSpace]) -> Message:
+    """Return how the integer ranges of spaces were understood, one sentence for each of the smallest."""
+    ranges = {name: each for space in spaces for name, each in space.ranges.items() if isinstance(each, Integer)}
+    smallest = sorted(ranges, key=lambda name: ranges[name].cells)[:MOST_EXPLAINED]
+    hints = [whole_numbers(name, ranges[name]) for name in smallest]
+    return naming(" {}" * len(hints), *hints)
 
 
 def _given(value: Any) -> bool:

@@ -13,7 +13,8 @@ from typing import Any
 from alfine.core.errors import Fault
 from alfine.core.history import History
 from alfine.core.inherited import IGNORING, Inherited
-from alfine.core.ranges import Categorical, Range
+from alfine.core.messages import naming
+from alfine.core.ranges import Categorical, Range, whole_numbers
 from alfine.core.spec import (
     CONFIG,
     DEFINITION,
@@ -94,9 +95,13 @@ def _kind_faults(child: TuningJobSpec, parent: TuningJobSpec) -> Iterator[Fault]
     for name in child.space.names:
         mine, theirs = _kind(child.space.ranges[name]), _kind(parent.space.ranges.get(name))
         if theirs is not None and mine != theirs:
+            hint = whole_numbers(name, child.space.ranges[name]) if theirs == "continuous" else None
             yield Fault(
                 f"{CONFIG}.ParameterRanges ({name})",
-                f"is {mine}, and {theirs} in {parent.name}. The type of a hyperparameter must be the parent's.",
+                naming(
+                    "is {}, and {} in {}. The type of a hyperparameter must be the parent's.{}{}",
+                    *(mine, theirs, parent.name, " " if hint else "", hint or ""),
+                ),
             )
 
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 from alfine.core import cost
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
+from alfine.core.messages import naming
 from alfine.core.policy import Outlook, Verdict, in_seconds
 from alfine.core.settings import put_setting
 from alfine.core.spec import TuningJobSpec
@@ -233,8 +234,8 @@ def _setting(spec: TuningJobSpec, name: str) -> float | None:
 
 def _price_missing(criterion: str, spec: TuningJobSpec) -> Iterator[Fault]:
     if not spec.price_per_hour:
-        how = "price_per_hour (the tag alfine:price-per-hour), or [prices] in alfine.toml"
-        yield Fault(criterion, f"needs the price of an instance of type {spec.definition.instance_type}: {how}.")
+        message = "needs the price of an instance of type {}: {price_per_hour}{or_prices}."
+        yield Fault(criterion, naming(message, spec.definition.instance_type))
 
 
 def _above_zero(criterion: str, name: str, value: float) -> None:
