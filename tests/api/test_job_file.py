@@ -11,6 +11,7 @@ from alfine.api.job_file import KEYS, JobFile, name_from, read_job_file
 from alfine.api.job_words import job_request
 from alfine.core.conditions import combination
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.messages import naming
 from alfine.core.ranges import Categorical, Continuous, Integer
 from alfine.core.read_spec import read_spec
 from alfine.core.spec import TuningJobSpec
@@ -191,14 +192,14 @@ def test_a_key_without_a_value_counts_as_not_given(folder):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (SMALL + "max_job: 3", "max_job: isn't known: did you mean max_training_jobs?"),
-        (SMALL + "MaxParallelTrainingJobs: 3", "MaxParallelTrainingJobs: isn't known: did you mean max_parallel?"),
-        (SMALL + "objective: auc", "objective: isn't known: did you mean metric?"),
+        (SMALL + "max_job: 3", "max_job: isn't known. Did you mean max_training_jobs?"),
+        (SMALL + "MaxParallelTrainingJobs: 3", "MaxParallelTrainingJobs: isn't known. Did you mean max_parallel?"),
+        (SMALL + "objective: auc", "objective: isn't known. Did you mean metric?"),
         (SMALL + "zzzz: 1", "zzzz: isn't known. Known: name, script"),
-        (SMALL + "goal: maximize", "goal: 'maximize' isn't one of Maximize, Minimize: did you mean Maximize?"),
+        (SMALL + "goal: maximize", "goal: 'maximize' isn't one of Maximize, Minimize. Did you mean Maximize?"),
         (
             SMALL + "strategy: Bayes",
-            "strategy: 'Bayes' isn't one of Bayesian, Random, Grid, Hyperband: did you mean Bayesian?",
+            "strategy: 'Bayes' isn't one of Bayesian, Random, Grid, Hyperband. Did you mean Bayesian?",
         ),
         (SMALL + "max_parallel: two", "max_parallel: 'two' must be a whole number from 1 on."),
         (SMALL + "max_training_jobs: 0", "max_training_jobs: 0 must be a whole number from 1 on."),
@@ -207,7 +208,7 @@ def test_a_key_without_a_value_counts_as_not_given(folder):
         (SMALL + "channels: data", "channels: 'data' must be keys and values."),
         (SMALL + "command: [ls]", "command: there is a script too. Keep one of the two."),
         (SMALL + "criteria: ConvergenceDetected", "criteria: 'ConvergenceDetected' must be a list"),
-        (SMALL + "criteria: [Convergence]", "criteria[0]: isn't known: did you mean ConvergenceDetected?"),
+        (SMALL + "criteria: [Convergence]", "criteria[0]: isn't known. Did you mean ConvergenceDetected?"),
         (SMALL + "criteria: [BestObjectiveNotImproving: 1]", "criteria[0]: criterion BestObjectiveNotImproving"),
         ("space: {x: [a, b]}", "script: is missing: what trains"),
         ("script: train.py\nspace: {x: {min: 1, max: 2, requires: 3}}", "space.x.requires: 3 must be"),
@@ -216,16 +217,16 @@ def test_a_key_without_a_value_counts_as_not_given(folder):
         ("script: train.py\nspace: {x: {values: a}}", "space.x.values: 'a' must be a list of categories."),
         (
             "script: train.py\nspace: {x: {min: 1, max: 2, condition: y}}",
-            "space.x.condition: isn't known: did you mean requires?",
+            "space.x.condition: isn't known. Did you mean requires?",
         ),
         ("script: train.py\nspace: {x: [a, b]}\nforbid: [x]", "forbid: 'x' has nothing after x"),
-        ("script: train.py\nspace: {x: [a, b]}\nconstraints: x = a", "constraints: isn't known: did you mean forbid?"),
+        ("script: train.py\nspace: {x: [a, b]}\nconstraints: x = a", "constraints: isn't known. Did you mean forbid?"),
         ("script: train.py\nspace: {x: [a, b]}\nstart_with: 3", "start_with: 3 must be a configuration"),
         ("script: train.py", "space: is missing: the hyperparameters to tune"),
         ("script: train.py\nspace: {x: 3}", "space.x: 3 must be {min: …, max: …}, or a list of categories."),
         ("script: train.py\nspace: {x: {min: 3}}", "space.x.max: is missing."),
         ("script: train.py\nspace: {x: {min: 3, max: a}}", "space.x.max: 'a' must be a number."),
-        ("script: train.py\nspace: {x: {low: 3, max: 4}}", "space.x.low: isn't known: did you mean min?"),
+        ("script: train.py\nspace: {x: {low: 3, max: 4}}", "space.x.low: isn't known. Did you mean min?"),
         ("script: train.py\nspace: {x: {min: 0, max: 4, scaling: log}}", "space.x.scaling: 'log' isn't one of"),
         (
             "script: train.py\nspace: {x: {min: 0.0, max: 4, scaling: Logarithmic}}",
@@ -294,10 +295,26 @@ def test_faults_found_later_are_explained_at_the_keys_of_the_file(folder, more, 
 
 def test_what_amt_names_is_told_in_the_words_of_the_file(folder):
     job = read(folder, SMALL)
-    said = job.in_own_words(
-        Fault("TrainingJobDefinition.X", "With MaxNumberOfTrainingJobsNotImproving, not MaxNumberOfTrainingJobs 4.")
-    )
+    message = naming("With MaxNumberOfTrainingJobsNotImproving, not {max_training_jobs} {}.", 4)
+    said = job.spelled(Fault("TrainingJobDefinition.X", message))
     assert said.message == "With MaxNumberOfTrainingJobsNotImproving, not max_training_jobs 4."
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("strategy: Grid", "space: Grid takes categorical ranges only, and x isn't. List the values. "),
+        ("max_training_jobs: 20", "space: there are only 2 configurations, and max_training_jobs 20 asks for more."),
+    ],
+)
+def test_an_error_says_how_whole_numbers_were_understood(folder, more, said):
+    job = read(folder, f"script: train.py\nspace: {{x: {{min: 0, max: 1}}}}\n{more}")
+    with pytest.raises(InvalidSpec) as refused:
+        read_spec(job.request)
+    hint = "x: min 0 and max 1 are whole numbers, so x is an integer range with 2 values; write 0.0 and 1.0, or `type: continuous`, for"
+    explained = str(job.explain(refused.value))
+    assert explained.startswith(said)
+    assert f"{hint} a continuous one." in explained
 
 
 # -- requests ------------------------------------------------------------------------------------------------------------
@@ -315,7 +332,7 @@ def test_a_request_stays_as_it_is_but_for_its_local_paths(folder):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"Tag": []}, "Tag: isn't known: did you mean Tags?"),
+        ({"Tag": []}, "Tag: isn't known. Did you mean Tags?"),
         ({"HyperParameterTuningJobName": 7}, "HyperParameterTuningJobName: 7 must be a text, in quotes."),
         (
             {"HyperParameterTuningJobConfig": {**request()["HyperParameterTuningJobConfig"], "ResourceLimits": {}}},
@@ -327,7 +344,7 @@ def test_a_request_stays_as_it_is_but_for_its_local_paths(folder):
         ),
         (
             {"TrainingJobDefinition": {**request()["TrainingJobDefinition"], "InputDataConfig": [{"Channel": "x"}]}},
-            "TrainingJobDefinition.InputDataConfig[0].Channel: isn't known: did you mean ChannelName?",
+            "TrainingJobDefinition.InputDataConfig[0].Channel: isn't known. Did you mean ChannelName?",
         ),
     ],
 )
@@ -462,7 +479,7 @@ def test_several_definitions_have_words_of_their_own_and_share_the_jobs(folder):
     ("old", "new", "said"),
     [
         ("depth: {min: 1", "depth: {min: 99", "definitions.tree.space.depth: min 99 must be below max 9"),
-        ("    goal: Maximize", "    golf: Maximize", "definitions.net.golf: isn't known: did you mean goal?"),
+        ("    goal: Maximize", "    golf: Maximize", "definitions.net.golf: isn't known. Did you mean goal?"),
         ("    goal: Maximize", "    strategy: Grid", "definitions.net.strategy: isn't known"),
         ("script: train.py", "", "definitions.tree.script: is missing"),
         ("    space: {depth: {min: 1, max: 9}}", "", "definitions.tree: null must be keys and values"),

@@ -91,7 +91,7 @@ def test_words_of_scripts_are_not_for_commands(tune):
         ),
         (
             {"strategy": "Hyperband"},
-            "max_resource: is missing: after how many values of the metric a training job is at ",
+            "max_resource: is missing: how many values of the metric a training job reports",
         ),
     ],
 )

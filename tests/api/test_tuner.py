@@ -212,7 +212,7 @@ def test_a_senseless_call_is_refused(call, words):
         ({"space": {"x": (0, 1)}}, "isn't a range. Use alfine.Continuous"),
         ({"goal": "min"}, "'min' isn't one of Maximize, Minimize"),
         ({"strategy": "bayes"}, "'bayes' isn't one of Bayesian"),
-        ({"strategy": "Hyperband"}, "max_resource: is missing: after how many values"),
+        ({"strategy": "Hyperband"}, "max_resource: is missing: how many values"),
     ],
 )
 def test_a_tuner_that_cannot_be_is_refused_with_the_remedy(words, message):
@@ -269,7 +269,7 @@ def test_the_first_suggestion_loads_nothing_that_it_does_not_need():
     [
         ({"space": {"n": Integer(1, 3), "x": Continuous(0, 1, requires="m > 1")}}, "space.x"),
         ({"space": {"x": Continuous(0, 1, scaling="Logarithmic")}}, "space.x"),
-        ({"space": {"x": Continuous(0, 1, scaling="log")}}, "space.x"),
+        ({"space": {"x": Continuous(0, 1, scaling="log")}}, "space.x.scaling"),
         ({"space": {"n": Integer(1, 3)}, "forbid": "n > 0"}, "forbid"),
         ({"space": {"n": Integer(1, 3)}, "forbid": "n > 2", "start_with": {"n": 3}}, "start_with"),
         ({"space": {"n": Integer(1, 3)}, "start_with": {"n": 4}}, "start_with.n"),
@@ -288,7 +288,7 @@ def test_faults_stand_at_the_arguments_that_have_them(words, path, tmp_path):
 
 
 def test_an_argument_that_there_is_none_of_is_told_with_what_was_meant(tmp_path):
-    with pytest.raises(InvalidSpec, match="max_trials: isn't known: did you mean max_training_jobs?"):
+    with pytest.raises(InvalidSpec, match="max_trials: isn't known. Did you mean max_training_jobs?"):
         alfine.tune(lambda hyperparameters: 0.0, SPACE, home=tmp_path, max_trials=3)
 
 

@@ -101,9 +101,9 @@ def test_an_ended_job_is_not_run_again(folder):
         (JOB + "static: {x: 1}", "error: static.x: this hyperparameter also has a range."),
         (JOB + "metrics: {acc: 'acc=[0-9]+'}", "error: metrics.acc: regex 'acc=[0-9]+' has no group."),
         (JOB.replace("Random", "Grid"), "error: space: Grid takes categorical ranges only"),
-        (JOB.replace("Random", "Hyperband"), "error: max_resource: is missing: after how many values"),
+        (JOB.replace("Random", "Hyperband"), "error: max_resource: is missing: how many values"),
         (JOB + "name: under_score", "error: name: 'under_score' isn't a name."),
-        (JOB + "max_job: 3", "error: max_job: isn't known: did you mean max_training_jobs?"),
+        (JOB + "max_job: 3", "error: max_job: isn't known. Did you mean max_training_jobs?"),
     ],
 )
 def test_a_job_that_cannot_run_is_refused_before_anything_is_kept(folder, text, said):

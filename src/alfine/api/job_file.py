@@ -24,6 +24,8 @@ from alfine.api.job_words import OF_DEFINITION, PROGRAM, job_request, own_words,
 from alfine.api.read_document import read_document
 from alfine.core.conditions import Combination, alternatives
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.fields import LEAST_LIKENESS, Face, unknown
+from alfine.core.messages import spelled, spelled_error
 from alfine.core.policy import CompletionCriterion
 from alfine.core.ranges import SCALINGS, Categorical, Continuous, Integer, Range
 from alfine.core.settings import Repeats, put_setting
@@ -37,7 +39,6 @@ Request = dict[str, Any]
 
 REQUEST_KEYS = ("HyperParameterTuningJobName", "HyperParameterTuningJobConfig")
 LONGEST_NAME = 32
-LIKE_ENOUGH = 0.5  # of difflib: «max_job» is 0.58 like «max_training_jobs»
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,14 +82,14 @@ class JobFile:
 
     def explain(self, error: InvalidSpec) -> InvalidSpec:
         """The same faults, at the keys of this file instead of the request's paths."""
-        return InvalidSpec([self.in_own_words(fault) for fault in error.faults])
+        return InvalidSpec([self.spelled(fault) for fault in error.faults])
 
-    def in_own_words(self, said: Fault) -> Fault:
-        """What there is to say at a path of the request, at this file's key and in its words."""
+    def spelled(self, fault: Fault) -> Fault:
+        """Return a fault of the request at this file's key and in its words."""
         if self.is_request:
-            return said
+            return spelled(fault, Face.AWS)
         names = [str(each["DefinitionName"]) for each in self.request.get(DEFINITIONS, ())]
-        return _at_own_key(said, names=names)
+        return spelled(fault, Face.JOB_FILE, names)
 
 
 def read_job_file(path: Path, *, form_only: bool = False) -> JobFile:
@@ -142,7 +143,7 @@ def _model_fault(kind: str, name: str, details: Mapping[str, Any]) -> Fault:
     inside = f"{path}." if path else ""
     match kind:
         case "unknown field":
-            return Fault(inside + details["unknown_param"], _unknown(details["unknown_param"], details["valid_names"]))
+            return Fault(inside + details["unknown_param"], unknown(details["unknown_param"], details["valid_names"]))
         case "missing required field":
             return Fault(inside + details["required_name"], "is missing, and a request needs it.")
         case "invalid type":
@@ -231,7 +232,7 @@ class _Reader:
         given: dict[str, Any] = {"name": name_from(self.path)}
         for key, value in self.document.items():
             if key not in KEYS:
-                self.fault(str(key), _unknown(str(key), KEYS))
+                self.fault(str(key), unknown(str(key), KEYS))
             elif value is not None:
                 given[key] = KEYS[key](self, key, value)
         if "warm_start_type" in given and "warm_start" not in given:
@@ -245,7 +246,7 @@ class _Reader:
         try:
             return several_request(**given) if "definitions" in given else job_request(**given)
         except InvalidSpec as error:
-            raise InvalidSpec([_at_own_key(fault) for fault in error.faults]) from error
+            raise spelled_error(error, Face.JOB_FILE) from error
 
     def fault(self, path: str, message: str) -> None:
         self.faults.append(Fault(path, message))
@@ -394,9 +395,9 @@ class _Reader:
 
     def _choice(self, path: str, value: Any, allowed: Sequence[str]) -> str:
         if value not in allowed:
-            self.fault(
-                path, f"{_shown(value)} isn't one of {', '.join(allowed)}{_did_you_mean(str(value), allowed) or '.'}"
-            )
+            near = closest(str(value), allowed, LEAST_LIKENESS)
+            hint = f" Did you mean {near}?" if near else ""
+            self.fault(path, f"{_shown(value)} isn't one of {', '.join(allowed)}.{hint}")
             return allowed[0]
         return str(value)
 
@@ -427,7 +428,7 @@ class _Reader:
             found[name] = {}
             for key, each in self.mapping(f"{path}.{name}", own).items():
                 if key not in OF_DEFINITION:
-                    self.fault(f"{path}.{name}.{key}", _unknown(key, OF_DEFINITION))
+                    self.fault(f"{path}.{name}.{key}", unknown(key, OF_DEFINITION))
                 elif each is not None:
                     found[name][key] = KEYS[key](self, f"{path}.{name}.{key}", each)
         if not found and isinstance(value, dict):
@@ -453,7 +454,7 @@ class _Reader:
         before = len(self.faults)
         for key in value:
             if key not in RANGE_KEYS:
-                self.fault(f"{path}.{key}", _unknown(str(key), RANGE_KEYS))
+                self.fault(f"{path}.{key}", unknown(str(key), RANGE_KEYS))
         requires = self.combinations(f"{path}.requires", value.get("requires"))
         if "values" in value:
             if odd := [key for key in ("min", "max", "scaling", "type") if key in value]:
@@ -479,7 +480,7 @@ class _Reader:
             if whole and kind != "continuous"
             else Continuous(float(low), float(high), scaling=scaling, requires=requires)
         )
-        self.faults += [Fault(fault.path, _in_own_words(fault.message)) for fault in each.faults(path)]
+        self.faults += [spelled(fault, Face.JOB_FILE) for fault in each.faults(path)]
         return each
 
     def _end(self, path: str, key: str, value: Mapping[str, Any]) -> Any:
@@ -515,7 +516,7 @@ class _Reader:
             return None
         name = re.split(r"[\s:,()]", text.strip(), maxsplit=1)[0]
         if name not in table():
-            self.fault(path, _unknown(name, table()))
+            self.fault(path, unknown(name, table()))
             return None
         try:
             return criterion_from_text(text)
@@ -590,173 +591,7 @@ KEYS: dict[str, _Read] = {
 }
 RANGE_KEYS = ("min", "max", "scaling", "type", "values", "requires")
 
-# What people who know AMT, Optuna or Ray Tune write instead, where the spelling alone wouldn't tell.
-ALIASES = {
-    "max_number_of_training_jobs": "max_training_jobs",
-    "max_parallel_training_jobs": "max_parallel",
-    "parallel": "max_parallel",
-    "trials": "max_training_jobs",
-    "n_trials": "max_training_jobs",
-    "max_trials": "max_training_jobs",
-    "max_evals": "max_training_jobs",
-    "n_iter": "max_training_jobs",
-    "num_samples": "max_training_jobs",
-    "n_jobs": "max_parallel",
-    "timeout": "max_runtime_seconds",
-    "sampler": "strategy",
-    "initial_configurations": "start_with",
-    "objective": "metric",
-    "objective_metric": "metric",
-    "direction": "goal",
-    "parameters": "space",
-    "parameter_ranges": "space",
-    "hyperparameters": "space",
-    "parents": "warm_start",
-    "constraints": "forbid",
-    "forbidden": "forbid",
-    "conditions": "requires",
-    "condition": "requires",
-    "defaults": "start_with",
-    "default_configuration": "start_with",
-    "initial_points": "start_with",
-    "points_to_evaluate": "start_with",
-    "warm_start_config": "warm_start",
-    "static_hyperparameters": "static",
-    "completion_criteria": "criteria",
-    "data": "channels",
-    "input_data_config": "channels",
-    "env": "environment",
-    "price": "price_per_hour",
-    "random_seed": "seed",
-    "program": "script",
-    "algorithms": "definitions",
-    "training_job_definitions": "definitions",
-    "entry_point": "script",
-    "scaling_type": "scaling",
-    "min_value": "min",
-    "max_value": "max",
-    "low": "min",
-    "high": "max",
-    "metric_definitions": "metrics",
-}
-
-# Where the request keeps what a job file says, the longer paths first.
-_OWN_KEYS = (
-    ("HyperParameterTuningJobName", "name"),
-    ("HyperParameterTuningJobConfig.HyperParameterTuningJobObjective.Type", "goal"),
-    ("HyperParameterTuningJobConfig.HyperParameterTuningJobObjective.MetricName", "metric"),
-    ("HyperParameterTuningJobConfig.HyperParameterTuningJobObjective", "metric"),
-    ("HyperParameterTuningJobConfig.ResourceLimits.MaxNumberOfTrainingJobs", "max_training_jobs"),
-    ("HyperParameterTuningJobConfig.ResourceLimits.MaxParallelTrainingJobs", "max_parallel"),
-    ("HyperParameterTuningJobConfig.ResourceLimits.MaxRuntimeInSeconds", "max_runtime_seconds"),
-    ("HyperParameterTuningJobConfig.ResourceLimits", "max_training_jobs"),
-    ("HyperParameterTuningJobConfig.StrategyConfig.HyperbandStrategyConfig.MinResource", "min_resource"),
-    ("HyperParameterTuningJobConfig.StrategyConfig.HyperbandStrategyConfig.MaxResource", "max_resource"),
-    ("HyperParameterTuningJobConfig.StrategyConfig.HyperbandStrategyConfig", "max_resource"),
-    ("HyperParameterTuningJobConfig.StrategyConfig", "max_resource"),
-    ("HyperParameterTuningJobConfig.Strategy", "strategy"),
-    ("HyperParameterTuningJobConfig.ParameterRanges", "space"),
-    ("HyperParameterTuningJobConfig.TrainingJobEarlyStoppingType", "early_stopping"),
-    ("HyperParameterTuningJobConfig.TuningJobCompletionCriteria", "criteria"),
-    ("HyperParameterTuningJobConfig.RandomSeed", "seed"),
-    ("WarmStartConfig.WarmStartType", "warm_start_type"),
-    ("WarmStartConfig.ParentHyperParameterTuningJobs", "warm_start"),
-    ("WarmStartConfig", "warm_start"),
-    ("TrainingJobDefinition.StaticHyperParameters.sagemaker_program", "script"),
-    ("TrainingJobDefinition.StaticHyperParameters.sagemaker_submit_directory", "source_dir"),
-    ("TrainingJobDefinition.StaticHyperParameters.alfine_command", "command"),
-    ("TrainingJobDefinition.StaticHyperParameters.alfine_python", "python"),
-    ("TrainingJobDefinition.StaticHyperParameters.alfine_function", "target"),
-    ("TrainingJobDefinition.StaticHyperParameters", "static"),
-    ("TrainingJobDefinition.AlgorithmSpecification.MetricDefinitions", "metrics"),
-    ("TrainingJobDefinition.InputDataConfig", "channels"),
-    ("TrainingJobDefinition.StoppingCondition.MaxRuntimeInSeconds", "max_training_job_seconds"),
-    ("TrainingJobDefinition.Environment", "environment"),
-    ("TrainingJobDefinition.ResourceConfig.InstanceCount", "instances"),
-    ("Tags.alfine:requires", "space"),
-    ("Tags.alfine:forbid", "forbid"),
-    ("Tags.alfine:start-with", "start_with"),
-    *((f"Tags.alfine:{key.replace('_', '-')}", key) for key in ("price_per_hour", "at_end", "repeats")),
-    *((f"Tags.alfine:{key.replace('_', '-')}", key) for key in ("threads", "grace_seconds", "warm")),
-)
-
-# AMT's own sentences, and what they mean here.
-_SENTENCES = {
-    "MaxResource parameter is not provided and could not be inferred from provided static hyperparameters of "
-    "TrainingJobDefinition.": "is missing: after how many values of the metric a training job is at its end. (A static hyperparameter "
-    "called epochs says it, too.)"
-}
-
-
-def in_python(error: InvalidSpec) -> InvalidSpec:
-    """The same faults of a request, at the arguments of `alfine.tune` and `alfine.Tuner`, which are a job file's keys."""
-    return InvalidSpec([_at_own_key(fault, _PYTHON_WORDS) for fault in error.faults])
-
-
-def unknown_words(given: Iterable[str], known: Iterable[str]) -> InvalidSpec:
-    """What to say of arguments that there are none of."""
-    known = sorted(known)
-    return InvalidSpec([Fault(key, _unknown(key, known)) for key in given])
-
-
-_OF_SEVERAL = {
-    "HyperParameterRanges": "HyperParameterTuningJobConfig.ParameterRanges",
-    "TuningObjective": "HyperParameterTuningJobConfig.HyperParameterTuningJobObjective",
-}
-_PYTHON_WORDS = {"MinValue": "low", "MaxValue": "high"}
-_FILE_WORDS = {"MinValue": "min", "MaxValue": "max"}
-
-
-def _at_own_key(fault: Fault, bounds: Mapping[str, str] = _FILE_WORDS, names: Sequence[str] = ()) -> Fault:
-    """names: of the definitions, where there are several."""
-    if inside := re.match(r"TrainingJobDefinitions\[(\d+)\]\.?", fault.path):
-        rest = fault.path[inside.end() :]
-        whole = next((f"{path}{rest[len(own) :]}" for own, path in _OF_SEVERAL.items() if rest.startswith(own)), None)
-        if rest == "DefinitionName":
-            return Fault("definitions", _in_own_words(fault.message, bounds))
-        own = _at_own_key(Fault(whole or f"{DEFINITION}.{rest}", fault.message), bounds)
-        return Fault(f"definitions.{names[int(inside[1])] if names else inside[1]}.{own.path}", own.message)
-    for path, key in _OWN_KEYS:
-        if fault.path == path or fault.path.startswith((f"{path}.", f"{path}[", f"{path} ")):
-            rest = fault.path[len(path) :]
-            named = re.search(r"\((.*)\)(?:\.ScalingType)?$", rest)
-            where = f"{key}.{named[1]}" if named else f"{key}.{rest[1:]}" if rest.startswith(".") else key
-            return Fault(where, _in_own_words(fault.message, bounds))
-    return Fault(fault.path, _in_own_words(fault.message, bounds))
-
-
-def _in_own_words(message: str, bounds: Mapping[str, str] = _FILE_WORDS) -> str:
-    message = _SENTENCES.get(message, message)
-    words = {
-        **bounds,
-        "ScalingType": "scaling",
-        "StaticHyperParameters": "`static`",
-        **dict.fromkeys(("MaxNumberOfJobs", "MaxNumberOfTrainingJobs"), "max_training_jobs"),
-        "MinResource": "min_resource",
-        "MaxResource": "max_resource",
-        "TrainingJobDefinitions": "`definitions`",
-    }
-    named = rf"\b(?:{'|'.join(words)})\b(?!:)"  # before a colon it's a criterion's name
-    message = re.sub(r" \(the tag alfine:[\w-]+\)", "", message)
-    return re.sub(named, lambda found: words[found[0]], message)
-
-
 # -- words for people ----------------------------------------------------------------------------------------------------
-
-
-def _unknown(key: str, known: Iterable[str]) -> str:
-    known = list(known)
-    everything = f". Known: {', '.join(known)}."
-    return f"isn't known{_did_you_mean(key, known) or everything}"
-
-
-def _did_you_mean(word: str, known: Sequence[str]) -> str:
-    plain = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", word).lower().replace("-", "_")
-    alias = ALIASES.get(plain)
-    if alias in known:
-        return f": did you mean {alias}?"
-    near = closest(word, known, LIKE_ENOUGH)
-    return f": did you mean {near}?" if near else ""
 
 
 def _is_scalar(value: Any) -> bool:

@@ -21,7 +21,9 @@ from alfine.api.job_words import job_request
 from alfine.api.parents import Parent
 from alfine.core import warm_start as warm_starts
 from alfine.core.errors import Fault, InUse, InvalidSpec, NotFound
+from alfine.core.fields import Face, unknown
 from alfine.core.history import History, Launched, TrainingJob
+from alfine.core.messages import spelled, spelling
 from alfine.core.policy import UNDECIDED, Verdict, as_it_ended
 from alfine.core.ranges import Range
 from alfine.core.replay import Replayed
@@ -207,12 +209,8 @@ def tune(
         static = dict(settings.get("static") or {})
         wrapped = _Function(function, ranges, static) if function else None
         native = _Native(ranges)
-        try:
+        with spelling(Face.PYTHON):
             create_or_resume(opened, request, wrapped)
-        except InvalidSpec as error:
-            from alfine.api.job_file import in_python
-
-            raise in_python(error) from None
         functions = {job_name: wrapped} if wrapped else {}
 
         def look(run: Run) -> Job:
@@ -258,7 +256,7 @@ def change(
     """
     with _existing(home) as opened:
         _known(opened, name)
-        try:
+        with spelling(Face.PYTHON):
             opened.service.change(
                 name,
                 criteria=criteria,
@@ -270,10 +268,6 @@ def change(
                 repeats=repeats,
                 price_per_hour=price_per_hour,
             )
-        except InvalidSpec as error:
-            from alfine.api.job_file import in_python
-
-            raise in_python(error) from None
 
 
 def create_or_resume(home: Home, request: Mapping[str, Any], function: Callable[..., Any] | None = None) -> TuningJob:
@@ -291,10 +285,10 @@ def create_or_resume(home: Home, request: Mapping[str, Any], function: Callable[
         raise InUse(message)
     asked = home.service.as_recorded(request)
     if dict(original) != dict(asked):
-        from alfine.api.job_file import differences, in_python
+        from alfine.api.job_file import differences
 
-        found = in_python(InvalidSpec([*differences(asked, original)])).faults
-        other = "; ".join(f"{each.path} {each.message}" for each in found)
+        faults = [spelled(fault, Face.PYTHON) for fault in differences(asked, original)]
+        other = "; ".join(f"{fault.path} {fault.message}" for fault in faults)
         message = (
             f"the tuning job {known.name} was interrupted, and this isn't the same one: {other}. Choose another name."
         )
@@ -374,10 +368,8 @@ OF_PROGRAMS = (
 def _check_words(settings: Mapping[str, Any], target: Any) -> None:
     """Raise InvalidSpec for words that there are none of, or that would do nothing here."""
     words = [word for word in inspect.signature(job_request).parameters if word not in OF_TARGET]
-    if unknown := [key for key in settings if key not in words and key not in OF_TARGET]:
-        from alfine.api.job_file import unknown_words
-
-        raise unknown_words(unknown, words)
+    if odd := [key for key in settings if key not in words and key not in OF_TARGET]:
+        raise InvalidSpec([Fault(key, unknown(key, words)) for key in odd])
     if not callable(target) and not (isinstance(target, Path | Sequence) and target):
         message = f"{target!r} must be a function, a Python script, or the words of a command."
         raise InvalidSpec([Fault("target", message)])

@@ -13,15 +13,17 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from numbers import Integral
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from alfine.api import parents
 from alfine.api.job_words import job_request
 from alfine.api.parents import Parent
 from alfine.core import warm_start as warm_starts
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
+from alfine.core.fields import Face
 from alfine.core.history import Ended, History, Launched, Reported, Started, StopAsked, TrainingJob, with_space
 from alfine.core.judge import Judge
+from alfine.core.messages import spelling
 from alfine.core.policy import CompletionCriterion, Outlook, Suggestion, Verdict
 from alfine.core.ranges import Range
 from alfine.core.read_spec import read_spec
@@ -34,9 +36,6 @@ from alfine.jobs.analysis.export_table import dataframe
 from alfine.jobs.policy_for import policy_for, with_criteria
 from alfine.surrogate.best_estimate import Estimate, estimate
 from alfine.surrogate.space_diagnosis import Remark, remarks
-
-T = TypeVar("T")
-NOT_HERE = ", or [prices] in alfine.toml"  # a remedy that only jobs of a home have
 
 
 def utc_now() -> datetime:
@@ -105,12 +104,14 @@ class Tuner:
             repeats=repeats,
             price_per_hour=price_per_hour,
         )
-        spec = with_space(_in_own_words(lambda: read_spec(request)), dict(space))
+        with spelling(Face.TUNER):
+            spec = with_space(read_spec(request), dict(space))
         self._clock, now = clock, clock()
         if now.tzinfo is None:
             raise InvalidSpec([Fault("clock", f"{now} must be an instant with its zone, as datetime.now(UTC) is.")])
-        inherited = _in_own_words(lambda: parents.results(spec, known, home)) if known else ()
-        policy = _in_own_words(lambda: policy_for(spec, _criteria(spec, criteria)))
+        with spelling(Face.TUNER):
+            inherited = parents.results(spec, known, home) if known else ()
+            policy = policy_for(spec, _criteria(spec, criteria))
         self._judge = Judge(History(spec, now, inherited), policy)
         self._judge.judge()
 
@@ -238,7 +239,8 @@ class Tuner:
             own = self._judge.policy
             return replay(self.history, own, changed=lambda _: own)
         spec = with_criteria(self.history.spec, _written(criteria))
-        policy = _in_own_words(lambda: policy_for(spec, _criteria(spec, criteria)))
+        with spelling(Face.TUNER):
+            policy = policy_for(spec, _criteria(spec, criteria))
         return replay(self.history, policy, under=self.history.under(spec))
 
     # -- underneath ----------------------------------------------------------------------------------------------
@@ -281,17 +283,6 @@ def _number(what: str, value: Any) -> float:
     except (TypeError, ValueError, OverflowError):
         message = f"{what} must be a number, not {value!r:.100} ({type(value).__name__})."
         raise InvalidSpec([Fault("", message)]) from None
-
-
-def _in_own_words(read: Callable[[], T]) -> T:
-    """What it answers. Its faults stand at the arguments of the Tuner."""
-    try:
-        return read()
-    except InvalidSpec as error:
-        from alfine.api.job_file import in_python
-
-        said = in_python(error).faults
-        raise InvalidSpec([Fault(each.path, each.message.replace(NOT_HERE, "")) for each in said]) from None
 
 
 def _criteria(spec: TuningJobSpec, given: Sequence[CompletionCriterion]) -> Sequence[CompletionCriterion]:

@@ -9,7 +9,8 @@ import click
 
 from alfine.cli.job_access import jobs_option, open_jobs
 from alfine.cli.options import json_option
-from alfine.core.errors import InvalidSpec
+from alfine.core.fields import Face
+from alfine.core.messages import spelling
 from alfine.core.policy import AT_END
 from alfine.core.spec import EARLY_STOPPING_TYPES
 
@@ -43,7 +44,6 @@ def change(*, name: str, texts: tuple[str, ...], no_criteria: bool, no_run: bool
     The process that runs the job takes it up at once. When none does, this one goes on with the job, with its whole record; with
     --endpoint the server does. Each change is kept, and replays honour it.
     """
-    from alfine.api.job_file import in_python
     from alfine.cli.job_report import outcome
     from alfine.cli.output import print_json, show
     from alfine.criteria import criterion_from_text
@@ -56,10 +56,8 @@ def change(*, name: str, texts: tuple[str, ...], no_criteria: bool, no_run: bool
     if criteria is None and not any(value is not None for value in words.values()):
         raise click.UsageError("Say what to change, as with --max-training-jobs 300.")
     with open_jobs() as jobs:
-        try:
+        with spelling(Face.PYTHON):
             jobs.change(name, criteria=criteria, **words)
-        except InvalidSpec as error:
-            raise in_python(error) from error
         function = _function(jobs.describe(name))
         ran = not no_run and function is None and jobs.go_on(name, quiet=as_json)
         described = jobs.describe(name)

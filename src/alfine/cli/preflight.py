@@ -24,6 +24,7 @@ from alfine.core.conditions import words
 from alfine.core.cost import Cost, longest_seconds, of_seconds
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import Ended, Fact, History, Launched, Reported, Started
+from alfine.core.messages import naming
 from alfine.core.policy import Outlook
 from alfine.core.ranges import ROUNDING
 from alfine.core.settings import FORBID, REQUIRES
@@ -82,7 +83,7 @@ def check(path: Path, home: Home, *, log: Iterable[str] | None = None, run: bool
     lines = None if log is None else [*log]
     logs = [] if lines is None else [(part, _read(part, lines)) for part in spec.each]
     trials = [tried(part, home, typical(part)) for part in spec.each] if run else []
-    told = [_in_own_words(each, file) for each in remarks(spec, trials)]
+    told = [_spelled(each, file) for each in remarks(spec, trials)]
     return Report(faults=(), spec=spec, remarks=told, logs=logs, trials=trials, likely=home.likely(spec))
 
 
@@ -94,8 +95,8 @@ def _read(part: TuningJobSpec, lines: Iterable[str]) -> Readings:
     return readings
 
 
-def _in_own_words(remark: Remark, file: JobFile) -> Remark:
-    said = file.in_own_words(Fault(remark.where, remark.sentence))
+def _spelled(remark: Remark, file: JobFile) -> Remark:
+    said = file.spelled(Fault(remark.where, remark.sentence))
     return Remark(where=said.path, sentence=said.message, fatal=remark.fatal)
 
 
@@ -232,8 +233,11 @@ def _standstill(spec: TuningJobSpec) -> Iterator[Remark]:
         else:
             yield Remark(
                 where=f"HyperParameterTuningJobConfig.TuningJobCompletionCriteria.{verdict.criterion}",
-                sentence=f"It can't end this job early: with MaxNumberOfTrainingJobs {allowed} it doesn't fire even if no training "
-                f"job is better than the first. After {allowed - 1}: {verdict.sentence}",
+                sentence=naming(
+                    "It can't end this job early: with {max_training_jobs} {} it doesn't fire even if no training job is better "
+                    "than the first. After {}: {}",
+                    *(allowed, allowed - 1, verdict.sentence),
+                ),
             )
 
 
@@ -302,13 +306,18 @@ def _emissions(trial: Trial) -> Iterator[Remark]:
     if spec.strategy == "Hyperband" and count <= spec.min_resource:
         yield Remark(
             where=f"{path}.StrategyConfig.HyperbandStrategyConfig",
-            sentence=f"The training job emitted {spec.metric} {times}, and nothing is stopped before MinResource "
-            f"{spec.min_resource}: every training job runs to its end.",
+            sentence=naming(
+                "The training job emitted {} {}, and nothing is stopped before {min_resource} {}: every training job runs to its end.",
+                *(spec.metric, times, spec.min_resource),
+            ),
         )
     if spec.strategy == "Hyperband" and spec.max_resource is not None and count > spec.max_resource:
         yield Remark(
             where=f"{path}.StrategyConfig.HyperbandStrategyConfig",
-            sentence=f"The training job emitted {spec.metric} {times}, and each is stopped at MaxResource {spec.max_resource}.",
+            sentence=naming(
+                "The training job emitted {} {}, and each is stopped at {max_resource} {}.",
+                *(spec.metric, times, spec.max_resource),
+            ),
         )
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from alfine.core.errors import AlfineError, Fault, InUse, InvalidSpec, NotFound
+from alfine.core.messages import from_aws
 from alfine.runners.log_files import LogPart
 
 Plain = dict[str, Any]
@@ -237,7 +238,7 @@ def _violations(message: str) -> Iterator[Fault]:
 def _fault(said: str) -> Fault:
     """A fault as the server told it, with the path in the request that it begins with."""
     path = _PATH.match(said)
-    return Fault(path[1], said[path.end() :]) if path else Fault("", said)
+    return Fault(path[1], from_aws(said[path.end() :])) if path else Fault("", from_aws(said))
 
 
 def _refusal(body: bytes, otherwise: str) -> AlfineError:

@@ -36,15 +36,12 @@ def replay(*, name: str, texts: tuple[str, ...], as_json: bool) -> None:
 
     Each --criterion is tried alone and, when there are several, all of them together; without one it's the job's own.
     """
-    from alfine.api.job_file import in_python
     from alfine.cli.output import print_json, show
-    from alfine.core.errors import InvalidSpec
+    from alfine.core.fields import Face
+    from alfine.core.messages import spelling
 
-    with open_jobs() as jobs:
-        try:
-            told = jobs.replays(name, texts)
-        except InvalidSpec as error:
-            raise in_python(error) from error
+    with open_jobs() as jobs, spelling(Face.PYTHON):
+        told = jobs.replays(name, texts)
     if as_json:
         print_json(told)
         return

@@ -144,7 +144,7 @@ def _refuse_another(known: Any, file: JobFile, original: Mapping[str, Any], requ
             f"the tuning job {name} has ended ({known.status}). Give this one another name with --name, or delete that one: "
             f"alfine delete {name}"
         )
-    told = (file.in_own_words(each) for each in differences(request, original))
+    told = (file.spelled(each) for each in differences(request, original))
     found = [f"{each.path} {each.message}" for each in told]
     if found:
         more = f" (and {len(found) - DIFFERENCES_SHOWN} more)" if len(found) > DIFFERENCES_SHOWN else ""

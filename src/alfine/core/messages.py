@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 from alfine.core.errors import Fault, InvalidSpec
@@ -91,6 +92,15 @@ def spelled(fault: Fault, face: Face, definitions: Sequence[str] = ()) -> Fault:
 def spelled_error(error: InvalidSpec, face: Face, definitions: Sequence[str] = ()) -> InvalidSpec:
     """Return an error of a request with each fault in the spelling of a face."""
     return InvalidSpec([spelled(fault, face, definitions) for fault in error.faults])
+
+
+@contextmanager
+def spelling(face: Face) -> Iterator[None]:
+    """Spell the faults of an InvalidSpec that is raised inside the `with` block."""
+    try:
+        yield
+    except InvalidSpec as error:
+        raise spelled_error(error, face) from None
 
 
 def from_aws(text: str) -> Message:
@@ -176,5 +186,5 @@ _BY_AWS_NAME: Mapping[str, Term] = {
         "min_resource",
         "max_resource",
     )
-} | {"MaxNumberOfJobs": TERMS["max_training_jobs"]}
+} | {"MaxNumberOfJobs": TERMS["max_training_jobs"], **{field.term.aws: field.term for field in FIELDS if field.tag}}
 _AWS_NAMES = re.compile(rf"\b(?:{'|'.join(_BY_AWS_NAME)})\b(?!:)")
