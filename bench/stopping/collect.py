@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "search"))
 from contestants import CONTESTANTS, Alfine, AlfineRandom
 
 from alfine.core.history import Ended, Launched
+from alfine.surrogate.model import THETA
 
 JOBS = 200
 CHECKS = (*range(10, 40, 2), *range(40, 80, 4), *range(80, JOBS, 8))
@@ -195,9 +196,8 @@ def read_again(path: Path) -> None:
     search = json.loads(str(kept["search"]))
     beside = AlfineRandom(problem(search["task"]).space, search["seed"], JOBS, search["parallel"])
     history, values = beside.history, kept["values"]
-    history.memo.update(
-        {("gp theta", int(rung)): theta for rung, theta in zip(kept["rungs"], kept["thetas"], strict=True)}
-    )
+    for rung, theta in zip(kept["rungs"], kept["thetas"], strict=True):
+        history.remember(THETA.of(int(rung)), theta)
     evidence = []
     for number, (value, point) in enumerate(zip(values, kept["points"], strict=True), 1):
         hyperparameters = history.spec.space.from_unit(point)
@@ -213,7 +213,7 @@ def read_again(path: Path) -> None:
 
 def fits_of(history) -> dict[str, np.ndarray]:
     """What was fitted on the way, by the number of observations that it rests on."""
-    found = {key[1]: theta for key, theta in history.memo.items() if key[0] == "gp theta"}
+    found = {key.parameters[0]: theta for key, (_, theta) in history.memo.items() if key == THETA.of(*key.parameters)}
     return {"rungs": np.array(sorted(found)), "thetas": np.array([found[rung] for rung in sorted(found)])}
 
 

@@ -24,6 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alfine.core.history import TrainingJob, is_terminal
+from alfine.core.memo import MemoKey
 from alfine.core.policy import UNDECIDED, Outlook, Verdict, strongest
 from alfine.core.read_spec import read_spec
 from alfine.core.spec import DEFINITION, DEFINITIONS, TuningJobSpec
@@ -32,6 +33,8 @@ from alfine.criteria import always_present
 from alfine.jobs.engine import Run
 from alfine.jobs.wording import Printable, printable
 from alfine.surrogate.space_diagnosis import remarks
+
+FAILED: MemoKey[int] = MemoKey(__name__, "failed training jobs")
 
 REDRAW_SECONDS = 0.125
 GAUGE_WIDTH = 10
@@ -70,7 +73,7 @@ class Progress:
             training_seconds=history.training_seconds,
             ended=history.ended,
             running=len(history.running),
-            failed=int(history.fold("failed", 0, _count_failed)),
+            failed=history.fold(FAILED, 0, _count_failed),
             best=None
             if best is None or best.objective is None
             else (f"training job {best.number}", best.objective, configuration(best.hyperparameters)),

@@ -6,9 +6,12 @@ import itertools
 from dataclasses import dataclass
 
 from alfine.core.history import History
+from alfine.core.memo import MemoKey
 from alfine.core.spec import TuningJobSpec
 
-HOUR = 3600.0
+HOUR = 3600.0  # seconds
+
+COMPUTE_SECONDS: MemoKey[float] = MemoKey(__name__, "compute seconds")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +72,7 @@ def compute_seconds(history: History) -> float:
     """Training time of the ended training jobs on all their instances."""
     spec = history.spec
     instances = {each.definition.name if spec.parts else None: each.definition.instance_count for each in spec.each}
-    return float(
-        history.fold("compute seconds", 0.0, lambda total, job: total + job.seconds * instances[job.definition])
-    )
+    return float(history.fold(COMPUTE_SECONDS, 0.0, lambda total, job: total + job.seconds * instances[job.definition]))
 
 
 def saved(history: History) -> Cost | None:

@@ -6,8 +6,8 @@ The rules of this file:
 * `History.record(fact)` is the only way a history changes, and the table of transitions below the only way a training
   job's status changes.
 * Whatever a history answers is a function of the facts recorded so far (and of `now`, for whoever asks about time).
-  A value kept in `memo` or by `fold` must be a function of a prefix of them: thrown away, it's computed again to the
-  same bits.
+  A value kept in the memo (`remembered`, `remember`, `fold`) must be a function of a prefix of them: thrown away, it's
+  computed again to the same bits.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import numpy as np
 
 from alfine.core.errors import IllegalTransition
 from alfine.core.inherited import IGNORING, Inherited, points_of
+from alfine.core.memo import MemoKey
 from alfine.core.ranges import Array
 from alfine.core.space import Hyperparameters
 from alfine.core.spec import IDENTICAL, TRANSFER, TuningJobSpec
@@ -30,6 +31,9 @@ from alfine.core.spec import IDENTICAL, TRANSFER, TuningJobSpec
 S = TypeVar("S")
 
 MASK_64 = 2**64 - 1
+
+PARENTS_POINTS: MemoKey[tuple[Array, Array]] = MemoKey(__name__, "parents' points")
+TRAINING_SECONDS: MemoKey[float] = MemoKey(__name__, "training seconds")
 
 # So begins the reason of a failure that wasn't the training job's own, as on AWS: a machine or a supervisor was lost.
 INTERNAL_ERROR = "InternalServerError: "
@@ -217,7 +221,7 @@ class History:
         self._first: dict[tuple[str | None, bytes], int] = {}
         self.stop_requested_at: datetime | None = None
         self.supposed = False  # the last launch didn't happen: a strategy asks what to try beside it
-        self.memo: dict[Hashable, Any] = {}
+        self.memo: dict[MemoKey[Any], tuple[Hashable, Any]] = {}  # each with the version that it was computed for
         self.contradicted: int | None = None  # after how many results its parents' turned out to be of another function
         self._points = np.empty((0, spec.space.dimension))
         self._values = np.empty(0)
@@ -395,7 +399,7 @@ class History:
     @property
     def training_seconds(self) -> float:
         """Training time of the ended training jobs, added up."""
-        return float(self.fold("training seconds", 0.0, lambda total, job: total + job.seconds))
+        return float(self.fold(TRAINING_SECONDS, 0.0, lambda total, job: total + job.seconds))
 
     def observations(self) -> tuple[Array, Array]:
         """(n, d) points of the cube and (n,) objectives, minimised, in order of completion. Treat them as read-only."""
@@ -423,13 +427,11 @@ class History:
         return {parent: self._points_of(kind, parent) for parent in parents if self.spec.warm_start == kind}
 
     def _points_of(self, kind: str, parent: str | None) -> tuple[Array, Array]:
-        key = ("warm start", kind, parent)
-        if key not in self.memo:
+        def compute() -> tuple[Array, Array]:
             wanted = self.spec.warm_start == kind and self.spec.strategy not in IGNORING
-            found = [each for each in self.inherited if wanted and parent in (None, each.parent)]
-            self.memo[key] = points_of(self.spec, found)
-        points: tuple[Array, Array] = self.memo[key]
-        return points
+            return points_of(self.spec, [each for each in self.inherited if wanted and parent in (None, each.parent)])
+
+        return self.remembered(PARENTS_POINTS.of(kind, parent), compute)
 
     def _cube(self, jobs: Iterable[TrainingJob]) -> Array:
         points = [self.spec.space.to_unit(job.hyperparameters) for job in jobs]
@@ -519,15 +521,47 @@ class History:
         key = (self.spec.seed & MASK_64) | (zlib.crc32(repr(stream).encode()) << 64)
         return np.random.Generator(np.random.Philox(key=key, counter=self.launches << 128))
 
-    def fold(self, key: Hashable, initial: S, step: Callable[[S, TrainingJob], S]) -> S:
-        """`step` folded over the ended training jobs in order of completion, at the cost of the new ones only.
+    # -- derived values --------------------------------------------------------------------------------------------
 
-        The state must be a value that `step` doesn't change in place, or one that only this fold ever sees.
+    def remembered(self, key: MemoKey[S], compute: Callable[[], S], version: Hashable = None) -> S:
+        """Return a derived value from the memo; compute it first where it isn't there.
+
+        Args:
+            key: names the value.
+            compute: returns the value, a function of a prefix of the facts, of the key's parameters and of `version`.
+            version: what the value was computed for, such as a number of results. Only the latest version is kept; without one the
+                value is computed once.
+
+        Returns:
+            The value. It's shared, so that it must not be changed.
         """
-        done, state = cast(tuple[int, S], self.memo.get(("fold", key), (0, initial)))
+        if key not in self.memo or self.memo[key][0] != version:
+            self.memo[key] = version, compute()
+        value: S = self.memo[key][1]
+        return value
+
+    def recall(self, key: MemoKey[S], default: S) -> S:
+        """Return what `remember` has kept under the key; the default where it has kept nothing."""
+        value: S = self.memo[key][1] if key in self.memo else default
+        return value
+
+    def remember(self, key: MemoKey[S], value: S) -> S:
+        """Keep a derived value under the key, in place of an earlier one, and return it."""
+        self.memo[key] = None, value
+        return value
+
+    def fold(self, key: MemoKey[S], initial: S, step: Callable[[S, TrainingJob], S]) -> S:
+        """Return `step` folded over the ended training jobs in order of completion, at the cost of the new ones only.
+
+        Args:
+            key: names the state. A fold's key is used by nothing else.
+            initial: the state before the first training job has ended.
+            step: returns the state after one more training job. It doesn't change the state in place, unless nobody else sees it.
+        """
+        done, state = cast(tuple[int, S], self.memo.get(key, (0, initial)))
         for job in self.finished[done:] if done < len(self.finished) else ():
             state = step(state, job)
-        self.memo["fold", key] = (len(self.finished), state)
+        self.memo[key] = len(self.finished), state
         return state
 
     # -- other times and other worlds ----------------------------------------------------------------------------

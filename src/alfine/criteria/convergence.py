@@ -29,6 +29,7 @@ import numpy as np
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
+from alfine.core.memo import MemoKey
 from alfine.core.policy import Outlook, Verdict
 from alfine.core.ranges import Array
 from alfine.core.settings import put_setting
@@ -39,6 +40,10 @@ from alfine.surrogate.acquisition import lattice, log_expected_improvement
 from alfine.surrogate.gaussian_process import Geometry, geometry_of, one_thread, spread_of, squared_distances
 from alfine.surrogate.model import Model, evidence_of, model_of, targets_at
 from alfine.surrogate.noise import noise_of
+
+VERDICT: MemoKey[Verdict] = MemoKey(__name__, "verdict")
+EVIDENCE: MemoKey[tuple[Evidence, str]] = MemoKey(__name__, "evidence")
+FIXED: MemoKey[Array] = MemoKey(__name__, "fixed random numbers")
 
 NAME = "ConvergenceDetected"
 
@@ -130,12 +135,7 @@ class ConvergenceDetected:
         put_setting(request, NAME, " ".join(own) or None)
 
     def check(self, history: History) -> Verdict:
-        key = ("convergence", self)
-        kept: tuple[int, Verdict] | None = history.memo.get(key)
-        if kept is None or kept[0] != history.ended:
-            kept = history.ended, self._judge(history)
-            history.memo[key] = kept
-        return kept[1]
+        return history.remembered(VERDICT.of(self), lambda: self._judge(history), version=history.ended)
 
     def _judge(self, history: History) -> Verdict:
         n, rem = len(history.observations()[1]), remaining(history)
@@ -312,11 +312,7 @@ def logit(p: float) -> float:
 
 def read_evidence(history: History, rem: int) -> tuple[Evidence, str]:
     """The evidence, and a sentence on what kept the surrogate from speaking (or nothing). The same for every criterion."""
-    kept: tuple[int, Evidence, str] | None = history.memo.get("evidence")
-    if kept is None or kept[0] != history.ended or kept[1].rem != rem:
-        kept = history.ended, *_read_evidence(history, rem)
-        history.memo["evidence"] = kept
-    return kept[1], kept[2]
+    return history.remembered(EVIDENCE, lambda: _read_evidence(history, rem), version=(history.ended, rem))
 
 
 def _read_evidence(history: History, rem: int) -> tuple[Evidence, str]:
@@ -388,11 +384,7 @@ def _locality(geometry: Geometry, tried: Array, v: Array, everywhere: Array) -> 
 
 def _fixed(history: History, what: str, draw: Callable[[np.random.Generator], Array]) -> Array:
     """Random numbers that depend on the job's seed alone, so that p moves with the facts and not with them."""
-    key = ("convergence", what)
-    if key not in history.memo:
-        history.memo[key] = draw(np.random.default_rng((history.spec.seed, *what.encode())))
-    kept: Array = history.memo[key]
-    return kept
+    return history.remembered(FIXED.of(what), lambda: draw(np.random.default_rng((history.spec.seed, *what.encode()))))
 
 
 def _everywhere(history: History) -> Array:

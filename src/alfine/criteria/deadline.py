@@ -10,10 +10,14 @@ from typing import Any, ClassVar, Self
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import Ended, History, Started
+from alfine.core.memo import MemoKey
 from alfine.core.policy import Outlook, Verdict, in_seconds
 from alfine.core.settings import put_setting
 from alfine.core.spec import TuningJobSpec
 from alfine.core.wording import duration
+
+# What `active_seconds` knows after some facts: their number, how many training jobs run, since when, and the seconds before that.
+ACTIVE: MemoKey[tuple[int, int, datetime, float]] = MemoKey(__name__, "active seconds")
 
 NAME = "Deadline"
 LONG_ONES = 0.9  # the quantile of the durations so far that the next training job is taken to last
@@ -103,7 +107,7 @@ class Deadline:
 
 def active_seconds(history: History) -> float:
     """How long at least one training job ran, up to now."""
-    done, running, since, total = history.memo.get("active seconds", (0, 0, history.created_at, 0.0))
+    done, running, since, total = history.recall(ACTIVE, (0, 0, history.created_at, 0.0))
     for fact in history.facts[done:]:
         if isinstance(fact, Started):
             since, running = (fact.at, 1) if running == 0 else (since, running + 1)
@@ -111,8 +115,8 @@ def active_seconds(history: History) -> float:
             running -= 1
             total += max(0.0, (fact.at - since).total_seconds()) if running == 0 else 0.0
     if not history.supposed:
-        history.memo["active seconds"] = (len(history.facts), running, since, total)
-    return float(total + (max(0.0, (history.now - since).total_seconds()) if running else 0.0))
+        history.remember(ACTIVE, (len(history.facts), running, since, total))
+    return total + (max(0.0, (history.now - since).total_seconds()) if running else 0.0)
 
 
 def _anything_runs(history: History) -> bool:

@@ -8,10 +8,13 @@ from typing import Any, ClassVar, Self
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
+from alfine.core.memo import MemoKey
 from alfine.core.policy import Outlook, Verdict, in_seconds
 from alfine.core.spec import IDENTICAL, MAX_TRAINING_JOBS, TuningJobSpec
 from alfine.core.wording import duration
 from alfine.criteria.amt_fields import RESOURCE_LIMITS, section
+
+SUCCEEDED: MemoKey[int] = MemoKey(__name__, "succeeded training jobs")
 
 FIRST_ATTEMPTS = 5  # AMT: «No training job succeeded after 5 attempts»
 
@@ -139,7 +142,7 @@ class NoTrainingJobSucceeded:
         return cls(min(FIRST_ATTEMPTS, spec.max_training_jobs or FIRST_ATTEMPTS, spec.size or FIRST_ATTEMPTS))
 
     def check(self, history: History) -> Verdict:
-        succeeded = history.fold("succeeded", 0, lambda count, job: count + (job.objective is not None))
+        succeeded = history.fold(SUCCEEDED, 0, lambda count, job: count + (job.objective is not None))
         failed = 0 if succeeded else history.ended
         met = failed >= self.attempts
         return Verdict(

@@ -13,11 +13,14 @@ from typing import Any, ClassVar, Self
 from alfine.core import cost
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
+from alfine.core.memo import MemoKey
 from alfine.core.messages import naming
 from alfine.core.policy import Outlook, Verdict, in_seconds
 from alfine.core.settings import put_setting
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria.convergence import LEAST_RESULTS, Evidence, read_evidence, remaining
+
+VERDICT: MemoKey[Verdict] = MemoKey(__name__, "verdict")
 
 HORIZONS = (1, 2, 5, 10, 20, 50, 100, 200, 500)  # training jobs further; and all that the budget has
 
@@ -122,12 +125,7 @@ class MarginalValue:
         return None if worth is None else cls(worth)
 
     def check(self, history: History) -> Verdict:
-        key = ("marginal value", self)
-        kept: tuple[int, Verdict] | None = history.memo.get(key)
-        if kept is None or kept[0] != history.ended:
-            kept = history.ended, self._judge(history)
-            history.memo[key] = kept
-        return kept[1]
+        return history.remembered(VERDICT.of(self), lambda: self._judge(history), version=history.ended)
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
         put_setting(request, "MarginalValue", f"{self.worth!r}")

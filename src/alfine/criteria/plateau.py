@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History, TrainingJob
+from alfine.core.memo import MemoKey
 from alfine.core.policy import Outlook, Verdict
 from alfine.core.settings import put_setting
 from alfine.core.spec import TuningJobSpec
@@ -20,6 +21,7 @@ SIGNIFICANT = 0.01  # AMT: «not improving (1 % or less)»
 State = tuple[float | None, int]  # the reference, minimised, and how many objectives since it was set
 
 NOTHING: State = (None, 0)
+NOT_IMPROVING: MemoKey[State] = MemoKey(__name__, "not improving")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def _state(history: History, *, strict: bool) -> State:
         counts = job.objective is not None and job.repeats is None and history.ranks(job)
         return state if not counts or job.objective is None else counted(state, sign * job.objective, least)
 
-    return history.fold(("not improving", strict), NOTHING, step)
+    return history.fold(NOT_IMPROVING.of(strict), NOTHING, step)
 
 
 def _better_enough(reference: float, *, strict: bool) -> float:

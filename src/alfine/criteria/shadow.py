@@ -8,9 +8,12 @@ from typing import Any, ClassVar, Self
 
 from alfine.core.cost import spent
 from alfine.core.history import History
+from alfine.core.memo import MemoKey
 from alfine.core.policy import CompletionCriterion, Outlook, Verdict, verdict_of
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import text_format
+
+CROSSING: MemoKey[tuple[int, Crossing | None]] = MemoKey(__name__, "crossing")  # after how many facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +77,9 @@ class Shadow:
 
     def _crossing(self, history: History) -> Crossing | None:
         """The first time that it was met, of a whole record as of a history that grows fact by fact."""
-        key = ("shadow", self)
-        seen, crossing = history.memo.get(key, (0, None))
+        seen, crossing = history.recall(CROSSING.of(self), (0, None))
         if history.supposed:
-            return crossing if isinstance(crossing, Crossing) else None
+            return crossing
         if crossing is None and len(history.facts) > seen + 1:
             for _, past in history.replayed():
                 crossing = self._met(past)
@@ -85,8 +87,8 @@ class Shadow:
                     break
         elif crossing is None:
             crossing = self._met(history)
-        history.memo[key] = (len(history.facts), crossing)
-        return crossing if isinstance(crossing, Crossing) else None
+        history.remember(CROSSING.of(self), (len(history.facts), crossing))
+        return crossing
 
     def _met(self, history: History) -> Crossing | None:
         verdict = verdict_of(self.criterion, history)

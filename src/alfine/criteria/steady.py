@@ -8,9 +8,12 @@ from typing import Any, Self
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import Ended, History
+from alfine.core.memo import MemoKey
 from alfine.core.policy import CompletionCriterion, Outlook, Verdict, verdict_of
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import text_format
+
+STREAK: MemoKey[tuple[int, int]] = MemoKey(__name__, "streak")  # training jobs that had ended, and the streak then
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +58,14 @@ class Steady:
 
     def _streak(self, history: History) -> int:
         """After how many of the last `times` training jobs that ended it was met without a break."""
-        key = ("steady", self)
-        ended, streak = history.memo.get(key, (0, 0))
+        ended, streak = history.recall(STREAK.of(self), (0, 0))
         if history.ended == ended + 1 and isinstance(history.facts[-1], Ended):  # as live: asked after every fact
             met = verdict_of(self.criterion, history).outlook is not Outlook.CONTINUE
             streak = min(self.times, streak + 1) if met else 0
         elif history.ended != ended:
             streak = self._looked_back(history)
-        history.memo[key] = (history.ended, streak)
-        return int(streak)
+        history.remember(STREAK.of(self), (history.ended, streak))
+        return streak
 
     def _looked_back(self, history: History) -> int:
         ends = [count for count, fact in enumerate(history.facts, 1) if isinstance(fact, Ended)][-self.times :]

@@ -21,6 +21,7 @@ from typing import Self
 import numpy as np
 
 from alfine.core.history import History
+from alfine.core.memo import MemoKey
 from alfine.core.policy import Suggestion
 from alfine.core.ranges import Array, Integer
 from alfine.core.space import ParameterSpace
@@ -32,6 +33,9 @@ from alfine.strategies.transfer_learning import advised, own_turn
 from alfine.surrogate.acquisition import lattice, log_expected_improvement, log_h, slope_of_log_h
 from alfine.surrogate.gaussian_process import Surrogate, one_thread, squared_distances, theta_of
 from alfine.surrogate.running_jobs import foreseen
+
+LEVELS: MemoKey[list[Array | None]] = MemoKey(__name__, "levels")
+EVERY: MemoKey[Array] = MemoKey(__name__, "every configuration")
 
 # The initial design: enough to see each coordinate vary, and at most a quarter of a known budget.
 LEAST_INITIAL, EXTRA_INITIAL, INITIAL_SHARE = 4, 2, 0.25
@@ -324,7 +328,8 @@ def _flips(acquisition: _Acquisition, point: Array, space: ParameterSpace, level
 
 def _levels(history: History) -> list[Array | None]:
     """For each coordinate with few values their places on the axis, ascending; None where it is as good as continuous."""
-    if "levels" not in history.memo:
+
+    def compute() -> list[Array | None]:
         levels: list[Array | None] = []
         for r, k in zip(history.spec.space.ranges.values(), history.spec.space.cells, strict=True):
             if isinstance(r, Integer):
@@ -332,9 +337,9 @@ def _levels(history: History) -> list[Array | None]:
                 levels.append(np.array([r.to_unit(v) for v in range(r.low, r.high + 1)]) if few else None)
             else:
                 levels.append(None if math.isinf(k) else (np.arange(k) + 0.5) / k)
-        history.memo["levels"] = levels
-    kept: list[Array | None] = history.memo["levels"]
-    return kept
+        return levels
+
+    return history.remembered(LEVELS, compute)
 
 
 def _rounded(points: Array, space: ParameterSpace, levels: list[Array | None]) -> Array:
@@ -353,11 +358,8 @@ def _rounded(points: Array, space: ParameterSpace, levels: list[Array | None]) -
 
 def _all(history: History) -> Array:
     """(size, d) every configuration of a small finite space."""
-    if "every configuration" not in history.memo:
-        space = history.spec.space
-        history.memo["every configuration"] = np.array([space.to_unit(each) for each in space.grid()])
-    every: Array = history.memo["every configuration"]
-    return every
+    space = history.spec.space
+    return history.remembered(EVERY, lambda: np.array([space.to_unit(values) for values in space.grid()]))
 
 
 def _tried(history: History) -> Tried:

@@ -7,8 +7,11 @@ from itertools import islice
 from typing import Self
 
 from alfine.core.history import History
+from alfine.core.memo import MemoKey
 from alfine.core.policy import Suggestion
 from alfine.core.spec import TuningJobSpec
+
+KEYS: MemoKey[list[bytes]] = MemoKey(__name__, "keys")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,5 @@ class Grid:
 
 def _keys(history: History) -> list[bytes]:
     """The grid as points of the cube, in order: what was launched otherwise, as told to begin with, is skipped."""
-    if "grid" not in history.memo:
-        space = history.spec.space
-        history.memo["grid"] = [space.to_unit(each).tobytes() for each in space.grid()]
-    kept: list[bytes] = history.memo["grid"]
-    return kept
+    space = history.spec.space
+    return history.remembered(KEYS, lambda: [space.to_unit(values).tobytes() for values in space.grid()])

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Self
 
 from alfine.core.history import History
+from alfine.core.memo import MemoKey
 from alfine.core.policy import EarlyStopping, Promising, Stop, Strategy, Suggestion
 from alfine.core.space import Hyperparameters
 from alfine.core.spec import TuningJobSpec
+
+STARTED: MemoKey[bool] = MemoKey(__name__, "started")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Starting:
         return self.strategy.ask(history) if first is None else Suggestion(hyperparameters=first)
 
     def _first(self, history: History) -> Hyperparameters | None:
-        if "started" in history.memo:
+        if history.recall(STARTED, default=False):
             return None
         space = history.spec.space
         launched = {space.to_unit(job.hyperparameters).tobytes() for job in history.jobs}
@@ -39,7 +42,7 @@ class Starting:
             if space.to_unit(found).tobytes() not in launched:
                 return found
         if not history.supposed:
-            history.memo["started"] = True  # launches are never taken back
+            history.remember(STARTED, value=True)  # launches are never taken back
         return None
 
     def promise(self, history: History, best: float, doubt: float) -> float | None:

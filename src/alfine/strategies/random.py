@@ -16,10 +16,13 @@ from typing import Self
 import numpy as np
 
 from alfine.core.history import History
+from alfine.core.memo import MemoKey
 from alfine.core.policy import Suggestion
 from alfine.core.ranges import Array
 from alfine.core.space import LISTED
 from alfine.core.spec import TuningJobSpec
+
+SEQUENCE: MemoKey[tuple[Array, Array]] = MemoKey(__name__, "sequence")
 
 ATTEMPTS = 20  # draws for a configuration not launched before; past that the rest of the space is listed instead
 PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37)  # beyond twelve, some pairs of coordinates would go hand in hand
@@ -55,12 +58,15 @@ class Random:
         return Suggestion(hyperparameters=left[int(rng.integers(len(left)))]) if left else None
 
 
+def _sequence(seed: int, dimension: int) -> tuple[Array, Array]:
+    """The shift and the step a of the sequence, each with as many coordinates as the sequence has of these."""
+    step = np.sqrt(PRIMES[:dimension])
+    return np.random.default_rng((seed, 1)).random(len(step)), step
+
+
 def _point(history: History, rng: np.random.Generator) -> Array:
     """(d,) the next of the sequence; coordinates beyond its own are independent draws."""
     point = rng.random(history.spec.space.dimension)
-    if "random" not in history.memo:
-        step = np.sqrt(PRIMES[: len(point)])
-        history.memo["random"] = np.random.default_rng((history.spec.seed, 1)).random(len(step)), step
-    shift, step = history.memo["random"]
+    shift, step = history.remembered(SEQUENCE, lambda: _sequence(history.spec.seed, len(point)))
     point[: len(step)] = (shift + history.launches * step) % 1.0
     return point

@@ -21,10 +21,13 @@ from __future__ import annotations
 import numpy as np
 
 from alfine.core.history import History
+from alfine.core.memo import MemoKey
 from alfine.core.ranges import Array
 from alfine.core.warm_start import LEAST_RELATED
 from alfine.surrogate.acquisition import lattice
 from alfine.surrogate.gaussian_process import Surrogate, best_and_rest, fit, geometry_of
+
+ADVISERS: MemoKey[list[Surrogate]] = MemoKey(__name__, "advisers")
 
 PRIOR = 3.0  # results of the child that the parents' good name weighs as much as
 TRUSTED = 0.5  # below it a parent isn't asked
@@ -59,17 +62,14 @@ def own_turn(history: History) -> int:
 
 def _advisers(history: History) -> list[Surrogate]:
     """A Gaussian process of each parent's normal scores; a function of the parents alone."""
-    if "advisers" not in history.memo:
-        geometry = geometry_of(history.spec.space)
-        advisers = []
-        for points, values in history.related().values():
-            if len(values) >= LEAST_RELATED:
-                chosen = best_and_rest(values, FIT_POINTS)
-                X, z = points[chosen], normal_scores(values)[chosen]  # noqa: N806
-                advisers.append(Surrogate.of(geometry, fit(geometry, X, z), X, z))
-        history.memo["advisers"] = advisers
-    kept: list[Surrogate] = history.memo["advisers"]
-    return kept
+    parents = [(points, values) for points, values in history.related().values() if len(values) >= LEAST_RELATED]
+    return history.remembered(ADVISERS, lambda: [_adviser(history, points, values) for points, values in parents])
+
+
+def _adviser(history: History, points: Array, values: Array) -> Surrogate:
+    geometry, chosen = geometry_of(history.spec.space), best_and_rest(values, FIT_POINTS)
+    X, z = points[chosen], normal_scores(values)[chosen]  # noqa: N806
+    return Surrogate.of(geometry, fit(geometry, X, z), X, z)
 
 
 def normal_scores(values: Array) -> Array:

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alfine.core.history import History, TrainingJob
+from alfine.core.memo import MemoKey
 from alfine.core.ranges import Array
 from alfine.surrogate.gaussian_process import (
     RATIO,
@@ -36,6 +37,8 @@ from alfine.surrogate.gaussian_process import (
     squared_distances,
 )
 from alfine.surrogate.model import evidence_of, theta_at
+
+ESTIMATE: MemoKey[Estimate | None] = MemoKey(__name__, "estimate")
 
 LEAST_RESULTS = 10
 NEAREST, SPREAD = (
@@ -91,15 +94,16 @@ def estimate(history: History) -> Estimate | None:
     own = history.of(best.definition)
     if len(own.observations()[1]) < LEAST_RESULTS or own.spec.space.dimension == 0:
         return None
-    key = ("best", own.ended, best.number)
-    if key not in history.memo:
+    observed = best.objective
+
+    def compute() -> Estimate | None:
         try:
             with one_thread(), np.errstate(all="ignore"):
-                history.memo[key] = _estimated(own, best, best.objective)
+                return _estimated(own, best, observed)
         except (ArithmeticError, ValueError, np.linalg.LinAlgError):
-            history.memo[key] = None
-    kept: Estimate | None = history.memo[key]
-    return kept
+            return None
+
+    return history.remembered(ESTIMATE.of(own.ended, best.number), compute)
 
 
 def _estimated(history: History, best: TrainingJob, observed: float) -> Estimate | None:

@@ -32,7 +32,10 @@ from itertools import islice
 import numpy as np
 
 from alfine.core.history import History, TrainingJob
+from alfine.core.memo import MemoKey
 from alfine.core.ranges import Array
+
+CURVES: MemoKey[list[Ended]] = MemoKey(__name__, "curves")
 
 LEAST = 3  # training jobs that went all the way, before anything is said about another
 MOST = 100  # the latest so many are learnt from
@@ -126,7 +129,7 @@ def ended(history: History) -> list[Ended]:
             found.append(Ended(curve_of(history, job), is_whole(history, job)))
         return found
 
-    return history.fold("curves", [], step)
+    return history.fold(CURVES, [], step)
 
 
 def enough(history: History) -> bool:

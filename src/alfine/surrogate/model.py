@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alfine.core.history import History
+from alfine.core.memo import MemoKey
 from alfine.core.ranges import Array
 from alfine.surrogate.gaussian_process import (
     FIT_POINTS,
@@ -25,6 +26,9 @@ from alfine.surrogate.gaussian_process import (
     prior_of,
 )
 from alfine.surrogate.learning_curves import Ended, as_observation, comparable, ended, endings
+
+THETA: MemoKey[Array] = MemoKey(__name__, "theta")
+MODEL: MemoKey[Model] = MemoKey(__name__, "model")
 
 FIRST_FIT = 8  # below, theta stays at the prior's median: fewer points say less about it than the prior does
 RUNG_GROWTH = 1.08
@@ -85,14 +89,14 @@ def theta_at(history: History, n: int) -> Array:
     if n < FIRST_FIT:
         return prior_of(geometry_of(history.spec.space))[0]
     rung, before = rung_of(n)
-    key = ("gp theta", rung)
-    if key not in history.memo:
+
+    def compute() -> Array:
         start = None if before is None else theta_at(history, before)
         X, y, own, _ = targets_at(history, rung)
         chosen = best_and_rest(y, FIT_POINTS)
-        history.memo[key] = fit(geometry_of(history.spec.space), X[chosen], y[chosen], start, own[chosen])
-    theta: Array = history.memo[key]
-    return theta
+        return fit(geometry_of(history.spec.space), X[chosen], y[chosen], start, own[chosen])
+
+    return history.remembered(THETA.of(rung), compute)
 
 
 def model_of(history: History) -> Model | None:
@@ -100,12 +104,13 @@ def model_of(history: History) -> Model | None:
     n = len(evidence_of(history)[1])
     if n == 0 or history.spec.space.dimension == 0:
         return None
-    kept: tuple[int, Model] | None = history.memo.get("gp model")
-    if kept is None or kept[0] != n:
-        theta = theta_at(history, n)
-        X, y, own, scale = targets_at(history, n)
-        chosen = best_and_latest(y, POSTERIOR_POINTS)
-        surrogate = Surrogate.of(geometry_of(history.spec.space), theta, X[chosen], y[chosen], own[chosen])
-        kept = n, Model(surrogate, scale, chosen)
-        history.memo["gp model"] = kept
-    return kept[1]
+    return history.remembered(MODEL, lambda: _model_at(history, n), version=n)
+
+
+def _model_at(history: History, n: int) -> Model:
+    """The surrogate given the first n observations."""
+    theta = theta_at(history, n)
+    X, y, own, scale = targets_at(history, n)
+    chosen = best_and_latest(y, POSTERIOR_POINTS)
+    surrogate = Surrogate.of(geometry_of(history.spec.space), theta, X[chosen], y[chosen], own[chosen])
+    return Model(surrogate, scale, chosen)

@@ -10,11 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from alfine.core.history import History, TrainingJob
+from alfine.core.memo import MemoKey
 from alfine.core.policy import Stop
 from alfine.core.ranges import Array
 from alfine.surrogate.gaussian_process import Surrogate, one_thread
 from alfine.surrogate.learning_curves import LEAST, MOST, as_observation, curve_of, ended, ending, enough
 from alfine.surrogate.model import Model, model_of
+
+WHOLE_CURVES: MemoKey[_Learnt] = MemoKey(__name__, "whole curves")
 
 # Below this chance of becoming the best a training job is stopped. Measured (docs/explanation/search.md): at 0.1 several times as many
 # of those that were stopped would have become the best, and what is lost with them outweighs what is saved.
@@ -110,13 +113,13 @@ def foreseen(history: History) -> Surrogate | None:
 def _learnt(history: History, model: Model) -> _Learnt:
     """Given that some went all the way. Kept in the memo for the latest number of observations only."""
     found = ended(history)
-    kept: tuple[int, _Learnt] | None = history.memo.get("whole curves")
-    if kept is None or kept[0] != len(found):
+
+    def compute() -> _Learnt:
         parents = len(history.prior()[1])
         guesses = dict(zip((model.chosen - parents).tolist(), model.surrogate.left_out(), strict=True))
         which = [i for i, each in enumerate(found) if each.instructive and i in guesses][-MOST:]
         curves = [model.scale.curve(found[i].curve) for i in which]
         best = min(float(each.curve[-1]) for each in found if each.instructive)
-        kept = len(found), _Learnt(curves, np.array([guesses[i] for i in which]), best)
-        history.memo["whole curves"] = kept
-    return kept[1]
+        return _Learnt(curves, np.array([guesses[i] for i in which]), best)
+
+    return history.remembered(WHOLE_CURVES, compute, version=len(found))

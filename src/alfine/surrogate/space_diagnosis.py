@@ -32,11 +32,14 @@ import numpy.typing as npt
 
 from alfine.core.conditional_space import Mask
 from alfine.core.history import History
+from alfine.core.memo import MemoKey
 from alfine.core.ranges import Array, Categorical, Continuous, Integer, Range
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import MAX_TRAINING_JOBS, TuningJobSpec
 from alfine.surrogate.gaussian_process import Scale, Surrogate, best_and_rest, geometry_of, kernel, one_thread
 from alfine.surrogate.model import Model, evidence_of, theta_at
+
+REMARKS: MemoKey[list[Remark]] = MemoKey(__name__, "remarks")
 
 FIRST_LOOK, GROWTH = 20, 1.25
 A_DIMENSION = 5  # results for each hyperparameter before anything is said of influence
@@ -120,11 +123,7 @@ def rungs(n: int) -> list[int]:
 
 def _at(history: History, definition: str | None, n: int) -> list[Remark]:
     """What there is to say after the first n results."""
-    key = ("space watch", n)
-    if key not in history.memo:
-        history.memo[key] = [*_watched(history, definition, n)]
-    kept: list[Remark] = history.memo[key]
-    return kept
+    return history.remembered(REMARKS.of(n), lambda: [*_watched(history, definition, n)])
 
 
 def _watched(history: History, definition: str | None, n: int) -> Iterator[Remark]:
