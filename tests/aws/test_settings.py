@@ -27,7 +27,7 @@ def create(sagemaker, make, name, tags, criteria=None):
         ({"MaxNumberOfTrainingJobs": "3"}, "is asked for in ResourceLimits"),
         ({"Steady": "ConvergenceDetected"}, "Steady is asked for in the tag alfine:criteria."),
         ({"MaxCost": "5"}, "needs the price of an instance of type"),
-        ({"MaxCost": "-5", "price-per-hour": "1"}, "limit -5.0 must be a number above 0"),
+        ({"MaxCost": "-5", "price-per-hour": "1"}, "limit -5 must be a number above 0"),
         ({"Deadline": "tomorrow"}, "'tomorrow' must be an instant with its zone"),
         ({"checkpoints": "share"}, "alfine:checkpoints: 'share' must be shared. Without the tag each training job has its own."),
         ({"runner-2": "process"}, "alfine:runner-2: isn't a setting of alfine. Did you mean alfine:runner?"),

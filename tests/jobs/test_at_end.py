@@ -94,7 +94,7 @@ def test_a_limit_stops_what_an_earlier_verdict_let_finish(limit):
     past.now += timedelta(seconds=60)
     judge.judge()
     (stop,) = judge.policy.decide(past, judge.verdict).stops
-    assert "60 seconds" in stop.reason
+    assert "60 s" in stop.reason
     assert judge.verdict.criterion == "TargetObjectiveMetricValue"  # it's still why the job ends
 
 
@@ -211,7 +211,7 @@ def test_time_that_runs_out_stops_what_was_let_finish(tmp_path):
     job = play(tmp_path, Scene(), at_end="drain", max_runtime_seconds=2)
     assert sorted(each.status for each in job.training_jobs) == ["Completed", "Stopped", "Stopped"]
     assert (job.status, job.verdict.criterion) == ("Completed", "TargetObjectiveMetricValue")
-    assert any("2 seconds" in (each.stop_reason or "") for each in job.training_jobs)
+    assert any("of at most 2.0 s" in (each.stop_reason or "") for each in job.training_jobs)
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, "drain"), ("drain", "stop")])

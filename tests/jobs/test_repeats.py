@@ -204,7 +204,7 @@ def test_the_users_stop_time_and_money_cut_it_short():
     past.now += timedelta(seconds=55)
     (stop,) = policy.decide(past, verdict).stops
     assert stop.number == 7
-    assert "60 seconds" in stop.reason
+    assert "60 s" in stop.reason
     assert policy.decide(past, verdict).launches == ()
     stopped = history([3.0, 1.0], max_training_jobs=20, repeats=2)
     stopped.record(StopRequested(at=stopped.now))

@@ -89,11 +89,23 @@ def criteria_for(spec: TuningJobSpec) -> tuple[CompletionCriterion, ...]:
 
     Raise InvalidSpec when one, or a part of one, can't be judged in this job.
     """
-    own = (kind.from_spec(spec) for kind in (*ALWAYS, *table().values()))
-    found = [criterion for criterion in own if criterion is not None]
+    asked = (_asked(kind, spec) for kind in (*ALWAYS, *table().values()))
+    found = [criterion for criterion in asked if criterion is not None]
     found += text_format.from_settings(spec.settings, table())
     check_demands(spec, found)
     return tuple(found)
+
+
+def _asked(kind: type[CompletionCriterion], spec: TuningJobSpec) -> CompletionCriterion | None:
+    """The criterion of this class that the job asks for. What a plug-in raises on bad settings is a fault of the request."""
+    try:
+        return kind.from_spec(spec)
+    except InvalidSpec:
+        raise
+    except Exception as error:
+        name, text = kind.__name__, spec.settings.get(kind.__name__, "")
+        message = f"{text!r:.100} can't be read as the settings of {name}: {type(error).__name__}: {error}."
+        raise InvalidSpec([Fault(f"Tags.alfine:{name}", message)]) from error
 
 
 def check_demands(spec: TuningJobSpec, criteria: Iterable[CompletionCriterion]) -> None:

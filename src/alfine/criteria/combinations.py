@@ -15,6 +15,7 @@ from alfine.core.history import History
 from alfine.core.policy import CompletionCriterion, Outlook, Verdict, verdict_of
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import text_format
+from alfine.criteria.checks import whole_number
 
 
 class _Combination:
@@ -112,9 +113,8 @@ class AtLeast(_Combination):
     criteria: tuple[CompletionCriterion, ...]
 
     def __init__(self, count: int, *each: CompletionCriterion, criteria: Sequence[CompletionCriterion] = ()) -> None:
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise InvalidSpec([Fault("AtLeast", f"count {count!r} must be a whole number from 1 on.")])
         object.__setattr__(self, "count", count)
+        whole_number(self, "count", least=1)
         _set(self, count, (*each, *criteria))
 
     @property

@@ -22,20 +22,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, MutableMapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
 from alfine.core.policy import Outlook, Verdict
 from alfine.core.ranges import Array
-from alfine.core.settings import put_setting
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import text_format
 from alfine.criteria.amt_fields import COMPLETION_CRITERIA, section
+from alfine.criteria.checks import number
 from alfine.surrogate.acquisition import lattice, log_expected_improvement
 from alfine.surrogate.gaussian_process import Geometry, geometry_of, one_thread, spread_of, squared_distances
 from alfine.surrogate.model import Model, evidence_of, model_of, targets_at
@@ -112,27 +111,20 @@ class ConvergenceDetected:
     cap: float | None = None
 
     def __post_init__(self) -> None:
-        for name, value, most in (
-            ("epsilon", self.epsilon, math.inf),
-            ("delta", self.delta, 1.0),
-            ("cap", self.cap, math.inf),
-        ):
-            if value is None and name == "cap":
-                continue
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < most:
-                below = f" and below {most:g}" if math.isfinite(most) else ""
-                raise InvalidSpec([Fault(NAME, f"{name} {value!r} must be a number above 0{below}.")])
+        number(self, "epsilon", above=0)
+        number(self, "delta", above=0, below=1)
+        if self.cap is not None:
+            number(self, "cap", above=0)
 
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:
         if not spec.detect_convergence:
             return None
-        return text_format.from_tag(cls, spec)
+        return text_format.with_tag(cls, spec)
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
         section(request, COMPLETION_CRITERIA)[NAME] = {"CompleteOnConvergence": "Enabled"}
-        own = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name) != f.default]
-        put_setting(request, NAME, " ".join(own) or None)
+        text_format.write_tag(request, self)
 
     def check(self, history: History) -> Verdict:
         return history.remembered(VERDICT.of(self), lambda: self._judge(history), version=history.ended)

@@ -12,9 +12,10 @@ from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import Ended, History, Started
 from alfine.core.memo import MemoKey
 from alfine.core.policy import Outlook, Verdict, in_seconds
-from alfine.core.settings import put_setting
 from alfine.core.spec import TuningJobSpec
 from alfine.core.wording import duration
+from alfine.criteria import text_format
+from alfine.criteria.checks import true_or_false
 
 # What `active_seconds` knows after some facts: their number, how many training jobs run, since when, and the seconds before that.
 ACTIVE: MemoKey[tuple[int, int, datetime, float]] = MemoKey(__name__, "active seconds")
@@ -49,22 +50,13 @@ class Deadline:
             raise InvalidSpec(
                 [Fault(NAME, f"{self.when!r} must be an instant with its zone, as 2026-12-01T18:00+01:00, or seconds.")]
             )
-        if not isinstance(self.active, bool):
-            raise InvalidSpec([Fault(NAME, f"active {self.active!r} must be true or false.")])
+        true_or_false(self, "active")
         if self.active and not number:
             raise InvalidSpec([Fault(NAME, "active=true needs a number of seconds: an instant comes when it comes.")])
 
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:
-        text = spec.settings.get(NAME)
-        if text is None:
-            return None
-        when, *rest = text.split()
-        if rest not in ([], ["active=true"]):
-            raise InvalidSpec(
-                [Fault(f"Tags.alfine:{NAME}", f"{text!r}: use «3600», «3600 active=true» or an instant.")]
-            )
-        return cls(float(when) if _is_number(when) else when, active=bool(rest))
+        return text_format.read_tag(cls, spec)
 
     def check(self, history: History) -> Verdict:
         left, next_one = self._left(history), _expected_seconds(history)
@@ -90,7 +82,7 @@ class Deadline:
         )
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
-        put_setting(request, NAME, f"{self.when}{' active=true' if self.active else ''}")
+        text_format.write_tag(request, self)
 
     def _whole(self, history: History) -> float:
         if isinstance(self.when, str):
@@ -153,11 +145,3 @@ def _instant(text: str) -> datetime | None:
     except ValueError:
         return None
     return None if at.tzinfo is None else at.astimezone(UTC)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -6,13 +6,13 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
 from alfine.core.policy import Outlook, Verdict, in_seconds
 from alfine.core.spec import IDENTICAL, MAX_TRAINING_JOBS, TuningJobSpec
 from alfine.core.wording import duration
 from alfine.criteria.amt_fields import RESOURCE_LIMITS, section
+from alfine.criteria.checks import number, whole_number
 
 SUCCEEDED: MemoKey[int] = MemoKey(__name__, "succeeded training jobs")
 
@@ -31,7 +31,7 @@ class MaxNumberOfTrainingJobs:
     limit: int = MAX_TRAINING_JOBS
 
     def __post_init__(self) -> None:
-        _at_least("MaxNumberOfTrainingJobs", self.limit, 1)
+        whole_number(self, "limit", least=1)
 
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self:
@@ -67,7 +67,7 @@ class MaxRuntimeInSeconds:
     limit: float
 
     def __post_init__(self) -> None:
-        _at_least("MaxRuntimeInSeconds", self.limit, 0)
+        number(self, "limit", above=0)
 
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:
@@ -215,15 +215,3 @@ class StopRequested:
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
         """Always on."""
-
-
-def _at_least(name: str, value: float, least: float) -> None:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not value >= least
-        or (least == 0 and value == 0)
-    ):
-        raise InvalidSpec(
-            [Fault(name, f"{value!r} must be a number {'above 0' if least == 0 else f'from {least} on'}.")]
-        )

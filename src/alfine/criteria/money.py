@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from alfine.core import cost
-from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.errors import Fault
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
 from alfine.core.messages import naming
 from alfine.core.policy import Outlook, Verdict, in_seconds
-from alfine.core.settings import put_setting
 from alfine.core.spec import TuningJobSpec
+from alfine.criteria import text_format
+from alfine.criteria.checks import number
 from alfine.criteria.convergence import LEAST_RESULTS, Evidence, read_evidence, remaining
 
 VERDICT: MemoKey[Verdict] = MemoKey(__name__, "verdict")
@@ -41,12 +42,11 @@ class MaxCost:
     limit: float
 
     def __post_init__(self) -> None:
-        _above_zero("MaxCost", "limit", self.limit)
+        number(self, "limit", above=0)
 
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:
-        limit = _setting(spec, "MaxCost")
-        return None if limit is None else cls(limit)
+        return text_format.read_tag(cls, spec)
 
     def check(self, history: History) -> Verdict:
         spent, each, running = _money(cost.spent(history)), _each(history), [*_running(history)]
@@ -94,7 +94,7 @@ class MaxCost:
         return f"Only a higher limit: `alfine change`.{cheaper}"
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
-        put_setting(request, "MaxCost", f"{self.limit!r}")
+        text_format.write_tag(request, self)
 
     def faults(self, spec: TuningJobSpec) -> Iterator[Fault]:
         return _price_missing("MaxCost", spec)
@@ -117,18 +117,17 @@ class MarginalValue:
     worth: float
 
     def __post_init__(self) -> None:
-        _above_zero("MarginalValue", "worth", self.worth)
+        number(self, "worth", above=0)
 
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:
-        worth = _setting(spec, "MarginalValue")
-        return None if worth is None else cls(worth)
+        return text_format.read_tag(cls, spec)
 
     def check(self, history: History) -> Verdict:
         return history.remembered(VERDICT.of(self), lambda: self._judge(history), version=history.ended)
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
-        put_setting(request, "MarginalValue", f"{self.worth!r}")
+        text_format.write_tag(request, self)
 
     def faults(self, spec: TuningJobSpec) -> Iterator[Fault]:
         return _price_missing("MarginalValue", spec)
@@ -221,21 +220,7 @@ def _money(spent: cost.Cost) -> float:
     return spent.money or 0.0
 
 
-def _setting(spec: TuningJobSpec, name: str) -> float | None:
-    """The amount in a tag. Raise InvalidSpec when it isn't one."""
-    text = spec.settings.get(name)
-    try:
-        return None if text is None else float(text)
-    except ValueError as error:
-        raise InvalidSpec([Fault(f"Tags.alfine:{name}", f"{text!r} must be a number.")]) from error
-
-
 def _price_missing(criterion: str, spec: TuningJobSpec) -> Iterator[Fault]:
     if not spec.price_per_hour:
         message = "needs the price of an instance of type {}: {price_per_hour}{or_prices}."
         yield Fault(criterion, naming(message, spec.definition.instance_type))
-
-
-def _above_zero(criterion: str, name: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not (value > 0 and math.isfinite(value)):
-        raise InvalidSpec([Fault(criterion, f"{name} {value!r} must be a number above 0.")])

@@ -6,12 +6,12 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
 from alfine.core.policy import CompletionCriterion, Outlook, Verdict, in_seconds, verdict_of
 from alfine.core.spec import TuningJobSpec
 from alfine.core.wording import duration
 from alfine.criteria import text_format
+from alfine.criteria.checks import number
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,8 @@ class NotBefore:
 
     def __post_init__(self) -> None:
         text_format.demand("NotBefore", [self.criterion])
-        for name, value in (("training_jobs", self.training_jobs), ("seconds", self.seconds)):
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-                raise InvalidSpec([Fault("NotBefore", f"{name} {value!r} must be a number from 0 on.")])
+        number(self, "training_jobs", least=0)
+        number(self, "seconds", least=0)
 
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:  # noqa: ARG003 - read by criteria_for: a job may have several

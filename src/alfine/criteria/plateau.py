@@ -6,14 +6,13 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History, TrainingJob
 from alfine.core.memo import MemoKey
 from alfine.core.policy import Outlook, Verdict
-from alfine.core.settings import put_setting
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import text_format
 from alfine.criteria.amt_fields import COMPLETION_CRITERIA, section
+from alfine.criteria.checks import true_or_false, whole_number
 
 LEAST = 3  # AMT's minimum
 SIGNIFICANT = 0.01  # AMT: «not improving (1 % or less)»
@@ -46,17 +45,14 @@ class BestObjectiveNotImproving:
     strict: bool = False
 
     def __post_init__(self) -> None:
-        n = self.max_number_of_training_jobs_not_improving
-        if isinstance(n, bool) or not isinstance(n, int) or n < LEAST:
-            raise InvalidSpec([Fault("BestObjectiveNotImproving", f"{n!r} must be a whole number from {LEAST} on.")])
-        if not isinstance(self.strict, bool):
-            raise InvalidSpec([Fault("BestObjectiveNotImproving", f"strict {self.strict!r} must be true or false.")])
+        whole_number(self, "max_number_of_training_jobs_not_improving", least=LEAST)
+        true_or_false(self, "strict")
 
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:
         if spec.max_not_improving is None:
             return None
-        return text_format.from_tag(cls, spec, str(spec.max_not_improving))
+        return text_format.with_tag(cls, spec, str(spec.max_not_improving))
 
     def check(self, history: History) -> Verdict:
         n = self.max_number_of_training_jobs_not_improving
@@ -87,7 +83,7 @@ class BestObjectiveNotImproving:
         section(request, COMPLETION_CRITERIA)["BestObjectiveNotImproving"] = {
             "MaxNumberOfTrainingJobsNotImproving": self.max_number_of_training_jobs_not_improving
         }
-        put_setting(request, "BestObjectiveNotImproving", "strict=true" if self.strict else None)
+        text_format.write_tag(request, self, leave_out=("max_number_of_training_jobs_not_improving",))
 
 
 def not_improving(history: History, *, strict: bool = False) -> int:

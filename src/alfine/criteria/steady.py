@@ -6,12 +6,12 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import Ended, History
 from alfine.core.memo import MemoKey
 from alfine.core.policy import CompletionCriterion, Outlook, Verdict, verdict_of
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import text_format
+from alfine.criteria.checks import whole_number
 
 STREAK: MemoKey[tuple[int, int]] = MemoKey(__name__, "streak")  # training jobs that had ended, and the streak then
 
@@ -25,8 +25,7 @@ class Steady:
 
     def __post_init__(self) -> None:
         text_format.demand("Steady", [self.criterion])
-        if isinstance(self.times, bool) or not isinstance(self.times, int) or self.times < 1:
-            raise InvalidSpec([Fault("Steady", f"times {self.times!r} must be a whole number from 1 on.")])
+        whole_number(self, "times", least=1)
 
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:  # noqa: ARG003 - read by criteria_for: a job may have several

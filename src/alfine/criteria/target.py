@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
 from alfine.core.policy import Outlook, Verdict
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria.amt_fields import COMPLETION_CRITERIA, section
+from alfine.criteria.checks import number
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +26,7 @@ class TargetObjectiveMetricValue:
     target: float
 
     def __post_init__(self) -> None:
-        if isinstance(self.target, bool) or not isinstance(self.target, int | float) or not math.isfinite(self.target):
-            raise InvalidSpec([Fault("TargetObjectiveMetricValue", f"{self.target!r} must be a finite number.")])
+        number(self, "target")
 
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:

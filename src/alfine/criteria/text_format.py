@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, TypeVar, cast
 
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
@@ -123,16 +123,49 @@ def from_settings(settings: Mapping[str, str], kinds: Kinds) -> Iterator[Complet
         raise InvalidSpec([Fault(f"Tags.alfine:{SETTING}", str(fault)) for fault in error.faults]) from error
 
 
-def from_tag(kind: type[C], spec: TuningJobSpec, *words: str) -> C:
-    """A criterion that AMT has, too: these words are its own in AMT's fields, a tag has the settings that AMT lacks.
+def read_tag(kind: type[C], spec: TuningJobSpec) -> C | None:
+    """Return the criterion that the tag `alfine:<its name>` asks for; None without the tag.
 
-    Raise InvalidSpec, naming the tag, for what can't be understood.
+    This is all that the `from_spec` of a criterion needs that AMT doesn't have.
+
+    Args:
+        kind: The criterion's class, a dataclass. The tag holds its settings: «15», or «count=15».
+        spec: The tuning job.
+
+    Raises:
+        InvalidSpec: The tag can't be understood, or the class refuses a setting. The fault names the tag.
+    """
+    return None if kind.__name__ not in spec.settings else with_tag(kind, spec)
+
+
+def with_tag(kind: type[C], spec: TuningJobSpec, *words: str) -> C:
+    """Return a criterion that AMT has, too: with the settings in `words`, from AMT's fields, and those in its tag that AMT lacks.
+
+    Raises:
+        InvalidSpec: The tag can't be understood, or the class refuses a setting. The fault names the tag.
     """
     name = kind.__name__
     try:
         return cast("C", read(" ".join([name, *words, spec.settings.get(name, "")]), {name: kind}))
     except InvalidSpec as error:
         raise InvalidSpec([Fault(f"Tags.alfine:{name}", fault.message) for fault in error.faults]) from error
+
+
+def write_tag(
+    request: MutableMapping[str, Any], criterion: CompletionCriterion, *, leave_out: Collection[str] = ()
+) -> None:
+    """Write a criterion's settings into the tag `alfine:<its name>`, for `read_tag`.
+
+    Args:
+        request: The CreateHyperParameterTuningJob request to write into.
+        criterion: The criterion, a dataclass.
+        leave_out: Settings that stand in AMT's fields instead.
+    """
+    name, _, words = _written(criterion, write, _text)
+    fields = [field for field, _ in _fields(criterion) if field not in PARTS]
+    text = " ".join(word for field, word in zip(fields, words, strict=True) if field not in leave_out)
+    asked_elsewhere = getattr(criterion, "amt_section", None) is not None
+    put_setting(request, name, None if asked_elsewhere and not text else text)
 
 
 def remove_from(request: MutableMapping[str, Any]) -> None:

@@ -130,7 +130,10 @@ def test_of_two_criteria_of_a_kind_the_form_loses_none():
         ({"max_training_jobs": "many"}, "MaxNumberOfTrainingJobs: 'many' must be a whole number."),
         ({"max_parallel": "0"}, "MaxParallelTrainingJobs: '0' must be above 0."),
         ({"max_runtime_seconds": "nan"}, "MaxRuntimeInSeconds: 'nan' must be a number."),
-        ({"patience": "2"}, "BestObjectiveNotImproving: 2 must be a whole number from 3 on."),
+        (
+            {"patience": "2"},
+            "BestObjectiveNotImproving: max_number_of_training_jobs_not_improving 2 must be a whole number from 3 on.",
+        ),
         ({"convergence": "on", "delta": "7"}, "delta 7 must be a number above 0 and below 1."),
         ({"others": "BestObjectiveNotImprovin 5"}, "Did you mean BestObjectiveNotImproving?"),
         ({"others": "MaxCost 5"}, "price"),

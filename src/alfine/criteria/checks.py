@@ -1,0 +1,76 @@
+"""Checks of a criterion's settings, for its `__post_init__`: each raises InvalidSpec with a sentence that says what is wanted.
+
+    @dataclass(frozen=True, slots=True)
+    class EnoughTried:
+        count: int
+
+        def __post_init__(self) -> None:
+            whole_number(self, "count", least=1)
+
+`EnoughTried("abc")` then raises «EnoughTried: count 'abc' must be a whole number from 1 on.», wherever it was asked for: in Python, on
+the command line, in a job file or in a tag.
+"""
+
+from __future__ import annotations
+
+import math
+
+from alfine.core.errors import Fault, InvalidSpec
+
+
+def whole_number(criterion: object, name: str, *, least: int = 0) -> None:
+    """Check that a setting is a whole number, and no text or float that looks like one.
+
+    Args:
+        criterion: The criterion that has the setting.
+        name: The setting's name, which is the name of the criterion's field.
+        least: The least value allowed.
+
+    Raises:
+        InvalidSpec: The setting is something else, or too small.
+    """
+    value = getattr(criterion, name)
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise _refused(criterion, name, f"a whole number from {least} on")
+
+
+def number(
+    criterion: object, name: str, *, least: float = -math.inf, above: float = -math.inf, below: float = math.inf
+) -> None:
+    """Check that a setting is a finite number.
+
+    Args:
+        criterion: The criterion that has the setting.
+        name: The setting's name, which is the name of the criterion's field.
+        least: The least value allowed.
+        above: The number that the value must exceed.
+        below: The number that the value must stay below.
+
+    Raises:
+        InvalidSpec: The setting is no number, isn't finite, or lies outside the bounds.
+    """
+    value = getattr(criterion, name)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if is_number and value >= least and above < value < below:
+        return
+    bounds = [
+        *([f"from {least:g} on"] if math.isfinite(least) else []),
+        *([f"above {above:g}"] if math.isfinite(above) else []),
+        *([f"below {below:g}"] if math.isfinite(below) else []),
+    ]
+    raise _refused(criterion, name, f"a number {' and '.join(bounds)}" if bounds else "a finite number")
+
+
+def true_or_false(criterion: object, name: str) -> None:
+    """Check that a setting is True or False; texts write it as true or false.
+
+    Raises:
+        InvalidSpec: The setting is something else.
+    """
+    if not isinstance(getattr(criterion, name), bool):
+        raise _refused(criterion, name, "true or false")
+
+
+def _refused(criterion: object, name: str, wanted: str) -> InvalidSpec:
+    message = f"{name} {getattr(criterion, name)!r:.100} must be {wanted}."
+    return InvalidSpec([Fault(type(criterion).__name__, message)])

@@ -1,0 +1,94 @@
+"""What a criterion's author gets for settings: checks that say what is wanted, and faults that name the tag."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from alfine.core.errors import InvalidSpec
+from alfine.core.read_spec import read_spec
+from alfine.criteria import criteria_for, criterion_from_text, table, text_format
+from alfine.criteria.checks import number, true_or_false, whole_number
+from tests.building import request
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    count: int
+    share: float = 0.5
+    strict: bool = False
+
+    def __post_init__(self):
+        whole_number(self, "count", least=1)
+        number(self, "share", above=0, below=1)
+        true_or_false(self, "strict")
+
+    @classmethod
+    def from_spec(cls, spec):
+        return text_format.read_tag(cls, spec)
+
+    def to_request(self, request: dict[str, Any]):
+        text_format.write_tag(request, self)
+
+
+@dataclass(frozen=True, slots=True)
+class Careless:
+    count: int
+
+    @classmethod
+    def from_spec(cls, spec):
+        text = spec.settings.get("Careless")
+        return None if text is None else cls(int(text))
+
+
+@pytest.fixture(autouse=True)
+def installed(monkeypatch):
+    kinds = {**table(), "Checked": Checked, "Careless": Careless}
+    monkeypatch.setattr("alfine.criteria.table", lambda: kinds)
+
+
+def asked(**tags):
+    tags = [{"Key": f"alfine:{key}", "Value": value} for key, value in tags.items()]
+    return read_spec({**request(), "Tags": tags})
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ("abc", "count 'abc' must be a whole number from 1 on."),
+        ("0", "count 0 must be a whole number from 1 on."),
+        ("-3", "count -3 must be a whole number from 1 on."),
+        ("2.5", "count 2.5 must be a whole number from 1 on."),
+        ("true", "count True must be a whole number from 1 on."),
+        ("3 share=1", "share 1 must be a number above 0 and below 1."),
+        ("3 share=nan", "share nan must be a number above 0 and below 1."),
+        ("3 strict=yes", "strict 'yes' must be true or false."),
+        ("3 4 true 5", "'5' is one setting too many."),
+        ("share=0.1", "needs count."),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_a_fault_of_its_tag_and_of_its_text(settings, why):
+    with pytest.raises(InvalidSpec) as tag:
+        criteria_for(asked(Checked=settings))
+    assert [fault.path for fault in tag.value.faults] == ["Tags.alfine:Checked"]
+    assert tag.value.faults[0].message.startswith(why)
+    with pytest.raises(InvalidSpec) as text:
+        criterion_from_text(f"Checked {settings}")
+    assert text.value.faults[0].message.startswith(why)
+
+
+@pytest.mark.parametrize("criterion", [Checked(3), Checked(1, 0.25, strict=True), Checked(7, strict=True)], ids=str)
+def test_what_a_tag_is_written_with_is_read_again(criterion):
+    asked = dict(request())
+    criterion.to_request(asked)
+    assert Checked.from_spec(read_spec(asked)) == criterion
+
+
+def test_what_a_plug_in_raises_on_a_bad_setting_is_a_fault_that_names_the_tag():
+    assert Careless(3) in criteria_for(asked(Careless="3"))
+    with pytest.raises(InvalidSpec) as error:
+        criteria_for(asked(Careless="abc"))
+    assert str(error.value) == (
+        "Tags.alfine:Careless: 'abc' can't be read as the settings of Careless: "
+        "ValueError: invalid literal for int() with base 10: 'abc'."
+    )
