@@ -10,7 +10,7 @@ from alfine.core.history import Launched
 from alfine.core.read_spec import read_spec
 from alfine.criteria.plateau import NOTHING, counted, not_improving
 from alfine.store import queries
-from alfine.store.queries import Page
+from alfine.store.pages import Page, training_job_page, tuning_job_page
 from alfine.store.schema import training_jobs, tuning_jobs
 from alfine.store.store import Store
 from tests.building import at, history, one_job, spec
@@ -39,7 +39,7 @@ def recorded(tmp_path, request):
 def test_counters_count_every_training_job_once(recorded):
     store, job, past = recorded
     with store.reading() as connection:
-        counts = queries.counts(connection, [job.id, 99])
+        counts = queries.counters(connection, [job.id, 99])
     statuses = [each.status for each in past.jobs]
     named = {"Completed": "Completed", "Stopped": "Stopped", "Failed": "NonRetryableError", "InProgress": "InProgress"}
     assert {status: counts[job.id].statuses[name] for status, name in named.items()} == {
@@ -78,7 +78,7 @@ def test_pages_follow_each_other_without_gap_or_repeat(recorded, sort, descendin
     with store.reading() as connection:
         while True:
             page = Page(sort, descending, 7, after)
-            rows = queries.training_job_page(connection, page, [training_jobs.c.tuning_job == job.id])
+            rows = training_job_page(connection, page, [training_jobs.c.tuning_job == job.id])
             seen += rows
             if len(rows) < 7:
                 break
@@ -93,12 +93,12 @@ def test_a_page_stays_where_it_is_while_training_jobs_come(recorded):
     store, job, past = recorded
     mine = [training_jobs.c.tuning_job == job.id]
     with store.reading() as connection:
-        first = queries.training_job_page(connection, Page("name", descending=False, size=5), mine)
+        first = training_job_page(connection, Page("name", descending=False, size=5), mine)
     early = Launched(at=past.now, number=42, name="job-0000", hyperparameters=past.spec.space.sample(past.rng(1)))
     store.record(job.id, len(past.facts), [early], texts=job.spec().texts)
     with store.reading() as connection:
         after = (first[-1].name, first[-1].name)
-        second = queries.training_job_page(connection, Page("name", descending=False, size=5, after=after), mine)
+        second = training_job_page(connection, Page("name", descending=False, size=5, after=after), mine)
     assert [row.name for row in second] == [f"job-{number:03d}" for number in range(6, 11)]
 
 
@@ -113,10 +113,10 @@ WITHIN = {"name": "a", "status": "Completed", "number": 3, "objective": 1.5}
 OVERALL = {"name": "a", "status": "Completed", "created_at": at(3), "modified_at": at(3)}
 FAILED = {"name": "a", "created_at": at(3)}  # with a status given, they are sorted by it as they are by name
 LISTS = {
-    "of one tuning job": (queries.training_job_page, WITHIN, [training_jobs.c.tuning_job == 1]),
-    "of all": (queries.training_job_page, OVERALL, []),
-    "of all that failed": (queries.training_job_page, FAILED, [training_jobs.c.status == "Failed"]),
-    "of tuning jobs": (queries.tuning_job_page, OVERALL, []),
+    "of one tuning job": (training_job_page, WITHIN, [training_jobs.c.tuning_job == 1]),
+    "of all": (training_job_page, OVERALL, []),
+    "of all that failed": (training_job_page, FAILED, [training_jobs.c.status == "Failed"]),
+    "of tuning jobs": (tuning_job_page, OVERALL, []),
 }
 PAGES = [(which, sort) for which, (_, sorts, _) in LISTS.items() for sort in sorts]
 
@@ -134,7 +134,7 @@ def test_an_index_leads_to_every_page(empty, which, sort, descending):
         assert after is None or [step for step in plan if "<" in step or ">" in step], plan
 
 
-@pytest.mark.parametrize("find", [queries.training_job_called, queries.tuning_job_called])
+@pytest.mark.parametrize("find", [queries.training_job_in_any_case, queries.tuning_job_id])
 def test_an_index_leads_to_a_name_in_letters_of_any_case(empty, find):
     def look(connection):
         with pytest.raises(LookupError):
@@ -160,7 +160,7 @@ def test_a_tuning_job_that_stands_for_a_training_job_is_in_no_list(tmp_path):
     asked = {"TrainingJobName": "lone", "AlgorithmSpecification": {"TrainingImage": "image"}}
     store.create(read_spec(tuning_job_of(asked, at(0))), at(0))
     with store.reading() as connection:
-        assert queries.tuning_job_page(connection, Page("name", descending=False, size=5), []) == []
+        assert tuning_job_page(connection, Page("name", descending=False, size=5), []) == []
         row = queries.training_job(connection, "lone")
         assert (row.status, row.listed, row.tuning_job_name[:6]) == ("InProgress", False, "@lone-")
         with pytest.raises(LookupError):

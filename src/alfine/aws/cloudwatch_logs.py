@@ -17,7 +17,9 @@ from alfine.aws.sagemaker.arn_lookup import workspace
 from alfine.aws.sagemaker.backend import Backend, Function
 from alfine.core.errors import NotFound
 from alfine.store import queries
-from alfine.store.schema import training_jobs
+from alfine.store.conditions import TRAINING_JOBS, Condition, equals, has_started, name_from, name_starts_with
+from alfine.store.pages import Page, training_job_page
+from alfine.store.records import TrainingJobRow
 
 GROUP = "/aws/sagemaker/TrainingJobs"
 PAGE_BYTES = 1 << 20  # of a log in one answer, as CloudWatch
@@ -38,9 +40,9 @@ def describe_log_streams(backend: Backend, request: Plain) -> Plain:
     if last is None and request.get("nextToken"):
         raise _invalid("The specified nextToken is invalid.")
     after = None if last is None else (last.started_at, last.name)
-    page = queries.Page("started_at" if by_time else "name", request.get("descending", False), size + 1, after)
+    page = Page("started_at" if by_time else "name", request.get("descending", False), size + 1, after)
     with backend.reading() as connection:
-        rows = queries.training_job_page(connection, page, _begun(prefix))
+        rows = training_job_page(connection, page, _begun(prefix))
     found = [(row, stream_of(row)) for row in rows[:size]]
     answer: Plain = {
         "logStreams": [_stream(backend, row, stream) for row, stream in found if stream.startswith(prefix)]
@@ -50,21 +52,17 @@ def describe_log_streams(backend: Backend, request: Plain) -> Plain:
     return answer
 
 
-def _begun(prefix: str) -> Sequence[queries.Condition]:
+def _begun(prefix: str) -> Sequence[Condition]:
     """Of the training jobs that have started those whose streams may have the prefix: with a slash in it that's one at most."""
     name, slash, _ = prefix.partition("/")
-    called = training_jobs.c.name
-    return [
-        training_jobs.c.started_at.is_not(None),
-        called == name if slash else called.startswith(name, autoescape=True),
-    ]
+    return [has_started(), equals(TRAINING_JOBS, "name", name) if slash else name_starts_with(name)]
 
 
-def stream_of(row: queries.AnyRow) -> str:
-    return f"{row.name}/algo-1-{int(row.started_at.timestamp())}"
+def stream_of(row: TrainingJobRow) -> str:
+    return f"{row.name}/algo-1-{_milliseconds(row) // 1000}"
 
 
-def _stream(backend: Backend, row: queries.AnyRow, stream: str) -> Plain:
+def _stream(backend: Backend, row: TrainingJobRow, stream: str) -> Plain:
     at = _milliseconds(row)
     arn = f"arn:aws:logs:{backend.arns.region}:{backend.arns.account}:log-group:{GROUP}:log-stream:{stream}"
     return {
@@ -139,16 +137,16 @@ def _resumed(token: str | None) -> tuple[str, int]:
     return (found[1], int(found[2])) if found else ("", 0)
 
 
-def _streams(backend: Backend, request: Plain, first: str) -> Sequence[queries.AnyRow]:
+def _streams(backend: Backend, request: Plain, first: str) -> Sequence[TrainingJobRow]:
     """The training jobs whose logs are asked for, by name from the first on; without names FILTER_STREAMS of them at most."""
     prefix, names = request.get("logStreamNamePrefix", ""), request.get("logStreamNames")
     if prefix and names:
         raise _invalid("Give either logStreamNamePrefix or logStreamNames, not both.")
     if names:
         return [row for row in (_training_job_of(backend, name) for name in sorted(set(names))) if row.name >= first]
-    page = queries.Page("name", descending=False, size=FILTER_STREAMS)
+    page = Page("name", descending=False, size=FILTER_STREAMS)
     with backend.reading() as connection:
-        rows = queries.training_job_page(connection, page, [*_begun(prefix), training_jobs.c.name >= first])
+        rows = training_job_page(connection, page, [*_begun(prefix), name_from(first)])
     return [row for row in rows if stream_of(row).startswith(prefix)]
 
 
@@ -213,7 +211,7 @@ class _Log:
             return b""
 
 
-def _log(backend: Backend, row: queries.AnyRow) -> _Log:
+def _log(backend: Backend, row: TrainingJobRow) -> _Log:
     return _Log(workspace(backend.service.folder, row).log, row.ended_at is not None)
 
 
@@ -237,14 +235,14 @@ def _size(path: Path) -> int:
 # ---- streams -----------------------------------------------------------------------------------------------------------
 
 
-def _training_job_of(backend: Backend, stream: str) -> queries.AnyRow:
+def _training_job_of(backend: Backend, stream: str) -> TrainingJobRow:
     row = _row(backend, stream.partition("/")[0])
     if row is None or stream_of(row) != stream:
         raise WireError("ResourceNotFoundException", "The specified log stream does not exist.")
     return row
 
 
-def _row(backend: Backend, name: str) -> queries.AnyRow | None:
+def _row(backend: Backend, name: str) -> TrainingJobRow | None:
     """The training job, if it has started."""
     with backend.reading() as connection:
         try:
@@ -264,8 +262,8 @@ def _invalid(message: str) -> WireError:
     return WireError("InvalidParameterException", message)
 
 
-def _milliseconds(row: queries.AnyRow) -> int:
-    return int(row.started_at.timestamp() * 1000)
+def _milliseconds(row: TrainingJobRow) -> int:
+    return int((row.started_at or row.created_at).timestamp() * 1000)  # only those that have started have a stream
 
 
 LOGS: Mapping[str, Function] = {

@@ -9,15 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection
-
 from alfine.aws.cloudwatch_logs import GROUP
 from alfine.aws.json_protocol import Plain, validation_error
 from alfine.aws.sagemaker.backend import Backend, Function
 from alfine.core.errors import NotFound
 from alfine.store import queries
-from alfine.store.schema import metrics, training_jobs
+from alfine.store.database import Connection
+from alfine.store.metrics import metric_names, metric_values
+from alfine.store.records import TrainingJobRow
 
 NAMESPACE = GROUP
 MAX_DATAPOINTS = 100_800
@@ -110,9 +109,8 @@ def _series(backend: Backend, metric: Plain, asked: Plain, begin: datetime, end:
     with backend.reading() as connection:
         job = _known(connection, name)
         if job is not None:
-            for at, value in queries.metric_values(
-                connection, job.tuning_job, job.number, metric.get("MetricName", ""), (first, end)
-            ):
+            metric_name = metric.get("MetricName", "")
+            for at, value in metric_values(connection, job.tuning_job, job.number, metric_name, (first, end)):
                 periods[epoch + (at - epoch) // length * length].append(value)
     return _Series(dict(sorted(periods.items())[:MAX_DATAPOINTS]))
 
@@ -127,28 +125,20 @@ def list_metrics(backend: Backend, request: Plain) -> Plain:
     wanted = {each["Name"]: each.get("Value") for each in request.get("Dimensions", ())}
     if set(wanted) - {"TrainingJobName"} or request.get("OwningAccount", backend.arns.account) != backend.arns.account:
         return {"Metrics": []}
-    after, one = request.get("NextToken", ""), wanted.get("TrainingJobName")
-    query = (
-        sa.select(training_jobs.c.name, metrics.c.metric)
-        .distinct()
-        .join_from(training_jobs, metrics, _same_job())
-        .where(training_jobs.c.name > after, *([training_jobs.c.name == one] if one else []))
-        .where(*([metrics.c.metric == request["MetricName"]] if "MetricName" in request else []))
-        .where(*([metrics.c.at >= backend.now - RECENTLY] if "RecentlyActive" in request else []))
-        .order_by(training_jobs.c.name, metrics.c.metric)
-        .limit(MAX_LISTED + 1)
-    )
     with backend.reading() as connection:
-        rows = connection.execute(query).all()
-    more = len(rows) > MAX_LISTED
-    last = rows[-1].name if more else None
-    shown = [row for row in rows if row.name != last]
-    found: Plain = {"Metrics": [_metric(row.name, row.metric) for row in shown]}
-    return {**found, "NextToken": shown[-1].name} if more and shown else found
-
-
-def _same_job() -> sa.ColumnElement[bool]:
-    return (metrics.c.tuning_job == training_jobs.c.tuning_job) & (metrics.c.number == training_jobs.c.number)
+        pairs = metric_names(
+            connection,
+            MAX_LISTED + 1,
+            after=request.get("NextToken", ""),
+            training_job=wanted.get("TrainingJobName") or None,
+            metric=request.get("MetricName"),
+            since=backend.now - RECENTLY if "RecentlyActive" in request else None,
+        )
+    more = len(pairs) > MAX_LISTED
+    last = pairs[-1][0] if more else None
+    shown = [pair for pair in pairs if pair[0] != last]
+    answer: Plain = {"Metrics": [_metric(*pair) for pair in shown]}
+    return {**answer, "NextToken": shown[-1][0]} if more and shown else answer
 
 
 def _metric(training_job: str, name: str) -> Plain:
@@ -160,7 +150,7 @@ def _dimensions(metric: Plain) -> dict[str, str]:
     return {each["Name"]: each["Value"] for each in metric.get("Dimensions", ())}
 
 
-def _known(connection: Connection, name: str) -> queries.AnyRow | None:
+def _known(connection: Connection, name: str) -> TrainingJobRow | None:
     try:
         return queries.training_job(connection, name)
     except NotFound:

@@ -35,10 +35,10 @@ from alfine.core.replay import Replayed
 from alfine.core.settings import put_setting, setting_of
 from alfine.core.single_training_job import as_asked, tuning_job_of
 from alfine.core.spec import DEFINITION, DEFINITIONS, FUNCTION, IDENTICAL, PARENTS, TuningJobSpec, of_ranges
-from alfine.criteria.convergence import ConvergenceDetected
 from alfine.criteria.forecast import forecast_of
 from alfine.criteria.plateau import not_improving
 from alfine.jobs.analysis import results_table
+from alfine.jobs.describe import converged_at
 from alfine.jobs.policy_for import changed_request, policy_for, replayed, unread_settings
 from alfine.programs.algorithms.created import request_faults
 from alfine.programs.complete_request import understood
@@ -50,7 +50,7 @@ from alfine.runners.job_folder import Workspace
 from alfine.runners.log_files import LogPart, part_of
 from alfine.store import queries
 from alfine.store.algorithms import Algorithm
-from alfine.store.records import Record, TuningJob
+from alfine.store.records import Record, TrainingJobRow, TuningJob
 from alfine.store.store import Store
 from alfine.surrogate.best_estimate import Estimate, estimate
 from alfine.surrogate.space_diagnosis import Remark, remarks
@@ -240,7 +240,7 @@ class Service:
         """The same, and the history that it tells of."""
         job, history = self.store.get(name), self.history(name)
         with self.store.reading() as connection:
-            converged = queries.converged_at(connection, name, ConvergenceDetected.__name__)
+            converged = converged_at(connection, job)
         described: Plain = {
             "HyperParameterTuningJobName": job.name,
             "HyperParameterTuningJobStatus": job.status,
@@ -308,7 +308,7 @@ class Service:
         for job in self.store.list():
             spec = job.spec()
             with self.store.reading() as connection:
-                counts = queries.counts(connection, [job.id])[job.id]
+                counts = queries.counters(connection, [job.id])[job.id]
                 number = self.best_by_repeats(job.name, spec)
                 best = queries.best(connection, job.id, minimise=spec.sign > 0, ranked=spec.ranked, number=number)
             yield {
@@ -331,14 +331,14 @@ class Service:
 
     def training_job(self, name: str) -> tuple[History, TrainingJob]:
         """A training job by its name, with the history of its tuning job."""
-        row = self._row(name)
+        row, _ = self._row(name)
         history = self.history(row.tuning_job_name)
         return history, history.job(row.number)
 
-    def _row(self, name: str) -> queries.AnyRow:
+    def _row(self, name: str) -> tuple[TrainingJobRow, Mapping[str, Any]]:
         try:
             with self.store.reading() as connection:
-                return queries.training_job(connection, name)
+                return queries.training_job_and_request(connection, name)
         except NotFound as error:
             raise NotFound(
                 f"There is no training job called {name}. `alfine training-jobs NAME` lists those of a tuning job."
@@ -346,8 +346,8 @@ class Service:
 
     def log(self, name: str, begin: int = 0, lines: int | None = None) -> LogPart:
         """A part of a training job's log, from `begin` on, or its last `lines` lines. Raise NotFound where it has none."""
-        row = self._row(name)
-        static = queries.request_of(row).get(DEFINITION, {}).get("StaticHyperParameters") or {}
+        row, request = self._row(name)
+        static = request.get(DEFINITION, {}).get("StaticHyperParameters") or {}
         if FUNCTION in static:
             raise NotFound(f"{name} ran a Python function in the process that called it, so it has no log of its own.")
         log = Workspace(self.folder / name_as_created(row.tuning_job_name) / name).log

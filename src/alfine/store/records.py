@@ -1,28 +1,31 @@
-"""What a store takes and gives: a tuning job's row, and a finished tuning job that is imported."""
+"""What a store takes and gives: a tuning job, a training job, and a finished tuning job that is imported."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from functools import cache, cached_property
+from typing import Any, NamedTuple
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
 from alfine.core.history import Fact, is_terminal
 from alfine.core.policy import Verdict
 from alfine.core.read_spec import read_spec
 from alfine.core.spec import TuningJobSpec
+from alfine.store.conditions import MODIFIED_AT
+from alfine.store.schema import training_jobs, tuning_jobs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class TuningJob:
     """One tuning job as it was when it was read.
 
     request: CreateHyperParameterTuningJob's, as the user's last change left it. facts: how many were recorded. judged: how many
-    of them the verdicts take into account. verdict: the strongest (None before the first); verdicts: the last of each criterion.
-    owner, owned_until: the engine that runs the job, and the end of its lease.
+    of them the verdicts take into account. owner, owned_until: the engine that runs the job, and the end of its lease.
     """
 
     id: int
@@ -34,11 +37,21 @@ class TuningJob:
     ended_at: datetime | None
     facts: int
     judged: int
-    verdict: Verdict | None
-    verdicts: tuple[Verdict, ...]
     failure_reason: str | None
     owner: str | None
     owned_until: datetime | None
+    _verdict: str | None = field(repr=False)  # as JSON: lists of many jobs need only few of them
+    _verdicts: str | None = field(repr=False)
+
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        """The strongest verdict; None before the first."""
+        return Verdict.from_dict(json.loads(self._verdict)) if self._verdict else None
+
+    @cached_property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The last verdict of each criterion."""
+        return tuple(Verdict.from_dict(verdict) for verdict in json.loads(self._verdicts or "[]"))
 
     @property
     def ended(self) -> bool:
@@ -74,9 +87,58 @@ def tuning_job_of(row: Row[Any]) -> TuningJob:
         ended_at=row.ended_at,
         facts=row.facts,
         judged=row.judged,
-        verdict=Verdict.from_dict(json.loads(row.verdict)) if row.verdict else None,
-        verdicts=tuple(Verdict.from_dict(verdict) for verdict in json.loads(row.verdicts or "[]")),
         failure_reason=row.failure_reason,
         owner=row.owner,
         owned_until=row.owned_until,
+        _verdict=row.verdict,
+        _verdicts=row.verdicts,
     )
+
+
+class TrainingJobRow(NamedTuple):
+    """One training job as it was when it was read, with what its lists show of its tuning job.
+
+    tuning_job: the id of its tuning job. hyperparameters_text: what was tuned, as JSON. log_offset: how many bytes of the log have been
+    read for metrics. uploaded_at: when the model was where the job wants it, if that is elsewhere. tuning_job_name: as it is stored (see
+    core/arns.py). listed: False if the tuning job was deleted, or is only the holder of this training job.
+    """
+
+    tuning_job: int
+    number: int
+    name: str
+    definition: str | None
+    hyperparameters_text: str
+    status: str
+    created_at: datetime
+    started_at: datetime | None
+    stop_asked_at: datetime | None
+    stop_reason: str | None
+    ended_at: datetime | None
+    objective: float | None
+    failure_reason: str | None
+    log_offset: int
+    uploaded_at: datetime | None
+    modified_at: datetime
+    tuning_job_name: str
+    listed: bool
+
+    @property
+    def hyperparameters(self) -> dict[str, str]:
+        """The tuned hyperparameters, in AMT's spelling."""
+        texts: dict[str, str] = json.loads(self.hyperparameters_text)
+        return texts
+
+
+@cache
+def select_training_jobs() -> sa.Select[Any]:
+    """Return the query for training jobs; its columns are the fields of TrainingJobRow, in their order."""
+    computed: dict[str, sa.ColumnElement[Any]] = {
+        "hyperparameters_text": training_jobs.c.hyperparameters,
+        "modified_at": MODIFIED_AT,
+        "tuning_job_name": tuning_jobs.c.name,
+        "listed": tuning_jobs.c.listed,
+    }
+    columns = [
+        computed[name].label(name) if name in computed else training_jobs.c[name] for name in TrainingJobRow._fields
+    ]
+    return sa.select(*columns).join_from(training_jobs, tuning_jobs, training_jobs.c.tuning_job == tuning_jobs.c.id)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,15 @@ from alfine.core.errors import IllegalTransition, InUse, NotFound, Overtaken
 from alfine.core.history import TUNING_TRANSITIONS, Fact, History, Launched, StopAsked, check_transition
 from alfine.core.inherited import Inherited
 from alfine.core.policy import Verdict
-from alfine.core.read_spec import read_spec
 from alfine.core.spec import TuningJobSpec
 from alfine.store import algorithms as stored_algorithms
 from alfine.store.algorithms import Algorithm
+from alfine.store.conditions import listed
 from alfine.store.database import Connection, Database
-from alfine.store.facts import Texts, read_facts, write_facts, write_offset
+from alfine.store.facts import Texts, write_facts, write_offset
+from alfine.store.inherited import write_inherited
 from alfine.store.names import check_training_job_name, check_tuning_job_name
-from alfine.store.queries import listed
+from alfine.store.queries import history, original_request, tuning_job_row
 from alfine.store.records import Record, TuningJob, tuning_job_of
 from alfine.store.schema import changes, inherited, metrics, passed, tags, training_jobs, tuning_jobs
 from alfine.store.tags import read_tags, tags_in, write_tags
@@ -102,9 +102,7 @@ class Store:
             for name in stored_algorithms.algorithms_in(spec.request):
                 stored_algorithms.get_algorithm(connection, name)
             job = _insert(connection, spec, at)
-            rows = [_inherited_row(job, number, parents) for number, parents in enumerate(inheritance, 1)]
-            if rows:
-                connection.execute(sa.insert(inherited), rows)
+            write_inherited(connection, job, inheritance)
         return self.get(spec.name)
 
     def load(self, record: Record) -> TuningJob:
@@ -132,12 +130,12 @@ class Store:
     def get(self, name: str) -> TuningJob:
         """Return a tuning job. Raise NotFound if there is none of that name."""
         with self.reading() as connection:
-            return tuning_job_of(_row(connection, name))
+            return tuning_job_of(tuning_job_row(connection, name))
 
     def original(self, name: str) -> Mapping[str, Any]:
         """Return the request that created a tuning job, whatever the user changed since."""
         with self.reading() as connection:
-            return _original(connection, _row(connection, name))
+            return original_request(connection, tuning_job_row(connection, name))
 
     def list(self) -> tuple[TuningJob, ...]:
         """Return all tuning jobs, the oldest first."""
@@ -155,7 +153,7 @@ class Store:
     def delete(self, name: str) -> Sequence[str]:
         """Delete a tuning job and its training jobs, and return their names. The caller checks that the job has ended."""
         with self.database.writing() as connection:
-            job = _row(connection, name).id
+            job = tuning_job_row(connection, name).id
             names = connection.scalars(sa.select(training_jobs.c.name).where(training_jobs.c.tuning_job == job)).all()
             for table in (changes, passed, tags, metrics, inherited, training_jobs):
                 connection.execute(sa.delete(table).where(table.c.tuning_job == job))
@@ -165,7 +163,7 @@ class Store:
     def detach(self, name: str) -> None:
         """Delete a tuning job as AMT does: its training jobs stay, each under its own name, and its name is free."""
         with self.database.writing() as connection:
-            job = _row(connection, name).id
+            job = tuning_job_row(connection, name).id
             _update(connection, job, {"name": f"{name}{DETACHED}{job}", "listed": False})
 
     def delete_training_job(self, job: int, number: int) -> None:
@@ -193,7 +191,7 @@ class Store:
             False when another owner that is alive holds a lease that has not expired.
         """
         with self.database.writing() as connection:
-            row = _row(connection, name)
+            row = tuning_job_row(connection, name)
             expired = row.owned_until is None or row.owned_until < now
             free = row.owner in (None, owner) or expired or not alive(row.owner)
             if free:
@@ -253,12 +251,7 @@ class Store:
     def history(self, name: str) -> History:
         """Return everything recorded about a tuning job, fact by fact in the order in which it was recorded."""
         with self.reading() as connection:
-            row = _row(connection, name)
-            spec = read_spec(_original(connection, row))
-            history = History(spec, row.created_at, _inheritance(connection, row.id) if spec.parents else ())
-            for fact in read_facts(connection, row, spec):
-                history.record(fact)
-        return history
+            return history(connection, tuning_job_row(connection, name))
 
     def log_offsets(self, job: int) -> dict[int, int]:
         """Return how many bytes of each running training job's log have been read, by its number."""
@@ -270,7 +263,7 @@ class Store:
     def finish(self, name: str, status: str, at: datetime, failure_reason: str | None = None) -> None:
         """Write the end of a tuning job: Completed, Stopped or Failed. Raise IllegalTransition if it has ended."""
         with self.database.writing() as connection:
-            row = _row(connection, name)
+            row = tuning_job_row(connection, name)
             if row.stop_fact is not None and status == "Completed":
                 status = "Stopped"  # the user asked between the last decision and now
             check_transition(name, row.status, status, TUNING_TRANSITIONS)
@@ -282,7 +275,7 @@ class Store:
     def request_stop(self, name: str, at: datetime) -> None:
         """Record that the user asked to stop a tuning job. To ask again changes nothing. Raise IllegalTransition if it has ended."""
         with self.database.writing() as connection:
-            row = _row(connection, name)
+            row = tuning_job_row(connection, name)
             if row.stop_fact is None:
                 check_transition(name, row.status, "Stopping", TUNING_TRANSITIONS)
                 fact = row.facts + 1
@@ -319,7 +312,7 @@ class Store:
             IllegalTransition: while the job is stopping.
         """
         with self.database.writing() as connection:
-            row = _row(connection, name)
+            row = tuning_job_row(connection, name)
             if json.loads(row.request) != dict(before):
                 raise Overtaken("Someone else has changed this tuning job: read it again.")
             if row.status == "Stopping":
@@ -382,13 +375,6 @@ _APPEND = _COUNT_FACTS.where(tuning_jobs.c.facts == sa.bindparam("known"))
 _APPEND_AND_JUDGE = _APPEND.values({name: sa.bindparam(f"to_{name}") for name in ("judged", "verdict", "verdicts")})
 
 
-def _row(connection: Connection, name: str) -> Row[Any]:
-    row = connection.execute(sa.select(tuning_jobs).where(tuning_jobs.c.name == name)).first()
-    if row is None:
-        raise NotFound(f"Amazon SageMaker can't find a tuning job called {name}. Type another name.")
-    return row
-
-
 def _update(connection: Connection, job: int, values: Mapping[str, Any]) -> None:
     connection.execute(sa.update(tuning_jobs).where(tuning_jobs.c.id == job).values(values))
 
@@ -442,29 +428,3 @@ def _write_change(connection: Connection, row: Row[Any], spec: TuningJobSpec, at
     if row.stop_fact is not None:
         facts.append({"fact": row.stop_fact, "at": row.stop_requested_at, "request": None})
     connection.execute(sa.insert(changes), [{"tuning_job": row.id, **fact} for fact in facts])
-
-
-def _original(connection: Connection, job: Row[Any]) -> dict[str, Any]:
-    """Return the request that created a tuning job."""
-    first = sa.select(changes.c.request).where(changes.c.tuning_job == job.id, changes.c.fact == 0)
-    request: dict[str, Any] = json.loads(connection.execute(first).scalar() or job.request)
-    return request
-
-
-# -- what a warm start takes over --------------------------------------------------------------------------------------
-
-
-def _inherited_row(job: int, number: int, one: Inherited) -> dict[str, Any]:
-    texts = {name: json.dumps(dict(getattr(one, name))) for name in ("hyperparameters", "static")}
-    columns = {field.name: getattr(one, field.name) for field in fields(one)}
-    return {"tuning_job": job, "number": number, **columns, **texts}
-
-
-def _inheritance(connection: Connection, job: int) -> tuple[Inherited, ...]:
-    query = sa.select(inherited).where(inherited.c.tuning_job == job).order_by(inherited.c.number)
-    return tuple(_inherited(row) for row in connection.execute(query))
-
-
-def _inherited(row: Row[Any]) -> Inherited:
-    texts = {name: json.loads(getattr(row, name)) for name in ("hyperparameters", "static")}
-    return Inherited(**{field.name: getattr(row, field.name) for field in fields(Inherited)} | texts)

@@ -11,9 +11,9 @@ from alfine.aws.sagemaker.backend import Backend, Function
 from alfine.core.arns import Arns
 from alfine.core.errors import InUse, NotFound
 from alfine.programs.images import is_algorithm
-from alfine.store import queries
 from alfine.store.algorithms import Algorithm, get_algorithm
-from alfine.store.schema import algorithms
+from alfine.store.conditions import ALGORITHMS
+from alfine.store.pages import algorithm_page
 
 SORTS = {"Name": "name", "CreationTime": "created_at"}
 STATUS = "Completed"  # there is nothing to wait for: no image is scanned, no job validates it
@@ -42,7 +42,7 @@ def describe_algorithm(backend: Backend, request: Plain) -> Plain:
 def list_algorithms(backend: Backend, request: Plain) -> Plain:
     page = pagination.page_of(request, SORTS, "CreationTime")
     with backend.reading() as connection:
-        rows = queries.algorithm_page(connection, page, pagination.filters(request, algorithms))
+        rows = algorithm_page(connection, page, pagination.filters(request, ALGORITHMS))
 
     def show(algorithm: Algorithm) -> Plain:
         described = {"AlgorithmDescription": algorithm.request.get("AlgorithmDescription")}

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy.engine import Connection, Row
-
 from alfine.aws.json_protocol import validation_error
 from alfine.core.arns import TRAINING_JOB, TUNING_JOB, name_as_created
 from alfine.runners.job_folder import Workspace
 from alfine.store import queries
+from alfine.store.database import Connection
+from alfine.store.records import TrainingJobRow
 
 
 def find(connection: Connection, arn: str) -> tuple[int, int]:
     """(tuning job, number of the training job or 0) behind an ARN of either kind, whatever its region and account."""
     kind, _, name = arn.split(":", 5)[-1].partition("/")
     if kind == TUNING_JOB:
-        return queries.tuning_job_called(connection, name).id, 0
+        return queries.tuning_job_id(connection, name), 0
     if kind == TRAINING_JOB:
-        row = queries.training_job_called(connection, name)
+        row = queries.training_job_in_any_case(connection, name)
         return row.tuning_job, row.number
     raise validation_error(
         f"alfine keeps tags of tuning jobs, training jobs and algorithms, and {arn} is none of them."
     )
 
 
-def workspace(folder: Path, row: Row[tuple[object, ...]]) -> Workspace:
-    """The folder of a training job. row: as queries.training_job gives it; folder: of all tuning jobs."""
-    return Workspace(folder / name_as_created(str(row.tuning_job_name)) / str(row.name))
+def workspace(folder: Path, row: TrainingJobRow) -> Workspace:
+    """Return the folder of a training job; `folder` holds those of all tuning jobs."""
+    return Workspace(folder / name_as_created(row.tuning_job_name) / row.name)

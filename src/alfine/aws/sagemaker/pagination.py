@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import sqlalchemy as sa
-
 from alfine.aws.json_protocol import Plain, WireError, validation_error
-from alfine.store.queries import LARGEST, Condition, Page, column_of
+from alfine.store import conditions
+from alfine.store.conditions import Condition, Listing
+from alfine.store.pages import LARGEST, Page
 
 DEFAULT_SIZE = 10  # AMT's, for lists of jobs
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,19 +44,19 @@ def answered(request: Plain, page: Page, rows: Sequence[Any], key: str, show: Ca
     return answer
 
 
-def filters(request: Plain, table: sa.Table) -> list[Condition]:
-    """The filters that all lists of jobs share; «after» and «before» leave out the instant itself."""
-    conditions: list[Condition] = []
-    for key, name in {"CreationTime": "created_at", "LastModifiedTime": "modified_at"}.items():
+def filters(request: Plain, listing: Listing) -> list[Condition]:
+    """Return the filters that all List requests share. «After» and «before» exclude the instant itself."""
+    found: list[Condition] = []
+    for key, column in {"CreationTime": "created_at", "LastModifiedTime": "modified_at"}.items():
         if f"{key}After" in request:
-            conditions.append(column_of(table, name) > sa.literal(request[f"{key}After"], table.c.created_at.type))
+            found.append(conditions.after(listing, column, request[f"{key}After"]))
         if f"{key}Before" in request:
-            conditions.append(column_of(table, name) < sa.literal(request[f"{key}Before"], table.c.created_at.type))
+            found.append(conditions.before(listing, column, request[f"{key}Before"]))
     if "NameContains" in request:
-        conditions.append(sa.func.lower(table.c.name).contains(request["NameContains"].lower(), autoescape=True))
+        found.append(conditions.name_contains(listing, request["NameContains"]))
     if "StatusEquals" in request:
-        conditions.append(table.c.status == request["StatusEquals"])
-    return conditions
+        found.append(conditions.equals(listing, "status", request["StatusEquals"]))
+    return found
 
 
 # ---- tokens ------------------------------------------------------------------------------------------------------------

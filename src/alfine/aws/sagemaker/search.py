@@ -14,23 +14,19 @@ from datetime import MAXYEAR, MINYEAR, timedelta
 from functools import cache
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection
-
 from alfine.aws.json_protocol import Plain, api, validation_error
 from alfine.aws.sagemaker import pagination, training_jobs, tuning_jobs
 from alfine.aws.sagemaker.backend import Backend, Function
 from alfine.aws.sagemaker.search_expressions import Properties, Property, Rank, Test, compiled, rank, time_of
-from alfine.core.arns import DETACHED, TUNING_JOB
-from alfine.store import queries
-from alfine.store.queries import Condition, Page
-from alfine.store.schema import tags
-from alfine.store.schema import training_jobs as training_table
-from alfine.store.schema import tuning_jobs as tuning_table
+from alfine.core.arns import TUNING_JOB
+from alfine.store import conditions
+from alfine.store.conditions import TRAINING_JOBS, TUNING_JOBS, Condition, Listing
+from alfine.store.database import Connection
+from alfine.store.pages import Page, training_job_page, tuning_job_page
 
 CHUNK = 200  # candidates that are read at once
 
-Row = queries.AnyRow
+Row = Any  # TrainingJobRow or TuningJob, as the resource's `page` gives them
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +39,8 @@ class Resource:
 
     member: str
     shape: str
-    table: sa.Table
+    listing: Listing
     columns: Mapping[str, str]
-    owner: Callable[[], tuple[Any, Any]]  # the columns by which tags are kept
     page: Callable[[Connection, Page, Iterable[Condition]], Sequence[Row]]
     records: Callable[[Backend, Connection, Sequence[Row], frozenset[str] | None], Iterable[Plain]]
     scanned: int
@@ -65,15 +60,14 @@ RESOURCES: Mapping[str, Resource] = {
     "TrainingJob": Resource(
         "TrainingJob",
         "TrainingJob",
-        training_table,
+        TRAINING_JOBS,
         {
             "TrainingJobName": "name",
             "TrainingJobStatus": "status",
             "CreationTime": "created_at",
             "LastModifiedTime": "modified_at",
         },
-        lambda: (training_table.c.tuning_job, training_table.c.number),
-        queries.training_job_page,
+        training_job_page,
         training_jobs.records,
         scanned=2_000,
         sorted=10_000,
@@ -81,15 +75,14 @@ RESOURCES: Mapping[str, Resource] = {
     "HyperParameterTuningJob": Resource(
         "HyperParameterTuningJob",
         "HyperParameterTuningJobSearchEntity",
-        tuning_table,
+        TUNING_JOBS,
         {
             "HyperParameterTuningJobName": "name",
             "HyperParameterTuningJobStatus": "status",
             "CreationTime": "created_at",
             "LastModifiedTime": "modified_at",
         },
-        lambda: (tuning_table.c.id, sa.literal(0)),
-        queries.tuning_job_page,
+        tuning_job_page,
         tuning_jobs.records,
         scanned=500,
         sorted=1_000,
@@ -169,35 +162,35 @@ def _needed(expression: Plain) -> Iterator[Plain]:
 
 
 def _conditions(resource: Resource, given: Plain) -> Iterator[Condition]:
-    """Conditions on rows that follow from a filter: they may let through too much, never too little."""
-    name, kind, text = given["Name"], given.get("Operator", "Equals"), given.get("Value", "")
-    first, _, rest = name.partition(".")
-    column = queries.column_of(resource.table, resource.columns[name]) if name in resource.columns else None
-    if first == "Tags" and rest and kind in ("Equals", "Exists"):
-        job, number = resource.owner()
-        mine = (tags.c.tuning_job == job) & (tags.c.number == number) & (tags.c.key == rest)
-        yield sa.exists().where(mine & (tags.c.value == text) if kind == "Equals" else mine)
-    elif name == "TuningJobArn" and kind == "Equals" and resource.table is training_table:
-        small, known = text.rpartition(f":{TUNING_JOB}/")[2].lower(), sa.func.lower(tuning_table.c.name)
-        called = (known == small) | known.startswith(small + DETACHED, autoescape=True)
-        yield training_table.c.tuning_job.in_(sa.select(tuning_table.c.id).where(called))
-    elif column is not None and name.endswith("Time") and kind not in ("NotEquals", "Exists", "NotExists"):
-        yield from _around(column, kind, text)
-    elif column is not None and kind in ("Equals", "In"):
-        yield column == text if kind == "Equals" else column.in_([each.strip() for each in text.split(",")])
-    elif column is not None and kind == "Contains":
-        yield column.contains(text, autoescape=True)
+    """Yield conditions on rows that follow from a filter: they may let through too many rows, never too few."""
+    name, operator, text = given["Name"], given.get("Operator", "Equals"), given.get("Value", "")
+    first, _, key = name.partition(".")
+    listing, column = resource.listing, resource.columns.get(name)
+    if first == "Tags" and key and operator in ("Equals", "Exists"):
+        yield conditions.has_tag(listing, key, text if operator == "Equals" else None)
+    elif name == "TuningJobArn" and operator == "Equals" and listing is TRAINING_JOBS:
+        yield conditions.of_tuning_job_named(text.rpartition(f":{TUNING_JOB}/")[2])
+    elif column is None or operator in ("NotEquals", "Exists", "NotExists"):
+        return
+    elif name.endswith("Time"):
+        yield from _around(listing, column, operator, text)
+    elif operator == "Equals":
+        yield conditions.equals(listing, column, text)
+    elif operator == "In":
+        yield conditions.one_of(listing, column, [value.strip() for value in text.split(",")])
+    elif operator == "Contains":
+        yield conditions.contains(listing, column, text)
 
 
-def _around(column: Any, kind: str, text: str) -> Iterator[Condition]:
-    """A time's filter, a second wider: the test itself is exact."""
+def _around(listing: Listing, column: str, operator: str, text: str) -> Iterator[Condition]:
+    """Yield the bounds of a filter on an instant, a second wider: the test itself is exact."""
     at, slack = pagination.EPOCH + timedelta(seconds=time_of(text, "")), timedelta(seconds=1)
     if at.year in (MINYEAR, MAXYEAR):
         return
-    if not kind.startswith("Less"):
-        yield column > sa.literal(at - slack, column.type)
-    if not kind.startswith("Greater"):
-        yield column < sa.literal(at + slack, column.type)
+    if not operator.startswith("Less"):
+        yield conditions.after(listing, column, at - slack)
+    if not operator.startswith("Greater"):
+        yield conditions.before(listing, column, at + slack)
 
 
 # ---- pages -------------------------------------------------------------------------------------------------------------

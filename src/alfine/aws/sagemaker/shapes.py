@@ -6,15 +6,13 @@ among the static hyperparameters, all three lists of ranges, explicit booleans, 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.engine import Row
-
 from alfine.aws.json_protocol import Plain
-from alfine.core.arns import Arns
+from alfine.core.arns import Arns, name_as_created
+from alfine.core.inherited import Inherited
 from alfine.core.spec import (
     DEFINITION,
     DEFINITIONS,
@@ -23,7 +21,8 @@ from alfine.core.spec import (
     definition_of,
     objective_of,
 )
-from alfine.store.queries import Counts
+from alfine.store.queries import Counters
+from alfine.store.records import TrainingJobRow, TuningJob
 
 FLAGS = ("EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining")
 RANGES = ("IntegerParameterRanges", "ContinuousParameterRanges", "CategoricalParameterRanges")
@@ -34,8 +33,6 @@ RETURNED_ALONE = (  # what CreateTrainingJob has besides
     *("DebugHookConfig", "DebugRuleConfigurations", "ExperimentConfig", "InfraCheckConfig", "ProfilerConfig"),
     *("ProfilerRuleConfigurations", "RemoteDebugConfig", "TensorBoardOutputConfig"),
 )
-
-Columns = Row[Any]
 
 
 # ---- tuning jobs -------------------------------------------------------------------------------------------------------
@@ -98,13 +95,13 @@ def resource_config(asked: Mapping[str, Any]) -> Plain:
     return {"InstanceType": "local", "InstanceCount": 1, "VolumeSizeInGB": 1, **found}
 
 
-def counters(counts: Counts) -> Plain:
+def counters(counts: Counters) -> Plain:
     return {"TrainingJobStatusCounters": counts.statuses, "ObjectiveStatusCounters": counts.objectives}
 
 
-def tuning_job_summary(row: Columns, request: Mapping[str, Any], counts: Counts, arns: Arns) -> Plain:
+def tuning_job_summary(row: TuningJob, counts: Counters, arns: Arns) -> Plain:
     """A row of ListHyperParameterTuningJobs."""
-    asked = request["HyperParameterTuningJobConfig"]
+    asked = row.request["HyperParameterTuningJobConfig"]
     return {
         "HyperParameterTuningJobName": row.name,
         "HyperParameterTuningJobArn": arns.tuning_job(row.name),
@@ -121,18 +118,13 @@ def tuning_job_summary(row: Columns, request: Mapping[str, Any], counts: Counts,
 # ---- training jobs -----------------------------------------------------------------------------------------------------
 
 
-def objective_status(row: Columns) -> str:
+def objective_status(row: TrainingJobRow) -> str:
     if row.ended_at is None:
         return "Pending"
     return "Succeeded" if row.objective is not None and row.status != "Failed" else "Failed"
 
 
-def tuned(row: Columns) -> Plain:
-    texts: Plain = json.loads(row.hyperparameters)
-    return texts
-
-
-def training_job_summary(row: Columns, request: Mapping[str, Any], arns: Arns, *, best: bool = False) -> Plain:
+def training_job_summary(row: TrainingJobRow, request: Mapping[str, Any], arns: Arns, *, best: bool = False) -> Plain:
     """HyperParameterTrainingJobSummary; request: of its tuning job. As BestTrainingJob it lacks what AWS leaves out there."""
     objective = objective_of(request, row.definition)
     shown: Plain = {
@@ -143,17 +135,17 @@ def training_job_summary(row: Columns, request: Mapping[str, Any], arns: Arns, *
         "TrainingStartTime": row.started_at,
         "TrainingEndTime": row.ended_at,
         "TrainingJobStatus": row.status,
-        "TunedHyperParameters": tuned(row),
+        "TunedHyperParameters": row.hyperparameters,
         "FailureReason": row.failure_reason,
         "ObjectiveStatus": objective_status(row),
     }
     if row.objective is not None:
         final = {"MetricName": objective["MetricName"], "Value": row.objective}
         shown["FinalHyperParameterTuningJobObjectiveMetric"] = final if best else {"Type": objective["Type"], **final}
-    return shown if best else {**shown, "TuningJobName": row.tuning_job_name.partition("#")[0]}
+    return shown if best else {**shown, "TuningJobName": name_as_created(row.tuning_job_name)}
 
 
-def inherited_summary(row: Columns, request: Mapping[str, Any], arns: Arns) -> Plain:
+def inherited_summary(row: Inherited, request: Mapping[str, Any], arns: Arns) -> Plain:
     """A parent's training job as OverallBestTrainingJob; request: of the child, which has the parent's objective."""
     return {
         "TrainingJobName": row.name,
@@ -163,7 +155,7 @@ def inherited_summary(row: Columns, request: Mapping[str, Any], arns: Arns) -> P
         "TrainingStartTime": row.started_at,
         "TrainingEndTime": row.ended_at,
         "TrainingJobStatus": row.status,
-        "TunedHyperParameters": tuned(row),
+        "TunedHyperParameters": row.hyperparameters,
         "ObjectiveStatus": "Succeeded",
         "FinalHyperParameterTuningJobObjectiveMetric": {
             "MetricName": objective_of(request, None)["MetricName"],
@@ -172,11 +164,11 @@ def inherited_summary(row: Columns, request: Mapping[str, Any], arns: Arns) -> P
     }
 
 
-def secondary_status(row: Columns) -> str:
+def secondary_status(row: TrainingJobRow) -> str:
     """A training job that ended Stopped though nobody asked it to ran into its own time limit."""
     if row.status == "InProgress":
         return "Training" if row.started_at else "Starting"
-    return "MaxRuntimeExceeded" if row.status == "Stopped" and row.stop_asked_at is None else str(row.status)
+    return "MaxRuntimeExceeded" if row.status == "Stopped" and row.stop_asked_at is None else row.status
 
 
 MESSAGES = {
@@ -191,7 +183,7 @@ MESSAGES = {
 }
 
 
-def transitions(row: Columns) -> list[Plain]:
+def transitions(row: TrainingJobRow) -> list[Plain]:
     """SecondaryStatusTransitions: each ends when the next begins; the last of an ended training job ends at once."""
     end = row.uploaded_at or row.ended_at
     asked = row.stop_asked_at and max(row.stop_asked_at, row.started_at or row.stop_asked_at)
@@ -212,7 +204,7 @@ def transitions(row: Columns) -> list[Plain]:
     ]
 
 
-def training_job(row: Columns, request: Mapping[str, Any], arns: Arns, artifact: str) -> Plain:
+def training_job(row: TrainingJobRow, request: Mapping[str, Any], arns: Arns, artifact: str) -> Plain:
     """DescribeTrainingJob, the metrics left out."""
     asked = definition_of(request, row.definition)
     alone = "TrainingJobName" in request
@@ -228,7 +220,7 @@ def training_job(row: Columns, request: Mapping[str, Any], arns: Arns, artifact:
         "FailureReason": row.failure_reason,
         "HyperParameters": asked["StaticHyperParameters"]
         if not objective
-        else {**static_hyperparameters(asked, objective["MetricName"]), **tuned(row)},
+        else {**static_hyperparameters(asked, objective["MetricName"]), **row.hyperparameters},
         "AlgorithmSpecification": {"MetricDefinitions": [], **(asked.get("AlgorithmSpecification") or {})},
         "OutputDataConfig": {"KmsKeyId": "", **(asked.get("OutputDataConfig") or {})},
         "ResourceConfig": asked["ResourceConfig"] if alone else resource_config(asked),
@@ -245,15 +237,14 @@ def training_job(row: Columns, request: Mapping[str, Any], arns: Arns, artifact:
     }
 
 
-def _seconds(row: Columns) -> int | None:
+def _seconds(row: TrainingJobRow) -> int | None:
     """At least 1 once it ran, which the model asks for."""
     if row.started_at is None or row.ended_at is None:
         return None
-    seconds: float = (row.ended_at - row.started_at).total_seconds()
-    return max(1, round(seconds))
+    return max(1, round((row.ended_at - row.started_at).total_seconds()))
 
 
-def training_job_row(row: Columns, arns: Arns) -> Plain:
+def training_job_row(row: TrainingJobRow, arns: Arns) -> Plain:
     """A row of ListTrainingJobs."""
     return {
         "TrainingJobName": row.name,

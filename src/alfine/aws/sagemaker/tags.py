@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from sqlalchemy.engine import Connection
-
 from alfine.aws.json_protocol import Plain, validation_error
 from alfine.aws.sagemaker.arn_lookup import find
 from alfine.aws.sagemaker.backend import Backend, Function
 from alfine.core.arns import ALGORITHM
 from alfine.jobs.policy_for import is_setting
 from alfine.store.algorithms import get_algorithm
+from alfine.store.database import Connection
 from alfine.store.tags import read_tags
 
 MAX_TAGS = 50
@@ -35,13 +34,13 @@ def add_tags(backend: Backend, request: Plain) -> Plain:
     _check_settings(request["ResourceArn"], known, changes)
     if len({**known, **changes}) > MAX_TAGS:
         raise validation_error(f"A resource has at most {MAX_TAGS} tags; this would make {len({**known, **changes})}.")
-    return {"Tags": _tag_list(change(changes))}
+    return {"Tags": tag_list(change(changes))}
 
 
 def list_tags(backend: Backend, request: Plain) -> Plain:
     """All of them: a resource has at most as many as the smallest page that may be asked for."""
     with backend.reading() as connection:
-        return {"Tags": _tag_list(_tags_of(backend, connection, request["ResourceArn"])[0])}
+        return {"Tags": tag_list(_tags_of(backend, connection, request["ResourceArn"])[0])}
 
 
 def delete_tags(backend: Backend, request: Plain) -> Plain:
@@ -63,7 +62,8 @@ def _check_settings(arn: str, known: Mapping[str, str], changes: Mapping[str, st
         )
 
 
-def _tag_list(tags: Mapping[str, str]) -> list[Plain]:
+def tag_list(tags: Mapping[str, str]) -> list[Plain]:
+    """Return tags as AWS lists them."""
     return [{"Key": key, "Value": tags[key]} for key in sorted(tags)]
 
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
 from alfine.aws.json_protocol import Plain, validation_error
 from alfine.aws.sagemaker import pagination, shapes
 from alfine.aws.sagemaker.algorithms import named_by_arn
 from alfine.aws.sagemaker.arn_lookup import workspace
 from alfine.aws.sagemaker.backend import Backend, Function
+from alfine.aws.sagemaker.tags import tag_list
 from alfine.aws.sagemaker.unsupported_fields import refuse_of_training_job
 from alfine.core.errors import NotFound
 from alfine.core.spec import definition_of
 from alfine.programs.data.artifacts import artifact
 from alfine.store import queries
-from alfine.store.schema import training_jobs, tuning_jobs
+from alfine.store.conditions import TRAINING_JOBS, nothing, of_tuning_job
+from alfine.store.database import Connection
+from alfine.store.metrics import MetricValue, last_metrics, last_metrics_of
+from alfine.store.pages import training_job_page
+from alfine.store.records import TrainingJobRow
+from alfine.store.tags import tags_of
 
 WITHIN_SORTS = {"Name": "name", "Status": "status", "CreationTime": "number", "FinalObjectiveMetricValue": "objective"}
 SORTS = {"Name": "name", "Status": "status", "CreationTime": "created_at"}
@@ -28,12 +30,11 @@ def list_training_jobs_of_tuning_job(backend: Backend, request: Plain) -> Plain:
     page = pagination.page_of(request, WITHIN_SORTS, "Name")
     with backend.reading() as connection:
         job = queries.state(connection, request["HyperParameterTuningJobName"]).id
-        conditions = [training_jobs.c.tuning_job == job, *pagination.filters(request, training_jobs)]
-        rows = queries.training_job_page(connection, page, conditions)
-        asked = sa.select(tuning_jobs.c.request).where(tuning_jobs.c.id == job)
-        tuning_job = queries.request_of(connection.execute(asked).one())
+        conditions = [of_tuning_job(job), *pagination.filters(request, TRAINING_JOBS)]
+        rows = training_job_page(connection, page, conditions)
+        tuning_job = queries.requests_of(connection, [job])[job]
 
-    def show(row: queries.AnyRow) -> Plain:
+    def show(row: TrainingJobRow) -> Plain:
         return shapes.training_job_summary(row, tuning_job, backend.arns)
 
     return pagination.answered(request, page, rows, "TrainingJobSummaries", show)
@@ -42,14 +43,12 @@ def list_training_jobs_of_tuning_job(backend: Backend, request: Plain) -> Plain:
 def list_training_jobs(backend: Backend, request: Plain) -> Plain:
     page = pagination.page_of(request, SORTS, "CreationTime")
     unknown = [key for key in ("WarmPoolStatusEquals", "TrainingPlanArnEquals") if key in request]
-    conditions = [
-        *pagination.filters(request, training_jobs),
-        *([sa.false()] if unknown else []),
-    ]  # there are none of either here
+    none = [nothing()] if unknown else []  # there are no warm pools and no training plans here
+    conditions = [*pagination.filters(request, TRAINING_JOBS), *none]
     with backend.reading() as connection:
-        rows = queries.training_job_page(connection, page, conditions)
+        rows = training_job_page(connection, page, conditions)
 
-    def show(row: queries.AnyRow) -> Plain:
+    def show(row: TrainingJobRow) -> Plain:
         return shapes.training_job_row(row, backend.arns)
 
     return pagination.answered(request, page, rows, "TrainingJobSummaries", show)
@@ -65,12 +64,13 @@ def create_training_job(backend: Backend, request: Plain) -> Plain:
 def describe_training_job(backend: Backend, request: Plain) -> Plain:
     with backend.reading() as connection:
         row = _training_job(connection, request["TrainingJobName"])
-        last = queries.last_metrics(connection, row.tuning_job, row.number)
-    answer = _shown(backend, row, queries.request_of(row))
+        asked = queries.requests_of(connection, [row.tuning_job])[row.tuning_job]
+        last = last_metrics(connection, row.tuning_job, row.number)
+    answer = _shown(backend, row, asked)
     return {**answer, **_final_metrics(last)}
 
 
-def _shown(backend: Backend, row: queries.AnyRow, request: Plain) -> Plain:
+def _shown(backend: Backend, row: TrainingJobRow, request: Plain) -> Plain:
     """A training job as Describe shows it, its metrics left out."""
     output = definition_of(request, row.definition).get("OutputDataConfig", {})
     packed, space = output.get("CompressionType") != "NONE", workspace(backend.service.folder, row)
@@ -79,30 +79,26 @@ def _shown(backend: Backend, row: queries.AnyRow, request: Plain) -> Plain:
     return shapes.training_job(row, request, backend.arns, model)
 
 
-def _final_metrics(last: Iterable[queries.AnyRow]) -> Plain:
+def _final_metrics(last: Iterable[MetricValue]) -> Plain:
     points = [{"MetricName": each.metric, "Value": each.value, "Timestamp": each.at} for each in last]
     return {"FinalMetricDataList": points} if points else {}
 
 
 def records(
-    backend: Backend, connection: Connection, rows: Sequence[queries.AnyRow], wanted: frozenset[str] | None
+    backend: Backend, connection: Connection, rows: Sequence[TrainingJobRow], wanted: frozenset[str] | None
 ) -> Iterator[Plain]:
     """Training jobs for Search: as Describe shows them, with their tags; without what isn't among the `wanted` members."""
     owners = [(row.tuning_job, row.number) for row in rows]
     requests = queries.requests_of(connection, (row.tuning_job for row in rows))
-    last, tags = defaultdict(list), defaultdict(list)
-    if wanted is None or wanted & {"Metrics", "FinalMetricDataList"}:
-        for each in queries.last_metrics_of(connection, owners):
-            last[each.tuning_job, each.number].append(each)
-    if wanted is None or "Tags" in wanted:
-        for each in queries.tags_of(connection, owners):
-            tags[each.tuning_job, each.number].append({"Key": each.key, "Value": each.value})
+    with_metrics = wanted is None or wanted & {"Metrics", "FinalMetricDataList"}
+    last = last_metrics_of(connection, owners) if with_metrics else {}
+    tags = tags_of(connection, owners) if wanted is None or "Tags" in wanted else {}
     for row, owner in zip(rows, owners, strict=True):
         shown = _shown(backend, row, requests[row.tuning_job])
-        yield {**shown, **_final_metrics(last[owner]), "Tags": tags[owner]}
+        yield {**shown, **_final_metrics(last.get(owner, ())), "Tags": tag_list(tags.get(owner, {}))}
 
 
-def _training_job(connection: Connection, name: str) -> queries.AnyRow:
+def _training_job(connection: Connection, name: str) -> TrainingJobRow:
     """AWS answers an unknown training job with a ValidationException, though its model has ResourceNotFound."""
     try:
         return queries.training_job(connection, name)

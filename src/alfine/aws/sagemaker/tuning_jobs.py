@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeGuard
-
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from typing import Any, TypeGuard
 
 from alfine.aws.json_protocol import Plain, Written, api, epoch_seconds
 from alfine.aws.sagemaker import pagination, shapes
 from alfine.aws.sagemaker.algorithms import named_by_arn
 from alfine.aws.sagemaker.backend import Backend, Function
+from alfine.aws.sagemaker.tags import tag_list
 from alfine.aws.sagemaker.unsupported_fields import refuse_what_is_not
 from alfine.core.read_spec import read_spec
 from alfine.core.spec import IDENTICAL, TuningJobSpec
-from alfine.criteria.convergence import ConvergenceDetected
 from alfine.criteria.plateau import NOTHING, State, counted, not_improving
+from alfine.jobs.describe import converged_at
 from alfine.store import queries
-from alfine.store.schema import tuning_jobs
+from alfine.store.conditions import TUNING_JOBS
+from alfine.store.database import Connection
+from alfine.store.inherited import best_inherited
+from alfine.store.pages import tuning_job_page
+from alfine.store.queries import TuningJobState
+from alfine.store.records import TrainingJobRow, TuningJob
+from alfine.store.tags import tags_of
 
 KEPT = 256  # tuning jobs whose Describe is kept
 SORTS = {"Name": "name", "Status": "status", "CreationTime": "created_at"}
@@ -58,20 +61,17 @@ def describe_tuning_job(backend: Backend, request: Plain) -> Plain:
 
 
 def records(
-    backend: Backend, connection: Connection, rows: Sequence[queries.AnyRow], wanted: frozenset[str] | None
+    backend: Backend, connection: Connection, rows: Sequence[TuningJob], wanted: frozenset[str] | None
 ) -> Iterator[Plain]:
     """Tuning jobs for Search: as Describe shows them, with their tags if those are among the `wanted` members."""
-    tags = defaultdict(list)
-    if wanted is None or "Tags" in wanted:
-        for each in queries.tags_of(connection, [(row.id, 0) for row in rows]):
-            tags[each.tuning_job].append({"Key": each.key, "Value": each.value})
+    tags = tags_of(connection, [(row.id, 0) for row in rows]) if wanted is None or "Tags" in wanted else {}
     for row in rows:
         shown = backend.shown.get(row.name)
         answer = shown.answer if _is_of(shown, row) else _described(backend, connection, row, None).answer
-        yield {**_as_of_now(backend, answer), "Tags": tags[row.id]}
+        yield {**_as_of_now(backend, answer), "Tags": tag_list(tags.get((row.id, 0), {}))}
 
 
-def _is_of(shown: Shown | None, row: queries.AnyRow) -> TypeGuard[Shown]:
+def _is_of(shown: Shown | None, row: TuningJobState | TuningJob) -> TypeGuard[Shown]:
     """Whether what was shown last still holds."""
     return shown is not None and (shown.job, shown.status, shown.facts) == (row.id, row.status, row.facts)
 
@@ -82,9 +82,11 @@ def _as_of_now(backend: Backend, answer: Plain) -> Plain:
     return Written(answer, ConsumedResources={"RuntimeInSeconds": int(seconds)})
 
 
-def _described(backend: Backend, connection: Connection, state: queries.AnyRow, before: Shown | None) -> Shown:
-    row = connection.execute(sa.select(tuning_jobs).where(tuning_jobs.c.id == state.id)).one()
-    request = queries.request_of(row)
+def _described(
+    backend: Backend, connection: Connection, state: TuningJobState | TuningJob, before: Shown | None
+) -> Shown:
+    row = queries.tuning_job(connection, state.id)
+    request = row.request
     spec = read_spec(request)
     fold = before.fold if before is not None and before.job == state.id else (0, NOTHING)
     fold = _not_improving(connection, state.id, spec, fold)
@@ -96,12 +98,12 @@ def _described(backend: Backend, connection: Connection, state: queries.AnyRow, 
         "HyperParameterTuningJobStatus": row.status,
         "CreationTime": epoch_seconds(row.created_at),
         "LastModifiedTime": row.modified_at,
-        **shapes.counters(queries.counts(connection, [state.id])[state.id]),
+        **shapes.counters(queries.counters(connection, [state.id])[state.id]),
         "TuningJobCompletionDetails": {
             "NumberOfTrainingJobsObjectiveNotImproving": fold[1][1]
             if spec.repeats is None
             else _count(backend, row.name),
-            "ConvergenceDetectedTime": queries.converged_at(connection, row.name, ConvergenceDetected.__name__),
+            "ConvergenceDetectedTime": converged_at(connection, row),
         },
     }
     number = backend.service.best_by_repeats(row.name, spec)
@@ -124,14 +126,18 @@ def _count(backend: Backend, name: str) -> int:
 
 
 def _overall_best(
-    backend: Backend, connection: Connection, spec: TuningJobSpec, request: Plain, own: queries.AnyRow | None
+    backend: Backend,
+    connection: Connection,
+    spec: TuningJobSpec,
+    request: Mapping[str, Any],
+    own: TrainingJobRow | None,
 ) -> Plain | None:
     """The best of the job and its parents, where they tuned the same function; on a tie the parents' is the earlier."""
     if spec.warm_start != IDENTICAL:
         return None
     job = queries.state(connection, spec.name).id
-    first = queries.best_inherited(connection, job, minimise=spec.sign > 0)
-    if first is not None and (own is None or spec.sign * first.objective <= spec.sign * own.objective):
+    first = best_inherited(connection, job, minimise=spec.sign > 0)
+    if first is not None and (own is None or spec.sign * first.objective <= spec.sign * (own.objective or 0.0)):
         return shapes.inherited_summary(first, request, backend.arns)
     return own and shapes.training_job_summary(own, request, backend.arns, best=True)
 
@@ -147,11 +153,11 @@ def _not_improving(connection: Connection, job: int, spec: TuningJobSpec, fold: 
 def list_tuning_jobs(backend: Backend, request: Plain) -> Plain:
     page = pagination.page_of(request, SORTS, "Name")
     with backend.reading() as connection:
-        rows = queries.tuning_job_page(connection, page, pagination.filters(request, tuning_jobs))
-        counts = queries.counts(connection, [row.id for row in rows])
+        rows = tuning_job_page(connection, page, pagination.filters(request, TUNING_JOBS))
+        counts = queries.counters(connection, [row.id for row in rows])
 
-    def show(row: queries.AnyRow) -> Plain:
-        return shapes.tuning_job_summary(row, queries.request_of(row), counts[row.id], backend.arns)
+    def show(row: TuningJob) -> Plain:
+        return shapes.tuning_job_summary(row, counts[row.id], backend.arns)
 
     return pagination.answered(request, page, rows, "HyperParameterTuningJobSummaries", show)
 

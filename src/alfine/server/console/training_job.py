@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +17,8 @@ from alfine.jobs.wording import printable
 from alfine.runners.log_files import LogPart
 from alfine.server.console.page_request import Visit
 from alfine.store import queries
+from alfine.store.metrics import reports
+from alfine.store.records import TrainingJobRow
 
 MOST_REPORTS = 20_000
 MOST_METRICS = 24
@@ -30,9 +31,8 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 def page(visit: Visit) -> Response:
     name = visit.part("name")
     with visit.service.store.reading() as connection:
-        row = queries.training_job(connection, name)
-        values = queries.reports(connection, row.tuning_job, row.number, MOST_REPORTS)
-    request = queries.request_of(row)
+        row, request = queries.training_job_and_request(connection, name)
+        values = reports(connection, row.tuning_job, row.number, MOST_REPORTS)
     definition = definition_of(request, row.definition)
     objective = objective_of(request, row.definition).get("MetricName")
     return visit.page(
@@ -42,7 +42,7 @@ def page(visit: Visit) -> Response:
         tuning_job=row.tuning_job_name if row.listed else None,
         ended=is_terminal(row.status),
         objective=objective,
-        hyperparameters=json.loads(row.hyperparameters),
+        hyperparameters=row.hyperparameters,
         static={
             key: value
             for key, value in (definition.get("StaticHyperParameters") or {}).items()
@@ -72,7 +72,7 @@ def _figures(values: Mapping[str, list[tuple[float, float]]], objective: str | N
     ]
 
 
-def _seconds(visit: Visit, row: queries.AnyRow) -> float | None:
+def _seconds(visit: Visit, row: TrainingJobRow) -> float | None:
     if row.started_at is None:
         return None
     seconds: float = ((row.ended_at or visit.service.clock()) - row.started_at).total_seconds()

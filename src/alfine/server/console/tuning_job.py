@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -18,7 +17,9 @@ from alfine.server.console.changes import changes
 from alfine.server.console.page_request import Visit
 from alfine.server.console.verdict_text import nearest, span
 from alfine.store import queries
-from alfine.store.schema import training_jobs
+from alfine.store.conditions import of_tuning_job
+from alfine.store.pages import training_job_page
+from alfine.store.records import TrainingJobRow
 
 PAGE_SIZE = 25
 MOST_COLUMNS = 6  # hyperparameters in the table of training jobs
@@ -120,7 +121,7 @@ def _table(visit: Visit, history: History) -> Mapping[str, Any]:
     keyset = pagination.page_of(asked, SORTS, "number")
     with visit.service.store.reading() as connection:
         job = queries.state(connection, history.spec.name).id
-        rows = queries.training_job_page(connection, keyset, [training_jobs.c.tuning_job == job])
+        rows = training_job_page(connection, keyset, [of_tuning_job(job)])
     token = pagination.answered(asked, keyset, rows, "rows", lambda row: row.name).get("NextToken")
     order = "descending" if descending else "ascending"
     here = {"sort": sort, "order": order}
@@ -153,7 +154,7 @@ def _link(key: str, sort: str, history: History, *, descending: bool) -> str:
     return f"?{urlencode({'sort': key, 'order': order})}#training-jobs"
 
 
-def _row(row: queries.AnyRow, history: History) -> Mapping[str, Any]:
+def _row(row: TrainingJobRow, history: History) -> Mapping[str, Any]:
     best = history.incumbent
     return {
         "number": row.number,
@@ -162,14 +163,14 @@ def _row(row: queries.AnyRow, history: History) -> Mapping[str, Any]:
         "status": row.status,
         "objective": row.objective,
         "best": best is not None and best.number == row.number,
-        "hyperparameters": json.loads(row.hyperparameters),
+        "hyperparameters": row.hyperparameters,
         "started_at": row.started_at or row.created_at,
         "seconds": _seconds(row, history),
         "why": row.failure_reason or row.stop_reason,
     }
 
 
-def _seconds(row: queries.AnyRow, history: History) -> float | None:
+def _seconds(row: TrainingJobRow, history: History) -> float | None:
     if row.started_at is None:
         return None
     seconds: float = ((row.ended_at or history.now) - row.started_at).total_seconds()

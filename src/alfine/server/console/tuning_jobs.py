@@ -10,11 +10,14 @@ from starlette.responses import Response
 
 from alfine.aws.sagemaker import pagination
 from alfine.core.history import TUNING_TRANSITIONS
-from alfine.core.read_spec import read_spec
 from alfine.server.console.page_request import Visit
 from alfine.server.console.verdict_text import nearest
 from alfine.store import queries
-from alfine.store.schema import tuning_jobs
+from alfine.store.conditions import TUNING_JOBS
+from alfine.store.database import Connection
+from alfine.store.pages import tuning_job_page
+from alfine.store.queries import Counters
+from alfine.store.records import TuningJob
 
 PAGE_SIZE = 25
 LONGEST_NAME = 100
@@ -29,8 +32,8 @@ def page(visit: Visit) -> Response:
     asked |= {"NextToken": visit.query["after"]} if visit.query.get("after") else {}
     keyset = pagination.page_of(asked, {"CreationTime": "created_at"}, "CreationTime")
     with visit.service.store.reading() as connection:
-        found = queries.tuning_job_page(connection, keyset, pagination.filters(asked, tuning_jobs))
-        counts = queries.counts(connection, [row.id for row in found])
+        found = tuning_job_page(connection, keyset, pagination.filters(asked, TUNING_JOBS))
+        counts = queries.counters(connection, [row.id for row in found])
         rows = [_row(connection, row, counts[row.id], visit) for row in found[:PAGE_SIZE]]
     token = pagination.answered(asked, keyset, found, "rows", lambda row: row.name).get("NextToken")
     kept = {key: value for key, value in (("name", name), ("status", status)) if value}
@@ -45,11 +48,11 @@ def page(visit: Visit) -> Response:
     )
 
 
-def _row(connection: Any, row: queries.AnyRow, counts: queries.Counts, visit: Visit) -> Mapping[str, Any]:
-    spec = read_spec(queries.request_of(row))
+def _row(connection: Connection, row: TuningJob, counts: Counters, visit: Visit) -> Mapping[str, Any]:
+    spec = row.spec()
     number = visit.service.best_by_repeats(row.name, spec)
     best = queries.best(connection, row.id, minimise=spec.sign > 0, ranked=spec.ranked, number=number)
-    verdict = nearest(*queries.verdicts_of(row))
+    verdict = nearest(row.verdict.as_dict() if row.verdict else None, [verdict.as_dict() for verdict in row.verdicts])
     counters = counts.statuses
     return {
         "name": row.name,

@@ -1,0 +1,130 @@
+"""Conditions on the rows of lists: the filters of List requests, and what Search can leave to SQL.
+
+A Condition is opaque outside the store: it is made here, and given to a page of store/pages.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from alfine.core.arns import DETACHED
+from alfine.store.schema import algorithms, tags, training_jobs, tuning_jobs
+
+Condition = sa.ColumnElement[bool]
+
+# When something happened to a training job last.
+MODIFIED_AT = sa.func.coalesce(
+    *(training_jobs.c[name] for name in ("uploaded_at", "ended_at", "stop_asked_at", "started_at", "created_at"))
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Listing:
+    """A table whose rows can be listed, filtered and sorted by the columns that it names.
+
+    tag_owner: the columns by which tags are kept: the tuning job's id, and the training job's number or 0.
+    """
+
+    table: sa.Table
+    tag_owner: tuple[Any, Any] | None = None
+
+    def column(self, name: str) -> sa.ColumnElement[Any]:
+        """Return a column by its name; the `modified_at` of training jobs is made of several."""
+        return MODIFIED_AT if self.table is training_jobs and name == "modified_at" else self.table.c[name]
+
+
+TUNING_JOBS = Listing(tuning_jobs, (tuning_jobs.c.id, sa.literal(0)))
+TRAINING_JOBS = Listing(training_jobs, (training_jobs.c.tuning_job, training_jobs.c.number))
+ALGORITHMS = Listing(algorithms)
+
+
+# -- of every list -----------------------------------------------------------------------------------------------------
+
+
+def nothing() -> Condition:
+    """No row."""
+    return sa.false()
+
+
+def after(listing: Listing, column: str, at: datetime) -> Condition:
+    """Rows whose instant is later than `at`."""
+    found = listing.column(column)
+    return found > sa.literal(at, found.type)
+
+
+def before(listing: Listing, column: str, at: datetime) -> Condition:
+    """Rows whose instant is earlier than `at`."""
+    found = listing.column(column)
+    return found < sa.literal(at, found.type)
+
+
+def equals(listing: Listing, column: str, value: str) -> Condition:
+    """Rows whose text is `value`."""
+    return listing.column(column) == value
+
+
+def one_of(listing: Listing, column: str, values: Sequence[str]) -> Condition:
+    """Rows whose text is one of `values`."""
+    return listing.column(column).in_(values)
+
+
+def contains(listing: Listing, column: str, part: str) -> Condition:
+    """Rows whose text has a part (in SQLite, in ASCII letters of any case)."""
+    return listing.column(column).contains(part, autoescape=True)
+
+
+def name_contains(listing: Listing, part: str) -> Condition:
+    """Rows whose name has a part, in letters of any case."""
+    return sa.func.lower(listing.table.c.name).contains(part.lower(), autoescape=True)
+
+
+def has_tag(listing: Listing, key: str, value: str | None = None) -> Condition:
+    """Jobs with a tag; of the given value, or of any."""
+    if listing.tag_owner is None:
+        raise TypeError("the tags of these rows are not in the table of tags.")
+    job, number = listing.tag_owner
+    same = (tags.c.tuning_job == job) & (tags.c.number == number) & (tags.c.key == key)
+    return sa.exists().where(same if value is None else same & (tags.c.value == value))
+
+
+# -- of tuning jobs ----------------------------------------------------------------------------------------------------
+
+
+def listed() -> Condition:
+    """Tuning jobs that were not deleted, without the holders of single training jobs."""
+    return tuning_jobs.c.listed == sa.true()
+
+
+# -- of training jobs --------------------------------------------------------------------------------------------------
+
+
+def of_tuning_job(job: int) -> Condition:
+    """Training jobs of the tuning job with that id."""
+    return training_jobs.c.tuning_job == job
+
+
+def of_tuning_job_named(name: str) -> Condition:
+    """Training jobs of the tuning job of that name, in letters of any case, and of deleted ones that had it."""
+    lower, stored = name.lower(), sa.func.lower(tuning_jobs.c.name)
+    named = (stored == lower) | stored.startswith(lower + DETACHED, autoescape=True)
+    return training_jobs.c.tuning_job.in_(sa.select(tuning_jobs.c.id).where(named))
+
+
+def has_started() -> Condition:
+    """Training jobs that have started."""
+    return training_jobs.c.started_at.is_not(None)
+
+
+def name_starts_with(prefix: str) -> Condition:
+    """Training jobs whose name begins with a prefix."""
+    return training_jobs.c.name.startswith(prefix, autoescape=True)
+
+
+def name_from(first: str) -> Condition:
+    """Training jobs whose name is `first`, or comes after it."""
+    return training_jobs.c.name >= first

@@ -1,0 +1,94 @@
+"""The values of metrics that training jobs reported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from alfine.store.database import Connection
+from alfine.store.schema import metrics, training_jobs
+
+
+class MetricValue(NamedTuple):
+    """A value of a metric, and when it was reported."""
+
+    metric: str
+    value: float
+    at: datetime
+
+
+def last_metrics(connection: Connection, job: int, number: int) -> list[MetricValue]:
+    """Return the last value of each metric of a training job, by the metric's name."""
+    one = (metrics.c.tuning_job == job) & (metrics.c.number == number)
+    last = sa.select(sa.func.max(metrics.c.fact)).where(one).group_by(metrics.c.metric).scalar_subquery()
+    query = sa.select(metrics.c.metric, metrics.c.value, metrics.c.at).where(one, metrics.c.fact.in_(last))
+    return [MetricValue(*row) for row in connection.execute(query.order_by(metrics.c.metric))]
+
+
+def last_metrics_of(
+    connection: Connection, training: Sequence[tuple[int, int]]
+) -> dict[tuple[int, int], list[MetricValue]]:
+    """Return the same for several training jobs, by (tuning job, number); each of them is a key."""
+    found: dict[tuple[int, int], list[MetricValue]] = {one: [] for one in training}
+    several = sa.tuple_(metrics.c.tuning_job, metrics.c.number).in_(training)
+    last = sa.select(metrics.c.tuning_job, sa.func.max(metrics.c.fact)).where(several)
+    last = last.group_by(metrics.c.tuning_job, metrics.c.number, metrics.c.metric)
+    query = sa.select(metrics).where(sa.tuple_(metrics.c.tuning_job, metrics.c.fact).in_(last))
+    for row in connection.execute(query.order_by(metrics.c.metric)):
+        found[row.tuning_job, row.number].append(MetricValue(row.metric, row.value, row.at))
+    return found
+
+
+def reports(connection: Connection, job: int, number: int, most: int) -> dict[str, list[tuple[float, float]]]:
+    """Return (step, value) of each metric of a training job, in order; of all metrics together the last `most` values."""
+    one = (metrics.c.tuning_job == job) & (metrics.c.number == number)
+    query = sa.select(metrics.c.metric, metrics.c.step, metrics.c.value).where(one)
+    found: dict[str, list[tuple[float, float]]] = {}
+    for row in reversed(connection.execute(query.order_by(metrics.c.fact.desc()).limit(most)).all()):
+        found.setdefault(row.metric, []).append((row.step, row.value))
+    return found
+
+
+def metric_values(
+    connection: Connection, job: int, number: int, metric: str, within: tuple[datetime, datetime]
+) -> list[tuple[datetime, float]]:
+    """Return (at, value) of one metric of a training job in order; `within` its first instant, and before its second."""
+    since, until = within
+    one = (metrics.c.tuning_job == job) & (metrics.c.number == number) & (metrics.c.metric == metric)
+    query = sa.select(metrics.c.at, metrics.c.value).where(one, metrics.c.at >= since, metrics.c.at < until)
+    return [(row.at, row.value) for row in connection.execute(query.order_by(metrics.c.fact))]
+
+
+def metric_names(
+    connection: Connection,
+    size: int,
+    *,
+    after: str = "",
+    training_job: str | None = None,
+    metric: str | None = None,
+    since: datetime | None = None,
+) -> list[tuple[str, str]]:
+    """Return (training job, metric) for all metrics that were reported, in this order.
+
+    Args:
+        connection: an open connection.
+        size: how many pairs at most.
+        after: only training jobs whose name comes after this one.
+        training_job: only this training job.
+        metric: only this metric.
+        since: only metrics with a value from this instant on.
+    """
+    same = (metrics.c.tuning_job == training_jobs.c.tuning_job) & (metrics.c.number == training_jobs.c.number)
+    query = sa.select(training_jobs.c.name, metrics.c.metric).distinct().join_from(training_jobs, metrics, same)
+    query = query.where(training_jobs.c.name > after)
+    if training_job is not None:
+        query = query.where(training_jobs.c.name == training_job)
+    if metric is not None:
+        query = query.where(metrics.c.metric == metric)
+    if since is not None:
+        query = query.where(metrics.c.at >= since)
+    rows = connection.execute(query.order_by(training_jobs.c.name, metrics.c.metric).limit(size))
+    return [(row.name, row.metric) for row in rows]
