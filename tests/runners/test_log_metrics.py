@@ -1,12 +1,8 @@
 """Metrics out of log lines."""
 
-import re
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from alfine.runners.log_metrics import MetricReader, check_regex, nearest_lines, required_literal
+from alfine.runners.log_metrics import MetricReader, check_regex, nearest_lines
 
 XGBOOST = r".*\[[0-9]+\].*#011validation-rmse:([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?).*"
 
@@ -53,37 +49,6 @@ def test_a_catastrophic_regex_is_switched_off_and_reported():
 def test_a_regex_is_checked_with_what_to_do(text, words):
     answer = check_regex(text)
     assert answer is None if words is None else words in answer
-
-
-@pytest.mark.parametrize(
-    ("text", "literal"),
-    [
-        (XGBOOST, "#011validation-rmse:"),
-        (r"loss=(\S+)", "loss="),
-        (r"(?i)Loss=(\S+)", ""),
-        (r"(?i:Loss)=(\S+)", "="),
-        (r"a?(bc)d?e", "bc"),
-        (r"foo|bar(\d)", ""),
-        (r"(?:foo)?bar=(\d)", "bar="),
-        (r"(?<!x)acc: (\d)", "acc: "),
-        (r"\bacc\b=(\d)", "acc="),
-        (r"(abc){2}x", "abc"),
-        (r"[[a]--[b]](c", ""),
-    ],
-)
-def test_the_literal_that_a_match_needs(text, literal):
-    assert required_literal(text) == literal
-
-
-PIECES = st.sampled_from(
-    ["a", "b", "ab", "a?", "(ab)?", "(?:ab|b)", "[ab]", "b+", "(a)", "(?:ab){2}", "^", r"\b", "(?i:A)", "(?=a)"]
-)
-
-
-@given(st.lists(PIECES, min_size=1, max_size=6).map("".join), st.text("abAB ", max_size=12))
-def test_a_line_that_matches_holds_the_literal(text, line):
-    if re.search(text, line):
-        assert required_literal(text) in line
 
 
 def test_nearest_lines_share_words_and_hold_a_number():

@@ -15,10 +15,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from re import _parser  # type: ignore[attr-defined]  # no public way to a pattern's parse tree
-from typing import Any
 
 import regex
+
+from alfine.runners.required_literal import required_literal
 
 __all__ = ["MetricReader", "check_regex", "nearest_lines"]
 
@@ -125,55 +125,6 @@ def check_regex(text: str) -> str | None:
     if pattern.groups == 0:
         return f"regex {text!r} captures nothing. Put the number's part in parentheses, such as loss=([0-9.]+)."
     return None
-
-
-# ---- the literal text in a regex ---------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=256)
-def required_literal(text: str) -> str:
-    """The longest text that every match of the regex contains, as far as that is plain; "" where it isn't.
-
-    Looking for it first makes lines that don't match nearly free.
-    """
-    tree = _parse(text)
-    if tree is None or tree.state.flags & (re.IGNORECASE | re.VERBOSE):
-        return ""
-    return max(_required(tree), key=len, default="")
-
-
-def _parse(text: str) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return _parser.parse(text)
-    except (re.error, RecursionError, OverflowError):  # what only the `regex` library understands
-        return None
-
-
-def _required(tree: Any) -> Iterator[str]:
-    """Runs of literal characters that every match contains."""
-    run = ""
-    for kind, argument in _flat(tree):
-        if kind == "LITERAL":
-            run += chr(argument)
-        elif kind != "AT":  # anchors and word boundaries take no characters
-            yield run
-            run = ""
-        if kind in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT") and argument[0] > 0:
-            yield from _required(argument[2])
-    yield run
-
-
-def _flat(tree: Any) -> Iterator[tuple[str, Any]]:
-    """The items of the sequence, those of plain groups in place of the group."""
-    for kind, argument in tree:
-        if str(kind) != "SUBPATTERN":
-            yield str(kind), argument
-        elif argument[1] == argument[2] == 0:
-            yield from _flat(argument[3])
-        else:  # a group with flags of its own, (?i:…)
-            yield "FLAGS", None
 
 
 def _words(text: str) -> set[str]:
