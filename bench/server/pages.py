@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from alfine import Continuous, Integer
 from alfine.api.job_words import job_request
-from alfine.aws.sagemaker.backend import Backend
+from alfine.aws.sagemaker.backend import AwsBackend
 from alfine.aws.sagemaker.operations import OPERATIONS
 from alfine.aws.services import JsonService
 from alfine.core.arns import Arns
@@ -92,7 +92,7 @@ def _shown(key: str, value: Any) -> str:
 def main(count: int) -> None:
     with tempfile.TemporaryDirectory() as folder, Home(Path(folder)) as home:
         fill(home, count)
-        service = JsonService("sagemaker", OPERATIONS, Backend(home.service, Arns(), lambda _: None, lambda: None))
+        service = JsonService("sagemaker", OPERATIONS, AwsBackend(home.service, Arns(), lambda _: None, lambda: None))
         print(
             "| list | asked for | pages | rows | ms, first tenth | ms, last tenth | ms, worst |\n|---|---|---|---|---|---|---|"
         )

@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 
 from alfine.core.read_spec import read_spec
 from alfine.programs.data.buckets.bucket_store import BucketStore
-from alfine.programs.data.buckets.local_buckets import OwnBuckets
-from alfine.programs.data.channels import Files, channels
+from alfine.programs.data.buckets.local_buckets import LocalBuckets
+from alfine.programs.data.channels import RequestFiles, channels
 from alfine.runners.sandbox import why_not
 from tests.aws.conftest import until
 
@@ -241,13 +241,13 @@ def store(tmp_path):
         path = tmp_path / str(number)
         path.write_text(str(number))
         own.put_file("many", f"part-{number}", path)
-    return OwnBuckets(own)
+    return LocalBuckets(own)
 
 
 def shares_of(store, with_channel, place, **changes):
     asked = with_channel("hosts", "s3://many/part-", S3DataDistributionType="ShardedByS3Key", **changes)
     asked["TrainingJobDefinition"]["ResourceConfig"]["InstanceCount"] = 3
-    files = Files(place, store, fetch=True, faults=[])
+    files = RequestFiles(place, store, fetch=True, faults=[])
     (channel,) = channels(read_spec(asked), files)
     return [sorted(each.name for each in channel.path_on(host).iterdir()) for host in range(3)]
 
@@ -269,13 +269,13 @@ def test_a_seed_shuffles_who_gets_what_and_always_the_same_way(store, with_chann
 
 def test_a_job_keeps_the_data_it_began_with(store, with_channel, tmp_path):
     spec = read_spec(with_channel("kept", "s3://many/part-"))
-    (channel,) = channels(spec, Files(tmp_path / "in", store, fetch=True, faults=[]))
+    (channel,) = channels(spec, RequestFiles(tmp_path / "in", store, fetch=True, faults=[]))
     changed = tmp_path / "changed"
     changed.write_text("changed")
     store.put("s3://many/part-0", changed)
     store.remove("s3://many/part-1")
     assert [(channel.path / name).read_text() for name in ("part-0", "part-1")] == ["0", "1"]
-    (again,) = channels(spec, Files(tmp_path / "in", store, fetch=True, faults=[]))
+    (again,) = channels(spec, RequestFiles(tmp_path / "in", store, fetch=True, faults=[]))
     assert (again.path / "part-0").read_text() == "changed"
     assert not (again.path / "part-1").exists()
 
@@ -284,9 +284,9 @@ def test_links_of_a_folder_that_lead_out_of_the_roots_are_refused_where_alfine_i
     root = tmp_path / "root"
     root.mkdir()
     (root / "link").symlink_to("/etc/passwd")
-    store = OwnBuckets(BucketStore(tmp_path / "buckets"), (root,))
+    store = LocalBuckets(BucketStore(tmp_path / "buckets"), (root,))
     asked = make("linked", channels={"train": root})
     asked["TrainingJobDefinition"]["InputDataConfig"][0]["CompressionType"] = "Gzip"
-    files = Files(tmp_path / "in", store, fetch=False, faults=[])
+    files = RequestFiles(tmp_path / "in", store, fetch=False, faults=[])
     assert next(iter(channels(read_spec(asked), files))).trouble.startswith("AccessDenied")
     assert [fault.message.partition(":")[0] for fault in files.faults] == ["AccessDenied"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from alfine.api.job_words import job_request
 from alfine.aws.cloudwatch_logs import LOGS
-from alfine.aws.sagemaker.backend import Backend
+from alfine.aws.sagemaker.backend import AwsBackend
 from alfine.aws.sagemaker.operations import OPERATIONS
 from alfine.aws.sagemaker.search import RESOURCES
 from alfine.aws.sagemaker.search_expressions import compiled
@@ -86,7 +86,7 @@ JUNK = st.recursive(
 @pytest.fixture(scope="module")
 def services(tmp_path_factory):
     with Home(tmp_path_factory.mktemp("home")) as home:
-        backend = Backend(home.service, Arns(), lambda name: None, lambda: None)
+        backend = AwsBackend(home.service, Arns(), lambda name: None, lambda: None)
         yield {
             name: JsonService(name, table, backend)
             for name, table in {"sagemaker": OPERATIONS, "logs": LOGS, "cloudwatch": CLOUDWATCH}.items()
@@ -234,7 +234,9 @@ def stocked(tmp_path_factory):
         home.store.finish("gone", "Completed", at(9))
         home.store.detach("gone")
         home.service.create_training_job({**GOOD_ALONE, "TrainingJobName": "sought"})
-        service = JsonService("sagemaker", OPERATIONS, Backend(home.service, Arns(), lambda name: None, lambda: None))
+        service = JsonService(
+            "sagemaker", OPERATIONS, AwsBackend(home.service, Arns(), lambda name: None, lambda: None)
+        )
         every = {kind: service.call("Search", {"Resource": kind, "MaxResults": 100})["Results"] for kind in PROPERTIES}
         yield service, every
 

@@ -16,8 +16,8 @@ from alfine.cli import main
 from alfine.core.errors import InvalidSpec
 from alfine.jobs.home import Home
 from alfine.programs.data.buckets import remote_buckets
-from alfine.programs.data.buckets.remote_buckets import RealBuckets
-from alfine.programs.data.locations import Unreachable
+from alfine.programs.data.buckets.remote_buckets import RemoteBuckets
+from alfine.programs.data.locations import BucketsUnreachable
 from alfine.store.config import S3
 from tests.aws.conftest import SCRIPT, Served, until
 
@@ -239,7 +239,7 @@ def test_a_model_that_is_not_taken_fails_its_training_job_with_the_reason(local,
 
 @pytest.fixture
 def store(remote, tmp_path):
-    return RealBuckets(S3(endpoint=remote.url), tmp_path / "cache")
+    return RemoteBuckets(S3(endpoint=remote.url), tmp_path / "cache")
 
 
 def test_large_files_are_sent_in_parts(store, remote, tmp_path, monkeypatch):
@@ -268,10 +268,10 @@ def test_an_object_that_changed_meanwhile_is_read_as_it_is_now(store, remote):
 
 def test_a_wrong_key_is_an_error_with_what_was_answered(remote, tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-    other = RealBuckets(S3(endpoint=remote.url), tmp_path)
+    other = RemoteBuckets(S3(endpoint=remote.url), tmp_path)
     with pytest.raises(OSError, match="answered SignatureDoesNotMatch") as caught:
         other.find("s3://real/data/")
-    assert not isinstance(caught.value, Unreachable)
+    assert not isinstance(caught.value, BucketsUnreachable)
 
 
 def test_an_endpoint_that_is_no_url_is_refused_when_the_home_opens(tmp_path):

@@ -187,7 +187,7 @@ def test_a_channel_that_decompresses_to_gigabytes_is_refused(tmp_path, monkeypat
         (data / name).write_bytes(gzip.compress(bytes(600 << 10)))
     asked = request(name="bomb", script=__file__, channels={"train": data})
     asked["TrainingJobDefinition"]["InputDataConfig"][0]["CompressionType"] = "Gzip"
-    files = channels.Files(tmp_path / "here", None, fetch=True, faults=[], max_decompressed_bytes=most)
+    files = channels.RequestFiles(tmp_path / "here", None, fetch=True, faults=[], max_decompressed_bytes=most)
     (channel,) = channels.channels(read_spec(asked), files)
     assert message in channel.trouble
     assert list((tmp_path / "here").iterdir()) == []

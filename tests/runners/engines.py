@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from alfine.runners.container import Engine, engine_of
+from alfine.runners.container import ContainerEngine, engine_of
 
 IMAGE = "alfine-tests/shell:1"
 PROGRAMS = ("sh", "cat", "sleep", "mkdir", "touch", "ls", "env", "id")
@@ -31,7 +31,7 @@ eval "$PROGRAM"
 """
 
 
-def test_engine() -> tuple[Engine | None, str]:
+def test_engine() -> tuple[ContainerEngine | None, str]:
     engine, reason = _found()
     return engine, reason
 
@@ -40,7 +40,7 @@ test_engine.__test__ = False  # type: ignore[attr-defined]
 
 
 @cache
-def _found() -> tuple[Engine | None, str]:
+def _found() -> tuple[ContainerEngine | None, str]:
     engine, reason = engine_of()
     if engine is not None and _runs(engine):
         return engine, ""
@@ -52,14 +52,14 @@ def _found() -> tuple[Engine | None, str]:
         wrapper.write_text(WRAPPER.format(podman=podman, place=place))
         wrapper.chmod(0o755)
         limits = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000")
-        wrapped = Engine(str(wrapper), ("--cgroups=disabled", "--network=none", *limits))
+        wrapped = ContainerEngine(str(wrapper), ("--cgroups=disabled", "--network=none", *limits))
         if _runs(wrapped):
             return wrapped, ""
         return None, f"podman can't run a container here. {reason}"
     return None, reason or "the engine can't run a container here."
 
 
-def _runs(engine: Engine) -> bool:
+def _runs(engine: ContainerEngine) -> bool:
     """Whether the engine can import the image and run it."""
     with tempfile.TemporaryDirectory() as folder:
         root = _root(Path(folder) / "root")

@@ -7,9 +7,9 @@ import tarfile
 
 import pytest
 
-from alfine.runners.container import Engine, engine_of
+from alfine.runners.container import ContainerEngine, engine_of
 from alfine.runners.job_folder import Workspace
-from alfine.runners.protocol import Channel
+from alfine.runners.protocol import LocalChannel
 from tests.runners.engines import test_engine
 
 WAITING = "trap 'echo saved; exit 0' TERM; echo ready; while :; do sleep 0.05; done"
@@ -52,7 +52,7 @@ def test_the_contract_is_mounted_at_opt_ml(container, tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "train.csv").write_text("1,2\n")
     program = "cat input/config/hyperparameters.json; echo; cat input/data/train/train.csv; echo w > model/weights; echo $TRAINING_JOB_NAME"
-    channel = Channel(name="train", path=tmp_path / "data")
+    channel = LocalChannel(name="train", path=tmp_path / "data")
     last, lines = run(container, program, hyperparameters={"lr": "0.1"}, channels=(channel,))
     assert last.exit.succeeded
     assert lines[1:] == ['{"lr": "0.1"}', "1,2", "job-1"]
@@ -62,7 +62,7 @@ def test_the_contract_is_mounted_at_opt_ml(container, tmp_path):
 
 def test_inputs_are_read_only(container, tmp_path):
     (tmp_path / "train.csv").write_text("1,2\n")
-    channel = Channel(name="train", path=tmp_path / "train.csv")
+    channel = LocalChannel(name="train", path=tmp_path / "train.csv")
     last, _ = run(container, "echo 3 >> input/data/train/train.csv", channels=(channel,))
     assert last.exit.code != 0
     assert (tmp_path / "train.csv").read_text() == "1,2\n"
@@ -144,4 +144,4 @@ def test_an_engine_that_hangs_or_fails_is_no_engine(tmp_path):
 
 
 def test_podman_is_told_from_docker():
-    assert (Engine("/usr/bin/podman").is_podman, Engine("/usr/bin/docker").is_podman) == (True, False)
+    assert (ContainerEngine("/usr/bin/podman").is_podman, ContainerEngine("/usr/bin/docker").is_podman) == (True, False)

@@ -19,7 +19,7 @@ from alfine.runners.job_folder import (
     pack_model,
     user_hyperparameters,
 )
-from alfine.runners.protocol import Channel, Launch
+from alfine.runners.protocol import Launch, LocalChannel
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ def launch(tmp_path: Path) -> Launch:
     (tmp_path / "train.csv").write_text("1,2\n")
     (tmp_path / "images").mkdir()
     channels = (
-        Channel(name="train", path=tmp_path / "train.csv", content_type="text/csv"),
-        Channel(name="images", path=tmp_path / "images"),
+        LocalChannel(name="train", path=tmp_path / "train.csv", content_type="text/csv"),
+        LocalChannel(name="images", path=tmp_path / "images"),
     )
     hyperparameters = {"lr": "0.1", "kind": '"adam"', "plain": "adam", "_tuning_objective_metric": "rmse"}
     return Launch(

@@ -9,7 +9,7 @@ import pytest
 
 from alfine.runners import pipes
 from alfine.runners.pipes import MAGIC, order, record
-from alfine.runners.protocol import Channel
+from alfine.runners.protocol import LocalChannel
 
 
 @pytest.fixture(params=["process", "sandbox"])
@@ -27,7 +27,7 @@ def data(tmp_path):
 
 
 def pipe(path, name="train", **settings):
-    return Channel(name=name, path=path, input_mode="Pipe", **settings)
+    return LocalChannel(name=name, path=path, input_mode="Pipe", **settings)
 
 
 EPOCHS = """
@@ -178,7 +178,7 @@ def test_each_host_sees_its_share_in_file_mode(bench, data, tmp_path):
         (folder / folder.name).touch()
     line = "f\"{os.environ['SM_CURRENT_HOST']} {os.listdir(os.environ['SM_CHANNEL_TRAIN'])}\\n\""
     code = f"import os\nos.write(1, {line}.encode())"  # at once: the hosts share the log
-    channel = Channel(name="train", path=data, sharded=True, shards=tuple(folders))
+    channel = LocalChannel(name="train", path=data, sharded=True, shards=tuple(folders))
     last, lines = bench.see_out(bench.launch(code=code, channels=(channel,), instance_count=2))
     assert last.exit.succeeded, lines
     assert sorted(lines) == ["algo-1 ['one']", "algo-2 ['two']"]

@@ -18,7 +18,7 @@ import pytest
 from alfine.runners.job_folder import Workspace
 from alfine.runners.launcher import identity
 from alfine.runners.process import READ_BYTES, ProcessRunner, read_lines
-from alfine.runners.protocol import Channel
+from alfine.runners.protocol import LocalChannel
 
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc and subreapers")
 
@@ -126,7 +126,7 @@ def test_a_missing_script_says_so(process, tmp_path):
 
 
 def test_a_missing_channel_says_so(process, tmp_path):
-    channel = Channel(name="train", path=tmp_path / "nothing")
+    channel = LocalChannel(name="train", path=tmp_path / "nothing")
     last, _ = process.see_out(process.launch(code="pass", channels=(channel,)))
     assert last.exit.reason() == f"Channel train: {tmp_path}/nothing doesn't exist."
 

@@ -15,7 +15,7 @@ import pytest
 from alfine.runners import sandbox as sandboxes
 from alfine.runners.job_folder import Workspace
 from alfine.runners.launcher import children_of, identity
-from alfine.runners.protocol import Channel
+from alfine.runners.protocol import LocalChannel
 from alfine.runners.warm import Cold, Warm
 
 READY = "print('ready', flush=True)\nimport signal\nsignal.pause()"
@@ -69,7 +69,7 @@ lr = json.load(open("/opt/ml/input/config/hyperparameters.json"))["lr"]
 print(lr, open("/opt/ml/input/data/train/train.csv").read().strip())
 open("/opt/ml/model/weights", "w").write("w")
 """
-    channel = Channel(name="train", path=tmp_path / "data")
+    channel = LocalChannel(name="train", path=tmp_path / "data")
     assert said(sandbox, code, hyperparameters={"lr": "0.1"}, channels=(channel,)) == ["0.1 1,2"]
     with tarfile.open(Workspace(sandbox.launch().folder).archive) as archive:
         assert archive.getnames() == ["weights"]
@@ -91,7 +91,7 @@ def test_a_lone_file_and_a_folder_of_links_are_channels_too(sandbox, tmp_path):
     (bucket / "object").write_text("of a bucket")
     (bucket / "another").write_text("not given")
     (links / "one").symlink_to(bucket / "object")
-    channels = (Channel(name="file", path=bucket / "object"), Channel(name="folder", path=links.parent))
+    channels = (LocalChannel(name="file", path=bucket / "object"), LocalChannel(name="folder", path=links.parent))
     code = f"""
 import os
 print(open("/opt/ml/input/data/file/object").read(), open("/opt/ml/input/data/folder/deep/one").read())

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from alfine.aws import query_protocol
-from alfine.aws.sagemaker.backend import Backend
+from alfine.aws.sagemaker.backend import AwsBackend
 from alfine.aws.sagemaker.operations import OPERATIONS
 from alfine.aws.services import JsonService, explained, services
 from alfine.jobs.engine_pool import Hosting
@@ -220,7 +220,7 @@ class _Embedded:
         engine = self.home.engine()
         self.hosting = Hosting(engine)
         self.created: set[str] = set()
-        backend = Backend(self.home.service, self.home.machine.arns, self._run, engine.wake.set)
+        backend = AwsBackend(self.home.service, self.home.machine.arns, self._run, engine.wake.set)
         self.services: Mapping[str, JsonService] = services(backend)
         atexit.register(self.close)
 

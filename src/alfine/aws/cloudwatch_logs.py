@@ -14,7 +14,7 @@ from pathlib import Path
 
 from alfine.aws.json_protocol import Plain, WireError
 from alfine.aws.sagemaker.arn_lookup import workspace
-from alfine.aws.sagemaker.backend import Backend, Function
+from alfine.aws.sagemaker.backend import AwsBackend, Function
 from alfine.core.errors import NotFound
 from alfine.store import queries
 from alfine.store.conditions import TRAINING_JOBS, Condition, equals, has_started, name_from, name_starts_with
@@ -29,7 +29,7 @@ FILTER_BYTES = 16 << 20  # of logs that one FilterLogEvents looks through
 FILTER_STREAMS = 500  # and of their streams
 
 
-def describe_log_streams(backend: Backend, request: Plain) -> Plain:
+def describe_log_streams(backend: AwsBackend, request: Plain) -> Plain:
     """One stream a training job that has started, «<training job>/algo-1-<when it started>». A token names the last one."""
     _check_group(request)
     by_time = request.get("orderBy") == "LastEventTime"
@@ -62,7 +62,7 @@ def stream_of(row: TrainingJobRow) -> str:
     return f"{row.name}/algo-1-{_milliseconds(row) // 1000}"
 
 
-def _stream(backend: Backend, row: TrainingJobRow, stream: str) -> Plain:
+def _stream(backend: AwsBackend, row: TrainingJobRow, stream: str) -> Plain:
     at = _milliseconds(row)
     arn = f"arn:aws:logs:{backend.arns.region}:{backend.arns.account}:log-group:{GROUP}:log-stream:{stream}"
     return {
@@ -75,7 +75,7 @@ def _stream(backend: Backend, row: TrainingJobRow, stream: str) -> Plain:
     }
 
 
-def get_log_events(backend: Backend, request: Plain) -> Plain:
+def get_log_events(backend: AwsBackend, request: Plain) -> Plain:
     """The lines before or after a place, a byte offset, which tokens hold; at either end the same token comes back."""
     _check_group(request)
     row = _training_job_of(backend, request["logStreamName"])
@@ -101,7 +101,7 @@ def _place(request: Plain, log: _Log) -> tuple[bool, int]:
     return found[1] == "f", min(int(found[2]), log.size)
 
 
-def filter_log_events(backend: Backend, request: Plain) -> Plain:
+def filter_log_events(backend: AwsBackend, request: Plain) -> Plain:
     """The lines that a pattern holds for, from stream to stream; a token says in which to go on, and where."""
     _check_group(request)
     wanted, limit = _pattern(request.get("filterPattern", "")), request.get("limit", PAGE_EVENTS)
@@ -137,7 +137,7 @@ def _resumed(token: str | None) -> tuple[str, int]:
     return (found[1], int(found[2])) if found else ("", 0)
 
 
-def _streams(backend: Backend, request: Plain, first: str) -> Sequence[TrainingJobRow]:
+def _streams(backend: AwsBackend, request: Plain, first: str) -> Sequence[TrainingJobRow]:
     """The training jobs whose logs are asked for, by name from the first on; without names FILTER_STREAMS of them at most."""
     prefix, names = request.get("logStreamNamePrefix", ""), request.get("logStreamNames")
     if prefix and names:
@@ -211,7 +211,7 @@ class _Log:
             return b""
 
 
-def _log(backend: Backend, row: TrainingJobRow) -> _Log:
+def _log(backend: AwsBackend, row: TrainingJobRow) -> _Log:
     return _Log(workspace(backend.service.folder, row).log, row.ended_at is not None)
 
 
@@ -235,14 +235,14 @@ def _size(path: Path) -> int:
 # ---- streams -----------------------------------------------------------------------------------------------------------
 
 
-def _training_job_of(backend: Backend, stream: str) -> TrainingJobRow:
+def _training_job_of(backend: AwsBackend, stream: str) -> TrainingJobRow:
     row = _row(backend, stream.partition("/")[0])
     if row is None or stream_of(row) != stream:
         raise WireError("ResourceNotFoundException", "The specified log stream does not exist.")
     return row
 
 
-def _row(backend: Backend, name: str) -> TrainingJobRow | None:
+def _row(backend: AwsBackend, name: str) -> TrainingJobRow | None:
     """The training job, if it has started."""
     with backend.reading() as connection:
         try:

@@ -18,7 +18,7 @@ from alfine.aws.json_protocol import (
     render,
     unknown_operation,
 )
-from alfine.aws.sagemaker.backend import Backend, Function
+from alfine.aws.sagemaker.backend import AwsBackend, Function
 from alfine.aws.sagemaker.operations import OPERATIONS
 from alfine.aws.sts_iam_cloudwatch import CLOUDWATCH, IAM, STS
 from alfine.core.errors import AlfineError
@@ -37,7 +37,7 @@ TABLES: Mapping[str, Mapping[str, Function]] = {
 class JsonService:
     """A service of AWS JSON: its model, and the operations that alfine has."""
 
-    def __init__(self, name: str, functions: Mapping[str, Function], backend: Backend) -> None:
+    def __init__(self, name: str, functions: Mapping[str, Function], backend: AwsBackend) -> None:
         self.name = name
         self.functions = functions
         self.backend = backend
@@ -77,6 +77,6 @@ def explained(error: Exception, operation: str) -> tuple[int, str, str]:
     return 500, "InternalFailure", "alfine failed to answer this; its log says why."
 
 
-def services(backend: Backend) -> dict[str, JsonService]:
+def services(backend: AwsBackend) -> dict[str, JsonService]:
     """All of them, by botocore's names."""
     return {name: JsonService(name, functions, backend) for name, functions in TABLES.items()}

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from alfine.aws.cloudwatch_logs import GROUP
 from alfine.aws.json_protocol import Plain, validation_error
-from alfine.aws.sagemaker.backend import Backend, Function
+from alfine.aws.sagemaker.backend import AwsBackend, Function
 from alfine.core.errors import NotFound
 from alfine.store import queries
 from alfine.store.database import Connection
@@ -44,7 +44,7 @@ class _Series:
         return [(at, STATISTICS[statistic](values)) for at, values in sorted(self.periods.items())]
 
 
-def get_metric_statistics(backend: Backend, request: Plain) -> Plain:
+def get_metric_statistics(backend: AwsBackend, request: Plain) -> Plain:
     if request.get("ExtendedStatistics"):
         raise validation_error(f"ExtendedStatistics aren't to be had here. Use Statistics, {', '.join(STATISTICS)}.")
     series = _series(backend, request, request, request["StartTime"], request["EndTime"])
@@ -56,7 +56,7 @@ def get_metric_statistics(backend: Backend, request: Plain) -> Plain:
     return {"Label": request["MetricName"], "Datapoints": points}
 
 
-def get_metric_data(backend: Backend, request: Plain) -> Plain:
+def get_metric_data(backend: AwsBackend, request: Plain) -> Plain:
     """A token holds how many points were told before, over all queries in their order."""
     told = _points_told(request.get("NextToken"))
     left, room, more = told, request.get("MaxDatapoints", MAX_DATAPOINTS), False
@@ -87,7 +87,7 @@ def _points_told(token: str | None) -> int:
     return int(token or 0)
 
 
-def _points(backend: Backend, query: Plain, request: Plain) -> list[tuple[datetime, float]]:
+def _points(backend: AwsBackend, query: Plain, request: Plain) -> list[tuple[datetime, float]]:
     stat = query.get("MetricStat")
     if stat is None:
         raise validation_error(f"The query {query['Id']!r} is a metric math expression, which isn't supported here.")
@@ -97,7 +97,7 @@ def _points(backend: Backend, query: Plain, request: Plain) -> list[tuple[dateti
     return points[::-1] if request.get("ScanBy", "TimestampDescending") == "TimestampDescending" else points
 
 
-def _series(backend: Backend, metric: Plain, asked: Plain, begin: datetime, end: datetime) -> _Series:
+def _series(backend: AwsBackend, metric: Plain, asked: Plain, begin: datetime, end: datetime) -> _Series:
     """Periods begin at multiples of their length since 1970; the first is the one that `begin` lies in. No metric has a unit."""
     name, period = _dimensions(metric).get("TrainingJobName"), asked["Period"]
     if metric.get("Namespace") != NAMESPACE or name is None or period < 1 or asked.get("Unit", "None") != "None":
@@ -118,7 +118,7 @@ def _series(backend: Backend, metric: Plain, asked: Plain, begin: datetime, end:
 RECENTLY = timedelta(hours=3)  # RecentlyActive
 
 
-def list_metrics(backend: Backend, request: Plain) -> Plain:
+def list_metrics(backend: AwsBackend, request: Plain) -> Plain:
     """The metrics of the training jobs, by name; a page goes on after the last training job of the one before."""
     if request.get("Namespace", NAMESPACE) != NAMESPACE:
         return {"Metrics": []}
@@ -160,12 +160,12 @@ def _known(connection: Connection, name: str) -> TrainingJobRow | None:
 # ---- who is asking -----------------------------------------------------------------------------------------------------
 
 
-def get_caller_identity(backend: Backend, request: Plain) -> Plain:  # noqa: ARG001 - an operation's signature
+def get_caller_identity(backend: AwsBackend, request: Plain) -> Plain:  # noqa: ARG001 - an operation's signature
     account = backend.arns.account
     return {"UserId": "ALFINE", "Account": account, "Arn": f"arn:aws:iam::{account}:user/alfine"}
 
 
-def get_role(backend: Backend, request: Plain) -> Plain:
+def get_role(backend: AwsBackend, request: Plain) -> Plain:
     """Any role exists: nothing here asks who may do what."""
     name = request["RoleName"]
     arn = f"arn:aws:iam::{backend.arns.account}:role/{name}"
@@ -181,7 +181,7 @@ def get_role(backend: Backend, request: Plain) -> Plain:
     }
 
 
-def simulate_principal_policy(backend: Backend, request: Plain) -> Plain:  # noqa: ARG001 - an operation's signature
+def simulate_principal_policy(backend: AwsBackend, request: Plain) -> Plain:  # noqa: ARG001 - an operation's signature
     """Whoever asks may do everything: SDK 3 asks before it uses a role."""
     resources = request.get("ResourceArns") or ["*"]
     return {

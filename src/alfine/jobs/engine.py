@@ -39,13 +39,13 @@ from alfine.core.policy import Decision, Outlook, Stop, Suggestion, Verdict
 from alfine.core.spec import FUNCTION, TuningJobSpec
 from alfine.jobs.policy_for import policy_for
 from alfine.programs.data import checkpoints
-from alfine.programs.data.locations import Unreachable
+from alfine.programs.data.locations import BucketsUnreachable
 from alfine.programs.data.uploads import Deliveries, Delivery
 from alfine.programs.machine import Machine
 from alfine.programs.program import Program, programs_for
 from alfine.runners.job_folder import Workspace
 from alfine.runners.log_metrics import MetricReader, nearest_lines
-from alfine.runners.protocol import FAILURE_LIMIT, Channel, Exit, Launch, Observation, Runner
+from alfine.runners.protocol import FAILURE_LIMIT, Exit, Launch, LocalChannel, Observation, Runner
 from alfine.runners.retries import failed_attempts, try_again
 from alfine.store.records import TuningJob
 from alfine.store.store import Store
@@ -327,10 +327,10 @@ class Engine:
         launch = run.launch(job)
         try:
             checkpoints.restore(self.machine.buckets, run.checkpoints(job), Workspace(launch.folder))
-        except Unreachable:
+        except BucketsUnreachable:
             raise  # its row is there already: it's started once they can be had
         except OSError as error:
-            gone = Channel(name="checkpoints", path=launch.folder, trouble=str(error))
+            gone = LocalChannel(name="checkpoints", path=launch.folder, trouble=str(error))
             launch = replace(launch, channels=(*launch.channels, gone))
         if launch.max_runtime_seconds is not None and job.started_at is not None:  # it spans all attempts
             left = launch.max_runtime_seconds - (self.clock() - job.started_at).total_seconds()

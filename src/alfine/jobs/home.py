@@ -20,8 +20,7 @@ from alfine.jobs.service import Service
 from alfine.programs.data.locations import Stored
 from alfine.programs.images import Images
 from alfine.programs.machine import Machine
-from alfine.runners.container import ContainerRunner, engine_of
-from alfine.runners.container import Engine as ContainerEngine
+from alfine.runners.container import ContainerEngine, ContainerRunner, engine_of
 from alfine.runners.inline import InlineRunner
 from alfine.runners.process import ProcessRunner
 from alfine.runners.protocol import Runner
@@ -32,8 +31,8 @@ from alfine.store.store import Store
 if TYPE_CHECKING:
     from alfine.core.spec import TuningJobSpec
     from alfine.jobs.analysis.similar_jobs import Likely
-    from alfine.programs.data.buckets.local_buckets import OwnBuckets
-    from alfine.programs.data.buckets.remote_buckets import RealBuckets
+    from alfine.programs.data.buckets.local_buckets import LocalBuckets
+    from alfine.programs.data.buckets.remote_buckets import RemoteBuckets
 
 LATEST = 200  # past jobs that are looked at for some that are like a new one
 
@@ -143,15 +142,15 @@ class _Buckets:
         return self._store.place
 
     @cached_property
-    def _store(self) -> OwnBuckets | RealBuckets:
+    def _store(self) -> LocalBuckets | RemoteBuckets:
         if self._settings.endpoint:
-            from alfine.programs.data.buckets.remote_buckets import RealBuckets
+            from alfine.programs.data.buckets.remote_buckets import RemoteBuckets
 
-            return RealBuckets(self._settings, self._folder / "cache" / "s3")
+            return RemoteBuckets(self._settings, self._folder / "cache" / "s3")
         from alfine.programs.data.buckets.bucket_store import BucketStore
-        from alfine.programs.data.buckets.local_buckets import OwnBuckets
+        from alfine.programs.data.buckets.local_buckets import LocalBuckets
 
-        return OwnBuckets(BucketStore(self._folder / "buckets"))
+        return LocalBuckets(BucketStore(self._folder / "buckets"))
 
     def find(self, uri: str) -> list[Stored]:
         return self._store.find(uri)

@@ -29,12 +29,12 @@ from alfine.programs.algorithms import Algorithm
 from alfine.programs.choose_runner import asked, installs, runner_for
 from alfine.programs.data.archives import has_member, is_archive, unpacked
 from alfine.programs.data.artifacts import refusal
-from alfine.programs.data.channels import INPUTS, Files, channels
+from alfine.programs.data.channels import INPUTS, RequestFiles, channels
 from alfine.programs.data.locations import local
 from alfine.programs.images import Container, Images, NoRunner, Script
 from alfine.programs.machine import Machine
 from alfine.runners.job_folder import DRIVERS
-from alfine.runners.protocol import Channel, Launch
+from alfine.runners.protocol import Launch, LocalChannel
 
 OWN = ("alfine_command", "alfine_python", FUNCTION)  # among the static hyperparameters
 SCRIPT_MODE = ("sagemaker_program", "sagemaker_submit_directory")
@@ -52,7 +52,7 @@ class Program:
     script: Path | None
     source_dir: Path | None
     python: str
-    channels: tuple[Channel, ...]
+    channels: tuple[LocalChannel, ...]
     threads: int
     runner: str  # by its name in jobs/home.py's table
     requirements: bool = False  # whether they are installed
@@ -130,7 +130,7 @@ def program_for(
     faults: list[Fault] = []
     machine = machine or Machine()
     running = machine.running
-    files = Files(folder / INPUTS, machine.buckets, fetch, faults, running.max_decompressed_bytes)
+    files = RequestFiles(folder / INPUTS, machine.buckets, fetch, faults, running.max_decompressed_bytes)
     static = {name: _unquoted(text) for name, text in spec.definition.static_hyperparameters.items()}
     contained = asked(spec, running)[0] == "container"
     program = _program(static, spec, function, files, machine.images, contained=contained)
@@ -226,7 +226,7 @@ def _program(
     static: Mapping[str, str],
     spec: TuningJobSpec,
     function: Callable[..., Any] | None,
-    files: Files,
+    files: RequestFiles,
     images: Images,
     *,
     contained: bool,
@@ -279,7 +279,7 @@ def _command(text: str, where: str, faults: list[Fault]) -> tuple[str, ...] | No
     return tuple(words)
 
 
-def _script(static: Mapping[str, str], where: str, files: Files) -> tuple[Path | None, Path | None]:
+def _script(static: Mapping[str, str], where: str, files: RequestFiles) -> tuple[Path | None, Path | None]:
     program = static["sagemaker_program"]
     uri = static.get("sagemaker_submit_directory", ".")
     folder = files.find(uri, "code", f"{where}.sagemaker_submit_directory")

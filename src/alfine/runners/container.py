@@ -34,7 +34,7 @@ from alfine.runners.process import ProcessRunner, missing_data
 from alfine.runners.protocol import Launch, Observation
 from alfine.runners.warm import Cold
 
-__all__ = ["ContainerRunner", "Engine", "engine_of"]
+__all__ = ["ContainerEngine", "ContainerRunner", "engine_of"]
 
 INSIDE = Path("/")
 ENGINES = ("docker", "podman")
@@ -44,7 +44,7 @@ CLIENTS_OWN = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "DOCKER_HOS
 """Variables that the engine's client reads: given to the container by value, not through the client's environment."""
 
 
-class Engine:
+class ContainerEngine:
     """A container engine that works here. command: of its client; options: further words for each `run`."""
 
     def __init__(self, command: str, options: Iterable[str] = ()) -> None:
@@ -75,13 +75,13 @@ class Engine:
         self.tell("rm", "-f", *(("--time", "0") if self.is_podman else ()), *names)
 
 
-def engine_of(wanted: str = "auto", options: tuple[str, ...] = ()) -> tuple[Engine | None, str]:
+def engine_of(wanted: str = "auto", options: tuple[str, ...] = ()) -> tuple[ContainerEngine | None, str]:
     """The engine of that name or path («auto»: the first that works), or None and why there is none."""
     reasons: list[str] = []
     for name in ENGINES if wanted == "auto" else (wanted,):
         path, reason = _probed(name)
         if path:
-            return Engine(path, options), ""
+            return ContainerEngine(path, options), ""
         reasons.append(reason)
     return None, " ".join(reasons)
 
@@ -114,7 +114,7 @@ class ContainerRunner(ProcessRunner):
     def __init__(
         self,
         wake: Callable[[], None],
-        engine: Callable[[], tuple[Engine | None, str]] = engine_of,
+        engine: Callable[[], tuple[ContainerEngine | None, str]] = engine_of,
         *,
         launcher_log: Path | None = None,
     ) -> None:
@@ -205,7 +205,7 @@ def _volumes(launch: Launch, host: Host) -> Iterator[str]:
         yield from ("--volume", f"{path}:{path}:ro")
 
 
-def _gpus(engine: Engine) -> tuple[str, ...]:
+def _gpus(engine: ContainerEngine) -> tuple[str, ...]:
     if not any(Path("/dev").glob("nvidia[0-9]*")):
         return ()
     return ("--device", "nvidia.com/gpu=all") if engine.is_podman else ("--gpus", "all")

@@ -22,7 +22,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-__all__ = ["Cause", "Channel", "Exit", "Launch", "Observation", "Point", "Runner"]
+__all__ = ["Cause", "Exit", "Launch", "LocalChannel", "Observation", "Point", "Runner"]
 
 FAILURE_LIMIT = 1024
 """Characters that SageMaker keeps of `output/failure` and of a FailureReason."""
@@ -32,7 +32,7 @@ Cause = Literal["exited", "stopped", "max_runtime", "log_limit", "lost", "not_st
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Channel:
+class LocalChannel:
     """One input channel: a local file or folder that the training job sees as `input/data/<name>/`.
 
     sharded: the hosts share the data; shards: then each one's folder, in the order of the hosts, unless there is only one.
@@ -96,7 +96,7 @@ class Launch:
     source_dir: Path | None = None
     python: str = sys.executable
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
-    channels: tuple[Channel, ...] = ()
+    channels: tuple[LocalChannel, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     max_runtime_seconds: float | None = None
     grace_seconds: float = 120.0

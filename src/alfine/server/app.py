@@ -24,7 +24,7 @@ from alfine._version import __version__
 from alfine.aws.auth.guard import OWN, Gate, Guard, is_loopback
 from alfine.aws.dispatch import Wire
 from alfine.aws.s3 import S3App
-from alfine.aws.sagemaker.backend import Backend
+from alfine.aws.sagemaker.backend import AwsBackend
 from alfine.aws.services import services
 from alfine.core.errors import AlfineError
 from alfine.jobs.engine_pool import Hosting
@@ -57,7 +57,7 @@ def refuse_other_machines(host: str, keys: Keys) -> None:
 def make_app(home: Home, hosting: Hosting, *, always_signed: bool = False) -> Starlette:
     """The application: health, the console, and AWS at every other path. always_signed: also while the home has no keys."""
     keys, changed = Keys(home.folder), home.engine().wake.set
-    backend = Backend(home.service, home.machine.arns, hosting.run, changed)
+    backend = AwsBackend(home.service, home.machine.arns, hosting.run, changed)
     known = services(backend)
     hosts = tuple(name.lower() for name in home.config.server.hosts)
     names = {service.api.signing_name for service in known.values()}

@@ -15,8 +15,8 @@ import pytest
 
 import alfine
 from alfine.programs.algorithms import BUILT_IN
-from alfine.runners.protocol import Channel
-from tests.runners.conftest import Bench, process, warm  # noqa: F401 - fixtures
+from alfine.runners.protocol import LocalChannel
+from tests.runners.conftest import Bench, warm  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="warm starts need Linux")
 
@@ -36,16 +36,21 @@ def installed(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def train(tmp_path: Path) -> Channel:
+def train(tmp_path: Path) -> LocalChannel:
     folder = tmp_path / "train"
     folder.mkdir()
     rows = np.random.default_rng(0).normal(size=(40, 3))
     np.savetxt(folder / "rows.csv", rows, delimiter=",")
-    return Channel(name="train", path=folder, content_type="text/csv")
+    return LocalChannel(name="train", path=folder, content_type="text/csv")
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
-def test_each_warm_training_job_uses_its_own_folder(warm: Bench, installed: Path, train: Channel, name: str) -> None:  # noqa: F811
+def test_each_warm_training_job_uses_its_own_folder(
+    warm: Bench,  # noqa: F811 - a fixture
+    installed: Path,
+    train: LocalChannel,
+    name: str,
+) -> None:
     script = installed / "alfine" / BUILT_IN[name].path.relative_to(Path(alfine.__file__).parent)
     for job in ("job-1", "job-2"):
         launch = warm.launch(

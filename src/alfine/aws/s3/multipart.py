@@ -27,7 +27,7 @@ from alfine.aws.s3.xml import element
 from alfine.programs.data.buckets.bucket_store import MD5, BucketStore, Object
 from alfine.programs.data.buckets.checksums import FULL_OBJECT_BY_DEFAULT
 from alfine.programs.data.buckets.errors import S3Error
-from alfine.programs.data.buckets.multipart_uploads import MAX_PARTS, Part, Upload, Uploads, Wanted
+from alfine.programs.data.buckets.multipart_uploads import MAX_PARTS, Upload, UploadedPart, Uploads, Wanted
 
 
 async def create_multipart_upload(store: BucketStore, request: S3Request) -> Response:
@@ -70,7 +70,7 @@ async def upload_part(store: BucketStore, request: S3Request) -> Response:
     return Response(headers={"etag": f'"{part.etag}"', **checksums})
 
 
-def _copy_part(store: BucketStore, request: S3Request, upload: Upload, number: int) -> Part:
+def _copy_part(store: BucketStore, request: S3Request, upload: Upload, number: int) -> UploadedPart:
     kept = [upload.algorithm] if upload.algorithm else []
     descriptor, found = store.open(*unquoted_source(request.headers["x-amz-copy-source"]))
     try:
@@ -142,7 +142,7 @@ async def list_parts(store: BucketStore, request: S3Request) -> Response:
     return answer("ListPartsResult", head, [_part(each) for each in page])
 
 
-def _part(part: Part) -> xml.Markup:
+def _part(part: UploadedPart) -> xml.Markup:
     return element(
         "Part",
         element("PartNumber", part.number),

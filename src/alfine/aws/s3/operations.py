@@ -36,7 +36,7 @@ from alfine.programs.data.buckets.bucket_store import (
     ObjectWriter,
 )
 from alfine.programs.data.buckets.errors import S3Error
-from alfine.programs.data.buckets.multipart_uploads import Part
+from alfine.programs.data.buckets.multipart_uploads import UploadedPart
 
 MAX_KEYS = 1000  # per list and per DeleteObjects
 MAX_BUCKETS = 10_000
@@ -313,7 +313,7 @@ def copy_bytes(descriptor: int, begin: int, end: int, writer: ObjectWriter) -> N
         begin += len(data)
 
 
-def copied(tag: str, made: Object | Part) -> Response:
+def copied(tag: str, made: Object | UploadedPart) -> Response:
     checksums = made.metadata.checksums if isinstance(made, Object) else made.checksums
     return answer(
         tag,

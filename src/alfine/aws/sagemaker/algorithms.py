@@ -7,7 +7,7 @@ from typing import Any
 
 from alfine.aws.json_protocol import Plain, validation_error
 from alfine.aws.sagemaker import pagination
-from alfine.aws.sagemaker.backend import Backend, Function
+from alfine.aws.sagemaker.backend import AwsBackend, Function
 from alfine.core.arns import Arns
 from alfine.core.errors import InUse, NotFound
 from alfine.programs.images import is_algorithm
@@ -19,7 +19,7 @@ SORTS = {"Name": "name", "CreationTime": "created_at"}
 STATUS = "Completed"  # there is nothing to wait for: no image is scanned, no job validates it
 
 
-def create_algorithm(backend: Backend, request: Plain) -> Plain:
+def create_algorithm(backend: AwsBackend, request: Plain) -> Plain:
     arn = backend.arns.algorithm(request["AlgorithmName"])
     try:
         backend.service.create_algorithm(request)
@@ -28,7 +28,7 @@ def create_algorithm(backend: Backend, request: Plain) -> Plain:
     return {"AlgorithmArn": arn}
 
 
-def describe_algorithm(backend: Backend, request: Plain) -> Plain:
+def describe_algorithm(backend: AwsBackend, request: Plain) -> Plain:
     name = request["AlgorithmName"].rpartition("/")[2]
     try:
         with backend.reading() as connection:
@@ -39,7 +39,7 @@ def describe_algorithm(backend: Backend, request: Plain) -> Plain:
     return {**algorithm.request, **_shown(algorithm, backend.arns), "AlgorithmStatusDetails": details}
 
 
-def list_algorithms(backend: Backend, request: Plain) -> Plain:
+def list_algorithms(backend: AwsBackend, request: Plain) -> Plain:
     page = pagination.page_of(request, SORTS, "CreationTime")
     with backend.reading() as connection:
         rows = algorithm_page(connection, page, pagination.filters(request, ALGORITHMS))
@@ -51,7 +51,7 @@ def list_algorithms(backend: Backend, request: Plain) -> Plain:
     return pagination.answered(request, page, rows, "AlgorithmSummaryList", show)
 
 
-def delete_algorithm(backend: Backend, request: Plain) -> Plain:
+def delete_algorithm(backend: AwsBackend, request: Plain) -> Plain:
     try:
         backend.service.store.delete_algorithm(request["AlgorithmName"])
     except NotFound as error:

@@ -13,7 +13,7 @@ from alfine.jobs.service import Service
 
 
 @dataclass(slots=True)
-class Backend:
+class AwsBackend:
     """created: called with the name of a tuning job that was made; changed: there is news for the engine.
 
     shown: what Describe answered last, by tuning job.
@@ -33,4 +33,4 @@ class Backend:
         return self.service.store.reading()
 
 
-Function = Callable[[Backend, Plain], Plain]
+Function = Callable[[AwsBackend, Plain], Plain]

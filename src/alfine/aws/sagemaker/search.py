@@ -16,7 +16,7 @@ from typing import Any
 
 from alfine.aws.json_protocol import Plain, api, validation_error
 from alfine.aws.sagemaker import pagination, training_jobs, tuning_jobs
-from alfine.aws.sagemaker.backend import Backend, Function
+from alfine.aws.sagemaker.backend import AwsBackend, Function
 from alfine.aws.sagemaker.search_expressions import Properties, Property, Rank, Test, compiled, rank, time_of
 from alfine.core.arns import TUNING_JOB
 from alfine.store import conditions
@@ -42,7 +42,7 @@ class Resource:
     listing: Listing
     columns: Mapping[str, str]
     page: Callable[[Connection, Page, Iterable[Condition]], Sequence[Row]]
-    records: Callable[[Backend, Connection, Sequence[Row], frozenset[str] | None], Iterable[Plain]]
+    records: Callable[[AwsBackend, Connection, Sequence[Row], frozenset[str] | None], Iterable[Plain]]
     scanned: int
     sorted: int
 
@@ -103,7 +103,7 @@ class Search:
     wanted: frozenset[str]
 
 
-def search(backend: Backend, request: Plain) -> Plain:
+def search(backend: AwsBackend, request: Plain) -> Plain:
     resource = RESOURCES.get(request["Resource"])
     if resource is None or request.get("CrossAccountFilterOption") == "CrossAccount":
         return {"Results": []}  # there are none here, and no other accounts
@@ -198,7 +198,7 @@ def _around(listing: Listing, column: str, operator: str, text: str) -> Iterator
 Found = tuple[Sequence[Row], Any]  # the rows of a page, and the place that the next one goes on from
 
 
-def _in_order(backend: Backend, connection: Connection, asked: Search, place: Any) -> Found:
+def _in_order(backend: AwsBackend, connection: Connection, asked: Search, place: Any) -> Found:
     """Candidates in the order of a column, until the page is full or as many were looked at as may be."""
     resource, column = asked.resource, asked.resource.columns[asked.sort.name]
     after = None if place is None else pagination.place_of(place, column)
@@ -219,7 +219,7 @@ def _in_order(backend: Backend, connection: Connection, asked: Search, place: An
             return found, pagination.place(*after)
 
 
-def _ranked(backend: Backend, connection: Connection, asked: Search, place: Any) -> Found:
+def _ranked(backend: AwsBackend, connection: Connection, asked: Search, place: Any) -> Found:
     """All candidates, sorted here."""
     resource = asked.resource
     last = None if place is None else _rank_of(place)

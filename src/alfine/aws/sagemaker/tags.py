@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from alfine.aws.json_protocol import Plain, validation_error
 from alfine.aws.sagemaker.arn_lookup import find
-from alfine.aws.sagemaker.backend import Backend, Function
+from alfine.aws.sagemaker.backend import AwsBackend, Function
 from alfine.core.arns import ALGORITHM
 from alfine.jobs.policy_for import is_setting
 from alfine.store.algorithms import get_algorithm
@@ -18,7 +18,7 @@ MAX_TAGS = 50
 Change = Callable[[Mapping[str, str | None]], Mapping[str, str]]
 
 
-def _tags_of(backend: Backend, connection: Connection, arn: str) -> tuple[Mapping[str, str], Change]:
+def _tags_of(backend: AwsBackend, connection: Connection, arn: str) -> tuple[Mapping[str, str], Change]:
     """The tags that a resource has, and what changes them: it takes away those whose value is None."""
     store, (kind, _, name) = backend.service.store, arn.split(":", 5)[-1].partition("/")
     if kind == ALGORITHM:
@@ -27,7 +27,7 @@ def _tags_of(backend: Backend, connection: Connection, arn: str) -> tuple[Mappin
     return read_tags(connection, job, number), lambda changes: store.tag(job, number, changes)
 
 
-def add_tags(backend: Backend, request: Plain) -> Plain:
+def add_tags(backend: AwsBackend, request: Plain) -> Plain:
     with backend.reading() as connection:
         known, change = _tags_of(backend, connection, request["ResourceArn"])
     changes = {tag["Key"]: tag["Value"] for tag in request["Tags"]}
@@ -37,13 +37,13 @@ def add_tags(backend: Backend, request: Plain) -> Plain:
     return {"Tags": tag_list(change(changes))}
 
 
-def list_tags(backend: Backend, request: Plain) -> Plain:
+def list_tags(backend: AwsBackend, request: Plain) -> Plain:
     """All of them: a resource has at most as many as the smallest page that may be asked for."""
     with backend.reading() as connection:
         return {"Tags": tag_list(_tags_of(backend, connection, request["ResourceArn"])[0])}
 
 
-def delete_tags(backend: Backend, request: Plain) -> Plain:
+def delete_tags(backend: AwsBackend, request: Plain) -> Plain:
     with backend.reading() as connection:
         known, change = _tags_of(backend, connection, request["ResourceArn"])
     changes: dict[str, str | None] = dict.fromkeys(request["TagKeys"])

@@ -8,7 +8,7 @@ from alfine.aws.json_protocol import Plain, validation_error
 from alfine.aws.sagemaker import pagination, shapes
 from alfine.aws.sagemaker.algorithms import named_by_arn
 from alfine.aws.sagemaker.arn_lookup import workspace
-from alfine.aws.sagemaker.backend import Backend, Function
+from alfine.aws.sagemaker.backend import AwsBackend, Function
 from alfine.aws.sagemaker.tags import tag_list
 from alfine.aws.sagemaker.unsupported_fields import refuse_of_training_job
 from alfine.core.errors import NotFound
@@ -26,7 +26,7 @@ WITHIN_SORTS = {"Name": "name", "Status": "status", "CreationTime": "number", "F
 SORTS = {"Name": "name", "Status": "status", "CreationTime": "created_at"}
 
 
-def list_training_jobs_of_tuning_job(backend: Backend, request: Plain) -> Plain:
+def list_training_jobs_of_tuning_job(backend: AwsBackend, request: Plain) -> Plain:
     page = pagination.page_of(request, WITHIN_SORTS, "Name")
     with backend.reading() as connection:
         job = queries.state(connection, request["HyperParameterTuningJobName"]).id
@@ -40,7 +40,7 @@ def list_training_jobs_of_tuning_job(backend: Backend, request: Plain) -> Plain:
     return pagination.answered(request, page, rows, "TrainingJobSummaries", show)
 
 
-def list_training_jobs(backend: Backend, request: Plain) -> Plain:
+def list_training_jobs(backend: AwsBackend, request: Plain) -> Plain:
     page = pagination.page_of(request, SORTS, "CreationTime")
     unknown = [key for key in ("WarmPoolStatusEquals", "TrainingPlanArnEquals") if key in request]
     none = [nothing()] if unknown else []  # there are no warm pools and no training plans here
@@ -54,14 +54,14 @@ def list_training_jobs(backend: Backend, request: Plain) -> Plain:
     return pagination.answered(request, page, rows, "TrainingJobSummaries", show)
 
 
-def create_training_job(backend: Backend, request: Plain) -> Plain:
+def create_training_job(backend: AwsBackend, request: Plain) -> Plain:
     refuse_of_training_job(request)
     job = backend.service.create_training_job(named_by_arn(request, backend.arns))
     backend.created(job.name)
     return {"TrainingJobArn": backend.arns.training_job(request["TrainingJobName"])}
 
 
-def describe_training_job(backend: Backend, request: Plain) -> Plain:
+def describe_training_job(backend: AwsBackend, request: Plain) -> Plain:
     with backend.reading() as connection:
         row = _training_job(connection, request["TrainingJobName"])
         asked = queries.requests_of(connection, [row.tuning_job])[row.tuning_job]
@@ -70,7 +70,7 @@ def describe_training_job(backend: Backend, request: Plain) -> Plain:
     return {**answer, **_final_metrics(last)}
 
 
-def _shown(backend: Backend, row: TrainingJobRow, request: Plain) -> Plain:
+def _shown(backend: AwsBackend, row: TrainingJobRow, request: Plain) -> Plain:
     """A training job as Describe shows it, its metrics left out."""
     output = definition_of(request, row.definition).get("OutputDataConfig", {})
     packed, space = output.get("CompressionType") != "NONE", workspace(backend.service.folder, row)
@@ -85,7 +85,7 @@ def _final_metrics(last: Iterable[MetricValue]) -> Plain:
 
 
 def records(
-    backend: Backend, connection: Connection, rows: Sequence[TrainingJobRow], wanted: frozenset[str] | None
+    backend: AwsBackend, connection: Connection, rows: Sequence[TrainingJobRow], wanted: frozenset[str] | None
 ) -> Iterator[Plain]:
     """Training jobs for Search: as Describe shows them, with their tags; without what isn't among the `wanted` members."""
     owners = [(row.tuning_job, row.number) for row in rows]
@@ -106,12 +106,12 @@ def _training_job(connection: Connection, name: str) -> TrainingJobRow:
         raise validation_error(str(error)) from error
 
 
-def delete_training_job(backend: Backend, request: Plain) -> Plain:
+def delete_training_job(backend: AwsBackend, request: Plain) -> Plain:
     backend.service.delete_training_job(request["TrainingJobName"])
     return {}
 
 
-def stop_training_job(backend: Backend, request: Plain) -> Plain:
+def stop_training_job(backend: AwsBackend, request: Plain) -> Plain:
     name = request["TrainingJobName"]
     with backend.reading() as connection:
         _training_job(connection, name)

@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 from alfine.aws.json_protocol import Plain, Written, api, epoch_seconds
 from alfine.aws.sagemaker import pagination, shapes
 from alfine.aws.sagemaker.algorithms import named_by_arn
-from alfine.aws.sagemaker.backend import Backend, Function
+from alfine.aws.sagemaker.backend import AwsBackend, Function
 from alfine.aws.sagemaker.tags import tag_list
 from alfine.aws.sagemaker.unsupported_fields import refuse_what_is_not
 from alfine.core.read_spec import read_spec
@@ -40,14 +40,14 @@ class Shown:
     fold: tuple[int, State]  # the facts up to here are in the count of training jobs that didn't improve
 
 
-def create_tuning_job(backend: Backend, request: Plain) -> Plain:
+def create_tuning_job(backend: AwsBackend, request: Plain) -> Plain:
     refuse_what_is_not(request)
     job = backend.service.create(named_by_arn(request, backend.arns))
     backend.created(job.name)
     return {"HyperParameterTuningJobArn": backend.arns.tuning_job(job.name)}
 
 
-def describe_tuning_job(backend: Backend, request: Plain) -> Plain:
+def describe_tuning_job(backend: AwsBackend, request: Plain) -> Plain:
     name = request["HyperParameterTuningJobName"]
     with backend.reading() as connection:
         state = queries.state(connection, name)
@@ -61,7 +61,7 @@ def describe_tuning_job(backend: Backend, request: Plain) -> Plain:
 
 
 def records(
-    backend: Backend, connection: Connection, rows: Sequence[TuningJob], wanted: frozenset[str] | None
+    backend: AwsBackend, connection: Connection, rows: Sequence[TuningJob], wanted: frozenset[str] | None
 ) -> Iterator[Plain]:
     """Tuning jobs for Search: as Describe shows them, with their tags if those are among the `wanted` members."""
     tags = tags_of(connection, [(row.id, 0) for row in rows]) if wanted is None or "Tags" in wanted else {}
@@ -76,14 +76,14 @@ def _is_of(shown: Shown | None, row: TuningJobState | TuningJob) -> TypeGuard[Sh
     return shown is not None and (shown.job, shown.status, shown.facts) == (row.id, row.status, row.facts)
 
 
-def _as_of_now(backend: Backend, answer: Plain) -> Plain:
+def _as_of_now(backend: AwsBackend, answer: Plain) -> Plain:
     ended = answer.get("HyperParameterTuningEndTime")
     seconds = (ended if ended is not None else backend.now.timestamp()) - answer["CreationTime"]
     return Written(answer, ConsumedResources={"RuntimeInSeconds": int(seconds)})
 
 
 def _described(
-    backend: Backend, connection: Connection, state: TuningJobState | TuningJob, before: Shown | None
+    backend: AwsBackend, connection: Connection, state: TuningJobState | TuningJob, before: Shown | None
 ) -> Shown:
     row = queries.tuning_job(connection, state.id)
     request = row.request
@@ -120,13 +120,13 @@ def _described(
     return Shown(state.id, state.status, state.facts, written, fold)
 
 
-def _count(backend: Backend, name: str) -> int:
+def _count(backend: AwsBackend, name: str) -> int:
     """Results of the search alone: those that run a configuration again improve nothing."""
     return not_improving(backend.service.store.history(name))
 
 
 def _overall_best(
-    backend: Backend,
+    backend: AwsBackend,
     connection: Connection,
     spec: TuningJobSpec,
     request: Mapping[str, Any],
@@ -150,7 +150,7 @@ def _not_improving(connection: Connection, job: int, spec: TuningJobSpec, fold: 
     return fact, state
 
 
-def list_tuning_jobs(backend: Backend, request: Plain) -> Plain:
+def list_tuning_jobs(backend: AwsBackend, request: Plain) -> Plain:
     page = pagination.page_of(request, SORTS, "Name")
     with backend.reading() as connection:
         rows = tuning_job_page(connection, page, pagination.filters(request, TUNING_JOBS))
@@ -162,13 +162,13 @@ def list_tuning_jobs(backend: Backend, request: Plain) -> Plain:
     return pagination.answered(request, page, rows, "HyperParameterTuningJobSummaries", show)
 
 
-def stop_tuning_job(backend: Backend, request: Plain) -> Plain:
+def stop_tuning_job(backend: AwsBackend, request: Plain) -> Plain:
     backend.service.request_stop(request["HyperParameterTuningJobName"])
     backend.changed()
     return {}
 
 
-def delete_tuning_job(backend: Backend, request: Plain) -> Plain:
+def delete_tuning_job(backend: AwsBackend, request: Plain) -> Plain:
     backend.service.detach(request["HyperParameterTuningJobName"])
     return {}
 

@@ -110,7 +110,7 @@ class Scales:
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class LinearModel:
     """score = features @ weights + bias; weights: (d, outputs). threshold: of a binary classifier's score."""
 
     weights: Array
@@ -122,7 +122,7 @@ class Model:
         scores: Array = features @ self.weights + self.bias
         return scores
 
-    def unscaled(self, scales: Scales) -> Model:
+    def unscaled(self, scales: Scales) -> LinearModel:
         """The same model for features and labels as they are in the data."""
         weights = self.weights / scales.width[:, None] * scales.label_width
         bias = self.bias * scales.label_width + scales.label_center - scales.center @ weights
@@ -263,7 +263,7 @@ def _sigmoid(x: Array) -> Array:
 # ---- descent -----------------------------------------------------------------------------------------------------------
 
 
-def _fitted(words: Words, data: Mapping[str, Data]) -> Model:
+def _fitted(words: Words, data: Mapping[str, Data]) -> LinearModel:
     """The best epoch's model, in the units of the data."""
     scales = _scales(words, data["train"])
     scaled = Data(
@@ -302,7 +302,7 @@ def _asked_to_end() -> Callable[[], bool]:
     return lambda: bool(asked)
 
 
-def _epochs(words: Words, data: Data) -> Iterator[Model]:
+def _epochs(words: Words, data: Data) -> Iterator[LinearModel]:
     """The model after each epoch, in the units of the scaled data."""
     random = np.random.default_rng(SEED)
     shape = (data.features.shape[1], words.outputs)
@@ -323,7 +323,7 @@ def _epochs(words: Words, data: Data) -> Iterator[Model]:
             rows = order[start : start + size]
             with np.errstate(all="ignore"):  # what overflows is told at the end
                 values = values - step(_gradient(words, values, data, rows, examples))
-        yield Model(values[:-1], values[-1])
+        yield LinearModel(values[:-1], values[-1])
 
 
 def _gradient(words: Words, values: Array, data: Data, rows: npt.NDArray[np.int64], examples: Array) -> Array:
@@ -389,12 +389,12 @@ def _scheduled(words: Words, rate: float, count: int) -> float:
 # ---- what the final model is worth -------------------------------------------------------------------------------------
 
 
-def _mean_loss(words: Words, model: Model, data: Data) -> float:
+def _mean_loss(words: Words, model: LinearModel, data: Data) -> float:
     with np.errstate(all="ignore"):
         return float(losses(words, model.scores(data.features), data.labels)[0].mean())
 
 
-def measured(words: Words, model: Model, data: Data) -> Iterator[tuple[str, float, bool]]:
+def measured(words: Words, model: LinearModel, data: Data) -> Iterator[tuple[str, float, bool]]:
     """(metric, value, whether a larger one is better)."""
     yield f"{LOSS_NAMES.get(words.loss, words.loss)}_objective", _mean_loss(words, model, data), False
     scores, labels = model.scores(data.features), data.labels
@@ -444,7 +444,7 @@ def _precision_recall_f(said: Any, true: Any, beta: float) -> tuple[float, float
 # ---- which epoch and which threshold -----------------------------------------------------------------------------------
 
 
-def _to_minimise(words: Words, model: Model, data: Data) -> float:
+def _to_minimise(words: Words, model: LinearModel, data: Data) -> float:
     """What decides which epoch is the best: the loss, or minus the measure that a binary classifier is selected by."""
     chosen = words.get("binary_classifier_model_selection_criteria", "loss_function")
     if words.kind != "binary_classifier" or chosen == "loss_function":
@@ -453,7 +453,7 @@ def _to_minimise(words: Words, model: Model, data: Data) -> float:
     return -float(_worth(words, chosen, data.labels, score, np.array([model.threshold]))[0])
 
 
-def _calibrated(words: Words, model: Model, data: Data) -> Model:
+def _calibrated(words: Words, model: LinearModel, data: Data) -> LinearModel:
     """A binary classifier with the threshold that serves its selection criterion best; of equal ones the nearest to 0."""
     chosen = words.get("binary_classifier_model_selection_criteria", "accuracy")
     if words.kind != "binary_classifier" or chosen == "loss_function":

@@ -46,7 +46,7 @@ class Forbidden(Unreadable):
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
+class RequestFiles:
     """Finds what a request's URIs name, and collects what is wrong with them.
 
     place: the folder for what has to be made. fetch: False only looks whether all is there. max_decompressed_bytes: of a channel.
@@ -162,7 +162,7 @@ class Files:
 # ---- channels ----------------------------------------------------------------------------------------------------------
 
 
-def channels(spec: TuningJobSpec, files: Files) -> Iterator[protocol.Channel]:
+def channels(spec: TuningJobSpec, files: RequestFiles) -> Iterator[protocol.LocalChannel]:
     """The input channels of every training job of the spec; what is wrong with them goes to `files`."""
     for channel in spec.definition.channels:
         trouble, path = "", Path()
@@ -175,7 +175,7 @@ def channels(spec: TuningJobSpec, files: Files) -> Iterator[protocol.Channel]:
             trouble = _sentence(error)
             if isinstance(error, Forbidden) or not files.fetch:
                 files.fault(f"TrainingJobDefinition.InputDataConfig ({channel.name})", trouble)
-        yield protocol.Channel(
+        yield protocol.LocalChannel(
             name=channel.name,
             path=path,
             content_type=channel.content_type,
@@ -189,7 +189,7 @@ def channels(spec: TuningJobSpec, files: Files) -> Iterator[protocol.Channel]:
         )
 
 
-def _paths(channel: Channel, files: Files, hosts: int) -> tuple[Path, tuple[Path, ...]]:
+def _paths(channel: Channel, files: RequestFiles, hosts: int) -> tuple[Path, tuple[Path, ...]]:
     """What every host sees, and what each sees when they share the data."""
     name = f"channel-{channel.name}"
     if channel.manifest:
@@ -243,7 +243,7 @@ def _manifest(path: Path, uri: str) -> tuple[str, list[str]]:
     return prefix, list(dict.fromkeys(names))
 
 
-def _decompressed(files: Files, name: str, objects: Objects) -> Path:
+def _decompressed(files: RequestFiles, name: str, objects: Objects) -> Path:
     """A folder of the files' decompressed contents, their names without .gz."""
 
     def fill(draft: Path) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from alfine.core.spec import SHARED, TuningJobSpec
 from alfine.programs.data.artifacts import files_in, put
-from alfine.programs.data.locations import Buckets, Unreachable, beyond, is_path, local, relative
+from alfine.programs.data.locations import Buckets, BucketsUnreachable, beyond, is_path, local, relative
 from alfine.runners.job_folder import Workspace
 
 log = logging.getLogger("alfine.programs.data.checkpoints")
@@ -73,7 +73,7 @@ def save(buckets: Buckets | None, place: Place | None, space: Workspace) -> None
         for name, path in () if place.shared else list(_kept(buckets, place.uri)):
             if name not in written:
                 _remove(buckets, place.uri, name, path)
-    except Unreachable:
+    except BucketsUnreachable:
         raise  # later it may be reached
     except OSError as error:
         log.warning("can't put the checkpoints of %s under %s: %s", space.folder.name, place.uri, error)

@@ -28,18 +28,18 @@ class Stored:
         return f"s3://{self.bucket}/{self.key}"
 
 
-class Unreachable(OSError):
+class BucketsUnreachable(OSError):
     """The bucket store can't be asked for the time being; later it may be."""
 
 
 def may_pass(error: Exception) -> bool:
     """Whether to try again later is better than to give up: a store that's away, a full disk."""
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return full or isinstance(error, Unreachable)
+    return full or isinstance(error, BucketsUnreachable)
 
 
 class Buckets(Protocol):
-    """Safe to use from several threads. What fails raises OSError with a sentence, Unreachable when it may pass."""
+    """Safe to use from several threads. What fails raises OSError with a sentence, BucketsUnreachable when it may pass."""
 
     @property
     def place(self) -> str:

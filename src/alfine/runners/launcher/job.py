@@ -31,7 +31,7 @@ SIGNALS = 64
 """The highest number of a signal: above 128 by no more than that, an exit code may mean one."""
 
 
-class Job:
+class SupervisedJob:
     """One training job from its lock to its `exit.json`: running, then being cleared away, then being recorded."""
 
     def __init__(self, folder: str, spec: dict[str, Any], lock: int) -> None:

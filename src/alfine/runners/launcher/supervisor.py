@@ -13,7 +13,7 @@ from contextlib import suppress
 from .entering import Entering
 from .files import EXIT, LAUNCH, LOG, PROCESS, STOP, control_path, flush, read_json, take_lock, write_json
 from .hosts import Hosts
-from .job import Job
+from .job import SupervisedJob
 from .processes import (
     HELPERS,
     LINUX,
@@ -45,7 +45,7 @@ class Launcher:
         self.control = control  # a socket, by its number: the module socket takes its time to import
         self.connected = True
         self.heard = b""
-        self.jobs: dict[str, Job] = {}
+        self.jobs: dict[str, SupervisedJob] = {}
         self.libc = ctypes.CDLL(None, use_errno=True)
         self.before: set[int] = set()
         self.unflushed: list[str] = []  # ends that a power cut could still take back
@@ -148,14 +148,14 @@ class Launcher:
         if any(os.path.exists(control_path(folder, name)) for name in (EXIT, PROCESS)):
             os.close(lock)
             return
-        job = self.jobs[folder] = Job(folder, spec, lock)
+        job = self.jobs[folder] = SupervisedJob(folder, spec, lock)
         if os.path.exists(control_path(folder, STOP)):
             job.cause = "stopped"
             job.end(None, time.monotonic())
         else:
             self._spawn(job)
 
-    def _spawn(self, job: Job) -> None:
+    def _spawn(self, job: SupervisedJob) -> None:
         problem = job.spec["refused"]
         pid = 0
         if not problem:
@@ -166,7 +166,7 @@ class Launcher:
         if pid:
             job.begin(pid, time.monotonic())
 
-    def _fork(self, job: Job) -> tuple[int, str]:
+    def _fork(self, job: SupervisedJob) -> tuple[int, str]:
         """Fork the child and let it go once it's on record. Answers (its number, "") or (0, why it isn't running)."""
         go, let_go = os.pipe()
         trouble, tell_trouble = os.pipe()
@@ -190,7 +190,7 @@ class Launcher:
             os.waitpid(pid, 0)
         return (0, problem) if problem else (pid, "")
 
-    def _record_process(self, job: Job, pid: int) -> None:
+    def _record_process(self, job: SupervisedJob, pid: int) -> None:
         process = {
             "pid": pid,
             "identity": identity(pid),
@@ -200,7 +200,7 @@ class Launcher:
         }
         write_json(control_path(job.folder, PROCESS), process)
 
-    def _be_child(self, job: Job, go: int, trouble: int) -> NoReturn:
+    def _be_child(self, job: SupervisedJob, go: int, trouble: int) -> NoReturn:
         """In the child: cut every tie to the launcher, wait to be on record, become the training job."""
         warm = job.spec["start"] == "warm"
         try:
@@ -229,7 +229,7 @@ class Launcher:
         os.chdir(inside["cwd"])
         run_script(spec["script"], {"argv": inside["argv"], "env": {**process["env"], **inside["env"]}}, self.libc)
 
-    def _detach(self, job: Job) -> None:
+    def _detach(self, job: SupervisedJob) -> None:
         os.setsid()
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD, signal.SIGUSR1):
@@ -269,7 +269,7 @@ class Launcher:
             if ended.si_pid in mains:
                 mains.pop(ended.si_pid).end(status, time.monotonic())
 
-    def _reap_mains(self, mains: dict[int, Job]) -> None:
+    def _reap_mains(self, mains: dict[int, SupervisedJob]) -> None:
         """For macOS before Python 3.13, which can't look without reaping; orphans go to process 1."""
         for pid, job in mains.items():
             ended, status = os.waitpid(pid, os.WNOHANG)

@@ -34,7 +34,7 @@ from alfine.programs.data.buckets.checksums import Digests
 from alfine.programs.data.buckets.durable_files import make_folders, sync, unique_ns, write_durably
 from alfine.programs.data.buckets.errors import S3Error
 from alfine.programs.data.buckets.key_names import OURS, check_bucket_name, check_key
-from alfine.programs.data.buckets.listing import Page, page, walk
+from alfine.programs.data.buckets.listing import ListingPage, page, walk
 from alfine.programs.data.buckets.object_paths import (
     NOT_A_FILE,
     inside,
@@ -227,7 +227,7 @@ class BucketStore:
 
     def page(
         self, bucket: str, prefix: str = "", *, delimiter: str = "", after: str = "", limit: int = 1000
-    ) -> Page[Object]:
+    ) -> ListingPage[Object]:
         """Up to `limit` objects and common prefixes that follow `after`; see `listing.page`."""
         folder = self._bucket(bucket)
 

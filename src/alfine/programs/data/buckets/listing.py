@@ -15,7 +15,7 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[Item]):
+class ListingPage(Generic[Item]):
     """One answer to a list: objects, common prefixes, and where the next page begins if there is one."""
 
     objects: list[Item]
@@ -31,7 +31,7 @@ def page(
     after: str,
     limit: int,
     describe: Callable[[str, str], Item | None],
-) -> Page[Item]:
+) -> ListingPage[Item]:
     """Keys after `after`, in order; those that share what precedes the next delimiter are one common prefix.
 
     limit: of objects and prefixes together. after: a key, or a common prefix, which is then done with.
@@ -40,10 +40,10 @@ def page(
     prefixes: list[str] = []
     last = ""
     if not limit:
-        return Page([], [], None)
+        return ListingPage([], [], None)
     for name, path in _grouped(walk(bucket, prefix, after, folders_as_one=delimiter == "/"), prefix, delimiter, after):
         if len(objects) + len(prefixes) == limit:
-            return Page(objects, prefixes, last)
+            return ListingPage(objects, prefixes, last)
         if path is None:
             prefixes.append(name)
         elif (item := describe(name, path)) is not None:
@@ -51,7 +51,7 @@ def page(
         else:
             continue
         last = name
-    return Page(objects, prefixes, None)
+    return ListingPage(objects, prefixes, None)
 
 
 def walk(

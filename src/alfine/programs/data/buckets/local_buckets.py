@@ -13,7 +13,7 @@ from alfine.programs.data.buckets.key_names import check_bucket_name, check_key
 from alfine.programs.data.locations import Stored, parts
 
 
-class OwnBuckets:
+class LocalBuckets:
     """The bucket store of a home, behind the `Buckets` protocol."""
 
     place = "alfine's own buckets"

@@ -50,7 +50,7 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class UploadedPart:
     number: int
     size: int
     etag: str
@@ -104,10 +104,10 @@ class Uploads:
 
     def put_part(
         self, bucket: str, upload: Upload, number: int, writer: ObjectWriter, checksums: Sequence[str]
-    ) -> Part:
+    ) -> UploadedPart:
         """checksums: the algorithms whose digests the writer has and the part keeps."""
         folder = self._store.folder_for_uploads(bucket) / upload.id
-        part = Part(
+        part = UploadedPart(
             number,
             writer.size,
             writer.md5,
@@ -128,7 +128,7 @@ class Uploads:
             (folder / before.file).unlink(missing_ok=True)
         return part
 
-    def parts(self, bucket: str, upload: Upload) -> list[Part]:
+    def parts(self, bucket: str, upload: Upload) -> list[UploadedPart]:
         folder = self._store.folder_for_uploads(bucket) / upload.id
         found = [self._part(folder, int(path.stem)) for path in sorted(folder.glob("[0-9]*.json"))]
         return [part for part in found if part is not None]
@@ -168,7 +168,7 @@ class Uploads:
         shutil.rmtree(top / upload.id, ignore_errors=True)
         sync(top)
 
-    def _chosen(self, bucket: str, upload: Upload, wanted: Sequence[Wanted]) -> list[Part]:
+    def _chosen(self, bucket: str, upload: Upload, wanted: Sequence[Wanted]) -> list[UploadedPart]:
         there = {part.number: part for part in self.parts(bucket, upload)}
         chosen = []
         for each in wanted:
@@ -197,9 +197,9 @@ class Uploads:
             return Upload(**{**record, "metadata": Metadata(**record["metadata"])})
         return None
 
-    def _part(self, folder: Path, number: int) -> Part | None:
+    def _part(self, folder: Path, number: int) -> UploadedPart | None:
         with contextlib.suppress(FileNotFoundError):
-            return Part(**json.loads((folder / f"{number:05d}.json").read_bytes()))
+            return UploadedPart(**json.loads((folder / f"{number:05d}.json").read_bytes()))
         return None
 
 
@@ -207,7 +207,7 @@ def _differ(stored: Mapping[str, str], sent: Mapping[str, str]) -> bool:
     return any(stored.get(name, value) != value for name, value in sent.items())
 
 
-def _of_parts(algorithm: str, parts: Sequence[Part]) -> str:
+def _of_parts(algorithm: str, parts: Sequence[UploadedPart]) -> str:
     """A composite checksum: of the parts' checksums, with how many there are."""
     digest = ALGORITHMS[algorithm]()
     digest.update(b"".join(base64.b64decode(part.checksums[algorithm]) for part in parts))

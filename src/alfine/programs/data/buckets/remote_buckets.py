@@ -22,7 +22,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
-from alfine.programs.data.locations import Stored, Unreachable, parts
+from alfine.programs.data.locations import BucketsUnreachable, Stored, parts
 from alfine.store.config import S3
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ FIRST_5XX = 500
 CHANGED = ("412", "PreconditionFailed")
 
 
-class RealBuckets:
+class RemoteBuckets:
     """settings: [s3] of alfine.toml. cache: a folder for what is downloaded."""
 
     def __init__(self, settings: S3, cache: Path, roots: tuple[Path, ...] = ()) -> None:
@@ -160,10 +160,10 @@ class RealBuckets:
             if code in MISSING and missing is not None:
                 return missing
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            kind = FileNotFoundError if code in MISSING else Unreachable if status >= FIRST_5XX else OSError
+            kind = FileNotFoundError if code in MISSING else BucketsUnreachable if status >= FIRST_5XX else OSError
             raise kind(f"{uri}: {self.place} answered {code}: {error.response['Error'].get('Message', '')}") from error
         except (BotoCoreError, ValueError) as error:
-            raise Unreachable(f"{uri}: {self.place} can't be asked: {error}") from error
+            raise BucketsUnreachable(f"{uri}: {self.place} can't be asked: {error}") from error
 
 
 class _Changed(Exception):
