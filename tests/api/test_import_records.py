@@ -12,6 +12,7 @@ from alfine.core.history import History
 from alfine.core.read_spec import read_spec
 from alfine.jobs.home import Home
 from alfine.jobs.service import summary
+from alfine.surrogate.parent_evidence import prior
 from tests.building import EPOCH, history, one_job, request, several
 
 DEFINITION = {
@@ -334,5 +335,5 @@ def test_a_job_begins_with_a_study_under_its_own_metric(tmp_path):
     )
     job = alfine.tune(script, space, metric="loss", home=home, **words)
     with Home(home) as opened:
-        assert list(opened.service.history(job.name).prior()[1]) == [0.1, 2.0, 0.4, 1.0]
+        assert list(prior(opened.service.history(job.name))[1]) == [0.1, 2.0, 0.4, 1.0]
     assert job.best.hyperparameters["kind"] == "b"

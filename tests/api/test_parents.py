@@ -8,6 +8,7 @@ import pytest
 
 import alfine
 from alfine import Categorical, Continuous, Integer, InvalidSpec, Tuner
+from alfine.surrogate.parent_evidence import prior, related
 
 SPACE = {"x": Continuous(0, 1), "y": Continuous(0, 1), "bias": Categorical([True, False])}
 TRANSFER = {"warm_start_type": "TransferLearning"}
@@ -62,7 +63,7 @@ def test_related_results_show_where_to_begin_on_whatever_scale(home, parent):
 
 def test_values_of_any_type_are_recognised(home, parent):
     tuner = Tuner(SPACE, warm_start=parent, home=home[0])
-    values = [tuner.history.spec.space.from_unit(point)["bias"] for point in tuner.history.prior()[0]]
+    values = [tuner.history.spec.space.from_unit(point)["bias"] for point in prior(tuner.history)[0]]
     assert values == [job.hyperparameters["bias"] for job in home[1].training_jobs]
 
 
@@ -74,13 +75,13 @@ def test_however_a_parent_is_named_the_suggestion_is_the_same(home):
 def test_any_number_of_parents_of_every_kind_are_weighed_each_by_itself(home):
     misleading = [run(Tuner(SPACE, seed=seed), 8, lambda point: -bowl(point)) for seed in range(6)]
     tuner = Tuner(SPACE, seed=5, warm_start=[*misleading, "elder", home[0] / "elder.csv"], home=home[0], **TRANSFER)
-    assert len(tuner.history.related()) == 8
+    assert len(related(tuner.history)) == 8
     assert run(tuner, 25).best.objective < 0.01
 
 
 def test_what_a_parent_holds_fixed_is_no_obstacle(home):
     assert "epochs" in home[1].history.spec.definition.static_hyperparameters
-    assert len(Tuner(SPACE, warm_start=home[1]).history.prior()[1]) == 25
+    assert len(prior(Tuner(SPACE, warm_start=home[1]).history)[1]) == 25
 
 
 @pytest.mark.parametrize("kind", ["IdenticalDataAndAlgorithm", "TransferLearning"])
@@ -95,7 +96,7 @@ def test_a_hyperparameter_less_is_another_function():
     narrow = {"x": SPACE["x"]}
     with pytest.raises(InvalidSpec, match="warm_start: tuner tuned y, bias too, so that it's another function"):
         Tuner(narrow, warm_start=elder)
-    assert len(Tuner(narrow, warm_start=elder, **TRANSFER).history.related()["tuner-1"][1]) == 5
+    assert len(related(Tuner(narrow, warm_start=elder, **TRANSFER).history)["tuner-1"][1]) == 5
 
 
 OTHERS = "the others have values that this job doesn't"

@@ -11,6 +11,7 @@ from alfine.core.read_spec import read_spec
 from alfine.core.warm_start import faults, inheritance
 from alfine.criteria.limits import SearchSpaceExhausted
 from alfine.jobs.policy_for import replayed
+from alfine.surrogate.parent_evidence import prior, related
 from tests.building import EPOCH, SPACE, history, one_job, request, several, spec
 
 IDENTICAL, TRANSFER = "IdenticalDataAndAlgorithm", "TransferLearning"
@@ -117,11 +118,11 @@ def warm(past, **words):
 
 def test_results_of_the_same_function_are_the_childs_prior_in_its_cube_minimised():
     past = history([0.5, None, 0.7], goal="Maximize")
-    points, values = warm(past, goal="Maximize").prior()
+    points, values = prior(warm(past, goal="Maximize"))
     assert list(values) == [-0.5, -0.7]
     assert np.allclose(points, past.observations()[0])
     wider = {**SPACE, "eta": Continuous(0.001, 10, scaling="Logarithmic")}
-    points, _ = warm(past, goal="Maximize", space=wider).prior()
+    points, _ = prior(warm(past, goal="Maximize", space=wider))
     assert np.allclose(points[0], child(space=wider).space.to_unit(past.jobs[0].hyperparameters))
 
 
@@ -136,34 +137,34 @@ def points_at(*depths, **words):
 
 def test_results_outside_the_childs_ranges_are_left_out():
     narrow = warm(points_at(1, 5, 9), space={**SPACE, "depth": Integer(2, 8)})
-    assert list(narrow.prior()[1]) == [5.0]
-    assert list(warm(points_at(1), space={**SPACE, "booster": Categorical(["gbtree"])}).prior()[1]) == []
+    assert list(prior(narrow)[1]) == [5.0]
+    assert list(prior(warm(points_at(1), space={**SPACE, "booster": Categorical(["gbtree"])}))[1]) == []
 
 
 def test_of_what_is_static_now_only_results_with_its_value_count_for_the_same_function():
     space = {name: SPACE[name] for name in ("eta", "booster")}
-    assert list(warm(points_at(1, 5, 5, 9), space=space, static={"depth": "5"}).prior()[1]) == [5.0, 5.0]
-    related = warm(points_at(1, 5, 9), space=space, static={"depth": "5"}, warm_start_type=TRANSFER).related()
-    assert list(related["job"][1]) == [1.0, 5.0, 9.0]
+    assert list(prior(warm(points_at(1, 5, 5, 9), space=space, static={"depth": "5"}))[1]) == [5.0, 5.0]
+    parents = related(warm(points_at(1, 5, 9), space=space, static={"depth": "5"}, warm_start_type=TRANSFER))
+    assert list(parents["job"][1]) == [1.0, 5.0, 9.0]
 
 
 def test_what_was_static_and_is_tuned_now_has_the_parents_value():
     space = {name: SPACE[name] for name in ("eta", "booster")}
     past = history([3.0], space=space, static={"depth": "4"})
     own = warm(past)
-    assert own.spec.space.from_unit(own.prior()[0][0])["depth"] == 4
+    assert own.spec.space.from_unit(prior(own)[0][0])["depth"] == 4
 
 
 def test_related_functions_are_no_prior_and_grid_has_none():
     past = history([1.0, 2.0])
     transfer = warm(past, warm_start_type=TRANSFER)
-    assert len(transfer.prior()[1]) == 0
-    assert len(transfer.related()["job"][1]) == 2
+    assert len(prior(transfer)[1]) == 0
+    assert len(related(transfer)["job"][1]) == 2
     few = {"space": {"c": Categorical([*"ab"])}}
     past = history(**few)
     for fact in one_job(past, 1.0, hyperparameters={"c": "a"}):
         past.record(fact)
-    assert [len(warm(past, **few, strategy=each).prior()[1]) for each in ("Grid", "Random")] == [0, 1]
+    assert [len(prior(warm(past, **few, strategy=each))[1]) for each in ("Grid", "Random")] == [0, 1]
 
 
 @pytest.mark.parametrize("kind", [IDENTICAL, TRANSFER])
@@ -205,5 +206,5 @@ def test_other_times_and_other_criteria_keep_what_was_inherited():
     own = warm(history([1.0, 2.0]), max_training_jobs=1)
     for fact in one_job(own, 3.0):
         own.record(fact)
-    assert len(own.upto(1).prior()[1]) == 2
-    assert len(replayed(own).history.prior()[1]) == 2
+    assert len(prior(own.upto(1))[1]) == 2
+    assert len(prior(replayed(own).history)[1]) == 2

@@ -12,6 +12,7 @@ from alfine import Continuous
 from alfine.api.live_view import LiveView
 from alfine.cli import main
 from alfine.jobs.home import Home
+from alfine.surrogate.parent_evidence import prior
 
 SPACE = {"a": Continuous(0.5, 1.5), "b": Continuous(0.5, 1.5)}
 WORDS = {"metric": "loss", "max_training_jobs": 26, "progress": False, "seed": 1}
@@ -44,7 +45,7 @@ def test_python_has_the_remarks_and_the_words_for_the_next_job(narrow):
     }
     wider = alfine.tune(objective, **job.proposed(), name="wider", home=home, **{**WORDS, "max_training_jobs": 8})
     assert wider.best.objective < job.best.objective - 0.1
-    assert len(wider.history.prior()[1]) == 26
+    assert len(prior(wider.history)[1]) == 26
 
 
 def test_describe_tells_it_and_propose_writes_the_job(narrow, tmp_path):

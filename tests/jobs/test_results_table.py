@@ -10,6 +10,7 @@ from alfine.core.history import History
 from alfine.jobs.analysis.export_table import export
 from alfine.jobs.analysis.results_table import inherited
 from alfine.jobs.home import Home
+from alfine.surrogate.parent_evidence import prior
 from tests.building import SPACE, history, request, spec
 
 NETWORK = {
@@ -54,7 +55,7 @@ def test_rows_are_training_jobs_in_amts_spelling(table):
 def test_what_lies_in_the_jobs_space_counts_for_it(table):
     of_child = child()
     past = History(of_child, history().created_at, tuple(inherited(table(), of_child, "runs.csv")))
-    points, values = past.prior()
+    points, values = prior(past)
     assert list(values) == [0.5, 0.25], "512 is outside of the range"
     assert of_child.space.from_unit(points[1]) == {"optimizer": "sgd", "momentum": 0.9, "bias": "false", "width": 32}
 
@@ -135,7 +136,7 @@ def test_an_ended_job_needs_the_table_no_more(tmp_path, table):
     alfine.tune(bowl, SPACE, **words)
     path.unlink()
     with Home(tmp_path / "home") as home:
-        assert list(home.service.history("job").prior()[1]) == [1.0]
+        assert list(prior(home.service.history("job"))[1]) == [1.0]
 
 
 def test_over_the_network_a_table_is_no_parent():

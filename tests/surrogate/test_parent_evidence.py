@@ -12,6 +12,8 @@ from alfine.core.warm_start import inheritance
 from alfine.jobs.analysis.export_table import export
 from alfine.jobs.home import Home
 from alfine.strategies import strategy_for
+from alfine.surrogate.model import model_of
+from alfine.surrogate.parent_evidence import contradicted_after, prior, related
 from tests.building import EPOCH, history, one_job, spec
 
 SPACE = {"x": Continuous(0, 1), "y": Continuous(0, 1)}
@@ -45,11 +47,11 @@ def child(objective, seed=5, noise=0.0, **words):
 
 def test_results_of_other_data_are_found_out_and_the_search_goes_on_without_them():
     past = searched(child(other_data), bowl, 4)
-    assert len(past.prior()[1]) == 25
+    assert len(prior(past)[1]) == 25
     searched(past, bowl, 12)
-    assert past.contradicted == 5
-    assert len(past.prior()[1]) == 0
-    assert len(past.related()["job"][1]) == 25
+    assert contradicted_after(past) == 5
+    assert len(prior(past)[1]) == 0
+    assert len(related(past)["job"][1]) == 25
     assert past.incumbent.objective < 0.02
 
 
@@ -58,17 +60,27 @@ def test_results_of_other_data_are_found_out_and_the_search_goes_on_without_them
 def test_results_of_the_same_function_contradict_nobody(seed, noise):
     rng = np.random.default_rng(100 + seed)
     past = searched(child(bowl, seed, noise), lambda point: bowl(point) + noise * rng.standard_normal(), 13)
-    assert past.contradicted is None
-    assert len(past.prior()[1]) == 25
+    assert contradicted_after(past) is None
+    assert len(prior(past)[1]) == 25
 
 
 def test_the_same_facts_find_it_out_again():
     past = searched(child(other_data), bowl, 9)
     fresh = past.upto(len(past.facts))
-    assert fresh.contradicted == past.contradicted == 5
+    assert contradicted_after(fresh) == contradicted_after(past) == 5
     strategy = strategy_for(past.spec)
     assert strategy.ask(past) == strategy.ask(fresh)
-    assert past.upto(3).contradicted is None
+    assert contradicted_after(past.upto(3)) is None
+
+
+def test_a_model_that_counted_the_parents_is_not_read_after_the_contradiction():
+    past = searched(child(other_data, strategy="Random"), bowl, 4)
+    before = model_of(past)
+    searched(past, bowl, 25)  # as many observations as the model had with those of the parents
+    after, fresh = model_of(past), model_of(past.upto(len(past.facts)))
+    assert len(before.surrogate.X) == len(after.surrogate.X) == 29
+    assert (past.observations()[0] == after.surrogate.X).all()
+    assert (after.surrogate.alpha == fresh.surrogate.alpha).all()
 
 
 def test_in_a_finite_space_each_configuration_still_comes_once():
@@ -81,7 +93,7 @@ def test_in_a_finite_space_each_configuration_still_comes_once():
         point = suggestion.hyperparameters
         for fact in one_job(past, math.sin(ord(point["a"])) + int(point["b"]), hyperparameters=point):
             past.record(fact)
-    assert past.contradicted is not None
+    assert contradicted_after(past) is not None
     assert past.launches == 36 - 12
     assert len({tuple(job.hyperparameters.items()) for job in past.jobs}) == 24
     assert strategy.ask(past.upto(len(past.facts))) is None
@@ -107,5 +119,5 @@ def test_a_wider_space_contradicts_nobody_where_its_parents_never_were():
     own = spec(name="child", space={**space, "x": Continuous(0.5, 2.0)}, seed=1, warm_start="job")
     past = searched(History(own, EPOCH, tuple(inheritance(own, parent))), beyond, 12)
     assert max(job.hyperparameters["x"] for job in past.jobs) > 1.7  # it does go there
-    assert past.contradicted is None
-    assert len(past.prior()[1]) == 26
+    assert contradicted_after(past) is None
+    assert len(prior(past)[1]) == 26

@@ -19,7 +19,6 @@ from typing import Any
 from alfine.api import parents
 from alfine.api.job_words import job_request
 from alfine.api.parents import Parent
-from alfine.core import warm_start as warm_starts
 from alfine.core.errors import Fault, InUse, InvalidSpec, NotFound
 from alfine.core.fields import Face, unknown
 from alfine.core.history import History, Launched, TrainingJob
@@ -36,6 +35,7 @@ from alfine.jobs.engine import Run
 from alfine.jobs.home import Home, home_folder, is_home
 from alfine.jobs.policy_for import policy_for, replayed
 from alfine.store.records import TuningJob
+from alfine.surrogate import parent_evidence
 from alfine.surrogate.best_estimate import Estimate, estimate
 from alfine.surrogate.space_diagnosis import Remark, remarks
 
@@ -92,7 +92,7 @@ class Job:
     @property
     def warm_start_sentence(self) -> str | None:
         """What becomes of what the parents found; None without parents."""
-        return warm_starts.sentence(self.history)
+        return parent_evidence.sentence(self.history)
 
     @property
     def training_jobs(self) -> Sequence[TrainingJob]:

@@ -18,7 +18,6 @@ from typing import Any
 from alfine.api import parents
 from alfine.api.job_words import job_request
 from alfine.api.parents import Parent
-from alfine.core import warm_start as warm_starts
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
 from alfine.core.fields import Face
 from alfine.core.history import Ended, History, Launched, Reported, Started, StopAsked, TrainingJob, with_space
@@ -34,6 +33,7 @@ from alfine.criteria.forecast import Forecast, forecast_of
 from alfine.criteria.limits import MaxNumberOfTrainingJobs, SearchSpaceExhausted
 from alfine.jobs.analysis.export_table import dataframe
 from alfine.jobs.policy_for import policy_for, with_criteria
+from alfine.surrogate import parent_evidence
 from alfine.surrogate.best_estimate import Estimate, estimate
 from alfine.surrogate.space_diagnosis import Remark, remarks
 
@@ -207,7 +207,7 @@ class Tuner:
     @property
     def warm_start_sentence(self) -> str | None:
         """What becomes of what the parents found; None without parents."""
-        return warm_starts.sentence(self.history)
+        return parent_evidence.sentence(self.history)
 
     @property
     def training_jobs(self) -> Sequence[TrainingJob]:

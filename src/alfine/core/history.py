@@ -22,17 +22,16 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from alfine.core.errors import IllegalTransition
-from alfine.core.inherited import IGNORING, Inherited, points_of
+from alfine.core.inherited import Inherited, points_of
 from alfine.core.memo import MemoKey
 from alfine.core.ranges import Array
 from alfine.core.space import Hyperparameters
-from alfine.core.spec import IDENTICAL, TRANSFER, TuningJobSpec
+from alfine.core.spec import IDENTICAL, TuningJobSpec
 
 S = TypeVar("S")
 
 MASK_64 = 2**64 - 1
 
-PARENTS_POINTS: MemoKey[tuple[Array, Array]] = MemoKey(__name__, "parents' points")
 TRAINING_SECONDS: MemoKey[float] = MemoKey(__name__, "training seconds")
 
 # So begins the reason of a failure that wasn't the training job's own, as on AWS: a machine or a supervisor was lost.
@@ -222,12 +221,11 @@ class History:
         self.stop_requested_at: datetime | None = None
         self.supposed = False  # the last launch didn't happen: a strategy asks what to try beside it
         self.memo: dict[MemoKey[Any], tuple[Hashable, Any]] = {}  # each with the version that it was computed for
-        self.contradicted: int | None = None  # after how many results its parents' turned out to be of another function
         self._points = np.empty((0, spec.space.dimension))
         self._values = np.empty(0)
         self._observed = 0
-        self._configurations: set[bytes] = set()
-        self._keyed = 0
+        self._configurations: set[bytes] | None = None
+        self._keyed = 0  # training jobs whose configurations are in there
 
     # -- growing -------------------------------------------------------------------------------------------------
 
@@ -326,19 +324,6 @@ class History:
         self._points[self._observed] = self.spec.space.to_unit(job.hyperparameters)
         self._values[self._observed] = self.spec.minimised(objective)
         self._observed += 1
-        self._judge_parents()
-
-    def _judge_parents(self) -> None:
-        """From where the job's own results contradict its parents', these are related ones. What was derived is forgotten."""
-        if self.contradicted is not None or not self.inherited or self.spec.warm_start != IDENTICAL:
-            return
-        from alfine.surrogate.parent_evidence import (
-            LOOKS,
-            contradicts,
-        )  # with the surrogate, which other jobs don't need for a fact
-
-        if self._observed in LOOKS and contradicts(self, *self._points_of(IDENTICAL, None)):
-            self.contradicted, self.memo = self._observed, {}
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -381,14 +366,16 @@ class History:
 
         Kept for finite spaces, where they can run out.
         """
-        if self.spec.size is not None:
-            if self._keyed == 0:  # what parents tried of the same function needn't be tried again
-                self._configurations.update(point.tobytes() for point in self._points_of(IDENTICAL, None)[0])
-            for job in self.jobs[self._keyed :]:
-                whose = (job.definition or "").encode() if self._parts else b""
-                point = self.spec.of(job.definition).space.to_unit(job.hyperparameters)
-                self._configurations.add(whose + point.tobytes())
-            self._keyed = len(self.jobs)
+        if self.spec.size is None:
+            return set()
+        if self._configurations is None:  # what parents tried of the same function needn't be tried again
+            same = self.inherited if self.spec.warm_start == IDENTICAL else ()
+            self._configurations = {point.tobytes() for point in points_of(self.spec, same)[0]}
+        for job in self.jobs[self._keyed :]:
+            definition = (job.definition or "").encode() if self._parts else b""
+            point = self.spec.of(job.definition).space.to_unit(job.hyperparameters)
+            self._configurations.add(definition + point.tobytes())
+        self._keyed = len(self.jobs)
         return self._configurations
 
     @property
@@ -412,26 +399,6 @@ class History:
     def failed(self) -> Array:
         """(f, d) the points of the training jobs that ended without an objective."""
         return self._cube(job for job in self.finished if job.objective is None)
-
-    def prior(self) -> tuple[Array, Array]:
-        """(p, d) and (p,): results of this job's own function that its parents found, minimised; empty without a warm start
-        from identical data and algorithm, and once its own results contradict them.
-        """
-        points, values = self._points_of(IDENTICAL, None)
-        return (points, values) if self.contradicted is None else (points[:0], values[:0])
-
-    def related(self) -> dict[str, tuple[Array, Array]]:
-        """The same of each parent whose function is a related one: a warm start by transfer learning, or one that said otherwise."""
-        kind = TRANSFER if self.contradicted is None else IDENTICAL
-        parents = dict.fromkeys(each.parent for each in self.inherited)
-        return {parent: self._points_of(kind, parent) for parent in parents if self.spec.warm_start == kind}
-
-    def _points_of(self, kind: str, parent: str | None) -> tuple[Array, Array]:
-        def compute() -> tuple[Array, Array]:
-            wanted = self.spec.warm_start == kind and self.spec.strategy not in IGNORING
-            return points_of(self.spec, [each for each in self.inherited if wanted and parent in (None, each.parent)])
-
-        return self.remembered(PARENTS_POINTS.of(kind, parent), compute)
 
     def _cube(self, jobs: Iterable[TrainingJob]) -> Array:
         points = [self.spec.space.to_unit(job.hyperparameters) for job in jobs]
@@ -596,7 +563,7 @@ class History:
         copy.__dict__["_numbered"] = dict(self._numbered)
         copy.__dict__["_first"] = dict(self._first)
         copy.repeated = {first: list(jobs) for first, jobs in self.repeated.items()}
-        copy.__dict__["_configurations"] = set(self._configurations)
+        copy.__dict__["_configurations"] = None if self._configurations is None else set(self._configurations)
         return copy
 
     def replayed(self) -> Iterator[tuple[Fact, History]]:

@@ -31,14 +31,22 @@ class Inherited:
 
 
 def points_of(spec: TuningJobSpec, inherited: Sequence[Inherited]) -> tuple[Array, Array]:
-    """(p, d) and (p,): the inherited training jobs that lie in the child's space, objectives minimised.
+    """Return where inherited results lie in the child's space, and what they are.
 
-    Left out are those outside the child's ranges, and for IdenticalDataAndAlgorithm those whose value of a hyperparameter that
+    Left out are results outside the child's ranges and, with IdenticalDataAndAlgorithm, those whose value of a hyperparameter that
     is static now is another one.
+
+    Args:
+        spec: the child's specification.
+        inherited: the parents' results.
+
+    Returns:
+        (p, d) points of the unit cube and (p,) objectives, minimised. p is 0 for a strategy that takes nothing from parents.
     """
-    found = [(point, spec.minimised(each.objective)) for each in inherited if (point := _point(spec, each)) is not None]
-    X = np.array([point for point, _ in found], dtype=float).reshape(len(found), spec.space.dimension)  # noqa: N806
-    return X, np.array([value for _, value in found], dtype=float)
+    used = () if spec.strategy in IGNORING else inherited
+    rows = [(point, spec.minimised(result.objective)) for result in used if (point := _point(spec, result)) is not None]
+    points = np.array([point for point, _ in rows], dtype=float).reshape(len(rows), spec.space.dimension)
+    return points, np.array([value for _, value in rows], dtype=float)
 
 
 def _point(spec: TuningJobSpec, each: Inherited) -> Array | None:

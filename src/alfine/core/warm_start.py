@@ -12,7 +12,7 @@ from typing import Any
 
 from alfine.core.errors import Fault
 from alfine.core.history import History
-from alfine.core.inherited import IGNORING, Inherited
+from alfine.core.inherited import Inherited
 from alfine.core.messages import naming
 from alfine.core.ranges import Categorical, Range, whole_numbers
 from alfine.core.spec import (
@@ -26,7 +26,6 @@ from alfine.core.spec import (
     TuningJobSpec,
 )
 
-LEAST_RELATED = 4  # results that a parent needs to have a say by TransferLearning
 RESERVED = (
     "sagemaker_",
     "alfine_",
@@ -178,32 +177,3 @@ def inheritance(child: TuningJobSpec, parent: History) -> Iterator[Inherited]:
                 ended_at=job.ended_at,
                 objective=job.objective,
             )
-
-
-# -- what it gives ---------------------------------------------------------------------------------------------------
-
-
-def sentence(history: History) -> str | None:
-    """What becomes of what the parents found; None without parents."""
-    spec, found = history.spec, len(history.inherited)
-    if not spec.parents:
-        return None
-    if history.contradicted is not None:
-        return (
-            f"The first {history.contradicted} objectives contradict the parents' results, which are said to be of the same data and "
-            "algorithm. From there on only what is good by them counts, as with TransferLearning."
-        )
-    if spec.strategy in IGNORING or (spec.strategy == "Random" and spec.warm_start == TRANSFER):
-        return f"{spec.strategy} takes nothing from its parents."
-    others = "the others have values that this job doesn't"
-    if spec.warm_start == IDENTICAL:
-        counted, use = len(history.prior()[1]), "count as the job's own"
-    else:
-        each = [len(values) for _, values in history.related().values()]
-        counted, use = sum(n for n in each if n >= LEAST_RELATED), "say where to begin"
-        others += f", or are fewer than {LEAST_RELATED} of their parent"
-    if counted == found:
-        return f"All {found} objectives of the parents {use}."
-    if counted == 0:
-        return f"Of the {found} objectives of the parents none can be used: {others.replace('the others', 'they')}. The job searches as without parents."
-    return f"{counted} of the {found} objectives of the parents {use}: {others}."

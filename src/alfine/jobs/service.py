@@ -52,6 +52,7 @@ from alfine.store import queries
 from alfine.store.algorithms import Algorithm
 from alfine.store.records import Record, TrainingJobRow, TuningJob
 from alfine.store.store import Store
+from alfine.surrogate import parent_evidence
 from alfine.surrogate.best_estimate import Estimate, estimate
 from alfine.surrogate.space_diagnosis import Remark, remarks
 
@@ -275,7 +276,7 @@ class Service:
             "Cost": costs(history, ended=job.ended),
             **_optional(Forecast=_forecast(history) if _goes_on(job) else None),
             **_rules(history.spec),
-            **_optional(WarmStart=warm_start.sentence(history)),
+            **_optional(WarmStart=parent_evidence.sentence(history)),
             **_optional(
                 Repeats=_repeats(history),
                 Best=(found := self._found(job, history))[1] and found[1].as_dict(),

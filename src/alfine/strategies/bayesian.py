@@ -32,6 +32,7 @@ from alfine.strategies.random import Random
 from alfine.strategies.transfer_learning import advised, own_turn
 from alfine.surrogate.acquisition import lattice, log_expected_improvement, log_h, slope_of_log_h
 from alfine.surrogate.gaussian_process import Surrogate, one_thread, squared_distances, theta_of
+from alfine.surrogate.parent_evidence import prior, related
 from alfine.surrogate.running_jobs import foreseen
 
 LEVELS: MemoKey[list[Array | None]] = MemoKey(__name__, "levels")
@@ -88,9 +89,9 @@ class Bayesian:
         if space.size is not None and len(history.configurations) >= space.size:
             return None
         tried = _tried(history)
-        design, known = initial_size(history.spec), len(history.prior()[1])
+        design, known = initial_size(history.spec), len(prior(history)[1])
         early = history.launches + known < design or len(history.observations()[1]) + known < LEAST_OBSERVED
-        if early and not history.related():  # without scipy, whose import costs more than the first training jobs
+        if early and not related(history):  # without scipy, whose import costs more than the first training jobs
             point = _unseen(space.snap(_design(history)), tried)
         else:
             try:
@@ -233,7 +234,7 @@ def _search(history: History, tried: Tried) -> Array | None:
     if space.size is not None and space.size <= ENUMERATED:
         return _unseen(_ranked(acquisition, _all(history)), tried)
     levels = _levels(history)
-    known = history.launches + len(history.prior()[1])  # by a warm start it's asked before anything was launched
+    known = history.launches + len(prior(history)[1])  # by a warm start it's asked before anything was launched
     radius = min(APART * math.sqrt(space.dimension), FILLED * math.exp(-math.log(known) / space.dimension))
     near = np.concatenate([surrogate.X, history.pending()])
 
@@ -366,7 +367,7 @@ def _tried(history: History) -> Tried:
     """The points launched so far, and those that parents know of."""
     if history.spec.space.size is not None:
         return history.configurations
-    return np.concatenate([history.prior()[0], history.observations()[0], history.pending(), history.failed()])
+    return np.concatenate([prior(history)[0], history.observations()[0], history.pending(), history.failed()])
 
 
 def _unseen(points: Array, tried: Tried) -> Array | None:

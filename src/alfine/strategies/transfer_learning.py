@@ -23,9 +23,9 @@ import numpy as np
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
 from alfine.core.ranges import Array
-from alfine.core.warm_start import LEAST_RELATED
 from alfine.surrogate.acquisition import lattice
 from alfine.surrogate.gaussian_process import Surrogate, best_and_rest, fit, geometry_of
+from alfine.surrogate.parent_evidence import LEAST_RELATED, contradicted_after, related
 
 ADVISERS: MemoKey[list[Surrogate]] = MemoKey(__name__, "advisers")
 
@@ -62,8 +62,11 @@ def own_turn(history: History) -> int:
 
 def _advisers(history: History) -> list[Surrogate]:
     """A Gaussian process of each parent's normal scores; a function of the parents alone."""
-    parents = [(points, values) for points, values in history.related().values() if len(values) >= LEAST_RELATED]
-    return history.remembered(ADVISERS, lambda: [_adviser(history, points, values) for points, values in parents])
+    parents = [(points, values) for points, values in related(history).values() if len(values) >= LEAST_RELATED]
+    return history.remembered(
+        ADVISERS.of(contradicted_after(history)),
+        lambda: [_adviser(history, points, values) for points, values in parents],
+    )
 
 
 def _adviser(history: History, points: Array, values: Array) -> Surrogate:
@@ -97,7 +100,7 @@ def _kendall(a: Array, b: Array) -> float:
 
 
 def _candidates(history: History) -> Array:
-    own = [points for points, _ in history.related().values()]
+    own = [points for points, _ in related(history).values()]
     spread = lattice(0, POINTS, history.rng(3).random(history.spec.space.dimension))
     space = history.spec.space
     return space.feasible(space.snap(np.concatenate([*own, spread])))

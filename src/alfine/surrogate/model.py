@@ -26,8 +26,11 @@ from alfine.surrogate.gaussian_process import (
     prior_of,
 )
 from alfine.surrogate.learning_curves import Ended, as_observation, comparable, ended, endings
+from alfine.surrogate.parent_evidence import prior
 
-THETA: MemoKey[Array] = MemoKey(__name__, "theta")
+THETA: MemoKey[Array] = MemoKey(
+    __name__, "theta"
+)  # of a rung, and the number of parents' results among its observations
 MODEL: MemoKey[Model] = MemoKey(__name__, "model")
 
 FIRST_FIT = 8  # below, theta stays at the prior's median: fewer points say less about it than the prior does
@@ -57,7 +60,7 @@ def rung_of(n: int) -> tuple[int, int | None]:
 
 def evidence_of(history: History) -> tuple[Array, Array]:
     """All the surrogate rests on: parents' observations, then the history's own; (n, d) and (n,)."""
-    (P, p), (X, v) = history.prior(), history.observations()
+    (P, p), (X, v) = prior(history), history.observations()
     return (np.concatenate([P, X]), np.concatenate([p, v])) if len(p) else (X, v)
 
 
@@ -68,7 +71,7 @@ def targets_at(history: History, n: int) -> tuple[Array, Array, Array, Scale]:
     is unsure; all others are known as well as each other.
     """
     X, v = (part[:n] for part in evidence_of(history))
-    parents = len(history.prior()[1])
+    parents = len(prior(history)[1])
     found = ended(history)[: max(0, n - parents)]
     if all(each.whole for each in found):
         scale = Scale.of(v)
@@ -96,7 +99,7 @@ def theta_at(history: History, n: int) -> Array:
         chosen = best_and_rest(y, FIT_POINTS)
         return fit(geometry_of(history.spec.space), X[chosen], y[chosen], start, own[chosen])
 
-    return history.remembered(THETA.of(rung), compute)
+    return history.remembered(THETA.of(rung, len(prior(history)[1])), compute)
 
 
 def model_of(history: History) -> Model | None:
@@ -104,7 +107,7 @@ def model_of(history: History) -> Model | None:
     n = len(evidence_of(history)[1])
     if n == 0 or history.spec.space.dimension == 0:
         return None
-    return history.remembered(MODEL, lambda: _model_at(history, n), version=n)
+    return history.remembered(MODEL, lambda: _model_at(history, n), version=(n, len(prior(history)[1])))
 
 
 def _model_at(history: History, n: int) -> Model:

@@ -16,6 +16,7 @@ from alfine.core.ranges import Array
 from alfine.surrogate.gaussian_process import Surrogate, one_thread
 from alfine.surrogate.learning_curves import LEAST, MOST, as_observation, curve_of, ended, ending, enough
 from alfine.surrogate.model import Model, model_of
+from alfine.surrogate.parent_evidence import prior
 
 WHOLE_CURVES: MemoKey[_Learnt] = MemoKey(__name__, "whole curves")
 
@@ -115,11 +116,11 @@ def _learnt(history: History, model: Model) -> _Learnt:
     found = ended(history)
 
     def compute() -> _Learnt:
-        parents = len(history.prior()[1])
+        parents = len(prior(history)[1])
         guesses = dict(zip((model.chosen - parents).tolist(), model.surrogate.left_out(), strict=True))
         which = [i for i, each in enumerate(found) if each.instructive and i in guesses][-MOST:]
         curves = [model.scale.curve(found[i].curve) for i in which]
         best = min(float(each.curve[-1]) for each in found if each.instructive)
         return _Learnt(curves, np.array([guesses[i] for i in which]), best)
 
-    return history.remembered(WHOLE_CURVES, compute, version=len(found))
+    return history.remembered(WHOLE_CURVES, compute, version=(len(found), len(prior(history)[1])))

@@ -38,6 +38,7 @@ from alfine.core.space import ParameterSpace
 from alfine.core.spec import MAX_TRAINING_JOBS, TuningJobSpec
 from alfine.surrogate.gaussian_process import Scale, Surrogate, best_and_rest, geometry_of, kernel, one_thread
 from alfine.surrogate.model import Model, evidence_of, theta_at
+from alfine.surrogate.parent_evidence import prior
 
 REMARKS: MemoKey[list[Remark]] = MemoKey(__name__, "remarks")
 
@@ -123,7 +124,7 @@ def rungs(n: int) -> list[int]:
 
 def _at(history: History, definition: str | None, n: int) -> list[Remark]:
     """What there is to say after the first n results."""
-    return history.remembered(REMARKS.of(n), lambda: [*_watched(history, definition, n)])
+    return history.remembered(REMARKS.of(n, len(prior(history)[1])), lambda: [*_watched(history, definition, n)])
 
 
 def _watched(history: History, definition: str | None, n: int) -> Iterator[Remark]:
