@@ -32,10 +32,10 @@ SECTIONS = {
     "The words of a job": ("job_request",),
 }
 NOTES = {
-    "A tuning job in this process": "The `settings` of `tune` are the words of `job_request`, at the end of this page.",
+    "A tuning job in this process": "The `settings` of `tune` are [the keys of job files](job-file.md#every-key).",
     "Completion criteria": "What each one does, and when it's worth having: [completion criteria](criteria.md).",
     "What comes out": "`History` is what strategies and criteria of your own are given ([add a criterion](../how-to/add-a-criterion.md)).",
-    "The words of a job": "Of `alfine.api.job_words`; job files have the same ([job files](job-file.md)).",
+    "The words of a job": "Of `alfine.api.job_words`. The words are [the keys of job files](job-file.md#every-key).",
 }
 HANDED_OUT = {
     "Job",

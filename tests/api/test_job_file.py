@@ -1,16 +1,18 @@
 """What `alfine tune` reads: requests and job files, and what it says about broken ones."""
 
-import inspect
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from alfine.api.job_file import KEYS, JobFile, name_from, read_job_file
+from alfine.api.job_file import JobFile, name_from, read_job_file
 from alfine.api.job_words import job_request
+from alfine.api.read_words import READERS
 from alfine.core.conditions import combination
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.fields import FIELDS, Kind
 from alfine.core.messages import naming
 from alfine.core.ranges import Categorical, Continuous, Integer
 from alfine.core.read_spec import read_spec
@@ -237,7 +239,7 @@ def test_a_key_without_a_value_counts_as_not_given(folder):
         ("script: train.py\nspace: {x: [a, a]}", "a appears more than once"),
         ("script: train.py\nspace:", "space: is missing: the hyperparameters to tune"),
         ("script:\nspace: {x: [a, b]}", "script: is missing: what trains"),
-        (SMALL + "warm_start_type: TransferLearning", "warm_start_type: says how to take what warm_start names"),
+        (SMALL + "warm_start_type: TransferLearning", "warm_start_type: says how to use what warm_start names"),
         (SMALL + "regex: 'loss=(.*)'\nmetrics: {loss: 'l=(.*)'}", "regex: metrics has one for loss, too."),
         (
             "script: train.sh\npython: python3\nspace: {x: [a, b]}",
@@ -403,12 +405,13 @@ def test_a_job_file_says_what_is_tried_first(folder, text):
     assert found.start_with == ({"x": "0.25", "c": "true"},)
 
 
-def test_a_job_file_knows_every_argument_of_job_request():
-    assert set(KEYS) == set(inspect.signature(job_request).parameters) - {"function"} | {"definitions"}
+def test_every_kind_of_field_has_a_reader():
+    assert set(READERS) == set(get_args(Kind)) == {field.kind for field in FIELDS}
 
 
-def test_the_reference_page_has_every_key():
-    assert set(re.findall(r"^\| `(\w+)` \|", DOCS.read_text(), re.MULTILINE)) >= set(KEYS)
+def test_a_word_that_no_field_has_is_refused():
+    with pytest.raises(InvalidSpec, match=r"n_trials: isn't known\. Did you mean max_training_jobs\?"):
+        job_request(name="a", space={"x": Continuous(0, 1)}, n_trials=3)
 
 
 @pytest.mark.parametrize(

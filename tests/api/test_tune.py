@@ -81,7 +81,7 @@ def test_words_of_scripts_are_not_for_commands(tune):
     [
         (
             {"warm_start_type": "TransferLearning"},
-            "warm_start_type: says how to take what warm_start names, and that is ",
+            "warm_start_type: says how to use what warm_start names, and warm_start is ",
         ),
         ({"seed": -1}, "seed: -1 must be a whole number from 0 on."),
         ({"seed": 1.7}, "seed: 1.7 must be a whole number from 0 on."),
@@ -200,7 +200,8 @@ def test_a_name_that_is_taken_is_refused_with_the_reason(tune):
     with pytest.raises(Gone):
         tune(name="left", progress=leave)
     with pytest.raises(
-        InUse, match="left was interrupted, and this isn't the same one: max_training_jobs is 3 and was 2; seed is 4"
+        InUse,
+        match="left was interrupted, and this isn't the same one: seed is 4 and was not given; max_training_jobs is 3",
     ):
         tune(name="left", max_training_jobs=3, seed=4)
     assert len(tune(name="left").training_jobs) == 2

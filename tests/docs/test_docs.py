@@ -95,6 +95,11 @@ def test_the_command_page_is_what_the_commands_say():
     assert write_cli.PAGE.read_text() == write_cli.page()
 
 
+def test_the_page_of_job_files_says_what_the_table_of_fields_says():
+    write_job_file = written_by("write_job_file")
+    assert write_job_file.PAGE.read_text() == write_job_file.page()
+
+
 def test_the_python_page_is_what_the_source_says_of_the_whole_face():
     write_python = written_by("write_python")
     assert write_python.PAGE.read_text() == write_python.page()

@@ -1,6 +1,5 @@
 """Every criterion, every word of job files and every public name is explained: in the glossary, or on a page of the reference."""
 
-import inspect
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -8,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import alfine
-from alfine.api.job_words import job_request
 from alfine.core import settings
+from alfine.core.fields import WORDS
 from alfine.criteria import ALWAYS, CRITERIA
 from alfine.store.config import Config
 from alfine.strategies import STRATEGIES
@@ -18,14 +17,13 @@ DOCS = Path(__file__).parents[2] / "docs"
 GLOSSARY = (DOCS / "glossary.md").read_text()
 REFERENCE = "\n".join(page.read_text() for page in sorted((DOCS / "reference").glob("*.md")))
 IN_CODE = re.compile(r"`([^`]+)`")
-NO_WORDS = {"function"}  # an argument of job_request that only alfine.tune gives
 
 criteria = [*CRITERIA, *(kind.__name__ for kind in ALWAYS)]
 settings_of_criteria = sorted(
     {field.name for kind in CRITERIA.values() for field in fields(kind)}
     - {"criterion", "criteria", "limit", "target", "when", "max_number_of_training_jobs_not_improving"}
 )
-job_words = [*sorted(set(inspect.signature(job_request).parameters) - NO_WORDS), "definitions"]
+job_words = sorted(WORDS)
 tables = [
     (table, field.name) for table in ("files", "s3", "run", "server") for field in fields(getattr(Config(), table))
 ]

@@ -1,340 +1,215 @@
-"""Writes CreateHyperParameterTuningJob requests for people who have no SageMaker job: a script, a metric, a space.
+"""Write CreateHyperParameterTuningJob requests from the words of `alfine.tune` and of job files.
 
-The words here are those of `alfine.tune` and of a job file (`alfine tune JOB.yaml`), one and the same list.
+The words are those of `alfine.core.fields`. A field that stands at one path of the request, or in one tag, is written by the table
+alone; the others have a function here.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, TypeVar
 
 from alfine.core import conditions
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.fields import FIELDS, OF_DEFINITION, OF_PROGRAM, WORDS, Field, Kind, unknown
 from alfine.core.ranges import Categorical, Continuous, Integer, Range
-from alfine.core.settings import FORBID, REPEATS, REQUIRES, START_WITH, Repeats, put_setting, put_text
+from alfine.core.settings import FORBID, REQUIRES, START_WITH, Repeats, put_setting, put_text
 from alfine.core.spec import FUNCTION, IDENTICAL, LOCAL_IMAGE, PARENTS
-from alfine.criteria import Given, criteria_of, put_criteria
+from alfine.criteria import criteria_of, put_criteria
 from alfine.criteria.amt_fields import put_limits
 
 T = TypeVar("T")
+Words = Mapping[str, Any]
 
 NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
-LOCAL_ROLE = "arn:aws:iam::000000000000:role/alfine"  # a request needs one; nothing here asks who may do what
+"""A regular expression for a decimal number; its group is the number."""
+
+LOCAL_ROLE = "arn:aws:iam::000000000000:role/alfine"
+"""The role of a request that nobody gave one: AWS's model needs it, and alfine asks nobody for permission."""
+
+AT_ONE_PATH: tuple[Kind, ...] = ("text", "goal", "strategy", "from_zero", "count", "early_stopping")
+"""Kinds of fields whose value stands in the request as it is, at the field's path."""
+
+LEAST = {"seed": 0, "instances": 1}
+"""The smallest value of each number that whoever reads the request doesn't check."""
+
+WITHOUT_PARENTS = "says how to use what warm_start names, and warm_start is missing."
+"""What is wrong with a warm_start_type alone."""
 
 
-def job_request(
-    *,
-    name: str,
-    space: Mapping[str, Range],
-    metric: str = "objective",
-    goal: str = "Minimize",
-    strategy: str = "Bayesian",
-    criteria: Given = (),
-    max_training_jobs: int | None = None,
-    max_parallel: int = 1,
-    max_runtime_seconds: float | None = None,
-    max_training_job_seconds: int | None = None,
-    early_stopping: str = "Off",
-    min_resource: int | None = None,
-    max_resource: int | None = None,
-    seed: int | None = None,
-    forbid: Mapping[str, Any] | str | Sequence[Mapping[str, Any] | str] = (),
-    start_with: Mapping[str, Any] | str | Sequence[Mapping[str, Any] | str] = (),
-    warm_start: str | Sequence[str] = (),
-    warm_start_type: str = IDENTICAL,
-    script: str | Path | None = None,
-    command: Sequence[str] | None = None,
-    function: str | None = None,
-    source_dir: str | Path | None = None,
-    python: str | None = None,
-    regex: str | None = None,
-    metrics: Mapping[str, str] | None = None,
-    static: Mapping[str, Any] | None = None,
-    channels: Mapping[str, str | Path] | None = None,
-    environment: Mapping[str, str] | None = None,
-    price_per_hour: float | None = None,
-    warm: bool = True,
-    grace_seconds: float | None = None,
-    threads: int | None = None,
-    instances: int = 1,
-    at_end: str | None = None,
-    repeats: int | str | Mapping[str, int] | None = None,
-) -> dict[str, Any]:
-    """The request, in full. Raise InvalidSpec for what can't be written as one; what it means is checked by its reader.
+def job_request(*, name: str, space: Mapping[str, Range], function: str | None = None, **words: Any) -> dict[str, Any]:
+    """Return the CreateHyperParameterTuningJob request that the words of a job stand for.
 
-    script: a Python file; its folder is its source_dir unless that is given. command: argv of a program in any language.
-    regex: finds the metric in the log, its first group the number; default: «<metric>=<number>» or «<metric>: <number>».
-    metrics: further metrics to record, name -> regex. static: hyperparameters that aren't tuned.
-    forbid: combinations that are never tried, as {"optimizer": "sgd", "lr": "> 0.5"}; not a function, which couldn't be stored.
-    start_with: a configuration that is tried first, such as the defaults in use today, or a list of them.
-    warm_start: tuning jobs of the same home to begin with, by name; warm_start_type: TransferLearning when their data or program
-    were others.
-    channels: input data, name -> file or folder. price_per_hour: of one instance, in any currency.
-    warm: False starts every training job from a cold interpreter. threads: cores per training job.
-    repeats: the best configurations are run again before the job says which is best: {"best": 3, "times": 5}, or the times alone.
-    at_end: what becomes of running training jobs when a criterion ends the job: stop (the default), drain or contenders.
+    Only what can't be written as a request is refused here; `alfine.core.read_spec.read_spec` says whether the request makes sense.
+
+    Args:
+        name: The tuning job's name.
+        space: The hyperparameters to tune, each with its range.
+        function: What trains when it's a Python function of this process, as «module:name».
+        words: The other fields of the job, by the words of `alfine.core.fields.FIELDS`. None means not given.
+
+    Raises:
+        InvalidSpec: A word doesn't exist, or its value can't be written as a request.
+
+    Example:
+        >>> job_request(name="first", space={"eta": Continuous(0.01, 1)}, script="train.py", metric="auc", goal="Maximize")
     """
-    if regex and metric in (metrics or {}):
-        raise InvalidSpec([Fault("regex", f"metrics has one for {metric}, too. Keep one of the two.")])
-    if not isinstance(warm, bool):
-        raise InvalidSpec([Fault("warm", f"{warm!r} must be true or false.")])
-    definition = {
-        "StaticHyperParameters": {
-            **{key: _static(f"static.{key}", value) for key, value in (static or {}).items()},
-            **_program(script, command, function, source_dir, python),
-        },
+    given = _with_defaults(words)
+    _check(given)
+    request: dict[str, Any] = {
+        "HyperParameterTuningJobName": name,
+        "HyperParameterTuningJobConfig": {"ParameterRanges": parameter_ranges(space)},
+        "TrainingJobDefinition": _definition_request(given, function),
+    }
+    for field in FIELDS:
+        if field.word in given and _stands_alone(field):
+            _put(request, str(field.path), _plain(given[field.word]))
+    _put_warm_start(request, given)
+    put_criteria(request, criteria_of(given.get("criteria", ())))
+    put_limits(
+        request,
+        MaxNumberOfTrainingJobs=_plain(given.get("max_training_jobs")),
+        MaxRuntimeInSeconds=_plain(given.get("max_runtime_seconds")),
+    )
+    _put_entries(request, given, space)
+    _put_settings(request, given)
+    return request
+
+
+def _with_defaults(words: Words) -> dict[str, Any]:
+    """Return what was given, and the defaults of what wasn't. Raise InvalidSpec for words that don't exist."""
+    if odd := [word for word in words if word not in WORDS]:
+        raise InvalidSpec([Fault(word, unknown(word, WORDS)) for word in odd])
+    defaults = {field.word: field.default for field in FIELDS if field.default is not None}
+    return defaults | {word: value for word, value in words.items() if value is not None}
+
+
+def _check(given: Words) -> None:
+    """Raise InvalidSpec for values that a request would hide or that contradict each other."""
+    faults: list[Fault] = []
+    if given.get("regex") and given["metric"] in given.get("metrics", {}):
+        faults.append(Fault("regex", f"metrics has one for {given['metric']}, too. Keep one of the two."))
+    if not isinstance(given["warm"], bool):
+        faults.append(Fault("warm", f"{given['warm']!r} must be true or false."))
+    for word, least in LEAST.items():
+        number = _plain(given.get(word))
+        if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < least):
+            faults.append(Fault(word, f"{number!r} must be a whole number from {least} on."))
+    if faults:
+        raise InvalidSpec(faults)
+
+
+def _stands_alone(field: Field) -> bool:
+    """Return whether the field's value stands at its path as it is. The limits share theirs with criteria of the same name."""
+    is_name_or_limit = field.word in ("name", "max_training_jobs")
+    return field.kind in AT_ONE_PATH and field.path is not None and not (field.of_program or is_name_or_limit)
+
+
+def _put(request: dict[str, Any], path: str, value: Any) -> None:
+    """Write a value into a request, with the objects that lead to it."""
+    *sections, last = path.split(".")
+    place = request
+    for section in sections:
+        place = place.setdefault(section, {})
+    place[last] = value
+
+
+# -- parts of the request ------------------------------------------------------------------------------------------------
+
+
+def _definition_request(given: Words, function: str | None) -> dict[str, Any]:
+    """Return the TrainingJobDefinition, but for what stands alone in it. Empty lists and objects are left out."""
+    static = {key: _json(f"static.{key}", value) for key, value in given.get("static", {}).items()}
+    environment = {key: _json(f"environment.{key}", value) for key, value in given.get("environment", {}).items()}
+    sections = {
+        "StaticHyperParameters": {**static, **_program(given, function)},
         "AlgorithmSpecification": {
             "TrainingImage": LOCAL_IMAGE,
             "TrainingInputMode": "File",
-            "MetricDefinitions": _metrics(metric, regex, metrics or {}),
+            "MetricDefinitions": _metrics(given),
         },
         "RoleArn": LOCAL_ROLE,
-        "InputDataConfig": [_channel(key, path) for key, path in (channels or {}).items()],
+        "InputDataConfig": [_channel(name, path) for name, path in given.get("channels", {}).items()],
         "OutputDataConfig": {"S3OutputPath": "file:///"},
-        "ResourceConfig": {
-            "InstanceType": "local",
-            "InstanceCount": _whole("instances", instances, 1),
-            "VolumeSizeInGB": 1,
-        },
-        "StoppingCondition": _given(MaxRuntimeInSeconds=_plain(max_training_job_seconds)),
-        "Environment": {key: _static(f"environment.{key}", value) for key, value in (environment or {}).items()},
+        "ResourceConfig": {"InstanceType": "local", "VolumeSizeInGB": 1},
+        "Environment": environment,
     }
-    request: dict[str, Any] = {
-        "HyperParameterTuningJobName": name,
-        "HyperParameterTuningJobConfig": {
-            "Strategy": strategy,
-            "HyperParameterTuningJobObjective": {"Type": goal, "MetricName": metric},
-            "ResourceLimits": {
-                "MaxParallelTrainingJobs": _plain(max_parallel),
-            },
-            "ParameterRanges": parameter_ranges(space),
-            "TrainingJobEarlyStoppingType": early_stopping,
-            **_given(RandomSeed=_whole("seed", seed, 0), StrategyConfig=_hyperband(min_resource, max_resource)),
-        },
-        "TrainingJobDefinition": {
-            key: value for key, value in definition.items() if key == "StoppingCondition" or value not in ([], {})
-        },
-    }
-    parents = [warm_start] if isinstance(warm_start, str) else list(warm_start)
-    if parents:
-        names = [{"HyperParameterTuningJobName": name} for name in parents]
-        request["WarmStartConfig"] = {PARENTS: names, "WarmStartType": warm_start_type}
-    elif warm_start_type != IDENTICAL:
-        message = "says how to take what warm_start names, and that is missing."
-        raise InvalidSpec([Fault("warm_start_type", message)])
-    put_criteria(request, criteria_of(criteria))
-    put_limits(
-        request,
-        MaxNumberOfTrainingJobs=_plain(max_training_jobs),
-        MaxRuntimeInSeconds=_plain(max_runtime_seconds),
-    )
+    return {"StoppingCondition": {}} | {key: value for key, value in sections.items() if value not in ([], {})}
+
+
+def _put_warm_start(request: dict[str, Any], given: Words) -> None:
+    parents = given.get("warm_start", ())
+    names = [parents] if isinstance(parents, str) else list(parents)
+    kind = given["warm_start_type"]
+    if names:
+        entries = [{"HyperParameterTuningJobName": name} for name in names]
+        request["WarmStartConfig"] = {PARENTS: entries, "WarmStartType": kind}
+    elif kind != IDENTICAL:
+        raise InvalidSpec([Fault("warm_start_type", WITHOUT_PARENTS)])
+
+
+def _put_entries(request: dict[str, Any], given: Words, space: Mapping[str, Range]) -> None:
+    """Write conditions, forbidden combinations and initial configurations: texts that may take several tags."""
     requires = [
-        conditions.Entry(each, name) for name, found in space.items() for each in getattr(found, "requires", ())
+        conditions.Entry(combination, name)
+        for name, found in space.items()
+        for combination in getattr(found, "requires", ())
     ]
-    for setting, entries in (
-        (REQUIRES, requires),
-        (FORBID, [conditions.Entry(each) for each in _combinations("forbid", forbid)]),
-        (START_WITH, _starts(start_with, space) if start_with else []),
-    ):
+    forbidden = [conditions.Entry(combination) for combination in _combinations("forbid", given.get("forbid"))]
+    starts = _starts(given["start_with"], space) if given.get("start_with") else []
+    for setting, entries in ((REQUIRES, requires), (FORBID, forbidden), (START_WITH, starts)):
         if entries:
             put_text(request, setting, conditions.write(entries))
-    settings = {
-        "price-per-hour": price_per_hour,
-        "grace-seconds": grace_seconds,
-        "threads": threads,
-        "at-end": at_end,
-        REPEATS: None if repeats is None else Repeats.of(repeats),
+
+
+def _put_settings(request: dict[str, Any], given: Words) -> None:
+    """Write the fields that stand in one tag."""
+    for field in FIELDS:
+        if field.tag and field.kind not in ("combinations", "configurations"):
+            put_setting(request, field.tag, _setting(field, given.get(field.word)))
+
+
+def _setting(field: Field, value: Any) -> str | None:
+    """Return a field's value as its tag has it, None for no tag."""
+    match field.kind:
+        case _ if value is None:
+            return None
+        case "flag":
+            return None if value else "off"
+        case "repeats":
+            return str(Repeats.of(value))
+        case _:
+            return str(value)
+
+
+def _metrics(given: Words) -> list[dict[str, str]]:
+    metric, others = given["metric"], given.get("metrics", {})
+    regexes = {metric: given.get("regex") or others.get(metric) or default_regex(metric)} | {
+        name: regex for name, regex in others.items() if name != metric
     }
-    for setting, value in {**settings, "warm": None if warm else "off"}.items():
-        put_setting(request, setting, None if value is None else str(value))
-    return request
-
-
-# What belongs to one definition where a job has several; said of the job, it holds for those that don't say otherwise.
-PROGRAM = ("script", "command", "source_dir", "python")
-OF_DEFINITION = (
-    *(*PROGRAM, "space", "static", "metric", "goal", "regex", "metrics"),
-    *("channels", "environment", "max_training_job_seconds", "instances"),
-)
-
-
-def several_request(definitions: Mapping[str, Mapping[str, Any]], **words: Any) -> dict[str, Any]:
-    """The request of a job with several definitions (algorithms): for each, by its name, its own of the words in OF_DEFINITION.
-
-    forbid, start_with and what ranges require hold for each definition that has all hyperparameters of an entry.
-    """
-    shared = {key: words.pop(key) for key in OF_DEFINITION if key in words}
-    parts = {name: own_words(shared, own) for name, own in definitions.items()}
-    spaces: dict[str, Range] = {}
-    for name, part in parts.items():
-        for key, found in part["space"].items():
-            _check_conditions(f"definitions.{name}.space.{key}", found, part["space"], spaces.get(key))
-            spaces[key] = found
-    request = job_request(space=spaces, **words)
-    config = request["HyperParameterTuningJobConfig"]
-    del request["TrainingJobDefinition"], config["ParameterRanges"], config["HyperParameterTuningJobObjective"]
-    request["TrainingJobDefinitions"] = [_definition(name, part) for name, part in parts.items()]
-    return request
-
-
-def own_words(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """A definition's words: one that has a program of its own takes nothing of the job's."""
-    program = PROGRAM if {"script", "command"} & {*own} else ()
-    return {**{key: value for key, value in shared.items() if key not in program}, **own}
-
-
-def _definition(name: str, words: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        whole = job_request(name=name, **words)
-    except InvalidSpec as error:
-        raise InvalidSpec(
-            [Fault(f"definitions.{name}.{fault.path}", fault.message) for fault in error.faults]
-        ) from error
-    config = whole["HyperParameterTuningJobConfig"]
-    return {
-        "DefinitionName": name,
-        "TuningObjective": config["HyperParameterTuningJobObjective"],
-        "HyperParameterRanges": config["ParameterRanges"],
-        **whole["TrainingJobDefinition"],
-    }
-
-
-def _check_conditions(path: str, found: Range, space: Mapping[str, Range], other: Range | None) -> None:
-    """Raise InvalidSpec for what an entry in a tag couldn't say: it holds for every definition that has its hyperparameters."""
-    requires = getattr(found, "requires", ())
-    unknown = [clause.name for each in requires for clause in each if clause.name not in space]
-    if unknown:
-        message = f"there is no hyperparameter {unknown[0]!r} with a range. Known: {', '.join(space)}."
-        raise InvalidSpec([Fault(path, message)])
-    if other is not None and getattr(other, "requires", ()) != requires:
-        message = "must require the same in each definition that has it. Give it another name in one of them."
-        raise InvalidSpec([Fault(path, message)])
-
-
-def parameter_ranges(space: Mapping[str, Range]) -> dict[str, Any]:
-    """AMT's ParameterRanges of a space, numbers as text."""
-    lists: dict[str, list[dict[str, Any]]] = {
-        "IntegerParameterRanges": [],
-        "ContinuousParameterRanges": [],
-        "CategoricalParameterRanges": [],
-    }
-    if not isinstance(space, Mapping):
-        message = f'{space!r:.100} must map names to ranges, as {{"x": alfine.Continuous(0, 1)}}.'
-        raise InvalidSpec([Fault("space", message)])
-    for name, each in space.items():
-        if not isinstance(name, str):
-            raise InvalidSpec([Fault("space", f"a hyperparameter's name must be a text, not {name!r}.")])
-        match each:
-            case Integer() | Continuous():
-                kind = "Integer" if isinstance(each, Integer) else "Continuous"
-                _check_ends(f"space.{name}", each)
-                bounds = {"MinValue": str(each.low), "MaxValue": str(each.high)}
-                lists[f"{kind}ParameterRanges"].append({"Name": name, **bounds, "ScalingType": each.scaling})
-            case Categorical():
-                texts = [_static(f"space.{name}", value, "be a category") for value in each.values]
-                lists["CategoricalParameterRanges"].append({"Name": name, "Values": texts})
-            case _:
-                message = f"{each!r} isn't a range. Use alfine.Continuous, alfine.Integer or alfine.Categorical."
-                raise InvalidSpec([Fault(f"space.{name}", message)])
-    return lists
-
-
-def _check_ends(path: str, found: Integer | Continuous) -> None:
-    """Raise InvalidSpec unless both ends are numbers, of integers whole ones."""
-    kind, wanted = (Integral, "whole numbers") if isinstance(found, Integer) else (Real, "numbers")
-    ends = found.low, found.high
-    if not all(isinstance(end, kind) and not isinstance(end, bool) for end in ends):
-        raise InvalidSpec([Fault(path, f"{ends[0]!r} and {ends[1]!r} must be {wanted}.")])
-
-
-def _combinations(key: str, given: Any) -> tuple[conditions.Combination, ...]:
-    try:
-        return conditions.alternatives(given or None)
-    except InvalidSpec as error:
-        raise InvalidSpec([Fault(key, fault.message) for fault in error.faults]) from error
-
-
-def _starts(given: Any, space: Mapping[str, Range]) -> list[conditions.Entry]:
-    """Configurations as entries of core/conditions.py; what they may be is checked with the request."""
-    found: list[conditions.Entry] = []
-    for index, each in enumerate(
-        [given] if isinstance(given, str | Mapping) or not isinstance(given, Iterable) else given
-    ):
-        if isinstance(each, str):
-            try:
-                found += conditions.read(each)
-            except InvalidSpec as error:
-                raise InvalidSpec([Fault(f"start_with[{index}]", fault.message) for fault in error.faults]) from error
-        elif isinstance(each, Mapping) and each:
-            texts = {str(name): _text(space.get(name), value) for name, value in each.items()}
-            found.append(
-                conditions.Entry(tuple(conditions.Clause(name, "is", (text,)) for name, text in texts.items()))
-            )
-        else:
-            message = f'{each!r} must be a configuration, such as {{"eta": 0.3, "depth": 6}}.'
-            raise InvalidSpec([Fault(f"start_with[{index}]", message)])
-    return found
-
-
-def _plain(number: T) -> T:
-    """Python's own, of one of numpy's."""
-    return number.item() if hasattr(number, "item") else number
-
-
-def _whole(path: str, number: T, least: int) -> T:
-    """The number, or None for none. Raise InvalidSpec for one that isn't whole or too small."""
-    number = _plain(number)
-    if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < least):
-        raise InvalidSpec([Fault(path, f"{number!r} must be a whole number from {least} on.")])
-    return number
-
-
-def _static(path: str, value: Any, use: str = "be kept with the job") -> str:
-    """A value as requests have it. Raise InvalidSpec for what can't be written as JSON."""
-    try:
-        return conditions.as_text(value)
-    except (TypeError, ValueError):
-        message = f"{value!r:.100} can't {use}: use texts, numbers, true or false, None, or lists of these."
-        raise InvalidSpec([Fault(path, message)]) from None
-
-
-def _text(found: Range | None, value: Any) -> str:
-    """A value as its range writes it; what the range doesn't have as it stands, for the check to name."""
-    return found.to_text(value) if found is not None and found.contains(value) else conditions.as_text(value)
+    return [{"Name": name, "Regex": regex} for name, regex in regexes.items()]
 
 
 def default_regex(metric: str) -> str:
-    """Finds «metric=1.5», «metric: 1.5», «metric 1.5», where the name stands as a word of its own."""
+    """Return a regular expression that finds «metric=1.5», «metric: 1.5» or «metric 1.5», where the name is a whole word."""
     return rf"(?<![\w.:/-]){re.escape(metric)}\s*[=:]?\s*{NUMBER}"
 
 
-def _metrics(metric: str, regex: str | None, others: Mapping[str, str]) -> list[dict[str, str]]:
-    found = {
-        metric: regex or others.get(metric) or default_regex(metric),
-        **{k: v for k, v in others.items() if k != metric},
-    }
-    return [{"Name": name, "Regex": text} for name, text in found.items()]
-
-
-def _program(
-    script: str | Path | None,
-    command: Sequence[str] | None,
-    function: str | None,
-    source_dir: str | Path | None,
-    python: str | None,
-) -> dict[str, str]:
+def _program(given: Words, function: str | None) -> dict[str, str]:
+    """Return the static hyperparameters that say what trains."""
+    script, command, source_dir, python = (given.get(word) for word in OF_PROGRAM)
     if script is not None and command is not None:
         raise InvalidSpec([Fault("script", "give either script or command, one of the two.")])
     if function is not None:
         return {FUNCTION: function}
     if command is not None:
-        said = {"source_dir": source_dir, "python": python}
-        if faults := [Fault(key, "is for a script, and this is a command.") for key in said if said[key] is not None]:
-            raise InvalidSpec(faults)
+        for_scripts = {"source_dir": source_dir, "python": python}
+        if odd := [word for word, value in for_scripts.items() if value is not None]:
+            raise InvalidSpec([Fault(word, "is for a script, and this is a command.") for word in odd])
         return {"alfine_command": json.dumps([str(word) for word in command])}
     if script is None:
         return {}
@@ -342,9 +217,11 @@ def _program(
     if python is not None and path.suffix != ".py":
         raise InvalidSpec([Fault("python", f"runs Python scripts (*.py), and {path.name} is none. Leave it out.")])
     folder = Path(source_dir).expanduser() if source_dir is not None else path.parent
-    program = str(path) if source_dir is not None else path.name
-    found = {"sagemaker_program": program, "sagemaker_submit_directory": folder.absolute().as_uri()}
-    return {**found, **({"alfine_python": python} if python else {})}
+    static = {
+        "sagemaker_program": str(path) if source_dir is not None else path.name,
+        "sagemaker_submit_directory": folder.absolute().as_uri(),
+    }
+    return {**static, **({"alfine_python": python} if python else {})}
 
 
 def _channel(name: str, path: str | Path) -> dict[str, Any]:
@@ -353,10 +230,146 @@ def _channel(name: str, path: str | Path) -> dict[str, Any]:
     return {"ChannelName": name, "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri}}}
 
 
-def _hyperband(least: int | None, most: int | None) -> dict[str, Any] | None:
-    bounds = _given(MinResource=_plain(least), MaxResource=_plain(most))
-    return {"HyperbandStrategyConfig": bounds} if bounds else None
+# -- several definitions -------------------------------------------------------------------------------------------------
 
 
-def _given(**fields: Any) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
+def several_request(definitions: Mapping[str, Words], **words: Any) -> dict[str, Any]:
+    """Return the request of a job with several definitions (algorithms).
+
+    Args:
+        definitions: The fields of each definition, by its name: those of `alfine.core.fields.OF_DEFINITION`.
+        words: The fields of the job. Those that a definition can have hold for each definition that doesn't give its own. `forbid`,
+            `start_with` and what ranges require hold for each definition that has all hyperparameters of an entry.
+
+    Raises:
+        InvalidSpec: As of `job_request`; or two definitions have a hyperparameter of one name with different conditions.
+    """
+    shared = {word: words.pop(word) for word in OF_DEFINITION if word in words}
+    parts = {name: with_shared(shared, own) for name, own in definitions.items()}
+    ranges: dict[str, Range] = {}
+    for name, part in parts.items():
+        for key, found in part["space"].items():
+            _check_conditions(f"definitions.{name}.space.{key}", found, part["space"], ranges.get(key))
+            ranges[key] = found
+    request = job_request(space=ranges, **words)
+    config = request["HyperParameterTuningJobConfig"]
+    del request["TrainingJobDefinition"], config["ParameterRanges"], config["HyperParameterTuningJobObjective"]
+    request["TrainingJobDefinitions"] = [_definition(name, part) for name, part in parts.items()]
+    return request
+
+
+def with_shared(shared: Words, own: Words) -> dict[str, Any]:
+    """Return a definition's fields with those of the job. A definition with its own program takes no field of a program."""
+    without = OF_PROGRAM if {"script", "command"} & {*own} else ()
+    return {**{word: value for word, value in shared.items() if word not in without}, **own}
+
+
+def _definition(name: str, words: Words) -> dict[str, Any]:
+    try:
+        request = job_request(name=name, **words)
+    except InvalidSpec as error:
+        faults = [Fault(f"definitions.{name}.{fault.path}", fault.message) for fault in error.faults]
+        raise InvalidSpec(faults) from error
+    config = request["HyperParameterTuningJobConfig"]
+    return {
+        "DefinitionName": name,
+        "TuningObjective": config["HyperParameterTuningJobObjective"],
+        "HyperParameterRanges": config["ParameterRanges"],
+        **request["TrainingJobDefinition"],
+    }
+
+
+def _check_conditions(path: str, found: Range, space: Mapping[str, Range], other: Range | None) -> None:
+    """Raise InvalidSpec for conditions that a tag couldn't express: an entry holds for every definition that has its names."""
+    requires = getattr(found, "requires", ())
+    missing = [clause.name for combination in requires for clause in combination if clause.name not in space]
+    if missing:
+        message = f"there is no hyperparameter {missing[0]!r} with a range. Known: {', '.join(space)}."
+        raise InvalidSpec([Fault(path, message)])
+    if other is not None and getattr(other, "requires", ()) != requires:
+        message = "must require the same in each definition that has it. Give it another name in one of them."
+        raise InvalidSpec([Fault(path, message)])
+
+
+# -- ranges and values ---------------------------------------------------------------------------------------------------
+
+
+def parameter_ranges(space: Mapping[str, Range]) -> dict[str, Any]:
+    """Return AMT's ParameterRanges of a space, with numbers as texts. Raise InvalidSpec for what isn't a range."""
+    if not isinstance(space, Mapping):
+        message = f'{space!r:.100} must map names to ranges, as {{"x": alfine.Continuous(0, 1)}}.'
+        raise InvalidSpec([Fault("space", message)])
+    lists: dict[str, list[dict[str, Any]]] = {
+        "IntegerParameterRanges": [],
+        "ContinuousParameterRanges": [],
+        "CategoricalParameterRanges": [],
+    }
+    for name, found in space.items():
+        if not isinstance(name, str):
+            raise InvalidSpec([Fault("space", f"a hyperparameter's name must be a text, not {name!r}.")])
+        match found:
+            case Integer() | Continuous():
+                _check_ends(f"space.{name}", found)
+                bounds = {"MinValue": str(found.low), "MaxValue": str(found.high), "ScalingType": found.scaling}
+                lists[f"{type(found).__name__}ParameterRanges"].append({"Name": name, **bounds})
+            case Categorical():
+                texts = [_json(f"space.{name}", value, "be a category") for value in found.values]
+                lists["CategoricalParameterRanges"].append({"Name": name, "Values": texts})
+            case _:
+                message = f"{found!r} isn't a range. Use alfine.Continuous, alfine.Integer or alfine.Categorical."
+                raise InvalidSpec([Fault(f"space.{name}", message)])
+    return lists
+
+
+def _check_ends(path: str, found: Integer | Continuous) -> None:
+    """Raise InvalidSpec unless both ends are numbers, those of an Integer whole ones."""
+    kind, wanted = (Integral, "whole numbers") if isinstance(found, Integer) else (Real, "numbers")
+    ends = found.low, found.high
+    if not all(isinstance(end, kind) and not isinstance(end, bool) for end in ends):
+        raise InvalidSpec([Fault(path, f"{ends[0]!r} and {ends[1]!r} must be {wanted}.")])
+
+
+def _combinations(word: str, given: Any) -> tuple[conditions.Combination, ...]:
+    try:
+        return conditions.alternatives(given or None)
+    except InvalidSpec as error:
+        raise InvalidSpec([Fault(word, fault.message) for fault in error.faults]) from error
+
+
+def _starts(given: Any, space: Mapping[str, Range]) -> list[conditions.Entry]:
+    """Return initial configurations as entries; whether they lie in the space is checked with the request."""
+    entries: list[conditions.Entry] = []
+    is_one = isinstance(given, str | Mapping) or not isinstance(given, Iterable)
+    for index, start in enumerate([given] if is_one else given):
+        if isinstance(start, str):
+            try:
+                entries += conditions.read(start)
+            except InvalidSpec as error:
+                raise InvalidSpec([Fault(f"start_with[{index}]", fault.message) for fault in error.faults]) from error
+        elif isinstance(start, Mapping) and start:
+            texts = {str(name): _text(space.get(name), value) for name, value in start.items()}
+            clauses = tuple(conditions.Clause(name, "is", (text,)) for name, text in texts.items())
+            entries.append(conditions.Entry(clauses))
+        else:
+            message = f'{start!r} must be a configuration, such as {{"eta": 0.3, "depth": 6}}.'
+            raise InvalidSpec([Fault(f"start_with[{index}]", message)])
+    return entries
+
+
+def _text(found: Range | None, value: Any) -> str:
+    """Return a value as its range writes it; a value outside as it is, for the check to name."""
+    return found.to_text(value) if found is not None and found.contains(value) else conditions.as_text(value)
+
+
+def _plain(number: T) -> T:
+    """Return Python's own number of one of NumPy's."""
+    return number.item() if hasattr(number, "item") else number
+
+
+def _json(path: str, value: Any, use: str = "be kept with the job") -> str:
+    """Return a value as requests have it. Raise InvalidSpec for what can't be written as JSON."""
+    try:
+        return conditions.as_text(value)
+    except (TypeError, ValueError):
+        message = f"{value!r:.100} can't {use}: use texts, numbers, true or false, None, or lists of these."
+        raise InvalidSpec([Fault(path, message)]) from None

@@ -20,7 +20,7 @@ from alfine.api import parents
 from alfine.api.job_words import job_request
 from alfine.api.parents import Parent
 from alfine.core.errors import Fault, InUse, InvalidSpec, NotFound
-from alfine.core.fields import Face, unknown
+from alfine.core.fields import WORDS, Face, unknown
 from alfine.core.history import History, Launched, TrainingJob
 from alfine.core.messages import spelled, spelling
 from alfine.core.policy import UNDECIDED, Verdict, as_it_ended
@@ -367,7 +367,7 @@ OF_PROGRAMS = (
 
 def _check_words(settings: Mapping[str, Any], target: Any) -> None:
     """Raise InvalidSpec for words that there are none of, or that would do nothing here."""
-    words = [word for word in inspect.signature(job_request).parameters if word not in OF_TARGET]
+    words = [word for word in WORDS if word not in (*OF_TARGET, "definitions")]
     if odd := [key for key in settings if key not in words and key not in OF_TARGET]:
         raise InvalidSpec([Fault(key, unknown(key, words)) for key in odd])
     if not callable(target) and not (isinstance(target, Path | Sequence) and target):
@@ -399,7 +399,7 @@ def _target(target: Objective | str | Path | Sequence[str]) -> dict[str, Any]:
         return {"function": f"{target.__module__}:{getattr(target, '__qualname__', type(target).__name__)}"}
     if isinstance(target, str | Path):
         return {"script": target}
-    from alfine.api.job_file import anchored_word
+    from alfine.api.local_paths import anchored_word
 
     return {"command": [anchored_word(str(word), Path.cwd()) for word in target]}
 

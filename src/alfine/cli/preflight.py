@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from alfine.api.job_file import JobFile, is_request, read_job_file
+from alfine.api.full_request import is_request
+from alfine.api.job_file import JobFile, read_job_file
 from alfine.api.read_document import read_document
 from alfine.aws.json_protocol import WireError, api
 from alfine.aws.sagemaker.unsupported_fields import refuse_what_is_not

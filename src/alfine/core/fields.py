@@ -305,7 +305,7 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field(
         word="forbid",
-        help="Combinations of values that are never tried: one or a list of them.",
+        help="Combinations of values that are never tried, such as `optimizer = sgd and lr > 0.5`: one or a list of them.",
         kind="combinations",
         tag="forbid",
         label="Forbidden combinations",
@@ -314,7 +314,7 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field(
         word="start_with",
-        help="Configurations to evaluate first, such as the defaults in use today: one or a list of them.",
+        help="Configurations to evaluate first, such as the defaults in use today (`eta = 0.3 and depth = 6`): one or a list of them.",
         kind="configurations",
         tag="start-with",
         label="Initial configurations",
@@ -432,31 +432,6 @@ FIELDS: tuple[Field, ...] = (
         aliases=("env",),
     ),
     Field(
-        word="threads",
-        help="CPU cores that each training job may use.",
-        kind="count",
-        tag="threads",
-        default_note="the machine's, shared by `max_parallel`",
-        for_functions=False,
-    ),
-    Field(
-        word="grace_seconds",
-        help="Seconds between SIGTERM and SIGKILL when a training job is stopped.",
-        kind="amount",
-        tag="grace-seconds",
-        default_note="120",
-        for_functions=False,
-    ),
-    Field(
-        word="warm",
-        help="Whether Python scripts start from an interpreter that has already imported their modules; `false` starts a new one for "
-        "every training job.",
-        kind="flag",
-        tag="warm",
-        default=True,
-        for_functions=False,
-    ),
-    Field(
         word="instances",
         help="Hosts of each training job: each is a process on this machine, and counts in the cost.",
         kind="count",
@@ -474,6 +449,22 @@ FIELDS: tuple[Field, ...] = (
         label="Price of one instance an hour",
         changeable=True,
         aliases=("price",),
+    ),
+    Field(
+        word="grace_seconds",
+        help="Seconds between SIGTERM and SIGKILL when a training job is stopped.",
+        kind="amount",
+        tag="grace-seconds",
+        default_note="120",
+        for_functions=False,
+    ),
+    Field(
+        word="threads",
+        help="CPU cores that each training job may use.",
+        kind="count",
+        tag="threads",
+        default_note="the machine's, shared by `max_parallel`",
+        for_functions=False,
     ),
     Field(
         word="at_end",
@@ -495,6 +486,15 @@ FIELDS: tuple[Field, ...] = (
         label="Run the best again",
         changeable=True,
         more="criteria.md#repeats",
+    ),
+    Field(
+        word="warm",
+        help="Whether Python scripts start from an interpreter that has already imported their modules; `false` starts a new one for "
+        "every training job.",
+        kind="flag",
+        tag="warm",
+        default=True,
+        for_functions=False,
     ),
 )
 
