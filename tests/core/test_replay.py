@@ -1,7 +1,7 @@
 import pytest
 
 from alfine import BestObjectiveNotImproving, MaxNumberOfTrainingJobs, MaxRuntimeInSeconds, TargetObjectiveMetricValue
-from alfine.core.history import StopRequested
+from alfine.core.history import TuningJobStopAsked
 from alfine.core.judge import Judge
 from alfine.core.policy import Outlook
 from alfine.jobs.policy_for import policy_for, replayed
@@ -47,7 +47,7 @@ def test_the_users_stop_outranks_a_criterion_that_is_already_met():
     judge = Judge(past, policy_for(past.spec))
     judge.record(history(CURVE).facts)
     assert judge.verdict.criterion == "TargetObjectiveMetricValue"
-    judge.record([StopRequested(at=past.now)])
+    judge.record([TuningJobStopAsked(at=past.now)])
     assert (judge.verdict.criterion, judge.verdict.status) == ("StopRequested", "Stopped")
 
 

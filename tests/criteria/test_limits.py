@@ -1,7 +1,7 @@
 import pytest
 
 from alfine import InvalidSpec, MaxNumberOfTrainingJobs, MaxRuntimeInSeconds
-from alfine.core.history import StopRequested as Asked
+from alfine.core.history import TuningJobStopAsked
 from alfine.core.policy import Outlook
 from alfine.criteria.limits import NoTrainingJobSucceeded, SearchSpaceExhausted, StopRequested
 from tests.building import at, history
@@ -38,7 +38,7 @@ def test_one_success_lifts_the_rule_for_good():
 
 def test_the_users_stop_is_stopped_not_completed():
     past = history([1.0])
-    past.record(Asked(at=past.now))
+    past.record(TuningJobStopAsked(at=past.now))
     verdict = StopRequested().check(past)
     assert (verdict.outlook, verdict.status) == (Outlook.STOP, "Stopped")
 

@@ -11,7 +11,7 @@ from alfine import (
     Shadow,
     TargetObjectiveMetricValue,
 )
-from alfine.core.history import Launched, Reported, Started, StopRequested
+from alfine.core.history import Launched, Reported, Started, TuningJobStopAsked
 from alfine.core.judge import Judge
 from alfine.core.policy import Outlook
 from alfine.core.read_spec import read_spec
@@ -163,7 +163,7 @@ def test_running_training_jobs_are_stopped_or_finish_or_finish_if_they_may_win()
 
 def test_the_users_own_stop_spares_nobody():
     past = running(history([], at_end="drain", max_parallel=2))
-    past.record(StopRequested(at=past.now))
+    past.record(TuningJobStopAsked(at=past.now))
     policy = policy_for(past.spec)
     assert [stop.number for stop in policy.decide(past, policy.verdict(past)).stops] == [1]
 

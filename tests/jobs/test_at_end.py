@@ -7,7 +7,7 @@ import pytest
 
 import alfine
 from alfine import BestObjectiveNotImproving, MaxRuntimeInSeconds, TargetObjectiveMetricValue
-from alfine.core.history import Launched, Reported, StopRequested
+from alfine.core.history import Launched, Reported, TuningJobStopAsked
 from alfine.core.judge import Judge
 from alfine.core.policy import Outlook
 from alfine.criteria import criterion_from_text
@@ -100,7 +100,7 @@ def test_a_limit_stops_what_an_earlier_verdict_let_finish(limit):
 
 def test_the_users_stop_spares_nobody():
     past, _, policy = met("MaxNumberOfTrainingJobs 5", "drain")
-    past.record(StopRequested(at=past.now))
+    past.record(TuningJobStopAsked(at=past.now))
     assert stopped(past, policy.verdict(past), policy) == {"fresh", "contender", "behind"}
 
 

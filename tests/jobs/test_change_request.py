@@ -9,7 +9,7 @@ import pytest
 import alfine
 from alfine import BestObjectiveNotImproving, MaxNumberOfTrainingJobs, TargetObjectiveMetricValue
 from alfine.core.errors import IllegalTransition, InvalidSpec
-from alfine.core.history import Changed, StopRequested
+from alfine.core.history import Changed, TuningJobStopAsked
 from alfine.jobs.home import Home
 from alfine.jobs.policy_for import policy_for, replayed
 from tests.building import SPACE, history, one_job, spec
@@ -52,9 +52,11 @@ def test_a_stopped_job_goes_on_and_its_stop_stays_in_the_record(tmp_path):
         home.store.finish("changed", "Stopped", home.service.clock())
         home.service.change("changed", max_training_jobs=6)
         kinds = [
-            type(fact) for fact in home.service.history("changed").facts if isinstance(fact, Changed | StopRequested)
+            type(fact)
+            for fact in home.service.history("changed").facts
+            if isinstance(fact, Changed | TuningJobStopAsked)
         ]
-        assert kinds == [Changed, StopRequested, Changed]
+        assert kinds == [Changed, TuningJobStopAsked, Changed]
         assert len(home.service.describe("changed")["Alfine"]["Changes"]) == 2
     assert tune(tmp_path, max_training_jobs=3).history.launches == 6
 

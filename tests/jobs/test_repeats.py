@@ -15,7 +15,7 @@ from alfine import (
     TargetObjectiveMetricValue,
 )
 from alfine.core.errors import InvalidSpec
-from alfine.core.history import Changed, Ended, History, Launched, StopRequested
+from alfine.core.history import Changed, Ended, History, Launched, TuningJobStopAsked
 from alfine.core.judge import Judge
 from alfine.core.policy import Outlook, repeats_due
 from alfine.core.read_spec import read_spec
@@ -207,7 +207,7 @@ def test_the_users_stop_time_and_money_cut_it_short():
     assert "60 s" in stop.reason
     assert policy.decide(past, verdict).launches == ()
     stopped = history([3.0, 1.0], max_training_jobs=20, repeats=2)
-    stopped.record(StopRequested(at=stopped.now))
+    stopped.record(TuningJobStopAsked(at=stopped.now))
     assert policy_for(stopped.spec).decide(stopped, judged(stopped).verdict).launches == ()
     priced = {"price_per_hour": 3600.0, "criteria": [MaxCost(6.5), BestObjectiveNotImproving(3)]}
     spent = history([3.0, 1.0, 2.0, 5.0, 5.0], repeats=9, **priced)

@@ -5,7 +5,7 @@ import pytest
 
 from alfine import AlfineError, BestObjectiveNotImproving
 from alfine.core.errors import IllegalTransition, InUse, NotFound, Overtaken
-from alfine.core.history import Ended, StopAsked, StopRequested
+from alfine.core.history import Ended, StopAsked, TuningJobStopAsked
 from alfine.store import queries
 from alfine.store.store import Store
 from tests.building import at, history, one_job, spec
@@ -89,9 +89,9 @@ def test_whoever_was_overtaken_by_a_users_stop_writes_nothing_and_reads_again(st
     assert store.overtaken(job.id, 2)
     with pytest.raises(Overtaken):
         store.record(job.id, 2, facts[2:], texts=job.spec().texts)
-    assert store.history("job").facts == [*facts[:2], StopRequested(at=at(5))]
+    assert store.history("job").facts == [*facts[:2], TuningJobStopAsked(at=at(5))]
     store.record(job.id, 3, facts[2:], texts=job.spec().texts)
-    assert store.history("job").facts == [*facts[:2], StopRequested(at=at(5)), *facts[2:]]
+    assert store.history("job").facts == [*facts[:2], TuningJobStopAsked(at=at(5)), *facts[2:]]
 
 
 def test_asking_to_stop_twice_is_asking_once(store):

@@ -3,7 +3,7 @@
 import pytest
 
 from alfine import Categorical, Continuous
-from alfine.core.history import History, Launched, Reported, StopRequested
+from alfine.core.history import History, Launched, Reported, TuningJobStopAsked
 from alfine.core.policy import Outlook
 from alfine.core.read_spec import read_spec
 from alfine.jobs.policy_for import policy_for, replayed
@@ -111,7 +111,7 @@ def test_hyperband_stops_training_jobs_by_the_others_of_their_definition():
         past.record(Reported(at=EPOCH, number=number, metric="objective", step=1, value=value))
         stopped += [stop.number for stop in strategy.stops(past)]
     assert stopped == [15], "13 is the best of its definition, 14 has hardly another to be compared with"
-    past.record(StopRequested(at=EPOCH))
+    past.record(TuningJobStopAsked(at=EPOCH))
     assert list(strategy.stops(past)) == []
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from alfine.surrogate import learning_curves
-from alfine.surrogate.learning_curves import Ended, as_observation, comparable, ended, ending, endings, features
+from alfine.surrogate.learning_curves import EndedCurve, as_observation, comparable, ended, ending, endings, features
 from tests.building import history, one_job
 
 REPORTS = 20
@@ -83,8 +83,8 @@ def test_a_curve_that_says_nothing_becomes_a_value_with_much_noise():
 
 def test_only_what_was_cut_short_is_predicted():
     rng = np.random.default_rng(4)
-    found = [Ended(curve, whole=True) for curve in decaying(rng, 6)]
-    found += [Ended(curve[:5], whole=False) for curve in decaying(rng, 2)]
+    found = [EndedCurve(curve, whole=True) for curve in decaying(rng, 6)]
+    found += [EndedCurve(curve[:5], whole=False) for curve in decaying(rng, 2)]
     mean, variance = endings(found)
     assert [value == each.curve[-1] for value, each in zip(mean, found, strict=True)] == [True] * 6 + [False] * 2
     assert [each > 0 for each in variance] == [False] * 6 + [True] * 2
@@ -92,7 +92,7 @@ def test_only_what_was_cut_short_is_predicted():
 
 def test_while_hardly_any_went_all_the_way_curves_end_where_enough_have_got_to():
     lengths = [9, 3, 3, 1]
-    found = comparable([Ended(np.arange(n, dtype=float), whole=n == 9) for n in lengths])
+    found = comparable([EndedCurve(np.arange(n, dtype=float), whole=n == 9) for n in lengths])
     assert [len(each.curve) for each in found] == [3, 3, 3, 1]
     assert [each.whole for each in found] == [True, True, True, False]
 

@@ -48,7 +48,7 @@ LITTLE = 0.02  # of a space: what Random would meet once in 50 training jobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remark:
+class Finding:
     """Something that the job will do, or won't, that its user may not expect. fatal: it would waste the job."""
 
     where: str
@@ -64,7 +64,7 @@ class Report:
 
     faults: Sequence[Fault]
     spec: TuningJobSpec | None = None
-    remarks: Sequence[Remark] = ()
+    remarks: Sequence[Finding] = ()
     logs: Sequence[tuple[TuningJobSpec, Readings]] = ()
     trials: Sequence[Trial] = ()
     likely: Likely | None = None
@@ -96,9 +96,9 @@ def _read(part: TuningJobSpec, lines: Iterable[str]) -> Readings:
     return readings
 
 
-def _spelled(remark: Remark, file: JobFile) -> Remark:
+def _spelled(remark: Finding, file: JobFile) -> Finding:
     said = file.spelled(Fault(remark.where, remark.sentence))
-    return Remark(where=said.path, sentence=said.message, fatal=remark.fatal)
+    return Finding(where=said.path, sentence=said.message, fatal=remark.fatal)
 
 
 def tried(part: TuningJobSpec, home: Home, hyperparameters: Hyperparameters) -> Trial:
@@ -146,7 +146,7 @@ def _aws_faults(request: Mapping[str, Any]) -> tuple[list[Fault], bool]:
 # ---- what it would do --------------------------------------------------------------------------------------------------
 
 
-def remarks(spec: TuningJobSpec, trials: Sequence[Trial]) -> list[Remark]:
+def remarks(spec: TuningJobSpec, trials: Sequence[Trial]) -> list[Finding]:
     """What is to be said about a job without faults; trials: of the definitions, if any were tried out."""
     found = [*_over(spec), *_limits(spec), *_structure(spec), *_standstill(spec), *_early_stopping(spec)]
     for trial in trials:
@@ -154,70 +154,70 @@ def remarks(spec: TuningJobSpec, trials: Sequence[Trial]) -> list[Remark]:
     return found
 
 
-def _over(spec: TuningJobSpec) -> Iterator[Remark]:
+def _over(spec: TuningJobSpec) -> Iterator[Finding]:
     """Criteria that are met before anything has run: a Deadline that has passed."""
     for criterion in policy_for(spec).criteria:
         verdict = criterion.check(History(spec, utc_now()))
         if verdict.outlook is not Outlook.CONTINUE and not verdict.watching:
             sentence = f"It would end the job before its first training job: {verdict.sentence}"
-            yield Remark(where=verdict.criterion, sentence=sentence, fatal=True)
+            yield Finding(where=verdict.criterion, sentence=sentence, fatal=True)
 
 
-def _limits(spec: TuningJobSpec) -> Iterator[Remark]:
+def _limits(spec: TuningJobSpec) -> Iterator[Finding]:
     path = "HyperParameterTuningJobConfig.ResourceLimits"
     allowed, parallel = spec.most_training_jobs, spec.max_parallel
     if spec.max_training_jobs is None and spec.max_runtime_seconds is None and spec.size is None:
-        yield Remark(where=path, sentence=f"There is no limit but AMT's own of {allowed} training jobs.")
+        yield Finding(where=path, sentence=f"There is no limit but AMT's own of {allowed} training jobs.")
     if parallel > allowed:
-        yield Remark(
+        yield Finding(
             where=f"{path}.MaxParallelTrainingJobs",
             sentence=f"{parallel} training jobs may run at once, but there are only {allowed}.",
         )
     elif spec.strategy == "Bayesian" and 1 < allowed <= parallel:
-        yield Remark(
+        yield Finding(
             where=f"{path}.MaxParallelTrainingJobs",
             sentence=f"All {allowed} training jobs start at once, before any of them has told anything: that's a random search. "
             "Let fewer run in parallel.",
         )
     told = max(len(part.start_with) for part in spec.each)
     if told >= allowed:
-        yield Remark(
+        yield Finding(
             where=f"{path}.MaxNumberOfTrainingJobs",
             sentence=f"All {allowed} training jobs go to the {told} configurations to start with: nothing is searched.",
         )
     each = longest_seconds(spec)
     if each is not None and spec.max_runtime_seconds is not None and spec.max_runtime_seconds < each:
-        yield Remark(
+        yield Finding(
             where=f"{path}.MaxRuntimeInSeconds",
             sentence=f"The tuning job may run for {duration(spec.max_runtime_seconds)}, each of its training jobs for "
             f"{duration(each)}: it can end before one of them has.",
         )
 
 
-def _structure(spec: TuningJobSpec) -> Iterator[Remark]:
+def _structure(spec: TuningJobSpec) -> Iterator[Finding]:
     """Conditions and constraints that do nothing, or nearly all."""
     for space in (part.space for part in spec.each if part.space.structure):
         assert space.structure is not None
         survey = space.structure.survey
         if survey.share < LITTLE:
-            yield Remark(where=f"Tags.alfine:{FORBID}", sentence=f"Only {survey.share:.2g} of the space is allowed.")
+            yield Finding(where=f"Tags.alfine:{FORBID}", sentence=f"Only {survey.share:.2g} of the space is allowed.")
         for combination, share in zip(space.forbidden, survey.forbidding, strict=True):
             if share == 0:
-                yield Remark(
+                yield Finding(
                     where=f"Tags.alfine:{FORBID}", sentence=f"«{words(combination)}» never occurs: it forbids nothing."
                 )
         for name, share in survey.active.items():
             where = f"Tags.alfine:{REQUIRES} ({name})"
             if space.ranges[name].requires and share > 1 - ROUNDING:
-                yield Remark(where=where, sentence="Its condition always holds.")
+                yield Finding(where=where, sentence="Its condition always holds.")
             elif share < LITTLE:
-                yield Remark(
+                yield Finding(
                     where=where,
                     sentence=f"It's active in {share:.2g} of the space, so that hardly any training job has it.",
                 )
 
 
-def _standstill(spec: TuningJobSpec) -> Iterator[Remark]:
+def _standstill(spec: TuningJobSpec) -> Iterator[Finding]:
     """Criteria that wouldn't even fire when nothing gets better than the first training job."""
     allowed = spec.most_training_jobs
     if allowed > MOST_SUPPOSED:
@@ -232,7 +232,7 @@ def _standstill(spec: TuningJobSpec) -> Iterator[Remark]:
             if verdict.outlook is not Outlook.CONTINUE:
                 break
         else:
-            yield Remark(
+            yield Finding(
                 where=f"HyperParameterTuningJobConfig.TuningJobCompletionCriteria.{verdict.criterion}",
                 sentence=naming(
                     "It can't end this job early: with {max_training_jobs} {} it doesn't fire even if no training job is better "
@@ -242,10 +242,10 @@ def _standstill(spec: TuningJobSpec) -> Iterator[Remark]:
             )
 
 
-def _early_stopping(spec: TuningJobSpec) -> Iterator[Remark]:
+def _early_stopping(spec: TuningJobSpec) -> Iterator[Finding]:
     allowed = spec.most_training_jobs
     if spec.early_stopping == "Auto" and allowed <= LEAST_CURVES:
-        yield Remark(
+        yield Finding(
             where="HyperParameterTuningJobConfig.TrainingJobEarlyStoppingType",
             sentence=f"Auto compares with {LEAST_CURVES} training jobs that have ended, and there are only {allowed}: it stops none.",
         )
@@ -254,25 +254,25 @@ def _early_stopping(spec: TuningJobSpec) -> Iterator[Remark]:
 # ---- what the training job that was tried out shows --------------------------------------------------------------------
 
 
-def _trial(trial: Trial) -> Iterator[Remark]:
+def _trial(trial: Trial) -> Iterator[Finding]:
     where, name = trial.spec.path, trial.spec.definition.name
     if trial.exit.cause == "max_runtime":
-        yield Remark(
+        yield Finding(
             where=f"{where}.StoppingCondition.MaxRuntimeInSeconds",
             sentence=f"The training job was stopped after {duration(trial.seconds)}: {trial.reason}",
         )
     elif trial.reason:
         whose = f"training job of {name}" if name else "training job"
-        yield Remark(where=whose, sentence=f"It failed: {trial.reason}", fatal=True)
+        yield Finding(where=whose, sentence=f"It failed: {trial.reason}", fatal=True)
     for name in trial.readings.regexes:
         objective = name == trial.spec.metric
         if not trial.readings.matches[name]:
             why = "; ".join(trial.readings.remarks(name)) or "its regex matched nothing"
             effect = ": without the objective every training job fails." if objective else "."
-            yield Remark(where=f"metric {name}", sentence=f"It had no value, {why}{effect}", fatal=objective)
+            yield Finding(where=f"metric {name}", sentence=f"It had no value, {why}{effect}", fatal=objective)
 
 
-def _time(trial: Trial) -> Iterator[Remark]:
+def _time(trial: Trial) -> Iterator[Finding]:
     spec = trial.spec
     path = "HyperParameterTuningJobConfig.ResourceLimits.MaxRuntimeInSeconds"
     limit, allowed = spec.max_runtime_seconds, spec.most_training_jobs
@@ -280,18 +280,18 @@ def _time(trial: Trial) -> Iterator[Remark]:
         return
     enough = int(limit / trial.seconds) * spec.max_parallel
     if limit < trial.seconds:
-        yield Remark(
+        yield Finding(
             where=path,
             sentence=f"{duration(limit)} are shorter than one training job, which took {duration(trial.seconds)}.",
             fatal=True,
         )
     elif enough < allowed:
-        yield Remark(
+        yield Finding(
             where=path, sentence=f"{duration(limit)} are enough for about {enough} of {allowed} training jobs."
         )
 
 
-def _emissions(trial: Trial) -> Iterator[Remark]:
+def _emissions(trial: Trial) -> Iterator[Finding]:
     spec = trial.spec
     count = len(trial.readings.matches[spec.metric])
     times = "once" if count == 1 else f"{count} times"
@@ -299,13 +299,13 @@ def _emissions(trial: Trial) -> Iterator[Remark]:
     if count == 0:
         return
     if spec.early_stopping == "Auto" and count == 1:
-        yield Remark(
+        yield Finding(
             where=f"{path}.TrainingJobEarlyStoppingType",
             sentence=f"Auto judges by how {spec.metric} develops, and the training job emitted it once: none can be stopped early. "
             "Print it every epoch.",
         )
     if spec.strategy == "Hyperband" and count <= spec.min_resource:
-        yield Remark(
+        yield Finding(
             where=f"{path}.StrategyConfig.HyperbandStrategyConfig",
             sentence=naming(
                 "The training job emitted {} {}, and nothing is stopped before {min_resource} {}: every training job runs to its end.",
@@ -313,7 +313,7 @@ def _emissions(trial: Trial) -> Iterator[Remark]:
             ),
         )
     if spec.strategy == "Hyperband" and spec.max_resource is not None and count > spec.max_resource:
-        yield Remark(
+        yield Finding(
             where=f"{path}.StrategyConfig.HyperbandStrategyConfig",
             sentence=naming(
                 "The training job emitted {} {}, and each is stopped at {max_resource} {}.",
@@ -322,7 +322,7 @@ def _emissions(trial: Trial) -> Iterator[Remark]:
         )
 
 
-def _at_once(spec: TuningJobSpec, trial: Trial) -> Iterator[Remark]:
+def _at_once(spec: TuningJobSpec, trial: Trial) -> Iterator[Finding]:
     """Criteria that would end the job after a first training job like the one that was tried out."""
     values = trial.readings.values(trial.spec.metric)
     if not values or trial.reason:
@@ -336,7 +336,7 @@ def _at_once(spec: TuningJobSpec, trial: Trial) -> Iterator[Remark]:
         if verdict.outlook is Outlook.CONTINUE or verdict.watching or isinstance(criterion, MaxRuntimeInSeconds):
             continue  # `_limits` says more about time
         if spec.most_training_jobs > 1:
-            yield Remark(
+            yield Finding(
                 where=verdict.criterion,
                 sentence=f"It would end the job after its first training job: {verdict.sentence}",
                 fatal=True,

@@ -119,7 +119,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StopRequested:
+class TuningJobStopAsked:
     """The user asked to stop the whole tuning job."""
 
     at: datetime
@@ -140,7 +140,7 @@ class TimePassed:
     at: datetime
 
 
-OfTuningJob = StopRequested | Changed | TimePassed  # those that are about no single training job
+OfTuningJob = TuningJobStopAsked | Changed | TimePassed  # those that are about no single training job
 Fact = Launched | Started | Reported | StopAsked | Ended | OfTuningJob
 
 
@@ -249,7 +249,7 @@ class History:
                 self._ask_to_stop(fact)
             case Ended():
                 self._end(fact)
-            case StopRequested():
+            case TuningJobStopAsked():
                 self.stop_requested_at = fact.at
             case Changed():
                 self._change(fact.spec)

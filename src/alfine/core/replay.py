@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from alfine.core.history import Changed, Ended, Fact, History, StopRequested, TrainingJob
+from alfine.core.history import Changed, Ended, Fact, History, TrainingJob, TuningJobStopAsked
 from alfine.core.judge import Judge
 from alfine.core.policy import Outlook, Policy, Verdict
 from alfine.core.spec import TuningJobSpec
@@ -51,7 +51,7 @@ def replay(
     for count, fact in enumerate(history.facts, 1):
         if changed is None and getattr(fact, "number", 0) > searched:  # the best run again: that follows any end
             continue
-        if changed is None and count <= last and isinstance(fact, Changed | StopRequested):
+        if changed is None and count <= last and isinstance(fact, Changed | TuningJobStopAsked):
             continue
         ends = changed is None or count > last  # what ended before a change was gone on with
         judge.pass_time(fact.at)

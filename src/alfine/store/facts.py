@@ -22,8 +22,8 @@ from alfine.core.history import (
     Reported,
     Started,
     StopAsked,
-    StopRequested,
     TimePassed,
+    TuningJobStopAsked,
 )
 from alfine.core.read_spec import read_spec
 from alfine.core.spec import TuningJobSpec
@@ -73,7 +73,7 @@ def write_facts(connection: Connection, job: int, facts: Sequence[Fact], first: 
     Args:
         connection: an open transaction.
         job: the tuning job's id.
-        facts: all but StopRequested and Changed, which `Store.request_stop` and `Store.change` write.
+        facts: all but TuningJobStopAsked and Changed, which `Store.request_stop` and `Store.change` write.
         first: the number of the first of them.
         texts: spells hyperparameters as AMT does; None keeps those of launches as they are.
 
@@ -110,7 +110,7 @@ def _write_fact(connection: Connection, job: int, number: int, fact: Fact, texts
             connection.execute(_PASS, {"tuning_job": job, "fact": number, "at": fact.at})
         case Reported():
             pass  # written before, with all others
-        case StopRequested() | Changed():
+        case TuningJobStopAsked() | Changed():
             raise IllegalTransition("what a user asks for is recorded by request_stop and change.")
 
 
@@ -157,10 +157,10 @@ def read_facts(connection: Connection, job: Row[Any], spec: TuningJobSpec) -> li
 
 def _numbered_facts(connection: Connection, job: Row[Any], spec: TuningJobSpec) -> Iterator[tuple[int, Fact]]:
     if job.stop_fact is not None:
-        yield job.stop_fact, StopRequested(at=job.stop_requested_at)
+        yield job.stop_fact, TuningJobStopAsked(at=job.stop_requested_at)
     for row in connection.execute(sa.select(changes).where(changes.c.tuning_job == job.id, changes.c.fact > 0)):
         after = row.request and read_spec(json.loads(row.request))
-        yield row.fact, Changed(at=row.at, spec=after) if after else StopRequested(at=row.at)
+        yield row.fact, Changed(at=row.at, spec=after) if after else TuningJobStopAsked(at=row.at)
     for row in connection.execute(sa.select(passed).where(passed.c.tuning_job == job.id)):
         yield row.fact, TimePassed(at=row.at)
     for row in connection.execute(sa.select(training_jobs).where(training_jobs.c.tuning_job == job.id)):

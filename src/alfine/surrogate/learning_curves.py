@@ -35,7 +35,7 @@ from alfine.core.history import History, TrainingJob
 from alfine.core.memo import MemoKey
 from alfine.core.ranges import Array
 
-CURVES: MemoKey[list[Ended]] = MemoKey(__name__, "curves")
+CURVES: MemoKey[list[EndedCurve]] = MemoKey(__name__, "curves")
 
 LEAST = 3  # training jobs that went all the way, before anything is said about another
 MOST = 100  # the latest so many are learnt from
@@ -109,7 +109,7 @@ def as_observation(mean: Array, variance: Array) -> tuple[Array, Array]:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class EndedCurve:
     """A training job that ended with an objective: its curve, minimised, and whether it went all the way."""
 
     curve: Array
@@ -121,12 +121,12 @@ class Ended:
         return self.whole and len(self.curve) > 1
 
 
-def ended(history: History) -> list[Ended]:
+def ended(history: History) -> list[EndedCurve]:
     """One for each of the history's observations, in their order."""
 
-    def step(found: list[Ended], job: TrainingJob) -> list[Ended]:
+    def step(found: list[EndedCurve], job: TrainingJob) -> list[EndedCurve]:
         if job.objective is not None and history.ranks(job):
-            found.append(Ended(curve_of(history, job), is_whole(history, job)))
+            found.append(EndedCurve(curve_of(history, job), is_whole(history, job)))
         return found
 
     return history.fold(CURVES, [], step)
@@ -151,15 +151,15 @@ def is_whole(history: History, job: TrainingJob) -> bool:
     return job.status == "Completed" or (most is not None and len(job.curve(history.spec.metric)) >= most)
 
 
-def comparable(found: Sequence[Ended]) -> list[Ended]:
+def comparable(found: Sequence[EndedCurve]) -> list[EndedCurve]:
     """While fewer than LEAST went all the way, curves end where LEAST of them have got to: what got there counts as whole."""
     if sum(each.whole for each in found) >= LEAST or len(found) < LEAST:
         return list(found)
     reach = sorted((len(each.curve) for each in found), reverse=True)[LEAST - 1]
-    return [Ended(each.curve[:reach], len(each.curve) >= reach) for each in found]
+    return [EndedCurve(each.curve[:reach], len(each.curve) >= reach) for each in found]
 
 
-def endings(found: Sequence[Ended]) -> tuple[Array, Array]:
+def endings(found: Sequence[EndedCurve]) -> tuple[Array, Array]:
     """Of curves in targets: (n,) the last values, predicted where a training job was cut short, and (n,) their variances, else 0."""
     mean, variance = np.array([each.curve[-1] for each in found]), np.zeros(len(found))
     whole = [each.curve for each in found if each.instructive][-MOST:]

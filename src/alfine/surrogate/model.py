@@ -25,7 +25,7 @@ from alfine.surrogate.gaussian_process import (
     geometry_of,
     prior_of,
 )
-from alfine.surrogate.learning_curves import Ended, as_observation, comparable, ended, endings
+from alfine.surrogate.learning_curves import EndedCurve, as_observation, comparable, ended, endings
 from alfine.surrogate.parent_evidence import prior
 
 THETA: MemoKey[Array] = MemoKey(
@@ -76,7 +76,7 @@ def targets_at(history: History, n: int) -> tuple[Array, Array, Array, Scale]:
     if all(each.whole for each in found):
         scale = Scale.of(v)
         return X, scale.targets(v), np.zeros(n), scale
-    found = [Ended(v[i : i + 1], whole=True) for i in range(min(n, parents))] + comparable(found)
+    found = [EndedCurve(v[i : i + 1], whole=True) for i in range(min(n, parents))] + comparable(found)
     scale = Scale.of(np.array([each.curve[-1] for each in found if each.whole] or v))
     y, variance = endings([replace(each, curve=scale.curve(each.curve)) for each in found])
     centre, width = float(y.mean()), float(y.std()) or 1.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from alfine.core.errors import InvalidSpec
-from alfine.core.history import Changed, Ended, History, StopRequested
+from alfine.core.history import Changed, Ended, History, TuningJobStopAsked
 from alfine.core.wording import duration
 from alfine.server.console.change_form import Fields, fields_of
 
@@ -49,7 +49,7 @@ def _changes(history: History) -> Iterator[Change]:
         match fact:
             case Ended():
                 ended += 1
-            case StopRequested():
+            case TuningJobStopAsked():
                 yield Change(at=fact.at, training_jobs=ended, words=("asked to stop",))
             case Changed():
                 try:
