@@ -17,6 +17,7 @@ from alfine.api.read_values import shown
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.fields import unknown
 from alfine.core.spec import DEFINITION, DEFINITIONS
+from alfine.programs.hyperparameter_text import unquoted
 
 Request = dict[str, Any]
 
@@ -93,7 +94,7 @@ def anchored(request: Request, folder: Path) -> Request:
 def _anchor(definition: dict[str, Any], folder: Path) -> None:
     static = definition.get("StaticHyperParameters") or {}
     if "sagemaker_program" in static:
-        given = _unquoted(static.get("sagemaker_submit_directory", "."))
+        given = unquoted(static.get("sagemaker_submit_directory", "."))
         static["sagemaker_submit_directory"] = absolute_uri(given, folder)
     if "alfine_command" in static:
         words = _json_or_none(static["alfine_command"])
@@ -110,8 +111,3 @@ def _json_or_none(text: str) -> Any:
         return json.loads(text)
     except (TypeError, ValueError):
         return None
-
-
-def _unquoted(text: str) -> str:
-    value = _json_or_none(text)
-    return value if isinstance(value, str) else text

@@ -6,7 +6,6 @@ Code and data alone: a command (alfine_command), an interpreter and whatever a s
 from __future__ import annotations
 
 import copy
-import json
 import os
 import tarfile
 import tempfile
@@ -16,6 +15,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.programs.hyperparameter_text import unquoted
 
 BUCKET = "sagemaker-{region}-000000000000"  # the SDK's default bucket, of alfine's one account
 DIRECTORY = "sagemaker_submit_directory"
@@ -57,7 +57,7 @@ def _places(request: dict[str, Any]) -> Iterator[tuple[str, Path, Callable[[str]
     for number, definition in enumerate(each for each in definitions if isinstance(each, dict)):
         suffix = f"-{number}" if number else ""
         static = definition.get("StaticHyperParameters") or {}
-        path = _path(_unquoted(static.get(DIRECTORY, "")))
+        path = _path(unquoted(static.get(DIRECTORY, "")))
         if path is not None:
             yield f"source{suffix}", path, _setter(static, DIRECTORY)
         for channel in definition.get("InputDataConfig") or ():
@@ -78,10 +78,6 @@ def _setter(holder: dict[str, Any], key: str) -> Callable[[str], None]:
 def _path(uri: str) -> Path | None:
     parts = urlsplit(uri)
     return Path(unquote(parts.path)) if parts.scheme == "file" else None
-
-
-def _unquoted(text: str) -> str:
-    return json.loads(text) if text.startswith('"') else text
 
 
 def _send_code(path: Path, bucket: str, key: str, put: Put) -> str:

@@ -23,9 +23,9 @@ from alfine.programs.algorithms.specification import (
     objective_faults,
     range_faults,
     static_faults,
-    unquoted,
 )
 from alfine.programs.autotune import autotuned
+from alfine.programs.hyperparameter_text import unquoted
 from alfine.programs.images import is_algorithm
 from alfine.programs.machine import Machine
 

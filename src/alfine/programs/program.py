@@ -31,6 +31,7 @@ from alfine.programs.data.archives import has_member, is_archive, unpacked
 from alfine.programs.data.artifacts import refusal
 from alfine.programs.data.channels import INPUTS, RequestFiles, channels
 from alfine.programs.data.locations import local
+from alfine.programs.hyperparameter_text import unquoted
 from alfine.programs.images import Container, Images, NoRunner, Script
 from alfine.programs.machine import Machine
 from alfine.runners.job_folder import DRIVERS
@@ -131,7 +132,7 @@ def program_for(
     machine = machine or Machine()
     running = machine.running
     files = RequestFiles(folder / INPUTS, machine.buckets, fetch, faults, running.max_decompressed_bytes)
-    static = {name: _unquoted(text) for name, text in spec.definition.static_hyperparameters.items()}
+    static = {name: unquoted(text) for name, text in spec.definition.static_hyperparameters.items()}
     contained = asked(spec, running)[0] == "container"
     program = _program(static, spec, function, files, machine.images, contained=contained)
     if not fetch:
@@ -295,12 +296,3 @@ def _script(static: Mapping[str, str], where: str, files: RequestFiles) -> tuple
     if not there:
         files.fault(f"{where}.sagemaker_program", f"there is no file {folder / program if local(uri) else inside}.")
     return folder / program, folder
-
-
-def _unquoted(text: str) -> str:
-    """SageMaker's framework estimators send JSON texts («"train.py"» with the quotes); others send them plain."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return text
-    return value if isinstance(value, str) else text

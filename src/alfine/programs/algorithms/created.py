@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from alfine.core.errors import Fault
-from alfine.programs.algorithms.specification import unquoted, value_trouble
+from alfine.programs.algorithms.specification import value_trouble
+from alfine.programs.hyperparameter_text import unquoted
 from alfine.runners.log_metrics import check_regex
 
 Plain = Mapping[str, Any]

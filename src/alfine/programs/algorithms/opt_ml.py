@@ -18,6 +18,8 @@ from typing import NoReturn
 import numpy as np
 import numpy.typing as npt
 
+from alfine.programs.hyperparameter_text import unquoted
+
 Matrix = npt.NDArray[np.float64]
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -56,15 +58,7 @@ def hyperparameters() -> dict[str, str]:
     texts: dict[str, str] = json.loads(
         (base_folder() / "input/config/hyperparameters.json").read_text(encoding="utf-8")
     )
-    return {name: _unquoted(text) for name, text in texts.items()}
-
-
-def _unquoted(text: str) -> str:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return text
-    return value if isinstance(value, str) else text
+    return {name: unquoted(text) for name, text in texts.items()}
 
 
 def content_type(channel: str, default: str) -> str:

@@ -7,7 +7,6 @@ for a Continuous hyperparameter, and a list of values for either, are taken when
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from alfine.core.errors import Fault
 from alfine.core.spec import OBJECTIVE_HYPERPARAMETER
 from alfine.core.wording import did_you_mean
+from alfine.programs.hyperparameter_text import unquoted
 
 Plain = dict[str, Any]
 Known = Mapping[str, Mapping[str, Any]]
@@ -66,17 +66,6 @@ def _hyperparameter(
 
 
 # ---- reading a request by it -------------------------------------------------------------------------------------------
-
-
-def unquoted(value: Any) -> str:
-    """SageMaker's framework estimators send JSON texts («"gbtree"» with the quotes); others send them plain."""
-    if not isinstance(value, str):  # in a job file; whoever reads the spec says what is wrong with it
-        return str(value)
-    try:
-        known = json.loads(value)
-    except ValueError:
-        return value
-    return known if isinstance(known, str) else value
 
 
 def hyperparameters_of(specification: Mapping[str, Any]) -> Known:
@@ -134,7 +123,7 @@ def _values_faults(known: Mapping[str, Any], kind: str, entry: Mapping[str, Any]
     if kind and kind not in takes.get(known["Type"], ("Categorical",)):
         yield Fault(path, f"{known['Name']} is {known['Type']} and can't have a range of type {kind}.")
         return
-    values = [unquoted(value) for value in entry.get("Values", ())] or [
+    values = [unquoted(str(value)) for value in entry.get("Values", ())] or [
         entry[bound] for bound in ("MinValue", "MaxValue") if bound in entry
     ]
     yield from (Fault(path, trouble) for value in values if (trouble := value_trouble(known, value)))
