@@ -30,6 +30,7 @@ from alfine.core.errors import AlfineError
 from alfine.jobs.engine_pool import Hosting
 from alfine.jobs.home import Home
 from alfine.server.console import Console
+from alfine.server.console.page_request import ConsoleBackend
 from alfine.server.limits import Limited
 from alfine.server.rest import Documents
 from alfine.store.access_keys import Keys
@@ -62,8 +63,8 @@ def make_app(home: Home, hosting: Hosting, *, always_signed: bool = False) -> St
     hosts = tuple(name.lower() for name in home.config.server.hosts)
     names = {service.api.signing_name for service in known.values()}
     families = {"json": names, "query": names, "s3": {"s3"}, OWN: {OWN}}
-    console = Console(home.service, keys, always=always_signed, run=hosting.run, changed=changed)
-    gate = Gate(keys, home.machine.arns.region, families, hosts, always=always_signed, elsewhere=console.takes)
+    console = Console(ConsoleBackend(home.service, hosting.run, changed), keys, always_sign_in=always_signed)
+    gate = Gate(keys, home.machine.arns.region, families, hosts, always=always_signed, elsewhere=console.handles)
     wire = Wire(
         known,
         S3App(
@@ -81,7 +82,7 @@ def make_app(home: Home, hosting: Hosting, *, always_signed: bool = False) -> St
         hosting.leave(LEAVE_SECONDS)
 
     async def rest(scope: Any, receive: Any, send: Any) -> None:
-        await (console if console.takes(scope) else wire)(scope, receive, send)
+        await (console if console.handles(scope) else wire)(scope, receive, send)
 
     documents = Documents(home.service, home.config.s3, hosting.run, changed)
     app = Starlette(

@@ -105,7 +105,7 @@ def test_a_form_changes_a_running_job_and_a_button_stops_it(browser, served, sag
     browser.fill("[name=patience]", "12")
     browser.click("button.primary")
     browser.until(f"location.pathname === '/console/tuning-jobs/{name}'")
-    assert "was 6" in browser.until("document.querySelector('#changes')?.innerText")
+    assert "Maximum training jobs: 6 → 9" in browser.until("document.querySelector('#changes')?.innerText")
     limits = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
     assert limits["HyperParameterTuningJobConfig"]["ResourceLimits"]["MaxNumberOfTrainingJobs"] == 9
     browser.click("#stop summary")

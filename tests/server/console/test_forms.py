@@ -6,7 +6,7 @@ import pytest
 
 from alfine import AllOf, BestObjectiveNotImproving, ConvergenceDetected, MaxCost, TargetObjectiveMetricValue
 from alfine.api.job_words import job_request
-from alfine.server.console.change_form import fields_of
+from alfine.server.console.change_form import form_fields
 from tests.aws.conftest import until
 from tests.building import spec
 from tests.server.console.test_pages import SPACE
@@ -68,7 +68,8 @@ def test_limits_of_a_running_job_are_changed_and_its_page_tells(visitor, sagemak
         "MaxRuntimeInSeconds": 5000,
     }
     assert re.search(
-        r"What was changed .*training jobs at most 50, was 40; at once 3, was 2; time 1 h 23 min", page.text
+        r"Changes .*Maximum training jobs: 40 → 50; Parallel training jobs: 2 → 3; Maximum runtime: not set → 1 h 23 min",
+        page.text,
     )
 
 
@@ -105,19 +106,19 @@ def test_criteria_are_changed_and_those_that_the_form_doesnt_touch_stay(visitor,
     form = visitor.get(f"/console/tuning-jobs/{name}/change").body
     assert '<option value="drain" selected>' in form
     assert 'name="repeats" value="best=2 times=3"' in form
-    assert "the best again" in visitor.get(f"/console/tuning-jobs/{name}").text
+    assert "Re-runs of the best: not set → best=2 times=3" in visitor.get(f"/console/tuning-jobs/{name}").text
     assert ">MaxCost 25</textarea>" in form
     fields = {"repeats": "", "price_per_hour": "4.5"}
     page = visitor.submit(f"/console/tuning-jobs/{name}/change", f"/tuning-jobs/{name}/change", fields)
-    assert "the best again taken away, was best=2 times=3; price an hour 4.5, was 2" in page.text
+    assert "Re-runs of the best: best=2 times=3 → removed; Price per instance hour: 2 → 4.5" in page.text
     fields = {"price_per_hour": "0", "patience": "", "others": ""}  # what belonged to it may stay filled in
     page = visitor.submit(f"/console/tuning-jobs/{name}/change", f"/tuning-jobs/{name}/change", fields)
-    assert "price an hour 0, was 4.5" in page.text
+    assert "Price per instance hour: 4.5 → 0" in page.text
     assert "TargetObjectiveMetricValue" not in asked(sagemaker, name)["TuningJobCompletionCriteria"]
 
 
 def test_of_two_criteria_of_a_kind_the_form_loses_none():
-    fields = fields_of(spec(criteria=[BestObjectiveNotImproving(5), BestObjectiveNotImproving(20, strict=True)]))
+    fields = form_fields(spec(criteria=[BestObjectiveNotImproving(5), BestObjectiveNotImproving(20, strict=True)]))
     shown = fields["patience"], fields["strict"], fields["others"]
     assert shown == ("5", "", "BestObjectiveNotImproving 20 strict=true")
 
@@ -125,10 +126,10 @@ def test_of_two_criteria_of_a_kind_the_form_loses_none():
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({}, "nothing to change: it's asked for already."),
-        ({"max_training_jobs": ""}, "MaxNumberOfTrainingJobs: can be changed, not taken away."),
+        ({}, "the job already has these settings."),
+        ({"max_training_jobs": ""}, "MaxNumberOfTrainingJobs: a limit can be changed, but not removed."),
         ({"max_training_jobs": "many"}, "MaxNumberOfTrainingJobs: 'many' must be a whole number."),
-        ({"max_parallel": "0"}, "MaxParallelTrainingJobs: '0' must be above 0."),
+        ({"max_parallel": "0"}, "MaxParallelTrainingJobs: '0' must be more than 0."),
         ({"max_runtime_seconds": "nan"}, "MaxRuntimeInSeconds: 'nan' must be a number."),
         (
             {"patience": "2"},
@@ -138,9 +139,12 @@ def test_of_two_criteria_of_a_kind_the_form_loses_none():
         ({"others": "BestObjectiveNotImprovin 5"}, "Did you mean BestObjectiveNotImproving?"),
         ({"others": "MaxCost 5"}, "price"),
         ({"repeats": "often"}, "'often' must be as «best=3 times=5»"),
-        ({"price_per_hour": "-2"}, "price per hour: '-2' must be from 0 on."),
-        ({"delta": "0.1"}, "ConvergenceDetected delta: counts with «Detect convergence» alone."),
-        ({"strict": "on"}, "«any improvement counts» is about a number of training jobs without one. Give that too."),
+        ({"price_per_hour": "-2"}, "price per hour: '-2' must be 0 or more."),
+        ({"delta": "0.1"}, "ConvergenceDetected delta: this setting belongs to «Stop on convergence»."),
+        (
+            {"strict": "on"},
+            "«Count any improvement» belongs to a number of training jobs without improvement. Give that number, too.",
+        ),
         ({"at_end": "explode"}, "'explode' isn't one of stop, drain, contenders."),
         ({"target": "x", "patience": "y"}, "TargetObjectiveMetricValue: 'x' must be a number."),
     ],
@@ -160,7 +164,7 @@ def test_an_ended_job_goes_on(visitor, sagemaker, make):
     sagemaker.create_hyper_parameter_tuning_job(**make("extended", max_training_jobs=2, max_parallel=1))
     until(sagemaker, "extended")
     path, action = "/console/tuning-jobs/extended/change", "/tuning-jobs/extended/change"
-    assert "Extend extended" in visitor.get(path).text
+    assert "Continue extended" in visitor.get(path).text
     refused = visitor.submit(path, action, {"max_parallel": "2"})
     assert refused.status == 422
     assert "it would end again at once. MaxNumberOfTrainingJobs" in refused.text
@@ -183,7 +187,7 @@ def test_a_job_and_a_training_job_are_stopped_by_their_buttons(visitor, sagemake
     assert "The user asked to stop it." in text
     visitor.submit(path, f"/tuning-jobs/{name}/stop")
     assert until(sagemaker, name, "Stopped", leaves=False)
-    assert re.search(r"Stopped StopRequested\. .*What was changed .*asked to stop", visitor.get(path).text)
+    assert re.search(r"Stopped StopRequested\. .*Changes .*Stop requested", visitor.get(path).text)
     again = visitor.post(f"/console/tuning-jobs/{name}/stop", {"token": _token(visitor)})
     assert again.status == 409
     assert "has already ended" in again.text
@@ -202,22 +206,22 @@ def test_a_replay_says_when_each_criterion_would_have_ended_it_what_it_saves_and
     path = "/console/tuning-jobs/record/replay"
     assert "ConvergenceDetected" in visitor.get(path).text
     text = visitor.get(f"{path}?criteria=BestObjectiveNotImproving+3%0ATargetObjectiveMetricValue+-5").text
-    assert "Against the record: 12 training jobs" in text
+    assert "As recorded: 12 training jobs" in text
     alone = re.search(
-        r"BestObjectiveNotImproving 3 .* in, by BestObjectiveNotImproving .* (\d+) (\d+) % .* of training (\d+) training jobs",
+        r"BestObjectiveNotImproving 3 after .*, by BestObjectiveNotImproving .* (\d+) (\d+) % .* of training (\d+) training jobs",
         text,
     )
     assert int(alone[1]) + int(alone[3]) == 12
     assert re.search(
-        r"MetricValue -5 [\d.]+ s in, by MaxNumberOfTrainingJobs .* 12 100 % [\d.]+ s of training nothing [\d.]+ nothing",
+        r"MetricValue -5 after [\d.]+ s, by MaxNumberOfTrainingJobs .* 12 100 % [\d.]+ s of training nothing [\d.]+ nothing",
         text,
     )
     assert (
-        "all of them together not within the record"
+        "all together not before the end of the record"
         in visitor.get(f"{path}?criteria=TargetObjectiveMetricValue+-5%0AMaxNumberOfTrainingJobs+40").text
     )
-    assert "all of them together" in text
-    assert re.search(r"its own .* in, by MaxNumberOfTrainingJobs", visitor.get(f"{path}?criteria=").text)
+    assert "all together" in text
+    assert re.search(r"the job's own after .*, by MaxNumberOfTrainingJobs", visitor.get(f"{path}?criteria=").text)
 
 
 @pytest.mark.parametrize(
@@ -243,4 +247,4 @@ def test_what_a_form_says_of_a_job_asks_for_that_job(visitor, sagemaker, running
     ]
     name = running("as-it-came", criteria=criteria, price_per_hour=1.5, max_runtime_seconds=7775)
     page = visitor.submit(f"/console/tuning-jobs/{name}/change", f"/tuning-jobs/{name}/change")
-    assert "nothing to change" in page.text
+    assert "already has these settings" in page.text

@@ -103,7 +103,7 @@ def test_a_page_says_how_many_hyperparameters_it_doesnt_draw(served, sagemaker, 
     until(sagemaker, "many")
     page = visitor.get("/console/tuning-jobs/many")
     assert page.body.count("<figcaption>") == 24
-    assert "3 more hyperparameters aren't drawn." in page.text
+    assert "3 more hyperparameters are not shown." in page.text
 
 
 def test_going_back_in_a_log_tears_no_line(served, sagemaker, visitor, tmp_path):
@@ -134,8 +134,8 @@ def test_the_list_says_why_each_job_ended(visitor, ended):
 
 def test_the_list_is_filtered_by_name_and_status(visitor, ended):
     assert "/console/tuning-jobs/ended" in visitor.get("/console/?name=NDE&status=Completed").body
-    assert "No tuning job fits" in visitor.get("/console/?status=Failed").text
-    assert "No tuning job fits" in visitor.get("/console/?name=other").text
+    assert "No tuning job matches" in visitor.get("/console/?status=Failed").text
+    assert "No tuning job matches" in visitor.get("/console/?name=other").text
 
 
 def test_a_long_list_has_pages(served, sagemaker, visitor, make):
@@ -154,7 +154,7 @@ def test_a_job_shows_every_criterion_with_its_sentence_and_numbers(visitor, ende
     assert re.search(r"AllOf ended the job \d+ % \d of 2 met", text)
     assert re.search(r"BestObjectiveNotImproving \d+ % \d+ of 40 training jobs in a row.* limit 40", text)
     assert re.search(r"ConvergenceDetected \d+ % .*finished \d+ remaining \d+ probability of improvement", text)
-    assert re.search(r"Shadow\(BestObjectiveNotImproving\) only watches .*Would have ended the job after", text)
+    assert re.search(r"Shadow\(BestObjectiveNotImproving\) observer .*Would have ended the job after", text)
     assert re.search(r"MaxNumberOfTrainingJobs \d+ % \d+ of at most 30 training jobs", text)
 
 
@@ -163,7 +163,7 @@ def test_a_job_shows_its_best_its_counters_and_what_was_saved(visitor, ended, sa
     page = visitor.get(ended)
     assert best["TrainingJobName"] in page.body
     assert f"{best['FinalHyperParameterTuningJobObjectiveMetric']['Value']:.6g}" in page.text
-    assert re.search(r"Saved [\d.]+ s \d+ training jobs not launched, [\d.]+ in money", page.text)
+    assert re.search(r"Training time saved [\d.]+ s \d+ training jobs not launched, cost [\d.]+", page.text)
 
 
 def test_a_warm_started_job_says_with_what_it_began(visitor, ended, sagemaker, script):
@@ -238,7 +238,7 @@ def test_a_long_log_has_pages_of_whole_lines(served, sagemaker, visitor, tmp_pat
 def test_what_isnt_there_is_a_404_in_words(visitor, path):
     page = visitor.get(f"/console/{path}")
     assert page.status == 404
-    assert "Not here" in page.text
+    assert "Not found" in page.text
     assert "Amazon" not in page.text
     assert "nobody" in page.text or "There is no such page." in page.text
 
@@ -260,5 +260,5 @@ def test_a_job_tells_what_is_the_matter_with_its_space(served, sagemaker, visito
     sagemaker.create_hyper_parameter_tuning_job(**request)
     until(sagemaker, "flat")
     text = visitor.get("/console/tuning-jobs/flat").text
-    assert "The search space All 25 objectives are equal, 0.5: does training use its hyperparameters?" in text
+    assert "Search space All 25 objectives are equal, 0.5: does training use its hyperparameters?" in text
     assert "alfine propose" not in text

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from alfine import Categorical, Continuous
 from alfine.api.job_words import job_request
-from alfine.server.console.sessions import FAILURES, SESSION_SECONDS, WITHIN_SECONDS, Door, NotLetIn
+from alfine.server.console.sessions import FAILURE_SECONDS, MOST_FAILURES, SESSION_SECONDS, Sessions, SignInRefused
 from alfine.store.access_keys import Keys
 from tests.aws.conftest import until
 from tests.aws.test_keys import Locked, key_of, keys
@@ -110,7 +110,7 @@ def test_no_page_elsewhere_sends_a_form(visitor, odd, action, headers):
 def test_a_form_without_a_pages_token_changes_nothing(visitor, odd, action, fields):
     answer = visitor.post(f"/console{action}", fields)
     assert answer.status == 403
-    assert "This form isn't of a page of this server" in answer.text
+    assert "This form doesn't belong to a page of this server" in answer.text
 
 
 def test_a_link_from_elsewhere_is_met_by_a_page_that_asks(visitor, odd):
@@ -152,7 +152,7 @@ def signed_in(server, key=None, to=""):
 
 
 @pytest.mark.parametrize("path", ["/", "/console/", "/console/tuning-jobs/x", "/console/training-jobs/x/log"])
-def test_with_keys_every_page_leads_to_the_door(locked, path):
+def test_with_keys_every_page_leads_to_the_sign_in_page(locked, path):
     page = Visitor(locked.url).get(path)
     assert page.url.startswith("/console/sign-in?to=%2Fconsole%2F")
     assert "Sign in" in page.text
@@ -174,12 +174,12 @@ def test_with_keys_no_form_works_without_a_session(locked):
 def test_a_key_opens_the_console_and_leads_back(locked):
     visitor, page = signed_in(locked, to="%2Fconsole%2F%3Fstatus%3DFailed")
     assert page.url == "/console/?status=Failed"
-    assert "No tuning job fits" in page.text
+    assert "No tuning job matches" in page.text
     assert visitor.get("/console/").status == 200
 
 
 @pytest.mark.parametrize("to", ["https://evil.example/", "//evil.example/", "/console/\\evil", "/bucket/page", "x"])
-def test_the_door_leads_nowhere_else(locked, to):
+def test_signing_in_leads_nowhere_else(locked, to):
     visitor = Visitor(locked.url)
     id_, secret = locked.key
     answer = visitor.submit("/console/sign-in", "/sign-in", {"key": id_, "secret": secret, "to": to}, stay=True)
@@ -200,7 +200,7 @@ def test_a_wrong_key_is_refused_and_never_shown(locked):
     for key in ((id_, secret + "x"), ("AKIA" + "Q" * 16, secret), ("", ""), (id_, "")):
         visitor, page = signed_in(locked, key)
         assert page.status == 403
-        assert "That isn't one of this server's keys." in page.text
+        assert "That isn't one of this server's access keys." in page.text
         assert secret not in page.body
         assert visitor.cookies == {}
 
@@ -236,7 +236,7 @@ def test_a_session_is_no_way_around_signatures(locked):
     assert visitor.get("/console/x", **{"X-Amz-Date": "x"}).status in (400, 403)
 
 
-def test_secrets_of_the_door_are_in_no_log(tmp_path):
+def test_secrets_of_the_sign_in_page_are_in_no_log(tmp_path):
     server = Locked(tmp_path)
     id_, secret = server.key
     signed_in(server)
@@ -246,7 +246,7 @@ def test_secrets_of_the_door_are_in_no_log(tmp_path):
     assert secret not in said
 
 
-# ---- the door itself, at other addresses and other times
+# ---- sessions themselves, at other addresses and other times
 
 
 def request(address="127.0.0.1", scheme="http", token=""):
@@ -273,48 +273,48 @@ class Clock:
 
 
 @pytest.fixture
-def door(tmp_path):
-    """A door, its clock, and a key for it."""
+def opened(tmp_path):
+    """The sessions of a server, their clock, and a key of the home."""
     clock, store = Clock(), Keys(tmp_path)
-    return Door(store, always=False, clock=clock), clock, store.create(datetime.now(UTC))
+    return Sessions(store, always=False, clock=clock), clock, store.create(datetime.now(UTC))
 
 
 @pytest.mark.parametrize("address", ["192.0.2.7", "2001:db8::1"])
-def test_no_secret_is_taken_over_plain_http_from_another_machine(door, address):
-    opened, _, key = door
-    with pytest.raises(NotLetIn, match="Over plain HTTP a key could be read on its way"):
-        opened.sign_in(request(address), key.id, key.secret)
-    assert opened.sign_in(request(address, "https"), key.id, key.secret)
+def test_no_secret_is_taken_over_plain_http_from_another_machine(opened, address):
+    sessions, _, key = opened
+    with pytest.raises(SignInRefused, match="Over plain HTTP others could read the key"):
+        sessions.sign_in(request(address), key.id, key.secret)
+    assert sessions.sign_in(request(address, "https"), key.id, key.secret)
 
 
-def test_a_session_ends_after_a_while(door):
-    opened, clock, key = door
-    token = opened.sign_in(request(), key.id, key.secret)
+def test_a_session_ends_after_a_while(opened):
+    sessions, clock, key = opened
+    token = sessions.sign_in(request(), key.id, key.secret)
     clock.now = SESSION_SECONDS - 1
-    assert opened.session(request(token=token)).key == key.id
+    assert sessions.session(request(token=token)).key == key.id
     clock.now = SESSION_SECONDS + 1
-    assert opened.session(request(token=token)) is None
+    assert sessions.session(request(token=token)) is None
 
 
-def test_an_address_that_guesses_waits_and_others_dont(door):
-    opened, clock, key = door
-    for _ in range(FAILURES):
-        with pytest.raises(NotLetIn, match="That isn't one"):
-            opened.sign_in(request("2001:db8::1", "https"), key.id, "guess")
-    with pytest.raises(NotLetIn, match="Too many wrong keys") as error:
-        opened.sign_in(request("2001:db8::2", "https"), key.id, key.secret)  # of the same network
+def test_an_address_that_guesses_waits_and_others_dont(opened):
+    sessions, clock, key = opened
+    for _ in range(MOST_FAILURES):
+        with pytest.raises(SignInRefused, match="That isn't one"):
+            sessions.sign_in(request("2001:db8::1", "https"), key.id, "guess")
+    with pytest.raises(SignInRefused, match="Too many wrong keys") as error:
+        sessions.sign_in(request("2001:db8::2", "https"), key.id, key.secret)  # of the same network
     assert error.value.status == 429
-    assert opened.sign_in(request("2001:db9::1", "https"), key.id, key.secret)
-    clock.now = WITHIN_SECONDS + 1
-    assert opened.sign_in(request("2001:db8::1", "https"), key.id, key.secret)
+    assert sessions.sign_in(request("2001:db9::1", "https"), key.id, key.secret)
+    clock.now = FAILURE_SECONDS + 1
+    assert sessions.sign_in(request("2001:db8::1", "https"), key.id, key.secret)
 
 
-def test_over_https_the_cookie_is_for_https_alone(door):
+def test_over_https_the_cookie_is_for_https_alone(opened):
     response = Response()
-    Door.remember(request(scheme="https"), response, "token")
+    Sessions.set_cookie(request(scheme="https"), response, "token")
     assert "; Secure" in response.headers["set-cookie"]
 
 
-def test_beyond_loopback_the_door_is_closed_even_without_keys(tmp_path):
-    assert Door(Keys(tmp_path), always=True).session(request()) is None
-    assert Door(Keys(tmp_path), always=False).session(request()) is not None
+def test_beyond_loopback_a_session_is_needed_even_without_keys(tmp_path):
+    assert Sessions(Keys(tmp_path), always=True).session(request()) is None
+    assert Sessions(Keys(tmp_path), always=False).session(request()) is not None

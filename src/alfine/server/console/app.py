@@ -1,7 +1,7 @@
-"""The console as an ASGI application: which page answers a request, who may ask, and what a browser may do with the answer.
+"""The console as an ASGI application: its routes, who may use them, and the headers that protect its pages.
 
-Every page says what may run in it (Content-Security-Policy: this server's own style sheet and script, nothing inline) and that no
-other page may frame it. What changes something is a POST with the form's token, on top of what aws/auth/guard.py asks of all.
+Every page has a Content-Security-Policy that allows only this server's own style sheet and script, nothing inline, and no
+other page may frame it. Every change is a POST with the form's token, beside what `aws/auth/guard.py` checks of each request.
 """
 
 from __future__ import annotations
@@ -26,19 +26,25 @@ from starlette.routing import Mount, Route
 from alfine.aws.dispatch import read_body
 from alfine.aws.json_protocol import WireError
 from alfine.core.errors import AlfineError, InvalidSpec, NotFound
-from alfine.jobs.service import Service
 from alfine.server.console import change_form, events, replay, training_job, tuning_job, tuning_jobs
-from alfine.server.console.page_request import Backend, Page, Visit
-from alfine.server.console.sessions import Door, NotLetIn, Session
+from alfine.server.console.page_request import ConsoleBackend, Page, PageRequest
+from alfine.server.console.sessions import Session, Sessions, SignInRefused
 from alfine.store.access_keys import Keys
 
 log = logging.getLogger("alfine.server.console")
 
 PATH = "/console"
+
 AWS_WORDS = ("Amazon SageMaker can't find", "Requested resource not found")
+"""How AWS's messages for a name that does not exist begin; the console says it in its own words."""
+
 MOST_FIELDS = 200
-MOST_STREAMS = 200  # pages that follow at once; further ones look by themselves
-HEADERS = {
+"""Fields that a form may have."""
+
+MOST_STREAMS = 200
+"""Event streams at once; further pages show the state of their loading."""
+
+SECURITY_HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
         "base-uri 'none'; frame-ancestors 'none'"
@@ -51,23 +57,23 @@ HEADERS = {
 }
 STATIC = {"console.css": "text/css", "console.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
+FOREIGN_FORM = "This form doesn't belong to a page of this server."
+
 Scope = MutableMapping[str, Any]
 
 
 class Console:
-    """The application. `takes` says which requests are its own; `leave` ends what would go on for ever."""
+    """The console's ASGI application.
 
-    def __init__(
-        self,
-        service: Service,
-        keys: Keys,
-        *,
-        always: bool,
-        run: Callable[[str], None],
-        changed: Callable[[], None],
-    ) -> None:
-        self.backend = Backend(service, run, changed)
-        self.door = Door(keys, always=always)
+    Args:
+        backend: What its pages read and change.
+        keys: The access keys of the home.
+        always_sign_in: Whether a browser has to sign in even while the home has no keys.
+    """
+
+    def __init__(self, backend: ConsoleBackend, keys: Keys, *, always_sign_in: bool) -> None:
+        self.backend = backend
+        self.sessions = Sessions(keys, always=always_sign_in)
         self.leaving = asyncio.Event()
         self.streams: set[object] = set()
         get = {
@@ -84,10 +90,10 @@ class Console:
             "/tuning-jobs/{name}/stop": tuning_job.stop,
             "/training-jobs/{name}/stop": training_job.stop,
         }
-        followed = {
-            "/events": events.of_jobs,
-            "/tuning-jobs/{name}/events": events.of_job,
-            "/training-jobs/{name}/events": events.of_training_job,
+        streams = {
+            "/events": events.state_of_all,
+            "/tuning-jobs/{name}/events": events.state_of_tuning_job,
+            "/training-jobs/{name}/events": events.state_of_training_job,
         }
         self._app = Starlette(
             routes=[
@@ -97,9 +103,9 @@ class Console:
                         Route("/static/{name}", _static, methods=["GET"]),
                         Route("/sign-in", self._sign_in, methods=["GET", "POST"]),
                         Route("/sign-out", self._sign_out, methods=["POST"]),
-                        *(Route(path, self._reading(page), methods=["GET"]) for path, page in get.items()),
-                        *(Route(path, self._changing(page), methods=["POST"]) for path, page in post.items()),
-                        *(Route(path, self._following(look), methods=["GET"]) for path, look in followed.items()),
+                        *(Route(path, self._get(page), methods=["GET"]) for path, page in get.items()),
+                        *(Route(path, self._post(page), methods=["POST"]) for path, page in post.items()),
+                        *(Route(path, self._events(state), methods=["GET"]) for path, state in streams.items()),
                     ],
                 )
             ],
@@ -107,8 +113,8 @@ class Console:
         )
 
     @staticmethod
-    def takes(scope: Scope) -> bool:
-        """Whether a request is a browser's for the console. AWS's clients sign theirs, also for a bucket called «console»."""
+    def handles(scope: Scope) -> bool:
+        """Return whether a request is one of a browser for the console, and not one of an AWS client for a bucket called «console»."""
         path = scope["path"]
         if path == "/":
             headers = Headers(scope=scope)
@@ -117,15 +123,15 @@ class Console:
         return (path == PATH or path.startswith(f"{PATH}/")) and not _from_aws(scope)
 
     def leave(self) -> None:
-        """The server ends: pages that follow are let go."""
+        """End all event streams, because the server shuts down."""
         self.leaving.set()
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         async def with_headers(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                there = {name for name, _ in message["headers"]}
-                more = {**HEADERS, "cache-control": "no-store"}
-                added = [(k.encode(), v.encode()) for k, v in more.items() if k.encode() not in there]
+                present = {name for name, _ in message["headers"]}
+                wanted = {**SECURITY_HEADERS, "cache-control": "no-store"}
+                added = [(k.encode(), v.encode()) for k, v in wanted.items() if k.encode() not in present]
                 message = {**message, "headers": [*message["headers"], *added]}
             await send(message)
 
@@ -134,136 +140,134 @@ class Console:
             return
         await self._app(scope, receive, with_headers)
 
-    # ---- who, and what came with it
+    # ---- pages and forms
 
-    def _reading(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
+    def _get(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            session = self.door.session(request)
+            session = self.sessions.session(request)
             if session is None:
-                return self._to_the_door(request)
-            return await self._answered(page, self._visit(request, session))
+                return self._redirect_to_sign_in(request)
+            return await self._answer(page, self._page_request(request, session))
 
         return answer
 
-    def _changing(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
+    def _post(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            session = self.door.session(request)
+            session = self.sessions.session(request)
             if session is None:
-                return self._refused(request, NotLetIn("You aren't signed in any more. Sign in, and try again."))
+                return self._refused(request, SignInRefused("You aren't signed in any more. Sign in, and try again."))
             form = await _form(request)
-            if not _is_token(form, session):
-                return self._refused(
-                    request, NotLetIn("This form isn't of a page of this server. Reload the page, and try again.")
-                )
-            return await self._answered(page, self._visit(request, session, form))
+            if not _has_token(form, session):
+                return self._refused(request, SignInRefused(f"{FOREIGN_FORM} Reload the page, and try again."))
+            return await self._answer(page, self._page_request(request, session, form))
 
         return answer
 
-    def _following(self, look: Callable[[Visit], object]) -> Callable[[Request], Awaitable[Response]]:
+    def _events(self, state: Callable[[PageRequest], object]) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            session = self.door.session(request)
+            session = self.sessions.session(request)
             if session is None or len(self.streams) >= MOST_STREAMS or self.leaving.is_set():
-                return Response(status_code=204)  # which tells an EventSource to give up
-            return StreamingResponse(self._followed(request, session, look), media_type="text/event-stream")
+                return Response(status_code=204)  # an EventSource doesn't connect again after 204
+            return StreamingResponse(self._stream(request, session, state), media_type="text/event-stream")
 
         return answer
 
-    async def _followed(
-        self, request: Request, session: Session, look: Callable[[Visit], object]
+    async def _stream(
+        self, request: Request, session: Session, state: Callable[[PageRequest], object]
     ) -> AsyncIterator[str]:
-        """What a page is told until its session ends, or the server."""
-        mine = object()
-        self.streams.add(mine)
+        """Yield the events of a page until its session ends or the server shuts down."""
+        mark = object()
+        self.streams.add(mark)
         try:
-            async for told in events.stream(self._visit(request, session), look, self.leaving):
-                yield told
-                if self.door.session(request) is None:
+            async for event in events.stream(self._page_request(request, session), state, self.leaving):
+                yield event
+                if self.sessions.session(request) is None:
                     return
         finally:
-            self.streams.discard(mine)
+            self.streams.discard(mark)
 
-    def _visit(self, request: Request, session: Session, form: Mapping[str, str] | None = None) -> Visit:
-        return Visit(request, session, self.backend, self.door.locked, form or {})
+    def _page_request(self, request: Request, session: Session, form: Mapping[str, str] | None = None) -> PageRequest:
+        return PageRequest(request, session, self.backend, self.sessions.needs_sign_in, form or {})
 
-    async def _answered(self, page: Page, visit: Visit) -> Response:
+    async def _answer(self, page: Page, request: PageRequest) -> Response:
         try:
-            return await run_in_threadpool(page, visit)
+            return await run_in_threadpool(page, request)
         except NotFound as error:
-            return visit.page("error.html", 404, title="Not here", lines=[_not_here(visit, error)])
+            return request.render("error.html", 404, title="Not found", lines=[_not_found(request, error)])
         except InvalidSpec as error:
-            return visit.page("error.html", 422, title="That doesn't work", lines=[str(each) for each in error.faults])
+            lines = [str(fault) for fault in error.faults]
+            return request.render("error.html", 422, title="This isn't possible", lines=lines)
         except (AlfineError, WireError) as error:
-            return visit.page("error.html", 409, title="That doesn't work", lines=[str(error)])
+            return request.render("error.html", 409, title="This isn't possible", lines=[str(error)])
         except Exception:
-            log.exception("could not answer path=%s", visit.request.url.path)
-            return visit.page(
-                "error.html", 500, title="alfine failed", lines=["alfine failed to answer this; its log says why."]
-            )
+            log.exception("could not answer path=%s", request.http.url.path)
+            lines = ["alfine could not answer this request. The server's log has the reason."]
+            return request.render("error.html", 500, title="Internal error", lines=lines)
 
-    # ---- the door
+    # ---- signing in and out
 
-    def _to_the_door(self, request: Request) -> Response:
+    def _redirect_to_sign_in(self, request: Request) -> Response:
         back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"{PATH}/sign-in?to={quote(back, safe='')}", 303)
 
     async def _sign_in(self, request: Request) -> Response:
-        visit = self._visit(request, self.door.stranger)
+        anonymous = self._page_request(request, self.sessions.anonymous)
         if request.method != "POST":
-            if self.door.session(request) is not None:
-                return RedirectResponse(_back(request.query_params.get("to", "")), 303)
-            return visit.page("sign_in.html", to=request.query_params.get("to", ""), key="", refused="")
+            if self.sessions.session(request) is not None:
+                return RedirectResponse(_safe_target(request.query_params.get("to", "")), 303)
+            return anonymous.render("sign_in.html", to=request.query_params.get("to", ""), key="", refused="")
         form = await _form(request)
         to, key = form.get("to", ""), form.get("key", "")
-        if not _is_token(form, self.door.stranger):
-            return self._refused(request, NotLetIn("This form isn't of a page of this server. Go back, and try again."))
+        if not _has_token(form, self.sessions.anonymous):
+            return self._refused(request, SignInRefused(f"{FOREIGN_FORM} Go back, and try again."))
         try:
-            token = await run_in_threadpool(self.door.sign_in, request, key.strip(), form.get("secret", "").strip())
-        except NotLetIn as error:
-            return visit.page("sign_in.html", error.status, to=to, key=key, refused=str(error))
-        response = RedirectResponse(_back(to), 303)
-        self.door.remember(request, response, token)
+            token = await run_in_threadpool(self.sessions.sign_in, request, key.strip(), form.get("secret", "").strip())
+        except SignInRefused as error:
+            return anonymous.render("sign_in.html", error.status, to=to, key=key, refused=str(error))
+        response = RedirectResponse(_safe_target(to), 303)
+        self.sessions.set_cookie(request, response, token)
         return response
 
     async def _sign_out(self, request: Request) -> Response:
-        session = self.door.session(request)
-        if session is not None and not _is_token(await _form(request), session):
-            return self._refused(request, NotLetIn("This form isn't of a page of this server."))
-        self.door.sign_out(request)
+        session = self.sessions.session(request)
+        if session is not None and not _has_token(await _form(request), session):
+            return self._refused(request, SignInRefused(FOREIGN_FORM))
+        self.sessions.sign_out(request)
         response = RedirectResponse(f"{PATH}/sign-in", 303)
-        self.door.forget(request, response)
+        self.sessions.delete_cookie(request, response)
         return response
 
-    def _refused(self, request: Request, error: NotLetIn) -> Response:
-        visit = self._visit(request, self.door.stranger)
-        return visit.page("error.html", error.status, title="Not let in", lines=[str(error)])
+    def _refused(self, request: Request, error: SignInRefused) -> Response:
+        anonymous = self._page_request(request, self.sessions.anonymous)
+        return anonymous.render("error.html", error.status, title="Access denied", lines=[str(error)])
 
     async def _no_such_page(self, request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 404
-        visit = self._visit(request, self.door.stranger)
-        return visit.page("error.html", status, title="Not here", lines=["There is no such page."])
+        anonymous = self._page_request(request, self.sessions.anonymous)
+        return anonymous.render("error.html", status, title="Not found", lines=["There is no such page."])
 
 
-def _not_here(visit: Visit, error: NotFound) -> str:
-    """In the console's words, where they are AWS's."""
+def _not_found(request: PageRequest, error: NotFound) -> str:
+    """Return the message, in the console's words where the error has AWS's."""
     if not str(error).startswith(AWS_WORDS):
         return str(error)
-    kind = "training job" if "/training-jobs/" in visit.request.url.path else "tuning job"
-    return f"There is no {kind} called {visit.part('name')} here."
+    kind = "training job" if "/training-jobs/" in request.http.url.path else "tuning job"
+    return f"This home has no {kind} called {request.path_part('name')}."
 
 
-def _is_token(form: Mapping[str, str], session: Session) -> bool:
+def _has_token(form: Mapping[str, str], session: Session) -> bool:
     return hmac.compare_digest(form.get("token", "").encode(), session.form_token.encode())
 
 
-def _back(path: str) -> str:
-    """Where to after the door: a page of the console, whatever the address said."""
+def _safe_target(path: str) -> str:
+    """Return the page to show after signing in: the path if it is one of the console, else the list of tuning jobs."""
     parts = urlsplit(path)
-    own = not parts.scheme and not parts.netloc and path.startswith(f"{PATH}/") and "\\" not in path
-    return path if own else f"{PATH}/"
+    is_console = not parts.scheme and not parts.netloc and path.startswith(f"{PATH}/") and "\\" not in path
+    return path if is_console else f"{PATH}/"
 
 
 async def _form(request: Request) -> Mapping[str, str]:
-    """The fields of a form; of one that is there more than once the last."""
+    """Return the fields of a submitted form; the last value of a field that occurs more than once."""
     body = await read_body(request.receive)
     try:
         pairs = parse_qsl((body or b"").decode("latin-1"), keep_blank_values=True, max_num_fields=MOST_FIELDS)

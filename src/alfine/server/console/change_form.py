@@ -1,7 +1,7 @@
-"""The form that changes a job's limits and criteria, or has an ended job go on: what it shows of a job, what it asks for.
+"""The form that changes the limits and criteria of a job, or continues an ended one.
 
-Every completion criterion of a job is in the form, since new ones take the place of all: the three that most jobs have in fields of
-their own, the others as text, one a line (criteria/text_format.py).
+The form contains all completion criteria of the job, because the submitted ones replace all of them: the three most common
+ones have their own fields, the others are text, one per line (`criteria/text_format.py`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from alfine.criteria.convergence import ConvergenceDetected
 from alfine.criteria.limits import MaxNumberOfTrainingJobs, MaxRuntimeInSeconds
 from alfine.criteria.plateau import BestObjectiveNotImproving
 from alfine.criteria.target import TargetObjectiveMetricValue
-from alfine.server.console.page_request import Visit
+from alfine.server.console.page_request import PageRequest
 
 LIMITS = {
     "max_training_jobs": "MaxNumberOfTrainingJobs",
@@ -28,37 +28,52 @@ LIMITS = {
     "max_runtime_seconds": "MaxRuntimeInSeconds",
     "price_per_hour": "price per hour",
 }
+"""Fields of limits, and what messages call them."""
+
 WHOLE = ("max_training_jobs", "max_parallel")
-FROM_ZERO = ("price_per_hour",)
-HAS_A_LIMIT = (*ALWAYS, MaxNumberOfTrainingJobs, MaxRuntimeInSeconds)
+"""Limits that are whole numbers."""
+
+MAY_BE_ZERO = ("price_per_hour",)
+"""Limits that may be 0."""
+
+NOT_IN_TEXT = (*ALWAYS, MaxNumberOfTrainingJobs, MaxRuntimeInSeconds)
+"""Criteria that are not listed as text: every job has them, or a limit's field shows them."""
+
 LONGEST_TEXT = 4000
+"""Characters of the other criteria that are read."""
+
+LONGEST_NUMBER = 40
+"""Characters that a number may have."""
+
 Fields = dict[str, str]
+"""The form's fields by name; an empty text stands for «not set» and for a checkbox that is off."""
 
 
-def page(visit: Visit) -> Response:
-    spec = visit.service.get(visit.part("name")).spec()
-    return _page(visit, spec, fields_of(spec))
+def page(request: PageRequest) -> Response:
+    """Render the form as the job is now."""
+    spec = request.service.get(request.path_part("name")).spec()
+    return _page(request, spec, form_fields(spec))
 
 
-def change(visit: Visit) -> Response:
-    """Carry out what the form asks for, as `alfine change` does; with its faults the form comes back as it was filled in."""
-    name = visit.part("name")
-    spec = visit.service.get(name).spec()
-    before, wanted = fields_of(spec), {**dict.fromkeys(fields_of(spec), ""), **visit.form}
+def change(request: PageRequest) -> Response:
+    """Change the job as `alfine change` does; when something is wrong, render the form as it was filled in, with the faults."""
+    name = request.path_part("name")
+    spec = request.service.get(name).spec()
+    before, wanted = form_fields(spec), {**dict.fromkeys(form_fields(spec), ""), **request.form}
     try:
-        visit.service.change(name, **words_of(before, wanted, name))
+        request.service.change(name, **settings_to_change(before, wanted, name))
     except InvalidSpec as error:
-        return _page(visit, spec, wanted, [str(fault) for fault in error.faults])
+        return _page(request, spec, wanted, [str(fault) for fault in error.faults])
     except AlfineError as error:
-        return _page(visit, spec, wanted, [str(error)])
-    visit.backend.changed()
-    visit.backend.run(name)
+        return _page(request, spec, wanted, [str(error)])
+    request.backend.changed()
+    request.backend.run(name)
     return RedirectResponse(f"/console/tuning-jobs/{name}", 303)
 
 
-def _page(visit: Visit, spec: TuningJobSpec, fields: Fields, faults: Sequence[str] = ()) -> Response:
-    job = visit.service.get(spec.name)
-    return visit.page(
+def _page(request: PageRequest, spec: TuningJobSpec, fields: Fields, faults: Sequence[str] = ()) -> Response:
+    job = request.service.get(spec.name)
+    return request.render(
         "change.html",
         422 if faults else 200,
         name=spec.name,
@@ -73,8 +88,8 @@ def _page(visit: Visit, spec: TuningJobSpec, fields: Fields, faults: Sequence[st
     )
 
 
-def fields_of(spec: TuningJobSpec) -> Fields:
-    """What the form shows of a job. A checkbox that is off is empty."""
+def form_fields(spec: TuningJobSpec) -> Fields:
+    """Return the fields of the form for a job."""
     fields = {
         "max_training_jobs": _text(spec.max_training_jobs),
         "max_parallel": _text(spec.max_parallel),
@@ -88,7 +103,7 @@ def fields_of(spec: TuningJobSpec) -> Fields:
     others: list[str] = []
     shown: set[type] = set()
     for criterion in criteria_for(spec):
-        if type(criterion) in shown:  # a field shows one of a kind
+        if type(criterion) in shown:  # a field shows only one criterion of a kind
             others.append(text_format.say(criterion))
             continue
         shown.add(type(criterion))
@@ -103,13 +118,22 @@ def fields_of(spec: TuningJobSpec) -> Fields:
                     "epsilon": _text(criterion.epsilon),
                     "delta": _text(criterion.delta),
                 }
-            case _ if not isinstance(criterion, HAS_A_LIMIT):
+            case _ if not isinstance(criterion, NOT_IN_TEXT):
                 others.append(text_format.say(criterion))
     return {**fields, "others": "\n".join(others)}
 
 
-def words_of(before: Fields, wanted: Mapping[str, str], name: str) -> dict[str, Any]:
-    """The words of `Service.change` for what differs. Raise InvalidSpec with every fault."""
+def settings_to_change(before: Fields, wanted: Mapping[str, str], name: str) -> dict[str, Any]:
+    """Return the arguments of `Service.change` for the fields that differ.
+
+    Args:
+        before: The fields as the job is now.
+        wanted: The submitted fields.
+        name: The name of the job, for messages.
+
+    Raises:
+        InvalidSpec: With every fault of the submitted fields, or because nothing differs.
+    """
     faults: list[Fault] = []
     words: dict[str, Any] = dict(_limits(before, wanted, faults))
     for key in ("early_stopping", "at_end"):
@@ -124,7 +148,7 @@ def words_of(before: Fields, wanted: Mapping[str, str], name: str) -> dict[str, 
     if faults:
         raise InvalidSpec(faults)
     if not words:
-        raise InvalidSpec([Fault(name, "nothing to change: it's asked for already.")])
+        raise InvalidSpec([Fault(name, "the job already has these settings.")])
     return words
 
 
@@ -133,22 +157,24 @@ def _limits(before: Fields, wanted: Mapping[str, str], faults: list[Fault]) -> I
         if wanted[key].strip() == before[key]:
             continue
         if not wanted[key].strip():
-            faults.append(Fault(path, "can be changed, not taken away. Give a number."))
+            faults.append(Fault(path, "a limit can be changed, but not removed. Give a number."))
             continue
         number = _number(wanted[key], path, faults, whole=key in WHOLE)
-        if number is not None and (number < 0 if key in FROM_ZERO else number <= 0):
-            at_least = "from 0 on" if key in FROM_ZERO else "above 0"
-            faults.append(Fault(path, f"{wanted[key][:40]!r} must be {at_least}."))
+        if number is not None and (number < 0 if key in MAY_BE_ZERO else number <= 0):
+            allowed = "0 or more" if key in MAY_BE_ZERO else "more than 0"
+            faults.append(Fault(path, f"{wanted[key][:LONGEST_NUMBER]!r} must be {allowed}."))
         yield key, number
 
 
 def _without_their_criterion(before: Fields, wanted: Mapping[str, str]) -> Iterator[Fault]:
-    """Settings that are filled in for a criterion that isn't asked for; what is left of one that is taken away doesn't matter."""
+    """Yield a fault for each setting that was filled in for a criterion that is off. Settings of a criterion that was turned off don't count."""
     for key in ("epsilon", "delta"):
         if not wanted["convergence"] and wanted[key].strip() not in ("", before[key]):
-            yield Fault(f"ConvergenceDetected {key}", "counts with «Detect convergence» alone. Tick that too.")
+            yield Fault(f"ConvergenceDetected {key}", "this setting belongs to «Stop on convergence». Tick that, too.")
     if wanted["strict"] and not before["strict"] and not wanted["patience"].strip():
-        message = "«any improvement counts» is about a number of training jobs without one. Give that too."
+        message = (
+            "«Count any improvement» belongs to a number of training jobs without improvement. Give that number, too."
+        )
         yield Fault("BestObjectiveNotImproving", message)
 
 
@@ -159,9 +185,9 @@ def _criteria(wanted: Mapping[str, str], faults: list[Fault]) -> Iterator[Comple
             strict = " strict=true" if key == "patience" and wanted["strict"] else ""
             yield from _read(f"{begin} {value!r}{strict}", faults)
     if wanted["convergence"]:
-        found = [(key, _number(wanted[key], f"ConvergenceDetected {key}", faults)) for key in ("epsilon", "delta")]
-        settings = "".join(f" {key}={value!r}" for key, value in found if value is not None)
-        yield from _read(f"ConvergenceDetected{settings}", faults)
+        settings = [(key, _number(wanted[key], f"ConvergenceDetected {key}", faults)) for key in ("epsilon", "delta")]
+        text = "".join(f" {key}={value!r}" for key, value in settings if value is not None)
+        yield from _read(f"ConvergenceDetected{text}", faults)
     for line in wanted["others"][:LONGEST_TEXT].splitlines():
         if line.strip():
             yield from _read(line.strip(), faults)
@@ -175,7 +201,7 @@ def _read(text: str, faults: list[Fault]) -> Iterator[CompletionCriterion]:
 
 
 def _number(text: str, path: str, faults: list[Fault], *, whole: bool = False) -> Any:
-    """None for an empty field, and for what is no number, which is a fault."""
+    """Return the number in a field, or None for an empty field and, with a fault, for anything else."""
     text = text.strip()
     if not text:
         return None
@@ -183,8 +209,8 @@ def _number(text: str, path: str, faults: list[Fault], *, whole: bool = False) -
         value = int(text) if whole or text.lstrip("+-").isdigit() else float(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value) or len(text) > 40:
-        faults.append(Fault(path, f"{text[:40]!r} must be a {'whole ' if whole else ''}number."))
+    if not math.isfinite(value) or len(text) > LONGEST_NUMBER:
+        faults.append(Fault(path, f"{text[:LONGEST_NUMBER]!r} must be a {'whole ' if whole else ''}number."))
         return None
     return value
 

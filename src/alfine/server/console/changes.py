@@ -1,4 +1,4 @@
-"""What users changed of a job, in words: each change against what was asked for before it."""
+"""The changes that users made to a running or ended job, each with the value before and after it."""
 
 from __future__ import annotations
 
@@ -9,63 +9,71 @@ from datetime import datetime
 from alfine.core.errors import InvalidSpec
 from alfine.core.history import Changed, Ended, History, TuningJobStopAsked
 from alfine.core.wording import duration
-from alfine.server.console.change_form import Fields, fields_of
+from alfine.server.console.change_form import Fields, form_fields
 
-NAMES = {
-    "max_training_jobs": "training jobs at most",
-    "max_parallel": "at once",
-    "max_runtime_seconds": "time",
-    "early_stopping": "early stopping",
-    "at_end": "at the end",
-    "repeats": "the best again",
-    "price_per_hour": "price an hour",
-    "target": "target",
-    "patience": "training jobs without improvement",
-    "strict": "any improvement counts",
-    "convergence": "convergence",
-    "epsilon": "epsilon",
-    "delta": "delta",
-    "others": "other criteria",
+LABELS = {
+    "max_training_jobs": "Maximum training jobs",
+    "max_parallel": "Parallel training jobs",
+    "max_runtime_seconds": "Maximum runtime",
+    "early_stopping": "Early stopping",
+    "at_end": "Running training jobs at the end",
+    "repeats": "Re-runs of the best",
+    "price_per_hour": "Price per instance hour",
+    "target": "Target",
+    "patience": "Training jobs without improvement",
+    "strict": "Any improvement counts",
+    "convergence": "Stop on convergence",
+    "epsilon": "Epsilon",
+    "delta": "Delta",
+    "others": "Other criteria",
 }
+"""The fields of the change form, as the page of the job calls them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """training_jobs: how many had ended by then."""
+class UserChange:
+    """What a user changed at one time.
+
+    Attributes:
+        at: When.
+        training_jobs: The number of training jobs that had ended by then.
+        lines: One line per changed setting.
+    """
 
     at: datetime
     training_jobs: int
-    words: tuple[str, ...]
+    lines: tuple[str, ...]
 
 
-def changes(history: History) -> list[Change]:
-    """Changes and stops that were asked for, the oldest first."""
+def changes(history: History) -> list[UserChange]:
+    """Return a job's changes and stop requests, the oldest first."""
     return list(_changes(history))
 
 
-def _changes(history: History) -> Iterator[Change]:
+def _changes(history: History) -> Iterator[UserChange]:
     spec, ended = history.first_spec, 0
     for fact in history.facts:
         match fact:
             case Ended():
                 ended += 1
             case TuningJobStopAsked():
-                yield Change(at=fact.at, training_jobs=ended, words=("asked to stop",))
+                yield UserChange(at=fact.at, training_jobs=ended, lines=("Stop requested",))
             case Changed():
                 try:
-                    words = tuple(_words(fields_of(spec), fields_of(fact.spec)))
-                except InvalidSpec:  # a criterion of a package that isn't here any more
-                    words = ()
-                yield Change(at=fact.at, training_jobs=ended, words=words or ("gone on with",))
+                    lines = tuple(_lines(form_fields(spec), form_fields(fact.spec)))
+                except InvalidSpec:  # a criterion of a package that is no longer installed
+                    lines = ()
+                yield UserChange(at=fact.at, training_jobs=ended, lines=lines or ("Continued",))
                 spec = fact.spec
 
 
-def _words(before: Fields, after: Fields) -> Iterator[str]:
-    for key, name in NAMES.items():
-        was, became = before[key], after[key]
-        if was == became:
+def _lines(before: Fields, after: Fields) -> Iterator[str]:
+    for key, label in LABELS.items():
+        if before[key] == after[key]:
             continue
-        if key == "max_runtime_seconds":
-            was, became = (duration(float(each)) if each else "" for each in (was, became))
-        was, became = (each.replace("\n", "; ") for each in (was, became))
-        yield f"{name} {became}, was {was or 'not set'}" if became else f"{name} taken away, was {was}"
+        old, new = _value(key, before[key]), _value(key, after[key])
+        yield f"{label}: {old or 'not set'} → {new or 'removed'}"
+
+
+def _value(key: str, text: str) -> str:
+    return duration(float(text)) if text and key == "max_runtime_seconds" else text.replace("\n", "; ")

@@ -1,6 +1,6 @@
-"""Server-sent events: tells a page that what it shows has changed; the page then fetches its live parts anew.
+"""Server-sent events: tell a page that what it shows has changed, so that it fetches its live parts again.
 
-Only that something changed is sent, never what: the page's template stays the one place that says how things look.
+Only the fact of a change is sent, never its content: how a page looks is decided by its template alone.
 """
 
 from __future__ import annotations
@@ -15,58 +15,75 @@ from alfine.core.arns import name_as_created
 from alfine.core.errors import AlfineError
 from alfine.core.history import is_terminal
 from alfine.runners.job_folder import Workspace
-from alfine.server.console.page_request import Visit
+from alfine.server.console.page_request import PageRequest
 from alfine.store import queries
 
-LOOK_SECONDS = 1.0
-TIME_PASSES = 15  # looks: what runs is shown anew then, since times and forecasts have moved
-SIGN_OF_LIFE = 5  # looks: proxies close what is silent, and a session may have ended
+POLL_SECONDS = 1.0
+"""Seconds between two looks at the store."""
+
+RELOAD_POLLS = 15
+"""After so many polls a running job's page is fetched again without a change: its times and forecasts have moved."""
+
+KEEP_ALIVE_POLLS = 5
+"""After so many polls without a change a comment is sent: proxies close silent connections."""
 
 
-def of_jobs(visit: Visit) -> object:
-    """Of all tuning jobs; never None, which would mean that there is nothing to look at any more."""
-    with visit.service.store.reading() as connection:
+def state_of_all(request: PageRequest) -> object:
+    """Return a value that differs after every change of any tuning job. It is never None: the list has no end."""
+    with request.service.store.reading() as connection:
         return (queries.last_change(connection), True)
 
 
-def of_job(visit: Visit) -> object:
-    with visit.service.store.reading() as connection:
-        row = queries.state(connection, visit.part("name"))
+def state_of_tuning_job(request: PageRequest) -> object:
+    """Return a value that differs after every change of the tuning job; its last element is whether the job has ended."""
+    with request.service.store.reading() as connection:
+        row = queries.state(connection, request.path_part("name"))
     return row.id, row.status, row.facts, is_terminal(row.status)
 
 
-def of_training_job(visit: Visit) -> object:
-    with visit.service.store.reading() as connection:
-        row = queries.training_job(connection, visit.part("name"))
-    log = Workspace(visit.service.folder / name_as_created(row.tuning_job_name) / row.name).log
-    size = 0
+def state_of_training_job(request: PageRequest) -> object:
+    """Return a value that differs after every change of the training job or its log; its last element is whether it has ended."""
+    with request.service.store.reading() as connection:
+        row = queries.training_job(connection, request.path_part("name"))
+    log = Workspace(request.service.folder / name_as_created(row.tuning_job_name) / row.name).log
+    log_bytes = 0
     with suppress(OSError):
-        size = log.stat().st_size
-    return row.status, row.started_at, row.log_offset, size, is_terminal(row.status)
+        log_bytes = log.stat().st_size
+    return row.status, row.started_at, row.log_offset, log_bytes, is_terminal(row.status)
 
 
-async def stream(visit: Visit, look: Callable[[Visit], object], leaving: asyncio.Event) -> AsyncIterator[str]:
-    """«changed» after each change, until what is looked at is gone or the server leaves; something every few seconds."""
+async def stream(
+    request: PageRequest, state: Callable[[PageRequest], object], leaving: asyncio.Event
+) -> AsyncIterator[str]:
+    """Yield the text of an event stream: «changed» after each change, a comment every few seconds.
+
+    The stream ends when the job was deleted or the server shuts down.
+
+    Args:
+        request: The page's request.
+        state: One of the `state_of_…` functions.
+        leaving: Set when the server shuts down.
+    """
     yield "retry: 3000\n\n"
-    before, looks = await _looked(look, visit), 0
+    before, polls = await _polled(state, request), 0
     while before is not None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_SECONDS):
+            async with asyncio.timeout(POLL_SECONDS):
                 await leaving.wait()
                 return
-        now, looks = await _looked(look, visit), looks + 1
-        if now != before or (looks % TIME_PASSES == 0 and not _ended(now)):
+        now, polls = await _polled(state, request), polls + 1
+        if now != before or (polls % RELOAD_POLLS == 0 and not _ended(now)):
             yield "event: changed\ndata:\n\n"
-        elif looks % SIGN_OF_LIFE == 0:
-            yield ": still here\n\n"
+        elif polls % KEEP_ALIVE_POLLS == 0:
+            yield ": keep-alive\n\n"
         before = now
 
 
-async def _looked(look: Callable[[Visit], object], visit: Visit) -> object:
+async def _polled(state: Callable[[PageRequest], object], request: PageRequest) -> object:
     try:
-        return await run_in_threadpool(look, visit)
+        return await run_in_threadpool(state, request)
     except AlfineError:
-        return None  # deleted meanwhile
+        return None  # the job was deleted
 
 
 def _ended(state: object) -> bool:

@@ -1,4 +1,4 @@
-"""One request of somebody who was let in, and what its page works with."""
+"""What a page is made from: one authenticated request and the services that it may use."""
 
 from __future__ import annotations
 
@@ -15,8 +15,14 @@ from alfine.server.console.sessions import Session
 
 
 @dataclass(frozen=True, slots=True)
-class Backend:
-    """What the pages read and change. run: have a tuning job run here; changed: there is news for the engine."""
+class ConsoleBackend:
+    """What the pages read and change.
+
+    Attributes:
+        service: Reads and changes the tuning jobs of the home.
+        run: Runs the tuning job of that name on this server.
+        changed: Wakes the engine after a change.
+    """
 
     service: Service
     run: Callable[[str], None]
@@ -24,29 +30,40 @@ class Backend:
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
-    """One request of somebody who was let in."""
+class PageRequest:
+    """One request by a browser with a valid session.
 
-    request: Request
+    Attributes:
+        http: The HTTP request.
+        session: The session of the browser.
+        backend: The services of this server.
+        needs_sign_in: Whether this server only answers signed-in browsers; pages then have a «Sign out» button.
+        form: The fields of a submitted form; empty for a GET.
+    """
+
+    http: Request
     session: Session
-    backend: Backend
-    locked: bool
+    backend: ConsoleBackend
+    needs_sign_in: bool
     form: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def query(self) -> Mapping[str, str]:
-        return self.request.query_params
+        """The parameters of the URL."""
+        return self.http.query_params
 
     @property
     def service(self) -> Service:
+        """The service of the home."""
         return self.backend.service
 
-    def part(self, name: str) -> str:
-        """A part of the path."""
-        return str(self.request.path_params[name])
+    def path_part(self, name: str) -> str:
+        """Return a variable part of the path, such as `name` of `/tuning-jobs/{name}`."""
+        return str(self.http.path_params[name])
 
-    def page(self, template: str, code: int = 200, /, **words: Any) -> Response:
-        return render(template, code, visit=self, **words)
+    def render(self, template: str, status: int = 200, /, **values: Any) -> Response:
+        """Render a template with these values and this request (`request`) as a response with this HTTP status."""
+        return render(template, status, request=self, **values)
 
 
-Page = Callable[[Visit], Response]
+Page = Callable[[PageRequest], Response]

@@ -1,4 +1,4 @@
-"""Templates, and how they are filled: every value is escaped unless it's markup of our own."""
+"""Render the console's templates. Every value is escaped, unless it is `Markup` made by alfine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 
 from alfine._version import __version__
 from alfine.core import wording
-from alfine.server.console import verdict_text
+from alfine.server.console import markup, verdict_text
 
 
 @cache
@@ -26,18 +26,20 @@ def _environment() -> jinja2.Environment:
     environment.filters.update(
         count_of=wording.count_of,
         duration=wording.duration,
-        evidence=verdict_text.evidence,
-        inside=verdict_text.inside,
-        instant=verdict_text.instant,
         money=wording.money,
-        notes=verdict_text.notes,
         number=wording.number,
         percent=wording.percent,
         seconds_between=wording.seconds_between,
+        short=wording.short,
         short_text=wording.short_text,
+        instant=markup.instant,
+        nested_list=markup.nested_list,
+        evidence=verdict_text.evidence,
+        parts=verdict_text.parts,
     )
     return environment
 
 
-def render(template: str, code: int = 200, /, **values: Any) -> Response:
-    return HTMLResponse(_environment().get_template(template).render(values), code)
+def render(template: str, status: int = 200, /, **values: Any) -> Response:
+    """Render a file of the folder `templates` as an HTML response with this HTTP status."""
+    return HTMLResponse(_environment().get_template(template).render(values), status)

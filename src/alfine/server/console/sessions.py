@@ -1,8 +1,9 @@
-"""Who may use the console: anybody on this machine while the home has no keys, else whoever has signed in with one.
+"""Sessions: everybody on this machine may use the console while the home has no access keys, else whoever signed in with one.
 
-A browser signs no requests, so a key's id and secret are asked for once and a session is opened. Its token is a random one, kept by
-the browser in a cookie (HttpOnly, SameSite=Strict) and here as a hash, in memory: sessions end with the server, after
-SESSION_SECONDS, and with their key. Forms carry a second token that only this server's pages know.
+A browser signs no requests, so the sign-in page asks once for an access key's id and secret and opens a session. The
+session's token is random; the browser keeps it in a cookie (HttpOnly, SameSite=Strict), the server as a hash, in memory.
+Sessions end with the server, after `SESSION_SECONDS`, and when their key is deleted. Forms carry a second token (against
+cross-site request forgery) that only the pages of this server contain.
 """
 
 from __future__ import annotations
@@ -23,13 +24,23 @@ from alfine.core.errors import AlfineError
 from alfine.store.access_keys import Keys
 
 SESSION_SECONDS = 8 * 3600.0
+"""Seconds until a session ends: a working day."""
+
 MOST_SESSIONS = 1000
-FAILURES, WITHIN_SECONDS = 10, 300.0  # so many wrong keys from one address, then it waits
-MOST_ADDRESSES = 10_000
+"""Sessions that are kept; another one replaces the oldest."""
+
+MOST_FAILURES = 10
+"""Wrong keys from one network within `FAILURE_SECONDS` before it has to wait."""
+
+FAILURE_SECONDS = 300.0
+"""Seconds for which a wrong key is remembered."""
+
+MOST_NETWORKS = 10_000
+"""Networks whose wrong keys are remembered; another one replaces the oldest."""
 
 
-class NotLetIn(AlfineError):
-    """The key isn't one of the home's, or may not be sent this way."""
+class SignInRefused(AlfineError):
+    """The sign-in or a form was refused: a wrong key, a key over plain HTTP, or a missing token."""
 
     def __init__(self, message: str, status: int = 403) -> None:
         super().__init__(message)
@@ -38,15 +49,27 @@ class NotLetIn(AlfineError):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A browser that was let in. key: whose; "" where none is needed. form_token: what its forms have to bring."""
+    """The session of one browser.
+
+    Attributes:
+        key: The id of the access key that opened it; empty where none is needed.
+        form_token: The token that its forms have to send.
+        until: When it ends, in seconds of a monotonic clock.
+    """
 
     key: str
     form_token: str
     until: float = float("inf")
 
 
-class Door:
-    """The sessions of one server. always: a key is needed even while the home has none. clock: monotonic seconds."""
+class Sessions:
+    """The sessions of one server.
+
+    Args:
+        keys: The access keys of the home.
+        always: Whether an access key is needed even while the home has none.
+        clock: Monotonic seconds.
+    """
 
     def __init__(self, keys: Keys, *, always: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self.keys = keys
@@ -55,58 +78,72 @@ class Door:
         self._sessions: dict[bytes, Session] = {}
         self._failures: dict[str, list[float]] = {}
         self._mutex = threading.Lock()
-        self._anybody = Session("", secrets.token_urlsafe(32))
+        self._anonymous = Session("", secrets.token_urlsafe(32))
 
     @property
-    def locked(self) -> bool:
+    def needs_sign_in(self) -> bool:
+        """Whether a browser has to sign in."""
         return self.always or bool(self.keys)
 
     @property
-    def stranger(self) -> Session:
-        """Of who hasn't signed in: the token of the sign-in form."""
-        return self._anybody
+    def anonymous(self) -> Session:
+        """The session of a browser that has not signed in: it has the form token of the sign-in page."""
+        return self._anonymous
 
     def session(self, request: Request) -> Session | None:
-        """The session that a request belongs to; None: it has to sign in."""
-        if not self.locked:
-            return self._anybody
+        """Return the session that a request belongs to, or None when the browser has to sign in first."""
+        if not self.needs_sign_in:
+            return self._anonymous
         token = request.cookies.get(_cookie(request), "")
         with self._mutex:
-            found = self._sessions.get(_hashed(token))
-        if found is None or found.until < self._clock() or self.keys.secret(found.key) is None:
+            session = self._sessions.get(_hashed(token))
+        if session is None or session.until < self._clock() or self.keys.secret(session.key) is None:
             return None
-        return found
+        return session
 
     def sign_in(self, request: Request, key: str, secret: str) -> str:
-        """The token of a new session. Raise NotLetIn."""
+        """Open a session.
+
+        Args:
+            request: The request with the sign-in form.
+            key: The id of an access key.
+            secret: Its secret.
+
+        Returns:
+            The token of the new session, for the browser's cookie.
+
+        Raises:
+            SignInRefused: The key is wrong, came over plain HTTP from another machine, or came after too many wrong ones.
+        """
         address = request.client.host if request.client else ""
         if request.url.scheme != "https" and not _is_loopback(address):
-            raise NotLetIn(
-                "Over plain HTTP a key could be read on its way. Use https (alfine serve --tls-cert, or a proxy), or an ssh "
+            raise SignInRefused(
+                "Over plain HTTP others could read the key. Use https (alfine serve --tls-cert, or a proxy), or an ssh "
                 "tunnel: ssh -L 8765:127.0.0.1:8765 …"
             )
-        whose = _network(address)
-        self._check_patience(whose)
+        network = _network(address)
+        self._refuse_after_failures(network)
         known = self.keys.secret(key)
         good = hmac.compare_digest((known or secrets.token_urlsafe(30)).encode(), secret.encode())
         if known is None or not good:
-            self._failed(whose)
-            raise NotLetIn("That isn't one of this server's keys. `alfine keys list` shows their ids.")
+            self._note_failure(network)
+            raise SignInRefused("That isn't one of this server's access keys. `alfine keys list` shows their ids.")
         token = secrets.token_urlsafe(32)
         with self._mutex:
             now = self._clock()
-            kept = [(each, session) for each, session in self._sessions.items() if session.until >= now]
+            kept = [(hashed, session) for hashed, session in self._sessions.items() if session.until >= now]
             self._sessions = dict(kept[-(MOST_SESSIONS - 1) :])
             self._sessions[_hashed(token)] = Session(key, secrets.token_urlsafe(32), now + SESSION_SECONDS)
         return token
 
     def sign_out(self, request: Request) -> None:
+        """End the session of a request."""
         with self._mutex:
             self._sessions.pop(_hashed(request.cookies.get(_cookie(request), "")), None)
 
     @staticmethod
-    def remember(request: Request, response: Response, token: str) -> None:
-        """Have the browser keep the session's token."""
+    def set_cookie(request: Request, response: Response, token: str) -> None:
+        """Have the browser keep the session's token in a cookie."""
         response.set_cookie(
             _cookie(request),
             token,
@@ -118,21 +155,22 @@ class Door:
         )
 
     @staticmethod
-    def forget(request: Request, response: Response) -> None:
+    def delete_cookie(request: Request, response: Response) -> None:
+        """Have the browser delete the cookie."""
         response.delete_cookie(_cookie(request), path="/console", httponly=True, samesite="strict")
 
-    def _check_patience(self, whose: str) -> None:
+    def _refuse_after_failures(self, network: str) -> None:
         with self._mutex:
-            recent = [at for at in self._failures.get(whose, ()) if at > self._clock() - WITHIN_SECONDS]
-            if len(recent) >= FAILURES:
-                wait = recent[0] + WITHIN_SECONDS - self._clock()
-                raise NotLetIn(f"Too many wrong keys. Try again in {wait:.0f} seconds.", 429)
+            recent = [at for at in self._failures.get(network, ()) if at > self._clock() - FAILURE_SECONDS]
+            if len(recent) >= MOST_FAILURES:
+                wait = recent[0] + FAILURE_SECONDS - self._clock()
+                raise SignInRefused(f"Too many wrong keys. Try again in {wait:.0f} seconds.", 429)
 
-    def _failed(self, whose: str) -> None:
+    def _note_failure(self, network: str) -> None:
         with self._mutex:
-            if whose not in self._failures and len(self._failures) >= MOST_ADDRESSES:
+            if network not in self._failures and len(self._failures) >= MOST_NETWORKS:
                 del self._failures[next(iter(self._failures))]
-            self._failures[whose] = [*self._failures.get(whose, ())[-FAILURES:], self._clock()]
+            self._failures[network] = [*self._failures.get(network, ())[-MOST_FAILURES:], self._clock()]
 
 
 def _hashed(token: str) -> bytes:
@@ -140,7 +178,7 @@ def _hashed(token: str) -> bytes:
 
 
 def _cookie(request: Request) -> str:
-    """Cookies know no ports: two servers on one machine have one each."""
+    """Return the cookie's name, which has the port: browsers send one host's cookies to all of its ports."""
     return f"alfine-{request.url.port or request.url.scheme}"
 
 
@@ -152,9 +190,9 @@ def _is_loopback(address: str) -> bool:
 
 
 def _network(address: str) -> str:
-    """Whom an address counts for: one household or host has 2**64 addresses of IPv6."""
+    """Return what wrong keys are counted by: an IPv4 address, or the /64 network of an IPv6 one, which one host owns whole."""
     try:
-        found = ipaddress.ip_address(address)
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return address
-    return str(ipaddress.ip_network((found, 64), strict=False)) if found.version == 6 else address
+    return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else address

@@ -1,4 +1,4 @@
-"""One training job: its hyperparameters, its metrics, what it went through, and its log."""
+"""The pages of one training job: hyperparameters, metrics, timeline and log."""
 
 from __future__ import annotations
 
@@ -15,27 +15,38 @@ from alfine.core.spec import definition_of, objective_of
 from alfine.figures.metric_curve import metric
 from alfine.jobs.wording import printable
 from alfine.runners.log_files import LogPart
-from alfine.server.console.page_request import Visit
+from alfine.server.console.page_request import PageRequest
 from alfine.store import queries
 from alfine.store.metrics import reports
 from alfine.store.records import TrainingJobRow
 
 MOST_REPORTS = 20_000
+"""Metric values that are read from the store."""
+
 MOST_METRICS = 24
+"""Metrics that are drawn."""
+
 LAST_LINES = 60
-PART = 64 << 10  # bytes of a log on one page
+"""Lines of the log on the page of the training job."""
+
+LOG_PAGE_BYTES = 64 << 10
+"""Bytes of the log on one page of it."""
+
+LONGEST_OFFSET = 18
+"""Digits of a byte offset in a URL: any that fits into 64 bits."""
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def page(visit: Visit) -> Response:
-    name = visit.part("name")
-    with visit.service.store.reading() as connection:
-        row, request = queries.training_job_and_request(connection, name)
+def page(request: PageRequest) -> Response:
+    """Render the page."""
+    name = request.path_part("name")
+    with request.service.store.reading() as connection:
+        row, tuning_request = queries.training_job_and_request(connection, name)
         values = reports(connection, row.tuning_job, row.number, MOST_REPORTS)
-    definition = definition_of(request, row.definition)
-    objective = objective_of(request, row.definition).get("MetricName")
-    return visit.page(
+    definition = definition_of(tuning_request, row.definition)
+    objective = objective_of(tuning_request, row.definition).get("MetricName")
+    return request.render(
         "training_job.html",
         name=name,
         row=row,
@@ -51,20 +62,21 @@ def page(visit: Visit) -> Response:
         transitions=shapes.transitions(row),
         metrics=_figures(values, objective),
         left_out=max(0, len(values) - MOST_METRICS),
-        seconds=_seconds(visit, row),
-        log=_last(visit, name),
+        seconds=_seconds(request, row),
+        log=_last_lines(request, name),
     )
 
 
-def stop(visit: Visit) -> Response:
-    name = visit.part("name")
-    visit.service.stop_training_job(name)
-    visit.backend.changed()
+def stop(request: PageRequest) -> Response:
+    """Stop the training job, and go back to its page."""
+    name = request.path_part("name")
+    request.service.stop_training_job(name)
+    request.backend.changed()
     return RedirectResponse(f"/console/training-jobs/{name}", 303)
 
 
 def _figures(values: Mapping[str, list[tuple[float, float]]], objective: str | None) -> list[Mapping[str, Any]]:
-    """The objective first."""
+    """Draw the metrics, the objective first."""
     ordered = sorted(values, key=lambda name: name != objective)
     return [
         {"name": name, "last": values[name][-1][1], "count": len(values[name]), "drawing": metric(name, values[name])}
@@ -72,80 +84,80 @@ def _figures(values: Mapping[str, list[tuple[float, float]]], objective: str | N
     ]
 
 
-def _seconds(visit: Visit, row: TrainingJobRow) -> float | None:
+def _seconds(request: PageRequest, row: TrainingJobRow) -> float | None:
     if row.started_at is None:
         return None
-    seconds: float = ((row.ended_at or visit.service.clock()) - row.started_at).total_seconds()
+    seconds: float = ((row.ended_at or request.service.clock()) - row.started_at).total_seconds()
     return max(0.0, seconds)
 
 
 # ---- logs
 
 
-def _last(visit: Visit, name: str) -> Mapping[str, Any]:
+def _last_lines(request: PageRequest, name: str) -> Mapping[str, Any]:
     try:
-        part = visit.service.log(name, lines=LAST_LINES)
+        part = request.service.log(name, lines=LAST_LINES)
     except NotFound as error:
-        return {"text": "", "why": str(error)}
+        return {"text": "", "note": str(error)}
     return {
         "text": text_of(part.data),
-        "why": "" if part.data else "Nothing yet.",
+        "note": "" if part.data else "The log is empty so far.",
         "begin": part.begin,
         "end": part.end,
     }
 
 
-def log_page(visit: Visit) -> Response:
-    """?begin=: from which byte on; a page holds whole lines where it can."""
-    name, begin = visit.part("name"), _begin(visit)
-    part = visit.service.log(name, begin)
-    data = whole_lines(part, PART)
+def log_page(request: PageRequest) -> Response:
+    """Render a page of the log. Query: `begin`, its first byte. A page ends with a whole line where that is possible."""
+    name, begin = request.path_part("name"), _begin(request)
+    part = request.service.log(name, begin)
+    data = whole_lines(part, LOG_PAGE_BYTES)
     end = begin + len(data)
-    return visit.page(
+    return request.render(
         "log.html",
         name=name,
         path=part.path,
         text=text_of(data),
         begin=begin,
         end=end,
-        earlier=_earlier(visit, name, begin) if begin else None,
+        earlier=_earlier(request, name, begin) if begin else None,
         later=end if end < part.end or not part.last else None,
     )
 
 
-def _earlier(visit: Visit, name: str, begin: int) -> int:
-    """Where the page before begins: with a line, where there's one to begin with, so that none is torn."""
-    earlier = max(0, begin - PART)
-    before = visit.service.log(name, earlier).data[: begin - earlier]
+def _earlier(request: PageRequest, name: str, begin: int) -> int:
+    """Return the first byte of the page before, which begins with a whole line where that is possible."""
+    earlier = max(0, begin - LOG_PAGE_BYTES)
+    before = request.service.log(name, earlier).data[: begin - earlier]
     return earlier + (before.find(b"\n", 0, -1) + 1 if earlier else 0)
 
 
-def log_part(visit: Visit) -> Response:
-    """What was added from ?begin= on, as plain text; where it ends stands in a header."""
-    begin = _begin(visit)
-    part = visit.service.log(visit.part("name"), begin)
-    data = whole_lines(part, PART)
+def log_part(request: PageRequest) -> Response:
+    """Return what was added to the log, as plain text. Query: `begin`. The header `x-alfine-end` has the next byte."""
+    begin = _begin(request)
+    part = request.service.log(request.path_part("name"), begin)
+    data = whole_lines(part, LOG_PAGE_BYTES)
     headers = {"x-alfine-end": str(begin + len(data))}
     return Response(text_of(data), headers=headers, media_type="text/plain")
 
 
-def whole_lines(part: LogPart, most: int) -> bytes:
-    """Up to the last line's end; what has none is shown as it is once nothing can follow."""
-    data = part.data[:most]
-    if part.ended and len(part.data) <= most:
+def whole_lines(part: LogPart, max_bytes: int) -> bytes:
+    """Return the data up to the end of its last line; all of it when the log has ended or has no line end there."""
+    data = part.data[:max_bytes]
+    if part.ended and len(part.data) <= max_bytes:
         return data
     end = data.rfind(b"\n") + 1
-    return data[:end] if end or len(data) < most else data
+    return data[:end] if end or len(data) < max_bytes else data
 
 
 def text_of(data: bytes) -> str:
-    """As a page may show it: without what commands a terminal."""
+    """Decode a log for a page: without colours and other terminal control characters."""
     text = data.decode(errors="replace").replace("\r\n", "\n")
     return printable(_COLOUR.sub("", text))
 
 
-def _begin(visit: Visit) -> int:
-    text = visit.query.get("begin", "0")
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
+def _begin(request: PageRequest) -> int:
+    text = request.query.get("begin", "0")
+    if not text.isascii() or not text.isdigit() or len(text) > LONGEST_OFFSET:
         raise InvalidSpec([Fault("begin", f"{text[:40]!r} must be a whole number.")])
     return int(text)

@@ -1,4 +1,4 @@
-"""One tuning job: why it goes on or why it ended, how near each criterion is, what is to come, its best and all its training jobs."""
+"""The page of one tuning job: its status and reason, its criteria, its forecast, its best result and its training jobs."""
 
 from __future__ import annotations
 
@@ -14,117 +14,108 @@ from alfine.criteria import always_present
 from alfine.figures.best_so_far_svg import best_so_far
 from alfine.figures.slices import slices
 from alfine.server.console.changes import changes
-from alfine.server.console.page_request import Visit
-from alfine.server.console.verdict_text import nearest, span
+from alfine.server.console.page_request import PageRequest
+from alfine.server.console.verdict_text import nearest
 from alfine.store import queries
 from alfine.store.conditions import of_tuning_job
 from alfine.store.pages import training_job_page
 from alfine.store.records import TrainingJobRow
 
 PAGE_SIZE = 25
-MOST_COLUMNS = 6  # hyperparameters in the table of training jobs
+"""Training jobs in the table."""
+
+MOST_COLUMNS = 6
+"""Hyperparameters in the table; the others are on the pages of the training jobs."""
+
+MOST_PARENTS = 5
+"""Parents of a warm start that are named."""
+
 SORTS = {"number": "number", "objective": "objective", "status": "status"}
-MOST_PARENTS = 5  # that are named
-KNOWN = {
-    "Verdict",
-    "Verdicts",
-    "Cost",
-    "Forecast",
-    "Changes",
-    "Space",
-    "Best",
-    "Repeats",
-    "WarmStart",
-    "AutoScaling",  # the slices have it
-}  # of the «Alfine» document, shown in places of their own
+"""Sort keys of the table and their columns in the store."""
+
+SHOWN_ELSEWHERE = frozenset(
+    {"Verdict", "Verdicts", "Cost", "Forecast", "Changes", "Space", "Best", "Repeats", "WarmStart", "AutoScaling"}
+)
+"""Parts of the «Alfine» document that have a place of their own on the page; all others are listed below."""
 
 
-def page(visit: Visit) -> Response:
-    name = visit.part("name")
-    described, history = visit.service.seen(name)
-    told = described["Alfine"]
+def page(request: PageRequest) -> Response:
+    """Render the page."""
+    name = request.path_part("name")
+    described, history = request.service.seen(name)
+    extra = described["Alfine"]
     ended = "HyperParameterTuningEndTime" in described
-    verdict = nearest(told["Verdict"], told["Verdicts"])
+    verdict = nearest(extra["Verdict"], extra["Verdicts"])
     drawn, left_out = slices(history)
-    return visit.page(
+    return request.render(
         "tuning_job.html",
         name=name,
         described=described,
         history=history,
         spec=history.spec,
         most_parents=MOST_PARENTS,
+        page_size=PAGE_SIZE,
         status=described["HyperParameterTuningJobStatus"],
         ended=ended,
         verdict=verdict,
-        verdicts=_ordered(told["Verdicts"], verdict.get("criterion") if ended else None),
-        reason=described.get("FailureReason") or verdict.get("sentence") or "Nothing has been judged yet.",
+        verdicts=_ordered(extra["Verdicts"], verdict.get("criterion") if ended else None),
+        reason=described.get("FailureReason") or verdict.get("sentence") or "No criterion has been checked yet.",
         allowed=history.spec.most_training_jobs,
         counters=described["TrainingJobStatusCounters"],
-        cost=told["Cost"],
-        forecast=_forecast(told.get("Forecast"), described),
-        figure=best_so_far(history, told.get("Forecast")),
+        cost=extra["Cost"],
+        forecast=extra.get("Forecast"),
+        figure=best_so_far(history, extra.get("Forecast")),
         slices=drawn,
         slices_left_out=left_out,
         changes=changes(history),
-        remarks=told.get("Space", []),
-        real=told.get("Best"),
-        repeats=told.get("Repeats"),
-        more={key: value for key, value in told.items() if key not in KNOWN and value},
-        table=_table(visit, history),
+        remarks=extra.get("Space", []),
+        estimate=extra.get("Best"),
+        repeats=extra.get("Repeats"),
+        more={key: value for key, value in extra.items() if key not in SHOWN_ELSEWHERE and value},
+        table=_table(request, history),
     )
 
 
-def stop(visit: Visit) -> Response:
-    name = visit.part("name")
-    visit.service.request_stop(name)
-    visit.backend.changed()
+def stop(request: PageRequest) -> Response:
+    """Stop the tuning job, and go back to its page."""
+    name = request.path_part("name")
+    request.service.request_stop(name)
+    request.backend.changed()
     return RedirectResponse(f"/console/tuning-jobs/{name}", 303)
 
 
-def _ordered(verdicts: Sequence[Mapping[str, Any]], ender: str | None) -> list[Mapping[str, Any]]:
-    """The one that ended the job, then the nearest to its end; those that only watch last. Rules that every job has: once they speak."""
-    shown = [each for each in verdicts if each["progress"] or not always_present(each["criterion"])]
+def _ordered(verdicts: Sequence[Mapping[str, Any]], ended_by: str | None) -> list[Mapping[str, Any]]:
+    """Sort verdicts: the one that ended the job, then by progress; observers last.
+
+    A criterion that every job has is left out until it makes progress.
+    """
+    shown = [verdict for verdict in verdicts if verdict["progress"] or not always_present(verdict["criterion"])]
     return sorted(
         shown,
-        key=lambda each: (
-            each["criterion"] != ender,
-            each.get("watching", False),
-            each["outlook"] == "CONTINUE",
-            -each["progress"],
+        key=lambda verdict: (
+            verdict["criterion"] != ended_by,
+            verdict.get("watching", False),
+            verdict["outlook"] == "CONTINUE",
+            -verdict["progress"],
         ),
     )
 
 
-def _forecast(forecast: Mapping[str, Any] | None, described: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """With its numbers as pairs of words: (middle, range)."""
-    if not forecast:
-        return None
-    found: dict[str, Any] = {"remaining": forecast["Remaining"], "chances": forecast["Chances"]}
-    jobs = forecast.get("TrainingJobs")
-    if jobs:
-        found["jobs"] = span(jobs["Low"], jobs["Middle"], jobs["High"])
-    found |= {key.lower(): forecast[key] for key in ("Seconds", "Money", "Gain") if key in forecast}
-    best = described.get("BestTrainingJob")
-    if best:
-        found["best"] = best["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
-    return found
-
-
-def _table(visit: Visit, history: History) -> Mapping[str, Any]:
-    """A page of the training jobs."""
-    sort = visit.query.get("sort", "number")
+def _table(request: PageRequest, history: History) -> Mapping[str, Any]:
+    """Return one page of the table of training jobs, with the links to sort it and to the other pages."""
+    sort = request.query.get("sort", "number")
     sort = sort if sort in SORTS else "number"
-    descending = visit.query.get("order", _first_order(sort, history)) == "descending"
-    asked: dict[str, Any] = {"SortBy": sort, "SortOrder": "Descending" if descending else "Ascending"}
-    asked |= {"MaxResults": PAGE_SIZE, "Job": history.spec.name}
-    asked |= {"NextToken": visit.query["after"]} if visit.query.get("after") else {}
-    keyset = pagination.page_of(asked, SORTS, "number")
-    with visit.service.store.reading() as connection:
+    descending = request.query.get("order", _first_order(sort, history)) == "descending"
+    listing: dict[str, Any] = {"SortBy": sort, "SortOrder": "Descending" if descending else "Ascending"}
+    listing |= {"MaxResults": PAGE_SIZE, "Job": history.spec.name}
+    listing |= {"NextToken": request.query["after"]} if request.query.get("after") else {}
+    keyset = pagination.page_of(listing, SORTS, "number")
+    with request.service.store.reading() as connection:
         job = queries.state(connection, history.spec.name).id
         rows = training_job_page(connection, keyset, [of_tuning_job(job)])
-    token = pagination.answered(asked, keyset, rows, "rows", lambda row: row.name).get("NextToken")
+    token = pagination.answered(listing, keyset, rows, "rows", lambda row: row.name).get("NextToken")
     order = "descending" if descending else "ascending"
-    here = {"sort": sort, "order": order}
+    query = {"sort": sort, "order": order}
     names = [name for spec in history.spec.each for name in spec.space.names]
     columns = list(dict.fromkeys(names))[:MOST_COLUMNS]
     return {
@@ -134,14 +125,14 @@ def _table(visit: Visit, history: History) -> Mapping[str, Any]:
         "sort": sort,
         "order": order,
         "links": {key: _link(key, sort, history, descending=descending) for key in SORTS},
-        "first": f"?{urlencode(here)}#training-jobs" if "NextToken" in asked else None,
-        "further": f"?{urlencode({**here, 'after': token})}#training-jobs" if token else None,
-        "without": sum(each.objective is None for each in history.jobs) if sort == "objective" else 0,
+        "first_link": f"?{urlencode(query)}#training-jobs" if "NextToken" in listing else None,
+        "next_link": f"?{urlencode({**query, 'after': token})}#training-jobs" if token else None,
+        "without": sum(job.objective is None for job in history.jobs) if sort == "objective" else 0,
     }
 
 
 def _first_order(sort: str, history: History) -> str:
-    """The newest or the best first."""
+    """Return the order of a column that was not sorted before: the newest or the best first."""
     if sort == "objective":
         return "ascending" if history.sign > 0 else "descending"
     return "descending" if sort == "number" else "ascending"
@@ -166,7 +157,7 @@ def _row(row: TrainingJobRow, history: History) -> Mapping[str, Any]:
         "hyperparameters": row.hyperparameters,
         "started_at": row.started_at or row.created_at,
         "seconds": _seconds(row, history),
-        "why": row.failure_reason or row.stop_reason,
+        "reason": row.failure_reason or row.stop_reason,
     }
 
 

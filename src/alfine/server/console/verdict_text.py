@@ -1,101 +1,71 @@
-"""How the console says numbers, instants and evidence."""
+"""A criterion's verdict for people: which verdict stands for a tuning job, and the evidence of one as labelled numbers.
+
+Verdicts arrive here as the mappings that `Verdict.as_dict` writes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
-from markupsafe import Markup, escape
-
-from alfine.core.wording import UNKNOWN, duration, number, percent
+from alfine.core.policy import PARTS
+from alfine.core.wording import UNKNOWN, duration, number, percent, short
 from alfine.criteria import always_present, labels
 
-PROBABILITIES = {"delta", "epsilon_relative"}
-EXACT = {"best", "best_then", "target", "resets_at"}
+SHARES = frozenset({"delta", "epsilon_relative"})
+"""Keys of evidence that hold a share in [0, 1], beside those that begin with «probability»."""
 
-
-def instant(at: datetime | str | None) -> Markup:
-    """In the server's time zone; the script writes it in the reader's own."""
-    if at is None:
-        return escape(UNKNOWN)
-    local = (datetime.fromisoformat(at) if isinstance(at, str) else at).astimezone()
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        local.isoformat(timespec="seconds"),
-        f"{local:%Y-%m-%d %H:%M:%S %Z}",
-        f"{local.day} {local:%b %H:%M:%S}",
-    )
-
-
-def span(low: float, middle: float, high: float) -> tuple[str, str]:
-    """(«12», «7 to 31») of whole numbers; no range where there's no doubt."""
-    words = [number(round(each)) for each in (low, middle, high)]
-    return words[1], "" if words[0] == words[2] else f"{words[0]} to {words[2]}"
+OBJECTIVES = frozenset({"best", "best_then", "target", "resets_at"})
+"""Keys of evidence that hold an objective, which is written with more digits than other numbers."""
 
 
 def nearest(verdict: Mapping[str, Any] | None, verdicts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """What a job is told by: the verdict that ended it, or of the criteria that go on the nearest to its end; empty before any."""
+    """Return the verdict that stands for a tuning job.
+
+    Args:
+        verdict: The strongest verdict of the job, or None before the first.
+        verdicts: The last verdicts of all criteria.
+
+    Returns:
+        The verdict that ended the job; of a running job the one with the most progress; an empty mapping before any.
+    """
     verdict = verdict or {}
     if verdict and (verdict["outlook"] != "CONTINUE" or not always_present(verdict["criterion"])):
         return verdict
-    speaking = [each for each in verdicts if not always_present(each["criterion"]) and not each.get("watching")]
-    return max(speaking, key=lambda each: float(each["progress"]), default={})
+    candidates = [other for other in verdicts if not always_present(other["criterion"]) and not other.get("watching")]
+    return max(candidates, key=lambda other: float(other["progress"]), default={})
 
 
 def evidence(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The numbers of a verdict, named and in words; those of the criteria inside it are their own."""
-    return list(_evidence(verdict.get("evidence") or {}, labels(verdict.get("criterion", ""))))
+    """Return the numbers of a verdict as (label, text) pairs, without those of its parts."""
+    names = labels(verdict.get("criterion", ""))
+    return list(_labelled(verdict.get("evidence") or {}, names))
 
 
-def _evidence(numbers: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for name, value in numbers.items():
+def _labelled(numbers: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for key, value in numbers.items():
         if isinstance(value, list | tuple | dict):
             continue
-        label = names.get(name, name.removesuffix("_seconds").replace("_", " "))
-        is_time = "elapsed_seconds" in numbers and name in ("limit", "left")
-        yield label, _value(f"{name}_seconds" if is_time else name, value)
+        label = names.get(key, key.removesuffix("_seconds").replace("_", " "))
+        is_time = "elapsed_seconds" in numbers and key in ("limit", "left")
+        yield label, _text(f"{key}_seconds" if is_time else key, value)
 
 
-def _value(name: str, value: Any) -> str:
+def _text(key: str, value: Any) -> str:
     if value is None:
         return UNKNOWN
     if isinstance(value, bool):
         return "yes" if value else "no"
     if not isinstance(value, int | float):
         return str(value)
-    if name.endswith("seconds") or "seconds_" in name:
+    if key.endswith("seconds") or "seconds_" in key:
         return duration(value)
-    if name.startswith("probability") or name in PROBABILITIES:
+    if key.startswith("probability") or key in SHARES:
         return percent(value)
-    return number(value) if isinstance(value, int) or name in EXACT else number(float(f"{value:.4g}"))
+    return number(value) if isinstance(value, int) or key in OBJECTIVES else short(value)
 
 
-def inside(verdict: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The verdicts of the criteria that one is made of."""
-    parts = (verdict.get("evidence") or {}).get("criteria")
-    return [each for each in parts if isinstance(each, Mapping)] if isinstance(parts, Sequence) else []
-
-
-def notes(value: Any) -> Markup:
-    """Any plain data as nested lists: what other parts of alfine tell of a job, whatever it is."""
-    match value:
-        case Mapping():
-            rows = (Markup("<dt>{}</dt><dd>{}</dd>").format(_spaced(str(k)), notes(v)) for k, v in value.items())
-            return Markup("<dl>{}</dl>").format(Markup("").join(rows))
-        case list() | tuple():
-            items = Markup("").join(Markup("<li>{}</li>").format(notes(each)) for each in value)
-            return Markup("<ul>{}</ul>").format(items) if value else escape(UNKNOWN)
-        case bool():
-            return Markup("yes") if value else Markup("no")
-        case float() | int():
-            return escape(number(value))
-        case None:
-            return escape(UNKNOWN)
-        case _:
-            return escape(str(value))
-
-
-def _spaced(name: str) -> str:
-    """«BestEstimate» -> «best estimate»."""
-    letters = "".join(f" {each.lower()}" if each.isupper() and not name.isupper() else each for each in name)
-    return letters.replace("_", " ").strip()
+def parts(verdict: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the verdicts of the criteria that a combination (`AllOf`, `AnyOf`, …) is made of; empty for any other."""
+    found = (verdict.get("evidence") or {}).get(PARTS)
+    return [part for part in found if isinstance(part, Mapping)] if isinstance(found, Sequence) else []

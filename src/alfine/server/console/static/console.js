@@ -39,7 +39,7 @@ async function grown() {
   if (!text) return;
   const atEnd = log.scrollTop + log.clientHeight > log.scrollHeight - 8;
   log.append(text);
-  document.getElementById("log-why")?.remove();
+  document.getElementById("log-note")?.remove();
   if (atEnd) log.scrollTop = log.scrollHeight;
 }
 
