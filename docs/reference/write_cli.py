@@ -1,4 +1,4 @@
-"""Writes docs/reference/cli.md from the commands' own help: python docs/reference/write_cli.py."""
+"""Write docs/reference/cli.md from the help of the commands: python docs/reference/write_cli.py."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,19 +11,19 @@ from alfine.cli import COMMANDS, main
 PAGE = Path(__file__).parent / "cli.md"
 HEAD = """# Commands
 
-Written by `docs/reference/write_cli.py` from the commands' own `--help`.
+`docs/reference/write_cli.py` writes this page from the `--help` of each command.
 """
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the whole page."""
     helps = [("alfine", ["--help"]), *((f"alfine {' '.join(words)}", [*words, "--help"]) for words in _commands())]
     parts = [f"## {title}\n\n```text\n{_help(words)}\n```\n" for title, words in helps]
     return "\n".join([HEAD, *parts])
 
 
 def _commands() -> Iterator[list[str]]:
-    """Each command, and behind a group its commands."""
+    """Yield each command; after a group, the commands in it."""
     for name in COMMANDS:
         yield [name]
         command = main.get_command(Context(main), name)

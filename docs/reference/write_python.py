@@ -1,4 +1,4 @@
-"""Writes docs/reference/python.md from the public face's own signatures and docstrings: python docs/reference/write_python.py."""
+"""Write docs/reference/python.md from the signatures and docstrings of alfine's public names: python docs/reference/write_python.py."""
 
 import ast
 import inspect
@@ -11,11 +11,17 @@ from alfine.api.job_words import job_request
 PAGE = Path(__file__).parent / "python.md"
 HEAD = """# Python
 
-Written by `docs/reference/write_python.py` from the source; `help(alfine.tune)` says the same. All of it is imported from `alfine`.
+`docs/reference/write_python.py` writes this page from the source; `help(alfine.tune)` shows the same. All names are imported from `alfine`.
 
-In signatures, `Range` is one of Continuous, Integer and Categorical; `Given` a completion criterion, its text (`"MaxCost 20"`), or a list of
-these; `Parent` the name of a tuning job, a Job, a Tuner, or the path of a table; `IDENTICAL` is `"IdenticalDataAndAlgorithm"`, the other
-kind `"TransferLearning"`; `MAX_TRAINING_JOBS` is 750.
+Names in the signatures:
+
+| name | meaning |
+| --- | --- |
+| `Range` | Continuous, Integer or Categorical |
+| `Given` | a completion criterion, its text (`"MaxCost 20"`), or a list of these |
+| `Parent` | the name of a tuning job, a Job, a Tuner, or the path of a table |
+| `IDENTICAL` | `"IdenticalDataAndAlgorithm"`; the other type of warm start is `"TransferLearning"` |
+| `MAX_TRAINING_JOBS` | 750 |
 """
 SECTIONS = {
     "A tuning job in this process": ("tune", "Job", "attach", "change"),
@@ -33,21 +39,15 @@ SECTIONS = {
 }
 NOTES = {
     "A tuning job in this process": "The `settings` of `tune` are [the keys of job files](job-file.md#every-key).",
-    "Completion criteria": "What each one does, and when it's worth having: [completion criteria](criteria.md).",
-    "What comes out": "`History` is what strategies and criteria of your own are given ([add a criterion](../how-to/add-a-criterion.md)).",
-    "The words of a job": "Of `alfine.api.job_words`. The words are [the keys of job files](job-file.md#every-key).",
+    "Completion criteria": "[Completion criteria](criteria.md) says what each one does.",
+    "What comes out": "Strategies and criteria of your own receive a `History` ([add a criterion](../how-to/add-a-criterion.md)).",
+    "The words of a job": "From `alfine.api.job_words`. The words are [the keys of job files](job-file.md#every-key).",
 }
-HANDED_OUT = {
-    "Job",
-    "TrainingJob",
-    "Verdict",
-    "History",
-    "InvalidSpec",
-}  # by alfine: their constructors are its own affair
+CONSTRUCTED_BY_ALFINE = {"Job", "TrainingJob", "Verdict", "History", "InvalidSpec"}
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the whole page."""
     parts = [HEAD]
     for title, names in SECTIONS.items():
         parts += [f"## {title}\n", *([f"{NOTES[title]}\n"] if title in NOTES else [])]
@@ -62,35 +62,41 @@ def _entry(name: str, thing: type | object) -> str:
 
 
 def _face(node: ast.stmt, lines: list[str]) -> Iterator[str]:
-    """The lines of a class or function that its users see: its head, its docstring, and of a class what is public."""
+    """The lines of a class or function that its users need: head, docstring, and the public fields and methods of a class."""
     if not isinstance(node, ast.ClassDef | ast.FunctionDef):
         return
     yield from _head(node, lines)
     if isinstance(node, ast.ClassDef):
-        fields = [
-            each
-            for each in node.body
-            if isinstance(each, ast.AnnAssign | ast.Assign) and not _name(each).startswith("_")
-        ]
-        for place, each in enumerate(fields):
+        for place, field in enumerate(_fields(node)):
             yield from [] if place else [""]
-            yield from lines[each.lineno - 1 : each.end_lineno]
+            yield from lines[field.lineno - 1 : field.end_lineno]
         for method in node.body:
             if isinstance(method, ast.FunctionDef) and _is_public(method, node.name):
                 yield ""
                 yield from _face(method, lines)
 
 
+def _fields(node: ast.ClassDef) -> list[ast.AnnAssign | ast.Assign]:
+    """The public fields of a class; what it says of itself as a class (ClassVar) isn't one."""
+    assigned = [item for item in node.body if isinstance(item, ast.AnnAssign | ast.Assign)]
+    return [
+        field
+        for field in assigned
+        if not _name(field).startswith("_")
+        and not (isinstance(field, ast.AnnAssign) and "ClassVar" in ast.unparse(field.annotation))
+    ]
+
+
 def _head(node: ast.ClassDef | ast.FunctionDef, lines: list[str]) -> list[str]:
     """From the decorators to the docstring, or to the signature's end where it has none."""
-    first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
     last = node.body[0].end_lineno if ast.get_docstring(node) else node.body[0].lineno - 1
     return lines[first - 1 : last]
 
 
 def _is_public(method: ast.FunctionDef, owner: str) -> bool:
     if method.name == "__init__":
-        return owner not in HANDED_OUT
+        return owner not in CONSTRUCTED_BY_ALFINE
     return not method.name.startswith("_") and ast.get_docstring(method) is not None
 
 

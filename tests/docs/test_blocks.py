@@ -1,0 +1,201 @@
+"""What the pages show works: Python blocks run, job files and settings are read, commands and options are there."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click import Context, Group
+from ruamel.yaml import YAML
+
+from alfine.api.job_file import read_job_file
+from alfine.cli import main
+from alfine.store.config import Config
+from tests.aws.conftest import Served
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")]
+)
+WRITTEN = {"docs/reference/cli.md", "docs/reference/python.md"}  # by scripts, from what runs
+TRIED_ELSEWHERE = {"docs/how-to/add-a-criterion.md", "docs/how-to/add-a-strategy.md", "docs/how-to/add-a-runner.md"}
+NOT_RUN = re.compile(r"<!-- not run: .+ -->\n*$")
+PATIENCE_SECONDS = 120.0
+FEWER = {"max_training_jobs=200": "max_training_jobs=12"}
+
+
+@dataclass(frozen=True)
+class Block:
+    page: str
+    number: int
+    language: str
+    text: str
+    runs: bool  # False where the page says `<!-- not run: why -->` before it
+
+    def __str__(self):
+        return f"{self.page}:{self.number}"
+
+
+def blocks(language):
+    for page in PAGES:
+        name = str(page.relative_to(ROOT))
+        text = page.read_text()
+        for number, found in enumerate(re.finditer(r"^```(\w+)\n(.*?)^```", text, re.DOTALL | re.MULTILINE), 1):
+            if found[1] == language and name not in WRITTEN:
+                runs = NOT_RUN.search(text[: found.start()]) is None
+                yield Block(name, number, language, found[2], runs)
+
+
+def environment(folder):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ALFINE_"))}
+    return {**kept, "ALFINE_HOME": str(folder / "home")}
+
+
+def run(words, folder, **settings):
+    """Run a command in a folder and return what it printed; an error if it fails."""
+    done = subprocess.run(
+        words,
+        cwd=folder,
+        env={**environment(folder), **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def programs():
+    """Of each page, its Python blocks as one program."""
+    found = {}
+    for block in blocks("python"):
+        if block.runs and block.page not in TRIED_ELSEWHERE | {"docs/tutorial/first-job.md"}:
+            found.setdefault(block.page, []).append(block.text)
+    return {page: "\n".join(parts) for page, parts in found.items()}
+
+
+@pytest.mark.parametrize("page", list(programs()))
+def test_the_python_blocks_of_a_page_run(page, tmp_path):
+    program = programs()[page]
+    for many, few in FEWER.items():
+        program = program.replace(many, few)
+    run([sys.executable, "-c", program], tmp_path)
+
+
+YAML_BLOCKS = list(blocks("yaml"))
+
+
+@pytest.mark.parametrize("block", YAML_BLOCKS, ids=str)
+def test_a_job_file_on_a_page_is_read(block, tmp_path):
+    """A part of one, such as `criteria:` alone, is read in a job that has the rest."""
+    words = YAML(typ="safe", pure=True).load(block.text)
+    parts = [words, *words.get("definitions", {}).values()]
+    files = {"runs.csv", "data/train.csv", "train.sh", *(part["script"] for part in parts if "script" in part)}
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("lr,width,loss\n0.1,16,1\n" if name == "runs.csv" else "print()\n")
+    rest = {
+        "script: train.py": {"script", "command", "definitions"},
+        "space: {x: {min: 0.0, max: 1.0}}": {"space", "definitions"},
+    }
+    missing = [line for line, keys in rest.items() if not keys & set(words)]
+    (tmp_path / "train.py").touch()
+    (tmp_path / "job.yaml").write_text("\n".join([block.text, *missing, "name: job" if "name" not in words else ""]))
+    read_job_file(tmp_path / "job.yaml")
+
+
+@pytest.mark.parametrize("block", list(blocks("toml")), ids=str)
+def test_settings_on_a_page_are_read(block, tmp_path):
+    tables = tomllib.loads(block.text)
+    if set(tables) != {"project"}:  # entry points of a package of one's own
+        (tmp_path / "alfine.toml").write_text(block.text)
+        Config.at(tmp_path)
+
+
+# -- commands ------------------------------------------------------------------------------------------------------------
+
+
+def shell_lines():
+    """(block, command) for each line of the shell blocks and of blocks that are indented, without comments."""
+    for block in blocks("sh"):
+        for line in block.text.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if words:
+                yield block, words
+    for page in PAGES:
+        if str(page.relative_to(ROOT)) in WRITTEN:
+            continue
+        for line in re.findall(r"^(?: {4}| {7})(alfine .+|make .+)$", page.read_text(), re.MULTILINE):
+            yield Block(str(page.relative_to(ROOT)), 0, "sh", line, runs=True), shlex.split(line, comments=True)
+
+
+LINES = [(block, words) for block, words in shell_lines() if words[0] in {"alfine", "make", "python"}]
+
+
+@pytest.mark.parametrize(("block", "words"), LINES, ids=[f"{block}-{' '.join(words)}" for block, words in LINES])
+def test_a_command_on_a_page_is_there_with_its_options(block, words):
+    if words[0] == "make":
+        targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+        assert set(words[1:]) <= targets
+    elif words[0] == "python":
+        assert words[1] in {"-m", "-c"} or any((start / words[1]).exists() for start in (ROOT, ROOT / "bench")), words[
+            1
+        ]
+    else:
+        assert_is_command(words[1:])
+
+
+def assert_is_command(words):
+    command = main
+    while isinstance(command, Group):
+        name = words[0]
+        command = command.get_command(Context(command), name)
+        assert command is not None, name
+        words = words[1:]
+    options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    used = [word.partition("=")[0] for word in words if word.startswith("--")]
+    assert set(used) <= options | {"--help"}
+
+
+# -- whole stories -------------------------------------------------------------------------------------------------------
+
+
+def test_the_tutorial_can_be_followed(tmp_path):
+    page = "docs/tutorial/first-job.md"
+    (script,) = [block.text for block in blocks("python") if block.page == page]
+    (job,) = [block.text for block in blocks("yaml") if block.page == page]
+    (tmp_path / "train.py").write_text(script)
+    (tmp_path / "job.yaml").write_text(job)
+    commands = [words for block, words in LINES if block.page == page]
+    assert len(commands) >= 8
+    printed = [run([sys.executable, "-m", *words], tmp_path) for words in commands]
+    assert "Completed by ConvergenceDetected" in printed[1]
+    assert (tmp_path / "jobs.csv").read_text().startswith("number,name,status,objective")
+    assert "BestObjectiveNotImproving 10" in printed[-1]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    server = Served(tmp_path_factory.mktemp("home"))
+    yield server
+    server.end()
+
+
+def test_the_readmes_sagemaker_client_tunes(served, tmp_path):
+    keys = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_DEFAULT_REGION": "us-east-1"}
+    client = [sys.executable, str(ROOT / "examples/sagemaker_client.py")]
+    printed = run(client, tmp_path, AWS_ENDPOINT_URL=served.url, **keys)
+    assert re.search(r"Completed after \d+ training jobs\nbest loss 0\.2", printed)
+
+
+def test_the_picture_is_what_its_script_draws():
+    program = (
+        "import make_picture; assert all(file.read_text() == text for file, text in make_picture.pictures().items())"
+    )
+    run([sys.executable, "-c", program], ROOT / "docs/images")
