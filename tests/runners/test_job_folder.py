@@ -10,15 +10,8 @@ from pathlib import Path
 import pytest
 
 from alfine.runners import protocol
-from alfine.runners.job_folder import (
-    Workspace,
-    arguments,
-    environment,
-    host_environment,
-    lay_out,
-    pack_model,
-    user_hyperparameters,
-)
+from alfine.runners.job_environment import arguments, environment, host_environment, user_hyperparameters
+from alfine.runners.job_folder import Workspace, hosts_of, lay_out, pack_model
 from alfine.runners.protocol import Launch, LocalChannel
 
 
@@ -102,7 +95,7 @@ def test_user_hyperparameters_are_decoded():
 
 
 def test_the_environment_names_the_folders(launch):
-    env = environment(launch, [])
+    env = environment(launch, [], hosts_of(launch)[0])
     ml = launch.folder / "opt" / "ml"
     assert env["SM_MODEL_DIR"] == f"{ml}/model"
     assert env["SM_CHANNEL_TRAIN"] == f"{ml}/input/data/train"
@@ -116,7 +109,8 @@ def test_the_environment_names_the_folders(launch):
 
 
 def test_the_given_environment_wins(launch):
-    env = environment(replace(launch, environment={"SM_NUM_CPUS": "7", "OMP_NUM_THREADS": "9"}), [])
+    changed = replace(launch, environment={"SM_NUM_CPUS": "7", "OMP_NUM_THREADS": "9"})
+    env = environment(changed, [], hosts_of(changed)[0])
     assert (env["SM_NUM_CPUS"], env["OMP_NUM_THREADS"]) == ("7", "9")
 
 
@@ -131,7 +125,7 @@ def test_secrets_of_the_host_stay_with_the_host(monkeypatch):
 @pytest.mark.parametrize(("visible", "count"), [("", "0"), ("-1", "0"), ("0,1", "2")])
 def test_visible_gpus_are_counted(launch, monkeypatch, visible, count):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert environment(launch, [])["SM_NUM_GPUS"] == count
+    assert environment(launch, [], hosts_of(launch)[0])["SM_NUM_GPUS"] == count
 
 
 def test_the_same_model_gives_the_same_archive(tmp_path):

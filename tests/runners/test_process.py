@@ -17,7 +17,8 @@ import pytest
 
 from alfine.runners.job_folder import Workspace
 from alfine.runners.launcher import identity
-from alfine.runners.process import READ_BYTES, ProcessRunner, read_lines
+from alfine.runners.log_files import READ_BYTES, read_lines
+from alfine.runners.process import ProcessRunner
 from alfine.runners.protocol import LocalChannel
 
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc and subreapers")

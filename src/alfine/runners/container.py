@@ -21,16 +21,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from alfine.runners.job_folder import (
-    THREAD_VARIABLES,
-    Host,
-    files_of,
-    host_environment,
-    hosts_of,
-    job_names,
-    mounts,
-)
-from alfine.runners.process import ProcessRunner, missing_data
+from alfine.runners.command_line import missing_data
+from alfine.runners.job_environment import THREAD_VARIABLES, host_environment, job_names
+from alfine.runners.job_folder import Host, files_of, hosts_of, mounts
+from alfine.runners.process import ProcessRunner
 from alfine.runners.protocol import Launch, Observation
 from alfine.runners.warm import Cold
 

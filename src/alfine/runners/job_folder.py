@@ -24,46 +24,22 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from alfine.runners.job_environment import MAIN_HOST, host_names, input_data_config, resource_config
 from alfine.runners.launcher import CONTROL, LOG, write_json
 from alfine.runners.protocol import FAILURE_LIMIT, Launch
 
-__all__ = ["Host", "Workspace", "arguments", "environment", "host_environment", "hosts_of", "lay_out", "pack_model"]
-
-MAIN_HOST = "algo-1"
-NETWORK_INTERFACE = "eth0"
-LOOPBACK = "lo" if sys.platform.startswith("linux") else "lo0"  # how several hosts of one machine reach each other
 CODE, DRIVERS = "code", "sm_drivers"
 """Channels of SDK 3: a ModelTrainer's source folder, and what its entry point starts it with."""
 PIPES = "input/config/.pipes.json"  # below `opt/ml`
 SHARED = ("model", "output", "checkpoints")
 """Folders of `opt/ml` that the hosts of a training job have in common."""
-RESERVED = frozenset(
-    {"_tuning_objective_metric", "default_user_module_name", "alfine_command", "alfine_python", "alfine_script"}
-)
-"""Hyperparameters that are for the runner, besides `sagemaker_*`; the toolkit drops the first two as well."""
-HOST_VARIABLES = {
-    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP", "XDG_CACHE_HOME"),
-    *("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "JAVA_HOME", "HF_HOME", "TORCH_HOME"),
-    *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"),
-    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
-    *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
-}
-HOST_PREFIXES = ("LC_", "CUDA", "NVIDIA_", "ROCM_", "HIP_", "NCCL_")
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 
 
 @dataclass(frozen=True)
@@ -120,10 +96,6 @@ class Host:
     name: str
     space: Workspace
     seen: Workspace
-
-
-def host_names(launch: Launch) -> list[str]:
-    return sorted(f"algo-{number}" for number in range(1, launch.instance_count + 1))
 
 
 def hosts_of(launch: Launch, root: Path | None = None) -> tuple[Host, ...]:
@@ -279,186 +251,7 @@ def requirements_of(launch: Launch) -> Path | None:
     return path if path.is_file() else None
 
 
-def entry_point(launch: Launch) -> str:
-    """The script's path inside `code/`; "" with a command."""
-    if launch.script is None:
-        return ""
-    if launch.source_dir is None:
-        return launch.script.name
-    if not launch.script.is_absolute():
-        return str(launch.script)
-    return str(launch.script.relative_to(launch.source_dir.absolute()))
-
-
-def input_data_config(launch: Launch) -> dict[str, dict[str, str]]:
-    """The content of inputdataconfig.json."""
-    return {
-        channel.name: {
-            "TrainingInputMode": channel.input_mode,
-            "S3DistributionType": "ShardedByS3Key" if channel.sharded else "FullyReplicated",
-            "RecordWrapperType": "RecordIO" if channel.record_io else "None",
-        }
-        | ({"ContentType": channel.content_type} if channel.content_type else {})
-        for channel in launch.channels
-    }
-
-
-def resource_config(launch: Launch, current: str) -> dict[str, Any]:
-    """The content of resourceconfig.json, as the current host has it."""
-    names = host_names(launch)
-    group = {"instance_group_name": "homogeneousCluster", "instance_type": launch.instance_type, "hosts": names}
-    return {
-        "current_host": current,
-        "current_instance_type": launch.instance_type,
-        "current_group_name": group["instance_group_name"],
-        "hosts": names,
-        "instance_groups": [group],
-        "network_interface_name": _network_interface(launch),
-    }
-
-
-def _network_interface(launch: Launch) -> str:
-    return NETWORK_INTERFACE if launch.instance_count == 1 else LOOPBACK
-
-
 # ---- arguments and environment -----------------------------------------------------------------------------------------
-
-
-def user_hyperparameters(hyperparameters: Mapping[str, str]) -> dict[str, Any]:
-    """Those meant for the script, decoded from JSON where they are JSON («"5"» is 5, «adam» stays text)."""
-    return {name: _decoded(text) for name, text in sorted(hyperparameters.items()) if not _is_reserved(name)}
-
-
-def _is_reserved(name: str) -> bool:
-    return name in RESERVED or name.startswith("sagemaker_")
-
-
-def _decoded(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def arguments(hyperparameters: Mapping[str, str]) -> list[str]:
-    """`--name value` for each of the script's hyperparameters, sorted by name.
-
-    Unlike SageMaker's toolkit, which writes `-n value` for a name of one letter: scripts rarely declare that.
-    """
-    return [
-        text
-        for name, value in user_hyperparameters(hyperparameters).items()
-        for text in (f"--{name}", _argument(value))
-    ]
-
-
-def _argument(value: Any) -> str:
-    if isinstance(value, dict):
-        return ",".join(f"{key}={each}" for key, each in sorted(value.items()))
-    return str(value)
-
-
-def host_environment() -> dict[str, str]:
-    """The part of our own environment that a training job may see: never AWS_* or ALFINE_*."""
-    return {
-        name: value for name, value in os.environ.items() if name in HOST_VARIABLES or name.startswith(HOST_PREFIXES)
-    }
-
-
-def shared_environment(launch: Launch) -> dict[str, str]:
-    """What all training jobs of one configuration have in common: the host's part, threads, the given Environment."""
-    threads = dict.fromkeys(THREAD_VARIABLES, str(launch.threads))
-    # without it idle OpenMP threads spin: 4.3 s instead of 0.07 s for a small fit on a busy machine of 2 cores
-    settings = {"PYTHONUNBUFFERED": "1", "OMP_WAIT_POLICY": "passive"}
-    return host_environment() | threads | settings | dict(launch.environment)
-
-
-def environment(launch: Launch, args: list[str], host: Host | None = None) -> dict[str, str]:
-    """The whole environment of a training job on a host (algo-1); args: as `arguments` gives them."""
-    host = host or hosts_of(launch)[0]
-    names, shared = job_names(launch, host), shared_environment(launch)
-    if launch.entrypoint:  # it looks for the image's Python on PATH: that's the one of this launch
-        shared["PATH"] = f"{Path(launch.python).parent}{os.pathsep}{shared.get('PATH', os.defpath)}"
-    toolkit = _toolkit_variables(launch, host, args, _gpus(shared.get("CUDA_VISIBLE_DEVICES")))
-    return shared | names | toolkit | dict(launch.environment)
-
-
-def job_names(launch: Launch, host: Host) -> dict[str, str]:
-    """Which training job it is, and where it lies."""
-    return {
-        "TRAINING_JOB_NAME": launch.name,
-        "TRAINING_JOB_ARN": launch.arn,
-        "SAGEMAKER_BASE_DIR": str(host.seen.ml),
-    }
-
-
-def _toolkit_variables(launch: Launch, host: Host, args: list[str], gpus: int) -> dict[str, str]:
-    """The SM_ variables, which inside a container the sagemaker-training toolkit would set."""
-    hyperparameters = user_hyperparameters(launch.hyperparameters)
-    channels = {channel.name: str(host.seen.channel(channel.name)) for channel in launch.channels}
-    facts = _toolkit_facts(launch, host) | {"num_gpus": gpus}
-    training = facts | {
-        "additional_framework_parameters": {},
-        "channel_input_dirs": channels,
-        "framework_module": None,
-        "hyperparameters": hyperparameters,
-        "is_master": host.name == MAIN_HOST,
-        "job_name": launch.name,
-        "master_hostname": MAIN_HOST,
-    }
-    values = facts | {"channels": sorted(channels), "hps": hyperparameters, "user_args": args, "framework_params": {}}
-    values |= {"training_env": training, "framework_module": ""}
-    values |= {f"channel_{name}": path for name, path in channels.items()}
-    values |= {f"hp_{name}": value for name, value in hyperparameters.items()}
-    return {f"SM_{name.upper()}": _variable(value) for name, value in values.items()}
-
-
-def _toolkit_facts(launch: Launch, host: Host) -> dict[str, Any]:
-    script, space = entry_point(launch), host.seen
-    return {
-        "current_host": host.name,
-        "current_instance_group": "homogeneousCluster",
-        "current_instance_type": launch.instance_type,
-        "hosts": host_names(launch),
-        "input_config_dir": f"{space.ml}/input/config",
-        "input_data_config": input_data_config(launch),
-        "input_dir": f"{space.ml}/input",
-        "instance_groups": ["homogeneousCluster"],
-        "log_level": 20,
-        "model_dir": str(space.model),
-        "module_dir": str(space.code),
-        "module_name": Path(script).stem,
-        "network_interface_name": _network_interface(launch),
-        "num_cpus": launch.threads,
-        "num_neurons": 0,
-        "output_data_dir": f"{space.ml}/output/data",
-        "output_dir": f"{space.ml}/output",
-        "output_intermediate_dir": f"{space.ml}/output/intermediate",
-        "resource_config": resource_config(launch, host.name),
-        "user_entry_point": script,
-    }
-
-
-def _variable(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"))
-
-
-def _gpus(visible: str | None) -> int:
-    """GPUs that a training job will see; visible: CUDA_VISIBLE_DEVICES, whose first invalid entry ends the list."""
-    if visible is None:
-        return _gpus_of_machine()
-    devices = [device.strip() for device in visible.split(",")]
-    return sum(1 for device in devices if device and not device.startswith("-"))
-
-
-@cache
-def _gpus_of_machine() -> int:
-    try:
-        return sum(entry.name[6:].isdigit() for entry in os.scandir("/dev") if entry.name.startswith("nvidia"))
-    except OSError:
-        return 0
 
 
 # ---- afterwards --------------------------------------------------------------------------------------------------------

@@ -60,3 +60,44 @@ def start_of_last(file: BinaryIO, lines: int) -> int:
                 return begin + at + 1
         position = begin
     return 0 if lines else end
+
+
+READ_BYTES = 1 << 20
+LINE_CHARACTERS = 16 << 10
+TAIL_BYTES, TAIL_CHARACTERS = 8 << 10, 2000
+
+
+def read_lines(path: Path, offset: int, *, ended: bool) -> tuple[tuple[str, ...], int, bool]:
+    """The complete lines after `offset` within the next MiB, where to go on, and whether the end has been delivered.
+
+    Which lines there are depends on the file alone, not on when it was read: a line longer than a MiB is cut after its
+    first 16 Ki characters, and what comes after that MiB counts as a line of its own.
+    """
+    try:
+        with path.open("rb", buffering=0) as file:
+            file.seek(offset)
+            data = file.read(READ_BYTES)
+    except FileNotFoundError:
+        data = b""
+    at_end = ended and len(data) < READ_BYTES
+    end = data.rfind(b"\n") + 1
+    if at_end or (end == 0 and len(data) == READ_BYTES):
+        end = len(data)
+    if end == 0:
+        return (), offset, at_end
+    text = data[:end].removesuffix(b"\n").decode(errors="replace")
+    lines = (line[:LINE_CHARACTERS].removesuffix("\r") for line in text.split("\n"))
+    return tuple(lines), offset + end, at_end
+
+
+def tail(log: Path) -> str:
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
+            text = file.read().decode(errors="replace").strip()
+    except OSError:
+        return ""
+    printable = "".join(
+        letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
+    return printable[-TAIL_CHARACTERS:]

@@ -14,54 +14,37 @@ Of a script that may start warm the first training jobs wait while the launcher 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import json
 import logging
 import os
 import shutil
 import signal
-import socket
-import struct
 import sys
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from alfine.runners import launcher, pipes, requirements
-from alfine.runners.job_folder import (
-    PIPES,
-    Host,
-    Workspace,
-    arguments,
-    entry_point,
-    environment,
-    host_environment,
-    hosts_of,
-    lay_out,
-    pack_model,
-    requirements_of,
-)
+from alfine.runners import launcher
+from alfine.runners.command_line import argv_of, missing, process_of, script_inside
+from alfine.runners.job_environment import host_environment
+from alfine.runners.job_folder import Host, Workspace, hosts_of, lay_out, pack_model, requirements_of
+from alfine.runners.launcher_connection import LauncherConnection
+from alfine.runners.log_files import read_lines, tail
 from alfine.runners.protocol import Exit, Launch, Observation
+from alfine.runners.supervision import is_supervised, lock_holder, settle_lost, was_started
 from alfine.runners.warm import Cold, Warm, plan
 
 __all__ = ["ProcessRunner"]
 
 logger = logging.getLogger("alfine.runners")
 
-READ_BYTES = 1 << 20
-LINE_CHARACTERS = 16 << 10
-TAIL_BYTES, TAIL_CHARACTERS = 8 << 10, 2000
-PRELOAD_SECONDS = 60.0
 MAX_WARM_LAUNCHERS = 4
 """Each holds some 200 MB once numpy, scikit-learn and xgboost are loaded."""
 PACK_AT_ONCE_BYTES = 1 << 20
 """Bigger models are packed by a thread, so that the engine's poll doesn't wait for them."""
-LOST = "The supervisor of this training job was killed, or the machine went down."
 
 
 class ProcessRunner:
@@ -83,10 +66,10 @@ class ProcessRunner:
         self._environments = environments
         self._launcher_log = launcher_log
         self._mutex = threading.RLock()
-        self._cold: _Connection | None = None
-        self._warm: dict[Warm, _Connection] = {}
+        self._cold: LauncherConnection | None = None
+        self._warm: dict[Warm, LauncherConnection] = {}
         self._unfit: dict[Warm, str] = {}
-        self._owners: dict[str, _Connection] = {}
+        self._owners: dict[str, LauncherConnection] = {}
         self._packing: dict[str, str | None] = {}
         self._warned: set[Path] = set()
 
@@ -96,7 +79,7 @@ class ProcessRunner:
         """See `Runner.start`."""
         folder = str(launch.folder)
         with self._mutex:
-            if _was_started(folder) or self._is_asked_for(folder):
+            if was_started(folder) or self._is_asked_for(folder):
                 return
             decision = self._decide(launch)
             self._write_launch(launch, decision)
@@ -112,7 +95,7 @@ class ProcessRunner:
         if record is None:
             if process is None and self._is_asked_for(folder):
                 return Observation(offset=offset)
-            if not _is_supervised(folder):
+            if not is_supervised(folder):
                 record = self._end_unseen(folder)
                 if record is None:
                     return None
@@ -132,7 +115,7 @@ class ProcessRunner:
             if owner is not None and owner.alive:
                 owner.request("stop", folder)
                 return
-        holder = _lock_holder(folder)
+        holder = lock_holder(folder)
         if holder:
             with suppress(ProcessLookupError):
                 os.kill(holder, signal.SIGUSR1)
@@ -200,9 +183,9 @@ class ProcessRunner:
         start = "warm" if isinstance(decision, Warm) else f"cold: {decision.reason}".removesuffix(": ")
         spec = {
             "name": launch.name,
-            "command": [] if refused else _argv_of(launch, hosts[0], None),  # for people: nothing around it
+            "command": [] if refused else argv_of(launch, hosts[0], None),  # for people: nothing around it
             "processes": [] if refused else [self._process(launch, host) for host in hosts],
-            "script": _script_inside(launch, hosts[0]),
+            "script": script_inside(launch, hosts[0]),
             "refused": refused,
             "start": start,
             "max_runtime_seconds": launch.max_runtime_seconds,
@@ -234,18 +217,18 @@ class ProcessRunner:
         self._owners[folder] = connection
         connection.request("start", folder)
 
-    def _cold_launcher(self) -> _Connection:
+    def _cold_launcher(self) -> LauncherConnection:
         if self._cold is None or not self._cold.alive:
             argv = [sys.executable, "-I", "-S", launcher.PROGRAM]
-            self._cold = _Connection(argv, host_environment(), self._launcher_log, self._heard)
+            self._cold = LauncherConnection(argv, host_environment(), self._launcher_log, self._heard)
         return self._cold
 
-    def _warm_launcher(self, decision: Warm) -> _Connection:
+    def _warm_launcher(self, decision: Warm) -> LauncherConnection:
         connection = self._warm.pop(decision, None)
         if connection is None or not connection.alive:
             self._drop_warm(decision)
             argv = [*decision.around, decision.python, os.path.realpath(launcher.PROGRAM)]
-            connection = _Connection(argv, dict(decision.environment), self._launcher_log, self._heard, decision)
+            connection = LauncherConnection(argv, dict(decision.environment), self._launcher_log, self._heard, decision)
         self._warm[decision] = connection  # at the end: the order is that of last use
         return connection
 
@@ -259,13 +242,13 @@ class ProcessRunner:
 
     # -- what launchers say (in their threads) --
 
-    def _heard(self, connection: _Connection, event: dict[str, Any]) -> None:
+    def _heard(self, connection: LauncherConnection, event: dict[str, Any]) -> None:
         if event["event"] == "gone" and not connection.was_let_go and connection.plan is not None:
             self._start_cold_instead(connection, connection.plan, event["reason"])
         if event["event"] == "exit" or not connection.was_let_go:
             self._wake()
 
-    def _start_cold_instead(self, connection: _Connection, decision: Warm, reason: str) -> None:
+    def _start_cold_instead(self, connection: LauncherConnection, decision: Warm, reason: str) -> None:
         """The launcher says that its plan is unfit, or was killed: no more of it, and its waiting training jobs go on cold."""
         with self._mutex:
             self._unfit[decision] = reason
@@ -289,7 +272,7 @@ class ProcessRunner:
                 return record
             if launcher.read_json(launcher.control_path(folder, launcher.PROCESS)) is None:
                 return None
-            return _settle_lost(folder)
+            return settle_lost(folder)
 
     def _observe(
         self, launch: Launch, offset: int, process: dict[str, Any], record: dict[str, Any] | None
@@ -336,337 +319,11 @@ class ProcessRunner:
             then()
 
 
-# ---- a launcher, seen from here ----------------------------------------------------------------------------------------
-
-
-class _Connection:
-    """One launcher process: its socket, the requests that wait until it is ready, a thread that hears its events."""
-
-    def __init__(
-        self,
-        argv: list[str],
-        env: dict[str, str],
-        log: Path | None,
-        heard: Callable[[_Connection, dict[str, Any]], None],
-        decision: Warm | None = None,
-    ) -> None:
-        self.plan = decision
-        self.alive = True
-        self._ready = decision is None
-        self.was_let_go = False
-        self._waiting: list[tuple[Literal["start", "stop"], str]] = []
-        self._mutex = threading.Lock()
-        self._heard = heard
-        self._socket, theirs = socket.socketpair()
-        try:
-            self._pid = _spawn(argv, env, theirs.fileno(), log, warm=decision is not None)
-        except OSError:
-            self._socket.close()
-            raise
-        finally:
-            theirs.close()
-        if decision is not None:
-            preload = {"imports": decision.imports, "local": decision.local, "sandbox": decision.sandbox}
-            self._send({"op": "preload", **preload})
-            self._socket.settimeout(PRELOAD_SECONDS)
-        threading.Thread(target=self._listen, name="alfine-launcher", daemon=True).start()
-
-    def request(self, operation: Literal["start", "stop"], folder: str) -> None:
-        """Send the request, or keep it until the launcher is ready; to a dead one it's lost, as its polls will tell."""
-        with self._mutex:
-            if self._ready:
-                self._send({"op": operation, "folder": folder})
-            else:
-                self._waiting.append((operation, folder))
-
-    def unsent(self) -> list[str]:
-        """Folders whose start still waits here; they are forgotten."""
-        with self._mutex:
-            folders = [folder for operation, folder in self._waiting if operation == "start"]
-            self._waiting.clear()
-        return folders
-
-    def let_go(self) -> None:
-        """End of requests: the launcher ends when its training jobs have; one still importing gets its requests first."""
-        with self._mutex:
-            self.was_let_go = True
-            if self._ready:
-                self._hang_up()
-
-    def _hang_up(self) -> None:
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_WR)
-
-    def _send(self, request: dict[str, Any]) -> None:
-        with suppress(OSError):
-            self._socket.sendall(json.dumps(request).encode() + b"\n")
-
-    def _listen(self) -> None:
-        reason = "its launcher was killed"
-        try:
-            with self._socket, self._socket.makefile("rb") as events:
-                for line in events:
-                    event = json.loads(line)
-                    reason = event.get("reason", reason)
-                    if event["event"] == "ready":
-                        self._become_ready()
-                    elif event["event"] == "exit":
-                        self._heard(self, event)
-        except TimeoutError:
-            reason = f"its imports took longer than {PRELOAD_SECONDS:g} s"
-            os.killpg(self._pid, signal.SIGKILL)  # what stands around it too
-        except (OSError, ValueError):
-            pass
-        self._end(reason)
-
-    def _become_ready(self) -> None:
-        with self._mutex:
-            self._socket.settimeout(None)
-            for operation, folder in self._waiting:
-                self._send({"op": operation, "folder": folder})
-            self._waiting.clear()
-            self._ready = True
-            if self.was_let_go:
-                self._hang_up()
-
-    def _end(self, reason: str) -> None:
-        self.alive = False
-        self._heard(self, {"event": "gone", "reason": reason})
-        with suppress(ChildProcessError):
-            os.waitpid(self._pid, 0)
-
-
-def _spawn(argv: list[str], env: dict[str, str], control: int, log: Path | None, *, warm: bool) -> int:
-    """Start a launcher in a session of its own, so that Ctrl-C in the terminal doesn't reach it."""
-    place = 3 if control != 3 else 4  # dup2 onto itself would leave it close-on-exec
-    out = os.devnull if log is None else str(log)
-    append = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-    actions: list[tuple[Any, ...]] = [
-        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, out, append, 0o644),
-        (os.POSIX_SPAWN_OPEN, 2, out, append, 0o644),
-        (os.POSIX_SPAWN_DUP2, control, place),
-    ]
-    argv = [*argv, str(place), *(["warm"] if warm else [])]
-    defaults = [signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM]
-    try:
-        return os.posix_spawnp(argv[0], argv, env, file_actions=actions, setsid=True, setsigdef=defaults)
-    except NotImplementedError:  # a C library without POSIX_SPAWN_SETSID
-        return os.posix_spawnp(argv[0], argv, env, file_actions=actions, setpgroup=0, setsigdef=defaults)
-
-
-# ---- the files of one training job -------------------------------------------------------------------------------------
-
-
-def _was_started(folder: str) -> bool:
-    return any(Path(launcher.control_path(folder, name)).exists() for name in (launcher.PROCESS, launcher.EXIT))
-
-
-def missing(launch: Launch) -> str:
-    """What a command or script needs and isn't there; ""."""
-    if launch.command is None and launch.script is None:
-        return "There is nothing to run: give a command or a script."
-    if launch.command is not None and not launch.command:
-        return "The command is empty."
-    if launch.source_dir is not None and not launch.source_dir.is_dir():
-        return f"The source folder {launch.source_dir} doesn't exist."
-    script = _script_path(launch)
-    if script is not None and not script.is_file():
-        return f"The script {script} doesn't exist."
-    return missing_data(launch)
-
-
-def missing_data(launch: Launch) -> str:
-    """What a channel should have and isn't there; ""."""
-    for channel in launch.channels:
-        if channel.trouble:
-            return f"ClientError: Data download failed: {channel.trouble}"
-        if not channel.path.exists():
-            return f"Channel {channel.name}: {channel.path} doesn't exist."
-    return ""
-
-
-def _script_path(launch: Launch) -> Path | None:
-    if launch.script is None or launch.command is not None:
-        return None
-    return launch.script if launch.source_dir is None else launch.source_dir / launch.script
-
-
-def process_of(launch: Launch, host: Host, venv: Path | None) -> dict[str, Any]:
-    """The command or script as a process on a host; venv: the folder of its virtual environment, if it has one."""
-    env = environment(launch, arguments(launch.hyperparameters), host)
-    return {
-        "host": host.name,
-        "argv": _argv_of(launch, host, venv),
-        "cwd": str(host.seen.code),
-        "env": env if venv is None else {**_for_pip(), **env},
-    }
-
-
-def _argv_of(launch: Launch, host: Host, venv: Path | None) -> list[str]:
-    python = launch.python if venv is None else f"{venv}/venv/bin/python"
-    args = arguments(launch.hyperparameters)
-    command = _argv(launch, _script_inside(launch, host), python, args)
-    return [*_installer(launch, host, venv), *_feeder(launch, host), *command]
-
-
-def _installer(launch: Launch, host: Host, venv: Path | None) -> list[str]:
-    """What installs the script's requirements and then becomes it; nothing without any."""
-    if venv is None:
-        return []
-    texts = f"{host.seen.code}/requirements.txt", f"{host.seen.ml}/output/failure"
-    return [sys.executable, "-I", "-S", requirements.__file__, str(venv), launch.python, *texts]
-
-
-def _for_pip() -> dict[str, str]:
-    """Where pip finds its packages: the user's settings, which a training job of another HOME wouldn't have."""
-    known = {name: text for name, text in os.environ.items() if name.startswith("PIP_")}
-    home = Path.home()
-    file = next((path for path in (home / ".config/pip/pip.conf", home / ".pip/pip.conf") if path.is_file()), None)
-    return {**({} if file is None else {"PIP_CONFIG_FILE": str(file)}), **known}
-
-
 def _changed_at(path: str) -> int:
     try:
         return Path(path).stat().st_mtime_ns
     except OSError:
         return 0
-
-
-def _feeder(launch: Launch, host: Host) -> list[str]:
-    """What feeds the training job's pipes and then becomes it; nothing without pipes."""
-    if not any(channel.piped for channel in launch.channels):
-        return []
-    return [sys.executable, "-I", "-S", pipes.__file__, str(host.seen.ml / PIPES)]
-
-
-def _script_inside(launch: Launch, host: Host) -> str:
-    """The script as its process names it; "" with a command."""
-    return str(host.seen.code / entry_point(launch)) if launch.command is None else ""
-
-
-def _argv(launch: Launch, script: str, python: str, args: list[str]) -> list[str]:
-    if launch.entrypoint:
-        return [*launch.entrypoint, *launch.arguments]  # its hyperparameters are in hyperparameters.json
-    if launch.command is not None:
-        return [*launch.command, *args]
-    interpreter = {".py": [python], ".sh": ["/bin/sh"]}.get(Path(script).suffix, [])
-    return [*interpreter, script, *args]
-
-
-FLOCK_LAYOUT = "hhqqi4x" if sys.platform.startswith("linux") else "qqihh"
-"""struct flock of 64-bit systems: type, whence, start, length, pid; macOS: start, length, pid, type, whence."""
-
-
-def _lock_holder(folder: str) -> int:
-    """The process that holds the training job's lock, 0 when nobody does; asks without taking it."""
-    try:
-        file = os.open(launcher.control_path(folder, launcher.LOCK), os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return 0
-    linux = FLOCK_LAYOUT.startswith("h")
-    fields = (fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0) if linux else (0, 0, 0, fcntl.F_WRLCK, os.SEEK_SET)
-    try:
-        answer = struct.unpack(FLOCK_LAYOUT, fcntl.fcntl(file, fcntl.F_GETLK, struct.pack(FLOCK_LAYOUT, *fields)))
-    finally:
-        os.close(file)
-    kind, holder = (answer[0], answer[4]) if linux else (answer[3], answer[2])
-    return 0 if kind == fcntl.F_UNLCK else int(holder)
-
-
-def _is_supervised(folder: str) -> bool:
-    return _lock_holder(folder) != 0
-
-
-def _settle_lost(folder: str) -> dict[str, Any] | None:
-    """Kill what a killed launcher left of the training job and write its end down; None when it has a launcher after all."""
-    lock = launcher.take_lock(folder)
-    if lock is None:
-        return None
-    try:
-        process = launcher.read_json(launcher.control_path(folder, launcher.PROCESS)) or {}
-        _kill_leftovers(folder, process)
-        log = Path(launcher.control_path(folder, launcher.LOG))
-        ended_at = log.stat().st_mtime if log.exists() else process.get("started_at")
-        record = {"cause": "lost", "code": None, "signal": None, "ended_at": ended_at, "detail": LOST}
-        launcher.write_json(launcher.control_path(folder, launcher.EXIT), record)
-    finally:
-        os.close(lock)
-    return record
-
-
-def _kill_leftovers(folder: str, process: dict[str, Any]) -> None:
-    pid = process.get("pid")
-    if pid and launcher.identity(pid) == process.get("identity"):
-        launcher.kill_group(pid, signal.SIGKILL)
-    for _ in range(50):
-        left = _processes_of(folder)
-        for each in left:
-            with suppress(OSError):
-                os.kill(each, signal.SIGKILL)
-        if not left:
-            return
-        time.sleep(0.02)
-
-
-def _processes_of(folder: str) -> list[int]:
-    """Processes that print to the training job's log or carry its environment (Linux; elsewhere none are found)."""
-    try:
-        numbers = [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()]
-    except OSError:
-        return []
-    log = Path(launcher.control_path(folder, launcher.LOG))
-    state = log.stat() if log.exists() else None
-    return [pid for pid in numbers if pid != os.getpid() and _belongs(pid, folder, state)]
-
-
-def _belongs(pid: int, folder: str, log: os.stat_result | None) -> bool:
-    marker = f"SAGEMAKER_BASE_DIR={Workspace(Path(folder)).ml}".encode()
-    try:  # not by the log's path, which in a sandbox may be another one
-        if log is not None and any(os.path.samestat(Path(f"/proc/{pid}/fd/{fd}").stat(), log) for fd in (1, 2)):
-            return True
-        return marker in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return False
-
-
-# ---- log and exit ------------------------------------------------------------------------------------------------------
-
-
-def read_lines(path: Path, offset: int, *, ended: bool) -> tuple[tuple[str, ...], int, bool]:
-    """The complete lines after `offset` within the next MiB, where to go on, and whether the end has been delivered.
-
-    Which lines there are depends on the file alone, not on when it was read: a line longer than a MiB is cut after its
-    first 16 Ki characters, and what comes after that MiB counts as a line of its own.
-    """
-    try:
-        with path.open("rb", buffering=0) as file:
-            file.seek(offset)
-            data = file.read(READ_BYTES)
-    except FileNotFoundError:
-        data = b""
-    at_end = ended and len(data) < READ_BYTES
-    end = data.rfind(b"\n") + 1
-    if at_end or (end == 0 and len(data) == READ_BYTES):
-        end = len(data)
-    if end == 0:
-        return (), offset, at_end
-    text = data[:end].removesuffix(b"\n").decode(errors="replace")
-    lines = (line[:LINE_CHARACTERS].removesuffix("\r") for line in text.split("\n"))
-    return tuple(lines), offset + end, at_end
-
-
-def _tail(log: Path) -> str:
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
-            text = file.read().decode(errors="replace").strip()
-    except OSError:
-        return ""
-    printable = "".join(
-        letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in text
-    )
-    return printable[-TAIL_CHARACTERS:]
 
 
 def _exit(record: dict[str, Any], space: Workspace, trouble: str | None) -> Exit:
@@ -675,7 +332,7 @@ def _exit(record: dict[str, Any], space: Workspace, trouble: str | None) -> Exit
         code=record.get("code"),
         signal=record.get("signal"),
         failure=space.failure(),
-        tail=_tail(space.log),
+        tail=tail(space.log),
         detail=" ".join(filter(None, (record.get("detail"), trouble))),
     )
 

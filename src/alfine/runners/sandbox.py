@@ -31,8 +31,10 @@ from pathlib import Path
 from typing import Any
 
 from alfine.runners import pipes, requirements
-from alfine.runners.job_folder import Host, files_of, host_environment, host_names, hosts_of, mounts, requirements_of
-from alfine.runners.process import ProcessRunner, missing, process_of
+from alfine.runners.command_line import missing, process_of
+from alfine.runners.job_environment import host_environment, host_names
+from alfine.runners.job_folder import Host, files_of, hosts_of, mounts, requirements_of
+from alfine.runners.process import ProcessRunner
 from alfine.runners.protocol import Launch
 from alfine.runners.warm import PER_JOB_PREFIXES, Cold, Warm
 

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from alfine.runners.job_folder import requirements_of, shared_environment
+from alfine.runners.job_environment import shared_environment
+from alfine.runners.job_folder import requirements_of
 from alfine.runners.protocol import Launch
 
 __all__ = ["Cold", "Warm", "plan"]

@@ -1,0 +1,133 @@
+"""A launcher, seen from here."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from alfine.runners.warm import Warm
+
+PRELOAD_SECONDS = 60.0
+
+
+class LauncherConnection:
+    """One launcher process: its socket, the requests that wait until it is ready, a thread that hears its events."""
+
+    def __init__(
+        self,
+        argv: list[str],
+        env: dict[str, str],
+        log: Path | None,
+        heard: Callable[[LauncherConnection, dict[str, Any]], None],
+        decision: Warm | None = None,
+    ) -> None:
+        self.plan = decision
+        self.alive = True
+        self._ready = decision is None
+        self.was_let_go = False
+        self._waiting: list[tuple[Literal["start", "stop"], str]] = []
+        self._mutex = threading.Lock()
+        self._heard = heard
+        self._socket, theirs = socket.socketpair()
+        try:
+            self._pid = _spawn(argv, env, theirs.fileno(), log, warm=decision is not None)
+        except OSError:
+            self._socket.close()
+            raise
+        finally:
+            theirs.close()
+        if decision is not None:
+            preload = {"imports": decision.imports, "local": decision.local, "sandbox": decision.sandbox}
+            self._send({"op": "preload", **preload})
+            self._socket.settimeout(PRELOAD_SECONDS)
+        threading.Thread(target=self._listen, name="alfine-launcher", daemon=True).start()
+
+    def request(self, operation: Literal["start", "stop"], folder: str) -> None:
+        """Send the request, or keep it until the launcher is ready; to a dead one it's lost, as its polls will tell."""
+        with self._mutex:
+            if self._ready:
+                self._send({"op": operation, "folder": folder})
+            else:
+                self._waiting.append((operation, folder))
+
+    def unsent(self) -> list[str]:
+        """Folders whose start still waits here; they are forgotten."""
+        with self._mutex:
+            folders = [folder for operation, folder in self._waiting if operation == "start"]
+            self._waiting.clear()
+        return folders
+
+    def let_go(self) -> None:
+        """End of requests: the launcher ends when its training jobs have; one still importing gets its requests first."""
+        with self._mutex:
+            self.was_let_go = True
+            if self._ready:
+                self._hang_up()
+
+    def _hang_up(self) -> None:
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+
+    def _send(self, request: dict[str, Any]) -> None:
+        with suppress(OSError):
+            self._socket.sendall(json.dumps(request).encode() + b"\n")
+
+    def _listen(self) -> None:
+        reason = "its launcher was killed"
+        try:
+            with self._socket, self._socket.makefile("rb") as events:
+                for line in events:
+                    event = json.loads(line)
+                    reason = event.get("reason", reason)
+                    if event["event"] == "ready":
+                        self._become_ready()
+                    elif event["event"] == "exit":
+                        self._heard(self, event)
+        except TimeoutError:
+            reason = f"its imports took longer than {PRELOAD_SECONDS:g} s"
+            os.killpg(self._pid, signal.SIGKILL)  # what stands around it too
+        except (OSError, ValueError):
+            pass
+        self._end(reason)
+
+    def _become_ready(self) -> None:
+        with self._mutex:
+            self._socket.settimeout(None)
+            for operation, folder in self._waiting:
+                self._send({"op": operation, "folder": folder})
+            self._waiting.clear()
+            self._ready = True
+            if self.was_let_go:
+                self._hang_up()
+
+    def _end(self, reason: str) -> None:
+        self.alive = False
+        self._heard(self, {"event": "gone", "reason": reason})
+        with suppress(ChildProcessError):
+            os.waitpid(self._pid, 0)
+
+
+def _spawn(argv: list[str], env: dict[str, str], control: int, log: Path | None, *, warm: bool) -> int:
+    """Start a launcher in a session of its own, so that Ctrl-C in the terminal doesn't reach it."""
+    place = 3 if control != 3 else 4  # dup2 onto itself would leave it close-on-exec
+    out = os.devnull if log is None else str(log)
+    append = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    actions: list[tuple[Any, ...]] = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, out, append, 0o644),
+        (os.POSIX_SPAWN_OPEN, 2, out, append, 0o644),
+        (os.POSIX_SPAWN_DUP2, control, place),
+    ]
+    argv = [*argv, str(place), *(["warm"] if warm else [])]
+    defaults = [signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM]
+    try:
+        return os.posix_spawnp(argv[0], argv, env, file_actions=actions, setsid=True, setsigdef=defaults)
+    except NotImplementedError:  # a C library without POSIX_SPAWN_SETSID
+        return os.posix_spawnp(argv[0], argv, env, file_actions=actions, setpgroup=0, setsigdef=defaults)
