@@ -1,0 +1,244 @@
+"""Read the parameter space of one definition of a request, and the configurations to try first.
+
+The ranges are AMT's fields. Conditions, forbidden combinations and configurations to try first are alfine's, in tags: the settings
+REQUIRES, FORBID and START_WITH, in the words of core/conditions.py. With several definitions an entry of such a setting holds for
+the definitions that have its hyperparameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from alfine.core.conditional_space import faults as conditional_faults
+from alfine.core.conditions import Combination, Entry, read, words
+from alfine.core.errors import InvalidSpec
+from alfine.core.messages import naming
+from alfine.core.ranges import Categorical, Continuous, Integer, Range
+from alfine.core.read_values import FaultCollector
+from alfine.core.settings import FORBID, REQUIRES, START_WITH, TAG_PREFIX, text_of
+from alfine.core.space import ParameterSpace
+
+MAX_TUNABLE = 30  # hyperparameters with a range, AMT's quota
+
+
+def read_space(
+    lists: Mapping[str, Any],
+    path: str,
+    settings: Mapping[str, str],
+    faults: FaultCollector,
+    *,
+    several: bool,
+    required: bool,
+) -> ParameterSpace:
+    """Return the parameter space of a definition as it was understood.
+
+    Args:
+        lists: the ranges as the request has them, one list for each kind of range.
+        path: the path of `lists` in the request.
+        settings: alfine's settings, by name.
+        faults: takes what is wrong with them.
+        several: whether the request has several definitions, so that entries of settings may be about another one.
+        required: whether there must be a range; a training job on its own has none.
+    """
+    if lists.get("AutoParameters"):
+        faults.add(f"{path}.AutoParameters", "needs Autotune with Mode Enabled, which chooses their ranges.")
+    known = len(faults.faults)
+    ranges = _read_ranges(lists, path, faults)
+    if required and not any(lists.values()):
+        faults.add(path, "at least one hyperparameter needs a range.")
+    if len(ranges) > MAX_TUNABLE:
+        faults.add(path, f"{len(ranges)} tunable hyperparameters; at most {MAX_TUNABLE} can be tuned. Fix the others.")
+    if len(faults.faults) > known:
+        _read_conditions(ranges, settings, faults, several=several)
+        return ParameterSpace(ranges)
+    return _with_conditions(ranges, settings, faults, several=several)
+
+
+def read_start_with(
+    space: ParameterSpace, path: str, settings: Mapping[str, str], faults: FaultCollector, *, several: bool
+) -> Iterator[Mapping[str, str]]:
+    """Yield the configurations of a definition to try first, in AMT's strings.
+
+    Args:
+        space: the definition's parameter space.
+        path: the path of its ranges in the request.
+        settings: alfine's settings, by name.
+        faults: takes what is wrong with them; where the space has faults, configurations aren't judged.
+        several: as for `read_space`.
+    """
+    of_the_space = (path, _path_of(REQUIRES), _path_of(FORBID))
+    if any(fault.path.startswith(of_the_space) for fault in faults.faults):
+        return
+    for entry in read_entries(START_WITH, settings, faults):
+        if several and not is_whole(entry, space):
+            continue
+        values = {clause.name: clause.values[0] for clause in entry.clauses}
+        compared = [clause for clause in entry.clauses if clause.operator != "is" or len(clause.values) > 1]
+        if compared or entry.subject or len(values) < len(entry.clauses):
+            message = f"«{words(entry.clauses)}» must give each hyperparameter one value, as «eta = 0.3»."
+            faults.add(_path_of(START_WITH), message)
+            continue
+        try:
+            space.check(_typed(space, values))
+            yield values
+        except InvalidSpec as error:
+            for fault in error.faults:
+                name = f" ({fault.path})" if fault.path else ""
+                faults.add(f"{_path_of(START_WITH)}{name}", fault.message)
+
+
+def check_all_used(spaces: Sequence[ParameterSpace], settings: Mapping[str, str], faults: FaultCollector) -> None:
+    """Note a fault for each entry of a setting that is about none of several definitions.
+
+    Args:
+        spaces: the parameter space of each definition.
+        settings: alfine's settings, by name.
+        faults: takes the faults.
+    """
+    for setting in (REQUIRES, FORBID, START_WITH):
+        fits = is_whole if setting == START_WITH else is_about
+        for entry in read_entries(setting, settings, faults):
+            if any(fits(entry, space) for space in spaces):
+                continue
+            text = words(entry.clauses)
+            incomplete = setting == START_WITH and any(is_about(entry, space) for space in spaces)
+            faults.add(
+                _path_of(setting),
+                f"«{text}» is a whole configuration of no definition: each hyperparameter needs a value."
+                if incomplete
+                else f"no definition has all hyperparameters of «{text}».",
+            )
+
+
+def read_entries(setting: str, settings: Mapping[str, str], faults: FaultCollector) -> list[Entry]:
+    """Return the entries of a setting that is written in the words of core/conditions.py; none where it can't be read."""
+    text = text_of(settings, setting)
+    if text is None:
+        return []
+    try:
+        return read(text)
+    except InvalidSpec as error:
+        for fault in error.faults:
+            faults.add(_path_of(setting), fault.message)
+        return []
+
+
+def is_about(entry: Entry, space: ParameterSpace) -> bool:
+    """Return whether the space has every hyperparameter that the entry names."""
+    names = [clause.name for clause in entry.clauses] + ([entry.subject] if entry.subject is not None else [])
+    return set(names) <= set(space.names)
+
+
+def is_whole(entry: Entry, space: ParameterSpace) -> bool:
+    """Return whether the entry is about the space and has every hyperparameter that is always active there."""
+    named = {clause.name for clause in entry.clauses}
+    return is_about(entry, space) and all(range_.requires or name in named for name, range_ in space.ranges.items())
+
+
+# -- ranges ----------------------------------------------------------------------------------------------------------
+
+
+def _read_ranges(lists: Mapping[str, Any], path: str, faults: FaultCollector) -> dict[str, Range]:
+    ranges: dict[str, Range] = {}
+    for kind, read_range in _READERS:
+        for index, entry in enumerate(lists.get(kind) or []):
+            name = str(entry.get("Name"))
+            where = f"{path}.{kind}[{index}] ({name})"
+            try:
+                range_ = read_range(entry)
+            except (KeyError, TypeError, ValueError) as error:
+                faults.add(where, _unreadable(kind, entry, error))
+                continue
+            faults.extend(range_.faults(where))
+            if name in ranges:
+                faults.add(where, f"hyperparameter {name!r} has two ranges. Keep one.")
+            ranges[name] = range_
+    return ranges
+
+
+def _integer(entry: Mapping[str, Any]) -> Range:
+    return Integer(int(entry["MinValue"]), int(entry["MaxValue"]), scaling=entry.get("ScalingType", "Auto"))
+
+
+def _continuous(entry: Mapping[str, Any]) -> Range:
+    return Continuous(float(entry["MinValue"]), float(entry["MaxValue"]), scaling=entry.get("ScalingType", "Auto"))
+
+
+def _categorical(entry: Mapping[str, Any]) -> Range:
+    return Categorical(tuple(entry["Values"]))
+
+
+_READERS: tuple[tuple[str, Callable[[Mapping[str, Any]], Range]], ...] = (
+    ("IntegerParameterRanges", _integer),
+    ("ContinuousParameterRanges", _continuous),
+    ("CategoricalParameterRanges", _categorical),
+)
+_WANTED = {
+    "IntegerParameterRanges": "whole numbers",
+    "ContinuousParameterRanges": "numbers",
+    "CategoricalParameterRanges": "a list of texts",
+}
+
+
+def _unreadable(kind: str, entry: Mapping[str, Any], error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"{error.args[0]} is missing."
+    given = entry.get("Values", (entry.get("MinValue"), entry.get("MaxValue")))
+    return f"{given!r} must be {_WANTED[kind]}."
+
+
+# -- conditions and forbidden combinations ---------------------------------------------------------------------------
+
+
+def _with_conditions(
+    ranges: Mapping[str, Range], settings: Mapping[str, str], faults: FaultCollector, *, several: bool
+) -> ParameterSpace:
+    """The space of ranges without faults; where its conditions are impossible together, without them."""
+    requires, forbidden = _read_conditions(ranges, settings, faults, several=several)
+    if not requires and not forbidden:
+        return ParameterSpace(ranges)
+    conditional = {name: range_.requiring(tuple(requires.get(name, ()))) for name, range_ in ranges.items()}
+    impossible = [*conditional_faults(conditional, forbidden, _path_of(REQUIRES), _path_of(FORBID))]
+    faults.extend(impossible)
+    return ParameterSpace(ranges) if impossible else ParameterSpace(conditional, tuple(forbidden))
+
+
+def _read_conditions(
+    ranges: Mapping[str, Range], settings: Mapping[str, str], faults: FaultCollector, *, several: bool
+) -> tuple[dict[str, list[Combination]], list[Combination]]:
+    """The combinations that each hyperparameter requires, by its name, and the forbidden combinations."""
+    space, requires, forbidden = ParameterSpace(ranges), dict[str, list[Combination]](), list[Combination]()
+    for entry in read_entries(REQUIRES, settings, faults):
+        if several and not is_about(entry, space):
+            continue
+        if entry.subject is None:
+            message = f"«{words(entry.clauses)}» must say of what it's a condition, as «momentum if …»."
+            faults.add(_path_of(REQUIRES), message)
+        elif entry.subject in ranges:
+            requires.setdefault(entry.subject, []).append(entry.clauses)
+        else:
+            message = f"there is no hyperparameter {entry.subject!r} with a range. Known: {', '.join(ranges)}."
+            faults.add(_path_of(REQUIRES), message)
+    for entry in read_entries(FORBID, settings, faults):
+        if entry.subject is not None:
+            faults.add(_path_of(FORBID), naming("«{} if …» is a condition: it belongs in {requires}.", entry.subject))
+        elif not several or is_about(entry, space):
+            forbidden.append(entry.clauses)
+    return requires, forbidden
+
+
+def _path_of(setting: str) -> str:
+    return f"Tags.{TAG_PREFIX}{setting}"
+
+
+def _typed(space: ParameterSpace, texts: Mapping[str, str]) -> dict[str, Any]:
+    """The values that AMT's strings mean, as far as they can be read; `space.check` names what can't."""
+
+    def value(name: str, text: str) -> Any:
+        try:
+            return space.ranges[name].from_text(text)
+        except (KeyError, ValueError):  # InvalidSpec too
+            return text
+
+    return {name: value(name, text) for name, text in texts.items()}

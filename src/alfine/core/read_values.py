@@ -1,0 +1,70 @@
+"""Read single values of a request, and collect what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from alfine.core.errors import Fault
+
+
+class FaultCollector:
+    """Collects the faults of one request, each of them once, in the order in which they are found."""
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+
+    def add(self, path: str, message: str) -> None:
+        """Note a fault, unless it's noted already: what several definitions share is read with each of them.
+
+        Args:
+            path: where in the request the fault is.
+            message: what is wrong there, which value, and what to do.
+        """
+        fault = Fault(path, message)
+        if fault not in self.faults:
+            self.faults.append(fault)
+
+    def extend(self, faults: Iterable[Fault]) -> None:
+        """Note several faults."""
+        for fault in faults:
+            self.add(fault.path, fault.message)
+
+    def choice(
+        self, section: Mapping[str, Any], key: str, allowed: Iterable[str], path: str, default: str | None = None
+    ) -> str:
+        """Return a member of a section that must be one of several strings.
+
+        Args:
+            section: the part of the request that has the member.
+            key: the member's name.
+            allowed: the strings that it may be.
+            path: the member's path in the request.
+            default: the value without it; None where it's required.
+        """
+        value = section.get(key, default)
+        if value not in tuple(allowed):
+            self.add(path, f"{value!r} isn't one of {', '.join(allowed)}.")
+        return str(value)
+
+    def whole_number(
+        self, section: Mapping[str, Any], key: str, least: int, path: str, *, required: bool = False
+    ) -> int | None:
+        """Return a member of a section that must be a whole number; None without it, and where it's something else.
+
+        Args:
+            section: the part of the request that has the member.
+            key: the member's name.
+            least: the smallest number that is allowed.
+            path: the section's path in the request.
+            required: whether the member must be there.
+        """
+        value = section.get(key)
+        if value is None:
+            if required:
+                self.add(f"{path}.{key}", f"is missing. Use a whole number from {least} on.")
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            self.add(f"{path}.{key}", f"{value!r} must be a whole number from {least} on.")
+            return None
+        return value
