@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 from pathlib import Path
 
 import pytest
@@ -36,10 +37,10 @@ def blocks(page):
 
 def example(page, number=0):
     """The names that an example defines."""
-    names = {"__name__": page.replace("-", "_")}
-    sys.modules.setdefault(names["__name__"], type(sys)(names["__name__"]))  # where dataclasses look for annotations
-    exec(compile(blocks(page)[number], f"{page}.md", "exec"), names)
-    return names
+    module = types.ModuleType(page.replace("-", "_"))
+    sys.modules[module.__name__] = module  # where dataclasses look for what annotations name
+    exec(compile(blocks(page)[number], f"{page}.md", "exec"), module.__dict__)
+    return module.__dict__
 
 
 EXAMPLES = [(page, number) for page in PAGES for number in range(len(blocks(page)))]
