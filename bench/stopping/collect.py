@@ -169,7 +169,7 @@ def recorded(search: dict[str, Any], jobs: int = JOBS) -> dict[str, Any]:
 
 def evidence_at(history, jobs: int) -> list[tuple]:
     """A row, where there is a look at it."""
-    from alfine.criteria.convergence import LEAST_RESULTS, read_evidence
+    from alfine.criteria.improvement import LEAST_RESULTS, read_evidence
 
     if history.ended not in CHECKS or len(history.observations()[1]) < LEAST_RESULTS:
         return []

@@ -83,7 +83,8 @@ def recorded(folder: Path) -> list[Path]:
 
 def looks_of(path: Path) -> Looks:
     """What there was to see at the checks of a recorded search."""
-    from alfine.criteria.convergence import ConvergenceDetected, Evidence
+    from alfine.criteria.convergence import ConvergenceDetected
+    from alfine.criteria.improvement import Evidence
 
     with np.load(path) as file:
         kept = {name: file[name] for name in file.files}
@@ -175,7 +176,7 @@ def wandering(looks: list[Looks], theta: np.ndarray) -> tuple[float, float, floa
 
     A random walk in ln k: its mean and its deviation for each e-fold of training jobs without an improvement, and its rise by one.
     """
-    from alfine.criteria.convergence import WEIGHTS
+    from alfine.criteria.improvement import WEIGHTS
 
     names = [name for name in WEIGHTS if name != "intercept"]
     other = [names.index(name) for name in names if name not in ("since_rem", "rem_k")]
@@ -303,7 +304,7 @@ def tables(looks: list[Looks], p: list[np.ndarray]) -> Iterator[str]:
 
 
 def main() -> None:
-    from alfine.criteria.convergence import WEIGHTS
+    from alfine.criteria.improvement import WEIGHTS
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--from", dest="folder", type=Path, help="the folder that collect.py wrote")

@@ -42,8 +42,9 @@ def scored(record: dict, budget: int, *, convergence: bool) -> Iterator[dict]:
     """What each forecast said, and what came."""
     from alfine import BestObjectiveNotImproving, ConvergenceDetected
     from alfine.core.policy import Outlook
-    from alfine.criteria.convergence import read_evidence, remaining
-    from alfine.criteria.forecast import chance, forecast_of
+    from alfine.criteria.forecast import forecast_of
+    from alfine.criteria.future import chance
+    from alfine.criteria.improvement import read_evidence, remaining
     from alfine.jobs.policy_for import policy_for
 
     record = {**record, "rows": record["rows"][:budget]}
@@ -81,8 +82,8 @@ def scored(record: dict, budget: int, *, convergence: bool) -> Iterator[dict]:
 
 def asked(record: dict, budget: int) -> Iterator[tuple[str, float, float, float, bool]]:
     """Task, horizon, size / S, ConvergenceDetected's probability and whether it came: for gains of many sizes within several horizons."""
-    from alfine.criteria.convergence import read_evidence, remaining
     from alfine.criteria.forecast import SIZES
+    from alfine.criteria.improvement import read_evidence, remaining
 
     rows = record["rows"][:budget]
     values = np.array([row[1] for row in rows], dtype=float)

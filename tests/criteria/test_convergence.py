@@ -16,9 +16,10 @@ from alfine.core.policy import Outlook, Verdict
 from alfine.core.ranges import Categorical, Continuous
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import TuningJobSpec
-from alfine.criteria import convergence
-from alfine.criteria.convergence import ConvergenceDetected, read_evidence, remaining
+from alfine.criteria import improvement
+from alfine.criteria.convergence import ConvergenceDetected
 from alfine.criteria.forecast import forecast_of
+from alfine.criteria.improvement import read_evidence, remaining
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 PLANE = ParameterSpace({"x": Continuous(0.0, 1.0), "z": Continuous(0.0, 1.0)})
@@ -181,11 +182,11 @@ def test_the_forecast_is_of_the_same_probability_and_of_the_first_time_that_it_i
     points = np.random.default_rng(0).random((30, 2))
     evidence, _ = read_evidence(recorded(points, bowl(points)), 170)
     eps = ConvergenceDetected().epsilon_of(evidence)
-    ahead = convergence.score_ahead(evidence, eps, evidence.since(eps) + np.arange(171))
-    assert ahead[0] == pytest.approx(convergence.logit(evidence.probability(eps)))
-    h = convergence.forecast(evidence, eps, 0.05)
+    ahead = improvement.score_ahead(evidence, eps, evidence.since(eps) + np.arange(171))
+    assert ahead[0] == pytest.approx(improvement.logit(evidence.probability(eps)))
+    h = improvement.jobs_until(evidence, eps, 0.05)
     assert 0 < h < 170
-    assert ahead[h] < convergence.logit(0.05) <= ahead[:h].min()
+    assert ahead[h] < improvement.logit(0.05) <= ahead[:h].min()
 
 
 def test_the_forecast_comes_about_true_when_nothing_improves() -> None:
@@ -228,7 +229,7 @@ def test_a_surrogate_that_fails_is_told_and_done_without(monkeypatch: pytest.Mon
     def broken(*_: object) -> None:
         raise np.linalg.LinAlgError("singular")
 
-    monkeypatch.setattr(convergence, "_surrogate_says", broken)
+    monkeypatch.setattr(improvement, "_prospects", broken)
     verdict = ConvergenceDetected().check(recorded(p := np.random.default_rng(0).random((20, 2)), bowl(p)))
     assert "without the surrogate, which failed: singular" in verdict.sentence
     assert verdict.evidence["probability_of_improvement"] > 0

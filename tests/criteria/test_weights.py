@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alfine.criteria.convergence import WEIGHTS
+from alfine.criteria.improvement import WEIGHTS
 
 FILE = Path(__file__).parents[2] / "bench" / "stopping" / "fit.py"
 spec = importlib.util.spec_from_file_location("stopping_fit", FILE)

@@ -20,8 +20,8 @@ from alfine.core.judge import Judge
 from alfine.core.policy import Outlook, repeats_due
 from alfine.core.read_spec import read_spec
 from alfine.core.settings import Repeats
-from alfine.criteria.convergence import remaining
 from alfine.criteria.forecast import forecast_of
+from alfine.criteria.improvement import remaining
 from alfine.jobs.analysis.replay_report import told
 from alfine.jobs.home import Home
 from alfine.jobs.policy_for import policy_for, replayed

@@ -100,6 +100,8 @@ def _forecast(forecast: Described | None, described: Described) -> str | None:
         within = f", in {_estimate(forecast['Seconds'], duration)}" if "Seconds" in forecast else ""
         costs = f", for {_estimate(forecast['Money'], money)}" if "Money" in forecast else ""
         words.append(f"ends {when}{within}{costs}, likely by {by} ({percent(forecast['Chances'][by])})")
+    if "Unknown" in forecast:
+        words.append(f"its end can't be told: {' or '.join(forecast['Unknown'])} may end it at any time")
     gain = forecast.get("Gain")
     if gain:
         value = described["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]

@@ -365,6 +365,12 @@ def _nearness(verdict: Verdict) -> float:
     return verdict.progress if verdict.outlook is Outlook.CONTINUE and not verdict.watching else 0.0
 
 
+def name_of(criterion: CompletionCriterion) -> str:
+    """Return the name that a criterion's verdicts have: its class's, or, of one around another, what `verdict_name` says."""
+    name: str = getattr(criterion, "verdict_name", type(criterion).__name__)
+    return name
+
+
 def verdict_of(criterion: CompletionCriterion, history: History) -> Verdict:
     """Return a criterion's verdict, marked as a limit's where the class says so.
 

@@ -10,12 +10,16 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
 from alfine.core.policy import CompletionCriterion, Outlook, Verdict, verdict_of
+from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import text_format
 from alfine.criteria.checks import whole_number
+from alfine.criteria.future import Future
 
 
 class _Combination:
@@ -37,6 +41,12 @@ class _Combination:
     @property
     def needed(self) -> int:
         raise NotImplementedError
+
+    def ends(self, future: Future) -> Array:
+        """When as many parts as needed have been met; parts that are met are supposed to stay so."""
+        ends = np.stack([future.ends(part) for part in self.criteria])
+        found = np.sort(ends, axis=0)[self.needed - 1]
+        return np.where(np.isnan(ends).any(axis=0), np.nan, found)
 
     def check(self, history: History) -> Verdict:
         verdicts = tuple(verdict_of(criterion, history) for criterion in self.criteria)

@@ -12,10 +12,12 @@ from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import Ended, History, Started
 from alfine.core.memo import MemoKey
 from alfine.core.policy import Outlook, Verdict, in_seconds
+from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
 from alfine.core.wording import duration
 from alfine.criteria import text_format
 from alfine.criteria.checks import true_or_false
+from alfine.criteria.future import Future
 
 # What `active_seconds` knows after some facts: their number, how many training jobs run, since when, and the seconds before that.
 ACTIVE: MemoKey[tuple[int, int, datetime, float]] = MemoKey(__name__, "active seconds")
@@ -80,6 +82,9 @@ class Deadline:
             if passed or (self.active and not _anything_runs(history))
             else in_seconds(history.now, left - next_one if next_one < left else left),
         )
+
+    def ends(self, future: Future) -> Array:
+        return future.after_seconds(self._left(future.history))
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
         text_format.write_tag(request, self)

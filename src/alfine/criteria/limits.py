@@ -9,10 +9,12 @@ from typing import Any, ClassVar, Self
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
 from alfine.core.policy import Outlook, Verdict, in_seconds
+from alfine.core.ranges import Array
 from alfine.core.spec import IDENTICAL, MAX_TRAINING_JOBS, TuningJobSpec
 from alfine.core.wording import duration
 from alfine.criteria.amt_fields import RESOURCE_LIMITS, section
 from alfine.criteria.checks import number, whole_number
+from alfine.criteria.future import Future
 
 SUCCEEDED: MemoKey[int] = MemoKey(__name__, "succeeded training jobs")
 
@@ -38,8 +40,7 @@ class MaxNumberOfTrainingJobs:
         return cls(spec.max_training_jobs or MAX_TRAINING_JOBS)
 
     def check(self, history: History) -> Verdict:
-        again = history.spec.repeats
-        kept = 0 if again is None else min(again.training_jobs, self.limit - 1)
+        kept = self._kept(history)
         left = max(0, self.limit - kept - history.launches)
         return Verdict(
             outlook=Outlook.CONTINUE if left else Outlook.DRAIN,
@@ -52,6 +53,15 @@ class MaxNumberOfTrainingJobs:
             if left
             else "Only a higher limit: `alfine change --max-training-jobs`.",
         )
+
+    def ends(self, future: Future) -> Array:
+        """When the search has used up the limit: the rest of it is kept for repeats."""
+        return future.after(self.limit - self._kept(future.history) - future.history.ended)
+
+    def _kept(self, history: History) -> int:
+        """How many of the training jobs are kept for running the best again."""
+        repeats = history.spec.repeats
+        return 0 if repeats is None else min(repeats.training_jobs, self.limit - 1)
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
         section(request, RESOURCE_LIMITS)["MaxNumberOfTrainingJobs"] = self.limit
@@ -88,6 +98,9 @@ class MaxRuntimeInSeconds:
             ask_again_at=None if met else in_seconds(history.now, left),
         )
 
+    def ends(self, future: Future) -> Array:
+        return future.after_seconds(self.limit - future.history.elapsed_seconds)
+
     def to_request(self, request: MutableMapping[str, Any]) -> None:
         whole = int(self.limit) if float(self.limit).is_integer() else self.limit
         section(request, RESOURCE_LIMITS)["MaxRuntimeInSeconds"] = whole
@@ -119,6 +132,9 @@ class SearchSpaceExhausted:
             else f"It ends the job once the other {(size or 0) - tried} have been launched, whatever they find.",
         )
 
+    def ends(self, future: Future) -> Array:
+        return future.after((future.history.spec.size or 0) - future.history.ended)
+
     def to_request(self, request: MutableMapping[str, Any]) -> None:
         """Always on where the space is finite."""
 
@@ -142,7 +158,7 @@ class NoTrainingJobSucceeded:
         return cls(min(FIRST_ATTEMPTS, spec.max_training_jobs or FIRST_ATTEMPTS, spec.size or FIRST_ATTEMPTS))
 
     def check(self, history: History) -> Verdict:
-        succeeded = history.fold(SUCCEEDED, 0, lambda count, job: count + (job.objective is not None))
+        succeeded = self._succeeded(history)
         failed = 0 if succeeded else history.ended
         met = failed >= self.attempts
         return Verdict(
@@ -159,6 +175,10 @@ class NoTrainingJobSucceeded:
             progress=min(1.0, failed / self.attempts),
             would_change=self._would_change(succeeded, failed),
         )
+
+    @staticmethod
+    def _succeeded(history: History) -> int:
+        return history.fold(SUCCEEDED, 0, lambda count, job: count + (job.objective is not None))
 
     def _would_change(self, succeeded: int, failed: int) -> str:
         if succeeded:
@@ -179,6 +199,11 @@ class NoTrainingJobSucceeded:
             f"No training job succeeded after {self.attempts} attempts. Please take a look at the training job failures to "
             f"get more details. The last one ({history.finished[-1].name}): {reason.rstrip('. ')}."
         )
+
+    def ends(self, future: Future) -> Array:
+        """Never; but it can't be told while training jobs have ended and none has succeeded."""
+        history = future.history
+        return future.unknown() if history.ended and not self._succeeded(history) else future.never()
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
         """Always on."""
@@ -212,6 +237,9 @@ class StopRequested:
         """After how many seconds of the job's life it was asked to stop."""
         asked = history.stop_requested_at
         return None if asked is None else (asked - history.created_at).total_seconds()
+
+    def ends(self, future: Future) -> Array:
+        return future.never() if future.history.stop_requested_at is None else future.after(0)
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
         """Always on."""

@@ -10,20 +10,35 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
 from alfine.core import cost
 from alfine.core.errors import Fault
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
 from alfine.core.messages import naming
 from alfine.core.policy import Outlook, Verdict, in_seconds
+from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import text_format
 from alfine.criteria.checks import number
-from alfine.criteria.convergence import LEAST_RESULTS, Evidence, read_evidence, remaining
+from alfine.criteria.future import Future, score_within
+from alfine.criteria.improvement import (
+    LEAST_RESULTS,
+    RESIDUAL_GRID,
+    Evidence,
+    integral,
+    read_evidence,
+    remaining,
+)
 
 VERDICT: MemoKey[Verdict] = MemoKey(__name__, "verdict")
 
-HORIZONS = (1, 2, 5, 10, 20, 50, 100, 200, 500)  # training jobs further; and all that the budget has
+HORIZONS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+"""Numbers of further training jobs whose gain is compared with their cost, beside all that the budget has."""
+
+MOST_LOOKS = 40
+"""Numbers of further training jobs after which a forecast asks whether MarginalValue is met."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +108,11 @@ class MaxCost:
         )
         return f"Only a higher limit: `alfine change`.{cheaper}"
 
+    def ends(self, future: Future) -> Array:
+        """When what is left of the limit has been spent, at the mean cost of the training jobs that have ended."""
+        each = _each(future.history)
+        return future.after((self.limit - _money(cost.spent(future.history))) / each) if each else future.never()
+
     def to_request(self, request: MutableMapping[str, Any]) -> None:
         text_format.write_tag(request, self)
 
@@ -126,6 +146,29 @@ class MarginalValue:
     def check(self, history: History) -> Verdict:
         return history.remembered(VERDICT.of(self), lambda: self._judge(history), version=history.ended)
 
+    def ends(self, future: Future) -> Array:
+        """When no number of further training jobs is worth its cost, as `check` has it: never without evidence.
+
+        p(e) goes on from today's as ConvergenceDetected's does: with the path's improvements, and for the rest as a random walk.
+        """
+        evidence, ends = future.evidence, future.never()
+        if evidence is None:
+            return ends
+        each, percent = _each(future.history), _percent(evidence)
+        walk, sizes = future.walk(), np.array(RESIDUAL_GRID) * evidence.spread
+        quiet = np.stack([future.quiet(evidence.since(size)) for size in sizes])
+        for ahead in _looks(future.rem):
+            is_met = np.ones(len(ends), dtype=bool)
+            for horizon in _horizons(future.rem - ahead):
+                scores = [
+                    score_within(evidence, size, horizon, quiet[row, :, ahead], ahead) + walk[:, ahead - 1]
+                    for row, size in enumerate(sizes)
+                ]
+                gain = integral(sizes, 1.0 / (1.0 + np.exp(-np.stack(scores))))
+                is_met &= gain / percent * self.worth <= horizon * each
+            ends = np.where(is_met & np.isinf(ends), float(ahead), ends)
+        return ends
+
     def to_request(self, request: MutableMapping[str, Any]) -> None:
         text_format.write_tag(request, self)
 
@@ -147,8 +190,8 @@ class MarginalValue:
                 else "A larger budget: `alfine change --max-training-jobs`.",
             )
         evidence, problem = read_evidence(history, rem)
-        horizons = sorted({h for h in HORIZONS if h < rem} | {rem})
-        percent = 0.01 * abs(evidence.best) or evidence.spread
+        horizons = _horizons(rem)
+        percent = _percent(evidence)
         gains = {h: _gain(evidence, h) / percent * self.worth for h in horizons}
         each = _each(history)
         best = max(horizons, key=lambda h: gains[h] - h * each)
@@ -183,6 +226,20 @@ class MarginalValue:
         if met:
             return f"Going on would pay if 1 % were worth more than {breaks_even:.4g}, instead of {self.worth:.4g}."
         return f"The job would end now if 1 % were worth {breaks_even:.4g} or less, instead of {self.worth:.4g}."
+
+
+def _horizons(rem: int) -> list[int]:
+    return sorted({h for h in HORIZONS if h < rem} | {rem})
+
+
+def _percent(evidence: Evidence) -> float:
+    """1 % of the best objective; of a best of 0, the spread."""
+    return 0.01 * abs(evidence.best) or evidence.spread
+
+
+def _looks(rem: int) -> list[int]:
+    """After how many more training jobs a forecast looks: at most MOST_LOOKS of 1 … rem - 1, the first ones close together."""
+    return sorted({int(ahead) for ahead in np.geomspace(1, rem - 1, MOST_LOOKS)}) if rem > 1 else []
 
 
 def _gain(evidence: Evidence, horizon: int) -> float:

@@ -6,12 +6,16 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+import numpy as np
+
 from alfine.core.history import History
-from alfine.core.policy import CompletionCriterion, Outlook, Verdict, in_seconds, verdict_of
+from alfine.core.policy import CompletionCriterion, Outlook, Verdict, in_seconds, name_of, verdict_of
+from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
 from alfine.core.wording import duration
 from alfine.criteria import text_format
 from alfine.criteria.checks import number
+from alfine.criteria.future import Future
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +36,26 @@ class NotBefore:
         return None
 
     @property
+    def verdict_name(self) -> str:
+        return name_of(self.criterion)
+
+    @property
     def is_limit(self) -> bool:
         return getattr(self.criterion, "is_limit", False)
 
     @property
     def ends_a_standstill(self) -> bool:
         return getattr(self.criterion, "ends_a_standstill", False)
+
+    def ends(self, future: Future) -> Array:
+        """When its criterion is met, or later at the floor. Before a training job has ended the seconds are left out."""
+        history = future.history
+        floor = np.maximum(future.after(self.training_jobs - history.ended), self._after_seconds(future))
+        return np.maximum(future.ends(self.criterion), floor)
+
+    def _after_seconds(self, future: Future) -> Array:
+        after = future.after_seconds(self.seconds - future.history.elapsed_seconds)
+        return np.where(np.isinf(after), 0.0, after)
 
     def check(self, history: History) -> Verdict:
         verdict = verdict_of(self.criterion, history)

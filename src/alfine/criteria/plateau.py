@@ -9,13 +9,14 @@ from typing import Any, ClassVar, Self
 from alfine.core.history import History, TrainingJob
 from alfine.core.memo import MemoKey
 from alfine.core.policy import Outlook, Verdict
+from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import text_format
 from alfine.criteria.amt_fields import COMPLETION_CRITERIA, section
 from alfine.criteria.checks import true_or_false, whole_number
+from alfine.criteria.future import SIGNIFICANT, Future
 
 LEAST = 3  # AMT's minimum
-SIGNIFICANT = 0.01  # AMT: «not improving (1 % or less)»
 
 State = tuple[float | None, int]  # the reference, minimised, and how many objectives since it was set
 
@@ -78,6 +79,10 @@ class BestObjectiveNotImproving:
             return f"{enough}, of a training job that still runs, would have begun the count anew."
         within = "as the next one" if left == 1 else f"within the next {left}"
         return f"{enough} {within} begins the count anew; without one the job ends then."
+
+    def ends(self, future: Future) -> Array:
+        count = not_improving(future.history, strict=self.strict)
+        return future.after_quiet(self.max_number_of_training_jobs_not_improving, count)
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
         section(request, COMPLETION_CRITERIA)["BestObjectiveNotImproving"] = {

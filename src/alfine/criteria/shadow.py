@@ -9,9 +9,11 @@ from typing import Any, ClassVar, Self
 from alfine.core.cost import spent
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
-from alfine.core.policy import CompletionCriterion, Outlook, Verdict, verdict_of
+from alfine.core.policy import CompletionCriterion, Outlook, Verdict, name_of, verdict_of
+from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import text_format
+from alfine.criteria.future import Future
 
 CROSSING: MemoKey[tuple[int, Crossing | None]] = MemoKey(__name__, "crossing")  # after how many facts
 
@@ -47,12 +49,20 @@ class Shadow:
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:  # noqa: ARG003 - read by criteria_for: a job may have several
         return None
 
+    @property
+    def verdict_name(self) -> str:
+        return f"Shadow({name_of(self.criterion)})"
+
+    def ends(self, future: Future) -> Array:
+        return future.never()
+
     def check(self, history: History) -> Verdict:
         verdict, crossing = verdict_of(self.criterion, history), self._crossing(history)
-        name = f"Shadow({verdict.criterion})"
         if crossing is None:
             change = f"Nothing ends the job by it. What it watches for: {verdict.would_change}"
-            return replace(verdict, criterion=name, outlook=Outlook.CONTINUE, watching=True, would_change=change)
+            return replace(
+                verdict, criterion=self.verdict_name, outlook=Outlook.CONTINUE, watching=True, would_change=change
+            )
         missed = _missed(history, crossing)
         evidence = {
             "would_have": str(crossing.outlook),
@@ -66,7 +76,7 @@ class Shadow:
         since = "and would have missed nothing so far" if not missed else f"and would have missed {missed:.4g} so far"
         return Verdict(
             outlook=Outlook.CONTINUE,
-            criterion=name,
+            criterion=self.verdict_name,
             sentence=f"Would have ended the job after {crossing.training_jobs} training jobs, {since}. {crossing.sentence}",
             evidence=evidence,
             progress=1.0,

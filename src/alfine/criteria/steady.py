@@ -8,10 +8,12 @@ from typing import Any, Self
 
 from alfine.core.history import Ended, History
 from alfine.core.memo import MemoKey
-from alfine.core.policy import CompletionCriterion, Outlook, Verdict, verdict_of
+from alfine.core.policy import CompletionCriterion, Outlook, Verdict, name_of, verdict_of
+from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import text_format
 from alfine.criteria.checks import whole_number
+from alfine.criteria.future import Future
 
 STREAK: MemoKey[tuple[int, int]] = MemoKey(__name__, "streak")  # training jobs that had ended, and the streak then
 
@@ -32,12 +34,20 @@ class Steady:
         return None
 
     @property
+    def verdict_name(self) -> str:
+        return name_of(self.criterion)
+
+    @property
     def is_limit(self) -> bool:
         return getattr(self.criterion, "is_limit", False)
 
     @property
     def ends_a_standstill(self) -> bool:
         return getattr(self.criterion, "ends_a_standstill", False)
+
+    def ends(self, future: Future) -> Array:
+        """When its criterion has been met and stays so for the rest of `times`."""
+        return future.ends(self.criterion) + self.times - 1
 
     def check(self, history: History) -> Verdict:
         verdict, streak = verdict_of(self.criterion, history), self._streak(history)

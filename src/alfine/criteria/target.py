@@ -8,9 +8,11 @@ from typing import Any, ClassVar, Self
 
 from alfine.core.history import History
 from alfine.core.policy import Outlook, Verdict
+from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria.amt_fields import COMPLETION_CRITERIA, section
 from alfine.criteria.checks import number
+from alfine.criteria.future import Future
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,12 @@ class TargetObjectiveMetricValue:
         if first is None or best is None or first == self.target:
             return 0.0
         return min(0.99, max(0.0, (best - first) / (self.target - first)))
+
+    def ends(self, future: Future) -> Array:
+        """When the best reaches the target: never without evidence, which is before ten objectives."""
+        if future.evidence is None:
+            return future.never()
+        return future.after_improvement(future.evidence.best - future.history.sign * self.target)
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
         section(request, COMPLETION_CRITERIA)["TargetObjectiveMetricValue"] = self.target
