@@ -58,7 +58,23 @@ def page() -> str:
 def _entry(name: str, thing: type | object) -> str:
     lines = inspect.getsource(thing).splitlines()  # type: ignore[arg-type]  # a class or a function
     (node,) = ast.parse("\n".join(lines)).body
-    return f"### {name}\n\n```python\n" + "\n".join(_face(node, lines)) + "\n```\n"
+    return f"### {name}\n\n```python\n" + "\n".join([*_face(node, lines), *_inherited(thing, node)]) + "\n```\n"
+
+
+def _inherited(thing: type | object, node: ast.stmt) -> Iterator[str]:
+    """The public methods and properties that a class has from alfine's own bases, unless it has its own."""
+    if not isinstance(thing, type) or not isinstance(node, ast.ClassDef):
+        return
+    own = {method.name for method in node.body if isinstance(method, ast.FunctionDef)}
+    for base in thing.__mro__[1:]:
+        if not base.__module__.startswith("alfine.api"):
+            continue
+        lines = inspect.getsource(base).splitlines()
+        (parent,) = ast.parse("\n".join(lines)).body
+        for method in parent.body if isinstance(parent, ast.ClassDef) else ():
+            if isinstance(method, ast.FunctionDef) and method.name not in own and _is_public(method, base.__name__):
+                yield ""
+                yield from _face(method, lines)
 
 
 def _face(node: ast.stmt, lines: list[str]) -> Iterator[str]:

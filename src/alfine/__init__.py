@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from alfine._version import __version__
 
 if TYPE_CHECKING:
-    from alfine.api.tune import Job as Job
+    from alfine.api.job import Job as Job
     from alfine.api.tune import attach as attach
     from alfine.api.tune import change as change
     from alfine.api.tune import tune as tune
@@ -59,7 +59,7 @@ _HOMES = {
     "Home": "jobs.home",
     "Integer": "core.ranges",
     "InvalidSpec": "core.errors",
-    "Job": "api.tune",
+    "Job": "api.job",
     "MarginalValue": "criteria.money",
     "MaxCost": "criteria.money",
     "MaxNumberOfTrainingJobs": "criteria.limits",

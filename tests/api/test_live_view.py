@@ -8,7 +8,7 @@ from rich.console import Console
 import alfine
 from alfine.api.job_words import job_request
 from alfine.api.live_view import LiveView
-from alfine.api.tune import create_or_resume, run_to_end
+from alfine.api.run_job import create_or_resume, run_to_end
 from alfine.jobs.home import Home
 
 

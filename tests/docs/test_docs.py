@@ -1,6 +1,7 @@
 """Documents that can't go stale: every criterion, command, setting and plug-in has its words, and what is shown runs."""
 
 import importlib.util
+import inspect
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import botocore.session
 import pytest
 
 import alfine
+from alfine.core.fields import WORDS
 from alfine.criteria import ALWAYS, table
 
 ROOT = Path(__file__).parents[2]
@@ -105,3 +107,19 @@ def test_the_python_page_is_what_the_source_says_of_the_whole_face():
     assert write_python.PAGE.read_text() == write_python.page()
     told = {name for names in write_python.SECTIONS.values() for name in names}
     assert told - {"job_request"} == set(alfine.__all__) - {"__version__"}
+
+
+@pytest.mark.parametrize("thing", [alfine.tune, alfine.change, alfine.Tuner], ids=lambda thing: thing.__name__)
+def test_arguments_that_are_fields_are_explained_in_the_words_of_the_table(thing):
+    arguments = arguments_of(thing.__doc__)
+    fields = [name for name in inspect.signature(thing).parameters if name in WORDS and name != "name"]
+    assert fields
+    for name in fields:
+        assert arguments[name].startswith(WORDS[name].help), name
+
+
+def arguments_of(docstring):
+    """Each argument of a docstring with what it says of it, in one line."""
+    (section,) = re.findall(r"\nArgs:\n(.*?)(?:\n\n|\Z)", inspect.cleandoc(docstring), re.DOTALL)
+    entries = re.split(r"^    (?=\w+: )", section, flags=re.MULTILINE)[1:]
+    return {name: " ".join(text.split()) for name, _, text in (entry.partition(": ") for entry in entries)}

@@ -1,4 +1,5 @@
-"""A job file that is a full CreateHyperParameterTuningJob request: its form is checked, its local paths are made absolute.
+"""A job file that is a full CreateHyperParameterTuningJob request: its form is checked, its local paths are made
+absolute.
 
 The form is that of botocore's own model of the operation.
 """

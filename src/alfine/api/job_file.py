@@ -1,8 +1,8 @@
 """What `alfine tune` is given: a CreateHyperParameterTuningJob request, or a job file in alfine's shorter words.
 
-A request is recognised by its HyperParameterTuningJobName or HyperParameterTuningJobConfig. The keys of a job file are the words
-of `alfine.core.fields` (docs/reference/job-file.md lists them). Relative paths in both are meant from the file's own folder. What
-is wrong with a file is one InvalidSpec with every fault found, each at its place in the file.
+A request is recognised by its HyperParameterTuningJobName or HyperParameterTuningJobConfig. The keys of a job file are
+the words of `alfine.core.fields` (docs/reference/job-file.md lists them). Relative paths in both are meant from the
+file's own folder. What is wrong with a file is one InvalidSpec with every fault found, each at its place in the file.
 """
 
 from __future__ import annotations
@@ -93,7 +93,8 @@ class JobFile:
 
 
 def read_job_file(path: Path, *, form_only: bool = False) -> JobFile:
-    """Read a file that describes a tuning job. Whether the job makes sense and can run here is checked when it's created.
+    """Read a file that describes a tuning job. Whether the job makes sense and can run here is checked when it's
+    created.
 
     Args:
         path: A .json, .yaml or .yml file.

@@ -1,7 +1,7 @@
 """Write CreateHyperParameterTuningJob requests from the words of `alfine.tune` and of job files.
 
-The words are those of `alfine.core.fields`. A field that stands at one path of the request, or in one tag, is written by the table
-alone; the others have a function here.
+The words are those of `alfine.core.fields`. A field that stands at one path of the request, or in one tag, is written
+by the table alone; the others have a function here.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ WITHOUT_PARENTS = "says how to use what warm_start names, and warm_start is miss
 def job_request(*, name: str, space: Mapping[str, Range], function: str | None = None, **words: Any) -> dict[str, Any]:
     """Return the CreateHyperParameterTuningJob request that the words of a job stand for.
 
-    Only what can't be written as a request is refused here; `alfine.core.read_spec.read_spec` says whether the request makes sense.
+    Only what can't be written as a request is refused here; `alfine.core.read_spec.read_spec` says whether the request
+    makes sense.
 
     Args:
         name: The tuning job's name.
@@ -238,11 +239,13 @@ def several_request(definitions: Mapping[str, Words], **words: Any) -> dict[str,
 
     Args:
         definitions: The fields of each definition, by its name: those of `alfine.core.fields.OF_DEFINITION`.
-        words: The fields of the job. Those that a definition can have hold for each definition that doesn't give its own. `forbid`,
-            `start_with` and what ranges require hold for each definition that has all hyperparameters of an entry.
+        words: The fields of the job. Those that a definition can have hold for each definition that doesn't give its
+            own. `forbid`, `start_with` and what ranges require hold for each definition that has all hyperparameters of
+            an entry.
 
     Raises:
-        InvalidSpec: As of `job_request`; or two definitions have a hyperparameter of one name with different conditions.
+        InvalidSpec: As of `job_request`; or two definitions have a hyperparameter of one name with different
+            conditions.
     """
     shared = {word: words.pop(word) for word in OF_DEFINITION if word in words}
     parts = {name: with_shared(shared, own) for name, own in definitions.items()}

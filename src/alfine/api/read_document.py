@@ -34,8 +34,8 @@ def read_document(path: Path) -> dict[str, Any]:
     """Return the keys and values of a .json, .yaml or .yml file.
 
     Raises:
-        InvalidSpec: the file can't be read, isn't JSON or YAML, has a key twice, or isn't keys and values at its top. The fault's
-            path is the file's, with line and column where they are known.
+        InvalidSpec: the file can't be read, isn't JSON or YAML, has a key twice, or isn't keys and values at its top.
+            The fault's path is the file's, with line and column where they are known.
     """
     kind = path.suffix.lower()
     if kind not in SUFFIXES:

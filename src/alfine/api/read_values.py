@@ -25,8 +25,8 @@ LONGEST_SHOWN = 60
 class ValueReader:
     """Checks values of a job file and collects what is wrong with them.
 
-    Each method takes the place of a value in the file, for the fault, and the value. Whatever is wrong with it, the method returns
-    something of the right type, so that reading goes on and every fault is found.
+    Each method takes the place of a value in the file, for the fault, and the value. Whatever is wrong with it, the
+    method returns something of the right type, so that reading goes on and every fault is found.
     """
 
     def __init__(self, folder: Path) -> None:

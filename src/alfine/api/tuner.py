@@ -1,10 +1,4 @@
-"""Tuner: ask, tell, report, observe, verdict, for people who own their loop. A History and a Policy, nothing else.
-
-tuner = alfine.Tuner(space, goal="Minimize", criteria=[alfine.ConvergenceDetected()])
-while training_job := tuner.ask():
-    tuner.tell(training_job, train(**training_job.hyperparameters))
-print(tuner.best, tuner.verdict.sentence)
-"""
+"""Tuner: suggestions and verdicts for people who have their own training loop. Nothing is kept: see `alfine.tune` for that."""
 
 from __future__ import annotations
 
@@ -18,8 +12,9 @@ from typing import Any
 from alfine.api import parents
 from alfine.api.job_words import job_request
 from alfine.api.parents import Parent
+from alfine.api.results import Results
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
-from alfine.core.fields import Face
+from alfine.core.fields import Face, fields_among
 from alfine.core.history import Ended, History, Launched, Reported, Started, StopAsked, TrainingJob, with_space
 from alfine.core.judge import Judge
 from alfine.core.messages import spelling
@@ -31,31 +26,59 @@ from alfine.core.spec import IDENTICAL, TuningJobSpec
 from alfine.criteria import Given, can_be_kept, check_demands, criteria_of
 from alfine.criteria.forecast import Forecast, forecast_of
 from alfine.criteria.limits import MaxNumberOfTrainingJobs, SearchSpaceExhausted
-from alfine.jobs.analysis.export_table import dataframe
 from alfine.jobs.policy_for import policy_for, with_criteria
-from alfine.surrogate import parent_evidence
-from alfine.surrogate.best_estimate import Estimate, estimate
-from alfine.surrogate.space_diagnosis import Remark, remarks
 
 
 def utc_now() -> datetime:
-    """By a name of its own, so that a Tuner can be pickled."""
+    """Return the time now. It has a name, so that a Tuner can be pickled."""
     return datetime.now(UTC)
 
 
-class Tuner:
-    """Suggests what to train next, hears how it went, and says when to stop.
+class Tuner(Results):
+    """Suggests which configuration to train next, and says when to stop.
 
-    space: name -> alfine.Continuous, Integer or Categorical. strategy: Bayesian, Random, Grid or Hyperband (which takes
-    min_resource and max_resource). criteria: the first that is met ends the tuning; as they are, or as text,
-    "BestObjectiveNotImproving 10". max_training_jobs: `ask` has nothing more once there are so many, observed ones included; without
-    it there is no such limit.
-    max_parallel: how many training jobs you mean to run at once; `ask` doesn't enforce it. forbid: combinations that are never
-    tried, as {"optimizer": "sgd", "lr": "> 0.5"}. start_with: a configuration, or a list of them, to try first. warm_start: what
-    earlier tuning found, as of alfine.tune (tuning jobs by name are looked up in `home`), and other Tuners. repeats: run the
-    best again in the end, {"best": 3, "times": 5}. early_stopping: «Auto» lets `report` stop weak training jobs.
-    price_per_hour: of what a training job runs on, for MaxCost and MarginalValue.
-    Same seed and same calls, same suggestions. Nothing is stored (for that, see alfine.tune), but a Tuner can be pickled.
+    You train; a Tuner is told how it went. The same seed and the same calls give the same suggestions. Nothing is kept
+    on disk, but a Tuner can be pickled.
+
+    Args:
+        space: The hyperparameters to tune, each with its range. For example `{"eta": alfine.Continuous(0.01, 1)}`.
+        goal: Whether to `Minimize` or `Maximize` the objective metric.
+        metric: The name of the objective metric.
+        strategy: How configurations are chosen: `Bayesian`, `Random`, `Grid` or `Hyperband`. Hyperband needs
+            `max_resource`.
+        criteria: Completion criteria: the first one that is met ends the job, even before its limits do. Objects such
+            as `alfine.ConvergenceDetected()`, or texts such as `"BestObjectiveNotImproving 10"`.
+        max_training_jobs: Launch at most this many training jobs. Then `ask` returns None. Observed ones count. None
+            means no limit.
+        max_parallel: Run at most this many training jobs at the same time. You run them: `ask` doesn't enforce it.
+        seed: The random seed: the same seed and the same results give the same configurations.
+        forbid: Combinations of values that are never tried, such as `optimizer = sgd and lr > 0.5`: one or a list of
+            them. Also as `{"optimizer": "sgd", "lr": "> 0.5"}`.
+        start_with: Configurations to evaluate first, such as the defaults in use today (`eta = 0.3 and depth = 6`): one
+            or a list of them. Also as `{"eta": 0.3, "depth": 6}`.
+        warm_start: Earlier results to begin with: an ended tuning job of the same home, a table of results
+            (`runs.csv`), or a list of these, of any length. Also other Tuners. A tuning job is given by its name, and
+            is then looked up in `home`, or as a Job.
+        warm_start_type: `IdenticalDataAndAlgorithm`, or `TransferLearning` when the earlier jobs had other data or
+            another program.
+        early_stopping: `Auto` stops training jobs whose learning curve leaves them hardly a chance to become the best;
+            `Off` stops none. `report` says which.
+        repeats: Run the best configurations again before the job ends, and choose the best average: `{best: 3, times:
+            5}`, or the number of times. In Python `{"best": 3, "times": 5}`.
+        min_resource: Hyperband: no training job is stopped before it has reported this many values of the metric.
+        max_resource: Hyperband: each training job is stopped once it has reported this many values of the metric.
+        price_per_hour: The price of one instance an hour, in any currency: for the cost, and for criteria about money.
+        home: The folder in which parents are looked up by name; default `$ALFINE_HOME`, else `~/.alfine`.
+        clock: Returns the time now, with its time zone.
+
+    Raises:
+        InvalidSpec: The arguments can't be understood, or contradict each other.
+
+    Example:
+        >>> tuner = alfine.Tuner({"eta": alfine.Continuous(0.01, 1)}, criteria=[alfine.ConvergenceDetected()])
+        >>> while training_job := tuner.ask():
+        ...     tuner.tell(training_job, train(**training_job.hyperparameters))
+        >>> tuner.best, tuner.verdict.sentence
     """
 
     def __init__(
@@ -81,29 +104,13 @@ class Tuner:
         home: str | Path | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
+        given = fields_among(locals())
         known = parents.listed(warm_start)
         criteria = criteria_of(criteria)
-        request = job_request(
-            name="tuner",
-            space=space,
-            metric=metric,
-            goal=goal,
-            strategy=strategy,
-            criteria=_written(criteria),
-            max_training_jobs=max_training_jobs,
-            max_parallel=max_parallel,
-            # Hyperband stops training jobs itself; AMT refuses to have both.
-            early_stopping=early_stopping if max_resource is None else "Off",
-            min_resource=min_resource,
-            max_resource=max_resource,
-            seed=seed,
-            forbid=forbid,
-            start_with=start_with,
-            warm_start=parents.names(known),
-            warm_start_type=warm_start_type,
-            repeats=repeats,
-            price_per_hour=price_per_hour,
-        )
+        given |= {"name": "tuner", "warm_start": parents.names(known), "criteria": _written(criteria)}
+        if max_resource is not None:
+            given["early_stopping"] = "Off"  # Hyperband stops training jobs itself, and AMT refuses to have both
+        request = job_request(**given)
         with spelling(Face.TUNER):
             spec = with_space(read_spec(request), dict(space))
         self._clock, now = clock, clock()
@@ -118,8 +125,12 @@ class Tuner:
     # -- the loop ------------------------------------------------------------------------------------------------
 
     def ask(self) -> TrainingJob | None:
-        """The next training job to run: `number`, `hyperparameters`. None when the verdict isn't CONTINUE any more, or when
-        a finite space has nothing left. With `repeats` then come the best again, as soon as all others have been told.
+        """Return the next training job to run.
+
+        Returns:
+            A training job with its `number` and `hyperparameters`; None when the verdict isn't CONTINUE any more, or
+            when every configuration of a finite space has been tried. With `repeats` the best configurations follow
+            then, once the results of all other training jobs are known.
         """
         suggestion: Suggestion | None
         if self.verdict.outlook is Outlook.CONTINUE:
@@ -131,9 +142,15 @@ class Tuner:
     def tell(
         self, training_job: TrainingJob | int, value: float | None = None, *, failed: str | None = None
     ) -> Verdict:
-        """Say how a training job ended: its final objective, or why it failed. Answer the verdict that follows.
+        """Record how a training job ended, and return the verdict that follows.
 
-        An objective that isn't a finite number counts as a failure.
+        Args:
+            training_job: The training job that `ask` returned, or its number.
+            value: Its final objective. One that isn't a finite number counts as a failure.
+            failed: Why it failed. Give either this or `value`.
+
+        Raises:
+            AlfineError: There is no such training job, or it has already ended.
         """
         job = self._running(training_job)
         if (value is None) == (failed is None):
@@ -142,9 +159,16 @@ class Tuner:
         return self.verdict
 
     def report(self, training_job: TrainingJob | int, step: float, value: float) -> bool:
-        """Report an intermediate objective. True: stop this training job, then tell its last value.
+        """Record an intermediate objective, and return whether this training job should stop.
 
-        It's so once early stopping, or a verdict of STOP, asks for it. step: for readers of `reports`; values count in their order.
+        Args:
+            training_job: The training job that `ask` returned, or its number.
+            step: When the value was reached, such as an epoch. It is only recorded: values count in the order of the
+                calls.
+            value: The objective so far.
+
+        Returns:
+            True when early stopping, or a verdict of STOP, ends this training job: then `tell` its last value.
         """
         job = self._running(training_job)
         if math.isfinite(number := _number("a value", value)):
@@ -164,7 +188,17 @@ class Tuner:
         seconds: float = 0.0,
         failed: str | None = None,
     ) -> Verdict:
-        """Add a result from elsewhere, as a training job that was launched, took `seconds`, and ended."""
+        """Record a result from elsewhere as a training job that has ended, and return the verdict that follows.
+
+        Args:
+            hyperparameters: The configuration, which must lie in the search space.
+            value: Its final objective.
+            seconds: How long the training took.
+            failed: Why it failed. Give either this or `value`.
+
+        Raises:
+            InvalidSpec: The configuration isn't one of the search space.
+        """
         if (value is None) == (failed is None):
             raise InvalidSpec([Fault("observe", "give either the final objective or failed='reason', one of the two.")])
         if not _number("seconds", seconds) >= 0:
@@ -180,60 +214,31 @@ class Tuner:
 
     @property
     def verdict(self) -> Verdict:
-        """The strongest verdict, as of the last fact (and, for limits in time, as of now)."""
+        """The verdict that is nearest to an end, after everything that was recorded. Limits in time are checked now."""
         self._let_time_pass()
         return self._judge.verdict
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
-        """Each criterion's verdict."""
+        """The verdict of each completion criterion."""
         self._let_time_pass()
         return self._judge.verdicts
 
     @property
     def history(self) -> History:
+        """Everything that was recorded: the facts, in order, and what follows from them."""
         return self._judge.history
 
-    @property
-    def best(self) -> TrainingJob | None:
-        """The training job with the best objective; None before there is one."""
-        return self.history.incumbent
-
-    @property
-    def overall_best(self) -> TrainingJob | None:
-        """The same of all that tuned this function: with a warm start by IdenticalDataAndAlgorithm the parents', too, under number 0."""
-        return self.history.overall_best
-
-    @property
-    def warm_start_sentence(self) -> str | None:
-        """What becomes of what the parents found; None without parents."""
-        return parent_evidence.sentence(self.history)
-
-    @property
-    def training_jobs(self) -> Sequence[TrainingJob]:
-        """All of them, in order of launch."""
-        return tuple(self.history.jobs)
-
-    def dataframe(self) -> Any:
-        """One row a training job (needs pandas)."""
-        return dataframe(self.history)
-
     def forecast(self) -> Forecast:
-        """What the rest of the budget would still bring, and when which criterion will end the tuning."""
+        """Return what further training jobs would probably improve, and which criterion will probably end the tuning, and when."""
         return forecast_of(self.history, self._judge.policy.criteria)
 
-    @property
-    def best_estimate(self) -> Estimate | None:
-        """What the best is likely worth, with a 90 % interval: the best of noisy results was lucky, too. None before ten objectives."""
-        return estimate(self.history)
-
-    @property
-    def space_remarks(self) -> tuple[Remark, ...]:
-        """What the results tell of the search space: the best at the end of a range, no influence, too few combinations."""
-        return remarks(self.history)
-
     def replay(self, criteria: Given) -> Replayed:
-        """When these criteria would have ended the tuning so far; none: its own."""
+        """Return when other completion criteria would have ended the tuning so far.
+
+        Args:
+            criteria: Completion criteria, as in the constructor; none of them replays the Tuner's own.
+        """
         criteria = criteria_of(criteria)
         if not criteria:
             own = self._judge.policy
@@ -277,7 +282,7 @@ class Tuner:
 
 
 def _number(what: str, value: Any) -> float:
-    """Of Python's numbers, numpy's scalars, tensors of one element. Raise InvalidSpec for anything else."""
+    """Return the number of a Python number, a NumPy scalar or a tensor of one element. Raise InvalidSpec for anything else."""
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):
@@ -286,7 +291,7 @@ def _number(what: str, value: Any) -> float:
 
 
 def _criteria(spec: TuningJobSpec, given: Sequence[CompletionCriterion]) -> Sequence[CompletionCriterion]:
-    """The caller's criteria and limit, and no others: whoever owns the loop also decides about failures and quotas."""
+    """Return the caller's criteria and limit, and no others: whoever has the loop also decides about failures and quotas."""
     check_demands(spec, given)
     limit = None if spec.max_training_jobs is None else MaxNumberOfTrainingJobs.from_spec(spec)
     return (
@@ -296,5 +301,5 @@ def _criteria(spec: TuningJobSpec, given: Sequence[CompletionCriterion]) -> Sequ
 
 
 def _written(criteria: Sequence[CompletionCriterion]) -> list[CompletionCriterion]:
-    """Those that a request can say; a Tuner judges others, too."""
+    """Return the criteria that a request can have; a Tuner judges by others, too."""
     return [each for each in criteria if can_be_kept(each)]

@@ -81,7 +81,7 @@ class Local:
 
     def go_on(self, name: str, *, quiet: bool) -> bool:
         from alfine.api.live_view import LiveView
-        from alfine.api.tune import run_to_end
+        from alfine.api.run_job import run_to_end
 
         with LiveView(transient=True) as view:
             try:
@@ -91,7 +91,7 @@ class Local:
         return True
 
     def carry_out_stop(self, name: str) -> bool:
-        from alfine.api.tune import run_to_end
+        from alfine.api.run_job import run_to_end
         from alfine.core.spec import DEFINITION, FUNCTION
 
         job = self.home.service.get(name)

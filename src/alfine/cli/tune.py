@@ -110,7 +110,7 @@ def _run(file: JobFile, job: str, *, quiet: bool, as_json: bool) -> int:
 
 def _created_or_found(home: Any, file: JobFile) -> list[str]:
     """Create the job, or find the interrupted one of that name; what there is to say before it runs."""
-    from alfine.api.tune import create_or_resume
+    from alfine.api.run_job import create_or_resume
     from alfine.cli.cost_text import bound_sentence, likely_sentence
     from alfine.core.wording import count_of
 
@@ -157,7 +157,7 @@ def _refuse_another(known: Any, file: JobFile, original: Mapping[str, Any], requ
 
 def _watch(home: Any, name: str, view: LiveView, *, live: bool, silent: bool) -> None:
     """Run the job to its end with the view on it, and tell what Ctrl-C does."""
-    from alfine.api.tune import run_to_end
+    from alfine.api.run_job import run_to_end
     from alfine.core.wording import count_of
 
     def interrupted(times: int) -> None:

@@ -1,9 +1,9 @@
 """The fields of a tuning job: one table, `FIELDS`, with each field's spelling in every face of alfine.
 
-A job is written as an AWS request (`HyperParameterTuningJobConfig.ResourceLimits.MaxParallelTrainingJobs`), as a job file or a call
-of `alfine.tune` (`max_parallel`), and in the console's form («Training jobs at once»). The table says how a field is called in each,
-what it means, and what its value must be. Job files, `alfine.tune`, the commands' help, the console's form, the reference pages and
-every error message read it. A new field is one row here.
+A job is written as an AWS request (`HyperParameterTuningJobConfig.ResourceLimits.MaxParallelTrainingJobs`), as a job
+file or a call of `alfine.tune` (`max_parallel`), and in the console's form («Training jobs at once»). The table says
+how a field is called in each, what it means, and what its value must be. Job files, `alfine.tune`, the commands' help,
+the console's form, the reference pages and every error message read it. A new field is one row here.
 
 Messages name a field by its word; `alfine.core.messages` spells it for whoever reads the message.
 """
@@ -60,7 +60,8 @@ Kind = Literal[
 ]
 """What the value of a field must be: `alfine.api.read_words` has a reader for each.
 
-count: a whole number from 1 on. from_zero: a whole number from 0 on. positive: a number above 0. amount: a number from 0 on.
+count: a whole number from 1 on. from_zero: a whole number from 0 on. positive: a number above 0. amount: a number from
+    0 on.
 """
 
 
@@ -126,12 +127,14 @@ class Field:
         default_note: The default in words, where it isn't one value.
         label: Its name in the console's form.
         of_definition: Whether each of several definitions (algorithms) can have its own.
-        of_program: Whether it belongs to what trains: a definition with its own program takes none of these from the job.
+        of_program: Whether it belongs to what trains: a definition with its own program takes none of these from the
+            job.
         in_definition: Where a definition among several has it, when that isn't the rest of `path`.
         changeable: Whether it can be changed after the job was created.
         for_functions: Whether it means something when the target is a Python function.
         more: A link, from the reference pages, to more about it.
-        aliases: What people who know SageMaker, Optuna or Ray Tune write instead, where no similarity of spelling would help.
+        aliases: What people who know SageMaker, Optuna or Ray Tune write instead, where no similarity of spelling would
+            help.
     """
 
     word: str
@@ -550,6 +553,15 @@ TERMS: Mapping[str, Term] = {
 """Everything that a message can name in braces."""
 
 ALIASES: Mapping[str, str] = {alias: field.word for field in FIELDS for alias in field.aliases} | dict(RANGE_ALIASES)
+
+
+def fields_among(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that are fields of a job, by their words.
+
+    Args:
+        arguments: The `locals()` of a function that takes fields as arguments, before it sets any other variable.
+    """
+    return {word: value for word, value in arguments.items() if word in WORDS}
 
 
 def unknown(word: str, known: Iterable[str]) -> str:

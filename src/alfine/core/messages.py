@@ -4,8 +4,9 @@ A fault of a request stands at the request's path, and its message names fields 
 
     Fault(f"{path} (lr)", naming("{min} {} must be below {max} {}.", 5, 4))
 
-An AWS client reads «… (lr): MinValue 5 must be below MaxValue 4.»; whoever wrote a job file reads «space.lr: min 5 must be below max
-4.»; with `alfine.tune` it's «space.lr: low 5 must be below high 4.» `core/fields.py` has the spellings and the paths.
+An AWS client reads «… (lr): MinValue 5 must be below MaxValue 4.»; whoever wrote a job file reads «space.lr: min 5 must
+be below max 4.»; with `alfine.tune` it's «space.lr: low 5 must be below high 4.» `core/fields.py` has the spellings and
+the paths.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ def naming(template: str, *values: Any, instead: Mapping[Face, str] | None = Non
     """Return a message that names fields.
 
     Args:
-        template: The message. `{max_parallel}` names a field or another term of `alfine.core.fields`; `{}`, `{!r}` and `{:.1f}` are
-            the next of the values.
+        template: The message. `{max_parallel}` names a field or another term of `alfine.core.fields`; `{}`, `{!r}` and
+            `{:.1f}` are the next of the values.
         values: What stands in the empty braces. A value that is a Message itself is spelled with the rest.
         instead: Another message for some faces, such as AMT's own sentence for AWS clients.
 
@@ -106,8 +107,8 @@ def spelling(face: Face) -> Iterator[None]:
 def from_aws(text: str) -> Message:
     """Return a message of which only AWS's spelling is known, since a server has sent it as text.
 
-    It is the one place where fields are looked for in a finished sentence: an answer over HTTP is nothing but that. Names with a
-    colon behind them are criteria, which are spelled alike everywhere.
+    It is the one place where fields are looked for in a finished sentence: an answer over HTTP is nothing but that.
+    Names with a colon behind them are criteria, which are spelled alike everywhere.
     """
     parts: list[str | Term] = []
     end = 0

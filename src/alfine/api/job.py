@@ -1,0 +1,118 @@
+"""Job: a tuning job of a home, as `alfine.tune` and `alfine.attach` return it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from alfine.api.results import Results
+from alfine.core.history import History
+from alfine.core.policy import UNDECIDED, Verdict, as_it_ended
+from alfine.core.replay import Replayed
+from alfine.criteria import Given
+from alfine.criteria.forecast import Forecast, forecast_of
+from alfine.jobs.analysis.next_job import proposed_words
+from alfine.jobs.engine import Run
+from alfine.jobs.policy_for import policy_for, replayed
+from alfine.store.records import TuningJob
+
+
+class Job(Results):
+    """A tuning job of a home.
+
+    It doesn't change any more: of a job that still runs it has the state when it was read. `alfine.attach` reads it
+    again.
+    """
+
+    def __init__(
+        self, row: TuningJob, history: History, live: Run | None = None, static: Mapping[str, Any] | None = None
+    ) -> None:
+        self._row = row
+        self._history = history
+        self._live = live
+        self._static = static  # as the caller gave it
+
+    @property
+    def history(self) -> History:
+        """Everything that was recorded: the facts, in order, and what follows from them."""
+        return self._history
+
+    @property
+    def name(self) -> str:
+        """The tuning job's name."""
+        return self._row.name
+
+    @property
+    def status(self) -> str:
+        """InProgress, Completed, Failed, Stopping or Stopped."""
+        return self._row.status
+
+    @property
+    def failure_reason(self) -> str | None:
+        """Why the tuning job failed; None unless it did."""
+        return self._row.failure_reason
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict that ended the job; while the job runs, the one that is nearest to an end."""
+        return (self._live.judge.verdict if self._live else self._row.verdict) or UNDECIDED
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The last verdict of each completion criterion; for the criterion that ended the job, the verdict that did."""
+        return as_it_ended(self.verdict, self._live.judge.verdicts if self._live else self._row.verdicts)
+
+    @property
+    def training_seconds(self) -> float:
+        """The training time of all training jobs together, in seconds."""
+        return self.history.training_seconds
+
+    @property
+    def wall_seconds(self) -> float:
+        """The time from the job's creation to its end, or to now, in seconds."""
+        end = self._row.ended_at or datetime.now(UTC)
+        return (end - self._row.created_at).total_seconds()
+
+    def forecast(self) -> Forecast | None:
+        """Return what further training jobs would probably improve, and which criterion will probably end the job, and
+        when.
+
+        Returns:
+            None once the job has ended.
+        """
+        if self._row.ended:
+            return None
+        policy = self._live.judge.policy if self._live else policy_for(self.history.spec)
+        return forecast_of(self.history, policy.criteria)
+
+    def proposed(self) -> dict[str, Any]:
+        """Return arguments of `alfine.tune` for the search space that `space_remarks` proposes, with a warm start from
+        this job.
+
+        Returns:
+            `space`, `warm_start` and `warm_start_type`; `forbid` where the job has it; `static` where the job has it or
+            a hyperparameter is to be fixed. Empty when no remark proposes another space.
+
+        Example:
+            >>> alfine.tune(objective, **job.proposed(), metric="auc", max_training_jobs=50)
+        """
+        return proposed_words(self.history, self.space_remarks, self._static)
+
+    def replay(self, criteria: Given) -> Replayed:
+        """Return when other completion criteria would have ended the job, what that would have saved and what it would
+        have missed.
+
+        Args:
+            criteria: Completion criteria, as in `alfine.tune`; none of them replays the job's own.
+        """
+        return replayed(self.history, criteria)
+
+    def __repr__(self) -> str:
+        best = self.best
+        known = (
+            f"best {best.objective:g} of training job {best.number}"
+            if best and best.objective is not None
+            else "no objective yet"
+        )
+        return f"<Job {self.name}: {self.status}, {self.history.launches} training jobs, {known}>"

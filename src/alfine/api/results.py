@@ -1,0 +1,73 @@
+"""What is known of a tuning from its history: the part that a Job and a Tuner have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from alfine.core.history import History, TrainingJob
+from alfine.jobs.analysis.export_table import dataframe
+from alfine.surrogate import parent_evidence
+from alfine.surrogate.best_estimate import Estimate, estimate
+from alfine.surrogate.space_diagnosis import Remark, remarks
+
+
+class Results(ABC):
+    """What is known of a tuning from its history: the base of Job and Tuner."""
+
+    @property
+    @abstractmethod
+    def history(self) -> History:
+        """Everything that was recorded: the facts, in order, and what follows from them."""
+
+    @property
+    def training_jobs(self) -> Sequence[TrainingJob]:
+        """All training jobs in the order in which they were launched."""
+        return tuple(self.history.jobs)
+
+    @property
+    def best(self) -> TrainingJob | None:
+        """The training job with the best objective; None while no training job has one.
+
+        With `repeats`, once configurations have been run again, the one with the best average counts.
+        """
+        return self.history.incumbent
+
+    @property
+    def overall_best(self) -> TrainingJob | None:
+        """The best training job of this tuning and of its parents.
+
+        Parents count after a warm start of type IdenticalDataAndAlgorithm. A training job of a parent has the number 0.
+        """
+        return self.history.overall_best
+
+    @property
+    def best_estimate(self) -> Estimate | None:
+        """The likely true value of the best configuration, with a 90 % interval; None with fewer than ten objectives.
+
+        With noisy results the best one was also lucky: its true value is probably a little worse than its objective.
+        """
+        return estimate(self.history)
+
+    @property
+    def space_remarks(self) -> tuple[Remark, ...]:
+        """What the results say about the search space.
+
+        The best configurations lie at the end of a range, a hyperparameter has no effect, or there are too few
+        configurations.
+        """
+        return remarks(self.history)
+
+    @property
+    def warm_start_sentence(self) -> str | None:
+        """How the results of the parents are used, in a sentence; None without a warm start."""
+        return parent_evidence.sentence(self.history)
+
+    def dataframe(self) -> Any:
+        """Return a pandas DataFrame with one row for each training job.
+
+        Raises:
+            MissingExtra: pandas isn't installed (`pip install 'alfine[dataframe]'`).
+        """
+        return dataframe(self.history)
