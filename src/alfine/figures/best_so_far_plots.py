@@ -1,7 +1,7 @@
-"""Best objective so far against training jobs, for one tuning job or several side by side.
+"""Best objective so far by number of training jobs, for one tuning job or several side by side.
 
-What is drawn (`_Picture`) is worked out once and drawn twice: with Plotly for pages and notebooks, with matplotlib for a PNG,
-since Plotly's own way to a PNG needs a browser.
+`_Picture` holds everything that is drawn. Plotly draws it for notebooks and HTML files; matplotlib draws it as a PNG, because
+Plotly needs a browser for that.
 """
 
 from __future__ import annotations
@@ -17,31 +17,55 @@ import numpy as np
 
 from alfine.core.errors import MissingExtra
 from alfine.core.history import History, TrainingJob
-from alfine.core.ranges import Array
-from alfine.core.wording import count_of, number, percent, short
+from alfine.core.wording import count_of, number
+from alfine.figures.best_so_far import finding, frame, outside_note, training_job_lines
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-# Okabe & Ito 2008: told apart with every common colour blindness. Each curve has a marker of its own as well.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-MARKERS = (("circle", "o"), ("square", "s"), ("diamond", "D"), ("triangle-up", "^"), ("star", "*"), ("x", "X"))
-INK, PALE = "#333333", "#E4E4E4"
+"""Colours of the curves, which people with any common colour blindness can tell apart (Okabe & Ito 2008)."""
 
-# The frame ends where this share of all objectives lies inside: a search's worst training jobs are often ten times worse
-# than its best, and would press the contest into one line.
-SHARE_SHOWN = 0.75
+MARKERS = (("circle", "o"), ("square", "s"), ("diamond", "D"), ("triangle-up", "^"), ("star", "*"), ("x", "X"))
+"""Markers of the ends of the curves, for Plotly and for matplotlib: colours alone are not enough."""
+
+INK = "#333333"
+"""Colour of texts and axes."""
+
+PALE = "#E4E4E4"
+"""Colour of grid lines."""
+
+FAINT = "#666666"
+"""Colour of the note below the title."""
+
 MOST_BANDS = 4
-HIGHEST_LABEL, LABEL_STEP = 0.93, 0.125  # in heights of the frame
-MOST_NAMED = 3  # in the title
-TITLE_POINTS, TITLE_LETTERS = 14.0, 78  # so many letters of that size fit on the PNG
-WIDTH_OF_LETTER = 0.0098  # of a label, in widths of the frame; measured on the PNG
-LONGEST_HOVER = 12  # hyperparameters
+"""Up to so many curves have different widths and carefully placed labels."""
+
+HIGHEST_LABEL = 0.93
+"""Height of the topmost label, in heights of the frame."""
+
+LABEL_STEP = 0.125
+"""Distance of two labels, in heights of the frame."""
+
+TITLE_POINTS = 14.0
+"""Font size of the PNG's title."""
+
+TITLE_LETTERS = 78
+"""Letters of that size that fit on the PNG; a longer title is set smaller."""
+
+WIDTH_OF_LETTER = 0.0098
+"""Width of a letter of a label, in widths of the frame, measured on the PNG."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Curve:
-    """One tuning job. `x` counts ended training jobs from 1; `best` is given from the first objective on."""
+    """The curve of one tuning job.
+
+    Attributes:
+        x: Numbers of ended training jobs, from the one with the first objective on.
+        best: The best objective after each of them.
+        jobs: The training jobs that have an objective, with their number in order of completion.
+    """
 
     label: str
     colour: str
@@ -49,7 +73,7 @@ class _Curve:
     width: float
     x: list[int]
     best: list[float]
-    jobs: list[tuple[int, TrainingJob]]  # those that have an objective
+    jobs: list[tuple[int, TrainingJob]]
 
     @property
     def end(self) -> tuple[int, float]:
@@ -58,7 +82,7 @@ class _Curve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Label:
-    """Where a curve's label stands above (or below) its end: a height in heights of the frame, and on which side."""
+    """Where the label of a curve stands: its height, in heights of the frame, and whether on the left of the curve's end."""
 
     height: float
     left: bool
@@ -66,22 +90,32 @@ class _Label:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Picture:
-    """Everything that both ways of drawing need."""
+    """Everything that is drawn."""
 
     title: str
     note: str
-    metric: str
+    metrics: str
+    goal: str
     curves: list[_Curve]
     labels: list[_Label]
     x_range: tuple[float, float]
     y_range: tuple[float, float]
 
+    @property
+    def y_label(self) -> str:
+        """The label of the y-axis: «auc (higher is better)»."""
+        return f"{self.metrics} ({self.goal})"
+
 
 def figure(histories: Mapping[str, History], *, title: str | None = None) -> go.Figure:
-    """A Plotly figure of each tuning job's best objective so far, with the point at which it stopped.
+    """Return a Plotly figure of each tuning job's best objective so far, with the point at which the job stopped.
 
-    histories: by label, in the order of their colours; a good label is the name of the criterion that ended the job.
-    title: None writes the finding. Raise MissingExtra without Plotly.
+    Args:
+        histories: Histories by label, in the order of their colours. A good label is the criterion that ended the job.
+        title: The title; None writes the finding.
+
+    Raises:
+        MissingExtra: Plotly isn't installed.
     """
     try:
         import plotly.graph_objects as go
@@ -91,7 +125,7 @@ def figure(histories: Mapping[str, History], *, title: str | None = None) -> go.
     picture = _picture(histories, title)
     drawn = go.Figure()
     for curve in picture.curves:
-        drawn.add_trace(_dots(go, curve, picture.metric))
+        drawn.add_trace(_dots(go, curve, picture.metrics))
     for curve in picture.curves:
         drawn.add_trace(
             go.Scatter(
@@ -115,12 +149,12 @@ def figure(histories: Mapping[str, History], *, title: str | None = None) -> go.
     drawn.update_layout(
         title={
             "text": html.escape(picture.title),
-            "subtitle": {"text": html.escape(picture.note), "font": {"size": 13, "color": "#666666"}},
+            "subtitle": {"text": html.escape(picture.note), "font": {"size": 13, "color": FAINT}},
             "x": 0.02,
             "xanchor": "left",
         },
         xaxis={**axis, "title": {"text": "training jobs ended"}, "range": picture.x_range, "showgrid": False},
-        yaxis={**axis, "title": {"text": html.escape(picture.metric)}, "range": picture.y_range},
+        yaxis={**axis, "title": {"text": html.escape(picture.y_label)}, "range": picture.y_range},
         font={"family": "system-ui, Helvetica, Arial, sans-serif", "size": 14, "color": INK},
         plot_bgcolor="white",
         paper_bgcolor="white",
@@ -131,14 +165,18 @@ def figure(histories: Mapping[str, History], *, title: str | None = None) -> go.
 
 
 def save_html(histories: Mapping[str, History], path: str | os.PathLike[str], *, title: str | None = None) -> None:
-    """Write `figure` as one HTML file that needs no network (some 5 MB: it brings Plotly along)."""
+    """Write `figure` as one HTML file that needs no network. It contains Plotly, and has some 5 MB."""
     drawn = figure(histories, title=title)
     config = {"displaylogo": False, "responsive": True}
     drawn.write_html(os.fspath(path), include_plotlyjs=True, config=config, default_height="96vh")
 
 
 def save_png(histories: Mapping[str, History], path: str | os.PathLike[str], *, title: str | None = None) -> None:
-    """Write the same picture as a PNG of 1600 x 900 pixels. Raise MissingExtra without matplotlib."""
+    """Write the same figure as a PNG of 1600 x 900 pixels.
+
+    Raises:
+        MissingExtra: matplotlib isn't installed.
+    """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -187,18 +225,18 @@ def save_png(histories: Mapping[str, History], path: str | os.PathLike[str], *, 
     axes.set_xlim(*picture.x_range)
     axes.set_ylim(*picture.y_range)
     axes.set_xlabel("training jobs ended", color=INK)
-    axes.set_ylabel(picture.metric, color=INK, parse_math=False)
+    axes.set_ylabel(picture.y_label, color=INK, parse_math=False)
     axes.grid(visible=True, axis="y", color=PALE, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     points = TITLE_POINTS * min(1.0, TITLE_LETTERS / max(1, len(picture.title)))
     canvas.figure.text(0.02, 0.945, picture.title, fontsize=points, fontweight="bold", color=INK, parse_math=False)
-    canvas.figure.text(0.02, 0.895, picture.note, fontsize=10, color="#666666", parse_math=False)
+    canvas.figure.text(0.02, 0.895, picture.note, fontsize=10, color=FAINT, parse_math=False)
     canvas.print_png(os.fspath(path))
 
 
 def _missing(package: str) -> MissingExtra:
-    return MissingExtra(f"{package} isn't installed, and this plot needs it. Run: pip install 'alfine[plots]'")
+    return MissingExtra(f"{package} isn't installed, but this figure needs it. Run: pip install 'alfine[plots]'")
 
 
 # -- what is drawn -----------------------------------------------------------------------------------------------
@@ -211,19 +249,20 @@ def _picture(histories: Mapping[str, History], title: str | None) -> _Picture:
         _curve(label, history, index, _width(lengths.index(history.ended), len(shown)))
         for index, (label, history) in enumerate(shown.items())
     ]
-    # The widest line is drawn first: jobs that took the same path show as bands beside each other and not as one line.
+    # The widest line is drawn first, so that jobs that took the same path show as bands and not as one line.
     curves.sort(key=lambda curve: -curve.width)
-    metric = ", ".join(sorted({history.spec.metric for history in histories.values()}))
+    metrics = ", ".join(sorted({history.spec.metric for history in histories.values()}))
     minimise = all(history.sign > 0 for history in histories.values())
     x_range = _x_range(curves)
     y_range, outside = _frame(curves, minimise=minimise)
     notes = ["Line: best so far. Dots: single training jobs."]
     if outside:
-        notes.append(f"{outside} {'worse one lies' if outside == 1 else 'worse ones lie'} outside the frame.")
+        notes.append(f"{outside_note(outside)}.")
     return _Picture(
         title=title if title is not None else finding(shown),
         note=" ".join(notes) if curves else "",
-        metric=f"{metric} ({'lower' if minimise else 'higher'} is better)",
+        metrics=metrics,
+        goal="lower is better" if minimise else "higher is better",
         curves=curves,
         labels=_labels(curves, x_range, minimise=minimise),
         x_range=x_range,
@@ -247,12 +286,12 @@ def _curve(label: str, history: History, index: int, width: float) -> _Curve:
 
 
 def _width(shorter_ones: int, count: int) -> float:
-    """Bands for a few jobs, the longest the widest; of a crowd every line is thin."""
+    """Return a line's width: of a few jobs the longest has the widest; of many jobs all lines are thin."""
     return 2.0 + 2.5 * shorter_ones if count <= MOST_BANDS else 2.0
 
 
 def _frame(curves: Iterable[_Curve], *, minimise: bool) -> tuple[tuple[float, float], int]:
-    """The range of the y-axis and how many objectives lie outside it."""
+    """Return the range of the y-axis, and how many objectives lie outside it."""
     curves = list(curves)
     if not curves:
         return (0.0, 1.0), 0
@@ -263,45 +302,36 @@ def _frame(curves: Iterable[_Curve], *, minimise: bool) -> tuple[tuple[float, fl
     return ((low, high) if minimise else (-high, -low)), outside
 
 
-def frame(values: Array, worst_end: float) -> tuple[float, float]:
-    """The range of objectives that is worth showing, minimised; worst_end: the worst best that a curve ends with."""
-    best = float(values.min())
-    far = max(float(np.quantile(values, SHARE_SHOWN)), worst_end)
-    span = (far - best) or abs(best) * 0.01 or 1.0
-    # More room on the side of the bad values, where the labels stand.
-    return best - 0.08 * span, far + 0.35 * span
-
-
 def _x_range(curves: Iterable[_Curve]) -> tuple[float, float]:
     longest = max((curve.end[0] for curve in curves), default=1)
     return min(0.5, 1 - 0.02 * longest), longest + max(0.5, 0.02 * longest)
 
 
 def _labels(curves: list[_Curve], x_range: tuple[float, float], *, minimise: bool) -> list[_Label]:
-    """A height and a side for each label, so that as few as can be are crossed by another's dotted line.
+    """Place the labels so that as few of them as possible cross the dotted line of another one.
 
-    Every arrangement of a few labels is tried; a crowd is only kept apart.
+    Every arrangement of up to `MOST_BANDS` labels is tried; more are only kept apart.
     """
     low, high = x_range
     at = [(curve.end[0] - low) / (high - low) for curve in curves]
     widths = [WIDTH_OF_LETTER * max(map(len, _end_text(curve))) for curve in curves]
 
     def faults(order: Sequence[int], left: Sequence[bool]) -> float:
-        found = 0.0
+        total = 0.0
         for place, index in enumerate(order):
             start, end = (
                 (at[index] - widths[index], at[index]) if left[index] else (at[index], at[index] + widths[index])
             )
-            found += 10 * (start < 0) + 10 * (end > 1)
-            found += sum(start <= at[taller] <= end for taller in order[:place])
-        return found
+            total += 10 * (start < 0) + 10 * (end > 1)
+            total += sum(start <= at[taller] <= end for taller in order[:place])
+        return total
 
     by_end = sorted(range(len(curves)), key=lambda index: at[index])
     orders = itertools.permutations(by_end) if len(curves) <= MOST_BANDS else [tuple(by_end)]
     sides = (
         itertools.product((False, True), repeat=len(curves)) if len(curves) <= MOST_BANDS else [[x > 0.5 for x in at]]
     )
-    # Of equals min takes the first: the earliest stop at the top, and reading to the right.
+    # Among equals, min takes the first: the earliest stop at the top, and labels on the right.
     order, left = min(itertools.product(orders, sides), key=lambda both: faults(*both))
     heights = {index: max(0.05, HIGHEST_LABEL - LABEL_STEP * place) for place, index in enumerate(order)}
     return [
@@ -313,36 +343,6 @@ def _labels(curves: list[_Curve], x_range: tuple[float, float], *, minimise: boo
 def _end_text(curve: _Curve) -> tuple[str, str]:
     count, best = curve.end
     return curve.label, f"{count_of(count)}, best {number(best)}"
-
-
-def finding(histories: Mapping[str, History]) -> str:
-    """The picture in one sentence: what each earlier stop cost against the longest job."""
-    if not histories:
-        return "No training job has an objective yet."
-    by_length = sorted(histories.values(), key=lambda history: history.ended)
-    long = by_length[-1]
-    best, reached = _best_and_when(long)
-    shorter = [history for history in by_length if history.ended < long.ended]
-    if not shorter:
-        return f"Best of {long.ended} training jobs: {number(best)}, reached after {reached}"
-    first, *others = (_price(history, long) for history in shorter[:MOST_NAMED])
-    then = "".join(f", after {history.ended} {price}" for history, price in zip(shorter[1:], others, strict=False))
-    return f"Stopping after {shorter[0].ended} of {long.ended} training jobs cost {first} of the best{then}"
-
-
-def _price(history: History, long: History) -> str:
-    (mine, _), (best, _) = _best_and_when(history), _best_and_when(long)
-    loss = long.sign * (mine - best)
-    if loss <= 0:
-        return "nothing"
-    return percent(loss / abs(best)) if best else short(loss)
-
-
-def _best_and_when(history: History) -> tuple[float, int]:
-    found = history.incumbent
-    assert found is not None
-    assert found.objective is not None
-    return found.objective, history.finished.index(found) + 1
 
 
 # -- with Plotly -------------------------------------------------------------------------------------------------
@@ -361,12 +361,7 @@ def _dots(go: Any, curve: _Curve, metric: str) -> Any:
 
 
 def _hover(job: TrainingJob, metric: str) -> str:
-    lines = [f"training job {job.number}", f"{metric.partition(' (')[0]}: {number(job.objective)}"]
-    lines += [f"{name} = {short(value)}" for name, value in list(job.hyperparameters.items())[:LONGEST_HOVER]]
-    more = len(job.hyperparameters) - LONGEST_HOVER
-    if more > 0:
-        lines.append(f"and {more} more")
-    return "<br>".join(html.escape(line) for line in lines)
+    return "<br>".join(html.escape(line) for line in training_job_lines(job, metric))
 
 
 def _mark_the_end(drawn: Any, curve: _Curve, picture: _Picture, label: _Label) -> None:
@@ -391,11 +386,11 @@ def _mark_the_end(drawn: Any, curve: _Curve, picture: _Picture, label: _Label) -
         marker={"size": 13, "symbol": curve.marker[0], "color": curve.colour, "line": {"color": "white", "width": 1.5}},
         hovertemplate="stopped after %{x} training jobs; best %{y:.6g}",
     )
-    name, found = _end_text(curve)
+    name, result = _end_text(curve)
     drawn.add_annotation(
         x=x,
         y=level,
-        text=f"<b>{html.escape(name)}</b><br>{found}",
+        text=f"<b>{html.escape(name)}</b><br>{result}",
         align="right" if label.left else "left",
         showarrow=False,
         xanchor="right" if label.left else "left",

@@ -1,7 +1,4 @@
-"""Best objective so far against training jobs, with what the rest of the budget would still bring while the job runs.
-
-The frame and the sentence above are those of figures/best_so_far_plots.py, which draws the same for notebooks and reports.
-"""
+"""Best objective so far by number of training jobs, as SVG for the console; with a forecast while the job runs."""
 
 from __future__ import annotations
 
@@ -14,23 +11,38 @@ import numpy as np
 from markupsafe import Markup
 
 from alfine.core.history import Changed, Ended, History, TrainingJob
-from alfine.core.wording import number, short
-from alfine.figures.best_so_far_plots import finding, frame
+from alfine.figures.best_so_far import finding, frame, outside_note, training_job_lines
 from alfine.figures.svg import Axis, Drawing
 
-GRID = 5  # lines
-MOST_DOTS = 800  # further ones would cost more than they show
-LEAST_COMPLETED = 5  # to choose the frame by
-FURTHER = 6  # the axis reaches to the end of the budget once a sixth of it has ended
-LONGEST_TITLE = 12  # hyperparameters
+GRID_LINES = 5
+"""Horizontal grid lines, at most."""
+
+MOST_DOTS = 800
+"""Dots that are drawn; of more training jobs every second, third, … has one."""
+
+LEAST_COMPLETED = 5
+"""Completed training jobs from which on only these decide about the frame."""
+
+BUDGET_FACTOR = 6
+"""The x-axis reaches to the end of the budget once a sixth of it has ended."""
+
+LEAST_AXIS = 20
+"""Least number of training jobs on the x-axis of a running job, unless its budget is smaller."""
+
 WIDE, NARROW = (860.0, 300.0), (360.0, 260.0)
+"""Width and height in pixels, for desktops and for phones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """title: what it shows, in a sentence; wide, narrow: drawn for a desktop and for a phone; notes: what isn't in it.
+class BestSoFar:
+    """The figure.
 
-    ahead: whether it reaches to the end of the budget.
+    Attributes:
+        title: What it shows, in a sentence.
+        wide: The figure for a desktop.
+        narrow: The figure for a phone.
+        notes: What is not in it.
+        ahead: Whether its x-axis reaches to the end of the budget.
     """
 
     title: str
@@ -40,8 +52,13 @@ class Figure:
     ahead: bool
 
 
-def best_so_far(history: History, forecast: Mapping[str, Any] | None = None) -> Figure | None:
-    """None before there is an objective. forecast: of `Service.describe`, while the job runs."""
+def best_so_far(history: History, forecast: Mapping[str, Any] | None = None) -> BestSoFar | None:
+    """Return the figure of a tuning job, or None before it has an objective.
+
+    Args:
+        history: The history of the job.
+        forecast: The forecast that `Service.describe` has while the job runs.
+    """
     best = history.incumbent
     if best is None or best.objective is None:
         return None
@@ -54,22 +71,27 @@ def best_so_far(history: History, forecast: Mapping[str, Any] | None = None) -> 
         _drawn(history, forecast, kept, (low, high), size=size, kind=kind)
         for size, kind in ((WIDE, "wide"), (NARROW, "narrow"))
     ]
-    notes = []
-    if outside:
-        notes.append(f"{outside} worse {'one lies' if outside == 1 else 'ones lie'} outside the frame")
+    notes = [outside_note(outside)] if outside else []
     inside = len(values) - outside
     if len(kept) < inside:
-        notes.append(f"{len(kept)} of {inside} dots are drawn")
+        notes.append(f"{len(kept)} of {inside} dots are shown")
     ahead = bool(forecast) and history.ended + (forecast or {})["Remaining"] <= _last(history, forecast)
-    return Figure(title=title, wide=drawings[0], narrow=drawings[1], notes=tuple(notes), ahead=ahead)
+    return BestSoFar(title=title, wide=drawings[0], narrow=drawings[1], notes=tuple(notes), ahead=ahead)
 
 
 def frame_of(jobs: Sequence[TrainingJob], sign: float) -> tuple[float, float]:
-    """The range worth showing, minimised. Those stopped early ended with values that are no finished one's, and count last."""
-    found = [(job.status, sign * job.objective) for job in jobs if job.objective is not None]
-    completed = [value for status, value in found if status == "Completed"]
-    values = completed if len(completed) >= LEAST_COMPLETED else [value for _, value in found]
-    return frame(np.array(values), min(value for _, value in found))
+    """Return the range of objectives that is worth showing, minimised.
+
+    Training jobs that were stopped early count only where few have completed, since their last values are unfinished ones.
+
+    Args:
+        jobs: Training jobs, at least one with an objective.
+        sign: 1 to minimise, -1 to maximise.
+    """
+    ended = [(job.status, sign * job.objective) for job in jobs if job.objective is not None]
+    completed = [value for status, value in ended if status == "Completed"]
+    values = completed if len(completed) >= LEAST_COMPLETED else [value for _, value in ended]
+    return frame(np.array(values), min(value for _, value in ended))
 
 
 def _counts(history: History, job: TrainingJob) -> bool:
@@ -77,14 +99,14 @@ def _counts(history: History, job: TrainingJob) -> bool:
 
 
 def _kept(history: History, high: float) -> list[tuple[int, TrainingJob]]:
-    """(number in order of completion, training job) of the dots: all that lie inside the frame, or evenly thinned."""
-    found = [
+    """Return (number in order of completion, training job) for each dot inside the frame, evenly thinned to `MOST_DOTS`."""
+    inside = [
         (at, job)
         for at, job in enumerate(history.finished, 1)
         if _counts(history, job) and history.sign * (job.objective or 0.0) <= high
     ]
-    stride = -(-len(found) // MOST_DOTS)
-    return found[:: max(1, stride)]
+    stride = -(-len(inside) // MOST_DOTS)
+    return inside[:: max(1, stride)]
 
 
 def _drawn(
@@ -101,39 +123,39 @@ def _drawn(
     drawing = Drawing(
         width=size[0],
         height=size[1],
-        label=f"Best {history.spec.metric} so far against the number of training jobs that have ended",
+        label=f"Best {history.spec.metric} so far by number of ended training jobs",
         left=58.0,
         top=22.0,
     )
     last = _last(history, forecast)
-    y = drawing.upwards(low, high, GRID)
+    y = drawing.upwards(low, high, GRID_LINES)
     x = drawing.across(0.4, max(last, 2) + 0.6)
-    drawing.grid(y, GRID)
+    drawing.grid(y, GRID_LINES)
     drawing.text((8.0, 12.0), f"{history.spec.metric} ({goal} is better)", "name", "start")
     _budget(drawing, history, forecast, x, y)
     _changes(drawing, history, x)
     for at, job in kept:
         mark = "dot stopped" if job.status == "Stopped" else "dot"
-        drawing.dot((x(at), y(job.objective or 0.0)), mark, title_of(job, history.spec.metric), href=page_of(job))
+        drawing.dot((x(at), y(job.objective or 0.0)), mark, dot_title(job, history.spec.metric), href=page_of(job))
     for at, job in enumerate(history.finished, 1):
         if job.objective is None and len(history.finished) <= MOST_DOTS:
             foot = drawing.height - drawing.bottom - 5
             drawing.text((x(at), foot + 3), "×", "failed")
     _curve(drawing, history, x, y)
     ticks = [tick for tick in x.ticks(8 if kind == "wide" else 5) if tick >= 1 and float(tick).is_integer()]
-    drawing.foot(x, ticks, "training jobs that have ended")
+    drawing.foot(x, ticks, "training jobs ended")
     return drawing.markup(kind)
 
 
 def _last(history: History, forecast: Mapping[str, Any] | None) -> int:
-    """The training job at the right end of the axis."""
+    """Return the number of training jobs at the right end of the x-axis."""
     ended = history.ended
     if not forecast:
         return ended
     allowed, likely = ended + int(forecast["Remaining"]), forecast.get("TrainingJobs")
-    if allowed <= FURTHER * ended:
+    if allowed <= BUDGET_FACTOR * ended:
         return allowed
-    return min(allowed, max(20, ended + math.ceil(1.05 * likely["High"]) if likely else FURTHER * ended))
+    return min(allowed, max(LEAST_AXIS, ended + math.ceil(1.05 * likely["High"]) if likely else BUDGET_FACTOR * ended))
 
 
 def _curve(drawing: Drawing, history: History, x: Axis, y: Axis) -> None:
@@ -148,7 +170,7 @@ def _curve(drawing: Drawing, history: History, x: Axis, y: Axis) -> None:
             best = value
     assert best is not None
     steps.append((x(history.ended), y(best)))
-    # What is worse than the frame is cut: the curve comes in where it enters.
+    # The part of the curve outside the frame is cut: the curve begins where it enters the frame.
     above = [height < drawing.top or height > drawing.height - drawing.bottom for _, height in steps]
     first_inside = above.index(False)
     entry = [(steps[first_inside][0], drawing.top if history.sign > 0 else drawing.height - drawing.bottom)]
@@ -157,12 +179,12 @@ def _curve(drawing: Drawing, history: History, x: Axis, y: Axis) -> None:
     assert winner is not None
     assert winner.objective is not None
     at = history.finished.index(winner) + 1
-    title = f"the best: {title_of(winner, history.spec.metric)}"
+    title = f"best: {dot_title(winner, history.spec.metric)}"
     drawing.dot((x(at), y(winner.objective)), "best", title, radius=5.5, href=page_of(winner))
 
 
 def _budget(drawing: Drawing, history: History, forecast: Mapping[str, Any] | None, x: Axis, y: Axis) -> None:
-    """When the job will end, and where its best would stand if it used its whole budget."""
+    """Draw when the job is likely to end, and what its best would be after its whole budget."""
     best = history.incumbent
     if not forecast or best is None or best.objective is None:
         return
@@ -170,7 +192,7 @@ def _budget(drawing: Drawing, history: History, forecast: Mapping[str, Any] | No
     now = x(history.ended)
     jobs = forecast.get("TrainingJobs")
     if jobs:
-        likely = [min(edge, x(history.ended + jobs[each])) for each in ("Low", "Middle", "High")]
+        likely = [min(edge, x(history.ended + jobs[key])) for key in ("Low", "Middle", "High")]
         drawing.rectangle((likely[0], top), likely[2] - likely[0], foot - top, "likely")
         drawing.line((likely[1], top), (likely[1], foot), "end")
         before = likely[1] > drawing.left + 0.75 * (edge - drawing.left)
@@ -178,8 +200,8 @@ def _budget(drawing: Drawing, history: History, forecast: Mapping[str, Any] | No
     gain = forecast.get("Gain")
     if gain and history.ended + forecast["Remaining"] <= x.high:
         at = min(edge - 1, x(history.ended + forecast["Remaining"]))
-        levels = [y(best.objective - history.sign * gain[each]) for each in ("Low", "Middle", "High")]
-        levels = [min(foot, max(top, each)) for each in levels]
+        levels = [y(best.objective - history.sign * gain[key]) for key in ("Low", "Middle", "High")]
+        levels = [min(foot, max(top, level)) for level in levels]
         drawing.line((now, y(best.objective)), (at, levels[1]), "hope")
         drawing.line((at, levels[0]), (at, levels[2]), "range")
         for level in (levels[0], levels[2]):
@@ -187,7 +209,7 @@ def _budget(drawing: Drawing, history: History, forecast: Mapping[str, Any] | No
 
 
 def _changes(drawing: Drawing, history: History, x: Axis) -> None:
-    """A line where the user changed limits or criteria."""
+    """Draw a line where the user changed limits or criteria."""
     ended = 0
     for fact in history.facts:
         ended += isinstance(fact, Ended)
@@ -197,14 +219,11 @@ def _changes(drawing: Drawing, history: History, x: Axis) -> None:
             drawing.text((at + 4, drawing.top + 22), "changed", "tick", "start")
 
 
-def title_of(job: TrainingJob, metric: str) -> str:
-    """What a point says of its training job."""
-    lines = [f"training job {job.number}", f"{metric}: {number(job.objective)}"]
-    lines += [f"{name} = {short(value)}" for name, value in list(job.hyperparameters.items())[:LONGEST_TITLE]]
-    if job.status != "Completed":
-        lines.insert(1, job.status)
-    return "\n".join(lines)
+def dot_title(job: TrainingJob, metric: str) -> str:
+    """Return the text that appears over the dot of a training job."""
+    return "\n".join(training_job_lines(job, metric))
 
 
 def page_of(job: TrainingJob) -> str:
+    """Return the path of the console's page of a training job."""
     return f"/console/training-jobs/{job.name}"

@@ -1,4 +1,4 @@
-"""One small picture a hyperparameter: its values on their own scale against the objective; later training jobs are darker."""
+"""Slice plots: the objective by the value of each hyperparameter, on its own scale; later training jobs are darker."""
 
 from __future__ import annotations
 
@@ -14,21 +14,47 @@ from alfine.core.conditions import words
 from alfine.core.history import History, TrainingJob
 from alfine.core.ranges import Categorical, scaling_of
 from alfine.core.wording import short
-from alfine.figures.best_so_far_svg import frame_of, page_of, title_of
+from alfine.figures.best_so_far_svg import dot_title, frame_of, page_of
 from alfine.figures.svg import Axis, Drawing, tick_text
 
 MOST_PANELS = 24
-MOST_DOTS = 300  # a panel
-MOST_CATEGORIES = 8  # with a label
+"""Hyperparameters that are drawn."""
+
+MOST_DOTS = 300
+"""Dots in a panel."""
+
+LEAST_OBJECTIVES = 3
+"""Objectives from which on a definition is drawn."""
+
+MOST_CATEGORIES = 8
+"""Categories that have labels."""
+
+LABEL_LETTERS = 36
+"""Letters that the labels of all categories together may have."""
+
 WIDTH, HEIGHT = 270.0, 170.0
-GRID = 4  # lines
-AGES = 4  # shades
+"""Size of a panel, in pixels."""
+
+GRID_LINES = 4
+"""Horizontal grid lines, at most."""
+
+SHADES = 4
+"""Shades of the dots, from the first to the last training jobs."""
+
+GOLDEN_RATIO = 0.618034
+"""Multiples of it, modulo 1, spread the dots of one category evenly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """definition: whose hyperparameter, where a job has several definitions. condition: when it's a choice; empty: always.
-    scaling: of its axis; empty for categories.
+    """The slice plot of one hyperparameter.
+
+    Attributes:
+        definition: The name of its training job definition, where the job has several; else empty.
+        name: The hyperparameter.
+        condition: When the hyperparameter is active; empty for always.
+        scaling: The scaling of its axis; empty for categories.
+        drawing: The SVG.
     """
 
     definition: str
@@ -39,39 +65,39 @@ class Slice:
 
 
 def slices(history: History) -> tuple[list[Slice], int]:
-    """Of every hyperparameter, in the order of the space, and how many there is no room for.
+    """Return the slice plots in the order of the search space, and how many hyperparameters are left out.
 
-    None before three training jobs have an objective.
+    There are none before `LEAST_OBJECTIVES` training jobs have an objective.
     """
     drawn = list(islice(_slices(history), MOST_PANELS))
-    all_of_them = sum(len(spec.space.ranges) for spec in history.spec.each)
-    return drawn, all_of_them - len(drawn) if len(drawn) == MOST_PANELS else 0
+    total = sum(len(spec.space.ranges) for spec in history.spec.each)
+    return drawn, total - len(drawn) if len(drawn) == MOST_PANELS else 0
 
 
 def _slices(history: History) -> Iterator[Slice]:
     for spec in history.spec.each:
         definition = str(spec.definition.name) if history.spec.parts else ""
-        mine = [
+        jobs = [
             job
             for job in history.finished
             if job.objective is not None and (not definition or job.definition == definition)
         ]
-        if len(mine) < 3:
+        if len(jobs) < LEAST_OBJECTIVES:
             continue
-        low, high = frame_of(mine, spec.sign)
-        kept = [job for job in mine if spec.sign * (job.objective or 0.0) <= high]
-        best = min(mine, key=lambda job: (job is not history.incumbent, spec.sign * (job.objective or 0.0)))
+        low, high = frame_of(jobs, spec.sign)
+        kept = [job for job in jobs if spec.sign * (job.objective or 0.0) <= high]
+        best = min(jobs, key=lambda job: (job is not history.incumbent, spec.sign * (job.objective or 0.0)))
         shown = kept[:: max(1, -(-len(kept) // MOST_DOTS))]
         inside = (low, high) if spec.sign > 0 else (-high, -low)
-        for name, each in spec.space.ranges.items():
-            having = [job for job in shown if name in job.hyperparameters]  # where its condition holds
-            if having:
+        for name, hyperparameter_range in spec.space.ranges.items():
+            active = [job for job in shown if name in job.hyperparameters]
+            if active:
                 yield Slice(
                     definition=definition,
                     name=name,
-                    condition=" or ".join(map(words, each.requires)),
-                    scaling=scaling_of(each),
-                    drawing=_panel(name, each, having, best, inside, metric=spec.metric),
+                    condition=" or ".join(map(words, hyperparameter_range.requires)),
+                    scaling=scaling_of(hyperparameter_range),
+                    drawing=_panel(name, hyperparameter_range, active, best, inside, metric=spec.metric),
                 )
 
 
@@ -79,11 +105,11 @@ def _panel(
     name: str, kind: Any, jobs: Sequence[TrainingJob], best: TrainingJob, inside: tuple[float, float], *, metric: str
 ) -> Markup:
     drawing = Drawing(
-        width=WIDTH, height=HEIGHT, label=f"{metric} against {name}", left=46.0, right=8.0, top=8.0, bottom=20.0
+        width=WIDTH, height=HEIGHT, label=f"{metric} by {name}", left=46.0, right=8.0, top=8.0, bottom=20.0
     )
-    y = drawing.upwards(*inside, GRID)
+    y = drawing.upwards(*inside, GRID_LINES)
     x = drawing.across(0.0, 1.0)
-    drawing.grid(y, GRID)
+    drawing.grid(y, GRID_LINES)
     foot = drawing.height - drawing.bottom
     drawing.line((drawing.left, foot), (drawing.width - drawing.right, foot), "axis")
     for place, label in _marks(kind):
@@ -93,15 +119,15 @@ def _panel(
         )
     last = jobs[-1].number
     for job in jobs:
-        age = min(AGES - 1, AGES * (job.number - 1) // max(1, last))
+        age = min(SHADES - 1, SHADES * (job.number - 1) // max(1, last))
         drawing.dot(
-            _place(kind, name, job, x, y), f"dot age{age}", title_of(job, metric), radius=2.4, href=page_of(job)
+            _place(kind, name, job, x, y), f"dot age{age}", dot_title(job, metric), radius=2.4, href=page_of(job)
         )
     if name in best.hyperparameters:
         drawing.dot(
             _place(kind, name, best, x, y),
             "best",
-            f"the best: {title_of(best, metric)}",
+            f"best: {dot_title(best, metric)}",
             radius=4.5,
             href=page_of(best),
         )
@@ -110,16 +136,16 @@ def _panel(
 
 def _place(kind: Any, name: str, job: TrainingJob, x: Axis, y: Axis) -> tuple[float, float]:
     place = float(kind.to_unit(job.hyperparameters[name]))
-    if isinstance(kind, Categorical):  # beside each other, by a fixed rule: equal values would hide one another
-        place += 0.5 / len(kind.values) * ((job.number * 0.618034) % 1.0 - 0.5)
+    if isinstance(kind, Categorical):  # spread by a fixed rule, so that dots of one category don't hide each other
+        place += 0.5 / len(kind.values) * ((job.number * GOLDEN_RATIO) % 1.0 - 0.5)
     return x(place), y(job.objective or 0.0)
 
 
 def _marks(kind: Any) -> Iterator[tuple[float, str]]:
-    """(place in [0, 1], label) on a hyperparameter's own scale."""
+    """Yield the labels of the axis as (place in [0, 1], text)."""
     if isinstance(kind, Categorical):
         if len(kind.values) <= MOST_CATEGORIES:
-            room = max(3, 36 // len(kind.values))
+            room = max(3, LABEL_LETTERS // len(kind.values))
             for value in kind.values:
                 label = short(value)
                 yield float(kind.to_unit(value)), label if len(label) <= room else f"{label[: room - 1]}…"

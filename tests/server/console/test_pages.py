@@ -186,7 +186,7 @@ def test_a_figure_has_a_dot_for_each_training_job_that_leads_to_it(visitor, ende
     )
     names = {row["TrainingJobName"] for row in rows["TrainingJobSummaries"]}
     (figure,) = re.findall(r'<svg class="figure wide".*?</svg>', visitor.get(ended).body, re.DOTALL)
-    assert 'aria-label="Best loss so far against' in figure
+    assert 'aria-label="Best loss so far by number of ended training jobs' in figure
     assert set(re.findall(r'href="/console/training-jobs/([^"]+)"', figure)) <= names
     assert '<polyline class="curve"' in figure
     assert len(re.findall("<figcaption>", visitor.get(ended).body)) == 2  # x and n

@@ -12,7 +12,7 @@ from alfine.aws.sagemaker import shapes
 from alfine.core.errors import Fault, InvalidSpec, NotFound
 from alfine.core.history import is_terminal
 from alfine.core.spec import definition_of, objective_of
-from alfine.figures.metric_curve import metric
+from alfine.figures.metric_curve import metric_curve
 from alfine.jobs.wording import printable
 from alfine.runners.log_files import LogPart
 from alfine.server.console.page_request import PageRequest
@@ -79,7 +79,12 @@ def _figures(values: Mapping[str, list[tuple[float, float]]], objective: str | N
     """Draw the metrics, the objective first."""
     ordered = sorted(values, key=lambda name: name != objective)
     return [
-        {"name": name, "last": values[name][-1][1], "count": len(values[name]), "drawing": metric(name, values[name])}
+        {
+            "name": name,
+            "last": values[name][-1][1],
+            "count": len(values[name]),
+            "drawing": metric_curve(name, values[name]),
+        }
         for name in ordered[:MOST_METRICS]
     ]
 

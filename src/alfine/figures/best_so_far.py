@@ -1,0 +1,99 @@
+"""What every figure of the best objective so far states, however it is drawn: the finding, the frame, the text of a point.
+
+`best_so_far_plots` draws one or several tuning jobs with Plotly and matplotlib, for notebooks, reports and files;
+`best_so_far_svg` draws one tuning job for the console.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from alfine.core.history import History, TrainingJob
+from alfine.core.ranges import Array
+from alfine.core.wording import number, percent, short
+
+SHARE_SHOWN = 0.75
+"""Share of the objectives that lie inside the frame: the worst training jobs of a search are often ten times worse than
+its best, and would press the interesting part into one line.
+"""
+
+ROOM_BELOW, ROOM_ABOVE = 0.08, 0.35
+"""Empty room on the side of the best and of the worst values, in heights of what is shown; the labels need the latter."""
+
+MOST_NAMED = 3
+"""Stops that the finding names."""
+
+MOST_HYPERPARAMETERS = 12
+"""Hyperparameters in the text of a point."""
+
+
+def finding(histories: Mapping[str, History]) -> str:
+    """Return what the figure shows, in one sentence: what each earlier stop cost, compared with the longest job.
+
+    Args:
+        histories: Histories by label, each with an objective.
+
+    Example:
+        «Stopping after 31 of 100 training jobs cost 0.2 % of the best, after 54 nothing»
+    """
+    if not histories:
+        return "No training job has an objective yet."
+    by_length = sorted(histories.values(), key=lambda history: history.ended)
+    longest = by_length[-1]
+    best, reached = _best_and_when(longest)
+    shorter = [history for history in by_length if history.ended < longest.ended]
+    if not shorter:
+        return f"Best of {longest.ended} training jobs: {number(best)}, reached after {reached}"
+    first, *others = (_loss(history, longest) for history in shorter[:MOST_NAMED])
+    then = "".join(f", after {history.ended} {loss}" for history, loss in zip(shorter[1:], others, strict=False))
+    return f"Stopping after {shorter[0].ended} of {longest.ended} training jobs cost {first} of the best{then}"
+
+
+def _loss(history: History, longest: History) -> str:
+    (reached, _), (best, _) = _best_and_when(history), _best_and_when(longest)
+    loss = longest.sign * (reached - best)
+    if loss <= 0:
+        return "nothing"
+    return percent(loss / abs(best)) if best else short(loss)
+
+
+def _best_and_when(history: History) -> tuple[float, int]:
+    """Return the best objective, and how many training jobs had ended when it was reached."""
+    incumbent = history.incumbent
+    assert incumbent is not None
+    assert incumbent.objective is not None
+    return incumbent.objective, history.finished.index(incumbent) + 1
+
+
+def frame(values: Array, worst_end: float) -> tuple[float, float]:
+    """Return the range of objectives that is worth showing, for objectives to minimise.
+
+    Args:
+        values: (n,), the objectives of all training jobs, minimised.
+        worst_end: The worst of the best objectives that the curves end with; it always lies inside.
+    """
+    best = float(values.min())
+    far = max(float(np.quantile(values, SHARE_SHOWN)), worst_end)
+    height = (far - best) or abs(best) * 0.01 or 1.0
+    return best - ROOM_BELOW * height, far + ROOM_ABOVE * height
+
+
+def outside_note(count: int) -> str:
+    """Return the note on how many objectives lie outside the frame; empty for 0."""
+    if count == 0:
+        return ""
+    return f"{count} worse {'one lies' if count == 1 else 'ones lie'} outside the frame"
+
+
+def training_job_lines(job: TrainingJob, metric: str) -> Iterator[str]:
+    """Yield the text of a point, line by line: the training job, its objective and its first hyperparameters."""
+    yield f"training job {job.number}"
+    if job.status != "Completed":
+        yield job.status
+    yield f"{metric}: {number(job.objective)}"
+    yield from (f"{name} = {short(value)}" for name, value in list(job.hyperparameters.items())[:MOST_HYPERPARAMETERS])
+    more = len(job.hyperparameters) - MOST_HYPERPARAMETERS
+    if more > 0:
+        yield f"and {more} more"
