@@ -21,7 +21,7 @@ from alfine.core.read_spec import read_spec
 from alfine.jobs.wording import Printable, printable, printable_log
 from alfine.programs.data import channels
 from alfine.programs.data.archives import unpacked
-from alfine.server.limits import Limited
+from alfine.server.limits import limited
 from alfine.store.access_keys import Keys
 from alfine.store.store import Store
 from tests.aws.conftest import Served, make, script, until
@@ -113,10 +113,7 @@ def test_headers_have_an_end(served, one):
     assert b"200 OK" in answers_to(served.url, SECOND)
 
 
-class Impatient(Limited):
-    """The server's protocol, with less patience."""
-
-    header_seconds = 0.3
+IMPATIENT_SECONDS = 0.3
 
 
 @pytest.fixture
@@ -126,7 +123,8 @@ def impatient():
         await send({"type": "http.response.body", "body": b""})
 
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, http=Impatient, log_level="error", lifespan="off", ws="none"))
+    config = uvicorn.Config(app, http="h11", log_level="error", lifespan="off", ws="none")
+    server = uvicorn.Server(limited(config, IMPATIENT_SECONDS))
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()
     yield listening.getsockname()

@@ -31,7 +31,7 @@ from alfine.jobs.engine_pool import Hosting
 from alfine.jobs.home import Home
 from alfine.server.console import Console
 from alfine.server.console.page_request import ConsoleBackend
-from alfine.server.limits import Limited
+from alfine.server.limits import limited
 from alfine.server.rest import Documents
 from alfine.store.access_keys import Keys
 
@@ -117,14 +117,15 @@ def serve(
             server_header=False,
             lifespan="on",
             ws="none",
-            http=Limited,
+            http="h11",
+            loop="asyncio",
             limit_concurrency=MAX_CONNECTIONS,
             ssl_certfile=tls and tls[0],
             ssl_keyfile=tls and tls[1],
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=CLOSE_SECONDS,
         )
-        config.load()  # a certificate that is none is told before anything runs
+        limited(config)  # a certificate that is none is told before anything runs
         url = _url("https" if tls else "http", host, listener.getsockname()[1])
         _survive_own_end()
         _Server(config, partial(ready, url), app.state.leave).run(sockets=[listener])
