@@ -28,7 +28,6 @@ LEAST_PYTHON = (3, 11)
 LEAST_SQLITE = (3, 35)  # RETURNING
 ROOM = 1 << 30  # bytes on disk below which a warning is in place
 EXTRAS = {
-    "server": ("uvicorn", "starlette", "httptools"),
     "plots": ("matplotlib", "plotly"),
     "xgboost": ("xgboost", "sklearn"),
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from alfine.cli.options import chosen_home, home_option, open_home
-from alfine.core.errors import Fault, InvalidSpec, MissingExtra
+from alfine.core.errors import Fault, InvalidSpec
 from alfine.store.access_keys import Keys
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -42,11 +42,8 @@ def serve(*, host: str, port: int, region: str | None, tls_cert: Path | None, tl
     Tuning jobs that an earlier alfine left are gone on with. SIGTERM or Ctrl-C ends the server and leaves training jobs
     running; the next `alfine serve` finds them again.
     """
-    try:
-        from alfine.core.arns import Arns
-        from alfine.server import app
-    except ModuleNotFoundError as error:
-        raise MissingExtra(f"alfine serve needs {error.name}: pip install 'alfine[server]'") from error
+    from alfine.core.arns import Arns
+    from alfine.server import app
 
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("Give --tls-cert and --tls-key, both or neither.")
