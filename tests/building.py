@@ -11,6 +11,8 @@ from alfine.api.job_words import job_request
 from alfine.core.history import Ended, Fact, History, Launched, Reported, Started
 from alfine.core.read_spec import read_spec
 from alfine.core.spec import TuningJobSpec
+from alfine.jobs import documents
+from alfine.jobs.describe import TrainingJobSummary
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 SPACE = {
@@ -88,3 +90,21 @@ def history(objectives: Iterable[float | None] = (), **words: Any) -> History:
         for fact in one_job(past, objective, status="Completed" if objective is not None else "Failed"):
             past.record(fact)
     return past
+
+
+def listed(history: History) -> list[dict[str, Any]]:
+    """The rows of ListTrainingJobsForHyperParameterTuningJob for a history, as plain data."""
+    rows = []
+    for job in history.jobs:
+        spec = history.spec.of(job.definition)
+        names = ("name", "definition", "status", "created_at", "started_at", "ended_at", "objective", "failure_reason")
+        summary = TrainingJobSummary(
+            tuning_job=history.spec.name,
+            hyperparameters=spec.space.to_text(job.hyperparameters),
+            goal=spec.goal,
+            metric=spec.metric,
+            stop_reason=job.stop_reason,
+            **{name: getattr(job, name) for name in names},
+        )
+        rows.append(documents.training_job(summary))
+    return rows

@@ -11,9 +11,8 @@ from alfine.core.errors import InUse, InvalidSpec
 from alfine.core.history import History
 from alfine.core.read_spec import read_spec
 from alfine.jobs.home import Home
-from alfine.jobs.service import summary
 from alfine.surrogate.parent_evidence import prior
-from tests.building import EPOCH, history, one_job, request, several
+from tests.building import EPOCH, history, listed, one_job, request, several
 
 DEFINITION = {
     "StaticHyperParameters": {"objective": "reg:squarederror", "_tuning_objective_metric": "objective"},
@@ -41,13 +40,13 @@ def answers(tmp_path):
 
         rows = [
             {
-                **{k: v for k, v in summary(past, job).items() if k != "TuningJobName"},
+                **{key: value for key, value in row.items() if key != "TuningJobName"},
                 "TrainingJobArn": f"arn:aws:sagemaker:us-east-1:123456789012:training-job/{job.name}",
                 "CreationTime": said(job.created_at),
                 "TrainingStartTime": said(job.started_at),
                 "TrainingEndTime": said(job.ended_at),
             }
-            for job in past.jobs
+            for job, row in zip(past.jobs, listed(past), strict=True)
         ]
         made = request(name="on-aws", max_training_jobs=12)
         described = {
@@ -292,7 +291,7 @@ def test_a_job_with_several_definitions_comes_in_by_definition(tmp_path):
     for value, definition in ((3.0, "a"), (2.0, "b"), (4.0, "a"), (1.0, "b")):
         for fact in one_job(past, value, definition=definition):
             past.record(fact)
-    rows = [summary(past, job) for job in past.jobs]
+    rows = listed(past)
     for each in asked["TrainingJobDefinitions"]:
         each["StaticHyperParameters"] = {"_tuning_objective_metric": "objective"}
     times = {"CreationTime": EPOCH.isoformat(), "HyperParameterTuningEndTime": past.now.isoformat()}

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alfine.aws.sagemaker.shapes import transitions
+from alfine.jobs.describe import transitions
 from alfine.runners import sandbox
 from tests.aws.conftest import PATIENCE_SECONDS, Served, until
 from tests.building import at
@@ -103,7 +103,7 @@ def test_its_secondary_statuses_follow_each_other_in_time(trained):
     _, told = trained
     steps = told["SecondaryStatusTransitions"]
     assert [step["Status"] for step in steps] == ["Starting", "Training", "Uploading", "Completed"]
-    times = [time for step in steps for time in (step["StartTime"], step["EndTime"])]
+    times = [time for step in steps for time in (step.started_at, step.ended_at)]
     assert times == sorted(times)
     assert (steps[0]["StartTime"], steps[1]["StartTime"]) == (told["CreationTime"], told["TrainingStartTime"])
     assert steps[2]["StartTime"] == told["TrainingEndTime"] <= steps[3]["EndTime"] == told["LastModifiedTime"]
@@ -376,6 +376,6 @@ def test_secondary_statuses_follow_each_other_whenever_a_stop_was_asked_for(data
     names = ("created_at", "started_at", "stop_asked_at", "ended_at", "uploaded_at", "status")
     row = SimpleNamespace(**dict(zip(names, (at(0), begun, data.draw(moments), ended, uploaded, status), strict=True)))
     steps = transitions(row)
-    times = [time for step in steps for time in (step["StartTime"], step["EndTime"]) if time is not None]
+    times = [time for step in steps for time in (step.started_at, step.ended_at) if time is not None]
     assert times == sorted(times)
-    assert (steps[-1]["EndTime"] is None) == (ended is None)
+    assert (steps[-1].ended_at is None) == (ended is None)

@@ -144,6 +144,28 @@ OfTuningJob = TuningJobStopAsked | Changed | TimePassed  # those that are about 
 Fact = Launched | Started | Reported | StopAsked | Ended | OfTuningJob
 
 
+def valid_objective(status: str, objective: float | None) -> float | None:
+    """Return the objective with which a training job ended if it counts: it is finite, and the training job didn't fail."""
+    return objective if objective is not None and math.isfinite(objective) and status != "Failed" else None
+
+
+def objective_status_of(*, ended: bool, objective: float | None) -> str:
+    """Return AMT's ObjectiveStatus of a training job: Pending, Succeeded or Failed. objective: its valid one."""
+    if not ended:
+        return "Pending"
+    return "Succeeded" if objective is not None else "Failed"
+
+
+def counter_of(status: str, *, internal: bool) -> str:
+    """Return which of AMT's TrainingJobStatusCounters counts a training job.
+
+    internal: whether its failure wasn't its own (INTERNAL_ERROR); nothing else is counted as RetryableError.
+    """
+    if status == "Failed":
+        return "RetryableError" if internal else "NonRetryableError"
+    return status if is_terminal(status) else "InProgress"
+
+
 @dataclass(slots=True, kw_only=True)
 class TrainingJob:
     """One training job as the facts have it so far. Only `History.record` changes it."""
@@ -171,18 +193,12 @@ class TrainingJob:
     @property
     def objective_status(self) -> str:
         """AMT's ObjectiveStatus: Pending, Succeeded or Failed."""
-        if self.running:
-            return "Pending"
-        return "Succeeded" if self.objective is not None else "Failed"
+        return objective_status_of(ended=not self.running, objective=self.objective)
 
     @property
     def counter(self) -> str:
         """Where AMT's TrainingJobStatusCounters count it."""
-        if self.running:
-            return "InProgress"
-        if self.status != "Failed":
-            return self.status
-        return "RetryableError" if (self.failure_reason or "").startswith(INTERNAL_ERROR) else "NonRetryableError"
+        return counter_of(self.status, internal=(self.failure_reason or "").startswith(INTERNAL_ERROR))
 
     @property
     def seconds(self) -> float:
@@ -301,9 +317,8 @@ class History:
     def _end(self, fact: Ended) -> None:
         job = self.job(fact.number)
         check_transition(job.name, job.status, fact.status)
-        good = fact.objective is not None and math.isfinite(fact.objective) and fact.status != "Failed"
         job.status, job.ended_at = fact.status, fact.at
-        job.objective, job.failure_reason = fact.objective if good else None, fact.failure_reason
+        job.objective, job.failure_reason = valid_objective(fact.status, fact.objective), fact.failure_reason
         del self.running[job.number]
         self.finished.append(job)
         if job.objective is not None and self.ranks(job):

@@ -1,19 +1,235 @@
-"""What is recorded of tuning jobs and training jobs, as every face of alfine shows it."""
+"""The read model: what is recorded of tuning jobs and training jobs, as every face of alfine shows it.
+
+AWS's operations, the REST documents, the console, the CLI and Python render these values, and add nothing to them. They are read by
+SQL, at the cost of what they hold, and only from what was recorded. What alfine concludes beyond that is in jobs/assessment.py.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+from alfine.core.arns import name_as_created
+from alfine.core.history import History, objective_status_of
+from alfine.core.inherited import Inherited
 from alfine.core.policy import Outlook
+from alfine.core.spec import IDENTICAL, TuningJobSpec, definition_of, objective_of
 from alfine.criteria.convergence import ConvergenceDetected
+from alfine.criteria.plateau import NOTHING, State, counted, not_improving
 from alfine.store import queries
 from alfine.store.database import Connection
-from alfine.store.records import TuningJob
+from alfine.store.inherited import best_inherited
+from alfine.store.queries import Counters
+from alfine.store.records import TrainingJobRow, TuningJob
 
 CONVERGENCE = ConvergenceDetected.__name__
 
 
-def converged_at(connection: Connection, job: TuningJob) -> datetime | None:
+# -- training jobs -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingJobSummary:
+    """One training job of a tuning job: AMT's HyperParameterTrainingJobSummary.
+
+    tuning_job: the name of the tuning job that ran it, which is a parent's for an inherited one. definition: the name of its training
+    job definition, if that has one. hyperparameters: the tuned ones, in AMT's spelling. goal, metric: of its objective (None for a
+    single training job). objective: its final value; None before the end, and where there is none that counts.
+    """
+
+    name: str
+    tuning_job: str
+    definition: str | None
+    status: str
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    hyperparameters: Mapping[str, str]
+    goal: str | None
+    metric: str | None
+    objective: float | None
+    failure_reason: str | None
+    stop_reason: str | None
+
+    @property
+    def objective_status(self) -> str:
+        """AMT's ObjectiveStatus: Pending, Succeeded or Failed."""
+        return objective_status_of(ended=self.ended_at is not None, objective=self.objective)
+
+
+def training_job_summaries(rows: Iterable[TrainingJobRow], request: Mapping[str, Any]) -> list[TrainingJobSummary]:
+    """Return the summaries of training jobs of one tuning job; request: the tuning job's."""
+    definitions: dict[str | None, tuple[str | None, str | None, str | None]] = {}
+    summaries = []
+    for row in rows:
+        if row.definition not in definitions:
+            name = definition_of(request, row.definition).get("DefinitionName")
+            objective = objective_of(request, row.definition)
+            definitions[row.definition] = name, objective.get("Type"), objective.get("MetricName")
+        definition, goal, metric = definitions[row.definition]
+        summary = TrainingJobSummary(
+            name=row.name,
+            tuning_job=name_as_created(row.tuning_job_name),
+            definition=definition,
+            status=row.status,
+            created_at=row.created_at,
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+            hyperparameters=row.hyperparameters,
+            goal=goal,
+            metric=metric,
+            objective=row.valid_objective,
+            failure_reason=row.failure_reason,
+            stop_reason=row.stop_reason,
+        )
+        summaries.append(summary)
+    return summaries
+
+
+def _summary_of_inherited(inherited: Inherited, spec: TuningJobSpec) -> TrainingJobSummary:
+    return TrainingJobSummary(
+        name=inherited.name,
+        tuning_job=inherited.parent,
+        definition=None,
+        status=inherited.status,
+        created_at=inherited.created_at,
+        started_at=inherited.started_at,
+        ended_at=inherited.ended_at,
+        hyperparameters=inherited.hyperparameters,
+        goal=spec.goal,
+        metric=spec.metric,
+        objective=inherited.objective,
+        failure_reason=None,
+        stop_reason=None,
+    )
+
+
+# -- tuning jobs -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningJobDescription:
+    """One tuning job, with what its training jobs add up to: AMT's DescribeHyperParameterTuningJob.
+
+    It is a function of the job's facts and status: while both stay, so does the description.
+
+    job: its row. spec: its request. not_improving: how many objectives in a row didn't improve the best (AMT's
+    NumberOfTrainingJobsObjectiveNotImproving). converged_at: when convergence was detected. best: the best training job, by means where
+    the best configurations were run again. overall_best: the best of it and its parents, for a warm start with identical data and
+    algorithm. counted: from where the next description goes on counting `not_improving`.
+    """
+
+    job: TuningJob
+    spec: TuningJobSpec
+    counters: Counters
+    not_improving: int
+    converged_at: datetime | None
+    best: TrainingJobSummary | None
+    overall_best: TrainingJobSummary | None
+    counted: Counted
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How far objectives have been counted: the number of the last fact, and the state of the plateau's rule after it."""
+
+    fact: int = 0
+    state: State = NOTHING
+
+
+def describe_tuning_job(
+    connection: Connection, job: TuningJob, before: TuningJobDescription | None = None
+) -> TuningJobDescription:
+    """Return the description of a tuning job.
+
+    Args:
+        connection: an open connection; all parts are of the instant at which it was opened.
+        job: the tuning job, read by that connection.
+        before: an earlier description; what it counted isn't counted again.
+
+    Raises:
+        NotFound: when the tuning job was deleted.
+    """
+    spec = job.spec()
+    same_job = before is not None and before.job.id == job.id
+    counted = _count(connection, job.id, spec, before.counted if before is not None and same_job else Counted())
+    best, not_improved = best_of(connection, job, spec), counted.state[1]
+    if spec.repeats is not None:  # repeats improve nothing
+        not_improved = not_improving(_history(connection, job))
+    return TuningJobDescription(
+        job=job,
+        spec=spec,
+        counters=queries.counters(connection, [job.id])[job.id],
+        not_improving=not_improved,
+        converged_at=_converged_at(connection, job),
+        best=best,
+        overall_best=_overall_best(connection, job, spec, best),
+        counted=counted,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningJobSummary:
+    """One tuning job in a list. best: its best training job."""
+
+    job: TuningJob
+    spec: TuningJobSpec
+    counters: Counters
+    best: TrainingJobSummary | None
+
+
+def tuning_job_summaries(connection: Connection, jobs: Sequence[TuningJob]) -> list[TuningJobSummary]:
+    """Return the summaries of tuning jobs."""
+    counters = queries.counters(connection, [job.id for job in jobs])
+    summaries = []
+    for job in jobs:
+        spec = job.spec()
+        best = best_of(connection, job, spec)
+        summaries.append(TuningJobSummary(job=job, spec=spec, counters=counters[job.id], best=best))
+    return summaries
+
+
+def best_of(connection: Connection, job: TuningJob, spec: TuningJobSpec) -> TrainingJobSummary | None:
+    """Return the best training job of a tuning job, by means where its best configurations were run again."""
+    number = None
+    if spec.repeats is not None:
+        incumbent = _history(connection, job).incumbent
+        number = None if incumbent is None else incumbent.number
+    row = queries.best(connection, job.id, minimise=spec.sign > 0, ranked=spec.ranked, number=number)
+    return None if row is None else training_job_summaries([row], job.request)[0]
+
+
+def _history(connection: Connection, job: TuningJob) -> History:
+    return queries.history(connection, queries.tuning_job_row(connection, job.name))
+
+
+def _overall_best(
+    connection: Connection, job: TuningJob, spec: TuningJobSpec, best: TrainingJobSummary | None
+) -> TrainingJobSummary | None:
+    """Return the best of a job and its parents, if they tuned the same function; on a tie the parents' is the earlier."""
+    if spec.warm_start != IDENTICAL:
+        return None
+    inherited = best_inherited(connection, job.id, minimise=spec.sign > 0)
+    if inherited is None:
+        return best
+    own = None if best is None else best.objective
+    if own is not None and spec.sign * own < spec.sign * inherited.objective:
+        return best
+    return _summary_of_inherited(inherited, spec)
+
+
+def _count(connection: Connection, job: int, spec: TuningJobSpec, counted_before: Counted) -> Counted:
+    """Count on, over the training jobs that have ended since."""
+    fact, state = counted_before.fact, counted_before.state
+    for number, objective in queries.objectives_after(connection, job, counted_before.fact, spec.ranked):
+        fact = number
+        state = state if objective is None else counted(state, spec.sign * objective)
+    return Counted(fact, state)
+
+
+def _converged_at(connection: Connection, job: TuningJob) -> datetime | None:
     """Return when convergence was detected: when it ended the job, or when a shadow of the criterion would have ended it.
 
     It ended the job with the last training job that ended by itself, before the others were stopped.
@@ -26,3 +242,53 @@ def converged_at(connection: Connection, job: TuningJob) -> datetime | None:
         if shadow.watching and shadow.criterion.endswith(f"({CONVERGENCE})") and seconds is not None:
             return job.created_at + timedelta(seconds=seconds)
     return None
+
+
+# -- the life of a training job ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A step in the life of a training job: AWS's SecondaryStatusTransition. The last step of one that runs has no end."""
+
+    status: str
+    started_at: datetime
+    ended_at: datetime | None
+    message: str
+
+
+MESSAGES = {
+    "Starting": "Preparing the training job",
+    "Training": "Training in progress",
+    "Stopping": "Stopping the training job",
+    "Uploading": "Uploading the model and the output",
+    "Completed": "Training job completed",
+    "Failed": "Training job failed",
+    "Stopped": "Training job stopped",
+    "MaxRuntimeExceeded": "Training job ran for its MaxRuntimeInSeconds and was stopped",
+}
+
+
+def secondary_status(row: TrainingJobRow) -> str:
+    """Return AWS's SecondaryStatus. A training job that nobody asked to stop was stopped by its own time limit."""
+    if row.status == "InProgress":
+        return "Training" if row.started_at else "Starting"
+    return "MaxRuntimeExceeded" if row.status == "Stopped" and row.stop_asked_at is None else row.status
+
+
+def transitions(row: TrainingJobRow) -> list[Transition]:
+    """Return the steps in the life of a training job; each ends when the next begins, and the last when the training job does."""
+    end = row.uploaded_at or row.ended_at
+    asked = row.stop_asked_at and max(row.stop_asked_at, row.started_at or row.stop_asked_at)
+    if asked and row.ended_at and asked >= row.ended_at:  # it ended before the request reached it
+        asked = None
+    steps: list[tuple[str, datetime | None]] = [
+        ("Starting", row.created_at),
+        ("Training", row.started_at),
+        ("Stopping", asked),
+        ("Uploading", row.uploaded_at and row.ended_at),
+        (secondary_status(row), end),
+    ]
+    happened = [(status, at) for status, at in steps if at is not None]
+    ends = [at for _, at in happened[1:]] + [end]
+    return [Transition(status, at, end, MESSAGES[status]) for (status, at), end in zip(happened, ends, strict=True)]

@@ -13,9 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from alfine.core import cost, warm_start
+from alfine.core import warm_start
 from alfine.core.arns import name_as_created
-from alfine.core.conditions import words
 from alfine.core.errors import (
     AlreadyEnded,
     Fault,
@@ -26,19 +25,19 @@ from alfine.core.errors import (
     NotTerminal,
     Overtaken,
 )
-from alfine.core.history import Changed, History, TrainingJob, is_terminal, mean
+from alfine.core.history import Changed, History, TrainingJob, is_terminal
 from alfine.core.inherited import Inherited
-from alfine.core.policy import CompletionCriterion, Outlook, as_it_ended
-from alfine.core.ranges import Continuous, Integer, Range
+from alfine.core.policy import CompletionCriterion, Outlook
 from alfine.core.read_spec import read_spec
 from alfine.core.replay import Replayed
 from alfine.core.settings import put_setting, setting_of
 from alfine.core.single_training_job import as_asked, tuning_job_of
-from alfine.core.spec import DEFINITION, DEFINITIONS, FUNCTION, IDENTICAL, PARENTS, TuningJobSpec, of_ranges
-from alfine.criteria.forecast import forecast_of
-from alfine.criteria.plateau import not_improving
+from alfine.core.spec import DEFINITION, DEFINITIONS, FUNCTION, PARENTS, TuningJobSpec
+from alfine.jobs import documents
 from alfine.jobs.analysis import results_table
-from alfine.jobs.describe import converged_at
+from alfine.jobs.assessment import Assessor
+from alfine.jobs.describe import describe_tuning_job, training_job_summaries, tuning_job_summaries
+from alfine.jobs.documents import Plain
 from alfine.jobs.policy_for import changed_request, policy_for, replayed, unread_settings
 from alfine.programs.algorithms.created import request_faults
 from alfine.programs.complete_request import understood
@@ -52,11 +51,7 @@ from alfine.store import queries
 from alfine.store.algorithms import Algorithm
 from alfine.store.records import Record, TrainingJobRow, TuningJob
 from alfine.store.store import Store
-from alfine.surrogate import parent_evidence
-from alfine.surrogate.best_estimate import Estimate, estimate
-from alfine.surrogate.space_diagnosis import Remark, remarks
-
-Plain = dict[str, Any]
+from alfine.surrogate.space_diagnosis import Remark
 
 
 class Service:
@@ -73,7 +68,7 @@ class Service:
         self.folder = folder
         self.clock = clock
         self.machine = machine or Machine()
-        self._kept: dict[str, tuple[object, tuple[Remark, ...], Estimate | None]] = {}
+        self._assessor = Assessor()
 
     def create(self, request: Mapping[str, Any], function: Callable[..., Any] | None = None) -> TuningJob:
         """Check a CreateHyperParameterTuningJob request in full, and record it.
@@ -228,107 +223,43 @@ class Service:
         return self.store.get(name)
 
     def history(self, name: str) -> History:
-        """Everything recorded about a tuning job; a running one is looked at as of now."""
-        job, history = self.store.get(name), self.store.history(name)
+        """Return everything recorded about a tuning job; a running one is seen as of now."""
+        return self._as_of_now(self.store.get(name), self.store.history(name))
+
+    def _as_of_now(self, job: TuningJob, history: History) -> History:
         history.now = max(history.now, job.ended_at or self.clock())
         return history
 
     def describe(self, name: str) -> Plain:
-        """DescribeHyperParameterTuningJob, and under «Alfine» what AMT has no field for."""
-        return self.seen(name)[0]
+        """Return DescribeHyperParameterTuningJob's answer as plain data (jobs/documents.py)."""
+        return self.describe_with_history(name)[0]
 
-    def seen(self, name: str) -> tuple[Plain, History]:
-        """The same, and the history that it tells of."""
-        job, history = self.store.get(name), self.history(name)
+    def describe_with_history(self, name: str) -> tuple[Plain, History]:
+        """Return the same, and the history of the job."""
         with self.store.reading() as connection:
-            converged = converged_at(connection, job)
-        described: Plain = {
-            "HyperParameterTuningJobName": job.name,
-            "HyperParameterTuningJobStatus": job.status,
-            "HyperParameterTuningJobConfig": job.request["HyperParameterTuningJobConfig"],
-            **{
-                key: job.request[key]
-                for key in (DEFINITION, DEFINITIONS, "WarmStartConfig", "Autotune")
-                if key in job.request
-            },
-            "CreationTime": job.created_at.isoformat(),
-            "LastModifiedTime": job.modified_at.isoformat(),
-            **_optional(
-                HyperParameterTuningEndTime=job.ended_at and job.ended_at.isoformat(), FailureReason=job.failure_reason
-            ),
-            **_counters(history.jobs),
-            "TuningJobCompletionDetails": {
-                "NumberOfTrainingJobsObjectiveNotImproving": not_improving(history),
-                **_optional(ConvergenceDetectedTime=converged and converged.isoformat()),
-            },
-            "ConsumedResources": {
-                "RuntimeInSeconds": int(((job.ended_at or self.clock()) - job.created_at).total_seconds())
-            },
-        }
-        if history.incumbent is not None:
-            described["BestTrainingJob"] = summary(history, history.incumbent)
-        overall = _overall_best(history)
-        if overall is not None:
-            described["OverallBestTrainingJob"] = overall
-        described["Alfine"] = {
-            "Verdict": job.verdict and job.verdict.as_dict(),
-            "Verdicts": [each.as_dict() for each in as_it_ended(job.verdict, job.verdicts)],
-            "Cost": costs(history, ended=job.ended),
-            **_optional(Forecast=_forecast(history) if _goes_on(job) else None),
-            **_rules(history.spec),
-            **_optional(WarmStart=parent_evidence.sentence(history)),
-            **_optional(
-                Repeats=_repeats(history),
-                Best=(found := self._found(job, history))[1] and found[1].as_dict(),
-                Space=[remark.as_dict() for remark in found[0]] or None,
-            ),
-            "Changes": [fact.at.isoformat() for fact in history.facts if isinstance(fact, Changed)],
-        }
-        return described, history
+            job = queries.tuning_job(connection, queries.tuning_job_row(connection, name).id)
+            description = describe_tuning_job(connection, job)
+            history = self._as_of_now(job, queries.history(connection, queries.tuning_job_row(connection, name)))
+        return documents.tuning_job(description, self._assessor.assess(job, history), self.clock()), history
 
     def space_remarks(self, name: str) -> tuple[Remark, ...]:
-        """What the results tell of a tuning job's search space: see surrogate/space_diagnosis.py."""
-        return self._found(self.store.get(name), self.history(name))[0]
-
-    def _found(self, job: TuningJob, history: History) -> tuple[tuple[Remark, ...], Estimate | None]:
-        """On the space and on the best. Kept for the latest results of each job: a page that is looked at again doesn't fit it anew."""
-        changes = sum(isinstance(fact, Changed) for fact in history.facts)
-        state = (job.id, history.ended, history.launches, changes)
-        kept = self._kept.get(job.name)
-        if kept is None or kept[0] != state:
-            kept = self._kept[job.name] = state, remarks(history), estimate(history)
-        return kept[1], kept[2]
-
-    def best_by_repeats(self, name: str, spec: TuningJobSpec) -> int | None:
-        """The number of the best training job where means of repeats decide; None where single results do."""
-        best = None if spec.repeats is None else self.store.history(name).incumbent
-        return None if best is None else best.number
+        """Return what a tuning job's results say about its search space (surrogate/space_diagnosis.py)."""
+        return self._assessor.remarks(self.store.get(name), self.history(name))
 
     def list(self) -> Iterator[Plain]:
-        """One row a tuning job, the oldest first: ListHyperParameterTuningJobs, with the best objective and the reason."""
+        """Yield ListHyperParameterTuningJobs' rows as plain data, the oldest job first (jobs/documents.py)."""
         for job in self.store.list():
-            spec = job.spec()
             with self.store.reading() as connection:
-                counts = queries.counters(connection, [job.id])[job.id]
-                number = self.best_by_repeats(job.name, spec)
-                best = queries.best(connection, job.id, minimise=spec.sign > 0, ranked=spec.ranked, number=number)
-            yield {
-                "HyperParameterTuningJobName": job.name,
-                "HyperParameterTuningJobStatus": job.status,
-                "Strategy": spec.strategy,
-                "CreationTime": job.created_at.isoformat(),
-                **_optional(HyperParameterTuningEndTime=job.ended_at and job.ended_at.isoformat()),
-                "TrainingJobStatusCounters": counts.statuses,
-                "ObjectiveStatusCounters": counts.objectives,
-                "BestObjective": best and best.objective,
-                "MetricName": spec.metric,
-                "Verdict": job.verdict and job.verdict.as_dict(),
-            }
+                summaries = tuning_job_summaries(connection, [job])
+            yield documents.tuning_job_row(summaries[0])
 
     def training_jobs(self, name: str) -> Sequence[Plain]:
-        """ListTrainingJobsForHyperParameterTuningJob: one row a training job, in order of launch."""
-        history = self.history(name)
-        return [summary(history, job) for job in history.jobs]
+        """Return ListTrainingJobsForHyperParameterTuningJob's rows as plain data, in order of launch (jobs/documents.py)."""
+        with self.store.reading() as connection:
+            row = queries.tuning_job_row(connection, name)
+            request = queries.tuning_job(connection, row.id).request
+            summaries = training_job_summaries(queries.training_jobs_of(connection, row.id), request)
+        return [documents.training_job(summary) for summary in summaries]
 
     def training_job(self, name: str) -> tuple[History, TrainingJob]:
         """A training job by its name, with the history of its tuning job."""
@@ -441,124 +372,3 @@ class Service:
     def replay(self, name: str, criteria: Sequence[CompletionCriterion] = ()) -> Replayed:
         """When the recorded job would have ended under other criteria (none given: under its own)."""
         return replayed(self.history(name), criteria)
-
-
-def summary(history: History, job: TrainingJob) -> Plain:
-    """HyperParameterTrainingJobSummary of one training job."""
-    spec = history.spec.of(job.definition)
-    row: Plain = {
-        **_optional(TrainingJobDefinitionName=job.definition),
-        "TrainingJobName": job.name,
-        "TuningJobName": history.spec.name,
-        "CreationTime": job.created_at.isoformat(),
-        **_optional(
-            TrainingStartTime=job.started_at and job.started_at.isoformat(),
-            TrainingEndTime=job.ended_at and job.ended_at.isoformat(),
-        ),
-        "TrainingJobStatus": job.status,
-        "TunedHyperParameters": spec.space.to_text(job.hyperparameters),
-        "ObjectiveStatus": job.objective_status,
-        **_optional(FailureReason=job.failure_reason, StopReason=job.stop_reason),
-    }
-    if job.objective is not None:
-        objective = {"Type": spec.goal, "MetricName": spec.metric, "Value": job.objective}
-        row["FinalHyperParameterTuningJobObjectiveMetric"] = objective
-    return row
-
-
-def _overall_best(history: History) -> Plain | None:
-    """The best of this job and its parents, where they tuned the same function; on a tie the parents' is the earlier."""
-    spec, own, first = history.spec, history.incumbent, history.better_inherited
-    if first is None:
-        return summary(history, own) if own is not None and spec.warm_start == IDENTICAL else None
-    return {
-        "TrainingJobName": first.name,
-        "TuningJobName": first.parent,
-        "CreationTime": first.created_at.isoformat(),
-        **_optional(
-            TrainingStartTime=first.started_at and first.started_at.isoformat(),
-            TrainingEndTime=first.ended_at and first.ended_at.isoformat(),
-        ),
-        "TrainingJobStatus": first.status,
-        "TunedHyperParameters": dict(first.hyperparameters),
-        "ObjectiveStatus": "Succeeded",
-        "FinalHyperParameterTuningJobObjectiveMetric": {
-            "Type": spec.goal,
-            "MetricName": spec.metric,
-            "Value": first.objective,
-        },
-    }
-
-
-def _rules(spec: TuningJobSpec) -> Plain:
-    """What tags say of the search space, in words, and what Auto chose; nothing where they say nothing."""
-    spaces = [each.space for each in spec.each]
-    conditions = {
-        name: " or ".join(map(words, each.requires))
-        for space in spaces
-        for name, each in space.ranges.items()
-        if each.requires
-    }
-    forbidden = dict.fromkeys(words(each) for space in spaces for each in space.forbidden)
-    first = [dict(texts) for each in spec.each for texts in each.start_with]
-    chosen = of_ranges(spec, _auto_scaling)
-    found = {"Conditions": conditions, "Forbidden": list(forbidden), "StartWith": first, "AutoScaling": chosen}
-    return {key: value for key, value in found.items() if value}
-
-
-def _auto_scaling(found: Range) -> str | None:
-    return found.effective_scaling if isinstance(found, Integer | Continuous) and found.scaling == "Auto" else None
-
-
-def _goes_on(job: TuningJob) -> bool:
-    """Whether it launches training jobs of its search."""
-    return not job.ended and (job.verdict is None or job.verdict.outlook is Outlook.CONTINUE)
-
-
-def _forecast(history: History) -> Plain:
-    return forecast_of(history, policy_for(history.spec).criteria).as_dict()
-
-
-def _repeats(history: History) -> Plain | None:
-    """How far the repeats are, and what each contender has come to, the best mean first; None where none were launched."""
-    repeats = history.spec.repeats
-    if repeats is None or not history.repeated:
-        return None
-    ran = [(mean(values), len(values), job) for job in history.contenders() if (values := history.runs(job))]
-    return {
-        "Best": repeats.best,
-        "Times": repeats.times,
-        "Launched": sum(map(len, history.repeated.values())),
-        "Contenders": [
-            {"TrainingJobName": job.name, "First": job.objective, "Mean": average, "Runs": count}
-            for average, count, job in sorted(ran, key=lambda row: history.sign * row[0])
-        ],
-    }
-
-
-def costs(history: History, *, ended: bool) -> Plain:
-    """Compute seconds and money: the bound, what was spent, and, once the job has ended, what ending early saved."""
-    parts = {
-        "Bound": cost.bound(history.spec),
-        "Spent": cost.spent(history),
-        "Saved": cost.saved(history) if ended else None,
-    }
-    return {
-        name: {"ComputeSeconds": part.compute_seconds, **_optional(Money=part.money)}
-        for name, part in parts.items()
-        if part is not None
-    }
-
-
-def _counters(jobs: Sequence[TrainingJob]) -> Plain:
-    statuses, objectives = [job.counter for job in jobs], [job.objective_status for job in jobs]
-    counters = ("Completed", "InProgress", "RetryableError", "NonRetryableError", "Stopped")
-    return {
-        "TrainingJobStatusCounters": {counter: statuses.count(counter) for counter in counters},
-        "ObjectiveStatusCounters": {status: objectives.count(status) for status in ("Succeeded", "Pending", "Failed")},
-    }
-
-
-def _optional(**fields: Any) -> Plain:
-    """Only the fields that there is something to say about."""
-    return {name: value for name, value in fields.items() if value is not None}

@@ -7,7 +7,6 @@ in store/pages.py, values of metrics in store/metrics.py.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +17,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
 from alfine.core.errors import NotFound
-from alfine.core.history import INTERNAL_ERROR, History
+from alfine.core.history import (
+    INTERNAL_ERROR,
+    History,
+    counter_of,
+    is_terminal,
+    objective_status_of,
+    valid_objective,
+)
 from alfine.core.read_spec import read_spec
 from alfine.store.conditions import listed
 from alfine.store.database import Connection
@@ -126,6 +132,12 @@ def training_job_in_any_case(connection: Connection, name: str) -> TrainingJobRo
     return _training_job(connection, sa.func.lower(training_jobs.c.name) == name.lower())
 
 
+def training_jobs_of(connection: Connection, job: int) -> list[TrainingJobRow]:
+    """Return all training jobs of a tuning job, in order of launch."""
+    query = select_training_jobs().where(training_jobs.c.tuning_job == job).order_by(training_jobs.c.number)
+    return [TrainingJobRow(*row) for row in connection.execute(query)]
+
+
 def training_job_and_request(connection: Connection, name: str) -> tuple[TrainingJobRow, dict[str, Any]]:
     """Return a training job and the request of its tuning job. Raise NotFound if there is no training job of that name."""
     row = training_job(connection, name)
@@ -189,11 +201,10 @@ def objectives_after(
     The objective is None where there is none, or it isn't compared with others (ranked: see `best`).
     """
     rows = connection.execute(_ENDED, {"job": job, "after": fact})
-    return [(fact, _objective(*result) if ranked in (None, definition) else None) for fact, definition, *result in rows]
-
-
-def _objective(status: str, objective: float | None) -> float | None:
-    return objective if status != "Failed" and objective is not None and math.isfinite(objective) else None
+    return [
+        (fact, valid_objective(status, objective) if ranked in (None, definition) else None)
+        for fact, definition, status, objective in rows
+    ]
 
 
 def last_end(connection: Connection, job: int) -> datetime | None:
@@ -212,16 +223,14 @@ class Counters:
     statuses: Mapping[str, int] = field(default_factory=dict)
     objectives: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def launched(self) -> int:
+        """How many training jobs were ever launched."""
+        return sum(self.statuses.values())
+
 
 _STATUSES = ("Completed", "InProgress", "RetryableError", "NonRetryableError", "Stopped")
 _OBJECTIVES = ("Succeeded", "Pending", "Failed")
-_COUNTER_OF = {
-    "Completed": "Completed",
-    "Stopped": "Stopped",
-    "Failed": "NonRetryableError",
-    "InProgress": "InProgress",
-    "Stopping": "InProgress",
-}
 _INTERNAL = (training_jobs.c.status == "Failed") & training_jobs.c.failure_reason.startswith(INTERNAL_ERROR)
 _COUNTS = (
     sa.select(
@@ -241,8 +250,7 @@ def counters(connection: Connection, jobs: Sequence[int]) -> dict[int, Counters]
     statuses = {job: dict.fromkeys(_STATUSES, 0) for job in jobs}
     objectives = {job: dict.fromkeys(_OBJECTIVES, 0) for job in jobs}
     for row in connection.execute(_COUNTS, {"jobs": list(jobs)}) if jobs else ():
-        counter = "RetryableError" if row.internal else _COUNTER_OF[row.status]
-        statuses[row.tuning_job][counter] += row.jobs
-        objective = "Pending" if counter == "InProgress" else "Succeeded" if row.succeeded else "Failed"
-        objectives[row.tuning_job][objective] += row.jobs
+        statuses[row.tuning_job][counter_of(row.status, internal=bool(row.internal))] += row.jobs
+        objective = 0.0 if row.succeeded else None
+        objectives[row.tuning_job][objective_status_of(ended=is_terminal(row.status), objective=objective)] += row.jobs
     return {job: Counters(statuses[job], objectives[job]) for job in jobs}

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
-from alfine.core.history import Fact, is_terminal
+from alfine.core.history import Fact, is_terminal, valid_objective
 from alfine.core.policy import Verdict
 from alfine.core.read_spec import read_spec
 from alfine.core.spec import TuningJobSpec
@@ -121,6 +121,11 @@ class TrainingJobRow(NamedTuple):
     modified_at: datetime
     tuning_job_name: str
     listed: bool
+
+    @property
+    def valid_objective(self) -> float | None:
+        """The objective, if it counts: it is finite, and the training job didn't fail."""
+        return valid_objective(self.status, self.objective)
 
     @property
     def hyperparameters(self) -> dict[str, str]:

@@ -7,12 +7,10 @@ among the static hyperparameters, all three lists of ranges, explicit booleans, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
-from alfine.aws.json_protocol import Plain
-from alfine.core.arns import Arns, name_as_created
-from alfine.core.inherited import Inherited
+from alfine.aws.json_protocol import Plain, epoch_seconds
+from alfine.core.arns import Arns
 from alfine.core.spec import (
     DEFINITION,
     DEFINITIONS,
@@ -21,11 +19,13 @@ from alfine.core.spec import (
     definition_of,
     objective_of,
 )
+from alfine.jobs.describe import TrainingJobSummary, Transition, TuningJobDescription, secondary_status, transitions
 from alfine.store.queries import Counters
 from alfine.store.records import TrainingJobRow, TuningJob
 
 FLAGS = ("EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining")
 RANGES = ("IntegerParameterRanges", "ContinuousParameterRanges", "CategoricalParameterRanges")
+LONGEST_REASON = 1024  # characters of a FailureReason, by AWS's model
 SECONDS_A_DAY = 86_400  # AMT's MaxRuntimeInSeconds of a training job that names none
 
 RETURNED = ("RoleArn", "InputDataConfig", "VpcConfig", "CheckpointConfig", "Environment", "RetryStrategy")
@@ -95,6 +95,35 @@ def resource_config(asked: Mapping[str, Any]) -> Plain:
     return {"InstanceType": "local", "InstanceCount": 1, "VolumeSizeInGB": 1, **found}
 
 
+def tuning_job(description: TuningJobDescription, arns: Arns) -> Plain:
+    """Return DescribeHyperParameterTuningJob, without ConsumedResources, which changes all the time."""
+    job, spec = description.job, description.spec
+    best, overall = description.best, description.overall_best
+    parent = {} if overall is None or overall is best else {"TuningJobName": overall.tuning_job}
+    optional = {
+        "HyperParameterTuningEndTime": None if job.ended_at is None else epoch_seconds(job.ended_at),
+        "FailureReason": job.failure_reason and job.failure_reason[:LONGEST_REASON],
+        "BestTrainingJob": best and training_job_summary(best, arns, best=True),
+        "OverallBestTrainingJob": overall and {**training_job_summary(overall, arns, best=True), **parent},
+        **{key: job.request.get(key) for key in ("WarmStartConfig", "Autotune")},
+    }
+    return {
+        "HyperParameterTuningJobName": job.name,
+        "HyperParameterTuningJobArn": arns.tuning_job(job.name),
+        "HyperParameterTuningJobConfig": config(job.request, spec),
+        **definitions(job.request, spec),
+        "HyperParameterTuningJobStatus": job.status,
+        "CreationTime": epoch_seconds(job.created_at),
+        "LastModifiedTime": job.modified_at,
+        **counters(description.counters),
+        "TuningJobCompletionDetails": {
+            "NumberOfTrainingJobsObjectiveNotImproving": description.not_improving,
+            "ConvergenceDetectedTime": description.converged_at,
+        },
+        **{key: value for key, value in optional.items() if value is not None},
+    }
+
+
 def counters(counts: Counters) -> Plain:
     return {"TrainingJobStatusCounters": counts.statuses, "ObjectiveStatusCounters": counts.objectives}
 
@@ -118,90 +147,33 @@ def tuning_job_summary(row: TuningJob, counts: Counters, arns: Arns) -> Plain:
 # ---- training jobs -----------------------------------------------------------------------------------------------------
 
 
-def objective_status(row: TrainingJobRow) -> str:
-    if row.ended_at is None:
-        return "Pending"
-    return "Succeeded" if row.objective is not None and row.status != "Failed" else "Failed"
-
-
-def training_job_summary(row: TrainingJobRow, request: Mapping[str, Any], arns: Arns, *, best: bool = False) -> Plain:
-    """HyperParameterTrainingJobSummary; request: of its tuning job. As BestTrainingJob it lacks what AWS leaves out there."""
-    objective = objective_of(request, row.definition)
+def training_job_summary(job: TrainingJobSummary, arns: Arns, *, best: bool = False) -> Plain:
+    """Return HyperParameterTrainingJobSummary. As BestTrainingJob it lacks what AWS leaves out there: the objective's type."""
     shown: Plain = {
-        "TrainingJobDefinitionName": definition_of(request, row.definition).get("DefinitionName"),
-        "TrainingJobName": row.name,
-        "TrainingJobArn": arns.training_job(row.name),
-        "CreationTime": row.created_at,
-        "TrainingStartTime": row.started_at,
-        "TrainingEndTime": row.ended_at,
-        "TrainingJobStatus": row.status,
-        "TunedHyperParameters": row.hyperparameters,
-        "FailureReason": row.failure_reason,
-        "ObjectiveStatus": objective_status(row),
+        "TrainingJobDefinitionName": job.definition,
+        "TrainingJobName": job.name,
+        "TrainingJobArn": arns.training_job(job.name),
+        "CreationTime": job.created_at,
+        "TrainingStartTime": job.started_at,
+        "TrainingEndTime": job.ended_at,
+        "TrainingJobStatus": job.status,
+        "TunedHyperParameters": dict(job.hyperparameters),
+        "FailureReason": job.failure_reason,
+        "ObjectiveStatus": job.objective_status,
     }
-    if row.objective is not None:
-        final = {"MetricName": objective["MetricName"], "Value": row.objective}
-        shown["FinalHyperParameterTuningJobObjectiveMetric"] = final if best else {"Type": objective["Type"], **final}
-    return shown if best else {**shown, "TuningJobName": name_as_created(row.tuning_job_name)}
+    if job.objective is not None:
+        final = {"MetricName": job.metric, "Value": job.objective}
+        shown["FinalHyperParameterTuningJobObjectiveMetric"] = final if best else {"Type": job.goal, **final}
+    return shown if best else {**shown, "TuningJobName": job.tuning_job}
 
 
-def inherited_summary(row: Inherited, request: Mapping[str, Any], arns: Arns) -> Plain:
-    """A parent's training job as OverallBestTrainingJob; request: of the child, which has the parent's objective."""
+def _transition(step: Transition) -> Plain:
     return {
-        "TrainingJobName": row.name,
-        "TrainingJobArn": arns.training_job(row.name),
-        "TuningJobName": row.parent,
-        "CreationTime": row.created_at,
-        "TrainingStartTime": row.started_at,
-        "TrainingEndTime": row.ended_at,
-        "TrainingJobStatus": row.status,
-        "TunedHyperParameters": row.hyperparameters,
-        "ObjectiveStatus": "Succeeded",
-        "FinalHyperParameterTuningJobObjectiveMetric": {
-            "MetricName": objective_of(request, None)["MetricName"],
-            "Value": row.objective,
-        },
+        "Status": step.status,
+        "StartTime": step.started_at,
+        "EndTime": step.ended_at,
+        "StatusMessage": step.message,
     }
-
-
-def secondary_status(row: TrainingJobRow) -> str:
-    """A training job that ended Stopped though nobody asked it to ran into its own time limit."""
-    if row.status == "InProgress":
-        return "Training" if row.started_at else "Starting"
-    return "MaxRuntimeExceeded" if row.status == "Stopped" and row.stop_asked_at is None else row.status
-
-
-MESSAGES = {
-    "Starting": "Preparing the training job",
-    "Training": "Training in progress",
-    "Stopping": "Stopping the training job",
-    "Uploading": "Uploading the model and the output",
-    "Completed": "Training job completed",
-    "Failed": "Training job failed",
-    "Stopped": "Training job stopped",
-    "MaxRuntimeExceeded": "Training job ran for its MaxRuntimeInSeconds and was stopped",
-}
-
-
-def transitions(row: TrainingJobRow) -> list[Plain]:
-    """SecondaryStatusTransitions: each ends when the next begins; the last of an ended training job ends at once."""
-    end = row.uploaded_at or row.ended_at
-    asked = row.stop_asked_at and max(row.stop_asked_at, row.started_at or row.stop_asked_at)
-    if asked and row.ended_at and asked >= row.ended_at:  # it was over before it could be told
-        asked = None
-    steps: list[tuple[str, datetime | None]] = [
-        ("Starting", row.created_at),
-        ("Training", row.started_at),
-        ("Stopping", asked),
-        ("Uploading", row.uploaded_at and row.ended_at),
-        (secondary_status(row), end),
-    ]
-    known = [(status, at) for status, at in steps if at is not None]
-    ends = [at for _, at in known[1:]] + [end]
-    return [
-        {"Status": status, "StartTime": at, "EndTime": end, "StatusMessage": MESSAGES[status]}
-        for (status, at), end in zip(known, ends, strict=True)
-    ]
 
 
 def training_job(row: TrainingJobRow, request: Mapping[str, Any], arns: Arns, artifact: str) -> Plain:
@@ -231,7 +203,7 @@ def training_job(row: TrainingJobRow, request: Mapping[str, Any], arns: Arns, ar
         "TrainingStartTime": row.started_at,
         "TrainingEndTime": row.ended_at,
         "LastModifiedTime": row.modified_at,
-        "SecondaryStatusTransitions": transitions(row),
+        "SecondaryStatusTransitions": [_transition(step) for step in transitions(row)],
         "TrainingTimeInSeconds": seconds,
         "BillableTimeInSeconds": seconds,
     }

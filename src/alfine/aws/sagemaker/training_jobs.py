@@ -13,6 +13,7 @@ from alfine.aws.sagemaker.tags import tag_list
 from alfine.aws.sagemaker.unsupported_fields import refuse_of_training_job
 from alfine.core.errors import NotFound
 from alfine.core.spec import definition_of
+from alfine.jobs.describe import training_job_summaries
 from alfine.programs.data.artifacts import artifact
 from alfine.store import queries
 from alfine.store.conditions import TRAINING_JOBS, nothing, of_tuning_job
@@ -33,9 +34,10 @@ def list_training_jobs_of_tuning_job(backend: AwsBackend, request: Plain) -> Pla
         conditions = [of_tuning_job(job), *pagination.filters(request, TRAINING_JOBS)]
         rows = training_job_page(connection, page, conditions)
         tuning_job = queries.requests_of(connection, [job])[job]
+    summaries = {summary.name: summary for summary in training_job_summaries(rows, tuning_job)}
 
     def show(row: TrainingJobRow) -> Plain:
-        return shapes.training_job_summary(row, tuning_job, backend.arns)
+        return shapes.training_job_summary(summaries[row.name], backend.arns)
 
     return pagination.answered(request, page, rows, "TrainingJobSummaries", show)
 

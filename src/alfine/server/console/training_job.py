@@ -8,11 +8,11 @@ from typing import Any
 
 from starlette.responses import RedirectResponse, Response
 
-from alfine.aws.sagemaker import shapes
 from alfine.core.errors import Fault, InvalidSpec, NotFound
 from alfine.core.history import is_terminal
 from alfine.core.spec import definition_of, objective_of
 from alfine.figures.metric_curve import metric_curve
+from alfine.jobs.describe import transitions
 from alfine.jobs.wording import printable
 from alfine.runners.log_files import LogPart
 from alfine.server.console.page_request import PageRequest
@@ -59,7 +59,7 @@ def page(request: PageRequest) -> Response:
             for key, value in (definition.get("StaticHyperParameters") or {}).items()
             if not key.startswith(("sagemaker_", "alfine"))
         },
-        transitions=shapes.transitions(row),
+        transitions=transitions(row),
         metrics=_figures(values, objective),
         left_out=max(0, len(values) - MOST_METRICS),
         seconds=_seconds(request, row),

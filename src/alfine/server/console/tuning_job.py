@@ -42,7 +42,7 @@ SHOWN_ELSEWHERE = frozenset(
 def page(request: PageRequest) -> Response:
     """Render the page."""
     name = request.path_part("name")
-    described, history = request.service.seen(name)
+    described, history = request.service.describe_with_history(name)
     extra = described["Alfine"]
     ended = "HyperParameterTuningEndTime" in described
     verdict = nearest(extra["Verdict"], extra["Verdicts"])

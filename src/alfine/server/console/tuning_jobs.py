@@ -10,14 +10,11 @@ from starlette.responses import Response
 
 from alfine.aws.sagemaker import pagination
 from alfine.core.history import TUNING_TRANSITIONS
+from alfine.jobs.describe import TuningJobSummary, tuning_job_summaries
 from alfine.server.console.page_request import PageRequest
 from alfine.server.console.verdict_text import nearest
-from alfine.store import queries
 from alfine.store.conditions import TUNING_JOBS
-from alfine.store.database import Connection
 from alfine.store.pages import tuning_job_page
-from alfine.store.queries import Counters
-from alfine.store.records import TuningJob
 
 PAGE_SIZE = 25
 """Tuning jobs on a page."""
@@ -38,8 +35,7 @@ def page(request: PageRequest) -> Response:
     keyset = pagination.page_of(listing, {"CreationTime": "created_at"}, "CreationTime")
     with request.service.store.reading() as connection:
         jobs = tuning_job_page(connection, keyset, pagination.filters(listing, TUNING_JOBS))
-        counts = queries.counters(connection, [row.id for row in jobs])
-        rows = [_row(connection, row, counts[row.id], request) for row in jobs[:PAGE_SIZE]]
+        rows = [_row(summary, request) for summary in tuning_job_summaries(connection, jobs[:PAGE_SIZE])]
     token = pagination.answered(listing, keyset, jobs, "rows", lambda row: row.name).get("NextToken")
     query = {key: value for key, value in (("name", name), ("status", status)) if value}
     return request.render(
@@ -54,18 +50,15 @@ def page(request: PageRequest) -> Response:
     )
 
 
-def _row(connection: Connection, row: TuningJob, counts: Counters, request: PageRequest) -> Mapping[str, Any]:
-    spec = row.spec()
-    repeated = request.service.best_by_repeats(row.name, spec)
-    best = queries.best(connection, row.id, minimise=spec.sign > 0, ranked=spec.ranked, number=repeated)
-    verdict = nearest(row.verdict.as_dict() if row.verdict else None, [each.as_dict() for each in row.verdicts])
-    counters = counts.statuses
+def _row(summary: TuningJobSummary, request: PageRequest) -> Mapping[str, Any]:
+    row, spec, best, counters = summary.job, summary.spec, summary.best, summary.counters.statuses
+    verdict = nearest(row.verdict.as_dict() if row.verdict else None, [verdict.as_dict() for verdict in row.verdicts])
     return {
         "name": row.name,
         "status": row.status,
         "verdict": verdict,
-        "launched": sum(counters.values()),
-        "ended": sum(counters.values()) - counters["InProgress"],
+        "launched": summary.counters.launched,
+        "ended": summary.counters.launched - counters["InProgress"],
         "running": counters["InProgress"],
         "failed": counters["NonRetryableError"] + counters["RetryableError"],
         "allowed": spec.most_training_jobs,

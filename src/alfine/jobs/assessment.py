@@ -1,0 +1,159 @@
+"""What alfine concludes from a tuning job's history, beyond what AMT describes: cost, forecast, repeats, the space, the true best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from alfine.core import cost
+from alfine.core.conditions import words
+from alfine.core.cost import Cost
+from alfine.core.history import Changed, History, mean
+from alfine.core.policy import Outlook, Verdict, as_it_ended
+from alfine.core.ranges import Continuous, Integer, Range
+from alfine.core.spec import TuningJobSpec, of_ranges
+from alfine.criteria.forecast import Forecast, forecast_of
+from alfine.jobs.policy_for import policy_for
+from alfine.store.records import TuningJob
+from alfine.surrogate import parent_evidence
+from alfine.surrogate.best_estimate import Estimate, estimate
+from alfine.surrogate.space_diagnosis import Remark, remarks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """One of the best configurations, which is run again. first: its first result; mean: of all its results; runs: how many."""
+
+    training_job: str
+    first: float | None
+    mean: float
+    runs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepeatsProgress:
+    """How far the repeats of the best configurations are. launched: how many; contenders: the best mean first."""
+
+    best: int
+    times: int
+    launched: int
+    contenders: tuple[Contender, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpaceRules:
+    """What a job's settings say about its search space.
+
+    conditions: when each conditional hyperparameter is active. forbidden: what configurations are never tried. start_with: the
+    configurations that are tried first. auto_scaling: the scaling that Auto chose, by hyperparameter.
+    """
+
+    conditions: Mapping[str, str]
+    forbidden: tuple[str, ...]
+    start_with: tuple[Mapping[str, str], ...]
+    auto_scaling: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """What alfine concludes about one tuning job.
+
+    verdict: the strongest, None before the first. verdicts: of each criterion the last; of the one that ended the job, the one by
+    which it did. bound: what the job can cost at most; spent: what it has cost; saved: what ending early saved, once it has ended.
+    forecast: when and why the search ends, while it goes on. warm_start: what becomes of the parents' results, as a sentence.
+    best: what the best training job is truly worth. remarks: on the search space. changed_at: when the user changed the job.
+    """
+
+    verdict: Verdict | None
+    verdicts: tuple[Verdict, ...]
+    bound: Cost | None
+    spent: Cost
+    saved: Cost | None
+    forecast: Forecast | None
+    rules: SpaceRules
+    warm_start: str | None
+    repeats: RepeatsProgress | None
+    best: Estimate | None
+    remarks: tuple[Remark, ...]
+    changed_at: tuple[datetime, ...]
+
+
+class Assessor:
+    """Assesses tuning jobs. It keeps its last fits of each job: a page that is looked at again doesn't fit them anew."""
+
+    def __init__(self) -> None:
+        self._fits: dict[str, tuple[object, tuple[Remark, ...], Estimate | None]] = {}
+
+    def assess(self, job: TuningJob, history: History) -> Assessment:
+        """Return the assessment of a tuning job with its history."""
+        found, best = self._fitted(job, history)
+        return Assessment(
+            verdict=job.verdict,
+            verdicts=as_it_ended(job.verdict, job.verdicts),
+            bound=cost.bound(history.spec),
+            spent=cost.spent(history),
+            saved=cost.saved(history) if job.ended else None,
+            forecast=forecast_of(history, policy_for(history.spec).criteria) if _is_searching(job) else None,
+            rules=_rules(history.spec),
+            warm_start=parent_evidence.sentence(history),
+            repeats=_repeats(history),
+            best=best,
+            remarks=found,
+            changed_at=tuple(fact.at for fact in history.facts if isinstance(fact, Changed)),
+        )
+
+    def remarks(self, job: TuningJob, history: History) -> tuple[Remark, ...]:
+        """Return what the results say about the search space (surrogate/space_diagnosis.py)."""
+        return self._fitted(job, history)[0]
+
+    def _fitted(self, job: TuningJob, history: History) -> tuple[tuple[Remark, ...], Estimate | None]:
+        changes = sum(isinstance(fact, Changed) for fact in history.facts)
+        state = (job.id, history.ended, history.launches, changes)
+        kept = self._fits.get(job.name)
+        if kept is None or kept[0] != state:
+            kept = self._fits[job.name] = state, remarks(history), estimate(history)
+        return kept[1], kept[2]
+
+
+def _is_searching(job: TuningJob) -> bool:
+    """Return whether new configurations are still launched."""
+    return not job.ended and (job.verdict is None or job.verdict.outlook is Outlook.CONTINUE)
+
+
+def _rules(spec: TuningJobSpec) -> SpaceRules:
+    spaces = [part.space for part in spec.each]
+    forbidden = dict.fromkeys(words(condition) for space in spaces for condition in space.forbidden)
+    return SpaceRules(
+        conditions={
+            name: " or ".join(map(words, found.requires))
+            for space in spaces
+            for name, found in space.ranges.items()
+            if found.requires
+        },
+        forbidden=tuple(forbidden),
+        start_with=tuple(texts for part in spec.each for texts in part.start_with),
+        auto_scaling=of_ranges(spec, _auto_scaling),
+    )
+
+
+def _auto_scaling(found: Range) -> str | None:
+    return found.effective_scaling if isinstance(found, Integer | Continuous) and found.scaling == "Auto" else None
+
+
+def _repeats(history: History) -> RepeatsProgress | None:
+    """Return how far the repeats are; None where none were launched."""
+    repeats = history.spec.repeats
+    if repeats is None or not history.repeated:
+        return None
+    contenders: Sequence[Contender] = [
+        Contender(training_job=job.name, first=job.objective, mean=mean(values), runs=len(values))
+        for job in history.contenders()
+        if (values := history.runs(job))
+    ]
+    return RepeatsProgress(
+        best=repeats.best,
+        times=repeats.times,
+        launched=sum(map(len, history.repeated.values())),
+        contenders=tuple(sorted(contenders, key=lambda contender: history.sign * contender.mean)),
+    )
