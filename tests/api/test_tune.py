@@ -151,7 +151,7 @@ def test_a_space_that_is_none_is_told_so(tune, space, said):
 @pytest.mark.parametrize("values", ["adam", {"adam", "sgd"}, 3])
 def test_categories_are_a_list_whose_order_stays(values):
     """A set has another order in each process, and with it the same seed would make other suggestions."""
-    assert "must be a list of values, in an order that stays" in refusal(Categorical, values)
+    assert "isn't a list. Give the values as a list" in refusal(Categorical, values)
 
 
 def test_numbers_of_numpy_are_numbers(tune):

@@ -146,7 +146,7 @@ def test_inactive_hyperparameters_are_left_out():
         ({"optimizer": "sgd", "layers": 1, "gate": "on"}, "momentum: this hyperparameter is missing"),
         (
             {"optimizer": "adam", "layers": 1, "gate": "on", "momentum": 0.5},
-            "momentum: it's inactive here: it requires optimizer = sgd. Leave it out",
+            "momentum: this hyperparameter is inactive here: it requires optimizer = sgd. Leave it out",
         ),
         ({"a": "x", "n": 1}, "«a = x and n = 1» is forbidden"),
     ],
@@ -255,9 +255,13 @@ def test_of_several_definitions_each_has_its_own():
         (
             {"a": Integer(1, 2, requires={"b": 1, "c": 2}), "b": Integer(1, 2), "c": Integer(1, 2, requires={"b": 2})},
             (),
-            "requires (a): it can never be active: «b = 1 and c = 2»",
+            "requires (a): this hyperparameter can never be active: «b = 1 and c = 2»",
         ),
-        ({"a": Integer(1, 2, requires={"b": 1}), "b": Integer(1, 2)}, {"b": 1}, "requires (a): it can never be active"),
+        (
+            {"a": Integer(1, 2, requires={"b": 1}), "b": Integer(1, 2)},
+            {"b": 1},
+            "requires (a): this hyperparameter can never be active",
+        ),
         ({"a": Integer(1, 2)}, [{"a": 1}, {"a": 2}], "forbid: every configuration is forbidden"),
         ({"a": Integer(1, 2)}, {"b": 1}, "forbid: «b = 1»: there is no hyperparameter 'b'"),
         ({"a": Integer(1, 2)}, {"a": 3}, "forbid: «a = 3»: 3 is no value of a"),

@@ -1,9 +1,11 @@
-"""What makes a space more than a product of ranges: which hyperparameters are active, and which combinations are forbidden.
+"""Conditions and forbidden combinations: what makes a space more than a product of ranges.
 
-All of it is said on the axes of the unit cube. A clause on one hyperparameter holds on intervals of its axis (`Range.where`); a
-condition is met where one of its combinations holds, a combination where all its clauses do, and no clause holds of a hyperparameter
-that isn't active. Between the ends of all intervals of an axis nothing changes, so that the cube falls into boxes, few of them:
-`survey` goes through them to say exactly what can happen. Symbols: points (n, d) of the cube, coordinates in the order of the space.
+Everything is decided on the axes of the unit cube. A clause compares one hyperparameter with constants, and holds on intervals of its
+axis (`Range.where`). A combination holds where all its clauses do, a condition where any of its combinations does. No clause holds for
+a hyperparameter that is inactive.
+
+Between the ends of all intervals of an axis nothing changes, so the cube falls into boxes, few of them: `survey` goes through the boxes
+to find out exactly which configurations there are. Symbols: points (n, d) of the cube, coordinates in the order of the space.
 """
 
 from __future__ import annotations
@@ -18,23 +20,29 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alfine.core.conditions import Combination, words
+from alfine.core.conditions import Clause, Combination, words
 from alfine.core.errors import Fault
 from alfine.core.ranges import Array, Interval, Range
 
 Mask = npt.NDArray[np.bool_]
-Rule = tuple[tuple[int, tuple[Interval, ...]], ...]  # a combination: on each of these axes in one of these intervals
+Rule = tuple[tuple[int, tuple[Interval, ...]], ...]
+"""A combination: it holds where the coordinate of each of these axes lies in one of the axis's intervals."""
 
-MOST_BOXES = 5_000  # beyond, what can happen is estimated
-DRAWN = 20_000  # points that an estimate rests on
-INACTIVE = 0.5  # where an inactive number lies: the middle is near to all that it could be
+MOST_BOXES = 5_000  # with more boxes the survey is estimated from random points
+DRAWN = 20_000  # random points of such an estimate
+INACTIVE = 0.5  # the coordinate of an inactive number: the middle is near to all values that it could have
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What can happen in a space. size: distinct allowed configurations, infinity for without end; share: of the cube's volume that is
-    allowed; active: of the allowed volume, the share in which each hyperparameter is active; forbidding: the share of the volume
-    that each forbidden combination takes. exact: else share is an estimate, and size an upper bound.
+    """Which configurations a space has.
+
+    Args:
+        size: the number of distinct allowed configurations; may be infinity.
+        share: the share of the cube's volume that is allowed.
+        active: for each hyperparameter, the share of the allowed volume in which it's active.
+        forbidding: for each forbidden combination, the share of the cube's volume in which it holds.
+        exact: whether these are exact; otherwise the shares are estimates, and size is an upper bound.
     """
 
     size: float
@@ -45,8 +53,8 @@ class Survey:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """Of an axis: intervals, ascending, and how many values lie in them."""
+class AxisPart:
+    """A part of an axis: ascending intervals, and how many values of the range lie in them."""
 
     intervals: tuple[Interval, ...]
     count: float
@@ -56,7 +64,7 @@ class Part:
         return sum(high - low for low, high in self.intervals)
 
     def place(self, share: float) -> float:
-        """The point below which this share of its length lies."""
+        """Return the coordinate below which this share of the part's length lies."""
         rest = share * self.length
         for low, high in self.intervals:
             if rest < high - low:
@@ -67,9 +75,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A part of each active axis that a rule is about, and which forbidden combinations it has."""
+    """A box of the cube, within which every rule holds everywhere or nowhere.
 
-    parts: Mapping[int, Part]
+    Args:
+        parts: the box's part of each axis that is active in it and that a rule is about, by coordinate.
+        forbidden: (number of constraints,) which forbidden combinations hold in it.
+    """
+
+    parts: Mapping[int, AxisPart]
     forbidden: Mask
 
     @property
@@ -79,7 +92,12 @@ class Box:
 
 @dataclass(frozen=True)
 class Structure:
-    """Conditions and constraints of a space without faults, see `faults`."""
+    """The conditions and constraints of a space that has no faults (`faults`).
+
+    Args:
+        ranges: the ranges of the space, with their conditions.
+        forbidden: the forbidden combinations.
+    """
 
     ranges: Mapping[str, Range]
     forbidden: tuple[Combination, ...]
@@ -90,12 +108,12 @@ class Structure:
 
     @cached_property
     def order(self) -> tuple[str, ...]:
-        """The names, each after those that its condition is about, else in the order of the space."""
+        """The names in the order of the space, except that each comes after those that its condition is about."""
         return tuple(_in_order(self.ranges))
 
     @cached_property
     def conditions(self) -> dict[int, tuple[Rule, ...]]:
-        """By coordinate, in the order above; those without a condition aren't there."""
+        """The rules of each coordinate that has a condition, in the order of `order`. Any one of them makes it active."""
         at = {name: j for j, name in enumerate(self.names)}
         return {at[n]: tuple(map(self._rule, self.ranges[n].requires)) for n in self.order if self.ranges[n].requires}
 
@@ -105,54 +123,69 @@ class Structure:
 
     @cached_property
     def stretch(self) -> Array:
-        """(d,) the part of each axis that an active coordinate has: categories with a condition leave a cell for being inactive."""
-        beside = [r.cells / (r.cells + 1) if r.requires and not r.ordered else 1.0 for r in self.ranges.values()]
-        return np.array(beside)
+        """(d,) the length of each axis that active coordinates use; categories with a condition keep their last cell for being inactive."""
+        lengths = [r.cells / (r.cells + 1) if r.requires and not r.ordered else 1.0 for r in self.ranges.values()]
+        return np.array(lengths)
 
     @cached_property
     def inactive(self) -> Array:
-        """(d,) where each coordinate lies that is inactive."""
+        """(d,) the place of each coordinate while it's inactive."""
         places = [INACTIVE if r.ordered else (r.cells + 0.5) / (r.cells + 1) for r in self.ranges.values()]
         return np.array(places)
 
     def _rule(self, combination: Combination) -> Rule:
         return tuple((self.names.index(c.name), tuple(self.ranges[c.name].where(c))) for c in combination)
 
-    # -- of configurations, exactly ------------------------------------------------------------------------------
+    # -- one configuration, exactly ------------------------------------------------------------------------------
 
     def active(self, values: Mapping[str, Any]) -> list[str]:
-        """The active hyperparameters, in order. Nothing holds of those that are absent."""
-        found: dict[str, Any] = {}
+        """Return the active hyperparameters of a configuration, in the order of `order`.
+
+        No clause holds for a hyperparameter that `values` lacks.
+        """
+        active_values: dict[str, Any] = {}
         active = []
         for name in self.order:
-            if self.is_active(name, found):
+            if self.is_active(name, active_values):
                 active.append(name)
                 if name in values:
-                    found[name] = values[name]
+                    active_values[name] = values[name]
         return active
 
     def is_active(self, name: str, values: Mapping[str, Any]) -> bool:
-        """Whether it's active where those before it in the order have these values, the inactive ones none."""
+        """Return whether a hyperparameter is active.
+
+        Args:
+            name: the hyperparameter.
+            values: the values of the active hyperparameters that come before it in `order`.
+        """
         requires = self.ranges[name].requires
-        return not requires or any(self._holds(each, values) for each in requires)
+        return not requires or any(self._holds(combination, values) for combination in requires)
 
     def allows(self, values: Mapping[str, Any]) -> bool:
+        """Return whether a configuration has none of the forbidden combinations."""
         return not any(True for _ in self.broken(values))
 
     def broken(self, values: Mapping[str, Any]) -> Iterator[Combination]:
-        """The forbidden combinations that a configuration has."""
-        return (each for each in self.forbidden if self._holds(each, values))
+        """Yield the forbidden combinations that a configuration has."""
+        return (combination for combination in self.forbidden if self._holds(combination, values))
 
     def _holds(self, combination: Combination, values: Mapping[str, Any]) -> bool:
         return all(c.name in values and self.ranges[c.name].holds(c, values[c.name]) for c in combination)
 
-    # -- of many points at once ----------------------------------------------------------------------------------
+    # -- many points at once -------------------------------------------------------------------------------------
 
     def settle(self, points: Array) -> tuple[Array, Mask]:
-        """Points moved to where their configurations lie, and (n, d) which coordinates are active.
+        """Move points to the places of their configurations.
 
-        An inactive number lies at INACTIVE, an inactive category in a cell of its own, the last. Where a point of this
-        cell is active, it's spread over the others.
+        An inactive number moves to INACTIVE, an inactive category to the last cell of its axis, which no category has. An active
+        category in that last cell is spread over the other cells.
+
+        Args:
+            points: (n, d) points of the cube.
+
+        Returns:
+            (n, d) the moved points, and (n, d) which coordinates are active.
         """
         settled, active = np.array(points, dtype=float), np.ones(points.shape, dtype=bool)
         for j, rules in self.conditions.items():
@@ -165,14 +198,14 @@ class Structure:
         return settled, active
 
     def allowed(self, settled: Array, active: Mask) -> Mask:
-        """(n,) which points have none of the forbidden combinations."""
-        good = np.ones(len(settled), dtype=bool)
+        """Return which points have none of the forbidden combinations, (n,). Takes what `settle` returns."""
+        allowed = np.ones(len(settled), dtype=bool)
         for rule in self.constraints:
-            good &= ~self._hold(rule, settled, active)
-        return good
+            allowed &= ~self._hold(rule, settled, active)
+        return allowed
 
     def _hold(self, rule: Rule, points: Array, active: Mask) -> Mask:
-        """(n,) whether the combination holds."""
+        """(n,) at which points the combination holds."""
         met = np.ones(len(points), dtype=bool)
         for j, intervals in rule:
             u = points[:, j] / self.stretch[j]
@@ -180,10 +213,11 @@ class Structure:
             met &= active[:, j] & np.any(np.reshape(on, (len(on), len(u))), axis=0)
         return met
 
-    # -- of the whole space --------------------------------------------------------------------------------------
+    # -- the whole space -----------------------------------------------------------------------------------------
 
     @cached_property
     def survey(self) -> Survey:
+        """Which configurations the space has."""
         try:
             return _surveyed(tuple(self.ranges.items()), self.forbidden)
         except TypeError:  # categories that can't be hashed
@@ -208,10 +242,10 @@ class Structure:
 
     @cached_property
     def boxes(self) -> Sequence[Box] | None:
-        """All that clauses tell apart; None when they are too many."""
+        """The boxes into which the ends of all intervals divide the cube; None when they are more than MOST_BOXES."""
         rules = [*self.constraints, *(rule for rules in self.conditions.values() for rule in rules)]
         about = {j for rule in rules for j, _ in rule}
-        boxes: list[dict[int, Part]] = [{}]
+        boxes: list[dict[int, AxisPart]] = [{}]
         for j in (self.names.index(name) for name in self.order):
             if j in about:
                 parts = self._parts(j, rules)
@@ -222,23 +256,26 @@ class Structure:
                 return None
         return [Box(box, np.array([_inside(rule, box) for rule in self.constraints], dtype=bool)) for box in boxes]
 
-    def _on(self, j: int, box: Mapping[int, Part]) -> bool:
+    def _on(self, j: int, box: Mapping[int, AxisPart]) -> bool:
         return j not in self.conditions or any(_inside(rule, box) for rule in self.conditions[j])
 
-    def _parts(self, j: int, rules: Sequence[Rule]) -> list[Part]:
-        """The parts of an axis within which no clause changes; those between which none tells a difference are one."""
+    def _parts(self, j: int, rules: Sequence[Rule]) -> list[AxisPart]:
+        """The parts of an axis within which no clause changes; where all clauses are alike, intervals belong to one part."""
         clauses = [intervals for rule in rules for axis, intervals in rule if axis == j]
         ends = sorted({0.0, 1.0, *(end for intervals in clauses for interval in intervals for end in interval)})
-        found: dict[tuple[bool, ...], Part] = {}
+        parts: dict[tuple[bool, ...], AxisPart] = {}
         for low, high in pairwise(ends):
             holds = tuple(_within(0.5 * (low + high), intervals) for intervals in clauses)
-            before = found.get(holds, Part((), 0.0))
+            before = parts.get(holds, AxisPart((), 0.0))
             count = self.ranges[self.names[j]].count(low, high)
-            found[holds] = Part((*before.intervals, (low, high)), before.count + count)
-        return list(found.values())
+            parts[holds] = AxisPart((*before.intervals, (low, high)), before.count + count)
+        return list(parts.values())
 
     def draw(self, rng: np.random.Generator, count: int) -> Array:
-        """(count, d) allowed points, each box as often as its volume says. Empty where there are too many boxes, or none is allowed."""
+        """Return (count, d) allowed points, from each box as often as its volume is large.
+
+        Empty where there are too many boxes, or no box is allowed.
+        """
         allowed = [box for box in self.boxes or () if not box.forbidden.any()]
         points = rng.random((count if allowed else 0, len(self.names)))
         volumes = np.array([box.volume for box in allowed])
@@ -249,13 +286,14 @@ class Structure:
         return self.settle(points)[0]
 
     def _estimated(self) -> Survey:
+        """The survey of random points."""
         points, active = self.settle(np.random.default_rng(0).random((DRAWN, len(self.names))))
         broken = np.zeros((len(self.constraints), DRAWN), dtype=bool)
         for i, rule in enumerate(self.constraints):
             broken[i] = self._hold(rule, points, active)
         good = ~broken.any(axis=0)
         shares = active[good].mean(axis=0) if good.any() else np.zeros(len(self.names))
-        most = math.prod(each.cells + bool(each.requires) for each in self.ranges.values())
+        most = math.prod(range_.cells + bool(range_.requires) for range_ in self.ranges.values())
         forbidding = tuple(map(float, broken.mean(axis=1)))
         return Survey(
             most, float(good.mean()), dict(zip(self.names, map(float, shares), strict=True)), forbidding, exact=False
@@ -264,11 +302,12 @@ class Structure:
 
 @lru_cache(maxsize=64)
 def _surveyed(ranges: tuple[tuple[str, Range], ...], forbidden: tuple[Combination, ...]) -> Survey:
-    """Kept, since a job's request is read again and again."""
-    return Structure(dict(ranges), forbidden)._survey()  # noqa: SLF001 - its own
+    """The survey of a space, cached, since a job's request is read again and again."""
+    return Structure(dict(ranges), forbidden)._survey()  # noqa: SLF001 - of this file
 
 
-def _inside(rule: Rule, box: Mapping[int, Part]) -> bool:
+def _inside(rule: Rule, box: Mapping[int, AxisPart]) -> bool:
+    """Whether a rule holds in a box: in its middle, as good as any point."""
     return all(j in box and _within(0.5 * sum(box[j].intervals[0]), intervals) for j, intervals in rule)
 
 
@@ -280,10 +319,11 @@ def _within(u: float, intervals: Iterable[Interval]) -> bool:
 
 
 def _in_order(ranges: Mapping[str, Range]) -> Iterator[str]:
-    """Each name after those that its condition is about; the rest, of a circle, never comes."""
+    """The names, each after those that its condition is about. Names that require each other in a circle are left out."""
     waiting, done = list(ranges), set[str]()
+    about = {name: {clause.name for rule in range_.requires for clause in rule} for name, range_ in ranges.items()}
     while waiting:
-        name = next((n for n in waiting if {c.name for each in ranges[n].requires for c in each} <= done), None)
+        name = next((name for name in waiting if about[name] <= done), None)
         if name is None:
             return
         waiting.remove(name)
@@ -294,20 +334,17 @@ def _in_order(ranges: Mapping[str, Range]) -> Iterator[str]:
 def faults(
     ranges: Mapping[str, Range], forbidden: Sequence[Combination], requires_path: str, forbid_path: str
 ) -> Iterator[Fault]:
-    """What makes conditions and constraints of ranges without faults impossible."""
-    found = []
-    for name, each in ranges.items():
-        where = f"{requires_path} ({name})"
-        found += [Fault(where, text) for text in _of_clauses([c for one in each.requires for c in one], ranges)]
-        found += [Fault(where, "it requires itself.") for one in each.requires for c in one if c.name == name]
-    for clauses in forbidden:
-        whole = f"«{words(clauses)}»"
-        found += [
-            Fault(forbid_path, text if text.startswith(whole) else f"{whole}: {text}")
-            for text in _of_clauses(clauses, ranges)
-        ]
-    yield from found
-    if found:
+    """Yield what makes the conditions and constraints of a space impossible.
+
+    Args:
+        ranges: the ranges with their conditions; the ranges themselves have no faults.
+        forbidden: the forbidden combinations.
+        requires_path: the path of the conditions in the request.
+        forbid_path: the path of the forbidden combinations in the request.
+    """
+    wrong = [*_clause_faults(ranges, forbidden, requires_path, forbid_path)]
+    yield from wrong
+    if wrong:
         return
     circle = [name for name in ranges if name not in set(_in_order(ranges))]
     if circle:
@@ -319,14 +356,29 @@ def faults(
         return
     for name, share in survey.active.items():
         if share == 0:
-            conditions = " or ".join(map(words, ranges[name].requires))
+            condition = " or ".join(map(words, ranges[name].requires))
             yield Fault(
                 f"{requires_path} ({name})",
-                f"it can never be active: «{conditions}» holds of no allowed configuration.",
+                f"this hyperparameter can never be active: «{condition}» holds for no allowed configuration.",
             )
 
 
-def _of_clauses(clauses: Iterable[Any], ranges: Mapping[str, Range]) -> Iterator[str]:
+def _clause_faults(
+    ranges: Mapping[str, Range], forbidden: Sequence[Combination], requires_path: str, forbid_path: str
+) -> Iterator[Fault]:
+    """What is wrong with single clauses."""
+    for name, range_ in ranges.items():
+        path = f"{requires_path} ({name})"
+        clauses = [clause for combination in range_.requires for clause in combination]
+        yield from (Fault(path, message) for message in _of_clauses(clauses, ranges))
+        yield from (Fault(path, "it requires itself.") for clause in clauses if clause.name == name)
+    for combination in forbidden:
+        whole = f"«{words(combination)}»"
+        for message in _of_clauses(combination, ranges):
+            yield Fault(forbid_path, message if message.startswith(whole) else f"{whole}: {message}")
+
+
+def _of_clauses(clauses: Iterable[Clause], ranges: Mapping[str, Range]) -> Iterator[str]:
     for clause in clauses:
         if clause.name not in ranges:
             yield f"there is no hyperparameter {clause.name!r} with a range. Known: {', '.join(ranges)}."

@@ -1,9 +1,11 @@
 """The ranges of hyperparameters: values <-> a coordinate of the unit cube <-> text.
 
-Each hyperparameter is one coordinate of the unit cube [0, 1]^d, its scaling already applied. A value of a discrete
-range (Integer, Categorical) is the centre of its cell, so that rounding is symmetric and every cell equally likely.
-Scaling names and their formulas are AMT's: «Linear» is uniform in x, «Logarithmic» in log x, «ReverseLogarithmic» in
-log(1 - x); «Auto» is decided by the rule of `_auto`.
+Each hyperparameter is one coordinate of the unit cube [0, 1]^d, its scaling already applied. A discrete range (Integer, Categorical)
+divides its axis into cells, one for each value; the value lies at the centre of its cell, so that rounding is symmetric and a uniform
+point falls into every cell equally often.
+
+The scalings have AMT's names: «Linear» is uniform in x, «Logarithmic» in log x, «ReverseLogarithmic» in log(1 - x). «Auto» is
+Logarithmic for a range of positive numbers that spans several decades, and Linear otherwise.
 """
 
 from __future__ import annotations
@@ -25,58 +27,69 @@ from alfine.core.messages import Message, naming
 Array = npt.NDArray[np.float64]
 Interval = tuple[float, float]
 
-MOST_SHOWN = 8  # categories in a message
+MOST_SHOWN = 8  # categories that a message lists
 SCALINGS = ("Auto", "Linear", "Logarithmic", "ReverseLogarithmic")
 
-# Auto takes the logarithm from this ratio of MaxValue to MinValue on. Two decades is where a uniform draw puts only
-# 10 % of its points into the lower decade; an integer range needs three, since its lowest values are so few.
+# From this ratio of MaxValue to MinValue on, Auto is Logarithmic. With two decades a uniform draw puts only 10 % of its points into
+# the lower one; an integer range needs three, since its lowest decade has so few values.
 AUTO_RATIO_CONTINUOUS = 100.0
 AUTO_RATIO_INTEGER = 1000.0
 
-ROUNDING = 1e-9  # of a range's width: what a value may lie beyond its end for having been computed
+ROUNDING = 1e-9  # in widths of the range: a value may lie this far outside, since it may be the result of a calculation
 
 
 class Range(Protocol):
-    """What the three kinds of range have in common: one coordinate of the unit cube each."""
+    """What the three kinds of range have in common: each is one coordinate of the unit cube."""
 
     @property
     def cells(self) -> float:
-        """How many distinct values there are; infinity for a continuous range."""
+        """The number of distinct values; infinity for a continuous range."""
 
     @property
     def ordered(self) -> bool:
-        """Whether it's a range of numbers."""
+        """Whether the values are numbers."""
 
     @property
     def requires(self) -> tuple[Combination, ...]:
-        """What the hyperparameter is a choice for: any of these. Empty: it is one always."""
+        """The condition under which the hyperparameter is active: any of these combinations. Empty: it's always active."""
 
     def requiring(self, requires: tuple[Combination, ...]) -> Range:
-        """The same range with this condition."""
+        """Return the same range with another condition."""
 
     def holds(self, clause: Clause, value: Any) -> bool:
-        """Whether a clause about this hyperparameter holds of its value."""
+        """Return whether a clause about this hyperparameter holds for one of its values."""
 
     def where(self, clause: Clause) -> list[Interval]:
-        """The parts of the axis on which the clause holds, ascending and apart."""
+        """Return the parts of the axis on which a clause holds: intervals [low, high), ascending, that don't touch."""
 
     def count(self, low: float, high: float) -> float:
-        """How many values lie between two ends of such parts."""
+        """Return how many values lie between two ends of intervals that `where` returns; infinity for a continuous range."""
 
     def clause_faults(self, clause: Clause) -> Iterator[str]:
-        """Why the clause makes no sense for this range."""
+        """Yield why a clause makes no sense for this range; nothing where it does."""
 
-    def to_unit(self, value: Any) -> float: ...
-    def from_unit(self, u: float) -> Any: ...
-    def to_text(self, value: Any) -> str: ...
-    def from_text(self, text: str) -> Any: ...
-    def contains(self, value: Any) -> bool: ...
-    def faults(self, path: str) -> Iterator[Fault]: ...
+    def to_unit(self, value: Any) -> float:
+        """Return the coordinate of a value, in [0, 1]; numbers outside the range are moved to its nearest end."""
+
+    def from_unit(self, u: float) -> Any:
+        """Return the value in whose cell the coordinate `u` lies, in its own type."""
+
+    def to_text(self, value: Any) -> str:
+        """Return a value as AMT's requests have it, a string."""
+
+    def from_text(self, text: str) -> Any:
+        """Return the value that AMT's string means. Raise ValueError where it means none."""
+
+    def contains(self, value: Any) -> bool:
+        """Return whether a value lies inside the range."""
+
+    def faults(self, path: str) -> Iterator[Fault]:
+        """Yield what is wrong with the range itself; `path` is its path in the request."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """A monotone map of [low, high] onto [0, 1], and back."""
+    """A monotone map of [low, high] onto [0, 1] and its inverse: (forward(x) - forward(low)) / (forward(high) - forward(low))."""
 
     forward: Callable[[float], float]
     backward: Callable[[float], float]
@@ -101,41 +114,42 @@ def _scale(scaling: str, low: float, high: float) -> _Scale:
 
 
 def _auto(scaling: str, low: float, high: float, ratio: float) -> str:
+    """The scaling that is meant; Auto is Logarithmic from this ratio of high to low on."""
     if scaling != "Auto":
         return scaling
     return "Logarithmic" if low > 0 and high / low >= ratio else "Linear"
 
 
-def scaling_of(found: Range) -> str:
-    """Its scaling for people: «Logarithmic», or «Linear (Auto)» where the rule chose it; empty for categories."""
-    given = getattr(found, "scaling", "")
-    return f"{getattr(found, 'effective_scaling', '')} (Auto)" if given == "Auto" else given
+def scaling_of(range_: Range) -> str:
+    """Return a range's scaling for people: «Logarithmic», or «Linear (Auto)» where Auto chose it; empty for categories."""
+    given = getattr(range_, "scaling", "")
+    return f"{getattr(range_, 'effective_scaling', '')} (Auto)" if given == "Auto" else given
 
 
-def values_in_words(found: Range) -> str:
-    """What a range holds, for people."""
-    match found:
+def values_in_words(range_: Range) -> str:
+    """Return the values of a range for people: «the whole numbers 1 to 5», «0.1 to 1.0», «'adam', 'sgd'»."""
+    match range_:
         case Categorical(values=values):
             return ", ".join(map(repr, values[:MOST_SHOWN])) + (", …" if len(values) > MOST_SHOWN else "")
         case Integer(low=low, high=high):
             return f"the whole numbers {low} to {high}"
         case Continuous(low=low, high=high):
             return f"{low} to {high}"
-    return str(found)
+    return str(range_)
 
 
-def whole_numbers(name: str, found: Range | None) -> Message | None:
-    """Return a sentence that says why a range is one of whole numbers, and how to have one of all numbers; None for other ranges.
+def whole_numbers(name: str, range_: Range | None) -> Message | None:
+    """Return a sentence that says why a range is one of integers, and how to have a continuous one; None for other ranges.
 
-    Errors about a range have it, since a job file's `{min: 0, max: 1}` is two integers, which may not be what was meant.
+    Errors about a range have it, since `{min: 0, max: 1}` in a job file is an integer range, which may not be what was meant.
     """
-    if not isinstance(found, Integer):
+    if not isinstance(range_, Integer):
         return None
-    size = int(found.cells)
+    size = int(range_.cells)
     in_file = naming(
         "{}: {min} {} and {max} {} are whole numbers, so {} is an integer range with {} values; write {:.1f} and {:.1f}, or "
         "{continuous}, for a continuous one.",
-        *(name, found.low, found.high, name, size, found.low, found.high),
+        *(name, range_.low, range_.high, name, size, range_.low, range_.high),
     )
     in_python = f"{name} is an integer range with {size} values; alfine.Continuous makes a continuous one."
     in_aws = f"{name} is an integer range with {size} values."
@@ -165,9 +179,18 @@ def _bounds_faults(path: str, low: float, high: float, scaling: str, *, integer:
 
 @dataclass(frozen=True, slots=True)
 class Continuous:
-    """A real hyperparameter in [low, high], both ends included.
+    """A range of real numbers.
 
-    requires: when it's a choice at all, as `{"optimizer": "sgd"}`; a list: any of these. Elsewhere it's inactive, and left out.
+    Args:
+        low: the smallest value.
+        high: the largest value.
+        scaling: on which scale values are drawn evenly: «Linear», «Logarithmic» (for a low end above 0), «ReverseLogarithmic» (for
+            0 <= low and high < 1, finer towards 1), or «Auto», which is Logarithmic where high / low is 100 or more.
+        requires: the condition under which the hyperparameter is active, such as `{"optimizer": "sgd"}`; of a list any one is
+            enough. Where it's inactive, configurations leave it out. None: it's always active.
+
+    Example:
+        >>> space = {"optimizer": Categorical(["adam", "sgd"]), "momentum": Continuous(0, 0.99, requires={"optimizer": "sgd"})}
     """
 
     low: float
@@ -227,9 +250,9 @@ class Continuous:
         yield from _number_faults(clause, self)
 
     def where(self, clause: Clause) -> list[Interval]:
-        if clause.operator not in ORDERS:  # a single value is nothing on the axis
+        if clause.operator not in ORDERS:  # a single value has no length on the axis
             return [] if clause.operator == "is" else [(0.0, 1.0)]
-        return _joined(_beside(clause.operator, self.to_unit(float(each))) for each in clause.values)
+        return _joined(_beside(clause.operator, self.to_unit(float(value))) for value in clause.values)
 
     def count(self, low: float, high: float) -> float:  # noqa: ARG002 - the protocol's signature
         return math.inf
@@ -240,7 +263,15 @@ class Continuous:
 
 @dataclass(frozen=True, slots=True)
 class Integer:
-    """An integer hyperparameter in [low, high], both ends included. requires: as of `Continuous`."""
+    """A range of integers.
+
+    Args:
+        low: the smallest value.
+        high: the largest value.
+        scaling: on which scale values are drawn evenly: «Linear», «Logarithmic» (for a low end above 0), or «Auto», which is
+            Logarithmic where high / low is 1000 or more.
+        requires: as for `Continuous`.
+    """
 
     low: int
     high: int
@@ -250,7 +281,7 @@ class Integer:
     def __post_init__(self) -> None:
         for end in ("low", "high"):
             value = getattr(self, end)
-            if isinstance(value, float) and value.is_integer():  # as 1e3 is
+            if isinstance(value, float) and value.is_integer():  # 1e3 is a float in Python
                 object.__setattr__(self, end, int(value))
         object.__setattr__(self, "requires", _required(self.requires))
 
@@ -271,7 +302,7 @@ class Integer:
         return _auto(self.scaling, self.low, self.high, AUTO_RATIO_INTEGER)
 
     def _scale(self) -> _Scale:
-        # Half a unit beyond each end: every integer owns the same share of the scaled axis as its neighbours.
+        # Half a unit beyond each end, so that the cell of the first and the last value is as large as the others.
         return _scale(self.effective_scaling, self.low - 0.5, self.high + 0.5)
 
     def to_unit(self, value: Any) -> float:
@@ -307,11 +338,11 @@ class Integer:
         return cells if clause.operator == "is" else _rest(cells)
 
     def _edge(self, operator: str, value: float) -> float:
-        """Where on the axis the integers on this side of a value end."""
+        """The place on the axis that separates the integers for which a comparison with the value holds from the others."""
         return self._below(math.ceil(value) if operator in ("at-least", "below") else math.floor(value) + 1)
 
     def _below(self, value: float) -> float:
-        """The lower end of an integer's cell."""
+        """The lower end of an integer's cell on the axis."""
         return self._scale().to_unit(min(self.high + 0.5, max(self.low - 0.5, value - 0.5)))
 
     def count(self, low: float, high: float) -> float:
@@ -324,9 +355,11 @@ class Integer:
 
 @dataclass(frozen=True, slots=True)
 class Categorical:
-    """One of a list of values without an order. Text stays as it is; numbers, booleans and None are written as JSON.
+    """A list of values without an order, of which a configuration has one.
 
-    requires: as of `Continuous`.
+    Args:
+        values: the values, each of them once. Training jobs get strings as they are; numbers, booleans and None as JSON.
+        requires: as for `Continuous`.
     """
 
     values: Sequence[Any]
@@ -334,9 +367,7 @@ class Categorical:
 
     def __post_init__(self) -> None:
         if isinstance(self.values, str | set | frozenset) or not isinstance(self.values, Iterable):
-            raise InvalidSpec(
-                [Fault("Categorical", f"{self.values!r} must be a list of values, in an order that stays.")]
-            )
+            raise InvalidSpec([Fault("Categorical", f"{self.values!r} isn't a list. Give the values as a list.")])
         object.__setattr__(self, "values", tuple(self.values))
         object.__setattr__(self, "requires", _required(self.requires))
 
@@ -374,7 +405,7 @@ class Categorical:
         yield from (f"«{clause}» compares {clause.name} with {text!r}, {why}." for text in odd[:1])
 
     def _index(self, value: Any) -> int:
-        text = self.to_text(value)  # by text, since True == 1 in Python
+        text = self.to_text(value)  # compared as text, since True == 1 in Python
         for index, known in enumerate(self.values):
             if self.to_text(known) == text:
                 return index
@@ -410,61 +441,63 @@ class Categorical:
 
 
 def _required(given: Any) -> tuple[Combination, ...]:
+    """The condition that a caller means."""
     try:
         return alternatives(given)
     except InvalidSpec as error:
         raise InvalidSpec([Fault("requires", fault.message) for fault in error.faults]) from error
 
 
-def _shown(found: Range, arguments: list[str]) -> str:
-    """As it's written in Python."""
-    requires = [words(each) for each in found.requires]
+def _shown(range_: Range, arguments: list[str]) -> str:
+    """A range as it's written in Python."""
+    requires = [words(combination) for combination in range_.requires]
     if requires:
         arguments.append(f"requires={(requires[0] if len(requires) == 1 else requires)!r}")
-    return f"{type(found).__name__}({', '.join(arguments)})"
+    return f"{type(range_).__name__}({', '.join(arguments)})"
 
 
 # -- clauses on an axis ----------------------------------------------------------------------------------------------
 
 
 def _beside(operator: str, edge: float) -> Interval:
+    """The part of the axis on one side of a place."""
     return (edge, 1.0) if operator in ("above", "at-least") else (0.0, edge)
 
 
 def _joined(intervals: Iterable[Interval]) -> list[Interval]:
-    """Their union, ascending and apart; what has no length is left out."""
-    found: list[Interval] = []
-    for low, high in sorted(each for each in intervals if each[0] < each[1]):
-        if found and low <= found[-1][1]:
-            found[-1] = found[-1][0], max(high, found[-1][1])
+    """The union of intervals, as ascending intervals that don't touch; intervals without a length are left out."""
+    union: list[Interval] = []
+    for low, high in sorted((low, high) for low, high in intervals if low < high):
+        if union and low <= union[-1][1]:
+            union[-1] = union[-1][0], max(high, union[-1][1])
         else:
-            found.append((low, high))
-    return found
+            union.append((low, high))
+    return union
 
 
 def _rest(intervals: Sequence[Interval]) -> list[Interval]:
-    """The axis without these."""
+    """The rest of the axis [0, 1) beside ascending intervals that don't touch."""
     ends = [0.0, *(end for interval in intervals for end in interval), 1.0]
     return [(low, high) for low, high in zip(ends[::2], ends[1::2], strict=True) if low < high]
 
 
-def _number_faults(clause: Clause, found: Continuous | Integer) -> Iterator[str]:
+def _number_faults(clause: Clause, range_: Continuous | Integer) -> Iterator[str]:
     numbers = [(text, number_of(text)) for text in clause.values]
     odd = [text for text, number in numbers if number is None]
     equal = clause.operator not in ORDERS
     if odd:
         yield f"«{clause}» compares {clause.name} with {odd[0]!r}, which isn't a number."
-    elif equal and isinstance(found, Continuous):
+    elif equal and isinstance(range_, Continuous):
         yield f"«{clause}»: hardly any value of a continuous range is equal to one. Compare with < or >."
-    elif equal and (outside := [text for text, number in numbers if not found.contains(number)]):
-        yield f"«{clause}»: {outside[0]} is no value of {clause.name}, a whole number from {found.low} to {found.high}."
-    elif not found.where(clause):
-        yield f"«{clause}» never holds: {clause.name} is from {found.low} to {found.high}."
+    elif equal and (outside := [text for text, number in numbers if not range_.contains(number)]):
+        yield f"«{clause}»: {outside[0]} is no value of {clause.name}, a whole number from {range_.low} to {range_.high}."
+    elif not range_.where(clause):
+        yield f"«{clause}» never holds: {clause.name} is from {range_.low} to {range_.high}."
 
 
-def values_of(found: Range) -> Sequence[Any]:
-    """Every value of a finite range, in its order."""
-    if isinstance(found, Integer):
-        return range(found.low, found.high + 1)
-    k = int(found.cells)
-    return [found.from_unit((i + 0.5) / k) for i in range(k)]
+def values_of(range_: Range) -> Sequence[Any]:
+    """Return every value of a finite range, in its order."""
+    if isinstance(range_, Integer):
+        return range(range_.low, range_.high + 1)
+    k = int(range_.cells)
+    return [range_.from_unit((i + 0.5) / k) for i in range(k)]

@@ -1,4 +1,7 @@
-"""The parameter space: configurations <-> points of the unit cube <-> text, sampling and grid. core/ranges.py has its axes."""
+"""The parameter space: configurations <-> points of the unit cube <-> text, sampling and grid.
+
+core/ranges.py has its axes, core/conditional_space.py the conditions and constraints.
+"""
 
 from __future__ import annotations
 
@@ -18,24 +21,29 @@ from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.ranges import Array, Categorical, Range, values_in_words, values_of
 
 Hyperparameters = dict[str, Any]
+"""A configuration: the value of each active hyperparameter, in its own type."""
 
-LARGEST_SIZE = 2**53
-LISTED = 100_000  # spaces up to this size may be listed in full
-MOST_DRAWN = 2**17  # points at once, in search of allowed ones
+LARGEST_SIZE = 2**53  # configurations, up to which a float counts exactly
+LISTED = 100_000  # configurations, up to which a space may be listed in full
+MOST_DRAWN = 2**17  # points that are drawn at once to find allowed ones
 
 
 @dataclass(frozen=True)
 class ParameterSpace:
-    """The tunable hyperparameters in a fixed order; n points of it are an (n, d) array in the unit cube.
+    """The tunable hyperparameters in a fixed order; n points of the space are an (n, d) array in the unit cube.
 
-    A configuration has the active hyperparameters only, and none of the forbidden combinations: see core/conditional_space.py.
+    A configuration has the active hyperparameters only, and none of the forbidden combinations (core/conditional_space.py).
+
+    Args:
+        ranges: the range of each hyperparameter, by name.
+        forbidden: combinations that no configuration may have.
     """
 
     ranges: Mapping[str, Range]
     forbidden: tuple[Combination, ...] = ()
 
     def __repr__(self) -> str:
-        forbid = f", forbid={[words(each) for each in self.forbidden]!r}" if self.forbidden else ""
+        forbid = f", forbid={[words(combination) for combination in self.forbidden]!r}" if self.forbidden else ""
         return f"{type(self).__name__}({dict(self.ranges)!r}{forbid})"
 
     @cached_property
@@ -48,45 +56,45 @@ class ParameterSpace:
 
     @cached_property
     def categorical(self) -> npt.NDArray[np.bool_]:
-        """(d,) which coordinates have no order."""
+        """(d,) which coordinates are categories, which have no order."""
         return np.array([isinstance(r, Categorical) for r in self.ranges.values()], dtype=bool)
 
     @cached_property
     def logarithmic(self) -> npt.NDArray[np.bool_]:
-        """(d,) which coordinates are numbers on a logarithmic scale, from either end."""
+        """(d,) which coordinates are on a logarithmic scale, Logarithmic or ReverseLogarithmic."""
         scalings = [getattr(r, "effective_scaling", "Linear") for r in self.ranges.values()]
         return np.array([scaling != "Linear" for scaling in scalings], dtype=bool)
 
     @cached_property
     def cells(self) -> Array:
-        """(d,) how many distinct places each coordinate has; infinity where it is continuous.
+        """(d,) the number of distinct places that each coordinate has; infinity where it is continuous.
 
-        A category with a condition has one more, the last, for being inactive.
+        A categorical hyperparameter with a condition has one more place, the last, which stands for being inactive.
         """
         return np.array([r.cells + bool(r.requires and not r.ordered) for r in self.ranges.values()], dtype=float)
 
     @cached_property
     def structure(self) -> Structure | None:
-        """Its conditions and constraints; None for a plain product of ranges."""
+        """The conditions and constraints of the space; None for a plain product of ranges."""
         plain = not self.forbidden and not any(r.requires for r in self.ranges.values())
         return None if plain else Structure(self.ranges, self.forbidden)
 
     @cached_property
     def size(self) -> int | None:
-        """How many distinct configurations there are; None when without end, or more than floats can count.
+        """The number of distinct configurations; None when they are infinitely many, or more than LARGEST_SIZE.
 
         With very many conditions or constraints it's an upper bound (core/conditional_space.py).
         """
         if self.structure is not None:
-            found = self.structure.survey.size
-            return int(found) if found <= LARGEST_SIZE else None
+            survey = self.structure.survey
+            return int(survey.size) if survey.size <= LARGEST_SIZE else None
         if any(math.isinf(r.cells) for r in self.ranges.values()):
             return None
         size = math.prod(int(r.cells) for r in self.ranges.values())
         return size if size <= LARGEST_SIZE else None
 
     def to_unit(self, hyperparameters: Mapping[str, Any]) -> Array:
-        """(d,) the point of the cube; values outside their range are moved to its nearest end."""
+        """Return the point (d,) of a configuration; numbers outside their range are moved to its nearest end."""
         if self.structure is None:
             return np.array([r.to_unit(hyperparameters[name]) for name, r in self.ranges.items()], dtype=float)
         values = [r.to_unit(hyperparameters[n]) if n in hyperparameters else math.nan for n, r in self.ranges.items()]
@@ -94,7 +102,7 @@ class ParameterSpace:
         return np.where(np.isnan(point), self.structure.inactive, point)
 
     def from_unit(self, point: Array) -> Hyperparameters:
-        """The configuration in whose cell the point lies, in native types, without hyperparameters that are inactive."""
+        """Return the configuration in whose cell the point (d,) lies."""
         if self.structure is None:
             return {name: r.from_unit(float(u)) for (name, r), u in zip(self.ranges.items(), point, strict=True)}
         settled, active = self.structure.settle(np.array([point]))
@@ -102,7 +110,7 @@ class ParameterSpace:
         return {name: r.from_unit(float(u)) for (name, r), u, on in places if on}
 
     def snap(self, points: Array) -> Array:
-        """(n, d) -> (n, d), each coordinate moved to the value it stands for; idempotent."""
+        """Return points (n, d) with each coordinate moved to the place of the value that it stands for. Idempotent."""
         if self.structure is None:
             snapped, active, stretch = np.array(points, dtype=float), None, np.ones(self.dimension)
         else:
@@ -117,22 +125,26 @@ class ParameterSpace:
         return clipped
 
     def settle(self, points: Array) -> Array:
-        """(n, d) -> (n, d), coordinates that are inactive moved to the one place that stands for it; idempotent."""
+        """Return points (n, d) with each inactive coordinate moved to the one place that stands for being inactive. Idempotent."""
         return points if self.structure is None else self.structure.settle(points)[0]
 
     def active(self, points: Array) -> npt.NDArray[np.bool_]:
-        """(n, d) which coordinates of points of the cube are active."""
+        """Return which coordinates of points (n, d) are active, (n, d)."""
         return np.ones(points.shape, dtype=bool) if self.structure is None else self.structure.settle(points)[1]
 
     def feasible(self, points: Array) -> Array:
-        """(n, d) -> (m, d): the points settled, without those that are forbidden."""
+        """Return those of the points (n, d) that aren't forbidden, (m, d), as `settle` moves them."""
         if self.structure is None:
             return points
         settled, active = self.structure.settle(points)
         return settled[self.structure.allowed(settled, active)]
 
     def sample(self, rng: np.random.Generator) -> Hyperparameters:
-        """One allowed configuration, each hyperparameter uniform on its scale and independent of the others."""
+        """Return an allowed configuration, each hyperparameter uniform on its scale and independent of the others.
+
+        Raises:
+            InvalidSpec: where none of very many draws is allowed, and the space is too large to list.
+        """
         if self.structure is None:
             return self.from_unit(rng.random(self.dimension))
         for point in self.draw(rng, 1):
@@ -145,28 +157,31 @@ class ParameterSpace:
         return every[int(rng.integers(len(every)))]
 
     def draw(self, rng: np.random.Generator, count: int) -> Array:
-        """(count, d) allowed points, uniform; fewer only where hardly any are allowed and constraints are very many."""
-        found = self._allowed_of(rng.random((max(16, 2 * count), self.dimension)))
-        if len(found) < count and self.structure is not None:
-            found = np.concatenate([found, self._allowed_of(self.structure.draw(rng, count))])
-        block = 16 * max(16, count)
-        while len(found) < count and block <= MOST_DRAWN:
-            found, block = np.concatenate([found, self._allowed_of(rng.random((block, self.dimension)))]), 8 * block
-        return found[:count]
+        """Return (count, d) allowed points, uniform over what is allowed.
+
+        There are fewer only where hardly any points are allowed and the constraints are very many.
+        """
+        points = self._allowed_of(rng.random((max(16, 2 * count), self.dimension)))
+        if len(points) < count and self.structure is not None:
+            points = np.concatenate([points, self._allowed_of(self.structure.draw(rng, count))])
+        drawn = 16 * max(16, count)
+        while len(points) < count and drawn <= MOST_DRAWN:
+            points, drawn = np.concatenate([points, self._allowed_of(rng.random((drawn, self.dimension)))]), 8 * drawn
+        return points[:count]
 
     def _allowed_of(self, points: Array) -> Array:
-        """Of these points the allowed, by their configurations: on an edge arithmetic may see it otherwise."""
-        good = [point for point in self.feasible(points) if self.allows(self.from_unit(point))]
-        return np.array(good).reshape(len(good), self.dimension)
+        """The allowed ones of points (n, d), judged by their configurations, since on the edge of a cell coordinates are rounded."""
+        allowed = [point for point in self.feasible(points) if self.allows(self.from_unit(point))]
+        return np.array(allowed).reshape(len(allowed), self.dimension)
 
     def allows(self, hyperparameters: Mapping[str, Any]) -> bool:
-        """Whether a configuration has none of the forbidden combinations."""
+        """Return whether a configuration has none of the forbidden combinations."""
         return self.structure is None or self.structure.allows(hyperparameters)
 
     def grid(self) -> Iterator[Hyperparameters]:
-        """Every allowed configuration of a finite space once, the last hyperparameter fastest.
+        """Yield every allowed configuration of a finite space once; the last hyperparameter changes fastest.
 
-        Where hyperparameters have conditions, they come after those that these are about.
+        A hyperparameter with a condition changes faster than those that the condition is about.
         """
         if self.structure is None:
             for row in itertools.product(*(values_of(r) for r in self.ranges.values())):
@@ -188,14 +203,23 @@ class ParameterSpace:
             yield from self._branches({**values, name: value}, rest)
 
     def to_text(self, hyperparameters: Mapping[str, Any]) -> dict[str, str]:
-        """AMT's strings: «7», «0.4630125855085939», categories verbatim. What is inactive isn't there."""
-        found = {name: r.to_text(hyperparameters[name]) for name, r in self.ranges.items() if name in hyperparameters}
-        if len(found) < len(self.ranges):
-            self._complete(hyperparameters)
-        return found
+        """Return a configuration in AMT's strings: «7», «0.4630125855085939», strings as they are.
+
+        Raises:
+            KeyError: where an active hyperparameter is missing.
+        """
+        texts = {name: r.to_text(hyperparameters[name]) for name, r in self.ranges.items() if name in hyperparameters}
+        if len(texts) < len(self.ranges):
+            self._require_active(hyperparameters)
+        return texts
 
     def from_text(self, texts: Mapping[str, str]) -> Hyperparameters:
-        """Native values of AMT's strings; what is inactive among these is left out. Raise KeyError for what is missing."""
+        """Return the configuration that AMT's strings mean; inactive hyperparameters among them are left out.
+
+        Raises:
+            KeyError: where an active hyperparameter is missing.
+            ValueError: where a string means no value of its range.
+        """
         if self.structure is None:
             return {name: r.from_text(texts[name]) for name, r in self.ranges.items()}
         values: Hyperparameters = {}
@@ -204,40 +228,52 @@ class ParameterSpace:
                 values[name] = self.ranges[name].from_text(texts[name])
         return {name: values[name] for name in self.names if name in values}
 
-    def _complete(self, hyperparameters: Mapping[str, Any]) -> None:
-        """Raise KeyError for an active hyperparameter that isn't there."""
+    def _require_active(self, hyperparameters: Mapping[str, Any]) -> None:
+        """Raise KeyError where an active hyperparameter is missing."""
         active = self.names if self.structure is None else self.structure.active(hyperparameters)
         for name in active:
             hyperparameters[name]
 
     def check(self, hyperparameters: Mapping[str, Any]) -> None:
-        """Raise InvalidSpec unless every active hyperparameter is there and inside its range, none else, nothing forbidden."""
+        """Check that a configuration has exactly the active hyperparameters, inside their ranges, and nothing forbidden.
+
+        Raises:
+            InvalidSpec: with every fault; its path is the hyperparameter's name.
+        """
         inside = {
             name: hyperparameters[name]
             for name, r in self.ranges.items()
             if name in hyperparameters and r.contains(hyperparameters[name])
         }
         active = set(self.names if self.structure is None else self.structure.active(inside))
-        faults = [
-            Fault(name, "this hyperparameter is missing.") for name in self.names if name in active - {*hyperparameters}
-        ]
-        faults += [
-            Fault(name, "the space has no such hyperparameter.") for name in hyperparameters if name not in self.ranges
-        ]
-        faults += [
-            Fault(name, f"{hyperparameters[name]!r} lies outside {values_in_words(r)}.")
-            for name, r in self.ranges.items()
-            if name in hyperparameters and name not in inside
-        ]
-        if self.structure is not None and not faults:
-            faults += [
-                Fault(
-                    name,
-                    f"it's inactive here: it requires {' or '.join(map(words, self.ranges[name].requires))}. Leave it out.",
-                )
-                for name in self.names
-                if name in hyperparameters and name not in active
-            ]
-            faults += [Fault("", f"«{words(each)}» is forbidden.") for each in self.structure.broken(inside)]
+        faults = [*self._value_faults(hyperparameters, inside, active)]
+        faults = faults or [*self._rule_faults(hyperparameters, inside, active)]
         if faults:
             raise InvalidSpec(faults)
+
+    def _value_faults(
+        self, hyperparameters: Mapping[str, Any], inside: Mapping[str, Any], active: set[str]
+    ) -> Iterator[Fault]:
+        """What is missing, unknown or outside its range. inside: the values that lie in their ranges."""
+        for name in self.names:
+            if name in active and name not in hyperparameters:
+                yield Fault(name, "this hyperparameter is missing.")
+        for name in hyperparameters:
+            if name not in self.ranges:
+                yield Fault(name, "the space has no such hyperparameter.")
+        for name, range_ in self.ranges.items():
+            if name in hyperparameters and name not in inside:
+                yield Fault(name, f"{hyperparameters[name]!r} lies outside {values_in_words(range_)}.")
+
+    def _rule_faults(
+        self, hyperparameters: Mapping[str, Any], inside: Mapping[str, Any], active: set[str]
+    ) -> Iterator[Fault]:
+        """What is inactive or forbidden, of values that lie in their ranges."""
+        if self.structure is None:
+            return
+        for name in self.names:
+            if name in hyperparameters and name not in active:
+                condition = " or ".join(map(words, self.ranges[name].requires))
+                yield Fault(name, f"this hyperparameter is inactive here: it requires {condition}. Leave it out.")
+        for combination in self.structure.broken(inside):
+            yield Fault("", f"«{words(combination)}» is forbidden.")
