@@ -23,7 +23,7 @@ from alfine.core.messages import spelled
 from alfine.core.settings import put_setting
 from alfine.core.spec import DEFINITIONS
 from alfine.criteria import criterion_from_text
-from alfine.jobs.policy_for import changed_request
+from alfine.jobs.change_request import changed_request
 
 Request = dict[str, Any]
 

@@ -26,7 +26,8 @@ from alfine.core.spec import IDENTICAL, TuningJobSpec
 from alfine.criteria import Given, can_be_kept, check_demands, criteria_of
 from alfine.criteria.forecast import Forecast, forecast_of
 from alfine.criteria.limits import MaxNumberOfTrainingJobs, SearchSpaceExhausted
-from alfine.jobs.policy_for import policy_for, with_criteria
+from alfine.jobs.change_request import with_criteria
+from alfine.jobs.policy_for import policy_for
 
 
 def utc_now() -> datetime:

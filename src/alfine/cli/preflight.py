@@ -26,7 +26,7 @@ from alfine.core.cost import Cost, longest_seconds, of_seconds
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import Ended, Fact, History, Launched, Reported, Started
 from alfine.core.messages import naming
-from alfine.core.policy import Outlook
+from alfine.core.policy import CompletionCriterion, Outlook, verdict_of
 from alfine.core.ranges import ROUNDING
 from alfine.core.settings import FORBID, REQUIRES
 from alfine.core.space import Hyperparameters
@@ -148,16 +148,18 @@ def _aws_faults(request: Mapping[str, Any]) -> tuple[list[Fault], bool]:
 
 def remarks(spec: TuningJobSpec, trials: Sequence[Trial]) -> list[Finding]:
     """What is to be said about a job without faults; trials: of the definitions, if any were tried out."""
-    found = [*_over(spec), *_limits(spec), *_structure(spec), *_standstill(spec), *_early_stopping(spec)]
+    criteria = policy_for(spec).criteria
+    found = [*_over(spec, criteria), *_limits(spec), *_structure(spec)]
+    found += [*_standstill(spec, criteria), *_early_stopping(spec)]
     for trial in trials:
-        found += [*_trial(trial), *_time(trial), *_emissions(trial), *_at_once(spec, trial)]
+        found += [*_trial(trial), *_time(trial), *_emissions(trial), *_at_once(spec, criteria, trial)]
     return found
 
 
-def _over(spec: TuningJobSpec) -> Iterator[Finding]:
+def _over(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion]) -> Iterator[Finding]:
     """Criteria that are met before anything has run: a Deadline that has passed."""
-    for criterion in policy_for(spec).criteria:
-        verdict = criterion.check(History(spec, utc_now()))
+    for criterion in criteria:
+        verdict = verdict_of(criterion, History(spec, utc_now()))
         if verdict.outlook is not Outlook.CONTINUE and not verdict.watching:
             sentence = f"It would end the job before its first training job: {verdict.sentence}"
             yield Finding(where=verdict.criterion, sentence=sentence, fatal=True)
@@ -217,18 +219,18 @@ def _structure(spec: TuningJobSpec) -> Iterator[Finding]:
                 )
 
 
-def _standstill(spec: TuningJobSpec) -> Iterator[Finding]:
+def _standstill(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion]) -> Iterator[Finding]:
     """Criteria that wouldn't even fire when nothing gets better than the first training job."""
     allowed = spec.most_training_jobs
     if allowed > MOST_SUPPOSED:
         return
-    for criterion in policy_for(spec).criteria:
+    for criterion in criteria:
         if not getattr(criterion, "ends_a_standstill", False):
             continue
         history = History(spec, BEGIN)
         for number in range(1, allowed):  # at the last one the limit ends the job anyway
             _record(history, _supposed(history, 1.0 + number / allowed))
-            verdict = criterion.check(history)
+            verdict = verdict_of(criterion, history)
             if verdict.outlook is not Outlook.CONTINUE:
                 break
         else:
@@ -322,7 +324,7 @@ def _emissions(trial: Trial) -> Iterator[Finding]:
         )
 
 
-def _at_once(spec: TuningJobSpec, trial: Trial) -> Iterator[Finding]:
+def _at_once(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion], trial: Trial) -> Iterator[Finding]:
     """Criteria that would end the job after a first training job like the one that was tried out."""
     values = trial.readings.values(trial.spec.metric)
     if not values or trial.reason:
@@ -331,8 +333,8 @@ def _at_once(spec: TuningJobSpec, trial: Trial) -> Iterator[Finding]:
     _record(
         history, _facts(history, trial.spec, trial.hyperparameters, max(0.001, trial.seconds), [*values, values[-1]])
     )
-    for criterion in policy_for(spec).criteria:
-        verdict = criterion.check(history)
+    for criterion in criteria:
+        verdict = verdict_of(criterion, history)
         if verdict.outlook is Outlook.CONTINUE or verdict.watching or isinstance(criterion, MaxRuntimeInSeconds):
             continue  # `_limits` says more about time
         if spec.most_training_jobs > 1:

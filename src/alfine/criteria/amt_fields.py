@@ -7,6 +7,8 @@ from typing import Any
 
 COMPLETION_CRITERIA = "TuningJobCompletionCriteria"
 RESOURCE_LIMITS = "ResourceLimits"
+NUMBER_LIMIT = "MaxNumberOfTrainingJobs"  # in RESOURCE_LIMITS
+RUNTIME_LIMIT = "MaxRuntimeInSeconds"  # in RESOURCE_LIMITS
 
 
 def section(request: MutableMapping[str, Any], name: str) -> dict[str, Any]:

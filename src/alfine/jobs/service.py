@@ -36,9 +36,10 @@ from alfine.core.spec import DEFINITION, DEFINITIONS, FUNCTION, PARENTS, TuningJ
 from alfine.jobs import documents
 from alfine.jobs.analysis import results_table
 from alfine.jobs.assessment import Assessor
+from alfine.jobs.change_request import changed_request
 from alfine.jobs.describe import describe_tuning_job, training_job_summaries, tuning_job_summaries
 from alfine.jobs.documents import Plain
-from alfine.jobs.policy_for import changed_request, policy_for, replayed, unread_settings
+from alfine.jobs.policy_for import policy_for, replayed, unread_settings
 from alfine.programs.algorithms.created import request_faults
 from alfine.programs.complete_request import understood
 from alfine.programs.data.channels import INPUTS
@@ -105,9 +106,9 @@ class Service:
         self, request: Mapping[str, Any], function: Callable[..., Any] | None
     ) -> tuple[TuningJobSpec, list[Inherited]]:
         spec = understood(self._with_parents_metrics(request), self.machine)
-        policy_for(spec)
+        policy = policy_for(spec)
         inheritance, faults = self._inheritance(spec)
-        faults += unread_settings(spec)
+        faults += unread_settings(spec, policy.criteria)
         try:
             programs_for(spec, self.folder / spec.name, function, machine=self.machine, fetch=False)
         except InvalidSpec as error:

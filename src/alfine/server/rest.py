@@ -30,7 +30,7 @@ from starlette.routing import Mount, Route
 from alfine.core.errors import AlfineError, Fault, InvalidSpec, NotFound
 from alfine.jobs.analysis.export_table import FORMATS, export
 from alfine.jobs.analysis.replay_report import told, turn
-from alfine.jobs.policy_for import CHANGES
+from alfine.jobs.change_request import CHANGES
 from alfine.jobs.service import Service
 from alfine.store.config import S3
 

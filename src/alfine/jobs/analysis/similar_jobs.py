@@ -86,7 +86,8 @@ def likely(
     same = [each for each in alike if _details(spec) == _details(each)]
     chosen = list(reversed(same or alike))
     if not replaying:
-        chosen = [each for each in chosen if criteria_for(each) == criteria_for(spec)]
+        criteria = criteria_for(spec)
+        chosen = [each for each in chosen if criteria_for(each) == criteria]
     outcomes = [found for each in chosen[:MOST_JOBS] if (found := _outcome(spec, history_of(each.name))) is not None]
     if not outcomes:
         return None
