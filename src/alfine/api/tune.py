@@ -173,8 +173,9 @@ def change(
             `Off` stops none.
         at_end: What happens to running training jobs when a criterion ends the job: `stop`, `drain` (let them finish)
             or `contenders` (let those finish that may still become the best).
-        repeats: Run the best configurations again before the job ends, and choose the best average: `{best: 3, times:
-            5}`, or the number of times. In Python `{"best": 3, "times": 5}`; `"never"` removes the repeats.
+        repeats: Run the best configurations again before the job ends, and choose the best average: how many
+            configurations and how many times, as `best=3 times=5`, or the number of times alone. Also as
+            `{"best": 3, "times": 5}`. `"never"` removes the repeats.
         price_per_hour: The price of one instance an hour, in any currency: for the cost, and for criteria about money.
 
     Raises:

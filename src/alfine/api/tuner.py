@@ -64,8 +64,9 @@ class Tuner(Results):
             another program.
         early_stopping: `Auto` stops training jobs whose learning curve leaves them hardly a chance to become the best;
             `Off` stops none. `report` says which.
-        repeats: Run the best configurations again before the job ends, and choose the best average: `{best: 3, times:
-            5}`, or the number of times. In Python `{"best": 3, "times": 5}`.
+        repeats: Run the best configurations again before the job ends, and choose the best average: how many
+            configurations and how many times, as `best=3 times=5`, or the number of times alone. Also as
+            `{"best": 3, "times": 5}`.
         min_resource: Hyperband: no training job is stopped before it has reported this many values of the metric.
         max_resource: Hyperband: each training job is stopped once it has reported this many values of the metric.
         price_per_hour: The price of one instance an hour, in any currency: for the cost, and for criteria about money.

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from alfine.cli.job_access import jobs_option, open_jobs
-from alfine.cli.options import json_option
+from alfine.cli.options import field_option, json_option
 from alfine.core.fields import Face
 from alfine.core.messages import spelling
 from alfine.core.policy import AT_END
@@ -26,15 +26,15 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @click.argument("name")
-@click.option("--max-training-jobs", type=click.IntRange(min=1), help="Launch at most so many in all.")
-@click.option("--max-parallel", type=click.IntRange(min=1), help="Run at most so many at once.")
-@click.option("--max-runtime-seconds", type=click.FloatRange(min=0, min_open=True), help="Since the job's creation.")
+@field_option("max_training_jobs")
+@field_option("max_parallel")
+@field_option("max_runtime_seconds")
 @click.option("--criterion", "texts", multiple=True, metavar="TEXT", help="Instead of its criteria; repeatable.")
 @click.option("--no-criteria", is_flag=True, help="Take its criteria away; its limits stay.")
-@click.option("--early-stopping", type=click.Choice(EARLY_STOPPING_TYPES), help="Of training jobs.")
-@click.option("--at-end", type=click.Choice(AT_END), help="What becomes of training jobs that run at the job's end.")
-@click.option("--repeats", metavar="TEXT", help='Run the best again: "best=3 times=5", the times, or never.')
-@click.option("--price-per-hour", type=click.FloatRange(min=0), help="Of one instance.")
+@field_option("early_stopping", type=click.Choice(EARLY_STOPPING_TYPES))
+@field_option("at_end", type=click.Choice(AT_END))
+@field_option("repeats", '"never" removes the repeats.', metavar="TEXT")
+@field_option("price_per_hour")
 @click.option("--no-run", is_flag=True, help="Only record it: somebody else goes on with the job.")
 @jobs_option
 @json_option

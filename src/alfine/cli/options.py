@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,11 +11,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from alfine.core.errors import AlfineError, NotFound, StoreUnusable
+from alfine.core.fields import WORDS
 
 if TYPE_CHECKING:
     from alfine.core.arns import Arns
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+NUMBERS: Mapping[str, click.IntRange | click.FloatRange] = {
+    "count": click.IntRange(min=1),
+    "from_zero": click.IntRange(min=0),
+    "positive": click.FloatRange(min=0, min_open=True),
+    "amount": click.FloatRange(min=0),
+}
+"""How the value of an option is checked, by its field's kind."""
 
 
 class HomeUnusable(AlfineError):
@@ -37,6 +46,21 @@ def home_option(command: F) -> F:
         callback=_remember,
         help="Where tuning jobs are kept (else $ALFINE_HOME, else ~/.alfine); before or after the command.",
     )(command)
+
+
+def field_option(word: str, more: str = "", **settings: Any) -> Callable[[F], F]:
+    """Return the option of a field of a job: «--max-parallel», with the help of the table of fields.
+
+    Args:
+        word: The field's word in `alfine.core.fields`.
+        more: What the help says of this command.
+        settings: Settings of the option for `click.option`, such as the choices of a field that has some.
+    """
+    field = WORDS[word]
+    help_text = f"{field.help.replace('`', '')} {more}".strip()
+    if field.kind in NUMBERS:
+        settings.setdefault("type", NUMBERS[field.kind])
+    return click.option(f"--{word.replace('_', '-')}", help=help_text, **settings)
 
 
 def json_option(command: F) -> F:

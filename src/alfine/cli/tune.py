@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from alfine.cli.errors import FAILED, INTERRUPTED
-from alfine.cli.options import home_option, json_option, open_home
+from alfine.cli.options import field_option, home_option, json_option, open_home
 from alfine.core.errors import InUse, InvalidSpec, NotFound
 
 if TYPE_CHECKING:
@@ -51,15 +51,13 @@ class _Left(SystemExit):
 @click.command(epilog=EPILOG)
 @click.argument("job", type=click.Path(path_type=Path))
 @click.option("--name", help="The tuning job's name, instead of the file's.")
-@click.option("--max-training-jobs", type=click.IntRange(min=1), help="Launch at most so many.")
-@click.option("--max-parallel", type=click.IntRange(min=1), help="Run at most so many at once.")
-@click.option("--seed", type=click.IntRange(min=0), help="Same seed, same suggestions.")
+@field_option("max_training_jobs")
+@field_option("max_parallel")
+@field_option("seed")
 @click.option(
     "--criterion", "criteria", multiple=True, metavar="TEXT", help="Instead of the file's criteria; repeatable."
 )
-@click.option(
-    "--price-per-hour", type=click.FloatRange(min=0), help="Of one instance: for costs, and criteria in money."
-)
+@field_option("price_per_hour")
 @click.option("--no-warm", is_flag=True, help="Start every training job from a cold interpreter.")
 @click.option("--dry-run", is_flag=True, help="Run one training job, record nothing, show what is read from it.")
 @click.option("--quiet", "-q", is_flag=True, help="No live view.")

@@ -1,7 +1,7 @@
 """The fields of a tuning job: one table, `FIELDS`, with each field's spelling in every face of alfine.
 
 A job is written as an AWS request (`HyperParameterTuningJobConfig.ResourceLimits.MaxParallelTrainingJobs`), as a job
-file or a call of `alfine.tune` (`max_parallel`), and in the console's form («Training jobs at once»). The table says
+file or a call of `alfine.tune` (`max_parallel`), and in the console's form («Parallel training jobs»). The table says
 how a field is called in each, what it means, and what its value must be. Job files, `alfine.tune`, the commands' help,
 the console's form, the reference pages and every error message read it. A new field is one row here.
 
@@ -359,7 +359,7 @@ FIELDS: tuple[Field, ...] = (
         path=f"{LIMITS}.MaxNumberOfTrainingJobs",
         sections=(LIMITS,),
         default_note="750",
-        label="Training jobs",
+        label="Maximum training jobs",
         changeable=True,
         aliases=(
             *("max_number_of_training_jobs", "trials", "n_trials", "max_trials"),
@@ -372,7 +372,7 @@ FIELDS: tuple[Field, ...] = (
         kind="count",
         path=f"{LIMITS}.MaxParallelTrainingJobs",
         default=1,
-        label="Training jobs at the same time",
+        label="Parallel training jobs",
         changeable=True,
         aliases=("max_parallel_training_jobs", "parallel", "n_jobs"),
     ),
@@ -381,7 +381,7 @@ FIELDS: tuple[Field, ...] = (
         help="End the tuning job this many seconds after its creation.",
         kind="positive",
         path=f"{LIMITS}.MaxRuntimeInSeconds",
-        label="Runtime in seconds",
+        label="Maximum runtime",
         changeable=True,
         aliases=("timeout",),
     ),
@@ -449,7 +449,7 @@ FIELDS: tuple[Field, ...] = (
         kind="amount",
         tag="price-per-hour",
         default_note="`[prices]` in `alfine.toml`, else none",
-        label="Price of one instance an hour",
+        label="Price per instance hour",
         changeable=True,
         aliases=("price",),
     ),
@@ -476,17 +476,17 @@ FIELDS: tuple[Field, ...] = (
         kind="text",
         tag="at-end",
         default_note="`stop`",
-        label="When a criterion ends the job",
+        label="Running training jobs at the end",
         changeable=True,
     ),
     Field(
         word="repeats",
-        help="Run the best configurations again before the job ends, and choose the best average: `{best: 3, times: 5}`, or the number of "
-        "times.",
+        help="Run the best configurations again before the job ends, and choose the best average: how many configurations and how many "
+        "times, as `best=3 times=5`, or the number of times alone.",
         kind="repeats",
         tag="repeats",
         default_note="never",
-        label="Run the best again",
+        label="Re-runs of the best",
         changeable=True,
         more="criteria.md#repeats",
     ),

@@ -110,7 +110,7 @@ def test_criteria_are_changed_and_those_that_the_form_doesnt_touch_stay(visitor,
     assert ">MaxCost 25</textarea>" in form
     fields = {"repeats": "", "price_per_hour": "4.5"}
     page = visitor.submit(f"/console/tuning-jobs/{name}/change", f"/tuning-jobs/{name}/change", fields)
-    assert "Re-runs of the best: best=2 times=3 → removed; Price per instance hour: 2 → 4.5" in page.text
+    assert "Price per instance hour: 2 → 4.5; Re-runs of the best: best=2 times=3 → removed" in page.text
     fields = {"price_per_hour": "0", "patience": "", "others": ""}  # what belonged to it may stay filled in
     page = visitor.submit(f"/console/tuning-jobs/{name}/change", f"/tuning-jobs/{name}/change", fields)
     assert "Price per instance hour: 4.5 → 0" in page.text
@@ -127,10 +127,10 @@ def test_of_two_criteria_of_a_kind_the_form_loses_none():
     ("fields", "said"),
     [
         ({}, "the job already has these settings."),
-        ({"max_training_jobs": ""}, "MaxNumberOfTrainingJobs: a limit can be changed, but not removed."),
-        ({"max_training_jobs": "many"}, "MaxNumberOfTrainingJobs: 'many' must be a whole number."),
-        ({"max_parallel": "0"}, "MaxParallelTrainingJobs: '0' must be more than 0."),
-        ({"max_runtime_seconds": "nan"}, "MaxRuntimeInSeconds: 'nan' must be a number."),
+        ({"max_training_jobs": ""}, "Maximum training jobs: a limit can be changed, but not removed."),
+        ({"max_training_jobs": "many"}, "Maximum training jobs: 'many' must be a whole number."),
+        ({"max_parallel": "0"}, "Parallel training jobs: '0' must be more than 0."),
+        ({"max_runtime_seconds": "nan"}, "Maximum runtime: 'nan' must be a number."),
         (
             {"patience": "2"},
             "BestObjectiveNotImproving: max_number_of_training_jobs_not_improving 2 must be a whole number from 3 on.",
@@ -139,7 +139,7 @@ def test_of_two_criteria_of_a_kind_the_form_loses_none():
         ({"others": "BestObjectiveNotImprovin 5"}, "Did you mean BestObjectiveNotImproving?"),
         ({"others": "MaxCost 5"}, "price"),
         ({"repeats": "often"}, "'often' must be as «best=3 times=5»"),
-        ({"price_per_hour": "-2"}, "price per hour: '-2' must be 0 or more."),
+        ({"price_per_hour": "-2"}, "Price per instance hour: '-2' must be 0 or more."),
         ({"delta": "0.1"}, "ConvergenceDetected delta: this setting belongs to «Stop on convergence»."),
         (
             {"strict": "on"},

@@ -13,6 +13,8 @@ from typing import Any
 from starlette.responses import RedirectResponse, Response
 
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
+from alfine.core.fields import FIELDS, WORDS, Face
+from alfine.core.messages import spelled
 from alfine.core.policy import AT_END, CompletionCriterion
 from alfine.core.spec import EARLY_STOPPING_TYPES, FUNCTION, TuningJobSpec
 from alfine.criteria import ALWAYS, criteria_for, criterion_from_text, text_format
@@ -22,13 +24,8 @@ from alfine.criteria.plateau import BestObjectiveNotImproving
 from alfine.criteria.target import TargetObjectiveMetricValue
 from alfine.server.console.page_request import PageRequest
 
-LIMITS = {
-    "max_training_jobs": "MaxNumberOfTrainingJobs",
-    "max_parallel": "MaxParallelTrainingJobs",
-    "max_runtime_seconds": "MaxRuntimeInSeconds",
-    "price_per_hour": "price per hour",
-}
-"""Fields of limits, and what messages call them."""
+LIMITS = ("max_training_jobs", "max_parallel", "max_runtime_seconds", "price_per_hour")
+"""Fields of limits."""
 
 WHOLE = ("max_training_jobs", "max_parallel")
 """Limits that are whole numbers."""
@@ -63,7 +60,7 @@ def change(request: PageRequest) -> Response:
     try:
         request.service.change(name, **settings_to_change(before, wanted, name))
     except InvalidSpec as error:
-        return _page(request, spec, wanted, [str(fault) for fault in error.faults])
+        return _page(request, spec, wanted, [str(spelled(fault, Face.CONSOLE)) for fault in error.faults])
     except AlfineError as error:
         return _page(request, spec, wanted, [str(error)])
     request.backend.changed()
@@ -80,6 +77,7 @@ def _page(request: PageRequest, spec: TuningJobSpec, fields: Fields, faults: Seq
         ended=job.ended,
         job_status=job.status,
         fields=fields,
+        labels={field.word: field.label for field in FIELDS},
         faults=faults,
         at_end=AT_END,
         early_stopping=EARLY_STOPPING_TYPES,
@@ -153,7 +151,8 @@ def settings_to_change(before: Fields, wanted: Mapping[str, str], name: str) -> 
 
 
 def _limits(before: Fields, wanted: Mapping[str, str], faults: list[Fault]) -> Iterator[tuple[str, Any]]:
-    for key, path in LIMITS.items():
+    for key in LIMITS:
+        path = WORDS[key].label
         if wanted[key].strip() == before[key]:
             continue
         if not wanted[key].strip():

@@ -7,18 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from alfine.core.errors import InvalidSpec
+from alfine.core.fields import FIELDS
 from alfine.core.history import Changed, Ended, History, TuningJobStopAsked
 from alfine.core.wording import duration
 from alfine.server.console.change_form import Fields, form_fields
 
 LABELS = {
-    "max_training_jobs": "Maximum training jobs",
-    "max_parallel": "Parallel training jobs",
-    "max_runtime_seconds": "Maximum runtime",
-    "early_stopping": "Early stopping",
-    "at_end": "Running training jobs at the end",
-    "repeats": "Re-runs of the best",
-    "price_per_hour": "Price per instance hour",
+    **{field.word: field.label for field in FIELDS if field.changeable and field.word != "criteria"},
     "target": "Target",
     "patience": "Training jobs without improvement",
     "strict": "Any improvement counts",
