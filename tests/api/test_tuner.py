@@ -77,7 +77,7 @@ def test_what_is_no_number_at_all_is_refused_and_changes_nothing(call):
     [
         (
             lambda hyperparameters: math.nan,
-            "The function has no objective. Of its values 1 aren't finite numbers, the last nan.",
+            "The function has no objective. It reported 1 value that isn't a finite number: nan.",
         ),
         (lambda hyperparameters: None, "The function has no objective. It must return one, or report one on its way."),
     ],

@@ -75,7 +75,7 @@ def test_one_that_was_lost_is_started_again_and_completes(own, home, make, tmp_p
     assert told["TrainingJobStatusCounters"]["Completed"] == 1, told
     assert told["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"]["Value"] == 0.5
     log = next((home / "tuning-jobs" / "again").glob("*/.alfine/log")).read_text()
-    assert "It's tried again (1 of 2)." in log
+    assert "Retry 1 of 2." in log
 
 
 @linux_only

@@ -33,7 +33,7 @@ def test_a_function_gets_its_own_copy_of_the_hyperparameters(inline):
 def test_values_that_are_not_finite_are_no_points_but_are_counted(inline):
     seen, end = see(inline, lambda hyperparameters, report: report(0, float("nan")) or float("inf"))
     assert seen.points == ()
-    assert end.detail == "Of its values 2 aren't finite numbers, the last inf."
+    assert end.detail == "It reported 2 values that aren't finite numbers, the last of them inf."
 
 
 def test_a_traceback_shows_the_function_and_nothing_of_ours(inline):

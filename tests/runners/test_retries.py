@@ -44,4 +44,4 @@ def test_it_begins_anew_with_its_checkpoints_and_its_log(process, killed_halfway
     assert ended[-1].exit.succeeded
     lines = [line for each in ended for line in each.lines]
     assert lines[-1] == "again [] False"
-    assert "alfine: the supervisor of this training job was killed. It's tried again (1 of 3)." in lines
+    assert "alfine: the supervisor of this training job was killed. Retry 1 of 3." in lines

@@ -35,12 +35,10 @@ from alfine.programs.hyperparameter_text import unquoted
 from alfine.programs.images import Container, Images, NoRunner, Script
 from alfine.programs.machine import Machine
 from alfine.runners.job_folder import DRIVERS
-from alfine.runners.protocol import Launch, LocalChannel
+from alfine.runners.protocol import GRACE_SECONDS, MAX_LOG_BYTES, Launch, LocalChannel
 
 OWN = ("alfine_command", "alfine_python", FUNCTION)  # among the static hyperparameters
 SCRIPT_MODE = ("sagemaker_program", "sagemaker_submit_directory")
-GRACE_SECONDS = 120.0  # SageMaker's: SIGTERM, then SIGKILL
-MAX_LOG_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The command or script of a training job as a process."""
+"""The command or script of a training job as a process on each host: its words, its folder, its variables."""
 
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ from alfine.runners.job_environment import arguments, entry_point, environment
 from alfine.runners.job_folder import PIPES, Host
 from alfine.runners.protocol import Launch
 
+ALONE = ("-I", "-S")
+"""Options of Python for alfine's own small programs: they need nothing of the user's packages and settings."""
+
+PIP_SETTINGS = (".config/pip/pip.conf", ".pip/pip.conf")
+"""Below HOME: where pip looks for its settings. Source: pip's documentation, «Configuration»."""
+
 
 def missing(launch: Launch) -> str:
-    """What a command or script needs and isn't there; ""."""
+    """Return a sentence about a file that a command or script needs and that doesn't exist; "" where nothing is missing."""
     if launch.command is None and launch.script is None:
         return "There is nothing to run: give a command or a script."
     if launch.command is not None and not launch.command:
@@ -28,7 +34,7 @@ def missing(launch: Launch) -> str:
 
 
 def missing_data(launch: Launch) -> str:
-    """What a channel should have and isn't there; ""."""
+    """Return a sentence about a channel whose data don't exist; "" where all channels have theirs."""
     for channel in launch.channels:
         if channel.trouble:
             return f"ClientError: Data download failed: {channel.trouble}"
@@ -44,7 +50,16 @@ def _script_path(launch: Launch) -> Path | None:
 
 
 def process_of(launch: Launch, host: Host, venv: Path | None) -> dict[str, Any]:
-    """The command or script as a process on a host; venv: the folder of its virtual environment, if it has one."""
+    """Return the process of one host, as launch.json has it.
+
+    Args:
+        launch: The training job.
+        host: The host.
+        venv: The folder of the virtual environment with the script's requirements, or None.
+
+    Returns:
+        `host` (its name), `argv`, `cwd` and `env`.
+    """
     env = environment(launch, arguments(launch.hyperparameters), host)
     return {
         "host": host.name,
@@ -55,44 +70,44 @@ def process_of(launch: Launch, host: Host, venv: Path | None) -> dict[str, Any]:
 
 
 def argv_of(launch: Launch, host: Host, venv: Path | None) -> list[str]:
+    """Return the words of the command line, with alfine's own programs that run before the command and then become it."""
     python = launch.python if venv is None else f"{venv}/venv/bin/python"
     args = arguments(launch.hyperparameters)
     command = _argv(launch, script_inside(launch, host), python, args)
     return [*_installer(launch, host, venv), *_feeder(launch, host), *command]
 
 
-def _installer(launch: Launch, host: Host, venv: Path | None) -> list[str]:
-    """What installs the script's requirements and then becomes it; nothing without any."""
-    if venv is None:
-        return []
-    texts = f"{host.seen.code}/requirements.txt", f"{host.seen.ml}/output/failure"
-    return [sys.executable, "-I", "-S", requirements.__file__, str(venv), launch.python, *texts]
-
-
-def _for_pip() -> dict[str, str]:
-    """Where pip finds its packages: the user's settings, which a training job of another HOME wouldn't have."""
-    known = {name: text for name, text in os.environ.items() if name.startswith("PIP_")}
-    home = Path.home()
-    file = next((path for path in (home / ".config/pip/pip.conf", home / ".pip/pip.conf") if path.is_file()), None)
-    return {**({} if file is None else {"PIP_CONFIG_FILE": str(file)}), **known}
-
-
-def _feeder(launch: Launch, host: Host) -> list[str]:
-    """What feeds the training job's pipes and then becomes it; nothing without pipes."""
-    if not any(channel.piped for channel in launch.channels):
-        return []
-    return [sys.executable, "-I", "-S", pipes.__file__, str(host.seen.ml / PIPES)]
-
-
 def script_inside(launch: Launch, host: Host) -> str:
-    """The script as its process names it; "" with a command."""
+    """Return the script's path, as the host's process sees it; "" where there is a command instead."""
     return str(host.seen.code / entry_point(launch)) if launch.command is None else ""
 
 
 def _argv(launch: Launch, script: str, python: str, args: list[str]) -> list[str]:
     if launch.entrypoint:
-        return [*launch.entrypoint, *launch.arguments]  # its hyperparameters are in hyperparameters.json
+        return [*launch.entrypoint, *launch.arguments]  # it reads its hyperparameters in hyperparameters.json
     if launch.command is not None:
         return [*launch.command, *args]
     interpreter = {".py": [python], ".sh": ["/bin/sh"]}.get(Path(script).suffix, [])
     return [*interpreter, script, *args]
+
+
+def _installer(launch: Launch, host: Host, venv: Path | None) -> list[str]:
+    """The program that installs the script's requirements; nothing where it has none."""
+    if venv is None:
+        return []
+    paths = f"{host.seen.code}/requirements.txt", f"{host.seen.ml}/output/failure"
+    return [sys.executable, *ALONE, requirements.__file__, str(venv), launch.python, *paths]
+
+
+def _feeder(launch: Launch, host: Host) -> list[str]:
+    """The program that feeds the training job's pipes; nothing where it has none."""
+    if not any(channel.piped for channel in launch.channels):
+        return []
+    return [sys.executable, *ALONE, pipes.__file__, str(host.seen.ml / PIPES)]
+
+
+def _for_pip() -> dict[str, str]:
+    """The user's settings of pip, which it wouldn't find by itself where a training job has another HOME."""
+    variables = {name: text for name, text in os.environ.items() if name.startswith("PIP_")}
+    file = next((path for name in PIP_SETTINGS if (path := Path.home() / name).is_file()), None)
+    return {**({} if file is None else {"PIP_CONFIG_FILE": str(file)}), **variables}

@@ -1,8 +1,8 @@
-"""Training jobs that are Python functions in threads of this process: tutorials, `tune()`, and the engine's own tests.
+"""Training jobs that are Python functions in threads of this process: for `alfine.tune` and the engine's own tests.
 
-They end with the process: after a restart `poll` answers None and the engine starts them again from their beginning. A
-function is asked to stop by what `report` returns, for a thread can't be killed: one that never reports runs to its end.
-Where training jobs are stopped early, `report` waits for the decision, so that fast functions hear of it as slow ones do.
+They end with the process: after a restart `poll` returns None, and the engine starts them again from their beginning. A thread
+can't be killed, so a function is asked to stop by the value that `report` returns, and one that never reports runs to its end.
+Where training jobs are stopped early, `report` waits for the engine's decision, so that fast functions are stopped as slow ones are.
 """
 
 from __future__ import annotations
@@ -17,29 +17,30 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from queue import SimpleQueue
 
+from alfine.runners.log_files import TAIL_CHARACTERS
 from alfine.runners.protocol import Cause, Exit, Launch, Observation, Point
 
 __all__ = ["InlineRunner", "Report"]
 
 Report = Callable[[int | None, float], bool]
-"""`report(step, value)`: True once the training job has been asked to stop. Reporting again after that ends it."""
+"""`report(step, value)` returns True once the training job has been asked to stop. Another report after that ends it."""
 
-TAIL_CHARACTERS = 2000
 ANSWER_SECONDS = 10.0
-"""A report waits no longer: the engine may have gone, or be at a search that takes its time."""
+"""Longest wait of a report for the engine's decision: the engine may have ended, or a search may take long."""
 
 ENDED_KEPT = 4096
-"""Training jobs remembered after their end was told, in case that the engine couldn't write it down and asks again."""
+"""Training jobs that are remembered after the engine polled their end: it polls again when it couldn't record the end."""
 
 
 class _Stopped(BaseException):
-    """Ends a function that reports on after it was asked to stop; not an Exception, so that no `except` swallows it."""
+    """Ends a function that goes on reporting after it was asked to stop. Not an Exception, so that `except Exception` passes it on."""
 
 
 class InlineRunner:
-    """Runs `launch.function(hyperparameters, report)`; a number that it returns is the objective's last value.
+    """Runs `launch.function(hyperparameters, report)`. A number that the function returns is the last value of the objective.
 
-    wake: called from the function's thread at each report and at its end.
+    Args:
+        wake: Called from the function's thread at each report and at its end.
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:
@@ -60,13 +61,13 @@ class InlineRunner:
             asked = key in self._asked_early
             self._asked_early.discard(key)
         if asked or launch.function is None:
-            detail = "" if asked else "There is nothing to run: the inline runner needs a function."
+            detail = "" if asked else "There is nothing to run: the inline runner needs a Python function."
             job.end(Exit(cause="stopped" if asked else "not_started", detail=detail))
         else:
             self._threads.run(job.run)
 
     def poll(self, launch: Launch, offset: int) -> Observation | None:
-        """See `Runner.poll`; here the offset counts points."""
+        """See `Runner.poll`. Here the offset counts points."""
         key = str(launch.folder)
         with self._mutex:
             job = self._jobs.get(key)
@@ -78,7 +79,7 @@ class InlineRunner:
         return observation
 
     def stop(self, launch: Launch) -> None:
-        """See `Runner.stop`; there is nothing to insist with."""
+        """See `Runner.stop`. The grace doesn't matter, since a thread can't be killed."""
         with self._mutex:
             job = self._jobs.get(str(launch.folder))
             if job is None:
@@ -87,7 +88,7 @@ class InlineRunner:
             job.ask("stopped")
 
     def close(self) -> None:
-        """Ask every training job to stop; threads end when their functions do."""
+        """Ask every training job to stop. Each thread ends when its function does."""
         with self._mutex:
             jobs = list(self._jobs.values())
         for job in jobs:
@@ -102,7 +103,7 @@ class InlineRunner:
 
 
 class _Threads:
-    """Threads that are used again: a start costs a hand-over, not a thread. Daemons: a stuck function holds no exit up."""
+    """A pool of threads, so that a start needn't make one. They are daemons: a function that hangs doesn't keep Python from exiting."""
 
     def __init__(self) -> None:
         self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
@@ -119,7 +120,7 @@ class _Threads:
             threading.Thread(target=self._work, name="alfine-inline", daemon=True).start()
 
     def close(self) -> None:
-        """Idle threads end now, busy ones after their task."""
+        """End idle threads now, busy ones after their task."""
         with self._mutex:
             self._closed = True
             for _ in range(self._idle):
@@ -128,7 +129,7 @@ class _Threads:
     def _work(self) -> None:
         while task := self._tasks.get():
             task()
-            del task  # or the thread keeps the last function's world alive
+            del task  # else the idle thread would keep the function's data in memory
             with self._mutex:
                 if self._closed:
                     return
@@ -136,16 +137,16 @@ class _Threads:
 
 
 class _Job:
-    """One function's run, shared by its thread and the polls."""
+    """The run of one function, shared by its thread and the polls."""
 
     def __init__(self, launch: Launch, wake: Callable[[], None]) -> None:
         self._launch = launch
         self._wake = wake
         self._mutex = threading.Condition()
         self._points: list[Point] = []
-        self._decided = 0  # as many of them
+        self._decided = 0  # the number of points that the engine has decided on
         self._asked: Cause | None = None
-        self._told = False
+        self._function_knows = False
         self._dropped: list[float] = []
         self._deadline = math.inf
         self._started_at: datetime | None = None
@@ -183,11 +184,13 @@ class _Job:
             return f"MaxRuntimeExceeded: it ran longer than its MaxRuntimeInSeconds ({limit:g} s)."
         if not self._dropped:
             return ""
-        return f"Of its values {len(self._dropped)} aren't finite numbers, the last {self._dropped[-1]:g}."
+        if len(self._dropped) == 1:
+            return f"It reported 1 value that isn't a finite number: {self._dropped[0]:g}."
+        return f"It reported {len(self._dropped)} values that aren't finite numbers, the last of them {self._dropped[-1]:g}."
 
     def _report(self, step: int | None, value: float) -> bool:
-        """Record a value; see `Report`. A value that isn't finite is no point."""
-        if self._told:
+        """Record a value; see `Report`. A value that isn't finite makes no point."""
+        if self._function_knows:
             raise _Stopped
         self._add(step, value)
         if time.monotonic() >= self._deadline:
@@ -195,10 +198,10 @@ class _Job:
         self._wake()
         if self._launch.answered:
             with self._mutex:
-                told = len(self._points)
-                self._mutex.wait_for(lambda: self._decided >= told or self._asked is not None, ANSWER_SECONDS)
-        self._told = self._asked is not None
-        return self._told
+                reported = len(self._points)
+                self._mutex.wait_for(lambda: self._decided >= reported or self._asked is not None, ANSWER_SECONDS)
+        self._function_knows = self._asked is not None
+        return self._function_knows
 
     def _add(self, step: int | None, value: object) -> None:
         try:
@@ -214,7 +217,7 @@ class _Job:
             self._points.append(point)
 
     def ask(self, cause: Cause) -> None:
-        """Ask the function to end; the first cause stays."""
+        """Ask the function to end. The first cause counts."""
         with self._mutex:
             if self._exit is None and self._asked is None:
                 self._asked = cause
@@ -240,7 +243,7 @@ class _Job:
 
 
 def _left(leaving: SystemExit, asked: Cause | None) -> Exit:
-    """`sys.exit(...)` in a function ends the training job as it would end a script."""
+    """`sys.exit(…)` in a function ends the training job as it would end a script."""
     code = leaving.code
     if code is None or isinstance(code, int):
         return Exit(cause=asked or "exited", code=(code or 0) & 0xFF)
@@ -248,7 +251,7 @@ def _left(leaving: SystemExit, asked: Cause | None) -> Exit:
 
 
 def _traceback(error: BaseException) -> str:
-    """The traceback as Python prints it, without our frames."""
-    told = traceback.TracebackException.from_exception(error)
-    told.stack[:] = [frame for frame in told.stack if frame.filename != __file__]
-    return "".join(told.format()).strip()[-TAIL_CHARACTERS:]
+    """The traceback as Python prints it, without the frames of this file."""
+    trace = traceback.TracebackException.from_exception(error)
+    trace.stack[:] = [frame for frame in trace.stack if frame.filename != __file__]
+    return "".join(trace.format()).strip()[-TAIL_CHARACTERS:]

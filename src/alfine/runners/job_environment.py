@@ -1,4 +1,8 @@
-"""Environment."""
+"""What a training job is told: its arguments, its environment variables and the settings in `/opt/ml/input/config`.
+
+Sources: SageMaker's developer guide («How Amazon SageMaker AI Runs Your Training Image») for the files, the sagemaker-training
+toolkit (environment.py, mapping.py) for the SM_ variables and the arguments.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +20,25 @@ if TYPE_CHECKING:
     from alfine.runners.job_folder import Host
 
 MAIN_HOST = "algo-1"
+"""The host whose folder is the training job's own. The name is SageMaker's."""
+
+INSTANCE_GROUP = "homogeneousCluster"
+"""The one group that all hosts are in. The name is SageMaker's."""
+
 NETWORK_INTERFACE = "eth0"
-LOOPBACK = "lo" if sys.platform.startswith("linux") else "lo0"  # how several hosts of one machine reach each other
+"""Where a training job has one host: the interface of SageMaker's containers."""
+
+LOOPBACK = "lo" if sys.platform.startswith("linux") else "lo0"
+"""Where it has several: all of them are on this machine and reach each other by its loopback interface."""
+
+LOG_LEVEL = 20
+"""SM_LOG_LEVEL: `logging.INFO`, the toolkit's default."""
+
 RESERVED = frozenset(
     {"_tuning_objective_metric", "default_user_module_name", "alfine_command", "alfine_python", "alfine_script"}
 )
-"""Hyperparameters that are for the runner, besides `sagemaker_*`; the toolkit drops the first two as well."""
+"""Hyperparameters that a script never sees, besides `sagemaker_*`. The toolkit drops the first two as well."""
+
 HOST_VARIABLES = {
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP", "XDG_CACHE_HOME"),
     *("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "JAVA_HOME", "HF_HOME", "TORCH_HOME"),
@@ -29,7 +46,11 @@ HOST_VARIABLES = {
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
     *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
 }
+"""Variables of alfine's own process that training jobs inherit. Every other variable may hold a secret."""
+
 HOST_PREFIXES = ("LC_", "CUDA", "NVIDIA_", "ROCM_", "HIP_", "NCCL_")
+"""Training jobs also inherit variables whose names begin so."""
+
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -37,25 +58,19 @@ THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
+"""Variables by which numerical libraries are told how many threads to start."""
 
 
 def host_names(launch: Launch) -> list[str]:
+    """Return the names of a training job's hosts, sorted as text: algo-1, algo-10, algo-2."""
     return sorted(f"algo-{number}" for number in range(1, launch.instance_count + 1))
 
 
-def entry_point(launch: Launch) -> str:
-    """The script's path inside `code/`; "" with a command."""
-    if launch.script is None:
-        return ""
-    if launch.source_dir is None:
-        return launch.script.name
-    if not launch.script.is_absolute():
-        return str(launch.script)
-    return str(launch.script.relative_to(launch.source_dir.absolute()))
+# ---- files in /opt/ml/input/config -------------------------------------------------------------------------------------
 
 
 def input_data_config(launch: Launch) -> dict[str, dict[str, str]]:
-    """The content of inputdataconfig.json."""
+    """Return the content of inputdataconfig.json."""
     return {
         channel.name: {
             "TrainingInputMode": channel.input_mode,
@@ -68,13 +83,13 @@ def input_data_config(launch: Launch) -> dict[str, dict[str, str]]:
 
 
 def resource_config(launch: Launch, current: str) -> dict[str, Any]:
-    """The content of resourceconfig.json, as the current host has it."""
+    """Return the content of resourceconfig.json on one host; current: that host's name."""
     names = host_names(launch)
-    group = {"instance_group_name": "homogeneousCluster", "instance_type": launch.instance_type, "hosts": names}
+    group = {"instance_group_name": INSTANCE_GROUP, "instance_type": launch.instance_type, "hosts": names}
     return {
         "current_host": current,
         "current_instance_type": launch.instance_type,
-        "current_group_name": group["instance_group_name"],
+        "current_group_name": INSTANCE_GROUP,
         "hosts": names,
         "instance_groups": [group],
         "network_interface_name": _network_interface(launch),
@@ -85,8 +100,18 @@ def _network_interface(launch: Launch) -> str:
     return NETWORK_INTERFACE if launch.instance_count == 1 else LOOPBACK
 
 
+# ---- arguments ---------------------------------------------------------------------------------------------------------
+
+
 def user_hyperparameters(hyperparameters: Mapping[str, str]) -> dict[str, Any]:
-    """Those meant for the script, decoded from JSON where they are JSON («"5"» is 5, «adam» stays text)."""
+    """Return the hyperparameters that a script sees, sorted by name.
+
+    Args:
+        hyperparameters: All of the training job's, as text.
+
+    Returns:
+        Values decoded from JSON where they are JSON («"5"» is the number 5), else their text («adam»).
+    """
     return {name: _decoded(text) for name, text in sorted(hyperparameters.items()) if not _is_reserved(name)}
 
 
@@ -102,9 +127,10 @@ def _decoded(text: str) -> Any:
 
 
 def arguments(hyperparameters: Mapping[str, str]) -> list[str]:
-    """`--name value` for each of the script's hyperparameters, sorted by name.
+    """Return `--name value` for each of the script's hyperparameters, sorted by name.
 
-    Unlike SageMaker's toolkit, which writes `-n value` for a name of one letter: scripts rarely declare that.
+    SageMaker's toolkit writes `-n value` for a name of one letter. alfine writes two dashes there too, because that is how
+    scripts usually declare it.
     """
     return [
         text
@@ -115,36 +141,59 @@ def arguments(hyperparameters: Mapping[str, str]) -> list[str]:
 
 def _argument(value: Any) -> str:
     if isinstance(value, dict):
-        return ",".join(f"{key}={each}" for key, each in sorted(value.items()))
+        return ",".join(f"{key}={item}" for key, item in sorted(value.items()))
     return str(value)
 
 
+def entry_point(launch: Launch) -> str:
+    """Return the script's path inside `code/`; "" where there is a command instead."""
+    if launch.script is None:
+        return ""
+    if launch.source_dir is None:
+        return launch.script.name
+    if not launch.script.is_absolute():
+        return str(launch.script)
+    return str(launch.script.relative_to(launch.source_dir.absolute()))
+
+
+# ---- environment variables ---------------------------------------------------------------------------------------------
+
+
 def host_environment() -> dict[str, str]:
-    """The part of our own environment that a training job may see: never AWS_* or ALFINE_*."""
+    """Return the variables of alfine's own process that a training job inherits: never AWS_* or ALFINE_*."""
     return {
         name: value for name, value in os.environ.items() if name in HOST_VARIABLES or name.startswith(HOST_PREFIXES)
     }
 
 
 def shared_environment(launch: Launch) -> dict[str, str]:
-    """What all training jobs of one configuration have in common: the host's part, threads, the given Environment."""
+    """Return the variables that all training jobs of one definition have in common.
+
+    They are the inherited ones, the number of threads, and the request's Environment.
+    """
     threads = dict.fromkeys(THREAD_VARIABLES, str(launch.threads))
-    # without it idle OpenMP threads spin: 4.3 s instead of 0.07 s for a small fit on a busy machine of 2 cores
+    # Without OMP_WAIT_POLICY idle OpenMP threads spin: 4.3 s instead of 0.07 s for a small fit on a busy machine of 2 cores.
     settings = {"PYTHONUNBUFFERED": "1", "OMP_WAIT_POLICY": "passive"}
     return host_environment() | threads | settings | dict(launch.environment)
 
 
 def environment(launch: Launch, args: list[str], host: Host) -> dict[str, str]:
-    """The whole environment of a training job on a host (algo-1); args: as `arguments` gives them."""
-    names, shared = job_names(launch, host), shared_environment(launch)
-    if launch.entrypoint:  # it looks for the image's Python on PATH: that's the one of this launch
+    """Return all variables of a training job's process on one host.
+
+    Args:
+        launch: The training job.
+        args: Its arguments, for SM_USER_ARGS.
+        host: The host.
+    """
+    shared = shared_environment(launch)
+    if launch.entrypoint:  # it looks for the image's Python on PATH: here that is the Python of this launch
         shared["PATH"] = f"{Path(launch.python).parent}{os.pathsep}{shared.get('PATH', os.defpath)}"
     toolkit = _toolkit_variables(launch, host, args, _gpus(shared.get("CUDA_VISIBLE_DEVICES")))
-    return shared | names | toolkit | dict(launch.environment)
+    return shared | job_names(launch, host) | toolkit | dict(launch.environment)
 
 
 def job_names(launch: Launch, host: Host) -> dict[str, str]:
-    """Which training job it is, and where it lies."""
+    """Return the variables that say which training job this is and where its /opt/ml lies."""
     return {
         "TRAINING_JOB_NAME": launch.name,
         "TRAINING_JOB_ARN": launch.arn,
@@ -153,7 +202,7 @@ def job_names(launch: Launch, host: Host) -> dict[str, str]:
 
 
 def _toolkit_variables(launch: Launch, host: Host, args: list[str], gpus: int) -> dict[str, str]:
-    """The SM_ variables, which inside a container the sagemaker-training toolkit would set."""
+    """The SM_ variables, which inside SageMaker's containers the sagemaker-training toolkit sets."""
     hyperparameters = user_hyperparameters(launch.hyperparameters)
     channels = {channel.name: str(host.seen.channel(channel.name)) for channel in launch.channels}
     facts = _toolkit_facts(launch, host) | {"num_gpus": gpus}
@@ -174,17 +223,18 @@ def _toolkit_variables(launch: Launch, host: Host, args: list[str], gpus: int) -
 
 
 def _toolkit_facts(launch: Launch, host: Host) -> dict[str, Any]:
+    """What stands both in SM_ variables of its own and in SM_TRAINING_ENV."""
     script, space = entry_point(launch), host.seen
     return {
         "current_host": host.name,
-        "current_instance_group": "homogeneousCluster",
+        "current_instance_group": INSTANCE_GROUP,
         "current_instance_type": launch.instance_type,
         "hosts": host_names(launch),
         "input_config_dir": f"{space.ml}/input/config",
         "input_data_config": input_data_config(launch),
         "input_dir": f"{space.ml}/input",
-        "instance_groups": ["homogeneousCluster"],
-        "log_level": 20,
+        "instance_groups": [INSTANCE_GROUP],
+        "log_level": LOG_LEVEL,
         "model_dir": str(space.model),
         "module_dir": str(space.code),
         "module_name": Path(script).stem,
@@ -206,7 +256,7 @@ def _variable(value: Any) -> str:
 
 
 def _gpus(visible: str | None) -> int:
-    """GPUs that a training job will see; visible: CUDA_VISIBLE_DEVICES, whose first invalid entry ends the list."""
+    """How many GPUs a training job sees. visible: the value of CUDA_VISIBLE_DEVICES, or None where it isn't set."""
     if visible is None:
         return _gpus_of_machine()
     devices = [device.strip() for device in visible.split(",")]

@@ -1,4 +1,4 @@
-"""Reads a training job's log a part at a time: all of it, its last lines, or what was added since."""
+"""Reads the log of a training job: part by part for people, its new lines for the engine, its end for a FailureReason."""
 
 from __future__ import annotations
 
@@ -7,13 +7,37 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-BLOCK = 1 << 16
-PART = 1 << 20  # bytes of a log at most in one part
+PART_BYTES = 1 << 20
+"""Bytes of a log in one part, at most."""
+
+BLOCK_BYTES = 1 << 16
+"""Bytes that are read at once while searching backwards for the beginning of a line."""
+
+READ_BYTES = 1 << 20
+"""Bytes of a log that one poll reads, at most."""
+
+LINE_CHARACTERS = 16 << 10
+"""Longer lines are cut."""
+
+TAIL_BYTES = 8 << 10
+"""Bytes at the end of a log in which its last lines are looked for."""
+
+TAIL_CHARACTERS = 2000
+"""Characters of the last lines that are kept, at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogPart:
-    """Bytes [begin, end) of a log. ended: nothing will be added after what was there when it was read."""
+    """A part of a training job's log.
+
+    Attributes:
+        training_job: The training job's name.
+        status: Its status when the part was read.
+        path: The log file, on the machine that has it.
+        begin: Where the part begins in the log, in bytes.
+        data: The part.
+        ended: Whether nothing will be added to the log.
+    """
 
     training_job: str
     status: str
@@ -24,35 +48,50 @@ class LogPart:
 
     @property
     def end(self) -> int:
+        """Where the part ends in the log, in bytes."""
         return self.begin + len(self.data)
 
     @property
     def last(self) -> bool:
-        """Whether there was no more to read."""
-        return len(self.data) < PART
+        """Whether the part reached the end of the log as it was then."""
+        return len(self.data) < PART_BYTES
 
 
 def part_of(log: Path, begin: int = 0, lines: int | None = None) -> tuple[int, bytes]:
-    """(where it begins, the bytes) from `begin`, or from where the last `lines` lines begin; at most PART of them."""
+    """Read a part of a log.
+
+    Args:
+        log: The file.
+        begin: Where to begin, in bytes.
+        lines: Read this number of lines at the end of the log instead.
+
+    Returns:
+        Where the part begins, and its bytes: at most `PART_BYTES` of them. (0, b"") where there is no log yet.
+    """
     try:
         with log.open("rb") as file:
             begin = begin if lines is None else start_of_last(file, lines)
             file.seek(begin)
-            return begin, file.read(PART)
+            return begin, file.read(PART_BYTES)
     except FileNotFoundError:
         return 0, b""
 
 
 def start_of_last(file: BinaryIO, lines: int) -> int:
-    """Searched from the end, so that a log of gigabytes is not read for its last line."""
+    """Return where the last lines of a file begin, in bytes. It searches from the end, since a log may have gigabytes.
+
+    Args:
+        file: A file that can be sought in.
+        lines: How many lines.
+    """
     end = file.seek(0, os.SEEK_END)
     missing, position, last = lines, end, True
     while position > 0:
-        begin = max(0, position - BLOCK)
+        begin = max(0, position - BLOCK_BYTES)
         file.seek(begin)
         block = file.read(position - begin)
         if last and block.endswith(b"\n"):
-            missing += 1  # the newline that ends the last line begins none
+            missing += 1  # the newline that ends the last line begins no other
         last, at = False, len(block)
         while (at := block.rfind(b"\n", 0, at)) >= 0:
             missing -= 1
@@ -62,16 +101,19 @@ def start_of_last(file: BinaryIO, lines: int) -> int:
     return 0 if lines else end
 
 
-READ_BYTES = 1 << 20
-LINE_CHARACTERS = 16 << 10
-TAIL_BYTES, TAIL_CHARACTERS = 8 << 10, 2000
-
-
 def read_lines(path: Path, offset: int, *, ended: bool) -> tuple[tuple[str, ...], int, bool]:
-    """The complete lines after `offset` within the next MiB, where to go on, and whether the end has been delivered.
+    """Read the complete lines of a log from an offset on, at most one MiB of them.
 
-    Which lines there are depends on the file alone, not on when it was read: a line longer than a MiB is cut after its
-    first 16 Ki characters, and what comes after that MiB counts as a line of its own.
+    Which lines there are depends on the file alone, not on when it was read. Of a line longer than one MiB the first 16 Ki
+    characters are kept, and what comes after that MiB counts as another line.
+
+    Args:
+        path: The log; it needn't exist yet.
+        offset: Where to begin, in bytes: 0, or what an earlier call returned.
+        ended: Whether nothing will be added to the log, so that an unfinished last line counts as complete.
+
+    Returns:
+        The lines, the offset of the next call, and whether the end of an ended log was reached.
     """
     try:
         with path.open("rb", buffering=0) as file:
@@ -91,6 +133,7 @@ def read_lines(path: Path, offset: int, *, ended: bool) -> tuple[tuple[str, ...]
 
 
 def tail(log: Path) -> str:
+    """Return the last lines of a log: printable, at most 2000 characters; "" where there is no log."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))

@@ -1,15 +1,15 @@
 """Training jobs as child processes that outlive alfine.
 
-The processes belong to a launcher (`launcher`: its text says what the files in a training job's folder promise), one for all
-cold starts and one for each warm plan (`warm`). This side writes `launch.json` before it asks, and reads the rest: so after
-a crash of alfine a new runner knows a training job by its folder alone.
+The processes belong to launchers (the package `launcher` says what the files in a training job's folder mean): one for all cold
+starts, and one for each warm plan (`warm`). This side writes `launch.json` before it asks a launcher to start a training job, and
+reads everything else from the folder. So after a crash of alfine a new runner recognises a training job by its folder alone:
 
-    lock held                             it runs, under some launcher
-    exit.json                             it has ended
-    process.json, lock free, no exit.json its launcher was killed: what is left of it gets killed, cause «lost»
-    none of them                          it was never started: start it (again)
+    the lock is held                          it runs, under some launcher
+    exit.json                                 it has ended
+    process.json, lock free, no exit.json     its launcher was killed: its processes are killed, the cause is `lost`
+    none of these files                       it was never started: start it (again)
 
-Of a script that may start warm the first training jobs wait while the launcher imports, which takes what one cold start takes.
+The first training jobs of a script that may start warm wait while its launcher imports, which takes as long as one cold start.
 """
 
 from __future__ import annotations
@@ -30,7 +30,16 @@ from typing import Any
 from alfine.runners import launcher
 from alfine.runners.command_line import argv_of, missing, process_of, script_inside
 from alfine.runners.job_environment import host_environment
-from alfine.runners.job_folder import Host, Workspace, hosts_of, lay_out, pack_model, requirements_of
+from alfine.runners.job_folder import (
+    CONTROL_MODE,
+    Host,
+    Workspace,
+    hosts_of,
+    lay_out,
+    model_bytes,
+    pack_model,
+    requirements_of,
+)
 from alfine.runners.launcher_connection import LauncherConnection
 from alfine.runners.log_files import read_lines, tail
 from alfine.runners.protocol import Exit, Launch, Observation
@@ -42,21 +51,27 @@ __all__ = ["ProcessRunner"]
 logger = logging.getLogger("alfine.runners")
 
 MAX_WARM_LAUNCHERS = 4
-"""Each holds some 200 MB once numpy, scikit-learn and xgboost are loaded."""
+"""Each takes some 200 MB once numpy, scikit-learn and xgboost are loaded."""
+
 PACK_AT_ONCE_BYTES = 1 << 20
-"""Bigger models are packed by a thread, so that the engine's poll doesn't wait for them."""
+"""Larger models are packed in a thread, so that the engine's poll doesn't wait for them."""
+
+ENVIRONMENT_DIGITS = 20
+"""Hexadecimal digits of the hash that names a virtual environment: no two of one machine will ever share their name."""
 
 
 class ProcessRunner:
-    """Runs commands and scripts as processes; see the module's text.
+    """Runs commands and scripts as processes. See the module's docstring.
 
-    Runners that put something around the process (a sandbox, a container) are made from this one by the methods under
+    Runners that put something around the process (a sandbox, a container) inherit from it and replace the methods in the section
     «what the process is».
 
-    wake: called from a thread of ours when a training job of this runner has ended. Of one that an earlier alfine started
-        only polls tell.
-    environments: the folder of the virtual environments that requirements.txt are installed into; None: beside the training jobs.
-    launcher_log: where the launchers' own output goes (a traceback of theirs, what imports print); None drops it.
+    Args:
+        wake: Called from a thread of this runner when one of its training jobs has ended. The end of a training job that an
+            earlier process of alfine started is only seen by polls.
+        environments: The folder of the virtual environments into which requirements.txt files are installed. None: a folder
+            beside the training jobs.
+        launcher_log: The file for the launchers' own output: their tracebacks, and what imports print. None drops it.
     """
 
     def __init__(
@@ -88,9 +103,8 @@ class ProcessRunner:
     def poll(self, launch: Launch, offset: int) -> Observation | None:
         """See `Runner.poll`."""
         folder = str(launch.folder)
-        record = launcher.read_json(
-            launcher.control_path(folder, launcher.EXIT)
-        )  # before the log: then that's all of it
+        # Read before the log: once there is an exit.json nothing is added to the log.
+        record = launcher.read_json(launcher.control_path(folder, launcher.EXIT))
         process = launcher.read_json(launcher.control_path(folder, launcher.PROCESS))
         if record is None:
             if process is None and self._is_asked_for(folder):
@@ -99,16 +113,16 @@ class ProcessRunner:
                 record = self._end_unseen(folder)
                 if record is None:
                     return None
-                # It may have begun, too, since we looked.
+                # It may have begun and ended since process.json was read.
                 process = launcher.read_json(launcher.control_path(folder, launcher.PROCESS))
         return self._observe(launch, offset, process or {}, record)
 
     def stop(self, launch: Launch) -> None:
-        """See `Runner.stop`. The request is a file, so it also holds for a training job that has yet to start."""
+        """See `Runner.stop`. The request is a file, so it also holds for a training job that hasn't started yet."""
         folder = str(launch.folder)
         if launcher.read_json(launcher.control_path(folder, launcher.EXIT)) is not None:
             return
-        Workspace(launch.folder).control.mkdir(mode=0o700, parents=True, exist_ok=True)
+        Workspace(launch.folder).control.mkdir(mode=CONTROL_MODE, parents=True, exist_ok=True)
         launcher.write_json(launcher.control_path(folder, launcher.STOP), {"grace_seconds": launch.grace_seconds})
         with self._mutex:
             owner = self._owners.get(folder)
@@ -121,7 +135,7 @@ class ProcessRunner:
                 os.kill(holder, signal.SIGUSR1)
 
     def close(self) -> None:
-        """Let go of the launchers: they end when their training jobs have."""
+        """Let go of the launchers. They end when their training jobs have ended."""
         with self._mutex:
             for connection in [self._cold, *self._warm.values()]:
                 if connection is not None:
@@ -136,10 +150,10 @@ class ProcessRunner:
                 del self._owners[folder]
             return owner is not None and owner.alive
 
-    # -- what the process is: other runners differ here --
+    # -- what the process is: other runners replace these methods --
 
     def _refusal(self, launch: Launch) -> str:
-        """Why this can't be started, found before a process is made; ""."""
+        """Why the training job can't be started, as far as that is known before there is a process; "" where it can."""
         if launch.image is not None:
             return f"A plain process can't run the container image {launch.image}."
         if not launch.network:
@@ -147,43 +161,45 @@ class ProcessRunner:
         return missing(launch)
 
     def _plan(self, launch: Launch) -> Warm | Cold:
-        """How it starts."""
+        """Whether the training job starts warm, or why not."""
         return plan(launch) if launch.instance_count == 1 else Cold("it has several hosts")
 
     def _hosts(self, launch: Launch) -> tuple[Host, ...]:
         return hosts_of(launch)
 
     def _process(self, launch: Launch, host: Host) -> dict[str, Any]:
-        """The program of one host, as the launcher starts it."""
+        """The process of one host: host, argv, cwd and env, for the launcher."""
         return process_of(launch, host, self._environment(launch))
 
     def _environment(self, launch: Launch) -> Path | None:
-        """The folder of the virtual environment with the script's requirements; None when it has none."""
+        """The folder of the virtual environment with the script's requirements, or None. It is named by what it is made from."""
         path = requirements_of(launch)
         if path is None:
             return None
         python = shutil.which(launch.python) or launch.python
         state = f"{os.path.realpath(python)} {python} {_changed_at(python)} ".encode() + path.read_bytes()
-        folder = (self._environments or launch.folder.parent / ".environments") / hashlib.sha256(state).hexdigest()[:20]
+        folder = (self._environments or launch.folder.parent / ".environments") / hashlib.sha256(state).hexdigest()[
+            :ENVIRONMENT_DIGITS
+        ]
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def _supervision(self, launch: Launch) -> dict[str, Any]:  # noqa: ARG002 - others look at it
-        """What the launcher has to know about the process. behind, scratch, wrapper: see its `terminate`, `finish`, WRAPPERS."""
+    def _supervision(self, launch: Launch) -> dict[str, Any]:  # noqa: ARG002 - other runners look at it
+        """What stands around the training job, for the launcher: see `terminate`, `SupervisedJob.finish` and WRAPPERS there."""
         return {"behind": 0, "scratch": [], "wrapper": ""}
 
     def _write_launch(self, launch: Launch, decision: Warm | Cold) -> None:
-        """Lay out the folder and write down the intent, `launch.json`, last."""
+        """Lay out the folder, and write `launch.json` last: it is the intent to start."""
         refused, hosts = self._refusal(launch), self._hosts(launch)
         space = Workspace(launch.folder)
         if refused:
-            space.control.mkdir(mode=0o700, parents=True, exist_ok=True)
+            space.control.mkdir(mode=CONTROL_MODE, parents=True, exist_ok=True)
         else:
             lay_out(launch, hosts)
         start = "warm" if isinstance(decision, Warm) else f"cold: {decision.reason}".removesuffix(": ")
         spec = {
             "name": launch.name,
-            "command": [] if refused else argv_of(launch, hosts[0], None),  # for people: nothing around it
+            "command": [] if refused else argv_of(launch, hosts[0], None),  # for people: without what stands around it
             "processes": [] if refused else [self._process(launch, host) for host in hosts],
             "script": script_inside(launch, hosts[0]),
             "refused": refused,
@@ -229,18 +245,18 @@ class ProcessRunner:
             self._drop_warm(decision)
             argv = [*decision.around, decision.python, os.path.realpath(launcher.PROGRAM)]
             connection = LauncherConnection(argv, dict(decision.environment), self._launcher_log, self._heard, decision)
-        self._warm[decision] = connection  # at the end: the order is that of last use
+        self._warm[decision] = connection  # put last: the order is that of the last use
         return connection
 
     def _drop_warm(self, coming: Warm) -> None:
-        """Let go of the launcher that an edited script's new one replaces, and of those least recently used."""
-        stale = [each for each in self._warm if each.slot == coming.slot]
-        spare = len(self._warm) - len(stale) + 1 - MAX_WARM_LAUNCHERS
-        oldest = [each for each in self._warm if each not in stale][: max(0, spare)]
-        for each in stale + oldest:
-            self._warm.pop(each).let_go()
+        """Let go of the launcher of the script before it was edited, and of the least recently used ones beyond the limit."""
+        stale = [known for known in self._warm if known.slot == coming.slot]
+        too_many = len(self._warm) - len(stale) + 1 - MAX_WARM_LAUNCHERS
+        oldest = [known for known in self._warm if known not in stale][: max(0, too_many)]
+        for known in stale + oldest:
+            self._warm.pop(known).let_go()
 
-    # -- what launchers say (in their threads) --
+    # -- events of launchers (in the threads of their connections) --
 
     def _heard(self, connection: LauncherConnection, event: dict[str, Any]) -> None:
         if event["event"] == "gone" and not connection.was_let_go and connection.plan is not None:
@@ -249,7 +265,7 @@ class ProcessRunner:
             self._wake()
 
     def _start_cold_instead(self, connection: LauncherConnection, decision: Warm, reason: str) -> None:
-        """The launcher says that its plan is unfit, or was killed: no more of it, and its waiting training jobs go on cold."""
+        """A warm launcher has refused its plan or was killed: start the training jobs that wait for it cold, as all later ones."""
         with self._mutex:
             self._unfit[decision] = reason
             self._warn(decision.script, reason)
@@ -265,9 +281,9 @@ class ProcessRunner:
     # -- observing --
 
     def _end_unseen(self, folder: str) -> dict[str, Any] | None:
-        """The exit record of a training job that nobody supervises; None when it was never started."""
+        """The exit record of a training job without a supervisor; None when it was never started."""
         with self._mutex:
-            record = launcher.read_json(launcher.control_path(folder, launcher.EXIT))  # it ended since we looked
+            record = launcher.read_json(launcher.control_path(folder, launcher.EXIT))  # written since the first look
             if record is not None:
                 return record
             if launcher.read_json(launcher.control_path(folder, launcher.PROCESS)) is None:
@@ -294,15 +310,15 @@ class ProcessRunner:
         )
 
     def _is_packed(self, space: Workspace) -> bool:
-        """Whether the model is packed, or can't be; packs it."""
+        """Pack the model; whether that is done, or has failed."""
         folder = str(space.folder)
         with self._mutex:
             if space.archive.exists() or self._packing.get(folder):
                 return True
-            if folder in self._packing:  # a thread is at it
+            if folder in self._packing:  # a thread is packing it
                 return False
             self._packing[folder] = None
-        if _size(space.model) <= PACK_AT_ONCE_BYTES:
+        if model_bytes(space) <= PACK_AT_ONCE_BYTES:
             self._pack(space)
             return True
         threading.Thread(target=self._pack, args=(space, self._wake), name="alfine-pack", daemon=True).start()
@@ -314,7 +330,7 @@ class ProcessRunner:
         except OSError as error:
             logger.warning("%s: its model can't be packed: %s", space.folder, error)
             with self._mutex:
-                self._packing[str(space.folder)] = f"Its model couldn't be packed: {error}."
+                self._packing[str(space.folder)] = f"The model couldn't be packed: {error}."
         if then is not None:
             then()
 
@@ -339,9 +355,3 @@ def _exit(record: dict[str, Any], space: Workspace, trouble: str | None) -> Exit
 
 def _instant(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
-
-
-def _size(folder: Path) -> int:
-    if not folder.is_dir():
-        return 0
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,15 +1,16 @@
-"""Where training jobs run: the protocol that the engine speaks, one file a runner.
+"""The seam between the engine and whatever runs training jobs: `Runner`, and the values that it takes and returns.
 
-A runner keeps nothing that only it knows: everything it is asked carries the whole `Launch`, which the engine can rebuild
-from the store, and what a training job left behind lies in its folder. So a runner made after a crash finds every training
-job that an earlier one started.
+A runner keeps no state that only it has: each call is given the whole `Launch`, which the engine can rebuild from the store, and
+everything that a training job left lies in its folder. So a runner that was made after a crash finds every training job that an
+earlier one started.
 
 - `inline.InlineRunner`: a Python function in a thread of this process.
-- `process.ProcessRunner`: a child process under a small supervisor (`launcher`) that outlives alfine; Python scripts are
-  forked from a supervisor that has their imports loaded (`warm`) where that gives the same result as a fresh start.
-- `sandbox.SandboxRunner`: the same with a sandbox around each process, in which its folder is `/opt/ml`.
+- `process.ProcessRunner`: a child process under a small supervisor (`launcher`) that outlives alfine. Python scripts are forked
+  from a supervisor that has imported their modules (`warm`), where the result is the same as that of a fresh start.
+- `sandbox.SandboxRunner`: the same, with a sandbox around each process in which its folder is `/opt/ml`.
+- `container.ContainerRunner`: a container of docker or podman.
 
-This module imports the standard library only, and little of it: `import alfine` pays for it.
+This module imports only the standard library, and little of it, because `import alfine` waits for it.
 """
 
 from __future__ import annotations
@@ -25,19 +26,33 @@ from typing import Any, Literal, Protocol
 __all__ = ["Cause", "Exit", "Launch", "LocalChannel", "Observation", "Point", "Runner"]
 
 FAILURE_LIMIT = 1024
-"""Characters that SageMaker keeps of `output/failure` and of a FailureReason."""
+"""Characters of a FailureReason, and of `output/failure`. Source: DescribeTrainingJob in SageMaker's API reference."""
+
+GRACE_SECONDS = 120.0
+"""Time between SIGTERM and SIGKILL. Source: StopTrainingJob in SageMaker's API reference."""
+
+MAX_LOG_BYTES = 1 << 30
+"""A training job whose log grows beyond this size is stopped, unless its tag alfine:max-log-bytes allows more."""
 
 Cause = Literal["exited", "stopped", "max_runtime", "log_limit", "lost", "not_started"]
-"""Why a training job is over: by itself, on request, by one of its limits, with its supervisor, or before it began."""
+"""Why a training job ended: by itself, on request, by one of its limits, because its supervisor was killed, or before it began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalChannel:
-    """One input channel: a local file or folder that the training job sees as `input/data/<name>/`.
+    """The data of one input channel on this machine: a file or folder that the training job sees as `input/data/<name>/`.
 
-    sharded: the hosts share the data; shards: then each one's folder, in the order of the hosts, unless there is only one.
-    gzip, record_io, seed: for Pipe mode, where data are decompressed, wrapped and shuffled on their way (pipes.py).
-    trouble: why the data can't be had any more, which the training job fails with; "".
+    Attributes:
+        name: The channel's name.
+        path: The file or folder.
+        content_type: Its MIME type, for `inputdataconfig.json`.
+        input_mode: `File`, `FastFile` or `Pipe`.
+        sharded: Whether the hosts share the data, instead of each having all of them.
+        shards: The folder of each host, in the order of the hosts, where several hosts share the data.
+        gzip: In Pipe mode: the data are decompressed on their way (pipes.py).
+        record_io: In Pipe mode: each file is wrapped in a RecordIO record.
+        seed: In Pipe mode: the files are shuffled anew in each epoch. None: they keep the order of their names.
+        trouble: Why the data can't be read any more. The training job fails with this sentence. "" where they can.
     """
 
     name: str
@@ -52,7 +67,7 @@ class LocalChannel:
     trouble: str = ""
 
     def path_on(self, host: int) -> Path:
-        """What the host of that number, from 0, gets to see."""
+        """Return the file or folder that one host sees; host: its number, from 0."""
         return self.shards[host] if self.shards else self.path
 
     @property
@@ -62,28 +77,39 @@ class LocalChannel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """Everything a runner needs to start one training job, or to find one that it started in an earlier life.
+    """Everything a runner needs to start one training job, or to recognise one that an earlier process started.
 
-    name: the idempotency key together with `folder`: started twice, it is one training job.
-    folder: the training job's own; the runner creates it. Absolute.
-    command: argv to run as is (the hyperparameters are appended as `--name value`); None for script mode.
-    image: a container image to run instead; entrypoint and arguments replace its own (none given: its own entry point with
-        `train`, as SageMaker starts it). Only the container runner takes one. Without an image they are the command, and
-        need a runner whose training jobs have /opt/ml.
-    script: in script mode a file inside `source_dir`, or a lone file when that is None. `.py` runs under `python`,
-        `.sh` under `/bin/sh`, anything else by itself.
-    hyperparameters: all of them, `_tuning_objective_metric` and reserved names included, byte for byte.
-    environment: wins over everything that the runner sets itself.
-    grace_seconds: between SIGTERM and SIGKILL.
-    threads: cores that this training job may use: `OMP_NUM_THREADS` and its kin, and `SM_NUM_CPUS`.
-    instance_count: hosts of this training job, algo-1, algo-2 and so on, each a process of its own on this machine.
-    checkpoint_path: another name for the folder of checkpoints, where the training job sees an /opt/ml.
-    network: False cuts it off from every network. A runner that can't do that refuses to start it.
-    requirements: True installs the source folder's requirements.txt, if it has one, before a script runs.
-    warm: False forbids a start from preloaded imports; True allows it where the result is the same.
-    function: for the inline runner only: called with the hyperparameters and `report(step, value)`.
-    metric: the name under which an inline function's reports become points.
-    answered: an inline function's report waits until it has been decided on: where training jobs are stopped early.
+    Attributes:
+        name: The training job's name.
+        folder: The training job's own folder, an absolute path. The runner creates it. A folder is one training job: however
+            often it is started, it runs once.
+        command: The words of a command that is run as it is; the hyperparameters are appended as `--name value`. None: there is
+            a script, an image or a function.
+        image: A container image, for the container runner only.
+        entrypoint: Runs instead of the image's entry point. Without an image it is the command, and the runner must be one whose
+            training jobs have /opt/ml.
+        arguments: Follow the entry point. An image with neither is started with the argument `train`, as SageMaker does.
+        script: A file inside `source_dir`, or a single file where that is None. `.py` runs under `python`, `.sh` under
+            `/bin/sh`, anything else by itself.
+        source_dir: The folder of the script's own files.
+        python: The interpreter of a `.py` script.
+        hyperparameters: All of them as they were given, `_tuning_objective_metric` and reserved names included.
+        channels: Its input data.
+        environment: Variables that win over all that the runner sets.
+        max_runtime_seconds: The training job is stopped after this time. None: never.
+        grace_seconds: Time between SIGTERM and SIGKILL.
+        threads: Cores that it may use: the value of `OMP_NUM_THREADS` and its like, and of `SM_NUM_CPUS`.
+        instance_type: For `resourceconfig.json`.
+        instance_count: Its hosts, algo-1, algo-2 and so on; each is a process of its own on this machine.
+        checkpoint_path: Where the training job sees its checkpoints, if the runner gives it an /opt/ml.
+        network: False cuts it off from every network. A runner that can't do that refuses to start it.
+        requirements: True installs the `requirements.txt` of the source folder, if there is one, before a script runs.
+        warm: False forbids to start it from a process with preloaded modules; True allows it where the result is the same.
+        max_log_bytes: It is stopped when its log is larger.
+        arn: The value of TRAINING_JOB_ARN.
+        metric: The name under which the reports of a function become points.
+        function: For the inline runner only: called with the hyperparameters and `report(step, value)`.
+        answered: Whether each report of a function waits for the engine's decision on it, as early stopping needs it.
     """
 
     name: str
@@ -99,7 +125,7 @@ class Launch:
     channels: tuple[LocalChannel, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     max_runtime_seconds: float | None = None
-    grace_seconds: float = 120.0
+    grace_seconds: float = GRACE_SECONDS
     threads: int = 1
     instance_type: str = "local"
     instance_count: int = 1
@@ -107,7 +133,7 @@ class Launch:
     network: bool = True
     requirements: bool = False
     warm: bool = True
-    max_log_bytes: int = 1 << 30
+    max_log_bytes: int = MAX_LOG_BYTES
     arn: str = ""
     metric: str = "objective"
     function: Callable[..., Any] | None = None
@@ -118,10 +144,13 @@ class Launch:
 class Exit:
     """How a training job ended.
 
-    code, signal: of the main process; one of the two, or neither when there never was a process or nobody saw it end.
-    failure: the first 1024 characters of what the training job wrote to `output/failure`.
-    tail: the last lines of its log, printable, at most 2000 characters.
-    detail: the runner's own words, where there are any: why it couldn't start, which limit was passed.
+    Attributes:
+        cause: Why it ended.
+        code: The exit code of its main process. None: a signal ended it, it never ran, or nobody saw its end.
+        signal: The number of the signal that ended its main process, or None.
+        failure: The first 1024 characters of what it wrote to `output/failure`.
+        tail: The last lines of its log: printable, at most 2000 characters.
+        detail: The runner's own sentence, where there is one: why it couldn't start it, or which limit was exceeded.
     """
 
     cause: Cause
@@ -137,9 +166,9 @@ class Exit:
         return self.cause == "exited" and self.code == 0
 
     def reason(self) -> str | None:
-        """A FailureReason of at most 1024 characters; None after success and after a stop on request.
+        """Return a FailureReason of at most 1024 characters; None after success and after a stop on request.
 
-        As SageMaker does it prefers what the training job wrote to `output/failure`; else the exit code and the log.
+        As in SageMaker it is what the training job wrote to `output/failure`, or else the exit code and the end of the log.
         """
         if self.succeeded or self.cause == "stopped":
             return None
@@ -149,9 +178,8 @@ class Exit:
         if self.cause in ("max_runtime", "log_limit", "not_started"):
             return self.detail or f"The training job ended: {self.cause}."
         if self.cause == "lost":
-            return _with_tail(
-                f"InternalServerError: {self.detail or 'the supervisor of this training job was killed'}.", self.tail
-            )
+            detail = self.detail or "the supervisor of this training job was killed"
+            return _with_tail(f"InternalServerError: {detail}.", self.tail)
         if self.failure:
             ending = f", {self._ending()}"
             return f"AlgorithmError: {self.failure}"[: FAILURE_LIMIT - len(ending)] + ending
@@ -172,7 +200,7 @@ def _signal_name(number: int) -> str:
 
 
 def _with_tail(sentence: str, tail: str) -> str:
-    """The sentence and the log's last lines; of a long log its end is kept, where the error stands."""
+    """The sentence and the end of the log. A long log is cut at its beginning, since errors stand at its end."""
     if not tail:
         return f"{sentence} (its log is empty)"
     joint = "; last lines of its log: "
@@ -181,7 +209,14 @@ def _with_tail(sentence: str, tail: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """One value of a metric that a training job reported by itself, with its instant; no regex is involved."""
+    """One value of a metric that a function reported, without a log line and a regex.
+
+    Attributes:
+        name: The metric's name.
+        at: When it was reported.
+        step: The step or epoch that the function named, or None.
+        value: A finite number.
+    """
 
     name: str
     at: datetime
@@ -191,12 +226,15 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """What became known about a training job since the last poll.
+    """What is new about a training job since the last poll.
 
-    lines: new complete log lines; an unfinished last one only once the training job has ended.
-    points: new points of a training job that reports without a log (inline).
-    offset: to be given to the next poll. While it moves there may be more to read at once.
-    exit: None while the training job runs, and until its log has been delivered to the end.
+    Attributes:
+        started_at: When its process began; None while it hasn't.
+        ended_at: When its process ended; None while it runs.
+        lines: New complete lines of its log. An unfinished last line is delivered once the training job has ended.
+        points: New points of a function (inline runner).
+        offset: What the next poll is to be given. While it grows there may be more to read at once.
+        exit: How it ended; None while it runs, and until all of its log has been delivered.
     """
 
     started_at: datetime | None = None
@@ -208,27 +246,59 @@ class Observation:
 
 
 class Runner(Protocol):
-    """Starts training jobs, tells what became of them, stops them. Safe to call from several threads.
+    """Starts training jobs, reports what became of them, stops them. Its methods may be called from several threads.
 
-    A runner is given `wake` when it is made and calls it, from any thread, when a training job has ended or has news that
-    only it knows about, so that the engine needn't poll for that. Log lines wake nobody.
+    A runner is given a function `wake` when it is made. It calls that function, from any thread, when a training job has ended
+    or has news that only the runner knows of, so that the engine needn't poll for them. New log lines wake nobody.
+
+    Every runner passes the tests in tests/runners/test_contract.py.
+
+    Example:
+        The life of a training job, as the engine drives it:
+
+            runner.start(launch)
+            offset = 0
+            while True:
+                seen = runner.poll(launch, offset)
+                if seen is None:          # the start was lost in a crash
+                    runner.start(launch)
+                    continue
+                offset = seen.offset
+                if seen.exit is not None:
+                    break
     """
 
     def start(self, launch: Launch) -> None:
-        """Start the training job unless it was ever started before; returns before it runs.
+        """Start the training job unless it was ever started before. Returns before it runs.
 
-        A training job that can't start (no such command) is an `Exit` of the next polls, not an exception. Raises OSError
-        when its folder can't be written.
+        What keeps it from running (there is no such command) is the `Exit` of a later poll, not an exception.
+
+        Args:
+            launch: The training job.
+
+        Raises:
+            OSError: Its folder can't be written.
         """
 
     def poll(self, launch: Launch, offset: int) -> Observation | None:
-        """What is new since `offset`; None: it was never started (or the request was lost), so start it again.
+        """Return what is new since `offset`, without waiting.
 
-        What lies before `offset` has been recorded, but for the lines that a look at a log reads in several pieces, and decided on.
+        Args:
+            launch: The training job.
+            offset: The offset of the last observation that the engine has recorded and decided on; 0 at first.
+
+        Returns:
+            None when it was never started, or the request to start it was lost: then start it again.
         """
 
     def stop(self, launch: Launch) -> None:
-        """Ask it to end (SIGTERM), insist after its grace (SIGKILL). Returns at once; asked again, the shorter grace holds."""
+        """Ask the training job to end (SIGTERM), and kill it when its grace is over (SIGKILL). Returns at once.
+
+        It may be called again, also before the start and after the end. The shortest grace counts.
+
+        Args:
+            launch: The training job; `grace_seconds` is its grace.
+        """
 
     def close(self) -> None:
-        """Let go. Training jobs that don't live in this process run on."""
+        """Release what the runner holds. Training jobs that don't live in this process go on running."""

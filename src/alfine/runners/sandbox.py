@@ -33,7 +33,7 @@ from typing import Any
 from alfine.runners import pipes, requirements
 from alfine.runners.command_line import missing, process_of
 from alfine.runners.job_environment import host_environment, host_names
-from alfine.runners.job_folder import Host, files_of, hosts_of, mounts, requirements_of
+from alfine.runners.job_folder import CONTROL_MODE, Host, files_of, hosts_of, mounts, requirements_of
 from alfine.runners.process import ProcessRunner
 from alfine.runners.protocol import Launch
 from alfine.runners.warm import PER_JOB_PREFIXES, Cold, Warm
@@ -127,7 +127,7 @@ class SandboxRunner(ProcessRunner):
         scratch = _scratch(host)
         (scratch / "home").mkdir(parents=True, exist_ok=True)
         names = host.space.control / "hosts"
-        names.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        names.parent.mkdir(mode=CONTROL_MODE, parents=True, exist_ok=True)
         names.write_text(_host_names(launch))
         words = [
             *_base(network=launch.network),

@@ -1,4 +1,7 @@
-"""The files of one training job."""
+"""Who supervises a training job, and how one ends whose supervisor was killed.
+
+A launcher holds the lock of a training job (a POSIX record lock on `.alfine/lock`) for as long as it supervises it.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +20,23 @@ from alfine.runners.job_folder import Workspace
 
 LOST = "The supervisor of this training job was killed, or the machine went down."
 
+FLOCK_LAYOUT = "hhqqi4x" if sys.platform.startswith("linux") else "qqihh"
+"""struct flock of 64-bit systems, fcntl(2). Linux: type, whence, start, length, pid; macOS: start, length, pid, type, whence."""
+
+KILL_ROUNDS = 50
+"""How often the processes of a lost training job are looked for and killed, since they may start new ones meanwhile."""
+
+KILL_PAUSE_SECONDS = 0.02
+"""Time between two of these rounds."""
+
 
 def was_started(folder: str) -> bool:
+    """Return whether a training job has begun, whether or not it has ended."""
     return any(Path(launcher.control_path(folder, name)).exists() for name in (launcher.PROCESS, launcher.EXIT))
 
 
-FLOCK_LAYOUT = "hhqqi4x" if sys.platform.startswith("linux") else "qqihh"
-"""struct flock of 64-bit systems: type, whence, start, length, pid; macOS: start, length, pid, type, whence."""
-
-
 def lock_holder(folder: str) -> int:
-    """The process that holds the training job's lock, 0 when nobody does; asks without taking it."""
+    """Return the id of the process that holds a training job's lock; 0 where nobody does. The lock isn't taken."""
     try:
         file = os.open(launcher.control_path(folder, launcher.LOCK), os.O_RDWR | os.O_CLOEXEC)
     except OSError:
@@ -43,11 +52,16 @@ def lock_holder(folder: str) -> int:
 
 
 def is_supervised(folder: str) -> bool:
+    """Return whether a launcher supervises the training job."""
     return lock_holder(folder) != 0
 
 
 def settle_lost(folder: str) -> dict[str, Any] | None:
-    """Kill what a killed launcher left of the training job and write its end down; None when it has a launcher after all."""
+    """Kill the processes of a training job whose launcher was killed, and write its exit.json.
+
+    Returns:
+        The content of exit.json, or None when a launcher supervises the training job after all.
+    """
     lock = launcher.take_lock(folder)
     if lock is None:
         return None
@@ -67,18 +81,18 @@ def _kill_leftovers(folder: str, process: dict[str, Any]) -> None:
     pid = process.get("pid")
     if pid and launcher.identity(pid) == process.get("identity"):
         launcher.kill_group(pid, signal.SIGKILL)
-    for _ in range(50):
-        left = _processes_of(folder)
-        for each in left:
+    for _ in range(KILL_ROUNDS):
+        leftovers = _processes_of(folder)
+        for leftover in leftovers:
             with suppress(OSError):
-                os.kill(each, signal.SIGKILL)
-        if not left:
+                os.kill(leftover, signal.SIGKILL)
+        if not leftovers:
             return
-        time.sleep(0.02)
+        time.sleep(KILL_PAUSE_SECONDS)
 
 
 def _processes_of(folder: str) -> list[int]:
-    """Processes that print to the training job's log or carry its environment (Linux; elsewhere none are found)."""
+    """Processes that print to the training job's log or have its environment. On Linux only; elsewhere none are found."""
     try:
         numbers = [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()]
     except OSError:
@@ -90,7 +104,7 @@ def _processes_of(folder: str) -> list[int]:
 
 def _belongs(pid: int, folder: str, log: os.stat_result | None) -> bool:
     marker = f"SAGEMAKER_BASE_DIR={Workspace(Path(folder)).ml}".encode()
-    try:  # not by the log's path, which in a sandbox may be another one
+    try:  # compared by inode, because in a sandbox the log may have another path
         if log is not None and any(os.path.samestat(Path(f"/proc/{pid}/fd/{fd}").stat(), log) for fd in (1, 2)):
             return True
         return marker in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
