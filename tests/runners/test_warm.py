@@ -131,6 +131,9 @@ def test_modules_of_the_scripts_folder_are_read_afresh(warm):
         ("raise RuntimeError('no licence')", "raised RuntimeError: no licence"),
         ("import sys\nsys.exit(0)", "raised SystemExit"),
         ("import os\nos._exit(0)", "its launcher was killed"),
+        ("import os\nMODEL = os.environ.get('SM_MODEL_DIR')", "its imports read SM_MODEL_DIR"),
+        ("import os\nBASE = os.getenv('SAGEMAKER_BASE_DIR', '/opt/ml')", "its imports read SAGEMAKER_BASE_DIR"),
+        ("import os\nIN_A_JOB = 'TRAINING_JOB_NAME' in os.environ", "its imports read TRAINING_JOB_NAME"),
     ],
 )
 def test_imports_that_act_make_the_start_cold_and_are_reported(warm, tmp_path, module, reason, caplog):

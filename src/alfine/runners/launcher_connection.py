@@ -1,4 +1,4 @@
-"""A launcher, seen from here."""
+"""A launcher process, as alfine sees it: its socket, the requests that wait for it, its events."""
 
 from __future__ import annotations
 
@@ -12,13 +12,31 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from alfine.runners.warm import Warm
+from alfine.runners.warm import SET_PER_JOB, Warm
 
 PRELOAD_SECONDS = 60.0
+"""A warm launcher whose imports take longer is killed, and its training jobs start cold."""
 
 
 class LauncherConnection:
-    """One launcher process: its socket, the requests that wait until it is ready, a thread that hears its events."""
+    """Starts a launcher, sends it requests, and reports its events from a thread.
+
+    Args:
+        argv: The launcher's command line.
+        env: Its environment variables.
+        log: The file that its output is appended to; None drops it.
+        heard: Called from the thread with this connection and an event: a training job's end («exit»), or the launcher's own
+            end («gone», with its reason).
+        decision: The plan of a warm launcher; None: it starts training jobs cold.
+
+    Attributes:
+        plan: The plan of a warm launcher.
+        alive: Whether the launcher still runs.
+        was_let_go: Whether `let_go` was called.
+
+    Raises:
+        OSError: The launcher can't be started.
+    """
 
     def __init__(
         self,
@@ -45,12 +63,17 @@ class LauncherConnection:
             theirs.close()
         if decision is not None:
             preload = {"imports": decision.imports, "local": decision.local, "sandbox": decision.sandbox}
-            self._send({"op": "preload", **preload})
+            self._send({"op": "preload", "per_job": SET_PER_JOB, **preload})
             self._socket.settimeout(PRELOAD_SECONDS)
         threading.Thread(target=self._listen, name="alfine-launcher", daemon=True).start()
 
     def request(self, operation: Literal["start", "stop"], folder: str) -> None:
-        """Send the request, or keep it until the launcher is ready; to a dead one it's lost, as its polls will tell."""
+        """Send a request, or keep it until the launcher is ready. A dead launcher doesn't get it: see `alive`.
+
+        Args:
+            operation: What is asked for.
+            folder: The training job's folder.
+        """
         with self._mutex:
             if self._ready:
                 self._send({"op": operation, "folder": folder})
@@ -58,14 +81,14 @@ class LauncherConnection:
                 self._waiting.append((operation, folder))
 
     def unsent(self) -> list[str]:
-        """Folders whose start still waits here; they are forgotten."""
+        """Return the folders of training jobs whose start was never sent, and forget them."""
         with self._mutex:
             folders = [folder for operation, folder in self._waiting if operation == "start"]
             self._waiting.clear()
         return folders
 
     def let_go(self) -> None:
-        """End of requests: the launcher ends when its training jobs have; one still importing gets its requests first."""
+        """Send no further requests. The launcher ends when its training jobs have; one that still imports gets its requests first."""
         with self._mutex:
             self.was_let_go = True
             if self._ready:
@@ -92,7 +115,7 @@ class LauncherConnection:
                         self._heard(self, event)
         except TimeoutError:
             reason = f"its imports took longer than {PRELOAD_SECONDS:g} s"
-            os.killpg(self._pid, signal.SIGKILL)  # what stands around it too
+            os.killpg(self._pid, signal.SIGKILL)  # with the sandbox around it, if there is one
         except (OSError, ValueError):
             pass
         self._end(reason)
@@ -115,8 +138,8 @@ class LauncherConnection:
 
 
 def _spawn(argv: list[str], env: dict[str, str], control: int, log: Path | None, *, warm: bool) -> int:
-    """Start a launcher in a session of its own, so that Ctrl-C in the terminal doesn't reach it."""
-    place = 3 if control != 3 else 4  # dup2 onto itself would leave it close-on-exec
+    """Start a launcher in its own session, so that Ctrl-C in the terminal doesn't reach it."""
+    place = 3 if control != 3 else 4  # dup2 to the same number would leave it close-on-exec
     out = os.devnull if log is None else str(log)
     append = os.O_WRONLY | os.O_APPEND | os.O_CREAT
     actions: list[tuple[Any, ...]] = [

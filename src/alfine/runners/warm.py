@@ -1,11 +1,12 @@
-"""Which scripts may start warm: forked from a launcher that has their imports loaded.
+"""Which scripts may start warm: as forks of a launcher that has imported their modules before.
 
-A warm start must give what a fresh one gives, so only imports that come before anything else in the script are loaded ahead:
-what follows a statement that acts (`os.environ[...] = ...`, a call) is left to the script. Modules of the script's own
-folder are left to it too, as they may act or change. The launcher judges the rest once it has imported (threads, GPUs, code
-that isn't installed); where it says no, or here, the training job starts cold and the reason is recorded.
+A warm start must give the same result as a fresh one. So a launcher imports only what stands before anything else in the script:
+whatever follows a statement with an effect (`os.environ[...] = ...`, a call) is left to the script. So are the modules in the
+script's own folder, since they may have effects or change. The launcher checks the rest after its imports: threads, GPUs, files
+outside site-packages, variables of the training job that were read. Where it refuses, or this module does, the training job starts
+cold, and the reason is recorded.
 
-Known differences from a fresh start: what imports print goes to the launcher's log, hash seeds are shared by the forks.
+Known differences from a fresh start: the output of imports goes to the launcher's log, and all forks have the same hash seed.
 """
 
 from __future__ import annotations
@@ -23,25 +24,37 @@ from alfine.runners.job_environment import shared_environment
 from alfine.runners.job_folder import requirements_of
 from alfine.runners.protocol import Launch
 
-__all__ = ["Cold", "Warm", "plan"]
-
 Imports = tuple[tuple[str, tuple[str, ...]], ...]
-"""In the script's order: a module, and the names that are taken from it."""
+"""In the script's order: a module, and the names that are imported from it."""
 
 HARMLESS_CALLS = frozenset({"warnings.filterwarnings", "warnings.simplefilter", "matplotlib.use", "logging.getLogger"})
-"""Calls that scripts make between imports and that change nothing for the imports after them."""
+"""Calls that scripts make between imports, without an effect on the imports after them."""
+
 PER_JOB_PREFIXES = ("SM_", "AWS_", "TRAINING_JOB_", "SAGEMAKER_")
-"""Variables that no import reads: they may differ between training jobs of one launcher."""
+"""Beginnings of the names of variables that a launcher doesn't get: they may differ between its training jobs."""
+
+SET_PER_JOB = ("SM_", "TRAINING_JOB_", "SAGEMAKER_BASE_DIR")
+"""Beginnings of those that differ for certain (see job_environment.py): an import that reads one makes the start cold."""
+
+UNUSUAL_VARIABLES = ("PYTHONINSPECT", "PYTHONSTARTUP", "PYTHONPROFILEIMPORTTIME")
+"""Variables that change what the interpreter does at its start or end, which a fork can't repeat."""
+
+PLANS_KEPT = 64
+"""Scripts whose imports are remembered, so that a script isn't parsed again for every training job."""
 
 
 @dataclass(frozen=True, slots=True)
 class Warm:
-    """What a warm launcher is made of; equal plans share one.
+    """What a warm launcher needs. Training jobs with equal plans share a launcher.
 
-    local: module names of the script's folder.
-    environment: sorted pairs.
-    around: the command line of the sandbox that the launcher itself is in; () when it's in none.
-    sandbox: one like those that it will make for training jobs, to be tried.
+    Attributes:
+        python: The interpreter.
+        script: The script.
+        imports: What it imports first.
+        local: The names of modules in the script's own folder.
+        environment: Name and value of each variable that all training jobs have in common, sorted.
+        around: The command line of the sandbox that the launcher itself runs in; () where it runs in none.
+        sandbox: The command line of a sandbox like those of the training jobs; the launcher tries whether it can enter it.
     """
 
     python: str
@@ -54,19 +67,23 @@ class Warm:
 
     @property
     def slot(self) -> tuple[object, ...]:
-        """What stays when the script is edited: a new plan in the same slot replaces the old one."""
+        """What stays the same when the script is edited. A new plan replaces the old one of the same slot."""
         return self.python, self.script, self.environment
 
 
 @dataclass(frozen=True, slots=True)
 class Cold:
-    """Why a training job starts cold; "" when nobody asked for warmth, so that nobody need be told."""
+    """A training job that starts cold.
+
+    Attributes:
+        reason: Why. "" where it was never to start warm, so that there is nothing to report.
+    """
 
     reason: str = ""
 
 
 def plan(launch: Launch) -> Warm | Cold:
-    """Decide from the Launch and the script's text; cheap, as it is asked for every training job."""
+    """Return how a training job may start, from its Launch and the script's text. It costs little: every training job asks."""
     if not launch.warm or launch.script is None:
         return Cold()
     if any(channel.piped for channel in launch.channels):
@@ -89,11 +106,10 @@ def plan(launch: Launch) -> Warm | Cold:
 
 
 def _unusual_variable(environment: dict[str, str]) -> str | None:
-    """A variable that makes the interpreter behave in a way that a fork can't repeat."""
+    """A variable because of which a fork would differ from a fresh start; None where there is none."""
     if not all(Path(path).is_absolute() for path in environment.get("PYTHONPATH", "/").split(os.pathsep)):
         return "a relative PYTHONPATH"
-    names = ("PYTHONINSPECT", "PYTHONSTARTUP", "PYTHONPROFILEIMPORTTIME")
-    return next((name for name in names if environment.get(name)), None)
+    return next((name for name in UNUSUAL_VARIABLES if environment.get(name)), None)
 
 
 def _plan_script(python: str, script: Path, environment: dict[str, str]) -> Warm | Cold:
@@ -109,26 +125,26 @@ def _plan_script(python: str, script: Path, environment: dict[str, str]) -> Warm
 
 
 def _local_modules(folder: Path) -> Iterator[str]:
-    """Names that an import would find in the folder; a folder without __init__.py hides no installed module."""
+    """Names of the modules in a folder. A folder without __init__.py isn't one: it hides no installed module."""
     for entry in os.scandir(folder):
         name, _, ending = entry.name.partition(".")
         if ending.endswith(("py", "pyc", "so")) or Path(entry.path, "__init__.py").exists():
             yield name
 
 
-@lru_cache(maxsize=64)
-def _imports_of(script: Path, changed_at: int, size: int) -> Imports:  # noqa: ARG001 - the cache looks at them
-    """Parse the script again only when it changed."""
+@lru_cache(maxsize=PLANS_KEPT)
+def _imports_of(script: Path, changed_at: int, size: int) -> Imports:  # noqa: ARG001 - they are keys of the cache
+    """The imports of a script, which is parsed again only when it has changed."""
     return tuple(leading_imports(ast.parse(script.read_bytes())))
 
 
 def leading_imports(module: ast.Module) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The imports that run before anything acts."""
+    """Yield the imports that come before any statement with an effect: each a module and the names imported from it."""
     for statement in module.body:
         if _is_import(statement):
             yield from _modules([statement])
         elif isinstance(statement, ast.Try) and all(map(_is_import, statement.body)):
-            yield from _modules(statement.body)  # `try: import xgboost`, whatever the script does without it
+            yield from _modules(statement.body)  # `try: import xgboost`: its `except` doesn't matter here
         elif not _is_quiet(statement):
             return
 
@@ -146,7 +162,7 @@ def _modules(statements: Iterable[ast.stmt]) -> Iterator[tuple[str, tuple[str, .
 
 
 def _is_quiet(statement: ast.stmt) -> bool:
-    """Whether the statement can't change what a later import does."""
+    """Whether the statement has no effect on a later import."""
     match statement:
         case ast.Expr(value=ast.Constant()) | ast.Pass():
             return True

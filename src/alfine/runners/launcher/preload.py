@@ -1,4 +1,4 @@
-"""Become warm: import what a script imports first, and judge whether forks from here are like fresh starts."""
+"""Become a warm launcher: import what a script imports first, and check whether a fork from here is like a fresh start."""
 
 from __future__ import annotations
 
@@ -12,62 +12,112 @@ from contextlib import suppress
 from .entering import Entering
 from .processes import LINUX, quiet_fork
 
-TYPE_CHECKING = False  # typing takes its time to import
+TYPE_CHECKING = False  # the module typing takes long to import
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Self
 
-MADV_COLLAPSE, HUGE_PAGE = 25, 2 << 20
-"""<linux/mman.h>, from Linux 6.1 on; older kernels refuse it, and nothing is lost."""
+MADV_COLLAPSE = 25
+"""Advice to madvise(2) from <linux/mman.h>, Linux 6.1 or newer. Older kernels refuse it, and nothing is lost."""
+
+HUGE_PAGE = 2 << 20
+"""Bytes of a huge page on x86-64 and 64-bit ARM."""
+
 FORK_SAFE_THREADS = {"jemalloc_bg_thd"}
-"""Native threads that are restarted or not needed in a forked child: jemalloc's (pyarrow) registers atfork handlers."""
+"""Names of native threads that a forked child restarts or doesn't need: jemalloc (pyarrow has it) registers atfork handlers."""
+
+THREADS_SECONDS = 30
+"""How long a fresh Python may take to import numpy and scipy, to count their threads."""
 
 
 def become_warm(control: int) -> str:
-    """Read the one line that says what to import, and import it; answers why not."""
+    """Read the one request that says what to import, and import it.
+
+    Args:
+        control: The socket to alfine, by its number.
+
+    Returns:
+        Why forks from here would differ from fresh starts; "" where they don't.
+    """
     line = b""
     while not line.endswith(b"\n"):
-        data = os.read(control, 1)  # not a byte more: the next line is a request
+        data = os.read(control, 1)  # not a byte more: the next line is another request
         if not data:
             os._exit(0)
         line += data
     request = json.loads(line)
     gc.disable()
-    compile("", "<alfine>", "exec")  # the first call makes the types of all syntax; each fork would make them again
+    compile("", "<alfine>", "exec")  # the first call makes the types of all syntax, which each fork would make again
     before = _in_tmp() if request["sandbox"] else set()
-    reason = preload(request["imports"], request["local"])
+    reason = preload(request["imports"], request["local"], request["per_job"])
     if request["sandbox"] and not reason:
         written = sorted(_in_tmp() - before)
         reason = f"its imports write {written[0]}" if written else _not_entered(request["sandbox"])
     gc.collect()
-    gc.freeze()  # shared pages stay shared: the collector doesn't touch what was there before the fork
+    gc.freeze()  # the collector doesn't touch objects from before the fork, so their memory stays shared
     gc.enable()
     use_huge_pages()
     return reason
 
 
-def preload(imports: list[list[Any]], local: list[str]) -> str:
-    """Import what the script imports first; answers why forking from here would differ from a fresh start, or "".
+def preload(imports: list[list[Any]], local: list[str], per_job: list[str]) -> str:
+    """Import what the script imports first.
 
-    imports: [module, names taken from it], in the script's order.
-    local: modules of the script's own folder, which in a fresh start come before installed ones of the same name.
+    Args:
+        imports: In the script's order: a module, and the names imported from it.
+        local: Modules of the script's own folder. A fresh start finds them before installed ones of the same name.
+        per_job: How the names of variables begin that each training job has values of its own for.
+
+    Returns:
+        Why forks from here would differ from fresh starts; "" where they don't.
     """
     before = set(sys.modules)
+    module = ""
     try:
-        for module, names in imports:
-            if module.partition(".")[0] not in local and _is_installed(module):
-                _import(module, names)
+        with _Watch(tuple(per_job)) as watch:
+            for module, names in imports:
+                if module.partition(".")[0] not in local and _is_installed(module):
+                    _import(module, names)
     except BaseException as error:  # noqa: BLE001 - whatever a module does at import, SystemExit too
         return f"importing {module} raised {type(error).__name__}: {error}"
-    return _foreign_module(before) or _shadowed(local) or _busy_threads() or _cuda()
+    return watch.reason() or _foreign_module(before) or _shadowed(local) or _busy_threads() or _cuda()
+
+
+class _Watch:
+    """While it is entered, notes which variables are read: a module that keeps one would keep it for all training jobs."""
+
+    def __init__(self, beginnings: tuple[str, ...]) -> None:
+        self.names = names = set()  # type: set[str]
+        self.plain = plain = type(os.environ)  # type: Any
+
+        class Watched(plain):  # type: ignore[misc]
+            def __getitem__(self, name: Any) -> str:
+                if isinstance(name, str) and name.startswith(beginnings):
+                    names.add(name)
+                value: str = plain.__getitem__(self, name)
+                return value
+
+        self.watched: Any = Watched
+
+    def __enter__(self) -> Self:
+        os.environ.__class__ = self.watched
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.environ.__class__ = self.plain
+
+    def reason(self) -> str:
+        return (
+            f"its imports read {min(self.names)}, which differs from training job to training job" if self.names else ""
+        )
 
 
 def _import(module: str, names: list[str]) -> None:
-    with suppress(ImportError):  # the script will raise it, or handle it, by itself
+    with suppress(ImportError):  # the script will raise it again, or handle it
         __import__(module, fromlist=names)
 
 
 def _is_installed(module: str) -> bool:
-    """Whether the module is the standard library's or in site-packages: other code may change between training jobs."""
+    """Whether the module is in the standard library or in site-packages. Other code may change between training jobs."""
     import importlib.util
 
     try:
@@ -95,7 +145,7 @@ def _foreign_module(before: set[str]) -> str:
         module = sys.modules[name]
         path = getattr(module, "__file__", None)
         if module is not sys.modules["__main__"] and isinstance(path, str) and not _is_installed_path(path):
-            return f"its imports load {path}, which is not installed and may change"
+            return f"its imports load {path}, which isn't installed and may change"
     return ""
 
 
@@ -117,7 +167,7 @@ def _busy_threads() -> str:
 
 
 def native_threads() -> int:
-    """Threads of this process, those that are known to survive a fork left out."""
+    """Return how many threads this process has, without those that are known to survive a fork."""
     names = []
     for thread in os.listdir("/proc/self/task"):
         with open(f"/proc/self/task/{thread}/comm", encoding="utf-8", errors="replace") as file:
@@ -126,14 +176,16 @@ def native_threads() -> int:
 
 
 def _threads_of_numpy() -> int:
-    """Threads that numpy's and scipy's BLAS alone start: their pools have atfork handlers."""
+    """How many threads the BLAS of numpy and scipy alone starts. Those are harmless: their pools have atfork handlers."""
     import subprocess
 
     loaded = [name for name in ("numpy", "scipy.linalg") if name in sys.modules]
     if not loaded:
         return 1
     program = f"import os, {', '.join(loaded)}; print(len(os.listdir('/proc/self/task')))"
-    answer = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=False, timeout=30)
+    answer = subprocess.run(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, check=False, timeout=THREADS_SECONDS
+    )
     return int(answer.stdout or 1)
 
 
@@ -151,9 +203,9 @@ def _cuda() -> str:
 
 
 def use_huge_pages() -> None:
-    """Gather this process's own memory in huge pages, where the kernel can: fewer pages, so forks and their ends cost less.
+    """Gather this process's own memory in huge pages, where the kernel can: with fewer pages forks and their ends take less time.
 
-    They stay shared after a fork all the same: the kernel splits one up before it copies a small page of it.
+    The pages stay shared after a fork: the kernel splits a huge page before it copies a small one of it.
     """
     if not LINUX:
         return
@@ -167,16 +219,16 @@ def use_huge_pages() -> None:
 
 
 def _in_tmp() -> set[str]:
-    """In a sandbox of our own: what lies in /tmp, where HOME is too. Other places that could be written lie in mounts."""
-    found: set[str] = set()
+    """What lies in /tmp, where HOME is too: the one place in the launcher's sandbox that can be written and isn't mounted."""
+    paths: set[str] = set()
     for folder, names, files in os.walk("/tmp"):  # noqa: S108
         names[:] = [name for name in names if not os.path.ismount(f"{folder}/{name}")]
-        found.update(f"{folder}/{name}" for name in (*names, *files))
-    return found
+        paths.update(f"{folder}/{name}" for name in (*names, *files))
+    return paths
 
 
 def _not_entered(words: list[str]) -> str:
-    """Try to enter a sandbox from here: not every machine lets sandboxes be made in sandboxes."""
+    """Try to enter a sandbox from here, which not every machine allows. words: the command line that makes the sandbox."""
     pid = quiet_fork()
     if pid == 0:
         os._exit(Entering(words, ctypes.CDLL(None, use_errno=True)).run(lambda: os._exit(0)))
