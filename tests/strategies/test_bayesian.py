@@ -197,7 +197,7 @@ def test_the_gradient_of_the_acquisition_is_that_of_finite_differences(failing: 
     labels = bayesian._labelled(surrogate, history)
     assert (labels is not None) == failing
     rng, step = np.random.default_rng(0), 1e-6
-    imagined = surrogate.imagining(rng.random((running, 2)), rng.standard_normal((running, 3)))
+    imagined = surrogate.with_fantasies(rng.random((running, 2)), rng.standard_normal((running, 3)))
     acquisition = bayesian._Acquisition(imagined, imagined.posterior(imagined.X)[0].min(0), labels)
     points = rng.random((5, 2))
     gradient = acquisition.gradient(points)
@@ -215,7 +215,7 @@ def test_the_acquisition_is_what_samples_of_the_posterior_say(failing: bool, run
     surrogate = model_of(history).surrogate
     labels = bayesian._labelled(surrogate, history)
     rng = np.random.default_rng(0)
-    imagined = surrogate.imagining(rng.random((running, 2)), rng.standard_normal((running, 3)))
+    imagined = surrogate.with_fantasies(rng.random((running, 2)), rng.standard_normal((running, 3)))
     best = imagined.posterior(imagined.X)[0].min(0)
     acquisition = bayesian._Acquisition(imagined, best, labels)
     points = bayesian._ranked(acquisition, rng.random((300, 2)))[:6]

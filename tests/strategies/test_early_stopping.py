@@ -3,8 +3,8 @@ import pytest
 
 from alfine.core.judge import Judge
 from alfine.jobs.policy_for import policy_for
-from alfine.strategies.early_stopping import LEAST_CURVES
 from alfine.strategies.hyperband import CROWD
+from alfine.surrogate.learning_curves import LEAST_CURVES
 from tests.building import history, one_job
 
 STEPS = np.arange(10)

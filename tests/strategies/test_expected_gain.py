@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from alfine import Continuous
-from alfine.strategies.expected_gain import expected_improvement, log_promise
+from alfine.strategies.expected_gain import expected_improvement, log_expected_gain
 from tests.building import history, one_job
 
 LINE = {"x": Continuous(0, 1)}
@@ -37,16 +37,16 @@ def played(values):
 
 def test_a_promise_is_in_units_of_the_objective():
     values = [3.0, 1.0, 2.0, 1.5, 2.5]
-    small, large = (log_promise(played([scale * v for v in values]), scale * 0.5, 1.0) for scale in (1.0, 1000.0))
+    small, large = (log_expected_gain(played([scale * v for v in values]), scale * 0.5, 1.0) for scale in (1.0, 1000.0))
     assert large - small == pytest.approx(math.log(1000.0))
 
 
 def test_failures_and_distance_make_it_less_and_doubt_more():
     values = [3.0, 1.0, 2.0, 1.5, 2.5]
-    promise = log_promise(played(values), 0.5, 1.0)
-    assert log_promise(played([*values, None, None, None]), 0.5, 1.0) < promise
-    assert log_promise(played(values), -5.0, 1.0) < promise < log_promise(played(values), 0.5, 4.0)
+    promise = log_expected_gain(played(values), 0.5, 1.0)
+    assert log_expected_gain(played([*values, None, None, None]), 0.5, 1.0) < promise
+    assert log_expected_gain(played(values), -5.0, 1.0) < promise < log_expected_gain(played(values), 0.5, 4.0)
 
 
 def test_without_a_result_nothing_is_promised():
-    assert log_promise(played([]), 0.0, 1.0) == log_promise(played([None, None]), 0.0, 1.0) == -math.inf
+    assert log_expected_gain(played([]), 0.0, 1.0) == log_expected_gain(played([None, None]), 0.0, 1.0) == -math.inf

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from alfine import Categorical, Continuous, Integer
 from alfine.core.space import ParameterSpace
 from alfine.strategies.bayesian import Bayesian
-from alfine.strategies.name_priors import FAMILIES, beliefs
+from alfine.strategies.name_priors import FAMILIES, name_priors
 from tests.strategies.test_bayesian import empty, launch, searched
 
 TREES = {
@@ -50,7 +50,7 @@ def test_a_category_that_is_mostly_good_is_tried_first() -> None:
     ],
 )
 def test_nothing_is_believed_of_what_is_not_known(space: dict) -> None:
-    assert beliefs(ParameterSpace(space)).guess == {}
+    assert name_priors(ParameterSpace(space)).guess == {}
 
 
 def test_where_all_that_is_mostly_good_lies_beyond_the_range_its_nearer_end_is_the_guess() -> None:
@@ -61,7 +61,7 @@ def test_where_all_that_is_mostly_good_lies_beyond_the_range_its_nearer_end_is_t
 @pytest.mark.parametrize("name", ["--Learning-Rate", "model__learning_rate", "learning_rate"])
 def test_names_are_known_however_a_program_spells_them(name: str) -> None:
     space = {name: Continuous(1e-4, 1.0, scaling="Logarithmic"), "subsample": Continuous(0.1, 1.0)}
-    assert set(beliefs(ParameterSpace(space)).guess) == {0, 1}
+    assert set(name_priors(ParameterSpace(space)).guess) == {0, 1}
 
 
 @given(st.sampled_from(range(len(FAMILIES))), st.floats(1e-3, 1.0), st.floats(1.0, 1e3))
@@ -70,7 +70,7 @@ def test_every_part_of_every_range_stays_in_reach(family: int, below: float, abo
     numbers = {name: known for name, known in FAMILIES[family].items() if not isinstance(known, str)}
     space = ParameterSpace({n: Continuous(below * low, above * high + 1e-3) for n, (low, high) in numbers.items()})
     even = np.linspace(0.0, 1.0, 101)[:, None].repeat(space.dimension, axis=1)
-    drawn = beliefs(space).drawn(even)
+    drawn = name_priors(space).applied(even)
     assert (np.diff(drawn, axis=0) >= 0).all()
     assert (drawn[0] == 0.0).all()
     assert (drawn[-1] == 1.0).all()
@@ -80,7 +80,7 @@ def test_every_part_of_every_range_stays_in_reach(family: int, below: float, abo
 def test_most_of_the_design_lies_where_good_values_mostly_lie() -> None:
     history, inside = empty(ParameterSpace(TREES), jobs=400), []
     even = np.random.default_rng(0).random((4000, 3))
-    eta = beliefs(history.spec.space).drawn(even)[:, 0]
+    eta = name_priors(history.spec.space).applied(even)[:, 0]
     low, high = (TREES["eta"].to_unit(v) for v in (0.02, 0.3))
     inside = ((eta > low) & (eta < high)).mean()
     assert 0.5 < inside < 0.75  # evenly it would be .39

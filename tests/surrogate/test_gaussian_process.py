@@ -111,7 +111,7 @@ def test_the_gradients_of_the_posterior_are_those_of_finite_differences() -> Non
     surrogate = gaussian_process.Surrogate.of(MIXED, a_theta(), X, np.sin(4 * X[:, 0]) + X[:, 1])
     mean, variance, dmean, dvariance = surrogate.gradient(Q)
     np.testing.assert_allclose(surrogate.posterior(Q), (mean, variance), rtol=1e-10)
-    fantasies = surrogate.imagining(Q[:0], np.zeros((0, 1))).gradient(Q)
+    fantasies = surrogate.with_fantasies(Q[:0], np.zeros((0, 1))).gradient(Q)
     np.testing.assert_allclose(fantasies[2][:, 0], dmean, rtol=1e-10)
     for j in (0, 1):
         e = step * np.eye(3)[j]
@@ -126,7 +126,7 @@ def test_each_fantasy_is_a_refactorisation_with_what_it_imagines() -> None:
     X, P, Q = mixed_points(9), mixed_points(3, seed=3), mixed_points(5, seed=4)
     surrogate = gaussian_process.Surrogate.of(MIXED, a_theta(), X, X[:, 0])
     normal = np.random.default_rng(0).standard_normal((3, 4))
-    imagined = surrogate.imagining(P, normal)
+    imagined = surrogate.with_fantasies(P, normal)
     mean, variance = imagined.posterior(Q)
     m = surrogate.mean  # a refactorisation would estimate another one
     for f in range(4):
@@ -141,7 +141,7 @@ def test_what_is_told_with_noise_of_its_own_is_a_refactorisation() -> None:
     X, P, Q = mixed_points(9), mixed_points(3, seed=3), mixed_points(5, seed=4)
     surrogate = gaussian_process.Surrogate.of(MIXED, a_theta(), X, X[:, 0])
     values, own = np.array([0.3, -1.0, 2.0]), np.array([0.01, 0.5, 3.0])
-    told, m = surrogate.told(P, values, own), surrogate.mean
+    told, m = surrogate.with_observations(P, values, own), surrogate.mean
     again = gaussian_process.Surrogate.of(
         MIXED, a_theta(), np.concatenate([X, P]), np.concatenate([X[:, 0], values]), np.concatenate([np.zeros(9), own])
     )
@@ -164,14 +164,14 @@ def test_what_is_left_out_is_predicted_by_the_others() -> None:
 def test_imagining_the_expected_changes_no_mean() -> None:
     X, P, Q = mixed_points(9), mixed_points(3, seed=3), mixed_points(5, seed=4)
     surrogate = gaussian_process.Surrogate.of(MIXED, a_theta(), X, X[:, 0])
-    mean, _ = surrogate.imagining(P, np.zeros((3, 1))).posterior(Q)
+    mean, _ = surrogate.with_fantasies(P, np.zeros((3, 1))).posterior(Q)
     np.testing.assert_allclose(mean[:, 0], surrogate.posterior(Q)[0], rtol=1e-8)
 
 
 def test_what_is_imagined_is_distributed_as_what_would_be_observed() -> None:
     X, P = mixed_points(9), mixed_points(3, seed=3)
     surrogate = gaussian_process.Surrogate.of(MIXED, a_theta(), X, X[:, 0])
-    imagined = surrogate.imagining(P, np.random.default_rng(0).standard_normal((3, 40_000))).y[9:]
+    imagined = surrogate.with_fantasies(P, np.random.default_rng(0).standard_normal((3, 40_000))).y[9:]
     mean, variance = surrogate.posterior(P)
     np.testing.assert_allclose(imagined.mean(1), mean, atol=0.03)
     np.testing.assert_allclose(imagined.var(1), variance + surrogate.noise, rtol=0.05)

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from alfine.surrogate import learning_curves
-from alfine.surrogate.learning_curves import EndedCurve, as_observation, comparable, ended, ending, endings, features
+from alfine.surrogate.learning_curves import (
+    EndedCurve,
+    as_observation,
+    comparable,
+    ended_curves,
+    features,
+    final_values,
+    predict_final_values,
+)
 from tests.building import history, one_job
 
 REPORTS = 20
@@ -24,14 +32,14 @@ def test_the_prediction_is_that_of_least_squares_with_the_prior_as_further_rows(
     rng = np.random.default_rng(0)
     whole, parts, t = decaying(rng, 9), decaying(rng, 4), 6
     guesses = rng.normal(size=9), rng.normal(size=4)
-    found = ending(whole, parts, t, guesses)
+    found = predict_final_values(whole, parts, t, guesses)
     z, asked = features(whole, t), features(parts, t)
     z, asked = np.column_stack([z, guesses[0] - z[:, 0]]), np.column_stack([asked, guesses[1] - asked[:, 0]])
     rest = np.array([curve[-1] - curve[t - 1] for curve in whole])
     rows = np.vstack([np.column_stack([np.ones(9), z - z.mean(0)]), np.sqrt(learning_curves.RIDGE) * np.eye(6)])
     b = np.linalg.lstsq(rows, np.concatenate([rest, np.zeros(6)]), rcond=None)[0]
     assert found.mean == pytest.approx(asked[:, 0] + np.column_stack([np.ones(4), asked - z.mean(0)]) @ b)
-    assert found.freedom == 2 * learning_curves.BELIEF + 9
+    assert found.freedom == 2 * learning_curves.PRIOR_WEIGHT + 9
 
 
 def test_predictions_are_as_sure_as_they_ought_to_be():
@@ -45,7 +53,7 @@ def test_predictions_are_as_sure_as_they_ought_to_be():
         inside = 0
         for _ in range(20):
             parts = walks(20)
-            found = ending(walks(25), parts, t)
+            found = predict_final_values(walks(25), parts, t)
             inside += sum(0.1 < found.below(part[-1])[i] < 0.9 for i, part in enumerate(parts))
         assert 0.7 < inside / 400 < 0.9, t
 
@@ -53,7 +61,7 @@ def test_predictions_are_as_sure_as_they_ought_to_be():
 def test_few_curves_say_less_than_many():
     rng = np.random.default_rng(2)
     part = decaying(rng, 1)
-    few, many = (ending(decaying(rng, n), part, 3).variance[0] for n in (3, 40))
+    few, many = (predict_final_values(decaying(rng, n), part, 3).variance[0] for n in (3, 40))
     assert few > 2 * many
 
 
@@ -62,7 +70,7 @@ def test_a_curve_that_turns_is_known_by_its_way():
     rng, steps = np.random.default_rng(3), np.arange(REPORTS)
     whole = [1.0 - 0.1 * steps + bend * np.maximum(0, steps - 5) ** 2 for bend in rng.uniform(0.0, 0.03, 30)]
     turned = 1.0 - 0.1 * steps + 0.025 * np.maximum(0, steps - 5) ** 2
-    found = ending(whole, [turned], 12)
+    found = predict_final_values(whole, [turned], 12)
     assert found.mean[0] > turned[:12].min() + 1.0
     assert found.mean[0] == pytest.approx(turned[-1], abs=0.3)
 
@@ -83,27 +91,27 @@ def test_a_curve_that_says_nothing_becomes_a_value_with_much_noise():
 
 def test_only_what_was_cut_short_is_predicted():
     rng = np.random.default_rng(4)
-    found = [EndedCurve(curve, whole=True) for curve in decaying(rng, 6)]
-    found += [EndedCurve(curve[:5], whole=False) for curve in decaying(rng, 2)]
-    mean, variance = endings(found)
+    found = [EndedCurve(curve, complete=True) for curve in decaying(rng, 6)]
+    found += [EndedCurve(curve[:5], complete=False) for curve in decaying(rng, 2)]
+    mean, variance = final_values(found)
     assert [value == each.curve[-1] for value, each in zip(mean, found, strict=True)] == [True] * 6 + [False] * 2
     assert [each > 0 for each in variance] == [False] * 6 + [True] * 2
 
 
 def test_while_hardly_any_went_all_the_way_curves_end_where_enough_have_got_to():
     lengths = [9, 3, 3, 1]
-    found = comparable([EndedCurve(np.arange(n, dtype=float), whole=n == 9) for n in lengths])
+    found = comparable([EndedCurve(np.arange(n, dtype=float), complete=n == 9) for n in lengths])
     assert [len(each.curve) for each in found] == [3, 3, 3, 1]
-    assert [each.whole for each in found] == [True, True, True, False]
+    assert [each.complete for each in found] == [True, True, True, False]
 
 
 def test_curves_are_minimised_and_without_what_is_no_number():
     past = history(goal="Maximize")
     for fact in one_job(past, 3.0, reports=[1.0, float("nan"), 2.0]):
         past.record(fact)
-    (only,) = ended(past)
+    (only,) = ended_curves(past)
     assert only.curve.tolist() == [-1.0, -2.0, -3.0]
-    assert only.whole
+    assert only.complete
 
 
 def test_a_stopped_training_job_is_whole_only_where_it_had_all_that_it_may_have():
@@ -111,4 +119,4 @@ def test_a_stopped_training_job_is_whole_only_where_it_had_all_that_it_may_have(
     for reports in ([3.0, 2.0], [3.0, 2.0, 1.0]):
         for fact in one_job(past, reports[-1], reports=reports, status="Stopped"):
             past.record(fact)
-    assert [each.whole for each in ended(past)] == [False, True]
+    assert [each.complete for each in ended_curves(past)] == [False, True]

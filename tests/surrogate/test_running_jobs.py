@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from alfine.surrogate.learning_curves import LEAST
+from alfine.surrogate.learning_curves import LEAST_CURVES
 from alfine.surrogate.model import model_of
-from alfine.surrogate.running_jobs import chance, foreseen
+from alfine.surrogate.running_jobs import chance_of_best, surrogate_with_running_curves
 from tests.building import history, one_job
 
 STEPS = np.arange(12)
@@ -39,20 +39,20 @@ ENDS = [0.5, 0.9, 0.2, 0.7, 0.4, 0.6, 0.3, 0.8]
 def test_a_bad_curve_has_no_chance_and_a_good_one_has():
     past = with_whole(ENDS)
     bad, good = running(past, 1.5, 6), running(past, -0.5, 6)
-    assert chance(past, bad).probability < 0.01
-    found = chance(past, good)
+    assert chance_of_best(past, bad).probability < 0.01
+    found = chance_of_best(past, good)
     assert found.probability > 0.9
     assert (found.emissions, found.learnt_from, found.best) == (6, 8, pytest.approx(0.2))
 
 
 def test_nothing_is_said_before_enough_went_all_the_way_or_longer_than_those():
-    past = with_whole(ENDS[: LEAST - 1])
-    assert chance(past, running(past, 9.0, 6)) is None
+    past = with_whole(ENDS[: LEAST_CURVES - 1])
+    assert chance_of_best(past, running(past, 9.0, 6)) is None
     past = with_whole(ENDS)
     job = running(past, 9.0, 12)
     for fact in one_job(past, None, reports=[9.0])[2:-1]:
         past.record(type(fact)(at=fact.at, number=job.number, metric=fact.metric, step=13, value=9.0))
-    assert chance(past, job) is None
+    assert chance_of_best(past, job) is None
 
 
 def test_the_objective_s_unit_and_direction_change_nothing():
@@ -64,7 +64,7 @@ def test_the_objective_s_unit_and_direction_change_nothing():
                 past.record(fact)
         for fact in one_job(past, None, reports=[scale * v + 7.0 for v in curve(0.25)][:4])[:-1]:
             past.record(fact)
-        return chance(past, past.jobs[-1]).probability
+        return chance_of_best(past, past.jobs[-1]).probability
 
     plain = asked(1.0, "Minimize")
     assert 0.0 < plain < 1.0
@@ -76,14 +76,14 @@ def test_a_record_read_again_gives_the_same_chance():
     past = with_whole(ENDS)
     job = running(past, 0.3, 3)
     again = past.upto(len(past.facts))
-    assert chance(past, job) == chance(again, again.job(job.number))
+    assert chance_of_best(past, job) == chance_of_best(again, again.job(job.number))
 
 
 def test_the_surrogate_is_told_what_a_running_curve_promises():
     past = with_whole(ENDS)
     job = running(past, 0.1, 9)
     point = past.spec.space.to_unit(job.hyperparameters)[None, :]
-    before, after = model_of(past).surrogate.posterior(point), foreseen(past).posterior(point)
+    before, after = model_of(past).surrogate.posterior(point), surrogate_with_running_curves(past).posterior(point)
     assert after[0][0] < before[0][0]
     assert after[1][0] < before[1][0]
 
@@ -105,5 +105,5 @@ def test_odd_curves_break_nothing():
         for fact in one_job(past, reports[-1], reports=reports, status="Stopped"):
             past.record(fact)
     job = running(past, 0.1, 2)
-    assert 0.0 <= chance(past, job).probability <= 1.0
-    assert np.isfinite(foreseen(past).posterior(np.full((1, 3), 0.5))[0]).all()
+    assert 0.0 <= chance_of_best(past, job).probability <= 1.0
+    assert np.isfinite(surrogate_with_running_curves(past).posterior(np.full((1, 3), 0.5))[0]).all()

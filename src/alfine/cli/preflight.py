@@ -39,7 +39,7 @@ from alfine.jobs.home import Home
 from alfine.jobs.policy_for import policy_for
 from alfine.jobs.service import Service
 from alfine.programs.program import program_for
-from alfine.strategies.early_stopping import LEAST_CURVES
+from alfine.surrogate.learning_curves import LEAST_CURVES
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)  # of histories that never were; criteria see differences only
 MOST_SUPPOSED = 100  # training jobs in such a history: a rule that needs more is a patient one, not a mistaken one

@@ -138,11 +138,16 @@ UNDECIDED = Verdict(outlook=Outlook.CONTINUE, criterion="None", sentence="No com
 class Strategy(Protocol):
     """What to try next. There is no `tell`: telling is a new fact in the history."""
 
-    @classmethod
-    def from_spec(cls, spec: TuningJobSpec) -> Self: ...
-
     def ask(self, history: History) -> Suggestion | None:
         """The next configuration, for the history as it is; None when nothing is left to try."""
+
+
+class NamedStrategy(Strategy, Protocol):
+    """A strategy that a job can name: one of the table in alfine/strategies/__init__.py."""
+
+    @classmethod
+    def from_spec(cls, spec: TuningJobSpec) -> Self:
+        """Return the strategy with the settings that the job gives it."""
 
 
 @runtime_checkable

@@ -1,7 +1,7 @@
-"""What to try next: one file a strategy. This table, AMT's name -> class, is the only list of them.
+"""Search strategies: which configuration to try next. One file per strategy; STRATEGIES is the only list of them.
 
-A new one is a file with a frozen dataclass (`from_spec`, `ask`; see core/policy.py) and a line here; from outside, an entry
-point in the group `alfine.strategies`.
+A new strategy is one file with a frozen dataclass (`from_spec` and `ask`, see `alfine.core.policy.NamedStrategy`) and one line in the table.
+Another package adds one as an entry point in the group `alfine.strategies`.
 """
 
 from __future__ import annotations
@@ -10,35 +10,43 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.core.policy import Strategy
+from alfine.core.policy import NamedStrategy, Strategy
 from alfine.core.spec import TuningJobSpec
 from alfine.strategies.bayesian import Bayesian
 from alfine.strategies.grid import Grid
 from alfine.strategies.hyperband import Hyperband
-from alfine.strategies.initial_configurations import Starting
+from alfine.strategies.initial_configurations import InitialConfigurations
 from alfine.strategies.random import Random
-from alfine.strategies.several_definitions import Definitions
+from alfine.strategies.several_definitions import SeveralDefinitions
 
-STRATEGIES: dict[str, type[Strategy]] = {
+STRATEGIES: dict[str, type[NamedStrategy]] = {
     "Bayesian": Bayesian,
     "Random": Random,
     "Grid": Grid,
     "Hyperband": Hyperband,
 }
+"""SageMaker's name of each strategy, and its class."""
 
 
 @cache
-def table() -> dict[str, type[Strategy]]:
-    """STRATEGIES and what installed packages add to it."""
+def table() -> dict[str, type[NamedStrategy]]:
+    """Return STRATEGIES and the strategies that installed packages add, by name."""
     return {**STRATEGIES, **{point.name: point.load() for point in entry_points(group="alfine.strategies")}}
 
 
 def strategy_for(spec: TuningJobSpec) -> Strategy:
-    """The strategy that the job names, one for each definition. Raise InvalidSpec when there is none of that name."""
+    """Return the strategy of a tuning job.
+
+    A job with several training job definitions gets one strategy per definition and a rule that chooses between them. Configurations
+    that the job names (`start_with`) are evaluated before the strategy is asked.
+
+    Raises:
+        InvalidSpec: no strategy has the name that the job gives.
+    """
     if spec.parts:
-        return Definitions.from_spec(spec)
-    kinds = table()
-    if spec.strategy not in kinds:
-        raise InvalidSpec([Fault("Strategy", f"{spec.strategy!r} isn't one. Use one of {', '.join(kinds)}.")])
-    kind = Starting if spec.start_with else kinds[spec.strategy]
-    return kind.from_spec(spec)
+        return SeveralDefinitions({name: strategy_for(part) for name, part in spec.parts.items()})
+    classes = table()
+    if spec.strategy not in classes:
+        raise InvalidSpec([Fault("Strategy", f"{spec.strategy!r} isn't a strategy. Use one of {', '.join(classes)}.")])
+    strategy = classes[spec.strategy].from_spec(spec)
+    return InitialConfigurations(spec.start_with, strategy) if spec.start_with else strategy

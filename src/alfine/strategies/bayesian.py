@@ -1,15 +1,17 @@
-"""Bayesian optimisation: the surrogate says where improvement is likely, and the most promising point is tried next.
+"""Bayesian optimisation: a surrogate predicts the objective, and the most promising point is tried next.
 
-Symbols and shapes: points (q, d) of the unit cube; mu, s mean and standard deviation of the surrogate's posterior (surrogate/gaussian_process.py), in
-targets, smaller is better; f* the incumbent, the lowest posterior mean over what was observed; z = (f* - mu) / s.
+Symbols and shapes: points (q, d) of the unit cube; mu, s mean and standard deviation of the surrogate's posterior
+(surrogate/gaussian_process.py), in targets, smaller is better; f* the incumbent: the lowest posterior mean over the observed points;
+z = (f* - mu) / s.
 
     EI = s h(z),  h(z) = phi(z) + z Phi(z)              acquisition = ln EI + CAUTION ln P(success)
 
-The logarithm keeps the acquisition and its gradient informative where EI itself underflows: far from the incumbent, and late.
+The logarithm keeps the acquisition function and its gradient informative where EI itself underflows: far from the incumbent, and
+late in the search.
 
 References: Jones et al. 1998, «Efficient global optimization of expensive black-box functions», equation 15; Ament et al. 2023,
 «Unexpected improvements to expected improvement for Bayesian optimization», equation 9; Ginsbourger et al. 2010, «Kriging is
-well-suited to parallelize optimization» (pending training jobs, as fantasies).
+well-suited to parallelize optimization» (running training jobs as fantasies).
 """
 
 from __future__ import annotations
@@ -26,58 +28,119 @@ from alfine.core.policy import Suggestion
 from alfine.core.ranges import Array, Integer
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import TuningJobSpec
-from alfine.strategies.expected_gain import log_promise
-from alfine.strategies.name_priors import beliefs
+from alfine.strategies.expected_gain import log_expected_gain
+from alfine.strategies.name_priors import name_priors
 from alfine.strategies.random import Random
-from alfine.strategies.transfer_learning import advised, own_turn
+from alfine.strategies.transfer_learning import advised_points, own_design_index
 from alfine.surrogate.acquisition import lattice, log_expected_improvement, log_h, slope_of_log_h
 from alfine.surrogate.gaussian_process import Surrogate, one_thread, squared_distances, theta_of
 from alfine.surrogate.parent_evidence import prior, related
-from alfine.surrogate.running_jobs import foreseen
+from alfine.surrogate.running_jobs import surrogate_with_running_curves
 
 LEVELS: MemoKey[list[Array | None]] = MemoKey(__name__, "levels")
 EVERY: MemoKey[Array] = MemoKey(__name__, "every configuration")
 
-# The initial design: enough to see each coordinate vary, and at most a quarter of a known budget.
-LEAST_INITIAL, EXTRA_INITIAL, INITIAL_SHARE = 4, 2, 0.25
-LEAST_OBSERVED = 2  # a surrogate of one point has nothing to say
+LEAST_INITIAL = 4
+"""Least size of the initial design."""
 
-# How near to a point that was tried the next may be, in cube edges: sqrt(d) APART, and less where n balls would fill the cube.
-# The last thousandth of improvement at one spot isn't worth the training jobs that another spot could have.
-APART, FILLED = 0.03, 0.3
-SAME = 1e-9  # nearer than this it's the same configuration
+EXTRA_INITIAL = 2
+"""Points of the initial design beyond one per hyperparameter, so that each coordinate is seen to vary."""
 
-DESIGN_POINTS = 1024  # of the sequence, where combinations are forbidden: the allowed among them
-GLOBAL_POINTS = 256  # candidates all over the cube
-LOCAL_CENTRES, LOCAL_POINTS = 5, 30  # perturbations of the best five, so many each
-STEPS = (0.02, 0.08, 0.25)  # standard deviations of a perturbation, in cube edges: refine, adjust, move away
-MOVED = 0.6  # share of the coordinates that a perturbation moves
-CONTENDERS = 32  # of the candidates, by acquisition: what the climb and the moves found is compared with them
-STARTS, ASCENT = 8, 7  # uphill from so many contenders, so many rounds
-FIRST_STEP, GROW, SHRINK = 0.05, 1.2, 0.5  # in cube edges; the factors are Rprop's own
-FLIPS = 3  # rounds of moves by one value of a discrete coordinate
-ENUMERATED = 2000  # a finite space with at most so many configurations is compared whole
-FINE = 64  # an integer range with more values is as good as continuous until its point is snapped
+INITIAL_SHARE = 0.25
+"""Largest share of a known budget that the initial design takes."""
 
-# P(success) is a second Gaussian process on labels +1 and -1, with these fixed: failures spread so far (in one dimension; it grows
-# with sqrt(d)), and a label is chance rather than the configuration's doing with this variance. Its logarithm counts CAUTION times:
-# with 1, half of what is tried at the edge of a failing region fails, as improvement looks likely just beyond it.
-FAILURE_LENGTH, FAILURE_NOISE, CAUTION = 0.2, 0.05, 3.0
-BELIEVED = 256  # running training jobs, the latest: imagining how m of them end costs O(m^3)
-FANTASIES = 8  # of how they end
-FAILURES = 300  # the latest so many; each costs as much as an observation
+LEAST_OBSERVED = 2
+"""Least number of results for a surrogate."""
+
+APART = 0.03
+"""Least distance of the next point from a tried one, in cube edges times sqrt(d): the last thousandth of improvement at one place isn't
+worth the training jobs that another place could have."""
+
+FILLED = 0.3
+"""The same where n balls of that radius would fill the cube: this times n^(-1/d)."""
+
+SAME = 1e-9
+"""Distance in every coordinate below which two points are the same configuration."""
+
+DESIGN_POINTS = 1024
+"""Points of the sequence that the initial design is chosen from where combinations are forbidden."""
+
+GLOBAL_POINTS = 256
+"""Candidates all over the cube."""
+
+LOCAL_CENTRES = 5
+"""Number of best points that are perturbed."""
+
+LOCAL_POINTS = 30
+"""Perturbations of each of them."""
+
+STEPS = (0.02, 0.08, 0.25)
+"""Standard deviations of a perturbation, in cube edges: refine, adjust, move away."""
+
+MOVED = 0.6
+"""Share of the coordinates that a perturbation moves."""
+
+CONTENDERS = 32
+"""Number of best candidates that compete with what the gradient ascent and the moves of discrete coordinates found."""
+
+STARTS = 8
+"""Number of candidates that the gradient ascent starts from."""
+
+ASCENT = 7
+"""Rounds of the gradient ascent."""
+
+FIRST_STEP = 0.05
+"""First step of the gradient ascent, in cube edges."""
+
+GROW = 1.2
+"""Factor of the step while the slope keeps its sign: Rprop's own."""
+
+SHRINK = 0.5
+"""Factor of the step when the slope changes its sign: Rprop's own."""
+
+FLIPS = 3
+"""Rounds of moves by one value of a discrete coordinate."""
+
+ENUMERATED = 2000
+"""A finite space with at most this many configurations is compared as a whole."""
+
+FINE = 64
+"""An integer range with more values is treated as continuous until its point is rounded."""
+
+# P(success) is a second Gaussian process on labels +1 and -1, with fixed settings.
+
+FAILURE_LENGTH = 0.2
+"""How far a failure spreads: its length scale in one dimension; it grows with sqrt(d)."""
+
+FAILURE_NOISE = 0.05
+"""Variance of a label that is chance, not caused by the configuration."""
+
+CAUTION = 3.0
+"""Weight of ln P(success). With 1, half of the points tried at the edge of a failing region fail, because improvement looks likely just
+beyond it."""
+
+MOST_PENDING = 256
+"""Largest number of running training jobs that fantasies are drawn for, the latest: m of them cost O(m^3)."""
+
+FANTASIES = 8
+"""Number of fantasies about how the running training jobs end."""
+
+FAILURES = 300
+"""Largest number of failed training jobs that count, the latest: each costs as much as an observation."""
 
 
-Tried = set[bytes] | Array  # what was launched: in a finite space as the points' bytes, else (n, d)
+Tried = set[bytes] | Array
+"""The points that were launched: in a finite space as bytes, else (n, d)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bayesian:
-    """Gaussian process, expected improvement, no waiting: each free slot gets an answer given what is known and what runs.
+    """Bayesian search with a Gaussian process and expected improvement.
 
-    A warm start from identical data and algorithm gives the surrogate the parents' observations; transfer.py has the other kind.
-    Running training jobs count as observed at their predicted value, failed ones lower the chance of success around them.
-    No configuration is suggested twice; None once a finite space is used up.
+    It never waits: each free slot gets a configuration, given the results so far and the training jobs that run. A running training
+    job counts as observed at its predicted value; a failed one lowers the chance of success around it. A warm start from
+    identical data and algorithm gives the surrogate the parents' observations; transfer_learning.py is the other kind of warm start.
+    No configuration is suggested twice; `ask` returns None once a finite space is used up.
     """
 
     @classmethod
@@ -91,12 +154,12 @@ class Bayesian:
         tried = _tried(history)
         design, known = initial_size(history.spec), len(prior(history)[1])
         early = history.launches + known < design or len(history.observations()[1]) + known < LEAST_OBSERVED
-        if early and not related(history):  # without scipy, whose import costs more than the first training jobs
+        if early and not related(history):  # avoids the import of scipy, which takes longer than short training jobs
             point = _unseen(space.snap(_design(history)), tried)
         else:
             try:
                 with one_thread(), np.errstate(all="ignore"):
-                    advice = advised(history) if early else None
+                    advice = advised_points(history) if early else None
                     if advice is not None:
                         point = _unseen(advice, tried)
                     elif early:
@@ -104,22 +167,23 @@ class Bayesian:
                     else:
                         point = _search(history, tried)
             except (ArithmeticError, ValueError, np.linalg.LinAlgError):
-                point = None  # whatever broke in the numerics, the job goes on: at random
+                point = None  # numerical failure: this one configuration is drawn at random instead
         if point is None:
             return Random().ask(history)
-        found = space.from_unit(point)
-        return Suggestion(hyperparameters=found) if space.allows(found) else Random().ask(history)
+        values = space.from_unit(point)
+        return Suggestion(hyperparameters=values) if space.allows(values) else Random().ask(history)
 
     def promise(self, history: History, best: float, doubt: float) -> float | None:
+        """Return the expected gain of the next training job (expected_gain.py); None after a numerical failure."""
         try:
             with one_thread(), np.errstate(all="ignore"):
-                return log_promise(history, best, doubt)
+                return log_expected_gain(history, best, doubt)
         except (ArithmeticError, ValueError, np.linalg.LinAlgError):
             return None
 
 
 def initial_size(spec: TuningJobSpec) -> int:
-    """How many training jobs are launched before the surrogate is asked."""
+    """Return the size of the initial design: the number of training jobs launched before the surrogate is used."""
     size = spec.space.dimension + EXTRA_INITIAL
     if spec.max_training_jobs is not None:
         size = min(size, int(INITIAL_SHARE * spec.max_training_jobs))
@@ -127,17 +191,17 @@ def initial_size(spec: TuningJobSpec) -> int:
 
 
 def _design(history: History) -> Array:
-    """(5, d) the next points of the initial design: one sequence a tuning job, its shift drawn from the seed.
+    """Return the next points (5, d) of the initial design: one sequence per tuning job, its shift drawn from the seed.
 
-    It begins with the best guess, and is denser where good values of well-known hyperparameters mostly lie (beliefs.py).
+    It begins with the best guess, and is denser where good values of well-known hyperparameters mostly lie (name_priors.py).
     """
-    space, first = history.spec.space, own_turn(history)
+    space, first = history.spec.space, own_design_index(history)
     shift = np.random.default_rng((history.spec.seed, 0)).random(space.dimension)
-    believed = beliefs(space)
+    priors = name_priors(space)
     start, count = (0, DESIGN_POINTS) if space.forbidden else (first, 5)
-    points = believed.drawn(lattice(start, count, shift))
+    points = priors.applied(lattice(start, count, shift))
     if start == 0:
-        points[0] = believed.middle(points[0])
+        points[0] = priors.best_guess(points[0])
     return space.feasible(points)[first : first + 5] if space.forbidden else points
 
 
@@ -146,9 +210,12 @@ def _design(history: History) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class _Acquisition:
-    """ln EI + CAUTION ln P(success), EI averaged over the fantasies; without failures P is 1.
+    """The acquisition function ln EI + CAUTION ln P(success). EI is the mean over the fantasies; without failures P is 1.
 
-    best: (F,) the incumbent of each fantasy.
+    Attributes:
+        surrogate: The posterior, with the running training jobs as F fantasies.
+        best: (F,) the incumbent of each fantasy.
+        labels: The process on success and failure; None without failures.
     """
 
     surrogate: Surrogate
@@ -166,15 +233,15 @@ class _Acquisition:
         return np.asarray(value + CAUTION * log_ndtr(mean / np.sqrt(variance + FAILURE_NOISE)))
 
     def risky(self, points: Array) -> Array:
-        """(q,) 1 where failure is likelier than success."""
+        """Return (q,) 1 where failure is likelier than success, else 0."""
         if self.labels is None:
             return np.zeros(len(points))
         return np.asarray(self.labels.posterior(points)[0] < 0.0, dtype=float)
 
     def gradient(self, points: Array) -> Array:
-        """(q, d). With g = Phi(z) / h(z) = d ln h / dz:  d ln EI = (1 - g z) ds / s - g dmu / s.
+        """Return the gradient (q, d). With g = Phi(z) / h(z) = d ln h / dz:  d ln EI = (1 - g z) ds / s - g dmu / s.
 
-        The slope of ln mean EI is the mean of these, each fantasy weighing as much as its EI.
+        The gradient of ln mean EI is the mean of these over the fantasies, weighted by their EI.
         """
         from scipy.special import log_ndtr
 
@@ -197,20 +264,20 @@ class _Acquisition:
 
 
 def _log_of_mean(logarithms: Array) -> Array:
-    """(q, F) -> (q,)."""
+    """Return ln of the mean (q,) over the columns of logarithms (q, F)."""
     highest = logarithms.max(1)
     return np.asarray(highest + np.log(np.exp(logarithms - highest[:, None]).mean(1)))
 
 
-def _imagined(history: History, surrogate: Surrogate) -> Surrogate:
-    """Given what runs: FANTASIES of how it ends, half of them the other half's mirror images."""
-    pending = history.pending()[-BELIEVED:]
+def _with_fantasies(history: History, surrogate: Surrogate) -> Surrogate:
+    """Return the surrogate with FANTASIES of how the running training jobs end; half of them mirror the other half."""
+    pending = history.pending()[-MOST_PENDING:]
     normal = history.rng(4).standard_normal((len(pending), FANTASIES // 2))
-    return surrogate.imagining(pending, np.concatenate([normal, -normal], axis=1))
+    return surrogate.with_fantasies(pending, np.concatenate([normal, -normal], axis=1))
 
 
 def _labelled(surrogate: Surrogate, history: History) -> Surrogate | None:
-    """The process on +1 for what succeeded and -1 for what failed: least-squares classification, with the variance kept."""
+    """Return the process on +1 for success and -1 for failure: least-squares classification with a variance; None without failures."""
     if not len(failed := history.failed()):
         return None
     geometry, d = surrogate.geometry, surrogate.geometry.dimension
@@ -224,22 +291,22 @@ def _labelled(surrogate: Surrogate, history: History) -> Surrogate | None:
 
 
 def _search(history: History, tried: Tried) -> Array | None:
-    """The point of highest acquisition that is neither tried nor too near to one that was, as far as it is found."""
-    space, surrogate = history.spec.space, foreseen(history)
+    """Return the best point found by acquisition that is neither tried nor too near to a tried one; None when there is none."""
+    space, surrogate = history.spec.space, surrogate_with_running_curves(history)
     if surrogate is None:
         return None
-    imagined = _imagined(history, surrogate)
-    best = imagined.posterior(imagined.X)[0].min(0)
-    acquisition = _Acquisition(imagined, best, _labelled(surrogate, history))
+    fantasies = _with_fantasies(history, surrogate)
+    best = fantasies.posterior(fantasies.X)[0].min(0)
+    acquisition = _Acquisition(fantasies, best, _labelled(surrogate, history))
     if space.size is not None and space.size <= ENUMERATED:
         return _unseen(_ranked(acquisition, _all(history)), tried)
     levels = _levels(history)
-    known = history.launches + len(prior(history)[1])  # by a warm start it's asked before anything was launched
+    known = history.launches + len(prior(history)[1])  # after a warm start `launches` may be 0
     radius = min(APART * math.sqrt(space.dimension), FILLED * math.exp(-math.log(known) / space.dimension))
     near = np.concatenate([surrogate.X, history.pending()])
 
     def preferred(points: Array) -> Array:
-        """By falling acquisition; what is too near to a tried point later, where failure is likelier than success last."""
+        """Sort by falling acquisition; points too near to a tried one come later, likely failures come last."""
         ranked = _ranked(acquisition, points)
         late = 2 * acquisition.risky(ranked) + (_gaps(ranked, near) < radius)
         return ranked[np.argsort(late, kind="stable")]
@@ -256,18 +323,18 @@ def _search(history: History, tried: Tried) -> Array | None:
 
 
 def _gaps(points: Array, tried: Array) -> Array:
-    """(q, d), (n, d) -> (q,) the Euclidean distance to the nearest tried point."""
+    """Return (q,) the Euclidean distance of points (q, d) to the nearest tried point (n, d)."""
     return np.asarray(np.sqrt(squared_distances(points, tried).min(1)))
 
 
 def _ranked(acquisition: _Acquisition, points: Array) -> Array:
-    """The points by falling acquisition."""
+    """Return the points sorted by falling acquisition."""
     value = acquisition(points)
     return points[np.argsort(-np.where(np.isnan(value), -np.inf, value), kind="stable")]
 
 
 def _candidates(history: History, surrogate: Surrogate) -> Array:
-    """Points all over the cube, and perturbations of the best observed."""
+    """Return candidates (q, d): points all over the cube, and perturbations of the best observed points."""
     rng, d = history.rng(1), history.spec.space.dimension
     spread = lattice(0, GLOBAL_POINTS, rng.random(d))
     centres = surrogate.X[np.argsort(surrogate.posterior(surrogate.X)[0], kind="stable")[:LOCAL_CENTRES]]
@@ -275,20 +342,20 @@ def _candidates(history: History, surrogate: Surrogate) -> Array:
     step = np.array(STEPS)[rng.integers(len(STEPS), size=(len(around), 1))] * rng.standard_normal(around.shape)
     fresh = rng.random(around.shape)
     moves = rng.random(around.shape) < MOVED
-    # A category has no neighbours: where one is moved, it's drawn anew, and less often than a number.
+    # A category has no neighbours: instead of a move it is drawn anew, and less often than a number is moved.
     redrawn = history.spec.space.categorical & (rng.random(around.shape) < 1.0 / max(2, d))
     moved = np.clip(around + step * moves, 0.0, 1.0)
     moved = np.where(history.spec.space.categorical, np.where(redrawn, fresh, around), moved)
-    if history.spec.space.forbidden:  # so that enough are left where little is allowed
+    if history.spec.space.forbidden:  # enough candidates remain where few points are allowed
         spread = history.spec.space.draw(rng, GLOBAL_POINTS)
     return np.concatenate([spread, moved])
 
 
 def _climb(acquisition: _Acquisition, starts: Array, levels: list[Array | None], space: ParameterSpace) -> Array:
-    """(q, d) -> (q, d) all starts moved uphill at once along the active coordinates without levels.
+    """Return the starts (q, d) after gradient ascent along their active continuous coordinates.
 
-    Rprop: a coordinate's step grows while its slope keeps its sign and shrinks when that changes. Unlike L-BFGS it takes all
-    starts in one product a round, and slopes that span many orders of magnitude don't matter (Riedmiller and Braun 1993).
+    Rprop (Riedmiller and Braun 1993): a coordinate's step grows while its slope keeps its sign and shrinks when the sign changes. Unlike
+    L-BFGS it moves all starts in one matrix product per round, and slopes of very different size don't matter.
     """
     free = np.array([level is None for level in levels]) & space.active(starts)
     points, value = starts.copy(), acquisition(starts)
@@ -302,8 +369,8 @@ def _climb(acquisition: _Acquisition, starts: Array, levels: list[Array | None],
 
 
 def _flips(acquisition: _Acquisition, point: Array, space: ParameterSpace, levels: list[Array | None]) -> list[Array]:
-    """Rounds of moves by one value: categories to any other, integers to their neighbours. The points met, (q, d) a round."""
-    met: list[Array] = []
+    """Return the points (q, d) of each round of moves by one value: a category to any other, an integer to its neighbours."""
+    visited: list[Array] = []
     for _ in range(FLIPS):
         moves = []
         for j, level in enumerate(levels):
@@ -316,19 +383,19 @@ def _flips(acquisition: _Acquisition, point: Array, space: ParameterSpace, level
             ]
         if not moves:
             break
-        met.append(np.array([point, *moves]))
-        best = _ranked(acquisition, met[-1])[0]
+        visited.append(np.array([point, *moves]))
+        best = _ranked(acquisition, visited[-1])[0]
         if np.array_equal(best, point):
             break
         point = best
-    return met
+    return visited
 
 
 # -- discrete coordinates --------------------------------------------------------------------------------------------
 
 
 def _levels(history: History) -> list[Array | None]:
-    """For each coordinate with few values their places on the axis, ascending; None where it is as good as continuous."""
+    """Return for each coordinate with few values their places on the axis, ascending; None for a (nearly) continuous one."""
 
     def compute() -> list[Array | None]:
         levels: list[Array | None] = []
@@ -344,7 +411,7 @@ def _levels(history: History) -> list[Array | None]:
 
 
 def _rounded(points: Array, space: ParameterSpace, levels: list[Array | None]) -> Array:
-    """Categories and integers with few values at the nearest of them; `space.snap` for all points would cost 10 ms."""
+    """Return the points with discrete coordinates moved to the nearest value; `space.snap` for all points would take 10 ms."""
     rounded = points.copy()
     for j, level in enumerate(levels):
         if level is None:
@@ -358,20 +425,20 @@ def _rounded(points: Array, space: ParameterSpace, levels: list[Array | None]) -
 
 
 def _all(history: History) -> Array:
-    """(size, d) every configuration of a small finite space."""
+    """Return every configuration (size, d) of a small finite space."""
     space = history.spec.space
     return history.remembered(EVERY, lambda: np.array([space.to_unit(values) for values in space.grid()]))
 
 
 def _tried(history: History) -> Tried:
-    """The points launched so far, and those that parents know of."""
+    """Return the points launched so far, and those of parents with the same function."""
     if history.spec.space.size is not None:
         return history.configurations
     return np.concatenate([prior(history)[0], history.observations()[0], history.pending(), history.failed()])
 
 
 def _unseen(points: Array, tried: Tried) -> Array | None:
-    """The first point that wasn't launched; None when all were."""
+    """Return the first point that wasn't launched; None when all were."""
     if isinstance(tried, set):
         return next((point for point in points if point.tobytes() not in tried), None)
     return next((point for point in points if not (np.abs(tried - point).max(axis=1) < SAME).any()), None)

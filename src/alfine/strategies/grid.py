@@ -1,4 +1,4 @@
-"""Grid search: every configuration once, the last hyperparameter fastest."""
+"""Grid search: every combination of values once; the last hyperparameter varies fastest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEYS: MemoKey[list[bytes]] = MemoKey(__name__, "keys")
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The next configuration of the product, in the order of the request, that wasn't launched yet; then None."""
+    """Grid search in the order of the request. `ask` returns None once every configuration was launched."""
 
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self:  # noqa: ARG003 - the protocol's signature
@@ -24,14 +24,13 @@ class Grid:
 
     def ask(self, history: History) -> Suggestion | None:
         launched = history.configurations
-        left = (place for place, key in enumerate(_keys(history)) if key not in launched)
-        place = next(left, None)
-        if place is None:
+        index = next((index for index, key in enumerate(_keys(history)) if key not in launched), None)
+        if index is None:
             return None
-        return Suggestion(hyperparameters=next(islice(history.spec.space.grid(), place, None)))
+        return Suggestion(hyperparameters=next(islice(history.spec.space.grid(), index, None)))
 
 
 def _keys(history: History) -> list[bytes]:
-    """The grid as points of the cube, in order: what was launched otherwise, as told to begin with, is skipped."""
+    """Return the grid's points of the unit cube as bytes, in order. Configurations that `start_with` named are recognised by them."""
     space = history.spec.space
     return history.remembered(KEYS, lambda: [space.to_unit(values).tobytes() for values in space.grid()])

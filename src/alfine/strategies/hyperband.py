@@ -1,17 +1,18 @@
-"""Hyperband as AMT means it: asynchronous, inside running training jobs. A strategy and an early stopping in one.
+"""Hyperband as SageMaker means it: asynchronous, inside running training jobs. It is a strategy and an early-stopping rule in one.
 
-A resource unit is one emission of the objective metric: before min_resource of them no training job is stopped, at max_resource each
-is, having had all that it may have. In between, as soon as some have gone all the way, a training job is stopped once its curve
-leaves it hardly a chance to end better than the best of them (surrogate/running_jobs.py), and what is tried next comes from the surrogate,
-which learns from all curves, cut short or not.
+One unit of resource is one emission of the objective metric. Before `min_resource` emissions no training job is stopped; at
+`max_resource` each one is. Between the two there are two rules:
 
-Before that, ranks decide, where many run at once: at each rung (min_resource * ETA^k emissions) that CROWD training jobs have
-reached, one goes on only if it is among the best 1/ETA of them. Source: Li et al. 2020, «A System for Massively Parallel
-Hyperparameter Tuning» (ASHA), Algorithm 2, in the stopping variant that needs no checkpoints.
+1. Once enough training jobs have reached `max_resource` or ended by themselves, a training job is stopped when its learning curve
+   leaves it hardly any chance to end better than the best of those (surrogate/running_jobs.py). The next configuration comes from
+   the surrogate, which learns from all curves, complete or cut short.
+2. Before that, where many training jobs run at once, ranks decide: at each rung (min_resource * ETA^k emissions) that at least CROWD
+   training jobs have reached, a training job goes on only if it is among the best 1/ETA of them. Source: Li et al. 2020, «A System
+   for Massively Parallel Hyperparameter Tuning» (ASHA), Algorithm 2, in the stopping variant, which needs no checkpoints.
 
-Several brackets, which begin to compare at different rungs, are how Hyperband hedges against early values that mislead. The curve
-model knows from this very job how much early values say, and a single bracket is left. Ranks among few were measured, too: they stop
-good training jobs that start slowly, and are worse than no stopping (docs/explanation/search.md).
+Unlike the paper's Hyperband there is a single bracket. Several brackets, which begin to compare at different rungs, hedge against
+misleading early values; the learning-curve model measures in this very job how much early values say. Ranks among few training jobs
+were measured as well: they stop good training jobs that start slowly, and are worse than no stopping (docs/explanation/search.md).
 """
 
 from __future__ import annotations
@@ -24,18 +25,23 @@ from alfine.core.history import History, Reported, TrainingJob
 from alfine.core.policy import Stop, Suggestion
 from alfine.core.spec import TuningJobSpec
 from alfine.strategies.bayesian import Bayesian
-from alfine.surrogate.learning_curves import enough
-from alfine.surrogate.running_jobs import hopeless
+from alfine.surrogate.learning_curves import has_enough_curves
+from alfine.surrogate.running_jobs import stop_if_unlikely
 
-ETA = 3  # reduction factor; the ASHA paper's experiments use 3 and 4
-CROWD = 12  # training jobs that reached a rung, before ranks decide there
+ETA = 3
+"""Reduction factor. The ASHA paper's experiments use 3 and 4."""
+
+CROWD = 12
+"""Number of training jobs that must have reached a rung before ranks decide there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hyperband:
-    """Configurations from the surrogate, the hopeless ones stopped on their way.
+    """Bayesian search whose unpromising training jobs are stopped early.
 
-    min_resource: emissions before which no training job is stopped. max_resource: emissions after which each is.
+    Args:
+        min_resource: Number of emissions before which no training job is stopped.
+        max_resource: Number of emissions after which every training job is stopped.
     """
 
     min_resource: int
@@ -49,7 +55,7 @@ class Hyperband:
         return Bayesian().ask(history)
 
     def rungs(self) -> list[int]:
-        """The emissions at which training jobs are compared by rank."""
+        """Return the numbers of emissions at which training jobs are compared by rank."""
         rungs, resource = [], self.min_resource
         while resource < self.max_resource:
             rungs.append(resource)
@@ -67,22 +73,25 @@ class Hyperband:
             reason = f"Reached MaxResource: {count} emissions of {metric}."
             yield Stop(number=fact.number, reason=reason, at_its_end=True)
         elif count >= self.min_resource:
-            stop = hopeless(history, job) if enough(history) else self._outranked(history, job, count)
+            stop = (
+                stop_if_unlikely(history, job) if has_enough_curves(history) else self._outranked(history, job, count)
+            )
             if stop is not None:
                 yield stop
 
     def _outranked(self, history: History, job: TrainingJob, count: int) -> Stop | None:
+        """Return the stop of a training job that has just reached a rung and isn't among the best 1/ETA there, else None."""
         if count not in self.rungs():
             return None
         metric = history.spec.metric
-        own = job.curve(metric)[-1]
-        values = [curve[count - 1] for each in history.jobs if len(curve := each.curve(metric)) >= count]
-        rank = sum(history.sign * value < history.sign * own for value in values)
+        latest = job.curve(metric)[-1]
+        values = [curve[count - 1] for other in history.jobs if len(curve := other.curve(metric)) >= count]
+        rank = sum(history.sign * value < history.sign * latest for value in values)
         keep = len(values) // ETA
         if len(values) < CROWD or rank < keep:
             return None
         return Stop(
             number=job.number,
-            reason=f"Stopped at rung {count}: {metric} {own:g} is number {rank + 1} of the {len(values)} training jobs "
+            reason=f"Stopped at rung {count}: {metric} {latest:g} is number {rank + 1} of the {len(values)} training jobs "
             f"that reached it; the best {keep} go on.",
         )

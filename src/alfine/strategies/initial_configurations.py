@@ -1,48 +1,46 @@
-"""What the job was told to begin with is tried first, in its order; then the strategy has its say."""
+"""Initial configurations: those that the user names (`start_with`) are evaluated first, in their order; then the strategy is asked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
 
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
 from alfine.core.policy import EarlyStopping, Promising, Stop, Strategy, Suggestion
 from alfine.core.space import Hyperparameters
-from alfine.core.spec import TuningJobSpec
 
-STARTED: MemoKey[bool] = MemoKey(__name__, "started")
+ALL_LAUNCHED: MemoKey[bool] = MemoKey(__name__, "all launched")
 
 
 @dataclass(frozen=True, slots=True)
-class Starting:
-    """A strategy behind known configurations, as texts. One that was launched already, by whomever, isn't launched again."""
+class InitialConfigurations:
+    """A strategy that is asked only after the given configurations were launched. One that was launched before is left out.
+
+    Args:
+        configurations: Each maps the hyperparameters' names to their values as text, as a request has them.
+        strategy: The strategy to ask afterwards.
+    """
 
     configurations: Sequence[Mapping[str, str]]
     strategy: Strategy
 
-    @classmethod
-    def from_spec(cls, spec: TuningJobSpec) -> Self:
-        from alfine.strategies import table
-
-        return cls(spec.start_with, table()[spec.strategy].from_spec(spec))
-
     def ask(self, history: History) -> Suggestion | None:
-        first = self._first(history)
-        return self.strategy.ask(history) if first is None else Suggestion(hyperparameters=first)
+        configuration = self._next(history)
+        return self.strategy.ask(history) if configuration is None else Suggestion(hyperparameters=configuration)
 
-    def _first(self, history: History) -> Hyperparameters | None:
-        if history.recall(STARTED, default=False):
+    def _next(self, history: History) -> Hyperparameters | None:
+        """Return the first configuration that wasn't launched yet, or None."""
+        if history.recall(ALL_LAUNCHED, default=False):
             return None
         space = history.spec.space
         launched = {space.to_unit(job.hyperparameters).tobytes() for job in history.jobs}
         for texts in self.configurations:
-            found = space.from_text(texts)
-            if space.to_unit(found).tobytes() not in launched:
-                return found
+            configuration = space.from_text(texts)
+            if space.to_unit(configuration).tobytes() not in launched:
+                return configuration
         if not history.supposed:
-            history.remember(STARTED, value=True)  # launches are never taken back
+            history.remember(ALL_LAUNCHED, value=True)  # a launch is never taken back
         return None
 
     def promise(self, history: History, best: float, doubt: float) -> float | None:

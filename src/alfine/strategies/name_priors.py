@@ -1,19 +1,19 @@
-"""What is known of hyperparameters before anything has run, by their names: where good values of well-known ones mostly lie.
+"""Priors by name: where good values of well-known hyperparameters mostly lie, before anything has run.
 
 An initial design that covers a wide space evenly spends most of its training jobs where nobody who has tuned such a model would
-look: half of a learning rate's six decades diverge or stand still. So the first training job takes the middle of every interval
-below, and each further point of the design is drawn, coordinate by coordinate, from
+look: half of a learning rate's six decades diverge or don't learn. So the first training job takes the middle of every interval
+below. Every further point of the initial design is drawn, coordinate by coordinate, from
 
     SHARE N(m, s²) on [0, 1]  +  (1 - SHARE) uniform        m, s: middle and half the width of the interval, on the range's scale
 
-by the inverse of its distribution function, applied to the evenly spread sequence, so that the points stay spread. A category
-that is known gets SHARE more than its due. Only the initial design listens: a belief that is wrong costs a part of it, and from
-then on the results speak.
+by the inverse of its distribution function, applied to the evenly spread sequence, so that the points stay spread. A known category
+gets SHARE more than its equal share. Only the initial design uses these priors: a wrong one costs a part of it, and afterwards the
+results decide.
 
-Which intervals count is decided by the family of models that knows the most of the space's names; where two know as many, such
-as of {learning_rate} alone, nothing is believed. The intervals are common knowledge, from the defaults and the tuning guides of
-the libraries and of SageMaker's built-in algorithms; none was fitted to a benchmark. docs/explanation/search.md says what they
-are worth.
+The intervals of one family of models apply: of the family that knows the most of the space's names. Where two families know equally
+many, for example of {learning_rate} alone, no prior applies. The intervals are common knowledge, taken from the defaults and tuning
+guides of the libraries and of SageMaker's built-in algorithms; none was fitted to a benchmark. docs/explanation/search.md says what
+they gain.
 
 Reference: Souza et al. 2021, «Bayesian optimization with a prior for the optimum».
 """
@@ -30,10 +30,16 @@ from alfine.core.ranges import Array, Categorical, Range
 from alfine.core.space import ParameterSpace
 
 SHARE = 0.5
-LEAST_SPREAD = 0.12  # of an axis: no belief is surer
-PLACES = np.linspace(0.0, 1.0, 257)
+"""Weight of the interval's normal distribution, against the uniform one."""
 
-Known = tuple[float, float] | str  # an interval of a number, or a category's value as text
+LEAST_SPREAD = 0.12
+"""Least standard deviation of a prior, as a share of the axis."""
+
+PLACES = np.linspace(0.0, 1.0, 257)
+"""Points of an axis at which distribution functions are tabulated."""
+
+Known = tuple[float, float] | str
+"""What is known of a hyperparameter: an interval of good numbers, or a good category as text."""
 
 TREES_LEARNING_RATE, NETS_LEARNING_RATE = (0.02, 0.3), (3e-4, 3e-2)
 
@@ -115,51 +121,56 @@ FAMILIES: tuple[Mapping[str, Known], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Beliefs:
-    """For the coordinates that something is known of: the best guess, and the distribution function at PLACES."""
+class NamePriors:
+    """The priors of a space's coordinates, by index; coordinates without one are left out.
+
+    Attributes:
+        guess: The best guess, a place on the axis.
+        distribution: The prior's distribution function at PLACES.
+    """
 
     guess: Mapping[int, float]
     distribution: Mapping[int, Array]
 
-    def drawn(self, points: Array) -> Array:
-        """(n, d) evenly spread -> (n, d), denser where good values mostly lie."""
-        found = points.copy()
-        for j, upto in self.distribution.items():
-            found[:, j] = np.interp(points[:, j], upto, PLACES)
-        return found
+    def applied(self, points: Array) -> Array:
+        """Return evenly spread points (n, d) moved so that they are denser where good values mostly lie."""
+        moved = points.copy()
+        for j, distribution in self.distribution.items():
+            moved[:, j] = np.interp(points[:, j], distribution, PLACES)
+        return moved
 
-    def middle(self, point: Array) -> Array:
-        """(d,) -> (d,) the best guess, in the other coordinates as it was."""
-        found = point.copy()
-        found[list(self.guess)] = list(self.guess.values())
-        return found
+    def best_guess(self, point: Array) -> Array:
+        """Return the point (d,) with the best guess in every coordinate that has a prior."""
+        guess = point.copy()
+        guess[list(self.guess)] = list(self.guess.values())
+        return guess
 
 
-def beliefs(space: ParameterSpace) -> Beliefs:
-    """What is believed of a space; of most names, nothing."""
+def name_priors(space: ParameterSpace) -> NamePriors:
+    """Return the priors of a space by the names of its hyperparameters; most names have none."""
     family = _family(space)
     guess, distribution = {}, {}
     for j, (name, r) in enumerate(space.ranges.items()):
-        known = family.get(_plain(name))
+        known = family.get(_bare_name(name))
         if known is None:
             continue
         stretch = 1.0 if space.structure is None else float(space.structure.stretch[j])
-        density = _of_category(r, known) if isinstance(r, Categorical) else _of_number(r, known)
-        if density is None:
+        prior = _of_category(r, known) if isinstance(r, Categorical) else _of_number(r, known)
+        if prior is None:
             continue
-        guess[j], likely = density[0] * stretch, np.interp(PLACES / stretch, PLACES, density[1])
-        distribution[j] = SHARE * likely + (1.0 - SHARE) * PLACES
-    return Beliefs(guess, distribution)
+        guess[j], informed = prior[0] * stretch, np.interp(PLACES / stretch, PLACES, prior[1])
+        distribution[j] = SHARE * informed + (1.0 - SHARE) * PLACES
+    return NamePriors(guess, distribution)
 
 
-def _plain(name: str) -> str:
-    """`--Learning-Rate`, `model__learning_rate` and `learning_rate` are one name."""
+def _bare_name(name: str) -> str:
+    """Return the name that `--Learning-Rate`, `model__learning_rate` and `learning_rate` share."""
     return name.lower().replace("-", "_").strip("_").rpartition("__")[2]
 
 
 def _family(space: ParameterSpace) -> Mapping[str, Known]:
-    """The family that knows the most of the names; an empty one where that is no one or several."""
-    counts = [sum(_fits(r, family.get(_plain(name))) for name, r in space.ranges.items()) for family in FAMILIES]
+    """Return the family that knows the most of the names; an empty one where no family or several do."""
+    counts = [sum(_fits(r, family.get(_bare_name(name))) for name, r in space.ranges.items()) for family in FAMILIES]
     most = max(counts)
     return FAMILIES[counts.index(most)] if most and counts.count(most) == 1 else {}
 
@@ -169,7 +180,10 @@ def _fits(r: Range, known: Known | None) -> bool:
 
 
 def _of_number(r: Range, known: Known) -> tuple[float, Array] | None:
-    """The middle, and the distribution function of the normal cut to the axis; the nearer end where the interval lies beyond the range."""
+    """Return the middle of the interval and the distribution function of the normal distribution, cut to the axis.
+
+    Where the interval lies outside the range, the middle is the nearer end.
+    """
     if isinstance(known, str):
         return None
     low, high = (r.to_unit(end) for end in known)
@@ -179,7 +193,7 @@ def _of_number(r: Range, known: Known) -> tuple[float, Array] | None:
 
 
 def _of_category(r: Categorical, known: Known) -> tuple[float, Array] | None:
-    """The known value's place, and the distribution function of being it; None where the range lacks it."""
+    """Return the known category's place and the distribution function that is uniform over its cell; None without that category."""
     if not isinstance(known, str) or not r.contains(known):
         return None
     place, half = r.to_unit(known), 0.5 / len(r.values)

@@ -1,8 +1,8 @@
-"""Random search: each hyperparameter uniform on its scale, and the training jobs of a tuning job spread over the space.
+"""Random search: each hyperparameter is uniform on its scale, and the points of a tuning job are spread evenly over the space.
 
-Point i of a tuning job is frac(shift + i a), a_j the square root of the j-th prime and the shift drawn from the seed: by itself any
-point is uniform over the cube, together they leave smaller gaps than independent draws would. It costs nothing, and finds good
-configurations with fewer training jobs (docs/explanation/search.md has how many).
+Point i of a tuning job is frac(shift + i a): a_j is the square root of the j-th prime, and the shift is drawn from the seed. Each
+point alone is uniform over the unit cube; together the points leave smaller gaps than independent draws. This costs no time and finds
+good configurations with fewer training jobs (docs/explanation/search.md says how many fewer).
 
 References: Richtmyer 1951, «The evaluation of definite integrals, and a quasi-Monte-Carlo method based on the properties of algebraic
 numbers»; Cranley and Patterson 1976, «Randomization of number theoretic methods for multiple integration» (the shift).
@@ -24,16 +24,20 @@ from alfine.core.spec import TuningJobSpec
 
 SEQUENCE: MemoKey[tuple[Array, Array]] = MemoKey(__name__, "sequence")
 
-ATTEMPTS = 20  # draws for a configuration not launched before; past that the rest of the space is listed instead
-PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37)  # beyond twelve, some pairs of coordinates would go hand in hand
+ATTEMPTS = 20
+"""Draws in search of a configuration that wasn't launched before; after them the unused configurations are listed instead."""
+
+PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37)
+"""One prime per coordinate of the sequence. With more than twelve, some pairs of coordinates would be correlated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Random:
-    """A function of (seed, number of the training job), so that order of completion and parallelism change nothing.
+    """Random search over the whole space.
 
-    Where combinations are forbidden, a point that is one gives way to an independent draw of the allowed. In a finite space no
-    configuration is drawn twice, and each is drawn once before None.
+    A configuration is a function of the seed and the number of the training job: parallelism and the order of completion don't change
+    it. A point that a constraint forbids is replaced by an independent draw from the allowed ones. In a finite space no configuration
+    is suggested twice, and `ask` returns None once all were suggested.
     """
 
     @classmethod
@@ -52,20 +56,20 @@ class Random:
             if space.to_unit(drawn).tobytes() not in seen:
                 return Suggestion(hyperparameters=drawn)
             drawn = space.sample(rng)
-        if space.size > LISTED:  # where 20 draws don't all repeat
+        if space.size > LISTED:  # too large to list, so that 20 repeated draws in a row are next to impossible
             return Suggestion(hyperparameters=drawn)
-        left = [each for each in space.grid() if space.to_unit(each).tobytes() not in seen]
-        return Suggestion(hyperparameters=left[int(rng.integers(len(left)))]) if left else None
+        unused = [values for values in space.grid() if space.to_unit(values).tobytes() not in seen]
+        return Suggestion(hyperparameters=unused[int(rng.integers(len(unused)))]) if unused else None
 
 
 def _sequence(seed: int, dimension: int) -> tuple[Array, Array]:
-    """The shift and the step a of the sequence, each with as many coordinates as the sequence has of these."""
+    """Return the sequence's shift and step a, each with min(dimension, 12) coordinates."""
     step = np.sqrt(PRIMES[:dimension])
     return np.random.default_rng((seed, 1)).random(len(step)), step
 
 
 def _point(history: History, rng: np.random.Generator) -> Array:
-    """(d,) the next of the sequence; coordinates beyond its own are independent draws."""
+    """Return the next point (d,) of the sequence; coordinates after the twelfth are independent draws."""
     point = rng.random(history.spec.space.dimension)
     shift, step = history.remembered(SEQUENCE, lambda: _sequence(history.spec.seed, len(point)))
     point[: len(step)] = (shift + history.launches * step) % 1.0

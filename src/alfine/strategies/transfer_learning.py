@@ -1,16 +1,18 @@
 """Warm start by transfer learning: what related tuning jobs, the parents, suggest to try.
 
-A parent's objectives are on another scale and of another function, but good regions are often the same. Symbols, for one parent:
+A parent's objectives are on another scale and belong to another function, but good regions are often the same. Symbols, for one parent:
 
-    z (p,)   normal scores of its objectives: the normal quantiles of their ranks, so that no scale and no outlier matters
-    mu       mean of a Gaussian process on them, over the child's cube
-    tau      Kendall's rank correlation of mu with the n objectives that the child has seen by itself, 1 to -1
-    w        trust: (n tau + PRIOR) / (n + PRIOR): full at first, then as much as it ranks the child's own results; below TRUSTED none
+    z (p,)   normal scores of its objectives: the normal quantiles of their ranks. They don't depend on scale and outliers.
+    mu       mean of a Gaussian process fitted to them, over the child's unit cube
+    tau      Kendall's rank correlation of mu with the n objectives that the child has observed itself, from -1 to 1
+    w        trust: (n tau + PRIOR) / (n + PRIOR). It is 1 at first, then follows how well the parent ranks the child's own
+             results; a parent with w below TRUSTED isn't used
 
-Every second training job of the initial design takes the parents' advice: the lowest sum of w mu that is none of the child's own points
-nor close to one. The others are the child's own design, from its beginning: they tell at once whether the parents are right, and
-see to it that parents which mislead cost two or three training jobs and no more. What comes of either is an observation like any
-other, and after the design the child's own surrogate goes on alone: it refines what the parents were right about.
+Every second training job of the initial design takes the parents' advice: the point with the lowest sum of w mu that is neither one
+of the child's own points nor close to one. The other half is the child's own initial design, from its beginning. It shows at once
+whether the parents are right, so that misleading parents cost two or three training jobs at most. Both kinds of results are
+observations like any other. After the initial design only the child's own surrogate decides: it refines what the parents were right
+about.
 
 References: Feurer et al. 2018, «Practical transfer learning for Bayesian optimization» (weights by ranking); Salinas et al. 2020, «A
 quantile-based approach for hyperparameter transfer learning» (normal scores).
@@ -29,31 +31,47 @@ from alfine.surrogate.parent_evidence import LEAST_RELATED, contradicted_after, 
 
 ADVISERS: MemoKey[list[Surrogate]] = MemoKey(__name__, "advisers")
 
-PRIOR = 3.0  # results of the child that the parents' good name weighs as much as
-TRUSTED = 0.5  # below it a parent isn't asked
-FURTHER = 100  # points of the sequence that launches without advice begin after
-FIT_POINTS = 120  # of a parent, as in surrogate/gaussian_process.py
-POINTS = 256  # candidates all over the cube; the parents' own points are others
-CLOSE = 0.05  # root mean square over the coordinates, in cube edges: the child's own surrogate knows as much
+PRIOR = 3.0
+"""Number of the child's results that the initial trust of 1 weighs as much as."""
+
+TRUSTED = 0.5
+"""Least trust: a parent below it isn't used."""
+
+FURTHER = 100
+"""Where in the child's sequence of initial points a launch begins whose turn was the parents' but who have no advice."""
+
+FIT_POINTS = 120
+"""Largest number of a parent's results that its Gaussian process is fitted to."""
+
+POINTS = 256
+"""Number of candidates spread over the whole unit cube; the parents' own points are candidates, too."""
+
+CLOSE = 0.05
+"""Root mean square of the coordinates' differences, in cube edges, below which the child's surrogate knows a point as well."""
 
 
-def advised(history: History) -> Array | None:
-    """(q, d) points of the initial design that the parents advise to try next, the best first; None when it's the child's turn."""
+def advised_points(history: History) -> Array | None:
+    """Return the points (q, d) that the parents advise to try next in the initial design, the best first.
+
+    Returns:
+        None when it is the turn of the child's own design, and when no parent is trusted.
+    """
     advisers = _advisers(history)
     if not advisers or history.launches % 2:
         return None
-    trusts = np.array([_trust(history, each) for each in advisers])
+    trusts = np.array([_trust(history, adviser) for adviser in advisers])
     if not trusts.any():
         return None
     points = _candidates(history)
-    order = np.argsort(
-        sum(w * each.posterior(points)[0] for w, each in zip(trusts, advisers, strict=True)), kind="stable"
-    )
-    return _apart(history, points[order])
+    predicted = sum(w * adviser.posterior(points)[0] for w, adviser in zip(trusts, advisers, strict=True))
+    return _without_close(history, points[np.argsort(predicted, kind="stable")])
 
 
-def own_turn(history: History) -> int:
-    """Which point of the child's own design is next: the first ones are for launches that are always its own."""
+def own_design_index(history: History) -> int:
+    """Return the index of the next point of the child's own initial design.
+
+    The first points are for the launches that always follow the child's own design.
+    """
     if not _advisers(history):
         return history.launches
     turn, own = divmod(history.launches, 2)
@@ -61,7 +79,7 @@ def own_turn(history: History) -> int:
 
 
 def _advisers(history: History) -> list[Surrogate]:
-    """A Gaussian process of each parent's normal scores; a function of the parents alone."""
+    """Return a Gaussian process for each parent, fitted to its normal scores. It depends on the parents only."""
     parents = [(points, values) for points, values in related(history).values() if len(values) >= LEAST_RELATED]
     return history.remembered(
         ADVISERS.of(contradicted_after(history)),
@@ -76,7 +94,7 @@ def _adviser(history: History, points: Array, values: Array) -> Surrogate:
 
 
 def normal_scores(values: Array) -> Array:
-    """(n,) -> (n,): Phi^-1((rank - 1/2) / n), equals sharing the middle of their ranks."""
+    """Return the normal scores (n,) of the values (n,): Phi^-1((rank - 1/2) / n). Equal values share the middle of their ranks."""
     from scipy.special import ndtri
 
     ordered = np.sort(values)
@@ -85,6 +103,7 @@ def normal_scores(values: Array) -> Array:
 
 
 def _trust(history: History, adviser: Surrogate) -> float:
+    """Return w of a parent, 0 where it is below TRUSTED."""
     points, values = history.observations()
     n = len(values)
     if n < 2:
@@ -94,20 +113,21 @@ def _trust(history: History, adviser: Surrogate) -> float:
 
 
 def _kendall(a: Array, b: Array) -> float:
-    """Rank correlation, pairs of equals counting as neither."""
+    """Return Kendall's rank correlation; a pair of equal values counts neither way."""
     agreement = np.sign(a[:, None] - a[None, :]) * np.sign(b[:, None] - b[None, :])
     return float(agreement.sum() / (len(a) * (len(a) - 1)))
 
 
 def _candidates(history: History) -> Array:
-    own = [points for points, _ in related(history).values()]
+    """Return the parents' own points and points spread over the unit cube, without those that constraints forbid."""
+    parents_points = [points for points, _ in related(history).values()]
     spread = lattice(0, POINTS, history.rng(3).random(history.spec.space.dimension))
     space = history.spec.space
-    return space.feasible(space.snap(np.concatenate([*own, spread])))
+    return space.feasible(space.snap(np.concatenate([*parents_points, spread])))
 
 
-def _apart(history: History, points: Array) -> Array:
-    """Those that aren't close to a point launched by the child: categories differ or not, numbers by their distance."""
+def _without_close(history: History, points: Array) -> Array:
+    """Return the points that aren't close to one launched by the child. Two categories differ by 1, or by 0 when equal."""
     space = history.spec.space
     tried = np.concatenate([history.observations()[0], history.pending(), history.failed()])
     gaps = np.abs(points[:, None, :] - tried[None, :, :])

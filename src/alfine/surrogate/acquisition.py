@@ -15,7 +15,7 @@ from alfine.core.ranges import Array
 
 
 def log_h(z: Array) -> Array:
-    """ln(phi(z) + z Phi(z)), to full relative precision for every z (Ament et al. 2023, equation 9)."""
+    """Return ln(phi(z) + z Phi(z)), to full relative precision for every z (Ament et al. 2023, equation 9)."""
     from scipy.special import erfc, erfcx
 
     above = np.maximum(z, -1.0)
@@ -29,7 +29,7 @@ def log_h(z: Array) -> Array:
 
 
 def slope_of_log_h(z: Array) -> Array:
-    """The slope of `log_h`: Phi / h = R / (1 + z R) with R = Phi / phi; tends to |z| below and to 1 / z above."""
+    """Return the slope of `log_h`: Phi / h = R / (1 + z R) with R = Phi / phi; it tends to |z| below and to 1 / z above."""
     from scipy.special import erfcx
 
     z = np.clip(z, -1e4, 30.0)
@@ -38,16 +38,30 @@ def slope_of_log_h(z: Array) -> Array:
 
 
 def log_expected_improvement(mean: Array, variance: Array, best: float | Array) -> Array:
-    """The ln of E max(best - f, 0) for f ~ N(mean, variance), elementwise."""
+    """Return the logarithm of the expected improvement, ln E max(best - f, 0) for f ~ N(mean, variance), elementwise.
+
+    Args:
+        mean: Posterior means, of any shape.
+        variance: Posterior variances.
+        best: The incumbent; smaller is better.
+    """
     s = np.sqrt(variance)
     return np.asarray(log_h((best - mean) / s) + np.log(s))
 
 
 def lattice(start: int, count: int, shift: Array) -> Array:
-    """(count, d) points `start`, `start` + 1, … of a Kronecker sequence, moved by `shift` (d,): an even cover of the cube.
+    """Return `count` points of a Kronecker sequence, an even cover of the unit cube.
 
     x_i = frac(shift + i a), a_j = phi^-j with phi the root of phi^(d+1) = phi + 1: Roberts 2018, «The unreasonable
-    effectiveness of quasirandom sequences». Unlike Sobol points it needs no import of scipy.stats (2 s).
+    effectiveness of quasirandom sequences». Unlike Sobol points it needs no import of scipy.stats, which takes 2 s.
+
+    Args:
+        start: Index of the first point.
+        count: Number of points.
+        shift: (d,) in the unit cube; moves the whole sequence.
+
+    Returns:
+        (count, d) points.
     """
     d = len(shift)
     phi = 2.0

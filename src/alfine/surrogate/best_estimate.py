@@ -1,17 +1,18 @@
-"""How good the best really is: of many noisy results the best one was also lucky.
+"""How good the best configuration really is: the best of many noisy results was also lucky.
 
-Symbols: X (n, d), y (n,) results as targets (surrogate/gaussian_process.py), x* the best one's configuration; f its objective without noise.
+Symbols: X (n, d), y (n,) results as targets (gaussian_process.py), x* the best one's configuration; f the objective without noise.
 
     K = s^2 (M + tau ((1 - phi) R + phi I))     M the smooth trend, R the roughness, I the noise
-    R     correlated over a short distance; where configurations were run again also of no correlation but of a configuration with itself
-    tau   variance of all that the trend doesn't explain, over that of the trend
-    phi   the share of it that is noise: chance, which another run of the same configuration wouldn't repeat
+    R     correlated over a short distance; where configurations were run again, also: equal for the same configuration, else uncorrelated
+    tau   variance of everything that the trend doesn't explain, over that of the trend
+    phi   the share of it that is noise, which another run of the same configuration wouldn't repeat
 
-What the trend doesn't explain may be a rough objective or noise, and hardly anything but another run of the same configuration tells which.
-So neither is settled on: the posteriors of f(x*) for all (tau, phi) of a grid, and a few stretches of the length scales, are mixed by how likely each makes the results. Its mean
-shrinks the best result towards what its neighbours say; its quantiles are wide while nobody knows, and narrow once repeats have come in.
-A posterior needs no correction for the best having been selected (Dawid 1994, «Selection paradoxes of Bayesian inference»), as far as its
-prior is right: how often the interval holds the truth is measured in docs/explanation/stopping.md.
+What the trend doesn't explain may be roughness or noise, and hardly anything but another run of the same configuration shows which. So
+neither is decided on: the posteriors of f(x*) for all (tau, phi) of a grid, and for a few stretches of the length scales, are mixed by how
+likely each makes the results. The mixture's mean shrinks the best result towards what its neighbours say. Its quantiles are wide
+while nothing decides between the two, and narrow once repeats have come in. A posterior needs no correction for the selection of the
+best (Dawid 1994, «Selection paradoxes of Bayesian inference») as far as its prior is right: docs/explanation/stopping.md measures how
+often the interval holds the truth.
 """
 
 from __future__ import annotations
@@ -41,27 +42,52 @@ from alfine.surrogate.model import evidence_of, theta_at
 ESTIMATE: MemoKey[Estimate | None] = MemoKey(__name__, "estimate")
 
 LEAST_RESULTS = 10
-NEAREST, SPREAD = (
-    50,
-    50,
-)  # results that it rests on: the nearest to x*, and others evenly over time; chosen by no result
-TAUS = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
-PHIS = {0.0: 1.0, 0.3: 1.0, 0.6: 2.0, 0.85: 2.0, 1.0: 2.0}  # with their prior weights
-SCATTERED = 0.1  # prior weight of such a roughness, as of a fixed seed, against one that is correlated
-STRETCHES = (1.0, 2.0, 4.0)  # of the length scales, which a fit to noisy results makes too short
-COVERED = 0.9  # of the interval
+"""Least number of objectives for an estimate."""
 
-# The grid's models are all wrong in ways that it doesn't have (noise that differs from place to place, a warp taken as known), so that
-# likelihoods count by their square root, and deviations a fifth more: chosen by how often intervals held the truth.
-TEMPER, WIDER = 0.5, 1.2
+NEAREST = 50
+"""Number of results nearest to x* that the estimate rests on."""
+
+SPREAD = 50
+"""Number of further results, spread evenly over time: chosen by no result."""
+
+TAUS = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+"""The grid of tau."""
+
+PHIS = {0.0: 1.0, 0.3: 1.0, 0.6: 2.0, 0.85: 2.0, 1.0: 2.0}
+"""The grid of phi, with prior weights."""
+
+SCATTERED = 0.1
+"""Prior weight of an uncorrelated roughness, as of a fixed random seed, against a correlated one."""
+
+STRETCHES = (1.0, 2.0, 4.0)
+"""Factors of the length scales: a fit to noisy results makes them too short."""
+
+COVERED = 0.9
+"""Probability of the interval."""
+
+# No model of the grid is right (noise differs from place to place; the warp is taken as known). The next two were chosen by how often
+# intervals held the truth.
+
+TEMPER = 0.5
+"""Exponent of the likelihoods."""
+
+WIDER = 1.2
+"""Factor of the standard deviations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """Of the best training job, in units of the objective. `low`, `high`: the ends of the 90 % interval.
+    """What the best training job is really worth, in units of the objective.
 
-    luck: by how much the estimate is worse than the best result. noise: the standard deviation of one training job's result about
-    its own objective. runs: how often its configuration was run to an objective.
+    Attributes:
+        training_job: Its name.
+        observed: Its objective.
+        value: The estimate of its objective without noise.
+        low: Lower end of the 90 % interval.
+        high: Upper end of the 90 % interval.
+        luck: By how much the estimate is worse than the observed objective.
+        noise: Standard deviation of one result around the objective without noise.
+        runs: How often its configuration gave an objective.
     """
 
     training_job: str
@@ -87,23 +113,23 @@ class Estimate:
 
 
 def estimate(history: History) -> Estimate | None:
-    """None before there are ten objectives, or where nothing is searched for."""
+    """Return what the best training job is really worth; None before ten objectives, and without hyperparameters to tune."""
     best = history.incumbent
     if best is None or best.objective is None:
         return None
-    own = history.of(best.definition)
-    if len(own.observations()[1]) < LEAST_RESULTS or own.spec.space.dimension == 0:
+    part = history.of(best.definition)
+    if len(part.observations()[1]) < LEAST_RESULTS or part.spec.space.dimension == 0:
         return None
     observed = best.objective
 
     def compute() -> Estimate | None:
         try:
             with one_thread(), np.errstate(all="ignore"):
-                return _estimated(own, best, observed)
+                return _estimated(part, best, observed)
         except (ArithmeticError, ValueError, np.linalg.LinAlgError):
             return None
 
-    return history.remembered(ESTIMATE.of(own.ended, best.number), compute)
+    return history.remembered(ESTIMATE.of(part.ended, best.number), compute)
 
 
 def _estimated(history: History, best: TrainingJob, observed: float) -> Estimate | None:
@@ -116,7 +142,7 @@ def _estimated(history: History, best: TrainingJob, observed: float) -> Estimate
         geometry_of(history.spec.space), theta_at(history, len(v)), X[chosen], scale.targets(v[chosen]), point
     )
     ends = [quantile(mean, variance, weights, 0.5 * (1.0 + side * COVERED)) for side in (-1, 1)]
-    middle = min(max(float(weights @ mean), ends[0]), ends[1])  # a few models without weight can pull the mean far out
+    middle = min(max(float(weights @ mean), ends[0]), ends[1])  # models of no weight can pull the mean far out
     low, value, high = (
         scale.best + scale.spread * (scale.width * target + scale.centre) for target in (ends[0], middle, ends[1])
     )
@@ -141,7 +167,10 @@ def _chosen(X: Array, point: Array) -> npt.NDArray[np.intp]:
 
 
 def mixture(geometry: Geometry, theta: Array, X: Array, y: Array, point: Array) -> tuple[Array, Array, Array, Array]:
-    """Means and variances of f(point) for every (tau, phi), their weights, and the noise's standard deviations; in targets."""
+    """Return the means and variances of f(point) for every model of the grid, their weights, and the noise's standard deviations.
+
+    All are (models,) and in targets.
+    """
     from scipy.linalg import lapack
 
     n = len(y)
@@ -151,9 +180,9 @@ def mixture(geometry: Geometry, theta: Array, X: Array, y: Array, point: Array) 
     r[same] = 0.0
     c = (math.sqrt(3.0) / RATIO) * r
     roughs = [((1.0 + c) * np.exp(-c), 1.0)]
-    if same[:n, :n].sum() > n:  # else it can't be told from noise
+    if same[:n, :n].sum() > n:  # without repeats it looks like noise
         roughs.append((same.astype(float), SCATTERED))
-    found = []
+    models = []
     for stretch, (R, prior) in itertools.product(STRETCHES, roughs):
         a = math.sqrt(5.0) / stretch * r
         M = (1.0 + a + a * a / 3.0) * np.exp(-a)
@@ -169,14 +198,21 @@ def mixture(geometry: Geometry, theta: Array, X: Array, y: Array, point: Array) 
             rest = float(1.0 - u @ k)
             variance = s2 * (float(f[n, n] - k @ k) + rest * rest / float(u @ u))
             log = TEMPER * log + math.log(PHIS[phi] * prior)
-            found.append((mean + float(k @ residual), WIDER**2 * max(variance, 0.0), log, math.sqrt(s2 * tau * phi)))
-    means, variances, logs, noises = np.array(found).T
+            models.append((mean + float(k @ residual), WIDER**2 * max(variance, 0.0), log, math.sqrt(s2 * tau * phi)))
+    means, variances, logs, noises = np.array(models).T
     weights = np.exp(logs - logs.max())
     return means, variances, weights / weights.sum(), noises
 
 
 def quantile(mean: Array, variance: Array, weights: Array, share: float) -> float:
-    """Of a mixture of normal distributions, by bisection."""
+    """Return the quantile of a mixture of normal distributions, found by bisection.
+
+    Args:
+        mean: (models,) means.
+        variance: (models,) variances.
+        weights: (models,) weights with sum 1.
+        share: The probability below the quantile.
+    """
     from scipy.special import ndtr
 
     sigma = np.sqrt(variance) + 1e-12

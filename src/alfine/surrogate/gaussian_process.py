@@ -42,46 +42,96 @@ from alfine.core.ranges import Array
 from alfine.core.space import ParameterSpace
 
 # Priors of theta as (median, standard deviation of the logarithm), chosen by how well the surrogate predicted what searches
-# met next: docs/explanation/search.md. A length scale of .5 is half of the cube's edge, in one dimension. Over a logarithmic range
-# results change faster than over another, which mostly spans less of what a hyperparameter could be; between categories slower.
-LOGARITHMIC_LENGTH, LINEAR_LENGTH, CATEGORY_LENGTH, LENGTH_SIGMA = 0.35, 0.7, 1.1, 0.5
+# evaluated next: docs/explanation/search.md. Length scales are in cube edges, in one dimension.
+
+LOGARITHMIC_LENGTH = 0.35
+"""Median length scale of a logarithmic range, where results change faster: it mostly spans more of what a hyperparameter could be."""
+
+LINEAR_LENGTH = 0.7
+"""Median length scale of any other range."""
+
+CATEGORY_LENGTH = 1.1
+"""Median length scale between categories."""
+
+LENGTH_SIGMA = 0.5
+"""Standard deviation of the logarithm of a length scale."""
+
 SIGNAL_MEDIAN, SIGNAL_SIGMA = 1.0, 1.0
+"""Prior of the trend's variance s2, in squared targets."""
+
 NOISE_MEDIAN, NOISE_SIGMA = 1e-4, 2.0
+"""Prior of the noise variance v2, in squared targets."""
+
 ROUGH_MEDIAN, ROUGH_SIGMA = 0.03, 1.5
-WARP_SIGMA = 0.3  # about the identity, a = b = 1
-RATIO = 0.1  # the roughness's length scales over the trend's
+"""Prior of the roughness's variance q2, in squared targets."""
 
-# Bounds of theta: outside them a coordinate is irrelevant, or K too near singular for double precision.
+WARP_SIGMA = 0.3
+"""Standard deviation of ln a and ln b of the warp; the median is the identity, a = b = 1."""
+
+RATIO = 0.1
+"""Length scales of the roughness over those of the trend."""
+
+# Bounds of theta. Outside them a coordinate is irrelevant, or K is too near singular for double precision.
+
 LENGTH_BOUNDS = (0.02, 100.0)
+"""Bounds of a length scale, in cube edges."""
+
 SIGNAL_BOUNDS = (0.02, 50.0)
+"""Bounds of s2, in squared targets."""
+
 NOISE_BOUNDS = (1e-6, 1.0)
+"""Bounds of v2, in squared targets."""
+
 ROUGH_BOUNDS = (1e-5, 10.0)
+"""Bounds of q2, in squared targets."""
+
 WARP_BOUNDS = (0.2, 5.0)
-WARP_EDGE = 1e-3  # the warp's slope may have a pole at 0 or 1: nearer to them it's constant
+"""Bounds of a and b."""
 
-JITTER = 1e-10  # relative to the mean of the diagonal: some orders above the rounding of a double, far below any noise
+WARP_EDGE = 1e-3
+"""Distance from 0 and 1 within which the warp is constant: its slope may have a pole there."""
+
+JITTER = 1e-10
+"""First jitter of a Cholesky factor, relative to the mean of the diagonal: far above the rounding of a double, far below any noise."""
+
 JITTER_GROWTH = 100.0
+"""Factor of the jitter after each failure."""
 
-COLD_ITERATIONS, WARM_ITERATIONS = 15, 6
-FIT_POINTS = 120  # theta rests on at most this many points: an L-BFGS step costs O(n^3)
-LATEST_SHARE = 4  # beyond, a quarter of them are the latest and the others the best
+COLD_ITERATIONS = 15
+"""L-BFGS iterations of a fit that starts at the prior's median."""
+
+WARM_ITERATIONS = 6
+"""L-BFGS iterations of a fit that starts at the fit before."""
+
+FIT_POINTS = 120
+"""Largest number of points that theta is fitted to: an L-BFGS step costs O(n^3)."""
+
+LATEST_SHARE = 4
+"""One in this many of the points of the posterior is one of the latest; the others are the best."""
+
 FAR = 30.0
-FIRST_VALUES = 20  # S is measured on so many first values, which any strategy draws from all over the space
-SMALLEST = 1e-300  # of S: a share of it must be a number, too
+"""Largest distance from the centre, in targets, that a value on the way counts with."""
+
+FIRST_VALUES = 20
+"""Number of first values that the spread S is measured on: any strategy draws them from all over the space."""
+
+SMALLEST = 1e-300
+"""Least spread S: a share of it must still be a number."""
 
 
 @cache
 def _blas() -> Any:
-    import scipy.linalg  # noqa: F401 - its BLAS must be loaded before the controller looks for libraries
+    import scipy.linalg  # noqa: F401 - loads its BLAS before the controller looks for libraries
     from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
     return ThreadpoolController()
 
 
 def one_thread() -> AbstractContextManager[Any]:
-    """Hold BLAS to one thread: on a box that trains meanwhile, two made a fit 17 times slower.
+    """Return a context that limits BLAS to one thread.
 
-    The libraries are looked up once (2 ms); each use costs 0.03 ms.
+    On a machine that trains meanwhile, a fit with two threads took 17 times as long. Looking up the libraries takes 2 ms, once; each use
+    0.03 ms.
     """
     limit: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
     return limit
@@ -92,9 +142,10 @@ def one_thread() -> AbstractContextManager[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """From minimised objectives v to targets y: t = (v - best) / spread, tamed above 1, standardised.
+    """The transformation from minimised objectives v to targets y.
 
-    spread: median of the first 20 values minus the best; robust, so one absurd value moves it little.
+    t = (v - best) / spread, its logarithm above 1, then standardised. The spread is the median of the first 20 values minus the best: one
+    absurd value hardly moves it.
     """
 
     best: float
@@ -104,7 +155,7 @@ class Scale:
 
     @classmethod
     def of(cls, values: Array) -> Self:
-        """values: (n,) finite, n >= 1."""
+        """Return the scale of the values (n,): finite, n >= 1."""
         best = float(values.min())
         spread = spread_of(values)
         t = _tame((values - best) / spread)
@@ -112,30 +163,31 @@ class Scale:
         return cls(best, spread, float(t.mean()), width if width > 0 else 1.0)
 
     def targets(self, values: Array) -> Array:
+        """Return the targets of minimised objectives."""
         return (_tame((values - self.best) / self.spread) - self.centre) / self.width
 
     def values(self, targets: Array) -> Array:
-        """The inverse of `targets`."""
+        """Return the minimised objectives of targets: the inverse of `targets`."""
         t = targets * self.width + self.centre
         return np.asarray(self.best + self.spread * np.where(t > 1.0, np.exp(np.minimum(t, FAR) - 1.0), t))
 
     def curve(self, values: Array) -> Array:
-        """Targets of values on the way, which may be any distance from where training jobs end."""
+        """Return the targets of values on a learning curve, cut off FAR from the centre."""
         return np.clip(self.targets(values), -FAR, FAR)
 
     @property
     def unit(self) -> float:
-        """What a difference of 1 in targets is worth in objectives, near the best."""
+        """The difference of objectives that equals a difference of 1 in targets, near the best."""
         return self.width * self.spread
 
 
 def _tame(t: Array) -> Array:
-    """Logarithmic above 1, the typical random configuration: diverged training jobs don't flatten the good region."""
+    """Return t with logarithms above 1, the typical random configuration: diverged training jobs don't flatten the good region."""
     return np.where(t > 1.0, 1.0 + np.log(np.maximum(t, 1.0)), t)
 
 
 def spread_of(values: Array) -> float:
-    """S of convergence.md: median of the first 20 minus the best; if 0 the interquartile range; if 0 1e-6 |best|."""
+    """Return S: the median of the first 20 values minus the best; if that is 0 the interquartile range; if that is 0 1e-6 |best|."""
     best = float(values.min())
     spread = float(np.median(values[:FIRST_VALUES])) - best
     if not spread > SMALLEST:
@@ -148,7 +200,13 @@ def spread_of(values: Array) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """How points are compared: which coordinates are categories, how many values those have, and which are on a logarithmic scale."""
+    """How points of a space are compared.
+
+    Attributes:
+        categorical: (d,) which coordinates are categories.
+        cells: (d,) how many values each coordinate has; infinity for a continuous one.
+        logarithmic: (d,) which coordinates are on a logarithmic scale.
+    """
 
     categorical: npt.NDArray[np.bool_]
     cells: Array
@@ -159,20 +217,20 @@ class Geometry:
         return len(self.categorical)
 
     def warp(self, X: Array, theta: Array) -> Array:
-        """(n, d) -> (n, d): w(X); categories stay as they are."""
+        """Return w(X) (n, d) of points (n, d); categories stay as they are."""
         a, b = self._powers(theta)
         warped = 1.0 - (1.0 - np.clip(X, WARP_EDGE, 1.0 - WARP_EDGE) ** a) ** b
         return np.where(self.categorical, X, warped) if self.categorical.any() else warped
 
     def warp_slope(self, X: Array, theta: Array) -> Array:
-        """The slope dw/dx (n, d); 0 for categories, and at the edges, where the warp is constant."""
+        """Return dw/dx (n, d): 0 for categories, and at the edges, where the warp is constant."""
         a, b = self._powers(theta)
         x = np.clip(X, WARP_EDGE, 1.0 - WARP_EDGE)
         slope = a * b * (1.0 - x**a) ** (b - 1.0) * x ** (a - 1.0)
         return np.where(self.categorical | (x != X), 0.0, slope)
 
     def warp_slopes_by_powers(self, X: Array, theta: Array) -> tuple[Array, Array]:
-        """The slopes dw/d ln a and dw/d ln b, each (n, d); 0 for categories."""
+        """Return dw/d ln a and dw/d ln b, each (n, d): 0 for categories."""
         a, b = self._powers(theta)
         x = np.clip(X, WARP_EDGE, 1.0 - WARP_EDGE)
         u = x**a
@@ -185,7 +243,7 @@ class Geometry:
         return np.exp(theta[d + 3 : 2 * d + 3]), np.exp(theta[2 * d + 3 :])
 
     def encode(self, X: Array, theta: Array) -> Array:
-        """(n, D): X / l, categories one-hot / (sqrt(2) l), so that Euclidean distances are r. X: warped, where it is to be."""
+        """Return (n, D): X / l, categories one-hot / (sqrt(2) l), so that Euclidean distances are r. X is warped already."""
         scaled = np.exp(-theta[: self.dimension])
         if not self.categorical.any():
             return np.asarray(X * scaled)
@@ -197,18 +255,19 @@ class Geometry:
         return np.concatenate(columns, axis=1)
 
     def differences(self, X: Array) -> Array:
-        """(d, n n): D_j of all pairs."""
+        """Return D_j of all pairs, (d, n n)."""
         D = X.T[:, :, None] - X.T[:, None, :]
         D[self.categorical] = D[self.categorical] != 0.0
         return np.square(D, out=D).reshape(len(D), -1)
 
 
 def geometry_of(space: ParameterSpace) -> Geometry:
+    """Return the geometry of a space."""
     return Geometry(space.categorical, space.cells, space.logarithmic)
 
 
 def kernel(theta: Array, d: int, r2: Array) -> Array:
-    """s2 M + q2 R as a function of r^2, any shape."""
+    """Return s2 M + q2 R for squared distances r^2 of any shape; d is the number of dimensions."""
     r = np.sqrt(r2)
     a, c = math.sqrt(5.0) * r, (math.sqrt(3.0) / RATIO) * r
     trend = math.exp(theta[d]) * (1.0 + a + a * a / 3.0) * np.exp(-a)
@@ -216,7 +275,7 @@ def kernel(theta: Array, d: int, r2: Array) -> Array:
 
 
 def kernel_and_slope(theta: Array, d: int, r2: Array) -> tuple[Array, Array, Array]:
-    """s2 M and q2 R, apart, and -2 dK/d(r^2): for any parameter p, dK/dp = -slope/2 d(r^2)/dp."""
+    """Return s2 M, q2 R and slope = -2 dK/d(r^2): for any parameter p, dK/dp = -slope/2 d(r^2)/dp."""
     r = np.sqrt(r2)
     a, c = math.sqrt(5.0) * r, (math.sqrt(3.0) / RATIO) * r
     decay, fall = math.exp(theta[d]) * np.exp(-a), math.exp(theta[d + 2]) * np.exp(-c)
@@ -226,16 +285,19 @@ def kernel_and_slope(theta: Array, d: int, r2: Array) -> tuple[Array, Array, Arr
 
 
 def squared_distances(A: Array, B: Array) -> Array:
-    """(p, D), (q, D) -> (p, q)."""
+    """Return the squared distances (p, q) of points (p, D) and (q, D)."""
     r2 = (A * A).sum(1)[:, None] + (B * B).sum(1)[None, :] - 2.0 * (A @ B.T)
     return np.asarray(np.maximum(r2, 0.0))
 
 
 def cholesky(K: Array) -> Array:
-    """L with L L' = K + the least jitter that succeeds. Never fails for a finite symmetric K.
+    """Return L with L L' = K plus the least jitter that makes the factorisation succeed.
 
-    The jitter starts at JITTER times the mean of the diagonal and grows a hundredfold: it ends, since some multiple of I
-    makes any finite symmetric matrix positive definite. Raise FloatingPointError where K isn't finite.
+    The jitter starts at JITTER times the mean of the diagonal and grows by JITTER_GROWTH. This ends: some multiple of I makes any finite
+    symmetric matrix positive definite.
+
+    Raises:
+        FloatingPointError: K isn't finite.
     """
     from scipy.linalg import lapack
 
@@ -254,7 +316,7 @@ def cholesky(K: Array) -> Array:
 
 
 def prior_of(geometry: Geometry) -> tuple[Array, Array]:
-    """Medians (as logarithms) and standard deviations of theta, each (3d + 3,)."""
+    """Return the prior's medians (as logarithms) and standard deviations of theta, each (3d + 3,)."""
     dimension = geometry.dimension
     number = np.where(geometry.logarithmic, LOGARITHMIC_LENGTH, LINEAR_LENGTH)
     length = np.where(geometry.categorical, CATEGORY_LENGTH, number)
@@ -264,22 +326,29 @@ def prior_of(geometry: Geometry) -> tuple[Array, Array]:
 
 
 def theta_of(dimension: int, length: float | Array, signal: float, noise: float, rough: float) -> Array:
-    """The theta of these length scales, given for one dimension: (d,) or one for all. No warp."""
+    """Return the theta without a warp of these length scales, given for one dimension: (d,) or one for all."""
     lengths = np.broadcast_to(np.asarray(length) * math.sqrt(max(1, dimension)), dimension)
     return np.log([*lengths, signal, noise, rough, *[1.0] * (2 * dimension)])
 
 
 def _bounds(dimension: int) -> Array:
-    each = [LENGTH_BOUNDS] * dimension + [SIGNAL_BOUNDS, NOISE_BOUNDS, ROUGH_BOUNDS] + [WARP_BOUNDS] * (2 * dimension)
-    return np.log(each)
+    bounds = [LENGTH_BOUNDS] * dimension + [SIGNAL_BOUNDS, NOISE_BOUNDS, ROUGH_BOUNDS] + [WARP_BOUNDS] * (2 * dimension)
+    return np.log(bounds)
 
 
 def negative_log_posterior(
-    theta: Array, geometry: Geometry, X: Array, y: Array, own: Array | float = 0.0
+    theta: Array, geometry: Geometry, X: Array, y: Array, noise_variances: Array | float = 0.0
 ) -> tuple[float, Array]:
-    """-ln p(y | theta) - ln p(theta) up to a constant, and its gradient (3d + 3,). own: (n,) noise variances beside v2.
+    """Return -ln p(y | theta) - ln p(theta) up to a constant, and its gradient (3d + 3,).
 
     The mean is profiled, so by the envelope theorem it adds no term to the gradient.
+
+    Args:
+        theta: (3d + 3,) parameters.
+        geometry: How the points are compared.
+        X: (n, d) points.
+        y: (n,) targets.
+        noise_variances: (n,) variances of the observations' own noise, in addition to v2.
     """
     from scipy.linalg import lapack
 
@@ -288,7 +357,7 @@ def negative_log_posterior(
     D = geometry.differences(warped)
     w, v2 = np.exp(-2.0 * theta[:d]), math.exp(theta[d + 1])
     trend, rough, slope = kernel_and_slope(theta, d, (w @ D).reshape(n, n))
-    L = cholesky(trend + rough + (v2 + own) * np.eye(n))
+    L = cholesky(trend + rough + (v2 + noise_variances) * np.eye(n))
     lower = np.asarray(lapack.dpotri(L, lower=1)[0])
     inverse = lower + np.tril(lower, -1).T  # of K, for the traces below only; no system is solved with it
     ones = inverse.sum(1)
@@ -312,8 +381,18 @@ def negative_log_posterior(
     return value, gradient
 
 
-def fit(geometry: Geometry, X: Array, y: Array, start: Array | None = None, own: Array | float = 0.0) -> Array:
-    """The theta of highest posterior density, by L-BFGS; from `start`, or thoroughly from the prior's median."""
+def fit(
+    geometry: Geometry, X: Array, y: Array, start: Array | None = None, noise_variances: Array | float = 0.0
+) -> Array:
+    """Return the theta (3d + 3,) of highest posterior density, found by L-BFGS.
+
+    Args:
+        geometry: How the points are compared.
+        X: (n, d) points.
+        y: (n,) targets.
+        start: The theta to start from, for a few iterations; None starts at the prior's median, for more of them.
+        noise_variances: (n,) variances of the observations' own noise, in addition to v2.
+    """
     from scipy.optimize import minimize
 
     centre, _ = prior_of(geometry)
@@ -321,7 +400,7 @@ def fit(geometry: Geometry, X: Array, y: Array, start: Array | None = None, own:
     found = minimize(
         negative_log_posterior,
         np.clip(centre if start is None else start, bounds[:, 0], bounds[:, 1]),
-        args=(geometry, X, y, own),
+        args=(geometry, X, y, noise_variances),
         jac=True,
         method="L-BFGS-B",
         bounds=list(map(tuple, bounds)),
@@ -348,15 +427,23 @@ class Surrogate:
     alpha: Array  # (n,); (n, F) with fantasies, as y is
 
     @classmethod
-    def of(cls, geometry: Geometry, theta: Array, X: Array, y: Array, own: Array | float = 0.0) -> Self:
-        """X: (n, d) with n >= 1. own: (n,) noise variances that observations have beside v2. O(n^3)."""
+    def of(cls, geometry: Geometry, theta: Array, X: Array, y: Array, noise_variances: Array | float = 0.0) -> Self:
+        """Return the posterior given observations; costs O(n^3).
+
+        Args:
+            geometry: How the points are compared.
+            theta: (3d + 3,) parameters.
+            X: (n, d) points, n >= 1.
+            y: (n,) targets.
+            noise_variances: (n,) variances of the observations' own noise, in addition to v2.
+        """
         from scipy.linalg import lapack
 
         d = geometry.dimension
         warped = geometry.warp(X, theta)
         encoded = geometry.encode(warped, theta)
         K = kernel(theta, d, squared_distances(encoded, encoded))
-        L = cholesky(K + (math.exp(theta[d + 1]) + own) * np.eye(len(X)))
+        L = cholesky(K + (math.exp(theta[d + 1]) + noise_variances) * np.eye(len(X)))
         root = np.ascontiguousarray(lapack.dtrtri(L, lower=1)[0])
         u, z = root.sum(1), root @ y  # L^-1 1 and L^-1 y
         mean = float(u @ z / (u @ u))
@@ -364,37 +451,37 @@ class Surrogate:
 
     @property
     def prior(self) -> float:
-        """Variance where nothing is known, in squared targets."""
+        """Prior variance of the objective, in squared targets."""
         d = self.geometry.dimension
         return math.exp(self.theta[d]) + math.exp(self.theta[d + 2])
 
     @property
     def noise(self) -> float:
-        """Variance of the noise, in squared targets."""
+        """Noise variance v2, in squared targets."""
         return math.exp(self.theta[self.geometry.dimension + 1])
 
     def cross(self, points: Array) -> Array:
-        """(q, d) -> (q, n) covariances with the observations."""
+        """Return the covariances (q, n) of points (q, d) with the observations."""
         return self._covariance(self._encoded(points), self.encoded)
 
     def _encoded(self, points: Array) -> Array:
         return self.geometry.encode(self.geometry.warp(points, self.theta), self.theta)
 
     def _covariance(self, A: Array, B: Array) -> Array:
-        """Of encoded points, (p, D) and (q, D) -> (p, q)."""
+        """Return the covariances (p, q) of encoded points (p, D) and (q, D)."""
         return kernel(self.theta, self.geometry.dimension, squared_distances(A, B))
 
     def posterior(self, points: Array) -> tuple[Array, Array]:
-        """(q, d) -> means (q,), variances (q,)."""
+        """Return the means (q,) and variances (q,) at points (q, d). With fantasies the means are (q, F)."""
         k = self.cross(points)
         V = k @ self.root.T
         variance = self.prior - np.einsum("ij,ij->i", V, V)
         return self.mean + k @ self.alpha, np.maximum(variance, 1e-12 * self.prior)
 
     def gradient(self, points: Array) -> tuple[Array, Array, Array, Array]:
-        """(q, d) -> means (q,), variances (q,) and their gradients, each (q, d); 0 along categories.
+        """Return means (q,), variances (q,) and their gradients, each (q, d), at points (q, d). Gradients along categories are 0.
 
-        With fantasies means are (q, F), and their gradients (q, F, d).
+        With fantasies the means are (q, F) and their gradients (q, F, d).
         """
         d = self.geometry.dimension
         warped = self.geometry.warp(points, self.theta)
@@ -415,58 +502,69 @@ class Surrogate:
             dmean = stretch[:, None, :] * (by_mean @ self.warped - warped[:, None, :] * by_mean.sum(2)[:, :, None])
         return self.mean + k @ self.alpha, variance, dmean, dvariance
 
-    def imagining(self, points: Array, normal: Array) -> Surrogate:
-        """Condition on `points` (m, d) as if they had been observed, at as many joint draws as `normal` (m, F) has columns.
+    def with_fantasies(self, points: Array, normal: Array) -> Surrogate:
+        """Return the posterior given fantasies: `points` as if they had been observed, at F joint draws of their values.
 
-        normal: standard normal numbers; 0 stands for the posterior mean. Means are (q, F) from here on, one column a fantasy; the
-        variance doesn't depend on what is observed, so that all fantasies share it. The factor is extended by a block in O(n^2 m):
-        [[L, 0], [B, C]], whose inverse is [[root, 0], [-C^-1 B root, C^-1]]. The draws are C normal above the posterior mean, and so
+        From here on means are (q, F), one column per fantasy. The variance doesn't depend on the observed values, so that all fantasies
+        share it. The factor is extended by m rows in O(n^2 m): [[L, 0], [B, C]], whose inverse is
+        [[root, 0], [-C^-1 B root, C^-1]]. The draws are C normal above the posterior mean, and so
         alpha = [alpha - root' B' C'^-1 normal, C'^-1 normal]. Ginsbourger et al. 2010; Snoek et al. 2012, «Practical Bayesian
         optimization of machine learning algorithms», section 3.2.
+
+        Args:
+            points: (m, d) points.
+            normal: (m, F) standard normal numbers; 0 stands for the posterior mean.
         """
         if not len(points):
             return replace(self, alpha=self.alpha[:, None])
-        return self._extended(points, self._block(points, 0.0), normal)
+        return self._extended(points, self._extension(points, 0.0), normal)
 
-    def told(self, points: Array, values: Array, own: Array) -> Surrogate:
-        """Condition on `values` (m,), observed at `points` (m, d) with noise variances `own` (m,) beside v2.
+    def with_observations(self, points: Array, values: Array, noise_variances: Array) -> Surrogate:
+        """Return the posterior given further observations: as `with_fantasies`, with C^-1 (values - means) for the normal numbers.
 
-        As in `imagining`, with C^-1 (values - posterior means) for the normal numbers.
+        Args:
+            points: (m, d) points.
+            values: (m,) observed targets.
+            noise_variances: (m,) variances of their own noise, in addition to v2.
         """
-        block = self._block(points, own)
-        residual = values - (self.mean + block.k @ self.alpha)
-        found = self._extended(points, block, (block.inverse @ residual)[:, None])
-        return replace(found, y=found.y[:, 0], alpha=found.alpha[:, 0])
+        extension = self._extension(points, noise_variances)
+        residual = values - (self.mean + extension.k @ self.alpha)
+        extended = self._extended(points, extension, (extension.inverse @ residual)[:, None])
+        return replace(extended, y=extended.y[:, 0], alpha=extended.alpha[:, 0])
 
     def left_out(self) -> Array:
-        """(n,) the posterior mean at each observation given all others. Rasmussen and Williams 2006, equation 5.12."""
+        """Return the posterior mean (n,) at each observation given all others. Rasmussen and Williams 2006, equation 5.12."""
         return np.asarray(self.y - self.alpha / np.square(self.root).sum(0))
 
-    def _block(self, points: Array, own: Array | float) -> _Block:
+    def _extension(self, points: Array, noise_variances: Array | float) -> _Extension:
         from scipy.linalg import lapack
 
         k = self.cross(points)
         encoded = self._encoded(points)
         B = k @ self.root.T
         inner = self._covariance(encoded, encoded) - B @ B.T
-        inner += (self.noise + own) * np.eye(len(points))
+        inner += (self.noise + noise_variances) * np.eye(len(points))
         C = cholesky(0.5 * (inner + inner.T))
-        return _Block(k, B, C, lapack.dtrtri(C, lower=1)[0])
+        return _Extension(k, B, C, lapack.dtrtri(C, lower=1)[0])
 
-    def _extended(self, points: Array, block: _Block, normal: Array) -> Surrogate:
+    def _extended(self, points: Array, extension: _Extension, normal: Array) -> Surrogate:
         n, m = len(self.X), len(points)
         warped = self.geometry.warp(points, self.theta)
         root = np.zeros((n + m, n + m))
-        root[:n, :n], root[n:, :n], root[n:, n:] = self.root, -block.inverse @ (block.B @ self.root), block.inverse
-        weights = block.inverse.T @ normal
-        alpha = np.concatenate([self.alpha[:, None] - self.root.T @ (block.B.T @ weights), weights])
-        imagined = (self.mean + block.k @ self.alpha)[:, None] + block.C @ normal
+        root[:n, :n], root[n:, :n], root[n:, n:] = (
+            self.root,
+            -extension.inverse @ (extension.B @ self.root),
+            extension.inverse,
+        )
+        weights = extension.inverse.T @ normal
+        alpha = np.concatenate([self.alpha[:, None] - self.root.T @ (extension.B.T @ weights), weights])
+        fantasies = (self.mean + extension.k @ self.alpha)[:, None] + extension.C @ normal
         observed = np.broadcast_to(self.y[:, None], (n, normal.shape[1]))
         return Surrogate(
             self.geometry,
             self.theta,
             np.concatenate([self.X, points]),
-            np.concatenate([observed, imagined]),
+            np.concatenate([observed, fantasies]),
             np.concatenate([self.warped, warped]),
             np.concatenate([self.encoded, self.geometry.encode(warped, self.theta)]),
             root,
@@ -476,8 +574,15 @@ class Surrogate:
 
 
 @dataclass(frozen=True, slots=True)
-class _Block:
-    """By what a surrogate's factor is extended for m more points: [[L, 0], [B, C]]. k: (m, n) covariances; inverse: C^-1."""
+class _Extension:
+    """What extends a surrogate's factor by m points: [[L, 0], [B, C]].
+
+    Attributes:
+        k: (m, n) covariances of the new points with the observations.
+        B: (m, n), k L'^-1.
+        C: (m, m), a Cholesky factor.
+        inverse: (m, m), C^-1.
+    """
 
     k: Array
     B: Array
@@ -489,9 +594,9 @@ class _Block:
 
 
 def best_and_rest(values: Array, count: int) -> npt.NDArray[np.intp]:
-    """At most `count` indices, ascending: half of them the best, the others spread evenly over the rest in order of arrival.
+    """Return at most `count` indices of the values, ascending: half are the best, the others are spread evenly over the rest in order.
 
-    Unlike convergence.md, which draws the rest at random: spread evenly they need no generator.
+    Unlike a random choice of the rest, this needs no generator.
     """
     n = len(values)
     if n <= count:
@@ -504,7 +609,7 @@ def best_and_rest(values: Array, count: int) -> npt.NDArray[np.intp]:
 
 
 def best_and_latest(values: Array, count: int) -> npt.NDArray[np.intp]:
-    """At most `count` indices, ascending: three quarters the best, one quarter the latest of the others."""
+    """Return at most `count` indices of the values, ascending: three quarters are the best, one quarter the latest of the others."""
     n = len(values)
     if n <= count:
         return np.arange(n)

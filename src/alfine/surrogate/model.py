@@ -25,30 +25,41 @@ from alfine.surrogate.gaussian_process import (
     geometry_of,
     prior_of,
 )
-from alfine.surrogate.learning_curves import EndedCurve, as_observation, comparable, ended, endings
+from alfine.surrogate.learning_curves import EndedCurve, as_observation, comparable, ended_curves, final_values
 from alfine.surrogate.parent_evidence import prior
 
-THETA: MemoKey[Array] = MemoKey(
-    __name__, "theta"
-)  # of a rung, and the number of parents' results among its observations
+THETA: MemoKey[Array] = MemoKey(__name__, "theta")
+"""Parameters: the rung, and the number of parents' results among its observations."""
+
 MODEL: MemoKey[Model] = MemoKey(__name__, "model")
 
-FIRST_FIT = 8  # below, theta stays at the prior's median: fewer points say less about it than the prior does
+FIRST_FIT = 8
+"""Number of observations of the first fit. With fewer, theta is the prior's median: they say less about it than the prior does."""
+
 RUNG_GROWTH = 1.08
-POSTERIOR_POINTS = 300  # the posterior on at most this many
+"""Growth from one rung to the next."""
+
+POSTERIOR_POINTS = 300
+"""Largest number of observations that the posterior rests on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """The surrogate of a history, with the scale that leads back to its objectives."""
+    """The surrogate of a tuning job.
+
+    Attributes:
+        surrogate: The posterior given the chosen observations.
+        scale: The transformation between its targets and the job's objectives.
+        chosen: Indices of the observations that the surrogate rests on, among those of `evidence_of`.
+    """
 
     surrogate: Surrogate
     scale: Scale
-    chosen: npt.NDArray[np.intp]  # which observations the surrogate rests on
+    chosen: npt.NDArray[np.intp]
 
 
 def rung_of(n: int) -> tuple[int, int | None]:
-    """The largest rung <= n, and the rung it starts from (None: from the prior). n >= FIRST_FIT."""
+    """Return the largest rung <= n, and the rung that its fit starts from (None: from the prior). n >= FIRST_FIT."""
     anchor = FIRST_FIT
     while 2 * anchor <= n:
         anchor *= 2
@@ -59,26 +70,26 @@ def rung_of(n: int) -> tuple[int, int | None]:
 
 
 def evidence_of(history: History) -> tuple[Array, Array]:
-    """All the surrogate rests on: parents' observations, then the history's own; (n, d) and (n,)."""
+    """Return all observations for the surrogate, the parents' before the job's own: points (n, d) and minimised objectives (n,)."""
     (P, p), (X, v) = prior(history), history.observations()
     return (np.concatenate([P, X]), np.concatenate([p, v])) if len(p) else (X, v)
 
 
 def targets_at(history: History, n: int) -> tuple[Array, Array, Array, Scale]:
-    """The first n observations as points (n, d), targets (n,), noise of their own (n,), and the scale.
+    """Return the first n observations as points (n, d), targets (n,), noise variances (n,) and their scale.
 
-    A training job that was cut short counts as what its curve says it would have come to (surrogate/learning_curves.py), with noise as wide as that
-    is unsure; all others are known as well as each other.
+    A training job that was cut short counts as what its curve predicts (learning_curves.py), with the prediction's variance as noise. The
+    noise variance of all others is 0.
     """
     X, v = (part[:n] for part in evidence_of(history))
     parents = len(prior(history)[1])
-    found = ended(history)[: max(0, n - parents)]
-    if all(each.whole for each in found):
+    curves = ended_curves(history)[: max(0, n - parents)]
+    if all(ended.complete for ended in curves):
         scale = Scale.of(v)
         return X, scale.targets(v), np.zeros(n), scale
-    found = [EndedCurve(v[i : i + 1], whole=True) for i in range(min(n, parents))] + comparable(found)
-    scale = Scale.of(np.array([each.curve[-1] for each in found if each.whole] or v))
-    y, variance = endings([replace(each, curve=scale.curve(each.curve)) for each in found])
+    curves = [EndedCurve(v[i : i + 1], complete=True) for i in range(min(n, parents))] + comparable(curves)
+    scale = Scale.of(np.array([ended.curve[-1] for ended in curves if ended.complete] or v))
+    y, variance = final_values([replace(ended, curve=scale.curve(ended.curve)) for ended in curves])
     centre, width = float(y.mean()), float(y.std()) or 1.0
     scale = replace(scale, centre=scale.centre + scale.width * centre, width=scale.width * width)
     y, variance = (y - centre) / width, variance / width**2
@@ -88,7 +99,7 @@ def targets_at(history: History, n: int) -> tuple[Array, Array, Array, Scale]:
 
 
 def theta_at(history: History, n: int) -> Array:
-    """The theta for n observations: that of the largest rung below, computed from the prefix that it stands for."""
+    """Return the theta for n observations: the one of the largest rung <= n, fitted to that many observations only."""
     if n < FIRST_FIT:
         return prior_of(geometry_of(history.spec.space))[0]
     rung, before = rung_of(n)
@@ -103,7 +114,7 @@ def theta_at(history: History, n: int) -> Array:
 
 
 def model_of(history: History) -> Model | None:
-    """The surrogate given all observations; None without any. Kept in the memo for the latest n only."""
+    """Return the surrogate given all observations; None without any. Remembered for the latest n only."""
     n = len(evidence_of(history)[1])
     if n == 0 or history.spec.space.dimension == 0:
         return None

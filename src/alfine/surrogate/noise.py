@@ -1,15 +1,16 @@
-"""Is it noise? What training jobs would have come to without chance, as far as a history tells.
+"""Whether the objective is noisy, and the results without noise, as far as a history shows.
 
-Symbols, as in surrogate/gaussian_process.py: M the smooth trend's covariances (n, n), R those of the roughness, unscaled; t = q2 + v2 what the surrogate
-gives both roughness and noise.
+Symbols, as in gaussian_process.py: M covariances (n, n) of the smooth trend, R those of the roughness, both unscaled; t = q2 + v2, what the
+surrogate gives roughness and noise together.
 
-    p(y | s2 M + t I)  against  p(y | s2 M + t R)      all that the trend doesn't explain is noise, or all of it roughness
+    p(y | s2 M + t I)  against  p(y | s2 M + t R)      everything that the trend doesn't explain is noise, or all of it is roughness
     ln odds = ln of their ratio - DOUBT
     expected value = value + chance (trend's posterior mean - value)
 
-A rough objective and noise look the same until configurations lie near to each other: then roughness is alike, and noise isn't. The
-surrogate itself takes nearly all for roughness until late, as its priors are for what makes a search good: one that believes in
-noise comes back to where it has been. Here both get the same chance but for DOUBT, as most objectives that are tuned give the same again.
+A rough objective and noise look the same until configurations lie near each other: then roughness is alike, and noise isn't. The surrogate
+itself takes nearly everything for roughness until late, because its priors serve the search: a search that believes in noise returns to
+places where it has been. Here both have the same prior odds except for DOUBT, because most objectives that people tune give the
+same result again.
 """
 
 from __future__ import annotations
@@ -23,11 +24,18 @@ from alfine.core.ranges import Array
 from alfine.surrogate.gaussian_process import Surrogate, cholesky, kernel_and_slope, squared_distances
 
 DOUBT = 1.0
+"""Prior log odds of roughness against noise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """In targets. log_odds: of noise; deviation: its standard deviation, were it noise; trend: (q,) the objective without it."""
+    """What is known of the noise of an objective.
+
+    Attributes:
+        log_odds: Log odds of noise against roughness.
+        deviation: The noise's standard deviation in targets, if it is noise.
+        trend: (q,) the objective without it, in targets.
+    """
 
     log_odds: float
     deviation: float
@@ -35,11 +43,18 @@ class Noise:
 
     @property
     def chance(self) -> float:
+        """The probability of noise, from 0 to 1."""
         return 1.0 / (1.0 + math.exp(-min(max(self.log_odds, -500.0), 500.0)))
 
 
-def noise_of(surrogate: Surrogate, points: Array, own: Array | float = 0.0) -> Noise:
-    """points: (q, d) where the trend is wanted; own: (n,) noise variances that observations have beside v2. O(n^3)."""
+def noise_of(surrogate: Surrogate, points: Array, noise_variances: Array | float = 0.0) -> Noise:
+    """Return what the surrogate's observations say about noise; costs O(n^3).
+
+    Args:
+        surrogate: The posterior of the objective.
+        points: (q, d) points where the trend is wanted.
+        noise_variances: (n,) variances of the observations' own noise, in addition to v2.
+    """
     from scipy.linalg import lapack
 
     theta, d, n = surrogate.theta, surrogate.geometry.dimension, len(surrogate.y)
@@ -50,7 +65,7 @@ def noise_of(surrogate: Surrogate, points: Array, own: Array | float = 0.0) -> N
         rough * (rest / math.exp(theta[d + 2])),
         rest * np.eye(n),
     ):  # noise last: its solution is used below
-        L = cholesky(trend + unexplained + own * np.eye(n))
+        L = cholesky(trend + unexplained + noise_variances * np.eye(n))
         u, z = lapack.dtrtrs(L, np.column_stack([np.ones(n), surrogate.y]), lower=1)[0].T
         mean = float(u @ z / (u @ u))
         residual = z - mean * u

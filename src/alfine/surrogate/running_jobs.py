@@ -1,6 +1,6 @@
-"""What the running training jobs will come to, by their curves (surrogate/learning_curves.py) and the surrogate (surrogate/gaussian_process.py) together.
+"""What the running training jobs will end with, by their curves (learning_curves.py) and the surrogate (gaussian_process.py) together.
 
-`hopeless` is for whoever stops training jobs, `foreseen` for whoever launches them.
+`stop_if_unlikely` serves early stopping, `surrogate_with_running_curves` serves the search.
 """
 
 from __future__ import annotations
@@ -14,113 +14,139 @@ from alfine.core.memo import MemoKey
 from alfine.core.policy import Stop
 from alfine.core.ranges import Array
 from alfine.surrogate.gaussian_process import Surrogate, one_thread
-from alfine.surrogate.learning_curves import LEAST, MOST, as_observation, curve_of, ended, ending, enough
+from alfine.surrogate.learning_curves import (
+    LEAST_CURVES,
+    MOST_CURVES,
+    as_observation,
+    curve_of,
+    ended_curves,
+    has_enough_curves,
+    predict_final_values,
+)
 from alfine.surrogate.model import Model, model_of
 from alfine.surrogate.parent_evidence import prior
 
-WHOLE_CURVES: MemoKey[_Learnt] = MemoKey(__name__, "whole curves")
+WHOLE_CURVES: MemoKey[_CompleteJobs] = MemoKey(__name__, "whole curves")
 
-# Below this chance of becoming the best a training job is stopped. Measured (docs/explanation/search.md): at 0.1 several times as many
-# of those that were stopped would have become the best, and what is lost with them outweighs what is saved.
 LEAST_CHANCE = 0.05
+"""Chance of becoming the best below which a training job is stopped. Measured (docs/explanation/search.md): at 0.1 several times as many
+of the stopped training jobs would have become the best, and that loss outweighs what is saved."""
 
-TELLING = 0.5  # a running curve that leaves more of the variance between configurations open isn't told
+INFORMATIVE = 0.5
+"""Largest variance, as a share of that between configurations, of a predicted final value that the surrogate is given."""
 
 
 @dataclass(frozen=True, slots=True)
-class Chance:
-    """That a training job ends better than the best that went all the way."""
+class ChanceOfBest:
+    """The chance that a training job ends better than the best complete one.
+
+    Attributes:
+        probability: The chance, from 0 to 1.
+        emissions: Number of the training job's values that the prediction uses.
+        best: The best complete training job's objective.
+        learnt_from: Number of complete training jobs that the prediction is learnt from.
+    """
 
     probability: float
-    emissions: int  # that it rests on
-    best: float  # in units of the objective
-    learnt_from: int  # training jobs that went all the way
+    emissions: int
+    best: float
+    learnt_from: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Learnt:
-    """The training jobs that went all the way: their curves in targets, and what the surrogate makes of each from the others."""
+class _CompleteJobs:
+    """The complete training jobs: their curves in targets, and the surrogate's prediction of each from the others."""
 
     curves: list[Array]
     guesses: Array
-    best: float  # the last value, minimised, of the best that ever went all the way
+    best: float  # the last value, minimised, of the best complete training job of all
 
-    def upto(self, t: int) -> tuple[list[Array], Array]:
-        """Those with more than t values: where they had ended, there's nothing left to foresee, nor to save."""
+    def longer_than(self, t: int) -> tuple[list[Array], Array]:
+        """Return the curves with more than t values, and their predictions: where a curve has ended, nothing is left to predict or save."""
         which = [i for i, curve in enumerate(self.curves) if len(curve) > t]
         return [self.curves[i] for i in which], self.guesses[which]
 
 
-def hopeless(history: History, job: TrainingJob) -> Stop | None:
-    """The running training job, to be stopped, if it will hardly end better than the best that went all the way."""
-    found = chance(history, job)
-    if found is None or found.probability >= LEAST_CHANCE:
+def stop_if_unlikely(history: History, job: TrainingJob) -> Stop | None:
+    """Return the stop of a running training job that will hardly end better than the best complete one, else None."""
+    chance = chance_of_best(history, job)
+    if chance is None or chance.probability >= LEAST_CHANCE:
         return None
     metric = history.spec.metric
     return Stop(
         number=job.number,
-        reason=f"Stopped early: {metric} was {job.curve(metric)[-1]:g} at emission {found.emissions}. By the curves of "
-        f"{found.learnt_from} training jobs, its chance of ending better than {found.best:g}, the best so far, is "
-        f"{found.probability:.1%}.",
+        reason=f"Stopped early: {metric} was {job.curve(metric)[-1]:g} at emission {chance.emissions}. By the curves of "
+        f"{chance.learnt_from} training jobs, its chance of ending better than {chance.best:g}, the best so far, is "
+        f"{chance.probability:.1%}.",
     )
 
 
-def chance(history: History, job: TrainingJob) -> Chance | None:
-    """None while there is too little to learn from, or where the numerics fail. Work a report: O(MOST), whatever n."""
+def chance_of_best(history: History, job: TrainingJob) -> ChanceOfBest | None:
+    """Return the chance that a running training job ends better than the best complete one.
+
+    The work per report is O(MOST_CURVES), however many training jobs there are.
+
+    Returns:
+        None while there are too few complete curves, and after a numerical failure.
+    """
     curve = curve_of(history, job)
-    if not len(curve) or not history.ranks(job) or not enough(history):
+    if not len(curve) or not history.ranks(job) or not has_enough_curves(history):
         return None
     try:
         with one_thread(), np.errstate(all="ignore"):
             model = model_of(history)
             if model is None:
                 return None
-            learnt = _learnt(history, model)
-            further, guesses = learnt.upto(len(curve))
-            if len(further) < LEAST:
+            complete = _complete_jobs(history, model)
+            further, guesses = complete.longer_than(len(curve))
+            if len(further) < LEAST_CURVES:
                 return None
             point = history.spec.space.to_unit(job.hyperparameters)[None, :]
             guess = model.surrogate.posterior(point)[0]
-            end = ending(further, [model.scale.curve(curve)], len(curve), (guesses, guess))
-            best = float(model.scale.curve(np.array([learnt.best]))[0])
+            end = predict_final_values(further, [model.scale.curve(curve)], len(curve), (guesses, guess))
+            best = float(model.scale.curve(np.array([complete.best]))[0])
             probability = float(end.below(best)[0])
     except (ArithmeticError, ValueError, np.linalg.LinAlgError):
         return None
     if not np.isfinite(probability):
         return None
-    return Chance(probability, len(curve), history.sign * learnt.best, len(further))
+    return ChanceOfBest(probability, len(curve), history.sign * complete.best, len(further))
 
 
-def foreseen(history: History) -> Surrogate | None:
-    """The surrogate of `model_of`, told also what the curves of the running training jobs promise."""
+def surrogate_with_running_curves(history: History) -> Surrogate | None:
+    """Return the surrogate of `model_of`, conditioned also on the predicted final values of the running training jobs."""
     model = model_of(history)
     if model is None:
         return None
     running = [job for job in history.running.values() if job.reports and history.ranks(job)]
-    if not running or not enough(history):
+    if not running or not has_enough_curves(history):
         return model.surrogate
-    learnt, told = _learnt(history, model), []
+    complete, observed = _complete_jobs(history, model), []
     for job in running:
         curve = model.scale.curve(curve_of(history, job))
-        further, _ = learnt.upto(len(curve))
-        if len(curve) and len(further) >= LEAST:
-            end = ending(further, [curve], len(curve))
-            if end.variance[0] <= TELLING:
+        further, _ = complete.longer_than(len(curve))
+        if len(curve) and len(further) >= LEAST_CURVES:
+            end = predict_final_values(further, [curve], len(curve))
+            if end.variance[0] <= INFORMATIVE:
                 mean, noise = as_observation(end.mean, end.variance)
-                told.append((history.spec.space.to_unit(job.hyperparameters), mean[0], noise[0]))
-    return model.surrogate.told(*(np.array(part) for part in zip(*told, strict=True))) if told else model.surrogate
+                observed.append((history.spec.space.to_unit(job.hyperparameters), mean[0], noise[0]))
+    return (
+        model.surrogate.with_observations(*(np.array(part) for part in zip(*observed, strict=True)))
+        if observed
+        else model.surrogate
+    )
 
 
-def _learnt(history: History, model: Model) -> _Learnt:
-    """Given that some went all the way. Kept in the memo for the latest number of observations only."""
-    found = ended(history)
+def _complete_jobs(history: History, model: Model) -> _CompleteJobs:
+    """Return the complete training jobs; there must be some. Remembered for the latest number of observations only."""
+    ended = ended_curves(history)
 
-    def compute() -> _Learnt:
+    def compute() -> _CompleteJobs:
         parents = len(prior(history)[1])
         guesses = dict(zip((model.chosen - parents).tolist(), model.surrogate.left_out(), strict=True))
-        which = [i for i, each in enumerate(found) if each.instructive and i in guesses][-MOST:]
-        curves = [model.scale.curve(found[i].curve) for i in which]
-        best = min(float(each.curve[-1]) for each in found if each.instructive)
-        return _Learnt(curves, np.array([guesses[i] for i in which]), best)
+        which = [i for i, each in enumerate(ended) if each.instructive and i in guesses][-MOST_CURVES:]
+        curves = [model.scale.curve(ended[i].curve) for i in which]
+        best = min(float(each.curve[-1]) for each in ended if each.instructive)
+        return _CompleteJobs(curves, np.array([guesses[i] for i in which]), best)
 
-    return history.remembered(WHOLE_CURVES, compute, version=(len(found), len(prior(history)[1])))
+    return history.remembered(WHOLE_CURVES, compute, version=(len(ended), len(prior(history)[1])))

@@ -1,23 +1,25 @@
-"""Is the space right? The best at the end of a range, ranges without influence, too few combinations: said while the job runs.
+"""Whether the search space is right: the best at the end of a range, hyperparameters without influence, too few combinations.
 
-Symbols: n results, the surrogate's kernel with its length scales l (surrogate/gaussian_process.py), on at most MOST of the results.
+The findings are shown while the tuning job runs. Symbols: n results, the surrogate's kernel with its length scales l
+(gaussian_process.py), on at most MOST of the results.
 
-    L(l_j)   log likelihood of the results with the length scale of hyperparameter j set to l_j; the level of the noise, the
-             variance and the mean are fitted anew each time, so that noise never passes for influence
+    L(l_j)   log likelihood of the results with the length scale of hyperparameter j set to l_j; the noise level, the variance and the
+             mean are fitted anew each time, so that noise never passes for influence
     T_j      max over l_j of L(l_j) - L(infinity): how much likelier the results are if j has an influence (Wilks 1938)
-    A_j      L(infinity) - L(ABSENT): how much likelier they are without one than with one of ABSENT, an effect of about half
-             of the standard deviation of the objective from one end of the range to the other
+    A_j      L(infinity) - L(ABSENT): how much likelier they are without an influence than with one of length scale ABSENT, an effect of
+             about half the standard deviation of the objective from one end of the range to the other
 
-    at the end    most of the best TOP lie in the outermost ZONE of the axis, the best among them; T_j is at least TOLD; and moved
-                  INWARD with all else as it is, the surrogate says of the same configurations that they're worse, by z >= WORSE
-                  standard deviations of its own and more than a small share of the spread
-    no influence  A_j is at least TOLD_ABSENT, and T_j next to nothing
-    nothing       not even all hyperparameters together are likelier than mere noise
+    at the end    most of the best TOP lie in the outermost ZONE of the axis, the best among them; T_j is at least TOLD; and the surrogate
+                  predicts that the same configurations, moved INWARD along this axis only, are worse: by z >= WORSE of its own standard
+                  deviations, and by more than a small share of the spread
+    no influence  A_j is at least TOLD_ABSENT, and T_j is below NOTHING
+    nothing       all hyperparameters together aren't likelier than mere noise
 
-Why not count points near an end alone: searches go to the ends of what has no influence (moves are clipped there), later points are
-better for other reasons, and so the best would seem to lie there. Why not the length scales alone: they are a point estimate, which
-a few results move at will. It's looked at rungs of n only, each a quarter above the one before (of a job of 200 eleven times), and told is
-what two looks in a row have found. How often that is wrong is measured in docs/explanation/stopping.md.
+Why not only count points near an end: searches go to the ends of hyperparameters without influence (moves are clipped there), and later
+points are better for other reasons, so that the best would seem to lie there. Why not only the length scales: they are point estimates
+that a few results can move anywhere. The space is checked at certain numbers of results only, each a quarter more than the one before
+(eleven times in a job of 200 training jobs), and a finding is shown when two checks in a row agree. docs/explanation/stopping.md measures
+how often a finding is wrong.
 """
 
 from __future__ import annotations
@@ -42,29 +44,80 @@ from alfine.surrogate.parent_evidence import prior
 
 REMARKS: MemoKey[list[Remark]] = MemoKey(__name__, "remarks")
 
-FIRST_LOOK, GROWTH = 20, 1.25
-A_DIMENSION = 5  # results for each hyperparameter before anything is said of influence
-MOST = 80  # results that likelihoods rest on: each costs O(n^3)
-TOP, MOST_OF = 5, 0.6  # of the best; a twentieth of all results, where that is more
-ZONE = 0.05  # of the axis; of an integer at least its outermost value
-LEAST_CELLS = 4  # values below which an end is nothing special
+FIRST_LOOK = 20
+"""Number of results of the first check."""
+
+GROWTH = 1.25
+"""Factor of the number of results from one check to the next."""
+
+A_DIMENSION = 5
+"""Results per hyperparameter that are needed before anything is said about influence."""
+
+MOST = 80
+"""Largest number of results that likelihoods rest on: each costs O(n^3)."""
+
+TOP = 5
+"""Number of best results that are looked at; a twentieth of all results where that is more."""
+
+MOST_OF = 0.6
+"""Share of them that must lie at the end of a range."""
+
+ZONE = 0.05
+"""Width of an end of a range, as a share of the axis; of an integer range at least its outermost value."""
+
+LEAST_CELLS = 4
+"""Least number of values of a range whose ends mean anything."""
+
 INWARD = 0.25
-WORSE, WORSE_SHARE = 3.0, 0.02
-TOLD, TOLD_ABSENT, NOTHING = 6.0, 3.0, 1.0
+"""Where a configuration at an end is moved to, as a share of the axis."""
+
+WORSE = 3.0
+"""Least number of standard deviations by which the moved configurations must be worse."""
+
+WORSE_SHARE = 0.02
+"""Least share of the spread S by which they must be worse."""
+
+TOLD = 6.0
+"""Least T_j of a finding «at the end»."""
+
+TOLD_ABSENT = 3.0
+"""Least A_j of a finding «no influence»."""
+
+NOTHING = 1.0
+"""Log likelihood ratio below which an influence isn't visible."""
+
 LENGTHS = (0.5, 1.5)
-ABSENT = LENGTHS[-1]  # in cube edges
-NOISE_LEVELS = 10.0 ** np.arange(-5.0, 3.01, 0.5)  # over the kernel's mean variance
-ROUNDING = 0.1  # of how far an end is moved
-USED_UP = 0.5  # share of a finite space
+"""Length scales that T_j is computed at, in addition to the fitted one, in cube edges."""
+
+ABSENT = LENGTHS[-1]
+"""Length scale of an influence that would be visible, in cube edges."""
+
+NOISE_LEVELS = 10.0 ** np.arange(-5.0, 3.01, 0.5)
+"""Noise variances that are tried, over the kernel's mean variance."""
+
+ROUNDING = 0.1
+"""Largest rounding of a proposed end, as a share of how far the end is moved."""
+
+USED_UP = 0.5
+"""Share of a finite space from which on it counts as nearly used up."""
 
 AT_EDGE, NO_INFLUENCE, NOTHING_MATTERS, FEW = "AtEdge", "NoInfluence", "NothingMatters", "FewCombinations"
+"""The kinds of findings, as clients see them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remark:
-    """Something about the search space. `after`: how many results it rests on.
+    """A finding about the search space.
 
-    ranges: what the hyperparameter ranges had better be; fixed: hyperparameters that may as well be fixed, at the best's value.
+    Attributes:
+        kind: AT_EDGE, NO_INFLUENCE, NOTHING_MATTERS or FEW.
+        sentence: The finding, for people.
+        after: Number of results that it rests on.
+        hyperparameter: The hyperparameter that it is about; None where it is about the whole space.
+        definition: The training job definition, where there are several.
+        evidence: The numbers behind the sentence.
+        ranges: Proposed ranges, by hyperparameter.
+        fixed: Hyperparameters that may as well be fixed, with the value of the best configuration.
     """
 
     kind: str
@@ -77,11 +130,12 @@ class Remark:
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the finding as clients see it."""
         named = {"HyperParameter": self.hyperparameter, "TrainingJobDefinitionName": self.definition}
         ends = {
-            name: {"MinValue": each.to_text(each.low), "MaxValue": each.to_text(each.high)}
-            for name, each in self.ranges.items()
-            if isinstance(each, Continuous | Integer)
+            name: {"MinValue": wider.to_text(wider.low), "MaxValue": wider.to_text(wider.high)}
+            for name, wider in self.ranges.items()
+            if isinstance(wider, Continuous | Integer)
         }
         return {
             "Kind": self.kind,
@@ -95,35 +149,38 @@ class Remark:
 
 
 def remarks(history: History) -> tuple[Remark, ...]:
-    """What there is to say about the space of a tuning job, of each definition where it has several."""
-    found: list[Remark] = []
+    """Return the findings about the search space of a tuning job, for each of its training job definitions."""
+    findings: list[Remark] = []
     for spec in history.spec.each:
         name = spec.definition.name if history.spec.parts else None
-        found += _of_one(history.of(name), name)
-    return tuple(found)
+        findings += _of_one(history.of(name), name)
+    return tuple(findings)
 
 
 def _of_one(history: History, definition: str | None) -> list[Remark]:
-    found = [*_few(history, definition)]
-    looks = rungs(len(evidence_of(history)[1]))
-    if len(looks) < 2 or history.spec.space.dimension == 0:
-        return found
-    latest = _at(history, definition, looks[-1])
-    before = {(each.kind, each.hyperparameter) for each in _at(history, definition, looks[-2])} if latest else set()
-    return [*(each for each in latest if (each.kind, each.hyperparameter) in before), *found]
+    """Return the findings of the latest check that the check before it agrees with, and whether there are too few combinations."""
+    few = [*_few(history, definition)]
+    checks = rungs(len(evidence_of(history)[1]))
+    if len(checks) < 2 or history.spec.space.dimension == 0:
+        return few
+    latest = _at(history, definition, checks[-1])
+    before = (
+        {(remark.kind, remark.hyperparameter) for remark in _at(history, definition, checks[-2])} if latest else set()
+    )
+    return [*(remark for remark in latest if (remark.kind, remark.hyperparameter) in before), *few]
 
 
 def rungs(n: int) -> list[int]:
-    """The numbers of results up to n at which the space is looked at."""
-    found, rung = [], float(FIRST_LOOK)
+    """Return the numbers of results, up to n, at which the space is checked."""
+    numbers, rung = [], float(FIRST_LOOK)
     while round(rung) <= n:
-        found.append(round(rung))
+        numbers.append(round(rung))
         rung *= GROWTH
-    return found
+    return numbers
 
 
 def _at(history: History, definition: str | None, n: int) -> list[Remark]:
-    """What there is to say after the first n results."""
+    """Return the findings after the first n results."""
     return history.remembered(REMARKS.of(n, len(prior(history)[1])), lambda: [*_watched(history, definition, n)])
 
 
@@ -138,9 +195,9 @@ def _watched(history: History, definition: str | None, n: int) -> Iterator[Remar
             look = _Look.at(history, X, v)
             if look is None:
                 return
-            yield from (replace(told, definition=definition) for told in look.told())
+            yield from (replace(remark, definition=definition) for remark in look.findings())
     except (ArithmeticError, ValueError, np.linalg.LinAlgError):
-        return  # nothing can be said
+        return  # numerical failure: this check finds nothing, the next one comes with a quarter more results
 
 
 # -- what results say ------------------------------------------------------------------------------------------------
@@ -148,7 +205,20 @@ def _watched(history: History, definition: str | None, n: int) -> Iterator[Remar
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """The results at one rung. X: (n, d), v: (n,) minimised; theta: of the surrogate; D: (d, m m), y: (m,) of the chosen m."""
+    """One check of the space, at one number of results.
+
+    Attributes:
+        history: The tuning job, or one of its definitions.
+        X: (n, d) points.
+        v: (n,) objectives, minimised.
+        active: (n, d) which hyperparameters each configuration has.
+        theta: The surrogate's parameters.
+        model: The surrogate.
+        D: (d, m m) squared differences of m chosen results in each coordinate.
+        y: (m,) their targets.
+        whole: Log likelihood with all hyperparameters.
+        noise: Log likelihood of mere noise.
+    """
 
     history: History
     X: Array
@@ -158,20 +228,20 @@ class _Look:
     model: Model
     D: Array
     y: Array
-    whole: float  # log likelihood as the surrogate has it
-    noise: float  # … of mere noise
+    whole: float
+    noise: float
 
     @classmethod
     def at(cls, history: History, X: Array, v: Array) -> _Look | None:
         geometry, n = geometry_of(history.spec.space), len(v)
         theta, scale = theta_at(history, n), Scale.of(v)
-        spread = np.unique(np.linspace(0, n - 1, min(n, MOST)).astype(int))  # chosen by nothing that they found
+        spread = np.unique(np.linspace(0, n - 1, min(n, MOST)).astype(int))  # chosen regardless of their values
         y = scale.targets(v[spread])
         if not y.std() > 0:
             return None
         D = geometry.differences(geometry.warp(X[spread], theta))
-        kept = best_and_rest(v, 2 * MOST)
-        model = Model(Surrogate.of(geometry, theta, X[kept], scale.targets(v[kept])), scale, kept)
+        chosen = best_and_rest(v, 2 * MOST)
+        model = Model(Surrogate.of(geometry, theta, X[chosen], scale.targets(v[chosen])), scale, chosen)
         whole = likelihood(theta, np.exp(-2.0 * theta[: len(D)]) @ D, y)
         noise = -0.5 * len(y) * math.log(float(y.var()))
         return cls(history, X, v, history.spec.space.active(X), theta, model, D, y, whole, noise)
@@ -180,12 +250,13 @@ class _Look:
     def space(self) -> ParameterSpace:
         return self.history.spec.space
 
-    def told(self) -> Iterator[Remark]:
+    def findings(self) -> Iterator[Remark]:
+        """Yield what this check finds."""
         n, d = self.X.shape
         if n >= max(2 * FIRST_LOOK, A_DIMENSION * d) and self.whole - self.noise < NOTHING:
             sentence = (
-                f"After {n} results no influence of any hyperparameter on the objective can be told from chance: the ranges may "
-                "be too narrow, the noise too strong, or training doesn't use them."
+                f"After {n} results no hyperparameter has a visible influence on the objective: the ranges may be too narrow, "
+                "the noise too strong, or the training program doesn't use the hyperparameters."
             )
             evidence = {"log_likelihood_ratio": self.whole - self.noise}
             yield Remark(kind=NOTHING_MATTERS, sentence=sentence, after=n, evidence=evidence)
@@ -200,22 +271,23 @@ class _Look:
                     yield self._absent(name, A)
 
     def influence(self, j: int) -> tuple[float, float]:
-        """T_j and A_j."""
+        """Return T_j and A_j of hyperparameter j."""
         w = np.exp(-2.0 * self.theta[: len(self.D)])
         rest = np.delete(w, j) @ np.delete(self.D, j, axis=0)
         without = likelihood(self.theta, rest, self.y) if len(w) > 1 else self.noise
         without = max(without, self.noise)
         lengths = (math.exp(float(self.theta[j])), *LENGTHS, ABSENT)
-        each = [likelihood(self.theta, rest + self.D[j] / length**2, self.y) for length in lengths]
-        return max(each) - without, without - each[-1]
+        with_it = [likelihood(self.theta, rest + self.D[j] / length**2, self.y) for length in lengths]
+        return max(with_it) - without, without - with_it[-1]
 
     # -- an end of a range -------------------------------------------------------------------------------------------
 
     def _at_edge(self, j: int, name: str, side: float) -> Iterator[Remark]:
-        found, on = self.space.ranges[name], np.flatnonzero(self.active[:, j])
-        if isinstance(found, Categorical) or found.cells < LEAST_CELLS or len(on) < FIRST_LOOK:
+        """Yield the finding that the best lie at the lower (side 0) or upper (side 1) end of a range."""
+        range_, on = self.space.ranges[name], np.flatnonzero(self.active[:, j])
+        if isinstance(range_, Categorical) or range_.cells < LEAST_CELLS or len(on) < FIRST_LOOK:
             return
-        zone = max(ZONE, 0.5 / found.cells if math.isfinite(found.cells) else 0.0) + 1e-9
+        zone = max(ZONE, 0.5 / range_.cells if math.isfinite(range_.cells) else 0.0) + 1e-9
         far = np.abs(self.X[:, j] - side)
         top = on[np.argsort(self.v[on], kind="stable")[: max(TOP, len(on) // 20)]]
         inside = top[far[top] <= zone]
@@ -226,13 +298,13 @@ class _Look:
             return
         share = int((far[on] <= zone).sum())
         end = "lower" if side == 0.0 else "upper"
-        wider = stretched(found, upper=side == 1.0)
-        value = found.from_unit(side)
+        wider = stretched(range_, upper=side == 1.0)
+        value = range_.from_unit(side)
         sentence = (
-            f"{len(inside)} of the best {len(top)} lie at the {end} end of {name} ({found.to_text(value)}), where {share} of the "
+            f"{len(inside)} of the best {len(top)} lie at the {end} end of {name} ({range_.to_text(value)}), where {share} of the "
             f"{len(on)} looked at do; "
             + (
-                f"a range from {found.to_text(wider.low)} to {found.to_text(wider.high)} may have better ones."  # type: ignore[attr-defined]
+                f"a range from {range_.to_text(wider.low)} to {range_.to_text(wider.high)} may have better ones."  # type: ignore[attr-defined]
                 if wider is not None
                 else "unless that is its natural end, a wider range may have better ones."
             )
@@ -253,7 +325,11 @@ class _Look:
         )
 
     def _moved(self, chosen: npt.NDArray[np.intp], j: int, to: float) -> tuple[float, float]:
-        """How much worse the chosen results would be on average with coordinate j at `to`, in objectives, and by how many sigma."""
+        """Return how much worse the chosen results would be on average with coordinate j at `to`.
+
+        Returns:
+            The difference in objectives, and in standard deviations of the surrogate.
+        """
         here = self.X[chosen]
         there = here.copy()
         there[:, j] = to
@@ -271,13 +347,13 @@ class _Look:
     # -- no influence ------------------------------------------------------------------------------------------------
 
     def _absent(self, name: str, A: float) -> Remark:
+        """Return the finding that a hyperparameter has no visible influence."""
         best = self.history.incumbent
         fixable = best is not None and name in best.hyperparameters and _stands_alone(self.space, name)
         fixed = {name: best.hyperparameters[name]} if best is not None and fixable and self.space.dimension > 1 else {}
         text = self.space.ranges[name].to_text(fixed[name]) if fixed else ""
-        sentence = (
-            f"{name} has no influence that shows in {int(self.active[:, self.space.names.index(name)].sum())} results"
-            + (f"; fixed at {text}, it leaves a smaller space." if fixed else ".")
+        sentence = f"{name} shows no influence in {int(self.active[:, self.space.names.index(name)].sum())} results" + (
+            f"; fixed at {text}, it leaves a smaller space." if fixed else "."
         )
         return Remark(
             kind=NO_INFLUENCE,
@@ -290,9 +366,14 @@ class _Look:
 
 
 def likelihood(theta: Array, r2: Array, y: Array) -> float:
-    """Log likelihood, up to a constant, of y under the kernel of these squared distances; mean, variance and noise at their best.
+    """Return the log likelihood of y, up to a constant, with the mean, the variance and the noise level that make it largest.
 
-    With K = Q diag(e) Q' it's -(n ln s^2 + sum ln(e_i + noise)) / 2 for every level of the noise at once.
+    With K = Q diag(e) Q' it is -(n ln s^2 + sum ln(e_i + noise)) / 2 for every noise level at once.
+
+    Args:
+        theta: Parameters of the kernel.
+        r2: (n n,) squared distances, in length scales.
+        y: (n,) targets.
     """
     n, d = len(y), (len(theta) - 3) // 3
     e, Q = np.linalg.eigh(kernel(theta, d, r2.reshape(n, n)))
@@ -308,7 +389,7 @@ def likelihood(theta: Array, r2: Array, y: Array) -> float:
 
 
 def stretched(found: Range, *, upper: bool) -> Range | None:
-    """The range with one end half its width further out, on its scale; None where 0 or 1 is likely its natural end."""
+    """Return the range with one end moved outwards by half its width, on its scale; None where 0 or 1 is likely its natural end."""
     if isinstance(found, Categorical) or not isinstance(found, Continuous | Integer):
         return None
     low, high, log = float(found.low), float(found.high), found.effective_scaling
@@ -328,36 +409,36 @@ def stretched(found: Range, *, upper: bool) -> Range | None:
             end = max(end, 0.5 * low)
     if isinstance(found, Integer):
         whole = (
-            max(found.high + 1, math.ceil(_plain(end, high)))
+            max(found.high + 1, math.ceil(_rounded(end, high)))
             if upper
-            else min(found.low - 1, math.floor(_plain(end, low)))
+            else min(found.low - 1, math.floor(_rounded(end, low)))
         )
         whole = whole if upper or found.low < 1 else max(1, whole)
         ends = (found.low, whole) if upper else (whole, found.high)
         return Integer(*ends, scaling=found.scaling, requires=found.requires)
     old = high if upper else low
-    end = _plain(end, old) if log != "ReverseLogarithmic" else 1.0 - _plain(1.0 - end, 1.0 - old)
+    end = _rounded(end, old) if log != "ReverseLogarithmic" else 1.0 - _rounded(1.0 - end, 1.0 - old)
     return Continuous(*((low, end) if upper else (end, high)), scaling=found.scaling, requires=found.requires)
 
 
-def _plain(x: float, old: float) -> float:
-    """With few digits, and yet about as far from the old end."""
-    rounded = (float(f"{x:.{digits}g}") for digits in range(2, 18))
-    return next(each for each in rounded if abs(each - x) <= ROUNDING * abs(x - old))
+def _rounded(x: float, old: float) -> float:
+    """Return x with as few digits as keep it about as far from the old end."""
+    candidates = (float(f"{x:.{digits}g}") for digits in range(2, 18))
+    return next(rounded for rounded in candidates if abs(rounded - x) <= ROUNDING * abs(x - old))
 
 
 def _stands_alone(space: ParameterSpace, name: str) -> bool:
-    """Whether no condition and no constraint is about it, so that it can be fixed."""
-    requires = [each for r in space.ranges.values() for each in r.requires]
-    about = {clause.name for combination in (*requires, *space.forbidden) for clause in combination}
-    return name not in about and not space.ranges[name].requires
+    """Return whether no condition and no constraint names the hyperparameter, so that it can be fixed."""
+    conditions = [condition for r in space.ranges.values() for condition in r.requires]
+    named = {clause.name for combination in (*conditions, *space.forbidden) for clause in combination}
+    return name not in named and not space.ranges[name].requires
 
 
 # -- too few combinations --------------------------------------------------------------------------------------------
 
 
 def _few(history: History, definition: str | None) -> Iterator[Remark]:
-    """A finite space that ends before the budget does, once half of it is used up."""
+    """Yield the finding that a finite space will be used up before the budget, once half of it is used up."""
     spec, size = history.spec, history.spec.size
     limit = spec.max_training_jobs or MAX_TRAINING_JOBS
     if size is None or spec.strategy == "Grid" or size >= limit:
@@ -370,11 +451,11 @@ def _few(history: History, definition: str | None) -> Iterator[Remark]:
     lists = [name for name, r in spec.space.ranges.items() if _numbers(r)]
     of_limit = "" if spec.max_training_jobs is None else f" of {spec.max_training_jobs}"
     sentence = (
-        f"{tried} of only {size} combinations have been launched: the space ends before the budget{of_limit} does. "
+        f"{tried} of only {size} combinations have been launched: the space will be used up before the budget{of_limit}. "
         + (
-            f"Wider: {spans}."
+            f"Wider ranges give more: {spans}."
             if wider
-            else f"A range of numbers instead of the list of values of {', '.join(lists)} has all that lie between."
+            else f"A range of numbers instead of the list of values of {', '.join(lists)} contains all values in between."
             if lists
             else "More values make more combinations."
         )
@@ -402,7 +483,7 @@ def _wider_integers(spec: TuningJobSpec) -> Iterator[tuple[str, Integer]]:
 
 
 def _numbers(found: Range) -> bool:
-    """Whether it's a list of at least three numbers."""
+    """Return whether the range is a list of at least three numbers."""
     if not isinstance(found, Categorical) or len(found.values) < LEAST_CELLS - 1:
         return False
     try:
@@ -415,7 +496,7 @@ def _numbers(found: Range) -> bool:
 
 
 def proposed(found: Sequence[Remark]) -> tuple[dict[str, Range], dict[str, Any]]:
-    """All that the remarks propose for a job of one definition: other ranges, and what to fix."""
+    """Return what the findings propose for a job with one definition: other ranges, and values to fix."""
     ranges: dict[str, Range] = {}
     fixed: dict[str, Any] = {}
     for remark in found:
