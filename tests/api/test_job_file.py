@@ -467,7 +467,7 @@ max_training_jobs: 20
 
 
 def test_several_definitions_have_words_of_their_own_and_share_the_jobs(folder):
-    tree, net = spec(folder, SEVERAL).each
+    tree, net = spec(folder, SEVERAL).definition_specs
     assert (tree.definition.name, tree.goal, tree.metric) == ("tree", "Minimize", "loss")
     assert (net.definition.name, net.goal, net.metric) == ("net", "Maximize", "accuracy")
     assert tree.definition.static_hyperparameters["sagemaker_program"] == "train.py"
@@ -509,7 +509,7 @@ def test_faults_of_a_definition_stand_at_its_keys(folder, old, new, said):
 
 def test_each_definition_runs_the_jobs_script_out_of_its_own_source_dir(folder):
     text = "script: main.py\npython: python3\nspace: {x: [a, b]}\ndefinitions: {a: {source_dir: one}, b: {source_dir: two}}\n"
-    statics = [part.definition.static_hyperparameters for part in spec(folder, text).each]
+    statics = [part.definition.static_hyperparameters for part in spec(folder, text).definition_specs]
     assert [static["sagemaker_program"] for static in statics] == ["main.py", "main.py"]
     assert [static["alfine_python"] for static in statics] == ["python3", "python3"]
     assert [Path(static["sagemaker_submit_directory"]).name for static in statics] == ["one", "two"]

@@ -224,7 +224,7 @@ def test_of_several_definitions_each_has_its_own():
     plain = {name: r.requiring(()) for name, r in FINITE.items()}
     job = several({"space": plain}, {"space": {"m": Integer(1, 9), "c": Integer(1, 9)}}, forbid="m = 3")
     job["Tags"].append({"Key": "alfine:requires", "Value": "c if n above 2"})
-    first, second = read_spec(job).each
+    first, second = read_spec(job).definition_specs
     assert (len(first.space.ranges["c"].requires), len(second.space.ranges["c"].requires)) == (1, 0)
     assert (first.space.forbidden, second.space.forbidden) == ((), (combination("m = 3"),))
     job["Tags"].append({"Key": "alfine:forbid-2", "Value": "/ other = 3"})

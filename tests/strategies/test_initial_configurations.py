@@ -108,7 +108,7 @@ def test_what_the_space_does_not_have_is_told(given, words):
 def test_of_several_definitions_each_begins_with_what_is_its_own():
     job = several({}, {"space": {"c": Integer(1, 9)}}, start_with=["eta=0.3 depth=6 booster=dart", {"c": 4}])
     found = read_spec(job)
-    assert [len(part.start_with) for part in found.each] == [1, 1]
+    assert [len(part.start_with) for part in found.definition_specs] == [1, 1]
     with pytest.raises(InvalidSpec, match="no definition has all hyperparameters"):
         read_spec(several({}, {}, start_with={"other": 4}))
 
@@ -119,7 +119,7 @@ def test_a_definition_whose_hyperparameters_another_has_too_can_begin_with_its_o
         {"space": space}, {"space": {**space, "c": Integer(1, 9)}}, start_with=[{"eta": 0.25}, {"eta": 0.5, "c": 4}]
     )
     found = read_spec(job)
-    assert [[*part.start_with] for part in found.each] == [[{"eta": "0.25"}], [{"eta": "0.5", "c": "4"}]]
+    assert [[*part.start_with] for part in found.definition_specs] == [[{"eta": "0.25"}], [{"eta": "0.5", "c": "4"}]]
     with pytest.raises(
         InvalidSpec, match="«c = 4» is a whole configuration of no definition: each hyperparameter needs a value"
     ):

@@ -58,7 +58,7 @@ def _print_json(report: Report) -> None:
     from alfine.cli.preflight import predicted
     from alfine.core import cost
     from alfine.core.ranges import scaling_of
-    from alfine.core.spec import of_ranges
+    from alfine.core.spec import describe_ranges
 
     told: dict[str, Any] = {
         "Faults": [{"Path": each.path, "Message": each.message} for each in report.faults],
@@ -66,7 +66,7 @@ def _print_json(report: Report) -> None:
     }
     spec, trials = report.spec, report.trials
     if spec is not None:
-        told["Scaling"] = of_ranges(spec, scaling_of)
+        told["Scaling"] = describe_ranges(spec, scaling_of)
     if report.logs:
         told["Log"] = [
             {**_of(part), **readings.as_dict(name)} for part, readings in report.logs for name in readings.regexes
@@ -97,7 +97,7 @@ def _print(report: Report) -> None:
     from alfine.cli.dry_run import metric
     from alfine.cli.output import facts, show
     from alfine.core.ranges import scaling_of
-    from alfine.core.spec import of_ranges
+    from alfine.core.spec import describe_ranges
     from alfine.core.wording import count_of, duration
 
     for fault in report.faults:
@@ -118,7 +118,7 @@ def _print(report: Report) -> None:
     for remark in report.remarks:
         kind = ("wrong: ", "bold red") if remark.fatal else ("note: ", "bold yellow")
         show(Text.assemble(kind, f"{remark.where}: {remark.sentence}"))
-    scaling = ", ".join(f"{name} {each}" for name, each in of_ranges(spec, scaling_of).items()) or None
+    scaling = ", ".join(f"{name} {each}" for name, each in describe_ranges(spec, scaling_of).items()) or None
     show(facts({"scaling": scaling, **_costs(spec, report.trials), "likely": likely_sentence(report.likely)}))
     show("The job can be created." if report.good else "The job could be created, but it would be wasted.")
 

@@ -26,7 +26,7 @@ def dry_run(request: Mapping[str, Any], *, as_json: bool) -> int:
     good = True
     with home_to_look_into() as home:
         spec = home.service.check(request)
-        for part in spec.each:
+        for part in spec.definition_specs:
             which = f"one training job of {part.definition.name}" if spec.parts else "one training job"
             if not as_json:
                 click.echo(f"Dry run of {spec.name}: {which}, nothing is recorded.", err=True)

@@ -82,8 +82,8 @@ def check(path: Path, home: Home, *, log: Iterable[str] | None = None, run: bool
     if spec is None or file is None:
         return Report(faults=faults)
     lines = None if log is None else [*log]
-    logs = [] if lines is None else [(part, _read(part, lines)) for part in spec.each]
-    trials = [tried(part, home, typical(part)) for part in spec.each] if run else []
+    logs = [] if lines is None else [(part, _read(part, lines)) for part in spec.definition_specs]
+    trials = [tried(part, home, typical(part)) for part in spec.definition_specs] if run else []
     told = [_spelled(each, file) for each in remarks(spec, trials)]
     return Report(faults=(), spec=spec, remarks=told, logs=logs, trials=trials, likely=home.likely(spec))
 
@@ -181,7 +181,7 @@ def _limits(spec: TuningJobSpec) -> Iterator[Finding]:
             sentence=f"All {allowed} training jobs start at once, before any of them has told anything: that's a random search. "
             "Let fewer run in parallel.",
         )
-    told = max(len(part.start_with) for part in spec.each)
+    told = max(len(part.start_with) for part in spec.definition_specs)
     if told >= allowed:
         yield Finding(
             where=f"{path}.MaxNumberOfTrainingJobs",
@@ -198,7 +198,7 @@ def _limits(spec: TuningJobSpec) -> Iterator[Finding]:
 
 def _structure(spec: TuningJobSpec) -> Iterator[Finding]:
     """Conditions and constraints that do nothing, or nearly all."""
-    for space in (part.space for part in spec.each if part.space.structure):
+    for space in (part.space for part in spec.definition_specs if part.space.structure):
         assert space.structure is not None
         survey = space.structure.survey
         if survey.share < LITTLE:
@@ -347,7 +347,7 @@ def _at_once(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion], trial
 
 def _supposed(history: History, value: float) -> list[Fact]:
     """A training job that ended with the value, minimised."""
-    parts = history.spec.each
+    parts = history.spec.definition_specs
     part = parts[history.launches % len(parts)]
     return _facts(history, part, part.space.sample(history.rng(0)), 1.0, [part.sign * value])
 

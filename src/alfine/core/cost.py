@@ -40,12 +40,12 @@ def bound(spec: TuningJobSpec) -> Cost | None:
 
 def most_instances(spec: TuningJobSpec) -> int:
     """Of a training job, whatever its definition."""
-    return max(each.definition.instance_count for each in spec.each)
+    return max(each.definition.instance_count for each in spec.definition_specs)
 
 
 def longest_seconds(spec: TuningJobSpec) -> float | None:
     """That a training job may take, whatever its definition; None when one's time isn't limited."""
-    limits = [each.definition.max_runtime_seconds for each in spec.each]
+    limits = [each.definition.max_runtime_seconds for each in spec.definition_specs]
     return None if None in limits else max(limit for limit in limits if limit is not None)
 
 
@@ -71,7 +71,9 @@ def of_search(history: History) -> Cost:
 def compute_seconds(history: History) -> float:
     """Training time of the ended training jobs on all their instances."""
     spec = history.spec
-    instances = {each.definition.name if spec.parts else None: each.definition.instance_count for each in spec.each}
+    instances = {
+        each.definition.name if spec.parts else None: each.definition.instance_count for each in spec.definition_specs
+    }
     return float(history.fold(COMPUTE_SECONDS, 0.0, lambda total, job: total + job.seconds * instances[job.definition]))
 
 

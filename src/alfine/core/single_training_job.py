@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from alfine.core.errors import Fault
-from alfine.core.spec import ALONE, Request
+from alfine.core.spec import SINGLE_JOB_PREFIX, Request
 
 DEFINITION, STATIC = "TrainingJobDefinition", "StaticHyperParameters"
 
@@ -29,7 +29,7 @@ def tuning_job_of(request: Request, created_at: datetime) -> dict[str, Any]:
     limits = {"MaxNumberOfTrainingJobs": 1, "MaxParallelTrainingJobs": 1}
     return {
         "TrainingJobName": name,
-        "HyperParameterTuningJobName": f"{ALONE}{name}-{digits:08x}",
+        "HyperParameterTuningJobName": f"{SINGLE_JOB_PREFIX}{name}-{digits:08x}",
         "HyperParameterTuningJobConfig": {"Strategy": "Random", "ResourceLimits": limits},
         DEFINITION: {**definition, STATIC: request.get("HyperParameters") or {}},
         "Tags": request.get("Tags") or [],

@@ -1,8 +1,7 @@
-"""TuningJobSpec: a CreateHyperParameterTuningJob request, understood and checked.
+"""The specification of a tuning job: a CreateHyperParameterTuningJob request, understood and checked.
 
-The request is the only spelling of a tuning job: on the wire, in a job file and in the store it's the same JSON.
-`read_spec` reads it once and names every fault at once (rules V1–V21 of AMT, those that concern a job
-that runs here). What AMT has no field for travels in tags (core/settings.py), kept in `settings`.
+The request is the only spelling of a tuning job: on the wire, in a job file and in the store it's the same JSON. `read_spec`
+(core/read_spec.py) makes a specification of it. What AMT has no field for stands in the request's tags (core/settings.py).
 """
 
 from __future__ import annotations
@@ -20,28 +19,46 @@ from alfine.core.space import ParameterSpace
 
 Request = Mapping[str, Any]
 
+# The members of a request that several files read.
+CONFIG = "HyperParameterTuningJobConfig"
+DEFINITION = "TrainingJobDefinition"
+DEFINITIONS = "TrainingJobDefinitions"
+OBJECTIVE = "HyperParameterTuningJobObjective"
+RANGES = "ParameterRanges"
+PARENTS = "ParentHyperParameterTuningJobs"
+OF_SEVERAL = ("TuningObjective", "HyperParameterRanges")  # in each of several definitions instead of in CONFIG
+
+# What members of a request may be.
 STRATEGIES = ("Bayesian", "Random", "Grid", "Hyperband")
 GOALS = ("Maximize", "Minimize")
 EARLY_STOPPING_TYPES = ("Off", "Auto")
-IDENTICAL, TRANSFER = "IdenticalDataAndAlgorithm", "TransferLearning"  # kinds of warm start
-CHECKPOINTS = "/opt/ml/checkpoints"  # where training finds and leaves them, unless CheckpointConfig says otherwise
-SHARED = "shared"  # what the tag alfine:checkpoints may say of them
-OBJECTIVE_HYPERPARAMETER = "_tuning_objective_metric"  # AMT gives it to every training job
-LOCAL_IMAGE = "alfine/local"  # of a script or command that expects this machine, not a container
+IDENTICAL = "IdenticalDataAndAlgorithm"  # a type of warm start: parents of the same function
+TRANSFER = "TransferLearning"  # the other type: parents of related functions
+SHARED_CHECKPOINTS = "shared"  # the value of the setting «checkpoints» for which training jobs share a folder
+
+# Names with a meaning.
+LOCAL_IMAGE = "alfine/local"  # the image of a script or command that runs on this machine, in no container
 FUNCTION = "alfine_function"  # the static hyperparameter that names the Python function to call
-MAX_TRAINING_JOBS = 750  # AMT's quota, and the limit of a job that names no other
-LARGEST = 1e300  # of an objective that is calculated with
-EPOCH_NAMES = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
-ALONE = "@"  # begins the name of a tuning job that stands for a training job on its own (core/single_training_job.py)
-CONFIG, DEFINITION, DEFINITIONS = "HyperParameterTuningJobConfig", "TrainingJobDefinition", "TrainingJobDefinitions"
-PARENTS = "ParentHyperParameterTuningJobs"
-OF_SEVERAL = ("TuningObjective", "HyperParameterRanges")  # in a definition, where there are several
-OBJECTIVE, RANGES = "HyperParameterTuningJobObjective", "ParameterRanges"
+OBJECTIVE_HYPERPARAMETER = "_tuning_objective_metric"  # AMT gives it to every training job: the objective metric's name
+EPOCH_NAMES = (
+    "epochs",
+    "numepochs",
+    "n-epochs",
+    "n_epochs",
+    "num_epochs",
+)  # static hyperparameters that give MaxResource
+SINGLE_JOB_PREFIX = "@"  # begins the name of the tuning job of a training job on its own (core/single_training_job.py)
+
+CHECKPOINTS = "/opt/ml/checkpoints"  # the folder where a training job finds and leaves checkpoints, unless CheckpointConfig has one
+MAX_TRAINING_JOBS = 750  # AMT's quota, and the limit of a job without MaxNumberOfTrainingJobs
+LARGEST_OBJECTIVE = (
+    1e300  # absolute value that objectives are cut to before calculations, so that differences are finite
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricDefinition:
-    """A metric and the regular expression whose first group reads it from a line of the log."""
+    """A metric, and the regular expression whose first group is its value in a line of the log."""
 
     name: str
     regex: str
@@ -51,20 +68,20 @@ class MetricDefinition:
 class Definition:
     """What the training jobs run: AMT's TrainingJobDefinition."""
 
-    name: str | None
-    image: str
+    name: str | None  # DefinitionName
+    image: str  # TrainingImage or AlgorithmName
     static_hyperparameters: Mapping[str, str]
     metric_definitions: tuple[MetricDefinition, ...]
     channels: tuple[Channel, ...]
     environment: Mapping[str, str]
     max_runtime_seconds: float | None
     output_path: str
-    packs_model: bool
+    packs_model: bool  # whether the model is uploaded as one model.tar.gz
     instance_type: str
     instance_count: int
-    network: bool = True  # False: EnableNetworkIsolation
-    entrypoint: tuple[str, ...] = ()  # of a container, and its arguments
-    arguments: tuple[str, ...] = ()
+    network: bool = True  # False with EnableNetworkIsolation
+    entrypoint: tuple[str, ...] = ()  # ContainerEntrypoint
+    arguments: tuple[str, ...] = ()  # ContainerArguments
     retries: int = 0  # RetryStrategy.MaximumRetryAttempts
     checkpoint_uri: str = ""
     checkpoint_path: str = CHECKPOINTS
@@ -72,11 +89,36 @@ class Definition:
 
 @dataclass(frozen=True, kw_only=True)
 class TuningJobSpec:
-    """One tuning job as it was asked for. `request` is what it was read from.
+    """One tuning job as it was asked for.
 
-    A job with TrainingJobDefinitions has a spec for each in `parts`, by DefinitionName, with its own space, objective and seed
-    and an even share of the budget. What then stands here of a definition is the first one's, except that the space has no
-    hyperparameters: a configuration belongs to a definition.
+    A job with TrainingJobDefinitions has a specification for each definition in `parts`, by DefinitionName: with its own space,
+    objective and seed, and an even share of the training jobs. The job's own specification then has the fields of the first
+    definition, except that its space is empty, since a configuration belongs to a definition.
+
+    Args:
+        request: the request that it was read from.
+        name: the tuning job's name.
+        strategy: the name of the search strategy.
+        goal: «Maximize» or «Minimize».
+        metric: the name of the objective metric.
+        space: the hyperparameters that are tuned, with their ranges.
+        definition: what the training jobs run.
+        max_parallel: the largest number of training jobs at the same time.
+        max_training_jobs: the largest number of training jobs; None where the request has no limit.
+        max_runtime_seconds: the seconds after its creation at which the tuning job ends; None: never.
+        target: TargetObjectiveMetricValue.
+        max_not_improving: MaxNumberOfTrainingJobsNotImproving.
+        detect_convergence: whether CompleteOnConvergence is Enabled.
+        early_stopping: TrainingJobEarlyStoppingType, «Off» or «Auto».
+        min_resource: Hyperband's smallest number of reports before a training job may be stopped.
+        max_resource: Hyperband's largest number of reports; None for other strategies.
+        seed: the seed of all randomness of the search.
+        settings: alfine's settings, by name, from the tags.
+        warm_start: IDENTICAL, TRANSFER or None.
+        parents: the names of the tuning jobs of the warm start.
+        start_with: configurations to try first, in AMT's strings.
+        parts: the specification for each of several definitions, by name; empty for a job with one definition.
+        path: the path of the definition in the request.
     """
 
     request: Request = field(repr=False)
@@ -97,106 +139,117 @@ class TuningJobSpec:
     max_resource: int | None = None
     seed: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
-    warm_start: str | None = None  # IDENTICAL or TRANSFER
+    warm_start: str | None = None
     parents: tuple[str, ...] = ()
-    start_with: tuple[Mapping[str, str], ...] = ()  # configurations to try first, in AMT's strings
+    start_with: tuple[Mapping[str, str], ...] = ()
     parts: Mapping[str, TuningJobSpec] = field(default_factory=dict, repr=False)
-    path: str = DEFINITION  # where the definition stands in the request
+    path: str = DEFINITION
 
     def of(self, definition: str | None) -> TuningJobSpec:
-        """The job as if it had only this one of its several definitions; itself, when it has but one."""
+        """Return the specification for one of several definitions; the job's own where it has one definition."""
         return self.parts.get(definition or "", self)
 
     def texts(self, definition: str | None, hyperparameters: Mapping[str, Any]) -> dict[str, str]:
-        """A definition's hyperparameters in AMT's strings."""
+        """Return a configuration of a definition in AMT's strings."""
         return self.of(definition).space.to_text(hyperparameters)
 
     @property
-    def each(self) -> tuple[TuningJobSpec, ...]:
-        """One spec a definition, in the order of the request."""
+    def definition_specs(self) -> tuple[TuningJobSpec, ...]:
+        """The specification for each definition, in the order of the request; the job's own where it has one definition."""
         return tuple(self.parts.values()) or (self,)
 
     @property
     def ranked(self) -> str | None:
-        """The definition whose objectives alone are compared, the first, where they differ; None: those of all are."""
-        same = len({(each.goal, each.metric) for each in self.each}) == 1
+        """The name of the definition whose results are compared to find the best; None: those of all definitions are.
+
+        Definitions with different objectives can't be compared: then only results of the first definition count.
+        """
+        same = len({(part.goal, part.metric) for part in self.definition_specs}) == 1
         return None if same else self.definition.name
 
     @property
     def size(self) -> int | None:
-        """How many distinct configurations there are to try, over all definitions; None when without end."""
-        sizes = [each.space.size for each in self.each]
+        """The number of distinct configurations of all definitions; None when they are infinitely many."""
+        sizes = [part.space.size for part in self.definition_specs]
         return None if None in sizes else sum(size or 0 for size in sizes)
 
     @property
-    def alone(self) -> str | None:
-        """The training job's name, when this stands for a training job on its own: it has no objective and nothing to search."""
+    def single_training_job(self) -> str | None:
+        """The name of the training job, where this is the tuning job of a training job on its own (core/single_training_job.py)."""
         return self.request.get("TrainingJobName")
 
     @property
     def sign(self) -> float:
-        """+1 to minimise, -1 to maximise: sign * objective is «smaller is better»."""
+        """+1 to minimise, -1 to maximise: of sign * objective the smaller is the better one."""
         return 1.0 if self.goal == "Minimize" else -1.0
 
     def minimised(self, objective: float) -> float:
-        """«Smaller is better», for whoever calculates with it: the difference of two is a number, too."""
-        return self.sign * max(-LARGEST, min(LARGEST, objective))
+        """Return sign * objective, cut to LARGEST_OBJECTIVE, for calculations: the difference of two is finite."""
+        return self.sign * max(-LARGEST_OBJECTIVE, min(LARGEST_OBJECTIVE, objective))
 
     def or_better(self, objective: float) -> str:
-        """«at most 0.12» of an objective to minimise, «at least 0.12» of one to maximise."""
+        """Return «at most 0.12» where the goal is to minimise, «at least 0.12» where it's to maximise."""
         return f"{'at most' if self.goal == 'Minimize' else 'at least'} {objective:.6g}"
 
     @property
     def repeats(self) -> Repeats | None:
-        """What is run again before the job says what is best."""
+        """How many of the best configurations are run again, and how often; None: none are."""
         return Repeats.read(self.settings[REPEATS]) if REPEATS in self.settings else None
 
     @property
     def search_limit(self) -> int | None:
-        """How many training jobs may be launched in search, without those kept for repeats."""
-        return (
-            None if self.max_training_jobs is None else max(1, self.max_training_jobs - kept_for_repeats(self.settings))
-        )
+        """The largest number of training jobs of the search, without those that are kept for repeats; None without a limit."""
+        if self.max_training_jobs is None:
+            return None
+        return max(1, self.max_training_jobs - kept_for_repeats(self.settings))
 
     @property
     def most_training_jobs(self) -> int:
-        """How many are launched if nothing ends the job earlier, those for repeats among them."""
+        """The number of training jobs, repeats included, if nothing ends the tuning job earlier."""
         limit = self.max_training_jobs or MAX_TRAINING_JOBS
         return limit if self.size is None else min(limit, self.size + kept_for_repeats(self.settings))
 
     @property
     def price_per_hour(self) -> float | None:
-        """What one instance costs an hour, when the job says so."""
+        """The price of one instance an hour, in any currency; None where the job has no price."""
         text = self.settings.get("price-per-hour")
         return None if text is None else float(text)
 
 
-def of_ranges(spec: TuningJobSpec, tell: Callable[[Range], str | None]) -> dict[str, str]:
-    """What there is to tell of each range, by its name; where definitions differ about one, by definition.name."""
-    told: dict[str, dict[str | None, str]] = {}
-    for part in spec.each:
-        for name, each in part.space.ranges.items():
-            if words := tell(each):
-                told.setdefault(name, {})[part.definition.name] = words
+def describe_ranges(spec: TuningJobSpec, describe: Callable[[Range], str | None]) -> dict[str, str]:
+    """Return a description of each range, by the hyperparameter's name.
+
+    Args:
+        spec: a tuning job's specification.
+        describe: returns the description of a range, or None to leave it out.
+
+    Returns:
+        The descriptions by name; where definitions differ about a hyperparameter, by «definition.name».
+    """
+    by_name: dict[str, dict[str | None, str]] = {}
+    for part in spec.definition_specs:
+        for name, range_ in part.space.ranges.items():
+            if description := describe(range_):
+                by_name.setdefault(name, {})[part.definition.name] = description
     return {
-        name if len({*by.values()}) == 1 else f"{definition}.{name}": words
-        for name, by in told.items()
-        for definition, words in by.items()
+        name if len({*descriptions.values()}) == 1 else f"{definition}.{name}": description
+        for name, descriptions in by_name.items()
+        for definition, description in descriptions.items()
     }
 
 
 def definition_of(request: Request, name: str | None) -> Mapping[str, Any]:
-    """The definition of that name as the request has it; the only one, where there is one."""
+    """Return the definition of that name as the request has it; the only one where there is one."""
     single: Mapping[str, Any] | None = request.get(DEFINITION)
     return single if single is not None else next(d for d in request[DEFINITIONS] if d["DefinitionName"] == name)
 
 
 def objective_of(request: Request, name: str | None) -> Mapping[str, Any]:
-    """The objective of the definition of that name; empty for a training job on its own."""
+    """Return the objective of the definition of that name as the request has it; empty for a training job on its own."""
     return request[CONFIG].get(OBJECTIVE) or definition_of(request, name).get("TuningObjective") or {}
 
 
 @cache
 def strategies() -> tuple[str, ...]:
-    """AMT's, and those that installed packages add, by name (strategies/__init__.py)."""
+    """Return the names of all strategies: AMT's, and those that installed packages add (strategies/__init__.py)."""
     return (*dict.fromkeys((*STRATEGIES, *(point.name for point in entry_points(group="alfine.strategies")))),)

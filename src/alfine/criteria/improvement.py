@@ -259,7 +259,7 @@ def _read_evidence(history: History, rem: int) -> tuple[Evidence, str]:
         expected=expected,
         k=history.ended,
         rem=rem,
-        hyperparameters=max(part.space.dimension for part in history.spec.each),
+        hyperparameters=max(part.space.dimension for part in history.spec.definition_specs),
         prospects=prospects,
         noise=noise,
         locality=_locality(geometry_of(history.spec.space), points, v, _everywhere(history)),

@@ -153,7 +153,7 @@ class NoTrainingJobSucceeded:
 
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:
-        if spec.alone:
+        if spec.single_training_job:
             return None
         return cls(min(FIRST_ATTEMPTS, spec.max_training_jobs or FIRST_ATTEMPTS, spec.size or FIRST_ATTEMPTS))
 

@@ -99,7 +99,7 @@ def _definition(past: History, number: int) -> TuningJobSpec:
     """The part of the job that a training job belongs to: that of its definition; new ones take turns."""
     if number <= past.launches:
         return past.spec.of(past.job(number).definition)
-    return past.spec.each[(number - 1) % len(past.spec.each)]
+    return past.spec.definition_specs[(number - 1) % len(past.spec.definition_specs)]
 
 
 def _launched(past: History, number: int, rng: np.random.Generator, at: datetime) -> Launched:

@@ -70,12 +70,12 @@ def slices(history: History) -> tuple[list[Slice], int]:
     There are none before `LEAST_OBJECTIVES` training jobs have an objective.
     """
     drawn = list(islice(_slices(history), MOST_PANELS))
-    total = sum(len(spec.space.ranges) for spec in history.spec.each)
+    total = sum(len(spec.space.ranges) for spec in history.spec.definition_specs)
     return drawn, total - len(drawn) if len(drawn) == MOST_PANELS else 0
 
 
 def _slices(history: History) -> Iterator[Slice]:
-    for spec in history.spec.each:
+    for spec in history.spec.definition_specs:
         definition = str(spec.definition.name) if history.spec.parts else ""
         jobs = [
             job

@@ -12,7 +12,7 @@ from alfine.core.cost import Cost
 from alfine.core.history import Changed, History, mean
 from alfine.core.policy import Outlook, Verdict, as_it_ended
 from alfine.core.ranges import Continuous, Integer, Range
-from alfine.core.spec import TuningJobSpec, of_ranges
+from alfine.core.spec import TuningJobSpec, describe_ranges
 from alfine.criteria.forecast import Forecast, forecast_of
 from alfine.jobs.policy_for import policy_for
 from alfine.store.records import TuningJob
@@ -122,7 +122,7 @@ def _is_searching(job: TuningJob) -> bool:
 
 
 def _rules(spec: TuningJobSpec) -> SpaceRules:
-    spaces = [part.space for part in spec.each]
+    spaces = [part.space for part in spec.definition_specs]
     forbidden = dict.fromkeys(words(condition) for space in spaces for condition in space.forbidden)
     return SpaceRules(
         conditions={
@@ -132,8 +132,8 @@ def _rules(spec: TuningJobSpec) -> SpaceRules:
             if found.requires
         },
         forbidden=tuple(forbidden),
-        start_with=tuple(texts for part in spec.each for texts in part.start_with),
-        auto_scaling=of_ranges(spec, _auto_scaling),
+        start_with=tuple(texts for part in spec.definition_specs for texts in part.start_with),
+        auto_scaling=describe_ranges(spec, _auto_scaling),
     )
 
 

@@ -34,7 +34,7 @@ def with_criteria(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion]) 
     # The limit isn't validated: that a grid needs one of its size, say, is for jobs that are to run.
     limit = section(request, RESOURCE_LIMITS).pop(NUMBER_LIMIT, None)
     changed = read_spec(request)
-    share = None if limit is None else -(-limit // len(changed.each))
+    share = None if limit is None else -(-limit // len(changed.definition_specs))
     parts = {name: dataclasses.replace(part, max_training_jobs=share) for name, part in changed.parts.items()}
     # The caller's ranges stay: in Python their categories may be of any type, in a request they are strings.
     return dataclasses.replace(changed, space=spec.space, max_training_jobs=limit, parts=parts)

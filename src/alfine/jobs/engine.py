@@ -468,7 +468,7 @@ class _Reader:
         objective = last.value if last else earlier[-1] if earlier else None
         status = _status(self.job, end)
         reason = end.reason()
-        if objective is None and status == "Completed" and not self.spec.alone:
+        if objective is None and status == "Completed" and not self.spec.single_training_job:
             reason = self._no_metric(end)
         at = max(seen.ended_at or now, self.job.started_at or seen.started_at or self.job.created_at)
         objective = None if status == "Failed" else objective

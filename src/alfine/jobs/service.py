@@ -316,7 +316,7 @@ class Service:
 
     def _check_programs(self, spec: TuningJobSpec) -> None:
         """Raise InvalidSpec when the training jobs of a recorded job can't run here; a function is in its caller's hands."""
-        if not any(FUNCTION in part.definition.static_hyperparameters for part in spec.each):
+        if not any(FUNCTION in part.definition.static_hyperparameters for part in spec.definition_specs):
             programs_for(spec, self.folder / spec.name, machine=self.machine, fetch=False)
 
     def request_stop(self, name: str) -> None:

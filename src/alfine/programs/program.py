@@ -23,7 +23,7 @@ from typing import Any
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import TrainingJob
-from alfine.core.spec import DEFINITION, FUNCTION, OBJECTIVE_HYPERPARAMETER, SHARED, TuningJobSpec
+from alfine.core.spec import DEFINITION, FUNCTION, OBJECTIVE_HYPERPARAMETER, SHARED_CHECKPOINTS, TuningJobSpec
 from alfine.core.wording import did_you_mean
 from alfine.programs.algorithms import Algorithm
 from alfine.programs.choose_runner import asked, installs, runner_for
@@ -72,7 +72,7 @@ class Program:
             script=self.script,
             source_dir=self.source_dir,
             python=self.python,
-            hyperparameters=texts if spec.alone else {**texts, OBJECTIVE_HYPERPARAMETER: spec.metric},
+            hyperparameters=texts if spec.single_training_job else {**texts, OBJECTIVE_HYPERPARAMETER: spec.metric},
             channels=self.channels,
             environment=spec.definition.environment,
             max_runtime_seconds=spec.definition.max_runtime_seconds,
@@ -102,7 +102,7 @@ def programs_for(
     """A program for each definition, by its name; for the only one by None. Raise InvalidSpec with what is wrong with any."""
     programs: dict[str | None, Program] = {}
     faults: list[Fault] = []
-    for part in spec.each:
+    for part in spec.definition_specs:
         name = part.definition.name if spec.parts else None
         try:
             programs[name] = program_for(part, folder, function, machine=machine, fetch=fetch)
@@ -185,9 +185,9 @@ def _senseless(spec: TuningJobSpec) -> Iterator[Fault]:
         yield Fault(
             f"{DEFINITION}.ResourceConfig.InstanceCount", f"{spec.definition.instance_count} must be 1 or more."
         )
-    kept = spec.settings.get("checkpoints", SHARED)
-    if kept != SHARED:
-        message = f"{kept!r} must be {SHARED}. Without the tag each training job has its own."
+    kept = spec.settings.get("checkpoints", SHARED_CHECKPOINTS)
+    if kept != SHARED_CHECKPOINTS:
+        message = f"{kept!r} must be {SHARED_CHECKPOINTS}. Without the tag each training job has its own."
         yield Fault("Tags.alfine:checkpoints", message)
 
 

@@ -381,8 +381,8 @@ def _update(connection: Connection, job: int, values: Mapping[str, Any]) -> None
 
 def _insert(connection: Connection, spec: TuningJobSpec, at: datetime) -> int:
     """Write a new tuning job's row and tags, and return its id."""
-    if spec.alone:
-        check_training_job_name(connection, spec.alone)
+    if spec.single_training_job:
+        check_training_job_name(connection, spec.single_training_job)
     else:
         check_tuning_job_name(connection, spec.name)
     row = {
@@ -393,12 +393,12 @@ def _insert(connection: Connection, spec: TuningJobSpec, at: datetime) -> int:
         "modified_at": at,
         "facts": 0,
         "judged": 0,
-        "listed": spec.alone is None,
+        "listed": spec.single_training_job is None,
     }
     job = int(connection.execute(sa.insert(tuning_jobs).values(row).returning(tuning_jobs.c.id)).scalar_one())
     write_tags(connection, job, 0, tags_in(spec.request))
-    if spec.alone:
-        _append(connection, job, Launched(at=at, number=1, name=spec.alone, hyperparameters={}))
+    if spec.single_training_job:
+        _append(connection, job, Launched(at=at, number=1, name=spec.single_training_job, hyperparameters={}))
     return job
 
 

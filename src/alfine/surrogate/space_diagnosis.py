@@ -151,7 +151,7 @@ class Remark:
 def remarks(history: History) -> tuple[Remark, ...]:
     """Return the findings about the search space of a tuning job, for each of its training job definitions."""
     findings: list[Remark] = []
-    for spec in history.spec.each:
+    for spec in history.spec.definition_specs:
         name = spec.definition.name if history.spec.parts else None
         findings += _of_one(history.of(name), name)
     return tuple(findings)

@@ -61,7 +61,7 @@ def definitions(request: Mapping[str, Any], spec: TuningJobSpec) -> Plain:
         return {DEFINITION: _definition(request[DEFINITION], spec)}
     shown = [
         {**_definition(asked, part), "HyperParameterRanges": all_ranges(asked.get("HyperParameterRanges"))}
-        for asked, part in zip(request[DEFINITIONS], spec.each, strict=True)
+        for asked, part in zip(request[DEFINITIONS], spec.definition_specs, strict=True)
     ]
     return {DEFINITIONS: shown}
 

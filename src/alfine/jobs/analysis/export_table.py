@@ -21,7 +21,7 @@ def rows(history: History) -> list[dict[str, Any]]:
     Every row has all columns; a hyperparameter that the training job didn't have is None. A column that has the name of a
     hyperparameter is called training_job_<name> instead.
     """
-    columns = dict.fromkeys(name for spec in history.spec.each for name in spec.space.names)
+    columns = dict.fromkeys(name for spec in history.spec.definition_specs for name in spec.space.names)
 
     def own(**found: Any) -> dict[str, Any]:
         return {own_column(name, columns): value for name, value in found.items()}

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from alfine.core.spec import SHARED, TuningJobSpec
+from alfine.core.spec import SHARED_CHECKPOINTS, TuningJobSpec
 from alfine.programs.data.artifacts import files_in, put
 from alfine.programs.data.locations import Buckets, BucketsUnreachable, beyond, is_path, local, relative
 from alfine.runners.job_folder import Workspace
@@ -37,9 +37,9 @@ def place_of(spec: TuningJobSpec, training_job: str) -> Place | None:
     uri = spec.definition.checkpoint_uri.rstrip("/")
     if not uri:
         return None
-    if spec.settings.get("checkpoints") == SHARED:
+    if spec.settings.get("checkpoints") == SHARED_CHECKPOINTS:
         return Place(uri, shared=True)
-    return Place(uri if spec.alone else f"{uri}/{training_job}", shared=False)
+    return Place(uri if spec.single_training_job else f"{uri}/{training_job}", shared=False)
 
 
 def restore(buckets: Buckets | None, place: Place | None, space: Workspace) -> None:

@@ -82,7 +82,7 @@ def _page(request: PageRequest, spec: TuningJobSpec, fields: Fields, faults: Seq
         at_end=AT_END,
         early_stopping=EARLY_STOPPING_TYPES,
         spec=spec,
-        is_function=any(FUNCTION in part.definition.static_hyperparameters for part in spec.each),
+        is_function=any(FUNCTION in part.definition.static_hyperparameters for part in spec.definition_specs),
     )
 
 

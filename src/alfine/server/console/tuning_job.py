@@ -116,7 +116,7 @@ def _table(request: PageRequest, history: History) -> Mapping[str, Any]:
     token = pagination.answered(listing, keyset, rows, "rows", lambda row: row.name).get("NextToken")
     order = "descending" if descending else "ascending"
     query = {"sort": sort, "order": order}
-    names = [name for spec in history.spec.each for name in spec.space.names]
+    names = [name for spec in history.spec.definition_specs for name in spec.space.names]
     columns = list(dict.fromkeys(names))[:MOST_COLUMNS]
     return {
         "rows": [_row(row, history) for row in rows[:PAGE_SIZE]],
