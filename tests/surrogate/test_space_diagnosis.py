@@ -128,7 +128,7 @@ def test_a_small_space_is_told_once_half_of_it_is_used_up():
     (remark,) = remarks(past)
     assert remark.kind == FEW
     assert remark.ranges == {"depth": Integer(1, 8)}
-    assert "Wider: depth from 1 to 8" in remark.sentence
+    assert "Wider ranges give more: depth from 1 to 8" in remark.sentence
     _, past = searched(lambda x: float(x["rate"]), 3, space={"rate": space["rate"]}, max_training_jobs=None)
     assert "instead of the list of values of rate" in remarks(past)[0].sentence
 
