@@ -60,9 +60,12 @@ def state(connection: Connection, name: str) -> TuningJobState:
     return TuningJobState(*row)
 
 
+_TUNING_JOB = sa.select(tuning_jobs).where(tuning_jobs.c.id == sa.bindparam("job"))
+
+
 def tuning_job(connection: Connection, job: int) -> TuningJob:
     """Return the tuning job with that id. Raise NotFound if there is none."""
-    row = connection.execute(sa.select(tuning_jobs).where(tuning_jobs.c.id == job)).first()
+    row = connection.execute(_TUNING_JOB, {"job": job}).first()
     if row is None:
         raise _no_tuning_job(str(job))
     return tuning_job_of(row)
@@ -87,6 +90,15 @@ def tuning_job_id(connection: Connection, name: str) -> int:
 
 def _no_tuning_job(name: str) -> NotFound:
     return NotFound(f"Amazon SageMaker can't find a tuning job called {name}. Type another name.")
+
+
+_REQUEST = sa.select(tuning_jobs.c.request).where(tuning_jobs.c.id == sa.bindparam("job"))
+
+
+def request_of(connection: Connection, job: int) -> dict[str, Any]:
+    """Return the request of the tuning job with that id."""
+    request: dict[str, Any] = json.loads(connection.execute(_REQUEST, {"job": job}).scalar_one())
+    return request
 
 
 def requests_of(connection: Connection, jobs: Iterable[int]) -> dict[int, dict[str, Any]]:
@@ -124,12 +136,12 @@ def original_request(connection: Connection, row: Row[Any]) -> dict[str, Any]:
 
 def training_job(connection: Connection, name: str) -> TrainingJobRow:
     """Return a training job by its name. Raise NotFound if there is none."""
-    return _training_job(connection, training_jobs.c.name == name)
+    return _training_job(connection, _training_job_query(in_any_case=False), name)
 
 
 def training_job_in_any_case(connection: Connection, name: str) -> TrainingJobRow:
     """Return a training job by its name in letters of any case. Raise NotFound if there is none."""
-    return _training_job(connection, sa.func.lower(training_jobs.c.name) == name.lower())
+    return _training_job(connection, _training_job_query(in_any_case=True), name.lower())
 
 
 def training_jobs_of(connection: Connection, job: int) -> list[TrainingJobRow]:
@@ -141,11 +153,17 @@ def training_jobs_of(connection: Connection, job: int) -> list[TrainingJobRow]:
 def training_job_and_request(connection: Connection, name: str) -> tuple[TrainingJobRow, dict[str, Any]]:
     """Return a training job and the request of its tuning job. Raise NotFound if there is no training job of that name."""
     row = training_job(connection, name)
-    return row, requests_of(connection, [row.tuning_job])[row.tuning_job]
+    return row, request_of(connection, row.tuning_job)
 
 
-def _training_job(connection: Connection, condition: sa.ColumnElement[bool]) -> TrainingJobRow:
-    row = connection.execute(select_training_jobs().where(condition)).first()
+@cache
+def _training_job_query(*, in_any_case: bool) -> sa.Select[Any]:
+    column = sa.func.lower(training_jobs.c.name) if in_any_case else training_jobs.c.name
+    return select_training_jobs().where(column == sa.bindparam("name"))
+
+
+def _training_job(connection: Connection, query: sa.Select[Any], name: str) -> TrainingJobRow:
+    row = connection.execute(query, {"name": name}).first()
     if row is None:
         raise NotFound("Requested resource not found.")
     return TrainingJobRow(*row)

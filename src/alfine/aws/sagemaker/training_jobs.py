@@ -33,7 +33,7 @@ def list_training_jobs_of_tuning_job(backend: AwsBackend, request: Plain) -> Pla
         job = queries.state(connection, request["HyperParameterTuningJobName"]).id
         conditions = [of_tuning_job(job), *pagination.filters(request, TRAINING_JOBS)]
         rows = training_job_page(connection, page, conditions)
-        tuning_job = queries.requests_of(connection, [job])[job]
+        tuning_job = queries.request_of(connection, job)
     summaries = {summary.name: summary for summary in training_job_summaries(rows, tuning_job)}
 
     def show(row: TrainingJobRow) -> Plain:
@@ -66,7 +66,7 @@ def create_training_job(backend: AwsBackend, request: Plain) -> Plain:
 def describe_training_job(backend: AwsBackend, request: Plain) -> Plain:
     with backend.reading() as connection:
         row = _training_job(connection, request["TrainingJobName"])
-        asked = queries.requests_of(connection, [row.tuning_job])[row.tuning_job]
+        asked = queries.request_of(connection, row.tuning_job)
         last = last_metrics(connection, row.tuning_job, row.number)
     answer = _shown(backend, row, asked)
     return {**answer, **_final_metrics(last)}
