@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alfine.aws.json_protocol import Plain, WireError
-from alfine.aws.sagemaker.arn_lookup import workspace
 from alfine.aws.sagemaker.backend import AwsBackend, Function
 from alfine.core.errors import NotFound
+from alfine.jobs.training_job_log import workspace_of
 from alfine.store import queries
 from alfine.store.conditions import TRAINING_JOBS, Condition, equals, has_started, name_from, name_starts_with
 from alfine.store.pages import Page, training_job_page
@@ -212,7 +212,7 @@ class _Log:
 
 
 def _log(backend: AwsBackend, row: TrainingJobRow) -> _Log:
-    return _Log(workspace(backend.service.folder, row).log, row.ended_at is not None)
+    return _Log(workspace_of(backend.service.folder, row).log, row.ended_at is not None)
 
 
 def _lines(block: bytes) -> list[bytes]:

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from alfine.aws.json_protocol import Plain, validation_error
 from alfine.aws.sagemaker import pagination, shapes
 from alfine.aws.sagemaker.algorithms import named_by_arn
-from alfine.aws.sagemaker.arn_lookup import workspace
 from alfine.aws.sagemaker.backend import AwsBackend, Function
 from alfine.aws.sagemaker.tags import tag_list
 from alfine.aws.sagemaker.unsupported_fields import refuse_of_training_job
 from alfine.core.errors import NotFound
 from alfine.core.spec import definition_of
 from alfine.jobs.describe import training_job_summaries
+from alfine.jobs.training_job_log import workspace_of
 from alfine.programs.data.artifacts import artifact
 from alfine.store import queries
 from alfine.store.conditions import TRAINING_JOBS, nothing, of_tuning_job
@@ -75,7 +75,7 @@ def describe_training_job(backend: AwsBackend, request: Plain) -> Plain:
 def _shown(backend: AwsBackend, row: TrainingJobRow, request: Plain) -> Plain:
     """A training job as Describe shows it, its metrics left out."""
     output = definition_of(request, row.definition).get("OutputDataConfig", {})
-    packed, space = output.get("CompressionType") != "NONE", workspace(backend.service.folder, row)
+    packed, space = output.get("CompressionType") != "NONE", workspace_of(backend.service.folder, row)
     here = space.archive if packed else space.model
     model = artifact(output.get("S3OutputPath", ""), row.name, packed=packed) or here.as_uri()
     return shapes.training_job(row, request, backend.arns, model)

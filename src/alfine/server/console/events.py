@@ -11,10 +11,9 @@ from contextlib import suppress
 
 from starlette.concurrency import run_in_threadpool
 
-from alfine.core.arns import name_as_created
 from alfine.core.errors import AlfineError
 from alfine.core.history import is_terminal
-from alfine.runners.job_folder import Workspace
+from alfine.jobs.training_job_log import workspace_of
 from alfine.server.console.page_request import PageRequest
 from alfine.store import queries
 
@@ -45,7 +44,7 @@ def state_of_training_job(request: PageRequest) -> object:
     """Return a value that differs after every change of the training job or its log; its last element is whether it has ended."""
     with request.service.store.reading() as connection:
         row = queries.training_job(connection, request.path_part("name"))
-    log = Workspace(request.service.folder / name_as_created(row.tuning_job_name) / row.name).log
+    log = workspace_of(request.service.folder, row).log
     log_bytes = 0
     with suppress(OSError):
         log_bytes = log.stat().st_size

@@ -1,0 +1,87 @@
+"""Whether a tuning job can be created, or resumed: everything that must hold before it is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.history import Changed, History
+from alfine.core.inherited import Inherited
+from alfine.core.policy import Outlook, Policy
+from alfine.core.spec import FUNCTION, TuningJobSpec
+from alfine.jobs.inheritance import inheritance_of, with_metrics_of_parent
+from alfine.jobs.policy_for import policy_for, unread_settings
+from alfine.programs.complete_request import understood
+from alfine.programs.machine import Machine
+from alfine.programs.program import programs_for
+from alfine.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class RequestCheck:
+    """Checks requests against what is recorded and what this machine can run.
+
+    folder: where the files of tuning jobs lie. machine: its images, buckets and settings.
+    """
+
+    store: Store
+    folder: Path
+    machine: Machine
+
+    def complete(self, request: Mapping[str, Any]) -> TuningJobSpec:
+        """Return the spec of a request, completed by what its algorithm, its parents and Autotune imply.
+
+        Raises:
+            InvalidSpec: It can't be understood.
+        """
+        return understood(with_metrics_of_parent(request, self.store), self.machine)
+
+    def new_job(
+        self, request: Mapping[str, Any], function: Callable[..., Any] | None = None
+    ) -> tuple[TuningJobSpec, list[Inherited]]:
+        """Return the completed spec of a new tuning job, and what it inherits.
+
+        Args:
+            request: CreateHyperParameterTuningJob's.
+            function: the Python function that its training jobs run, if they run one.
+
+        Raises:
+            InvalidSpec: It can't be understood, decided or run here; with every fault that was found.
+        """
+        spec = self.complete(request)
+        policy = policy_for(spec)
+        buckets = self.machine.buckets
+        inheritance, faults = inheritance_of(spec, self.store, buckets.roots if buckets else ())
+        faults += unread_settings(spec, policy.criteria)
+        try:
+            programs_for(spec, self.folder / spec.name, function, machine=self.machine, fetch=False)
+        except InvalidSpec as error:
+            raise InvalidSpec([*error.faults, *faults]) from error
+        if faults:
+            raise InvalidSpec(faults)
+        return spec, inheritance
+
+    def resumed_job(self, history: History, spec: TuningJobSpec, policy: Policy, now: datetime) -> None:
+        """Check that a job that has ended can go on with a changed spec.
+
+        Args:
+            history: of the job; the change is appended to it.
+            spec: the changed one.
+            policy: of the changed spec.
+            now: the instant of the change.
+
+        Raises:
+            InvalidSpec: Its training jobs can't run here, or the job would end again at once.
+        """
+        # A Python function is in the hands of whoever resumes the job: only other programs can be looked for here.
+        if not any(FUNCTION in part.definition.static_hyperparameters for part in spec.definition_specs):
+            programs_for(spec, self.folder / spec.name, machine=self.machine, fetch=False)
+        history.record(Changed(at=now, spec=spec))
+        verdict = policy.verdict(history)
+        if verdict.outlook is not Outlook.CONTINUE and not policy.decide(history, verdict).launches:
+            reason = f"it would end again at once. {verdict.criterion}: {verdict.sentence}"
+            raise InvalidSpec([Fault(spec.name, reason)])

@@ -1,0 +1,66 @@
+"""Deleting tuning jobs and training jobs, once they have ended, with or without their files."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from alfine.core.errors import InUse, NotTerminal
+from alfine.core.history import is_terminal
+from alfine.programs.data.channels import INPUTS
+from alfine.store import queries
+from alfine.store.store import Store
+
+
+def delete_tuning_job(store: Store, name: str, folder: Path | None) -> None:
+    """Delete a tuning job and its training jobs.
+
+    Args:
+        store: where it is recorded.
+        name: its name.
+        folder: where the files of tuning jobs lie: logs and models of its training jobs are deleted, too. Those of an earlier, detached
+            job of the same name stay. None deletes no file.
+
+    Raises:
+        NotFound: There is no such tuning job.
+        NotTerminal: It has not ended.
+    """
+    _check_ended(store, name)
+    training_jobs = store.delete(name)
+    if folder is None:
+        return
+    for part in (*training_jobs, INPUTS):
+        shutil.rmtree(folder / name / part, ignore_errors=True)
+    with suppress(OSError):  # the folder isn't empty
+        (folder / name).rmdir()
+
+
+def detach_tuning_job(store: Store, name: str) -> None:
+    """Delete a tuning job as AMT does: its training jobs stay, with their logs and models. Raises as `delete_tuning_job`."""
+    _check_ended(store, name)
+    store.detach(name)
+
+
+def delete_training_job(store: Store, name: str) -> None:
+    """Delete a training job whose tuning job was deleted before, or that had none; its log and model stay.
+
+    Raises:
+        NotFound: There is no such training job.
+        InUse: It has not ended, or its tuning job is there.
+    """
+    with store.reading() as connection:
+        row = queries.training_job(connection, name)
+    if not is_terminal(row.status):
+        raise InUse(f"The training job {name} is in status {row.status}. Stop it first.")
+    if row.listed:
+        raise InUse(
+            f"The training job {name} belongs to the tuning job {row.tuning_job_name}. Delete the tuning job first."
+        )
+    store.delete_training_job(row.tuning_job, row.number)
+
+
+def _check_ended(store: Store, name: str) -> None:
+    status = store.get(name).status
+    if not is_terminal(status):
+        raise NotTerminal(f"The tuning job {name} is not in a terminal state ({status}). Stop it first.")
