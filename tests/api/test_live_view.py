@@ -60,7 +60,7 @@ def test_a_job_that_another_process_runs_looks_the_same(tmp_path):
     with LiveView(terminal(ours)) as view:
         run(tmp_path, view, criteria=[alfine.BestObjectiveNotImproving(19)], fail=(2.0,))
     with LiveView(terminal(told)) as view, Home(tmp_path) as home:
-        view.told(home.service.describe("small"))
+        view.show_description(home.service.describe("small"))
     last = [screen.getvalue().rsplit("small  ", 1)[1].splitlines() for screen in (ours, told)]
     assert [line for line in last[1] if "jobs" in line] == [line for line in last[0] if "jobs" in line]
     assert [line.split() for line in last[1][2:4]] == [line.split() for line in last[0][2:4]]  # the best

@@ -73,10 +73,10 @@ def test_a_log_says_it_once(narrow):
     text = io.StringIO()
     with Home(home) as opened, LiveView(Console(file=text, width=80)) as view:
         described = opened.service.describe("narrow")
-        view.told(
+        view.show_description(
             {**described, "TrainingJobStatusCounters": {**described["TrainingJobStatusCounters"], "Completed": 25}}
         )
-        view.told(described)
+        view.show_description(described)
     assert text.getvalue().count("lie at the upper end of a") == 1
 
 

@@ -57,7 +57,7 @@ def _as_view(jobs: Jobs, name: str) -> dict[str, Any]:
     with LiveView(transient=True) as view:
         while True:
             described = look()
-            view.told(described)
+            view.show_description(described)
             if _ended(described):
                 return described
             look.wait()
