@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from alfine import ConvergenceDetected, Integer, MaxCost
-from alfine.api.import_records import from_aws, from_optuna
+from alfine.api.import_aws import from_aws
+from alfine.api.import_optuna import from_optuna
 from alfine.core.errors import InUse, InvalidSpec
 from alfine.core.history import History
 from alfine.core.read_spec import read_spec
@@ -192,7 +193,7 @@ def test_a_study_that_is_not_there_is_told_and_not_made(tmp_path, url, words):
 def test_a_study_of_optuna_comes_in_whole(tmp_path, study):
     url, made = study
     record, remarks = from_optuna(url)
-    assert remarks == ("only_b is taken to be a choice only where kind = b, as in every trial.",)
+    assert remarks == ("only_b is taken to be active only where kind = b, as in every trial.",)
     with Home(tmp_path / "home") as home:
         home.service.take_over(record)
         found = home.service.history("My-study-1")
@@ -234,7 +235,7 @@ def test_a_trial_that_failed_on_its_way_takes_no_parameter_from_the_others(tmp_p
 def test_a_number_tells_too_when_a_parameter_is_there(tmp_path):
     trials = [({"layers": n, "kind": "ab"[n % 2], **({"width": 5} if n > 1 else {})}, 1.0) for n in (1, 2, 3, 0)]
     _, remarks = in_optuna(tmp_path, *trials)
-    assert remarks == ("width is taken to be a choice only where layers >= 2, as in every trial.",)
+    assert remarks == ("width is taken to be active only where layers >= 2, as in every trial.",)
 
 
 def test_where_two_tell_or_none_a_parameter_is_left_out(tmp_path):

@@ -191,7 +191,7 @@ def test_a_home_that_is_not_there_is_not_made(tmp_path):
 
 
 def test_a_tuning_job_cannot_begin_with_what_is_kept_nowhere(tmp_path):
-    with pytest.raises(InvalidSpec, match="a Tuner is kept nowhere. Write a table"):
+    with pytest.raises(InvalidSpec, match="a Tuner isn't kept in a home. Write its results to a table"):
         alfine.tune(bowl, SPACE, warm_start=run(Tuner(SPACE), 3), home=tmp_path)
     tuner = run(Tuner(SPACE), 6)
     tuner.dataframe().to_csv(tmp_path / "results.csv")

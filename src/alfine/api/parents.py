@@ -1,6 +1,7 @@
-"""What a warm start begins with, as Python names it: a tuning job, by its name or its Job; a Tuner; a table of results (*.csv).
+"""The parents of a warm start, as Python callers give them.
 
-`alfine.tune` names its parents in the request, for the home to look up. A Tuner, which is kept nowhere, takes their results at once.
+A parent is a tuning job (its name, or a Job), a Tuner, or a table of results (*.csv). `alfine.tune` writes the names of its parents
+into the request, and the home looks them up. A Tuner, which isn't kept in a home, reads their results at once.
 """
 
 from __future__ import annotations
@@ -21,54 +22,61 @@ from alfine.programs.data.locations import local
 WANTED = "must be a tuning job (its name, or the Job itself), a Tuner or a table (*.csv), or a list of these."
 
 
-class Known(Protocol):
+class HasHistory(Protocol):
     """A Job or a Tuner."""
 
     @property
-    def history(self) -> History: ...
+    def history(self) -> History:
+        """What was recorded."""
 
 
-Parent: TypeAlias = str | Path | Known
+Parent: TypeAlias = str | Path | HasHistory
 
 
 def listed(given: Parent | Iterable[Parent]) -> list[Parent]:
-    """One parent or many of them, as a list. Raise InvalidSpec for what is none."""
-    one = isinstance(given, str | Path | Mapping) or hasattr(given, "history") or not isinstance(given, Iterable)
-    found = [given] if one else list(cast(Iterable[Parent], given))
-    for each in found:
-        if not (isinstance(each, str | Path) or hasattr(each, "history")):
-            raise InvalidSpec([Fault("warm_start", f"{each!r} {WANTED}")])
-    return cast(list[Parent], found)
+    """Return one parent or many of them as a list. Raise InvalidSpec for what can't be a parent."""
+    is_one = isinstance(given, str | Path | Mapping) or hasattr(given, "history") or not isinstance(given, Iterable)
+    parents = [given] if is_one else list(cast(Iterable[Parent], given))
+    for parent in parents:
+        if not (isinstance(parent, str | Path) or hasattr(parent, "history")):
+            raise InvalidSpec([Fault("warm_start", f"{parent!r} {WANTED}")])
+    return cast(list[Parent], parents)
 
 
 def names(parents: Sequence[Parent]) -> list[str]:
-    """A tuning job by its name, a table by its URI, a Tuner by its place among them."""
-    return [_name(each, f"tuner-{place}") for place, each in enumerate(parents, 1)]
+    """Return the name of each parent: a tuning job's own, a table's URI, «tuner-3» for a Tuner in the third place."""
+    return [_name(parent, f"tuner-{place}") for place, parent in enumerate(parents, 1)]
 
 
 def stored(parents: Sequence[Parent]) -> list[str]:
-    """The names of parents that a home can look up. Raise InvalidSpec for a Tuner, which it can't."""
-    if not all(_name(each, "") for each in parents):
-        message = "a Tuner is kept nowhere. Write a table of it, tuner.dataframe().to_csv('results.csv'), and begin with that."
+    """Return the names of parents that a home can look up. Raise InvalidSpec for a Tuner, which isn't in any home."""
+    if not all(_name(parent, "") for parent in parents):
+        message = "a Tuner isn't kept in a home. Write its results to a table, tuner.dataframe().to_csv('results.csv'), and give that."
         raise InvalidSpec([Fault("warm_start", message)])
     return names(parents)
 
 
 def results(spec: TuningJobSpec, parents: Sequence[Parent], home: str | Path | None = None) -> list[Inherited]:
-    """What a Tuner of this spec takes over, parent by parent; those that are names are in the home.
+    """Return the results that a Tuner takes over, parent by parent.
 
-    Raise InvalidSpec with every reason why it can't.
+    Args:
+        spec: The Tuner's spec; its parents have the names of `names(parents)`.
+        parents: The parents themselves.
+        home: The folder in which parents that are names are looked up.
+
+    Raises:
+        InvalidSpec: With every reason why one of them can't be a parent.
     """
     faults: list[Fault] = []
-    found: list[Inherited] = []
+    inherited: list[Inherited] = []
     for name, parent in zip(spec.parents, parents, strict=True):
         try:
-            found += _results(spec, name, parent, home)
+            inherited += _results(spec, name, parent, home)
         except InvalidSpec as error:
             faults += error.faults
     if faults:
         raise InvalidSpec(list(dict.fromkeys(faults)))
-    return found
+    return inherited
 
 
 def _results(spec: TuningJobSpec, name: str, parent: Parent, home: str | Path | None) -> list[Inherited]:
@@ -89,7 +97,7 @@ def _results(spec: TuningJobSpec, name: str, parent: Parent, home: str | Path | 
         history = parent.history
     if faults := [*warm_start.function_faults(spec, history.spec, path)]:
         raise InvalidSpec(faults)
-    return [replace(each, parent=name) for each in warm_start.inheritance(spec, history)]
+    return [replace(result, parent=name) for result in warm_start.inheritance(spec, history)]
 
 
 def _name(parent: Parent, of_a_tuner: str) -> str:

@@ -43,7 +43,7 @@ def import_job() -> None:
 @json_option
 def aws(*, description: Path, lists: tuple[Path, ...], name: str | None, as_json: bool) -> None:
     """From AWS's answers, as files: DescribeHyperParameterTuningJob, and every page of its list of training jobs."""
-    from alfine.api.import_records import from_aws
+    from alfine.api.import_aws import from_aws
 
     _take_over(*from_aws(description, lists, name), as_json=as_json)
 
@@ -60,7 +60,7 @@ def optuna(*, url: str, study: str | None, name: str | None, metric: str, as_jso
 
     To begin a tuning job with it, give its objective the name of that job's metric.
     """
-    from alfine.api.import_records import from_optuna
+    from alfine.api.import_optuna import from_optuna
 
     _take_over(*from_optuna(url, study, name, metric), as_json=as_json)
 

@@ -1,0 +1,187 @@
+"""Import an Optuna study."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+from alfine.api.import_records import ImportedTrainingJob, facts_of
+from alfine.api.job_words import job_request
+from alfine.core.conditions import Combination, alternatives, as_text, words
+from alfine.core.errors import Fault, InvalidSpec, MissingExtra
+from alfine.core.ranges import Categorical, Continuous, Integer, Range
+from alfine.core.read_spec import read_spec
+from alfine.core.spec import TuningJobSpec
+from alfine.store.records import Record
+
+
+def from_optuna(
+    url: str, study: str | None = None, name: str | None = None, metric: str = "objective"
+) -> tuple[Record, tuple[str, ...]]:
+    """Return the record of an Optuna study.
+
+    Pruned trials are imported as stopped training jobs, with their last value. A parameter that some trials lack becomes a conditional
+    hyperparameter when the values of one other parameter say when it's there; otherwise it's left out.
+
+    Args:
+        url: The URL of Optuna's storage, such as «sqlite:///study.db».
+        study: The study's name; needed when the storage has several.
+        name: The imported job's name; None makes one from the study's.
+        metric: The name of the objective metric. A tuning job that begins with these results must have the same.
+
+    Returns:
+        The record, and remarks on conditional parameters and on those that were left out.
+
+    Raises:
+        InvalidSpec: The study can't be found or can't be imported.
+        MissingExtra: Optuna isn't installed.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise MissingExtra("Reading Optuna's studies needs Optuna: pip install optuna") from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if "://" not in url:
+        raise InvalidSpec([Fault(url, f"must be the URL of a storage, such as sqlite:///{url}.")])
+    _, sqlite, file = url.partition("sqlite:///")
+    if sqlite and not Path(file.partition("?")[0]).is_file():  # opened, it would be made
+        raise InvalidSpec([Fault(url, f"there is no file {file}.")])
+    try:
+        names = optuna.get_all_study_names(url)
+    except Exception as error:
+        raise InvalidSpec([Fault(url, f"can't be read: {error}.")]) from error
+    chosen = study or (names[0] if len(names) == 1 else None)
+    if chosen not in names:
+        wanted = f"there is no study {study!r}" if study else "say which study is meant"
+        raise InvalidSpec([Fault(url, f"{wanted}. It has: {', '.join(names) or 'none'}.")])
+    loaded = optuna.load_study(study_name=chosen, storage=url)
+    if len(loaded.directions) != 1:
+        raise InvalidSpec([Fault(url, f"study {chosen!r} has {len(loaded.directions)} objectives; alfine knows one.")])
+    return _of_study(loaded, str(chosen), name, metric)
+
+
+def _of_study(study: Any, title: str, name: str | None, metric: str) -> tuple[Record, tuple[str, ...]]:
+    trials = [trial for trial in study.trials if trial.state.name in _STATES]
+    if not trials:
+        raise InvalidSpec([Fault(title, "has no trial that has ended.")])
+    # A trial that failed may not have got as far as its last parameter.
+    whole_trials = [trial for trial in trials if trial.state.name != "FAIL"] or trials
+    kinds: dict[str, list[Any]] = {}
+    for trial in whole_trials:
+        for key, kind in trial.distributions.items():
+            kinds.setdefault(key, []).append(kind)
+    shared = [key for key in kinds if all(key in trial.params for trial in whole_trials)]
+    if not shared:
+        raise InvalidSpec([Fault(title, "has no parameter that every trial has.")])
+    space = {key: _range(kinds[key]) for key in shared}
+    conditions = {key: _condition(key, whole_trials, shared, space) for key in kinds if key not in shared}
+    space |= {key: _range(kinds[key]).requiring(condition) for key, condition in conditions.items() if condition}
+    fixed = {
+        key: found.low
+        for key, found in space.items()
+        if isinstance(found, Integer | Continuous) and found.low == found.high
+    }
+    space = {key: found for key, found in space.items() if key not in fixed}
+    goal = "Maximize" if study.direction.name == "MAXIMIZE" else "Minimize"
+    request = job_request(
+        name=name or _as_name(title),
+        space=space,
+        static=fixed,
+        goal=goal,
+        metric=metric,
+        command=["ran-in-optuna", title],  # no program: nothing of it is run again
+        max_training_jobs=len(trials),  # the budget that criteria can save from
+    )
+    own, spec = request["HyperParameterTuningJobName"], read_spec(request)
+    kept = [trial for trial in trials if whole_trials is trials or trial.state.name != "FAIL" or _has_all(trial, spec)]
+    ran = [_ran_in_optuna(trial, own, space) for trial in kept]
+    record = Record(
+        spec=spec,
+        created_at=min(job.created_at for job in ran),
+        ended_at=max(job.ended_at for job in ran),
+        status="Completed",
+        facts=facts_of(ran, spec),
+    )
+    return record, tuple(_remarks(conditions))
+
+
+def _remarks(conditions: Mapping[str, tuple[Combination, ...]]) -> Iterator[str]:
+    for key, condition in conditions.items():
+        if condition:
+            yield f"{key} is taken to be active only where {words(condition[0])}, as in every trial."
+    if left_out := sorted(key for key, condition in conditions.items() if not condition):
+        yield f"Left out, since not every trial has them: {', '.join(left_out)}."
+
+
+def _condition(
+    name: str, trials: Sequence[Any], shared: Sequence[str], space: Mapping[str, Range]
+) -> tuple[Combination, ...]:
+    """Return the condition under which a parameter is active that not every trial has; empty where it isn't clear.
+
+    The condition is on the one other parameter whose values differ between the trials that have this one and those that don't: on
+    the values of a category, or else on a lower or an upper bound of a whole number. It isn't clear when no parameter, or several,
+    would do.
+    """
+    having, lacking = ([trial for trial in trials if (name in trial.params) == there] for there in (True, False))
+    by_category: list[dict[str, Any]] = []
+    by_number: list[dict[str, Any]] = []
+    for key in shared:
+        there, elsewhere = ([trial.params[key] for trial in some] for some in (having, lacking))
+        if isinstance(space[key], Categorical):
+            texts = {*map(as_text, there)}
+            if texts.isdisjoint(map(as_text, elsewhere)):
+                by_category.append({key: sorted(texts)})
+        elif isinstance(space[key], Integer):
+            if min(there) > max(elsewhere):
+                by_number.append({key: f">= {min(there)}"})
+            elif max(there) < min(elsewhere):
+                by_number.append({key: f"<= {max(there)}"})
+    found = by_category or by_number
+    return alternatives(found[0]) if len(found) == 1 else ()
+
+
+def _has_all(trial: Any, spec: TuningJobSpec) -> bool:
+    try:
+        spec.space.check({key: value for key, value in trial.params.items() if key in spec.space.ranges})
+    except InvalidSpec:
+        return False
+    return True
+
+
+_STATES = {"COMPLETE": "Completed", "PRUNED": "Stopped", "FAIL": "Failed"}
+
+
+def _ran_in_optuna(trial: Any, name: str, space: Iterable[str]) -> ImportedTrainingJob:
+    curve = {int(step): float(value) for step, value in trial.intermediate_values.items()}
+    final = trial.value if trial.state.name == "COMPLETE" else curve[max(curve)] if curve else None
+    start = trial.datetime_start.astimezone(UTC)  # Optuna keeps local time
+    return ImportedTrainingJob(
+        name=f"{name}-{trial.number + 1:03d}-optuna",
+        hyperparameters={key: trial.params[key] for key in space if key in trial.params},
+        created_at=start,
+        started_at=start,
+        ended_at=(trial.datetime_complete or trial.datetime_start).astimezone(UTC),
+        status=_STATES[trial.state.name],
+        objective=None if trial.state.name == "FAIL" else final,
+        failure_reason="The trial failed in Optuna." if trial.state.name == "FAIL" else None,
+        curve=curve,
+    )
+
+
+def _range(kinds: Sequence[Any]) -> Range:
+    """Return the range that holds all distributions of a parameter: those of numbers may change between trials."""
+    last = kinds[-1]
+    if type(last).__name__ == "CategoricalDistribution":
+        return Categorical(last.choices)
+    low, high = min(kind.low for kind in kinds), max(kind.high for kind in kinds)
+    range_of = Integer if type(last).__name__ == "IntDistribution" else Continuous
+    return range_of(low, high, scaling="Logarithmic" if last.log else "Linear")
+
+
+def _as_name(title: str) -> str:
+    """Return a study's name as AMT's names must be: at most 32 letters, digits and hyphens."""
+    plain = re.sub(r"[^a-zA-Z0-9]+", "-", title).strip("-")
+    return plain[:32].strip("-") or "optuna"
