@@ -1,10 +1,12 @@
 """alfine: hyperparameter tuning that knows when to stop.
 
-To read the package, take core/ranges, core/space, core/spec, core/history, core/policy, then one strategy, one criterion, and engine:
-facts go into the store, the history comes out, a pure function of the history decides, the engine carries the decision out
-and writes the new facts down. Everything else is an adapter at the edge.
+How it works: facts are written to the store; the history is read from it; a pure function of the history decides; the
+engine carries the decision out and writes the new facts. Everything else is an adapter around that.
 
-The names below are the public face. They are imported when first used, so that `import alfine` costs next to nothing.
+To read the package, begin with core/ranges, core/space, core/spec, core/history and core/policy; then read one file of
+strategies, one of criteria, and jobs/engine.
+
+The names below are the public ones. They are imported when they are first used, so that `import alfine` is fast.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
     from alfine.criteria.target import TargetObjectiveMetricValue as TargetObjectiveMetricValue
     from alfine.jobs.home import Home as Home
 
-_HOMES = {
+_MODULES = {
     "AlfineError": "core.errors",
     "AllOf": "criteria.combinations",
     "AnyOf": "criteria.combinations",
@@ -77,13 +79,13 @@ _HOMES = {
     "tune": "api.tune",
 }
 
-__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604 - names, all of them
+__all__ = [*_MODULES, "__version__"]  # noqa: PLE0604 - names, all of them
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'alfine' has no attribute {name!r}")
-    value = getattr(import_module(f"alfine.{_HOMES[name]}"), name)
+    value = getattr(import_module(f"alfine.{_MODULES[name]}"), name)
     globals()[name] = value
     return value
 

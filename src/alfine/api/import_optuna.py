@@ -23,8 +23,9 @@ def from_optuna(
 ) -> tuple[Record, tuple[str, ...]]:
     """Return the record of an Optuna study.
 
-    Pruned trials are imported as stopped training jobs, with their last value. A parameter that some trials lack becomes a conditional
-    hyperparameter when the values of one other parameter say when it's there; otherwise it's left out.
+    Pruned trials are imported as stopped training jobs, with their last value. A parameter that some trials lack
+    becomes a conditional hyperparameter when the values of one other parameter say when it's there; otherwise it's left
+    out.
 
     Args:
         url: The URL of Optuna's storage, such as «sqlite:///study.db».
@@ -121,9 +122,9 @@ def _condition(
 ) -> tuple[Combination, ...]:
     """Return the condition under which a parameter is active that not every trial has; empty where it isn't clear.
 
-    The condition is on the one other parameter whose values differ between the trials that have this one and those that don't: on
-    the values of a category, or else on a lower or an upper bound of a whole number. It isn't clear when no parameter, or several,
-    would do.
+    The condition is on the one other parameter whose values differ between the trials that have this one and those that
+    don't: on the values of a category, or else on a lower or an upper bound of a whole number. It isn't clear when no
+    parameter, or several, would do.
     """
     having, lacking = ([trial for trial in trials if (name in trial.params) == there] for there in (True, False))
     by_category: list[dict[str, Any]] = []

@@ -1,7 +1,8 @@
-"""Records of tuning jobs that ran elsewhere: what the importers of AWS's answers and of Optuna's studies have in common.
+"""Records of tuning jobs that ran elsewhere: what the importers of AWS's answers and of Optuna's studies have in
+common.
 
-An imported job can be described, replayed under other criteria, exported, and used as a parent of a warm start, like any job that
-ran here. Nothing of it is run again.
+An imported job can be described, replayed under other criteria, exported, and used as a parent of a warm start, like
+any job that ran here. Nothing of it is run again.
 """
 
 from __future__ import annotations

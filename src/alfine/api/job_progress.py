@@ -31,7 +31,8 @@ class JobProgress:
         ended: How many training jobs have ended.
         running: How many training jobs run.
         failed: How many training jobs have failed.
-        best: The best training job in words, its objective, and its configuration in one line; None while there is none.
+        best: The best training job in words, its objective, and its configuration in one line; None while there is
+            none.
         verdicts: The verdict of each completion criterion.
         remarks: The remarks on the search space: the subject of each, and its sentence.
     """

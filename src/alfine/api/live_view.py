@@ -3,8 +3,8 @@
     with LiveView() as view:
         run_to_end(home, name, after_step=view.update)
 
-There is no second thread: nothing is drawn between updates. An update less than REDRAW_SECONDS after the last one that was drawn
-returns at once, so that training jobs of a millisecond don't wait for a terminal.
+There is no second thread: nothing is drawn between updates. An update less than REDRAW_SECONDS after the last one that
+was drawn returns at once, so that training jobs of a millisecond don't wait for a terminal.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ ROOM_FOR_ECHO = 4
 
 
 class LiveView:
-    """Draws one tuning job while it runs. Close it, or use it in a `with` block: until then the terminal's cursor is hidden.
+    """Draws one tuning job while it runs. Close it, or use it in a `with` block: until then the terminal's cursor is
+    hidden.
 
     Args:
         console: Where to draw; default: the standard error.

@@ -1,4 +1,5 @@
-"""The local mode of the SageMaker SDK 2 with the tuner that it lacks: no server, no network, no account, no Docker.
+"""The local mode of the SageMaker SDK 2, with the hyperparameter tuning that it lacks: without server, network, account
+or Docker.
 
     from alfine.sagemaker import LocalSession
 
@@ -6,9 +7,9 @@
     estimator = SKLearn("train.py", source_dir="src", instance_type="local", sagemaker_session=session, …)
     HyperparameterTuner(estimator, …).fit({"train": "file://data"})
 
-The SDK's clients for boto3's services are real ones; what they would send is answered here, in this process, by the same
-functions that answer over `alfine serve`, on an embedded home with its engine beside it. What alfine has no operation for
-(models, endpoints, processing) stays with the SDK's own local mode.
+The SDK uses real boto3 clients. Their requests are answered in this process, by the functions that answer them in
+`alfine serve`, on a home with its engine. Operations that alfine doesn't have (models, endpoints, processing) stay with
+the SDK's own local mode.
 """
 
 from __future__ import annotations
@@ -51,20 +52,34 @@ T = TypeVar("T")
 log = logging.getLogger("alfine.sagemaker")
 
 REGION = "us-east-1"
-POLL_SECONDS = 0.5  # nobody is far away
+"""The region of the boto3 session, when none is configured."""
+
+POLL_SECONDS = 0.5
+"""Time between two looks at a job that is waited for; short, since there is no network between."""
+
 LEAVE_SECONDS = 10.0
+"""Time that the engine has to finish its step when the process ends."""
+
 FILE = "file://"
-KEYS = dict.fromkeys(("aws_access_key_id", "aws_secret_access_key"), "any")  # boto3 signs what nobody checks
+
+KEYS = dict.fromkeys(("aws_access_key_id", "aws_secret_access_key"), "any")
+"""Credentials: boto3 signs its requests, and nobody checks the signature here."""
 
 
 class LocalSession(SdkLocalSession):  # type: ignore[misc]  # the SDK has no types
-    """The SDK's LocalSession, whose tuning and training jobs run in an embedded alfine.
+    """The SDK's LocalSession, whose tuning and training jobs are run by alfine in this process.
 
-    home: the folder that keeps them; default ALFINE_HOME, or ~/.alfine. boto_session: the given one's calls of SageMaker, its
-    logs and metrics, STS and IAM are answered here from now on; its other services, S3 among them, stay what they are.
-    Code is run where it lies (the SDK's setting `local_code`), and data may be `file://…`.
-    Ctrl-C while it makes a job or waits for it stops the job, waits for its end, and goes on as KeyboardInterrupt; again: at
-    once. (The SDK's `Estimator.fit` swallows any KeyboardInterrupt and returns; the job is stopped all the same.)
+    Code is run where it lies (the SDK's setting `local_code`), and data may be `file://…`. Ctrl-C while a job is
+    created or waited for stops the job, waits for its end, and is then raised as KeyboardInterrupt; a second Ctrl-C
+    doesn't wait. (The SDK's `Estimator.fit` swallows any KeyboardInterrupt and returns; the job is stopped all the
+    same.)
+
+    Args:
+        boto_session: A boto3 session. From now on its requests to SageMaker, CloudWatch, CloudWatch Logs, STS and IAM
+            are answered here; its other services, such as S3, stay as they are. None makes a new one.
+        arguments: Further arguments of the SDK's LocalSession.
+        home: The folder that keeps the jobs; default `$ALFINE_HOME`, else `~/.alfine`.
+        words: Further arguments of the SDK's LocalSession.
     """
 
     def __init__(self, boto_session: Any = None, *arguments: Any, home: str | Path | None = None, **words: Any) -> None:
@@ -85,16 +100,16 @@ class LocalSession(SdkLocalSession):  # type: ignore[misc]  # the SDK has no typ
         _settle(self)
 
     def wait_for_tuning_job(self, job: str, poll: float = POLL_SECONDS) -> Any:
-        """Wait for a tuning job, and run it here if nobody does."""
+        """Wait until a tuning job has ended, and run it here if no other process does."""
         self._inside.hosting.run(job)
         return self._stopping_tuning_job(job, lambda: self._tuning_job_ended(job, poll))
 
     def wait_for_job(self, job: str, poll: float = POLL_SECONDS) -> Any:
-        """Wait for a training job."""
+        """Wait until a training job has ended."""
         return self._stopping_job(job, lambda: self._job_ended(job, poll))
 
     def logs_for_job(self, job_name: str, *arguments: Any, **words: Any) -> Any:
-        """Print a training job's log, as the SDK does of one on AWS."""
+        """Print a training job's log, as the SDK does for one on AWS."""
         printed = super(SdkLocalSession, self).logs_for_job
         return self._stopping_job(job_name, lambda: printed(job_name, *arguments, **words))
 
@@ -120,11 +135,12 @@ class LocalSession(SdkLocalSession):  # type: ignore[misc]  # the SDK has no typ
 
 
 class _CtrlC:
-    """Ctrl-C as a wish that is remembered, beside the KeyboardInterrupt that it raises.
+    """Remembers that Ctrl-C was pressed, in addition to raising KeyboardInterrupt.
 
-    The exception alone gets lost: Python drops what is raised in a finalizer (of the regex package, say, while metrics' regexes
-    are compiled), and the SDK what is raised in `Estimator.fit`. So nothing is raised while alfine answers a call, which would
-    leave it half done; it's raised when the call returns, or at the next one.
+    The exception alone can get lost: Python drops what is raised in a finalizer (for example in the regex package,
+    while the regular expressions of metrics are compiled), and the SDK drops what is raised in `Estimator.fit`. While
+    alfine answers a call nothing is raised, since that could leave the call half done; the exception is raised when the
+    call returns, or at the next call.
     """
 
     def __init__(self) -> None:
@@ -134,9 +150,13 @@ class _CtrlC:
     def around(
         self, run: Callable[[], T], stop: Callable[[], Any], ended: Callable[[], Any], *, whole: bool = False
     ) -> T:
-        """run(); on Ctrl-C stop(), wait until it has ended(), and raise KeyboardInterrupt. Another one meanwhile: at once.
+        """Run something; on Ctrl-C stop it, wait for its end, and raise KeyboardInterrupt.
 
-        whole: run to its end first.
+        Args:
+            run: What runs.
+            stop: Called after Ctrl-C.
+            ended: Returns when what was stopped has ended. A second Ctrl-C interrupts it.
+            whole: Whether `run` is always run to its end first.
         """
         try:
             with self._heard(raises=not whole):
@@ -149,7 +169,7 @@ class _CtrlC:
             raise
 
     def call(self, function: Callable[..., T], /, **request: Any) -> T:
-        """A call of the client: whole, then what was pressed meanwhile."""
+        """Call an operation of the client; raise KeyboardInterrupt afterwards when Ctrl-C was pressed meanwhile."""
         if not (self._hears() and self._raises):
             return function(**request)
         self._check()
@@ -163,7 +183,7 @@ class _CtrlC:
 
     @contextmanager
     def _heard(self, *, raises: bool) -> Iterator[None]:
-        """Only the main thread hears signals, and a program's own handler stays."""
+        """Handle SIGINT inside the block. Only the main thread can, and a handler that the program has set stays."""
         main = threading.current_thread() is threading.main_thread()
         if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
             yield
@@ -193,9 +213,12 @@ _ctrl_c = _CtrlC()
 
 
 class _Client(LocalSagemakerClient):  # type: ignore[misc]
-    """The SDK's local client, with alfine's operations in the place of its own.
+    """The SDK's local client, with alfine's operations instead of its own.
 
-    around: by operation, what a call that makes a job is run by, with the job's name.
+    Args:
+        session: The session.
+        inside: A boto3 client of SageMaker whose requests alfine answers.
+        around: For each operation that creates a job: the function that runs the call, given the job's name.
     """
 
     def __init__(self, session: LocalSession, inside: Any, around: Mapping[str, Callable[..., Any]]) -> None:
@@ -208,12 +231,12 @@ class _Client(LocalSagemakerClient):  # type: ignore[misc]
             setattr(self, name, partial(_made, around[operation], call) if operation in around else call)
 
     def __getattr__(self, name: str) -> Any:
-        """What else a client has: exceptions, waiters, paginators, meta."""
+        """Return anything else that a client has: exceptions, waiters, paginators, meta."""
         return getattr(self._inside, name)
 
 
 class _Embedded:
-    """A home with its engine in threads of this process, and what answers the clients' requests."""
+    """A home with its engine in threads of this process, and the services that answer the requests of boto3 clients."""
 
     def __init__(self, folder: Path) -> None:
         self.home = Home(folder)
@@ -229,19 +252,19 @@ class _Embedded:
         self.hosting.run(name)
 
     def answer(self, request: Any, **event: Any) -> AWSResponse:  # noqa: ARG002 - botocore names the event
-        """Answer one request of a boto3 client (its event before-send) as `alfine serve` would."""
+        """Answer a request of a boto3 client, in its event before-send, as `alfine serve` would."""
         body = request.body.encode() if isinstance(request.body, str) else request.body or b""
         target = request.headers.get("X-Amz-Target")
         if target is None:
             status, answer = query_protocol.answer(self.services, body, explained)
         else:
             prefix, _, operation = (target.decode() if isinstance(target, bytes) else target).partition(".")
-            service = next(each for each in self.services.values() if each.api.target_prefix == prefix)
+            service = next(service for service in self.services.values() if service.api.target_prefix == prefix)
             status, answer = service.answer(operation, body)
         return AWSResponse(request.url, status, {}, _Body(answer))
 
     def close(self) -> None:
-        """At the end of the process: let go. What isn't finished runs on in its own processes, and is found again."""
+        """Let the jobs go at the end of the process. Unfinished training jobs run on in their own processes and are found again later."""
         self.hosting.leave(LEAVE_SECONDS)
         for name in sorted(self.created & set(self.home.store.unfinished())):
             log.warning(
@@ -254,22 +277,23 @@ class _Embedded:
 
 @cache
 def _embedded(folder: Path) -> _Embedded:
-    """One a folder: sessions on the same home share its engine."""
+    """Return the home of a folder, always the same: sessions on one home share its engine."""
     return _Embedded(folder)
 
 
 class _Body:
-    """An answer's body as botocore reads it."""
+    """The body of a response as botocore reads it."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
 
     def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
+        """Yield the whole body at once."""
         yield self._content
 
 
 def _settle(session: Any) -> None:
-    """The SDK's settings, where nothing else is set: code runs where it lies, and no call is reported to Amazon."""
+    """Set the SDK's settings unless they are set: code runs where it lies, and no usage is reported to Amazon."""
     local = session.config or {}
     session.config = {**local, "local": {"local_code": True, **(local.get("local") or {})}}
     part: Any = deepcopy(session.sagemaker_config or {"SchemaVersion": "1.0"})
@@ -280,7 +304,7 @@ def _settle(session: Any) -> None:
 
 
 def _made(around: Callable[..., T], create: Callable[..., T], **request: Any) -> T:
-    """A call that makes a job; on Ctrl-C meanwhile the job is stopped."""
+    """Call an operation that creates a job; on Ctrl-C meanwhile stop the job."""
     name = request.get("HyperParameterTuningJobName") or request.get("TrainingJobName")
     return around(name, partial(create, **request), whole=True)
 
@@ -290,14 +314,14 @@ def _with_absolute_files(call: Callable[..., Any], **request: Any) -> Any:
 
 
 def _absolute(value: Any) -> Any:
-    """A request as local mode means it: file:// may be followed by a path from the current folder, and has its own source."""
+    """Return a request with absolute `file://` URIs: in local mode they may be relative, and stand in a FileDataSource."""
     if isinstance(value, dict) and "FileDataSource" in value:
         source = {"S3DataType": "S3Prefix", "S3Uri": _absolute(value["FileDataSource"]["FileUri"])}
         return {"S3DataSource": source}
     if isinstance(value, dict):
-        return {key: _absolute(each) for key, each in value.items()}
+        return {key: _absolute(entry) for key, entry in value.items()}
     if isinstance(value, list):
-        return [_absolute(each) for each in value]
+        return [_absolute(entry) for entry in value]
     if isinstance(value, str) and value.startswith((FILE, f'"{FILE}')):
         quote = '"' if value.startswith('"') else ""
         path = Path(value.strip('"').removeprefix(FILE)).expanduser().absolute()

@@ -1,7 +1,8 @@
 """The parents of a warm start, as Python callers give them.
 
-A parent is a tuning job (its name, or a Job), a Tuner, or a table of results (*.csv). `alfine.tune` writes the names of its parents
-into the request, and the home looks them up. A Tuner, which isn't kept in a home, reads their results at once.
+A parent is a tuning job (its name, or a Job), a Tuner, or a table of results (*.csv). `alfine.tune` writes the names of
+its parents into the request, and the home looks them up. A Tuner, which isn't kept in a home, reads their results at
+once.
 """
 
 from __future__ import annotations

@@ -1,0 +1,89 @@
+"""The table of a job's fields: every path is one of AWS's model, every word has one meaning."""
+
+from pathlib import Path
+from typing import get_args
+
+import botocore.session
+import pytest
+
+from alfine.core.fields import ALIASES, CHANGEABLE, FIELDS, RANGE_WORDS, WORDS, Field, Kind, fields_among, unknown
+from alfine.core.settings import NAMES
+from alfine.jobs.change_request import CHANGES
+
+SHAPE = (
+    botocore.session.get_session()
+    .get_service_model("sagemaker")
+    .operation_model("CreateHyperParameterTuningJob")
+    .input_shape
+)
+IN_STATIC = "TrainingJobDefinition.StaticHyperParameters."
+
+
+def shape_at(path):
+    """The shape of AWS's model at a path of the request."""
+    shape = SHAPE
+    for name in path.split("."):
+        shape = shape.member if shape.type_name == "list" else shape
+        shape = shape.members[name]
+    return shape
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.word)
+def test_a_field_has_one_place_in_a_request_and_aws_knows_it(field: Field):
+    assert not (field.path and field.tag)
+    for path in field.paths:
+        if path.startswith("Tags.alfine:"):
+            assert path.removeprefix("Tags.alfine:") in NAMES
+        else:
+            assert shape_at(path.removesuffix(path[len(IN_STATIC) - 1 :]) if path.startswith(IN_STATIC) else path)
+    if field.in_definition:
+        assert shape_at(f"TrainingJobDefinitions.{field.in_definition}")
+
+
+def test_every_field_is_explained_in_sentences():
+    assert [
+        field.word for field in FIELDS if not (field.help[:1].strip("`").istitle() or field.help.startswith("`"))
+    ] == []
+    assert [field.word for field in FIELDS if not field.help.endswith(".")] == []
+
+
+def test_words_are_unique_and_aliases_lead_to_one_of_them():
+    assert len(WORDS) == len(FIELDS)
+    listed = [alias for field in FIELDS for alias in field.aliases]
+    assert len(listed) == len(set(listed))
+    assert not {*listed} & {*WORDS}
+    assert {*ALIASES.values()} <= {*WORDS, *RANGE_WORDS}
+
+
+def test_what_can_be_changed_is_what_the_service_changes():
+    assert {*CHANGEABLE} == {*CHANGES}
+
+
+def test_what_can_be_changed_has_a_label_for_the_console():
+    assert all(WORDS[word].label for word in CHANGEABLE)
+
+
+def test_every_kind_is_one_of_a_field():
+    assert {field.kind for field in FIELDS} == {*get_args(Kind)}
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("MaxParallelTrainingJobs", "isn't known. Did you mean max_parallel?"),
+        ("n-trials", "isn't known. Did you mean max_training_jobs?"),
+        ("max_job", "isn't known. Did you mean max_training_jobs?"),
+        ("qqqq", "isn't known. Known: name, script"),
+    ],
+)
+def test_a_word_that_does_not_exist_is_answered_with_the_one_that_was_meant(word, message):
+    assert unknown(word, WORDS).startswith(message)
+
+
+def test_an_alias_is_meant_only_where_its_word_exists():
+    assert unknown("condition", RANGE_WORDS) == "isn't known. Did you mean requires?"
+    assert "requires" not in unknown("condition", WORDS)
+
+
+def test_the_arguments_that_are_fields_are_taken_by_their_words():
+    assert fields_among({"self": 1, "seed": 2, "home": Path(), "goal": "Minimize"}) == {"seed": 2, "goal": "Minimize"}
