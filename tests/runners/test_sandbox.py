@@ -242,7 +242,7 @@ def test_code_of_its_own_never_runs_in_the_launcher(sandbox, name):
 def test_an_interpreter_of_its_own_never_runs_the_launcher(sandbox, tmp_path):
     launch = sandbox.launch(code="import json")
     launch = replace(launch, python=shutil.copy("/bin/sh", tmp_path / "source" / "sh"))
-    assert sandbox.runner._plan(launch) == Cold("its interpreter lies among its files" if launch.warm else "")
+    assert sandbox.runner._plan(launch) == Cold("its interpreter is one of its own files" if launch.warm else "")
 
 
 def test_bubblewrap_itself_loads_nothing_that_the_training_job_names(sandbox):

@@ -43,6 +43,13 @@ def missing_data(launch: Launch) -> str:
     return ""
 
 
+def isolated_hosts(launch: Launch) -> str:
+    """Return a sentence about several hosts that can't reach each other, for a sandbox or a container; "" for any other job."""
+    if launch.network or launch.instance_count == 1:
+        return ""
+    return "Several hosts can't reach each other without the network (EnableNetworkIsolation). Use one instance."
+
+
 def _script_path(launch: Launch) -> Path | None:
     if launch.script is None or launch.command is not None:
         return None

@@ -1,13 +1,13 @@
-"""Training jobs in containers, by docker or podman: any image that keeps SageMaker's training contract.
+"""Training jobs in containers of docker or podman: any image that follows SageMaker's contract for training images.
 
     ENGINE run --name alfine-<training job>-… -v <folder>/opt/ml:/opt/ml IMAGE train
 
-The launcher supervises the engine's client as it does any process: what the container prints is the log, its exit code the
-client's, SIGTERM is handed on to its process 1. What only the engine can do it's told: to kill the container when its grace is
-over (`kill`, for the launcher), and to remove it once its end is on record. A container bears the name of its training job, so
-that one that outlived its client is found and ended too.
+The launcher supervises the engine's client as it does any process: the container's output is the log, its exit code is the
+client's, and the client passes SIGTERM on to its process 1. Two things only the engine can do: kill the container when its grace is
+over (`kill` in launch.json), and remove it once its end is recorded. A container is named after its training job, so that one that
+outlived its client is found and removed too.
 
-Channels and code are mounted read-only at their own paths, where the links in /opt/ml lead.
+Channels and code are mounted read-only at their own paths, to which the links in /opt/ml lead.
 """
 
 from __future__ import annotations
@@ -21,25 +21,36 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from alfine.runners.command_line import missing_data
+from alfine.runners.command_line import isolated_hosts, missing_data
 from alfine.runners.job_environment import THREAD_VARIABLES, host_environment, job_names
 from alfine.runners.job_folder import Host, files_of, hosts_of, mounts
 from alfine.runners.process import ProcessRunner
 from alfine.runners.protocol import Launch, Observation
 from alfine.runners.warm import Cold
 
-__all__ = ["ContainerEngine", "ContainerRunner", "engine_of"]
-
 INSIDE = Path("/")
+"""Where a container sees its training job's folder, so that `opt/ml` in it is /opt/ml."""
+
 ENGINES = ("docker", "podman")
+"""The engines that `auto` tries, in this order."""
+
 PROBE_SECONDS = 20
+"""How long an engine may take to say that it works."""
+
 END_SECONDS = 60
+"""How long an engine may take to carry out a command."""
+
 CLIENTS_OWN = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "DOCKER_HOST", "DOCKER_CONFIG", "XDG_RUNTIME_DIR")
-"""Variables that the engine's client reads: given to the container by value, not through the client's environment."""
+"""Variables that the engine's client itself reads, so that the container can't get its own values of them from the client."""
 
 
 class ContainerEngine:
-    """A container engine that works here. command: of its client; options: further words for each `run`."""
+    """A container engine that works on this machine.
+
+    Args:
+        command: The path of its client.
+        options: Further words for each `run`.
+    """
 
     def __init__(self, command: str, options: Iterable[str] = ()) -> None:
         self.command = command
@@ -50,7 +61,7 @@ class ContainerEngine:
         return "podman" in Path(self.command).name
 
     def tell(self, *words: str) -> bool:
-        """Run a command of the engine to its end; whether it did it."""
+        """Run a command of the engine to its end, and return whether it succeeded."""
         try:
             done = subprocess.run(
                 [self.command, *words],
@@ -65,12 +76,20 @@ class ContainerEngine:
         return done.returncode == 0
 
     def remove(self, *names: str) -> None:
-        """Remove containers, at once if they run."""
+        """Remove containers; running ones are killed."""
         self.tell("rm", "-f", *(("--time", "0") if self.is_podman else ()), *names)
 
 
 def engine_of(wanted: str = "auto", options: tuple[str, ...] = ()) -> tuple[ContainerEngine | None, str]:
-    """The engine of that name or path («auto»: the first that works), or None and why there is none."""
+    """Find a container engine.
+
+    Args:
+        wanted: Its name or path; `auto`: the first of docker and podman that works.
+        options: Further words for each `run`.
+
+    Returns:
+        The engine and "", or None and why none works.
+    """
     reasons: list[str] = []
     for name in ENGINES if wanted == "auto" else (wanted,):
         path, reason = _probed(name)
@@ -103,7 +122,13 @@ def _probed(name: str) -> tuple[str, str]:
 
 
 class ContainerRunner(ProcessRunner):
-    """Containers of one engine. engine: asked for when the first one is needed; (None, why) where there is none."""
+    """Runs training jobs in containers.
+
+    Args:
+        wake: See `ProcessRunner`.
+        engine: Called when the first container is needed; see `engine_of` for what it returns.
+        launcher_log: See `ProcessRunner`.
+    """
 
     def __init__(
         self,
@@ -116,13 +141,13 @@ class ContainerRunner(ProcessRunner):
         self._engine = engine
 
     def poll(self, launch: Launch, offset: int) -> Observation | None:
-        """See `Runner.poll`. An end that is on record is the end of the container too."""
+        """See `Runner.poll`. Once the end of a training job is recorded its container is removed."""
         seen = super().poll(launch, offset)
         engine, _ = self._engine()
         if seen is not None and seen.exit is not None and engine is not None:
             names = [_name(launch, host) for host in self._hosts(launch)]
             if seen.exit.cause == "lost":
-                engine.remove(*names)  # it may run on: not before it's gone does anybody hear of its end
+                engine.remove(*names)  # it may still run, and its end isn't reported before it is gone
             else:
                 threading.Thread(target=engine.remove, args=names, name="alfine-remove", daemon=True).start()
         return seen
@@ -130,12 +155,10 @@ class ContainerRunner(ProcessRunner):
     def _refusal(self, launch: Launch) -> str:
         if launch.image is None:
             return "There is nothing to run: give a container image."
-        if not launch.network and launch.instance_count > 1:
-            return (
-                "Hosts that may not use the network (EnableNetworkIsolation) can't reach each other here. Use one host."
-            )
+        if isolated := isolated_hosts(launch):
+            return isolated
         if any(channel.piped for channel in launch.channels):
-            return "Pipe mode isn't to be had in containers here. Use File."
+            return "Containers can't have channels in Pipe mode here. Use File."
         engine, reason = self._engine()
         return missing_data(launch) if engine is not None else reason
 
@@ -175,19 +198,19 @@ class ContainerRunner(ProcessRunner):
 
 
 def _name(launch: Launch, host: Host) -> str:
-    """The container's name: one for each folder, whichever home it lies in."""
+    """The container's name. It contains a checksum of the folder, since two homes may have training jobs of one name."""
     digits = f"{zlib.crc32(str(launch.folder).encode()):08x}"
     return f"alfine-{launch.name}-{digits}" + ("" if launch.instance_count == 1 else f"-{host.name}")
 
 
 def _environment(launch: Launch, host: Host) -> dict[str, str]:
-    """What SageMaker gives a container; the toolkit inside makes its SM_ variables itself."""
+    """The variables that SageMaker gives a container. The toolkit inside sets the SM_ variables itself."""
     threads = dict.fromkeys(THREAD_VARIABLES, str(launch.threads))
     return {**threads, "PYTHONUNBUFFERED": "1", **job_names(launch, host), **launch.environment}
 
 
 def _variable(name: str, text: str) -> tuple[str, str]:
-    """By its name alone where that will do: what stands in a command line, everybody can read."""
+    """A variable as words for `run`: by its name alone where that is enough, since everybody can read a command line."""
     return "--env", f"{name}={text}" if name in CLIENTS_OWN or name in host_environment() else name
 
 

@@ -1,8 +1,8 @@
-r"""Metrics out of log lines: MetricDefinitions as SageMaker reads them.
+"""Reads metrics in log lines by MetricDefinitions, as SageMaker does.
 
-Each line is searched (not matched whole) with each definition's regex, raw and, as Amazon's log pipeline writes it, with
-every TAB as `#011` (XGBoost's published regexes count on that); the first group is the value. Values that aren't finite
-numbers are counted, not kept. Patterns are the users' own, so a match may not take for ever: `regex` can be given a time.
+Each definition's regex is searched for in each line as it is, and in the line with `#011` for each TAB, as Amazon's log pipeline
+writes it (XGBoost's published regexes rely on that). The first group is the value. Values that aren't finite numbers are counted but
+not recorded. Regexes come from users and could take for ever on some line; the library `regex` can be given a timeout.
 """
 
 from __future__ import annotations
@@ -20,37 +20,47 @@ import regex
 
 from alfine.runners.required_literal import required_literal
 
-__all__ = ["MetricReader", "check_regex", "nearest_lines"]
-
 MATCH_SECONDS = (0.1, 1.0)
-"""The first and the second try at one line: on a busy machine a thread may sleep through the first."""
+"""Timeouts of the first and the second try at a line: on a busy machine a thread may sleep during the first."""
+
+ODD_VALUES_KEPT = 10
+"""Different values of a metric that are kept for its remarks, of those that aren't finite numbers."""
+
 LONGEST_LINE_SHOWN = 200
+"""Characters of a line in a message."""
+
+SHAPES_KEPT = 1000
+"""Lines that `nearest_lines` remembers for each one that it returns, so that a long log doesn't fill the memory."""
+
 NUMBER = re.compile(r"\d")
 WORD = re.compile(r"[A-Za-z]{2,}")
 
 
 class MetricReader:
-    """Reads the metrics of one training job. definitions: (name, regex) pairs, regexes that `check_regex` accepts.
+    """Reads the metrics of one training job. A regex that takes too long on a line is switched off; `remarks` reports it.
 
-    A regex that takes too long on a line is switched off for this training job; `remarks` tells.
+    Args:
+        definitions: The name and the regex of each metric. `check_regex` must accept the regexes.
+
+    Example:
+        >>> MetricReader([("loss", r"loss=([0-9.]+)")]).read("epoch 3: loss=0.25")
+        [('loss', 0.25)]
     """
 
     def __init__(self, definitions: Sequence[tuple[str, str]]) -> None:
         self._definitions = [_Definition(name, _compile(text), required_literal(text)) for name, text in definitions]
 
     def read(self, line: str) -> list[tuple[str, float]]:
-        """The (name, value) pairs in the line, in the order of the definitions; a regex yields at most one."""
+        """Return the name and the value of each metric in a line, in the order of the definitions; at most one for each regex."""
         forms = (line, line.replace("\t", "#011")) if "\t" in line else (line,)
-        found = []
-        for definition in self._definitions:
-            value = definition.read(forms)
-            if value is not None:
-                found.append((definition.name, value))
-        return found
+        values = [(definition.name, definition.read(forms)) for definition in self._definitions]
+        return [(name, value) for name, value in values if value is not None]
 
     def remarks(self, name: str) -> list[str]:
-        """What went wrong with this metric, in sentences for a FailureReason: «printed nan 3 times»."""
-        return [remark for each in self._definitions if each.name == name for remark in each.remarks()]
+        """Return what went wrong with a metric, as parts of a FailureReason: «printed nan 3 times»."""
+        return [
+            remark for definition in self._definitions if definition.name == name for remark in definition.remarks()
+        ]
 
 
 @dataclass(slots=True)
@@ -63,7 +73,7 @@ class _Definition:
     too_slow: str = ""
 
     def read(self, forms: Iterable[str]) -> float | None:
-        """The value in the first form of the line that matches; None without a finite one."""
+        """The value in the first form of the line that matches; None where that isn't a finite number, or none matches."""
         for form in forms:
             if self.literal not in form or self.too_slow:
                 continue
@@ -90,7 +100,7 @@ class _Definition:
             value = math.nan
         if math.isfinite(value):
             return value
-        if text in self.odd or len(self.odd) < 10:
+        if text in self.odd or len(self.odd) < ODD_VALUES_KEPT:
             self.odd[text] += 1
         return None
 
@@ -112,18 +122,18 @@ def _shown(line: str) -> str:
 @lru_cache(maxsize=256)  # each training job of a tuning job has the same ones
 def _compile(text: str) -> regex.Pattern[str]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a FutureWarning on `[[`: nested sets are not ours to plan for
+        warnings.simplefilter("ignore")  # a FutureWarning on `[[`, which may mean nested sets in a later version
         return regex.compile(text)
 
 
 def check_regex(text: str) -> str | None:
-    """Why this can't be a metric's regex, with what to do; None when it can."""
+    """Return why a text can't be a metric's regex and what to do, or None where it can."""
     try:
         pattern = _compile(text)
     except regex.error as error:
-        return f"regex {text!r} doesn't compile: {error}. Escape brackets, dots and the like that are meant as text."
+        return f"regex {text!r} doesn't compile: {error}. Put a backslash before brackets, dots and the like that are meant literally."
     if pattern.groups == 0:
-        return f"regex {text!r} captures nothing. Put the number's part in parentheses, such as loss=([0-9.]+)."
+        return f"regex {text!r} captures nothing. Put parentheses around the part that matches the number, as in loss=([0-9.]+)."
     return None
 
 
@@ -132,7 +142,7 @@ def _words(text: str) -> set[str]:
 
 
 def _literal_words(text: str) -> set[str]:
-    """Words in the regex's literal parts, optional ones too."""
+    """The words in the literal parts of a regex, optional parts included."""
     plain = re.sub(r"\\[a-zA-Z]|\[[^\]]*\]|\(\?P?<\w+>", " ", text)
     return _words(plain)
 
@@ -141,10 +151,18 @@ def _literal_words(text: str) -> set[str]:
 
 
 def nearest_lines(definition: tuple[str, str], lines: Iterable[str], k: int = 3) -> list[str]:
-    """The k lines that look most like what the regex wanted, best first: they hold a number and share words with it.
+    """Return the lines that a regex without any match may have been meant for: lines with a number that share words with it.
 
-    Of lines that differ in their numbers only the last is kept. With no shared word at all the last lines with a number
-    are given. Goes through `lines` once; long ones are shortened.
+    Of lines that differ only in their numbers the last one counts. Where no line shares a word, the last lines with a number are
+    returned.
+
+    Args:
+        definition: The metric's name and its regex.
+        lines: The log; it is read once.
+        k: How many lines to return, at most.
+
+    Returns:
+        Lines of at most 200 characters, the most similar first.
     """
     name, text = definition
     wanted = _words(name) | _literal_words(text)
@@ -153,13 +171,14 @@ def nearest_lines(definition: tuple[str, str], lines: Iterable[str], k: int = 3)
         if NUMBER.search(line):
             shape = re.sub(r"[\d.]+", "0", line[:LONGEST_LINE_SHOWN])
             scored[shape] = (_likeness(_words(line[: 4 * LONGEST_LINE_SHOWN]), wanted), number, line)
-            if len(scored) > 1000 * k:  # a log of ever new shapes
-                scored = {shape: scored[shape] for shape in heapq.nlargest(k, scored, key=lambda each: scored[each])}
+            if len(scored) > SHAPES_KEPT * k:
+                best = heapq.nlargest(k, scored, key=lambda known: scored[known])
+                scored = {known: scored[known] for known in best}
     return [_shown(line) for _, _, line in heapq.nlargest(k, scored.values())]
 
 
 def _likeness(words: set[str], wanted: set[str]) -> float:
-    """Shared words count 1, beginnings of one another («val», «validation») a half."""
+    """How similar two sets of words are: a shared word counts 1, one that is the beginning of another («val», «validation») 0.5."""
     exact = words & wanted
     alike = sum(
         any(

@@ -1,16 +1,15 @@
-"""Pipe input mode: named pipes `<channel>_0`, `<channel>_1`, … from which a training job reads each epoch's data once.
+"""Pipe input mode: named pipes `<channel>_0`, `<channel>_1`, …, from each of which a training job reads one epoch's data.
 
     python -I -S pipes.py CONFIG COMMAND …
 
-makes the first pipes, leaves a feeder behind as its child, and becomes the command. The feeder waits at each pipe until
-somebody opens it, writes the channel's files one after the other, closes it, and goes on with the next epoch's. It holds no
-more than a piece of a file (with RecordIO a file) in memory. It never ends by itself: it goes down with the training job,
-whether that ever opened a pipe or not.
+makes the first pipes, starts a feeder as its child, and becomes the command. The feeder waits at each pipe until somebody opens it,
+writes the channel's files one after the other, closes it, and goes on with the pipe of the next epoch. It has at most one piece of a
+file in memory (with RecordIO one file). It ends with the training job, whether or not that ever opened a pipe.
 
-CONFIG: a JSON list of {"pipe": path without the epoch, "files": [...], "gzip", "record_io", "seed", "host", "hosts",
-"failure": where a training job says why it failed}.
+CONFIG is a file with a JSON list of {"pipe": path without the epoch, "files": [...], "gzip", "record_io", "seed", "host", "hosts",
+"failure": the file in which a training job writes why it failed}.
 
-Runs by itself and imports the standard library only: it's started for each training job, in its sandbox if it has one.
+This program is started for each training job, in its sandbox if it has one. It imports only the standard library.
 """
 
 from __future__ import annotations
@@ -28,15 +27,28 @@ import threading
 from collections.abc import Iterator
 from typing import IO, Any, NoReturn
 
-PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+PR_SET_PDEATHSIG = 1
+"""From <linux/prctl.h>: the kernel kills the feeder when the training job ends."""
+
 PIECE_BYTES = 1 << 20
-# RecordIO, as MXNet's (dmlc-core's recordio.h) writes it: magic, 3 bits that say which part of a record and 29 of length.
+"""Bytes of a file that are read at once."""
+
 MAGIC = struct.pack("<I", 0xCED7230A)
+"""How each part of a RecordIO record begins. Then come 3 bits that say which part it is, and 29 bits of its length.
+Source: recordio.h of dmlc-core, which MXNet writes it with."""
+
 WHOLE, FIRST, MIDDLE, LAST = range(4)
+"""Which part of a record it is."""
+
 MAX_RECORD_BYTES = (1 << 29) - 1
+"""The largest length that 29 bits can say."""
+
+LOOK_SECONDS = 1.0
+"""How often the feeder looks whether the training job still runs, where the kernel doesn't kill it."""
 
 
 def main(config: str, command: list[str]) -> NoReturn:
+    """Make the first pipes, start the feeder, and become the command."""
     with open(config, encoding="utf-8") as file:
         channels = json.load(file)
     for channel in channels:
@@ -51,15 +63,15 @@ def main(config: str, command: list[str]) -> NoReturn:
 
 
 def _feed(channels: list[dict[str, Any]], parent: int) -> NoReturn:
-    """One thread a channel, for as long as the training job lives."""
+    """Feed each channel from a thread, until the training job ends."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # told to stop, a script may still want to read on
+        signal.signal(number, signal.SIG_IGN)  # a script that is asked to stop may still want to read on
     for channel in channels:
         threading.Thread(target=_feed_channel, args=(channel, parent), daemon=True).start()
     while os.getppid() == parent:
-        threading.Event().wait(1.0)
+        threading.Event().wait(LOOK_SECONDS)
     os._exit(0)
 
 
@@ -69,7 +81,7 @@ def _feed_channel(channel: dict[str, Any], parent: int) -> None:
         path = _path(channel, epoch)
         try:
             with open(path, "wb") as pipe:
-                _make(channel, epoch + 1)  # it's there when the reader is through with this one
+                _make(channel, epoch + 1)  # before the reader has finished with this epoch
                 os.unlink(path)
                 try:
                     for file in order(channel, epoch):
@@ -77,7 +89,9 @@ def _feed_channel(channel: dict[str, Any], parent: int) -> None:
                 except BrokenPipeError:
                     raise
                 except (OSError, EOFError, ValueError) as error:
-                    _fail(channel, error, parent)  # while the pipe is open: its end would pass for the end of the data
+                    _fail(
+                        channel, error, parent
+                    )  # while the pipe is open: the reader would take its end for the end of the data
         except BrokenPipeError:
             pass  # the reader has had enough of this epoch
         except (OSError, EOFError, ValueError) as error:
@@ -86,7 +100,7 @@ def _feed_channel(channel: dict[str, Any], parent: int) -> None:
 
 
 def order(channel: dict[str, Any], epoch: int) -> list[str]:
-    """The files of an epoch, as this host gets them."""
+    """Return the files of one epoch in the order in which this host gets them."""
     files = list(channel["files"])
     if channel["seed"] is not None:
         random.Random(f"{channel['seed']} {epoch}").shuffle(files)
@@ -95,7 +109,19 @@ def order(channel: dict[str, Any], epoch: int) -> list[str]:
 
 
 def copy(path: str, pipe: IO[bytes], *, gzipped: bool, record_io: bool) -> None:
-    """Write one file's data to the pipe. Raise ValueError where they are too much for one record."""
+    """Write one file's data to the pipe.
+
+    Args:
+        path: The file.
+        pipe: The pipe.
+        gzipped: Whether the file is decompressed.
+        record_io: Whether it becomes one RecordIO record.
+
+    Raises:
+        ValueError: The file is too large for one record.
+        OSError: It can't be read, or nobody reads the pipe any more (BrokenPipeError).
+        EOFError: Its compressed data end too early.
+    """
     with gzip.open(path) if gzipped else open(path, "rb") as file:
         if not record_io:
             shutil.copyfileobj(file, pipe, PIECE_BYTES)
@@ -108,7 +134,10 @@ def copy(path: str, pipe: IO[bytes], *, gzipped: bool, record_io: bool) -> None:
 
 
 def record(data: bytes) -> Iterator[bytes]:
-    """The data as one RecordIO record: in parts where they hold the magic number at a multiple of 4, which is left out."""
+    """Yield the bytes of one RecordIO record.
+
+    Where the data contain the magic number at a multiple of 4 they are split there, and the magic number is left out.
+    """
     begin, at = 0, data.find(MAGIC)
     while at >= 0:
         if at % 4 == 0:
@@ -135,7 +164,7 @@ def _path(channel: dict[str, Any], epoch: int) -> str:
 
 
 def _fail(channel: dict[str, Any], error: Exception, parent: int) -> None:
-    """Data that can't be read are the end of the training job: an end of file would look like the end of the data."""
+    """Kill the training job because data can't be read: it would take an early end of the file for the end of the data."""
     name = os.path.basename(channel["pipe"])
     with open(channel["failure"], "w", encoding="utf-8") as file:
         file.write(f"Data download failed: channel {name}: {error}")

@@ -1,14 +1,14 @@
-"""requirements.txt of a script: installed once into a virtual environment that its training jobs share.
+"""Installs a script's requirements.txt, once, into a virtual environment that its training jobs share.
 
     python -I -S requirements.py ENVIRONMENT PYTHON REQUIREMENTS FAILURE COMMAND …
 
-makes the environment unless it's there (the first training job does, others wait for it), and becomes the command, which runs
-in it. What pip says is in the training job's log; where it fails, so does the training job, with pip's reason in FAILURE.
+makes the virtual environment unless it exists (the first training job makes it, the others wait), and becomes the command, which
+runs in it. pip's output is in the training job's log. Where pip fails, the training job fails, with pip's reason in the file FAILURE.
 
-The environment sees what PYTHON sees, packages of a virtual environment that PYTHON itself is of included. It's named by what
-it's made from: the text of requirements.txt and the interpreter. Files that requirements.txt refers to aren't looked into.
+The virtual environment has all packages that PYTHON has, even where PYTHON belongs to a virtual environment itself. ENVIRONMENT is
+named by what it is made from: the text of requirements.txt and the interpreter. Files that requirements.txt refers to don't count.
 
-Runs by itself and imports the standard library only: it's started for each training job, in its sandbox if it has one.
+This program is started for each training job, in its sandbox if it has one. It imports only the standard library.
 """
 
 from __future__ import annotations
@@ -21,19 +21,25 @@ import sys
 from typing import NoReturn
 
 PATHS = "import sysconfig; print(*{sysconfig.get_path(n) for n in ('purelib', 'platlib')}, sep='\\n')"
-FAILURE_LIMIT = 900  # characters
+"""A program that prints where an interpreter has its packages."""
+
+FAILURE_LIMIT = 900
+"""Characters of pip's reason, so that a FailureReason of 1024 has room for what alfine adds."""
 
 
 def main(environment: str, python: str, requirements: str, failure: str, command: list[str]) -> NoReturn:
+    """Make the virtual environment unless it exists, and become the command in it."""
     done, venv = f"{environment}/complete", f"{environment}/venv"
     if not os.path.exists(done):
         with open(f"{environment}/lock", "w", encoding="ascii") as lock:
             fcntl.lockf(lock, fcntl.LOCK_EX)
-            if not os.path.exists(done):  # somebody else was at it
+            if not os.path.exists(done):  # else another training job has made it meanwhile
                 _make(venv, python, requirements, failure)
                 with open(done, "w", encoding="ascii"):
                     pass
-    for name in [name for name in os.environ if name.startswith("PIP_")]:  # for pip's eyes: addresses with passwords
+    for name in [
+        name for name in os.environ if name.startswith("PIP_")
+    ]:  # only pip may see them: they may contain passwords
         del os.environ[name]
     os.environ["VIRTUAL_ENV"] = venv
     os.environ["PATH"] = f"{venv}/bin:{os.environ.get('PATH', os.defpath)}"
@@ -44,8 +50,8 @@ def main(environment: str, python: str, requirements: str, failure: str, command
 
 
 def _make(venv: str, python: str, requirements: str, failure: str) -> None:
-    """Make the environment; ends this process where that fails."""
-    print("alfine: requirements.txt is being installed, once for all training jobs that have this one.", flush=True)
+    """Make the virtual environment. Where that fails this process ends."""
+    print("alfine: requirements.txt is being installed, once for all training jobs that have the same one.", flush=True)
     shutil.rmtree(venv, ignore_errors=True)
     _run([python, "-m", "venv", "--system-site-packages", "--without-pip", venv], failure)
     inside = f"{venv}/bin/python"
@@ -58,7 +64,7 @@ def _make(venv: str, python: str, requirements: str, failure: str) -> None:
 
 
 def _run(command: list[str], failure: str) -> None:
-    """Run a command, its words going to the log; where it fails, its errors are the reason."""
+    """Run a command and print its output. Where it fails, write its errors to the file `failure` and end this process."""
     errors, last = [], ""
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"

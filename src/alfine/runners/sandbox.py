@@ -1,21 +1,21 @@
-"""Training jobs in a sandbox (bubblewrap: Linux, no daemon, no root), for scripts that expect SageMaker's container.
+"""Training jobs in a sandbox (bubblewrap: on Linux, without a daemon, without root), for scripts that expect SageMaker's container.
 
-What a training job finds inside:
+What a training job sees inside:
 
-    /opt/ml                  its own folder, and nobody else's; SM_* and SAGEMAKER_BASE_DIR name it
-    /tmp, HOME               its own, writable, thrown away when it has ended
+    /opt/ml                  its own folder only; SM_* and SAGEMAKER_BASE_DIR name it
+    /tmp, HOME               its own, writable, removed when it has ended
     everything else          this machine's, read-only: interpreters, libraries, data
-    /run, /dev               empty, but for name resolution and GPUs: no socket of a daemon
-    processes                its own only; when its first one ends, the others do
-    the network              this machine's, or none but loopback (EnableNetworkIsolation)
+    /run, /dev               empty except for name resolution and GPUs: no socket of a daemon
+    processes                its own only; when its first process ends, the others are killed
+    network                  this machine's; with EnableNetworkIsolation only a loopback interface of its own
     algo-1, algo-2, …        127.0.0.1
 
-Hidden are alfine's home (the store, keys, buckets, other training jobs) and the user's credentials, but for what the training
-job was given: its code, its channels, its interpreter. Those are bound at their own paths, so that the links in /opt/ml lead
-to them.
+alfine's home (the store, keys, buckets, other training jobs) and the user's credentials are hidden, except for what the training
+job was given: its code, its channels, its interpreter. Those are mounted at their own paths, so that the links in /opt/ml lead to
+them.
 
-A Python script starts warm where that gives the same result: its launcher runs in a sandbox as well, so that imports see what
-the script would see; and a fork from it goes into the training job's own (launcher/entering.py).
+A Python script starts warm where that gives the same result: its launcher runs in a sandbox too, so that imports see what the
+script would see, and a fork of it enters the training job's own sandbox (launcher/entering.py).
 """
 
 from __future__ import annotations
@@ -31,19 +31,25 @@ from pathlib import Path
 from typing import Any
 
 from alfine.runners import pipes, requirements
-from alfine.runners.command_line import missing, process_of
+from alfine.runners.command_line import isolated_hosts, missing, process_of
 from alfine.runners.job_environment import host_environment, host_names
 from alfine.runners.job_folder import CONTROL_MODE, Host, files_of, hosts_of, mounts, requirements_of
 from alfine.runners.process import ProcessRunner
 from alfine.runners.protocol import Launch
 from alfine.runners.warm import PER_JOB_PREFIXES, Cold, Warm
 
-__all__ = ["SandboxRunner", "why_not"]
-
 INSIDE = Path("/")
+"""Where a training job's process sees its folder, so that `opt/ml` in it is /opt/ml."""
+
 HOME = "/tmp/home"  # noqa: S108 - inside, where /tmp is the training job's own
+"""The value of HOME inside."""
+
 PROBE_SECONDS = 20
+"""How long the attempt to make a sandbox may take."""
+
 EMPTY = ("/tmp", "/var/tmp", "/run")  # noqa: S108
+"""Folders that are empty inside."""
+
 VISIBLE_RUN = (
     "/run/systemd/resolve",
     "/run/resolvconf",
@@ -51,15 +57,30 @@ VISIBLE_RUN = (
     "/run/nscd",
     "/run/opengl-driver",
 )
+"""What is visible of /run: name resolution, and the GPU drivers of NixOS."""
+
 DEVICES = ("nvidia", "dri", "kfd", "infiniband")
+"""Beginnings of the names of devices in /dev that are visible."""
+
 CREDENTIALS = (".aws", ".ssh", ".gnupg", ".netrc", ".docker", ".kube", ".config/gcloud", ".azure")
+"""Below HOME: files and folders that are hidden."""
+
 CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID")
-"""What is left to root inside when alfine runs as root: what a container's root may do to its own files and processes."""
+"""What root may do inside when alfine runs as root: what a container's root may do to its own files and processes."""
+
 CAPABILITIES_TO_MAKE_SANDBOXES = ("NET_ADMIN", "SETPCAP", "SYS_ADMIN", "SYS_CHROOT")
+"""What a warm launcher's root may do besides."""
 
 
 class SandboxRunner(ProcessRunner):
-    """Processes inside a sandbox each. hidden: folders that no training job may see, alfine's home above all."""
+    """Runs each process in a sandbox.
+
+    Args:
+        wake: See `ProcessRunner`.
+        hidden: Folders that no training job may see, such as alfine's home.
+        environments: See `ProcessRunner`.
+        launcher_log: See `ProcessRunner`.
+    """
 
     def __init__(
         self,
@@ -76,17 +97,15 @@ class SandboxRunner(ProcessRunner):
     def _refusal(self, launch: Launch) -> str:
         if launch.image is not None:
             return f"A sandbox can't run the container image {launch.image}."
-        if not launch.network and launch.instance_count > 1:
-            return (
-                "Hosts that may not use the network (EnableNetworkIsolation) can't reach each other here. Use one host."
-            )
+        if isolated := isolated_hosts(launch):
+            return isolated
         return why_not(network=launch.network) or missing(launch) or _no_command(launch)
 
     def _plan(self, launch: Launch) -> Warm | Cold:
         if launch.entrypoint or launch.command is not None:
             return Cold()
         decision = super()._plan(launch)
-        reason = self._of_its_own(launch)
+        reason = self._brings_code(launch)
         if isinstance(decision, Cold) or reason:
             return decision if isinstance(decision, Cold) else Cold(reason)
         environment = _inside(dict(decision.environment), launch)
@@ -97,23 +116,23 @@ class SandboxRunner(ProcessRunner):
             sandbox=(*_base(network=launch.network), "--tmpfs", "/tmp"),  # noqa: S108
         )
 
-    def _of_its_own(self, launch: Launch) -> str:
-        """What would let code of the training job run in its launcher, which may do more than a training job may; ""."""
+    def _brings_code(self, launch: Launch) -> str:
+        """Why code of the training job could run in its launcher, which may do more than a training job; "" where it can't."""
         for name, text in sorted(launch.environment.items()):
             if not name.startswith(PER_JOB_PREFIXES) and (_loads(name) or _may_be_path(text)):
                 return f"{name} is set"
         python = Path(os.path.realpath(_which(launch.python, launch) or launch.python))
-        among = _within(python, [*files_of(launch), launch.folder.parent, *self._hidden])
-        return "its interpreter lies among its files" if among else ""
+        own = _within(python, [*files_of(launch), launch.folder.parent, *self._hidden])
+        return "its interpreter is one of its own files" if own else ""
 
     def _around_launcher(self, launch: Launch) -> Iterator[str]:
-        """A sandbox like its training jobs', in which their tuning job's folder can be seen, and others be made."""
+        """The sandbox of a launcher: like those of its training jobs, but it sees the tuning job's folder and can make sandboxes."""
         folder = str(launch.folder.parent)
         yield from (*_base(network=launch.network, launcher=True), "--tmpfs", "/tmp", "--dir", HOME)  # noqa: S108
         yield from (*self._views(launch), "--bind", folder, folder, "--")
 
     def _views(self, launch: Launch) -> tuple[str, ...]:
-        """Worked out once for the launcher's sandbox and the training job's: a channel may have many files."""
+        """The words that hide and show files. Kept for the next call, since a channel may have many files."""
         if self._viewed[0] is not launch:
             self._viewed = (launch, tuple(_views(_needed(launch), self._hidden)))
         return self._viewed[1]
@@ -139,7 +158,7 @@ class SandboxRunner(ProcessRunner):
             *_host_folders(launch, host),
         ]
         environment = _inside(process["env"], launch)
-        # What tells the dynamic linker to load code is for the training job, not for bwrap, which isn't confined yet.
+        # Variables that make the dynamic linker load code are for the training job, not for bwrap, which isn't confined yet.
         linker = {name: text for name, text in environment.items() if name.startswith("LD_")}
         words += [word for name, text in linker.items() for word in ("--setenv", name, text)]
         own = {**linker, "PWD": process["cwd"]}
@@ -148,16 +167,21 @@ class SandboxRunner(ProcessRunner):
             "argv": [*words, "--", *process["argv"]],
             "cwd": "/",
             "env": {name: text for name, text in environment.items() if name not in linker},
-            "inside": {"words": words, "argv": process["argv"], "cwd": process["cwd"], "env": own},  # for a warm start
+            # For a warm start, in which a fork of the launcher enters the sandbox:
+            "inside": {"words": words, "argv": process["argv"], "cwd": process["cwd"], "env": own},
         }
 
     def _supervision(self, launch: Launch) -> dict[str, Any]:
-        """Behind the process that the launcher starts stand the sandbox's process 1 and, below it, the training job."""
+        """Below the process that the launcher starts are the sandbox's process 1 and, below that, the training job."""
         return {"behind": 2, "wrapper": "sandbox", "scratch": [str(_scratch(host)) for host in self._hosts(launch)]}
 
 
 def why_not(*, network: bool = True) -> str:
-    """Why sandboxes don't work here (network=False: those without network); "" when they do. Found out once."""
+    """Return why sandboxes don't work on this machine; "" where they do. It is tried once and remembered.
+
+    Args:
+        network: Whether the training job may use the network.
+    """
     return _probed(network)
 
 
@@ -166,7 +190,7 @@ def _probed(network: bool) -> str:  # noqa: FBT001
     if shutil.which("bwrap") is None:
         return "bubblewrap isn't installed (no bwrap on PATH)."
     if not Path("/opt").is_dir() or Path("/opt").is_symlink():
-        return "There is no folder /opt, in which /opt/ml could be. Make one."
+        return "There is no folder /opt, so there can be no /opt/ml in it. Make one: mkdir /opt"
     try:
         subprocess.run(
             [*_base(network=network), "--", "sh", "-c", ":"],
@@ -184,9 +208,9 @@ def _probed(network: bool) -> str:  # noqa: FBT001
 
 
 def _no_command(launch: Launch) -> str:
-    """The sandbox's own words for a missing command would name none of our settings."""
+    """A sentence about a command that doesn't exist; "" where it does. bwrap's own message wouldn't say what to do."""
     command = launch.command[0] if launch.command else launch.python
-    if "/" in command and not Path(command).is_absolute():  # in the code's folder: found there or not
+    if "/" in command and not Path(command).is_absolute():  # in the folder of the code, which only exists inside
         return ""
     if _which(command, launch) is None:
         return f"Command not found: {command}. Give a full path, or put its folder on PATH in Environment."
@@ -202,27 +226,29 @@ def _scratch(host: Host) -> Path:
 
 
 def _inside(environment: Mapping[str, str], launch: Launch) -> dict[str, str]:
-    """An environment as it is inside, where /tmp and HOME are others."""
+    """The variables inside, where /tmp and HOME are the training job's own."""
     kept = {name: text for name, text in environment.items() if name not in ("TEMP", "TMP", "XDG_CACHE_HOME")}
     given = {name: text for name, text in launch.environment.items() if name in environment}
     return kept | {"HOME": HOME, "TMPDIR": "/tmp"} | given  # noqa: S108
 
 
 def _loads(name: str) -> bool:
-    """Whether an interpreter, or the dynamic linker, may load something because of the variable."""
+    """Whether an interpreter or the dynamic linker may load code because of a variable."""
     return name.startswith(("LD_", "PYTHON")) and name not in ("PYTHONHASHSEED", "PYTHONUNBUFFERED")
 
 
 def _may_be_path(text: str) -> bool:
-    """Libraries load plug-ins, caches and settings from where variables say."""
+    """Whether a variable may name a path: libraries load plug-ins, caches and settings from such paths."""
     return "/" in text and not text.startswith(("http://", "https://", "s3://"))
 
 
 @cache
 def _base(*, network: bool, launcher: bool = False) -> tuple[str, ...]:
-    """The sandbox itself, before what is one training job's own. Looked up once: alfine is started again for a new disk.
+    """The words of bwrap that are the same for all training jobs. Made once: after a disk is mounted alfine has to be restarted.
 
-    launcher: for a launcher, which outlives alfine, is known by its pid, and makes sandboxes inside of it.
+    Args:
+        network: Whether it has this machine's network.
+        launcher: Whether it is for a launcher, which outlives alfine, is known by its process id, and makes sandboxes inside.
     """
     words = ["bwrap"] if launcher else ["bwrap", "--die-with-parent", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
     words += [] if network else ["--unshare-net"]
@@ -233,7 +259,7 @@ def _base(*, network: bool, launcher: bool = False) -> tuple[str, ...]:
 
 
 def _own_folders() -> Iterator[str]:
-    """Folders that aren't this machine's inside; of /opt all but /opt/ml are there, of /run what has no sockets."""
+    """Empty /opt, /run and /var/tmp, then show all of /opt except /opt/ml, and of /run what has no sockets."""
     for name in ("/opt", "/run", "/var/tmp"):  # noqa: S108
         if Path(name).is_dir():
             yield from ("--tmpfs", name)
@@ -251,9 +277,9 @@ def _devices() -> Iterator[str]:
 
 
 def _views(needed: Iterable[Path], hidden: Iterable[Path]) -> Iterator[str]:
-    """Hide what is hidden, and show what the training job needs of it, or of folders that are empty inside."""
-    secrets = [each for each in (*hidden, *_credentials()) if each.exists()]
-    shown = sorted({path for each in needed for path in (each, Path(os.path.realpath(each)))})
+    """Hide what is hidden, and show what the training job needs of that and of folders that are empty inside."""
+    secrets = [path for path in (*hidden, *_credentials()) if path.exists()]
+    shown = sorted({path for file in needed for path in (file, Path(os.path.realpath(file)))})
     for path in shown:
         if _within(path, map(Path, EMPTY)) and not _within(path, secrets):
             yield from ("--ro-bind", os.path.realpath(path), str(path))
@@ -268,9 +294,9 @@ def _views(needed: Iterable[Path], hidden: Iterable[Path]) -> Iterator[str]:
 
 
 def _needed(launch: Launch) -> Iterator[Path]:
-    """Where the training job's code, data and interpreter lie."""
+    """The files and folders that the training job needs: code, data, interpreter."""
     yield from files_of(launch)
-    # alfine's own environment and sources: built-in algorithms need them, and wrappers around its interpreter.
+    # alfine's own environment and sources: built-in algorithms need them, and so do wrappers around its interpreter.
     yield from (Path(sys.prefix), Path(__file__).parents[2])
     if any(channel.piped for channel in launch.channels):
         yield Path(pipes.__file__)
@@ -281,7 +307,7 @@ def _needed(launch: Launch) -> Iterator[Path]:
         if program is None:
             continue
         for path in {Path(program).absolute(), Path(program).resolve()}:
-            # A program in a bin folder belongs to an environment: a venv, say, with its libraries.
+            # A program in a folder `bin` belongs to an environment with libraries, for example a virtual environment.
             yield path.parent.parent if path.parent.name == "bin" else path
 
 
@@ -295,7 +321,7 @@ def _credentials() -> Iterator[Path]:
 
 
 def _environment_words(venv: Path | None) -> Iterator[str]:
-    """The virtual environment, to be written by the training job that makes it, and read by the others."""
+    """The virtual environment: the training job that makes it can write it, the others can only read it."""
     if venv is not None:
         yield from ("--ro-bind" if (venv / "complete").exists() else "--bind", str(venv), str(venv))
 
