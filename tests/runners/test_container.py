@@ -117,7 +117,7 @@ def test_what_a_killed_launcher_leaves_is_ended(container):
 def test_an_image_that_is_not_there_is_no_fault_of_the_training_program(container):
     last, _ = run(container, "", image="localhost/alfine-tests/no-such-image:1")
     assert last.exit.cause == "not_started"
-    assert last.exit.reason().startswith("Its container couldn't be started: ")
+    assert last.exit.reason().startswith("The container couldn't be started: ")
 
 
 def test_hosts_are_containers_with_one_model(container):

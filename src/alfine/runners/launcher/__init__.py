@@ -1,31 +1,33 @@
-"""The supervisor of training jobs: a program by itself, so that training jobs outlive alfine.
+"""The launcher: a program that starts and supervises training jobs, so that they outlive alfine.
 
     python -I -S launcher/__main__.py FD        starts any command
-    python launcher/__main__.py FD warm         preloads a script's imports and forks training jobs that run it
+    python launcher/__main__.py FD warm         imports a script's modules, and forks training jobs that run the script
 
-Standard library only, Python 3.8 or newer, nothing of alfine: it may run under the user's own interpreter. It reads one
-request a line (JSON) from the socket FD and answers with events; at the end of file (alfine ended, or let go) it goes on
-until its training jobs have ended. `supervisor` is its loop, `job` what it knows of each training job, `hosts` those of several
-hosts, `preload`, `script` and `entering` the warm start, `files` and `processes` what alfine uses too.
+It uses only the standard library, works with Python 3.8 or newer, and imports nothing of alfine, because it may run under the user's
+interpreter. It reads requests from the socket FD, one JSON object a line, and writes events to it. At the end of file (alfine has
+ended, or has let go) it goes on until its training jobs have ended. `supervisor` is its loop, `job` one training job, `hosts` a training
+job of several hosts; `preload`, `script` and `entering` are the warm start; alfine itself uses `files` and `processes` too.
 
-What it promises, in the files of a job's `.alfine` folder:
+Each training job has a folder `.alfine`, whose files alfine can rely on:
 
-- `lock` is held (fcntl, so never inherited) from before the first process until after `exit.json` is written. Hence: lock
-  held = supervised; lock free with `process.json` but no `exit.json` = the supervisor was killed; neither = never started.
-- `process.json` is written before the command runs: the child waits for it. A crash can't leave a process without a record.
-- `exit.json` is written when every process of the training job is gone, and after it nothing is added to `log`.
+- `lock` is locked (by fcntl, so that no child inherits the lock) from before the first process until after `exit.json` is written.
+  So a held lock means: supervised. A free lock with `process.json` and without `exit.json` means: the launcher was killed. Neither
+  file means: never started.
+- `process.json` is written before the command runs; the child waits for it. So no crash leaves a process without a record.
+- `exit.json` is written when every process of the training job is gone. After that nothing is added to `log`.
 
-Its main process need not be the training job itself: it may be the outside of a sandbox, whose inside gets the SIGTERM
-(`behind` generations below), or a child of ours that stays outside of a sandbox (`entering`) or, with several hosts, runs one
-process for each and ends with them. Such a main process says by an exit code of 128 + n that the training job died of signal n, as shells do.
+The main process isn't always the training job itself. It may be the outside of a sandbox, with the training job `behind` generations
+below it, which then gets the SIGTERM. Or it is a child of the launcher that stays outside a sandbox (`entering`), or that runs one
+process for each of several hosts and ends with them (`hosts`). Such a main process reports that the training job died of signal n by
+the exit code 128 + n, as shells do.
 
-Who belongs to a training job: its process group; and on Linux whoever left the group, since each training job reaps its own
-orphans while it lives (PR_SET_CHILD_SUBREAPER, what process 1 of a container does) and hands them to the launcher when it
-dies: a child of the launcher that isn't a running training job is a leftover of one that has ended.
+The processes of a training job are its process group and, on Linux, also those that left the group: a training job reaps its orphans
+while it lives (PR_SET_CHILD_SUBREAPER, as process 1 of a container does), and they become children of the launcher when it dies. So a
+child of the launcher that is no running training job is left over from one that has ended.
 
-When the launcher itself is killed, the kernel kills its training jobs on Linux (PR_SET_PDEATHSIG): nobody would end them.
+When the launcher is killed, the kernel kills its training jobs on Linux (PR_SET_PDEATHSIG), since nobody else would.
 
-Each start of a launcher is waited for: so it imports little, and its modules are files that Python keeps compiled.
+Each start of a launcher is waited for. So it imports little, and its modules are files, which Python keeps compiled.
 """
 
 from .files import (

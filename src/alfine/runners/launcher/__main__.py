@@ -1,7 +1,7 @@
-"""The program; see the package's text.
+"""Runs the launcher; see the package's docstring.
 
-It loads the package from its own folder under a name that no script imports: neither alfine nor its dependencies need be
-there, and a script's `import files` must not find ours.
+It loads the package from its own folder under a name that no script imports. So alfine needn't be installed for this interpreter, and
+`import files` in a script doesn't find the launcher's module.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NAME = "_alfine_launcher"
 
 
 def main(arguments: list[str]) -> int:
-    """Run with the arguments [FD] or [FD, "warm"]."""
+    """Run the launcher and return its exit code. arguments: [FD] or [FD, "warm"]."""
     spec = spec_from_file_location(NAME, f"{_HERE}/__init__.py", submodule_search_locations=[_HERE])
     assert spec is not None
     assert spec.loader is not None

@@ -1,4 +1,4 @@
-"""The files of a training job's `.alfine` folder; the package's text says what they promise."""
+"""The files in a training job's `.alfine` folder. The package's docstring says what they mean."""
 
 from __future__ import annotations
 
@@ -7,21 +7,39 @@ import json
 import os
 from contextlib import suppress
 
-TYPE_CHECKING = False  # typing takes its time to import
+TYPE_CHECKING = False  # the module typing takes long to import
 if TYPE_CHECKING:
     from typing import Any
 
 CONTROL = ".alfine"
-LAUNCH, PROCESS, EXIT, LOCK, STOP, LOG = "launch.json", "process.json", "exit.json", "lock", "stop", "log"
+"""The folder."""
+
+LAUNCH = "launch.json"
+"""What is to be started, written by alfine."""
+
+PROCESS = "process.json"
+"""The main process, written before the command runs."""
+
+EXIT = "exit.json"
+"""How the training job ended."""
+
+LOCK = "lock"
+"""Locked by the launcher that supervises the training job."""
+
+STOP = "stop"
+"""There once the training job has been asked to stop."""
+
+LOG = "log"
+"""The output of its processes."""
 
 
 def control_path(folder: str, name: str) -> str:
-    """The path of one of our own files (`LAUNCH`, `LOCK`, …) of the training job in `folder`."""
+    """Return the path of one of these files (`LAUNCH`, `LOCK`, …) of the training job in `folder`."""
     return f"{folder}/{CONTROL}/{name}"
 
 
 def read_json(path: str) -> dict[str, Any] | None:
-    """The object in the file; None when there is no such file, {} when a crash of the machine left it broken."""
+    """Return the object in a file; None where there is no such file, {} where a crash of the machine has left it broken."""
     try:
         with open(path, encoding="utf-8") as file:
             value = json.load(file)
@@ -33,26 +51,29 @@ def read_json(path: str) -> dict[str, Any] | None:
 
 
 def write_json(path: str, value: dict[str, Any]) -> None:
-    """Write the file so that a reader sees all of it or nothing."""
+    """Write a file so that a reader sees either all of it or the file before."""
     draft = f"{path}.{os.getpid()}"
     with open(draft, "w", encoding="utf-8") as file:
-        file.write(json.dumps(value))  # json.dump would walk the value in Python
+        file.write(json.dumps(value))  # json.dump would encode in Python, not in C
     os.replace(draft, path)
 
 
 def flush(path: str) -> None:
-    """Make a file and its name survive a power cut."""
-    for each in (path, os.path.dirname(path)):
+    """Write a file and its name to the disk, so that they survive a power cut."""
+    for name in (path, os.path.dirname(path)):
         with suppress(OSError):
-            descriptor = os.open(each, os.O_RDONLY)
+            descriptor = os.open(name, os.O_RDONLY)
             os.fsync(descriptor)
             os.close(descriptor)
 
 
 def take_lock(folder: str) -> int | None:
-    """Take the training job's lock; None when another process holds it. Close the number to let it go.
+    """Take the lock of a training job.
 
-    Opening the lock file a second time in one process and closing it drops the lock (POSIX): ask only when not holding it.
+    POSIX drops a lock when the process opens the file a second time and closes it. So call this only while not holding the lock.
+
+    Returns:
+        A file descriptor, which holds the lock until it is closed; None when another process holds the lock.
     """
     fd = os.open(control_path(folder, LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:

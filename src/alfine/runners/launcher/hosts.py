@@ -12,29 +12,33 @@ from contextlib import suppress
 from .job import KILL_SECONDS, RESEND_SECONDS
 from .processes import LINUX, PR_SET_PDEATHSIG, execute, kill_by_command, note, say, terminate, wakeup_pipe, why_not
 
-TYPE_CHECKING = False  # typing takes its time to import
+TYPE_CHECKING = False  # the module typing takes long to import
 if TYPE_CHECKING:
     from typing import Any
 
 
 class Hosts:
-    """In a forked child, the main process of a training job of several hosts: runs a process for each.
+    """The main process of a training job of several hosts, in a forked child of the launcher. It runs a process for each host.
 
-    It ends with the last of them: with 0 when all ended with 0, else with the exit code of the first that didn't (128 + n
-    after signal n). When one fails, the others are asked to stop, as they are when it's asked to itself, and killed when
-    their grace is over.
+    It ends with the last host: with 0 when all of them ended with 0, else with the exit code of the first one that failed (128 + n
+    after signal n). When a host fails, or when it is asked to stop itself, it asks the other hosts to stop, and kills them when their
+    grace is over.
+
+    Args:
+        spec: The content of launch.json.
     """
 
     def __init__(self, spec: dict[str, Any]) -> None:
         self.spec = spec
         self.running: dict[int, dict[str, Any]] = {}
-        self.waiting: set[int] = set()  # for their SIGTERM
+        self.waiting: set[int] = set()  # processes that are still to get a SIGTERM
         self.kill_at = float("inf")
         self.kill_commanded = False
         self.code = 0
         self.signals, self.signals_in = wakeup_pipe()
 
     def run(self) -> int:
+        """Run all hosts to their end and return the exit code."""
         for number in (signal.SIGCHLD, signal.SIGTERM):
             signal.signal(number, note)
         signal.set_wakeup_fd(self.signals_in, warn_on_full_buffer=False)
@@ -60,7 +64,7 @@ class Hosts:
             if LINUX:
                 ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             execute(process)
-        except BaseException as error:  # noqa: BLE001 - nothing of this child may go on in our code
+        except BaseException as error:  # noqa: BLE001 - this child mustn't go on in the launcher's code
             say(why_not(error, process))
         os._exit(127)
 
@@ -87,7 +91,7 @@ class Hosts:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if not pid:
                 return
-            process = self.running.pop(pid, None)  # None: an orphan of one of them
+            process = self.running.pop(pid, None)  # None: an orphan of a host
             code = 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
             if process is not None and code and not self.code:
                 self.code = code

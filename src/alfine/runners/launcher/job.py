@@ -9,30 +9,52 @@ import time
 from .files import EXIT, LOG, STOP, control_path, read_json, write_json
 from .processes import kill_by_command, kill_group, terminate
 
-TYPE_CHECKING = False  # typing takes its time to import
+TYPE_CHECKING = False  # the module typing takes long to import
 if TYPE_CHECKING:
     from typing import Any
 
 LOG_BYTES_PER_SECOND = 1e9
-"""The fastest that we expect a log to grow; it decides how soon its size is looked at again."""
+"""The fastest growth of a log that is expected. It decides when the log's size is looked at again."""
+
 LOG_CHECK_SECONDS = (0.05, 1.0)
+"""Shortest and longest time between two looks at the size of a log."""
+
 CLEAR_SECONDS = 30.0
-"""How long processes that don't die of SIGKILL (stuck in the kernel) can hold up the end of their training job."""
+"""How long processes that SIGKILL doesn't end (they are stuck in the kernel) may delay the end of their training job."""
+
+CLEAR_PAUSE_SECONDS = 0.05
+"""Longest time between two looks at the processes that are left."""
+
 RETRY_SECONDS = 1.0
+"""Time until exit.json is written again when the disk was full."""
+
 RESEND_SECONDS = 0.01
+"""Time until SIGTERM is sent again when the process inside a sandbox didn't exist yet."""
+
 KILL_SECONDS = 10.0
-"""How long a container engine may take to kill a container, before its client is killed instead."""
+"""How long a container engine may take to kill a container. After that its client is killed."""
+
+SAID_BYTES = 4096
+"""Bytes at the end of a log in which the message of a wrapper is looked for."""
+
 WRAPPERS = {
     "sandbox": ({1}, ("bwrap: ", "sandbox: ")),
     "container": ({125, 126, 127}, ("docker: ", "Error: ")),
 }
-"""With which exit codes, and which words, what stands around a training job says that it couldn't start it."""
+"""What stands around a training job, the exit codes with which it reports that it couldn't start it, and how its message begins."""
+
 SIGNALS = 64
-"""The highest number of a signal: above 128 by no more than that, an exit code may mean one."""
+"""The highest number of a signal on Linux: exit codes up to 128 + 64 may mean one."""
 
 
 class SupervisedJob:
-    """One training job from its lock to its `exit.json`: running, then being cleared away, then being recorded."""
+    """One training job, from taking its lock to writing its exit.json: it runs, then its last processes are killed, then it is recorded.
+
+    Args:
+        folder: Its folder.
+        spec: The content of launch.json.
+        lock: The file descriptor that holds its lock.
+    """
 
     def __init__(self, folder: str, spec: dict[str, Any], lock: int) -> None:
         self.folder = folder
@@ -54,7 +76,12 @@ class SupervisedJob:
         self.record: dict[str, Any] | None = None
 
     def begin(self, pid: int, now: float) -> None:
-        """The process runs: arm its limits."""
+        """Note that the main process runs, and set its limits.
+
+        Args:
+            pid: The process.
+            now: Monotonic seconds, here and below.
+        """
         self.pid = pid
         if self.spec["max_runtime_seconds"] is not None:
             self.deadline = now + self.spec["max_runtime_seconds"]
@@ -65,14 +92,14 @@ class SupervisedJob:
         return bool(self.pid) and self.status is None
 
     def stop(self, now: float) -> None:
-        """Ask it to end, as the stop request says; asked again with less grace, the shorter one holds."""
+        """Ask it to end, with the grace of the stop request. Asked again, the shortest grace counts."""
         self.ask("stopped", "", now)
         request = read_json(control_path(self.folder, STOP))
         if self.running and request is not None:
             self.kill_at = min(self.kill_at, now + request["grace_seconds"])
 
     def ask(self, cause: str, detail: str, now: float) -> None:
-        """SIGTERM to the main process, as `docker stop` does; SIGKILL when its grace is over. The first cause stays."""
+        """Send SIGTERM to the main process, as `docker stop` does, and SIGKILL when its grace is over. The first cause counts."""
         if not self.running or self.cause != "exited":
             return
         self.cause, self.detail = cause, detail
@@ -81,15 +108,14 @@ class SupervisedJob:
         self._terminate(now)
 
     def _terminate(self, now: float) -> None:
-        """SIGTERM, again and again until there is someone to get it: a sandbox takes a moment to be set up."""
-        alone = (
-            len(self.spec["processes"]) == 1 and self.spec["start"] != "warm"
-        )  # else it's a process of ours: it passes it on
+        """Send SIGTERM, repeatedly until there is a process to get it: making a sandbox takes a moment."""
+        # Of several hosts, and in a warm start, the main process is the launcher's own, and passes the signal on.
+        alone = len(self.spec["processes"]) == 1 and self.spec["start"] != "warm"
         told = terminate(self.pid, self.spec["behind"] if alone else 0)
         self.terminate_at = float("inf") if told else now + RESEND_SECONDS
 
     def watch(self, now: float) -> None:
-        """Apply the limits that are due."""
+        """Apply the limits that have been reached."""
         if now >= self.deadline:
             limit = self.spec["max_runtime_seconds"]
             self.ask(
@@ -115,28 +141,41 @@ class SupervisedJob:
         if size > limit:
             self.ask(
                 "log_limit",
-                f"Its log passed {limit} bytes; print less, or raise the limit (the tag alfine:max-log-bytes).",
+                f"Its log is larger than {limit} bytes. Print less, or raise the limit by the tag alfine:max-log-bytes.",
                 now,
             )
-        if size > limit + limit // 8:  # it prints on while it should be ending: the disk can't wait for its grace
+        if size > limit + limit // 8:  # it goes on printing although it was asked to end: don't wait for its grace
             self.kill_at = now
         soon, late = LOG_CHECK_SECONDS
         self.log_check_at = now + min(late, max(soon, (limit - size) / LOG_BYTES_PER_SECOND))
 
     def end(self, status: int | None, now: float) -> None:
-        """The main process has ended (None: there never was one); its group has been killed."""
+        """Note that the main process has ended and that its process group was killed.
+
+        Args:
+            status: What `os.waitpid` returned; None where there never was a process.
+            now: Monotonic seconds.
+        """
         self.status = status
         self.ended_at = time.time()
         self.clear_until = now + CLEAR_SECONDS
         self.next_look = now
 
     def finish(self, now: float, leftovers: list[int]) -> bool:
-        """Go on towards `exit.json`, given the launcher's leftover children; True once it is written."""
+        """Kill what is left of the training job and write exit.json.
+
+        Args:
+            now: Monotonic seconds.
+            leftovers: Children of the launcher that are left over from training jobs that have ended.
+
+        Returns:
+            Whether exit.json is written. If not, call it again.
+        """
         if now < self.next_look:
             return False
         if self.record is None:
             if self._anyone_left(leftovers) and now < self.clear_until:
-                self.pause = min(self.pause * 2, 0.05)
+                self.pause = min(self.pause * 2, CLEAR_PAUSE_SECONDS)
                 self.next_look = now + self.pause
                 return False
             self.record = self._exit_record()
@@ -144,7 +183,7 @@ class SupervisedJob:
                 remove(folder)
         try:
             write_json(control_path(self.folder, EXIT), self.record)
-        except OSError:  # the disk is full: the end isn't known to anyone until it can be written
+        except OSError:  # the disk is full: make room and try again, since alfine learns of the end from this file
             if os.path.isdir(self.folder):
                 self._make_room()
                 self.next_look = now + RETRY_SECONDS
@@ -153,7 +192,7 @@ class SupervisedJob:
         return True
 
     def _make_room(self) -> None:
-        """Remove what the training job left in its working folder, as the end of a container would; a failed one's model too."""
+        """Remove the working folder, as the end of a container would, and the model of a training job that failed."""
         failed = self.record is not None and self.record["code"] != 0
         for name in ("code", "model")[: 2 if failed else 1]:
             remove(os.path.join(self.folder, "opt", "ml", name))
@@ -162,7 +201,7 @@ class SupervisedJob:
 
     def _anyone_left(self, leftovers: list[int]) -> bool:
         for pid in leftovers:
-            os.kill(pid, signal.SIGKILL)  # our own child, not yet reaped: the number can't be anyone else's
+            os.kill(pid, signal.SIGKILL)  # a child that isn't reaped yet, so no other process has its id
         return bool(leftovers) or (bool(self.pid) and kill_group(self.pid, 0))
 
     def _exit_record(self) -> dict[str, Any]:
@@ -175,7 +214,7 @@ class SupervisedJob:
         return record
 
     def _unwrap(self, record: dict[str, Any]) -> None:
-        """What the exit code of a process that stands around the training job says about the training job."""
+        """Translate the exit code of what stands around the training job into an end of the training job itself."""
         wrapper = self.spec["wrapper"]
         if 128 < record["code"] <= 128 + SIGNALS and (wrapper or len(self.spec["processes"]) > 1):
             record.update(code=None, signal=record["code"] - 128)
@@ -183,26 +222,27 @@ class SupervisedJob:
             codes, beginnings = WRAPPERS[wrapper]
             trouble = self._said(beginnings) if record["code"] in codes else ""
             if trouble:
-                record.update(code=None, cause="not_started", detail=f"Its {wrapper} couldn't be started: {trouble}")
+                record.update(code=None, cause="not_started", detail=f"The {wrapper} couldn't be started: {trouble}")
 
     def _said(self, beginnings: tuple[str, ...]) -> str:
-        """The last line of the log that begins so; "" when none does: then it wasn't the wrapper that failed."""
+        """The last line of the log with one of these beginnings; "" where there is none: then the training job itself failed."""
         try:
             with open(control_path(self.folder, LOG), "rb") as file:
-                file.seek(max(0, os.fstat(file.fileno()).st_size - 4096))
+                file.seek(max(0, os.fstat(file.fileno()).st_size - SAID_BYTES))
                 lines = file.read().decode(errors="replace").splitlines()
         except OSError:
             return ""
         return next((line for line in reversed(lines) if line.startswith(beginnings)), "")
 
     def wakes_at(self) -> float:
+        """Return when `watch` or `finish` has to be called next, in monotonic seconds."""
         return (
             min(self.deadline, self.terminate_at, self.kill_at, self.log_check_at) if self.running else self.next_look
         )
 
 
 def remove(folder: str) -> None:
-    """Remove what can be removed of a folder."""
+    """Remove a folder, or what can be removed of it."""
     import shutil  # seldom needed, slow to import
 
     shutil.rmtree(folder, ignore_errors=True)

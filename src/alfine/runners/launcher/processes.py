@@ -1,4 +1,4 @@
-"""Processes: who they are, how they begin, how they are told to end."""
+"""Processes: how they are recognised, started and ended."""
 
 from __future__ import annotations
 
@@ -8,20 +8,27 @@ import signal
 import sys
 from contextlib import suppress
 
-TYPE_CHECKING = False  # typing takes its time to import
+TYPE_CHECKING = False  # the module typing takes long to import
 if TYPE_CHECKING:
     from typing import Any
 
 LINUX = sys.platform.startswith("linux")
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # <linux/prctl.h>
+
+PR_SET_PDEATHSIG = 1
+"""From <linux/prctl.h>: the kernel kills this process when its parent ends."""
+
+PR_SET_CHILD_SUBREAPER = 36
+"""From <linux/prctl.h>: orphans among the descendants become this process's children."""
+
 HELPERS: set[int] = set()
-"""Our children that nobody waits for and that belong to no training job: they kill by a command, or flush."""
+"""Children of the launcher that belong to no training job: they run a kill command, or flush files. Nobody waits for them."""
 
 
 def identity(pid: int) -> str | None:
-    """What tells the process from a later one of the same number: boot and start time. None when it's gone.
+    """Return what distinguishes a process from a later one with the same id: boot and start time.
 
-    A zombie is gone: it does nothing any more, and who has to reap it isn't us.
+    Returns:
+        None when the process is gone. A zombie counts as gone, since it does nothing any more.
     """
     if not LINUX:
         return _identity_by_ps(pid)
@@ -43,7 +50,15 @@ def _identity_by_ps(pid: int) -> str | None:
 
 
 def terminate(pid: int, behind: int) -> bool:
-    """SIGTERM to the process `behind` generations below `pid`, always the eldest child; False when it isn't there yet."""
+    """Send SIGTERM to a process or one of its descendants.
+
+    Args:
+        pid: The process.
+        behind: How many generations below it the descendant is; at each generation the eldest child is taken.
+
+    Returns:
+        False when the descendant doesn't exist yet.
+    """
     for _ in range(behind):
         children = children_of(pid)
         if not children:
@@ -55,41 +70,48 @@ def terminate(pid: int, behind: int) -> bool:
 
 
 def kill_by_command(processes: list[dict[str, Any]]) -> bool:
-    """Run the commands by which these processes are killed, where they have such; nobody waits for them."""
-    commands = [each for each in processes if each.get("kill")]
-    for each in commands:
+    """Run the commands that kill these processes (a container's client can't be killed in place of the container).
+
+    Args:
+        processes: Those of launch.json; `kill` is the command of one that has such a command.
+
+    Returns:
+        Whether there is any such command. Nobody waits for its end.
+    """
+    commands = [process for process in processes if process.get("kill")]
+    for process in commands:
         pid = quiet_fork()
         if pid == 0:
             os.setsid()
             with suppress(OSError):
-                os.execvpe(each["kill"][0], each["kill"], each["env"])  # noqa: S606
+                os.execvpe(process["kill"][0], process["kill"], process["env"])  # noqa: S606
             os._exit(127)
         HELPERS.add(pid)
     return bool(commands)
 
 
 def children_of(pid: int) -> list[int]:
-    """The children of a process's main thread, the eldest first; none when it's gone."""
+    """Return the children of a process's main thread, the eldest first; none when the process is gone."""
     try:
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-            return [int(each) for each in file.read().split()]
+            return [int(child) for child in file.read().split()]
     except OSError:
         return []
 
 
 def kill_group(group: int, number: int) -> bool:
-    """Send a signal to a process group (0 only asks); False when nobody is left in it."""
+    """Send a signal to a process group; 0 sends none. Return whether there is still a process in the group."""
     try:
         os.killpg(group, number)
     except ProcessLookupError:
         return False
-    except PermissionError:  # macOS answers so for a group of zombies; elsewhere: someone is there
+    except PermissionError:  # on macOS: only zombies are left; elsewhere: somebody is left
         return LINUX
     return True
 
 
 def quiet_fork() -> int:
-    """Fork; Python's warning about threads is left out, since `preload` has judged them."""
+    """Fork without Python's warning about threads, since `preload` has checked them. Return what `os.fork` returns."""
     if sys.version_info < (3, 12):
         return os.fork()
     import warnings
@@ -100,7 +122,7 @@ def quiet_fork() -> int:
 
 
 def execute(process: dict[str, Any]) -> None:
-    """Become the process; raises OSError when it can't be."""
+    """Become a process of launch.json. Raise OSError where that isn't possible."""
     os.chdir(process["cwd"])
     for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores some; a command must not
         signal.signal(number, signal.SIG_DFL)
@@ -108,9 +130,9 @@ def execute(process: dict[str, Any]) -> None:
 
 
 def why_not(error: BaseException, process: dict[str, Any]) -> str:
-    """What to tell the user when `execute` failed."""
+    """Return a sentence for the user about the error that `execute` raised."""
     command = process["argv"][0]
-    about = os.fsdecode(getattr(error, "filename", None) or command)  # execvpe names the last place that it tried
+    about = os.fsdecode(getattr(error, "filename", None) or command)  # execvpe names the last path that it tried
     about_command = os.path.basename(about) == os.path.basename(command)
     if not about_command or not isinstance(error, OSError):
         return f"{command} couldn't be started: {error}."
@@ -121,12 +143,12 @@ def why_not(error: BaseException, process: dict[str, Any]) -> str:
     if isinstance(error, PermissionError):
         return f"{command} is not executable. Run chmod +x on it, or put its interpreter before it."
     if error.errno == errno.ENOEXEC:
-        return f"{command} is no program: its first line doesn't name an interpreter (#!)."
+        return f"{command} isn't a program: its first line doesn't name an interpreter (#!)."
     return f"{command} couldn't be started: {error}."
 
 
 def wakeup_pipe() -> tuple[int, int]:
-    """A pipe for `signal.set_wakeup_fd`: (to read from, to write to), and neither blocks."""
+    """Return a pipe for `signal.set_wakeup_fd`: the end to read from and the end to write to. Neither blocks."""
     ends = os.pipe()
     for end in ends:
         os.set_blocking(end, False)
@@ -134,9 +156,9 @@ def wakeup_pipe() -> tuple[int, int]:
 
 
 def note(_number: int, _frame: Any) -> None:
-    """A signal that has a handler reaches the wakeup pipe; there is nothing more to do."""
+    """Do nothing: a signal needs a handler to reach the wakeup pipe."""
 
 
 def say(line: str) -> None:
-    """Write a line of ours to the training job's log."""
+    """Write a line to the training job's log."""
     os.write(1, f"{line}\n".encode(errors="replace"))

@@ -8,24 +8,35 @@ import os
 import signal
 import sys
 
-TYPE_CHECKING = False  # typing takes its time to import
+TYPE_CHECKING = False  # the module typing takes long to import
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 INTERRUPTED = -2
-"""In place of an exit code: an uncaught KeyboardInterrupt, after which Python ends by SIGINT."""
+"""Stands for an exit code after an uncaught KeyboardInterrupt, after which Python ends by SIGINT."""
+
+UNWRITTEN = 120
+"""The exit code of a Python that couldn't flush its output at its end."""
+
 PUTS_SCRIPT_FOLDER_FIRST = not (sys.flags.isolated or getattr(sys.flags, "safe_path", False))
+"""Whether this interpreter puts the folder of a script first on sys.path."""
 
 
 def run_script(script: str, process: dict[str, Any], libc: Any) -> NoReturn:
-    """In a forked child: run the script as `python script …` would, and end the process as it would."""
+    """In a forked child: run a script and end the process, both as `python SCRIPT …` would.
+
+    Args:
+        script: The script.
+        process: `argv` and `env` of the process.
+        libc: The C library.
+    """
     code = 1
     try:
         _look_fresh(script, process)
         code = _run_main(script)
         code = _shut_down(code)
     finally:
-        libc.fflush(None)  # what C code printed (LightGBM does)
+        libc.fflush(None)  # output of C code, such as LightGBM's
         if code == INTERRUPTED:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGINT)
@@ -48,14 +59,14 @@ def _look_fresh(script: str, process: dict[str, Any]) -> None:
 
 
 def _reseed() -> None:
-    """Draw new seeds from the system, as each fresh interpreter does; forks would all share the parent's."""
+    """Seed random and numpy.random anew, as a fresh interpreter does. Otherwise all forks would draw the same numbers."""
     for name in ("random", "numpy.random"):
         if name in sys.modules:
             sys.modules[name].seed()
 
 
 def _run_main(script: str) -> int:
-    """Execute the script's current text as a fresh `__main__`; answers the exit code."""
+    """Execute the script's present text as a fresh `__main__`, and return the exit code."""
     try:
         main = _fresh_main(script)
         with open(script, "rb") as file:
@@ -84,7 +95,7 @@ def _fresh_main(script: str) -> Any:
     if sys.version_info < (3, 15):
         main.__cached__ = None
     sys.modules["__main__"] = main
-    if "__mp_main__" in sys.modules:  # multiprocessing's second name for it
+    if "__mp_main__" in sys.modules:  # what multiprocessing calls it
         sys.modules["__mp_main__"] = main
     return main
 
@@ -99,15 +110,15 @@ def _exit_code(code: object) -> int:
 
 
 def _shut_down(code: int) -> int:
-    """What an interpreter does at its end: wait for threads, run exit handlers, flush."""
+    """Do what an interpreter does at its end: wait for threads, run exit handlers, flush. Return the exit code."""
     threading: Any = sys.modules.get("threading")
     if threading is not None:
-        threading._shutdown()  # noqa: SLF001 - what Py_Finalize calls, here and below
+        threading._shutdown()  # noqa: SLF001 - what Py_Finalize calls, as below
     atexit._run_exitfuncs()  # noqa: SLF001
     try:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None and not stream.closed:
                 stream.flush()
     except OSError:
-        return 120  # as Python does: the output is lost
+        return UNWRITTEN
     return code

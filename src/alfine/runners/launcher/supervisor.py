@@ -29,31 +29,37 @@ from .processes import (
 )
 from .script import run_script
 
-TYPE_CHECKING = False  # typing takes its time to import
+TYPE_CHECKING = False  # the module typing takes long to import
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 OOM_SCORE = "500"
+"""Of a training job, in -1000 to 1000: the higher, the sooner the kernel kills it when memory runs out. Source: proc(5)."""
+
 FLUSH_SECONDS = 1.0
-"""How long an end may wait to be flushed, with others. Where alfine lives, it has recorded it sooner."""
+"""How long an exit.json may wait to be flushed to the disk together with others. A running alfine has recorded the end sooner."""
 
 
 class Launcher:
-    """All training jobs of one launcher in one loop: requests, ends of processes, limits."""
+    """The loop of a launcher: it reads requests, notices the ends of processes, and applies limits, for all its training jobs.
+
+    Args:
+        control: The socket to alfine, by its number.
+    """
 
     def __init__(self, control: int) -> None:
-        self.control = control  # a socket, by its number: the module socket takes its time to import
+        self.control = control  # by its number, because the module socket takes long to import
         self.connected = True
         self.heard = b""
         self.jobs: dict[str, SupervisedJob] = {}
         self.libc = ctypes.CDLL(None, use_errno=True)
         self.before: set[int] = set()
-        self.unflushed: list[str] = []  # ends that a power cut could still take back
+        self.unflushed: list[str] = []  # paths of exit.json files that a power cut could still undo
         self.flush_at = float("inf")
         self.signals, self.signals_in = wakeup_pipe()
 
     def prepare(self) -> None:
-        """Become a supervisor: own session, deaf to the terminal, reaper of orphans. After a preload, which may meddle."""
+        """Ignore the terminal's signals and become the reaper of orphans. Called after the preload, which may change signals."""
         if LINUX:
             self.libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE):
@@ -65,12 +71,12 @@ class Launcher:
         self.before = set(self._children())
 
     def tell(self, event: str, **fields: Any) -> None:
-        """Send an event; dropped when alfine is gone or doesn't listen, since the files say the same."""
+        """Send an event to alfine. It is lost when alfine has ended or doesn't read, which does no harm: the files say the same."""
         with suppress(OSError):
             os.write(self.control, json.dumps({"event": event, **fields}).encode() + b"\n")
 
     def run(self) -> None:
-        """Serve until alfine has let go and every training job has ended."""
+        """Run until alfine has let go and every training job has ended."""
         while self.connected or self.jobs:
             self._wait()
             self._reap()
@@ -100,7 +106,7 @@ class Launcher:
             self._listen()
 
     def _flush(self) -> None:
-        """Make the ends of the last moment survive a power cut, in a child: disks take their time, and starts wait for us."""
+        """Flush the latest exit.json files to the disk, in a child: that takes long, and starts mustn't wait for it."""
         pid = quiet_fork()
         if pid == 0:
             for path in self.unflushed:
@@ -138,7 +144,7 @@ class Launcher:
     # -- starting --
 
     def start(self, folder: str) -> None:
-        """Start the training job, unless it runs, has run, or is another launcher's."""
+        """Start the training job in a folder, unless it runs, has run, or another launcher supervises it."""
         if folder in self.jobs:
             return
         spec = read_json(control_path(folder, LAUNCH))
@@ -167,7 +173,7 @@ class Launcher:
             job.begin(pid, time.monotonic())
 
     def _fork(self, job: SupervisedJob) -> tuple[int, str]:
-        """Fork the child and let it go once it's on record. Answers (its number, "") or (0, why it isn't running)."""
+        """Fork the child and let it go on once process.json is written. Return its id and "", or 0 and why it doesn't run."""
         go, let_go = os.pipe()
         trouble, tell_trouble = os.pipe()
         pid = quiet_fork()
@@ -182,9 +188,9 @@ class Launcher:
             os.write(let_go, b"go")
             problem = ""
         except OSError as error:
-            problem = f"Its process couldn't be recorded: {error}."
-        os.close(let_go)  # without a word the child ends
-        with open(trouble, "rb") as pipe:  # ends when the child runs the command, or can't
+            problem = f"The process couldn't be recorded: {error}."
+        os.close(let_go)  # a child that has read nothing ends here
+        with open(trouble, "rb") as pipe:  # its end is reached when the child runs the command, or can't
             problem = problem or pipe.read().decode()
         if problem:
             os.waitpid(pid, 0)
@@ -201,7 +207,7 @@ class Launcher:
         write_json(control_path(job.folder, PROCESS), process)
 
     def _be_child(self, job: SupervisedJob, go: int, trouble: int) -> NoReturn:
-        """In the child: cut every tie to the launcher, wait to be on record, become the training job."""
+        """In the child: release everything of the launcher, wait until process.json is written, become the training job."""
         warm = job.spec["start"] == "warm"
         try:
             self._detach(job)
@@ -213,7 +219,7 @@ class Launcher:
                 execute(first)
             if not others:
                 os.chdir(first["cwd"])
-        except BaseException as error:  # noqa: BLE001 - nothing of this child may go on in the launcher's code
+        except BaseException as error:  # noqa: BLE001 - this child mustn't go on in the launcher's code
             os.write(trouble, why_not(error, job.spec["processes"][0]).encode()[:1000])
             os._exit(127)
         os.close(trouble)
@@ -250,7 +256,7 @@ class Launcher:
     # -- ending --
 
     def _reap(self) -> None:
-        """Reap every child that has ended; of a training job only after its whole group got SIGKILL."""
+        """Reap every child that has ended; a main process only after its whole group got SIGKILL."""
         mains = {job.pid: job for job in self.jobs.values() if job.running}
         if not hasattr(os, "waitid"):
             self._reap_mains(mains)
@@ -263,14 +269,14 @@ class Launcher:
             if ended is None:
                 return
             if ended.si_pid in mains:
-                kill_group(ended.si_pid, signal.SIGKILL)  # not reaped yet: the number is still its own
+                kill_group(ended.si_pid, signal.SIGKILL)  # it isn't reaped yet, so no other process has its id
             _, status = os.waitpid(ended.si_pid, 0)
             HELPERS.discard(ended.si_pid)
             if ended.si_pid in mains:
                 mains.pop(ended.si_pid).end(status, time.monotonic())
 
     def _reap_mains(self, mains: dict[int, SupervisedJob]) -> None:
-        """For macOS before Python 3.13, which can't look without reaping; orphans go to process 1."""
+        """Reap on macOS before Python 3.13, which has no `waitid`. Orphans go to process 1 there."""
         for pid, job in mains.items():
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
@@ -281,36 +287,41 @@ class Launcher:
                 HELPERS.discard(pid)
 
     def _leftovers(self) -> list[int]:
-        """Children that are no running training job: they fell to us when a training job ended."""
+        """Children that are no running training job: they became the launcher's when their training job ended."""
         mains = {job.pid for job in self.jobs.values() if job.running}
         return [pid for pid in self._children() if pid not in mains | self.before | HELPERS]
 
     def _children(self) -> list[int]:
         if not LINUX:
             return []
-        found: list[int] = []
+        children: list[int] = []
         for thread in os.listdir("/proc/self/task"):
             try:
                 with open(f"/proc/self/task/{thread}/children", encoding="ascii") as file:
-                    found += map(int, file.read().split())
-            except OSError:  # the thread ended, or a kernel without this file
+                    children += map(int, file.read().split())
+            except OSError:  # the thread has ended, or the kernel doesn't have this file
                 continue
-        return found
+        return children
 
 
 def _offer_to_the_oom_killer() -> None:
-    """When memory runs out the training job goes first, not the launcher with all the others."""
+    """Let the kernel kill this training job first when memory runs out, not the launcher with all the others."""
     try:
         with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
             file.write(OOM_SCORE)
-    except OSError:  # a score set higher already, or no such file
+    except OSError:  # the score is higher already, or there is no such file
         pass
 
 
 def serve(control: int, *, warm: bool) -> int:
-    """Run as a program that is talked to through the socket `control`."""
+    """Run a launcher and return its exit code.
+
+    Args:
+        control: The socket to alfine, by its number.
+        warm: Whether to import modules first, as the first request says.
+    """
     os.chdir("/")
-    os.set_inheritable(control, False)  # noqa: FBT003 - the name of the method says it
+    os.set_inheritable(control, False)  # noqa: FBT003 - the method's name says what False means
     launcher = Launcher(control)
     reason = ""
     if warm:
