@@ -1,9 +1,17 @@
 """For the whole suite."""
 
-import os
-import signal
+from __future__ import annotations
 
+import os
+import re
+import signal
+from collections import Counter
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+import alfine
+from tests.missing import MARK, need_sandbox
 
 # The same examples on every run, so that a commit that passed passes; ALFINE_FUZZ draws others (and more of them). A machine that
 # is busy is no failure.
@@ -19,3 +27,32 @@ settings.load_profile("suite")
 # What a shell starts in the background ignores Ctrl-C, and so would the processes in which tests press it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def a_sandbox() -> None:
+    """Skip the test where sandboxes don't work."""
+    need_sandbox()
+
+
+@pytest.fixture(scope="session")
+def sandbox_without_network() -> None:
+    """Skip the test where sandboxes without network don't work."""
+    need_sandbox(network=False)
+
+
+def pytest_report_header() -> str:
+    return f"tested: {alfine.__file__}"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End with one line about the tests that were skipped because a tool is missing, and how to have it."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or hasattr(config, "workerinput"):
+        return
+    reasons = [str(report.longrepr[2]) for report in reporter.stats.get("skipped", [])]
+    tools = Counter(reason.partition(MARK)[2] for reason in reasons if MARK in reason)
+    if tools:
+        shown = [re.sub(r"\)$", f"; {count})", tool) for tool, count in tools.most_common()]
+        print(f"Skipped {tools.total()} test{'s' * (tools.total() > 1)} for want of {', '.join(shown)}.")  # noqa: T201

@@ -14,6 +14,7 @@ from alfine.core.read_spec import read_spec
 from alfine.jobs.home import Home
 from alfine.surrogate.parent_evidence import prior
 from tests.building import EPOCH, history, listed, one_job, request, several
+from tests.missing import package
 
 DEFINITION = {
     "StaticHyperParameters": {"objective": "reg:squarederror", "_tuning_objective_metric": "objective"},
@@ -152,7 +153,7 @@ def test_imported_twice_is_refused_and_leaves_nothing_half(tmp_path, answers, ag
 
 @pytest.fixture
 def study(tmp_path):
-    optuna = pytest.importorskip("optuna")
+    optuna = package("optuna")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     url = f"sqlite:///{tmp_path}/study.db"
     made = optuna.create_study(storage=url, study_name="My study #1", direction="maximize")
@@ -183,7 +184,7 @@ def study(tmp_path):
     ],
 )
 def test_a_study_that_is_not_there_is_told_and_not_made(tmp_path, url, words):
-    pytest.importorskip("optuna")
+    package("optuna")
     with pytest.raises(InvalidSpec) as error:
         from_optuna(url.format(tmp_path))
     assert words.format(tmp_path) in str(error.value)
@@ -209,7 +210,7 @@ def test_a_study_of_optuna_comes_in_whole(tmp_path, study):
 
 def in_optuna(path, *trials):
     """What comes in of a study with these trials, each as (its parameters, its value); None: it failed on its way."""
-    optuna = pytest.importorskip("optuna")
+    optuna = package("optuna")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(storage=f"sqlite:///{path}/s.db", study_name="s")
 
@@ -312,7 +313,7 @@ def test_a_job_with_several_definitions_comes_in_by_definition(tmp_path):
 def test_a_job_begins_with_a_study_under_its_own_metric(tmp_path):
     import alfine
 
-    optuna = pytest.importorskip("optuna")
+    optuna = package("optuna")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(storage=f"sqlite:///{tmp_path}/s.db", study_name="earlier")
     for x, kind, loss in ((0.3, "b", 0.1), (0.9, "a", 2.0), (0.1, "b", 0.4), (0.6, "a", 1.0)):

@@ -12,7 +12,6 @@ from alfine.core.read_spec import read_spec
 from alfine.programs.data.buckets.bucket_store import BucketStore
 from alfine.programs.data.buckets.local_buckets import LocalBuckets
 from alfine.programs.data.channels import RequestFiles, channels
-from alfine.runners.sandbox import why_not
 from tests.aws.conftest import until
 
 SCRIPT = """
@@ -130,7 +129,7 @@ print("loss=1")
     assert config["TrainingInputMode"] == "Pipe"
 
 
-@pytest.mark.skipif(bool(why_not()), reason=why_not())
+@pytest.mark.usefixtures("a_sandbox")
 def test_a_sandbox_has_the_same_channels_and_they_are_read_only(served, objects, with_channel, tmp_path):
     asked = with_channel("boxed", "s3://data/two.manifest", S3DataType="ManifestFile")
     asked["Tags"] = [{"Key": "alfine:runner", "Value": "sandbox"}]

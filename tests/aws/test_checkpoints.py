@@ -3,8 +3,8 @@
 import pytest
 from botocore.exceptions import ClientError
 
-from alfine.runners import sandbox
 from tests.aws.conftest import until
+from tests.missing import need_sandbox
 
 SCRIPT = """
 import os
@@ -83,8 +83,8 @@ NAMES = {None: "alone", "/opt/ml/state": "beside", "/tmp/state": "elsewhere"}
 @pytest.mark.parametrize("local", NAMES)
 def test_a_training_job_on_its_own_goes_on_where_the_last_one_ended(sagemaker, served, s3, code, local):
     name = NAMES[local]
-    if local and sandbox.why_not():
-        pytest.skip(sandbox.why_not())
+    if local:
+        need_sandbox()
     s3.put_object(Bucket="checkpoints", Key=f"{name}/old", Body=b"x")
     program = {"sagemaker_program": code.name, "sagemaker_submit_directory": code.parent.as_uri()}
     request = {

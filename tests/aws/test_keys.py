@@ -25,6 +25,7 @@ from alfine.aws.auth.sigv4 import Chain, signing_key
 from alfine.cli import main
 from tests.aws.conftest import Served
 from tests.aws.test_guard import post
+from tests.missing import missing
 
 SESSION = boto3.Session()  # its clients share the models that it loaded
 ODD = "a b/ü+&=~(1)*'!%2F//.txt"
@@ -333,7 +334,7 @@ def encrypted(tmp_path_factory):
     """A server with a certificate, and what its clients check it by."""
     folder = tmp_path_factory.mktemp("tls")
     if shutil.which("openssl") is None:
-        pytest.skip("there is no openssl to make a certificate")
+        missing("openssl", "apt-get install openssl")
     cert, key = folder / "cert.pem", folder / "key.pem"
     made = [
         "openssl",

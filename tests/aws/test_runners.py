@@ -3,7 +3,6 @@
 import pytest
 from botocore.exceptions import ClientError
 
-from alfine.runners import sandbox
 from tests.aws.conftest import until
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
@@ -48,7 +47,7 @@ def outcome(sagemaker, logs, request) -> tuple[str, str]:
     return row["TrainingJobStatus"], "\n".join(event["message"] for event in found["events"])
 
 
-needs_sandbox = pytest.mark.skipif(bool(sandbox.why_not(network=False)), reason=sandbox.why_not(network=False))
+needs_sandbox = pytest.mark.usefixtures("sandbox_without_network")
 
 
 @pytest.fixture

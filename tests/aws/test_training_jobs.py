@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alfine.jobs.describe import transitions
-from alfine.runners import sandbox
 from tests.aws.conftest import PATIENCE_SECONDS, Served, until
 from tests.building import at
 
@@ -347,7 +346,7 @@ def driven(asked, tmp_path):
     return driven
 
 
-@pytest.mark.skipif(bool(sandbox.why_not()), reason=sandbox.why_not())
+@pytest.mark.usefixtures("a_sandbox")
 def test_an_entry_point_of_its_own_starts_a_script_from_channels_that_it_may_change(sagemaker, driven, tmp_path):
     sagemaker.create_training_job(**driven("driven"))
     told = ended(sagemaker, "driven")

@@ -4,12 +4,14 @@ import json
 
 import pytest
 
+from tests.missing import package
+
 from .conftest import alfine_cli
 
 
 @pytest.fixture
 def study(tmp_path):
-    optuna = pytest.importorskip("optuna")
+    optuna = package("optuna")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     url = f"sqlite:///{tmp_path}/study.db"
     made = optuna.create_study(storage=url, study_name="parabola", sampler=optuna.samplers.RandomSampler(seed=1))

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 import alfine
 from alfine.cli import COMMANDS, main
 from alfine.core.wording import money
+from tests.missing import package
 
 from .conftest import alfine_cli, environment
 
@@ -206,7 +207,7 @@ def test_every_exported_row_has_every_column_in_the_order_of_the_space(condition
     assert all((row["depth"] == "") == (row["kind"] == "plain") for row in rows)
     assert {row["kind"] for row in rows} == {"plain", "deep"}
     assert read_json(conditional, "export", "job")[0]["depth"] is None
-    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet = package("pyarrow.parquet")
     alfine_cli(conditional, "export", "job", "--output", str(tmp_path / "job.parquet"))
     assert parquet.read_table(tmp_path / "job.parquet").column("depth").null_count < 9
 

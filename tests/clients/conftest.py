@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.aws.conftest import Served
+from tests.missing import missing
 
 HERE = Path(__file__).parent
 ENVIRONMENTS = HERE.parent.parent / ".clients"
@@ -89,6 +90,7 @@ def interpreter(environment: str) -> Path:
     """The Python of a client's environment; skips the test where that wasn't made."""
     path = ENVIRONMENTS / environment / "bin" / "python"
     if not path.exists():
-        target = "make test" if environment == "sdk2" else "make test-clients"
-        pytest.skip(f"there is no {path.relative_to(HERE.parent.parent)}; `{target}` makes it")
+        missing(
+            str(path.relative_to(HERE.parent.parent)), f"make {path.parents[1].relative_to(HERE.parent.parent)}/made"
+        )
     return path

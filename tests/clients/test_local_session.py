@@ -31,8 +31,9 @@ def test_local_mode_tunes_with_no_server_and_no_network(flow, tmp_path):
     assert told["one"] == "Stopped"  # though the SDK did
 
 
-def test_without_the_sdk_its_missing_is_said():
-    if "sagemaker" in sys.modules:
-        pytest.skip("the SDK is installed here")
+def test_without_the_sdk_its_missing_is_said(monkeypatch):
+    for name in ("sagemaker", "alfine.sagemaker", "alfine.api.local_mode"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "sagemaker", None)  # as if it weren't installed
     with pytest.raises(ImportError, match="pip install 'sagemaker<3'"):
         import alfine.sagemaker  # noqa: F401

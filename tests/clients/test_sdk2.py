@@ -7,6 +7,8 @@ from itertools import pairwise
 
 import pytest
 
+from tests.missing import package
+
 EVERY_JOB_COUNTED = {"InProgress": 0, "RetryableError": 0, "NonRetryableError": 0, "Stopped": 0}
 
 
@@ -104,7 +106,7 @@ def test_one_training_job_is_fitted_with_its_log(flow):
 
 @pytest.mark.clients
 def test_the_built_in_xgboost_is_tuned(flow):
-    pytest.importorskip("xgboost")
+    package("xgboost")
     told = flow("sdk2", "sdk2_built_in.py")
     assert told["told"]["HyperParameterTuningJobStatus"] == "Completed"
     assert told["told"]["TrainingJobStatusCounters"]["Completed"] == 4

@@ -6,8 +6,6 @@ import json
 
 import pytest
 
-from alfine.runners import sandbox
-
 pytestmark = pytest.mark.clients
 
 
@@ -34,7 +32,7 @@ def test_every_strategy_every_criterion_and_a_stop(flow):
     assert ended["converged3"] < 100
 
 
-@pytest.mark.skipif(bool(sandbox.why_not()), reason=sandbox.why_not())
+@pytest.mark.usefixtures("a_sandbox")
 def test_a_model_trainer_trains_by_its_own_driver(flow):
     told = flow("sdk3", "sdk3_trainer.py")
     script, command = told["script"], told["command"]

@@ -13,7 +13,8 @@ from alfine.runners.container import ContainerRunner
 from alfine.runners.inline import InlineRunner
 from alfine.runners.process import ProcessRunner
 from alfine.runners.protocol import Launch, Observation, Runner
-from alfine.runners.sandbox import SandboxRunner, why_not
+from alfine.runners.sandbox import SandboxRunner
+from tests.missing import need_sandbox
 from tests.runners.engines import test_engine, tiny_image
 
 PATIENCE_SECONDS = 40.0
@@ -110,8 +111,7 @@ def warm(tmp_path: Path) -> Iterator[Bench]:
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[Bench]:
     """Processes in a sandbox each; the folder of the tests plays alfine's home."""
-    if why_not():
-        pytest.skip(why_not())
+    need_sandbox()
     bench = Bench(tmp_path, partial(SandboxRunner, hidden=[tmp_path]))
     yield bench
     bench.close()

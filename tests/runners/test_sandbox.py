@@ -17,6 +17,7 @@ from alfine.runners.job_folder import Workspace
 from alfine.runners.launcher import children_of, identity
 from alfine.runners.protocol import LocalChannel
 from alfine.runners.warm import Cold, Warm
+from tests.missing import need_sandbox
 
 READY = "print('ready', flush=True)\nimport signal\nsignal.pause()"
 DEAF = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('ready')\nwhile True: signal.pause()"
@@ -156,8 +157,7 @@ import socket
 with socket.socket() as s:
     print(s.connect_ex(("127.0.0.1", {server.getsockname()[1]})) == 0, socket.gethostbyname("algo-1"))
 """
-        if sandboxes.why_not(network=network):
-            pytest.skip(sandboxes.why_not(network=network))
+        need_sandbox(network=network)
         assert said(sandbox, code, network=network) == [f"{reached} 127.0.0.1"]
 
 
@@ -209,7 +209,7 @@ def python(tmp_path_factory) -> Path:
     venv.create(folder)
     [installed] = folder.glob("lib/python*/site-packages")
     (installed / "curious.py").write_text(
-        "import os\nSEEN = [file for *_, files in os.walk('/tmp') for file in files], os.path.expanduser('~'), os.environ['TMPDIR']\n"
+        "import os\nSEEN = [file for *_, files in os.walk('/tmp') for file in files if file in ('job-1.py', 'secret')], os.path.expanduser('~'), os.environ['TMPDIR']\n"
     )
     (installed / "scribe.py").write_text("open('/tmp/notes', 'w').close()\n")
     return folder / "bin" / "python"

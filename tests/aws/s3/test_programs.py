@@ -1,4 +1,4 @@
-"""The AWS CLI and s3fs against a live server."""
+"""The AWS CLI against a live server."""
 
 from __future__ import annotations
 
@@ -53,22 +53,3 @@ def test_the_aws_cli_copies_syncs_lists_and_removes(aws, served: Served, tmp_pat
     assert aws("s3", "rm", "--recursive", "s3://of-the-cli/data").count("delete:") == 3
     assert [each.key for each in served.store.list("of-the-cli")] == ["copied"]
     assert not (served.store.folder / "of-the-cli" / "data").exists()
-
-
-def test_s3fs_reads_writes_and_lists(served: Served, bucket):
-    s3fs = pytest.importorskip("s3fs")
-    endpoint = {"endpoint_url": served.url, "region_name": "us-east-1"}
-    files = s3fs.S3FileSystem(key="key", secret="secret", client_kwargs=endpoint, use_listings_cache=False)
-    big = os.urandom(6 << 20)
-    with files.open(f"{bucket}/data/a b.bin", "wb", block_size=5 << 20) as file:
-        file.write(big)
-    with files.open(f"{bucket}/data/c.txt", "w") as file:
-        file.write("text")
-    assert sorted(files.ls(f"{bucket}/data")) == [f"{bucket}/data/a b.bin", f"{bucket}/data/c.txt"]
-    assert files.find(bucket) == [f"{bucket}/data/a b.bin", f"{bucket}/data/c.txt"]
-    with files.open(f"{bucket}/data/a b.bin", "rb") as file:
-        file.seek(5 << 20)
-        assert file.read(10) == big[5 << 20 :][:10]
-    assert files.info(f"{bucket}/data/c.txt")["size"] == 4
-    files.rm(f"{bucket}/data", recursive=True)
-    assert not files.exists(f"{bucket}/data/c.txt")

@@ -10,9 +10,8 @@ import pytest
 from alfine import BestObjectiveNotImproving, Continuous, ConvergenceDetected, Integer
 from alfine.api.job_words import job_request
 from tests.aws.conftest import until
-from tests.server.console.browser import NAMES, Browser, found
-
-pytestmark = pytest.mark.skipif(found() is None, reason=f"needs one of {', '.join(NAMES)} on the PATH")
+from tests.missing import missing
+from tests.server.console.browser import Browser, found
 
 NUMBERS = itertools.count(1)
 SPACE = {"x": Continuous(0, 1), "n": Integer(1, 9)}
@@ -26,6 +25,12 @@ for epoch in range(1, 6):
 while not pathlib.Path(a.go).exists(): time.sleep(0.05)
 print(f"the last loss={float(a.x)}", flush=True)
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def a_browser() -> None:
+    if found() is None:
+        missing("chromium", "apt-get install chromium")
 
 
 @pytest.fixture(scope="module")
