@@ -1,63 +1,124 @@
-# make demo | test | test-clients | check | bench: each makes the environment it needs and works from a clean clone.
+# Each target makes the environment it needs and works from a clean clone.
+#
+#   make demo          a tuning job that stops by itself (examples/when_to_stop)
+#   make test          the whole suite, against the built wheel
+#   make test-fast     unit tests and contracts, against the editable checkout: under a minute
+#   make test-clients  the SDKs, Airflow and the AWS CLI against a live server
+#   make check         ruff, mypy, import-linter and codespell
+#   make ci            what .ci/run runs: the checks and the whole suite
+#   make dev           an environment with the checkout installed editable, with all that the tests need
+#   make docs          write the pages of docs/reference that are made from the code
+#   make bench         all benchmarks; bench-NAME runs one of them
 PYTHON ?= python3
+# Environments: of the editable checkout, of the built wheel, of the clients that alfine serves.
 VENV ?= .venv
-BIN = $(VENV)/bin
-CLIENTS = .clients
+WHEEL ?= .venv-wheel
+CLIENTS ?= .clients
+JOBS ?= 2
 DATA ?=
 
-.PHONY: demo test test-clients check bench bench-engine bench-search bench-curves bench-warmstart bench-stopping clean
+BIN = $(VENV)/bin
+PIP = -m pip --disable-pip-version-check --quiet
+SOURCES = pyproject.toml README.md LICENSE $(shell find src -not -name '*.pyc' -not -name __pycache__)
+PYTEST = -m pytest -n $(JOBS) --dist loadfile
+FAST = tests/architecture tests/contracts tests/core tests/criteria tests/strategies tests/surrogate
+CLIENTS_OF_TEST = $(CLIENTS)/sdk2/made $(CLIENTS)/s3fs/made
+BENCHMARKS = engine search curves warmstart stopping definitions server
 
-$(VENV)/demo: pyproject.toml
+# What is tested is what is installed, never what a caller's PYTHONPATH leads to.
+unexport PYTHONPATH
+
+.PHONY: demo dev test test-fast test-clients check ci docs bench $(BENCHMARKS:%=bench-%) clean
+.DELETE_ON_ERROR:
+
+# -- environments ------------------------------------------------------------------------------------------------------
+
+$(VENV)/bin/python $(WHEEL)/bin/python:
+	@$(PYTHON) -m venv $(@D:%/bin=%)
+
+$(VENV)/demo: pyproject.toml | $(VENV)/bin/python
 	@echo "Making an environment in $(VENV) (a minute or two the first time) …"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
+	@$(BIN)/python $(PIP) install -e '.[demo]'
 	@touch $@
 
-$(VENV)/dev: pyproject.toml
+$(VENV)/core-dev: pyproject.toml | $(VENV)/bin/python
+	@echo "Making an environment in $(VENV) (a minute or two the first time) …"
+	@$(BIN)/python $(PIP) install -e '.[core-dev]'
+	@touch $@
+
+$(VENV)/dev: pyproject.toml | $(VENV)/bin/python
 	@echo "Making an environment in $(VENV) (a few minutes the first time) …"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
-	@touch $@ $(VENV)/demo
+	@$(BIN)/python $(PIP) install -e '.[dev]'
+	@touch $@ $(VENV)/core-dev $(VENV)/demo
+
+# The wheel that users get, and an environment that has it installed, with all that the tests need.
+$(WHEEL)/built: $(SOURCES) | $(WHEEL)/bin/python
+	@echo "Building the wheel …"
+	@rm -rf $(WHEEL)/dist
+	@$(WHEEL)/bin/python $(PIP) wheel --no-deps --wheel-dir $(WHEEL)/dist .
+	@$(WHEEL)/bin/python $(PIP) install --no-deps --force-reinstall $(WHEEL)/dist/*.whl
+	@touch $@
+
+$(WHEEL)/made: pyproject.toml $(WHEEL)/built
+	@echo "Making an environment for the tests in $(WHEEL) (a few minutes the first time) …"
+	@$(WHEEL)/bin/python $(PIP) install "$$(echo $(WHEEL)/dist/*.whl)[dev]"
+	@touch $@
+
+# The clients that alfine serves, as they come from the package index, in environments of their own.
+$(CLIENTS)/%/made: tests/clients/requirements/%.txt
+	@echo "Making an environment in $(@D) (a few minutes the first time) …"
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python $(PIP) install -r $<
+	@touch $@
+
+dev: $(VENV)/dev
+
+# -- tests and checks --------------------------------------------------------------------------------------------------
+
+test: $(WHEEL)/made $(CLIENTS_OF_TEST)
+	$(WHEEL)/bin/python $(PYTEST) -m "not clients"
+
+test-fast: $(VENV)/core-dev
+	$(BIN)/python $(PYTEST) $(FAST)
+
+test-clients: $(WHEEL)/made $(patsubst tests/clients/requirements/%.txt,$(CLIENTS)/%/made,$(wildcard tests/clients/requirements/*.txt))
+	$(WHEEL)/bin/python $(PYTEST) tests/clients
+
+define checks
+	$(1)/ruff check .
+	$(1)/ruff format --check .
+	$(1)/mypy
+	PYTHONPATH=src $(1)/lint-imports
+	$(1)/codespell
+endef
+
+check: $(VENV)/core-dev
+	$(call checks,$(BIN))
+
+ci: $(WHEEL)/made $(CLIENTS_OF_TEST)
+	$(call checks,$(WHEEL)/bin)
+	$(WHEEL)/bin/python $(PYTEST) -m "not clients"
+
+# -- pages, example, benchmarks ----------------------------------------------------------------------------------------
+
+docs: $(VENV)/core-dev
+	$(BIN)/python docs/reference/write_cli.py
+	$(BIN)/python docs/reference/write_python.py
 
 demo: $(VENV)/demo
 	$(BIN)/python examples/when_to_stop/run.py $(if $(DATA),--data $(DATA))
 
-$(CLIENTS)/%/made: tests/clients/requirements/%.txt
-	@echo "Making an environment in $(@D) (a few minutes the first time) …"
-	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
-	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
-	@touch $@
+bench: $(BENCHMARKS:%=bench-%)
 
-test: $(VENV)/dev $(CLIENTS)/sdk2/made
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not clients"
+bench-engine bench-search bench-warmstart bench-definitions: bench-%: $(VENV)/demo
+	$(BIN)/python bench/$*/run.py
 
-# The clients that alfine serves, as they come from the package index, in environments of their own.
-test-clients: $(VENV)/dev $(patsubst tests/clients/requirements/%.txt,$(CLIENTS)/%/made,$(wildcard tests/clients/requirements/*.txt))
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/clients
-
-check: $(VENV)/dev
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-
-bench: bench-engine bench-search bench-curves bench-warmstart bench-stopping
-
-bench-engine: $(VENV)/demo
-	$(BIN)/python bench/engine/run.py
-
-bench-search: $(VENV)/demo
-	$(BIN)/python bench/search/run.py
-
-bench-warmstart: $(VENV)/demo
-	$(BIN)/python bench/warmstart/run.py
-
-bench-curves: $(VENV)/dev
-	$(BIN)/python bench/curves/run.py
+bench-curves bench-server: bench-%: $(VENV)/dev
+	$(BIN)/python bench/$*/run.py
 
 bench-stopping: $(VENV)/demo
 	$(BIN)/python bench/stopping/run.py
 	$(BIN)/python bench/stopping/forecasts.py
 
 clean:
-	rm -rf $(VENV) $(CLIENTS) .pytest_cache .mypy_cache .ruff_cache dist when-to-stop
+	rm -rf $(VENV) $(WHEEL) $(CLIENTS) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache dist when-to-stop
