@@ -68,7 +68,7 @@ def test_what_a_child_may_not_change_is_named_in_amts_words(of_child, of_parent,
 def test_amts_list_of_what_may_change_holds_for_images():
     path = ["Environment"]
     said = [str(fault) for fault in faults(with_image("other", path, {"A": "1"}), with_image("other"), "parents[0]")]
-    assert said == [f"TrainingJobDefinition: {FIELDS} Against job it's Environment."]
+    assert said == [f"TrainingJobDefinition: {FIELDS} Different from job: Environment."]
     assert not list(faults(changed(path, {"A": "1"}), spec(), "")), "AMT knows no programs of this machine"
 
 

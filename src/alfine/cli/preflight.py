@@ -22,7 +22,7 @@ from alfine.aws.sagemaker.unsupported_fields import refuse_what_is_not
 from alfine.cli.log_check import Readings
 from alfine.cli.trial_run import Trial, try_out, typical
 from alfine.core.conditions import words
-from alfine.core.cost import Cost, longest_seconds, of_seconds
+from alfine.core.cost import Cost, cost_of, longest_seconds
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import Ended, Fact, History, Launched, Reported, Started
 from alfine.core.messages import naming
@@ -397,4 +397,4 @@ def predicted(spec: TuningJobSpec, trials: Sequence[Trial]) -> tuple[float, Cost
     compute = sum(
         trial.seconds * trial.spec.most_training_jobs * trial.spec.definition.instance_count for trial in trials
     )
-    return wall * share, of_seconds(spec, compute * share)
+    return wall * share, cost_of(spec, compute * share)

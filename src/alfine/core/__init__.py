@@ -1,1 +1,4 @@
-"""Pure values and decisions: no I/O, no clock, no global randomness. Read space, spec, history, decide in this order."""
+"""Pure values and decisions: no I/O, no clock, no global randomness.
+
+Read ranges, space, spec, history, policy and judge in this order.
+"""

@@ -1,4 +1,4 @@
-"""A channel of InputDataConfig, understood and checked: which data, how they are handed over, who of several hosts gets what."""
+"""A channel of InputDataConfig, understood and checked: which data training jobs get, in which mode, and which host gets what."""
 
 from __future__ import annotations
 
@@ -10,30 +10,41 @@ from alfine.core.errors import Fault
 
 INPUT_MODES = ("File", "FastFile", "Pipe")
 SOURCE = "DataSource.S3DataSource"
+
+# Members that alfine doesn't support, with what to do instead.
 REFUSED: Mapping[str, str] = {
     "DataSource.FileSystemDataSource": "alfine mounts no EFS or FSx. Name the folder in S3DataSource, as S3Uri file:///…",
-    "DataSource.DatasetSource": "there are no dataset resources here. Use S3DataSource.",
-    f"{SOURCE}.InstanceGroupNames": "all instances are of one group here. Leave it out.",
-    f"{SOURCE}.HubAccessConfig": "there are no model hubs here. Leave it out.",
-    f"{SOURCE}.ModelAccessConfig": "there are no gated models here. Leave it out.",
+    "DataSource.DatasetSource": "alfine has no dataset resources. Use S3DataSource.",
+    f"{SOURCE}.InstanceGroupNames": "in alfine all instances belong to one group. Leave it out.",
+    f"{SOURCE}.HubAccessConfig": "alfine has no model hubs. Leave it out.",
+    f"{SOURCE}.ModelAccessConfig": "alfine has no gated models. Leave it out.",
 }
+
+# S3DataType, with why a type isn't supported.
 DATA_TYPES: Mapping[str, str] = {
     "S3Prefix": "",
     "ManifestFile": "",
     "AugmentedManifestFile": (
-        "AugmentedManifestFile isn't supported here: its lines are streamed as RecordIO pairs. Use ManifestFile for its "
-        "objects, and a channel of its own for its labels."
+        "AugmentedManifestFile isn't supported: alfine doesn't stream lines as RecordIO pairs. Use ManifestFile for the objects, "
+        "and another channel for the labels."
     ),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """Input data: `uri` is s3://…, file://… or a local path; of a manifest when `manifest` is set.
+    """One channel of input data.
 
-    sharded: each of several hosts gets a part of the objects, all of them everything otherwise.
-    gzip, record_io: the data are to be decompressed, each object to be wrapped in a RecordIO record.
-    shuffle_seed: the order of the objects is to be shuffled, in each epoch anew.
+    Args:
+        name: ChannelName.
+        uri: where the data are: s3://…, file://… or a local path.
+        content_type: the MIME type of the data.
+        input_mode: «File», «FastFile» or «Pipe».
+        manifest: whether `uri` is that of a manifest, which lists the objects.
+        sharded: whether each of several hosts gets a part of the objects; otherwise each gets all of them.
+        gzip: whether the data are decompressed.
+        record_io: whether each object is wrapped in a RecordIO record.
+        shuffle_seed: the seed with which the order of the objects is shuffled in each epoch; None: it isn't.
     """
 
     name: str
@@ -48,7 +59,16 @@ class Channel:
 
 
 def read_channel(entry: Mapping[str, Any], default_mode: str, path: str) -> tuple[Channel | None, list[Fault]]:
-    """The channel that an entry describes, and what is wrong with it. default_mode: the algorithm's TrainingInputMode."""
+    """Read an entry of InputDataConfig.
+
+    Args:
+        entry: the entry.
+        default_mode: the algorithm's TrainingInputMode, for an entry without InputMode.
+        path: the entry's path in the request.
+
+    Returns:
+        The channel, or None where there are faults; and the faults.
+    """
     source = (entry.get("DataSource") or {}).get("S3DataSource") or {}
     faults = list(_faults(entry, source, default_mode, path))
     if faults:
@@ -68,7 +88,7 @@ def read_channel(entry: Mapping[str, Any], default_mode: str, path: str) -> tupl
 
 
 def _faults(entry: Mapping[str, Any], source: Mapping[str, Any], default_mode: str, path: str) -> Iterator[Fault]:
-    refused = [Fault(f"{path}.{name}", reason) for name, reason in REFUSED.items() if _at(entry, name)]
+    refused = [Fault(f"{path}.{name}", reason) for name, reason in REFUSED.items() if _member(entry, name)]
     yield from refused
     if not source.get("S3Uri") and not refused:
         yield Fault(f"{path}.{SOURCE}.S3Uri", "is missing. Use file:///path or a local path.")
@@ -96,8 +116,9 @@ def _faults(entry: Mapping[str, Any], source: Mapping[str, Any], default_mode: s
         yield Fault(f"{path}.RecordWrapperType", f"RecordIO is for Pipe mode. In {mode} mode leave it out.")
 
 
-def _at(entry: Mapping[str, Any], path: str) -> Any:
-    found: Any = entry
+def _member(entry: Mapping[str, Any], path: str) -> Any:
+    """The member at a path like «DataSource.S3DataSource»; None where there is none."""
+    value: Any = entry
     for name in path.split("."):
-        found = (found or {}).get(name)
-    return found
+        value = (value or {}).get(name)
+    return value

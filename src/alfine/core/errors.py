@@ -1,15 +1,15 @@
-"""What can go wrong, as a hierarchy; each error knows the AWS code that an AWS client is answered with.
+"""The errors that alfine raises on purpose, as a hierarchy, each with the error code that an AWS client gets.
 
 AlfineError
-├── InvalidSpec          ValidationException   a request that can't be understood, with every fault and its path
+├── InvalidSpec          ValidationException   a request that is wrong, with every fault and its path
 ├── NotFound             ResourceNotFound      no tuning job or training job of that name
-├── InUse                ResourceInUse         the name is taken, or another alfine runs the job
+├── InUse                ResourceInUse         the name is taken, or another alfine process runs the job
 ├── Conflict             ConflictException     something else still needs what is to be deleted
 ├── NotTerminal          ValidationException   the job must have ended first
 ├── AlreadyEnded         ValidationException   the job must still run
 ├── IllegalTransition    InternalFailure       a status change outside the table of core/history.py
-├── Overtaken            InternalFailure       someone else recorded something meanwhile: read again, decide again
-├── StorageFull          ServiceUnavailable    no room to record what happened; nothing that was recorded is lost
+├── Overtaken            InternalFailure       another process has recorded a fact meanwhile: read and decide again
+├── StorageFull          ServiceUnavailable    no room to record facts; nothing that was recorded is lost
 ├── StoreUnusable        InternalFailure       the database can't be opened, or isn't one
 └── MissingExtra         InternalFailure       an optional package that isn't installed
 """
@@ -28,7 +28,12 @@ class AlfineError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with a request: where, and what to do about it."""
+    """One thing that is wrong with a request.
+
+    Args:
+        path: where in the request; empty for the request as a whole.
+        message: what is wrong, which value, and what to do.
+    """
 
     path: str
     message: str
@@ -38,7 +43,11 @@ class Fault:
 
 
 class InvalidSpec(AlfineError, ValueError):
-    """The request contradicts itself or asks for something impossible; `faults` has every reason found."""
+    """The request contradicts itself, or asks for something impossible.
+
+    Args:
+        faults: everything that is wrong with it.
+    """
 
     code = "ValidationException"
 
@@ -78,15 +87,15 @@ class AlreadyEnded(AlfineError):
 
 
 class IllegalTransition(AlfineError):
-    """A status change that the table of transitions doesn't allow; always a fault of alfine's own."""
+    """A status change that the table of transitions doesn't allow; always a bug of alfine."""
 
 
 class Overtaken(AlfineError):
-    """Someone else has recorded something meanwhile, so a decision rests on too little: read again, decide again."""
+    """Another process has recorded a fact meanwhile, which a decision didn't take into account: read and decide again."""
 
 
 class StorageFull(AlfineError):
-    """There is no room on the disk to record what happened. What was recorded before stands."""
+    """There is no room on the disk to record facts. What was recorded before isn't lost."""
 
     code = "ServiceUnavailable"
 

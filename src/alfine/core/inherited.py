@@ -17,12 +17,24 @@ IGNORING = ("Grid",)  # strategies that take nothing from parents: Grid tries ev
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inherited:
-    """A parent's training job that had an objective, as it was when the child was created."""
+    """A parent's training job with an objective, as it was when the child was created.
+
+    Args:
+        parent: the parent's name.
+        name: the training job's name.
+        hyperparameters: the values that the parent chose, in AMT's strings.
+        static: the parent's static hyperparameters that the child tunes, in AMT's strings.
+        status: the training job's last status.
+        created_at: when it was launched.
+        started_at: when its program began to run.
+        ended_at: when it ended.
+        objective: its objective, as it was measured.
+    """
 
     parent: str
     name: str
-    hyperparameters: Mapping[str, str]  # what the parent tuned, in AMT's strings
-    static: Mapping[str, str]  # what it held fixed, of the names that the child tunes
+    hyperparameters: Mapping[str, str]
+    static: Mapping[str, str]
     status: str
     created_at: datetime
     started_at: datetime | None

@@ -1,7 +1,7 @@
-"""Judge the facts of a history one by one: the engine's newest, or a whole recorded job's.
+"""Judge the facts of a history one by one: the engine's newest facts, or those of a whole recorded job.
 
-Why one by one: judged once per poll, a later improvement in the same batch hides the plateau before it, and the same job
-ends elsewhere depending on how often anybody looked.
+If facts were judged once per poll, a later improvement in the same batch would hide the plateau before it, and how often the engine
+polls would decide where a job ends.
 """
 
 from __future__ import annotations
@@ -17,11 +17,19 @@ from alfine.core.spec import TuningJobSpec
 
 @dataclass(slots=True)
 class Judge:
-    """Records facts into a history and keeps the verdict that they have led to.
+    """Records facts into a history, and keeps the verdict and the early stops that they have led to.
 
-    The first verdict that isn't CONTINUE stands; only a stronger one replaces it (a target reached while the last training
-    jobs finish, or the user's own stop). `judged_at` is the number of facts that it rests on. A user's change begins anew with the
-    policy that `changed` makes of the new spec.
+    The first verdict that isn't CONTINUE stays; only a stronger one replaces it, such as a target that is reached while the last
+    training jobs finish, or the user's stop. When the user changes the job, judging begins anew.
+
+    Args:
+        history: the history into which facts are recorded.
+        policy: judges it.
+        changed: returns the policy of a specification that the user has changed; without it the policy stays.
+        verdict: the verdict on the tuning job.
+        verdicts: the latest verdict of each completion criterion.
+        judged_at: the number of facts after which a verdict that isn't CONTINUE was reached; None before.
+        stops: early stops that are decided and not recorded yet, by the training job's number.
     """
 
     history: History
@@ -33,7 +41,7 @@ class Judge:
     stops: dict[int, Stop] = field(default_factory=dict)
 
     def record(self, facts: Iterable[Fact]) -> None:
-        """Record facts, judging after each."""
+        """Record facts, and judge after each of them."""
         for fact in facts:
             self.pass_time(fact.at)
             self.history.record(fact)
@@ -47,19 +55,21 @@ class Judge:
             self.judge()
 
     def pass_time(self, until: datetime) -> None:
-        """Let time pass, judging at each instant at which a criterion asked to be asked again."""
+        """Let time pass until an instant, and judge at each instant in between that a criterion has named (`ask_again_at`)."""
         while self.verdict.outlook is not Outlook.STOP:
-            asked = (verdict.ask_again_at for verdict in self.verdicts)
-            due = [at for at in asked if at is not None and self.history.now < at <= until]
+            named = (verdict.ask_again_at for verdict in self.verdicts)
+            due = [at for at in named if at is not None and self.history.now < at <= until]
             if not due:
                 return
             self.history.now = min(due)
             self.judge()
 
     def look(self, now: datetime) -> list[Fact]:
-        """Judge as of now; a fact to be kept, which is recorded already, where time alone has made the verdict stronger.
+        """Judge the history as of an instant at which nothing has happened.
 
-        Without it a replay would take what is recorded later, and happened before, for known.
+        Returns:
+            The fact TimePassed where time alone has made the verdict stronger. It's recorded into the history already, and has to be
+            stored: without it a replay would believe that facts which are recorded later were known when the verdict was reached.
         """
         before = self.verdict.strength
         self.pass_time(now)
@@ -75,7 +85,7 @@ class Judge:
         latest = strongest(verdicts)
         if not self.repeating or latest.strength > self.verdict.strength or len(verdicts) != len(self.verdicts):
             self.verdicts = verdicts
-        else:  # they stay as the search left them, but for those that time goes on for
+        else:  # verdicts stay as they were at the end of the search, except those that depend on time
             both = zip(self.verdicts, verdicts, strict=True)
             self.verdicts = tuple(new if old.ask_again_at or new.ask_again_at else old for old, new in both)
         if latest.strength > self.verdict.strength:
@@ -83,21 +93,20 @@ class Judge:
             self.verdict = latest
         elif self.verdict.outlook is Outlook.CONTINUE:
             self.verdict = latest
-        elif not self.repeating:  # the reason stands; its numbers are those of now
-            same = (
-                v
-                for v in self.verdicts
-                if v.criterion == self.verdict.criterion and v.strength == self.verdict.strength
-            )
+        elif not self.repeating:  # the same verdict, with its present numbers
+            kept = self.verdict.criterion, self.verdict.strength
+            same = (verdict for verdict in verdicts if (verdict.criterion, verdict.strength) == kept)
             self.verdict = next(same, self.verdict)
 
     @property
     def repeating(self) -> bool:
-        """Whether the search has ended and its best are run again."""
+        """Whether the search has ended, and the best configurations are being run again."""
         jobs = self.history.jobs
         return self.verdict.outlook is not Outlook.CONTINUE and bool(jobs) and jobs[-1].repeats is not None
 
     def due(self) -> tuple[Stop, ...]:
-        """Early stops found and not carried out yet, of training jobs that still run."""
+        """Return the early stops that are decided and not carried out yet, of training jobs that still run."""
         running = self.history.running
-        return tuple(s for n, s in self.stops.items() if n in running and running[n].status == "InProgress")
+        return tuple(
+            stop for number, stop in self.stops.items() if number in running and running[number].status == "InProgress"
+        )

@@ -1,4 +1,4 @@
-"""Where a recorded tuning job would have ended under other completion criteria, by the engine's own code (core/judge.py)."""
+"""Find out where a recorded tuning job would have ended under other completion criteria, by the engine's own code (core/judge.py)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,21 @@ from alfine.core.spec import TuningJobSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replayed:
-    """Where a recorded job would have ended under other criteria, and what that would have meant.
+    """Where a recorded tuning job would have ended under other completion criteria, and what that would have saved and missed.
 
-    `facts`: how many facts of the record would have happened; `history` is the past as it was known then.
-    `saved_training_jobs`, `saved_training_seconds`: against the whole record. `missed`: how much better (in units of the
-    objective, from 0 on) the best of the whole record is than the best at that point; None when neither has one.
+    Repeats of the best configurations don't count: what is compared are two searches.
+
+    Args:
+        verdict: the verdict that would have ended the job; CONTINUE where nothing would have.
+        facts: the number of facts of the record that would have happened before the end.
+        history: the history at the end.
+        best: the best training job at the end.
+        training_jobs: the number of training jobs launched until the end.
+        training_seconds: their training time.
+        saved_training_jobs: the number of training jobs of the record that wouldn't have been launched.
+        saved_training_seconds: their training time, in seconds.
+        missed: how much better the best result of the whole record is than the best result at the end, in units of the objective, from
+            0 on; None where one of them is missing.
     """
 
     verdict: Verdict
@@ -38,10 +48,15 @@ def replay(
     under: History | None = None,
     changed: Callable[[TuningJobSpec], Policy] | None = None,
 ) -> Replayed:
-    """Run a recorded history through a policy's criteria, by the engine's own code.
+    """Replay a recorded history under the completion criteria of a policy.
 
-    under: the empty history to replay into, when the criteria come with a spec of their own. changed: what makes the policy of the
-    job's own spec after a user's change; without it the policy given holds throughout, as if the user had changed nothing.
+    Args:
+        history: the record.
+        policy: has the criteria.
+        under: the empty history to replay into, where the criteria come with a specification of their own; by default one of the
+            record's first specification.
+        changed: returns the policy of a specification that the user has changed, to replay a job under its own criteria. Without it the
+            given policy is used throughout, as if the user had changed nothing.
     """
     past = under if under is not None else history.under(history.first_spec)
     judge = Judge(past, policy, changed)
@@ -49,11 +64,11 @@ def replay(
     last = max((n for n, fact in enumerate(history.facts, 1) if isinstance(fact, Changed)), default=0)
     searched = max((job.number for job in history.jobs if job.repeats is None), default=0)
     for count, fact in enumerate(history.facts, 1):
-        if changed is None and getattr(fact, "number", 0) > searched:  # the best run again: that follows any end
+        if changed is None and getattr(fact, "number", 0) > searched:  # a repeat, which follows the end of any search
             continue
         if changed is None and count <= last and isinstance(fact, Changed | TuningJobStopAsked):
             continue
-        ends = changed is None or count > last  # what ended before a change was gone on with
+        ends = changed is None or count > last  # a job that had ended before the user changed it went on
         judge.pass_time(fact.at)
         if ends and judge.verdict.outlook is not Outlook.CONTINUE:
             return _replayed(history, judge, count - 1, own=changed is not None)
@@ -62,15 +77,16 @@ def replay(
             return _replayed(history, judge, count, own=changed is not None)
     judge.look(history.now)
     if changed is not None and not past.running and judge.verdict.outlook is Outlook.CONTINUE:
-        judge.verdict = judge.policy.decide(
-            past, judge.verdict
-        ).verdict  # nothing left to try is for the strategy to say
+        # Only the strategy can say that nothing is left to try.
+        judge.verdict = judge.policy.decide(past, judge.verdict).verdict
     return _replayed(history, judge, len(history.facts), own=changed is not None)
 
 
 def _replayed(record: History, judge: Judge, count: int, *, own: bool) -> Replayed:
-    """count: how many facts of the record have happened. own: by the job's own policy, so that what was stopped in the record was
-    stopped by this end.
+    """The result of a replay.
+
+    count: the number of facts of the record that have happened. own: whether the job's own policy judged, so that training jobs which
+    were stopped in the record were stopped by this end.
     """
     past = judge.history
     if judge.verdict.outlook is not Outlook.CONTINUE:
@@ -85,55 +101,60 @@ def _replayed(record: History, judge: Judge, count: int, *, own: bool) -> Replay
         history=past,
         best=best,
         training_jobs=past.searched,
-        training_seconds=_spent(past),
+        training_seconds=_search_seconds(past),
         saved_training_jobs=record.searched - past.searched,
-        saved_training_seconds=_spent(record) - _spent(past),
+        saved_training_seconds=_search_seconds(record) - _search_seconds(past),
         missed=missed,
     )
 
 
 def _let_end(record: History, judge: Judge, rest: Iterable[Fact], *, own: bool) -> None:
-    """What runs at the end is let finish or is stopped, as `at_end` and verdicts that are still to come say; its results count, as
-    they would have live. After a job's own end the best are run again.
+    """Let running training jobs finish, or stop them, as `at_end` and later verdicts say. Their results count, as in a live job.
+
+    After the end by its own policy the job's repeats follow. rest: the facts of the record that haven't happened yet.
     """
     past = judge.history
-    stopped = set() if own else _stopped(judge)
+    stopped = set() if own else _stop(judge)
     for fact in rest:
         if not own and not past.running:
             return
         judge.pass_time(fact.at)
-        stopped |= set() if own else _stopped(judge)
+        stopped |= set() if own else _stop(judge)
         number = getattr(fact, "number", None)
         follows = (
-            own if number is None else number <= past.launches or (own and _again_of(record, number, past.launches))
+            own
+            if number is None
+            else number <= past.launches or (own and _is_next_repeat(record, number, past.launches))
         )
         if follows and number not in stopped:
             judge.record([fact])
-            stopped |= set() if own else _stopped(judge)
+            stopped |= set() if own else _stop(judge)
 
 
-def _again_of(record: History, number: int, launched: int) -> bool:
-    """Whether it's the next training job, which runs the best again."""
+def _is_next_repeat(record: History, number: int, launched: int) -> bool:
+    """Whether a training job is the next one, and a repeat."""
     return number == launched + 1 and record.job(number).repeats is not None
 
 
-def _stopped(judge: Judge) -> set[int]:
-    """Stop what a verdict doesn't let finish: which training jobs."""
+def _stop(judge: Judge) -> set[int]:
+    """Stop the training jobs that the verdict doesn't let finish, and return their numbers."""
     past = judge.history
     numbers = {stop.number for stop in judge.policy.decide(past, judge.verdict).stops}
     for number in numbers:
         job = past.job(number)
-        curve = job.curve(past.spec.of(job.definition).metric)  # its last value is its result
+        curve = job.curve(
+            past.spec.of(job.definition).metric
+        )  # a stopped training job has its last value as its objective
         judge.record([Ended(at=past.now, number=number, status="Stopped", objective=curve[-1] if curve else None)])
     return numbers
 
 
-def _spent(history: History) -> float:
-    """Training time up to now, the running training jobs' included: they are stopped now, and were paid for."""
+def _search_seconds(history: History) -> float:
+    """Training time of the search up to now, with that of running training jobs, which are stopped now and have to be paid."""
     running = [(history.now - job.started_at).total_seconds() for job in history.running.values() if job.started_at]
-    return history.training_seconds - _again(history) + sum(running)
+    return history.training_seconds - _repeating_seconds(history) + sum(running)
 
 
-def _again(history: History) -> float:
-    """Training time of those that ran a configuration again: replays compare searches."""
+def _repeating_seconds(history: History) -> float:
+    """Training time of the repeats."""
     return sum(job.seconds for jobs in history.repeated.values() for job in jobs)

@@ -1,6 +1,7 @@
-"""What a tuning job asks for beyond AMT's fields: settings of alfine, in a request's tags `alfine:<setting>`.
+"""Settings of alfine, which AMT has no fields for: they stand in the tags `alfine:<setting>` of a request.
 
-Clients of the AWS API refuse fields that they don't know, and any of them can set tags. Criteria have settings of their own beside these.
+Clients of the AWS API refuse fields that they don't know, but all of them can set tags. Each completion criterion has a setting of its own,
+beside those of this file.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ from typing import Any, Self
 from alfine.core.errors import Fault, InvalidSpec
 
 TAG_PREFIX = "alfine:"
-LONGEST_TAG = 256
-REQUIRES, FORBID, START_WITH = "requires", "forbid", "start-with"  # in the words of core/conditions.py
+LONGEST_TAG = 256  # characters, a quota of AWS
+
+# Settings in the words of core/conditions.py: conditions, forbidden combinations, configurations to try first.
+REQUIRES = "requires"
+FORBID = "forbid"
+START_WITH = "start-with"
 
 
 def is_number(value: Any, good: Callable[[float], bool]) -> bool:
-    """Whether it's a number, or the text of one, that is good."""
+    """Return whether a value is a number, or the text of one, for which `good` returns True."""
     try:
         return not isinstance(value, bool) and good(float(value))
     except (TypeError, ValueError):
@@ -103,7 +108,7 @@ def kept_for_repeats(settings: Mapping[str, str]) -> int:
 
 # -- all settings ----------------------------------------------------------------------------------------------------
 
-# Settings whose text must be something: what it's asked, and what to say. (Criteria read their own.)
+# Settings with one value: a test of its text, and the message where the text fails it.
 SETTINGS: Mapping[str, tuple[Callable[[str], bool], str]] = {
     "price-per-hour": (_is_amount, "isn't a price. Use a number from 0 on, per instance and hour."),
     "grace-seconds": (_is_amount, "must be a number of seconds from 0 on."),
@@ -113,17 +118,23 @@ SETTINGS: Mapping[str, tuple[Callable[[str], bool], str]] = {
     "warm": (lambda text: text in ("on", "off"), "must be on or off."),
 }
 
-# All that alfine reads from tags, but for completion criteria; REQUIRES, FORBID and START_WITH may be parted («requires-2»).
+# All settings except those of completion criteria. REQUIRES, FORBID and START_WITH may continue in further tags («requires-2»).
 NAMES = (*SETTINGS, REQUIRES, FORBID, START_WITH, "at-end", "runner", "requirements", "checkpoints")
 
 
 def setting_of(request: Mapping[str, Any], name: str) -> str | None:
-    """An alfine setting of a request, None without."""
+    """Return the text of a setting of a request; None where the request doesn't have it."""
     return next((tag["Value"] for tag in request.get("Tags") or [] if tag["Key"] == TAG_PREFIX + name), None)
 
 
 def put_setting(request: MutableMapping[str, Any], name: str, text: str | None) -> None:
-    """Write an alfine setting into a request's tags, replacing an earlier one; None takes it away."""
+    """Write a setting into the tags of a request, in place of an earlier one.
+
+    Args:
+        request: the request to change.
+        name: the setting's name, without `alfine:`.
+        text: the setting's text; None removes the setting.
+    """
     key = TAG_PREFIX + name
     tags = [tag for tag in request.get("Tags") or [] if tag.get("Key") != key]
     if text is not None:
@@ -135,18 +146,32 @@ def put_setting(request: MutableMapping[str, Any], name: str, text: str | None) 
 
 
 def text_of(settings: Mapping[str, str], name: str) -> str | None:
-    """A setting that may be longer than a tag: `alfine:<name>`, `alfine:<name>-2`, … with white space between."""
-    found: list[str] = []
-    while (key := name if not found else f"{name}-{len(found) + 1}") in settings:
-        found.append(settings[key])
-    return " ".join(found) if found else None
+    """Return a setting that may be longer than a tag; None without it.
+
+    Args:
+        settings: all settings, by name.
+        name: the setting's name; it continues in the tags «<name>-2», «<name>-3», …, which are joined by spaces.
+    """
+    lines: list[str] = []
+    while (key := name if not lines else f"{name}-{len(lines) + 1}") in settings:
+        lines.append(settings[key])
+    return " ".join(lines) if lines else None
 
 
 def put_text(request: MutableMapping[str, Any], name: str, text: str) -> None:
-    """Write such a setting, parted at white space. Raise InvalidSpec where a word is longer than a tag."""
+    """Write a setting that may be longer than a tag into the tags of a request, divided at white space.
+
+    Args:
+        request: the request to change.
+        name: the setting's name, without `alfine:`.
+        text: the setting's text.
+
+    Raises:
+        InvalidSpec: where a single word is longer than a tag.
+    """
     lines = textwrap.wrap(text, LONGEST_TAG, break_long_words=False, break_on_hyphens=False)
     for number, line in enumerate(lines, 1):
         if len(line) > LONGEST_TAG:
-            message = f"{line[:40]!r}… has {len(line)} characters; a tag, where it's kept, {LONGEST_TAG}."
+            message = f"{line[:40]!r}… has {len(line)} characters; a tag of AWS has at most {LONGEST_TAG}."
             raise InvalidSpec([Fault(name.replace("-", "_"), message)])
         put_setting(request, name if number == 1 else f"{name}-{number}", line)

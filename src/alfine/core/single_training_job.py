@@ -1,7 +1,7 @@
-"""A training job on its own: CreateTrainingJob's request as a tuning job of one training job with nothing to search for.
+"""A training job on its own (CreateTrainingJob), as a tuning job with one training job and nothing to search.
 
-So engine, store and runners know one kind of job. Its name begins with a character that no tuning job's name can, so that it's
-never met where tuning jobs are asked for; the training job itself has the name that was asked for.
+This way engine, store and runners have one kind of job. The tuning job's name begins with a character that requests can't use, so that
+no list of tuning jobs has it; the training job has the name that was asked for.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ DEFINITION, STATIC = "TrainingJobDefinition", "StaticHyperParameters"
 
 
 def tuning_job_of(request: Request, created_at: datetime) -> dict[str, Any]:
-    """The tuning job that stands for a training job.
+    """Return the request of the tuning job that stands for a training job.
 
-    The digits in its name keep a later training job of the same name from meeting the folder of an earlier one.
+    Args:
+        request: a CreateTrainingJob request.
+        created_at: when the training job is created. It's part of the tuning job's name, so that a later training job of the same name
+            gets another folder.
     """
     definition = {
         key: value for key, value in request.items() if key not in ("TrainingJobName", "HyperParameters", "Tags")
@@ -37,6 +40,6 @@ def tuning_job_of(request: Request, created_at: datetime) -> dict[str, Any]:
 
 
 def as_asked(fault: Fault) -> Fault:
-    """A fault of that tuning job by its path in CreateTrainingJob's request."""
+    """Return a fault of that tuning job's request with its path in the CreateTrainingJob request."""
     path = fault.path.removeprefix(f"{DEFINITION}.")
     return Fault(f"HyperParameters{path.removeprefix(STATIC)}" if path.startswith(STATIC) else path, fault.message)

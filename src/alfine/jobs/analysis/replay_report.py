@@ -75,8 +75,8 @@ def _replays(history: History, texts: Sequence[str]) -> Iterator[Plain]:
 
 def _row(history: History, texts: Sequence[str], found: Replayed) -> Plain:
     spec, best = history.spec, found.best
-    would, saved = cost.of_search(found.history), cost.of_search(history)
-    saved = cost.of_seconds(spec, saved.compute_seconds - would.compute_seconds)
+    would, saved = cost.spent_on_search(found.history), cost.spent_on_search(history)
+    saved = cost.cost_of(spec, saved.compute_seconds - would.compute_seconds)
     return {
         "Criteria": texts,
         "Ended": found.verdict.outlook is not Outlook.CONTINUE,
