@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from alfine.cli import main
-from alfine.cli.remote_jobs import Remote
+from alfine.cli.remote_jobs import RemoteJobs
 from alfine.core.errors import InvalidSpec
 from alfine.jobs.home import Home
 from tests.aws.conftest import Served
@@ -94,7 +94,7 @@ def test_a_job_is_created_watched_read_and_deleted_on_a_server(alfine, folder, w
     assert table[0].startswith("number,name,status,objective")
     assert len(json.loads(alfine("export", name, "--json").stdout)) == 4
 
-    assert "Its files stay in http" in alfine("delete", name, "--yes").stdout
+    assert "Its files are kept in http" in alfine("delete", name, "--yes").stdout
     assert name not in alfine("list").stdout
     alfine("describe", name, code=1)
 
@@ -130,14 +130,13 @@ def test_what_a_server_refuses_is_told_as_at_home(alfine, folder, monkeypatch, s
     alfine("create", wrong, code=2)
     (folder.path / "train.py").unlink()
     assert "there is no" in alfine("create", folder.job(), code=2).output
-    assert (
-        "there is nothing at" in alfine("create", folder.job(JOB + "channels: {a: gone}\n"), "--upload", code=2).output
-    )
+    assert "doesn't exist." in alfine("create", folder.job(JOB + "channels: {a: gone}\n"), "--upload", code=2).output
     told = alfine("create", folder.job(JOB + "static: {x: 3}\n"), "--json", code=2)
     assert [each["Path"] for each in json.loads(told.stderr)["Error"]["Faults"]] == ["static.x"]
     told = alfine("create", folder.job(JOB + "max_runtime_seconds: 5\n"), code=2)
     assert (
-        "max_runtime_seconds: '5' is refused by AWS's rules, which servers keep: Member must have value" in told.stderr
+        "max_runtime_seconds: AWS's rules, which a server checks, don't allow '5': Member must have value"
+        in told.stderr
     )
     told = alfine("create", folder.job(JOB + "warm_start: [runs.csv]\n"), code=2)
     assert "warm_start: file://" in told.output
@@ -185,7 +184,7 @@ def test_changes_that_are_none_are_refused_with_a_reason(alfine, folder, served,
         alfine("create", folder.path / "job.yaml")
         alfine("watch", "unchanged")
     with pytest.raises(InvalidSpec):
-        Remote(served[0].url).change("unchanged", **words)
+        RemoteJobs(served[0].url).change("unchanged", **words)
 
 
 def test_the_servers_region_is_found_out(alfine, folder, monkeypatch):
@@ -197,8 +196,8 @@ def test_the_servers_region_is_found_out(alfine, folder, monkeypatch):
 
 def test_an_endpoint_must_be_one(alfine, tmp_path):
     assert "must be a URL" in alfine("list", "--endpoint", "somewhere", code=2).output
-    assert "no alfine answers at" in alfine("list", "--endpoint", "http://127.0.0.1:1", code=1).output
-    assert "one of the two" in alfine("list", "--endpoint", "http://127.0.0.1:1", "--home", tmp_path, code=2).output
+    assert "no alfine server answers at" in alfine("list", "--endpoint", "http://127.0.0.1:1", code=1).output
+    assert "can't be combined" in alfine("list", "--endpoint", "http://127.0.0.1:1", "--home", tmp_path, code=2).output
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_the_commands_say_it_before_the_job_begins(folder, words):
     folder.job(JOB.replace("seed: 1", "seed: 2"))
     result = folder.run(*words, str(folder.path / "job.yaml"))
     assert "about 4 training jobs" in result.output
-    assert "by before" in result.output
+    assert "from before" in result.output
 
 
 def test_check_has_it_as_json_too(folder):

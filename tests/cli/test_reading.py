@@ -111,7 +111,7 @@ def test_describe_shows_why_it_ended_and_what_it_cost(recorded):
     shown = alfine_cli(recorded, "describe", "good").stdout
     assert "good  Completed by MaxNumberOfTrainingJobs" in shown
     assert "8 of at most 8: 8 completed" in shown
-    assert "20.0 compute minutes, 0.17" in shown
+    assert "20 min 00 s of compute time, cost 0.17" in shown
     assert "0.0 to 1.0  continuous" in shown
     assert not any(line.endswith(" ") for line in shown.splitlines())
 
@@ -144,7 +144,10 @@ def test_logs_gives_the_last_lines(recorded, lines, count):
 
 
 def test_logs_says_what_is_not_there(recorded):
-    assert "no number 99" in alfine_cli(recorded, "logs", "good", "--number", "99").stderr
+    assert (
+        "has no training job number 99: it has 8 training jobs."
+        in alfine_cli(recorded, "logs", "good", "--number", "99").stderr
+    )
     assert "ran a Python function" in alfine_cli(recorded, "logs", "function").stderr
     assert alfine_cli(recorded, "logs", "good", "--number", "1", "--best").exit_code == 2
 
@@ -178,8 +181,8 @@ def test_describe_says_when_hyperparameters_are_choices_and_what_is_never_tried(
     shown = alfine_cli(conditional, "describe", "job").stdout
     for words in (
         "depth  1 to 9       integer, Linear (Auto), if kind = deep",
-        "never tried  depth > 8",
-        "tried first  kind=plain",
+        "forbidden     depth > 8",
+        "starts with   kind=plain",
     ):
         assert words in shown, shown
     told = read_json(conditional, "describe", "job")["Alfine"]
@@ -250,7 +253,7 @@ def test_describe_of_a_running_job_forecasts_its_end_in_training_jobs_time_and_m
     assert f"ends after {round(told['TrainingJobs']['Middle'])} more training jobs, in " in line
     low, middle, high = (money(told["Money"][key]) for key in ("Low", "Middle", "High"))
     assert f", for {middle} ({low} to {high}), likely by MaxNumberOfTrainingJobs (100 %)" in line
-    assert "all 45 would gain about" in line
+    assert "the remaining 45 would gain about" in line
 
 
 def test_replay_refuses_what_is_no_criterion(recorded):
@@ -280,7 +283,7 @@ def test_metrics_test_shows_the_nearest_lines_when_nothing_matches(tmp_path):
     result = metrics_test("loss: ([0-9.]+)", str(tmp_path / "log"))
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert "Nearest lines:\n  epoch 3 loss=0.25" in result.stderr
+    assert "Similar lines:\n  epoch 3 loss=0.25" in result.stderr
 
 
 def test_metrics_test_explains_a_bad_regex():

@@ -1,8 +1,7 @@
-"""The command line: one file a command, each thin over Service and tuning.
+"""The command line: one module per command, each a thin layer over `alfine.jobs` and `alfine.api`.
 
-This table is the only list of the commands. They are imported when they are called, so that `alfine --help` needs nothing
-but click. Exit codes: 0 all is well; 1 the job failed, or there is no such job; 2 wrong usage or an invalid job;
-130 interrupted.
+`GROUPS` is the only list of commands. A command's module is imported when the command is called, so that `alfine --help` needs
+nothing but click. Exit codes: 0 success; 1 the job failed or doesn't exist; 2 wrong usage or an invalid job; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -19,42 +18,58 @@ from alfine.cli.errors import print_error
 from alfine.cli.options import home_option
 from alfine.core.errors import AlfineError
 
-# name -> (the file, which has a function of the same name with _ for - or of its own name, and the line that `alfine --help` shows).
-COMMANDS: dict[str, tuple[str, str]] = {
-    "tune": ("tune", "Run the tuning job of a file, or go on with it."),
-    "create": ("create", "Create the tuning job of a file, without running it here."),
-    "watch": ("watch", "Watch a tuning job that another process runs."),
-    "list": ("list_jobs", "List all tuning jobs."),
-    "describe": ("describe", "Show a tuning job: status, best, why it ended, cost."),
-    "training-jobs": ("training_jobs", "List the training jobs of a tuning job."),
-    "logs": ("logs", "Print the log of a training job."),
-    "serve": ("serve", "Answer AWS clients: boto3, the AWS CLI, the SageMaker SDK."),
-    "keys": ("keys", "Make, list and delete the keys that requests are signed with."),
-    "change": ("change", "Change a job's limits and criteria; an ended one goes on."),
-    "stop": ("stop", "Stop a tuning job and its training jobs."),
-    "delete": ("delete", "Delete a tuning job that has ended."),
-    "export": ("export", "Write a tuning job as CSV, JSON or Parquet."),
-    "replay": ("replay", "See when other criteria would have ended a job."),
-    "propose": ("propose", "Say what the results tell of a job's search space."),
-    "advise": ("advise", "Recommend a completion criterion from past jobs."),
-    "import": ("import_job", "Take over a job that ran on AWS or in Optuna."),
-    "check": ("check", "Check a job before it's created: faults, criteria, cost."),
-    "doctor": ("doctor", "Say what works on this machine, and why not."),
-    "metrics-test": ("try_regex", "Try a metric's regex on a log."),
+GROUPS: dict[str, dict[str, tuple[str, str]]] = {
+    "Run a job": {
+        "check": ("check", "Check a job before it is created: faults, criteria, cost."),
+        "tune": ("tune", "Run the tuning job of a file, or resume it."),
+        "create": ("create", "Create the tuning job of a file, for a server to run."),
+        "watch": ("watch", "Watch a tuning job that another process runs."),
+        "change": ("change", "Change limits and criteria, or continue an ended job."),
+        "stop": ("stop", "Stop a tuning job and its training jobs."),
+    },
+    "Look at jobs": {
+        "list": ("list_jobs", "List all tuning jobs."),
+        "describe": ("describe", "Show a tuning job: status, best result, criteria, cost."),
+        "training-jobs": ("training_jobs", "List the training jobs of a tuning job."),
+        "logs": ("logs", "Print the log of a training job."),
+        "export": ("export", "Write a tuning job as CSV, JSON or Parquet."),
+    },
+    "Decide when to stop, and what to try next": {
+        "replay": ("replay", "See when other criteria would have ended a job."),
+        "advise": ("advise", "Recommend a completion criterion from past jobs."),
+        "propose": ("propose", "Find problems of a search space, and propose a better job."),
+    },
+    "Serve AWS clients": {
+        "serve": ("serve", "Serve SageMaker's API and a web console."),
+        "keys": ("keys", "Create, list and delete access keys."),
+    },
+    "Home and files": {
+        "import": ("import_job", "Import a job that ran on AWS or in Optuna."),
+        "delete": ("delete", "Delete a tuning job that has ended."),
+        "doctor": ("doctor", "Check what works on this machine."),
+        "metrics-test": ("try_regex", "Try the regex of a metric on a log."),
+    },
 }
+"""The commands as `alfine --help` groups them: name -> (module, line of help).
+
+The module has a function of the command's name (with _ for -), or of its own name.
+"""
+
+COMMANDS: dict[str, tuple[str, str]] = {name: entry for group in GROUPS.values() for name, entry in group.items()}
+"""All commands: name -> (module, line of help)."""
 
 EPILOG = """
 \b
 Examples:
-  alfine tune job.yaml               run it, watch it; Ctrl-C stops it cleanly
-  alfine tune job.yaml --dry-run     run one training job and see what is read
-  alfine describe my-job --json      everything about a job, for a program
+  alfine tune job.yaml               run a job and watch it; Ctrl-C stops it
+  alfine tune job.yaml --dry-run     run one training job, show what is read
+  alfine describe my-job --json      a job as JSON, for a program
   alfine replay my-job --criterion "BestObjectiveNotImproving 10"
 """
 
 
 class Commands(click.Group):
-    """Imports a command when it's called, and prints every error the same way."""
+    """Import a command when it is called, and print every error the same way."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
@@ -63,14 +78,26 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _ = COMMANDS[cmd_name]
-        found = import_module(f"alfine.cli.{module}")
-        command = getattr(found, cmd_name.replace("-", "_"), None) or getattr(found, module)
+        imported = import_module(f"alfine.cli.{module}")
+        command = getattr(imported, cmd_name.replace("-", "_"), None) or getattr(imported, module)
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+        width = max(map(len, COMMANDS))
+        for title, commands in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), line) for name, (_, line) in commands.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that was typed; suggest one for a misspelt name."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            from alfine.core.wording import did_you_mean
+
+            raise click.UsageError(f"There is no command {args[0]!r}. {did_you_mean(args[0], COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
 
     def main(
         self,
@@ -80,7 +107,7 @@ class Commands(click.Group):
         standalone_mode: bool = True,  # noqa: FBT002
         **extra: Any,
     ) -> Any:
-        """Run a command; like click's own, but with alfine's errors and exit codes."""
+        """Run a command as click does, but with alfine's errors and exit codes."""
         words = list(sys.argv[1:] if args is None else args)
         try:
             code = super().main(words, prog_name, complete_var, standalone_mode=False, **extra)
@@ -103,4 +130,4 @@ def main() -> None:
     """
 
 
-__all__ = ["COMMANDS", "main"]
+__all__ = ["COMMANDS", "GROUPS", "main"]

@@ -1,4 +1,4 @@
-"""alfine advise: which completion criterion your own past jobs recommend."""
+"""alfine advise: recommend a completion criterion by replaying past jobs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import click
 
 from alfine.cli.options import home_option, json_option, open_home
 from alfine.core.errors import NotFound
+from alfine.core.wording import count_of, percent
 
 if TYPE_CHECKING:
     from alfine.jobs.analysis.criterion_advice import Advice, Rule
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 EPILOG = """
 \b
 Examples:
-  alfine advise                      from every job that has ended
+  alfine advise
   alfine advise churn-1 churn-2 --tolerance 0.5 --risk 0
   alfine import optuna sqlite:///study.db && alfine advise
 """
@@ -29,7 +30,7 @@ Examples:
     show_default=True,
     type=click.FloatRange(min=0),
     metavar="PERCENT",
-    help="Of the best objective that may be missed.",
+    help="Largest acceptable loss, in percent of the best objective.",
 )
 @click.option(
     "--risk",
@@ -37,14 +38,15 @@ Examples:
     show_default=True,
     type=click.FloatRange(0, 100),
     metavar="PERCENT",
-    help="Of the jobs that may miss more.",
+    help="Largest acceptable share of jobs that lose more.",
 )
 @home_option
 @json_option
 def advise(*, names: tuple[str, ...], tolerance: float, risk: float, as_json: bool) -> None:
-    """Recommend a completion criterion, with the evidence of your own past jobs (none named: all that have ended).
+    """Recommend a completion criterion by replaying your past jobs.
 
-    Every rule of a menu is replayed on every job: what it would have run, and what it would have missed.
+    NAMES are tuning jobs; the default is all that have ended. A set of criteria is replayed on each job, to see how much
+    training each criterion would have saved and how much of the best objective it would have lost.
     """
     from alfine.cli.output import print_json, show
     from alfine.jobs.analysis.criterion_advice import advise as advised
@@ -54,7 +56,7 @@ def advise(*, names: tuple[str, ...], tolerance: float, risk: float, as_json: bo
         histories = [home.service.history(name) for name in chosen]
     advice = advised(histories, tolerance=tolerance / 100, risk=risk / 100)
     if not advice.rules:
-        raise NotFound("There is no job with 20 objectives or more to learn from.")
+        raise NotFound("No job has enough results: at least 20 objectives are needed. Run or import longer jobs first.")
     if as_json:
         print_json(_plain(advice))
         return
@@ -88,12 +90,10 @@ def _report(advice: Advice, tolerance: float, risk: float) -> list[Any]:
     from rich.table import Table
     from rich.text import Text
 
-    from alfine.core.wording import count_of
-
     jobs = len(advice.rules[0].outcomes)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("criterion", overflow="fold")
-    for title in ("training", "missed", "worst", f"over {tolerance:g} %"):
+    for title in ("training", "mean loss", "worst loss", f"over {tolerance:g} %"):
         table.add_column(title, justify="right", no_wrap=True)
     idle = [rule.text for rule in advice.rules if rule.share_of_seconds >= 1.0]
     for rule in advice.rules:
@@ -101,29 +101,32 @@ def _report(advice: Advice, tolerance: float, risk: float) -> list[Any]:
             continue
         style = "bold green" if rule is advice.recommended else ""
         values = (
-            f"{100 * rule.share_of_seconds:.0f} %",
-            f"{100 * rule.missed:.2f} %",
-            f"{100 * rule.worst.missed:.2f} %",
+            percent(rule.share_of_seconds),
+            percent(rule.missed),
+            percent(rule.worst.missed),
             f"{rule.misses} of {jobs}",
         )
         table.add_row(Text(rule.text, style=style), *(Text(value, style=style) for value in values))
     return [
-        f"What each rule would have run and missed, in the mean of {count_of(jobs, 'recorded job')}:",
+        f"What each criterion would have run and lost, on average over {count_of(jobs, 'recorded job')}:",
         table,
-        *([f"Would have saved nothing: {'; '.join(idle)}."] if idle else []),
+        *([f"These would have saved nothing: {'; '.join(idle)}."] if idle else []),
         *_words(advice, risk),
     ]
 
 
 def _words(advice: Advice, risk: float) -> list[str]:
     rule = advice.recommended
-    words = [f"Too short to learn from: {', '.join(advice.left_out)}."] if advice.left_out else []
+    words = [f"Left out, because they have too few results: {', '.join(advice.left_out)}."] if advice.left_out else []
     if rule is None:
-        return [*words, f"No rule saves anything within a risk of {risk:g} %. Allow more, or record more jobs."]
-    saved = 100 * (1 - rule.share_of_seconds)
+        return [
+            *words,
+            f"No criterion saves anything with a risk of at most {risk:g} %. Raise --risk or --tolerance, or record more jobs.",
+        ]
+    saved = 1 - rule.share_of_seconds
     return [
         *words,
-        f"Recommended: --criterion {_quoted(rule)}: it would have saved {saved:.0f} % of the training. {_caution(rule)}",
+        f"Recommended: --criterion {_quoted(rule)}. It would have saved {percent(saved)} of the training time. {_caution(rule)}",
     ]
 
 
@@ -132,9 +135,4 @@ def _quoted(rule: Rule) -> str:
 
 
 def _caution(rule: Rule) -> str:
-    from alfine.core.wording import count_of
-
-    return (
-        f"With {count_of(len(rule.outcomes), 'job')}, a rate of misses up to {100 * rule.rate_at_most:.0f} % can't be ruled out "
-        "(95 % confidence)."
-    )
+    return f"With {count_of(len(rule.outcomes), 'job')}, a risk of up to {percent(rule.rate_at_most)} can't be ruled out (95 % confidence)."

@@ -1,4 +1,4 @@
-"""alfine change NAME: other limits and completion criteria for a job that runs, or that has ended and goes on."""
+"""alfine change NAME: change the limits and criteria of a running job, or continue an ended one."""
 
 from __future__ import annotations
 
@@ -26,35 +26,41 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @click.argument("name")
-@field_option("max_training_jobs")
-@field_option("max_parallel")
-@field_option("max_runtime_seconds")
-@click.option("--criterion", "texts", multiple=True, metavar="TEXT", help="Instead of its criteria; repeatable.")
-@click.option("--no-criteria", is_flag=True, help="Take its criteria away; its limits stay.")
+@field_option("max_training_jobs", metavar="N")
+@field_option("max_parallel", metavar="N")
+@field_option("max_runtime_seconds", metavar="SECONDS")
+@click.option(
+    "--criterion",
+    "texts",
+    multiple=True,
+    metavar="TEXT",
+    help="Completion criterion, instead of all current ones. Repeatable.",
+)
+@click.option("--no-criteria", is_flag=True, help="Remove all completion criteria; limits stay.")
 @field_option("early_stopping", type=click.Choice(EARLY_STOPPING_TYPES))
 @field_option("at_end", type=click.Choice(AT_END))
 @field_option("repeats", '"never" removes the repeats.', metavar="TEXT")
-@field_option("price_per_hour")
-@click.option("--no-run", is_flag=True, help="Only record it: somebody else goes on with the job.")
+@field_option("price_per_hour", metavar="PRICE")
+@click.option("--no-run", is_flag=True, help="Only record the change; another process runs the job.")
 @jobs_option
 @json_option
 def change(*, name: str, texts: tuple[str, ...], no_criteria: bool, no_run: bool, as_json: bool, **words: Any) -> None:
-    """Change a tuning job's limits and completion criteria, while it runs or afterwards.
+    """Change the limits and completion criteria of a tuning job, or continue one that has ended.
 
-    The process that runs the job takes it up at once. When none does, this one goes on with the job, with its whole record; with
-    --endpoint the server does. Each change is kept, and replays honour it.
+    The process that runs the job applies the change at once. If no process runs it, this one continues the job with all of
+    its results; with --endpoint, the server does. Every change is recorded, and replays take it into account.
     """
     from alfine.cli.job_report import outcome
     from alfine.cli.output import print_json, show
     from alfine.criteria import criterion_from_text
 
     if texts and no_criteria:
-        raise click.UsageError("--criterion and --no-criteria contradict each other.")
+        raise click.UsageError("--criterion and --no-criteria can't be combined: give one of them.")
     for text in texts:
         criterion_from_text(text)
     criteria = [*texts] if texts or no_criteria else None
     if criteria is None and not any(value is not None for value in words.values()):
-        raise click.UsageError("Say what to change, as with --max-training-jobs 300.")
+        raise click.UsageError("Nothing to change. Give an option, such as --max-training-jobs 300.")
     with open_jobs() as jobs:
         with spelling(Face.PYTHON):
             jobs.change(name, criteria=criteria, **words)
@@ -66,14 +72,14 @@ def change(*, name: str, texts: tuple[str, ...], no_criteria: bool, no_run: bool
     elif ran:
         show(*outcome(described))
     else:
-        click.echo(f"Changed {name}. `alfine describe {name}` tells how far it is.")
+        click.echo(f"Changed {name}. To see it: alfine describe {name}")
         if function is not None:
-            who = f"alfine.tune goes on with it, with {function} and name={name!r}"
-            click.echo(f"Unless its process still runs, {who}.", err=True)
+            message = f"It tunes a Python function. If its process has ended, call alfine.tune with {function} and name={name!r} again."
+            click.echo(message, err=True)
 
 
 def _function(described: Mapping[str, Any]) -> str | None:
-    """The Python function that a job runs, «module:name»; None where it runs a program."""
+    """Return the Python function that a job tunes, as «module:name», or None where it runs a program."""
     from alfine.core.spec import DEFINITION, FUNCTION
 
     found: str | None = (described.get(DEFINITION) or {}).get("StaticHyperParameters", {}).get(FUNCTION)

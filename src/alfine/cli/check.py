@@ -1,4 +1,4 @@
-"""alfine check JOB: what can be known about a tuning job before it's created."""
+"""alfine check JOB: check a tuning job before it is created."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from alfine.cli.errors import FAILED
 from alfine.cli.options import home_option, home_to_look_into, json_option
 
 if TYPE_CHECKING:
-    from alfine.cli.preflight import Report
-    from alfine.cli.trial_run import Trial
+    from alfine.cli.preflight import PreflightReport
+    from alfine.cli.trial_run import TrialRun
     from alfine.core.cost import Cost
     from alfine.core.spec import TuningJobSpec
 
@@ -25,23 +25,24 @@ Examples:
   alfine check job.yaml --run
 
 \b
-Exit codes: 0 the job can be created and nothing would waste it, 1 otherwise.
+Exit codes: 0 the job can be created and makes sense; 1 otherwise.
 """
 
 
 @click.command(epilog=EPILOG)
 @click.argument("job", type=click.Path(path_type=Path))
-@click.option("--log", type=click.File("rb"), metavar="FILE", help="Try the metrics' regexes on this log.")
-@click.option("--run", is_flag=True, help="Run one training job, with the middle of every range.")
+@click.option("--log", type=click.File("rb"), metavar="FILE", help="Log to try the regexes of the metrics on.")
+@click.option("--run", is_flag=True, help="Run one training job with the middle of every range.")
 @home_option
 @json_option
 def check(*, job: Path, log: BinaryIO | None, run: bool, as_json: bool) -> None:
-    """Check a tuning job before it's created; nothing is recorded.
+    """Check a tuning job before it is created. Nothing is recorded.
 
-    JOB is a CreateHyperParameterTuningJob request, held to all of AWS's rules, or a job file. Told are: every fault at once;
-    completion criteria that can't fire, or would at once, and other limits that don't fit together; what the job can cost
-    at most and, where the home has jobs like it, what it will likely take; with --log or --run what is read of each metric;
-    with --run also how long the whole job would take if no criterion ended it, and what it would cost.
+    JOB is a job file or a CreateHyperParameterTuningJob request, which is checked against all of AWS's rules.
+
+    The check lists all faults at once, completion criteria that can never end the job or end it at once, and limits that
+    don't fit together. It computes the maximum cost and, if the home has similar jobs, the likely one. --log and --run show
+    what is read for each metric; --run also predicts the duration and the cost of the whole job.
     """
     from alfine.cli import preflight
     from alfine.cli.try_regex import log_lines
@@ -53,7 +54,7 @@ def check(*, job: Path, log: BinaryIO | None, run: bool, as_json: bool) -> None:
         click.get_current_context().exit(FAILED)
 
 
-def _print_json(report: Report) -> None:
+def _print_json(report: PreflightReport) -> None:
     from alfine.cli.output import print_json
     from alfine.cli.preflight import predicted
     from alfine.core import cost
@@ -90,7 +91,7 @@ def _cost(found: Cost) -> dict[str, float]:
     return {"ComputeSeconds": found.compute_seconds, **({} if found.money is None else {"Money": found.money})}
 
 
-def _print(report: Report) -> None:
+def _print(report: PreflightReport) -> None:
     from rich.text import Text
 
     from alfine.cli.cost_text import likely_sentence
@@ -120,10 +121,14 @@ def _print(report: Report) -> None:
         show(Text.assemble(kind, f"{remark.where}: {remark.sentence}"))
     scaling = ", ".join(f"{name} {each}" for name, each in describe_ranges(spec, scaling_of).items()) or None
     show(facts({"scaling": scaling, **_costs(spec, report.trials), "likely": likely_sentence(report.likely)}))
-    show("The job can be created." if report.good else "The job could be created, but it would be wasted.")
+    show(
+        "The job can be created."
+        if report.good
+        else "The job could be created, but it would be wasted. See «wrong» above."
+    )
 
 
-def _costs(spec: TuningJobSpec, trials: Sequence[Trial]) -> dict[str, str]:
+def _costs(spec: TuningJobSpec, trials: Sequence[TrialRun]) -> dict[str, str]:
     """What the job would take, and at most."""
     from alfine.cli.preflight import predicted
     from alfine.core import cost
@@ -131,13 +136,13 @@ def _costs(spec: TuningJobSpec, trials: Sequence[Trial]) -> dict[str, str]:
 
     def text(found: Cost) -> str:
         price = "" if found.money is None else f", {money(found.money)} at its price"
-        return f"{duration(found.compute_seconds)} of compute{price}"
+        return f"{duration(found.compute_seconds)} of compute time{price}"
 
     told = {}
     if trials:
         seconds, spent = predicted(spec, trials)
         how = f"{spec.most_training_jobs} training jobs, {spec.max_parallel} at a time"
-        told["predicted"] = f"{duration(seconds)} ({how}), {text(spent)}, unless a criterion ends it"
+        told["predicted"] = f"{duration(seconds)} ({how}), {text(spent)}, unless a criterion ends the job earlier"
     bound = cost.bound(spec)
-    told["at most"] = "nothing bounds its time" if bound is None else text(bound)
+    told["at most"] = "not limited" if bound is None else text(bound)
     return told

@@ -1,4 +1,4 @@
-"""alfine describe NAME: everything about one tuning job."""
+"""alfine describe NAME: show one tuning job."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Examples:
 @jobs_option
 @json_option
 def describe(*, name: str, as_json: bool) -> None:
-    """Show a tuning job: status, best training job, why it ended, what it cost.
+    """Show a tuning job: its status, best result, criteria, search space and cost.
 
-    With --json it is the answer of DescribeHyperParameterTuningJob; what AMT has no field for stands under «Alfine».
+    --json prints the answer of DescribeHyperParameterTuningJob. What SageMaker has no field for is under «Alfine».
     """
     from alfine.cli.job_report import details, outcome
     from alfine.cli.output import print_json, show

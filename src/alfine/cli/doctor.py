@@ -1,4 +1,4 @@
-"""alfine doctor: what works on this machine, and why not."""
+"""alfine doctor: check what works on this machine."""
 
 from __future__ import annotations
 
@@ -34,8 +34,15 @@ EXTRAS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at. needed: without it alfine doesn't work here at all."""
+class MachineCheck:
+    """The result of one check.
+
+    Attributes:
+        name: What was checked.
+        works: Whether it works.
+        detail: The version or the reason.
+        needed: Whether alfine can't work without it.
+    """
 
     name: str
     works: bool
@@ -48,10 +55,10 @@ class Check:
 @json_option
 @click.pass_context
 def doctor(context: click.Context, *, as_json: bool) -> None:
-    """Say which runners work on this machine, and why not.
+    """Check which parts of alfine work on this machine, and why others don't.
 
-    Looks at Python, SQLite, the home and its disk, the runners (processes, sandboxes, containers), the server's port and what
-    is installed beside alfine. Exit code 1 when something is missing that alfine can't do without.
+    It checks Python, SQLite, the home and its disk, the runners (processes, sandboxes, containers), the server's port, and
+    optional packages. The exit code is 1 if something is missing that alfine needs.
     """
     from rich.text import Text
 
@@ -72,9 +79,9 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
     context.exit(1 if any(each.needed and not each.works for each in checks) else 0)
 
 
-def _checks(home: Path) -> Iterator[Check]:
+def _checks(home: Path) -> Iterator[MachineCheck]:
     version = ".".join(map(str, sys.version_info[:3]))
-    yield Check("python", sys.version_info >= LEAST_PYTHON, f"{version}, {sys.executable}", needed=True)
+    yield MachineCheck("python", sys.version_info >= LEAST_PYTHON, f"{version}, {sys.executable}", needed=True)
     yield _sqlite(home)
     yield from _disk(home)
     yield from _runners(home)
@@ -82,14 +89,14 @@ def _checks(home: Path) -> Iterator[Check]:
     for extra, modules in EXTRAS.items():
         absent = [name for name in modules if find_spec(name) is None]
         detail = f"without {', '.join(absent)}: pip install 'alfine[{extra}]'" if absent else "installed"
-        yield Check(f"extra {extra}", not absent, detail)
+        yield MachineCheck(f"extra {extra}", not absent, detail)
 
 
-def _sqlite(home: Path) -> Check:
+def _sqlite(home: Path) -> MachineCheck:
     """SQLite where the store lies, since WAL needs a file system that shares memory."""
     name, version = "sqlite", sqlite3.sqlite_version
     if sqlite3.sqlite_version_info < LEAST_SQLITE:
-        return Check(name, works=False, detail=f"{version}; it must be 3.35 or newer", needed=True)
+        return MachineCheck(name, works=False, detail=f"{version}; it must be 3.35 or newer", needed=True)
     try:
         with tempfile.TemporaryDirectory(dir=_existing(home)) as folder:
             connection = sqlite3.connect(Path(folder) / "try.db")
@@ -97,42 +104,48 @@ def _sqlite(home: Path) -> Check:
             connection.execute("CREATE TABLE t (x)")
             connection.close()
     except (OSError, sqlite3.Error) as error:
-        return Check(name, works=False, detail=f"{version}; no database can be made in {home}: {error}", needed=True)
+        return MachineCheck(
+            name, works=False, detail=f"{version}; no database can be made in {home}: {error}", needed=True
+        )
     works = mode == "wal"
-    return Check(name, works, version if works else f"{version}; {home} can't have a database in WAL mode", needed=True)
+    return MachineCheck(
+        name, works, version if works else f"{version}; {home} can't have a database in WAL mode", needed=True
+    )
 
 
-def _disk(home: Path) -> Iterator[Check]:
+def _disk(home: Path) -> Iterator[MachineCheck]:
     free = shutil.disk_usage(_existing(home)).free
-    yield Check("disk", free >= ROOM, f"{free / (1 << 30):.1f} GiB free at {home}")
+    yield MachineCheck("disk", free >= ROOM, f"{free / (1 << 30):.1f} GiB free at {home}")
 
 
 def _existing(folder: Path) -> Path:
     return next(each for each in (folder, *folder.parents) if each.is_dir())
 
 
-def _runners(home: Path) -> Iterator[Check]:
+def _runners(home: Path) -> Iterator[MachineCheck]:
     from alfine.runners import sandbox
     from alfine.runners.container import ENGINES, engine_of
     from alfine.store.config import Config
 
     running = Config.at(home).run
     linux = sys.platform.startswith("linux")
-    yield Check("runner inline", works=True, detail="Python functions, in threads")
-    yield Check("runner process", works=True, detail="scripts and commands, as processes", needed=True)
-    yield Check("warm starts", linux, "forks from preloaded imports" if linux else "they need Linux")
+    yield MachineCheck("runner inline", works=True, detail="Python functions, in threads")
+    yield MachineCheck("runner process", works=True, detail="scripts and commands, as processes", needed=True)
+    yield MachineCheck("warm starts", linux, "forks from preloaded imports" if linux else "they need Linux")
     trouble = sandbox.why_not()
-    yield Check("runner sandbox", not trouble, trouble or "bubblewrap: /opt/ml of its own, this machine read-only")
+    yield MachineCheck(
+        "runner sandbox", not trouble, trouble or "bubblewrap: /opt/ml of its own, this machine read-only"
+    )
     isolated = sandbox.why_not(network=False)
-    yield Check("network isolation", not isolated, isolated or "EnableNetworkIsolation holds in sandboxes")
+    yield MachineCheck("network isolation", not isolated, isolated or "EnableNetworkIsolation holds in sandboxes")
     for name in ENGINES if running.engine == "auto" else (running.engine,):
         reason = engine_of(name)[1]
-        yield Check(
+        yield MachineCheck(
             f"runner container ({name})",
             not reason,
             reason or "it answers; only a first container shows whether it starts any",
         )
-    yield Check("runner by default", works=True, detail=_default(running.runner, trouble))
+    yield MachineCheck("runner by default", works=True, detail=_default(running.runner, trouble))
 
 
 def _default(runner: str, trouble: str) -> str:
@@ -146,13 +159,13 @@ def _default(runner: str, trouble: str) -> str:
     )
 
 
-def _port() -> Check:
+def _port() -> MachineCheck:
     with socket.socket() as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             server.bind(("127.0.0.1", PORT))
         except OSError as error:
-            return Check(
+            return MachineCheck(
                 "port", works=False, detail=f"{PORT} on 127.0.0.1: {error.strerror} (an alfine serve, perhaps)"
             )
-    return Check("port", works=True, detail=f"{PORT} on 127.0.0.1 is free")
+    return MachineCheck("port", works=True, detail=f"{PORT} on 127.0.0.1 is free")

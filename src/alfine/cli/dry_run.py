@@ -1,4 +1,4 @@
-"""alfine tune JOB --dry-run: one training job, nothing recorded, and what would be read from it."""
+"""alfine tune JOB --dry-run: run one training job, record nothing, and show what is read from its log."""
 
 from __future__ import annotations
 
@@ -12,17 +12,22 @@ from alfine.cli.options import home_to_look_into
 from alfine.core.wording import duration, number
 
 if TYPE_CHECKING:
-    from alfine.cli.log_check import Match, Readings
-    from alfine.cli.trial_run import Trial
+    from alfine.cli.log_check import Match, MetricReadings
+    from alfine.cli.trial_run import TrialRun
 
-SHOWN = 5  # matches of a metric from its beginning, and as many from its end
+SHOWN = 5
+"""Values of a metric that are shown from the beginning, and as many from the end."""
 
 
 def dry_run(request: Mapping[str, Any], *, as_json: bool) -> int:
-    """Run each definition's first suggestion in a folder that is thrown away; exit code 0 if the objective could be read."""
+    """Run the first training job of each definition in a temporary folder.
+
+    Returns:
+        The exit code: 0 if each training job succeeded and its objective could be read.
+    """
     from alfine.cli.output import print_json
 
-    found: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     good = True
     with home_to_look_into() as home:
         spec = home.service.check(request)
@@ -32,16 +37,16 @@ def dry_run(request: Mapping[str, Any], *, as_json: bool) -> int:
                 click.echo(f"Dry run of {spec.name}: {which}, nothing is recorded.", err=True)
             trial = _run_one(part, home)
             if as_json:
-                found.append(_as_json(part, trial))
+                results.append(_as_json(part, trial))
             else:
                 _print(part, trial)
             good = good and trial.reason is None and bool(trial.readings.matches[part.metric])
     if as_json:
-        print_json({"TrainingJobDefinitions": found} if spec.parts else found[0])
+        print_json({"TrainingJobDefinitions": results} if spec.parts else results[0])
     return 0 if good else FAILED
 
 
-def _run_one(spec: Any, home: Any) -> Trial:
+def _run_one(spec: Any, home: Any) -> TrialRun:
     from alfine.cli.preflight import tried
     from alfine.core.history import History
     from alfine.jobs.policy_for import policy_for
@@ -51,7 +56,7 @@ def _run_one(spec: Any, home: Any) -> Trial:
     return tried(spec, home, suggestion.hyperparameters)
 
 
-def _as_json(spec: Any, trial: Trial) -> dict[str, Any]:
+def _as_json(spec: Any, trial: TrialRun) -> dict[str, Any]:
     from alfine.cli.preflight import predicted_seconds
 
     return {
@@ -61,7 +66,7 @@ def _as_json(spec: Any, trial: Trial) -> dict[str, Any]:
     }
 
 
-def _print(spec: Any, trial: Trial) -> None:
+def _print(spec: Any, trial: TrialRun) -> None:
     from alfine.cli.output import facts, show
     from alfine.cli.preflight import predicted_seconds
 
@@ -76,8 +81,8 @@ def _print(spec: Any, trial: Trial) -> None:
     )
 
 
-def metric(readings: Readings, name: str, objective: str) -> Iterator[Any]:
-    """What was read of a metric: its first and last values with their lines, or the lines that look most like it."""
+def metric(readings: MetricReadings, name: str, objective: str) -> Iterator[Any]:
+    """Yield what was read for a metric: its first and last values with their lines, or similar lines if there are none."""
     from rich.text import Text
 
     from alfine.cli.output import facts
@@ -92,9 +97,9 @@ def metric(readings: Readings, name: str, objective: str) -> Iterator[Any]:
         yield facts(dict(_lines(matches)))
     else:
         regex = readings.regexes[name]
-        yield Text.assemble((name, "bold"), f"  {role}: ", ("no value", "red"), f"; {regex!r} matched nothing")
+        yield Text.assemble((name, "bold"), f"  {role}: ", ("no value", "red"), f"; {regex!r} matches no line")
         near = readings.nearest(name)
-        yield "  nearest lines:" if near else "  no line of its log has a number"
+        yield "  similar lines:" if near else "  no line of its log contains a number"
         for line in near:
             yield Text(f"    {line}")
     for remark in readings.remarks(name):
@@ -102,7 +107,7 @@ def metric(readings: Readings, name: str, objective: str) -> Iterator[Any]:
 
 
 def _lines(matches: Sequence[Match]) -> Iterator[tuple[str, str]]:
-    """The first and the last matches, by line."""
+    """Yield the first and the last matches as (line number, value and line)."""
     for index, (line_number, value, line) in enumerate(matches):
         if index < SHOWN or index >= len(matches) - SHOWN:
             yield f"  line {line_number}", f"{value:<12.6g}  {line.strip()[:200]}"

@@ -1,4 +1,4 @@
-"""How errors are printed: one sentence a line and no traceback, or a JSON object; and which exit code they give."""
+"""Print errors, one sentence per line without a traceback, or as JSON, and choose the exit code."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import click
 from alfine.core.errors import AlfineError, InvalidSpec
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
-_NO_JOB = re.compile(
-    r"Amazon SageMaker can't find a tuning job called (.*)\. Type another name\."
-)  # AWS's words, of a server too
+"""Exit codes: the job failed or doesn't exist; wrong usage or an invalid job; interrupted or stopped."""
+
+_NO_JOB = re.compile(r"Amazon SageMaker can't find a tuning job called (.*)\. Type another name\.")
+"""AWS's message, which a server sends, too."""
 
 
 def print_error(error: BaseException, *, as_json: bool) -> int:
-    """Print it on stderr and return the exit code."""
+    """Print an error on stderr and return the exit code."""
     from alfine.jobs.wording import printable
 
     code = _exit_code(error)
@@ -46,19 +47,19 @@ def _exit_code(error: BaseException) -> int:
 
 
 def _lines(error: BaseException) -> list[str]:
-    """One line a fault."""
+    """Return the lines to print, one per fault."""
     if isinstance(error, InvalidSpec):
         return [str(fault) for fault in error.faults]
     if isinstance(error, OSError) and error.strerror:
         return [f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."]
-    return [_NO_JOB.sub(r"There is no tuning job called \1. `alfine list` shows those that there are.", str(error))]
+    return [_NO_JOB.sub(r"There is no tuning job called \1. `alfine list` shows all tuning jobs.", str(error))]
 
 
 def _as_json(error: BaseException) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    answer: dict[str, Any] = {
         "Code": error.code if isinstance(error, AlfineError) else type(error).__name__,
         "Message": error.format_message() if isinstance(error, click.ClickException) else "\n".join(_lines(error)),
     }
     if isinstance(error, InvalidSpec):
-        found["Faults"] = [{"Path": fault.path, "Message": fault.message} for fault in error.faults]
-    return found
+        answer["Faults"] = [{"Path": fault.path, "Message": fault.message} for fault in error.faults]
+    return answer

@@ -1,4 +1,4 @@
-"""alfine export NAME: the training jobs as a table for other programs."""
+"""alfine export NAME: write the training jobs as a table for other programs."""
 
 from __future__ import annotations
 
@@ -21,19 +21,22 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @click.argument("name")
-@click.option("--format", "kind", type=click.Choice(FORMATS), help="Default: as --output's name ends, else csv.")
+@click.option("--format", "kind", type=click.Choice(FORMATS), help="Default: by the ending of --output, else csv.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="A file; default: stdout.")
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File to write. Default: stdout.")
 @jobs_option
 def export(*, name: str, kind: str | None, as_json: bool, output: Path | None) -> None:
-    """Write a tuning job, one row a training job: number, status, objective, best so far, hyperparameters, times (UTC)."""
+    """Write the training jobs of a tuning job as a table.
+
+    The columns are number, status, objective, best so far, hyperparameters and times (UTC).
+    """
     from alfine.jobs.analysis.export_table import format_of
 
     if as_json and kind not in (None, "json"):
-        raise click.UsageError(f"--json and --format {kind} contradict each other.")
+        raise click.UsageError(f"--json and --format {kind} can't be combined: give one of them.")
     kind = "json" if as_json else kind or (format_of(output) if output else None) or "csv"
     if kind == "parquet" and output is None and sys.stdout.isatty():
-        raise click.UsageError("Parquet is no text. Give --output FILE, or redirect it.")
+        raise click.UsageError("Parquet is a binary format. Give --output FILE, or redirect the output.")
     with open_jobs() as jobs:
         data = jobs.export(name, kind)
     if output is None:

@@ -1,4 +1,4 @@
-"""alfine import: tuning jobs that ran elsewhere."""
+"""alfine import: import tuning jobs that ran on AWS or in Optuna."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from alfine.cli.options import home_option, json_option, open_home
-from alfine.core.wording import number
+from alfine.core.wording import count_of, number
 
 if TYPE_CHECKING:
     from alfine.store.records import Record
@@ -29,61 +29,69 @@ Examples:
 
 @click.group(name="import", epilog=EPILOG)
 def import_job() -> None:
-    """Take over the record of a tuning job that ran on AWS or in Optuna.
+    """Import a tuning job that ran on AWS or in Optuna.
 
-    It can be described, replayed under other criteria, exported and warm started from; nothing of it is run again.
+    An imported job can be described, replayed with other criteria, exported, and used as the parent of a warm start. Nothing
+    is run again.
     """
 
 
 @import_job.command()
 @click.argument("description", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("lists", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--name", help="Another name for it here.")
+@click.option("--name", metavar="NAME", help="Name of the imported job. Default: its own name.")
 @home_option
 @json_option
 def aws(*, description: Path, lists: tuple[Path, ...], name: str | None, as_json: bool) -> None:
-    """From AWS's answers, as files: DescribeHyperParameterTuningJob, and every page of its list of training jobs."""
+    """Import a job from AWS.
+
+    DESCRIPTION is a file with the answer of DescribeHyperParameterTuningJob, LISTS are files with all pages of
+    ListTrainingJobsForHyperParameterTuningJob.
+    """
     from alfine.api.import_aws import from_aws
 
-    _take_over(*from_aws(description, lists, name), as_json=as_json)
+    _import(*from_aws(description, lists, name), as_json=as_json)
 
 
 @import_job.command()
 @click.argument("url")
-@click.option("--study", help="Its name; needed when the storage has several.")
-@click.option("--name", help="Another name for it here.")
-@click.option("--metric", default="objective", show_default=True, help="What its objective is called here.")
+@click.option("--study", metavar="NAME", help="Name of the study; required if the storage has several.")
+@click.option("--name", metavar="NAME", help="Name of the imported job. Default: its own name.")
+@click.option(
+    "--metric", default="objective", show_default=True, metavar="NAME", help="Name of the objective metric here."
+)
 @home_option
 @json_option
 def optuna(*, url: str, study: str | None, name: str | None, metric: str, as_json: bool) -> None:
-    """From an Optuna study: URL is that of its storage, such as sqlite:///study.db.
+    """Import an Optuna study.
 
-    To begin a tuning job with it, give its objective the name of that job's metric.
+    URL is that of the storage, such as sqlite:///study.db. For a warm start from the imported job, --metric must be the
+    metric of the new job.
     """
     from alfine.api.import_optuna import from_optuna
 
-    _take_over(*from_optuna(url, study, name, metric), as_json=as_json)
+    _import(*from_optuna(url, study, name, metric), as_json=as_json)
 
 
-def _take_over(record: Record, remarks: Sequence[str], *, as_json: bool) -> None:
+def _import(record: Record, remarks: Sequence[str], *, as_json: bool) -> None:
     from alfine.cli.output import print_json
 
     with open_home(create=True) as home:
         job = home.service.take_over(record)
-        found = home.service.history(job.name)
-    best = found.incumbent and found.incumbent.objective
+        history = home.service.history(job.name)
+    best = history.incumbent and history.incumbent.objective
     if as_json:
         print_json(
             {
                 "HyperParameterTuningJobName": job.name,
-                "TrainingJobs": found.launches,
+                "TrainingJobs": history.launches,
                 "BestObjective": best,
                 "Remarks": list(remarks),
             }
         )
         return
-    said = "no objective" if best is None else f"best {found.spec.metric} {number(best)}"
-    click.echo(f"Imported {job.name}: {found.launches} training jobs, {said}.")
+    result = "no objective" if best is None else f"best {history.spec.metric} {number(best)}"
+    click.echo(f"Imported {job.name}: {count_of(history.launches)}, {result}.")
     for remark in remarks:
         click.echo(remark, err=True)
-    click.echo(f"Try: alfine replay {job.name} --criterion ConvergenceDetected")
+    click.echo(f"For example: alfine replay {job.name} --criterion ConvergenceDetected")

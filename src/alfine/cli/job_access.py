@@ -1,7 +1,4 @@
-"""The tuning jobs that a command works on: those of a home on this machine, or those of a server (--endpoint).
-
-Commands see `Jobs` alone and don't know which they have.
-"""
+"""Access to tuning jobs: those of a home on this machine, or those of a server (--endpoint). Commands use `JobAccess` for both."""
 
 from __future__ import annotations
 
@@ -19,14 +16,15 @@ Plain = dict[str, Any]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Jobs(Protocol):
-    """What commands can do with tuning jobs; answers are those of alfine.jobs.service."""
+class JobAccess(Protocol):
+    """What commands can do with tuning jobs. Answers have the form of `alfine.jobs.service`."""
 
-    keeps_files: bool  # deleted jobs leave their logs and models
+    keeps_files: bool
+    """Whether deleting a job always keeps its logs and models."""
 
     @property
     def where(self) -> str:
-        """The home's folder, or the server's URL."""
+        """The folder of the home, or the URL of the server."""
 
     def create(self, request: Mapping[str, Any]) -> None: ...
     def describe(self, name: str) -> Plain: ...
@@ -37,16 +35,16 @@ class Jobs(Protocol):
     def export(self, name: str, kind: str) -> bytes: ...
     def request_stop(self, name: str) -> None: ...
     def carry_out_stop(self, name: str) -> bool:
-        """Whether the job has ended; where nobody runs it, it's run to its end here."""
+        """Return whether the job has ended. If no process runs it, end it in this one."""
 
     def delete(self, name: str, *, files: bool) -> None: ...
     def change(self, name: str, **words: Any) -> None: ...
     def go_on(self, name: str, *, quiet: bool) -> bool:
-        """Run the job to its end here, with the live view unless `quiet`; False where others do."""
+        """Run the job to its end in this process, with the live view unless `quiet`; return False if another process runs it."""
 
 
-class Local:
-    """Those of a home."""
+class LocalJobs:
+    """The tuning jobs of a home on this machine."""
 
     keeps_files = False
 
@@ -107,18 +105,18 @@ class Local:
 
 
 def _gone(*_: Any) -> NoReturn:
-    """Stands for the Python function of a job whose process has ended: its training jobs ended with it."""
+    """Stand for the Python function of a job whose process has ended, and its training jobs with it."""
     raise RuntimeError("the process that ran this function has ended")
 
 
 def jobs_option(command: F) -> F:
-    """--home and --endpoint: which jobs `open_jobs` opens."""
+    """Add --home and --endpoint, which decide what `open_jobs` opens."""
     option = click.option(
         "--endpoint",
         metavar="URL",
         expose_value=False,
         callback=_remember,
-        help="The jobs of an `alfine serve`, instead of a home's (else $ALFINE_ENDPOINT).",
+        help="Use the jobs of this `alfine serve` instead of a home. Default: $ALFINE_ENDPOINT.",
     )
     return option(home_option(command))
 
@@ -129,16 +127,16 @@ def _remember(context: click.Context, _: click.Parameter, value: str | None) -> 
 
 
 @contextmanager
-def open_jobs(*, create: bool = False) -> Iterator[Jobs]:
-    """The jobs that --endpoint, --home or the environment names. create: a home that isn't there is made."""
+def open_jobs(*, create: bool = False) -> Iterator[JobAccess]:
+    """Open the jobs that --endpoint, --home or the environment names; `create` makes a home that doesn't exist."""
     meta = click.get_current_context().meta
     if "alfine.endpoint" in meta and "alfine.home" in meta:
-        raise click.UsageError("Give --endpoint or --home, one of the two.")
+        raise click.UsageError("--endpoint and --home can't be combined: give one of them.")
     endpoint = meta.get("alfine.endpoint") or ("" if "alfine.home" in meta else os.environ.get("ALFINE_ENDPOINT"))
     if endpoint:
-        from alfine.cli.remote_jobs import Remote
+        from alfine.cli.remote_jobs import RemoteJobs
 
-        yield Remote(endpoint)
+        yield RemoteJobs(endpoint)
         return
     with open_home(create=create) as home:
-        yield Local(home)
+        yield LocalJobs(home)

@@ -1,4 +1,4 @@
-"""A tuning job for people, out of its Describe document: what `describe` shows and what `tune` ends with."""
+"""Show the description of a tuning job to people: what `alfine describe` prints, and what `alfine tune` ends with."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from alfine.core.ranges import scaling_of
 from alfine.core.read_spec import read_spec
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import CONFIG, DEFINITION, DEFINITIONS, TuningJobSpec
-from alfine.core.wording import count_of, duration, estimate, money, number, percent, short
+from alfine.core.wording import configuration, count_of, duration, estimate, money, number, percent, short
 from alfine.criteria import always_present
 
 Described = Mapping[str, Any]
 
 
 def outcome(described: Described) -> Iterator[RenderableType]:
-    """Status and reason; then the best, the training jobs and the cost."""
+    """Yield the status and its reason, then the best result, the training jobs and the cost."""
     verdict = described["Alfine"]["Verdict"] or {}
     ended = "HyperParameterTuningEndTime" in described
     because = f" by {verdict['criterion']}" if ended and verdict else ""
@@ -40,56 +40,59 @@ def outcome(described: Described) -> Iterator[RenderableType]:
     yield facts(
         {
             "best": _best(described.get("BestTrainingJob")),
-            "run again": _again(described["Alfine"].get("Repeats")),
-            "without luck": _without_luck(described),
-            "best with its parents": _best(overall) if (overall := described.get("OverallBestTrainingJob")) else None,
+            "re-runs": _repeats(described["Alfine"].get("Repeats")),
+            "expected true value": _true_value(described),
+            "best incl. parents": _best(overall) if (overall := described.get("OverallBestTrainingJob")) else None,
             "training jobs": _training_jobs(described),
             "spent": f"{cost_words(costs.get('Spent'))} in {duration(_seconds(described))}",
             "saved": _saved(described, cost_words(costs.get("Saved"))),
-            "space": Text("\n".join(each["Sentence"] for each in space)) if (space := _space(described)) else None,
+            "search space": Text("\n".join(remark["Sentence"] for remark in space))
+            if (space := _space(described))
+            else None,
             "forecast": _forecast(described["Alfine"].get("Forecast"), described),
         }
     )
 
 
-def _again(repeats: Described | None) -> RenderableType | None:
-    """The mean of each of the best, which decides, the best first."""
+def _repeats(repeats: Described | None) -> RenderableType | None:
+    """Return the means of the results that were run again, the best first; None without re-runs."""
     if not repeats:
         return None
     rows = Table.grid(padding=(0, 2, 0, 0))
-    for each in repeats["Contenders"]:
-        first = f"first {number(each['First'])}"
-        rows.add_row(f"mean {number(each['Mean'])}", f"of {each['Runs']}", first, each["TrainingJobName"])
+    for contender in repeats["Contenders"]:
+        first = f"first {number(contender['First'])}"
+        rows.add_row(
+            f"mean {number(contender['Mean'])}", f"of {contender['Runs']} runs", first, contender["TrainingJobName"]
+        )
     return rows
 
 
-def _without_luck(described: Described) -> str | None:
-    """What the best is likely worth: the best of many noisy results was lucky, too."""
-    found = described["Alfine"].get("Best")
-    if not found:
+def _true_value(described: Described) -> str | None:
+    """Return the expected true value of the best result: the best of many noisy results is too optimistic."""
+    estimated = described["Alfine"].get("Best")
+    if not estimated:
         return None
-    if (low := number(found["Low"])) == (high := number(found["High"])):
-        return "the same: no noise shows"
-    runs = f", in {found['Runs']} runs" if found["Runs"] > 1 else ""
-    return (
-        f"{number(found['Value'])}, 90 % range {low} to {high}{runs}; noise of a result about {short(found['Noise'])}"
-    )
+    if (low := number(estimated["Low"])) == (high := number(estimated["High"])):
+        return "the same (no noise found)"
+    runs = f", from {estimated['Runs']} runs" if estimated["Runs"] > 1 else ""
+    noise = short(estimated["Noise"])
+    return f"{number(estimated['Value'])}, 90 % range {low} to {high}{runs}; noise of one result about {noise}"
 
 
 def _space(described: Described) -> list[Described]:
-    """What there is to say about the search space, and how to get another one."""
-    found: list[Described] = described["Alfine"].get("Space", [])
-    if not any("Ranges" in each or "Fixed" in each for each in found) or DEFINITIONS in described:
-        return found
+    """Return the remarks on the search space, and how to get a better one."""
+    remarks: list[Described] = described["Alfine"].get("Space", [])
+    if not any("Ranges" in remark or "Fixed" in remark for remark in remarks) or DEFINITIONS in described:
+        return remarks
     name = described["HyperParameterTuningJobName"]
     return [
-        *found,
-        {"Sentence": f"`alfine propose {name}` writes a job with another space, warm-started from this one."},
+        *remarks,
+        {"Sentence": f"To make a job with a better search space, warm-started from this one: alfine propose {name}"},
     ]
 
 
 def _forecast(forecast: Described | None, described: Described) -> str | None:
-    """When it ends, by what, and what it would still gain."""
+    """Return when the job is likely to end, by which criterion, and what the rest of its budget would gain."""
     if not forecast:
         return None
     words = []
@@ -107,7 +110,7 @@ def _forecast(forecast: Described | None, described: Described) -> str | None:
         value = described["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
         share = f" ({percent(gain['Middle'] / abs(value))})" if value else ""
         words.append(
-            f"all {forecast['Remaining']} would gain about {short(gain['Middle'])}{share}, 90 % range "
+            f"the remaining {forecast['Remaining']} would gain about {short(gain['Middle'])}{share}, 90 % range "
             f"{short(gain['Low'])} to {short(gain['High'])}"
         )
     return "; ".join(words) or None
@@ -122,7 +125,7 @@ def _whole(value: float) -> str:
 
 
 def details(described: Described) -> Iterator[RenderableType]:
-    """What was asked for, and each criterion's last verdict."""
+    """Yield the settings of the job, and the last verdict of each criterion."""
     spec = spec_of(described)
     config, rules = described["HyperParameterTuningJobConfig"], described["Alfine"]
     yield facts(
@@ -133,17 +136,14 @@ def details(described: Described) -> Iterator[RenderableType]:
             "warm start": f"{spec.warm_start} from {', '.join(spec.parents)}" if spec.parents else None,
             "parents": described["Alfine"].get("WarmStart"),
             "objective": None if spec.parts else f"{spec.goal} {spec.metric}",
-            "at most": cost_words(described["Alfine"]["Cost"].get("Bound")),
-            "space": None if spec.parts else _ranges(config["ParameterRanges"], spec.space, rules),
+            "maximum cost": cost_words(described["Alfine"]["Cost"].get("Bound")),
+            "search space": None if spec.parts else _ranges(config["ParameterRanges"], spec.space, rules),
             **{
-                str(each["DefinitionName"]): _definition(each, spec.of(each["DefinitionName"]), rules)
-                for each in described.get(DEFINITIONS, ())
+                str(part["DefinitionName"]): _definition(part, spec.of(part["DefinitionName"]), rules)
+                for part in described.get(DEFINITIONS, ())
             },
-            "never tried": "\n".join(rules.get("Forbidden", ())) or None,
-            "tried first": "\n".join(
-                " ".join(f"{k}={v}" for k, v in each.items()) for each in rules.get("StartWith", ())
-            )
-            or None,
+            "forbidden": "\n".join(rules.get("Forbidden", ())) or None,
+            "starts with": "\n".join(configuration(start) for start in rules.get("StartWith", ())) or None,
         }
     )
     if described["Alfine"]["Verdicts"]:
@@ -152,6 +152,7 @@ def details(described: Described) -> Iterator[RenderableType]:
 
 
 def spec_of(described: Described) -> TuningJobSpec:
+    """Return the spec of a described job."""
     keys = ("HyperParameterTuningJobName", CONFIG, DEFINITION, DEFINITIONS, "WarmStartConfig")
     return read_spec({key: described[key] for key in keys if key in described})
 
@@ -165,7 +166,7 @@ def _definition(asked: Mapping[str, Any], spec: TuningJobSpec, rules: Described)
 
 def _best(best: Described | None) -> RenderableType:
     if best is None:
-        return Text("no training job has an objective")
+        return Text("no training job has an objective yet")
     objective = best["FinalHyperParameterTuningJobObjectiveMetric"]
     texts = "  ".join(f"{name}={value}" for name, value in best["TunedHyperParameters"].items())
     definition = best.get("TrainingJobDefinitionName")
@@ -209,13 +210,13 @@ def _seconds(described: Described) -> float:
 def _ranges(ranges: Mapping[str, Any], space: ParameterSpace, rules: Described) -> RenderableType:
     rows = Table.grid(padding=(0, 2, 0, 0))
     for kind, entries in ranges.items():
-        for each in entries or ():
-            values = each.get("Values")
-            span = ", ".join(values) if values else f"{each['MinValue']} to {each['MaxValue']}"
-            scaling = scaling_of(space.ranges[each["Name"]])
+        for entry in entries or ():
+            values = entry.get("Values")
+            span = ", ".join(values) if values else f"{entry['MinValue']} to {entry['MaxValue']}"
+            scaling = scaling_of(space.ranges[entry["Name"]])
             notes = [kind.removesuffix("ParameterRanges").lower(), scaling] if scaling else []
-            notes += [f"if {condition}"] if (condition := rules.get("Conditions", {}).get(each["Name"])) else []
-            rows.add_row(Text(each["Name"]), Text(span), Text(", ".join(notes)))
+            notes += [f"if {condition}"] if (condition := rules.get("Conditions", {}).get(entry["Name"])) else []
+            rows.add_row(Text(entry["Name"]), Text(span), Text(", ".join(notes)))
     return rows
 
 

@@ -1,4 +1,4 @@
-"""alfine keys: the keys that requests to `alfine serve` are signed with."""
+"""alfine keys: create, list and delete the access keys of a home."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Examples:
   alfine keys list
   alfine keys delete AKIA…
 
-As soon as a home has a key, `alfine serve` answers only requests that are
-signed with one, on loopback too, and may listen on any address. A running
+Once a home has a key, `alfine serve` only answers requests that are signed
+with one, from this machine too, and may listen on any address. A running
 server needs no restart.
 """
 
@@ -25,9 +25,9 @@ server needs no restart.
 @click.group(epilog=EPILOG)
 @home_option
 def keys() -> None:
-    """Make, list and delete the keys that requests are signed with.
+    """Create, list and delete the access keys that requests are signed with.
 
-    They lie in the home's folder `keys`, readable by its owner alone.
+    The keys are files in the home's folder `keys`, which only its owner can read.
     """
 
 
@@ -35,7 +35,7 @@ def keys() -> None:
 @home_option
 @json_option
 def create(*, as_json: bool) -> None:
-    """Make a key, and show its secret this once."""
+    """Create a key and show its secret, once."""
     from alfine.cli.output import print_json
 
     key = Keys(chosen_home()).create(datetime.now(UTC).replace(microsecond=0))
@@ -43,14 +43,14 @@ def create(*, as_json: bool) -> None:
         print_json({"AccessKey": {**_as_json(key), "SecretAccessKey": key.secret}})
         return
     click.echo(f"export AWS_ACCESS_KEY_ID={key.id} AWS_SECRET_ACCESS_KEY={key.secret}")
-    click.echo("The secret isn't shown again. From now on requests to `alfine serve` must be signed.", err=True)
+    click.echo("The secret isn't shown again. From now on, requests to `alfine serve` must be signed.", err=True)
 
 
 @keys.command("list")
 @home_option
 @json_option
 def list_keys(*, as_json: bool) -> None:
-    """List the keys, without their secrets."""
+    """List the keys without their secrets."""
     from alfine.cli.output import local_time, print_json, show, table
 
     found = Keys(chosen_home()).all()
@@ -60,7 +60,7 @@ def list_keys(*, as_json: bool) -> None:
     rows = table("Access key id", "Created")
     for key in found:
         rows.add_row(key.id, local_time(key.created_at.isoformat()) or "")
-    show(rows if found else "There are no keys: requests need no signature, and come from this machine alone.")
+    show(rows if found else "There are no keys: requests need no signature, but only this machine can send them.")
 
 
 @keys.command()
@@ -68,7 +68,7 @@ def list_keys(*, as_json: bool) -> None:
 @home_option
 @json_option
 def delete(*, access_key_id: str, as_json: bool) -> None:
-    """Delete a key: what is signed with it is refused from now on."""
+    """Delete a key. Requests signed with it are refused from now on."""
     from alfine.cli.output import print_json
 
     found = Keys(chosen_home())
@@ -78,7 +78,7 @@ def delete(*, access_key_id: str, as_json: bool) -> None:
         return
     click.echo(f"Deleted {access_key_id}.")
     if not found:
-        click.echo("That was the last key: on loopback, requests need no signature any more.", err=True)
+        click.echo("That was the last key: requests from this machine need no signature any more.", err=True)
 
 
 def _as_json(key: AccessKey) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What metrics' regexes read from one log, line by line, with what to show where they read nothing."""
+"""Read the metrics of a log with their regexes, and find similar lines for a regex that matches nothing."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ from typing import Any, NamedTuple
 
 from alfine.runners.log_metrics import MetricReader, nearest_lines
 
-LINES_KEPT = 20_000  # of the log's end, to find the nearest lines where nothing matched
+LINES_KEPT = 20_000
+"""Lines from the end of the log that are searched for similar lines."""
 
 
 class Match(NamedTuple):
-    """A value, and the line of the log that it was read from; lines count from 1."""
+    """A value of a metric, and the line of the log (from 1) that it was read from."""
 
     number: int
     value: float
     line: str
 
 
-class Readings:
-    """Give it the lines of a log with `add`. definitions: (name, regex) pairs, regexes that `check_regex` accepts."""
+class MetricReadings:
+    """What is read from a log, whose lines are given to `add`.
+
+    Args:
+        definitions: (metric, regex) pairs; `check_regex` must accept the regexes.
+    """
 
     def __init__(self, definitions: Sequence[tuple[str, str]]) -> None:
         self.regexes = dict(definitions)
@@ -30,7 +35,7 @@ class Readings:
         self._lines = 0
 
     def add(self, line: str) -> list[Match]:
-        """The values in one more line."""
+        """Read one more line, and return its values."""
         self._lines += 1
         self._kept.append(line)
         found = [(name, Match(self._lines, value, line)) for name, value in self._reader.read(line)]
@@ -39,17 +44,19 @@ class Readings:
         return [match for _, match in found]
 
     def values(self, name: str) -> list[float]:
+        """Return all values of a metric."""
         return [match.value for match in self.matches[name]]
 
     def remarks(self, name: str) -> list[str]:
-        """What went wrong with a metric: «printed nan 3 times»."""
+        """Return what went wrong with a metric: «printed nan 3 times»."""
         return self._reader.remarks(name)
 
     def nearest(self, name: str) -> list[str]:
-        """For a metric without a value: the lines that look most like what its regex wanted."""
+        """Return the lines most similar to what a metric's regex looks for; none if the metric has a value."""
         return [] if self.matches[name] else nearest_lines((name, self.regexes[name]), self._kept)
 
     def as_dict(self, name: str) -> dict[str, Any]:
+        """Return what was read for a metric as JSON."""
         return {
             "Name": name,
             "Regex": self.regexes[name],

@@ -1,4 +1,4 @@
-"""alfine logs: what a training job printed."""
+"""alfine logs NAME: print the log of a training job."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from alfine.cli.job_access import Jobs, jobs_option, open_jobs
+from alfine.cli.job_access import JobAccess, jobs_option, open_jobs
 from alfine.cli.options import json_option
 from alfine.core.errors import NotFound
+from alfine.core.wording import count_of
 
 if TYPE_CHECKING:
     from alfine.runners.log_files import LogPart
 
 POLL_SECONDS = 0.3
+"""Seconds between two requests with --follow."""
 
 EPILOG = """
 \b
 Examples:
-  alfine logs my-job --best            of its best training job
+  alfine logs my-job --best
   alfine logs my-job --number 7 --lines 20
   alfine logs my-job-007-5f3a9c21 --follow
 """
@@ -29,26 +31,27 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @click.argument("name")
-@click.option("--number", type=click.IntRange(min=1), help="Which training job of the tuning job NAME.")
-@click.option("--best", is_flag=True, help="The best training job of the tuning job NAME.")
-@click.option("--lines", type=click.IntRange(min=0), help="Only the last so many lines.")
-@click.option("--follow", "-f", is_flag=True, help="Print what is added until the training job has ended.")
+@click.option("--number", type=click.IntRange(min=1), metavar="N", help="Training job number N of the tuning job NAME.")
+@click.option("--best", is_flag=True, help="Best training job of the tuning job NAME.")
+@click.option("--lines", type=click.IntRange(min=0), metavar="N", help="Only the last N lines.")
+@click.option("--follow", "-f", is_flag=True, help="Keep printing until the training job ends.")
 @jobs_option
 @json_option
 def logs(*, name: str, number: int | None, best: bool, lines: int | None, follow: bool, as_json: bool) -> None:
     """Print the log of a training job.
 
-    NAME is a training job, or a tuning job: then its newest training job, unless --number or --best says otherwise.
+    NAME is a training job, or a tuning job. Of a tuning job, --number or --best chooses the training job; the default is the
+    newest.
     """
     from alfine.cli.output import print_json
     from alfine.jobs.wording import printable_log
 
     if number is not None and best:
-        raise click.UsageError("Give --number or --best, one of the two.")
+        raise click.UsageError("--number and --best can't be combined: give one of them.")
     if follow and as_json:
-        raise click.UsageError("--json can't follow a log.")
+        raise click.UsageError("--json and --follow can't be combined: JSON is printed once the log is complete.")
     with open_jobs() as jobs:
-        job = _meant(jobs, name, number, best=best)
+        job = _training_job(jobs, name, number, best=best)
         parts = _parts(jobs, job, lines, follow=follow)
         first = next(parts)
         if as_json:
@@ -64,14 +67,14 @@ def logs(*, name: str, number: int | None, best: bool, lines: int | None, follow
             return
         if job != name:
             click.echo(f"==> {job} ({first.status})", err=True)
-        seen = printable_log if sys.stdout.isatty() else bytes
-        click.echo(seen(first.data), nl=False)
+        shown = printable_log if sys.stdout.isatty() else bytes
+        click.echo(shown(first.data), nl=False)
         for part in parts:
-            click.echo(seen(part.data), nl=False)
+            click.echo(shown(part.data), nl=False)
 
 
-def _meant(jobs: Jobs, name: str, number: int | None, *, best: bool) -> str:
-    """The name of the training job that is meant."""
+def _training_job(jobs: JobAccess, name: str, number: int | None, *, best: bool) -> str:
+    """Return the name of the training job whose log is wanted."""
     try:
         rows = jobs.training_jobs(name)
     except NotFound:
@@ -79,19 +82,19 @@ def _meant(jobs: Jobs, name: str, number: int | None, *, best: bool) -> str:
             raise
         return name
     if not rows:
-        raise NotFound(f"The tuning job {name} has no training job yet.")
+        raise NotFound(f"The tuning job {name} has no training jobs yet.")
     if number is not None and number > len(rows):
-        raise NotFound(f"The tuning job {name} has {len(rows)} training jobs, and no number {number}.")
+        raise NotFound(f"The tuning job {name} has no training job number {number}: it has {count_of(len(rows))}.")
     if not best:
         return str(rows[(number or len(rows)) - 1]["TrainingJobName"])
-    found = jobs.describe(name).get("BestTrainingJob")
-    if found is None:
+    best_job = jobs.describe(name).get("BestTrainingJob")
+    if best_job is None:
         raise NotFound(f"No training job of {name} has an objective yet. `alfine training-jobs {name}` lists them.")
-    return str(found["TrainingJobName"])
+    return str(best_job["TrainingJobName"])
 
 
-def _parts(jobs: Jobs, name: str, lines: int | None, *, follow: bool) -> Iterator[LogPart]:
-    """The log a part at a time; with `follow` until the training job has ended and all of its log was read."""
+def _parts(jobs: JobAccess, name: str, lines: int | None, *, follow: bool) -> Iterator[LogPart]:
+    """Yield the log part by part; with `follow`, until the training job has ended and its whole log was read."""
     part = jobs.log(name, lines=lines) if lines is not None else jobs.log(name)
     yield part
     while not part.last or (follow and not part.ended):

@@ -1,4 +1,4 @@
-"""What the commands have in common: --home, --json, and the home that they open."""
+"""Options that commands share (--home, --json), and the home that they open."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NUMBERS: Mapping[str, click.IntRange | click.FloatRange] = {
 
 
 class HomeUnusable(AlfineError):
-    """The home's database can't be opened."""
+    """The database of the home can't be opened."""
 
 
 def _remember(context: click.Context, _: click.Parameter, value: Path | None) -> None:
@@ -37,14 +37,14 @@ def _remember(context: click.Context, _: click.Parameter, value: Path | None) ->
 
 
 def home_option(command: F) -> F:
-    """--home, before or after the command: the later one counts."""
+    """Add --home, which may stand before or after the command; the later one counts."""
     return click.option(
         "--home",
         type=click.Path(file_okay=False, path_type=Path),
         metavar="FOLDER",
         expose_value=False,
         callback=_remember,
-        help="Where tuning jobs are kept (else $ALFINE_HOME, else ~/.alfine); before or after the command.",
+        help="Folder of the tuning jobs. Default: $ALFINE_HOME, else ~/.alfine. May also stand before the command.",
     )(command)
 
 
@@ -64,12 +64,14 @@ def field_option(word: str, more: str = "", **settings: Any) -> Callable[[F], F]
 
 
 def json_option(command: F) -> F:
-    """--json, as the argument `as_json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON, under the names of AMT's API.")(command)
+    """Add --json, which the command gets as `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON with the field names of SageMaker's API.")(
+        command
+    )
 
 
 def chosen_home() -> Path:
-    """The folder that --home, before or after the command, or the environment names."""
+    """Return the folder that --home or the environment names."""
     from alfine.jobs.home import home_folder
 
     return home_folder(click.get_current_context().meta.get("alfine.home"))
@@ -77,12 +79,21 @@ def chosen_home() -> Path:
 
 @contextmanager
 def open_home(*, create: bool = False, arns: Arns | None = None) -> Iterator[Any]:
-    """The home. Unless `create`, one that isn't there is an error instead of a new empty folder. arns: see `Home`."""
+    """Open the chosen home.
+
+    Args:
+        create: Make the home if it doesn't exist.
+        arns: The account and region of its ARNs, as for `Home`.
+
+    Raises:
+        NotFound: The folder is no home, and `create` is False.
+        HomeUnusable: Its database can't be opened.
+    """
     from alfine.jobs.home import Home, is_home
 
     folder = chosen_home()
     if not create and not is_home(folder):
-        raise NotFound(f"There are no tuning jobs in {folder}. Another home is chosen with --home or ALFINE_HOME.")
+        raise NotFound(f"There are no tuning jobs in {folder}. Choose another home with --home or ALFINE_HOME.")
     try:
         home = Home(folder, arns=arns)
     except StoreUnusable as error:
@@ -93,7 +104,7 @@ def open_home(*, create: bool = False, arns: Arns | None = None) -> Iterator[Any
 
 @contextmanager
 def home_to_look_into() -> Iterator[Any]:
-    """The chosen home for its settings, buckets and past jobs; one that isn't there isn't made."""
+    """Open the chosen home to read its settings, buckets and past jobs; if it doesn't exist, open an empty temporary one."""
     from alfine.jobs.home import Home
 
     if chosen_home().is_dir():

@@ -19,8 +19,8 @@ from alfine.api.job_file import JobFile, read_job_file
 from alfine.api.read_document import read_document
 from alfine.aws.json_protocol import WireError, api
 from alfine.aws.sagemaker.unsupported_fields import refuse_what_is_not
-from alfine.cli.log_check import Readings
-from alfine.cli.trial_run import Trial, try_out, typical
+from alfine.cli.log_check import MetricReadings
+from alfine.cli.trial_run import TrialRun, try_out, typical
 from alfine.core.conditions import words
 from alfine.core.cost import Cost, cost_of, longest_seconds
 from alfine.core.errors import Fault, InvalidSpec
@@ -57,7 +57,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class PreflightReport:
     """What was found. spec: None when there are faults; logs: what each definition reads from a log that was given; trials: one a definition;
     likely: what past jobs of the home say.
     """
@@ -65,8 +65,8 @@ class Report:
     faults: Sequence[Fault]
     spec: TuningJobSpec | None = None
     remarks: Sequence[Finding] = ()
-    logs: Sequence[tuple[TuningJobSpec, Readings]] = ()
-    trials: Sequence[Trial] = ()
+    logs: Sequence[tuple[TuningJobSpec, MetricReadings]] = ()
+    trials: Sequence[TrialRun] = ()
     likely: Likely | None = None
 
     @property
@@ -76,21 +76,21 @@ class Report:
         return not self.faults and not unread and not any(each.fatal for each in self.remarks)
 
 
-def check(path: Path, home: Home, *, log: Iterable[str] | None = None, run: bool = False) -> Report:
+def check(path: Path, home: Home, *, log: Iterable[str] | None = None, run: bool = False) -> PreflightReport:
     """Look at a job's file. log: lines to try the metrics' regexes on; run: try out one training job."""
     faults, spec, file = faults_of(path, home.service)
     if spec is None or file is None:
-        return Report(faults=faults)
+        return PreflightReport(faults=faults)
     lines = None if log is None else [*log]
     logs = [] if lines is None else [(part, _read(part, lines)) for part in spec.definition_specs]
     trials = [tried(part, home, typical(part)) for part in spec.definition_specs] if run else []
     told = [_spelled(each, file) for each in remarks(spec, trials)]
-    return Report(faults=(), spec=spec, remarks=told, logs=logs, trials=trials, likely=home.likely(spec))
+    return PreflightReport(faults=(), spec=spec, remarks=told, logs=logs, trials=trials, likely=home.likely(spec))
 
 
-def _read(part: TuningJobSpec, lines: Iterable[str]) -> Readings:
+def _read(part: TuningJobSpec, lines: Iterable[str]) -> MetricReadings:
     """What a definition's metrics read in a log."""
-    readings = Readings([(each.name, each.regex) for each in part.definition.metric_definitions])
+    readings = MetricReadings([(each.name, each.regex) for each in part.definition.metric_definitions])
     for line in lines:
         readings.add(line)
     return readings
@@ -101,7 +101,7 @@ def _spelled(remark: Finding, file: JobFile) -> Finding:
     return Finding(where=said.path, sentence=said.message, fatal=remark.fatal)
 
 
-def tried(part: TuningJobSpec, home: Home, hyperparameters: Hyperparameters) -> Trial:
+def tried(part: TuningJobSpec, home: Home, hyperparameters: Hyperparameters) -> TrialRun:
     """One training job of a definition, as the home would run it; recorded nowhere."""
     with tempfile.TemporaryDirectory(prefix="alfine-check-") as folder:
         program = program_for(part, Path(folder), machine=home.machine)
@@ -146,7 +146,7 @@ def _aws_faults(request: Mapping[str, Any]) -> tuple[list[Fault], bool]:
 # ---- what it would do --------------------------------------------------------------------------------------------------
 
 
-def remarks(spec: TuningJobSpec, trials: Sequence[Trial]) -> list[Finding]:
+def remarks(spec: TuningJobSpec, trials: Sequence[TrialRun]) -> list[Finding]:
     """What is to be said about a job without faults; trials: of the definitions, if any were tried out."""
     criteria = policy_for(spec).criteria
     found = [*_over(spec, criteria), *_limits(spec), *_structure(spec)]
@@ -256,7 +256,7 @@ def _early_stopping(spec: TuningJobSpec) -> Iterator[Finding]:
 # ---- what the training job that was tried out shows --------------------------------------------------------------------
 
 
-def _trial(trial: Trial) -> Iterator[Finding]:
+def _trial(trial: TrialRun) -> Iterator[Finding]:
     where, name = trial.spec.path, trial.spec.definition.name
     if trial.exit.cause == "max_runtime":
         yield Finding(
@@ -274,7 +274,7 @@ def _trial(trial: Trial) -> Iterator[Finding]:
             yield Finding(where=f"metric {name}", sentence=f"It had no value, {why}{effect}", fatal=objective)
 
 
-def _time(trial: Trial) -> Iterator[Finding]:
+def _time(trial: TrialRun) -> Iterator[Finding]:
     spec = trial.spec
     path = "HyperParameterTuningJobConfig.ResourceLimits.MaxRuntimeInSeconds"
     limit, allowed = spec.max_runtime_seconds, spec.most_training_jobs
@@ -293,7 +293,7 @@ def _time(trial: Trial) -> Iterator[Finding]:
         )
 
 
-def _emissions(trial: Trial) -> Iterator[Finding]:
+def _emissions(trial: TrialRun) -> Iterator[Finding]:
     spec = trial.spec
     count = len(trial.readings.matches[spec.metric])
     times = "once" if count == 1 else f"{count} times"
@@ -324,7 +324,7 @@ def _emissions(trial: Trial) -> Iterator[Finding]:
         )
 
 
-def _at_once(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion], trial: Trial) -> Iterator[Finding]:
+def _at_once(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion], trial: TrialRun) -> Iterator[Finding]:
     """Criteria that would end the job after a first training job like the one that was tried out."""
     values = trial.readings.values(trial.spec.metric)
     if not values or trial.reason:
@@ -388,7 +388,7 @@ def predicted_seconds(part: TuningJobSpec, seconds: float) -> float:
     return whole if part.max_runtime_seconds is None else min(whole, part.max_runtime_seconds)
 
 
-def predicted(spec: TuningJobSpec, trials: Sequence[Trial]) -> tuple[float, Cost]:
+def predicted(spec: TuningJobSpec, trials: Sequence[TrialRun]) -> tuple[float, Cost]:
     """How long the whole job takes with training jobs like those tried out, and what it costs, if no criterion ends it."""
     share = 1.0
     wall = sum(trial.seconds * trial.spec.most_training_jobs for trial in trials) / spec.max_parallel

@@ -1,4 +1,4 @@
-"""alfine propose NAME: the tuning job that the remarks on a job's search space propose."""
+"""alfine propose NAME: report problems of a job's search space, and write a job with a better one."""
 
 from __future__ import annotations
 
@@ -26,16 +26,18 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @click.argument("name")
-@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Write the job's request here.")
-@click.option("--name", "new_name", help="The new job's name, else the old one's with a number.")
+@click.option(
+    "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File to write the new job's request to."
+)
+@click.option("--name", "new_name", metavar="NAME", help="Name of the new job. Default: the old name with a number.")
 @home_option
 @json_option
 def propose(*, name: str, output: Path | None, new_name: str | None, as_json: bool) -> None:
-    """Say what the results tell of a job's search space, and write the job with a better one, warm-started from it.
+    """Report problems of a job's search space, and propose a job with a better one.
 
-    Told are: the best at the end of a range, hyperparameters without an influence, too few combinations. The job that is written
-    has wider ranges there, fixes what doesn't matter, and begins with all that is known: run it with `alfine tune FILE`, once the old
-    one has ended.
+    It reports ranges whose end is the best value, hyperparameters without effect, and search spaces with few configurations
+    left. The new job has wider ranges, fixes hyperparameters without effect, and is warm-started from the old one. Run it
+    with `alfine tune FILE` once the old one has ended.
     """
     from alfine.cli.output import print_json, show
     from alfine.core.errors import InvalidSpec
@@ -55,7 +57,7 @@ def propose(*, name: str, output: Path | None, new_name: str | None, as_json: bo
     if as_json:
         print_json({"Space": [remark.as_dict() for remark in found], "Request": request})
         return
-    show(*(remark.sentence for remark in found) if found else ("There is nothing to say about its space.",))
+    show(*(remark.sentence for remark in found) if found else ("No problem of its search space was found.",))
     if request is None:
         return
     function = request["TrainingJobDefinition"].get("StaticHyperParameters", {}).get(FUNCTION)
@@ -69,7 +71,7 @@ def propose(*, name: str, output: Path | None, new_name: str | None, as_json: bo
 
 
 def _call(function: str, found: Sequence[Remark], history: History) -> str:
-    """A job of a Python function can only be run from Python."""
+    """Return the call of `alfine.tune` for the proposed job: only Python can run a job that tunes a function."""
     from alfine.core.spec import IDENTICAL
     from alfine.jobs.analysis.next_job import proposed_words
 
@@ -77,6 +79,6 @@ def _call(function: str, found: Sequence[Remark], history: History) -> str:
     space = words.pop("space")
     others = [f"{key}={value!r}" for key, value in words.items() if value != IDENTICAL]
     return (
-        f"It runs a Python function, so that Python runs the next one, too:\n"
+        f"The job tunes a Python function. Run the next one from Python:\n"
         f"alfine.tune({function.partition(':')[2] or function}, {space}, {', '.join(others)}, …)"
     )

@@ -1,7 +1,7 @@
-"""The tuning jobs of an alfine elsewhere, over HTTP: what `alfine --endpoint URL` reads and asks for.
+"""Access to the tuning jobs of a server (`--endpoint URL`) over HTTP.
 
-Reads alfine's own documents (server/rest.py); what changes something is a request of SageMaker's API; files go to S3 buckets.
-Every request is signed by botocore, with a key from the environment.
+It reads alfine's own REST documents (server/rest.py), changes jobs with requests of SageMaker's API, and uploads files to S3
+buckets. botocore signs every request with an access key from the environment.
 """
 
 from __future__ import annotations
@@ -23,35 +23,52 @@ from alfine.runners.log_files import LogPart
 
 Plain = dict[str, Any]
 
-PATIENCE_SECONDS = 60.0
-REPLAY_SECONDS = 600.0  # a replay judges every fact anew
+TIMEOUT_SECONDS = 60.0
+"""Seconds to wait for an answer."""
+
+REPLAY_TIMEOUT_SECONDS = 600.0
+"""Seconds to wait for a replay, which judges every recorded fact."""
+
 KEY_NAMES = (("ALFINE_ACCESS_KEY_ID", "ALFINE_SECRET_ACCESS_KEY"), ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
-ANY = ("any", "any")  # a server without keys asks for none
-_REGION = re.compile(r"the region '[^']*' is wrong; expecting '([^']+)'")  # aws/auth/sigv4.py
+"""Environment variables of the access key: (id, secret), the first pair that is set."""
+
+ANY_KEY = ("any", "any")
+"""The key for a server that has no keys: it checks no signature."""
+
+_REGION = re.compile(r"the region '[^']*' is wrong; expecting '([^']+)'")
+"""The server's answer to a signature for another region (aws/auth/sigv4.py)."""
 _VIOLATION = re.compile(r"Value '([^']*)' at '([^']+)' failed to satisfy constraint: (.*?)(?=; Value '|$)")
 _PATH = re.compile(r"((?:HyperParameterTuningJob|TrainingJobDefinition|WarmStartConfig|Tags)[^'\"]*?): ")
 
 
 class Unreachable(AlfineError):
-    """Nothing answers at the endpoint."""
+    """No server answers at the endpoint."""
 
 
 class Denied(AlfineError):
-    """The server refused; `code` is what it said."""
+    """The server refused a request, with this error code."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
 
 
-class Remote:
-    """The same methods as a home's jobs have for the command line (cli/job_access.py)."""
+class RemoteJobs:
+    """The tuning jobs of a server; has the methods of `JobAccess`.
 
-    keeps_files = True  # SageMaker's Delete leaves logs and models where they are
+    Args:
+        endpoint: The URL of the server.
+
+    Raises:
+        InvalidSpec: The endpoint is no URL of a server.
+    """
+
+    keeps_files = True
+    """SageMaker's delete operation leaves logs and models."""
 
     def __init__(self, endpoint: str) -> None:
-        found = urlsplit(endpoint)
-        if found.scheme not in ("http", "https") or not found.hostname or found.query or found.username:
+        parts = urlsplit(endpoint)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
             raise InvalidSpec([Fault("--endpoint", f"{endpoint!r} must be a URL such as http://127.0.0.1:8765.")])
         self.endpoint = endpoint.rstrip("/")
         self.region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
@@ -88,14 +105,14 @@ class Remote:
     def log(self, name: str, begin: int = 0, lines: int | None = None) -> LogPart:
         query = f"begin={begin}" if lines is None else f"lines={lines}"
         headers, data = self._fetch(f"training-jobs/{quote(name, safe='')}/log", query)
-        job, status, path = (unquote(headers[f"x-alfine-{each}"]) for each in ("training-job", "status", "path"))
+        job, status, path = (unquote(headers[f"x-alfine-{field}"]) for field in ("training-job", "status", "path"))
         return LogPart(job, status, path, int(headers["x-alfine-begin"]), data, headers["x-alfine-ended"] == "true")
 
     def replays(self, name: str, texts: Sequence[str]) -> Plain:
         query = "&".join(f"criterion={quote(text, safe='')}" for text in texts)
-        _, body = self._fetch(f"tuning-jobs/{quote(name, safe='')}/replays", query, REPLAY_SECONDS)
-        found: Plain = json.loads(body)
-        return found
+        _, body = self._fetch(f"tuning-jobs/{quote(name, safe='')}/replays", query, REPLAY_TIMEOUT_SECONDS)
+        answer: Plain = json.loads(body)
+        return answer
 
     def export(self, name: str, kind: str) -> bytes:
         return self._fetch(f"tuning-jobs/{quote(name, safe='')}/export", f"format={kind}")[1]
@@ -104,10 +121,10 @@ class Remote:
         self._ask("StopHyperParameterTuningJob", {"HyperParameterTuningJobName": name})
 
     def carry_out_stop(self, name: str) -> bool:
-        """Whether the job has ended; the server carries the stop out."""
+        """Return whether the job has ended; the server stops it."""
         return "HyperParameterTuningEndTime" in self.describe(name)
 
-    def delete(self, name: str, *, files: bool) -> None:  # noqa: ARG002 - the server keeps them
+    def delete(self, name: str, *, files: bool) -> None:  # noqa: ARG002 - the server keeps the files
         self._ask("DeleteHyperParameterTuningJob", {"HyperParameterTuningJobName": name})
 
     def change(self, name: str, **words: Any) -> None:
@@ -116,23 +133,23 @@ class Remote:
         self._send("POST", path, "alfine", {"content-type": "application/json"}, body)
 
     def go_on(self, name: str, *, quiet: bool) -> bool:  # noqa: ARG002
-        """The server goes on with it."""
+        """Return False: the server runs the job."""
         return False
 
     # ---- files
 
     @cached_property
     def s3_endpoint(self) -> str | None:
-        """Where the server's s3:// leads: a real S3, by its address here where that differs, or None for its own buckets."""
-        there: str | None = self._s3_settings["Endpoint"]
-        return there and (os.environ.get("AWS_ENDPOINT_URL_S3") or there)
+        """The URL of the real S3 that the server uses ($AWS_ENDPOINT_URL_S3 where it has another URL here); None for its own buckets."""
+        endpoint: str | None = self._s3_settings["Endpoint"]
+        return endpoint and (os.environ.get("AWS_ENDPOINT_URL_S3") or endpoint)
 
     @cached_property
     def _s3_settings(self) -> Plain:
         return self._get("buckets")
 
     def put(self, bucket: str, key: str, path: Path) -> str:
-        """The URI of a file that was put into a bucket there, which is made where there is none of alfine's own."""
+        """Upload a file and return its URI. A bucket of alfine's own is created if it doesn't exist."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
@@ -151,7 +168,7 @@ class Remote:
 
     @cached_property
     def _s3(self) -> Any:
-        """A client of the server's own buckets with its key, or of a real S3 with AWS's keys of whoever uploads."""
+        """A client for the server's own buckets, with its access key, or for a real S3, with the user's AWS keys."""
         from botocore.config import Config
         from botocore.session import Session
 
@@ -162,7 +179,7 @@ class Remote:
             settings: dict[str, Any] = {"s3": {"addressing_style": "path"}}
         else:
             where = {"endpoint_url": self.s3_endpoint, "region_name": self._s3_settings["Region"]}
-            # What isn't AWS may not know the newer checksums.
+            # An S3 that isn't AWS's may not support the newer checksums.
             settings = {"request_checksum_calculation": "when_required", "signature_version": "s3v4"}
             settings["s3"] = {"addressing_style": "auto" if self.s3_endpoint.endswith("amazonaws.com") else "path"}
         config = Config(retries={"total_max_attempts": 2}, **settings)
@@ -173,7 +190,7 @@ class Remote:
     @property
     def _key(self) -> tuple[str, str]:
         pairs = ((os.environ.get(id_), os.environ.get(secret)) for id_, secret in KEY_NAMES)
-        return next(((id_, secret) for id_, secret in pairs if id_ and secret), ANY)
+        return next(((id_, secret) for id_, secret in pairs if id_ and secret), ANY_KEY)
 
     def _ask(self, operation: str, request: Mapping[str, Any]) -> None:
         headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": f"SageMaker.{operation}"}
@@ -181,12 +198,12 @@ class Remote:
 
     def _get(self, path: str) -> Plain:
         _, body = self._fetch(path)
-        found: Plain = json.loads(body)
-        return found
+        answer: Plain = json.loads(body)
+        return answer
 
-    def _fetch(self, path: str, query: str = "", patience: float = PATIENCE_SECONDS) -> tuple[Mapping[str, str], bytes]:
+    def _fetch(self, path: str, query: str = "", timeout: float = TIMEOUT_SECONDS) -> tuple[Mapping[str, str], bytes]:
         whole = f"/_alfine/{path}" + (f"?{query}" if query else "")
-        return self._send("GET", whole, "alfine", {}, b"", patience)
+        return self._send("GET", whole, "alfine", {}, b"", timeout)
 
     def _send(  # noqa: PLR0917
         self,
@@ -195,9 +212,9 @@ class Remote:
         service: str,
         headers: Mapping[str, str],
         body: bytes,
-        patience: float = PATIENCE_SECONDS,
+        timeout: float = TIMEOUT_SECONDS,
     ) -> tuple[Mapping[str, str], bytes]:
-        """The headers and the body of the answer. Raise what the server refuses it with."""
+        """Send a signed request and return the headers and the body of the answer; raise the error that the server answers."""
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
         from botocore.credentials import Credentials
@@ -206,51 +223,53 @@ class Remote:
         request = AWSRequest(method, self.endpoint + path, headers=dict(headers), data=body)
         SigV4Auth(Credentials(*self._key), service, self.region).add_auth(request)
         try:
-            answer = self._http(patience).send(request.prepare())
+            answer = self._http(timeout).send(request.prepare())
         except BotoCoreError as error:
-            raise Unreachable(f"no alfine answers at {self.endpoint}: {error}") from error
+            raise Unreachable(f"no alfine server answers at {self.endpoint}: {error}") from error
         if answer.status_code < 300:
             return answer.headers, answer.content
         refusal = _refusal(answer.content, f"{self.endpoint} answered {answer.status_code}")
         right = _REGION.search(str(refusal))
         if right is None or right[1] == self.region:
             raise refusal
-        self.region = right[1]  # the server's, which a key is good in
-        return self._send(method, path, service, headers, body, patience)
+        self.region = right[1]  # the server's region: sign again for it
+        return self._send(method, path, service, headers, body, timeout)
 
-    def _http(self, patience: float) -> Any:
+    def _http(self, timeout: float) -> Any:
         from botocore.httpsession import URLLib3Session
 
-        if patience not in self._sessions:
+        if timeout not in self._sessions:
             verify = os.environ.get("AWS_CA_BUNDLE") or True
-            self._sessions[patience] = URLLib3Session(verify=verify, timeout=(PATIENCE_SECONDS, patience))
-        return self._sessions[patience]
+            self._sessions[timeout] = URLLib3Session(verify=verify, timeout=(TIMEOUT_SECONDS, timeout))
+        return self._sessions[timeout]
 
 
 def _violations(message: str) -> Iterator[Fault]:
-    """What violates AWS's model of the operation, at the path that AWS's words name."""
+    """Yield the faults in AWS's message for a request that violates AWS's model of the operation."""
     for value, path, rule in _VIOLATION.findall(message):
         where = re.sub(r"\.(\d+)\.member", lambda found: f"[{int(found[1]) - 1}]", path)
         where = ".".join(part[:1].upper() + part[1:] for part in where.split("."))
-        yield Fault(where, f"{value!r} is refused by AWS's rules, which servers keep: {rule.removesuffix(';')}.")
+        yield Fault(where, f"AWS's rules, which a server checks, don't allow {value!r}: {rule.removesuffix(';')}.")
 
 
 def _fault(said: str) -> Fault:
-    """A fault as the server told it, with the path in the request that it begins with."""
+    """Return a fault that the server reported; its message may begin with a path in the request."""
     path = _PATH.match(said)
     return Fault(path[1], from_aws(said[path.end() :])) if path else Fault("", from_aws(said))
 
 
 def _refusal(body: bytes, otherwise: str) -> AlfineError:
-    """The error that an answer tells, as alfine's own where there is one."""
+    """Return the error in an answer's body, as one of alfine's own where there is one for its code."""
     try:
-        told = json.loads(body)
-        code, message = str(told["__type"]), str(told["Message"])
+        answer = json.loads(body)
+        code, message = str(answer["__type"]), str(answer["Message"])
     except (ValueError, KeyError, TypeError):
-        return Denied("InternalFailure", f"{otherwise}, which is no answer of alfine's.")
+        return Denied(
+            "InternalFailure", f"{otherwise}, which isn't an answer of alfine. Is another server at this address?"
+        )
     match code:
         case "ValidationException":
-            return InvalidSpec([*_violations(message)] or [_fault(each) for each in message.split("\n")])
+            return InvalidSpec([*_violations(message)] or [_fault(line) for line in message.split("\n")])
         case "ResourceNotFound":
             return NotFound(message)
         case "ResourceInUse":

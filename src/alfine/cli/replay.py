@@ -19,7 +19,7 @@ Examples:
       --criterion "BestObjectiveNotImproving 10"
 
 \b
-A criterion is written as its name and its settings, such as
+A criterion is its name and its settings, such as
   BestObjectiveNotImproving 10 strict=true
   ConvergenceDetected epsilon=0.01 delta=0.05
   TargetObjectiveMetricValue 0.95
@@ -28,13 +28,13 @@ A criterion is written as its name and its settings, such as
 
 @click.command(epilog=EPILOG)
 @click.argument("name")
-@click.option("--criterion", "texts", multiple=True, metavar="TEXT", help="A criterion to try; may be repeated.")
+@click.option("--criterion", "texts", multiple=True, metavar="TEXT", help="Completion criterion to try. Repeatable.")
 @jobs_option
 @json_option
 def replay(*, name: str, texts: tuple[str, ...], as_json: bool) -> None:
-    """See when other criteria would have ended a recorded job, what that would have saved and what it would have missed.
+    """See when other criteria would have ended a job, and what that would have saved and missed.
 
-    Each --criterion is tried alone and, when there are several, all of them together; without one it's the job's own.
+    Each --criterion is tried alone; several are also tried together. Without --criterion, the job's own criteria are tried.
     """
     from alfine.cli.output import print_json, show
     from alfine.core.fields import Face

@@ -1,4 +1,4 @@
-"""alfine serve: answer unmodified AWS clients, and run what they ask for."""
+"""alfine serve: serve SageMaker's API and the console, and run the tuning jobs."""
 
 from __future__ import annotations
 
@@ -29,24 +29,31 @@ Examples:
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Any but a loopback address needs `alfine keys create` first.",
+    help="Address to listen on. Other machines can only connect once the home has a key (`alfine keys create`).",
 )
-@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 takes any free port.")
-@click.option("--region", help="Named in ARNs (else $AWS_REGION, $AWS_DEFAULT_REGION, else us-east-1).")
-@click.option("--tls-cert", type=FILE, help="A certificate with its chain (PEM): answer https alone.")
-@click.option("--tls-key", type=FILE, help="Its private key (PEM).")
+@click.option(
+    "--port",
+    default=8765,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    help="Port to listen on; 0 takes any free one.",
+)
+@click.option("--region", help="AWS region in ARNs. Default: $AWS_REGION, $AWS_DEFAULT_REGION, else us-east-1.")
+@click.option("--tls-cert", type=FILE, help="Certificate with its chain (PEM), to serve https only.")
+@click.option("--tls-key", type=FILE, help="Private key of the certificate (PEM).")
 @home_option
 def serve(*, host: str, port: int, region: str | None, tls_cert: Path | None, tls_key: Path | None) -> None:
-    """Serve SageMaker's API for tuning jobs on this machine, and a web console.
+    """Serve SageMaker's API for tuning jobs and a web console, and run the tuning jobs.
 
-    Tuning jobs that an earlier alfine left are gone on with. SIGTERM or Ctrl-C ends the server and leaves training jobs
-    running; the next `alfine serve` finds them again.
+    The server also resumes jobs that an earlier process left unfinished. SIGTERM or Ctrl-C ends the server but leaves the
+    training jobs running; the next `alfine serve` finds them again.
     """
     from alfine.core.arns import Arns
     from alfine.server import app
 
     if (tls_cert is None) != (tls_key is None):
-        raise click.UsageError("Give --tls-cert and --tls-key, both or neither.")
+        raise click.UsageError("--tls-cert and --tls-key belong together: give both or neither.")
     tls = (tls_cert, tls_key) if tls_cert and tls_key else None
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     where = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")

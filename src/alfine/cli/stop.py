@@ -1,4 +1,4 @@
-"""alfine stop NAME: ask for the end of a tuning job, and carry it out where nobody else does."""
+"""alfine stop NAME: stop a tuning job and its training jobs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from alfine.cli.job_access import jobs_option, open_jobs
 from alfine.cli.options import json_option
 
 POLL_SECONDS = 0.2
+"""Seconds between two requests with --wait."""
 
 EPILOG = """
 \b
@@ -21,14 +22,14 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @click.argument("name")
-@click.option("--wait", is_flag=True, help="Return once the tuning job has ended.")
+@click.option("--wait", is_flag=True, help="Wait until the tuning job has ended.")
 @jobs_option
 @json_option
 def stop(*, name: str, wait: bool, as_json: bool) -> None:
     """Stop a tuning job and its training jobs.
 
-    The alfine process that runs the job is asked to; its training jobs are told (SIGTERM) and get their grace period. When
-    no process runs the job any more, this one stops what it left behind.
+    The process that runs the job sends its training jobs SIGTERM and waits for their grace period. If no process runs the
+    job any more, this one stops the training jobs that are left.
     """
     from alfine.cli.job_report import outcome
     from alfine.cli.output import print_json, show
@@ -37,8 +38,8 @@ def stop(*, name: str, wait: bool, as_json: bool) -> None:
         jobs.request_stop(name)
         ended = jobs.carry_out_stop(name)
         if not ended and not as_json:
-            note = "waiting for it" if wait else f"`alfine describe {name}` tells when it has ended"
-            click.echo(f"Stopping {name}: the process that runs it was asked to; {note}.", err=True)
+            note = "Waiting for its end." if wait else f"To see when it has ended: alfine describe {name}"
+            click.echo(f"Asked the process that runs {name} to stop it. {note}", err=True)
         while wait and not ended:
             time.sleep(POLL_SECONDS)
             ended = jobs.carry_out_stop(name)

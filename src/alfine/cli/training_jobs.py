@@ -1,4 +1,4 @@
-"""alfine training-jobs NAME: one row a training job."""
+"""alfine training-jobs NAME: list the training jobs of a tuning job."""
 
 from __future__ import annotations
 
@@ -25,14 +25,20 @@ Examples:
 @click.command("training-jobs", epilog=EPILOG)
 @click.argument("name")
 @click.option(
-    "--status", "wanted", type=click.Choice(STATUSES, case_sensitive=False), help="Only those of this status."
+    "--status", "wanted", type=click.Choice(STATUSES, case_sensitive=False), help="Only training jobs with this status."
 )
-@click.option("--sort", type=click.Choice(["number", "objective"]), default="number", help="objective: the best first.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many rows.")
+@click.option(
+    "--sort",
+    type=click.Choice(["number", "objective"]),
+    default="number",
+    show_default=True,
+    help="number: in order of launch; objective: the best first.",
+)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Maximum number of rows.")
 @jobs_option
 @json_option
 def training_jobs(*, name: str, wanted: str | None, sort: str, limit: int | None, as_json: bool) -> None:
-    """List the training jobs of a tuning job, in order of launch."""
+    """List the training jobs of a tuning job."""
     from alfine.cli.output import print_json, show, status, table
 
     with open_jobs() as opened:

@@ -1,4 +1,4 @@
-"""One training job of a tuning job, run for real and recorded nowhere: for dry runs and the preflight check."""
+"""Run one training job of a tuning job without recording it, for dry runs and for `alfine check --run`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from alfine.cli.log_check import Readings
+from alfine.cli.log_check import MetricReadings
 from alfine.core.history import TrainingJob
 from alfine.core.space import Hyperparameters
 from alfine.core.spec import TuningJobSpec
@@ -19,27 +19,40 @@ from alfine.runners import launcher
 from alfine.runners.job_folder import Workspace
 from alfine.runners.protocol import Exit, Launch, Runner
 
-GRACE_SECONDS = 5.0  # after Ctrl-C
+GRACE_SECONDS = 5.0
+"""Seconds that the training job gets to finish after Ctrl-C."""
+
 POLL_SECONDS = 0.2
+"""Seconds between two looks at the training job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
-    """What one training job did. spec: of its definition."""
+class TrialRun:
+    """The result of one training job.
+
+    Attributes:
+        spec: The spec of its definition.
+        hyperparameters: The values that it ran with.
+        command: The command line that ran it.
+        seconds: How long it ran.
+        exit: How it ended.
+        readings: What was read from its log.
+    """
 
     spec: TuningJobSpec
     hyperparameters: Hyperparameters
     command: str
     seconds: float
     exit: Exit
-    readings: Readings
+    readings: MetricReadings
 
     @property
     def reason(self) -> str | None:
-        """Why it failed; None when it didn't."""
+        """Why it failed, or None if it didn't."""
         return self.exit.reason()
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the result as JSON."""
         return {
             **({"DefinitionName": self.spec.definition.name} if self.spec.definition.name else {}),
             "HyperParameters": self.spec.space.to_text(self.hyperparameters),
@@ -51,10 +64,13 @@ class Trial:
         }
 
 
-def try_out(program: Program, hyperparameters: Hyperparameters, engine: Engine) -> Trial:
-    """Run one training job of the program in its folder, to its end. Interrupted, it's stopped first.
+def try_out(program: Program, hyperparameters: Hyperparameters, engine: Engine) -> TrialRun:
+    """Run one training job of the program to its end. When this process is interrupted, stop the training job first.
 
-    engine: whose runners it runs on.
+    Args:
+        program: What runs, and in which folder.
+        hyperparameters: The values to run with.
+        engine: The engine whose runners run it.
     """
     spec = program.spec
     job = TrainingJob(number=1, name=f"{spec.name}-dry-run", hyperparameters=hyperparameters, created_at=utc_now())
@@ -69,40 +85,42 @@ def try_out(program: Program, hyperparameters: Hyperparameters, engine: Engine) 
 
 
 def typical(spec: TuningJobSpec) -> Hyperparameters:
-    """The middle of every range, in its scaling; where that is forbidden, what Random would begin with."""
+    """Return the middle of every range, in its scaling; if that is forbidden, a random configuration."""
     middle = spec.space.from_unit(np.full(spec.space.dimension, 0.5))
     return middle if spec.space.allows(middle) else spec.space.sample(np.random.default_rng(spec.seed))
 
 
 def _followed(
     spec: TuningJobSpec, runner: Runner, launch: Launch, wake: Wake, hyperparameters: Hyperparameters
-) -> Trial:
+) -> TrialRun:
     """Start the training job and read its log to the end."""
-    readings = Readings([(each.name, each.regex) for each in spec.definition.metric_definitions])
+    readings = MetricReadings(
+        [(definition.name, definition.regex) for definition in spec.definition.metric_definitions]
+    )
     runner.start(launch)
     offset = 0
     while True:
         news = wake.count()
-        found = runner.poll(launch, offset)
-        for line in found.lines if found else ():
+        observation = runner.poll(launch, offset)
+        for line in observation.lines if observation else ():
             readings.add(line)
-        if found is not None and found.exit is not None:
+        if observation is not None and observation.exit is not None:
             break
-        if found is None or found.offset == offset:
+        if observation is None or observation.offset == offset:
             wake.wait(news, POLL_SECONDS)
-        offset = found.offset if found else offset
-    times = (found.started_at, found.ended_at)
-    return Trial(
+        offset = observation.offset if observation else offset
+    times = (observation.started_at, observation.ended_at)
+    return TrialRun(
         spec=spec,
         hyperparameters=hyperparameters,
         command=_command(launch),
         seconds=(times[1] - times[0]).total_seconds() if times[0] and times[1] else 0.0,
-        exit=found.exit,
+        exit=observation.exit,
         readings=readings,
     )
 
 
 def _command(launch: Launch) -> str:
-    """As it was started, without the folders of its own."""
+    """Return the command line, without the path of its temporary folder."""
     written = launcher.read_json(launcher.control_path(str(launch.folder), launcher.LAUNCH)) or {}
     return shlex.join(written.get("command", [])).replace(f"{Workspace(launch.folder).code}/", "")

@@ -1,4 +1,4 @@
-"""alfine metrics-test REGEX [LOG]: what a metric's regex reads from a log."""
+"""alfine metrics-test REGEX [LOG]: try the regex of a metric on a log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from alfine.cli.options import json_option
 from alfine.core.wording import count_of, number
 
 if TYPE_CHECKING:
-    from alfine.cli.log_check import Readings
+    from alfine.cli.log_check import MetricReadings
 
 EPILOG = """
 \b
@@ -25,15 +25,21 @@ Examples:
 @click.command("metrics-test", epilog=EPILOG)
 @click.argument("regex")
 @click.argument("log", type=click.File("rb"), default="-")
-@click.option("--name", default="metric", show_default=True, help="The metric's name, used to find the nearest lines.")
+@click.option(
+    "--name",
+    default="metric",
+    show_default=True,
+    metavar="NAME",
+    help="Name of the metric, used to find similar lines.",
+)
 @json_option
 def metrics_test(*, regex: str, log: BinaryIO, name: str, as_json: bool) -> None:
-    """Try a metric's regex on a log, a file or stdin: each line that matches, with its number and value.
+    """Try the regex of a metric on a log.
 
-    The first group of the regex is the value; it may match anywhere in a line. When nothing matches, the lines that look
-    most like it are shown, and the exit code is 1.
+    LOG is a file; the default is stdin. Each matching line is printed with its number and value. The first group of the
+    regex is the value; it may match anywhere in a line. If nothing matches, similar lines are shown and the exit code is 1.
     """
-    from alfine.cli.log_check import Readings
+    from alfine.cli.log_check import MetricReadings
     from alfine.cli.output import print_json
     from alfine.core.errors import Fault, InvalidSpec
     from alfine.runners.log_metrics import check_regex
@@ -41,7 +47,7 @@ def metrics_test(*, regex: str, log: BinaryIO, name: str, as_json: bool) -> None
     trouble = check_regex(regex)
     if trouble is not None:
         raise InvalidSpec([Fault("", trouble)])
-    readings = Readings([(name, regex)])
+    readings = MetricReadings([(name, regex)])
     for line in log_lines(log):
         for line_number, value, _ in readings.add(line):
             if not as_json:
@@ -61,7 +67,7 @@ def log_lines(log: BinaryIO) -> Iterator[str]:
         yield line.decode(errors="replace").removesuffix("\n").removesuffix("\r")
 
 
-def _conclude(readings: Readings, name: str) -> None:
+def _conclude(readings: MetricReadings, name: str) -> None:
     for remark in readings.remarks(name):
         click.echo(f"note: {name} {remark}", err=True)
     found, nearest = readings.matches[name], readings.nearest(name)
@@ -71,7 +77,7 @@ def _conclude(readings: Readings, name: str) -> None:
             err=True,
         )
         return
-    click.echo(f"No value: {readings.regexes[name]!r} matched no line.", err=True)
-    click.echo("Nearest lines:" if nearest else "No line has a number.", err=True)
+    click.echo(f"No value found: {readings.regexes[name]!r} matches no line.", err=True)
+    click.echo("Similar lines:" if nearest else "No line contains a number.", err=True)
     for line in nearest:
         click.echo(f"  {line}", err=True)

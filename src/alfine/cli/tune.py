@@ -1,4 +1,4 @@
-"""alfine tune JOB: run a tuning job in the foreground, or go on with one that was interrupted."""
+"""alfine tune JOB: run a tuning job in the foreground, or resume one that was interrupted."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ import click
 from alfine.cli.errors import FAILED, INTERRUPTED
 from alfine.cli.options import field_option, home_option, json_option, open_home
 from alfine.core.errors import InUse, InvalidSpec, NotFound
+from alfine.core.wording import count_of
 
 if TYPE_CHECKING:
     from alfine.api.job_file import JobFile
     from alfine.api.live_view import LiveView
 
 DIFFERENCES_SHOWN = 3
+"""Differences from the interrupted job of the same name that a message lists."""
 
 EPILOG = """
 \b
 Examples:
   alfine tune job.yaml
   alfine tune job.yaml --dry-run
-  alfine tune job.yaml --name again --max-training-jobs 50 --max-parallel 4
+  alfine tune job.yaml --name try-2 --max-training-jobs 50 --max-parallel 4
   alfine tune job.json --criterion "BestObjectiveNotImproving 10" \\
       --criterion ConvergenceDetected
 
@@ -40,7 +42,7 @@ A job file, job.yaml:
   criteria: [ConvergenceDetected]
   max_training_jobs: 100
 
-Exit codes: 0 completed, 1 failed, 2 an invalid job, 130 stopped.
+Exit codes: 0 completed, 1 failed, 2 invalid job, 130 stopped.
 """
 
 
@@ -50,25 +52,34 @@ class _Left(SystemExit):
 
 @click.command(epilog=EPILOG)
 @click.argument("job", type=click.Path(path_type=Path))
-@click.option("--name", help="The tuning job's name, instead of the file's.")
-@field_option("max_training_jobs")
-@field_option("max_parallel")
-@field_option("seed")
+@click.option("--name", metavar="NAME", help="Name of the tuning job. Default: the file's.")
+@field_option("max_training_jobs", metavar="N")
+@field_option("max_parallel", metavar="N")
+@field_option("seed", metavar="N")
 @click.option(
-    "--criterion", "criteria", multiple=True, metavar="TEXT", help="Instead of the file's criteria; repeatable."
+    "--criterion",
+    "criteria",
+    multiple=True,
+    metavar="TEXT",
+    help="Completion criterion, instead of the file's. Repeatable.",
 )
-@field_option("price_per_hour")
-@click.option("--no-warm", is_flag=True, help="Start every training job from a cold interpreter.")
-@click.option("--dry-run", is_flag=True, help="Run one training job, record nothing, show what is read from it.")
+@field_option("price_per_hour", metavar="PRICE")
+@click.option(
+    "--no-warm", is_flag=True, help="Start each training job in a fresh interpreter, without preloaded imports."
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Run one training job, show what is read from its log, and record nothing."
+)
 @click.option("--quiet", "-q", is_flag=True, help="No live view.")
 @home_option
 @json_option
 def tune(*, job: Path, no_warm: bool, dry_run: bool, quiet: bool, as_json: bool, **overrides: Any) -> None:
-    """Run the tuning job of a file, or go on with it where it was interrupted.
+    """Run the tuning job of a file, or resume it where it was interrupted.
 
-    JOB is a CreateHyperParameterTuningJob request or a job file in shorter words (docs/reference/job-file.md), as JSON or
-    YAML. Ctrl-C stops it cleanly: its training jobs are told and awaited; again, at once. Told to end by SIGTERM, alfine
-    leaves the training jobs running, and the next `alfine tune JOB` finds them again.
+    JOB is a job file (docs/reference/job-file.md) or a CreateHyperParameterTuningJob request, as YAML or JSON.
+
+    Ctrl-C stops the job cleanly: its training jobs get SIGTERM and time to finish; a second Ctrl-C ends them at once. On
+    SIGTERM, alfine exits but leaves the training jobs running, and the next `alfine tune JOB` finds them again.
     """
     from alfine.api.job_file import read_job_file
 
@@ -107,10 +118,9 @@ def _run(file: JobFile, job: str, *, quiet: bool, as_json: bool) -> int:
 
 
 def _created_or_found(home: Any, file: JobFile) -> list[str]:
-    """Create the job, or find the interrupted one of that name; what there is to say before it runs."""
+    """Create the job, or find the interrupted one of its name; return the lines to print before it runs."""
     from alfine.api.run_job import create_or_resume
     from alfine.cli.cost_text import bound_sentence, likely_sentence
-    from alfine.core.wording import count_of
 
     name = file.name
     try:
@@ -122,58 +132,56 @@ def _created_or_found(home: Any, file: JobFile) -> list[str]:
     spec = create_or_resume(home, file.request).spec()
     goal = f"{spec.goal.lower()} {spec.metric}"
     launches = f"at most {count_of(spec.most_training_jobs)}, {spec.max_parallel} at a time"
-    said = [f"{name}: {spec.strategy}, {goal}, {launches}", f"cost: {bound_sentence(spec)}"]
-    if known is None and (told := likely_sentence(home.likely(spec, replaying=False))):
-        said.append(f"likely: {told}")
+    lines = [f"{name}: {spec.strategy}, {goal}, {launches}", f"cost: {bound_sentence(spec)}"]
+    if known is None and (likely := likely_sentence(home.likely(spec, replaying=False))):
+        lines.append(f"likely: {likely}")
     if known is not None:
         history = home.service.history(name)
-        running = f", {len(history.running)} of them not known to have ended" if history.running else ""
-        said.append(f"Going on with {name} after {count_of(history.launches)}{running}.")
-    return said
+        running = f", of which {len(history.running)} may still run" if history.running else ""
+        lines.append(f"Resuming {name} after {count_of(history.launches)}{running}.")
+    return lines
 
 
 def _refuse_another(known: Any, file: JobFile, original: Mapping[str, Any], request: Mapping[str, Any]) -> None:
-    """Raise InUse when the recorded job of that name isn't this one, or is over."""
+    """Raise InUse when the recorded job of that name is a different one, or has ended."""
     from alfine.api.job_file import differences
 
     name = known.name
     if known.ended:
         raise InUse(
-            f"the tuning job {name} has ended ({known.status}). Give this one another name with --name, or delete that one: "
+            f"the tuning job {name} has ended ({known.status}). Give the new job another name with --name, or delete the old one: "
             f"alfine delete {name}"
         )
-    told = (file.spelled(each) for each in differences(request, original))
-    found = [f"{each.path} {each.message}" for each in told]
-    if found:
-        more = f" (and {len(found) - DIFFERENCES_SHOWN} more)" if len(found) > DIFFERENCES_SHOWN else ""
+    faults = (file.spelled(difference) for difference in differences(request, original))
+    lines = [f"{fault.path} {fault.message}" for fault in faults]
+    if lines:
+        more = f" (and {len(lines) - DIFFERENCES_SHOWN} more)" if len(lines) > DIFFERENCES_SHOWN else ""
         raise InUse(
-            f"the tuning job {name} was interrupted, and this isn't the same one: {'; '.join(found[:DIFFERENCES_SHOWN])}{more}. "
-            f"To go on with it, give it the same file and options (`alfine change {name}` changes its limits and criteria); for a new "
-            f"one another --name."
+            f"the tuning job {name} was interrupted, but had other settings: {'; '.join(lines[:DIFFERENCES_SHOWN])}{more}. To resume it, give "
+            f"the same file and options (`alfine change {name}` changes its limits and criteria). For a new job, give another --name."
         )
 
 
 def _watch(home: Any, name: str, view: LiveView, *, live: bool, silent: bool) -> None:
-    """Run the job to its end with the view on it, and tell what Ctrl-C does."""
+    """Run the job to its end with the live view, and print what Ctrl-C does."""
     from alfine.api.run_job import run_to_end
-    from alfine.core.wording import count_of
 
     def interrupted(times: int) -> None:
         running = count_of(len(home.service.history(name).running))
-        words = f"Stopping: telling {running} (Ctrl-C again: at once)" if times == 1 else f"Ending {running} at once"
+        line = f"Stopping {running} (Ctrl-C again to end them at once)" if times == 1 else f"Ending {running} at once"
         if not silent:
-            view.say(words)
+            view.say(line)
 
     with view:
         try:
             run_to_end(home, name, after_step=view.update if live else None, on_interrupt=interrupted)
         except InUse as error:
-            raise InUse(f"{error} `alfine watch {name}` shows how it goes.") from error
+            raise InUse(f"{error} To follow it: alfine watch {name}") from error
 
 
 @contextmanager
 def _leaving_training_jobs(home: Any, name: str, job: str) -> Iterator[None]:
-    """While this runs, SIGTERM and SIGHUP end this process, and leave the training jobs to the next one."""
+    """Let SIGTERM and SIGHUP end this process without ending the training jobs, which the next process finds again."""
 
     def leave(number: int, frame: object) -> NoReturn:  # noqa: ARG001 - a signal handler's signature
         raise _Left(128 + number)
@@ -184,8 +192,8 @@ def _leaving_training_jobs(home: Any, name: str, job: str) -> Iterator[None]:
     except _Left:
         with suppress(OSError):  # the terminal may be gone
             running = len(home.service.history(name).running)
-            jobs = "1 training job runs" if running == 1 else f"{running} training jobs run"
-            click.echo(f"Told to end. {jobs} on; `alfine tune {job}` goes on with {name}.", err=True)
+            runs = "runs" if running == 1 else "run"
+            click.echo(f"Exiting; {count_of(running)} still {runs}. To resume {name}: alfine tune {job}", err=True)
         raise
     finally:
         for number, handler in before.items():

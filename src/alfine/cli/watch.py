@@ -1,4 +1,4 @@
-"""alfine watch NAME: the live view of a tuning job that another process runs."""
+"""alfine watch NAME: show the live view of a tuning job that another process runs."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ from typing import Any
 import click
 
 from alfine.cli.errors import FAILED, INTERRUPTED
-from alfine.cli.job_access import Jobs, jobs_option, open_jobs
+from alfine.cli.job_access import JobAccess, jobs_option, open_jobs
 
-LOOK_SECONDS = 0.5  # between two looks, or ten times what a look takes
-MAX_LOOK_SECONDS = 10.0
-PATIENCE_SECONDS = 60.0  # with a server that doesn't answer
+POLL_SECONDS = 0.5
+"""Least seconds between two requests; slow ones wait ten times as long as a request takes."""
+
+MAX_POLL_SECONDS = 10.0
+"""Most seconds between two requests."""
+
+PATIENCE_SECONDS = 60.0
+"""Seconds for which a server may be away."""
 
 EPILOG = """
 \b
@@ -22,18 +27,18 @@ Examples:
   alfine watch my-job --endpoint http://127.0.0.1:8765
   alfine watch my-job --json | jq -c .TrainingJobStatusCounters
 
-Exit codes: 0 completed, 1 failed, 130 stopped or no longer watched.
+Exit codes: 0 completed, 1 failed, 130 stopped, or watching ended by Ctrl-C.
 """
 
 
 @click.command(epilog=EPILOG)
 @click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="A line of JSON whenever something has changed.")
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON after each change.")
 @jobs_option
 def watch(*, name: str, as_json: bool) -> None:
-    """Watch a tuning job until it has ended, whoever runs it.
+    """Watch a tuning job until it ends, whichever process runs it.
 
-    Ctrl-C ends the watching alone: the job runs on.
+    Ctrl-C only ends the watching; the job runs on.
     """
     from alfine.cli.job_report import outcome
     from alfine.cli.output import show
@@ -42,7 +47,7 @@ def watch(*, name: str, as_json: bool) -> None:
         try:
             described = _as_lines(jobs, name) if as_json else _as_view(jobs, name)
         except KeyboardInterrupt:
-            click.echo(f"No longer watching: {name} runs on. `alfine stop {name}` stops it.", err=True)
+            click.echo(f"{name} runs on. To stop it: alfine stop {name}", err=True)
             click.get_current_context().exit(INTERRUPTED)
     if not as_json:
         show(*outcome(described))
@@ -50,40 +55,40 @@ def watch(*, name: str, as_json: bool) -> None:
     click.get_current_context().exit(codes.get(described["HyperParameterTuningJobStatus"], 0))
 
 
-def _as_view(jobs: Jobs, name: str) -> dict[str, Any]:
+def _as_view(jobs: JobAccess, name: str) -> dict[str, Any]:
     from alfine.api.live_view import LiveView
 
-    look = _Looks(jobs, name)
+    poll = _Poll(jobs, name)
     with LiveView(transient=True) as view:
         while True:
-            described = look()
+            described = poll()
             view.show_description(described)
             if _ended(described):
                 return described
-            look.wait()
+            poll.wait()
 
 
-def _as_lines(jobs: Jobs, name: str) -> dict[str, Any]:
-    look, before = _Looks(jobs, name), ""
+def _as_lines(jobs: JobAccess, name: str) -> dict[str, Any]:
+    poll, before = _Poll(jobs, name), ""
     while True:
-        described = look()
-        state = json.dumps({key: each for key, each in described.items() if key != "ConsumedResources"}, default=str)
+        described = poll()
+        state = json.dumps({key: value for key, value in described.items() if key != "ConsumedResources"}, default=str)
         if state != before:
             click.echo(json.dumps(described, default=str, ensure_ascii=False))
             before = state
         if _ended(described):
             return described
-        look.wait()
+        poll.wait()
 
 
 def _ended(described: dict[str, Any]) -> bool:
     return "HyperParameterTuningEndTime" in described
 
 
-class _Looks:
-    """Looks at a job again and again; a server that is away for a while is waited for."""
+class _Poll:
+    """Describe a job again and again, and wait for a server that is away for a while."""
 
-    def __init__(self, jobs: Jobs, name: str) -> None:
+    def __init__(self, jobs: JobAccess, name: str) -> None:
         self.jobs, self.name = jobs, name
         self._took = 0.0
         self._seen = False
@@ -94,14 +99,14 @@ class _Looks:
         begin = time.monotonic()
         while True:
             try:
-                found = self.jobs.describe(self.name)
+                described = self.jobs.describe(self.name)
             except Unreachable:
                 if not self._seen or time.monotonic() - begin > PATIENCE_SECONDS:
                     raise
-                time.sleep(LOOK_SECONDS)
+                time.sleep(POLL_SECONDS)
             else:
                 self._seen, self._took = True, time.monotonic() - begin
-                return found
+                return described
 
     def wait(self) -> None:
-        time.sleep(min(MAX_LOOK_SECONDS, max(LOOK_SECONDS, 10 * self._took)))
+        time.sleep(min(MAX_POLL_SECONDS, max(POLL_SECONDS, 10 * self._took)))
