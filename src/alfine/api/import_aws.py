@@ -77,11 +77,11 @@ def _as_asked(definition: Mapping[str, Any]) -> dict[str, Any]:
     return {**definition, "StaticHyperParameters": static}
 
 
-def _missing(described: Mapping[str, Any], found: int) -> Iterator[str]:
+def _missing(described: Mapping[str, Any], listed: int) -> Iterator[str]:
     counters = described.get("TrainingJobStatusCounters") or {}
     whole = sum(int(count) for key, count in counters.items() if key != "RetryableError")
-    if whole > found:
-        yield f"The description counts {whole} training jobs, the lists have {found}. Give every page of the list."
+    if whole > listed:
+        yield f"The description counts {whole} training jobs, the lists have {listed}. Give every page of the list."
 
 
 def _summaries(path: Path, spec: TuningJobSpec, faults: list[Fault]) -> Iterator[ImportedTrainingJob]:
@@ -123,12 +123,12 @@ def _ran_on_aws(entry: Mapping[str, Any], spec: TuningJobSpec) -> ImportedTraini
 
 def _json(path: Path) -> Mapping[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        answer = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InvalidSpec([Fault(str(path), f"can't be read: {error}.")]) from error
-    if not isinstance(found, dict):
+    if not isinstance(answer, dict):
         raise InvalidSpec([Fault(str(path), "must be a JSON object, as AWS answers.")])
-    return found
+    return answer
 
 
 def _instant(value: Any) -> datetime | None:
@@ -137,5 +137,5 @@ def _instant(value: Any) -> datetime | None:
         return None
     if isinstance(value, int | float):
         return datetime.fromtimestamp(value, UTC)
-    found = datetime.fromisoformat(str(value))
-    return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+    time = datetime.fromisoformat(str(value))
+    return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)

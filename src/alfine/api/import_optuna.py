@@ -81,11 +81,11 @@ def _of_study(study: Any, title: str, name: str | None, metric: str) -> tuple[Re
     conditions = {key: _condition(key, whole_trials, shared, space) for key in kinds if key not in shared}
     space |= {key: _range(kinds[key]).requiring(condition) for key, condition in conditions.items() if condition}
     fixed = {
-        key: found.low
-        for key, found in space.items()
-        if isinstance(found, Integer | Continuous) and found.low == found.high
+        key: range_.low
+        for key, range_ in space.items()
+        if isinstance(range_, Integer | Continuous) and range_.low == range_.high
     }
-    space = {key: found for key, found in space.items() if key not in fixed}
+    space = {key: range_ for key, range_ in space.items() if key not in fixed}
     goal = "Maximize" if study.direction.name == "MAXIMIZE" else "Minimize"
     request = job_request(
         name=name or _as_name(title),
@@ -140,8 +140,8 @@ def _condition(
                 by_number.append({key: f">= {min(there)}"})
             elif max(there) < min(elsewhere):
                 by_number.append({key: f"<= {max(there)}"})
-    found = by_category or by_number
-    return alternatives(found[0]) if len(found) == 1 else ()
+    conditions = by_category or by_number
+    return alternatives(conditions[0]) if len(conditions) == 1 else ()
 
 
 def _has_all(trial: Any, spec: TuningJobSpec) -> bool:

@@ -157,8 +157,8 @@ def _put_entries(request: dict[str, Any], given: Words, space: Mapping[str, Rang
     """Write conditions, forbidden combinations and initial configurations: texts that may take several tags."""
     requires = [
         conditions.Entry(combination, name)
-        for name, found in space.items()
-        for combination in getattr(found, "requires", ())
+        for name, range_ in space.items()
+        for combination in getattr(range_, "requires", ())
     ]
     forbidden = [conditions.Entry(combination) for combination in _combinations("forbid", given.get("forbid"))]
     starts = _starts(given["start_with"], space) if given.get("start_with") else []
@@ -251,9 +251,9 @@ def several_request(definitions: Mapping[str, Words], **words: Any) -> dict[str,
     parts = {name: with_shared(shared, own) for name, own in definitions.items()}
     ranges: dict[str, Range] = {}
     for name, part in parts.items():
-        for key, found in part["space"].items():
-            _check_conditions(f"definitions.{name}.space.{key}", found, part["space"], ranges.get(key))
-            ranges[key] = found
+        for key, range_ in part["space"].items():
+            _check_conditions(f"definitions.{name}.space.{key}", range_, part["space"], ranges.get(key))
+            ranges[key] = range_
     request = job_request(space=ranges, **words)
     config = request["HyperParameterTuningJobConfig"]
     del request["TrainingJobDefinition"], config["ParameterRanges"], config["HyperParameterTuningJobObjective"]
@@ -282,9 +282,9 @@ def _definition(name: str, words: Words) -> dict[str, Any]:
     }
 
 
-def _check_conditions(path: str, found: Range, space: Mapping[str, Range], other: Range | None) -> None:
+def _check_conditions(path: str, range_: Range, space: Mapping[str, Range], other: Range | None) -> None:
     """Raise InvalidSpec for conditions that a tag couldn't express: an entry holds for every definition that has its names."""
-    requires = getattr(found, "requires", ())
+    requires = getattr(range_, "requires", ())
     missing = [clause.name for combination in requires for clause in combination if clause.name not in space]
     if missing:
         message = f"there is no hyperparameter {missing[0]!r} with a range. Known: {', '.join(space)}."
@@ -307,27 +307,27 @@ def parameter_ranges(space: Mapping[str, Range]) -> dict[str, Any]:
         "ContinuousParameterRanges": [],
         "CategoricalParameterRanges": [],
     }
-    for name, found in space.items():
+    for name, range_ in space.items():
         if not isinstance(name, str):
             raise InvalidSpec([Fault("space", f"a hyperparameter's name must be a text, not {name!r}.")])
-        match found:
+        match range_:
             case Integer() | Continuous():
-                _check_ends(f"space.{name}", found)
-                bounds = {"MinValue": str(found.low), "MaxValue": str(found.high), "ScalingType": found.scaling}
-                lists[f"{type(found).__name__}ParameterRanges"].append({"Name": name, **bounds})
+                _check_ends(f"space.{name}", range_)
+                bounds = {"MinValue": str(range_.low), "MaxValue": str(range_.high), "ScalingType": range_.scaling}
+                lists[f"{type(range_).__name__}ParameterRanges"].append({"Name": name, **bounds})
             case Categorical():
-                texts = [_json(f"space.{name}", value, "be a category") for value in found.values]
+                texts = [_json(f"space.{name}", value, "be a category") for value in range_.values]
                 lists["CategoricalParameterRanges"].append({"Name": name, "Values": texts})
             case _:
-                message = f"{found!r} isn't a range. Use alfine.Continuous, alfine.Integer or alfine.Categorical."
+                message = f"{range_!r} isn't a range. Use alfine.Continuous, alfine.Integer or alfine.Categorical."
                 raise InvalidSpec([Fault(f"space.{name}", message)])
     return lists
 
 
-def _check_ends(path: str, found: Integer | Continuous) -> None:
+def _check_ends(path: str, range_: Integer | Continuous) -> None:
     """Raise InvalidSpec unless both ends are numbers, those of an Integer whole ones."""
-    kind, wanted = (Integral, "whole numbers") if isinstance(found, Integer) else (Real, "numbers")
-    ends = found.low, found.high
+    kind, wanted = (Integral, "whole numbers") if isinstance(range_, Integer) else (Real, "numbers")
+    ends = range_.low, range_.high
     if not all(isinstance(end, kind) and not isinstance(end, bool) for end in ends):
         raise InvalidSpec([Fault(path, f"{ends[0]!r} and {ends[1]!r} must be {wanted}.")])
 
@@ -359,9 +359,9 @@ def _starts(given: Any, space: Mapping[str, Range]) -> list[conditions.Entry]:
     return entries
 
 
-def _text(found: Range | None, value: Any) -> str:
+def _text(range_: Range | None, value: Any) -> str:
     """Return a value as its range writes it; a value outside as it is, for the check to name."""
-    return found.to_text(value) if found is not None and found.contains(value) else conditions.as_text(value)
+    return range_.to_text(value) if range_ is not None and range_.contains(value) else conditions.as_text(value)
 
 
 def _plain(number: T) -> T:

@@ -29,7 +29,7 @@ def read_space(reader: ValueReader, path: str, value: Any) -> dict[str, Range]:
     if not entries and isinstance(value, dict):
         reader.fault(path, "is empty. Give at least one hyperparameter a range.")
     ranges = {name: _range(reader, f"{path}.{name}", entry) for name, entry in entries.items()}
-    return {name: found for name, found in ranges.items() if found is not None}
+    return {name: range_ for name, range_ in ranges.items() if range_ is not None}
 
 
 def _range(reader: ValueReader, path: str, value: Any) -> Range | None:
@@ -45,8 +45,8 @@ def _range(reader: ValueReader, path: str, value: Any) -> Range | None:
             reader.fault(f"{path}.{key}", unknown(str(key), RANGE_WORDS))
     requires = reader.combinations(f"{path}.requires", value.get("requires"))
     if "values" in value:
-        found = _listed(reader, path, value)
-        return found and found.requiring(requires)
+        range_ = _listed(reader, path, value)
+        return range_ and range_.requiring(requires)
     return _numbers(reader, path, value, requires, before)
 
 
@@ -75,13 +75,13 @@ def _numbers(reader: ValueReader, path: str, value: Mapping[str, Any], requires:
     if kind == "integer" and not are_whole:
         reader.fault(path, f"{low} and {high} must be whole numbers, since type is integer.")
         return None
-    found: Range = (
+    range_: Range = (
         Integer(low, high, scaling=scaling, requires=requires)
         if are_whole and kind != "continuous"
         else Continuous(float(low), float(high), scaling=scaling, requires=requires)
     )
-    reader.faults += [spelled(fault, Face.JOB_FILE) for fault in found.faults(path)]
-    return found
+    reader.faults += [spelled(fault, Face.JOB_FILE) for fault in range_.faults(path)]
+    return range_
 
 
 def _end(reader: ValueReader, path: str, key: str, value: Mapping[str, Any]) -> Any:
@@ -97,6 +97,6 @@ def _categories(reader: ValueReader, path: str, values: list[Any]) -> Range | No
     if odd := [value for value in values if not (is_scalar(value) or value is None)]:
         reader.fault(path, f"{shown(odd[0])} can't be a category. Use texts, numbers, true or false.")
         return None
-    found = Categorical(values)
-    reader.faults += found.faults(path)
-    return found
+    range_ = Categorical(values)
+    reader.faults += range_.faults(path)
+    return range_

@@ -112,9 +112,9 @@ def from_aws(text: str) -> Message:
     """
     parts: list[str | Term] = []
     end = 0
-    for found in _AWS_NAMES.finditer(text):
-        parts += [text[end : found.start()], _BY_AWS_NAME[found[0]]]
-        end = found.end()
+    for match in _AWS_NAMES.finditer(text):
+        parts += [text[end : match.start()], _BY_AWS_NAME[match[0]]]
+        end = match.end()
     return Message([*parts, text[end:]])
 
 

@@ -28,6 +28,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from alfine.core.errors import AlfineError, Fault, InvalidSpec, NotFound
+from alfine.core.fields import unknown
 from alfine.jobs.analysis.export_table import FORMATS, export
 from alfine.jobs.analysis.replay_report import told, turn
 from alfine.jobs.change_request import CHANGES
@@ -120,7 +121,7 @@ def _words(body: bytes) -> dict[str, Any]:
         found = None
     if not isinstance(found, dict) or not found:
         raise InvalidSpec([Fault("", f"The body must be a JSON object of at most {MAX_CHANGES} bytes.")])
-    faults = [Fault(key[:40], f"isn't known. Known: {', '.join(CHANGES)}.") for key in found if key not in CHANGES]
+    faults = [Fault(key[:40], unknown(key[:40], CHANGES)) for key in found if key not in CHANGES]
     if faults:
         raise InvalidSpec(faults)
     return found
