@@ -214,14 +214,20 @@ def test_a_key_without_a_value_counts_as_not_given(folder):
         (SMALL + "criteria: [BestObjectiveNotImproving: 1]", "criteria[0]: criterion BestObjectiveNotImproving"),
         ("space: {x: [a, b]}", "script: is missing: what trains"),
         ("script: train.py\nspace: {x: {min: 1, max: 2, requires: 3}}", "space.x.requires: 3 must be"),
-        ("script: train.py\nspace: {x: {min: 1, max: 2, requires: y}}", "space.x.requires: 'y' has nothing after y"),
+        (
+            "script: train.py\nspace: {x: {min: 1, max: 2, requires: y}}",
+            "space.x.requires: 'y' can't be read at its end: there is no operator after y",
+        ),
         ("script: train.py\nspace: {x: {values: [a], min: 2}}", "space.x.min: is of a range of numbers"),
         ("script: train.py\nspace: {x: {values: a}}", "space.x.values: 'a' must be a list of categories."),
         (
             "script: train.py\nspace: {x: {min: 1, max: 2, condition: y}}",
             "space.x.condition: isn't known. Did you mean requires?",
         ),
-        ("script: train.py\nspace: {x: [a, b]}\nforbid: [x]", "forbid: 'x' has nothing after x"),
+        (
+            "script: train.py\nspace: {x: [a, b]}\nforbid: [x]",
+            "forbid: 'x' can't be read at its end: there is no operator after x",
+        ),
         ("script: train.py\nspace: {x: [a, b]}\nconstraints: x = a", "constraints: isn't known. Did you mean forbid?"),
         ("script: train.py\nspace: {x: [a, b]}\nstart_with: 3", "start_with: 3 must be a configuration"),
         ("script: train.py", "space: is missing: the hyperparameters to tune"),

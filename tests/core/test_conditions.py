@@ -49,12 +49,12 @@ def test_a_mapping_says_the_same():
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("optimizer sgd", "'sgd' after optimizer"),
-        ("optimizer =", "lacks a value of optimizer at its end"),
-        ("= sgd", "lacks a hyperparameter before '='"),
-        ("a = 1 and", "lacks a hyperparameter at its end"),
-        ("a = 1 /", "has a part without a clause"),
-        ("a ! 1", "a ! on its own"),
+        ("optimizer sgd", "at «sgd» (character 11): there is no operator after optimizer. Use one of =, "),
+        ("optimizer =", "at its end: a value of optimizer is missing"),
+        ("= sgd", "at «=» (character 1): the name of a hyperparameter is missing"),
+        ("a = 1 and", "at its end: the name of a hyperparameter is missing"),
+        ("a = 1 /", "at its end: there is no clause. Write one as «name = value»."),
+        ("a ! 1", "at «!» (character 3): there is no operator after a."),
         ("a = 1 / b = 2", "must be one combination"),
         ({}, "must be a mapping"),
         ({"a": []}, "is no value of a"),

@@ -7,7 +7,7 @@ import pytest
 
 from alfine.core.errors import InvalidSpec
 from alfine.core.read_spec import read_spec
-from alfine.criteria import criteria_for, criterion_from_text, table, text_format
+from alfine.criteria import criteria_for, criterion_from_text, table, tags
 from alfine.criteria.checks import number, true_or_false, whole_number
 from tests.building import request
 
@@ -25,10 +25,10 @@ class Checked:
 
     @classmethod
     def from_spec(cls, spec):
-        return text_format.read_tag(cls, spec)
+        return tags.read_tag(cls, spec)
 
     def to_request(self, request: dict[str, Any]):
-        text_format.write_tag(request, self)
+        tags.write_tag(request, self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,9 @@ def installed(monkeypatch):
     monkeypatch.setattr("alfine.criteria.table", lambda: kinds)
 
 
-def asked(**tags):
-    tags = [{"Key": f"alfine:{key}", "Value": value} for key, value in tags.items()]
-    return read_spec({**request(), "Tags": tags})
+def asked(**settings):
+    written = [{"Key": f"alfine:{key}", "Value": value} for key, value in settings.items()]
+    return read_spec({**request(), "Tags": written})
 
 
 @pytest.mark.parametrize(

@@ -197,9 +197,9 @@ def test_a_broken_tag_is_refused_by_its_name():
         policy_for(read_spec(request))
 
 
-def test_inside_names_every_part():
+def test_parts_of_names_every_part():
     rule = AllOf(Steady(PATIENCE), AnyOf(TARGET, Shadow(PATIENCE)))
-    assert [type(each).__name__ for each in text_format.inside(rule)] == [
+    assert [type(each).__name__ for each in text_format.parts_of(rule)] == [
         *("AllOf", "Steady", "BestObjectiveNotImproving", "AnyOf"),
         *("TargetObjectiveMetricValue", "Shadow", "BestObjectiveNotImproving"),
     ]

@@ -1,15 +1,15 @@
-"""Conditions on hyperparameters, in words and as values: what a range requires, what is forbidden, what is tried first.
+"""Conditions on hyperparameters, as text and as values: what a range requires, what is forbidden, what is tried first.
 
     text     = entry {"/" entry}
     entry    = [name "if"] clause {["and"] clause}
     clause   = name operator value {"or" value}
     operator = is | is-not | above | below | at-least | at-most, or in signs = != > < >= <=
 
-These are words that a tag of AWS may have; whatever else stands in a name or a value is written as @ and two hexadecimal
-digits for each byte of its UTF-8, or in quotes where there are any. In Python and in job files a combination is a mapping,
-`{"optimizer": "sgd", "lr": "> 0.5"}`, whose clauses must all hold; a list of values stands for any one of them.
+These words may stand in a tag of AWS. Any other character of a name or a value is written as @ and two hexadecimal digits for each
+byte of its UTF-8; outside tags the name or value may stand in quotes instead. In Python and in job files a combination is a mapping,
+`{"optimizer": "sgd", "lr": "> 0.5"}`: all of its clauses must hold. A list of values means any one of them.
 
-Nothing is evaluated: a clause compares one hyperparameter with constants, and of a hyperparameter that isn't active nothing holds.
+No code is evaluated: a clause compares one hyperparameter with constants. No clause holds for a hyperparameter that isn't active.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.tokens import Tokens
 
 SIGNS = {"=": "is", "==": "is", "!=": "is-not", ">": "above", "<": "below", ">=": "at-least", "<=": "at-most"}
 ORDERS: Mapping[str, Callable[[float, float], bool]] = {
@@ -33,7 +34,7 @@ ORDERS: Mapping[str, Callable[[float, float], bool]] = {
 }
 OPERATORS = (*dict.fromkeys(SIGNS.values()),)
 KEYWORDS = ("and", "or", "if", "/")
-TOKEN = re.compile(r'"[^"]*"|\'[^\']*\'|[<>!=]=|[<>=]|[^\s<>=!]+')
+MARKS = ("==", "!=", ">=", "<=", "=", ">", "<", "!")
 SIGNED = re.compile(r"\s*(==|!=|>=|<=|=|>|<)\s*(.*\S)\s*")
 ESCAPED = re.compile(r"(?:@[0-9a-fA-F]{2})+")
 UNSAFE = re.compile(r"[^\w.:/+\-]")  # of what tags may have, without the white space, = and @ that mean something here
@@ -41,7 +42,13 @@ UNSAFE = re.compile(r"[^\w.:/+\-]")  # of what tags may have, without the white 
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """A comparison of one hyperparameter with constants, texts as in AMT's requests. Several values: any of them."""
+    """A comparison of one hyperparameter with constants.
+
+    Attributes:
+        name: The hyperparameter's name.
+        operator: One of OPERATORS.
+        values: The constants, as strings, as AMT's requests have them. With several, the comparison must hold for one of them.
+    """
 
     name: str
     operator: str
@@ -52,28 +59,33 @@ class Clause:
         return f"{self.name} {sign} {' or '.join(self.values)}"
 
     def holds(self, text: str, number: float | None) -> bool:
-        """Of the hyperparameter's value, as text, and as a number where its range is one of numbers."""
+        """Return whether the clause holds.
+
+        Args:
+            text: The hyperparameter's value as a string.
+            number: The same as a number; None where its range isn't one of numbers.
+        """
         if self.operator in ORDERS:
             value = float(text) if number is None else number
-            return any(ORDERS[self.operator](value, float(each)) for each in self.values)
-        equal = text in self.values if number is None else any(number == float(each) for each in self.values)
+            return any(ORDERS[self.operator](value, float(constant)) for constant in self.values)
+        equal = text in self.values if number is None else any(number == float(constant) for constant in self.values)
         return equal == (self.operator == "is")
 
 
 Combination = tuple[Clause, ...]
-"""Clauses that all must hold."""
+"""Clauses that must all hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A combination as a text has it; subject: what it's a condition of («momentum if …»)."""
+    """A combination in a text, and the hyperparameter that it's a condition of («momentum if …»), if any."""
 
     clauses: Combination
     subject: str | None = None
 
 
 def words(clauses: Combination) -> str:
-    """A combination for people: «optimizer = sgd and lr > 0.5»."""
+    """Write a combination for people: «optimizer = sgd and lr > 0.5»."""
     return " and ".join(map(str, clauses))
 
 
@@ -81,32 +93,42 @@ def words(clauses: Combination) -> str:
 
 
 def combination(given: Mapping[str, Any] | str) -> Combination:
-    """Of a mapping or a text. Raise InvalidSpec when it can't be understood."""
+    """Return the combination that a mapping or a text stands for.
+
+    Raises:
+        InvalidSpec: It can't be understood.
+
+    Example:
+        >>> words(combination({"optimizer": "sgd", "lr": "> 0.5"}))
+        'optimizer = sgd and lr > 0.5'
+    """
     if isinstance(given, str):
         entries = read(given)
         if len(entries) != 1 or entries[0].subject is not None:
-            raise _unreadable(given, "must be one combination, such as «optimizer = sgd and lr > 0.5»")
+            raise _refused(given, "must be one combination, such as «optimizer = sgd and lr > 0.5»")
         return entries[0].clauses
     if not isinstance(given, Mapping) or not given:
-        raise _unreadable(given, 'must be a mapping such as {"optimizer": "sgd", "lr": "> 0.5"}, or a text')
+        raise _refused(given, 'must be a mapping such as {"optimizer": "sgd", "lr": "> 0.5"}, or a text')
     return tuple(_clause(str(name), value) for name, value in given.items())
 
 
 def alternatives(given: Mapping[str, Any] | str | Sequence[Mapping[str, Any] | str] | None) -> tuple[Combination, ...]:
-    """Of one combination or a list of them, any one of which is enough."""
+    """Return the combinations that one mapping or text, or a list of them, stands for; one that holds is enough.
+
+    Raises:
+        InvalidSpec: One can't be understood.
+    """
     if given is None or given == ():
         return ()
     if not given:
-        raise _unreadable(given, "is empty. Leave it out, or name a hyperparameter and its value")
+        raise _refused(given, "is empty. Leave it out, or name a hyperparameter and its value")
     if isinstance(given, Mapping | str):
         return (combination(given),)
     if callable(given) or not isinstance(given, Sequence):
-        raise _unreadable(
-            given, 'must be combinations such as {"optimizer": "sgd", "lr": "> 0.5"}, which can be stored'
-        )
-    if isinstance(given, tuple) and all(isinstance(each, tuple) for each in given):
+        raise _refused(given, 'must be combinations such as {"optimizer": "sgd", "lr": "> 0.5"}, which can be stored')
+    if isinstance(given, tuple) and all(isinstance(entry, tuple) for entry in given):
         return given  # combinations already
-    return tuple(combination(each) for each in given)
+    return tuple(combination(entry) for entry in given)
 
 
 def _clause(name: str, value: Any) -> Clause:
@@ -114,30 +136,34 @@ def _clause(name: str, value: Any) -> Clause:
         return Clause(name, SIGNS[signed[1]], (signed[2],))
     values = value if isinstance(value, list | tuple | set | frozenset | range) else [value]
     if not values:
-        raise _unreadable(value, f"is no value of {name}. Give one, or a list")
+        raise _refused(value, f"is no value of {name}. Give one, or a list")
     return Clause(name, "is", tuple(map(as_text, values)))
 
 
 def as_text(value: Any) -> str:
-    """A value as AMT's requests have it: texts as they are, everything else as JSON."""
+    """Write a value as AMT's requests have it: strings as they are, everything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value.item() if hasattr(value, "item") else value)
 
 
-# -- texts -----------------------------------------------------------------------------------------------------------
+# -- text ------------------------------------------------------------------------------------------------------------
 
 
 def read(text: str) -> list[Entry]:
-    """The entries of a text. Raise InvalidSpec for what can't be understood."""
-    return list(_Reader(text).entries())
+    """Return the entries of a text.
+
+    Raises:
+        InvalidSpec: The text can't be understood.
+    """
+    return list(_ConditionParser(text).entries())
 
 
 def write(entries: Iterable[Entry]) -> str:
-    """The text that `read` understands as these entries, in characters that a tag of AWS may have."""
+    """Write entries as a text for `read`, in characters that may stand in a tag of AWS."""
     return " / ".join(
         (f"{_escaped(entry.subject)} if " if entry.subject is not None else "")
         + " and ".join(
-            " ".join([_escaped(each.name), each.operator, " or ".join(map(_escaped, each.values))])
-            for each in entry.clauses
+            " ".join([_escaped(clause.name), clause.operator, " or ".join(map(_escaped, clause.values))])
+            for clause in entry.clauses
         )
         for entry in entries
     )
@@ -146,70 +172,70 @@ def write(entries: Iterable[Entry]) -> str:
 def _escaped(text: str) -> str:
     if text in KEYWORDS or text in OPERATORS or not text:
         return "".join(f"@{byte:02X}" for byte in text.encode()) or "@"
-    return UNSAFE.sub(lambda found: "".join(f"@{byte:02X}" for byte in found[0].encode()), text)
+    return UNSAFE.sub(lambda match: "".join(f"@{byte:02X}" for byte in match[0].encode()), text)
 
 
-def _plain(word: str) -> str:
+def _unescaped(word: str) -> str:
     if word == "@":
         return ""
-    return ESCAPED.sub(lambda found: bytes.fromhex(found[0].replace("@", "")).decode(errors="replace"), word)
+    return ESCAPED.sub(lambda match: bytes.fromhex(match[0].replace("@", "")).decode(errors="replace"), word)
 
 
-class _Reader:
-    """Takes the tokens of a text one by one."""
+class _ConditionParser:
+    """Reads the entries of a text, token by token."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.tokens = TOKEN.findall(text)
-        if re.sub(r"\s", "", TOKEN.sub("", text)):
-            raise _unreadable(text, "has a ! on its own")
+        self.tokens = Tokens(text, MARKS)
 
     def entries(self) -> Iterator[Entry]:
         while True:
             yield self._entry()
-            if not self.tokens:
+            if not self.tokens.take_if("/"):
                 return
-            self.tokens.pop(0)  # the /
 
     def _entry(self) -> Entry:
         subject = None
-        if len(self.tokens) > 1 and self.tokens[1] == "if":
-            subject, self.tokens = self._word("a hyperparameter"), self.tokens[1:]
+        if self.tokens.peek(1).is_one_of("if"):
+            subject = self._word("the name of a hyperparameter")
+            self.tokens.take()
         clauses: list[Clause] = []
-        while self.tokens and self.tokens[0] != "/":
-            if clauses and self.tokens[0] == "and":
-                self.tokens.pop(0)
+        while self.tokens and not self.tokens.peek().is_one_of("/"):
+            if clauses:
+                self.tokens.take_if("and")
             clauses.append(self._clause())
         if not clauses:
-            raise _unreadable(self.text, "has a part without a clause. Write one as «name = value»")
+            raise self.tokens.unreadable("there is no clause. Write one as «name = value».")
         return Entry(tuple(clauses), subject)
 
     def _clause(self) -> Clause:
-        name = self._word("a hyperparameter")
-        sign = self.tokens.pop(0) if self.tokens else ""
-        found = SIGNS.get(sign, sign)
-        if found not in OPERATORS:
-            known = ", ".join([*SIGNS, *OPERATORS])
-            raise _unreadable(self.text, f"has {repr(sign) if sign else 'nothing'} after {name}. Use one of {known}")
+        name = self._word("the name of a hyperparameter")
+        sign = self.tokens.peek()
+        word = SIGNS.get(sign.text, sign.text)
+        if not sign.is_one_of(*SIGNS, *OPERATORS):
+            raise self.tokens.unreadable(
+                f"there is no operator after {name}. Use one of {', '.join((*SIGNS, *OPERATORS))}."
+            )
+        self.tokens.take()
         values = [self._word(f"a value of {name}")]
-        while self.tokens and self.tokens[0] == "or":
-            self.tokens.pop(0)
+        while self.tokens.take_if("or"):
             values.append(self._word(f"a value of {name}"))
-        return Clause(name, found, tuple(values))
+        return Clause(name, word, tuple(values))
 
-    def _word(self, what: str) -> str:
-        token = self.tokens.pop(0) if self.tokens else ""
-        if not token or token in KEYWORDS or token in SIGNS:
-            raise _unreadable(self.text, f"lacks {what}{f' before {token!r}' if token else ' at its end'}")
-        return token[1:-1] if token[0] in "\"'" and token[-1] == token[0] and len(token) > 1 else _plain(token)
+    def _word(self, wanted: str) -> str:
+        token = self.tokens.peek()
+        if not self.tokens or token.is_one_of(*KEYWORDS, *MARKS):
+            quotes = " If the word is meant, put it in quotes." if self.tokens else ""
+            raise self.tokens.unreadable(f"{wanted} is missing.{quotes}")
+        self.tokens.take()
+        return token.text if token.quoted else _unescaped(token.text)
 
 
-def _unreadable(given: Any, why: str) -> InvalidSpec:
+def _refused(given: Any, why: str) -> InvalidSpec:
     return InvalidSpec([Fault("", f"{given!r} {why}.")])
 
 
 def number_of(text: str) -> float | None:
-    """The finite number that a text is; None for any other."""
+    """Return the finite number that a text stands for; None for any other text."""
     try:
         value = float(text)
     except ValueError:

@@ -15,7 +15,8 @@ from typing import Any, TypeAlias
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.policy import CompletionCriterion, Demanding
 from alfine.core.spec import TuningJobSpec
-from alfine.criteria import text_format
+from alfine.criteria import tags, text_format
+from alfine.criteria.checks import all_criteria
 from alfine.criteria.combinations import AllOf, AnyOf, AtLeast
 from alfine.criteria.convergence import ConvergenceDetected
 from alfine.criteria.deadline import Deadline
@@ -91,7 +92,7 @@ def criteria_for(spec: TuningJobSpec) -> tuple[CompletionCriterion, ...]:
     """
     asked = (_asked(kind, spec) for kind in (*ALWAYS, *table().values()))
     found = [criterion for criterion in asked if criterion is not None]
-    found += text_format.from_settings(spec.settings, table())
+    found += tags.from_settings(spec.settings, table())
     check_demands(spec, found)
     return tuple(found)
 
@@ -113,7 +114,7 @@ def check_demands(spec: TuningJobSpec, criteria: Iterable[CompletionCriterion]) 
     faults = [
         fault
         for criterion in criteria
-        for part in text_format.inside(criterion)
+        for part in text_format.parts_of(criterion)
         for fault in (part.faults(spec) if isinstance(part, Demanding) else ())
     ]
     if faults:
@@ -122,7 +123,7 @@ def check_demands(spec: TuningJobSpec, criteria: Iterable[CompletionCriterion]) 
 
 def can_be_kept(criterion: CompletionCriterion) -> bool:
     """Whether a request can say it, so that it's read again from the record: a Tuner and replays take others, too."""
-    return all(type(part) in table().values() for part in text_format.inside(criterion))
+    return all(type(part) in table().values() for part in text_format.parts_of(criterion))
 
 
 def put_criteria(request: MutableMapping[str, Any], criteria: Iterable[CompletionCriterion]) -> None:
@@ -139,7 +140,7 @@ def put_criteria(request: MutableMapping[str, Any], criteria: Iterable[Completio
             )
             raise InvalidSpec([Fault("criteria", message)])
         if type(criterion) in placed:
-            text_format.append_to(request, criterion)
+            tags.append_to(request, criterion)
         else:
             criterion.to_request(request)
         placed.add(type(criterion))
@@ -149,7 +150,7 @@ def criteria_of(given: Given) -> list[CompletionCriterion]:
     """Criteria as a caller gives them: one or several, as they are or as text. Raise InvalidSpec for what is none."""
     several = [given] if isinstance(given, str | Mapping) or not isinstance(given, Iterable) else [*given]
     found = [criterion_from_text(each) if isinstance(each, str) else each for each in several]
-    text_format.demand("criteria", found)
+    all_criteria("criteria", found)
     return found
 
 

@@ -14,6 +14,7 @@ the command line, in a job file or in a tag.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from alfine.core.errors import Fault, InvalidSpec
 
@@ -69,6 +70,21 @@ def true_or_false(criterion: object, name: str) -> None:
     """
     if not isinstance(getattr(criterion, name), bool):
         raise _refused(criterion, name, "true or false")
+
+
+def all_criteria(whole: str, parts: Iterable[object]) -> None:
+    """Check that all parts of a criterion are criteria themselves.
+
+    Args:
+        whole: The name of the criterion that has them, for the message.
+        parts: What was given.
+
+    Raises:
+        InvalidSpec: One isn't: a class instead of an instance, say.
+    """
+    for part in parts:
+        if isinstance(part, type) or not hasattr(part, "check"):
+            raise InvalidSpec([Fault(whole, f"{part!r} isn't a completion criterion, such as ConvergenceDetected().")])
 
 
 def _refused(criterion: object, name: str, wanted: str) -> InvalidSpec:

@@ -17,9 +17,9 @@ from alfine.core.history import History
 from alfine.core.policy import CompletionCriterion, Outlook, Verdict, verdict_of
 from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
-from alfine.criteria import text_format
-from alfine.criteria.checks import whole_number
+from alfine.criteria.checks import all_criteria, whole_number
 from alfine.criteria.future import Future
+from alfine.criteria.tags import append_to
 
 
 class _Combination:
@@ -36,7 +36,7 @@ class _Combination:
         return None
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
-        text_format.append_to(request, self)
+        append_to(request, self)
 
     @property
     def needed(self) -> int:
@@ -83,7 +83,7 @@ def _set(combination: _Combination, least: int, criteria: Sequence[CompletionCri
         raise InvalidSpec(
             [Fault(name, f"takes its criteria one by one, {name}(…, …), or a list by name, criteria=[…, …].")]
         )
-    text_format.demand(name, criteria)
+    all_criteria(name, criteria)
     object.__setattr__(combination, "criteria", tuple(criteria))
 
 

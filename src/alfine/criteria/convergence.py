@@ -21,11 +21,11 @@ from alfine.core.memo import MemoKey
 from alfine.core.policy import Outlook, Verdict
 from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
-from alfine.criteria import text_format
 from alfine.criteria.amt_fields import COMPLETION_CRITERIA, section
 from alfine.criteria.checks import number
 from alfine.criteria.future import Future
 from alfine.criteria.improvement import LEAST_RESULTS, Evidence, jobs_until, logit, read_evidence, remaining
+from alfine.criteria.tags import with_tag, write_tag
 
 VERDICT: MemoKey[Verdict] = MemoKey(__name__, "verdict")
 
@@ -82,11 +82,11 @@ class ConvergenceDetected:
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:
         if not spec.detect_convergence:
             return None
-        return text_format.with_tag(cls, spec)
+        return with_tag(cls, spec)
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
         section(request, COMPLETION_CRITERIA)[NAME] = {"CompleteOnConvergence": "Enabled"}
-        text_format.write_tag(request, self)
+        write_tag(request, self)
 
     def check(self, history: History) -> Verdict:
         return history.remembered(VERDICT.of(self), lambda: self._judge(history), version=history.ended)

@@ -15,9 +15,9 @@ from alfine.core.policy import Outlook, Verdict, in_seconds
 from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
 from alfine.core.wording import duration
-from alfine.criteria import text_format
 from alfine.criteria.checks import true_or_false
 from alfine.criteria.future import Future
+from alfine.criteria.tags import read_tag, write_tag
 
 # What `active_seconds` knows after some facts: their number, how many training jobs run, since when, and the seconds before that.
 ACTIVE: MemoKey[tuple[int, int, datetime, float]] = MemoKey(__name__, "active seconds")
@@ -58,7 +58,7 @@ class Deadline:
 
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:
-        return text_format.read_tag(cls, spec)
+        return read_tag(cls, spec)
 
     def check(self, history: History) -> Verdict:
         left, next_one = self._left(history), _expected_seconds(history)
@@ -87,7 +87,7 @@ class Deadline:
         return future.after_seconds(self._left(future.history))
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
-        text_format.write_tag(request, self)
+        write_tag(request, self)
 
     def _whole(self, history: History) -> float:
         if isinstance(self.when, str):

@@ -20,7 +20,6 @@ from alfine.core.messages import naming
 from alfine.core.policy import Outlook, Verdict, in_seconds
 from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
-from alfine.criteria import text_format
 from alfine.criteria.checks import number
 from alfine.criteria.future import Future, score_within
 from alfine.criteria.improvement import (
@@ -31,6 +30,7 @@ from alfine.criteria.improvement import (
     read_evidence,
     remaining,
 )
+from alfine.criteria.tags import read_tag, write_tag
 
 VERDICT: MemoKey[Verdict] = MemoKey(__name__, "verdict")
 
@@ -61,7 +61,7 @@ class MaxCost:
 
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:
-        return text_format.read_tag(cls, spec)
+        return read_tag(cls, spec)
 
     def check(self, history: History) -> Verdict:
         spent, each, running = _money(cost.spent(history)), _each(history), [*_running(history)]
@@ -114,7 +114,7 @@ class MaxCost:
         return future.after((self.limit - _money(cost.spent(future.history))) / each) if each else future.never()
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
-        text_format.write_tag(request, self)
+        write_tag(request, self)
 
     def faults(self, spec: TuningJobSpec) -> Iterator[Fault]:
         return _price_missing("MaxCost", spec)
@@ -141,7 +141,7 @@ class MarginalValue:
 
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:
-        return text_format.read_tag(cls, spec)
+        return read_tag(cls, spec)
 
     def check(self, history: History) -> Verdict:
         return history.remembered(VERDICT.of(self), lambda: self._judge(history), version=history.ended)
@@ -170,7 +170,7 @@ class MarginalValue:
         return ends
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
-        text_format.write_tag(request, self)
+        write_tag(request, self)
 
     def faults(self, spec: TuningJobSpec) -> Iterator[Fault]:
         return _price_missing("MarginalValue", spec)

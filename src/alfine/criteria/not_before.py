@@ -13,9 +13,9 @@ from alfine.core.policy import CompletionCriterion, Outlook, Verdict, in_seconds
 from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
 from alfine.core.wording import duration
-from alfine.criteria import text_format
-from alfine.criteria.checks import number
+from alfine.criteria.checks import all_criteria, number
 from alfine.criteria.future import Future
+from alfine.criteria.tags import append_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class NotBefore:
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        text_format.demand("NotBefore", [self.criterion])
+        all_criteria("NotBefore", [self.criterion])
         number(self, "training_jobs", least=0)
         number(self, "seconds", least=0)
 
@@ -92,4 +92,4 @@ class NotBefore:
         return min(1.0, jobs, max(0.0, seconds))
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
-        text_format.append_to(request, self)
+        append_to(request, self)

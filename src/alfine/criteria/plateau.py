@@ -11,10 +11,10 @@ from alfine.core.memo import MemoKey
 from alfine.core.policy import Outlook, Verdict
 from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
-from alfine.criteria import text_format
 from alfine.criteria.amt_fields import COMPLETION_CRITERIA, section
 from alfine.criteria.checks import true_or_false, whole_number
 from alfine.criteria.future import SIGNIFICANT, Future
+from alfine.criteria.tags import with_tag, write_tag
 
 LEAST = 3  # AMT's minimum
 
@@ -53,7 +53,7 @@ class BestObjectiveNotImproving:
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:
         if spec.max_not_improving is None:
             return None
-        return text_format.with_tag(cls, spec, str(spec.max_not_improving))
+        return with_tag(cls, spec, str(spec.max_not_improving))
 
     def check(self, history: History) -> Verdict:
         n = self.max_number_of_training_jobs_not_improving
@@ -88,7 +88,7 @@ class BestObjectiveNotImproving:
         section(request, COMPLETION_CRITERIA)["BestObjectiveNotImproving"] = {
             "MaxNumberOfTrainingJobsNotImproving": self.max_number_of_training_jobs_not_improving
         }
-        text_format.write_tag(request, self, leave_out=("max_number_of_training_jobs_not_improving",))
+        write_tag(request, self, leave_out=("max_number_of_training_jobs_not_improving",))
 
 
 def not_improving(history: History, *, strict: bool = False) -> int:

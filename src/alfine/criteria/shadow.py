@@ -12,8 +12,9 @@ from alfine.core.memo import MemoKey
 from alfine.core.policy import CompletionCriterion, Outlook, Verdict, name_of, verdict_of
 from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
-from alfine.criteria import text_format
+from alfine.criteria.checks import all_criteria
 from alfine.criteria.future import Future
+from alfine.criteria.tags import append_to
 
 CROSSING: MemoKey[tuple[int, Crossing | None]] = MemoKey(__name__, "crossing")  # after how many facts
 
@@ -43,7 +44,7 @@ class Shadow:
     criterion: CompletionCriterion
 
     def __post_init__(self) -> None:
-        text_format.demand("Shadow", [self.criterion])
+        all_criteria("Shadow", [self.criterion])
 
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:  # noqa: ARG003 - read by criteria_for: a job may have several
@@ -115,7 +116,7 @@ class Shadow:
         )
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
-        text_format.append_to(request, self)
+        append_to(request, self)
 
 
 def _missed(history: History, crossing: Crossing) -> float | None:

@@ -11,9 +11,9 @@ from alfine.core.memo import MemoKey
 from alfine.core.policy import CompletionCriterion, Outlook, Verdict, name_of, verdict_of
 from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
-from alfine.criteria import text_format
-from alfine.criteria.checks import whole_number
+from alfine.criteria.checks import all_criteria, whole_number
 from alfine.criteria.future import Future
+from alfine.criteria.tags import append_to
 
 STREAK: MemoKey[tuple[int, int]] = MemoKey(__name__, "streak")  # training jobs that had ended, and the streak then
 
@@ -26,7 +26,7 @@ class Steady:
     times: int = 3
 
     def __post_init__(self) -> None:
-        text_format.demand("Steady", [self.criterion])
+        all_criteria("Steady", [self.criterion])
         whole_number(self, "times", least=1)
 
     @classmethod
@@ -84,4 +84,4 @@ class Steady:
         return len(ends)
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
-        text_format.append_to(request, self)
+        append_to(request, self)

@@ -1,284 +1,224 @@
-"""Criteria as text, and back: «ConvergenceDetected delta=0.1», «All(BestObjectiveNotImproving 10, ConvergenceDetected)».
+"""Criteria as text, and back: «ConvergenceDetected delta=0.1», «AllOf(BestObjectiveNotImproving 10, ConvergenceDetected)».
 
-    criterion = name [words] | name "(" argument {"," argument} ")"
+    criterion = name {setting} | name "(" argument {"," argument} ")"
     argument  = criterion | setting
     setting   = [key "="] value
 
-A setting without a key is the next one of the criterion's own, in the order of its fields. A tag of AWS takes no parentheses
-and no commas, so that «of», «/» and «end» say the same: «All of BestObjectiveNotImproving 10 / ConvergenceDetected end».
+A setting without a key belongs to the criterion's next field. A tag of AWS can't hold parentheses and commas: «of», «/» and «end» mean
+the same, as in «AllOf of BestObjectiveNotImproving 10 / ConvergenceDetected end». A value with white space stands in quotes.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
 from alfine.core.policy import CompletionCriterion
-from alfine.core.settings import put_setting, put_text
-from alfine.core.spec import TuningJobSpec
+from alfine.core.tokens import END, Token, Tokens
 from alfine.core.wording import did_you_mean
 
 Kinds = Mapping[str, type[CompletionCriterion]]
-C = TypeVar("C", bound=CompletionCriterion)
 
-SETTING = (
-    "criteria"  # alfine:criteria, alfine:criteria-2, …: those that have neither a field of AMT's nor a tag of their own
-)
-PARTS = ("criterion", "criteria")  # the fields that hold other criteria
-BRACKETS = {"of": "(", "end": ")", "/": ","}
+PARTS = ("criterion", "criteria")
+"""The fields of a criterion that hold other criteria."""
+
+MARKS = ("(", ")", ",", "=")
+OPENING, CLOSING, SEPARATOR = ("(", "of"), (")", "end"), (",", "/")
 
 
 def read(text: str, kinds: Kinds) -> CompletionCriterion:
-    """One criterion. Raise InvalidSpec for what can't be understood."""
-    reader = _Reader(text, kinds)
-    found = reader.criterion(outermost=True)
-    if reader.words:
-        raise _unreadable(text, f"there is {reader.words[0]!r} after its end")
-    return found
+    """Return the criterion that a text stands for.
+
+    Args:
+        text: One criterion.
+        kinds: The classes of criteria, by name.
+
+    Raises:
+        InvalidSpec: The text can't be understood.
+    """
+    parser = _CriterionParser(text, kinds)
+    criterion = parser.criterion(outermost=True)
+    if parser.tokens:
+        raise parser.tokens.unreadable(
+            "that is after its end. Give several criteria one by one, or combine them: AllOf(…, …)."
+        )
+    return criterion
 
 
 def read_all(text: str, kinds: Kinds) -> Iterator[CompletionCriterion]:
-    """Several, separated as arguments are."""
-    reader = _Reader(text, kinds)
-    while reader.words:
-        yield reader.criterion()
-        if reader.words and reader.words.pop(0) != ",":
-            raise _unreadable(text, "there is a closing bracket too many")
+    """Yield the criteria that a text stands for, which are separated as arguments are.
+
+    Raises:
+        InvalidSpec: The text can't be understood.
+    """
+    parser = _CriterionParser(text, kinds)
+    while parser.tokens:
+        yield parser.criterion()
+        if parser.tokens and not parser.tokens.take_if(*SEPARATOR):
+            raise parser.tokens.unreadable("there is a closing bracket too many. Take it away.")
 
 
 def write(criterion: CompletionCriterion) -> str:
-    """The text that `read` understands as this criterion, in words that a tag of AWS may have."""
-    name, inside, words = _written(criterion, write, _text)
-    return f"{name} of {' / '.join([*inside, *words])} end" if inside else " ".join([name, *words])
+    """Write a criterion as a text for `read`, in words that may stand in a tag of AWS."""
+    name, inner, words = written(criterion, write, plain_text)
+    return f"{name} of {' / '.join([*inner, *words])} end" if inner else " ".join([name, *words])
 
 
 def say(criterion: CompletionCriterion) -> str:
-    """The same in the words that a person would write: «AllOf(BestObjectiveNotImproving 10, ConvergenceDetected delta=0.1)»."""
-    name, inside, words = _written(criterion, say, _said)
-    return f"{name}({', '.join([*inside, *words])})" if inside else " ".join([name, *words])
+    """Write a criterion as a person would: «AllOf(BestObjectiveNotImproving 10, ConvergenceDetected delta=0.1)»."""
+    name, inner, words = written(criterion, say, _whole)
+    return f"{name}({', '.join([*inner, *words])})" if inner else " ".join([name, *words])
 
 
-def _written(
-    criterion: CompletionCriterion, nested: Callable[[CompletionCriterion], str], plain: Callable[[Any], str]
+def written(
+    criterion: CompletionCriterion,
+    nested: Callable[[CompletionCriterion], str],
+    value_text: Callable[[Any], str],
+    leave_out: Sequence[str] = (),
 ) -> tuple[str, list[str], list[str]]:
-    """Its name, the criteria inside it, its settings: the first, where it must be given, without its key."""
-    own = list(_fields(criterion))
-    inside = [nested(each) for field, value in own if field in PARTS for each in _several(value)]
-    fields: list[dataclasses.Field[Any]] = list(dataclasses.fields(criterion))  # type: ignore[arg-type]
-    first = fields[0].name if fields and not inside and fields[0].default is dataclasses.MISSING else ""
-    words = [f"{'' if field == first else f'{field}='}{plain(value)}" for field, value in own if field not in PARTS]
-    return type(criterion).__name__, inside, words
+    """Return a criterion's name, the criteria inside it and its settings, each as text.
+
+    Settings with their default are left out; the first one, if it has none, goes without its key.
+
+    Args:
+        criterion: The criterion.
+        nested: Writes a criterion that is inside it.
+        value_text: Writes a setting's value.
+        leave_out: Names of settings that aren't written.
+    """
+    fields = _fields_of(type(criterion))
+    values = {field.name: getattr(criterion, field.name) for field in fields}
+    inner = [nested(part) for name in PARTS if name in values for part in _several(values[name])]
+    first = fields[0].name if fields and not inner and not _has_default(fields[0]) else ""
+    words = [
+        f"{'' if field.name == first else f'{field.name}='}{value_text(values[field.name])}"
+        for field in fields
+        if field.name not in (*PARTS, *leave_out) and values[field.name] != _default(field)
+    ]
+    return type(criterion).__name__, inner, words
 
 
-def _fields(criterion: CompletionCriterion) -> Iterator[tuple[str, Any]]:
-    """Name and value of those that don't have their default."""
-    for field in dataclasses.fields(criterion):  # type: ignore[arg-type]
-        value = getattr(criterion, field.name)
-        if value != field.default:
-            yield field.name, value
+def parts_of(criterion: CompletionCriterion) -> Iterator[CompletionCriterion]:
+    """Yield the criterion and, recursively, those that it is made of."""
+    yield criterion
+    for name in PARTS:
+        for part in _several(getattr(criterion, name, ())):
+            yield from parts_of(part)
 
 
 def _several(parts: Any) -> Sequence[CompletionCriterion]:
     return parts if isinstance(parts, tuple) else (parts,)
 
 
-def _said(value: Any) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else _text(value)
+def _fields_of(kind: type[CompletionCriterion]) -> list[dataclasses.Field[Any]]:
+    return list(dataclasses.fields(kind))  # type: ignore[arg-type]  # a criterion is a dataclass
 
 
-def _text(value: Any) -> str:
+def _has_default(field: dataclasses.Field[Any]) -> bool:
+    return field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    """Return the default; MISSING without one."""
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+
+
+def _whole(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else plain_text(value)
+
+
+def plain_text(value: Any) -> str:
+    """Write a setting's value as `read` understands it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def demand(whole: str, parts: Sequence[object]) -> None:
-    """Raise InvalidSpec unless all parts of a criterion are criteria."""
-    for each in parts:
-        if isinstance(each, type) or not hasattr(each, "check"):
-            raise InvalidSpec([Fault(whole, f"{each!r} isn't a completion criterion, such as ConvergenceDetected().")])
+Setting = tuple[str, Token]
+"""A setting's key, empty for the next field, and its value."""
 
 
-def inside(criterion: CompletionCriterion) -> Iterator[CompletionCriterion]:
-    """The criterion, and those that it's made of."""
-    yield criterion
-    for name in PARTS:
-        for part in _several(getattr(criterion, name, ())):
-            yield from inside(part)
-
-
-def append_to(request: MutableMapping[str, Any], criterion: CompletionCriterion) -> None:
-    """Write a criterion into the tags `alfine:criteria`, `alfine:criteria-2`, … of a request, after those that are there."""
-    before = _joined(_texts({tag["Key"].partition(":")[2]: tag["Value"] for tag in request.get("Tags") or []}))
-    remove_from(request)
-    put_text(request, SETTING, " / ".join(each for each in (before, write(criterion)) if each))
-
-
-def from_settings(settings: Mapping[str, str], kinds: Kinds) -> Iterator[CompletionCriterion]:
-    """What `append_to` wrote, in order. Raise InvalidSpec, naming the tag, for what can't be understood."""
-    try:
-        yield from read_all(_joined(_texts(settings)), kinds)
-    except InvalidSpec as error:
-        raise InvalidSpec([Fault(f"Tags.alfine:{SETTING}", str(fault)) for fault in error.faults]) from error
-
-
-def read_tag(kind: type[C], spec: TuningJobSpec) -> C | None:
-    """Return the criterion that the tag `alfine:<its name>` asks for; None without the tag.
-
-    This is all that the `from_spec` of a criterion needs that AMT doesn't have.
-
-    Args:
-        kind: The criterion's class, a dataclass. The tag holds its settings: «15», or «count=15».
-        spec: The tuning job.
-
-    Raises:
-        InvalidSpec: The tag can't be understood, or the class refuses a setting. The fault names the tag.
-    """
-    return None if kind.__name__ not in spec.settings else with_tag(kind, spec)
-
-
-def with_tag(kind: type[C], spec: TuningJobSpec, *words: str) -> C:
-    """Return a criterion that AMT has, too: with the settings in `words`, from AMT's fields, and those in its tag that AMT lacks.
-
-    Raises:
-        InvalidSpec: The tag can't be understood, or the class refuses a setting. The fault names the tag.
-    """
-    name = kind.__name__
-    try:
-        return cast("C", read(" ".join([name, *words, spec.settings.get(name, "")]), {name: kind}))
-    except InvalidSpec as error:
-        raise InvalidSpec([Fault(f"Tags.alfine:{name}", fault.message) for fault in error.faults]) from error
-
-
-def write_tag(
-    request: MutableMapping[str, Any], criterion: CompletionCriterion, *, leave_out: Collection[str] = ()
-) -> None:
-    """Write a criterion's settings into the tag `alfine:<its name>`, for `read_tag`.
-
-    Args:
-        request: The CreateHyperParameterTuningJob request to write into.
-        criterion: The criterion, a dataclass.
-        leave_out: Settings that stand in AMT's fields instead.
-    """
-    name, _, words = _written(criterion, write, _text)
-    fields = [field for field, _ in _fields(criterion) if field not in PARTS]
-    text = " ".join(word for field, word in zip(fields, words, strict=True) if field not in leave_out)
-    asked_elsewhere = getattr(criterion, "amt_section", None) is not None
-    put_setting(request, name, None if asked_elsewhere and not text else text)
-
-
-def remove_from(request: MutableMapping[str, Any]) -> None:
-    """Take away what `append_to` wrote."""
-    for tag in list(request.get("Tags") or []):
-        key = tag["Key"].partition(":")[2]
-        if key == SETTING or key.startswith(f"{SETTING}-"):
-            put_setting(request, key, None)
-
-
-def _texts(settings: Mapping[str, str]) -> list[str]:
-    found: list[str] = []
-    while _key(len(found) + 1) in settings:
-        found.append(settings[_key(len(found) + 1)])
-    return found
-
-
-def _joined(texts: Sequence[str]) -> str:
-    """The texts of all tags as one: a tag may end inside a criterion, or where another one begins."""
-    whole: list[str] = []
-    for text in texts:
-        words = text.split()
-        opened = sum(map(whole.count, ("of", "("))) - sum(map(whole.count, ("end", ")")))
-        between = whole and not opened and whole[-1] not in ("/", ",") and _is_name(words[0] if words else "")
-        whole += [*(["/"] if between else []), *words]
-    return " ".join(whole)
-
-
-def _is_name(word: str) -> bool:
-    """Whether a criterion begins with it, rather than that it's a setting."""
-    return word[:1].isupper() and "=" not in word
-
-
-def _key(number: int) -> str:
-    return SETTING if number == 1 else f"{SETTING}-{number}"
-
-
-class _Reader:
-    """Takes the words of a text one by one."""
+class _CriterionParser:
+    """Reads the criteria of a text, token by token."""
 
     def __init__(self, text: str, kinds: Kinds) -> None:
-        self.text, self.kinds = text, kinds
-        self.words = list(self._words())
-
-    def _words(self) -> Iterator[str]:
-        for word in re.findall(r"[(),]|[^\s(),]+", self.text):
-            name, colon, rest = word.partition(":")
-            if colon and name in self.kinds:  # «ConvergenceDetected:delta=0.1»
-                yield from (each for each in (name, rest) if each)
-            else:
-                yield BRACKETS.get(word, word)
+        self.tokens, self.kinds = Tokens(text, MARKS, path="criterion"), kinds
 
     def criterion(self, *, outermost: bool = False) -> CompletionCriterion:
-        name = self.words.pop(0) if self.words else ""
-        if name not in self.kinds:
-            raise InvalidSpec([Fault("criterion", f"{name!r} isn't one. {did_you_mean(name, self.kinds)}")])
-        if self.words and self.words[0] == "(":
-            self.words.pop(0)
+        kind = self._name(outermost=outermost)
+        if self.tokens.take_if(*OPENING):
             criteria, settings = self._arguments()
         else:
             criteria, settings = [], self._settings(commas=outermost)
-        return _built(self.kinds[name], criteria, settings)
+        return _built(kind, criteria, settings)
 
-    def _settings(self, *, commas: bool = False) -> list[str]:
-        """Words up to a bracket or, unless commas may stand between settings, up to a comma."""
-        found: list[str] = []
-        while self.words and self.words[0] not in ("(", ")") and (commas or self.words[0] != ","):
-            word = self.words.pop(0)
-            found += [] if word == "," else [word]
-        return found
+    def _name(self, *, outermost: bool) -> type[CompletionCriterion]:
+        token = self.tokens.peek()
+        name, colon, rest = token.text.partition(":")
+        if not (colon and name in self.kinds):
+            name, rest = token.text, ""
+        if name not in self.kinds:
+            why = f"{name!r} isn't one. {did_you_mean(name, self.kinds)}"
+            raise InvalidSpec([Fault("criterion", why)]) if outermost else self.tokens.unreadable(why)
+        self.tokens.take()
+        if rest:  # «ConvergenceDetected:delta=0.1»
+            self.tokens.put_back(Token(rest, token.position + len(name) + 1))
+        return self.kinds[name]
 
-    def _arguments(self) -> tuple[list[CompletionCriterion], list[str]]:
+    def _settings(self, *, commas: bool = False) -> list[Setting]:
+        """Settings up to a bracket or, unless commas may stand between settings, up to a comma."""
+        settings: list[Setting] = []
+        while self.tokens and not self.tokens.peek().is_one_of(*OPENING, *CLOSING):
+            if self.tokens.peek().is_one_of(*SEPARATOR):
+                if not commas:
+                    break
+                self.tokens.take()
+            else:
+                settings.append(self._setting())
+        return settings
+
+    def _setting(self) -> Setting:
+        first = self.tokens.take()
+        if not self.tokens.take_if("="):
+            return "", first
+        value = self.tokens.peek()
+        if value is END or value.is_one_of(*MARKS):
+            raise self.tokens.unreadable(f"{first.text} has no value. Write {first.text}=value.")
+        return first.text, self.tokens.take()
+
+    def _arguments(self) -> tuple[list[CompletionCriterion], list[Setting]]:
         criteria: list[CompletionCriterion] = []
-        settings: list[str] = []
+        settings: list[Setting] = []
         while True:
-            if self.words and _is_name(self.words[0]):
+            if self._is_at_criterion():
                 criteria.append(self.criterion())
             else:
                 settings += self._settings()
-            closing = self.words.pop(0) if self.words else ""
-            if closing == ")":
+            if self.tokens.take_if(*CLOSING):
                 return criteria, settings
-            if closing != ",":
-                raise _unreadable(self.text, "a bracket isn't closed" if not closing else f"{closing!r} is misplaced")
+            if not self.tokens.take_if(*SEPARATOR):
+                missing = "it's misplaced. Put a comma before it" if self.tokens else "a bracket isn't closed. Close it"
+                raise self.tokens.unreadable(f"{missing}.")
+
+    def _is_at_criterion(self) -> bool:
+        """Whether a criterion begins here, rather than a setting."""
+        return begins_criterion(self.tokens.peek().text) and not self.tokens.peek(1).is_one_of("=")
+
+
+def begins_criterion(word: str) -> bool:
+    """Return whether a word is a criterion's name, rather than a setting."""
+    return word[:1].isupper() and "=" not in word
 
 
 def _built(
-    kind: type[CompletionCriterion], criteria: Sequence[CompletionCriterion], settings: Sequence[str]
+    kind: type[CompletionCriterion], criteria: Sequence[CompletionCriterion], settings: Sequence[Setting]
 ) -> CompletionCriterion:
-    fields: list[dataclasses.Field[Any]] = list(dataclasses.fields(kind))  # type: ignore[arg-type]
-    names, own = [field.name for field in fields], iter([field.name for field in fields if field.name not in PARTS])
-    values: dict[str, Any] = {}
+    """The criterion with these parts and settings. Raise InvalidSpec with all that is wrong with them."""
+    fields = _fields_of(kind)
+    names = [field.name for field in fields]
     faults: list[str] = []
-    for word in settings:
-        key, _, value = word.rpartition("=")
-        name = key or next(own, "")
-        if name in names:
-            values[name] = _value(value)
-        else:
-            faults.append(
-                f"{name!r} isn't one of its settings. {did_you_mean(name, names)}"
-                if name
-                else f"{value!r} is one setting too many."
-            )
-    if len(criteria) == 1 and "criterion" in names:
-        values["criterion"] = criteria[0]
-    elif criteria and "criteria" in names:
-        values["criteria"] = tuple(criteria)
-    elif criteria:
-        faults.append(
-            f"takes {'one criterion' if 'criterion' in names else 'no criteria'}, not {len(criteria)} criteria."
-        )
-    missing = [each.name for each in fields if each.default is dataclasses.MISSING and each.name not in values]
+    values = {**_values(names, settings, faults), **_parts(names, criteria, faults)}
+    missing = [field.name for field in fields if not _has_default(field) and field.name not in values]
     if not faults and missing and missing != ["criteria"]:
         faults.append(f"needs {' and '.join(missing)}.")
     try:
@@ -287,9 +227,38 @@ def _built(
     except InvalidSpec as error:
         faults += [fault.message for fault in error.faults]
     except (TypeError, ValueError, AlfineError) as error:
-        faults.append(str(error))
+        faults.append(f"{error}." if not str(error).endswith(".") else str(error))
     known = ", ".join(names) or "none"
     raise InvalidSpec([Fault(f"criterion {kind.__name__}", f"{fault} Its settings: {known}.") for fault in faults])
+
+
+def _values(names: Sequence[str], settings: Sequence[Setting], faults: list[str]) -> dict[str, Any]:
+    """The settings by the name of their field; what is wrong with them is added to the faults."""
+    values: dict[str, Any] = {}
+    following = iter([name for name in names if name not in PARTS])
+    for key, token in settings:
+        name = key or next(following, "")
+        if name in values:
+            faults.append(f"{name} is given twice.")
+        elif name in names:
+            values[name] = token.text if token.quoted else _value(token.text)
+        elif name:
+            faults.append(f"{name!r} isn't one of its settings. {did_you_mean(name, names)}")
+        else:
+            faults.append(f"{token.text!r} is one setting too many.")
+    return values
+
+
+def _parts(names: Sequence[str], criteria: Sequence[CompletionCriterion], faults: list[str]) -> dict[str, Any]:
+    """The criteria inside it, by the name of the field that holds them."""
+    if "criteria" in names and criteria:
+        return {"criteria": tuple(criteria)}
+    if "criterion" in names and len(criteria) == 1:
+        return {"criterion": criteria[0]}
+    if criteria:
+        wanted = "one criterion" if "criterion" in names else "no criteria"
+        faults.append(f"takes {wanted}, not {len(criteria)} criteria.")
+    return {}
 
 
 def _value(text: str) -> Any:
@@ -301,7 +270,3 @@ def _value(text: str) -> Any:
         except ValueError:
             continue
     return text
-
-
-def _unreadable(text: str, why: str) -> InvalidSpec:
-    return InvalidSpec([Fault("criterion", f"{text!r} can't be read: {why}.")])

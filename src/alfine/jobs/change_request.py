@@ -12,7 +12,7 @@ from alfine.core.policy import CompletionCriterion
 from alfine.core.read_spec import read_spec
 from alfine.core.settings import NO_REPEATS, REPEATS, Repeats, put_setting
 from alfine.core.spec import TuningJobSpec
-from alfine.criteria import Given, criteria_of, put_criteria, table, text_format
+from alfine.criteria import Given, criteria_of, put_criteria, table, tags
 from alfine.criteria.amt_fields import (
     COMPLETION_CRITERIA,
     NUMBER_LIMIT,
@@ -83,7 +83,7 @@ def changed_request(
         config.pop(COMPLETION_CRITERIA, None)
         for name in table():
             put_setting(changed, name, None)
-        text_format.remove_from(changed)
+        tags.remove_from(changed)
         put_criteria(changed, criteria_of(criteria))
     put_limits(changed, **given)
     if repeats is not None:

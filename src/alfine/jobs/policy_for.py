@@ -20,13 +20,13 @@ from alfine.criteria import (
     criteria_for,
     criteria_of,
     table,
-    text_format,
+    tags,
 )
 from alfine.jobs.change_request import with_criteria
 from alfine.strategies import strategy_for
 from alfine.strategies.early_stopping import early_stopping_for
 
-PARTED = (REQUIRES, FORBID, START_WITH, text_format.SETTING)
+PARTED = (REQUIRES, FORBID, START_WITH, tags.SETTING)
 """Settings whose text may be longer than a tag, so that it goes on in others."""
 
 
@@ -72,7 +72,7 @@ def unread_settings(spec: TuningJobSpec, criteria: Iterable[CompletionCriterion]
         elif (section := _amt_section(name)) and (name not in judged or not _has_more_in_tag(name)):
             yield Fault(f"Tags.alfine:{key}", f"{name} is asked for in {section}, not by a tag alone.")
         elif name in table() and name not in judged:
-            yield Fault(f"Tags.alfine:{key}", f"{name} is asked for in the tag alfine:{text_format.SETTING}.")
+            yield Fault(f"Tags.alfine:{key}", f"{name} is asked for in the tag alfine:{tags.SETTING}.")
 
 
 def is_setting(tag: str) -> bool:
@@ -82,7 +82,7 @@ def is_setting(tag: str) -> bool:
 
 
 def _settings() -> list[str]:
-    return [*NAMES, text_format.SETTING, *table()]
+    return [*NAMES, tags.SETTING, *table()]
 
 
 def _parted(key: str) -> tuple[str, str]:
