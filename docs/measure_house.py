@@ -28,11 +28,12 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True)
 class Module:
-    """One file of the package: its dotted name without `alfine.`, its text and its syntax tree."""
+    """One file of the package: its dotted name without `alfine.`, its text and its syntax tree. is_package: it is an `__init__.py`."""
 
     name: str
     text: str
     tree: ast.Module
+    is_package: bool = False
 
     @property
     def room(self) -> str:
@@ -41,6 +42,14 @@ class Module:
     @property
     def lines(self) -> int:
         return self.text.count("\n")
+
+    def base_of(self, node: ast.ImportFrom) -> str:
+        """Return the dotted name that `from … import` imports from, also where it's relative to this module."""
+        if not node.level:
+            return node.module or ""
+        above = self.name.split(".")
+        above = above[: len(above) - node.level + self.is_package]
+        return ".".join(["alfine", *above, *([node.module] if node.module else [])])
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,13 @@ class House:
         package = clone / "src" / "alfine"
         files = sorted(package.rglob("*.py"))
         found = (
-            Module(_dotted(file.relative_to(package)), file.read_text(), ast.parse(file.read_text())) for file in files
+            Module(
+                _dotted(file.relative_to(package)),
+                file.read_text(),
+                ast.parse(file.read_text()),
+                is_package=file.name == "__init__.py",
+            )
+            for file in files
         )
         return cls({module.name: module for module in found}, _layers(clone / "pyproject.toml"))
 
@@ -81,8 +96,8 @@ class House:
         for node in _statements(module.tree, into_functions=deferred):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [f"{module.base_of(node)}.{alias.name}" for alias in node.names]
             else:
                 continue
             yield from (target for target in map(self._module_named, names) if target and target != module.name)

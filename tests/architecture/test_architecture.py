@@ -1,0 +1,155 @@
+"""The rules that keep the house as docs/architecture.md describes it. import-linter holds the floors (pyproject.toml).
+
+Each table of exceptions gives the reason for each entry, and each test fails as well where an entry is no longer needed: so the tables
+only shrink.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from alfine.criteria import known
+
+ROOT = Path(__file__).parents[2]
+MOST_ROOMS = 14
+LOOSE = {"sagemaker": "the documented import of SageMaker's local mode"}
+
+ONE_USER = {
+    "api.import_aws": "Python's side of `alfine import aws`, beside api/import_records",
+    "api.import_optuna": "Python's side of `alfine import optuna`, beside api/import_records",
+    "api.local_mode": "alfine.sagemaker is its documented import, three lines",
+    "aws.auth.guard": "who may send a request is decided in one folder; the server only mounts it",
+    "aws.s3": "the small S3 is a protocol of AWS; the server only mounts it",
+    "core.single_training_job": "how CreateTrainingJob's request is read, beside read_spec",
+    "figures.metric_curve": "a chart: all of them lie in figures",
+    "figures.slices": "a chart: all of them lie in figures",
+    "jobs.analysis.criterion_advice": "an analysis of past jobs: all of them lie in jobs/analysis",
+    "programs.complete_request": "what an image brings to a request, beside images",
+    "programs.data.buckets.local_buckets": "a kind of bucket: all of them lie in programs/data/buckets",
+    "programs.data.buckets.multipart_uploads": "files of a bucket on disk, beside bucket_store",
+    "programs.data.buckets.remote_buckets": "a kind of bucket: all of them lie in programs/data/buckets",
+    "programs.data.uploads": "how a model is delivered, beside artifacts",
+    "runners.inline": "a runner: all of them lie in runners",
+    "runners.retries": "what a runner's end is worth trying again, beside the runners",
+    "server.app": "`alfine serve` is the only way to start it",
+    "store.store": "everybody else reads and writes through jobs",
+    "strategies.early_stopping": "a strategy's rule: the policy alone puts it together with a strategy",
+    "surrogate.noise": "statistics of results: all of them lie in surrogate",
+    "surrogate.running_jobs": "statistics of results: all of them lie in surrogate",
+}
+"""Modules that only one other room imports: why they don't live there."""
+
+SAME_CLASS_NAME = {
+    "Algorithm": "a created algorithm in the store and a built-in one in programs: one of them needs another name",
+}
+"""Public class names that stand twice."""
+
+CRITERIA_NAMED = {
+    "__init__": "the table of public names, which are imported when first used",
+    "api.read_criteria": "an example in an error message",
+    "aws.sagemaker.shapes": "AMT's names of fields in a response",
+    "cli": "examples of commands",
+    "cli.change": "examples of commands",
+    "cli.cost_text": "AMT's name of a field",
+    "cli.import_job": "an example of a command",
+    "cli.job_report": "AMT's name of a field in Describe's response",
+    "cli.preflight": "AMT's paths of fields in a request",
+    "cli.replay": "examples of commands",
+    "cli.tune": "examples of commands",
+    "core.fields": "the table of a job's fields, AMT's paths among them",
+    "core.policy": "what ends a job whose strategy has nothing left is a criterion of criteria/limits, which core can't import",
+    "core.read_definition": "AMT's names of fields in a request",
+    "core.read_spec": "AMT's names of fields in a request",
+    "core.single_training_job": "AMT's names of fields in a request",
+    "jobs.analysis.criterion_advice": "the candidates that `alfine advise` compares, in the grammar of criteria",
+    "jobs.describe": "AMT's text for a training job that ran too long",
+    "programs.autotune": "AMT's names of fields in a request",
+    "runners.inline": "the text for a training job that ran too long, as the launcher's",
+    "runners.launcher.job": "the text for a training job that ran too long",
+    "server.console.change_form": "the form's fields are AMT's three criteria",
+}
+"""Modules outside of criteria that have the name of a criterion in a string."""
+
+
+@pytest.fixture(scope="module")
+def measure():
+    """docs/measure_house.py."""
+    spec = importlib.util.spec_from_file_location("measure_house", ROOT / "docs/measure_house.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def house(measure):
+    return measure.House.of(ROOT)
+
+
+def test_no_module_lies_loose_in_the_package(house):
+    assert set(house.loose) == set(LOOSE)
+
+
+def test_there_are_few_rooms(house):
+    assert len(house.rooms - set(LOOSE)) <= MOST_ROOMS
+
+
+def test_no_modules_import_each_other(measure, house):
+    assert measure.circles(house.imports(deferred=True)) == []
+
+
+def test_a_module_that_only_one_other_room_imports_lives_in_that_room(house):
+    users = defaultdict(set)
+    for name, targets in house.imports(deferred=True).items():
+        for target in targets if name != "__init__" else ():
+            users[target].add(house.modules[name].room)
+    strangers = {name for name, rooms in users.items() if "." in name and len(rooms) == 1}
+    assert {name for name in strangers if users[name] != {house.modules[name].room}} == set(ONE_USER)
+
+
+def test_public_class_names_are_unique(measure, house):
+    places = defaultdict(set)
+    for module in house.modules.values():
+        for node in module.tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].add(module.name)
+    assert {name: where for name, where in places.items() if len(where) > 1}.keys() == SAME_CLASS_NAME.keys()
+
+
+def test_no_criterion_is_named_in_a_string_outside_of_criteria(house):
+    criterion = re.compile(rf"\b({'|'.join(known())})\b")
+    naming = {
+        module.name
+        for module in house.modules.values()
+        if module.room != "criteria" and any(map(criterion.search, strings(module.tree)))
+    }
+    assert naming == set(CRITERIA_NAMED)
+
+
+def test_no_function_of_core_imports(house):
+    found = [
+        f"{module.name}:{node.lineno}"
+        for module in house.modules.values()
+        if module.room == "core"
+        for function in ast.walk(module.tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    assert found == []
+
+
+def strings(tree: ast.Module) -> Iterator[str]:
+    """The strings of a module that aren't docstrings."""
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.value
