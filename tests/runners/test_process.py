@@ -153,7 +153,7 @@ def test_a_log_over_its_limit_stops_the_training_job(process):
     launch = process.launch(code="while True: print('x' * 1000)", max_log_bytes=200_000)
     last, _ = process.see_out(launch)
     assert last.exit.cause == "log_limit"
-    assert "passed 200000 bytes" in last.exit.reason()
+    assert "larger than 200000 bytes" in last.exit.reason()
 
 
 def test_binary_output_gives_printable_lines(process):
