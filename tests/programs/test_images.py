@@ -76,7 +76,7 @@ def test_the_table_of_the_file_comes_before_the_built_in_one(tmp_path):
     with home_with(tmp_path, table) as home:
         assert home.machine.images.find("acme/boost:3", has_script=False) == BUILT_IN["xgboost"]
         assert home.machine.images.find(f"{ECR}/pytorch-training:2.1-cpu-py310", has_script=True) == Script(str(python))
-        with pytest.raises(NoRunner, match="none can run here: no-such-engine isn't installed"):
+        with pytest.raises(NoRunner, match="no container engine works here: no-such-engine isn't installed"):
             home.machine.images.find("acme/train:2", has_script=True)
     assert Images({"acme/*": "container:mine:1"}, str).find("acme/a:2", has_script=True) == Container("mine:1")
 

@@ -1,4 +1,4 @@
-"""Which runner the training jobs of a definition get: the job's tag, alfine.toml, or what suits its image (reference/runners.md)."""
+"""Which runner the training jobs of a definition get: the job's tag, alfine.toml, or what suits their image (reference/runners.md)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from alfine.core.spec import CHECKPOINTS, DEFINITION, LOCAL_IMAGE, TuningJobSpec
 from alfine.runners import sandbox
 from alfine.store.config import AUTO, REQUIREMENTS, RUNNERS, Running
 
-TAKEN = ("input", "model", "output", "code")  # of /opt/ml, where no checkpoints can be
+TAKEN = ("input", "model", "output", "code")
+"""Folders of /opt/ml that have another use, so that no checkpoints can be in them."""
+
+CHECKPOINT_ROOTS = ("/opt/ml/", "/tmp/")  # noqa: S108
+"""Where a sandbox or a container can have its folder of checkpoints."""
 
 
-def asked(spec: TuningJobSpec, running: Running) -> tuple[str, str]:
-    """The runner that the job or this machine's settings name, and where they do."""
+def named_runner(spec: TuningJobSpec, running: Running) -> tuple[str, str]:
+    """Return the runner that the job's tag or else this machine's settings name, and the path of that setting for faults."""
     tag = spec.settings.get("runner")
     return (tag, "Tags.alfine:runner") if tag else (running.runner, "[run] runner")
 
@@ -21,40 +25,43 @@ def asked(spec: TuningJobSpec, running: Running) -> tuple[str, str]:
 def runner_for(
     spec: TuningJobSpec, image: str | None, running: Running, faults: list[Fault], *, built_in: bool = False
 ) -> str:
-    """The name of the runner, with what is wrong about it. image: of the container, where one is to run.
+    """Return the name of the runner of a definition's training jobs.
 
-    built_in: it runs a built-in algorithm, which is written for this machine and starts warm in a plain process.
+    Args:
+        spec: The specification of the definition.
+        image: The container image, where one is to run.
+        running: The settings of this machine.
+        faults: The list that gets a fault for everything that keeps the runner from running them.
+        built_in: Whether they run a built-in algorithm. That is written for this machine and starts warm in a plain process.
     """
-    name, where = asked(spec, running)
+    name, path = named_runner(spec, running)
     if name not in (*RUNNERS, AUTO):
-        faults.append(Fault(where, f"{name!r} isn't one of {', '.join((*RUNNERS, AUTO))}."))
+        faults.append(Fault(path, f"{name!r} isn't one of {', '.join((*RUNNERS, AUTO))}."))
         return name
     if name == "container" and image in (None, LOCAL_IMAGE):
-        faults.append(
-            Fault(where, "a local script or command has no image to run in a container. Use sandbox or process.")
-        )
+        message = "a local script or command has no image to run in a container. Use sandbox or process."
+        faults.append(Fault(path, message))
         return name
     if image is not None:
         if spec.settings.get("runner", AUTO) not in ("container", AUTO):
-            faults.append(Fault(where, f"image {image!r} runs in a container only. Leave the tag out."))
+            faults.append(Fault(path, f"image {image!r} can only run in a container. Remove the tag."))
         faults += _isolated_hosts(spec)
         faults += _checkpoint_path(spec, "container")
         return "container"
     local = built_in or spec.definition.image == LOCAL_IMAGE
-    return _without_image(spec, name, where, faults, local=local)
+    return _without_image(spec, name, path, faults, local=local)
 
 
-def _without_image(spec: TuningJobSpec, name: str, where: str, faults: list[Fault], *, local: bool) -> str:
-    """local: what runs doesn't expect a container."""
+def _without_image(spec: TuningJobSpec, name: str, path: str, faults: list[Fault], *, local: bool) -> str:
+    """The runner of a script or a command. local: it doesn't expect a container."""
     network = spec.definition.network
     contained = name == "sandbox" or (name == AUTO and not (local and network))
     trouble = sandbox.why_not(network=network) if contained else ""
     runner = name if name != AUTO else "sandbox" if contained and not trouble else "process"
     if runner == "sandbox" and trouble:
-        faults.append(Fault(where, f"there are no sandboxes here: {trouble} `alfine doctor` says more."))
+        faults.append(Fault(path, f"sandboxes don't work here: {trouble} `alfine doctor` shows more."))
     if runner == "process" and not network:
-        reason = f" (no sandbox here: {trouble})" if trouble else ""
-        message = f"a plain process can't be cut off from the network{reason}. Use false."
+        message = f"a plain process can't be cut off from the network{_no_sandbox(trouble)}. Use false."
         faults.append(Fault(f"{DEFINITION}.EnableNetworkIsolation", message))
     if runner == "sandbox":
         faults += _isolated_hosts(spec)
@@ -63,39 +70,49 @@ def _without_image(spec: TuningJobSpec, name: str, where: str, faults: list[Faul
     return runner
 
 
+def _no_sandbox(trouble: str) -> str:
+    return f" (no sandbox works here: {trouble})" if trouble else ""
+
+
 def _entry_point(spec: TuningJobSpec, runner: str, trouble: str) -> Iterator[Fault]:
-    """What stands against an entry point of the request's own, without a container."""
-    where = f"{DEFINITION}.AlgorithmSpecification"
+    """What keeps the request's own entry point from running without a container."""
+    path = f"{DEFINITION}.AlgorithmSpecification"
     if spec.definition.arguments and not spec.definition.entrypoint:
-        yield Fault(where, "ContainerArguments are for the image's own entry point, which needs a container.")
+        yield Fault(path, "ContainerArguments are for the image's own entry point, which needs a container.")
     elif spec.definition.entrypoint and runner == "process":
-        reason = f" (no sandbox here: {trouble})" if trouble else ""
-        yield Fault(where, f"ContainerEntrypoint expects /opt/ml, which a plain process doesn't have{reason}.")
+        message = f"ContainerEntrypoint expects /opt/ml, which a plain process doesn't have{_no_sandbox(trouble)}."
+        yield Fault(path, message)
 
 
-def installs(spec: TuningJobSpec, running: Running, faults: list[Fault]) -> bool:
-    """Whether a requirements.txt beside a script is installed before it runs."""
+def installs_requirements(spec: TuningJobSpec, running: Running, faults: list[Fault]) -> bool:
+    """Return whether a requirements.txt beside a script is installed before the script runs.
+
+    Args:
+        spec: The specification of the definition.
+        running: The settings of this machine.
+        faults: The list that gets a fault for a setting that doesn't exist.
+    """
     tag = spec.settings.get("requirements")
-    name, where = (tag, "Tags.alfine:requirements") if tag else (running.requirements, "[run] requirements")
+    name, path = (tag, "Tags.alfine:requirements") if tag else (running.requirements, "[run] requirements")
     if name not in (*REQUIREMENTS, AUTO):
-        faults.append(Fault(where, f"{name!r} isn't one of {', '.join((*REQUIREMENTS, AUTO))}."))
+        faults.append(Fault(path, f"{name!r} isn't one of {', '.join((*REQUIREMENTS, AUTO))}."))
     return name == "install" or (name == AUTO and spec.definition.image != LOCAL_IMAGE)
 
 
 def _checkpoint_path(spec: TuningJobSpec, runner: str) -> Iterator[Fault]:
-    """What stands against the folder that a training job wants to find its checkpoints in."""
-    path, where = spec.definition.checkpoint_path, f"{DEFINITION}.CheckpointConfig.LocalPath"
-    if path == CHECKPOINTS:
+    """What is wrong with the path at which a training job wants its checkpoints."""
+    local_path, path = spec.definition.checkpoint_path, f"{DEFINITION}.CheckpointConfig.LocalPath"
+    if local_path == CHECKPOINTS:
         return
     if runner == "process":
-        yield Fault(where, f"a plain process has no {path} of its own. Leave LocalPath out, or use a sandbox.")
-    elif ".." in path.split("/") or not path.startswith(("/opt/ml/", "/tmp/")):  # noqa: S108
-        yield Fault(where, f"{path} must be a folder below /opt/ml or /tmp.")
-    elif path.startswith("/opt/ml/") and path.split("/")[3] in TAKEN:
-        yield Fault(where, f"{path} has another use. Leave LocalPath out.")
+        yield Fault(path, f"a plain process has no {local_path} of its own. Leave LocalPath out, or use a sandbox.")
+    elif ".." in local_path.split("/") or not local_path.startswith(CHECKPOINT_ROOTS):
+        yield Fault(path, f"{local_path} must be a folder below /opt/ml or /tmp.")
+    elif local_path.startswith("/opt/ml/") and local_path.split("/")[3] in TAKEN:
+        yield Fault(path, f"{local_path} has another use. Leave LocalPath out.")
 
 
 def _isolated_hosts(spec: TuningJobSpec) -> Iterator[Fault]:
     if spec.definition.instance_count > 1 and not spec.definition.network:
-        message = "hosts that may not use the network can't reach each other here. Use one instance."
+        message = "several hosts can't reach each other here without the network. Use one instance."
         yield Fault(f"{DEFINITION}.EnableNetworkIsolation", message)

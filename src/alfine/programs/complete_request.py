@@ -1,8 +1,8 @@
-"""What an algorithm implies about a request: filled in as AWS does when it describes the job, or told as faults.
+"""Completes a request with what its algorithms imply, as AWS does, and checks it against them.
 
-An algorithm, built-in or created, has its own metric definitions, hyperparameters with types and ranges, objective metrics and
-channels. So a request needs none of the first, and is checked against the rest before anything is stored. The completed request is
-what the store keeps.
+An algorithm, built-in or created by a user, has its own metric definitions, hyperparameters with types and ranges, objective metrics
+and channels. A request needs no metric definitions then, and is checked against the rest before anything is stored. The store keeps
+the completed request.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.read_spec import read_spec
-from alfine.core.spec import TuningJobSpec
+from alfine.core.spec import FUNCTION, TuningJobSpec
 from alfine.programs.algorithms import Algorithm
 from alfine.programs.algorithms.created import Created
 from alfine.programs.algorithms.specification import (
@@ -32,16 +32,29 @@ from alfine.programs.machine import Machine
 Plain = dict[str, Any]
 Request = Mapping[str, Any]
 
-OBJECTIVE_METRIC = "ObjectiveMetric"  # AWS's name for a definition that repeats the objective's
+OBJECTIVE_METRIC = "ObjectiveMetric"
+"""AWS's name for a metric definition that repeats the one of the objective."""
+
 OVERRIDES = (
     "You can't override the metric definitions for Amazon SageMaker algorithms. Please retry the request without specifying "
     "metric definitions."
 )
-PROGRAMS = ("sagemaker_program", "alfine_command", "alfine_function")
+"""AWS's own message."""
+
+PROGRAMS = ("sagemaker_program", "alfine_command", FUNCTION)
+"""Static hyperparameters that name a program, which then runs instead of a built-in algorithm."""
 
 
 def understood(request: Request, machine: Machine) -> TuningJobSpec:
-    """The spec of a completed request. Raise InvalidSpec with every fault that it and its algorithms find."""
+    """Complete a request and read its specification.
+
+    Args:
+        request: A CreateHyperParameterTuningJob request.
+        machine: Knows the algorithms.
+
+    Raises:
+        InvalidSpec: The request is wrong, with every fault that it has by itself or by its algorithms.
+    """
     whole, faults = completed(request, machine)
     try:
         spec = read_spec(whole)
@@ -57,7 +70,7 @@ def _once(faults: Iterable[Fault]) -> list[Fault]:
 
 
 def completed(request: Request, machine: Machine) -> tuple[Request, list[Fault]]:
-    """A CreateHyperParameterTuningJob request with what its algorithms imply, and what they find wrong with it."""
+    """Return a CreateHyperParameterTuningJob request with what its algorithms imply, and the faults by its algorithms."""
     faults: list[Fault] = []
     changes: Plain = {}
     request = autotuned(request, lambda definition: _hyperparameters(definition, machine))
@@ -65,24 +78,24 @@ def completed(request: Request, machine: Machine) -> tuple[Request, list[Fault]]
         changes["TrainingJobDefinition"] = _completed(_of_job(request), machine, faults)
     if several := request.get("TrainingJobDefinitions"):
         changes["TrainingJobDefinitions"] = [
-            _completed(_of_definition(each, index), machine, faults) for index, each in enumerate(several)
+            _completed(_of_definition(definition, index), machine, faults) for index, definition in enumerate(several)
         ]
     return {**request, **changes}, faults
 
 
 def _hyperparameters(definition: Request, machine: Machine) -> Mapping[str, Request] | None:
-    """Those that the definition's algorithm has; None where it doesn't say, as a script."""
+    """The hyperparameters of the definition's algorithm; None for a script, and for an algorithm that doesn't list them."""
     specification = definition.get("AlgorithmSpecification") or {}
     name = specification.get("AlgorithmName")
     algorithm: Created | Algorithm | None = machine.images.created(str(name)) if name else None
-    if algorithm is None and not any(each in (definition.get("StaticHyperParameters") or {}) for each in PROGRAMS):
+    if algorithm is None and not any(name in (definition.get("StaticHyperParameters") or {}) for name in PROGRAMS):
         algorithm = machine.images.built_in(str(specification.get("TrainingImage", "")))
     return (hyperparameters_of(algorithm.specification) or None) if algorithm else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
-    """One training job definition with the ranges and the objective that go with it, and where each stands."""
+    """A training job definition with its ranges and its objective, and the paths of the three in the request."""
 
     definition: Request
     ranges: Request
@@ -105,7 +118,7 @@ class _Asked:
 
     @property
     def goal(self) -> tuple[str, str] | None:
-        """Type and name of the objective metric."""
+        """The type (Minimize or Maximize) and the name of the objective metric."""
         return (str(self.objective.get("Type")), str(self.objective.get("MetricName"))) if self.objective else None
 
 
@@ -134,7 +147,7 @@ def _of_definition(definition: Request, index: int) -> _Asked:
 
 
 def _completed(asked: _Asked, machine: Machine, faults: list[Fault]) -> Request:
-    """The definition with its algorithms' metric definitions and default values. A script may have its own metrics."""
+    """The definition with the metric definitions and default values of its algorithms. A script may have its own metrics."""
     specification: Plain = dict(asked.specification)
     algorithms: list[Created | Algorithm] = []
     image = str(specification.get("TrainingImage", ""))
@@ -154,36 +167,42 @@ def _completed(asked: _Asked, machine: Machine, faults: list[Fault]) -> Request:
         algorithms.append(built_in)
     if not algorithms:
         return asked.definition
-    own = next((each.specification for each in algorithms if each.specification.get("MetricDefinitions")), {})
+    specifications = [algorithm.specification for algorithm in algorithms]
+    own = next((known for known in specifications if known.get("MetricDefinitions")), {})
     implied = metric_definitions(own, asked.goal)
     given = specification.get("MetricDefinitions") or []
     for algorithm in algorithms:
         if isinstance(algorithm, Created) or not any(name in asked.static for name in PROGRAMS):
             faults += _faults(algorithm, asked)
-            # Those that Describe told are taken back: clients that made a tuner from an earlier job send them.
-            if implied and not all(each in implied for each in given):
+            # Definitions that are equal are accepted: clients that make a tuner from an earlier job send what Describe returned.
+            if implied and not all(metric in implied for metric in given):
                 faults.append(Fault(f"{asked.where}.AlgorithmSpecification.MetricDefinitions", OVERRIDES))
             given = implied or given
     return {**asked.definition, "AlgorithmSpecification": {**specification, "MetricDefinitions": given or implied}}
 
 
 def _with_defaults(algorithm: Created, asked: _Asked) -> Plain:
-    """The static hyperparameters, and the default values of those that are neither given nor tuned."""
+    """The static hyperparameters, with the default values of those that are neither given nor tuned."""
     known = hyperparameters_of(algorithm.specification)
-    defaults = {name: each["DefaultValue"] for name, each in known.items() if "DefaultValue" in each}
+    defaults = {name: entry["DefaultValue"] for name, entry in known.items() if "DefaultValue" in entry}
     return {name: text for name, text in defaults.items() if name not in asked.tuned} | dict(asked.static)
 
 
 def metric_definitions(specification: Request, objective: tuple[str, str] | None) -> list[Plain]:
-    """The algorithm's own, and the objective's once more under AWS's name for it."""
+    """Return the metric definitions of an algorithm, and that of the objective a second time under AWS's name for it.
+
+    Args:
+        specification: The algorithm's TrainingSpecification.
+        objective: The type and the name of the objective metric.
+    """
     own = list(specification.get("MetricDefinitions") or ())
-    regex = next((each["Regex"] for each in own if objective and each["Name"] == objective[1]), None)
+    regex = next((metric["Regex"] for metric in own if objective and metric["Name"] == objective[1]), None)
     return own if regex is None else [*own, {"Name": OBJECTIVE_METRIC, "Regex": regex}]
 
 
 def _faults(algorithm: Algorithm | Created, asked: _Asked) -> Iterator[Fault]:
     name, specification, where = algorithm.name, algorithm.specification, asked.where
-    if "SupportedHyperParameters" in specification:  # a created algorithm may leave them unsaid
+    if "SupportedHyperParameters" in specification:  # a user's algorithm needn't list them
         yield from static_faults(name, specification, asked.static, asked.tuned, f"{where}.StaticHyperParameters")
         yield from range_faults(name, specification, asked.ranges, asked.where_ranges)
     if asked.goal is not None:

@@ -1,15 +1,16 @@
-"""What a training image means on this machine: [images] in alfine.toml, and the table that holds without it.
+"""What a training image means on this machine: the table [images] of alfine.toml, and the default table.
 
 A pattern of image URIs (* and ? as in a shell) says how those images run here:
 
-    script                 the script that the request names, on the Python that runs alfine
-    script:/path           the same on another interpreter, or on that of a virtual environment
+    script                 the script that the request names, by the Python that runs alfine
+    script:/path           the same by another interpreter, or by that of a virtual environment
     algorithm:xgboost      a built-in algorithm, unless the request names a script
     container              the image itself, by docker or podman
-    container:other/image  another image in its place
+    container:other/image  another image instead
 
-The patterns of the file come first, in its order. An image that none fits runs the script that the request names; without
-one it runs in a container, where there is an engine for that; else the job is refused.
+The first pattern that matches counts: first those of the file, in its order, then the default ones. An image that matches none runs
+the script that the request names. Without a script it runs in a container, if a container engine works here; otherwise the job is
+refused.
 """
 
 from __future__ import annotations
@@ -32,29 +33,35 @@ FRAMEWORKS = (
     *("sagemaker-base-python", "sagemaker-rl-", "autogluon-training", "mxnet-training", "pytorch-training"),
     *("pytorch-trcomp-training", "tensorflow-training", "huggingface-pytorch-", "huggingface-tensorflow-"),
 )
+"""How the names of AWS's images for frameworks begin. They run the script that a request names.
+Source: AWS's «Docker Registry Paths and Example Code»."""
+
 DEFAULTS: Mapping[str, str] = {
     "*.amazonaws.com*/sagemaker-xgboost[:@]*": "algorithm:xgboost",
     "*.amazonaws.com*/xgboost[:@]*": "algorithm:xgboost",
     "*.amazonaws.com*/linear-learner[:@]*": "algorithm:linear-learner",
     **{f"*.amazonaws.com*/{name}*": "script" for name in FRAMEWORKS},
 }
+"""The default table."""
+
 KINDS = ("script", "algorithm", "container")
+"""What an entry of the table can begin with."""
 
 
 class NoRunner(LookupError):
-    """Nothing here runs this image; the message has what would."""
+    """Nothing on this machine runs an image. The message says what would."""
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """Script mode. python: the interpreter for Python scripts."""
+    """The request's script runs; python: the interpreter for Python scripts."""
 
     python: str
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container of the image."""
+    """A container of an image runs."""
 
     image: str
 
@@ -64,10 +71,19 @@ Lookup = Callable[[str], Mapping[str, Any] | None]
 
 
 class Images:
-    """The table of one home. no_containers: tells why containers can't run here, "" where they can; asked when it matters.
+    """How images run on this machine.
 
-    created: the request that created an algorithm, by its name in letters of any case. Raise InvalidSpec for an entry that
-    can't be understood.
+    Args:
+        table: The table [images] of alfine.toml.
+        no_containers: Returns why containers can't run here, "" where they can. It is called when the answer matters.
+        created: Returns the request that created an algorithm, given its name in any case; None where there is no such algorithm.
+
+    Raises:
+        InvalidSpec: An entry of the table can't be understood.
+
+    Example:
+        >>> Images({"acme/train:*": "script"}).find("acme/train:2", has_script=True).python == sys.executable
+        True
     """
 
     def __init__(
@@ -84,9 +100,15 @@ class Images:
         self._table = {**(table or {}), **{key: text for key, text in DEFAULTS.items() if key not in (table or {})}}
 
     def find(self, image: str, *, has_script: bool, contained: bool = False) -> Run:
-        """How an image, or that of a created algorithm given by its ARN, runs here. Raise NoRunner when it doesn't.
+        """Return how an image runs here.
 
-        contained: in a container, whatever else could be.
+        Args:
+            image: An image URI, or the ARN of an algorithm that a user created.
+            has_script: Whether the request names a script.
+            contained: Whether the image must run in a container, whatever the table says.
+
+        Raises:
+            NoRunner: It doesn't run here.
         """
         if is_algorithm(image):
             algorithm = self.created(image)
@@ -97,7 +119,7 @@ class Images:
         if kind == "container" or contained:
             reason = self._no_containers()
             if reason:
-                raise NoRunner(f"image {image!r} is to run in a container, and none can run here: {reason}")
+                raise NoRunner(f"image {image!r} needs a container, and no container engine works here: {reason}")
             return Container(what if kind == "container" and what else image)
         if has_script:
             return Script(_interpreter(what if kind == "script" else ""))
@@ -108,12 +130,12 @@ class Images:
         raise NoRunner(self._refusal(image, kind))
 
     def created(self, name: str) -> Created | None:
-        """An algorithm that a user created, by its name or ARN."""
+        """Return an algorithm that a user created, by its name or ARN; None where there is none."""
         request = self._created(name.rpartition("/")[2])
         return None if request is None else Created.of(request)
 
     def built_in(self, image: str) -> Algorithm | None:
-        """The built-in algorithm that an image stands for, whether or not a request brings a script for it."""
+        """Return the built-in algorithm that an image stands for, even where a request names a script; None for other images."""
         kind, _, what = self._entry(image).partition(":")
         return BUILT_IN[what] if kind == "algorithm" else None
 
@@ -123,8 +145,8 @@ class Images:
     def _refusal(self, image: str, kind: str) -> str:
         if kind == "script":
             return (
-                f"image {image!r} runs a script here, and none is named. Give sagemaker_program and "
-                "sagemaker_submit_directory among the hyperparameters."
+                f"image {image!r} runs a script here, and the request names none. Add the hyperparameters sagemaker_program and "
+                "sagemaker_submit_directory."
             )
         names = ", ".join(
             pattern.rpartition("/")[2].partition("[")[0]
@@ -139,12 +161,12 @@ class Images:
 
 
 def is_algorithm(image: str) -> bool:
-    """Whether what stands for an image is the ARN of a created algorithm."""
+    """Return whether the text in an image's place is the ARN of an algorithm that a user created."""
     return image.startswith("arn:") and f":{ALGORITHM}/" in image
 
 
 def _faults(pattern: str, text: str) -> Iterator[Fault]:
-    """What is wrong with an entry of alfine.toml."""
+    """What is wrong with an entry of the table in alfine.toml."""
     where = f"[images] {pattern!r}"
     kind, colon, what = text.partition(":")
     if kind not in KINDS or (colon and not what):
@@ -158,7 +180,7 @@ def _faults(pattern: str, text: str) -> Iterator[Fault]:
 
 
 def _interpreter(text: str) -> str:
-    """A path as that of an interpreter: of a virtual environment, the one in it; of none, ours."""
+    """The interpreter at a path; in a virtual environment its own one; without a path the one that runs alfine."""
     path = Path(text).expanduser()
     if not text:
         return sys.executable

@@ -1,0 +1,163 @@
+"""What a training job runs: a command, a script or a container image, found by the static hyperparameters and the image.
+
+What an image means on this machine is in programs/images.py. AWS's request has no field for a program of this machine, so it stands
+among the static hyperparameters, as in SageMaker's script mode. The training job doesn't see these names:
+
+    sagemaker_program            the script, relative to the directory below
+    sagemaker_submit_directory   the folder with the script, or a tar.gz of it (file:///…, s3://… or a path)
+    alfine_command               instead of a script: the words of a command as a JSON list, for programs in any language
+    alfine_python                the interpreter for a Python script; by default the one in the table of images
+    alfine_function              «module:name» of a Python function that was given to alfine.tune
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from alfine.core.errors import Fault
+from alfine.core.spec import DEFINITION, FUNCTION, TuningJobSpec
+from alfine.core.wording import did_you_mean
+from alfine.programs.algorithms import Algorithm
+from alfine.programs.data.archives import has_member, is_archive, unpacked
+from alfine.programs.data.channels import RequestFiles
+from alfine.programs.data.locations import local
+from alfine.programs.images import Container, Images, NoRunner, Script
+from alfine.runners.job_folder import DRIVERS
+
+ALFINE_NAMES = ("alfine_command", "alfine_python", FUNCTION)
+"""Static hyperparameters that only alfine has."""
+
+SCRIPT_MODE = ("sagemaker_program", "sagemaker_submit_directory")
+"""Static hyperparameters of SageMaker's script mode."""
+
+STATIC = f"{DEFINITION}.StaticHyperParameters"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundProgram:
+    """What a training job runs. After a fault, and for a Python function, nothing is set.
+
+    Attributes:
+        command: The words of a command, or of the request's own entry point.
+        script: The script: a path, or for a built-in algorithm alfine's own.
+        source_dir: The folder with the script's files.
+        python: The interpreter.
+        image: The container image.
+        built_in: Whether it is a built-in algorithm.
+    """
+
+    command: tuple[str, ...] | None = None
+    script: Path | None = None
+    source_dir: Path | None = None
+    python: str = sys.executable
+    image: str | None = None
+    built_in: bool = False
+
+
+def find_program(
+    static: Mapping[str, str], spec: TuningJobSpec, files: RequestFiles, images: Images, *, contained: bool
+) -> FoundProgram:
+    """Find what the training jobs of a definition run. What is wrong with it is added to `files.faults`.
+
+    Args:
+        static: The static hyperparameters, without JSON quotes. A Python function isn't among them.
+        spec: The specification of the definition.
+        files: Finds files, and collects faults.
+        images: What images mean on this machine.
+        contained: Whether the image itself is to run, whatever else could.
+    """
+    if "alfine_command" in static:
+        return FoundProgram(command=_command(static["alfine_command"], files.faults))
+    try:
+        run = images.find(spec.definition.image, has_script=_brings_script(static, spec), contained=contained)
+    except NoRunner as error:
+        files.fault(f"{DEFINITION}.AlgorithmSpecification.TrainingImage", str(error))
+        return FoundProgram()
+    match run:
+        case Script(python):
+            script, folder = _script(static, files) if "sagemaker_program" in static else (None, None)
+            entry = spec.definition.entrypoint
+            command = (
+                (*entry, *spec.definition.arguments) if entry else None
+            )  # as on AWS it is run instead of the script
+            return FoundProgram(command=command, script=script, source_dir=folder, python=python)
+        case Algorithm():
+            return FoundProgram(script=run.path, built_in=True)
+        case Container(image):
+            return FoundProgram(image=image)
+
+
+def _brings_script(static: Mapping[str, str], spec: TuningJobSpec) -> bool:
+    """Whether the request has a script: by its name, or in channels, as SDK 3 sends it with the programs that start it."""
+    drivers = any(channel.name == DRIVERS for channel in spec.definition.channels)
+    return "sagemaker_program" in static or (drivers and bool(spec.definition.entrypoint))
+
+
+def _command(text: str, faults: list[Fault]) -> tuple[str, ...] | None:
+    try:
+        words = json.loads(text)
+    except ValueError:
+        words = None
+    if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
+        message = f'{text!r} must be a JSON list of strings, such as ["julia", "train.jl"].'
+        faults.append(Fault(f"{STATIC}.alfine_command", message))
+        return None
+    return tuple(words)
+
+
+def _script(static: Mapping[str, str], files: RequestFiles) -> tuple[Path | None, Path | None]:
+    """The script and its folder."""
+    program = static["sagemaker_program"]
+    uri = static.get("sagemaker_submit_directory", ".")
+    folder = files.find(uri, "code", f"{STATIC}.sagemaker_submit_directory")
+    if folder is None:
+        return None, None
+    if is_archive(folder):
+        if not has_member(folder, program):
+            files.fault(f"{STATIC}.sagemaker_program", f"there is no file {program} in {uri}.")
+        folder = unpacked(folder, files.place) if files.fetch and not files.faults else folder
+        return folder / program, folder
+    object_uri = f"{uri.rstrip('/')}/{program}"
+    exists = (folder / program).is_file() if local(uri) or files.fetch else files.is_there(object_uri)
+    if not exists:
+        path = folder / program if local(uri) else object_uri
+        files.fault(f"{STATIC}.sagemaker_program", f"there is no file {path}.")
+    return folder / program, folder
+
+
+# ---- what is wrong with the names of programs --------------------------------------------------------------------------
+
+
+def name_faults(spec: TuningJobSpec) -> Iterator[Fault]:
+    """Yield a fault for each static hyperparameter named alfine_… that doesn't exist, and for each program that is tuned."""
+    for name in spec.definition.static_hyperparameters:
+        if name.startswith("alfine_") and name not in ALFINE_NAMES:
+            message = f"alfine has no setting of this name. {did_you_mean(name, ALFINE_NAMES)}"
+            yield Fault(f"{STATIC}.{name}", message)
+    for name in sorted({*ALFINE_NAMES, *SCRIPT_MODE} & {*spec.space.names}):
+        yield Fault(f"{STATIC}.{name}", "says what runs, so it can't be tuned. Give one value.")
+
+
+def missing_program_faults(
+    static: Mapping[str, str], command: tuple[str, ...] | None, environment: Mapping[str, str]
+) -> Iterator[Fault]:
+    """Yield a fault for the interpreter and for the command's program, where it doesn't exist on this machine.
+
+    Args:
+        static: The static hyperparameters.
+        command: The words of the command.
+        environment: The request's Environment, whose PATH counts.
+    """
+    path = environment.get("PATH", os.environ.get("PATH"))
+    for key, word in (("alfine_python", static.get("alfine_python")), ("alfine_command", (command or (None,))[0])):
+        own_file = word and "/" in word and not word.startswith("/")  # one of the training job's own files
+        if key in static and word and not own_file and shutil.which(word, path=path) is None:
+            yield Fault(
+                f"{STATIC}.{key}", f"there is no program {word!r} here. Give its path, or a name that is on the PATH."
+            )
