@@ -102,7 +102,7 @@ def test_its_secondary_statuses_follow_each_other_in_time(trained):
     _, told = trained
     steps = told["SecondaryStatusTransitions"]
     assert [step["Status"] for step in steps] == ["Starting", "Training", "Uploading", "Completed"]
-    times = [time for step in steps for time in (step.started_at, step.ended_at)]
+    times = [time for step in steps for time in (step["StartTime"], step["EndTime"])]
     assert times == sorted(times)
     assert (steps[0]["StartTime"], steps[1]["StartTime"]) == (told["CreationTime"], told["TrainingStartTime"])
     assert steps[2]["StartTime"] == told["TrainingEndTime"] <= steps[3]["EndTime"] == told["LastModifiedTime"]
