@@ -1,9 +1,8 @@
-"""alfine.Tuner around a loop of one's own: it suggests, hears how it went, and says when to stop.
+"""alfine.Tuner in your own training loop: it suggests configurations, takes results, and says when to stop.
 
     python examples/ask_tell.py
 
-Nothing is stored and nothing is started: whoever owns the loop does the training, here of a support-vector regression on scikit-learn's
-diabetes data.
+A Tuner stores nothing and starts nothing: the loop trains, here a support-vector regression on scikit-learn's diabetes data.
 """
 
 from __future__ import annotations

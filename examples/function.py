@@ -1,8 +1,8 @@
-"""Tune a Python function: a durable tuning job whose training jobs are calls of it.
+"""Tune a Python function: each training job of the tuning job is a call of the function.
 
     python examples/function.py
 
-What happens is recorded under ALFINE_HOME (~/.alfine); interrupted with Ctrl-C it stops cleanly.
+The tuning job is recorded under ALFINE_HOME (~/.alfine). Ctrl-C stops it cleanly.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SPACE = {
 
 
 def accuracy(hyperparameters: dict[str, Any], report: Callable[[float, float], bool]) -> float:
-    """Train a linear classifier of digits; after each epoch alfine hears how good it is and may say that's enough."""
+    """Train a linear classifier of digits. After each epoch, report its accuracy; the report returns True when alfine stops the training job."""
     x, y = load_digits(return_X_y=True)
     x_train, x_test, y_train, y_test = train_test_split(x / 16, y, random_state=0)
     model = SGDClassifier(learning_rate="constant", random_state=0, **hyperparameters)

@@ -1,9 +1,9 @@
-"""What another completion criterion would have meant for a tuning job that has already run.
+"""Replay a recorded search with other completion criteria: when they would have ended it, and what that would have missed.
 
     python examples/replay.py
 
-The search runs once, to the end of its budget; each criterion is then judged on the record, fact by fact, by the code that judges
-a live job. So one can choose a criterion for the next job without paying for it.
+The search runs once, to the end of its budget. Each criterion then judges the record, fact by fact, by the code that judges a running
+job. So you can choose a criterion for the next job without running training jobs for it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CRITERIA = {
 
 
 def branin(point: dict[str, Any]) -> float:
-    """The textbook function of two variables; its three minima are 0.397887 deep."""
+    """Return the value of Branin's function, a textbook example; its three minima are 0.397887."""
     x, y = point["x"], point["y"]
     bowl = y - 5.1 / (4 * math.pi**2) * x**2 + 5 / math.pi * x - 6
     return bowl**2 + 10 * (1 - 1 / (8 * math.pi)) * math.cos(x) + 10

@@ -12,7 +12,7 @@ from sklearn.model_selection import train_test_split
 
 
 class Report(xgb.callback.TrainingCallback):
-    """Prints the metric after every round; early stopping compares training jobs round by round."""
+    """Print the metric after every round; early stopping compares training jobs round by round."""
 
     def after_iteration(self, model: object, epoch: int, evals_log: dict) -> bool:  # noqa: ARG002 - XGBoost's signature
         print(f"round {epoch + 1}  validation:rmse={evals_log['validation']['rmse'][-1]}", flush=True)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float32]
 
 VALIDATION_SHARE = 0.3
-SPLIT_SEED = 0  # of the data, and not of the search: another search must be judged on the same rows
+SPLIT_SEED = 0  # of the data, not of the search: every search must be judged on the same rows
 
 BANK_SHA256 = "74adfc578bf77a7ff4bb1ba4a9f8709d9e3c6907342959c2c8416847e0afb4d8"
 BANK_SOURCE = (
@@ -32,12 +32,12 @@ UNKNOWN_IN_ADVANCE = "duration"  # of the call: known only once the answer is
 
 
 class UnusableDataError(Exception):
-    """The file isn't what it should be; the message says what to do."""
+    """The file isn't the expected one; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channels:
-    """Where the prepared data lie, and a line that says what they are."""
+    """The folders of the prepared data, and a line that describes them."""
 
     train: Path
     validation: Path
@@ -45,7 +45,7 @@ class Channels:
 
 
 def diabetes(folder: Path) -> Channels:
-    """scikit-learn's own regression data: no download."""
+    """Write scikit-learn's diabetes data; no download is needed."""
     from sklearn.datasets import load_diabetes
 
     x, y = load_diabetes(return_X_y=True)
@@ -53,13 +53,13 @@ def diabetes(folder: Path) -> Channels:
 
 
 def bank(path: Path, folder: Path) -> Channels:
-    """The direct-marketing CSV, plain or .gz: `y` as 1 or 0, text columns one-hot. Raise UnusableDataError for another file."""
+    """Write the direct-marketing CSV (plain or .gz): `y` as 1 or 0, text columns one-hot. Raise UnusableDataError for another file."""
     raw = _read(path)
     try:
         rows = [row for row in csv.reader(raw.decode("utf-8-sig").splitlines(), delimiter=";") if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise UnusableDataError(
-            f"{path} can't be read as a CSV file ({error}).\n--data wants {BANK_SOURCE}."
+            f"{path} can't be read as a CSV file ({error}).\n--data needs {BANK_SOURCE}."
         ) from error
     _check(path, rows)
     if hashlib.sha256(raw).hexdigest() != BANK_SHA256:
@@ -80,7 +80,7 @@ def _read(path: Path) -> bytes:
         return gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
     except (OSError, EOFError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise UnusableDataError(f"{path} can't be read: {reason}.\n--data wants {BANK_SOURCE}.") from error
+        raise UnusableDataError(f"{path} can't be read: {reason}.\n--data needs {BANK_SOURCE}.") from error
 
 
 def _check(path: Path, rows: list[list[str]]) -> None:
@@ -93,10 +93,10 @@ def _check(path: Path, rows: list[list[str]]) -> None:
         elif seen == BANK_HEADER.replace(f"{UNKNOWN_IN_ADVANCE};", ""):
             hint = " Keep the column `duration`; it is left out here."
         elif "balance" in header:
-            hint = " This is bank-full.csv, the older one; the file of the same name with «additional» is wanted."
+            hint = " This is bank-full.csv, the older one; use the file of the same name with «additional»."
         raise UnusableDataError(
             f"{path} isn't the expected file: its header is «{seen[:60]}{'…' if len(seen) > 60 else ''}».{hint}\n"
-            f"--data wants {BANK_SOURCE}."
+            f"--data needs {BANK_SOURCE}."
         )
     odd = next((number for number, row in enumerate(rows, 1) if len(row) != len(header)), None)
     if odd is not None:
@@ -111,7 +111,7 @@ def _check(path: Path, rows: list[list[str]]) -> None:
 
 
 def _encode(values: tuple[str, ...]) -> Array:
-    """(n, k): numbers as they are (k = 1), text as one 0/1 column a category."""
+    """Return (n, k): numbers unchanged (k = 1), text as one 0/1 column a category."""
     try:
         return np.array(values, dtype=np.float32)[:, None]
     except ValueError:

@@ -1,10 +1,10 @@
-"""When to stop: one tuning job under three completion criteria, and what each of them costs and finds.
+"""When to stop: run one tuning job with three completion criteria, and compare what each costs and finds.
 
-    python examples/when_to_stop/run.py                  # scikit-learn's diabetes data, about two minutes
+    python examples/when_to_stop/run.py                  # scikit-learn's diabetes data, about a minute
     python examples/when_to_stop/run.py --data bank-additional-full.csv
 
-Everything but the criterion is equal: data, search space, strategy, seed. Every training job is a process of its own that runs
-train.py, as SageMaker would run it.
+Only the criterion differs: data, search space, strategy and seed are equal. Every training job is a separate process that runs train.py,
+as SageMaker would run it.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ METRIC = "validation:rmse"
 REGEX = r"validation:rmse=([0-9.eE+-]+)"
 PLAIN_LINE_EVERY = 3.0  # seconds, where there is no terminal to rewrite a line on
 WIDTH = 80
-UNEVEN = 1.3  # times as long a training job, from which on the seconds are called into question
-LONGER_MINUTES = 10  # of the training jobs in the closing sum
+UNEVEN = 1.3  # ratio of the seconds a training job, above which a warning is printed
+LONGER_MINUTES = 10  # a training job, in the example of costs at the end
 
 
 def missing_packages() -> list[str]:
@@ -68,12 +68,12 @@ class Contender:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
-    """What the three have in common."""
+    """What the three tuning jobs have in common."""
 
     channels: Channels
     space: dict[str, Any]
     rounds: int
-    threads: int | None  # per training job; None shares the cores among those that run at once
+    threads: int | None  # for each training job; None shares the cores among those that run at the same time
 
 
 def main() -> int:
@@ -129,13 +129,19 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("when-to-stop"), help="folder for data, records and pictures")
     parser.add_argument("--max-training-jobs", type=at_least(1), default=200, metavar="N")
     parser.add_argument(
-        "--max-parallel", type=at_least(1), default=1, metavar="N", help="with 1 every run finds the same"
+        "--max-parallel",
+        type=at_least(1),
+        default=1,
+        metavar="N",
+        help="training jobs at the same time; with 1, every run gives the same results",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--price-per-hour", type=float, default=PRICE, metavar="$", help="of one instance; an assumption"
     )
-    parser.add_argument("--json", action="store_true", help="the figures as JSON on stdout, the rest on stderr")
+    parser.add_argument(
+        "--json", action="store_true", help="print the figures as JSON on stdout, everything else on stderr"
+    )
     return parser.parse_args()
 
 
@@ -158,8 +164,8 @@ def fail(message: str) -> int:
 
 
 def prepared(csv: Path | None, folder: Path) -> Experiment:
-    """The data as channels, and a space that fits them: where every leaf must hold many rows, the best lies higher up."""
-    if csv is None:  # of 309 rows a second thread's share isn't worth waking it for
+    """Return the data as channels, and a space that fits them: with more rows, the best minimum weight of a leaf is higher."""
+    if csv is None:  # 309 rows are too few for a second thread
         return Experiment(channels=diabetes(folder), space=space(heaviest_leaf=100), rounds=100, threads=1)
     return Experiment(channels=bank(csv, folder), space=space(heaviest_leaf=1000), rounds=50, threads=None)
 
@@ -167,7 +173,7 @@ def prepared(csv: Path | None, folder: Path) -> Experiment:
 def space(*, heaviest_leaf: int) -> dict[str, Any]:
     return {
         "eta": alfine.Continuous(0.01, 1, scaling="Logarithmic"),
-        # For squared error this weight is a number of rows, so fractions would be the same model again.
+        # For squared error this weight is a number of rows, so fractions would give the same model.
         "min_child_weight": alfine.Integer(1, heaviest_leaf, scaling="Logarithmic"),
     }
 
@@ -203,7 +209,7 @@ def tune(
         static={"num_round": str(experiment.rounds)},
         channels={"train": experiment.channels.train, "validation": experiment.channels.validation},
         price_per_hour=options.price_per_hour,
-        # The time makes the name new: an earlier run's records in the same folder stay as they are.
+        # The time makes the name unique: records of an earlier run in the same folder stay as they are.
         name=f"{contender.name}-{datetime.now().astimezone():%m%d-%H%M%S}",
         home=options.out / "home",
         progress=progress,
@@ -214,7 +220,7 @@ def tune(
 
 
 class Progress:
-    """One line a tuning job, rewritten in place on a terminal and printed now and then elsewhere."""
+    """Show one line for each tuning job: updated in place on a terminal, printed now and then elsewhere."""
 
     def __init__(self, console: Console, contenders: list[Contender]) -> None:
         self.console = console
@@ -254,7 +260,7 @@ def describe(contender: Contender, job: Any) -> str:
 
 
 def compared(contender: Contender, job: Any, everything: Any, options: argparse.Namespace) -> dict[str, Any]:
-    """The figures of one tuning job, its savings and losses against the one that ran them all. Shares are in [0, 1]."""
+    """Return the figures of one tuning job, with its savings and losses relative to `everything`. Shares are in [0, 1]."""
     best, reference = (None if j.best is None else j.best.objective for j in (job, everything))
     spent = everything.training_seconds
     return {
@@ -285,7 +291,7 @@ def introduction(experiment: Experiment, contenders: list[Contender], options: a
         [
             f"Data:   {experiment.channels.description}",
             f"Model:  XGBoost, {experiment.rounds} rounds; tuned: {ranges} (log scale)",
-            f"Search: {search}; three times, equal but for what ends it:",
+            f"Search: {search}; three times, with different criteria:",
             *(f"        ({contender.letter}) {contender.label}" for contender in contenders),
             f"        and at most {options.max_training_jobs} training jobs each",
             "",
@@ -300,21 +306,21 @@ def report(console: Console, rows: list[dict[str, Any]], options: argparse.Names
     console.print()
     if warning := uneven(rows):
         console.print(textwrap.fill(warning, WIDTH) + "\n")
-    console.print("Why each stopped:")
+    console.print("Why each ended:")
     for row in rows:
         why = f"({row['letter']}) after {row['training_jobs']} training jobs, {row['stopped_by']}: {row['reason']}"
         if row is not rows[-1]:
             why += f" Saved {row['saved_seconds']:.1f} s of compute, {row['saved_money']:.4f} $."
         console.print(textwrap.fill(why, WIDTH, initial_indent="  ", subsequent_indent="      "))
     console.print()
-    console.print(textwrap.fill(the_sum(rows, options), WIDTH))
+    console.print(textwrap.fill(costs(rows, options), WIDTH))
     console.print()
     console.print("Pictures: " + "\n          ".join(str(path.resolve()) for path in pictures), soft_wrap=True)
     console.print(f"Records:  {(options.out / 'home').resolve()}", soft_wrap=True)
 
 
 def table(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """Lines of 80 columns at most, for the names that the three have."""
+    """Yield the lines of the table, at most 80 columns wide."""
     line = "{:<32} {:>8} {:>8} {:>7} {:>7} {:>6} {:>6}".format
     yield line("", "training", "training", "wall", "compute", "best", "worse")
     yield line("criterion", "jobs", "seconds", "seconds", "saved", "rmse", "by")
@@ -333,17 +339,17 @@ def table(rows: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def uneven(rows: list[dict[str, Any]]) -> str:
-    """A warning when a training job cost much more in one tuning job than in another; empty otherwise."""
-    each = {row["letter"]: row["training_seconds"] / row["training_jobs"] for row in rows if row["training_jobs"]}
-    if not each:
+    """Return a warning if training jobs took much longer in one tuning job than in another; empty otherwise."""
+    seconds = {row["letter"]: row["training_seconds"] / row["training_jobs"] for row in rows if row["training_jobs"]}
+    if not seconds:
         return ""
-    slow, fast = max(each, key=lambda letter: each[letter]), min(each, key=lambda letter: each[letter])
-    if each[slow] <= UNEVEN * each[fast]:
+    slow, fast = max(seconds, key=lambda letter: seconds[letter]), min(seconds, key=lambda letter: seconds[letter])
+    if seconds[slow] <= UNEVEN * seconds[fast]:
         return ""
     saved = ", ".join(f"({row['letter']}) {share(row['saved_training_jobs'])}" for row in rows[:-1])
     return (
-        f"Beware: a training job took {each[slow]:.2f} s on average in ({slow}) and {each[fast]:.2f} s in ({fast}), so "
-        f"the seconds also tell how busy this machine was. By number of training jobs were saved: {saved}."
+        f"Warning: a training job took {seconds[slow]:.2f} s on average in ({slow}) and {seconds[fast]:.2f} s in ({fast}), so "
+        f"the seconds also depend on how busy this machine was. Training jobs saved: {saved}."
     )
 
 
@@ -351,13 +357,13 @@ def share(value: float | None, digits: int = 0) -> str:
     return "" if value is None else f"{100 * value + 0.0:.{digits}f} %"
 
 
-def the_sum(rows: list[dict[str, Any]], options: argparse.Namespace) -> str:
+def costs(rows: list[dict[str, Any]], options: argparse.Namespace) -> str:
     hours = [row["training_jobs"] * LONGER_MINUTES / 60 for row in rows]
     prices = [f"({row['letter']}) {h * options.price_per_hour:.2f} $" for row, h in zip(rows, hours, strict=True)]
     assumed = " (an assumption; --price-per-hour sets yours)" if options.price_per_hour == PRICE else ""
     return (
-        f"Saved: training time, and so money, against ({rows[-1]['letter']}). Worse: the best rmse against "
-        f"({rows[-1]['letter']})'s. At {options.price_per_hour:g} $ an hour{assumed} and {LONGER_MINUTES} minutes a "
+        f"Compute saved: training time, and so money, relative to ({rows[-1]['letter']}). Worse by: the best rmse, relative "
+        f"to ({rows[-1]['letter']})'s. At {options.price_per_hour:g} $ an hour{assumed} and {LONGER_MINUTES} minutes a "
         f"training job, such tuning jobs would cost {', '.join(prices)}."
     )
 

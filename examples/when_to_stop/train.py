@@ -1,7 +1,7 @@
-"""Train one XGBoost regression under SageMaker's training-job contract. Nothing here knows of alfine.
+"""Train one XGBoost regression under SageMaker's training-job contract. It doesn't import alfine.
 
 Hyperparameters come as `--name value`, data from SM_CHANNEL_TRAIN and SM_CHANNEL_VALIDATION (each a folder with one .npz of
-`x` (n, d) and `y` (n,)), the model goes to SM_MODEL_DIR, and the metric is printed for a regular expression to read.
+`x` (n, d) and `y` (n,)), the model goes to SM_MODEL_DIR, and the metric is printed, so that a regular expression finds it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def read_channel(name: str) -> xgb.DMatrix:
 
 
 def threads() -> int:
-    """As many as whoever shares this machine out says: several training jobs run beside each other."""
+    """Return the number of threads that alfine assigns: several training jobs may run at the same time."""
     return int(os.environ.get("OMP_NUM_THREADS", "1"))
 
 
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--max_depth", type=int, default=6)
     parser.add_argument("--num_round", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
-    settings, _ = parser.parse_known_args()  # a service may pass hyperparameters of its own
+    settings, _ = parser.parse_known_args()  # a service may add hyperparameters of its own
 
     train, validation = read_channel("train"), read_channel("validation")
     parameters = {

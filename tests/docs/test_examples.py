@@ -1,0 +1,56 @@
+"""The programs in examples/ run."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PATIENCE_SECONDS = 180.0
+
+
+def run(folder, *words):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ALFINE_"))}
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        env={**environment, "ALFINE_HOME": str(folder / "home")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [
+        ("replay.py", r"ConvergenceDetected: \d+ training jobs"),
+        ("ask_tell.py", r"Best: training job \d+, rmse 5\d\."),
+        ("function.py", r"Completed after \d+ training jobs"),
+    ],
+)
+def test_a_program_runs(name, printed, tmp_path):
+    pytest.importorskip("sklearn")
+    assert re.search(printed, run(tmp_path, str(EXAMPLES / name)))
+
+
+def test_the_job_file_runs(tmp_path):
+    pytest.importorskip("xgboost")
+    printed = run(tmp_path, "-m", "alfine", "tune", str(EXAMPLES / "job_file/xgboost.yaml"), "--dry-run")
+    assert "validation:rmse" in printed
+
+
+def test_when_to_stop_compares_three_criteria_and_draws_them(tmp_path):
+    pytest.importorskip("xgboost")
+    printed = run(tmp_path, str(EXAMPLES / "when_to_stop/run.py"), "--max-training-jobs", "3")
+    assert len(re.findall(r"^\([abc]\) \w+", printed, re.MULTILINE)) >= 3
+    assert {file.name for file in (tmp_path / "when-to-stop").glob("when-to-stop.*")} == {
+        "when-to-stop.html",
+        "when-to-stop.png",
+    }
