@@ -103,6 +103,7 @@ ci: $(WHEEL)/made $(CLIENTS_OF_TEST)
 
 docs: $(VENV)/core-dev
 	$(BIN)/python docs/reference/write_cli.py
+	$(BIN)/python docs/reference/write_job_file.py
 	$(BIN)/python docs/reference/write_python.py
 
 demo: $(VENV)/demo
