@@ -4,7 +4,7 @@ import pytest
 
 from alfine import Continuous
 from alfine.api.job_words import job_request
-from alfine.jobs.engine_pool import Hosting
+from alfine.jobs.engine_pool import EnginePool
 from alfine.jobs.home import Home
 from tests.cli.conftest import until
 
@@ -16,10 +16,10 @@ def home(tmp_path):
 
 
 @pytest.fixture
-def hosting(home):
-    hosting = Hosting(home.engine())
-    yield hosting
-    hosting.leave(10)
+def engine_pool(home):
+    engine_pool = EnginePool(home.engine())
+    yield engine_pool
+    engine_pool.leave(10)
 
 
 def create(home, tmp_path):
@@ -31,17 +31,17 @@ def create(home, tmp_path):
     return script.rename(tmp_path / "away.py")
 
 
-def test_it_goes_on_once_its_code_is_back(home, hosting, tmp_path):
+def test_it_goes_on_once_its_code_is_back(home, engine_pool, tmp_path):
     away = create(home, tmp_path)
-    hosting.run("gone")
+    engine_pool.run("gone")
     assert home.service.get("gone").status == "InProgress"
     away.rename(tmp_path / "train.py")
     until(lambda: home.service.get("gone").status == "Completed", "completed")
     assert home.service.history("gone").launches == 2
 
 
-def test_it_can_be_stopped_all_the_same(home, hosting, tmp_path):
+def test_it_can_be_stopped_all_the_same(home, engine_pool, tmp_path):
     create(home, tmp_path)
-    hosting.run("gone")
+    engine_pool.run("gone")
     home.service.request_stop("gone")
     until(lambda: home.service.get("gone").status == "Stopped", "stopped")

@@ -12,8 +12,9 @@ from alfine.core.errors import IllegalTransition, InvalidSpec, Overtaken
 from alfine.core.history import TimePassed
 from alfine.core.policy import Outlook
 from alfine.criteria import criterion_from_text
-from alfine.jobs.engine import Engine, Wake
+from alfine.jobs.engine import Engine
 from alfine.jobs.home import Home
+from alfine.jobs.wake import Wake
 from alfine.runners.protocol import Exit, Observation, Point
 from tests.building import EPOCH, SPACE, at, request
 

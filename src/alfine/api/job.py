@@ -13,8 +13,8 @@ from alfine.core.replay import Replayed
 from alfine.criteria import Given
 from alfine.criteria.forecast import Forecast, forecast_of
 from alfine.jobs.analysis.next_job import proposed_words
-from alfine.jobs.engine import Run
 from alfine.jobs.policy_for import policy_for, replayed
+from alfine.jobs.run import Run
 from alfine.store.records import TuningJob
 
 

@@ -13,7 +13,7 @@ from alfine.core.policy import UNDECIDED, Outlook, Verdict
 from alfine.core.read_spec import read_spec
 from alfine.core.spec import DEFINITION, DEFINITIONS, TuningJobSpec
 from alfine.core.wording import configuration
-from alfine.jobs.engine import Run
+from alfine.jobs.run import Run
 from alfine.surrogate.space_diagnosis import remarks
 
 FAILED: MemoKey[int] = MemoKey(__name__, "failed training jobs")

@@ -25,7 +25,7 @@ from alfine.api.job_progress import JobProgress
 from alfine.core.policy import Outlook, Verdict, strongest
 from alfine.core.wording import duration, number
 from alfine.criteria import always_present
-from alfine.jobs.engine import Run
+from alfine.jobs.run import Run
 from alfine.jobs.wording import Printable, printable
 
 REDRAW_SECONDS = 0.125

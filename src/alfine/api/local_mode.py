@@ -29,7 +29,7 @@ from alfine.aws import query_protocol
 from alfine.aws.sagemaker.backend import AwsBackend
 from alfine.aws.sagemaker.operations import OPERATIONS
 from alfine.aws.services import JsonService, explained, services
-from alfine.jobs.engine_pool import Hosting
+from alfine.jobs.engine_pool import EnginePool
 from alfine.jobs.home import Home, home_folder
 
 try:
@@ -101,7 +101,7 @@ class LocalSession(SdkLocalSession):  # type: ignore[misc]  # the SDK has no typ
 
     def wait_for_tuning_job(self, job: str, poll: float = POLL_SECONDS) -> Any:
         """Wait until a tuning job has ended, and run it here if no other process does."""
-        self._inside.hosting.run(job)
+        self._inside.engine_pool.run(job)
         return self._stopping_tuning_job(job, lambda: self._tuning_job_ended(job, poll))
 
     def wait_for_job(self, job: str, poll: float = POLL_SECONDS) -> Any:
@@ -241,7 +241,7 @@ class _Embedded:
     def __init__(self, folder: Path) -> None:
         self.home = Home(folder)
         engine = self.home.engine()
-        self.hosting = Hosting(engine)
+        self.engine_pool = EnginePool(engine)
         self.created: set[str] = set()
         backend = AwsBackend(self.home.service, self.home.machine.arns, self._run, engine.wake.set)
         self.services: Mapping[str, JsonService] = services(backend)
@@ -249,7 +249,7 @@ class _Embedded:
 
     def _run(self, name: str) -> None:
         self.created.add(name)
-        self.hosting.run(name)
+        self.engine_pool.run(name)
 
     def answer(self, request: Any, **event: Any) -> AWSResponse:  # noqa: ARG002 - botocore names the event
         """Answer a request of a boto3 client, in its event before-send, as `alfine serve` would."""
@@ -265,7 +265,7 @@ class _Embedded:
 
     def close(self) -> None:
         """Let the jobs go at the end of the process. Unfinished training jobs run on in their own processes and are found again later."""
-        self.hosting.leave(LEAVE_SECONDS)
+        self.engine_pool.leave(LEAVE_SECONDS)
         for name in sorted(self.created & set(self.home.store.unfinished())):
             log.warning(
                 "%s isn't finished. Attach to it and wait(), or start `alfine serve --home %s`, to go on with it.",

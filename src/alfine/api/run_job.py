@@ -9,8 +9,8 @@ from alfine.api.job_file import differences
 from alfine.core.errors import InUse, NotFound
 from alfine.core.fields import Face
 from alfine.core.messages import spelled
-from alfine.jobs.engine import Run
 from alfine.jobs.home import Home
+from alfine.jobs.run import Run
 from alfine.store.records import TuningJob
 
 MOST_INTERRUPTS = 2

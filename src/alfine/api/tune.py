@@ -20,8 +20,8 @@ from alfine.core.messages import spelling
 from alfine.core.ranges import Range
 from alfine.core.space import ParameterSpace
 from alfine.criteria import Given
-from alfine.jobs.engine import Run
 from alfine.jobs.home import Home, home_folder, is_home
+from alfine.jobs.run import Run
 from alfine.store.records import TuningJob
 
 Progress = Callable[[Job], None]

@@ -34,7 +34,7 @@ from alfine.core.spec import TuningJobSpec
 from alfine.core.wording import duration
 from alfine.criteria.limits import MaxRuntimeInSeconds
 from alfine.jobs.analysis.similar_jobs import Likely
-from alfine.jobs.engine import utc_now
+from alfine.jobs.clock import utc_now
 from alfine.jobs.home import Home
 from alfine.jobs.policy_for import policy_for
 from alfine.jobs.service import Service

@@ -13,7 +13,9 @@ from alfine.cli.log_check import MetricReadings
 from alfine.core.history import TrainingJob
 from alfine.core.space import Hyperparameters
 from alfine.core.spec import TuningJobSpec
-from alfine.jobs.engine import Engine, Wake, utc_now
+from alfine.jobs.clock import utc_now
+from alfine.jobs.engine import Engine
+from alfine.jobs.wake import Wake
 from alfine.programs.program import Program
 from alfine.runners import launcher
 from alfine.runners.job_folder import Workspace

@@ -1,7 +1,4 @@
-"""Runs the tuning jobs of a home side by side, each by the engine in a thread of its own, until told to leave.
-
-Leaving ends no training job: each engine lets go of its tuning job, and the next alfine finds what runs on.
-"""
+"""Runs the tuning jobs of a store side by side: each in a thread of its own, by one engine."""
 
 from __future__ import annotations
 
@@ -9,21 +6,41 @@ import logging
 import threading
 
 from alfine.core.errors import InUse, InvalidSpec, NotFound
-from alfine.jobs.engine import Engine, Run
+from alfine.jobs.engine import Engine
+from alfine.jobs.run import Run
 
 log = logging.getLogger("alfine.jobs.engine_pool")
 
-LOOK_SECONDS = 1.0  # between two looks for tuning jobs that other processes have made in this home
-FIRST_DELAY, LONGEST_DELAY = 1.0, 60.0  # seconds before a tuning job whose engine broke is tried again
-MISSING_DELAY = 5.0  # … or one whose files aren't there
+LOOK_SECONDS = 1.0
+"""Time between two looks for tuning jobs that other processes have created in this home."""
+
+FIRST_DELAY = 1.0
+"""Seconds before a tuning job whose engine failed is tried again; each further time it is twice as long."""
+
+LONGEST_DELAY = 60.0
+"""Seconds between two tries at most."""
+
+MISSING_DELAY = 5.0
+"""Seconds between two tries at most, if what its training jobs run is missing: the user may put it back any time."""
 
 
-class _Left(BaseException):
-    """Told to leave: unwinds an engine's loop between two steps."""
+class _Leaving(BaseException):
+    """Ends the loop of a tuning job between two steps."""
 
 
-class Hosting:
-    """`run(name)` starts a tuning job or goes on with it; `leave()` lets go of all."""
+class EnginePool:
+    """Runs tuning jobs in threads until it is told to leave.
+
+    To leave ends no training job: each tuning job is given back, and the next alfine process finds what runs on.
+
+    Args:
+        engine: The engine that runs all of them.
+
+    Example:
+        >>> pool = EnginePool(home.engine())
+        >>> pool.run_all()
+        >>> pool.leave(10.0)
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -31,68 +48,68 @@ class Hosting:
         self._mutex = threading.Lock()
         self._leaving = threading.Event()
         self._seen: set[str] = set()
-        self._watch: threading.Thread | None = None
+        self._watcher: threading.Thread | None = None
 
     def run_all(self) -> None:
-        """Go on with every tuning job that hasn't ended, and with those to come."""
+        """Run every tuning job that has not ended, and those that other processes will create."""
         for name in self._engine.store.unfinished():
             self._seen.add(name)
             self.run(name)
-        self._watch = threading.Thread(target=self._look, name="alfine-look", daemon=True)
-        self._watch.start()
-
-    def _look(self) -> None:
-        """Run what other processes make, at the second look: whoever made it to run it itself comes first."""
-        before: set[str] = set()
-        while not self._leaving.wait(LOOK_SECONDS):
-            try:
-                there = set(self._engine.store.unfinished())
-            except Exception:
-                log.exception("can't look for new tuning jobs")
-                continue
-            self._seen &= there
-            for name in (there & before) - self._seen:
-                self._seen.add(name)
-                self.run(name)
-            before = there
+        self._watcher = threading.Thread(target=self._watch, name="alfine-watch", daemon=True)
+        self._watcher.start()
 
     def run(self, name: str) -> None:
-        """Run a tuning job, unless it's being run here already."""
+        """Run a tuning job, unless this pool runs it already."""
         with self._mutex:
             running = self._threads.get(name)
             if self._leaving.is_set() or (running is not None and running.is_alive()):
                 return
-            thread = threading.Thread(target=self._live, args=(name,), name=f"alfine-{name}", daemon=True)
-            self._threads = {other: each for other, each in self._threads.items() if each.is_alive()}
+            thread = threading.Thread(target=self._keep_running, args=(name,), name=f"alfine-{name}", daemon=True)
+            self._threads = {other: alive for other, alive in self._threads.items() if alive.is_alive()}
             self._threads[name] = thread
             thread.start()
 
     def leave(self, patience: float) -> None:
-        """Return once no tuning job is run here any more, after `patience` seconds at the latest."""
+        """Give back all tuning jobs; return once that is done, after `patience` seconds at the latest."""
         self._leaving.set()
         self._engine.wake.set()
         with self._mutex:
-            threads = [*self._threads.values(), *([self._watch] if self._watch else [])]
+            threads = [*self._threads.values(), *([self._watcher] if self._watcher else [])]
         share = patience / max(1, len(threads))
         for thread in threads:
             thread.join(share)
 
-    def _live(self, name: str) -> None:
-        """The rim of the engine: whatever breaks is logged with the job's name, and tried again."""
-        delay, said = FIRST_DELAY, ""
+    def _watch(self) -> None:
+        """Run what other processes create, once it was there at two looks: a process that runs its own job claims it first."""
+        before: set[str] = set()
+        while not self._leaving.wait(LOOK_SECONDS):
+            try:
+                unfinished = set(self._engine.store.unfinished())
+            except Exception:
+                log.exception("can't look for new tuning jobs")
+                continue
+            self._seen &= unfinished
+            for name in (unfinished & before) - self._seen:
+                self._seen.add(name)
+                self.run(name)
+            before = unfinished
+
+    def _keep_running(self, name: str) -> None:
+        """Run a tuning job to its end. Whatever fails is logged with its name, and tried again."""
+        delay, last_message = FIRST_DELAY, ""
         while not self._leaving.is_set():
             try:
                 self._engine.run(name, self._after_step)
-            except (_Left, NotFound):
+            except (_Leaving, NotFound):
                 return
             except (
                 InvalidSpec
-            ) as error:  # its code is gone, say: it may come back, and the user may stop the job meanwhile
+            ) as error:  # its code is gone, for example: it may come back, and the user may stop the job
                 if self._engine.end_if_stopped(name):
                     return
-                if str(error) != said:
+                if str(error) != last_message:
                     log.warning("can't run tuning_job=%s here, trying again: %s", name, error)
-                said, delay = str(error), min(delay, MISSING_DELAY)
+                last_message, delay = str(error), min(delay, MISSING_DELAY)
             except InUse as error:
                 log.info("tuning_job=%s: %s", name, error)
             except Exception:
@@ -104,4 +121,4 @@ class Hosting:
 
     def _after_step(self, run: Run) -> None:  # noqa: ARG002 - what the engine calls
         if self._leaving.is_set():
-            raise _Left
+            raise _Leaving

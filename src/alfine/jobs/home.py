@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from alfine.core.arns import Arns
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.jobs.engine import Clock, Engine, Wake, utc_now
+from alfine.jobs.clock import Clock, utc_now
+from alfine.jobs.engine import Engine
 from alfine.jobs.service import Service
+from alfine.jobs.wake import Wake
 from alfine.programs.data.locations import Stored
 from alfine.programs.images import Images
 from alfine.programs.machine import Machine

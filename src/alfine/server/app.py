@@ -27,7 +27,7 @@ from alfine.aws.s3 import S3App
 from alfine.aws.sagemaker.backend import AwsBackend
 from alfine.aws.services import services
 from alfine.core.errors import AlfineError
-from alfine.jobs.engine_pool import Hosting
+from alfine.jobs.engine_pool import EnginePool
 from alfine.jobs.home import Home
 from alfine.server.console import Console
 from alfine.server.console.page_request import ConsoleBackend
@@ -55,15 +55,15 @@ def refuse_other_machines(host: str, keys: Keys) -> None:
         )
 
 
-def make_app(home: Home, hosting: Hosting, *, always_signed: bool = False) -> Starlette:
+def make_app(home: Home, engine_pool: EnginePool, *, always_signed: bool = False) -> Starlette:
     """The application: health, the console, and AWS at every other path. always_signed: also while the home has no keys."""
     keys, changed = Keys(home.folder), home.engine().wake.set
-    backend = AwsBackend(home.service, home.machine.arns, hosting.run, changed)
+    backend = AwsBackend(home.service, home.machine.arns, engine_pool.run, changed)
     known = services(backend)
     hosts = tuple(name.lower() for name in home.config.server.hosts)
     names = {service.api.signing_name for service in known.values()}
     families = {"json": names, "query": names, "s3": {"s3"}, OWN: {OWN}}
-    console = Console(ConsoleBackend(home.service, hosting.run, changed), keys, always_sign_in=always_signed)
+    console = Console(ConsoleBackend(home.service, engine_pool.run, changed), keys, always_sign_in=always_signed)
     gate = Gate(keys, home.machine.arns.region, families, hosts, always=always_signed, elsewhere=console.handles)
     wire = Wire(
         known,
@@ -77,14 +77,14 @@ def make_app(home: Home, hosting: Hosting, *, always_signed: bool = False) -> St
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        hosting.run_all()
+        engine_pool.run_all()
         yield
-        hosting.leave(LEAVE_SECONDS)
+        engine_pool.leave(LEAVE_SECONDS)
 
     async def rest(scope: Any, receive: Any, send: Any) -> None:
         await (console if console.handles(scope) else wire)(scope, receive, send)
 
-    documents = Documents(home.service, home.config.s3, hosting.run, changed)
+    documents = Documents(home.service, home.config.s3, engine_pool.run, changed)
     app = Starlette(
         routes=[Route("/healthz", _health), documents.routes(), Mount("/", rest)],
         lifespan=lifespan,
@@ -107,9 +107,9 @@ def serve(
     port is taken or these files are none.
     """
     refuse_other_machines(host, Keys(home.folder))
-    hosting = Hosting(home.engine())
+    engine_pool = EnginePool(home.engine())
     with closing(_listening(host.strip("[]"), port)) as listener:
-        app = make_app(home, hosting, always_signed=not is_loopback(host))
+        app = make_app(home, engine_pool, always_signed=not is_loopback(host))
         config = uvicorn.Config(
             app,
             log_config=None,

@@ -41,7 +41,7 @@ from alfine.aws.dispatch import JSON_1_1, MAX_BODY, family_of, read_body, reques
 from alfine.aws.s3 import xml
 from alfine.aws.s3.app import DOMAINS
 from alfine.aws.s3.request import bucket_of_host
-from alfine.jobs.engine import utc_now
+from alfine.jobs.clock import utc_now
 from alfine.programs.data.buckets.errors import S3Error
 from alfine.store.access_keys import Keys
 

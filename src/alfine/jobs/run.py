@@ -1,0 +1,81 @@
+"""One claimed tuning job: what an engine holds in memory while it runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from alfine.core.arns import Arns
+from alfine.core.history import History, TrainingJob
+from alfine.core.judge import Judge
+from alfine.core.policy import Outlook
+from alfine.core.spec import TuningJobSpec
+from alfine.jobs.observed_facts import ObservedFacts
+from alfine.programs.data import checkpoints
+from alfine.programs.program import Program
+from alfine.runners.protocol import Launch, Runner
+from alfine.store.records import TuningJob
+
+
+@dataclass(slots=True)
+class Run:
+    """A tuning job that an engine runs. All of it can be made again from the store.
+
+    Attributes:
+        job: The tuning job as it was read last.
+        spec: Of the history as it was opened.
+        programs: What training jobs run, by definition (None where there is one only).
+        runners: Where they run, by name.
+        judge: The history, and the verdict on it.
+        arns: For the ARNs of training jobs.
+        readers: Of the training jobs that run, by number.
+        launches: What their runners are given, by number.
+        grace_seconds: How long a training job that is stopped may take, if the user waits for it; None: what the job says.
+        more: Whether a log, or a function, has more to read at once.
+        written: The number of facts and the outlook with which verdicts were recorded last.
+    """
+
+    job: TuningJob
+    spec: TuningJobSpec
+    programs: Mapping[str | None, Program]
+    runners: Mapping[str, Runner]
+    judge: Judge
+    arns: Arns
+    readers: dict[int, ObservedFacts] = field(default_factory=dict)
+    launches: dict[int, Launch] = field(default_factory=dict)
+    grace_seconds: float | None = None
+    more: bool = False
+    written: tuple[int, Outlook] | None = None
+
+    @property
+    def history(self) -> History:
+        """Everything recorded of the tuning job."""
+        return self.judge.history
+
+    def reader(self, job: TrainingJob, offset: int = 0) -> ObservedFacts:
+        """Return the reader of a training job's observations; offset: of its log, if it is read for the first time."""
+        if job.number not in self.readers:
+            self.readers[job.number] = ObservedFacts(self.spec.of(job.definition), job, offset)
+        return self.readers[job.number]
+
+    def runner(self, job: TrainingJob) -> Runner:
+        """Return where a training job runs."""
+        return self.runners[self.programs[job.definition].runner]
+
+    def launch(self, job: TrainingJob) -> Launch:
+        """Return what the runner of a training job is given."""
+        if job.number not in self.launches:
+            launch = replace(self.programs[job.definition].launch(job), arn=self.arns.training_job(job.name))
+            if self.grace_seconds is not None:
+                launch = replace(launch, grace_seconds=self.grace_seconds)
+            self.launches[job.number] = launch
+        return self.launches[job.number]
+
+    def checkpoints(self, job: TrainingJob) -> checkpoints.Place | None:
+        """Return where a training job's checkpoints are kept, if that is outside its folder."""
+        return checkpoints.place_of(self.spec.of(job.definition), job.name)
+
+    def forget(self, job: TrainingJob) -> None:
+        """Forget a training job that has ended."""
+        self.readers.pop(job.number, None)
+        self.launches.pop(job.number, None)
