@@ -8,7 +8,8 @@ from typing import Any
 
 from alfine import Categorical, Continuous, Integer
 from alfine.api.job_words import job_request
-from alfine.core.history import Ended, Fact, History, Launched, Reported, Started
+from alfine.core.facts import Ended, Fact, Launched, Reported, Started
+from alfine.core.history import History
 from alfine.core.read_spec import read_spec
 from alfine.core.spec import TuningJobSpec
 from alfine.jobs import documents

@@ -41,7 +41,8 @@ def loaded(name: str):
 
 def search(names: Sequence[str], jobs: int, seed: int) -> list[tuple[str, float]]:
     """Algorithm and value of each training job of one tuning job with these algorithms."""
-    from alfine.core.history import Ended, History, Launched
+    from alfine.core.facts import Ended, Launched
+    from alfine.core.history import History
     from alfine.core.read_spec import read_spec
     from alfine.strategies import strategy_for
 

@@ -39,7 +39,7 @@ class Alfine:
         self.asked = strategy_for(self.spec)
 
     def ask(self):
-        from alfine.core.history import Launched
+        from alfine.core.facts import Launched
 
         suggestion = self.asked.ask(self.history)
         if suggestion is None:
@@ -52,12 +52,12 @@ class Alfine:
         return number, own
 
     def tell(self, handle, value):
-        from alfine.core.history import Ended
+        from alfine.core.facts import Ended
 
         self.history.record(Ended(at=self.now, number=handle, status="Completed", objective=float(value)))
 
     def observe(self, configurations, values):
-        from alfine.core.history import Launched
+        from alfine.core.facts import Launched
 
         for configuration, value in zip(configurations, values, strict=True):
             number = self.history.launches + 1

@@ -29,7 +29,7 @@ from problems import fitted, names, problem
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "search"))
 from contestants import CONTESTANTS, Alfine, AlfineRandom
 
-from alfine.core.history import Ended, Launched
+from alfine.core.facts import Ended, Launched
 from alfine.surrogate.model import THETA
 
 JOBS = 200

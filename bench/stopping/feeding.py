@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from alfine import Categorical, Continuous, Integer
 from alfine.api.job_words import job_request
-from alfine.core.history import Ended, History, Launched, Started
+from alfine.core.facts import Ended, Launched, Started
+from alfine.core.history import History
 from alfine.core.read_spec import read_spec
 from alfine.core.spec import TuningJobSpec
 

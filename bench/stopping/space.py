@@ -16,7 +16,8 @@ import numpy as np
 
 from alfine import Continuous
 from alfine.api.job_words import job_request
-from alfine.core.history import Ended, History, Launched
+from alfine.core.facts import Ended, Launched
+from alfine.core.history import History
 from alfine.core.read_spec import read_spec
 from alfine.jobs.policy_for import policy_for
 from alfine.surrogate.space_diagnosis import remarks, rungs

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alfine.core.history import Reported
+from alfine.core.facts import Reported
 from alfine.core.judge import Judge
 from alfine.core.policy import EarlyStopping
 from alfine.jobs.policy_for import policy_for

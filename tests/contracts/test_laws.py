@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import alfine
 from alfine.core.errors import IllegalTransition
-from alfine.core.history import TRANSITIONS, Ended, StopAsked
+from alfine.core.facts import TRANSITIONS, Ended, StopAsked
 from alfine.core.judge import Judge
 from alfine.core.policy import Outlook
 from alfine.jobs.home import Home

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alfine import Categorical, Continuous, Integer
-from alfine.core.history import Launched
+from alfine.core.facts import Launched
 from alfine.strategies import STRATEGIES, strategy_for
 from tests.building import SPACE, history, one_job
 

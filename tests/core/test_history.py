@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from alfine.core.errors import IllegalTransition
-from alfine.core.history import Ended, Launched, Reported, StopAsked
+from alfine.core.facts import Ended, Launched, Reported, StopAsked
 from tests.building import at, history, one_job
 
 

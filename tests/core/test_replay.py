@@ -1,7 +1,7 @@
 import pytest
 
 from alfine import BestObjectiveNotImproving, MaxNumberOfTrainingJobs, MaxRuntimeInSeconds, TargetObjectiveMetricValue
-from alfine.core.history import TuningJobStopAsked
+from alfine.core.facts import TuningJobStopAsked
 from alfine.core.judge import Judge
 from alfine.core.policy import Outlook
 from alfine.jobs.policy_for import policy_for, replayed

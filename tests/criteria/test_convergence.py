@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from alfine.core.errors import InvalidSpec
-from alfine.core.history import Ended, History, Launched
+from alfine.core.facts import Ended, Launched
+from alfine.core.history import History
 from alfine.core.policy import Outlook, Verdict
 from alfine.core.ranges import Categorical, Continuous
 from alfine.core.space import ParameterSpace

@@ -1,7 +1,7 @@
 import pytest
 
 from alfine import InvalidSpec, MaxNumberOfTrainingJobs, MaxRuntimeInSeconds
-from alfine.core.history import TuningJobStopAsked
+from alfine.core.facts import TuningJobStopAsked
 from alfine.core.policy import Outlook
 from alfine.criteria.limits import NoTrainingJobSucceeded, SearchSpaceExhausted, StopRequested
 from tests.building import at, history

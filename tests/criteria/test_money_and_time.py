@@ -11,7 +11,7 @@ from alfine import (
     Shadow,
     TargetObjectiveMetricValue,
 )
-from alfine.core.history import Launched, Reported, Started, TuningJobStopAsked
+from alfine.core.facts import Launched, Reported, Started, TuningJobStopAsked
 from alfine.core.judge import Judge
 from alfine.core.policy import Outlook
 from alfine.core.read_spec import read_spec

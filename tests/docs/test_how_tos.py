@@ -15,7 +15,7 @@ import alfine
 import alfine.core.spec
 from alfine import Categorical, Continuous, Integer
 from alfine.core.errors import InvalidSpec
-from alfine.core.history import Launched, Reported, Started
+from alfine.core.facts import Launched, Reported, Started
 from alfine.core.policy import Outlook, Verdict
 from alfine.core.read_spec import read_spec
 from alfine.criteria import CRITERIA, criteria_for, criterion_from_text, text_format

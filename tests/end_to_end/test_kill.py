@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from alfine.core.history import Launched
+from alfine.core.facts import Launched
 from alfine.jobs.home import Home
 
 DRIVER = """

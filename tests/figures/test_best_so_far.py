@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from alfine.core.errors import MissingExtra
-from alfine.core.history import Ended, History, Launched, Started
+from alfine.core.facts import Ended, Launched, Started
+from alfine.core.history import History
 from alfine.core.read_spec import read_spec
 from alfine.figures.best_so_far_plots import figure, save_html, save_png
 

@@ -7,7 +7,7 @@ import pytest
 
 import alfine
 from alfine import BestObjectiveNotImproving, MaxRuntimeInSeconds, TargetObjectiveMetricValue
-from alfine.core.history import Launched, Reported, TuningJobStopAsked
+from alfine.core.facts import Launched, Reported, TuningJobStopAsked
 from alfine.core.judge import Judge
 from alfine.core.policy import Outlook
 from alfine.criteria import criterion_from_text

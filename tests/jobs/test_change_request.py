@@ -9,7 +9,7 @@ import pytest
 import alfine
 from alfine import BestObjectiveNotImproving, MaxNumberOfTrainingJobs, TargetObjectiveMetricValue
 from alfine.core.errors import IllegalTransition, InvalidSpec
-from alfine.core.history import Changed, TuningJobStopAsked
+from alfine.core.facts import Changed, TuningJobStopAsked
 from alfine.jobs.home import Home
 from alfine.jobs.policy_for import policy_for, replayed
 from tests.building import SPACE, history, one_job, spec

@@ -8,7 +8,8 @@ import pytest
 from alfine.aws.sagemaker.backend import AwsBackend
 from alfine.aws.services import services
 from alfine.core.arns import Arns
-from alfine.core.history import INTERNAL_ERROR, Ended, History, Launched
+from alfine.core.facts import INTERNAL_ERROR, Ended, Launched
+from alfine.core.history import History
 from alfine.core.inherited import Inherited
 from alfine.core.read_spec import read_spec
 from alfine.criteria.plateau import not_improving

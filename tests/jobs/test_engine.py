@@ -5,7 +5,7 @@ import threading
 import pytest
 
 import alfine
-from alfine.core.history import Launched
+from alfine.core.facts import Launched
 from alfine.jobs.home import Home
 from tests.building import SPACE, request
 

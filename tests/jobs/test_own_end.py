@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from alfine.core.errors import IllegalTransition, InvalidSpec, Overtaken
-from alfine.core.history import TimePassed
+from alfine.core.facts import TimePassed
 from alfine.core.policy import Outlook
 from alfine.criteria import criterion_from_text
 from alfine.jobs.engine import Engine

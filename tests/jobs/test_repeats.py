@@ -15,7 +15,8 @@ from alfine import (
     TargetObjectiveMetricValue,
 )
 from alfine.core.errors import InvalidSpec
-from alfine.core.history import Changed, Ended, History, Launched, TuningJobStopAsked
+from alfine.core.facts import Changed, Ended, Launched, TuningJobStopAsked
+from alfine.core.history import History
 from alfine.core.judge import Judge
 from alfine.core.policy import Outlook, repeats_due
 from alfine.core.read_spec import read_spec

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import sqlalchemy as sa
 
-from alfine.core.history import Launched
+from alfine.core.facts import Launched
 from alfine.core.read_spec import read_spec
 from alfine.criteria.plateau import NOTHING, counted, not_improving
 from alfine.store import queries

@@ -5,7 +5,7 @@ import pytest
 
 from alfine import AlfineError, BestObjectiveNotImproving
 from alfine.core.errors import IllegalTransition, InUse, NotFound, Overtaken
-from alfine.core.history import Ended, StopAsked, TuningJobStopAsked
+from alfine.core.facts import Ended, StopAsked, TuningJobStopAsked
 from alfine.store import queries
 from alfine.store.store import Store
 from tests.building import at, history, one_job, spec

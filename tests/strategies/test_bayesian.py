@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alfine.core.history import Ended, History, Launched
+from alfine.core.facts import Ended, Launched
+from alfine.core.history import History
 from alfine.core.ranges import Categorical, Continuous, Integer
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import TuningJobSpec

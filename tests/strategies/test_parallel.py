@@ -8,7 +8,8 @@ import pytest
 
 import alfine
 from alfine import Categorical, Continuous, Integer
-from alfine.core.history import Ended, History, Launched
+from alfine.core.facts import Ended, Launched
+from alfine.core.history import History
 from alfine.core.policy import Outlook, Suggestion
 from alfine.core.read_spec import read_spec
 from alfine.jobs.policy_for import policy_for

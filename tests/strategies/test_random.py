@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from alfine import Categorical, Continuous, Integer
-from alfine.core.history import Launched
+from alfine.core.facts import Launched
 from alfine.strategies import strategy_for
 from tests.building import history
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from alfine.core.history import Ended, Fact, Launched, Reported, Started
+from alfine.core.facts import Ended, Fact, Launched, Reported, Started
 from alfine.core.space import Hyperparameters
 from alfine.core.spec import TuningJobSpec
 

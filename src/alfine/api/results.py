@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-from alfine.core.history import History, TrainingJob
+from alfine.core.history import History
+from alfine.core.training_job import TrainingJob
 from alfine.jobs.analysis.export_table import dataframe
 from alfine.surrogate import parent_evidence
 from alfine.surrogate.best_estimate import Estimate, estimate

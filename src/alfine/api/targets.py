@@ -11,8 +11,9 @@ from typing import Any, TypeAlias
 
 from alfine.api.local_paths import anchored_word
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.facts import Launched
 from alfine.core.fields import WORDS, unknown
-from alfine.core.history import History, Launched
+from alfine.core.history import History
 from alfine.core.space import ParameterSpace
 
 Objective: TypeAlias = Callable[..., float | None]

@@ -14,8 +14,9 @@ from alfine.api.job_words import job_request
 from alfine.api.parents import Parent
 from alfine.api.results import Results
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
+from alfine.core.facts import Ended, Launched, Reported, Started, StopAsked
 from alfine.core.fields import Face, fields_among
-from alfine.core.history import Ended, History, Launched, Reported, Started, StopAsked, TrainingJob, with_space
+from alfine.core.history import History, with_space
 from alfine.core.judge import Judge
 from alfine.core.messages import spelling
 from alfine.core.policy import CompletionCriterion, Outlook, Suggestion, Verdict
@@ -23,6 +24,7 @@ from alfine.core.ranges import Range
 from alfine.core.read_spec import read_spec
 from alfine.core.replay import Replayed, replay
 from alfine.core.spec import IDENTICAL, TuningJobSpec
+from alfine.core.training_job import TrainingJob
 from alfine.criteria import Given, can_be_kept, check_demands, criteria_of
 from alfine.criteria.forecast import Forecast, forecast_of
 from alfine.criteria.limits import MaxNumberOfTrainingJobs, SearchSpaceExhausted

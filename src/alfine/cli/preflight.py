@@ -24,7 +24,8 @@ from alfine.cli.trial_run import TrialRun, try_out, typical
 from alfine.core.conditions import words
 from alfine.core.cost import Cost, cost_of, longest_seconds
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.core.history import Ended, Fact, History, Launched, Reported, Started
+from alfine.core.facts import Ended, Fact, Launched, Reported, Started
+from alfine.core.history import History
 from alfine.core.messages import naming
 from alfine.core.policy import CompletionCriterion, Outlook, verdict_of
 from alfine.core.ranges import ROUNDING

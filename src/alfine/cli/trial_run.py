@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from alfine.cli.log_check import MetricReadings
-from alfine.core.history import TrainingJob
 from alfine.core.space import Hyperparameters
 from alfine.core.spec import TuningJobSpec
+from alfine.core.training_job import TrainingJob
 from alfine.jobs.clock import utc_now
 from alfine.jobs.engine import Engine
 from alfine.jobs.wake import Wake

@@ -7,7 +7,7 @@ AlfineError
 ├── Conflict             ConflictException     something else still needs what is to be deleted
 ├── NotTerminal          ValidationException   the job must have ended first
 ├── AlreadyEnded         ValidationException   the job must still run
-├── IllegalTransition    InternalFailure       a status change outside the table of core/history.py
+├── IllegalTransition    InternalFailure       a status change outside the table of core/facts.py
 ├── Overtaken            InternalFailure       another process has recorded a fact meanwhile: read and decide again
 ├── StorageFull          ServiceUnavailable    no room to record facts; nothing that was recorded is lost
 ├── StoreUnusable        InternalFailure       the database can't be opened, or isn't one

@@ -12,204 +12,40 @@ The rules of this file:
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from alfine.core.errors import IllegalTransition
+from alfine.core.facts import (
+    Changed,
+    Ended,
+    Fact,
+    Launched,
+    OfTuningJob,
+    Reported,
+    Started,
+    StopAsked,
+    TimePassed,
+    TuningJobStopAsked,
+    check_transition,
+)
 from alfine.core.inherited import Inherited, points_of
 from alfine.core.memo import MemoKey
 from alfine.core.ranges import Array
 from alfine.core.space import Hyperparameters
 from alfine.core.spec import IDENTICAL, TuningJobSpec
+from alfine.core.training_job import TrainingJob, valid_objective
 
 S = TypeVar("S")
 
 MASK_64 = 2**64 - 1
 
 TRAINING_SECONDS: MemoKey[float] = MemoKey(__name__, "training seconds")
-
-# So begins the reason of a failure that wasn't the training job's own, as on AWS: a machine or a supervisor was lost.
-INTERNAL_ERROR = "InternalServerError: "
-
-# From each status of a training job to those that may follow it; AMT's names. `Stopping` may still end Completed: the
-# training job can finish by itself before the request to stop reaches it.
-TRANSITIONS: dict[str, frozenset[str]] = {
-    "InProgress": frozenset({"Stopping", "Completed", "Failed", "Stopped"}),
-    "Stopping": frozenset({"Stopped", "Completed", "Failed"}),
-    "Completed": frozenset(),
-    "Failed": frozenset(),
-    "Stopped": frozenset(),
-}
-
-# The same for a tuning job.
-TUNING_TRANSITIONS: dict[str, frozenset[str]] = {
-    "InProgress": frozenset({"Stopping", "Completed", "Failed", "Stopped"}),
-    "Stopping": frozenset({"Stopped", "Failed"}),
-    "Completed": frozenset(),
-    "Failed": frozenset(),
-    "Stopped": frozenset(),
-}
-
-
-def check_transition(subject: str, before: str, after: str, table: dict[str, frozenset[str]] = TRANSITIONS) -> None:
-    """Raise IllegalTransition unless the table lets `before` become `after`."""
-    if after not in table[before]:
-        raise IllegalTransition(f"{subject} is {before} and can't become {after}.")
-
-
-def is_terminal(status: str) -> bool:
-    return not TUNING_TRANSITIONS[status]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Launched:
-    """A training job was decided on; recorded before it starts."""
-
-    at: datetime
-    number: int  # from 1, in order of launch
-    name: str
-    hyperparameters: Hyperparameters
-    definition: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
-    """The training job's program began to run."""
-
-    at: datetime
-    number: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reported:
-    """The training job emitted a value of a metric; `step` counts the emissions of that metric from 1."""
-
-    at: datetime
-    number: int
-    metric: str
-    step: float
-    value: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopAsked:
-    """alfine decided to stop one training job; recorded before it is told."""
-
-    at: datetime
-    number: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """The training job ended. `objective` is its final value, None when it has none or failed."""
-
-    at: datetime
-    number: int
-    status: str
-    objective: float | None = None
-    failure_reason: str | None = None
-    uploaded_at: datetime | None = None  # when its model was where the job wants it, if that's elsewhere
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TuningJobStopAsked:
-    """The user asked to stop the whole tuning job."""
-
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changed:
-    """The user changed limits or completion criteria; a job that had ended, or was asked to stop, goes on. `spec`: from now on."""
-
-    at: datetime
-    spec: TuningJobSpec = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimePassed:
-    """Time alone made the verdict stronger, by this instant: what is recorded after it wasn't known then, whenever it happened."""
-
-    at: datetime
-
-
-OfTuningJob = TuningJobStopAsked | Changed | TimePassed  # those that are about no single training job
-Fact = Launched | Started | Reported | StopAsked | Ended | OfTuningJob
-
-
-def valid_objective(status: str, objective: float | None) -> float | None:
-    """Return the objective with which a training job ended if it counts: it is finite, and the training job didn't fail."""
-    return objective if objective is not None and math.isfinite(objective) and status != "Failed" else None
-
-
-def objective_status_of(*, ended: bool, objective: float | None) -> str:
-    """Return AMT's ObjectiveStatus of a training job: Pending, Succeeded or Failed. objective: its valid one."""
-    if not ended:
-        return "Pending"
-    return "Succeeded" if objective is not None else "Failed"
-
-
-def counter_of(status: str, *, internal: bool) -> str:
-    """Return which of AMT's TrainingJobStatusCounters counts a training job.
-
-    internal: whether its failure wasn't its own (INTERNAL_ERROR); nothing else is counted as RetryableError.
-    """
-    if status == "Failed":
-        return "RetryableError" if internal else "NonRetryableError"
-    return status if is_terminal(status) else "InProgress"
-
-
-@dataclass(slots=True, kw_only=True)
-class TrainingJob:
-    """One training job as the facts have it so far. Only `History.record` changes it."""
-
-    number: int
-    name: str
-    hyperparameters: Hyperparameters
-    created_at: datetime
-    definition: str | None = None
-    status: str = "InProgress"
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    objective: float | None = None
-    failure_reason: str | None = None
-    stop_reason: str | None = None
-    # The number of the first training job of the same configuration, where repeats are asked for.
-    repeats: int | None = None
-    reports: list[Reported] = field(default_factory=list)
-
-    @property
-    def running(self) -> bool:
-        """Launched and not ended, one that is stopping included."""
-        return self.ended_at is None
-
-    @property
-    def objective_status(self) -> str:
-        """AMT's ObjectiveStatus: Pending, Succeeded or Failed."""
-        return objective_status_of(ended=not self.running, objective=self.objective)
-
-    @property
-    def counter(self) -> str:
-        """Where AMT's TrainingJobStatusCounters count it."""
-        return counter_of(self.status, internal=(self.failure_reason or "").startswith(INTERNAL_ERROR))
-
-    @property
-    def seconds(self) -> float:
-        """Training time: from the start of the program to its end; 0 while it runs or when it never started."""
-        if self.started_at is None or self.ended_at is None:
-            return 0.0
-        return max(0.0, (self.ended_at - self.started_at).total_seconds())
-
-    def curve(self, metric: str) -> list[float]:
-        """The values of a metric in the order they were emitted."""
-        return [report.value for report in self.reports if report.metric == metric]
 
 
 class History:
@@ -592,15 +428,6 @@ class History:
 def mean(values: Sequence[float]) -> float:
     """Return the arithmetic mean of one value or more."""
     return sum(values) / len(values)
-
-
-def training_job_name(tuning_job: str, number: int, created_at: datetime) -> str:
-    """AMT's form «<tuning job>-<NNN>-<8 hex digits>», a function of its arguments.
-
-    The digits keep a later tuning job of the same name from meeting the folders of an earlier one.
-    """
-    digits = zlib.crc32(f"{tuning_job} {created_at.isoformat()} {number}".encode())
-    return f"{tuning_job}-{number:03d}-{digits:08x}"
 
 
 def with_space(spec: TuningJobSpec, ranges: dict[str, Any]) -> TuningJobSpec:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from alfine.core.history import Changed, Fact, History, StopAsked, TimePassed
+from alfine.core.facts import Changed, Fact, StopAsked, TimePassed
+from alfine.core.history import History
 from alfine.core.policy import UNDECIDED, Outlook, Policy, Stop, Verdict, strongest
 from alfine.core.spec import TuningJobSpec
 

@@ -15,9 +15,10 @@ from enum import StrEnum
 from typing import Any, Protocol, Self, runtime_checkable
 
 from alfine.core.errors import Fault
-from alfine.core.history import History, TrainingJob
+from alfine.core.history import History
 from alfine.core.space import Hyperparameters
 from alfine.core.spec import TuningJobSpec
+from alfine.core.training_job import TrainingJob
 
 
 class Outlook(StrEnum):

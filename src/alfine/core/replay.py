@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from alfine.core.history import Changed, Ended, Fact, History, TrainingJob, TuningJobStopAsked
+from alfine.core.facts import Changed, Ended, Fact, TuningJobStopAsked
+from alfine.core.history import History
 from alfine.core.judge import Judge
 from alfine.core.policy import Outlook, Policy, Verdict
 from alfine.core.spec import TuningJobSpec
+from alfine.core.training_job import TrainingJob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

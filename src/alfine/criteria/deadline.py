@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
 
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.core.history import Ended, History, Started
+from alfine.core.facts import Ended, Started
+from alfine.core.history import History
 from alfine.core.memo import MemoKey
 from alfine.core.policy import Outlook, Verdict, in_seconds
 from alfine.core.ranges import Array

@@ -6,11 +6,12 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from alfine.core.history import History, TrainingJob
+from alfine.core.history import History
 from alfine.core.memo import MemoKey
 from alfine.core.policy import Outlook, Verdict
 from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
+from alfine.core.training_job import TrainingJob
 from alfine.criteria.amt_fields import COMPLETION_CRITERIA, section
 from alfine.criteria.checks import true_or_false, whole_number
 from alfine.criteria.future import SIGNIFICANT, Future

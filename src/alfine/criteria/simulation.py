@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from alfine.core.history import Ended, Fact, History, Launched, Reported, Started
+from alfine.core.facts import Ended, Fact, Launched, Reported, Started
+from alfine.core.history import History
 from alfine.core.policy import CompletionCriterion, Outlook
 from alfine.core.spec import TuningJobSpec
 

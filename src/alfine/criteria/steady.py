@@ -6,7 +6,8 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from alfine.core.history import Ended, History
+from alfine.core.facts import Ended
+from alfine.core.history import History
 from alfine.core.memo import MemoKey
 from alfine.core.policy import CompletionCriterion, Outlook, Verdict, name_of, verdict_of
 from alfine.core.ranges import Array

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from alfine.core.history import History, TrainingJob
+from alfine.core.history import History
 from alfine.core.ranges import Array
+from alfine.core.training_job import TrainingJob
 from alfine.core.wording import number, percent, short
 
 SHARE_SHOWN = 0.75

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alfine.core.errors import MissingExtra
-from alfine.core.history import History, TrainingJob
+from alfine.core.history import History
+from alfine.core.training_job import TrainingJob
 from alfine.core.wording import count_of, number
 from alfine.figures.best_so_far import finding, frame, outside_note, training_job_lines
 

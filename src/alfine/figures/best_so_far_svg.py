@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from alfine.core.history import Changed, Ended, History, TrainingJob
+from alfine.core.facts import Changed, Ended
+from alfine.core.history import History
+from alfine.core.training_job import TrainingJob
 from alfine.figures.best_so_far import finding, frame, outside_note, training_job_lines
 from alfine.figures.svg import Axis, Drawing
 

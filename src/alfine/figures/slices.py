@@ -11,8 +11,9 @@ from typing import Any
 from markupsafe import Markup
 
 from alfine.core.conditions import words
-from alfine.core.history import History, TrainingJob
+from alfine.core.history import History
 from alfine.core.ranges import Categorical, scaling_of
+from alfine.core.training_job import TrainingJob
 from alfine.core.wording import short
 from alfine.figures.best_so_far_svg import dot_title, frame_of, page_of
 from alfine.figures.svg import Axis, Drawing, tick_text

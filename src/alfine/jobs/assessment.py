@@ -9,7 +9,8 @@ from datetime import datetime
 from alfine.core import cost
 from alfine.core.conditions import words
 from alfine.core.cost import Cost
-from alfine.core.history import Changed, History, mean
+from alfine.core.facts import Changed
+from alfine.core.history import History, mean
 from alfine.core.policy import Outlook, Verdict, as_it_ended
 from alfine.core.ranges import Continuous, Integer, Range
 from alfine.core.spec import TuningJobSpec, describe_ranges

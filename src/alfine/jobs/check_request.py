@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.core.history import Changed, History
+from alfine.core.facts import Changed
+from alfine.core.history import History
 from alfine.core.inherited import Inherited
 from alfine.core.policy import Outlook, Policy
 from alfine.core.spec import FUNCTION, TuningJobSpec

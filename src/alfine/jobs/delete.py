@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from alfine.core.errors import InUse, NotTerminal
-from alfine.core.history import is_terminal
+from alfine.core.facts import is_terminal
 from alfine.programs.data.channels import INPUTS
 from alfine.store import queries
 from alfine.store.store import Store

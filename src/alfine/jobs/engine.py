@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from alfine.core.errors import InUse, Overtaken, StorageFull
-from alfine.core.history import Ended, Fact, Launched, StopAsked, TrainingJob, training_job_name
+from alfine.core.facts import Ended, Fact, Launched, StopAsked
 from alfine.core.judge import Judge
 from alfine.core.policy import Decision, Outlook, Stop, Suggestion, Verdict
+from alfine.core.training_job import TrainingJob, training_job_name
 from alfine.jobs.clock import Clock, utc_now
 from alfine.jobs.lease_owner import is_alive, new_owner
 from alfine.jobs.observed_facts import ObservedFacts

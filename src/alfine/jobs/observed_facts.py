@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Iterator
 from datetime import datetime
 
-from alfine.core.history import Ended, Fact, Reported, Started, TrainingJob
+from alfine.core.facts import Ended, Fact, Reported, Started
 from alfine.core.spec import FUNCTION, TuningJobSpec
+from alfine.core.training_job import TrainingJob
 from alfine.runners.log_metrics import MetricReader, nearest_lines
 from alfine.runners.protocol import FAILURE_LIMIT, Exit, Observation
 

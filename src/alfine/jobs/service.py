@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from alfine.core.errors import AlreadyEnded, Fault, IllegalTransition, InvalidSpec, Overtaken
-from alfine.core.history import History, is_terminal
+from alfine.core.facts import is_terminal
+from alfine.core.history import History
 from alfine.core.policy import CompletionCriterion
 from alfine.core.read_spec import read_spec
 from alfine.core.replay import Replayed

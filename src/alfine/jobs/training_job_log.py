@@ -6,7 +6,7 @@ from pathlib import Path
 
 from alfine.core.arns import name_as_created
 from alfine.core.errors import NotFound
-from alfine.core.history import is_terminal
+from alfine.core.facts import is_terminal
 from alfine.core.spec import DEFINITION, FUNCTION
 from alfine.runners.job_folder import Workspace
 from alfine.runners.log_files import LogPart, part_of

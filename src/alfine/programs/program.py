@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.core.history import TrainingJob
 from alfine.core.spec import DEFINITION, FUNCTION, OBJECTIVE_HYPERPARAMETER, SHARED_CHECKPOINTS, TuningJobSpec
+from alfine.core.training_job import TrainingJob
 from alfine.programs.choose_runner import installs_requirements, named_runner, runner_for
 from alfine.programs.data.artifacts import refusal
 from alfine.programs.data.channels import INPUTS, RequestFiles, channels

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from alfine.core.errors import Conflict, InUse, NotFound
-from alfine.core.history import TUNING_TRANSITIONS
+from alfine.core.facts import TUNING_TRANSITIONS
 from alfine.store.schema import algorithms, tuning_jobs
 
 _BY_NAME = sa.select(algorithms).where(sa.text("lower(name) = :name"))

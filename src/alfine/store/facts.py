@@ -1,6 +1,6 @@
 """Facts as rows and columns: how each one is written, and how a history's facts are read back in order.
 
-A status changes only along the tables of transitions in core/history.py: an UPDATE that would do otherwise changes no row.
+A status changes only along the tables of transitions in core/facts.py: an UPDATE that would do otherwise changes no row.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from alfine.core.errors import IllegalTransition
-from alfine.core.history import (
+from alfine.core.facts import (
     TRANSITIONS,
     Changed,
     Ended,

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from alfine.core.errors import InUse
-from alfine.core.history import is_terminal
+from alfine.core.facts import is_terminal
 from alfine.store.schema import training_jobs, tuning_jobs
 
 _TUNING_JOB = sa.select(tuning_jobs.c.id, tuning_jobs.c.status).where(

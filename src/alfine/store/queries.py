@@ -17,15 +17,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
 from alfine.core.errors import NotFound
-from alfine.core.history import (
-    INTERNAL_ERROR,
-    History,
-    counter_of,
-    is_terminal,
-    objective_status_of,
-    valid_objective,
-)
+from alfine.core.facts import INTERNAL_ERROR, is_terminal
+from alfine.core.history import History
 from alfine.core.read_spec import read_spec
+from alfine.core.training_job import counter_of, objective_status_of, valid_objective
 from alfine.store.conditions import listed
 from alfine.store.database import Connection
 from alfine.store.facts import read_facts

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
-from alfine.core.history import Fact, is_terminal, valid_objective
+from alfine.core.facts import Fact, is_terminal
 from alfine.core.policy import Verdict
 from alfine.core.read_spec import read_spec
 from alfine.core.spec import TuningJobSpec
+from alfine.core.training_job import valid_objective
 from alfine.store.conditions import MODIFIED_AT
 from alfine.store.schema import training_jobs, tuning_jobs
 

@@ -14,7 +14,8 @@ from sqlalchemy.engine import Row
 
 from alfine.core.arns import DETACHED
 from alfine.core.errors import IllegalTransition, InUse, NotFound, Overtaken
-from alfine.core.history import TUNING_TRANSITIONS, Fact, History, Launched, StopAsked, check_transition
+from alfine.core.facts import TUNING_TRANSITIONS, Fact, Launched, StopAsked, check_transition
+from alfine.core.history import History
 from alfine.core.inherited import Inherited
 from alfine.core.policy import Verdict
 from alfine.core.spec import TuningJobSpec
@@ -42,7 +43,7 @@ class Store:
     * Each method that writes is one transaction. When it returns, what it wrote survives a crash of the machine.
     * Facts are numbered in the order in which they were recorded. `record` appends to the facts that its caller knows, and raises
       Overtaken if there are more: then the caller reads the history again and decides again.
-    * A status changes only along the tables of transitions in core/history.py.
+    * A status changes only along the tables of transitions in core/facts.py.
     * Several processes may use one database at once. At most one engine runs a tuning job: the one that holds its lease (`claim`).
 
     Args:

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from alfine.core.history import History, Reported
+from alfine.core.facts import Reported
+from alfine.core.history import History
 from alfine.core.policy import EarlyStopping, Stop
 from alfine.core.spec import TuningJobSpec
 from alfine.surrogate.running_jobs import stop_if_unlikely

@@ -21,9 +21,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from alfine.core.history import History, Reported, TrainingJob
+from alfine.core.facts import Reported
+from alfine.core.history import History
 from alfine.core.policy import Stop, Suggestion
 from alfine.core.spec import TuningJobSpec
+from alfine.core.training_job import TrainingJob
 from alfine.strategies.bayesian import Bayesian
 from alfine.surrogate.learning_curves import has_enough_curves
 from alfine.surrogate.running_jobs import stop_if_unlikely

@@ -24,7 +24,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from alfine.core.history import History, OfTuningJob
+from alfine.core.facts import OfTuningJob
+from alfine.core.history import History
 from alfine.core.policy import EarlyStopping, Promising, Stop, Strategy, Suggestion
 from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from alfine.core.history import Changed, History
+from alfine.core.facts import Changed
+from alfine.core.history import History
 from alfine.core.judge import Judge
 from alfine.core.policy import CompletionCriterion, Outlook
 from alfine.criteria import criterion_from_text

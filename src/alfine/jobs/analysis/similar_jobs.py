@@ -18,7 +18,8 @@ from statistics import median
 from typing import Any
 
 from alfine.core.cost import HOUR
-from alfine.core.history import Changed, History
+from alfine.core.facts import Changed
+from alfine.core.history import History
 from alfine.core.policy import Outlook
 from alfine.core.replay import replay
 from alfine.core.spec import TuningJobSpec

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from alfine.core.errors import InvalidSpec
+from alfine.core.facts import Changed, Ended, TuningJobStopAsked
 from alfine.core.fields import FIELDS
-from alfine.core.history import Changed, Ended, History, TuningJobStopAsked
+from alfine.core.history import History
 from alfine.core.wording import duration
 from alfine.server.console.change_form import Fields, form_fields
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from starlette.concurrency import run_in_threadpool
 
 from alfine.core.errors import AlfineError
-from alfine.core.history import is_terminal
+from alfine.core.facts import is_terminal
 from alfine.jobs.training_job_log import workspace_of
 from alfine.server.console.page_request import PageRequest
 from alfine.store import queries

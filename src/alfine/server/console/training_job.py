@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import RedirectResponse, Response
 
 from alfine.core.errors import Fault, InvalidSpec, NotFound
-from alfine.core.history import is_terminal
+from alfine.core.facts import is_terminal
 from alfine.core.spec import definition_of, objective_of
 from alfine.figures.metric_curve import metric_curve
 from alfine.jobs.describe import transitions

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from alfine.aws.sagemaker import pagination
-from alfine.core.history import TUNING_TRANSITIONS
+from alfine.core.facts import TUNING_TRANSITIONS
 from alfine.jobs.describe import TuningJobSummary, tuning_job_summaries
 from alfine.server.console.page_request import PageRequest
 from alfine.server.console.verdict_text import nearest
