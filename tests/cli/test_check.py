@@ -51,11 +51,15 @@ def test_one_training_job_is_run_with_the_middle_of_every_range_and_the_whole_pr
     [
         ("criteria: [BestObjectiveNotImproving 40]", "BestObjectiveNotImproving", "38 of 40 training jobs in a row"),
         ("criteria: [ConvergenceDetected]\nmax_training_jobs: 9", "ConvergenceDetected", "8 of 10 finished"),
-        ("early_stopping: Auto\nmax_training_jobs: 3", "early_stopping", "there are only 3"),
-        ("start_with: [{x: 0.1}, {x: 0.2}]\nmax_training_jobs: 2", "max_training_jobs", "nothing is searched"),
-        ("max_parallel: 41", "max_parallel", "there are only 40"),
-        ("strategy: Bayesian\nmax_parallel: 40", "max_parallel", "that's a random search"),
-        ("max_runtime_seconds: 60\nmax_training_job_seconds: 90", "max_runtime_seconds", "can end before one of them"),
+        ("early_stopping: Auto\nmax_training_jobs: 3", "early_stopping", "the job has only 3"),
+        ("start_with: [{x: 0.1}, {x: 0.2}]\nmax_training_jobs: 2", "max_training_jobs", "there is no search"),
+        ("max_parallel: 41", "max_parallel", "the job has only 40"),
+        ("strategy: Bayesian\nmax_parallel: 40", "max_parallel", "that is a random search"),
+        (
+            "max_runtime_seconds: 60\nmax_training_job_seconds: 90",
+            "max_runtime_seconds",
+            "may end before its first training job",
+        ),
     ],
 )
 def test_limits_and_criteria_that_do_not_fit_together_are_pointed_out(folder, more, where, said):
@@ -87,9 +91,9 @@ ONCE = "import argparse\np = argparse.ArgumentParser(); p.add_argument('--x', ty
             1,
         ),
         (ONCE, "criteria: [TargetObjectiveMetricValue 0.4]", [], "", 0),
-        (ONCE, "early_stopping: Auto", ["early_stopping"], "emitted it once", 0),
+        (ONCE, "early_stopping: Auto", ["early_stopping"], "printed it once", 0),
         (SCRIPT, "early_stopping: Auto", [], "", 0),
-        (SLOW, "max_runtime_seconds: 0.4", ["max_runtime_seconds"], "are shorter than one training job", 1),
+        (SLOW, "max_runtime_seconds: 0.4", ["max_runtime_seconds"], "is shorter than one training job", 1),
         (SLOW, "max_runtime_seconds: 3", ["max_runtime_seconds"], "training jobs.", 0),
         (
             "raise SystemExit('no data')",
@@ -263,10 +267,10 @@ max_training_jobs: 10
 """
     _, report = checked(folder, text)
     assert [(each["Path"], each["Message"]) for each in report["Remarks"]] == [
-        ("forbid", "Only 0.01 of the space is allowed."),
-        ("forbid", "«b = 3 and b = 4» never occurs: it forbids nothing."),
+        ("forbid", "Only 1 % of the search space is allowed."),
+        ("forbid", "«b = 3 and b = 4» never occurs, so that it forbids nothing."),
         ("space.b", "Its condition always holds."),
-        ("space.d", "It's active in 0.01 of the space, so that hardly any training job has it."),
+        ("space.d", "It is active in 1 % of the search space only: hardly any training job has it."),
     ]
 
 

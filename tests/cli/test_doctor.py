@@ -34,7 +34,7 @@ def test_without_bubblewrap_it_names_it(tmp_path, monkeypatch):
     found = checks(tmp_path)
     sandbox._probed.cache_clear()
     assert found["runner sandbox"]["Detail"] == "bubblewrap isn't installed (no bwrap on PATH)."
-    assert found["runner by default"]["Detail"] == "process: there is no sandbox"
+    assert found["runner by default"]["Detail"] == "process, because sandboxes don't work here"
     assert not found["network isolation"]["Works"]
 
 
@@ -54,7 +54,7 @@ def test_what_alfine_cannot_do_without_is_exit_code_1(tmp_path, monkeypatch):
 def test_the_settings_of_the_home_count(tmp_path):
     (tmp_path / "alfine.toml").write_text('[run]\nrunner = "process"\nengine = "no-such-engine"\n')
     found = checks(tmp_path)
-    assert found["runner by default"]["Detail"] == "process, says [run] in alfine.toml"
+    assert found["runner by default"]["Detail"] == "process, by [run] in alfine.toml"
     assert found["runner container (no-such-engine)"]["Detail"] == "no-such-engine isn't installed."
     shown = alfine_cli(tmp_path, "doctor").stdout
-    assert "says [run] in alfine.toml" in shown
+    assert "by [run] in alfine.toml" in shown

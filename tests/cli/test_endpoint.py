@@ -140,7 +140,7 @@ def test_what_a_server_refuses_is_told_as_at_home(alfine, folder, monkeypatch, s
     )
     told = alfine("create", folder.job(JOB + "warm_start: [runs.csv]\n"), code=2)
     assert "warm_start: file://" in told.output
-    assert "is a table, which no server takes" in told.output.replace("\n", " ")
+    assert "is a table of results, which a server doesn't accept as a parent" in told.output.replace("\n", " ")
     monkeypatch.setenv("ALFINE_SECRET_ACCESS_KEY", "wrong")
     assert "signature" in alfine("list", code=1).output
     monkeypatch.delenv("ALFINE_SECRET_ACCESS_KEY")

@@ -23,10 +23,18 @@ Examples:
   alfine doctor --json | jq '.Checks[] | select(.Works | not)'
 """
 
-PORT = 8765  # that `alfine serve` takes
+PORT = 8765
+"""The default port of `alfine serve`."""
+
 LEAST_PYTHON = (3, 11)
-LEAST_SQLITE = (3, 35)  # RETURNING
-ROOM = 1 << 30  # bytes on disk below which a warning is in place
+"""Oldest version of Python."""
+
+LEAST_SQLITE = (3, 35)
+"""Oldest version of SQLite: the store uses RETURNING."""
+
+LEAST_FREE_BYTES = 1 << 30
+"""Free bytes on the disk below which the check fails."""
+
 EXTRAS = {
     "plots": ("matplotlib", "plotly"),
     "xgboost": ("xgboost", "sklearn"),
@@ -67,16 +75,17 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
     checks = list(_checks(chosen_home()))
     if as_json:
         rows = [
-            {"Name": each.name, "Works": each.works, "Detail": each.detail, "Needed": each.needed} for each in checks
+            {"Name": check.name, "Works": check.works, "Detail": check.detail, "Needed": check.needed}
+            for check in checks
         ]
         print_json({"Checks": rows})
     else:
-        rows_shown = table("", "What", "Detail")
-        for each in checks:
-            mark, style = ("ok", "green") if each.works else ("NO", "red") if each.needed else ("no", "yellow")
-            rows_shown.add_row(Text(mark, style=style), each.name, each.detail)
+        rows_shown = table("", "Check", "Result")
+        for check in checks:
+            mark, style = ("ok", "green") if check.works else ("NO", "red") if check.needed else ("no", "yellow")
+            rows_shown.add_row(Text(mark, style=style), check.name, check.detail)
         show(rows_shown)
-    context.exit(1 if any(each.needed and not each.works for each in checks) else 0)
+    context.exit(1 if any(check.needed and not check.works for check in checks) else 0)
 
 
 def _checks(home: Path) -> Iterator[MachineCheck]:
@@ -88,15 +97,15 @@ def _checks(home: Path) -> Iterator[MachineCheck]:
     yield _port()
     for extra, modules in EXTRAS.items():
         absent = [name for name in modules if find_spec(name) is None]
-        detail = f"without {', '.join(absent)}: pip install 'alfine[{extra}]'" if absent else "installed"
+        detail = f"missing: {', '.join(absent)}. Run: pip install 'alfine[{extra}]'" if absent else "installed"
         yield MachineCheck(f"extra {extra}", not absent, detail)
 
 
 def _sqlite(home: Path) -> MachineCheck:
-    """SQLite where the store lies, since WAL needs a file system that shares memory."""
+    """Check SQLite on the disk of the home: its WAL mode doesn't work on every file system."""
     name, version = "sqlite", sqlite3.sqlite_version
     if sqlite3.sqlite_version_info < LEAST_SQLITE:
-        return MachineCheck(name, works=False, detail=f"{version}; it must be 3.35 or newer", needed=True)
+        return MachineCheck(name, works=False, detail=f"{version}, but alfine needs 3.35 or newer", needed=True)
     try:
         with tempfile.TemporaryDirectory(dir=_existing(home)) as folder:
             connection = sqlite3.connect(Path(folder) / "try.db")
@@ -105,21 +114,24 @@ def _sqlite(home: Path) -> MachineCheck:
             connection.close()
     except (OSError, sqlite3.Error) as error:
         return MachineCheck(
-            name, works=False, detail=f"{version}; no database can be made in {home}: {error}", needed=True
+            name, works=False, detail=f"{version}; a database can't be created in {home}: {error}", needed=True
         )
     works = mode == "wal"
     return MachineCheck(
-        name, works, version if works else f"{version}; {home} can't have a database in WAL mode", needed=True
+        name,
+        works,
+        version if works else f"{version}; the file system of {home} doesn't support WAL mode. Choose another --home",
+        needed=True,
     )
 
 
 def _disk(home: Path) -> Iterator[MachineCheck]:
     free = shutil.disk_usage(_existing(home)).free
-    yield MachineCheck("disk", free >= ROOM, f"{free / (1 << 30):.1f} GiB free at {home}")
+    yield MachineCheck("disk", free >= LEAST_FREE_BYTES, f"{free / (1 << 30):.1f} GiB free at {home}")
 
 
 def _existing(folder: Path) -> Path:
-    return next(each for each in (folder, *folder.parents) if each.is_dir())
+    return next(parent for parent in (folder, *folder.parents) if parent.is_dir())
 
 
 def _runners(home: Path) -> Iterator[MachineCheck]:
@@ -131,29 +143,33 @@ def _runners(home: Path) -> Iterator[MachineCheck]:
     linux = sys.platform.startswith("linux")
     yield MachineCheck("runner inline", works=True, detail="Python functions, in threads")
     yield MachineCheck("runner process", works=True, detail="scripts and commands, as processes", needed=True)
-    yield MachineCheck("warm starts", linux, "forks from preloaded imports" if linux else "they need Linux")
+    yield MachineCheck(
+        "warm starts", linux, "training jobs start from preloaded imports" if linux else "they need Linux"
+    )
     trouble = sandbox.why_not()
     yield MachineCheck(
-        "runner sandbox", not trouble, trouble or "bubblewrap: /opt/ml of its own, this machine read-only"
+        "runner sandbox",
+        not trouble,
+        trouble or "bubblewrap: each training job has its own /opt/ml and can't write elsewhere",
     )
     isolated = sandbox.why_not(network=False)
-    yield MachineCheck("network isolation", not isolated, isolated or "EnableNetworkIsolation holds in sandboxes")
+    yield MachineCheck("network isolation", not isolated, isolated or "EnableNetworkIsolation works in sandboxes")
     for name in ENGINES if running.engine == "auto" else (running.engine,):
         reason = engine_of(name)[1]
         yield MachineCheck(
             f"runner container ({name})",
             not reason,
-            reason or "it answers; only a first container shows whether it starts any",
+            reason or "it answers; whether it can start containers shows with the first one",
         )
     yield MachineCheck("runner by default", works=True, detail=_default(running.runner, trouble))
 
 
 def _default(runner: str, trouble: str) -> str:
-    """Where scripts that come with an image's name run."""
+    """Return where scripts of requests that name an image run."""
     if runner != "auto":
-        return f"{runner}, says [run] in alfine.toml"
+        return f"{runner}, by [run] in alfine.toml"
     return (
-        "process: there is no sandbox"
+        "process, because sandboxes don't work here"
         if trouble
         else "sandbox for requests that name an image, process for local scripts"
     )
@@ -166,6 +182,6 @@ def _port() -> MachineCheck:
             server.bind(("127.0.0.1", PORT))
         except OSError as error:
             return MachineCheck(
-                "port", works=False, detail=f"{PORT} on 127.0.0.1: {error.strerror} (an alfine serve, perhaps)"
+                "port", works=False, detail=f"{PORT} on 127.0.0.1: {error.strerror} (perhaps by another alfine serve)"
             )
     return MachineCheck("port", works=True, detail=f"{PORT} on 127.0.0.1 is free")

@@ -1,8 +1,8 @@
-"""What can be known about a tuning job before it's created: its faults, what its criteria can do, what it will take.
+"""Check a tuning job before it is created: its faults, what its criteria can do, and what it will take.
 
-Each rule looks at the spec and, where there is one, at a training job that was tried out. What criteria can't do is found
-by asking them: about the history of a job whose first training job did what the one tried out did, and about one of a job
-that never gets better than its first, which is the most that a rule about standing still can wish for.
+Each rule looks at the spec and, after a trial run, at the training job that was run. To find criteria that can't work, the
+rules ask the criteria themselves about invented histories: one whose first training job did what the trial run did, and one
+that never gets better than its first training job, where a criterion about missing improvement must end the job.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from alfine.core.ranges import ROUNDING
 from alfine.core.settings import FORBID, REQUIRES
 from alfine.core.space import Hyperparameters
 from alfine.core.spec import TuningJobSpec
-from alfine.core.wording import duration
+from alfine.core.wording import duration, percent
 from alfine.criteria.limits import MaxRuntimeInSeconds
 from alfine.jobs.analysis.similar_jobs import Likely
 from alfine.jobs.clock import utc_now
@@ -42,15 +42,25 @@ from alfine.jobs.service import Service
 from alfine.programs.program import program_for
 from alfine.surrogate.learning_curves import LEAST_CURVES
 
-BEGIN = datetime(2026, 1, 1, tzinfo=UTC)  # of histories that never were; criteria see differences only
-MOST_SUPPOSED = 100  # training jobs in such a history: a rule that needs more is a patient one, not a mistaken one
-LITTLE = 0.02  # of a space: what Random would meet once in 50 training jobs
-"""Criteria whose case is a job that gets no better."""
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+"""Begin of invented histories; criteria only see time differences."""
+
+MOST_INVENTED = 100
+"""Training jobs in an invented history: a criterion that needs more than these is patient, not mistaken."""
+
+SMALL_SHARE = 0.02
+"""Share of a search space that is small: a random search meets it once in 50 training jobs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Something that the job will do, or won't, that its user may not expect. fatal: it would waste the job."""
+    """Something that the job will do, or won't, which its user may not expect.
+
+    Attributes:
+        where: The field, criterion or metric that it is about.
+        sentence: What will happen.
+        fatal: Whether it would waste the whole job.
+    """
 
     where: str
     sentence: str
@@ -59,8 +69,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreflightReport:
-    """What was found. spec: None when there are faults; logs: what each definition reads from a log that was given; trials: one a definition;
-    likely: what past jobs of the home say.
+    """The result of the check.
+
+    Attributes:
+        faults: Why the job can't be created.
+        spec: The job, or None when it has faults.
+        remarks: What its user may not expect.
+        logs: What each definition reads from the given log.
+        trials: One trial run per definition.
+        likely: What past jobs of the home predict.
     """
 
     faults: Sequence[Fault]
@@ -72,26 +89,33 @@ class PreflightReport:
 
     @property
     def good(self) -> bool:
-        """Whether the job can be created and nothing is known that would waste it."""
+        """Whether the job can be created, and nothing was found that would waste it."""
         unread = self.logs and not any(readings.matches[part.metric] for part, readings in self.logs)
-        return not self.faults and not unread and not any(each.fatal for each in self.remarks)
+        return not self.faults and not unread and not any(finding.fatal for finding in self.remarks)
 
 
 def check(path: Path, home: Home, *, log: Iterable[str] | None = None, run: bool = False) -> PreflightReport:
-    """Look at a job's file. log: lines to try the metrics' regexes on; run: try out one training job."""
+    """Check the job of a file.
+
+    Args:
+        path: A job file or a request.
+        home: The home whose settings and past jobs count.
+        log: Lines to try the regexes of the metrics on.
+        run: Whether to run one training job of each definition.
+    """
     faults, spec, file = faults_of(path, home.service)
     if spec is None or file is None:
         return PreflightReport(faults=faults)
     lines = None if log is None else [*log]
     logs = [] if lines is None else [(part, _read(part, lines)) for part in spec.definition_specs]
     trials = [tried(part, home, typical(part)) for part in spec.definition_specs] if run else []
-    told = [_spelled(each, file) for each in remarks(spec, trials)]
-    return PreflightReport(faults=(), spec=spec, remarks=told, logs=logs, trials=trials, likely=home.likely(spec))
+    spelled = [_spelled(finding, file) for finding in remarks(spec, trials)]
+    return PreflightReport(faults=(), spec=spec, remarks=spelled, logs=logs, trials=trials, likely=home.likely(spec))
 
 
 def _read(part: TuningJobSpec, lines: Iterable[str]) -> MetricReadings:
-    """What a definition's metrics read in a log."""
-    readings = MetricReadings([(each.name, each.regex) for each in part.definition.metric_definitions])
+    """Read the metrics of a definition from a log."""
+    readings = MetricReadings([(metric.name, metric.regex) for metric in part.definition.metric_definitions])
     for line in lines:
         readings.add(line)
     return readings
@@ -103,40 +127,45 @@ def _spelled(remark: Finding, file: JobFile) -> Finding:
 
 
 def tried(part: TuningJobSpec, home: Home, hyperparameters: Hyperparameters) -> TrialRun:
-    """One training job of a definition, as the home would run it; recorded nowhere."""
+    """Run one training job of a definition as the home would run it, without recording it."""
     with tempfile.TemporaryDirectory(prefix="alfine-check-") as folder:
         program = program_for(part, Path(folder), machine=home.machine)
         return try_out(program, hyperparameters, home.engine())
 
 
-# ---- what AWS and alfine refuse ----------------------------------------------------------------------------------------
+# ---- faults ----------------------------------------------------------------------------------------
 
 
 def faults_of(path: Path, service: Service) -> tuple[list[Fault], TuningJobSpec | None, JobFile | None]:
-    """Every fault of a job's file, AWS's first and in AWS's words; its spec when there are none, and the file, where it could be read.
+    """Find the faults of a job's file.
 
-    A request is held to AWS's whole model of the operation, as by `alfine serve`; a job file in shorter words isn't.
+    A request is checked against AWS's whole model of the operation, as `alfine serve` does; a job file is not.
+
+    Returns:
+        All faults, AWS's first and in AWS's words; the spec, if there are none; and the file, if it could be read.
     """
-    found: list[Fault] = []
-    whole = True
+    faults: list[Fault] = []
+    complete = True
     document = read_document(path)
     if is_request(document):
-        found, whole = _aws_faults(document)
+        faults, complete = _aws_faults(document)
     try:
-        file = read_job_file(path, form_only=whole)
-    except InvalidSpec as error:  # of a request AWS's faults tell all about its form, unless a wrong type stopped them
-        return found if found and whole else [*found, *error.faults], None, None
+        file = read_job_file(path, form_only=complete)
+    except (
+        InvalidSpec
+    ) as error:  # AWS's faults of a request include all about its form, unless a wrong type stopped AWS's check
+        return faults if faults and complete else [*faults, *error.faults], None, None
     try:
-        if not found:
+        if not faults:
             refuse_what_is_not(file.request)
         spec = service.check(file.request)
     except InvalidSpec as error:
-        return [*found, *file.explain(error).faults], None, file
-    return found, None if found else spec, file
+        return [*faults, *file.explain(error).faults], None, file
+    return faults, None if faults else spec, file
 
 
 def _aws_faults(request: Mapping[str, Any]) -> tuple[list[Fault], bool]:
-    """What violates AWS's model of the operation, patterns and enums too; whether that's all: AWS stops at a wrong type."""
+    """Return what violates AWS's model of the operation, and whether that is complete: AWS's check stops at a wrong type."""
     try:
         texts = api("sagemaker").operation("CreateHyperParameterTuningJob").faults(request)
     except WireError as error:
@@ -144,11 +173,16 @@ def _aws_faults(request: Mapping[str, Any]) -> tuple[list[Fault], bool]:
     return [Fault("", text) for text in texts], True
 
 
-# ---- what it would do --------------------------------------------------------------------------------------------------
+# ---- what the job would do --------------------------------------------------------------------------------------------------
 
 
 def remarks(spec: TuningJobSpec, trials: Sequence[TrialRun]) -> list[Finding]:
-    """What is to be said about a job without faults; trials: of the definitions, if any were tried out."""
+    """Return the remarks on a job without faults.
+
+    Args:
+        spec: The job.
+        trials: The trial runs of its definitions, if there were any.
+    """
     criteria = policy_for(spec).criteria
     found = [*_over(spec, criteria), *_limits(spec), *_structure(spec)]
     found += [*_standstill(spec, criteria), *_early_stopping(spec)]
@@ -158,7 +192,7 @@ def remarks(spec: TuningJobSpec, trials: Sequence[TrialRun]) -> list[Finding]:
 
 
 def _over(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion]) -> Iterator[Finding]:
-    """Criteria that are met before anything has run: a Deadline that has passed."""
+    """Find criteria that are met before anything has run, such as a Deadline that has passed."""
     for criterion in criteria:
         verdict = verdict_of(criterion, History(spec, utc_now()))
         if verdict.outlook is not Outlook.CONTINUE and not verdict.watching:
@@ -170,67 +204,72 @@ def _limits(spec: TuningJobSpec) -> Iterator[Finding]:
     path = "HyperParameterTuningJobConfig.ResourceLimits"
     allowed, parallel = spec.most_training_jobs, spec.max_parallel
     if spec.max_training_jobs is None and spec.max_runtime_seconds is None and spec.size is None:
-        yield Finding(where=path, sentence=f"There is no limit but AMT's own of {allowed} training jobs.")
+        yield Finding(
+            where=path, sentence=f"The job has no limit. SageMaker's own limit of {allowed} training jobs applies."
+        )
     if parallel > allowed:
         yield Finding(
             where=f"{path}.MaxParallelTrainingJobs",
-            sentence=f"{parallel} training jobs may run at once, but there are only {allowed}.",
+            sentence=f"{parallel} training jobs may run at the same time, but the job has only {allowed}.",
         )
     elif spec.strategy == "Bayesian" and 1 < allowed <= parallel:
         yield Finding(
             where=f"{path}.MaxParallelTrainingJobs",
-            sentence=f"All {allowed} training jobs start at once, before any of them has told anything: that's a random search. "
-            "Let fewer run in parallel.",
+            sentence=f"All {allowed} training jobs start at the same time, before any result is known: that is a random search. "
+            "Run fewer in parallel.",
         )
-    told = max(len(part.start_with) for part in spec.definition_specs)
-    if told >= allowed:
+    initial = max(len(part.start_with) for part in spec.definition_specs)
+    if initial >= allowed:
         yield Finding(
             where=f"{path}.MaxNumberOfTrainingJobs",
-            sentence=f"All {allowed} training jobs go to the {told} configurations to start with: nothing is searched.",
+            sentence=f"All {allowed} training jobs run configurations of start_with ({initial}): there is no search.",
         )
-    each = longest_seconds(spec)
-    if each is not None and spec.max_runtime_seconds is not None and spec.max_runtime_seconds < each:
+    longest = longest_seconds(spec)
+    if longest is not None and spec.max_runtime_seconds is not None and spec.max_runtime_seconds < longest:
         yield Finding(
             where=f"{path}.MaxRuntimeInSeconds",
             sentence=f"The tuning job may run for {duration(spec.max_runtime_seconds)}, each of its training jobs for "
-            f"{duration(each)}: it can end before one of them has.",
+            f"{duration(longest)}: the tuning job may end before its first training job.",
         )
 
 
 def _structure(spec: TuningJobSpec) -> Iterator[Finding]:
-    """Conditions and constraints that do nothing, or nearly all."""
+    """Find conditions and constraints that have no effect, or leave almost nothing."""
     for space in (part.space for part in spec.definition_specs if part.space.structure):
         assert space.structure is not None
         survey = space.structure.survey
-        if survey.share < LITTLE:
-            yield Finding(where=f"Tags.alfine:{FORBID}", sentence=f"Only {survey.share:.2g} of the space is allowed.")
+        if survey.share < SMALL_SHARE:
+            yield Finding(
+                where=f"Tags.alfine:{FORBID}", sentence=f"Only {percent(survey.share)} of the search space is allowed."
+            )
         for combination, share in zip(space.forbidden, survey.forbidding, strict=True):
             if share == 0:
                 yield Finding(
-                    where=f"Tags.alfine:{FORBID}", sentence=f"«{words(combination)}» never occurs: it forbids nothing."
+                    where=f"Tags.alfine:{FORBID}",
+                    sentence=f"«{words(combination)}» never occurs, so that it forbids nothing.",
                 )
         for name, share in survey.active.items():
             where = f"Tags.alfine:{REQUIRES} ({name})"
             if space.ranges[name].requires and share > 1 - ROUNDING:
                 yield Finding(where=where, sentence="Its condition always holds.")
-            elif share < LITTLE:
+            elif share < SMALL_SHARE:
                 yield Finding(
                     where=where,
-                    sentence=f"It's active in {share:.2g} of the space, so that hardly any training job has it.",
+                    sentence=f"It is active in {percent(share)} of the search space only: hardly any training job has it.",
                 )
 
 
 def _standstill(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion]) -> Iterator[Finding]:
-    """Criteria that wouldn't even fire when nothing gets better than the first training job."""
+    """Find criteria that would not even end a job whose first training job stays the best."""
     allowed = spec.most_training_jobs
-    if allowed > MOST_SUPPOSED:
+    if allowed > MOST_INVENTED:
         return
     for criterion in criteria:
         if not getattr(criterion, "ends_a_standstill", False):
             continue
         history = History(spec, BEGIN)
         for number in range(1, allowed):  # at the last one the limit ends the job anyway
-            _record(history, _supposed(history, 1.0 + number / allowed))
+            _record(history, _invented(history, 1.0 + number / allowed))
             verdict = verdict_of(criterion, history)
             if verdict.outlook is not Outlook.CONTINUE:
                 break
@@ -238,7 +277,7 @@ def _standstill(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion]) ->
             yield Finding(
                 where=f"HyperParameterTuningJobConfig.TuningJobCompletionCriteria.{verdict.criterion}",
                 sentence=naming(
-                    "It can't end this job early: with {max_training_jobs} {} it doesn't fire even if no training job is better "
+                    "It can't end this job early: with {max_training_jobs} {} it isn't met even if no training job is better "
                     "than the first. After {}: {}",
                     *(allowed, allowed - 1, verdict.sentence),
                 ),
@@ -250,11 +289,11 @@ def _early_stopping(spec: TuningJobSpec) -> Iterator[Finding]:
     if spec.early_stopping == "Auto" and allowed <= LEAST_CURVES:
         yield Finding(
             where="HyperParameterTuningJobConfig.TrainingJobEarlyStoppingType",
-            sentence=f"Auto compares with {LEAST_CURVES} training jobs that have ended, and there are only {allowed}: it stops none.",
+            sentence=f"Auto needs {LEAST_CURVES} ended training jobs to compare with, and the job has only {allowed}: it stops none.",
         )
 
 
-# ---- what the training job that was tried out shows --------------------------------------------------------------------
+# ---- what the trial run shows --------------------------------------------------------------------
 
 
 def _trial(trial: TrialRun) -> Iterator[Finding]:
@@ -270,9 +309,9 @@ def _trial(trial: TrialRun) -> Iterator[Finding]:
     for name in trial.readings.regexes:
         objective = name == trial.spec.metric
         if not trial.readings.matches[name]:
-            why = "; ".join(trial.readings.remarks(name)) or "its regex matched nothing"
-            effect = ": without the objective every training job fails." if objective else "."
-            yield Finding(where=f"metric {name}", sentence=f"It had no value, {why}{effect}", fatal=objective)
+            why = "; ".join(trial.readings.remarks(name)) or "its regex matches no line"
+            effect = ". Without the objective, every training job fails." if objective else "."
+            yield Finding(where=f"metric {name}", sentence=f"It has no value: {why}{effect}", fatal=objective)
 
 
 def _time(trial: TrialRun) -> Iterator[Finding]:
@@ -285,7 +324,7 @@ def _time(trial: TrialRun) -> Iterator[Finding]:
     if limit < trial.seconds:
         yield Finding(
             where=path,
-            sentence=f"{duration(limit)} are shorter than one training job, which took {duration(trial.seconds)}.",
+            sentence=f"The limit of {duration(limit)} is shorter than one training job, which took {duration(trial.seconds)}.",
             fatal=True,
         )
     elif enough < allowed:
@@ -304,14 +343,14 @@ def _emissions(trial: TrialRun) -> Iterator[Finding]:
     if spec.early_stopping == "Auto" and count == 1:
         yield Finding(
             where=f"{path}.TrainingJobEarlyStoppingType",
-            sentence=f"Auto judges by how {spec.metric} develops, and the training job emitted it once: none can be stopped early. "
+            sentence=f"Auto needs several values of {spec.metric}, but the training job printed it once: none can be stopped early. "
             "Print it every epoch.",
         )
     if spec.strategy == "Hyperband" and count <= spec.min_resource:
         yield Finding(
             where=f"{path}.StrategyConfig.HyperbandStrategyConfig",
             sentence=naming(
-                "The training job emitted {} {}, and nothing is stopped before {min_resource} {}: every training job runs to its end.",
+                "The training job printed {} {}, and nothing is stopped before {min_resource} {}: every training job runs to its end.",
                 *(spec.metric, times, spec.min_resource),
             ),
         )
@@ -319,14 +358,14 @@ def _emissions(trial: TrialRun) -> Iterator[Finding]:
         yield Finding(
             where=f"{path}.StrategyConfig.HyperbandStrategyConfig",
             sentence=naming(
-                "The training job emitted {} {}, and each is stopped at {max_resource} {}.",
+                "The training job printed {} {}, and each is stopped at {max_resource} {}.",
                 *(spec.metric, times, spec.max_resource),
             ),
         )
 
 
 def _at_once(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion], trial: TrialRun) -> Iterator[Finding]:
-    """Criteria that would end the job after a first training job like the one that was tried out."""
+    """Find criteria that would end the job after a first training job like the trial run."""
     values = trial.readings.values(trial.spec.metric)
     if not values or trial.reason:
         return
@@ -346,8 +385,8 @@ def _at_once(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion], trial
             )
 
 
-def _supposed(history: History, value: float) -> list[Fact]:
-    """A training job that ended with the value, minimised."""
+def _invented(history: History, value: float) -> list[Fact]:
+    """Return the facts of a training job that ended with this objective, minimised."""
     parts = history.spec.definition_specs
     part = parts[history.launches % len(parts)]
     return _facts(history, part, part.space.sample(history.rng(0)), 1.0, [part.sign * value])
@@ -356,13 +395,13 @@ def _supposed(history: History, value: float) -> list[Fact]:
 def _facts(
     history: History, part: TuningJobSpec, hyperparameters: Mapping[str, Any], seconds: float, values: list[float]
 ) -> list[Fact]:
-    """One more training job, of a definition: the values that it reported, the last one as its objective."""
+    """Return the facts of one more training job of a definition, which reported these values; the last is its objective."""
     now, end, number = history.now, history.now + timedelta(seconds=seconds), history.launches + 1
     return [
         Launched(
             at=now,
             number=number,
-            name=f"supposed-{number}",
+            name=f"invented-{number}",
             hyperparameters=dict(hyperparameters),
             definition=part.definition.name if history.spec.parts else None,
         ),
@@ -380,17 +419,22 @@ def _record(history: History, facts: list[Fact]) -> None:
         history.record(fact)
 
 
-# ---- what it would take ------------------------------------------------------------------------------------------------
+# ---- what the job would take ------------------------------------------------------------------------------------------------
 
 
 def predicted_seconds(part: TuningJobSpec, seconds: float) -> float:
-    """How long the training jobs of a definition take if no criterion ends the job, each so many seconds."""
-    whole = seconds * part.most_training_jobs / part.max_parallel
-    return whole if part.max_runtime_seconds is None else min(whole, part.max_runtime_seconds)
+    """Return how long the training jobs of a definition take if no criterion ends the job.
+
+    Args:
+        part: The spec of the definition.
+        seconds: How long one training job takes.
+    """
+    total = seconds * part.most_training_jobs / part.max_parallel
+    return total if part.max_runtime_seconds is None else min(total, part.max_runtime_seconds)
 
 
 def predicted(spec: TuningJobSpec, trials: Sequence[TrialRun]) -> tuple[float, Cost]:
-    """How long the whole job takes with training jobs like those tried out, and what it costs, if no criterion ends it."""
+    """Return how long the job takes with training jobs like the trial runs, and what it costs, if no criterion ends it."""
     share = 1.0
     wall = sum(trial.seconds * trial.spec.most_training_jobs for trial in trials) / spec.max_parallel
     if spec.max_runtime_seconds is not None and wall > spec.max_runtime_seconds:

@@ -1,6 +1,6 @@
-"""alfine as a server: one port for unmodified AWS clients and for browsers, and the engine beside it in threads.
+"""The server: one port for unmodified AWS clients and for browsers, with the engine in threads of the same process.
 
-It runs programs for whoever reaches it: who that is, aws/auth/guard.py decides.
+It runs programs for everybody who can send it requests; `aws/auth/guard.py` decides who may.
 """
 
 from __future__ import annotations
@@ -35,28 +35,41 @@ from alfine.server.limits import limited
 from alfine.server.rest import Documents
 from alfine.store.access_keys import Keys
 
-LEAVE_SECONDS = 10.0  # for the engines to let go of their tuning jobs
-CLOSE_SECONDS = 5  # for requests under way when told to end
-MAX_CONNECTIONS = 500  # at once; further ones are answered 503
-KEEP_ALIVE_SECONDS = 75  # longer than AWS's clients keep an idle connection, so that they never meet a closed one
+LEAVE_SECONDS = 10.0
+"""Seconds for the engines to release their tuning jobs when the server ends."""
+
+CLOSE_SECONDS = 5
+"""Seconds for open requests to finish when the server ends."""
+
+MAX_CONNECTIONS = 500
+"""Connections at the same time; further ones are answered with 503."""
+
+KEEP_ALIVE_SECONDS = 75
+"""Seconds for which an idle connection is kept: longer than AWS's clients keep theirs, so that they never meet a closed one."""
 
 
 class NotLoopback(AlfineError):
-    """The address can be reached from other machines, and there are no keys to check them by."""
+    """The address can be reached from other machines, but the home has no access keys."""
 
 
 def refuse_other_machines(host: str, keys: Keys) -> None:
-    """Raise NotLoopback unless only programs of this machine can reach the address, or requests have to be signed."""
+    """Raise NotLoopback if other machines can reach the address and requests need no signature."""
     if not is_loopback(host) and not keys:
         raise NotLoopback(
-            f"alfine serve runs programs for whoever reaches it, and {host} can be reached from other machines. Make a key, and "
-            "all requests will have to be signed with it: alfine keys create. Or stay on a loopback address (--host 127.0.0.1) "
-            "and forward the port: ssh -L 8765:127.0.0.1:8765 …"
+            f"alfine serve runs programs for everybody who can reach it, and other machines can reach {host}. Create an access key, "
+            "so that requests must be signed: alfine keys create. Or serve this machine only (--host 127.0.0.1) and forward the "
+            "port: ssh -L 8765:127.0.0.1:8765 …"
         )
 
 
 def make_app(home: Home, engine_pool: EnginePool, *, always_signed: bool = False) -> Starlette:
-    """The application: health, the console, and AWS at every other path. always_signed: also while the home has no keys."""
+    """Return the ASGI application: /healthz, the REST documents, the console, and AWS's APIs at every other path.
+
+    Args:
+        home: The home to serve.
+        engine_pool: Runs its tuning jobs.
+        always_signed: Whether requests must be signed even while the home has no keys.
+    """
     keys, changed = Keys(home.folder), home.engine().wake.set
     backend = AwsBackend(home.service, home.machine.arns, engine_pool.run, changed)
     known = services(backend)
@@ -101,10 +114,18 @@ async def _health(_: Request) -> Response:
 def serve(
     home: Home, host: str, port: int, *, tls: tuple[Path, Path] | None = None, ready: Callable[[str], None]
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C. ready: called with the URL once requests are taken. Port 0 takes any free one.
+    """Serve a home until SIGTERM or Ctrl-C.
 
-    tls: files of a certificate (with its chain) and its key. Raises NotLoopback before anything is opened, OSError when the
-    port is taken or these files are none.
+    Args:
+        home: The home to serve.
+        host: The address to listen on.
+        port: The port to listen on; 0 takes any free one.
+        tls: The files of a certificate (with its chain) and of its private key; None serves plain HTTP.
+        ready: Called with the URL once the server answers.
+
+    Raises:
+        NotLoopback: Other machines can reach the address, but the home has no keys. Nothing was opened then.
+        OSError: The port is taken, or a file of `tls` can't be read.
     """
     refuse_other_machines(host, Keys(home.folder))
     engine_pool = EnginePool(home.engine())
@@ -125,15 +146,16 @@ def serve(
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=CLOSE_SECONDS,
         )
-        limited(config)  # a certificate that is none is told before anything runs
+        limited(config)  # a wrong certificate is reported before anything runs
         url = _url("https" if tls else "http", host, listener.getsockname()[1])
         _survive_own_end()
         _Server(config, partial(ready, url), app.state.leave).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
-    """Tells when it's ready: after the start of the application, with the port open; and when it leaves, before it waits for
-    answers that have no end of their own.
+    """A uvicorn server that calls `ready` once it answers, and `leave` before it waits for open requests.
+
+    `leave` ends the console's event streams, which have no end of their own.
     """
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None], leave: Callable[[], None]) -> None:
@@ -152,14 +174,14 @@ class _Server(uvicorn.Server):
 
 
 def _survive_own_end() -> None:
-    """Ending on a signal, uvicorn raises it again for whoever handled it before: that's nobody but us."""
+    """Ignore the signal that ends the server: uvicorn raises it again after its own shutdown."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
 
 
 def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With its protocol named: asyncio turns off Nagle only then, and with it on an answer takes 40 ms.
+    # asyncio turns off Nagle's algorithm only for a socket whose protocol is named; with it, an answer takes 40 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":
