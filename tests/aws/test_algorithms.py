@@ -182,7 +182,7 @@ def test_everything_that_an_algorithm_does_not_take_is_told_at_once(sagemaker, s
         "Solver needs the channel 'training'",
         "Solver has no channel 'validation'. It has training.",
         "Solver doesn't run on ml.c4.xlarge. Use ml.m5.large, ml.m5.xlarge.",
-        "Solver trains on one instance, and 3 are asked for",
+        "Solver trains on one instance; the request has 3",
         "You can't override the metric definitions",
     ):
         assert expected in said, expected
@@ -224,10 +224,10 @@ def test_everything_wrong_with_a_specification_is_told_at_once_and_nothing_is_st
         "(a).Range: a hyperparameter of type Integer can have a range by IntegerParameterRangeSpecification only",
         "MinValue 9 is above MaxValue 1",
         "'one' must be a whole number",
-        "(d).IsTunable: free text has no range to tune it in",
+        "(d).IsTunable: free text has no range, so it can't be tuned",
         "(e).DefaultValue: 8 isn't in the range of e, 1 to 7",
-        "(f).DefaultValue: what has a default value can't be required",
-        "'f' is there 2 times",
+        "(f).DefaultValue: a hyperparameter with a default value can't be required",
+        "'f' occurs 2 times",
         "MetricDefinitions[0] (loss): regex 'loss=[' doesn't compile",
         "'lost' isn't among MetricDefinitions",
         "CertifyForMarketplace: there is no marketplace here",

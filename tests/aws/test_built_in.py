@@ -300,8 +300,8 @@ def test_everything_that_the_algorithm_does_not_take_is_told_at_once(sagemaker, 
         "multi:softmax needs the number of classes, num_class",
         "Maximize doesn't fit validation:rmse of xgboost. Use Minimize.",
         "xgboost needs the channel 'train'",
-        "xgboost doesn't take application/x-parquet here. Use text/csv or",
-        "xgboost trains on one instance, and 2 are asked for",
+        "xgboost can't read application/x-parquet here. Use text/csv or",
+        "xgboost trains on one instance; the request has 2",
     ):
         assert expected in said, expected
 
@@ -505,7 +505,7 @@ def test_everything_that_linear_learner_does_not_take_is_told_at_once(sagemaker,
         assert expected in said, expected
     assert "wd" not in said
     parquet = linear("linear-parquet", data / "cancer", static, metric="test:mse", content_type="application/x-parquet")
-    assert "linear-learner doesn't take application/x-parquet here. Use text/csv or" in refused(sagemaker, parquet)
+    assert "linear-learner can't read application/x-parquet here. Use text/csv or" in refused(sagemaker, parquet)
 
 
 def test_a_channel_of_linear_learner_that_says_nothing_holds_recordio(served, sagemaker, data, tmp_path):

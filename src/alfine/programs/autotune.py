@@ -1,10 +1,11 @@
-"""Autotune: what a request leaves open is chosen, by rules that can be read here; what it sets explicitly stays.
+"""Autotune: chooses what a request leaves open, by the rules in this file. What the request sets stays as it is.
 
-    AutoParameters      a range around each ValueHint (`range_around`); what can't be tuned becomes static, at the hint
-    ResourceLimits      20 training jobs and 10 for each hyperparameter, at most those that there are; one at a time
-    the rest            Strategy Bayesian; early stopping Auto where it's allowed; ConvergenceDetected; two retries
+    AutoParameters      a range around each ValueHint (`range_around`); what can't be tuned becomes static, with the hint as its value
+    ResourceLimits      20 training jobs and 10 more for each hyperparameter, but no more than there are configurations; one at a time
+    everything else     the strategy Bayesian, early stopping Auto where it is allowed, ConvergenceDetected, two retries
 
-The completed request is what is recorded and described. AMT's own rules aren't published, but for an example: 4 becomes 2 to 8.
+The completed request is recorded and described. AMT's own rules aren't published, except for an example in its documentation: a hint of
+4 becomes a range from 2 to 8.
 """
 
 from __future__ import annotations
@@ -30,26 +31,47 @@ Plain = dict[str, Any]
 Known = Callable[[Request], Mapping[str, Request] | None]
 
 AUTO = "AutoParameters"
-FEWEST, EACH = 20, 10  # training jobs, and for each hyperparameter more
-RETRIES = 2
-DIGITS = 12  # of a range's end: what floats add beyond says nothing
 
-# Names that mean the same everywhere. The first that fits counts; any other name gets half to twice its hint.
+BASE_JOBS = 20
+"""Training jobs, whatever the number of hyperparameters."""
+
+JOBS_FOR_EACH = 10
+"""Training jobs for each hyperparameter besides."""
+
+RETRIES = 2
+"""Retries of a training job (MaximumRetryAttempts)."""
+
+DIGITS = 12
+"""Decimals of the end of a range. More would only show the rounding errors of floats."""
+
+# Names of hyperparameters that mean the same in most programs. The first pattern that matches decides; any other name gets a range
+# from half its hint to twice its hint.
+
 STATIC = re.compile(
     r"^(sagemaker|alfine)_|(^|_)(seed|random_state|num_class(es)?|n_?jobs|n_?threads?|num_workers|verbos\w*|silent)$"
 )
-RATE = re.compile(r"learning_rate|(^|_)(lr|eta)$")  # a factor of ten either way, logarithmic, at most 1
-PENALTY = re.compile(
-    r"weight_decay|(^|_)(wd|l1|l2|lambda|alpha|reg_\w+)$"
-)  # the same without a bound; from 0 to 1 around 0
-NEAR_ONE = re.compile(r"momentum|(^|_)beta_?[12]$")  # a factor of ten in the distance to 1 either way
-SHARE = re.compile(r"dropout|subsample|colsample|fraction|(^|_)(rate_drop|skip_drop)$")  # half the way to 0 and to 1
+"""Not tuned."""
+
+RATE = re.compile(r"learning_rate|(^|_)(lr|eta)$")
+"""A tenth to ten times the hint, but at most 1; logarithmic."""
+
+PENALTY = re.compile(r"weight_decay|(^|_)(wd|l1|l2|lambda|alpha|reg_\w+)$")
+"""A tenth to ten times the hint, logarithmic; 0 to 1 for a hint of 0."""
+
+NEAR_ONE = re.compile(r"momentum|(^|_)beta_?[12]$")
+"""A tenth to ten times the hint's distance to 1, logarithmic in that distance."""
+
+SHARE = re.compile(r"dropout|subsample|colsample|fraction|(^|_)(rate_drop|skip_drop)$")
+"""From half the hint to half the way between the hint and 1."""
 
 
 def autotuned(request: Request, known: Known | None = None) -> Request:
-    """The request with everything chosen that Autotune is to choose; as it is without Autotune.
+    """Return a request with everything that Autotune chooses, or the request itself where Autotune isn't enabled.
 
-    known: the hyperparameters that a definition's algorithm has, by name, in the shape of CreateAlgorithm; None for any.
+    Args:
+        request: A CreateHyperParameterTuningJob request.
+        known: Returns the hyperparameters that a definition's algorithm has, by name, in the shape of CreateAlgorithm; None for an
+            algorithm that takes any. None: no definition has an algorithm.
     """
     if (request.get("Autotune") or {}).get("Mode") != "Enabled":
         return request
@@ -62,54 +84,67 @@ def autotuned(request: Request, known: Known | None = None) -> Request:
         spaces, objectives = [ranges], [config.get(OBJECTIVE)]
     else:
         changes[DEFINITIONS], spaces, objectives = [], [], []
-        for each in request.get(DEFINITIONS) or ():
-            ranges, definition = _chosen(each, each.get("HyperParameterRanges"), config["Strategy"], known)
+        for part in request.get(DEFINITIONS) or ():
+            ranges, definition = _chosen(part, part.get("HyperParameterRanges"), config["Strategy"], known)
             changes[DEFINITIONS].append({**definition, "HyperParameterRanges": ranges})
             spaces.append(ranges)
-            objectives.append(each.get("TuningObjective"))
+            objectives.append(part.get("TuningObjective"))
     config["ResourceLimits"] = _limits(config, spaces)
-    alone = DEFINITION in request and config["Strategy"] != "Hyperband"
-    config.setdefault("TrainingJobEarlyStoppingType", "Auto" if alone else "Off")
-    if all(each == objectives[0] for each in objectives):
+    stops_early = DEFINITION in request and config["Strategy"] != "Hyperband"
+    config.setdefault("TrainingJobEarlyStoppingType", "Auto" if stops_early else "Off")
+    if all(objective == objectives[0] for objective in objectives):
         convergence = {"ConvergenceDetected": {"CompleteOnConvergence": "Enabled"}}
         config["TuningJobCompletionCriteria"] = {**convergence, **(config.get("TuningJobCompletionCriteria") or {})}
     return {**request, **changes, CONFIG: config}
 
 
 def _chosen(definition: Request, ranges: Request | None, strategy: str, known: Known | None) -> tuple[Plain, Plain]:
-    """The ranges with one for each AutoParameter, and the definition with those that aren't tuned among its static ones."""
+    """The ranges, with one for each AutoParameter that is tuned, and the definition, with the others as static hyperparameters."""
     lists: Plain = {kind: list(entries or ()) for kind, entries in (ranges or {}).items()}
     static = dict(definition.get("StaticHyperParameters") or {})
-    hints = {str(each.get("Name")): str(each.get("ValueHint")) for each in lists.pop(AUTO, ())}
+    hints = {str(entry.get("Name")): str(entry.get("ValueHint")) for entry in lists.pop(AUTO, ())}
     supported = known({**definition, "StaticHyperParameters": {**hints, **static}}) if known else None
     for name, hint in hints.items():
-        own = {} if supported is None else supported.get(name, {"IsTunable": False})
-        fixed = strategy == "Hyperband" and name in EPOCH_NAMES  # it says how far training jobs may go
-        found = None if fixed or own.get("IsTunable") is False else range_around(name, hint, own)
-        if found is None:
+        entry = {} if supported is None else supported.get(name, {"IsTunable": False})
+        fixed = (
+            strategy == "Hyperband" and name in EPOCH_NAMES
+        )  # Hyperband needs it as the largest resource of a training job
+        chosen = None if fixed or entry.get("IsTunable") is False else range_around(name, hint, entry)
+        if chosen is None:
             static[name] = hint
             continue
-        kind = "IntegerParameterRanges" if isinstance(found, Integer) else "ContinuousParameterRanges"
-        low, high = found.to_text(found.low), found.to_text(found.high)
-        chosen = {"Name": name, "MinValue": low, "MaxValue": high, "ScalingType": found.scaling}
-        lists.setdefault(kind, []).append(chosen)
+        kind = "IntegerParameterRanges" if isinstance(chosen, Integer) else "ContinuousParameterRanges"
+        low, high = chosen.to_text(chosen.low), chosen.to_text(chosen.high)
+        lists.setdefault(kind, []).append(
+            {"Name": name, "MinValue": low, "MaxValue": high, "ScalingType": chosen.scaling}
+        )
     retries = {"RetryStrategy": {"MaximumRetryAttempts": RETRIES}}
     return lists, {**retries, **definition, "StaticHyperParameters": static}
 
 
-def range_around(name: str, hint: str, own: Request | None = None) -> Integer | Continuous | None:
-    """The range for a hyperparameter whose good value may be the hint; None for what stays as it is.
+def range_around(name: str, hint: str, entry: Request | None = None) -> Integer | Continuous | None:
+    """Return a range in which to look for a good value of a hyperparameter.
 
-    own: the algorithm's entry for it, whose type and range then hold.
+    Args:
+        name: The hyperparameter.
+        hint: A value that may be good.
+        entry: What the algorithm's specification says of it. Its type and its range hold.
+
+    Returns:
+        None for a hyperparameter that isn't tuned.
+
+    Example:
+        >>> range_around("layers", "4")
+        Integer(low=2, high=8, scaling='Auto')
     """
-    value, kind = _number(hint), (own or {}).get("Type")
+    value, kind = _number(hint), (entry or {}).get("Type")
     plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
     if value is None or STATIC.search(plain):
         return None
-    real = any(each.search(plain) for each in (RATE, PENALTY, SHARE))  # also where the hint is 0 or 1
+    real = any(pattern.search(plain) for pattern in (RATE, PENALTY, SHARE))  # even where the hint is 0 or 1
     integer = kind == "Integer" if kind else isinstance(value, int) and not real
     low, high, scaling = _bounds(plain, value, integer=integer)
-    for limits in ((own or {}).get("Range") or {}).values():
+    for limits in ((entry or {}).get("Range") or {}).values():
         low = max(low, float(limits.get("MinValue", low)))
         high = min(high, float(limits.get("MaxValue", high)))
     if integer:
@@ -120,7 +155,7 @@ def range_around(name: str, hint: str, own: Request | None = None) -> Integer | 
 
 
 def _bounds(name: str, value: float, *, integer: bool) -> tuple[float, float, str]:
-    """(least, most, scaling); least = most where there is nothing to choose."""
+    """The least value, the greatest and the scaling. The two values are equal where there is nothing to choose."""
     if RATE.search(name) and value > 0:
         return value / 10, min(10 * value, max(1.0, value)), "Logarithmic"
     if PENALTY.search(name) and value >= 0:
@@ -129,13 +164,13 @@ def _bounds(name: str, value: float, *, integer: bool) -> tuple[float, float, st
         return max(0.0, round(1 - 10 * (1 - value), DIGITS)), round(1 - (1 - value) / 10, DIGITS), "ReverseLogarithmic"
     if SHARE.search(name) and 0 <= value <= 1:
         return value / 2, (1 + value) / 2, "Linear"
-    if integer:  # below 1 a whole number is a switch or stands for «none»
+    if integer:  # a whole number below 1 is a switch, or means «none»
         return (max(1.0, value // 2), 2 * value, "Auto") if value >= 1 else (value, value, "Auto")
     return min(value / 2, 2 * value), max(value / 2, 2 * value), "Auto"
 
 
 def _number(hint: str) -> int | float | None:
-    """The number that a hint is, in JSON quotes or not; None for any other text."""
+    """A hint as a number, without JSON quotes; None for any other text."""
     text = hint.strip().strip('"')
     try:
         return int(text)
@@ -152,12 +187,12 @@ def _limits(config: Request, spaces: Sequence[Request]) -> Plain:
     limits: Plain = {"MaxParallelTrainingJobs": 1, **(config.get("ResourceLimits") or {})}
     if config["Strategy"] == "Grid" or "MaxNumberOfTrainingJobs" in limits:
         return limits
-    wanted = FEWEST + EACH * sum(len(entries) for lists in spaces for entries in lists.values())
+    wanted = BASE_JOBS + JOBS_FOR_EACH * sum(len(entries) for lists in spaces for entries in lists.values())
     return {"MaxNumberOfTrainingJobs": min(wanted, _size(spaces), MAX_TRAINING_JOBS), **limits}
 
 
 def _size(spaces: Sequence[Request]) -> int:
-    """How many configurations there are; MAX_TRAINING_JOBS where there's no end, or a range that can't be read (told later)."""
+    """How many configurations there are. MAX_TRAINING_JOBS where they are infinitely many, or a range can't be read: a fault later."""
     try:
         return max(1, sum(_combinations(lists) for lists in spaces))
     except (KeyError, TypeError, ValueError):
@@ -167,5 +202,7 @@ def _size(spaces: Sequence[Request]) -> int:
 def _combinations(lists: Request) -> int:
     if lists.get("ContinuousParameterRanges"):
         return MAX_TRAINING_JOBS
-    integers = [int(each["MaxValue"]) - int(each["MinValue"]) + 1 for each in lists.get("IntegerParameterRanges") or ()]
-    return math.prod([*integers, *(len(each["Values"]) for each in lists.get("CategoricalParameterRanges") or ())])
+    integers = [
+        int(entry["MaxValue"]) - int(entry["MinValue"]) + 1 for entry in lists.get("IntegerParameterRanges") or ()
+    ]
+    return math.prod([*integers, *(len(entry["Values"]) for entry in lists.get("CategoricalParameterRanges") or ())])

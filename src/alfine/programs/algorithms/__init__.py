@@ -1,8 +1,8 @@
-"""SageMaker's built-in algorithms, as alfine has them: each a script for a training job, and what the script takes.
+"""SageMaker's built-in algorithms: each is a script that runs in a training job, and a specification of what the script takes.
 
-A new one is two files and a line in `BUILT_IN`: `train_NAME.py`, which runs in the training job, and a module with its
-SPECIFICATION (a TrainingSpecification as CreateAlgorithm takes it, metric definitions and objective metrics with it) and
-`faults`, for what a specification has no words for. Reading a specification imports none of the packages that train.
+A new one is two files and a line in `BUILT_IN`: `train_NAME.py`, which runs in the training job, and a module with a SPECIFICATION (a
+TrainingSpecification as in CreateAlgorithm, with metric definitions and objective metrics) and a function `faults`, for what a
+specification can't express. Reading a specification doesn't import the packages that the training needs.
 """
 
 from __future__ import annotations
@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Algorithm:
-    """One built-in algorithm.
+    """A built-in algorithm.
 
-    module: has its SPECIFICATION and `faults`. packages: what its script imports besides NumPy and SciPy, from the extra of
-    alfine named `extra`.
+    Attributes:
+        name: Its name in alfine.toml.
+        module: The module with its SPECIFICATION and `faults`.
+        script: The file of its script.
+        packages: What the script imports besides NumPy and SciPy.
+        extra: The extra of alfine that installs those packages.
     """
 
     name: str
@@ -34,8 +38,9 @@ class Algorithm:
 
     @property
     def specification(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = import_module(f"{__name__}.{self.module}").SPECIFICATION
-        return found
+        """What it takes, as CreateAlgorithm's TrainingSpecification."""
+        specification: Mapping[str, Any] = import_module(f"{__name__}.{self.module}").SPECIFICATION
+        return specification
 
     @property
     def path(self) -> Path:
@@ -48,11 +53,18 @@ class Algorithm:
         objective: tuple[str, str] | None,
         where: str,
     ) -> list[Fault]:
-        """What is wrong beyond the specification: hyperparameters and channels (with content types) that must fit each other."""
+        """Return the faults that the specification can't express: hyperparameters and channels that don't fit together.
+
+        Args:
+            static: The hyperparameters that aren't tuned.
+            channels: The content type of each channel, by its name.
+            objective: The type and the name of the objective metric.
+            where: The path of the definition in the request.
+        """
         return list(import_module(f"{__name__}.{self.module}").faults(static, channels, objective, where))
 
     def missing(self) -> str:
-        """Why it can't run in this Python, with the command that helps; "" when it can."""
+        """Return why it can't run in this Python, with the command that helps; "" where it can."""
         absent = [name for name in self.packages if importlib.util.find_spec(name) is None]
         if not absent:
             return ""
@@ -60,8 +72,8 @@ class Algorithm:
 
 
 BUILT_IN: Mapping[str, Algorithm] = {
-    each.name: each
-    for each in (
+    algorithm.name: algorithm
+    for algorithm in (
         Algorithm(
             name="xgboost",
             module="sagemaker_xgboost",

@@ -1,4 +1,4 @@
-"""Algorithms that users created: an image, with what it takes in CreateAlgorithm's TrainingSpecification."""
+"""Algorithms that users created: an image with a specification of what it takes (TrainingSpecification of CreateAlgorithm)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,19 @@ PATH = "TrainingSpecification"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Created:
-    """One created algorithm. name: as it was created; it's found in letters of any case."""
+    """An algorithm that a user created.
+
+    Attributes:
+        name: As it was created. It can be named in any case.
+        specification: Its TrainingSpecification.
+    """
 
     name: str
     specification: Plain
 
     @classmethod
     def of(cls, request: Plain) -> Created:
-        """From the request that created it."""
+        """Return the algorithm that a CreateAlgorithm request describes."""
         return cls(name=request["AlgorithmName"], specification=request[PATH])
 
     @property
@@ -39,80 +44,86 @@ class Created:
         objective: tuple[str, str] | None,  # noqa: ARG002
         where: str,  # noqa: ARG002
     ) -> list[Fault]:
-        """Beyond its specification nothing is known of it."""
+        """Return no faults: nothing is known about it except its specification."""
         return []
 
     def missing(self) -> str:
-        """Whether its image runs here is said by whoever runs it."""
+        """Return "": whether its image runs here is decided where the image is looked up."""
         return ""
 
 
 def request_faults(request: Plain, *, implied: Iterable[str]) -> Iterator[Fault]:
-    """What is wrong with a CreateAlgorithm request that the model allows. implied: metrics that its image has by itself."""
+    """Yield what is wrong with a CreateAlgorithm request although AWS's model allows it.
+
+    Args:
+        request: The request.
+        implied: The names of the metrics that its image, a built-in algorithm, has by itself.
+    """
     specification = request[PATH]
     refused = {
-        "ValidationSpecification": "training jobs that try an algorithm out aren't run here. Leave it out, and create one",
+        "ValidationSpecification": "alfine runs no training jobs to validate an algorithm. Leave it out, and create one",
         "CertifyForMarketplace": "there is no marketplace here. Leave it out",
     }
     yield from (Fault(name, f"{why}.") for name, why in refused.items() if request.get(name))
     if specification.get("AdditionalS3DataSource"):
-        yield Fault(f"{PATH}.AdditionalS3DataSource", "isn't given to training jobs here. Use a channel.")
+        yield Fault(f"{PATH}.AdditionalS3DataSource", "training jobs don't get it here. Use a channel.")
     hyperparameters = specification.get("SupportedHyperParameters") or ()
-    for index, each in enumerate(hyperparameters):
-        yield from _hyperparameter_faults(each, f"{PATH}.SupportedHyperParameters[{index}] ({each['Name']})")
+    for index, entry in enumerate(hyperparameters):
+        yield from _hyperparameter_faults(entry, f"{PATH}.SupportedHyperParameters[{index}] ({entry['Name']})")
     yield from _metric_faults(specification, set(implied))
     for key in ("SupportedHyperParameters", "TrainingChannels", "MetricDefinitions"):
-        yield from _twice([each["Name"] for each in specification.get(key) or ()], f"{PATH}.{key}")
+        yield from _twice([entry["Name"] for entry in specification.get(key) or ()], f"{PATH}.{key}")
     tags = [tag["Key"] for tag in request.get("Tags") or ()]
     yield from _twice(tags, "Tags")
 
 
 def _twice(names: list[str], path: str) -> Iterator[Fault]:
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
-        yield Fault(path, f"{name!r} is there {names.count(name)} times. Keep one.")
+        yield Fault(path, f"{name!r} occurs {names.count(name)} times. Keep one.")
 
 
-def _hyperparameter_faults(each: Plain, path: str) -> Iterator[Fault]:
-    kind, limits = each["Type"], each.get("Range") or {}
+def _hyperparameter_faults(entry: Plain, path: str) -> Iterator[Fault]:
+    kind, limits = entry["Type"], entry.get("Range") or {}
     wanted = f"{kind}ParameterRangeSpecification"
     if any(key != wanted for key in limits):
         only = "no range" if kind == "FreeText" else f"a range by {wanted} only"
         yield Fault(f"{path}.Range", f"a hyperparameter of type {kind} can have {only}.")
     elif kind in ("Integer", "Continuous") and wanted in limits:
-        yield from _bounds_faults(each, limits[wanted], f"{path}.Range.{wanted}")
-    if kind == "FreeText" and each.get("IsTunable"):
-        yield Fault(f"{path}.IsTunable", "free text has no range to tune it in.")
-    if "DefaultValue" in each:
-        if each.get("IsRequired"):
-            yield Fault(f"{path}.DefaultValue", "what has a default value can't be required. Leave one of the two out.")
-        elif trouble := _default_trouble(each):
+        yield from _bounds_faults(entry, limits[wanted], f"{path}.Range.{wanted}")
+    if kind == "FreeText" and entry.get("IsTunable"):
+        yield Fault(f"{path}.IsTunable", "free text has no range, so it can't be tuned.")
+    if "DefaultValue" in entry:
+        if entry.get("IsRequired"):
+            message = "a hyperparameter with a default value can't be required. Leave one of the two out."
+            yield Fault(f"{path}.DefaultValue", message)
+        elif trouble := _default_trouble(entry):
             yield Fault(f"{path}.DefaultValue", trouble)
 
 
-def _bounds_faults(each: Plain, bounds: Plain, path: str) -> Iterator[Fault]:
-    unbounded = {"Name": each["Name"], "Type": each["Type"]}
+def _bounds_faults(entry: Plain, bounds: Plain, path: str) -> Iterator[Fault]:
+    unbounded = {"Name": entry["Name"], "Type": entry["Type"]}
     troubles = [(name, value_trouble(unbounded, bounds[name])) for name in ("MinValue", "MaxValue")]
     yield from (Fault(f"{path}.{name}", trouble) for name, trouble in troubles if trouble)
     if not any(trouble for _, trouble in troubles) and float(bounds["MinValue"]) > float(bounds["MaxValue"]):
         yield Fault(path, f"MinValue {bounds['MinValue']} is above MaxValue {bounds['MaxValue']}.")
 
 
-def _default_trouble(each: Plain) -> str:
+def _default_trouble(entry: Plain) -> str:
     try:
-        return value_trouble(each, unquoted(each["DefaultValue"]))
-    except ValueError:  # of its bounds, which are told already
+        return value_trouble(entry, unquoted(entry["DefaultValue"]))
+    except ValueError:  # its bounds aren't numbers, for which there is a fault already
         return ""
 
 
 def _metric_faults(specification: Plain, implied: set[str]) -> Iterator[Fault]:
     definitions = specification.get("MetricDefinitions") or ()
-    for index, each in enumerate(definitions):
-        if trouble := check_regex(each["Regex"]):
-            yield Fault(f"{PATH}.MetricDefinitions[{index}] ({each['Name']})", trouble)
-    names = {each["Name"] for each in definitions} or implied
-    for index, each in enumerate(specification.get("SupportedTuningJobObjectiveMetrics") or ()):
-        if each["MetricName"] not in names:
+    for index, metric in enumerate(definitions):
+        if trouble := check_regex(metric["Regex"]):
+            yield Fault(f"{PATH}.MetricDefinitions[{index}] ({metric['Name']})", trouble)
+    names = {metric["Name"] for metric in definitions} or implied
+    for index, objective in enumerate(specification.get("SupportedTuningJobObjectiveMetrics") or ()):
+        if objective["MetricName"] not in names:
             yield Fault(
                 f"{PATH}.SupportedTuningJobObjectiveMetrics[{index}]",
-                f"{each['MetricName']!r} isn't among MetricDefinitions, so nothing would be read from a log.",
+                f"{objective['MetricName']!r} isn't among MetricDefinitions, so no value would be read from a log.",
             )

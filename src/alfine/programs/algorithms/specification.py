@@ -1,8 +1,9 @@
-"""What an algorithm takes, in AWS's own shape (CreateAlgorithm's TrainingSpecification), and what a request gets wrong about it.
+"""Checks a request against the specification of an algorithm, in AWS's own shape (CreateAlgorithm's TrainingSpecification).
 
-One check for alfine's built-in algorithms and for those that users create: hyperparameters by name, type and range, which
-of them may be tuned, objective metrics with their direction, channels, instances. Where AWS does not say: an Integer range
-for a Continuous hyperparameter, and a list of values for either, are taken when every value is a good one (Grid needs lists).
+There is one check for alfine's built-in algorithms and for those that users create: hyperparameters by name, type and range, which of
+them may be tuned, objective metrics with their direction, channels, instances. AWS's documentation doesn't say whether a Continuous
+hyperparameter may have an Integer range, and either a list of values. alfine allows both where every value is allowed (Grid needs
+lists).
 """
 
 from __future__ import annotations
@@ -20,62 +21,90 @@ Plain = dict[str, Any]
 Known = Mapping[str, Mapping[str, Any]]
 
 LARGEST_INTEGER = 2**31 - 1
-LARGEST = 3.4028234663852886e38  # a 32-bit float
+"""The largest 32-bit integer, for hyperparameters without an upper bound."""
+
+LARGEST = 3.4028234663852886e38
+"""The largest 32-bit float, for hyperparameters without an upper bound."""
+
 KINDS = {
     "IntegerParameterRanges": "Integer",
     "ContinuousParameterRanges": "Continuous",
     "CategoricalParameterRanges": "Categorical",
     "AutoParameters": "",
 }
-WORDS = "Words"  # in a hyperparameter of a built-in algorithm
+"""The kinds of ranges in a request, with the types of hyperparameters that they are for."""
+
+WORDS = "Words"
+"""alfine's own key in a hyperparameter of a built-in algorithm: texts that are allowed besides numbers. AWS's specifications can't
+express them, though its algorithms allow them."""
+
 NOT_THE_ALGORITHMS = (OBJECTIVE_HYPERPARAMETER, "default_user_module_name")
+"""Hyperparameters that clients add and that no algorithm has."""
 
 
-# ---- writing one -------------------------------------------------------------------------------------------------------
+# ---- writing a specification -------------------------------------------------------------------------------------------
 
 
 def integer(name: str, low: int, high: int = LARGEST_INTEGER, *, words: Sequence[str] = (), **flags: bool) -> Plain:
-    """words: texts that are taken besides numbers, such as «auto»."""
+    """Return an Integer hyperparameter.
+
+    Args:
+        name: Its name.
+        low: The least value.
+        high: The greatest value.
+        words: Texts that are allowed besides numbers, such as «auto».
+        **flags: tunable, required: whether it is; False by default.
+    """
     bounds = {"MinValue": str(low), "MaxValue": str(high)}
     return _hyperparameter(name, "Integer", {"IntegerParameterRangeSpecification": bounds}, flags, words)
 
 
 def continuous(name: str, low: float, high: float = LARGEST, *, words: Sequence[str] = (), **flags: bool) -> Plain:
-    """words: texts that are taken besides numbers, such as «auto»."""
+    """Return a Continuous hyperparameter. Arguments: see `integer`."""
     bounds = {"MinValue": f"{low:.9g}", "MaxValue": f"{high:.9g}"}
     return _hyperparameter(name, "Continuous", {"ContinuousParameterRangeSpecification": bounds}, flags, words)
 
 
 def categorical(name: str, *values: str, **flags: bool) -> Plain:
+    """Return a Categorical hyperparameter with these values. flags: see `integer`."""
     return _hyperparameter(
         name, "Categorical", {"CategoricalParameterRangeSpecification": {"Values": [*values]}}, flags
     )
 
 
 def text(name: str, **flags: bool) -> Plain:
+    """Return a FreeText hyperparameter. flags: see `integer`."""
     return _hyperparameter(name, "FreeText", None, flags)
 
 
 def _hyperparameter(
     name: str, kind: str, values: Plain | None, flags: Mapping[str, bool], words: Sequence[str] = ()
 ) -> Plain:
-    """flags: tunable, required. WORDS is ours: AWS's own specifications can't say it, though its algorithms take them."""
     shown = {"IsTunable": flags.get("tunable", False), "IsRequired": flags.get("required", False)}
     optional = {**({"Range": values} if values else {}), **({WORDS: [*words]} if words else {})}
     return {"Name": name, "Type": kind, **optional, **shown}
 
 
-# ---- reading a request by it -------------------------------------------------------------------------------------------
+# ---- checking a request ------------------------------------------------------------------------------------------------
 
 
 def hyperparameters_of(specification: Mapping[str, Any]) -> Known:
-    return {each["Name"]: each for each in specification.get("SupportedHyperParameters") or ()}
+    """Return the hyperparameters of a specification by their names."""
+    return {entry["Name"]: entry for entry in specification.get("SupportedHyperParameters") or ()}
 
 
 def static_faults(
     algorithm: str, specification: Mapping[str, Any], static: Mapping[str, str], tuned: Iterable[str], where: str
 ) -> Iterator[Fault]:
-    """What is wrong with the hyperparameters that are the same for all training jobs, and which are missing."""
+    """Yield what is wrong with the static hyperparameters, and a fault for each required one that is missing.
+
+    Args:
+        algorithm: The algorithm's name, for messages.
+        specification: Its specification.
+        static: The static hyperparameters.
+        tuned: The names of those that have a range.
+        where: The path of the static hyperparameters in the request.
+    """
     known, tuned = hyperparameters_of(specification), set(tuned)
     for name, value in static.items():
         if name in NOT_THE_ALGORITHMS or name.startswith(("sagemaker_", "alfine_")):
@@ -86,15 +115,22 @@ def static_faults(
             trouble = value_trouble(known[name], unquoted(value))
             if trouble:
                 yield Fault(f"{where}.{name}", trouble)
-    for name, each in known.items():
-        if each.get("IsRequired") and name not in static and name not in tuned:
+    for name, entry in known.items():
+        if entry.get("IsRequired") and name not in static and name not in tuned:
             yield Fault(f"{where}.{name}", f"{algorithm} needs this hyperparameter. Give it a value or a range.")
 
 
 def range_faults(
     algorithm: str, specification: Mapping[str, Any], ranges: Mapping[str, Any], where: str
 ) -> Iterator[Fault]:
-    """What is wrong with ParameterRanges. A range that can't be read at all is left to whoever reads it."""
+    """Yield what is wrong with ParameterRanges. Faults of a range that can't be read come from `read_spec`.
+
+    Args:
+        algorithm: The algorithm's name, for messages.
+        specification: Its specification.
+        ranges: The request's ParameterRanges.
+        where: Their path in the request.
+    """
     known = hyperparameters_of(specification)
     entries = [
         (kind, index, entry)
@@ -104,7 +140,7 @@ def range_faults(
     ]
     fixed = [name for *_, entry in entries if (name := entry["Name"]) in known and not known[name].get("IsTunable")]
     if fixed:
-        tunable = ", ".join(name for name, each in known.items() if each.get("IsTunable"))
+        tunable = ", ".join(name for name, entry in known.items() if entry.get("IsTunable"))
         yield Fault(
             where,
             f"The hyperparameter tuning job you requested contains the following untunable hyperparameters: "
@@ -130,7 +166,15 @@ def _values_faults(known: Mapping[str, Any], kind: str, entry: Mapping[str, Any]
 
 
 def value_trouble(known: Mapping[str, Any], value: str) -> str:
-    """Why a hyperparameter can't have this value; "" when it can."""
+    """Return why a hyperparameter can't have a value; "" where it can.
+
+    Args:
+        known: The hyperparameter in the specification.
+        value: The value as text.
+
+    Raises:
+        ValueError: The bounds of its range aren't numbers.
+    """
     limits = known.get("Range") or {}
     if value in known.get(WORDS, ()):
         return ""
@@ -165,11 +209,17 @@ def _number(value: str, kind: type[int | float]) -> float | None:
 def objective_faults(
     algorithm: str, specification: Mapping[str, Any], objective: tuple[str, str], where: str
 ) -> Iterator[Fault]:
-    """Whether an objective (type, metric) is one of the algorithm's."""
+    """Yield a fault where the objective isn't one of the algorithm's objective metrics.
+
+    Args:
+        algorithm: The algorithm's name, for messages.
+        specification: Its specification.
+        objective: The type (Minimize or Maximize) and the name of the metric.
+        where: The path of the objective in the request.
+    """
     goal, metric = objective
-    supported = {
-        each["MetricName"]: each["Type"] for each in specification.get("SupportedTuningJobObjectiveMetrics") or ()
-    }
+    metrics = specification.get("SupportedTuningJobObjectiveMetrics") or ()
+    supported = {entry["MetricName"]: entry["Type"] for entry in metrics}
     if supported and metric not in supported:
         yield Fault(
             f"{where}.MetricName",
@@ -183,8 +233,15 @@ def objective_faults(
 def channel_faults(
     algorithm: str, specification: Mapping[str, Any], definition: Mapping[str, Any], where: str
 ) -> Iterator[Fault]:
-    """Required channels, and the content types, input modes and compression of those that are there."""
-    channels = {each["Name"]: each for each in specification.get("TrainingChannels") or ()}
+    """Yield a fault for each required channel that is missing, and for what the algorithm can't read in the others.
+
+    Args:
+        algorithm: The algorithm's name, for messages.
+        specification: Its specification.
+        definition: The training job definition.
+        where: Its path in the request.
+    """
+    channels = {channel["Name"]: channel for channel in specification.get("TrainingChannels") or ()}
     given: Sequence[Mapping[str, Any]] = definition.get("InputDataConfig") or ()
     mode = (definition.get("AlgorithmSpecification") or {}).get("TrainingInputMode", "File")
     for name in channels.keys() - {channel.get("ChannelName") for channel in given}:
@@ -214,13 +271,20 @@ def _channel_faults(
     for field, (value, key) in wanted.items():
         supported = known.get(key)
         if value is not None and supported and value not in supported:
-            yield Fault(f"{path}.{field}", f"{algorithm} doesn't take {value} here. Use {' or '.join(supported)}.")
+            yield Fault(f"{path}.{field}", f"{algorithm} can't read {value} here. Use {' or '.join(supported)}.")
 
 
 def instance_faults(
     algorithm: str, specification: Mapping[str, Any], definition: Mapping[str, Any], where: str
 ) -> Iterator[Fault]:
-    """Instance types, and several instances where the algorithm runs on one only."""
+    """Yield a fault for an instance type that the algorithm doesn't run on, and for several instances where it needs one.
+
+    Args:
+        algorithm: The algorithm's name, for messages.
+        specification: Its specification.
+        definition: The training job definition.
+        where: Its path in the request.
+    """
     supported = specification.get("SupportedTrainingInstanceTypes") or ()
     field = "ResourceConfig" if definition.get("ResourceConfig") else "HyperParameterTuningResourceConfig"
     config = definition.get(field) or {}
@@ -233,7 +297,7 @@ def instance_faults(
         if count > 1 and not specification.get("SupportsDistributedTraining"):
             yield Fault(
                 f"{where}.{field}.InstanceCount",
-                f"{algorithm} trains on one instance, and {count} are asked for. Use 1.",
+                f"{algorithm} trains on one instance; the request has {count}. Use 1.",
             )
 
 
