@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from alfine.programs.algorithms.linear_learner import LOSSES
-from alfine.programs.algorithms.train_linear_learner import Words, losses
+from alfine.programs.algorithms.train_linear_learner import LearnerParameters, losses
 
 STEP = 1e-6
 
@@ -15,7 +15,7 @@ STEP = 1e-6
     ("kind", "loss"), [(kind, loss) for kind, names in LOSSES.items() for loss in names if loss != "auto"]
 )
 def test_the_gradient_of_a_loss_is_its_slope(kind, loss):
-    words = Words(predictor_type=kind, loss=loss, num_classes="3", quantile="0.8")
+    words = LearnerParameters(predictor_type=kind, loss=loss, num_classes="3", quantile="0.8")
     random, outputs = np.random.default_rng(1), words.outputs
     scores = random.normal(size=(50, outputs))
     labels = random.normal(size=50) if kind == "regressor" else random.integers(0, max(outputs, 2), 50).astype(float)
@@ -28,7 +28,11 @@ def test_the_gradient_of_a_loss_is_its_slope(kind, loss):
 def test_every_loss_is_zero_where_there_is_nothing_to_lose():
     labels = np.array([0.0, 1.0])
     for loss in LOSSES["regressor"][1:]:
-        assert losses(Words(predictor_type="regressor", loss=loss), labels[:, None], labels)[0] == pytest.approx(0)
+        assert losses(LearnerParameters(predictor_type="regressor", loss=loss), labels[:, None], labels)[
+            0
+        ] == pytest.approx(0)
     for loss in LOSSES["binary_classifier"][1:]:
         sure = np.array([[-50.0], [50.0]])
-        assert losses(Words(predictor_type="binary_classifier", loss=loss), sure, labels)[0] == pytest.approx(0)
+        assert losses(LearnerParameters(predictor_type="binary_classifier", loss=loss), sure, labels)[
+            0
+        ] == pytest.approx(0)

@@ -64,7 +64,7 @@ def test_records_of_all_files_make_one_table(channel):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"1,2,3\n", "isn't RecordIO-protobuf, which is what a channel holds when it says nothing: for CSV"),
+        (b"1,2,3\n", "isn't RecordIO-protobuf, the format of a channel without a ContentType. For CSV"),
         (recordio([1], 2)[:-8], "ends within one"),
         (recordio([1], [2, 3]), "without one label"),
         (struct.pack("<II", 0xCED7230A, 4) + b"\xff\xff\xff\xff", "can't be read"),

@@ -1,4 +1,7 @@
-"""What the image linear-learner takes: hyperparameters, metrics, channels, as SageMaker's documentation has them."""
+"""What the image linear-learner takes: hyperparameters, metrics, channels.
+
+They are those of SageMaker's documentation («Linear learner hyperparameters», «Tune a linear learner model»).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ from typing import Any
 from alfine.core.errors import Fault
 from alfine.programs.algorithms.specification import categorical, continuous, integer
 
-ABOVE_ZERO = 1e-12  # where 0 itself is left out, which a specification's range can't say
+ABOVE_ZERO = 1e-12
+"""The least value where 0 itself isn't allowed: the range of a specification includes its ends."""
+
 FLAG = ("true", "false", "True", "False")
 OF_REGRESSION = ("squared_loss", "absolute_loss", "eps_insensitive_squared_loss", "eps_insensitive_absolute_loss")
 LOSSES = {
@@ -65,7 +70,6 @@ HYPERPARAMETERS = [
     categorical("use_lr_scheduler", *FLAG),
 ]
 
-# Measured on the final model: what is printed, whether a larger one is better.
 FINAL: Mapping[str, Mapping[str, tuple[str, bool]]] = {
     "binary_classifier": {
         "binary_classification_accuracy": ("binary_classification_accuracy", True),
@@ -84,7 +88,9 @@ FINAL: Mapping[str, Mapping[str, tuple[str, bool]]] = {
         "macro_f_beta": (r"macro_f_\S+", True),
     },
 }
-ALL = {name: each for group in FINAL.values() for name, each in group.items()}
+"""Metrics of the final model: how the log names each, and whether a larger value is better."""
+
+ALL = {name: metric for group in FINAL.values() for name, metric in group.items()}
 OF_TRAINING = ("binary_classification_accuracy", "binary_f_beta", "precision", "recall", "mse", "absolute_loss")
 HOST = r"host=\S+"
 
@@ -137,7 +143,7 @@ SPECIFICATION: Mapping[str, Any] = {
 def faults(
     static: Mapping[str, str], channels: Mapping[str, str | None], objective: tuple[str, str] | None, where: str
 ) -> Iterator[Fault]:
-    """What must fit together. static: the hyperparameters that aren't tuned; channels: with their content types."""
+    """Yield what doesn't fit together. Arguments: see `Algorithm.faults`."""
     kind, path = static.get("predictor_type", ""), f"{where}.StaticHyperParameters"
     if kind == "multiclass_classifier" and "num_classes" not in static:
         yield Fault(f"{path}.num_classes", "multiclass_classifier needs the number of classes, num_classes.")

@@ -23,10 +23,14 @@ from alfine.programs.hyperparameter_text import unquoted
 Matrix = npt.NDArray[np.float64]
 
 DELIMITERS = (",", ";", "\t", "|")
+"""Delimiters of CSV files: the first of them that occurs in a file's first line is the file's."""
+
+HIDDEN = (".", "_")
+"""How the names of files begin that aren't data, such as Spark's _SUCCESS."""
 
 
 class BadInput(Exception):
-    """The data or the hyperparameters can't be used; the message says which, and what to do."""
+    """The data or the hyperparameters can't be used. The message says which, and what to do."""
 
 
 def base_folder() -> Path:
@@ -40,10 +44,14 @@ def model_folder() -> Path:
 
 
 def run(train: Callable[[dict[str, str]], None]) -> NoReturn:
-    """Train and exit; what goes wrong is written where SageMaker looks for a FailureReason."""
+    """Train and end the process. An exception is written to `output/failure`, from where the FailureReason is taken.
+
+    Args:
+        train: Called with the hyperparameters.
+    """
     try:
         train(hyperparameters())
-    except Exception as error:  # noqa: BLE001 - whatever it is, the training job's reader is told
+    except Exception as error:  # noqa: BLE001 - whatever it is, it becomes the FailureReason
         if isinstance(error, BadInput):
             print(error, file=sys.stderr)  # noqa: T201
         else:
@@ -54,7 +62,7 @@ def run(train: Callable[[dict[str, str]], None]) -> NoReturn:
 
 
 def hyperparameters() -> dict[str, str]:
-    """All of them as texts, out of the JSON quotes that some clients put around them."""
+    """Return the training job's hyperparameters as texts, without the JSON quotes that some clients put around them."""
     texts: dict[str, str] = json.loads(
         (base_folder() / "input/config/hyperparameters.json").read_text(encoding="utf-8")
     )
@@ -62,31 +70,43 @@ def hyperparameters() -> dict[str, str]:
 
 
 def content_type(channel: str, default: str) -> str:
-    """A channel's content type without its parameters."""
+    """Return a channel's content type without its parameters («text/csv; label_size=1» is text/csv), or the default."""
     config = json.loads((base_folder() / "input/config/inputdataconfig.json").read_text(encoding="utf-8"))
     return str(config.get(channel, {}).get("ContentType") or default).partition(";")[0].strip().lower()
 
 
 def has(channel: str) -> bool:
+    """Return whether the training job has a channel."""
     return (base_folder() / "input" / "data" / channel).is_dir()
 
 
 def files(channel: str) -> list[Path]:
-    """The channel's files in all its folders, in order; hidden ones and markers such as _SUCCESS are left out."""
-    found = sorted(_walk(base_folder() / "input" / "data" / channel))
-    if not found:
+    """Return the files of a channel and its folders, sorted by path, without hidden ones and markers such as _SUCCESS.
+
+    Raises:
+        BadInput: There are none.
+    """
+    paths = sorted(_walk(base_folder() / "input" / "data" / channel))
+    if not paths:
         raise BadInput(f"there are no files in the channel {channel!r}.")
-    return found
+    return paths
 
 
 def _walk(folder: Path) -> Iterator[Path]:
     for place, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
-        yield from (Path(place, name) for name in names if not name.startswith((".", "_")))
+        folders[:] = [name for name in folders if not name.startswith(HIDDEN)]
+        yield from (Path(place, name) for name in names if not name.startswith(HIDDEN))
 
 
 def read_csv(channel: str) -> Matrix:
-    """(rows, columns) of all the channel's files. Without a header; an empty field is NaN."""
+    """Read all CSV files of a channel, which have no header.
+
+    Returns:
+        (rows, columns); an empty field is NaN.
+
+    Raises:
+        BadInput: A file isn't all numbers, or the files differ in their number of columns.
+    """
     parts = [_read_csv_file(path) for path in files(channel)]
     widths = {part.shape[1]: path for part, path in zip(parts, files(channel), strict=True)}
     if len(widths) > 1:
@@ -98,7 +118,7 @@ def read_csv(channel: str) -> Matrix:
 def _read_csv_file(path: Path) -> Matrix:
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         first = file.readline().strip()
-    delimiter = next((each for each in DELIMITERS if each in first), None)
+    delimiter = next((delimiter for delimiter in DELIMITERS if delimiter in first), None)
     if not first:
         raise BadInput(f"{path.name} is empty, or begins with an empty line.")
     try:
@@ -108,7 +128,7 @@ def _read_csv_file(path: Path) -> Matrix:
 
 
 def _read_fields(path: Path, delimiter: str | None) -> Matrix:
-    """Slower, field by field: it knows empty fields, and says which line is wrong."""
+    """Read a file field by field: slower than NumPy, but it reads empty fields, and its message names the wrong line."""
     rows: list[list[float]] = []
     with path.open(encoding="utf-8-sig", newline="") as file:
         for number, fields in enumerate(csv.reader(file, delimiter=delimiter or " "), 1):
@@ -117,7 +137,7 @@ def _read_fields(path: Path, delimiter: str | None) -> Matrix:
             try:
                 row = [float(field) if field.strip() else np.nan for field in fields]
             except ValueError as error:
-                what = "It looks like a header, which SageMaker's CSV doesn't have." if number == 1 else f"{error}."
+                what = "It looks like a header; SageMaker's CSV files have none." if number == 1 else f"{error}."
                 raise BadInput(f"line {number} of {path.name} isn't all numbers: {what}") from error
             if rows and len(row) != len(rows[0]):
                 raise BadInput(f"line {number} of {path.name} has {len(row)} fields, the first has {len(rows[0])}.")

@@ -1,8 +1,11 @@
-"""RecordIO-protobuf, the format that SageMaker's SDK writes for first-party algorithms: records of a label and features.
+"""Reads RecordIO-protobuf, the format that SageMaker's SDK writes for its built-in algorithms: records of a label and features.
 
-A file is a row of frames (a magic number, a length, the record, padding to four bytes); a record is a protobuf message
-`aialgs.data.Record` of two maps, features and label, whose entry «values» is a tensor: dense, or sparse by keys and shape. The
-few fields that matter are read here by hand: the schema is frozen, and a protobuf library would be the largest dependency.
+A file is a sequence of frames: a magic number, a length, the record, padding to four bytes. A record is a protobuf message
+`aialgs.data.Record` with two maps, features and label. The entry «values» of each is a tensor: dense, or sparse with keys and shape.
+This file reads the few fields that matter itself, because the schema doesn't change and a protobuf library would be the largest
+dependency.
+
+Sources: MXNet's recordio.h, SageMaker's record.proto («Common Data Formats for Training»), and protobuf's «Encoding».
 """
 
 from __future__ import annotations
@@ -28,8 +31,15 @@ Field = tuple[int, int | memoryview]
 
 
 def read_recordio(channel: str) -> tuple[Matrix, Matrix]:
-    """(features (n, d), labels (n,)) of all the channel's files."""
-    records = [_record(each, path) for path in files(channel) for each in _frames(path)]
+    """Read all files of a channel.
+
+    Returns:
+        Features (n, d) and labels (n,).
+
+    Raises:
+        BadInput: A file has another format, or a record has no features or not one label.
+    """
+    records = [_record(frame, path) for path in files(channel) for frame in _frames(path)]
     if not records:
         raise BadInput(f"there are no records in the channel {channel!r}.")
     width = max(features.width for features, _ in records)
@@ -46,8 +56,8 @@ def _frames(path: Path) -> Iterator[memoryview]:
         magic, length = struct.unpack_from("<II", data, start) if start + 8 <= len(data) else (0, 0)
         if magic != MAGIC:
             raise BadInput(
-                f"{path.name} isn't RecordIO-protobuf, which is what a channel holds when it says nothing: for CSV set its "
-                "ContentType to text/csv."
+                f"{path.name} isn't RecordIO-protobuf, the format of a channel without a ContentType. For CSV set its ContentType "
+                "to text/csv."
             )
         if length > LENGTH or start + 8 + length > len(data):
             raise BadInput(f"{path.name} has a record in several parts, or ends within one: byte {start}.")
@@ -56,7 +66,7 @@ def _frames(path: Path) -> Iterator[memoryview]:
 
 
 class _Tensor:
-    """values at places of a row that is `width` wide."""
+    """A row of numbers: `values` at the indices `places`; the row has `width` columns."""
 
     def __init__(self, data: memoryview, kind: str) -> None:
         values: list[npt.NDArray[np.float64]] = []
@@ -86,13 +96,13 @@ def _record(data: memoryview, path: Path) -> tuple[_Tensor, float]:
 
 def _named_values(data: memoryview) -> tuple[_Tensor, _Tensor]:
     """The features and the label of a record."""
-    found: dict[int, _Tensor] = {}
+    tensors: dict[int, _Tensor] = {}
     for number, entry in _fields(data):
         if number in (FEATURES, LABEL):
             parts = dict(_fields(entry))
             if parts[KEY] == NAME:
-                found[number] = _value(parts[VALUE])
-    return found[FEATURES], found[LABEL]
+                tensors[number] = _value(parts[VALUE])
+    return tensors[FEATURES], tensors[LABEL]
 
 
 def _value(data: int | memoryview) -> _Tensor:
@@ -103,7 +113,7 @@ def _value(data: int | memoryview) -> _Tensor:
 
 
 def _numbers(value: int | memoryview, kind: str) -> npt.NDArray[np.float64]:
-    """Packed numbers of NumPy's kind; without one they are varints."""
+    """Packed numbers. kind: their type in NumPy's notation; "" for varints."""
     if not kind:
         return np.array(_varints(value), dtype=np.float64)
     if isinstance(value, int):
@@ -111,11 +121,11 @@ def _numbers(value: int | memoryview, kind: str) -> npt.NDArray[np.float64]:
     return np.frombuffer(value, kind).astype(np.float64)
 
 
-# ---- protobuf's wire ---------------------------------------------------------------------------------------------------
+# ---- protobuf's encoding -----------------------------------------------------------------------------------------------
 
 
 def _fields(data: int | memoryview) -> Iterator[Field]:
-    """(number, value) of each field: a number for a varint, the bytes for anything else."""
+    """The number and the value of each field: a number for a varint, the bytes for anything else."""
     if isinstance(data, int):
         raise TypeError
     start = 0
@@ -134,7 +144,7 @@ def _fields(data: int | memoryview) -> Iterator[Field]:
 
 
 def _varint(data: memoryview, start: int) -> tuple[int, int]:
-    """The number at `start`, and where it ends."""
+    """The varint that begins at `start`, and where the next field begins."""
     number = shift = 0
     while True:
         byte = data[start]
@@ -147,8 +157,8 @@ def _varint(data: memoryview, start: int) -> tuple[int, int]:
 def _varints(value: int | memoryview) -> list[int]:
     if isinstance(value, int):
         return [value]
-    found, start = [], 0
+    numbers, start = [], 0
     while start < len(value):
         number, start = _varint(value, start)
-        found.append(number)
-    return found
+        numbers.append(number)
+    return numbers

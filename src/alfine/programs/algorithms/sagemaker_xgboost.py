@@ -1,7 +1,7 @@
 """What the image sagemaker-xgboost takes in its built-in mode: hyperparameters, metrics, channels.
 
-Names, types and ranges are those of SageMaker's documentation and container (1.7 to 3.0), xgboost's own aliases with them.
-Metrics that xgboost lacks are computed by `train_xgboost.py`, as the container does.
+Names, types and ranges are those of SageMaker's documentation («XGBoost hyperparameters», «Tune an XGBoost Model») and of its container
+(1.7 to 3.0), with xgboost's own aliases. `train_xgboost.py` computes the metrics that xgboost lacks, as the container does.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from typing import Any
 from alfine.core.errors import Fault
 from alfine.programs.algorithms.specification import categorical, continuous, integer, text
 
-ABOVE_ZERO = 1e-9  # where xgboost leaves out 0 itself, which a specification's range can't say
+ABOVE_ZERO = 1e-9
+"""The least value where xgboost doesn't allow 0 itself: the range of a specification includes its ends."""
+
 BELOW_TWO = 2 - 1e-8
+"""The greatest value where xgboost doesn't allow 2 itself."""
 
 MAXIMISED = (
     *("accuracy", "auc", "aucpr", "balanced_accuracy", "f1", "f1_binary", "f1_macro", "map", "ndcg"),
@@ -25,8 +28,12 @@ MINIMISED = (
     "tweedie-nloglik",
 )
 METRICS = (*MAXIMISED, *MINIMISED)
-WITH_THRESHOLD = ("error", "ndcg", "map")  # as error@0.7, ndcg@5
-OF_TRAINING = ("rmse", "mae", "error", "logloss", "merror", "mlogloss")  # AMT has room for 40 metric definitions
+
+WITH_THRESHOLD = ("error", "ndcg", "map")
+"""Metrics that may have a threshold, as in error@0.7 and ndcg@5."""
+
+OF_TRAINING = ("rmse", "mae", "error", "logloss", "merror", "mlogloss")
+"""Metrics that are also read on the training data. AMT allows 40 metric definitions, so not all can be."""
 OBJECTIVES = (
     *("binary:logistic", "binary:logitraw", "binary:hinge", "count:poisson", "multi:softmax", "multi:softprob"),
     *("rank:pairwise", "rank:ndcg", "rank:map", "reg:linear", "reg:squarederror", "reg:logistic", "reg:gamma"),
@@ -63,7 +70,7 @@ HYPERPARAMETERS = [
     integer("verbosity", 0, 3),
     categorical("booster", "gbtree", "gblinear", "dart"),
     categorical("tree_method", "auto", "exact", "approx", "hist", "gpu_hist"),
-    categorical("process_type", "default"),  # «update» needs an earlier model, for which there is no channel
+    categorical("process_type", "default"),  # `update` needs an earlier model, for which there is no channel
     categorical("grow_policy", "depthwise", "lossguide"),
     categorical("sampling_method", "uniform", "gradient_based"),
     categorical("sample_type", "uniform", "weighted"),
@@ -86,7 +93,7 @@ HYPERPARAMETERS = [
     continuous("aft_loss_distribution_scale", 0),
     categorical("save_model_on_termination", "true", "false"),
     categorical("use_dask_gpu_training", "false"),
-    # What xgboost no longer has: taken, and the training job's log says that it changes nothing.
+    # xgboost no longer has these. They are allowed, and the training job's log says that they have no effect.
     categorical("deterministic_histogram", "true", "false"),
     categorical("dsplit", "row"),
     categorical("predictor", "auto", "cpu_predictor", "gpu_predictor"),
@@ -106,7 +113,7 @@ def _channel(name: str, *, required: bool) -> dict[str, Any]:
 
 
 def _definition(data: str, metric: str) -> dict[str, str]:
-    """The metric and its regex as AWS describes them; of tweedie-nloglik xgboost prints the power as well."""
+    """The metric's definition as AWS describes it. For tweedie-nloglik xgboost also prints the power."""
     printed = rf"{metric}(?:@[0-9.]+)?" if metric == "tweedie-nloglik" else metric
     return {"Name": f"{data}:{metric}", "Regex": rf".*\[[0-9]+\].*#011{data}-{printed}:{NUMBER}.*"}
 
@@ -130,7 +137,7 @@ SPECIFICATION: Mapping[str, Any] = {
 def faults(
     static: Mapping[str, str], channels: Mapping[str, str | None], objective: tuple[str, str] | None, where: str
 ) -> Iterator[Fault]:
-    """What must fit together. static: the hyperparameters that aren't tuned; objective: type and metric."""
+    """Yield what doesn't fit together. Arguments: see `Algorithm.faults`."""
     if static.get("objective", "").startswith("multi:") and "num_class" not in static:
         yield Fault(
             f"{where}.StaticHyperParameters.num_class", f"{static['objective']} needs the number of classes, num_class."

@@ -1,7 +1,7 @@
-"""Train as the image sagemaker-xgboost does in its built-in mode; runs in a training job.
+"""Trains as the image sagemaker-xgboost does in its built-in mode. Runs in a training job.
 
-Channels `train` and `validation`, CSV (label first, with csv_weights=1 then the weight) or libsvm (label or label:weight, qid).
-Each round is a line of the log in AWS's form, its TABs written #011 as AWS's log pipeline does. The model is
+The channels `train` and `validation` have CSV (the label first, with csv_weights=1 then the weight) or libsvm (label or label:weight,
+qid). Each round prints a line to the log in AWS's form, with #011 for each TAB, as AWS's log pipeline writes it. The model is
 `model/xgboost-model`, for xgboost.Booster().load_model (UBJSON).
 """
 
@@ -27,10 +27,16 @@ NOT_XGBOOSTS = (
     *("num_round", "csv_weights", "early_stopping_rounds", "eval_metric", "_tuning_objective_metric"),
     *("save_model_on_termination", "use_dask_gpu_training"),
 )
-FORGOTTEN = ("deterministic_histogram", "dsplit", "predictor", "sketch_eps", "prob_buffer_row")
-MAXIMISED = ("auc", "aucpr", "map", "ndcg")  # of xgboost's own; of those below all but mse
+"""Hyperparameters of SageMaker's that xgboost itself doesn't know."""
 
-Labels = Any  # a vector of numbers
+FORGOTTEN = ("deterministic_histogram", "dsplit", "predictor", "sketch_eps", "prob_buffer_row")
+"""Hyperparameters that xgboost no longer has."""
+
+MAXIMISED = ("auc", "aucpr", "map", "ndcg")
+"""Metrics of xgboost's own of which larger is better. Of those below it is all but mse."""
+
+Labels = Any
+"""A vector of numbers."""
 
 
 def _of_classes(score: Callable[..., float], **options: Any) -> Callable[[Labels, Labels], float]:
@@ -58,9 +64,14 @@ OURS = (*OF_CLASSES, *OF_VALUES)
 
 
 def train(texts: dict[str, str]) -> None:
-    """texts: the hyperparameters, checked against the algorithm's specification when the job was made."""
+    """Train a model and write it to `model/`.
+
+    Args:
+        texts: The hyperparameters, which were checked against the algorithm's specification when the job was created.
+    """
     data = read("train", texts), (read("validation", texts) if opt_ml.has("validation") else None)
-    training, validation = (_dmatrix(each, max(_width(other) for other in data)) for each in data)
+    width = max(_width(channel) for channel in data)
+    training, validation = (_dmatrix(channel, width) for channel in data)
     wanted = _metrics(texts)
     parameters = {**_parameters(texts), "eval_metric": [name for name in wanted if name not in OURS]}
     ours = [name for name in wanted if name in OURS]
@@ -79,7 +90,7 @@ def train(texts: dict[str, str]) -> None:
         callbacks=stopping,
         verbose_eval=False,
     )
-    # Not save_model: it would guess the format from the name, and SageMaker's has no ending.
+    # save_model would guess the format from the name, and SageMaker's name has no ending.
     (opt_ml.model_folder() / "xgboost-model").write_bytes(booster.save_raw("ubj"))
 
 
@@ -87,29 +98,29 @@ def train(texts: dict[str, str]) -> None:
 
 
 def _parameters(texts: dict[str, str]) -> dict[str, Any]:
-    """The parameters of xgboost itself, which reads numbers from texts."""
+    """The parameters of xgboost itself. They stay texts: xgboost reads the numbers in them."""
     for name in FORGOTTEN:
         if name in texts:
             print(f"{name} has no effect in xgboost {xgboost.__version__}.")  # noqa: T201
-    found: dict[str, Any] = {"nthread": os.environ.get("SM_NUM_CPUS", "1")}
-    found |= {name: text for name, text in texts.items() if name not in (*NOT_XGBOOSTS, *FORGOTTEN)}
-    found = {name: value for name, value in found.items() if not name.startswith("sagemaker_")}
-    if found.get("objective") == "reg:linear":  # its old name
-        found["objective"] = "reg:squarederror"
-    if found.get("tree_method") == "gpu_hist":
-        found |= {"tree_method": "hist", "device": "cuda"}
-    return found
+    parameters: dict[str, Any] = {"nthread": os.environ.get("SM_NUM_CPUS", "1")}
+    parameters |= {name: text for name, text in texts.items() if name not in (*NOT_XGBOOSTS, *FORGOTTEN)}
+    parameters = {name: value for name, value in parameters.items() if not name.startswith("sagemaker_")}
+    if parameters.get("objective") == "reg:linear":  # the old name
+        parameters["objective"] = "reg:squarederror"
+    if parameters.get("tree_method") == "gpu_hist":
+        parameters |= {"tree_method": "hist", "device": "cuda"}
+    return parameters
 
 
 def _metrics(texts: dict[str, str]) -> list[str]:
-    """eval_metric, then the objective metric of the tuning job; a name once."""
+    """The metrics in eval_metric, then the objective metric of the tuning job, each once."""
     names = [name.strip() for name in texts.get("eval_metric", "").split(",")]
     tuned = texts.get("_tuning_objective_metric", "").rpartition(":")[2]
     return list(dict.fromkeys(name for name in (*names, tuned) if name))
 
 
 def _early_stopping(rounds: int, wanted: list[str], data: str, booster: str | None) -> Any:
-    """By the last metric on the validation data (without it on the training data); the best round's model is kept."""
+    """Stop by the last metric on the last data (validation, or else training), and keep the model of the best round."""
     metric = wanted[-1] if wanted else None
     maximise = None if metric is None else metric.partition("@")[0] in MAXIMISED or (metric in OURS and metric != "mse")
     return xgboost.callback.EarlyStopping(
@@ -121,7 +132,7 @@ def _early_stopping(rounds: int, wanted: list[str], data: str, booster: str | No
 
 
 def _scores(names: list[str], scores: Any, labels: Any, objective: str) -> list[tuple[str, float]]:
-    """The metrics that xgboost lacks. scores: its predictions, as the objective gives them."""
+    """The metrics that xgboost lacks. scores: its predictions, as the objective returns them."""
     classes = _classes(scores, objective)
     return [
         (name, OF_CLASSES[name](labels, classes) if name in OF_CLASSES else OF_VALUES[name](labels, scores))
@@ -138,7 +149,7 @@ def _classes(scores: Any, objective: str) -> Any:
 
 
 class _Report(xgboost.callback.TrainingCallback):  # type: ignore[misc]  # xgboost has no types here
-    """Writes each round to the log; asked to end, it lets the round end and the model be saved."""
+    """Prints each round to the log. After a SIGTERM it ends the training after the round, so that the model is saved."""
 
     def __init__(self, *, save: bool) -> None:
         self._asked = False
@@ -162,7 +173,18 @@ class _Report(xgboost.callback.TrainingCallback):  # type: ignore[misc]  # xgboo
 
 
 def read(channel: str, texts: dict[str, str]) -> dict[str, Any]:
-    """DMatrix's words: data, label, weight, qid."""
+    """Read a channel.
+
+    Args:
+        channel: Its name.
+        texts: The hyperparameters.
+
+    Returns:
+        The arguments of xgboost.DMatrix: data, label, weight, qid.
+
+    Raises:
+        BadInput: The data can't be read.
+    """
     kind = opt_ml.content_type(channel, "text/libsvm")
     if kind.endswith("csv"):
         return _csv(channel, weights=texts.get("csv_weights") == "1")
@@ -182,30 +204,30 @@ def _libsvm(channel: str) -> dict[str, Any]:
     width = max(part["data"].shape[1] for part in parts)
     for part in parts:
         part["data"].resize(part["data"].shape[0], width)
-    found = {"data": scipy.sparse.vstack([part["data"] for part in parts]).tocsr()}
+    data = {"data": scipy.sparse.vstack([part["data"] for part in parts]).tocsr()}
     for name in ("label", "weight", "qid"):
         present = [part[name] for part in parts if len(part[name])]
         if present:
-            found[name] = np.concatenate(present)
-    return found
+            data[name] = np.concatenate(present)
+    return data
 
 
 def _libsvm_file(path: Path) -> dict[str, Any]:
-    """Indices are taken as they are, from 0 on, as xgboost's own reader does."""
+    """Read a libsvm file. Its indices begin at 0, as xgboost's own reader takes them."""
     content, weights = _weights_apart(path.read_bytes())
     try:
         data, label, qid = load_svmlight_file(io.BytesIO(content), zero_based=True, query_id=True)
     except ValueError as error:
         start = content.partition(b"\n")[0][:50].decode(errors="replace")
         raise BadInput(
-            f"{path.name} isn't in libsvm format ({error}); its first line begins {start!r}. Libsvm is what a channel holds "
-            "when it says nothing: for CSV set its ContentType to text/csv."
+            f"{path.name} isn't in libsvm format ({error}); its first line begins {start!r}. Libsvm is the format of a channel "
+            "without a ContentType. For CSV set its ContentType to text/csv."
         ) from error
     return {"data": data, "label": label, "weight": weights, "qid": qid if b"qid:" in content else []}
 
 
 def _weights_apart(content: bytes) -> tuple[bytes, list[float]]:
-    """«label:weight index:value …», as xgboost knows it, without the weights; and the weights, when there are any."""
+    """Lines «label:weight index:value …», as xgboost reads them, without the weights; and the weights, if there are any."""
     if b":" not in content.lstrip().partition(b" ")[0]:
         return content, []
     lines, weights = [], []
@@ -222,7 +244,7 @@ def _width(data: dict[str, Any] | None) -> int:
 
 
 def _dmatrix(data: dict[str, Any] | None, width: int) -> Any:
-    """width: columns of all channels together, as a sparse one may end before the last."""
+    """width: the largest number of columns of any channel: a sparse one may not have the last of them."""
     if data is None:
         return None
     table: Any = data["data"]
