@@ -1,4 +1,4 @@
-"""What a definition promises: the expected improvement of Student's t, and what becomes of it in a history."""
+"""What a definition is expected to gain: the expected improvement of Student's t, and what becomes of it in a history."""
 
 import math
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from alfine import Continuous
+from alfine.core.policy import expected_gain_of
 from alfine.strategies.expected_gain import expected_improvement, log_expected_gain
 from tests.building import history, one_job
 
@@ -43,10 +44,26 @@ def test_a_promise_is_in_units_of_the_objective():
 
 def test_failures_and_distance_make_it_less_and_doubt_more():
     values = [3.0, 1.0, 2.0, 1.5, 2.5]
-    promise = log_expected_gain(played(values), 0.5, 1.0)
-    assert log_expected_gain(played([*values, None, None, None]), 0.5, 1.0) < promise
-    assert log_expected_gain(played(values), -5.0, 1.0) < promise < log_expected_gain(played(values), 0.5, 4.0)
+    gain = log_expected_gain(played(values), 0.5, 1.0)
+    assert log_expected_gain(played([*values, None, None, None]), 0.5, 1.0) < gain
+    assert log_expected_gain(played(values), -5.0, 1.0) < gain < log_expected_gain(played(values), 0.5, 4.0)
 
 
 def test_without_a_result_nothing_is_promised():
     assert log_expected_gain(played([]), 0.0, 1.0) == log_expected_gain(played([None, None]), 0.0, 1.0) == -math.inf
+
+
+def test_a_strategy_of_another_package_is_asked_by_the_methods_name_of_today_or_of_before():
+    class Asked:
+        def expected_gain(self, history, best, variance_factor):
+            return best * variance_factor
+
+    class AskedAsBefore:
+        def promise(self, history, best, doubt):
+            return best * doubt
+
+    class Silent:
+        pass
+
+    past = played([1.0])
+    assert [expected_gain_of(kind(), past, 2.0, 3.0) for kind in (Asked, AskedAsBefore, Silent)] == [6.0, 6.0, None]

@@ -1,14 +1,14 @@
-"""The heart: a history goes in, a decision comes out.
+"""From a history to a decision: what can be plugged in, and `Policy`, the only place where the plug-ins meet.
 
-Three protocols say what can be plugged in; `Policy` is the only place where the three meet. Everything here is a pure
-function of the history: asked twice it answers the same, after a restart too, and how often anybody asks changes nothing.
+`Strategy`, `EarlyStopping` and `CompletionCriterion` are protocols: a plug-in needs no base class. Everything here is a pure function of
+the history: it answers the same when it's asked twice, and after a restart; how often it's asked changes nothing.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,6 +19,7 @@ from alfine.core.history import History
 from alfine.core.space import Hyperparameters
 from alfine.core.spec import TuningJobSpec
 from alfine.core.training_job import TrainingJob
+from alfine.core.wording import count_of
 
 
 class Outlook(StrEnum):
@@ -30,6 +31,7 @@ class Outlook(StrEnum):
 
     @property
     def rank(self) -> int:
+        """0 for the weakest."""
         return _RANKS[self]
 
 
@@ -42,7 +44,7 @@ _RANKS = {outlook: rank for rank, outlook in enumerate(Outlook)}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
-    """What to try next."""
+    """A configuration to try next, and the definition that it's for, where the job has several."""
 
     hyperparameters: Hyperparameters
     definition: str | None = None
@@ -50,7 +52,13 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """A training job to stop, and why. at_its_end: it has had all that any may have, one that is run again, too."""
+    """A training job to stop.
+
+    Attributes:
+        number: Of the training job.
+        reason: Why, for people.
+        at_its_end: Whether it has reached `max_resource`, which no training job may exceed. Repeats are stopped for no other reason.
+    """
 
     number: int
     reason: str
@@ -93,7 +101,7 @@ class Verdict:
 
     @property
     def strength(self) -> tuple[int, int]:
-        """For comparison: the stronger outlook wins; then the user's stop, then a failure, then what completes the job."""
+        """For comparison: the stronger outlook wins; of two alike the user's stop, then a failure, then what completes the job."""
         return self.outlook.rank, 0 if self.outlook is Outlook.CONTINUE else _STATUS_RANKS[self.status]
 
     def as_dict(self) -> dict[str, Any]:
@@ -134,13 +142,35 @@ def _are_verdicts(values: Any) -> bool:
 
 
 UNDECIDED = Verdict(outlook=Outlook.CONTINUE, criterion="None", sentence="No completion criterion is set.")
+"""The verdict of a job without criteria."""
 
 
 class Strategy(Protocol):
-    """What to try next. There is no `tell`: telling is a new fact in the history."""
+    """What to try next: one of the five seams.
+
+    There is no `tell`: a result is a new fact in the history. A strategy must decide alike for one history, however often it is asked:
+    random numbers come from `history.rng`, and what takes time to compute is kept with `history.remembered`.
+
+    Example:
+        A search at random:
+
+        >>> class Anywhere:
+        ...     def ask(self, history):
+        ...         return Suggestion(hyperparameters=history.spec.space.sample(history.rng()))
+    """
 
     def ask(self, history: History) -> Suggestion | None:
-        """The next configuration, for the history as it is; None when nothing is left to try."""
+        """Return the configuration to try next.
+
+        Args:
+            history: The tuning job as it is now. Of several launches at once each sees those before it, as running.
+
+        Returns:
+            The configuration, which lies in `history.spec.space`; None when nothing is left to try.
+
+        Raises:
+            Exception: Whatever it raises fails this tuning job, and no other.
+        """
 
 
 class NamedStrategy(Strategy, Protocol):
@@ -148,33 +178,82 @@ class NamedStrategy(Strategy, Protocol):
 
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self:
-        """Return the strategy with the settings that the job gives it."""
+        """Return the strategy with the settings that the job gives it.
 
-
-@runtime_checkable
-class Promising(Protocol):
-    """A strategy that knows what its next suggestion may bring: how several definitions are compared."""
-
-    def promise(self, history: History, best: float, doubt: float) -> float | None:
-        """The logarithm of the expected improvement over `best`, in units of the objective, minimised; None when it can't say.
-
-        doubt: so many times the variance that the strategy itself expects.
+        Raises:
+            InvalidSpec: The strategy can't search this job's space.
         """
 
 
 @runtime_checkable
+class ExpectedGain(Protocol):
+    """A strategy that can estimate what its next suggestion gains: how several definitions of one job are compared."""
+
+    def expected_gain(self, history: History, best: float, variance_factor: float) -> float | None:
+        """Return the natural logarithm of the expected improvement over `best` by the next training job.
+
+        Args:
+            history: The history of the strategy's own definition.
+            best: The best objective of all definitions, minimised: negated where the goal is to maximise.
+            variance_factor: By what the variance of the strategy's own prediction is multiplied, from 1 on. It grows for a definition
+                that got few training jobs, so that none is given up for good.
+
+        Returns:
+            In units of the objective, so that definitions can be compared; minus infinity while there is no result; None when
+            the strategy can't estimate it. Then definitions are compared by their results.
+        """
+
+
+def expected_gain_of(strategy: Strategy, history: History, best: float, variance_factor: float) -> float | None:
+    """Return what `ExpectedGain.expected_gain` returns; None for a strategy without it.
+
+    Plug-ins that were written when the method was called `promise` are asked by that name.
+    """
+    if isinstance(strategy, ExpectedGain):
+        return strategy.expected_gain(history, best, variance_factor)
+    earlier: Callable[[History, float, float], float | None] | None = getattr(strategy, "promise", None)
+    return None if earlier is None else earlier(history, best, variance_factor)
+
+
+@runtime_checkable
 class EarlyStopping(Protocol):
-    """Which running training jobs aren't worth finishing."""
+    """Which running training jobs aren't worth finishing: one of the five seams. A strategy may be one, too.
+
+    Example:
+        No training job may report a value above 10:
+
+        >>> class Diverged:
+        ...     def stops(self, history):
+        ...         fact = history.facts[-1] if history.facts else None
+        ...         if isinstance(fact, Reported) and fact.value > 10:
+        ...             yield Stop(number=fact.number, reason=f"Diverged: {fact.value:g}.")
+    """
 
     def stops(self, history: History) -> Iterable[Stop]:
-        """Those to stop after the newest fact of the history."""
+        """Return the training jobs to stop.
+
+        It's asked after every fact, and its answers are kept: what it returned once needn't be returned again.
+
+        Args:
+            history: The history, whose last fact is the new one.
+
+        Returns:
+            Stops of training jobs that run.
+
+        Raises:
+            Nothing: A rule that can't judge returns no stops.
+        """
 
 
 class CompletionCriterion(Protocol):
-    """When the whole tuning job is done.
+    """When the whole tuning job is done: one of the five seams.
 
     A criterion is a frozen dataclass whose fields are its settings. Beside the three methods below, its class may have:
 
+    `ends(future)`
+        When it will end the job, for the forecast: `alfine.criteria.future.Forecastable`.
+    `faults(spec)`
+        What a job lacks for it: `ChecksSpec`.
     `is_limit = True`
         The criterion is a limit, like the user's stop, time and money: when it is met, it stops the running training jobs in
         any case, whatever the job's `at_end` says.
@@ -186,81 +265,139 @@ class CompletionCriterion(Protocol):
         The names for people of the numbers in its evidence.
     `amt_section = "TuningJobCompletionCriteria"`, `more_in_tag = True`
         The part of AMT's request that asks for the criterion, where AMT has it; and whether a tag adds settings to that.
+
+    Example:
+        docs/how-to/add-a-criterion.md has one in full.
     """
 
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:
-        """Return the criterion with the settings of the job; None when the job doesn't ask for it."""
+        """Return the criterion with the settings of the job; None when the job doesn't ask for it.
+
+        Raises:
+            InvalidSpec: A setting makes no sense. Any other exception is turned into one that names the criterion's tag.
+
+        Example:
+            >>> def from_spec(cls, spec):
+            ...     return read_tag(cls, spec)  # alfine.criteria.tags
+        """
 
     def check(self, history: History) -> Verdict:
-        """Return the verdict on the history as it is."""
+        """Return the verdict on the history as it is: a pure function of it.
+
+        It's asked after every fact, so it must be fast: what takes time is kept with `history.remembered`.
+
+        Args:
+            history: The tuning job as it is now; `history.now` is the time.
+
+        Returns:
+            The verdict. Its progress lies in [0, 1], and no number of things in its sentences or its evidence is negative.
+
+        Raises:
+            Exception: Whatever it raises becomes a verdict that says so; the tuning job goes on.
+        """
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
-        """Write this criterion and its settings into a CreateHyperParameterTuningJob request."""
+        """Write the criterion and its settings into a CreateHyperParameterTuningJob request, for `from_spec`.
 
+        Args:
+            request: The request, which is changed.
 
-def in_seconds(now: datetime, seconds: float) -> datetime:
-    """The first instant after `now` by which so many seconds have passed: instants are of whole microseconds."""
-    return now + timedelta(microseconds=max(1, math.ceil(min(seconds, FOREVER_SECONDS) * 1e6)))
+        Example:
+            >>> def to_request(self, request):
+            ...     write_tag(request, self)  # alfine.criteria.tags
+        """
 
 
 @runtime_checkable
-class Demanding(Protocol):
+class ChecksSpec(Protocol):
     """A criterion that not every job can have."""
 
     def faults(self, spec: TuningJobSpec) -> Iterable[Fault]:
-        """What the job lacks for it."""
+        """Return what the job lacks for the criterion, such as a price.
+
+        Args:
+            spec: The job that asks for it.
+
+        Returns:
+            The faults, at the criterion's name; none where the job can have it.
+        """
+
+
+FOREVER_SECONDS = 1e9
+"""Seconds, some 32 years: a time that no tuning job waits for. Python's instants end in the year 9999."""
+
+
+def in_seconds(now: datetime, seconds: float) -> datetime:
+    """Return the first instant after `now` by which this many seconds have passed, in whole microseconds: for `ask_again_at`."""
+    return now + timedelta(microseconds=max(1, math.ceil(min(seconds, FOREVER_SECONDS) * 1e6)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What the engine has to carry out now."""
+    """What the engine has to carry out now: training jobs to stop, configurations to launch, and the verdict that led to it."""
 
     verdict: Verdict
     stops: tuple[Stop, ...] = ()
     launches: tuple[Suggestion, ...] = ()
 
 
-FOREVER_SECONDS = 1e9
-
 AT_END = ("stop", "drain", "contenders")
-"""What may become of running training jobs when a completion criterion ends the tuning job: stopped (AMT's way), let finish,
-or let finish if they may still win."""
+"""What may become of running training jobs when a completion criterion ends the tuning job. `stop` (AMT's way) stops them, `drain`
+lets them finish, and `contenders` lets those finish that may still become the best (`may_win`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """Strategy, early stopping and completion criteria of one tuning job. at_end: see AT_END."""
+    """The strategy, early stopping and completion criteria of one tuning job, and what follows from them.
+
+    Attributes:
+        strategy: What to try next.
+        criteria: When the job is done. On a tie the first one is named as the reason.
+        early_stopping: Which running training jobs aren't worth finishing.
+        max_parallel: How many training jobs may run at once.
+        at_end: What becomes of running training jobs when a criterion ends the job: one of AT_END.
+        nothing_left: The criterion that is named as the reason when the strategy has nothing left to try.
+    """
 
     strategy: Strategy
     criteria: tuple[CompletionCriterion, ...]
     early_stopping: tuple[EarlyStopping, ...] = ()
     max_parallel: int = 1
     at_end: str = "stop"
+    nothing_left: str = "NothingLeft"
 
     def verdicts(self, history: History) -> tuple[Verdict, ...]:
-        """Each criterion's answer, in the order in which they are set."""
+        """Return each criterion's verdict, in the order of the criteria."""
         return tuple(verdict_of(criterion, history) for criterion in self.criteria)
 
     def verdict(self, history: History) -> Verdict:
-        """The strongest answer; the first on a tie. Among CONTINUEs it's the one nearest to its end."""
+        """Return the strongest of the criteria's verdicts (`strongest`)."""
         return strongest(self.verdicts(history))
 
     def stops(self, history: History) -> tuple[Stop, ...]:
-        """Training jobs to stop after the newest fact; of those that are run again none before its end: their means are compared."""
-        found = (stop for rule in self.early_stopping for stop in rule.stops(history))
-        return tuple(stop for stop in found if stop.at_its_end or history.job(stop.number).repeats is None)
+        """Return the training jobs to stop after the newest fact.
+
+        Repeats aren't stopped before `max_resource`: their mean needs complete runs.
+        """
+        stops = (stop for rule in self.early_stopping for stop in rule.stops(history))
+        return tuple(stop for stop in stops if stop.at_its_end or history.job(stop.number).repeats is None)
 
     def decide(self, history: History, verdict: Verdict) -> Decision:
-        """What to do, given the verdict that the facts have led to (see core/judge.py)."""
+        """Return what to do now.
+
+        Args:
+            history: The tuning job as it is now.
+            verdict: The verdict that the facts have led to (see core/judge.py), which isn't always that of this instant.
+        """
         if verdict.outlook is Outlook.CONTINUE:
             launches = tuple(self._launches(history))
             if launches or history.running:
                 return Decision(verdict=verdict, launches=launches)
             verdict = Verdict(
                 outlook=Outlook.DRAIN,
-                criterion="SearchSpaceExhausted",
-                sentence=f"The strategy has nothing left to try after {history.launches} training jobs.",
+                criterion=self.nothing_left,
+                sentence=f"The strategy has nothing left to try after {count_of(history.launches)}.",
                 evidence={"launched": history.launches},
                 progress=1.0,
             )
@@ -275,7 +412,7 @@ class Policy:
         return Decision(verdict=verdict, stops=stops, launches=tuple(self._again(history)) if allowed else ())
 
     def _again(self, history: History) -> Iterator[Suggestion]:
-        """Once the search's own training jobs have ended, the best configurations anew, one a free slot."""
+        """Once the training jobs of the search have ended: the best configurations again, one for each free slot."""
         if history.spec.repeats is None or any(job.repeats is None for job in history.running.values()):
             return
         free = self.max_parallel - len(history.running)
@@ -283,7 +420,7 @@ class Policy:
             yield Suggestion(hyperparameters=dict(job.hyperparameters), definition=job.definition)
 
     def _launches(self, history: History) -> Iterator[Suggestion]:
-        """One suggestion a free slot, each with the earlier ones already in the history."""
+        """One suggestion for each free slot; each sees the earlier ones in its history, as running."""
         while len(history.running) < self.max_parallel and self.verdict(history).outlook is Outlook.CONTINUE:
             suggestion = self.strategy.ask(history)
             if suggestion is None:
@@ -294,7 +431,7 @@ class Policy:
             history = history.launched(suggestion.hyperparameters, suggestion.definition)
 
     def _spared(self, verdict: Verdict, history: History, job: TrainingJob) -> bool:
-        """Whether a running training job may finish, as far as limits don't say otherwise."""
+        """Whether a running training job may finish, if no limit is met."""
         if verdict.outlook is not Outlook.STOP or job.repeats is not None:
             return True
         return self.at_end != "stop" and self._may_finish(history, job)
@@ -324,9 +461,10 @@ def repeats_due(history: History) -> Iterator[TrainingJob]:
 
 
 def may_win(history: History, job: TrainingJob) -> bool:
-    """Whether a running training job's best value is no worse than the best training job's was after as many emissions.
+    """Return whether a running training job may still become the best.
 
-    One that hasn't emitted the objective yet may win, and so may every one while no best is known.
+    Its best value so far must be no worse than that of the best training job after as many emissions. A training job that hasn't
+    emitted the objective yet may become the best; while there is no best, each may.
     """
     curve, best = job.curve(history.spec.of(job.definition).metric), history.incumbent
     if not curve or best is None or best.objective is None or not history.ranks(job):
@@ -347,7 +485,7 @@ def _limits(verdict: Verdict) -> Iterator[Verdict]:
 
 
 def strongest(verdicts: Iterable[Verdict]) -> Verdict:
-    """The strongest verdict, the first on a tie; among CONTINUEs the one with the most progress."""
+    """Return the strongest verdict; among CONTINUEs the one with the most progress; on a tie the first. UNDECIDED if there is none."""
     best: Verdict | None = None
     for verdict in verdicts:
         if best is None or (verdict.strength, _nearness(verdict)) > (best.strength, _nearness(best)):
@@ -356,15 +494,19 @@ def strongest(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 def as_it_ended(verdict: Verdict | None, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
-    """Each criterion's last verdict; of the one that ended the job the one by which it did.
+    """Return each criterion's last verdict, but the one that ended the job as it was when it did.
 
-    What was judged after the end, while the last training jobs ended, may have taken it back.
+    Criteria are judged until the last training job has ended. By then a criterion may no longer be met that ended the job.
+
+    Args:
+        verdict: The verdict that ended the job; None, or a CONTINUE, while it goes on.
+        verdicts: Each criterion's last verdict.
     """
     if verdict is None or verdict.outlook is Outlook.CONTINUE:
         return tuple(verdicts)
-    own = [each for each in verdicts if each.criterion == verdict.criterion]
-    taken_back = len(own) == 1 and own[0].strength < verdict.strength
-    return tuple(verdict if taken_back and each is own[0] else each for each in verdicts)
+    same = [last for last in verdicts if last.criterion == verdict.criterion]
+    is_weaker = len(same) == 1 and same[0].strength < verdict.strength
+    return tuple(verdict if is_weaker and last is same[0] else last for last in verdicts)
 
 
 def _nearness(verdict: Verdict) -> float:

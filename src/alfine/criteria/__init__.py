@@ -13,7 +13,7 @@ from importlib.metadata import entry_points
 from typing import Any, TypeAlias
 
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.core.policy import CompletionCriterion, Demanding
+from alfine.core.policy import ChecksSpec, CompletionCriterion
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import tags, text_format
 from alfine.criteria.checks import all_criteria
@@ -115,7 +115,7 @@ def check_demands(spec: TuningJobSpec, criteria: Iterable[CompletionCriterion]) 
         fault
         for criterion in criteria
         for part in text_format.parts_of(criterion)
-        for fault in (part.faults(spec) if isinstance(part, Demanding) else ())
+        for fault in (part.faults(spec) if isinstance(part, ChecksSpec) else ())
     ]
     if faults:
         raise InvalidSpec(faults)

@@ -22,6 +22,7 @@ from alfine.criteria import (
     table,
     tags,
 )
+from alfine.criteria.limits import SearchSpaceExhausted
 from alfine.jobs.change_request import with_criteria
 from alfine.strategies import strategy_for
 from alfine.strategies.early_stopping import early_stopping_for
@@ -47,6 +48,7 @@ def policy_for(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion] | No
         early_stopping=(*_own_rule(strategy), *early_stopping_for(spec)),
         max_parallel=spec.max_parallel,
         at_end=_at_end(spec),
+        nothing_left=SearchSpaceExhausted.__name__,
     )
 
 

@@ -173,11 +173,11 @@ class Bayesian:
         values = space.from_unit(point)
         return Suggestion(hyperparameters=values) if space.allows(values) else Random().ask(history)
 
-    def promise(self, history: History, best: float, doubt: float) -> float | None:
+    def expected_gain(self, history: History, best: float, variance_factor: float) -> float | None:
         """Return the expected gain of the next training job (expected_gain.py); None after a numerical failure."""
         try:
             with one_thread(), np.errstate(all="ignore"):
-                return log_expected_gain(history, best, doubt)
+                return log_expected_gain(history, best, variance_factor)
         except (ArithmeticError, ValueError, np.linalg.LinAlgError):
             return None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
-from alfine.core.policy import EarlyStopping, Promising, Stop, Strategy, Suggestion
+from alfine.core.policy import EarlyStopping, Stop, Strategy, Suggestion, expected_gain_of
 from alfine.core.space import Hyperparameters
 
 ALL_LAUNCHED: MemoKey[bool] = MemoKey(__name__, "all launched")
@@ -43,8 +43,8 @@ class InitialConfigurations:
             history.remember(ALL_LAUNCHED, value=True)  # a launch is never taken back
         return None
 
-    def promise(self, history: History, best: float, doubt: float) -> float | None:
-        return self.strategy.promise(history, best, doubt) if isinstance(self.strategy, Promising) else None
+    def expected_gain(self, history: History, best: float, variance_factor: float) -> float | None:
+        return expected_gain_of(self.strategy, history, best, variance_factor)
 
     def stops(self, history: History) -> Iterable[Stop]:
         return self.strategy.stops(history) if isinstance(self.strategy, EarlyStopping) else ()

@@ -26,7 +26,7 @@ import numpy as np
 
 from alfine.core.facts import OfTuningJob
 from alfine.core.history import History
-from alfine.core.policy import EarlyStopping, Promising, Stop, Strategy, Suggestion
+from alfine.core.policy import EarlyStopping, Stop, Strategy, Suggestion, expected_gain_of
 from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
 
@@ -85,10 +85,8 @@ class SeveralDefinitions:
             return None
         gains: dict[str, float] = {}
         for name, strategy in self.strategies.items():
-            if not isinstance(strategy, Promising):
-                return None
             part = history.of(name)
-            gain = strategy.promise(part, history.sign * best.objective, variance_factor(history, part))
+            gain = expected_gain_of(strategy, part, history.sign * best.objective, variance_factor(history, part))
             if gain is None or math.isnan(gain):
                 return None
             gains[name] = gain
