@@ -1,5 +1,5 @@
-"""The AWS face: what unmodified SageMaker clients ask for, answered from the store.
+"""AWS's API: what unmodified SageMaker clients ask for, answered from the store.
 
-Read `protocol` (JSON by botocore's model), then `operations` (the table; one file a resource), `shapes` (rows as AWS shows
-them), `logs` and `neighbours` (the other services that these clients call).
+Read json_protocol.py first (JSON by botocore's model), then sagemaker/operations.py (the table of operations; one file per resource),
+sagemaker/shapes.py (rows as AWS shows them), and cloudwatch_logs.py and sts_iam_cloudwatch.py (other services that these clients call).
 """

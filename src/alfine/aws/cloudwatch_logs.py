@@ -1,7 +1,7 @@
-"""CloudWatch Logs: a stream a training job, its lines as events.
+"""CloudWatch Logs: one stream per training job, with its lines as events.
 
-A line of a log has no instant of its own (the training job's output is kept as it came), so that each event bears the
-instant at which its training job started; clients go on from where they were by the number of events they have seen.
+A line of a log has no timestamp of its own (the training job's output is kept as it came). Each event therefore has the time at which its
+training job started; clients continue after the number of events they have seen.
 """
 
 from __future__ import annotations
@@ -22,15 +22,22 @@ from alfine.store.pages import Page, training_job_page
 from alfine.store.records import TrainingJobRow
 
 GROUP = "/aws/sagemaker/TrainingJobs"
-PAGE_BYTES = 1 << 20  # of a log in one answer, as CloudWatch
+PAGE_BYTES = 1 << 20
+"""Largest part of a log in one answer, as in CloudWatch."""
+
 PAGE_EVENTS = 10_000
-LONGEST_LINE = 256 << 10  # what is longer is told in pieces
-FILTER_BYTES = 16 << 20  # of logs that one FilterLogEvents looks through
-FILTER_STREAMS = 500  # and of their streams
+LONGEST_LINE = 256 << 10
+"""Longest event, in bytes; a longer line comes in pieces."""
+
+FILTER_BYTES = 16 << 20
+"""Bytes of logs that one FilterLogEvents reads."""
+
+FILTER_STREAMS = 500
+"""Streams that one FilterLogEvents reads."""
 
 
 def describe_log_streams(backend: AwsBackend, request: Plain) -> Plain:
-    """One stream a training job that has started, «<training job>/algo-1-<when it started>». A token names the last one."""
+    """Return one stream per started training job, named «<training job>/algo-1-<start time>». A token names the last stream."""
     _check_group(request)
     by_time = request.get("orderBy") == "LastEventTime"
     if by_time and "logStreamNamePrefix" in request:
@@ -53,12 +60,13 @@ def describe_log_streams(backend: AwsBackend, request: Plain) -> Plain:
 
 
 def _begun(prefix: str) -> Sequence[Condition]:
-    """Of the training jobs that have started those whose streams may have the prefix: with a slash in it that's one at most."""
+    """Return the started training jobs whose streams may have the prefix; a prefix with a slash belongs to at most one."""
     name, slash, _ = prefix.partition("/")
     return [has_started(), equals(TRAINING_JOBS, "name", name) if slash else name_starts_with(name)]
 
 
 def stream_of(row: TrainingJobRow) -> str:
+    """Return the stream of a training job as CloudWatch shows it."""
     return f"{row.name}/algo-1-{_milliseconds(row) // 1000}"
 
 
@@ -76,7 +84,7 @@ def _stream(backend: AwsBackend, row: TrainingJobRow, stream: str) -> Plain:
 
 
 def get_log_events(backend: AwsBackend, request: Plain) -> Plain:
-    """The lines before or after a place, a byte offset, which tokens hold; at either end the same token comes back."""
+    """Return the lines after or before a place. Tokens hold the place, a byte offset; at either end the same token comes back."""
     _check_group(request)
     row = _training_job_of(backend, request["logStreamName"])
     log, at = _log(backend, row), _milliseconds(row)
@@ -91,7 +99,7 @@ def get_log_events(backend: AwsBackend, request: Plain) -> Plain:
 
 
 def _place(request: Plain, log: _Log) -> tuple[bool, int]:
-    """Whether to go forward, and from where."""
+    """Return whether to go forward, and from which byte."""
     token = request.get("nextToken")
     if token is None:
         return (True, 0) if request.get("startFromHead") else (False, log.end)
@@ -102,7 +110,7 @@ def _place(request: Plain, log: _Log) -> tuple[bool, int]:
 
 
 def filter_log_events(backend: AwsBackend, request: Plain) -> Plain:
-    """The lines that a pattern holds for, from stream to stream; a token says in which to go on, and where."""
+    """Return the lines that match a pattern, stream after stream. A token holds the stream and the place to continue at."""
     _check_group(request)
     wanted, limit = _pattern(request.get("filterPattern", "")), request.get("limit", PAGE_EVENTS)
     first, place = _resumed(request.get("nextToken"))
@@ -130,7 +138,7 @@ def _found(events: list[Plain], token: str | None) -> Plain:
 
 
 def _resumed(token: str | None) -> tuple[str, int]:
-    """The training job to go on with, and the offset in its log."""
+    """Return the training job to continue with, and the byte offset in its log."""
     found = re.fullmatch(r"([^/]+)/(\d{1,18})", token) if token else None
     if token and not found:
         raise _invalid("The specified nextToken is invalid.")
@@ -138,7 +146,7 @@ def _resumed(token: str | None) -> tuple[str, int]:
 
 
 def _streams(backend: AwsBackend, request: Plain, first: str) -> Sequence[TrainingJobRow]:
-    """The training jobs whose logs are asked for, by name from the first on; without names FILTER_STREAMS of them at most."""
+    """Return the training jobs whose logs are asked for, by name, from `first` on; without names at most FILTER_STREAMS."""
     prefix, names = request.get("logStreamNamePrefix", ""), request.get("logStreamNames")
     if prefix and names:
         raise _invalid("Give either logStreamNamePrefix or logStreamNames, not both.")
@@ -156,9 +164,10 @@ TERM = re.compile(r'([-?]?)(?:"([^"]*)"|(\S+))')
 
 
 def _pattern(text: str) -> Callable[[str], bool]:
-    """Whether a line has all words and "phrases" of a pattern, none of those after -, and one of those after ?, if it has no others.
+    """Return a test of lines: a line must have all words and "phrases" of the pattern, none of those after -, and one of those after ?
+    where there are no others.
 
-    What else CloudWatch's patterns can be (of JSON, columns, regular expressions) is refused.
+    Other patterns of CloudWatch (JSON, columns, regular expressions) are refused.
     """
     if text.strip()[:1] in ("{", "[", "%"):
         raise _invalid(f'The filterPattern {text[:80]!r} isn\'t one of words. Only words and "phrases" are read here.')
@@ -174,7 +183,7 @@ def _pattern(text: str) -> Callable[[str], bool]:
 
 @dataclass(frozen=True, slots=True)
 class _Log:
-    """A log by its lines, at most PAGE_BYTES of them. ended: nothing will be added, so that a last line needs no newline."""
+    """The lines of a log, read at most PAGE_BYTES at a time. `ended`: nothing will be added, so the last line needs no newline."""
 
     path: Path
     ended: bool
@@ -185,7 +194,7 @@ class _Log:
 
     @property
     def end(self) -> int:
-        """After its last line."""
+        """The place after the last line."""
         size = self.size
         begin = max(0, size - PAGE_BYTES)
         return size if self.ended else begin + self._read(begin, size).rfind(b"\n") + 1
@@ -216,7 +225,7 @@ def _log(backend: AwsBackend, row: TrainingJobRow) -> _Log:
 
 
 def _lines(block: bytes) -> list[bytes]:
-    """With what ends them; what is longer than an event may be in pieces."""
+    """Return the lines of a block, with their line ends; a line longer than an event may be comes in pieces."""
     whole = block.splitlines(keepends=True)
     return [line[at : at + LONGEST_LINE] for line in whole for at in range(0, len(line), LONGEST_LINE)]
 
@@ -243,7 +252,7 @@ def _training_job_of(backend: AwsBackend, stream: str) -> TrainingJobRow:
 
 
 def _row(backend: AwsBackend, name: str) -> TrainingJobRow | None:
-    """The training job, if it has started."""
+    """Return the training job if it has started."""
     with backend.reading() as connection:
         try:
             row = queries.training_job(connection, name)

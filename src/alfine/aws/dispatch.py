@@ -1,7 +1,7 @@
 """One port for every service: finds the service and the operation of an HTTP request, and answers it.
 
-Routed as AWS's clients can be told apart: the prefix of X-Amz-Target for the JSON services, `Action=` in a form for the
-query services, else the service in the signature's scope; what is left is S3's.
+AWS's clients are told apart by the prefix of X-Amz-Target for the JSON services, by `Action=` in a form for the query services, else by the
+service in the signature's scope. Everything else is for S3.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from alfine.aws import query_protocol
 from alfine.aws.json_protocol import error_body
 from alfine.aws.services import JsonService, explained
 
-MAX_BODY = 4 << 20  # the largest request that SageMaker's model allows is below 1 MiB
+MAX_BODY = 4 << 20
+"""Largest body in bytes: the largest request that SageMaker's model allows is below 1 MiB."""
+
 SCOPE = re.compile(r"Credential=[^,/]+/\d{8}/[^/,]*/([a-z0-9-]+)/aws4_request")
 JSON_1_1, JSON_1_0 = "application/x-amz-json-1.1", "application/x-amz-json-1.0"
 FORM = "application/x-www-form-urlencoded"
@@ -31,7 +33,11 @@ Family = Literal["json", "query", "s3"]
 
 
 class Wire:
-    """The ASGI application behind the guard of server/app.py. s3: what answers for buckets; None until there is one."""
+    """The ASGI application behind the guard of server/app.py.
+
+    Args:
+        s3: The application that answers for buckets; None without one.
+    """
 
     def __init__(self, services: Mapping[str, JsonService], s3: Asgi | None = None) -> None:
         self.s3 = s3
@@ -70,7 +76,7 @@ class Wire:
 
 
 def family_of(scope: MutableMapping[str, Any]) -> Family:
-    """Which kind of service is asked."""
+    """Return the kind of service that a request is for."""
     headers = Headers(scope=scope)
     if "x-amz-target" in headers:
         return "json"
@@ -82,7 +88,7 @@ def family_of(scope: MutableMapping[str, Any]) -> Family:
 
 
 async def read_body(receive: Callable[[], Awaitable[Mapping[str, Any]]]) -> bytes | None:
-    """The body; None when it's longer than MAX_BODY, whatever its Content-Length said, or its sender has gone."""
+    """Return the body; None when it is longer than MAX_BODY, whatever Content-Length says, or when its sender has gone."""
     parts: list[bytes] = []
     size = 0
     while True:
@@ -106,5 +112,6 @@ def _error(status: int, code: str, message: str) -> Response:
 
 
 def request_id() -> str:
+    """Return a new id for an answer."""
     digits = os.urandom(16).hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

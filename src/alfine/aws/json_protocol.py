@@ -1,11 +1,10 @@
-"""AWS JSON: requests checked and answers written by botocore's service model alone.
+"""AWS's JSON protocol: requests are checked and answers written by botocore's service model alone.
 
-Each shape of the model is compiled once into two closures: one that reads and checks a JSON value, one that writes the
-answer's. Nothing about any operation is listed here by hand; where alfine takes more than AWS does (its own places and
-machines), `TAKEN_TOO` says what and why.
+Each shape of the model is compiled once into two closures: one reads and checks a JSON value, the other writes the answer's. No
+operation is listed here by hand. Where alfine accepts more than AWS (its own places and machines), TAKEN_TOO lists it with the reason.
 
-Two kinds of refusal, as AWS has them: a value of the wrong JSON type ends the reading (SerializationException); violated
-constraints are collected over the whole request and told at once (ValidationException).
+There are two kinds of refusal, as in AWS: a value of the wrong JSON type ends the reading (SerializationException); violated
+constraints are collected over the whole request and reported together (ValidationException).
 """
 
 from __future__ import annotations
@@ -27,13 +26,21 @@ Faults = list[str]
 Reader = Callable[[Any, str, Faults], Any]
 Writer = Callable[[Any], Any]
 
-MAX_DEPTH = 64  # of nested objects and lists; the deepest that the model asks for is below 20
-MAX_FAULTS = 100  # told of one request
-SHOWN_CHARACTERS = 1024  # of a value in a message
-PATTERN_SECONDS = 1.0  # for one match; the model's patterns need microseconds
+MAX_DEPTH = 64
+"""Largest depth of nested objects and lists; the model's deepest is below 20."""
+
+MAX_FAULTS = 100
+"""Largest number of faults that one answer names."""
+
+SHOWN_CHARACTERS = 1024
+"""Largest number of characters of a value in a message."""
+
+PATTERN_SECONDS = 1.0
+"""Time limit of one match; the model's patterns need microseconds."""
+
 INTEGERS = {"integer": 2**31, "long": 2**63}
 
-# Values that AWS refuses and alfine takes: shape -> (further enum values, a further pattern).
+# Values that AWS refuses and alfine accepts: shape -> (further enum values, a further pattern).
 TAKEN_TOO: Mapping[str, tuple[tuple[str, ...], str]] = {
     "TrainingInstanceType": (("local", "local_gpu"), ""),  # the SDK's local mode
     "S3Uri": ((), r"(file:///.*)?"),  # files of this machine; the SDK's local mode also sends an empty output path
@@ -41,7 +48,7 @@ TAKEN_TOO: Mapping[str, tuple[tuple[str, ...], str]] = {
 
 
 class WireError(AlfineError):
-    """An error that the caller is answered with: AWS's code, AWS's text, the HTTP status."""
+    """An error for the caller: AWS's code, AWS's text, the HTTP status."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -54,10 +61,12 @@ class Written(dict[str, Any]):
 
 
 def validation_error(message: str) -> WireError:
+    """Return the error for a request that violates the model."""
     return WireError("ValidationException", message)
 
 
 def not_readable(message: str) -> WireError:
+    """Return the error for a body that can't be read as JSON."""
     return WireError("SerializationException", message)
 
 
@@ -70,13 +79,21 @@ class Operation:
         self.write = write
 
     def faults(self, value: Any) -> Faults:
-        """Everything that violates the model, a sentence each. Raise WireError for a value of the wrong type."""
+        """Return everything that violates the model, one sentence each.
+
+        Raises:
+            WireError: A value has the wrong type.
+        """
         found: Faults = []
         self._read(value, "", found)
         return found
 
     def check(self, value: Any) -> Plain:
-        """The request, timestamps as datetimes. Raise WireError with everything that violates the model."""
+        """Return the request with its timestamps as datetimes.
+
+        Raises:
+            WireError: With everything that violates the model.
+        """
         faults: Faults = []
         request: Plain = self._read(value, "", faults)
         if faults:
@@ -96,7 +113,7 @@ class Api:
         self._operations: dict[str, Operation] = {}
 
     def operation(self, name: str) -> Operation:
-        """Raise WireError for an operation that the model doesn't have."""
+        """Return an operation. Raise WireError for one that the model doesn't have."""
         if name not in self._operations:
             known = self.model["operations"].get(name)
             if known is None:
@@ -109,11 +126,12 @@ class Api:
 
 @cache
 def api(service: str) -> Api:
-    """The model of a service, loaded once: SageMaker's takes a quarter of a second."""
+    """Return the model of a service, loaded once: SageMaker's takes a quarter of a second."""
     return Api(service)
 
 
 def unknown_operation(name: str) -> WireError:
+    """Return the error for an operation that the service doesn't have."""
     return WireError("UnknownOperationException", f"alfine doesn't have the operation {name[:80]!r}.")
 
 
@@ -121,7 +139,7 @@ def unknown_operation(name: str) -> WireError:
 
 
 def parse(body: bytes) -> Any:
-    """The JSON value of a body. Raise WireError for what isn't JSON, is nested too deeply, or holds no number."""
+    """Return the JSON value of a body. Raise WireError for what isn't JSON, is nested too deeply, or has a number that isn't finite."""
     try:
         value = json.loads(body or b"{}", parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -144,10 +162,12 @@ def _check_depth(value: Any, left: int) -> None:
 
 
 def render(value: Any) -> bytes:
+    """Return an answer as JSON."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
 
 
 def error_body(code: str, message: str) -> bytes:
+    """Return an error as JSON."""
     return render({"__type": code, "Message": message})
 
 
@@ -258,7 +278,7 @@ def _list_reader(member: Reader, shape: Mapping[str, Any], *, inline: bool) -> R
             raise _wrong_type(value, "a list", path)
         _check_length(value, path, faults, least, most)
         if len(value) > most:
-            return value  # already refused; a list of a million members isn't looked through
+            return value  # refused already: the members of a list that is too long aren't read
         if inline:
             return _inline_members(value, member, path, faults)
         found = []
@@ -274,7 +294,7 @@ def _list_reader(member: Reader, shape: Mapping[str, Any], *, inline: bool) -> R
 
 
 def _inline_members(value: list[Any], member: Reader, path: str, faults: Faults) -> list[Any]:
-    """Members of a list of plain values: AWS tells of them in the list's own message."""
+    """Read the members of a list of plain values: AWS names their faults in the list's own message."""
     inner: Faults = []
     found = []
     for each in value:
@@ -388,7 +408,7 @@ def _as_float(value: float, path: str) -> float:
 
 
 def _timestamp(value: Any, path: str, faults: Faults) -> datetime:  # noqa: ARG001 - a Reader's signature
-    """Epoch seconds, or ISO 8601."""
+    """Read epoch seconds, or ISO 8601."""
     try:
         if isinstance(value, str):
             parsed = datetime.fromisoformat(value)
@@ -408,7 +428,7 @@ def _check_length(value: Any, path: str, faults: Faults, least: float, most: flo
 
 
 def _member(path: str, name: str) -> str:
-    """AWS names members in messages with a small first letter."""
+    """Return the path of a member as AWS writes it in messages, with a small first letter."""
     small = name[:1].lower() + name[1:]
     return f"{path}.{small}" if path else small
 
@@ -462,12 +482,12 @@ def _map_writer(member: Writer) -> Writer:
 
 
 def epoch_seconds(at: datetime | float) -> float:
-    """Whole milliseconds, as AWS has them; what an answer of ours already holds as a number stays."""
+    """Return epoch seconds in whole milliseconds, as AWS has them; a number is returned unchanged."""
     return round(at.timestamp(), 3) if isinstance(at, datetime) else at
 
 
 def _finite(value: float) -> float:
-    """JSON has no infinity and no NaN: the largest double stands for them."""
+    """Return the value, with the largest double in place of infinity: JSON has no infinity and no NaN."""
     return value if math.isfinite(value) else math.copysign(1.7976931348623157e308, value)
 
 

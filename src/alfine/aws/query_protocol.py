@@ -1,6 +1,6 @@
-"""AWS's query protocol, for STS, IAM and older CloudWatch clients: a form in, XML out, both by botocore's model.
+"""AWS's query protocol, for STS, IAM and older CloudWatch clients: a form as request, XML as answer, both by botocore's model.
 
-The form is turned into the JSON that the model's reader checks anyway, so that there's one set of checks.
+The form is turned into JSON, which the reader of json_protocol.py checks, so that there is only one set of checks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Explain = Callable[[Exception, str], tuple[int, str, str]]
 
 
 def answer(services: Mapping[str, JsonService], body: bytes, explain: Explain) -> tuple[int, bytes]:
-    """(HTTP status, XML) of a form."""
+    """Return (HTTP status, XML) for a form."""
     operation = ""
     try:
         fields = dict(parse_qsl(body.decode("ascii", "strict"), keep_blank_values=True, max_num_fields=MAX_FIELDS))
@@ -52,7 +52,7 @@ def _service(services: Mapping[str, JsonService], operation: str, version: str) 
 
 
 def _from_fields(api: Api, shape: str | None, fields: Iterable[tuple[str, str]]) -> Any:
-    """«Dimensions.member.1.Name=Host» and its like as the value that JSON would have."""
+    """Return the fields of a form, such as «Dimensions.member.1.Name=Host», as the value that JSON would have."""
     tree: Plain = {}
     for key, text in fields:
         node = tree
@@ -126,5 +126,6 @@ def _element(name: str, inner: str) -> str:
 
 
 def error_xml(code: str, message: str) -> bytes:
+    """Return an error as XML."""
     text = escape(NOT_XML.sub("\ufffd", message))
     return f"<ErrorResponse><Error><Type>Sender</Type><Code>{escape(code)}</Code><Message>{text}</Message></Error><RequestId>alfine</RequestId></ErrorResponse>".encode()

@@ -1,4 +1,4 @@
-"""The services that alfine answers for: their operations as functions of a request, without HTTP around them."""
+"""The services that alfine answers for: their operations as functions of a request, without HTTP."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TABLES: Mapping[str, Mapping[str, Function]] = {
 
 
 class JsonService:
-    """A service of AWS JSON: its model, and the operations that alfine has."""
+    """A service with AWS's JSON protocol: its model, and the operations that alfine has."""
 
     def __init__(self, name: str, functions: Mapping[str, Function], backend: AwsBackend) -> None:
         self.name = name
@@ -47,7 +47,7 @@ class JsonService:
         return api(self.name)
 
     def call(self, operation: str, value: Any) -> Plain:
-        """Check the request against the model, carry it out, and give the answer in the model's shape."""
+        """Check the request against the model, carry it out, and return the answer in the model's shape."""
         function = self.functions.get(operation)
         if function is None:
             raise unknown_operation(operation)
@@ -56,7 +56,7 @@ class JsonService:
         return answer if isinstance(answer, Written) else known.write(answer)
 
     def answer(self, operation: str, body: bytes) -> tuple[int, bytes]:
-        """(HTTP status, body); every error becomes one that AWS's clients understand."""
+        """Return (HTTP status, body). Every error becomes one that AWS's clients understand."""
         try:
             return 200, render(self.call(operation, parse(body)))
         except Exception as error:  # noqa: BLE001 - the rim: whatever happens, the caller is answered
@@ -65,7 +65,7 @@ class JsonService:
 
 
 def explained(error: Exception, operation: str) -> tuple[int, str, str]:
-    """(HTTP status, AWS's code, text) of an error. Of a fault of our own the caller learns nothing but that there is one."""
+    """Return (HTTP status, AWS's code, text) for an error. For a fault of alfine itself the caller learns only that there is one."""
     if isinstance(error, WireError):
         return error.status, error.code, str(error)
     statuses = {"InternalFailure": 500, "ServiceUnavailable": 503}
@@ -78,5 +78,5 @@ def explained(error: Exception, operation: str) -> tuple[int, str, str]:
 
 
 def services(backend: AwsBackend) -> dict[str, JsonService]:
-    """All of them, by botocore's names."""
+    """Return all services, by botocore's names."""
     return {name: JsonService(name, functions, backend) for name, functions in TABLES.items()}

@@ -1,4 +1,4 @@
-"""What SageMaker's clients also ask of other services: metrics, who they are. From the same records."""
+"""Other services that SageMaker's clients call: metrics in CloudWatch, the caller's identity and role. Answered from the same records."""
 
 from __future__ import annotations
 
@@ -36,15 +36,17 @@ STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Series:
-    """Values of one metric of one training job, by periods."""
+    """The values of one metric of one training job, by periods."""
 
     periods: Mapping[datetime, Sequence[float]]
 
     def points(self, statistic: str) -> list[tuple[datetime, float]]:
+        """Return the points of one statistic."""
         return [(at, STATISTICS[statistic](values)) for at, values in sorted(self.periods.items())]
 
 
 def get_metric_statistics(backend: AwsBackend, request: Plain) -> Plain:
+    """Return the statistics of one metric of a training job."""
     if request.get("ExtendedStatistics"):
         raise validation_error(f"ExtendedStatistics aren't to be had here. Use Statistics, {', '.join(STATISTICS)}.")
     series = _series(backend, request, request, request["StartTime"], request["EndTime"])
@@ -57,7 +59,7 @@ def get_metric_statistics(backend: AwsBackend, request: Plain) -> Plain:
 
 
 def get_metric_data(backend: AwsBackend, request: Plain) -> Plain:
-    """A token holds how many points were told before, over all queries in their order."""
+    """Return the points of several queries in their order. A token holds how many points were returned before."""
     told = _points_told(request.get("NextToken"))
     left, room, more = told, request.get("MaxDatapoints", MAX_DATAPOINTS), False
     results: list[Plain] = []
@@ -98,7 +100,7 @@ def _points(backend: AwsBackend, query: Plain, request: Plain) -> list[tuple[dat
 
 
 def _series(backend: AwsBackend, metric: Plain, asked: Plain, begin: datetime, end: datetime) -> _Series:
-    """Periods begin at multiples of their length since 1970; the first is the one that `begin` lies in. No metric has a unit."""
+    """Return the periods of a metric. They begin at multiples of their length since 1970; the first contains `begin`. No metric has a unit."""
     name, period = _dimensions(metric).get("TrainingJobName"), asked["Period"]
     if metric.get("Namespace") != NAMESPACE or name is None or period < 1 or asked.get("Unit", "None") != "None":
         return _Series({})
@@ -119,7 +121,7 @@ RECENTLY = timedelta(hours=3)  # RecentlyActive
 
 
 def list_metrics(backend: AwsBackend, request: Plain) -> Plain:
-    """The metrics of the training jobs, by name; a page goes on after the last training job of the one before."""
+    """Return the metrics of the training jobs, sorted by name; the next page begins after the last training job of this one."""
     if request.get("Namespace", NAMESPACE) != NAMESPACE:
         return {"Metrics": []}
     wanted = {each["Name"]: each.get("Value") for each in request.get("Dimensions", ())}
@@ -161,12 +163,13 @@ def _known(connection: Connection, name: str) -> TrainingJobRow | None:
 
 
 def get_caller_identity(backend: AwsBackend, request: Plain) -> Plain:  # noqa: ARG001 - an operation's signature
+    """Return the caller: alfine has one user."""
     account = backend.arns.account
     return {"UserId": "ALFINE", "Account": account, "Arn": f"arn:aws:iam::{account}:user/alfine"}
 
 
 def get_role(backend: AwsBackend, request: Plain) -> Plain:
-    """Any role exists: nothing here asks who may do what."""
+    """Return the role of that name. Every role exists: nothing here checks who may do what."""
     name = request["RoleName"]
     arn = f"arn:aws:iam::{backend.arns.account}:role/{name}"
     made = datetime(2017, 11, 29, tzinfo=UTC)  # the day SageMaker was announced
@@ -182,7 +185,7 @@ def get_role(backend: AwsBackend, request: Plain) -> Plain:
 
 
 def simulate_principal_policy(backend: AwsBackend, request: Plain) -> Plain:  # noqa: ARG001 - an operation's signature
-    """Whoever asks may do everything: SDK 3 asks before it uses a role."""
+    """Answer that everything is allowed: SDK 3 asks before it uses a role."""
     resources = request.get("ResourceArns") or ["*"]
     return {
         "EvaluationResults": [

@@ -1,1 +1,1 @@
-"""Who may send a request: signatures and the rules for browsers."""
+"""Who may send a request: signatures, and the rules against web pages."""

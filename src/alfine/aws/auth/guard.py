@@ -1,13 +1,14 @@
-"""Who is let in: the guard before everything that `alfine serve` answers. It runs programs for whoever gets past.
+"""The guard in front of everything that `alfine serve` answers. alfine runs programs for every request that passes it.
 
-Refused always, with or without keys:
+Always refused, with or without keys:
 
-- a Host that isn't this server's: a web page whose name an attacker lets point here (DNS rebinding);
-- an Origin, or Sec-Fetch-Site, of another site: a web page that sends requests here (CSRF). AWS's clients send neither.
+- a Host header that isn't this server's: a web page whose name an attacker points here (DNS rebinding);
+- an Origin or Sec-Fetch-Site header of another site: a web page that sends requests here (CSRF). AWS's clients send neither.
 
-The web console's requests are held to these too; who sends them its own door asks (server/console/sessions.py), since browsers sign nothing.
+Both rules hold for the web console, too. Who uses it is checked by its own sessions (server/console/sessions.py), because browsers sign
+nothing.
 
-Refused once the home has keys, or where other machines can reach the server: what isn't signed by one of the keys (sigv4).
+Refused once the home has keys, and wherever other machines can reach the server: requests that none of the keys signed (sigv4.py).
 The answers are AWS's own, in the form of the service that was asked.
 """
 
@@ -45,14 +46,22 @@ from alfine.jobs.clock import utc_now
 from alfine.programs.data.buckets.errors import S3Error
 from alfine.store.access_keys import Keys
 
-OWN = "alfine"  # what requests for alfine's own documents are signed for
-OWN_PATH = "/_alfine/"  # no bucket's name has an underscore
+OWN = "alfine"
+"""Service name that requests for alfine's own documents are signed for."""
+
+OWN_PATH = "/_alfine/"
+"""Path of alfine's own documents: no bucket's name has an underscore."""
+
 HEALTH = "/healthz"
-SILENT_SECONDS = 60.0  # between two pieces of a body
+SILENT_SECONDS = 60.0
+"""Longest pause between two pieces of a body."""
+
 DOCUMENT_SECONDS = 60.0  # for the whole body of a request that isn't S3's, before anyone is known to have signed it
 DRAIN_SECONDS = 5.0
 DRAINED_BYTES = 1 << 18  # of a refused body, so that its sender comes to read why
-EVERYWHERE = ("iam", "sts")  # services that clients of any region may sign for us-east-1
+EVERYWHERE = ("iam", "sts")
+"""Services that clients of any region may sign for us-east-1."""
+
 
 Scope = MutableMapping[str, Any]
 
@@ -60,7 +69,7 @@ _MISMATCH = (
     "The request signature we calculated does not match the signature you provided. Check your {} and signing method."
 )
 _INVALID = "The security token included in the request is invalid."
-# kind -> code and text; "" is the refusal's own text. First for JSON (400), then for query services (403).
+# Kind of refusal -> code and text ("": the refusal's own text), first for JSON (status 400), then for query services (status 403).
 _JSON = {
     "none": ("MissingAuthenticationTokenException", "Missing Authentication Token"),
     "unknown-key": ("UnrecognizedClientException", _INVALID),
@@ -121,9 +130,13 @@ _S3 = {
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What is let in. hosts: further names of this server; services: signing names by family; always: keys or not.
+    """What the guard lets in.
 
-    elsewhere: of a request, whether who sent it is asked behind the guard.
+    Attributes:
+        hosts: Further names of this server.
+        services: The signing names of the services, by family.
+        always: Whether requests must be signed even before there are keys.
+        elsewhere: Returns, for a request, whether its sender is checked behind the guard.
     """
 
     keys: Keys
@@ -135,15 +148,16 @@ class Gate:
 
     @property
     def bucket_domains(self) -> tuple[str, ...]:
-        """Names of this server before which a bucket may stand."""
+        """The names of this server in front of which a bucket's name may stand."""
         return (*DOMAINS, *self.hosts)
 
     def regions_of(self, service: str) -> tuple[str, ...]:
+        """Return the regions that a service may be signed for."""
         return (self.region, "us-east-1") if service in EVERYWHERE else (self.region,)
 
 
 class Guard:
-    """Raw ASGI, around everything else: it sees every request."""
+    """The guard, as a raw ASGI application around everything else: it sees every request."""
 
     def __init__(self, app: Any, gate: Gate) -> None:
         self.app = app
@@ -169,7 +183,11 @@ class Guard:
         await self.app(scope, receive, send)
 
     async def _proved(self, scope: Scope, receive: Any) -> Any:
-        """What to receive the body from, once the request is proved to be a key's. Raise Refused."""
+        """Return what to receive the body from, once the request is proved to be signed by a key.
+
+        Raises:
+            Refused: It isn't.
+        """
         family = _family(scope)
         request = Unproved(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"])
         if family == "s3" and sigv2.is_presigned(request):
@@ -199,7 +217,7 @@ class Guard:
 
 
 def _payload(named: str, *, presigned: bool) -> str:
-    """What an S3 request's signature says of its body; the body itself is held against it while it's read."""
+    """Return what an S3 request's signature says about its body. The body itself is compared with it while it is read."""
     if presigned and not named:
         return UNSIGNED_PAYLOAD
     if not named:
@@ -210,7 +228,7 @@ def _payload(named: str, *, presigned: bool) -> str:
 
 
 class _Body:
-    """Knows whether all of it was received; a sender that falls silent in between counts as gone."""
+    """A body that records whether all of it was received. A sender that is silent for too long counts as gone."""
 
     def __init__(self, receive: Any) -> None:
         self._receive = receive
@@ -228,7 +246,7 @@ class _Body:
         return message
 
     async def drain(self) -> None:
-        """Read a little of a body that nobody wanted, so that its sender comes to read the answer."""
+        """Read a little of a body that nobody wanted, so that its sender reads the answer."""
         read = 0
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
@@ -237,7 +255,7 @@ class _Body:
 
 
 class _Replayed:
-    """A body that was read already, then whatever comes after it."""
+    """A body that was read already, followed by whatever comes after it."""
 
     def __init__(self, body: bytes, receive: Any) -> None:
         self._body: bytes | None = body
@@ -255,7 +273,7 @@ def _family(scope: Scope) -> str:
 
 
 def _denied(scope: Scope, reason: str) -> Response:
-    """As AWS says it; to a person who followed a link from elsewhere, with a way in that is no other page's doing."""
+    """Send the refusal in AWS's form; to a person who followed a link from elsewhere, a page with a safe way in."""
     if not any(name == b"accept" and b"text/html" in value for name, value in scope["headers"]):
         denied = {"__type": "AccessDeniedException", "Message": reason}
         return Response(json.dumps(denied), 403, media_type=JSON_1_1)
@@ -301,6 +319,7 @@ def _with(text: str, error: Refused) -> str:
 
 
 def is_loopback(host: str) -> bool:
+    """Return whether a host name or address is this machine itself."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -308,7 +327,12 @@ def is_loopback(host: str) -> bool:
 
 
 def refusal(headers: Iterable[tuple[bytes, bytes]], hosts: Collection[str] = ()) -> str:
-    """Why a request with these headers is refused; "" for one that is let through. hosts: names and addresses of this server."""
+    """Return why a request with these headers is refused; "" for one that is let through.
+
+    Args:
+        headers: The request's headers.
+        hosts: Names and addresses of this server.
+    """
     known: dict[bytes, str] = {}
     for name, value in headers:
         if name in (b"host", b"origin", b"sec-fetch-site"):
@@ -330,7 +354,7 @@ def refusal(headers: Iterable[tuple[bytes, bytes]], hosts: Collection[str] = ())
 
 
 def _is_ours(name: str, hosts: Collection[str]) -> bool:
-    """A bucket may stand before a name (virtual-host style), not before an address."""
+    """Return whether a Host is this server's. A bucket's name may stand in front of a name (virtual-host style), not of an address."""
     address = _address(name)
     if address is not None:
         return address.is_loopback or any(address == _address(host) for host in hosts)

@@ -1,8 +1,8 @@
-"""Presigned URLs of Signature Version 2, verified: what boto3 and the AWS CLI make for S3 in us-east-1 unless told otherwise.
+"""Verification of presigned URLs of Signature Version 2, which boto3 and the AWS CLI make for S3 in us-east-1 by default.
 
-They read one object (GET, HEAD), as Version 4's do for as long as a week. This version signs neither the host nor most of the
-query, so everything that it doesn't sign and that could change what is read is refused instead. Everything else that
-Version 2 could sign is refused by `sigv4`.
+They read one object (GET, HEAD), as those of Version 4 do for up to a week. Version 2 signs neither the host nor most of the query, so
+everything that it doesn't sign and that could change what is read is refused. Everything else that Version 2 could sign is refused by
+sigv4.py.
 """
 
 from __future__ import annotations
@@ -22,14 +22,21 @@ METHODS = ("GET", "HEAD")
 
 
 def is_presigned(request: Unproved) -> bool:
-    """Whether the request looks like such a URL."""
+    """Return whether the request looks like such a URL."""
     return request.method in METHODS and {name for name, _ in parameters(request.query)} >= set(PARAMETERS)
 
 
 def check(request: Unproved, secret_of: Callable[[str], str | None], now: datetime, *, bucket: str) -> None:
-    """Raise Refused unless the URL was signed by a key for this object, and still holds.
+    """Check that a key signed the URL for this object and that it hasn't expired.
 
-    bucket: the one that the Host header names, as whoever reads the request will understand it; "" when the path names it.
+    Args:
+        request: The request as it came.
+        secret_of: Returns the secret of an access key id; None for an unknown one.
+        now: The present time.
+        bucket: The bucket that the Host header names, as the reader of the request will understand it; "" when the path names it.
+
+    Raises:
+        Refused: It isn't so.
     """
     found = parameters(request.query)
     given = {name: unquote_to_bytes(value.replace(b"+", b" ")) for name, value in found}

@@ -1,11 +1,11 @@
-"""AWS Signature Version 4, verified: whose key signed a request, and whether it is the request that was signed.
+"""Verification of AWS Signature Version 4: which key signed a request, and whether this is the request that was signed.
 
-Own code and not botocore's, whose canonicalisation is a signer's: it takes a URL that it trusts. A verifier works on the
-bytes as they came, and what it takes for equal must mean the same to whoever reads the request afterwards: `+` is a space in
-a query, since S3's query is read so. botocore's signer is the oracle of the tests.
+This isn't botocore's code, whose canonicalisation belongs to a signer: it takes a URL that it trusts. A verifier works on the bytes as
+they came, and whatever it treats as equal must mean the same to the reader of the request afterwards: `+` is a space in a query,
+because S3's query is read so. The tests compare it with botocore's signer.
 
-    claim = claimed(request, …)    what the request says of itself: key, scope, time, headers; no secret is needed for that
-    claim.check(payload)           whether its signature is right for a body of that hash
+    claim = claimed(request, …)    what the request says about itself: key, scope, time, headers; this needs no secret
+    claim.check(payload)           whether its signature is right for a body with that hash
 """
 
 from __future__ import annotations
@@ -48,7 +48,12 @@ _ONCE = ("host", "authorization", "date", "content-type")  # and x-amz-*: said t
 
 
 class Refused(AlfineError):
-    """A request that isn't proved to come from a key's owner. kind: what `guard` answers by; details: for S3's answer."""
+    """A request that isn't proved to come from a key's owner.
+
+    Attributes:
+        kind: The kind of refusal; the guard answers by it.
+        details: Elements of S3's answer.
+    """
 
     def __init__(self, kind: str, message: str = "", **details: str) -> None:
         super().__init__(message or kind)
@@ -59,7 +64,12 @@ class Refused(AlfineError):
 
 @dataclass(frozen=True, slots=True)
 class Unproved:
-    """A request as it came. path, query: as in its first line, still encoded."""
+    """A request as it came.
+
+    Attributes:
+        path: As in its first line, still encoded.
+        query: As in its first line, still encoded.
+    """
 
     method: str
     path: bytes
@@ -67,13 +77,21 @@ class Unproved:
     headers: Sequence[tuple[bytes, bytes]]  # names in small letters
 
     def header(self, name: str) -> str:
+        """Return the value of a header; "" without it."""
         wanted = name.encode()
         return next((value.decode("latin-1") for each, value in self.headers if each == wanted), "")
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The signatures of an aws-chunked body: each covers the one before it. timestamp, scope, key: of the request's own."""
+    """The signatures of an aws-chunked body; each covers the one before it.
+
+    Attributes:
+        timestamp: The request's own.
+        scope: The request's own.
+        key: The request's own signing key.
+        trailers: Whether signed trailers follow the last chunk.
+    """
 
     timestamp: str
     scope: str
@@ -82,20 +100,20 @@ class Chain:
     trailers: bool  # signed ones follow the last chunk
 
     def chunk(self, before: str, sha256: str) -> str:
-        """The signature of a chunk with that hash after the signature `before`."""
+        """Return the signature of a chunk with this hash, after the signature `before`."""
         return _hmac(
             self.key, "\n".join([f"{ALGORITHM}-PAYLOAD", self.timestamp, self.scope, before, EMPTY_SHA256, sha256])
         ).hex()
 
     def trailer(self, before: str, trailers: bytes) -> str:
-        """The signature of the trailers, a line `name:value` each."""
+        """Return the signature of the trailers, one line `name:value` each, after the signature `before`."""
         sha256 = hashlib.sha256(trailers).hexdigest()
         return _hmac(self.key, "\n".join([f"{ALGORITHM}-TRAILER", self.timestamp, self.scope, before, sha256])).hex()
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a request says of its signature: well-formed, of a known key, of now. Nothing is proved until `check`."""
+    """What a request says about its signature: well-formed, with a known key, and recent. Nothing is proved before `check`."""
 
     request: Unproved
     access_key: str
@@ -109,12 +127,13 @@ class Claim:
     s3: bool
 
     def check(self, payload: str) -> None:
-        """Raise Refused unless the signature is that of this request with a body of that hash."""
+        """Raise Refused unless the signature is right for this request with a body of that hash."""
         text = "\n".join([ALGORITHM, self.timestamp, self.scope, hashlib.sha256(self.canonical(payload)).hexdigest()])
         if not hmac.compare_digest(_hmac(self.key, text).hex().encode(), self.signature.encode()):
             raise Refused("mismatch")
 
     def canonical(self, payload: str) -> bytes:
+        """Return the canonical request, which is signed."""
         request = self.request
         values: dict[bytes, list[bytes]] = {}
         for name, value in request.headers:
@@ -133,7 +152,7 @@ class Claim:
         )
 
     def chain(self) -> Chain | None:
-        """What the chunks' signatures are verified by, where the body has any."""
+        """Return what verifies the chunks' signatures; None where the body has none."""
         if self.payload not in SIGNED_CHUNKS:
             return None
         return Chain(self.timestamp, self.scope, self.key, self.signature, self.payload.endswith("TRAILER"))
@@ -147,10 +166,17 @@ def claimed(
     regions_of: Callable[[str], Sequence[str]],
     services: Collection[str],
 ) -> Claim:
-    """What the request claims, so far as it can be checked without its body. Raise Refused.
+    """Return what the request claims, checked as far as that is possible without its body.
 
-    secret_of: the secret of an access key id, None for one that isn't known. regions_of: the regions that a service may be signed for. services: those
-    whose requests look like this one.
+    Args:
+        request: The request as it came.
+        secret_of: Returns the secret of an access key id; None for an unknown one.
+        now: The present time.
+        regions_of: Returns the regions that a service may be signed for.
+        services: The signing names of the services whose requests look like this one.
+
+    Raises:
+        Refused: The claim is malformed, names an unknown key, or isn't recent.
     """
     repeated = [
         name.decode("latin-1") for name, count in Counter(name for name, _ in request.headers).items() if count > 1
@@ -188,6 +214,7 @@ def claimed(
 
 @lru_cache(maxsize=64)
 def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
+    """Return the signing key of a secret for one day, region and service."""
     key = f"AWS4{secret}".encode()
     for word in (date, region, service, TERMINATOR):
         key = _hmac(key, word)
@@ -202,7 +229,7 @@ def _hmac(key: bytes, text: str) -> bytes:
 
 
 def _parts(request: Unproved) -> tuple[Mapping[str, str], bool]:
-    """Credential, SignedHeaders, Signature, and for a presigned URL Date and Expires; whether it's presigned."""
+    """Return Credential, SignedHeaders and Signature, for a presigned URL also Date and Expires; and whether it is presigned."""
     authorization = request.header("authorization")
     pairs = [(unquote_to_bytes(name).decode("latin-1"), value) for name, value in parameters(request.query)]
     found = {name: unquote_to_bytes(value).decode("latin-1") for name, value in pairs if name.startswith("X-Amz-")}
@@ -265,7 +292,7 @@ def _credential(text: str) -> list[str]:
 
 
 def _time(stated: str, request: Unproved) -> tuple[str, datetime]:
-    """The time that was signed: as text, and as an instant."""
+    """Return the time that was signed, as text and as a datetime."""
     stated = stated or request.header("x-amz-date")
     try:
         at = _instant(stated) if stated else parsedate_to_datetime(request.header("date"))
@@ -298,12 +325,12 @@ def _check_time(at: datetime, now: datetime, expires: str | None) -> None:
 
 
 def iso(at: datetime) -> str:
-    """As S3's errors write it."""
+    """Return the time as S3's errors write it."""
     return f"{at:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _check_headers(signed: Sequence[str], request: Unproved, *, needs_date: bool) -> None:
-    """Everything that changes what the request means is signed: the host, the time, and AWS's own headers."""
+    """Raise Refused unless everything that changes the request's meaning is signed: the host, the time, and AWS's own headers."""
     there = {name.decode("latin-1") for name, _ in request.headers}
     needed = {"host", *(name for name in there if name.startswith("x-amz-"))}
     needed |= {"date"} if needs_date and "x-amz-date" not in there else set()
@@ -321,7 +348,7 @@ def _check_headers(signed: Sequence[str], request: Unproved, *, needs_date: bool
 
 
 def canonical_path(path: bytes, *, s3: bool) -> bytes:
-    """S3: the key's bytes, encoded once. Elsewhere the encoded path without its dots, encoded again."""
+    """Return the path in canonical form. S3: the key's bytes, encoded once. Elsewhere: the encoded path without dots, encoded again."""
     if s3:
         return quote(unquote_to_bytes(path), safe="/-_.~").encode()
     names: list[bytes] = []
@@ -335,13 +362,13 @@ def canonical_path(path: bytes, *, s3: bool) -> bytes:
 
 
 def canonical_query(query: bytes, *, without: bytes | None = None) -> bytes:
-    """Parameters decoded and encoded again, in order of name and value."""
+    """Return the query in canonical form: parameters decoded and encoded again, sorted by name and value."""
     pairs = sorted((_encoded(name), _encoded(value)) for name, value in parameters(query))
     return b"&".join(name + b"=" + value for name, value in pairs if name != without)
 
 
 def parameters(query: bytes) -> list[tuple[bytes, bytes]]:
-    """Names and values of a query, as they came."""
+    """Return the names and values of a query, as they came."""
     return [(name, value) for name, _, value in (each.partition(b"=") for each in query.split(b"&") if each)]
 
 

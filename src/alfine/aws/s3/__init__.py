@@ -1,7 +1,6 @@
-"""An S3 of one's own: buckets in a folder, for S3's clients over HTTP (S3App) and for alfine (BucketStore).
+"""S3 over HTTP, for the buckets in a folder (programs/data/buckets).
 
-Read in this order: names (where a key's file lies), store, listing, uploads; then request (bodies and what guards
-them), operations, app. Authentication is the server's: by the time a request comes here it may do what it asks.
+Read in this order: request.py (bodies and their checks), operations.py, multipart.py, app.py. Requests are authenticated before they come here.
 """
 
 from alfine.aws.s3.app import S3App

@@ -1,6 +1,6 @@
-"""The HTTP face: one ASGI application for every bucket of a folder, and the table of what it can do.
+"""The ASGI application for every bucket of a folder, with the table of its operations.
 
-What the table lacks is answered NotImplemented.
+An operation that isn't in the table is answered NotImplemented.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from alfine.aws.s3.request import S3Request
 from alfine.programs.data.buckets.bucket_store import BucketStore
 from alfine.programs.data.buckets.errors import S3Error
 
-DOMAINS = ("localhost",)  # «bucket.localhost» is how boto3 calls a bucket at an endpoint named localhost
+DOMAINS = ("localhost",)
+"""Hosts that a bucket's name may precede: boto3 writes «bucket.localhost» for an endpoint named localhost."""
+
 
 _log = logging.getLogger(__name__)
 
@@ -52,9 +54,11 @@ OPERATIONS: Mapping[tuple[str, str, str], operations.Operation] = {
 class S3App:
     """Serves the folder's buckets at /bucket/key, and at /key of the host `<bucket>.<domain>`.
 
-    account: who owns them all; without one nobody's expectation is checked.
-    elsewhere: the endpoint that s3:// leads to instead, which every request is then told.
-    Verifies no signature and no Host or Origin: the server that this is mounted in does.
+    It verifies no signature, no Host and no Origin: the server that it is mounted in does.
+
+    Args:
+        account: The account that owns all buckets; without one x-amz-expected-bucket-owner isn't checked.
+        elsewhere: The endpoint that s3:// means instead; every request is refused with its name. "": this application is meant.
     """
 
     def __init__(
@@ -83,7 +87,7 @@ class S3App:
         await response(scope, receive, send)
 
     def _refuse_to_stand_in(self) -> None:
-        """What is put here would be found by nobody while s3:// leads to another endpoint."""
+        """Refuse requests while s3:// means another endpoint: nobody would find there what is put here."""
         if self._elsewhere:
             raise S3Error(
                 "NotImplemented",
@@ -92,7 +96,7 @@ class S3App:
             )
 
     def _check_owner(self, request: S3Request) -> None:
-        """All buckets belong to one account; whoever expects another one's is wrong here."""
+        """Refuse a request that expects another account to own the bucket: one account owns them all."""
         for name in ("x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"):
             if self._account and request.headers.get(name, self._account) != self._account:
                 raise S3Error("AccessDenied")

@@ -1,4 +1,4 @@
-"""What S3 does with multipart uploads."""
+"""The operations of S3 on multipart uploads."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from alfine.programs.data.buckets.multipart_uploads import MAX_PARTS, Upload, Up
 
 
 async def create_multipart_upload(store: BucketStore, request: S3Request) -> Response:
+    """CreateMultipartUpload."""
     named = request.headers.get("x-amz-checksum-algorithm", "")
     algorithm = known(named) if named else ""
     default = "FULL_OBJECT" if algorithm in FULL_OBJECT_BY_DEFAULT or not algorithm else "COMPOSITE"
@@ -84,6 +85,7 @@ def _copy_part(store: BucketStore, request: S3Request, upload: Upload, number: i
 
 
 async def complete_multipart_upload(store: BucketStore, request: S3Request) -> Response:
+    """CompleteMultipartUpload."""
     upload = await _upload(store, request)
     # A checksum in this request's headers is of the object, not of the document in its body.
     expected = {name: value.partition("-")[0] for name, value in sent_checksums(request.headers).items()}
@@ -120,12 +122,14 @@ def _wanted(node: Element) -> Wanted:
 
 
 async def abort_multipart_upload(store: BucketStore, request: S3Request) -> Response:
+    """AbortMultipartUpload."""
     upload = await _upload(store, request)
     await asyncio.to_thread(Uploads(store).abort, request.bucket, upload)
     return Response(status_code=204)
 
 
 async def list_parts(store: BucketStore, request: S3Request) -> Response:
+    """ListParts."""
     upload = await _upload(store, request)
     after, limit = request.number("part-number-marker", 0), min(request.number("max-parts", MAX_KEYS), MAX_KEYS)
     found = [
@@ -154,6 +158,7 @@ def _part(part: UploadedPart) -> xml.Markup:
 
 
 async def list_multipart_uploads(store: BucketStore, request: S3Request) -> Response:
+    """ListMultipartUploads."""
     query, name = request.query, namer(request)
     if query.get("delimiter"):
         raise S3Error("NotImplemented", "Uploads can't be listed with a delimiter here.")

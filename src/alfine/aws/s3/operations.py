@@ -1,4 +1,4 @@
-"""What S3 does with buckets and objects: a function for each operation, called by the table in `app`."""
+"""The operations of S3 on buckets and objects: one function per operation; the table in app.py calls them."""
 
 from __future__ import annotations
 
@@ -38,12 +38,14 @@ from alfine.programs.data.buckets.bucket_store import (
 from alfine.programs.data.buckets.errors import S3Error
 from alfine.programs.data.buckets.multipart_uploads import UploadedPart
 
-MAX_KEYS = 1000  # per list and per DeleteObjects
+MAX_KEYS = 1000
+"""Largest number of keys per list and per DeleteObjects."""
+
 MAX_BUCKETS = 10_000
 MAX_OBJECT_BYTES = 5 << 40
 MAX_METADATA_BYTES = 2 << 10
 _KEPT_HEADERS = ("cache-control", "content-disposition", "content-encoding", "content-language", "expires")
-# What these ask for can't be had by leaving it out.
+# Requests with these headers are refused: ignoring them would do something else than was asked.
 _REFUSED_HEADERS = ("x-amz-server-side-encryption-customer-", "x-amz-object-lock-", "x-amz-write-offset-bytes")
 _CONDITIONS_OF_DELETE = ("if-match", "x-amz-if-match-last-modified-time", "x-amz-if-match-size")
 UNCONDITIONAL = "Deleting can't be made conditional here."
@@ -56,6 +58,7 @@ Operation = Callable[[BucketStore, S3Request], Awaitable[Response]]
 
 
 async def list_buckets(store: BucketStore, request: S3Request) -> Response:
+    """ListBuckets."""
     query = request.query
     prefix, region = query.get("prefix", ""), query.get("bucket-region")
     limit, after = request.number("max-buckets", MAX_BUCKETS), _from_token(query.get("continuation-token", ""))
@@ -81,6 +84,7 @@ async def list_buckets(store: BucketStore, request: S3Request) -> Response:
 
 
 async def create_bucket(store: BucketStore, request: S3Request) -> Response:
+    """CreateBucket."""
     region = "us-east-1"
     if body := await request.document():
         region = xml.parse(body, "CreateBucketConfiguration").findtext("LocationConstraint") or region
@@ -89,21 +93,25 @@ async def create_bucket(store: BucketStore, request: S3Request) -> Response:
 
 
 async def head_bucket(store: BucketStore, request: S3Request) -> Response:
+    """HeadBucket."""
     bucket = await asyncio.to_thread(store.bucket, request.bucket)
     return Response(headers={"x-amz-bucket-region": bucket.region, "content-type": "application/xml"})
 
 
 async def delete_bucket(store: BucketStore, request: S3Request) -> Response:
+    """DeleteBucket."""
     await asyncio.to_thread(store.delete_bucket, request.bucket)
     return Response(status_code=204)
 
 
 async def get_bucket_location(store: BucketStore, request: S3Request) -> Response:
+    """GetBucketLocation."""
     region = (await asyncio.to_thread(store.bucket, request.bucket)).region
     return answer("LocationConstraint", "" if region == "us-east-1" else region)
 
 
 async def get_bucket_versioning(store: BucketStore, request: S3Request) -> Response:
+    """GetBucketVersioning: versioning is never enabled."""
     await asyncio.to_thread(store.bucket, request.bucket)
     return answer("VersioningConfiguration")  # never enabled
 
@@ -140,7 +148,7 @@ async def list_objects(store: BucketStore, request: S3Request) -> Response:
 
 
 def _content(found: Object, name: str, owner: str) -> xml.Markup:
-    """Of a thousand per page, so without `element`."""
+    """Return the XML of one object in a list, without `element`, which is slow for a thousand of them."""
     checksums = "".join(f"<ChecksumAlgorithm>{kind.upper()}</ChecksumAlgorithm>" for kind in found.metadata.checksums)
     return xml.Markup(
         f"<Contents><Key>{xml.text(name)}</Key><LastModified>{xml.time(found.modified_at)}</LastModified>"
@@ -150,6 +158,7 @@ def _content(found: Object, name: str, owner: str) -> xml.Markup:
 
 
 def namer(request: S3Request) -> Callable[[str], str]:
+    """Return the function that writes keys in an answer: URL-encoded when the request asks for that."""
     encoding = request.query.get("encoding-type")
     if encoding not in (None, "url"):
         raise S3Error("InvalidArgument", "Invalid Encoding Method specified in Request")
@@ -173,7 +182,7 @@ def _from_token(token: str) -> str:
 
 
 class ObjectResponse(Response):
-    """Streams a part of an open file and closes it."""
+    """A response that streams a part of an open file and closes it."""
 
     def __init__(self, descriptor: int, begin: int, end: int, status: int, headers: Mapping[str, str]) -> None:
         super().__init__(status_code=status, headers={**headers, "content-length": str(end - begin)})
@@ -254,6 +263,7 @@ def _object_headers(found: Object, request: S3Request) -> dict[str, str]:
 
 
 async def put_object(store: BucketStore, request: S3Request) -> Response:
+    """PutObject."""
     metadata = metadata_of(request)
     condition = write_condition(request.headers, request.key)
     checks = Checks(request.headers)
@@ -271,6 +281,7 @@ async def put_object(store: BucketStore, request: S3Request) -> Response:
 
 
 async def copy_object(store: BucketStore, request: S3Request) -> Response:
+    """CopyObject."""
     headers = request.headers
     source = unquoted_source(headers["x-amz-copy-source"])
     given = metadata_of(request)
@@ -308,12 +319,14 @@ async def copy_object(store: BucketStore, request: S3Request) -> Response:
 
 
 def copy_bytes(descriptor: int, begin: int, end: int, writer: ObjectWriter) -> None:
+    """Copy the bytes from `begin` up to `end` of a file into a writer."""
     while begin < end and (data := os.pread(descriptor, min(PIECE_BYTES, end - begin), begin)):
         writer.write(data)
         begin += len(data)
 
 
 def copied(tag: str, made: Object | UploadedPart) -> Response:
+    """Return the answer about a copy."""
     checksums = made.metadata.checksums if isinstance(made, Object) else made.checksums
     return answer(
         tag,
@@ -324,6 +337,7 @@ def copied(tag: str, made: Object | UploadedPart) -> Response:
 
 
 async def delete_object(store: BucketStore, request: S3Request) -> Response:
+    """DeleteObject."""
     _check_version(request)
     if any(name in request.headers for name in _CONDITIONS_OF_DELETE):
         raise S3Error("NotImplemented", UNCONDITIONAL)
@@ -332,6 +346,7 @@ async def delete_object(store: BucketStore, request: S3Request) -> Response:
 
 
 async def delete_objects(store: BucketStore, request: S3Request) -> Response:
+    """DeleteObjects."""
     asked = xml.parse(await request.document(), "Delete")
     keys = [node.findtext("Key") or "" for node in asked.iter("Object")]
     if not keys or len(keys) > MAX_KEYS or "" in keys:
@@ -348,6 +363,7 @@ async def delete_objects(store: BucketStore, request: S3Request) -> Response:
 
 
 async def get_object_tagging(store: BucketStore, request: S3Request) -> Response:
+    """GetObjectTagging."""
     found = await asyncio.to_thread(store.find, request.bucket, request.key)
     tags = parse_qsl(found.metadata.tagging, keep_blank_values=True)
     written = [element("Tag", element("Key", key), element("Value", value)) for key, value in tags]
@@ -358,7 +374,7 @@ async def get_object_tagging(store: BucketStore, request: S3Request) -> Response
 
 
 def metadata_of(request: S3Request) -> Metadata:
-    """What a request says of the object that it makes; its ETag and checksums come with its bytes."""
+    """Return the metadata that a request gives the object that it makes; the ETag and checksums come with the bytes."""
     headers = request.headers
     for name in headers:
         if name.startswith(_REFUSED_HEADERS):
@@ -382,6 +398,7 @@ def metadata_of(request: S3Request) -> Metadata:
 
 
 def check_size(request: S3Request) -> None:
+    """Raise S3Error EntityTooLarge for more bytes than S3 takes in one request."""
     declared = request.headers.get("x-amz-decoded-content-length") or request.headers.get("content-length") or "0"
     if declared.isdigit() and int(declared) > MAX_OBJECT_BYTES:
         raise S3Error("EntityTooLarge", MaxSizeAllowed=MAX_OBJECT_BYTES)
@@ -394,4 +411,5 @@ def _check_version(request: S3Request) -> None:
 
 
 def answer(tag: str, *contents: xml.Content) -> Response:
+    """Return an XML answer."""
     return Response(xml.document(tag, *contents), headers={"content-type": "application/xml"})

@@ -1,4 +1,4 @@
-"""One request: what it's about, its body on its way into a file, and all that guards that body."""
+"""One request to S3: what it is about, its body on the way into a file, and all checks of that body."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from alfine.programs.data.buckets.bucket_store import PIECE_BYTES, Condition, Ob
 from alfine.programs.data.buckets.checksums import ALGORITHMS, Digests, is_digest
 from alfine.programs.data.buckets.errors import S3Error
 
-MAX_DOCUMENT_BYTES = 8 << 20  # 1,000 keys of 1,024 bytes, each as six characters of XML, and room
+MAX_DOCUMENT_BYTES = 8 << 20
+"""Largest document: 1,000 keys of 1,024 bytes, each byte as six characters of XML, and some room."""
+
 MAX_CHUNK_LINE_BYTES = 8 << 10
 CHECKSUM = "x-amz-checksum-"
 SHA256 = "x-amz-content-sha256"
@@ -40,7 +42,12 @@ SUBRESOURCES = frozenset(
 
 
 class S3Request:
-    """bucket, key: "" where the request names none. Strings hold bytes that aren't UTF-8 as surrogates."""
+    """One request.
+
+    Attributes:
+        bucket: The bucket; "" when the request names none.
+        key: The key; "" when the request names none. Bytes that aren't UTF-8 are lone surrogates.
+    """
 
     def __init__(self, scope: Scope, receive: Receive, domains: tuple[str, ...]) -> None:
         self._request = Request(scope, receive)
@@ -62,13 +69,16 @@ class S3Request:
 
     @property
     def level(self) -> str:
+        """What the request is about: the service, a bucket, or an object."""
         return "object" if self.key else "bucket" if self.bucket else "service"
 
     @property
     def subresource(self) -> str:
+        """The query parameter that names a subresource, such as `tagging`; "" without one."""
         return next((name for name in self.query if name in SUBRESOURCES), "")
 
     def number(self, name: str, default: int) -> int:
+        """Return a query parameter as a number. Raise S3Error InvalidArgument for anything else."""
         text = self.query.get(name, "")
         if not text:
             return default
@@ -79,7 +89,11 @@ class S3Request:
     # The body
 
     async def document(self, *, checked: bool = True) -> bytes:
-        """A small body, whole, checked against its hash. checked: against the checksums in its headers, too."""
+        """Return a small body as a whole, checked against its hash.
+
+        Args:
+            checked: Check it against the checksums in the headers, too.
+        """
         body = bytearray()
 
         async def take(data: bytes) -> None:
@@ -95,7 +109,7 @@ class S3Request:
         return bytes(body)
 
     async def into(self, writer: ObjectWriter, checks: Checks) -> None:
-        """The body into the writer, a piece at a time, then checked; the file work is done in threads."""
+        """Write the body into the writer piece by piece, then check it. The file is written in threads."""
         pending = bytearray()
 
         async def take(data: bytes) -> None:
@@ -110,7 +124,7 @@ class S3Request:
         checks.verify(writer.digests, trailers)
 
     async def _pour(self, take: Callable[[bytes], Awaitable[None]]) -> Mapping[str, str]:
-        """Hand over the body's bytes, out of their chunks if it's aws-chunked; the trailers."""
+        """Pass on the body's bytes, taken out of their chunks if it is aws-chunked. Return the trailers."""
         chunks = Chunks(self._chain) if self.is_chunked else None
         size = 0
         self._read = True
@@ -128,12 +142,13 @@ class S3Request:
 
     @property
     def is_chunked(self) -> bool:
+        """Whether the body is aws-chunked."""
         return self.headers.get(SHA256, "").startswith("STREAMING-") or "aws-chunked" in (
             self.headers.get("content-encoding", "")
         )
 
     async def drain(self) -> None:
-        """Read a little of a body that nobody wanted, so that its sender comes to read the answer."""
+        """Read a little of a body that nobody wanted, so that its sender reads the answer."""
         if self._read:
             return
         read = 0
@@ -145,7 +160,7 @@ class S3Request:
 
 
 class Checks:
-    """Every checksum that a request declares of its body, in headers or in trailers to come."""
+    """Every checksum that a request declares for its body, in headers or in trailers that follow."""
 
     def __init__(self, headers: Headers) -> None:
         self._md5 = headers.get("content-md5")
@@ -164,9 +179,11 @@ class Checks:
 
     @property
     def algorithms(self) -> frozenset[str]:
+        """All algorithms that the body is digested with."""
         return frozenset({*self.kept, *({"sha256"} if self._sha256 else ()), "md5"})
 
     def verify(self, digests: Digests, trailers: Mapping[str, str]) -> None:
+        """Raise S3Error unless the digests are the declared ones."""
         sent = {**self.sent, **sent_checksums(trailers)}
         for name, value in sent.items():
             if name not in self.kept:
@@ -182,7 +199,7 @@ class Checks:
 
 
 def sent_checksums(headers: Mapping[str, str]) -> dict[str, str]:
-    """By algorithm, in base64, each of its algorithm's length."""
+    """Return the checksums in the headers, in base64, by algorithm. Raise S3Error for one that can't be a checksum of its algorithm."""
     sent = {}
     for name, value in headers.items():
         algorithm = name.removeprefix(CHECKSUM)
@@ -195,6 +212,7 @@ def sent_checksums(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def known(algorithm: str) -> str:
+    """Return the algorithm in small letters. Raise S3Error for an unknown one."""
     if algorithm.lower() not in ALGORITHMS:
         raise S3Error("NotImplemented", f"No checksums by {algorithm} here; there are {', '.join(ALGORITHMS)}.")
     return algorithm.lower()
@@ -206,9 +224,10 @@ def _algorithms(trailer: str) -> set[str]:
 
 
 class Chunks:
-    """aws-chunked: `<hex size>[;chunk-signature=…]`, the bytes, …, a chunk of size 0, then trailers.
+    """The decoder of aws-chunked: `<hex size>[;chunk-signature=…]`, the bytes, …, a chunk of size 0, then trailers.
 
-    chain: what the signatures of the chunks and of the trailers are held against; without one they're skipped.
+    Args:
+        chain: What the signatures of the chunks and the trailers are compared with; without one they are skipped.
     """
 
     def __init__(self, chain: Chain | None = None) -> None:
@@ -226,10 +245,11 @@ class Chunks:
 
     @property
     def whole(self) -> bool:
-        """Whether all has come that was announced, and all that is signed was proved."""
+        """Whether everything announced has come, and every signature was right."""
         return self.complete and (self._chain is None or not self._chain.trailers or self._is_signed)
 
     def feed(self, data: bytes) -> bytes:
+        """Return the content of the next bytes of the body."""
         self._buffer += data
         payload = bytearray()
         while not self._ended:
@@ -307,7 +327,13 @@ def _check_signature(wanted: str, said: str) -> None:
 
 
 def check_conditions(headers: Mapping[str, str], found: Object, prefix: str = "") -> None:
-    """For a reader. prefix: `x-amz-copy-source-` for the source of a copy, which is refused, never «not modified»."""
+    """Raise S3Error unless the conditions in the headers (If-Match, …) hold for the object that was found.
+
+    Args:
+        headers: The request's headers.
+        found: The object.
+        prefix: `x-amz-copy-source-` for the source of a copy, which is refused, never «not modified».
+    """
     match, none_match = headers.get(f"{prefix}if-match"), headers.get(f"{prefix}if-none-match")
     if match is not None:
         if not _names(match, found.etag):
@@ -324,6 +350,7 @@ def check_conditions(headers: Mapping[str, str], found: Object, prefix: str = ""
 
 
 def write_condition(headers: Mapping[str, str], key: str) -> Condition | None:
+    """Return the condition under which the request may replace an object; None without one."""
     match, none_match = headers.get("if-match"), headers.get("if-none-match")
     if match is None and none_match is None:
         return None
@@ -355,7 +382,7 @@ def _date(text: str | None) -> datetime | None:
 
 
 def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """(first, one past the last) of the bytes asked for; None for all of them, also when the header makes no sense."""
+    """Return (first, one past the last) of the bytes asked for; None for all of them, also when the header makes no sense."""
     found = re.fullmatch(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})", header or "", re.ASCII)
     if found is None or found.groups() == ("", ""):
         return None
@@ -374,7 +401,7 @@ def _text(raw: bytes) -> str:
 
 
 def bucket_of_host(host: str, domains: tuple[str, ...]) -> str:
-    """The bucket that a Host header names; "" when the path does."""
+    """Return the bucket that a Host header names; "" when the path names it."""
     name = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
     for domain in domains:
         if name.endswith(f".{domain}"):
@@ -383,7 +410,7 @@ def bucket_of_host(host: str, domains: tuple[str, ...]) -> str:
 
 
 def unquoted_source(header: str) -> tuple[str, str]:
-    """(bucket, key) of `x-amz-copy-source`."""
+    """Return (bucket, key) of `x-amz-copy-source`."""
     path, _, version = header.partition("?versionId=")
     bucket, _, key = _text(path.encode("latin-1")).removeprefix("/").partition("/")
     if not bucket or not key:

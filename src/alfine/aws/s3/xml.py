@@ -25,15 +25,18 @@ Content = str | int | bool | Iterable[Markup]
 
 
 def element(tag: str, *contents: Content) -> Markup:
+    """Return an element with its contents."""
     return Markup(f"<{tag}>{''.join(_inner(content) for content in contents)}</{tag}>")
 
 
 def document(tag: str, *contents: Content) -> bytes:
+    """Return a document with one root element."""
     body = "".join(_inner(content) for content in contents)
     return f'{_DECLARATION}<{tag} xmlns="{NAMESPACE}">{body}</{tag}>'.encode()
 
 
 def error_document(error: S3Error, resource: str, request_id: str) -> bytes:
+    """Return the document of an error."""
     details = [element(tag, value) for tag, value in error.details.items()]
     inner = [element("Code", error.code), element("Message", str(error)), *details]
     inner += [element("Resource", resource), element("RequestId", request_id)]
@@ -41,11 +44,12 @@ def error_document(error: S3Error, resource: str, request_id: str) -> bytes:
 
 
 def text(plain: str) -> str:
+    """Return text escaped for XML."""
     return escape(_UNSPEAKABLE.sub("\N{REPLACEMENT CHARACTER}", plain), {"\r": "&#13;"})
 
 
 def time(at: datetime) -> str:
-    """at: in UTC."""
+    """Return a time, in UTC, as S3's XML writes it."""
     return at.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
@@ -60,7 +64,7 @@ def _inner(content: Content) -> str:
 
 
 def parse(body: bytes, root: str) -> ET.Element:
-    """The document's root without namespaces. Documents that define entities are refused, not expanded."""
+    """Return the root of a document, without namespaces. A document that defines entities is refused."""
     try:
         said = body.decode()
         if "<!" in said:

@@ -1,16 +1,16 @@
-"""Buckets as folders, objects as files; what S3 knows about an object beyond its bytes lies beside them.
+"""Buckets as folders, objects as files. What S3 records about an object in addition to its bytes lies beside them.
 
     <folder>/<bucket>/<key>                            a plain key's object: a file that people and training jobs read
     <folder>/<bucket>/.alfine/odd/<encoded key>        any other key's object, or one whose place another key takes
-    <folder>/<bucket>/.alfine/metadata/<encoded key>@<time>   ETag, content type, … of the object changed at that time
+    <folder>/<bucket>/.alfine/metadata/<encoded key>@<time>   ETag, content type, … of the object that was changed at that time
     <folder>/<bucket>/.alfine/{uploads,temporary,lock,bucket.json}
 
-The files are the truth: one that somebody puts into a bucket's folder is an object, one that they remove is gone.
+The files decide: a file that somebody puts into a bucket's folder is an object, and a file that they remove is no longer one.
 
-A new object is written aside, made durable with its metadata, then renamed into place. Its metadata carry its
-modification time in their name, so that renaming the one file changes both: whoever opened the old bytes finds the old
-metadata or looks again, and a crash leaves nothing worse than a file that nobody refers to. What renames and removes
-holds the bucket's lock (between threads and processes), for microseconds: what takes long is done before or after.
+A new object is written to a temporary file, synced together with its metadata, then renamed into place. The name of the metadata file
+holds the object's modification time, so that renaming the one file changes both: a reader that opened the old bytes finds the old
+metadata or looks again, and a crash leaves at worst a file that nothing refers to. Renaming and removing hold the bucket's lock
+(between threads and processes) for microseconds; everything slow is done before or after.
 """
 
 from __future__ import annotations
@@ -46,15 +46,19 @@ from alfine.programs.data.buckets.object_paths import (
 )
 
 PIECE_BYTES = 1 << 20
-MAX_METADATA_FILE_BYTES = 1 << 15  # what HTTP headers can fill is far less
-LEFT_OVER_SECONDS = 24 * 3600  # a temporary file this old belongs to a process that died
+MAX_METADATA_FILE_BYTES = 1 << 15
+"""Largest metadata file that is read, in bytes: HTTP headers hold far less."""
+
+LEFT_OVER_SECONDS = 24 * 3600
+"""Age in seconds from which on a temporary file belongs to a process that died."""
+
 MD5 = frozenset({"md5"})
 DEFAULT_CONTENT_TYPE = "binary/octet-stream"  # S3's
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What is recorded of an object besides its bytes, size and time."""
+    """What is recorded about an object in addition to its bytes, size and time."""
 
     etag: str
     content_type: str = DEFAULT_CONTENT_TYPE
@@ -69,7 +73,7 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """An object as it was found: one version of it, whole."""
+    """One version of an object, as it was found."""
 
     key: str
     size: int
@@ -79,10 +83,12 @@ class Object:
 
     @property
     def path(self) -> Path:
+        """The file with the bytes."""
         return Path(self.file)
 
     @property
     def etag(self) -> str:
+        """The ETag without quotes."""
         return self.metadata.etag
 
     @property
@@ -92,6 +98,8 @@ class Object:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
+    """A bucket, as ListBuckets has it."""
+
     name: str
     region: str
     created_at: datetime
@@ -101,7 +109,11 @@ Condition = Callable[[Object | None], None]  # raises when the object that is th
 
 
 class BucketStore:
-    """All buckets of one folder. Safe to use from several threads, and several processes."""
+    """All buckets of one folder. It is safe to use from several threads and several processes.
+
+    Args:
+        folder: The folder; it is made if it does not exist.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
@@ -111,6 +123,11 @@ class BucketStore:
     # Buckets
 
     def create_bucket(self, bucket: str, region: str = "us-east-1") -> None:
+        """Make a bucket.
+
+        Raises:
+            S3Error: The name is taken or isn't allowed.
+        """
         check_bucket_name(bucket)
         if self._exists(bucket):
             raise S3Error("BucketAlreadyOwnedByYou", BucketName=bucket)
@@ -129,6 +146,7 @@ class BucketStore:
         sync(self.folder)
 
     def bucket(self, bucket: str) -> Bucket:
+        """Return a bucket. Raise S3Error NoSuchBucket when there is none of that name."""
         folder = self._bucket(bucket)
         try:
             record = json.loads((folder / OURS / "bucket.json").read_bytes())
@@ -137,6 +155,7 @@ class BucketStore:
         return Bucket(bucket, record["region"], datetime.fromtimestamp(int(record["created_at"]), UTC))
 
     def buckets(self) -> list[Bucket]:
+        """Return all buckets, sorted by name."""
         names = sorted(entry.name for entry in os.scandir(self.folder) if entry.is_dir())
         found = []
         for name in names:
@@ -145,7 +164,11 @@ class BucketStore:
         return found
 
     def delete_bucket(self, bucket: str) -> None:
-        """Objects keep a bucket from being deleted; uploads that were never completed don't."""
+        """Delete an empty bucket, together with its uploads that were never completed.
+
+        Raises:
+            S3Error: BucketNotEmpty while it has objects.
+        """
         with self._locked(bucket):
             if next(self._walk(bucket), None) is not None:
                 raise S3Error("BucketNotEmpty", BucketName=bucket)
@@ -157,10 +180,11 @@ class BucketStore:
     # Objects
 
     def path(self, bucket: str, key: str) -> Path:
-        """The file with the object's bytes. Read it or link it, never write to it: put a new object instead."""
+        """Return the file with the object's bytes. Read it or link it; never write to it, but put a new object."""
         return self.find(bucket, key).path
 
     def exists(self, bucket: str, key: str) -> bool:
+        """Return whether there is an object with this key."""
         try:
             self.find(bucket, key)
         except S3Error as error:
@@ -170,12 +194,13 @@ class BucketStore:
         return True
 
     def find(self, bucket: str, key: str) -> Object:
+        """Return the object with this key. Raise S3Error NoSuchKey when there is none."""
         descriptor, found = self.open(bucket, key)
         os.close(descriptor)
         return found
 
     def open(self, bucket: str, key: str) -> tuple[int, Object]:
-        """A descriptor on the object's bytes, the caller's to close, and what is known about just these bytes."""
+        """Return a file descriptor of the object's bytes, which the caller closes, and what is recorded about exactly these bytes."""
         folder = self._bucket(bucket)
         check_key(key)
         before = -1
@@ -197,18 +222,18 @@ class BucketStore:
             before = status.st_mtime_ns
 
     def writer(self, bucket: str, checksums: frozenset[str] = MD5) -> ObjectWriter:
-        """A new object's bytes, on their way in; `commit` gives them a key."""
+        """Return a writer for a new object's bytes; its `commit` gives them a key."""
         return ObjectWriter(self, self._bucket(bucket), bucket, checksums)
 
     def put_file(self, bucket: str, key: str, path: Path, content_type: str = DEFAULT_CONTENT_TYPE) -> Object:
-        """Store a copy of the file."""
+        """Store a copy of the file as an object."""
         with self.writer(bucket) as writer, path.open("rb") as file:
             while data := file.read(PIECE_BYTES):
                 writer.write(data)
             return writer.commit(key, Metadata(etag=writer.md5, content_type=content_type))
 
     def delete(self, bucket: str, *keys: str) -> None:
-        """Deleting what isn't there is no error, as in S3."""
+        """Delete objects. As in S3, a key without an object is no error."""
         changed: list[Path] = []
         self._bucket(bucket)
         for key in keys:
@@ -220,7 +245,7 @@ class BucketStore:
         sync(*changed)
 
     def list(self, bucket: str, prefix: str = "") -> Iterator[Object]:
-        """Every object whose key begins with the prefix, in the order of their keys."""
+        """Yield every object whose key begins with the prefix, in the order of the keys."""
         for key, path in self._walk(bucket, prefix):
             if path is not None and (found := self._entry(bucket, key, path)) is not None:
                 yield found
@@ -228,7 +253,7 @@ class BucketStore:
     def page(
         self, bucket: str, prefix: str = "", *, delimiter: str = "", after: str = "", limit: int = 1000
     ) -> ListingPage[Object]:
-        """Up to `limit` objects and common prefixes that follow `after`; see `listing.page`."""
+        """Return up to `limit` objects and common prefixes that follow `after`: see `listing.page`."""
         folder = self._bucket(bucket)
 
         def describe(key: str, path: str) -> Object | None:
@@ -237,6 +262,7 @@ class BucketStore:
         return page(folder, prefix, delimiter=delimiter, after=after, limit=limit, describe=describe)
 
     def folder_for_uploads(self, bucket: str) -> Path:
+        """Return the folder of unfinished multipart uploads."""
         return self._bucket(bucket) / OURS / "uploads"
 
     # What the writer needs
@@ -251,7 +277,7 @@ class BucketStore:
         metadata: Metadata,
         condition: Condition | None,
     ) -> Path:
-        """Rename a durable temporary file to the key's place, together with its metadata."""
+        """Rename a temporary file, which is synced, to the key's place, together with its metadata."""
         beside = Path(metadata_file(self._bucket(bucket), key, modified_ns))
         made = make_folders(beside.parent)
         write_durably(beside, json.dumps(asdict(metadata)).encode())
@@ -315,7 +341,7 @@ class BucketStore:
         return walk(self._bucket(bucket), prefix)
 
     def _entry(self, bucket: str, key: str, path: str) -> Object | None:
-        """What a list says about a key; None when it was deleted meanwhile."""
+        """Return what a list says about a key; None when the object was deleted meanwhile."""
         try:
             status = os.lstat(path)
             metadata = _read_metadata(metadata_file(self.folder / bucket, key, status.st_mtime_ns))
@@ -344,7 +370,7 @@ class BucketStore:
             os.close(descriptor)
 
     def _sweep(self) -> None:
-        """Remove what died with a process: temporary files, buckets half made or half deleted."""
+        """Remove what processes left when they died: temporary files, buckets half made or half deleted."""
         old = time.time() - LEFT_OVER_SECONDS
         for left in (
             *self.folder.glob(".new-*"),
@@ -357,7 +383,7 @@ class BucketStore:
 
 
 class ObjectWriter:
-    """Bytes on their way in, in a file aside, digested as they come. Leaving the `with` uncommitted forgets them."""
+    """The bytes of a new object, written to a temporary file. Leaving the `with` block without `commit` discards them."""
 
     def __init__(self, store: BucketStore, folder: Path, bucket: str, checksums: frozenset[str]) -> None:
         self._store = store
@@ -371,9 +397,11 @@ class ObjectWriter:
 
     @property
     def md5(self) -> str:
+        """The MD5 of the bytes so far, in hexadecimal."""
         return self.digests["md5"].hex()
 
     def write(self, data: bytes) -> None:
+        """Append bytes."""
         self.digests.update(data)
         self.size += len(data)
         rest = memoryview(data)
@@ -381,14 +409,14 @@ class ObjectWriter:
             rest = rest[os.write(self._descriptor, rest) :]
 
     def make_durable(self) -> int:
-        """The file's modification time from now on, which no other object of this bucket has."""
+        """Sync the file and return its modification time in nanoseconds, which no other object of this bucket has."""
         now = unique_ns()
         os.utime(self._descriptor, ns=(now, now))
         os.fsync(self._descriptor)
         return os.fstat(self._descriptor).st_mtime_ns  # as coarse as the file system keeps it
 
     def commit(self, key: str, metadata: Metadata, condition: Condition | None = None) -> Object:
-        """Make the bytes the key's object, durably. The condition is asked while nothing else can change the bucket."""
+        """Make the bytes the key's object, durably. `condition` is asked while nothing else can change the bucket."""
         check_key(key)
         try:
             modified_ns = self.make_durable()
@@ -400,6 +428,7 @@ class ObjectWriter:
         return Object(key, self.size, modified_ns, metadata, str(path))
 
     def close(self) -> None:
+        """Close the temporary file, and remove it unless it was committed."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -420,10 +449,10 @@ def _read_metadata(path: str) -> Metadata | None:
         finally:
             os.close(descriptor)
         return Metadata(**json.loads(data))
-    except (FileNotFoundError, ValueError, TypeError):  # not ours to trust if somebody has edited it
+    except (FileNotFoundError, ValueError, TypeError):  # somebody has edited the file
         return None
 
 
 def _of_a_mere_file(status: os.stat_result) -> Metadata:
-    """Of a file that didn't come through S3. The dash tells clients that its ETag isn't its MD5."""
+    """Return the metadata of a file that didn't come through S3. The dash tells clients that its ETag isn't an MD5."""
     return Metadata(etag=f"{status.st_ino:012x}{status.st_size:08x}{status.st_mtime_ns:016x}"[-32:].zfill(32) + "-1")

@@ -1,4 +1,4 @@
-"""Files and folders made durable: what a crash must not lose is synced before anything refers to it."""
+"""Files and folders made durable: whatever a crash must not lose is synced before anything refers to it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def write_durably(path: Path, data: bytes) -> None:
-    """Write a new file; not atomically, so nothing may refer to it yet."""
+    """Write a new file and sync it. The write is not atomic, so nothing may refer to the file yet."""
     with path.open("wb") as file:
         file.write(data)
         file.flush()
@@ -18,7 +18,7 @@ def write_durably(path: Path, data: bytes) -> None:
 
 
 def make_folders(folder: Path) -> list[Path]:
-    """Make the folder and those above it; the folders that got a new entry, to be synced."""
+    """Make the folder and its parents. Return the folders that got a new entry, which the caller syncs."""
     if folder.is_dir():
         return []
     above = make_folders(folder.parent)
@@ -27,7 +27,7 @@ def make_folders(folder: Path) -> list[Path]:
 
 
 def sync(*folders: Path) -> None:
-    """Make what was renamed into these folders, or removed from them, durable."""
+    """Sync these folders, so that what was renamed into them or removed from them is durable."""
     for folder in dict.fromkeys(folders):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # emptied and removed meanwhile
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -42,7 +42,7 @@ _last_ns = 0
 
 
 def unique_ns() -> int:
-    """The time, never twice the same in this process."""
+    """Return the time in nanoseconds, never the same number twice in this process."""
     global _last_ns  # noqa: PLW0603 # one clock for all stores
     with _clock:
         _last_ns = max(time.time_ns(), _last_ns + 1)

@@ -1,4 +1,4 @@
-"""What S3 answers when it refuses: its codes, their HTTP status and their sentence."""
+"""The errors of S3: their codes, HTTP statuses and messages."""
 
 from __future__ import annotations
 
@@ -69,7 +69,10 @@ CODES: dict[str, tuple[int, str]] = {
 
 
 class S3Error(AlfineError):
-    """A refusal with one of S3's codes; `details` become elements of the answer (BucketName, Key, …)."""
+    """A refusal with one of S3's codes.
+
+    `details` become elements of the answer (BucketName, Key, …).
+    """
 
     def __init__(self, code: str, message: str | None = None, **details: str | int) -> None:
         self.code = code

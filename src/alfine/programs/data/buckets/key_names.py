@@ -1,8 +1,8 @@
-"""Bucket names, keys, and where a key's files lie: no key can name a path outside its bucket's folder.
+"""Bucket names and keys, and where a key's files lie: no key can name a path outside its bucket's folder.
 
-A *plain* key is a relative path of ordinary file names, and its object is the file of that path. Every other key (empty
-or dot segments, a trailing slash, control characters, names too long, anything under `.alfine`) is *odd*: it's kept
-under a name of its own, percent-encoded and cut into pieces, where it can meet no other key's.
+A *plain* key is a relative path of ordinary file names, and its object is the file of that path. Every other key (with empty
+or dot segments, a trailing slash, control characters, names that are too long, anything under `.alfine`) is *odd*: its object is kept
+under a percent-encoded name, cut into pieces, that no other key has.
 """
 
 from __future__ import annotations
@@ -12,9 +12,15 @@ from urllib.parse import quote, unquote
 
 from alfine.programs.data.buckets.errors import S3Error
 
-OURS = ".alfine"  # the folder in each bucket that is ours: metadata, uploads, odd keys
-KEY_BYTES = 1024  # S3's limit
-NAME_BYTES = 255  # Linux, macOS
+OURS = ".alfine"
+"""The folder in each bucket for metadata, uploads and odd keys."""
+
+KEY_BYTES = 1024
+"""Largest length of a key, in bytes of UTF-8: S3's limit."""
+
+NAME_BYTES = 255
+"""Largest length of a file name, in bytes, on Linux and macOS."""
+
 PIECE = 200  # characters of an encoded key in one file name; leaves room for the marks and a time
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -23,12 +29,16 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def check_bucket_name(bucket: str) -> None:
+    """Raise S3Error InvalidBucketName unless S3 allows the name."""
     if not _BUCKET.fullmatch(bucket) or ".." in bucket or _ADDRESS.fullmatch(bucket):
         raise S3Error("InvalidBucketName", BucketName=bucket)
 
 
 def check_key(key: str) -> None:
-    """Keys are 1 to 1,024 bytes of UTF-8; bytes that aren't UTF-8 are held as Python does file names' (surrogates)."""
+    """Raise S3Error unless the key is 1 to 1,024 bytes of UTF-8.
+
+    Bytes that aren't UTF-8 are held as Python holds them in file names: as lone surrogates.
+    """
     try:
         size = len(key.encode(errors="surrogateescape"))
     except UnicodeEncodeError:
@@ -40,7 +50,7 @@ def check_key(key: str) -> None:
 
 
 def is_plain(key: str) -> bool:
-    """Whether the key is a path that the bucket's folder can hold as it is."""
+    """Return whether the bucket's folder can hold the key as a path."""
     if _CONTROL.search(key):
         return False
     names = key.split("/")
@@ -48,6 +58,7 @@ def is_plain(key: str) -> bool:
 
 
 def is_plain_name(name: str) -> bool:
+    """Return whether a segment of a key can be a file name."""
     return (
         name not in ("", ".", "..")
         and (len(name) <= NAME_BYTES // 4 or len(name.encode(errors="surrogateescape")) <= NAME_BYTES)
@@ -56,10 +67,10 @@ def is_plain_name(name: str) -> bool:
 
 
 def encoded(key: str) -> str:
-    """A relative path for any key: different keys have different ones, and no file is where a folder must be.
+    """Return a relative path for any key. Different keys have different paths, and no file is where a folder must be.
 
     Each piece begins with `=`, so that none is `.` or `..`; every piece but the last ends with `+`, which `quote`
-    never leaves. The key is the pieces' text without these marks, unquoted.
+    never produces. Without these marks the pieces are the quoted key.
     """
     text = quote(key, safe="", errors="surrogateescape")
     pieces = [text[at : at + PIECE] for at in range(0, len(text), PIECE)]
@@ -67,5 +78,6 @@ def encoded(key: str) -> str:
 
 
 def decoded(path: str) -> str:
+    """Return the key of a path that `encoded` made."""
     text = "".join(piece.removeprefix("=").removesuffix("+") for piece in path.split("/"))
     return unquote(text, errors="surrogateescape")

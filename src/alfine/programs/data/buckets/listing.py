@@ -16,7 +16,11 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class ListingPage(Generic[Item]):
-    """One answer to a list: objects, common prefixes, and where the next page begins if there is one."""
+    """One page of a list.
+
+    Attributes:
+        last: The last key or prefix of the page when more follow; None on the last page.
+    """
 
     objects: list[Item]
     prefixes: list[str]
@@ -32,9 +36,15 @@ def page(
     limit: int,
     describe: Callable[[str, str], Item | None],
 ) -> ListingPage[Item]:
-    """Keys after `after`, in order; those that share what precedes the next delimiter are one common prefix.
+    """Return the keys after `after` in order. Keys that share everything up to the next delimiter are one common prefix.
 
-    limit: of objects and prefixes together. after: a key, or a common prefix, which is then done with.
+    Args:
+        bucket: The bucket's folder.
+        prefix: Only keys that begin with it.
+        delimiter: Groups keys; "" for none.
+        after: A key, or a common prefix whose keys are all done.
+        limit: Largest number of objects and prefixes together.
+        describe: Makes an item of a key and its file.
     """
     objects: list[Item] = []
     prefixes: list[str] = []
@@ -57,9 +67,13 @@ def page(
 def walk(
     bucket: Path, prefix: str = "", after: str = "", *, folders_as_one: bool = False
 ) -> Iterator[tuple[str, str | None]]:
-    """(key, file), in the order of the keys, each once.
+    """Yield (key, file) in the order of the keys, each once.
 
-    folders_as_one: a folder below the prefix is not entered: (its name with `/`, None), if it holds any object.
+    Args:
+        bucket: The bucket's folder.
+        prefix: Only keys that begin with it.
+        after: Only keys after it.
+        folders_as_one: Don't enter a folder below the prefix: yield (its name with `/`, None) if it holds any object.
     """
     plain = _plain(str(bucket), "", prefix, after, folders_as_one=folders_as_one)
     odd = _odd(bucket, prefix, after)
@@ -91,7 +105,7 @@ def _grouped(
 def _plain(
     folder: str, base: str, prefix: str, after: str, *, folders_as_one: bool
 ) -> Iterator[tuple[str, str | None]]:
-    """The keys in one folder. A folder sorts as its name with `/`: then all its keys follow each other."""
+    """Yield the keys in one folder. A folder sorts as its name with `/`, so that all its keys follow each other."""
     try:
         with os.scandir(folder) as entries:
             names = sorted(_keys_in(entries, base, after))
@@ -123,7 +137,7 @@ def _keys_in(entries: Iterable[os.DirEntry[str]], base: str, after: str) -> Iter
 
 
 def _odd(bucket: Path, prefix: str, after: str) -> list[tuple[str, str | None]]:
-    """The keys that have no plain place. They're few, so all are read and sorted."""
+    """Return the keys that have no plain place. They are few, so all are read and sorted."""
     top = bucket / OURS / "odd"
     found: list[tuple[str, str | None]] = []
     for folder, _, names in os.walk(top):

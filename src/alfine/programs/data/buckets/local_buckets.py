@@ -1,4 +1,4 @@
-"""alfine's own buckets as training jobs use them: objects are files here already, so that nothing is copied in."""
+"""alfine's own buckets for training jobs: objects are local files already, so nothing is copied in."""
 
 from __future__ import annotations
 

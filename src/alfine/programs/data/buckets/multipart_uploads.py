@@ -1,7 +1,7 @@
-"""Multipart uploads: parts kept aside until they're put together into one object.
+"""Multipart uploads: parts are kept aside until they are put together into one object.
 
 uploads/<id>/upload.json          the key, and the metadata that the object will have
-uploads/<id>/00007.json           what the seventh part is, and in which file its bytes are; replaced as a whole
+uploads/<id>/00007.json           the seventh part, and the file with its bytes; replaced as a whole
 uploads/<id>/00007-<time>         those bytes
 """
 
@@ -36,7 +36,11 @@ MAX_PARTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """algorithm: of the checksum that each part and the object get; "" for none."""
+    """An upload that wasn't completed yet.
+
+    Attributes:
+        algorithm: The checksum that each part and the object get; "" for none.
+    """
 
     id: str
     key: str
@@ -51,6 +55,8 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class UploadedPart:
+    """One part of an upload."""
+
     number: int
     size: int
     etag: str
@@ -76,10 +82,13 @@ class Wanted:
 
 
 class Uploads:
+    """The multipart uploads of all buckets."""
+
     def __init__(self, store: BucketStore) -> None:
         self._store = store
 
     def create(self, bucket: str, key: str, metadata: Metadata, algorithm: str = "") -> Upload:
+        """Begin an upload."""
         check_key(key)
         upload = Upload(uuid.uuid4().hex, key, unique_ns(), metadata, algorithm)
         folder = self._store.folder_for_uploads(bucket) / upload.id
@@ -89,12 +98,14 @@ class Uploads:
         return upload
 
     def find(self, bucket: str, key: str, upload_id: str) -> Upload:
+        """Return an upload. Raise S3Error NoSuchUpload when there is none with this id and key."""
         upload = self._read(self._store.folder_for_uploads(bucket), upload_id)
         if upload is None or upload.key != key:
             raise S3Error("NoSuchUpload", UploadId=upload_id)
         return upload
 
     def under(self, bucket: str, prefix: str = "") -> list[Upload]:
+        """Return the uploads whose key begins with the prefix, sorted by key and time."""
         top = self._store.folder_for_uploads(bucket)
         found = [self._read(top, folder.name) for folder in top.glob("*")]
         return sorted(
@@ -105,7 +116,15 @@ class Uploads:
     def put_part(
         self, bucket: str, upload: Upload, number: int, writer: ObjectWriter, checksums: Sequence[str]
     ) -> UploadedPart:
-        """checksums: the algorithms whose digests the writer has and the part keeps."""
+        """Store one part, replacing an earlier one of the same number.
+
+        Args:
+            bucket: The bucket.
+            upload: The upload.
+            number: The part's number, from 1.
+            writer: Its bytes.
+            checksums: The algorithms whose digests the writer has and the part keeps.
+        """
         folder = self._store.folder_for_uploads(bucket) / upload.id
         part = UploadedPart(
             number,
@@ -129,6 +148,7 @@ class Uploads:
         return part
 
     def parts(self, bucket: str, upload: Upload) -> list[UploadedPart]:
+        """Return the parts so far, sorted by number."""
         folder = self._store.folder_for_uploads(bucket) / upload.id
         found = [self._part(folder, int(path.stem)) for path in sorted(folder.glob("[0-9]*.json"))]
         return [part for part in found if part is not None]
@@ -142,7 +162,14 @@ class Uploads:
         expected: Mapping[str, str],
         condition: Condition | None,
     ) -> Object:
-        """Put the parts together. expected: checksums of the whole object, by algorithm, that the client is sure of."""
+        """Put the parts together into the object.
+
+        Args:
+            bucket: The bucket.
+            upload: The upload.
+            wanted: The parts as the client lists them.
+            expected: Checksums of the whole object that the client has computed, by algorithm.
+        """
         folder = self._store.folder_for_uploads(bucket) / upload.id
         parts = self._chosen(bucket, upload, wanted)
         full = upload.metadata.checksum_type == "FULL_OBJECT"
@@ -164,6 +191,7 @@ class Uploads:
         return found
 
     def abort(self, bucket: str, upload: Upload) -> None:
+        """Discard an upload with its parts."""
         top = self._store.folder_for_uploads(bucket)
         shutil.rmtree(top / upload.id, ignore_errors=True)
         sync(top)
@@ -208,7 +236,7 @@ def _differ(stored: Mapping[str, str], sent: Mapping[str, str]) -> bool:
 
 
 def _of_parts(algorithm: str, parts: Sequence[UploadedPart]) -> str:
-    """A composite checksum: of the parts' checksums, with how many there are."""
+    """Return a composite checksum: one of the parts' checksums, followed by the number of parts."""
     digest = ALGORITHMS[algorithm]()
     digest.update(b"".join(base64.b64decode(part.checksums[algorithm]) for part in parts))
     return f"{base64.b64encode(digest.digest()).decode('ascii')}-{len(parts)}"

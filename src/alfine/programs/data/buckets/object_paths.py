@@ -1,6 +1,6 @@
-"""Where in a bucket's folder an object's file lies, how it gets there and how it goes.
+"""Where an object's file lies in the bucket's folder, and how it is put there and removed.
 
-What changes a bucket here is done under its lock; what it returns are folders, to be synced once the lock is free.
+What changes a bucket here is called under its lock. It returns folders, which the caller syncs after the lock is released.
 """
 
 from __future__ import annotations
@@ -15,23 +15,25 @@ from alfine.programs.data.buckets.durable_files import make_folders
 from alfine.programs.data.buckets.errors import S3Error
 from alfine.programs.data.buckets.key_names import OURS, encoded, is_plain
 
-# A place in the plain tree can't hold the key: a folder is there, a file is where a folder must be, the name is too long.
+# Errors that say that a place in the plain tree can't hold the key: a folder is there, a file is where a folder must be, or the name is
+# too long.
 NO_PLACE = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}
 NOT_A_FILE = NO_PLACE | {errno.ELOOP, errno.ENXIO}  # a link, a socket
 
 
 def places(folder: Path, key: str) -> list[Path]:
-    """Where the key's object can be, the first one first."""
+    """Return the places where the key's object can be, the preferred one first."""
     odd = folder / OURS / "odd" / encoded(key)
     return [folder / key, odd] if is_plain(key) else [odd]
 
 
 def inside(folder: Path, path: Path) -> bool:
-    """Whether no link leads the path out of the bucket's folder."""
+    """Return whether the path stays inside the bucket's folder, links resolved."""
     return path.parent.resolve().is_relative_to(folder.resolve())
 
 
 def is_object(folder: Path, path: Path) -> bool:
+    """Return whether the path is a regular file inside the bucket's folder."""
     status = _status(path)
     return status is not None and stat.S_ISREG(status.st_mode) and inside(folder, path)
 
@@ -46,7 +48,7 @@ def _status(path: Path) -> os.stat_result | None:
 
 
 def rename_to(folder: Path, key: str, temporary: Path) -> tuple[Path, list[Path]]:
-    """The place taken, and the folders whose change must be made durable."""
+    """Rename a file to the key's place. Return the place, and the folders to sync."""
     for path in places(folder, key):
         try:
             if not inside(folder, path):
@@ -69,7 +71,7 @@ def rename_to(folder: Path, key: str, temporary: Path) -> tuple[Path, list[Path]
 
 
 def remove_object(folder: Path, key: str, path: Path) -> list[Path]:
-    """Remove a file, its metadata, and the folders that it leaves empty; the folder that changed."""
+    """Remove a file, its metadata and the folders that it leaves empty. Return the folder to sync."""
     beside = Path(metadata_file(folder, key, path.lstat().st_mtime_ns))
     path.unlink()
     beside.unlink(missing_ok=True)
@@ -82,5 +84,5 @@ def remove_object(folder: Path, key: str, path: Path) -> list[Path]:
 
 
 def metadata_file(folder: Path, key: str, modified_ns: int) -> str:
-    """A plain string: a list asks for thousands."""
+    """Return the path of the metadata file as a string: a list asks for thousands, and Path objects are slow."""
     return f"{folder}/{OURS}/metadata/{encoded(key)}@{modified_ns}"

@@ -1,8 +1,8 @@
-"""Buckets of a real S3, or of anything that speaks its language (MinIO, Ceph, Garage), behind the `Buckets` protocol.
+"""Buckets of a real S3, or of a server with S3's API (MinIO, Ceph, Garage), behind the `Buckets` protocol.
 
-Asked through botocore, which alfine needs anyhow: its keys come from the environment or from a profile, as with every AWS
-client, and alfine keeps them nowhere. Objects are downloaded once for each ETag into a cache that all tuning jobs share;
-what they use of it they hold by hard links, so that the cache may be emptied at any time.
+Requests go through botocore. Keys come from the environment or a profile, as for every AWS client; alfine stores them nowhere. Each object
+is downloaded once per ETag into a cache that all tuning jobs share. Jobs hold what they use by hard links, so that the cache may be
+emptied at any time.
 """
 
 from __future__ import annotations
@@ -38,7 +38,12 @@ CHANGED = ("412", "PreconditionFailed")
 
 
 class RemoteBuckets:
-    """settings: [s3] of alfine.toml. cache: a folder for what is downloaded."""
+    """The buckets of a real S3.
+
+    Args:
+        settings: The table [s3] of alfine.toml.
+        cache: The folder for downloaded objects.
+    """
 
     def __init__(self, settings: S3, cache: Path, roots: tuple[Path, ...] = ()) -> None:
         self.place = f"the buckets at {settings.endpoint}"
@@ -150,7 +155,16 @@ class RemoteBuckets:
         self._asked(uri, lambda: self._client.delete_object(Bucket=bucket, Key=key))
 
     def _asked(self, uri: str, ask: Callable[[], T], *, missing: T | None = None) -> T:
-        """The answer; `missing`, if that is given, where there is no such thing. Raise OSError with a sentence."""
+        """Return the answer to one request.
+
+        Args:
+            uri: What the request is about, for the error message.
+            ask: Sends the request.
+            missing: The answer when there is no such bucket or object; without it that is an error.
+
+        Raises:
+            OSError: The request failed; Unreachable when it may succeed later.
+        """
         try:
             return ask()
         except ClientError as error:
@@ -167,12 +181,12 @@ class RemoteBuckets:
 
 
 class _Changed(Exception):
-    """The object has other bytes by now."""
+    """The object has other bytes now than when it was found."""
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One at a time in a folder, among threads and processes."""
+    """Hold a lock of a folder, between threads and processes."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
