@@ -127,7 +127,7 @@ def test_parallel_suggestions_differ_from_each_other(name):
     for _ in range(3):
         suggestion = strategy.ask(past)
         asked.append(tuple(suggestion.hyperparameters.values()))
-        past = past.launched(suggestion.hyperparameters)
+        past = past.with_launch(suggestion.hyperparameters)
     assert len(set(asked)) == 3
 
 

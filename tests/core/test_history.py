@@ -50,7 +50,7 @@ def test_the_points_of_running_training_jobs_are_pending():
 
 def test_a_launch_into_another_world_leaves_this_one_alone():
     past = history([1.0])
-    further = past.launched({"eta": 0.1, "depth": 3, "booster": "dart"})
+    further = past.with_launch({"eta": 0.1, "depth": 3, "booster": "dart"})
     assert (past.launches, further.launches) == (1, 2)
     assert (len(past.pending()), len(further.pending())) == (0, 1)
 

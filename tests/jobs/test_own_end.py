@@ -124,7 +124,7 @@ class World:
         job, record = self.home.service.get("job"), self.home.service.history("job")
         again = self.home.service.replay("job")
         repeated = sum(each.seconds for jobs in record.repeated.values() for each in jobs)
-        best = record.leader and record.leader.number
+        best = record.best_first_result and record.best_first_result.number
         was = (job.verdict.criterion, job.verdict.outlook, record.searched, best)
         assert again.training_seconds == pytest.approx(record.training_seconds - repeated)
         return was, (

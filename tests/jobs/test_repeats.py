@@ -83,7 +83,7 @@ def test_the_best_by_first_results_are_run_again_and_the_best_mean_wins(tmp_path
 
 def test_every_face_names_the_same_best(tmp_path):
     job = tune(tmp_path, noisy(2), max_training_jobs=40, criteria=[BestObjectiveNotImproving(10)])
-    assert job.best.number != job.history.leader.number  # else this shows nothing
+    assert job.best.number != job.history.best_first_result.number  # else this shows nothing
     with Home(tmp_path) as home:
         described = home.service.describe("again")
         assert described["BestTrainingJob"]["TrainingJobName"] == job.best.name
@@ -112,7 +112,7 @@ def test_it_makes_the_chosen_one_better():
             for fact in one_job(past, objective(job.hyperparameters), hyperparameters=job.hyperparameters):
                 past.record(fact)
         chosen.append((past.incumbent.hyperparameters["eta"] - 0.3) ** 2)
-        lucky.append((past.leader.hyperparameters["eta"] - 0.3) ** 2)
+        lucky.append((past.best_first_result.hyperparameters["eta"] - 0.3) ** 2)
     assert np.mean(chosen) < 0.75 * np.mean(lucky)
 
 
@@ -275,14 +275,14 @@ def test_they_can_be_taken_away_from_a_job_that_runs_and_from_one_that_goes_on(t
     changed = []
     job = tune(tmp_path, max_training_jobs=20, progress=progress)
     assert (job.history.launches, job.history.searched, job.history.repeated) == (20, 20, {})
-    assert job.best is job.history.leader
+    assert job.best is job.history.best_first_result
     alfine.change("again", home=tmp_path, repeats={"best": 2, "times": 2}, max_training_jobs=24)
     proven = tune(tmp_path, max_training_jobs=20)
     assert (proven.history.launches, proven.history.searched) == (24, 20)
     alfine.change("again", home=tmp_path, repeats=0, max_training_jobs=30)
     more = tune(tmp_path, max_training_jobs=20)
     assert (more.history.launches, more.history.searched) == (30, 26)
-    assert more.best is more.history.leader
+    assert more.best is more.history.best_first_result
     assert more.verdict.evidence["ended"] == 30  # as without repeats, not as of when the last one was launched
     with pytest.raises(InvalidSpec, match="nothing to change"):
         alfine.change("again", home=tmp_path, repeats="never")

@@ -50,7 +50,7 @@ def test_launched_side_by_side_they_are_still_tried_once():
     found = []
     for _ in range(4):
         found.append(strategy.ask(past).hyperparameters)
-        past = past.launched(found[-1])
+        past = past.with_launch(found[-1])
     assert found[:2] == [FIRST, SECOND]
     assert len({tuple(each.items()) for each in found}) == 4
     assert strategy.ask(history(start_with=[FIRST, SECOND])).hyperparameters == FIRST

@@ -9,11 +9,11 @@ from alfine.core.errors import IllegalTransition
 from alfine.core.space import Hyperparameters
 from alfine.core.spec import TuningJobSpec
 
-# So begins the reason of a failure that wasn't the training job's own, as on AWS: a machine or a supervisor was lost.
+# Begins the reason of a failure that the training job didn't cause, as on AWS: a machine or a supervisor was lost.
 INTERNAL_ERROR = "InternalServerError: "
 
-# From each status of a training job to those that may follow it; AMT's names. `Stopping` may still end Completed: the
-# training job can finish by itself before the request to stop reaches it.
+# The statuses of a training job, with AMT's names, and those that may follow each. A training job that is Stopping may still end as
+# Completed: it can finish before the request to stop reaches it.
 TRANSITIONS: dict[str, frozenset[str]] = {
     "InProgress": frozenset({"Stopping", "Completed", "Failed", "Stopped"}),
     "Stopping": frozenset({"Stopped", "Completed", "Failed"}),
@@ -22,7 +22,7 @@ TRANSITIONS: dict[str, frozenset[str]] = {
     "Stopped": frozenset(),
 }
 
-# The same for a tuning job.
+# The statuses of a tuning job, and those that may follow each.
 TUNING_TRANSITIONS: dict[str, frozenset[str]] = {
     "InProgress": frozenset({"Stopping", "Completed", "Failed", "Stopped"}),
     "Stopping": frozenset({"Stopped", "Failed"}),
@@ -33,18 +33,29 @@ TUNING_TRANSITIONS: dict[str, frozenset[str]] = {
 
 
 def check_transition(subject: str, before: str, after: str, table: dict[str, frozenset[str]] = TRANSITIONS) -> None:
-    """Raise IllegalTransition unless the table lets `before` become `after`."""
+    """Check that a status may follow another one.
+
+    Args:
+        subject: what has the status, for the message.
+        before: the status so far.
+        after: the next status.
+        table: the transitions that are allowed, TRANSITIONS or TUNING_TRANSITIONS.
+
+    Raises:
+        IllegalTransition: where it may not.
+    """
     if after not in table[before]:
         raise IllegalTransition(f"{subject} is {before} and can't become {after}.")
 
 
 def is_terminal(status: str) -> bool:
+    """Return whether a training job or tuning job with this status has ended."""
     return not TUNING_TRANSITIONS[status]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launched:
-    """A training job was decided on; recorded before it starts."""
+    """alfine decided to launch a training job. Recorded before it starts."""
 
     at: datetime
     number: int  # from 1, in order of launch
@@ -63,18 +74,18 @@ class Started:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reported:
-    """The training job emitted a value of a metric; `step` counts the emissions of that metric from 1."""
+    """The training job reported a value of a metric."""
 
     at: datetime
     number: int
     metric: str
-    step: float
+    step: float  # counts the reports of the metric, from 1
     value: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopAsked:
-    """alfine decided to stop one training job; recorded before it is told."""
+    """alfine decided to stop one training job. Recorded before the request is sent."""
 
     at: datetime
     number: int
@@ -83,14 +94,14 @@ class StopAsked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """The training job ended. `objective` is its final value, None when it has none or failed."""
+    """The training job ended."""
 
     at: datetime
     number: int
     status: str
-    objective: float | None = None
+    objective: float | None = None  # the last value of the objective metric
     failure_reason: str | None = None
-    uploaded_at: datetime | None = None  # when its model was where the job wants it, if that's elsewhere
+    uploaded_at: datetime | None = None  # when its model was in the bucket, where the job has one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,18 +113,18 @@ class TuningJobStopAsked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """The user changed limits or completion criteria; a job that had ended, or was asked to stop, goes on. `spec`: from now on."""
+    """The user changed limits or completion criteria. A job that had ended, or was asked to stop, goes on."""
 
     at: datetime
-    spec: TuningJobSpec = field(repr=False)
+    spec: TuningJobSpec = field(repr=False)  # the specification from now on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimePassed:
-    """Time alone made the verdict stronger, by this instant: what is recorded after it wasn't known then, whenever it happened."""
+    """Time alone made the verdict stronger by this instant. Facts that are recorded later weren't known then, whenever they happened."""
 
     at: datetime
 
 
-OfTuningJob = TuningJobStopAsked | Changed | TimePassed  # those that are about no single training job
+OfTuningJob = TuningJobStopAsked | Changed | TimePassed  # facts about the tuning job as a whole
 Fact = Launched | Started | Reported | StopAsked | Ended | OfTuningJob

@@ -1,13 +1,11 @@
-"""What has happened so far: facts, and the history that they add up to.
+"""The history of a tuning job: the facts that were recorded so far, and what follows from them.
 
 The rules of this file:
 
-* A fact is something that happened at an instant; facts are numbered in the order in which they were recorded.
-* `History.record(fact)` is the only way a history changes, and the table of transitions below the only way a training
-  job's status changes.
-* Whatever a history answers is a function of the facts recorded so far (and of `now`, for whoever asks about time).
-  A value kept in the memo (`remembered`, `remember`, `fold`) must be a function of a prefix of them: thrown away, it's
-  computed again to the same bits.
+* A history changes by `History.record(fact)` only, and the status of a training job by the table of transitions (core/facts.py) only.
+* Everything that can be read from a history is a function of the facts recorded so far, and of `now` where it depends on time.
+* A value in the memo (`remembered`, `remember`, `fold`) is a function of a prefix of the facts: if it's thrown away, it's computed again
+  to the same bits.
 """
 
 from __future__ import annotations
@@ -43,51 +41,70 @@ from alfine.core.training_job import TrainingJob, valid_objective
 
 S = TypeVar("S")
 
-MASK_64 = 2**64 - 1
+MASK_64 = 2**64 - 1  # the lowest 64 bits of an integer
 
 TRAINING_SECONDS: MemoKey[float] = MemoKey(__name__, "training seconds")
 
 
 class History:
-    """A tuning job as it was known at some instant: its spec and the facts recorded until then.
+    """A tuning job as it was known at an instant: its specification, and the facts recorded until then.
 
-    `now` is the instant at which the history is looked at; whoever owns the history sets it. Work per fact is constant,
-    so a history of 10,000 training jobs grows as fast as one of 10. With several definitions there is one of each inside.
+    The work for each fact is constant: a history of 10,000 training jobs grows as fast as one of 10. With several definitions it has a
+    history for each of them inside (`of`).
+
+    Args:
+        spec: the specification; after the user has changed the job, `spec` is the new one and `first_spec` the first.
+        created_at: when the tuning job was created.
+        inherited: the parents' results of a warm start.
+
+    Example:
+        >>> history = History(read_spec(request), created_at)
+        >>> history.record(Launched(at=created_at, number=1, name="job-001", hyperparameters={"eta": 0.1}))
+        >>> history.pending().shape
+        (1, 1)
     """
 
     def __init__(self, spec: TuningJobSpec, created_at: datetime, inherited: Sequence[Inherited] = ()) -> None:
         self._parts = {name: History(part, created_at) for name, part in spec.parts.items()}
-        self.spec = self.first_spec = spec  # as it is now; as it was at the creation
+        self.spec = self.first_spec = spec  # the present specification, and that at the creation
         self.created_at = created_at
-        self.inherited = tuple(inherited)  # what a warm start found
-        self.now = created_at
+        self.inherited = tuple(inherited)
+        self.now = created_at  # the instant at which the history is looked at; whoever owns the history sets it
         self.facts: list[Fact] = []
-        self.jobs: list[TrainingJob] = []
+        self.jobs: list[TrainingJob] = []  # in order of launch
         self._numbered: dict[int, TrainingJob] = {}
-        self.running: dict[int, TrainingJob] = {}
+        self.running: dict[int, TrainingJob] = {}  # launched and not ended, by number
         self.finished: list[TrainingJob] = []  # in order of completion
-        self.leader: TrainingJob | None = None  # by first results
-        self.incumbent: TrainingJob | None = None  # the same, or by the mean of repeats
-        self.repeated: dict[int, list[TrainingJob]] = {}  # by the number of the first
-        self._first: dict[tuple[str | None, bytes], int] = {}
+        self.best_first_result: TrainingJob | None = (
+            None  # the best of the search, by the first result of each configuration
+        )
+        self.incumbent: TrainingJob | None = None  # the best so far; once repeats have ended, by their mean
+        self.repeated: dict[
+            int, list[TrainingJob]
+        ] = {}  # the repeats of a configuration, by the number of its first training job
+        self._first: dict[tuple[str | None, bytes], int] = {}  # the first training job of each configuration
         self.stop_requested_at: datetime | None = None
-        self.supposed = False  # the last launch didn't happen: a strategy asks what to try beside it
-        self.memo: dict[MemoKey[Any], tuple[Hashable, Any]] = {}  # each with the version that it was computed for
-        self._points = np.empty((0, spec.space.dimension))
+        self.hypothetical = False  # whether the last launch hasn't happened (`with_launch`)
+        self.memo: dict[MemoKey[Any], tuple[Hashable, Any]] = {}  # the version and the value of each key
+        self._points = np.empty((0, spec.space.dimension))  # observations, with room for more
         self._values = np.empty(0)
         self._observed = 0
         self._configurations: set[bytes] | None = None
-        self._keyed = 0  # training jobs whose configurations are in there
+        self._keyed = 0  # the number of training jobs whose configurations are in there
 
-    # -- growing -------------------------------------------------------------------------------------------------
+    # -- recording -----------------------------------------------------------------------------------------------
 
     def record(self, fact: Fact) -> None:
-        """Append a fact. Raise IllegalTransition when it can't follow from those before it."""
+        """Append a fact.
+
+        Raises:
+            IllegalTransition: where the fact can't follow those before it.
+        """
         if isinstance(fact, Launched) and fact.number != len(self.jobs) + 1:
             raise IllegalTransition(f"training job {fact.number} can't be launched after {len(self.jobs)} others.")
         self._take(fact)
         if self._parts and not isinstance(fact, OfTuningJob):
-            self.of(self.job(fact.number).definition)._take(fact)  # noqa: SLF001 - a history too
+            self.of(self.job(fact.number).definition)._take(fact)  # noqa: SLF001 - another history
 
     def _take(self, fact: Fact) -> None:
         match fact:
@@ -111,9 +128,12 @@ class History:
         self.now = max(self.now, fact.at)
 
     def _change(self, spec: TuningJobSpec) -> None:
-        """The search space stays, in the types that the caller gave it. What was derived under the old spec is forgotten."""
+        """Take over another specification, but for the search space, whose categories keep the types that the caller gave them.
+
+        Values that were derived under the old specification are forgotten.
+        """
         for name, part in self._parts.items():
-            part._change(spec.parts[name])  # noqa: SLF001 - a history too
+            part._change(spec.parts[name])  # noqa: SLF001 - another history
         parts = {name: part.spec for name, part in self._parts.items()}
         self.spec = replace(spec, space=self.spec.space, parts=parts)
         self.stop_requested_at = None
@@ -138,7 +158,7 @@ class History:
             self._mark(job)
 
     def _mark(self, job: TrainingJob) -> None:
-        """Remember a configuration by its first training job, and others as repeats of that."""
+        """Note a training job as the first of its configuration, or as a repeat of the first."""
         point = self.spec.of(job.definition).space.to_unit(job.hyperparameters)
         first = self._first.setdefault((job.definition, point.tobytes()), job.number)
         if first != job.number:
@@ -162,12 +182,12 @@ class History:
         self._choose()
 
     def _choose(self) -> None:
-        self.incumbent = self._best_by_mean() or self.leader
+        self.incumbent = self._best_by_mean() or self.best_first_result
 
     def _observe(self, job: TrainingJob, objective: float) -> None:
-        best = self.leader
+        best = self.best_first_result
         if job.repeats is None and (best is None or self.sign * objective < self.sign * (best.objective or 0.0)):
-            self.leader = job
+            self.best_first_result = job
         if self._observed == len(self._values):
             room = max(16, 2 * self._observed)
             self._points = np.resize(self._points, (room, self.spec.space.dimension))
@@ -179,47 +199,49 @@ class History:
     # -- reading -------------------------------------------------------------------------------------------------
 
     def of(self, definition: str | None) -> History:
-        """The history of one of several definitions: its facts only, training jobs under their own numbers.
+        """Return the history of one of several definitions; the history itself where the job has one definition.
 
-        Itself when the job has one definition.
+        It has the facts of that definition only. Training jobs keep their numbers.
         """
         return self._parts.get(definition or "", self)
 
     def ranks(self, job: TrainingJob) -> bool:
-        """Whether a training job's objective counts for the best of all: with several objectives, those of the first do."""
+        """Return whether a training job's objective is compared with others to find the best (`TuningJobSpec.ranked`)."""
         return self.spec.ranked in (None, job.definition)
 
     def job(self, number: int) -> TrainingJob:
+        """Return the training job of that number."""
         return self._numbered[number]
 
     @property
     def sign(self) -> float:
+        """+1 to minimise, -1 to maximise: of sign * objective the smaller is the better one."""
         return self.spec.sign
 
     @property
     def launches(self) -> int:
-        """How many training jobs were ever launched, those that failed or were stopped included."""
+        """The number of training jobs that were launched, whatever became of them."""
         return len(self.jobs)
 
     @property
     def searched(self) -> int:
-        """The same without those that run a configuration again."""
+        """The number of training jobs of the search: launched ones without repeats."""
         return len(self.jobs) - sum(map(len, self.repeated.values()))
 
     @property
     def ended(self) -> int:
-        """How many training jobs have ended, failed and stopped ones included."""
+        """The number of training jobs that have ended, failed and stopped ones included."""
         return len(self.finished)
 
     @property
     def configurations(self) -> set[bytes]:
-        """The distinct points that were launched, as bytes, those that a parent knows of too.
+        """The distinct configurations that were launched, or evaluated by parents of the same function, as the bytes of their points.
 
-        Kept for finite spaces, where they can run out.
+        Empty for infinite spaces, where configurations can't run out.
         """
         if self.spec.size is None:
             return set()
-        if self._configurations is None:  # what parents tried of the same function needn't be tried again
+        if self._configurations is None:
             same = self.inherited if self.spec.warm_start == IDENTICAL else ()
             self._configurations = {point.tobytes() for point in points_of(self.spec, same)[0]}
         for job in self.jobs[self._keyed :]:
@@ -231,24 +253,28 @@ class History:
 
     @property
     def elapsed_seconds(self) -> float:
-        """Wall time of the tuning job so far."""
+        """The seconds from the creation of the tuning job to `now`."""
         return (self.now - self.created_at).total_seconds()
 
     @property
     def training_seconds(self) -> float:
-        """Training time of the ended training jobs, added up."""
-        return float(self.fold(TRAINING_SECONDS, 0.0, lambda total, job: total + job.seconds))
+        """The training time of the ended training jobs, added up, in seconds."""
+        return self.fold(TRAINING_SECONDS, 0.0, lambda total, job: total + job.seconds)
 
     def observations(self) -> tuple[Array, Array]:
-        """(n, d) points of the cube and (n,) objectives, minimised, in order of completion. Treat them as read-only."""
+        """Return the results so far, in order of completion.
+
+        Returns:
+            (n, d) points of the unit cube and (n,) objectives, minimised. They must not be changed.
+        """
         return self._points[: self._observed], self._values[: self._observed]
 
     def pending(self) -> Array:
-        """(m, d) the points of the training jobs that run."""
+        """Return the points of the training jobs that run, (m, d)."""
         return self._cube(self.running.values())
 
     def failed(self) -> Array:
-        """(f, d) the points of the training jobs that ended without an objective."""
+        """Return the points of the training jobs that ended without an objective, (f, d)."""
         return self._cube(job for job in self.finished if job.objective is None)
 
     def _cube(self, jobs: Iterable[TrainingJob]) -> Array:
@@ -257,42 +283,45 @@ class History:
 
     @property
     def overall_best(self) -> TrainingJob | None:
-        """The best of this job and, where they tuned the same function, its parents. One of a parent's has number 0."""
-        first = self.better_inherited
-        if first is None:
+        """The best training job of this tuning job and of its parents; None without a result.
+
+        Parents count after a warm start of type IdenticalDataAndAlgorithm. A training job of a parent has the number 0.
+        """
+        result = self.better_inherited
+        if result is None:
             return self.incumbent
-        texts = {**first.static, **first.hyperparameters}
+        texts = {**result.static, **result.hyperparameters}
         try:
-            point = self.spec.space.from_text(texts)
-        except (KeyError, ValueError):  # a category that this job doesn't have
-            point = dict(texts)
+            hyperparameters = self.spec.space.from_text(texts)
+        except (KeyError, ValueError):  # a value that this job doesn't have
+            hyperparameters = dict(texts)
         return TrainingJob(
             number=0,
-            name=first.name,
-            hyperparameters=point,
-            created_at=first.created_at,
-            status=first.status,
-            started_at=first.started_at,
-            ended_at=first.ended_at,
-            objective=first.objective,
+            name=result.name,
+            hyperparameters=hyperparameters,
+            created_at=result.created_at,
+            status=result.status,
+            started_at=result.started_at,
+            ended_at=result.ended_at,
+            objective=result.objective,
         )
 
     @property
     def better_inherited(self) -> Inherited | None:
-        """The parents' best of the same function, where this job has none that is better; on a tie theirs is the earlier."""
+        """The best result of parents of the same function, where this job's own results aren't better; on a tie it's the parent's."""
         spec, own = self.spec, self.incumbent
         if spec.warm_start != IDENTICAL:
             return None
-        first = min(self.inherited, key=lambda result: spec.sign * result.objective, default=None)
-        if first is None or (own is not None and spec.sign * (own.objective or 0.0) < spec.sign * first.objective):
+        best = min(self.inherited, key=lambda result: spec.sign * result.objective, default=None)
+        if best is None or (own is not None and spec.sign * (own.objective or 0.0) < spec.sign * best.objective):
             return None
-        return first
+        return best
 
     def contenders(self) -> list[TrainingJob]:
         """Return the training jobs whose configurations are run again: those with the best first results, the best first.
 
-        On a tie the one that ended first comes first. Empty unless the job asks for repeats. A function of first results alone,
-        which no repeat changes: after a restart the repeats go on where the recorded launches leave off.
+        On a tie the one that ended first comes first. There are none unless the job asks for repeats. No repeat changes them, so that
+        repeats go on after a restart.
         """
         repeats = self.spec.repeats
         if repeats is None:
@@ -306,7 +335,10 @@ class History:
         return [objective for objective in objectives if objective is not None]
 
     def _best_by_mean(self) -> TrainingJob | None:
-        """The contender with the best mean, once each was run again; None before. One that never succeeded again doesn't count."""
+        """The contender with the best mean, once each of them was run again; None before.
+
+        A contender whose repeats all failed doesn't count, unless those of all contenders did.
+        """
         contenders = self.contenders() if self.repeated else []
         ended = [[run for run in self.repeated.get(job.number, ()) if not run.running] for job in contenders]
         if not contenders or not all(ended):
@@ -315,7 +347,10 @@ class History:
         return min(proven, key=lambda job: self.sign * mean(self.runs(job)))
 
     def best_curve(self) -> list[tuple[TrainingJob, float]]:
-        """Each ended training job with the best first result known once it had ended (jobs before the first are left out)."""
+        """Return each ended training job with the best first result so far when it ended, in order of completion.
+
+        Training jobs that ended before the first result are left out.
+        """
         curve: list[tuple[TrainingJob, float]] = []
         for job in self.finished:
             best = curve[-1][1] if curve else None
@@ -331,10 +366,13 @@ class History:
         return curve
 
     def rng(self, *stream: int) -> np.random.Generator:
-        """A generator seeded by (seed, training jobs launched, stream): nothing else can change what it draws.
+        """Return a random generator that depends on the job's seed, the number of launched training jobs and the stream, on nothing else.
 
-        Philox counts: seed and stream are its key, the training job the upper half of its counter, so that no two of them
-        ever share a draw. (Seeding any other generator costs more than all else that Random does.)
+        Philox is a counter-based generator. Seed and stream are its key, and the training job is the upper half of its counter, so that
+        no two training jobs share a draw. Seeding another generator would take longer than all the rest of random search.
+
+        Args:
+            stream: numbers that tell apart the generators of one training job.
         """
         key = (self.spec.seed & MASK_64) | (zlib.crc32(repr(stream).encode()) << 64)
         return np.random.Generator(np.random.Philox(key=key, counter=self.launches << 128))
@@ -382,25 +420,30 @@ class History:
         self.memo[key] = len(self.finished), state
         return state
 
-    # -- other times and other worlds ----------------------------------------------------------------------------
+    # -- other histories of the same job -------------------------------------------------------------------------
 
     def upto(self, count: int) -> History:
-        """The past as it was known after the first `count` facts."""
+        """Return the history as it was after the first `count` facts."""
         past = self.under(self.first_spec)
         for fact in self.facts[:count]:
             past.record(fact)
         return past
 
     def under(self, spec: TuningJobSpec) -> History:
-        """An empty history of the same job as if it had been asked for by another spec."""
+        """Return an empty history of the same job with another specification."""
         return History(spec, self.created_at, self.inherited)
 
-    def launched(self, hyperparameters: Hyperparameters, definition: str | None = None) -> History:
-        """This history, one launch further; the original doesn't change. Shares what depends on ended jobs only."""
+    def with_launch(self, hyperparameters: Hyperparameters, definition: str | None = None) -> History:
+        """Return a copy of this history with one more training job launched, to ask a strategy for the next one.
+
+        Args:
+            hyperparameters: the configuration of the training job.
+            definition: its definition, where there are several.
+        """
         further = self._copy()
         if definition in self._parts:
             further.__dict__["_parts"] = {**self._parts, definition: self.of(definition)._copy()}  # noqa: SLF001
-        number, further.supposed = self.launches + 1, True
+        number, further.hypothetical = self.launches + 1, True
         fact = Launched(
             at=self.now, number=number, name=f"#{number}", hyperparameters=hyperparameters, definition=definition
         )
@@ -418,7 +461,7 @@ class History:
         return copy
 
     def replayed(self) -> Iterator[tuple[Fact, History]]:
-        """Each fact with the history right after it; one history that grows."""
+        """Yield each fact with the history right after it. It's one history, which grows."""
         past = self.under(self.first_spec)
         for fact in self.facts:
             past.record(fact)
@@ -431,5 +474,5 @@ def mean(values: Sequence[float]) -> float:
 
 
 def with_space(spec: TuningJobSpec, ranges: dict[str, Any]) -> TuningJobSpec:
-    """The spec with the caller's own ranges (whose categories may be of any type) in the order of the request."""
+    """Return a specification with the caller's own ranges, whose categories may be of any type, in the order of the request."""
     return replace(spec, space=replace(spec.space, ranges={name: ranges[name] for name in spec.space.names}))

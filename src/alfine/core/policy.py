@@ -428,7 +428,7 @@ class Policy:
             yield suggestion
             if len(history.running) + 1 >= self.max_parallel:
                 return
-            history = history.launched(suggestion.hyperparameters, suggestion.definition)
+            history = history.with_launch(suggestion.hyperparameters, suggestion.definition)
 
     def _spared(self, verdict: Verdict, history: History, job: TrainingJob) -> bool:
         """Whether a running training job may finish, if no limit is met."""

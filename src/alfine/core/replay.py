@@ -93,7 +93,7 @@ def _replayed(record: History, judge: Judge, count: int, *, own: bool) -> Replay
     past = judge.history
     if judge.verdict.outlook is not Outlook.CONTINUE:
         _let_end(record, judge, record.facts[count:], own=own)
-    best, overall = past.leader, record.leader
+    best, overall = past.best_first_result, record.best_first_result
     missed = None
     if best is not None and overall is not None and best.objective is not None and overall.objective is not None:
         missed = max(0.0, record.sign * (best.objective - overall.objective))

@@ -12,12 +12,17 @@ from alfine.core.space import Hyperparameters
 
 
 def valid_objective(status: str, objective: float | None) -> float | None:
-    """Return the objective with which a training job ended if it counts: it is finite, and the training job didn't fail."""
+    """Return the objective of an ended training job; None where it isn't finite, or the training job failed."""
     return objective if objective is not None and math.isfinite(objective) and status != "Failed" else None
 
 
 def objective_status_of(*, ended: bool, objective: float | None) -> str:
-    """Return AMT's ObjectiveStatus of a training job: Pending, Succeeded or Failed. objective: its valid one."""
+    """Return AMT's ObjectiveStatus of a training job: Pending, Succeeded or Failed.
+
+    Args:
+        ended: whether the training job has ended.
+        objective: its objective (`valid_objective`).
+    """
     if not ended:
         return "Pending"
     return "Succeeded" if objective is not None else "Failed"
@@ -26,7 +31,9 @@ def objective_status_of(*, ended: bool, objective: float | None) -> str:
 def counter_of(status: str, *, internal: bool) -> str:
     """Return which of AMT's TrainingJobStatusCounters counts a training job.
 
-    internal: whether its failure wasn't its own (INTERNAL_ERROR); nothing else is counted as RetryableError.
+    Args:
+        status: the training job's status.
+        internal: whether its failure is an internal error (INTERNAL_ERROR), which alone counts as RetryableError.
     """
     if status == "Failed":
         return "RetryableError" if internal else "NonRetryableError"
@@ -35,11 +42,11 @@ def counter_of(status: str, *, internal: bool) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class TrainingJob:
-    """One training job as the facts have it so far. Only `History.record` changes it."""
+    """One training job, as it is after the facts so far. Only `History.record` changes it."""
 
-    number: int
+    number: int  # from 1, in order of launch
     name: str
-    hyperparameters: Hyperparameters
+    hyperparameters: Hyperparameters  # the configuration, without static hyperparameters
     created_at: datetime
     definition: str | None = None
     status: str = "InProgress"
@@ -48,13 +55,14 @@ class TrainingJob:
     objective: float | None = None
     failure_reason: str | None = None
     stop_reason: str | None = None
-    # The number of the first training job of the same configuration, where repeats are asked for.
-    repeats: int | None = None
+    repeats: int | None = (
+        None  # the number of the training job whose configuration it runs again, in a job with repeats
+    )
     reports: list[Reported] = field(default_factory=list)
 
     @property
     def running(self) -> bool:
-        """Launched and not ended, one that is stopping included."""
+        """Whether it was launched and hasn't ended. It may be stopping."""
         return self.ended_at is None
 
     @property
@@ -64,25 +72,28 @@ class TrainingJob:
 
     @property
     def counter(self) -> str:
-        """Where AMT's TrainingJobStatusCounters count it."""
+        """Which of AMT's TrainingJobStatusCounters counts it, such as «Completed» or «NonRetryableError»."""
         return counter_of(self.status, internal=(self.failure_reason or "").startswith(INTERNAL_ERROR))
 
     @property
     def seconds(self) -> float:
-        """Training time: from the start of the program to its end; 0 while it runs or when it never started."""
+        """The training time: the seconds from the start of its program to its end; 0 while it runs, and where it never started."""
         if self.started_at is None or self.ended_at is None:
             return 0.0
         return max(0.0, (self.ended_at - self.started_at).total_seconds())
 
     def curve(self, metric: str) -> list[float]:
-        """The values of a metric in the order they were emitted."""
+        """Return the values of a metric in the order in which they were reported."""
         return [report.value for report in self.reports if report.metric == metric]
 
 
 def training_job_name(tuning_job: str, number: int, created_at: datetime) -> str:
-    """AMT's form «<tuning job>-<NNN>-<8 hex digits>», a function of its arguments.
+    """Return the name of a training job in AMT's form «<tuning job>-<NNN>-<8 hex digits>».
 
-    The digits keep a later tuning job of the same name from meeting the folders of an earlier one.
+    Args:
+        tuning_job: the tuning job's name.
+        number: the training job's number.
+        created_at: when the tuning job was created: a later one of the same name gets other digits, and so other folders.
     """
     digits = zlib.crc32(f"{tuning_job} {created_at.isoformat()} {number}".encode())
     return f"{tuning_job}-{number:03d}-{digits:08x}"

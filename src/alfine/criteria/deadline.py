@@ -112,7 +112,7 @@ def active_seconds(history: History) -> float:
         elif isinstance(fact, Ended) and history.job(fact.number).started_at is not None:
             running -= 1
             total += max(0.0, (fact.at - since).total_seconds()) if running == 0 else 0.0
-    if not history.supposed:
+    if not history.hypothetical:
         history.remember(ACTIVE, (len(history.facts), running, since, total))
     return total + (max(0.0, (history.now - since).total_seconds()) if running else 0.0)
 

@@ -89,7 +89,7 @@ class Shadow:
     def _crossing(self, history: History) -> Crossing | None:
         """The first time that it was met, of a whole record as of a history that grows fact by fact."""
         seen, crossing = history.recall(CROSSING.of(self), (0, None))
-        if history.supposed:
+        if history.hypothetical:
             return crossing
         if crossing is None and len(history.facts) > seen + 1:
             for _, past in history.replayed():

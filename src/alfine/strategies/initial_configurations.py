@@ -39,7 +39,7 @@ class InitialConfigurations:
             configuration = space.from_text(texts)
             if space.to_unit(configuration).tobytes() not in launched:
                 return configuration
-        if not history.supposed:
+        if not history.hypothetical:
             history.remember(ALL_LAUNCHED, value=True)  # a launch is never taken back
         return None
 
