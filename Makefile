@@ -79,7 +79,7 @@ test: $(WHEEL)/made $(CLIENTS_OF_TEST)
 	$(WHEEL)/bin/python $(PYTEST) -m "not clients"
 
 test-fast: $(VENV)/core-dev
-	$(BIN)/python $(PYTEST) $(FAST)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(FAST)
 
 test-clients: $(WHEEL)/made $(patsubst tests/clients/requirements/%.txt,$(CLIENTS)/%/made,$(wildcard tests/clients/requirements/*.txt))
 	$(WHEEL)/bin/python $(PYTEST) tests/clients
@@ -102,9 +102,7 @@ ci: $(WHEEL)/made $(CLIENTS_OF_TEST)
 # -- pages, example, benchmarks ----------------------------------------------------------------------------------------
 
 docs: $(VENV)/core-dev
-	$(BIN)/python docs/reference/write_cli.py
-	$(BIN)/python docs/reference/write_job_file.py
-	$(BIN)/python docs/reference/write_python.py
+	@for page in docs/reference/write_*.py; do echo $$page; $(BIN)/python $$page || exit 1; done
 
 demo: $(VENV)/demo
 	$(BIN)/python examples/when_to_stop/run.py $(if $(DATA),--data $(DATA))

@@ -58,7 +58,6 @@ CRITERIA_NAMED = {
     "aws.sagemaker.shapes": "AMT's names of fields in a response",
     "cli": "examples of commands",
     "cli.change": "examples of commands",
-    "cli.cost_text": "AMT's name of a field",
     "cli.import_job": "an example of a command",
     "cli.job_report": "AMT's name of a field in Describe's response",
     "cli.preflight": "AMT's paths of fields in a request",
