@@ -197,7 +197,7 @@ def read_again(path: Path) -> None:
     beside = AlfineRandom(problem(search["task"]).space, search["seed"], JOBS, search["parallel"])
     history, values = beside.history, kept["values"]
     for rung, theta in zip(kept["rungs"], kept["thetas"], strict=True):
-        history.remember(THETA.of(int(rung)), theta)
+        history.remember(THETA.of(int(rung), 0), theta)  # no results of parents
     evidence = []
     for number, (value, point) in enumerate(zip(values, kept["points"], strict=True), 1):
         hyperparameters = history.spec.space.from_unit(point)
