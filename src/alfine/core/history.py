@@ -53,9 +53,23 @@ class History:
     history for each of them inside (`of`).
 
     Args:
-        spec: the specification; after the user has changed the job, `spec` is the new one and `first_spec` the first.
+        spec: the specification of the tuning job.
         created_at: when the tuning job was created.
         inherited: the parents' results of a warm start.
+
+    Attributes:
+        spec: the specification, after the user has changed it the new one; `first_spec` is that at the creation.
+        now: the instant at which the history is looked at. Whoever owns the history sets it.
+        facts: all facts, in the order in which they were recorded.
+        jobs: all training jobs, in order of launch.
+        running: the training jobs that haven't ended, by number.
+        finished: the training jobs that have ended, in order of completion.
+        best_first_result: the best training job by the first result of each configuration; None without a result.
+        incumbent: the best training job so far; once repeats have ended, by their mean.
+        repeated: the repeats of each configuration, by the number of its first training job.
+        stop_requested_at: when the user asked to stop the tuning job.
+        hypothetical: whether the last launch hasn't happened (`with_launch`).
+        memo: derived values with the version that they were computed for (`remembered`).
 
     Example:
         >>> history = History(read_spec(request), created_at)
@@ -66,26 +80,22 @@ class History:
 
     def __init__(self, spec: TuningJobSpec, created_at: datetime, inherited: Sequence[Inherited] = ()) -> None:
         self._parts = {name: History(part, created_at) for name, part in spec.parts.items()}
-        self.spec = self.first_spec = spec  # the present specification, and that at the creation
+        self.spec = self.first_spec = spec
         self.created_at = created_at
         self.inherited = tuple(inherited)
-        self.now = created_at  # the instant at which the history is looked at; whoever owns the history sets it
+        self.now = created_at
         self.facts: list[Fact] = []
-        self.jobs: list[TrainingJob] = []  # in order of launch
-        self._numbered: dict[int, TrainingJob] = {}
-        self.running: dict[int, TrainingJob] = {}  # launched and not ended, by number
-        self.finished: list[TrainingJob] = []  # in order of completion
-        self.best_first_result: TrainingJob | None = (
-            None  # the best of the search, by the first result of each configuration
-        )
-        self.incumbent: TrainingJob | None = None  # the best so far; once repeats have ended, by their mean
-        self.repeated: dict[
-            int, list[TrainingJob]
-        ] = {}  # the repeats of a configuration, by the number of its first training job
-        self._first: dict[tuple[str | None, bytes], int] = {}  # the first training job of each configuration
+        self.jobs: list[TrainingJob] = []
+        self.running: dict[int, TrainingJob] = {}
+        self.finished: list[TrainingJob] = []
+        self.best_first_result: TrainingJob | None = None
+        self.incumbent: TrainingJob | None = None
+        self.repeated: dict[int, list[TrainingJob]] = {}
         self.stop_requested_at: datetime | None = None
-        self.hypothetical = False  # whether the last launch hasn't happened (`with_launch`)
-        self.memo: dict[MemoKey[Any], tuple[Hashable, Any]] = {}  # the version and the value of each key
+        self.hypothetical = False
+        self.memo: dict[MemoKey[Any], tuple[Hashable, Any]] = {}
+        self._numbered: dict[int, TrainingJob] = {}
+        self._first: dict[tuple[str | None, bytes], int] = {}  # by configuration, the number of its first training job
         self._points = np.empty((0, spec.space.dimension))  # observations, with room for more
         self._values = np.empty(0)
         self._observed = 0

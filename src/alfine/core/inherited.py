@@ -61,12 +61,13 @@ def points_of(spec: TuningJobSpec, inherited: Sequence[Inherited]) -> tuple[Arra
     return points, np.array([value for _, value in rows], dtype=float)
 
 
-def _point(spec: TuningJobSpec, each: Inherited) -> Array | None:
+def _point(spec: TuningJobSpec, result: Inherited) -> Array | None:
+    """Where a result lies in the child's space, (d,); None where it lies outside."""
     if spec.warm_start == IDENTICAL:
         static = spec.definition.static_hyperparameters
-        if any(not _same(text, static[name]) for name, text in each.hyperparameters.items() if name in static):
+        if any(not _same(text, static[name]) for name, text in result.hyperparameters.items() if name in static):
             return None
-    texts = {**each.static, **each.hyperparameters}
+    texts = {**result.static, **result.hyperparameters}
     try:
         values = spec.space.from_text(texts)
     except (KeyError, ValueError, AlfineError):
@@ -76,6 +77,7 @@ def _point(spec: TuningJobSpec, each: Inherited) -> Array | None:
 
 
 def _same(text: str, other: str) -> bool:
+    """Whether two of AMT's strings mean the same value."""
     try:
         return float(text) == float(other)
     except ValueError:

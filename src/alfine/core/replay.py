@@ -73,26 +73,26 @@ def replay(
         ends = changed is None or count > last  # a job that had ended before the user changed it went on
         judge.pass_time(fact.at)
         if ends and judge.verdict.outlook is not Outlook.CONTINUE:
-            return _replayed(history, judge, count - 1, own=changed is not None)
+            return _replayed(history, judge, count - 1, as_recorded=changed is not None)
         judge.record([fact])
         if ends and judge.verdict.outlook is not Outlook.CONTINUE:
-            return _replayed(history, judge, count, own=changed is not None)
+            return _replayed(history, judge, count, as_recorded=changed is not None)
     judge.look(history.now)
     if changed is not None and not past.running and judge.verdict.outlook is Outlook.CONTINUE:
         # Only the strategy can say that nothing is left to try.
         judge.verdict = judge.policy.decide(past, judge.verdict).verdict
-    return _replayed(history, judge, len(history.facts), own=changed is not None)
+    return _replayed(history, judge, len(history.facts), as_recorded=changed is not None)
 
 
-def _replayed(record: History, judge: Judge, count: int, *, own: bool) -> Replayed:
+def _replayed(record: History, judge: Judge, count: int, *, as_recorded: bool) -> Replayed:
     """The result of a replay.
 
-    count: the number of facts of the record that have happened. own: whether the job's own policy judged, so that training jobs which
+    count: the number of facts of the record that have happened. as_recorded: whether the job's own policy judged, so that training jobs which
     were stopped in the record were stopped by this end.
     """
     past = judge.history
     if judge.verdict.outlook is not Outlook.CONTINUE:
-        _let_end(record, judge, record.facts[count:], own=own)
+        _let_end(record, judge, record.facts[count:], as_recorded=as_recorded)
     best, overall = past.best_first_result, record.best_first_result
     missed = None
     if best is not None and overall is not None and best.objective is not None and overall.objective is not None:
@@ -110,27 +110,27 @@ def _replayed(record: History, judge: Judge, count: int, *, own: bool) -> Replay
     )
 
 
-def _let_end(record: History, judge: Judge, rest: Iterable[Fact], *, own: bool) -> None:
+def _let_end(record: History, judge: Judge, rest: Iterable[Fact], *, as_recorded: bool) -> None:
     """Let running training jobs finish, or stop them, as `at_end` and later verdicts say. Their results count, as in a live job.
 
     After the end by its own policy the job's repeats follow. rest: the facts of the record that haven't happened yet.
     """
     past = judge.history
-    stopped = set() if own else _stop(judge)
+    stopped = set() if as_recorded else _stop(judge)
     for fact in rest:
-        if not own and not past.running:
+        if not as_recorded and not past.running:
             return
         judge.pass_time(fact.at)
-        stopped |= set() if own else _stop(judge)
+        stopped |= set() if as_recorded else _stop(judge)
         number = getattr(fact, "number", None)
         follows = (
-            own
+            as_recorded
             if number is None
-            else number <= past.launches or (own and _is_next_repeat(record, number, past.launches))
+            else number <= past.launches or (as_recorded and _is_next_repeat(record, number, past.launches))
         )
         if follows and number not in stopped:
             judge.record([fact])
-            stopped |= set() if own else _stop(judge)
+            stopped |= set() if as_recorded else _stop(judge)
 
 
 def _is_next_repeat(record: History, number: int, launched: int) -> bool:

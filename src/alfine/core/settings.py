@@ -45,7 +45,7 @@ def _is_count(text: str) -> bool:
 REPEATS = "repeats"
 NO_REPEATS = ("never", "0")  # texts that take the repeats away from a job that was to have them
 MOST_REPEATS = 100  # of either number
-REPEATS_WANTED = f"must be as «best=3 times=5», two whole numbers from 1 to {MOST_REPEATS}: how many configurations, and how often each again."
+REPEATS_WANTED = f"must be as «best=3 times=5», two whole numbers from 1 to {MOST_REPEATS}: how many configurations are run again, and how many times."
 
 
 @dataclass(frozen=True, slots=True)
