@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 from alfine.core.read_spec import read_spec
 from alfine.programs.data.buckets.bucket_store import BucketStore
 from alfine.programs.data.buckets.local_buckets import LocalBuckets
-from alfine.programs.data.channels import RequestFiles, channels
+from alfine.programs.data.channels import channels
+from alfine.programs.data.request_files import RequestFiles
 from tests.aws.conftest import until
 
 SCRIPT = """

@@ -109,6 +109,6 @@ def test_a_place_that_cannot_be_is_refused(sagemaker, make, code):
     with pytest.raises(ClientError, match="a plain process has no /opt/ml/state of its own"):
         request = asked(make, code, "bad-path", S3Uri="s3://checkpoints/x", LocalPath="/opt/ml/state")
         sagemaker.create_hyper_parameter_tuning_job(**request)
-    with pytest.raises(ClientError, match=r"CheckpointConfig\.S3Uri: nothing can be put at 'https://x'"):
+    with pytest.raises(ClientError, match=r"CheckpointConfig\.S3Uri: nothing can be stored at 'https://x'"):
         request = asked(make, code, "bad-uri", S3Uri="https://x")
         sagemaker.create_hyper_parameter_tuning_job(**request)

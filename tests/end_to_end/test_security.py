@@ -19,7 +19,7 @@ from rich.console import Console
 from alfine.core.errors import InvalidSpec
 from alfine.core.read_spec import read_spec
 from alfine.jobs.wording import Printable, printable, printable_log
-from alfine.programs.data import channels
+from alfine.programs.data import channels, request_files
 from alfine.programs.data.archives import unpacked
 from alfine.server.limits import limited
 from alfine.store.access_keys import Keys
@@ -156,7 +156,7 @@ def test_an_archive_that_unpacks_to_gigabytes_is_refused(tmp_path):
     bomb = tarfile.TarInfo("train.py")
     bomb.size = 5 << 30
     (tmp_path / "code.tar.gz").write_bytes(gzip.compress(bomb.tobuf() + bytes(1 << 20)))
-    with pytest.raises(InvalidSpec, match="more than a folder of code can"):
+    with pytest.raises(InvalidSpec, match="larger than an archive of code may be"):
         unpacked(tmp_path / "code.tar.gz", tmp_path / "here")
     assert list((tmp_path / "here").iterdir()) == []
 
@@ -185,7 +185,7 @@ def test_a_channel_that_decompresses_to_gigabytes_is_refused(tmp_path, monkeypat
         (data / name).write_bytes(gzip.compress(bytes(600 << 10)))
     asked = request(name="bomb", script=__file__, channels={"train": data})
     asked["TrainingJobDefinition"]["InputDataConfig"][0]["CompressionType"] = "Gzip"
-    files = channels.RequestFiles(tmp_path / "here", None, fetch=True, faults=[], max_decompressed_bytes=most)
+    files = request_files.RequestFiles(tmp_path / "here", None, fetch=True, faults=[], max_decompressed_bytes=most)
     (channel,) = channels.channels(read_spec(asked), files)
     assert message in channel.trouble
     assert list((tmp_path / "here").iterdir()) == []

@@ -16,7 +16,7 @@ from alfine.core.policy import Outlook, Policy
 from alfine.core.spec import FUNCTION, TuningJobSpec
 from alfine.jobs.inheritance import inheritance_of, with_metrics_of_parent
 from alfine.jobs.policy_for import policy_for, unread_settings
-from alfine.programs.complete_request import understood
+from alfine.programs.complete_request import read_completed
 from alfine.programs.machine import Machine
 from alfine.programs.program import programs_for
 from alfine.store.store import Store
@@ -37,9 +37,9 @@ class RequestCheck:
         """Return the spec of a request, completed by what its algorithm, its parents and Autotune imply.
 
         Raises:
-            InvalidSpec: It can't be understood.
+            InvalidSpec: It can't be read_completed.
         """
-        return understood(with_metrics_of_parent(request, self.store), self.machine)
+        return read_completed(with_metrics_of_parent(request, self.store), self.machine)
 
     def new_job(
         self, request: Mapping[str, Any], function: Callable[..., Any] | None = None
@@ -51,7 +51,7 @@ class RequestCheck:
             function: the Python function that its training jobs run, if they run one.
 
         Raises:
-            InvalidSpec: It can't be understood, decided or run here; with every fault that was found.
+            InvalidSpec: It can't be read_completed, decided or run here; with every fault that was found.
         """
         spec = self.complete(request)
         policy = policy_for(spec)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from alfine.core.errors import InUse, NotTerminal
 from alfine.core.facts import is_terminal
-from alfine.programs.data.channels import INPUTS
+from alfine.programs.data.request_files import INPUTS
 from alfine.store import queries
 from alfine.store.store import Store
 

@@ -29,7 +29,7 @@ from alfine.jobs.run import Run
 from alfine.jobs.wake import Wake
 from alfine.programs.data import checkpoints
 from alfine.programs.data.locations import BucketsUnreachable
-from alfine.programs.data.uploads import Deliveries, Delivery
+from alfine.programs.data.uploads import ArtifactUpload, ArtifactUploads
 from alfine.programs.machine import Machine
 from alfine.programs.program import programs_for
 from alfine.runners.job_folder import Workspace
@@ -84,7 +84,7 @@ class Engine:
         self.functions = functions or {}
         self.clock = clock
         self.owner = new_owner()
-        self._deliveries = Deliveries(self.machine.buckets, wake.set)
+        self._deliveries = ArtifactUploads(self.machine.buckets, wake.set)
 
     # -- a tuning job from its claim to its end ------------------------------------------------------------------
 
@@ -250,7 +250,7 @@ class Engine:
         run.more = True
         return True
 
-    def _delivered(self, run: Run, job: TrainingJob, reader: ObservedFacts, delivery: Delivery) -> Iterator[Fact]:
+    def _delivered(self, run: Run, job: TrainingJob, reader: ObservedFacts, delivery: ArtifactUpload) -> Iterator[Fact]:
         """Yield the last facts of a training job whose model and output are where the job wants them."""
         self._deliveries.settle(run.launch(job).folder)
         for fact in reader.read(delivery.seen, self.clock()):

@@ -12,7 +12,7 @@ from alfine.core.history import History
 from alfine.core.inherited import Inherited
 from alfine.core.spec import DEFINITION, PARENTS, TuningJobSpec
 from alfine.jobs.analysis import results_table
-from alfine.programs.data.locations import beyond, local
+from alfine.programs.data.locations import local, path_refusal
 from alfine.store.store import Store
 
 
@@ -86,7 +86,7 @@ def _of_job(parent: str, spec: TuningJobSpec, store: Store, path: str) -> list[I
 
 def _of_table(parent: str, spec: TuningJobSpec, roots: Sequence[Path]) -> list[Inherited]:
     file = local(parent)
-    refusal = beyond(roots, file) if file else "isn't a file of this machine."
+    refusal = path_refusal(roots, file) if file else "isn't a file of this machine."
     if file is None or refusal:
         raise InvalidSpec([Fault(parent, str(refusal))])
     return results_table.inherited(file, spec, parent)

@@ -45,8 +45,8 @@ PROGRAMS = ("sagemaker_program", "alfine_command", FUNCTION)
 """Static hyperparameters that name a program, which then runs instead of a built-in algorithm."""
 
 
-def understood(request: Request, machine: Machine) -> TuningJobSpec:
-    """Complete a request and read its specification.
+def read_completed(request: Request, machine: Machine) -> TuningJobSpec:
+    """Return the specification of a request that is completed first.
 
     Args:
         request: A CreateHyperParameterTuningJob request.

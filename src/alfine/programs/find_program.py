@@ -25,8 +25,8 @@ from alfine.core.spec import DEFINITION, FUNCTION, TuningJobSpec
 from alfine.core.wording import did_you_mean
 from alfine.programs.algorithms import Algorithm
 from alfine.programs.data.archives import has_member, is_archive, unpacked
-from alfine.programs.data.channels import RequestFiles
 from alfine.programs.data.locations import local
+from alfine.programs.data.request_files import RequestFiles
 from alfine.programs.images import Container, Images, NoRunner, Script
 from alfine.runners.job_folder import DRIVERS
 

@@ -13,7 +13,8 @@ from alfine.core.spec import DEFINITION, FUNCTION, OBJECTIVE_HYPERPARAMETER, SHA
 from alfine.core.training_job import TrainingJob
 from alfine.programs.choose_runner import installs_requirements, named_runner, runner_for
 from alfine.programs.data.artifacts import refusal
-from alfine.programs.data.channels import INPUTS, RequestFiles, channels
+from alfine.programs.data.channels import channels
+from alfine.programs.data.request_files import INPUTS, RequestFiles
 from alfine.programs.find_program import STATIC, FoundProgram, find_program, missing_program_faults, name_faults
 from alfine.programs.hyperparameter_text import unquoted
 from alfine.programs.machine import Machine

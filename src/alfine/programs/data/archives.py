@@ -1,20 +1,25 @@
-"""Unpacks code archives (sourcedir.tar.gz), which come from anywhere: nothing lands outside the folder, nothing is endless."""
+"""Unpacks archives of code (sourcedir.tar.gz). They may come from anyone: nothing lands outside the folder, and their size is limited."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import tarfile
-import tempfile
 import zlib
 from pathlib import Path
 from typing import Self
 
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.programs.data.made_once import made_once
 
 MAX_BYTES = 4 << 30
+"""Bytes of an archive's files, unpacked."""
+
 MAX_MEMBERS = 100_000
-MAX_HEADER_BYTES = 1 << 20  # of a long name or other extended header, which tarfile reads at once
+"""Files and folders in an archive."""
+
+MAX_HEADER_BYTES = 1 << 20
+"""Bytes of a long name or another extended header, which tarfile reads at once."""
+
 EXTENDED = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
@@ -22,52 +27,57 @@ EXTENDED = (
     tarfile.XGLTYPE,
     tarfile.SOLARIS_XHDTYPE,
 )
+"""The types of extended headers."""
 
 
 def is_archive(path: Path) -> bool:
+    """Return whether a path is a file whose name is that of a tar archive."""
     return path.is_file() and path.name.endswith((".tar.gz", ".tgz", ".tar"))
 
 
 def has_member(archive: Path, name: str) -> bool:
-    """Whether the archive has a file of that name. Raise InvalidSpec when it can't be read as one."""
+    """Return whether an archive has a file of that name.
+
+    Raises:
+        InvalidSpec: It isn't a tar archive, or is larger than alfine allows.
+    """
     wanted = os.path.normpath(name)
     with _opened(archive) as members:
-        return any(os.path.normpath(each.name) == wanted for each in _bounded(members, archive))
+        return any(os.path.normpath(member.name) == wanted for member in _bounded(members, archive))
 
 
 def unpacked(archive: Path, folder: Path) -> Path:
-    """The archive's content in a folder of its own below `folder`; made once for each state of the archive.
+    """Return a folder with the content of an archive. It is made once for each state of the archive.
 
-    Members that would land outside, devices and links that lead out are refused (tarfile's «data» filter).
+    Args:
+        archive: The archive.
+        folder: The folder in which that folder is made.
+
+    Raises:
+        InvalidSpec: It isn't a tar archive, is larger than alfine allows, or has a member that tarfile's filter «data» refuses: one
+            that would land outside, a device, a link that leads outside.
     """
+
+    def fill(draft: Path) -> None:
+        try:
+            with _opened(archive) as members:
+                members.extractall(draft, members=_bounded(members, archive), filter="data")
+        except tarfile.TarError as error:
+            raise InvalidSpec([Fault(str(archive), f"can't be unpacked: {error}.")]) from error
+
     status = archive.stat()
-    state = f"{archive} {status.st_mtime_ns} {status.st_size}"
-    place = folder / f"code-{zlib.crc32(state.encode()):08x}"
-    if place.is_dir():
-        return place
-    folder.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
-    try:
-        with _opened(archive) as members:
-            members.extractall(draft, members=_bounded(members, archive), filter="data")
-        if not place.is_dir():
-            draft.rename(place)
-    except tarfile.TarError as error:
-        raise InvalidSpec([Fault(str(archive), f"can't be unpacked: {error}.")]) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return place
+    return made_once(folder, "code", f"{archive} {status.st_mtime_ns} {status.st_size}", fill)
 
 
 class _Member(tarfile.TarInfo):
-    """A member whose header isn't endless."""
+    """A member of an archive, whose header has a limited size."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        found = super().frombuf(buf, encoding, errors)
-        if found.type in EXTENDED and found.size > MAX_HEADER_BYTES:
-            raise tarfile.ReadError(f"a header of {found.size} bytes")
-        return found
+        member = super().frombuf(buf, encoding, errors)
+        if member.type in EXTENDED and member.size > MAX_HEADER_BYTES:
+            raise tarfile.ReadError(f"a header of {member.size} bytes")
+        return member
 
 
 def _opened(archive: Path) -> tarfile.TarFile:
@@ -78,17 +88,16 @@ def _opened(archive: Path) -> tarfile.TarFile:
 
 
 def _bounded(members: tarfile.TarFile, archive: Path) -> list[tarfile.TarInfo]:
-    """The members, unless they are more than a folder of code can be."""
-    found: list[tarfile.TarInfo] = []
+    """The members of an archive within the limits."""
+    kept: list[tarfile.TarInfo] = []
     size = 0
     try:
         for member in members:
-            found.append(member)
+            kept.append(member)
             size += member.size
-            if size > MAX_BYTES or len(found) > MAX_MEMBERS:
-                raise InvalidSpec(
-                    [Fault(str(archive), "holds more than a folder of code can: 4 GiB or 100,000 files.")]
-                )
+            if size > MAX_BYTES or len(kept) > MAX_MEMBERS:
+                message = f"is larger than an archive of code may be: {MAX_BYTES >> 30} GiB, or {MAX_MEMBERS:,} files and folders."
+                raise InvalidSpec([Fault(str(archive), message)])
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise InvalidSpec([Fault(str(archive), f"isn't a whole tar archive: {error}.")]) from error
-    return found
+    return kept

@@ -1,8 +1,8 @@
-"""Where a training job's model and output go when it has ended: OutputDataConfig.
+"""Where the model and the output of a training job are stored when it has ended (OutputDataConfig).
 
-<S3OutputPath>/<training job>/output/model.tar.gz (with CompressionType NONE: output/model/…, file by file), and
-output.tar.gz beside it if it wrote to output/data. The path is s3://…, or file:///… for a folder of this machine; nothing
-is copied for an empty one and for file:/// alone.
+The model is stored at <S3OutputPath>/<training job>/output/model.tar.gz, or with CompressionType NONE file by file in output/model/.
+What the training job wrote to output/data is stored beside it, as output.tar.gz. The path is s3://…, or file:///… for a folder of
+this machine. Where it is empty or just file:///, nothing is stored.
 """
 
 from __future__ import annotations
@@ -14,26 +14,36 @@ import tempfile
 import threading
 from pathlib import Path
 
-from alfine.programs.data.locations import Buckets, beyond, local
+from alfine.programs.data.locations import Buckets, local, path_refusal
 from alfine.runners.job_folder import Workspace
+
+PACKING_LEVEL = 1
+"""Of gzip, for output.tar.gz: the fastest."""
 
 
 def refusal(buckets: Buckets | None, uri: str) -> str | None:
-    """Why nothing could be put there; None when it could."""
+    """Return why nothing can be stored at a URI, or None where it can."""
     path = local(uri)
     if buckets is None or _nowhere(uri):
         return None
     if path is None:
-        known = uri.startswith("s3://")
-        return buckets.refusal(uri) if known else f"nothing can be put at {uri!r}. Use s3://… or file:///…"
-    there = next(each for each in (path, *path.parents) if each.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        return f"{there} isn't a folder that can be written."
-    return beyond(buckets.roots, path)
+        if uri.startswith("s3://"):
+            return buckets.refusal(uri)
+        return f"nothing can be stored at {uri!r}. Use s3://… or file:///…"
+    ancestor = next(folder for folder in (path, *path.parents) if folder.exists())
+    if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
+        return f"{ancestor} isn't a folder that alfine can write to."
+    return path_refusal(buckets.roots, path)
 
 
 def artifact(uri: str, name: str, *, packed: bool) -> str | None:
-    """The URI of a training job's model; None when it stays in the training job's folder."""
+    """Return the URI of a training job's model, or None where it stays in the training job's folder.
+
+    Args:
+        uri: The S3OutputPath.
+        name: The training job's name.
+        packed: Whether the model is one model.tar.gz.
+    """
     return None if _nowhere(uri) else f"{_base(uri, name)}/{'model.tar.gz' if packed else 'model'}"
 
 
@@ -46,9 +56,20 @@ def _nowhere(uri: str) -> bool:
 
 
 def deliver(buckets: Buckets | None, uri: str, name: str, space: Workspace, *, packed: bool) -> bool:
-    """Put what a training job left at AMT's place; again it's the same objects. False when there is no such place.
+    """Store what a training job left. A second call stores the same objects again.
 
-    Raise OSError when it can't be put; the files stay in the training job's folder.
+    Args:
+        buckets: Where s3:// URIs lead.
+        uri: The S3OutputPath.
+        name: The training job's name.
+        space: Its folder.
+        packed: Whether the model is stored as one model.tar.gz.
+
+    Returns:
+        False where nothing is to be stored.
+
+    Raises:
+        OSError: It can't be stored. The files stay in the training job's folder.
     """
     if buckets is None or _nowhere(uri):
         return False
@@ -66,24 +87,29 @@ def deliver(buckets: Buckets | None, uri: str, name: str, space: Workspace, *, p
 
 def _put_packed(buckets: Buckets, uri: str, folder: Path) -> None:
     with tempfile.NamedTemporaryFile(dir=folder.parent, suffix=".tar.gz") as draft:
-        with tarfile.open(fileobj=draft, mode="w:gz", compresslevel=1) as archive:
+        with tarfile.open(fileobj=draft, mode="w:gz", compresslevel=PACKING_LEVEL) as archive:
             archive.add(folder, arcname=".")
         draft.flush()
         put(buckets, uri, Path(draft.name))
 
 
 def files_in(folder: Path) -> list[Path]:
-    """All files below a folder that a training job wrote. Not those that links lead to: it may not be allowed to read them."""
-    return sorted(each for each in folder.rglob("*") if each.is_file() and not each.is_symlink())
+    """Return all files below a folder that a training job wrote, except links: they may lead to files that it can't read itself."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
 
 def put(buckets: Buckets, uri: str, file: Path) -> None:
-    """Store a copy of a file at s3://… or file:///… Raise OSError when that can't be."""
+    """Store a copy of a file at an s3:// or file:// URI.
+
+    Raises:
+        PermissionError: Requests may not name that path.
+        OSError: It can't be stored.
+    """
     path = local(uri)
     if path is None:
         buckets.put(uri, file)
         return
-    trouble = beyond(buckets.roots, path)
+    trouble = path_refusal(buckets.roots, path)
     if trouble:
         raise PermissionError(trouble)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""Where URIs lead: s3:// to a bucket store, of which alfine asks few things whichever it is, file:// to this machine's files.
+"""Where URIs lead: s3:// to objects in buckets, file:// and plain paths to files of this machine.
 
-Channels, code, models and checkpoints are built on these (programs/data/channels.py, programs/data/artifacts.py); alfine's own buckets
-(programs/data/buckets/local_buckets.py) and a real S3 answer them.
+Channels, code, artifacts and checkpoints are read and written by these functions and the protocol `Buckets`. Two classes implement
+that protocol: alfine's own buckets (buckets/local_buckets.py) and a real S3 (buckets/remote_buckets.py).
 """
 
 from __future__ import annotations
@@ -14,10 +14,19 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlparse
 
+AWS_HOST = re.compile(r"(?:(?P<bucket>.+)\.)?s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?")
+"""Hosts of AWS's S3, with the bucket before them or in the path. Source: Amazon S3's user guide, «Virtual hosting of buckets»."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Stored:
-    """One object, in one version of it. version: differs when the content may differ."""
+    """An object in one of its versions, or (with no bucket) a file of this machine.
+
+    Attributes:
+        bucket: Its bucket; "" for a file of this machine.
+        key: Its key, or the path of the file.
+        version: A text that differs when the content may differ.
+    """
 
     bucket: str
     key: str
@@ -29,77 +38,89 @@ class Stored:
 
 
 class BucketsUnreachable(OSError):
-    """The bucket store can't be asked for the time being; later it may be."""
+    """The buckets can't be reached at present, but may be later."""
 
 
 def may_pass(error: Exception) -> bool:
-    """Whether to try again later is better than to give up: a store that's away, a full disk."""
+    """Return whether the same operation may succeed later: the buckets can't be reached, or the disk is full."""
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     return full or isinstance(error, BucketsUnreachable)
 
 
 class Buckets(Protocol):
-    """Safe to use from several threads. What fails raises OSError with a sentence, BucketsUnreachable when it may pass."""
+    """The buckets to which s3:// URIs lead. Its methods may be called from several threads.
+
+    What fails raises OSError with a sentence as its message, or BucketsUnreachable where it may succeed later.
+    """
 
     @property
     def place(self) -> str:
-        """What to call it in a message: «alfine's own buckets»."""
+        """What to call these buckets in a message, for example «alfine's own buckets»."""
 
     @property
     def roots(self) -> tuple[Path, ...]:
-        """The folders below which requests may name files of this machine; none: any file that alfine's user can reach."""
+        """The folders in which requests may name files of this machine. Without any, they may name every file."""
 
     def find(self, uri: str) -> list[Stored]:
-        """Every object whose key begins with the URI's, sorted by key; none where there is no such bucket."""
+        """Return the objects whose keys begin with the URI's, sorted by key; none where there is no such bucket."""
 
     def file(self, stored: Stored) -> Path:
-        """A local file with the object's bytes, to be read only; at a later version's bytes when it has changed since."""
+        """Return a local file with an object's content, only to be read. If the object has changed since, it is the new content."""
 
     def refusal(self, uri: str) -> str | None:
-        """Why nothing could ever be put there; None when it could."""
+        """Return why nothing can ever be stored at a URI, or None where it can."""
 
     def put(self, uri: str, file: Path) -> None:
-        """Store a copy of the file; the bucket is made where there is none."""
+        """Store a copy of a file. The bucket is made if it doesn't exist."""
 
     def remove(self, uri: str) -> None:
-        """Remove one object; one that isn't there is no error."""
+        """Remove an object, if it exists."""
 
 
-def parts(uri: str) -> tuple[str, str]:
-    """(bucket, key or prefix) of an s3:// URI."""
+# ---- s3:// -------------------------------------------------------------------------------------------------------------
+
+
+def bucket_and_key(uri: str) -> tuple[str, str]:
+    """Return the bucket and the key (or the prefix of keys) in an s3:// URI."""
     parsed = urlparse(uri, allow_fragments=False)
     query = f"?{parsed.query}" if parsed.query else ""
     return parsed.netloc, (parsed.path + query).removeprefix("/")
 
 
-AWS_HOST = re.compile(r"(?:(?P<bucket>.+)\.)?s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?")
-
-
 def as_s3(uri: str) -> str:
-    """An https:// URI of AWS's S3, which names bucket and key, as s3://; any other URI as it is."""
+    """Return an https:// URI of an object in AWS's S3 as s3://, and any other URI as it is.
+
+    Example:
+        >>> as_s3("https://data.s3.eu-west-1.amazonaws.com/train.csv")
+        's3://data/train.csv'
+    """
     parsed = urlparse(uri, allow_fragments=False)
-    found = AWS_HOST.fullmatch(parsed.netloc) if parsed.scheme == "https" else None
-    if found is None:
+    match = AWS_HOST.fullmatch(parsed.netloc) if parsed.scheme == "https" else None
+    if match is None:
         return uri
     key = unquote(parsed.path).removeprefix("/")
-    return f"s3://{found['bucket']}/{key}" if found["bucket"] else f"s3://{key}"
+    return f"s3://{match['bucket']}/{key}" if match["bucket"] else f"s3://{key}"
 
 
 def relative(uri: str, objects: Iterable[Stored]) -> Iterator[tuple[str, Stored]]:
-    """Each object with its path below the URI: its key after the folder that the prefix names or lies in.
+    """Yield objects with their paths below a URI: the part of the key after the folder that the URI names or lies in.
 
-    Objects that only stand for a folder (their key ends with «/») are left out, as SageMaker does.
+    Objects that only stand for a folder (their keys end with «/») are left out, as SageMaker does.
+
+    Args:
+        uri: An s3:// URI: a folder, an object or the prefix of several.
+        objects: Objects below it.
     """
-    prefix = parts(uri)[1]
+    prefix = bucket_and_key(uri)[1]
     parent = prefix[: prefix.rfind("/") + 1]
     inside = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
-    for each in objects:
-        if not each.key.endswith("/"):
-            yield each.key.removeprefix(inside if each.key.startswith(inside) else parent), each
+    for stored in objects:
+        if not stored.key.endswith("/"):
+            yield stored.key.removeprefix(inside if stored.key.startswith(inside) else parent), stored
 
 
 def is_path(name: str) -> bool:
-    """Whether a key is a relative path of ordinary file names, so that a file below a folder can bear it."""
+    """Return whether a text is a relative path of ordinary file names, so that a file below a folder can have that path."""
     return "\0" not in name and all(part not in ("", ".", "..") for part in name.split("/"))
 
 
@@ -107,15 +128,20 @@ def is_path(name: str) -> bool:
 
 
 def local(uri: str) -> Path | None:
-    """The path behind a file URI or a plain path; None for any other kind of URI."""
+    """Return the absolute path that a file:// URI or a plain path names, or None for any other kind of URI."""
     parsed = urlparse(uri)
     if parsed.scheme == "file":
         return Path(unquote(parsed.path)).absolute()
     return Path(uri).expanduser().absolute() if "://" not in uri else None
 
 
-def beyond(roots: Sequence[Path], path: Path) -> str | None:
-    """Why a request may not name the path, wherever its links lead; None when it may."""
+def path_refusal(roots: Sequence[Path], path: Path) -> str | None:
+    """Return why a request may not name a path, or None where it may. Links are followed.
+
+    Args:
+        roots: The folders in which requests may name files; without any they may name every file.
+        path: The path.
+    """
     if not roots or any(path.resolve().is_relative_to(root.resolve()) for root in roots):
         return None
     return (

@@ -1,7 +1,7 @@
-"""What training jobs leave goes where the job wants it in threads of its own, so that a large model holds up nobody else.
+"""Stores what training jobs leave, each in a thread of its own, so that a large model delays nobody else.
 
-The end of a training job isn't recorded before its model and its checkpoints are there: only then is it Completed. After a
-crash in between its end is seen again, and the same is put there again.
+The end of a training job isn't recorded before its model and its checkpoints are stored: only then is it Completed. After a crash in
+between, its end is observed again and the same is stored again.
 """
 
 from __future__ import annotations
@@ -23,11 +23,15 @@ log = logging.getLogger("alfine.programs.data.uploads")
 
 
 @dataclass(slots=True)
-class Delivery:
-    """Of one training job. seen: the last look at it; the other fields hold once it's done.
+class ArtifactUpload:
+    """The upload of what one training job left.
 
-    sent: whether there was a place to put something at. trouble: why the training job has failed by it; "". broken: what
-    may pass, so that it's to be tried again.
+    Attributes:
+        seen: The observation of the training job's end.
+        done: Whether it has ended. The attributes below hold from then on.
+        sent: Whether there was a place to store something.
+        trouble: Why the training job has failed because of the upload; "" where it hasn't.
+        broken: An error that may pass, so that the upload is to be tried again.
     """
 
     seen: Observation
@@ -37,55 +41,68 @@ class Delivery:
     broken: Exception | None = None
 
 
-class Deliveries:
-    """Those under way, by the training job's folder; they outlive the engine's reading a tuning job anew.
+class ArtifactUploads:
+    """The uploads that have begun, by the training job's folder. They go on when the engine reads a tuning job anew.
 
-    wake: called from a thread of ours when one is done.
+    Args:
+        buckets: Where s3:// URIs lead.
+        wake: Called from the upload's thread when it has ended.
     """
 
     def __init__(self, buckets: Buckets | None, wake: Callable[[], None]) -> None:
         self._buckets = buckets
         self._wake = wake
-        self._begun: dict[Path, Delivery] = {}
+        self._begun: dict[Path, ArtifactUpload] = {}
 
-    def of(self, folder: Path) -> Delivery | None:
+    def of(self, folder: Path) -> ArtifactUpload | None:
+        """Return the upload of the training job in a folder, or None where none has begun."""
         return self._begun.get(folder)
 
-    def begin(self, spec: TuningJobSpec, name: str, folder: Path, seen: Observation) -> Delivery:
-        """Deliver what a training job has left; spec: of its definition. Done at once where there's nowhere to put anything."""
-        delivery = self._begun[folder] = Delivery(seen)
+    def begin(self, spec: TuningJobSpec, name: str, folder: Path, seen: Observation) -> ArtifactUpload:
+        """Begin to store what a training job left. Where nothing is to be stored, the upload is done at once.
+
+        Args:
+            spec: The specification of its definition.
+            name: Its name.
+            folder: Its folder.
+            seen: The observation of its end.
+        """
+        upload = self._begun[folder] = ArtifactUpload(seen)
         definition = spec.definition
         place = checkpoints.place_of(spec, name)
-        if self._buckets is None or (
-            place is None and artifact(definition.output_path, name, packed=definition.packs_model) is None
-        ):
-            delivery.done = True
-            return delivery
-        words = (delivery, spec, name, Workspace(folder))
-        threading.Thread(target=self._deliver, args=words, name=f"alfine-deliver-{name}", daemon=True).start()
-        return delivery
+        model = artifact(definition.output_path, name, packed=definition.packs_model)
+        if self._buckets is None or (place is None and model is None):
+            upload.done = True
+            return upload
+        arguments = (upload, spec, name, Workspace(folder))
+        threading.Thread(target=self._deliver, args=arguments, name=f"alfine-deliver-{name}", daemon=True).start()
+        return upload
 
     def settle(self, folder: Path) -> None:
-        """Forget one, which is done. Raise what broke it, if it's to be tried again."""
-        delivery = self._begun.pop(folder)
-        if delivery.broken is not None:
-            raise delivery.broken
+        """Forget an upload that is done.
+
+        Raises:
+            Exception: The error because of which the upload is to be tried again.
+        """
+        upload = self._begun.pop(folder)
+        if upload.broken is not None:
+            raise upload.broken
 
     def forget(self, folder: Path) -> None:
-        """Forget those of a tuning job, whose folder it is."""
-        for each in [each for each in self._begun if each.parent == folder]:
-            del self._begun[each]
+        """Forget the uploads of a tuning job's training jobs; folder: that of the tuning job."""
+        for begun in [begun for begun in self._begun if begun.parent == folder]:
+            del self._begun[begun]
 
-    def _deliver(self, delivery: Delivery, spec: TuningJobSpec, name: str, space: Workspace) -> None:
+    def _deliver(self, upload: ArtifactUpload, spec: TuningJobSpec, name: str, space: Workspace) -> None:
         definition = spec.definition
         try:
             checkpoints.save(self._buckets, checkpoints.place_of(spec, name), space)
-            delivery.sent = deliver(self._buckets, definition.output_path, name, space, packed=definition.packs_model)
-        except Exception as error:  # noqa: BLE001 - the engine raises it
+            upload.sent = deliver(self._buckets, definition.output_path, name, space, packed=definition.packs_model)
+        except Exception as error:  # noqa: BLE001 - `settle` raises it in the engine's thread
             if isinstance(error, OSError) and not may_pass(error):
-                delivery.trouble = f"ClientError: Artifact upload failed: {error}"[:FAILURE_LIMIT]
-                log.warning("training_job=%s: %s", name, delivery.trouble)
+                upload.trouble = f"ClientError: Artifact upload failed: {error}"[:FAILURE_LIMIT]
+                log.warning("training_job=%s: %s", name, upload.trouble)
             else:
-                delivery.broken = error
-        delivery.done = True
+                upload.broken = error
+        upload.done = True
         self._wake()

@@ -10,7 +10,7 @@ from pathlib import Path
 from alfine.programs.data.buckets.bucket_store import DEFAULT_CONTENT_TYPE, BucketStore
 from alfine.programs.data.buckets.errors import S3Error
 from alfine.programs.data.buckets.key_names import check_bucket_name, check_key
-from alfine.programs.data.locations import Stored, parts
+from alfine.programs.data.locations import Stored, bucket_and_key
 
 
 class LocalBuckets:
@@ -23,7 +23,7 @@ class LocalBuckets:
         self.roots = roots
 
     def find(self, uri: str) -> list[Stored]:
-        bucket, prefix = parts(uri)
+        bucket, prefix = bucket_and_key(uri)
         try:
             return [Stored(bucket, each.key, str(each.modified_ns)) for each in self._store.list(bucket, prefix)]
         except S3Error:
@@ -36,7 +36,7 @@ class LocalBuckets:
             raise FileNotFoundError(f"{stored.uri}: {error}") from error
 
     def refusal(self, uri: str) -> str | None:
-        bucket, prefix = parts(uri)
+        bucket, prefix = bucket_and_key(uri)
         try:
             check_bucket_name(bucket)
             if prefix:
@@ -46,7 +46,7 @@ class LocalBuckets:
         return None
 
     def put(self, uri: str, file: Path) -> None:
-        bucket, key = parts(uri)
+        bucket, key = bucket_and_key(uri)
         with contextlib.suppress(S3Error):
             self._store.create_bucket(bucket)  # it's there already
         try:
@@ -58,4 +58,4 @@ class LocalBuckets:
 
     def remove(self, uri: str) -> None:
         with contextlib.suppress(S3Error):
-            self._store.delete(*parts(uri))
+            self._store.delete(*bucket_and_key(uri))

@@ -22,7 +22,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
-from alfine.programs.data.locations import BucketsUnreachable, Stored, parts
+from alfine.programs.data.locations import BucketsUnreachable, Stored, bucket_and_key
 from alfine.store.config import S3
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ class RemoteBuckets:
     # -- what is there -----------------------------------------------------------------------------------------------
 
     def find(self, uri: str) -> list[Stored]:
-        bucket, prefix = parts(uri)
+        bucket, prefix = bucket_and_key(uri)
 
         def listed() -> list[Stored]:
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
@@ -119,7 +119,7 @@ class RemoteBuckets:
     # -- what is put there -------------------------------------------------------------------------------------------
 
     def refusal(self, uri: str) -> str | None:
-        bucket, _ = parts(uri)
+        bucket, _ = bucket_and_key(uri)
         try:
             there = self._asked(uri, lambda: bool(self._client.head_bucket(Bucket=bucket)), missing=False)
         except OSError as error:
@@ -127,7 +127,7 @@ class RemoteBuckets:
         return None if there else f"there is no bucket {bucket!r} in {self.place}. Make it first."
 
     def put(self, uri: str, file: Path) -> None:
-        bucket, key = parts(uri)
+        bucket, key = bucket_and_key(uri)
         size = file.stat().st_size
         with file.open("rb") as body:
             if size <= PART_BYTES:
@@ -151,7 +151,7 @@ class RemoteBuckets:
             raise
 
     def remove(self, uri: str) -> None:
-        bucket, key = parts(uri)
+        bucket, key = bucket_and_key(uri)
         self._asked(uri, lambda: self._client.delete_object(Bucket=bucket, Key=key))
 
     def _asked(self, uri: str, ask: Callable[[], T], *, missing: T | None = None) -> T:
