@@ -453,7 +453,9 @@ def test_a_tuner_without_a_limit_is_not_said_to_have_a_budget_of_one():
     while job := tuner.ask():
         tuner.tell(job, 1.0)
     (remark,) = tuner.space_remarks
-    assert "3 of only 3 combinations have been launched: the space will be used up before the budget." in remark.sentence
+    assert (
+        "3 of only 3 combinations have been launched: the space will be used up before the budget." in remark.sentence
+    )
 
 
 @pytest.mark.parametrize(
