@@ -135,7 +135,7 @@ def _costs(spec: TuningJobSpec, trials: Sequence[TrialRun]) -> dict[str, str]:
     from alfine.core.wording import duration, money
 
     def text(found: Cost) -> str:
-        price = "" if found.money is None else f", {money(found.money)} at its price"
+        price = "" if found.money is None else f", cost {money(found.money)}"
         return f"{duration(found.compute_seconds)} of compute time{price}"
 
     told = {}
@@ -144,5 +144,5 @@ def _costs(spec: TuningJobSpec, trials: Sequence[TrialRun]) -> dict[str, str]:
         how = f"{spec.most_training_jobs} training jobs, {spec.max_parallel} at a time"
         told["predicted"] = f"{duration(seconds)} ({how}), {text(spent)}, unless a criterion ends the job earlier"
     bound = cost.bound(spec)
-    told["at most"] = "not limited" if bound is None else text(bound)
+    told["maximum"] = "not limited" if bound is None else text(bound)
     return told

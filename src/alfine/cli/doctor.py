@@ -150,7 +150,7 @@ def _runners(home: Path) -> Iterator[MachineCheck]:
     yield MachineCheck(
         "runner sandbox",
         not trouble,
-        trouble or "bubblewrap: each training job has its own /opt/ml and can't write elsewhere",
+        trouble or "bubblewrap: each training job has its own /opt/ml; all other files are read-only",
     )
     isolated = sandbox.why_not(network=False)
     yield MachineCheck("network isolation", not isolated, isolated or "EnableNetworkIsolation works in sandboxes")

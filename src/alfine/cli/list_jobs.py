@@ -38,7 +38,7 @@ def list(*, as_json: bool) -> None:  # noqa: A001 - the command's name
         return
     if not rows:
         return
-    jobs = table("Name", "Status", "Jobs", "Best", "Ended by", "Created", right=("Jobs",))
+    jobs = table("Name", "Status", "Training jobs", "Best", "Ended by", "Created", right=("Training jobs",))
     jobs.columns[5].no_wrap = True
     for row in rows:
         best, verdict = row["BestObjective"], row["Verdict"]

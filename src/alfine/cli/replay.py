@@ -46,14 +46,14 @@ def replay(*, name: str, texts: tuple[str, ...], as_json: bool) -> None:
         print_json(told)
         return
     was = told["Recorded"]
-    found = (
+    result = (
         "no objective"
         if was["BestObjective"] is None
         else f"best {was['MetricName']} {number(was['BestObjective'])} (training job {was['BestTrainingJob']})"
     )
-    again = f" ({was['Repeats']} ran the best again and count on neither side)" if was.get("Repeats") else ""
+    again = f" ({was['Repeats']} re-runs of the best not counted)" if was.get("Repeats") else ""
     show(
-        f"{name} as recorded: {was['TrainingJobs']} training jobs{again}, {duration(was['TrainingSeconds'])} of training, {found}",
+        f"{name} as recorded: {count_of(was['TrainingJobs'])}{again}, {duration(was['TrainingSeconds'])} of training time, {result}",
         *_tables(told["Replays"]),
     )
 
@@ -62,33 +62,33 @@ def _tables(rows: Sequence[dict[str, Any]]) -> list[Any]:
     from rich.table import Table
     from rich.text import Text
 
-    found: list[Any] = []
+    lines: list[Any] = []
     for row in rows:
         several = len(row["Criteria"]) > 1
-        title = "all of them together" if several else row["Criteria"][0] if row["Criteria"] else "its own criteria"
-        saved_money = f", {money(row['SavedMoney'])}" if "SavedMoney" in row else ""
+        title = "all together" if several else row["Criteria"][0] if row["Criteria"] else "the job's own criteria"
+        saved_money = f", cost {money(row['SavedMoney'])}" if "SavedMoney" in row else ""
         if row["Ended"]:
-            when = f"after {count_of(row['TrainingJobs'])}, {duration(row['RuntimeInSeconds'])} in: {row['Verdict']['criterion']}"
-            saves = f"{count_of(row['SavedTrainingJobs'])}, {duration(row['SavedTrainingSeconds'])} of training{saved_money}"
+            when = f"after {count_of(row['TrainingJobs'])} and {duration(row['RuntimeInSeconds'])}, by {row['Verdict']['criterion']}"
+            saves = f"{count_of(row['SavedTrainingJobs'])}, {duration(row['SavedTrainingSeconds'])} of training time{saved_money}"
             saves = saves if row["SavedTrainingJobs"] or row["SavedTrainingSeconds"] else "nothing"
         else:
-            when, saves = "not within the record", "nothing"
+            when, saves = "not before the end of the record", "nothing"
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
         table.add_row("  ends", Text(when))
         if row["Ended"]:
             table.add_row("", Text(row["Verdict"]["sentence"], style="dim"))
-        spent = f", {money(row['Money'])}" if "Money" in row else ""
-        table.add_row("  costs", Text(f"{duration(row['TrainingSeconds'])} of training{spent}"))
+        spent = f", cost {money(row['Money'])}" if "Money" in row else ""
+        table.add_row("  takes", Text(f"{duration(row['TrainingSeconds'])} of training time{spent}"))
         table.add_row("  saves", Text(saves))
         table.add_row("  best", Text(_best(row)))
-        found += [Text(title, style="bold"), table]
-    return found
+        lines += [Text(title, style="bold"), table]
+    return lines
 
 
 def _best(row: dict[str, Any]) -> str:
     if row["BestObjective"] is None:
         return "no objective by then"
-    missed = "it would have missed nothing" if not row["Missed"] else f"it would have missed {short(row['Missed'])}"
-    return f"{number(row['BestObjective'])}; {missed}"
+    missed = f"worse than the record by {short(row['Missed'])}" if row["Missed"] else "as good as the record"
+    return f"{number(row['BestObjective'])}, {missed}"

@@ -31,6 +31,9 @@ LARGEST_WHOLE = 1e12
 SMALLEST_IN_CENTS = 0.1
 """In units of a currency: amounts below are written with two significant digits, since cents would hide most of them."""
 
+SMALLEST_MONEY = 0.0001
+"""In units of a currency: smaller amounts are written as «<0.0001»."""
+
 LIKENESS = 0.6
 """Least similarity of a name to a misspelt one, as difflib measures it (`SequenceMatcher.ratio`); difflib's own default."""
 
@@ -83,6 +86,8 @@ def money(amount: float | None) -> str:
     """Write an amount of money with two decimals, in the currency of `price_per_hour` (alfine isn't told which); «–» for None."""
     if amount is None:
         return UNKNOWN
+    if 0 < amount < SMALLEST_MONEY:
+        return f"<{SMALLEST_MONEY}"
     return f"{amount:.2f}" if amount >= SMALLEST_IN_CENTS or amount == 0 else f"{amount:.2g}"
 
 

@@ -68,7 +68,7 @@ def test_limits_of_a_running_job_are_changed_and_its_page_tells(visitor, sagemak
         "MaxRuntimeInSeconds": 5000,
     }
     assert re.search(
-        r"Changes .*Maximum training jobs: 40 → 50; Parallel training jobs: 2 → 3; Maximum runtime: not set → 1 h 23 min",
+        r"Changes .*Maximum training jobs: 40 → 50 Parallel training jobs: 2 → 3 Maximum runtime: not set → 1 h 23 min",
         page.text,
     )
 
@@ -110,7 +110,7 @@ def test_criteria_are_changed_and_those_that_the_form_doesnt_touch_stay(visitor,
     assert ">MaxCost 25</textarea>" in form
     fields = {"repeats": "", "price_per_hour": "4.5"}
     page = visitor.submit(f"/console/tuning-jobs/{name}/change", f"/tuning-jobs/{name}/change", fields)
-    assert "Price per instance hour: 2 → 4.5; Re-runs of the best: best=2 times=3 → removed" in page.text
+    assert "Price per instance hour: 2 → 4.5 Re-runs of the best: best=2 times=3 → removed" in page.text
     fields = {"price_per_hour": "0", "patience": "", "others": ""}  # what belonged to it may stay filled in
     page = visitor.submit(f"/console/tuning-jobs/{name}/change", f"/tuning-jobs/{name}/change", fields)
     assert "Price per instance hour: 4.5 → 0" in page.text
