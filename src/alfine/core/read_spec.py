@@ -1,6 +1,6 @@
 """Read a CreateHyperParameterTuningJob request: `read_spec` returns its specification, or names everything that is wrong with it.
 
-The checks are AMT's own (numbered V1 to V21 in tests/core/test_spec.py), as far as they concern a job that runs here.
+The checks are AMT's own (numbered V1 to V21 in tests/core/test_read_spec.py), as far as they concern a job that runs here.
 """
 
 from __future__ import annotations
