@@ -1,10 +1,8 @@
 import pytest
 
 from alfine import BestObjectiveNotImproving, MaxNumberOfTrainingJobs, MaxRuntimeInSeconds, TargetObjectiveMetricValue
-from alfine.core.facts import TuningJobStopAsked
-from alfine.core.judge import Judge
 from alfine.core.policy import Outlook
-from alfine.jobs.policy_for import policy_for, replayed
+from alfine.jobs.policy_for import replayed
 from tests.building import history
 
 CURVE = [5.0, 4.0, 3.0, 3.0, 3.0, 3.0, 1.0, 1.0, 1.0, 1.0]
@@ -42,31 +40,6 @@ def test_the_first_of_several_criteria_is_named():
     assert found.verdict.criterion == "TargetObjectiveMetricValue"
 
 
-def test_the_users_stop_outranks_a_criterion_that_is_already_met():
-    past = history(criteria=[TargetObjectiveMetricValue(3.5)])
-    judge = Judge(past, policy_for(past.spec))
-    judge.record(history(CURVE).facts)
-    assert judge.verdict.criterion == "TargetObjectiveMetricValue"
-    judge.record([TuningJobStopAsked(at=past.now)])
-    assert (judge.verdict.criterion, judge.verdict.status) == ("StopRequested", "Stopped")
-
-
-def test_a_target_reached_while_draining_stops_the_rest():
-    past = history(criteria=[TargetObjectiveMetricValue(3.5)], max_training_jobs=3)
-    judge = Judge(past, policy_for(past.spec))
-    facts = history(CURVE[:3]).facts
-    judge.record(facts[:-1])
-    assert (judge.verdict.criterion, judge.verdict.outlook) == ("MaxNumberOfTrainingJobs", Outlook.DRAIN)
-    judge.record(facts[-1:])
-    assert (judge.verdict.criterion, judge.verdict.outlook) == ("TargetObjectiveMetricValue", Outlook.STOP)
-
-
 @pytest.mark.parametrize("goal", ["Minimize", "Maximize"])
 def test_what_is_missed_is_never_negative(goal):
     assert replayed(history(CURVE, goal=goal), [BestObjectiveNotImproving(3)]).missed >= 0
-
-
-def test_while_it_goes_on_the_verdict_is_the_one_nearest_to_its_end():
-    past = history([1.0, 1.0, 1.0], criteria=[BestObjectiveNotImproving(5), MaxNumberOfTrainingJobs(100)])
-    verdict = policy_for(past.spec).verdict(past)
-    assert (verdict.outlook, verdict.criterion) == (Outlook.CONTINUE, "BestObjectiveNotImproving")
