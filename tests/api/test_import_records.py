@@ -15,6 +15,7 @@ from alfine.jobs.home import Home
 from alfine.surrogate.parent_evidence import prior
 from tests.building import EPOCH, history, listed, one_job, request, several
 from tests.missing import package
+from tests.optuna_studies import optuna_storage
 
 DEFINITION = {
     "StaticHyperParameters": {"objective": "reg:squarederror", "_tuning_objective_metric": "objective"},
@@ -153,11 +154,14 @@ def test_imported_twice_is_refused_and_leaves_nothing_half(tmp_path, answers, ag
 
 @pytest.fixture
 def study(tmp_path):
-    optuna = package("optuna")
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     url = f"sqlite:///{tmp_path}/study.db"
-    made = optuna.create_study(storage=url, study_name="My study #1", direction="maximize")
+    with optuna_storage(url) as (optuna, storage):
+        made = optuna.create_study(storage=storage, study_name="My study #1", direction="maximize")
+        made.optimize(objective(optuna), n_trials=12, catch=ValueError)
+        yield url, made
 
+
+def objective(optuna):
     def objective(trial):
         rate = trial.suggest_float("rate", 1e-4, 1e-1, log=True)
         depth = trial.suggest_int("depth", 1, 9)
@@ -172,8 +176,7 @@ def study(tmp_path):
             raise optuna.TrialPruned
         return depth - rate
 
-    made.optimize(objective, n_trials=12, catch=ValueError)
-    return url, made
+    return objective
 
 
 @pytest.mark.parametrize(
@@ -210,19 +213,18 @@ def test_a_study_of_optuna_comes_in_whole(tmp_path, study):
 
 def in_optuna(path, *trials):
     """What comes in of a study with these trials, each as (its parameters, its value); None: it failed on its way."""
-    optuna = package("optuna")
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(storage=f"sqlite:///{path}/s.db", study_name="s")
+    with optuna_storage(f"sqlite:///{path}/s.db") as (optuna, storage):
+        study = optuna.create_study(storage=storage, study_name="s")
 
-    def kind(name, each):
-        if isinstance(each, str):
-            return optuna.distributions.CategoricalDistribution(["a", "b"])
-        return optuna.distributions.IntDistribution(*((each, each) if name == "fixed" else (0, 2 * each + 1)))
+        def kind(name, each):
+            if isinstance(each, str):
+                return optuna.distributions.CategoricalDistribution(["a", "b"])
+            return optuna.distributions.IntDistribution(*((each, each) if name == "fixed" else (0, 2 * each + 1)))
 
-    for values, value in trials:
-        state = optuna.trial.TrialState.FAIL if value is None else optuna.trial.TrialState.COMPLETE
-        kinds = {name: kind(name, each) for name, each in values.items()}
-        study.add_trial(optuna.trial.create_trial(state=state, value=value, params=values, distributions=kinds))
+        for values, value in trials:
+            state = optuna.trial.TrialState.FAIL if value is None else optuna.trial.TrialState.COMPLETE
+            kinds = {name: kind(name, each) for name, each in values.items()}
+            study.add_trial(optuna.trial.create_trial(state=state, value=value, params=values, distributions=kinds))
     return from_optuna(f"sqlite:///{path}/s.db")
 
 
@@ -275,10 +277,9 @@ def test_a_job_with_conditions_begins_with_a_study_that_had_them(tmp_path, study
 
 
 def test_a_study_must_be_named_where_there_are_several(study):
-    import optuna
-
     url, _ = study
-    optuna.create_study(storage=url, study_name="other")
+    with optuna_storage(url) as (optuna, storage):
+        optuna.create_study(storage=storage, study_name="other")
     with pytest.raises(InvalidSpec, match="say which study is meant. It has: My study #1, other"):
         from_optuna(url)
     with pytest.raises(InvalidSpec, match="there is no study 'none'"):
@@ -313,18 +314,17 @@ def test_a_job_with_several_definitions_comes_in_by_definition(tmp_path):
 def test_a_job_begins_with_a_study_under_its_own_metric(tmp_path):
     import alfine
 
-    optuna = package("optuna")
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(storage=f"sqlite:///{tmp_path}/s.db", study_name="earlier")
-    for x, kind, loss in ((0.3, "b", 0.1), (0.9, "a", 2.0), (0.1, "b", 0.4), (0.6, "a", 1.0)):
-        study.enqueue_trial({"x": x, "kind": kind})
-        trial = study.ask(
-            {
-                "x": optuna.distributions.FloatDistribution(0, 1),
-                "kind": optuna.distributions.CategoricalDistribution(["a", "b"]),
-            }
-        )
-        study.tell(trial, loss)
+    with optuna_storage(f"sqlite:///{tmp_path}/s.db") as (optuna, storage):
+        study = optuna.create_study(storage=storage, study_name="earlier")
+        for x, kind, loss in ((0.3, "b", 0.1), (0.9, "a", 2.0), (0.1, "b", 0.4), (0.6, "a", 1.0)):
+            study.enqueue_trial({"x": x, "kind": kind})
+            trial = study.ask(
+                {
+                    "x": optuna.distributions.FloatDistribution(0, 1),
+                    "kind": optuna.distributions.CategoricalDistribution(["a", "b"]),
+                }
+            )
+            study.tell(trial, loss)
     space = {"x": alfine.Continuous(0, 1), "kind": alfine.Categorical(["a", "b"])}
     home, words = tmp_path / "home", {"warm_start": "earlier", "max_training_jobs": 2, "progress": False, "seed": 0}
     words["environment"] = {"MODE": "fast"}  # which no study has

@@ -1,5 +1,6 @@
 """A training job on its own: CreateTrainingJob and what follows, by boto3 against a live server."""
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -291,7 +292,7 @@ def test_one_that_a_killed_server_left_is_found_again(tmp_path, asked):
     client = second.client()
     assert ended(client, "carried-alone")["TrainingJobStatus"] == "Completed"
     assert second.end() == 0
-    with sqlite3.connect(tmp_path / "alfine.db") as database:
+    with contextlib.closing(sqlite3.connect(tmp_path / "alfine.db")) as database:
         assert database.execute("SELECT count(*) FROM training_jobs").fetchone() == (1,)
 
 

@@ -4,19 +4,19 @@ import json
 
 import pytest
 
-from tests.missing import package
+from tests.optuna_studies import optuna_storage
 
 from .conftest import alfine_cli
 
 
 @pytest.fixture
 def study(tmp_path):
-    optuna = package("optuna")
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     url = f"sqlite:///{tmp_path}/study.db"
-    made = optuna.create_study(storage=url, study_name="parabola", sampler=optuna.samplers.RandomSampler(seed=1))
-    made.optimize(lambda trial: trial.suggest_float("x", -1, 1) ** 2, n_trials=15)
-    return url, made.best_value
+    with optuna_storage(url) as (optuna, storage):
+        sampler = optuna.samplers.RandomSampler(seed=1)
+        made = optuna.create_study(storage=storage, study_name="parabola", sampler=sampler)
+        made.optimize(lambda trial: trial.suggest_float("x", -1, 1) ** 2, n_trials=15)
+        return url, made.best_value
 
 
 def test_a_study_is_imported_and_replayed(tmp_path, study):

@@ -75,10 +75,10 @@ def _renamed(fact, name):
 def test_the_command_shows_the_evidence(home):
     shown = alfine_cli(home, "advise")
     assert shown.exit_code == 0, shown.output
-    assert "in the mean of 2 recorded jobs" in shown.stdout
+    assert "on average over 2 recorded jobs" in shown.stdout
     assert "Recommended: --criterion" in shown.stdout
-    assert "Too short to learn from: short." in shown.stdout
-    assert "Would have saved nothing: " in shown.stdout
+    assert "because they have too few results: short." in shown.stdout
+    assert "would have saved nothing: " in shown.stdout
 
 
 def test_the_command_gives_json_and_fails_without_anything_to_learn_from(home):

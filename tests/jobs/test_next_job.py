@@ -55,7 +55,7 @@ def test_describe_tells_it_and_propose_writes_the_job(narrow, tmp_path):
     assert told[0]["Ranges"] == {"a": {"MinValue": "0.5", "MaxValue": "2.0"}}
     shown = " ".join(run(home, "describe", "narrow").split())
     assert "lie at the upper end of a (1.5)" in shown
-    assert "`alfine propose narrow` writes a job" in shown
+    assert "alfine propose narrow" in shown
     file = tmp_path / "wider.json"
     told = " ".join(run(home, "propose", "narrow", "--output", str(file)).split())
     assert "alfine.tune(objective, {'a': Continuous(0.5, 2.0)" in told  # it runs a Python function
@@ -84,7 +84,7 @@ def test_where_there_is_nothing_to_propose_it_is_said(tmp_path):
     job = alfine.tune(objective, SPACE, name="short", home=tmp_path, **{**WORDS, "max_training_jobs": 3})
     assert job.space_remarks == ()
     assert job.proposed() == {}
-    assert "nothing to say about its space" in run(tmp_path, "propose", "short")
+    assert "No problem of its search space was found." in run(tmp_path, "propose", "short")
     result = CliRunner().invoke(main, ["--home", str(tmp_path), "propose", "short", "-o", str(tmp_path / "x.json")])
     assert result.exit_code == 2
     assert "nothing to propose" in result.output

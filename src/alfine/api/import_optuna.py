@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -50,18 +51,31 @@ def from_optuna(
     _, sqlite, file = url.partition("sqlite:///")
     if sqlite and not Path(file.partition("?")[0]).is_file():  # opened, it would be made
         raise InvalidSpec([Fault(url, f"there is no file {file}.")])
+    with _storage(optuna, url) as storage:
+        names = optuna.get_all_study_names(storage)
+        chosen = study or (names[0] if len(names) == 1 else None)
+        if chosen not in names:
+            wanted = f"there is no study {study!r}" if study else "say which study is meant"
+            raise InvalidSpec([Fault(url, f"{wanted}. It has: {', '.join(names) or 'none'}.")])
+        loaded = optuna.load_study(study_name=chosen, storage=storage)
+        if len(loaded.directions) != 1:
+            message = f"study {chosen!r} has {len(loaded.directions)} objectives; alfine knows one."
+            raise InvalidSpec([Fault(url, message)])
+        return _of_study(loaded, str(chosen), name, metric)
+
+
+@contextmanager
+def _storage(optuna: Any, url: str) -> Iterator[Any]:
+    """Open Optuna's storage, and close its connections, which Optuna leaves open."""
     try:
-        names = optuna.get_all_study_names(url)
+        storage = optuna.storages.RDBStorage(url)
     except Exception as error:
         raise InvalidSpec([Fault(url, f"can't be read: {error}.")]) from error
-    chosen = study or (names[0] if len(names) == 1 else None)
-    if chosen not in names:
-        wanted = f"there is no study {study!r}" if study else "say which study is meant"
-        raise InvalidSpec([Fault(url, f"{wanted}. It has: {', '.join(names) or 'none'}.")])
-    loaded = optuna.load_study(study_name=chosen, storage=url)
-    if len(loaded.directions) != 1:
-        raise InvalidSpec([Fault(url, f"study {chosen!r} has {len(loaded.directions)} objectives; alfine knows one.")])
-    return _of_study(loaded, str(chosen), name, metric)
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 def _of_study(study: Any, title: str, name: str | None, metric: str) -> tuple[Record, tuple[str, ...]]:

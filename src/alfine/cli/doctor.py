@@ -8,6 +8,7 @@ import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -107,11 +108,12 @@ def _sqlite(home: Path) -> MachineCheck:
     if sqlite3.sqlite_version_info < LEAST_SQLITE:
         return MachineCheck(name, works=False, detail=f"{version}, but alfine needs 3.35 or newer", needed=True)
     try:
-        with tempfile.TemporaryDirectory(dir=_existing(home)) as folder:
-            connection = sqlite3.connect(Path(folder) / "try.db")
+        with (
+            tempfile.TemporaryDirectory(dir=_existing(home)) as folder,
+            closing(sqlite3.connect(Path(folder) / "try.db")) as connection,
+        ):
             [mode] = connection.execute("PRAGMA journal_mode = WAL").fetchone()
             connection.execute("CREATE TABLE t (x)")
-            connection.close()
     except (OSError, sqlite3.Error) as error:
         return MachineCheck(
             name, works=False, detail=f"{version}; a database can't be created in {home}: {error}", needed=True
