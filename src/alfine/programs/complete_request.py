@@ -14,8 +14,8 @@ from typing import Any
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.read_spec import read_spec
 from alfine.core.spec import FUNCTION, TuningJobSpec
-from alfine.programs.algorithms import Algorithm
-from alfine.programs.algorithms.created import Created
+from alfine.programs.algorithms import BuiltInAlgorithm
+from alfine.programs.algorithms.created import CreatedAlgorithm
 from alfine.programs.algorithms.specification import (
     channel_faults,
     hyperparameters_of,
@@ -87,14 +87,14 @@ def _hyperparameters(definition: Request, machine: Machine) -> Mapping[str, Requ
     """The hyperparameters of the definition's algorithm; None for a script, and for an algorithm that doesn't list them."""
     specification = definition.get("AlgorithmSpecification") or {}
     name = specification.get("AlgorithmName")
-    algorithm: Created | Algorithm | None = machine.images.created(str(name)) if name else None
+    algorithm: CreatedAlgorithm | BuiltInAlgorithm | None = machine.images.created(str(name)) if name else None
     if algorithm is None and not any(name in (definition.get("StaticHyperParameters") or {}) for name in PROGRAMS):
         algorithm = machine.images.built_in(str(specification.get("TrainingImage", "")))
     return (hyperparameters_of(algorithm.specification) or None) if algorithm else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
+class _Part:
     """A training job definition with its ranges and its objective, and the paths of the three in the request."""
 
     definition: Request
@@ -122,9 +122,9 @@ class _Asked:
         return (str(self.objective.get("Type")), str(self.objective.get("MetricName"))) if self.objective else None
 
 
-def _of_job(request: Request) -> _Asked:
+def _of_job(request: Request) -> _Part:
     config, path = request.get("HyperParameterTuningJobConfig") or {}, "HyperParameterTuningJobConfig"
-    return _Asked(
+    return _Part(
         definition=request["TrainingJobDefinition"],
         ranges=config.get("ParameterRanges") or {},
         objective=config.get("HyperParameterTuningJobObjective"),
@@ -134,9 +134,9 @@ def _of_job(request: Request) -> _Asked:
     )
 
 
-def _of_definition(definition: Request, index: int) -> _Asked:
+def _of_definition(definition: Request, index: int) -> _Part:
     path = f"TrainingJobDefinitions[{index}]"
-    return _Asked(
+    return _Part(
         definition=definition,
         ranges=definition.get("HyperParameterRanges") or {},
         objective=definition.get("TuningObjective"),
@@ -146,46 +146,46 @@ def _of_definition(definition: Request, index: int) -> _Asked:
     )
 
 
-def _completed(asked: _Asked, machine: Machine, faults: list[Fault]) -> Request:
+def _completed(part: _Part, machine: Machine, faults: list[Fault]) -> Request:
     """The definition with the metric definitions and default values of its algorithms. A script may have its own metrics."""
-    specification: Plain = dict(asked.specification)
-    algorithms: list[Created | Algorithm] = []
+    specification: Plain = dict(part.specification)
+    algorithms: list[CreatedAlgorithm | BuiltInAlgorithm] = []
     image = str(specification.get("TrainingImage", ""))
     if name := specification.get("AlgorithmName"):
         created = machine.images.created(str(name))
         if created is None:
             faults.append(
-                Fault(f"{asked.where}.AlgorithmSpecification.AlgorithmName", f"the algorithm {name} does not exist.")
+                Fault(f"{part.where}.AlgorithmSpecification.AlgorithmName", f"the algorithm {name} does not exist.")
             )
-            return asked.definition
+            return part.definition
         algorithms.append(created)
-        asked = replace(asked, definition={**asked.definition, "StaticHyperParameters": _with_defaults(created, asked)})
+        part = replace(part, definition={**part.definition, "StaticHyperParameters": _with_defaults(created, part)})
         image = created.image
         if not is_algorithm(str(name)):
             specification["AlgorithmName"] = machine.arns.algorithm(created.name)
     if built_in := machine.images.built_in(image):
         algorithms.append(built_in)
     if not algorithms:
-        return asked.definition
+        return part.definition
     specifications = [algorithm.specification for algorithm in algorithms]
     own = next((known for known in specifications if known.get("MetricDefinitions")), {})
-    implied = metric_definitions(own, asked.goal)
+    implied = metric_definitions(own, part.goal)
     given = specification.get("MetricDefinitions") or []
     for algorithm in algorithms:
-        if isinstance(algorithm, Created) or not any(name in asked.static for name in PROGRAMS):
-            faults += _faults(algorithm, asked)
+        if isinstance(algorithm, CreatedAlgorithm) or not any(name in part.static for name in PROGRAMS):
+            faults += _faults(algorithm, part)
             # Definitions that are equal are accepted: clients that make a tuner from an earlier job send what Describe returned.
             if implied and not all(metric in implied for metric in given):
-                faults.append(Fault(f"{asked.where}.AlgorithmSpecification.MetricDefinitions", OVERRIDES))
+                faults.append(Fault(f"{part.where}.AlgorithmSpecification.MetricDefinitions", OVERRIDES))
             given = implied or given
-    return {**asked.definition, "AlgorithmSpecification": {**specification, "MetricDefinitions": given or implied}}
+    return {**part.definition, "AlgorithmSpecification": {**specification, "MetricDefinitions": given or implied}}
 
 
-def _with_defaults(algorithm: Created, asked: _Asked) -> Plain:
+def _with_defaults(algorithm: CreatedAlgorithm, part: _Part) -> Plain:
     """The static hyperparameters, with the default values of those that are neither given nor tuned."""
     known = hyperparameters_of(algorithm.specification)
     defaults = {name: entry["DefaultValue"] for name, entry in known.items() if "DefaultValue" in entry}
-    return {name: text for name, text in defaults.items() if name not in asked.tuned} | dict(asked.static)
+    return {name: text for name, text in defaults.items() if name not in part.tuned} | dict(part.static)
 
 
 def metric_definitions(specification: Request, objective: tuple[str, str] | None) -> list[Plain]:
@@ -200,18 +200,18 @@ def metric_definitions(specification: Request, objective: tuple[str, str] | None
     return own if regex is None else [*own, {"Name": OBJECTIVE_METRIC, "Regex": regex}]
 
 
-def _faults(algorithm: Algorithm | Created, asked: _Asked) -> Iterator[Fault]:
-    name, specification, where = algorithm.name, algorithm.specification, asked.where
+def _faults(algorithm: BuiltInAlgorithm | CreatedAlgorithm, part: _Part) -> Iterator[Fault]:
+    name, specification, where = algorithm.name, algorithm.specification, part.where
     if "SupportedHyperParameters" in specification:  # a user's algorithm needn't list them
-        yield from static_faults(name, specification, asked.static, asked.tuned, f"{where}.StaticHyperParameters")
-        yield from range_faults(name, specification, asked.ranges, asked.where_ranges)
-    if asked.goal is not None:
-        yield from objective_faults(name, specification, asked.goal, asked.where_objective)
-    yield from channel_faults(name, specification, asked.definition, where)
-    yield from instance_faults(name, specification, asked.definition, where)
-    given = asked.definition.get("InputDataConfig") or ()
+        yield from static_faults(name, specification, part.static, part.tuned, f"{where}.StaticHyperParameters")
+        yield from range_faults(name, specification, part.ranges, part.where_ranges)
+    if part.goal is not None:
+        yield from objective_faults(name, specification, part.goal, part.where_objective)
+    yield from channel_faults(name, specification, part.definition, where)
+    yield from instance_faults(name, specification, part.definition, where)
+    given = part.definition.get("InputDataConfig") or ()
     channels = {str(channel.get("ChannelName")): channel.get("ContentType") for channel in given}
-    texts = {key: unquoted(text) for key, text in asked.static.items() if isinstance(text, str)}
-    yield from algorithm.faults(texts, channels, asked.goal, where)
+    texts = {key: unquoted(text) for key, text in part.static.items() if isinstance(text, str)}
+    yield from algorithm.faults(texts, channels, part.goal, where)
     if missing := algorithm.missing():
         yield Fault(f"{where}.AlgorithmSpecification.TrainingImage", missing)

@@ -23,7 +23,7 @@ from pathlib import Path
 from alfine.core.errors import Fault
 from alfine.core.spec import DEFINITION, FUNCTION, TuningJobSpec
 from alfine.core.wording import did_you_mean
-from alfine.programs.algorithms import Algorithm
+from alfine.programs.algorithms import BuiltInAlgorithm
 from alfine.programs.data.archives import has_member, is_archive, unpacked
 from alfine.programs.data.locations import local
 from alfine.programs.data.request_files import RequestFiles
@@ -87,7 +87,7 @@ def find_program(
                 (*entry, *spec.definition.arguments) if entry else None
             )  # as on AWS it is run instead of the script
             return FoundProgram(command=command, script=script, source_dir=folder, python=python)
-        case Algorithm():
+        case BuiltInAlgorithm():
             return FoundProgram(script=run.path, built_in=True)
         case Container(image):
             return FoundProgram(image=image)

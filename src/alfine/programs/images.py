@@ -25,8 +25,8 @@ from typing import Any
 from alfine.core.arns import ALGORITHM
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.wording import did_you_mean
-from alfine.programs.algorithms import BUILT_IN, Algorithm
-from alfine.programs.algorithms.created import Created
+from alfine.programs.algorithms import BUILT_IN, BuiltInAlgorithm
+from alfine.programs.algorithms.created import CreatedAlgorithm
 
 FRAMEWORKS = (
     *("sagemaker-scikit-learn", "sagemaker-pytorch", "sagemaker-tensorflow", "sagemaker-mxnet", "sagemaker-chainer"),
@@ -66,7 +66,7 @@ class Container:
     image: str
 
 
-Run = Script | Algorithm | Container
+Run = Script | BuiltInAlgorithm | Container
 Lookup = Callable[[str], Mapping[str, Any] | None]
 
 
@@ -129,12 +129,12 @@ class Images:
             return Container(image)
         raise NoRunner(self._refusal(image, kind))
 
-    def created(self, name: str) -> Created | None:
+    def created(self, name: str) -> CreatedAlgorithm | None:
         """Return an algorithm that a user created, by its name or ARN; None where there is none."""
         request = self._created(name.rpartition("/")[2])
-        return None if request is None else Created.of(request)
+        return None if request is None else CreatedAlgorithm.of(request)
 
-    def built_in(self, image: str) -> Algorithm | None:
+    def built_in(self, image: str) -> BuiltInAlgorithm | None:
         """Return the built-in algorithm that an image stands for, even where a request names a script; None for other images."""
         kind, _, what = self._entry(image).partition(":")
         return BUILT_IN[what] if kind == "algorithm" else None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Algorithm:
+class BuiltInAlgorithm:
     """A built-in algorithm.
 
     Attributes:
@@ -71,17 +71,17 @@ class Algorithm:
         return f"the built-in algorithm {self.name} needs {', '.join(absent)}. Run: pip install 'alfine[{self.extra}]'"
 
 
-BUILT_IN: Mapping[str, Algorithm] = {
+BUILT_IN: Mapping[str, BuiltInAlgorithm] = {
     algorithm.name: algorithm
     for algorithm in (
-        Algorithm(
+        BuiltInAlgorithm(
             name="xgboost",
             module="sagemaker_xgboost",
             script="train_xgboost.py",
             packages=("xgboost", "sklearn"),
             extra="xgboost",
         ),
-        Algorithm(
+        BuiltInAlgorithm(
             name="linear-learner",
             module="linear_learner",
             script="train_linear_learner.py",

@@ -17,7 +17,7 @@ PATH = "TrainingSpecification"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Created:
+class CreatedAlgorithm:
     """An algorithm that a user created.
 
     Attributes:
@@ -29,7 +29,7 @@ class Created:
     specification: Plain
 
     @classmethod
-    def of(cls, request: Plain) -> Created:
+    def of(cls, request: Plain) -> CreatedAlgorithm:
         """Return the algorithm that a CreateAlgorithm request describes."""
         return cls(name=request["AlgorithmName"], specification=request[PATH])
 

@@ -143,7 +143,7 @@ SPECIFICATION: Mapping[str, Any] = {
 def faults(
     static: Mapping[str, str], channels: Mapping[str, str | None], objective: tuple[str, str] | None, where: str
 ) -> Iterator[Fault]:
-    """Yield what doesn't fit together. Arguments: see `Algorithm.faults`."""
+    """Yield what doesn't fit together. Arguments: see `BuiltInAlgorithm.faults`."""
     kind, path = static.get("predictor_type", ""), f"{where}.StaticHyperParameters"
     if kind == "multiclass_classifier" and "num_classes" not in static:
         yield Fault(f"{path}.num_classes", "multiclass_classifier needs the number of classes, num_classes.")

@@ -137,7 +137,7 @@ SPECIFICATION: Mapping[str, Any] = {
 def faults(
     static: Mapping[str, str], channels: Mapping[str, str | None], objective: tuple[str, str] | None, where: str
 ) -> Iterator[Fault]:
-    """Yield what doesn't fit together. Arguments: see `Algorithm.faults`."""
+    """Yield what doesn't fit together. Arguments: see `BuiltInAlgorithm.faults`."""
     if static.get("objective", "").startswith("multi:") and "num_class" not in static:
         yield Fault(
             f"{where}.StaticHyperParameters.num_class", f"{static['objective']} needs the number of classes, num_class."
