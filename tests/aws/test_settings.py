@@ -106,7 +106,7 @@ def test_a_setting_of_a_job_that_is_there_is_neither_added_nor_taken_away(sagema
     ("static", "ranges", "why"),
     [
         ({"alfine_pyton": "python3"}, [], "alfine_pyton: alfine has no setting of this name. Did you mean alfine_python?"),
-        ({}, ["alfine_python"], "alfine_python: says what runs, so it can't be tuned. Give one value."),
+        ({}, ["alfine_python"], "alfine_python: names the program to run, so it can't be tuned. Give one value."),
         ({}, ["sagemaker_submit_directory"], "sagemaker_submit_directory: this hyperparameter also has a range."),
     ],
 )  # fmt: skip

@@ -141,7 +141,7 @@ def name_faults(spec: TuningJobSpec) -> Iterator[Fault]:
             message = f"alfine has no setting of this name. {did_you_mean(name, ALFINE_NAMES)}"
             yield Fault(f"{STATIC}.{name}", message)
     for name in sorted({*ALFINE_NAMES, *SCRIPT_MODE} & {*spec.space.names}):
-        yield Fault(f"{STATIC}.{name}", "says what runs, so it can't be tuned. Give one value.")
+        yield Fault(f"{STATIC}.{name}", "names the program to run, so it can't be tuned. Give one value.")
 
 
 def missing_program_faults(

@@ -14,12 +14,12 @@ from alfine.store.config import Prices, Running
 class Machine:
     """What this machine has for training jobs. The defaults are those of a home without alfine.toml.
 
-    Args:
-        images: what a training image means here.
-        running: the runner, the container engine and the limits that hold unless a job names others ([run] in alfine.toml).
-        buckets: where s3:// URIs lead. None: nowhere, so that nothing can be read from s3:// and no artifact is uploaded.
-        prices: the price of an hour of each instance type ([prices] in alfine.toml).
-        arns: the region and the account in the ARNs of jobs and algorithms.
+    Attributes:
+        images: What training images mean here.
+        running: The runner, the container engine and the limits that hold unless a job names others ([run] in alfine.toml).
+        buckets: Where s3:// URIs lead. None: nowhere, so nothing can be read from s3:// and no artifact is stored.
+        prices: The price of an hour of each instance type ([prices] in alfine.toml).
+        arns: The region and the account in the ARNs of jobs and algorithms.
 
     Example:
         >>> Machine(running=Running(runner="process")).running.engine

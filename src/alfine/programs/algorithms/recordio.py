@@ -20,12 +20,27 @@ import numpy.typing as npt
 from alfine.programs.algorithms.opt_ml import BadInput, Matrix, files
 
 MAGIC = 0xCED7230A
-LENGTH = (1 << 29) - 1  # the upper bits say whether a record goes on in the next frame
-FEATURES, LABEL = 1, 2  # fields of Record
-KEY, VALUE = 1, 2  # of a map's entry
-TENSORS = {2: "<f4", 3: "<f8", 7: ""}  # of Value: float32_tensor, float64_tensor, int32_tensor (of varints)
-VALUES, KEYS, SHAPE = 1, 2, 3  # of a tensor
+"""How each frame begins."""
+
+LENGTH = (1 << 29) - 1
+"""The bits of a frame's length. The upper three bits mean that a record goes on in the next frame."""
+
+# Numbers of the fields in aialgs.data's messages.
+
+FEATURES, LABEL = 1, 2
+"""Of Record."""
+
+KEY, VALUE = 1, 2
+"""Of an entry of a map."""
+
+TENSORS = {2: "<f4", 3: "<f8", 7: ""}
+"""Of Value: float32_tensor, float64_tensor and int32_tensor, with their types in NumPy's notation; "" for varints."""
+
+VALUES, KEYS, SHAPE = 1, 2, 3
+"""Of a tensor."""
+
 NAME = memoryview(b"values")
+"""The entry of the maps with the numbers."""
 
 Field = tuple[int, int | memoryview]
 

@@ -461,9 +461,9 @@ def measured(params: LearnerParameters, model: LinearModel, data: Data) -> Itera
 def _of_binary(
     params: LearnerParameters, score: Array, labels: Array, threshold: float
 ) -> Iterator[tuple[str, float, bool]]:
-    said = score > threshold
-    precision, recall, f = _precision_recall_f(said, labels > 0, params.number("f_beta"))
-    yield "binary_classification_accuracy", float((said == (labels > 0)).mean()), True
+    predicted = score > threshold
+    precision, recall, f = _precision_recall_f(predicted, labels > 0, params.number("f_beta"))
+    yield "binary_classification_accuracy", float((predicted == (labels > 0)).mean()), True
     yield f"binary_f_{params.number('f_beta'):.3f}", f, True
     yield "precision", precision, True
     yield "recall", recall, True
@@ -490,9 +490,9 @@ def _of_classes(
         yield f"macro_{name}", float(value), True
 
 
-def _precision_recall_f(said: Any, true: Any, beta: float) -> tuple[float, float, float]:
-    hits = float((said & true).sum())
-    precision, recall = hits / max(float(said.sum()), 1.0), hits / max(float(true.sum()), 1.0)
+def _precision_recall_f(predicted: Any, true: Any, beta: float) -> tuple[float, float, float]:
+    hits = float((predicted & true).sum())
+    precision, recall = hits / max(float(predicted.sum()), 1.0), hits / max(float(true.sum()), 1.0)
     both = beta**2 * precision + recall
     return precision, recall, (1 + beta**2) * precision * recall / both if both else 0.0
 

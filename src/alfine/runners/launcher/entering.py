@@ -95,16 +95,16 @@ class Entering:
 
     def _hold(self) -> None:
         """Make the sandbox with the process that keeps it open, and wait until that process runs."""
-        hears, tells = os.pipe()
+        from_inside, to_outside = os.pipe()
         reads, ends = os.pipe()  # only this process has `ends`: when it ends, so does the one inside
-        actions = [(os.POSIX_SPAWN_DUP2, reads, 0), (os.POSIX_SPAWN_DUP2, tells, 1)]
+        actions = [(os.POSIX_SPAWN_DUP2, reads, 0), (os.POSIX_SPAWN_DUP2, to_outside, 1)]
         argv = [*self.words, "--", *HOLD]
         self.maker = os.posix_spawnp(argv[0], argv, {"PATH": os.defpath}, file_actions=actions)
-        for fd in (tells, reads):
+        for fd in (to_outside, reads):
             os.close(fd)
-        if os.read(hears, 1):
+        if os.read(from_inside, 1):
             self.first = next(iter(children_of(self.maker)), 0)
-        os.close(hears)
+        os.close(from_inside)
         self.ends = ends
 
     def _enter(self, within: Callable[[], object]) -> int:

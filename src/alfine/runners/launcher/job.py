@@ -111,8 +111,8 @@ class SupervisedJob:
         """Send SIGTERM, repeatedly until there is a process to get it: making a sandbox takes a moment."""
         # Of several hosts, and in a warm start, the main process is the launcher's own, and passes the signal on.
         alone = len(self.spec["processes"]) == 1 and self.spec["start"] != "warm"
-        told = terminate(self.pid, self.spec["behind"] if alone else 0)
-        self.terminate_at = float("inf") if told else now + RESEND_SECONDS
+        sent = terminate(self.pid, self.spec["behind"] if alone else 0)
+        self.terminate_at = float("inf") if sent else now + RESEND_SECONDS
 
     def watch(self, now: float) -> None:
         """Apply the limits that have been reached."""
