@@ -2,15 +2,17 @@
 
     python docs/measure_house.py                      # this clone
     python docs/measure_house.py path/to/other/clone  # another one, such as an earlier commit
+    python docs/measure_house.py --installed optuna   # another package, where it's installed
 
-The figures of docs/architecture.md are what it prints. A room is a package or a module directly in `alfine`; an arrow is a pair of rooms of
-which the first imports from the second; a circle is a set of modules that import each other, directly or through others. What is imported
-for type checkers alone (`if TYPE_CHECKING:`) doesn't count.
+docs/architecture.md has these figures. A room is a package directly in `alfine`, or a module there that isn't one of the three which belong
+there. An arrow is a pair of rooms of which the first imports from the second. A circle is a set of modules that import each other, directly
+or through others. Imports for type checkers (`if TYPE_CHECKING:`) don't count.
 """
 
 from __future__ import annotations
 
 import ast
+import importlib.util
 import statistics
 import sys
 import tomllib
@@ -28,8 +30,12 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True)
 class Module:
-    """One file of the package: its dotted name without `alfine.`, its text and its syntax tree. is_package: it is an `__init__.py`."""
+    """One file of a package: the package's name, the file's dotted name without it, its text and its syntax tree.
 
+    is_package: it is an `__init__.py`.
+    """
+
+    package: str
     name: str
     text: str
     tree: ast.Module
@@ -49,34 +55,33 @@ class Module:
             return node.module or ""
         above = self.name.split(".")
         above = above[: len(above) - node.level + self.is_package]
-        return ".".join(["alfine", *above, *([node.module] if node.module else [])])
+        return ".".join([self.package, *above, *([node.module] if node.module else [])])
 
 
 @dataclass(frozen=True)
 class House:
-    """The package of a clone.
+    """A package.
 
-    modules: by dotted name. layers: the rooms of each floor, the top floor first, as pyproject.toml gives them to import-linter.
+    package: its name. modules: by dotted name. layers: the rooms of each floor, the top floor first, as pyproject.toml gives them to
+    import-linter; empty for other packages.
     """
 
+    package: str
     modules: Mapping[str, Module]
-    layers: tuple[frozenset[str], ...]
+    layers: tuple[frozenset[str], ...] = ()
 
     @classmethod
     def of(cls, clone: Path) -> House:
-        """Read the house of a clone."""
-        package = clone / "src" / "alfine"
-        files = sorted(package.rglob("*.py"))
-        found = (
-            Module(
-                _dotted(file.relative_to(package)),
-                file.read_text(),
-                ast.parse(file.read_text()),
-                is_package=file.name == "__init__.py",
-            )
-            for file in files
-        )
-        return cls({module.name: module for module in found}, _layers(clone / "pyproject.toml"))
+        """Read the house of a clone of alfine."""
+        return cls("alfine", _modules(clone / "src" / "alfine"), _layers(clone / "pyproject.toml"))
+
+    @classmethod
+    def installed(cls, name: str) -> House:
+        """Read an installed package."""
+        found = importlib.util.find_spec(name)
+        if found is None or found.origin is None:
+            raise SystemExit(f"{name} isn't installed here.")
+        return cls(name, _modules(Path(found.origin).parent))
 
     @cached_property
     def rooms(self) -> set[str]:
@@ -105,7 +110,7 @@ class House:
     def _module_named(self, dotted: str) -> str | None:
         """The module of ours that `dotted` is, or that has it as a name."""
         package, _, name = dotted.partition(".")
-        if package != "alfine":
+        if package != self.package:
             return None
         while name and name not in self.modules:
             name = name.rpartition(".")[0]
@@ -189,18 +194,32 @@ def code_lines(function: Function, module: Module) -> int:
     return sum(bool(lines[number - 1].strip()) and not lines[number - 1].lstrip().startswith("#") for number in numbers)
 
 
+def _code_lines_of(module: Module) -> int:
+    """The lines of a module without blank lines, comments and docstrings."""
+    said: set[int] = set()
+    for node in ast.walk(module.tree):
+        has_docstring = isinstance(node, ast.Module | ast.ClassDef | Function) and ast.get_docstring(node) is not None
+        if has_docstring and isinstance(node.body[0], ast.Expr):
+            said |= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
+    lines = enumerate(module.text.splitlines(), 1)
+    return sum(bool(line.strip()) and not line.lstrip().startswith("#") for number, line in lines if number not in said)
+
+
 def report(house: House) -> Iterator[tuple[str, str]]:
     """Yield (what, figure) for each row of the table."""
     modules = house.modules.values()
-    yield "rooms", f"{len(house.rooms)} ({', '.join(sorted(house.rooms))})"
+    packages = sorted(house.rooms - set(house.loose))
+    yield "packages", f"{len(packages)} ({', '.join(packages)})"
     yield "loose modules", ", ".join(house.loose) or "none"
-    yield "floors", str(len(house.layers))
+    yield "floors", str(len(house.layers) or "not declared")
     yield "arrows between rooms", f"{len(house.arrows)} of {len(house.rooms) * (len(house.rooms) - 1)} possible"
-    yield "arrows that don't point downwards", _pairs(house.wrong_arrows)
+    if house.layers:
+        yield "arrows that don't point downwards", _pairs(house.wrong_arrows)
     yield "import circles of modules", _circles(circles(house.imports(deferred=False)))
     yield "… with imports inside functions", _circles(circles(house.imports(deferred=True)))
     yield "import circles of rooms", _circles(circles(_graph(house.arrows)))
     yield "files, lines", f"{len(house.modules)}, {sum(module.lines for module in modules):,}"
+    yield "lines of code, without comments, docstrings and blank lines", f"{sum(map(_code_lines_of, modules)):,}"
     longest = sorted(modules, key=lambda module: module.lines, reverse=True)[:LONGEST]
     yield "longest files", ", ".join(f"{module.name} {module.lines}" for module in longest)
     yield from _report_functions(house)
@@ -252,6 +271,20 @@ def _statements(tree: ast.AST, *, into_functions: bool) -> Iterator[ast.AST]:
         yield from _statements(node, into_functions=into_functions)
 
 
+def _modules(package: Path) -> dict[str, Module]:
+    """The modules of a package by their dotted names; tests that are installed with it don't count."""
+    files = [
+        file for file in sorted(package.rglob("*.py")) if not {"tests", "test"} & set(file.relative_to(package).parts)
+    ]
+    found = {}
+    for file in files:
+        text, name = file.read_text(), _dotted(file.relative_to(package))
+        found[name] = Module(
+            package.name, name, text, ast.parse(text), file.name == "__init__.py" and name != "__init__"
+        )
+    return found
+
+
 def _dotted(file: Path) -> str:
     parts = file.with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
@@ -283,6 +316,7 @@ def _share(part: int, whole: int) -> str:
 
 
 if __name__ == "__main__":
-    clone = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT
-    rows = [f"| {what} | {figure} |" for what, figure in report(House.of(clone))]
+    words = sys.argv[1:]
+    seen = House.installed(words[1]) if words[:1] == ["--installed"] else House.of(Path(words[0]) if words else ROOT)
+    rows = [f"| {what} | {figure} |" for what, figure in report(seen)]
     sys.stdout.write("\n".join(["| what | here |", "| --- | --- |", *rows]) + "\n")

@@ -47,7 +47,7 @@ def test_the_picture_has_every_room_and_every_room_in_a_room(house):
     named = {path for text in words.values() for path in re.findall(r"\b(\w+/\w+)\b", text)}
     assert named <= inner
     assert {path for path in inner if path not in named} == set()
-    assert set(seen.rooms) - set(floors) <= {"sagemaker"}
+    assert seen.rooms - set(seen.loose) == set(floors)
 
 
 def test_every_test_of_a_law_is_there():
