@@ -30,7 +30,7 @@ class Arns:
         """Return the ARN of a tuning job.
 
         Args:
-            name: the tuning job's name as the store has it; a mark of deletion (DETACHED) is left out.
+            name: The tuning job's name as the store has it; a mark of deletion (DETACHED) is left out.
         """
         return self._arn(TUNING_JOB, name_as_created(name))
 

@@ -37,14 +37,14 @@ class Channel:
 
     Args:
         name: ChannelName.
-        uri: where the data are: s3://…, file://… or a local path.
-        content_type: the MIME type of the data.
+        uri: Where the data are: s3://…, file://… or a local path.
+        content_type: The MIME type of the data.
         input_mode: «File», «FastFile» or «Pipe».
-        manifest: whether `uri` is that of a manifest, which lists the objects.
-        sharded: whether each of several hosts gets a part of the objects; otherwise each gets all of them.
-        gzip: whether the data are decompressed.
-        record_io: whether each object is wrapped in a RecordIO record.
-        shuffle_seed: the seed with which the order of the objects is shuffled in each epoch; None: it isn't.
+        manifest: Whether `uri` is that of a manifest, which lists the objects.
+        sharded: Whether each of several hosts gets a part of the objects; otherwise each gets all of them.
+        gzip: Whether the data are decompressed.
+        record_io: Whether each object is wrapped in a RecordIO record.
+        shuffle_seed: The seed with which the order of the objects is shuffled in each epoch; None: it isn't.
     """
 
     name: str
@@ -62,9 +62,9 @@ def read_channel(entry: Mapping[str, Any], default_mode: str, path: str) -> tupl
     """Read an entry of InputDataConfig.
 
     Args:
-        entry: the entry.
-        default_mode: the algorithm's TrainingInputMode, for an entry without InputMode.
-        path: the entry's path in the request.
+        entry: The entry.
+        default_mode: The algorithm's TrainingInputMode, for an entry without InputMode.
+        path: The entry's path in the request.
 
     Returns:
         The channel, or None where there are faults; and the faults.

@@ -38,11 +38,11 @@ class Survey:
     """Which configurations a space has.
 
     Args:
-        size: the number of distinct allowed configurations; may be infinity.
-        share: the share of the cube's volume that is allowed.
-        active: for each hyperparameter, the share of the allowed volume in which it's active.
-        forbidding: for each forbidden combination, the share of the cube's volume in which it holds.
-        exact: whether these are exact; otherwise the shares are estimates, and size is an upper bound.
+        size: The number of distinct allowed configurations; may be infinity.
+        share: The share of the cube's volume that is allowed.
+        active: For each hyperparameter, the share of the allowed volume in which it's active.
+        forbidding: For each forbidden combination, the share of the cube's volume in which it holds.
+        exact: Whether these are exact; otherwise the shares are estimates, and size is an upper bound.
     """
 
     size: float
@@ -78,7 +78,7 @@ class Box:
     """A box of the cube, within which every rule holds everywhere or nowhere.
 
     Args:
-        parts: the box's part of each axis that is active in it and that a rule is about, by coordinate.
+        parts: The box's part of each axis that is active in it and that a rule is about, by coordinate.
         forbidden: (number of constraints,) which forbidden combinations hold in it.
     """
 
@@ -95,8 +95,8 @@ class Structure:
     """The conditions and constraints of a space that has no faults (`faults`).
 
     Args:
-        ranges: the ranges of the space, with their conditions.
-        forbidden: the forbidden combinations.
+        ranges: The ranges of the space, with their conditions.
+        forbidden: The forbidden combinations.
     """
 
     ranges: Mapping[str, Range]
@@ -156,8 +156,8 @@ class Structure:
         """Return whether a hyperparameter is active.
 
         Args:
-            name: the hyperparameter.
-            values: the values of the active hyperparameters that come before it in `order`.
+            name: The hyperparameter.
+            values: The values of the active hyperparameters that come before it in `order`.
         """
         requires = self.ranges[name].requires
         return not requires or any(self._holds(combination, values) for combination in requires)
@@ -337,10 +337,10 @@ def faults(
     """Yield what makes the conditions and constraints of a space impossible.
 
     Args:
-        ranges: the ranges with their conditions; the ranges themselves have no faults.
-        forbidden: the forbidden combinations.
-        requires_path: the path of the conditions in the request.
-        forbid_path: the path of the forbidden combinations in the request.
+        ranges: The ranges with their conditions; the ranges themselves have no faults.
+        forbidden: The forbidden combinations.
+        requires_path: The path of the conditions in the request.
+        forbid_path: The path of the forbidden combinations in the request.
     """
     wrong = [*_clause_faults(ranges, forbidden, requires_path, forbid_path)]
     yield from wrong

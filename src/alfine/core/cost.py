@@ -19,8 +19,8 @@ class Cost:
     """An amount of compute.
 
     Args:
-        compute_seconds: seconds of one instance.
-        money: their price; None where the job has no price per instance and hour.
+        compute_seconds: Seconds of one instance.
+        money: Their price; None where the job has no price per instance and hour.
     """
 
     compute_seconds: float

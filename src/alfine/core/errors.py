@@ -31,8 +31,8 @@ class Fault:
     """One thing that is wrong with a request.
 
     Args:
-        path: where in the request; empty for the request as a whole.
-        message: what is wrong, which value, and what to do.
+        path: Where in the request; empty for the request as a whole.
+        message: What is wrong, which value, and what to do.
     """
 
     path: str
@@ -46,7 +46,7 @@ class InvalidSpec(AlfineError, ValueError):
     """The request contradicts itself, or asks for something impossible.
 
     Args:
-        faults: everything that is wrong with it.
+        faults: Everything that is wrong with it.
     """
 
     code = "ValidationException"

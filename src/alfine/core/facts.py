@@ -36,13 +36,13 @@ def check_transition(subject: str, before: str, after: str, table: dict[str, fro
     """Check that a status may follow another one.
 
     Args:
-        subject: what has the status, for the message.
-        before: the status so far.
-        after: the next status.
-        table: the transitions that are allowed, TRANSITIONS or TUNING_TRANSITIONS.
+        subject: What has the status, for the message.
+        before: The status so far.
+        after: The next status.
+        table: The transitions that are allowed, TRANSITIONS or TUNING_TRANSITIONS.
 
     Raises:
-        IllegalTransition: where it may not.
+        IllegalTransition: Where it may not.
     """
     if after not in table[before]:
         raise IllegalTransition(f"{subject} is {before} and can't become {after}.")

@@ -53,23 +53,23 @@ class History:
     history for each of them inside (`of`).
 
     Args:
-        spec: the specification of the tuning job.
-        created_at: when the tuning job was created.
-        inherited: the parents' results of a warm start.
+        spec: The specification of the tuning job.
+        created_at: When the tuning job was created.
+        inherited: The parents' results of a warm start.
 
     Attributes:
-        spec: the specification, after the user has changed it the new one; `first_spec` is that at the creation.
-        now: the instant at which the history is looked at. Whoever owns the history sets it.
-        facts: all facts, in the order in which they were recorded.
-        jobs: all training jobs, in order of launch.
-        running: the training jobs that haven't ended, by number.
-        finished: the training jobs that have ended, in order of completion.
-        best_first_result: the best training job by the first result of each configuration; None without a result.
-        incumbent: the best training job so far; once repeats have ended, by their mean.
-        repeated: the repeats of each configuration, by the number of its first training job.
-        stop_requested_at: when the user asked to stop the tuning job.
-        hypothetical: whether the last launch hasn't happened (`with_launch`).
-        memo: derived values with the version that they were computed for (`remembered`).
+        spec: The specification, after the user has changed it the new one; `first_spec` is that at the creation.
+        now: The instant at which the history is looked at. Whoever owns the history sets it.
+        facts: All facts, in the order in which they were recorded.
+        jobs: All training jobs, in order of launch.
+        running: The training jobs that haven't ended, by number.
+        finished: The training jobs that have ended, in order of completion.
+        best_first_result: The best training job by the first result of each configuration; None without a result.
+        incumbent: The best training job so far; once repeats have ended, by their mean.
+        repeated: The repeats of each configuration, by the number of its first training job.
+        stop_requested_at: When the user asked to stop the tuning job.
+        hypothetical: Whether the last launch hasn't happened (`with_launch`).
+        memo: Derived values with the version that they were computed for (`remembered`).
 
     Example:
         >>> history = History(read_spec(request), created_at)
@@ -108,7 +108,7 @@ class History:
         """Append a fact.
 
         Raises:
-            IllegalTransition: where the fact can't follow those before it.
+            IllegalTransition: Where the fact can't follow those before it.
         """
         if isinstance(fact, Launched) and fact.number != len(self.jobs) + 1:
             raise IllegalTransition(f"training job {fact.number} can't be launched after {len(self.jobs)} others.")
@@ -382,7 +382,7 @@ class History:
         no two training jobs share a draw. Seeding another generator would take longer than all the rest of random search.
 
         Args:
-            stream: numbers that tell apart the generators of one training job.
+            stream: Numbers that tell apart the generators of one training job.
         """
         key = (self.spec.seed & MASK_64) | (zlib.crc32(repr(stream).encode()) << 64)
         return np.random.Generator(np.random.Philox(key=key, counter=self.launches << 128))
@@ -393,9 +393,9 @@ class History:
         """Return a derived value from the memo; compute it first where it isn't there.
 
         Args:
-            key: names the value.
-            compute: returns the value, a function of a prefix of the facts, of the key's parameters and of `version`.
-            version: what the value was computed for, such as a number of results. Only the latest version is kept; without one the
+            key: Names the value.
+            compute: Returns the value, a function of a prefix of the facts, of the key's parameters and of `version`.
+            version: What the value was computed for, such as a number of results. Only the latest version is kept; without one the
                 value is computed once.
 
         Returns:
@@ -420,9 +420,9 @@ class History:
         """Return `step` folded over the ended training jobs in order of completion, at the cost of the new ones only.
 
         Args:
-            key: names the state. A fold's key is used by nothing else.
-            initial: the state before the first training job has ended.
-            step: returns the state after one more training job. It doesn't change the state in place, unless nobody else sees it.
+            key: Names the state. A fold's key is used by nothing else.
+            initial: The state before the first training job has ended.
+            step: Returns the state after one more training job. It doesn't change the state in place, unless nobody else sees it.
         """
         done, state = cast(tuple[int, S], self.memo.get(key, (0, initial)))
         for job in self.finished[done:] if done < len(self.finished) else ():
@@ -447,8 +447,8 @@ class History:
         """Return a copy of this history with one more training job launched, to ask a strategy for the next one.
 
         Args:
-            hyperparameters: the configuration of the training job.
-            definition: its definition, where there are several.
+            hyperparameters: The configuration of the training job.
+            definition: Its definition, where there are several.
         """
         further = self._copy()
         if definition in self._parts:

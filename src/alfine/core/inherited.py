@@ -20,15 +20,15 @@ class Inherited:
     """A parent's training job with an objective, as it was when the child was created.
 
     Args:
-        parent: the parent's name.
-        name: the training job's name.
-        hyperparameters: the values that the parent chose, in AMT's strings.
-        static: the parent's static hyperparameters that the child tunes, in AMT's strings.
-        status: the training job's last status.
-        created_at: when it was launched.
-        started_at: when its program began to run.
-        ended_at: when it ended.
-        objective: its objective, as it was measured.
+        parent: The parent's name.
+        name: The training job's name.
+        hyperparameters: The values that the parent chose, in AMT's strings.
+        static: The parent's static hyperparameters that the child tunes, in AMT's strings.
+        status: The training job's last status.
+        created_at: When it was launched.
+        started_at: When its program began to run.
+        ended_at: When it ended.
+        objective: Its objective, as it was measured.
     """
 
     parent: str
@@ -49,8 +49,8 @@ def points_of(spec: TuningJobSpec, inherited: Sequence[Inherited]) -> tuple[Arra
     is static now is another one.
 
     Args:
-        spec: the child's specification.
-        inherited: the parents' results.
+        spec: The child's specification.
+        inherited: The parents' results.
 
     Returns:
         (p, d) points of the unit cube and (p,) objectives, minimised. p is 0 for a strategy that takes nothing from parents.

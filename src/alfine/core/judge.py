@@ -24,13 +24,13 @@ class Judge:
     training jobs finish, or the user's stop. When the user changes the job, judging begins anew.
 
     Args:
-        history: the history into which facts are recorded.
-        policy: judges it.
-        changed: returns the policy of a specification that the user has changed; without it the policy stays.
-        verdict: the verdict on the tuning job.
-        verdicts: the latest verdict of each completion criterion.
-        judged_at: the number of facts after which a verdict that isn't CONTINUE was reached; None before.
-        stops: early stops that are decided and not recorded yet, by the training job's number.
+        history: The history into which facts are recorded.
+        policy: Judges it.
+        changed: Returns the policy of a specification that the user has changed; without it the policy stays.
+        verdict: The verdict on the tuning job.
+        verdicts: The latest verdict of each completion criterion.
+        judged_at: The number of facts after which a verdict that isn't CONTINUE was reached; None before.
+        stops: Early stops that are decided and not recorded yet, by the training job's number.
     """
 
     history: History

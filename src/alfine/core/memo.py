@@ -16,9 +16,9 @@ class MemoKey(Generic[T]):
     A key belongs to the module that made it, so that two plug-ins which choose the same name don't read each other's values.
 
     Args:
-        module: the module that owns the value: its `__name__`.
-        name: what the value is, in a few words.
-        parameters: what the value depends on beside the facts, such as a criterion's settings or a number of results.
+        module: The module that owns the value: its `__name__`.
+        name: What the value is, in a few words.
+        parameters: What the value depends on beside the facts, such as a criterion's settings or a number of results.
 
     Example:
         >>> THETA: MemoKey[Array] = MemoKey(__name__, "theta")

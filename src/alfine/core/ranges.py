@@ -182,11 +182,11 @@ class Continuous:
     """A range of real numbers.
 
     Args:
-        low: the smallest value.
-        high: the largest value.
-        scaling: on which scale values are drawn evenly: «Linear», «Logarithmic» (for a low end above 0), «ReverseLogarithmic» (for
+        low: The smallest value.
+        high: The largest value.
+        scaling: On which scale values are drawn evenly: «Linear», «Logarithmic» (for a low end above 0), «ReverseLogarithmic» (for
             0 <= low and high < 1, finer towards 1), or «Auto», which is Logarithmic where high / low is 100 or more.
-        requires: the condition under which the hyperparameter is active, such as `{"optimizer": "sgd"}`; of a list any one is
+        requires: The condition under which the hyperparameter is active, such as `{"optimizer": "sgd"}`; of a list any one is
             enough. Where it's inactive, configurations leave it out. None: it's always active.
 
     Example:
@@ -266,11 +266,11 @@ class Integer:
     """A range of integers.
 
     Args:
-        low: the smallest value.
-        high: the largest value.
-        scaling: on which scale values are drawn evenly: «Linear», «Logarithmic» (for a low end above 0), or «Auto», which is
+        low: The smallest value.
+        high: The largest value.
+        scaling: On which scale values are drawn evenly: «Linear», «Logarithmic» (for a low end above 0), or «Auto», which is
             Logarithmic where high / low is 1000 or more.
-        requires: as for `Continuous`.
+        requires: As for `Continuous`.
     """
 
     low: int
@@ -358,8 +358,8 @@ class Categorical:
     """A list of values without an order, of which a configuration has one.
 
     Args:
-        values: the values, each of them once. Training jobs get strings as they are; numbers, booleans and None as JSON.
-        requires: as for `Continuous`.
+        values: The values, each of them once. Training jobs get strings as they are; numbers, booleans and None as JSON.
+        requires: As for `Continuous`.
     """
 
     values: Sequence[Any]

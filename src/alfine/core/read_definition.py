@@ -17,10 +17,10 @@ def read_definition(
     """Return a definition as it was understood.
 
     Args:
-        definition: the definition as the request has it.
-        path: its path in the request.
-        objective: the name of the objective metric, which the metric definitions must have; None for a training job on its own.
-        faults: takes what is wrong with it.
+        definition: The definition as the request has it.
+        path: Its path in the request.
+        objective: The name of the objective metric, which the metric definitions must have; None for a training job on its own.
+        faults: Takes what is wrong with it.
     """
     return _DefinitionReader(definition, path, faults).read(objective)
 

@@ -34,12 +34,12 @@ def read_space(
     """Return the parameter space of a definition as it was understood.
 
     Args:
-        lists: the ranges as the request has them, one list for each kind of range.
-        path: the path of `lists` in the request.
-        settings: alfine's settings, by name.
-        faults: takes what is wrong with them.
-        several: whether the request has several definitions, so that entries of settings may be about another one.
-        required: whether there must be a range; a training job on its own has none.
+        lists: The ranges as the request has them, one list for each kind of range.
+        path: The path of `lists` in the request.
+        settings: Alfine's settings, by name.
+        faults: Takes what is wrong with them.
+        several: Whether the request has several definitions, so that entries of settings may be about another one.
+        required: Whether there must be a range; a training job on its own has none.
     """
     if lists.get("AutoParameters"):
         faults.add(f"{path}.AutoParameters", "needs Autotune with Mode Enabled, which chooses their ranges.")
@@ -61,11 +61,11 @@ def read_start_with(
     """Yield the configurations of a definition to try first, in AMT's strings.
 
     Args:
-        space: the definition's parameter space.
-        path: the path of its ranges in the request.
-        settings: alfine's settings, by name.
-        faults: takes what is wrong with them; where the space has faults, configurations aren't judged.
-        several: as for `read_space`.
+        space: The definition's parameter space.
+        path: The path of its ranges in the request.
+        settings: Alfine's settings, by name.
+        faults: Takes what is wrong with them; where the space has faults, configurations aren't judged.
+        several: As for `read_space`.
     """
     of_the_space = (path, _path_of(REQUIRES), _path_of(FORBID))
     if any(fault.path.startswith(of_the_space) for fault in faults.faults):
@@ -92,9 +92,9 @@ def check_all_used(spaces: Sequence[ParameterSpace], settings: Mapping[str, str]
     """Note a fault for each entry of a setting that is about none of several definitions.
 
     Args:
-        spaces: the parameter space of each definition.
-        settings: alfine's settings, by name.
-        faults: takes the faults.
+        spaces: The parameter space of each definition.
+        settings: Alfine's settings, by name.
+        faults: Takes the faults.
     """
     for setting in (REQUIRES, FORBID, START_WITH):
         fits = is_whole if setting == START_WITH else is_about

@@ -70,10 +70,10 @@ def read_spec(request: Request) -> TuningJobSpec:
     """Return the specification of the tuning job that a request asks for.
 
     Args:
-        request: a CreateHyperParameterTuningJob request, or that of a training job on its own (core/single_training_job.py).
+        request: A CreateHyperParameterTuningJob request, or that of a training job on its own (core/single_training_job.py).
 
     Raises:
-        InvalidSpec: with every fault and its path when the request can't be understood.
+        InvalidSpec: With every fault and its path when the request can't be understood.
 
     Example:
         >>> read_spec(request).space.names

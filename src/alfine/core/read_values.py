@@ -18,8 +18,8 @@ class FaultCollector:
         """Note a fault, unless it's noted already: what several definitions share is read with each of them.
 
         Args:
-            path: where in the request the fault is.
-            message: what is wrong there, which value, and what to do.
+            path: Where in the request the fault is.
+            message: What is wrong there, which value, and what to do.
         """
         fault = Fault(path, message)
         if fault not in self.faults:
@@ -36,11 +36,11 @@ class FaultCollector:
         """Return a member of a section that must be one of several strings.
 
         Args:
-            section: the part of the request that has the member.
-            key: the member's name.
-            allowed: the strings that it may be.
-            path: the member's path in the request.
-            default: the value without it; None where it's required.
+            section: The part of the request that has the member.
+            key: The member's name.
+            allowed: The strings that it may be.
+            path: The member's path in the request.
+            default: The value without it; None where it's required.
         """
         value = section.get(key, default)
         if value not in tuple(allowed):
@@ -53,11 +53,11 @@ class FaultCollector:
         """Return a member of a section that must be a whole number; None without it, and where it's something else.
 
         Args:
-            section: the part of the request that has the member.
-            key: the member's name.
-            least: the smallest number that is allowed.
-            path: the section's path in the request.
-            required: whether the member must be there.
+            section: The part of the request that has the member.
+            key: The member's name.
+            least: The smallest number that is allowed.
+            path: The section's path in the request.
+            required: Whether the member must be there.
         """
         value = section.get(key)
         if value is None:

@@ -20,15 +20,15 @@ class Replayed:
     Repeats of the best configurations don't count: what is compared are two searches.
 
     Args:
-        verdict: the verdict that would have ended the job; CONTINUE where nothing would have.
-        facts: the number of facts of the record that would have happened before the end.
-        history: the history at the end.
-        best: the best training job at the end.
-        training_jobs: the number of training jobs launched until the end.
-        training_seconds: their training time.
-        saved_training_jobs: the number of training jobs of the record that wouldn't have been launched.
-        saved_training_seconds: their training time, in seconds.
-        missed: how much better the best result of the whole record is than the best result at the end, in units of the objective, from
+        verdict: The verdict that would have ended the job; CONTINUE where nothing would have.
+        facts: The number of facts of the record that would have happened before the end.
+        history: The history at the end.
+        best: The best training job at the end.
+        training_jobs: The number of training jobs launched until the end.
+        training_seconds: Their training time.
+        saved_training_jobs: The number of training jobs of the record that wouldn't have been launched.
+        saved_training_seconds: Their training time, in seconds.
+        missed: How much better the best result of the whole record is than the best result at the end, in units of the objective, from
             0 on; None where one of them is missing.
     """
 
@@ -53,11 +53,11 @@ def replay(
     """Replay a recorded history under the completion criteria of a policy.
 
     Args:
-        history: the record.
-        policy: has the criteria.
-        under: the empty history to replay into, where the criteria come with a specification of their own; by default one of the
+        history: The record.
+        policy: Has the criteria.
+        under: The empty history to replay into, where the criteria come with a specification of their own; by default one of the
             record's first specification.
-        changed: returns the policy of a specification that the user has changed, to replay a job under its own criteria. Without it the
+        changed: Returns the policy of a specification that the user has changed, to replay a job under its own criteria. Without it the
             given policy is used throughout, as if the user had changed nothing.
     """
     past = under if under is not None else history.under(history.first_spec)

@@ -78,10 +78,10 @@ class Repeats:
         """Return the setting that a caller means.
 
         Args:
-            given: a number of times, `{"best": 3, "times": 5}`, a text as `read` takes it, or the setting itself.
+            given: A number of times, `{"best": 3, "times": 5}`, a text as `read` takes it, or the setting itself.
 
         Raises:
-            InvalidSpec: for anything else.
+            InvalidSpec: For anything else.
         """
         if isinstance(given, cls):
             return given
@@ -131,9 +131,9 @@ def put_setting(request: MutableMapping[str, Any], name: str, text: str | None) 
     """Write a setting into the tags of a request, in place of an earlier one.
 
     Args:
-        request: the request to change.
-        name: the setting's name, without `alfine:`.
-        text: the setting's text; None removes the setting.
+        request: The request to change.
+        name: The setting's name, without `alfine:`.
+        text: The setting's text; None removes the setting.
     """
     key = TAG_PREFIX + name
     tags = [tag for tag in request.get("Tags") or [] if tag.get("Key") != key]
@@ -149,8 +149,8 @@ def text_of(settings: Mapping[str, str], name: str) -> str | None:
     """Return a setting that may be longer than a tag; None without it.
 
     Args:
-        settings: all settings, by name.
-        name: the setting's name; it continues in the tags «<name>-2», «<name>-3», …, which are joined by spaces.
+        settings: All settings, by name.
+        name: The setting's name; it continues in the tags «<name>-2», «<name>-3», …, which are joined by spaces.
     """
     lines: list[str] = []
     while (key := name if not lines else f"{name}-{len(lines) + 1}") in settings:
@@ -162,12 +162,12 @@ def put_text(request: MutableMapping[str, Any], name: str, text: str) -> None:
     """Write a setting that may be longer than a tag into the tags of a request, divided at white space.
 
     Args:
-        request: the request to change.
-        name: the setting's name, without `alfine:`.
-        text: the setting's text.
+        request: The request to change.
+        name: The setting's name, without `alfine:`.
+        text: The setting's text.
 
     Raises:
-        InvalidSpec: where a single word is longer than a tag.
+        InvalidSpec: Where a single word is longer than a tag.
     """
     lines = textwrap.wrap(text, LONGEST_TAG, break_long_words=False, break_on_hyphens=False)
     for number, line in enumerate(lines, 1):

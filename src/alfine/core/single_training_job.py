@@ -20,8 +20,8 @@ def tuning_job_of(request: Request, created_at: datetime) -> dict[str, Any]:
     """Return the request of the tuning job that stands for a training job.
 
     Args:
-        request: a CreateTrainingJob request.
-        created_at: when the training job is created. It's part of the tuning job's name, so that a later training job of the same name
+        request: A CreateTrainingJob request.
+        created_at: When the training job is created. It's part of the tuning job's name, so that a later training job of the same name
             gets another folder.
     """
     definition = {

@@ -35,8 +35,8 @@ class ParameterSpace:
     A configuration has the active hyperparameters only, and none of the forbidden combinations (core/conditional_space.py).
 
     Args:
-        ranges: the range of each hyperparameter, by name.
-        forbidden: combinations that no configuration may have.
+        ranges: The range of each hyperparameter, by name.
+        forbidden: Combinations that no configuration may have.
     """
 
     ranges: Mapping[str, Range]
@@ -143,7 +143,7 @@ class ParameterSpace:
         """Return an allowed configuration, each hyperparameter uniform on its scale and independent of the others.
 
         Raises:
-            InvalidSpec: where none of very many draws is allowed, and the space is too large to list.
+            InvalidSpec: Where none of very many draws is allowed, and the space is too large to list.
         """
         if self.structure is None:
             return self.from_unit(rng.random(self.dimension))
@@ -206,7 +206,7 @@ class ParameterSpace:
         """Return a configuration in AMT's strings: «7», «0.4630125855085939», strings as they are.
 
         Raises:
-            KeyError: where an active hyperparameter is missing.
+            KeyError: Where an active hyperparameter is missing.
         """
         texts = {name: r.to_text(hyperparameters[name]) for name, r in self.ranges.items() if name in hyperparameters}
         if len(texts) < len(self.ranges):
@@ -217,8 +217,8 @@ class ParameterSpace:
         """Return the configuration that AMT's strings mean; inactive hyperparameters among them are left out.
 
         Raises:
-            KeyError: where an active hyperparameter is missing.
-            ValueError: where a string means no value of its range.
+            KeyError: Where an active hyperparameter is missing.
+            ValueError: Where a string means no value of its range.
         """
         if self.structure is None:
             return {name: r.from_text(texts[name]) for name, r in self.ranges.items()}
@@ -238,7 +238,7 @@ class ParameterSpace:
         """Check that a configuration has exactly the active hyperparameters, inside their ranges, and nothing forbidden.
 
         Raises:
-            InvalidSpec: with every fault; its path is the hyperparameter's name.
+            InvalidSpec: With every fault; its path is the hyperparameter's name.
         """
         inside = {
             name: hyperparameters[name]

@@ -96,29 +96,29 @@ class TuningJobSpec:
     definition, except that its space is empty, since a configuration belongs to a definition.
 
     Args:
-        request: the request that it was read from.
-        name: the tuning job's name.
-        strategy: the name of the search strategy.
+        request: The request that it was read from.
+        name: The tuning job's name.
+        strategy: The name of the search strategy.
         goal: «Maximize» or «Minimize».
-        metric: the name of the objective metric.
-        space: the hyperparameters that are tuned, with their ranges.
-        definition: what the training jobs run.
-        max_parallel: the largest number of training jobs at the same time.
-        max_training_jobs: the largest number of training jobs; None where the request has no limit.
-        max_runtime_seconds: the seconds after its creation at which the tuning job ends; None: never.
+        metric: The name of the objective metric.
+        space: The hyperparameters that are tuned, with their ranges.
+        definition: What the training jobs run.
+        max_parallel: The largest number of training jobs at the same time.
+        max_training_jobs: The largest number of training jobs; None where the request has no limit.
+        max_runtime_seconds: The seconds after its creation at which the tuning job ends; None: never.
         target: TargetObjectiveMetricValue.
         max_not_improving: MaxNumberOfTrainingJobsNotImproving.
-        detect_convergence: whether CompleteOnConvergence is Enabled.
+        detect_convergence: Whether CompleteOnConvergence is Enabled.
         early_stopping: TrainingJobEarlyStoppingType, «Off» or «Auto».
         min_resource: Hyperband's smallest number of reports before a training job may be stopped.
         max_resource: Hyperband's largest number of reports; None for other strategies.
-        seed: the seed of all randomness of the search.
-        settings: alfine's settings, by name, from the tags.
+        seed: The seed of all randomness of the search.
+        settings: Alfine's settings, by name, from the tags.
         warm_start: IDENTICAL, TRANSFER or None.
-        parents: the names of the tuning jobs of the warm start.
-        start_with: configurations to try first, in AMT's strings.
-        parts: the specification for each of several definitions, by name; empty for a job with one definition.
-        path: the path of the definition in the request.
+        parents: The names of the tuning jobs of the warm start.
+        start_with: Configurations to try first, in AMT's strings.
+        parts: The specification for each of several definitions, by name; empty for a job with one definition.
+        path: The path of the definition in the request.
     """
 
     request: Request = field(repr=False)
@@ -220,8 +220,8 @@ def describe_ranges(spec: TuningJobSpec, describe: Callable[[Range], str | None]
     """Return a description of each range, by the hyperparameter's name.
 
     Args:
-        spec: a tuning job's specification.
-        describe: returns the description of a range, or None to leave it out.
+        spec: A tuning job's specification.
+        describe: Returns the description of a range, or None to leave it out.
 
     Returns:
         The descriptions by name; where definitions differ about a hyperparameter, by «definition.name».

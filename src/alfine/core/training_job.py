@@ -20,8 +20,8 @@ def objective_status_of(*, ended: bool, objective: float | None) -> str:
     """Return AMT's ObjectiveStatus of a training job: Pending, Succeeded or Failed.
 
     Args:
-        ended: whether the training job has ended.
-        objective: its objective (`valid_objective`).
+        ended: Whether the training job has ended.
+        objective: Its objective (`valid_objective`).
     """
     if not ended:
         return "Pending"
@@ -32,8 +32,8 @@ def counter_of(status: str, *, internal: bool) -> str:
     """Return which of AMT's TrainingJobStatusCounters counts a training job.
 
     Args:
-        status: the training job's status.
-        internal: whether its failure is an internal error (INTERNAL_ERROR), which alone counts as RetryableError.
+        status: The training job's status.
+        internal: Whether its failure is an internal error (INTERNAL_ERROR), which alone counts as RetryableError.
     """
     if status == "Failed":
         return "RetryableError" if internal else "NonRetryableError"
@@ -91,9 +91,9 @@ def training_job_name(tuning_job: str, number: int, created_at: datetime) -> str
     """Return the name of a training job in AMT's form «<tuning job>-<NNN>-<8 hex digits>».
 
     Args:
-        tuning_job: the tuning job's name.
-        number: the training job's number.
-        created_at: when the tuning job was created: a later one of the same name gets other digits, and so other folders.
+        tuning_job: The tuning job's name.
+        number: The training job's number.
+        created_at: When the tuning job was created: a later one of the same name gets other digits, and so other folders.
     """
     digits = zlib.crc32(f"{tuning_job} {created_at.isoformat()} {number}".encode())
     return f"{tuning_job}-{number:03d}-{digits:08x}"

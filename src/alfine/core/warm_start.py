@@ -45,9 +45,9 @@ def faults(child: TuningJobSpec, parent: TuningJobSpec, path: str) -> Iterator[F
     """Yield why one tuning job can't be the parent of another.
 
     Args:
-        child: the specification of the new tuning job.
-        parent: the specification of the earlier one.
-        path: the parent's path in the child's request.
+        child: The specification of the new tuning job.
+        parent: The specification of the earlier one.
+        path: The parent's path in the child's request.
     """
     if parent.parts:
         yield _several(parent, path)
@@ -180,8 +180,8 @@ def inheritance(child: TuningJobSpec, parent: History) -> Iterator[Inherited]:
     """Yield what a tuning job takes over from a parent: its training jobs with an objective, in order of completion.
 
     Args:
-        child: the specification of the new tuning job.
-        parent: the history of the earlier one.
+        child: The specification of the new tuning job.
+        parent: The history of the earlier one.
     """
     spec = parent.spec
     static = {name: text for name, text in spec.definition.static_hyperparameters.items() if name in child.space.ranges}
