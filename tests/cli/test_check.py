@@ -50,7 +50,7 @@ def test_one_training_job_is_run_with_the_middle_of_every_range_and_the_whole_pr
     ("more", "where", "said"),
     [
         ("criteria: [BestObjectiveNotImproving 40]", "BestObjectiveNotImproving", "38 of 40 training jobs in a row"),
-        ("criteria: [ConvergenceDetected]\nmax_training_jobs: 9", "ConvergenceDetected", "8 of 10 finished"),
+        ("criteria: [ConvergenceDetected]\nmax_training_jobs: 9", "ConvergenceDetected", "10 objectives; so far: 8"),
         ("early_stopping: Auto\nmax_training_jobs: 3", "early_stopping", "the job has only 3"),
         ("start_with: [{x: 0.1}, {x: 0.2}]\nmax_training_jobs: 2", "max_training_jobs", "there is no search"),
         ("max_parallel: 41", "max_parallel", "the job has only 40"),

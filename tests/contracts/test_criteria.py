@@ -2,16 +2,18 @@
 
 import dataclasses
 import json
-import math
 import re
 
+import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from alfine.core.errors import InvalidSpec
 from alfine.core.judge import Judge
 from alfine.core.policy import Outlook, Policy, Verdict, verdict_of
 from alfine.criteria import ALWAYS, criteria_for, criterion_from_text, table, text_format
+from alfine.criteria.future import Future
 from alfine.strategies.random import Random
 from tests.building import history, request, spec
 
@@ -35,6 +37,47 @@ CRITERIA = [criterion_from_text(text) for text in EXAMPLES.values()]
 ALL = CRITERIA + [each for each in (kind.from_spec(spec()) for kind in ALWAYS) if each is not None]
 TAG_VALUE = r"[\w\s.:/=+\-@]*"  # what AWS lets a tag have
 objectives = st.lists(st.one_of(st.none(), st.floats(-1e3, 1e3, allow_nan=False)), max_size=25)
+
+
+COUNTED = r"(?:more |other |of the first )*(?:training jobs?|objectives?|configurations?|failures?|attempts?|criteria|times)\b"
+NEGATIVE = re.compile(rf"-\d+ {COUNTED}")
+ONE_OF_MANY = re.compile(
+    r"(?<![\d.,\u202f])1 (?:more |other )?(?:training jobs|objectives|configurations|failures|attempts)\b"
+)
+AMOUNTS = {"target", "best", "best_then", "resets_at"}  # in units of the objective, which may be negative
+ABSURD = [
+    "abc",
+    "-3",
+    "0",
+    "nan",
+    "inf",
+    "-inf",
+    "1e400",
+    "1e-400",
+    "2.5",
+    "true",
+    "''",
+    "None",
+    "9" * 40,
+    "=",
+    "(",
+    "1 2 3",
+]
+
+
+def expect_sense(verdict):
+    """What every verdict owes, and its parts."""
+    words = f"{verdict.sentence} {verdict.would_change}"
+    assert verdict.sentence.strip().endswith((".", "»")), verdict
+    assert verdict.would_change.endswith("."), verdict
+    assert "nan" not in words.split(), verdict
+    assert not NEGATIVE.search(words), verdict
+    assert not ONE_OF_MANY.search(words), verdict
+    assert 0.0 <= verdict.progress <= 1.0, verdict
+    for key, value in json.loads(json.dumps(dict(verdict.evidence), allow_nan=False)).items():
+        assert not isinstance(value, int | float) or value >= 0 or key in AMOUNTS, verdict
+    for part in verdict.parts:
+        expect_sense(part)
 
 
 def test_every_criterion_of_the_table_is_in_this_suite():
@@ -65,28 +108,48 @@ def test_asked_twice_it_answers_the_same(criterion, values):
 
 
 @pytest.mark.parametrize("criterion", ALL, ids=lambda c: type(c).__name__)
-@settings(max_examples=15)
+@settings(max_examples=20)
 @given(values=objectives)
-def test_a_verdict_has_a_sentence_and_numbers_that_json_can_hold(criterion, values):
-    verdict = criterion.check(history(values, price_per_hour=2.0))
-    assert verdict.sentence.strip().endswith((".", "»"))
-    assert "nan" not in verdict.sentence
-    assert 0.0 <= verdict.progress <= 1.0
-    for value in json.loads(json.dumps(dict(verdict.evidence), allow_nan=False)).values():
-        assert value is None or not isinstance(value, float) or math.isfinite(value)
-
-
-@pytest.mark.parametrize("criterion", ALL, ids=lambda c: type(c).__name__)
-@settings(max_examples=15)
-@given(values=objectives)
+@example(values=[None] * 8)
+@example(values=[None])
+@example(values=[1.0])
+@example(values=[2.0, 1.0] * 8)
 def test_after_every_fact_a_verdict_says_how_near_it_is_and_what_would_change_it(criterion, values):
-    record = history(values, price_per_hour=2.0)
+    record = history(values, price_per_hour=2.0, max_training_jobs=13)
     for _, past in record.replayed():
         verdict = criterion.check(past)
-        assert verdict.would_change.endswith("."), verdict
-        assert "nan" not in verdict.would_change
-        assert any(isinstance(each, int | float | None) for each in verdict.evidence.values()), verdict
+        expect_sense(verdict)
+        assert any(isinstance(value, int | float | None) for value in verdict.evidence.values()), verdict
         assert Verdict.from_dict(json.loads(json.dumps(verdict.as_dict()))).would_change == verdict.would_change
+
+
+def read(text):
+    """The criterion, or what is wrong with the text: never another error."""
+    try:
+        return criterion_from_text(text), ()
+    except InvalidSpec as error:
+        return None, error.faults
+
+
+def absurd_texts():
+    """Each setting of each criterion's example replaced by what makes no sense there, or nearly none."""
+    for name, text in EXAMPLES.items():
+        yield name
+        for setting in re.finditer(r"(?<=[ =(])-?[\w.:+-]*\d[\w.:+-]*|true", text):
+            for value in ABSURD:
+                yield text[: setting.start()] + value + text[setting.end() :]
+
+
+@pytest.mark.parametrize("text", list(dict.fromkeys(absurd_texts())))
+def test_a_setting_that_makes_no_sense_is_refused_in_words_or_leads_to_verdicts_that_do(text):
+    criterion, faults = read(text)
+    assert all(fault.path and fault.message.endswith(".") for fault in faults)
+    if criterion is None:
+        return
+    for values in ([], [1.0], [None] * 6, [1.0 / n for n in range(1, 13)]):
+        past = history(values, price_per_hour=2.0, max_training_jobs=13)
+        expect_sense(criterion.check(past))
+        assert not np.isnan(Future(past).ends(criterion)).any() or None in values
 
 
 @pytest.mark.parametrize("criterion", ALL, ids=lambda c: type(c).__name__)

@@ -139,7 +139,7 @@ def test_a_used_up_budget_is_left_to_the_limit_of_training_jobs() -> None:
 
 def test_the_number_still_needed_is_told() -> None:
     verdict = ConvergenceDetected().check(recorded(narrowing(6), bowl(narrowing(6))))
-    assert verdict.sentence.startswith("6 of 10 finished training jobs")
+    assert verdict.sentence == "Convergence is judged once there are 10 objectives; so far: 6."
     assert verdict.outlook is Outlook.CONTINUE
 
 
@@ -148,7 +148,7 @@ def test_failed_training_jobs_are_no_results() -> None:
     assert (
         ConvergenceDetected()
         .check(recorded(np.random.default_rng(0).random((18, 2)), values))
-        .sentence.startswith("9 of 10")
+        .sentence.endswith("so far: 9.")
     )
 
 

@@ -46,10 +46,10 @@ def test_a_patient_rule_says_it_in_words_and_numbers():
     verdict = BestObjectiveNotImproving(5).check(history([1.0, 2.0, 2.0]))
     assert verdict.evidence["left"] == 3
     assert verdict.would_change == (
-        "An objective of at most 0.99 within the next 3 begins the count anew; without one the job ends then."
+        "An objective of at most 0.99 within the next 3 restarts the count; without one the job ends then."
     )
     strict = BestObjectiveNotImproving(5, strict=True).check(history([1.0] * 5, goal="Maximize"))
-    assert strict.would_change.startswith("An objective above 1 as the next one begins the count anew")
+    assert strict.would_change.startswith("An objective above 1 as the next one restarts the count")
 
 
 def test_the_objective_that_convergence_names_brings_about_the_chance_that_it_says():
@@ -87,7 +87,7 @@ def test_limits_and_targets_name_what_is_missing():
     )
     lifted = NoTrainingJobSucceeded().check(past)
     assert lifted.evidence["succeeded"] == 2
-    assert lifted.would_change.startswith("Nothing any more")
+    assert lifted.would_change.startswith("Nothing: the rule only applies until the first objective")
 
 
 def test_what_is_made_of_others_names_the_part_that_is_missing():
@@ -99,9 +99,9 @@ def test_what_is_made_of_others_names_the_part_that_is_missing():
     )
     steady = Steady(BestObjectiveNotImproving(3), times=3).check(past)
     assert steady.would_change.startswith(
-        "2 more training jobs after each of which it's met end the job; one after which"
+        "It must be met after 2 more training jobs, too; one after which it isn't restarts"
     )
     floor = NotBefore(BestObjectiveNotImproving(3), training_jobs=9).check(past)
     assert (floor.outlook, floor.evidence["training_jobs_to_floor"]) == (Outlook.CONTINUE, 5)
     shadow = Shadow(TargetObjectiveMetricValue(0.5)).check(past)
-    assert shadow.would_change.startswith("Nothing ends the job by it.")
+    assert shadow.would_change.startswith("Nothing ends the job by it: it only observes.")

@@ -1,7 +1,7 @@
 """AllOf, AnyOf, AtLeast: several completion criteria as one.
 
-A tuning job completes as soon as any of its criteria is met. AllOf is met while all of its own are, AtLeast(2, …) while two
-are; they nest. Every part is asked anew after each fact: what was met once may not be any more.
+A tuning job completes as soon as any of its criteria is met. AllOf is met while all of its parts are, AtLeast(2, …) while two
+are; they nest. Every part is judged again after each fact: what was met once need not stay so.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from alfine.criteria.tags import append_to
 
 
 class _Combination:
-    """What the three share. A job may have several of each, so that criteria_for reads them from its tags."""
+    """What the three share. They stand in the tags `alfine:criteria`, from which criteria_for reads them: a job may have several."""
 
     __slots__ = ()
 
@@ -40,13 +40,13 @@ class _Combination:
 
     @property
     def needed(self) -> int:
+        """How many of the parts must be met."""
         raise NotImplementedError
 
     def ends(self, future: Future) -> Array:
-        """When as many parts as needed have been met; parts that are met are supposed to stay so."""
+        """Return when as many parts as needed have been met; parts that are met are supposed to stay so."""
         ends = np.stack([future.ends(part) for part in self.criteria])
-        found = np.sort(ends, axis=0)[self.needed - 1]
-        return np.where(np.isnan(ends).any(axis=0), np.nan, found)
+        return np.where(np.isnan(ends).any(axis=0), np.nan, np.sort(ends, axis=0)[self.needed - 1])
 
     def check(self, history: History) -> Verdict:
         verdicts = tuple(verdict_of(criterion, history) for criterion in self.criteria)
@@ -71,15 +71,16 @@ def _list(verdicts: Sequence[Verdict]) -> str:
 
 
 def _would_change(verdicts: Sequence[Verdict], missing: int) -> str:
-    begin = f"{missing} more must be met, the nearest first" if missing > 0 else "It holds while these do"
+    begin = f"{missing} more must be met, the nearest first" if missing > 0 else "It stays met while these do"
     return f"{begin}. {' · '.join(f'{verdict.criterion}: {verdict.would_change}' for verdict in verdicts)}"
 
 
 def _set(combination: _Combination, least: int, criteria: Sequence[CompletionCriterion]) -> None:
     name = type(combination).__name__
     if len(criteria) < least:
-        raise InvalidSpec([Fault(name, f"has {len(criteria)} criteria; it needs {least} or more, as in {name}(…, …).")])
-    if any(isinstance(each, list | tuple) for each in criteria):
+        message = f"has {len(criteria)} criteria; it needs {least} or more, as in {name}(…, …)."
+        raise InvalidSpec([Fault(name, message)])
+    if any(isinstance(part, list | tuple) for part in criteria):
         raise InvalidSpec(
             [Fault(name, f"takes its criteria one by one, {name}(…, …), or a list by name, criteria=[…, …].")]
         )
@@ -89,7 +90,12 @@ def _set(combination: _Combination, least: int, criteria: Sequence[CompletionCri
 
 @dataclass(frozen=True, slots=True, init=False)
 class AllOf(_Combination):
-    """Met while every one of its criteria is."""
+    """Met while all of its criteria are.
+
+    Args:
+        each: The criteria.
+        criteria: More of them, as a list.
+    """
 
     criteria: tuple[CompletionCriterion, ...]
 
@@ -103,7 +109,12 @@ class AllOf(_Combination):
 
 @dataclass(frozen=True, slots=True, init=False)
 class AnyOf(_Combination):
-    """Met while one of its criteria is: what a tuning job does with its own, here as a part of another."""
+    """Met while one of its criteria is. A tuning job treats its criteria like this, so that it's of use inside others only.
+
+    Args:
+        each: The criteria.
+        criteria: More of them, as a list.
+    """
 
     criteria: tuple[CompletionCriterion, ...]
 
@@ -117,7 +128,13 @@ class AnyOf(_Combination):
 
 @dataclass(frozen=True, slots=True, init=False)
 class AtLeast(_Combination):
-    """Met while `count` of its criteria are."""
+    """Met while at least `count` of its criteria are.
+
+    Args:
+        count: How many; a whole number from 1 on.
+        each: The criteria, at least `count` of them.
+        criteria: More of them, as a list.
+    """
 
     count: int
     criteria: tuple[CompletionCriterion, ...]

@@ -21,6 +21,8 @@ from alfine.core.memo import MemoKey
 from alfine.core.policy import Outlook, Verdict
 from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
+from alfine.core.wording import count_of, percent
+from alfine.core.wording import number as number_text
 from alfine.criteria.amt_fields import COMPLETION_CRITERIA, section
 from alfine.criteria.checks import number
 from alfine.criteria.future import Future
@@ -31,8 +33,8 @@ VERDICT: MemoKey[Verdict] = MemoKey(__name__, "verdict")
 
 NAME = "ConvergenceDetected"
 
-# In the evidence from the beginning, as None until there is enough to judge on.
 UNKNOWN_AT_FIRST = ("probability_of_improvement", "epsilon", "expected_residual_improvement")
+"""Keys of the evidence that are None until there are enough objectives."""
 
 SPREAD_FLOOR = 0.001
 """eps is at least this share of S, for a best near 0."""
@@ -45,12 +47,18 @@ NOISE_SHARE = 0.5
 class ConvergenceDetected:
     """Complete when, with probability 1 - delta, the best found is within epsilon of what this job would still reach.
 
-    It's a statement about the rest of this job's budget with its own strategy, not about the optimum of the space.
-    epsilon: relative to the absolute value of the best objective; 0.01 is AMT's «1 %».
-    delta: the probability of an improvement below which the job completes, in (0, 1).
-    cap: an upper bound of the improvement that matters, as a share of the spread S between a typical and the best
-        training job; None leaves AMT's rule alone. 0.1 is stricter where 1 % of the metric is a large part of its range.
-    At least 10 objectives are needed. Without MaxNumberOfTrainingJobs the budget is taken as max(50, as many as have ended) more.
+    This is a statement about the rest of this job's budget with its own strategy, not about the optimum of the search space.
+    Ten objectives are needed. Without MaxNumberOfTrainingJobs the rest of the budget is taken to be as many training jobs as have
+    ended, and 50 at least.
+
+    Args:
+        epsilon: The improvement that matters, relative to the absolute value of the best objective, above 0; 0.01 is AMT's «1 %».
+        delta: The probability of an improvement below which the job completes, in (0, 1).
+        cap: An upper bound of the improvement that matters, above 0, as a share of the spread between a typical and the best training
+            job; None for none. 0.1 is stricter where 1 % of the objective is a large part of its range.
+
+    Source: AMT's API reference (TuningJobCompletionCriteria.ConvergenceDetected); for the form of the statement Wilson 2024, «Stopping
+        Bayesian optimization with probabilistic regret bounds». How well it's calibrated: docs/explanation/stopping.md.
     """
 
     amt_section: ClassVar[str] = COMPLETION_CRITERIA
@@ -95,13 +103,11 @@ class ConvergenceDetected:
         n, rem = len(history.observations()[1]), remaining(history)
         counts = {"finished": history.ended, "remaining": rem, **dict.fromkeys(UNKNOWN_AT_FIRST)}
         if n < LEAST_RESULTS:
-            sentence = (
-                f"{n} of {LEAST_RESULTS} finished training jobs with an objective needed before convergence is judged."
-            )
-            change = f"{LEAST_RESULTS - n} more objectives; failed training jobs don't count."
+            sentence = f"Convergence is judged once there are {LEAST_RESULTS} objectives; so far: {n}."
+            change = f"{count_of(LEAST_RESULTS - n, 'more objective')}; failed training jobs don't count."
             return self._continue(sentence, {**counts, "objectives": n, "needed": LEAST_RESULTS}, 0.0, change)
         if rem <= 0:
-            sentence = "The budget is used up: nothing is left that could converge."
+            sentence = "The budget is used up: no training job is left that could improve the best."
             return self._continue(sentence, counts, 1.0, "A larger budget: `alfine change --max-training-jobs`.")
         evidence, problem = read_evidence(history, rem)
         eps = self.epsilon_of(evidence)
@@ -136,7 +142,7 @@ class ConvergenceDetected:
         )
 
     def ends(self, future: Future) -> Array:
-        """When p falls below delta: never without evidence, which is before ten objectives."""
+        """Return when p falls below delta: never without evidence, which is before ten objectives."""
         if future.evidence is None:
             return future.never()
         below = future.scores(self.epsilon_of(future.evidence)) < logit(self.delta)
@@ -144,7 +150,7 @@ class ConvergenceDetected:
         return np.where(below.any(1), below.argmax(1) + 1.0, np.inf)
 
     def epsilon_of(self, evidence: Evidence) -> float:
-        """eps, in units of the objective."""
+        """Return eps, in units of the objective."""
         S = evidence.spread  # noqa: N806
         eps = self.epsilon * abs(evidence.best)
         return max(eps if self.cap is None else min(eps, self.cap * S), SPREAD_FLOOR * S, NOISE_SHARE * evidence.noise)
@@ -164,45 +170,46 @@ class ConvergenceDetected:
 # -- words -----------------------------------------------------------------------------------------------------------
 
 
-def _amount(numbers: dict[str, Any]) -> str:
-    relative = numbers["epsilon_relative"]  # of a best near 0 it says nothing
-    return f"{numbers['epsilon']:.3g}" + ("" if relative is None or relative > 1 else f" ({100 * relative:.2g} %)")
+def _amount(numbers: Mapping[str, Any]) -> str:
+    """«0.002 (1 %)»; without the share where the best is near 0."""
+    relative = numbers["epsilon_relative"]
+    share = "" if relative is None or relative > 1 else f" ({percent(relative)})"
+    return f"{numbers['epsilon']:.3g}{share}"
 
 
-def _going_on(numbers: dict[str, Any]) -> str:
-    p, rem, ahead = (
-        100 * numbers["probability_of_improvement"],
-        numbers["remaining"],
-        numbers["forecast_training_jobs"],
-    )
+def _going_on(numbers: Mapping[str, Any]) -> str:
+    rem, ahead = numbers["remaining"], numbers["forecast_training_jobs"]
+    is_expected = ahead < rem
     when = (
         f"expected at about training job {numbers['finished'] + ahead}"
-        if ahead < rem
+        if is_expected
         else "not expected within the budget"
     )
     return (
-        f"{p:.2g} % chance that the remaining {rem} training jobs improve the best by more than {_amount(numbers)}; "
-        f"completes below {100 * numbers['delta']:g} %, {when}."
+        f"{percent(numbers['probability_of_improvement'])} chance that the remaining {count_of(rem)} improve{'s' if rem == 1 else ''} the best "
+        f"by more than {_amount(numbers)}; the job completes below {percent(numbers['delta'])}, {when}."
     )
 
 
-def _would_change(history: History, numbers: dict[str, Any]) -> str:
-    rem, ahead, then = numbers["remaining"], numbers["forecast_training_jobs"], numbers["probability_after_improvement"]
+def _would_change(history: History, numbers: Mapping[str, Any]) -> str:
+    rem, ahead, least = numbers["remaining"], numbers["forecast_training_jobs"], percent(numbers["delta"])
     better = (
         f"An objective of {history.spec.or_better(numbers['resets_at'])} is an improvement, after which the chance is about "
-        f"{100 * then:.2g} %"
+        f"{percent(numbers['probability_after_improvement'])}"
     )
     if ahead == 0:
-        return f"{better}; a larger budget raises it too."
+        return f"{better}; a larger budget raises the chance, too."
     if ahead >= rem:
-        return f"{better}; without one the {rem} that are left don't bring it below {100 * numbers['delta']:g} %."
-    return f"{better}; about {ahead} more training jobs without one bring it below {100 * numbers['delta']:g} %."
+        return f"{better}; without one it stays above {least} until the budget is used up."
+    return f"{better}; without one it falls below {least} after about {count_of(ahead, 'more training job')}."
 
 
-def _done(numbers: dict[str, Any], best: float, limit: int | None) -> str:
+def _done(numbers: Mapping[str, Any], best: float, limit: int | None) -> str:
     rem = numbers["remaining"]
-    budget = f"within its budget of {limit} training jobs" if limit is not None else f"with {rem} more training jobs"
+    budget = (
+        f"within its budget of {count_of(limit)}" if limit is not None else f"with {count_of(rem, 'more training job')}"
+    )
     return (
-        f"With probability >= {100 * (1 - numbers['delta']):g} % the best found, {best:.6g}, is within {_amount(numbers)} "
-        f"of the best this job would still reach {budget}."
+        f"With probability >= {percent(1 - numbers['delta'])} the best found, {number_text(best)}, is within {_amount(numbers)} of the best "
+        f"this job would still reach {budget}."
     )

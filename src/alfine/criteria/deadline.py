@@ -1,4 +1,4 @@
-"""Deadline: be done by an instant, and start nothing that would not be."""
+"""Deadline: end the tuning job by an instant, and launch no training job that would end later."""
 
 from __future__ import annotations
 
@@ -15,26 +15,33 @@ from alfine.core.memo import MemoKey
 from alfine.core.policy import Outlook, Verdict, in_seconds
 from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
-from alfine.core.wording import duration
+from alfine.core.wording import count_of, duration
 from alfine.criteria.checks import true_or_false
 from alfine.criteria.future import Future
 from alfine.criteria.tags import read_tag, write_tag
 
-# What `active_seconds` knows after some facts: their number, how many training jobs run, since when, and the seconds before that.
 ACTIVE: MemoKey[tuple[int, int, datetime, float]] = MemoKey(__name__, "active seconds")
+"""Of `active_seconds`: the number of facts read, how many training jobs run after them, since when, and the seconds before that."""
 
 NAME = "Deadline"
-LONG_ONES = 0.9  # the quantile of the durations so far that the next training job is taken to last
-RECENT = 50  # durations looked at
+
+LONG_ONES = 0.9
+"""The quantile of the latest durations that the next training job is taken to last."""
+
+RECENT = 50
+"""How many durations are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """DRAIN when the next training job would hardly end in time, STOP at the deadline.
+    """Launch no more when the next training job would hardly end in time (DRAIN); stop what runs at the deadline (STOP).
 
-    when: an instant, «2026-12-01T18:00+01:00» or an aware datetime; or a number of seconds from the tuning job's creation.
-    active: for a number of seconds: count only the time in which training jobs ran, as if interruptions hadn't been.
     A training job is taken to last as long as the longest tenth of the last 50 did; before the first has ended, no time.
+
+    Args:
+        when: An instant with its time zone, «2026-12-01T18:00+01:00» or an aware datetime; or a number of seconds from the tuning
+            job's creation.
+        active: Count only the time in which training jobs ran, so that interruptions don't count. It needs a number of seconds.
     """
 
     is_limit: ClassVar[bool] = True
@@ -43,19 +50,24 @@ class Deadline:
     active: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.when, str | datetime):  # as one word, which is how requests have it
+        if isinstance(self.when, str | datetime):  # as one word, for the tag
             text = self.when.isoformat() if isinstance(self.when, datetime) else "T".join(self.when.split())
             object.__setattr__(self, "when", text)
-        number = not isinstance(self.when, bool) and isinstance(self.when, int | float)
-        if number and not (self.when > 0 and math.isfinite(self.when)):  # type: ignore[operator, arg-type]
+        is_number = not isinstance(self.when, bool) and isinstance(self.when, int | float)
+        if is_number and not (self.when > 0 and math.isfinite(self.when)):  # type: ignore[operator, arg-type]
             raise InvalidSpec([Fault(NAME, f"{self.when!r} must be a number of seconds above 0.")])
-        if not number and _instant(str(self.when)) is None:
+        if not is_number and _instant(str(self.when)) is None:
             raise InvalidSpec(
-                [Fault(NAME, f"{self.when!r} must be an instant with its zone, as 2026-12-01T18:00+01:00, or seconds.")]
+                [
+                    Fault(
+                        NAME,
+                        f"{self.when!r} must be an instant with its zone, such as 2026-12-01T18:00+01:00, or a number of seconds.",
+                    )
+                ]
             )
         true_or_false(self, "active")
-        if self.active and not number:
-            raise InvalidSpec([Fault(NAME, "active=true needs a number of seconds: an instant comes when it comes.")])
+        if self.active and not is_number:
+            raise InvalidSpec([Fault(NAME, "active=true needs a number of seconds, not a date.")])
 
     @classmethod
     def from_spec(cls, spec: TuningJobSpec) -> Self | None:
@@ -85,18 +97,21 @@ class Deadline:
         )
 
     def ends(self, future: Future) -> Array:
+        """Return when the deadline comes; the few training jobs that aren't launched shortly before it are left out."""
         return future.after_seconds(self._left(future.history))
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
         write_tag(request, self)
 
     def _whole(self, history: History) -> float:
+        """Seconds from the creation to the deadline."""
         if isinstance(self.when, str):
             at = _instant(self.when)
             return max(1.0, (at - history.created_at).total_seconds()) if at else 1.0
-        return float(self.when)  # type: ignore[arg-type]  # a datetime has become a text
+        return float(self.when)  # type: ignore[arg-type]  # a datetime has become a string
 
     def _left(self, history: History) -> float:
+        """Seconds to the deadline; below 0 once it has passed."""
         if isinstance(self.when, str):
             at = _instant(self.when)
             return (at - history.now).total_seconds() if at else 0.0
@@ -104,7 +119,7 @@ class Deadline:
 
 
 def active_seconds(history: History) -> float:
-    """How long at least one training job ran, up to now."""
+    """Return for how many seconds at least one training job ran, up to now."""
     done, running, since, total = history.recall(ACTIVE, (0, 0, history.created_at, 0.0))
     for fact in history.facts[done:]:
         if isinstance(fact, Started):
@@ -122,6 +137,7 @@ def _anything_runs(history: History) -> bool:
 
 
 def _expected_seconds(history: History) -> float:
+    """What the next training job is taken to last."""
     seconds = sorted(job.seconds for job in history.finished[-RECENT:] if job.started_at is not None)
     return seconds[min(len(seconds) - 1, int(LONG_ONES * len(seconds)))] if seconds else 0.0
 
@@ -129,9 +145,10 @@ def _expected_seconds(history: History) -> float:
 def _sentence(outlook: Outlook, left: float, next_one: float) -> str:
     if outlook is Outlook.STOP:
         return "The deadline has passed."
+    begin = f"The deadline is in {duration(left)}"
     if outlook is Outlook.DRAIN:
-        return f"{duration(left)} are left, and a training job may take {duration(next_one)}: none is started any more."
-    return f"{duration(left)} are left; a training job may take {duration(next_one)}."
+        return f"{begin}, and a training job may take {duration(next_one)}, so that no more are launched."
+    return f"{begin}; a training job may take {duration(next_one)}." if next_one else f"{begin}."
 
 
 def _would_change(outlook: Outlook, more: int | None) -> str:
@@ -140,12 +157,12 @@ def _would_change(outlook: Outlook, more: int | None) -> str:
     if outlook is Outlook.DRAIN:
         return "A later deadline, or training jobs that take less time."
     if more is None:
-        return "How many more training jobs there is time for shows once 1 has ended."
-    return f"About {more} more training jobs can end in time; shorter ones would be more, longer ones fewer."
+        return "How many training jobs can end in time is known once one has ended."
+    return f"About {count_of(more, 'more training job')} can end in time; more of shorter ones, fewer of longer ones."
 
 
 def _instant(text: str) -> datetime | None:
-    """An aware instant; None for what isn't one."""
+    """The instant in UTC; None for a text that isn't one, or has no time zone."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

@@ -79,7 +79,7 @@ class Future:
     """
 
     def __init__(self, history: History) -> None:
-        self.history, self.rem = history, max(0, remaining(history))
+        self.history, self.rem = history, remaining(history)
         self.evidence: Evidence | None = None
         self.improves = np.zeros((PATHS, self.rem), dtype=bool)
         self._rng = np.random.default_rng((history.spec.seed, history.ended))

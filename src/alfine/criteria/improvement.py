@@ -88,7 +88,7 @@ def remaining(history: History) -> int:
     """Return rem: the training jobs of the budget that haven't ended. Running ones are still to come, so they count."""
     limit, size, k = history.spec.search_limit, history.spec.size, history.ended
     rem = max(k, UNLIMITED_LEAST) if limit is None else limit - k
-    return rem if size is None else max(0, min(rem, size - k))
+    return max(0, rem if size is None else min(rem, size - k))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The ends that have nothing to do with quality: how many, how long, nothing left, nothing works, and the user's own stop."""
+"""Budget limits and user stop: how many training jobs, how long, no configuration left, no success, and the user's stop."""
 
 from __future__ import annotations
 
@@ -11,21 +11,25 @@ from alfine.core.memo import MemoKey
 from alfine.core.policy import Outlook, Verdict, in_seconds
 from alfine.core.ranges import Array
 from alfine.core.spec import IDENTICAL, MAX_TRAINING_JOBS, TuningJobSpec
-from alfine.core.wording import duration
-from alfine.criteria.amt_fields import RESOURCE_LIMITS, section
+from alfine.core.wording import count_of, duration
+from alfine.criteria.amt_fields import NUMBER_LIMIT, RESOURCE_LIMITS, RUNTIME_LIMIT, section
 from alfine.criteria.checks import number, whole_number
 from alfine.criteria.future import Future
 
 SUCCEEDED: MemoKey[int] = MemoKey(__name__, "succeeded training jobs")
 
-FIRST_ATTEMPTS = 5  # AMT: «No training job succeeded after 5 attempts»
+FIRST_ATTEMPTS = 5
+"""Training jobs. AMT: «No training job succeeded after 5 attempts»."""
 
 
 @dataclass(frozen=True, slots=True)
 class MaxNumberOfTrainingJobs:
     """Launch at most `limit` training jobs, failed and stopped ones included; those launched run to their end.
 
-    A job that names no limit gets AMT's quota of 750.
+    Args:
+        limit: How many; a whole number from 1 on. The default is AMT's quota, 750.
+
+    Source: AMT's API reference (ResourceLimits.MaxNumberOfTrainingJobs).
     """
 
     amt_section: ClassVar[str] = RESOURCE_LIMITS
@@ -42,34 +46,40 @@ class MaxNumberOfTrainingJobs:
     def check(self, history: History) -> Verdict:
         kept = self._kept(history)
         left = max(0, self.limit - kept - history.launches)
+        reserved = f" Reserved for repeats: {kept}." if kept else ""
         return Verdict(
             outlook=Outlook.CONTINUE if left else Outlook.DRAIN,
             criterion="MaxNumberOfTrainingJobs",
-            sentence=f"{history.launches} of at most {self.limit} training jobs launched, {history.ended} ended."
-            + (f" {kept} are kept for running the best again." if kept else ""),
+            sentence=f"{history.launches} of at most {count_of(self.limit)} launched, {history.ended} ended.{reserved}",
             evidence={"launched": history.launches, "ended": history.ended, "limit": self.limit, "left": left},
             progress=min(1.0, history.launches / (self.limit - kept)),
-            would_change=f"It ends the job once {left} more have been launched, whatever they find; only another limit changes that."
+            would_change=f"It ends the job after {count_of(left, 'more training job')}, whatever the results; only another limit changes that."
             if left
             else "Only a higher limit: `alfine change --max-training-jobs`.",
         )
 
     def ends(self, future: Future) -> Array:
-        """When the search has used up the limit: the rest of it is kept for repeats."""
+        """Return when the search has used up its share of the limit; the rest is reserved for repeats."""
         return future.after(self.limit - self._kept(future.history) - future.history.ended)
 
     def _kept(self, history: History) -> int:
-        """How many of the training jobs are kept for running the best again."""
+        """The number of training jobs that are reserved for repeats."""
         repeats = history.spec.repeats
         return 0 if repeats is None else min(repeats.training_jobs, self.limit - 1)
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
-        section(request, RESOURCE_LIMITS)["MaxNumberOfTrainingJobs"] = self.limit
+        section(request, RESOURCE_LIMITS)[NUMBER_LIMIT] = self.limit
 
 
 @dataclass(frozen=True, slots=True)
 class MaxRuntimeInSeconds:
-    """Stop once the tuning job has existed for `limit` seconds of wall time, waiting and interruptions included."""
+    """Stop once the tuning job has existed for `limit` seconds of wall time, waiting and interruptions included.
+
+    Args:
+        limit: Seconds, above 0.
+
+    Source: AMT's API reference (ResourceLimits.MaxRuntimeInSeconds).
+    """
 
     amt_section: ClassVar[str] = RESOURCE_LIMITS
     is_limit: ClassVar[bool] = True
@@ -85,17 +95,17 @@ class MaxRuntimeInSeconds:
 
     def check(self, history: History) -> Verdict:
         elapsed = history.elapsed_seconds
-        left, met = max(0.0, self.limit - elapsed), elapsed >= self.limit
+        left, is_met = max(0.0, self.limit - elapsed), elapsed >= self.limit
         return Verdict(
-            outlook=Outlook.STOP if met else Outlook.CONTINUE,
+            outlook=Outlook.STOP if is_met else Outlook.CONTINUE,
             criterion="MaxRuntimeInSeconds",
-            sentence=f"{duration(elapsed)} of at most {duration(self.limit)} have passed.",
+            sentence=f"The tuning job has lasted {duration(elapsed)} of at most {duration(self.limit)}.",
             evidence={"elapsed_seconds": elapsed, "limit": self.limit, "left": left},
-            progress=min(1.0, elapsed / self.limit),
+            progress=max(0.0, min(1.0, elapsed / self.limit)),
             would_change="Only a higher limit: `alfine change --max-runtime-seconds`."
-            if met
-            else f"It ends the job in {duration(left)}, whatever is found; only another limit changes that.",
-            ask_again_at=None if met else in_seconds(history.now, left),
+            if is_met
+            else f"It ends the job in {duration(left)}, whatever the results; only another limit changes that.",
+            ask_again_at=None if is_met else in_seconds(history.now, left),
         )
 
     def ends(self, future: Future) -> Array:
@@ -103,12 +113,12 @@ class MaxRuntimeInSeconds:
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
         whole = int(self.limit) if float(self.limit).is_integer() else self.limit
-        section(request, RESOURCE_LIMITS)["MaxRuntimeInSeconds"] = whole
+        section(request, RESOURCE_LIMITS)[RUNTIME_LIMIT] = whole
 
 
 @dataclass(frozen=True, slots=True)
 class SearchSpaceExhausted:
-    """Launch no more once every configuration of a finite space has been launched."""
+    """Launch no more once every configuration of a finite search space has been launched. Every job with such a space has it."""
 
     labels: ClassVar[Mapping[str, str]] = {"size": "configurations in the space"}
 
@@ -118,33 +128,37 @@ class SearchSpaceExhausted:
 
     def check(self, history: History) -> Verdict:
         size = history.spec.size
-        tried = len(history.configurations)
-        met = size is not None and tried >= size
+        launched = len(history.configurations)
+        left = max(0, (size or 0) - launched)
+        is_met = size is not None and not left
+        by_parents = ", here or by a parent" if history.spec.warm_start == IDENTICAL and history.inherited else ""
+        have = "has" if launched == 1 else "have"
         return Verdict(
-            outlook=Outlook.DRAIN if met else Outlook.CONTINUE,
+            outlook=Outlook.DRAIN if is_met else Outlook.CONTINUE,
             criterion="SearchSpaceExhausted",
-            sentence=f"{tried} of the {size} configurations of the search space have been launched"
-            f"{', here or by a parent' if history.spec.warm_start == IDENTICAL and history.inherited else ''}.",
-            evidence={"launched": tried, "size": size, "left": max(0, (size or 0) - tried)},
-            progress=min(1.0, tried / size) if size else 0.0,
+            sentence=f"{launched} of the {count_of(size or 0, 'configuration')} of the search space {have} been launched{by_parents}.",
+            evidence={"launched": launched, "size": size, "left": left},
+            progress=min(1.0, launched / size) if size else 0.0,
             would_change="Nothing: a search space stays as it is. A wider one is a new tuning job, warm-started from this one."
-            if met
-            else f"It ends the job once the other {(size or 0) - tried} have been launched, whatever they find.",
+            if is_met
+            else f"It ends the job after {count_of(left, 'other configuration')}, whatever the results.",
         )
 
     def ends(self, future: Future) -> Array:
         return future.after((future.history.spec.size or 0) - future.history.ended)
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
-        """Always on where the space is finite."""
+        """Nothing: the search space says it."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoTrainingJobSucceeded:
-    """Fail the tuning job when its first training jobs all ended without an objective; one success lifts the rule.
+    """Fail the tuning job when its first training jobs have all ended without an objective. One success lifts the rule.
 
-    AMT's rule and text; with fewer than five training jobs in all, it holds for all of them (see
-    docs/reference/criteria.md for what AMT leaves open).
+    Args:
+        attempts: How many training jobs: five, or all of them where the job allows fewer.
+
+    Source: AMT's message «No training job succeeded after 5 attempts». docs/reference/criteria.md says what AMT leaves open.
     """
 
     always_present: ClassVar[bool] = True
@@ -158,60 +172,65 @@ class NoTrainingJobSucceeded:
         return cls(min(FIRST_ATTEMPTS, spec.max_training_jobs or FIRST_ATTEMPTS, spec.size or FIRST_ATTEMPTS))
 
     def check(self, history: History) -> Verdict:
-        succeeded = self._succeeded(history)
+        succeeded = _succeeded(history)
         failed = 0 if succeeded else history.ended
-        met = failed >= self.attempts
+        left = max(0, self.attempts - failed)
         return Verdict(
-            outlook=Outlook.DRAIN if met else Outlook.CONTINUE,
+            outlook=Outlook.CONTINUE if left else Outlook.DRAIN,
             criterion="NoTrainingJobSucceeded",
-            sentence=self._sentence(history, failed, met=met),
+            sentence=self._sentence(history, succeeded, failed),
             evidence={
                 "failed": failed,
                 "limit": self.attempts,
                 "succeeded": succeeded,
-                "left": None if succeeded else max(0, self.attempts - failed),
+                "left": None if succeeded else left,
             },
             status="Failed",
             progress=min(1.0, failed / self.attempts),
-            would_change=self._would_change(succeeded, failed),
+            would_change=_lifted_by(succeeded, left),
         )
 
-    @staticmethod
-    def _succeeded(history: History) -> int:
-        return history.fold(SUCCEEDED, 0, lambda count, job: count + (job.objective is not None))
-
-    def _would_change(self, succeeded: int, failed: int) -> str:
+    def _sentence(self, history: History, succeeded: int, failed: int) -> str:
         if succeeded:
-            return f"Nothing any more: {succeeded} training jobs have an objective, and one lifts the rule."
-        return (
-            f"One objective lifts the rule; without one it fails the job after {self.attempts - failed} more failures."
-        )
-
-    def _sentence(self, history: History, failed: int, *, met: bool) -> str:
-        if not met:
             return (
-                f"{failed} of the first {self.attempts} training jobs failed and none succeeded."
-                if failed or not history.finished
-                else f"The rule is lifted: {history.ended} training jobs have ended, and not all without an objective."
+                f"The rule no longer applies: {count_of(succeeded)} {'has' if succeeded == 1 else 'have'} an objective."
             )
-        reason = history.finished[-1].failure_reason or "no objective metric was found"
+        if not failed:
+            return "No training job has ended yet."
+        if failed < self.attempts:
+            return f"{failed} of the first {count_of(self.attempts)} failed, and none succeeded."
+        last = history.finished[-1]
+        reason = last.failure_reason or "no objective metric was found"
         return (
-            f"No training job succeeded after {self.attempts} attempts. Please take a look at the training job failures to "
-            f"get more details. The last one ({history.finished[-1].name}): {reason.rstrip('. ')}."
+            f"No training job succeeded after {count_of(self.attempts, 'attempt')}. Please take a look at the training job failures to "
+            f"get more details. The last one ({last.name}): {reason.rstrip('. ')}."
         )
 
     def ends(self, future: Future) -> Array:
-        """Never; but it can't be told while training jobs have ended and none has succeeded."""
+        """Return never, but «can't tell» while training jobs have ended and none has succeeded."""
         history = future.history
-        return future.unknown() if history.ended and not self._succeeded(history) else future.never()
+        return future.unknown() if history.ended and not _succeeded(history) else future.never()
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
-        """Always on."""
+        """Nothing: every job has the rule."""
+
+
+def _succeeded(history: History) -> int:
+    """The number of training jobs with an objective."""
+    return history.fold(SUCCEEDED, 0, lambda count, job: count + (job.objective is not None))
+
+
+def _lifted_by(succeeded: int, left: int) -> str:
+    if succeeded:
+        return "Nothing: the rule only applies until the first objective."
+    if not left:
+        return "Nothing: the job has failed. `alfine change` lets it go on."
+    return f"One objective lifts the rule; without one the job fails after {count_of(left, 'more failure')}."
 
 
 @dataclass(frozen=True, slots=True)
 class StopRequested:
-    """The user asked to stop: status Stopped, not Completed."""
+    """The user stopped the tuning job: it ends as Stopped, not Completed. Every job has the rule."""
 
     is_limit: ClassVar[bool] = True
     always_present: ClassVar[bool] = True
@@ -221,25 +240,23 @@ class StopRequested:
         return cls()
 
     def check(self, history: History) -> Verdict:
-        met = history.stop_requested_at is not None
+        requested = history.stop_requested_at
+        is_met = requested is not None
+        seconds = None if requested is None else (requested - history.created_at).total_seconds()
         return Verdict(
-            outlook=Outlook.STOP if met else Outlook.CONTINUE,
+            outlook=Outlook.STOP if is_met else Outlook.CONTINUE,
             criterion="StopRequested",
-            sentence="The user asked to stop." if met else "Nobody asked to stop.",
-            evidence={"asked_after_seconds": self._seconds(history)},
+            sentence="The user stopped the tuning job." if is_met else "The user hasn't stopped the tuning job.",
+            evidence={"asked_after_seconds": seconds},
             status="Stopped",
-            progress=1.0 if met else 0.0,
-            would_change="`alfine change`, once the job has ended: it then goes on." if met else "`alfine stop`.",
+            progress=1.0 if is_met else 0.0,
+            would_change="`alfine change` lets the job go on once it has ended."
+            if is_met
+            else "`alfine stop` stops the job.",
         )
-
-    @staticmethod
-    def _seconds(history: History) -> float | None:
-        """After how many seconds of the job's life it was asked to stop."""
-        asked = history.stop_requested_at
-        return None if asked is None else (asked - history.created_at).total_seconds()
 
     def ends(self, future: Future) -> Array:
         return future.never() if future.history.stop_requested_at is None else future.after(0)
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
-        """Always on."""
+        """Nothing: every job has the rule."""

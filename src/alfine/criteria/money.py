@@ -20,6 +20,7 @@ from alfine.core.messages import naming
 from alfine.core.policy import Outlook, Verdict, in_seconds
 from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
+from alfine.core.wording import count_of, money
 from alfine.criteria.checks import number
 from alfine.criteria.future import Future, score_within
 from alfine.criteria.improvement import (
@@ -43,9 +44,12 @@ MOST_LOOKS = 40
 
 @dataclass(frozen=True, slots=True)
 class MaxCost:
-    """DRAIN when one more training job would cost more than is left of `limit`, STOP when it's spent.
+    """Launch no more when one more training job would cost more than is left of `limit` (DRAIN); stop what runs once it's spent (STOP).
 
     What the running training jobs will still cost is taken from the mean of those that have ended.
+
+    Args:
+        limit: An amount of money above 0, in the currency of `price_per_hour`.
     """
 
     is_limit: ClassVar[bool] = True
@@ -64,28 +68,26 @@ class MaxCost:
         return read_tag(cls, spec)
 
     def check(self, history: History) -> Verdict:
-        spent, each, running = _money(cost.spent(history)), _each(history), [*_running(history)]
-        ahead = spent + sum(max(0.0, each - so_far) for so_far, _ in running) + each
+        spent, mean, running = cost.spent(history).money or 0.0, _mean_cost(history), [*_running(history)]
+        ahead = spent + sum(max(0.0, mean - so_far) for so_far, _ in running) + mean
         outlook = Outlook.STOP if spent >= self.limit else Outlook.DRAIN if ahead > self.limit else Outlook.CONTINUE
-        left, more = (
-            max(0.0, self.limit - spent),
-            math.floor(max(0.0, self.limit - ahead + each) / each) if each else None,
-        )
-        # Time alone drains it once running training jobs cost more than the mean, and stops it once all is spent.
+        left = max(0.0, self.limit - spent)
+        more = math.floor(max(0.0, self.limit - ahead + mean) / mean) if mean else None
+        # Time alone changes the answer: to DRAIN once running training jobs cost more than the mean, to STOP once all is spent.
         seconds_left = (
-            _seconds_until(self.limit - ahead, each, running)
+            _seconds_until(self.limit - ahead, mean, running)
             if outlook is Outlook.CONTINUE
             else _seconds_until(left, 0.0, running)
         )
         return Verdict(
             outlook=outlook,
             criterion="MaxCost",
-            sentence=f"{spent:.4g} of at most {self.limit:g} spent; the next training job would bring it to about {ahead:.4g}.",
+            sentence=f"{money(spent)} of at most {money(self.limit)} spent; about {money(ahead)} with the next training job.",
             evidence={
                 "spent": spent,
                 "limit": self.limit,
                 "with_the_next": ahead,
-                "mean_of_a_training_job": each,
+                "mean_of_a_training_job": mean,
                 "left": left,
                 "training_jobs_left": more,
             },
@@ -99,19 +101,16 @@ class MaxCost:
     @staticmethod
     def _would_change(outlook: Outlook, left: float, more: int | None) -> str:
         if outlook is Outlook.CONTINUE:
-            often = (
-                "how many more training jobs that is shows once one has ended" if more is None else f"about {more} more"
-            )
-            return f"It ends the job when the {left:.4g} that are left are too little for one more: {often}."
-        cheaper = (
-            " Training jobs that end sooner than the mean leave room for more." if outlook is Outlook.DRAIN else ""
-        )
+            if more is None:
+                return f"{money(left)} are left; how many training jobs that is enough for is known once one has ended."
+            return f"It ends the job when less is left than one more training job costs: after about {count_of(more, 'more training job')}."
+        cheaper = " Training jobs that cost less than the mean leave room for more." if outlook is Outlook.DRAIN else ""
         return f"Only a higher limit: `alfine change`.{cheaper}"
 
     def ends(self, future: Future) -> Array:
-        """When what is left of the limit has been spent, at the mean cost of the training jobs that have ended."""
-        each = _each(future.history)
-        return future.after((self.limit - _money(cost.spent(future.history))) / each) if each else future.never()
+        """Return when what is left of the limit has been spent, at the mean cost of the training jobs that have ended."""
+        mean, spent = _mean_cost(future.history), cost.spent(future.history).money or 0.0
+        return future.after((self.limit - spent) / mean) if mean else future.never()
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
         write_tag(request, self)
@@ -124,9 +123,15 @@ class MaxCost:
 class MarginalValue:
     """Complete when no number of further training jobs is expected to be worth what it costs.
 
-    worth: what one per cent of the best objective's absolute value is worth, in money. For h = 1, 2, 5, … up to the rest of
-    the budget the expected gain is the integral of ConvergenceDetected's p(e) with a budget of h; the job goes on while any h
-    gains more than it costs at the mean cost so far. Needs 10 objectives.
+    The expected gain of h more training jobs is the integral of p(e) over e, with a budget of h: p is the probability that they
+    improve the best by more than e (improvement.py). h goes through 1, 2, 5, … up to the rest of the budget. The job goes on
+    while the gain of any h is worth more than h times the mean cost so far. Ten objectives are needed.
+
+    Args:
+        worth: What an improvement by 1 % of the best objective's absolute value is worth: an amount of money above 0.
+
+    Source: alfine's own, on ConvergenceDetected's p. Looking ahead over several horizons keeps it from stopping when one more
+        training job isn't worth its cost, but ten are.
     """
 
     labels: ClassVar[Mapping[str, str]] = {
@@ -147,14 +152,15 @@ class MarginalValue:
         return history.remembered(VERDICT.of(self), lambda: self._judge(history), version=history.ended)
 
     def ends(self, future: Future) -> Array:
-        """When no number of further training jobs is worth its cost, as `check` has it: never without evidence.
+        """Return when no number of further training jobs is worth its cost, as `check` has it: never without evidence.
 
-        p(e) goes on from today's as ConvergenceDetected's does: with the path's improvements, and for the rest as a random walk.
+        p(e) goes on from today's as in ConvergenceDetected's forecast: with the path's improvements, and apart from them as a
+        random walk.
         """
         evidence, ends = future.evidence, future.never()
         if evidence is None:
             return ends
-        each, percent = _each(future.history), _percent(evidence)
+        mean, percent = _mean_cost(future.history), _percent(evidence)
         walk, sizes = future.walk(), np.array(RESIDUAL_GRID) * evidence.spread
         quiet = np.stack([future.quiet(evidence.since(size)) for size in sizes])
         for ahead in _looks(future.rem):
@@ -165,7 +171,7 @@ class MarginalValue:
                     for row, size in enumerate(sizes)
                 ]
                 gain = integral(sizes, 1.0 / (1.0 + np.exp(-np.stack(scores))))
-                is_met &= gain / percent * self.worth <= horizon * each
+                is_met &= gain / percent * self.worth <= horizon * mean
             ends = np.where(is_met & np.isinf(ends), float(ahead), ends)
         return ends
 
@@ -181,11 +187,11 @@ class MarginalValue:
             return Verdict(
                 outlook=Outlook.CONTINUE,
                 criterion="MarginalValue",
-                sentence=f"{n} of {LEAST_RESULTS} objectives needed before an expected gain is worth anything."
+                sentence=f"The expected gain is estimated once there are {LEAST_RESULTS} objectives; so far: {n}."
                 if rem > 0
                 else "The budget is used up: no training job is left that could be worth its cost.",
                 evidence={"objectives": n, "needed": LEAST_RESULTS, "remaining": rem},
-                would_change=f"{LEAST_RESULTS - n} more objectives; failed training jobs don't count."
+                would_change=f"{count_of(LEAST_RESULTS - n, 'more objective')}; failed training jobs don't count."
                 if rem > 0
                 else "A larger budget: `alfine change --max-training-jobs`.",
             )
@@ -193,39 +199,38 @@ class MarginalValue:
         horizons = _horizons(rem)
         percent = _percent(evidence)
         gains = {h: _gain(evidence, h) / percent * self.worth for h in horizons}
-        each = _each(history)
-        best = max(horizons, key=lambda h: gains[h] - h * each)
-        met = gains[best] <= best * each
-        # The job would go on for whatever is worth more than this: there some h gains just what it costs.
-        breaks_even = min((h * each * self.worth / gains[h] for h in horizons if gains[h] > 0), default=None)
+        mean = _mean_cost(history)
+        best = max(horizons, key=lambda h: gains[h] - h * mean)
+        is_met = gains[best] <= best * mean
+        # If 1 % were worth more than this, the job would go on: at this worth some h gains just what it costs.
+        breaks_even = min((h * mean * self.worth / gains[h] for h in horizons if gains[h] > 0), default=None)
         numbers = {
             "horizon": best,
             "value_of_expected_gain": gains[best],
-            "cost": best * each,
+            "cost": best * mean,
             "expected_gain": gains[best] / self.worth * percent,
-            "mean_of_a_training_job": each,
+            "mean_of_a_training_job": mean,
             "worth": self.worth,
             "breaks_even_at": breaks_even,
         }
-        verb = "isn't" if met else "is"
         return Verdict(
-            outlook=Outlook.STOP if met else Outlook.CONTINUE,
+            outlook=Outlook.STOP if is_met else Outlook.CONTINUE,
             criterion="MarginalValue",
-            sentence=f"The gain expected of the next {f'{best} training jobs' if best > 1 else 'training job'}, {numbers['expected_gain']:.3g}, {verb} worth their cost: "
-            f"{gains[best]:.3g} against {best * each:.3g}.{problem}",
+            sentence=f"Expected gain from the next {count_of(best)}: {numbers['expected_gain']:.3g}, worth {money(gains[best])} at a "
+            f"cost of {money(best * mean)}.{problem}",
             evidence=numbers,
-            progress=1.0 if met else min(1.0, best * each / gains[best]),
-            would_change=self._would_change(breaks_even, met=met),
+            progress=1.0 if is_met else min(1.0, best * mean / gains[best]),
+            would_change=self._would_change(breaks_even, is_met=is_met),
         )
 
-    def _would_change(self, breaks_even: float | None, *, met: bool) -> str:
+    def _would_change(self, breaks_even: float | None, *, is_met: bool) -> str:
         if breaks_even is None:
+            return "Only an improvement: no further gain is expected, whatever 1 % is worth."
+        if is_met:
             return (
-                f"An improvement: nothing more is expected of the budget, at {self.worth:.4g} for 1 % as at any price."
+                f"Going on would pay if 1 % were worth more than {money(breaks_even)}, instead of {money(self.worth)}."
             )
-        if met:
-            return f"Going on would pay if 1 % were worth more than {breaks_even:.4g}, instead of {self.worth:.4g}."
-        return f"The job would end now if 1 % were worth {breaks_even:.4g} or less, instead of {self.worth:.4g}."
+        return f"The job would end now if 1 % were worth {money(breaks_even)} or less, instead of {money(self.worth)}."
 
 
 def _horizons(rem: int) -> list[int]:
@@ -238,7 +243,7 @@ def _percent(evidence: Evidence) -> float:
 
 
 def _looks(rem: int) -> list[int]:
-    """After how many more training jobs a forecast looks: at most MOST_LOOKS of 1 … rem - 1, the first ones close together."""
+    """The numbers of further training jobs after which a forecast looks: MOST_LOOKS of 1 … rem - 1, the first ones close together."""
     return sorted({int(ahead) for ahead in np.geomspace(1, rem - 1, MOST_LOOKS)}) if rem > 1 else []
 
 
@@ -246,14 +251,14 @@ def _gain(evidence: Evidence, horizon: int) -> float:
     return replace(evidence, rem=horizon).expected_residual_improvement()
 
 
-def _each(history: History) -> float:
+def _mean_cost(history: History) -> float:
     """The mean cost of a training job that has ended."""
     price = (history.spec.price_per_hour or 0.0) / cost.HOUR
     return cost.compute_seconds(history) / history.ended * price if history.ended else 0.0
 
 
 def _running(history: History) -> Iterator[tuple[float, float]]:
-    """Of each training job that runs: what it has cost so far, and what a second of it costs; nothing before it has started."""
+    """For each training job that runs: what it has cost so far, and what a second of it costs. Before its start both are 0."""
     price = (history.spec.price_per_hour or 0.0) / cost.HOUR
     for job in history.running.values():
         rate = 0.0 if job.started_at is None else price * history.spec.of(job.definition).definition.instance_count
@@ -261,20 +266,16 @@ def _running(history: History) -> Iterator[tuple[float, float]]:
         yield max(0.0, seconds) * rate, rate
 
 
-def _seconds_until(money: float, each: float, running: Sequence[tuple[float, float]]) -> float | None:
-    """Until the running training jobs have cost so much more, of each only what goes beyond `each`; None for never."""
-    begins = sorted((max(0.0, each - so_far) / rate, rate) for so_far, rate in running if rate > 0)
+def _seconds_until(amount: float, mean: float, running: Sequence[tuple[float, float]]) -> float | None:
+    """Seconds until the running training jobs have cost this much more; each counts from where it costs more than `mean`. None: never."""
+    begins = sorted((max(0.0, mean - so_far) / rate, rate) for so_far, rate in running if rate > 0)
     seconds = total = 0.0
     for begin, rate in begins:
-        if total > 0 and seconds + money / total <= begin:
+        if total > 0 and seconds + amount / total <= begin:
             break
-        money -= total * (begin - seconds)
+        amount -= total * (begin - seconds)
         seconds, total = begin, total + rate
-    return seconds + max(0.0, money) / total if total > 0 else None
-
-
-def _money(spent: cost.Cost) -> float:
-    return spent.money or 0.0
+    return seconds + max(0.0, amount) / total if total > 0 else None
 
 
 def _price_missing(criterion: str, spec: TuningJobSpec) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""NotBefore: a floor under a completion criterion, so that it can't end the tuning job too early."""
+"""NotBefore: a completion criterion that can't end the tuning job before a number of training jobs or seconds, its floor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from alfine.core.history import History
 from alfine.core.policy import CompletionCriterion, Outlook, Verdict, in_seconds, name_of, verdict_of
 from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
-from alfine.core.wording import duration
+from alfine.core.wording import count_of, duration
 from alfine.criteria.checks import all_criteria, number
 from alfine.criteria.future import Future
 from alfine.criteria.tags import append_to
@@ -20,7 +20,13 @@ from alfine.criteria.tags import append_to
 
 @dataclass(frozen=True, slots=True)
 class NotBefore:
-    """`criterion`, but not before `training_jobs` training jobs have ended and `seconds` have passed since the creation."""
+    """As `criterion`, but not before a number of training jobs have ended and a time has passed.
+
+    Args:
+        criterion: The criterion.
+        training_jobs: How many training jobs must have ended, from 0 on.
+        seconds: How much time must have passed since the tuning job's creation, from 0 on.
+    """
 
     criterion: CompletionCriterion
     training_jobs: int = 0
@@ -48,7 +54,7 @@ class NotBefore:
         return getattr(self.criterion, "ends_a_standstill", False)
 
     def ends(self, future: Future) -> Array:
-        """When its criterion is met, or later at the floor. Before a training job has ended the seconds are left out."""
+        """Return when its criterion is met, or the floor if that is later. Before a training job has ended the seconds are left out."""
         history = future.history
         floor = np.maximum(future.after(self.training_jobs - history.ended), self._after_seconds(future))
         return np.maximum(future.ends(self.criterion), floor)
@@ -61,9 +67,11 @@ class NotBefore:
         verdict = verdict_of(self.criterion, history)
         waiting = []
         if history.ended < self.training_jobs:
-            waiting.append(f"{history.ended} of {self.training_jobs} training jobs have ended")
+            waiting.append(f"after {count_of(self.training_jobs)} at the earliest; {history.ended} ended")
         if history.elapsed_seconds < self.seconds:
-            waiting.append(f"{duration(history.elapsed_seconds)} of {duration(self.seconds)} have passed")
+            waiting.append(
+                f"after {duration(self.seconds)} at the earliest; {duration(history.elapsed_seconds)} passed"
+            )
         evidence = {
             **verdict.evidence,
             "not_before_training_jobs": self.training_jobs,
@@ -76,17 +84,17 @@ class NotBefore:
         return replace(
             verdict,
             outlook=Outlook.CONTINUE,
-            sentence=f"Met, but not to end the job before its floor: {' and '.join(waiting)}.",
+            sentence=f"Met, but it ends the job {', and '.join(waiting)}.",
             evidence=evidence,
             progress=min(verdict.progress, self._share(history)),
-            would_change=f"Its floor, if {verdict.criterion} is still met there. {verdict.would_change}",
+            would_change=f"Then it ends the job if {verdict.criterion} is still met. {verdict.would_change}",
             ask_again_at=in_seconds(history.now, self.seconds - history.elapsed_seconds)
             if history.elapsed_seconds < self.seconds
             else verdict.ask_again_at,
         )
 
     def _share(self, history: History) -> float:
-        """How much of the floor is behind."""
+        """The share of the floor that has been reached."""
         jobs = history.ended / self.training_jobs if self.training_jobs else 1.0
         seconds = history.elapsed_seconds / self.seconds if self.seconds else 1.0
         return min(1.0, jobs, max(0.0, seconds))

@@ -1,4 +1,4 @@
-"""BestObjectiveNotImproving: complete after so many training jobs in a row without a better best."""
+"""BestObjectiveNotImproving: complete after a number of training jobs in a row that haven't improved the best."""
 
 from __future__ import annotations
 
@@ -12,16 +12,22 @@ from alfine.core.policy import Outlook, Verdict
 from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
 from alfine.core.training_job import TrainingJob
+from alfine.core.wording import count_of
 from alfine.criteria.amt_fields import COMPLETION_CRITERIA, section
 from alfine.criteria.checks import true_or_false, whole_number
 from alfine.criteria.future import SIGNIFICANT, Future
 from alfine.criteria.tags import with_tag, write_tag
 
-LEAST = 3  # AMT's minimum
+LEAST = 3
+"""Training jobs: AMT's minimum."""
 
-State = tuple[float | None, int]  # the reference, minimised, and how many objectives since it was set
+
+State = tuple[float | None, int]
+"""The reference, minimised, and how many objectives came after it."""
 
 NOTHING: State = (None, 0)
+"""The state before the first objective."""
+
 NOT_IMPROVING: MemoKey[State] = MemoKey(__name__, "not improving")
 
 
@@ -29,9 +35,13 @@ NOT_IMPROVING: MemoKey[State] = MemoKey(__name__, "not improving")
 class BestObjectiveNotImproving:
     """Complete after `max_number_of_training_jobs_not_improving` objectives in a row that don't improve the best.
 
-    strict: False takes AMT's rule: an improvement counts if it is at least 1 % of the absolute value of the reference, the
-        objective that last counted as one (any improvement, when that is 0). True counts every improvement.
-    Objectives count in order of completion; early-stopped training jobs count, failed ones don't (nothing was evaluated).
+    Objectives count in order of completion. Training jobs that were stopped early count, failed ones don't (nothing was evaluated).
+
+    Args:
+        max_number_of_training_jobs_not_improving: A whole number from 3 on.
+        strict: False takes AMT's rule: an improvement counts if it is at least 1 % of the absolute value of the reference, which is
+            the objective that last counted as one. At a reference of 0 any improvement counts. True counts every improvement.
+
     Source: AMT's API reference (BestObjectiveNotImproving); where its two texts disagree, see docs/explanation/stopping.md.
     """
 
@@ -73,13 +83,13 @@ class BestObjectiveNotImproving:
 
     def _would_change(self, history: History, left: int, resets_at: float | None) -> str:
         if resets_at is None:
-            return f"The first objective begins the count; {left} more that don't improve on it end the job."
+            return f"The first objective starts the count; {count_of(left, 'more objective')} without an improvement on it end the job."
         better = f"below {resets_at:.6g}" if history.sign > 0 else f"above {resets_at:.6g}"
         enough = f"An objective {better if self.strict else f'of {history.spec.or_better(resets_at)}'}"
         if left <= 0:
-            return f"{enough}, of a training job that still runs, would have begun the count anew."
+            return f"{enough}, of a training job that still runs, would have restarted the count."
         within = "as the next one" if left == 1 else f"within the next {left}"
-        return f"{enough} {within} begins the count anew; without one the job ends then."
+        return f"{enough} {within} restarts the count; without one the job ends then."
 
     def ends(self, future: Future) -> Array:
         count = not_improving(future.history, strict=self.strict)
@@ -93,7 +103,7 @@ class BestObjectiveNotImproving:
 
 
 def not_improving(history: History, *, strict: bool = False) -> int:
-    """How many objectives have come in since the last one that improved the best (AMT's counter)."""
+    """Return how many objectives came after the last one that improved the best: AMT's counter."""
     return _state(history, strict=strict)[1]
 
 
@@ -108,12 +118,18 @@ def _state(history: History, *, strict: bool) -> State:
 
 
 def _better_enough(reference: float, *, strict: bool) -> float:
-    """The objective (minimised) that would count as an improvement; with `strict` anything below it does."""
+    """The objective, minimised, that would count as an improvement; with `strict`, anything below it."""
     return reference if strict else reference - SIGNIFICANT * abs(reference)
 
 
 def counted(state: State, value: float, least: float = SIGNIFICANT) -> State:
-    """The state after one more objective (minimised); least: the share of the reference that an improvement must make."""
+    """Return the state after one more objective.
+
+    Args:
+        state: The state before.
+        value: The objective, minimised.
+        least: The share of the reference by which it must be better to count as an improvement.
+    """
     reference, count = state
     if reference is None:
         return value, 0

@@ -1,4 +1,4 @@
-"""Shadow: a completion criterion that only watches, and says what it would have done, so that a team learns to trust it."""
+"""Shadow: a completion criterion that only observes, and says what it would have done, so that a team can learn to trust it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from alfine.core.memo import MemoKey
 from alfine.core.policy import CompletionCriterion, Outlook, Verdict, name_of, verdict_of
 from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
+from alfine.core.wording import count_of
 from alfine.criteria.checks import all_criteria
 from alfine.criteria.future import Future
 from alfine.criteria.tags import append_to
@@ -21,19 +22,32 @@ CROSSING: MemoKey[tuple[int, Crossing | None]] = MemoKey(__name__, "crossing")  
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crossing:
-    """Where the criterion would have ended the job: what was known then."""
+    """When the criterion would have ended the job, and what was known then.
+
+    Attributes:
+        outlook: What the criterion asked for.
+        sentence: What it said.
+        training_jobs: Training jobs launched.
+        seconds: Since the tuning job's creation.
+        training_seconds: Of the training jobs that had ended and, up to then, of those that ran: they would have been stopped.
+        best: The best objective.
+    """
 
     outlook: Outlook
     sentence: str
-    training_jobs: int  # launched
-    seconds: float  # since the job's creation
-    training_seconds: float  # of those that had ended, and of those that ran, which would have been stopped
+    training_jobs: int
+    seconds: float
+    training_seconds: float
     best: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
-    """`criterion`, which never ends the job: its verdict tells when it would have, and what that would have missed."""
+    """Watch `criterion`, which doesn't end the job: the verdict says when it would have, and what that would have missed.
+
+    Args:
+        criterion: The criterion.
+    """
 
     labels: ClassVar[Mapping[str, str]] = {
         "missed": "would have missed",
@@ -60,34 +74,35 @@ class Shadow:
     def check(self, history: History) -> Verdict:
         verdict, crossing = verdict_of(self.criterion, history), self._crossing(history)
         if crossing is None:
-            change = f"Nothing ends the job by it. What it watches for: {verdict.would_change}"
+            change = f"Nothing ends the job by it: it only observes. {verdict.criterion}: {verdict.would_change}"
             return replace(
                 verdict, criterion=self.verdict_name, outlook=Outlook.CONTINUE, watching=True, would_change=change
             )
-        missed = _missed(history, crossing)
+        missed, since = _missed(history, crossing), history.launches - crossing.training_jobs
+        lost = f"{missed:.4g}" if missed else "nothing"
         evidence = {
             "would_have": str(crossing.outlook),
             "would_have_ended_after_training_jobs": crossing.training_jobs,
             "would_have_ended_after_seconds": crossing.seconds,
             "training_seconds_then": crossing.training_seconds,
             "best_then": crossing.best,
-            "training_jobs_since": history.launches - crossing.training_jobs,
+            "training_jobs_since": since,
             "missed": missed,
         }
-        since = "and would have missed nothing so far" if not missed else f"and would have missed {missed:.4g} so far"
         return Verdict(
             outlook=Outlook.CONTINUE,
             criterion=self.verdict_name,
-            sentence=f"Would have ended the job after {crossing.training_jobs} training jobs, {since}. {crossing.sentence}",
+            sentence=f"Would have ended the job after {count_of(crossing.training_jobs)}, and would have missed {lost} so far. "
+            f"{crossing.sentence}",
             evidence=evidence,
             progress=1.0,
-            would_change=f"Nothing: what it would have done stays. {history.launches - crossing.training_jobs} training jobs "
-            "launched since then tell what that would have missed.",
+            would_change=f"Nothing: it would have ended the job then. What that would have missed shows in the {count_of(since)} "
+            "launched since.",
             watching=True,
         )
 
     def _crossing(self, history: History) -> Crossing | None:
-        """The first time that it was met, of a whole record as of a history that grows fact by fact."""
+        """The first time that it was met; the same for a whole record as for a history that grows fact by fact."""
         seen, crossing = history.recall(CROSSING.of(self), (0, None))
         if history.hypothetical:
             return crossing

@@ -1,4 +1,4 @@
-"""Steady: a completion criterion that must hold for a while, so that one lucky crossing doesn't end the tuning job."""
+"""Steady: a completion criterion that must be met several times in a row, so that a single lucky time doesn't end the tuning job."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from alfine.core.memo import MemoKey
 from alfine.core.policy import CompletionCriterion, Outlook, Verdict, name_of, verdict_of
 from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
+from alfine.core.wording import count_of
 from alfine.criteria.checks import all_criteria, whole_number
 from alfine.criteria.future import Future
 from alfine.criteria.tags import append_to
@@ -21,7 +22,12 @@ STREAK: MemoKey[tuple[int, int]] = MemoKey(__name__, "streak")  # training jobs 
 
 @dataclass(frozen=True, slots=True)
 class Steady:
-    """`criterion`, once it has been met after each of the last `times` training jobs that ended."""
+    """As `criterion`, once it has been met after each of the last `times` training jobs that ended.
+
+    Args:
+        criterion: The criterion.
+        times: How many; a whole number from 1 on.
+    """
 
     criterion: CompletionCriterion
     times: int = 3
@@ -47,7 +53,7 @@ class Steady:
         return getattr(self.criterion, "ends_a_standstill", False)
 
     def ends(self, future: Future) -> Array:
-        """When its criterion has been met and stays so for the rest of `times`."""
+        """Return when its criterion has been met `times` times; once met it is supposed to stay so."""
         return future.ends(self.criterion) + self.times - 1
 
     def check(self, history: History) -> Verdict:
@@ -59,15 +65,15 @@ class Steady:
         return replace(
             verdict,
             outlook=Outlook.CONTINUE,
-            sentence=f"Met after {streak} training jobs in a row, of {self.times} needed. {verdict.sentence}",
+            sentence=f"Met after {count_of(streak)} in a row; {self.times} needed. {verdict.sentence}",
             evidence=evidence,
             progress=streak / self.times,
-            would_change=f"{left} more training jobs after each of which it's met end the job; one after which it isn't begins the "
-            f"count anew. {verdict.would_change}",
+            would_change=f"It must be met after {count_of(left, 'more training job')}, too; one after which it isn't restarts the "
+            f"count. {verdict.would_change}",
         )
 
     def _streak(self, history: History) -> int:
-        """After how many of the last `times` training jobs that ended it was met without a break."""
+        """After how many of the latest training jobs in a row it was met: at most `times`."""
         ended, streak = history.recall(STREAK.of(self), (0, 0))
         if history.ended == ended + 1 and isinstance(history.facts[-1], Ended):  # as live: asked after every fact
             met = verdict_of(self.criterion, history).outlook is not Outlook.CONTINUE

@@ -17,9 +17,14 @@ from alfine.criteria.future import Future
 
 @dataclass(frozen=True, slots=True)
 class TargetObjectiveMetricValue:
-    """Complete once the best final objective reaches `target`: at least it to maximise, at most it to minimise.
+    """Complete once the best final objective reaches `target`: at most the target to minimise, at least the target to maximise.
 
-    Final values only: an intermediate value of a running training job can still get worse.
+    Only final objectives count: an intermediate value of a running training job can still get worse.
+
+    Args:
+        target: A finite number, in units of the objective.
+
+    Source: AMT's API reference (TuningJobCompletionCriteria.TargetObjectiveMetricValue).
     """
 
     amt_section: ClassVar[str] = COMPLETION_CRITERIA
@@ -36,40 +41,40 @@ class TargetObjectiveMetricValue:
 
     def check(self, history: History) -> Verdict:
         best = history.incumbent.objective if history.incumbent else None
-        met = best is not None and history.sign * best <= history.sign * self.target
+        is_met = best is not None and history.sign * best <= history.sign * self.target
         return Verdict(
-            outlook=Outlook.STOP if met else Outlook.CONTINUE,
+            outlook=Outlook.STOP if is_met else Outlook.CONTINUE,
             criterion="TargetObjectiveMetricValue",
-            sentence=self._sentence(best, met=met),
+            sentence=self._sentence(best, is_met=is_met),
             evidence={
                 "best": best,
                 "target": self.target,
                 "missing": None if best is None else abs(self.target - best),
             },
-            progress=1.0 if met else self._progress(history, best),
+            progress=1.0 if is_met else self._progress(history, best),
             would_change="Nothing: a final objective stays. `alfine change` with a better target lets the job go on."
-            if met
+            if is_met
             else f"One objective of {history.spec.or_better(self.target)} ends the job; nothing else does.",
         )
 
-    def _sentence(self, best: float | None, *, met: bool) -> str:
+    def _sentence(self, best: float | None, *, is_met: bool) -> str:
         if best is None:
             return f"No objective yet; the target is {self.target:g}."
-        if met:
+        if is_met:
             return f"The best objective, {best:g}, has reached the target of {self.target:g}."
         return (
             f"The best objective, {best:g}, is {abs(self.target - best):.4g} away from the target of {self.target:g}."
         )
 
     def _progress(self, history: History, best: float | None) -> float:
-        """How much of the way from the first objective to the target has been made."""
+        """The share of the way from the first objective to the target."""
         first = next((job.objective for job in history.finished if job.objective is not None), None)
         if first is None or best is None or first == self.target:
             return 0.0
         return min(0.99, max(0.0, (best - first) / (self.target - first)))
 
     def ends(self, future: Future) -> Array:
-        """When the best reaches the target: never without evidence, which is before ten objectives."""
+        """Return when the best reaches the target: never without evidence, which is before ten objectives."""
         if future.evidence is None:
             return future.never()
         return future.after_improvement(future.evidence.best - future.history.sign * self.target)

@@ -17,18 +17,25 @@ from alfine.core.history import History
 from alfine.core.judge import Judge
 from alfine.core.policy import CompletionCriterion, Outlook
 from alfine.criteria import criterion_from_text
+from alfine.criteria.combinations import AllOf
+from alfine.criteria.convergence import ConvergenceDetected
+from alfine.criteria.limits import MaxNumberOfTrainingJobs
+from alfine.criteria.plateau import BestObjectiveNotImproving
 from alfine.criteria.shadow import Shadow
+from alfine.criteria.steady import Steady
+from alfine.criteria.text_format import say
 from alfine.jobs.policy_for import policy_for
 
 LEAST_OBJECTIVES = 20  # a shorter record has nothing to save
 TOLERANCE, RISK = 0.01, 0.05
+PATIENCE, CONVERGENCE = BestObjectiveNotImproving.__name__, ConvergenceDetected.__name__
 MENU = (
-    *(f"BestObjectiveNotImproving {n}" for n in (5, 10, 15, 20, 30, 50)),
-    *(f"BestObjectiveNotImproving {n} strict=true" for n in (10, 20, 30, 50)),
-    *(f"ConvergenceDetected delta={delta}" for delta in (0.3, 0.2, 0.1, 0.05, 0.02)),
-    "Steady(ConvergenceDetected delta=0.1, times=3)",
-    "AllOf(BestObjectiveNotImproving 10, ConvergenceDetected delta=0.2)",
-    *(f"MaxNumberOfTrainingJobs {n}" for n in (25, 50, 75, 100, 150)),
+    *(f"{PATIENCE} {n}" for n in (5, 10, 15, 20, 30, 50)),
+    *(f"{PATIENCE} {n} strict=true" for n in (10, 20, 30, 50)),
+    *(f"{CONVERGENCE} delta={delta}" for delta in (0.3, 0.2, 0.1, 0.05, 0.02)),
+    f"{Steady.__name__}({CONVERGENCE} delta=0.1, times=3)",
+    say(AllOf(BestObjectiveNotImproving(10), ConvergenceDetected(delta=0.2))),
+    *(f"{MaxNumberOfTrainingJobs.__name__} {n}" for n in (25, 50, 75, 100, 150)),
 )
 
 

@@ -33,6 +33,7 @@ WHOLE = ("max_training_jobs", "max_parallel")
 MAY_BE_ZERO = ("price_per_hour",)
 """Limits that may be 0."""
 
+CONVERGENCE, PATIENCE = ConvergenceDetected.__name__, BestObjectiveNotImproving.__name__
 NOT_IN_TEXT = (*ALWAYS, MaxNumberOfTrainingJobs, MaxRuntimeInSeconds)
 """Criteria that are not listed as text: every job has them, or a limit's field shows them."""
 
@@ -169,24 +170,24 @@ def _without_their_criterion(before: Fields, wanted: Mapping[str, str]) -> Itera
     """Yield a fault for each setting that was filled in for a criterion that is off. Settings of a criterion that was turned off don't count."""
     for key in ("epsilon", "delta"):
         if not wanted["convergence"] and wanted[key].strip() not in ("", before[key]):
-            yield Fault(f"ConvergenceDetected {key}", "this setting belongs to «Stop on convergence». Tick that, too.")
+            yield Fault(f"{CONVERGENCE} {key}", "this setting belongs to «Stop on convergence». Tick that, too.")
     if wanted["strict"] and not before["strict"] and not wanted["patience"].strip():
         message = (
             "«Count any improvement» belongs to a number of training jobs without improvement. Give that number, too."
         )
-        yield Fault("BestObjectiveNotImproving", message)
+        yield Fault(PATIENCE, message)
 
 
 def _criteria(wanted: Mapping[str, str], faults: list[Fault]) -> Iterator[CompletionCriterion]:
-    for key, begin in (("target", "TargetObjectiveMetricValue"), ("patience", "BestObjectiveNotImproving")):
+    for key, begin in (("target", TargetObjectiveMetricValue.__name__), ("patience", PATIENCE)):
         value = _number(wanted[key], begin, faults, whole=key == "patience")
         if value is not None:
             strict = " strict=true" if key == "patience" and wanted["strict"] else ""
             yield from _read(f"{begin} {value!r}{strict}", faults)
     if wanted["convergence"]:
-        settings = [(key, _number(wanted[key], f"ConvergenceDetected {key}", faults)) for key in ("epsilon", "delta")]
+        settings = [(key, _number(wanted[key], f"{CONVERGENCE} {key}", faults)) for key in ("epsilon", "delta")]
         text = "".join(f" {key}={value!r}" for key, value in settings if value is not None)
-        yield from _read(f"ConvergenceDetected{text}", faults)
+        yield from _read(f"{CONVERGENCE}{text}", faults)
     for line in wanted["others"][:LONGEST_TEXT].splitlines():
         if line.strip():
             yield from _read(line.strip(), faults)
