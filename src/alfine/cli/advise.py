@@ -77,8 +77,12 @@ def _plain(advice: Advice) -> dict[str, Any]:
                 "JobsThatMissedMore": rule.misses,
                 "RateAtMost": rule.rate_at_most,
                 "Jobs": [
-                    {"HyperParameterTuningJobName": each.job, "TrainingJobs": each.training_jobs, "Missed": each.missed}
-                    for each in rule.outcomes
+                    {
+                        "HyperParameterTuningJobName": outcome.job,
+                        "TrainingJobs": outcome.training_jobs,
+                        "Missed": outcome.missed,
+                    }
+                    for outcome in rule.outcomes
                 ],
             }
             for rule in advice.rules

@@ -82,5 +82,5 @@ def _function(described: Mapping[str, Any]) -> str | None:
     """Return the Python function that a job tunes, as «module:name», or None where it runs a program."""
     from alfine.core.spec import DEFINITION, FUNCTION
 
-    found: str | None = (described.get(DEFINITION) or {}).get("StaticHyperParameters", {}).get(FUNCTION)
-    return found
+    function: str | None = (described.get(DEFINITION) or {}).get("StaticHyperParameters", {}).get(FUNCTION)
+    return function

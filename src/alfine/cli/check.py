@@ -61,34 +61,36 @@ def _print_json(report: PreflightReport) -> None:
     from alfine.core.ranges import scaling_of
     from alfine.core.spec import describe_ranges
 
-    told: dict[str, Any] = {
-        "Faults": [{"Path": each.path, "Message": each.message} for each in report.faults],
-        "Remarks": [{"Path": each.where, "Message": each.sentence, "Fatal": each.fatal} for each in report.remarks],
+    answer: dict[str, Any] = {
+        "Faults": [{"Path": fault.path, "Message": fault.message} for fault in report.faults],
+        "Remarks": [
+            {"Path": remark.where, "Message": remark.sentence, "Fatal": remark.fatal} for remark in report.remarks
+        ],
     }
     spec, trials = report.spec, report.trials
     if spec is not None:
-        told["Scaling"] = describe_ranges(spec, scaling_of)
+        answer["Scaling"] = describe_ranges(spec, scaling_of)
     if report.logs:
-        told["Log"] = [
+        answer["Log"] = [
             {**_of(part), **readings.as_dict(name)} for part, readings in report.logs for name in readings.regexes
         ]
     if spec is not None and trials:
-        told["TrainingJobs"] = [trial.as_dict() for trial in trials]
+        answer["TrainingJobs"] = [trial.as_dict() for trial in trials]
         seconds, spent = predicted(spec, trials)
-        told["Predicted"] = {"RuntimeInSeconds": seconds, **_cost(spent)}
+        answer["Predicted"] = {"RuntimeInSeconds": seconds, **_cost(spent)}
     if spec is not None and (bound := cost.bound(spec)) is not None:
-        told["Bound"] = _cost(bound)
+        answer["Bound"] = _cost(bound)
     if report.likely is not None:
-        told["Likely"] = report.likely.as_dict()
-    print_json(told)
+        answer["Likely"] = report.likely.as_dict()
+    print_json(answer)
 
 
 def _of(part: TuningJobSpec) -> dict[str, str]:
     return {} if part.definition.name is None else {"DefinitionName": part.definition.name}
 
 
-def _cost(found: Cost) -> dict[str, float]:
-    return {"ComputeSeconds": found.compute_seconds, **({} if found.money is None else {"Money": found.money})}
+def _cost(spent: Cost) -> dict[str, float]:
+    return {"ComputeSeconds": spent.compute_seconds, **({} if spent.money is None else {"Money": spent.money})}
 
 
 def _print(report: PreflightReport) -> None:
@@ -109,17 +111,17 @@ def _print(report: PreflightReport) -> None:
         return
     for part, readings in report.logs:
         show(f"From the log{f', as one of {part.definition.name}' if spec.parts else ''}:")
-        show(*(each for name in readings.regexes for each in metric(readings, name, part.metric)))
+        show(*(line for name in readings.regexes for line in metric(readings, name, part.metric)))
     for trial in report.trials:
         values = ", ".join(f"{name}={text}" for name, text in trial.spec.space.to_text(trial.hyperparameters).items())
         ending = f"{trial.reason or f'exit code {trial.exit.code}'}, after {duration(trial.seconds)}"
         show(f"One training job{f' of {trial.spec.definition.name}' if spec.parts else ''}:")
         show(facts({"  command": trial.command, "  with": values, "  ended": ending}))
-        show(*(each for name in trial.readings.regexes for each in metric(trial.readings, name, trial.spec.metric)))
+        show(*(line for name in trial.readings.regexes for line in metric(trial.readings, name, trial.spec.metric)))
     for remark in report.remarks:
         kind = ("wrong: ", "bold red") if remark.fatal else ("note: ", "bold yellow")
         show(Text.assemble(kind, f"{remark.where}: {remark.sentence}"))
-    scaling = ", ".join(f"{name} {each}" for name, each in describe_ranges(spec, scaling_of).items()) or None
+    scaling = ", ".join(f"{name} {scaling}" for name, scaling in describe_ranges(spec, scaling_of).items()) or None
     show(facts({"scaling": scaling, **_costs(spec, report.trials), "likely": likely_sentence(report.likely)}))
     show(
         "The job can be created."
@@ -134,15 +136,15 @@ def _costs(spec: TuningJobSpec, trials: Sequence[TrialRun]) -> dict[str, str]:
     from alfine.core import cost
     from alfine.core.wording import duration, money
 
-    def text(found: Cost) -> str:
-        price = "" if found.money is None else f", cost {money(found.money)}"
-        return f"{duration(found.compute_seconds)} of compute time{price}"
+    def text(spent: Cost) -> str:
+        price = "" if spent.money is None else f", cost {money(spent.money)}"
+        return f"{duration(spent.compute_seconds)} of compute time{price}"
 
-    told = {}
+    answer = {}
     if trials:
         seconds, spent = predicted(spec, trials)
         how = f"{spec.most_training_jobs} training jobs, {spec.max_parallel} at a time"
-        told["predicted"] = f"{duration(seconds)} ({how}), {text(spent)}, unless a criterion ends the job earlier"
+        answer["predicted"] = f"{duration(seconds)} ({how}), {text(spent)}, unless a criterion ends the job earlier"
     bound = cost.bound(spec)
-    told["maximum"] = "not limited" if bound is None else text(bound)
-    return told
+    answer["maximum"] = "not limited" if bound is None else text(bound)
+    return answer

@@ -72,7 +72,7 @@ def _refuse_tables(request: Mapping[str, Any], jobs: JobAccess) -> None:
     from alfine.jobs.analysis.results_table import is_table
 
     parents = (request.get("WarmStartConfig") or {}).get(PARENTS) or ()
-    tables = [name for each in parents if is_table(name := each["HyperParameterTuningJobName"])]
+    tables = [name for parent in parents if is_table(name := parent["HyperParameterTuningJobName"])]
     if tables and hasattr(jobs, "endpoint"):
         message = f"{tables[0]} is a table of results, which a server doesn't accept as a parent. Create the job in the server's home, on its machine, or leave this parent out."
         raise InvalidSpec([Fault(f"WarmStartConfig.{PARENTS}", message)])

@@ -53,14 +53,14 @@ def list_keys(*, as_json: bool) -> None:
     """List the keys without their secrets."""
     from alfine.cli.output import local_time, print_json, show, table
 
-    found = Keys(chosen_home()).all()
+    all_keys = Keys(chosen_home()).all()
     if as_json:
-        print_json({"AccessKeyMetadata": [_as_json(key) for key in found]})
+        print_json({"AccessKeyMetadata": [_as_json(key) for key in all_keys]})
         return
     rows = table("Access key id", "Created")
-    for key in found:
+    for key in all_keys:
         rows.add_row(key.id, local_time(key.created_at.isoformat()) or "")
-    show(rows if found else "There are no keys: requests need no signature, but only this machine can send them.")
+    show(rows if all_keys else "There are no keys: requests need no signature, but only this machine can send them.")
 
 
 @keys.command()
@@ -71,13 +71,13 @@ def delete(*, access_key_id: str, as_json: bool) -> None:
     """Delete a key. Requests signed with it are refused from now on."""
     from alfine.cli.output import print_json
 
-    found = Keys(chosen_home())
-    found.delete(access_key_id)
+    home_keys = Keys(chosen_home())
+    home_keys.delete(access_key_id)
     if as_json:
         print_json({"AccessKeyId": access_key_id, "Deleted": True})
         return
     click.echo(f"Deleted {access_key_id}.")
-    if not found:
+    if not home_keys:
         click.echo("That was the last key: requests from this machine need no signature any more.", err=True)
 
 

@@ -38,10 +38,10 @@ class MetricReadings:
         """Read one more line, and return its values."""
         self._lines += 1
         self._kept.append(line)
-        found = [(name, Match(self._lines, value, line)) for name, value in self._reader.read(line)]
-        for name, match in found:
+        matches = [(name, Match(self._lines, value, line)) for name, value in self._reader.read(line)]
+        for name, match in matches:
             self.matches[name].append(match)
-        return [match for _, match in found]
+        return [match for _, match in matches]
 
     def values(self, name: str) -> list[float]:
         """Return all values of a metric."""

@@ -122,8 +122,8 @@ def _read(part: TuningJobSpec, lines: Iterable[str]) -> MetricReadings:
 
 
 def _spelled(remark: Finding, file: JobFile) -> Finding:
-    said = file.spelled(Fault(remark.where, remark.sentence))
-    return Finding(where=said.path, sentence=said.message, fatal=remark.fatal)
+    fault = file.spelled(Fault(remark.where, remark.sentence))
+    return Finding(where=fault.path, sentence=fault.message, fatal=remark.fatal)
 
 
 def tried(part: TuningJobSpec, home: Home, hyperparameters: Hyperparameters) -> TrialRun:
@@ -184,11 +184,11 @@ def remarks(spec: TuningJobSpec, trials: Sequence[TrialRun]) -> list[Finding]:
         trials: The trial runs of its definitions, if there were any.
     """
     criteria = policy_for(spec).criteria
-    found = [*_over(spec, criteria), *_limits(spec), *_structure(spec)]
-    found += [*_standstill(spec, criteria), *_early_stopping(spec)]
+    findings = [*_over(spec, criteria), *_limits(spec), *_structure(spec)]
+    findings += [*_standstill(spec, criteria), *_early_stopping(spec)]
     for trial in trials:
-        found += [*_trial(trial), *_time(trial), *_emissions(trial), *_at_once(spec, criteria, trial)]
-    return found
+        findings += [*_trial(trial), *_time(trial), *_emissions(trial), *_at_once(spec, criteria, trial)]
+    return findings
 
 
 def _over(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion]) -> Iterator[Finding]:

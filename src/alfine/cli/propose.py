@@ -45,9 +45,9 @@ def propose(*, name: str, output: Path | None, new_name: str | None, as_json: bo
     from alfine.jobs.analysis.next_job import proposed_request
 
     with open_home() as home:
-        found, history = home.service.space_remarks(name), home.service.history(name)
+        remarks, history = home.service.space_remarks(name), home.service.history(name)
         try:
-            request = proposed_request(home.service.get(name).request, history, found, new_name)
+            request = proposed_request(home.service.get(name).request, history, remarks, new_name)
         except InvalidSpec:
             if output is not None:
                 raise
@@ -55,14 +55,14 @@ def propose(*, name: str, output: Path | None, new_name: str | None, as_json: bo
     if output is not None:
         output.write_text(json.dumps(request, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     if as_json:
-        print_json({"Space": [remark.as_dict() for remark in found], "Request": request})
+        print_json({"Space": [remark.as_dict() for remark in remarks], "Request": request})
         return
-    show(*(remark.sentence for remark in found) if found else ("No problem of its search space was found.",))
+    show(*(remark.sentence for remark in remarks) if remarks else ("No problem of its search space was found.",))
     if request is None:
         return
     function = request["TrainingJobDefinition"].get("StaticHyperParameters", {}).get(FUNCTION)
     if function is not None:
-        show(f"\n{_call(function, found, history)}")
+        show(f"\n{_call(function, remarks, history)}")
         return
     file = output or f"{request['HyperParameterTuningJobName']}.json"
     named = "" if new_name is None else f" --name {new_name}"
@@ -70,12 +70,12 @@ def propose(*, name: str, output: Path | None, new_name: str | None, as_json: bo
     show(f"\n{first}alfine tune {file}")
 
 
-def _call(function: str, found: Sequence[Remark], history: History) -> str:
+def _call(function: str, remarks: Sequence[Remark], history: History) -> str:
     """Return the call of `alfine.tune` for the proposed job: only Python can run a job that tunes a function."""
     from alfine.core.spec import IDENTICAL
     from alfine.jobs.analysis.next_job import proposed_words
 
-    words = proposed_words(history, found)
+    words = proposed_words(history, remarks)
     space = words.pop("space")
     others = [f"{key}={value!r}" for key, value in words.items() if value != IDENTICAL]
     return (

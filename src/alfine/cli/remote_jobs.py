@@ -247,15 +247,15 @@ class RemoteJobs:
 def _violations(message: str) -> Iterator[Fault]:
     """Yield the faults in AWS's message for a request that violates AWS's model of the operation."""
     for value, path, rule in _VIOLATION.findall(message):
-        where = re.sub(r"\.(\d+)\.member", lambda found: f"[{int(found[1]) - 1}]", path)
+        where = re.sub(r"\.(\d+)\.member", lambda match: f"[{int(match[1]) - 1}]", path)
         where = ".".join(part[:1].upper() + part[1:] for part in where.split("."))
         yield Fault(where, f"AWS's rules, which a server checks, don't allow {value!r}: {rule.removesuffix(';')}.")
 
 
-def _fault(said: str) -> Fault:
+def _fault(line: str) -> Fault:
     """Return a fault that the server reported; its message may begin with a path in the request."""
-    path = _PATH.match(said)
-    return Fault(path[1], from_aws(said[path.end() :])) if path else Fault("", from_aws(said))
+    path = _PATH.match(line)
+    return Fault(path[1], from_aws(line[path.end() :])) if path else Fault("", from_aws(line))
 
 
 def _refusal(body: bytes, otherwise: str) -> AlfineError:

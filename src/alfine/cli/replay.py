@@ -41,20 +41,20 @@ def replay(*, name: str, texts: tuple[str, ...], as_json: bool) -> None:
     from alfine.core.messages import spelling
 
     with open_jobs() as jobs, spelling(Face.PYTHON):
-        told = jobs.replays(name, texts)
+        answer = jobs.replays(name, texts)
     if as_json:
-        print_json(told)
+        print_json(answer)
         return
-    was = told["Recorded"]
+    recorded = answer["Recorded"]
     result = (
         "no objective"
-        if was["BestObjective"] is None
-        else f"best {was['MetricName']} {number(was['BestObjective'])} (training job {was['BestTrainingJob']})"
+        if recorded["BestObjective"] is None
+        else f"best {recorded['MetricName']} {number(recorded['BestObjective'])} (training job {recorded['BestTrainingJob']})"
     )
-    again = f" ({was['Repeats']} re-runs of the best not counted)" if was.get("Repeats") else ""
+    again = f" ({recorded['Repeats']} re-runs of the best not counted)" if recorded.get("Repeats") else ""
     show(
-        f"{name} as recorded: {count_of(was['TrainingJobs'])}{again}, {duration(was['TrainingSeconds'])} of training time, {result}",
-        *_tables(told["Replays"]),
+        f"{name} as recorded: {count_of(recorded['TrainingJobs'])}{again}, {duration(recorded['TrainingSeconds'])} of training time, {result}",
+        *_tables(answer["Replays"]),
     )
 
 

@@ -52,13 +52,13 @@ def metrics_test(*, regex: str, log: BinaryIO, name: str, as_json: bool) -> None
         for line_number, value, _ in readings.add(line):
             if not as_json:
                 click.echo(f"{line_number:>7}  {value:<14.8g}  {line.strip()[:200]}")
-    found = readings.matches[name]
+    matches = readings.matches[name]
     if as_json:
-        told = readings.as_dict(name)
-        print_json({"MetricName": told.pop("Name"), **told})
+        answer = readings.as_dict(name)
+        print_json({"MetricName": answer.pop("Name"), **answer})
     else:
         _conclude(readings, name)
-    if not found:
+    if not matches:
         click.get_current_context().exit(FAILED)
 
 
@@ -70,10 +70,10 @@ def log_lines(log: BinaryIO) -> Iterator[str]:
 def _conclude(readings: MetricReadings, name: str) -> None:
     for remark in readings.remarks(name):
         click.echo(f"note: {name} {remark}", err=True)
-    found, nearest = readings.matches[name], readings.nearest(name)
-    if found:
+    matches, nearest = readings.matches[name], readings.nearest(name)
+    if matches:
         click.echo(
-            f"{count_of(len(found), 'value')}; the last one, {number(found[-1].value)}, would be the final value.",
+            f"{count_of(len(matches), 'value')}; the last one, {number(matches[-1].value)}, would be the final value.",
             err=True,
         )
         return

@@ -1,4 +1,4 @@
-"""What may be written to a terminal: texts come from requests and from training programs, and a terminal obeys what it's sent."""
+"""Make text safe for a terminal: texts come from requests and training programs, and a terminal executes control characters."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ import re
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
 
-_CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f]"
-)  # all but tab and newline: what moves, recolours, renames, answers
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""All control characters but tab and newline: they move the cursor, recolour, rename the window, or answer."""
+
 _CONTROL_BYTES = re.compile(rb"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
+"""The same in bytes, but colours (ESC [ … m) and carriage returns stay."""
 
 
 def printable(text: str) -> str:
+    """Return the text with a replacement character for each control character but tab and newline."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def printable_log(data: bytes) -> bytes:
-    """A log for a terminal: its colours stay, and its carriage returns."""
+    """Return a log for a terminal: with its colours and carriage returns, but without other control characters."""
     return _CONTROL_BYTES.sub(b"?", data)
 
 
@@ -29,5 +31,5 @@ class Printable:
         self.inner = inner
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for each in console.render(self.inner, options):
-            yield each if each.control else Segment(printable(each.text), each.style)
+        for segment in console.render(self.inner, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)

@@ -32,7 +32,7 @@ from alfine.jobs.home import Home
 from alfine.server.console import Console
 from alfine.server.console.page_request import ConsoleBackend
 from alfine.server.limits import limited
-from alfine.server.rest import Documents
+from alfine.server.rest import RestApi
 from alfine.store.access_keys import Keys
 
 LEAVE_SECONDS = 10.0
@@ -97,9 +97,9 @@ def make_app(home: Home, engine_pool: EnginePool, *, always_signed: bool = False
     async def rest(scope: Any, receive: Any, send: Any) -> None:
         await (console if console.handles(scope) else wire)(scope, receive, send)
 
-    documents = Documents(home.service, home.config.s3, engine_pool.run, changed)
+    rest_api = RestApi(home.service, home.config.s3, engine_pool.run, changed)
     app = Starlette(
-        routes=[Route("/healthz", _health), documents.routes(), Mount("/", rest)],
+        routes=[Route("/healthz", _health), rest_api.routes(), Mount("/", rest)],
         lifespan=lifespan,
     )
     app.add_middleware(Guard, gate=gate)

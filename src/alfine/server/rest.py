@@ -1,17 +1,17 @@
-"""What the AWS API has no field for, as JSON over HTTP beside it: GET /_alfine/…, behind the same guard.
+"""alfine's REST API: what AWS's API has no field for, as JSON at /_alfine/…, with the same access rules.
 
-    /_alfine/tuning-jobs                          all of them, with the best objective and why each ended
-    /_alfine/tuning-jobs/NAME                     one: verdicts of all criteria, costs
+    /_alfine/tuning-jobs                          all tuning jobs, with best objective and reason of the end
+    /_alfine/tuning-jobs/NAME                     one tuning job, with the verdicts of its criteria and its cost
     /_alfine/tuning-jobs/NAME/training-jobs       its training jobs
-    /_alfine/tuning-jobs/NAME/replays             when other criteria would have ended it: ?criterion=TEXT, which may be repeated
+    /_alfine/tuning-jobs/NAME/replays             when other criteria would have ended it: ?criterion=TEXT, repeatable
     /_alfine/tuning-jobs/NAME/export              its training jobs as a table: ?format=csv, json or parquet
-    /_alfine/buckets                              where s3:// leads
-    /_alfine/training-jobs/NAME/log               a part of a log: ?begin=BYTE, or ?lines=N for the last ones
+    /_alfine/buckets                              the S3 that s3:// URIs use
+    /_alfine/training-jobs/NAME/log               a part of a log: ?begin=BYTE, or ?lines=N for the last lines
 
-The commands of `alfine --endpoint` read these. What changes something goes through AWS's own operations, but for what AWS has none for:
+`alfine --endpoint` uses them. Changes use AWS's own operations, except for one that AWS doesn't have:
 
-    POST /_alfine/tuning-jobs/NAME/changes        other limits and criteria: the words of `Service.change` as a JSON object,
-                                                  criteria as texts; the answer is the job as GET tells it
+    POST /_alfine/tuning-jobs/NAME/changes        change limits and criteria: the arguments of `Service.change` as a JSON
+                                                  object, criteria as texts; the answer is that of GET for the job
 """
 
 from __future__ import annotations
@@ -29,24 +29,44 @@ from starlette.routing import Mount, Route
 
 from alfine.core.errors import AlfineError, Fault, InvalidSpec, NotFound
 from alfine.core.fields import unknown
+from alfine.core.wording import did_you_mean
 from alfine.jobs.analysis.export_table import FORMATS, export
 from alfine.jobs.analysis.replay_report import told, turn
 from alfine.jobs.change_request import CHANGES
 from alfine.jobs.service import Service
 from alfine.store.config import S3
 
-MAX_CHANGES = 1 << 16  # bytes
-PATH = "/_alfine"  # no bucket's name has an underscore
+MAX_CHANGE_BYTES = 1 << 16
+"""Largest body of a change."""
+
+LONGEST_NUMBER = 18
+"""Digits of a number in a query: any that fits into 64 bits."""
+
+SHOWN_LETTERS = 40
+"""Letters of a wrong value that a message shows."""
+
+PATH = "/_alfine"
+"""Where the API begins; bucket names have no underscore, so that it hides none."""
 
 
-class Documents:
-    """The documents of one service. s3: its settings. run: has a job gone on with; changed: wakes whoever runs one."""
+class RestApi:
+    """The REST API of one home.
+
+    Args:
+        service: Reads and changes its tuning jobs.
+        s3: Its settings of S3.
+        run: Runs the tuning job of that name on this server.
+        changed: Wakes the engine after a change.
+    """
 
     def __init__(self, service: Service, s3: S3, run: Callable[[str], None], changed: Callable[[], None]) -> None:
         self.service, self.s3, self.run, self.changed = service, s3, run, changed
 
     def routes(self) -> Mount:
-        paths: dict[str, tuple[Callable[[Request], Any], tuple[str, ...]]] = {  # with the parameters that it knows
+        """Return the routes of all documents."""
+        paths: dict[
+            str, tuple[Callable[[Request], Any], tuple[str, ...]]
+        ] = {  # path: (reader, parameters of the query)
             "/tuning-jobs": (self._tuning_jobs, ()),
             "/tuning-jobs/{name}": (self._tuning_job, ()),
             "/tuning-jobs/{name}/training-jobs": (self._training_jobs, ()),
@@ -76,12 +96,12 @@ class Documents:
         body = b""
         async for piece in request.stream():
             body += piece
-            if len(body) > MAX_CHANGES:
+            if len(body) > MAX_CHANGE_BYTES:
                 break
 
         def change(request: Request) -> Any:
             name = request.path_params["name"]
-            self.service.change(name, **_words(body))
+            self.service.change(name, **_changes_in(body))
             self.changed()
             self.run(name)
             return self.service.describe(name)
@@ -92,16 +112,16 @@ class Documents:
     def _export(self, request: Request) -> Response:
         kind = request.query_params.get("format", "csv")
         if kind not in FORMATS:
-            raise InvalidSpec([Fault("format", f"{kind[:40]!r} must be one of {', '.join(FORMATS)}.")])
+            raise InvalidSpec([Fault("format", f"{kind[:SHOWN_LETTERS]!r} must be one of {', '.join(FORMATS)}.")])
         return _as_file(export(self.service.history(request.path_params["name"]), kind), {})
 
     def _buckets(self, _: Request) -> Any:
         return {"Endpoint": self.s3.endpoint or None, "Region": self.s3.region}
 
     def _log(self, request: Request) -> Response:
-        begin, lines = (_number(request, each) for each in ("begin", "lines"))
+        begin, lines = (_number(request, name) for name in ("begin", "lines"))
         if begin is not None and lines is not None:
-            raise InvalidSpec([Fault("lines", "are the last ones, wherever the log begins. Give begin or lines.")])
+            raise InvalidSpec([Fault("lines", "can't be combined with begin. Give one of them.")])
         part = self.service.log(request.path_params["name"], begin or 0, lines)
         headers = {
             "x-alfine-training-job": quote(part.training_job),
@@ -113,22 +133,24 @@ class Documents:
         return _as_file(part.data, headers)
 
 
-def _words(body: bytes) -> dict[str, Any]:
-    """What to change. Raise InvalidSpec for what isn't an object of the words that there are."""
+def _changes_in(body: bytes) -> dict[str, Any]:
+    """Return the arguments of `Service.change` in a body; raise InvalidSpec for anything else."""
     try:
-        found = json.loads(body) if len(body) <= MAX_CHANGES else None
+        changes = json.loads(body) if len(body) <= MAX_CHANGE_BYTES else None
     except ValueError:
-        found = None
-    if not isinstance(found, dict) or not found:
-        raise InvalidSpec([Fault("", f"The body must be a JSON object of at most {MAX_CHANGES} bytes.")])
-    faults = [Fault(key[:40], unknown(key[:40], CHANGES)) for key in found if key not in CHANGES]
+        changes = None
+    if not isinstance(changes, dict) or not changes:
+        raise InvalidSpec([Fault("", f"The body must be a JSON object of at most {MAX_CHANGE_BYTES} bytes.")])
+    faults = [
+        Fault(key[:SHOWN_LETTERS], unknown(key[:SHOWN_LETTERS], CHANGES)) for key in changes if key not in CHANGES
+    ]
     if faults:
         raise InvalidSpec(faults)
-    return found
+    return changes
 
 
 def _as_file(data: bytes, headers: Mapping[str, str]) -> Response:
-    """Bytes that a browser, should it ask for them, takes for text and nothing else."""
+    """Return bytes as plain text, which a browser must not run or interpret."""
     safe = {"x-content-type-options": "nosniff", "content-security-policy": "sandbox"}
     return Response(data, headers={**headers, **safe}, media_type="text/plain")
 
@@ -137,13 +159,13 @@ def _number(request: Request, name: str) -> int | None:
     text = request.query_params.get(name)
     if text is None:
         return None
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise InvalidSpec([Fault(name, f"{text[:40]!r} must be a whole number.")])
+    if not text.isascii() or not text.isdigit() or len(text) > LONGEST_NUMBER:
+        raise InvalidSpec([Fault(name, f"{text[:SHOWN_LETTERS]!r} must be a whole number.")])
     return int(text)
 
 
 def _answering(read: Callable[[Request], Any], known: tuple[str, ...]) -> Callable[[Request], Any]:
-    """known: the parameters that are read; any other is refused."""
+    """Return the endpoint that answers with what `read` returns, and refuses parameters that are not `known`."""
 
     async def answer(request: Request) -> Response:
         try:
@@ -160,20 +182,20 @@ def _answering(read: Callable[[Request], Any], known: tuple[str, ...]) -> Callab
 
 
 def _check(request: Request, known: tuple[str, ...]) -> None:
-    """X-Amz-… are of a signed URL."""
+    """Raise InvalidSpec for unknown parameters of the query; X-Amz-… belong to a signed URL."""
     odd = [name for name in request.query_params if name not in known and not name.startswith("X-Amz-")]
     if odd:
-        told = f"Known: {', '.join(known)}." if known else "There are none."
-        raise InvalidSpec([Fault(odd[0][:40], f"isn't a parameter of this document. {told}")])
+        hint = did_you_mean(odd[0], known)
+        raise InvalidSpec([Fault(odd[0][:SHOWN_LETTERS], f"isn't a parameter of this document. {hint}")])
 
 
 def _plain(value: Any) -> Any:
-    """What JSON can say: numpy's scalars as numbers, infinities as null, texts without half characters."""
+    """Convert a value to JSON: numpy's scalars to numbers, infinities to null, strings without lone surrogates."""
     match value:
         case dict():
-            return {_plain(key): _plain(each) for key, each in value.items()}
+            return {_plain(key): _plain(entry) for key, entry in value.items()}
         case list() | tuple():
-            return [_plain(each) for each in value]
+            return [_plain(entry) for entry in value]
         case bool() | int() | None:
             return value
         case str():

@@ -67,5 +67,5 @@ def _text(key: str, value: Any) -> str:
 
 def parts(verdict: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the verdicts of the criteria that a combination (`AllOf`, `AnyOf`, …) is made of; empty for any other."""
-    found = (verdict.get("evidence") or {}).get(PARTS)
-    return [part for part in found if isinstance(part, Mapping)] if isinstance(found, Sequence) else []
+    verdicts = (verdict.get("evidence") or {}).get(PARTS)
+    return [part for part in verdicts if isinstance(part, Mapping)] if isinstance(verdicts, Sequence) else []
