@@ -1,8 +1,7 @@
 """Measure the house: rooms, floors, arrows, import circles, docstrings and lines of src/alfine, from its source alone.
 
-    python docs/measure_house.py                      # this clone
-    python docs/measure_house.py path/to/other/clone  # another one, such as an earlier commit
-    python docs/measure_house.py --installed optuna   # another package, where it's installed
+    python docs/measure_house.py                              # this clone
+    python docs/measure_house.py ./ path/to/older/clone/ optuna   # side by side: clones of alfine, and installed packages
 
 docs/architecture.md has these figures. A room is a package directly in `alfine`, or a module there that isn't one of the three which belong
 there. An arrow is a pair of rooms of which the first imports from the second. A circle is a set of modules that import each other, directly
@@ -24,6 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 NO_ROOM = {"__init__", "__main__", "_version"}  # modules that may lie directly in the package
 LONGEST = 10  # files that are listed by name
+RETURN = ("Return ", "Yield ")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -205,46 +205,57 @@ def _code_lines_of(module: Module) -> int:
     return sum(bool(line.strip()) and not line.lstrip().startswith("#") for number, line in lines if number not in said)
 
 
-def report(house: House) -> Iterator[tuple[str, str]]:
-    """Yield (what, figure) for each row of the table."""
+def report(house: House) -> dict[str, str]:
+    """Return the figures of a package, by what they are."""
     modules = house.modules.values()
-    packages = sorted(house.rooms - set(house.loose))
-    yield "packages", f"{len(packages)} ({', '.join(packages)})"
-    yield "loose modules", ", ".join(house.loose) or "none"
-    yield "floors", str(len(house.layers) or "not declared")
-    yield "arrows between rooms", f"{len(house.arrows)} of {len(house.rooms) * (len(house.rooms) - 1)} possible"
-    if house.layers:
-        yield "arrows that don't point downwards", _pairs(house.wrong_arrows)
-    yield "import circles of modules", _circles(circles(house.imports(deferred=False)))
-    yield "… with imports inside functions", _circles(circles(house.imports(deferred=True)))
-    yield "import circles of rooms", _circles(circles(_graph(house.arrows)))
-    yield "files, lines", f"{len(house.modules)}, {sum(module.lines for module in modules):,}"
-    yield "lines of code, without comments, docstrings and blank lines", f"{sum(map(_code_lines_of, modules)):,}"
-    longest = sorted(modules, key=lambda module: module.lines, reverse=True)[:LONGEST]
-    yield "longest files", ", ".join(f"{module.name} {module.lines}" for module in longest)
-    yield from _report_functions(house)
+    lengths = sorted(code_lines(function, module) for module, function in functions(modules))
+    longest = max(modules, key=lambda module: module.lines)
+    return {
+        "packages, loose modules at the top": f"{len(house.rooms - set(house.loose))}, {len(house.loose)}",
+        "floors": str(len(house.layers) or "–"),
+        "arrows between these": f"{len(house.arrows)}",
+        "arrows that don't point downwards": str(len(house.wrong_arrows)) if house.layers else "–",
+        "modules in import circles": str(_in_circles(house.imports(deferred=False))),
+        "… with imports inside functions": str(_in_circles(house.imports(deferred=True))),
+        "files": f"{len(house.modules)}",
+        "lines": f"{sum(module.lines for module in modules):,}",
+        "lines of code (no comments, docstrings, blank lines)": f"{sum(map(_code_lines_of, modules)):,}",
+        "longest file": f"{longest.lines:,}",
+        "code lines of a function: median, 95th percentile, longest": (
+            f"{statistics.median(lengths):g}, {lengths[int(0.95 * len(lengths))]}, {lengths[-1]}"
+        ),
+        **_report_docstrings(house),
+    }
 
 
-def _report_functions(house: House) -> Iterator[tuple[str, str]]:
-    lengths = sorted(code_lines(function, module) for module, function in functions(house.modules.values()))
-    yield (
-        "code lines of a function: median, 95th percentile, longest",
-        f"{statistics.median(lengths):g}, {lengths[int(0.95 * len(lengths))]}, {lengths[-1]}",
-    )
-    faces = [node for module in house.modules.values() for node in public(module)]
-    texts = [ast.get_docstring(node) for node in faces]
-    written = [text for text in texts if text]
-    yield "public classes, functions and methods", f"{len(faces):,}"
-    yield "… with a docstring", _share(len(written), len(faces))
-    with_arguments = [node for node in faces if isinstance(node, Function) and _arguments(node)]
-    explained = sum("Args:" in (ast.get_docstring(node) or "") for node in with_arguments)
-    yield "public functions with arguments: docstring has Args", _share(explained, len(with_arguments))
-    answering = [node for node in faces if isinstance(node, Function) and _returns(node)]
-    told = sum("Returns:" in (ast.get_docstring(node) or "") or _summary_returns(node) for node in answering)
-    yield (
-        "public functions that return something: docstring has Returns, or begins with «Return»",
-        _share(told, len(answering)),
-    )
+def _report_docstrings(house: House) -> dict[str, str]:
+    faces = [(node, ast.get_docstring(node) or "") for module in house.modules.values() for node in public(module)]
+    taking = [text for node, text in faces if isinstance(node, Function) and _arguments(node)]
+    returning = [text for node, text in faces if isinstance(node, Function) and _returns(node)]
+    return {
+        "public classes, functions and methods": f"{len(faces):,}",
+        "… with a docstring": _share(sum(bool(text) for _, text in faces), len(faces)),
+        "those with arguments: docstring has Args": _share(sum("Args:" in text for text in taking), len(taking)),
+        "those that return something: docstring has Returns, or begins with Return": _share(
+            sum("Returns:" in text or text.startswith(RETURN) for text in returning), len(returning)
+        ),
+    }
+
+
+def details(house: House) -> Iterator[str]:
+    """Yield the names behind some of the figures, a line each."""
+    yield f"packages: {', '.join(sorted(house.rooms - set(house.loose)))}"
+    yield f"loose modules: {', '.join(house.loose) or 'none'}"
+    wrong = ", ".join(f"{start} → {end}" for start, end in house.wrong_arrows)
+    yield f"arrows that don't point downwards: {wrong or 'none'}"
+    found = circles(house.imports(deferred=True))
+    yield f"import circles: {'; '.join(', '.join(circle) for circle in found) or 'none'}"
+    longest = sorted(house.modules.values(), key=lambda module: module.lines, reverse=True)[:LONGEST]
+    yield f"longest files: {', '.join(f'{module.name} {module.lines}' for module in longest)}"
+
+
+def _in_circles(graph: Mapping[str, Iterable[str]]) -> int:
+    return sum(map(len, circles(graph)))
 
 
 def _arguments(function: Function) -> list[str]:
@@ -254,10 +265,6 @@ def _arguments(function: Function) -> list[str]:
 
 def _returns(function: Function) -> bool:
     return function.returns is not None and ast.unparse(function.returns) not in {"None", "NoReturn"}
-
-
-def _summary_returns(function: Function) -> bool:
-    return (ast.get_docstring(function) or "").startswith(("Return ", "Yield ", "Whether ", "True "))
 
 
 def _statements(tree: ast.AST, *, into_functions: bool) -> Iterator[ast.AST]:
@@ -296,27 +303,19 @@ def _layers(pyproject: Path) -> tuple[frozenset[str], ...]:
     return tuple(frozenset(room.strip() for room in layer.split("|")) for layer in layers)
 
 
-def _graph(arrows: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
-    graph: dict[str, set[str]] = {}
-    for start, end in arrows:
-        graph.setdefault(start, set()).add(end)
-    return graph
-
-
-def _pairs(arrows: list[tuple[str, str]]) -> str:
-    return f"{len(arrows)}: " + ", ".join(f"{start} → {end}" for start, end in arrows) if arrows else "none"
-
-
-def _circles(found: list[list[str]]) -> str:
-    return f"{len(found)}: " + "; ".join(", ".join(circle) for circle in found) if found else "none"
-
-
 def _share(part: int, whole: int) -> str:
-    return f"{part:,} of {whole:,} ({100 * part / whole:.0f} %)"
+    return f"{100 * part / max(1, whole):.0f} %"
+
+
+def main(words: list[str]) -> None:
+    """Print a table with a column for each package, and names for the first one."""
+    houses = {word: House.of(Path(word)) if "/" in word or word == "." else House.installed(word) for word in words}
+    columns = [report(house) for house in houses.values()]
+    titles = [house.package for house in houses.values()]
+    lines = [f"| | {' | '.join(titles)} |", f"| --- |{' --- |' * len(houses)}"]
+    lines += [f"| {what} | {' | '.join(column[what] for column in columns)} |" for what in columns[0]]
+    sys.stdout.write("\n".join([*lines, "", *details(next(iter(houses.values())))]) + "\n")
 
 
 if __name__ == "__main__":
-    words = sys.argv[1:]
-    seen = House.installed(words[1]) if words[:1] == ["--installed"] else House.of(Path(words[0]) if words else ROOT)
-    rows = [f"| {what} | {figure} |" for what, figure in report(seen)]
-    sys.stdout.write("\n".join(["| what | here |", "| --- | --- |", *rows]) + "\n")
+    main(sys.argv[1:] or [f"{ROOT}/"])
