@@ -58,6 +58,14 @@ tuner = alfine.Tuner(space, **words)
 while training_job := tuner.ask():
     tuner.tell(training_job, 1.0)
 print(len(tuner.training_jobs), alfine.attach(job.name).replay("Steady(EnoughTried 1, times=2)").training_jobs)
+tuner = alfine.Tuner(space, strategy="Random", criteria="EnoughTried 15", max_training_jobs=100)
+for _ in range(12):
+    tuner.tell(tuner.ask(), 1.0)
+print(tuner.forecast().training_jobs)
+try:
+    alfine.tune(lambda values: 1.0, space, progress=False, criteria="EnoughTried abc")
+except alfine.InvalidSpec as error:
+    print(error)
 try:
     alfine.Tuner(space, strategy="Midle")
 except alfine.InvalidSpec as error:
@@ -77,5 +85,7 @@ def test_installed_strategies_and_criteria_are_used_like_alfines_own(tmp_path):
     assert run.stdout.splitlines() == [
         "[0.25, 0.5, 0.5] EnoughTried",
         "3 2",
+        "(3.0, 3.0, 3.0)",
+        "Tags.alfine:EnoughTried: 'abc' can't be read as the settings of EnoughTried: ValueError: invalid literal for int() with base 10: 'abc'.",
         "strategy: 'Midle' isn't one of Bayesian, Random, Grid, Hyperband, Middle.",
     ]

@@ -1,8 +1,14 @@
-"""When the tuning job is done: one file a criterion. This table is the only list of them.
+"""Completion criteria: when the tuning job is done. This table is the only list of them.
 
-A new one is a file with a frozen dataclass (`from_spec`, `check`, `to_request`; see core/policy.py) and a line here;
-from outside, an entry point in the group `alfine.criteria`. The contract suite, `alfine replay` and the reference page read
-this table.
+A new criterion is one file and one line: a frozen dataclass (`CompletionCriterion` in core/policy.py says what it has), and its entry in
+CRITERIA below. A package adds its own as entry points in the group `alfine.criteria`. Everything else reads this table: job files, the
+command line, requests, replays, the forecast, the console, the contract suite and the reference. docs/how-to/add-a-criterion.md shows
+how. What its author finds here:
+
+    checks.py        checks of settings, with messages that say what is wanted
+    tags.py          read_tag and write_tag: settings in the tag of a request
+    future.py        what may come of a job, for the forecast
+    text_format.py   criteria as text
 """
 
 from __future__ import annotations
@@ -34,7 +40,6 @@ from alfine.criteria.shadow import Shadow
 from alfine.criteria.steady import Steady
 from alfine.criteria.target import TargetObjectiveMetricValue
 
-# Those that a user can set, AMT's in AMT's order: on a tie the first is named as the reason.
 CRITERIA: dict[str, type[CompletionCriterion]] = {
     "TargetObjectiveMetricValue": TargetObjectiveMetricValue,
     "BestObjectiveNotImproving": BestObjectiveNotImproving,
@@ -44,7 +49,7 @@ CRITERIA: dict[str, type[CompletionCriterion]] = {
     "MaxCost": MaxCost,
     "MarginalValue": MarginalValue,
     "Deadline": Deadline,
-    # Made of other criteria; a job may have several of each.
+    # Made of other criteria:
     "AllOf": AllOf,
     "AnyOf": AnyOf,
     "AtLeast": AtLeast,
@@ -52,17 +57,23 @@ CRITERIA: dict[str, type[CompletionCriterion]] = {
     "Steady": Steady,
     "Shadow": Shadow,
 }
+"""The criteria that a user can set, AMT's in AMT's order. On a tie the first one is named as the reason."""
 
-# Those that every job has, whatever it asked for.
 ALWAYS: tuple[type[CompletionCriterion], ...] = (StopRequested, NoTrainingJobSucceeded, SearchSpaceExhausted)
+"""The criteria that every job has. On a tie they come first."""
+
+GROUP = "alfine.criteria"
+"""The group of entry points by which other packages add criteria."""
 
 Given: TypeAlias = CompletionCriterion | str | Sequence[CompletionCriterion | str]
+"""Criteria as a caller gives them: one or several, each as an object or as text."""
 
 
 @cache
 def table() -> dict[str, type[CompletionCriterion]]:
-    """CRITERIA and what installed packages add to it."""
-    return {**CRITERIA, **{point.name: point.load() for point in entry_points(group="alfine.criteria")}}
+    """Return CRITERIA and what installed packages add to it, by the names of the classes."""
+    added = [point.load() for point in entry_points(group=GROUP)]
+    return {**CRITERIA, **{kind.__name__: kind for kind in added}}
 
 
 def known() -> dict[str, type[CompletionCriterion]]:
@@ -86,15 +97,16 @@ def labels(name: str) -> dict[str, str]:
 
 
 def criteria_for(spec: TuningJobSpec) -> tuple[CompletionCriterion, ...]:
-    """Every criterion that applies to the job, in the order in which ties are broken.
+    """Return every criterion that applies to a job, in the order in which ties are broken.
 
-    Raise InvalidSpec when one, or a part of one, can't be judged in this job.
+    Raises:
+        InvalidSpec: A setting makes no sense, or a criterion can't be judged in this job.
     """
-    asked = (_asked(kind, spec) for kind in (*ALWAYS, *table().values()))
-    found = [criterion for criterion in asked if criterion is not None]
-    found += tags.from_settings(spec.settings, table())
-    check_demands(spec, found)
-    return tuple(found)
+    of_classes = (_asked(kind, spec) for kind in (*ALWAYS, *table().values()))
+    criteria = [criterion for criterion in of_classes if criterion is not None]
+    criteria += tags.from_settings(spec.settings, table())
+    check_demands(spec, criteria)
+    return tuple(criteria)
 
 
 def _asked(kind: type[CompletionCriterion], spec: TuningJobSpec) -> CompletionCriterion | None:
@@ -110,7 +122,11 @@ def _asked(kind: type[CompletionCriterion], spec: TuningJobSpec) -> CompletionCr
 
 
 def check_demands(spec: TuningJobSpec, criteria: Iterable[CompletionCriterion]) -> None:
-    """Raise InvalidSpec when one of the criteria, or a part of one, can't be judged in this job."""
+    """Check that the criteria, and the parts of those that are made of others, can be judged in a job.
+
+    Raises:
+        InvalidSpec: With what the job lacks, such as a price.
+    """
     faults = [
         fault
         for criterion in criteria
@@ -122,21 +138,24 @@ def check_demands(spec: TuningJobSpec, criteria: Iterable[CompletionCriterion]) 
 
 
 def can_be_kept(criterion: CompletionCriterion) -> bool:
-    """Whether a request can say it, so that it's read again from the record: a Tuner and replays take others, too."""
+    """Return whether a job can be recorded with the criterion: its class must be known by name. A Tuner and replays take any."""
     return all(type(part) in table().values() for part in text_format.parts_of(criterion))
 
 
 def put_criteria(request: MutableMapping[str, Any], criteria: Iterable[CompletionCriterion]) -> None:
-    """Write criteria into a request. A field of AMT's and a tag hold one of a kind: others of it go where combinations do.
+    """Write criteria into a CreateHyperParameterTuningJob request.
 
-    Raise InvalidSpec for one that couldn't be read again.
+    A field of AMT's and a tag of a criterion's own hold one criterion of a kind. More of that kind go into the tags for combinations.
+
+    Raises:
+        InvalidSpec: A criterion couldn't be read again (`can_be_kept`).
     """
     placed: set[type] = set()
     for criterion in criteria:
         if not can_be_kept(criterion):
             message = (
-                f"{criterion!r:.100} can't be kept with a job, since it wouldn't be known when the job is read again. Make it an entry "
-                "point in the group alfine.criteria (CONTRIBUTING.md), or use alfine.Tuner."
+                f"{criterion!r:.100} can't be kept with a job, since its class wouldn't be known when the job is read again. Make it an "
+                f"entry point in the group {GROUP} (docs/how-to/add-a-criterion.md), or use alfine.Tuner."
             )
             raise InvalidSpec([Fault("criteria", message)])
         if type(criterion) in placed:
@@ -147,16 +166,21 @@ def put_criteria(request: MutableMapping[str, Any], criteria: Iterable[Completio
 
 
 def criteria_of(given: Given) -> list[CompletionCriterion]:
-    """Criteria as a caller gives them: one or several, as they are or as text. Raise InvalidSpec for what is none."""
+    """Return criteria as a list of objects.
+
+    Raises:
+        InvalidSpec: A text can't be understood, or something isn't a criterion.
+    """
     several = [given] if isinstance(given, str | Mapping) or not isinstance(given, Iterable) else [*given]
-    found = [criterion_from_text(each) if isinstance(each, str) else each for each in several]
-    all_criteria("criteria", found)
-    return found
+    criteria = [criterion_from_text(entry) if isinstance(entry, str) else entry for entry in several]
+    all_criteria("criteria", criteria)
+    return criteria
 
 
 def criterion_from_text(text: str) -> CompletionCriterion:
-    """Read «BestObjectiveNotImproving 10 strict=true», «AllOf(ConvergenceDetected, NotBefore(…))»: see criteria/text_format.py.
+    """Return the criterion that a text stands for: «BestObjectiveNotImproving 10 strict=true», «AllOf(ConvergenceDetected, …)».
 
-    Raise InvalidSpec for what can't be understood.
+    Raises:
+        InvalidSpec: The text can't be understood.
     """
     return text_format.read(text, table())
