@@ -6,7 +6,7 @@ import pytest
 
 from alfine import BestObjectiveNotImproving, Continuous
 from alfine.core.history import History
-from alfine.jobs.analysis.similar_jobs import is_like, likely
+from alfine.jobs.analysis.similar_jobs import estimate_from_similar_jobs, is_similar
 from alfine.jobs.home import Home
 from tests.building import EPOCH, one_job, spec
 from tests.cli.conftest import JOB
@@ -24,7 +24,7 @@ def past(name, values, seconds=2.0, **words):
 
 def told(asked, *records, **words):
     known = {each.spec.name: each for each in records}
-    return likely(asked, [each.spec for each in records], known.__getitem__, **words)
+    return estimate_from_similar_jobs(asked, [each.spec for each in records], known.__getitem__, **words)
 
 
 def test_a_past_job_says_when_the_new_ones_criteria_would_have_ended_it():
@@ -63,10 +63,10 @@ def test_jobs_with_the_same_data_and_settings_are_preferred():
 
 def test_another_objective_program_or_space_tells_nothing():
     asked = spec(script="train.py")
-    assert is_like(asked, spec(name="past", script="train.py"))
-    assert not is_like(asked, spec(name="past", script="other.py"))
-    assert not is_like(asked, spec(name="past", script="train.py", metric="auc"))
-    assert not is_like(asked, spec(name="past", script="train.py", space={"x": Continuous(0, 1)}))
+    assert is_similar(asked, spec(name="past", script="train.py"))
+    assert not is_similar(asked, spec(name="past", script="other.py"))
+    assert not is_similar(asked, spec(name="past", script="train.py", metric="auc"))
+    assert not is_similar(asked, spec(name="past", script="train.py", space={"x": Continuous(0, 1)}))
     assert told(asked, past("past", [1.0], metric="auc")) is None
 
 

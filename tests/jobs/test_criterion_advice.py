@@ -20,8 +20,8 @@ LATE = [5.0, 4.0, *[4.0] * 5, 1.0, *[2.0] * 22]  # the best comes eighth, after 
 
 def test_what_a_rule_would_have_meant_is_what_replay_says():
     record = history(LATE)
-    advice = advise([record], menu=MENU)
-    for rule in advice.rules:
+    advice = advise([record], candidates=MENU)
+    for rule in advice.candidates:
         (outcome,) = rule.outcomes
         alone = replayed(record, [criterion_from_text(rule.text)])
         assert outcome.training_jobs == alone.training_jobs
@@ -30,23 +30,23 @@ def test_what_a_rule_would_have_meant_is_what_replay_says():
 
 
 def test_the_rule_that_runs_least_without_missing_is_recommended():
-    assert advise([history(EARLY)] * 3, menu=MENU).recommended.text == "BestObjectiveNotImproving 3"
-    advice = advise([history(EARLY), history(LATE)], menu=MENU)
+    assert advise([history(EARLY)] * 3, candidates=MENU).recommended.text == "BestObjectiveNotImproving 3"
+    advice = advise([history(EARLY), history(LATE)], candidates=MENU)
     assert advice.recommended.text == "BestObjectiveNotImproving 8"
-    hasty = next(rule for rule in advice.rules if rule.text.endswith(" 3"))
+    hasty = next(rule for rule in advice.candidates if rule.text.endswith(" 3"))
     assert (hasty.misses, hasty.worst.missed) == (1, 3.0)
-    assert advise([history(EARLY), history(LATE)], menu=MENU, risk=0.5).recommended is hasty or hasty.misses == 1
+    assert advise([history(EARLY), history(LATE)], candidates=MENU, risk=0.5).recommended is hasty or hasty.misses == 1
 
 
 def test_few_jobs_prove_little():
-    rule = advise([history(EARLY)] * 3, menu=MENU).recommended
+    rule = advise([history(EARLY)] * 3, candidates=MENU).recommended
     assert rule.rate_at_most == pytest.approx(1 - 0.05 ** (1 / 3))
 
 
 def test_short_jobs_are_left_out_and_without_any_other_there_is_nothing_to_learn():
-    advice = advise([history(EARLY[:10])], menu=MENU)
+    advice = advise([history(EARLY[:10])], candidates=MENU)
     assert advice.left_out == ("job",)
-    assert (advice.rules, advice.recommended) == ((), None)
+    assert (advice.candidates, advice.recommended) == ((), None)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from alfine.core.read_spec import read_spec
 from alfine.core.settings import Repeats
 from alfine.criteria.forecast import forecast_of
 from alfine.criteria.improvement import remaining
-from alfine.jobs.analysis.replay_report import told
+from alfine.jobs.analysis.replay_report import replay_report
 from alfine.jobs.home import Home
 from alfine.jobs.policy_for import policy_for, replayed
 from tests.building import EPOCH, SPACE, history, one_job, request, several, spec
@@ -241,7 +241,10 @@ def test_a_replay_compares_searches(tmp_path):
     assert (own.training_jobs, own.saved_training_jobs, own.missed) == (job.history.searched, 0, 0.0)
     later = replayed(job.history, [ConvergenceDetected(delta=0.001)])
     assert (later.training_jobs, later.saved_training_jobs) == (job.history.searched, 0)
-    rows = told(job.history, [])["Replays"] + told(job.history, ["BestObjectiveNotImproving 3"])["Replays"]
+    rows = (
+        replay_report(job.history, [])["Replays"]
+        + replay_report(job.history, ["BestObjectiveNotImproving 3"])["Replays"]
+    )
     assert [row["Money"] for row in rows] == [pytest.approx(row["TrainingSeconds"]) for row in rows]
     assert [row["SavedMoney"] for row in rows] == [pytest.approx(row["SavedTrainingSeconds"]) for row in rows]
     sooner = replayed(job.history, [BestObjectiveNotImproving(3)])

@@ -7,8 +7,8 @@ import pytest
 import alfine
 from alfine import Categorical, Continuous, Integer, InvalidSpec
 from alfine.core.history import History
-from alfine.jobs.analysis.export_table import export
-from alfine.jobs.analysis.results_table import inherited
+from alfine.jobs.analysis.export_table import export_table
+from alfine.jobs.analysis.results_table import read_results
 from alfine.jobs.home import Home
 from alfine.surrogate.parent_evidence import prior
 from tests.building import SPACE, history, request, spec
@@ -43,7 +43,7 @@ def child(**words):
 
 
 def test_rows_are_training_jobs_in_amts_spelling(table):
-    found = inherited(table(), child(), "runs.csv")
+    found = read_results(table(), child(), "runs.csv")
     assert [each.objective for each in found] == [0.5, 0.25, 0.1]
     assert [each.hyperparameters for each in found] == [
         {"optimizer": "adam", "bias": "true", "width": "16"},
@@ -54,7 +54,7 @@ def test_rows_are_training_jobs_in_amts_spelling(table):
 
 def test_what_lies_in_the_jobs_space_counts_for_it(table):
     of_child = child()
-    past = History(of_child, history().created_at, tuple(inherited(table(), of_child, "runs.csv")))
+    past = History(of_child, history().created_at, tuple(read_results(table(), of_child, "runs.csv")))
     points, values = prior(past)
     assert list(values) == [0.5, 0.25], "512 is outside of the range"
     assert of_child.space.from_unit(points[1]) == {"optimizer": "sgd", "momentum": 0.9, "bias": "false", "width": 32}
@@ -62,14 +62,14 @@ def test_what_lies_in_the_jobs_space_counts_for_it(table):
 
 def test_an_empty_cell_is_none_where_none_is_a_value(table):
     space = {"weight": Categorical([None, "balanced"]), "x": Continuous(0, 1)}
-    found = inherited(table("weight,x,loss\n,0.5,1\nbalanced,0.5,2\n"), child(space=space), "runs.csv")
+    found = read_results(table("weight,x,loss\n,0.5,1\nbalanced,0.5,2\n"), child(space=space), "runs.csv")
     assert [each.hyperparameters["weight"] for each in found] == ["null", "balanced"]
 
 
 def test_what_export_writes_can_be_begun_with(tmp_path):
     past = history([0.5, None, 0.75])
-    (tmp_path / "runs.csv").write_bytes(export(past, "csv"))
-    found = inherited(tmp_path / "runs.csv", spec(), "runs.csv")
+    (tmp_path / "runs.csv").write_bytes(export_table(past, "csv"))
+    found = read_results(tmp_path / "runs.csv", spec(), "runs.csv")
     ended = [job for job in past.finished if job.objective is not None]
     assert [each.objective for each in found] == [0.5, 0.75]
     assert [each.hyperparameters for each in found] == [past.spec.space.to_text(job.hyperparameters) for job in ended]
@@ -98,7 +98,7 @@ def test_what_export_writes_can_be_begun_with(tmp_path):
 )
 def test_a_table_that_isnt_one_is_told_by_line_and_column(table, text, words):
     with pytest.raises(InvalidSpec) as error:
-        inherited(table(text), child(), "runs.csv")
+        read_results(table(text), child(), "runs.csv")
     assert words in str(error.value)
 
 

@@ -9,7 +9,7 @@ import alfine
 from alfine import Categorical, Continuous
 from alfine.core.history import History
 from alfine.core.warm_start import inheritance
-from alfine.jobs.analysis.export_table import export
+from alfine.jobs.analysis.export_table import export_table
 from alfine.jobs.home import Home
 from alfine.strategies import strategy_for
 from alfine.surrogate.model import model_of
@@ -101,7 +101,7 @@ def test_in_a_finite_space_each_configuration_still_comes_once():
 
 def test_whoever_looks_is_told(tmp_path):
     table = tmp_path / "runs.csv"
-    table.write_bytes(export(searched(history(space=SPACE, strategy="Random", seed=3), other_data, 25), "csv"))
+    table.write_bytes(export_table(searched(history(space=SPACE, strategy="Random", seed=3), other_data, 25), "csv"))
     job = alfine.tune(
         bowl, SPACE, home=tmp_path / "home", warm_start=table, max_training_jobs=6, progress=False, seed=0
     )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from alfine import Categorical, Continuous, Integer
 from alfine.core.history import History
 from alfine.core.read_spec import read_spec
-from alfine.jobs.analysis.next_job import following, proposed_request
+from alfine.jobs.analysis.next_job import next_name, next_request
 from alfine.jobs.policy_for import policy_for
 from alfine.surrogate.space_diagnosis import (
     AT_EDGE,
@@ -147,7 +147,7 @@ def test_the_proposed_request_is_a_job_that_may_be_started_from_the_old_one():
     _, past = searched(bowl(a=0.5, b=2.5, c=0.6), 62, noise=0.02, strategy="Bayesian", seed=3)
     found = remarks(past)
     assert about(past) >= {(AT_EDGE, "b")}
-    asked = proposed_request(request(space=CUBE), past, [each for each in found if each.kind == AT_EDGE])
+    asked = next_request(request(space=CUBE), past, [each for each in found if each.kind == AT_EDGE])
     new = read_spec(asked)
     assert new.name == "job-2"
     assert new.space.ranges["b"] == Continuous(0.0, 2.2)
@@ -158,7 +158,7 @@ def test_the_proposed_request_is_a_job_that_may_be_started_from_the_old_one():
     ("name", "then"), [("a", "a-2"), ("a-2", "a-3"), ("a" * 32, "a" * 30 + "-2"), ("a-99", "a-100")]
 )
 def test_the_next_name(name, then):
-    assert following(name) == then
+    assert next_name(name) == then
 
 
 @given(

@@ -12,7 +12,7 @@ from alfine.core.policy import UNDECIDED, Verdict, as_it_ended
 from alfine.core.replay import Replayed
 from alfine.criteria import Given
 from alfine.criteria.forecast import Forecast, forecast_of
-from alfine.jobs.analysis.next_job import proposed_words
+from alfine.jobs.analysis.next_job import next_words
 from alfine.jobs.policy_for import policy_for, replayed
 from alfine.jobs.run import Run
 from alfine.store.records import TuningJob
@@ -97,7 +97,7 @@ class Job(Results):
         Example:
             >>> alfine.tune(objective, **job.proposed(), metric="auc", max_training_jobs=50)
         """
-        return proposed_words(self.history, self.space_remarks, self._static)
+        return next_words(self.history, self.space_remarks, self._static)
 
     def replay(self, criteria: Given) -> Replayed:
         """Return when other completion criteria would have ended the job, what that would have saved and what it would

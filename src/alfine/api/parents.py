@@ -82,10 +82,10 @@ def results(spec: TuningJobSpec, parents: Sequence[Parent], home: str | Path | N
 
 def _results(spec: TuningJobSpec, name: str, parent: Parent, home: str | Path | None) -> list[Inherited]:
     path = f"WarmStartConfig.{PARENTS}"
-    if isinstance(parent, str | Path) and results_table.is_table(name):
+    if isinstance(parent, str | Path) and results_table.is_results_table(name):
         if (file := local(name)) is None:
             raise InvalidSpec([Fault(name, "isn't a file of this machine.")])
-        return results_table.inherited(file, spec, name)
+        return results_table.read_results(file, spec, name)
     if isinstance(parent, str | Path):
         from alfine.jobs.home import Home, home_folder, is_home
 
@@ -102,6 +102,8 @@ def _results(spec: TuningJobSpec, name: str, parent: Parent, home: str | Path | 
 
 
 def _name(parent: Parent, of_a_tuner: str) -> str:
-    if isinstance(parent, Path) or (isinstance(parent, str) and results_table.is_table(parent) and "://" not in parent):
+    if isinstance(parent, Path) or (
+        isinstance(parent, str) and results_table.is_results_table(parent) and "://" not in parent
+    ):
         return Path(parent).expanduser().absolute().as_uri()
     return parent if isinstance(parent, str) else str(getattr(parent, "name", of_a_tuner))

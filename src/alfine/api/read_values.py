@@ -16,7 +16,7 @@ from alfine.core.fields import LEAST_LIKENESS
 from alfine.core.settings import Repeats
 from alfine.core.spec import EARLY_STOPPING_TYPES, GOALS, IDENTICAL, TRANSFER, strategies
 from alfine.core.wording import closest
-from alfine.jobs.analysis.results_table import is_table
+from alfine.jobs.analysis.results_table import is_results_table
 
 LONGEST_SHOWN = 60
 """Characters of a value that a message shows."""
@@ -166,7 +166,8 @@ class ValueReader:
             self.fault(path, f"{shown(value)} {wanted}")
             return []
         return [
-            absolute(name, self.folder).as_uri() if is_table(name) and "://" not in name else name for name in names
+            absolute(name, self.folder).as_uri() if is_results_table(name) and "://" not in name else name
+            for name in names
         ]
 
     def values(self, path: str, value: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from alfine.core.errors import NotFound
 from alfine.core.wording import count_of, percent
 
 if TYPE_CHECKING:
-    from alfine.jobs.analysis.criterion_advice import Advice, Rule
+    from alfine.jobs.analysis.criterion_advice import Advice, CandidateCriterion
 
 EPILOG = """
 \b
@@ -55,7 +55,7 @@ def advise(*, names: tuple[str, ...], tolerance: float, risk: float, as_json: bo
         chosen = names or tuple(job.name for job in home.store.list() if job.ended)
         histories = [home.service.history(name) for name in chosen]
     advice = advised(histories, tolerance=tolerance / 100, risk=risk / 100)
-    if not advice.rules:
+    if not advice.candidates:
         raise NotFound("No job has enough results: at least 20 objectives are needed. Run or import longer jobs first.")
     if as_json:
         print_json(_plain(advice))
@@ -85,7 +85,7 @@ def _plain(advice: Advice) -> dict[str, Any]:
                     for outcome in rule.outcomes
                 ],
             }
-            for rule in advice.rules
+            for rule in advice.candidates
         ],
     }
 
@@ -94,13 +94,13 @@ def _report(advice: Advice, tolerance: float, risk: float) -> list[Any]:
     from rich.table import Table
     from rich.text import Text
 
-    jobs = len(advice.rules[0].outcomes)
+    jobs = len(advice.candidates[0].outcomes)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("criterion", overflow="fold")
     for title in ("training", "mean loss", "worst loss", f"over {tolerance:g} %"):
         table.add_column(title, justify="right", no_wrap=True)
-    idle = [rule.text for rule in advice.rules if rule.share_of_seconds >= 1.0]
-    for rule in advice.rules:
+    idle = [rule.text for rule in advice.candidates if rule.share_of_seconds >= 1.0]
+    for rule in advice.candidates:
         if rule.share_of_seconds >= 1.0:
             continue
         style = "bold green" if rule is advice.recommended else ""
@@ -134,9 +134,9 @@ def _words(advice: Advice, risk: float) -> list[str]:
     ]
 
 
-def _quoted(rule: Rule) -> str:
+def _quoted(rule: CandidateCriterion) -> str:
     return f'"{rule.text}"' if " " in rule.text else rule.text
 
 
-def _caution(rule: Rule) -> str:
+def _caution(rule: CandidateCriterion) -> str:
     return f"With {count_of(len(rule.outcomes), 'job')}, a risk of up to {percent(rule.rate_at_most)} can't be ruled out (95 % confidence)."

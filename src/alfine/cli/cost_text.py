@@ -10,7 +10,7 @@ from alfine.core.spec import TuningJobSpec
 from alfine.core.wording import count_of, duration, estimate, money
 
 if TYPE_CHECKING:
-    from alfine.jobs.analysis.similar_jobs import Likely
+    from alfine.jobs.analysis.similar_jobs import ResourceEstimate
 
 
 def bound_sentence(spec: TuningJobSpec) -> str:
@@ -29,7 +29,7 @@ def bound_sentence(spec: TuningJobSpec) -> str:
     return f"at most {duration(bound.compute_seconds)} of compute time ({why}){price}"
 
 
-def likely_sentence(likely: Likely | None) -> str | None:
+def likely_sentence(likely: ResourceEstimate | None) -> str | None:
     """Return what past jobs predict: «about 34 training jobs (28 to 41), 12 min (9 min to 15 min), cost 0.02; from a, b»."""
     if likely is None:
         return None

@@ -69,10 +69,10 @@ def _refuse_tables(request: Mapping[str, Any], jobs: JobAccess) -> None:
     """Raise InvalidSpec for a warm start from a table of results, which AWS's API can't express."""
     from alfine.core.errors import Fault
     from alfine.core.spec import PARENTS
-    from alfine.jobs.analysis.results_table import is_table
+    from alfine.jobs.analysis.results_table import is_results_table
 
     parents = (request.get("WarmStartConfig") or {}).get(PARENTS) or ()
-    tables = [name for parent in parents if is_table(name := parent["HyperParameterTuningJobName"])]
+    tables = [name for parent in parents if is_results_table(name := parent["HyperParameterTuningJobName"])]
     if tables and hasattr(jobs, "endpoint"):
         message = f"{tables[0]} is a table of results, which a server doesn't accept as a parent. Create the job in the server's home, on its machine, or leave this parent out."
         raise InvalidSpec([Fault(f"WarmStartConfig.{PARENTS}", message)])

@@ -62,14 +62,14 @@ class LocalJobs:
         self.home.service.create(request)
 
     def replays(self, name: str, texts: Sequence[str]) -> Plain:
-        from alfine.jobs.analysis.replay_report import told
+        from alfine.jobs.analysis.replay_report import replay_report
 
-        return told(self.home.service.history(name), texts)
+        return replay_report(self.home.service.history(name), texts)
 
     def export(self, name: str, kind: str) -> bytes:
-        from alfine.jobs.analysis.export_table import export
+        from alfine.jobs.analysis.export_table import export_table
 
-        return export(self.home.service.history(name), kind)
+        return export_table(self.home.service.history(name), kind)
 
     def delete(self, name: str, *, files: bool) -> None:
         self.home.service.delete(name, files=files)

@@ -34,7 +34,7 @@ from alfine.core.space import Hyperparameters
 from alfine.core.spec import TuningJobSpec
 from alfine.core.wording import duration, percent
 from alfine.criteria.limits import MaxRuntimeInSeconds
-from alfine.jobs.analysis.similar_jobs import Likely
+from alfine.jobs.analysis.similar_jobs import ResourceEstimate
 from alfine.jobs.clock import utc_now
 from alfine.jobs.home import Home
 from alfine.jobs.policy_for import policy_for
@@ -85,7 +85,7 @@ class PreflightReport:
     remarks: Sequence[Finding] = ()
     logs: Sequence[tuple[TuningJobSpec, MetricReadings]] = ()
     trials: Sequence[TrialRun] = ()
-    likely: Likely | None = None
+    likely: ResourceEstimate | None = None
 
     @property
     def good(self) -> bool:
@@ -110,7 +110,9 @@ def check(path: Path, home: Home, *, log: Iterable[str] | None = None, run: bool
     logs = [] if lines is None else [(part, _read(part, lines)) for part in spec.definition_specs]
     trials = [tried(part, home, typical(part)) for part in spec.definition_specs] if run else []
     spelled = [_spelled(finding, file) for finding in remarks(spec, trials)]
-    return PreflightReport(faults=(), spec=spec, remarks=spelled, logs=logs, trials=trials, likely=home.likely(spec))
+    return PreflightReport(
+        faults=(), spec=spec, remarks=spelled, logs=logs, trials=trials, likely=home.resource_estimate(spec)
+    )
 
 
 def _read(part: TuningJobSpec, lines: Iterable[str]) -> MetricReadings:

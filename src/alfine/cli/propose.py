@@ -42,12 +42,12 @@ def propose(*, name: str, output: Path | None, new_name: str | None, as_json: bo
     from alfine.cli.output import print_json, show
     from alfine.core.errors import InvalidSpec
     from alfine.core.spec import FUNCTION
-    from alfine.jobs.analysis.next_job import proposed_request
+    from alfine.jobs.analysis.next_job import next_request
 
     with open_home() as home:
         remarks, history = home.service.space_remarks(name), home.service.history(name)
         try:
-            request = proposed_request(home.service.get(name).request, history, remarks, new_name)
+            request = next_request(home.service.get(name).request, history, remarks, new_name)
         except InvalidSpec:
             if output is not None:
                 raise
@@ -73,9 +73,9 @@ def propose(*, name: str, output: Path | None, new_name: str | None, as_json: bo
 def _call(function: str, remarks: Sequence[Remark], history: History) -> str:
     """Return the call of `alfine.tune` for the proposed job: only Python can run a job that tunes a function."""
     from alfine.core.spec import IDENTICAL
-    from alfine.jobs.analysis.next_job import proposed_words
+    from alfine.jobs.analysis.next_job import next_words
 
-    words = proposed_words(history, remarks)
+    words = next_words(history, remarks)
     space = words.pop("space")
     others = [f"{key}={value!r}" for key, value in words.items() if value != IDENTICAL]
     return (

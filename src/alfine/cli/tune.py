@@ -133,7 +133,7 @@ def _created_or_found(home: Any, file: JobFile) -> list[str]:
     goal = f"{spec.goal.lower()} {spec.metric}"
     launches = f"at most {count_of(spec.most_training_jobs)}, {spec.max_parallel} at a time"
     lines = [f"{name}: {spec.strategy}, {goal}, {launches}", f"cost: {bound_sentence(spec)}"]
-    if known is None and (likely := likely_sentence(home.likely(spec, replaying=False))):
+    if known is None and (likely := likely_sentence(home.resource_estimate(spec, replaying=False))):
         lines.append(f"likely: {likely}")
     if known is not None:
         history = home.service.history(name)

@@ -32,7 +32,7 @@ from alfine.store.store import Store
 
 if TYPE_CHECKING:
     from alfine.core.spec import TuningJobSpec
-    from alfine.jobs.analysis.similar_jobs import Likely
+    from alfine.jobs.analysis.similar_jobs import ResourceEstimate
     from alfine.programs.data.buckets.local_buckets import LocalBuckets
     from alfine.programs.data.buckets.remote_buckets import RemoteBuckets
 
@@ -100,15 +100,15 @@ class Home:
     def _container_engine(self) -> tuple[ContainerEngine | None, str]:
         return engine_of(self.config.run.engine, self.config.run.container_options)
 
-    def likely(self, spec: TuningJobSpec, *, replaying: bool = True) -> Likely | None:
+    def resource_estimate(self, spec: TuningJobSpec, *, replaying: bool = True) -> ResourceEstimate | None:
         """What a job will likely take, by the home's latest jobs that have ended; None when none of them is like it.
 
         replaying: False looks only at jobs that had its criteria, which takes no time.
         """
-        from alfine.jobs.analysis.similar_jobs import likely
+        from alfine.jobs.analysis.similar_jobs import estimate_from_similar_jobs
 
         past = [job.spec() for job in self.store.list()[-LATEST:] if job.ended]
-        return likely(spec, past, self.service.history, replaying=replaying)
+        return estimate_from_similar_jobs(spec, past, self.service.history, replaying=replaying)
 
     def confine(self) -> None:
         """Hold what requests name of this machine's files to [files] roots, from now on: they come over the network."""

@@ -45,7 +45,7 @@ def inheritance_of(spec: TuningJobSpec, store: Store, roots: Sequence[Path]) -> 
     faults: list[Fault] = []
     for index, parent in enumerate(spec.parents):
         try:
-            if results_table.is_table(parent):
+            if results_table.is_results_table(parent):
                 inherited += _of_table(parent, spec, roots)
             else:
                 inherited += _of_job(parent, spec, store, f"WarmStartConfig.{PARENTS}[{index}]")
@@ -89,4 +89,4 @@ def _of_table(parent: str, spec: TuningJobSpec, roots: Sequence[Path]) -> list[I
     refusal = path_refusal(roots, file) if file else "isn't a file of this machine."
     if file is None or refusal:
         raise InvalidSpec([Fault(parent, str(refusal))])
-    return results_table.inherited(file, spec, parent)
+    return results_table.read_results(file, spec, parent)

@@ -30,8 +30,8 @@ from starlette.routing import Mount, Route
 from alfine.core.errors import AlfineError, Fault, InvalidSpec, NotFound
 from alfine.core.fields import unknown
 from alfine.core.wording import did_you_mean
-from alfine.jobs.analysis.export_table import FORMATS, export
-from alfine.jobs.analysis.replay_report import told, turn
+from alfine.jobs.analysis.export_table import FORMATS, export_table
+from alfine.jobs.analysis.replay_report import replay_report, replay_turn
 from alfine.jobs.change_request import CHANGES
 from alfine.jobs.service import Service
 from alfine.store.config import S3
@@ -89,8 +89,8 @@ class RestApi:
 
     def _replays(self, request: Request) -> Any:
         texts = request.query_params.getlist("criterion")
-        with turn(texts):
-            return told(self.service.history(request.path_params["name"]), texts)
+        with replay_turn(texts):
+            return replay_report(self.service.history(request.path_params["name"]), texts)
 
     async def _changes(self, request: Request) -> Response:
         body = b""
@@ -113,7 +113,7 @@ class RestApi:
         kind = request.query_params.get("format", "csv")
         if kind not in FORMATS:
             raise InvalidSpec([Fault("format", f"{kind[:SHOWN_LETTERS]!r} must be one of {', '.join(FORMATS)}.")])
-        return _as_file(export(self.service.history(request.path_params["name"]), kind), {})
+        return _as_file(export_table(self.service.history(request.path_params["name"]), kind), {})
 
     def _buckets(self, _: Request) -> Any:
         return {"Endpoint": self.s3.endpoint or None, "Region": self.s3.region}

@@ -1,1 +1,1 @@
-"""What recorded jobs tell: replays, advice, tables."""
+"""Analyses of recorded tuning jobs: replays, advice on criteria, similar jobs, the next job, tables of results."""

@@ -1,9 +1,12 @@
-"""Which completion criterion a team should use, learned from its own past tuning jobs.
+"""Which completion criterion suits a team, judged on its own past tuning jobs.
 
-Every recorded job is fed, fact by fact, to every rule of a menu at once; each rule only watches. What it would have saved and
-missed on each job is the evidence, and the recommendation is the rule that would have run the least training among those that
-hardly ever missed more than a tolerance. Sources: the rule of three for the bound on a rate that was never seen (Hanley and
-Lippman-Hand 1983); Clopper and Pearson 1934 in general.
+Every recorded job is judged, fact by fact, by all candidate criteria at once; none of them ends it. The evidence is what each would have
+saved and missed on each job. Recommended is the candidate that would have run the least training, among those that missed more than a
+tolerance in few enough jobs.
+
+Source: the upper bound of the rate of misses is the one-sided interval of Clopper and Pearson, 1934, «The use of confidence or fiducial
+limits illustrated in the case of the binomial»; without a miss it is about 3 / n, the rule of three of Hanley and Lippman-Hand, 1983,
+«If nothing goes wrong, is everything all right?».
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alfine.core.facts import Changed
-from alfine.core.history import History
+from alfine.core.history import History, mean
 from alfine.core.judge import Judge
 from alfine.core.policy import CompletionCriterion, Outlook
 from alfine.criteria import criterion_from_text
@@ -26,10 +29,20 @@ from alfine.criteria.steady import Steady
 from alfine.criteria.text_format import say
 from alfine.jobs.policy_for import policy_for
 
-LEAST_OBJECTIVES = 20  # a shorter record has nothing to save
-TOLERANCE, RISK = 0.01, 0.05
+LEAST_OBJECTIVES = 20
+"""Objectives of a recorded job that is judged: shorter jobs have nothing to save."""
+
+TOLERANCE = 0.01
+"""What may be missed, as a share of the absolute value of the best objective."""
+
+RISK = 0.05
+"""The share of jobs in which more may be missed."""
+
+CONFIDENCE = 0.95
+"""Of the upper bound of the rate of misses, one-sided."""
+
 PATIENCE, CONVERGENCE = BestObjectiveNotImproving.__name__, ConvergenceDetected.__name__
-MENU = (
+CANDIDATES = (
     *(f"{PATIENCE} {n}" for n in (5, 10, 15, 20, 30, 50)),
     *(f"{PATIENCE} {n} strict=true" for n in (10, 20, 30, 50)),
     *(f"{CONVERGENCE} delta={delta}" for delta in (0.3, 0.2, 0.1, 0.05, 0.02)),
@@ -40,8 +53,16 @@ MENU = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a rule would have meant for one recorded job. The shares are of the record's; missed is relative to its best."""
+class CandidateOutcome:
+    """What a candidate would have meant for one recorded job.
+
+    Attributes:
+        job: The tuning job's name.
+        training_jobs: How many would have been launched.
+        share_of_jobs: Their share of those that were launched.
+        share_of_seconds: The share of training time that would have been spent.
+        missed: By how much the best objective would have been worse, as a share of its absolute value.
+    """
 
     job: str
     training_jobs: int
@@ -51,98 +72,114 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """A rule of the menu, and what it would have meant for every job."""
+class CandidateCriterion:
+    """A candidate, as text, and what it would have meant for every recorded job. tolerance: what counts as a miss."""
 
     text: str
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[CandidateOutcome, ...]
     tolerance: float
 
     @property
     def share_of_jobs(self) -> float:
-        return _mean([each.share_of_jobs for each in self.outcomes])
+        """The mean share of training jobs that would have been launched."""
+        return mean([outcome.share_of_jobs for outcome in self.outcomes])
 
     @property
     def share_of_seconds(self) -> float:
-        return _mean([each.share_of_seconds for each in self.outcomes])
+        """The mean share of training time that would have been spent."""
+        return mean([outcome.share_of_seconds for outcome in self.outcomes])
 
     @property
     def missed(self) -> float:
-        return _mean([each.missed for each in self.outcomes])
+        """The mean of what would have been missed."""
+        return mean([outcome.missed for outcome in self.outcomes])
 
     @property
-    def worst(self) -> Outcome:
-        return max(self.outcomes, key=lambda each: each.missed)
+    def worst(self) -> CandidateOutcome:
+        """The job in which the most would have been missed."""
+        return max(self.outcomes, key=lambda outcome: outcome.missed)
 
     @property
     def misses(self) -> int:
         """In how many jobs more than the tolerance would have been missed."""
-        return sum(each.missed > self.tolerance for each in self.outcomes)
+        return sum(outcome.missed > self.tolerance for outcome in self.outcomes)
 
     @property
     def rate_at_most(self) -> float:
-        """Upper end of the 95 % confidence interval (one-sided) of the rate of misses: few jobs prove little."""
+        """The upper bound of the rate of misses, with CONFIDENCE: few jobs prove little."""
         from scipy.stats import beta
 
         count, misses = len(self.outcomes), self.misses
-        return 1.0 if misses == count else float(beta.ppf(0.95, misses + 1, count - misses))
+        return 1.0 if misses == count else float(beta.ppf(CONFIDENCE, misses + 1, count - misses))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    """The rules, the one that runs the least first; the recommended one, if any; jobs that were too short to learn from."""
+    """What was learned from recorded jobs.
 
-    rules: tuple[Rule, ...]
-    recommended: Rule | None
+    Attributes:
+        candidates: All, the one that would have run the least training first.
+        recommended: One of them; None if none saves training within the risk.
+        left_out: The names of jobs that were too short to be judged.
+    """
+
+    candidates: tuple[CandidateCriterion, ...]
+    recommended: CandidateCriterion | None
     left_out: tuple[str, ...]
 
 
 def advise(
-    histories: Sequence[History], *, tolerance: float = TOLERANCE, risk: float = RISK, menu: Sequence[str] = MENU
+    histories: Sequence[History],
+    *,
+    tolerance: float = TOLERANCE,
+    risk: float = RISK,
+    candidates: Sequence[str] = CANDIDATES,
 ) -> Advice:
-    """Judge the menu on recorded jobs that have ended.
+    """Judge candidate criteria on recorded jobs that have ended.
 
-    tolerance: what may be missed, as a share of the absolute value of the best objective. risk: the share of jobs that may miss
-    more. The recommended rule is the one of the least training seconds, in the mean, within the risk.
+    Args:
+        histories: Of the jobs.
+        tolerance: See TOLERANCE.
+        risk: See RISK.
+        candidates: Criteria, as `alfine.criteria.text_format` reads them.
+
+    Returns:
+        The advice; of the candidates within the risk it recommends the one with the least mean training time.
     """
-    usable = [each for each in histories if len(each.observations()[1]) >= LEAST_OBJECTIVES]
-    outcomes = [_outcomes(history, [criterion_from_text(text) for text in menu]) for history in usable]
-    rules = [
-        Rule(text=text, outcomes=tuple(each[index] for each in outcomes), tolerance=tolerance)
-        for index, text in enumerate(menu if outcomes else ())
+    usable = [history for history in histories if len(history.observations()[1]) >= LEAST_OBJECTIVES]
+    outcomes = [_outcomes(history, [criterion_from_text(text) for text in candidates]) for history in usable]
+    judged = [
+        CandidateCriterion(text=text, outcomes=tuple(of_job[index] for of_job in outcomes), tolerance=tolerance)
+        for index, text in enumerate(candidates if outcomes else ())
     ]
-    rules.sort(key=lambda rule: (rule.share_of_seconds, rule.missed))
-    good = [rule for rule in rules if rule.misses <= risk * len(usable) and rule.share_of_seconds < 1.0]
-    left_out = tuple(each.spec.name for each in histories if each not in usable)
-    return Advice(rules=tuple(rules), recommended=good[0] if good else None, left_out=left_out)
+    judged.sort(key=lambda candidate: (candidate.share_of_seconds, candidate.missed))
+    good = [one for one in judged if one.misses <= risk * len(usable) and one.share_of_seconds < 1.0]
+    left_out = tuple(history.spec.name for history in histories if history not in usable)
+    return Advice(candidates=tuple(judged), recommended=good[0] if good else None, left_out=left_out)
 
 
-def _outcomes(record: History, rules: Sequence[CompletionCriterion]) -> tuple[Outcome, ...]:
-    """What each rule would have meant for one job."""
-    policy = policy_for(record.spec, [Shadow(rule) for rule in rules])
+def _outcomes(record: History, criteria: Sequence[CompletionCriterion]) -> tuple[CandidateOutcome, ...]:
+    """Return what each criterion would have meant for one job."""
+    policy = policy_for(record.spec, [Shadow(criterion) for criterion in criteria])
     judge = Judge(record.under(record.spec), policy)
     judge.record(fact for fact in record.facts if not isinstance(fact, Changed))
     return tuple(_outcome(record, verdict.evidence) for verdict in judge.verdicts)
 
 
-def _outcome(record: History, evidence: Mapping[str, Any]) -> Outcome:
+def _outcome(record: History, evidence: Mapping[str, Any]) -> CandidateOutcome:
     jobs = evidence.get("would_have_ended_after_training_jobs", record.launches)
     seconds = evidence.get("training_seconds_then", record.training_seconds)
     missed = evidence.get("missed") or 0.0
     best = record.incumbent.objective if record.incumbent else None
-    if evidence.get("would_have") == Outlook.DRAIN:  # what ran then would have finished, and counted
+    if evidence.get("would_have") == Outlook.DRAIN:  # the running training jobs would have finished, and counted
         drained = record.jobs[:jobs]
         seconds = sum(job.seconds for job in drained)
-        found = [record.sign * job.objective for job in drained if job.objective is not None]
-        missed = min(found) - record.sign * best if found and best is not None else missed
-    return Outcome(
+        objectives = [record.sign * job.objective for job in drained if job.objective is not None]
+        missed = min(objectives) - record.sign * best if objectives and best is not None else missed
+    return CandidateOutcome(
         job=record.spec.name,
         training_jobs=jobs,
         share_of_jobs=jobs / record.launches,
         share_of_seconds=seconds / record.training_seconds if record.training_seconds else 1.0,
         missed=missed / (abs(best or 0.0) or 1.0),
     )
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

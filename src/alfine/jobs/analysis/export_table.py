@@ -1,4 +1,4 @@
-"""A history as a table: rows for a DataFrame, CSV, JSON or Parquet."""
+"""A tuning job as a table with a row for each training job: for pandas, CSV, JSON or Parquet."""
 
 from __future__ import annotations
 
@@ -10,74 +10,83 @@ from typing import Any
 
 from alfine.core.errors import MissingExtra
 from alfine.core.history import History
-from alfine.jobs.analysis.results_table import own_column
+from alfine.jobs.analysis.results_table import column_name
 
 FORMATS = ("csv", "json", "parquet")
+"""Formats of `export_table`; also the endings of their files."""
 
 
-def rows(history: History) -> list[dict[str, Any]]:
-    """One row a training job, in order of launch; a hyperparameter's column is its name, and instants are UTC.
+def table_rows(history: History) -> list[dict[str, Any]]:
+    """Return a row for each training job, in order of launch.
 
-    Every row has all columns; a hyperparameter that the training job didn't have is None. A column that has the name of a
-    hyperparameter is called training_job_<name> instead.
+    All rows have the same columns. A hyperparameter's column has its name; the value is None if the training job didn't have it.
+    Instants are in UTC. Another column whose name a hyperparameter has is called training_job_<name>.
     """
     columns = dict.fromkeys(name for spec in history.spec.definition_specs for name in spec.space.names)
 
-    def own(**found: Any) -> dict[str, Any]:
-        return {own_column(name, columns): value for name, value in found.items()}
+    def others(**values: Any) -> dict[str, Any]:
+        return {column_name(name, columns): value for name, value in values.items()}
 
     best: dict[int, float] = {job.number: value for job, value in history.best_curve()}
     return [
         {
-            **own(number=job.number, name=job.name),
-            **(own(definition=job.definition) if history.spec.parts else {}),
-            **own(status=job.status, objective=job.objective),
-            **(own(repeats=job.repeats) if history.spec.repeats else {}),
-            **own(best_so_far=best.get(job.number)),
+            **others(number=job.number, name=job.name),
+            **(others(definition=job.definition) if history.spec.parts else {}),
+            **others(status=job.status, objective=job.objective),
+            **(others(repeats=job.repeats) if history.spec.repeats else {}),
+            **others(best_so_far=best.get(job.number)),
             **columns,
             **job.hyperparameters,
-            **own(created_at=job.created_at, started_at=job.started_at, ended_at=job.ended_at, seconds=job.seconds),
-            **own(failure_reason=job.failure_reason, stop_reason=job.stop_reason),
+            **others(created_at=job.created_at, started_at=job.started_at, ended_at=job.ended_at, seconds=job.seconds),
+            **others(failure_reason=job.failure_reason, stop_reason=job.stop_reason),
         }
         for job in history.jobs
     ]
 
 
 def dataframe(history: History) -> Any:
-    """The rows as a pandas DataFrame. Raise MissingExtra without pandas."""
+    """Return the rows as a pandas DataFrame. Raise MissingExtra without pandas."""
     try:
         import pandas as pd
     except ImportError as error:
         raise MissingExtra("A DataFrame needs pandas: pip install 'alfine[dataframe]'") from error
-    return pd.DataFrame(rows(history))
+    return pd.DataFrame(table_rows(history))
 
 
-def export(history: History, kind: str) -> bytes:
-    """The rows in one of FORMATS. Raise MissingExtra for Parquet without pyarrow."""
-    table = rows(history)
+def export_table(history: History, kind: str) -> bytes:
+    """Return the rows as a file.
+
+    Args:
+        history: The tuning job's.
+        kind: One of FORMATS.
+
+    Raises:
+        MissingExtra: For Parquet without pyarrow.
+    """
+    rows = table_rows(history)
     if kind == "json":
-        return (json.dumps(table, default=str, indent=2) + "\n").encode()
+        return (json.dumps(rows, default=str, indent=2) + "\n").encode()
     if kind == "parquet":
-        return _parquet(table)
+        return _parquet(rows)
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(table[0]) if table else ["number"], lineterminator="\n")
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else ["number"], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(table)
+    writer.writerows(rows)
     return text.getvalue().encode()
 
 
-def _parquet(table: list[dict[str, Any]]) -> bytes:
+def _parquet(rows: list[dict[str, Any]]) -> bytes:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
         raise MissingExtra("Parquet needs pyarrow: pip install 'alfine[parquet]'") from error
     sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(table), sink)
+    pq.write_table(pa.Table.from_pylist(rows), sink)
     return sink.getvalue()
 
 
 def format_of(path: Path) -> str | None:
-    """The format that a file's name asks for."""
+    """Return the format that a file's name ends with, if it is one of FORMATS."""
     suffix = path.suffix.removeprefix(".").lower()
     return suffix if suffix in FORMATS else None

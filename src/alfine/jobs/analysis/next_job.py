@@ -1,4 +1,4 @@
-"""The tuning job that the remarks on a search space propose: the same, warm-started from it, in another space."""
+"""The next tuning job that the remarks on a search space propose: the same job in another space, warm-started from this one."""
 
 from __future__ import annotations
 
@@ -16,30 +16,42 @@ from alfine.core.warm_start import RESERVED
 from alfine.surrogate.space_diagnosis import Remark, proposed
 
 LONGEST_NAME = 32
+"""Characters of a tuning job's name, by AMT."""
 
 
-def proposed_request(
-    request: Mapping[str, Any], history: History, found: Sequence[Remark], name: str | None = None
+def next_request(
+    request: Mapping[str, Any], history: History, remarks: Sequence[Remark], name: str | None = None
 ) -> dict[str, Any]:
-    """A CreateHyperParameterTuningJob request for the wider or smaller space, to be run once the job has ended.
+    """Return a CreateHyperParameterTuningJob request for the wider or smaller space, to be run once the job has ended.
 
-    Its results count as its own where ranges only get wider (IdenticalDataAndAlgorithm); where a hyperparameter is fixed, those at
-    other values of it say what is good and what isn't (TransferLearning). Raise InvalidSpec when there is nothing to propose.
+    If ranges only get wider, the job's results count as the next one's own (IdenticalDataAndAlgorithm). If a hyperparameter gets
+    fixed, results at its other values are those of a related function (TransferLearning).
+
+    Args:
+        request: The job's.
+        history: The job's.
+        remarks: On its search space, from `surrogate.space_diagnosis`.
+        name: Of the next job; None makes one from this job's name.
+
+    Raises:
+        InvalidSpec: There is nothing to propose.
     """
     spec = history.spec
     if spec.parts:
         raise InvalidSpec([Fault(spec.name, "has several training job definitions, which can't be warm-started.")])
-    ranges, fixed = proposed(found)
+    ranges, fixed = proposed(remarks)
     if not ranges and not fixed:
         raise InvalidSpec(
             [Fault(spec.name, "there is nothing to propose: no remark on its space asks for another one.")]
         )
     changed: dict[str, Any] = deepcopy(dict(request))
-    changed["HyperParameterTuningJobName"] = name or following(spec.name)
+    changed["HyperParameterTuningJobName"] = name or next_name(spec.name)
     config = changed[CONFIG]
-    config.pop("RandomSeed", None)  # the name gives another: with the same one it would begin with what is known
+    config.pop(
+        "RandomSeed", None
+    )  # the name gives another: with the same seed it would try the same configurations first
     for kind, entries in config[RANGES].items():
-        config[RANGES][kind] = [_entry(each, ranges) for each in entries or () if each["Name"] not in fixed]
+        config[RANGES][kind] = [_entry(entry, ranges) for entry in entries or () if entry["Name"] not in fixed]
     texts = {key: spec.space.ranges[key].to_text(value) for key, value in fixed.items()}
     if texts:
         definition = changed[DEFINITION]
@@ -51,21 +63,22 @@ def proposed_request(
     return changed
 
 
-def proposed_words(
-    history: History, found: Sequence[Remark], static: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """The same as words of `alfine.tune`; empty when there is nothing to propose.
+def next_words(history: History, remarks: Sequence[Remark], static: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the next job as arguments of `alfine.tune`; empty if there is nothing to propose.
 
-    static: what the job doesn't tune, as its caller gave it; None takes it as it is recorded, as texts.
+    Args:
+        history: The job's.
+        remarks: On its search space.
+        static: The hyperparameters that the job doesn't tune, as its caller gave them; None takes the recorded texts.
     """
     spec = history.spec
-    ranges, fixed = proposed(found)
+    ranges, fixed = proposed(remarks)
     if spec.parts or not (ranges or fixed):
         return {}
     texts = spec.definition.static_hyperparameters
     own = {key: text for key, text in texts.items() if not key.startswith(RESERVED)} if static is None else static
-    space = {name: ranges.get(name, each) for name, each in spec.space.ranges.items() if name not in fixed}
-    forbid = [conditions.write([conditions.Entry(each)]) for each in spec.space.forbidden]
+    space = {name: ranges.get(name, known) for name, known in spec.space.ranges.items() if name not in fixed}
+    forbid = [conditions.write([conditions.Entry(condition)]) for condition in spec.space.forbidden]
     return {
         "space": space,
         **({"forbid": forbid} if forbid else {}),
@@ -76,14 +89,14 @@ def proposed_words(
 
 
 def _entry(entry: Mapping[str, Any], ranges: Mapping[str, Any]) -> dict[str, Any]:
-    found = ranges.get(entry["Name"])
-    if not isinstance(found, Continuous | Integer):
+    wider = ranges.get(entry["Name"])
+    if not isinstance(wider, Continuous | Integer):
         return dict(entry)
-    return {**entry, "MinValue": found.to_text(found.low), "MaxValue": found.to_text(found.high)}
+    return {**entry, "MinValue": wider.to_text(wider.low), "MaxValue": wider.to_text(wider.high)}
 
 
-def following(name: str) -> str:
-    """«mnist» -> «mnist-2» -> «mnist-3»."""
+def next_name(name: str) -> str:
+    """Return the name of a job that follows another: «mnist» → «mnist-2» → «mnist-3»."""
     stem, number = re.fullmatch(r"(.*?)(?:-(\d{1,3}))?", name).groups()  # type: ignore[union-attr]
     ending = f"-{int(number or 1) + 1}"
     return f"{stem[: LONGEST_NAME - len(ending)].rstrip('-')}{ending}"

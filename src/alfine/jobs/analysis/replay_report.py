@@ -1,4 +1,4 @@
-"""What other criteria would have made of a recorded job, as plain data: each alone and, when there are several, all of them."""
+"""What other criteria would have made of a recorded tuning job, as plain data: each of them alone and, if there are several, all."""
 
 from __future__ import annotations
 
@@ -17,34 +17,48 @@ from alfine.jobs.policy_for import replayed
 
 Plain = dict[str, Any]
 
-MOST_CRITERIA, LONGEST_TEXT = 8, 2000  # that a server is asked to try at once
+MOST_CRITERIA = 8
+"""Criteria that a server replays for one request."""
+
+LONGEST_TEXT = 2000
+"""Characters of all criteria of one request to a server."""
+
 PATIENCE_SECONDS = 30.0
+"""How long a request to a server waits for another one's replay."""
 
-_one_at_a_time = threading.BoundedSemaphore(1)  # a replay judges every fact anew, with all of a core
+_one_at_a_time = threading.BoundedSemaphore(1)  # a replay judges every fact anew, and takes a whole core
 
 
-class Busy(AlfineError):
-    """Somebody else's replay takes long."""
+class ReplayBusy(AlfineError):
+    """Another replay takes too long."""
 
     code = "ServiceUnavailable"
 
 
 @contextmanager
-def turn(texts: Sequence[str]) -> Iterator[None]:
-    """What a server is asked to replay: one at a time, and not everything at once. Raise InvalidSpec or Busy."""
+def replay_turn(texts: Sequence[str]) -> Iterator[None]:
+    """Wait for this request's turn to replay: a server works out one replay at a time.
+
+    Args:
+        texts: The criteria of the request.
+
+    Raises:
+        InvalidSpec: The request asks for too much.
+        ReplayBusy: Another replay takes too long.
+    """
     if len(texts) > MOST_CRITERIA or sum(map(len, texts)) > LONGEST_TEXT:
         most = f"{len(texts)} criteria; at most {MOST_CRITERIA}, in {LONGEST_TEXT} characters."
         raise InvalidSpec([Fault("criteria", most)])
     if not _one_at_a_time.acquire(timeout=PATIENCE_SECONDS):
-        raise Busy("Other replays are being worked out. Try again in a while.")
+        raise ReplayBusy("Other replays are being worked out. Try again in a while.")
     try:
         yield
     finally:
         _one_at_a_time.release()
 
 
-def told(history: History, texts: Sequence[str]) -> Plain:
-    """The replays, and beside them what was recorded."""
+def replay_report(history: History, texts: Sequence[str]) -> Plain:
+    """Return the replays of a recorded job, beside what was recorded. Arguments and errors are those of `replay_rows`."""
     best = history.incumbent
     return {
         "HyperParameterTuningJobName": history.spec.name,
@@ -56,37 +70,41 @@ def told(history: History, texts: Sequence[str]) -> Plain:
             "BestObjective": best and best.objective,
             "BestTrainingJob": best and best.number,
         },
-        "Replays": replays(history, texts),
+        "Replays": replay_rows(history, texts),
     }
 
 
-def replays(history: History, texts: Sequence[str]) -> list[Plain]:
-    """One row a replay; no texts: the job's own criteria. Raise InvalidSpec for a text that can't be understood."""
-    return list(_replays(history, texts))
+def replay_rows(history: History, texts: Sequence[str]) -> list[Plain]:
+    """Return a row for each replay of a recorded job.
 
+    Args:
+        history: The job's.
+        texts: The criteria to replay; none stands for the job's own.
 
-def _replays(history: History, texts: Sequence[str]) -> Iterator[Plain]:
+    Raises:
+        InvalidSpec: A text isn't a criterion.
+    """
     criteria = [criterion_from_text(text) for text in texts]
-    for text, criterion in zip(texts, criteria, strict=True):
-        yield _row(history, [text], replayed(history, [criterion]))
+    rows = [_row(history, [text], replayed(history, [one])) for text, one in zip(texts, criteria, strict=True)]
     if len(criteria) != 1:
-        yield _row(history, [*texts], replayed(history, criteria))
+        rows.append(_row(history, [*texts], replayed(history, criteria)))
+    return rows
 
 
-def _row(history: History, texts: Sequence[str], found: Replayed) -> Plain:
-    spec, best = history.spec, found.best
-    would, saved = cost.spent_on_search(found.history), cost.spent_on_search(history)
-    saved = cost.cost_of(spec, saved.compute_seconds - would.compute_seconds)
+def _row(history: History, texts: Sequence[str], replay: Replayed) -> Plain:
+    spec, best = history.spec, replay.best
+    recorded_cost, replayed_cost = cost.spent_on_search(history), cost.spent_on_search(replay.history)
+    saved = cost.cost_of(spec, recorded_cost.compute_seconds - replayed_cost.compute_seconds)
     return {
         "Criteria": texts,
-        "Ended": found.verdict.outlook is not Outlook.CONTINUE,
-        "Verdict": found.verdict.as_dict(),
-        "TrainingJobs": found.training_jobs,
-        "TrainingSeconds": found.training_seconds,
-        "RuntimeInSeconds": found.history.elapsed_seconds,
-        "SavedTrainingJobs": found.saved_training_jobs,
-        "SavedTrainingSeconds": found.saved_training_seconds,
-        **({} if would.money is None else {"Money": would.money, "SavedMoney": saved.money}),
+        "Ended": replay.verdict.outlook is not Outlook.CONTINUE,
+        "Verdict": replay.verdict.as_dict(),
+        "TrainingJobs": replay.training_jobs,
+        "TrainingSeconds": replay.training_seconds,
+        "RuntimeInSeconds": replay.history.elapsed_seconds,
+        "SavedTrainingJobs": replay.saved_training_jobs,
+        "SavedTrainingSeconds": replay.saved_training_seconds,
+        **({} if replayed_cost.money is None else {"Money": replayed_cost.money, "SavedMoney": saved.money}),
         "BestObjective": None if best is None else best.objective,
-        "Missed": found.missed,
+        "Missed": replay.missed,
     }

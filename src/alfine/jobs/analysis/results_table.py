@@ -1,9 +1,10 @@
-"""A table of training jobs that ran elsewhere, as a parent to begin with: a CSV file with a row a training job.
+"""A table of results from elsewhere, which a tuning job can begin with: a CSV file with a row for each training job.
 
-Columns that count: each hyperparameter by its name, the objective by the metric's name (or `objective`); what `alfine export` writes
-is one. `status`, `name` and the instants of that are taken over where they are there; further columns don't matter. A row without an
-objective, or of a training job that failed, is passed over. An empty cell stands for a hyperparameter that is inactive, or for None
-where that is one of the values, as pandas writes it. Where a hyperparameter is called as another column, that is training_job_<name>.
+Columns: each hyperparameter by its name, and the objective by the metric's name, or `objective`; `alfine export` writes such a table.
+Its columns `status`, `name`, `created_at`, `started_at` and `ended_at` are used if they are there; others are ignored. Rows of failed
+training jobs, and rows without an objective, are left out. An empty cell means that the hyperparameter was inactive, or the value
+None if that is one of its values, as pandas writes it. If a hyperparameter has the name of another column, that column is called
+training_job_<name>.
 """
 
 from __future__ import annotations
@@ -22,82 +23,101 @@ from alfine.core.ranges import Categorical, Range
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import TuningJobSpec
 
-SUFFIX = ".csv"  # what isn't so is the name of a tuning job, which has no dot
-MOST_NAMED = 3  # faults of a kind that are told one by one
-NONE = "null"  # in AMT's spelling
+SUFFIX = ".csv"
+"""How the names of tables end. Any other parent is the name of a tuning job, which has no dot."""
+
+MOST_FAULTS = 3
+"""Faults of cells that are named one by one."""
+
 MOST_BYTES = 64 << 20
+"""Bytes of a table."""
+
+NONE = "null"
+"""The value None, as AMT's requests spell it."""
+
 _INSTANTS = ("created_at", "started_at", "ended_at")
 
 
-def own_column(name: str, hyperparameters: Container[str]) -> str:
-    """What a column that isn't a hyperparameter's is called: by its name, unless that is one's."""
+def column_name(name: str, hyperparameters: Container[str]) -> str:
+    """Return the name of a column that isn't a hyperparameter's."""
     return f"training_job_{name}" if name in hyperparameters else name
 
 
-def is_table(parent: str) -> bool:
-    """Whether a parent is a table, by its name."""
+def is_results_table(parent: str) -> bool:
+    """Return whether a parent's name is that of a table."""
     return parent.lower().endswith(SUFFIX)
 
 
-def inherited(path: Path, spec: TuningJobSpec, parent: str) -> list[Inherited]:
-    """The table's training jobs that had an objective, in its order, for a tuning job that begins with them.
+def read_results(path: Path, spec: TuningJobSpec, parent: str) -> list[Inherited]:
+    """Return the training jobs of a table that have an objective, in its order.
 
-    Values that the job's ranges don't have are taken over too; they don't count for it (core/warm_start.py). Raise InvalidSpec, with
-    lines and columns, for a table that isn't one.
+    Args:
+        path: The file.
+        spec: The tuning job that begins with them. Values outside its ranges are returned, too; they don't count for it
+            (core/inherited.py).
+        parent: The table's name in the request.
+
+    Raises:
+        InvalidSpec: It can't be read as a table; faults name lines and columns.
     """
     columns, rows = _read(path)
-    own = {name: own_column(name, spec.space.ranges) for name in ("name", "status", *_INSTANTS)}
-    called = [own_column(name, spec.space.ranges) for name in (spec.metric, "objective")]
-    objective = next((name for name in called if name in columns), None)
+    ranges = spec.space.ranges
+    objective = next((name for name in _objective_columns(spec) if name in columns), None)
     faults = [_missing(path, name, columns) for name in spec.space.names if name not in columns]
     if objective is None:
-        faults.append(_missing(path, called[0], columns))
+        faults.append(_missing(path, _objective_columns(spec)[0], columns))
     if faults or objective is None:
         raise InvalidSpec(list(dict.fromkeys(faults)))
-    at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    found: list[Inherited] = []
-    odd: list[Fault] = []
+    written_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    status_column, name_column = (column_name(name, ranges) for name in ("status", "name"))
+    results: list[Inherited] = []
     for line, row in rows:
-        told = row[objective].strip()
-        status = row.get(own["status"], "").strip()
-        if status == "Failed" or told.lower() in ("", "nan", "none", "null"):
+        cell, status = row[objective].strip(), row.get(status_column, "").strip()
+        if status == "Failed" or cell.lower() in _NO_OBJECTIVE:
             continue
-        value = number_of(told)
+        value, wrong = number_of(cell), list(_faults_of_row(path, line, row, spec.space))
         if value is None:
-            odd.append(Fault(f"{path}:{line} {objective}", f"{told!r} must be a finite number, or empty."))
+            wrong = [Fault(f"{path}:{line} {objective}", f"{cell!r} must be a finite number, or empty.")]
+        if value is None or wrong:
+            faults += wrong
             continue
-        odd += _faults(path, line, row, spec.space)
-        cells = {name: _cell(each, row[name]) for name, each in spec.space.ranges.items()}
-        texts = {name: _text(spec.space.ranges[name], cell) for name, cell in cells.items() if cell}
-        created, started, ended = (_instant(row.get(own[name])) for name in _INSTANTS)
-        found.append(
-            Inherited(
-                parent=parent,
-                name=row.get(own["name"], "").strip() or f"{path.stem}-{line - 1:03d}",
-                hyperparameters=texts,
-                static={},
-                status="Stopped" if status == "Stopped" else "Completed",
-                created_at=created or at,
-                started_at=started,
-                ended_at=ended or at,
-                objective=value,
-            )
+        created_at, started_at, ended_at = (_instant(row.get(column_name(name, ranges))) for name in _INSTANTS)
+        result = Inherited(
+            parent=parent,
+            name=row.get(name_column, "").strip() or f"{path.stem}-{line - 1:03d}",
+            hyperparameters=_hyperparameters(row, spec.space),
+            static={},
+            status="Stopped" if status == "Stopped" else "Completed",
+            created_at=created_at or written_at,
+            started_at=started_at,
+            ended_at=ended_at or written_at,
+            objective=value,
         )
-    if odd:
-        more = [Fault(str(path), f"… and {len(odd) - MOST_NAMED} more.")] if len(odd) > MOST_NAMED else []
-        raise InvalidSpec([*odd[:MOST_NAMED], *more])
-    if not found:
+        results.append(result)
+    if faults:
+        others = len(faults) - MOST_FAULTS
+        more = [Fault(str(path), f"… and {others} more.")] if others > 0 else []
+        raise InvalidSpec([*faults[:MOST_FAULTS], *more])
+    if not results:
         raise InvalidSpec([Fault(str(path), f"no row has a value of {objective}.")])
-    return found
+    return results
+
+
+_NO_OBJECTIVE = ("", "nan", "none", "null")  # cells in lower case
+
+
+def _objective_columns(spec: TuningJobSpec) -> tuple[str, str]:
+    """Return the names that the column of the objective may have, the first preferred."""
+    metric, objective = (column_name(name, spec.space.ranges) for name in (spec.metric, "objective"))
+    return metric, objective
 
 
 def _read(path: Path) -> tuple[Sequence[str], list[tuple[int, Mapping[str, str]]]]:
-    """Columns, and the rows with their lines in the file."""
+    """Return the columns, and the rows with their numbers of line."""
     try:
         if path.stat().st_size > MOST_BYTES:
-            raise InvalidSpec(
-                [Fault(str(path), f"has more than {MOST_BYTES >> 20} MiB: too much for a table of training jobs.")]
-            )
+            message = f"has more than {MOST_BYTES >> 20} MiB: too much for a table of training jobs."
+            raise InvalidSpec([Fault(str(path), message)])
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, restval="", strict=True)
             columns = [name.strip() for name in reader.fieldnames or ()]
@@ -105,8 +125,8 @@ def _read(path: Path) -> tuple[Sequence[str], list[tuple[int, Mapping[str, str]]
             rows: list[tuple[int, Mapping[str, str]]] = [(reader.line_num, row) for row in reader if any(row.values())]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidSpec([Fault(str(path), f"can't be read: {getattr(error, 'strerror', None) or error}.")]) from error
-    if twice := sorted({name for name in columns if columns.count(name) > 1}):
-        raise InvalidSpec([Fault(str(path), f"has two columns {twice[0]!r}. Keep one.")])
+    if repeated := sorted({name for name in columns if columns.count(name) > 1}):
+        raise InvalidSpec([Fault(str(path), f"has two columns {repeated[0]!r}. Keep one.")])
     if wide := next((line for line, row in rows if None in row), None):
         raise InvalidSpec([Fault(f"{path}:{wide}", f"has more cells than the {len(columns)} columns.")])
     return columns, rows
@@ -118,29 +138,36 @@ def _missing(path: Path, name: str, columns: Sequence[str]) -> Fault:
     return Fault(str(path), f"has no column {name!r}. It has: {', '.join(map(repr, columns)) or 'none'}.")
 
 
-def _faults(path: Path, line: int, row: Mapping[str, str], space: ParameterSpace) -> Iterator[Fault]:
-    for name, each in space.ranges.items():
-        cell, where = _cell(each, row[name]), f"{path}:{line} {name}"
-        if not cell and not each.requires:
-            yield Fault(where, "is empty, and the hyperparameter is always there.")
-        elif cell and not isinstance(each, Categorical) and number_of(cell) is None:
+def _faults_of_row(path: Path, line: int, row: Mapping[str, str], space: ParameterSpace) -> Iterator[Fault]:
+    for name, range_ in space.ranges.items():
+        cell, where = _cell(range_, row[name]), f"{path}:{line} {name}"
+        if not cell and not range_.requires:
+            yield Fault(where, "is empty, and the hyperparameter is always active.")
+        elif cell and not isinstance(range_, Categorical) and number_of(cell) is None:
             yield Fault(where, f"{cell!r} must be a number.")
 
 
-def _cell(found: Range, cell: str) -> str:
-    """Without white space around it. Empty, it's None where the hyperparameter is always there and may be that."""
-    empty = isinstance(found, Categorical) and not found.requires and found.contains(None)
-    return cell.strip() or (NONE if empty else "")
+def _hyperparameters(row: Mapping[str, str], space: ParameterSpace) -> dict[str, str]:
+    """Return the active hyperparameters of a row, in AMT's spelling."""
+    cells = {name: _cell(range_, row[name]) for name, range_ in space.ranges.items()}
+    return {name: _spelled(space.ranges[name], cell) for name, cell in cells.items() if cell}
 
 
-def _text(found: Range, cell: str) -> str:
-    """The cell in AMT's spelling: of the category that it means, whoever wrote it (True, 1.0); of a whole number without a point."""
-    if isinstance(found, Categorical):
-        known = [found.to_text(value) for value in found.values]
-        alike = (each for each in known if cell == each or _plain(cell) == _plain(each))
-        return next(alike, cell)
+def _cell(range_: Range, cell: str) -> str:
+    """Return a cell without white space around it; an empty one as None if the hyperparameter is always active and may be None."""
+    may_be_none = isinstance(range_, Categorical) and not range_.requires and range_.contains(None)
+    return cell.strip() or (NONE if may_be_none else "")
+
+
+def _spelled(range_: Range, cell: str) -> str:
+    """Return a cell as AMT spells it: the category that it means, however it was written (True, 1.0); a whole number without a point."""
+    if isinstance(range_, Categorical):
+        categories = [range_.to_text(value) for value in range_.values]
+        same = (category for category in categories if cell == category or _plain(cell) == _plain(category))
+        return next(same, cell)
     number = number_of(cell)
-    return cell if number is None or not (number.is_integer() and found.cells < math.inf) else str(int(number))
+    is_whole = number is not None and number.is_integer() and range_.cells < math.inf
+    return str(int(number)) if number is not None and is_whole else cell
 
 
 def _plain(text: str) -> Any:
@@ -150,7 +177,7 @@ def _plain(text: str) -> Any:
 
 def _instant(text: str | None) -> datetime | None:
     try:
-        found = datetime.fromisoformat((text or "").strip())
+        at = datetime.fromisoformat((text or "").strip())
     except ValueError:
         return None
-    return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+    return at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)

@@ -1,11 +1,11 @@
-"""What a tuning job will likely take, told by past jobs that were like it: training jobs, time and money.
+"""What a tuning job will likely take, estimated from similar past jobs: training jobs, time and money.
 
-Each past job's record is replayed under the new job's criteria and limits: where they would have ended it is what the new job may
-take. A record that ends before they would have is gone on with by the forecast at its end (criteria/forecast.py). So few and so
-different jobs allow no distribution: told are the middle of them and the range that they span.
+Each past job's record is replayed under the new job's criteria and limits. Where they would have ended it is what the new job may take.
+If they wouldn't have ended it, the forecast at the end of the record is added (criteria/forecast.py). The estimate is the median of a
+few past jobs, with the range that they span: so few and so different jobs allow no distribution.
 
-Like: the same program (image, entry point), objective and names of hyperparameters. If some also have the same ranges, static
-hyperparameters, channels and instances, only those are looked at.
+Similar are jobs with the same program (image, entry point), objective and names of hyperparameters. If some also have the same
+ranges, static hyperparameters, channels and instances, only those are used.
 """
 
 from __future__ import annotations
@@ -27,28 +27,44 @@ from alfine.criteria import criteria_for
 from alfine.criteria.forecast import forecast_of
 from alfine.jobs.policy_for import policy_for
 
-Range = tuple[float, float, float]  # the least, the middle, the most
+Span = tuple[float, float, float]
+"""The least, the middle and the greatest value."""
 
-MOST_JOBS = 5  # the latest ones: older ones say less, and each takes seconds to replay
-PROGRAM = ("sagemaker_program", "alfine_command", "alfine_function")  # static hyperparameters that say what runs
+MOST_JOBS = 5
+"""Similar jobs that are used, the latest: older ones say less, and each takes seconds to replay."""
+
+PROGRAM = ("sagemaker_program", "alfine_command", "alfine_function")
+"""Static hyperparameters that say what runs."""
+
+FORECAST = "forecast"
+"""In `ended_by`: the criteria would not have ended a past job before its record ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Likely:
-    """Each range spans the past jobs. same: they had the same data, settings and ranges, too. ended_by: by criterion, how many
-    of them it would have ended; «forecast» where the record ends before.
+class ResourceEstimate:
+    """What a tuning job will likely take.
+
+    Attributes:
+        jobs: The names of the past jobs that it rests on.
+        same: Whether they had the same data, settings and ranges, too.
+        training_jobs: How many it will launch.
+        seconds: Wall time.
+        compute_seconds: Training time of all instances.
+        money: What that costs; None without a price.
+        ended_by: How many of the past jobs each criterion would have ended.
     """
 
     jobs: tuple[str, ...]
     same: bool
-    training_jobs: Range
-    seconds: Range  # of wall time
-    compute_seconds: Range
-    money: Range | None
+    training_jobs: Span
+    seconds: Span
+    compute_seconds: Span
+    money: Span | None
     ended_by: Mapping[str, int]
 
     def as_dict(self) -> dict[str, Any]:
-        ranges = {
+        """Return the estimate as data that JSON can hold."""
+        spans = {
             "TrainingJobs": self.training_jobs,
             "RuntimeInSeconds": self.seconds,
             "ComputeSeconds": self.compute_seconds,
@@ -57,60 +73,71 @@ class Likely:
         return {
             "FromTuningJobs": list(self.jobs),
             "SameDataAndSettings": self.same,
-            **{name: dict(zip(("Low", "Middle", "High"), each, strict=True)) for name, each in ranges.items() if each},
+            **{name: dict(zip(("Low", "Middle", "High"), span, strict=True)) for name, span in spans.items() if span},
             "EndedBy": dict(self.ended_by),
         }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Outcome:
-    """What one past job says of the new one."""
+class _PastJob:
+    """What one past job says about the new one. seconds: the mean training time of a training job."""
 
     job: str
-    training_jobs: Range
-    each_seconds: float
+    training_jobs: Span
+    seconds: float
     ended_by: str
 
 
-def likely(
+def estimate_from_similar_jobs(
     spec: TuningJobSpec,
     past: Sequence[TuningJobSpec],
     history_of: Callable[[str], History],
     *,
     replaying: bool = True,
-) -> Likely | None:
-    """None without a past job that tells. past: of jobs that have ended, the latest last; history_of: a past job's, by its name.
+) -> ResourceEstimate | None:
+    """Return what a tuning job will likely take.
 
-    replaying: False looks only at past jobs that had the criteria of this one, which takes no time.
+    Args:
+        spec: The new job.
+        past: Jobs that have ended, the latest last.
+        history_of: Returns the history of a past job, by its name.
+        replaying: False uses only past jobs that had the criteria of this one, which takes no time.
+
+    Returns:
+        None without a similar job that has results.
     """
-    alike = [each for each in past if is_like(spec, each)]
-    same = [each for each in alike if _details(spec) == _details(each)]
-    chosen = list(reversed(same or alike))
+    similar = [job for job in past if is_similar(spec, job)]
+    same = [job for job in similar if _details(spec) == _details(job)]
+    latest = list(reversed(same or similar))
     if not replaying:
         criteria = criteria_for(spec)
-        chosen = [each for each in chosen if criteria_for(each) == criteria]
-    outcomes = [found for each in chosen[:MOST_JOBS] if (found := _outcome(spec, history_of(each.name))) is not None]
-    if not outcomes:
+        latest = [job for job in latest if criteria_for(job) == criteria]
+    judged = [_judged(spec, history_of(job.name)) for job in latest[:MOST_JOBS]]
+    jobs = [job for job in judged if job is not None]
+    if not jobs:
         return None
     instances, price = spec.definition.instance_count, spec.price_per_hour
-    seconds = _span(_times(each.training_jobs, each.each_seconds) for each in outcomes)
+    seconds = _span(_times(job.training_jobs, job.seconds) for job in jobs)
     if spec.max_runtime_seconds is not None:
         most = spec.max_runtime_seconds * spec.max_parallel
         seconds = (min(seconds[0], most), min(seconds[1], most), min(seconds[2], most))
     compute = _times(seconds, instances)
-    return Likely(
-        jobs=tuple(each.job for each in outcomes),
+    return ResourceEstimate(
+        jobs=tuple(job.job for job in jobs),
         same=bool(same),
-        training_jobs=_span(each.training_jobs for each in outcomes),
+        training_jobs=_span(job.training_jobs for job in jobs),
         seconds=_times(seconds, 1.0 / spec.max_parallel),
         compute_seconds=compute,
         money=None if price is None else _times(compute, price / HOUR),
-        ended_by=Counter(each.ended_by for each in outcomes),
+        ended_by=Counter(job.ended_by for job in jobs),
     )
 
 
-def is_like(spec: TuningJobSpec, past: TuningJobSpec) -> bool:
-    """Whether a past job tells something of this one. Jobs of several definitions don't: whose turn it is depends on all."""
+def is_similar(spec: TuningJobSpec, past: TuningJobSpec) -> bool:
+    """Return whether a past job says something about a new one.
+
+    Jobs with several definitions don't: which definition gets the next training job depends on all of them.
+    """
     if spec.parts or past.parts or spec.name == past.name:
         return False
     return _kind(spec) == _kind(past)
@@ -129,21 +156,35 @@ def _details(spec: TuningJobSpec) -> tuple[object, ...]:
     return spec.space.ranges, static, frozenset(definition.channels), instances, spec.strategy
 
 
-def _outcome(spec: TuningJobSpec, record: History) -> _Outcome | None:
+def _judged(spec: TuningJobSpec, record: History) -> _PastJob | None:
+    """Return what one past job says about the new one; None if it has no results."""
     if record.incumbent is None or record.training_seconds <= 0:
         return None
-    each = record.training_seconds / record.ended
+    name, seconds = record.spec.name, record.training_seconds / record.ended
     if criteria_for(record.spec) == criteria_for(spec) and record.stop_requested_at is None:
-        jobs = float(record.launches)
-        policy = policy_for(record.spec)
-        return _Outcome(
-            job=record.spec.name,
-            training_jobs=(jobs, jobs, jobs),
-            each_seconds=each,
-            ended_by=policy.verdict(record).criterion,
-        )
-    asked = dataclasses.replace(
-        record.spec,
+        ended_by = policy_for(record.spec).verdict(record).criterion
+        return _PastJob(job=name, training_jobs=_exactly(record.launches), seconds=seconds, ended_by=ended_by)
+    changed = _with_limits_of(spec, record.spec)
+    policy = policy_for(changed)
+    replayed = replay(_without_changes(record), policy, under=record.under(changed))
+    verdict = replayed.verdict
+    if verdict.outlook is not Outlook.CONTINUE and verdict.status != "Stopped":
+        jobs = _exactly(replayed.training_jobs)
+        return _PastJob(job=name, training_jobs=jobs, seconds=seconds, ended_by=verdict.criterion)
+    allowed, ended = float(spec.most_training_jobs), float(replayed.history.ended)
+    further = forecast_of(replayed.history, policy.criteria).training_jobs or (0.0, allowed, allowed)
+    low, middle, high = (min(ended + jobs, allowed) for jobs in further)
+    return _PastJob(job=name, training_jobs=(low, middle, high), seconds=seconds, ended_by=FORECAST)
+
+
+def _exactly(count: int) -> Span:
+    return float(count), float(count), float(count)
+
+
+def _with_limits_of(spec: TuningJobSpec, past: TuningJobSpec) -> TuningJobSpec:
+    """Return the spec of a past job with the criteria and limits of the new one."""
+    return dataclasses.replace(
+        past,
         max_parallel=spec.max_parallel,
         max_training_jobs=spec.max_training_jobs,
         max_runtime_seconds=spec.max_runtime_seconds,
@@ -152,22 +193,10 @@ def _outcome(spec: TuningJobSpec, record: History) -> _Outcome | None:
         detect_convergence=spec.detect_convergence,
         settings=spec.settings,
     )
-    policy = policy_for(asked)
-    replayed = replay(_unchanged(record), policy, under=record.under(asked))
-    jobs, verdict = float(replayed.training_jobs), replayed.verdict
-    if verdict.outlook is not Outlook.CONTINUE and verdict.status != "Stopped":
-        return _Outcome(
-            job=record.spec.name, training_jobs=(jobs, jobs, jobs), each_seconds=each, ended_by=verdict.criterion
-        )
-    allowed = float(spec.most_training_jobs)
-    low, middle, high = forecast_of(replayed.history, policy.criteria).training_jobs or (0.0, allowed, allowed)
-    ended = float(replayed.history.ended)
-    gone_on = (min(ended + low, allowed), min(ended + middle, allowed), min(ended + high, allowed))
-    return _Outcome(job=record.spec.name, training_jobs=gone_on, each_seconds=each, ended_by="forecast")
 
 
-def _unchanged(record: History) -> History:
-    """The record without the user's changes of limits and criteria, which the new job's take the place of."""
+def _without_changes(record: History) -> History:
+    """Return a record without the user's changes of limits and criteria: the new job's replace them."""
     if not any(isinstance(fact, Changed) for fact in record.facts):
         return record
     plain = record.under(record.first_spec)
@@ -177,11 +206,11 @@ def _unchanged(record: History) -> History:
     return plain
 
 
-def _span(ranges: Iterable[Range]) -> Range:
+def _span(ranges: Iterable[Span]) -> Span:
     lows, middles, highs = zip(*ranges, strict=True)
     return min(lows), float(median(middles)), max(highs)
 
 
-def _times(values: Range, factor: float) -> Range:
+def _times(values: Span, factor: float) -> Span:
     low, middle, high = values
     return low * factor, middle * factor, high * factor

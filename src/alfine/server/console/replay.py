@@ -11,7 +11,7 @@ from alfine.criteria.convergence import ConvergenceDetected
 from alfine.criteria.plateau import BestObjectiveNotImproving
 from alfine.criteria.target import TargetObjectiveMetricValue
 from alfine.criteria.text_format import say
-from alfine.jobs.analysis.replay_report import Busy, replays, turn
+from alfine.jobs.analysis.replay_report import ReplayBusy, replay_rows, replay_turn
 from alfine.server.console.page_request import PageRequest
 
 SUGGESTED: tuple[CompletionCriterion, ...] = (
@@ -31,12 +31,12 @@ def page(request: PageRequest) -> Response:
         return request.render("replay.html", name=name, text=suggested, faults=(), rows=None, spec=spec)
     texts = [line.strip() for line in text.splitlines() if line.strip()]
     try:
-        with turn(texts):
+        with replay_turn(texts):
             history = request.service.history(name)
-            rows = replays(history, texts)
+            rows = replay_rows(history, texts)
     except InvalidSpec as error:
         return _refused(request, spec, text, *(str(fault) for fault in error.faults))
-    except Busy as error:
+    except ReplayBusy as error:
         return _refused(request, spec, text, str(error))
     return request.render("replay.html", name=name, text=text, faults=(), rows=rows, history=history, spec=spec)
 
