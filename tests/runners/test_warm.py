@@ -1,6 +1,7 @@
 """A warm start gives what a fresh one gives; and where it can't, the training job starts cold and says why."""
 
 import ast
+import errno
 import json
 import shutil
 import signal
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from alfine.runners import launcher
+from alfine.runners.process import MAX_WARM_LAUNCHERS
 from alfine.runners.warm import Cold, Warm, leading_imports, plan
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="warm starts need Linux")
@@ -266,3 +269,47 @@ def test_the_launcher_runs_under_an_old_interpreter(warm):
     assert how_it_started(launch) == "warm"
     assert (lines[0], last.exit.code) == ("(3, 8)", 1)
     assert "launcher/" not in last.exit.tail
+
+
+WAITS = "import time\nprint('begun', flush=True)\ntime.sleep(300)"
+
+
+def more_than_are_kept(warm):
+    """Training jobs of one script each, all of which run; the launchers of the first ones have been let go."""
+    launches = [warm.launch(f"job-{number}", code=WAITS, grace_seconds=0.0) for number in range(MAX_WARM_LAUNCHERS + 2)]
+    for launch in launches:
+        warm.runner.start(launch)
+        warm.until_line(launch, "begun")
+        assert how_it_started(launch) == "warm"
+    return launches
+
+
+def test_a_stop_reaches_a_training_job_whose_launcher_was_let_go(warm):
+    launches = more_than_are_kept(warm)
+    for launch in launches:
+        warm.runner.stop(launch)
+    assert [warm.wait(launch)[0].exit.cause for launch in launches] == ["stopped"] * len(launches)
+
+
+def test_a_connection_says_whether_a_request_arrived(warm):
+    launches = more_than_are_kept(warm)
+    connection = warm.runner._owners[str(launches[0].folder)]
+    assert connection.alive
+    assert not connection.request("stop", str(launches[0].folder))
+    for launch in launches:
+        warm.runner.stop(launch)
+        warm.wait(launch)
+
+
+def test_a_stop_arrives_although_its_file_cannot_be_written(warm, monkeypatch):
+    launch = warm.launch(code=WAITS, grace_seconds=0.0)
+    warm.runner.start(launch)
+    warm.until_line(launch, "begun")
+
+    def full(path, value):
+        raise OSError(errno.ENOSPC, "No space left on device", path)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(launcher, "write_json", full)
+        warm.runner.stop(launch)
+    assert warm.wait(launch)[0].exit.cause == "stopped"

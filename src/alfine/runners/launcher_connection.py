@@ -32,6 +32,7 @@ class LauncherConnection:
     Attributes:
         plan: The plan of a warm launcher.
         alive: Whether the launcher still runs.
+        ready: Whether it takes requests at once: a warm launcher imports first.
         was_let_go: Whether `let_go` was called.
 
     Raises:
@@ -48,7 +49,7 @@ class LauncherConnection:
     ) -> None:
         self.plan = decision
         self.alive = True
-        self._ready = decision is None
+        self.ready = decision is None
         self.was_let_go = False
         self._waiting: list[tuple[Literal["start", "stop"], str]] = []
         self._mutex = threading.Lock()
@@ -67,18 +68,24 @@ class LauncherConnection:
             self._socket.settimeout(PRELOAD_SECONDS)
         threading.Thread(target=self._listen, name="alfine-launcher", daemon=True).start()
 
-    def request(self, operation: Literal["start", "stop"], folder: str) -> None:
-        """Send a request, or keep it until the launcher is ready. A dead launcher doesn't get it: see `alive`.
+    def request(self, operation: Literal["start", "stop"], folder: str) -> bool:
+        """Send a request, or keep it until the launcher is ready.
 
         Args:
             operation: What is asked for.
             folder: The training job's folder.
+
+        Returns:
+            Whether it was sent or kept. False: the launcher has ended or was let go, so the request must go another way. A
+            launcher that dies with requests that were sent to it leaves their training jobs without a supervisor, which polls see.
         """
         with self._mutex:
-            if self._ready:
-                self._send({"op": operation, "folder": folder})
-            else:
-                self._waiting.append((operation, folder))
+            if not self.alive:
+                return False
+            if self.ready:
+                return not self.was_let_go and self._send({"op": operation, "folder": folder})
+            self._waiting.append((operation, folder))
+            return True
 
     def unsent(self) -> list[str]:
         """Return the folders of training jobs whose start was never sent, and forget them."""
@@ -91,16 +98,20 @@ class LauncherConnection:
         """Send no further requests. The launcher ends when its training jobs have; one that still imports gets its requests first."""
         with self._mutex:
             self.was_let_go = True
-            if self._ready:
+            if self.ready:
                 self._hang_up()
 
     def _hang_up(self) -> None:
-        with suppress(OSError):
+        with suppress(OSError):  # the launcher has ended already, which is what this is to bring about
             self._socket.shutdown(socket.SHUT_WR)
 
-    def _send(self, request: dict[str, Any]) -> None:
-        with suppress(OSError):
+    def _send(self, request: dict[str, Any]) -> bool:
+        """Send a request to a launcher, and return whether it could be sent."""
+        try:
             self._socket.sendall(json.dumps(request).encode() + b"\n")
+        except OSError:
+            return False
+        return True
 
     def _listen(self) -> None:
         reason = "its launcher was killed"
@@ -123,15 +134,19 @@ class LauncherConnection:
     def _become_ready(self) -> None:
         with self._mutex:
             self._socket.settimeout(None)
-            for operation, folder in self._waiting:
-                self._send({"op": operation, "folder": folder})
-            self._waiting.clear()
-            self._ready = True
+            # What can't be sent goes on waiting: the launcher has just died, and `unsent` gives it to whoever hears of that.
+            self._waiting = [
+                (operation, folder)
+                for operation, folder in self._waiting
+                if not self._send({"op": operation, "folder": folder})
+            ]
+            self.ready = True
             if self.was_let_go:
                 self._hang_up()
 
     def _end(self, reason: str) -> None:
-        self.alive = False
+        with self._mutex:  # a request is either kept before this, and given back by `unsent`, or refused
+            self.alive = False
         self._heard(self, {"event": "gone", "reason": reason})
         with suppress(ChildProcessError):
             os.waitpid(self._pid, 0)

@@ -118,20 +118,25 @@ class ProcessRunner:
         return self._observe(launch, offset, process or {}, record)
 
     def stop(self, launch: Launch) -> None:
-        """See `Runner.stop`. The request is a file, so it also holds for a training job that hasn't started yet."""
+        """See `Runner.stop`.
+
+        The request is a file, so it also holds for a training job that hasn't started yet. The launcher is told through its
+        socket, or by a signal to look for the file: one that was let go reads nothing from its socket any more, and one of an
+        earlier process of alfine has none.
+        """
         folder = str(launch.folder)
         if launcher.read_json(launcher.control_path(folder, launcher.EXIT)) is not None:
             return
-        Workspace(launch.folder).control.mkdir(mode=CONTROL_MODE, parents=True, exist_ok=True)
-        launcher.write_json(launcher.control_path(folder, launcher.STOP), {"grace_seconds": launch.grace_seconds})
+        trouble = _write_stop(launch)
         with self._mutex:
             owner = self._owners.get(folder)
-            if owner is not None and owner.alive:
-                owner.request("stop", folder)
+            if owner is not None and owner.request("stop", folder):
                 return
+        if trouble is not None:
+            raise trouble
         holder = lock_holder(folder)
         if holder:
-            with suppress(ProcessLookupError):
+            with suppress(ProcessLookupError):  # it has ended since: polls find its training job without a supervisor
                 os.kill(holder, signal.SIGUSR1)
 
     def close(self) -> None:
@@ -230,8 +235,10 @@ class ProcessRunner:
 
     def _submit(self, folder: str, decision: Warm | Cold) -> None:
         connection = self._warm_launcher(decision) if isinstance(decision, Warm) else self._cold_launcher()
-        self._owners[folder] = connection
-        connection.request("start", folder)
+        if connection.request("start", folder):
+            self._owners[folder] = connection
+        else:  # the launcher has just died: the next poll finds that the training job was never started
+            self._owners.pop(folder, None)
 
     def _cold_launcher(self) -> LauncherConnection:
         if self._cold is None or not self._cold.alive:
@@ -259,9 +266,13 @@ class ProcessRunner:
     # -- events of launchers (in the threads of their connections) --
 
     def _heard(self, connection: LauncherConnection, event: dict[str, Any]) -> None:
-        if event["event"] == "gone" and not connection.was_let_go and connection.plan is not None:
+        if (
+            event["event"] == "gone"
+            and connection.plan is not None
+            and not (connection.was_let_go and connection.ready)
+        ):
             self._start_cold_instead(connection, connection.plan, event["reason"])
-        if event["event"] == "exit" or not connection.was_let_go:
+        if event["event"] == "exit" or not (connection.was_let_go and connection.ready):
             self._wake()
 
     def _start_cold_instead(self, connection: LauncherConnection, decision: Warm, reason: str) -> None:
@@ -333,6 +344,17 @@ class ProcessRunner:
                 self._packing[str(space.folder)] = f"The model couldn't be packed: {error}."
         if then is not None:
             then()
+
+
+def _write_stop(launch: Launch) -> OSError | None:
+    """Write the file that asks a training job to stop, and return why that failed; None where it is written."""
+    try:
+        Workspace(launch.folder).control.mkdir(mode=CONTROL_MODE, parents=True, exist_ok=True)
+        path = launcher.control_path(str(launch.folder), launcher.STOP)
+        launcher.write_json(path, {"grace_seconds": launch.grace_seconds})
+    except OSError as error:
+        return error
+    return None
 
 
 def _changed_at(path: str) -> int:
