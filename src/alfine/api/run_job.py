@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from alfine.api.job_file import differences
-from alfine.core.errors import InUse, NotFound
+from alfine.core.errors import AlreadyEnded, InUse, NotFound
 from alfine.core.fields import Face
 from alfine.core.messages import spelled
 from alfine.jobs.home import Home
@@ -73,8 +74,9 @@ def run_to_end(
     interrupts = 0
     while True:
         try:
-            if interrupts and not home.service.get(name).ended:
-                home.service.request_stop(name)  # in here, since the next Ctrl-C may come while this is written
+            if interrupts:  # in here, since the next Ctrl-C may come while this is written
+                with suppress(AlreadyEnded):  # then `run` returns at once
+                    home.service.request_stop(name)
             engine.run(name, after_step, grace_seconds=0.0 if interrupts > 1 else None)
             return
         except KeyboardInterrupt:

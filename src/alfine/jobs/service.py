@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from alfine.core.errors import AlreadyEnded, Fault, IllegalTransition, InvalidSpec, Overtaken
-from alfine.core.facts import is_terminal
 from alfine.core.history import History
 from alfine.core.policy import CompletionCriterion
 from alfine.core.read_spec import read_spec
@@ -227,19 +226,20 @@ class Service:
         """Ask a tuning job to stop; whoever runs it stops its training jobs. Raise AlreadyEnded if it has ended."""
         job = self.store.get(name)
         if job.ended:
-            raise AlreadyEnded(f"The tuning job {name} has already ended ({job.status}), so it can't be stopped.")
-        self.store.request_stop(name, self.clock())
+            raise _ended(job)
+        try:
+            self.store.request_stop(name, self.clock())
+        except IllegalTransition as error:  # it ended in between
+            raise _ended(self.store.get(name)) from error
 
     def stop_training_job(self, name: str) -> None:
         """Ask one training job to stop; its tuning job goes on. Raise AlreadyEnded if it has ended."""
-        with self.store.reading() as connection:
-            status = queries.training_job(connection, name).status
-        if is_terminal(status):
-            raise AlreadyEnded(f"The request was rejected because the training job is in status {status}.")
         try:
             self.store.request_stop_of_training_job(name, self.clock(), "The user asked to stop it.")
-        except IllegalTransition as error:  # it ended in between
-            raise AlreadyEnded("The request was rejected because the training job has already ended.") from error
+        except IllegalTransition as error:
+            with self.store.reading() as connection:
+                status = queries.training_job(connection, name).status
+            raise AlreadyEnded(f"The request was rejected because the training job is in status {status}.") from error
 
     def detach(self, name: str) -> None:
         """Delete a tuning job as AMT does: its training jobs stay. Raise NotTerminal if it has not ended."""
@@ -252,3 +252,7 @@ class Service:
     def delete_training_job(self, name: str) -> None:
         """Delete a training job that has ended; its log and model stay. Raise InUse while its tuning job is there."""
         delete.delete_training_job(self.store, name)
+
+
+def _ended(job: TuningJob) -> AlreadyEnded:
+    return AlreadyEnded(f"The tuning job {job.name} has already ended ({job.status}), so it can't be stopped.")
