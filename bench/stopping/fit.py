@@ -209,7 +209,7 @@ def across_tasks(looks: list[Looks]) -> tuple[list[np.ndarray], float]:
 
 
 def fitted_weights(looks: list[Looks]) -> tuple[np.ndarray, list[np.ndarray], float]:
-    """What convergence.py has; the probabilities by weights from other tasks; and by how much their logits were lowered."""
+    """What improvement.py has; the probabilities by weights from other tasks; and by how much their logits were lowered."""
     left_out, moved = across_tasks(looks)
     theta = fit(looks)
     theta[0] -= moved

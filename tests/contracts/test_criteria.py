@@ -203,3 +203,19 @@ def test_a_combinations_parts_stand_in_the_evidence_as_clients_and_older_homes_h
 def test_evidence_of_another_package_that_is_called_criteria_stays_evidence():
     verdict = Verdict(outlook=Outlook.CONTINUE, criterion="Theirs", sentence=".", evidence={"criteria": ["a", "b"]})
     assert Verdict.from_dict(verdict.as_dict()) == verdict
+
+
+def test_a_verdict_that_an_earlier_version_recorded_is_read():
+    """As the store of a home has it that was made before verdicts had parts."""
+    target = {
+        "outlook": "STOP",
+        "criterion": "TargetObjectiveMetricValue",
+        "sentence": "It has.",
+        "evidence": {"best": 1},
+    }
+    target |= {"status": "Completed", "progress": 1.0, "would_change": "Nothing."}
+    evidence = {"met": 1, "needed": 1, "missing": 0, "criteria": [target], "met_in_a_row": 3}
+    verdict = Verdict.from_dict({**target, "criterion": "AnyOf", "evidence": evidence})
+    assert (verdict.needed, verdict.parts) == (1, (Verdict.from_dict(target),))
+    assert verdict.evidence == {"met": 1, "needed": 1, "missing": 0, "met_in_a_row": 3}
+    assert verdict.as_dict()["evidence"] == {**verdict.evidence, "criteria": [target]}

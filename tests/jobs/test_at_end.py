@@ -98,6 +98,20 @@ def test_a_limit_stops_what_an_earlier_verdict_let_finish(limit):
     assert judge.verdict.criterion == "TargetObjectiveMetricValue"  # it's still why the job ends
 
 
+def test_a_limit_with_a_floor_stops_nothing_before_the_floor_and_one_that_is_enough_alone_counts_as_itself():
+    limits = ["NotBefore(AnyOf(MaxRuntimeInSeconds 5), seconds=60)", "AtLeast(1, MaxRuntimeInSeconds 60, MaxCost 900)"]
+    words = {"criteria": [TargetObjectiveMetricValue(0.4), *map(criterion_from_text, limits)], "price_per_hour": 1.0}
+    past = history(max_parallel=3, at_end="drain", **words)
+    past.record(Launched(at=past.now, number=1, name="1", hyperparameters=past.spec.space.sample(past.rng(1))))
+    judge = Judge(past, policy_for(past.spec))
+    judge.record(one_job(past, 0.3, seconds=10.0))
+    assert judge.verdict.criterion == "TargetObjectiveMetricValue"
+    assert judge.policy.decide(past, judge.verdict).stops == ()
+    past.now += timedelta(seconds=60)
+    judge.judge()
+    assert len(judge.policy.decide(past, judge.verdict).stops) == 1
+
+
 def test_the_users_stop_spares_nobody():
     past, _, policy = met("MaxNumberOfTrainingJobs 5", "drain")
     past.record(TuningJobStopAsked(at=past.now))

@@ -1,9 +1,8 @@
-"""Where a criterion that has no `ends` would end the job: its `check` is asked on a few simulated futures.
+"""When a criterion without `ends` will end the job: its `check` is asked on three simulated futures.
 
-The futures differ in everything that a criterion may look at beside the number of training jobs, their duration and their cost:
-results, configurations, emissions. Where it ends all of them after the same training job, that is the forecast. Where it doesn't,
-its end depends on results, and the forecast can't tell: guessing at results that a rule unknown to it looks for would give a wrong
-number with a good conscience.
+The futures have the same number of training jobs, with the same durations and costs. They differ in everything else that a criterion may
+look at: results, configurations, emissions. If the criterion ends all of them after the same training job, that is the forecast. If not,
+its end depends on results. Then the forecast can't tell, since a simulation doesn't know which results such a rule looks for.
 """
 
 from __future__ import annotations
@@ -24,16 +23,22 @@ MOST_CHECKS = 250
 """Training jobs simulated in each future: with three futures a forecast costs as much as judging some 200 training jobs."""
 
 MOST_FACTS = 20_000
-"""Facts of the largest history that is copied for it."""
+"""Facts of the largest history that is copied for a simulation."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Scenario:
-    """gain: by how much each result improves the best, in spreads of the results; below 0, by how much it's worse."""
+    """One future.
+
+    Attributes:
+        gain: By how much each result improves the best, in units of the results' spread; below 0, by how much it's worse.
+        emissions: How often each training job emits the objective.
+        seconds: How long a training job takes, if none has ended yet.
+    """
 
     gain: float
     emissions: int
-    seconds: float  # of a training job, where none has ended that would tell
+    seconds: float
 
 
 SCENARIOS = (_Scenario(-1.0, 1, 1.0), _Scenario(0.01, 2, 60.0), _Scenario(1.0, 3, 3600.0))
@@ -115,7 +120,7 @@ def _launched(past: History, number: int, rng: np.random.Generator, at: datetime
 
 
 def _ended(past: History, number: int, value: float, emissions: int, at: datetime) -> list[Fact]:
-    """It emits the value some times, minimised, and ends with it."""
+    """The training job emits the value, which is minimised, and ends with it."""
     part = _definition(past, number)
     objective = part.sign * value
     before = len(past.job(number).curve(part.metric)) if number <= past.launches else 0
