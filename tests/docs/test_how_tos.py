@@ -112,6 +112,16 @@ def test_a_tuning_job_ends_by_the_criterion(enough_tried, tmp_path):
     assert (len(job.training_jobs), job.verdict.criterion) == (3, "EnoughTried")
 
 
+def test_the_forecast_knows_when_the_criterion_ends_the_job(enough_tried):
+    tuner = alfine.Tuner({"x": Continuous(0, 1)}, strategy="Random", criteria=["EnoughTried 15"], max_training_jobs=100)
+    for _ in range(12):
+        training_job = tuner.ask()
+        tuner.tell(training_job, training_job.hyperparameters["x"])
+    forecast = tuner.forecast()
+    assert forecast.training_jobs == (3, 3, 3)
+    assert forecast.chances["EnoughTried"] == 1.0
+
+
 # -- a strategy ----------------------------------------------------------------------------------------------------------
 
 
