@@ -31,7 +31,6 @@ ONE_USER = {
     "core.single_training_job": "how CreateTrainingJob's request is read, beside read_spec",
     "figures.metric_curve": "a chart: all of them lie in figures",
     "figures.slices": "a chart: all of them lie in figures",
-    "jobs.analysis.criterion_advice": "an analysis of past jobs: all of them lie in jobs/analysis",
     "programs.complete_request": "what an image brings to a request, beside images",
     "programs.data.buckets.local_buckets": "a kind of bucket: all of them lie in programs/data/buckets",
     "programs.data.buckets.multipart_uploads": "files of a bucket on disk, beside bucket_store",
@@ -62,12 +61,10 @@ CRITERIA_NAMED = {
     "core.read_definition": "AMT's names of fields in a request",
     "core.read_spec": "AMT's names of fields in a request",
     "core.single_training_job": "AMT's names of fields in a request",
-    "jobs.analysis.criterion_advice": "the candidates that `alfine advise` compares, in the grammar of criteria",
     "jobs.describe": "AMT's text for a training job that ran too long",
     "programs.autotune": "AMT's names of fields in a request",
     "runners.inline": "the text for a training job that ran too long, as the launcher's",
     "runners.launcher.job": "the text for a training job that ran too long",
-    "server.console.change_form": "the form's fields are AMT's three criteria",
 }
 """Modules outside of criteria that have the name of a criterion in a string."""
 
