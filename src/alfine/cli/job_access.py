@@ -26,19 +26,39 @@ class JobAccess(Protocol):
     def where(self) -> str:
         """The folder of the home, or the URL of the server."""
 
-    def create(self, request: Mapping[str, Any]) -> None: ...
-    def describe(self, name: str) -> Plain: ...
-    def list(self) -> Iterable[Plain]: ...
-    def training_jobs(self, name: str) -> Sequence[Plain]: ...
-    def log(self, name: str, begin: int = 0, lines: int | None = None) -> Any: ...
-    def replays(self, name: str, texts: Sequence[str]) -> Plain: ...
-    def export(self, name: str, kind: str) -> bytes: ...
-    def request_stop(self, name: str) -> None: ...
+    def create(self, request: Mapping[str, Any]) -> None:
+        """Create a tuning job from a CreateHyperParameterTuningJob request."""
+
+    def describe(self, name: str) -> Plain:
+        """Return the description of a tuning job."""
+
+    def list(self) -> Iterable[Plain]:
+        """Return summaries of all tuning jobs, the oldest first."""
+
+    def training_jobs(self, name: str) -> Sequence[Plain]:
+        """Return summaries of the training jobs of a tuning job, in order of launch."""
+
+    def log(self, name: str, begin: int = 0, lines: int | None = None) -> Any:
+        """Return a part of the log of a training job, as a `LogPart`: from byte `begin`, or the last `lines` lines."""
+
+    def replays(self, name: str, texts: Sequence[str]) -> Plain:
+        """Replay a tuning job with criteria, each given as text."""
+
+    def export(self, name: str, kind: str) -> bytes:
+        """Return the training jobs of a tuning job as a file of this format."""
+
+    def request_stop(self, name: str) -> None:
+        """Ask the process that runs the tuning job to stop it."""
+
     def carry_out_stop(self, name: str) -> bool:
         """Return whether the job has ended. If no process runs it, end it in this one."""
 
-    def delete(self, name: str, *, files: bool) -> None: ...
-    def change(self, name: str, **words: Any) -> None: ...
+    def delete(self, name: str, *, files: bool) -> None:
+        """Delete a tuning job, with the files of its training jobs if `files`."""
+
+    def change(self, name: str, **words: Any) -> None:
+        """Change limits and criteria of a tuning job; the arguments are those of `Service.change`."""
+
     def go_on(self, name: str, *, quiet: bool) -> bool:
         """Run the job to its end in this process, with the live view unless `quiet`; return False if another process runs it."""
 
