@@ -31,6 +31,7 @@ ONE_USER = {
     "core.single_training_job": "how CreateTrainingJob's request is read, beside read_spec",
     "figures.metric_curve": "a chart: all of them lie in figures",
     "figures.slices": "a chart: all of them lie in figures",
+    "jobs.analysis.criterion_advice": "an analysis of past jobs: all of them lie in jobs/analysis",
     "programs.complete_request": "what an image brings to a request, beside images",
     "programs.data.buckets.local_buckets": "a kind of bucket: all of them lie in programs/data/buckets",
     "programs.data.buckets.multipart_uploads": "files of a bucket on disk, beside bucket_store",
