@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.missing import package
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PATIENCE_SECONDS = 180.0
 
@@ -36,18 +38,18 @@ def run(folder, *words):
     ],
 )
 def test_a_program_runs(name, printed, tmp_path):
-    pytest.importorskip("sklearn")
+    package("sklearn")
     assert re.search(printed, run(tmp_path, str(EXAMPLES / name)))
 
 
 def test_the_job_file_runs(tmp_path):
-    pytest.importorskip("xgboost")
+    package("xgboost")
     printed = run(tmp_path, "-m", "alfine", "tune", str(EXAMPLES / "job_file/xgboost.yaml"), "--dry-run")
     assert "validation:rmse" in printed
 
 
 def test_when_to_stop_compares_three_criteria_and_draws_them(tmp_path):
-    pytest.importorskip("xgboost")
+    package("xgboost")
     printed = run(tmp_path, str(EXAMPLES / "when_to_stop/run.py"), "--max-training-jobs", "3")
     assert len(re.findall(r"^\([abc]\) \w+", printed, re.MULTILINE)) >= 3
     assert {file.name for file in (tmp_path / "when-to-stop").glob("when-to-stop.*")} == {

@@ -15,6 +15,7 @@ from alfine.core.ranges import Categorical, Continuous, Integer
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import TuningJobSpec
 from alfine.surrogate import acquisition, gaussian_process, model
+from tests.missing import package
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 MIXED = gaussian_process.Geometry(
@@ -78,17 +79,19 @@ def test_the_posterior_is_the_textbooks_on_five_points() -> None:
 
 
 def test_the_posterior_is_scikit_learns() -> None:
-    from sklearn.gaussian_process import GaussianProcessRegressor
-    from sklearn.gaussian_process.kernels import ConstantKernel, Matern
+    regressor = package("sklearn.gaussian_process").GaussianProcessRegressor
+    kernels = package("sklearn.gaussian_process.kernels")
 
     X, Q = np.random.default_rng(0).random((30, 2)), np.random.default_rng(1).random((10, 2))
     y = np.sin(5 * X[:, 0]) + X[:, 1]
     theta = np.log([0.4, 0.9, 1.7, 1e-2, 0.3, 1, 1, 1, 1])
     numeric = gaussian_process.Geometry(np.zeros(2, bool), np.full(2, math.inf), np.zeros(2, bool))
     ours = gaussian_process.Surrogate.of(numeric, theta, X, y)
-    rough = ConstantKernel(0.3) * Matern([0.4 * gaussian_process.RATIO, 0.9 * gaussian_process.RATIO], nu=1.5)
-    kernel = ConstantKernel(1.7) * Matern([0.4, 0.9], nu=2.5) + rough
-    theirs = GaussianProcessRegressor(kernel, alpha=1e-2, optimizer=None).fit(X, y - ours.mean)
+    rough = kernels.ConstantKernel(0.3) * kernels.Matern(
+        [0.4 * gaussian_process.RATIO, 0.9 * gaussian_process.RATIO], nu=1.5
+    )
+    kernel = kernels.ConstantKernel(1.7) * kernels.Matern([0.4, 0.9], nu=2.5) + rough
+    theirs = regressor(kernel, alpha=1e-2, optimizer=None).fit(X, y - ours.mean)
     expected, deviation = theirs.predict(Q, return_std=True)
     mean, variance = ours.posterior(Q)
     np.testing.assert_allclose(mean - ours.mean, expected, rtol=1e-5, atol=1e-7)
