@@ -16,8 +16,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from alfine.core.errors import InUse, Overtaken, StorageFull
-from alfine.core.facts import Ended, Fact, Launched, StopAsked
+from alfine.core.errors import InUse, InvalidSpec, Overtaken, StorageFull
+from alfine.core.facts import INTERNAL_ERROR, Ended, Fact, Launched, StopAsked
+from alfine.core.history import History
 from alfine.core.judge import Judge
 from alfine.core.policy import Decision, Outlook, Stop, Suggestion, Verdict
 from alfine.core.training_job import TrainingJob, training_job_name
@@ -26,14 +27,15 @@ from alfine.jobs.lease_owner import is_alive, new_owner
 from alfine.jobs.observed_facts import ObservedFacts
 from alfine.jobs.policy_for import policy_for
 from alfine.jobs.run import Run
+from alfine.jobs.tries import Tries
 from alfine.jobs.wake import Wake
 from alfine.programs.data import checkpoints
 from alfine.programs.data.locations import BucketsUnreachable
 from alfine.programs.data.uploads import ArtifactUpload, ArtifactUploads
 from alfine.programs.machine import Machine
-from alfine.programs.program import programs_for
+from alfine.programs.program import INLINE, Program, programs_for, programs_to_stop
 from alfine.runners.job_folder import Workspace
-from alfine.runners.protocol import Exit, LocalChannel, Runner
+from alfine.runners.protocol import FAILURE_LIMIT, Exit, LocalChannel, Runner
 from alfine.runners.retries import failed_attempts, try_again
 from alfine.store.store import Store
 
@@ -85,6 +87,7 @@ class Engine:
         self.clock = clock
         self.owner = new_owner()
         self._deliveries = ArtifactUploads(self.machine.buckets, wake.set)
+        self._tries = Tries()
 
     # -- a tuning job from its claim to its end ------------------------------------------------------------------
 
@@ -121,6 +124,7 @@ class Engine:
                     self.wake.wait(self.wake.count(), 1.0)
         finally:
             self._deliveries.forget(self.folder / name)
+            self._tries.forget(self.folder / name)
 
     def _run(self, name: str, after_step: Callable[[Run], None] | None, grace_seconds: float | None) -> None:
         run = self.open(name, grace_seconds)
@@ -146,7 +150,7 @@ class Engine:
         if not self.store.get(name).ended:
             self._claim(name)
         job, history = self.store.get(name), self.store.history(name)
-        programs = programs_for(history.spec, self.folder / name, self.functions.get(name), machine=self.machine)
+        programs = self._programs(name, history)
         past = history.upto(job.judged)
         judge = Judge(past, policy_for(past.spec), policy_for)
         if job.verdict is not None:
@@ -158,20 +162,23 @@ class Engine:
         for running in run.history.running.values():
             run.reader(running, offsets.get(running.number, 0))
             if running.status == "Stopping":  # perhaps it wasn't told before a crash; to tell it twice changes nothing
-                run.runner(running).stop(run.launch(running))
+                self._stop(run, running)
         return run
+
+    def _programs(self, name: str, history: History) -> Mapping[str | None, Program]:
+        """Return the programs of a tuning job; once the user asked to stop it, at least what it takes to stop what runs."""
+        folder = self.folder / name
+        try:
+            return programs_for(history.spec, folder, self.functions.get(name), machine=self.machine)
+        except (InvalidSpec, OSError) as error:
+            if history.stop_requested_at is None:
+                raise
+            log.warning("tuning_job=%s can't run here, but is to be stopped: %s", name, error)
+            return programs_to_stop(history.spec, folder)
 
     def close(self, run: Run) -> None:
         """Give back a tuning job. Its training jobs run on, where their runners can let them."""
         self.store.release(run.spec.name, self.owner)
-
-    def end_if_stopped(self, name: str) -> bool:
-        """End a tuning job that can't run here, if the user asked to stop it and none of its training jobs may run."""
-        history = self.store.history(name)
-        if history.stop_requested_at is None or history.running:
-            return False
-        self.store.finish(name, "Stopped", self.clock())
-        return True
 
     def step(self, run: Run) -> bool:
         """Observe, decide, record, act.
@@ -209,12 +216,46 @@ class Engine:
         offsets: dict[int, int] = {}
         run.more = False
         for job in list(run.history.running.values()):
-            reader = run.reader(job)
-            before = reader.offset
-            facts += self._observed(run, job, reader)
-            if reader.offset != before and job.number in run.readers:  # one that has ended isn't read again
-                offsets[job.number] = reader.offset
+            before = run.reader(job).offset
+            facts += self._try_to_observe(run, job, before)
+            if job.number in run.readers and run.reader(job).offset != before:  # one that has ended isn't read again
+                offsets[job.number] = run.reader(job).offset
         return facts, offsets
+
+    def _try_to_observe(self, run: Run, job: TrainingJob, offset: int) -> list[Fact]:
+        """Return what has happened to one training job. An exception is a failed try of this one, and harms no other."""
+        folder = self._folder(run, job)
+        if self._tries.is_waiting(folder):
+            return []
+        facts: list[Fact] = []
+        try:
+            if job.number in run.not_told_to_stop:
+                self._tell_to_stop(run, job)
+            facts = list(self._observed(run, job, run.reader(job)))
+            if self._deliveries.of(folder) is None:
+                self._tries.succeeded(folder)
+        except Exception as error:  # noqa: BLE001 - counted and logged; it ends the training job if it comes again
+            run.read_again(job, offset)
+            self._tries.failed(folder, error)
+        stopping = job.status == "Stopping" or run.history.stop_requested_at is not None
+        reason = self._tries.reason_to_give_up(folder, stopping=stopping)
+        return facts if reason is None else [self._given_up(run, job, reason)]
+
+    def _given_up(self, run: Run, job: TrainingJob, reason: str) -> Ended:
+        """Kill what runs of a training job with which nothing else can be done, and return its end."""
+        folder = self._folder(run, job)
+        log.error("training_job=%s is given up: %s", job.name, reason)
+        try:
+            run.runner(job).stop(replace(run.launch(job), grace_seconds=0.0))
+        except Exception:  # its end is recorded all the same: nothing may keep the tuning job from ending
+            log.exception("training_job=%s can't be stopped: its processes may still run", job.name)
+        self._deliveries.discard(folder)
+        self._tries.succeeded(folder)
+        run.forget(job)
+        return Ended(at=self.clock(), number=job.number, status="Failed", failure_reason=reason)
+
+    def _folder(self, run: Run, job: TrainingJob) -> Path:
+        return self.folder / run.spec.name / job.name
 
     def _observed(self, run: Run, job: TrainingJob, reader: ObservedFacts) -> Iterator[Fact]:
         """Yield what has happened to one training job. After its exit its model is delivered, and then it has ended."""
@@ -242,7 +283,7 @@ class Engine:
 
     def _try_again(self, run: Run, job: TrainingJob, end: Exit) -> bool:
         """Let a training job begin anew that was lost (RetryStrategy); the next poll starts it. Return False if it may not."""
-        most, space = run.spec.of(job.definition).definition.retries, Workspace(run.launch(job).folder)
+        most, space = run.spec.of(job.definition).definition.retries, Workspace(self._folder(run, job))
         if end.cause != "lost" or job.status != "InProgress" or failed_attempts(space) >= most:
             return False
         log.warning("training_job=%s was lost and is tried again", job.name)
@@ -264,8 +305,14 @@ class Engine:
 
     def _never_started(self, run: Run, job: TrainingJob) -> Iterator[Fact]:
         """Start a training job that was recorded before a crash and never started; if it was stopped meanwhile, end it."""
+        has_begun = job.started_at is not None and run.programs[job.definition].runner != INLINE
         if job.status == "Stopping":
             yield Ended(at=self.clock(), number=job.number, status="Stopped")
+        elif has_begun and not Workspace(self._folder(run, job)).control.exists():
+            reason = (
+                f"{INTERNAL_ERROR}the folder of this training job was removed while it ran: {self._folder(run, job)}."
+            )
+            yield Ended(at=self.clock(), number=job.number, status="Failed", failure_reason=reason[:FAILURE_LIMIT])
         else:
             self._start(run, job)
 
@@ -338,10 +385,25 @@ class Engine:
         for intent in intents:
             job = run.history.job(intent.number)
             if isinstance(intent, StopAsked):
-                run.runner(job).stop(run.launch(job))
-            else:
+                self._stop(run, job)
+                continue
+            try:
                 self._start(run, job)
                 log.debug("launched training_job=%s", intent.name)
+            except Exception as error:  # noqa: BLE001 - the next look finds that it was never started, and starts it again
+                self._tries.failed(self._folder(run, job), error)
+
+    def _stop(self, run: Run, job: TrainingJob) -> None:
+        """Tell a training job to stop. If that fails, the next look tells it again."""
+        run.not_told_to_stop.add(job.number)
+        try:
+            self._tell_to_stop(run, job)
+        except Exception as error:  # noqa: BLE001 - counted, logged, and tried again
+            self._tries.failed(self._folder(run, job), error)
+
+    def _tell_to_stop(self, run: Run, job: TrainingJob) -> None:
+        run.runner(job).stop(run.launch(job))
+        run.not_told_to_stop.discard(job.number)
 
     def _start(self, run: Run, job: TrainingJob) -> None:
         """Start a training job with its checkpoints; if they can't be read, the runner ends it with the reason."""
@@ -349,7 +411,7 @@ class Engine:
         try:
             checkpoints.restore(self.machine.buckets, run.checkpoints(job), Workspace(launch.folder))
         except BucketsUnreachable:
-            raise  # it is recorded, and starts once the buckets can be reached
+            raise  # `Tries` waits until the buckets can be reached
         except OSError as error:
             missing = LocalChannel(name="checkpoints", path=launch.folder, trouble=str(error))
             launch = replace(launch, channels=(*launch.channels, missing))

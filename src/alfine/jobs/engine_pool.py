@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 
 from alfine.core.errors import InUse, InvalidSpec, NotFound
 from alfine.jobs.engine import Engine
@@ -105,8 +106,6 @@ class EnginePool:
             except (
                 InvalidSpec
             ) as error:  # its code is gone, for example: it may come back, and the user may stop the job
-                if self._engine.end_if_stopped(name):
-                    return
                 if str(error) != last_message:
                     log.warning("can't run tuning_job=%s here, trying again: %s", name, error)
                 last_message, delay = str(error), min(delay, MISSING_DELAY)
@@ -116,8 +115,23 @@ class EnginePool:
                 log.exception("the engine broke tuning_job=%s, trying again in %g s", name, delay)
             else:
                 return
-            self._leaving.wait(delay)
+            self._wait(name, delay)
             delay = min(2 * delay, LONGEST_DELAY)
+
+    def _wait(self, name: str, seconds: float) -> None:
+        """Wait before a tuning job is tried again, but not once the user asks to stop it."""
+        until = time.monotonic() + seconds
+        was_stopping = self._is_stopping(name)
+        while (left := until - time.monotonic()) > 0 and not self._leaving.wait(min(left, LOOK_SECONDS)):
+            if not was_stopping and self._is_stopping(name):
+                return
+
+    def _is_stopping(self, name: str) -> bool:
+        try:
+            return self._engine.store.get(name).status == "Stopping"
+        except Exception as error:  # noqa: BLE001 - the next try fails in the same way, and logs it
+            log.debug("can't look at tuning_job=%s: %s", name, error)
+            return False
 
     def _after_step(self, run: Run) -> None:  # noqa: ARG002 - what the engine calls
         if self._leaving.is_set():

@@ -31,6 +31,7 @@ class Run:
         arns: For the ARNs of training jobs.
         readers: Of the training jobs that run, by number.
         launches: What their runners are given, by number.
+        not_told_to_stop: Numbers of training jobs that are Stopping, and whose runner couldn't be asked yet.
         grace_seconds: How long a training job that is stopped may take, if the user waits for it; None: what the job says.
         more: Whether a log, or a function, has more to read at once.
         written: The number of facts and the outlook with which verdicts were recorded last.
@@ -44,6 +45,7 @@ class Run:
     arns: Arns
     readers: dict[int, ObservedFacts] = field(default_factory=dict)
     launches: dict[int, Launch] = field(default_factory=dict)
+    not_told_to_stop: set[int] = field(default_factory=set)
     grace_seconds: float | None = None
     more: bool = False
     written: tuple[int, Outlook] | None = None
@@ -58,6 +60,11 @@ class Run:
         if job.number not in self.readers:
             self.readers[job.number] = ObservedFacts(self.spec.of(job.definition), job, offset)
         return self.readers[job.number]
+
+    def read_again(self, job: TrainingJob, offset: int) -> None:
+        """Forget what was read of a training job since `offset`, because reading failed on the way."""
+        self.readers.pop(job.number, None)
+        self.reader(job, offset)
 
     def runner(self, job: TrainingJob) -> Runner:
         """Return where a training job runs."""
@@ -80,3 +87,4 @@ class Run:
         """Forget a training job that has ended."""
         self.readers.pop(job.number, None)
         self.launches.pop(job.number, None)
+        self.not_told_to_stop.discard(job.number)

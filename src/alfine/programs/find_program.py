@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from alfine.core.errors import Fault
+from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.spec import DEFINITION, FUNCTION, TuningJobSpec
 from alfine.core.wording import did_you_mean
 from alfine.programs.algorithms import BuiltInAlgorithm
@@ -50,6 +50,7 @@ class FoundProgram:
         python: The interpreter.
         image: The container image.
         built_in: Whether it is a built-in algorithm.
+        trouble: Why its code can't be used, so that the training jobs fail with this sentence, as they do on AWS. "" where it can.
     """
 
     command: tuple[str, ...] | None = None
@@ -58,6 +59,7 @@ class FoundProgram:
     python: str = sys.executable
     image: str | None = None
     built_in: bool = False
+    trouble: str = ""
 
 
 def find_program(
@@ -81,7 +83,12 @@ def find_program(
         return FoundProgram()
     match run:
         case Script(python):
-            script, folder = _script(static, files) if "sagemaker_program" in static else (None, None)
+            try:
+                script, folder = _script(static, files) if "sagemaker_program" in static else (None, None)
+            except InvalidSpec as error:  # an archive that is refused will be refused for good: nobody waits for it
+                if not files.fetch:
+                    raise
+                return FoundProgram(command=(static["sagemaker_program"],), python=python, trouble=str(error))
             entry = spec.definition.entrypoint
             command = (
                 (*entry, *spec.definition.arguments) if entry else None

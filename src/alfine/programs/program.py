@@ -126,6 +126,27 @@ def programs_for(
     return programs
 
 
+def programs_to_stop(spec: TuningJobSpec, folder: Path) -> dict[str | None, Program]:
+    """Return programs of a tuning job that can't run here any more: they suffice to observe and stop what still runs.
+
+    Processes in a sandbox or a container are found by their folders, as those of any other training job.
+    """
+    return {
+        part.definition.name if spec.parts else None: Program(
+            spec=part,
+            folder=folder,
+            command=None,
+            script=None,
+            source_dir=None,
+            python="",
+            channels=(),
+            threads=1,
+            runner=INLINE if FUNCTION in part.definition.static_hyperparameters else "process",
+        )
+        for part in spec.definition_specs
+    }
+
+
 def program_for(
     spec: TuningJobSpec,
     folder: Path,
@@ -149,6 +170,8 @@ def program_for(
     if not fetch:
         faults += missing_program_faults(static, found.command, spec.definition.environment)
     inputs = tuple(channels(spec, files))
+    if found.trouble:
+        inputs = (*inputs, LocalChannel(name="code", path=folder, trouble=found.trouble))
     faults += _pipe_faults(found, inputs)
     if not fetch:  # an output path that can't be written later fails the training jobs that need it, not the whole job
         faults += _output_faults(spec, machine)

@@ -43,6 +43,7 @@ from alfine.runners.job_folder import (
 from alfine.runners.launcher_connection import LauncherConnection
 from alfine.runners.log_files import read_lines, tail
 from alfine.runners.protocol import Exit, Launch, Observation
+from alfine.runners.shortages import is_shortage
 from alfine.runners.supervision import is_supervised, lock_holder, settle_lost, was_started
 from alfine.runners.warm import Cold, Warm, plan
 
@@ -85,7 +86,7 @@ class ProcessRunner:
         self._warm: dict[Warm, LauncherConnection] = {}
         self._unfit: dict[Warm, str] = {}
         self._owners: dict[str, LauncherConnection] = {}
-        self._packing: dict[str, str | None] = {}
+        self._packing: dict[str, Exception | None] = {}  # why a model can't be packed; None while a thread packs it
         self._warned: set[Path] = set()
 
     # -- the protocol --
@@ -272,6 +273,9 @@ class ProcessRunner:
             and not (connection.was_let_go and connection.ready)
         ):
             self._start_cold_instead(connection, connection.plan, event["reason"])
+        if event["event"] == "exit":
+            with self._mutex:  # from here on its files say what became of it
+                self._owners.pop(event["folder"], None)
         if event["event"] == "exit" or not (connection.was_let_go and connection.ready):
             self._wake()
 
@@ -321,29 +325,52 @@ class ProcessRunner:
         )
 
     def _is_packed(self, space: Workspace) -> bool:
-        """Pack the model; whether that is done, or has failed."""
+        """Pack the model, and return whether that is done or has failed.
+
+        Raises:
+            OSError: The machine is short of something: the disk is full, for example. The next call packs again.
+        """
         folder = str(space.folder)
         with self._mutex:
-            if space.archive.exists() or self._packing.get(folder):
+            if space.archive.exists():
                 return True
-            if folder in self._packing:  # a thread is packing it
-                return False
+            if folder in self._packing:
+                return self._has_failed_to_pack(folder)
             self._packing[folder] = None
-        if model_bytes(space) <= PACK_AT_ONCE_BYTES:
+        try:
+            if model_bytes(space) > PACK_AT_ONCE_BYTES:
+                pack = threading.Thread(target=self._pack_aside, args=(space,), name="alfine-pack", daemon=True)
+                pack.start()
+                return False
+        except (OSError, RuntimeError) as error:  # RuntimeError: there can be no more threads
+            self._note_unpacked(space, error)
+        else:
             self._pack(space)
-            return True
-        threading.Thread(target=self._pack, args=(space, self._wake), name="alfine-pack", daemon=True).start()
-        return False
+        with self._mutex:
+            return space.archive.exists() or self._has_failed_to_pack(folder)
 
-    def _pack(self, space: Workspace, then: Callable[[], None] | None = None) -> None:
+    def _has_failed_to_pack(self, folder: str) -> bool:
+        """Whether a model can't be packed; False while a thread packs it. A shortage is raised: the next poll packs again."""
+        error = self._packing[folder]
+        if error is not None and is_shortage(error):
+            del self._packing[folder]
+            raise error
+        return error is not None
+
+    def _pack_aside(self, space: Workspace) -> None:
+        self._pack(space)
+        self._wake()
+
+    def _pack(self, space: Workspace) -> None:
         try:
             pack_model(space)
-        except OSError as error:
-            logger.warning("%s: its model can't be packed: %s", space.folder, error)
-            with self._mutex:
-                self._packing[str(space.folder)] = f"The model couldn't be packed: {error}."
-        if then is not None:
-            then()
+        except Exception as error:  # noqa: BLE001 - the training job fails with its text
+            self._note_unpacked(space, error)
+
+    def _note_unpacked(self, space: Workspace, error: Exception) -> None:
+        logger.warning("%s: its model can't be packed: %s", space.folder, error)
+        with self._mutex:
+            self._packing[str(space.folder)] = error
 
 
 def _write_stop(launch: Launch) -> OSError | None:
@@ -364,7 +391,13 @@ def _changed_at(path: str) -> int:
         return 0
 
 
-def _exit(record: dict[str, Any], space: Workspace, trouble: str | None) -> Exit:
+def _exit(record: dict[str, Any], space: Workspace, unpacked: Exception | None) -> Exit:
+    """Return how a training job ended; unpacked: why its model can't be packed, which fails one that has succeeded."""
+    trouble = "" if unpacked is None else f"The model couldn't be packed: {unpacked}."
+    if trouble and (record.get("cause"), record.get("code")) == ("exited", 0):
+        return Exit(
+            cause="not_packed", code=0, tail=tail(space.log), detail=f"ClientError: Artifact upload failed: {trouble}"
+        )
     return Exit(
         cause=record.get("cause", "lost"),
         code=record.get("code"),
@@ -376,4 +409,9 @@ def _exit(record: dict[str, Any], space: Workspace, trouble: str | None) -> Exit
 
 
 def _instant(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    try:
+        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    except (TypeError, ValueError, OverflowError, OSError) as error:
+        raise ValueError(
+            f"{seconds!r} isn't an instant. Only alfine may write the files in the folder .alfine; has the training job done so?"
+        ) from error

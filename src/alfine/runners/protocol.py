@@ -34,8 +34,9 @@ GRACE_SECONDS = 120.0
 MAX_LOG_BYTES = 1 << 30
 """A training job whose log grows beyond this size is stopped, unless its tag alfine:max-log-bytes allows more."""
 
-Cause = Literal["exited", "stopped", "max_runtime", "log_limit", "lost", "not_started"]
-"""Why a training job ended: by itself, on request, by one of its limits, because its supervisor was killed, or before it began."""
+Cause = Literal["exited", "stopped", "max_runtime", "log_limit", "lost", "not_started", "not_packed"]
+"""Why a training job ended: by itself, on request, by one of its limits, because its supervisor was killed, or before it began. Or it
+has ended by itself, but its model can't be packed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +176,7 @@ class Exit:
         return self._sentence()[:FAILURE_LIMIT]
 
     def _sentence(self) -> str:
-        if self.cause in ("max_runtime", "log_limit", "not_started"):
+        if self.cause in ("max_runtime", "log_limit", "not_started", "not_packed"):
             return self.detail or f"The training job ended: {self.cause}."
         if self.cause == "lost":
             detail = self.detail or "the supervisor of this training job was killed"

@@ -79,7 +79,7 @@ def settle_lost(folder: str) -> dict[str, Any] | None:
 
 def _kill_leftovers(folder: str, process: dict[str, Any]) -> None:
     pid = process.get("pid")
-    if pid and launcher.identity(pid) == process.get("identity"):
+    if isinstance(pid, int) and pid > 1 and launcher.identity(pid) == process.get("identity"):
         launcher.kill_group(pid, signal.SIGKILL)
     for _ in range(KILL_ROUNDS):
         leftovers = _processes_of(folder)

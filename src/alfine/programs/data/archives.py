@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.programs.data.locations import may_pass
 from alfine.programs.data.made_once import made_once
 
 MAX_BYTES = 4 << 30
@@ -55,14 +56,17 @@ def unpacked(archive: Path, folder: Path) -> Path:
 
     Raises:
         InvalidSpec: It isn't a tar archive, is larger than alfine allows, or has a member that tarfile's filter «data» refuses: one
-            that would land outside, a device, a link that leads outside.
+            that would land outside, a device, a link that leads outside; or whose name no file can have.
+        OSError: It can't be unpacked at present, because the disk is full.
     """
 
     def fill(draft: Path) -> None:
         try:
             with _opened(archive) as members:
                 members.extractall(draft, members=_bounded(members, archive), filter="data")
-        except tarfile.TarError as error:
+        except (tarfile.TarError, OSError, ValueError) as error:  # ValueError: a name with a null character
+            if may_pass(error):
+                raise
             raise InvalidSpec([Fault(str(archive), f"can't be unpacked: {error}.")]) from error
 
     status = archive.stat()

@@ -6,6 +6,7 @@ between, its end is observed again and the same is stored again.
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 from collections.abc import Callable
@@ -75,7 +76,11 @@ class ArtifactUploads:
             upload.done = True
             return upload
         arguments = (upload, spec, name, Workspace(folder))
-        threading.Thread(target=self._deliver, args=arguments, name=f"alfine-deliver-{name}", daemon=True).start()
+        try:
+            threading.Thread(target=self._deliver, args=arguments, name=f"alfine-deliver-{name}", daemon=True).start()
+        except RuntimeError as error:  # there can be no more threads at present
+            del self._begun[folder]
+            raise OSError(errno.EAGAIN, f"The upload of the model can't begin: {error}") from error
         return upload
 
     def settle(self, folder: Path) -> None:
@@ -88,10 +93,14 @@ class ArtifactUploads:
         if upload.broken is not None:
             raise upload.broken
 
+    def discard(self, folder: Path) -> None:
+        """Forget the upload of the training job in a folder, whether it is done or not."""
+        self._begun.pop(folder, None)
+
     def forget(self, folder: Path) -> None:
         """Forget the uploads of a tuning job's training jobs; folder: that of the tuning job."""
-        for begun in [begun for begun in self._begun if begun.parent == folder]:
-            del self._begun[begun]
+        for begun in [begun for begun in list(self._begun) if begun.parent == folder]:
+            self.discard(begun)
 
     def _deliver(self, upload: ArtifactUpload, spec: TuningJobSpec, name: str, space: Workspace) -> None:
         definition = spec.definition

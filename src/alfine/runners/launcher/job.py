@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -42,6 +43,12 @@ WRAPPERS = {
     "container": ({125, 126, 127}, ("docker: ", "Error: ")),
 }
 """What stands around a training job, the exit codes with which it reports that it couldn't start it, and how its message begins."""
+
+SHORTAGES = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+"""Numbers of errors that may pass: the disk is full, or there are no more descriptors or memory."""
+
+REMOVED = "Its folder was removed while it ran"
+"""The detail of a training job whose end could only be recorded in a new folder."""
 
 SIGNALS = 64
 """The highest number of a signal on Linux: exit codes up to 128 + 64 may mean one."""
@@ -95,8 +102,9 @@ class SupervisedJob:
         """Ask it to end, with the grace of the stop request. Asked again, the shortest grace counts."""
         self.ask("stopped", "", now)
         request = read_json(control_path(self.folder, STOP))
-        if self.running and request is not None:
-            self.kill_at = min(self.kill_at, now + request["grace_seconds"])
+        grace = None if request is None else request.get("grace_seconds")
+        if self.running and isinstance(grace, (int, float)):  # a training job could have written the file itself
+            self.kill_at = min(self.kill_at, now + grace)
 
     def ask(self, cause: str, detail: str, now: float) -> None:
         """Send SIGTERM to the main process, as `docker stop` does, and SIGKILL when its grace is over. The first cause counts."""
@@ -169,7 +177,7 @@ class SupervisedJob:
             leftovers: Children of the launcher that are left over from training jobs that have ended.
 
         Returns:
-            Whether exit.json is written. If not, call it again.
+            Whether exit.json is written, or never can be. If not, call it again.
         """
         if now < self.next_look:
             return False
@@ -183,12 +191,26 @@ class SupervisedJob:
                 remove(folder)
         try:
             write_json(control_path(self.folder, EXIT), self.record)
-        except OSError:  # the disk is full: make room and try again, since alfine learns of the end from this file
-            if os.path.isdir(self.folder):
+        except FileNotFoundError:  # somebody has removed the folder, perhaps the training job itself
+            self.record.update(cause="lost", code=None, signal=None, detail=REMOVED)
+            if self._make_folder():
+                return False
+        except OSError as error:
+            if error.errno in SHORTAGES:  # make room and try again, since alfine learns of the end from this file
                 self._make_room()
                 self.next_look = now + RETRY_SECONDS
                 return False
         os.close(self.lock)
+        return True
+
+    def _make_folder(self) -> bool:
+        """Make the folder of exit.json anew, and return whether that was possible. If not, nobody wants the record any more."""
+        try:
+            for folder in (self.folder, control_path(self.folder, EXIT).rpartition("/")[0]):
+                if not os.path.isdir(folder):
+                    os.mkdir(folder, 0o700)
+        except OSError:
+            return False
         return True
 
     def _make_room(self) -> None:
