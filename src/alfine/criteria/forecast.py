@@ -4,7 +4,7 @@
     end     each criterion says where on each path of a `Future` it would end the job; the first to do so ends it
 
 It's a forecast of this job with its own strategy, as good as p is calibrated: bench/stopping/forecasts.py scores it. Where a criterion
-can't be told, the forecast says so and names no end.
+can't be forecast, the forecast says so and names no end.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ class Forecast:
     Attributes:
         remaining: Training jobs left in the budget.
         gain: What all of them would gain, in units of the objective; None before there are ten objectives.
-        training_jobs: How many more will have ended when the job ends; None when no criterion ends it, or it can't be told.
+        training_jobs: How many more will have ended when the job ends; None when no criterion ends it, or it can't be forecast.
         seconds: Wall time until then; None before a training job has taken any.
         money: What they will cost, at the job's price.
         chances: By criterion, the probability that it's the one that ends the job.
-        unknown: Criteria that may end the job at any time, so that its end can't be told.
+        unknown: Criteria that may end the job at any time, so that the job's end can't be forecast.
     """
 
     remaining: int

@@ -62,7 +62,7 @@ class Future:
     """Continuations of a tuning job, for a criterion that says where on each of them it would end the job.
 
     The `ends` of a criterion gets one and returns an array with one number for each path: after how many more ended training jobs
-    the criterion is met. Infinity stands for never, NaN for «can't tell». The methods below make such arrays.
+    the criterion is met. Infinity stands for never, NaN for unknown. The methods below make such arrays.
 
     Attributes:
         history: The history as it is now.
@@ -96,7 +96,7 @@ class Future:
         return np.full(PATHS, math.inf)
 
     def unknown(self) -> Array:
-        """Return (paths,): it can't be told when the criterion is met."""
+        """Return (paths,): it can't be forecast when the criterion is met."""
         return np.full(PATHS, math.nan)
 
     def after(self, training_jobs: float) -> Array:
@@ -141,7 +141,7 @@ class Future:
     def ends(self, criterion: CompletionCriterion) -> Array:
         """Return (paths,): where another criterion would end the job, for criteria that are made of others.
 
-        A criterion without `ends` is asked on simulated futures (`simulation.py`). One whose `ends` raises can't be told.
+        A criterion without `ends` is asked on simulated futures (`simulation.py`). One whose `ends` raises can't be forecast.
         """
         if not isinstance(criterion, Forecastable):
             end = simulated_end(criterion, self.history)
@@ -208,7 +208,7 @@ class Forecastable(Protocol):
 
         Returns:
             (paths,), or one number for all paths: after how many more ended training jobs the criterion is met. Infinity: never.
-            NaN: it can't be told.
+            NaN: it can't be forecast.
 
         Example:
             >>> def ends(self, future):

@@ -207,7 +207,7 @@ class NoTrainingJobSucceeded:
         )
 
     def ends(self, future: Future) -> Array:
-        """Return never, but «can't tell» while training jobs have ended and none has succeeded."""
+        """Return never, but unknown while training jobs have ended and none has succeeded."""
         history = future.history
         return future.unknown() if history.ended and not _succeeded(history) else future.never()
 

@@ -2,7 +2,7 @@
 
 The futures have the same number of training jobs, with the same durations and costs. They differ in everything else that a criterion may
 look at: results, configurations, emissions. If the criterion ends all of them after the same training job, that is the forecast. If not,
-its end depends on results. Then the forecast can't tell, since a simulation doesn't know which results such a rule looks for.
+its end depends on results. Then there is no forecast, since a simulation doesn't know which results such a rule looks for.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def simulated_end(criterion: CompletionCriterion, history: History) -> float | N
     Training jobs are supposed to succeed, and to take as long as those that have ended did on average.
 
     Returns:
-        Infinity when it doesn't end the job within its budget; None when it can't be told: the end depends on results, it's too far
+        Infinity when it doesn't end the job within its budget; None when it can't be forecast: the end depends on results, it's too far
         off to be simulated, or the criterion raises.
     """
     if len(history.facts) > MOST_FACTS or (history.spec.repeats is not None and history.spec.size is not None):
