@@ -74,13 +74,13 @@ def serve(*, host: str, port: int, region: str | None, tls_cert: Path | None, tl
 def _say(url: str, region: str, s3: str, *, signed: bool) -> None:
     click.echo(f"alfine is ready on {url}")
     click.echo(f"  browser:  {url}/console/")
-    key = ("<its id>", "<its secret>") if signed else ("any", "any")
+    key = ("<key ID>", "<secret>") if signed else ("any", "any")
     click.echo(f"  boto3:    boto3.client('sagemaker', endpoint_url='{url}', region_name='{region}')")
     click.echo(
         f"  AWS CLI:  export AWS_ENDPOINT_URL={url} AWS_DEFAULT_REGION={region} AWS_ACCESS_KEY_ID={key[0]} AWS_SECRET_ACCESS_KEY={key[1]}"
     )
-    click.echo("  SDK:      the same variables, then sagemaker.Session() as ever")
+    click.echo("  SDK:      the same variables, then sagemaker.Session() as usual")
     if s3:
-        click.echo(f"  S3:       export AWS_ENDPOINT_URL_S3={s3}, where s3:// leads")
+        click.echo(f"  S3:       export AWS_ENDPOINT_URL_S3={s3} (the S3 of s3:// URIs)")
     if signed:
         click.echo("Requests must be signed with one of this home's keys (`alfine keys list`).")
