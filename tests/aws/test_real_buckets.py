@@ -173,7 +173,7 @@ def test_create_uploads_code_and_data_to_where_the_servers_s3_is(local, remote, 
 def test_create_needs_to_know_a_bucket_of_a_real_s3(local, remote, create):
     unnamed = create("unnamed", "--upload")
     assert unnamed.exit_code == 2
-    assert f"keeps code and data at {remote.url}. Say in which bucket of it" in unnamed.output
+    assert f"keeps code and data at {remote.url}. Name a bucket there" in unnamed.output
     gone = create("gone", "--bucket", "no-bucket")
     assert gone.exit_code == 1
     assert "NoSuchBucket" in gone.output

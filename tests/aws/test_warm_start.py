@@ -100,7 +100,7 @@ def test_the_cli_replays_a_job_with_parents_and_shows_them(sagemaker, parent, ma
     until(sagemaker, "again")
     shown = cli("describe", "again")
     assert "IdenticalDataAndAlgorithm from elder" in shown
-    assert "best with its parents" in shown
+    assert "best with parents" in shown
     assert "MaxNumberOfTrainingJobs" in cli("replay", "again")
 
 

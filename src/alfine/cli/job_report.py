@@ -42,7 +42,7 @@ def outcome(described: Described) -> Iterator[RenderableType]:
             "best": _best(described.get("BestTrainingJob")),
             "re-runs": _repeats(described["Alfine"].get("Repeats")),
             "expected true value": _true_value(described),
-            "best incl. parents": _best(overall) if (overall := described.get("OverallBestTrainingJob")) else None,
+            "best with parents": _best(overall) if (overall := described.get("OverallBestTrainingJob")) else None,
             "training jobs": _training_jobs(described),
             "spent": f"{cost_words(costs.get('Spent'))} in {duration(_seconds(described))}",
             "saved": _saved(described, cost_words(costs.get("Saved"))),
