@@ -1,8 +1,10 @@
-"""A home: the folder where an embedded alfine keeps everything, and the parts put together on it.
+"""A home: the folder in which alfine keeps everything, with the store, the service and the engine on it.
 
-home/alfine.toml                                settings, when there are any (store/config.py)
-home/alfine.db                                  the store
-home/tuning-jobs/<tuning job>/<training job>/   each training job's /opt/ml, log and records
+    alfine.toml                                settings, if there are any (store/config.py)
+    alfine.db                                  the store
+    tuning-jobs/<tuning job>/<training job>/   the /opt/ml, the log and the records of each training job
+    buckets/                                   the contents of S3 buckets, unless the settings name an endpoint
+    keys/                                      access keys (store/access_keys.py)
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from alfine.runners.process import ProcessRunner
 from alfine.runners.protocol import Runner
 from alfine.runners.sandbox import SandboxRunner
 from alfine.store.config import S3, Config
-from alfine.store.store import Store
+from alfine.store.store import FILE, Store
 
 if TYPE_CHECKING:
     from alfine.core.spec import TuningJobSpec
@@ -36,26 +38,36 @@ if TYPE_CHECKING:
     from alfine.programs.data.buckets.local_buckets import LocalBuckets
     from alfine.programs.data.buckets.remote_buckets import RemoteBuckets
 
-LATEST = 200  # past jobs that are looked at for some that are like a new one
+LATEST = 200
+"""Past jobs among which similar ones are looked for."""
 
 
 def home_folder(given: str | Path | None = None) -> Path:
-    """The folder given, else ALFINE_HOME, else ~/.alfine."""
+    """Return the absolute path of a home: `given`, or else the environment variable ALFINE_HOME, or else ~/.alfine."""
     return Path(given or os.environ.get("ALFINE_HOME") or Path.home() / ".alfine").expanduser().absolute()
 
 
 def is_home(folder: Path) -> bool:
-    """Whether there is one: opened, another would be made."""
-    return (folder / "alfine.db").exists()
+    """Return whether a folder is a home. `Home` would make it one."""
+    return (folder / FILE).exists()
 
 
 class Home:
-    """Store, service and, when asked for, an engine on one folder. Close it, or use it in a `with`.
+    """A home. Close it, or use it in a `with`.
 
     Args:
-        folder: see `home_folder`.
-        clock: the present time, for the service and the engine.
-        arns: the region and the account in its jobs' ARNs; None: us-east-1 and 000000000000.
+        folder: See `home_folder`. It is made if it isn't there.
+        clock: Returns the present instant, for the service and the engine.
+        arns: The region and the account in its jobs' ARNs; None: us-east-1 and 000000000000.
+
+    Raises:
+        InvalidSpec: Its settings can't be understood.
+        StoreUnusable: Its database can't be opened.
+
+    Example:
+        >>> with Home() as home:
+        ...     home.service.describe("my-job")["HyperParameterTuningJobStatus"]
+        'Completed'
     """
 
     def __init__(self, folder: str | Path | None = None, *, clock: Clock = utc_now, arns: Arns | None = None) -> None:
@@ -76,7 +88,11 @@ class Home:
         self._engine: Engine | None = None
 
     def engine(self, functions: Mapping[str, Callable[..., Any]] | None = None) -> Engine:
-        """The engine of this process; training jobs that an earlier process started are found again."""
+        """Return the engine of this process, which also finds training jobs that an earlier process started.
+
+        Args:
+            functions: Python functions of tuning jobs that run one, by the tuning job's name; added to those given before.
+        """
         if self._engine is None:
             wake = Wake()
             environments = self.folder / "environments"
@@ -101,9 +117,14 @@ class Home:
         return engine_of(self.config.run.engine, self.config.run.container_options)
 
     def resource_estimate(self, spec: TuningJobSpec, *, replaying: bool = True) -> ResourceEstimate | None:
-        """What a job will likely take, by the home's latest jobs that have ended; None when none of them is like it.
+        """Return what a new job will likely take, judged by the latest jobs that have ended.
 
-        replaying: False looks only at jobs that had its criteria, which takes no time.
+        Args:
+            spec: The new job.
+            replaying: False uses only jobs that had its criteria, which takes no time.
+
+        Returns:
+            None without a similar job.
         """
         from alfine.jobs.analysis.similar_jobs import estimate_from_similar_jobs
 
@@ -111,7 +132,11 @@ class Home:
         return estimate_from_similar_jobs(spec, past, self.service.history, replaying=replaying)
 
     def confine(self) -> None:
-        """Hold what requests name of this machine's files to [files] roots, from now on: they come over the network."""
+        """Allow only files below the folders of [files] roots, from now on: requests come over the network.
+
+        Raises:
+            InvalidSpec: One of them isn't a folder.
+        """
         roots = tuple(self.folder / Path(root).expanduser() for root in self.config.files.roots)
         faults = [Fault("[files] roots", f"{root} isn't a folder.") for root in roots if not root.is_dir()]
         if faults:
@@ -119,6 +144,7 @@ class Home:
         self._buckets.roots = roots
 
     def close(self) -> None:
+        """Close runners and store. Training jobs that can run on without this process do."""
         if self._engine is not None:
             for runner in self._engine.runners.values():
                 runner.close()
@@ -132,7 +158,7 @@ class Home:
 
 
 class _Buckets:
-    """The home's buckets, its own or real ones, opened when a job first names one: most never do."""
+    """The buckets of a home, in its folder or behind an endpoint; opened when a job first names one, which most never do."""
 
     def __init__(self, folder: Path, settings: S3) -> None:
         self._folder = folder
