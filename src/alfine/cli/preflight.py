@@ -12,7 +12,7 @@ from alfine.api.full_request import is_request
 from alfine.api.job_file import JobFile, read_job_file
 from alfine.api.read_document import read_document
 from alfine.aws.json_protocol import WireError, api
-from alfine.aws.sagemaker.unsupported_fields import refuse_what_is_not
+from alfine.aws.sagemaker.unsupported_fields import check_tuning_job
 from alfine.cli.findings import Finding, findings_of
 from alfine.cli.log_check import MetricReadings
 from alfine.cli.trial_run import TrialRun, try_out, typical
@@ -118,7 +118,7 @@ def faults_of(path: Path, service: Service) -> tuple[list[Fault], TuningJobSpec 
         return faults if faults and complete else [*faults, *error.faults], None, None
     try:
         if not faults:
-            refuse_what_is_not(file.request)
+            check_tuning_job(file.request)
         spec = service.check(file.request)
     except InvalidSpec as error:
         return [*faults, *file.explain(error).faults], None, file

@@ -88,7 +88,7 @@ class Assessor:
 
     def assess(self, job: TuningJob, history: History) -> Assessment:
         """Return the assessment of a tuning job with its history."""
-        found, best = self._fitted(job, history)
+        on_space, best = self._fitted(job, history)
         return Assessment(
             verdict=job.verdict,
             verdicts=as_it_ended(job.verdict, job.verdicts),
@@ -100,7 +100,7 @@ class Assessor:
             warm_start=parent_evidence.sentence(history),
             repeats=_repeats(history),
             best=best,
-            remarks=found,
+            remarks=on_space,
             changed_at=tuple(fact.at for fact in history.facts if isinstance(fact, Changed)),
         )
 
@@ -127,10 +127,10 @@ def _rules(spec: TuningJobSpec) -> SpaceRules:
     forbidden = dict.fromkeys(words(condition) for space in spaces for condition in space.forbidden)
     return SpaceRules(
         conditions={
-            name: " or ".join(map(words, found.requires))
+            name: " or ".join(map(words, range_.requires))
             for space in spaces
-            for name, found in space.ranges.items()
-            if found.requires
+            for name, range_ in space.ranges.items()
+            if range_.requires
         },
         forbidden=tuple(forbidden),
         start_with=tuple(texts for part in spec.definition_specs for texts in part.start_with),
@@ -138,8 +138,8 @@ def _rules(spec: TuningJobSpec) -> SpaceRules:
     )
 
 
-def _auto_scaling(found: Range) -> str | None:
-    return found.effective_scaling if isinstance(found, Integer | Continuous) and found.scaling == "Auto" else None
+def _auto_scaling(range_: Range) -> str | None:
+    return range_.effective_scaling if isinstance(range_, Integer | Continuous) and range_.scaling == "Auto" else None
 
 
 def _repeats(history: History) -> RepeatsProgress | None:

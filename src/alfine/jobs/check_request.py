@@ -51,7 +51,7 @@ class RequestCheck:
             function: the Python function that its training jobs run, if they run one.
 
         Raises:
-            InvalidSpec: It can't be read_completed, decided or run here; with every fault that was found.
+            InvalidSpec: It can't be understood, decided or run here; with every fault that was found.
         """
         spec = self.complete(request)
         policy = policy_for(spec)

@@ -280,13 +280,13 @@ def secondary_status(row: TrainingJobRow) -> str:
 def transitions(row: TrainingJobRow) -> list[Transition]:
     """Return the steps in the life of a training job; each ends when the next begins, and the last when the training job does."""
     end = row.uploaded_at or row.ended_at
-    asked = row.stop_asked_at and max(row.stop_asked_at, row.started_at or row.stop_asked_at)
-    if asked and row.ended_at and asked >= row.ended_at:  # it ended before the request reached it
-        asked = None
+    stopped = row.stop_asked_at and max(row.stop_asked_at, row.started_at or row.stop_asked_at)
+    if stopped and row.ended_at and stopped >= row.ended_at:  # it ended before the request reached it
+        stopped = None
     steps: list[tuple[str, datetime | None]] = [
         ("Starting", row.created_at),
         ("Training", row.started_at),
-        ("Stopping", asked),
+        ("Stopping", stopped),
         ("Uploading", row.uploaded_at and row.ended_at),
         (secondary_status(row), end),
     ]

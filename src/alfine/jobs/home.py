@@ -1,10 +1,10 @@
 """A home: the folder in which alfine keeps everything, with the store, the service and the engine on it.
 
-    alfine.toml                                settings, if there are any (store/config.py)
-    alfine.db                                  the store
-    tuning-jobs/<tuning job>/<training job>/   the /opt/ml, the log and the records of each training job
-    buckets/                                   the contents of S3 buckets, unless the settings name an endpoint
-    keys/                                      access keys (store/access_keys.py)
+alfine.toml                                settings, if there are any (store/config.py)
+alfine.db                                  the store
+tuning-jobs/<tuning job>/<training job>/   the /opt/ml, the log and the records of each training job
+buckets/                                   the contents of S3 buckets, unless the settings name an endpoint
+keys/                                      access keys (store/access_keys.py)
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ def with_price(request: Mapping[str, Any], prices: Prices) -> Mapping[str, Any]:
     With several definitions it is the highest of their prices: it bounds what the job can cost.
     """
     definitions = [request.get(DEFINITION), *(request.get(DEFINITIONS) or ())]
-    found = [_price(definition, prices) for definition in definitions if isinstance(definition, Mapping)]
-    price = max((one for one in found if one is not None), default=None)
+    prices_known = [_price(definition, prices) for definition in definitions if isinstance(definition, Mapping)]
+    price = max((one for one in prices_known if one is not None), default=None)
     if price is None or setting_of(request, PRICE) is not None:
         return request
     changed = dict(request)

@@ -53,14 +53,14 @@ def nothing() -> Condition:
 
 def after(listing: Listing, column: str, at: datetime) -> Condition:
     """Rows whose instant is later than `at`."""
-    found = listing.column(column)
-    return found > sa.literal(at, found.type)
+    instants = listing.column(column)
+    return instants > sa.literal(at, instants.type)
 
 
 def before(listing: Listing, column: str, at: datetime) -> Condition:
     """Rows whose instant is earlier than `at`."""
-    found = listing.column(column)
-    return found < sa.literal(at, found.type)
+    instants = listing.column(column)
+    return instants < sa.literal(at, instants.type)
 
 
 def equals(listing: Listing, column: str, value: str) -> Condition:

@@ -32,24 +32,24 @@ def last_metrics_of(
     connection: Connection, training: Sequence[tuple[int, int]]
 ) -> dict[tuple[int, int], list[MetricValue]]:
     """Return the same for several training jobs, by (tuning job, number); each of them is a key."""
-    found: dict[tuple[int, int], list[MetricValue]] = {one: [] for one in training}
+    values: dict[tuple[int, int], list[MetricValue]] = {one: [] for one in training}
     several = sa.tuple_(metrics.c.tuning_job, metrics.c.number).in_(training)
     last = sa.select(metrics.c.tuning_job, sa.func.max(metrics.c.fact)).where(several)
     last = last.group_by(metrics.c.tuning_job, metrics.c.number, metrics.c.metric)
     query = sa.select(metrics).where(sa.tuple_(metrics.c.tuning_job, metrics.c.fact).in_(last))
     for row in connection.execute(query.order_by(metrics.c.metric)):
-        found[row.tuning_job, row.number].append(MetricValue(row.metric, row.value, row.at))
-    return found
+        values[row.tuning_job, row.number].append(MetricValue(row.metric, row.value, row.at))
+    return values
 
 
 def reports(connection: Connection, job: int, number: int, most: int) -> dict[str, list[tuple[float, float]]]:
     """Return (step, value) of each metric of a training job, in order; of all metrics together the last `most` values."""
     one = (metrics.c.tuning_job == job) & (metrics.c.number == number)
     query = sa.select(metrics.c.metric, metrics.c.step, metrics.c.value).where(one)
-    found: dict[str, list[tuple[float, float]]] = {}
+    by_metric: dict[str, list[tuple[float, float]]] = {}
     for row in reversed(connection.execute(query.order_by(metrics.c.fact.desc()).limit(most)).all()):
-        found.setdefault(row.metric, []).append((row.step, row.value))
-    return found
+        by_metric.setdefault(row.metric, []).append((row.step, row.value))
+    return by_metric
 
 
 def metric_values(

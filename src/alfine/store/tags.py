@@ -33,8 +33,8 @@ def read_tags(connection: Connection, job: int, number: int) -> dict[str, str]:
 
 def tags_of(connection: Connection, owners: Sequence[tuple[int, int]]) -> dict[tuple[int, int], dict[str, str]]:
     """Return the tags of several jobs, by (tuning job, number); every owner is a key."""
-    found: dict[tuple[int, int], dict[str, str]] = {owner: {} for owner in owners}
+    by_owner: dict[tuple[int, int], dict[str, str]] = {owner: {} for owner in owners}
     query = sa.select(tags).where(sa.tuple_(tags.c.tuning_job, tags.c.number).in_(owners))
     for row in connection.execute(query.order_by(tags.c.key)):
-        found[row.tuning_job, row.number][row.key] = row.value
-    return found
+        by_owner[row.tuning_job, row.number][row.key] = row.value
+    return by_owner

@@ -1,4 +1,4 @@
-"""The operations on algorithms that users create, and their place in the requests of jobs."""
+"""The operations on algorithms that users create, and how requests of jobs name them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from alfine.store.conditions import ALGORITHMS
 from alfine.store.pages import algorithm_page
 
 SORTS = {"Name": "name", "CreationTime": "created_at"}
-STATUS = "Completed"  # there is nothing to wait for: no image is scanned, no job validates it
+STATUS = "Completed"
+"""Of every algorithm: alfine scans no image and runs no validation, so there is nothing to wait for."""
 
 
 def create_algorithm(backend: AwsBackend, request: Plain) -> Plain:
@@ -73,7 +74,7 @@ def _unknown(name: str) -> Exception:
 
 
 def named_by_arn(request: Mapping[str, Any], arns: Arns) -> Plain:
-    """The request of a job with its algorithms named by their ARNs, as AWS describes them."""
+    """Return the request of a job with its created algorithms named by their ARNs, as AWS describes them."""
 
     def named(holder: Mapping[str, Any]) -> Plain:
         specification = holder.get("AlgorithmSpecification") or {}
@@ -86,7 +87,7 @@ def named_by_arn(request: Mapping[str, Any], arns: Arns) -> Plain:
     if "TrainingJobDefinition" in request:
         changed["TrainingJobDefinition"] = named(request["TrainingJobDefinition"])
     if "TrainingJobDefinitions" in request:
-        changed["TrainingJobDefinitions"] = [named(each) for each in request["TrainingJobDefinitions"]]
+        changed["TrainingJobDefinitions"] = [named(definition) for definition in request["TrainingJobDefinitions"]]
     return changed
 
 

@@ -1,8 +1,9 @@
-"""What SageMaker's operations and their neighbours work on."""
+"""What the operations of all AWS services work on, and what an operation is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,13 +11,19 @@ from typing import Any
 from alfine.aws.json_protocol import Plain
 from alfine.core.arns import Arns
 from alfine.jobs.service import Service
+from alfine.store.database import Connection
 
 
 @dataclass(slots=True)
 class AwsBackend:
-    """created: called with the name of a tuning job that was made; changed: there is news for the engine.
+    """What operations work on.
 
-    shown: what Describe answered last, by tuning job.
+    Attributes:
+        service: The tuning jobs.
+        arns: The region and the account in ARNs.
+        created: Called with the name of a tuning job that was created.
+        changed: Called when there is news for the engine.
+        shown: The last answers of DescribeHyperParameterTuningJob, by name (aws/sagemaker/tuning_jobs.py).
     """
 
     service: Service
@@ -27,10 +34,13 @@ class AwsBackend:
 
     @property
     def now(self) -> datetime:
+        """The present instant."""
         return self.service.clock()
 
-    def reading(self) -> Any:
+    def reading(self) -> AbstractContextManager[Connection]:
+        """Open a connection to the store for reading."""
         return self.service.store.reading()
 
 
 Function = Callable[[AwsBackend, Plain], Plain]
+"""An operation: takes the request, validated by AWS's model, and returns the answer."""

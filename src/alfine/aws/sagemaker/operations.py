@@ -1,7 +1,7 @@
-"""SageMaker's operations: a table from the name to a function of the checked request, one file a resource.
+"""The table of SageMaker's operations: from the name of each to a function of the request, which was validated before.
 
-Each function asks the service or the store's queries and puts the rows into AWS's shapes. Texts that clients look for are
-AWS's own; what differs from AWS is said in docs/reference/aws-compatibility.md.
+Each function works through the service, or renders what the store's queries and jobs/describe.py return. Messages that clients look for
+are AWS's own. Differences from AWS are listed in docs/reference/aws-compatibility.md.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Search: the training jobs, or the tuning jobs, that a search expression holds for.
+"""Search: the training jobs or tuning jobs for which a search expression holds.
 
-The work for one page is bounded. What SQL can tell at once (names, statuses, times, tags) narrows the candidates; each of these
-is then shown as Describe shows it, and tested. Sorted by a column, candidates come in that order, so that the page ends as soon as
-it's full: when too few of them match, the page is short, and its token goes on from there. Sorted by anything else all of them
-are looked at, up to a limit.
+The work for one page is bounded. Conditions that SQL can test (names, statuses, times, tags) narrow the candidates; each candidate is
+then tested as Describe shows it. Sorted by a column, candidates are read in that order, and reading ends when the page is full, or when
+a number of them was read: then the page is short, and its token goes on from there. Sorted by anything else, all candidates are read,
+up to a limit.
 """
 
 from __future__ import annotations
@@ -24,17 +24,26 @@ from alfine.store.conditions import TRAINING_JOBS, TUNING_JOBS, Condition, Listi
 from alfine.store.database import Connection
 from alfine.store.pages import Page, training_job_page, tuning_job_page
 
-CHUNK = 200  # candidates that are read at once
+CHUNK = 200
+"""Candidates that are read at once."""
 
 Row = Any  # TrainingJobRow or TuningJob, as the resource's `page` gives them
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
-    """What Search needs to know of a kind. member: its name in SearchRecord; columns: properties that the table has as they are.
+class ResourceKind:
+    """A kind of resource that can be searched.
 
-    page: candidates in the order of a column; records: them as they are shown and tested, of which `wanted` names the first
-    parts of all properties that are asked for. scanned: how many a page may look at; sorted: how many, when not by a column.
+    Attributes:
+        member: Its name in SearchRecord.
+        shape: The name of its shape in AWS's model.
+        listing: Its rows.
+        columns: The columns of the properties that can be sorted by SQL.
+        page: Reads candidates in the order of a column.
+        records: Returns them as they are shown and tested. Given the first parts of all properties of the search, it may leave out
+            what needs more queries and isn't among them.
+        scanned: How many candidates are read for a page, sorted by a column.
+        sorted: How many are read at most, sorted by anything else.
     """
 
     member: str
@@ -48,6 +57,7 @@ class Resource:
 
     @property
     def properties(self) -> Properties:
+        """What a search expression can name."""
         return _properties(self.shape)
 
 
@@ -56,8 +66,8 @@ def _properties(shape: str) -> Properties:
     return Properties(api("sagemaker").model["shapes"], shape)
 
 
-RESOURCES: Mapping[str, Resource] = {
-    "TrainingJob": Resource(
+RESOURCES: Mapping[str, ResourceKind] = {
+    "TrainingJob": ResourceKind(
         "TrainingJob",
         "TrainingJob",
         TRAINING_JOBS,
@@ -72,7 +82,7 @@ RESOURCES: Mapping[str, Resource] = {
         scanned=2_000,
         sorted=10_000,
     ),
-    "HyperParameterTuningJob": Resource(
+    "HyperParameterTuningJob": ResourceKind(
         "HyperParameterTuningJob",
         "HyperParameterTuningJobSearchEntity",
         TUNING_JOBS,
@@ -92,9 +102,19 @@ RESOURCES: Mapping[str, Resource] = {
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """One search, understood."""
+    """A search request.
 
-    resource: Resource
+    Attributes:
+        resource: The kind that is searched.
+        test: Whether a record matches.
+        conditions: On its row, for SQL.
+        sort: The property of the order.
+        descending: Its direction.
+        size: Records of a page.
+        wanted: The first parts of all properties that the request names.
+    """
+
+    resource: ResourceKind
     test: Test
     conditions: Sequence[Condition]
     sort: Property
@@ -106,34 +126,34 @@ class Search:
 def search(backend: AwsBackend, request: Plain) -> Plain:
     resource = RESOURCES.get(request["Resource"])
     if resource is None or request.get("CrossAccountFilterOption") == "CrossAccount":
-        return {"Results": []}  # there are none here, and no other accounts
-    asked = _understood(resource, request)
+        return {"Results": []}  # alfine has no other kinds, and no other accounts
+    query = _read(resource, request)
     place = pagination.opened(request["NextToken"], request) if request.get("NextToken") else None
     with backend.reading() as connection:
-        find = _in_order if asked.sort.name in resource.columns else _ranked
-        rows, token = find(backend, connection, asked, place)
-        found = [*resource.records(backend, connection, rows, None)]
-    answer: Plain = {"Results": [{resource.member: record} for record in found]}
+        find = _in_order if query.sort.name in resource.columns else _ranked
+        rows, token = find(backend, connection, query, place)
+        records = [*resource.records(backend, connection, rows, None)]
+    answer: Plain = {"Results": [{resource.member: record} for record in records]}
     return answer if token is None else {**answer, "NextToken": pagination.sealed(token, request)}
 
 
-def _understood(resource: Resource, request: Plain) -> Search:
+def _read(resource: ResourceKind, request: Plain) -> Search:
     properties, expression = resource.properties, request.get("SearchExpression")
-    visible = [{"Name": each["Key"], "Value": each["Value"]} for each in request.get("VisibilityConditions", ())]
-    for each in visible:
-        if not each["Name"].startswith("Tags."):
-            raise validation_error(f"The key {each['Name']!r} of a visibility condition isn't of the form Tags.<key>.")
+    visible = [{"Name": tag["Key"], "Value": tag["Value"]} for tag in request.get("VisibilityConditions", ())]
+    for tag in visible:
+        if not tag["Name"].startswith("Tags."):
+            raise validation_error(f"The key {tag['Name']!r} of a visibility condition isn't of the form Tags.<key>.")
     tests = [] if expression is None else [compiled(expression, properties)]
-    tests += [compiled({"Filters": [each]}, properties) for each in visible]
+    tests += [compiled({"Filters": [tag]}, properties) for tag in visible]
     filters = [*_needed(expression or {}), *visible]
     sort = properties.find(request.get("SortBy", "LastModifiedTime"))
     if sort.kind == "whole":
         raise validation_error(f"SortBy {sort.name}: it has no value of its own. Name a property inside it.")
-    names = [*_names(expression or {}), *(each["Name"] for each in visible), sort.name]
+    names = [*_names(expression or {}), *(tag["Name"] for tag in visible), sort.name]
     return Search(
         resource,
         lambda record: all(test(record) for test in tests),
-        [condition for each in filters for condition in _conditions(resource, each)],
+        [condition for given in filters for condition in _conditions(resource, given)],
         sort,
         request.get("SortOrder", "Descending") == "Descending",
         request.get("MaxResults", pagination.DEFAULT_SIZE),
@@ -142,9 +162,10 @@ def _understood(resource: Resource, request: Plain) -> Search:
 
 
 def _names(expression: Plain) -> Iterator[str]:
+    """Yield the names of all properties of an expression."""
     nested = expression.get("NestedFilters", ())
-    for each in (*expression.get("Filters", ()), *(inner for outer in nested for inner in outer["Filters"])):
-        yield each["Name"]
+    for given in (*expression.get("Filters", ()), *(inner for outer in nested for inner in outer["Filters"])):
+        yield given["Name"]
     for below in expression.get("SubExpressions", ()):
         yield from _names(below)
 
@@ -153,15 +174,15 @@ def _names(expression: Plain) -> Iterator[str]:
 
 
 def _needed(expression: Plain) -> Iterator[Plain]:
-    """The filters that must hold whatever else does."""
+    """Yield the filters that every matching record satisfies."""
     parts = sum(len(expression.get(key, ())) for key in ("Filters", "NestedFilters", "SubExpressions"))
     if expression.get("Operator") != "Or" or parts == 1:
         yield from expression.get("Filters", ())
-        for each in expression.get("SubExpressions", ()):
-            yield from _needed(each)
+        for inner in expression.get("SubExpressions", ()):
+            yield from _needed(inner)
 
 
-def _conditions(resource: Resource, given: Plain) -> Iterator[Condition]:
+def _conditions(resource: ResourceKind, given: Plain) -> Iterator[Condition]:
     """Yield conditions on rows that follow from a filter: they may let through too many rows, never too few."""
     name, operator, text = given["Name"], given.get("Operator", "Equals"), given.get("Value", "")
     first, _, key = name.partition(".")
@@ -195,54 +216,55 @@ def _around(listing: Listing, column: str, operator: str, text: str) -> Iterator
 
 # ---- pages -------------------------------------------------------------------------------------------------------------
 
-Found = tuple[Sequence[Row], Any]  # the rows of a page, and the place that the next one goes on from
+FoundPage = tuple[Sequence[Row], Any]
+"""The rows of a page, and the place after which the next one begins, if there is one."""
 
 
-def _in_order(backend: AwsBackend, connection: Connection, asked: Search, place: Any) -> Found:
-    """Candidates in the order of a column, until the page is full or as many were looked at as may be."""
-    resource, column = asked.resource, asked.resource.columns[asked.sort.name]
+def _in_order(backend: AwsBackend, connection: Connection, query: Search, place: Any) -> FoundPage:
+    """Return a page of candidates in the order of a column."""
+    resource, column = query.resource, query.resource.columns[query.sort.name]
     after = None if place is None else pagination.place_of(place, column)
-    found: list[Row] = []
+    matches: list[Row] = []
     scanned = 0
     while True:
-        rows = resource.page(connection, Page(column, asked.descending, CHUNK, after), asked.conditions)
-        for row, record in zip(rows, resource.records(backend, connection, rows, asked.wanted), strict=True):
-            if asked.test(record):
-                if len(found) == asked.size:
-                    return found, pagination.place(getattr(found[-1], column), found[-1].name)
-                found.append(row)
+        rows = resource.page(connection, Page(column, query.descending, CHUNK, after), query.conditions)
+        for row, record in zip(rows, resource.records(backend, connection, rows, query.wanted), strict=True):
+            if query.test(record):
+                if len(matches) == query.size:
+                    return matches, pagination.place(getattr(matches[-1], column), matches[-1].name)
+                matches.append(row)
         if len(rows) < CHUNK:
-            return found, None
+            return matches, None
         after = getattr(rows[-1], column), rows[-1].name
         scanned += len(rows)
         if scanned >= resource.scanned:
-            return found, pagination.place(*after)
+            return matches, pagination.place(*after)
 
 
-def _ranked(backend: AwsBackend, connection: Connection, asked: Search, place: Any) -> Found:
-    """All candidates, sorted here."""
-    resource = asked.resource
+def _ranked(backend: AwsBackend, connection: Connection, query: Search, place: Any) -> FoundPage:
+    """Return a page of all candidates, sorted here by a property that is no column."""
+    resource = query.resource
     last = None if place is None else _rank_of(place)
     matches: list[tuple[tuple[Rank, str], Row]] = []
     scanned, after = 0, None
     while True:
-        rows = resource.page(connection, Page("name", descending=False, size=CHUNK, after=after), asked.conditions)
-        for row, record in zip(rows, resource.records(backend, connection, rows, asked.wanted), strict=True):
-            if asked.test(record):
-                key = rank(asked.sort, record, descending=asked.descending), str(row.name)
-                if last is None or (key < last if asked.descending else key > last):
+        rows = resource.page(connection, Page("name", descending=False, size=CHUNK, after=after), query.conditions)
+        for row, record in zip(rows, resource.records(backend, connection, rows, query.wanted), strict=True):
+            if query.test(record):
+                key = rank(query.sort, record, descending=query.descending), str(row.name)
+                if last is None or (key < last if query.descending else key > last):
                     matches.append((key, row))
         scanned += len(rows)
         if len(rows) < CHUNK:
             break
         if scanned >= resource.sorted:
             raise validation_error(
-                f"Sorted by {asked.sort.name}, the search would look at more than {resource.sorted} resources. Add a filter on "
+                f"Sorted by {query.sort.name}, the search would look at more than {resource.sorted} resources. Add a filter on "
                 f"{', '.join(resource.columns)}, TuningJobArn or Tags, or sort by one of the first four."
             )
         after = rows[-1].name, rows[-1].name
-    matches.sort(key=lambda match: match[0], reverse=asked.descending)
-    page = matches[: asked.size]
+    matches.sort(key=lambda match: match[0], reverse=query.descending)
+    page = matches[: query.size]
     return [row for _, row in page], [*page[-1][0][0], page[-1][0][1]] if len(matches) > len(page) else None
 
 

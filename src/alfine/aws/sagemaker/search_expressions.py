@@ -1,8 +1,8 @@
-"""Search expressions: from AWS's filters to a test of a record, a resource as Describe shows it with its tags.
+"""Search expressions: from AWS's filters to a test of a record, which is a resource as Describe shows it, with its tags.
 
-Whatever the model's shape of the record holds can be asked for by its dotted path; of a list's elements one must satisfy a
-filter, and one and the same all filters of a nested one. `Metrics.<name>`, `HyperParameters.<name>` and `Tags.<key>` are as the
-API reference has them. What isn't there satisfies NotEquals and NotExists alone.
+Every property of the record's shape in AWS's model can be named by its dotted path. A filter on a list holds if it holds for one
+element, and a nested filter if all of its filters hold for the same element. `Metrics.<name>`, `HyperParameters.<name>` and
+`Tags.<key>` are as in the API reference. A property that isn't there satisfies only NotEquals and NotExists.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from typing import Any
 from alfine.aws.json_protocol import Plain, validation_error
 
 MAX_CONDITIONS = 50
+"""Conditions of a search expression, by AWS's quota."""
+
 NUMBERS = ("integer", "long", "float", "double")
 METRICS, HYPERPARAMETERS, TAGS = "Metrics", "HyperParameters", "Tags"
 ORDERS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -28,15 +30,23 @@ ORDERS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 Test = Callable[[Plain], bool]
-Step = Callable[[Any], Iterable[Any]]  # from a value to those below it
+"""Whether a record matches."""
+
+Step = Callable[[Any], Iterable[Any]]
+"""From a value to the values inside it."""
+
 Value = float | str | bool
 
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """A property by its path: the steps that lead to its values, and what they are.
+    """A property of a record.
 
-    kind: text, number, time, boolean, hyperparameter (text that may be a number), or whole (a structure, a list, a map).
+    Attributes:
+        name: Its dotted path.
+        steps: From the record to its values.
+        kind: Of its values: text, number, time, boolean, hyperparameter (a text that may be a number), or whole (a structure, a
+            list, a map).
     """
 
     name: str
@@ -44,40 +54,52 @@ class Property:
     kind: str
 
     def values(self, record: Any) -> Iterator[Any]:
-        """All that are there."""
-        found: Iterable[Any] = [record]
+        """Yield its values in a record."""
+        values: Iterable[Any] = [record]
         for step in self.steps:
-            found = [below for value in found for below in step(value)]
-        return (value for value in found if value is not None)
+            values = [inner for value in values for inner in step(value)]
+        return (value for value in values if value is not None)
 
 
 class Properties:
-    """The properties of one resource. shapes: the model's; root: the name of the record's shape."""
+    """The properties of one kind of resource.
+
+    Args:
+        shapes: Those of AWS's model.
+        root: The name of the record's shape.
+    """
 
     def __init__(self, shapes: Mapping[str, Any], root: str) -> None:
         self._shapes = shapes
         self._root = root
 
     def find(self, name: str) -> Property:
-        """Raise WireError when the resource has none of that name."""
+        """Return the property of that name. Raise WireError if there is none."""
         first, _, rest = name.partition(".")
         if first == METRICS and rest and METRICS not in self._shapes[self._root]["members"]:
-            found = _entry("FinalMetricDataList", "MetricName", rest, "Value"), "number"
-        elif first == TAGS and rest:
-            found = _entry(TAGS, "Key", rest, "Value"), "text"
-        else:
-            found = self._walk(self._root, name.split("."), name)
-        return Property(name, *found)
+            return Property(name, _entry("FinalMetricDataList", "MetricName", rest, "Value"), "number")
+        if first == TAGS and rest:
+            return Property(name, _entry(TAGS, "Key", rest, "Value"), "text")
+        return Property(name, *self._walk(self._root, name.split("."), name))
 
     def below(self, name: str) -> tuple[Property, str]:
-        """A list, for a nested filter, and the shape of its elements."""
+        """Return a list, for a nested filter, and the shape of its elements. Raise WireError if it isn't one."""
         steps, shape = self._steps(self._root, name.split("."), name)
         if self._shapes[shape]["type"] != "list":
             raise validation_error(f"NestedPropertyName {name!r} isn't a list.")
         return Property(name, steps, "whole"), self._shapes[shape]["member"]["shape"]
 
     def inside(self, name: str, outer: str, shape: str) -> Property:
-        """A property of a list's elements, by its whole path."""
+        """Return a property of a list's elements.
+
+        Args:
+            name: Its whole path.
+            outer: The path of the list.
+            shape: Of the elements.
+
+        Raises:
+            WireError: There is none of that name.
+        """
         if not name.startswith(f"{outer}."):
             raise validation_error(f"The nested filter's {name!r} isn't a property of {outer}.")
         return Property(name, *self._walk(shape, name.removeprefix(f"{outer}.").split("."), name))
@@ -86,7 +108,7 @@ class Properties:
         steps, end = self._steps(shape, parts, name)
         kind = self._shapes[end]["type"]
         while kind == "list":  # of plain values
-            steps, end = (*steps, _each), self._shapes[end]["member"]["shape"]
+            steps, end = (*steps, _elements), self._shapes[end]["member"]["shape"]
             kind = self._shapes[end]["type"]
         if kind == "string" and parts[0] == HYPERPARAMETERS:
             return steps, "hyperparameter"
@@ -94,13 +116,13 @@ class Properties:
         return steps, kinds.get(kind, "whole")
 
     def _steps(self, shape: str, parts: Sequence[str], name: str) -> tuple[tuple[Step, ...], str]:
-        """The steps along the path, and the shape at its end."""
+        """Return the steps along a path, and the shape at its end."""
         steps: list[Step] = []
         left = list(parts)
         while left:
             known = self._shapes[shape]
             if known["type"] == "list":
-                steps.append(_each)
+                steps.append(_elements)
                 shape = known["member"]["shape"]
             elif known["type"] == "map":  # a key may have dots
                 steps.append(partial(_member, ".".join(left)))
@@ -118,24 +140,27 @@ def _member(name: str, value: Any) -> Iterable[Any]:
     return [value[name]] if isinstance(value, Mapping) and name in value else []
 
 
-def _each(value: Any) -> Iterable[Any]:
+def _elements(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list) else []
 
 
 def _entry(members: str, key: str, wanted: str, value: str) -> tuple[Step, ...]:
-    """Of a list of pairs the value that has the wanted key."""
+    """Return the steps to the value of a key in a list of pairs.
+
+    members: the list's name; key, value: the names of a pair's members; wanted: the key.
+    """
 
     def pick(entry: Any) -> Iterable[Any]:
         return [entry.get(value)] if entry.get(key) == wanted else []
 
-    return partial(_member, members), _each, pick
+    return partial(_member, members), _elements, pick
 
 
 # ---- expressions -------------------------------------------------------------------------------------------------------
 
 
 def compiled(expression: Plain, properties: Properties) -> Test:
-    """The test that a search expression stands for. Raise WireError for one that means nothing."""
+    """Return the test of a search expression. Raise WireError if it can't be understood."""
     count = _count(expression)
     if count > MAX_CONDITIONS:
         raise validation_error(f"The search expression has {count} conditions; at most {MAX_CONDITIONS} are allowed.")
@@ -144,15 +169,15 @@ def compiled(expression: Plain, properties: Properties) -> Test:
 
 def _count(expression: Plain) -> int:
     nested, inner = expression.get("NestedFilters", ()), expression.get("SubExpressions", ())
-    filters = sum(len(each["Filters"]) for each in nested) + len(nested) + len(expression.get("Filters", ()))
-    return filters + sum(1 + _count(each) for each in inner)
+    filters = sum(len(filters["Filters"]) for filters in nested) + len(nested) + len(expression.get("Filters", ()))
+    return filters + sum(1 + _count(one) for one in inner)
 
 
 def _expression(expression: Plain, properties: Properties) -> Test:
     tests = [
-        *(_filter(each, properties.find(each["Name"])) for each in expression.get("Filters", ())),
-        *(_nested(each, properties) for each in expression.get("NestedFilters", ())),
-        *(_expression(each, properties) for each in expression.get("SubExpressions", ())),
+        *(_filter(given, properties.find(given["Name"])) for given in expression.get("Filters", ())),
+        *(_nested(nested, properties) for nested in expression.get("NestedFilters", ())),
+        *(_expression(inner, properties) for inner in expression.get("SubExpressions", ())),
     ]
     if not tests:
         raise validation_error("You must provide at least one subexpression, filter, or nested filter.")
@@ -162,7 +187,7 @@ def _expression(expression: Plain, properties: Properties) -> Test:
 
 def _nested(nested: Plain, properties: Properties) -> Test:
     outer, shape = properties.below(nested["NestedPropertyName"])
-    tests = [_filter(each, properties.inside(each["Name"], outer.name, shape)) for each in nested["Filters"]]
+    tests = [_filter(given, properties.inside(given["Name"], outer.name, shape)) for given in nested["Filters"]]
     return lambda record: any(
         all(test(element) for test in tests) for elements in outer.values(record) for element in elements
     )
@@ -187,12 +212,12 @@ def _filter(given: Plain, prop: Property) -> Test:
 
 
 def _comparison(kind: str, text: str, prop: Property) -> Callable[[Any], bool]:
-    """Whether a value satisfies an operator; NotEquals is answered as Equals."""
+    """Return whether a value satisfies an operator; for NotEquals, the test of Equals."""
     textual = prop.kind in ("text", "hyperparameter")
     if kind in ("Contains", "In"):
         if not textual:
             raise validation_error(f"The filter on {prop.name}: the operator {kind} is for text properties.")
-        choices = {each.strip() for each in text.split(",")}
+        choices = {choice.strip() for choice in text.split(",")}
         return (lambda value: text in value) if kind == "Contains" else (lambda value: value in choices)
     if kind in ORDERS:
         if prop.kind in ("text", "boolean"):
@@ -208,7 +233,7 @@ def _comparison(kind: str, text: str, prop: Property) -> Callable[[Any], bool]:
 
 
 def _reader(text: str, prop: Property) -> tuple[Callable[[Any], Value], Value]:
-    """How the property's values are read for a comparison with the filter's, and the filter's own."""
+    """Return how values of a property are read to be compared with a filter's, and the filter's value, read so."""
     if prop.kind == "text":
         return str, text
     if prop.kind == "boolean":
@@ -217,7 +242,7 @@ def _reader(text: str, prop: Property) -> tuple[Callable[[Any], Value], Value]:
         return bool, text.lower() == "true"
     if prop.kind == "time":
         at = time_of(text, prop.name)
-        # AWS's form has whole seconds: then an instant counts as the second that it lies in.
+        # AWS's format has whole seconds: then an instant counts as the second in which it lies.
         return (seconds if at % 1 else lambda value: math.floor(seconds(value))), at
     number = number_of(text)
     if prop.kind == "hyperparameter":
@@ -231,13 +256,13 @@ def _reader(text: str, prop: Property) -> tuple[Callable[[Any], Value], Value]:
 
 
 def _hyperparameter(text: str, *, whole: bool) -> Value:
-    """Its number, cut off to a whole one where the filter's is; its text where it's none."""
+    """Return the number of a text, truncated if the filter's number is a whole one; the text if it is no number."""
     number = number_of(text)
     return text if number is None else float(math.trunc(number)) if whole else number
 
 
 def number_of(text: str) -> float | None:
-    """The number that a text is, in JSON quotes or without; None for any other text."""
+    """Return the number in a text, with or without JSON quotes; None for any other text."""
     try:
         number = float(text.strip('"'))
     except ValueError:
@@ -246,11 +271,12 @@ def number_of(text: str) -> float | None:
 
 
 def seconds(at: datetime | float) -> float:
-    """Since 1970."""
+    """Return an instant as seconds since 1970."""
     return at.timestamp() if isinstance(at, datetime) else at
 
 
 def time_of(text: str, name: str) -> float:
+    """Return the instant of a filter's text as seconds since 1970. Raise WireError, naming the property, if it is none."""
     try:
         at = datetime.fromisoformat(text)
         return (at.replace(tzinfo=UTC) if at.tzinfo is None else at).timestamp()
@@ -261,17 +287,18 @@ def time_of(text: str, name: str) -> float:
 # ---- sorting -----------------------------------------------------------------------------------------------------------
 
 Rank = tuple[bool, bool, float, str]
+"""What records are sorted by: whether the property is missing, whether it is a text, its number, its text."""
 
 
 def rank(prop: Property, record: Plain, *, descending: bool) -> Rank:
-    """What a record is sorted by: numbers before texts, and last, in either direction, what hasn't the property."""
+    """Return the rank of a record: numbers come before texts, and records without the property last in either direction."""
     value = next(prop.values(record), None)
     if value is None:
         return not descending, False, 0.0, ""
-    here = descending
+    present = descending  # so that a missing one sorts last
     if prop.kind == "hyperparameter":
         number = number_of(value)
-        return (here, True, 0.0, value) if number is None else (here, False, number, "")
+        return (present, True, 0.0, value) if number is None else (present, False, number, "")
     if prop.kind == "text":
-        return here, True, 0.0, value
-    return here, False, float(seconds(value)), ""
+        return present, True, 0.0, value
+    return present, False, float(seconds(value)), ""

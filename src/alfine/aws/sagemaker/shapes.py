@@ -1,7 +1,7 @@
-"""Rows of the store as AWS shows them. Nothing here is looked up: row and request in, an answer's structure out.
+"""AWS's shapes: rows of the store and descriptions of jobs as SageMaker's operations return them. Nothing is looked up here.
 
-What AMT adds to a definition when it's described (§ numbers are of its API reference's fields): `_tuning_objective_metric`
-among the static hyperparameters, all three lists of ranges, explicit booleans, defaults.
+Describe returns a definition with what AMT adds to the request: `_tuning_objective_metric` among the static hyperparameters, all three
+lists of ranges, explicit booleans, and defaults.
 """
 
 from __future__ import annotations
@@ -24,75 +24,85 @@ from alfine.store.queries import Counters
 from alfine.store.records import TrainingJobRow, TuningJob
 
 FLAGS = ("EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining")
+"""Booleans that Describe always returns."""
+
 RANGES = ("IntegerParameterRanges", "ContinuousParameterRanges", "CategoricalParameterRanges")
-LONGEST_REASON = 1024  # characters of a FailureReason, by AWS's model
-SECONDS_A_DAY = 86_400  # AMT's MaxRuntimeInSeconds of a training job that names none
+"""The lists of ranges that Describe always returns."""
+
+LONGEST_REASON = 1024
+"""Characters of a FailureReason, by AWS's model."""
+
+SECONDS_A_DAY = 86_400
+"""AMT's MaxRuntimeInSeconds of a training job whose definition names none."""
 
 RETURNED = ("RoleArn", "InputDataConfig", "VpcConfig", "CheckpointConfig", "Environment", "RetryStrategy")
-RETURNED_ALONE = (  # what CreateTrainingJob has besides
+"""Fields of a definition that DescribeTrainingJob returns as they are."""
+
+RETURNED_OF_CREATE_TRAINING_JOB = (
     *("DebugHookConfig", "DebugRuleConfigurations", "ExperimentConfig", "InfraCheckConfig", "ProfilerConfig"),
     *("ProfilerRuleConfigurations", "RemoteDebugConfig", "TensorBoardOutputConfig"),
 )
+"""Fields that only CreateTrainingJob has."""
 
 
 # ---- tuning jobs -------------------------------------------------------------------------------------------------------
 
 
 def config(request: Mapping[str, Any], spec: TuningJobSpec) -> Plain:
-    """HyperParameterTuningJobConfig as Describe returns it."""
-    asked = request["HyperParameterTuningJobConfig"]
-    limits = asked.get("ResourceLimits") or {}
+    """Return HyperParameterTuningJobConfig as Describe shows it."""
+    given = request["HyperParameterTuningJobConfig"]
+    limits = given.get("ResourceLimits") or {}
     return {
-        **asked,
+        **given,
         "ResourceLimits": {"MaxNumberOfTrainingJobs": spec.most_training_jobs, **limits},
-        **({} if spec.parts else {"ParameterRanges": all_ranges(asked.get("ParameterRanges"))}),
-        "TrainingJobEarlyStoppingType": asked.get("TrainingJobEarlyStoppingType", "Off"),
+        **({} if spec.parts else {"ParameterRanges": all_ranges(given.get("ParameterRanges"))}),
+        "TrainingJobEarlyStoppingType": given.get("TrainingJobEarlyStoppingType", "Off"),
     }
 
 
-def all_ranges(asked: Mapping[str, Any] | None) -> Plain:
-    """The SDKs read all three lists, empty ones too."""
-    return {**{kind: [] for kind in RANGES}, **(asked or {})}
+def all_ranges(given: Mapping[str, Any] | None) -> Plain:
+    """Return ranges with all three lists: the SDKs read empty ones, too."""
+    return {**{kind: [] for kind in RANGES}, **(given or {})}
 
 
 def definitions(request: Mapping[str, Any], spec: TuningJobSpec) -> Plain:
-    """TrainingJobDefinition or TrainingJobDefinitions as Describe returns them, in the form of the request."""
+    """Return TrainingJobDefinition or TrainingJobDefinitions as Describe shows them, as the request has one or the other."""
     if not spec.parts:
         return {DEFINITION: _definition(request[DEFINITION], spec)}
     shown = [
-        {**_definition(asked, part), "HyperParameterRanges": all_ranges(asked.get("HyperParameterRanges"))}
-        for asked, part in zip(request[DEFINITIONS], spec.definition_specs, strict=True)
+        {**_definition(given, part), "HyperParameterRanges": all_ranges(given.get("HyperParameterRanges"))}
+        for given, part in zip(request[DEFINITIONS], spec.definition_specs, strict=True)
     ]
     return {DEFINITIONS: shown}
 
 
-def _definition(asked: Mapping[str, Any], spec: TuningJobSpec) -> Plain:
-    algorithm = asked.get("AlgorithmSpecification") or {}
+def _definition(given: Mapping[str, Any], spec: TuningJobSpec) -> Plain:
+    algorithm = given.get("AlgorithmSpecification") or {}
     return {
-        **asked,
-        "StaticHyperParameters": static_hyperparameters(asked, spec.metric),
+        **given,
+        "StaticHyperParameters": static_hyperparameters(given, spec.metric),
         "AlgorithmSpecification": {"MetricDefinitions": [], **algorithm},
-        "ResourceConfig": resource_config(asked),
-        **{flag: bool(asked.get(flag)) for flag in FLAGS},
+        "ResourceConfig": resource_config(given),
+        **{flag: bool(given.get(flag)) for flag in FLAGS},
     }
 
 
-def static_hyperparameters(asked: Mapping[str, Any], metric: str) -> Plain:
-    """With the objective's name, in quotes where the others are JSON texts (script mode of the SDKs)."""
-    static = asked.get("StaticHyperParameters") or {}
+def static_hyperparameters(definition: Mapping[str, Any], metric: str) -> Plain:
+    """Return StaticHyperParameters with the objective's name, in quotes if the others are JSON texts (the SDKs' script mode)."""
+    static = definition.get("StaticHyperParameters") or {}
     quoted = str(static.get("sagemaker_program", "")).startswith('"')
     return {**static, OBJECTIVE_HYPERPARAMETER: f'"{metric}"' if quoted else metric}
 
 
-def resource_config(asked: Mapping[str, Any]) -> Plain:
-    """The SDKs read ResourceConfig also of jobs that were asked for with HyperParameterTuningResourceConfig."""
-    given = asked.get("ResourceConfig")
+def resource_config(definition: Mapping[str, Any]) -> Plain:
+    """Return ResourceConfig, which the SDKs read also of jobs that were created with HyperParameterTuningResourceConfig."""
+    given = definition.get("ResourceConfig")
     if given:
         return {key: value for key, value in given.items() if key != "KeepAlivePeriodInSeconds"}
-    tuning = asked.get("HyperParameterTuningResourceConfig") or {}
+    tuning = definition.get("HyperParameterTuningResourceConfig") or {}
     first = (tuning.get("InstanceConfigs") or [tuning])[0]
-    found = {key: first[key] for key in ("InstanceType", "InstanceCount", "VolumeSizeInGB") if key in first}
-    return {"InstanceType": "local", "InstanceCount": 1, "VolumeSizeInGB": 1, **found}
+    named = {key: first[key] for key in ("InstanceType", "InstanceCount", "VolumeSizeInGB") if key in first}
+    return {"InstanceType": "local", "InstanceCount": 1, "VolumeSizeInGB": 1, **named}
 
 
 def tuning_job(description: TuningJobDescription, arns: Arns) -> Plain:
@@ -125,22 +135,23 @@ def tuning_job(description: TuningJobDescription, arns: Arns) -> Plain:
 
 
 def counters(counts: Counters) -> Plain:
+    """Return TrainingJobStatusCounters and ObjectiveStatusCounters."""
     return {"TrainingJobStatusCounters": counts.statuses, "ObjectiveStatusCounters": counts.objectives}
 
 
-def tuning_job_summary(row: TuningJob, counts: Counters, arns: Arns) -> Plain:
-    """A row of ListHyperParameterTuningJobs."""
-    asked = row.request["HyperParameterTuningJobConfig"]
+def tuning_job_summary(job: TuningJob, counts: Counters, arns: Arns) -> Plain:
+    """Return a row of ListHyperParameterTuningJobs."""
+    given = job.request["HyperParameterTuningJobConfig"]
     return {
-        "HyperParameterTuningJobName": row.name,
-        "HyperParameterTuningJobArn": arns.tuning_job(row.name),
-        "HyperParameterTuningJobStatus": row.status,
-        "Strategy": asked["Strategy"],
-        "CreationTime": row.created_at,
-        "HyperParameterTuningEndTime": row.ended_at,
-        "LastModifiedTime": row.modified_at,
+        "HyperParameterTuningJobName": job.name,
+        "HyperParameterTuningJobArn": arns.tuning_job(job.name),
+        "HyperParameterTuningJobStatus": job.status,
+        "Strategy": given["Strategy"],
+        "CreationTime": job.created_at,
+        "HyperParameterTuningEndTime": job.ended_at,
+        "LastModifiedTime": job.modified_at,
         **counters(counts),
-        "ResourceLimits": asked.get("ResourceLimits"),
+        "ResourceLimits": given.get("ResourceLimits"),
     }
 
 
@@ -177,28 +188,36 @@ def _transition(step: Transition) -> Plain:
 
 
 def training_job(row: TrainingJobRow, request: Mapping[str, Any], arns: Arns, artifact: str) -> Plain:
-    """DescribeTrainingJob, the metrics left out."""
-    asked = definition_of(request, row.definition)
-    alone = "TrainingJobName" in request
+    """Return DescribeTrainingJob, without its metrics.
+
+    Args:
+        row: The training job.
+        request: That of its tuning job.
+        arns: For the ARNs.
+        artifact: The URI of its model.
+    """
+    definition = definition_of(request, row.definition)
+    single = "TrainingJobName" in request
     objective = objective_of(request, row.definition)
+    hyperparameters = definition.get("StaticHyperParameters")
+    if objective:
+        hyperparameters = {**static_hyperparameters(definition, objective["MetricName"]), **row.hyperparameters}
     seconds = _seconds(row)
     return {
         "TrainingJobName": row.name,
         "TrainingJobArn": arns.training_job(row.name),
-        "TuningJobArn": None if alone else arns.tuning_job(row.tuning_job_name),
+        "TuningJobArn": None if single else arns.tuning_job(row.tuning_job_name),
         "ModelArtifacts": {"S3ModelArtifacts": artifact},
         "TrainingJobStatus": row.status,
         "SecondaryStatus": secondary_status(row),
         "FailureReason": row.failure_reason,
-        "HyperParameters": asked["StaticHyperParameters"]
-        if not objective
-        else {**static_hyperparameters(asked, objective["MetricName"]), **row.hyperparameters},
-        "AlgorithmSpecification": {"MetricDefinitions": [], **(asked.get("AlgorithmSpecification") or {})},
-        "OutputDataConfig": {"KmsKeyId": "", **(asked.get("OutputDataConfig") or {})},
-        "ResourceConfig": asked["ResourceConfig"] if alone else resource_config(asked),
-        "StoppingCondition": {"MaxRuntimeInSeconds": SECONDS_A_DAY, **(asked.get("StoppingCondition") or {})},
-        **{key: asked.get(key) for key in (*RETURNED, *RETURNED_ALONE)},
-        **{flag: bool(asked.get(flag)) for flag in FLAGS},
+        "HyperParameters": hyperparameters,
+        "AlgorithmSpecification": {"MetricDefinitions": [], **(definition.get("AlgorithmSpecification") or {})},
+        "OutputDataConfig": {"KmsKeyId": "", **(definition.get("OutputDataConfig") or {})},
+        "ResourceConfig": definition["ResourceConfig"] if single else resource_config(definition),
+        "StoppingCondition": {"MaxRuntimeInSeconds": SECONDS_A_DAY, **(definition.get("StoppingCondition") or {})},
+        **{key: definition.get(key) for key in (*RETURNED, *RETURNED_OF_CREATE_TRAINING_JOB)},
+        **{flag: bool(definition.get(flag)) for flag in FLAGS},
         "CreationTime": row.created_at,
         "TrainingStartTime": row.started_at,
         "TrainingEndTime": row.ended_at,
@@ -210,14 +229,14 @@ def training_job(row: TrainingJobRow, request: Mapping[str, Any], arns: Arns, ar
 
 
 def _seconds(row: TrainingJobRow) -> int | None:
-    """At least 1 once it ran, which the model asks for."""
+    """Return the training time in seconds; 1 at least, as AWS's model demands."""
     if row.started_at is None or row.ended_at is None:
         return None
     return max(1, round((row.ended_at - row.started_at).total_seconds()))
 
 
 def training_job_row(row: TrainingJobRow, arns: Arns) -> Plain:
-    """A row of ListTrainingJobs."""
+    """Return a row of ListTrainingJobs."""
     return {
         "TrainingJobName": row.name,
         "TrainingJobArn": arns.training_job(row.name),

@@ -14,12 +14,14 @@ from alfine.store.database import Connection
 from alfine.store.tags import read_tags
 
 MAX_TAGS = 50
+"""Tags of a resource, by AWS's quota."""
 
 Change = Callable[[Mapping[str, str | None]], Mapping[str, str]]
+"""Sets tags, removes those whose value is None, and returns all."""
 
 
 def _tags_of(backend: AwsBackend, connection: Connection, arn: str) -> tuple[Mapping[str, str], Change]:
-    """The tags that a resource has, and what changes them: it takes away those whose value is None."""
+    """Return the tags of a resource, and the function that changes them."""
     store, (kind, _, name) = backend.service.store, arn.split(":", 5)[-1].partition("/")
     if kind == ALGORITHM:
         return get_algorithm(connection, name).tags, lambda changes: store.tag_algorithm(name, changes)
@@ -38,7 +40,7 @@ def add_tags(backend: AwsBackend, request: Plain) -> Plain:
 
 
 def list_tags(backend: AwsBackend, request: Plain) -> Plain:
-    """All of them: a resource has at most as many as the smallest page that may be asked for."""
+    """Return all tags: a resource has no more than fit on the smallest page that a request may ask for."""
     with backend.reading() as connection:
         return {"Tags": tag_list(_tags_of(backend, connection, request["ResourceArn"])[0])}
 
@@ -53,7 +55,7 @@ def delete_tags(backend: AwsBackend, request: Plain) -> Plain:
 
 
 def _check_settings(arn: str, known: Mapping[str, str], changes: Mapping[str, str | None]) -> None:
-    """A job reads its settings once, when it's created: to change one afterwards would have no effect."""
+    """Refuse changes of alfine's settings on jobs: a job reads its tags once, when it is created, so they would have no effect."""
     late = [key for key, value in changes.items() if is_setting(key) and value != known.get(key)]
     if late and not arn.split(":", 5)[-1].startswith(f"{ALGORITHM}/"):
         raise validation_error(

@@ -9,7 +9,7 @@ from alfine.aws.sagemaker import pagination, shapes
 from alfine.aws.sagemaker.algorithms import named_by_arn
 from alfine.aws.sagemaker.backend import AwsBackend, Function
 from alfine.aws.sagemaker.tags import tag_list
-from alfine.aws.sagemaker.unsupported_fields import refuse_of_training_job
+from alfine.aws.sagemaker.unsupported_fields import check_training_job
 from alfine.core.errors import NotFound
 from alfine.core.spec import definition_of
 from alfine.jobs.describe import training_job_summaries
@@ -23,12 +23,17 @@ from alfine.store.pages import training_job_page
 from alfine.store.records import TrainingJobRow
 from alfine.store.tags import tags_of
 
-WITHIN_SORTS = {"Name": "name", "Status": "status", "CreationTime": "number", "FinalObjectiveMetricValue": "objective"}
+SORTS_OF_TUNING_JOB = {
+    "Name": "name",
+    "Status": "status",
+    "CreationTime": "number",
+    "FinalObjectiveMetricValue": "objective",
+}
 SORTS = {"Name": "name", "Status": "status", "CreationTime": "created_at"}
 
 
 def list_training_jobs_of_tuning_job(backend: AwsBackend, request: Plain) -> Plain:
-    page = pagination.page_of(request, WITHIN_SORTS, "Name")
+    page = pagination.page_of(request, SORTS_OF_TUNING_JOB, "Name")
     with backend.reading() as connection:
         job = queries.state(connection, request["HyperParameterTuningJobName"]).id
         conditions = [of_tuning_job(job), *pagination.filters(request, TRAINING_JOBS)]
@@ -57,7 +62,7 @@ def list_training_jobs(backend: AwsBackend, request: Plain) -> Plain:
 
 
 def create_training_job(backend: AwsBackend, request: Plain) -> Plain:
-    refuse_of_training_job(request)
+    check_training_job(request)
     job = backend.service.create_training_job(named_by_arn(request, backend.arns))
     backend.created(job.name)
     return {"TrainingJobArn": backend.arns.training_job(request["TrainingJobName"])}
@@ -66,14 +71,14 @@ def create_training_job(backend: AwsBackend, request: Plain) -> Plain:
 def describe_training_job(backend: AwsBackend, request: Plain) -> Plain:
     with backend.reading() as connection:
         row = _training_job(connection, request["TrainingJobName"])
-        asked = queries.request_of(connection, row.tuning_job)
+        tuning_job = queries.request_of(connection, row.tuning_job)
         last = last_metrics(connection, row.tuning_job, row.number)
-    answer = _shown(backend, row, asked)
+    answer = _shown(backend, row, tuning_job)
     return {**answer, **_final_metrics(last)}
 
 
 def _shown(backend: AwsBackend, row: TrainingJobRow, request: Plain) -> Plain:
-    """A training job as Describe shows it, its metrics left out."""
+    """Return a training job as Describe shows it, without its metrics."""
     output = definition_of(request, row.definition).get("OutputDataConfig", {})
     packed, space = output.get("CompressionType") != "NONE", workspace_of(backend.service.folder, row)
     here = space.archive if packed else space.model
@@ -82,14 +87,14 @@ def _shown(backend: AwsBackend, row: TrainingJobRow, request: Plain) -> Plain:
 
 
 def _final_metrics(last: Iterable[MetricValue]) -> Plain:
-    points = [{"MetricName": each.metric, "Value": each.value, "Timestamp": each.at} for each in last]
+    points = [{"MetricName": one.metric, "Value": one.value, "Timestamp": one.at} for one in last]
     return {"FinalMetricDataList": points} if points else {}
 
 
 def records(
     backend: AwsBackend, connection: Connection, rows: Sequence[TrainingJobRow], wanted: frozenset[str] | None
 ) -> Iterator[Plain]:
-    """Training jobs for Search: as Describe shows them, with their tags; without what isn't among the `wanted` members."""
+    """Yield training jobs for Search: as Describe shows them, with metrics and tags if those are among the `wanted` members."""
     owners = [(row.tuning_job, row.number) for row in rows]
     requests = queries.requests_of(connection, (row.tuning_job for row in rows))
     with_metrics = wanted is None or wanted & {"Metrics", "FinalMetricDataList"}
@@ -101,7 +106,7 @@ def records(
 
 
 def _training_job(connection: Connection, name: str) -> TrainingJobRow:
-    """AWS answers an unknown training job with a ValidationException, though its model has ResourceNotFound."""
+    """Return a training job. Like AWS, answer ValidationException if there is none, though its model names ResourceNotFound."""
     try:
         return queries.training_job(connection, name)
     except NotFound as error:

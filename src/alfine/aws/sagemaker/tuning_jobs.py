@@ -10,7 +10,7 @@ from alfine.aws.sagemaker import pagination, shapes
 from alfine.aws.sagemaker.algorithms import named_by_arn
 from alfine.aws.sagemaker.backend import AwsBackend, Function
 from alfine.aws.sagemaker.tags import tag_list
-from alfine.aws.sagemaker.unsupported_fields import refuse_what_is_not
+from alfine.aws.sagemaker.unsupported_fields import check_tuning_job
 from alfine.jobs.describe import TuningJobDescription
 from alfine.jobs.describe import describe_tuning_job as describe_tuning_job_row
 from alfine.store import queries
@@ -21,7 +21,9 @@ from alfine.store.queries import TuningJobState
 from alfine.store.records import TuningJob
 from alfine.store.tags import tags_of
 
-KEPT = 256  # tuning jobs whose Describe is kept
+KEPT = 256
+"""Tuning jobs whose last answer of Describe is kept in memory."""
+
 SORTS = {"Name": "name", "Status": "status", "CreationTime": "created_at"}
 
 
@@ -39,7 +41,7 @@ class Shown:
 
 
 def create_tuning_job(backend: AwsBackend, request: Plain) -> Plain:
-    refuse_what_is_not(request)
+    check_tuning_job(request)
     job = backend.service.create(named_by_arn(request, backend.arns))
     backend.created(job.name)
     return {"HyperParameterTuningJobArn": backend.arns.tuning_job(job.name)}

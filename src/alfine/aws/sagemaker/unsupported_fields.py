@@ -1,7 +1,7 @@
-"""What AWS would act on and alfine doesn't yet: such a request is refused, since to run it otherwise would deceive.
+"""Fields of requests that AWS acts on and alfine can't: such a request is refused, since to ignore them would change its meaning.
 
-Fields that change nothing in what a training job computes (VpcConfig, RetryStrategy, encryption between containers, spot
-capacity) are taken and returned; docs/reference/aws-compatibility.md lists them.
+Fields that don't change what a training job computes (VpcConfig, encryption between containers, spot capacity) are accepted and
+returned; docs/reference/aws-compatibility.md lists them.
 """
 
 from __future__ import annotations
@@ -13,19 +13,18 @@ from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.spec import DEFINITION, DEFINITIONS
 
 
-def refuse_what_is_not(request: Mapping[str, Any]) -> None:
-    """Raise InvalidSpec for everything in a checked CreateHyperParameterTuningJob request that would silently be otherwise."""
+def check_tuning_job(request: Mapping[str, Any]) -> None:
+    """Raise InvalidSpec for all unsupported fields of a CreateHyperParameterTuningJob request."""
     faults = [*_tag_faults(request)]
-    several = [(f"{DEFINITIONS}[{index}].", each) for index, each in enumerate(request.get(DEFINITIONS, ()))]
+    several = [(f"{DEFINITIONS}[{index}].", one) for index, one in enumerate(request.get(DEFINITIONS, ()))]
     for where, definition in [(f"{DEFINITION}.", request.get(DEFINITION, {})), *several]:
         faults += _resource_faults(definition.get("ResourceConfig", {}), where)
     if faults:
         raise InvalidSpec(faults)
 
 
-def refuse_of_training_job(request: Mapping[str, Any]) -> None:
-    """The same for a checked CreateTrainingJob request."""
-    # AWS's model has the first three optional only for serverless jobs, which there are none of here.
+def check_training_job(request: Mapping[str, Any]) -> None:
+    """Raise InvalidSpec for all unsupported fields of a CreateTrainingJob request, and for missing ones."""
     faults = [Fault(name, "is missing.") for name in NEEDED if name not in request]
     faults += [
         *_tag_faults(request),
@@ -36,6 +35,7 @@ def refuse_of_training_job(request: Mapping[str, Any]) -> None:
         raise InvalidSpec(faults)
 
 
+# In AWS's model they are optional, for serverless training jobs only.
 NEEDED = ("AlgorithmSpecification", "ResourceConfig", "StoppingCondition")
 UNKNOWN_SERVICES = {
     "ServerlessJobConfig": "alfine has no serverless training. Describe the training job with AlgorithmSpecification.",
@@ -47,18 +47,21 @@ UNKNOWN_SERVICES = {
 def _serverless_faults(request: Mapping[str, Any]) -> Iterator[Fault]:
     yield from (Fault(name, why) for name, why in UNKNOWN_SERVICES.items() if name in request)
     if request.get("SessionChainingConfig", {}).get("EnableSessionTagChaining"):
-        yield Fault("SessionChainingConfig.EnableSessionTagChaining", "there are no session tags here. Use false.")
+        yield Fault("SessionChainingConfig.EnableSessionTagChaining", "alfine has no session tags. Use false.")
 
 
 def _resource_faults(resources: Mapping[str, Any], where: str = "") -> Iterator[Fault]:
-    """where: the path of what holds the ResourceConfig, with its dot."""
+    """Yield faults of a ResourceConfig; where: the path of its definition, with a dot."""
     if resources.get("InstanceGroups"):
         yield Fault(
-            f"{where}ResourceConfig.InstanceGroups", "clusters of several kinds can't be had here. Use InstanceType."
+            f"{where}ResourceConfig.InstanceGroups",
+            "alfine has no clusters of several instance types. Use InstanceType.",
         )
     for name in ("InstancePreferences", "SelectedInstanceType", "SelectedInstanceCount"):
         if name in resources:
-            yield Fault(f"{where}ResourceConfig.{name}", "there is no choice of machines here. Use InstanceType.")
+            yield Fault(
+                f"{where}ResourceConfig.{name}", "alfine can't choose between instance types. Use InstanceType."
+            )
 
 
 def _tag_faults(request: Mapping[str, Any]) -> Iterator[Fault]:
