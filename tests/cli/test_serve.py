@@ -60,7 +60,7 @@ def test_the_lines_that_it_prints_point_boto3_the_cli_and_the_sdk_to_it(tmp_path
 def test_with_a_key_it_says_that_requests_must_be_signed_and_shows_no_secret(tmp_path):
     id_, secret = key_of(tmp_path)
     server, lines = told(tmp_path, 5)
-    assert "AWS_ACCESS_KEY_ID=<its id> AWS_SECRET_ACCESS_KEY=<its secret>" in lines["AWS CLI"]
+    assert "AWS_ACCESS_KEY_ID=<key ID> AWS_SECRET_ACCESS_KEY=<secret>" in lines["AWS CLI"]
     assert any(name.startswith("Requests must be signed") for name in lines)
     assert not any(word in text for text in lines.values() for word in (id_, secret))
     assert server.end() == 0
