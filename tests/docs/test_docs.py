@@ -45,6 +45,11 @@ def test_every_link_leads_somewhere(page):
             assert fragment in anchors(there), f"{target}#{fragment}"
 
 
+def test_every_page_is_in_the_list_of_pages():
+    listed = {ROOT / "docs" / target for target in re.findall(r"\]\(([^)]+)\)", (ROOT / "docs/README.md").read_text())}
+    assert {page for page in ROOT.glob("docs/**/*.md") if page.name != "README.md"} == listed
+
+
 def fields(shape, path=()):
     """The paths of a shape's members, and of their members."""
     match shape.type_name:
