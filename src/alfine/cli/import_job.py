@@ -36,7 +36,7 @@ def import_job() -> None:
     """
 
 
-@import_job.command()
+@import_job.command(epilog="\b\nExample:\n  alfine import aws job.json list.json")
 @click.argument("description", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("lists", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--name", metavar="NAME", help="Name of the imported job. Default: its own name.")
@@ -53,7 +53,7 @@ def aws(*, description: Path, lists: tuple[Path, ...], name: str | None, as_json
     _import(*from_aws(description, lists, name), as_json=as_json)
 
 
-@import_job.command()
+@import_job.command(epilog="\b\nExample:\n  alfine import optuna sqlite:///study.db --study churn")
 @click.argument("url")
 @click.option("--study", metavar="NAME", help="Name of the study; required if the storage has several.")
 @click.option("--name", metavar="NAME", help="Name of the imported job. Default: its own name.")

@@ -31,7 +31,7 @@ def keys() -> None:
     """
 
 
-@keys.command()
+@keys.command(epilog='\b\nExample:\n  eval "$(alfine keys create)"')
 @home_option
 @json_option
 def create(*, as_json: bool) -> None:
@@ -46,7 +46,7 @@ def create(*, as_json: bool) -> None:
     click.echo("The secret isn't shown again. From now on, requests to `alfine serve` must be signed.", err=True)
 
 
-@keys.command("list")
+@keys.command("list", epilog="\b\nExample:\n  alfine keys list")
 @home_option
 @json_option
 def list_keys(*, as_json: bool) -> None:
@@ -63,7 +63,7 @@ def list_keys(*, as_json: bool) -> None:
     show(rows if all_keys else "There are no keys: requests need no signature, but only this machine can send them.")
 
 
-@keys.command()
+@keys.command(epilog="\b\nExample:\n  alfine keys delete AKIA…")
 @click.argument("access_key_id")
 @home_option
 @json_option

@@ -66,11 +66,11 @@ class ConvergenceDetected:
     ends_a_standstill: ClassVar[bool] = True
     labels: ClassVar[Mapping[str, str]] = {
         "delta": "stops below",
-        "epsilon": "an improvement that counts",
-        "epsilon_relative": "… of the best",
+        "epsilon": "smallest improvement that counts",
+        "epsilon_relative": "the same, relative to the best",
         "since_improvement": "training jobs since the last one",
         "expected_residual_improvement": "expected from the rest of the budget",
-        "forecast_training_jobs": "met after so many more, if none improves",
+        "forecast_training_jobs": "training jobs until it is met, if none improves",
         "noise": "noise of the objective",
         "resets_at": "an improvement is",
         "probability_after_improvement": "probability after one",
