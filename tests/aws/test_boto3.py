@@ -381,9 +381,9 @@ def test_metrics_are_told_in_pages_and_of_the_unit_that_is_asked_for(served, end
 @pytest.mark.parametrize(
     ("path", "why"),
     [
-        ("tuning-jobs/ended/replays?criteria=ConvergenceDetected", "criteria: isn't a parameter of this document. Known: criterion."),
+        ("tuning-jobs/ended/replays?criteria=ConvergenceDetected", "criteria: isn't a parameter of this document. Did you mean criterion?"),
         ("tuning-jobs/ended?lines=3", "lines: isn't a parameter of this document. There are none."),
-        ("training-jobs/logged/log?lines=3&begin=0", "Give begin or lines."),
+        ("training-jobs/logged/log?lines=3&begin=0", "lines: can't be combined with begin. Give one of them."),
     ],
 )  # fmt: skip
 def test_what_a_document_doesnt_know_is_refused(served, ended, logged, path, why):

@@ -75,15 +75,15 @@ class Home:
         self.folder = home_folder(folder)
         self.config = Config.at(self.folder)
         self.jobs_folder = self.folder / "tuning-jobs"
-        self.store = Store.at(self.folder)
         self._buckets = _Buckets(self.folder, self.config.s3)
         self.machine = Machine(
-            images=Images(self.config.images, lambda: self._container_engine()[1], self.store.algorithm),
+            images=Images(self.config.images, lambda: self._container_engine()[1], self._created_algorithm),
             running=self.config.run,
             buckets=self._buckets,
             prices=self.config.prices,
             arns=arns or Arns(),
         )
+        self.store = Store.at(self.folder)  # last of what may fail, since it must be closed
         self.service = Service(self.store, self.jobs_folder, clock, self.machine)
         self._engine: Engine | None = None
 
@@ -112,6 +112,9 @@ class Home:
             )
         self._engine.functions = {**self._engine.functions, **(functions or {})}
         return self._engine
+
+    def _created_algorithm(self, name: str) -> Mapping[str, Any] | None:
+        return self.store.algorithm(name)
 
     def _container_engine(self) -> tuple[ContainerEngine | None, str]:
         return engine_of(self.config.run.engine, self.config.run.container_options)
