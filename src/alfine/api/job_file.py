@@ -1,4 +1,4 @@
-"""What `alfine tune` is given: a CreateHyperParameterTuningJob request, or a job file in alfine's shorter words.
+"""Job files: read the argument of `alfine tune`, a CreateHyperParameterTuningJob request or a file in alfine's shorter words.
 
 A request is recognised by its HyperParameterTuningJobName or HyperParameterTuningJobConfig. The keys of a job file are
 the words of `alfine.core.fields` (docs/reference/job-file.md lists them). Relative paths in both are meant from the

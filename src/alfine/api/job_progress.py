@@ -105,7 +105,7 @@ class JobProgress:
 
     @property
     def allowed(self) -> int:
-        """How many training jobs there are if nothing ends the job earlier."""
+        """Return the number of training jobs if nothing ends the job earlier."""
         return self.spec.most_training_jobs
 
     @property

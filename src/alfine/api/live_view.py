@@ -179,7 +179,7 @@ def _criteria(verdicts: tuple[Verdict, ...]) -> RenderableType:
 
 
 class _Lines:
-    """What a log file gets instead of a view: a line for each improvement, and one for each tenth of the training jobs."""
+    """The progress as plain lines, for a log file: one line for each improvement, and one for each tenth of the training jobs."""
 
     def __init__(self) -> None:
         self._best: str | None = None

@@ -28,7 +28,7 @@ class HasHistory(Protocol):
 
     @property
     def history(self) -> History:
-        """What was recorded."""
+        """Return the recorded facts."""
 
 
 Parent: TypeAlias = str | Path | HasHistory

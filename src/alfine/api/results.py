@@ -1,4 +1,4 @@
-"""What is known of a tuning from its history: the part that a Job and a Tuner have in common."""
+"""Results of a tuning, read from its history: the part that a Job and a Tuner have in common."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from alfine.surrogate.space_diagnosis import Remark, remarks
 
 
 class Results(ABC):
-    """What is known of a tuning from its history: the base of Job and Tuner."""
+    """Results of a tuning, read from its history: the base of Job and Tuner."""
 
     @property
     @abstractmethod
@@ -53,7 +53,7 @@ class Results(ABC):
 
     @property
     def space_remarks(self) -> tuple[Remark, ...]:
-        """What the results say about the search space.
+        """Return remarks on the search space, drawn from the results.
 
         The best configurations lie at the end of a range, a hyperparameter has no effect, or there are too few
         configurations.
@@ -62,7 +62,7 @@ class Results(ABC):
 
     @property
     def warm_start_sentence(self) -> str | None:
-        """How the results of the parents are used, in a sentence; None without a warm start."""
+        """Return a sentence on how the results of the parents are used; None without a warm start."""
         return parent_evidence.sentence(self.history)
 
     def dataframe(self) -> Any:

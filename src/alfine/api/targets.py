@@ -1,4 +1,4 @@
-"""What `alfine.tune` is asked to tune: a Python function, a script, or the words of a command."""
+"""Targets of `alfine.tune`: a Python function, a script, or the words of a command."""
 
 from __future__ import annotations
 

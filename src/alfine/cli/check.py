@@ -131,7 +131,7 @@ def _print(report: PreflightReport) -> None:
 
 
 def _costs(spec: TuningJobSpec, trials: Sequence[TrialRun]) -> dict[str, str]:
-    """What the job would take, and at most."""
+    """Return the likely and the largest cost of the job, as texts by label."""
     from alfine.cli.preflight import predicted
     from alfine.core import cost
     from alfine.core.wording import duration, money

@@ -17,7 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class JobAccess(Protocol):
-    """What commands can do with tuning jobs. Answers have the form of `alfine.jobs.service`."""
+    """Access of the commands to tuning jobs. Answers have the form of `alfine.jobs.service`."""
 
     keeps_files: bool
     """Whether deleting a job always keeps its logs and models."""

@@ -21,7 +21,7 @@ class Match(NamedTuple):
 
 
 class MetricReadings:
-    """What is read from a log, whose lines are given to `add`.
+    """The metric values found in a log, whose lines are given to `add`.
 
     Args:
         definitions: (metric, regex) pairs; `check_regex` must accept the regexes.

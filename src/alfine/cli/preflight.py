@@ -48,7 +48,7 @@ class PreflightReport:
 
     @property
     def good(self) -> bool:
-        """Whether the job can be created, and nothing was found that would waste it."""
+        """Return whether the job can be created, and nothing was found that would waste it."""
         unread = self.logs and not any(readings.matches[part.metric] for part, readings in self.logs)
         return not self.faults and not unread and not any(finding.fatal for finding in self.remarks)
 

@@ -35,7 +35,7 @@ INACTIVE = 0.5  # the coordinate of an inactive number: the middle is near to al
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """Which configurations a space has.
+    """A summary of a space: how many configurations it allows, and where its hyperparameters are active.
 
     Args:
         size: The number of distinct allowed configurations; may be infinity.
@@ -217,7 +217,7 @@ class Structure:
 
     @cached_property
     def survey(self) -> Survey:
-        """Which configurations the space has."""
+        """Return the summary of this space."""
         try:
             return _surveyed(tuple(self.ranges.items()), self.forbidden)
         except TypeError:  # categories that can't be hashed
@@ -307,7 +307,7 @@ def _surveyed(ranges: tuple[tuple[str, Range], ...], forbidden: tuple[Combinatio
 
 
 def _inside(rule: Rule, box: Mapping[int, AxisPart]) -> bool:
-    """Whether a rule holds in a box: in its middle, as good as any point."""
+    """Return whether a rule holds in a box. It is tested in the middle of the box; any other point gives the same answer."""
     return all(j in box and _within(0.5 * sum(box[j].intervals[0]), intervals) for j, intervals in rule)
 
 
@@ -366,7 +366,7 @@ def faults(
 def _clause_faults(
     ranges: Mapping[str, Range], forbidden: Sequence[Combination], requires_path: str, forbid_path: str
 ) -> Iterator[Fault]:
-    """What is wrong with single clauses."""
+    """Yield the faults of single clauses."""
     for name, range_ in ranges.items():
         path = f"{requires_path} ({name})"
         clauses = [clause for combination in range_.requires for clause in combination]

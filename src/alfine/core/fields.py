@@ -66,7 +66,7 @@ count: a whole number from 1 on. from_zero: a whole number from 0 on. positive: 
 
 
 class Face(Enum):
-    """Who reads a message, and so how fields are spelled in it."""
+    """A group of readers of messages; it decides how fields are spelled."""
 
     AWS = "an AWS request: members of the API, and tags"
     JOB_FILE = "a job file"
@@ -156,7 +156,7 @@ class Field:
 
     @cached_property
     def term(self) -> Term:
-        """Its spelling in each face. In prose a word of its own stands in backticks («`static`»)."""
+        """Return the field's spelling in each face. In prose a word of its own stands in backticks («`static`»)."""
         name = self.path.rpartition(".")[2] if self.path else f"the tag alfine:{self.tag}" if self.tag else self.word
         word = f"`{self.word}`" if self.word.isalpha() else self.word
         return Term(self.word, name, job_file=word, label=f"«{self.label}»" if self.label else None)

@@ -62,7 +62,7 @@ def points_of(spec: TuningJobSpec, inherited: Sequence[Inherited]) -> tuple[Arra
 
 
 def _point(spec: TuningJobSpec, result: Inherited) -> Array | None:
-    """Where a result lies in the child's space, (d,); None where it lies outside."""
+    """Return the place of a result in the child's space, (d,); None where it lies outside."""
     if spec.warm_start == IDENTICAL:
         static = spec.definition.static_hyperparameters
         if any(not _same(text, static[name]) for name, text in result.hyperparameters.items() if name in static):
@@ -77,7 +77,7 @@ def _point(spec: TuningJobSpec, result: Inherited) -> Array | None:
 
 
 def _same(text: str, other: str) -> bool:
-    """Whether two of AMT's strings mean the same value."""
+    """Return whether two of AMT's strings mean the same value."""
     try:
         return float(text) == float(other)
     except ValueError:

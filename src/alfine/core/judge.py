@@ -101,7 +101,7 @@ class Judge:
 
     @property
     def repeating(self) -> bool:
-        """Whether the search has ended, and the best configurations are being run again."""
+        """Return whether the search has ended and the best configurations are being run again."""
         jobs = self.history.jobs
         return self.verdict.outlook is not Outlook.CONTINUE and bool(jobs) and jobs[-1].repeats is not None
 

@@ -1,4 +1,4 @@
-"""From a history to a decision: what can be plugged in, and `Policy`, the only place where the plug-ins meet.
+"""Decisions: the protocols of the parts that can be plugged in, and `Policy`, the only place where they meet.
 
 `Strategy`, `EarlyStopping` and `CompletionCriterion` are protocols: a plug-in needs no base class. Everything here is a pure function of
 the history: it answers the same when it's asked twice, and after a restart; how often it's asked changes nothing.
@@ -23,7 +23,7 @@ from alfine.core.wording import count_of
 
 
 class Outlook(StrEnum):
-    """What a verdict asks for, from the weakest to the strongest."""
+    """The request of a verdict, from the weakest to the strongest."""
 
     CONTINUE = "CONTINUE"
     DRAIN = "DRAIN"  # launch no more; let the running training jobs finish
@@ -67,7 +67,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a completion criterion answers: an outlook, a sentence for people, and the numbers that the sentence rests on.
+    """The answer of a completion criterion: an outlook, a sentence for people, and the numbers that the sentence rests on.
 
     A criterion answers in full while it lets the job continue, too: people read why the job goes on.
 
@@ -101,7 +101,7 @@ class Verdict:
 
     @property
     def strength(self) -> tuple[int, int]:
-        """For comparison: the stronger outlook wins; of two alike the user's stop, then a failure, then what completes the job."""
+        """Return a key for comparing verdicts: the outlook, then the user's stop before a failure before what completes the job."""
         return self.outlook.rank, 0 if self.outlook is Outlook.CONTINUE else _STATUS_RANKS[self.status]
 
     def as_dict(self) -> dict[str, Any]:
@@ -146,7 +146,7 @@ UNDECIDED = Verdict(outlook=Outlook.CONTINUE, criterion="None", sentence="No com
 
 
 class Strategy(Protocol):
-    """What to try next: one of the five seams.
+    """A search strategy chooses what to try next: one of the five seams.
 
     There is no `tell`: a result is a new fact in the history. A strategy must decide alike for one history, however often it is asked:
     random numbers come from `history.rng`, and what takes time to compute is kept with `history.remembered`.
@@ -217,7 +217,7 @@ def expected_gain_of(strategy: Strategy, history: History, best: float, variance
 
 @runtime_checkable
 class EarlyStopping(Protocol):
-    """Which running training jobs aren't worth finishing: one of the five seams. A strategy may be one, too.
+    """An early stopping rule ends running training jobs that aren't worth finishing: one of the five seams. A strategy may be one, too.
 
     Example:
         No training job may report a value above 10:
@@ -246,7 +246,7 @@ class EarlyStopping(Protocol):
 
 
 class CompletionCriterion(Protocol):
-    """When the whole tuning job is done: one of the five seams.
+    """A completion criterion says when the whole tuning job is done: one of the five seams.
 
     A criterion is a frozen dataclass whose fields are its settings. Beside the three methods below, its class may have:
 
@@ -335,7 +335,7 @@ def in_seconds(now: datetime, seconds: float) -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What the engine has to carry out now: training jobs to stop, configurations to launch, and the verdict that led to it."""
+    """A decision for the engine to carry out: training jobs to stop, configurations to launch, and the verdict that led to it."""
 
     verdict: Verdict
     stops: tuple[Stop, ...] = ()
@@ -431,7 +431,7 @@ class Policy:
             history = history.with_launch(suggestion.hyperparameters, suggestion.definition)
 
     def _spared(self, verdict: Verdict, history: History, job: TrainingJob) -> bool:
-        """Whether a running training job may finish, if no limit is met."""
+        """Return whether a running training job may finish, if no limit is met."""
         if verdict.outlook is not Outlook.STOP or job.repeats is not None:
             return True
         return self.at_end != "stop" and self._may_finish(history, job)

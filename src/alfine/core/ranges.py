@@ -39,7 +39,7 @@ ROUNDING = 1e-9  # in widths of the range: a value may lie this far outside, sin
 
 
 class Range(Protocol):
-    """What the three kinds of range have in common: each is one coordinate of the unit cube."""
+    """A range of values of one hyperparameter: one coordinate of the unit cube. The base of the three kinds."""
 
     @property
     def cells(self) -> float:
@@ -47,7 +47,7 @@ class Range(Protocol):
 
     @property
     def ordered(self) -> bool:
-        """Whether the values are numbers."""
+        """Return whether the values are numbers."""
 
     @property
     def requires(self) -> tuple[Combination, ...]:

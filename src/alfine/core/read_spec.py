@@ -439,7 +439,7 @@ class RequestReader:
 
 
 def _integers(spaces: Iterable[ParameterSpace]) -> Message:
-    """How the integer ranges of spaces were understood, one sentence for each of the smallest."""
+    """Say how the integer ranges of spaces were understood, one sentence for each of the smallest."""
     ranges = {name: range_ for space in spaces for name, range_ in space.ranges.items() if isinstance(range_, Integer)}
     smallest = sorted(ranges, key=lambda name: ranges[name].cells)[:MOST_EXPLAINED]
     hints = [whole_numbers(name, ranges[name]) for name in smallest]
@@ -447,5 +447,5 @@ def _integers(spaces: Iterable[ParameterSpace]) -> Message:
 
 
 def _given(value: Any) -> bool:
-    """Whether a part of a request has a value: a mapping of empty lists has none."""
+    """Return whether a part of a request has a value: a mapping of empty lists has none."""
     return any(value.values()) if isinstance(value, Mapping) else bool(value)

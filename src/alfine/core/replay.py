@@ -15,7 +15,7 @@ from alfine.core.training_job import TrainingJob
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replayed:
-    """Where a recorded tuning job would have ended under other completion criteria, and what that would have saved and missed.
+    """The end of a recorded tuning job under other completion criteria, and what that would have saved and missed.
 
     Repeats of the best configurations don't count: what is compared are two searches.
 
@@ -134,7 +134,7 @@ def _let_end(record: History, judge: Judge, rest: Iterable[Fact], *, as_recorded
 
 
 def _is_next_repeat(record: History, number: int, launched: int) -> bool:
-    """Whether a training job is the next one, and a repeat."""
+    """Return whether a training job is the next one, and a repeat."""
     return number == launched + 1 and record.job(number).repeats is not None
 
 

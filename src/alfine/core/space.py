@@ -254,7 +254,7 @@ class ParameterSpace:
     def _value_faults(
         self, hyperparameters: Mapping[str, Any], inside: Mapping[str, Any], active: set[str]
     ) -> Iterator[Fault]:
-        """What is missing, unknown or outside its range. inside: the values that lie in their ranges."""
+        """Yield a fault for each value that is missing, unknown or outside its range. inside: the values that lie in their ranges."""
         for name in self.names:
             if name in active and name not in hyperparameters:
                 yield Fault(name, "this hyperparameter is missing.")
@@ -268,7 +268,7 @@ class ParameterSpace:
     def _rule_faults(
         self, hyperparameters: Mapping[str, Any], inside: Mapping[str, Any], active: set[str]
     ) -> Iterator[Fault]:
-        """What is inactive or forbidden, of values that lie in their ranges."""
+        """Yield a fault for each value that is inactive and each forbidden combination, of values that lie in their ranges."""
         if self.structure is None:
             return
         for name in self.names:

@@ -66,7 +66,7 @@ class MetricDefinition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """What the training jobs run: AMT's TrainingJobDefinition."""
+    """A definition of training jobs: AMT's TrainingJobDefinition."""
 
     name: str | None  # DefinitionName
     image: str  # TrainingImage or AlgorithmName
@@ -193,7 +193,7 @@ class TuningJobSpec:
 
     @property
     def repeats(self) -> Repeats | None:
-        """How many of the best configurations are run again, and how often; None: none are."""
+        """Return how many of the best configurations are run again, and how often; None where none are."""
         return Repeats.read(self.settings[REPEATS]) if REPEATS in self.settings else None
 
     @property

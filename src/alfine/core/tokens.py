@@ -63,7 +63,7 @@ class Tokens:
         self._next = 0
 
     def __bool__(self) -> bool:
-        """Whether a token is left."""
+        """Return whether a token is left."""
         return self._next < len(self._rest)
 
     def peek(self, ahead: int = 0) -> Token:

@@ -62,7 +62,7 @@ class TrainingJob:
 
     @property
     def running(self) -> bool:
-        """Whether it was launched and hasn't ended. It may be stopping."""
+        """Return whether it was launched and hasn't ended. It may be stopping."""
         return self.ended_at is None
 
     @property
@@ -72,7 +72,7 @@ class TrainingJob:
 
     @property
     def counter(self) -> str:
-        """Which of AMT's TrainingJobStatusCounters counts it, such as «Completed» or «NonRetryableError»."""
+        """Return the name of the AMT TrainingJobStatusCounter that counts it, such as «Completed» or «NonRetryableError»."""
         return counter_of(self.status, internal=(self.failure_reason or "").startswith(INTERNAL_ERROR))
 
     @property

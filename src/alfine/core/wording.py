@@ -1,4 +1,4 @@
-"""How alfine writes values for people: numbers, shares, money, durations, counts, configurations and corrections of names.
+"""Text for values that people read: numbers, shares, money, durations, counts, configurations and corrections of names.
 
 Every sentence, table, label and figure uses these functions, so that one value looks the same in the terminal, the console, a
 log and a report. They are pure: text in, text out, and no markup. What a terminal may be sent is in `alfine.jobs.wording`.

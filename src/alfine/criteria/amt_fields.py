@@ -1,4 +1,4 @@
-"""Where AMT's own completion criteria and limits stand in a CreateHyperParameterTuningJob request."""
+"""Reading and writing AMT's own completion criteria and limits in a CreateHyperParameterTuningJob request."""
 
 from __future__ import annotations
 

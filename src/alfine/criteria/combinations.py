@@ -23,7 +23,7 @@ from alfine.criteria.tags import append_to
 
 
 class _Combination:
-    """What the three share. They stand in the tags `alfine:criteria`, from which criteria_for reads them: a job may have several."""
+    """The base of AllOf, AnyOf and AtLeast. They stand in the tags `alfine:criteria`: a job may have several."""
 
     __slots__ = ()
 
@@ -40,7 +40,7 @@ class _Combination:
 
     @property
     def needed(self) -> int:
-        """How many of the parts must be met."""
+        """Return how many of the parts must be met."""
         raise NotImplementedError
 
     def ends(self, future: Future) -> Array:

@@ -137,7 +137,7 @@ def _anything_runs(history: History) -> bool:
 
 
 def _expected_seconds(history: History) -> float:
-    """What the next training job is taken to last."""
+    """Return the expected training time of the next training job, in seconds."""
     seconds = sorted(job.seconds for job in history.finished[-RECENT:] if job.started_at is not None)
     return seconds[min(len(seconds) - 1, int(LONG_ONES * len(seconds)))] if seconds else 0.0
 

@@ -1,4 +1,4 @@
-"""What the rest of the budget would still bring, and when which completion criterion will end the job.
+"""The forecast of a tuning job: what the rest of the budget would gain, and when which completion criterion will end the job.
 
     gain    of the whole rest: p_rem (future.py) is the survival function of what it gains; its 5 % and 95 % quantiles and its mean
     end     each criterion says where on each path of a `Future` it would end the job; the first to do so ends it
@@ -46,7 +46,7 @@ Range = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """What the rest of the budget would gain, and when the job will end.
+    """A forecast: what the rest of the budget would gain, and when the job will end.
 
     Ranges are (5 %, middle, 95 %): the middle of a gain is the mean, of all else the median.
 

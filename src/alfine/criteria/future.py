@@ -1,4 +1,4 @@
-"""What may come of a tuning job: continuations drawn at random, on which a criterion says where it would end the job.
+"""Possible futures of a tuning job: random continuations, on which a criterion says where it would end the job.
 
 Symbols: q_h(e) is the probability of `improvement.py` that h more training jobs improve the best by more than e, which is made to be
 right where it ends jobs; S the spread. p_h(e) is the same made to be right everywhere:

@@ -93,7 +93,7 @@ def remaining(history: History) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known when the k-th training job has ended, in units of the minimised objective.
+    """The knowledge when the k-th training job has ended, in units of the minimised objective.
 
     Attributes:
         values: v, (n,).

@@ -258,7 +258,7 @@ def _mean_cost(history: History) -> float:
 
 
 def _running(history: History) -> Iterator[tuple[float, float]]:
-    """For each training job that runs: what it has cost so far, and what a second of it costs. Before its start both are 0."""
+    """Yield what each running training job has cost so far, and what a second of it costs. Before its start both are 0."""
     price = (history.spec.price_per_hour or 0.0) / cost.HOUR
     for job in history.running.values():
         rate = 0.0 if job.started_at is None else price * history.spec.of(job.definition).definition.instance_count

@@ -20,7 +20,7 @@ from alfine.criteria.tags import append_to
 
 @dataclass(frozen=True, slots=True)
 class NotBefore:
-    """As `criterion`, but not before a number of training jobs have ended and a time has passed.
+    """The same criterion as `criterion`, but not before a number of training jobs have ended and a time has passed.
 
     Args:
         criterion: The criterion.

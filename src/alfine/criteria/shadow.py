@@ -22,7 +22,7 @@ CROSSING: MemoKey[tuple[int, Crossing | None]] = MemoKey(__name__, "crossing")  
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crossing:
-    """When the criterion would have ended the job, and what was known then.
+    """The moment when the criterion would have ended the job, and what was known then.
 
     Attributes:
         outlook: What the criterion asked for.

@@ -1,4 +1,4 @@
-"""When a criterion without `ends` will end the job: its `check` is asked on three simulated futures.
+"""Simulation for criteria without `ends`: their `check` is asked on three simulated futures when they will end the job.
 
 The futures have the same number of training jobs, with the same durations and costs. They differ in everything else that a criterion may
 look at: results, configurations, emissions. If the criterion ends all of them after the same training job, that is the forecast. If not,

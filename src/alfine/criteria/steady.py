@@ -22,7 +22,7 @@ STREAK: MemoKey[tuple[int, int]] = MemoKey(__name__, "streak")  # training jobs 
 
 @dataclass(frozen=True, slots=True)
 class Steady:
-    """As `criterion`, once it has been met after each of the last `times` training jobs that ended.
+    """The same criterion as `criterion`, once it has been met after each of the last `times` training jobs that ended.
 
     Args:
         criterion: The criterion.

@@ -201,7 +201,7 @@ class _CriterionParser:
                 raise self.tokens.unreadable(f"{missing}.")
 
     def _is_at_criterion(self) -> bool:
-        """Whether a criterion begins here, rather than a setting."""
+        """Return whether a criterion begins here, rather than a setting."""
         return begins_criterion(self.tokens.peek().text) and not self.tokens.peek(1).is_one_of("=")
 
 

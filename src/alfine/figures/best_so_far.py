@@ -1,4 +1,4 @@
-"""What every figure of the best objective so far states, however it is drawn: the finding, the frame, the text of a point.
+"""Content common to all figures of the best objective so far: the finding, the frame, the text of a point.
 
 `best_so_far_plots` draws one or several tuning jobs with Plotly and matplotlib, for notebooks, reports and files;
 `best_so_far_svg` draws one tuning job for the console.

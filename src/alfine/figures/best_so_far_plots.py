@@ -83,7 +83,7 @@ class _Curve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Label:
-    """Where the label of a curve stands: its height, in heights of the frame, and whether on the left of the curve's end."""
+    """The place of a curve's label: its height, in heights of the frame, and whether it is on the left of the curve's end."""
 
     height: float
     left: bool

@@ -1,4 +1,4 @@
-"""What alfine concludes from a tuning job's history, beyond what AMT describes: cost, forecast, repeats, the space, the true best."""
+"""Conclusions from a tuning job's history, beyond AMT's description: cost, forecast, repeats, the space, the true best."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Contender:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepeatsProgress:
-    """How far the repeats of the best configurations are. launched: how many; contenders: the best mean first."""
+    """The progress of the repeats of the best configurations. launched: how many; contenders: the best mean first."""
 
     best: int
     times: int
@@ -44,7 +44,7 @@ class RepeatsProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpaceRules:
-    """What a job's settings say about its search space.
+    """The rules of a job's settings for its search space.
 
     conditions: when each conditional hyperparameter is active. forbidden: what configurations are never tried. start_with: the
     configurations that are tried first. auto_scaling: the scaling that Auto chose, by hyperparameter.
@@ -58,7 +58,7 @@ class SpaceRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """What alfine concludes about one tuning job.
+    """Conclusions about one tuning job.
 
     verdict: the strongest, None before the first. verdicts: of each criterion the last; of the one that ended the job, the one by
     which it did. bound: what the job can cost at most; spent: what it has cost; saved: what ending early saved, once it has ended.

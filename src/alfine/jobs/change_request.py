@@ -1,4 +1,4 @@
-"""From a job's request to the request of the same job changed: other limits, other completion criteria."""
+"""Changed requests: the request of a job with other limits and other completion criteria."""
 
 from __future__ import annotations
 

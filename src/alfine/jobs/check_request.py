@@ -1,4 +1,4 @@
-"""Whether a tuning job can be created, or resumed: everything that must hold before it is recorded."""
+"""Checks before a tuning job is created or resumed: everything that must hold before it is recorded."""
 
 from __future__ import annotations
 

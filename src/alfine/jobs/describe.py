@@ -134,7 +134,7 @@ class TuningJobDescription:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """How far objectives have been counted: the number of the last fact, and the state of the plateau's rule after it."""
+    """The state of counting objectives: the number of the last fact, and the plateau's rule after it."""
 
     fact: int = 0
     state: State = NOTHING

@@ -1,4 +1,4 @@
-"""What a warm start takes over: results of earlier tuning jobs of the store, or of a table of results, and definitions of metrics."""
+"""Inheritance by a warm start: results of earlier tuning jobs or of a table of results, and definitions of metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who holds the lease of a tuning job: an engine of one process on one host, and whether that process still runs."""
+"""Owners of leases: the engine of one process on one host that runs a tuning job, and whether that process still runs."""
 
 from __future__ import annotations
 

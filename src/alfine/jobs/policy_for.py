@@ -1,4 +1,4 @@
-"""From a job's spec to what decides about it: `policy_for` looks names up in the tables, `replayed` asks what others would decide."""
+"""Policies for specs: `policy_for` looks names up in the tables, `replayed` asks how other criteria would decide."""
 
 from __future__ import annotations
 

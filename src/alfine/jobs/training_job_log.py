@@ -1,4 +1,4 @@
-"""Where the log of a training job lies, and a part of it."""
+"""Logs of training jobs: the path of a log, and reading a part of it."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class Tries:
 
 
 def _passes(error: Exception) -> bool:
-    """Whether the machine, the disk or a bucket is short of something that comes back."""
+    """Return whether an error comes from a shortage on the machine, the disk or a bucket that may pass."""
     return isinstance(error, StorageFull) or may_pass(error) or is_shortage(error)
 
 

@@ -1,4 +1,4 @@
-"""How threads wake an engine that has nothing to do."""
+"""Waking an engine that has nothing to do, from another thread."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What one training job runs on this machine."""
+"""Programs: the code that one training job runs on this machine."""

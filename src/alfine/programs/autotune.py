@@ -192,7 +192,7 @@ def _limits(config: Request, spaces: Sequence[Request]) -> Plain:
 
 
 def _size(spaces: Sequence[Request]) -> int:
-    """How many configurations there are. MAX_TRAINING_JOBS where they are infinitely many, or a range can't be read: a fault later."""
+    """Return the number of configurations; MAX_TRAINING_JOBS where it is infinite, or a range can't be read (a fault later)."""
     try:
         return max(1, sum(_combinations(lists) for lists in spaces))
     except (KeyError, TypeError, ValueError):

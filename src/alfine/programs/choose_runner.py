@@ -1,4 +1,4 @@
-"""Which runner the training jobs of a definition get: the job's tag, alfine.toml, or what suits their image (reference/runners.md)."""
+"""Choosing the runner of a definition: the job's tag, alfine.toml, or what suits the image (reference/runners.md)."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _no_sandbox(trouble: str) -> str:
 
 
 def _entry_point(spec: TuningJobSpec, runner: str, trouble: str) -> Iterator[Fault]:
-    """What keeps the request's own entry point from running without a container."""
+    """Yield the faults that keep the request's own entry point from running without a container."""
     path = f"{DEFINITION}.AlgorithmSpecification"
     if spec.definition.arguments and not spec.definition.entrypoint:
         yield Fault(path, "ContainerArguments are for the image's own entry point, which needs a container.")
@@ -100,7 +100,7 @@ def installs_requirements(spec: TuningJobSpec, running: Running, faults: list[Fa
 
 
 def _checkpoint_path(spec: TuningJobSpec, runner: str) -> Iterator[Fault]:
-    """What is wrong with the path at which a training job wants its checkpoints."""
+    """Yield the faults of the path at which a training job wants its checkpoints."""
     local_path, path = spec.definition.checkpoint_path, f"{DEFINITION}.CheckpointConfig.LocalPath"
     if local_path == CHECKPOINTS:
         return

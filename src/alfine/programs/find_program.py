@@ -1,4 +1,4 @@
-"""What a training job runs: a command, a script or a container image, found by the static hyperparameters and the image.
+"""Finding a training job's program: a command, a script or a container image, by the static hyperparameters and the image.
 
 What an image means on this machine is in programs/images.py. AWS's request has no field for a program of this machine, so it stands
 among the static hyperparameters, as in SageMaker's script mode. The training job doesn't see these names:
@@ -41,7 +41,7 @@ STATIC = f"{DEFINITION}.StaticHyperParameters"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundProgram:
-    """What a training job runs. After a fault, and for a Python function, nothing is set.
+    """The program of a training job. After a fault, and for a Python function, nothing is set.
 
     Attributes:
         command: The words of a command, or of the request's own entry point.
@@ -101,7 +101,7 @@ def find_program(
 
 
 def _brings_script(static: Mapping[str, str], spec: TuningJobSpec) -> bool:
-    """Whether the request has a script: by its name, or in channels, as SDK 3 sends it with the programs that start it."""
+    """Return whether the request has a script: by its name, or in channels, as SDK 3 sends it with its driver programs."""
     drivers = any(channel.name == DRIVERS for channel in spec.definition.channels)
     return "sagemaker_program" in static or (drivers and bool(spec.definition.entrypoint))
 

@@ -1,4 +1,4 @@
-"""What a training image means on this machine: the table [images] of alfine.toml, and the default table.
+"""Training images on this machine: the table [images] of alfine.toml, and the default table.
 
 A pattern of image URIs (* and ? as in a shell) says how those images run here:
 
@@ -71,7 +71,7 @@ Lookup = Callable[[str], Mapping[str, Any] | None]
 
 
 class Images:
-    """How images run on this machine.
+    """The table that says how images run on this machine.
 
     Args:
         table: The table [images] of alfine.toml.
@@ -166,7 +166,7 @@ def is_algorithm(image: str) -> bool:
 
 
 def _faults(pattern: str, text: str) -> Iterator[Fault]:
-    """What is wrong with an entry of the table in alfine.toml."""
+    """Yield the faults of one entry of the table in alfine.toml."""
     where = f"[images] {pattern!r}"
     kind, colon, what = text.partition(":")
     if kind not in KINDS or (colon and not what):

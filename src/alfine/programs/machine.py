@@ -12,7 +12,7 @@ from alfine.store.config import Prices, Running
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What this machine has for training jobs. The defaults are those of a home without alfine.toml.
+    """The resources of this machine for training jobs. The defaults are those of a home without alfine.toml.
 
     Attributes:
         images: What training images mean here.

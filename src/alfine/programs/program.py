@@ -1,4 +1,4 @@
-"""How the training jobs of a definition run on this machine: from a specification to the Launch of each training job."""
+"""Programs on this machine: from a definition to the Launch of each of its training jobs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ INLINE = "inline"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """How the training jobs of one definition are started.
+    """The program of one definition: how its training jobs are started.
 
     Attributes:
         spec: The specification of the definition.
@@ -222,7 +222,7 @@ def _pipe_faults(found: FoundProgram, inputs: tuple[LocalChannel, ...]) -> Itera
 
 
 def _output_faults(spec: TuningJobSpec, machine: Machine) -> Iterator[Fault]:
-    """What keeps artifacts and checkpoints from being stored."""
+    """Yield the faults that keep artifacts and checkpoints from being stored."""
     definition = spec.definition
     for path, uri in (
         ("OutputDataConfig.S3OutputPath", definition.output_path),

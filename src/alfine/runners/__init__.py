@@ -1,1 +1,1 @@
-"""Where training jobs run: `protocol` is the seam with the engine, and each runner is one file."""
+"""Runners of training jobs: `protocol` is the seam with the engine, and each runner is one file."""

@@ -1,4 +1,4 @@
-"""What a training job is told: its arguments, its environment variables and the settings in `/opt/ml/input/config`.
+"""The environment of a training job: arguments, environment variables and the settings in `/opt/ml/input/config`.
 
 Sources: SageMaker's developer guide («How Amazon SageMaker AI Runs Your Training Image») for the files, the sagemaker-training
 toolkit (environment.py, mapping.py) for the SM_ variables and the arguments.
@@ -223,7 +223,7 @@ def _toolkit_variables(launch: Launch, host: Host, args: list[str], gpus: int) -
 
 
 def _toolkit_facts(launch: Launch, host: Host) -> dict[str, Any]:
-    """What stands both in SM_ variables of its own and in SM_TRAINING_ENV."""
+    """Return the values that stand both in SM_ variables of their own and in SM_TRAINING_ENV."""
     script, space = entry_point(launch), host.seen
     return {
         "current_host": host.name,
@@ -256,7 +256,7 @@ def _variable(value: Any) -> str:
 
 
 def _gpus(visible: str | None) -> int:
-    """How many GPUs a training job sees. visible: the value of CUDA_VISIBLE_DEVICES, or None where it isn't set."""
+    """Return the number of GPUs that a training job sees. visible: the value of CUDA_VISIBLE_DEVICES; None where it isn't set."""
     if visible is None:
         return _gpus_of_machine()
     devices = [device.strip() for device in visible.split(",")]

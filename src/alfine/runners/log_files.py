@@ -48,12 +48,12 @@ class LogPart:
 
     @property
     def end(self) -> int:
-        """Where the part ends in the log, in bytes."""
+        """Return the end of the part in the log, in bytes."""
         return self.begin + len(self.data)
 
     @property
     def last(self) -> bool:
-        """Whether the part reached the end of the log as it was then."""
+        """Return whether the part reached the end of the log as it was then."""
         return len(self.data) < PART_BYTES
 
 

@@ -178,7 +178,7 @@ def nearest_lines(definition: tuple[str, str], lines: Iterable[str], k: int = 3)
 
 
 def _likeness(words: set[str], wanted: set[str]) -> float:
-    """How similar two sets of words are: a shared word counts 1, one that is the beginning of another («val», «validation») 0.5."""
+    """Return the similarity of two sets of words: 1 for a shared word, 0.5 for a beginning of another («val», «validation»)."""
     exact = words & wanted
     alike = sum(
         any(

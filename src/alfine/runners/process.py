@@ -167,7 +167,7 @@ class ProcessRunner:
         return missing(launch)
 
     def _plan(self, launch: Launch) -> Warm | Cold:
-        """Whether the training job starts warm, or why not."""
+        """Return the plan of a warm start, or the reason for a cold one."""
         return plan(launch) if launch.instance_count == 1 else Cold("it has several hosts")
 
     def _hosts(self, launch: Launch) -> tuple[Host, ...]:
@@ -191,7 +191,7 @@ class ProcessRunner:
         return folder
 
     def _supervision(self, launch: Launch) -> dict[str, Any]:  # noqa: ARG002 - other runners look at it
-        """What stands around the training job, for the launcher: see `terminate`, `SupervisedJob.finish` and WRAPPERS there."""
+        """Return the surroundings of the training job for the launcher: see `terminate`, `SupervisedJob.finish` and WRAPPERS there."""
         return {"behind": 0, "scratch": [], "wrapper": ""}
 
     def _write_launch(self, launch: Launch, decision: Warm | Cold) -> None:
@@ -350,7 +350,7 @@ class ProcessRunner:
             return space.archive.exists() or self._has_failed_to_pack(folder)
 
     def _has_failed_to_pack(self, folder: str) -> bool:
-        """Whether a model can't be packed; False while a thread packs it. A shortage is raised: the next poll packs again."""
+        """Return whether a model can't be packed; False while a thread packs it. A shortage is raised: the next poll packs again."""
         error = self._packing[folder]
         if error is not None and is_shortage(error):
             del self._packing[folder]

@@ -143,7 +143,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """How a training job ended.
+    """The end of a training job: why and how it ended.
 
     Attributes:
         cause: Why it ended.
@@ -163,7 +163,7 @@ class Exit:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the training job ended by itself with exit code 0."""
+        """Return whether the training job ended by itself with exit code 0."""
         return self.cause == "exited" and self.code == 0
 
     def reason(self) -> str | None:
@@ -227,7 +227,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """What is new about a training job since the last poll.
+    """The news of a training job since the last poll.
 
     Attributes:
         started_at: When its process began; None while it hasn't.

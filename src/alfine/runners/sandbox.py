@@ -233,12 +233,12 @@ def _inside(environment: Mapping[str, str], launch: Launch) -> dict[str, str]:
 
 
 def _loads(name: str) -> bool:
-    """Whether an interpreter or the dynamic linker may load code because of a variable."""
+    """Return whether an interpreter or the dynamic linker may load code because of a variable."""
     return name.startswith(("LD_", "PYTHON")) and name not in ("PYTHONHASHSEED", "PYTHONUNBUFFERED")
 
 
 def _may_be_path(text: str) -> bool:
-    """Whether a variable may name a path: libraries load plug-ins, caches and settings from such paths."""
+    """Return whether a variable may name a path: libraries load plug-ins, caches and settings from such paths."""
     return "/" in text and not text.startswith(("http://", "https://", "s3://"))
 
 

@@ -1,4 +1,4 @@
-"""Who supervises a training job, and how one ends whose supervisor was killed.
+"""Supervision of training jobs: who supervises one, and how one ends whose supervisor was killed.
 
 A launcher holds the lock of a training job (a POSIX record lock on `.alfine/lock`) for as long as it supervises it.
 """

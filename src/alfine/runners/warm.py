@@ -1,4 +1,4 @@
-"""Which scripts may start warm: as forks of a launcher that has imported their modules before.
+"""Warm starts: choose the scripts that may start as forks of a launcher that has imported their modules before.
 
 A warm start must give the same result as a fresh one. So a launcher imports only what stands before anything else in the script:
 whatever follows a statement with an effect (`os.environ[...] = ...`, a call) is left to the script. So are the modules in the
@@ -45,7 +45,7 @@ PLANS_KEPT = 64
 
 @dataclass(frozen=True, slots=True)
 class Warm:
-    """What a warm launcher needs. Training jobs with equal plans share a launcher.
+    """The plan of a warm start: what a launcher needs. Training jobs with equal plans share a launcher.
 
     Attributes:
         python: The interpreter.
@@ -67,7 +67,7 @@ class Warm:
 
     @property
     def slot(self) -> tuple[object, ...]:
-        """What stays the same when the script is edited. A new plan replaces the old one of the same slot."""
+        """Return the part of the plan that stays the same when the script is edited. A new plan replaces the old one of its slot."""
         return self.python, self.script, self.environment
 
 
@@ -162,7 +162,7 @@ def _modules(statements: Iterable[ast.stmt]) -> Iterator[tuple[str, tuple[str, .
 
 
 def _is_quiet(statement: ast.stmt) -> bool:
-    """Whether the statement has no effect on a later import."""
+    """Return whether a statement has no effect on a later import."""
     match statement:
         case ast.Expr(value=ast.Constant()) | ast.Pass():
             return True

@@ -24,7 +24,7 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 @dataclass(frozen=True, slots=True)
 class AccessKey:
-    """As AWS has them: an id that may be seen, a secret that signs."""
+    """An access key as AWS has them: an id that may be seen, and a secret that signs requests."""
 
     id: str
     secret: str
@@ -41,7 +41,7 @@ class Keys:
         self.folder = home / FOLDER
 
     def __bool__(self) -> bool:
-        """Whether there is any. Raises OSError rather than say no where it can't look."""
+        """Return whether there are any keys. An unreadable folder raises OSError: «no» would let unsigned requests in."""
         try:
             with os.scandir(self.folder) as entries:
                 return any(_ID.fullmatch(entry.name) for entry in entries)
@@ -49,7 +49,7 @@ class Keys:
             return False
 
     def secret(self, access_key: str) -> str | None:
-        """None for a key that isn't there."""
+        """Return the secret of an access key; None where there is no such key."""
         return found.secret if (found := self._read(access_key)) else None
 
     def all(self) -> list[AccessKey]:

@@ -1,4 +1,4 @@
-"""What a warm start took over from parents: rows of the table inherited, written once, when the tuning job is created."""
+"""Results inherited by a warm start: rows of the table inherited, written once, when the tuning job is created."""
 
 from __future__ import annotations
 

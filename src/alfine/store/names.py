@@ -1,4 +1,4 @@
-"""Which names are free for new jobs. Names match in letters of any case."""
+"""Free names for new jobs. Names that differ only in case count as the same."""
 
 from __future__ import annotations
 

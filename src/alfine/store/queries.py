@@ -1,4 +1,4 @@
-"""What is asked about tuning jobs and training jobs, by SQL: each answer costs what it returns, never a whole history.
+"""Questions about tuning jobs and training jobs, by SQL: each answer costs what it returns, never a whole history.
 
 Every function takes an open connection (`with store.reading() as connection`), so that several answers are of one instant. Lists are
 in store/pages.py, values of metrics in store/metrics.py.
@@ -33,7 +33,7 @@ from alfine.store.schema import changes, training_jobs, tuning_jobs
 
 
 class TuningJobState(NamedTuple):
-    """What a description of a tuning job depends on: while status and facts stay, so does the description."""
+    """The state that a tuning job's description depends on: while status and facts stay the same, so does the description."""
 
     id: int
     name: str
@@ -231,14 +231,14 @@ def last_end(connection: Connection, job: int) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """How many training jobs a tuning job has, by AMT's TrainingJobStatusCounters and ObjectiveStatusCounters."""
+    """The counts of a tuning job's training jobs, by AMT's TrainingJobStatusCounters and ObjectiveStatusCounters."""
 
     statuses: Mapping[str, int] = field(default_factory=dict)
     objectives: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def launched(self) -> int:
-        """How many training jobs were ever launched."""
+        """Return the number of training jobs that were ever launched."""
         return sum(self.statuses.values())
 
 

@@ -1,4 +1,4 @@
-"""What a store takes and gives: a tuning job, a training job, and a finished tuning job that is imported."""
+"""Records that a store takes and gives: a tuning job, a training job, and a finished tuning job that is imported."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class TuningJob:
 
     @property
     def ended(self) -> bool:
-        """Whether the status is Completed, Stopped or Failed."""
+        """Return whether the status is Completed, Stopped or Failed."""
         return is_terminal(self.status)
 
     def spec(self) -> TuningJobSpec:

@@ -1,1 +1,1 @@
-"""What the results so far predict: Gaussian process, learning curves, noise."""
+"""Predictions from the results so far: Gaussian process, learning curves, noise."""

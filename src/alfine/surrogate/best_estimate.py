@@ -1,4 +1,4 @@
-"""How good the best configuration really is: the best of many noisy results was also lucky.
+"""An estimate of how good the best configuration really is: the best of many noisy results was also lucky.
 
 Symbols: X (n, d), y (n,) results as targets (gaussian_process.py), x* the best one's configuration; f the objective without noise.
 
@@ -78,7 +78,7 @@ WIDER = 1.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What the best training job is really worth, in units of the objective.
+    """An estimate of the best training job's true worth, in units of the objective.
 
     Attributes:
         training_job: Its name.

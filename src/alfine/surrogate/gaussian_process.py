@@ -200,7 +200,7 @@ def spread_of(values: Array) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """How points of a space are compared.
+    """The geometry of a space: how its points are compared.
 
     Attributes:
         categorical: (d,) which coordinates are categories.
@@ -575,7 +575,7 @@ class Surrogate:
 
 @dataclass(frozen=True, slots=True)
 class _Extension:
-    """What extends a surrogate's factor by m points: [[L, 0], [B, C]].
+    """An extension of a surrogate's factor by m points: [[L, 0], [B, C]].
 
     Attributes:
         k: (m, n) covariances of the new points with the observations.

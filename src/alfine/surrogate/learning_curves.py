@@ -156,7 +156,7 @@ class EndedCurve:
 
     @property
     def instructive(self) -> bool:
-        """Whether it shows how curves continue: it is complete and has more than one value."""
+        """Return whether it shows how curves continue: it is complete and has more than one value."""
         return self.complete and len(self.curve) > 1
 
 

@@ -1,4 +1,4 @@
-"""Whether the objective is noisy, and the results without noise, as far as a history shows.
+"""Noise of the objective: how likely it is, and the results without it, as far as a history shows.
 
 Symbols, as in gaussian_process.py: M covariances (n, n) of the smooth trend, R those of the roughness, both unscaled; t = q2 + v2, what the
 surrogate gives roughness and noise together.
@@ -29,7 +29,7 @@ DOUBT = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """What is known of the noise of an objective.
+    """An estimate of the noise of an objective.
 
     Attributes:
         log_odds: Log odds of noise against roughness.

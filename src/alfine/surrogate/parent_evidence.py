@@ -1,4 +1,4 @@
-"""What a tuning job may make of its parents' results: its own, results of a related function, or results that its own contradict.
+"""The parents' results as evidence: whether a job may use them as its own, as those of a related function, or not at all.
 
 With IdenticalDataAndAlgorithm the parents' results are said to be of the same function. Other data, another version of the program,
 another metric under the same name: then they would mislead the search to its end. Symbols, for the job's own n results at points x_i:
@@ -77,7 +77,7 @@ def contradicted_after(history: History) -> int | None:
 
 
 def _results(history: History, parent: str | None) -> tuple[Array, Array]:
-    """Where the results of one parent, or of all, lie in the job's own space, and what they are."""
+    """Return the places of the results of one parent, or of all, in the job's own space, and their values."""
 
     def compute() -> tuple[Array, Array]:
         return points_of(history.spec, [result for result in history.inherited if parent in (None, result.parent)])
@@ -94,7 +94,7 @@ def _contradicts(history: History, n: int) -> bool:
 
 
 def _judged(history: History, n: int) -> bool:
-    """Whether the job's first n results contradict the parents'."""
+    """Return whether the job's first n results contradict the parents'."""
     points, values = _results(history, None)
     if len(values) < LEAST_RESULTS or history.spec.space.dimension == 0:
         return False

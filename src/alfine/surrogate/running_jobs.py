@@ -1,4 +1,4 @@
-"""What the running training jobs will end with, by their curves (learning_curves.py) and the surrogate (gaussian_process.py) together.
+"""Predictions for the running training jobs, by their curves (learning_curves.py) and the surrogate together.
 
 `stop_if_unlikely` serves early stopping, `surrogate_with_running_curves` serves the search.
 """

@@ -1,4 +1,4 @@
-"""Whether the search space is right: the best at the end of a range, hyperparameters without influence, too few combinations.
+"""A diagnosis of the search space: the best at the end of a range, hyperparameters without influence, too few combinations.
 
 The findings are shown while the tuning job runs. Symbols: n results, the surrogate's kernel with its length scales l
 (gaussian_process.py), on at most MOST of the results.

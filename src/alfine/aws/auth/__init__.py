@@ -1,1 +1,1 @@
-"""Who may send a request: signatures, and the rules against web pages."""
+"""Authentication of requests: signatures, and the rules against web pages."""

@@ -130,7 +130,7 @@ _S3 = {
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What the guard lets in.
+    """The rules of the guard: which requests it lets in.
 
     Attributes:
         hosts: Further names of this server.

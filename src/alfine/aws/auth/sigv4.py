@@ -113,7 +113,7 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a request says about its signature: well-formed, with a known key, and recent. Nothing is proved before `check`."""
+    """The claim of a request about its signature: well-formed, with a known key, and recent. `check` proves it."""
 
     request: Unproved
     access_key: str

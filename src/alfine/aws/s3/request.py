@@ -69,7 +69,7 @@ class S3Request:
 
     @property
     def level(self) -> str:
-        """What the request is about: the service, a bucket, or an object."""
+        """Return what the request is about: the service, a bucket, or an object."""
         return "object" if self.key else "bucket" if self.bucket else "service"
 
     @property
@@ -142,7 +142,7 @@ class S3Request:
 
     @property
     def is_chunked(self) -> bool:
-        """Whether the body is aws-chunked."""
+        """Return whether the body is aws-chunked."""
         return self.headers.get(SHA256, "").startswith("STREAMING-") or "aws-chunked" in (
             self.headers.get("content-encoding", "")
         )
@@ -245,7 +245,7 @@ class Chunks:
 
     @property
     def whole(self) -> bool:
-        """Whether everything announced has come, and every signature was right."""
+        """Return whether the whole announced body has come and every signature was right."""
         return self.complete and (self._chain is None or not self._chain.trailers or self._is_signed)
 
     def feed(self, data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""What the operations of all AWS services work on, and what an operation is."""
+"""The backend of the operations of all AWS services, and the type of an operation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from alfine.store.database import Connection
 
 @dataclass(slots=True)
 class AwsBackend:
-    """What operations work on.
+    """The services and settings that operations work with.
 
     Attributes:
         service: The tuning jobs.

@@ -57,7 +57,7 @@ class ResourceKind:
 
     @property
     def properties(self) -> Properties:
-        """What a search expression can name."""
+        """Return the properties that a search expression can name."""
         return _properties(self.shape)
 
 

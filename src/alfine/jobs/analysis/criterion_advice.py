@@ -1,4 +1,4 @@
-"""Which completion criterion suits a team, judged on its own past tuning jobs.
+"""Advice on the completion criterion that suits a team, judged on its own past tuning jobs.
 
 Every recorded job is judged, fact by fact, by all candidate criteria at once; none of them ends it. The evidence is what each would have
 saved and missed on each job. Recommended is the candidate that would have run the least training, among those that missed more than a
@@ -54,7 +54,7 @@ CANDIDATES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateOutcome:
-    """What a candidate would have meant for one recorded job.
+    """The outcome of a candidate for one recorded job.
 
     Attributes:
         job: The tuning job's name.
@@ -101,7 +101,7 @@ class CandidateCriterion:
 
     @property
     def misses(self) -> int:
-        """In how many jobs more than the tolerance would have been missed."""
+        """Return the number of jobs in which more than the tolerance would have been missed."""
         return sum(outcome.missed > self.tolerance for outcome in self.outcomes)
 
     @property
@@ -115,7 +115,7 @@ class CandidateCriterion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    """What was learned from recorded jobs.
+    """Findings about the candidates, from recorded jobs.
 
     Attributes:
         candidates: All, the one that would have run the least training first.

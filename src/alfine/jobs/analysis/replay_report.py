@@ -1,4 +1,4 @@
-"""What other criteria would have made of a recorded tuning job, as plain data: each of them alone and, if there are several, all."""
+"""Reports of replays, as plain data: how each other criterion, and all of them together, would have judged a recorded job."""
 
 from __future__ import annotations
 

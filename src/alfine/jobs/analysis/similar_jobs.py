@@ -1,4 +1,4 @@
-"""What a tuning job will likely take, estimated from similar past jobs: training jobs, time and money.
+"""Estimates of what a tuning job will take, from similar past jobs: training jobs, time and money.
 
 Each past job's record is replayed under the new job's criteria and limits. Where they would have ended it is what the new job may take.
 If they wouldn't have ended it, the forecast at the end of the record is added (criteria/forecast.py). The estimate is the median of a
@@ -42,7 +42,7 @@ FORECAST = "forecast"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceEstimate:
-    """What a tuning job will likely take.
+    """An estimate of what a tuning job will take.
 
     Attributes:
         jobs: The names of the past jobs that it rests on.
@@ -80,7 +80,7 @@ class ResourceEstimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _PastJob:
-    """What one past job says about the new one. seconds: the mean training time of a training job."""
+    """Findings about the new job from one past job. seconds: the mean training time of a training job."""
 
     job: str
     training_jobs: Span

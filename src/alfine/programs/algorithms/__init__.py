@@ -38,7 +38,7 @@ class BuiltInAlgorithm:
 
     @property
     def specification(self) -> Mapping[str, Any]:
-        """What it takes, as CreateAlgorithm's TrainingSpecification."""
+        """Return the algorithm's hyperparameters, metrics and channels, as CreateAlgorithm's TrainingSpecification."""
         specification: Mapping[str, Any] = import_module(f"{__name__}.{self.module}").SPECIFICATION
         return specification
 

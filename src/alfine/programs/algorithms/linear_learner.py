@@ -1,4 +1,4 @@
-"""What the image linear-learner takes: hyperparameters, metrics, channels.
+"""The specification of the image linear-learner: hyperparameters, metrics, channels.
 
 They are those of SageMaker's documentation («Linear learner hyperparameters», «Tune a linear learner model»).
 """

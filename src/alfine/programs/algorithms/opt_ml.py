@@ -1,4 +1,4 @@
-"""What a built-in algorithm reads and writes in its training job's /opt/ml: hyperparameters, channels, model, failure.
+"""Reading and writing /opt/ml in a built-in algorithm's training job: hyperparameters, channels, model, failure.
 
 This module and the train_*.py files run inside training jobs. A warm launcher imports them once and forks each training job
 from that process, so nothing here may read the environment or a folder at import: each training job has its own.

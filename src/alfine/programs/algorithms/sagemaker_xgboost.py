@@ -1,4 +1,4 @@
-"""What the image sagemaker-xgboost takes in its built-in mode: hyperparameters, metrics, channels.
+"""The specification of the image sagemaker-xgboost in its built-in mode: hyperparameters, metrics, channels.
 
 Names, types and ranges are those of SageMaker's documentation («XGBoost hyperparameters», «Tune an XGBoost Model») and of its container
 (1.7 to 3.0), with xgboost's own aliases. `train_xgboost.py` computes the metrics that xgboost lacks, as the container does.

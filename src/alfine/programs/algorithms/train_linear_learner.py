@@ -501,7 +501,7 @@ def _precision_recall_f(predicted: Any, true: Any, beta: float) -> tuple[float, 
 
 
 def _to_minimise(params: LearnerParameters, model: LinearModel, data: Data) -> float:
-    """What the best epoch has least of: the loss, or minus the criterion by which a binary classifier is selected."""
+    """Return the quantity by which epochs are compared: the loss, or minus the criterion that selects a binary classifier."""
     chosen = params.get("binary_classifier_model_selection_criteria", "loss_function")
     if params.kind != "binary_classifier" or chosen == "loss_function":
         return _mean_loss(params, model, data)

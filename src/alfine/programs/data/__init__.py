@@ -1,1 +1,1 @@
-"""What training jobs read and write: channels, artifacts, checkpoints, buckets."""
+"""Data of training jobs: channels, artifacts, checkpoints, buckets."""

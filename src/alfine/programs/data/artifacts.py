@@ -1,4 +1,4 @@
-"""Where the model and the output of a training job are stored when it has ended (OutputDataConfig).
+"""Artifacts: store the model and the output of a training job when it has ended (OutputDataConfig).
 
 The model is stored at <S3OutputPath>/<training job>/output/model.tar.gz, or with CompressionType NONE file by file in output/model/.
 What the training job wrote to output/data is stored beside it, as output.tar.gz. The path is s3://…, or file:///… for a folder of

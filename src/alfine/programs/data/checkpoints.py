@@ -25,7 +25,7 @@ log = logging.getLogger("alfine.programs.data.checkpoints")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the checkpoints of a training job are stored.
+    """The location of a training job's checkpoints.
 
     Attributes:
         uri: s3://… or file:///…

@@ -1,4 +1,4 @@
-"""Where URIs lead: s3:// to objects in buckets, file:// and plain paths to files of this machine.
+"""Locations: the objects that s3:// URIs name, and the files of this machine that file:// URIs and plain paths name.
 
 Channels, code, artifacts and checkpoints are read and written by these functions and the protocol `Buckets`. Two classes implement
 that protocol: alfine's own buckets (buckets/local_buckets.py) and a real S3 (buckets/remote_buckets.py).
@@ -55,7 +55,7 @@ class Buckets(Protocol):
 
     @property
     def place(self) -> str:
-        """What to call these buckets in a message, for example «alfine's own buckets»."""
+        """Return the name of these buckets for messages, for example «alfine's own buckets»."""
 
     @property
     def roots(self) -> tuple[Path, ...]:

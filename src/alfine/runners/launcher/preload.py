@@ -117,7 +117,7 @@ def _import(module: str, names: list[str]) -> None:
 
 
 def _is_installed(module: str) -> bool:
-    """Whether the module is in the standard library or in site-packages. Other code may change between training jobs."""
+    """Return whether a module is in the standard library or in site-packages. Other code may change between training jobs."""
     import importlib.util
 
     try:
@@ -176,7 +176,7 @@ def native_threads() -> int:
 
 
 def _threads_of_numpy() -> int:
-    """How many threads the BLAS of numpy and scipy alone starts. Those are harmless: their pools have atfork handlers."""
+    """Count the threads that the BLAS of numpy and scipy starts. Those are harmless: their pools have atfork handlers."""
     import subprocess
 
     loaded = [name for name in ("numpy", "scipy.linalg") if name in sys.modules]
@@ -219,7 +219,7 @@ def use_huge_pages() -> None:
 
 
 def _in_tmp() -> set[str]:
-    """What lies in /tmp, where HOME is too: the one place in the launcher's sandbox that can be written and isn't mounted."""
+    """List /tmp, where HOME is too: the only place in the launcher's sandbox that can be written and isn't mounted."""
     paths: set[str] = set()
     for folder, names, files in os.walk("/tmp"):  # noqa: S108
         names[:] = [name for name in names if not os.path.ismount(f"{folder}/{name}")]

@@ -23,7 +23,7 @@ PUTS_SCRIPT_FOLDER_FIRST = not (sys.flags.isolated or getattr(sys.flags, "safe_p
 
 
 def run_script(script: str, process: dict[str, Any], libc: Any) -> NoReturn:
-    """In a forked child: run a script and end the process, both as `python SCRIPT …` would.
+    """Run a script in a forked child and end the process, both as `python SCRIPT …` would.
 
     Args:
         script: The script.

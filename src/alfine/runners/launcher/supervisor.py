@@ -207,7 +207,7 @@ class Launcher:
         write_json(control_path(job.folder, PROCESS), process)
 
     def _be_child(self, job: SupervisedJob, go: int, trouble: int) -> NoReturn:
-        """In the child: release everything of the launcher, wait until process.json is written, become the training job."""
+        """Become the training job, in a child: release everything of the launcher, wait until process.json is written, start."""
         warm = job.spec["start"] == "warm"
         try:
             self._detach(job)

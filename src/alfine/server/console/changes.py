@@ -28,7 +28,7 @@ LABELS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserChange:
-    """What a user changed at one time.
+    """The changes that a user made at one time.
 
     Attributes:
         at: When.

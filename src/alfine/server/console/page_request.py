@@ -1,4 +1,4 @@
-"""What a page is made from: one authenticated request and the services that it may use."""
+"""Requests for pages: one authenticated request, and the services that its page may use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from alfine.server.console.sessions import Session
 
 @dataclass(frozen=True, slots=True)
 class ConsoleBackend:
-    """What the pages read and change.
+    """The services that pages read from and change.
 
     Attributes:
         service: Reads and changes the tuning jobs of the home.

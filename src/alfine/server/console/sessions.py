@@ -82,7 +82,7 @@ class Sessions:
 
     @property
     def needs_sign_in(self) -> bool:
-        """Whether a browser has to sign in."""
+        """Return whether a browser has to sign in."""
         return self.always or bool(self.keys)
 
     @property

@@ -58,7 +58,7 @@ DEFAULT_CONTENT_TYPE = "binary/octet-stream"  # S3's
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What is recorded about an object in addition to its bytes, size and time."""
+    """The metadata of an object: everything recorded in addition to its bytes, size and time."""
 
     etag: str
     content_type: str = DEFAULT_CONTENT_TYPE

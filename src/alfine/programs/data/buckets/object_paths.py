@@ -1,4 +1,4 @@
-"""Where an object's file lies in the bucket's folder, and how it is put there and removed.
+"""Paths of objects in a bucket's folder: find, put and remove an object's file.
 
 What changes a bucket here is called under its lock. It returns folders, which the caller syncs after the lock is released.
 """

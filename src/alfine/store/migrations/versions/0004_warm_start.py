@@ -1,4 +1,4 @@
-"""What a tuning job inherits from its parents: their training jobs with an objective, copied when it was created."""
+"""Add the results that a tuning job inherits from its parents: their training jobs with an objective, copied at creation."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What Search sorts by unless it's told otherwise: when something happened to a job last."""
+"""Add the time of a job's last change, by which Search sorts by default."""
 
 import sqlalchemy as sa
 from alembic import op

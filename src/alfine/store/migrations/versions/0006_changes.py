@@ -1,4 +1,4 @@
-"""What users changed of a tuning job while it ran or afterwards."""
+"""Add the changes that users made to a tuning job while it ran or afterwards."""
 
 import sqlalchemy as sa
 from alembic import op
