@@ -19,6 +19,9 @@ from alfine.core.read_values import FaultCollector
 from alfine.core.settings import FORBID, REQUIRES, START_WITH, TAG_PREFIX, text_of
 from alfine.core.space import ParameterSpace
 
+DRAWN_FROM = "DrawnFrom"
+"""alfine's own key in a continuous range that begins at a number its hyperparameter can't have: the least value that is drawn."""
+
 MAX_TUNABLE = 30  # hyperparameters with a range, AMT's quota
 
 
@@ -162,7 +165,10 @@ def _integer(entry: Mapping[str, Any]) -> Range:
 
 
 def _continuous(entry: Mapping[str, Any]) -> Range:
-    return Continuous(float(entry["MinValue"]), float(entry["MaxValue"]), scaling=entry.get("ScalingType", "Auto"))
+    low, high, scaling = float(entry["MinValue"]), float(entry["MaxValue"]), entry.get("ScalingType", "Auto")
+    if DRAWN_FROM in entry:  # Auto means Linear, as for the bound that was asked for, which has no logarithm
+        return Continuous(float(entry[DRAWN_FROM]), high, scaling="Linear" if scaling == "Auto" else scaling)
+    return Continuous(low, high, scaling=scaling)
 
 
 def _categorical(entry: Mapping[str, Any]) -> Range:

@@ -13,9 +13,10 @@ from typing import Any
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.read_spec import read_spec
-from alfine.core.spec import FUNCTION, TuningJobSpec
+from alfine.core.spec import CONFIG, FUNCTION, RANGES, TuningJobSpec
 from alfine.programs.algorithms import BuiltInAlgorithm
 from alfine.programs.algorithms.created import CreatedAlgorithm
+from alfine.programs.algorithms.open_bounds import with_open_bounds
 from alfine.programs.algorithms.specification import (
     channel_faults,
     hyperparameters_of,
@@ -75,12 +76,29 @@ def completed(request: Request, machine: Machine) -> tuple[Request, list[Fault]]
     changes: Plain = {}
     request = autotuned(request, lambda definition: _hyperparameters(definition, machine))
     if request.get("TrainingJobDefinition"):
-        changes["TrainingJobDefinition"] = _completed(_of_job(request), machine, faults)
+        part = _of_job(request)
+        changes["TrainingJobDefinition"] = _completed(part, machine, faults)
+        if part.ranges:
+            changes[CONFIG] = {**request[CONFIG], RANGES: _ranges(part, machine)}
     if several := request.get("TrainingJobDefinitions"):
+        parts = [_of_definition(definition, index) for index, definition in enumerate(several)]
         changes["TrainingJobDefinitions"] = [
-            _completed(_of_definition(definition, index), machine, faults) for index, definition in enumerate(several)
+            {
+                **_completed(part, machine, faults),
+                **({"HyperParameterRanges": _ranges(part, machine)} if part.ranges else {}),
+            }
+            for part in parts
         ]
     return {**request, **changes}, faults
+
+
+def _ranges(part: _Part, machine: Machine) -> Request:
+    """The ranges of a definition. Those of a built-in algorithm may begin at an open bound."""
+    created = machine.images.created(str(part.specification.get("AlgorithmName", "")))
+    built_in = machine.images.built_in(created.image if created else str(part.specification.get("TrainingImage", "")))
+    if built_in is None or part.brings_program:
+        return part.ranges
+    return with_open_bounds(built_in.specification, part.ranges)
 
 
 def _hyperparameters(definition: Request, machine: Machine) -> Mapping[str, Request] | None:
@@ -109,6 +127,11 @@ class _Part:
         return self.definition.get("StaticHyperParameters") or {}
 
     @property
+    def brings_program(self) -> bool:
+        """Whether its own program runs instead of a built-in algorithm."""
+        return any(name in self.static for name in PROGRAMS)
+
+    @property
     def tuned(self) -> list[str]:
         return [str(entry.get("Name")) for entries in self.ranges.values() for entry in entries or ()]
 
@@ -123,7 +146,7 @@ class _Part:
 
 
 def _of_job(request: Request) -> _Part:
-    config, path = request.get("HyperParameterTuningJobConfig") or {}, "HyperParameterTuningJobConfig"
+    config, path = request.get(CONFIG) or {}, CONFIG
     return _Part(
         definition=request["TrainingJobDefinition"],
         ranges=config.get("ParameterRanges") or {},
@@ -172,7 +195,7 @@ def _completed(part: _Part, machine: Machine, faults: list[Fault]) -> Request:
     implied = metric_definitions(own, part.goal)
     given = specification.get("MetricDefinitions") or []
     for algorithm in algorithms:
-        if isinstance(algorithm, CreatedAlgorithm) or not any(name in part.static for name in PROGRAMS):
+        if isinstance(algorithm, CreatedAlgorithm) or not part.brings_program:
             faults += _faults(algorithm, part)
             # Definitions that are equal are accepted: clients that make a tuner from an earlier job send what Describe returned.
             if implied and not all(metric in implied for metric in given):

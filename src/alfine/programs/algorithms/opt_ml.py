@@ -7,8 +7,10 @@ from that process, so nothing here may read the environment or a folder at impor
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -24,6 +26,9 @@ Matrix = npt.NDArray[np.float64]
 
 DELIMITERS = (",", ";", "\t", "|")
 """Delimiters of CSV files: the first of them that occurs in a file's first line is the file's."""
+
+BOOLEAN = re.compile(rb"(?<![^,;\t|\r\n\" ])(?:(true)|false)(?![^,;\t|\r\n\" ])", re.IGNORECASE)
+"""A field that is a boolean. pandas 2 writes the columns of get_dummies as True and False."""
 
 HIDDEN = (".", "_")
 """How the names of files begin that aren't data, such as Spark's _SUCCESS."""
@@ -102,7 +107,7 @@ def read_csv(channel: str) -> Matrix:
     """Read all CSV files of a channel, which have no header.
 
     Returns:
-        (rows, columns); an empty field is NaN.
+        (rows, columns); an empty field is NaN, True is 1 and False is 0.
 
     Raises:
         BadInput: A file isn't all numbers, or the files differ in their number of columns.
@@ -116,30 +121,40 @@ def read_csv(channel: str) -> Matrix:
 
 
 def _read_csv_file(path: Path) -> Matrix:
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        first = file.readline().strip()
+    content = path.read_bytes()
+    first = content.partition(b"\n")[0].decode("utf-8-sig", errors="replace").strip()
     delimiter = next((delimiter for delimiter in DELIMITERS if delimiter in first), None)
     if not first:
         raise BadInput(f"{path.name} is empty, or begins with an empty line.")
     try:
-        return np.loadtxt(path, delimiter=delimiter, ndmin=2, comments=None, quotechar='"', encoding="utf-8-sig")
+        return _loaded(content, delimiter)
     except ValueError:
-        return _read_fields(path, delimiter)
+        numbers = BOOLEAN.sub(lambda found: b"1" if found[1] else b"0", content)
+    try:
+        return _loaded(numbers, delimiter)
+    except ValueError:
+        return _read_fields(path.name, numbers, delimiter)
 
 
-def _read_fields(path: Path, delimiter: str | None) -> Matrix:
+def _loaded(content: bytes, delimiter: str | None) -> Matrix:
+    return np.loadtxt(
+        io.BytesIO(content), delimiter=delimiter, ndmin=2, comments=None, quotechar='"', encoding="utf-8-sig"
+    )
+
+
+def _read_fields(name: str, content: bytes, delimiter: str | None) -> Matrix:
     """Read a file field by field: slower than NumPy, but it reads empty fields, and its message names the wrong line."""
     rows: list[list[float]] = []
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        for number, fields in enumerate(csv.reader(file, delimiter=delimiter or " "), 1):
-            if not fields:
-                continue
-            try:
-                row = [float(field) if field.strip() else np.nan for field in fields]
-            except ValueError as error:
-                what = "It looks like a header; SageMaker's CSV files have none." if number == 1 else f"{error}."
-                raise BadInput(f"line {number} of {path.name} isn't all numbers: {what}") from error
-            if rows and len(row) != len(rows[0]):
-                raise BadInput(f"line {number} of {path.name} has {len(row)} fields, the first has {len(rows[0])}.")
-            rows.append(row)
+    text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
+    for number, fields in enumerate(csv.reader(text, delimiter=delimiter or " "), 1):
+        if not fields:
+            continue
+        try:
+            row = [float(field) if field.strip() else np.nan for field in fields]
+        except ValueError as error:
+            what = "It looks like a header; SageMaker's CSV files have none." if number == 1 else f"{error}."
+            raise BadInput(f"line {number} of {name} isn't all numbers: {what}") from error
+        if rows and len(row) != len(rows[0]):
+            raise BadInput(f"line {number} of {name} has {len(row)} fields, the first has {len(rows[0])}.")
+        rows.append(row)
     return np.array(rows)

@@ -38,6 +38,10 @@ WORDS = "Words"
 """alfine's own key in a hyperparameter of a built-in algorithm: texts that are allowed besides numbers. AWS's specifications can't
 express them, though its algorithms allow them."""
 
+ABOVE = "Above"
+"""alfine's own key in a Continuous hyperparameter of a built-in algorithm: its open bound. Every value must lie above it, and a range may
+begin at it. MinValue then is the least value that is drawn."""
+
 NOT_THE_ALGORITHMS = (OBJECTIVE_HYPERPARAMETER, "default_user_module_name")
 """Hyperparameters that clients add and that no algorithm has."""
 
@@ -59,10 +63,28 @@ def integer(name: str, low: int, high: int = LARGEST_INTEGER, *, words: Sequence
     return _hyperparameter(name, "Integer", {"IntegerParameterRangeSpecification": bounds}, flags, words)
 
 
-def continuous(name: str, low: float, high: float = LARGEST, *, words: Sequence[str] = (), **flags: bool) -> Plain:
-    """Return a Continuous hyperparameter. Arguments: see `integer`."""
+def continuous(
+    name: str,
+    low: float,
+    high: float = LARGEST,
+    *,
+    above: float | None = None,
+    words: Sequence[str] = (),
+    **flags: bool,
+) -> Plain:
+    """Return a Continuous hyperparameter.
+
+    Args:
+        name: Its name.
+        low: The least value.
+        high: The greatest value.
+        above: The open bound that `low` stands for. A range may begin at it. None where `low` itself is the bound.
+        words: As for `integer`.
+        **flags: As for `integer`.
+    """
     bounds = {"MinValue": f"{low:.9g}", "MaxValue": f"{high:.9g}"}
-    return _hyperparameter(name, "Continuous", {"ContinuousParameterRangeSpecification": bounds}, flags, words)
+    shown = _hyperparameter(name, "Continuous", {"ContinuousParameterRangeSpecification": bounds}, flags, words)
+    return shown if above is None else {**shown, ABOVE: above}
 
 
 def categorical(name: str, *values: str, **flags: bool) -> Plain:
@@ -162,7 +184,19 @@ def _values_faults(known: Mapping[str, Any], kind: str, entry: Mapping[str, Any]
     values = [unquoted(str(value)) for value in entry.get("Values", ())] or [
         entry[bound] for bound in ("MinValue", "MaxValue") if bound in entry
     ]
+    if kind == "Continuous" and begins_at_open_bound(known, entry):
+        values = values[1:]
     yield from (Fault(path, trouble) for value in values if (trouble := value_trouble(known, value)))
+
+
+def begins_at_open_bound(known: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
+    """Return whether a continuous range begins at the open bound of its hyperparameter.
+
+    Args:
+        known: The hyperparameter in the specification.
+        entry: The range.
+    """
+    return ABOVE in known and _number(str(entry.get("MinValue")), float) == known[ABOVE]
 
 
 def value_trouble(known: Mapping[str, Any], value: str) -> str:
@@ -195,7 +229,8 @@ def value_trouble(known: Mapping[str, Any], value: str) -> str:
         return f"{value!r} must be {' or '.join([what, *map(repr, known.get(WORDS, ()))])}."
     if bounds is None or float(bounds["MinValue"]) <= number <= float(bounds["MaxValue"]):
         return ""
-    return f"{value} isn't in the range of {known['Name']}, {bounds['MinValue']} to {bounds['MaxValue']}."
+    low = f"above {known[ABOVE]}" if ABOVE in known else bounds["MinValue"]
+    return f"{value} isn't in the range of {known['Name']}, {low} to {bounds['MaxValue']}."
 
 
 def _number(value: str, kind: type[int | float]) -> float | None:
