@@ -19,6 +19,7 @@ from alfine import (
     TargetObjectiveMetricValue,
 )
 from alfine.criteria.forecast import forecast_of
+from alfine.criteria.future import Future
 from alfine.jobs.policy_for import policy_for
 from tests.building import history, one_job
 
@@ -123,3 +124,19 @@ def test_times_that_vary_make_a_range_and_a_limit_bounds_it():
     few, many = varied(max_training_jobs=22).seconds, varied(max_training_jobs=60).seconds
     assert few[2] / few[1] > many[2] / many[1]  # of a few the mean is less sure
     assert varied(max_training_jobs=60, max_runtime_seconds=100).seconds[2] <= 61
+
+
+@pytest.mark.parametrize("limit", [10_000, 10**6, 2**31 - 1])
+def test_a_forecast_takes_bounded_memory_however_large_the_limit_is(limit):
+    future = Future(history(FALLING, max_training_jobs=limit))
+    assert future.jobs[-1] == future.rem == limit - 20
+    assert future.improves.shape[1] < 2000
+    assert future.after_quiet(5, 2)[0] >= 3
+    future.improves[:] = False
+    assert (future.after_quiet(4321, 2) == 4319).all()
+    assert forecast(ConvergenceDetected(), max_training_jobs=limit).training_jobs is not None
+
+
+def test_a_forecast_looks_after_every_training_job_of_a_usual_budget():
+    future = Future(history(FALLING, max_training_jobs=1020))
+    assert future.jobs.tolist() == [*range(1, 1001)]

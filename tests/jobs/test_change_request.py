@@ -8,7 +8,7 @@ import pytest
 
 import alfine
 from alfine import BestObjectiveNotImproving, MaxNumberOfTrainingJobs, TargetObjectiveMetricValue
-from alfine.core.errors import IllegalTransition, InvalidSpec
+from alfine.core.errors import InvalidSpec, NotTerminal
 from alfine.core.facts import Changed, TuningJobStopAsked
 from alfine.jobs.home import Home
 from alfine.jobs.policy_for import policy_for, replayed
@@ -47,7 +47,7 @@ def test_a_stopped_job_goes_on_and_its_stop_stays_in_the_record(tmp_path):
     with Home(tmp_path) as home:
         home.service.change("changed", max_training_jobs=5)
         home.service.request_stop("changed")
-        with pytest.raises(IllegalTransition, match="is stopping"):
+        with pytest.raises(NotTerminal, match="is stopping"):
             home.service.change("changed", max_training_jobs=6)
         home.store.finish("changed", "Stopped", home.service.clock())
         home.service.change("changed", max_training_jobs=6)
@@ -150,3 +150,66 @@ def test_a_change_survives_the_request_and_the_tags(tmp_path):
             == 2
         )
         assert BestObjectiveNotImproving(7, strict=True) in policy_for(home.service.history("changed").spec).criteria
+
+
+NINES = int("9" * 400)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"max_training_jobs": NINES},
+        {"max_training_jobs": 2**31},
+        {"max_parallel": NINES},
+        {"max_runtime_seconds": NINES},
+        {"max_runtime_seconds": float("inf")},
+        {"price_per_hour": NINES},
+        {"repeats": NINES},
+        {"criteria": [f"Deadline {NINES}"]},
+        {"criteria": [f"BestObjectiveNotImproving {NINES}"]},
+        {"criteria": [f"TargetObjectiveMetricValue {NINES}"]},
+        {"criteria": [f"Steady(ConvergenceDetected, times={NINES})"]},
+        {"early_stopping": "Sometimes"},
+        {"at_end": "never"},
+    ],
+    ids=lambda words: next(iter(words)),
+)
+def test_a_change_is_refused_as_create_refuses_it(changeable, words):
+    with pytest.raises(InvalidSpec) as refused:
+        alfine.change("changed", home=changeable, **words)
+    with pytest.raises(InvalidSpec) as not_created:
+        tune(changeable, **{**words, "name": "new"})
+    assert str(refused.value) == str(not_created.value)
+    assert len(str(refused.value)) < 600
+
+
+@pytest.fixture(scope="module")
+def changeable(tmp_path_factory):
+    home = tmp_path_factory.mktemp("changeable")
+    tune(home, max_training_jobs=2)
+    return home
+
+
+def test_a_record_that_is_not_understood_hides_no_other_job_and_a_change_mends_it(tmp_path):
+    """Earlier versions recorded changes to numbers that this one refuses."""
+    tune(tmp_path, max_training_jobs=2)
+    tune(tmp_path, max_training_jobs=2, name="other")
+    with Home(tmp_path) as home:
+        job = home.store.get("changed")
+        request = {**job.request, "HyperParameterTuningJobConfig": {**job.request["HyperParameterTuningJobConfig"]}}
+        request["HyperParameterTuningJobConfig"]["ResourceLimits"] = {
+            "MaxNumberOfTrainingJobs": NINES,
+            "MaxParallelTrainingJobs": 1,
+        }
+        home.store.change("changed", job.request, replace(job.spec(), request=request), home.service.clock())
+        rows = list(home.service.list())
+        assert [(row["MetricName"], "is too large" in row.get("Error", "")) for row in rows] == [
+            (None, True),
+            ("loss", False),
+        ]
+        with pytest.raises(InvalidSpec, match="is too large"):
+            home.service.describe("changed")
+        assert home.store.history("changed").spec.max_training_jobs == 2
+        home.service.change("changed", max_training_jobs=3)
+        assert home.service.describe("changed")["HyperParameterTuningJobStatus"] == "InProgress"
+    assert tune(tmp_path, max_training_jobs=2).status == "Completed"

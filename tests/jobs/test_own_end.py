@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from alfine.core.errors import IllegalTransition, InvalidSpec, Overtaken
+from alfine.core.errors import InvalidSpec, NotTerminal, Overtaken
 from alfine.core.facts import TimePassed
 from alfine.core.policy import Outlook
 from alfine.criteria import criterion_from_text
@@ -163,7 +163,7 @@ def test_whatever_ends_it_and_however_seldom_it_was_looked_at(world, seed):
 
     def meanwhile(number):
         if number % 9 == 7 and rng.random() < 0.3:
-            with contextlib.suppress(InvalidSpec, IllegalTransition):
+            with contextlib.suppress(InvalidSpec, NotTerminal):
                 found.home.service.change("job", criteria=[criterion_from_text(rng.choice(CRITERIA))])
         return rng.random() < 0.05
 

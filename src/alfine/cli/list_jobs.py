@@ -49,7 +49,7 @@ def list(*, as_json: bool) -> None:  # noqa: A001 - the command's name
             status(row["HyperParameterTuningJobStatus"]),
             str(sum(row["TrainingJobStatusCounters"].values())),
             "" if best is None else f"{row['MetricName']} {number(best)}",
-            verdict["criterion"] if ended and verdict else "",
+            row.get("Error") or (verdict["criterion"] if ended and verdict else ""),
             created[5:16],
         )
     show(jobs)

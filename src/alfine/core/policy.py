@@ -342,6 +342,9 @@ class Decision:
     launches: tuple[Suggestion, ...] = ()
 
 
+MOST_LAUNCHES = 100
+"""Launches of one decision. More follow at once, by the next decision: so a decision takes bounded time and memory."""
+
 AT_END = ("stop", "drain", "contenders")
 """What may become of running training jobs when a completion criterion ends the tuning job. `stop` (AMT's way) stops them, `drain`
 lets them finish, and `contenders` lets those finish that may still become the best (`may_win`)."""
@@ -420,8 +423,10 @@ class Policy:
             yield Suggestion(hyperparameters=dict(job.hyperparameters), definition=job.definition)
 
     def _launches(self, history: History) -> Iterator[Suggestion]:
-        """One suggestion for each free slot; each sees the earlier ones in its history, as running."""
-        while len(history.running) < self.max_parallel and self.verdict(history).outlook is Outlook.CONTINUE:
+        """One suggestion for each free slot, up to MOST_LAUNCHES; each sees the earlier ones in its history, as running."""
+        for _ in range(MOST_LAUNCHES):
+            if len(history.running) >= self.max_parallel or self.verdict(history).outlook is not Outlook.CONTINUE:
+                return
             suggestion = self.strategy.ask(history)
             if suggestion is None:
                 return

@@ -18,7 +18,7 @@ from alfine.core.messages import Message, naming
 from alfine.core.ranges import Categorical, Integer, whole_numbers
 from alfine.core.read_definition import read_definition
 from alfine.core.read_space import check_all_used, read_space, read_start_with
-from alfine.core.read_values import FaultCollector
+from alfine.core.read_values import FaultCollector, shown
 from alfine.core.settings import (
     REPEATS,
     SETTINGS,
@@ -258,8 +258,8 @@ class RequestReader:
         jobs = self.faults.whole_number(limits, "MaxNumberOfTrainingJobs", 1, path)
         parallel = self.faults.whole_number(limits, "MaxParallelTrainingJobs", 1, path, required=True)
         seconds = limits.get("MaxRuntimeInSeconds")
-        if seconds is not None and not is_number(seconds, lambda x: x > 0):
-            self.faults.add(f"{path}.MaxRuntimeInSeconds", f"{seconds!r} must be a number of seconds above 0.")
+        if seconds is not None and not is_number(seconds, lambda x: 0 < x < math.inf):
+            self.faults.add(f"{path}.MaxRuntimeInSeconds", f"{shown(seconds)} must be a number of seconds above 0.")
             seconds = None
         return jobs, parallel or 1, None if seconds is None else float(seconds)
 

@@ -7,6 +7,22 @@ from typing import Any
 
 from alfine.core.errors import Fault
 
+LARGEST_INTEGER = 2**31 - 1
+"""The largest whole number of a request: AWS's Integer has 32 bits."""
+
+SHOWN_CHARACTERS = 100
+"""Characters of a wrong value that a message shows."""
+
+LONGEST_SHOWN_INTEGER = 10**SHOWN_CHARACTERS
+"""Larger integers are shown as such: Python refuses to write one of more than 4,300 digits."""
+
+
+def shown(value: Any) -> str:
+    """Return how a message shows a wrong value: as Python writes it, but short."""
+    if isinstance(value, int) and abs(value) > LONGEST_SHOWN_INTEGER:
+        return f"a number with more than {SHOWN_CHARACTERS} digits"
+    return f"{value!r:.{SHOWN_CHARACTERS}}"
+
 
 class FaultCollector:
     """Collects the faults of one request, each of them once, in the order in which they are found."""
@@ -44,7 +60,7 @@ class FaultCollector:
         """
         value = section.get(key, default)
         if value not in tuple(allowed):
-            self.add(path, f"{value!r} isn't one of {', '.join(allowed)}.")
+            self.add(path, f"{shown(value)} isn't one of {', '.join(allowed)}.")
         return str(value)
 
     def whole_number(
@@ -65,6 +81,9 @@ class FaultCollector:
                 self.add(f"{path}.{key}", f"is missing. Use a whole number from {least} on.")
             return None
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            self.add(f"{path}.{key}", f"{value!r} must be a whole number from {least} on.")
+            self.add(f"{path}.{key}", f"{shown(value)} must be a whole number from {least} on.")
+            return None
+        if value > LARGEST_INTEGER:
+            self.add(f"{path}.{key}", f"{shown(value)} is too large. Use a whole number up to {LARGEST_INTEGER}.")
             return None
         return value

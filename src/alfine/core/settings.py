@@ -28,7 +28,7 @@ def is_number(value: Any, good: Callable[[float], bool]) -> bool:
     """Return whether a value is a number, or the text of one, for which `good` returns True."""
     try:
         return not isinstance(value, bool) and good(float(value))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
 
 
@@ -88,7 +88,7 @@ class Repeats:
         text = " ".join(f"{key}={value}" for key, value in given.items()) if isinstance(given, Mapping) else str(given)
         repeats = None if isinstance(given, bool) else cls.read(text)
         if repeats is None:
-            raise InvalidSpec([Fault(REPEATS, f"{given!r} {REPEATS_WANTED}")])
+            raise InvalidSpec([Fault(REPEATS, f"{given!r:.100} {REPEATS_WANTED}")])
         return repeats
 
     @property

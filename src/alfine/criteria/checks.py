@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import TypeGuard
 
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.read_values import LARGEST_INTEGER, shown
 
 
 def whole_number(criterion: object, name: str, *, least: int = 0) -> None:
@@ -28,11 +30,13 @@ def whole_number(criterion: object, name: str, *, least: int = 0) -> None:
         least: The least value allowed.
 
     Raises:
-        InvalidSpec: The setting is something else, or too small.
+        InvalidSpec: The setting is something else, too small or too large.
     """
     value = getattr(criterion, name)
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise _refused(criterion, name, f"a whole number from {least} on")
+    if value > LARGEST_INTEGER:
+        raise _refused(criterion, name, f"a whole number up to {LARGEST_INTEGER}")
 
 
 def number(
@@ -51,8 +55,7 @@ def number(
         InvalidSpec: The setting is no number, isn't finite, or lies outside the bounds.
     """
     value = getattr(criterion, name)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if is_number and value >= least and above < value < below:
+    if is_finite_number(value) and value >= least and above < value < below:
         return
     bounds = [
         *([f"from {least:g} on"] if math.isfinite(least) else []),
@@ -60,6 +63,14 @@ def number(
         *([f"below {below:g}"] if math.isfinite(below) else []),
     ]
     raise _refused(criterion, name, f"a number {' and '.join(bounds)}" if bounds else "a finite number")
+
+
+def is_finite_number(value: object) -> TypeGuard[float]:
+    """Return whether a value is a number that a float can hold, and no boolean."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an integer larger than any float
+        return False
 
 
 def true_or_false(criterion: object, name: str) -> None:
@@ -88,5 +99,5 @@ def all_criteria(whole: str, parts: Iterable[object]) -> None:
 
 
 def _refused(criterion: object, name: str, wanted: str) -> InvalidSpec:
-    message = f"{name} {getattr(criterion, name)!r:.100} must be {wanted}."
+    message = f"{name} {shown(getattr(criterion, name))} must be {wanted}."
     return InvalidSpec([Fault(type(criterion).__name__, message)])

@@ -14,8 +14,6 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-import numpy as np
-
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
 from alfine.core.policy import Outlook, Verdict
@@ -147,7 +145,7 @@ class ConvergenceDetected:
             return future.never()
         below = future.scores(self.epsilon_of(future.evidence)) < logit(self.delta)
         below[:, -1] = False  # by then the budget is used up
-        return np.where(below.any(1), below.argmax(1) + 1.0, np.inf)
+        return future.first(below)
 
     def epsilon_of(self, evidence: Evidence) -> float:
         """Return eps, in units of the objective."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,9 +13,10 @@ from alfine.core.history import History
 from alfine.core.memo import MemoKey
 from alfine.core.policy import Outlook, Verdict, in_seconds
 from alfine.core.ranges import Array
+from alfine.core.read_values import shown
 from alfine.core.spec import TuningJobSpec
 from alfine.core.wording import count_of, duration
-from alfine.criteria.checks import true_or_false
+from alfine.criteria.checks import is_finite_number, true_or_false
 from alfine.criteria.future import Future
 from alfine.criteria.tags import read_tag, write_tag
 
@@ -54,8 +54,8 @@ class Deadline:
             text = self.when.isoformat() if isinstance(self.when, datetime) else "T".join(self.when.split())
             object.__setattr__(self, "when", text)
         is_number = not isinstance(self.when, bool) and isinstance(self.when, int | float)
-        if is_number and not (self.when > 0 and math.isfinite(self.when)):  # type: ignore[operator, arg-type]
-            raise InvalidSpec([Fault(NAME, f"{self.when!r} must be a number of seconds above 0.")])
+        if is_number and not (is_finite_number(self.when) and self.when > 0):
+            raise InvalidSpec([Fault(NAME, f"{shown(self.when)} must be a number of seconds above 0.")])
         if not is_number and _instant(str(self.when)) is None:
             raise InvalidSpec(
                 [

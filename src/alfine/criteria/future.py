@@ -19,6 +19,7 @@ from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from alfine.core.history import History
 from alfine.core.policy import CompletionCriterion
@@ -33,6 +34,7 @@ from alfine.criteria.improvement import (
     remaining,
     score_ahead,
     sigmoid,
+    steps_ahead,
 )
 from alfine.criteria.simulation import simulated_end
 
@@ -68,8 +70,9 @@ class Future:
         history: The history as it is now.
         rem: Training jobs left in the budget; without a limit, as many as ConvergenceDetected supposes.
         evidence: What the probabilities of improvements rest on (`improvement.py`); None before ten objectives.
-        improves: (paths, rem), whether the j-th training job to end from now on improves the best by 1 % or more. All False
-            without evidence.
+        jobs: (steps,), after how many more ended training jobs each step of a path ends: 1, 2, …, rem. Where rem is large the
+            later steps are several training jobs each (`steps_ahead`).
+        improves: (paths, steps), whether the training jobs of a step improve the best by 1 % or more. All False without evidence.
 
     Example:
         A criterion that is met once `count` training jobs have ended:
@@ -81,13 +84,14 @@ class Future:
     def __init__(self, history: History) -> None:
         self.history, self.rem = history, remaining(history)
         self.evidence: Evidence | None = None
-        self.improves = np.zeros((PATHS, self.rem), dtype=bool)
+        self.jobs = steps_ahead(self.rem)
+        self.improves = np.zeros((PATHS, len(self.jobs)), dtype=bool)
         self._rng = np.random.default_rng((history.spec.seed, history.ended))
         if self.rem > 0 and len(history.observations()[1]) >= LEAST_RESULTS:
             self.evidence = read_evidence(history, self.rem)[0]
             hazard = self._hazard(max(SIGNIFICANT * abs(self.evidence.best), 1e-3 * self.evidence.spread))
             luck = np.exp(FRAILTY * self._rng.standard_normal((PATHS, 1)))
-            self.improves = self._rng.random((PATHS, self.rem)) < 1.0 - (1.0 - hazard) ** luck
+            self.improves = self._rng.random(self.improves.shape) < 1.0 - (1.0 - hazard) ** luck
 
     # -- answers -------------------------------------------------------------------------------------------------
 
@@ -121,11 +125,17 @@ class Future:
             needed: How many.
             count: How many have gone by already.
         """
-        quiet, ends = np.full(PATHS, count), self.never()
-        for job in range(self.rem):
-            quiet = np.where(self.improves[:, job], 0, quiet + 1)
-            ends = np.where((quiet >= needed) & np.isinf(ends), job + 1.0, ends)
+        quiet, ends, before = np.full(PATHS, count), self.never(), 0
+        for step, jobs in enumerate(self.jobs):
+            quiet = np.where(self.improves[:, step], 0, quiet + jobs - before)
+            met = np.maximum(before + 1.0, jobs - (quiet - needed))
+            ends = np.where((quiet >= needed) & np.isinf(ends), met, ends)
+            before = jobs
         return ends
+
+    def first(self, met: NDArray[np.bool_]) -> Array:
+        """Return (paths,): the end of the first step at which `met`, (paths, steps), is True; infinity where it never is."""
+        return np.where(met.any(1), self.jobs[met.argmax(1)], math.inf)
 
     def after_improvement(self, size: float) -> Array:
         """Return (paths,): the criterion is met once the best is better than today's by `size`, in units of the objective.
@@ -134,9 +144,8 @@ class Future:
         """
         if self.evidence is None:
             return self.never()
-        within = self.within(size) if size > 0 else np.ones(self.rem)
-        ends = np.searchsorted(within, self._rng.random(PATHS)) + 1.0
-        return np.where(ends > self.rem, math.inf, ends)
+        within = self.within(size) if size > 0 else np.ones(len(self.jobs))
+        return np.append(self.jobs, math.inf)[np.searchsorted(within, self._rng.random(PATHS))]
 
     def ends(self, criterion: CompletionCriterion) -> Array:
         """Return (paths,): where another criterion would end the job, for criteria that are made of others.
@@ -155,35 +164,34 @@ class Future:
     # -- what answers are made of --------------------------------------------------------------------------------
 
     def within(self, size: float) -> Array:
-        """Return (rem,): p_h(size), the probability that h = 1 … rem more training jobs improve the best by more than `size`.
+        """Return (steps,): p_h(size), the probability that the h training jobs up to each step improve the best by more than `size`.
 
         Only with evidence.
         """
         assert self.evidence is not None
         horizons = sorted({h for h in HORIZONS if h < self.rem} | {self.rem})
         p = [chance(replace(self.evidence, rem=h), size) for h in horizons]
-        within = np.interp(np.arange(1, self.rem + 1), [0, *horizons], [0.0, *np.maximum.accumulate(p)])
+        within = np.interp(self.jobs, [0, *horizons], [0.0, *np.maximum.accumulate(p)])
         return np.asarray(within, dtype=float)
 
     def quiet(self, since: int) -> Array:
-        """Return (paths, rem + 1): results since the last improvement h = 0 … rem training jobs on; `since` of them by now."""
-        jobs = np.arange(1, self.rem + 1)
-        last = np.maximum.accumulate(np.where(self.improves, jobs, -since), axis=1)
-        return np.concatenate([np.full((PATHS, 1), since), jobs - last], axis=1)
+        """Return (paths, 1 + steps): results since the last improvement, now (`since`) and after each step."""
+        last = np.maximum.accumulate(np.where(self.improves, self.jobs, -since), axis=1)
+        return np.concatenate([np.full((PATHS, 1), since), self.jobs - last], axis=1)
 
     def walk(self) -> Array:
-        """Return (paths, rem): how far p's logit has wandered by then, apart from the signals of time and from WANING.
+        """Return (paths, steps): how far p's logit has wandered by then, apart from the signals of time and from WANING.
 
         A random walk in ln k, which rises with the path's improvements. Drawn anew at each call. Only with evidence.
         """
         assert self.evidence is not None
-        jobs = np.arange(1, self.rem + 1)
-        steps = np.sqrt(np.log1p(1.0 / (self.evidence.k + jobs - 1)))
-        drawn = self._rng.standard_normal((PATHS, self.rem))
+        before = np.append(0, self.jobs[:-1])
+        steps = np.sqrt(np.log1p((self.jobs - before) / (self.evidence.k + before)))
+        drawn = self._rng.standard_normal(self.improves.shape)
         return np.asarray(np.cumsum(RISE * self.improves + WALK * steps * drawn, axis=1))
 
     def scores(self, eps: float) -> Array:
-        """Return (paths, rem): the logit of p(eps) once h = 1 … rem more training jobs have ended. Only with evidence."""
+        """Return (paths, steps): the logit of p(eps) after each step. Only with evidence."""
         assert self.evidence is not None
         return score_ahead(self.evidence, eps, self.quiet(self.evidence.since(eps)))[:, 1:] + self.walk()
 

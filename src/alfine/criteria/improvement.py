@@ -64,6 +64,12 @@ LATEST = 10
 UNLIMITED_LEAST = 50
 """Training jobs: without a limit the rest of the budget is taken to be as many as have ended, and this many at least."""
 
+DENSE_STEPS = 1000
+"""Training jobs ahead after each of which a forecast looks: more than AMT's largest budget, 750."""
+
+STEP_GROWTH = 1.02
+"""By which factor each later step of a forecast reaches further than the one before."""
+
 RESIDUAL_GRID = (0.003, 0.01, 0.03, 0.1, 0.3)
 """Improvements e, in units of S, at which p(e) is taken to integrate it."""
 
@@ -89,6 +95,20 @@ def remaining(history: History) -> int:
     limit, size, k = history.spec.search_limit, history.spec.size, history.ended
     rem = max(k, UNLIMITED_LEAST) if limit is None else limit - k
     return max(0, rem if size is None else min(rem, size - k))
+
+
+def steps_ahead(rem: int) -> Array:
+    """Return (steps,), rising: after how many more training jobs a forecast looks ahead.
+
+    After each of the first `DENSE_STEPS`, then ever more rarely, and at last after all `rem`: so the memory that a forecast takes
+    doesn't grow with the job's limit.
+    """
+    dense = np.arange(1, min(rem, DENSE_STEPS) + 1)
+    if rem <= DENSE_STEPS:
+        return np.asarray(dense)
+    count = 1 + math.ceil(math.log(rem / DENSE_STEPS) / math.log(STEP_GROWTH))
+    later = np.unique(np.geomspace(DENSE_STEPS, rem, count + 1).round().astype(np.int64))[1:]
+    return np.asarray(np.concatenate([dense, later]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,26 +226,26 @@ def logit(p: float) -> float:
 
 def jobs_until(evidence: Evidence, eps: float, delta: float) -> int:
     """Return the least h with p(eps) < delta h training jobs on, if none of them improves the best; `rem` where there is none."""
-    h = np.arange(evidence.rem + 1)
+    h = np.concatenate([[0], steps_ahead(evidence.rem)])
     below = score_ahead(evidence, eps, np.asarray(evidence.since(eps) + h, dtype=float)) < logit(delta)
-    return int(np.argmax(below)) if below.any() else evidence.rem
+    return int(h[np.argmax(below)]) if below.any() else evidence.rem
 
 
 def score_ahead(evidence: Evidence, eps: float, quiet: Array) -> Array:
-    """Return the logit of p(eps) at h = 0 … rem training jobs on.
+    """Return the logit of p(eps) now, and after each of the `steps_ahead`.
 
     The signals that aren't of time go on as they did on average in recorded searches: by WANING for each e-fold of training jobs.
 
     Args:
         evidence: What is known now.
         eps: The improvement that matters, in units of the objective.
-        quiet: (…, rem + 1) results since the last improvement, at each h.
+        quiet: (…, 1 + steps) results since the last improvement: now, and after each step.
 
     Returns:
-        (…, rem + 1).
+        (…, 1 + steps).
     """
     k, rem, now = evidence.k, evidence.rem, evidence.signals(eps)
-    h = np.arange(rem + 1)
+    h = np.concatenate([[0], steps_ahead(rem)])
     since_rem, rem_k = np.log1p(quiet / (rem - h + 1)), np.log((rem - h + 1) / (k + h))
     of_time = WEIGHTS["since_rem"] * (since_rem - now["since_rem"]) + WEIGHTS["rem_k"] * (rem_k - now["rem_k"])
     return np.asarray(evidence.score(eps) + of_time + WANING * np.log((k + h) / k))

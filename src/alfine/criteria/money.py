@@ -163,11 +163,12 @@ class MarginalValue:
         mean, percent = _mean_cost(future.history), _percent(evidence)
         walk, sizes = future.walk(), np.array(RESIDUAL_GRID) * evidence.spread
         quiet = np.stack([future.quiet(evidence.since(size)) for size in sizes])
-        for ahead in _looks(future.rem):
+        for step in _looks(future):
+            ahead = int(future.jobs[step])
             is_met = np.ones(len(ends), dtype=bool)
             for horizon in _horizons(future.rem - ahead):
                 scores = [
-                    score_within(evidence, size, horizon, quiet[row, :, ahead], ahead) + walk[:, ahead - 1]
+                    score_within(evidence, size, horizon, quiet[row, :, step + 1], ahead) + walk[:, step]
                     for row, size in enumerate(sizes)
                 ]
                 gain = integral(sizes, 1.0 / (1.0 + np.exp(-np.stack(scores))))
@@ -242,9 +243,12 @@ def _percent(evidence: Evidence) -> float:
     return 0.01 * abs(evidence.best) or evidence.spread
 
 
-def _looks(rem: int) -> list[int]:
-    """The numbers of further training jobs after which a forecast looks: MOST_LOOKS of 1 … rem - 1, the first ones close together."""
-    return sorted({int(ahead) for ahead in np.geomspace(1, rem - 1, MOST_LOOKS)}) if rem > 1 else []
+def _looks(future: Future) -> list[int]:
+    """The steps after which a forecast looks: MOST_LOOKS of all but the last, the first ones close together."""
+    if future.rem <= 1:
+        return []
+    looks = np.geomspace(1, future.rem - 1, MOST_LOOKS)
+    return sorted({int(step) for step in np.searchsorted(future.jobs, looks.astype(np.int64), side="right") - 1})
 
 
 def _gain(evidence: Evidence, horizon: int) -> float:

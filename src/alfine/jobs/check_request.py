@@ -13,6 +13,7 @@ from alfine.core.facts import Changed
 from alfine.core.history import History
 from alfine.core.inherited import Inherited
 from alfine.core.policy import Outlook, Policy
+from alfine.core.read_spec import read_spec
 from alfine.core.spec import FUNCTION, TuningJobSpec
 from alfine.jobs.inheritance import inheritance_of, with_metrics_of_parent
 from alfine.jobs.policy_for import policy_for, unread_settings
@@ -20,6 +21,12 @@ from alfine.programs.complete_request import read_completed
 from alfine.programs.machine import Machine
 from alfine.programs.program import programs_for
 from alfine.store.store import Store
+
+
+def decided_by(spec: TuningJobSpec) -> tuple[Policy, list[Fault]]:
+    """Return the policy of a job, and its settings that nothing reads. Raise InvalidSpec where there can be no policy."""
+    policy = policy_for(spec)
+    return policy, list(unread_settings(spec, policy.criteria))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +61,10 @@ class RequestCheck:
             InvalidSpec: It can't be understood, decided or run here; with every fault that was found.
         """
         spec = self.complete(request)
-        policy = policy_for(spec)
+        faults = decided_by(spec)[1]
         buckets = self.machine.buckets
-        inheritance, faults = inheritance_of(spec, self.store, buckets.roots if buckets else ())
-        faults += unread_settings(spec, policy.criteria)
+        inheritance, missing = inheritance_of(spec, self.store, buckets.roots if buckets else ())
+        faults = [*missing, *faults]
         try:
             programs_for(spec, self.folder / spec.name, function, machine=self.machine, fetch=False)
         except InvalidSpec as error:
@@ -65,6 +72,21 @@ class RequestCheck:
         if faults:
             raise InvalidSpec(faults)
         return spec, inheritance
+
+    def changed_job(self, request: Mapping[str, Any]) -> tuple[TuningJobSpec, Policy]:
+        """Return the spec and the policy of a job whose request was changed. What `new_job` refuses is refused here.
+
+        Args:
+            request: the changed request. What was looked up when the job was created (its algorithm, its parents) stays as it is.
+
+        Raises:
+            InvalidSpec: It can't be understood or decided; with every fault.
+        """
+        spec = read_spec(request)
+        policy, faults = decided_by(spec)
+        if faults:
+            raise InvalidSpec(faults)
+        return spec, policy
 
     def resumed_job(self, history: History, spec: TuningJobSpec, policy: Policy, now: datetime) -> None:
         """Check that a job that has ended can go on with a changed spec.

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from alfine.core.arns import name_as_created
+from alfine.core.errors import InvalidSpec
 from alfine.core.history import History
 from alfine.core.inherited import Inherited
 from alfine.core.policy import Outlook
@@ -173,22 +174,30 @@ def describe_tuning_job(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuningJobSummary:
-    """One tuning job in a list. best: its best training job."""
+    """One tuning job in a list.
+
+    spec: its request; None if this version of alfine can't understand it. error: why it can't, else «». best: its best training job.
+    """
 
     job: TuningJob
-    spec: TuningJobSpec
+    spec: TuningJobSpec | None
     counters: Counters
     best: TrainingJobSummary | None
+    error: str = ""
 
 
 def tuning_job_summaries(connection: Connection, jobs: Sequence[TuningJob]) -> list[TuningJobSummary]:
-    """Return the summaries of tuning jobs."""
+    """Return the summaries of tuning jobs. One whose record can't be understood hides no other."""
     counters = queries.counters(connection, [job.id for job in jobs])
     summaries = []
     for job in jobs:
-        spec = job.spec()
-        best = best_of(connection, job, spec)
-        summaries.append(TuningJobSummary(job=job, spec=spec, counters=counters[job.id], best=best))
+        try:
+            spec = job.spec()
+            best = best_of(connection, job, spec)
+            summary = TuningJobSummary(job=job, spec=spec, counters=counters[job.id], best=best)
+        except InvalidSpec as error:
+            summary = TuningJobSummary(job=job, spec=None, counters=counters[job.id], best=None, error=str(error))
+        summaries.append(summary)
     return summaries
 
 

@@ -53,17 +53,18 @@ def tuning_job(description: TuningJobDescription, assessment: Assessment, now: d
 
 def tuning_job_row(summary: TuningJobSummary) -> Plain:
     """Return a row of ListHyperParameterTuningJobs, with the best objective and the verdict."""
-    job, verdict = summary.job, summary.job.verdict
+    job, verdict, spec = summary.job, summary.job.verdict, summary.spec
     return {
         "HyperParameterTuningJobName": job.name,
         "HyperParameterTuningJobStatus": job.status,
-        "Strategy": summary.spec.strategy,
+        "Strategy": spec and spec.strategy,
         "CreationTime": job.created_at.isoformat(),
         **_optional(HyperParameterTuningEndTime=_text(job.ended_at)),
         **_counters(summary.counters),
         "BestObjective": None if summary.best is None else summary.best.objective,
-        "MetricName": summary.spec.metric,
+        "MetricName": spec and spec.metric,
         "Verdict": None if verdict is None else verdict.as_dict(),
+        **_optional(Error=summary.error or None),
     }
 
 

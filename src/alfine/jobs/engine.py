@@ -20,7 +20,7 @@ from alfine.core.errors import InUse, InvalidSpec, Overtaken, StorageFull
 from alfine.core.facts import INTERNAL_ERROR, Ended, Fact, Launched, StopAsked
 from alfine.core.history import History
 from alfine.core.judge import Judge
-from alfine.core.policy import Decision, Outlook, Stop, Suggestion, Verdict
+from alfine.core.policy import MOST_LAUNCHES, Decision, Outlook, Stop, Suggestion, Verdict
 from alfine.core.training_job import TrainingJob, training_job_name
 from alfine.jobs.clock import Clock, utc_now
 from alfine.jobs.lease_owner import is_alive, new_owner
@@ -199,6 +199,7 @@ class Engine:
         facts += run.judge.look(self.clock())
         decision = self._decide(run)
         run.judge.verdict = decision.verdict
+        run.more |= len(decision.launches) >= MOST_LAUNCHES
         stops = {stop.number: stop for stop in (*run.judge.due(), *decision.stops)}
         intents = self._intents(run, stops.values(), decision.launches)
         if self._record(run, known, facts, offsets, intents):

@@ -9,8 +9,9 @@ keys/                                      access keys (store/access_keys.py)
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from alfine.jobs.analysis.similar_jobs import ResourceEstimate
     from alfine.programs.data.buckets.local_buckets import LocalBuckets
     from alfine.programs.data.buckets.remote_buckets import RemoteBuckets
+    from alfine.store.records import TuningJob
+
+log = logging.getLogger("alfine.jobs.home")
 
 LATEST = 200
 """Past jobs among which similar ones are looked for."""
@@ -131,7 +135,7 @@ class Home:
         """
         from alfine.jobs.analysis.similar_jobs import estimate_from_similar_jobs
 
-        past = [job.spec() for job in self.store.list()[-LATEST:] if job.ended]
+        past = [*_readable(job for job in self.store.list()[-LATEST:] if job.ended)]
         return estimate_from_similar_jobs(spec, past, self.service.history, replaying=replaying)
 
     def confine(self) -> None:
@@ -158,6 +162,15 @@ class Home:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _readable(jobs: Iterable[TuningJob]) -> Iterator[TuningJobSpec]:
+    """Yield the specs of recorded jobs, without those that this version of alfine can't understand."""
+    for job in jobs:
+        try:
+            yield job.spec()
+        except InvalidSpec as error:
+            log.info("tuning_job=%s can't be compared with: %s", job.name, error)
 
 
 class _Buckets:

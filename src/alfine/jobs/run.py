@@ -33,7 +33,7 @@ class Run:
         launches: What their runners are given, by number.
         not_told_to_stop: Numbers of training jobs that are Stopping, and whose runner couldn't be asked yet.
         grace_seconds: How long a training job that is stopped may take, if the user waits for it; None: what the job says.
-        more: Whether a log, or a function, has more to read at once.
+        more: Whether there is more to do at once: a log, or a function, has more to read, or there is more to launch.
         written: The number of facts and the outlook with which verdicts were recorded last.
     """
 

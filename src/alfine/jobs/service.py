@@ -205,15 +205,14 @@ class Service:
 
         Raises:
             InvalidSpec: The change can't be understood, changes nothing, or the job would end again at once or can't run here.
-            IllegalTransition: The job is stopping.
+            NotTerminal: The job is stopping.
         """
         while True:
             job, history = self.store.get(name), self.history(name)
             request = changed_request(job.request, **words)
             if request == dict(job.request):
                 raise InvalidSpec([Fault(name, "nothing to change: the job already has these settings.")])
-            spec = read_spec(request)
-            policy = policy_for(spec)
+            spec, policy = self._check.changed_job(request)
             if job.ended:
                 self._check.resumed_job(history, spec, policy, self.clock())
             try:

@@ -6,13 +6,14 @@ A status changes only along the tables of transitions in core/facts.py: an UPDAT
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from alfine.core.errors import IllegalTransition
+from alfine.core.errors import IllegalTransition, InvalidSpec
 from alfine.core.facts import (
     TRANSITIONS,
     Changed,
@@ -28,6 +29,8 @@ from alfine.core.facts import (
 from alfine.core.read_spec import read_spec
 from alfine.core.spec import TuningJobSpec
 from alfine.store.schema import changes, metrics, passed, tags, training_jobs
+
+log = logging.getLogger("alfine.store.facts")
 
 # From a definition's name and hyperparameters to their spelling in AMT's requests.
 Texts = Callable[[str | None, Mapping[str, Any]], Mapping[str, str]]
@@ -158,15 +161,27 @@ def read_facts(connection: Connection, job: Row[Any], spec: TuningJobSpec) -> li
 def _numbered_facts(connection: Connection, job: Row[Any], spec: TuningJobSpec) -> Iterator[tuple[int, Fact]]:
     if job.stop_fact is not None:
         yield job.stop_fact, TuningJobStopAsked(at=job.stop_requested_at)
-    for row in connection.execute(sa.select(changes).where(changes.c.tuning_job == job.id, changes.c.fact > 0)):
-        after = row.request and read_spec(json.loads(row.request))
-        yield row.fact, Changed(at=row.at, spec=after) if after else TuningJobStopAsked(at=row.at)
+    yield from _numbered_changes(connection, job, spec)
     for row in connection.execute(sa.select(passed).where(passed.c.tuning_job == job.id)):
         yield row.fact, TimePassed(at=row.at)
     for row in connection.execute(sa.select(training_jobs).where(training_jobs.c.tuning_job == job.id)):
         yield from _facts_of_training_job(row, spec)
     for row in connection.execute(sa.select(metrics).where(metrics.c.tuning_job == job.id)):
         yield row.fact, Reported(at=row.at, number=row.number, metric=row.metric, step=row.step, value=row.value)
+
+
+def _numbered_changes(connection: Connection, job: Row[Any], spec: TuningJobSpec) -> Iterator[tuple[int, Fact]]:
+    """What users changed. A request that an earlier version took and this one refuses changed nothing."""
+    changed = (changes.c.tuning_job == job.id) & (changes.c.fact > 0)
+    for row in connection.execute(sa.select(changes).where(changed).order_by(changes.c.fact)):
+        if row.request is None:
+            yield row.fact, TuningJobStopAsked(at=row.at)
+            continue
+        try:
+            spec = read_spec(json.loads(row.request))
+        except InvalidSpec as error:
+            log.info("a change of tuning_job=%s at %s isn't understood: %s", job.name, row.at, error)
+        yield row.fact, Changed(at=row.at, spec=spec)
 
 
 def _facts_of_training_job(row: Row[Any], spec: TuningJobSpec) -> Iterator[tuple[int, Fact]]:

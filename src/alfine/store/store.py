@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
 from alfine.core.arns import DETACHED
-from alfine.core.errors import IllegalTransition, InUse, NotFound, Overtaken
+from alfine.core.errors import InUse, NotFound, NotTerminal, Overtaken
 from alfine.core.facts import TUNING_TRANSITIONS, Fact, Launched, StopAsked, check_transition
 from alfine.core.history import History
 from alfine.core.inherited import Inherited
@@ -310,14 +310,14 @@ class Store:
 
         Raises:
             Overtaken: when the job's request isn't `before` any more.
-            IllegalTransition: while the job is stopping.
+            NotTerminal: while the job is stopping.
         """
         with self.database.writing() as connection:
             row = tuning_job_row(connection, name)
             if json.loads(row.request) != dict(before):
                 raise Overtaken("Someone else has changed this tuning job: read it again.")
             if row.status == "Stopping":
-                raise IllegalTransition(f"{name} is stopping. Change it once it has stopped: it goes on then.")
+                raise NotTerminal(f"The tuning job {name} is stopping. Change it once it has stopped: it goes on then.")
             _write_change(connection, row, spec, at)
             values = {"request": json.dumps(spec.request), "facts": row.facts + 1, "modified_at": at}
             resumed = {"status": "InProgress", "ended_at": None, "failure_reason": None}
