@@ -144,7 +144,7 @@ def test_what_contradicts_itself_is_a_validation_exception_and_nothing_is_stored
 
 def test_an_operation_that_is_not_there_says_so(sagemaker):
     with pytest.raises(ClientError) as caught:
-        sagemaker.list_models()
+        sagemaker.describe_model(ModelName="any")
     assert caught.value.response["Error"]["Code"] == "UnknownOperationException"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.aws.test_built_in import booster_of, data, final_metrics, finished, request, sagemaker, served
+from tests.aws.test_built_in import booster_of, data, final_metrics, finished, refused, request, sagemaker, served
 
 __all__ = ["data", "sagemaker", "served"]  # fixtures
 
@@ -25,3 +25,19 @@ def test_booleans_of_pandas_and_ranges_from_an_open_bound(served, sagemaker, dat
     told = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="pandas")
     shown = told["HyperParameterTuningJobConfig"]["ParameterRanges"]["ContinuousParameterRanges"]
     assert shown == ranges["ContinuousParameterRanges"]
+
+
+def test_an_image_that_cannot_run_here_is_named_first(sagemaker, data):
+    registry = "811284229777.dkr.ecr.us-east-1.amazonaws.com"
+    image = f"{registry}/image-classification:1"
+    asked = request(
+        "classify", data / "cancer", {"epochs": "3"}, metric="validation:accuracy", goal="Maximize", image=image
+    )
+    said = refused(sagemaker, asked)
+    assert said.partition("TrainingImage: ")[2].startswith(
+        f"image '{image}' is AWS's built-in algorithm image-classification, which alfine doesn't have. It has those of the images sagemaker-xgboost"
+    )
+    assert "A metric is required" not in said
+    said = refused(sagemaker, request("acme", data / "cancer", {}, metric="loss", image="acme/train:2"))
+    assert "TrainingImage: no runner for image 'acme/train:2'." in said
+    assert "A metric is required" not in said

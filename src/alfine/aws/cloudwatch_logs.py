@@ -36,6 +36,18 @@ FILTER_STREAMS = 500
 """Streams that one FilterLogEvents reads."""
 
 
+def describe_log_groups(backend: AwsBackend, request: Plain) -> Plain:
+    """Return the one group that there is, where the request's prefix or pattern fits its name."""
+    prefix, pattern = request.get("logGroupNamePrefix", ""), request.get("logGroupNamePattern", "")
+    identifiers = request.get("logGroupIdentifiers")
+    named = identifiers is None or any(name == GROUP or name.endswith(f":log-group:{GROUP}") for name in identifiers)
+    if not named or not GROUP.startswith(prefix) or pattern.lower() not in GROUP.lower():
+        return {"logGroups": []}
+    arn = f"arn:aws:logs:{backend.arns.region}:{backend.arns.account}:log-group:{GROUP}"
+    group = {"logGroupName": GROUP, "creationTime": 0, "arn": f"{arn}:*", "logGroupArn": arn, "metricFilterCount": 0}
+    return {"logGroups": [group]}
+
+
 def describe_log_streams(backend: AwsBackend, request: Plain) -> Plain:
     """Return one stream per started training job, named «<training job>/algo-1-<start time>». A token names the last stream."""
     _check_group(request)
@@ -276,6 +288,7 @@ def _milliseconds(row: TrainingJobRow) -> int:
 
 
 LOGS: Mapping[str, Function] = {
+    "DescribeLogGroups": describe_log_groups,
     "DescribeLogStreams": describe_log_streams,
     "GetLogEvents": get_log_events,
     "FilterLogEvents": filter_log_events,

@@ -19,12 +19,16 @@ from starlette.responses import Response
 
 from alfine.aws import query_protocol
 from alfine.aws.json_protocol import error_body
+from alfine.aws.sagemaker.other_operations import MODEL_LIES
 from alfine.aws.services import JsonService, explained
 
 MAX_BODY = 4 << 20
 """Largest body in bytes: the largest request that SageMaker's model allows is below 1 MiB."""
 
 SCOPE = re.compile(r"Credential=[^,/]+/\d{8}/[^/,]*/([a-z0-9-]+)/aws4_request")
+INVOCATION = re.compile(r"/endpoints/[^/]+/")
+"""The paths of InvokeEndpoint, an operation of SageMaker's runtime, which has a protocol of its own."""
+
 JSON_1_1, JSON_1_0 = "application/x-amz-json-1.1", "application/x-amz-json-1.0"
 FORM = "application/x-www-form-urlencoded"
 
@@ -59,7 +63,7 @@ class Wire:
         prefix, _, operation = target.partition(".")
         service = self._by_target.get(prefix)
         if service is None or request.method != "POST":
-            return _error(400, "UnknownOperationException", f"alfine has no service for the target {target[:80]!r}.")
+            return _error(400, "UnknownOperationException", _unknown_target(request, target))
         body = await read_body(request.receive)
         if body is None:
             return _error(413, "RequestEntityTooLargeException", f"The body has more than {MAX_BODY} bytes.")
@@ -101,6 +105,12 @@ async def read_body(receive: Callable[[], Awaitable[Mapping[str, Any]]]) -> byte
             return None
         if not message.get("more_body", False):
             return b"".join(parts)
+
+
+def _unknown_target(request: Request, target: str) -> str:
+    if not target and INVOCATION.match(request.url.path):
+        return "InvokeEndpoint asks a hosted model for a prediction, and alfine hosts none. " + MODEL_LIES
+    return f"alfine has no service for the target {target[:80]!r}."
 
 
 def _response(status: int, body: bytes, kind: str) -> Response:

@@ -20,6 +20,7 @@ from alfine.aws.json_protocol import (
 )
 from alfine.aws.sagemaker.backend import AwsBackend, Function
 from alfine.aws.sagemaker.operations import OPERATIONS
+from alfine.aws.sagemaker.other_operations import empty_list, explained_operation
 from alfine.aws.sts_iam_cloudwatch import CLOUDWATCH, IAM, STS
 from alfine.core.errors import AlfineError
 
@@ -50,10 +51,18 @@ class JsonService:
         """Check the request against the model, carry it out, and return the answer in the model's shape."""
         function = self.functions.get(operation)
         if function is None:
-            raise unknown_operation(operation)
+            return self._without_function(operation, value)
         known = self.api.operation(operation)
         answer = function(self.backend, known.check(value))
         return answer if isinstance(answer, Written) else known.write(answer)
+
+    def _without_function(self, operation: str, value: Any) -> Plain:
+        """Return an empty list of what never exists here. Raise WireError for any other operation that alfine doesn't have."""
+        empty = empty_list(self.api, operation)
+        if empty is None:
+            raise explained_operation(operation, value) if self.name == "sagemaker" else unknown_operation(operation)
+        self.api.operation(operation).check(value)
+        return empty
 
     def answer(self, operation: str, body: bytes) -> tuple[int, bytes]:
         """Return (HTTP status, body). Every error becomes one that AWS's clients understand."""

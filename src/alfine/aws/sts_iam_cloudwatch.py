@@ -21,6 +21,8 @@ from alfine.store.records import TrainingJobRow
 NAMESPACE = GROUP
 MAX_DATAPOINTS = 100_800
 MAX_LISTED = 500
+ROLE = "alfine"
+"""The name of the one role that is listed."""
 
 
 # ---- metrics -----------------------------------------------------------------------------------------------------------
@@ -159,6 +161,11 @@ def _known(connection: Connection, name: str) -> TrainingJobRow | None:
         return None
 
 
+def put_metric_data(backend: AwsBackend, request: Plain) -> Plain:  # noqa: ARG001 - an operation's signature
+    """Accept metrics that programs publish themselves, without keeping them: alfine's metrics are those of training jobs."""
+    return {}
+
+
 # ---- who is asking -----------------------------------------------------------------------------------------------------
 
 
@@ -170,17 +177,22 @@ def get_caller_identity(backend: AwsBackend, request: Plain) -> Plain:  # noqa: 
 
 def get_role(backend: AwsBackend, request: Plain) -> Plain:
     """Return the role of that name. Every role exists: nothing here checks who may do what."""
-    name = request["RoleName"]
-    arn = f"arn:aws:iam::{backend.arns.account}:role/{name}"
-    made = datetime(2017, 11, 29, tzinfo=UTC)  # the day SageMaker was announced
+    return {"Role": _role(backend, request["RoleName"])}
+
+
+def list_roles(backend: AwsBackend, request: Plain) -> Plain:
+    """Return the one role that alfine's own caller has."""
+    there = "/".startswith(request.get("PathPrefix", "/"))
+    return {"Roles": [_role(backend, ROLE)] if there else [], "IsTruncated": False}
+
+
+def _role(backend: AwsBackend, name: str) -> Plain:
     return {
-        "Role": {
-            "Path": "/",
-            "RoleName": name,
-            "RoleId": f"AROA{name.upper()[:17]:0<17}",
-            "Arn": arn,
-            "CreateDate": made,
-        }
+        "Path": "/",
+        "RoleName": name,
+        "RoleId": f"AROA{name.upper()[:17]:0<17}",
+        "Arn": f"arn:aws:iam::{backend.arns.account}:role/{name}",
+        "CreateDate": datetime(2017, 11, 29, tzinfo=UTC),  # the day SageMaker was announced
     }
 
 
@@ -201,6 +213,11 @@ CLOUDWATCH: Mapping[str, Function] = {
     "GetMetricStatistics": get_metric_statistics,
     "GetMetricData": get_metric_data,
     "ListMetrics": list_metrics,
+    "PutMetricData": put_metric_data,
 }
 STS: Mapping[str, Function] = {"GetCallerIdentity": get_caller_identity}
-IAM: Mapping[str, Function] = {"GetRole": get_role, "SimulatePrincipalPolicy": simulate_principal_policy}
+IAM: Mapping[str, Function] = {
+    "GetRole": get_role,
+    "ListRoles": list_roles,
+    "SimulatePrincipalPolicy": simulate_principal_policy,
+}

@@ -65,6 +65,11 @@ TOO_FEW_COMBINATIONS = (
 )
 MAX_RESOURCE_MISSING = "MaxResource parameter is not provided and could not be inferred from provided static hyperparameters of TrainingJobDefinition."
 
+STRATEGY_CONFIG = (
+    "is for Strategy Hyperband, not {}. This parameter should be provided only if Hyperband is selected as the strategy for "
+    "HyperParameterTuningJobConfig. Leave it out."
+)
+
 
 def read_spec(request: Request) -> TuningJobSpec:
     """Return the specification of the tuning job that a request asks for.
@@ -375,7 +380,12 @@ class RequestReader:
         config = self.config.get("StrategyConfig")
         if strategy != "Hyperband":
             if config:
-                self.faults.add(path, naming("is for {strategy} Hyperband, not {}. Leave it out.", strategy))
+                message = naming(
+                    "is for {strategy} Hyperband, not {}. Leave it out.",
+                    strategy,
+                    instead={Face.AWS: STRATEGY_CONFIG.format(strategy)},
+                )
+                self.faults.add(path, message)
             return 1, None
         bounds = (config or {}).get("HyperbandStrategyConfig") or {}
         least = self.faults.whole_number(bounds, "MinResource", 1, f"{path}.HyperbandStrategyConfig") or 1

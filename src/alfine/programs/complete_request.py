@@ -27,8 +27,9 @@ from alfine.programs.algorithms.specification import (
 )
 from alfine.programs.autotune import autotuned
 from alfine.programs.hyperparameter_text import unquoted
-from alfine.programs.images import is_algorithm
+from alfine.programs.images import NoRunner, is_algorithm
 from alfine.programs.machine import Machine
+from alfine.runners.job_folder import DRIVERS
 
 Plain = dict[str, Any]
 Request = Mapping[str, Any]
@@ -60,7 +61,13 @@ def read_completed(request: Request, machine: Machine) -> TuningJobSpec:
     try:
         spec = read_spec(whole)
     except InvalidSpec as error:
-        raise InvalidSpec(_once([*faults, *error.faults])) from error
+        implied = [
+            fault.path.replace(".TrainingImage", ".MetricDefinitions")
+            for fault in faults
+            if fault.path.endswith(".TrainingImage")
+        ]
+        others = [fault for fault in error.faults if fault.path not in implied]
+        raise InvalidSpec(_once([*faults, *others])) from error
     if faults:
         raise InvalidSpec(_once(faults))
     return spec
@@ -189,6 +196,7 @@ def _completed(part: _Part, machine: Machine, faults: list[Fault]) -> Request:
     if built_in := machine.images.built_in(image):
         algorithms.append(built_in)
     if not algorithms:
+        faults += _image_faults(image, part, machine)
         return part.definition
     specifications = [algorithm.specification for algorithm in algorithms]
     own = next((known for known in specifications if known.get("MetricDefinitions")), {})
@@ -202,6 +210,16 @@ def _completed(part: _Part, machine: Machine, faults: list[Fault]) -> Request:
                 faults.append(Fault(f"{part.where}.AlgorithmSpecification.MetricDefinitions", OVERRIDES))
             given = implied or given
     return {**part.definition, "AlgorithmSpecification": {**specification, "MetricDefinitions": given or implied}}
+
+
+def _image_faults(image: str, part: _Part, machine: Machine) -> Iterator[Fault]:
+    """A fault where nothing on this machine runs the image. It is the first of a request's faults: nothing else matters before."""
+    drivers = any(channel.get("ChannelName") == DRIVERS for channel in part.definition.get("InputDataConfig") or ())
+    if image and not part.brings_program and not drivers:
+        try:
+            machine.images.find(image, has_script=False)
+        except NoRunner as error:
+            yield Fault(f"{part.where}.AlgorithmSpecification.TrainingImage", str(error))
 
 
 def _with_defaults(algorithm: CreatedAlgorithm, part: _Part) -> Plain:

@@ -27,6 +27,7 @@ from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.wording import did_you_mean
 from alfine.programs.algorithms import BUILT_IN, BuiltInAlgorithm
 from alfine.programs.algorithms.created import CreatedAlgorithm
+from alfine.programs.aws_algorithms import aws_algorithm
 
 FRAMEWORKS = (
     *("sagemaker-scikit-learn", "sagemaker-pytorch", "sagemaker-tensorflow", "sagemaker-mxnet", "sagemaker-chainer"),
@@ -153,6 +154,12 @@ class Images:
             for pattern, text in DEFAULTS.items()
             if text.startswith("algorithm")
         )
+        if algorithm := aws_algorithm(image):
+            return (
+                f"image {image!r} is AWS's built-in algorithm {algorithm}, which alfine doesn't have. It has those of the images {names}. "
+                "What works besides: a script of yours (sagemaker_program and sagemaker_submit_directory among the hyperparameters), or a "
+                "command (alfine_command)."
+            )
         return (
             f"no runner for image {image!r}. What works: a script (sagemaker_program and sagemaker_submit_directory among the "
             f"hyperparameters), a command (alfine_command), the built-in algorithms of AWS's images {names}; any image once "

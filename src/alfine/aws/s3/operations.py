@@ -49,6 +49,9 @@ _KEPT_HEADERS = ("cache-control", "content-disposition", "content-encoding", "co
 _REFUSED_HEADERS = ("x-amz-server-side-encryption-customer-", "x-amz-object-lock-", "x-amz-write-offset-bytes")
 _CONDITIONS_OF_DELETE = ("if-match", "x-amz-if-match-last-modified-time", "x-amz-if-match-size")
 UNCONDITIONAL = "Deleting can't be made conditional here."
+FIRST_REGION = "us-east-1"
+"""The region of buckets for which a request names none. There CreateBucket succeeds again for a bucket of the caller's own."""
+
 _OWNER = element("Owner", element("ID", "alfine"), element("DisplayName", "alfine"))
 
 Operation = Callable[[BucketStore, S3Request], Awaitable[Response]]
@@ -84,11 +87,16 @@ async def list_buckets(store: BucketStore, request: S3Request) -> Response:
 
 
 async def create_bucket(store: BucketStore, request: S3Request) -> Response:
-    """CreateBucket."""
-    region = "us-east-1"
+    """CreateBucket. As on AWS, in us-east-1 it succeeds for a bucket that is there already."""
+    region = FIRST_REGION
     if body := await request.document():
         region = xml.parse(body, "CreateBucketConfiguration").findtext("LocationConstraint") or region
-    await asyncio.to_thread(store.create_bucket, request.bucket, region)
+    try:
+        await asyncio.to_thread(store.create_bucket, request.bucket, region)
+    except S3Error as error:
+        there = error.code == "BucketAlreadyOwnedByYou" and region == FIRST_REGION
+        if not there or (await asyncio.to_thread(store.bucket, request.bucket)).region != FIRST_REGION:
+            raise
     return Response(headers={"location": f"/{request.bucket}"})
 
 
@@ -107,7 +115,7 @@ async def delete_bucket(store: BucketStore, request: S3Request) -> Response:
 async def get_bucket_location(store: BucketStore, request: S3Request) -> Response:
     """GetBucketLocation."""
     region = (await asyncio.to_thread(store.bucket, request.bucket)).region
-    return answer("LocationConstraint", "" if region == "us-east-1" else region)
+    return answer("LocationConstraint", "" if region == FIRST_REGION else region)
 
 
 async def get_bucket_versioning(store: BucketStore, request: S3Request) -> Response:

@@ -127,11 +127,19 @@ def stop_training_job(backend: AwsBackend, request: Plain) -> Plain:
     return {}
 
 
+def update_training_job(backend: AwsBackend, request: Plain) -> Plain:
+    """Return the ARN of a training job. Profiling, remote debugging and warm pools, which AWS changes, have no effect here."""
+    with backend.reading() as connection:
+        row = _training_job(connection, request["TrainingJobName"])
+    return {"TrainingJobArn": backend.arns.training_job(row.name)}
+
+
 OPERATIONS: Mapping[str, Function] = {
     "CreateTrainingJob": create_training_job,
     "ListTrainingJobsForHyperParameterTuningJob": list_training_jobs_of_tuning_job,
     "DescribeTrainingJob": describe_training_job,
     "ListTrainingJobs": list_training_jobs,
+    "UpdateTrainingJob": update_training_job,
     "StopTrainingJob": stop_training_job,
     "DeleteTrainingJob": delete_training_job,
 }
