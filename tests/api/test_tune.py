@@ -32,6 +32,31 @@ def refusal(call, *arguments, **words):
     return str(error.value)
 
 
+# -- what can't be run --------------------------------------------------------------------------------------------------------
+
+
+async def eventually(hyperparameters):
+    return 1.0
+
+
+class Eventually:
+    async def __call__(self, hyperparameters):
+        return 1.0
+
+
+def one_by_one(hyperparameters):
+    yield 1.0
+
+
+@pytest.mark.parametrize(
+    ("target", "said"), [(eventually, "is async"), (Eventually(), "is async"), (one_by_one, "is a generator")]
+)
+def test_a_function_whose_call_does_not_run_it_is_refused_before_anything_starts(tmp_path, target, said):
+    with pytest.raises(InvalidSpec, match=said):
+        alfine.tune(target, SPACE, home=tmp_path / "home")
+    assert not (tmp_path / "home").exists()
+
+
 # -- what would do nothing ---------------------------------------------------------------------------------------------------
 
 

@@ -52,12 +52,16 @@ def test_a_failure_is_told_with_its_reason():
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_an_objective_that_is_no_number_is_a_failure(value):
+def test_an_objective_that_is_no_number_is_a_failure(value, caplog):
     tuner = alfine.Tuner(SPACE)
     job = tuner.ask()
+    tuner.report(job, 1, value)
+    assert job.reports == []
+    assert f"training job 1: the value {value} isn't a finite number and doesn't count" in caplog.text
     tuner.tell(job, value)
     assert job.status == "Failed"
     assert "isn't a finite number" in job.failure_reason
+    assert f"training job 1 counts as failed: the objective {value} isn't a finite number" in caplog.text
 
 
 @pytest.mark.parametrize("call", ["tell", "report", "observe"])
@@ -69,6 +73,9 @@ def test_what_is_no_number_at_all_is_refused_and_changes_nothing(call):
         getattr(tuner, call)(*words, "low")
     with pytest.raises(InvalidSpec, match=r"must be a number, not 1000.*\(int\)"):
         getattr(tuner, call)(*words, 10**400)
+    for truth in (True, np.bool_(1), np.array([True])):
+        with pytest.raises(InvalidSpec, match=r"must be a number, not .*True.* Write float"):
+            getattr(tuner, call)(*words, truth)
     assert (len(tuner.training_jobs), job.status, job.reports) == (1, "InProgress", [])
 
 

@@ -5,6 +5,9 @@ import subprocess
 import pytest
 
 import alfine
+from alfine.core.errors import StorageFull
+from alfine.store.store import Store
+from tests.store.damage import execute
 
 TRAIN = """
 import argparse
@@ -40,3 +43,14 @@ def test_a_training_job_that_fills_the_disk_fails_and_the_tuning_job_goes_on(tmp
     assert job.status == "Completed"
     assert (by_fill["no"].status, by_fill["yes"].status) == ("Completed", "Failed")
     assert "No space left on device" in by_fill["yes"].failure_reason
+
+
+def test_a_database_that_cannot_be_copied_is_not_upgraded(small_disk):
+    home = small_disk / "home"
+    Store.at(home).close()
+    execute(home, "UPDATE alembic_version SET version_num = '0007'")
+    for filler in ("filler", "more"):  # each goes through the WAL, for which there must be room
+        execute(home, f"CREATE TABLE {filler} AS SELECT randomblob(1800000)")
+    with pytest.raises(StorageFull, match="no room for a copy of the database .* nothing was changed"):
+        Store.at(home)
+    assert [path.name for path in home.iterdir()] == ["alfine.db"]

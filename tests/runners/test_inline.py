@@ -46,6 +46,21 @@ def test_a_traceback_shows_the_function_and_nothing_of_ours(inline):
     assert end.tail.endswith("TypeError: the objective must be a number, not 'much' (str)")
 
 
+def test_true_is_no_objective(inline):
+    _, end = see(inline, lambda hyperparameters, report: True)
+    assert end.code == 1
+    assert "TypeError: the objective must be a number, not True (bool)." in end.tail
+
+
+def test_a_function_that_turns_out_to_be_async_is_named_so(inline):
+    async def later():
+        return 1.0
+
+    _, end = see(inline, lambda hyperparameters, report: later())
+    assert end.code == 1
+    assert "the function is async" in end.tail
+
+
 def test_reporting_on_after_being_asked_to_stop_ends_the_function(inline):
     passed = []
 

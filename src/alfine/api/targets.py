@@ -79,12 +79,25 @@ def check_settings(settings: Mapping[str, Any], target: Any) -> None:
     if not callable(target) and not (isinstance(target, Path | Sequence) and target):
         message = f"{target!r} must be a function, a Python script, or the words of a command."
         raise InvalidSpec([Fault("target", message)])
+    _check_not_async(target)
     faults = [Fault(key, "is what target says: alfine.tune(target, space, …).") for key in OF_TARGET if key in settings]
     if callable(target):
         why = "is for scripts and commands; a function runs in this process, and returns or reports its objective."
         faults += [Fault(key, why) for key in settings if key in words and not WORDS[key].for_functions]
     if faults:
         raise InvalidSpec(faults)
+
+
+def _check_not_async(target: Any) -> None:
+    """Raise InvalidSpec for a function whose call only returns something that has yet to be run."""
+    for function in (target, getattr(target, "__call__", None)) if callable(target) else ():  # noqa: B004 - the method itself
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            fault = "is async. Give a function that isn't; it may call asyncio.run(…)."
+        elif inspect.isgeneratorfunction(function):
+            fault = "is a generator. Return the objective, and call report(step, value) for each value before."
+        else:
+            continue
+        raise InvalidSpec([Fault(f"target {getattr(target, '__name__', target)}", fault)])
 
 
 def fields_of_target(target: Target) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,8 @@ from alfine.criteria.forecast import Forecast, forecast_of
 from alfine.criteria.limits import MaxNumberOfTrainingJobs, SearchSpaceExhausted
 from alfine.jobs.change_request import with_criteria
 from alfine.jobs.policy_for import policy_for
+
+log = logging.getLogger("alfine.api.tuner")
 
 
 def utc_now() -> datetime:
@@ -150,7 +153,8 @@ class Tuner(Results):
 
         Args:
             training_job: The training job that `ask` returned, or its number.
-            value: Its final objective. One that isn't a finite number counts as a failure.
+            value: Its final objective. One that isn't a finite number counts as a failure, which is logged as a warning: as
+                in a script's log, NaN and infinities are no values.
             failed: Why it failed. Give either this or `value`.
 
         Raises:
@@ -169,7 +173,7 @@ class Tuner(Results):
             training_job: The training job that `ask` returned, or its number.
             step: When the value was reached, such as an epoch. It is only recorded: values count in the order of the
                 calls.
-            value: The objective so far.
+            value: The objective so far. One that isn't a finite number doesn't count, which is logged as a warning.
 
         Returns:
             True when early stopping, or a verdict of STOP, ends this training job: then `tell` its last value.
@@ -178,6 +182,8 @@ class Tuner(Results):
         if math.isfinite(number := _number("a value", value)):
             metric = self.history.spec.metric
             self._record(Reported(at=self._clock(), number=job.number, metric=metric, step=step, value=number))
+        else:
+            log.warning("training job %d: the value %s isn't a finite number and doesn't count", job.number, number)
         verdict = self.verdict
         ends = () if verdict.outlook is Outlook.CONTINUE else self._judge.policy.decide(self.history, verdict).stops
         for stop in {stop.number: stop for stop in (*self._judge.due(), *ends)}.values():
@@ -196,7 +202,7 @@ class Tuner(Results):
 
         Args:
             hyperparameters: The configuration, which must lie in the search space.
-            value: Its final objective.
+            value: Its final objective. One that isn't a finite number counts as a failure, which is logged as a warning.
             seconds: How long the training took.
             failed: Why it failed. Give either this or `value`.
 
@@ -264,6 +270,7 @@ class Tuner(Results):
         value = None if value is None else _number("the objective", value)
         if value is not None and not math.isfinite(value):
             failed = f"the objective {value} isn't a finite number"
+            log.warning("training job %d counts as failed: %s", job.number, failed)
         status = "Failed" if failed is not None else "Stopped" if job.status == "Stopping" else "Completed"
         objective = None if failed is not None or value is None else value
         self._record(Ended(at=at, number=job.number, status=status, objective=objective, failure_reason=failed))
@@ -287,11 +294,12 @@ class Tuner(Results):
 
 def _number(what: str, value: Any) -> float:
     """Return the number of a Python number, a NumPy scalar or a tensor of one element. Raise InvalidSpec for anything else."""
+    from alfine.runners.objective_value import number_of  # the first suggestion needs no runners
+
     try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        message = f"{what} must be a number, not {value!r:.100} ({type(value).__name__})."
-        raise InvalidSpec([Fault("", message)]) from None
+        return number_of(value)
+    except TypeError as error:
+        raise InvalidSpec([Fault("", f"{what} must be a number, {error}.")]) from None
 
 
 def _criteria(spec: TuningJobSpec, given: Sequence[CompletionCriterion]) -> Sequence[CompletionCriterion]:

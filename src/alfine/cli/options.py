@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from alfine.core.errors import AlfineError, NotFound, StoreUnusable
+from alfine.core.errors import NotFound
 from alfine.core.fields import WORDS
 
 if TYPE_CHECKING:
@@ -25,10 +25,6 @@ NUMBERS: Mapping[str, click.IntRange | click.FloatRange] = {
     "amount": click.FloatRange(min=0),
 }
 """How the value of an option is checked, by its field's kind."""
-
-
-class HomeUnusable(AlfineError):
-    """The database of the home can't be opened."""
 
 
 def _remember(context: click.Context, _: click.Parameter, value: Path | None) -> None:
@@ -87,18 +83,14 @@ def open_home(*, create: bool = False, arns: Arns | None = None) -> Iterator[Any
 
     Raises:
         NotFound: The folder is no home, and `create` is False.
-        HomeUnusable: Its database can't be opened.
+        StoreUnusable: Its database can't be opened or read.
     """
     from alfine.jobs.home import Home, is_home
 
     folder = chosen_home()
     if not create and not is_home(folder):
         raise NotFound(f"There are no tuning jobs in {folder}. Choose another home with --home or ALFINE_HOME.")
-    try:
-        home = Home(folder, arns=arns)
-    except StoreUnusable as error:
-        raise HomeUnusable(f"{error}. Choose another --home.") from error
-    with home:
+    with Home(folder, arns=arns) as home:
         yield home
 
 

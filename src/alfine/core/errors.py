@@ -10,7 +10,8 @@ AlfineError
 ├── IllegalTransition    InternalFailure       a status change outside the table of core/facts.py
 ├── Overtaken            InternalFailure       another process has recorded a fact meanwhile: read and decide again
 ├── StorageFull          ServiceUnavailable    no room to record facts; nothing that was recorded is lost
-├── StoreUnusable        InternalFailure       the database can't be opened, or isn't one
+├── StoreUnusable        InternalFailure       the database can't be opened or written, or isn't one
+│   └── StoreDamaged     InternalFailure       pages of the database, or records in it, can't be read
 └── MissingExtra         InternalFailure       an optional package that isn't installed
 """
 
@@ -101,7 +102,11 @@ class StorageFull(AlfineError):
 
 
 class StoreUnusable(AlfineError):
-    """The database of a store can't be opened, or isn't one."""
+    """The database of a store can't be opened or written, or isn't one."""
+
+
+class StoreDamaged(StoreUnusable):
+    """Pages of the database, or records in it, can't be read."""
 
 
 class MissingExtra(AlfineError, ImportError):

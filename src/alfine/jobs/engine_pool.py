@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 
-from alfine.core.errors import InUse, InvalidSpec, NotFound
+from alfine.core.errors import InUse, InvalidSpec, NotFound, StoreUnusable
 from alfine.jobs.engine import Engine
 from alfine.jobs.run import Run
 
@@ -104,8 +104,9 @@ class EnginePool:
             except (_Leaving, NotFound):
                 return
             except (
-                InvalidSpec
-            ) as error:  # its code is gone, for example: it may come back, and the user may stop the job
+                InvalidSpec,
+                StoreUnusable,
+            ) as error:  # its code is gone, for example: it may come back, and the user may stop it
                 if str(error) != last_message:
                     log.warning("can't run tuning_job=%s here, trying again: %s", name, error)
                 last_message, delay = str(error), min(delay, MISSING_DELAY)

@@ -31,7 +31,7 @@ from alfine.runners.process import ProcessRunner
 from alfine.runners.protocol import Runner
 from alfine.runners.sandbox import SandboxRunner
 from alfine.store.config import S3, Config
-from alfine.store.store import FILE, Store
+from alfine.store.store import FILE, JOBS, Store, files_of_tuning_jobs
 
 if TYPE_CHECKING:
     from alfine.core.spec import TuningJobSpec
@@ -47,13 +47,26 @@ LATEST = 200
 
 
 def home_folder(given: str | Path | None = None) -> Path:
-    """Return the absolute path of a home: `given`, or else the environment variable ALFINE_HOME, or else ~/.alfine."""
-    return Path(given or os.environ.get("ALFINE_HOME") or Path.home() / ".alfine").expanduser().absolute()
+    """Return the absolute path of a home: `given`, or else the environment variable ALFINE_HOME, or else ~/.alfine.
+
+    Raises:
+        InvalidSpec: It isn't the path of a folder.
+    """
+    if given is not None and not isinstance(given, str | os.PathLike):
+        raise InvalidSpec(
+            [Fault("home", f"{given!r:.100} must be the path of a folder, not a {type(given).__name__}.")]
+        )
+    chosen = Path(given or os.environ.get("ALFINE_HOME") or Path.home() / ".alfine").expanduser().absolute()
+    if "\0" in str(chosen):
+        raise InvalidSpec([Fault("home", f"{str(chosen)!r:.100} can't be a path: it has a NUL character.")])
+    if chosen.exists() and not chosen.is_dir():
+        raise InvalidSpec([Fault("home", f"{chosen} is a file. Give the path of a folder.")])
+    return chosen
 
 
 def is_home(folder: Path) -> bool:
-    """Return whether a folder is a home. `Home` would make it one."""
-    return (folder / FILE).exists()
+    """Return whether a folder is a home, even if its database is lost. `Home` would make it one."""
+    return (folder / FILE).exists() or bool(files_of_tuning_jobs(folder))
 
 
 class Home:
@@ -66,7 +79,8 @@ class Home:
 
     Raises:
         InvalidSpec: Its settings can't be understood.
-        StoreUnusable: Its database can't be opened.
+        StoreUnusable: Its database can't be opened or written.
+        StoreDamaged: Its database is damaged, or missing.
 
     Example:
         >>> with Home() as home:
@@ -78,7 +92,7 @@ class Home:
         self.clock = clock
         self.folder = home_folder(folder)
         self.config = Config.at(self.folder)
-        self.jobs_folder = self.folder / "tuning-jobs"
+        self.jobs_folder = self.folder / JOBS
         self._buckets = _Buckets(self.folder, self.config.s3)
         self.machine = Machine(
             images=Images(self.config.images, lambda: self._container_engine()[1], self._created_algorithm),

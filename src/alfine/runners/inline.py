@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from queue import SimpleQueue
 
 from alfine.runners.log_files import TAIL_CHARACTERS
+from alfine.runners.objective_value import number_of
 from alfine.runners.protocol import Cause, Exit, Launch, Observation, Point
 
 __all__ = ["InlineRunner", "Report"]
@@ -205,10 +206,9 @@ class _Job:
 
     def _add(self, step: int | None, value: object) -> None:
         try:
-            number = float(value)  # type: ignore[arg-type]  # numpy scalars, 0-d arrays, tensors
-        except (TypeError, ValueError):
-            message = f"the objective must be a number, not {value!r:.100} ({type(value).__name__})"
-            raise TypeError(message) from None
+            number = number_of(value)
+        except TypeError as error:
+            raise TypeError(f"the objective must be a number, {error}") from None
         if not math.isfinite(number):
             self._dropped.append(number)
             return

@@ -125,9 +125,11 @@ def serve(
 
     Raises:
         NotLoopback: Other machines can reach the address, but the home has no keys. Nothing was opened then.
+        StoreDamaged: The database can't be read.
         OSError: The port is taken, or a file of `tls` can't be read.
     """
     refuse_other_machines(host, Keys(home.folder))
+    home.store.unfinished()  # the first thing that the engine pool reads: a damaged database is told before anything is opened
     engine_pool = EnginePool(home.engine())
     with closing(_listening(host.strip("[]"), port)) as listener:
         app = make_app(home, engine_pool, always_signed=not is_loopback(host))

@@ -1,43 +1,42 @@
-"""The database behind a store: connections, transactions, migrations. SQLite or PostgreSQL, by URL."""
+"""The database behind a store: connections, transactions, errors. SQLite or PostgreSQL, by URL."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection as Connection  # noqa: PLC0414 - for signatures outside this package
 
-from alfine.core.errors import StorageFull, StoreUnusable
-from alfine.store.schema import REVISION
+from alfine.store.database_errors import explained
 
 BUSY_SECONDS = 30  # how long a writer waits for the transaction of another process
 
 
 class Database:
-    """A database whose tables have the newest revision.
+    """A database, with tables of any revision or none (store/upgrade.py).
 
     Args:
         url: of SQLAlchemy: «sqlite:////path/to/alfine.db» or «postgresql+psycopg://user@host/name».
-
-    Raises:
-        StoreUnusable: when the database can't be opened, or isn't one.
     """
 
     def __init__(self, url: str) -> None:
         self.engine = sa.create_engine(url, hide_parameters=True)  # requests hold secrets: errors don't show them
         if self.engine.dialect.name == "sqlite":
             sa.event.listen(self.engine, "connect", _prepare_sqlite)
-        try:
-            self._upgrade()
-        except sa.exc.DatabaseError as error:
-            self.close()
-            where = self.engine.url.database or self.engine.url.render_as_string()
-            raise StoreUnusable(f"{where}: can't be opened: {error.orig}") from error
-        except BaseException:
-            self.close()
-            raise
+
+    @property
+    def file(self) -> Path | None:
+        """The file of an SQLite database; None for others."""
+        name = self.engine.url.database if self.engine.dialect.name == "sqlite" else None
+        return Path(name) if name else None
+
+    @property
+    def name(self) -> str:
+        """The file, or the URL without its password."""
+        return str(self.file or self.engine.url.render_as_string())
 
     def close(self) -> None:
         """Close all connections that are not in use."""
@@ -45,8 +44,13 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Open a connection for reading. What it sees doesn't change while it is open."""
-        with self.engine.connect() as connection:
+        """Open a connection for reading. What it sees doesn't change while it is open.
+
+        Raises:
+            StoreDamaged: when a page that is read is damaged.
+            StoreUnusable: when the database can't be opened.
+        """
+        with self._explaining(), self.engine.connect() as connection:
             self._begin(connection, "BEGIN")
             yield connection
 
@@ -56,36 +60,28 @@ class Database:
 
         Raises:
             StorageFull: when the disk has no room for what was written.
+            StoreDamaged: when a page that is read or changed is damaged.
+            StoreUnusable: when the database can't be opened or written.
         """
+        with self._explaining(), self.engine.begin() as connection:
+            # SQLite's write lock is taken at once: a transaction that began by reading could fail with «database is locked».
+            self._begin(connection, "BEGIN IMMEDIATE")
+            yield connection
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        """Raise the database's errors as alfine's, as far as there is something to say about them."""
         try:
-            with self.engine.begin() as connection:
-                # SQLite's write lock is taken at once: a transaction that began by reading could fail with «database is locked».
-                self._begin(connection, "BEGIN IMMEDIATE")
-                yield connection
-        except sa.exc.OperationalError as error:
-            if "full" not in str(error.orig):
+            yield
+        except sa.exc.DBAPIError as error:
+            if (known := explained(error, self.name)) is None:
                 raise
-            raise StorageFull(
-                f"There is no room left for {self.engine.url.database}. Free some space, then run the same command again: "
-                "everything recorded so far is kept."
-            ) from error
+            raise known from error
 
     def _begin(self, connection: Connection, statement: str) -> None:
         """Begin a transaction by hand: with a listener to SQLAlchemy's «begin» event every statement would be slower."""
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql(statement)
-
-    def _upgrade(self) -> None:
-        """Run the migrations that the database lacks. Alembic is imported only if there are any: its import is slow."""
-        with self.reading() as connection:
-            exists = sa.inspect(connection).has_table("alembic_version")
-            query = sa.text("SELECT version_num FROM alembic_version")
-            revision = connection.execute(query).scalar() if exists else None
-        if revision != REVISION:
-            from alfine.store.migrations import upgrade
-
-            with self.writing() as connection:
-                upgrade(connection)
 
 
 def _prepare_sqlite(connection: Any, record: object) -> None:  # noqa: ARG001 - what SQLAlchemy calls

@@ -26,7 +26,7 @@ from alfine.store.database import Connection
 from alfine.store.facts import read_facts
 from alfine.store.inherited import read_inherited
 from alfine.store.pages import LARGEST
-from alfine.store.records import TrainingJobRow, TuningJob, select_training_jobs, tuning_job_of
+from alfine.store.records import TrainingJobRow, TuningJob, reading_record_of, select_training_jobs, tuning_job_of
 from alfine.store.schema import changes, training_jobs, tuning_jobs
 
 # -- tuning jobs -------------------------------------------------------------------------------------------------------
@@ -112,11 +112,12 @@ def last_change(connection: Connection) -> datetime | None:
 
 def history(connection: Connection, row: Row[Any]) -> History:
     """Return everything recorded about a tuning job, fact by fact in the order in which it was recorded; row: tuning_job_row's."""
-    spec = read_spec(original_request(connection, row))
-    past = History(spec, row.created_at, read_inherited(connection, row.id) if spec.parents else ())
-    for fact in read_facts(connection, row, spec):
-        past.record(fact)
-    return past
+    with reading_record_of(row.name):
+        spec = read_spec(original_request(connection, row))
+        past = History(spec, row.created_at, read_inherited(connection, row.id) if spec.parents else ())
+        for fact in read_facts(connection, row, spec):
+            past.record(fact)
+        return past
 
 
 def original_request(connection: Connection, row: Row[Any]) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, cached_property
@@ -12,12 +13,14 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
+from alfine.core.errors import IllegalTransition, InvalidSpec, NotFound
 from alfine.core.facts import Fact, is_terminal
 from alfine.core.policy import Verdict
 from alfine.core.read_spec import read_spec
 from alfine.core.spec import TuningJobSpec
 from alfine.core.training_job import valid_objective
 from alfine.store.conditions import MODIFIED_AT
+from alfine.store.database_errors import damaged
 from alfine.store.schema import training_jobs, tuning_jobs
 
 
@@ -76,12 +79,27 @@ class Record:
     failure_reason: str | None = None
 
 
+@contextmanager
+def reading_record_of(name: str) -> Iterator[None]:
+    """Raise StoreDamaged, with the tuning job's name, where what was recorded can't be understood."""
+    try:
+        yield
+    except (InvalidSpec, NotFound):  # a criterion's package isn't installed, for example: they say it themselves
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, IllegalTransition) as error:
+        raise damaged(
+            f"The record of the tuning job {name} can't be read: {type(error).__name__}: {error!s:.200}"
+        ) from error
+
+
 def tuning_job_of(row: Row[Any]) -> TuningJob:
-    """Return a row of the table tuning_jobs as a TuningJob."""
+    """Return a row of the table tuning_jobs as a TuningJob. Raise StoreDamaged where it can't be understood."""
+    with reading_record_of(row.name):
+        request = json.loads(row.request)
     return TuningJob(
         id=row.id,
         name=row.name,
-        request=json.loads(row.request),
+        request=request,
         status=row.status,
         created_at=row.created_at,
         modified_at=row.modified_at,

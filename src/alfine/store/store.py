@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
 from alfine.core.arns import DETACHED
-from alfine.core.errors import InUse, NotFound, NotTerminal, Overtaken
+from alfine.core.errors import InUse, NotFound, NotTerminal, Overtaken, StoreDamaged, StoreUnusable
 from alfine.core.facts import TUNING_TRANSITIONS, Fact, Launched, StopAsked, check_transition
 from alfine.core.history import History
 from alfine.core.inherited import Inherited
@@ -23,6 +23,7 @@ from alfine.store import algorithms as stored_algorithms
 from alfine.store.algorithms import Algorithm
 from alfine.store.conditions import listed
 from alfine.store.database import Connection, Database
+from alfine.store.database_errors import no_folder
 from alfine.store.facts import Texts, write_facts, write_offset
 from alfine.store.inherited import write_inherited
 from alfine.store.names import check_training_job_name, check_tuning_job_name
@@ -30,8 +31,11 @@ from alfine.store.queries import history, original_request, tuning_job_row
 from alfine.store.records import Record, TuningJob, tuning_job_of
 from alfine.store.schema import changes, inherited, metrics, passed, tags, training_jobs, tuning_jobs
 from alfine.store.tags import read_tags, tags_in, write_tags
+from alfine.store.upgrade import bring_up_to_date
 
 FILE = "alfine.db"  # of the embedded store, in its home
+JOBS = "tuning-jobs"  # the folder with the files of tuning jobs, in the same home
+SHOWN = 3  # how many of them an error names
 DELETED = "The tuning job was deleted while it ran."
 
 
@@ -49,9 +53,11 @@ class Store:
     Args:
         url: of SQLAlchemy: «sqlite:////path/to/alfine.db» or «postgresql+psycopg://user@host/name». Its tables are made, or
             upgraded to the newest revision.
+        check_new: called before the tables of a new database are made; raises where there can't be a new one.
 
     Raises:
-        StoreUnusable: when the database can't be opened, or isn't one.
+        StoreUnusable: when the database can't be opened or written, or isn't one.
+        StoreDamaged: by every method, when what it reads is damaged.
         StorageFull: by every method that writes, when the disk is full. What was recorded before is kept.
 
     Example:
@@ -63,14 +69,30 @@ class Store:
         >>> store.close()
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, check_new: Callable[[], None] = lambda: None) -> None:
         self.database = Database(url)
+        try:
+            bring_up_to_date(self.database, check_new)
+        except sa.exc.DatabaseError as error:
+            self.close()
+            raise StoreUnusable(f"{self.database.name}: can't be opened: {error.orig}.") from error
+        except BaseException:
+            self.close()
+            raise
 
     @classmethod
     def at(cls, home: Path) -> Store:
-        """Open the embedded store of a folder. The folder is made if it isn't there."""
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)  # requests may hold secrets in Environment
-        return cls(f"sqlite:///{home / FILE}")
+        """Open the embedded store of a folder. The folder is made if it isn't there.
+
+        Raises:
+            StoreUnusable: when the folder can't be made or written, or its database can't be opened.
+            StoreDamaged: when the database is damaged, or is missing beside the files of tuning jobs.
+        """
+        try:
+            home.mkdir(parents=True, exist_ok=True, mode=0o700)  # requests may hold secrets in Environment
+        except OSError as error:
+            raise no_folder(home, error) from error
+        return cls(f"sqlite:///{home / FILE}", lambda: _check_no_files(home))
 
     def close(self) -> None:
         """Close the database."""
@@ -361,6 +383,25 @@ class Store:
         """Set tags of an algorithm, remove those whose value is None, and return all."""
         with self.database.writing() as connection:
             return stored_algorithms.change_algorithm_tags(connection, name, changes)
+
+
+def files_of_tuning_jobs(home: Path) -> Sequence[str]:
+    """Return the names of the folders of tuning jobs in a home that have any files, sorted."""
+    try:
+        return sorted(folder.name for folder in (home / JOBS).iterdir() if folder.is_dir() and any(folder.iterdir()))
+    except FileNotFoundError:
+        return ()
+
+
+def _check_no_files(home: Path) -> None:
+    """Raise StoreDamaged where a home that has files of tuning jobs has no records of them."""
+    if names := files_of_tuning_jobs(home):
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        raise StoreDamaged(
+            f"{home / FILE}: the database is missing or empty, but {home / JOBS} has the files of tuning jobs "
+            f"({', '.join(names[:SHOWN])}{more}). Put the database back, or restore a backup (`alfine restore`); docs/how-to/repair-a-home.md "
+            f"says more. To begin anew, move {home / JOBS} away."
+        )
 
 
 # -- rows of tuning_jobs -----------------------------------------------------------------------------------------------

@@ -1,0 +1,80 @@
+"""Brings the tables of a database to the newest revision: makes them, or copies the database and migrates it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from alfine.core.errors import AlfineError, StoreUnusable
+from alfine.store.database import Connection, Database
+from alfine.store.schema import REVISION
+from alfine.store.sqlite_copy import copy_database
+
+log = logging.getLogger("alfine.store.upgrade")
+
+
+def bring_up_to_date(database: Database, check_new: Callable[[], None] = lambda: None) -> None:
+    """Run the migrations that a database lacks, all of them in one transaction. Alembic's import is slow, so only if there are any.
+
+    A database with records is copied first, to `<file>.before-<revision>`: whoever goes back to the alfine of before needs it. The
+    copies of PostgreSQL are its administrator's business.
+
+    Args:
+        database: What to bring up to date.
+        check_new: Called before the tables of a new database are made; raises where there can't be a new one.
+
+    Raises:
+        StoreUnusable: A newer alfine made the database, or a migration failed. Nothing was changed then.
+        StorageFull: There is no room for the copy. Nothing was changed.
+    """
+    with database.reading() as connection:
+        revision = _revision(connection)
+    if revision == REVISION:
+        return
+    if revision is None:
+        check_new()
+    elif revision > REVISION:
+        raise StoreUnusable(
+            f"{database.name}: a newer alfine made this database (its revision is {revision}, this alfine's {REVISION}). "
+            "Install the newer alfine again, or restore a backup of before the upgrade."
+        )
+    with database.writing() as connection:
+        if (revision := _revision(connection)) != REVISION:
+            _migrate(database, connection, revision)
+
+
+def _revision(connection: Connection) -> str | None:
+    """Return the revision of the tables; None if there are none."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    return revision
+
+
+def _migrate(database: Database, connection: Connection, revision: str | None) -> None:
+    from alfine.store.migrations import upgrade
+
+    copy = None if revision is None or database.file is None else _copied(database.file)
+    try:
+        upgrade(connection)
+    except AlfineError:
+        raise
+    except Exception as error:
+        if revision is None:
+            raise
+        kept = f" A copy of it is {copy}." if copy else ""
+        raise StoreUnusable(
+            f"{database.name}: the database couldn't be upgraded from revision {revision} to {REVISION}, and is as it was: the alfine "
+            f"of before still works with it.{kept} The reason: {getattr(error, 'orig', error)}."
+        ) from error
+
+
+def _copied(file: Path) -> Path:
+    """Copy the database of a file, and return the copy. The open transaction keeps others from writing meanwhile."""
+    copy = file.with_name(f"{file.name}.before-{REVISION}")
+    copy_database(file, copy)
+    log.warning("the database is being upgraded to revision %s; %s is a copy of it as it was", REVISION, copy)
+    return copy
