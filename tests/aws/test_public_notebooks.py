@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.aws.test_built_in import booster_of, data, final_metrics, finished, refused, request, sagemaker, served
+from tests.aws.test_built_in import (
+    booster_of,
+    data,
+    final_metrics,
+    finished,
+    log_of,
+    refused,
+    request,
+    sagemaker,
+    served,
+)
 
 __all__ = ["data", "sagemaker", "served"]  # fixtures
 
@@ -41,3 +51,27 @@ def test_an_image_that_cannot_run_here_is_named_first(sagemaker, data):
     said = refused(sagemaker, request("acme", data / "cancer", {}, metric="loss", image="acme/train:2"))
     assert "TrainingImage: no runner for image 'acme/train:2'." in said
     assert "A metric is required" not in said
+
+
+def test_several_instances_train_once_on_all_the_data_which_is_parsed_once(served, sagemaker, data, tmp_path):
+    for name in ("train", "validation"):
+        table = np.loadtxt(data / "cancer" / name / "part.csv", delimiter=",")
+        (tmp_path / name).mkdir()
+        np.savetxt(tmp_path / name / "a.csv", table[::2], delimiter=",")
+        np.savetxt(tmp_path / name / "b.csv", table[1::2], delimiter=",")
+    static = {"num_round": "3", "objective": "binary:logistic"}
+    asked = request("hosts", tmp_path, static, metric="validation:logloss", jobs=2)
+    asked["TrainingJobDefinition"]["ResourceConfig"]["InstanceCount"] = 2
+    for shared in asked["TrainingJobDefinition"]["InputDataConfig"]:
+        shared["DataSource"]["S3DataSource"]["S3DataDistributionType"] = "ShardedByS3Key"
+    best = finished(sagemaker, asked)
+    assert best["ResourceConfig"]["InstanceCount"] == 2
+    lines = log_of(served, best["TrainingJobName"])
+    assert lines.count("The request has 2 instances. Here one trains, once, on all the data.") == 1
+    assert len([line for line in lines if line.startswith("[")]) == 3
+    alone = request("host", tmp_path, static, metric="validation:logloss", jobs=2)
+    alone["HyperParameterTuningJobConfig"] |= {"RandomSeed": 5}
+    asked["HyperParameterTuningJobConfig"] |= {"RandomSeed": 5}
+    asked["HyperParameterTuningJobName"] = "hosts-again"
+    assert final_metrics(finished(sagemaker, alone)) == final_metrics(finished(sagemaker, asked))
+    assert not [*served.home.rglob("parsed")]  # removed at the end

@@ -427,7 +427,7 @@ class Engine:
         status = "Stopped" if run.history.stop_requested_at else verdict.status
         reason = verdict.sentence if status == "Failed" else None
         self.store.finish(run.spec.name, status, now, reason)
-        run.job = self.store.get(run.spec.name)
+        run.end(self.store.get(run.spec.name))
         log.info("ended tuning_job=%s status=%s criterion=%s", run.spec.name, status, verdict.criterion)
 
     # -- between two steps ---------------------------------------------------------------------------------------

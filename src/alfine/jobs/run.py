@@ -83,6 +83,12 @@ class Run:
         """Return where a training job's checkpoints are kept, if that is outside its folder."""
         return checkpoints.place_of(self.spec.of(job.definition), job.name)
 
+    def end(self, job: TuningJob) -> None:
+        """Note that the tuning job has ended; job: as it was recorded. What its training jobs shared is removed."""
+        self.job = job
+        for program in self.programs.values():
+            program.remove_shared()
+
     def forget(self, job: TrainingJob) -> None:
         """Forget a training job that has ended."""
         self.readers.pop(job.number, None)

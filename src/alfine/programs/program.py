@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.spec import DEFINITION, FUNCTION, OBJECTIVE_HYPERPARAMETER, SHARED_CHECKPOINTS, TuningJobSpec
 from alfine.core.training_job import TrainingJob
+from alfine.programs.algorithms.one_host import on_one_host
 from alfine.programs.choose_runner import installs_requirements, named_runner, runner_for
 from alfine.programs.data.artifacts import refusal
 from alfine.programs.data.channels import channels
@@ -19,6 +21,9 @@ from alfine.programs.find_program import STATIC, FoundProgram, find_program, mis
 from alfine.programs.hyperparameter_text import unquoted
 from alfine.programs.machine import Machine
 from alfine.runners.protocol import GRACE_SECONDS, MAX_LOG_BYTES, Launch, LocalChannel
+
+PARSED = "parsed"
+"""The folder among a tuning job's inputs in which built-in algorithms keep the data that they have parsed."""
 
 INLINE = "inline"
 """The runner of Python functions."""
@@ -41,6 +46,7 @@ class Program:
         requirements: Whether the script's requirements.txt is installed.
         image: The container image.
         function: The Python function.
+        shared: See `Launch`.
     """
 
     spec: TuningJobSpec
@@ -55,6 +61,12 @@ class Program:
     requirements: bool = False
     image: str | None = None
     function: Callable[..., Any] | None = None
+    shared: Path | None = None
+
+    def remove_shared(self) -> None:
+        """Remove the folder that the training jobs share, once none runs any more."""
+        if self.shared is not None:
+            shutil.rmtree(self.shared, ignore_errors=True)  # what stays is removed with the tuning job
 
     def launch(self, job: TrainingJob) -> Launch:
         """Return the Launch of a training job. It is the same each time, so that a restart finds what was started before."""
@@ -86,6 +98,7 @@ class Program:
             metric=spec.metric,
             function=self.function,
             answered=spec.early_stopping != "Off" or spec.strategy == "Hyperband",
+            shared=self.shared,
         )
 
 
@@ -163,10 +176,13 @@ def program_for(
     static = {name: unquoted(text) for name, text in spec.definition.static_hyperparameters.items()}
     if FUNCTION in static:
         found = FoundProgram()
+        faults += _value_faults(spec)
         faults += _function_faults(spec, static[FUNCTION], function)
     else:
         contained = named_runner(spec, running)[0] == "container"
         found = find_program(static, spec, files, machine.images, contained=contained)
+        faults += _value_faults(spec)
+        spec = on_one_host(spec) if found.built_in else spec
     if not fetch:
         faults += missing_program_faults(static, found.command, spec.definition.environment)
     inputs = tuple(channels(spec, files))
@@ -180,7 +196,6 @@ def program_for(
         runner = runner_for(spec, found.image, running, faults, built_in=found.built_in)
     requirements = installs_requirements(spec, running, faults)
     faults += name_faults(spec)
-    faults += _value_faults(spec)
     if faults:
         raise InvalidSpec(faults)
     return Program(
@@ -196,6 +211,7 @@ def program_for(
         runner=runner,
         requirements=requirements,
         function=function,
+        shared=folder / INPUTS / PARSED if found.built_in and not spec.single_training_job else None,
     )
 
 

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alfine.runners.protocol import Launch
+from alfine.runners.protocol import SHARED_VARIABLE, Launch
 
 if TYPE_CHECKING:
     from alfine.runners.job_folder import Host
@@ -189,7 +189,9 @@ def environment(launch: Launch, args: list[str], host: Host) -> dict[str, str]:
     if launch.entrypoint:  # it looks for the image's Python on PATH: here that is the Python of this launch
         shared["PATH"] = f"{Path(launch.python).parent}{os.pathsep}{shared.get('PATH', os.defpath)}"
     toolkit = _toolkit_variables(launch, host, args, _gpus(shared.get("CUDA_VISIBLE_DEVICES")))
-    return shared | job_names(launch, host) | toolkit | dict(launch.environment)
+    own_paths = host.seen == host.space  # not in a sandbox, nor in a container
+    folder = {SHARED_VARIABLE: str(launch.shared)} if launch.shared and own_paths else {}
+    return shared | job_names(launch, host) | toolkit | folder | dict(launch.environment)
 
 
 def job_names(launch: Launch, host: Host) -> dict[str, str]:

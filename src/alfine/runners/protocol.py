@@ -34,6 +34,9 @@ GRACE_SECONDS = 120.0
 MAX_LOG_BYTES = 1 << 30
 """A training job whose log grows beyond this size is stopped, unless its tag alfine:max-log-bytes allows more."""
 
+SHARED_VARIABLE = "ALFINE_SHARED_DIR"
+"""The variable that names `Launch.shared` to a training job."""
+
 Cause = Literal["exited", "stopped", "max_runtime", "log_limit", "lost", "not_started", "not_packed"]
 """Why a training job ended: by itself, on request, by one of its limits, because its supervisor was killed, or before it began. Or it
 has ended by itself, but its model can't be packed."""
@@ -111,6 +114,8 @@ class Launch:
         metric: The name under which the reports of a function become points.
         function: For the inline runner only: called with the hyperparameters and `report(step, value)`.
         answered: Whether each report of a function waits for the engine's decision on it, as early stopping needs it.
+        shared: A folder that all training jobs of the tuning job may write to, for alfine's own programs. None: there is none. A
+            training job in a sandbox or a container doesn't get it: it could harm the others by what it writes there.
     """
 
     name: str
@@ -139,6 +144,7 @@ class Launch:
     metric: str = "objective"
     function: Callable[..., Any] | None = None
     answered: bool = False
+    shared: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,7 +119,7 @@ def _channel(name: str, *, required: bool = False) -> dict[str, Any]:
 SPECIFICATION: Mapping[str, Any] = {
     "TrainingImage": "linear-learner",
     "SupportedHyperParameters": HYPERPARAMETERS,
-    "SupportsDistributedTraining": False,
+    "SupportsDistributedTraining": True,
     "MetricDefinitions": [
         {"Name": "train:progress", "Regex": rf"#progress_metric: {HOST}, completed (\S+) %"},
         {"Name": "train:throughput", "Regex": rf"#throughput_metric: {HOST}, train throughput=(\S+) records/second"},

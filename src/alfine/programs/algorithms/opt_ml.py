@@ -20,6 +20,7 @@ from typing import NoReturn
 import numpy as np
 import numpy.typing as npt
 
+from alfine.programs.algorithms.parsed_files import parsed
 from alfine.programs.hyperparameter_text import unquoted
 
 Matrix = npt.NDArray[np.float64]
@@ -29,6 +30,9 @@ DELIMITERS = (",", ";", "\t", "|")
 
 BOOLEAN = re.compile(rb"(?<![^,;\t|\r\n\" ])(?:(true)|false)(?![^,;\t|\r\n\" ])", re.IGNORECASE)
 """A field that is a boolean. pandas 2 writes the columns of get_dummies as True and False."""
+
+INSTANCES = "ALFINE_INSTANCE_COUNT"
+"""The variable with the number of instances that the request asks for, where it is more than the one that trains."""
 
 HIDDEN = (".", "_")
 """How the names of files begin that aren't data, such as Spark's _SUCCESS."""
@@ -54,6 +58,8 @@ def run(train: Callable[[dict[str, str]], None]) -> NoReturn:
     Args:
         train: Called with the hyperparameters.
     """
+    if instances := os.environ.get(INSTANCES):
+        print(f"The request has {instances} instances. Here one trains, once, on all the data.", flush=True)  # noqa: T201
     try:
         train(hyperparameters())
     except Exception as error:  # noqa: BLE001 - whatever it is, it becomes the FailureReason
@@ -122,10 +128,14 @@ def read_csv(channel: str) -> Matrix:
 
 def _read_csv_file(path: Path) -> Matrix:
     content = path.read_bytes()
+    return parsed("csv", content, lambda: {"table": _parse_csv(path.name, content)})["table"]
+
+
+def _parse_csv(name: str, content: bytes) -> Matrix:
     first = content.partition(b"\n")[0].decode("utf-8-sig", errors="replace").strip()
     delimiter = next((delimiter for delimiter in DELIMITERS if delimiter in first), None)
     if not first:
-        raise BadInput(f"{path.name} is empty, or begins with an empty line.")
+        raise BadInput(f"{name} is empty, or begins with an empty line.")
     try:
         return _loaded(content, delimiter)
     except ValueError:
@@ -133,7 +143,7 @@ def _read_csv_file(path: Path) -> Matrix:
     try:
         return _loaded(numbers, delimiter)
     except ValueError:
-        return _read_fields(path.name, numbers, delimiter)
+        return _read_fields(name, numbers, delimiter)
 
 
 def _loaded(content: bytes, delimiter: str | None) -> Matrix:

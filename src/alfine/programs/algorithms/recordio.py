@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alfine.programs.algorithms.opt_ml import BadInput, Matrix, files
+from alfine.programs.algorithms.parsed_files import Arrays, parsed
 
 MAGIC = 0xCED7230A
 """How each frame begins."""
@@ -45,8 +46,12 @@ NAME = memoryview(b"values")
 Field = tuple[int, int | memoryview]
 
 
-def read_recordio(channel: str) -> tuple[Matrix, Matrix]:
+def read_recordio(channel: str, *, labelled: bool = True) -> tuple[Matrix, Matrix]:
     """Read all files of a channel.
+
+    Args:
+        channel: Its name.
+        labelled: Whether each record must have a label. Otherwise the labels are NaN.
 
     Returns:
         Features (n, d) and labels (n,).
@@ -54,18 +59,30 @@ def read_recordio(channel: str) -> tuple[Matrix, Matrix]:
     Raises:
         BadInput: A file has another format, or a record has no features or not one label.
     """
-    records = [_record(frame, path) for path in files(channel) for frame in _frames(path)]
-    if not records:
+    parts = [_read_file(path, labelled=labelled) for path in files(channel)]
+    if not sum(len(part["labels"]) for part in parts):
         raise BadInput(f"there are no records in the channel {channel!r}.")
-    width = max(features.width for features, _ in records)
-    table = np.zeros((len(records), width))
+    width = max(part["features"].shape[1] for part in parts)
+    tables = [np.pad(part["features"], ((0, 0), (0, width - part["features"].shape[1]))) for part in parts]
+    return np.concatenate(tables), np.concatenate([part["labels"] for part in parts])
+
+
+def _read_file(path: Path, *, labelled: bool) -> Arrays:
+    content = path.read_bytes()
+    form = "recordio" if labelled else "unlabelled"
+    return parsed(form, content, lambda: _parse_file(content, path, labelled=labelled))
+
+
+def _parse_file(content: bytes, path: Path, *, labelled: bool) -> Arrays:
+    records = [_record(frame, path, labelled=labelled) for frame in _frames(content, path)]
+    table = np.zeros((len(records), max((features.width for features, _ in records), default=0)))
     for row, (features, _) in zip(table, records, strict=True):
         row[features.places] = features.values
-    return table, np.array([label for _, label in records])
+    return {"features": table, "labels": np.array([label for _, label in records])}
 
 
-def _frames(path: Path) -> Iterator[memoryview]:
-    data = memoryview(path.read_bytes())
+def _frames(content: bytes, path: Path) -> Iterator[memoryview]:
+    data = memoryview(content)
     start = 0
     while start < len(data):
         magic, length = struct.unpack_from("<II", data, start) if start + 8 <= len(data) else (0, 0)
@@ -97,27 +114,27 @@ class _Tensor:
         self.width = shape[-1] if keys and shape else int(self.places.max(initial=-1)) + 1
 
 
-def _record(data: memoryview, path: Path) -> tuple[_Tensor, float]:
+def _record(data: memoryview, path: Path, *, labelled: bool) -> tuple[_Tensor, float]:
     try:
-        features, label = _named_values(data)
+        tensors = _named_values(data)
+        features, label = tensors[FEATURES], tensors[LABEL] if labelled else None
     except (KeyError, ValueError, IndexError, TypeError) as error:
-        raise BadInput(
-            f"{path.name} has a record that can't be read: it needs features and a label named «values»."
-        ) from error
-    if len(label.values) != 1 or len(features.places) != len(features.values):
+        needed = "features and a label" if labelled else "features"
+        raise BadInput(f"{path.name} has a record that can't be read: it needs {needed} named «values».") from error
+    if (label and len(label.values) != 1) or len(features.places) != len(features.values):
         raise BadInput(f"{path.name} has a record without one label, or with fewer keys than values.")
-    return features, float(label.values[0])
+    return features, float(label.values[0]) if label else np.nan
 
 
-def _named_values(data: memoryview) -> tuple[_Tensor, _Tensor]:
-    """The features and the label of a record."""
+def _named_values(data: memoryview) -> dict[int, _Tensor]:
+    """The tensors of a record, by the number of their field: FEATURES and LABEL."""
     tensors: dict[int, _Tensor] = {}
     for number, entry in _fields(data):
         if number in (FEATURES, LABEL):
             parts = dict(_fields(entry))
             if parts[KEY] == NAME:
                 tensors[number] = _value(parts[VALUE])
-    return tensors[FEATURES], tensors[LABEL]
+    return tensors
 
 
 def _value(data: int | memoryview) -> _Tensor:

@@ -121,7 +121,7 @@ def _definition(data: str, metric: str) -> dict[str, str]:
 SPECIFICATION: Mapping[str, Any] = {
     "TrainingImage": "sagemaker-xgboost",
     "SupportedHyperParameters": HYPERPARAMETERS,
-    "SupportsDistributedTraining": False,
+    "SupportsDistributedTraining": True,
     "MetricDefinitions": [
         *(_definition("train", metric) for metric in OF_TRAINING),
         *(_definition("validation", metric) for metric in METRICS),

@@ -22,6 +22,7 @@ from sklearn.datasets import load_svmlight_file
 
 from alfine.programs.algorithms import opt_ml
 from alfine.programs.algorithms.opt_ml import BadInput
+from alfine.programs.algorithms.parsed_files import Arrays, parsed
 
 NOT_XGBOOSTS = (
     *("num_round", "csv_weights", "early_stopping_rounds", "eval_metric", "_tuning_objective_metric"),
@@ -214,16 +215,25 @@ def _libsvm(channel: str) -> dict[str, Any]:
 
 def _libsvm_file(path: Path) -> dict[str, Any]:
     """Read a libsvm file. Its indices begin at 0, as xgboost's own reader takes them."""
-    content, weights = _weights_apart(path.read_bytes())
+    content = path.read_bytes()
+    arrays = dict(parsed("libsvm", content, lambda: _parse_libsvm(path.name, content)))
+    values, indices, starts, shape = (arrays.pop(name) for name in ("values", "indices", "starts", "shape"))
+    matrix: Any = scipy.sparse.csr_matrix
+    return {"data": matrix((values, indices, starts), shape=tuple(shape.tolist())), **arrays}
+
+
+def _parse_libsvm(name: str, given: bytes) -> Arrays:
+    content, weights = _weights_apart(given)
     try:
         data, label, qid = load_svmlight_file(io.BytesIO(content), zero_based=True, query_id=True)
     except ValueError as error:
         start = content.partition(b"\n")[0][:50].decode(errors="replace")
         raise BadInput(
-            f"{path.name} isn't in libsvm format ({error}); its first line begins {start!r}. Libsvm is the format of a channel "
+            f"{name} isn't in libsvm format ({error}); its first line begins {start!r}. Libsvm is the format of a channel "
             "without a ContentType. For CSV set its ContentType to text/csv."
         ) from error
-    return {"data": data, "label": label, "weight": weights, "qid": qid if b"qid:" in content else []}
+    matrix = {"values": data.data, "indices": data.indices, "starts": data.indptr, "shape": np.array(data.shape)}
+    return {**matrix, "label": label, "weight": np.array(weights), "qid": qid if b"qid:" in content else np.zeros(0)}
 
 
 def _weights_apart(content: bytes) -> tuple[bytes, list[float]]:
