@@ -121,3 +121,18 @@ def test_a_local_program_has_no_image_to_run_in_a_container(tmp_path, words):
     machine = Machine(images=Images(no_containers=str), running=Running(runner="container"))
     with pytest.raises(InvalidSpec, match="has no image to run in a container. Use sandbox or process"):
         program_for(spec, tmp_path, machine=machine, fetch=False)
+
+
+def test_a_container_is_refused_a_variable_with_a_line_break():
+    request = job_request(name="broken", space={"x": Continuous(0.0, 1.0)}, metric="loss", command=["true"])
+    definition = request["TrainingJobDefinition"]
+    definition["StaticHyperParameters"] = {}
+    definition["AlgorithmSpecification"]["TrainingImage"] = "acme/train:2"
+    definition["Environment"] = {"GOOD": "1 = 2", "CERTIFICATE": "BEGIN\nEND"}
+    with pytest.raises(InvalidSpec) as refused:
+        program_for(
+            read_spec(request), Path("/nowhere"), machine=Machine(images=Images(no_containers=str)), fetch=False
+        )
+    assert [(fault.path, fault.message.partition(",")[0]) for fault in refused.value.faults] == [
+        ("TrainingJobDefinition.Environment", "the value of CERTIFICATE contains a line break")
+    ]

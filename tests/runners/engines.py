@@ -14,10 +14,11 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from alfine.runners.container import ContainerEngine, engine_of
+from alfine.runners.container_engine import ContainerEngine, engine_of
 from tests.missing import missing
 
 IMAGE = "alfine-tests/shell:1"
+IMAGE_OF_A_USER = "alfine-tests/user:1"
 PROGRAMS = ("sh", "cat", "sleep", "mkdir", "touch", "ls", "env", "id")
 WRAPPER = """#!/bin/sh
 exec unshare -m sh -c 'umount /sys/fs/cgroup/unified; exec {podman} --storage-driver=vfs --root {place}/root --runroot {place}/run "$@"' podman "$@"
@@ -64,8 +65,11 @@ def _runs(engine: ContainerEngine) -> bool:
         root = _root(Path(folder) / "root")
         packed = Path(folder) / "image.tar"
         subprocess.run(["tar", "-C", str(root), "-cf", str(packed), "."], check=True)
-        if not engine.tell("import", "--change", 'ENTRYPOINT ["/bin/entry"]', str(packed), IMAGE):
+        entry = ("--change", 'ENTRYPOINT ["/bin/entry"]')
+        user = ("--change", "USER 1000:1000")
+        if not engine.tell("import", *entry, str(packed), IMAGE):
             return False
+        engine.tell("import", *entry, *user, str(packed), IMAGE_OF_A_USER)
     return engine.tell("run", "--rm", *engine.options, "--entrypoint", "/bin/sh", IMAGE, "-c", ":")
 
 
@@ -73,7 +77,7 @@ def _root(root: Path) -> Path:
     """A few programs of this machine, with their libraries."""
     for folder in ("bin", "tmp", "opt/ml", "proc", "dev", "sys", "etc"):
         (root / folder).mkdir(parents=True)
-    for name in PROGRAMS:
+    for name in (*PROGRAMS, *(["busybox"] if shutil.which("busybox") else [])):
         program = shutil.which(name)
         assert program is not None
         shutil.copy(program, root / "bin" / name)
@@ -86,6 +90,24 @@ def _root(root: Path) -> Path:
         (root / "bin" / name).write_text(TRAIN.replace("called", f"({name}) called"))
         (root / "bin" / name).chmod(0o755)
     return root
+
+
+@cache
+def networked_engine() -> ContainerEngine:
+    """The engine with its own networks; skips the test where they don't work, or nothing can use them in the image."""
+    tiny_image()
+    engine = test_engine()[0]
+    assert engine is not None
+    networked = ContainerEngine(engine.command, engine.options_without_network)
+    name = f"alfine-tests-{os.getpid()}"
+    try:
+        networked.tell("network", "create", name)
+        words = ("run", "--rm", *networked.options, "--network", name, "--entrypoint", "/bin/busybox", IMAGE, "true")
+        if not networked.tell(*words):
+            missing("a container engine with networks, and busybox", "apt-get install podman crun busybox-static")
+    finally:
+        networked.tell("network", "rm", name)
+    return networked
 
 
 def tiny_image() -> str:

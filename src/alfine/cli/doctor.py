@@ -138,7 +138,7 @@ def _existing(folder: Path) -> Path:
 
 def _runners(home: Path) -> Iterator[MachineCheck]:
     from alfine.runners import sandbox
-    from alfine.runners.container import ENGINES, engine_of
+    from alfine.runners.container_engine import ENGINES, engine_of
     from alfine.store.config import Config
 
     running = Config.at(home).run

@@ -25,7 +25,8 @@ from alfine.jobs.wake import Wake
 from alfine.programs.data.locations import Stored
 from alfine.programs.images import Images
 from alfine.programs.machine import Machine
-from alfine.runners.container import ContainerEngine, ContainerRunner, engine_of
+from alfine.runners.container import ContainerRunner
+from alfine.runners.container_engine import ContainerEngine, engine_of
 from alfine.runners.inline import InlineRunner
 from alfine.runners.process import ProcessRunner
 from alfine.runners.protocol import Runner

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from alfine.core.errors import Fault
 from alfine.core.spec import CHECKPOINTS, DEFINITION, LOCAL_IMAGE, TuningJobSpec
 from alfine.runners import sandbox
+from alfine.runners.container_command import variable_trouble
 from alfine.store.config import AUTO, REQUIREMENTS, RUNNERS, Running
 
 TAKEN = ("input", "model", "output", "code")
@@ -47,6 +48,7 @@ def runner_for(
             faults.append(Fault(path, f"image {image!r} can only run in a container. Remove the tag."))
         faults += _isolated_hosts(spec)
         faults += _checkpoint_path(spec, "container")
+        faults += _variables(spec)
         return "container"
     local = built_in or spec.definition.image == LOCAL_IMAGE
     return _without_image(spec, name, path, faults, local=local)
@@ -110,6 +112,12 @@ def _checkpoint_path(spec: TuningJobSpec, runner: str) -> Iterator[Fault]:
         yield Fault(path, f"{local_path} must be a folder below /opt/ml or /tmp.")
     elif local_path.startswith("/opt/ml/") and local_path.split("/")[3] in TAKEN:
         yield Fault(path, f"{local_path} has another use. Leave LocalPath out.")
+
+
+def _variables(spec: TuningJobSpec) -> Iterator[Fault]:
+    for name, text in spec.definition.environment.items():
+        if trouble := variable_trouble(name, text):
+            yield Fault(f"{DEFINITION}.Environment", trouble)
 
 
 def _isolated_hosts(spec: TuningJobSpec) -> Iterator[Fault]:

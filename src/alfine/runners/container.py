@@ -1,124 +1,40 @@
 """Training jobs in containers of docker or podman: any image that follows SageMaker's contract for training images.
 
-    ENGINE run --name alfine-<training job>-… -v <folder>/opt/ml:/opt/ml IMAGE train
+    ENGINE run --name alfine-<training job>-… --mount …,source=<folder>/opt/ml,destination=/opt/ml IMAGE train
 
-The launcher supervises the engine's client as it does any process: the container's output is the log, its exit code is the
-client's, and the client passes SIGTERM on to its process 1. Two things only the engine can do: kill the container when its grace is
-over (`kill` in launch.json), and remove it once its end is recorded. A container is named after its training job, so that one that
-outlived its client is found and removed too.
+An image that isn't there is pulled first (`container_images`); until then a training job hasn't begun. The launcher supervises
+`container_client`, which runs the engine's client as its child: the container's output is the log, its exit code the client's. A
+container is named after its training job, so that one that outlived its client is found and removed too.
 
 Channels and code are mounted read-only at their own paths, to which the links in /opt/ml lead.
 """
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import threading
-import zlib
-from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from alfine.runners.command_line import isolated_hosts, missing_data
-from alfine.runners.job_environment import THREAD_VARIABLES, host_environment, job_names
-from alfine.runners.job_folder import Host, files_of, hosts_of, mounts
+from alfine.runners import container_client
+from alfine.runners.command_line import ALONE, isolated_hosts, missing_data
+from alfine.runners.container_command import container_name, network_name, run_words, variable_trouble
+from alfine.runners.container_engine import ContainerEngine, client_environment, engine_of
+from alfine.runners.container_images import Pulls
+from alfine.runners.container_links import TooManyLinks, links_out
+from alfine.runners.job_environment import LOOPBACK, NETWORK_INTERFACE
+from alfine.runners.job_folder import CONTROL_MODE, Host, Workspace, hosts_of
+from alfine.runners.launcher import control_path, write_json
 from alfine.runners.process import ProcessRunner
 from alfine.runners.protocol import Launch, Observation
-from alfine.runners.warm import Cold
+from alfine.runners.supervision import was_started
+from alfine.runners.warm import Cold, Warm
 
 INSIDE = Path("/")
 """Where a container sees its training job's folder, so that `opt/ml` in it is /opt/ml."""
 
-ENGINES = ("docker", "podman")
-"""The engines that `auto` tries, in this order."""
-
-PROBE_SECONDS = 20
-"""How long an engine may take to say that it works."""
-
-END_SECONDS = 60
-"""How long an engine may take to carry out a command."""
-
-CLIENTS_OWN = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "DOCKER_HOST", "DOCKER_CONFIG", "XDG_RUNTIME_DIR")
-"""Variables that the engine's client itself reads, so that the container can't get its own values of them from the client."""
-
-
-class ContainerEngine:
-    """A container engine that works on this machine.
-
-    Args:
-        command: The path of its client.
-        options: Further words for each `run`.
-    """
-
-    def __init__(self, command: str, options: Iterable[str] = ()) -> None:
-        self.command = command
-        self.options = tuple(options)
-
-    @property
-    def is_podman(self) -> bool:
-        return "podman" in Path(self.command).name
-
-    def tell(self, *words: str) -> bool:
-        """Run a command of the engine to its end, and return whether it succeeded."""
-        try:
-            done = subprocess.run(
-                [self.command, *words],
-                env=host_environment(),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=END_SECONDS,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return False
-        return done.returncode == 0
-
-    def remove(self, *names: str) -> None:
-        """Remove containers; running ones are killed."""
-        self.tell("rm", "-f", *(("--time", "0") if self.is_podman else ()), *names)
-
-
-def engine_of(wanted: str = "auto", options: tuple[str, ...] = ()) -> tuple[ContainerEngine | None, str]:
-    """Find a container engine.
-
-    Args:
-        wanted: Its name or path; `auto`: the first of docker and podman that works.
-        options: Further words for each `run`.
-
-    Returns:
-        The engine and "", or None and why none works.
-    """
-    reasons: list[str] = []
-    for name in ENGINES if wanted == "auto" else (wanted,):
-        path, reason = _probed(name)
-        if path:
-            return ContainerEngine(path, options), ""
-        reasons.append(reason)
-    return None, " ".join(reasons)
-
-
-@cache
-def _probed(name: str) -> tuple[str, str]:
-    path = shutil.which(name)
-    if path is None:
-        return "", f"{name} isn't installed."
-    question = ["version", "--format", "{{.Server.Version}}"] if "docker" in Path(path).name else ["info"]
-    try:
-        subprocess.run(
-            [path, *question],
-            env=host_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=True,
-            timeout=PROBE_SECONDS,
-        )
-    except subprocess.CalledProcessError as error:
-        return "", f"{name} doesn't work here: {error.stderr.decode(errors='replace').strip()[-300:]}"
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return "", f"{name} doesn't work here: {error}."
-    return path, ""
+CONTAINERS = "containers.json"
+"""In `.alfine`: the file that container_client reads."""
 
 
 class ContainerRunner(ProcessRunner):
@@ -139,18 +55,41 @@ class ContainerRunner(ProcessRunner):
     ) -> None:
         super().__init__(wake, launcher_log=launcher_log)
         self._engine = engine
+        self._pulls = Pulls(wake)
+
+    # -- an image that isn't there yet --
+
+    def start(self, launch: Launch) -> None:
+        """See `Runner.start`. A training job whose image has to be pulled waits for it; polls start it afterwards."""
+        with self._mutex:
+            if was_started(str(launch.folder)) or self._is_asked_for(str(launch.folder)) or not self._must_wait(launch):
+                super().start(launch)
 
     def poll(self, launch: Launch, offset: int) -> Observation | None:
-        """See `Runner.poll`. Once the end of a training job is recorded its container is removed."""
-        seen = super().poll(launch, offset)
+        """See `Runner.poll`. While the image is pulled, the log says so."""
+        with self._mutex:
+            if self._pulls.has_waiting(launch.folder):
+                if self._must_wait(launch):
+                    return self._observe(launch, offset, {}, None)
+                super().start(launch)
+                self._pulls.forget(launch.folder)
+        return super().poll(launch, offset)
+
+    def stop(self, launch: Launch) -> None:
+        """See `Runner.stop`. One that waits for its image ends at once."""
+        super().stop(launch)
+        with self._mutex:
+            if self._pulls.has_waiting(launch.folder):
+                super().start(launch)
+                self._pulls.forget(launch.folder)
+
+    def _must_wait(self, launch: Launch) -> bool:
         engine, _ = self._engine()
-        if seen is not None and seen.exit is not None and engine is not None:
-            names = [_name(launch, host) for host in self._hosts(launch)]
-            if seen.exit.cause == "lost":
-                engine.remove(*names)  # it may still run, and its end isn't reported before it is gone
-            else:
-                threading.Thread(target=engine.remove, args=names, name="alfine-remove", daemon=True).start()
-        return seen
+        if engine is None or launch.image is None or self._refusal(launch):
+            return False
+        return self._pulls.must_wait(engine, launch.image, launch.folder)
+
+    # -- what the process is --
 
     def _refusal(self, launch: Launch) -> str:
         if launch.image is None:
@@ -159,70 +98,67 @@ class ContainerRunner(ProcessRunner):
             return isolated
         if any(channel.piped for channel in launch.channels):
             return "Containers can't have channels in Pipe mode here. Use File."
+        for name, text in launch.environment.items():
+            if trouble := variable_trouble(name, text):
+                return f"Environment: {trouble}"
         engine, reason = self._engine()
-        return missing_data(launch) if engine is not None else reason
+        if engine is None:
+            return reason
+        return missing_data(launch) or _too_many_links(launch) or self._pulls.trouble(launch.folder)
 
     def _plan(self, launch: Launch) -> Cold:  # noqa: ARG002
         return Cold()
 
     def _hosts(self, launch: Launch) -> tuple[Host, ...]:
-        return hosts_of(launch, INSIDE)
+        engine, _ = self._engine()
+        own_machine = engine is not None and engine.network == "host"
+        return hosts_of(launch, INSIDE, interface=LOOPBACK if own_machine else NETWORK_INTERFACE)
 
     def _process(self, launch: Launch, host: Host) -> dict[str, Any]:
-        engine, _ = self._engine()
-        assert engine is not None, "refused before"
-        assert launch.image is not None, "refused before"
-        env = _environment(launch, host)
-        entry, *first = launch.entrypoint or ("",)
-        arguments = launch.arguments or (() if launch.entrypoint else ("train",))
-        words = [
-            *(engine.command, "run", "--name", _name(launch, host), "--hostname", host.name),
-            *(() if launch.network else ("--network", "none")),
-            *_gpus(engine),
-            *_volumes(launch, host),
-            *(word for name, text in env.items() for word in _variable(name, text)),
-            *engine.options,
-            *(("--entrypoint", entry) if entry else ()),
-            *(launch.image, *first, *arguments),
-        ]
+        engine = self._working_engine()
         return {
             "host": host.name,
-            "argv": words,
-            "cwd": "/",
-            "env": {**{name: text for name, text in env.items() if name not in CLIENTS_OWN}, **host_environment()},
-            "kill": [engine.command, "kill", _name(launch, host)],
+            "argv": [*_client("run", launch), host.name, *run_words(engine, launch, host)],
+            "cwd": str(Workspace(launch.folder).control),
+            "env": client_environment(),
+            "kill": [engine.command, "kill", container_name(launch, host)],
         }
 
-    def _supervision(self, launch: Launch) -> dict[str, Any]:  # noqa: ARG002
-        return {"behind": 0, "scratch": [], "wrapper": "container"}
+    def _supervision(self, launch: Launch) -> dict[str, Any]:
+        return {"behind": 0, "scratch": [], "wrapper": "container", "settle": _client("end", launch)}
+
+    def _write_launch(self, launch: Launch, decision: Warm | Cold) -> None:
+        engine, _ = self._engine()
+        control = Workspace(launch.folder).control
+        if engine is not None:
+            control.mkdir(mode=CONTROL_MODE, parents=True, exist_ok=True)
+            for record in control.glob("container.*.json"):  # of an earlier attempt
+                record.unlink()
+            write_json(str(control / CONTAINERS), self._containers(engine, launch))
+        super()._write_launch(launch, decision)
+
+    def _containers(self, engine: ContainerEngine, launch: Launch) -> dict[str, Any]:
+        own_network = launch.instance_count > 1 and launch.network and not engine.network
+        return {
+            "engine": engine.command,
+            "podman": engine.is_podman,
+            "hosts": {host.name: container_name(launch, host) for host in self._hosts(launch)},
+            "network": network_name(launch) if own_network else "",
+        }
+
+    def _working_engine(self) -> ContainerEngine:
+        engine, reason = self._engine()
+        assert engine is not None, reason  # refused before
+        return engine
 
 
-def _name(launch: Launch, host: Host) -> str:
-    """The container's name. It contains a checksum of the folder, since two homes may have training jobs of one name."""
-    digits = f"{zlib.crc32(str(launch.folder).encode()):08x}"
-    return f"alfine-{launch.name}-{digits}" + ("" if launch.instance_count == 1 else f"-{host.name}")
+def _client(action: str, launch: Launch) -> list[str]:
+    return [sys.executable, *ALONE, container_client.__file__, action, control_path(str(launch.folder), CONTAINERS)]
 
 
-def _environment(launch: Launch, host: Host) -> dict[str, str]:
-    """The variables that SageMaker gives a container. The toolkit inside sets the SM_ variables itself."""
-    threads = dict.fromkeys(THREAD_VARIABLES, str(launch.threads))
-    return {**threads, "PYTHONUNBUFFERED": "1", **job_names(launch, host), **launch.environment}
-
-
-def _variable(name: str, text: str) -> tuple[str, str]:
-    """A variable as words for `run`: by its name alone where that is enough, since everybody can read a command line."""
-    return "--env", f"{name}={text}" if name in CLIENTS_OWN or name in host_environment() else name
-
-
-def _volumes(launch: Launch, host: Host) -> Iterator[str]:
-    yield from ("--volume", f"{host.space.ml}:/opt/ml")
-    for folder, inside in mounts(launch, host):
-        yield from ("--volume", f"{folder}:{inside}")
-    for path in dict.fromkeys(files_of(launch)):
-        yield from ("--volume", f"{path}:{path}:ro")
-
-
-def _gpus(engine: ContainerEngine) -> tuple[str, ...]:
-    if not any(Path("/dev").glob("nvidia[0-9]*")):
-        return ()
-    return ("--device", "nvidia.com/gpu=all") if engine.is_podman else ("--gpus", "all")
+def _too_many_links(launch: Launch) -> str:
+    try:
+        links_out(launch)
+    except TooManyLinks as error:
+        return f"ClientError: {error}"
+    return ""

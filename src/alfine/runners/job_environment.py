@@ -29,7 +29,7 @@ NETWORK_INTERFACE = "eth0"
 """Where a training job has one host: the interface of SageMaker's containers."""
 
 LOOPBACK = "lo" if sys.platform.startswith("linux") else "lo0"
-"""Where it has several: all of them are on this machine and reach each other by its loopback interface."""
+"""Where it has several that are processes: all of them are on this machine and reach each other by its loopback interface."""
 
 LOG_LEVEL = 20
 """SM_LOG_LEVEL: `logging.INFO`, the toolkit's default."""
@@ -82,22 +82,18 @@ def input_data_config(launch: Launch) -> dict[str, dict[str, str]]:
     }
 
 
-def resource_config(launch: Launch, current: str) -> dict[str, Any]:
-    """Return the content of resourceconfig.json on one host; current: that host's name."""
+def resource_config(launch: Launch, host: Host) -> dict[str, Any]:
+    """Return the content of resourceconfig.json on one host."""
     names = host_names(launch)
     group = {"instance_group_name": INSTANCE_GROUP, "instance_type": launch.instance_type, "hosts": names}
     return {
-        "current_host": current,
+        "current_host": host.name,
         "current_instance_type": launch.instance_type,
         "current_group_name": INSTANCE_GROUP,
         "hosts": names,
         "instance_groups": [group],
-        "network_interface_name": _network_interface(launch),
+        "network_interface_name": host.interface,
     }
-
-
-def _network_interface(launch: Launch) -> str:
-    return NETWORK_INTERFACE if launch.instance_count == 1 else LOOPBACK
 
 
 # ---- arguments ---------------------------------------------------------------------------------------------------------
@@ -240,13 +236,13 @@ def _toolkit_facts(launch: Launch, host: Host) -> dict[str, Any]:
         "model_dir": str(space.model),
         "module_dir": str(space.code),
         "module_name": Path(script).stem,
-        "network_interface_name": _network_interface(launch),
+        "network_interface_name": host.interface,
         "num_cpus": launch.threads,
         "num_neurons": 0,
         "output_data_dir": f"{space.ml}/output/data",
         "output_dir": f"{space.ml}/output",
         "output_intermediate_dir": f"{space.ml}/output/intermediate",
-        "resource_config": resource_config(launch, host.name),
+        "resource_config": resource_config(launch, host),
         "user_entry_point": script,
     }
 

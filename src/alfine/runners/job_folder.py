@@ -30,7 +30,14 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from alfine.runners.job_environment import MAIN_HOST, host_names, input_data_config, resource_config
+from alfine.runners.job_environment import (
+    LOOPBACK,
+    MAIN_HOST,
+    NETWORK_INTERFACE,
+    host_names,
+    input_data_config,
+    resource_config,
+)
 from alfine.runners.launcher import CONTROL, LOG, write_json
 from alfine.runners.protocol import FAILURE_LIMIT, Launch
 
@@ -114,24 +121,28 @@ class Host:
         name: algo-1, algo-2, ….
         space: Its files, as alfine sees them.
         seen: The same files, as the host's process sees them: in a sandbox its folder is `/`, so that there is an `/opt/ml`.
+        interface: The network interface by which it reaches the other hosts.
     """
 
     name: str
     space: Workspace
     seen: Workspace
+    interface: str
 
 
-def hosts_of(launch: Launch, root: Path | None = None) -> tuple[Host, ...]:
+def hosts_of(launch: Launch, root: Path | None = None, interface: str = LOOPBACK) -> tuple[Host, ...]:
     """Return the hosts of a training job, sorted by name as in resourceconfig.json.
 
     Args:
         launch: The training job.
         root: Where each host's process sees its own folder. None: at the path that it really has.
+        interface: By which several hosts reach each other: processes of this machine by its loopback interface.
     """
     names = host_names(launch)
     folders = [launch.folder if name == MAIN_HOST else launch.folder / "hosts" / name for name in names]
+    interface = NETWORK_INTERFACE if launch.instance_count == 1 else interface
     return tuple(
-        Host(name, Workspace(folder), Workspace(folder if root is None else root))
+        Host(name, Workspace(folder), Workspace(folder if root is None else root), interface)
         for name, folder in zip(names, folders, strict=True)
     )
 
@@ -172,7 +183,7 @@ def _lay_out_host(launch: Launch, host: Host) -> None:
     config = f"{ml}/input/config"
     write_json(f"{config}/hyperparameters.json", dict(launch.hyperparameters))
     write_json(f"{config}/inputdataconfig.json", input_data_config(launch))
-    write_json(f"{config}/resourceconfig.json", resource_config(launch, host.name))
+    write_json(f"{config}/resourceconfig.json", resource_config(launch, host))
     _lay_out_channels(launch, host)
     _link_code(launch, host.space.code)
 

@@ -405,6 +405,7 @@ def _exit(record: dict[str, Any], space: Workspace, unpacked: Exception | None) 
         failure=space.failure(),
         tail=tail(space.log),
         detail=" ".join(filter(None, (record.get("detail"), trouble))),
+        out_of_memory=record.get("out_of_memory") is True,
     )
 
 

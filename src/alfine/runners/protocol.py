@@ -158,6 +158,7 @@ class Exit:
         failure: The first 1024 characters of what it wrote to `output/failure`.
         tail: The last lines of its log: printable, at most 2000 characters.
         detail: The runner's own sentence, where there is one: why it couldn't start it, or which limit was exceeded.
+        out_of_memory: Whether it is known that the kernel killed it because memory ran out.
     """
 
     cause: Cause
@@ -166,6 +167,7 @@ class Exit:
     failure: str = ""
     tail: str = ""
     detail: str = ""
+    out_of_memory: bool = False
 
     @property
     def succeeded(self) -> bool:
@@ -195,7 +197,7 @@ class Exit:
     def _ending(self) -> str:
         if self.signal is None:
             return f"exit code: {self.code}"
-        hint = ": out of memory?" if self.signal == signals.SIGKILL else ""
+        hint = f": out of memory{'' if self.out_of_memory else '?'}" if self.signal == signals.SIGKILL else ""
         return f"killed by signal {self.signal} ({_signal_name(self.signal)}){hint}"
 
 

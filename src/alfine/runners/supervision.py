@@ -9,6 +9,7 @@ import fcntl
 import os
 import signal
 import struct
+import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -25,6 +26,9 @@ FLOCK_LAYOUT = "hhqqi4x" if sys.platform.startswith("linux") else "qqihh"
 
 KILL_ROUNDS = 50
 """How often the processes of a lost training job are looked for and killed, since they may start new ones meanwhile."""
+
+SETTLE_SECONDS = 60.0
+"""How long the program that removes containers may take."""
 
 KILL_PAUSE_SECONDS = 0.02
 """Time between two of these rounds."""
@@ -68,6 +72,7 @@ def settle_lost(folder: str) -> dict[str, Any] | None:
     try:
         process = launcher.read_json(launcher.control_path(folder, launcher.PROCESS)) or {}
         _kill_leftovers(folder, process)
+        _settle_containers(folder)
         log = Path(launcher.control_path(folder, launcher.LOG))
         ended_at = log.stat().st_mtime if log.exists() else process.get("started_at")
         record = {"cause": "lost", "code": None, "signal": None, "ended_at": ended_at, "detail": LOST}
@@ -89,6 +94,23 @@ def _kill_leftovers(folder: str, process: dict[str, Any]) -> None:
         if not leftovers:
             return
         time.sleep(KILL_PAUSE_SECONDS)
+
+
+def _settle_containers(folder: str) -> None:
+    """Remove the containers of a lost training job, which run on without their client."""
+    spec = launcher.read_json(launcher.control_path(folder, launcher.LAUNCH)) or {}
+    if spec.get("settle") and spec.get("processes"):
+        with suppress(
+            OSError, subprocess.TimeoutExpired
+        ):  # an engine that doesn't answer mustn't keep the end from being recorded
+            subprocess.run(
+                spec["settle"],
+                env=spec["processes"][0]["env"],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=SETTLE_SECONDS,
+                check=False,
+            )
 
 
 def _processes_of(folder: str) -> list[int]:

@@ -29,6 +29,9 @@ LOCK = "lock"
 STOP = "stop"
 """There once the training job has been asked to stop."""
 
+CONTAINER = "container.{host}.json"
+"""What the container engine said about the container of one host when it had ended, written by container_client."""
+
 LOG = "log"
 """The output of its processes."""
 

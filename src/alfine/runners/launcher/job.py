@@ -7,8 +7,8 @@ import os
 import signal
 import time
 
-from .files import EXIT, LOG, STOP, control_path, read_json, write_json
-from .processes import kill_by_command, kill_group, terminate
+from .files import CONTAINER, EXIT, LOG, STOP, control_path, read_json, write_json
+from .processes import HELPERS, kill_by_command, kill_group, start_helper, terminate
 
 TYPE_CHECKING = False  # the module typing takes long to import
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ RESEND_SECONDS = 0.01
 KILL_SECONDS = 10.0
 """How long a container engine may take to kill a container. After that its client is killed."""
 
+SETTLE_SECONDS = 60.0
+"""How long the program that removes what is left of containers may take."""
+
 SAID_BYTES = 4096
 """Bytes at the end of a log in which the message of a wrapper is looked for."""
 
@@ -46,6 +49,12 @@ WRAPPERS = {
 
 SHORTAGES = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 """Numbers of errors that may pass: the disk is full, or there are no more descriptors or memory."""
+
+NO_CONTAINER = "The container couldn't be started: "
+"""How the reason of a training job begins whose container never ran."""
+
+CLIENT_GONE = "The container engine's client ended while the container ran, so the container was removed"
+"""The detail of a training job whose container nobody could watch any more."""
 
 REMOVED = "Its folder was removed while it ran"
 """The detail of a training job whose end could only be recorded in a new folder."""
@@ -80,6 +89,8 @@ class SupervisedJob:
         self.clear_until = float("inf")
         self.next_look = 0.0
         self.pause = 0.001
+        self.settler = 0
+        self.settle_until = float("inf")
         self.record: dict[str, Any] | None = None
 
     def begin(self, pid: int, now: float) -> None:
@@ -182,7 +193,7 @@ class SupervisedJob:
         if now < self.next_look:
             return False
         if self.record is None:
-            if self._anyone_left(leftovers) and now < self.clear_until:
+            if self._is_settling(now) or (self._anyone_left(leftovers) and now < self.clear_until):
                 self.pause = min(self.pause * 2, CLEAR_PAUSE_SECONDS)
                 self.next_look = now + self.pause
                 return False
@@ -226,12 +237,30 @@ class SupervisedJob:
             os.kill(pid, signal.SIGKILL)  # a child that isn't reaped yet, so no other process has its id
         return bool(leftovers) or (bool(self.pid) and kill_group(self.pid, 0))
 
+    def _is_settling(self, now: float) -> bool:
+        """Whether containers are being removed. Each one's client does that itself, unless it was killed."""
+        if not self.settler:
+            settle = self.spec.get("settle")  # a launch.json of an earlier version doesn't have it
+            if not settle or not self.pid or all(record is not None for record in self._containers()):
+                return False
+            self.settler = start_helper(settle, self.spec["processes"][0]["env"])
+            self.settle_until = now + SETTLE_SECONDS
+        return self.settler in HELPERS and now < self.settle_until
+
+    def _containers(self) -> list[dict[str, Any] | None]:
+        """What the engine said about the container of each host; None where that isn't known."""
+        names = [CONTAINER.format(host=process["host"]) for process in self.spec["processes"]]
+        return [read_json(control_path(self.folder, name)) for name in names]
+
     def _exit_record(self) -> dict[str, Any]:
         record = {"cause": self.cause, "code": None, "signal": None, "ended_at": self.ended_at, "detail": self.detail}
         if self.status is not None and os.WIFSIGNALED(self.status):
             record["signal"] = os.WTERMSIG(self.status)
         elif self.status is not None:
             record["code"] = os.WEXITSTATUS(self.status)
+        if self.spec["wrapper"] == "container" and self.pid:
+            self._describe_containers(record)
+        elif record["code"] is not None:
             self._unwrap(record)
         return record
 
@@ -245,6 +274,22 @@ class SupervisedJob:
             trouble = self._said(beginnings) if record["code"] in codes else ""
             if trouble:
                 record.update(code=None, cause="not_started", detail=f"The {wrapper} couldn't be started: {trouble}")
+
+    def _describe_containers(self, record: dict[str, Any]) -> None:
+        """Complete the record by what the engine said about the containers, as far as it said anything."""
+        containers = [container or {} for container in self._containers()]
+        record["out_of_memory"] = any(container.get("oom_killed") for container in containers)
+        known = all(container.get("started") for container in containers)
+        if record["cause"] == "exited" and any(container.get("running") for container in containers):
+            record.update(cause="lost", code=None, signal=None, detail=CLIENT_GONE)
+        elif record["cause"] == "exited" and any(container.get("started") is False for container in containers):
+            errors = (container["error"] for container in containers if container.get("error"))
+            trouble = self._said(WRAPPERS["container"][1]) or next(errors, "its log says more")
+            record.update(code=None, signal=None, cause="not_started", detail=f"{NO_CONTAINER}{trouble}")
+        elif known and record["code"] is None:  # the client was killed after the container had ended
+            record.update(code=next((box["code"] for box in containers if box["code"]), 0), signal=None)
+        if record["code"] is not None and not (known and record["code"] in WRAPPERS["container"][0]):
+            self._unwrap(record)
 
     def _said(self, beginnings: tuple[str, ...]) -> str:
         """The last line of the log with one of these beginnings; "" where there is none: then the training job itself failed."""

@@ -80,14 +80,20 @@ def kill_by_command(processes: list[dict[str, Any]]) -> bool:
     """
     commands = [process for process in processes if process.get("kill")]
     for process in commands:
-        pid = quiet_fork()
-        if pid == 0:
-            os.setsid()
-            with suppress(OSError):
-                os.execvpe(process["kill"][0], process["kill"], process["env"])  # noqa: S606
-            os._exit(127)
-        HELPERS.add(pid)
+        start_helper(process["kill"], process["env"])
     return bool(commands)
+
+
+def start_helper(words: list[str], environment: dict[str, str]) -> int:
+    """Run a command that belongs to no training job, and return its process. It is one of `HELPERS` until it has ended."""
+    pid = quiet_fork()
+    if pid == 0:
+        os.setsid()
+        with suppress(OSError):
+            os.execvpe(words[0], words, environment)  # noqa: S606
+        os._exit(127)
+    HELPERS.add(pid)
+    return pid
 
 
 def children_of(pid: int) -> list[int]:

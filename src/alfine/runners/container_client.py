@@ -1,0 +1,252 @@
+"""Runs a container engine's client for one host of a training job, passes a stop on, and removes the container afterwards.
+
+    python -I -S container_client.py run CONTAINERS HOST ENGINE run --name NAME …
+    python -I -S container_client.py end CONTAINERS
+
+`run` is the process that the launcher starts. It makes the network of a training job with several hosts, runs the client, and ends
+with its exit code. The client never gets a signal: one that comes before the container runs would leave half a container and its
+network behind. Instead, a SIGTERM is sent to the container through the engine once the container runs.
+
+Before `run` ends it writes what the engine says about the container to `container.HOST.json` (`Containers.settle`), beside the file
+CONTAINERS, and removes the container and, after the last one, the network. `end` does the same for the containers that have no such
+file, because `run` or the launcher was killed.
+
+CONTAINERS is a file with {"engine": its command, "podman": whether it is podman, "hosts": {HOST: NAME of its container}, "network":
+the network to make, or ""}.
+
+This program is started for each container. It imports only the standard library.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+ANSWER_SECONDS = 60
+"""How long an engine may take to carry out a command."""
+
+ASK_AGAIN_SECONDS = 0.05
+"""Time until a container that doesn't run yet is asked to stop again."""
+
+NEVER = "0001-01-01"
+"""How the time begins at which a container started that never did."""
+
+CANNOT_RUN = 125
+"""The exit code of docker and podman where they can't run a container."""
+
+FIRST_HOST = 2
+"""The number of the first host's address in the network; 1 is the gateway's."""
+
+
+class Containers:
+    """The containers of one training job.
+
+    Args:
+        path: The file CONTAINERS; see the module's docstring.
+    """
+
+    def __init__(self, path: str) -> None:
+        with open(path, encoding="utf-8") as file:
+            settings = json.load(file)
+        self.folder = os.path.dirname(path)
+        self.engine: str = settings["engine"]
+        self.is_podman: bool = settings["podman"]
+        self.hosts: dict[str, str] = settings["hosts"]
+        self.network: str = settings["network"]
+
+    def run(self, host: str, words: list[str]) -> int:
+        """Run the client of one host to its end, and return its exit code; SIGTERM and SIGCHLD must be blocked."""
+        trouble, network = self._join_network(host)
+        if trouble:
+            print(f"Error: {trouble}", flush=True)  # as podman begins its messages
+            code = CANNOT_RUN
+        elif signal.SIGTERM in signal.sigpending():  # nothing was started yet
+            code = 128 + signal.SIGTERM
+        else:
+            code = self._run_client(host, [*words[:2], *network, *words[2:]])
+        self.settle(host)
+        return code
+
+    def _run_client(self, host: str, words: list[str]) -> int:
+        try:
+            client = os.posix_spawnp(words[0], words, os.environ, setsigmask=())
+        except OSError as error:
+            print(f"Error: {words[0]} couldn't be started: {error}", flush=True)
+            return CANNOT_RUN
+        return self._wait(client, self.hosts[host])
+
+    def settle(self, host: str) -> None:
+        """Write what the engine says about a host's container, and remove the container, also one that still runs.
+
+        The file's object has `started` (None: the engine doesn't answer), `running`, `code`, `oom_killed` and `error`.
+        """
+        name = self.hosts[host]
+        state = self._state(name)
+        if state is None:
+            record: dict[str, Any] = {"started": None}
+        elif not state:
+            record = {"started": False}
+        else:
+            record = {
+                "started": _has_started(state),
+                "running": bool(state.get("Running")),
+                "code": state.get("ExitCode"),
+                "oom_killed": bool(state.get("OOMKilled")),
+                "error": state.get("Error") or "",
+            }
+        self._write(host, record)
+        self._tell("rm", "-f", *(("--time", "0") if self.is_podman else ()), name)
+        if self.network:  # refused while another host's container uses it
+            self._tell("network", "rm", self.network)
+
+    def settle_all(self) -> None:
+        """Settle the hosts that have no file yet."""
+        for host in self.hosts:
+            if not os.path.exists(self._record(host)):
+                self.settle(host)
+
+    def _record(self, host: str) -> str:
+        return f"{self.folder}/container.{host}.json"
+
+    def _write(self, host: str, record: dict[str, Any]) -> None:
+        path = self._record(host)
+        try:
+            with open(f"{path}.new", "w", encoding="utf-8") as file:
+                json.dump(record, file)
+            os.replace(f"{path}.new", path)
+        except OSError as error:  # the launcher goes by the exit code instead
+            print(f"alfine: the end of container {self.hosts[host]} couldn't be noted: {error}", flush=True)
+
+    # -- stopping --
+
+    def _wait(self, client: int, name: str) -> int:
+        """Wait until the client ends, and return its exit code. A SIGTERM is passed on as soon as the container runs."""
+        asked = told = False
+        while (status := _reaped(client)) is None:
+            if asked and not told:
+                told = self._ask_to_stop(name)
+                time.sleep(0 if told else ASK_AGAIN_SECONDS)
+            else:
+                asked = signal.sigwait({signal.SIGTERM, signal.SIGCHLD}) == signal.SIGTERM or asked
+        return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+    def _ask_to_stop(self, name: str) -> bool:
+        """Send SIGTERM to a container's process 1. Return False where it doesn't run yet.
+
+        A process 1 without a handler for SIGTERM never gets it from the kernel. It is killed at once: it would go on until the
+        end of its grace for nothing.
+        """
+        state = self._state(name)
+        if not state or not _has_started(state):
+            return False
+        if not state.get("Running"):
+            return True
+        word = "KILL" if _drops_sigterm(state.get("Pid", 0)) else "TERM"
+        answer = self._tell("kill", "--signal", word, name)
+        return answer is not None and answer.returncode == 0
+
+    # -- the network --
+
+    def _join_network(self, host: str) -> tuple[str, list[str]]:
+        """Make the network unless another host has, and return why that failed, and the words by which a host joins it."""
+        if not self.network:
+            return "", []
+        made = self._tell("network", "create", "--label", "alfine", self.network)
+        found = self._tell("network", "inspect", self.network)
+        if found is None or found.returncode:
+            return f"the network of this training job couldn't be made: {_said(made)}", []
+        joined = ["--network", self.network]
+        if not self.is_podman:
+            return "", [*joined, "--network-alias", host]
+        # podman resolves names only where a plug-in for DNS is installed, so each host gets a fixed address.
+        addresses = self._addresses(json.loads(found.stdout))
+        names = [word for name, address in addresses.items() for word in ("--add-host", f"{name}:{address}")]
+        return "", [*joined, "--ip", addresses[host], *names]
+
+    def _addresses(self, networks: list[dict[str, Any]]) -> dict[str, str]:
+        import ipaddress  # slow to import, and most training jobs have one host
+
+        subnet = ipaddress.ip_network(networks[0]["subnets"][0]["subnet"])
+        return {name: str(subnet[number]) for number, name in enumerate(self.hosts, FIRST_HOST)}
+
+    # -- the engine --
+
+    def _state(self, name: str) -> dict[str, Any] | None:
+        """What the engine says about a container: {} where there is none, None where the engine doesn't answer."""
+        answer = self._tell("container", "inspect", "--format", "{{json .State}}", name)
+        if answer is None:
+            return None
+        if answer.returncode:
+            return {} if "no such" in answer.stderr.lower() else None
+        state: dict[str, Any] = json.loads(answer.stdout)
+        return state
+
+    def _tell(self, *words: str) -> subprocess.CompletedProcess[str] | None:
+        try:
+            return subprocess.run(
+                [self.engine, *words],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=ANSWER_SECONDS,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+
+
+def _has_started(state: dict[str, Any]) -> bool:
+    return bool(state.get("Running")) or not str(state.get("StartedAt", NEVER)).startswith(NEVER)
+
+
+def _said(answer: subprocess.CompletedProcess[str] | None) -> str:
+    return "the engine doesn't answer." if answer is None else answer.stderr.strip() or "it can't be inspected."
+
+
+def _reaped(client: int) -> int | None:
+    """Reap every child that has ended, and return the client's status; None while it runs."""
+    found = None
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return found
+        if pid == client:
+            found = status
+        if not pid or found is not None:
+            return found
+
+
+def _drops_sigterm(pid: int) -> bool:
+    """Whether a process is process 1 of a container and the kernel drops a SIGTERM to it: it neither catches nor blocks it.
+
+    A process that ignores SIGTERM does so on purpose. False where that can't be known: the engine runs elsewhere, or there is no /proc.
+    """
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+            fields = dict(line.split(":", 1) for line in file if ":" in line)
+        is_first = fields["NSpid"].split()[1:][-1:] == ["1"]
+        noticed = int(fields["SigCgt"], 16) | int(fields["SigBlk"], 16) | int(fields["SigIgn"], 16)
+    except (OSError, KeyError, ValueError):
+        return False
+    return is_first and not noticed >> (signal.SIGTERM - 1) & 1
+
+
+def main(action: str, path: str, *words: str) -> int:
+    """Carry out `run` or `end`, and return the exit code."""
+    if action == "end":
+        Containers(path).settle_all()
+        return 0
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGCHLD})
+    host, *client = words
+    return Containers(path).run(host, client)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,75 @@
+"""Finding a container engine, what its client is given, and which of its options count."""
+
+import shutil
+
+import pytest
+
+from alfine.runners.container_command import gpu_words
+from alfine.runners.container_engine import ContainerEngine, engine_of
+
+
+def test_without_an_engine_it_says_so():
+    assert engine_of("no-such-engine") == (None, "no-such-engine isn't installed.")
+
+
+def test_an_engine_that_hangs_or_fails_is_no_engine(tmp_path):
+    broken = tmp_path / "docker"
+    broken.write_text("#!/bin/sh\necho 'Cannot connect to the Docker daemon' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    engine, reason = engine_of(str(broken))
+    assert engine is None
+    assert "Cannot connect to the Docker daemon" in reason
+
+
+def test_podman_is_told_from_docker():
+    assert (ContainerEngine("/usr/bin/podman").is_podman, ContainerEngine("/usr/bin/docker").is_podman) == (True, False)
+
+
+def test_the_client_has_its_settings_from_alfines_environment_and_no_secrets(tmp_path, monkeypatch):
+    settings = {
+        "DOCKER_HOST": "ssh://far",
+        "DOCKER_CONFIG": "/config",
+        "XDG_RUNTIME_DIR": "/run/user/5",
+        "CONTAINER_HOST": "unix:///a",
+        "REGISTRY_AUTH_FILE": "/auth",
+    }
+    for name, text in {**settings, "AWS_SECRET_ACCESS_KEY": "s3cret"}.items():
+        monkeypatch.setenv(name, text)
+    client = tmp_path / "podman"
+    client.write_text(f"#!/bin/sh\nenv > {tmp_path}/env\n")
+    client.chmod(0o755)
+    assert engine_of(str(client))[0] is not None
+    lines = (tmp_path / "env").read_text().splitlines()
+    assert {f"{name}={text}" for name, text in settings.items()} <= set(lines)
+    assert not any("s3cret" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("options", "network", "others", "pull"),
+    [
+        ((), "", (), ()),
+        (("--network=host", "-v", "/a:/a"), "host", ("-v", "/a:/a"), ()),
+        (("--net", "mine", "--ip", "10.0.0.2", "--init"), "mine", ("--init",), ()),
+        (
+            ("-P", "-p", "80:80", "--platform", "linux/arm64", "--tls-verify=false"),
+            "",
+            None,
+            ("--platform", "linux/arm64", "--tls-verify=false"),
+        ),
+    ],
+)
+def test_options_about_the_network_are_told_from_others(options, network, others, pull):
+    engine = ContainerEngine("podman", options)
+    assert engine.network == network
+    assert engine.options_without_network == (pull if others is None else others)
+    assert engine.pull_options == pull
+
+
+def test_gpus_are_passed_where_the_instance_type_asks_or_they_work(tmp_path):
+    docker, podman = ContainerEngine("/usr/bin/docker"), ContainerEngine("/usr/bin/podman")
+    assert gpu_words(docker, "ml.g5.xlarge", tmp_path) == ()
+    (tmp_path / "nvidia0").touch()
+    assert gpu_words(docker, "ml.g5.xlarge", tmp_path) == ("--gpus", "all")
+    assert gpu_words(podman, "ml.p4d.24xlarge", tmp_path) == ("--device", "nvidia.com/gpu=all")
+    if shutil.which("nvidia-smi") is None:
+        assert gpu_words(podman, "ml.m5.large", tmp_path) == ()
