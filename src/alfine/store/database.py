@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,9 @@ from sqlalchemy.engine import Connection as Connection  # noqa: PLC0414 - for si
 from alfine.store.database_errors import explained
 
 BUSY_SECONDS = 30  # how long a writer waits for the transaction of another process
+
+PRIMARY_CODE = 0xFF
+"""The bits of SQLite's extended error code that say which kind of error it is. Source: sqlite.org/rescode.html."""
 
 
 class Database:
@@ -91,4 +96,26 @@ def _prepare_sqlite(connection: Any, record: object) -> None:  # noqa: ARG001 - 
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")  # a commit survives a loss of power, not only of the process
     cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+    _refuse_reading_only(connection)
+
+
+def _refuse_reading_only(connection: Any) -> None:
+    """Close a connection that can only read a file that can be written, and raise SQLite's error.
+
+    While a file can't be opened for writing, because descriptors or the rights are missing for a moment, SQLite opens it for
+    reading. All later connections of the process would then share its memory, which is mapped for reading, too.
+    """
+    cursor = connection.cursor()
+    file = cursor.execute("PRAGMA database_list").fetchone()[2]
+    try:
+        cursor.execute("PRAGMA busy_timeout = 0")
+        cursor.execute("BEGIN IMMEDIATE")  # where the file is open for reading, this begins to read
+        cursor.execute("PRAGMA user_version = 0")  # any write; SQLite refuses it before it takes a lock
+        cursor.execute("ROLLBACK")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & PRIMARY_CODE != sqlite3.SQLITE_BUSY and os.access(file, os.W_OK):
+            connection.close()
+            raise
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
     cursor.close()
