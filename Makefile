@@ -3,6 +3,7 @@
 #   make demo          a tuning job that stops by itself (examples/when_to_stop)
 #   make test          the whole suite, against the built wheel
 #   make test-fast     unit tests and contracts, against the editable checkout: under a minute
+#   make faults        injects faults into a live server and its training jobs for SECONDS, by SEED
 #   make test-clients  the SDKs, Airflow and the AWS CLI against a live server
 #   make check         ruff, mypy, import-linter and codespell
 #   make ci            what .ci/run runs: the checks and the whole suite
@@ -16,6 +17,8 @@ WHEEL ?= .venv-wheel
 CLIENTS ?= .clients
 JOBS ?= 2
 DATA ?=
+SECONDS ?= 900
+SEED ?=
 
 BIN = $(VENV)/bin
 PIP = -m pip --disable-pip-version-check --quiet
@@ -28,7 +31,7 @@ BENCHMARKS = engine search curves warmstart stopping definitions server
 # What is tested is what is installed, never what a caller's PYTHONPATH leads to.
 unexport PYTHONPATH
 
-.PHONY: demo dev test test-fast test-clients check ci docs bench $(BENCHMARKS:%=bench-%) clean
+.PHONY: demo dev test test-fast test-clients faults check ci docs bench $(BENCHMARKS:%=bench-%) clean
 .DELETE_ON_ERROR:
 
 # -- environments ------------------------------------------------------------------------------------------------------
@@ -83,6 +86,9 @@ test-fast: $(VENV)/core-dev
 
 test-clients: $(WHEEL)/made $(patsubst tests/clients/requirements/%.txt,$(CLIENTS)/%/made,$(wildcard tests/clients/requirements/*.txt))
 	$(WHEEL)/bin/python $(PYTEST) tests/clients
+
+faults: $(VENV)/dev
+	$(BIN)/python -m tests.faults --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 define checks
 	$(1)/ruff check .

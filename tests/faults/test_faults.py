@@ -1,0 +1,59 @@
+"""A few seconds of faults; `make faults` does it for as long as one likes. docs/explanation/faults.md says what is done and what must hold."""
+
+import errno
+import sqlite3
+import threading
+import time
+from contextlib import closing
+
+import pytest
+
+from tests.faults.control import FOREVER, Action, Calls, Roles, compiler
+from tests.faults.rounds import Rounds
+from tests.missing import missing
+
+SECONDS = 2.0
+JOBS = 3
+
+CLIENTS = 12
+"""At the same time; more than the connections to the database that a server keeps open."""
+
+
+@pytest.fixture(scope="module")
+def rounds(tmp_path_factory):
+    if compiler() is None:
+        missing("a C compiler", "apt-get install gcc libc6-dev")
+    found = Rounds(tmp_path_factory.mktemp("world"), seed=1)
+    found.world.start()
+    yield found
+    found.world.end()
+
+
+def test_a_server_writes_again_once_its_database_can_be_written_again(rounds):
+    """Where SQLite may not write a file it opens it for reading, and the connection would stay so."""
+    traffic = rounds.traffic
+    arn = traffic.look(traffic.create(most=1, long=False))["HyperParameterTuningJobArn"]
+
+    def writes():
+        return traffic.ask("add_tags", ResourceArn=arn, Tags=[{"Key": "a", "Value": "b"}]) is not None
+
+    words = {"number": errno.EACCES, "times": FOREVER, "part": "alfine.db"}
+    threads = [threading.Thread(target=writes) for _ in range(CLIENTS)]
+    with closing(sqlite3.connect(rounds.world.home / "alfine.db", isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")  # every request waits with a connection of its own
+        with rounds.world.control.armed(Calls.OPEN_TO_WRITE, Roles.SERVER, Action.FAIL, **words) as met:
+            for thread in threads:
+                thread.start()
+            while not met()[0]:
+                time.sleep(0.01)
+            database.execute("ROLLBACK")
+            for thread in threads:
+                thread.join()
+    traffic.violations.clear()  # answers of 500 during the fault
+    assert all(writes() for _ in range(CLIENTS))
+
+
+def test_faults_lose_nothing_and_double_nothing(rounds):
+    rounds.round(SECONDS, JOBS)
+    assert rounds.violations == [], rounds.report()
+    assert rounds.faults.total() > 0
