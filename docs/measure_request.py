@@ -120,7 +120,7 @@ def traced(folder: Path) -> tuple[int, list[str]]:
     (folder / "train.py").write_text("print('loss=1')\n")
     visited = Rooms()
     with Home(folder / "home") as home:
-        app = make_app(home, NoEngine())  # type: ignore[arg-type]  # of the pool, only `run` is used
+        app = make_app(home, NoEngine(), is_open=True)  # type: ignore[arg-type]  # of the pool, only `run` is used
         content = body("traced", folder)
         send(app, body("before", folder))
         threading.setprofile(visited.profile)

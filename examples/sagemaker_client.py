@@ -1,8 +1,7 @@
 """Tune through the SageMaker API: boto3 creates a tuning job, waits for it, and prints what came of it.
 
     alfine serve                                   # in another terminal
-    export AWS_ENDPOINT_URL=http://127.0.0.1:8765 AWS_DEFAULT_REGION=us-east-1
-    export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any
+    eval "$(alfine client)"
     pip install boto3
     python examples/sagemaker_client.py
 

@@ -52,7 +52,7 @@ def main():
     parser.add_argument("--only", choices=SCRIPTS, nargs="*", default=list(SCRIPTS))
     words = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
-        serve = [sys.executable, "-m", "alfine", "serve", "--port", "0", "--home", home]
+        serve = [sys.executable, "-m", "alfine", "serve", "--port", "0", "--open", "--home", home]
         server = subprocess.Popen(serve, stdout=subprocess.PIPE, text=True)
         url = re.search(r"http://\S+", server.stdout.readline()).group()
         keys = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_DEFAULT_REGION": "us-east-1"}

@@ -29,10 +29,11 @@ PATIENCE_SECONDS = 40.0
 
 
 class Served:
-    """One running server."""
+    """One running server, which takes any credentials unless `signed`."""
 
-    def __init__(self, home: Path, *words: str) -> None:
+    def __init__(self, home: Path, *words: str, signed: bool = False) -> None:
         command = [sys.executable, "-m", "alfine", "serve", "--port", "0", "--home", str(home), *words]
+        command += [] if signed else ["--open"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()

@@ -44,11 +44,12 @@ def test_a_web_page_is_refused(served, headers):
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "::"])
-def test_it_refuses_to_listen_where_others_can_reach_it(host, tmp_path):
-    command = [sys.executable, "-m", "alfine", "serve", "--host", host, "--home", str(tmp_path)]
+def test_an_open_server_refuses_to_listen_where_others_can_reach_it(host, tmp_path):
+    command = [sys.executable, "-m", "alfine", "serve", "--open", "--host", host, "--home", str(tmp_path)]
     run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert run.returncode != 0
-    assert "alfine keys create" in run.stderr
+    assert "Leave --open out" in run.stderr.replace("\n", " ")
+    assert not (tmp_path / "alfine.db").exists()
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"a":' * 5000, b"\xff\xfe", b'{"MaxResults": "x"}'])

@@ -52,7 +52,7 @@ class Locked(Served):
 
     def __init__(self, home, *words):
         self.home, self.key = home, key_of(home)
-        super().__init__(home, *words)
+        super().__init__(home, *words, signed=True)
 
     def client(self, name="sagemaker", key=None, region="us-east-1", **config):
         settings = Config(retries={"total_max_attempts": 1}, **config)
@@ -293,16 +293,12 @@ def test_a_new_key_works_at_once_and_a_deleted_one_no_longer(locked):
     client.close()
 
 
-def test_the_first_key_closes_a_running_server_and_the_last_one_opens_it(tmp_path):
-    server = Served(tmp_path)
-    client = server.client()
-    client.list_hyper_parameter_tuning_jobs()
-    id_, _ = key_of(tmp_path)
-    assert code(client.list_hyper_parameter_tuning_jobs) == "UnrecognizedClientException"
-    assert "needs no signature" not in keys(tmp_path, "list")[1]
-    assert "no signature any more" in keys(tmp_path, "delete", id_)[2]
-    client.list_hyper_parameter_tuning_jobs()
-    client.close()
+def test_without_its_last_key_a_server_answers_nobody_until_there_is_another(tmp_path):
+    server = Locked(tmp_path)
+    assert "no request is answered" in keys(tmp_path, "delete", server.key[0])[2]
+    assert "There are no keys" in keys(tmp_path, "list")[1]
+    assert code(server.client().list_hyper_parameter_tuning_jobs) == "UnrecognizedClientException"
+    server.client(key=key_of(tmp_path)).list_hyper_parameter_tuning_jobs()
     server.end()
 
 

@@ -33,7 +33,7 @@ print(f"loss={args.x}")
 def served(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     key = key_of(home)
-    server = Served(home)
+    server = Served(home, signed=True)
     yield server, key
     server.end()
 

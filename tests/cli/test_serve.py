@@ -11,14 +11,14 @@ import urllib.request
 import boto3
 import pytest
 
+from alfine.store.access_keys import Keys
 from tests.aws.conftest import Served
-from tests.aws.test_keys import key_of
 from tests.cli.conftest import alfine_cli
 
 
-def told(home, count):
+def told(home, count, **words):
     """A server, and the lines after the first that it prints, by what stands before their colon."""
-    server = Served(home)
+    server = Served(home, **words)
     lines = [server.process.stdout.readline().strip() for _ in range(count)]
     return server, {name: rest.strip() for name, _, rest in (line.partition(":") for line in lines)}
 
@@ -41,28 +41,36 @@ def nobody(monkeypatch, tmp_path):
     return monkeypatch
 
 
-def test_the_lines_that_it_prints_point_boto3_the_cli_and_the_sdk_to_it(tmp_path, nobody):
-    server, lines = told(tmp_path / "home", 4)
-    assert list(lines) == ["browser", "boto3", "AWS CLI", "SDK"]
-    assert lines["SDK"].startswith("the same variables")
-    for name, value in variables(lines["AWS CLI"]).items():
+def test_a_homes_first_server_makes_a_key_and_prints_what_leads_clients_to_it(tmp_path, nobody):
+    home = tmp_path / "home"
+    server, lines = told(home, 5, signed=True)
+    for name, value in variables(lines["clients"]).items():
         if name.startswith("AWS_"):
             nobody.setenv(name, value)
-    for client in (eval(lines["boto3"], {"boto3": boto3}), boto3.client("sagemaker")):
-        assert client.list_hyper_parameter_tuning_jobs()["HyperParameterTuningJobSummaries"] == []
-        assert client.meta.endpoint_url == server.url
-        client.close()
+    client = boto3.client("sagemaker")
+    assert client.list_hyper_parameter_tuning_jobs()["HyperParameterTuningJobSummaries"] == []
+    assert client.meta.endpoint_url == server.url
+    client.close()
+    (made,) = Keys(home).all()
+    assert (home / "keys" / made.id).stat().st_mode & 0o777 == 0o600
     with urllib.request.urlopen(f"{server.url}/healthz") as answer:
         assert json.load(answer)["status"] == "ok"
     assert server.end() == 0
+    server, lines = told(home, 3, signed=True)
+    assert lines["clients"] == f'eval "$(alfine client --home {home})"'
+    assert not any(made.secret in text for text in lines.values())
+    assert Keys(home).all() == [made]
+    assert server.end() == 0
 
 
-def test_with_a_key_it_says_that_requests_must_be_signed_and_shows_no_secret(tmp_path):
-    id_, secret = key_of(tmp_path)
-    server, lines = told(tmp_path, 5)
-    assert "AWS_ACCESS_KEY_ID=<key ID> AWS_SECRET_ACCESS_KEY=<secret>" in lines["AWS CLI"]
-    assert any(name.startswith("Requests must be signed") for name in lines)
-    assert not any(word in text for text in lines.values() for word in (id_, secret))
+def test_an_open_server_takes_any_credentials_and_makes_no_key(tmp_path):
+    server, lines = told(tmp_path, 4)
+    assert "AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any" in lines["clients"]
+    assert any("every user of this machine" in text for text in lines.values())
+    client = server.client()
+    client.list_hyper_parameter_tuning_jobs()
+    client.close()
+    assert Keys(tmp_path).all() == []
     assert server.end() == 0
 
 

@@ -254,7 +254,7 @@ def test_a_new_home_is_its_owners_alone(tmp_path):
 def test_secrets_are_in_no_log(tmp_path, make):
     """Neither a key's nor an Environment's, whether a request succeeds, is refused, or breaks something."""
     id_, secret = key_of(tmp_path)
-    server = Served(tmp_path)
+    server = Served(tmp_path, signed=True)
     words = {"aws_access_key_id": id_, "aws_secret_access_key": secret}
     client = server.client(**words)
     request = make("secret", environment={"TOKEN": "hunter2"}, max_training_jobs=1)

@@ -40,7 +40,7 @@ def answered(home, operation, **members):
     async def send(message):
         sent.append(message)
 
-    asyncio.run(make_app(home, EnginePool(home.engine()))(scope, receive, send))
+    asyncio.run(make_app(home, EnginePool(home.engine()), is_open=True)(scope, receive, send))
     return sent[0]["status"], json.loads(b"".join(message.get("body", b"") for message in sent[1:]))
 
 

@@ -41,6 +41,8 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Serve AWS clients": {
         "serve": ("serve", "Serve SageMaker's API and a web console."),
+        "client": ("client", "Lead AWS's clients in this shell to the server."),
+        "console": ("console", "Print a link that opens the server's web console."),
         "keys": ("keys", "Create, list and delete access keys."),
     },
     "Home and files": {

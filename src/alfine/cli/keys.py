@@ -16,9 +16,9 @@ Examples:
   alfine keys list
   alfine keys delete AKIA…
 
-Once a home has a key, `alfine serve` only answers requests that are signed
-with one, from this machine too, and may listen on any address. A running
-server needs no restart.
+`alfine serve` only answers requests that are signed with one of the home's
+keys, from this machine too. It makes the first key itself, which `alfine
+client` prints. A running server needs no restart for new or deleted keys.
 """
 
 
@@ -43,7 +43,7 @@ def create(*, as_json: bool) -> None:
         print_json({"AccessKey": {**_as_json(key), "SecretAccessKey": key.secret}})
         return
     click.echo(f"export AWS_ACCESS_KEY_ID={key.id} AWS_SECRET_ACCESS_KEY={key.secret}")
-    click.echo("The secret isn't shown again. From now on, requests to `alfine serve` must be signed.", err=True)
+    click.echo("This command doesn't show the secret again.", err=True)
 
 
 @keys.command("list", epilog="\b\nExample:\n  alfine keys list")
@@ -60,7 +60,7 @@ def list_keys(*, as_json: bool) -> None:
     rows = table("Access key id", "Created")
     for key in all_keys:
         rows.add_row(key.id, local_time(key.created_at.isoformat()) or "")
-    show(rows if all_keys else "There are no keys: requests need no signature, but only this machine can send them.")
+    show(rows if all_keys else "There are no keys. The next `alfine serve` makes one.")
 
 
 @keys.command(epilog="\b\nExample:\n  alfine keys delete AKIA…")
@@ -78,7 +78,9 @@ def delete(*, access_key_id: str, as_json: bool) -> None:
         return
     click.echo(f"Deleted {access_key_id}.")
     if not home_keys:
-        click.echo("That was the last key: requests from this machine need no signature any more.", err=True)
+        click.echo(
+            "That was the last key: no request is answered until there is another (`alfine keys create`).", err=True
+        )
 
 
 def _as_json(key: AccessKey) -> dict[str, str]:

@@ -58,6 +58,8 @@ class RemoteJobs:
 
     Args:
         endpoint: The URL of the server.
+        key: Id and secret of an access key; None takes it from the environment.
+        certificate: The file of the server's certificate (PEM); None trusts the public ones, or $AWS_CA_BUNDLE.
 
     Raises:
         InvalidSpec: The endpoint is no URL of a server.
@@ -66,12 +68,13 @@ class RemoteJobs:
     keeps_files = True
     """SageMaker's delete operation leaves logs and models."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, key: tuple[str, str] | None = None, *, certificate: str | None = None) -> None:
         parts = urlsplit(endpoint)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
             raise InvalidSpec([Fault("--endpoint", f"{endpoint!r} must be a URL such as http://127.0.0.1:8765.")])
         self.endpoint = endpoint.rstrip("/")
         self.region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+        self._given_key, self._certificate = key, certificate
         self._made: set[str] = set()
         self._sessions: dict[float, Any] = {}
 
@@ -132,6 +135,11 @@ class RemoteJobs:
         path = f"/_alfine/tuning-jobs/{quote(name, safe='')}/changes"
         self._send("POST", path, "alfine", {"content-type": "application/json"}, body)
 
+    def console_link(self) -> str:
+        """Return the URL of a new one-time link into the server's console."""
+        _, body = self._send("POST", "/_alfine/console-links", "alfine", {}, b"")
+        return f"{self.endpoint}{json.loads(body)['Path']}"
+
     def go_on(self, name: str, *, quiet: bool) -> bool:  # noqa: ARG002
         """Return False: the server runs the job."""
         return False
@@ -189,6 +197,8 @@ class RemoteJobs:
 
     @property
     def _key(self) -> tuple[str, str]:
+        if self._given_key is not None:
+            return self._given_key
         pairs = ((os.environ.get(id_), os.environ.get(secret)) for id_, secret in KEY_NAMES)
         return next(((id_, secret) for id_, secret in pairs if id_ and secret), ANY_KEY)
 
@@ -239,7 +249,7 @@ class RemoteJobs:
         from botocore.httpsession import URLLib3Session
 
         if timeout not in self._sessions:
-            verify = os.environ.get("AWS_CA_BUNDLE") or True
+            verify = self._certificate or os.environ.get("AWS_CA_BUNDLE") or True
             self._sessions[timeout] = URLLib3Session(verify=verify, timeout=(TIMEOUT_SECONDS, timeout))
         return self._sessions[timeout]
 

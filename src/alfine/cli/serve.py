@@ -5,22 +5,29 @@ from __future__ import annotations
 import logging
 import os
 import ssl
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from alfine.cli.options import chosen_home, home_option, open_home
+from alfine.cli.home_server import ANY, command
+from alfine.cli.options import home_option, open_home
+from alfine.cli.shells import SHELLS
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.store.access_keys import Keys
+from alfine.jobs.server_record import ServerRecord
+from alfine.store.access_keys import AccessKey, Keys
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+POSIX = SHELLS["posix"].use
 
 EPILOG = """
 \b
 Examples:
   alfine serve
-  AWS_ENDPOINT_URL=http://127.0.0.1:8765 python my_sagemaker_program.py
-  alfine keys create && alfine serve --host 0.0.0.0
+  eval "$(alfine client)" && python my_sagemaker_program.py    in another shell
+  alfine serve --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem
+  alfine serve --open --home /tmp/demo                         without keys
 """
 
 
@@ -29,7 +36,7 @@ Examples:
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Address to listen on. Other machines can only connect once the home has a key (`alfine keys create`).",
+    help="Address to listen on; 0.0.0.0 lets other machines connect.",
 )
 @click.option(
     "--port",
@@ -42,9 +49,20 @@ Examples:
 @click.option("--region", help="AWS region in ARNs. Default: $AWS_REGION, $AWS_DEFAULT_REGION, else us-east-1.")
 @click.option("--tls-cert", type=FILE, help="Certificate with its chain (PEM), to serve https only.")
 @click.option("--tls-key", type=FILE, help="Private key of the certificate (PEM).")
+@click.option(
+    "--open",
+    "is_open",
+    is_flag=True,
+    help="Take any credentials, and none: every program and user of this machine can run code as you. Loopback only.",
+)
 @home_option
-def serve(*, host: str, port: int, region: str | None, tls_cert: Path | None, tls_key: Path | None) -> None:
+def serve(
+    *, host: str, port: int, region: str | None, tls_cert: Path | None, tls_key: Path | None, is_open: bool
+) -> None:
     """Serve SageMaker's API for tuning jobs and a web console, and run the tuning jobs.
+
+    Requests must be signed with an access key of the home. The first start makes one; `alfine client` prints it for your
+    clients, and `alfine console` prints a link into the web console.
 
     The server also resumes jobs that an earlier process left unfinished. SIGTERM or Ctrl-C ends the server but leaves the
     training jobs running; the next `alfine serve` finds them again.
@@ -57,30 +75,47 @@ def serve(*, host: str, port: int, region: str | None, tls_cert: Path | None, tl
     tls = (tls_cert, tls_key) if tls_cert and tls_key else None
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     where = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    keys = Keys(chosen_home())
-    app.refuse_other_machines(host, keys)
+    if is_open:
+        app.refuse_other_machines(host)
     with open_home(create=True, arns=Arns(where) if where else None) as home:
         home.confine()
-        s3 = home.config.s3.endpoint
+        made = None if is_open else _first_key(Keys(home.folder))
         try:
             app.serve(
-                home, host, port, tls=tls, ready=lambda url: _say(url, home.machine.arns.region, s3, signed=bool(keys))
+                home,
+                host,
+                port,
+                tls=tls,
+                is_open=is_open,
+                ready=lambda record, link: _say(record, link, made, home.config.s3.endpoint),
             )
         except ssl.SSLError as error:
             message = f"{tls_cert} and {tls_key} aren't a certificate and its key (PEM): {error.reason or error}."
             raise InvalidSpec([Fault("--tls-cert", message)]) from error
 
 
-def _say(url: str, region: str, s3: str, *, signed: bool) -> None:
-    click.echo(f"alfine is ready on {url}")
-    click.echo(f"  browser:  {url}/console/")
-    key = ("<key ID>", "<secret>") if signed else ("any", "any")
-    click.echo(f"  boto3:    boto3.client('sagemaker', endpoint_url='{url}', region_name='{region}')")
-    click.echo(
-        f"  AWS CLI:  export AWS_ENDPOINT_URL={url} AWS_DEFAULT_REGION={region} AWS_ACCESS_KEY_ID={key[0]} AWS_SECRET_ACCESS_KEY={key[1]}"
-    )
-    click.echo("  SDK:      the same variables, then sagemaker.Session() as usual")
+def _first_key(keys: Keys) -> AccessKey | None:
+    """Return the key that was made now; None where the home had one."""
+    return None if keys else keys.create(datetime.now(UTC).replace(microsecond=0))
+
+
+def _say(record: ServerRecord, link: str, made: AccessKey | None, s3: str) -> None:
+    url = record.local_url
+    click.echo(f"alfine is ready on {record.url}")
+    click.echo(f"  browser:  {url}{link}")
+    if not record.is_open:
+        click.echo(f"            opens the console once, within an hour; another link: {command('console')}")
+    if made or record.is_open:
+        id_, secret = (made.id, made.secret) if made else (ANY, ANY)
+        region = f"AWS_REGION={record.region} AWS_DEFAULT_REGION={record.region}"
+        key = f"AWS_ACCESS_KEY_ID={id_} AWS_SECRET_ACCESS_KEY={secret}"
+        click.echo(f"  clients:  export AWS_ENDPOINT_URL={url} {region} {key}")
+        click.echo(f"            or in any shell: {POSIX.format(command('client'))}")
+    else:
+        click.echo(f"  clients:  {POSIX.format(command('client'))}")
     if s3:
         click.echo(f"  S3:       export AWS_ENDPOINT_URL_S3={s3} (the S3 of s3:// URIs)")
-    if signed:
-        click.echo("Requests must be signed with one of this home's keys (`alfine keys list`).")
+    if made:
+        click.echo("This home had no access key, so one was made. Requests must be signed with it.")
+    if record.is_open:
+        click.echo("Any credentials are taken: every program and every user of this machine can run code as you here.")

@@ -5,6 +5,8 @@ alfine.db                                  the store
 tuning-jobs/<tuning job>/<training job>/   the /opt/ml, the log and the records of each training job
 buckets/                                   the contents of S3 buckets, unless the settings name an endpoint
 keys/                                      access keys (store/access_keys.py)
+server.json                                where the last `alfine serve` listens (jobs/server_record.py)
+client/                                    files for AWS clients (cli/client_files.py)
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from alfine.aws.services import services
 from alfine.core.errors import AlfineError
 from alfine.jobs.engine_pool import EnginePool
 from alfine.jobs.home import Home
+from alfine.jobs.server_record import ServerRecord
 from alfine.server.console import Console
 from alfine.server.console.page_request import ConsoleBackend
 from alfine.server.limits import limited
@@ -49,26 +49,26 @@ KEEP_ALIVE_SECONDS = 75
 
 
 class NotLoopback(AlfineError):
-    """The address can be reached from other machines, but the home has no access keys."""
+    """The address can be reached from other machines, but any credentials would be taken."""
 
 
-def refuse_other_machines(host: str, keys: Keys) -> None:
-    """Raise NotLoopback if other machines can reach the address and requests need no signature."""
-    if not is_loopback(host) and not keys:
+def refuse_other_machines(host: str) -> None:
+    """Raise NotLoopback if other machines can reach the address of a server that takes any credentials."""
+    if not is_loopback(host):
         raise NotLoopback(
-            f"alfine serve runs programs for everybody who can reach it, and other machines can reach {host}. Create an access key, "
-            "so that requests must be signed: alfine keys create. Or serve this machine only (--host 127.0.0.1) and forward the "
-            "port: ssh -L 8765:127.0.0.1:8765 …"
+            f"alfine serve --open runs programs for everybody who can reach it, and other machines can reach {host}. Leave --open "
+            "out: requests must be signed with the home's access key then, which `alfine client` prints. Or serve this machine only "
+            "(--host 127.0.0.1)."
         )
 
 
-def make_app(home: Home, engine_pool: EnginePool, *, always_signed: bool = False) -> Starlette:
+def make_app(home: Home, engine_pool: EnginePool, *, is_open: bool = False) -> Starlette:
     """Return the ASGI application: /healthz, the REST documents, the console, and AWS's APIs at every other path.
 
     Args:
         home: The home to serve.
         engine_pool: Runs its tuning jobs.
-        always_signed: Whether requests must be signed even while the home has no keys.
+        is_open: Whether any credentials are taken; else requests must be signed with one of the home's keys.
     """
     keys, changed = Keys(home.folder), home.engine().wake.set
     backend = AwsBackend(home.service, home.machine.arns, engine_pool.run, changed)
@@ -76,8 +76,8 @@ def make_app(home: Home, engine_pool: EnginePool, *, always_signed: bool = False
     hosts = tuple(name.lower() for name in home.config.server.hosts)
     names = {service.api.signing_name for service in known.values()}
     families = {"json": names, "query": names, "s3": {"s3"}, OWN: {OWN}}
-    console = Console(ConsoleBackend(home.service, engine_pool.run, changed), keys, always_sign_in=always_signed)
-    gate = Gate(keys, home.machine.arns.region, families, hosts, always=always_signed, elsewhere=console.handles)
+    console = Console(ConsoleBackend(home.service, engine_pool.run, changed), keys, is_open=is_open)
+    gate = Gate(keys, home.machine.arns.region, families, hosts, is_open=is_open, elsewhere=console.handles)
     wire = Wire(
         known,
         S3App(
@@ -97,13 +97,13 @@ def make_app(home: Home, engine_pool: EnginePool, *, always_signed: bool = False
     async def rest(scope: Any, receive: Any, send: Any) -> None:
         await (console if console.handles(scope) else wire)(scope, receive, send)
 
-    rest_api = RestApi(home.service, home.config.s3, engine_pool.run, changed)
+    rest_api = RestApi(home.service, home.config.s3, engine_pool.run, changed, console.link)
     app = Starlette(
         routes=[Route("/healthz", _health), rest_api.routes(), Mount("/", rest)],
         lifespan=lifespan,
     )
     app.add_middleware(Guard, gate=gate)
-    app.state.leave = console.leave
+    app.state.leave, app.state.console_link = console.leave, console.link
     return app
 
 
@@ -112,7 +112,13 @@ async def _health(_: Request) -> Response:
 
 
 def serve(
-    home: Home, host: str, port: int, *, tls: tuple[Path, Path] | None = None, ready: Callable[[str], None]
+    home: Home,
+    host: str,
+    port: int,
+    *,
+    tls: tuple[Path, Path] | None = None,
+    is_open: bool = False,
+    ready: Callable[[ServerRecord, str], None],
 ) -> None:
     """Serve a home until SIGTERM or Ctrl-C.
 
@@ -121,18 +127,20 @@ def serve(
         host: The address to listen on.
         port: The port to listen on; 0 takes any free one.
         tls: The files of a certificate (with its chain) and of its private key; None serves plain HTTP.
-        ready: Called with the URL once the server answers.
+        is_open: Whether any credentials are taken; else requests must be signed with one of the home's keys.
+        ready: Called once the server answers, with the record that it left in the home and the path of a link into the console.
 
     Raises:
-        NotLoopback: Other machines can reach the address, but the home has no keys. Nothing was opened then.
+        NotLoopback: Other machines can reach the address, but `is_open`. Nothing was opened then.
         StoreDamaged: The database can't be read.
         OSError: The port is taken, or a file of `tls` can't be read.
     """
-    refuse_other_machines(host, Keys(home.folder))
+    if is_open:
+        refuse_other_machines(host)
     home.store.unfinished()  # the first thing that the engine pool reads: a damaged database is told before anything is opened
     engine_pool = EnginePool(home.engine())
     with closing(_listening(host.strip("[]"), port)) as listener:
-        app = make_app(home, engine_pool, always_signed=not is_loopback(host))
+        app = make_app(home, engine_pool, is_open=is_open)
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -150,8 +158,21 @@ def serve(
         )
         limited(config)  # a wrong certificate is reported before anything runs
         url = _url("https" if tls else "http", host, listener.getsockname()[1])
+        record = ServerRecord(
+            url, home.machine.arns.region, is_open=is_open, certificate=tls and str(tls[0].absolute())
+        )
+
+        def answering() -> None:
+            record.write(home.folder)
+            ready(record, app.state.console_link(_first_key(home)))
+
         _survive_own_end()
-        _Server(config, partial(ready, url), app.state.leave).run(sockets=[listener])
+        _Server(config, answering, app.state.leave).run(sockets=[listener])
+
+
+def _first_key(home: Home) -> str:
+    """Return the id of the home's oldest key; "" where there is none."""
+    return next((key.id for key in Keys(home.folder).all()), "")
 
 
 class _Server(uvicorn.Server):

@@ -8,10 +8,11 @@
     /_alfine/buckets                              the S3 that s3:// URIs use
     /_alfine/training-jobs/NAME/log               a part of a log: ?begin=BYTE, or ?lines=N for the last lines
 
-`alfine --endpoint` uses them. Changes use AWS's own operations, except for one that AWS doesn't have:
+`alfine --endpoint` uses them. Changes use AWS's own operations, except for what AWS doesn't have:
 
     POST /_alfine/tuning-jobs/NAME/changes        change limits and criteria: the arguments of `Service.change` as a JSON
                                                   object, criteria as texts; the answer is that of GET for the job
+    POST /_alfine/console-links                   make a one-time link into the console, for the key that signed this
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
+from alfine.aws.auth.guard import SIGNER
 from alfine.core.errors import AlfineError, Fault, InvalidSpec, NotFound
 from alfine.core.fields import unknown
 from alfine.core.wording import did_you_mean
@@ -57,10 +59,19 @@ class RestApi:
         s3: Its settings of S3.
         run: Runs the tuning job of that name on this server.
         changed: Wakes the engine after a change.
+        console_link: Returns the path of a new one-time link into the console for the access key with that id.
     """
 
-    def __init__(self, service: Service, s3: S3, run: Callable[[str], None], changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        service: Service,
+        s3: S3,
+        run: Callable[[str], None],
+        changed: Callable[[], None],
+        console_link: Callable[[str], str],
+    ) -> None:
         self.service, self.s3, self.run, self.changed = service, s3, run, changed
+        self.console_link = console_link
 
     def routes(self) -> Mount:
         """Return the routes of all documents."""
@@ -76,7 +87,11 @@ class RestApi:
             "/buckets": (self._buckets, ()),
         }
         reading = [Route(path, _answering(*read), methods=["GET"]) for path, read in paths.items()]
-        return Mount(PATH, routes=[*reading, Route("/tuning-jobs/{name}/changes", self._changes, methods=["POST"])])
+        changing = [
+            Route("/tuning-jobs/{name}/changes", self._changes, methods=["POST"]),
+            Route("/console-links", _answering(self._new_link, ()), methods=["POST"]),
+        ]
+        return Mount(PATH, routes=[*reading, *changing])
 
     def _tuning_jobs(self, _: Request) -> Any:
         return {"HyperParameterTuningJobSummaries": [*self.service.list()]}
@@ -117,6 +132,9 @@ class RestApi:
 
     def _buckets(self, _: Request) -> Any:
         return {"Endpoint": self.s3.endpoint or None, "Region": self.s3.region}
+
+    def _new_link(self, request: Request) -> Any:
+        return {"Path": self.console_link(request.scope.get(SIGNER, ""))}
 
     def _log(self, request: Request) -> Response:
         begin, lines = (_number(request, name) for name in ("begin", "lines"))

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from alfine import Categorical, Continuous
 from alfine.api.job_words import job_request
+from alfine.server.console.links import LINK_SECONDS
 from alfine.server.console.sessions import FAILURE_SECONDS, MOST_FAILURES, SESSION_SECONDS, Sessions, SignInRefused
 from alfine.store.access_keys import Keys
 from tests.aws.conftest import until
@@ -276,7 +277,7 @@ class Clock:
 def opened(tmp_path):
     """The sessions of a server, their clock, and a key of the home."""
     clock, store = Clock(), Keys(tmp_path)
-    return Sessions(store, always=False, clock=clock), clock, store.create(datetime.now(UTC))
+    return Sessions(store, is_open=False, clock=clock), clock, store.create(datetime.now(UTC))
 
 
 @pytest.mark.parametrize("address", ["192.0.2.7", "2001:db8::1"])
@@ -315,6 +316,30 @@ def test_over_https_the_cookie_is_for_https_alone(opened):
     assert "; Secure" in response.headers["set-cookie"]
 
 
-def test_beyond_loopback_a_session_is_needed_even_without_keys(tmp_path):
-    assert Sessions(Keys(tmp_path), always=True).session(request()) is None
-    assert Sessions(Keys(tmp_path), always=False).session(request()) is not None
+def test_without_keys_nobody_has_a_session_and_on_an_open_server_everybody(tmp_path):
+    assert Sessions(Keys(tmp_path), is_open=False).session(request()) is None
+    assert Sessions(Keys(tmp_path), is_open=True).session(request()) is not None
+
+
+def test_a_link_opens_one_session_once_within_an_hour(opened):
+    sessions, clock, key = opened
+    first, second, third = (sessions.links.new(key.id) for _ in range(3))
+    token = sessions.follow(request(), first)
+    assert sessions.session(request(token=token)).key == key.id
+    with pytest.raises(SignInRefused, match="was opened before"):
+        sessions.follow(request(), first)
+    with pytest.raises(SignInRefused, match="Over plain HTTP"):
+        sessions.follow(request("192.0.2.7"), second)
+    assert sessions.follow(request("192.0.2.7", "https"), second)
+    clock.now = LINK_SECONDS + 1
+    with pytest.raises(SignInRefused, match="has ended"):
+        sessions.follow(request(), third)
+    with pytest.raises(SignInRefused):
+        sessions.follow(request(), "")
+
+
+def test_a_session_of_a_link_ends_with_the_key_that_asked_for_it(opened):
+    sessions, _, key = opened
+    token = sessions.follow(request(), sessions.links.new(key.id))
+    sessions.keys.delete(key.id)
+    assert sessions.session(request(token=token)) is None

@@ -1,6 +1,6 @@
 """The guard in front of everything that `alfine serve` answers. alfine runs programs for every request that passes it.
 
-Always refused, with or without keys:
+Always refused, also by a server that takes any credentials (`alfine serve --open`):
 
 - a Host header that isn't this server's: a web page whose name an attacker points here (DNS rebinding);
 - an Origin or Sec-Fetch-Site header of another site: a web page that sends requests here (CSRF). AWS's clients send neither.
@@ -8,8 +8,8 @@ Always refused, with or without keys:
 Both rules hold for the web console, too. Who uses it is checked by its own sessions (server/console/sessions.py), because browsers sign
 nothing.
 
-Refused once the home has keys, and wherever other machines can reach the server: requests that none of the keys signed (sigv4.py).
-The answers are AWS's own, in the form of the service that was asked.
+Refused by every other server: requests that none of the home's keys signed (sigv4.py). The answers are AWS's own, in the form of the
+service that was asked.
 """
 
 from __future__ import annotations
@@ -51,6 +51,9 @@ OWN = "alfine"
 
 OWN_PATH = "/_alfine/"
 """Path of alfine's own documents: no bucket's name has an underscore."""
+
+SIGNER = "alfine.signer"
+"""In an ASGI scope: the id of the access key that signed the request."""
 
 HEALTH = "/healthz"
 SILENT_SECONDS = 60.0
@@ -135,7 +138,7 @@ class Gate:
     Attributes:
         hosts: Further names of this server.
         services: The signing names of the services, by family.
-        always: Whether requests must be signed even before there are keys.
+        is_open: Whether any credentials are taken, and none.
         elsewhere: Returns, for a request, whether its sender is checked behind the guard.
     """
 
@@ -143,7 +146,7 @@ class Gate:
     region: str
     services: Mapping[str, Collection[str]] = field(default_factory=dict)
     hosts: tuple[str, ...] = ()
-    always: bool = False
+    is_open: bool = False
     elsewhere: Callable[[Scope], bool] = field(default=lambda _: False)
 
     @property
@@ -172,8 +175,7 @@ class Guard:
                 await _denied(scope, reason)(scope, receive, send)
                 return
             receive = body = _Body(receive)
-            is_open = scope["path"] == HEALTH or self.gate.elsewhere(scope)
-            if not is_open and (self.gate.always or self.gate.keys):
+            if not (self.gate.is_open or scope["path"] == HEALTH or self.gate.elsewhere(scope)):
                 try:
                     receive = await self._proved(scope, body)
                 except Refused as error:
@@ -201,6 +203,7 @@ class Guard:
             regions_of=self.gate.regions_of,
             services=self.gate.services[family],
         )
+        scope[SIGNER] = claim.access_key
         if family == "s3":
             claim.check(_payload(claim.payload, presigned=claim.presigned))
             scope[CHAIN] = claim.chain()

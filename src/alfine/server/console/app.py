@@ -68,12 +68,12 @@ class Console:
     Args:
         backend: What its pages read and change.
         keys: The access keys of the home.
-        always_sign_in: Whether a browser has to sign in even while the home has no keys.
+        is_open: Whether nobody has to sign in.
     """
 
-    def __init__(self, backend: ConsoleBackend, keys: Keys, *, always_sign_in: bool) -> None:
+    def __init__(self, backend: ConsoleBackend, keys: Keys, *, is_open: bool) -> None:
         self.backend = backend
-        self.sessions = Sessions(keys, always=always_sign_in)
+        self.sessions = Sessions(keys, is_open=is_open)
         self.leaving = asyncio.Event()
         self.streams: set[object] = set()
         get = {
@@ -101,6 +101,7 @@ class Console:
                     PATH,
                     routes=[
                         Route("/static/{name}", _static, methods=["GET"]),
+                        Route("/open", self._open, methods=["GET"]),
                         Route("/sign-in", self._sign_in, methods=["GET", "POST"]),
                         Route("/sign-out", self._sign_out, methods=["POST"]),
                         *(Route(path, self._get(page), methods=["GET"]) for path, page in get.items()),
@@ -121,6 +122,10 @@ class Console:
             wanted = scope["method"] in ("GET", "HEAD") and "text/html" in headers.get("accept", "")
             return wanted and not _from_aws(scope)
         return (path == PATH or path.startswith(f"{PATH}/")) and not _from_aws(scope)
+
+    def link(self, key: str) -> str:
+        """Return the path of a new one-time link for the access key with this id; on an open server the console's own path."""
+        return f"{PATH}/open?token={self.sessions.links.new(key)}" if self.sessions.needs_sign_in else f"{PATH}/"
 
     def leave(self) -> None:
         """End all event streams, because the server shuts down."""
@@ -226,6 +231,19 @@ class Console:
             return anonymous.render("sign_in.html", error.status, to=to, key=key, refused=str(error))
         response = RedirectResponse(_safe_target(to), 303)
         self.sessions.set_cookie(request, response, token)
+        return response
+
+    async def _open(self, request: Request) -> Response:
+        """Open a one-time link. A HEAD, as previews of links send it, leaves the link as it is."""
+        if request.method != "GET":
+            return Response(status_code=405, headers={"allow": "GET"})
+        response = RedirectResponse(f"{PATH}/", 303)
+        if self.sessions.needs_sign_in:
+            try:
+                token = self.sessions.follow(request, request.query_params.get("token", ""))
+            except SignInRefused as error:
+                return response if self.sessions.session(request) else self._refused(request, error)
+            self.sessions.set_cookie(request, response, token)
         return response
 
     async def _sign_out(self, request: Request) -> Response:

@@ -1,7 +1,7 @@
-"""Sessions: everybody on this machine may use the console while the home has no access keys, else whoever signed in with one.
+"""Sessions: whoever signed in may use the console; on a server that takes any credentials (`--open`), everybody on this machine.
 
-A browser signs no requests, so the sign-in page asks once for an access key's id and secret and opens a session. The
-session's token is random; the browser keeps it in a cookie (HttpOnly, SameSite=Strict), the server as a hash, in memory.
+A browser signs no requests, so it opens a session with a one-time link (links.py), or on the sign-in page with an access key's id
+and secret. The session's token is random; the browser keeps it in a cookie (HttpOnly, SameSite=Strict), the server as a hash, in memory.
 Sessions end with the server, after `SESSION_SECONDS`, and when their key is deleted. Forms carry a second token (against
 cross-site request forgery) that only the pages of this server contain.
 """
@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from alfine.core.errors import AlfineError
+from alfine.server.console.links import OneTimeLinks
 from alfine.store.access_keys import Keys
 
 SESSION_SECONDS = 8 * 3600.0
@@ -67,13 +68,17 @@ class Sessions:
 
     Args:
         keys: The access keys of the home.
-        always: Whether an access key is needed even while the home has none.
+        is_open: Whether nobody has to sign in.
         clock: Monotonic seconds.
+
+    Attributes:
+        links: The one-time links that wait to be opened.
     """
 
-    def __init__(self, keys: Keys, *, always: bool, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, keys: Keys, *, is_open: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self.keys = keys
-        self.always = always
+        self.is_open = is_open
+        self.links = OneTimeLinks(clock)
         self._clock = clock
         self._sessions: dict[bytes, Session] = {}
         self._failures: dict[str, list[float]] = {}
@@ -83,7 +88,7 @@ class Sessions:
     @property
     def needs_sign_in(self) -> bool:
         """Return whether a browser has to sign in."""
-        return self.always or bool(self.keys)
+        return not self.is_open
 
     @property
     def anonymous(self) -> Session:
@@ -115,19 +120,31 @@ class Sessions:
         Raises:
             SignInRefused: The key is wrong, came over plain HTTP from another machine, or came after too many wrong ones.
         """
-        address = request.client.host if request.client else ""
-        if request.url.scheme != "https" and not _is_loopback(address):
-            raise SignInRefused(
-                "Over plain HTTP others could read the key. Use https (alfine serve --tls-cert, or a proxy), or an ssh "
-                "tunnel: ssh -L 8765:127.0.0.1:8765 …"
-            )
-        network = _network(address)
+        network = _network(_protected_address(request))
         self._refuse_after_failures(network)
         known = self.keys.secret(key)
         good = hmac.compare_digest((known or secrets.token_urlsafe(30)).encode(), secret.encode())
         if known is None or not good:
             self._note_failure(network)
             raise SignInRefused("That isn't one of this server's access keys. `alfine keys list` shows their ids.")
+        return self._open(key)
+
+    def follow(self, request: Request, link: str) -> str:
+        """Open a session with the token of a one-time link.
+
+        Returns:
+            The token of the new session, for the browser's cookie.
+
+        Raises:
+            SignInRefused: The link was opened before or has ended, or it came over plain HTTP from another machine.
+        """
+        _protected_address(request)
+        key = self.links.redeem(link)
+        if key is None:
+            raise SignInRefused("This link was opened before, or has ended. Make another one: alfine console")
+        return self._open(key)
+
+    def _open(self, key: str) -> str:
         token = secrets.token_urlsafe(32)
         with self._mutex:
             now = self._clock()
@@ -180,6 +197,17 @@ def _hashed(token: str) -> bytes:
 def _cookie(request: Request) -> str:
     """Return the cookie's name, which has the port: browsers send one host's cookies to all of its ports."""
     return f"alfine-{request.url.port or request.url.scheme}"
+
+
+def _protected_address(request: Request) -> str:
+    """Return the address of the sender; raise SignInRefused where others could read what it sends."""
+    address = request.client.host if request.client else ""
+    if request.url.scheme != "https" and not _is_loopback(address):
+        raise SignInRefused(
+            "Over plain HTTP others could read the key. Use https (alfine serve --tls-cert, or a proxy), or an ssh "
+            "tunnel: ssh -L 8765:127.0.0.1:8765 …"
+        )
+    return address
 
 
 def _is_loopback(address: str) -> bool:

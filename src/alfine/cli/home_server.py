@@ -1,0 +1,78 @@
+"""The server of the chosen home, and the access key by which this user reaches it."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import time
+from urllib.parse import urlsplit
+
+from alfine.cli.options import chosen_home
+from alfine.core.errors import AlfineError
+from alfine.jobs.home import home_folder
+from alfine.jobs.server_record import ServerRecord
+from alfine.store.access_keys import AccessKey, Keys
+
+WAIT_SECONDS = 10.0
+"""How long a server may take to answer, since `alfine serve & eval "$(alfine client)"` asks at once."""
+
+LOOK_SECONDS = 0.1
+"""Pause between two attempts."""
+
+ANY = "any"
+"""What stands for id and secret where any credentials are taken."""
+
+
+class NoServer(AlfineError):
+    """No server of the home answers."""
+
+
+def command(words: str) -> str:
+    """Return a command of alfine as the user has to type it for the chosen home."""
+    home = chosen_home()
+    return f"alfine {words}" + ("" if home == home_folder() else f" --home {shlex.quote(str(home))}")
+
+
+def running_server() -> ServerRecord:
+    """Return the record of the chosen home's server once it answers.
+
+    Raises:
+        NoServer: It doesn't within `WAIT_SECONDS`.
+    """
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        record = ServerRecord.read(chosen_home())
+        if record is not None and _answers(record):
+            return record
+        if time.monotonic() > deadline:
+            at = f" at {record.local_url}" if record else ""
+            raise NoServer(f"No `alfine serve` of {chosen_home()} answers{at}. Start one: {command('serve')}")
+        time.sleep(LOOK_SECONDS)
+
+
+def access_key(record: ServerRecord) -> tuple[str, str]:
+    """Return id and secret of the home's oldest key, or of none where any credentials are taken.
+
+    Raises:
+        NoServer: The home has no key.
+    """
+    if record.is_open:
+        return ANY, ANY
+    key = oldest_key()
+    if key is None:
+        raise NoServer(f"{chosen_home()} has no access key any more. Make one: {command('keys create')}")
+    return key.id, key.secret
+
+
+def oldest_key() -> AccessKey | None:
+    """Return the key that was created first; None where the chosen home has none."""
+    return next(iter(Keys(chosen_home()).all()), None)
+
+
+def _answers(record: ServerRecord) -> bool:
+    address = urlsplit(record.local_url)
+    try:
+        with socket.create_connection((address.hostname or "", record.port), timeout=WAIT_SECONDS):
+            return True
+    except OSError:
+        return False

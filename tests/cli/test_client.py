@@ -1,0 +1,102 @@
+"""`alfine client` leads AWS's clients to the server of a home and away again; `alfine console` opens its console."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from alfine.store.access_keys import Keys
+from tests.aws.conftest import served
+from tests.aws.test_keys import Locked
+from tests.cli.conftest import alfine_cli
+from tests.server.console.conftest import Visitor
+
+__all__ = ["served"]  # a fixture
+
+PROGRAM = """
+import boto3, json
+sagemaker = boto3.client("sagemaker")
+print(json.dumps([sagemaker.meta.endpoint_url, sagemaker.meta.region_name,
+                  sagemaker.list_hyper_parameter_tuning_jobs()["HyperParameterTuningJobSummaries"]]))
+"""
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory):
+    server = Locked(tmp_path_factory.mktemp("home"), "--region", "eu-west-1")
+    yield server
+    server.end()
+
+
+def shell(locked, lines, **variables):
+    """What the lines print in a shell in which `alfine` is the one that is tested."""
+    alfine = f'alfine() {{ {sys.executable} -m alfine "$@" --home {locked.home}; }}\n'
+    host = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ALFINE_"))}
+    command = ["bash", "-ec", alfine + lines]
+    return subprocess.run(command, env=host | variables, capture_output=True, text=True, check=True).stdout
+
+
+def test_one_line_leads_boto3_to_the_server(locked, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    printed = shell(locked, f'eval "$(alfine client)"; {sys.executable} {program}', AWS_SESSION_TOKEN="of AWS")
+    assert json.loads(printed) == [locked.url, "eu-west-1", []]
+
+
+def test_undo_makes_the_shell_as_it_was(locked):
+    before = {"AWS_REGION": "us-west-2", "AWS_ACCESS_KEY_ID": "it's mine", "AWS_SESSION_TOKEN": "token"}
+    lines = 'eval "$(alfine client)"; eval "$(alfine client)"; eval "$(alfine client --undo)"; env -0'
+    printed = shell(locked, lines, **before)
+    after = dict(each.split("=", 1) for each in printed.split("\0") if each.startswith(("AWS_", "ALFINE_")))
+    assert after == before
+    assert shell(locked, "alfine client --undo") == ""
+
+
+def test_other_shells_and_programs_get_the_same_variables(locked):
+    told = json.loads(alfine_cli(locked.home, "client", "--json").stdout)
+    assert told["AWS_ENDPOINT_URL"] == locked.url
+    assert (told["AWS_ACCESS_KEY_ID"], told["AWS_SECRET_ACCESS_KEY"]) == locked.key
+    fish = alfine_cli(locked.home, "client", "--shell", "fish", "--endpoint", "http://it's/").stdout
+    assert r"set -gx AWS_ENDPOINT_URL 'http://it\'s/'" in fish
+    assert "set -e AWS_SESSION_TOKEN" in fish
+    powershell = alfine_cli(locked.home, "client", "--shell", "powershell", "--endpoint", "http://it's/").stdout
+    assert "$env:AWS_ENDPOINT_URL = 'http://it''s/'" in powershell
+
+
+def test_a_home_without_a_running_server_is_told_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr("alfine.cli.home_server.WAIT_SECONDS", 0)
+    for command in ("client", "console"):
+        shown = alfine_cli(tmp_path, command)
+        assert (shown.exit_code, shown.stdout) == (1, "")
+        assert "Start one: alfine serve --home" in shown.stderr
+
+
+def test_a_link_opens_the_console_once(locked):
+    url = alfine_cli(locked.home, "console").stdout.strip()
+    path = url.removeprefix(locked.url)
+    visitor, other = Visitor(locked.url), Visitor(locked.url)
+    assert visitor.get(path, **{"Sec-Fetch-Site": "cross-site"}).status == 403  # a page elsewhere can't use it up
+    assert visitor.get(path).url == "/console/"
+    assert "Sign out" in visitor.get("/console/").text
+    assert visitor.get(path).url == "/console/"
+    refused = other.get(path)
+    assert (refused.status, "was opened before" in refused.text) == (403, True)
+    assert other.get("/console/").url.startswith("/console/sign-in")
+
+
+def test_only_who_signs_gets_a_link(locked):
+    visitor = Visitor(locked.url)
+    answer = visitor.post("/_alfine/console-links")
+    assert (answer.status, "MissingAuthenticationToken" in answer.body) == (400, True)
+    visitor.get(alfine_cli(locked.home, "console").stdout.strip().removeprefix(locked.url))
+    assert visitor.post("/_alfine/console-links").status == 400
+
+
+def test_on_an_open_server_the_console_needs_no_link(served):
+    assert alfine_cli(served.home, "console").stdout.strip() == f"{served.url}/console/"
+    assert json.loads(alfine_cli(served.home, "client", "--json").stdout)["AWS_ACCESS_KEY_ID"] == "any"
+    assert Keys(served.home).all() == []
