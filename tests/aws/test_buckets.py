@@ -169,6 +169,27 @@ def test_an_archive_that_leads_out_of_its_folder_is_refused(tmp_path, name):
     assert not Path("/out").exists()
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"GNU.sparse.map": "a,b"},
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"},
+        {"GNU.sparse.size": "x"},
+        {"mtime": "1e300"},
+        {"size": "9" * 30},
+    ],
+    ids=str,
+)
+def test_an_archive_with_headers_that_tarfile_cannot_read_is_refused(tmp_path, headers):
+    archive = tmp_path / "code.tar.gz"
+    with tarfile.open(archive, "w:gz", format=tarfile.PAX_FORMAT) as packed:
+        member = tarfile.TarInfo("train.py")
+        member.size, member.pax_headers = 1, headers
+        packed.addfile(member, io.BytesIO(b"!"))
+    with pytest.raises(InvalidSpec):
+        unpacked(archive, tmp_path / "in")
+
+
 def test_a_link_that_leads_out_of_an_archive_is_refused(tmp_path):
     archive = tmp_path / "code.tar.gz"
     with tarfile.open(archive, "w:gz") as packed:

@@ -119,3 +119,13 @@ def test_an_output_folder_that_cannot_be_is_refused(sagemaker, make):
     request["TrainingJobDefinition"]["OutputDataConfig"]["S3OutputPath"] = "file:///etc/passwd/x"
     with pytest.raises(ClientError, match="/etc/passwd isn't a folder"):
         sagemaker.create_hyper_parameter_tuning_job(**json.loads(json.dumps(request)))
+
+
+def test_a_name_that_is_too_long_is_a_fault_of_the_request(sagemaker, make):
+    program, output, checkpoints = make("long-program"), make("long-output"), make("long-checkpoints")
+    program["TrainingJobDefinition"]["StaticHyperParameters"]["sagemaker_program"] = "a" * 300
+    output["TrainingJobDefinition"]["OutputDataConfig"]["S3OutputPath"] = f"file:///tmp/{'a' * 300}"
+    checkpoints["TrainingJobDefinition"]["CheckpointConfig"] = {"S3Uri": f"file:///tmp/{'a' * 300}"}
+    for request, told in ((program, "there is no file"), (output, "name too long"), (checkpoints, "name too long")):
+        with pytest.raises(ClientError, match=f"ValidationException.*{told}"):
+            sagemaker.create_hyper_parameter_tuning_job(**request)

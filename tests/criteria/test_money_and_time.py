@@ -125,7 +125,11 @@ def test_active_time_counts_parallel_training_jobs_once():
 
 @pytest.mark.parametrize(
     ("when", "why"),
-    [("2026-01-01T00:00", "with its zone"), ("tomorrow", "must be an instant"), (0, "above 0"), (-1.0, "above 0")],
+    [
+        *(("2026-01-01T00:00", "with its zone"), ("tomorrow", "must be an instant"), (0, "above 0"), (-1.0, "above 0")),
+        *(("9999-12-31T23:59-12:00", "must be an instant"), ("0001-01-01T00:00+12:00", "must be an instant")),
+        *(("9" * 400, "must be an instant"), (10**400, "must be a number of seconds")),
+    ],
 )
 def test_a_deadline_that_isnt_one_is_refused(when, why):
     with pytest.raises(InvalidSpec, match=why):

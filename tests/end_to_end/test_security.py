@@ -212,6 +212,10 @@ def test_a_request_cannot_write_headers_of_its_answer(served):
         with urllib.request.urlopen(url) as answer:
             assert answer.headers["x-evil"] is None
             assert answer.read() == b"x"
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"{served.url}/headers/x?response-{name}=%00")
+        assert (refused.value.code, b"InvalidArgument" in refused.value.read()) == (400, True)
+        refused.value.close()
 
 
 def test_a_page_in_a_bucket_gets_no_part_in_the_servers_origin(served):

@@ -162,9 +162,9 @@ def _would_change(outlook: Outlook, more: int | None) -> str:
 
 
 def _instant(text: str) -> datetime | None:
-    """The instant in UTC; None for a text that isn't one, or has no time zone."""
+    """The instant in UTC; None for a text that isn't one, has no time zone, or isn't in the years 1 to 9999 of UTC."""
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return None if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return None if at.tzinfo is None else at.astimezone(UTC)

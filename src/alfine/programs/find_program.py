@@ -131,11 +131,19 @@ def _script(static: Mapping[str, str], files: RequestFiles) -> tuple[Path | None
         folder = unpacked(folder, files.place) if files.fetch and not files.faults else folder
         return folder / program, folder
     object_uri = f"{uri.rstrip('/')}/{program}"
-    exists = (folder / program).is_file() if local(uri) or files.fetch else files.is_there(object_uri)
+    exists = _is_file(folder / program) if local(uri) or files.fetch else files.is_there(object_uri)
     if not exists:
         path = folder / program if local(uri) else object_uri
         files.fault(f"{STATIC}.sagemaker_program", f"there is no file {path}.")
     return folder / program, folder
+
+
+def _is_file(path: Path) -> bool:
+    """Return whether a path is a file; False also for one that can't be looked at, such as a name that is too long."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 # ---- what is wrong with the names of programs --------------------------------------------------------------------------

@@ -173,13 +173,22 @@ def test_with_keys_no_form_works_without_a_session(locked):
 
 
 def test_a_key_opens_the_console_and_leads_back(locked):
+    _, page = signed_in(locked, to="%2Fconsole%2Ftraining-jobs%2Fx%2Flog")
+    assert page.url == "/console/training-jobs/x/log"
     visitor, page = signed_in(locked, to="%2Fconsole%2F%3Fstatus%3DFailed")
     assert page.url == "/console/?status=Failed"
     assert "No tuning job matches" in page.text
     assert visitor.get("/console/").status == 200
 
 
-@pytest.mark.parametrize("to", ["https://evil.example/", "//evil.example/", "/console/\\evil", "/bucket/page", "x"])
+@pytest.mark.parametrize(
+    "to",
+    [
+        *("https://evil.example/", "//evil.example/", "/console/\\evil", "/bucket/page", "x", "//[evil/console/"),
+        *("/console/../x", "/console/%2e%2e/x", "/console/tuning-jobs/..%2f..%2fx", "/console/tuning-jobs/.%2e/change"),
+        *("/console/x", "/console/sign-out", "/console/tuning-jobs/a/events"),
+    ],
+)
 def test_signing_in_leads_nowhere_else(locked, to):
     visitor = Visitor(locked.url)
     id_, secret = locked.key

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import binascii
 import os
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from email.utils import format_datetime
@@ -45,6 +46,7 @@ MAX_BUCKETS = 10_000
 MAX_OBJECT_BYTES = 5 << 40
 MAX_METADATA_BYTES = 2 << 10
 _KEPT_HEADERS = ("cache-control", "content-disposition", "content-encoding", "content-language", "expires")
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 # Requests with these headers are refused: ignoring them would do something else than was asked.
 _REFUSED_HEADERS = ("x-amz-server-side-encryption-customer-", "x-amz-object-lock-", "x-amz-write-offset-bytes")
 _CONDITIONS_OF_DELETE = ("if-match", "x-amz-if-match-last-modified-time", "x-amz-if-match-size")
@@ -266,8 +268,16 @@ def _object_headers(found: Object, request: S3Request) -> dict[str, str]:
         headers["x-amz-tagging-count"] = str(len(parse_qsl(metadata.tagging, keep_blank_values=True)))
     for name in ("content-type", *_KEPT_HEADERS):  # presigned URLs say what the browser shall make of it
         if (override := request.query.get(f"response-{name}")) is not None:
-            headers[name] = override.encode("latin-1", "replace").decode("latin-1").translate({10: None, 13: None})
+            headers[name] = _header_value(f"response-{name}", override)
     return headers
+
+
+def _header_value(parameter: str, text: str) -> str:
+    """Return the text as the value of a header, without line ends; raise S3Error for other control characters."""
+    value = text.encode("latin-1", "replace").decode("latin-1").translate({10: None, 13: None})
+    if _CONTROL.search(value):
+        raise S3Error("InvalidArgument", "A header can't have this value.", ArgumentName=parameter)
+    return value.strip()
 
 
 async def put_object(store: BucketStore, request: S3Request) -> Response:

@@ -31,6 +31,11 @@ EXTENDED = (
 """The types of extended headers."""
 
 
+MALFORMED = (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, OverflowError, LookupError)
+"""What reading an archive raises: Python's tarfile doesn't catch what it meets in headers, such as a PAX header of a sparse file
+whose numbers are none (ValueError), a time that no file can have (OverflowError), or a field that is missing (LookupError)."""
+
+
 def is_archive(path: Path) -> bool:
     """Return whether a path is a file whose name is that of a tar archive."""
     return path.is_file() and path.name.endswith((".tar.gz", ".tgz", ".tar"))
@@ -64,7 +69,7 @@ def unpacked(archive: Path, folder: Path) -> Path:
         try:
             with _opened(archive) as members:
                 members.extractall(draft, members=_bounded(members, archive), filter="data")
-        except (tarfile.TarError, OSError, ValueError) as error:  # ValueError: a name with a null character
+        except MALFORMED as error:
             if may_pass(error):
                 raise
             raise InvalidSpec([Fault(str(archive), f"can't be unpacked: {error}.")]) from error
@@ -87,7 +92,7 @@ class _Member(tarfile.TarInfo):
 def _opened(archive: Path) -> tarfile.TarFile:
     try:
         return tarfile.open(archive, tarinfo=_Member)
-    except (tarfile.TarError, OSError, EOFError) as error:
+    except MALFORMED as error:
         raise InvalidSpec([Fault(str(archive), f"isn't a tar archive: {error}.")]) from error
 
 
@@ -98,10 +103,10 @@ def _bounded(members: tarfile.TarFile, archive: Path) -> list[tarfile.TarInfo]:
     try:
         for member in members:
             kept.append(member)
-            size += member.size
+            size += max(0, member.size)
             if size > MAX_BYTES or len(kept) > MAX_MEMBERS:
                 message = f"is larger than an archive of code may be: {MAX_BYTES >> 30} GiB, or {MAX_MEMBERS:,} files and folders."
                 raise InvalidSpec([Fault(str(archive), message)])
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+    except MALFORMED as error:
         raise InvalidSpec([Fault(str(archive), f"isn't a whole tar archive: {error}.")]) from error
     return kept

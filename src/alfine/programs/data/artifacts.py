@@ -30,7 +30,10 @@ def refusal(buckets: Buckets | None, uri: str) -> str | None:
         if uri.startswith("s3://"):
             return buckets.refusal(uri)
         return f"nothing can be stored at {uri!r}. Use s3://… or file:///…"
-    ancestor = next(folder for folder in (path, *path.parents) if folder.exists())
+    try:
+        ancestor = next(folder for folder in (path, *path.parents) if folder.exists())
+    except OSError as error:  # a name that is too long, for example
+        return f"{error.filename}: {error.strerror}."
     if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
         return f"{ancestor} isn't a folder that alfine can write to."
     return path_refusal(buckets.roots, path)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from functools import cache
 from importlib import resources
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -56,6 +57,9 @@ SECURITY_HEADERS = {
     "cross-origin-resource-policy": "same-origin",
 }
 STATIC = {"console.css": "text/css", "console.js": "text/javascript", "icon.svg": "image/svg+xml"}
+
+PAGES = re.compile(rf"{PATH}/(?:tuning-jobs/[^/]+(?:/change|/replay)?|training-jobs/[^/]+(?:/log)?)?")
+"""The paths of pages that a browser is led to after signing in."""
 
 FOREIGN_FORM = "This form doesn't belong to a page of this server."
 
@@ -278,10 +282,18 @@ def _has_token(form: Mapping[str, str], session: Session) -> bool:
 
 
 def _safe_target(path: str) -> str:
-    """Return the page to show after signing in: the path if it is one of the console, else the list of tuning jobs."""
-    parts = urlsplit(path)
-    is_console = not parts.scheme and not parts.netloc and path.startswith(f"{PATH}/") and "\\" not in path
-    return path if is_console else f"{PATH}/"
+    """Return the page to show after signing in: the path if it is a page of the console, else the list of tuning jobs.
+
+    Browsers read `..`, also written %2e%2e, as a step out of the console, and a backslash as a slash.
+    """
+    try:
+        parts = urlsplit(path)
+    except ValueError:
+        return f"{PATH}/"
+    plain = unquote(parts.path)
+    steps_out = "\\" in plain or any(part in {".", ".."} for part in plain.split("/"))
+    is_page = not parts.scheme and not parts.netloc and not steps_out and PAGES.fullmatch(plain)
+    return path if is_page else f"{PATH}/"
 
 
 async def _form(request: Request) -> Mapping[str, str]:
