@@ -375,6 +375,19 @@ def test_over_tls_clients_send_their_own_unsigned_chunks_with_a_trailer(encrypte
     sagemaker.close()
 
 
+def test_one_line_makes_clients_trust_the_certificate_beside_the_public_ones(encrypted, monkeypatch):
+    server, cert = encrypted
+    shown = CliRunner().invoke(main, ["--home", str(server.home), "client", "--json"], catch_exceptions=False)
+    for name, value in json.loads(shown.stdout).items():
+        monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
+    client = boto3.Session().client("sagemaker")
+    assert client.list_hyper_parameter_tuning_jobs()["HyperParameterTuningJobSummaries"] == []
+    client.close()
+    bundle = (server.home / "client" / "certificates.pem").read_text()
+    assert bundle.endswith(cert.read_text())
+    assert bundle.count("BEGIN CERTIFICATE") > 50
+
+
 def test_a_certificate_that_is_none_is_told_at_once(tmp_path):
     (tmp_path / "none.pem").write_text("none")
     words = ["serve", "--port", "0", "--tls-cert", str(tmp_path / "none.pem")]

@@ -18,10 +18,17 @@ from tests.server.console.conftest import Visitor
 __all__ = ["served"]  # a fixture
 
 PROGRAM = """
-import boto3, json
-sagemaker = boto3.client("sagemaker")
-print(json.dumps([sagemaker.meta.endpoint_url, sagemaker.meta.region_name,
-                  sagemaker.list_hyper_parameter_tuning_jobs()["HyperParameterTuningJobSummaries"]]))
+import boto3, builtins, json
+sagemaker, iam = boto3.client("sagemaker"), boto3.client("iam")
+sts = boto3.client("sts", endpoint_url="https://sts.eu-west-1.amazonaws.com")  # as the SageMaker SDKs make it
+print(json.dumps({
+    "url": sagemaker.meta.endpoint_url,
+    "region": sagemaker.meta.region_name,
+    "jobs": sagemaker.list_hyper_parameter_tuning_jobs()["HyperParameterTuningJobSummaries"],
+    "caller": sts.get_caller_identity()["Arn"],
+    "s3": boto3.client("s3", endpoint_url="https://s3.eu-west-1.amazonaws.com").meta.endpoint_url,
+    "other": getattr(builtins, "other", None),
+}))
 """
 
 
@@ -35,7 +42,7 @@ def locked(tmp_path_factory):
 def shell(locked, lines, **variables):
     """What the lines print in a shell in which `alfine` is the one that is tested."""
     alfine = f'alfine() {{ {sys.executable} -m alfine "$@" --home {locked.home}; }}\n'
-    host = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ALFINE_"))}
+    host = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ALFINE_", "PYTHON"))}
     command = ["bash", "-ec", alfine + lines]
     return subprocess.run(command, env=host | variables, capture_output=True, text=True, check=True).stdout
 
@@ -43,15 +50,27 @@ def shell(locked, lines, **variables):
 def test_one_line_leads_boto3_to_the_server(locked, tmp_path):
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
-    printed = shell(locked, f'eval "$(alfine client)"; {sys.executable} {program}', AWS_SESSION_TOKEN="of AWS")
-    assert json.loads(printed) == [locked.url, "eu-west-1", []]
+    (tmp_path / "sitecustomize.py").write_text("import builtins; builtins.other = 'runs too'\n")
+    lines = f'eval "$(alfine client)"; {sys.executable} {program}'
+    told = json.loads(shell(locked, lines, AWS_SESSION_TOKEN="of AWS", PYTHONPATH=str(tmp_path)))
+    assert (told["url"], told["region"], told["jobs"]) == (locked.url, "eu-west-1", [])
+    assert told["caller"] == "arn:aws:sts::000000000000:assumed-role/alfine/session"
+    assert told["s3"] == "https://s3.eu-west-1.amazonaws.com"  # an address that a program gives itself is kept
+    assert told["other"] == "runs too"
 
 
 def test_undo_makes_the_shell_as_it_was(locked):
-    before = {"AWS_REGION": "us-west-2", "AWS_ACCESS_KEY_ID": "it's mine", "AWS_SESSION_TOKEN": "token"}
+    before = {
+        "AWS_REGION": "us-west-2",
+        "AWS_ACCESS_KEY_ID": "it's mine",
+        "AWS_SESSION_TOKEN": "token",
+        "PYTHONPATH": "/mine",
+    }
     lines = 'eval "$(alfine client)"; eval "$(alfine client)"; eval "$(alfine client --undo)"; env -0'
     printed = shell(locked, lines, **before)
-    after = dict(each.split("=", 1) for each in printed.split("\0") if each.startswith(("AWS_", "ALFINE_")))
+    after = dict(
+        each.split("=", 1) for each in printed.split("\0") if each.startswith(("AWS_", "ALFINE_", "PYTHONPATH="))
+    )
     assert after == before
     assert shell(locked, "alfine client --undo") == ""
 

@@ -57,10 +57,7 @@ def flow(served: Served, tmp_path: Path, data: Path) -> Flow:
         settings = tmp_path / "sagemaker.yaml"
         settings.write_text(NO_TELEMETRY)
         variables: dict[str, str | None] = {
-            "AWS_ENDPOINT_URL": served.url,
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "any",
-            "AWS_SECRET_ACCESS_KEY": "any",
+            **json.loads(served.cli("client", "--json")),
             "AWS_CONFIG_FILE": str(tmp_path / "none"),
             "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
             "AWS_EC2_METADATA_DISABLED": "true",

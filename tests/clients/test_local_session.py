@@ -18,6 +18,8 @@ def test_local_mode_tunes_with_no_server_and_no_network(flow, tmp_path):
         AWS_ACCESS_KEY_ID=None,
         AWS_SECRET_ACCESS_KEY=None,
         AWS_DEFAULT_REGION=None,
+        AWS_REGION=None,
+        PYTHONPATH=None,
         HTTP_PROXY=NOBODY,
         HTTPS_PROXY=NOBODY,
     )

@@ -14,7 +14,9 @@ EVERY_JOB_COUNTED = {"InProgress": 0, "RetryableError": 0, "NonRetryableError": 
 
 def test_a_tuner_is_fitted_described_analysed_and_attached(flow):
     told = flow("sdk2", "sdk2_first.py")
-    assert told["uploaded"] == "s3://first/data/train"
+    assert told["bucket"] == "sagemaker-us-east-1-000000000000"
+    assert told["role"] == "arn:aws:iam::000000000000:role/alfine"
+    assert told["uploaded"] == f"s3://{told['bucket']}/data/train"
     assert told["status"] == "Completed"
     assert told["counters"] == {"Completed": 4, **EVERY_JOB_COUNTED}
     rows = {row["TrainingJobName"]: row for row in told["rows"]}
@@ -25,7 +27,7 @@ def test_a_tuner_is_fitted_described_analysed_and_attached(flow):
     assert best["FinalObjectiveValue"] == pytest.approx((best["lr"] - 0.1) ** 2 + 0.25, abs=1e-6)
     assert float(told["best_hyperparameters"]["lr"]) == pytest.approx(best["lr"])
     assert told["best_hyperparameters"]["epochs"] == "4"
-    assert told["model"] == f"s3://first/{told['best']}/output/model.tar.gz"
+    assert told["model"] == f"s3://{told['bucket']}/{told['best']}/output/model.tar.gz"
     assert told["downloaded"] == ["model.tar.gz"]
 
 

@@ -22,7 +22,9 @@ NAMESPACE = GROUP
 MAX_DATAPOINTS = 100_800
 MAX_LISTED = 500
 ROLE = "alfine"
-"""The name of the one role that is listed."""
+"""The name of the one role that is listed, and that the caller has."""
+SESSION = "session"
+"""The name of the caller's session."""
 
 
 # ---- metrics -----------------------------------------------------------------------------------------------------------
@@ -170,9 +172,10 @@ def put_metric_data(backend: AwsBackend, request: Plain) -> Plain:  # noqa: ARG0
 
 
 def get_caller_identity(backend: AwsBackend, request: Plain) -> Plain:  # noqa: ARG001 - an operation's signature
-    """Return the caller: alfine has one user."""
+    """Return the caller: a session of alfine's one role. SDK 3 trains without a given role only where the caller has one."""
     account = backend.arns.account
-    return {"UserId": "ALFINE", "Account": account, "Arn": f"arn:aws:iam::{account}:user/alfine"}
+    arn = f"arn:aws:sts::{account}:assumed-role/{ROLE}/{SESSION}"
+    return {"UserId": f"{_role_id(ROLE)}:{SESSION}", "Account": account, "Arn": arn}
 
 
 def get_role(backend: AwsBackend, request: Plain) -> Plain:
@@ -190,10 +193,14 @@ def _role(backend: AwsBackend, name: str) -> Plain:
     return {
         "Path": "/",
         "RoleName": name,
-        "RoleId": f"AROA{name.upper()[:17]:0<17}",
+        "RoleId": _role_id(name),
         "Arn": f"arn:aws:iam::{backend.arns.account}:role/{name}",
         "CreateDate": datetime(2017, 11, 29, tzinfo=UTC),  # the day SageMaker was announced
     }
+
+
+def _role_id(name: str) -> str:
+    return f"AROA{name.upper()[:17]:0<17}"
 
 
 def simulate_principal_policy(backend: AwsBackend, request: Plain) -> Plain:  # noqa: ARG001 - an operation's signature

@@ -39,20 +39,21 @@ BEFORE = "ALFINE_CLIENT_BEFORE"
 def client(*, endpoint: str | None, shell: str, undo: bool, as_json: bool) -> None:
     """Print the lines that lead AWS's clients to the server of this home.
 
-    They export its address, its region, and the id and secret of the home's oldest access key. boto3, the AWS CLI and the
-    SageMaker SDKs read these variables. The server must run.
+    They export its address, its region, and the id and secret of the home's oldest access key. boto3, the AWS CLI, the
+    SageMaker SDKs, Airflow and s3fs read these variables. The server must run.
+
+    The SDKs build the address of STS themselves, so PYTHONPATH gets a folder of the home with a sitecustomize.py that leads
+    those requests here, too. Nothing in ~/.aws is read or changed.
     """
     from alfine.cli.output import print_json
 
-    values = _before() if undo else _values(endpoint)
+    before = _before()
+    values = _restored(before) if undo else _values(endpoint, before)
     if as_json:
         print_json({name: value for name, value in values.items() if name != BEFORE})
         return
     if not undo:
-        values = {
-            **values,
-            BEFORE: os.environ.get(BEFORE) or json.dumps({name: os.environ.get(name) for name in values}),
-        }
+        values[BEFORE] = json.dumps({name: os.environ.get(name) for name in values} | before)
     for line in SHELLS[shell].lines(values):
         click.echo(line)
     if sys.stdout.isatty():
@@ -60,11 +61,12 @@ def client(*, endpoint: str | None, shell: str, undo: bool, as_json: bool) -> No
         click.echo(f"Run these lines: {SHELLS[shell].use.format(command(words))}", err=True)
 
 
-def _values(endpoint: str | None) -> dict[str, str | None]:
+def _values(endpoint: str | None, before: Mapping[str, str | None]) -> dict[str, str | None]:
     """Return the variables; None for those that mustn't be there."""
+    from alfine.cli.client_files import certificate_bundle, python_path
     from alfine.store.config import Config
 
-    record = running_server()
+    record, home = running_server(), chosen_home()
     id_, secret = access_key(record)
     values: dict[str, str | None] = {
         "AWS_ENDPOINT_URL": endpoint or record.local_url,
@@ -73,8 +75,11 @@ def _values(endpoint: str | None) -> dict[str, str | None]:
         "AWS_ACCESS_KEY_ID": id_,
         "AWS_SECRET_ACCESS_KEY": secret,
         "AWS_SESSION_TOKEN": None,  # that of another account
+        "PYTHONPATH": python_path(home, os.environ.get("PYTHONPATH", "")),
     }
-    if s3 := Config.at(chosen_home()).s3.endpoint:
+    if record.certificate:
+        values["AWS_CA_BUNDLE"] = certificate_bundle(home, record.certificate, {**os.environ, **before})
+    if s3 := Config.at(home).s3.endpoint:
         values["AWS_ENDPOINT_URL_S3"] = s3
     return values
 
@@ -85,6 +90,9 @@ def _before() -> dict[str, str | None]:
         before = json.loads(os.environ.get(BEFORE, ""))
     except ValueError:
         return {}
-    if not isinstance(before, Mapping):
-        return {}
-    return {**{str(name): value if isinstance(value, str) else None for name, value in before.items()}, BEFORE: None}
+    pairs = before.items() if isinstance(before, Mapping) else ()
+    return {str(name): value if isinstance(value, str) else None for name, value in pairs}
+
+
+def _restored(before: Mapping[str, str | None]) -> dict[str, str | None]:
+    return {**before, BEFORE: None} if before else {}

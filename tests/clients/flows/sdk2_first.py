@@ -9,14 +9,15 @@ from sagemaker.inputs import TrainingInput
 from sagemaker.sklearn import SKLearn
 from sagemaker.tuner import CategoricalParameter, ContinuousParameter, HyperparameterTuner, IntegerParameter
 
-session = sagemaker.Session(default_bucket="first")
+session = sagemaker.Session()
+bucket = session.default_bucket()
 uploaded = session.upload_data(os.environ["FLOW_DATA"], key_prefix="data/train")
 estimator = SKLearn(
     "train.py",
     source_dir="source",
     dependencies=["shared/costs.py"],
     framework_version="1.2-1",
-    role="arn:aws:iam::000000000000:role/any",
+    role=sagemaker.get_execution_role(),
     instance_type="ml.m5.large",
     hyperparameters={"epochs": 4},
     sagemaker_session=session,
@@ -42,10 +43,12 @@ described = tuner.describe()
 frame = tuner.analytics().dataframe()
 best = tuner.best_estimator()
 attached = HyperparameterTuner.attach(tuner.latest_tuning_job.name, sagemaker_session=session)
-session.download_data("model", bucket="first", key_prefix=best.model_data.removeprefix("s3://first/"))
+session.download_data("model", bucket=bucket, key_prefix=best.model_data.removeprefix(f"s3://{bucket}/"))
 print(
     json.dumps(
         {
+            "bucket": bucket,
+            "role": estimator.role,
             "uploaded": uploaded,
             "status": described["HyperParameterTuningJobStatus"],
             "counters": described["TrainingJobStatusCounters"],

@@ -12,13 +12,12 @@ from sagemaker.train.tuner import HyperparameterTuner
 
 for folder in ("source", "shared"):
     shutil.copytree(folder, "code", dirs_exist_ok=True)
-session = Session(default_bucket="third")
+session = Session()
 uploaded = session.upload_data(os.environ["FLOW_DATA"], key_prefix="data")
 trainer = ModelTrainer(
     training_image="683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3",
     source_code=SourceCode(source_dir="code", entry_script="train.py"),
     compute=Compute(instance_type="ml.m5.large", instance_count=1),
-    role="arn:aws:iam::000000000000:role/any",
     hyperparameters={"epochs": 4},
     base_job_name="third",
     sagemaker_session=session,
