@@ -8,6 +8,7 @@ import socket
 import tarfile
 import venv
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from alfine.runners import sandbox as sandboxes
 from alfine.runners.job_folder import Workspace
 from alfine.runners.launcher import children_of, identity
 from alfine.runners.protocol import LocalChannel
+from alfine.runners.sandbox import SandboxRunner
 from alfine.runners.warm import Cold, Warm
 from tests.missing import need_sandbox
 
@@ -28,6 +30,18 @@ def sandbox(sandbox, request):
     """Each test holds for both ways to start."""
     sandbox.set(warm=request.param == "warm")
     return sandbox
+
+
+@pytest.fixture
+def closed(sandbox):
+    """A port on which somebody listens, and to which this sandbox may not connect."""
+    if sandboxes.why_ports_stay_open():
+        pytest.skip(sandboxes.why_ports_stay_open())
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        sandbox._make = partial(SandboxRunner, hidden=[sandbox.home], closed=lambda: (port,))
+        sandbox.renew()
+        yield port
 
 
 def said(sandbox, code: str, **settings) -> list[str]:
@@ -161,6 +175,39 @@ with socket.socket() as s:
         assert said(sandbox, code, network=network) == [f"{reached} 127.0.0.1"]
 
 
+WAYS = """
+import errno, socket
+def answer(kind, family, connect, protocol=0):
+    try:
+        with socket.socket(family, socket.SOCK_STREAM, protocol) as one:
+            connect(one)
+        print(kind, "connected")
+    except OSError as error:
+        print(kind, errno.errorcode[error.errno])
+here, v4, v6 = ("127.0.0.1", {port}), socket.AF_INET, socket.AF_INET6
+answer("TCP", v4, lambda one: one.connect(here))
+answer("IPv6", v6, lambda one: one.connect(("::ffff:127.0.0.1", {port})))
+answer("MPTCP", v4, lambda one: one.connect(here), 262)
+answer("fast open", v4, lambda one: one.sendto(b"x", socket.MSG_FASTOPEN, here))
+answer("fast open again", v4, lambda one: one.sendmsg([b"x"], [], socket.MSG_FASTOPEN, here))
+answer("SMC", v4, lambda one: one.setsockopt(socket.IPPROTO_TCP, 31, b"smc"))
+answer("another port", v4, lambda one: one.connect(("127.0.0.1", {other})))
+"""
+
+
+def test_a_closed_port_is_reached_in_no_way_and_others_are(sandbox, closed):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        told = said(sandbox, WAYS.format(port=closed, other=other.getsockname()[1]))
+    assert told[:3] == ["TCP EACCES", "IPv6 EACCES", "MPTCP EPROTONOSUPPORT"]
+    assert all(line.endswith(("ENOTSUP", "EOPNOTSUPP", "ENOPROTOOPT")) for line in told[3:6])
+    assert told[6] == "another port connected"
+
+
+def test_what_a_training_job_sets_for_the_linker_is_not_for_the_program_that_closes_ports(sandbox, closed):
+    code = "import os\nprint(os.environ['LD_LIBRARY_PATH'])"
+    assert said(sandbox, code, environment={"LD_LIBRARY_PATH": "/opt/ml/code"}, warm=False) == ["/opt/ml/code"]
+
+
 PORTRAIT = """
 import json, os, signal, sys
 print(sys.argv, sys.path, os.getcwd(), os.getsid(0), os.getppid() <= 1, os.geteuid(), os.nice(0))
@@ -175,7 +222,7 @@ print([s for s in signal.Signals if signal.getsignal(s) not in (signal.SIG_DFL, 
 """
 
 
-def test_a_script_sees_the_same_world_warm_and_cold(sandbox):
+def test_a_script_sees_the_same_world_warm_and_cold(sandbox, closed):
     here = said(sandbox, PORTRAIT)
     source = sandbox.home / "source"
     other = sandbox.launch("job-2", script=Path("job-1.py"), source_dir=source, warm=not sandbox.launch().warm)

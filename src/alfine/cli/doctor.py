@@ -154,6 +154,12 @@ def _runners(home: Path) -> Iterator[MachineCheck]:
         not trouble,
         trouble or "bubblewrap: each training job has its own /opt/ml; all other files are read-only",
     )
+    stay_open = sandbox.why_ports_stay_open()
+    yield MachineCheck(
+        "alfine's port in sandboxes",
+        not stay_open,
+        f"{stay_open}: scripts reach it, but need a key" if stay_open else "closed to training jobs",
+    )
     isolated = sandbox.why_not(network=False)
     yield MachineCheck("network isolation", not isolated, isolated or "EnableNetworkIsolation works in sandboxes")
     for name in ENGINES if running.engine == "auto" else (running.engine,):

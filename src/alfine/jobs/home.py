@@ -22,6 +22,7 @@ from alfine.core.arns import Arns
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.jobs.clock import Clock, utc_now
 from alfine.jobs.engine import Engine
+from alfine.jobs.server_record import ServerRecord
 from alfine.jobs.service import Service
 from alfine.jobs.wake import Wake
 from alfine.programs.data.locations import Stored
@@ -120,7 +121,9 @@ class Home:
             runners: dict[str, Runner] = {
                 "inline": InlineRunner(wake.set),
                 "process": ProcessRunner(wake.set, environments=environments),
-                "sandbox": SandboxRunner(wake.set, hidden=[self.folder], environments=environments),
+                "sandbox": SandboxRunner(
+                    wake.set, hidden=[self.folder], closed=self._closed_ports, environments=environments
+                ),
                 "container": ContainerRunner(wake.set, self._container_engine),
             }
             self._engine = Engine(
@@ -133,6 +136,11 @@ class Home:
             )
         self._engine.functions = {**self._engine.functions, **(functions or {})}
         return self._engine
+
+    def _closed_ports(self) -> tuple[int, ...]:
+        """The port of the server that was started last on this home, unless [run] opens it to training jobs."""
+        record = None if self.config.run.sandbox_reaches_server else ServerRecord.read(self.folder)
+        return () if record is None else (record.port,)
 
     def _created_algorithm(self, name: str) -> Mapping[str, Any] | None:
         return self.store.algorithm(name)

@@ -7,7 +7,8 @@ What a training job sees inside:
     everything else          this machine's, read-only: interpreters, libraries, data
     /run, /dev               empty except for name resolution and GPUs: no socket of a daemon
     processes                its own only; when its first process ends, the others are killed
-    network                  this machine's; with EnableNetworkIsolation only a loopback interface of its own
+    network                  this machine's, but for the port of alfine's own server (closed_ports.py); with EnableNetworkIsolation only a
+                             loopback interface of its own
     algo-1, algo-2, …        127.0.0.1
 
 alfine's home (the store, keys, buckets, other training jobs) and the user's credentials are hidden, except for what the training
@@ -30,7 +31,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from alfine.runners import pipes, requirements
+from alfine.runners import closed_ports, pipes, requirements
 from alfine.runners.command_line import isolated_hosts, missing, process_of
 from alfine.runners.job_environment import host_environment, host_names
 from alfine.runners.job_folder import CONTROL_MODE, Host, files_of, hosts_of, mounts, requirements_of
@@ -78,6 +79,7 @@ class SandboxRunner(ProcessRunner):
     Args:
         wake: See `ProcessRunner`.
         hidden: Folders that no training job may see, such as alfine's home.
+        closed: Returns the TCP ports to which no training job may connect, such as that of alfine's server.
         environments: See `ProcessRunner`.
         launcher_log: See `ProcessRunner`.
     """
@@ -87,11 +89,13 @@ class SandboxRunner(ProcessRunner):
         wake: Callable[[], None],
         *,
         hidden: Iterable[Path] = (),
+        closed: Callable[[], tuple[int, ...]] = tuple,
         environments: Path | None = None,
         launcher_log: Path | None = None,
     ) -> None:
         super().__init__(wake, environments=environments, launcher_log=launcher_log)
         self._hidden = tuple(Path(os.path.realpath(folder)) for folder in hidden)
+        self._closed = closed
         self._viewed: tuple[Launch | None, tuple[str, ...]] = (None, ())
 
     def _refusal(self, launch: Launch) -> str:
@@ -130,6 +134,16 @@ class SandboxRunner(ProcessRunner):
         folder = str(launch.folder.parent)
         yield from (*_base(network=launch.network, launcher=True), "--tmpfs", "/tmp", "--dir", HOME)  # noqa: S108
         yield from (*self._views(launch), "--bind", folder, folder, "--")
+        yield from self._closing(launch)
+
+    def _closing(self, launch: Launch, environment: Mapping[str, str] | None = None) -> list[str]:
+        """The beginning of a command line inside that closes the ports and sets these variables; [] where no port is closed."""
+        ports = self._closed() if launch.network and not why_ports_stay_open() else ()
+        if not ports:
+            return []
+        variables = [f"{name}={text}" for name, text in (environment or {}).items()]
+        program = [sys.executable, "-I", "-S", os.path.realpath(closed_ports.__file__)]
+        return [*program, ",".join(map(str, ports)), *variables, "--"]
 
     def _views(self, launch: Launch) -> tuple[str, ...]:
         """The words that hide and show files. Kept for the next call, since a channel may have many files."""
@@ -160,11 +174,13 @@ class SandboxRunner(ProcessRunner):
         environment = _inside(process["env"], launch)
         # Variables that make the dynamic linker load code are for the training job, not for bwrap, which isn't confined yet.
         linker = {name: text for name, text in environment.items() if name.startswith("LD_")}
-        words += [word for name, text in linker.items() for word in ("--setenv", name, text)]
+        closing = self._closing(launch, linker)
+        if not closing:
+            words += [word for name, text in linker.items() for word in ("--setenv", name, text)]
         own = {**linker, "PWD": process["cwd"]}
         return {
             "host": host.name,
-            "argv": [*words, "--", *process["argv"]],
+            "argv": [*words, "--", *closing, *process["argv"]],
             "cwd": "/",
             "env": {name: text for name, text in environment.items() if name not in linker},
             # For a warm start, in which a fork of the launcher enters the sandbox:
@@ -205,6 +221,12 @@ def _probed(network: bool) -> str:  # noqa: FBT001
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"bubblewrap doesn't work here: {error}."
     return ""
+
+
+@cache
+def why_ports_stay_open() -> str:
+    """Return why no port can be closed to training jobs on this machine; "" where they can."""
+    return closed_ports.why_not()
 
 
 def _no_command(launch: Launch) -> str:

@@ -162,8 +162,9 @@ def serve(
             url, home.machine.arns.region, is_open=is_open, certificate=tls and str(tls[0].absolute())
         )
 
+        record.write(home.folder)  # before any training job starts: the sandbox closes this port
+
         def answering() -> None:
-            record.write(home.folder)
             ready(record, app.state.console_link(_first_key(home)))
 
         _survive_own_end()

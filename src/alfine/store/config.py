@@ -79,6 +79,7 @@ class Running:
     jobs whose request names an image, as SageMaker's containers do.
     engine: «docker», «podman» or the path of one; «auto» is the first that works. container_options: further words for each
     `docker run`, as «--network=host».
+    sandbox_reaches_server: whether scripts in the sandbox may connect to the port of this home's `alfine serve`.
     max_decompressed_bytes: what the files of one channel with CompressionType Gzip may be decompressed.
     """
 
@@ -86,6 +87,7 @@ class Running:
     requirements: str = "auto"
     engine: str = "auto"
     container_options: tuple[str, ...] = ()
+    sandbox_reaches_server: bool = False
     max_decompressed_bytes: int = 64 << 30
 
     def __post_init__(self) -> None:
