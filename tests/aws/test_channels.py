@@ -2,6 +2,7 @@
 
 import errno
 import gzip
+import io
 import json
 from pathlib import Path
 
@@ -238,9 +239,7 @@ def store(tmp_path):
     own = BucketStore(tmp_path / "buckets")
     own.create_bucket("many")
     for number in range(7):
-        path = tmp_path / str(number)
-        path.write_text(str(number))
-        own.put_file("many", f"part-{number}", path)
+        own.put_file("many", f"part-{number}", io.BytesIO(str(number).encode()))
     return LocalBuckets(own)
 
 

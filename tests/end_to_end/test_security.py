@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import io
+import os
 import re
 import socket
 import sqlite3
@@ -25,8 +26,9 @@ from alfine.server.limits import limited
 from alfine.store.access_keys import Keys
 from alfine.store.store import Store
 from tests.aws.conftest import Served, make, script, until
-from tests.aws.test_keys import key_of
+from tests.aws.test_keys import Locked, key_of
 from tests.building import request
+from tests.missing import need_sandbox
 
 __all__ = ["make", "script"]  # fixtures
 
@@ -290,6 +292,49 @@ def test_a_key_folder_that_cant_be_read_lets_nobody_in(tmp_path):
     (tmp_path / "keys").write_text("not a folder")
     with pytest.raises(OSError):
         bool(Keys(tmp_path))
+
+
+LINKING = """
+import glob, os, shutil
+for path in glob.glob("/opt/ml/checkpoints/*"):
+    print("found", open(path).read())
+print("loss=1")
+for name in ("model", "checkpoints"):
+    shutil.rmtree("/opt/ml/" + name)
+    os.symlink(KEYS, "/opt/ml/" + name)
+os.symlink(KEYS, "/opt/ml/output/data/keys")
+"""
+
+
+def test_a_script_in_the_sandbox_gets_no_file_of_the_server_by_links(tmp_path, make):
+    """Its model, its output and its checkpoints are links to the folder of keys; the next training job gets its checkpoints."""
+    need_sandbox()
+    server = Locked(tmp_path / "home")
+    script = tmp_path / "train.py"
+    script.write_text(LINKING.replace("KEYS", repr(str(server.home / "keys"))))
+    request = make("links", max_training_jobs=2, max_parallel=1)
+    definition = request["TrainingJobDefinition"]
+    definition["StaticHyperParameters"]["sagemaker_submit_directory"] = script.parent.as_uri()
+    definition["OutputDataConfig"]["S3OutputPath"] = "s3://out"
+    definition["CheckpointConfig"] = {"S3Uri": "s3://out/shared"}
+    tags = {"alfine:runner": "sandbox", "alfine:checkpoints": "shared"}
+    request["Tags"] = [{"Key": name, "Value": text} for name, text in tags.items()]
+    client = server.client()
+    client.create_hyper_parameter_tuning_job(**request)
+    until(client, "links")
+    rows = client.list_training_jobs_for_hyper_parameter_tuning_job(HyperParameterTuningJobName="links")
+    server.end()
+    assert len(rows["TrainingJobSummaries"]) == 2
+    for row in rows["TrainingJobSummaries"]:
+        assert row["TrainingJobStatus"] == "Failed"
+        assert "opt/ml/model is a symbolic link, not a folder" in row["FailureReason"]
+    lines = [line for log in server.home.glob("tuning-jobs/*/*/.alfine/log") for line in log.read_text().splitlines()]
+    assert [line for line in lines if "found" in line] == []
+    assert sum("Checkpoint upload failed" in line for line in lines) == 2
+    kept = [Path(above, name) for above, _, names in os.walk(server.home / "buckets") for name in names]
+    assert kept
+    for data in (path.read_bytes() for path in kept):
+        assert server.key[1].encode() not in (gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data)
 
 
 # ---- what a terminal is sent -------------------------------------------------------------------------------------------

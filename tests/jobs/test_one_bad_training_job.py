@@ -91,7 +91,7 @@ def jobs(home):
     [
         (
             "deep model",
-            "ClientError: Artifact upload failed: The model couldn't be packed: [Errno 36] File name too long",
+            "/opt/ml/model has more than 64 folders inside each other.",
         ),
         ("garbled process.json", "'noon' isn't an instant"),
         ("nested process.json", "RecursionError"),

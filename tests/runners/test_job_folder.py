@@ -11,7 +11,8 @@ import pytest
 
 from alfine.runners import protocol
 from alfine.runners.job_environment import arguments, environment, host_environment, user_hyperparameters
-from alfine.runners.job_folder import Workspace, hosts_of, lay_out, pack_model
+from alfine.runners.job_folder import Workspace, hosts_of, lay_out
+from alfine.runners.packing import pack_model
 from alfine.runners.protocol import Launch, LocalChannel
 
 

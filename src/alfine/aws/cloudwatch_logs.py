@@ -16,6 +16,7 @@ from alfine.aws.json_protocol import Plain, WireError
 from alfine.aws.sagemaker.backend import AwsBackend, Function
 from alfine.core.errors import NotFound
 from alfine.jobs.training_job_log import workspace_of
+from alfine.runners.log_files import log_size, open_log
 from alfine.store import queries
 from alfine.store.conditions import TRAINING_JOBS, Condition, equals, has_started, name_from, name_starts_with
 from alfine.store.pages import Page, training_job_page
@@ -202,7 +203,7 @@ class _Log:
 
     @property
     def size(self) -> int:
-        return _size(self.path)
+        return log_size(self.path)
 
     @property
     def end(self) -> int:
@@ -225,7 +226,7 @@ class _Log:
 
     def _read(self, begin: int, end: int) -> bytes:
         try:
-            with self.path.open("rb") as file:
+            with open_log(self.path) as file:
                 file.seek(begin)
                 return file.read(end - begin)
         except OSError:
@@ -244,13 +245,6 @@ def _lines(block: bytes) -> list[bytes]:
 
 def _text(line: bytes) -> str:
     return line.rstrip(b"\r\n").decode(errors="replace")
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 # ---- streams -----------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from alfine.core.arns import Arns
 from alfine.core.errors import Fault, InvalidSpec
@@ -230,7 +230,7 @@ class _Buckets:
     def refusal(self, uri: str) -> str | None:
         return self._store.refusal(uri)
 
-    def put(self, uri: str, file: Path) -> None:
+    def put(self, uri: str, file: BinaryIO) -> None:
         self._store.put(uri, file)
 
     def remove(self, uri: str) -> None:

@@ -16,6 +16,9 @@ one model and one output.
 `code/` is a folder of links, not a copy, because a source folder may hold data or a virtual environment. Files that a script writes
 beside itself are still in its own training job's folder.
 
+A training job can replace everything below its `opt/ml` by links, pipes and devices, at any moment. So everything outside of it that reads
+or writes there does so by the functions of this module, of packing.py and of log_files.py, which use `launcher.beneath`.
+
 Source of the layout: SageMaker's developer guide, «How Amazon SageMaker AI Runs Your Training Image».
 """
 
@@ -23,10 +26,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +42,7 @@ from alfine.runners.job_environment import (
     input_data_config,
     resource_config,
 )
-from alfine.runners.launcher import CONTROL, LOG, write_json
+from alfine.runners.launcher import CONTROL, LOG, Beneath
 from alfine.runners.protocol import FAILURE_LIMIT, Launch
 
 CODE = "code"
@@ -59,11 +63,16 @@ NOT_LINKED = ("__pycache__", ".git")
 CONTROL_MODE = 0o700
 """Only alfine's user may look into `.alfine`: its launch.json has the request's Environment, which may hold secrets."""
 
-PACKING_LEVEL = 1
-"""Of gzip, for models. Weights hardly compress, and level 9 takes ten times as long."""
+SCRATCH = "scratch"
+"""The folder that a sandbox shows as /tmp."""
 
-EMPTY_TAR = bytes(10240)
-"""A tar file without members: one record of zeros."""
+CHECKPOINTS = "opt/ml/checkpoints"
+
+CHECKPOINTS_DRAFT = ".checkpoints"
+"""The folder in which checkpoints are put until all of them are there."""
+
+LONGEST_CHARACTER = 4
+"""Bytes of a character in UTF-8, at most."""
 
 
 @dataclass(frozen=True)
@@ -101,16 +110,13 @@ class Workspace:
         return self.ml / "input" / "data" / name
 
     def failure(self) -> str:
-        """Return the first 1024 characters of `output/failure`; "" where there is no such file.
-
-        A link isn't followed: the training job could have made it lead to a file that it may not read itself.
-        """
+        """Return the first 1024 characters of `output/failure`; "" where there is no such file, or a link or a pipe."""
         try:
-            descriptor = os.open(self.ml / "output" / "failure", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-            with os.fdopen(descriptor, encoding="utf-8", errors="replace") as file:
-                return file.read(FAILURE_LIMIT).strip()
-        except OSError:
+            with Beneath.at(self.folder) as folder, folder.open("opt/ml/output/failure") as file:
+                data = file.read(FAILURE_LIMIT * LONGEST_CHARACTER)
+        except OSError:  # then the exit code and the log say why it failed
             return ""
+        return data.decode(errors="replace")[:FAILURE_LIMIT].strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +134,11 @@ class Host:
     space: Workspace
     seen: Workspace
     interface: str
+
+    @property
+    def place(self) -> str:
+        """Where its `opt/ml` lies in the training job's folder."""
+        return "opt/ml" if self.name == MAIN_HOST else f"hosts/{self.name}/opt/ml"
 
 
 def hosts_of(launch: Launch, root: Path | None = None, interface: str = LOOPBACK) -> tuple[Host, ...]:
@@ -153,6 +164,8 @@ def hosts_of(launch: Launch, root: Path | None = None, interface: str = LOOPBACK
 def lay_out(launch: Launch, hosts: Sequence[Host] | None = None) -> Workspace:
     """Create the training job's folder with everything that it will look for. A second call changes nothing.
 
+    Links and files that an earlier try left in place of folders are replaced, never followed.
+
     Args:
         launch: The training job.
         hosts: Its hosts; None: those whose processes see the real paths.
@@ -160,53 +173,81 @@ def lay_out(launch: Launch, hosts: Sequence[Host] | None = None) -> Workspace:
     Raises:
         OSError: The folder can't be written, or a channel can't be copied.
     """
-    space = Workspace(launch.folder)
-    space.ml.mkdir(parents=True, exist_ok=True)
-    _make_folders(space.ml, "model", "output", "output/data", "output/intermediate", "checkpoints")
-    _make_folders(space.folder, "output")
-    space.control.mkdir(mode=CONTROL_MODE, exist_ok=True)
-    for host in hosts or hosts_of(launch):
-        _lay_out_host(launch, host)
-    return space
+    launch.folder.mkdir(parents=True, exist_ok=True)
+    with Beneath.at(launch.folder) as folder:
+        with folder.make("opt/ml") as ml:
+            _make_folders(ml, "model", "output/data", "output/intermediate", "checkpoints")
+        _make_folders(folder, "output")
+        folder.make(CONTROL, CONTROL_MODE).close()
+        for host in hosts or hosts_of(launch):
+            with folder.make(host.place) as ml:
+                _lay_out_host(launch, host, ml)
+    return Workspace(launch.folder)
 
 
-def _lay_out_host(launch: Launch, host: Host) -> None:
-    ml = host.space.ml
-    ml.mkdir(parents=True, exist_ok=True)
-    _make_folders(ml, "input", "input/config", "input/data", "code")
+def make_control(folder: Path) -> None:
+    """Make the folder of the launcher's files, with those above it.
+
+    Args:
+        folder: The training job's folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with Beneath.at(folder) as beneath:
+        beneath.make(CONTROL, CONTROL_MODE).close()
+
+
+def make_scratch(host: Host, names: str) -> Path:
+    """Make what a sandbox shows besides `opt/ml`: an own /tmp with a home in it, and an own /etc/hosts in `.alfine/hosts`.
+
+    Args:
+        host: The host.
+        names: The content of /etc/hosts.
+
+    Returns:
+        The folder that is its /tmp.
+    """
+    with Beneath.at(host.space.folder) as folder:
+        folder.make(f"{SCRATCH}/home").close()
+        with folder.make(CONTROL, CONTROL_MODE) as control:
+            control.write("hosts", names.encode())
+    return host.space.folder / SCRATCH
+
+
+def _lay_out_host(launch: Launch, host: Host, ml: Beneath) -> None:
+    _make_folders(ml, "input/data", "code")
     if host.name != MAIN_HOST:
         for name in SHARED:
             if host.seen == host.space:
-                _link(Workspace(launch.folder).ml / name, ml / name)
+                ml.link(str(Workspace(launch.folder).ml / name), name)
             else:  # the runner mounts the folder of algo-1 here
-                (ml / name).mkdir(exist_ok=True)
-    config = f"{ml}/input/config"
-    write_json(f"{config}/hyperparameters.json", dict(launch.hyperparameters))
-    write_json(f"{config}/inputdataconfig.json", input_data_config(launch))
-    write_json(f"{config}/resourceconfig.json", resource_config(launch, host))
-    _lay_out_channels(launch, host)
-    _link_code(launch, host.space.code)
+                _make_folders(ml, name)
+    with ml.make("input/config") as config:
+        config.write("hyperparameters.json", json.dumps(dict(launch.hyperparameters)).encode())
+        config.write("inputdataconfig.json", json.dumps(input_data_config(launch)).encode())
+        config.write("resourceconfig.json", json.dumps(resource_config(launch, host)).encode())
+        if any(channel.piped for channel in launch.channels):
+            number = host_names(launch).index(host.name)
+            config.write(PIPES.rpartition("/")[2], json.dumps(_pipes(launch, host, number)).encode())
+    with ml.folder("input/data") as data:
+        _lay_out_channels(launch, host, data)
+    with ml.folder("code") as code:
+        _link_code(launch, code)
 
 
-def _lay_out_channels(launch: Launch, host: Host) -> None:
+def _lay_out_channels(launch: Launch, host: Host, data: Beneath) -> None:
     number = host_names(launch).index(host.name)
     driven = bool(launch.entrypoint) and any(channel.name == DRIVERS for channel in launch.channels)
     for channel in launch.channels:
         if not channel.piped:
-            place = host.space.channel(channel.name)
             if driven and channel.name in (CODE, DRIVERS):
-                _copy_channel(channel.path_on(number), place)
+                _copy_channel(channel.path_on(number), data, channel.name)
             else:
-                _link_channel(channel.path_on(number).absolute(), place)
-    if any(channel.piped for channel in launch.channels):
-        (host.space.ml / PIPES).write_text(json.dumps(_pipes(launch, host, number)), encoding="utf-8")
+                _link_channel(channel.path_on(number).absolute(), data, channel.name)
 
 
-def _make_folders(top: Path, *names: str) -> None:
-    """Make folders that may exist already, in an existing folder. One system call each: every training job waits for them."""
+def _make_folders(top: Beneath, *names: str) -> None:
     for name in names:
-        with suppress(FileExistsError):
-            os.mkdir(f"{top}/{name}")  # noqa: PTH102
+        top.make(name).close()
 
 
 def _pipes(launch: Launch, host: Host, number: int) -> list[dict[str, Any]]:
@@ -234,37 +275,41 @@ def _files(path: Path) -> list[Path]:
     return sorted(Path(folder, name) for folder, _, names in os.walk(path) for name in names)
 
 
-def _link(target: Path, link: Path) -> None:
-    if not link.is_symlink():
-        link.symlink_to(target)
-
-
-def _link_channel(path: Path, place: Path) -> None:
+def _link_channel(path: Path, data: Beneath, name: str) -> None:
     if path.is_dir():
-        _link(path, place)
+        data.link(str(path), name)
     else:  # a single file is one object of the channel; one that doesn't exist is linked too, so that the error names its path
-        place.mkdir(exist_ok=True)
-        _link(path, place / path.name)
+        with data.make(name) as place:
+            place.link(str(path), path.name)
 
 
-def _copy_channel(path: Path, place: Path) -> None:
+def _copy_channel(path: Path, data: Beneath, name: str) -> None:
     """Copy a channel that holds programs: the entry point makes them executable, and they write beside themselves."""
-    import shutil
-
-    if not place.exists():
-        draft = place.with_name(f".{place.name}")
-        shutil.rmtree(draft, ignore_errors=True)
-        shutil.copytree(path, draft)
-        draft.rename(place)
+    if not data.is_folder(name):
+        data.remove(f".{name}")
+        with data.make(f".{name}") as draft:
+            _copy_into(path, draft)
+        data.rename(f".{name}", name)
 
 
-def _link_code(launch: Launch, code: Path) -> None:
+def _copy_into(path: Path, place: Beneath) -> None:
+    for entry in os.scandir(path):
+        if entry.is_dir():
+            with place.make(entry.name) as inner:
+                _copy_into(Path(entry.path), inner)
+        else:
+            with Path(entry.path).open("rb") as source, place.create(entry.name) as copy:
+                shutil.copyfileobj(source, copy)
+                os.fchmod(copy.fileno(), os.fstat(source.fileno()).st_mode & 0o777)
+
+
+def _link_code(launch: Launch, code: Beneath) -> None:
     if launch.source_dir is not None:
         for entry in os.scandir(launch.source_dir.absolute()):
             if entry.name not in NOT_LINKED:
-                _link(Path(entry.path), code / entry.name)
+                code.link(entry.path, entry.name)
     elif launch.script is not None:
-        _link(launch.script.absolute(), code / launch.script.name)
+        code.link(str(launch.script.absolute()), launch.script.name)
 
 
 def requirements_of(launch: Launch) -> Path | None:
@@ -289,7 +334,9 @@ def mounts(launch: Launch, host: Host) -> Iterator[tuple[Path, str]]:
         A folder, and the path at which the host's process sees it.
     """
     ml = Workspace(launch.folder).ml
-    if host.name != MAIN_HOST:
+    if (
+        launch.instance_count > 1
+    ):  # for algo-1 too: a mounted folder can't be replaced by a link, which the mounts of others would follow
         for name in SHARED:
             yield ml / name, str(host.seen.ml / name)
     if Path(launch.checkpoint_path) != host.seen.ml / "checkpoints":
@@ -319,59 +366,67 @@ def _links_out(folder: Path) -> Iterator[Path]:
             yield from _links_out(Path(entry.path))
 
 
-# ---- after the end -----------------------------------------------------------------------------------------------------
+# ---- checkpoints -------------------------------------------------------------------------------------------------------
 
 
-def model_bytes(space: Workspace) -> int:
-    """Return the size of the files in `model/`."""
-    if not space.model.is_dir():
-        return 0
-    return sum(path.stat().st_size for path in space.model.rglob("*") if path.is_file())
+def has_checkpoints(space: Workspace) -> bool:
+    """Return whether there is a folder of checkpoints: from an earlier try, or because the training job was laid out before."""
+    try:
+        with Beneath.at(space.folder) as folder:
+            return folder.is_folder(CHECKPOINTS)
+    except FileNotFoundError:
+        return False
 
 
-def pack_model(space: Workspace) -> Path:
-    """Pack `model/` into `output/model.tar.gz`, unless that was done before.
+def fill_checkpoints(space: Workspace, files: Iterable[tuple[str, Path]]) -> None:
+    """Make the folder of checkpoints with copies of files. A crash leaves no incomplete one.
 
-    The same files give the same bytes. An empty model is packed too, as SageMaker does. A crash leaves no incomplete archive.
-
-    Returns:
-        The archive.
+    Args:
+        space: The training job's folder.
+        files: The path of each file below the folder, and the file: one that no training job can have replaced.
 
     Raises:
-        OSError: The model can't be read, or the archive can't be written.
+        OSError: A file can't be copied.
     """
-    if not space.archive.exists():
-        draft = space.archive.with_name(f".model.tar.gz.{os.getpid()}")
-        space.archive.parent.mkdir(parents=True, exist_ok=True)
-        if any(space.model.iterdir()) if space.model.is_dir() else False:
-            _pack(space.model, draft)
-        else:
-            draft.write_bytes(_empty_archive())
-        draft.replace(space.archive)
-    return space.archive
+    space.folder.mkdir(parents=True, exist_ok=True)
+    with Beneath.at(space.folder) as folder, folder.make("opt/ml") as ml:
+        ml.remove(CHECKPOINTS_DRAFT)
+        with ml.make(CHECKPOINTS_DRAFT) as draft:
+            for name, file in files:
+                above, _, last = name.rpartition("/")
+                with (
+                    draft.make(above) if above else nullcontext(draft) as place,
+                    place.create(last) as copy,
+                    file.open("rb") as source,
+                ):
+                    shutil.copyfileobj(source, copy)
+        ml.rename(CHECKPOINTS_DRAFT, "checkpoints")
 
 
-@cache
-def _empty_archive() -> bytes:
-    import gzip
-
-    return gzip.compress(EMPTY_TAR, mtime=0)
+# ---- removing ----------------------------------------------------------------------------------------------------------
 
 
-def _pack(model: Path, draft: Path) -> None:
-    import gzip  # these imports take 20 ms, and most tuning jobs don't need them
-    import tarfile
+def clear_for_retry(space: Workspace) -> None:
+    """Remove what a try left, except its checkpoints, its log and its records. Links are removed, never followed.
 
-    with draft.open("wb") as raw, gzip.GzipFile("", "wb", PACKING_LEVEL, raw, mtime=0) as packed:
-        archive = tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
-        for path in sorted(model.rglob("*")):
-            if path.is_symlink() or path.is_file() or path.is_dir():  # no sockets, no pipes
-                archive.add(path, str(path.relative_to(model)), recursive=False, filter=_anonymous)
-        archive.close()
+    Raises:
+        OSError: Something can't be removed.
+    """
+    with Beneath.at(space.folder) as folder:
+        with folder.make("opt/ml") as ml:
+            for name in ml.names():
+                if name != "checkpoints" or not ml.is_folder(name):
+                    ml.remove(name)
+        for name in ("output/model.tar.gz", "hosts", SCRATCH):
+            folder.remove(name)
 
 
-def _anonymous(member: Any) -> Any:
-    """The archive member without its owner and its times, which differ from run to run."""
-    member.uid = member.gid = member.mtime = 0
-    member.uname = member.gname = ""
-    return member
+def remove_job_folder(folder: Path) -> None:
+    """Remove the folder of a training job, however its script left it.
+
+    Raises:
+        OSError: The first reason why something in it couldn't be removed. Everything else is removed.
+    """
+    if folder.parent.is_dir():
+        with Beneath.at(folder.parent) as jobs:
+            jobs.remove(folder.name)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from alfine.runners import launcher
+
+logger = logging.getLogger("alfine.runners")
 
 PART_BYTES = 1 << 20
 """Bytes of a log in one part, at most."""
@@ -57,6 +62,45 @@ class LogPart:
         return len(self.data) < PART_BYTES
 
 
+def open_log(log: Path) -> BinaryIO:
+    """Open a training job's log for reading.
+
+    Raises:
+        FileNotFoundError: There is none yet.
+        OSError: It isn't a regular file (a training job in a plain process may have replaced it), or can't be read.
+    """
+    return launcher.open_regular(str(log))
+
+
+def log_size(log: Path) -> int:
+    """Return the size of a training job's log in bytes; 0 where there is none, or something else."""
+    try:
+        with open_log(log) as file:
+            return os.fstat(file.fileno()).st_size
+    except OSError:
+        return 0
+
+
+def note_in_log(log: Path, sentence: str) -> None:
+    """Add a line of alfine's own to a training job's log, «alfine: …». Where that isn't possible, alfine's own log has the reason."""
+    try:
+        descriptor = launcher.open_log(str(log.parent.parent))
+    except OSError as error:
+        logger.warning("%s can't be written: %s. It would say: %s", log, error, sentence)
+        return
+    with os.fdopen(descriptor, "ab") as file:
+        begin = "" if _ends_line(log) else "\n"
+        file.write(f"{begin}alfine: {sentence}\n".encode(errors="replace"))
+
+
+def _ends_line(log: Path) -> bool:
+    with open_log(log) as file:
+        if file.seek(0, os.SEEK_END) == 0:
+            return True
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
 def part_of(log: Path, begin: int = 0, lines: int | None = None) -> tuple[int, bytes]:
     """Read a part of a log.
 
@@ -69,7 +113,7 @@ def part_of(log: Path, begin: int = 0, lines: int | None = None) -> tuple[int, b
         Where the part begins, and its bytes: at most `PART_BYTES` of them. (0, b"") where there is no log yet.
     """
     try:
-        with log.open("rb") as file:
+        with open_log(log) as file:
             begin = begin if lines is None else start_of_last(file, lines)
             file.seek(begin)
             return begin, file.read(PART_BYTES)
@@ -116,7 +160,7 @@ def read_lines(path: Path, offset: int, *, ended: bool) -> tuple[tuple[str, ...]
         The lines, the offset of the next call, and whether the end of an ended log was reached.
     """
     try:
-        with path.open("rb", buffering=0) as file:
+        with open_log(path) as file:
             file.seek(offset)
             data = file.read(READ_BYTES)
     except FileNotFoundError:
@@ -135,7 +179,7 @@ def read_lines(path: Path, offset: int, *, ended: bool) -> tuple[tuple[str, ...]
 def tail(log: Path) -> str:
     """Return the last lines of a log: printable, at most 2000 characters; "" where there is no log."""
     try:
-        with log.open("rb") as file:
+        with open_log(log) as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
             text = file.read().decode(errors="replace").strip()
     except OSError:

@@ -30,18 +30,10 @@ from typing import Any
 from alfine.runners import launcher
 from alfine.runners.command_line import argv_of, missing, process_of, script_inside
 from alfine.runners.job_environment import host_environment
-from alfine.runners.job_folder import (
-    CONTROL_MODE,
-    Host,
-    Workspace,
-    hosts_of,
-    lay_out,
-    model_bytes,
-    pack_model,
-    requirements_of,
-)
+from alfine.runners.job_folder import Host, Workspace, hosts_of, lay_out, make_control, requirements_of
 from alfine.runners.launcher_connection import LauncherConnection
 from alfine.runners.log_files import read_lines, tail
+from alfine.runners.packing import is_packed, is_small, pack_model
 from alfine.runners.protocol import Exit, Launch, Observation
 from alfine.runners.shortages import is_shortage
 from alfine.runners.supervision import is_supervised, lock_holder, settle_lost, was_started
@@ -197,9 +189,8 @@ class ProcessRunner:
     def _write_launch(self, launch: Launch, decision: Warm | Cold) -> None:
         """Lay out the folder, and write `launch.json` last: it is the intent to start."""
         refused, hosts = self._refusal(launch), self._hosts(launch)
-        space = Workspace(launch.folder)
         if refused:
-            space.control.mkdir(mode=CONTROL_MODE, parents=True, exist_ok=True)
+            make_control(launch.folder)
         else:
             lay_out(launch, hosts)
         start = "warm" if isinstance(decision, Warm) else f"cold: {decision.reason}".removesuffix(": ")
@@ -332,13 +323,13 @@ class ProcessRunner:
         """
         folder = str(space.folder)
         with self._mutex:
-            if space.archive.exists():
+            if is_packed(space):
                 return True
             if folder in self._packing:
                 return self._has_failed_to_pack(folder)
             self._packing[folder] = None
         try:
-            if model_bytes(space) > PACK_AT_ONCE_BYTES:
+            if not is_small(space, PACK_AT_ONCE_BYTES):
                 pack = threading.Thread(target=self._pack_aside, args=(space,), name="alfine-pack", daemon=True)
                 pack.start()
                 return False
@@ -347,7 +338,7 @@ class ProcessRunner:
         else:
             self._pack(space)
         with self._mutex:
-            return space.archive.exists() or self._has_failed_to_pack(folder)
+            return is_packed(space) or self._has_failed_to_pack(folder)
 
     def _has_failed_to_pack(self, folder: str) -> bool:
         """Return whether a model can't be packed; False while a thread packs it. A shortage is raised: the next poll packs again."""
@@ -376,7 +367,7 @@ class ProcessRunner:
 def _write_stop(launch: Launch) -> OSError | None:
     """Write the file that asks a training job to stop, and return why that failed; None where it is written."""
     try:
-        Workspace(launch.folder).control.mkdir(mode=CONTROL_MODE, parents=True, exist_ok=True)
+        make_control(launch.folder)
         path = launcher.control_path(str(launch.folder), launcher.STOP)
         launcher.write_json(path, {"grace_seconds": launch.grace_seconds})
     except OSError as error:
@@ -393,7 +384,7 @@ def _changed_at(path: str) -> int:
 
 def _exit(record: dict[str, Any], space: Workspace, unpacked: Exception | None) -> Exit:
     """Return how a training job ended; unpacked: why its model can't be packed, which fails one that has succeeded."""
-    trouble = "" if unpacked is None else f"The model couldn't be packed: {unpacked}."
+    trouble = "" if unpacked is None else f"The model couldn't be packed: {str(unpacked).rstrip('.')}."
     if trouble and (record.get("cause"), record.get("code")) == ("exited", 0):
         return Exit(
             cause="not_packed", code=0, tail=tail(space.log), detail=f"ClientError: Artifact upload failed: {trouble}"

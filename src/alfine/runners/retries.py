@@ -7,19 +7,17 @@ between, nothing is lost and no attempt is counted twice. The log goes on, the m
 
 from __future__ import annotations
 
-import shutil
 from contextlib import suppress
 
-from alfine.runners.job_folder import Workspace
-from alfine.runners.launcher import EXIT, PROCESS
-
-KEPT = "checkpoints"
-"""The folder of `opt/ml` that the next attempt finds as the last one left it."""
+from alfine.runners.job_folder import Workspace, clear_for_retry
+from alfine.runners.launcher import CONTROL, EXIT, PROCESS, Beneath
+from alfine.runners.log_files import note_in_log
 
 
 def failed_attempts(space: Workspace) -> int:
     """Return how many attempts have ended and were followed by another one."""
-    return len(list(space.control.glob("exit.*.json")))
+    with Beneath.at(space.folder) as folder, folder.folder(CONTROL) as control:
+        return sum(name.startswith("exit.") and name.endswith(".json") and name != EXIT for name in control.names())
 
 
 def try_again(space: Workspace, most: int) -> None:
@@ -33,14 +31,9 @@ def try_again(space: Workspace, most: int) -> None:
         OSError: A file can't be written or removed. Call it again.
     """
     number = failed_attempts(space) + 1
-    for folder in space.ml.iterdir() if space.ml.is_dir() else ():
-        if folder.name != KEPT:
-            shutil.rmtree(folder, ignore_errors=True)
-    space.archive.unlink(missing_ok=True)
-    with space.log.open("a", encoding="utf-8") as log:
-        log.write(f"\nalfine: the supervisor of this training job was killed. Retry {number} of {most}.\n")
-    with suppress(FileNotFoundError):  # alfine was killed between the two renames, and this is called again
-        (space.control / PROCESS).replace(space.control / f"process.{number}.json")
-    (space.control / EXIT).replace(
-        space.control / f"exit.{number}.json"
-    )  # last: from here on it counts as never started
+    clear_for_retry(space)
+    note_in_log(space.log, f"the supervisor of this training job was killed. Retry {number} of {most}.")
+    with Beneath.at(space.folder) as folder, folder.folder(CONTROL) as control:
+        with suppress(FileNotFoundError):  # alfine was killed between the two renames, and this is called again
+            control.rename(PROCESS, f"process.{number}.json")
+        control.rename(EXIT, f"exit.{number}.json")  # last: from here on it counts as never started

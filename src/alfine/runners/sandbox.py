@@ -34,7 +34,7 @@ from typing import Any
 from alfine.runners import closed_ports, pipes, requirements
 from alfine.runners.command_line import isolated_hosts, missing, process_of
 from alfine.runners.job_environment import host_environment, host_names
-from alfine.runners.job_folder import CONTROL_MODE, Host, files_of, hosts_of, mounts, requirements_of
+from alfine.runners.job_folder import SCRATCH, Host, files_of, hosts_of, make_scratch, mounts, requirements_of
 from alfine.runners.process import ProcessRunner
 from alfine.runners.protocol import Launch
 from alfine.runners.warm import PER_JOB_PREFIXES, Cold, Warm
@@ -157,18 +157,14 @@ class SandboxRunner(ProcessRunner):
     def _process(self, launch: Launch, host: Host) -> dict[str, Any]:
         venv = self._environment(launch)
         process = process_of(launch, host, venv)
-        scratch = _scratch(host)
-        (scratch / "home").mkdir(parents=True, exist_ok=True)
-        names = host.space.control / "hosts"
-        names.parent.mkdir(mode=CONTROL_MODE, parents=True, exist_ok=True)
-        names.write_text(_host_names(launch))
+        scratch = make_scratch(host, _host_names(launch))
         words = [
             *_base(network=launch.network),
             *("--hostname", host.name, "--chdir", process["cwd"]),
             *("--bind", str(scratch), "/tmp"),  # noqa: S108
             *self._views(launch),
             *_environment_words(venv),
-            *_over(Path("/etc/hosts"), names),
+            *_over(Path("/etc/hosts"), host.space.control / "hosts"),
             *_host_folders(launch, host),
         ]
         environment = _inside(process["env"], launch)
@@ -244,7 +240,7 @@ def _which(command: str, launch: Launch) -> str | None:
 
 
 def _scratch(host: Host) -> Path:
-    return host.space.folder / "scratch"
+    return host.space.folder / SCRATCH
 
 
 def _inside(environment: Mapping[str, str], launch: Launch) -> dict[str, str]:

@@ -42,7 +42,8 @@ def was_started(folder: str) -> bool:
 def lock_holder(folder: str) -> int:
     """Return the id of the process that holds a training job's lock; 0 where nobody does. The lock isn't taken."""
     try:
-        file = os.open(launcher.control_path(folder, launcher.LOCK), os.O_RDWR | os.O_CLOEXEC)
+        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        file = os.open(launcher.control_path(folder, launcher.LOCK), flags)
     except OSError:
         return 0
     linux = FLOCK_LAYOUT.startswith("h")

@@ -155,7 +155,8 @@ def test_pages_of_groups_are_what_a_plain_sort_says(folder: Path, names, prefix,
 
 def test_objects_are_the_files_that_one_expects(store: BucketStore, tmp_path: Path):
     (tmp_path / "data.csv").write_text("1,2\n")
-    store.put_file("here", "train/data.csv", tmp_path / "data.csv", "text/csv")
+    with (tmp_path / "data.csv").open("rb") as file:
+        store.put_file("here", "train/data.csv", file, "text/csv")
     assert store.path("here", "train/data.csv") == store.folder / "here" / "train" / "data.csv"
     assert (store.folder / "here" / "train" / "data.csv").read_text() == "1,2\n"
     assert store.exists("here", "train/data.csv")

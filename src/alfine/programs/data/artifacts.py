@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import tarfile
-import tempfile
 import threading
 from pathlib import Path
+from typing import BinaryIO
 
 from alfine.programs.data.locations import Buckets, local, path_refusal
 from alfine.runners.job_folder import Workspace
-
-PACKING_LEVEL = 1
-"""Of gzip, for output.tar.gz: the fastest."""
+from alfine.runners.packing import MODEL, files_left, packed_model, packed_output
 
 
 def refusal(buckets: Buckets | None, uri: str) -> str | None:
@@ -78,31 +75,20 @@ def deliver(buckets: Buckets | None, uri: str, name: str, space: Workspace, *, p
         return False
     base = _base(uri, name)
     if not packed:
-        for path in files_in(space.model):
-            put(buckets, f"{base}/model/{path.relative_to(space.model).as_posix()}", path)
-    elif space.archive.exists():
-        put(buckets, f"{base}/model.tar.gz", space.archive)
-    data = space.ml / "output" / "data"
-    if data.is_dir() and any(data.iterdir()):
-        _put_packed(buckets, f"{base}/output.tar.gz", data)
+        for path, file in files_left(space, MODEL):
+            put(buckets, f"{base}/model/{path}", file)
+    else:
+        with packed_model(space) as archive:
+            if archive is not None:
+                put(buckets, f"{base}/model.tar.gz", archive)
+    with packed_output(space) as output:
+        if output is not None:
+            put(buckets, f"{base}/output.tar.gz", output)
     return True
 
 
-def _put_packed(buckets: Buckets, uri: str, folder: Path) -> None:
-    with tempfile.NamedTemporaryFile(dir=folder.parent, suffix=".tar.gz") as draft:
-        with tarfile.open(fileobj=draft, mode="w:gz", compresslevel=PACKING_LEVEL) as archive:
-            archive.add(folder, arcname=".")
-        draft.flush()
-        put(buckets, uri, Path(draft.name))
-
-
-def files_in(folder: Path) -> list[Path]:
-    """Return all files below a folder that a training job wrote, except links: they may lead to files that it can't read itself."""
-    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-
-
-def put(buckets: Buckets, uri: str, file: Path) -> None:
-    """Store a copy of a file at an s3:// or file:// URI.
+def put(buckets: Buckets, uri: str, file: BinaryIO) -> None:
+    """Store a copy of an open file, from its present position on, at an s3:// or file:// URI.
 
     Raises:
         PermissionError: Requests may not name that path.
@@ -117,5 +103,6 @@ def put(buckets: Buckets, uri: str, file: Path) -> None:
         raise PermissionError(trouble)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    shutil.copyfile(file, draft)
+    with draft.open("wb") as copy:
+        shutil.copyfileobj(file, copy)
     draft.replace(path)

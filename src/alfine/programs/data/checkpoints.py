@@ -7,20 +7,16 @@ S3Uri itself.
 
 from __future__ import annotations
 
-import logging
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from alfine.core.spec import SHARED_CHECKPOINTS, TuningJobSpec
-from alfine.programs.data.artifacts import files_in, put
-from alfine.programs.data.locations import Buckets, BucketsUnreachable, is_path, local, path_refusal, relative
-from alfine.runners.job_folder import Workspace
-
-log = logging.getLogger("alfine.programs.data.checkpoints")
+from alfine.programs.data.artifacts import put
+from alfine.programs.data.locations import Buckets, is_path, local, path_refusal, relative
+from alfine.runners.job_folder import CHECKPOINTS, Workspace, fill_checkpoints, has_checkpoints
+from alfine.runners.packing import files_left
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +59,16 @@ def restore(buckets: Buckets | None, place: Place | None, space: Workspace) -> N
         BucketsUnreachable: The buckets can't be reached at present.
         OSError: A checkpoint can't be read.
     """
-    folder = space.ml / "checkpoints"
-    if buckets is None or place is None or folder.exists():
+    if buckets is None or place is None or has_checkpoints(space):
         return
-    stored = dict(_stored(buckets, place.uri))
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".checkpoints-", dir=folder.parent) as draft:
-        inside = Path(draft) / "checkpoints"
-        inside.mkdir()
-        for name, file in stored.items():
-            (inside / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, inside / name)
-        inside.rename(folder)
+    fill_checkpoints(space, list(_stored(buckets, place.uri)))
 
 
 def save(buckets: Buckets | None, place: Place | None, space: Workspace) -> None:
     """Store the checkpoints that a training job left. A second call stores the same again.
 
-    Files that the training job has removed are removed from the store too, unless the place is shared. A checkpoint that can't be
-    stored is logged and stays in the training job's folder.
+    Files that the training job has removed are removed from the store too, unless the place is shared. What can't be stored stays in
+    the training job's folder.
 
     Args:
         buckets: Where s3:// URIs lead.
@@ -90,21 +77,17 @@ def save(buckets: Buckets | None, place: Place | None, space: Workspace) -> None
 
     Raises:
         BucketsUnreachable: The buckets can't be reached at present.
+        OSError: They can't be read or stored, or `checkpoints` isn't a folder.
     """
-    folder = space.ml / "checkpoints"
-    if buckets is None or place is None or not folder.is_dir():
+    if buckets is None or place is None:
         return
-    try:
-        written = {path.relative_to(folder).as_posix(): path for path in files_in(folder)}
-        for name, path in written.items():
-            put(buckets, f"{place.uri}/{name}", path)
-        for name, path in () if place.shared else list(_stored(buckets, place.uri)):
-            if name not in written:
-                _remove(buckets, place.uri, name, path)
-    except BucketsUnreachable:
-        raise  # to be tried again
-    except OSError as error:
-        log.warning("can't store the checkpoints of %s at %s: %s", space.folder.name, place.uri, error)
+    written = set()
+    for name, file in files_left(space, CHECKPOINTS):
+        put(buckets, f"{place.uri}/{name}", file)
+        written.add(name)
+    for name, path in list(_stored(buckets, place.uri)) if not place.shared and has_checkpoints(space) else ():
+        if name not in written:
+            _remove(buckets, place.uri, name, path)
 
 
 def _remove(buckets: Buckets, uri: str, name: str, path: Path) -> None:
@@ -125,5 +108,7 @@ def _stored(buckets: Buckets, uri: str) -> Iterator[tuple[str, Path]]:
     trouble = path_refusal(buckets.roots, folder)
     if trouble:
         raise PermissionError(trouble)
-    for path in files_in(folder) if folder.is_dir() else ():
-        yield os.fspath(path.relative_to(folder)), path
+    for above, _, names in os.walk(folder):
+        for path in sorted(Path(above, name) for name in names):
+            if path.is_file() and not path.is_symlink():
+                yield os.fspath(path.relative_to(folder)), path

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlparse
 
 AWS_HOST = re.compile(r"(?:(?P<bucket>.+)\.)?s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?")
@@ -70,8 +70,8 @@ class Buckets(Protocol):
     def refusal(self, uri: str) -> str | None:
         """Return why nothing can ever be stored at a URI, or None where it can."""
 
-    def put(self, uri: str, file: Path) -> None:
-        """Store a copy of a file. The bucket is made if it doesn't exist."""
+    def put(self, uri: str, file: BinaryIO) -> None:
+        """Store a copy of an open file, from its present position on. The bucket is made if it doesn't exist."""
 
     def remove(self, uri: str) -> None:
         """Remove an object, if it exists."""

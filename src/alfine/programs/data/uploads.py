@@ -18,7 +18,9 @@ from alfine.programs.data import checkpoints
 from alfine.programs.data.artifacts import artifact, deliver
 from alfine.programs.data.locations import Buckets, may_pass
 from alfine.runners.job_folder import Workspace
+from alfine.runners.log_files import note_in_log
 from alfine.runners.protocol import FAILURE_LIMIT, Observation
+from alfine.runners.shortages import is_shortage
 
 log = logging.getLogger("alfine.programs.data.uploads")
 
@@ -103,15 +105,31 @@ class ArtifactUploads:
             self.discard(begun)
 
     def _deliver(self, upload: ArtifactUpload, spec: TuningJobSpec, name: str, space: Workspace) -> None:
-        definition = spec.definition
-        try:
-            checkpoints.save(self._buckets, checkpoints.place_of(spec, name), space)
+        definition, place = spec.definition, checkpoints.place_of(spec, name)
+
+        def send() -> None:
             upload.sent = deliver(self._buckets, definition.output_path, name, space, packed=definition.packs_model)
+
+        steps = {"Artifact": send, "Checkpoint": lambda: checkpoints.save(self._buckets, place, space)}
+        try:
+            troubles = [trouble for what, step in steps.items() if (trouble := _trouble(what, step))]
         except Exception as error:  # noqa: BLE001 - `settle` raises it in the engine's thread
-            if isinstance(error, OSError) and not may_pass(error):
-                upload.trouble = f"ClientError: Artifact upload failed: {error}"[:FAILURE_LIMIT]
-                log.warning("training_job=%s: %s", name, upload.trouble)
-            else:
-                upload.broken = error
+            upload.broken = error
+        else:
+            upload.trouble = " ".join(troubles)[:FAILURE_LIMIT]
+        if upload.trouble:  # its FailureReason may be another one: that its script failed
+            log.warning("training_job=%s: %s", name, upload.trouble)
+            note_in_log(space.log, upload.trouble)
         upload.done = True
         self._wake()
+
+
+def _trouble(what: str, step: Callable[[], None]) -> str:
+    """Store something, and return why that will never be possible; "" where it is stored. Raise what may pass."""
+    try:
+        step()
+    except OSError as error:
+        if may_pass(error) or is_shortage(error):
+            raise
+        return f"ClientError: {what} upload failed: {error}"
+    return ""

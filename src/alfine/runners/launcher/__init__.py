@@ -30,6 +30,7 @@ When the launcher is killed, the kernel kills its training jobs on Linux (PR_SET
 Each start of a launcher is waited for. So it imports little, and its modules are files, which Python keeps compiled.
 """
 
+from .beneath import Beneath, open_regular
 from .files import (
     CONTROL,
     EXIT,
@@ -39,6 +40,7 @@ from .files import (
     PROCESS,
     STOP,
     control_path,
+    open_log,
     read_json,
     take_lock,
     write_json,
@@ -56,10 +58,13 @@ __all__ = [
     "PROCESS",
     "PROGRAM",
     "STOP",
+    "Beneath",
     "children_of",
     "control_path",
     "identity",
     "kill_group",
+    "open_log",
+    "open_regular",
     "read_json",
     "take_lock",
     "write_json",

@@ -7,6 +7,9 @@ import json
 import os
 from contextlib import suppress
 
+from .beneath import Beneath, open_regular
+from .lookup import check_regular
+
 TYPE_CHECKING = False  # the module typing takes long to import
 if TYPE_CHECKING:
     from typing import Any
@@ -42,10 +45,14 @@ def control_path(folder: str, name: str) -> str:
 
 
 def read_json(path: str) -> dict[str, Any] | None:
-    """Return the object in a file; None where there is no such file, {} where a crash of the machine has left it broken."""
+    """Return the object in a file; None where there is no such file, {} where a crash of the machine has left it broken.
+
+    Raises:
+        OSError: It can't be read, or isn't a regular file: a training job in a plain process may have replaced it.
+    """
     try:
-        with open(path, encoding="utf-8") as file:
-            value = json.load(file)
+        with open_regular(path) as file:
+            value = json.loads(file.read())
     except FileNotFoundError:
         return None
     except ValueError:
@@ -55,17 +62,16 @@ def read_json(path: str) -> dict[str, Any] | None:
 
 def write_json(path: str, value: dict[str, Any]) -> None:
     """Write a file so that a reader sees either all of it or the file before."""
-    draft = f"{path}.{os.getpid()}"
-    with open(draft, "w", encoding="utf-8") as file:
-        file.write(json.dumps(value))  # json.dump would encode in Python, not in C
-    os.replace(draft, path)
+    above, _, name = path.rpartition("/")
+    with Beneath.at(above) as folder:
+        folder.write(name, json.dumps(value).encode())
 
 
 def flush(path: str) -> None:
     """Write a file and its name to the disk, so that they survive a power cut."""
     for name in (path, os.path.dirname(path)):
         with suppress(OSError):
-            descriptor = os.open(name, os.O_RDONLY)
+            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             os.fsync(descriptor)
             os.close(descriptor)
 
@@ -78,10 +84,29 @@ def take_lock(folder: str) -> int | None:
     Returns:
         A file descriptor, which holds the lock until it is closed; None when another process holds the lock.
     """
-    fd = os.open(control_path(folder, LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    fd = os.open(
+        control_path(folder, LOCK), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644
+    )
     try:
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(fd)
         return None
+    return fd
+
+
+def open_log(folder: str) -> int:
+    """Open the log of a training job for writing at its end, and return the descriptor.
+
+    Raises:
+        OSError: It can't be opened, or isn't a regular file: nobody would read a pipe.
+    """
+    path = control_path(folder, LOG)
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+    try:
+        check_regular(os.fstat(fd), path)
+    except OSError:
+        os.close(fd)
+        raise
+    os.set_blocking(fd, True)
     return fd

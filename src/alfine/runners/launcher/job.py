@@ -6,8 +6,10 @@ import errno
 import os
 import signal
 import time
+from contextlib import suppress
 
-from .files import CONTAINER, EXIT, LOG, STOP, control_path, read_json, write_json
+from .beneath import Beneath, open_regular
+from .files import CONTAINER, EXIT, LOG, STOP, control_path, open_log, read_json, write_json
 from .processes import HELPERS, kill_by_command, kill_group, start_helper, terminate
 
 TYPE_CHECKING = False  # the module typing takes long to import
@@ -199,7 +201,7 @@ class SupervisedJob:
                 return False
             self.record = self._exit_record()
             for folder in self.spec["scratch"]:
-                remove(folder)
+                self._remove(folder[len(self.folder) + 1 :])
         try:
             write_json(control_path(self.folder, EXIT), self.record)
         except FileNotFoundError:  # somebody has removed the folder, perhaps the training job itself
@@ -224,11 +226,22 @@ class SupervisedJob:
             return False
         return True
 
+    def _remove(self, name: str) -> None:
+        """Remove a folder below the training job's, or what can be removed of it; the rest is said in its log."""
+        try:
+            with Beneath.at(self.folder) as folder:
+                folder.remove(name)
+        except OSError as error:
+            with suppress(OSError):  # the log can't be written either: then deleting the training job says it
+                descriptor = open_log(self.folder)
+                os.write(descriptor, f"alfine: {name} can't be removed: {error}.\n".encode(errors="replace"))
+                os.close(descriptor)
+
     def _make_room(self) -> None:
         """Remove the working folder, as the end of a container would, and the model of a training job that failed."""
         failed = self.record is not None and self.record["code"] != 0
         for name in ("code", "model")[: 2 if failed else 1]:
-            remove(os.path.join(self.folder, "opt", "ml", name))
+            self._remove(f"opt/ml/{name}")
         if self.record is not None:
             self.record["detail"] = self.record["detail"] or "The disk was full."
 
@@ -294,7 +307,7 @@ class SupervisedJob:
     def _said(self, beginnings: tuple[str, ...]) -> str:
         """The last line of the log with one of these beginnings; "" where there is none: then the training job itself failed."""
         try:
-            with open(control_path(self.folder, LOG), "rb") as file:
+            with open_regular(control_path(self.folder, LOG)) as file:
                 file.seek(max(0, os.fstat(file.fileno()).st_size - SAID_BYTES))
                 lines = file.read().decode(errors="replace").splitlines()
         except OSError:
@@ -306,10 +319,3 @@ class SupervisedJob:
         return (
             min(self.deadline, self.terminate_at, self.kill_at, self.log_check_at) if self.running else self.next_look
         )
-
-
-def remove(folder: str) -> None:
-    """Remove a folder, or what can be removed of it."""
-    import shutil  # seldom needed, slow to import
-
-    shutil.rmtree(folder, ignore_errors=True)

@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 
 from .entering import Entering
-from .files import EXIT, LAUNCH, LOG, PROCESS, STOP, control_path, flush, read_json, take_lock, write_json
+from .files import EXIT, LAUNCH, PROCESS, STOP, control_path, flush, open_log, read_json, take_lock, write_json
 from .hosts import Hosts
 from .job import SupervisedJob
 from .processes import (
@@ -248,7 +248,7 @@ class Launcher:
             os.close(mine)
         for other in self.jobs.values():
             os.close(other.lock)
-        log = os.open(control_path(job.folder, LOG), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        log = open_log(job.folder)
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)

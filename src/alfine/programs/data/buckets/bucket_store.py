@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 from alfine.programs.data.buckets.checksums import Digests
 from alfine.programs.data.buckets.durable_files import make_folders, sync, unique_ns, write_durably
@@ -225,9 +225,9 @@ class BucketStore:
         """Return a writer for a new object's bytes; its `commit` gives them a key."""
         return ObjectWriter(self, self._bucket(bucket), bucket, checksums)
 
-    def put_file(self, bucket: str, key: str, path: Path, content_type: str = DEFAULT_CONTENT_TYPE) -> Object:
-        """Store a copy of the file as an object."""
-        with self.writer(bucket) as writer, path.open("rb") as file:
+    def put_file(self, bucket: str, key: str, file: BinaryIO, content_type: str = DEFAULT_CONTENT_TYPE) -> Object:
+        """Store a copy of an open file, from its present position on, as an object."""
+        with self.writer(bucket) as writer:
             while data := file.read(PIECE_BYTES):
                 writer.write(data)
             return writer.commit(key, Metadata(etag=writer.md5, content_type=content_type))

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import mimetypes
 from pathlib import Path
+from typing import BinaryIO
 
 from alfine.programs.data.buckets.bucket_store import DEFAULT_CONTENT_TYPE, BucketStore
 from alfine.programs.data.buckets.errors import S3Error
@@ -45,7 +46,7 @@ class LocalBuckets:
             return str(error)
         return None
 
-    def put(self, uri: str, file: Path) -> None:
+    def put(self, uri: str, file: BinaryIO) -> None:
         bucket, key = bucket_and_key(uri)
         with contextlib.suppress(S3Error):
             self._store.create_bucket(bucket)  # it's there already

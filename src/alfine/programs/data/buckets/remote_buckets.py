@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -126,14 +126,13 @@ class RemoteBuckets:
             return str(error)
         return None if there else f"there is no bucket {bucket!r} in {self.place}. Make it first."
 
-    def put(self, uri: str, file: Path) -> None:
+    def put(self, uri: str, file: BinaryIO) -> None:
         bucket, key = bucket_and_key(uri)
-        size = file.stat().st_size
-        with file.open("rb") as body:
-            if size <= PART_BYTES:
-                self._asked(uri, lambda: self._client.put_object(Bucket=bucket, Key=key, Body=body))
-            else:
-                self._asked(uri, lambda: self._put_parts({"Bucket": bucket, "Key": key}, body, size))
+        size = os.fstat(file.fileno()).st_size
+        if size <= PART_BYTES:
+            self._asked(uri, lambda: self._client.put_object(Bucket=bucket, Key=key, Body=file))
+        else:
+            self._asked(uri, lambda: self._put_parts({"Bucket": bucket, "Key": key}, file, size))
 
     def _put_parts(self, where: dict[str, str], body: Any, size: int) -> None:
         each = max(PART_BYTES, -(-size // MOST_PARTS))
