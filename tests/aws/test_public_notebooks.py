@@ -75,3 +75,24 @@ def test_several_instances_train_once_on_all_the_data_which_is_parsed_once(serve
     asked["HyperParameterTuningJobName"] = "hosts-again"
     assert final_metrics(finished(sagemaker, alone)) == final_metrics(finished(sagemaker, asked))
     assert not [*served.home.rglob("parsed")]  # removed at the end
+
+
+def test_a_script_of_the_containers_finds_their_modules(served, sagemaker, data, tmp_path):
+    (tmp_path / "train.py").write_text(
+        """
+import argparse, os
+import xgboost
+from sagemaker_containers import training_env
+from sagemaker_xgboost_container.data_utils import get_dmatrix
+from smdebug.xgboost import Hook
+parser = argparse.ArgumentParser()
+parser.add_argument("--eta", type=float)
+train = get_dmatrix(os.environ["SM_CHANNEL_TRAIN"], "csv")
+assert training_env().channel_input_dirs["train"] == os.environ["SM_CHANNEL_TRAIN"]
+booster = xgboost.train(vars(parser.parse_args()), train, 2, evals=[(train, "validation")], callbacks=[Hook()])
+booster.save_model(os.path.join(os.environ["SM_MODEL_DIR"], "xgboost-model.json"))
+"""
+    )
+    static = {"sagemaker_program": "train.py", "sagemaker_submit_directory": tmp_path.as_uri()}
+    best = finished(sagemaker, request("container-modules", data / "diabetes", static, metric="validation:rmse"))
+    assert final_metrics(best)["validation:rmse"] > 0

@@ -99,7 +99,12 @@ class Home:
         self.jobs_folder = self.folder / JOBS
         self._buckets = _Buckets(self.folder, self.config.s3)
         self.machine = Machine(
-            images=Images(self.config.images, lambda: self._container_engine()[1], self._created_algorithm),
+            images=Images(
+                self.config.images,
+                lambda: self._container_engine()[1],
+                self._created_algorithm,
+                self.config.path.parent if self.config.path else self.folder,
+            ),
             running=self.config.run,
             buckets=self._buckets,
             prices=self.config.prices,

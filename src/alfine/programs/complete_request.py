@@ -197,7 +197,7 @@ def _completed(part: _Part, machine: Machine, faults: list[Fault]) -> Request:
         algorithms.append(built_in)
     if not algorithms:
         faults += _image_faults(image, part, machine)
-        return part.definition
+        return _with_program_metrics(image, part, machine)
     specifications = [algorithm.specification for algorithm in algorithms]
     own = next((known for known in specifications if known.get("MetricDefinitions")), {})
     implied = metric_definitions(own, part.goal)
@@ -210,6 +210,17 @@ def _completed(part: _Part, machine: Machine, faults: list[Fault]) -> Request:
                 faults.append(Fault(f"{part.where}.AlgorithmSpecification.MetricDefinitions", OVERRIDES))
             given = implied or given
     return {**part.definition, "AlgorithmSpecification": {**specification, "MetricDefinitions": given or implied}}
+
+
+def _with_program_metrics(image: str, part: _Part, machine: Machine) -> Request:
+    """The definition with the metrics of the program that stands in the place of its image, besides those that it has."""
+    program = None if part.brings_program else machine.images.program(image)
+    if program is None or not program.metrics:
+        return part.definition
+    given = part.specification.get("MetricDefinitions") or []
+    names = {metric.get("Name") for metric in given}
+    metrics = [*given, *(metric for metric in program.metric_definitions() if metric["Name"] not in names)]
+    return {**part.definition, "AlgorithmSpecification": {**part.specification, "MetricDefinitions": metrics}}
 
 
 def _image_faults(image: str, part: _Part, machine: Machine) -> Iterator[Fault]:

@@ -27,6 +27,7 @@ from alfine.programs.algorithms import BuiltInAlgorithm
 from alfine.programs.data.archives import has_member, is_archive, unpacked
 from alfine.programs.data.locations import local
 from alfine.programs.data.request_files import RequestFiles
+from alfine.programs.image_programs import ImageProgram
 from alfine.programs.images import Container, Images, NoRunner, Script
 from alfine.runners.job_folder import DRIVERS
 
@@ -96,6 +97,11 @@ def find_program(
             return FoundProgram(command=command, script=script, source_dir=folder, python=python)
         case BuiltInAlgorithm():
             return FoundProgram(script=run.path, built_in=True)
+        case ImageProgram(words, folder):
+            python = words[0] if run.script else sys.executable
+            return FoundProgram(
+                command=None if run.script else words, script=run.script, source_dir=folder, python=python
+            )
         case Container(image):
             return FoundProgram(image=image)
 

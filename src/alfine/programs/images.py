@@ -7,6 +7,7 @@ A pattern of image URIs (* and ? as in a shell) says how those images run here:
     algorithm:xgboost      a built-in algorithm, unless the request names a script
     container              the image itself, by docker or podman
     container:other/image  another image instead
+    { command = "…", … }   a program of this machine (programs/image_programs.py), unless the request names a script
 
 The first pattern that matches counts: first those of the file, in its order, then the default ones. An image that matches none runs
 the script that the request names. Without a script it runs in a container, if a container engine works here; otherwise the job is
@@ -28,6 +29,7 @@ from alfine.core.wording import did_you_mean
 from alfine.programs.algorithms import BUILT_IN, BuiltInAlgorithm
 from alfine.programs.algorithms.created import CreatedAlgorithm
 from alfine.programs.aws_algorithms import aws_algorithm
+from alfine.programs.image_programs import ImageProgram, program_faults
 
 FRAMEWORKS = (
     *("sagemaker-scikit-learn", "sagemaker-pytorch", "sagemaker-tensorflow", "sagemaker-mxnet", "sagemaker-chainer"),
@@ -67,7 +69,7 @@ class Container:
     image: str
 
 
-Run = Script | BuiltInAlgorithm | Container
+Run = Script | BuiltInAlgorithm | ImageProgram | Container
 Lookup = Callable[[str], Mapping[str, Any] | None]
 
 
@@ -78,6 +80,7 @@ class Images:
         table: The table [images] of alfine.toml.
         no_containers: Returns why containers can't run here, "" where they can. It is called when the answer matters.
         created: Returns the request that created an algorithm, given its name in any case; None where there is no such algorithm.
+        base: The folder of alfine.toml, which relative paths are meant from.
 
     Raises:
         InvalidSpec: An entry of the table can't be understood.
@@ -89,16 +92,21 @@ class Images:
 
     def __init__(
         self,
-        table: Mapping[str, str] | None = None,
+        table: Mapping[str, str | Mapping[str, Any]] | None = None,
         no_containers: Callable[[], str] = lambda: "no engine is set up.",
         created: Lookup = lambda _: None,
+        base: Path = Path(),
     ) -> None:
         self._no_containers = no_containers
         self._created = created
-        faults = [fault for pattern, text in (table or {}).items() for fault in _faults(pattern, text)]
+        faults = [fault for pattern, entry in (table or {}).items() for fault in _faults(pattern, entry, base)]
         if faults:
             raise InvalidSpec(faults)
-        self._table = {**(table or {}), **{key: text for key, text in DEFAULTS.items() if key not in (table or {})}}
+        given = {
+            pattern: entry if isinstance(entry, str) else ImageProgram.of(entry, base)
+            for pattern, entry in (table or {}).items()
+        }
+        self._table = {**given, **{key: text for key, text in DEFAULTS.items() if key not in given}}
 
     def find(self, image: str, *, has_script: bool, contained: bool = False) -> Run:
         """Return how an image runs here.
@@ -124,6 +132,8 @@ class Images:
             return Container(what if kind == "container" and what else image)
         if has_script:
             return Script(_interpreter(what if kind == "script" else ""))
+        if program := self.program(image):
+            return program
         if kind == "algorithm":
             return BUILT_IN[what]
         if not kind and not self._no_containers():
@@ -140,8 +150,17 @@ class Images:
         kind, _, what = self._entry(image).partition(":")
         return BUILT_IN[what] if kind == "algorithm" else None
 
+    def program(self, image: str) -> ImageProgram | None:
+        """Return the program of this machine that an image stands for; None for other images."""
+        entry = self._found(image)
+        return entry if isinstance(entry, ImageProgram) else None
+
     def _entry(self, image: str) -> str:
-        return next((text for pattern, text in self._table.items() if fnmatchcase(image, pattern)), "")
+        entry = self._found(image)
+        return entry if isinstance(entry, str) else ""
+
+    def _found(self, image: str) -> str | ImageProgram:
+        return next((entry for pattern, entry in self._table.items() if fnmatchcase(image, pattern)), "")
 
     def _refusal(self, image: str, kind: str) -> str:
         if kind == "script":
@@ -157,13 +176,15 @@ class Images:
         if algorithm := aws_algorithm(image):
             return (
                 f"image {image!r} is AWS's built-in algorithm {algorithm}, which alfine doesn't have. It has those of the images {names}. "
-                "What works besides: a script of yours (sagemaker_program and sagemaker_submit_directory among the hyperparameters), or a "
-                "command (alfine_command)."
+                f'What works besides: a program of yours in its place, under [images] in alfine.toml: "*/{algorithm}:*" = {{ command = '
+                '"python train/main.py", metrics = { … } }; a script (sagemaker_program and sagemaker_submit_directory among the '
+                "hyperparameters), or a command (alfine_command)."
             )
         return (
             f"no runner for image {image!r}. What works: a script (sagemaker_program and sagemaker_submit_directory among the "
             f"hyperparameters), a command (alfine_command), the built-in algorithms of AWS's images {names}; any image once "
-            "docker or podman is installed. Add it under [images] in alfine.toml."
+            'docker or podman is installed; or a program of this machine in its place: { command = "python train/main.py" }. Add it '
+            "under [images] in alfine.toml."
         )
 
 
@@ -172,13 +193,17 @@ def is_algorithm(image: str) -> bool:
     return image.startswith("arn:") and f":{ALGORITHM}/" in image
 
 
-def _faults(pattern: str, text: str) -> Iterator[Fault]:
+def _faults(pattern: str, text: str | Mapping[str, Any], base: Path) -> Iterator[Fault]:
     """Yield the faults of one entry of the table in alfine.toml."""
     where = f"[images] {pattern!r}"
+    if not isinstance(text, str):
+        yield from program_faults(text, base, where)
+        return
     kind, colon, what = text.partition(":")
     if kind not in KINDS or (colon and not what):
         yield Fault(
-            where, f"{text!r} isn't a way to run an image. Use script, script:/path, algorithm:NAME or container."
+            where,
+            f"{text!r} isn't a way to run an image. Use script, script:/path, algorithm:NAME, container or a table with a command.",
         )
     elif kind == "algorithm" and what not in BUILT_IN:
         yield Fault(where, f"there is no built-in algorithm {what!r}. {did_you_mean(what, BUILT_IN, 0)}")

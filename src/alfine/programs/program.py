@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from alfine.programs.data.request_files import INPUTS, RequestFiles
 from alfine.programs.find_program import STATIC, FoundProgram, find_program, missing_program_faults, name_faults
 from alfine.programs.hyperparameter_text import unquoted
 from alfine.programs.machine import Machine
+from alfine.programs.stand_ins import python_path
 from alfine.runners.protocol import GRACE_SECONDS, MAX_LOG_BYTES, Launch, LocalChannel
 
 PARSED = "parsed"
@@ -44,6 +45,7 @@ class Program:
         threads: Cores for each training job.
         runner: The name of its runner: `inline`, `process`, `sandbox` or `container`.
         requirements: Whether the script's requirements.txt is installed.
+        environment: The request's variables, and the path of the stand-ins for modules of SageMaker's containers.
         image: The container image.
         function: The Python function.
         shared: See `Launch`.
@@ -59,6 +61,7 @@ class Program:
     threads: int
     runner: str
     requirements: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
     image: str | None = None
     function: Callable[..., Any] | None = None
     shared: Path | None = None
@@ -84,7 +87,7 @@ class Program:
             python=self.python,
             hyperparameters=texts if spec.single_training_job else {**texts, OBJECTIVE_HYPERPARAMETER: spec.metric},
             channels=self.channels,
-            environment=definition.environment,
+            environment=self.environment,
             max_runtime_seconds=definition.max_runtime_seconds,
             grace_seconds=float(settings.get("grace-seconds", GRACE_SECONDS)),
             threads=self.threads,
@@ -175,7 +178,7 @@ def program_for(
     files = RequestFiles(folder / INPUTS, machine.buckets, fetch, faults, running.max_decompressed_bytes)
     static = {name: unquoted(text) for name, text in spec.definition.static_hyperparameters.items()}
     if FUNCTION in static:
-        found = FoundProgram()
+        found, stand_ins = FoundProgram(), {}
         faults += _value_faults(spec)
         faults += _function_faults(spec, static[FUNCTION], function)
     else:
@@ -183,6 +186,7 @@ def program_for(
         found = find_program(static, spec, files, machine.images, contained=contained)
         faults += _value_faults(spec)
         spec = on_one_host(spec) if found.built_in else spec
+        stand_ins = python_path(spec) if found.image is None and not found.built_in else {}
     if not fetch:
         faults += missing_program_faults(static, found.command, spec.definition.environment)
     inputs = tuple(channels(spec, files))
@@ -210,6 +214,7 @@ def program_for(
         threads=_threads(spec),
         runner=runner,
         requirements=requirements,
+        environment={**spec.definition.environment, **stand_ins},
         function=function,
         shared=folder / INPUTS / PARSED if found.built_in and not spec.single_training_job else None,
     )

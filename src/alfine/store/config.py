@@ -1,5 +1,5 @@
 """alfine.toml: the settings of a home. Each table of the file is one frozen dataclass here; nothing else reads the file.
-[images] alone is a table of texts, since its keys are patterns (programs/images.py says what they mean).
+[images] alone is a table of texts and tables, since its keys are patterns (programs/images.py says what they mean).
 
 It's looked for at ALFINE_CONFIG, else in the home folder; without one every default holds. A table or a key that isn't
 known, or a value of the wrong type, is an error that names it: a setting is acted on or refused, never dropped.
@@ -120,7 +120,7 @@ class Config:
     files: Files = field(default_factory=Files)
     s3: S3 = field(default_factory=S3)
     prices: Prices = field(default_factory=Prices)
-    images: dict[str, str] = field(default_factory=dict)
+    images: dict[str, Any] = field(default_factory=dict)
     run: Running = field(default_factory=Running)
     server: Server = field(default_factory=Server)
 
@@ -174,7 +174,7 @@ def _read(kind: type[T], table: Any, where: str, faults: list[Fault]) -> T | Non
 
 
 def _value(hint: Any, value: Any, where: str, faults: list[Fault]) -> Any:
-    """A TOML value as the type that a field is declared with: str, bool, int, float, tuple[str, ...] or dict[str, str]."""
+    """A TOML value as the type that a field is declared with: str, bool, int, float, tuple[str, ...], dict[str, float] or dict[str, Any]."""
     fits: Mapping[Any, tuple[str, bool]] = {
         str: ("a text", isinstance(value, str)),
         str | None: ("a text", isinstance(value, str)),
@@ -186,9 +186,9 @@ def _value(hint: Any, value: Any, where: str, faults: list[Fault]) -> Any:
             "a table of numbers from 0 on",
             isinstance(value, dict) and all(_is_amount(each) for each in value.values()),
         ),
-        dict[str, str]: (
-            "a table of texts",
-            isinstance(value, dict) and all(isinstance(each, str) for each in value.values()),
+        dict[str, Any]: (
+            "a table of texts and tables",
+            isinstance(value, dict) and all(isinstance(each, str | dict) for each in value.values()),
         ),
     }
     kind, good = fits[hint]

@@ -1,0 +1,1 @@
+"""Hosting: nothing is hosted here, so that nothing is in this module."""

@@ -1,0 +1,1 @@
+"""The parts that scripts import by their own names."""

@@ -1,0 +1,5 @@
+"""Phases of a training."""
+
+from ..silent import ModeKeys
+
+__all__ = ["ModeKeys"]
