@@ -43,6 +43,8 @@ DEFAULTS: Mapping[str, str] = {
     "*.amazonaws.com*/sagemaker-xgboost[:@]*": "algorithm:xgboost",
     "*.amazonaws.com*/xgboost[:@]*": "algorithm:xgboost",
     "*.amazonaws.com*/linear-learner[:@]*": "algorithm:linear-learner",
+    "*.amazonaws.com*/knn[:@]*": "algorithm:knn",
+    "*.amazonaws.com*/kmeans[:@]*": "algorithm:kmeans",
     **{f"*.amazonaws.com*/{name}*": "script" for name in FRAMEWORKS},
 }
 """The default table."""

@@ -22,6 +22,8 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="wa
 
 HYPERPARAMETERS = {
     "xgboost": {"num_round": "2"},
+    "knn": {"feature_dim": "2", "k": "3", "sample_size": "30", "predictor_type": "regressor"},
+    "kmeans": {"feature_dim": "3", "k": "3"},
     "linear-learner": {"predictor_type": "regressor", "epochs": "1", "feature_dim": "2"},
 }
 

@@ -86,5 +86,9 @@ BUILT_IN: Mapping[str, BuiltInAlgorithm] = {
             module="linear_learner",
             script="train_linear_learner.py",
         ),
+        BuiltInAlgorithm(name="knn", module="knn", script="train_knn.py", packages=("sklearn",), extra="scikit-learn"),
+        BuiltInAlgorithm(
+            name="kmeans", module="kmeans", script="train_kmeans.py", packages=("sklearn",), extra="scikit-learn"
+        ),
     )
 }

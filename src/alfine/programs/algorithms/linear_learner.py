@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from alfine.core.errors import Fault
+from alfine.programs.algorithms.recordio_channels import CSV_OR_RECORDIO, HOST, channel
 from alfine.programs.algorithms.specification import categorical, continuous, integer
 
 ABOVE_ZERO = 1e-12
@@ -92,7 +93,6 @@ FINAL: Mapping[str, Mapping[str, tuple[str, bool]]] = {
 
 ALL = {name: metric for group in FINAL.values() for name, metric in group.items()}
 OF_TRAINING = ("binary_classification_accuracy", "binary_f_beta", "precision", "recall", "mse", "absolute_loss")
-HOST = r"host=\S+"
 
 
 def _final(data: str, metric: str) -> dict[str, str]:
@@ -104,16 +104,6 @@ def _final(data: str, metric: str) -> dict[str, str]:
 def _loss(name: str, data: str, *, every_epoch: bool) -> dict[str, str]:
     epoch = r"epoch=\S+, " if every_epoch else ""
     return {"Name": name, "Regex": rf"#quality_metric: {HOST}, {epoch}{data} \S+_objective <loss>=(\S+)"}
-
-
-def _channel(name: str, *, required: bool = False) -> dict[str, Any]:
-    return {
-        "Name": name,
-        "IsRequired": required,
-        "SupportedContentTypes": ["text/csv", "csv", "application/x-recordio-protobuf"],
-        "SupportedCompressionTypes": ["None", "Gzip"],
-        "SupportedInputModes": ["File", "FastFile"],
-    }
 
 
 SPECIFICATION: Mapping[str, Any] = {
@@ -131,7 +121,11 @@ SPECIFICATION: Mapping[str, Any] = {
         *(_final("train", metric) for metric in OF_TRAINING),
         *(_final(data, metric) for data in ("validation", "test") for metric in ALL),
     ],
-    "TrainingChannels": [_channel("train", required=True), _channel("validation"), _channel("test")],
+    "TrainingChannels": [
+        channel("train", CSV_OR_RECORDIO, required=True),
+        channel("validation", CSV_OR_RECORDIO),
+        channel("test", CSV_OR_RECORDIO),
+    ],
     "SupportedTuningJobObjectiveMetrics": [
         {"Type": "Maximize" if larger else "Minimize", "MetricName": f"{data}:{metric}"}
         for data in ("validation", "test")

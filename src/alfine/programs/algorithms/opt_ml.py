@@ -12,6 +12,7 @@ import json
 import os
 import re
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -70,6 +71,11 @@ def run(train: Callable[[dict[str, str]], None]) -> NoReturn:
         (base_folder() / "output" / "failure").write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
         sys.exit(1)
     sys.exit(0)
+
+
+def say(line: str) -> None:
+    """Print a line in the form of the logs of AWS's algorithms."""
+    print(f"[{time.strftime('%m/%d/%Y %H:%M:%S')} INFO {os.getpid()}] {line}", flush=True)  # noqa: T201
 
 
 def hyperparameters() -> dict[str, str]:

@@ -11,7 +11,6 @@ constants below.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alfine.programs.algorithms import opt_ml
-from alfine.programs.algorithms.opt_ml import BadInput
+from alfine.programs.algorithms.opt_ml import BadInput, say
 from alfine.programs.algorithms.recordio import read_recordio
 
 Array = npt.NDArray[np.float64]
@@ -175,11 +174,6 @@ def train(texts: dict[str, str]) -> None:
     if params.kind == "binary_classifier":
         shown["threshold"] = model.threshold
     (opt_ml.model_folder() / "linear-learner.json").write_text(json.dumps(shown), encoding="utf-8")
-
-
-def say(line: str) -> None:
-    """Print a line in the form of linear-learner's log."""
-    print(f"[{time.strftime('%m/%d/%Y %H:%M:%S')} INFO {os.getpid()}] {line}", flush=True)  # noqa: T201
 
 
 # ---- data --------------------------------------------------------------------------------------------------------------
