@@ -38,6 +38,7 @@ ONE_USER = {
     "programs.data.buckets.remote_buckets": "a kind of bucket: all of them lie in programs/data/buckets",
     "programs.data.uploads": "how a model is delivered, beside artifacts",
     "runners.container": "a runner: all of them lie in runners",
+    "programs.samples": "objects of buckets, beside programs/data; a command only asks for them",
     "runners.inline": "a runner: all of them lie in runners",
     "runners.retries": "what a runner's end is worth trying again, beside the runners",
     "server.app": "`alfine serve` is the only way to start it",

@@ -44,6 +44,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "client": ("client", "Lead AWS's clients in this shell to the server."),
         "console": ("console", "Print a link that opens the server's web console."),
         "keys": ("keys", "Create, list and delete access keys."),
+        "samples": ("samples", "Make small stand-ins for the data sets that AWS's notebooks read."),
     },
     "Home and files": {
         "import": ("import_job", "Import a job that ran on AWS or in Optuna."),
