@@ -107,6 +107,20 @@ def test_a_job_on_a_server_is_stopped(alfine, folder):
     alfine("watch", "stopped", code=130)
 
 
+def test_a_job_on_a_server_is_stopped_by_force(alfine, folder):
+    job = folder.job(JOB + f"name: forced\nstatic: {{wait-for: {folder.path / 'never'}}}\n")
+    alfine("create", job, "--no-upload")
+    until(lambda: "InProgress" in alfine("training-jobs", "forced").stdout, "one runs")
+    answer = json.loads(alfine("stop", "--force", "--yes", "--json", "forced").stdout)
+    assert answer == {
+        "HyperParameterTuningJobName": "forced",
+        "HyperParameterTuningJobStatus": "Stopped",
+        "StillRunning": [],
+    }
+    assert "already ended" in alfine("stop", "--force", "--yes", "forced", code=2).output
+    alfine("delete", "--yes", "forced")
+
+
 def test_ctrl_c_ends_the_watching_and_not_the_job(alfine, folder, served):
     marker = folder.path / "go"
     job = folder.job(JOB + f"name: watched\nstatic: {{wait-for: {marker}}}\n")

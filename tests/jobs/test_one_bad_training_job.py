@@ -13,6 +13,7 @@ from alfine.jobs.engine_pool import EnginePool
 from alfine.jobs.home import Home
 from alfine.programs.data.locations import BucketsUnreachable
 from alfine.runners.process import ProcessRunner
+from alfine.store import queries
 from tests.cli.conftest import until
 
 HARM = """
@@ -223,3 +224,29 @@ def test_a_training_job_that_cannot_be_prepared_fails_alone(home, script, monkey
         assert ended(home).status == "Completed"
     assert [job.status for job in jobs(home)] == ["Failed", "Completed"]
     assert len(tries) == 5
+
+
+def test_tries_are_counted_over_restarts(tmp_path, script):
+    """A training job on which each process of alfine fails once, and then dies."""
+    with Home(tmp_path / "home") as home:
+        created(home, script, "garbled process.json", wait=300)
+        with served(home):
+            until(lambda: failed_tries(home) > 0, "the first try has failed")
+        home.engine().runners["process"].close()
+    for _ in range(4):  # with the first, five
+        with Home(tmp_path / "home") as home:
+            before, engine = failed_tries(home), home.engine()
+            run = engine.open("job")
+            engine.step(run)
+            engine.close(run)
+            [job] = jobs(home)
+            assert failed_tries(home) == before + 1 or job.status == "Failed"
+            if job.status == "Failed":
+                break
+    assert job.status == "Failed"
+    assert "'noon' isn't an instant" in job.failure_reason
+
+
+def failed_tries(home):
+    with home.store.reading() as connection:
+        return sum(queries.failed_tries(connection, home.store.get("job").id).values())

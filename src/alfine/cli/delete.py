@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
-from alfine.cli.job_access import jobs_option, open_jobs
-from alfine.cli.options import json_option
-from alfine.core.errors import NotTerminal
+from alfine.cli.job_access import JobAccess, jobs_option, open_jobs
+from alfine.cli.options import confirm, json_option
+from alfine.core.errors import InvalidSpec, NotTerminal
 from alfine.core.wording import count_of
 
 EPILOG = """
@@ -30,7 +31,7 @@ def delete(*, name: str, yes: bool, keep_files: bool, as_json: bool) -> None:
     from alfine.cli.output import print_json
 
     with open_jobs() as jobs:
-        described = jobs.describe(name)
+        described = _described(jobs, name)
         status = described["HyperParameterTuningJobStatus"]
         if "HyperParameterTuningEndTime" not in described:
             raise NotTerminal(
@@ -38,13 +39,19 @@ def delete(*, name: str, yes: bool, keep_files: bool, as_json: bool) -> None:
             )
         keep_files = keep_files or jobs.keeps_files
         if not yes:
-            if not sys.stdin.isatty():
-                raise click.UsageError(f"There is no terminal to ask for confirmation. To delete {name}, give --yes.")
             launched = sum(described["TrainingJobStatusCounters"].values())
             files = f"the files of its {count_of(launched)} are " + ("kept" if keep_files else "deleted")
-            click.confirm(f"Delete {name} ({status}; {files})?", abort=True, err=True)
+            confirm(f"Delete {name} ({status}; {files})?", f"To delete {name}, give --yes.")
         jobs.delete(name, files=not keep_files)
     if as_json:
         print_json({"HyperParameterTuningJobName": name, "Deleted": True, "FilesKept": keep_files})
     else:
         click.echo(f"Deleted {name}." + (f" Its files are kept in {jobs.where}." if keep_files else ""))
+
+
+def _described(jobs: JobAccess, name: str) -> Mapping[str, Any]:
+    """Return the status and the counters of a job, also of one whose request isn't understood any more."""
+    try:
+        return jobs.describe(name)
+    except InvalidSpec:
+        return next(row for row in jobs.list() if row["HyperParameterTuningJobName"] == name)

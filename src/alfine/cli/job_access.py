@@ -50,6 +50,9 @@ class JobAccess(Protocol):
     def request_stop(self, name: str) -> None:
         """Ask the process that runs the tuning job to stop it."""
 
+    def force_stop(self, name: str) -> Sequence[str]:
+        """Kill what runs of the tuning job and record it as Stopped. Return the training jobs of which something may still run."""
+
     def carry_out_stop(self, name: str) -> bool:
         """Return whether the job has ended. If no process runs it, end it in this one."""
 
@@ -72,7 +75,7 @@ class LocalJobs:
         self.home = home
         service = home.service
         self.describe, self.list, self.training_jobs = service.describe, service.list, service.training_jobs
-        self.log, self.request_stop = service.log, service.request_stop
+        self.log, self.request_stop, self.force_stop = service.log, service.request_stop, home.force_stop
 
     @property
     def where(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -64,6 +65,17 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON with the field names of SageMaker's API.")(
         command
     )
+
+
+def confirm(question: str, without_terminal: str) -> None:
+    """Ask the user for confirmation; end the command where they don't give it.
+
+    Raises:
+        UsageError: There is no terminal to ask at; the message ends with `without_terminal`.
+    """
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"There is no terminal to ask for confirmation. {without_terminal}")
+    click.confirm(question, abort=True, err=True)
 
 
 def chosen_home() -> Path:

@@ -123,6 +123,12 @@ class RemoteJobs:
     def request_stop(self, name: str) -> None:
         self._ask("StopHyperParameterTuningJob", {"HyperParameterTuningJobName": name})
 
+    def force_stop(self, name: str) -> Sequence[str]:
+        path = f"/_alfine/tuning-jobs/{quote(name, safe='')}/forced-stop"
+        _, body = self._send("POST", path, "alfine", {"content-type": "application/json"}, b"{}")
+        left: Sequence[str] = json.loads(body)["StillRunning"]
+        return left
+
     def carry_out_stop(self, name: str) -> bool:
         """Return whether the job has ended; the server stops it."""
         return "HyperParameterTuningEndTime" in self.describe(name)

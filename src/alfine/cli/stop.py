@@ -7,7 +7,7 @@ import time
 import click
 
 from alfine.cli.job_access import jobs_option, open_jobs
-from alfine.cli.options import json_option
+from alfine.cli.options import confirm, json_option
 
 POLL_SECONDS = 0.2
 """Seconds between two requests with --wait."""
@@ -17,23 +17,33 @@ EPILOG = """
 Examples:
   alfine stop my-job
   alfine stop my-job --wait && alfine delete my-job --yes
+  alfine stop my-job --force
 """
 
 
 @click.command(epilog=EPILOG)
 @click.argument("name")
 @click.option("--wait", is_flag=True, help="Wait until the tuning job has ended.")
+@click.option(
+    "--force", is_flag=True, help="Kill what runs and record the job as Stopped now, whatever keeps it from ending."
+)
+@click.option("--yes", "-y", is_flag=True, help="With --force: don't ask for confirmation.")
 @jobs_option
 @json_option
-def stop(*, name: str, wait: bool, as_json: bool) -> None:
+def stop(*, name: str, wait: bool, force: bool, yes: bool, as_json: bool) -> None:
     """Stop a tuning job and its training jobs.
 
     The process that runs the job sends its training jobs SIGTERM and waits for their grace period. If no process runs the
     job any more, this one stops the training jobs that are left.
+
+    Use --force if a job stays Stopping. It gives no grace period, and doesn't wait for the process that runs the job.
     """
     from alfine.cli.job_report import outcome
     from alfine.cli.output import print_json, show
 
+    if force:
+        _stop_by_force(name, yes=yes, as_json=as_json)
+        return
     with open_jobs() as jobs:
         jobs.request_stop(name)
         ended = jobs.carry_out_stop(name)
@@ -48,3 +58,20 @@ def stop(*, name: str, wait: bool, as_json: bool) -> None:
         print_json(described)
     elif ended:
         show(*outcome(described))
+
+
+def _stop_by_force(name: str, *, yes: bool, as_json: bool) -> None:
+    from alfine.cli.output import print_json
+
+    with open_jobs() as jobs:
+        if not yes:
+            confirm(f"Kill what runs of {name}, and record it as Stopped?", f"To stop {name} by force, give --yes.")
+        left = jobs.force_stop(name)
+    if as_json:
+        print_json(
+            {"HyperParameterTuningJobName": name, "HyperParameterTuningJobStatus": "Stopped", "StillRunning": left}
+        )
+        return
+    click.echo(f"Stopped {name} by force.")
+    if left:
+        click.echo(f"Some of their processes may still run: {', '.join(left)}.", err=True)

@@ -37,6 +37,7 @@ from alfine.programs.program import INLINE, Program, programs_for, programs_to_s
 from alfine.runners.job_folder import Workspace
 from alfine.runners.protocol import FAILURE_LIMIT, Exit, LocalChannel, Runner
 from alfine.runners.retries import failed_attempts, try_again
+from alfine.store.queries import failed_tries
 from alfine.store.store import Store
 
 log = logging.getLogger("alfine.jobs.engine")
@@ -87,7 +88,7 @@ class Engine:
         self.clock = clock
         self.owner = new_owner()
         self._deliveries = ArtifactUploads(self.machine.buckets, wake.set)
-        self._tries = Tries()
+        self._tries = Tries(store.count_failed_tries)
 
     # -- a tuning job from its claim to its end ------------------------------------------------------------------
 
@@ -159,6 +160,8 @@ class Engine:
         judge.record(history.facts[job.judged :])
         run = Run(job, history.spec, programs, self.runners, judge, self.machine.arns, grace_seconds=grace_seconds)
         offsets = self.store.log_offsets(job.id)
+        with self.store.reading() as connection:
+            self._tries.restore(self.folder / name, failed_tries(connection, job.id))
         for running in run.history.running.values():
             run.reader(running, offsets.get(running.number, 0))
             if running.status == "Stopping":  # perhaps it wasn't told before a crash; to tell it twice changes nothing
@@ -201,7 +204,8 @@ class Engine:
         run.judge.verdict = decision.verdict
         run.more |= len(decision.launches) >= MOST_LAUNCHES
         stops = {stop.number: stop for stop in (*run.judge.due(), *decision.stops)}
-        intents = self._intents(run, stops.values(), decision.launches)
+        short = self._tries.is_short(self.folder / run.spec.name)  # those that are launched already wait for it
+        intents = self._intents(run, stops.values(), () if short else decision.launches)
         if self._record(run, known, facts, offsets, intents):
             self._act(run, intents)
         if run.judge.verdict.outlook is not Outlook.CONTINUE and not history.running:

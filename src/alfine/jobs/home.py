@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
@@ -146,6 +146,10 @@ class Home:
         """The port of the server that was started last on this home, unless [run] opens it to training jobs."""
         record = None if self.config.run.sandbox_reaches_server else ServerRecord.read(self.folder)
         return () if record is None else (record.port,)
+
+    def force_stop(self, name: str) -> Sequence[str]:
+        """Kill what runs of a tuning job, and record it as Stopped: see `Service.force_stop`."""
+        return self.service.force_stop(name, self.engine().runners)
 
     def _created_algorithm(self, name: str) -> Mapping[str, Any] | None:
         return self.store.algorithm(name)

@@ -24,6 +24,7 @@ from alfine.jobs.change_request import changed_request
 from alfine.jobs.check_request import RequestCheck
 from alfine.jobs.describe import describe_tuning_job, training_job_summaries, tuning_job_summaries
 from alfine.jobs.documents import Plain
+from alfine.jobs.forced_stop import force_stop
 from alfine.jobs.inheritance import parent_history
 from alfine.jobs.policy_for import policy_for, replayed
 from alfine.jobs.pricing import with_price
@@ -31,6 +32,7 @@ from alfine.jobs.training_job_log import read_log
 from alfine.programs.algorithms.created import request_faults
 from alfine.programs.machine import Machine
 from alfine.runners.log_files import LogPart
+from alfine.runners.protocol import Runner
 from alfine.store import queries
 from alfine.store.algorithms import Algorithm
 from alfine.store.records import Record, TuningJob
@@ -228,6 +230,26 @@ class Service:
             raise _ended(job)
         try:
             self.store.request_stop(name, self.clock())
+        except IllegalTransition as error:  # it ended in between
+            raise _ended(self.store.get(name)) from error
+
+    def force_stop(self, name: str, runners: Mapping[str, Runner]) -> Sequence[str]:
+        """Kill what runs of a tuning job, and record it and its training jobs as Stopped: what `request_stop` can't end.
+
+        Args:
+            name: The tuning job.
+            runners: Where its training jobs may run.
+
+        Returns:
+            The names of the training jobs of which something may still run.
+
+        Raises:
+            AlreadyEnded: It has ended.
+        """
+        if (job := self.store.get(name)).ended:
+            raise _ended(job)
+        try:
+            return force_stop(self.store, runners, self.folder, name, self.clock())
         except IllegalTransition as error:  # it ended in between
             raise _ended(self.store.get(name)) from error
 

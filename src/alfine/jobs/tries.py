@@ -1,7 +1,8 @@
 """Counts the tries that failed for each training job, so that one that can't go on ends, and nothing else does.
 
 Whatever raises while a training job is prepared, started, observed, packed, delivered or stopped is one failed try. The next try comes
-after a pause. After `MOST_TRIES` in a row the engine gives the training job up: it ends as Failed with the text of the error.
+after a pause. After `MOST_TRIES` in a row the engine gives the training job up: it ends as Failed with the text of the error. The number is
+recorded, so that a training job on which every process of alfine fails isn't tried for ever.
 
 While the machine is short of something that comes back (a bucket can't be reached, the disk is full, there are no more descriptors,
 processes or memory), the engine goes on trying for as long as it takes; but not once the training job is to be stopped.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,25 +38,57 @@ LONGEST_PAUSE_SECONDS = 5.0
 
 @dataclass(slots=True)
 class _FailedTries:
+    """The tries of one training job that failed in a row.
+
+    Attributes:
+        count: How many.
+        lasting: How many of them failed by an error that doesn't pass by itself.
+        error: The last error; None where an earlier process of alfine saw it.
+        next_at: Monotonic seconds from which the next try is made.
+    """
+
     count: int
-    error: Exception
-    next_at: float
+    lasting: int
+    error: Exception | None = None
+    next_at: float = 0.0
 
 
 class Tries:
-    """The failed tries of training jobs, by the training job's folder. They are kept when the engine reads a tuning job anew."""
+    """The failed tries of training jobs, by the training job's folder. They are kept when the engine reads a tuning job anew.
 
-    def __init__(self) -> None:
+    Args:
+        keep: Records the number of failed tries of a training job, by its name: so that they end it after a restart, too.
+    """
+
+    def __init__(self, keep: Callable[[str, int], None]) -> None:
+        self._keep = keep
         self._failed: dict[Path, _FailedTries] = {}
+
+    def restore(self, folder: Path, counts: Mapping[str, int]) -> None:
+        """Take over the failed tries that an earlier process recorded.
+
+        Args:
+            folder: That of the tuning job.
+            counts: Their number, by the training job's name.
+        """
+        for name, count in counts.items():
+            self._failed.setdefault(folder / name, _FailedTries(count, count))
 
     def is_waiting(self, folder: Path) -> bool:
         """Return whether the pause after the last failed try isn't over."""
         failed = self._failed.get(folder)
         return failed is not None and time.monotonic() < failed.next_at
 
+    def is_short(self, folder: Path) -> bool:
+        """Return whether the machine is short of something that a training job needs; folder: that of the tuning job."""
+        errors = (failed.error for known, failed in list(self._failed.items()) if known.parent == folder)
+        return any(error is not None and is_shortage(error) for error in errors)
+
     def succeeded(self, folder: Path) -> None:
         """Forget the failed tries of a training job, because one has succeeded or because it has ended."""
-        self._failed.pop(folder, None)
+        failed = self._failed.pop(folder, None)
+        if failed is not None and failed.lasting:
+            self._record(folder, 0)
 
     def forget(self, folder: Path) -> None:
         """Forget the failed tries of a tuning job's training jobs; folder: that of the tuning job."""
@@ -63,13 +97,25 @@ class Tries:
 
     def failed(self, folder: Path, error: Exception) -> None:
         """Count a failed try, log it, and begin the pause before the next."""
-        before = self._failed.get(folder)
-        count = 1 if before is None else before.count + 1
-        pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * PAUSE_GROWTH ** min(count - 1, MOST_TRIES))
-        self._failed[folder] = _FailedTries(count, error, time.monotonic() + pause)
-        if before is None or str(before.error) != str(error):
-            details = None if _passes(error) else error
-            log.warning("training_job=%s: try %d failed: %s", folder.name, count, _text(error), exc_info=details)
+        known = self._failed.get(folder)
+        before = known or _FailedTries(0, 0)
+        passes = _passes(error)
+        pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * PAUSE_GROWTH ** min(before.count, MOST_TRIES))
+        lasting = before.lasting if passes else before.lasting + 1
+        self._failed[folder] = _FailedTries(before.count + 1, lasting, error, time.monotonic() + pause)
+        if str(before.error) != str(error):
+            details = None if passes else error
+            log.warning(
+                "training_job=%s: try %d failed: %s", folder.name, before.count + 1, _text(error), exc_info=details
+            )
+        if lasting != before.lasting:
+            self._record(folder, lasting)
+
+    def _record(self, folder: Path, count: int) -> None:
+        try:
+            self._keep(folder.name, count)
+        except Exception as error:  # noqa: BLE001 - this process still knows the number; only a restart begins anew
+            log.warning("training_job=%s: its failed tries can't be recorded: %s", folder.name, _text(error))
 
     def reason_to_give_up(self, folder: Path, *, stopping: bool) -> str | None:
         """Return the FailureReason of a training job for which every try has failed; None while there is another one.
@@ -79,14 +125,15 @@ class Tries:
             stopping: Whether it, or its tuning job, is to be stopped: then no shortage is waited for.
         """
         failed = self._failed.get(folder)
-        if failed is None or failed.count < MOST_TRIES or (_passes(failed.error) and not stopping):
+        if failed is None or (failed.count if stopping else failed.lasting) < MOST_TRIES:
             return None
-        reason = f"{INTERNAL_ERROR}alfine could not go on with this training job: {_text(failed.error)}. Its files are in {folder}."
+        why = f"{failed.count} tries failed" if failed.error is None else _text(failed.error)
+        reason = f"{INTERNAL_ERROR}alfine could not go on with this training job: {why}. Its files are in {folder}."
         return reason[:FAILURE_LIMIT]
 
 
 def _passes(error: Exception) -> bool:
-    """Return whether an error comes from a shortage on the machine, the disk or a bucket that may pass."""
+    """Return whether the machine, the disk or a bucket is short of something that comes back."""
     return isinstance(error, StorageFull) or may_pass(error) or is_shortage(error)
 
 

@@ -39,6 +39,11 @@ def was_started(folder: str) -> bool:
     return any(Path(launcher.control_path(folder, name)).exists() for name in (launcher.PROCESS, launcher.EXIT))
 
 
+def has_ended(folder: str) -> bool:
+    """Return whether the end of a training job is written: then none of its processes is left."""
+    return Path(launcher.control_path(folder, launcher.EXIT)).exists()
+
+
 def lock_holder(folder: str) -> int:
     """Return the id of the process that holds a training job's lock; 0 where nobody does. The lock isn't taken."""
     try:
@@ -81,6 +86,20 @@ def settle_lost(folder: str) -> dict[str, Any] | None:
     finally:
         os.close(lock)
     return record
+
+
+def kill_processes(folder: str) -> bool:
+    """Kill the processes of a training job without its launcher's help.
+
+    Returns:
+        Whether none is left, as far as this machine can tell.
+    """
+    try:
+        process = launcher.read_json(launcher.control_path(folder, launcher.PROCESS)) or {}
+    except (OSError, RecursionError):  # whatever is in the file, its processes are also found without it
+        process = {}
+    _kill_leftovers(folder, process)
+    return not _processes_of(folder)
 
 
 def _kill_leftovers(folder: str, process: dict[str, Any]) -> None:

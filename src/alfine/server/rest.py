@@ -13,13 +13,14 @@
     POST /_alfine/tuning-jobs/NAME/changes        change limits and criteria: the arguments of `Service.change` as a JSON
                                                   object, criteria as texts; the answer is that of GET for the job
     POST /_alfine/console-links                   make a one-time link into the console, for the key that signed this
+    POST /_alfine/tuning-jobs/NAME/forced-stop    kill what runs of it, and record it as Stopped
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -60,6 +61,7 @@ class RestApi:
         run: Runs the tuning job of that name on this server.
         changed: Wakes the engine after a change.
         console_link: Returns the path of a new one-time link into the console for the access key with that id.
+        force_stop: Stops the tuning job of that name by force; see `Service.force_stop`.
     """
 
     def __init__(
@@ -69,9 +71,10 @@ class RestApi:
         run: Callable[[str], None],
         changed: Callable[[], None],
         console_link: Callable[[str], str],
+        force_stop: Callable[[str], Sequence[str]],
     ) -> None:
         self.service, self.s3, self.run, self.changed = service, s3, run, changed
-        self.console_link = console_link
+        self.console_link, self.force_stop = console_link, force_stop
 
     def routes(self) -> Mount:
         """Return the routes of all documents."""
@@ -89,6 +92,7 @@ class RestApi:
         reading = [Route(path, _answering(*read), methods=["GET"]) for path, read in paths.items()]
         changing = [
             Route("/tuning-jobs/{name}/changes", self._changes, methods=["POST"]),
+            Route("/tuning-jobs/{name}/forced-stop", _answering(self._forced_stop, ()), methods=["POST"]),
             Route("/console-links", _answering(self._new_link, ()), methods=["POST"]),
         ]
         return Mount(PATH, routes=[*reading, *changing])
@@ -123,6 +127,12 @@ class RestApi:
 
         answer: Response = await _answering(change, ())(request)
         return answer
+
+    def _forced_stop(self, request: Request) -> Any:
+        name = request.path_params["name"]
+        left = self.force_stop(name)
+        self.changed()
+        return {"HyperParameterTuningJobName": name, "HyperParameterTuningJobStatus": "Stopped", "StillRunning": left}
 
     def _export(self, request: Request) -> Response:
         kind = request.query_params.get("format", "csv")

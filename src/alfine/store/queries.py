@@ -146,6 +146,15 @@ def training_jobs_of(connection: Connection, job: int) -> list[TrainingJobRow]:
     return [TrainingJobRow(*row) for row in connection.execute(query)]
 
 
+def failed_tries(connection: Connection, job: int) -> dict[str, int]:
+    """Return how often in a row the engine failed to go on with a training job, by its name; of those that have not ended."""
+    failed = (
+        (training_jobs.c.tuning_job == job) & (training_jobs.c.failed_tries > 0) & training_jobs.c.ended_at.is_(None)
+    )
+    query = sa.select(training_jobs.c.name, training_jobs.c.failed_tries).where(failed)
+    return {row.name: row.failed_tries for row in connection.execute(query)}
+
+
 def training_job_and_request(connection: Connection, name: str) -> tuple[TrainingJobRow, dict[str, Any]]:
     """Return a training job and the request of its tuning job. Raise NotFound if there is no training job of that name."""
     row = training_job(connection, name)

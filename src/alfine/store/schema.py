@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-REVISION = "0008"  # the newest migration; a store with an older one is upgraded when it is opened
+REVISION = "0009"  # the newest migration; a store with an older one is upgraded when it is opened
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -81,6 +81,7 @@ training_jobs = sa.Table(
     sa.Column("failure_reason", sa.Text),
     sa.Column("log_offset", sa.BigInteger, nullable=False),  # bytes of the log whose metrics were recorded
     sa.Column("uploaded_at", Instant),
+    sa.Column("failed_tries", sa.Integer, nullable=False, server_default="0"),  # in a row (jobs/tries.py)
     sa.Index("training_jobs_by_name", "tuning_job", "name"),
     sa.Index("training_jobs_by_status", "tuning_job", "status", "name"),
     sa.Index("training_jobs_by_objective", "tuning_job", "objective", "ended_fact"),

@@ -25,6 +25,7 @@ from alfine.store.conditions import listed
 from alfine.store.database import Connection, Database
 from alfine.store.database_errors import no_folder
 from alfine.store.facts import Texts, write_facts, write_offset
+from alfine.store.forced_stop import write_forced_stop
 from alfine.store.inherited import write_inherited
 from alfine.store.names import check_training_job_name, check_tuning_job_name
 from alfine.store.queries import history, original_request, tuning_job_row
@@ -283,6 +284,12 @@ class Store:
             query = sa.select(training_jobs.c.number, training_jobs.c.log_offset).where(running)
             return {row.number: row.log_offset for row in connection.execute(query)}
 
+    def count_failed_tries(self, name: str, count: int) -> None:
+        """Write how often in a row the engine failed to go on with a training job."""
+        with self.database.writing() as connection:
+            row = training_jobs.c.name == name
+            connection.execute(sa.update(training_jobs).where(row).values(failed_tries=count))
+
     def finish(self, name: str, status: str, at: datetime, failure_reason: str | None = None) -> None:
         """Write the end of a tuning job: Completed, Stopped or Failed. Raise IllegalTransition if it has ended."""
         with self.database.writing() as connection:
@@ -304,6 +311,16 @@ class Store:
                 fact = row.facts + 1
                 values = {"facts": fact, "stop_fact": fact, "stop_requested_at": at}
                 _update(connection, row.id, {**values, "status": "Stopping", "modified_at": at})
+
+    def force_stop(self, name: str, at: datetime, reason: str, verdict: Verdict) -> Sequence[str]:
+        """Record that a tuning job and its training jobs are Stopped, whatever runs. Return the names of those that hadn't ended.
+
+        Raises:
+            IllegalTransition: The tuning job has ended.
+        """
+        with self.database.writing() as connection:
+            row = tuning_job_row(connection, name)
+            return write_forced_stop(connection, row, at, reason, json.dumps(verdict.as_dict()))
 
     def request_stop_of_training_job(self, name: str, at: datetime, reason: str) -> None:
         """Record that the user asked to stop one training job. To ask again changes nothing.

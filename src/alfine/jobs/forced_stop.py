@@ -1,0 +1,116 @@
+"""The forced stop of a tuning job that nothing else ends: its training jobs are killed, and it is recorded as Stopped.
+
+It needs neither the engine that runs the tuning job, nor the job's request, nor the folders of its training jobs.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from alfine.core.policy import Outlook, Verdict, name_of
+from alfine.criteria.limits import StopRequested
+from alfine.runners import launcher
+from alfine.runners.protocol import FAILURE_LIMIT, Launch, Runner
+from alfine.runners.supervision import has_ended, is_supervised, kill_processes
+from alfine.store.forced_stop import running_training_jobs
+from alfine.store.queries import tuning_job_row
+from alfine.store.store import Store
+
+log = logging.getLogger("alfine.jobs.forced_stop")
+
+LAUNCHER_SECONDS = 2.0
+"""How long launchers may take to kill what they supervise. After that it is killed without them."""
+
+PAUSE_SECONDS = 0.02
+"""Time between two looks at whether they have."""
+
+REASON = "The user stopped the tuning job by force"
+
+
+def force_stop(store: Store, runners: Mapping[str, Runner], folder: Path, name: str, at: datetime) -> Sequence[str]:
+    """Kill what runs of a tuning job, and record it and its training jobs as Stopped.
+
+    Args:
+        store: Where it is recorded.
+        runners: Where its training jobs may run.
+        folder: Has the tuning job's folder.
+        name: The tuning job.
+        at: The present instant.
+
+    Returns:
+        The names of the training jobs of which something may still run.
+
+    Raises:
+        IllegalTransition: The tuning job has ended.
+        NotFound: There is no such tuning job.
+    """
+    with store.reading() as connection:
+        running = [row.name for row in running_training_jobs(connection, tuning_job_row(connection, name).id)]
+    left = _kill(runners, folder / name, running)
+    trouble = f", but processes of {', '.join(left)} may still run" if left else ""
+    reason = f"{REASON}{trouble}."[:FAILURE_LIMIT]
+    stopped = store.force_stop(name, at, reason, _verdict(reason))
+    late = [training_job for training_job in stopped if training_job not in running]
+    return [*left, *_kill(runners, folder / name, late)]
+
+
+def _verdict(reason: str) -> Verdict:
+    return Verdict(
+        outlook=Outlook.STOP,
+        criterion=name_of(StopRequested()),
+        sentence=reason,
+        status="Stopped",
+        progress=1.0,
+        would_change="`alfine change` lets the job go on.",
+        is_limit=True,
+    )
+
+
+def _kill(runners: Mapping[str, Runner], folder: Path, names: Sequence[str]) -> Sequence[str]:
+    """Kill what runs of training jobs, and return the names of those of which something may still run."""
+    launches = [Launch(name=name, folder=folder / name, grace_seconds=0.0) for name in names]
+    for launch in launches:
+        _ask(runners.values(), launch)
+    deadline = time.monotonic() + LAUNCHER_SECONDS
+    while any(map(_is_supervised, launches)) and time.monotonic() < deadline:
+        time.sleep(PAUSE_SECONDS)
+    return [launch.name for launch in launches if not _killed(runners, launch)]
+
+
+def _ask(runners: Iterable[Runner], launch: Launch) -> None:
+    """Tell every runner: which one has the training job is in the request, which may be what can't be read."""
+    for runner in runners:
+        try:
+            runner.stop(launch)
+        except Exception as error:  # noqa: BLE001 - what it doesn't stop is killed without it
+            log.info("training_job=%s can't be stopped by %s: %s", launch.name, type(runner).__name__, error)
+
+
+def _remove_container(runners: Mapping[str, Runner], launch: Launch) -> None:
+    """Remove the container of a training job: it runs on without its client. The container runner's poll does that."""
+    spec = launcher.read_json(launcher.control_path(str(launch.folder), launcher.LAUNCH)) or {}
+    if spec.get("wrapper") == "container" and "container" in runners:
+        runners["container"].poll(replace(launch, instance_count=len(spec["processes"])), 0)
+
+
+def _is_supervised(launch: Launch) -> bool:
+    return is_supervised(str(launch.folder))
+
+
+def _killed(runners: Mapping[str, Runner], launch: Launch) -> bool:
+    """Kill what runs of a training job, and return whether nothing is left."""
+    folder = str(launch.folder)
+    try:
+        if is_supervised(folder) or not has_ended(folder):
+            killed = kill_processes(folder)
+            _remove_container(runners, launch)
+            return killed
+        return True
+    except Exception as error:  # noqa: BLE001 - the forced stop goes on, and names this one
+        log.warning("training_job=%s can't be killed: %s", launch.name, error)
+        return False

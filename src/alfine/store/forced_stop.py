@@ -1,0 +1,57 @@
+"""The forced end of a tuning job: as rows, without reading its request, which may be what keeps it from ending."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from alfine.core.facts import TUNING_TRANSITIONS, Ended, StopAsked, check_transition
+from alfine.store.facts import write_facts
+from alfine.store.schema import training_jobs, tuning_jobs
+
+
+def write_forced_stop(connection: Connection, row: Row[Any], at: datetime, reason: str, verdict: str) -> Sequence[str]:
+    """Write that a tuning job and its training jobs that haven't ended are Stopped.
+
+    Args:
+        connection: An open transaction.
+        row: The tuning job's.
+        at: The instant of the end.
+        reason: Why they are stopped.
+        verdict: The verdict that ends the tuning job, as JSON.
+
+    Returns:
+        The names of the training jobs that hadn't ended.
+
+    Raises:
+        IllegalTransition: The tuning job has ended.
+    """
+    check_transition(row.name, row.status, "Stopped", TUNING_TRANSITIONS)
+    running = running_training_jobs(connection, row.id)
+    asked_now = row.stop_fact is None
+    first = row.facts + (2 if asked_now else 1)
+    facts = list(_facts(running, at, reason))
+    write_facts(connection, row.id, facts, first, None)
+    asked = {"stop_fact": row.facts + 1, "stop_requested_at": at} if asked_now else {}
+    ended = {"status": "Stopped", "ended_at": at, "modified_at": at, "failure_reason": reason, "verdict": verdict}
+    values = {"facts": first + len(facts) - 1, "owner": None, "owned_until": None, **asked, **ended}
+    connection.execute(sa.update(tuning_jobs).where(tuning_jobs.c.id == row.id).values(values))
+    return [job.name for job in running]
+
+
+def running_training_jobs(connection: Connection, job: int) -> list[Row[Any]]:
+    """Return the rows of a tuning job's training jobs that have not ended: number, name and status."""
+    columns = (training_jobs.c.number, training_jobs.c.name, training_jobs.c.status)
+    running = (training_jobs.c.tuning_job == job) & training_jobs.c.ended_at.is_(None)
+    return [*connection.execute(sa.select(*columns).where(running).order_by(training_jobs.c.number))]
+
+
+def _facts(running: Iterable[Row[Any]], at: datetime, reason: str) -> Iterator[StopAsked | Ended]:
+    for job in running:
+        if job.status == "InProgress":
+            yield StopAsked(at=at, number=job.number, reason=reason)
+        yield Ended(at=at, number=job.number, status="Stopped", failure_reason=reason)

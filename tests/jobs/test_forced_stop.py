@@ -1,0 +1,110 @@
+"""`alfine stop --force` ends what nothing else ends, and leaves nothing of it running; then it can be deleted."""
+
+import json
+import os
+import shutil
+import signal
+from contextlib import suppress
+
+import pytest
+
+import alfine
+from alfine.api.job_words import job_request
+from alfine.jobs.engine_pool import EnginePool
+from alfine.jobs.home import Home
+from alfine.runners import launcher
+from tests.cli.conftest import alfine_cli, until
+
+SCRIPT = """
+import argparse, signal, time
+argparse.ArgumentParser().parse_known_args()
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("loss=1", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def script(tmp_path):
+    path = tmp_path / "train.py"
+    path.write_text(SCRIPT)
+    return path
+
+
+def create(home, script, name):
+    space = {"x": alfine.Continuous(0, 1)}
+    words = {"metric": "loss", "strategy": "Random", "max_training_jobs": 3, "max_parallel": 3, "warm": False}
+    asked = job_request(name=name, space=space, script=script, **words)
+    asked["Tags"] = [*asked.get("Tags", ()), {"Key": "alfine:runner", "Value": "process"}]
+    home.service.create(asked)
+
+
+def processes(home, name):
+    """The process records of a tuning job's training jobs, once all of them report."""
+
+    def all_report():
+        running = home.store.history(name).running.values()
+        return len(running) == 3 and all(job.reports for job in running)
+
+    until(all_report, "all run")
+    folders = [home.jobs_folder / name / job.name for job in home.store.history(name).jobs]
+    return {folder: json.loads((folder / ".alfine" / "process.json").read_text()) for folder in folders}
+
+
+def forced(home, name):
+    refused = alfine_cli(home.folder, "stop", "--force", name)
+    assert (refused.exit_code, "give --yes" in refused.output) == (2, True)
+    assert not home.service.get(name).ended
+    return alfine_cli(home.folder, "stop", "--force", "--yes", name)
+
+
+def is_stopped(home, name):
+    job, trained = home.service.get(name), home.service.training_jobs(name)
+    reasons = [job.failure_reason, *(one["FailureReason"] for one in trained)]
+    return {job.status, *(one["TrainingJobStatus"] for one in trained)} == {"Stopped"} and all(
+        "by force" in reason for reason in reasons
+    )
+
+
+def test_a_job_whose_launcher_hangs_whose_records_are_garbled_and_whose_folder_is_gone(tmp_path, script):
+    with Home(tmp_path / "home") as home:
+        create(home, script, "job")
+        pool = EnginePool(home.engine())
+        pool.run_all()
+        started = processes(home, "job")
+        hanging = next(iter(started.values()))["launcher"]
+        os.kill(hanging, signal.SIGSTOP)
+        try:
+            home.service.request_stop("job")
+            garbled, removed, _ = started
+            (garbled / ".alfine" / "process.json").write_text("[" * 100_000)
+            shutil.rmtree(removed)
+            done = forced(home, "job")
+            assert (done.exit_code, done.output) == (0, "Stopped job by force.\n")
+            assert is_stopped(home, "job")
+            assert all(launcher.identity(process["pid"]) != process["identity"] for process in started.values())
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(hanging, signal.SIGCONT)
+        pool.leave(10)
+        again = alfine_cli(home.folder, "stop", "--force", "--yes", "job")
+        assert "has already ended" in again.output
+        assert "Stopped" in alfine_cli(home.folder, "describe", "job").output
+        assert alfine_cli(home.folder, "delete", "--yes", "job").exit_code == 0
+        assert not list(home.service.list())
+
+
+def test_a_job_whose_request_is_not_understood_any_more(tmp_path, script):
+    with Home(tmp_path / "home") as home:
+        create(home, script, "job")
+        pool = EnginePool(home.engine())
+        pool.run_all()
+        started = processes(home, "job")
+        pool.leave(10)
+        with home.store.database.writing() as connection:
+            limit = "$.HyperParameterTuningJobConfig.ResourceLimits.MaxNumberOfTrainingJobs"
+            connection.exec_driver_sql("UPDATE tuning_jobs SET request = json_set(request, ?, 1e99)", (limit,))
+        assert forced(home, "job").output == "Stopped job by force.\n"
+        assert is_stopped(home, "job")
+        until(lambda: not any(launcher.identity(process["pid"]) for process in started.values()), "all are gone")
+        assert alfine_cli(home.folder, "delete", "--yes", "job").exit_code == 0
