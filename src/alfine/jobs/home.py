@@ -34,6 +34,7 @@ from alfine.runners.inline import InlineRunner
 from alfine.runners.process import ProcessRunner
 from alfine.runners.protocol import Runner
 from alfine.runners.sandbox import SandboxRunner
+from alfine.runners.shortages import raise_descriptor_limit
 from alfine.store.config import S3, Config
 from alfine.store.store import FILE, JOBS, Store, files_of_tuning_jobs
 
@@ -121,6 +122,7 @@ class Home:
             functions: Python functions of tuning jobs that run one, by the tuning job's name; added to those given before.
         """
         if self._engine is None:
+            raise_descriptor_limit()
             wake = Wake()
             environments = self.folder / "environments"
             runners: dict[str, Runner] = {

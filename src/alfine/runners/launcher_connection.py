@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
+from alfine.runners.shortages import raise_descriptor_limit
 from alfine.runners.warm import SET_PER_JOB, Warm
 
 PRELOAD_SECONDS = 60.0
@@ -25,8 +26,8 @@ class LauncherConnection:
         argv: The launcher's command line.
         env: Its environment variables.
         log: The file that its output is appended to; None drops it.
-        heard: Called from the thread with this connection and an event: a training job's end («exit»), or the launcher's own
-            end («gone», with its reason).
+        heard: Called from the thread with this connection and an event: a training job's end («exit»), that one waits for its start
+            («short», with its reason) or couldn't be taken («not_taken»), or the launcher's own end («gone», with its reason).
         decision: The plan of a warm launcher; None: it starts training jobs cold.
 
     Attributes:
@@ -122,7 +123,7 @@ class LauncherConnection:
                     reason = event.get("reason", reason)
                     if event["event"] == "ready":
                         self._become_ready()
-                    elif event["event"] == "exit":
+                    elif event["event"] in ("exit", "short", "not_taken"):
                         self._heard(self, event)
         except TimeoutError:
             reason = f"its imports took longer than {PRELOAD_SECONDS:g} s"
@@ -163,7 +164,7 @@ def _spawn(argv: list[str], env: dict[str, str], control: int, log: Path | None,
         (os.POSIX_SPAWN_OPEN, 2, out, append, 0o644),
         (os.POSIX_SPAWN_DUP2, control, place),
     ]
-    argv = [*argv, str(place), *(["warm"] if warm else [])]
+    argv = [*argv, str(place), str(raise_descriptor_limit()), *(["warm"] if warm else [])]
     defaults = [signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM]
     try:
         return os.posix_spawnp(argv[0], argv, env, file_actions=actions, setsid=True, setsigdef=defaults)

@@ -78,6 +78,7 @@ class ProcessRunner:
         self._warm: dict[Warm, LauncherConnection] = {}
         self._unfit: dict[Warm, str] = {}
         self._owners: dict[str, LauncherConnection] = {}
+        self._not_taken: dict[str, str] = {}  # why a launcher couldn't take a training job
         self._packing: dict[str, Exception | None] = {}  # why a model can't be packed; None while a thread packs it
         self._warned: set[Path] = set()
 
@@ -96,6 +97,8 @@ class ProcessRunner:
     def poll(self, launch: Launch, offset: int) -> Observation | None:
         """See `Runner.poll`."""
         folder = str(launch.folder)
+        if folder in self._not_taken:
+            raise OSError(f"its launcher can't take it: {self._not_taken[folder]}")
         # Read before the log: once there is an exit.json nothing is added to the log.
         record = launcher.read_json(launcher.control_path(folder, launcher.EXIT))
         process = launcher.read_json(launcher.control_path(folder, launcher.PROCESS))
@@ -264,10 +267,15 @@ class ProcessRunner:
             and not (connection.was_let_go and connection.ready)
         ):
             self._start_cold_instead(connection, connection.plan, event["reason"])
-        if event["event"] == "exit":
+        if event["event"] == "short":
+            logger.warning("training_job=%s waits for its start: %s", Path(event["folder"]).name, event["reason"])
+            return
+        if event["event"] in ("exit", "not_taken"):
             with self._mutex:  # from here on its files say what became of it
                 self._owners.pop(event["folder"], None)
-        if event["event"] == "exit" or not (connection.was_let_go and connection.ready):
+                if event["event"] == "not_taken":
+                    self._not_taken[event["folder"]] = event["reason"]
+        if event["event"] in ("exit", "not_taken") or not (connection.was_let_go and connection.ready):
             self._wake()
 
     def _start_cold_instead(self, connection: LauncherConnection, decision: Warm, reason: str) -> None:

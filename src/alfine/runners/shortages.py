@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import errno
+from functools import cache
 
-SHORTAGES = frozenset(
-    {
-        errno.ENOSPC,  # the disk is full
-        errno.EDQUOT,  # the user's share of the disk is full
-        errno.EMFILE,  # this process has no more descriptors
-        errno.ENFILE,  # the machine has no more descriptors
-        errno.EAGAIN,  # there can be no more processes or threads at present
-        errno.ENOMEM,  # there is no more memory
-    }
-)
-"""Numbers of such errors."""
+from alfine.runners.launcher.capacity import SHORTAGES, raise_limit
+
+NO_THREAD = "can't start new thread"
+"""What Python says in a RuntimeError when there can be no more threads at present."""
 
 
 def is_shortage(error: BaseException) -> bool:
-    """Return whether an error of the operating system may pass by itself."""
-    return isinstance(error, OSError) and error.errno in SHORTAGES
+    """Return whether an error says that the machine is short of something that comes back by itself."""
+    if isinstance(error, OSError):
+        return error.errno in SHORTAGES
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and NO_THREAD in str(error))
+
+
+@cache
+def raise_descriptor_limit() -> int:
+    """Raise this process's soft limit on descriptors to the hard one, once. Return the limit that it had, for its training jobs."""
+    return raise_limit()

@@ -97,7 +97,9 @@ def make_app(home: Home, engine_pool: EnginePool, *, is_open: bool = False) -> S
     async def rest(scope: Any, receive: Any, send: Any) -> None:
         await (console if console.handles(scope) else wire)(scope, receive, send)
 
-    rest_api = RestApi(home.service, home.config.s3, engine_pool.run, changed, console.link, home.force_stop)
+    rest_api = RestApi(
+        home.service, home.config.s3, engine_pool.run, changed, console_link=console.link, force_stop=home.force_stop
+    )
     app = Starlette(
         routes=[Route("/healthz", _health), rest_api.routes(), Mount("/", rest)],
         lifespan=lifespan,

@@ -70,6 +70,7 @@ class RestApi:
         s3: S3,
         run: Callable[[str], None],
         changed: Callable[[], None],
+        *,
         console_link: Callable[[str], str],
         force_stop: Callable[[str], Sequence[str]],
     ) -> None:

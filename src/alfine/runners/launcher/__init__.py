@@ -1,11 +1,12 @@
 """The launcher: a program that starts and supervises training jobs, so that they outlive alfine.
 
-    python -I -S launcher/__main__.py FD        starts any command
-    python launcher/__main__.py FD warm         imports a script's modules, and forks training jobs that run the script
+    python -I -S launcher/__main__.py FD LIMIT        starts any command
+    python launcher/__main__.py FD LIMIT warm         imports a script's modules, and forks training jobs that run the script
 
 It uses only the standard library, works with Python 3.8 or newer, and imports nothing of alfine, because it may run under the user's
 interpreter. It reads requests from the socket FD, one JSON object a line, and writes events to it. At the end of file (alfine has
-ended, or has let go) it goes on until its training jobs have ended. `supervisor` is its loop, `job` one training job, `hosts` a training
+ended, or has let go) it goes on until its training jobs have ended. LIMIT is the soft limit on descriptors that training jobs get: the
+launcher itself takes the hard one, since it holds one for each. `supervisor` is its loop, `job` one training job, `hosts` a training
 job of several hosts; `preload`, `script` and `entering` are the warm start; alfine itself uses `files` and `processes` too.
 
 Each training job has a folder `.alfine`, whose files alfine can rely on:
@@ -26,6 +27,9 @@ while it lives (PR_SET_CHILD_SUBREAPER, as process 1 of a container does), and t
 child of the launcher that is no running training job is left over from one that has ended.
 
 When the launcher is killed, the kernel kills its training jobs on Linux (PR_SET_PDEATHSIG), since nobody else would.
+
+While the machine has no more descriptors, processes or memory, training jobs wait for their start, and the launcher says so (event
+`short`).
 
 Each start of a launcher is waited for. So it imports little, and its modules are files, which Python keeps compiled.
 """

@@ -19,13 +19,15 @@ NAME = "_alfine_launcher"
 
 
 def main(arguments: list[str]) -> int:
-    """Run the launcher and return its exit code. arguments: [FD] or [FD, "warm"]."""
+    """Run the launcher and return its exit code. arguments: FD, the soft limit on descriptors of training jobs, «warm» if it is."""
     spec = spec_from_file_location(NAME, f"{_HERE}/__init__.py", submodule_search_locations=[_HERE])
     assert spec is not None
     assert spec.loader is not None
     sys.modules[NAME] = module_from_spec(spec)
     spec.loader.exec_module(sys.modules[NAME])
-    answer: int = import_module(f"{NAME}.supervisor").serve(int(arguments[0]), warm="warm" in arguments)
+    answer: int = import_module(f"{NAME}.supervisor").serve(
+        int(arguments[0]), int(arguments[1]), warm="warm" in arguments
+    )
     return answer
 
 

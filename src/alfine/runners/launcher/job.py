@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import time
 from contextlib import suppress
 
 from .beneath import Beneath, open_regular
+from .capacity import SHORTAGES
 from .files import CONTAINER, EXIT, LOG, STOP, control_path, open_log, read_json, write_json
 from .processes import HELPERS, kill_by_command, kill_group, start_helper, terminate
 
@@ -29,7 +29,7 @@ CLEAR_PAUSE_SECONDS = 0.05
 """Longest time between two looks at the processes that are left."""
 
 RETRY_SECONDS = 1.0
-"""Time until exit.json is written again when the disk was full."""
+"""Time until something is tried again for which there was no room on the disk, no descriptor or no process."""
 
 RESEND_SECONDS = 0.01
 """Time until SIGTERM is sent again when the process inside a sandbox didn't exist yet."""
@@ -48,9 +48,6 @@ WRAPPERS = {
     "container": ({125, 126, 127}, ("docker: ", "Error: ")),
 }
 """What stands around a training job, the exit codes with which it reports that it couldn't start it, and how its message begins."""
-
-SHORTAGES = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
-"""Numbers of errors that may pass: the disk is full, or there are no more descriptors or memory."""
 
 NO_CONTAINER = "The container couldn't be started: "
 """How the reason of a training job begins whose container never ran."""
@@ -114,7 +111,10 @@ class SupervisedJob:
     def stop(self, now: float) -> None:
         """Ask it to end, with the grace of the stop request. Asked again, the shortest grace counts."""
         self.ask("stopped", "", now)
-        request = read_json(control_path(self.folder, STOP))
+        try:
+            request = read_json(control_path(self.folder, STOP))
+        except OSError:  # it has been asked with the grace of launch.json
+            request = None
         grace = None if request is None else request.get("grace_seconds")
         if self.running and isinstance(grace, (int, float)):  # a training job could have written the file itself
             self.kill_at = min(self.kill_at, now + grace)
@@ -147,7 +147,11 @@ class SupervisedJob:
         if now >= self.terminate_at:
             self._terminate(now)
         if now >= self.kill_at:
-            commanded = not self.kill_commanded and kill_by_command(self.spec["processes"])
+            try:
+                commanded = not self.kill_commanded and kill_by_command(self.spec["processes"])
+            except OSError:  # there can be no more processes at present
+                self.kill_at = now + RETRY_SECONDS
+                return
             self.kill_at = now + KILL_SECONDS if commanded else float("inf")
             self.kill_commanded = True
             if not commanded:

@@ -7,13 +7,15 @@ import json
 import os
 import select
 import signal
+import sys
 import time
 from contextlib import suppress
 
+from .capacity import SHORTAGES, Capacity, lower_limit
 from .entering import Entering
 from .files import EXIT, LAUNCH, PROCESS, STOP, control_path, flush, open_log, read_json, take_lock, write_json
 from .hosts import Hosts
-from .job import SupervisedJob
+from .job import RETRY_SECONDS, SupervisedJob
 from .processes import (
     HELPERS,
     LINUX,
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 OOM_SCORE = "500"
 """Of a training job, in -1000 to 1000: the higher, the sooner the kernel kills it when memory runs out. Source: proc(5)."""
 
+SHORT = "\0"
+"""Begins what a child reports that couldn't start for want of something that comes back: the number of the error follows."""
+
 FLUSH_SECONDS = 1.0
 """How long an exit.json may wait to be flushed to the disk together with others. A running alfine has recorded the end sooner."""
 
@@ -45,13 +50,17 @@ class Launcher:
 
     Args:
         control: The socket to alfine, by its number.
+        descriptors: The soft limit on descriptors that training jobs get; None: the one that this process has.
     """
 
-    def __init__(self, control: int) -> None:
+    def __init__(self, control: int, descriptors: int | None = None) -> None:
         self.control = control  # by its number, because the module socket takes long to import
+        self.descriptors = descriptors
         self.connected = True
         self.heard = b""
         self.jobs: dict[str, SupervisedJob] = {}
+        self.waiting: list[str] = []  # folders of training jobs for which the machine has no room at present
+        self.retry_at = float("inf")
         self.libc = ctypes.CDLL(None, use_errno=True)
         self.before: set[int] = set()
         self.unflushed: list[str] = []  # paths of exit.json files that a power cut could still undo
@@ -69,6 +78,7 @@ class Launcher:
         signal.set_wakeup_fd(self.signals_in, warn_on_full_buffer=False)
         os.set_blocking(self.control, False)
         self.before = set(self._children())
+        self.capacity = Capacity(self.descriptors)
 
     def tell(self, event: str, **fields: Any) -> None:
         """Send an event to alfine. It is lost when alfine has ended or doesn't read, which does no harm: the files say the same."""
@@ -90,13 +100,17 @@ class Launcher:
                     self.tell("exit", folder=folder)
                     self.unflushed.append(control_path(folder, EXIT))
                     self.flush_at = min(self.flush_at, now + FLUSH_SECONDS)
+                    self.retry_at = now
+            if self.waiting and now >= self.retry_at:
+                self._start_waiting()
             if now >= self.flush_at:
                 self._flush()
         for path in self.unflushed:
             flush(path)
 
     def _wait(self) -> None:
-        due = min((self.flush_at, *(job.wakes_at() for job in self.jobs.values())))
+        retry_at = self.retry_at if self.waiting else float("inf")
+        due = min((self.flush_at, retry_at, *(job.wakes_at() for job in self.jobs.values())))
         timeout = None if due == float("inf") else max(0.0, due - time.monotonic())
         listening = [self.signals, self.control] if self.connected else [self.signals]
         ready, _, _ = select.select(listening, [], [], timeout)
@@ -107,7 +121,11 @@ class Launcher:
 
     def _flush(self) -> None:
         """Flush the latest exit.json files to the disk, in a child: that takes long, and starts mustn't wait for it."""
-        pid = quiet_fork()
+        try:
+            pid = quiet_fork()
+        except OSError:  # there can be no more processes at present
+            self.flush_at = time.monotonic() + FLUSH_SECONDS
+            return
         if pid == 0:
             for path in self.unflushed:
                 flush(path)
@@ -133,20 +151,57 @@ class Launcher:
             self._stop(request["folder"])
 
     def _look_for_stop_files(self) -> None:
-        for folder in self.jobs:
+        for folder in [*self.jobs, *self.waiting]:
             if os.path.exists(control_path(folder, STOP)):
                 self._stop(folder)
 
     def _stop(self, folder: str) -> None:
         if folder in self.jobs:
             self.jobs[folder].stop(time.monotonic())
+        elif folder in self.waiting:  # it needn't wait for its end, which takes a descriptor and no process
+            self.waiting.remove(folder)
+            self._take(folder)
 
     # -- starting --
 
     def start(self, folder: str) -> None:
-        """Start the training job in a folder, unless it runs, has run, or another launcher supervises it."""
-        if folder in self.jobs:
+        """Start the training job in a folder, unless it runs, has run, or another launcher supervises it; if need be, later."""
+        if folder in self.jobs or folder in self.waiting:
             return
+        if self.waiting:  # it's not its turn
+            self.waiting.append(folder)
+        elif self.capacity.has_room(len(self.jobs)):
+            self._take(folder)
+        else:
+            self._let_wait(folder, f"this launcher has no descriptors for more than {len(self.jobs)} training jobs.")
+
+    def _start_waiting(self) -> None:
+        """Start those that wait, in their order, until there is no room again."""
+        self.retry_at = time.monotonic() + RETRY_SECONDS
+        while self.waiting and self.capacity.has_room(len(self.jobs)):
+            if not self._take(self.waiting.pop(0)):
+                return
+
+    def _take(self, folder: str) -> bool:
+        """Start a training job. Return False where the machine is short of what it needs: then it is first among those that wait."""
+        try:
+            self._start(folder)
+        except (OSError, ValueError, RecursionError) as error:
+            job = self.jobs.pop(folder, None)
+            if job is not None:
+                os.close(job.lock)
+            if isinstance(error, OSError) and error.errno in SHORTAGES:
+                self._let_wait(folder, f"{error}.")
+                return False
+            self.tell("not_taken", folder=folder, reason=f"{type(error).__name__}: {error}")
+        return True
+
+    def _let_wait(self, folder: str, reason: str) -> None:
+        self.waiting.insert(0, folder)
+        self.retry_at = time.monotonic() + RETRY_SECONDS
+        self.tell("short", folder=folder, reason=reason)
+
+    def _start(self, folder: str) -> None:
         spec = read_json(control_path(folder, LAUNCH))
         lock = take_lock(folder) if spec else None
         if spec is None or lock is None:
@@ -173,14 +228,25 @@ class Launcher:
             job.begin(pid, time.monotonic())
 
     def _fork(self, job: SupervisedJob) -> tuple[int, str]:
-        """Fork the child and let it go on once process.json is written. Return its id and "", or 0 and why it doesn't run."""
-        go, let_go = os.pipe()
-        trouble, tell_trouble = os.pipe()
-        pid = quiet_fork()
+        """Fork the child and let it go on once process.json is written. Return its id and "", or 0 and why it doesn't run.
+
+        Raises:
+            OSError: The machine is short of something: it was not started.
+        """
+        (go, let_go), (trouble, tell_trouble) = pipes = _pipes()
+        try:
+            pid = quiet_fork()
+        except OSError:
+            _close(*pipes[0], *pipes[1])
+            raise
         if pid == 0:
-            os.close(let_go)
-            os.close(trouble)
-            self._be_child(job, go, tell_trouble)
+            try:
+                _close(let_go, trouble)
+                self._be_child(job, go, tell_trouble)
+            except BaseException:  # noqa: BLE001 - this child mustn't go on in the launcher's code
+                sys.excepthook(*sys.exc_info())
+            finally:
+                os._exit(1)
         os.close(go)
         os.close(tell_trouble)
         try:
@@ -188,12 +254,19 @@ class Launcher:
             os.write(let_go, b"go")
             problem = ""
         except OSError as error:
-            problem = f"The process couldn't be recorded: {error}."
+            problem = (
+                SHORT + str(error.errno) if error.errno in SHORTAGES else f"The process couldn't be recorded: {error}."
+            )
         os.close(let_go)  # a child that has read nothing ends here
         with open(trouble, "rb") as pipe:  # its end is reached when the child runs the command, or can't
             problem = problem or pipe.read().decode()
         if problem:
             os.waitpid(pid, 0)
+        if problem.startswith(SHORT):
+            with suppress(FileNotFoundError):  # it wasn't written for want of a descriptor
+                os.unlink(control_path(job.folder, PROCESS))
+            number = int(problem[len(SHORT) :])
+            raise OSError(number, os.strerror(number))
         return (0, problem) if problem else (pid, "")
 
     def _record_process(self, job: SupervisedJob, pid: int) -> None:
@@ -220,7 +293,9 @@ class Launcher:
             if not others:
                 os.chdir(first["cwd"])
         except BaseException as error:  # noqa: BLE001 - this child mustn't go on in the launcher's code
-            os.write(trouble, why_not(error, job.spec["processes"][0]).encode()[:1000])
+            is_short = isinstance(error, OSError) and error.errno in SHORTAGES
+            why = f"{SHORT}{error.errno}" if is_short else why_not(error, job.spec["processes"][0])  # type: ignore[attr-defined]
+            os.write(trouble, why.encode()[:1000])
             os._exit(127)
         os.close(trouble)
         if others:
@@ -244,6 +319,7 @@ class Launcher:
             self.libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
             self.libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             _offer_to_the_oom_killer()
+        lower_limit(self.capacity.given)
         for mine in (self.control, self.signals, self.signals_in):
             os.close(mine)
         for other in self.jobs.values():
@@ -304,6 +380,21 @@ class Launcher:
         return children
 
 
+def _pipes() -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return two pipes, or none: raise OSError where there are too few descriptors."""
+    first = os.pipe()
+    try:
+        return first, os.pipe()
+    except OSError:
+        _close(*first)
+        raise
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
 def _offer_to_the_oom_killer() -> None:
     """Let the kernel kill this training job first when memory runs out, not the launcher with all the others."""
     try:
@@ -313,16 +404,17 @@ def _offer_to_the_oom_killer() -> None:
         pass
 
 
-def serve(control: int, *, warm: bool) -> int:
+def serve(control: int, descriptors: int, *, warm: bool) -> int:
     """Run a launcher and return its exit code.
 
     Args:
         control: The socket to alfine, by its number.
+        descriptors: The soft limit on descriptors that training jobs get.
         warm: Whether to import modules first, as the first request says.
     """
     os.chdir("/")
     os.set_inheritable(control, False)  # noqa: FBT003 - the method's name says what False means
-    launcher = Launcher(control)
+    launcher = Launcher(control, descriptors)
     reason = ""
     if warm:
         from .preload import become_warm
