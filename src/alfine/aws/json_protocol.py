@@ -19,6 +19,7 @@ from typing import Any
 import regex
 from botocore.loaders import Loader
 
+from alfine.aws.json_size import MAX_VALUES, has_too_many_values
 from alfine.core.errors import AlfineError
 
 Plain = dict[str, Any]
@@ -139,7 +140,13 @@ def unknown_operation(name: str) -> WireError:
 
 
 def parse(body: bytes) -> Any:
-    """Return the JSON value of a body. Raise WireError for what isn't JSON, is nested too deeply, or has a number that isn't finite."""
+    """Return the JSON value of a body.
+
+    Raises:
+        WireError: It isn't JSON, has too many values, is nested too deeply, or has a number that isn't finite.
+    """
+    if has_too_many_values(body):
+        raise not_readable(f"The request body has more than {MAX_VALUES} values.")
     try:
         value = json.loads(body or b"{}", parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:

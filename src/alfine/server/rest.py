@@ -166,7 +166,7 @@ def _changes_in(body: bytes) -> dict[str, Any]:
     """Return the arguments of `Service.change` in a body; raise InvalidSpec for anything else."""
     try:
         changes = json.loads(body) if len(body) <= MAX_CHANGE_BYTES else None
-    except ValueError:
+    except (ValueError, RecursionError):
         changes = None
     if not isinstance(changes, dict) or not changes:
         raise InvalidSpec([Fault("", f"The body must be a JSON object of at most {MAX_CHANGE_BYTES} bytes.")])
