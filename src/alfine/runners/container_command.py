@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
 import shutil
 import subprocess
@@ -16,7 +15,8 @@ from pathlib import Path
 from alfine.runners.container_engine import ContainerEngine, client_environment
 from alfine.runners.container_links import links_out
 from alfine.runners.job_environment import THREAD_VARIABLES, job_names
-from alfine.runners.job_folder import Host, Workspace, files_of, mounts
+from alfine.runners.job_folder import Host, files_of, mounts
+from alfine.runners.launcher import CONTROL, Beneath
 from alfine.runners.protocol import Launch
 
 VARIABLE = re.compile(r"[^\s=#*][^\s=*]*")
@@ -91,11 +91,11 @@ def _write_variables(launch: Launch, host: Host) -> str:
     """
     threads = dict.fromkeys(THREAD_VARIABLES, str(launch.threads))
     variables = {**threads, "PYTHONUNBUFFERED": "1", **job_names(launch, host), **launch.environment}
-    path = Workspace(launch.folder).control / f"environment.{host.name}"
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.writelines(f"{name}={text}\n" for name, text in variables.items())
-    return path.name
+    name = f"environment.{host.name}"
+    lines = "".join(f"{variable}={text}\n" for variable, text in variables.items())
+    with Beneath.at(launch.folder) as folder, folder.folder(CONTROL) as control, control.create(name, 0o600) as file:
+        file.write(lines.encode())
+    return name
 
 
 # ---- files -------------------------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from alfine.runners.container_engine import ContainerEngine
-from alfine.runners.job_folder import CONTROL_MODE, Workspace
+from alfine.runners.job_folder import Workspace, make_control
+from alfine.runners.log_files import note_in_log
 
 logger = logging.getLogger("alfine.runners")
 
@@ -62,7 +63,7 @@ class Pulls:
                 threading.Thread(target=self._pull, args=(engine, pull), name=name, daemon=True).start()
             self._pulls[folder] = pull
             pull.waiting.add(folder)
-            _say(folder, f"pulling the image {image}")
+            _say(folder, f"pulling the image {image}.")
             return True
 
     def has_waiting(self, folder: Path) -> bool:
@@ -79,12 +80,14 @@ class Pulls:
     def forget(self, folder: Path) -> None:
         """Let go of a training job that waits no more."""
         with self._mutex:
-            self._pulls.pop(folder, None)
+            pull = self._pulls.pop(folder, None)
+            if pull is not None:
+                pull.waiting.discard(folder)
 
     def _pull(self, engine: ContainerEngine, pull: _Pull) -> None:
         began = time.monotonic()
         logger.info("pulling the image %s", pull.image)
-        trouble = _pulled(engine, pull.image)
+        trouble = self._pulled(engine, pull)
         seconds = time.monotonic() - began
         logger.info("the image %s: %s", pull.image, trouble or f"pulled in {seconds:.0f} s")
         with self._mutex:
@@ -94,42 +97,45 @@ class Pulls:
                 )
             else:
                 self._there.add(pull.image)
-            for folder in pull.waiting:
-                _say(folder, trouble or f"pulled the image in {seconds:.1f} s")
+                self._tell_all(pull, f"pulled the image in {seconds:.1f} s.")
             pull.done = True
         self._wake()
 
+    def _pulled(self, engine: ContainerEngine, pull: _Pull) -> str:
+        """Pull an image, and return why that failed; "" where it is there now.
 
-def _pulled(engine: ContainerEngine, image: str) -> str:
-    """Pull an image, and return why that failed; "" where it is there now.
+        The client gets alfine's whole environment: helpers for credentials, such as that of Amazon ECR, read AWS_* variables.
+        """
+        words = [engine.command, "pull", *engine.pull_options, pull.image]
+        last = ""
+        try:
+            with subprocess.Popen(
+                words,
+                env=dict(os.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+            ) as process:
+                for line in process.stdout or ():
+                    last = line.strip()[:SAID_LIMIT] or last
+                    with self._mutex:
+                        self._tell_all(pull, line.strip())
+        except OSError as error:
+            return str(error)
+        return (last.removeprefix("Error: ") or f"exit code {process.returncode}.") if process.returncode else ""
 
-    The client gets alfine's whole environment: helpers for credentials, such as that of Amazon ECR, read AWS_* variables.
-    """
-    words = [engine.command, "pull", *engine.pull_options, image]
-    try:
-        done = subprocess.run(
-            words,
-            env=dict(os.environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-    except OSError as error:
-        return str(error)
-    if done.returncode == 0:
-        return ""
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    return lines[-1].removeprefix("Error: ")[:SAID_LIMIT] if lines else f"exit code {done.returncode}"
+    def _tell_all(self, pull: _Pull, sentence: str) -> None:
+        for folder in pull.waiting:
+            _say(folder, sentence)
 
 
 def _say(folder: Path, sentence: str) -> None:
     """Add a line to the log of a training job that hasn't begun."""
-    space = Workspace(folder)
     try:
-        space.control.mkdir(mode=CONTROL_MODE, parents=True, exist_ok=True)
-        with space.log.open("a", encoding="utf-8") as log:
-            log.write(f"alfine: {sentence}.\n")
+        make_control(folder)
     except OSError as error:  # its start will fail for the same reason
-        logger.warning("%s: its log can't be written: %s", folder, error)
+        logger.warning("%s can't be made: %s", folder, error)
+    else:
+        note_in_log(Workspace(folder).log, sentence)

@@ -36,6 +36,7 @@ Each start of a launcher is waited for. So it imports little, and its modules ar
 
 from .beneath import Beneath, open_regular
 from .files import (
+    CONTAINER,
     CONTROL,
     EXIT,
     LAUNCH,
@@ -54,6 +55,7 @@ from .processes import children_of, identity, kill_group
 PROGRAM = __file__.rpartition("/")[0] + "/__main__.py"
 
 __all__ = [
+    "CONTAINER",
     "CONTROL",
     "EXIT",
     "LAUNCH",
