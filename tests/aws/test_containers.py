@@ -60,6 +60,17 @@ def test_a_training_job_brings_its_entry_point_and_arguments(own):
     assert told["FailureReason"].startswith("AlgorithmError: exit code: 7")
 
 
+def test_one_whose_model_cannot_be_packed_has_failed(own):
+    deep = "cd model; i=0; while [ $i -lt 100 ]; do mkdir $NAME; cd $NAME; i=$((i+1)); done"
+    own.create_training_job(**{**training_job("deep"), "Environment": {"PROGRAM": deep, "NAME": "d" * 100}})
+    waiter = own.get_waiter("training_job_completed_or_stopped")
+    with pytest.raises(WaiterError) as failed:
+        waiter.wait(TrainingJobName="deep", WaiterConfig={"Delay": 1})
+    told = failed.value.last_response
+    assert told["TrainingJobStatus"] == "Failed"
+    assert told["FailureReason"].startswith("ClientError: Artifact upload failed: The model couldn't be packed: ")
+
+
 def test_they_are_refused_for_what_is_no_container(sagemaker, script):
     request = training_job("refused", ContainerArguments=["x"])
     request["AlgorithmSpecification"]["TrainingImage"] = "acme/train:1"

@@ -1,11 +1,14 @@
 """Finding a container engine, what its client is given, and which of its options count."""
 
 import shutil
+import subprocess
 
 import pytest
 
-from alfine.runners.container_command import gpu_words
+from alfine.runners.container_command import gpu_words, run_words
 from alfine.runners.container_engine import ContainerEngine, engine_of
+from alfine.runners.job_folder import Workspace, hosts_of, lay_out
+from alfine.runners.protocol import Launch, LocalChannel
 
 
 def test_without_an_engine_it_says_so():
@@ -73,3 +76,25 @@ def test_gpus_are_passed_where_the_instance_type_asks_or_they_work(tmp_path):
     assert gpu_words(podman, "ml.p4d.24xlarge", tmp_path) == ("--device", "nvidia.com/gpu=all")
     if shutil.which("nvidia-smi") is None:
         assert gpu_words(podman, "ml.m5.large", tmp_path) == ()
+
+
+def test_dockers_client_understands_the_command_line(tmp_path):
+    docker = shutil.which("docker")
+    if docker is None:
+        pytest.skip("docker's client isn't installed")
+    (tmp_path / 'a:b,"c"').mkdir()
+    channel = LocalChannel(name="train", path=tmp_path / 'a:b,"c"')
+    launch = Launch(
+        name="job", folder=tmp_path / "x,y" / "job", image="i", channels=(channel,), environment={"A": "b c"}
+    )
+    lay_out(launch)
+    words = run_words(ContainerEngine(docker, ("--network=host", "--init")), launch, hosts_of(launch)[0])
+    done = subprocess.run(
+        words,
+        cwd=Workspace(launch.folder).control,
+        env={"DOCKER_HOST": "unix:///nowhere", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Docker daemon" in done.stderr or "docker daemon" in done.stderr, done.stderr

@@ -23,8 +23,8 @@ from alfine.runners.container_engine import ContainerEngine, client_environment,
 from alfine.runners.container_images import Pulls
 from alfine.runners.container_links import TooManyLinks, links_out
 from alfine.runners.job_environment import LOOPBACK, NETWORK_INTERFACE
-from alfine.runners.job_folder import CONTROL_MODE, Host, Workspace, hosts_of
-from alfine.runners.launcher import control_path, write_json
+from alfine.runners.job_folder import Host, Workspace, hosts_of, let_every_user_in, make_control
+from alfine.runners.launcher import CONTAINER, CONTROL, Beneath, control_path, write_json
 from alfine.runners.process import ProcessRunner
 from alfine.runners.protocol import Launch, Observation
 from alfine.runners.supervision import was_started
@@ -129,13 +129,13 @@ class ContainerRunner(ProcessRunner):
 
     def _write_launch(self, launch: Launch, decision: Warm | Cold) -> None:
         engine, _ = self._engine()
-        control = Workspace(launch.folder).control
         if engine is not None:
-            control.mkdir(mode=CONTROL_MODE, parents=True, exist_ok=True)
-            for record in control.glob("container.*.json"):  # of an earlier attempt
-                record.unlink()
-            write_json(str(control / CONTAINERS), self._containers(engine, launch))
+            make_control(launch.folder)
+            _forget_containers(launch.folder)
+            write_json(control_path(str(launch.folder), CONTAINERS), self._containers(engine, launch))
         super()._write_launch(launch, decision)
+        if not self._refusal(launch):
+            let_every_user_in(launch, self._hosts(launch))
 
     def _containers(self, engine: ContainerEngine, launch: Launch) -> dict[str, Any]:
         own_network = launch.instance_count > 1 and launch.network and not engine.network
@@ -144,6 +144,7 @@ class ContainerRunner(ProcessRunner):
             "podman": engine.is_podman,
             "hosts": {host.name: container_name(launch, host) for host in self._hosts(launch)},
             "network": network_name(launch) if own_network else "",
+            "written": [str(host.space.ml) for host in self._hosts(launch)],
         }
 
     def _working_engine(self) -> ContainerEngine:
@@ -154,6 +155,14 @@ class ContainerRunner(ProcessRunner):
 
 def _client(action: str, launch: Launch) -> list[str]:
     return [sys.executable, *ALONE, container_client.__file__, action, control_path(str(launch.folder), CONTAINERS)]
+
+
+def _forget_containers(folder: Path) -> None:
+    """Remove what the engine said about the containers of an earlier try."""
+    with Beneath.at(folder) as top, top.folder(CONTROL) as control:
+        for name in control.names():
+            if name.startswith(CONTAINER.partition("{")[0]):
+                control.remove(name)
 
 
 def _too_many_links(launch: Launch) -> str:

@@ -12,7 +12,7 @@ CONTAINERS, and removes the container and, after the last one, the network. `end
 file, because `run` or the launcher was killed.
 
 CONTAINERS is a file with {"engine": its command, "podman": whether it is podman, "hosts": {HOST: NAME of its container}, "network":
-the network to make, or ""}.
+the network to make, or "", "written": the folders that the containers can write}.
 
 This program is started for each container. It imports only the standard library.
 """
@@ -58,6 +58,7 @@ class Containers:
         self.is_podman: bool = settings["podman"]
         self.hosts: dict[str, str] = settings["hosts"]
         self.network: str = settings["network"]
+        self.written: list[str] = settings["written"]
 
     def run(self, host: str, words: list[str]) -> int:
         """Run the client of one host to its end, and return its exit code; SIGTERM and SIGCHLD must be blocked."""
@@ -69,7 +70,7 @@ class Containers:
             code = 128 + signal.SIGTERM
         else:
             code = self._run_client(host, [*words[:2], *network, *words[2:]])
-        self.settle(host)
+        self.settle(host, code)
         return code
 
     def _run_client(self, host: str, words: list[str]) -> int:
@@ -80,18 +81,19 @@ class Containers:
             return CANNOT_RUN
         return self._wait(client, self.hosts[host])
 
-    def settle(self, host: str) -> None:
+    def settle(self, host: str, code: int | None = None) -> None:
         """Write what the engine says about a host's container, and remove the container, also one that still runs.
 
         The file's object has `started` (None: the engine doesn't answer), `running`, `code`, `oom_killed` and `error`.
+
+        Args:
+            host: The host.
+            code: The client's exit code, if it has ended. The engine isn't asked about a container that ended with 0.
         """
         name = self.hosts[host]
-        state = self._state(name)
-        if state is None:
-            record: dict[str, Any] = {"started": None}
-        elif not state:
-            record = {"started": False}
-        else:
+        state = {"StartedAt": "known", "ExitCode": 0} if code == 0 else self._state(name)
+        record: dict[str, Any] = {"started": None if state is None else False}
+        if state:
             record = {
                 "started": _has_started(state),
                 "running": bool(state.get("Running")),
@@ -103,6 +105,9 @@ class Containers:
         self._tell("rm", "-f", *(("--time", "0") if self.is_podman else ()), name)
         if self.network:  # refused while another host's container uses it
             self._tell("network", "rm", self.network)
+        if self.is_podman and os.geteuid() != 0:
+            # Without root, what the image's user wrote belongs to a user who only exists inside podman's user namespace.
+            self._tell("unshare", "chown", "--recursive", "--no-dereference", "0:0", *self.written)
 
     def settle_all(self) -> None:
         """Settle the hosts that have no file yet."""

@@ -63,6 +63,9 @@ NOT_LINKED = ("__pycache__", ".git")
 CONTROL_MODE = 0o700
 """Only alfine's user may look into `.alfine`: its launch.json has the request's Environment, which may hold secrets."""
 
+WRITTEN = ("model", "output", "output/data", "output/intermediate", "checkpoints", "code")
+"""Folders of `opt/ml` that a training job may write."""
+
 SCRATCH = "scratch"
 """The folder that a sandbox shows as /tmp."""
 
@@ -183,6 +186,34 @@ def lay_out(launch: Launch, hosts: Sequence[Host] | None = None) -> Workspace:
             with folder.make(host.place) as ml:
                 _lay_out_host(launch, host, ml)
     return Workspace(launch.folder)
+
+
+def let_every_user_in(launch: Launch, hosts: Iterable[Host]) -> None:
+    """Let every user write what a training job may write, and read its settings: the image of a container may name a user of its own.
+
+    Other users of this machine are kept out one folder above.
+
+    Raises:
+        OSError: A folder isn't there, or its permissions can't be changed.
+    """
+    with Beneath.at(launch.folder) as folder:
+        for host in hosts:
+            with folder.folder(host.place.removesuffix("/ml")) as above, folder.folder(host.place) as ml:
+                os.fchmod(above.descriptor, 0o700)
+                os.fchmod(ml.descriptor, 0o777)
+                for name in WRITTEN if host.name == MAIN_HOST else ("code",):
+                    _permit(ml, name, 0o777)
+                for name in ("input", "input/config", "input/data"):
+                    _permit(ml, name, 0o755)
+                with ml.folder("input/config") as config:
+                    for name in config.names():
+                        with config.open(name) as file:
+                            os.fchmod(file.fileno(), 0o644)
+
+
+def _permit(above: Beneath, name: str, mode: int) -> None:
+    with above.folder(name) as folder:
+        os.fchmod(folder.descriptor, mode)
 
 
 def make_control(folder: Path) -> None:

@@ -393,6 +393,10 @@ def _changed_at(path: str) -> int:
 def _exit(record: dict[str, Any], space: Workspace, unpacked: Exception | None) -> Exit:
     """Return how a training job ended; unpacked: why its model can't be packed, which fails one that has succeeded."""
     trouble = "" if unpacked is None else f"The model couldn't be packed: {str(unpacked).rstrip('.')}."
+    if isinstance(unpacked, PermissionError):  # written by a container that docker's daemon runs as another user
+        trouble += (
+            " alfine's user may not read it: let the training program write files that everyone may read (umask 022)."
+        )
     if trouble and (record.get("cause"), record.get("code")) == ("exited", 0):
         return Exit(
             cause="not_packed", code=0, tail=tail(space.log), detail=f"ClientError: Artifact upload failed: {trouble}"
