@@ -72,15 +72,16 @@ def test_machines_that_nobody_would_choose_are_refused_in_a_tuning_job_too(sagem
         sagemaker.create_hyper_parameter_tuning_job(**request)
 
 
-def test_a_training_job_needs_an_instance(sagemaker, make):
-    """Without one the training jobs never began, and nothing could end them."""
+@pytest.mark.parametrize("count", [0, 101, 10**6])
+def test_a_training_job_has_at_least_one_instance_and_no_more_than_a_machine_can_run(sagemaker, make, count):
+    """Without one the training jobs never began; with a million the server wrote their folders for hours, and nothing else."""
     request = make("refused")
-    request["TrainingJobDefinition"]["ResourceConfig"]["InstanceCount"] = 0
-    with pytest.raises(ClientError, match="ResourceConfig.InstanceCount: 0 must be 1 or more"):
+    request["TrainingJobDefinition"]["ResourceConfig"]["InstanceCount"] = count
+    with pytest.raises(ClientError, match=f"ResourceConfig.InstanceCount: {count} must be 1 to 100"):
         sagemaker.create_hyper_parameter_tuning_job(**request)
     definition = request["TrainingJobDefinition"]
     definition["HyperParameters"] = definition.pop("StaticHyperParameters")
-    with pytest.raises(ClientError, match=r" ResourceConfig.InstanceCount: 0 must be 1 or more"):
+    with pytest.raises(ClientError, match=f" ResourceConfig.InstanceCount: {count} must be 1 to 100"):
         sagemaker.create_training_job(TrainingJobName="refused", **definition)
 
 

@@ -26,6 +26,9 @@ from alfine.runners.protocol import GRACE_SECONDS, MAX_LOG_BYTES, Launch, LocalC
 PARSED = "parsed"
 """The folder among a tuning job's inputs in which built-in algorithms keep the data that they have parsed."""
 
+MOST_INSTANCES = 100
+"""Of one training job. Each is a process, with a folder that lists all of them."""
+
 INLINE = "inline"
 """The runner of Python functions."""
 
@@ -256,8 +259,9 @@ def _output_faults(spec: TuningJobSpec, machine: Machine) -> Iterator[Fault]:
 def _value_faults(spec: TuningJobSpec) -> Iterator[Fault]:
     """Values that AWS's model allows and that mean nothing."""
     count = spec.definition.instance_count
-    if count < 1:
-        yield Fault(f"{DEFINITION}.ResourceConfig.InstanceCount", f"{count} must be 1 or more.")
+    if not 1 <= count <= MOST_INSTANCES:
+        message = f"{count} must be 1 to {MOST_INSTANCES}: each instance is a process on this machine."
+        yield Fault(f"{DEFINITION}.ResourceConfig.InstanceCount", message)
     checkpoints = spec.settings.get("checkpoints", SHARED_CHECKPOINTS)
     if checkpoints != SHARED_CHECKPOINTS:
         message = f"{checkpoints!r} must be {SHARED_CHECKPOINTS}. Without the tag each training job has its own."
