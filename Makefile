@@ -4,6 +4,7 @@
 #   make test          the whole suite, against the built wheel
 #   make test-fast     unit tests and contracts, against the editable checkout: under a minute
 #   make faults        injects faults into a live server and its training jobs for SECONDS, by SEED
+#   make states        sends a live server spoilt REQUESTS, and looks at what it made of them, by SEED
 #   make test-clients  the SDKs, Airflow and the AWS CLI against a live server
 #   make check         ruff, mypy, import-linter and codespell
 #   make ci            what .ci/run runs: the checks and the whole suite
@@ -18,6 +19,7 @@ CLIENTS ?= .clients
 JOBS ?= 2
 DATA ?=
 SECONDS ?= 900
+REQUESTS ?= 20000
 SEED ?=
 
 BIN = $(VENV)/bin
@@ -31,7 +33,7 @@ BENCHMARKS = engine search curves warmstart stopping definitions server
 # What is tested is what is installed, never what a caller's PYTHONPATH leads to.
 unexport PYTHONPATH
 
-.PHONY: demo dev test test-fast test-clients faults check ci docs bench $(BENCHMARKS:%=bench-%) clean
+.PHONY: demo dev test test-fast test-clients faults states check ci docs bench $(BENCHMARKS:%=bench-%) clean
 .DELETE_ON_ERROR:
 
 # -- environments ------------------------------------------------------------------------------------------------------
@@ -89,6 +91,9 @@ test-clients: $(WHEEL)/made $(patsubst tests/clients/requirements/%.txt,$(CLIENT
 
 faults: $(VENV)/dev
 	$(BIN)/python -m tests.faults --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+states: $(VENV)/dev
+	$(BIN)/python -m tests.faults.states --requests $(REQUESTS) $(if $(SEED),--seed $(SEED))
 
 define checks
 	$(1)/ruff check .

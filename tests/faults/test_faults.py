@@ -1,4 +1,4 @@
-"""A few seconds of faults; `make faults` does it for as long as one likes. docs/explanation/faults.md says what is done and what must hold."""
+"""A few seconds of faults and of spoilt requests; `make faults` does it for as long as one likes. docs/explanation/faults.md says what is done and what must hold."""
 
 import errno
 import sqlite3
@@ -10,10 +10,12 @@ import pytest
 
 from tests.faults.control import FOREVER, Action, Calls, Roles, compiler
 from tests.faults.rounds import Rounds
+from tests.faults.states import States
 from tests.missing import missing
 
-SECONDS = 2.0
+SECONDS = 1.5
 JOBS = 3
+REQUESTS = 25
 
 CLIENTS = 12
 """At the same time; more than the connections to the database that a server keeps open."""
@@ -57,3 +59,10 @@ def test_faults_lose_nothing_and_double_nothing(rounds):
     rounds.round(SECONDS, JOBS)
     assert rounds.violations == [], rounds.report()
     assert rounds.faults.total() > 0
+
+
+def test_what_was_accepted_breaks_nothing_later(rounds):
+    states = States(rounds.world, seed=1)
+    states.run(REQUESTS)
+    assert states.violations == [], states.report()
+    assert states.counts["looks"] > REQUESTS

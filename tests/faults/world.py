@@ -13,6 +13,7 @@ import time
 from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -82,8 +83,9 @@ class World:
         self.sources = [self._source(number) for number in range(SOURCES)]
         self.log = folder / "server.log"
         self.server: subprocess.Popen[bytes] | None = None
-        self.url, self.starts, self._local = "", 0, threading.local()
-        self.mutex = threading.Lock()
+        self.url, self.starts = "", 0
+        self._mutex, self._session = threading.Lock(), boto3.session.Session()
+        self._clients: list[Any] = []
 
     def _source(self, number: int) -> Path:
         script = self.folder / f"source-{number}" / "train.py"
@@ -105,7 +107,7 @@ class World:
 
     def _start_once(self) -> None:
         self.kill_server()
-        command = [sys.executable, "-m", "alfine", "serve", "--port", "0", "--home", str(self.home)]
+        command = [sys.executable, "-m", "alfine", "serve", "--port", "0", "--open", "--home", str(self.home)]
         with self.log.open("ab") as log:
             begin = log.tell()
             self.server = subprocess.Popen(command, stdout=log, stderr=log, env=self.control.environment())
@@ -131,21 +133,24 @@ class World:
             with suppress(subprocess.TimeoutExpired):
                 self.server.wait(20)
             self.kill_server()
+        for client in self._clients:
+            client.close()
 
     def tail(self) -> str:
         return self.log.read_text(errors="replace")[-4000:]
 
     # -- its clients --
 
-    def client(self):
-        """Return a boto3 client of this thread for the present server."""
-        if getattr(self._local, "url", None) != self.url or not self.url:
-            self._local.url = url = self.url or "http://127.0.0.1:9"
-            session = boto3.session.Session() if not hasattr(self._local, "session") else self._local.session
-            self._local.session = session
-            config = Config(retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=40)
-            self._local.client = session.client("sagemaker", endpoint_url=url, config=config, **KEYS)
-        return self._local.client
+    def client(self) -> Any:
+        """Return a boto3 client for the present server; threads share it."""
+        with self._mutex:
+            url = self.url or "http://127.0.0.1:9"
+            if not self._clients or self._clients[-1].meta.endpoint_url != url:
+                config = Config(
+                    retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=40, max_pool_connections=20
+                )
+                self._clients.append(self._session.client("sagemaker", endpoint_url=url, config=config, **KEYS))
+            return self._clients[-1]
 
     def cli(self, *words: str) -> subprocess.Popen[bytes]:
         """Start `alfine` on the home, in a process whose calls can fail."""
