@@ -59,6 +59,16 @@ def test_one_line_leads_boto3_to_the_server(locked, tmp_path):
     assert told["other"] == "runs too"
 
 
+def test_the_key_of_a_real_s3_becomes_one_of_the_home_and_stays_in_the_shell(locked, monkeypatch):
+    lines = 'alfine keys create --from-environment; eval "$(alfine client)"; alfine console; echo $AWS_ACCESS_KEY_ID'
+    shown = shell(locked, lines, AWS_ACCESS_KEY_ID="minioadmin", AWS_SECRET_ACCESS_KEY="it's secret")
+    assert shown.splitlines()[-1] == "minioadmin"
+    assert f"{locked.url}/console/open" in shown
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    odd = alfine_cli(locked.home, "keys", "create", "--from-environment")
+    assert (odd.exit_code, "3 to 128 letters and digits" in odd.stderr) == (2, True)
+
+
 def test_undo_makes_the_shell_as_it_was(locked):
     before = {
         "AWS_REGION": "us-west-2",

@@ -30,7 +30,8 @@ from alfine.aws.sagemaker.backend import AwsBackend
 from alfine.aws.sagemaker.operations import OPERATIONS
 from alfine.aws.services import JsonService, explained, services
 from alfine.jobs.engine_pool import EnginePool
-from alfine.jobs.home import Home, home_folder
+from alfine.jobs.home import Home
+from alfine.store.home_folder import home_folder
 
 try:
     import boto3

@@ -87,7 +87,8 @@ def _results(spec: TuningJobSpec, name: str, parent: Parent, home: str | Path | 
             raise InvalidSpec([Fault(name, "isn't a file of this machine.")])
         return results_table.read_results(file, spec, name)
     if isinstance(parent, str | Path):
-        from alfine.jobs.home import Home, home_folder, is_home
+        from alfine.jobs.home import Home, is_home
+        from alfine.store.home_folder import home_folder
 
         folder = home_folder(home)
         if not is_home(folder):

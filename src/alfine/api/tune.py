@@ -20,8 +20,9 @@ from alfine.core.messages import spelling
 from alfine.core.ranges import Range
 from alfine.core.space import ParameterSpace
 from alfine.criteria import Given
-from alfine.jobs.home import Home, home_folder, is_home
+from alfine.jobs.home import Home, is_home
 from alfine.jobs.run import Run
+from alfine.store.home_folder import home_folder
 from alfine.store.records import TuningJob
 
 Progress = Callable[[Job], None]

@@ -39,7 +39,8 @@ BEFORE = "ALFINE_CLIENT_BEFORE"
 def client(*, endpoint: str | None, shell: str, undo: bool, as_json: bool) -> None:
     """Print the lines that lead AWS's clients to the server of this home.
 
-    They export its address, its region, and the id and secret of the home's oldest access key. boto3, the AWS CLI, the
+    They export its address, its region, and id and secret of an access key: the one that the shell has already if it is one
+    of the home's, else the home's oldest. boto3, the AWS CLI, the
     SageMaker SDKs, Airflow and s3fs read these variables. The server must run.
 
     The SDKs build the address of STS themselves, so PYTHONPATH gets a folder of the home with a sitecustomize.py that leads

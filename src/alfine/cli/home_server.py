@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import socket
 import time
@@ -9,9 +10,9 @@ from urllib.parse import urlsplit
 
 from alfine.cli.options import chosen_home
 from alfine.core.errors import AlfineError
-from alfine.jobs.home import home_folder
 from alfine.jobs.server_record import ServerRecord
-from alfine.store.access_keys import AccessKey, Keys
+from alfine.store.access_keys import Keys
+from alfine.store.home_folder import home_folder
 
 WAIT_SECONDS = 10.0
 """How long a server may take to answer, since `alfine serve & eval "$(alfine client)"` asks at once."""
@@ -51,22 +52,19 @@ def running_server() -> ServerRecord:
 
 
 def access_key(record: ServerRecord) -> tuple[str, str]:
-    """Return id and secret of the home's oldest key, or of none where any credentials are taken.
+    """Return id and secret of the home's key that the environment names, else of its oldest one; of none where any are taken.
 
     Raises:
         NoServer: The home has no key.
     """
     if record.is_open:
         return ANY, ANY
-    key = oldest_key()
+    keys = Keys(chosen_home()).all()
+    named = os.environ.get("AWS_ACCESS_KEY_ID")
+    key = next((key for key in keys if key.id == named), keys[0] if keys else None)
     if key is None:
         raise NoServer(f"{chosen_home()} has no access key any more. Make one: {command('keys create')}")
     return key.id, key.secret
-
-
-def oldest_key() -> AccessKey | None:
-    """Return the key that was created first; None where the chosen home has none."""
-    return next(iter(Keys(chosen_home()).all()), None)
 
 
 def _answers(record: ServerRecord) -> bool:

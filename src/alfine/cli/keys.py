@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 
 import click
@@ -32,13 +33,24 @@ def keys() -> None:
 
 
 @keys.command(epilog='\b\nExample:\n  eval "$(alfine keys create)"')
+@click.option(
+    "--from-environment",
+    is_flag=True,
+    help="Take id and secret from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: those of a real S3, so that clients sign "
+    "requests to both with one key.",
+)
 @home_option
 @json_option
-def create(*, as_json: bool) -> None:
+def create(*, from_environment: bool, as_json: bool) -> None:
     """Create a key and show its secret, once."""
     from alfine.cli.output import print_json
 
-    key = Keys(chosen_home()).create(datetime.now(UTC).replace(microsecond=0))
+    now, home_keys = datetime.now(UTC).replace(microsecond=0), Keys(chosen_home())
+    if from_environment:
+        key = AccessKey(os.environ.get("AWS_ACCESS_KEY_ID", ""), os.environ.get("AWS_SECRET_ACCESS_KEY", ""), now)
+        home_keys.add(key)
+    else:
+        key = home_keys.create(now)
     if as_json:
         print_json({"AccessKey": {**_as_json(key), "SecretAccessKey": key.secret}})
         return

@@ -80,7 +80,7 @@ def confirm(question: str, without_terminal: str) -> None:
 
 def chosen_home() -> Path:
     """Return the folder that --home or the environment names."""
-    from alfine.jobs.home import home_folder
+    from alfine.store.home_folder import home_folder
 
     return home_folder(click.get_current_context().meta.get("alfine.home"))
 

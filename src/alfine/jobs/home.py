@@ -12,7 +12,6 @@ client/                                    files for AWS clients (cli/client_fil
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +35,7 @@ from alfine.runners.protocol import Runner
 from alfine.runners.sandbox import SandboxRunner
 from alfine.runners.shortages import raise_descriptor_limit
 from alfine.store.config import S3, Config
+from alfine.store.home_folder import home_folder
 from alfine.store.store import FILE, JOBS, Store, files_of_tuning_jobs
 
 if TYPE_CHECKING:
@@ -49,24 +49,6 @@ log = logging.getLogger("alfine.jobs.home")
 
 LATEST = 200
 """Past jobs among which similar ones are looked for."""
-
-
-def home_folder(given: str | Path | None = None) -> Path:
-    """Return the absolute path of a home: `given`, or else the environment variable ALFINE_HOME, or else ~/.alfine.
-
-    Raises:
-        InvalidSpec: It isn't the path of a folder.
-    """
-    if given is not None and not isinstance(given, str | os.PathLike):
-        raise InvalidSpec(
-            [Fault("home", f"{given!r:.100} must be the path of a folder, not a {type(given).__name__}.")]
-        )
-    chosen = Path(given or os.environ.get("ALFINE_HOME") or Path.home() / ".alfine").expanduser().absolute()
-    if "\0" in str(chosen):
-        raise InvalidSpec([Fault("home", f"{str(chosen)!r:.100} can't be a path: it has a NUL character.")])
-    if chosen.exists() and not chosen.is_dir():
-        raise InvalidSpec([Fault("home", f"{chosen} is a file. Give the path of a folder.")])
-    return chosen
 
 
 def is_home(folder: Path) -> bool:

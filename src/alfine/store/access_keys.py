@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from alfine.core.errors import NotFound
+from alfine.core.errors import Fault, InvalidSpec, NotFound
 
 FOLDER = "keys"
-_ID = re.compile("AKIA[A-Z2-7]{16}")
+_ID = re.compile("[A-Za-z0-9_]{3,128}")
+"""An id as AWS and other S3 servers have them. Drafts of files, with a dot in front, aren't any."""
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 
@@ -54,22 +55,29 @@ class Keys:
 
     def all(self) -> list[AccessKey]:
         """The oldest first."""
-        names = [path.name for path in self.folder.glob("AKIA*")]
+        names = [path.name for path in self.folder.glob("*")]
         return sorted((key for name in names if (key := self._read(name))), key=lambda key: key.created_at)
 
     def create(self, now: datetime) -> AccessKey:
+        """Make a key and return it."""
         key = AccessKey("AKIA" + "".join(secrets.choice(_LETTERS) for _ in range(16)), secrets.token_urlsafe(30), now)
+        self.add(key)
+        return key
+
+    def add(self, key: AccessKey) -> None:
+        """Write a key, in place of one with its id. Raise InvalidSpec for an id that isn't one."""
+        if not _ID.fullmatch(key.id) or not key.secret:
+            raise InvalidSpec([Fault("AWS_ACCESS_KEY_ID", f"{key.id!r:.150} must be 3 to 128 letters and digits.")])
         for folder in (self.folder.parent, self.folder):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder.chmod(0o700)
         handle, draft = tempfile.mkstemp(prefix=".new-", dir=self.folder)  # with mode 0600
         with os.fdopen(handle, "w") as file:
-            json.dump({"SecretAccessKey": key.secret, "CreateDate": now.isoformat()}, file)
+            json.dump({"SecretAccessKey": key.secret, "CreateDate": key.created_at.isoformat()}, file)
             file.flush()
             os.fsync(file.fileno())
         Path(draft).rename(self.folder / key.id)
         self._sync()
-        return key
 
     def delete(self, access_key: str) -> None:
         """Raise NotFound when there is no such key."""
