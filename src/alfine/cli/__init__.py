@@ -49,7 +49,9 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Home and files": {
         "import": ("import_job", "Import a job that ran on AWS or in Optuna."),
         "delete": ("delete", "Delete a tuning job that has ended."),
-        "doctor": ("doctor", "Check what works on this machine."),
+        "backup": ("backup", "Copy a home, also while it is used."),
+        "restore": ("restore", "Make a home from a backup."),
+        "doctor": ("doctor", "Check this machine, or a home."),
         "metrics-test": ("try_regex", "Try the regex of a metric on a log."),
     },
 }

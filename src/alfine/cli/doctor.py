@@ -22,6 +22,7 @@ EPILOG = """
 Examples:
   alfine doctor
   alfine doctor --json | jq '.Checks[] | select(.Works | not)'
+  alfine doctor --check
 """
 
 PORT = 8765
@@ -60,15 +61,49 @@ class MachineCheck:
 
 
 @click.command(epilog=EPILOG)
+@click.option("--check", is_flag=True, help="Check the home instead: database, records, files, and what runs for it.")
 @home_option
 @json_option
 @click.pass_context
-def doctor(context: click.Context, *, as_json: bool) -> None:
-    """Check which parts of alfine work on this machine, and why others don't.
+def doctor(context: click.Context, *, check: bool, as_json: bool) -> None:
+    """Check which parts of alfine work on this machine, and why others don't; with --check, check a home.
 
     It checks Python, SQLite, the home and its disk, the runners (processes, sandboxes, containers), the server's port, and
     optional packages. The exit code is 1 if something is missing that alfine needs.
+
+    With --check it looks for damaged pages and records in the database, for records without files and files without
+    records, for objects of buckets whose record is damaged, and for processes, containers and temporary files that nothing
+    needs any more. It changes nothing, prints what to do, and may run while the home is used. The exit code is 1 if
+    anything is wrong.
     """
+    context.exit(_check_home(as_json=as_json) if check else _check_machine(as_json=as_json))
+
+
+def _check_home(*, as_json: bool) -> int:
+    from alfine.cli.output import print_json
+    from alfine.jobs.check_home import check_home
+
+    checked = check_home(chosen_home())
+    problems = checked.problems
+    if as_json:
+        rows = [{"Kind": p.kind, "Where": p.where, "What": p.what, "Remedy": p.remedy} for p in problems]
+        print_json({"Home": str(checked.home), "Checked": checked.checked, "Problems": rows})
+        return 1 if problems else 0
+    for problem in problems:
+        click.echo(
+            f"{click.style(problem.kind, fg='red', bold=True)}: {problem.where}\n  {problem.what}\n  -> {problem.remedy}"
+        )
+    counts = checked.checked
+    what = (
+        f"{counts['TuningJobs']} tuning jobs, {counts['TrainingJobs']} training jobs, {counts['Objects']} objects"
+        if counts
+        else "no records"
+    )
+    click.echo(f"{checked.home}: {len(problems) or 'no'} problem{'s' * (len(problems) != 1)} found ({what} checked).")
+    return 1 if problems else 0
+
+
+def _check_machine(*, as_json: bool) -> int:
     from rich.text import Text
 
     from alfine.cli.output import print_json, show, table
@@ -86,7 +121,7 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
             mark, style = ("ok", "green") if check.works else ("NO", "red") if check.needed else ("no", "yellow")
             rows_shown.add_row(Text(mark, style=style), check.name, check.detail)
         show(rows_shown)
-    context.exit(1 if any(check.needed and not check.works for check in checks) else 0)
+    return 1 if any(check.needed and not check.works for check in checks) else 0
 
 
 def _checks(home: Path) -> Iterator[MachineCheck]:

@@ -165,7 +165,7 @@ def _numbered_facts(connection: Connection, job: Row[Any], spec: TuningJobSpec) 
     for row in connection.execute(sa.select(passed).where(passed.c.tuning_job == job.id)):
         yield row.fact, TimePassed(at=row.at)
     for row in connection.execute(sa.select(training_jobs).where(training_jobs.c.tuning_job == job.id)):
-        yield from _facts_of_training_job(row, spec)
+        yield from facts_of_training_job(row, spec)
     for row in connection.execute(sa.select(metrics).where(metrics.c.tuning_job == job.id)):
         yield row.fact, Reported(at=row.at, number=row.number, metric=row.metric, step=row.step, value=row.value)
 
@@ -184,7 +184,8 @@ def _numbered_changes(connection: Connection, job: Row[Any], spec: TuningJobSpec
         yield row.fact, Changed(at=row.at, spec=spec)
 
 
-def _facts_of_training_job(row: Row[Any], spec: TuningJobSpec) -> Iterator[tuple[int, Fact]]:
+def facts_of_training_job(row: Row[Any], spec: TuningJobSpec) -> Iterator[tuple[int, Fact]]:
+    """Yield the facts that are columns of a training job's row, each with its number."""
     launched = Launched(
         at=row.created_at,
         number=row.number,

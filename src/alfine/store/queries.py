@@ -16,10 +16,12 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
+from alfine.core.arns import name_as_created
 from alfine.core.errors import NotFound
 from alfine.core.facts import INTERNAL_ERROR, is_terminal
 from alfine.core.history import History
 from alfine.core.read_spec import read_spec
+from alfine.core.spec import FUNCTION, TuningJobSpec
 from alfine.core.training_job import counter_of, objective_status_of, valid_objective
 from alfine.store.conditions import listed
 from alfine.store.database import Connection
@@ -113,11 +115,16 @@ def last_change(connection: Connection) -> datetime | None:
 def history(connection: Connection, row: Row[Any]) -> History:
     """Return everything recorded about a tuning job, fact by fact in the order in which it was recorded; row: tuning_job_row's."""
     with reading_record_of(row.name):
-        spec = read_spec(original_request(connection, row))
+        spec = first_spec(connection, row)
         past = History(spec, row.created_at, read_inherited(connection, row.id) if spec.parents else ())
         for fact in read_facts(connection, row, spec):
             past.record(fact)
         return past
+
+
+def first_spec(connection: Connection, row: Row[Any]) -> TuningJobSpec:
+    """Return a tuning job as it was created, whatever the user changed since; row: tuning_job_row's."""
+    return read_spec(original_request(connection, row))
 
 
 def original_request(connection: Connection, row: Row[Any]) -> dict[str, Any]:
@@ -125,6 +132,49 @@ def original_request(connection: Connection, row: Row[Any]) -> dict[str, Any]:
     first = sa.select(changes.c.request).where(changes.c.tuning_job == row.id, changes.c.fact == 0)
     request: dict[str, Any] = json.loads(connection.execute(first).scalar() or row.request)
     return request
+
+
+class TrainingJobFolder(NamedTuple):
+    """Where a training job's files are: `<tuning job>/<training job>`, also once its tuning job was deleted; and what is known of them.
+
+    log_offset: how many bytes of its log, or values of its function, have been read. in_process: it was a Python function, which has no
+    files. uploaded: its model was stored at output_path, as one archive if packed.
+    """
+
+    tuning_job: str
+    training_job: str
+    status: str
+    log_offset: int
+    in_process: bool
+    uploaded: bool
+    output_path: str
+    packed: bool
+
+
+def training_job_folders(connection: Connection) -> list[TrainingJobFolder]:
+    """Return the folders of all training jobs, whether or not they have any files, in the order of their creation."""
+    names = ("name", "status", "log_offset", "uploaded_at", "definition")
+    columns = [tuning_jobs.c.name.label("job"), tuning_jobs.c.request, *(training_jobs.c[name] for name in names)]
+    query = sa.select(*columns).join_from(tuning_jobs, training_jobs, training_jobs.c.tuning_job == tuning_jobs.c.id)
+    rows = connection.execute(query.order_by(tuning_jobs.c.id, training_jobs.c.number))
+    return [_folder_of(row) for row in rows]
+
+
+def _folder_of(row: Row[Any]) -> TrainingJobFolder:
+    try:
+        definition = read_spec(json.loads(row.request)).of(row.definition).definition if row.uploaded_at else None
+    except ValueError:  # a damaged record, or one of a plug-in that isn't installed: told where records are checked
+        definition = None
+    return TrainingJobFolder(
+        name_as_created(row.job),
+        row.name,
+        row.status,
+        row.log_offset,
+        in_process=f'"{FUNCTION}"' in row.request,
+        uploaded=definition is not None,
+        output_path=definition.output_path if definition else "",
+        packed=definition.packs_model if definition else False,
+    )
 
 
 # -- one training job --------------------------------------------------------------------------------------------------

@@ -93,6 +93,8 @@ class Store:
             home.mkdir(parents=True, exist_ok=True, mode=0o700)  # requests may hold secrets in Environment
         except OSError as error:
             raise no_folder(home, error) from error
+        if not (home / FILE).exists():  # else connecting would make it
+            _check_no_files(home)
         return cls(f"sqlite:///{home / FILE}", lambda: _check_no_files(home))
 
     def close(self) -> None:
@@ -227,6 +229,11 @@ class Store:
         with self.database.writing() as connection:
             held = (tuning_jobs.c.name == name) & (tuning_jobs.c.owner == owner)
             connection.execute(sa.update(tuning_jobs).where(held).values(owner=None, owned_until=None))
+
+    def release_all(self) -> None:
+        """Give back all leases: for a copy of a database, whose tuning jobs nobody runs."""
+        with self.database.writing() as connection:
+            connection.execute(sa.update(tuning_jobs).values(owner=None, owned_until=None))
 
     # -- facts ---------------------------------------------------------------------------------------------------
 

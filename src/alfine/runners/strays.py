@@ -1,0 +1,103 @@
+"""Finds what runs for training jobs on this machine: their processes, their containers, and launchers that nobody uses."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from alfine.runners import launcher
+from alfine.runners.container_engine import ContainerEngine
+from alfine.runners.job_folder import Workspace
+
+LABEL = "alfine.folder"
+"""The label of a container with its training job's folder."""
+
+ENGINE_SECONDS = 20.0
+"""How long a container engine may take to list its containers."""
+
+
+def processes_of(folders: Iterable[Path]) -> dict[Path, list[int]]:
+    """Return the processes of training jobs by the training job's folder. On Linux only; elsewhere none are found.
+
+    They print to the training job's log, or have its environment.
+    """
+    logs: dict[tuple[int, int], Path] = {}
+    bases: dict[bytes, Path] = {}
+    for folder in folders:
+        bases[f"SAGEMAKER_BASE_DIR={Workspace(folder).ml}".encode()] = folder
+        try:
+            status = Path(launcher.control_path(str(folder), launcher.LOG)).stat()
+        except OSError:
+            continue  # it has no log, so nothing prints to one
+        logs[status.st_dev, status.st_ino] = folder
+    found: dict[Path, list[int]] = {}
+    for pid in _processes():
+        if folder_of := _folder_of(pid, logs, bases):
+            found.setdefault(folder_of, []).append(pid)
+    return found
+
+
+def idle_launchers() -> list[int]:
+    """Return the launchers whose alfine has ended and that supervise nothing: they should have ended, too."""
+    return [pid for pid in _processes() if _is_launcher(pid) and _parent(pid) == 1 and not launcher.children_of(pid)]
+
+
+def containers_of(engine: ContainerEngine, top: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the id and the training job's folder of each container that runs for a folder below `top`.
+
+    Raises:
+        OSError: The engine can't be asked.
+    """
+    ids = _ask(engine, "ps", "--quiet", "--filter", f"label={LABEL}").split()
+    shown = _ask(engine, "inspect", "--format", f'{{{{index .Config.Labels "{LABEL}"}}}}', *ids) if ids else ""
+    for container, folder in zip(ids, shown.splitlines(), strict=False):
+        if Path(folder).is_relative_to(top):
+            yield container, Path(folder)
+
+
+def _ask(engine: ContainerEngine, *words: str) -> str:
+    try:
+        command = [engine.command, *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=ENGINE_SECONDS, check=True).stdout
+    except subprocess.SubprocessError as error:
+        raise OSError(f"{engine.command} {words[0]} failed: {error}") from error
+
+
+def _processes() -> list[int]:
+    try:
+        numbers = [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()]
+    except OSError:
+        return []  # there is no /proc
+    return [pid for pid in numbers if pid != os.getpid()]
+
+
+def _folder_of(pid: int, logs: dict[tuple[int, int], Path], bases: dict[bytes, Path]) -> Path | None:
+    for descriptor in (1, 2):
+        try:
+            status = Path(f"/proc/{pid}/fd/{descriptor}").stat()
+        except OSError:
+            continue  # it has ended, is another user's, or has closed it
+        if folder := logs.get((status.st_dev, status.st_ino)):
+            return folder
+    for variable in _bytes_of(pid, "environ").split(b"\0"):
+        if folder := bases.get(variable):
+            return folder
+    return None
+
+
+def _is_launcher(pid: int) -> bool:
+    return launcher.PROGRAM.encode() in _bytes_of(pid, "cmdline").split(b"\0")
+
+
+def _parent(pid: int) -> int:
+    fields = _bytes_of(pid, "stat").rpartition(b")")[2].split()
+    return int(fields[1]) if len(fields) > 1 else 0
+
+
+def _bytes_of(pid: int, name: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:
+        return b""  # it has ended, or is another user's
