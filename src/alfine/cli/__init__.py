@@ -20,7 +20,7 @@ from alfine.core.errors import AlfineError
 
 GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Run a job": {
-        "check": ("check", "Check a job before it is created: faults, criteria, cost."),
+        "check": ("check", "Check a job before it is created, or a notebook before it runs."),
         "tune": ("tune", "Run the tuning job of a file, or resume it."),
         "create": ("create", "Create the tuning job of a file, for a server to run."),
         "watch": ("watch", "Watch a tuning job that another process runs."),

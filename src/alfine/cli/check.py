@@ -12,6 +12,7 @@ from alfine.cli.errors import FAILED
 from alfine.cli.options import home_option, home_to_look_into, json_option
 
 if TYPE_CHECKING:
+    from alfine.cli.notebook_report import CheckedCell
     from alfine.cli.preflight import PreflightReport
     from alfine.cli.trial_run import TrialRun
     from alfine.core.cost import Cost
@@ -23,9 +24,10 @@ Examples:
   alfine check request.json
   alfine check request.json --log old-training.log
   alfine check job.yaml --run
+  alfine check notebook.ipynb
 
 \b
-Exit codes: 0 the job can be created and makes sense; 1 otherwise.
+Exit codes: 0 the job can be created and makes sense, or all cells will be answered; 1 otherwise.
 """
 
 
@@ -36,14 +38,20 @@ Exit codes: 0 the job can be created and makes sense; 1 otherwise.
 @home_option
 @json_option
 def check(*, job: Path, log: BinaryIO | None, run: bool, as_json: bool) -> None:
-    """Check a tuning job before it is created. Nothing is recorded.
+    """Check a tuning job before it is created, or a notebook before it runs. Nothing is recorded.
 
     JOB is a job file or a CreateHyperParameterTuningJob request, which is checked against all of AWS's rules.
 
     The check lists all faults at once, completion criteria that can never end the job or end it at once, and limits that
     don't fit together. It computes the maximum cost and, if the home has similar jobs, the likely one. --log and --run show
     what is read for each metric; --run also predicts the duration and the cost of the whole job.
+
+    JOB can also be a notebook (*.ipynb) or a Python file (*.py). It is read, not run: for each cell the check says which
+    operations of AWS, images, buckets and modules it uses, and which of them aren't there.
     """
+    if job.suffix in (".ipynb", ".py"):
+        _check_notebook(job, as_json=as_json)
+        return
     from alfine.cli import preflight
     from alfine.cli.try_regex import log_lines
 
@@ -52,6 +60,43 @@ def check(*, job: Path, log: BinaryIO | None, run: bool, as_json: bool) -> None:
     (_print_json if as_json else _print)(report)
     if not report.good:
         click.get_current_context().exit(FAILED)
+
+
+def _check_notebook(path: Path, *, as_json: bool) -> None:
+    from alfine.cli.notebook_report import as_json as report_json
+    from alfine.cli.notebook_report import check_notebook
+    from alfine.cli.output import print_json
+
+    with home_to_look_into() as home:
+        cells = check_notebook(path, home)
+    (print_json(report_json(cells)) if as_json else _print_cells(cells))
+    if not all(cell.answered for cell in cells):
+        click.get_current_context().exit(FAILED)
+
+
+def _print_cells(cells: Sequence[CheckedCell]) -> None:
+    from rich.text import Text
+
+    from alfine.cli.output import show
+
+    for cell in cells:
+        for verdict in cell.verdicts:
+            use = verdict.use
+            name = use.name.replace(":", " ", 1).strip() if use.kind == "operation" else use.name
+            name = "" if use.kind == "unreadable" else name
+            words = (
+                f"cell {cell.number}, line {use.line}{f': {name}' if name else ''}{f' ({use.by})' if use.by else ''}"
+            )
+            mark = {True: ("yes   ", "green"), False: ("no    ", "bold red"), None: ("note  ", "bold yellow")}[
+                verdict.answered
+            ]
+            show(Text.assemble(mark, words, f": {verdict.message}" if verdict.message else ""))
+    good = sum(cell.answered for cell in cells)
+    show(
+        f"{good} of {len(cells)} cells will be answered."
+        if good < len(cells)
+        else f"All {good} cells will be answered."
+    )
 
 
 def _print_json(report: PreflightReport) -> None:

@@ -29,6 +29,11 @@ FAMILIES: tuple[tuple[str, str], ...] = (
 MODEL_LIES = "The model of a training job lies where DescribeTrainingJob says, in ModelArtifacts.S3ModelArtifacts: `aws s3 cp` fetches it."
 
 
+def family_of(name: str) -> str:
+    """Return what an operation belongs to, as «hosting of models»; "" for one that isn't known."""
+    return next((family for pattern, family in FAMILIES if re.search(pattern, name)), "")
+
+
 def explained_operation(name: str, request: Any) -> WireError:
     """Return the error for an operation of SageMaker that alfine doesn't have: what it is, and what to do instead.
 
@@ -36,7 +41,7 @@ def explained_operation(name: str, request: Any) -> WireError:
         name: The operation.
         request: Its request. Where it names models, the error says where they lie.
     """
-    family = next((family for pattern, family in FAMILIES if re.search(pattern, name)), "")
+    family = family_of(name)
     if not family:
         return unknown_operation(name)
     models = list(dict.fromkeys(_models(request)))
