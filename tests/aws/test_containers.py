@@ -61,8 +61,8 @@ def test_a_training_job_brings_its_entry_point_and_arguments(own):
 
 
 def test_one_whose_model_cannot_be_packed_has_failed(own):
-    deep = "cd model; i=0; while [ $i -lt 100 ]; do mkdir $NAME; cd $NAME; i=$((i+1)); done"
-    own.create_training_job(**{**training_job("deep"), "Environment": {"PROGRAM": deep, "NAME": "d" * 100}})
+    deep = {"PROGRAM": f"mkdir -p model/{'d/' * 100}"}
+    own.create_training_job(**{**training_job("deep"), "Environment": deep})
     waiter = own.get_waiter("training_job_completed_or_stopped")
     with pytest.raises(WaiterError) as failed:
         waiter.wait(TrainingJobName="deep", WaiterConfig={"Delay": 1})
