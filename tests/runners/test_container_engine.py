@@ -24,7 +24,10 @@ def test_an_engine_that_hangs_or_fails_is_no_engine(tmp_path):
     assert "Cannot connect to the Docker daemon" in reason
 
 
-def test_podman_is_told_from_docker():
+def test_podman_is_told_from_docker(tmp_path):
+    (tmp_path / "docker").write_text("#!/bin/sh\necho podman version 4.3.1\n")
+    (tmp_path / "docker").chmod(0o755)
+    assert ContainerEngine(str(tmp_path / "docker")).is_podman
     assert (ContainerEngine("/usr/bin/podman").is_podman, ContainerEngine("/usr/bin/docker").is_podman) == (True, False)
 
 

@@ -33,6 +33,9 @@ ANSWER_SECONDS = 60
 ASK_AGAIN_SECONDS = 0.05
 """Time until a container that doesn't run yet is asked to stop again."""
 
+BEGIN_SECONDS = 5
+"""How long a client whose program was killed may take to begin its container."""
+
 NEVER = "0001-01-01"
 """How the time begins at which a container started that never did."""
 
@@ -75,10 +78,12 @@ class Containers:
 
     def _run_client(self, host: str, words: list[str]) -> int:
         try:
-            client = os.posix_spawnp(words[0], words, os.environ, setsigmask=())
+            # In a process group of its own: whoever kills this program's group leaves the client to `settle`.
+            client = os.posix_spawnp(words[0], words, os.environ, setpgroup=0, setsigmask=())
         except OSError as error:
             print(f"Error: {words[0]} couldn't be started: {error}", flush=True)
             return CANNOT_RUN
+        self._write(f"client.{host}.json", {"pid": client})
         return self._wait(client, self.hosts[host])
 
     def settle(self, host: str, code: int | None = None) -> None:
@@ -101,7 +106,7 @@ class Containers:
                 "oom_killed": bool(state.get("OOMKilled")),
                 "error": state.get("Error") or "",
             }
-        self._write(host, record)
+        self._write(f"container.{host}.json", record)
         self._tell("rm", "-f", *(("--time", "0") if self.is_podman else ()), name)
         if self.network:  # refused while another host's container uses it
             self._tell("network", "rm", self.network)
@@ -110,22 +115,38 @@ class Containers:
             self._tell("unshare", "chown", "--recursive", "--no-dereference", "0:0", *self.written)
 
     def settle_all(self) -> None:
-        """Settle the hosts that have no file yet."""
+        """Settle the hosts that have no file yet: the programs that ran their clients were killed."""
         for host in self.hosts:
-            if not os.path.exists(self._record(host)):
+            if self._read(f"container.{host}.json") is None:
+                self._let_begin(host)
                 self.settle(host)
 
-    def _record(self, host: str) -> str:
-        return f"{self.folder}/container.{host}.json"
+    def _let_begin(self, host: str) -> None:
+        """Wait until a client has begun its container, or has ended. One that is killed before leaves its network behind."""
+        client = (self._read(f"client.{host}.json") or {}).get("pid", 0)
+        until = time.monotonic() + BEGIN_SECONDS
+        while _runs(client, self.hosts[host]) and time.monotonic() < until:
+            state = self._state(self.hosts[host])
+            if state and _has_started(state):
+                return
+            time.sleep(ASK_AGAIN_SECONDS)
 
-    def _write(self, host: str, record: dict[str, Any]) -> None:
-        path = self._record(host)
+    def _read(self, name: str) -> dict[str, Any] | None:
+        try:
+            with open(f"{self.folder}/{name}", encoding="utf-8") as file:
+                value: dict[str, Any] = json.load(file)
+        except FileNotFoundError:
+            return None
+        return value
+
+    def _write(self, name: str, value: dict[str, Any]) -> None:
+        path = f"{self.folder}/{name}"
         try:
             with open(f"{path}.new", "w", encoding="utf-8") as file:
-                json.dump(record, file)
+                json.dump(value, file)
             os.replace(f"{path}.new", path)
         except OSError as error:  # the launcher goes by the exit code instead
-            print(f"alfine: the end of container {self.hosts[host]} couldn't be noted: {error}", flush=True)
+            print(f"alfine: {path} can't be written: {error}", flush=True)
 
     # -- stopping --
 
@@ -206,6 +227,15 @@ class Containers:
             return None
 
 
+def _runs(client: int, name: str) -> bool:
+    """Whether a process is the client of a container. False where there is no /proc."""
+    try:
+        with open(f"/proc/{client}/cmdline", "rb") as file:
+            return name.encode() in file.read()
+    except OSError:
+        return False
+
+
 def _has_started(state: dict[str, Any]) -> bool:
     return bool(state.get("Running")) or not str(state.get("StartedAt", NEVER)).startswith(NEVER)
 
@@ -249,6 +279,7 @@ def main(action: str, path: str, *words: str) -> int:
         Containers(path).settle_all()
         return 0
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGCHLD})
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # macOS drops a blocked signal that nobody handles
     host, *client = words
     return Containers(path).run(host, client)
 

@@ -61,7 +61,8 @@ class ContainerEngine:
 
     @property
     def is_podman(self) -> bool:
-        return "podman" in Path(self.command).name
+        """Return whether it is podman, also one that is called docker (the package podman-docker)."""
+        return "podman" in Path(self.command).name or _calls_itself_podman(self.command)
 
     @property
     def network(self) -> str:
@@ -160,3 +161,19 @@ def _probed(name: str) -> tuple[str, str]:
     except (OSError, subprocess.TimeoutExpired) as error:
         return "", f"{name} doesn't work here: {error}."
     return str(Path(path).absolute()), ""
+
+
+@cache
+def _calls_itself_podman(command: str) -> bool:
+    try:
+        done = subprocess.run(
+            [command, "--version"],
+            env=client_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PROBE_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):  # then nothing else that it is told works either
+        return False
+    return b"podman" in done.stdout

@@ -77,8 +77,10 @@ def settle_lost(folder: str) -> dict[str, Any] | None:
         return None
     try:
         process = launcher.read_json(launcher.control_path(folder, launcher.PROCESS)) or {}
+        _settle_containers(
+            folder
+        )  # first: a client that is killed while it begins its container leaves its network behind
         _kill_leftovers(folder, process)
-        _settle_containers(folder)
         log = Path(launcher.control_path(folder, launcher.LOG))
         ended_at = log.stat().st_mtime if log.exists() else process.get("started_at")
         record = {"cause": "lost", "code": None, "signal": None, "ended_at": ended_at, "detail": LOST}
