@@ -25,6 +25,12 @@ from alfine.aws.services import JsonService, explained
 MAX_BODY = 4 << 20
 """Largest body in bytes: the largest request that SageMaker's model allows is below 1 MiB."""
 
+UNAVAILABLE = 503
+"""The HTTP status that AWS's clients and alfine's own try again after."""
+
+RETRY_SECONDS = 2
+"""After how many seconds a client is asked to try again."""
+
 SCOPE = re.compile(r"Credential=[^,/]+/\d{8}/[^/,]*/([a-z0-9-]+)/aws4_request")
 INVOCATION = re.compile(r"/endpoints/[^/]+/")
 """The paths of InvokeEndpoint, an operation of SageMaker's runtime, which has a protocol of its own."""
@@ -114,7 +120,12 @@ def _unknown_target(request: Request, target: str) -> str:
 
 
 def _response(status: int, body: bytes, kind: str) -> Response:
-    return Response(body, status, {"x-amzn-RequestId": request_id(), "content-type": kind})
+    return Response(body, status, {"x-amzn-RequestId": request_id(), "content-type": kind, **retry_headers(status)})
+
+
+def retry_headers(status: int) -> dict[str, str]:
+    """Return the headers that say when to try again, for an answer with this status."""
+    return {"retry-after": str(RETRY_SECONDS)} if status == UNAVAILABLE else {}
 
 
 def _error(status: int, code: str, message: str) -> Response:

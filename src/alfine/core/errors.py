@@ -10,6 +10,7 @@ AlfineError
 ├── IllegalTransition    InternalFailure       a status change outside the table of core/facts.py
 ├── Overtaken            InternalFailure       another process has recorded a fact meanwhile: read and decide again
 ├── StorageFull          ServiceUnavailable    no room to record facts; nothing that was recorded is lost
+├── StoreBusy            ServiceUnavailable    another process has held the database for too long: try again
 ├── StoreUnusable        InternalFailure       the database can't be opened or written, or isn't one
 │   └── StoreDamaged     InternalFailure       pages of the database, or records in it, can't be read
 └── MissingExtra         InternalFailure       an optional package that isn't installed
@@ -97,6 +98,12 @@ class Overtaken(AlfineError):
 
 class StorageFull(AlfineError):
     """There is no room on the disk to record facts. What was recorded before isn't lost."""
+
+    code = "ServiceUnavailable"
+
+
+class StoreBusy(AlfineError):
+    """Another process has held the database for too long. The same may succeed later."""
 
     code = "ServiceUnavailable"
 

@@ -16,7 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from alfine.core.errors import InUse, InvalidSpec, Overtaken, StorageFull
+from alfine.core.errors import InUse, InvalidSpec, Overtaken, StorageFull, StoreBusy
 from alfine.core.facts import INTERNAL_ERROR, Ended, Fact, Launched, StopAsked
 from alfine.core.history import History
 from alfine.core.judge import Judge
@@ -116,6 +116,8 @@ class Engine:
                     return
                 except Overtaken:
                     continue  # someone asked to stop or change something: decide again, on all that is recorded
+                except StoreBusy as error:  # nothing was written: decide again, as after a crash
+                    log.warning("tuning_job=%s waits for the database: %s", name, error)
                 except (StorageFull, OSError) as error:
                     # A write that failed is treated like a crash: start again from what is recorded, once there is room.
                     if tries <= 0 or not _is_full(error):
@@ -143,7 +145,7 @@ class Engine:
                 if not run.more:
                     self.wake.wait(seen, self._seconds_to_wait(run))
         finally:
-            with suppress(StorageFull):  # the lease expires by itself
+            with suppress(StorageFull, StoreBusy):  # the lease expires by itself
                 self.close(run)
 
     def open(self, name: str, grace_seconds: float | None = None) -> Run:

@@ -68,7 +68,11 @@ class EnginePool:
             thread = threading.Thread(target=self._keep_running, args=(name,), name=f"alfine-{name}", daemon=True)
             self._threads = {other: alive for other, alive in self._threads.items() if alive.is_alive()}
             self._threads[name] = thread
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError as error:  # there can be no more threads at present: the watcher runs it later
+                log.warning("can't run tuning_job=%s yet: %s", name, error)
+                self._seen.discard(name)
 
     def leave(self, patience: float) -> None:
         """Give back all tuning jobs; return once that is done, after `patience` seconds at the latest."""

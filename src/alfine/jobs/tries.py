@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from alfine.core.errors import StorageFull
+from alfine.core.errors import StorageFull, StoreBusy
 from alfine.core.facts import INTERNAL_ERROR
 from alfine.programs.data.locations import may_pass
 from alfine.runners.protocol import FAILURE_LIMIT
@@ -134,7 +134,7 @@ class Tries:
 
 def _passes(error: Exception) -> bool:
     """Return whether the machine, the disk or a bucket is short of something that comes back."""
-    return isinstance(error, StorageFull) or may_pass(error) or is_shortage(error)
+    return isinstance(error, StorageFull | StoreBusy) or may_pass(error) or is_shortage(error)
 
 
 def _text(error: Exception) -> str:

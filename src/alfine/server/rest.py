@@ -30,6 +30,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from alfine.aws.auth.guard import SIGNER
+from alfine.aws.dispatch import UNAVAILABLE, retry_headers
 from alfine.core.errors import AlfineError, Fault, InvalidSpec, NotFound
 from alfine.core.fields import unknown
 from alfine.core.wording import did_you_mean
@@ -203,11 +204,17 @@ def _answering(read: Callable[[Request], Any], known: tuple[str, ...]) -> Callab
             if isinstance(value, Response):
                 return value
         except AlfineError as error:
-            status, value = 404 if isinstance(error, NotFound) else 400, {"__type": error.code, "Message": str(error)}
+            status, value = _status_of(error), {"__type": error.code, "Message": str(error)}
         text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
-        return Response(text, status, media_type="application/json")
+        return Response(text, status, retry_headers(status), media_type="application/json")
 
     return answer
+
+
+def _status_of(error: AlfineError) -> int:
+    if isinstance(error, NotFound):
+        return 404
+    return UNAVAILABLE if error.code == "ServiceUnavailable" else 400
 
 
 def _check(request: Request, known: tuple[str, ...]) -> None:

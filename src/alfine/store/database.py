@@ -14,7 +14,8 @@ from sqlalchemy.engine import Connection as Connection  # noqa: PLC0414 - for si
 
 from alfine.store.database_errors import explained
 
-BUSY_SECONDS = 30  # how long a writer waits for the transaction of another process
+BUSY_SECONDS = 10.0
+"""How long a writer waits for the transaction of another process: long beside one transaction, short beside a client's patience."""
 
 PRIMARY_CODE = 0xFF
 """The bits of SQLite's extended error code that say which kind of error it is. Source: sqlite.org/rescode.html."""
@@ -65,6 +66,7 @@ class Database:
 
         Raises:
             StorageFull: when the disk has no room for what was written.
+            StoreBusy: when another process has held the database for BUSY_SECONDS.
             StoreDamaged: when a page that is read or changed is damaged.
             StoreUnusable: when the database can't be opened or written.
         """
@@ -92,7 +94,7 @@ class Database:
 def _prepare_sqlite(connection: Any, record: object) -> None:  # noqa: ARG001 - what SQLAlchemy calls
     connection.isolation_level = None  # transactions begin where `_begin` says, not where sqlite3 guesses
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+    cursor.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")  # a commit survives a loss of power, not only of the process
     cursor.execute("PRAGMA foreign_keys = ON")

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from alfine.core.errors import AlfineError, StorageFull, StoreDamaged, StoreUnusable
+from alfine.core.errors import AlfineError, StorageFull, StoreBusy, StoreDamaged, StoreUnusable
 
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 UNWRITABLE = (sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
 PRIMARY = 0xFF
@@ -34,6 +35,8 @@ def explained(error: sa.exc.DBAPIError, database: str) -> AlfineError | None:
             f"There is no room left for {database}. Free some space, then run the same command again: "
             "everything recorded so far is kept."
         )
+    if code in BUSY:
+        return StoreBusy(f"{database}: another process keeps the database locked. Try again in a while.")
     if code == sqlite3.SQLITE_NOTADB:
         return damaged(f"{database}: can't be opened: {said}")
     if code == sqlite3.SQLITE_CORRUPT or NOT_TEXT in said:

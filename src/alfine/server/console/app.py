@@ -24,9 +24,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
-from alfine.aws.dispatch import read_body
+from alfine.aws.dispatch import UNAVAILABLE, read_body
 from alfine.aws.json_protocol import WireError
-from alfine.core.errors import AlfineError, InvalidSpec, NotFound
+from alfine.core.errors import AlfineError, InvalidSpec, NotFound, StorageFull, StoreBusy
 from alfine.server.console import change_form, events, replay, training_job, tuning_job, tuning_jobs
 from alfine.server.console.page_request import ConsoleBackend, Page, PageRequest
 from alfine.server.console.sessions import Session, Sessions, SignInRefused
@@ -206,6 +206,8 @@ class Console:
         except InvalidSpec as error:
             lines = [str(fault) for fault in error.faults]
             return request.render("error.html", 422, title="This isn't possible", lines=lines)
+        except (StoreBusy, StorageFull) as error:
+            return request.render("error.html", UNAVAILABLE, title="This isn't possible at present", lines=[str(error)])
         except (AlfineError, WireError) as error:
             return request.render("error.html", 409, title="This isn't possible", lines=[str(error)])
         except Exception:
