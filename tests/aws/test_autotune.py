@@ -22,6 +22,7 @@ def test_ranges_and_settings_are_chosen_and_described(sagemaker, make):
     integer = {"Name": "n", "MinValue": "2", "MaxValue": "8", "ScalingType": "Auto"}
     assert ranges["IntegerParameterRanges"] == [integer]
     assert ranges["ContinuousParameterRanges"][0]["Name"] == "x"
+    assert ranges["AutoParameters"] == hints
     assert told[CONFIG]["TrainingJobEarlyStoppingType"] == "Auto"
     criteria = told[CONFIG]["TuningJobCompletionCriteria"]
     assert criteria == {"ConvergenceDetected": {"CompleteOnConvergence": "Enabled"}}
@@ -34,4 +35,11 @@ def test_auto_parameters_without_autotune_are_refused(sagemaker, make):
     asked = make("hints")
     asked[CONFIG]["ParameterRanges"] = {"AutoParameters": [{"Name": "x", "ValueHint": "0.8"}]}
     with pytest.raises(ClientError, match="AutoParameters: needs Autotune with Mode Enabled"):
+        sagemaker.create_hyper_parameter_tuning_job(**asked)
+
+
+def test_a_definition_needs_resources(sagemaker, make):
+    asked = make("resources")
+    del asked["TrainingJobDefinition"]["ResourceConfig"]
+    with pytest.raises(ClientError, match="TrainingJobDefinition: needs ResourceConfig or HyperParameterTuningResou"):
         sagemaker.create_hyper_parameter_tuning_job(**asked)

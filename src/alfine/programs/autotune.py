@@ -30,6 +30,7 @@ from alfine.core.spec import (
 Plain = dict[str, Any]
 Known = Callable[[Request], Mapping[str, Request] | None]
 
+AUTOTUNE = "Autotune"
 AUTO = "AutoParameters"
 
 BASE_JOBS = 20
@@ -73,7 +74,7 @@ def autotuned(request: Request, known: Known | None = None) -> Request:
         known: Returns the hyperparameters that a definition's algorithm has, by name, in the shape of CreateAlgorithm; None for an
             algorithm that takes any. None: no definition has an algorithm.
     """
-    if (request.get("Autotune") or {}).get("Mode") != "Enabled":
+    if (request.get(AUTOTUNE) or {}).get("Mode") != "Enabled":
         return request
     config: Plain = dict(request.get(CONFIG) or {})
     config.setdefault("Strategy", "Bayesian")
@@ -95,7 +96,23 @@ def autotuned(request: Request, known: Known | None = None) -> Request:
     if all(objective == objectives[0] for objective in objectives):
         convergence = {"ConvergenceDetected": {"CompleteOnConvergence": "Enabled"}}
         config["TuningJobCompletionCriteria"] = {**convergence, **(config.get("TuningJobCompletionCriteria") or {})}
-    return {**request, **changes, CONFIG: config}
+    return {**request, **changes, CONFIG: config, AUTOTUNE: {**request[AUTOTUNE], **_sent(request)}}
+
+
+def _sent(request: Request) -> Plain:
+    """The hints of the request, which the ranges replace: Describe shows them, too. One list for each of several definitions."""
+    if DEFINITION in request:
+        hints = ((request.get(CONFIG) or {}).get(RANGES) or {}).get(AUTO)
+        return {AUTO: hints} if hints else {}
+    several = [(part.get("HyperParameterRanges") or {}).get(AUTO) or [] for part in request.get(DEFINITIONS) or ()]
+    return {AUTO: several} if any(several) else {}
+
+
+def auto_parameters(request: Request, index: int | None = None) -> Plain:
+    """Return the AutoParameters that a recorded request was sent with, as a part of its ranges; index: of several definitions."""
+    sent = (request.get(AUTOTUNE) or {}).get(AUTO) or []
+    hints = sent if index is None else sent[index] if index < len(sent) else []
+    return {AUTO: hints} if hints else {}
 
 
 def _chosen(definition: Request, ranges: Request | None, strategy: str, known: Known | None) -> tuple[Plain, Plain]:
@@ -103,6 +120,8 @@ def _chosen(definition: Request, ranges: Request | None, strategy: str, known: K
     lists: Plain = {kind: list(entries or ()) for kind, entries in (ranges or {}).items()}
     static = dict(definition.get("StaticHyperParameters") or {})
     hints = {str(entry.get("Name")): str(entry.get("ValueHint")) for entry in lists.pop(AUTO, ())}
+    set_already = {str(entry.get("Name")) for entries in lists.values() for entry in entries} | static.keys()
+    hints = {name: hint for name, hint in hints.items() if name not in set_already}
     supported = known({**definition, "StaticHyperParameters": {**hints, **static}}) if known else None
     for name, hint in hints.items():
         entry = {} if supported is None else supported.get(name, {"IsTunable": False})

@@ -20,6 +20,7 @@ from alfine.core.spec import (
     objective_of,
 )
 from alfine.jobs.describe import TrainingJobSummary, Transition, TuningJobDescription, secondary_status, transitions
+from alfine.programs.autotune import auto_parameters
 from alfine.store.queries import Counters
 from alfine.store.records import TrainingJobRow, TuningJob
 
@@ -55,7 +56,11 @@ def config(request: Mapping[str, Any], spec: TuningJobSpec) -> Plain:
     return {
         **given,
         "ResourceLimits": {"MaxNumberOfTrainingJobs": spec.most_training_jobs, **limits},
-        **({} if spec.parts else {"ParameterRanges": all_ranges(given.get("ParameterRanges"))}),
+        **(
+            {}
+            if spec.parts
+            else {"ParameterRanges": {**all_ranges(given.get("ParameterRanges")), **auto_parameters(request)}}
+        ),
         "TrainingJobEarlyStoppingType": given.get("TrainingJobEarlyStoppingType", "Off"),
     }
 
@@ -70,8 +75,14 @@ def definitions(request: Mapping[str, Any], spec: TuningJobSpec) -> Plain:
     if not spec.parts:
         return {DEFINITION: _definition(request[DEFINITION], spec)}
     shown = [
-        {**_definition(given, part), "HyperParameterRanges": all_ranges(given.get("HyperParameterRanges"))}
-        for given, part in zip(request[DEFINITIONS], spec.definition_specs, strict=True)
+        {
+            **_definition(given, part),
+            "HyperParameterRanges": {
+                **all_ranges(given.get("HyperParameterRanges")),
+                **auto_parameters(request, index),
+            },
+        }
+        for index, (given, part) in enumerate(zip(request[DEFINITIONS], spec.definition_specs, strict=True))
     ]
     return {DEFINITIONS: shown}
 

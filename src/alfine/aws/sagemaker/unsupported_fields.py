@@ -14,11 +14,14 @@ from alfine.core.spec import DEFINITION, DEFINITIONS
 
 
 def check_tuning_job(request: Mapping[str, Any]) -> None:
-    """Raise InvalidSpec for all unsupported fields of a CreateHyperParameterTuningJob request."""
+    """Raise InvalidSpec for all unsupported fields of a CreateHyperParameterTuningJob request, and for missing resources."""
     faults = [*_tag_faults(request)]
     several = [(f"{DEFINITIONS}[{index}].", one) for index, one in enumerate(request.get(DEFINITIONS, ()))]
-    for where, definition in [(f"{DEFINITION}.", request.get(DEFINITION, {})), *several]:
+    single = [(f"{DEFINITION}.", request[DEFINITION])] if DEFINITION in request else []
+    for where, definition in [*single, *several]:
         faults += _resource_faults(definition.get("ResourceConfig", {}), where)
+        if not (definition.get("ResourceConfig") or definition.get(TUNING_RESOURCES)):
+            faults.append(Fault(where.rstrip("."), f"needs ResourceConfig or {TUNING_RESOURCES}."))
     if faults:
         raise InvalidSpec(faults)
 
@@ -37,6 +40,7 @@ def check_training_job(request: Mapping[str, Any]) -> None:
 
 # In AWS's model they are optional, for serverless training jobs only.
 NEEDED = ("AlgorithmSpecification", "ResourceConfig", "StoppingCondition")
+TUNING_RESOURCES = "HyperParameterTuningResourceConfig"
 UNKNOWN_SERVICES = {
     "ServerlessJobConfig": "alfine has no serverless training. Describe the training job with AlgorithmSpecification.",
     "MlflowConfig": "alfine writes to no MLflow server. Let the script log there itself.",
