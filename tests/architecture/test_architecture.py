@@ -7,18 +7,12 @@ only shrink.
 from __future__ import annotations
 
 import ast
-import importlib.util
 import re
-import sys
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from alfine.criteria import known
 
-ROOT = Path(__file__).parents[2]
 MOST_ROOMS = 14
 LOOSE = {"sagemaker": "the documented import of SageMaker's local mode"}
 
@@ -74,21 +68,6 @@ CRITERIA_NAMED = {
     "runners.launcher.job": "the text for a training job that ran too long",
 }
 """Modules outside of criteria that have the name of a criterion in a string."""
-
-
-@pytest.fixture(scope="module")
-def measure():
-    """docs/measure_house.py."""
-    spec = importlib.util.spec_from_file_location("measure_house", ROOT / "docs/measure_house.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def house(measure):
-    return measure.House.of(ROOT)
 
 
 def test_no_module_lies_loose_in_the_package(house):

@@ -50,7 +50,7 @@ class Job(Results):
 
     @property
     def failure_reason(self) -> str | None:
-        """Why the tuning job failed; None unless it did."""
+        """Return why the tuning job failed; None unless it did."""
         return self._row.failure_reason
 
     @property

@@ -75,7 +75,7 @@ def _objective(row: Mapping[str, Any]) -> float | None:
 
 
 def _rank(row: Mapping[str, Any]) -> tuple[bool, float]:
-    """The best first, those without an objective last."""
+    """Return the sort key that puts the best first and those without an objective last."""
     value = _objective(row)
     if value is None:
         return True, 0.0
@@ -90,7 +90,7 @@ def _seconds(row: Mapping[str, Any]) -> str:
 
 
 def _remarks(row: Mapping[str, Any]) -> Any:
-    """The hyperparameters, and below them why it failed or was stopped."""
+    """Return the hyperparameters, and below them why it failed or was stopped."""
     from rich.text import Text
 
     text = Text(configuration(row["TunedHyperParameters"]))

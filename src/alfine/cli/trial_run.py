@@ -50,7 +50,7 @@ class TrialRun:
 
     @property
     def reason(self) -> str | None:
-        """Why it failed, or None if it didn't."""
+        """Return why it failed, or None if it didn't."""
         return self.exit.reason()
 
     def as_dict(self) -> dict[str, Any]:

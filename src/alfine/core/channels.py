@@ -117,7 +117,7 @@ def _faults(entry: Mapping[str, Any], source: Mapping[str, Any], default_mode: s
 
 
 def _member(entry: Mapping[str, Any], path: str) -> Any:
-    """The member at a path like «DataSource.S3DataSource»; None where there is none."""
+    """Return the member at a path like «DataSource.S3DataSource»; None where there is none."""
     value: Any = entry
     for name in path.split("."):
         value = (value or {}).get(name)

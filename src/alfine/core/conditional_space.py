@@ -205,7 +205,7 @@ class Structure:
         return allowed
 
     def _hold(self, rule: Rule, points: Array, active: Mask) -> Mask:
-        """(n,) at which points the combination holds."""
+        """Return at which points the combination holds, (n,)."""
         met = np.ones(len(points), dtype=bool)
         for j, intervals in rule:
             u = points[:, j] / self.stretch[j]
@@ -260,7 +260,7 @@ class Structure:
         return j not in self.conditions or any(_inside(rule, box) for rule in self.conditions[j])
 
     def _parts(self, j: int, rules: Sequence[Rule]) -> list[AxisPart]:
-        """The parts of an axis within which no clause changes; where all clauses are alike, intervals belong to one part."""
+        """Return the parts of an axis within which no clause changes; where all clauses are alike, intervals belong to one part."""
         clauses = [intervals for rule in rules for axis, intervals in rule if axis == j]
         ends = sorted({0.0, 1.0, *(end for intervals in clauses for interval in intervals for end in interval)})
         parts: dict[tuple[bool, ...], AxisPart] = {}
@@ -286,7 +286,7 @@ class Structure:
         return self.settle(points)[0]
 
     def _estimated(self) -> Survey:
-        """The survey of random points."""
+        """Return the survey of random points."""
         points, active = self.settle(np.random.default_rng(0).random((DRAWN, len(self.names))))
         broken = np.zeros((len(self.constraints), DRAWN), dtype=bool)
         for i, rule in enumerate(self.constraints):
@@ -302,7 +302,7 @@ class Structure:
 
 @lru_cache(maxsize=64)
 def _surveyed(ranges: tuple[tuple[str, Range], ...], forbidden: tuple[Combination, ...]) -> Survey:
-    """The survey of a space, cached, since a job's request is read again and again."""
+    """Return the survey of a space, cached, since a job's request is read again and again."""
     return Structure(dict(ranges), forbidden)._survey()  # noqa: SLF001 - of this file
 
 
@@ -319,7 +319,7 @@ def _within(u: float, intervals: Iterable[Interval]) -> bool:
 
 
 def _in_order(ranges: Mapping[str, Range]) -> Iterator[str]:
-    """The names, each after those that its condition is about. Names that require each other in a circle are left out."""
+    """Return the names, each after those that its condition is about. Names that require each other in a circle are left out."""
     waiting, done = list(ranges), set[str]()
     about = {name: {clause.name for rule in range_.requires for clause in rule} for name, range_ in ranges.items()}
     while waiting:

@@ -345,7 +345,7 @@ class History:
         return [objective for objective in objectives if objective is not None]
 
     def _best_by_mean(self) -> TrainingJob | None:
-        """The contender with the best mean, once each of them was run again; None before.
+        """Return the contender with the best mean, once each of them was run again; None before.
 
         A contender whose repeats all failed doesn't count, unless those of all contenders did.
         """

@@ -415,7 +415,7 @@ class Policy:
         return Decision(verdict=verdict, stops=stops, launches=tuple(self._again(history)) if allowed else ())
 
     def _again(self, history: History) -> Iterator[Suggestion]:
-        """Once the training jobs of the search have ended: the best configurations again, one for each free slot."""
+        """Return the best configurations again, one for each free slot, once the training jobs of the search have ended."""
         if history.spec.repeats is None or any(job.repeats is None for job in history.running.values()):
             return
         free = self.max_parallel - len(history.running)
@@ -423,7 +423,7 @@ class Policy:
             yield Suggestion(hyperparameters=dict(job.hyperparameters), definition=job.definition)
 
     def _launches(self, history: History) -> Iterator[Suggestion]:
-        """One suggestion for each free slot, up to MOST_LAUNCHES; each sees the earlier ones in its history, as running."""
+        """Return one suggestion for each free slot, up to MOST_LAUNCHES; each sees the earlier ones in its history, as running."""
         for _ in range(MOST_LAUNCHES):
             if len(history.running) >= self.max_parallel or self.verdict(history).outlook is not Outlook.CONTINUE:
                 return
@@ -479,7 +479,7 @@ def may_win(history: History, job: TrainingJob) -> bool:
 
 
 def _limits(verdict: Verdict) -> Iterator[Verdict]:
-    """The limits that are met and that bring this verdict about: itself, or those of its parts where one part is enough."""
+    """Yield the limits that are met and that bring this verdict about: itself, or those of its parts where one part is enough."""
     if verdict.outlook is Outlook.CONTINUE:
         return
     if verdict.is_limit:

@@ -114,7 +114,7 @@ def _scale(scaling: str, low: float, high: float) -> _Scale:
 
 
 def _auto(scaling: str, low: float, high: float, ratio: float) -> str:
-    """The scaling that is meant; Auto is Logarithmic from this ratio of high to low on."""
+    """Return the scaling that is meant; Auto is Logarithmic from this ratio of high to low on."""
     if scaling != "Auto":
         return scaling
     return "Logarithmic" if low > 0 and high / low >= ratio else "Linear"
@@ -338,11 +338,11 @@ class Integer:
         return cells if clause.operator == "is" else _rest(cells)
 
     def _edge(self, operator: str, value: float) -> float:
-        """The place on the axis that separates the integers for which a comparison with the value holds from the others."""
+        """Return the place on the axis that separates the integers for which a comparison with the value holds from the others."""
         return self._below(math.ceil(value) if operator in ("at-least", "below") else math.floor(value) + 1)
 
     def _below(self, value: float) -> float:
-        """The lower end of an integer's cell on the axis."""
+        """Return the lower end of an integer's cell on the axis."""
         return self._scale().to_unit(min(self.high + 0.5, max(self.low - 0.5, value - 0.5)))
 
     def count(self, low: float, high: float) -> float:
@@ -441,7 +441,7 @@ class Categorical:
 
 
 def _required(given: Any) -> tuple[Combination, ...]:
-    """The condition that a caller means."""
+    """Return the condition that a caller means."""
     try:
         return alternatives(given)
     except InvalidSpec as error:
@@ -449,7 +449,7 @@ def _required(given: Any) -> tuple[Combination, ...]:
 
 
 def _shown(range_: Range, arguments: list[str]) -> str:
-    """A range as it's written in Python."""
+    """Return a range as it's written in Python."""
     requires = [words(combination) for combination in range_.requires]
     if requires:
         arguments.append(f"requires={(requires[0] if len(requires) == 1 else requires)!r}")
@@ -460,12 +460,12 @@ def _shown(range_: Range, arguments: list[str]) -> str:
 
 
 def _beside(operator: str, edge: float) -> Interval:
-    """The part of the axis on one side of a place."""
+    """Return the part of the axis on one side of a place."""
     return (edge, 1.0) if operator in ("above", "at-least") else (0.0, edge)
 
 
 def _joined(intervals: Iterable[Interval]) -> list[Interval]:
-    """The union of intervals, as ascending intervals that don't touch; intervals without a length are left out."""
+    """Return the union of intervals, as ascending intervals that don't touch; intervals without a length are left out."""
     union: list[Interval] = []
     for low, high in sorted((low, high) for low, high in intervals if low < high):
         if union and low <= union[-1][1]:
@@ -476,7 +476,7 @@ def _joined(intervals: Iterable[Interval]) -> list[Interval]:
 
 
 def _rest(intervals: Sequence[Interval]) -> list[Interval]:
-    """The rest of the axis [0, 1) beside ascending intervals that don't touch."""
+    """Return the rest of the axis [0, 1) beside ascending intervals that don't touch."""
     ends = [0.0, *(end for interval in intervals for end in interval), 1.0]
     return [(low, high) for low, high in zip(ends[::2], ends[1::2], strict=True) if low < high]
 

@@ -100,7 +100,7 @@ class _DefinitionReader:
                 yield channel
 
     def _check_waiting(self, stopping: Mapping[str, Any]) -> None:
-        """MaxWaitTimeInSeconds is for managed spot training, and includes the running time."""
+        """Check MaxWaitTimeInSeconds, which is for managed spot training and includes the running time."""
         wait, run = stopping.get("MaxWaitTimeInSeconds"), stopping.get("MaxRuntimeInSeconds")
         path = f"{self.path}.StoppingCondition.MaxWaitTimeInSeconds"
         if wait is not None and not self.definition.get("EnableManagedSpotTraining"):
@@ -111,7 +111,7 @@ class _DefinitionReader:
             self.faults.add(path, f"{wait} is below MaxRuntimeInSeconds {run}. Raise it.")
 
     def _resources(self) -> tuple[str, int]:
-        """The type and the number of instances."""
+        """Return the type and the number of instances."""
         plain, tuning = self.definition.get("ResourceConfig"), self.definition.get("HyperParameterTuningResourceConfig")
         if plain and tuning:
             self.faults.add(self.path, "give either ResourceConfig or HyperParameterTuningResourceConfig, not both.")

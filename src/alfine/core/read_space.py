@@ -200,7 +200,7 @@ def _unreadable(kind: str, entry: Mapping[str, Any], error: Exception) -> str:
 def _with_conditions(
     ranges: Mapping[str, Range], settings: Mapping[str, str], faults: FaultCollector, *, several: bool
 ) -> ParameterSpace:
-    """The space of ranges without faults; where its conditions are impossible together, without them."""
+    """Return the space of ranges without faults; where its conditions are impossible together, without them."""
     requires, forbidden = _read_conditions(ranges, settings, faults, several=several)
     if not requires and not forbidden:
         return ParameterSpace(ranges)
@@ -213,7 +213,7 @@ def _with_conditions(
 def _read_conditions(
     ranges: Mapping[str, Range], settings: Mapping[str, str], faults: FaultCollector, *, several: bool
 ) -> tuple[dict[str, list[Combination]], list[Combination]]:
-    """The combinations that each hyperparameter requires, by its name, and the forbidden combinations."""
+    """Return the combinations that each hyperparameter requires, by its name, and the forbidden combinations."""
     space, requires, forbidden = ParameterSpace(ranges), dict[str, list[Combination]](), list[Combination]()
     for entry in read_entries(REQUIRES, settings, faults):
         if several and not is_about(entry, space):
@@ -239,7 +239,7 @@ def _path_of(setting: str) -> str:
 
 
 def _typed(space: ParameterSpace, texts: Mapping[str, str]) -> dict[str, Any]:
-    """The values that AMT's strings mean, as far as they can be read; `space.check` names what can't."""
+    """Return the values that AMT's strings mean, as far as they can be read; `space.check` names what can't."""
 
     def value(name: str, text: str) -> Any:
         try:

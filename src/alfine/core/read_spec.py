@@ -149,7 +149,7 @@ class RequestReader:
     def _spec(
         self, common: Mapping[str, Any], parts: Sequence[Mapping[str, Any]], max_training_jobs: int | None
     ) -> TuningJobSpec:
-        """The specification of a request without faults.
+        """Return the specification of a request without faults.
 
         common: the fields that all definitions share. parts: the other fields, for each definition.
         """
@@ -178,7 +178,7 @@ class RequestReader:
             yield
 
     def _part(self, strategy: str, settings: Mapping[str, str]) -> dict[str, Any]:
-        """The fields of the specification that belong to one definition."""
+        """Return the fields of the specification that belong to one definition."""
         lists = (self.definition.get("HyperParameterRanges") if self.several else self.config.get(RANGES)) or {}
         space = read_space(
             lists, self._ranges_path, settings, self.faults, several=self.several, required=not self.alone

@@ -85,7 +85,7 @@ def replay(
 
 
 def _replayed(record: History, judge: Judge, count: int, *, as_recorded: bool) -> Replayed:
-    """The result of a replay.
+    """Return the result of a replay.
 
     count: the number of facts of the record that have happened. as_recorded: whether the job's own policy judged, so that training jobs which
     were stopped in the record were stopped by this end.
@@ -152,11 +152,11 @@ def _stop(judge: Judge) -> set[int]:
 
 
 def _search_seconds(history: History) -> float:
-    """Training time of the search up to now, with that of running training jobs, which are stopped now and have to be paid."""
+    """Return the training time of the search up to now, with that of running training jobs, which stop now and have to be paid."""
     running = [(history.now - job.started_at).total_seconds() for job in history.running.values() if job.started_at]
     return history.training_seconds - _repeating_seconds(history) + sum(running)
 
 
 def _repeating_seconds(history: History) -> float:
-    """Training time of the repeats."""
+    """Return the training time of the repeats."""
     return sum(job.seconds for jobs in history.repeated.values() for job in jobs)

@@ -170,7 +170,7 @@ class ParameterSpace:
         return points[:count]
 
     def _allowed_of(self, points: Array) -> Array:
-        """The allowed ones of points (n, d), judged by their configurations, since on the edge of a cell coordinates are rounded."""
+        """Return the allowed ones of points (n, d), judged by their configurations: coordinates on the edge of a cell are rounded."""
         allowed = [point for point in self.feasible(points) if self.allows(self.from_unit(point))]
         return np.array(allowed).reshape(len(allowed), self.dimension)
 

@@ -111,7 +111,7 @@ def _kind_faults(child: TuningJobSpec, parent: TuningJobSpec) -> Iterator[Fault]
 
 
 def _configuring(names: Mapping[str, Any]) -> set[str]:
-    """The names of hyperparameters that configure the training, without those that say what runs."""
+    """Return the names of hyperparameters that configure the training, without those that say what runs."""
     return {name for name in names if not name.startswith(RESERVED)}
 
 
@@ -137,7 +137,7 @@ def _type_of(range_: Range | None) -> str | None:
 
 
 def _changes(child: TuningJobSpec, parent: TuningJobSpec) -> int:
-    """The number of changes of static hyperparameters as AMT counts them.
+    """Return the number of changes of static hyperparameters as AMT counts them.
 
     A categorical hyperparameter that is made static counts all its values, another one 1; a changed static value counts 2.
     """
@@ -170,7 +170,7 @@ def _definition_faults(child: TuningJobSpec, parent: TuningJobSpec) -> Iterator[
 
 
 def _repository(spec: TuningJobSpec) -> str:
-    """The image's name without its tag or digest."""
+    """Return the image's name without its tag or digest."""
     image = spec.definition.image.partition("@")[0]
     folder, slash, name = image.rpartition("/")
     return f"{folder}{slash}{name.partition(':')[0]}"

@@ -110,7 +110,7 @@ def criteria_for(spec: TuningJobSpec) -> tuple[CompletionCriterion, ...]:
 
 
 def _asked(kind: type[CompletionCriterion], spec: TuningJobSpec) -> CompletionCriterion | None:
-    """The criterion of this class that the job asks for. What a plug-in raises on bad settings is a fault of the request."""
+    """Return the criterion of this class that the job asks for. What a plug-in raises on bad settings is a fault of the request."""
     try:
         return kind.from_spec(spec)
     except InvalidSpec:

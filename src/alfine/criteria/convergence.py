@@ -169,7 +169,7 @@ class ConvergenceDetected:
 
 
 def _amount(numbers: Mapping[str, Any]) -> str:
-    """«0.002 (1 %)»; without the share where the best is near 0."""
+    """Write epsilon, as in «0.002 (1 %)»; without the share where the best is near 0."""
     relative = numbers["epsilon_relative"]
     share = "" if relative is None or relative > 1 else f" ({percent(relative)})"
     return f"{numbers['epsilon']:.3g}{share}"

@@ -104,14 +104,14 @@ class Deadline:
         write_tag(request, self)
 
     def _whole(self, history: History) -> float:
-        """Seconds from the creation to the deadline."""
+        """Return the seconds from the creation to the deadline."""
         if isinstance(self.when, str):
             at = _instant(self.when)
             return max(1.0, (at - history.created_at).total_seconds()) if at else 1.0
         return float(self.when)  # type: ignore[arg-type]  # a datetime has become a string
 
     def _left(self, history: History) -> float:
-        """Seconds to the deadline; below 0 once it has passed."""
+        """Return the seconds to the deadline; below 0 once it has passed."""
         if isinstance(self.when, str):
             at = _instant(self.when)
             return (at - history.now).total_seconds() if at else 0.0

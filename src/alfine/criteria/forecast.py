@@ -126,7 +126,7 @@ def forecast_of(history: History, criteria: Sequence[CompletionCriterion]) -> Fo
 
 
 def _first(history: History, ends: Mapping[str, Array], limits: set[str]) -> tuple[Array, Counter[str]]:
-    """(m,) on the paths that end: after how many more training jobs; and how often each criterion is the first.
+    """Return after how many more training jobs the paths end, (m,), and how often each criterion is the first.
 
     Once the search has ended, the best may be run again: that takes more training jobs, unless a limit ends or cuts it short.
     """
@@ -142,7 +142,7 @@ def _first(history: History, ends: Mapping[str, Array], limits: set[str]) -> tup
 
 
 def _work(future: Future, jobs: Array) -> Array | None:
-    """(m,) the training time, in seconds, of so many more training jobs each; None before one took any.
+    """Return the training time, in seconds, of so many more training jobs each, (m,); None before one took any.
 
     Their mean is that of the later half so far, which are more like what comes. How far it's off: chance, and that the
     search goes on to where training takes another time.
@@ -165,7 +165,7 @@ def gain_of(evidence: Evidence) -> Range:
 
 
 def _exceeded(sizes: Array, p: Array, probability: float) -> float:
-    """The size that is exceeded with this probability; 0 where even the smallest is less likely."""
+    """Return the size that is exceeded with this probability; 0 where even the smallest is less likely."""
     if p[0] < probability:
         return 0.0
     last = int(np.flatnonzero(p >= probability)[-1])

@@ -168,7 +168,7 @@ class Evidence:
         }
 
     def _promise(self, eps: float) -> float:
-        """The ln of how many of the best candidates the Gaussian process expects to improve the incumbent by eps."""
+        """Return the ln of how many of the best candidates the Gaussian process expects to improve the incumbent by eps."""
         from scipy.special import ndtr
 
         if self.prospects is None:
@@ -303,7 +303,7 @@ def without_noise(history: History, model: Model) -> tuple[Array, float]:
 
 
 def _prospects(history: History, model: Model) -> Array:
-    """(m, 2) in units of the objective: the candidates of highest expected improvement over the lowest posterior mean."""
+    """Return the candidates of highest expected improvement over the lowest posterior mean, (m, 2), in units of the objective."""
     surrogate, unit = model.surrogate, model.scale.unit
     mean = surrogate.posterior(surrogate.X)[0]
     order = np.argsort(mean, kind="stable")
@@ -321,7 +321,7 @@ def _prospects(history: History, model: Model) -> Array:
 
 
 def _locality(geometry: Geometry, tried: Array, v: Array, everywhere: Array) -> float:
-    """Median distance of the latest configurations to the best one, over that of points all over the space."""
+    """Return the median distance of the latest configurations to the best one, over that of points all over the space."""
     if geometry.dimension == 0:
         return 1.0
     plain = np.zeros(geometry.dimension)  # all length scales 1
@@ -335,18 +335,18 @@ def _locality(geometry: Geometry, tried: Array, v: Array, everywhere: Array) -> 
 
 
 def _fixed(history: History, what: str, draw: Callable[[np.random.Generator], Array]) -> Array:
-    """Random numbers that depend on the job's seed alone, so that p moves with the facts and not with them."""
+    """Return random numbers that depend on the job's seed alone, so that p moves with the facts and not with them."""
     return history.remembered(FIXED.of(what), lambda: draw(np.random.default_rng((history.spec.seed, *what.encode()))))
 
 
 def _everywhere(history: History) -> Array:
-    """(256, d) an even cover of the cube."""
+    """Return an even cover of the cube, (256, d)."""
     d = history.spec.space.dimension
     return _fixed(history, "everywhere", lambda rng: lattice(0, SPACE_POINTS, rng.random(d)))
 
 
 def _moves(history: History) -> Array:
-    """(128, d) moves of some coordinates, of three sizes."""
+    """Return moves of some coordinates, of three sizes, (128, d)."""
     shape = (AROUND, history.spec.space.dimension)
     return _fixed(
         history,

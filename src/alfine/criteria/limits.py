@@ -63,7 +63,7 @@ class MaxNumberOfTrainingJobs:
         return future.after(self.limit - self._kept(future.history) - future.history.ended)
 
     def _kept(self, history: History) -> int:
-        """The number of training jobs that are reserved for repeats."""
+        """Return the number of training jobs that are reserved for repeats."""
         repeats = history.spec.repeats
         return 0 if repeats is None else min(repeats.training_jobs, self.limit - 1)
 
@@ -148,7 +148,7 @@ class SearchSpaceExhausted:
         return future.after((future.history.spec.size or 0) - future.history.ended)
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
-        """Nothing: the search space says it."""
+        """Return nothing: the job has it without asking for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,11 +212,11 @@ class NoTrainingJobSucceeded:
         return future.unknown() if history.ended and not _succeeded(history) else future.never()
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
-        """Nothing: every job has the rule."""
+        """Return nothing: the job has it without asking for it."""
 
 
 def _succeeded(history: History) -> int:
-    """The number of training jobs with an objective."""
+    """Return the number of training jobs with an objective."""
     return history.fold(SUCCEEDED, 0, lambda count, job: count + (job.objective is not None))
 
 
@@ -259,4 +259,4 @@ class StopRequested:
         return future.never() if future.history.stop_requested_at is None else future.after(0)
 
     def to_request(self, request: MutableMapping[str, Any]) -> None:
-        """Nothing: every job has the rule."""
+        """Return nothing: the job has it without asking for it."""

@@ -239,12 +239,12 @@ def _horizons(rem: int) -> list[int]:
 
 
 def _percent(evidence: Evidence) -> float:
-    """1 % of the best objective; of a best of 0, the spread."""
+    """Return 1 % of the best objective; of a best of 0, the spread."""
     return 0.01 * abs(evidence.best) or evidence.spread
 
 
 def _looks(future: Future) -> list[int]:
-    """The steps after which a forecast looks: MOST_LOOKS of all but the last, the first ones close together."""
+    """Return the steps after which a forecast looks: MOST_LOOKS of all but the last, the first ones close together."""
     if future.rem <= 1:
         return []
     looks = np.geomspace(1, future.rem - 1, MOST_LOOKS)
@@ -256,7 +256,7 @@ def _gain(evidence: Evidence, horizon: int) -> float:
 
 
 def _mean_cost(history: History) -> float:
-    """The mean cost of a training job that has ended."""
+    """Return the mean cost of a training job that has ended."""
     price = (history.spec.price_per_hour or 0.0) / cost.HOUR
     return cost.compute_seconds(history) / history.ended * price if history.ended else 0.0
 
@@ -271,7 +271,7 @@ def _running(history: History) -> Iterator[tuple[float, float]]:
 
 
 def _seconds_until(amount: float, mean: float, running: Sequence[tuple[float, float]]) -> float | None:
-    """Seconds until the running training jobs have cost this much more; each counts from where it costs more than `mean`. None: never."""
+    """Return in how many seconds the costs of the running training jobs beyond `mean` each sum up to `amount`; None: never."""
     begins = sorted((max(0.0, mean - so_far) / rate, rate) for so_far, rate in running if rate > 0)
     seconds = total = 0.0
     for begin, rate in begins:

@@ -20,7 +20,7 @@ from alfine.criteria.tags import append_to
 
 @dataclass(frozen=True, slots=True)
 class NotBefore:
-    """The same criterion as `criterion`, but not before a number of training jobs have ended and a time has passed.
+    """A criterion that can't end the job before a number of training jobs have ended and a time has passed.
 
     Args:
         criterion: The criterion.
@@ -94,7 +94,7 @@ class NotBefore:
         )
 
     def _share(self, history: History) -> float:
-        """The share of the floor that has been reached."""
+        """Return the share of the floor that has been reached."""
         jobs = history.ended / self.training_jobs if self.training_jobs else 1.0
         seconds = history.elapsed_seconds / self.seconds if self.seconds else 1.0
         return min(1.0, jobs, max(0.0, seconds))

@@ -118,7 +118,7 @@ def _state(history: History, *, strict: bool) -> State:
 
 
 def _better_enough(reference: float, *, strict: bool) -> float:
-    """The objective, minimised, that would count as an improvement; with `strict`, anything below it."""
+    """Return the objective, minimised, that would count as an improvement; with `strict`, anything below it."""
     return reference if strict else reference - SIGNIFICANT * abs(reference)
 
 

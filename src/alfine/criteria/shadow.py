@@ -102,7 +102,7 @@ class Shadow:
         )
 
     def _crossing(self, history: History) -> Crossing | None:
-        """The first time that it was met; the same for a whole record as for a history that grows fact by fact."""
+        """Return the first time that it was met; the same for a whole record as for a history that grows fact by fact."""
         seen, crossing = history.recall(CROSSING.of(self), (0, None))
         if history.hypothetical:
             return crossing

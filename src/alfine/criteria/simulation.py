@@ -80,7 +80,7 @@ def _end(criterion: CompletionCriterion, history: History, scenario: _Scenario, 
 
 
 def _training_jobs(past: History, scenario: _Scenario, most: int) -> Iterator[list[Fact]]:
-    """The facts of each training job to end next: those that run now, then new ones."""
+    """Yield the facts of each training job to end next: those that run now, then new ones."""
     seconds = past.training_seconds / past.ended if past.training_seconds > 0 else scenario.seconds
     begin, apart = past.now, timedelta(seconds=seconds / past.spec.max_parallel)
     values = past.observations()[1]
@@ -102,7 +102,7 @@ def _training_jobs(past: History, scenario: _Scenario, most: int) -> Iterator[li
 
 
 def _definition(past: History, number: int) -> TuningJobSpec:
-    """The part of the job that a training job belongs to: that of its definition; new ones take turns."""
+    """Return the part of the job that a training job belongs to: that of its definition; new ones take turns."""
     if number <= past.launches:
         return past.spec.of(past.job(number).definition)
     return past.spec.definition_specs[(number - 1) % len(past.spec.definition_specs)]
@@ -120,7 +120,7 @@ def _launched(past: History, number: int, rng: np.random.Generator, at: datetime
 
 
 def _ended(past: History, number: int, value: float, emissions: int, at: datetime) -> list[Fact]:
-    """The training job emits the value, which is minimised, and ends with it."""
+    """Return the facts of a training job that emits the value, which is minimised, and ends with it."""
     part = _definition(past, number)
     objective = part.sign * value
     before = len(past.job(number).curve(part.metric)) if number <= past.launches else 0

@@ -22,7 +22,7 @@ STREAK: MemoKey[tuple[int, int]] = MemoKey(__name__, "streak")  # training jobs 
 
 @dataclass(frozen=True, slots=True)
 class Steady:
-    """The same criterion as `criterion`, once it has been met after each of the last `times` training jobs that ended.
+    """A criterion that ends the job once it was met after each of the last `times` training jobs that ended.
 
     Args:
         criterion: The criterion.
@@ -73,7 +73,7 @@ class Steady:
         )
 
     def _streak(self, history: History) -> int:
-        """After how many of the latest training jobs in a row it was met: at most `times`."""
+        """Return after how many of the latest training jobs in a row it was met: at most `times`."""
         ended, streak = history.recall(STREAK.of(self), (0, 0))
         if history.ended == ended + 1 and isinstance(history.facts[-1], Ended):  # as live: asked after every fact
             met = verdict_of(self.criterion, history).outlook is not Outlook.CONTINUE

@@ -106,7 +106,7 @@ def _texts(settings: Mapping[str, str]) -> list[str]:
 
 
 def _joined(texts: Sequence[str]) -> str:
-    """The texts of all tags as one: a tag may end inside a criterion, or where another one begins."""
+    """Return the texts of all tags as one: a tag may end inside a criterion, or where another one begins."""
     joined: list[str] = []
     for text in texts:
         words = text.split()

@@ -67,7 +67,7 @@ class TargetObjectiveMetricValue:
         )
 
     def _progress(self, history: History, best: float | None) -> float:
-        """The share of the way from the first objective to the target."""
+        """Return the share of the way from the first objective to the target."""
         first = next((job.objective for job in history.finished if job.objective is not None), None)
         if first is None or best is None or first == self.target:
             return 0.0

@@ -166,7 +166,7 @@ class _CriterionParser:
         return self.kinds[name]
 
     def _settings(self, *, commas: bool = False) -> list[Setting]:
-        """Settings up to a bracket or, unless commas may stand between settings, up to a comma."""
+        """Read settings up to a bracket or, unless commas may stand between settings, up to a comma."""
         settings: list[Setting] = []
         while self.tokens and not self.tokens.peek().is_one_of(*OPENING, *CLOSING):
             if self.tokens.peek().is_one_of(*SEPARATOR):
@@ -213,7 +213,7 @@ def begins_criterion(word: str) -> bool:
 def _built(
     kind: type[CompletionCriterion], criteria: Sequence[CompletionCriterion], settings: Sequence[Setting]
 ) -> CompletionCriterion:
-    """The criterion with these parts and settings. Raise InvalidSpec with all that is wrong with them."""
+    """Return the criterion with these parts and settings. Raise InvalidSpec with all that is wrong with them."""
     fields = _fields_of(kind)
     names = [field.name for field in fields]
     faults: list[str] = []
@@ -233,7 +233,7 @@ def _built(
 
 
 def _values(names: Sequence[str], settings: Sequence[Setting], faults: list[str]) -> dict[str, Any]:
-    """The settings by the name of their field; what is wrong with them is added to the faults."""
+    """Return the settings by the name of their field; what is wrong with them is added to the faults."""
     values: dict[str, Any] = {}
     following = iter([name for name in names if name not in PARTS])
     for key, token in settings:
@@ -250,7 +250,7 @@ def _values(names: Sequence[str], settings: Sequence[Setting], faults: list[str]
 
 
 def _parts(names: Sequence[str], criteria: Sequence[CompletionCriterion], faults: list[str]) -> dict[str, Any]:
-    """The criteria inside it, by the name of the field that holds them."""
+    """Return the criteria inside it, by the name of the field that holds them."""
     if "criteria" in names and criteria:
         return {"criteria": tuple(criteria)}
     if "criterion" in names and len(criteria) == 1:

@@ -88,7 +88,10 @@ def _settings() -> list[str]:
 
 
 def _parted(key: str) -> tuple[str, str]:
-    """(setting, the tag that goes before): of «forbid-3», the third tag of a long text, «forbid» and «forbid-2»; else the key and «»."""
+    """Split a tag's key into the setting and the key of the tag before it.
+
+    Of «forbid-3», the third tag of a long text, these are «forbid» and «forbid-2»; of any other key, the key and «».
+    """
     match = re.fullmatch(r"(.+)-([2-9]|[1-9][0-9]+)", key)
     if match is None or match[1] not in PARTED:
         return key, ""
@@ -111,7 +114,7 @@ def _at_end(spec: TuningJobSpec) -> str:
 
 
 def _own_rule(strategy: Strategy) -> tuple[EarlyStopping, ...]:
-    """Hyperband is a strategy and an early stopping in one."""
+    """Return the strategy if it is an early stopping rule, too, as Hyperband is."""
     return (strategy,) if isinstance(strategy, EarlyStopping) else ()
 
 

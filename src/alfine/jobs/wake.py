@@ -13,7 +13,7 @@ class Wake:
         self._rings = 0
 
     def set(self) -> None:
-        """Ring: wake every loop that waits."""
+        """Wake every loop that waits."""
         with self._condition:
             self._rings += 1
             self._condition.notify_all()

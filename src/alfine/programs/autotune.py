@@ -116,7 +116,7 @@ def auto_parameters(request: Request, index: int | None = None) -> Plain:
 
 
 def _chosen(definition: Request, ranges: Request | None, strategy: str, known: Known | None) -> tuple[Plain, Plain]:
-    """The ranges, with one for each AutoParameter that is tuned, and the definition, with the others as static hyperparameters."""
+    """Return the ranges, with one for each AutoParameter that is tuned, and the definition, with the others as static hyperparameters."""
     lists: Plain = {kind: list(entries or ()) for kind, entries in (ranges or {}).items()}
     static = dict(definition.get("StaticHyperParameters") or {})
     hints = {str(entry.get("Name")): str(entry.get("ValueHint")) for entry in lists.pop(AUTO, ())}
@@ -174,7 +174,7 @@ def range_around(name: str, hint: str, entry: Request | None = None) -> Integer 
 
 
 def _bounds(name: str, value: float, *, integer: bool) -> tuple[float, float, str]:
-    """The least value, the greatest and the scaling. The two values are equal where there is nothing to choose."""
+    """Return the least value, the greatest and the scaling. The two values are equal where there is nothing to choose."""
     if RATE.search(name) and value > 0:
         return value / 10, min(10 * value, max(1.0, value)), "Logarithmic"
     if PENALTY.search(name) and value >= 0:
@@ -189,7 +189,7 @@ def _bounds(name: str, value: float, *, integer: bool) -> tuple[float, float, st
 
 
 def _number(hint: str) -> int | float | None:
-    """A hint as a number, without JSON quotes; None for any other text."""
+    """Return a hint as a number, without JSON quotes; None for any other text."""
     text = hint.strip().strip('"')
     try:
         return int(text)

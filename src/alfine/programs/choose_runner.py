@@ -55,7 +55,7 @@ def runner_for(
 
 
 def _without_image(spec: TuningJobSpec, name: str, path: str, faults: list[Fault], *, local: bool) -> str:
-    """The runner of a script or a command. local: it doesn't expect a container."""
+    """Return the runner of a script or a command. local: it doesn't expect a container."""
     network = spec.definition.network
     contained = name == "sandbox" or (name == AUTO and not (local and network))
     trouble = sandbox.why_not(network=network) if contained else ""

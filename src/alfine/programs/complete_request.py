@@ -109,7 +109,7 @@ def _ranges(part: _Part, machine: Machine) -> Request:
 
 
 def _hyperparameters(definition: Request, machine: Machine) -> Mapping[str, Request] | None:
-    """The hyperparameters of the definition's algorithm; None for a script, and for an algorithm that doesn't list them."""
+    """Return the hyperparameters of the definition's algorithm; None for a script, and for an algorithm that doesn't list them."""
     specification = definition.get("AlgorithmSpecification") or {}
     name = specification.get("AlgorithmName")
     algorithm: CreatedAlgorithm | BuiltInAlgorithm | None = machine.images.created(str(name)) if name else None
@@ -177,7 +177,7 @@ def _of_definition(definition: Request, index: int) -> _Part:
 
 
 def _completed(part: _Part, machine: Machine, faults: list[Fault]) -> Request:
-    """The definition with the metric definitions and default values of its algorithms. A script may have its own metrics."""
+    """Return the definition with the metric definitions and default values of its algorithms. A script may have its own metrics."""
     specification: Plain = dict(part.specification)
     algorithms: list[CreatedAlgorithm | BuiltInAlgorithm] = []
     image = str(specification.get("TrainingImage", ""))
@@ -234,7 +234,7 @@ def _image_faults(image: str, part: _Part, machine: Machine) -> Iterator[Fault]:
 
 
 def _with_defaults(algorithm: CreatedAlgorithm, part: _Part) -> Plain:
-    """The static hyperparameters, with the default values of those that are neither given nor tuned."""
+    """Return the static hyperparameters, with the default values of those that are neither given nor tuned."""
     known = hyperparameters_of(algorithm.specification)
     defaults = {name: entry["DefaultValue"] for name, entry in known.items() if "DefaultValue" in entry}
     return {name: text for name, text in defaults.items() if name not in part.tuned} | dict(part.static)

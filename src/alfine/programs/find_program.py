@@ -125,7 +125,7 @@ def _command(text: str, faults: list[Fault]) -> tuple[str, ...] | None:
 
 
 def _script(static: Mapping[str, str], files: RequestFiles) -> tuple[Path | None, Path | None]:
-    """The script and its folder."""
+    """Return the script and its folder."""
     program = static["sagemaker_program"]
     uri = static.get("sagemaker_submit_directory", ".")
     folder = files.find(uri, "code", f"{STATIC}.sagemaker_submit_directory")

@@ -214,7 +214,7 @@ def _faults(pattern: str, text: str | Mapping[str, Any], base: Path) -> Iterator
 
 
 def _interpreter(text: str) -> str:
-    """The interpreter at a path; in a virtual environment its own one; without a path the one that runs alfine."""
+    """Return the interpreter at a path; in a virtual environment its own one; without a path the one that runs alfine."""
     path = Path(text).expanduser()
     if not text:
         return sys.executable

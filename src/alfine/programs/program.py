@@ -224,7 +224,7 @@ def program_for(
 
 
 def _threads(spec: TuningJobSpec) -> int:
-    """The cores of each training job: those that run side by side share this machine's."""
+    """Return the cores of each training job: those that run side by side share this machine's."""
     threads = spec.settings.get("threads")
     return int(threads) if threads else max(1, (os.cpu_count() or 1) // spec.max_parallel)
 
@@ -257,7 +257,7 @@ def _output_faults(spec: TuningJobSpec, machine: Machine) -> Iterator[Fault]:
 
 
 def _value_faults(spec: TuningJobSpec) -> Iterator[Fault]:
-    """Values that AWS's model allows and that mean nothing."""
+    """Yield the faults of values that AWS's model allows and that mean nothing."""
     count = spec.definition.instance_count
     if not 1 <= count <= MOST_INSTANCES:
         message = f"{count} must be 1 to {MOST_INSTANCES}: each instance is a process on this machine."

@@ -99,7 +99,7 @@ def _argv(launch: Launch, script: str, python: str, args: list[str]) -> list[str
 
 
 def _installer(launch: Launch, host: Host, venv: Path | None) -> list[str]:
-    """The program that installs the script's requirements; nothing where it has none."""
+    """Return the program that installs the script's requirements; nothing where it has none."""
     if venv is None:
         return []
     paths = f"{host.seen.code}/requirements.txt", f"{host.seen.ml}/output/failure"
@@ -107,14 +107,14 @@ def _installer(launch: Launch, host: Host, venv: Path | None) -> list[str]:
 
 
 def _feeder(launch: Launch, host: Host) -> list[str]:
-    """The program that feeds the training job's pipes; nothing where it has none."""
+    """Return the program that feeds the training job's pipes; nothing where it has none."""
     if not any(channel.piped for channel in launch.channels):
         return []
     return [sys.executable, *ALONE, pipes.__file__, str(host.seen.ml / PIPES)]
 
 
 def _for_pip() -> dict[str, str]:
-    """The user's settings of pip, which it wouldn't find by itself where a training job has another HOME."""
+    """Return the user's settings of pip, which it wouldn't find by itself where a training job has another HOME."""
     variables = {name: text for name, text in os.environ.items() if name.startswith("PIP_")}
     file = next((path for name in PIP_SETTINGS if (path := Path.home() / name).is_file()), None)
     return {**({} if file is None else {"PIP_CONFIG_FILE": str(file)}), **variables}

@@ -243,7 +243,7 @@ class _Job:
 
 
 def _left(leaving: SystemExit, asked: Cause | None) -> Exit:
-    """`sys.exit(…)` in a function ends the training job as it would end a script."""
+    """Return the exit of a function that called `sys.exit(…)`: it ends the training job as it would end a script."""
     code = leaving.code
     if code is None or isinstance(code, int):
         return Exit(cause=asked or "exited", code=(code or 0) & 0xFF)
@@ -251,7 +251,7 @@ def _left(leaving: SystemExit, asked: Cause | None) -> Exit:
 
 
 def _traceback(error: BaseException) -> str:
-    """The traceback as Python prints it, without the frames of this file."""
+    """Return the traceback as Python prints it, without the frames of this file."""
     trace = traceback.TracebackException.from_exception(error)
     trace.stack[:] = [frame for frame in trace.stack if frame.filename != __file__]
     return "".join(trace.format()).strip()[-TAIL_CHARACTERS:]

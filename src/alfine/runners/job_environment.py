@@ -200,7 +200,7 @@ def job_names(launch: Launch, host: Host) -> dict[str, str]:
 
 
 def _toolkit_variables(launch: Launch, host: Host, args: list[str], gpus: int) -> dict[str, str]:
-    """The SM_ variables, which inside SageMaker's containers the sagemaker-training toolkit sets."""
+    """Return the SM_ variables, which inside SageMaker's containers the sagemaker-training toolkit sets."""
     hyperparameters = user_hyperparameters(launch.hyperparameters)
     channels = {channel.name: str(host.seen.channel(channel.name)) for channel in launch.channels}
     facts = _toolkit_facts(launch, host) | {"num_gpus": gpus}

@@ -282,7 +282,7 @@ def _make_folders(top: Beneath, *names: str) -> None:
 
 
 def _pipes(launch: Launch, host: Host, number: int) -> list[dict[str, Any]]:
-    """The settings of pipes.py for one host."""
+    """Return the settings of pipes.py for one host."""
     return [
         {
             "pipe": str(host.seen.channel(channel.name)),
@@ -300,7 +300,7 @@ def _pipes(launch: Launch, host: Host, number: int) -> list[dict[str, Any]]:
 
 
 def _files(path: Path) -> list[Path]:
-    """The files of a channel, sorted by path."""
+    """Return the files of a channel, sorted by path."""
     if path.is_file():
         return [path]
     return sorted(Path(folder, name) for folder, _, names in os.walk(path) for name in names)

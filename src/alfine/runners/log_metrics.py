@@ -73,7 +73,7 @@ class _Definition:
     too_slow: str = ""
 
     def read(self, forms: Iterable[str]) -> float | None:
-        """The value in the first form of the line that matches; None where that isn't a finite number, or none matches."""
+        """Return the value in the first form of the line that matches; None where that isn't a finite number, or none matches."""
         for form in forms:
             if self.literal not in form or self.too_slow:
                 continue
@@ -142,7 +142,7 @@ def _words(text: str) -> set[str]:
 
 
 def _literal_words(text: str) -> set[str]:
-    """The words in the literal parts of a regex, optional parts included."""
+    """Return the words in the literal parts of a regex, optional parts included."""
     plain = re.sub(r"\\[a-zA-Z]|\[[^\]]*\]|\(\?P?<\w+>", " ", text)
     return _words(plain)
 

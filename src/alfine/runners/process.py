@@ -154,7 +154,7 @@ class ProcessRunner:
     # -- what the process is: other runners replace these methods --
 
     def _refusal(self, launch: Launch) -> str:
-        """Why the training job can't be started, as far as that is known before there is a process; "" where it can."""
+        """Return why the training job can't be started, as far as that is known before there is a process; "" where it can."""
         if launch.image is not None:
             return f"A plain process can't run the container image {launch.image}."
         if not launch.network:
@@ -169,11 +169,11 @@ class ProcessRunner:
         return hosts_of(launch)
 
     def _process(self, launch: Launch, host: Host) -> dict[str, Any]:
-        """The process of one host: host, argv, cwd and env, for the launcher."""
+        """Return the process of one host: host, argv, cwd and env, for the launcher."""
         return process_of(launch, host, self._environment(launch))
 
     def _environment(self, launch: Launch) -> Path | None:
-        """The folder of the virtual environment with the script's requirements, or None. It is named by what it is made from."""
+        """Return the folder of the virtual environment with the script's requirements, or None. It is named by what it is made from."""
         path = requirements_of(launch)
         if path is None:
             return None
@@ -279,7 +279,7 @@ class ProcessRunner:
             self._wake()
 
     def _start_cold_instead(self, connection: LauncherConnection, decision: Warm, reason: str) -> None:
-        """A warm launcher has refused its plan or was killed: start the training jobs that wait for it cold, as all later ones."""
+        """Start the training jobs that wait for a warm launcher cold, as all later ones: it has refused its plan or was killed."""
         with self._mutex:
             self._unfit[decision] = reason
             self._warn(decision.script, reason)
@@ -295,7 +295,7 @@ class ProcessRunner:
     # -- observing --
 
     def _end_unseen(self, folder: str) -> dict[str, Any] | None:
-        """The exit record of a training job without a supervisor; None when it was never started."""
+        """Return the exit record of a training job without a supervisor; None when it was never started."""
         with self._mutex:
             record = launcher.read_json(launcher.control_path(folder, launcher.EXIT))  # written since the first look
             if record is not None:

@@ -38,7 +38,7 @@ SHARED_VARIABLE = "ALFINE_SHARED_DIR"
 """The variable that names `Launch.shared` to a training job."""
 
 Cause = Literal["exited", "stopped", "max_runtime", "log_limit", "lost", "not_started", "not_packed"]
-"""Why a training job ended: by itself, on request, by one of its limits, because its supervisor was killed, or before it began. Or it
+"""The reason why a training job ended: by itself, on request, by one of its limits, because its supervisor was killed, or before it began. Or it
 has ended by itself, but its model can't be packed."""
 
 
@@ -209,7 +209,7 @@ def _signal_name(number: int) -> str:
 
 
 def _with_tail(sentence: str, tail: str) -> str:
-    """The sentence and the end of the log. A long log is cut at its beginning, since errors stand at its end."""
+    """Return the sentence and the end of the log. A long log is cut at its beginning, since errors stand at its end."""
     if not tail:
         return f"{sentence} (its log is empty)"
     joint = "; last lines of its log: "

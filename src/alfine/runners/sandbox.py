@@ -121,7 +121,7 @@ class SandboxRunner(ProcessRunner):
         )
 
     def _brings_code(self, launch: Launch) -> str:
-        """Why code of the training job could run in its launcher, which may do more than a training job; "" where it can't."""
+        """Return why code of the training job could run in its launcher, which may do more than a training job; "" where it can't."""
         for name, text in sorted(launch.environment.items()):
             if not name.startswith(PER_JOB_PREFIXES) and (_loads(name) or _may_be_path(text)):
                 return f"{name} is set"
@@ -130,7 +130,7 @@ class SandboxRunner(ProcessRunner):
         return "its interpreter is one of its own files" if own else ""
 
     def _around_launcher(self, launch: Launch) -> Iterator[str]:
-        """The sandbox of a launcher: like those of its training jobs, but it sees the tuning job's folder and can make sandboxes."""
+        """Yield the sandbox of a launcher: like those of its training jobs, but it sees the tuning job's folder and can make sandboxes."""
         folder = str(launch.folder.parent)
         yield from (*_base(network=launch.network, launcher=True), "--tmpfs", "/tmp", "--dir", HOME)  # noqa: S108
         yield from (*self._views(launch), "--bind", folder, folder, "--")
@@ -146,7 +146,7 @@ class SandboxRunner(ProcessRunner):
         return [*program, ",".join(map(str, ports)), *variables, "--"]
 
     def _views(self, launch: Launch) -> tuple[str, ...]:
-        """The words that hide and show files. Kept for the next call, since a channel may have many files."""
+        """Return the words that hide and show files. Kept for the next call, since a channel may have many files."""
         if self._viewed[0] is not launch:
             self._viewed = (launch, tuple(_views(_needed(launch), self._hidden)))
         return self._viewed[1]
@@ -184,7 +184,7 @@ class SandboxRunner(ProcessRunner):
         }
 
     def _supervision(self, launch: Launch) -> dict[str, Any]:
-        """Below the process that the launcher starts are the sandbox's process 1 and, below that, the training job."""
+        """Return the surroundings: the launcher starts a process; below it is the sandbox's process 1, and below that the training job."""
         return {"behind": 2, "wrapper": "sandbox", "scratch": [str(_scratch(host)) for host in self._hosts(launch)]}
 
 
@@ -226,7 +226,7 @@ def why_ports_stay_open() -> str:
 
 
 def _no_command(launch: Launch) -> str:
-    """A sentence about a command that doesn't exist; "" where it does. bwrap's own message wouldn't say what to do."""
+    """Return a sentence about a command that doesn't exist; "" where it does. bwrap's own message wouldn't say what to do."""
     command = launch.command[0] if launch.command else launch.python
     if "/" in command and not Path(command).is_absolute():  # in the folder of the code, which only exists inside
         return ""
@@ -244,7 +244,7 @@ def _scratch(host: Host) -> Path:
 
 
 def _inside(environment: Mapping[str, str], launch: Launch) -> dict[str, str]:
-    """The variables inside, where /tmp and HOME are the training job's own."""
+    """Return the variables inside, where /tmp and HOME are the training job's own."""
     kept = {name: text for name, text in environment.items() if name not in ("TEMP", "TMP", "XDG_CACHE_HOME")}
     given = {name: text for name, text in launch.environment.items() if name in environment}
     return kept | {"HOME": HOME, "TMPDIR": "/tmp"} | given  # noqa: S108
@@ -262,7 +262,7 @@ def _may_be_path(text: str) -> bool:
 
 @cache
 def _base(*, network: bool, launcher: bool = False) -> tuple[str, ...]:
-    """The words of bwrap that are the same for all training jobs. Made once: after a disk is mounted alfine has to be restarted.
+    """Return the words of bwrap that are the same for all training jobs. Made once: after a disk is mounted alfine has to be restarted.
 
     Args:
         network: Whether it has this machine's network.
@@ -312,7 +312,7 @@ def _views(needed: Iterable[Path], hidden: Iterable[Path]) -> Iterator[str]:
 
 
 def _needed(launch: Launch) -> Iterator[Path]:
-    """The files and folders that the training job needs: code, data, interpreter."""
+    """Yield the files and folders that the training job needs: code, data, interpreter."""
     yield from files_of(launch)
     # alfine's own environment and sources: built-in algorithms need them, and so do wrappers around its interpreter.
     yield from (Path(sys.prefix), Path(__file__).parents[2])
@@ -339,7 +339,7 @@ def _credentials() -> Iterator[Path]:
 
 
 def _environment_words(venv: Path | None) -> Iterator[str]:
-    """The virtual environment: the training job that makes it can write it, the others can only read it."""
+    """Yield the virtual environment: the training job that makes it can write it, the others can only read it."""
     if venv is not None:
         yield from ("--ro-bind" if (venv / "complete").exists() else "--bind", str(venv), str(venv))
 

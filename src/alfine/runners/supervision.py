@@ -136,7 +136,7 @@ def _settle_containers(folder: str) -> None:
 
 
 def _processes_of(folder: str) -> list[int]:
-    """Processes that print to the training job's log or have its environment. On Linux only; elsewhere none are found."""
+    """Return processes that print to the training job's log or have its environment. On Linux only; elsewhere none are found."""
     try:
         numbers = [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()]
     except OSError:

@@ -106,7 +106,7 @@ def plan(launch: Launch) -> Warm | Cold:
 
 
 def _unusual_variable(environment: dict[str, str]) -> str | None:
-    """A variable because of which a fork would differ from a fresh start; None where there is none."""
+    """Return a variable because of which a fork would differ from a fresh start; None where there is none."""
     if not all(Path(path).is_absolute() for path in environment.get("PYTHONPATH", "/").split(os.pathsep)):
         return "a relative PYTHONPATH"
     return next((name for name in UNUSUAL_VARIABLES if environment.get(name)), None)
@@ -125,7 +125,7 @@ def _plan_script(python: str, script: Path, environment: dict[str, str]) -> Warm
 
 
 def _local_modules(folder: Path) -> Iterator[str]:
-    """Names of the modules in a folder. A folder without __init__.py isn't one: it hides no installed module."""
+    """Return the names of the modules in a folder. A folder without __init__.py isn't one: it hides no installed module."""
     for entry in os.scandir(folder):
         name, _, ending = entry.name.partition(".")
         if ending.endswith(("py", "pyc", "so")) or Path(entry.path, "__init__.py").exists():
@@ -134,7 +134,7 @@ def _local_modules(folder: Path) -> Iterator[str]:
 
 @lru_cache(maxsize=PLANS_KEPT)
 def _imports_of(script: Path, changed_at: int, size: int) -> Imports:  # noqa: ARG001 - they are keys of the cache
-    """The imports of a script, which is parsed again only when it has changed."""
+    """Return the imports of a script, which is parsed again only when it has changed."""
     return tuple(leading_imports(ast.parse(script.read_bytes())))
 
 

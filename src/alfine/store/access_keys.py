@@ -1,7 +1,7 @@
-"""The access keys of a home: a file each in <home>/keys, which nobody but the home's owner can read.
+"""Access keys of a home: one file for each key in <home>/keys, which only the home's owner can read.
 
-Read anew for every request: a new key works at once, a deleted one no longer. With at least one, every request has to be
-signed; aws/auth/sigv4.py proves it.
+The files are read for every request, so a new key works at once and a deleted key stops working at once. As soon as a home
+has a key, every request must be signed; aws/auth/sigv4.py verifies the signatures.
 """
 
 from __future__ import annotations
@@ -21,11 +21,24 @@ FOLDER = "keys"
 _ID = re.compile("[A-Za-z0-9_]{3,128}")
 """An id as AWS and other S3 servers have them. Drafts of files, with a dot in front, aren't any."""
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+"""Letters of an access key id: those of base32."""
+
+_ID_LETTERS = 16
+"""Random letters of an access key id, after «AKIA»: 80 bits."""
+
+_SECRET_BYTES = 30
+"""Random bytes of a secret; in base64 they are 40 characters, as many as AWS's secrets have."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccessKey:
-    """An access key as AWS has them: an id that may be seen, and a secret that signs requests."""
+    """An access key, as AWS has them.
+
+    Attributes:
+        id: The public part, sent with every request.
+        secret: The secret part, which signs requests and is never sent.
+        created_at: When it was created, in UTC.
+    """
 
     id: str
     secret: str
@@ -36,13 +49,21 @@ class AccessKey:
 
 
 class Keys:
-    """The keys in a home's folder."""
+    """The access keys in a home's folder; true if there is any.
+
+    Args:
+        home: The home's folder.
+    """
 
     def __init__(self, home: Path) -> None:
         self.folder = home / FOLDER
 
     def __bool__(self) -> bool:
-        """Return whether there are any keys. An unreadable folder raises OSError: «no» would let unsigned requests in."""
+        """Return whether there are any keys.
+
+        Raises:
+            OSError: The folder can't be read. The answer «no» would let unsigned requests in.
+        """
         try:
             with os.scandir(self.folder) as entries:
                 return any(_ID.fullmatch(entry.name) for entry in entries)
@@ -80,7 +101,11 @@ class Keys:
         self._sync()
 
     def delete(self, access_key: str) -> None:
-        """Raise NotFound when there is no such key."""
+        """Delete a key.
+
+        Raises:
+            NotFound: There is no such key.
+        """
         if self._read(access_key) is None:
             raise NotFound(f"There is no access key {access_key!r} in {self.folder}. `alfine keys list` shows them.")
         (self.folder / access_key).unlink(missing_ok=True)

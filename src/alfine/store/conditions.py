@@ -47,44 +47,44 @@ ALGORITHMS = Listing(algorithms)
 
 
 def nothing() -> Condition:
-    """No row."""
+    """Return the condition that no row meets."""
     return sa.false()
 
 
 def after(listing: Listing, column: str, at: datetime) -> Condition:
-    """Rows whose instant is later than `at`."""
+    """Return the condition that the instant is later than `at`."""
     instants = listing.column(column)
     return instants > sa.literal(at, instants.type)
 
 
 def before(listing: Listing, column: str, at: datetime) -> Condition:
-    """Rows whose instant is earlier than `at`."""
+    """Return the condition that the instant is earlier than `at`."""
     instants = listing.column(column)
     return instants < sa.literal(at, instants.type)
 
 
 def equals(listing: Listing, column: str, value: str) -> Condition:
-    """Rows whose text is `value`."""
+    """Return the condition that the text is `value`."""
     return listing.column(column) == value
 
 
 def one_of(listing: Listing, column: str, values: Sequence[str]) -> Condition:
-    """Rows whose text is one of `values`."""
+    """Return the condition that the text is one of `values`."""
     return listing.column(column).in_(values)
 
 
 def contains(listing: Listing, column: str, part: str) -> Condition:
-    """Rows whose text has a part (in SQLite, in ASCII letters of any case)."""
+    """Return the condition that the text has a part (in SQLite, in ASCII letters of any case)."""
     return listing.column(column).contains(part, autoescape=True)
 
 
 def name_contains(listing: Listing, part: str) -> Condition:
-    """Rows whose name has a part, in letters of any case."""
+    """Return the condition that the name has a part, in letters of any case."""
     return sa.func.lower(listing.table.c.name).contains(part.lower(), autoescape=True)
 
 
 def has_tag(listing: Listing, key: str, value: str | None = None) -> Condition:
-    """Jobs with a tag; of the given value, or of any."""
+    """Return the condition that a job has a tag; of the given value, or of any."""
     if listing.tag_owner is None:
         raise TypeError("the tags of these rows are not in the table of tags.")
     job, number = listing.tag_owner
@@ -96,7 +96,7 @@ def has_tag(listing: Listing, key: str, value: str | None = None) -> Condition:
 
 
 def listed() -> Condition:
-    """Tuning jobs that were not deleted, without the holders of single training jobs."""
+    """Return the condition for tuning jobs that were not deleted and aren't holders of single training jobs."""
     return tuning_jobs.c.listed == sa.true()
 
 
@@ -104,27 +104,27 @@ def listed() -> Condition:
 
 
 def of_tuning_job(job: int) -> Condition:
-    """Training jobs of the tuning job with that id."""
+    """Return the condition for training jobs of the tuning job with that id."""
     return training_jobs.c.tuning_job == job
 
 
 def of_tuning_job_named(name: str) -> Condition:
-    """Training jobs of the tuning job of that name, in letters of any case, and of deleted ones that had it."""
+    """Return the condition for training jobs of the tuning job of that name, in letters of any case; also of deleted ones."""
     lower, stored = name.lower(), sa.func.lower(tuning_jobs.c.name)
     named = (stored == lower) | stored.startswith(lower + DETACHED, autoescape=True)
     return training_jobs.c.tuning_job.in_(sa.select(tuning_jobs.c.id).where(named))
 
 
 def has_started() -> Condition:
-    """Training jobs that have started."""
+    """Return the condition for training jobs that have started."""
     return training_jobs.c.started_at.is_not(None)
 
 
 def name_starts_with(prefix: str) -> Condition:
-    """Training jobs whose name begins with a prefix."""
+    """Return the condition for training jobs whose name begins with a prefix."""
     return training_jobs.c.name.startswith(prefix, autoescape=True)
 
 
 def name_from(first: str) -> Condition:
-    """Training jobs whose name is `first`, or comes after it."""
+    """Return the condition for training jobs whose name is `first`, or comes after it."""
     return training_jobs.c.name >= first

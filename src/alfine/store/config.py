@@ -1,8 +1,10 @@
 """alfine.toml: the settings of a home. Each table of the file is one frozen dataclass here; nothing else reads the file.
 [images] alone is a table of texts and tables, since its keys are patterns (programs/images.py says what they mean).
 
-It's looked for at ALFINE_CONFIG, else in the home folder; without one every default holds. A table or a key that isn't
-known, or a value of the wrong type, is an error that names it: a setting is acted on or refused, never dropped.
+The table [images] is the exception: it maps patterns to strings, and programs/images.py says what they mean.
+
+The environment variable ALFINE_CONFIG names the file; without it the file lies in the home's folder. Without a file, all settings have
+their defaults. An unknown table, an unknown key and a value of the wrong type are errors: no setting is ignored.
 """
 
 from __future__ import annotations
@@ -21,19 +23,30 @@ from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.wording import did_you_mean
 
 FILE = "alfine.toml"
+"""Name of the file in the home's folder."""
+
 RUNNERS = ("sandbox", "process", "container")
+"""Values of `runner`, besides AUTO."""
+
 REQUIREMENTS = ("install", "ignore")
+"""Values of `requirements`, besides AUTO."""
+
 AUTO = "auto"
+"""The value with which alfine chooses."""
+
 HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+"""The form of a host's name: parts with dots between them."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """[files]: which local files requests over the network may name (file:///… and paths), for code, data and outputs.
+    """The table [files]: local files that requests over the network may name, for code, data and outputs.
 
-    roots: folders; empty means any file that the user who runs alfine can read. What `alfine tune` runs isn't held to them.
+    Attributes:
+        roots: The folders with these files. Empty: every file that the user who runs alfine can read. `alfine tune` may name
+            every file in any case.
     """
 
     roots: tuple[str, ...] = ()
@@ -41,10 +54,18 @@ class Files:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3:
-    """[s3]: where s3:// leads; without an endpoint to buckets in the home's folder.
+    """The table [s3]: the service that s3:// URIs are read from and written to.
 
-    endpoint: an URL, https://s3.eu-central-1.amazonaws.com or that of a MinIO. profile: of ~/.aws, for its keys; without one they
-    come from the environment of alfine (AWS_ACCESS_KEY_ID, …), as botocore finds them. There's no place for keys here.
+    The keys of the service never stand in this file.
+
+    Attributes:
+        endpoint: The URL of the service, for example https://s3.eu-central-1.amazonaws.com or that of a MinIO. Empty: alfine's own
+            buckets in the home's folder.
+        region: The region in the signatures of requests to the service.
+        profile: The profile of ~/.aws whose keys are used. None: botocore finds them, for example in AWS_ACCESS_KEY_ID.
+
+    Raises:
+        InvalidSpec: The endpoint isn't an URL.
     """
 
     endpoint: str = ""
@@ -58,20 +79,30 @@ class S3:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prices:
-    """[prices.per_hour] and [prices.spot_per_hour]: what an instance of a type costs an hour, in any one currency."""
+    """The table [prices]: the price of one hour of an instance, by instance type. All prices are in one currency.
+
+    Attributes:
+        per_hour: The price on demand.
+        spot_per_hour: The price of managed spot training.
+    """
 
     per_hour: dict[str, float] = field(default_factory=dict)
     spot_per_hour: dict[str, float] = field(default_factory=dict)
 
     def of(self, instance_type: str, *, spot: bool) -> float | None:
-        """The price; a spot instance without one of its own costs what any other does. None when nothing is known."""
+        """Return the price of an hour, or None if the table doesn't have it.
+
+        Args:
+            instance_type: For example ml.m5.xlarge.
+            spot: Whether to take the price of managed spot training; where there is none, the price on demand counts.
+        """
         price = self.per_hour.get(instance_type)
         return self.spot_per_hour.get(instance_type, price) if spot else price
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """[run]: where training runs, unless a job's tag `alfine:runner` says otherwise.
+    """The table [run]: how training jobs run, unless a job's tag `alfine:runner` says otherwise.
 
     runner: «sandbox», «process» or «container»; «auto» is the sandbox, where it works, for jobs whose request names an image
     (their scripts expect a container), and a plain process for a local script or command.
@@ -101,7 +132,15 @@ class Running:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """[server]: hosts are names, besides its addresses, by which `alfine serve` is reached from other machines."""
+    """The table [server]: settings of `alfine serve`.
+
+    Attributes:
+        hosts: Names by which other machines reach the server, in addition to its IP addresses. Requests that name another host are
+            refused.
+
+    Raises:
+        InvalidSpec: One of the names isn't a host's name.
+    """
 
     hosts: tuple[str, ...] = ()
 
@@ -114,7 +153,11 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """The whole file."""
+    """All settings of a home: one attribute for each table of alfine.toml.
+
+    Attributes:
+        path: The file; None without one.
+    """
 
     path: Path | None = None
     files: Files = field(default_factory=Files)
@@ -126,7 +169,14 @@ class Config:
 
     @classmethod
     def at(cls, home: Path) -> Config:
-        """Read the home's file. Raise InvalidSpec with every fault, when it can't be understood."""
+        """Read the settings of a home.
+
+        Args:
+            home: The home's folder.
+
+        Raises:
+            InvalidSpec: The file can't be read or understood. The error names every fault.
+        """
         named = os.environ.get("ALFINE_CONFIG")
         path = Path(named).expanduser() if named else home / FILE
         if not path.exists() and not named:
@@ -155,7 +205,7 @@ def _unknown(where: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> 
 
 
 def _read(kind: type[T], table: Any, where: str, faults: list[Fault]) -> T | None:
-    """One table as its dataclass; None, with faults, when it isn't one."""
+    """Read one table as its dataclass. Return None, after adding faults, when it can't be read as one."""
     if not isinstance(table, dict):
         faults.append(Fault(where, f"{table!r} must be a table."))
         return None
@@ -163,9 +213,9 @@ def _read(kind: type[T], table: Any, where: str, faults: list[Fault]) -> T | Non
     before = len(faults)
     faults += _unknown(where, table, hints)
     faults += [
-        Fault(where, f"{each.name} is missing.")
-        for each in fields(kind)  # type: ignore[arg-type]
-        if each.default is MISSING and each.default_factory is MISSING and each.name not in table
+        Fault(where, f"{known.name} is missing.")
+        for known in fields(kind)  # type: ignore[arg-type]
+        if known.default is MISSING and known.default_factory is MISSING and known.name not in table
     ]
     values = {
         name: _value(hints[name], value, f"{where} {name}", faults) for name, value in table.items() if name in hints
@@ -181,10 +231,10 @@ def _value(hint: Any, value: Any, where: str, faults: list[Fault]) -> Any:
         bool: ("true or false", isinstance(value, bool)),
         int: ("a whole number", isinstance(value, int) and not isinstance(value, bool)),
         float: ("a number", isinstance(value, int | float) and not isinstance(value, bool)),
-        tuple[str, ...]: ("a list of texts", isinstance(value, list) and all(isinstance(each, str) for each in value)),
+        tuple[str, ...]: ("a list of texts", isinstance(value, list) and all(isinstance(item, str) for item in value)),
         dict[str, float]: (
             "a table of numbers from 0 on",
-            isinstance(value, dict) and all(_is_amount(each) for each in value.values()),
+            isinstance(value, dict) and all(_is_amount(item) for item in value.values()),
         ),
         dict[str, Any]: (
             "a table of texts and tables",

@@ -40,7 +40,7 @@ Texts = Callable[[str | None, Mapping[str, Any]], Mapping[str, str]]
 
 
 def _change_of(*columns: str, status: str | None = None) -> sa.Update:
-    """An UPDATE of one training job; with a status, only of one that may take it by the table of transitions."""
+    """Return an UPDATE of one training job; with a status, only of one that may take it by the table of transitions."""
     row = (training_jobs.c.tuning_job == sa.bindparam("job")) & (training_jobs.c.number == sa.bindparam("nr"))
     values: dict[str, Any] = {name: sa.bindparam(name) for name in columns}
     if status is not None:

@@ -122,7 +122,7 @@ def model_of(history: History) -> Model | None:
 
 
 def _model_at(history: History, n: int) -> Model:
-    """The surrogate given the first n observations."""
+    """Return the surrogate given the first n observations."""
     theta = theta_at(history, n)
     X, y, own, scale = targets_at(history, n)
     chosen = best_and_latest(y, POSTERIOR_POINTS)

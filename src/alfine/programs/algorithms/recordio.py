@@ -127,7 +127,7 @@ def _record(data: memoryview, path: Path, *, labelled: bool) -> tuple[_Tensor, f
 
 
 def _named_values(data: memoryview) -> dict[int, _Tensor]:
-    """The tensors of a record, by the number of their field: FEATURES and LABEL."""
+    """Return the tensors of a record, by the number of their field: FEATURES and LABEL."""
     tensors: dict[int, _Tensor] = {}
     for number, entry in _fields(data):
         if number in (FEATURES, LABEL):
@@ -145,7 +145,7 @@ def _value(data: int | memoryview) -> _Tensor:
 
 
 def _numbers(value: int | memoryview, kind: str) -> npt.NDArray[np.float64]:
-    """Packed numbers. kind: their type in NumPy's notation; "" for varints."""
+    """Read packed numbers. kind: their type in NumPy's notation; "" for varints."""
     if not kind:
         return np.array(_varints(value), dtype=np.float64)
     if isinstance(value, int):
@@ -157,7 +157,7 @@ def _numbers(value: int | memoryview, kind: str) -> npt.NDArray[np.float64]:
 
 
 def _fields(data: int | memoryview) -> Iterator[Field]:
-    """The number and the value of each field: a number for a varint, the bytes for anything else."""
+    """Yield the number and the value of each field: a number for a varint, the bytes for anything else."""
     if isinstance(data, int):
         raise TypeError
     start = 0
@@ -176,7 +176,7 @@ def _fields(data: int | memoryview) -> Iterator[Field]:
 
 
 def _varint(data: memoryview, start: int) -> tuple[int, int]:
-    """The varint that begins at `start`, and where the next field begins."""
+    """Return the varint that begins at `start`, and where the next field begins."""
     number = shift = 0
     while True:
         byte = data[start]

@@ -113,7 +113,7 @@ def _channel(name: str, *, required: bool) -> dict[str, Any]:
 
 
 def _definition(data: str, metric: str) -> dict[str, str]:
-    """The metric's definition as AWS describes it. For tweedie-nloglik xgboost also prints the power."""
+    """Return the metric's definition as AWS describes it. For tweedie-nloglik xgboost also prints the power."""
     printed = rf"{metric}(?:@[0-9.]+)?" if metric == "tweedie-nloglik" else metric
     return {"Name": f"{data}:{metric}", "Regex": rf".*\[[0-9]+\].*#011{data}-{printed}:{NUMBER}.*"}
 

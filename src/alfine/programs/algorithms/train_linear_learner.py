@@ -221,7 +221,7 @@ def _check_widths(data: Mapping[str, Data]) -> None:
 
 
 def _scales(params: LearnerParameters, data: Data) -> Scales:
-    """Normalisation from the first rows: by mean and standard deviation, by the mean alone to remove a bias, or none."""
+    """Return the normalisation from the first rows: by mean and standard deviation, by the mean alone to remove a bias, or none."""
     rows = slice(int(params.number("num_point_for_scaler")))
     features, labels = data.features[rows], data.labels[rows]
     bias = params.flag("use_bias", auto=True)
@@ -306,7 +306,7 @@ def _sigmoid(x: Array) -> Array:
 
 
 def _fitted(params: LearnerParameters, data: Mapping[str, Data]) -> LinearModel:
-    """The model of the best epoch, in the units of the data."""
+    """Return the model of the best epoch, in the units of the data."""
     scales = _scales(params, data["train"])
     scaled = Data(
         (data["train"].features - scales.center) / scales.width,
@@ -345,7 +345,7 @@ def _asked_to_end() -> Callable[[], bool]:
 
 
 def _epochs(params: LearnerParameters, data: Data) -> Iterator[LinearModel]:
-    """The model after each epoch, in the units of the scaled data."""
+    """Yield the model after each epoch, in the units of the scaled data."""
     random = np.random.default_rng(SEED)
     shape = (data.features.shape[1], params.outputs)
     weights = (
@@ -371,7 +371,7 @@ def _epochs(params: LearnerParameters, data: Data) -> Iterator[LinearModel]:
 def _gradient(
     params: LearnerParameters, values: Array, data: Data, rows: npt.NDArray[np.int64], examples: Array
 ) -> Array:
-    """The gradient (d + 1, outputs) of the mean loss of some rows with its L1 and L2 penalties; the bias is the last row."""
+    """Return the gradient (d + 1, outputs) of the mean loss of some rows with its L1 and L2 penalties; the bias is the last row."""
     features = data.features[rows]
     _, by_score = losses(params, features @ values[:-1] + values[-1], data.labels[rows])
     by_score = by_score * examples[rows, None] / len(rows)
@@ -422,7 +422,7 @@ def _optimizer(params: LearnerParameters, shape: tuple[int, int]) -> Callable[[A
 
 
 def _scheduled(params: LearnerParameters, rate: float, count: int) -> float:
-    """The learning rate of a step; count: its number, from 1."""
+    """Return the learning rate of a step; count: its number, from 1."""
     if not params.flag("use_lr_scheduler", auto=True):
         return rate
     times = (count - 1) // int(params.number("lr_scheduler_step"))
@@ -504,7 +504,7 @@ def _to_minimise(params: LearnerParameters, model: LinearModel, data: Data) -> f
 
 
 def _calibrated(params: LearnerParameters, model: LinearModel, data: Data) -> LinearModel:
-    """A binary classifier with the threshold that is best by its selection criterion; of several, the one nearest to 0."""
+    """Return a binary classifier with the threshold that is best by its selection criterion; of several, the one nearest to 0."""
     chosen = params.get("binary_classifier_model_selection_criteria", "accuracy")
     if params.kind != "binary_classifier" or chosen == "loss_function":
         return model
@@ -520,7 +520,7 @@ def _calibrated(params: LearnerParameters, model: LinearModel, data: Data) -> Li
 
 
 def _worth(params: LearnerParameters, chosen: str, labels: Array, score: Array, thresholds: Array) -> Array:
-    """The value of the selection criterion at each threshold: (thresholds,). It sorts the n scores once: O(n log n)."""
+    """Return the value of the selection criterion at each threshold: (thresholds,). It sorts the n scores once: O(n log n)."""
     order = np.argsort(score)
     above = len(score) - np.searchsorted(score[order], thresholds, side="right")
     positives = np.concatenate([np.cumsum(labels[order][::-1])[::-1], [0.0]])

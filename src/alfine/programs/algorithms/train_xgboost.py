@@ -99,7 +99,7 @@ def train(texts: dict[str, str]) -> None:
 
 
 def _parameters(texts: dict[str, str]) -> dict[str, Any]:
-    """The parameters of xgboost itself. They stay texts: xgboost reads the numbers in them."""
+    """Return the parameters of xgboost itself. They stay texts: xgboost reads the numbers in them."""
     for name in FORGOTTEN:
         if name in texts:
             print(f"{name} has no effect in xgboost {xgboost.__version__}.")  # noqa: T201
@@ -114,7 +114,7 @@ def _parameters(texts: dict[str, str]) -> dict[str, Any]:
 
 
 def _metrics(texts: dict[str, str]) -> list[str]:
-    """The metrics in eval_metric, then the objective metric of the tuning job, each once."""
+    """Return the metrics in eval_metric, then the objective metric of the tuning job, each once."""
     names = [name.strip() for name in texts.get("eval_metric", "").split(",")]
     tuned = texts.get("_tuning_objective_metric", "").rpartition(":")[2]
     return list(dict.fromkeys(name for name in (*names, tuned) if name))
@@ -133,7 +133,7 @@ def _early_stopping(rounds: int, wanted: list[str], data: str, booster: str | No
 
 
 def _scores(names: list[str], scores: Any, labels: Any, objective: str) -> list[tuple[str, float]]:
-    """The metrics that xgboost lacks. scores: its predictions, as the objective returns them."""
+    """Return the metrics that xgboost lacks. scores: its predictions, as the objective returns them."""
     classes = _classes(scores, objective)
     return [
         (name, OF_CLASSES[name](labels, classes) if name in OF_CLASSES else OF_VALUES[name](labels, scores))
@@ -237,7 +237,7 @@ def _parse_libsvm(name: str, given: bytes) -> Arrays:
 
 
 def _weights_apart(content: bytes) -> tuple[bytes, list[float]]:
-    """Lines «label:weight index:value …», as xgboost reads them, without the weights; and the weights, if there are any."""
+    """Separate lines «label:weight index:value …», as xgboost reads them, into lines without weights and the weights, if any."""
     if b":" not in content.lstrip().partition(b" ")[0]:
         return content, []
     lines, weights = [], []
@@ -254,7 +254,7 @@ def _width(data: dict[str, Any] | None) -> int:
 
 
 def _dmatrix(data: dict[str, Any] | None, width: int) -> Any:
-    """width: the largest number of columns of any channel: a sparse one may not have the last of them."""
+    """Return the data as xgboost's matrix. width: the largest number of columns of any channel: a sparse one may lack the last."""
     if data is None:
         return None
     table: Any = data["data"]

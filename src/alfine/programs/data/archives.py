@@ -97,7 +97,7 @@ def _opened(archive: Path) -> tarfile.TarFile:
 
 
 def _bounded(members: tarfile.TarFile, archive: Path) -> list[tarfile.TarInfo]:
-    """The members of an archive within the limits."""
+    """Return the members of an archive within the limits."""
     kept: list[tarfile.TarInfo] = []
     size = 0
     try:

@@ -59,7 +59,7 @@ def channels(spec: TuningJobSpec, files: RequestFiles) -> Iterator[LocalChannel]
 
 
 def _paths(channel: Channel, files: RequestFiles, hosts: int) -> tuple[Path, tuple[Path, ...]]:
-    """The folder (or file) that every host sees, and those of each host where they share the data."""
+    """Return the folder (or file) that every host sees, and those of each host where they share the data."""
     name = f"channel-{channel.name}"
     if channel.manifest:
         objects = files.listed(channel.uri, name)
@@ -106,7 +106,7 @@ def shares(names: Sequence[str], hosts: int, seed: int | None) -> list[list[str]
 
 
 def _decompressed(files: RequestFiles, name: str, objects: Objects) -> Path:
-    """A folder with the decompressed content of the files. Their names lose «.gz»."""
+    """Return a folder with the decompressed content of the files. Their names lose «.gz»."""
 
     def fill(draft: Path) -> None:
         left = files.max_decompressed_bytes

@@ -98,7 +98,7 @@ def _remove(buckets: Buckets, uri: str, name: str, path: Path) -> None:
 
 
 def _stored(buckets: Buckets, uri: str) -> Iterator[tuple[str, Path]]:
-    """Each stored checkpoint: its path below the URI, and a local file with its content."""
+    """Yield each stored checkpoint: its path below the URI, and a local file with its content."""
     folder = local(uri)
     if folder is None:
         for name, stored in relative(f"{uri}/", buckets.find(f"{uri}/")):

@@ -179,7 +179,7 @@ class RequestFiles:
         return self._bucket(stored.uri).file(stored) if stored.bucket else Path(stored.key)
 
     def _objects(self, uri: str) -> Objects:
-        """The objects below an s3:// prefix. Where there are none, the message is AWS's own."""
+        """Return the objects below an s3:// prefix. Where there are none, the message is AWS's own."""
         buckets = self._bucket(uri)
         objects = dict(relative(uri, buckets.find(uri)))
         if not objects:
@@ -198,7 +198,7 @@ class RequestFiles:
         return self.buckets
 
     def _check(self, path: Path) -> Path:
-        """The path, if requests may name it and something is there."""
+        """Return the path, if requests may name it and something is there."""
         trouble = None if self.buckets is None else path_refusal(self.buckets.roots, path)
         if trouble:
             raise Forbidden(trouble)
@@ -215,7 +215,7 @@ def sentence(error: Exception) -> str:
 
 
 def _manifest(path: Path, uri: str) -> tuple[str, list[str]]:
-    """The prefix and the names in a manifest file. uri: for messages."""
+    """Return the prefix and the names in a manifest file. uri: for messages."""
     if not path.is_file() or path.stat().st_size > MAX_MANIFEST_BYTES:
         raise Unreadable(f"{uri} isn't a manifest: it must be one file of at most {MAX_MANIFEST_BYTES >> 20} MiB.")
     try:
@@ -235,7 +235,7 @@ def _manifest(path: Path, uri: str) -> tuple[str, list[str]]:
 
 
 def _stored_file(path: Path) -> Stored:
-    """A file of this machine in its present version."""
+    """Return a file of this machine in its present version."""
     status = path.stat()
     return Stored("", str(path.absolute()), f"{status.st_mtime_ns} {status.st_size}")
 

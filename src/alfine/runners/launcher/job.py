@@ -309,7 +309,7 @@ class SupervisedJob:
             self._unwrap(record)
 
     def _said(self, beginnings: tuple[str, ...]) -> str:
-        """The last line of the log with one of these beginnings; "" where there is none: then the training job itself failed."""
+        """Return the last line of the log with one of these beginnings; "" where there is none: then the training job itself failed."""
         try:
             with open_regular(control_path(self.folder, LOG)) as file:
                 file.seek(max(0, os.fstat(file.fileno()).st_size - SAID_BYTES))

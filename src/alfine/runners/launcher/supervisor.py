@@ -363,7 +363,7 @@ class Launcher:
                 HELPERS.discard(pid)
 
     def _leftovers(self) -> list[int]:
-        """Children that are no running training job: they became the launcher's when their training job ended."""
+        """Return children that are no running training job: they became the launcher's when their training job ended."""
         mains = {job.pid for job in self.jobs.values() if job.running}
         return [pid for pid in self._children() if pid not in mains | self.before | HELPERS]
 

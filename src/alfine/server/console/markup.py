@@ -50,6 +50,6 @@ def nested_list(value: Any) -> Markup:
 
 
 def _in_words(name: str) -> str:
-    """«BestEstimate» -> «best estimate»."""
+    """Split a name into words: «BestEstimate» becomes «best estimate»."""
     letters = "".join(f" {char.lower()}" if char.isupper() and not name.isupper() else char for char in name)
     return letters.replace("_", " ").strip()
