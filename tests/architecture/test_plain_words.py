@@ -15,12 +15,12 @@ NOUNS = re.compile(r"(The|A|An) ")
 
 def test_no_docstring_begins_like_an_answer_without_its_question(house):
     found = [place for place, summary, _ in summaries(house) if QUESTIONS.match(summary)]
-    assert found == []
+    assert found == [], "say what it does («Return whether …»), or of a class what it is"
 
 
 def test_the_docstring_of_a_function_begins_with_what_it_does(house):
     found = [place for place, summary, is_function in summaries(house) if is_function and NOUNS.match(summary)]
-    assert found == []
+    assert found == [], "begin with a verb: «Return the …»"
 
 
 def summaries(house):

@@ -135,7 +135,7 @@ class _Part:
 
     @property
     def brings_program(self) -> bool:
-        """Whether its own program runs instead of a built-in algorithm."""
+        """Return whether its own program runs instead of a built-in algorithm."""
         return any(name in self.static for name in PROGRAMS)
 
     @property
