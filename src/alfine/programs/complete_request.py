@@ -100,7 +100,7 @@ def completed(request: Request, machine: Machine) -> tuple[Request, list[Fault]]
 
 
 def _ranges(part: _Part, machine: Machine) -> Request:
-    """The ranges of a definition. Those of a built-in algorithm may begin at an open bound."""
+    """Return the ranges of a definition. Those of a built-in algorithm may begin at an open bound."""
     created = machine.images.created(str(part.specification.get("AlgorithmName", "")))
     built_in = machine.images.built_in(created.image if created else str(part.specification.get("TrainingImage", "")))
     if built_in is None or part.brings_program:
