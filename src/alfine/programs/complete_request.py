@@ -224,7 +224,7 @@ def _with_program_metrics(image: str, part: _Part, machine: Machine) -> Request:
 
 
 def _image_faults(image: str, part: _Part, machine: Machine) -> Iterator[Fault]:
-    """A fault where nothing on this machine runs the image. It is the first of a request's faults: nothing else matters before."""
+    """Yield a fault where nothing on this machine runs the image. It is the first of a request's faults: nothing else matters before."""
     drivers = any(channel.get("ChannelName") == DRIVERS for channel in part.definition.get("InputDataConfig") or ())
     if image and not part.brings_program and not drivers:
         try:

@@ -1,4 +1,4 @@
-"""What counts as a value of a metric when a Python function gives it."""
+"""Values of metrics that a Python function gives: which of them count."""
 
 from __future__ import annotations
 

@@ -71,7 +71,14 @@ class Keys:
             return False
 
     def secret(self, access_key: str) -> str | None:
-        """Return the secret of an access key; None where there is no such key."""
+        """Return the secret of an access key.
+
+        Args:
+            access_key: The id that a request names; it may be any text.
+
+        Returns:
+            None where there is no such key.
+        """
         return found.secret if (found := self._read(access_key)) else None
 
     def all(self) -> list[AccessKey]:
@@ -101,7 +108,10 @@ class Keys:
         self._sync()
 
     def delete(self, access_key: str) -> None:
-        """Delete a key.
+        """Delete a key. Requests that it signs are refused from now on.
+
+        Args:
+            access_key: The key's id.
 
         Raises:
             NotFound: There is no such key.

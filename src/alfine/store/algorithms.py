@@ -36,7 +36,12 @@ def algorithm_of(row: Row[Any]) -> Algorithm:
 
 
 def find_algorithm(connection: Connection, name: str) -> Algorithm | None:
-    """Return the algorithm of that name; None if there is none."""
+    """Return an algorithm, or None if there is none of that name.
+
+    Args:
+        connection: An open connection.
+        name: The algorithm's name, in letters of any case.
+    """
     row = connection.execute(_BY_NAME, {"name": name.lower()}).first()
     return None if row is None else algorithm_of(row)
 
@@ -59,7 +64,16 @@ def insert_algorithm(connection: Connection, algorithm: Algorithm) -> None:
 
 
 def delete_algorithm(connection: Connection, name: str) -> None:
-    """Delete an algorithm. Raise NotFound if there is none, Conflict while a job that has not ended uses it."""
+    """Delete an algorithm.
+
+    Args:
+        connection: A connection that writes.
+        name: The algorithm's name.
+
+    Raises:
+        NotFound: There is none of that name.
+        Conflict: A job that hasn't ended uses it.
+    """
     algorithm = get_algorithm(connection, name)
     ended = [status for status, after in TUNING_TRANSITIONS.items() if not after]
     query = sa.select(tuning_jobs.c.name, tuning_jobs.c.request).where(tuning_jobs.c.status.not_in(ended))
@@ -72,7 +86,16 @@ def delete_algorithm(connection: Connection, name: str) -> None:
 
 
 def change_algorithm_tags(connection: Connection, name: str, changes: Mapping[str, str | None]) -> dict[str, str]:
-    """Set tags of an algorithm, remove those whose value is None, and return all, in the order of their keys."""
+    """Set and remove tags of an algorithm.
+
+    Args:
+        connection: A connection that writes.
+        name: The algorithm's name.
+        changes: The new value of each tag; None removes the tag.
+
+    Returns:
+        All tags of the algorithm after the change, in the order of their keys.
+    """
     algorithm = get_algorithm(connection, name)
     changed = {key: value for key, value in {**algorithm.tags, **changes}.items() if value is not None}
     tags = dict(sorted(changed.items()))

@@ -74,7 +74,13 @@ def one_of(listing: Listing, column: str, values: Sequence[str]) -> Condition:
 
 
 def contains(listing: Listing, column: str, part: str) -> Condition:
-    """Return the condition that the text has a part (in SQLite, in ASCII letters of any case)."""
+    """Return the condition that a text contains a part.
+
+    Args:
+        listing: The kind of rows.
+        column: The column with the text.
+        part: The part. In SQLite, ASCII letters match in any case.
+    """
     return listing.column(column).contains(part, autoescape=True)
 
 
@@ -84,7 +90,13 @@ def name_contains(listing: Listing, part: str) -> Condition:
 
 
 def has_tag(listing: Listing, key: str, value: str | None = None) -> Condition:
-    """Return the condition that a job has a tag; of the given value, or of any."""
+    """Return the condition that a job has a tag.
+
+    Args:
+        listing: The kind of rows.
+        key: The tag's key.
+        value: The tag's value; None: any value.
+    """
     if listing.tag_owner is None:
         raise TypeError("the tags of these rows are not in the table of tags.")
     job, number = listing.tag_owner
@@ -109,7 +121,11 @@ def of_tuning_job(job: int) -> Condition:
 
 
 def of_tuning_job_named(name: str) -> Condition:
-    """Return the condition for training jobs of the tuning job of that name, in letters of any case; also of deleted ones."""
+    """Return the condition for the training jobs of a tuning job, also of deleted ones that had the name.
+
+    Args:
+        name: The tuning job's name, in letters of any case.
+    """
     lower, stored = name.lower(), sa.func.lower(tuning_jobs.c.name)
     named = (stored == lower) | stored.startswith(lower + DETACHED, autoescape=True)
     return training_jobs.c.tuning_job.in_(sa.select(tuning_jobs.c.id).where(named))

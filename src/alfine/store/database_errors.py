@@ -1,4 +1,4 @@
-"""What a database's error means for whoever called the store, and what to do about it."""
+"""Errors of the database, translated for the callers of the store: what went wrong and what to do."""
 
 from __future__ import annotations
 

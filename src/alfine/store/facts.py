@@ -92,7 +92,14 @@ def write_facts(connection: Connection, job: int, facts: Sequence[Fact], first: 
 
 
 def write_offset(connection: Connection, job: int, number: int, offset: int) -> None:
-    """Write how many bytes of a training job's log have been read for metrics."""
+    """Write how far the log of a training job has been read for metrics.
+
+    Args:
+        connection: A connection that writes.
+        job: The tuning job's id.
+        number: The training job's number.
+        offset: The bytes that have been read.
+    """
     connection.execute(_SET_OFFSET, {"job": job, "nr": number, "log_offset": offset})
 
 
@@ -171,7 +178,7 @@ def _numbered_facts(connection: Connection, job: Row[Any], spec: TuningJobSpec) 
 
 
 def _numbered_changes(connection: Connection, job: Row[Any], spec: TuningJobSpec) -> Iterator[tuple[int, Fact]]:
-    """What users changed. A request that an earlier version took and this one refuses changed nothing."""
+    """Yield the changes that users made, by number. A request that an earlier version took and this one refuses changed nothing."""
     changed = (changes.c.tuning_job == job.id) & (changes.c.fact > 0)
     for row in connection.execute(sa.select(changes).where(changed).order_by(changes.c.fact)):
         if row.request is None:

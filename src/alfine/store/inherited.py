@@ -31,7 +31,16 @@ def read_inherited(connection: Connection, job: int) -> tuple[Inherited, ...]:
 
 
 def best_inherited(connection: Connection, job: int, *, minimise: bool) -> Inherited | None:
-    """Return the best of what a tuning job inherited, the first on a tie; None if it inherited nothing."""
+    """Return the best of what a tuning job inherited.
+
+    Args:
+        connection: An open connection.
+        job: The tuning job's id.
+        minimise: Whether the smallest objective is the best.
+
+    Returns:
+        The best result, on a tie the first; None if the job inherited nothing.
+    """
     order = inherited.c.objective.asc() if minimise else inherited.c.objective.desc()
     query = sa.select(inherited).where(inherited.c.tuning_job == job).order_by(order, inherited.c.number)
     row = connection.execute(query.limit(1)).first()

@@ -21,7 +21,13 @@ class MetricValue(NamedTuple):
 
 
 def last_metrics(connection: Connection, job: int, number: int) -> list[MetricValue]:
-    """Return the last value of each metric of a training job, by the metric's name."""
+    """Return the last value of each metric of a training job, in the order of the metrics' names.
+
+    Args:
+        connection: An open connection.
+        job: The tuning job's id.
+        number: The training job's number.
+    """
     one = (metrics.c.tuning_job == job) & (metrics.c.number == number)
     last = sa.select(sa.func.max(metrics.c.fact)).where(one).group_by(metrics.c.metric).scalar_subquery()
     query = sa.select(metrics.c.metric, metrics.c.value, metrics.c.at).where(one, metrics.c.fact.in_(last))
@@ -31,7 +37,15 @@ def last_metrics(connection: Connection, job: int, number: int) -> list[MetricVa
 def last_metrics_of(
     connection: Connection, training: Sequence[tuple[int, int]]
 ) -> dict[tuple[int, int], list[MetricValue]]:
-    """Return the same for several training jobs, by (tuning job, number); each of them is a key."""
+    """Return the last value of each metric of several training jobs.
+
+    Args:
+        connection: An open connection.
+        training: The (tuning job's id, number) of each.
+
+    Returns:
+        The values by (tuning job's id, number); each of `training` is a key.
+    """
     values: dict[tuple[int, int], list[MetricValue]] = {one: [] for one in training}
     several = sa.tuple_(metrics.c.tuning_job, metrics.c.number).in_(training)
     last = sa.select(metrics.c.tuning_job, sa.func.max(metrics.c.fact)).where(several)
@@ -43,7 +57,17 @@ def last_metrics_of(
 
 
 def reports(connection: Connection, job: int, number: int, most: int) -> dict[str, list[tuple[float, float]]]:
-    """Return (step, value) of each metric of a training job, in order; of all metrics together the last `most` values."""
+    """Return the last values of the metrics of a training job.
+
+    Args:
+        connection: An open connection.
+        job: The tuning job's id.
+        number: The training job's number.
+        most: The largest number of values, of all metrics together.
+
+    Returns:
+        (step, value) by metric, in the order in which they were emitted.
+    """
     one = (metrics.c.tuning_job == job) & (metrics.c.number == number)
     query = sa.select(metrics.c.metric, metrics.c.step, metrics.c.value).where(one)
     by_metric: dict[str, list[tuple[float, float]]] = {}
@@ -55,7 +79,18 @@ def reports(connection: Connection, job: int, number: int, most: int) -> dict[st
 def metric_values(
     connection: Connection, job: int, number: int, metric: str, within: tuple[datetime, datetime]
 ) -> list[tuple[datetime, float]]:
-    """Return (at, value) of one metric of a training job in order; `within` its first instant, and before its second."""
+    """Return the values of one metric that a training job emitted in a span of time.
+
+    Args:
+        connection: An open connection.
+        job: The tuning job's id.
+        number: The training job's number.
+        metric: The metric's name.
+        within: The span: its first instant, and the first instant after it.
+
+    Returns:
+        (instant, value), in order.
+    """
     since, until = within
     one = (metrics.c.tuning_job == job) & (metrics.c.number == number) & (metrics.c.metric == metric)
     query = sa.select(metrics.c.at, metrics.c.value).where(one, metrics.c.at >= since, metrics.c.at < until)

@@ -19,13 +19,29 @@ _OF_TUNING_JOB = re.compile(r"(.+)-\d{3,}-[0-9a-f]{8}")  # how tuning jobs name 
 
 
 def check_tuning_job_name(connection: Connection, name: str) -> None:
-    """Raise InUse if a tuning job has the name."""
+    """Check that a name is free for a new tuning job.
+
+    Args:
+        connection: A connection that writes.
+        name: The name, which is compared in letters of any case.
+
+    Raises:
+        InUse: A tuning job has the name.
+    """
     if connection.execute(_TUNING_JOB, {"name": name.lower()}).first():
         raise InUse(f"A hyperparameter tuning job with the name, {name}, already exists. Choose a different name.")
 
 
 def check_training_job_name(connection: Connection, name: str) -> None:
-    """Raise InUse if a training job has the name, or a running tuning job may give it to one of its own."""
+    """Check that a name is free for a new training job.
+
+    Args:
+        connection: A connection that writes.
+        name: The name, which is compared in letters of any case.
+
+    Raises:
+        InUse: A training job has the name, or a running tuning job may give it to one of its own.
+    """
     lower = name.lower()
     if connection.execute(_TRAINING_JOB, {"name": lower}).first():
         raise InUse(f"A training job with the name, {name}, already exists. Choose a different name.")

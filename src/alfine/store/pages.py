@@ -35,14 +35,26 @@ class Page:
 
 
 def tuning_job_page(connection: Connection, page: Page, conditions: Iterable[Condition]) -> list[TuningJob]:
-    """Return a page of the tuning jobs for which all conditions hold."""
+    """Return a page of the list of tuning jobs.
+
+    Args:
+        connection: An open connection.
+        page: Order, size and place of the page.
+        conditions: Conditions that every listed job meets.
+    """
     query = sa.select(tuning_jobs).where(listed(), *conditions)
     rows = connection.execute(_paged(query, page, TUNING_JOBS.column(page.sort), tuning_jobs.c.name))
     return [tuning_job_of(row) for row in rows]
 
 
 def training_job_page(connection: Connection, page: Page, conditions: Iterable[Condition]) -> list[TrainingJobRow]:
-    """Return a page of the training jobs for which all conditions hold; sorted by the objective, only those that have one."""
+    """Return a page of the list of training jobs.
+
+    Args:
+        connection: An open connection.
+        page: Order, size and place of the page. Sorted by the objective, it lists only training jobs that have one.
+        conditions: Conditions that every listed job meets.
+    """
     column = TRAINING_JOBS.column(page.sort)
     query = select_training_jobs().where(*conditions)
     if page.sort == "objective":
@@ -52,7 +64,13 @@ def training_job_page(connection: Connection, page: Page, conditions: Iterable[C
 
 
 def algorithm_page(connection: Connection, page: Page, conditions: Iterable[Condition]) -> list[Algorithm]:
-    """Return a page of the algorithms for which all conditions hold."""
+    """Return a page of the list of algorithms.
+
+    Args:
+        connection: An open connection.
+        page: Order, size and place of the page.
+        conditions: Conditions that every listed algorithm meets.
+    """
     query = sa.select(algorithms).where(*conditions)
     rows = connection.execute(_paged(query, page, ALGORITHMS.column(page.sort), algorithms.c.name))
     return [algorithm_of(row) for row in rows]

@@ -50,7 +50,15 @@ _STATE = sa.select(*(tuning_jobs.c[name] for name in TuningJobState._fields)).wh
 
 
 def state(connection: Connection, name: str) -> TuningJobState:
-    """Return the state of a tuning job. Raise NotFound if there is none of that name."""
+    """Return the state of a tuning job.
+
+    Args:
+        connection: An open connection.
+        name: The tuning job.
+
+    Raises:
+        NotFound: There is none of that name.
+    """
     row = connection.execute(_STATE, {"name": name}).first()
     if row is None:
         raise _no_tuning_job(name)
@@ -61,7 +69,15 @@ _TUNING_JOB = sa.select(tuning_jobs).where(tuning_jobs.c.id == sa.bindparam("job
 
 
 def tuning_job(connection: Connection, job: int) -> TuningJob:
-    """Return the tuning job with that id. Raise NotFound if there is none."""
+    """Return a tuning job by its id.
+
+    Args:
+        connection: An open connection.
+        job: The id.
+
+    Raises:
+        NotFound: There is none with that id.
+    """
     row = connection.execute(_TUNING_JOB, {"job": job}).first()
     if row is None:
         raise _no_tuning_job(str(job))
@@ -69,7 +85,15 @@ def tuning_job(connection: Connection, job: int) -> TuningJob:
 
 
 def tuning_job_row(connection: Connection, name: str) -> Row[Any]:
-    """Return the row of a tuning job, listed or not. Raise NotFound if there is none of that name."""
+    """Return the row of a tuning job.
+
+    Args:
+        connection: An open connection.
+        name: The name of a tuning job, or of the holder of a single training job.
+
+    Raises:
+        NotFound: There is none of that name.
+    """
     row = connection.execute(sa.select(tuning_jobs).where(tuning_jobs.c.name == name)).first()
     if row is None:
         raise _no_tuning_job(name)
@@ -77,7 +101,15 @@ def tuning_job_row(connection: Connection, name: str) -> Row[Any]:
 
 
 def tuning_job_id(connection: Connection, name: str) -> int:
-    """Return the id of a tuning job by its name in letters of any case. Raise NotFound if there is none."""
+    """Return the id of a tuning job.
+
+    Args:
+        connection: An open connection.
+        name: Its name, in letters of any case.
+
+    Raises:
+        NotFound: There is none of that name.
+    """
     query = sa.select(tuning_jobs.c.id, tuning_jobs.c.listed)
     row = connection.execute(query.where(sa.func.lower(tuning_jobs.c.name) == name.lower())).first()
     if row is None or not row.listed:
@@ -113,7 +145,12 @@ def last_change(connection: Connection) -> datetime | None:
 
 
 def history(connection: Connection, row: Row[Any]) -> History:
-    """Return everything recorded about a tuning job, fact by fact in the order in which it was recorded; row: tuning_job_row's."""
+    """Return everything recorded about a tuning job, fact by fact in the order in which it was recorded.
+
+    Args:
+        connection: An open connection.
+        row: The job's row, of `tuning_job_row`.
+    """
     with reading_record_of(row.name):
         spec = first_spec(connection, row)
         past = History(spec, row.created_at, read_inherited(connection, row.id) if spec.parents else ())
@@ -128,7 +165,12 @@ def first_spec(connection: Connection, row: Row[Any]) -> TuningJobSpec:
 
 
 def original_request(connection: Connection, row: Row[Any]) -> dict[str, Any]:
-    """Return the request that created a tuning job, whatever the user changed since; row: tuning_job_row's."""
+    """Return the request that created a tuning job, whatever the user changed since.
+
+    Args:
+        connection: An open connection.
+        row: The job's row, of `tuning_job_row`.
+    """
     first = sa.select(changes.c.request).where(changes.c.tuning_job == row.id, changes.c.fact == 0)
     request: dict[str, Any] = json.loads(connection.execute(first).scalar() or row.request)
     return request
@@ -181,12 +223,28 @@ def _folder_of(row: Row[Any]) -> TrainingJobFolder:
 
 
 def training_job(connection: Connection, name: str) -> TrainingJobRow:
-    """Return a training job by its name. Raise NotFound if there is none."""
+    """Return a training job.
+
+    Args:
+        connection: An open connection.
+        name: Its name, in the case in which it was created.
+
+    Raises:
+        NotFound: There is none of that name.
+    """
     return _training_job(connection, _training_job_query(in_any_case=False), name)
 
 
 def training_job_in_any_case(connection: Connection, name: str) -> TrainingJobRow:
-    """Return a training job by its name in letters of any case. Raise NotFound if there is none."""
+    """Return a training job.
+
+    Args:
+        connection: An open connection.
+        name: Its name, in letters of any case.
+
+    Raises:
+        NotFound: There is none of that name.
+    """
     return _training_job(connection, _training_job_query(in_any_case=True), name.lower())
 
 
@@ -206,7 +264,15 @@ def failed_tries(connection: Connection, job: int) -> dict[str, int]:
 
 
 def training_job_and_request(connection: Connection, name: str) -> tuple[TrainingJobRow, dict[str, Any]]:
-    """Return a training job and the request of its tuning job. Raise NotFound if there is no training job of that name."""
+    """Return a training job and the request of its tuning job.
+
+    Args:
+        connection: An open connection.
+        name: The training job's name.
+
+    Raises:
+        NotFound: There is no training job of that name.
+    """
     row = training_job(connection, name)
     return row, request_of(connection, row.tuning_job)
 
@@ -281,7 +347,15 @@ def objectives_after(
 
 
 def last_end(connection: Connection, job: int) -> datetime | None:
-    """Return when the last of the training jobs ended that nobody asked to stop."""
+    """Return the end of the last training job that ended without having been asked to stop.
+
+    Args:
+        connection: An open connection.
+        job: The tuning job's id.
+
+    Returns:
+        The instant; None where no training job has ended so.
+    """
     one = (training_jobs.c.tuning_job == job) & training_jobs.c.stop_fact.is_(None)
     return connection.execute(sa.select(sa.func.max(training_jobs.c.ended_at)).where(one)).scalar()
 
@@ -319,7 +393,15 @@ _COUNTS = (
 
 
 def counters(connection: Connection, jobs: Sequence[int]) -> dict[int, Counters]:
-    """Return the counters of several tuning jobs, by id; each of them is a key."""
+    """Return the counters of several tuning jobs.
+
+    Args:
+        connection: An open connection.
+        jobs: The ids of the tuning jobs.
+
+    Returns:
+        The counters by id; each of `jobs` is a key.
+    """
     statuses = {job: dict.fromkeys(_STATUSES, 0) for job in jobs}
     objectives = {job: dict.fromkeys(_OBJECTIVES, 0) for job in jobs}
     for row in connection.execute(_COUNTS, {"jobs": list(jobs)}) if jobs else ():

@@ -52,14 +52,14 @@ class Store:
     * Several processes may use one database at once. At most one engine runs a tuning job: the one that holds its lease (`claim`).
 
     Args:
-        url: of SQLAlchemy: «sqlite:////path/to/alfine.db» or «postgresql+psycopg://user@host/name». Its tables are made, or
+        url: An URL of SQLAlchemy: «sqlite:////path/to/alfine.db» or «postgresql+psycopg://user@host/name». Its tables are made, or
             upgraded to the newest revision.
-        check_new: called before the tables of a new database are made; raises where there can't be a new one.
+        check_new: Called before the tables of a new database are made; raises where there can't be a new one.
 
     Raises:
-        StoreUnusable: when the database can't be opened or written, or isn't one.
-        StoreDamaged: by every method, when what it reads is damaged.
-        StorageFull: by every method that writes, when the disk is full. What was recorded before is kept.
+        StoreUnusable: The database can't be opened or written, or isn't one.
+        StoreDamaged: What a method reads is damaged; every method may raise it.
+        StorageFull: The disk is full; every method that writes may raise it. What was recorded before is kept.
 
     Example:
         >>> store = Store.at(Path("~/.alfine").expanduser())
@@ -83,11 +83,14 @@ class Store:
 
     @classmethod
     def at(cls, home: Path) -> Store:
-        """Open the embedded store of a folder. The folder is made if it isn't there.
+        """Open the embedded store of a home.
+
+        Args:
+            home: The home's folder, which is made if it isn't there.
 
         Raises:
-            StoreUnusable: when the folder can't be made or written, or its database can't be opened.
-            StoreDamaged: when the database is damaged, or is missing beside the files of tuning jobs.
+            StoreUnusable: The folder can't be made or written, or its database can't be opened.
+            StoreDamaged: The database is damaged, or is missing beside the files of tuning jobs.
         """
         try:
             home.mkdir(parents=True, exist_ok=True, mode=0o700)  # requests may hold secrets in Environment
@@ -116,13 +119,13 @@ class Store:
         starts it.
 
         Args:
-            spec: the job; it was checked before.
-            at: the instant of creation.
-            inheritance: the training jobs that a warm start takes over from parents.
+            spec: The job, which was checked before.
+            at: The instant of creation.
+            inheritance: The training jobs that a warm start takes over from parents.
 
         Raises:
-            InUse: when the name is taken, in letters of any case.
-            NotFound: when an algorithm that the job uses was deleted since it was checked.
+            InUse: The name is taken, in letters of any case.
+            NotFound: An algorithm that the job uses was deleted since it was checked.
         """
         with self.database.writing() as connection:
             for name in stored_algorithms.algorithms_in(spec.request):
@@ -132,7 +135,14 @@ class Store:
         return self.get(spec.name)
 
     def load(self, record: Record) -> TuningJob:
-        """Write a tuning job that ended elsewhere. Raise InUse when its name, or the name of one of its training jobs, is taken."""
+        """Write a tuning job that ended elsewhere.
+
+        Args:
+            record: The job, with its facts and its end.
+
+        Raises:
+            InUse: Its name, or the name of one of its training jobs, is taken.
+        """
         spec, count = record.spec, len(record.facts)
         try:
             with self.database.writing() as connection:
@@ -154,12 +164,26 @@ class Store:
         return self.get(spec.name)
 
     def get(self, name: str) -> TuningJob:
-        """Return a tuning job. Raise NotFound if there is none of that name."""
+        """Return a tuning job.
+
+        Args:
+            name: Its name, in the case in which it was created.
+
+        Raises:
+            NotFound: There is none of that name.
+        """
         with self.reading() as connection:
             return tuning_job_of(tuning_job_row(connection, name))
 
     def original(self, name: str) -> Mapping[str, Any]:
-        """Return the request that created a tuning job, whatever the user changed since."""
+        """Return the request that created a tuning job, whatever the user changed since.
+
+        Args:
+            name: The tuning job.
+
+        Raises:
+            NotFound: There is none of that name.
+        """
         with self.reading() as connection:
             return original_request(connection, tuning_job_row(connection, name))
 
@@ -177,7 +201,17 @@ class Store:
             return tuple(connection.execute(query.order_by(tuning_jobs.c.created_at, tuning_jobs.c.id)).scalars())
 
     def delete(self, name: str) -> Sequence[str]:
-        """Delete a tuning job and its training jobs, and return their names. The caller checks that the job has ended."""
+        """Delete a tuning job and its training jobs.
+
+        Args:
+            name: The tuning job, which has ended: the caller checks it.
+
+        Returns:
+            The names of its training jobs, so that the caller can delete their folders.
+
+        Raises:
+            NotFound: There is none of that name.
+        """
         with self.database.writing() as connection:
             job = tuning_job_row(connection, name).id
             names = connection.scalars(sa.select(training_jobs.c.name).where(training_jobs.c.tuning_job == job)).all()
@@ -187,13 +221,25 @@ class Store:
         return names
 
     def detach(self, name: str) -> None:
-        """Delete a tuning job as AMT does: its training jobs stay, each under its own name, and its name is free."""
+        """Delete a tuning job as AMT does: its training jobs stay, each under its own name, and its name is free.
+
+        Args:
+            name: The tuning job.
+
+        Raises:
+            NotFound: There is none of that name.
+        """
         with self.database.writing() as connection:
             job = tuning_job_row(connection, name).id
             _update(connection, job, {"name": f"{name}{DETACHED}{job}", "listed": False})
 
     def delete_training_job(self, job: int, number: int) -> None:
-        """Delete a training job; also its tuning job, once deleted (or the holder of this one alone) and without others."""
+        """Delete a training job, and its tuning job where that was deleted before (or holds only this one) and has no others.
+
+        Args:
+            job: The id of its tuning job.
+            number: Its number in that tuning job, from 1.
+        """
         with self.database.writing() as connection:
             for table in (tags, metrics, training_jobs):
                 connection.execute(sa.delete(table).where(table.c.tuning_job == job, table.c.number == number))
@@ -207,11 +253,11 @@ class Store:
         """Take or renew the lease of a tuning job.
 
         Args:
-            name: the tuning job.
-            owner: who runs it from now on.
-            now: the present instant.
-            until: when the lease expires.
-            alive: whether another owner still runs; a dead one's lease may be taken over before it expires.
+            name: The tuning job.
+            owner: Who runs it from now on.
+            now: The present instant.
+            until: When the lease expires.
+            alive: Whether another owner still runs; a dead one's lease may be taken over before it expires.
 
         Returns:
             False when another owner that is alive holds a lease that has not expired.
@@ -225,7 +271,12 @@ class Store:
             return free
 
     def release(self, name: str, owner: str) -> None:
-        """Give back the lease of a tuning job, if `owner` holds it."""
+        """Give back the lease of a tuning job.
+
+        Args:
+            name: The tuning job.
+            owner: The engine that gives it back. Nothing changes if another one holds the lease.
+        """
         with self.database.writing() as connection:
             held = (tuning_jobs.c.name == name) & (tuning_jobs.c.owner == owner)
             connection.execute(sa.update(tuning_jobs).where(held).values(owner=None, owned_until=None))
@@ -250,16 +301,16 @@ class Store:
         """Append facts to a tuning job's history.
 
         Args:
-            job: the tuning job's id.
-            known: how many facts the caller knows.
-            facts: the new ones, in order.
-            offsets: by training job's number, how many bytes of its log have been read for these facts.
-            texts: spells the hyperparameters of launches as AMT does.
-            judged: how many facts the verdicts take into account, the strongest verdict, and the last of each criterion.
+            job: The tuning job's id.
+            known: How many facts the caller knows.
+            facts: The new ones, in order.
+            offsets: By training job's number, how many bytes of its log have been read for these facts.
+            texts: Spells the hyperparameters of launches as AMT does.
+            judged: How many facts the verdicts take into account, the strongest verdict, and the last of each criterion.
 
         Raises:
-            Overtaken: when there are more than `known` facts; nothing is written.
-            NotFound: when the tuning job was deleted.
+            Overtaken: There are more than `known` facts; nothing is written.
+            NotFound: The tuning job was deleted.
         """
         with self.database.writing() as connection:
             row = {"job": job, "known": known, "new": len(facts), **_verdict_values(judged)}
@@ -272,7 +323,15 @@ class Store:
                 write_offset(connection, job, number, offset)
 
     def overtaken(self, job: int, known: int) -> bool:
-        """Return whether someone else (a user who stops or changes something) has recorded more than the `known` facts."""
+        """Return whether someone else (a user who stops or changes something) has recorded more facts than the caller knows.
+
+        Args:
+            job: The tuning job's id.
+            known: The number of facts that the caller knows.
+
+        Raises:
+            NotFound: The tuning job was deleted.
+        """
         with self.reading() as connection:
             count = connection.execute(_FACTS_OF, {"job": job}).scalar()
         if count is None:
@@ -280,12 +339,26 @@ class Store:
         return bool(count != known)
 
     def history(self, name: str) -> History:
-        """Return everything recorded about a tuning job, fact by fact in the order in which it was recorded."""
+        """Return everything recorded about a tuning job, fact by fact in the order in which it was recorded.
+
+        Args:
+            name: The tuning job.
+
+        Raises:
+            NotFound: There is none of that name.
+        """
         with self.reading() as connection:
             return history(connection, tuning_job_row(connection, name))
 
     def log_offsets(self, job: int) -> dict[int, int]:
-        """Return how many bytes of each running training job's log have been read, by its number."""
+        """Return how far the logs of the running training jobs have been read.
+
+        Args:
+            job: The tuning job's id.
+
+        Returns:
+            The bytes that were read of each log, by the training job's number.
+        """
         with self.reading() as connection:
             running = (training_jobs.c.tuning_job == job) & training_jobs.c.ended_at.is_(None)
             query = sa.select(training_jobs.c.number, training_jobs.c.log_offset).where(running)
@@ -298,7 +371,18 @@ class Store:
             connection.execute(sa.update(training_jobs).where(row).values(failed_tries=count))
 
     def finish(self, name: str, status: str, at: datetime, failure_reason: str | None = None) -> None:
-        """Write the end of a tuning job: Completed, Stopped or Failed. Raise IllegalTransition if it has ended."""
+        """Write the end of a tuning job.
+
+        Args:
+            name: The tuning job.
+            status: Completed, Stopped or Failed. Completed becomes Stopped if the user asked to stop the job meanwhile.
+            at: The instant of its end.
+            failure_reason: Why it failed; None otherwise.
+
+        Raises:
+            NotFound: There is none of that name.
+            IllegalTransition: It has ended already.
+        """
         with self.database.writing() as connection:
             row = tuning_job_row(connection, name)
             if row.stop_fact is not None and status == "Completed":
@@ -310,7 +394,16 @@ class Store:
     # -- what users ask for --------------------------------------------------------------------------------------
 
     def request_stop(self, name: str, at: datetime) -> None:
-        """Record that the user asked to stop a tuning job. To ask again changes nothing. Raise IllegalTransition if it has ended."""
+        """Record that the user asked to stop a tuning job. Asking again changes nothing.
+
+        Args:
+            name: The tuning job.
+            at: The instant of the request.
+
+        Raises:
+            NotFound: There is none of that name.
+            IllegalTransition: It has ended.
+        """
         with self.database.writing() as connection:
             row = tuning_job_row(connection, name)
             if row.stop_fact is None:
@@ -330,11 +423,16 @@ class Store:
             return write_forced_stop(connection, row, at, reason, json.dumps(verdict.as_dict()))
 
     def request_stop_of_training_job(self, name: str, at: datetime, reason: str) -> None:
-        """Record that the user asked to stop one training job. To ask again changes nothing.
+        """Record that the user asked to stop one training job. Asking again changes nothing.
+
+        Args:
+            name: The training job.
+            at: The instant of the request.
+            reason: Who asked, for people; it becomes the reason why the training job was stopped.
 
         Raises:
-            NotFound: when there is none of that name.
-            IllegalTransition: when it has ended.
+            NotFound: There is none of that name.
+            IllegalTransition: It has ended.
         """
         with self.database.writing() as connection:
             row = connection.execute(sa.select(training_jobs).where(training_jobs.c.name == name)).first()
@@ -349,14 +447,14 @@ class Store:
         """Record that the user changed a tuning job's request. A job that had ended goes on.
 
         Args:
-            name: the tuning job.
-            before: the request that the caller changed.
-            spec: the changed request.
-            at: the instant of the change.
+            name: The tuning job.
+            before: The request that the caller changed.
+            spec: The changed request.
+            at: The instant of the change.
 
         Raises:
-            Overtaken: when the job's request isn't `before` any more.
-            NotTerminal: while the job is stopping.
+            Overtaken: The job's request isn't `before` any more.
+            NotTerminal: The job is stopping.
         """
         with self.database.writing() as connection:
             row = tuning_job_row(connection, name)
@@ -375,36 +473,83 @@ class Store:
     # -- tags ----------------------------------------------------------------------------------------------------
 
     def tag(self, job: int, number: int, changes: Mapping[str, str | None]) -> Mapping[str, str]:
-        """Set tags of a training job (number 0: of the tuning job), remove those whose value is None, and return all."""
+        """Set and remove tags of a job.
+
+        Args:
+            job: The tuning job's id.
+            number: The number of its training job; 0 for the tuning job itself.
+            changes: The new value of each tag; None removes the tag.
+
+        Returns:
+            All tags of the job after the change, by key.
+        """
         with self.database.writing() as connection:
             write_tags(connection, job, number, changes)
             return read_tags(connection, job, number)
 
     def tags(self, job: int, number: int) -> Mapping[str, str]:
-        """Return all tags of a training job (number 0: of the tuning job), in the order of their keys."""
+        """Return all tags of a job, in the order of their keys.
+
+        Args:
+            job: The tuning job's id.
+            number: The number of its training job; 0 for the tuning job itself.
+        """
         with self.reading() as connection:
             return read_tags(connection, job, number)
 
     # -- algorithms ----------------------------------------------------------------------------------------------
 
     def create_algorithm(self, algorithm: Algorithm) -> None:
-        """Write a new algorithm. Raise InUse if the name is taken, in letters of any case."""
+        """Write a new algorithm (CreateAlgorithm).
+
+        Args:
+            algorithm: The algorithm.
+
+        Raises:
+            InUse: Its name is taken, in letters of any case.
+        """
         with self.database.writing() as connection:
             stored_algorithms.insert_algorithm(connection, algorithm)
 
     def algorithm(self, name: str) -> Mapping[str, Any] | None:
-        """Return the request that created an algorithm, by its name in letters of any case; None if there is none."""
+        """Return the request that created an algorithm.
+
+        Args:
+            name: The algorithm's name, in letters of any case.
+
+        Returns:
+            The request; None where there is no such algorithm.
+        """
         with self.reading() as connection:
             algorithm = stored_algorithms.find_algorithm(connection, name)
         return None if algorithm is None else algorithm.request
 
     def delete_algorithm(self, name: str) -> None:
-        """Delete an algorithm. Raise NotFound if there is none, Conflict while a job that has not ended uses it."""
+        """Delete an algorithm.
+
+        Args:
+            name: The algorithm's name.
+
+        Raises:
+            NotFound: There is none of that name.
+            Conflict: A job that hasn't ended uses it.
+        """
         with self.database.writing() as connection:
             stored_algorithms.delete_algorithm(connection, name)
 
     def tag_algorithm(self, name: str, changes: Mapping[str, str | None]) -> Mapping[str, str]:
-        """Set tags of an algorithm, remove those whose value is None, and return all."""
+        """Set and remove tags of an algorithm.
+
+        Args:
+            name: The algorithm's name.
+            changes: The new value of each tag; None removes the tag.
+
+        Returns:
+            All tags of the algorithm after the change, by key.
+
+        Raises:
+            NotFound: There is none of that name.
+        """
         with self.database.writing() as connection:
             return stored_algorithms.change_algorithm_tags(connection, name, changes)
 

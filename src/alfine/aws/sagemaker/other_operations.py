@@ -55,7 +55,7 @@ def explained_operation(name: str, request: Any) -> WireError:
 
 
 def _models(value: Any) -> Iterator[str]:
-    """The URIs of models, wherever they stand in a request."""
+    """Yield the URIs of models, wherever they stand in a request."""
     if isinstance(value, Mapping):
         source = (value.get("ModelDataSource") or {}).get("S3DataSource") or {}
         uris = (value.get("ModelDataUrl"), source.get("S3Uri"))
