@@ -38,3 +38,41 @@ def is_function(node):
     return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not any(
         "property" in decorator for decorator in decorators
     )
+
+
+FLOATS_FORMATTED = {
+    "core.ranges": "a range as Python writes it",
+    "core.wording": "the formatter itself",
+    "figures.best_so_far_plots": "Plotly's format of what it shows at the pointer",
+    "figures.svg": "coordinates of a drawing",
+    "programs.algorithms.specification": "bounds as AWS's CreateAlgorithm has them, in texts",
+    "programs.algorithms.train_linear_learner": "the log and metric names of SageMaker's container, which regexes read",
+    "programs.algorithms.train_xgboost": "the log of SageMaker's container, which regexes read",
+    "runners.inline": "runners stand beside core and don't import it",
+    "runners.launcher.job": "the launcher imports nothing but the standard library",
+    "runners.launcher_connection": "runners stand beside core and don't import it",
+    "runners.log_metrics": "runners stand beside core and don't import it",
+    "surrogate.space_diagnosis": "rounds a bound that it proposes",
+}
+"""Modules that write a number with a format of their own, and why it isn't `alfine.core.wording`'s."""
+
+FLOAT = re.compile(r"[<>=^]?[-+ ]?#?0?\d*[,_]?(\.(\d+|\{\w*\}))?[eEfFgGn%]")
+FLOAT_IN_TEXT = re.compile(r"\{[^{}:]*:" + FLOAT.pattern + r"\}")
+
+
+def test_numbers_for_people_are_written_in_one_place(house):
+    found = {module.name for module in house.modules.values() if any(float_formats(module.tree))}
+    assert found == set(FLOATS_FORMATTED)
+
+
+def float_formats(tree):
+    """The formats of floats in f-strings, and in the texts that `str.format` and its like are given."""
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FormattedValue) and node.format_spec is not None:
+            spec = "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.format_spec.values)
+            if FLOAT.fullmatch(spec):
+                yield spec
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings | inside:
+            yield from FLOAT_IN_TEXT.findall(node.value)

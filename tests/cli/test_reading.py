@@ -111,7 +111,7 @@ def test_describe_shows_why_it_ended_and_what_it_cost(recorded):
     shown = alfine_cli(recorded, "describe", "good").stdout
     assert "good  Completed by MaxNumberOfTrainingJobs" in shown
     assert "8 of at most 8: 8 completed" in shown
-    assert "20 min 00 s of compute time, cost 0.17" in shown
+    assert "20 min 00 s of compute time, cost 0.17 USD" in shown
     assert "0.0 to 1.0  continuous" in shown
     assert not any(line.endswith(" ") for line in shown.splitlines())
 

@@ -31,7 +31,7 @@ def test_tune_runs_to_the_end_and_tells_why_what_and_at_what_cost(folder):
     result = folder.run("tune", str(job), "--max-parallel", "4")
     assert result.exit_code == 0
     assert (
-        "cost: at most 4 h 00 min of compute time (1 h 00 min runtime x 4 parallel x 1 instance), cost 0.92 at 0.23 per instance hour"
+        "cost: at most 4 h 00 min of compute time (1 h 00 min runtime x 4 parallel x 1 instance), cost 0.92 USD at 0.23 USD per instance hour"
         in result.stderr
     )
     assert "the best so far (x=" in result.stderr

@@ -68,9 +68,16 @@ def test_a_share_is_a_percentage(share, text):
 
 @pytest.mark.parametrize(
     ("amount", "text"),
-    [(12.345, "12.35"), (0.0, "0.00"), (0.1, "0.10"), (0.0123, "0.012"), (0.00002, "<0.0001"), (None, UNKNOWN)],
+    [
+        (12.345, "12.35 USD"),
+        (0.0, "0.00 USD"),
+        (0.1, "0.10 USD"),
+        (0.0123, "0.012 USD"),
+        (0.00002, "<0.0001 USD"),
+        (None, UNKNOWN),
+    ],
 )
-def test_money_has_cents_and_small_amounts_two_digits(amount, text):
+def test_money_has_a_currency_cents_and_small_amounts_two_digits(amount, text):
     assert money(amount) == text
 
 

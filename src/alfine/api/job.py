@@ -10,6 +10,7 @@ from alfine.api.results import Results
 from alfine.core.history import History
 from alfine.core.policy import UNDECIDED, Verdict, as_it_ended
 from alfine.core.replay import Replayed
+from alfine.core.wording import number
 from alfine.criteria import Given
 from alfine.criteria.forecast import Forecast, forecast_of
 from alfine.jobs.analysis.next_job import next_words
@@ -111,7 +112,7 @@ class Job(Results):
     def __repr__(self) -> str:
         best = self.best
         known = (
-            f"best {best.objective:g} of training job {best.number}"
+            f"best {number(best.objective)} of training job {best.number}"
             if best and best.objective is not None
             else "no objective yet"
         )

@@ -177,7 +177,7 @@ def change(
         repeats: Run the best configurations again before the job ends, and choose the best average: how many
             configurations and how many times, as `best=3 times=5`, or the number of times alone. Also as
             `{"best": 3, "times": 5}`. `"never"` removes the repeats.
-        price_per_hour: The price of one instance an hour, in any currency: for the cost, and for criteria about money.
+        price_per_hour: The price of one instance an hour, in US dollars: for the cost, and for criteria about money.
 
     Raises:
         InvalidSpec: The change can't be understood, or the job would end again at once.

@@ -74,7 +74,7 @@ class Tuner(Results):
             `{"best": 3, "times": 5}`.
         min_resource: Hyperband: no training job is stopped before it has reported this many values of the metric.
         max_resource: Hyperband: each training job is stopped once it has reported this many values of the metric.
-        price_per_hour: The price of one instance an hour, in any currency: for the cost, and for criteria about money.
+        price_per_hour: The price of one instance an hour, in US dollars: for the cost, and for criteria about money.
         home: The folder in which parents are looked up by name; default `$ALFINE_HOME`, else `~/.alfine`.
         clock: Returns the time now, with its time zone.
 

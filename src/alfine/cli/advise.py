@@ -97,7 +97,7 @@ def _report(advice: Advice, tolerance: float, risk: float) -> list[Any]:
     jobs = len(advice.candidates[0].outcomes)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("criterion", overflow="fold")
-    for title in ("training", "mean loss", "worst loss", f"over {tolerance:g} %"):
+    for title in ("training", "mean loss", "worst loss", f"over {percent(tolerance / 100)}"):
         table.add_column(title, justify="right", no_wrap=True)
     idle = [rule.text for rule in advice.candidates if rule.share_of_seconds >= 1.0]
     for rule in advice.candidates:
@@ -125,7 +125,7 @@ def _words(advice: Advice, risk: float) -> list[str]:
     if rule is None:
         return [
             *words,
-            f"No criterion saves anything with a risk of at most {risk:g} %. Raise --risk or --tolerance, or record more jobs.",
+            f"No criterion saves anything with a risk of at most {percent(risk / 100)}. Raise --risk or --tolerance, or record more jobs.",
         ]
     saved = 1 - rule.share_of_seconds
     return [

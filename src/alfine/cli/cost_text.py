@@ -25,12 +25,14 @@ def bound_sentence(spec: TuningJobSpec) -> str:
         why = f"{duration(spec.max_runtime_seconds)} runtime x {spec.max_parallel} parallel x {instances}"
     else:
         why = f"{count_of(spec.most_training_jobs)} x {duration(cost.longest_seconds(spec))} each x {instances}"
-    price = "" if bound.money is None else f", cost {money(bound.money)} at {spec.price_per_hour:g} per instance hour"
+    price = (
+        "" if bound.money is None else f", cost {money(bound.money)} at {money(spec.price_per_hour)} per instance hour"
+    )
     return f"at most {duration(bound.compute_seconds)} of compute time ({why}){price}"
 
 
 def likely_sentence(likely: ResourceEstimate | None) -> str | None:
-    """Return what past jobs predict: «about 34 training jobs (28 to 41), 12 min (9 min to 15 min), cost 0.02; from a, b»."""
+    """Return what past jobs predict: «about 34 training jobs (28 to 41), 12 min (9 min to 15 min), cost 0.02 USD; from a, b»."""
     if likely is None:
         return None
     low, middle, high = (round(count) for count in likely.training_jobs)
@@ -41,7 +43,7 @@ def likely_sentence(likely: ResourceEstimate | None) -> str | None:
 
 
 def cost_words(part: Mapping[str, Any] | None) -> str | None:
-    """Return a part of the cost in a job's description: «3 min 12 s of compute time, cost 0.01»; None for None."""
+    """Return a part of the cost in a job's description: «3 min 12 s of compute time, cost 0.01 USD»; None for None."""
     if part is None:
         return None
     return f"{duration(part['ComputeSeconds'])} of compute time" + (

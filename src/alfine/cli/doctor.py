@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from alfine.cli.options import chosen_home, home_option, json_option
+from alfine.core.wording import size
 
 EPILOG = """
 \b
@@ -164,7 +165,7 @@ def _sqlite(home: Path) -> MachineCheck:
 
 def _disk(home: Path) -> Iterator[MachineCheck]:
     free = shutil.disk_usage(_existing(home)).free
-    yield MachineCheck("disk", free >= LEAST_FREE_BYTES, f"{free / (1 << 30):.1f} GiB free at {home}")
+    yield MachineCheck("disk", free >= LEAST_FREE_BYTES, f"{size(free)} free at {home}")
 
 
 def _existing(folder: Path) -> Path:

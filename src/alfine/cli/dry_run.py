@@ -110,6 +110,6 @@ def _lines(matches: Sequence[Match]) -> Iterator[tuple[str, str]]:
     """Yield the first and the last matches as (line number, value and line)."""
     for index, (line_number, value, line) in enumerate(matches):
         if index < SHOWN or index >= len(matches) - SHOWN:
-            yield f"  line {line_number}", f"{value:<12.6g}  {line.strip()[:200]}"
+            yield f"  line {line_number}", f"{number(value):<12}  {line.strip()[:200]}"
         elif index == SHOWN:
             yield "  …", f"{len(matches) - 2 * SHOWN} more"

@@ -10,7 +10,7 @@ import click
 
 from alfine.cli.job_access import jobs_option, open_jobs
 from alfine.cli.options import json_option
-from alfine.core.wording import configuration, number
+from alfine.core.wording import configuration, number, seconds_between
 
 STATUSES = ("InProgress", "Stopping", "Completed", "Failed", "Stopped")
 
@@ -53,8 +53,8 @@ def training_jobs(*, name: str, wanted: str | None, sort: str, limit: int | None
         return
     definitions = [row.get("TrainingJobDefinitionName", "") for _, row in rows]
     whose = ["Definition"] if any(definitions) else []
-    columns = ("No.", *whose, "Status", "Objective", "Seconds", "Hyperparameters")
-    jobs = table(*columns, right=("No.", "Objective", "Seconds"))
+    columns = ("No.", *whose, "Status", "Objective", "Time", "Hyperparameters")
+    jobs = table(*columns, right=("No.", "Objective", "Time"))
     for (index, row), definition in zip(rows, definitions, strict=True):
         value = _objective(row)
         jobs.add_row(
@@ -62,7 +62,7 @@ def training_jobs(*, name: str, wanted: str | None, sort: str, limit: int | None
             *([definition] if whose else []),
             status(row["TrainingJobStatus"]),
             "" if value is None else number(value),
-            _seconds(row),
+            _time(row),
             _remarks(row),
         )
     if rows:
@@ -82,11 +82,11 @@ def _rank(row: Mapping[str, Any]) -> tuple[bool, float]:
     return False, value if row["FinalHyperParameterTuningJobObjectiveMetric"]["Type"] == "Minimize" else -value
 
 
-def _seconds(row: Mapping[str, Any]) -> str:
+def _time(row: Mapping[str, Any]) -> str:
     begin, end = row.get("TrainingStartTime"), row.get("TrainingEndTime")
     if begin is None or end is None:
         return ""
-    return f"{(datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds():.1f}"
+    return seconds_between(datetime.fromisoformat(begin), datetime.fromisoformat(end))
 
 
 def _remarks(row: Mapping[str, Any]) -> Any:

@@ -51,7 +51,7 @@ def metrics_test(*, regex: str, log: BinaryIO, name: str, as_json: bool) -> None
     for line in log_lines(log):
         for line_number, value, _ in readings.add(line):
             if not as_json:
-                click.echo(f"{line_number:>7}  {value:<14.8g}  {line.strip()[:200]}")
+                click.echo(f"{line_number:>7}  {number(value):<14}  {line.strip()[:200]}")
     matches = readings.matches[name]
     if as_json:
         answer = readings.as_dict(name)

@@ -445,7 +445,7 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field(
         word="price_per_hour",
-        help="The price of one instance an hour, in any currency: for the cost, and for criteria about money.",
+        help="The price of one instance an hour, in US dollars: for the cost, and for criteria about money.",
         kind="amount",
         tag="price-per-hour",
         default_note="`[prices]` in `alfine.toml`, else none",

@@ -16,6 +16,7 @@ from alfine.core.channels import Channel
 from alfine.core.ranges import Range
 from alfine.core.settings import REPEATS, Repeats, kept_for_repeats
 from alfine.core.space import ParameterSpace
+from alfine.core.wording import number
 
 Request = Mapping[str, Any]
 
@@ -189,7 +190,7 @@ class TuningJobSpec:
 
     def or_better(self, objective: float) -> str:
         """Return «at most 0.12» where the goal is to minimise, «at least 0.12» where it's to maximise."""
-        return f"{'at most' if self.goal == 'Minimize' else 'at least'} {objective:.6g}"
+        return f"{'at most' if self.goal == 'Minimize' else 'at least'} {number(objective)}"
 
     @property
     def repeats(self) -> Repeats | None:
@@ -211,7 +212,7 @@ class TuningJobSpec:
 
     @property
     def price_per_hour(self) -> float | None:
-        """The price of one instance an hour, in any currency; None where the job has no price."""
+        """The price of one instance an hour, in US dollars; None where the job has no price."""
         text = self.settings.get("price-per-hour")
         return None if text is None else float(text)
 

@@ -22,17 +22,29 @@ OBJECTIVE_DIGITS = 6
 SHORT_DIGITS = 4
 """Significant digits of any other number: enough to tell two configurations apart."""
 
+EXACT_DIGITS = 15
+"""Significant digits with which any decimal number that was typed reads back as itself."""
+
 SHARE_DIGITS = 3
 """Significant digits of a percentage."""
 
 LARGEST_WHOLE = 1e12
 """From here on a whole number is written with a power of ten."""
 
+CURRENCY = "USD"
+"""The currency of all prices and amounts: US dollars, as in AWS's price lists."""
+
 SMALLEST_IN_CENTS = 0.1
-"""In units of a currency: amounts below are written with two significant digits, since cents would hide most of them."""
+"""In units of CURRENCY: amounts below are written with two significant digits, since cents would hide most of them."""
 
 SMALLEST_MONEY = 0.0001
-"""In units of a currency: smaller amounts are written as «<0.0001»."""
+"""In units of CURRENCY: smaller amounts are written as «<0.0001 USD»."""
+
+GIBIBYTE = 1 << 30
+"""In bytes."""
+
+DECADES = (1e-3, 1e5)
+"""Powers of ten from the first of these to below the second are written out on axes; others have an exponent."""
 
 LIKENESS = 0.6
 """Least similarity of a name to a misspelt one, as difflib measures it (`SequenceMatcher.ratio`); difflib's own default."""
@@ -51,8 +63,19 @@ def number(value: float | None) -> str:
     return f"{value:.{OBJECTIVE_DIGITS}g}"
 
 
+def exact(value: float) -> str:
+    """Write a number with all its digits, for a form that reads it back."""
+    return f"{value:.{EXACT_DIGITS}g}"
+
+
+def power_of_ten(value: float) -> str:
+    """Write a power of ten for an axis: «0.001», «1000», «1e-5»."""
+    least, beyond = DECADES
+    return f"{value:g}" if least <= value < beyond else f"{value:.0e}".replace("e-0", "e-")
+
+
 def short(value: Any) -> str:
-    """Write the value of a hyperparameter: four significant digits of a float; whole numbers and categories as they are."""
+    """Write a difference, a gain or the value of a hyperparameter: four significant digits of a float, anything else as it is."""
     return f"{value:.{SHORT_DIGITS}g}" if isinstance(value, float) else str(value)
 
 
@@ -83,12 +106,18 @@ def percent(share: float | None) -> str:
 
 
 def money(amount: float | None) -> str:
-    """Write an amount of money with two decimals, in the currency of `price_per_hour` (alfine isn't told which); «–» for None."""
+    """Write an amount of money with its currency and two decimals: «12.50 USD»; «–» for None."""
     if amount is None:
         return UNKNOWN
     if 0 < amount < SMALLEST_MONEY:
-        return f"<{SMALLEST_MONEY}"
-    return f"{amount:.2f}" if amount >= SMALLEST_IN_CENTS or amount == 0 else f"{amount:.2g}"
+        return f"<{SMALLEST_MONEY} {CURRENCY}"
+    digits = f"{amount:.2f}" if amount >= SMALLEST_IN_CENTS or amount == 0 else f"{amount:.2g}"
+    return f"{digits} {CURRENCY}"
+
+
+def size(count: int) -> str:
+    """Write a number of bytes in gibibytes: «3.2 GiB»."""
+    return f"{count / GIBIBYTE:.1f} GiB"
 
 
 def duration(seconds: float | None) -> str:

@@ -17,6 +17,7 @@ import math
 from collections.abc import Iterable
 from typing import TypeGuard
 
+from alfine.core import wording
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.read_values import LARGEST_INTEGER, shown
 
@@ -58,9 +59,9 @@ def number(
     if is_finite_number(value) and value >= least and above < value < below:
         return
     bounds = [
-        *([f"from {least:g} on"] if math.isfinite(least) else []),
-        *([f"above {above:g}"] if math.isfinite(above) else []),
-        *([f"below {below:g}"] if math.isfinite(below) else []),
+        *([f"from {wording.number(least)} on"] if math.isfinite(least) else []),
+        *([f"above {wording.number(above)}"] if math.isfinite(above) else []),
+        *([f"below {wording.number(below)}"] if math.isfinite(below) else []),
     ]
     raise _refused(criterion, name, f"a number {' and '.join(bounds)}" if bounds else "a finite number")
 

@@ -19,7 +19,7 @@ from alfine.core.memo import MemoKey
 from alfine.core.policy import Outlook, Verdict
 from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
-from alfine.core.wording import count_of, percent
+from alfine.core.wording import count_of, percent, short
 from alfine.core.wording import number as number_text
 from alfine.criteria.amt_fields import COMPLETION_CRITERIA, section
 from alfine.criteria.checks import number
@@ -172,7 +172,7 @@ def _amount(numbers: Mapping[str, Any]) -> str:
     """Write epsilon, as in «0.002 (1 %)»; without the share where the best is near 0."""
     relative = numbers["epsilon_relative"]
     share = "" if relative is None or relative > 1 else f" ({percent(relative)})"
-    return f"{numbers['epsilon']:.3g}{share}"
+    return f"{short(numbers['epsilon'])}{share}"
 
 
 def _going_on(numbers: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from alfine.core.messages import naming
 from alfine.core.policy import Outlook, Verdict, in_seconds
 from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
-from alfine.core.wording import count_of, money
+from alfine.core.wording import count_of, money, short
 from alfine.criteria.checks import number
 from alfine.criteria.future import Future, score_within
 from alfine.criteria.improvement import (
@@ -49,7 +49,7 @@ class MaxCost:
     What the running training jobs will still cost is taken from the mean of those that have ended.
 
     Args:
-        limit: An amount of money above 0, in the currency of `price_per_hour`.
+        limit: An amount of money above 0, in US dollars.
     """
 
     is_limit: ClassVar[bool] = True
@@ -217,7 +217,7 @@ class MarginalValue:
         return Verdict(
             outlook=Outlook.STOP if is_met else Outlook.CONTINUE,
             criterion="MarginalValue",
-            sentence=f"Expected gain from the next {count_of(best)}: {numbers['expected_gain']:.3g}, worth {money(gains[best])} at a "
+            sentence=f"Expected gain from the next {count_of(best)}: {short(numbers['expected_gain'])}, worth {money(gains[best])} at a "
             f"cost of {money(best * mean)}.{problem}",
             evidence=numbers,
             progress=1.0 if is_met else min(1.0, best * mean / gains[best]),

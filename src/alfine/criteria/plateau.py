@@ -12,7 +12,7 @@ from alfine.core.policy import Outlook, Verdict
 from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
 from alfine.core.training_job import TrainingJob
-from alfine.core.wording import count_of
+from alfine.core.wording import count_of, number
 from alfine.criteria.amt_fields import COMPLETION_CRITERIA, section
 from alfine.criteria.checks import true_or_false, whole_number
 from alfine.criteria.future import SIGNIFICANT, Future
@@ -84,7 +84,7 @@ class BestObjectiveNotImproving:
     def _would_change(self, history: History, left: int, resets_at: float | None) -> str:
         if resets_at is None:
             return f"The first objective starts the count; {count_of(left, 'more objective')} without an improvement on it end the job."
-        better = f"below {resets_at:.6g}" if history.sign > 0 else f"above {resets_at:.6g}"
+        better = f"{'below' if history.sign > 0 else 'above'} {number(resets_at)}"
         enough = f"An objective {better if self.strict else f'of {history.spec.or_better(resets_at)}'}"
         if left <= 0:
             return f"{enough}, of a training job that still runs, would have restarted the count."

@@ -12,7 +12,7 @@ from alfine.core.memo import MemoKey
 from alfine.core.policy import CompletionCriterion, Outlook, Verdict, name_of, verdict_of
 from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
-from alfine.core.wording import count_of
+from alfine.core.wording import count_of, short
 from alfine.criteria.checks import all_criteria
 from alfine.criteria.future import Future
 from alfine.criteria.tags import append_to
@@ -79,7 +79,7 @@ class Shadow:
                 verdict, criterion=self.verdict_name, outlook=Outlook.CONTINUE, watching=True, would_change=change
             )
         missed, since = _missed(history, crossing), history.launches - crossing.training_jobs
-        lost = f"{missed:.4g}" if missed else "nothing"
+        lost = short(missed) if missed else "nothing"
         evidence = {
             "would_have": str(crossing.outlook),
             "would_have_ended_after_training_jobs": crossing.training_jobs,

@@ -10,6 +10,8 @@ from alfine.core.history import History
 from alfine.core.policy import Outlook, Verdict
 from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
+from alfine.core.wording import number as number_text
+from alfine.core.wording import short
 from alfine.criteria.amt_fields import COMPLETION_CRITERIA, section
 from alfine.criteria.checks import number
 from alfine.criteria.future import Future
@@ -59,12 +61,11 @@ class TargetObjectiveMetricValue:
 
     def _sentence(self, best: float | None, *, is_met: bool) -> str:
         if best is None:
-            return f"No objective yet; the target is {self.target:g}."
+            return f"No objective yet; the target is {number_text(self.target)}."
         if is_met:
-            return f"The best objective, {best:g}, has reached the target of {self.target:g}."
-        return (
-            f"The best objective, {best:g}, is {abs(self.target - best):.4g} away from the target of {self.target:g}."
-        )
+            return f"The best objective, {number_text(best)}, has reached the target of {number_text(self.target)}."
+        missing = short(abs(self.target - best))
+        return f"The best objective, {number_text(best)}, is {missing} away from the target of {number_text(self.target)}."
 
     def _progress(self, history: History, best: float | None) -> float:
         """Return the share of the way from the first objective to the target."""

@@ -40,7 +40,7 @@ def metric_curve(name: str, values: Sequence[tuple[float, float]]) -> Markup:
     drawing.grid(y, GRID_LINES)
     drawing.path([(x(step), y(value)) for step, value in shown], "curve")
     for step, value in shown if len(shown) <= MOST_DOTS else shown[-1:]:
-        drawing.dot((x(step), y(value)), "point", f"emission {step:g}: {number(value)}", radius=2.6)
+        drawing.dot((x(step), y(value)), "point", f"emission {number(step)}: {number(value)}", radius=2.6)
     ticks = [tick for tick in x.ticks(6) if float(tick).is_integer() and x.low <= tick <= x.high]
     drawing.foot(x, ticks, "emission")
     return drawing.markup()

@@ -14,7 +14,7 @@ from alfine.core.conditions import words
 from alfine.core.history import History
 from alfine.core.ranges import Categorical, scaling_of
 from alfine.core.training_job import TrainingJob
-from alfine.core.wording import short
+from alfine.core.wording import power_of_ten, short
 from alfine.figures.best_so_far_svg import dot_title, frame_of, page_of
 from alfine.figures.svg import Axis, Drawing, tick_text
 
@@ -156,11 +156,11 @@ def _marks(kind: Any) -> Iterator[tuple[float, str]]:
         every = max(1, -(-(last - first + 1) // 5))
         decades = [10.0**power for power in range(first, last + 1, every)]
         for value in decades if len(decades) > 1 else (kind.low, *decades, kind.high):
-            yield _unit(kind, value), f"{value:g}" if 1e-3 <= value < 1e5 else f"{value:.0e}".replace("e-0", "e-")
+            yield _unit(kind, value), power_of_ten(value)
         return
     if kind.effective_scaling == "ReverseLogarithmic":
         for value in (kind.low, (kind.low + kind.high) / 2, kind.high):
-            yield _unit(kind, value), f"{value:.4g}"
+            yield _unit(kind, value), short(float(value))
         return
     axis = Axis(low=kind.low, high=kind.high, begin=0.0, end=1.0)
     ticks = [tick for tick in axis.ticks(5) if not isinstance(kind.low, int) or float(tick).is_integer()]

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
+from alfine.core.wording import number
+
 Point = tuple[float, float]
 """x and y in pixels, from the upper left corner."""
 
@@ -148,7 +150,7 @@ class Drawing:
         self.line((self.left, y), (self.width - self.right, y), "axis")
         for tick in ticks:
             self.line((axis(tick), y), (axis(tick), y + 4), "axis")
-            words = f"{tick:g}"
+            words = number(tick)
             self.text((min(axis(tick), self.width - LETTER * len(words) / 2), y + 15), words)
         self.text(((self.left + self.width - self.right) / 2, y + 29), name, "name")
 

@@ -186,8 +186,10 @@ class _Job:
         if not self._dropped:
             return ""
         if len(self._dropped) == 1:
-            return f"It reported 1 value that isn't a finite number: {self._dropped[0]:g}."
-        return f"It reported {len(self._dropped)} values that aren't finite numbers, the last of them {self._dropped[-1]:g}."
+            return f"It reported 1 value that isn't a finite number: {self._dropped[0]}."
+        return (
+            f"It reported {len(self._dropped)} values that aren't finite numbers, the last of them {self._dropped[-1]}."
+        )
 
     def _report(self, step: int | None, value: float) -> bool:
         """Record a value; see `Report`. A value that isn't finite makes no point."""

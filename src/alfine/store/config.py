@@ -79,7 +79,7 @@ class S3:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prices:
-    """The table [prices]: the price of one hour of an instance, by instance type. All prices are in one currency.
+    """The table [prices]: the price of one hour of an instance, by instance type, in US dollars.
 
     Attributes:
         per_hour: The price on demand.

@@ -26,6 +26,7 @@ from alfine.core.history import History
 from alfine.core.policy import Stop, Suggestion
 from alfine.core.spec import TuningJobSpec
 from alfine.core.training_job import TrainingJob
+from alfine.core.wording import number
 from alfine.strategies.bayesian import Bayesian
 from alfine.surrogate.learning_curves import has_enough_curves
 from alfine.surrogate.running_jobs import stop_if_unlikely
@@ -94,6 +95,6 @@ class Hyperband:
             return None
         return Stop(
             number=job.number,
-            reason=f"Stopped at rung {count}: {metric} {latest:g} is number {rank + 1} of the {len(values)} training jobs "
+            reason=f"Stopped at rung {count}: {metric} {number(latest)} is number {rank + 1} of the {len(values)} training jobs "
             f"that reached it; the best {keep} go on.",
         )

@@ -14,6 +14,7 @@ from alfine.core.memo import MemoKey
 from alfine.core.policy import Stop
 from alfine.core.ranges import Array
 from alfine.core.training_job import TrainingJob
+from alfine.core.wording import number, percent
 from alfine.surrogate.gaussian_process import Surrogate, one_thread
 from alfine.surrogate.learning_curves import (
     LEAST_CURVES,
@@ -76,9 +77,9 @@ def stop_if_unlikely(history: History, job: TrainingJob) -> Stop | None:
     metric = history.spec.metric
     return Stop(
         number=job.number,
-        reason=f"Stopped early: {metric} was {job.curve(metric)[-1]:g} at emission {chance.emissions}. By the curves of "
-        f"{chance.learnt_from} training jobs, its chance of ending better than {chance.best:g}, the best so far, is "
-        f"{chance.probability:.1%}.",
+        reason=f"Stopped early: {metric} was {number(job.curve(metric)[-1])} at emission {chance.emissions}. By the curves of "
+        f"{chance.learnt_from} training jobs, its chance of ending better than {number(chance.best)}, the best so far, is "
+        f"{percent(chance.probability)}.",
     )
 
 

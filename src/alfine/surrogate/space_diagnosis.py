@@ -38,6 +38,7 @@ from alfine.core.memo import MemoKey
 from alfine.core.ranges import Array, Categorical, Continuous, Integer, Range
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import MAX_TRAINING_JOBS, TuningJobSpec
+from alfine.core.wording import number
 from alfine.surrogate.gaussian_process import Scale, Surrogate, best_and_rest, geometry_of, kernel, one_thread
 from alfine.surrogate.model import Model, evidence_of, theta_at
 from alfine.surrogate.parent_evidence import prior
@@ -187,7 +188,9 @@ def _at(history: History, definition: str | None, n: int) -> list[Remark]:
 def _watched(history: History, definition: str | None, n: int) -> Iterator[Remark]:
     X, v = (part[:n] for part in evidence_of(history))
     if np.ptp(v) == 0.0:
-        sentence = f"All {n} objectives are equal, {v[0] * history.sign:.6g}: does training use its hyperparameters?"
+        sentence = (
+            f"All {n} objectives are equal, {number(v[0] * history.sign)}: does training use its hyperparameters?"
+        )
         yield Remark(kind=NOTHING_MATTERS, sentence=sentence, after=n, definition=definition)
         return
     try:

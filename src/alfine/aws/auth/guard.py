@@ -42,6 +42,7 @@ from alfine.aws.dispatch import JSON_1_1, MAX_BODY, family_of, read_body, reques
 from alfine.aws.s3 import xml
 from alfine.aws.s3.app import DOMAINS
 from alfine.aws.s3.request import bucket_of_host
+from alfine.core.wording import duration
 from alfine.jobs.clock import utc_now
 from alfine.programs.data.buckets.errors import S3Error
 from alfine.store.access_keys import Keys
@@ -212,7 +213,7 @@ class Guard:
             async with asyncio.timeout(DOCUMENT_SECONDS):
                 body = await read_body(receive)
         except TimeoutError:
-            raise Refused("too-slow", f"The body took more than {DOCUMENT_SECONDS:g} seconds.") from None
+            raise Refused("too-slow", f"The body took more than {duration(DOCUMENT_SECONDS)}.") from None
         if body is None:
             raise Refused("too-long", f"The body has more than {MAX_BODY} bytes, or its sender has gone.")
         claim.check(hashlib.sha256(body).hexdigest())

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from alfine.core.wording import number
 from alfine.programs.algorithms import opt_ml
 from alfine.programs.algorithms.opt_ml import BadInput, say
 from alfine.programs.algorithms.recordio import read_recordio
@@ -199,11 +200,13 @@ def read(channel: str, params: LearnerParameters) -> Data:
         odd = labels[(labels != labels.astype(int)) | (labels < 0) | (labels >= classes)]
         if odd.size:
             raise BadInput(
-                f"the channel {channel!r} has the label {odd[0]:g}; the labels of {classes} classes begin at 0."
+                f"the channel {channel!r} has the label {number(float(odd[0]))}; the labels of {classes} classes begin at 0."
             )
     dimensions = params.number("feature_dim")
     if dimensions and dimensions != features.shape[1]:
-        raise BadInput(f"feature_dim is {dimensions:g}, and the channel {channel!r} has {features.shape[1]} features.")
+        raise BadInput(
+            f"feature_dim is {number(dimensions)}, and the channel {channel!r} has {features.shape[1]} features."
+        )
     return Data(features, labels)
 
 

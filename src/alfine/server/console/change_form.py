@@ -17,6 +17,7 @@ from alfine.core.fields import FIELDS, WORDS, Face
 from alfine.core.messages import spelled
 from alfine.core.policy import AT_END, CompletionCriterion
 from alfine.core.spec import EARLY_STOPPING_TYPES, FUNCTION, TuningJobSpec
+from alfine.core.wording import exact
 from alfine.criteria import ALWAYS, criteria_for, criterion_from_text, text_format
 from alfine.criteria.convergence import ConvergenceDetected
 from alfine.criteria.limits import MaxNumberOfTrainingJobs, MaxRuntimeInSeconds
@@ -216,4 +217,4 @@ def _number(text: str, path: str, faults: list[Fault], *, whole: bool = False) -
 
 
 def _text(value: Any) -> str:
-    return "" if value is None else f"{value:.15g}" if isinstance(value, float) else str(value)
+    return "" if value is None else exact(value) if isinstance(value, float) else str(value)

@@ -181,7 +181,7 @@ class Sessions:
             recent = [at for at in self._failures.get(network, ()) if at > self._clock() - FAILURE_SECONDS]
             if len(recent) >= MOST_FAILURES:
                 wait = recent[0] + FAILURE_SECONDS - self._clock()
-                raise SignInRefused(f"Too many wrong keys. Try again in {wait:.0f} seconds.", 429)
+                raise SignInRefused(f"Too many wrong keys. Try again in {duration(wait)}.", 429)
 
     def _note_failure(self, network: str) -> None:
         with self._mutex:
