@@ -160,6 +160,16 @@ def test_an_end_that_cannot_be_told_is_said_to_be_unknown_and_no_number_is_given
     assert json.loads(json.dumps(found.as_dict()))["Unknown"] == [name_of(criterion)]
 
 
+@pytest.mark.parametrize(
+    "whole", [lambda part: part, lambda part: AllOf(part, EnoughTried(20))], ids=["itself", "inside AllOf"]
+)
+@pytest.mark.parametrize(("part", "error"), [(Raising(1), "KeyError: 12"), (Misforetold(15), "KeyError: 88")])
+def test_what_a_criterion_raises_when_it_is_asked_for_its_end_is_told(part, error, whole):
+    found = forecast(whole(part), MaxNumberOfTrainingJobs(100))
+    reason = f"{name_of(whole(part))} may end the job at any time; {name_of(part)} raised {error}"
+    assert found.as_dict()["UnknownReason"] == found.unknown_reason == reason
+
+
 def test_too_far_off_to_be_simulated_is_unknown_not_never():
     assert forecast(EnoughTried(700), max_training_jobs=None).unknown == ("EnoughTried",)
     assert forecast(EnoughTried(200), max_training_jobs=None).training_jobs == (188, 188, 188)

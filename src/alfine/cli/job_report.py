@@ -104,7 +104,7 @@ def _forecast(forecast: Described | None, described: Described) -> str | None:
         costs = f", for {_estimate(forecast['Money'], money)}" if "Money" in forecast else ""
         words.append(f"ends {when}{within}{costs}, likely by {by} ({percent(forecast['Chances'][by])})")
     if "Unknown" in forecast:
-        words.append(f"its end can't be predicted: {' or '.join(forecast['Unknown'])} may end it at any time")
+        words.append(f"its end can't be forecast: {forecast['UnknownReason']}")
     gain = forecast.get("Gain")
     if gain:
         value = described["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,7 @@ class Forecast:
         money: What they will cost, at the job's price.
         chances: By criterion, the probability that it's the one that ends the job.
         unknown: Criteria that may end the job at any time, so that the job's end can't be forecast.
+        errors: By criterion, what it raised when it was asked where it ends the job.
     """
 
     remaining: int
@@ -67,6 +68,13 @@ class Forecast:
     money: Range | None
     chances: Mapping[str, float]
     unknown: tuple[str, ...] = ()
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def unknown_reason(self) -> str:
+        """Return why the job's end can't be forecast, in words; "" where it can."""
+        raised = [f"{name} raised {text}" for name, text in self.errors.items()]
+        return "; ".join([f"{' or '.join(self.unknown)} may end the job at any time", *raised]) if self.unknown else ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the forecast as clients see it, in Describe's `Alfine.Forecast`."""
@@ -80,7 +88,7 @@ class Forecast:
             "Remaining": self.remaining,
             **{name: dict(zip(("Low", "Middle", "High"), row, strict=True)) for name, row in ranges.items() if row},
             "Chances": dict(self.chances),
-            **({"Unknown": list(self.unknown)} if self.unknown else {}),
+            **({"Unknown": list(self.unknown), "UnknownReason": self.unknown_reason} if self.unknown else {}),
         }
 
 
@@ -108,6 +116,7 @@ def forecast_of(history: History, criteria: Sequence[CompletionCriterion]) -> Fo
             money=None,
             chances={},
             unknown=unknown,
+            errors=future.errors,
         )
     limits = {name_of(criterion) for criterion in criteria if getattr(criterion, "is_limit", False)}
     jobs, winners = _first(history, possible, limits)

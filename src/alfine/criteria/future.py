@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alfine.core.history import History
-from alfine.core.policy import CompletionCriterion
+from alfine.core.policy import CompletionCriterion, name_of
 from alfine.core.ranges import Array
 from alfine.criteria.improvement import (
     LEAST_RESULTS,
@@ -73,6 +73,7 @@ class Future:
         jobs: (steps,), after how many more ended training jobs each step of a path ends: 1, 2, …, rem. Where rem is large the
             later steps are several training jobs each (`steps_ahead`).
         improves: (paths, steps), whether the training jobs of a step improve the best by 1 % or more. All False without evidence.
+        errors: By criterion, what it raised when it was asked where it ends the job, such as «ValueError: no rows».
 
     Example:
         A criterion that is met once `count` training jobs have ended:
@@ -85,6 +86,7 @@ class Future:
         self.history, self.rem = history, remaining(history)
         self.evidence: Evidence | None = None
         self.jobs = steps_ahead(self.rem)
+        self.errors: dict[str, str] = {}
         self.improves = np.zeros((PATHS, len(self.jobs)), dtype=bool)
         self._rng = np.random.default_rng((history.spec.seed, history.ended))
         if self.rem > 0 and len(history.observations()[1]) >= LEAST_RESULTS:
@@ -150,15 +152,20 @@ class Future:
     def ends(self, criterion: CompletionCriterion) -> Array:
         """Return (paths,): where another criterion would end the job, for criteria that are made of others.
 
-        A criterion without `ends` is asked on simulated futures (`simulation.py`). One whose `ends` raises can't be forecast.
+        A criterion without `ends` is asked on simulated futures (`simulation.py`). One that raises can't be forecast; the forecast
+        tells what it raised.
         """
+        try:
+            return self._ends(criterion)
+        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
+            self.errors[name_of(criterion)] = f"{type(error).__name__}: {error}"
+            return self.unknown()
+
+    def _ends(self, criterion: CompletionCriterion) -> Array:
         if not isinstance(criterion, Forecastable):
             end = simulated_end(criterion, self.history)
             return self.unknown() if end is None else self.after(end)
-        try:
-            ends = np.asarray(criterion.ends(self), dtype=float)
-        except Exception:  # noqa: BLE001 - a plug-in may raise anything
-            return self.unknown()
+        ends = np.asarray(criterion.ends(self), dtype=float)
         return np.asarray(np.maximum(0.0, np.broadcast_to(ends, (PATHS,))))
 
     # -- what answers are made of --------------------------------------------------------------------------------

@@ -65,7 +65,9 @@ class TargetObjectiveMetricValue:
         if is_met:
             return f"The best objective, {number_text(best)}, has reached the target of {number_text(self.target)}."
         missing = short(abs(self.target - best))
-        return f"The best objective, {number_text(best)}, is {missing} away from the target of {number_text(self.target)}."
+        return (
+            f"The best objective, {number_text(best)}, is {missing} away from the target of {number_text(self.target)}."
+        )
 
     def _progress(self, history: History, best: float | None) -> float:
         """Return the share of the way from the first objective to the target."""
