@@ -252,6 +252,10 @@ def test_a_change_is_refused_in_the_words_of_change(tune, tmp_path):
     for call in (alfine.attach, alfine.change):
         with pytest.raises(NotFound, match=f"There is no tuning job called yours in {os.fspath(home)}."):
             call("yours", home=home)
+        with pytest.raises(
+            NotFound, match=f"There is no tuning job called mime in {os.fspath(home)}. Did you mean mine?"
+        ):
+            call("mime", home=home)
 
 
 # -- what is seen of a job ---------------------------------------------------------------------------------------------------

@@ -50,6 +50,11 @@ def test_an_unknown_job_is_one_sentence_and_exit_code_1(recorded, name):
     assert result.stderr.count("\n") == 1
 
 
+def test_an_unknown_job_with_a_name_like_a_known_one_is_said_to_be_a_slip(recorded):
+    said = alfine_cli(recorded, "describe", "goood").stderr
+    assert said == "error: There is no tuning job called goood. Did you mean good?\n"
+
+
 def test_with_json_an_error_is_json_too(recorded):
     result = alfine_cli(recorded, "describe", "nothing", "--json")
     assert result.exit_code == 1

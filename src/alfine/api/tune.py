@@ -14,7 +14,7 @@ from alfine.api.job_words import job_request
 from alfine.api.parents import Parent
 from alfine.api.run_job import create_or_resume, run_to_end
 from alfine.api.targets import NativeFunction, NativeHistory, Objective, check_settings, fields_of_target, name_for
-from alfine.core.errors import NotFound
+from alfine.core.errors import NotFound, NoTuningJob
 from alfine.core.fields import CHANGEABLE, Face, fields_among
 from alfine.core.messages import spelling
 from alfine.core.ranges import Range
@@ -201,8 +201,8 @@ def _existing(home: str | Path | None) -> Home:
 def _known(home: Home, name: str) -> TuningJob:
     try:
         return home.service.get(name)
-    except NotFound:
-        raise NotFound(f"There is no tuning job called {name} in {home.folder}.") from None
+    except NoTuningJob as error:
+        raise NotFound(error.sentence(f" in {home.folder}")) from None
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from alfine.core.errors import AlfineError, InvalidSpec
+from alfine.core.errors import AlfineError, InvalidSpec, NoTuningJob
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 """Exit codes: the job failed or doesn't exist; wrong usage or an invalid job; interrupted or stopped."""
@@ -52,6 +52,8 @@ def _lines(error: BaseException) -> list[str]:
         return [str(fault) for fault in error.faults]
     if isinstance(error, OSError) and error.strerror:
         return [f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."]
+    if isinstance(error, NoTuningJob) and error.similar:
+        return [error.sentence()]
     return [_NO_JOB.sub(r"There is no tuning job called \1. `alfine list` shows all tuning jobs.", str(error))]
 
 

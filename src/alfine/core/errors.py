@@ -64,6 +64,28 @@ class NotFound(AlfineError, LookupError):
     code = "ResourceNotFound"
 
 
+class NoTuningJob(NotFound):
+    """There is no tuning job of that name. Its text is AWS's message; `sentence` is alfine's own.
+
+    Attributes:
+        name: The name that somebody asked for.
+        similar: The tuning job whose name is most like it; None where none is like enough.
+    """
+
+    def __init__(self, name: str, similar: str | None = None) -> None:
+        super().__init__(f"Amazon SageMaker can't find a tuning job called {name}. Type another name.")
+        self.name, self.similar = name, similar
+
+    def sentence(self, place: str = "") -> str:
+        """Return the message in alfine's words, for example «There is no tuning job called tune-1. Did you mean tune-2?»."""
+        return f"There is no tuning job called {self.name}{place}.{self.hint}"
+
+    @property
+    def hint(self) -> str:
+        """The question whether the most similar name was meant, with a space before it; "" without one."""
+        return f" Did you mean {self.similar}?" if self.similar else ""
+
+
 class InUse(AlfineError):
     """The name is taken, or another alfine process is running the job."""
 

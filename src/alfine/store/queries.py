@@ -23,6 +23,7 @@ from alfine.core.history import History
 from alfine.core.read_spec import read_spec
 from alfine.core.spec import FUNCTION, TuningJobSpec
 from alfine.core.training_job import counter_of, objective_status_of, valid_objective
+from alfine.core.wording import closest
 from alfine.store.conditions import listed
 from alfine.store.database import Connection
 from alfine.store.facts import read_facts
@@ -30,6 +31,9 @@ from alfine.store.inherited import read_inherited
 from alfine.store.pages import LARGEST
 from alfine.store.records import TrainingJobRow, TuningJob, reading_record_of, select_training_jobs, tuning_job_of
 from alfine.store.schema import changes, training_jobs, tuning_jobs
+
+MOST_COMPARED = 1000
+"""Tuning jobs, the newest, with whose names one that doesn't exist is compared: some 20 ms."""
 
 # -- tuning jobs -------------------------------------------------------------------------------------------------------
 
@@ -61,7 +65,7 @@ def state(connection: Connection, name: str) -> TuningJobState:
     """
     row = connection.execute(_STATE, {"name": name}).first()
     if row is None:
-        raise _no_tuning_job(name)
+        raise _no_tuning_job(connection, name)
     return TuningJobState(*row)
 
 
@@ -80,7 +84,7 @@ def tuning_job(connection: Connection, job: int) -> TuningJob:
     """
     row = connection.execute(_TUNING_JOB, {"job": job}).first()
     if row is None:
-        raise _no_tuning_job(str(job))
+        raise NoTuningJob(str(job))
     return tuning_job_of(row)
 
 
@@ -96,7 +100,7 @@ def tuning_job_row(connection: Connection, name: str) -> Row[Any]:
     """
     row = connection.execute(sa.select(tuning_jobs).where(tuning_jobs.c.name == name)).first()
     if row is None:
-        raise _no_tuning_job(name)
+        raise _no_tuning_job(connection, name)
     return row
 
 
@@ -113,12 +117,13 @@ def tuning_job_id(connection: Connection, name: str) -> int:
     query = sa.select(tuning_jobs.c.id, tuning_jobs.c.listed)
     row = connection.execute(query.where(sa.func.lower(tuning_jobs.c.name) == name.lower())).first()
     if row is None or not row.listed:
-        raise _no_tuning_job(name)
+        raise _no_tuning_job(connection, name)
     return int(row.id)
 
 
-def _no_tuning_job(name: str) -> NotFound:
-    return NotFound(f"Amazon SageMaker can't find a tuning job called {name}. Type another name.")
+def _no_tuning_job(connection: Connection, name: str) -> NoTuningJob:
+    newest = sa.select(tuning_jobs.c.name).where(tuning_jobs.c.listed).order_by(tuning_jobs.c.id.desc())
+    return NoTuningJob(name, closest(name, connection.scalars(newest.limit(MOST_COMPARED))))
 
 
 _REQUEST = sa.select(tuning_jobs.c.request).where(tuning_jobs.c.id == sa.bindparam("job"))

@@ -276,7 +276,8 @@ def _not_found(request: PageRequest, error: NotFound) -> str:
     if not str(error).startswith(AWS_WORDS):
         return str(error)
     kind = "training job" if "/training-jobs/" in request.http.url.path else "tuning job"
-    return f"This home has no {kind} called {request.path_part('name')}."
+    hint = error.hint if isinstance(error, NoTuningJob) else ""
+    return f"This home has no {kind} called {request.path_part('name')}.{hint}"
 
 
 def _has_token(form: Mapping[str, str], session: Session) -> bool:
