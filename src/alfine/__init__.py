@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from alfine.criteria.combinations import AtLeast as AtLeast
     from alfine.criteria.convergence import ConvergenceDetected as ConvergenceDetected
     from alfine.criteria.deadline import Deadline as Deadline
-    from alfine.criteria.limits import MaxNumberOfTrainingJobs as MaxNumberOfTrainingJobs
-    from alfine.criteria.limits import MaxRuntimeInSeconds as MaxRuntimeInSeconds
-    from alfine.criteria.money import MarginalValue as MarginalValue
-    from alfine.criteria.money import MaxCost as MaxCost
+    from alfine.criteria.marginal_value import MarginalValue as MarginalValue
+    from alfine.criteria.max_cost import MaxCost as MaxCost
+    from alfine.criteria.max_number_of_training_jobs import MaxNumberOfTrainingJobs as MaxNumberOfTrainingJobs
+    from alfine.criteria.max_runtime_in_seconds import MaxRuntimeInSeconds as MaxRuntimeInSeconds
     from alfine.criteria.not_before import NotBefore as NotBefore
     from alfine.criteria.plateau import BestObjectiveNotImproving as BestObjectiveNotImproving
     from alfine.criteria.shadow import Shadow as Shadow
@@ -62,10 +62,10 @@ _MODULES = {
     "Integer": "core.ranges",
     "InvalidSpec": "core.errors",
     "Job": "api.job",
-    "MarginalValue": "criteria.money",
-    "MaxCost": "criteria.money",
-    "MaxNumberOfTrainingJobs": "criteria.limits",
-    "MaxRuntimeInSeconds": "criteria.limits",
+    "MarginalValue": "criteria.marginal_value",
+    "MaxCost": "criteria.max_cost",
+    "MaxNumberOfTrainingJobs": "criteria.max_number_of_training_jobs",
+    "MaxRuntimeInSeconds": "criteria.max_runtime_in_seconds",
     "NotBefore": "criteria.not_before",
     "Outlook": "core.policy",
     "Shadow": "criteria.shadow",

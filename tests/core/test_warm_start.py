@@ -9,7 +9,7 @@ from alfine import Categorical, Continuous, Integer, InvalidSpec
 from alfine.core.history import History
 from alfine.core.read_spec import read_spec
 from alfine.core.warm_start import faults, inheritance
-from alfine.criteria.limits import SearchSpaceExhausted
+from alfine.criteria.search_space_exhausted import SearchSpaceExhausted
 from alfine.jobs.policy_for import replayed
 from alfine.surrogate.parent_evidence import prior, related
 from tests.building import EPOCH, SPACE, history, one_job, request, several, spec

@@ -3,7 +3,9 @@ import pytest
 from alfine import InvalidSpec, MaxNumberOfTrainingJobs, MaxRuntimeInSeconds
 from alfine.core.facts import TuningJobStopAsked
 from alfine.core.policy import Outlook
-from alfine.criteria.limits import NoTrainingJobSucceeded, SearchSpaceExhausted, StopRequested
+from alfine.criteria.no_training_job_succeeded import NoTrainingJobSucceeded
+from alfine.criteria.search_space_exhausted import SearchSpaceExhausted
+from alfine.criteria.stop_requested import StopRequested
 from tests.building import at, history
 
 

@@ -18,7 +18,7 @@ from alfine import (
     TargetObjectiveMetricValue,
 )
 from alfine.core.policy import Outlook
-from alfine.criteria.limits import NoTrainingJobSucceeded
+from alfine.criteria.no_training_job_succeeded import NoTrainingJobSucceeded
 from tests.building import history
 
 HOURLY = 3600.0
@@ -104,4 +104,4 @@ def test_what_is_made_of_others_names_the_part_that_is_missing():
     floor = NotBefore(BestObjectiveNotImproving(3), training_jobs=9).check(past)
     assert (floor.outlook, floor.evidence["training_jobs_to_floor"]) == (Outlook.CONTINUE, 5)
     shadow = Shadow(TargetObjectiveMetricValue(0.5)).check(past)
-    assert shadow.would_change.startswith("Nothing ends the job by it: it only observes.")
+    assert shadow.would_change.startswith("It only observes and never ends the job.")

@@ -8,7 +8,7 @@ import alfine
 from alfine.core.errors import InvalidSpec
 from alfine.core.policy import Outlook, Verdict
 from alfine.criteria import table
-from alfine.criteria.limits import MaxNumberOfTrainingJobs
+from alfine.criteria.max_number_of_training_jobs import MaxNumberOfTrainingJobs
 from alfine.jobs.home import Home
 from alfine.jobs.policy_for import policy_for, replayed, unread_settings
 from tests.building import history, request, spec

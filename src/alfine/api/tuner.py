@@ -28,7 +28,8 @@ from alfine.core.spec import IDENTICAL, TuningJobSpec
 from alfine.core.training_job import TrainingJob
 from alfine.criteria import Given, can_be_kept, check_demands, criteria_of
 from alfine.criteria.forecast import Forecast, forecast_of
-from alfine.criteria.limits import MaxNumberOfTrainingJobs, SearchSpaceExhausted
+from alfine.criteria.max_number_of_training_jobs import MaxNumberOfTrainingJobs
+from alfine.criteria.search_space_exhausted import SearchSpaceExhausted
 from alfine.jobs.change_request import with_criteria
 from alfine.jobs.policy_for import policy_for
 

@@ -23,7 +23,7 @@ from alfine.core.ranges import ROUNDING
 from alfine.core.settings import FORBID, REQUIRES
 from alfine.core.spec import TuningJobSpec
 from alfine.core.wording import duration, percent
-from alfine.criteria.limits import MaxRuntimeInSeconds
+from alfine.criteria.max_runtime_in_seconds import MaxRuntimeInSeconds
 from alfine.jobs.clock import utc_now
 from alfine.jobs.policy_for import policy_for
 from alfine.surrogate.learning_curves import LEAST_CURVES

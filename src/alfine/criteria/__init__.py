@@ -26,18 +26,17 @@ from alfine.criteria.checks import all_criteria
 from alfine.criteria.combinations import AllOf, AnyOf, AtLeast
 from alfine.criteria.convergence import ConvergenceDetected
 from alfine.criteria.deadline import Deadline
-from alfine.criteria.limits import (
-    MaxNumberOfTrainingJobs,
-    MaxRuntimeInSeconds,
-    NoTrainingJobSucceeded,
-    SearchSpaceExhausted,
-    StopRequested,
-)
-from alfine.criteria.money import MarginalValue, MaxCost
+from alfine.criteria.marginal_value import MarginalValue
+from alfine.criteria.max_cost import MaxCost
+from alfine.criteria.max_number_of_training_jobs import MaxNumberOfTrainingJobs
+from alfine.criteria.max_runtime_in_seconds import MaxRuntimeInSeconds
+from alfine.criteria.no_training_job_succeeded import NoTrainingJobSucceeded
 from alfine.criteria.not_before import NotBefore
 from alfine.criteria.plateau import BestObjectiveNotImproving
+from alfine.criteria.search_space_exhausted import SearchSpaceExhausted
 from alfine.criteria.shadow import Shadow
 from alfine.criteria.steady import Steady
+from alfine.criteria.stop_requested import StopRequested
 from alfine.criteria.target import TargetObjectiveMetricValue
 
 CRITERIA: dict[str, type[CompletionCriterion]] = {

@@ -6,9 +6,10 @@ are; they nest. Every part is judged again after each fact: what was met once ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,14 +17,18 @@ from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
 from alfine.core.policy import CompletionCriterion, Outlook, Verdict, verdict_of
 from alfine.core.ranges import Array
-from alfine.core.spec import TuningJobSpec
 from alfine.criteria.checks import all_criteria, whole_number
 from alfine.criteria.future import Future
-from alfine.criteria.tags import append_to
+from alfine.criteria.several_times import SeveralTimes
 
 
-class _Combination:
-    """The base of AllOf, AnyOf and AtLeast. They stand in the tags `alfine:criteria`: a job may have several."""
+class _Combination(SeveralTimes, ABC):
+    """The base of AllOf, AnyOf and AtLeast.
+
+    Args:
+        each: The criteria.
+        criteria: More of them, as a list.
+    """
 
     __slots__ = ()
 
@@ -31,17 +36,13 @@ class _Combination:
 
     criteria: tuple[CompletionCriterion, ...]
 
-    @classmethod
-    def from_spec(cls, spec: TuningJobSpec) -> Self | None:  # noqa: ARG003 - the protocol's signature
-        return None
-
-    def to_request(self, request: MutableMapping[str, Any]) -> None:
-        append_to(request, self)
+    def __init__(self, *each: CompletionCriterion, criteria: Sequence[CompletionCriterion] = ()) -> None:
+        _set(self, 1, (*each, *criteria))
 
     @property
+    @abstractmethod
     def needed(self) -> int:
-        """Return how many of the parts must be met."""
-        raise NotImplementedError
+        """The number of parts that must be met."""
 
     def ends(self, future: Future) -> Array:
         """Return when as many parts as needed have been met; parts that are met are supposed to stay so."""
@@ -99,9 +100,6 @@ class AllOf(_Combination):
 
     criteria: tuple[CompletionCriterion, ...]
 
-    def __init__(self, *each: CompletionCriterion, criteria: Sequence[CompletionCriterion] = ()) -> None:
-        _set(self, 1, (*each, *criteria))
-
     @property
     def needed(self) -> int:
         return len(self.criteria)
@@ -117,9 +115,6 @@ class AnyOf(_Combination):
     """
 
     criteria: tuple[CompletionCriterion, ...]
-
-    def __init__(self, *each: CompletionCriterion, criteria: Sequence[CompletionCriterion] = ()) -> None:
-        _set(self, 1, (*each, *criteria))
 
     @property
     def needed(self) -> int:

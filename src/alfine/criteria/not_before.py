@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
 
 import numpy as np
 
 from alfine.core.history import History
-from alfine.core.policy import CompletionCriterion, Outlook, Verdict, in_seconds, name_of, verdict_of
+from alfine.core.policy import CompletionCriterion, Outlook, Verdict, in_seconds, verdict_of
 from alfine.core.ranges import Array
-from alfine.core.spec import TuningJobSpec
 from alfine.core.wording import count_of, duration
 from alfine.criteria.checks import all_criteria, number
 from alfine.criteria.future import Future
-from alfine.criteria.tags import append_to
+from alfine.criteria.several_times import AroundAnother
 
 
 @dataclass(frozen=True, slots=True)
-class NotBefore:
+class NotBefore(AroundAnother):
     """A criterion that can't end the job before a number of training jobs have ended and a time has passed.
 
     Args:
@@ -36,22 +33,6 @@ class NotBefore:
         all_criteria("NotBefore", [self.criterion])
         number(self, "training_jobs", least=0)
         number(self, "seconds", least=0)
-
-    @classmethod
-    def from_spec(cls, spec: TuningJobSpec) -> Self | None:  # noqa: ARG003 - read by criteria_for: a job may have several
-        return None
-
-    @property
-    def verdict_name(self) -> str:
-        return name_of(self.criterion)
-
-    @property
-    def is_limit(self) -> bool:
-        return getattr(self.criterion, "is_limit", False)
-
-    @property
-    def ends_a_standstill(self) -> bool:
-        return getattr(self.criterion, "ends_a_standstill", False)
 
     def ends(self, future: Future) -> Array:
         """Return when its criterion is met, or the floor if that is later. Before a training job has ended the seconds are left out."""
@@ -98,6 +79,3 @@ class NotBefore:
         jobs = history.ended / self.training_jobs if self.training_jobs else 1.0
         seconds = history.elapsed_seconds / self.seconds if self.seconds else 1.0
         return min(1.0, jobs, max(0.0, seconds))
-
-    def to_request(self, request: MutableMapping[str, Any]) -> None:
-        append_to(request, self)

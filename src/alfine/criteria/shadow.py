@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 from alfine.core.cost import spent
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
 from alfine.core.policy import CompletionCriterion, Outlook, Verdict, name_of, verdict_of
 from alfine.core.ranges import Array
-from alfine.core.spec import TuningJobSpec
 from alfine.core.wording import count_of, short
 from alfine.criteria.checks import all_criteria
 from alfine.criteria.future import Future
-from alfine.criteria.tags import append_to
+from alfine.criteria.several_times import SeveralTimes
 
 CROSSING: MemoKey[tuple[int, Crossing | None]] = MemoKey(__name__, "crossing")  # after how many facts
 
@@ -42,7 +41,7 @@ class Crossing:
 
 
 @dataclass(frozen=True, slots=True)
-class Shadow:
+class Shadow(SeveralTimes):
     """Watch `criterion`, which doesn't end the job: the verdict says when it would have, and what that would have missed.
 
     Args:
@@ -60,10 +59,6 @@ class Shadow:
     def __post_init__(self) -> None:
         all_criteria("Shadow", [self.criterion])
 
-    @classmethod
-    def from_spec(cls, spec: TuningJobSpec) -> Self | None:  # noqa: ARG003 - read by criteria_for: a job may have several
-        return None
-
     @property
     def verdict_name(self) -> str:
         return f"Shadow({name_of(self.criterion)})"
@@ -74,7 +69,7 @@ class Shadow:
     def check(self, history: History) -> Verdict:
         verdict, crossing = verdict_of(self.criterion, history), self._crossing(history)
         if crossing is None:
-            change = f"Nothing ends the job by it: it only observes. {verdict.criterion}: {verdict.would_change}"
+            change = f"It only observes and never ends the job. {verdict.criterion}: {verdict.would_change}"
             return replace(
                 verdict, criterion=self.verdict_name, outlook=Outlook.CONTINUE, watching=True, would_change=change
             )
@@ -96,8 +91,7 @@ class Shadow:
             f"{crossing.sentence}",
             evidence=evidence,
             progress=1.0,
-            would_change=f"Nothing: it would have ended the job then. What that would have missed shows in the {count_of(since)} "
-            "launched since.",
+            would_change=f"Nothing: its answer stays. What it would have missed is the gain of the {count_of(since)} launched since then.",
             watching=True,
         )
 
@@ -129,9 +123,6 @@ class Shadow:
             training_seconds=spent(history).compute_seconds / history.spec.definition.instance_count,
             best=None if best is None else best.objective,
         )
-
-    def to_request(self, request: MutableMapping[str, Any]) -> None:
-        append_to(request, self)
 
 
 def _missed(history: History, crossing: Crossing) -> float | None:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
 
 from alfine.core.facts import Ended
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
-from alfine.core.policy import CompletionCriterion, Outlook, Verdict, name_of, verdict_of
+from alfine.core.policy import CompletionCriterion, Outlook, Verdict, verdict_of
 from alfine.core.ranges import Array
-from alfine.core.spec import TuningJobSpec
 from alfine.core.wording import count_of
 from alfine.criteria.checks import all_criteria, whole_number
 from alfine.criteria.future import Future
-from alfine.criteria.tags import append_to
+from alfine.criteria.several_times import AroundAnother
 
 STREAK: MemoKey[tuple[int, int]] = MemoKey(__name__, "streak")  # training jobs that had ended, and the streak then
 
 
 @dataclass(frozen=True, slots=True)
-class Steady:
+class Steady(AroundAnother):
     """A criterion that ends the job once it was met after each of the last `times` training jobs that ended.
 
     Args:
@@ -35,22 +32,6 @@ class Steady:
     def __post_init__(self) -> None:
         all_criteria("Steady", [self.criterion])
         whole_number(self, "times", least=1)
-
-    @classmethod
-    def from_spec(cls, spec: TuningJobSpec) -> Self | None:  # noqa: ARG003 - read by criteria_for: a job may have several
-        return None
-
-    @property
-    def verdict_name(self) -> str:
-        return name_of(self.criterion)
-
-    @property
-    def is_limit(self) -> bool:
-        return getattr(self.criterion, "is_limit", False)
-
-    @property
-    def ends_a_standstill(self) -> bool:
-        return getattr(self.criterion, "ends_a_standstill", False)
 
     def ends(self, future: Future) -> Array:
         """Return when its criterion has been met `times` times; once met it is supposed to stay so."""
@@ -89,6 +70,3 @@ class Steady:
             if verdict_of(self.criterion, history.upto(count)).outlook is Outlook.CONTINUE:
                 return streak
         return len(ends)
-
-    def to_request(self, request: MutableMapping[str, Any]) -> None:
-        append_to(request, self)

@@ -22,7 +22,7 @@ from alfine.criteria import (
     table,
     tags,
 )
-from alfine.criteria.limits import SearchSpaceExhausted
+from alfine.criteria.search_space_exhausted import SearchSpaceExhausted
 from alfine.jobs.change_request import with_criteria
 from alfine.strategies import strategy_for
 from alfine.strategies.early_stopping import early_stopping_for

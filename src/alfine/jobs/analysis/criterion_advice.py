@@ -22,7 +22,7 @@ from alfine.core.policy import CompletionCriterion, Outlook
 from alfine.criteria import criterion_from_text
 from alfine.criteria.combinations import AllOf
 from alfine.criteria.convergence import ConvergenceDetected
-from alfine.criteria.limits import MaxNumberOfTrainingJobs
+from alfine.criteria.max_number_of_training_jobs import MaxNumberOfTrainingJobs
 from alfine.criteria.plateau import BestObjectiveNotImproving
 from alfine.criteria.shadow import Shadow
 from alfine.criteria.steady import Steady

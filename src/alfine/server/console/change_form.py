@@ -20,7 +20,8 @@ from alfine.core.spec import EARLY_STOPPING_TYPES, FUNCTION, TuningJobSpec
 from alfine.core.wording import exact
 from alfine.criteria import ALWAYS, criteria_for, criterion_from_text, text_format
 from alfine.criteria.convergence import ConvergenceDetected
-from alfine.criteria.limits import MaxNumberOfTrainingJobs, MaxRuntimeInSeconds
+from alfine.criteria.max_number_of_training_jobs import MaxNumberOfTrainingJobs
+from alfine.criteria.max_runtime_in_seconds import MaxRuntimeInSeconds
 from alfine.criteria.plateau import BestObjectiveNotImproving
 from alfine.criteria.target import TargetObjectiveMetricValue
 from alfine.server.console.page_request import PageRequest
