@@ -40,6 +40,9 @@ SMALLEST_IN_CENTS = 0.1
 SMALLEST_MONEY = 0.0001
 """In units of CURRENCY: smaller amounts are written as «<0.0001 USD»."""
 
+MEBIBYTE = 1 << 20
+"""In bytes."""
+
 GIBIBYTE = 1 << 30
 """In bytes."""
 
@@ -116,8 +119,8 @@ def money(amount: float | None) -> str:
 
 
 def size(count: int) -> str:
-    """Write a number of bytes in gibibytes: «3.2 GiB»."""
-    return f"{count / GIBIBYTE:.1f} GiB"
+    """Write a number of bytes: «120 MiB», «3.2 GiB»."""
+    return f"{count / GIBIBYTE:.1f} GiB" if count >= GIBIBYTE else f"{count / MEBIBYTE:.0f} MiB"
 
 
 def duration(seconds: float | None) -> str:

@@ -203,7 +203,7 @@ class Containers:
     # -- the engine --
 
     def _state(self, name: str) -> dict[str, Any] | None:
-        """What the engine says about a container: {} where there is none, None where the engine doesn't answer."""
+        """Return what the engine says about a container: {} where there is none, None where the engine doesn't answer."""
         answer = self._tell("container", "inspect", "--format", "{{json .State}}", name)
         if answer is None:
             return None
@@ -259,7 +259,7 @@ def _reaped(client: int) -> int | None:
 
 
 def _drops_sigterm(pid: int) -> bool:
-    """Whether a process is process 1 of a container and the kernel drops a SIGTERM to it: it neither catches nor blocks it.
+    """Return whether a process is process 1 of a container and the kernel drops a SIGTERM to it: it neither catches nor blocks it.
 
     A process that ignores SIGTERM does so on purpose. False where that can't be known: the engine runs elsewhere, or there is no /proc.
     """

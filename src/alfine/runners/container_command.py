@@ -111,7 +111,7 @@ def _mount_words(launch: Launch, host: Host) -> Iterator[str]:
 
 
 def _mount(path: Path, inside: str, *options: str) -> tuple[str, str]:
-    """A folder or file to mount. The value is a row of CSV, so a path may contain commas, colons and quotes."""
+    """Return a folder or file to mount. The value is a row of CSV, so a path may contain commas, colons and quotes."""
     row = io.StringIO()
     csv.writer(row, lineterminator="").writerow(["type=bind", f"source={path}", f"destination={inside}", *options])
     return "--mount", row.getvalue()

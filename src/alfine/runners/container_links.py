@@ -97,7 +97,7 @@ def _entries(folder: str) -> Iterable[os.DirEntry[str]]:
 
 
 def _target(entry: os.DirEntry[str], inside: str) -> str:
-    """The path that a link names, as seen in a container; "" where there is neither a file nor a folder."""
+    """Return the path that a link names, as seen in a container; "" where there is neither a file nor a folder."""
     if not (entry.is_file() or entry.is_dir()):
         return ""
     return os.path.normpath(os.path.join(inside, os.readlink(entry.path)))  # noqa: PTH115, PTH118

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from alfine.core.errors import AlfineError, StorageFull, StoreUnusable
+from alfine.core.wording import size
 from alfine.store.database_errors import DAMAGED, PRIMARY, damaged
 
 PAGES_A_STEP = 1000
@@ -73,7 +74,7 @@ def _why(error: sqlite3.DatabaseError, source: Path, target: Path) -> AlfineErro
 def _no_room(source: Path, target: Path) -> StorageFull:
     needed = source.stat().st_size
     return StorageFull(
-        f"There is no room for a copy of the database in {target.parent}: it needs {needed / (1 << 20):.0f} MB. Free some space, then "
+        f"There is no room for a copy of the database in {target.parent}: it needs {size(needed)}. Free some space, then "
         "run the same command again: nothing was changed."
     )
 

@@ -255,7 +255,7 @@ class SupervisedJob:
         return bool(leftovers) or (bool(self.pid) and kill_group(self.pid, 0))
 
     def _is_settling(self, now: float) -> bool:
-        """Whether containers are being removed. Each one's client does that itself, unless it was killed."""
+        """Return whether containers are being removed. Each one's client does that itself, unless it was killed."""
         if not self.settler:
             settle = self.spec.get("settle")  # a launch.json of an earlier version doesn't have it
             if not settle or not self.pid or all(record is not None for record in self._containers()):
@@ -265,7 +265,7 @@ class SupervisedJob:
         return self.settler in HELPERS and now < self.settle_until
 
     def _containers(self) -> list[dict[str, Any] | None]:
-        """What the engine said about the container of each host; None where that isn't known."""
+        """Return what the engine said about the container of each host; None where that isn't known."""
         names = [CONTAINER.format(host=process["host"]) for process in self.spec["processes"]]
         return [read_json(control_path(self.folder, name)) for name in names]
 
