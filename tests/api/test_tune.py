@@ -141,7 +141,7 @@ def test_faults_of_functions_jobs(tune, words, said):
     ("words", "said"),
     [
         ({"threads": 0}, "threads: '0' must be a whole number from 1 on."),
-        ({"grace_seconds": -1}, "grace_seconds: '-1' must be a number of seconds from 0 on."),
+        ({"grace_seconds": -1}, "grace_seconds: '-1' must be a number from 0 on."),
         ({"warm": "off"}, "warm: 'off' must be true or false."),
         ({"environment": {"A": object}}, "environment.A: <class 'object'> can't be kept with the job"),
     ],
@@ -241,7 +241,7 @@ def test_a_change_is_refused_in_the_words_of_change(tune, tmp_path):
         ({"max_runtime_seconds": -1}, "max_runtime_seconds: -1 must be"),
         ({"early_stopping": "auto"}, "early_stopping: 'auto' isn't one of Off, Auto."),
         ({"at_end": "wait"}, "at_end: 'wait' isn't one of stop, drain, contenders."),
-        ({"price_per_hour": -1}, "price_per_hour: '-1' isn't a price."),
+        ({"price_per_hour": -1}, "price_per_hour: '-1' must be a number from 0 on."),
         ({"repeats": 9}, "repeats: 27 training jobs to run the best again leave none of the 2 that are allowed"),
         (
             {"criteria": [alfine.MaxCost(3)]},

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.fields import FIELDS
 
 TAG_PREFIX = "alfine:"
 LONGEST_TAG = 256  # characters, a quota of AWS
@@ -108,18 +109,25 @@ def kept_for_repeats(settings: Mapping[str, str]) -> int:
 
 # -- all settings ----------------------------------------------------------------------------------------------------
 
-# Settings with one value: a test of its text, and the message where the text fails it.
-SETTINGS: Mapping[str, tuple[Callable[[str], bool], str]] = {
-    "price-per-hour": (_is_amount, "isn't a price. Use a number from 0 on, per instance and hour."),
-    "grace-seconds": (_is_amount, "must be a number of seconds from 0 on."),
-    "threads": (_is_count, "must be a whole number from 1 on."),
-    "max-log-bytes": (_is_count, "must be a whole number from 1 on."),
-    REPEATS: (lambda text: Repeats.read(text) is not None, REPEATS_WANTED),
-    "warm": (lambda text: text in ("on", "off"), "must be on or off."),
+_OF_KIND: Mapping[str, tuple[Callable[[str], bool], str]] = {
+    "amount": (_is_amount, "must be a number from 0 on."),
+    "count": (_is_count, "must be a whole number from 1 on."),
+    "repeats": (lambda text: Repeats.read(text) is not None, REPEATS_WANTED),
+    "flag": (lambda text: text in ("on", "off"), "must be on or off."),
 }
+"""By the kind of a field: a test of its tag's text, and the message where the text fails it."""
 
-# All settings except those of completion criteria. REQUIRES, FORBID and START_WITH may continue in further tags («requires-2»).
-NAMES = (*SETTINGS, REQUIRES, FORBID, START_WITH, "at-end", "runner", "requirements", "checkpoints")
+SETTINGS = {
+    **{field.tag: _OF_KIND[field.kind] for field in FIELDS if field.tag and field.kind in _OF_KIND},
+    "max-log-bytes": _OF_KIND["count"],
+}
+"""The settings with one value, each with its test and its message: fields with a tag, and a setting of requests alone."""
+
+OF_REQUESTS = (REQUIRES, FORBID, START_WITH, "runner", "requirements", "checkpoints")
+"""Further settings that only requests spell so. REQUIRES, FORBID and START_WITH may continue in further tags («requires-2»)."""
+
+NAMES = (*dict.fromkeys([*SETTINGS, *OF_REQUESTS, *(field.tag for field in FIELDS if field.tag)]),)
+"""All settings except those of completion criteria."""
 
 
 def setting_of(request: Mapping[str, Any], name: str) -> str | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from inspect import signature
 from typing import Any
 
+from alfine.core.fields import CONFIG, FIELDS, LIMITS, WORDS, Field
 from alfine.core.policy import CompletionCriterion
 from alfine.core.read_spec import read_spec
 from alfine.core.settings import NO_REPEATS, REPEATS, Repeats, put_setting
@@ -21,6 +21,11 @@ from alfine.criteria.amt_fields import (
     put_limits,
     section,
 )
+
+LIMIT_WORDS = {
+    field.word: name for field in FIELDS for name in (NUMBER_LIMIT, RUNTIME_LIMIT) if field.path == f"{LIMITS}.{name}"
+}
+"""The fields that are criteria, too, with AMT's names: of two values the lower one holds."""
 
 
 def with_criteria(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion]) -> TuningJobSpec:
@@ -40,59 +45,48 @@ def with_criteria(spec: TuningJobSpec, criteria: Sequence[CompletionCriterion]) 
     return dataclasses.replace(changed, space=spec.space, max_training_jobs=limit, parts=parts)
 
 
-def changed_request(
-    request: Mapping[str, Any],
-    *,
-    criteria: Given | None = None,
-    max_training_jobs: int | None = None,
-    max_parallel: int | None = None,
-    max_runtime_seconds: float | None = None,
-    early_stopping: str | None = None,
-    at_end: str | None = None,
-    price_per_hour: float | None = None,
-    repeats: int | str | Mapping[str, int] | None = None,
-) -> dict[str, Any]:
-    """Return the request of the same job, changed by what is given. The arguments are those of `alfine.tune` and `alfine change`.
+def changed_request(request: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
+    """Return the request of the same job, changed by what is given.
 
     Args:
         request: The CreateHyperParameterTuningJob request; it isn't changed.
-        criteria: Completion criteria, in place of all that the job has. Its limits stay.
-        max_training_jobs: As in ResourceLimits.
-        max_parallel: As in ResourceLimits.
-        max_runtime_seconds: As in ResourceLimits.
-        early_stopping: «Off» or «Auto».
-        at_end: What becomes of running training jobs when a criterion ends the job (`alfine.core.policy.AT_END`).
-        price_per_hour: Of one instance.
-        repeats: How many of the best are run again, and how often; «never» takes repeats away.
+        **changes: New values of the fields in `alfine.core.fields.CHANGEABLE`, by their words, as `alfine.change` takes them. None
+            leaves a field as it is. `criteria` take the place of all that the job has, but its limits stay; where a criterion names
+            a limit that is given, too, the lower one holds. «never» as `repeats` takes them away.
 
     Raises:
         InvalidSpec: A criterion or `repeats` can't be understood.
     """
+    given = {word: value for word, value in changes.items() if value is not None}
     changed: dict[str, Any] = deepcopy(dict(request))
-    config = changed["HyperParameterTuningJobConfig"]
-    limits = section(changed, RESOURCE_LIMITS)
-    given = {NUMBER_LIMIT: max_training_jobs, RUNTIME_LIMIT: max_runtime_seconds}
-    for name, limit in given.items():
-        if limit is not None:
-            limits.pop(name, None)
-    if max_parallel is not None:
-        limits["MaxParallelTrainingJobs"] = max_parallel
-    if early_stopping is not None:
-        config["TrainingJobEarlyStoppingType"] = early_stopping
-    if criteria is not None:
-        config.pop(COMPLETION_CRITERIA, None)
-        for name in table():
-            put_setting(changed, name, None)
-        tags.remove_from(changed)
-        put_criteria(changed, criteria_of(criteria))
-    put_limits(changed, **given)
-    if repeats is not None:
-        put_setting(changed, REPEATS, None if str(repeats) in NO_REPEATS else str(Repeats.of(repeats)))
-    for setting, text in (("at-end", at_end), ("price-per-hour", price_per_hour)):
-        if text is not None:
-            put_setting(changed, setting, str(text))
+    limits = {name: given.pop(word) for word, name in LIMIT_WORDS.items() if word in given}
+    for name in limits:
+        section(changed, RESOURCE_LIMITS).pop(name, None)
+    if "criteria" in given:
+        _replace_criteria(changed, given.pop("criteria"))
+    put_limits(changed, **limits)
+    for word, value in given.items():
+        _put(changed, WORDS[word], value)
     return changed
 
 
-CHANGES = tuple(signature(changed_request).parameters)[1:]
-"""What can be changed of a job: the arguments of `changed_request`."""
+def _replace_criteria(request: dict[str, Any], criteria: Given) -> None:
+    request[CONFIG].pop(COMPLETION_CRITERIA, None)
+    for name in table():
+        put_setting(request, name, None)
+    tags.remove_from(request)
+    put_criteria(request, criteria_of(criteria))
+
+
+def _put(request: dict[str, Any], field: Field, value: Any) -> None:
+    """Write the value of a field where the request has it: in a tag, or at its path."""
+    if field.kind == "repeats":
+        put_setting(request, REPEATS, None if str(value) in NO_REPEATS else str(Repeats.of(value)))
+    elif field.tag is not None:
+        put_setting(request, field.tag, str(value))
+    elif field.path is not None:
+        *sections, name = field.path.split(".")
+        place = request
+        for part in sections:
+            place = place.setdefault(part, {})
+        place[name] = value

@@ -36,7 +36,6 @@ from alfine.core.fields import unknown
 from alfine.core.wording import did_you_mean
 from alfine.jobs.analysis.export_table import FORMATS, export_table
 from alfine.jobs.analysis.replay_report import replay_report, replay_turn
-from alfine.jobs.change_request import CHANGES
 from alfine.jobs.service import Service
 from alfine.store.config import S3
 
@@ -172,7 +171,7 @@ def _changes_in(body: bytes) -> dict[str, Any]:
     if not isinstance(changes, dict) or not changes:
         raise InvalidSpec([Fault("", f"The body must be a JSON object of at most {MAX_CHANGE_BYTES} bytes.")])
     faults = [
-        Fault(key[:SHOWN_LETTERS], unknown(key[:SHOWN_LETTERS], CHANGES)) for key in changes if key not in CHANGES
+        Fault(key[:SHOWN_LETTERS], unknown(key[:SHOWN_LETTERS], CHANGEABLE)) for key in changes if key not in CHANGEABLE
     ]
     if faults:
         raise InvalidSpec(faults)
