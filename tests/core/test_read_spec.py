@@ -201,7 +201,11 @@ FAULTS = [
         "'yes' isn't one of Enabled, Disabled",
     ),
     ("static text", changed(DEFINITION, "StaticHyperParameters", to={"rounds": 5}), "5 must be text"),
-    ("price", {**request(), "Tags": [{"Key": "alfine:price-per-hour", "Value": "cheap"}]}, "'cheap' must be a number from 0 on"),
+    (
+        "price",
+        {**request(), "Tags": [{"Key": "alfine:price-per-hour", "Value": "cheap"}]},
+        "'cheap' must be a number from 0 on",
+    ),
     (
         "grace",
         {**request(), "Tags": [{"Key": "alfine:grace-seconds", "Value": "nan"}]},

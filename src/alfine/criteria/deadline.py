@@ -162,7 +162,7 @@ def _would_change(outlook: Outlook, more: int | None) -> str:
 
 
 def _instant(text: str) -> datetime | None:
-    """The instant in UTC; None for a text that isn't one, has no time zone, or isn't in the years 1 to 9999 of UTC."""
+    """Return the instant in UTC; None for a text that isn't one, has no time zone, or isn't in the years 1 to 9999 of UTC."""
     try:
         at = datetime.fromisoformat(text)
         return None if at.tzinfo is None else at.astimezone(UTC)

@@ -127,7 +127,7 @@ class Home:
         return self._engine
 
     def _closed_ports(self) -> tuple[int, ...]:
-        """The port of the server that was started last on this home, unless [run] opens it to training jobs."""
+        """Return the port of the server that was started last on this home, unless [run] opens it to training jobs."""
         record = None if self.config.run.sandbox_reaches_server else ServerRecord.read(self.folder)
         return () if record is None else (record.port,)
 

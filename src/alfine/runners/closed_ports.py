@@ -105,7 +105,7 @@ def close_ports(ports: set[int]) -> None:
 
 
 def _filter(machine: str) -> list[tuple[int, int, int, int]]:
-    """The instructions of the filter: code, steps to go on a true and a false comparison, and a value."""
+    """Return the instructions of the filter: code, steps to go on a true and a false comparison, and a value."""
     nowhere = (RETURN, 0, 0, ERROR | errno.ENOSYS)
     program = [(LOAD, 0, 0, ARCHITECTURE), (EQUAL, 1, 0, ARCHITECTURES[machine]), nowhere]
     if machine == "x86_64":

@@ -140,7 +140,7 @@ class Host:
 
     @property
     def place(self) -> str:
-        """Where its `opt/ml` lies in the training job's folder."""
+        """Return where its `opt/ml` lies in the training job's folder."""
         return "opt/ml" if self.name == MAIN_HOST else f"hosts/{self.name}/opt/ml"
 
 

@@ -1,4 +1,4 @@
-"""What a training job left, for everybody outside of it: the packed model, the packed output, files one by one.
+"""Access to what a training job left, for everybody outside of it: the packed model, the packed output, files one by one.
 
 Everything is read through `launcher.beneath`, so nothing outside the folder is ever read, whatever the training job put in its place.
 
@@ -228,21 +228,21 @@ def _member(member: tarfile.TarInfo, status: os.stat_result, kind: bytes) -> tar
 
 
 def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """The archive member without its owner and its times, which differ from run to run."""
+    """Return the archive member without its owner and its times, which differ from run to run."""
     member.uid = member.gid = member.mtime = 0
     member.uname = member.gname = ""
     return member
 
 
 def _leads_to(entry: WalkedEntry, folder: Beneath, seen: str) -> str:
-    """Where a link leads, as a path below the folder; "" for anything else, and for a link that leads out."""
+    """Return where a link leads, as a path below the folder; "" for anything else, and for a link that leads out."""
     if entry.kind != stat.S_IFLNK:
         return ""
     return _below(entry.name, entry.target(), (seen, folder.path))
 
 
 def _below(name: str, target: str, places: tuple[str, ...]) -> str:
-    """The path below a folder to which a link's text leads; "" where it leads out.
+    """Return the path below a folder to which a link's text leads; "" where it leads out.
 
     Args:
         name: The link's own path below the folder.
@@ -261,7 +261,7 @@ def _below(name: str, target: str, places: tuple[str, ...]) -> str:
 
 
 def _file_of(entry: WalkedEntry, folder: Beneath, seen: str) -> BinaryIO | None:
-    """The file that is stored for an entry: it itself, or the file in the same folder that a link leads to. None: there is none."""
+    """Return the file that is stored for an entry: it itself, or the file in the same folder that a link leads to. None: there is none."""
     if entry.kind == stat.S_IFREG:
         return entry.open()
     path = _leads_to(entry, folder, seen)

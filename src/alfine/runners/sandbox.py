@@ -137,7 +137,7 @@ class SandboxRunner(ProcessRunner):
         yield from self._closing(launch)
 
     def _closing(self, launch: Launch, environment: Mapping[str, str] | None = None) -> list[str]:
-        """The beginning of a command line inside that closes the ports and sets these variables; [] where no port is closed."""
+        """Return the beginning of a command line inside that closes the ports and sets these variables; [] where no port is closed."""
         ports = self._closed() if launch.network and not why_ports_stay_open() else ()
         if not ports:
             return []

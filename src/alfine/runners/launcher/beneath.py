@@ -134,7 +134,7 @@ class Beneath:
             os.close(looking)
 
     def _clearer(self, error: OSError, name: str) -> OSError:
-        """An error of an open, about the first name on the way that isn't a folder."""
+        """Return an error of an open, about the first name on the way that isn't a folder."""
         parts = name.split("/")
         ways = ["/".join(parts[:end]) for end in range(1, len(parts) + 1)]
         way = next((way for way in ways if self.status(way) is not None and not self.is_folder(way)), name)

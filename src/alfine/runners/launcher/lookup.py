@@ -104,7 +104,7 @@ def check_regular(status: os.stat_result, path: str) -> None:
 
 
 def clearer(error: OSError, path: str, status: os.stat_result | None) -> OSError:
-    """An error of an open, with the whole path; where something else than a folder is there, with a sentence that says what."""
+    """Return an error of an open, with the whole path; where something else than a folder is there, with a sentence that says what."""
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
         if status is None or stat.S_ISDIR(status.st_mode):
             return NotADirectoryError(f"{shown(path)}: a link or a file stands where a folder is expected.")

@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from alfine.core.errors import AlfineError
+from alfine.core.wording import duration
 from alfine.server.console.links import OneTimeLinks
 from alfine.store.access_keys import Keys
 
