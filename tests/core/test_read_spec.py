@@ -209,7 +209,7 @@ FAULTS = [
     (
         "grace",
         {**request(), "Tags": [{"Key": "alfine:grace-seconds", "Value": "nan"}]},
-        "'nan' must be a number of seconds",
+        "'nan' must be a number from 0 on",
     ),
     (
         "threads",
