@@ -174,8 +174,8 @@ def test_a_job_on_a_server_is_changed_and_goes_on_there(alfine, folder):
     assert "would end again at once. MaxNumberOfTrainingJobs: 7 of at most 5" in told.stderr
     assert "'Nothing' isn't one" in alfine("change", "changing", "--criterion", "Nothing", code=2).stderr
     assert "There is no tuning job" in alfine("change", "nobody", "--max-training-jobs", 5, code=1).stderr
-    told = alfine("change", "chnaging", "--max-training-jobs", 5, code=1).stderr
-    assert "There is no tuning job called chnaging. Did you mean changing?" in told
+    told = alfine("change", "changing2", "--max-training-jobs", 5, code=1).stderr
+    assert "There is no tuning job called changing2. Did you mean changing?" in told
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,12 @@ PARENTS = "ParentHyperParameterTuningJobs"
 OF_SEVERAL = ("TuningObjective", "HyperParameterRanges")  # in each of several definitions instead of in CONFIG
 
 # What members of a request may be.
-STRATEGIES = ("Bayesian", "Random", "Grid", "Hyperband")
+STRATEGIES = (
+    "Bayesian",
+    "Random",
+    "Grid",
+    "Hyperband",
+)  # each a class of that name in strategies/, in the file of that name
 GOALS = ("Maximize", "Minimize")
 EARLY_STOPPING_TYPES = ("Off", "Auto")
 IDENTICAL = "IdenticalDataAndAlgorithm"  # a type of warm start: parents of the same function

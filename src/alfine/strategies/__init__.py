@@ -1,29 +1,25 @@
-"""Search strategies: which configuration to try next. One file per strategy; STRATEGIES is the only list of them.
+"""Search strategies: which configuration to try next.
 
-A new strategy is one file with a frozen dataclass (`from_spec` and `ask`, see `alfine.core.policy.NamedStrategy`) and one line in the table.
-Another package adds one as an entry point in the group `alfine.strategies`.
+A new strategy is one file with a frozen dataclass (`from_spec` and `ask`, see `alfine.core.policy.NamedStrategy`) and its name in
+`alfine.core.spec.STRATEGIES`: the strategy «Grid» is the class Grid in strategies/grid.py. Another package adds one as an entry point in the
+group `alfine.strategies`.
 """
 
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 from importlib.metadata import entry_points
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.policy import NamedStrategy, Strategy
+from alfine.core.spec import STRATEGIES as NAMES
 from alfine.core.spec import TuningJobSpec
-from alfine.strategies.bayesian import Bayesian
-from alfine.strategies.grid import Grid
-from alfine.strategies.hyperband import Hyperband
 from alfine.strategies.initial_configurations import InitialConfigurations
-from alfine.strategies.random import Random
 from alfine.strategies.several_definitions import SeveralDefinitions
 
 STRATEGIES: dict[str, type[NamedStrategy]] = {
-    "Bayesian": Bayesian,
-    "Random": Random,
-    "Grid": Grid,
-    "Hyperband": Hyperband,
+    name: getattr(import_module(f"{__name__}.{name.lower()}"), name) for name in NAMES
 }
 """SageMaker's name of each strategy, and its class."""
 
