@@ -213,7 +213,7 @@ def _completed(part: _Part, machine: Machine, faults: list[Fault]) -> Request:
 
 
 def _with_program_metrics(image: str, part: _Part, machine: Machine) -> Request:
-    """The definition with the metrics of the program that stands in the place of its image, besides those that it has."""
+    """Return the definition with the metrics of the program that stands in the place of its image, besides those that it has."""
     program = None if part.brings_program else machine.images.program(image)
     if program is None or not program.metrics:
         return part.definition

@@ -111,7 +111,7 @@ def _command_faults(entry: Mapping[str, Any], base: Path, where: str) -> Iterato
 
 
 def _file(words: list[str], base: Path) -> str | None:
-    """The first word that is a file, other than the interpreter at the beginning."""
+    """Return the first word that is a file, other than the interpreter at the beginning."""
     files = [word for word in words if _path(word, base).is_file()]
     return next((word for word in files if word != words[0] or len(files) == 1), None)
 

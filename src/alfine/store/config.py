@@ -224,7 +224,7 @@ def _read(kind: type[T], table: Any, where: str, faults: list[Fault]) -> T | Non
 
 
 def _value(hint: Any, value: Any, where: str, faults: list[Fault]) -> Any:
-    """A TOML value as the type that a field is declared with: str, bool, int, float, tuple[str, ...], dict[str, float] or dict[str, Any]."""
+    """Return a TOML value as the type that a field is declared with: str, bool, int, float, tuple[str, ...], dict[str, float] or dict[str, Any]."""
     fits: Mapping[Any, tuple[str, bool]] = {
         str: ("a text", isinstance(value, str)),
         str | None: ("a text", isinstance(value, str)),

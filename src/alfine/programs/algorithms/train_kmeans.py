@@ -71,7 +71,7 @@ def _many_centers(texts: dict[str, str], k: int, table: Matrix) -> tuple[Matrix,
 
 
 def _reduced(texts: dict[str, str], k: int, centers: Matrix, counts: Matrix) -> Matrix:
-    """The k centers that Lloyd's algorithm finds among many."""
+    """Return the k centers that Lloyd's algorithm finds among many."""
     used = counts > 0
     centers, counts = (centers[used], counts[used]) if used.sum() >= k else (centers, np.maximum(counts, 1))
     trials = texts.get("local_lloyd_num_trials", "auto")
@@ -89,7 +89,7 @@ def _reduced(texts: dict[str, str], k: int, centers: Matrix, counts: Matrix) -> 
 
 
 def _squared_distances(table: Matrix, centers: Matrix) -> npt.NDArray[np.float64]:
-    """The squared distance between each record and the closest center: (n,)."""
+    """Return the squared distance between each record and the closest center: (n,)."""
     squares = (table**2).sum(axis=1)[:, None] - 2 * table @ centers.T + (centers**2).sum(axis=1)
     closest: npt.NDArray[np.float64] = np.maximum(squares.min(axis=1), 0)
     return closest

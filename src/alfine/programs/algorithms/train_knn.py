@@ -64,7 +64,7 @@ def _tell(kind: str, neighbours: Matrix, truth: Matrix) -> None:
 
 
 def _projection(texts: dict[str, str], width: int, random: np.random.Generator) -> Matrix | None:
-    """A random projection (width, target) that keeps distances, or None."""
+    """Return a random projection (width, target) that keeps distances, or None."""
     kind = texts.get("dimension_reduction_type")
     if kind is None:
         return None
@@ -79,7 +79,7 @@ def _projected(features: Matrix, projection: Matrix | None) -> Matrix:
 
 
 def _neighbours(index: Matrix, asked: Matrix, k: int, metric: str) -> npt.NDArray[np.int64]:
-    """The rows of the k nearest neighbours in the index: (len(asked), k)."""
+    """Return the rows of the k nearest neighbours in the index: (len(asked), k)."""
     if metric == "INNER_PRODUCT":
         parts = [
             np.argpartition(-(asked[start : start + BATCH] @ index.T), k - 1, axis=1)[:, :k]

@@ -30,7 +30,7 @@ def _csv(rows: Iterable[Sequence[object]], header: Sequence[str] = ()) -> bytes:
 
 
 def _yes(chance: Array, random: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Whether each event happens. chance: log-odds."""
+    """Return whether each event happens. chance: log-odds."""
     happens: npt.NDArray[np.bool_] = random.random(len(chance)) < 1 / (1 + np.exp(-chance))
     return happens
 
