@@ -1,4 +1,4 @@
-"""How many values a JSON text has, found out before they are built: an empty list of two characters takes 64 bytes of memory."""
+"""The number of values in a JSON text, counted before they are built: an empty list of two characters takes 64 bytes of memory."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from alfine.core.policy import Outlook, Verdict, name_of
-from alfine.criteria.limits import StopRequested
+from alfine.criteria.stop_requested import StopRequested
 from alfine.runners import launcher
 from alfine.runners.protocol import FAILURE_LIMIT, Launch, Runner
 from alfine.runners.supervision import has_ended, is_supervised, kill_processes

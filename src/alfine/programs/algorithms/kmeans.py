@@ -1,4 +1,4 @@
-"""What the image kmeans takes: hyperparameters, metrics, channels.
+"""The specification of the image kmeans: hyperparameters, metrics, channels.
 
 They are those of SageMaker's documentation («K-Means Hyperparameters», «Tune a K-Means Model»).
 """

@@ -1,4 +1,4 @@
-"""What the image knn takes: hyperparameters, metrics, channels.
+"""The specification of the image knn: hyperparameters, metrics, channels.
 
 They are those of SageMaker's documentation («k-NN Hyperparameters», «Tune a k-NN Model»).
 """

@@ -1,4 +1,4 @@
-"""What a launcher needs of the machine for each training job, and which errors say that there is too little of it at present."""
+"""Limits of a launcher: what it needs of the machine for each training job, and which errors say that there is too little at present."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def lower_limit(soft: int) -> None:
 
 
 class Capacity:
-    """How many training jobs a launcher can supervise at once: each holds a descriptor, that of its lock.
+    """The number of training jobs that a launcher can supervise at once: each holds a descriptor, that of its lock.
 
     Args:
         given: The soft limit on descriptors that training jobs get; None: the one that this process has.

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Environment(Mapping[str, Any]):
-    """What the training job was told, as attributes and as keys: hosts, hyperparameters, channel_input_dirs, model_dir, …."""
+    """The environment of the training job, as attributes and as keys: hosts, hyperparameters, channel_input_dirs, model_dir, …."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         self._values: dict[str, Any] = json.loads(os.environ.get("SM_TRAINING_ENV", "{}"))

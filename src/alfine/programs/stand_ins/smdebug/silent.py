@@ -47,19 +47,19 @@ class _Configuration:
 
 
 class SaveConfig(_Configuration):
-    """When a hook would save."""
+    """The times at which a hook would save."""
 
 
 class SaveConfigMode(_Configuration):
-    """When a hook would save in one phase."""
+    """The times at which a hook would save in one phase."""
 
 
 class ReductionConfig(_Configuration):
-    """What a hook would save of a tensor."""
+    """The values of a tensor that a hook would save."""
 
 
 class CollectionConfig(_Configuration):
-    """Which tensors a hook would save."""
+    """The tensors that a hook would save."""
 
 
 def get_hook(*_: Any, **__: Any) -> SilentHook:

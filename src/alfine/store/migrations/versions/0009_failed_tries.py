@@ -1,4 +1,4 @@
-"""How often in a row something raised while a training job was prepared, observed or delivered."""
+"""Add how often in a row something raised while a training job was prepared, observed or delivered."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What scripts import for training and, though nothing is hosted here, for hosting."""
+"""The names that scripts import for training and, though nothing is hosted here, for hosting."""
 
 from typing import Any
 
