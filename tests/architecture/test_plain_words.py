@@ -41,7 +41,7 @@ def is_function(node):
 
 
 FLOATS_FORMATTED = {
-    "core.ranges": "a range as Python writes it",
+    "core.range_words": "a range as Python writes it",
     "core.wording": "the formatter itself",
     "figures.best_so_far_plots": "Plotly's format of what it shows at the pointer",
     "figures.svg": "coordinates of a drawing",

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from alfine.api.read_values import ValueReader, is_scalar, shown
+from alfine.core.axis import SCALINGS
 from alfine.core.fields import RANGE_WORDS, Face, unknown
 from alfine.core.messages import spelled
-from alfine.core.ranges import SCALINGS, Categorical, Continuous, Integer, Range
+from alfine.core.ranges import Categorical, Continuous, Integer, Range
 
 TYPES = ("continuous", "integer")
 """What `type` of a range of numbers may be."""

@@ -103,7 +103,7 @@ def _print_json(report: PreflightReport) -> None:
     from alfine.cli.output import print_json
     from alfine.cli.preflight import predicted
     from alfine.core import cost
-    from alfine.core.ranges import scaling_of
+    from alfine.core.range_words import scaling_of
     from alfine.core.spec import describe_ranges
 
     answer: dict[str, Any] = {
@@ -144,7 +144,7 @@ def _print(report: PreflightReport) -> None:
     from alfine.cli.cost_text import likely_sentence
     from alfine.cli.dry_run import metric
     from alfine.cli.output import facts, show
-    from alfine.core.ranges import scaling_of
+    from alfine.core.range_words import scaling_of
     from alfine.core.spec import describe_ranges
     from alfine.core.wording import count_of, duration
 

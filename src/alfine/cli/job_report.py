@@ -13,7 +13,7 @@ from rich.text import Text
 
 from alfine.cli.cost_text import cost_words
 from alfine.cli.output import facts, local_time, status
-from alfine.core.ranges import scaling_of
+from alfine.core.range_words import scaling_of
 from alfine.core.read_spec import read_spec
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import CONFIG, DEFINITION, DEFINITIONS, TuningJobSpec

@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from alfine.core.axis import Array, Interval
 from alfine.core.conditions import Clause, Combination, words
 from alfine.core.errors import Fault
-from alfine.core.ranges import Array, Interval, Range
+from alfine.core.ranges import Range
 
 Mask = npt.NDArray[np.bool_]
 Rule = tuple[tuple[int, tuple[Interval, ...]], ...]

@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from alfine.core.axis import Array
 from alfine.core.errors import IllegalTransition
 from alfine.core.facts import (
     Changed,
@@ -34,7 +35,6 @@ from alfine.core.facts import (
 )
 from alfine.core.inherited import Inherited, points_of
 from alfine.core.memo import MemoKey
-from alfine.core.ranges import Array
 from alfine.core.space import Hyperparameters
 from alfine.core.spec import IDENTICAL, TuningJobSpec
 from alfine.core.training_job import TrainingJob, valid_objective

@@ -8,8 +8,8 @@ from datetime import datetime
 
 import numpy as np
 
+from alfine.core.axis import Array
 from alfine.core.errors import AlfineError
-from alfine.core.ranges import Array
 from alfine.core.spec import IDENTICAL, TuningJobSpec
 
 IGNORING = ("Grid",)  # strategies that take nothing from parents: Grid tries every configuration anyway

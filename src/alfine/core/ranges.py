@@ -3,39 +3,30 @@
 Each hyperparameter is one coordinate of the unit cube [0, 1]^d, its scaling already applied. A discrete range (Integer, Categorical)
 divides its axis into cells, one for each value; the value lies at the centre of its cell, so that rounding is symmetric and a uniform
 point falls into every cell equally often.
-
-The scalings have AMT's names: «Linear» is uniform in x, «Logarithmic» in log x, «ReverseLogarithmic» in log(1 - x). «Auto» is
-Logarithmic for a range of positive numbers that spans several decades, and Linear otherwise.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Real
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
-import numpy as np
-import numpy.typing as npt
-
+from alfine.core.axis import SCALINGS, AxisScale, Interval, beside, chosen_scaling, joined, rest, scale_of
 from alfine.core.conditions import ORDERS, Clause, Combination, alternatives, as_text, number_of, words
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.core.fields import Face
-from alfine.core.messages import Message, naming
+from alfine.core.messages import naming
 
-Array = npt.NDArray[np.float64]
-Interval = tuple[float, float]
-
-MOST_SHOWN = 8  # categories that a message lists
-SCALINGS = ("Auto", "Linear", "Logarithmic", "ReverseLogarithmic")
-
-# From this ratio of MaxValue to MinValue on, Auto is Logarithmic. With two decades a uniform draw puts only 10 % of its points into
-# the lower one; an integer range needs three, since its lowest decade has so few values.
 AUTO_RATIO_CONTINUOUS = 100.0
-AUTO_RATIO_INTEGER = 1000.0
+"""Least ratio of MaxValue to MinValue at which Auto is Logarithmic: with two decades a uniform draw puts only 10 % of its points into the
+lower one."""
 
-ROUNDING = 1e-9  # in widths of the range: a value may lie this far outside, since it may be the result of a calculation
+AUTO_RATIO_INTEGER = 1000.0
+"""The same ratio of an integer range, whose lowest decade has few values."""
+
+ROUNDING = 1e-9
+"""In widths of the range: a value may lie this far outside, since it may be the result of a calculation."""
 
 
 class Range(Protocol):
@@ -87,75 +78,6 @@ class Range(Protocol):
         """Yield what is wrong with the range itself; `path` is its path in the request."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    """A monotone map of [low, high] onto [0, 1] and its inverse: (forward(x) - forward(low)) / (forward(high) - forward(low))."""
-
-    forward: Callable[[float], float]
-    backward: Callable[[float], float]
-    low: float
-    high: float
-
-    def to_unit(self, x: float) -> float:
-        a, b = self.forward(self.low), self.forward(self.high)
-        return min(1.0, max(0.0, (self.forward(x) - a) / (b - a)))
-
-    def from_unit(self, u: float) -> float:
-        a, b = self.forward(self.low), self.forward(self.high)
-        return min(self.high, max(self.low, self.backward(a + u * (b - a))))
-
-
-def _scale(scaling: str, low: float, high: float) -> _Scale:
-    if scaling == "Logarithmic":
-        return _Scale(math.log, math.exp, low, high)
-    if scaling == "ReverseLogarithmic":
-        return _Scale(lambda x: -math.log1p(-x), lambda z: -math.expm1(-z), low, high)
-    return _Scale(float, float, low, high)
-
-
-def _auto(scaling: str, low: float, high: float, ratio: float) -> str:
-    """Return the scaling that is meant; Auto is Logarithmic from this ratio of high to low on."""
-    if scaling != "Auto":
-        return scaling
-    return "Logarithmic" if low > 0 and high / low >= ratio else "Linear"
-
-
-def scaling_of(range_: Range) -> str:
-    """Return a range's scaling for people: «Logarithmic», or «Linear (Auto)» where Auto chose it; empty for categories."""
-    given = getattr(range_, "scaling", "")
-    return f"{getattr(range_, 'effective_scaling', '')} (Auto)" if given == "Auto" else given
-
-
-def values_in_words(range_: Range) -> str:
-    """Return the values of a range for people: «the whole numbers 1 to 5», «0.1 to 1.0», «'adam', 'sgd'»."""
-    match range_:
-        case Categorical(values=values):
-            return ", ".join(map(repr, values[:MOST_SHOWN])) + (", …" if len(values) > MOST_SHOWN else "")
-        case Integer(low=low, high=high):
-            return f"the whole numbers {low} to {high}"
-        case Continuous(low=low, high=high):
-            return f"{low} to {high}"
-    return str(range_)
-
-
-def whole_numbers(name: str, range_: Range | None) -> Message | None:
-    """Return a sentence that says why a range is one of integers, and how to have a continuous one; None for other ranges.
-
-    Errors about a range have it, since `{min: 0, max: 1}` in a job file is an integer range, which may not be what was meant.
-    """
-    if not isinstance(range_, Integer):
-        return None
-    size = int(range_.cells)
-    in_file = naming(
-        "{}: {min} {} and {max} {} are whole numbers, so {} is an integer range with {} values; write {:.1f} and {:.1f}, or "
-        "{continuous}, for a continuous one.",
-        *(name, range_.low, range_.high, name, size, range_.low, range_.high),
-    )
-    in_python = f"{name} is an integer range with {size} values; alfine.Continuous makes a continuous one."
-    in_aws = f"{name} is an integer range with {size} values."
-    return naming("{}", in_file, instead={Face.AWS: in_aws, Face.PYTHON: in_python, Face.TUNER: in_python})
-
-
 def _bounds_faults(path: str, low: float, high: float, scaling: str, *, integer: bool) -> Iterator[Fault]:
     if not (math.isfinite(low) and math.isfinite(high)):
         yield Fault(path, naming("{min} {} and {max} {} must be finite numbers.", low, high))
@@ -177,8 +99,45 @@ def _bounds_faults(path: str, low: float, high: float, scaling: str, *, integer:
         yield Fault(path, naming("ReverseLogarithmic needs 0 <= {min} and {max} < 1, not {} to {}.", low, high))
 
 
-@dataclass(frozen=True, slots=True)
-class Continuous:
+class _Numbers:
+    """The base of ranges of numbers."""
+
+    __slots__ = ()
+
+    auto_ratio: ClassVar[float]
+
+    low: Any
+    high: Any
+    scaling: str
+    requires: Any
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "requires", _required(self.requires))
+
+    def __repr__(self) -> str:
+        scaling = [] if self.scaling == "Auto" else [f"scaling={self.scaling!r}"]
+        return _shown(self, [repr(self.low), repr(self.high), *scaling])
+
+    @property
+    def ordered(self) -> bool:
+        return True
+
+    @property
+    def effective_scaling(self) -> str:
+        return chosen_scaling(self.scaling, self.low, self.high, self.auto_ratio)
+
+    def requiring(self, requires: tuple[Combination, ...]) -> Self:
+        return replace(self, requires=requires)  # type: ignore[type-var]  # both kinds are dataclasses
+
+    def holds(self, clause: Clause, value: Any) -> bool:
+        return clause.holds("", float(value))
+
+    def faults(self, path: str) -> Iterator[Fault]:
+        return _bounds_faults(path, self.low, self.high, self.scaling, integer=isinstance(self, Integer))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Continuous(_Numbers):
     """A range of real numbers.
 
     Args:
@@ -193,32 +152,19 @@ class Continuous:
         >>> space = {"optimizer": Categorical(["adam", "sgd"]), "momentum": Continuous(0, 0.99, requires={"optimizer": "sgd"})}
     """
 
+    auto_ratio: ClassVar[float] = AUTO_RATIO_CONTINUOUS
+
     low: float
     high: float
     scaling: str = field(default="Auto", kw_only=True)
     requires: Any = field(default=None, kw_only=True)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "requires", _required(self.requires))
-
-    def __repr__(self) -> str:
-        scaling = [] if self.scaling == "Auto" else [f"scaling={self.scaling!r}"]
-        return _shown(self, [repr(self.low), repr(self.high), *scaling])
-
     @property
     def cells(self) -> float:
         return math.inf
 
-    @property
-    def ordered(self) -> bool:
-        return True
-
-    @property
-    def effective_scaling(self) -> str:
-        return _auto(self.scaling, self.low, self.high, AUTO_RATIO_CONTINUOUS)
-
-    def _scale(self) -> _Scale:
-        return _scale(self.effective_scaling, self.low, self.high)
+    def _scale(self) -> AxisScale:
+        return scale_of(self.effective_scaling, self.low, self.high)
 
     def to_unit(self, value: Any) -> float:
         return self._scale().to_unit(min(self.high, max(self.low, float(value))))
@@ -240,29 +186,20 @@ class Continuous:
             and self.low - room <= float(value) <= self.high + room
         )
 
-    def requiring(self, requires: tuple[Combination, ...]) -> Range:
-        return replace(self, requires=requires)
-
-    def holds(self, clause: Clause, value: Any) -> bool:
-        return clause.holds("", float(value))
-
     def clause_faults(self, clause: Clause) -> Iterator[str]:
         yield from _number_faults(clause, self)
 
     def where(self, clause: Clause) -> list[Interval]:
         if clause.operator not in ORDERS:  # a single value has no length on the axis
             return [] if clause.operator == "is" else [(0.0, 1.0)]
-        return _joined(_beside(clause.operator, self.to_unit(float(value))) for value in clause.values)
+        return joined(beside(clause.operator, self.to_unit(float(value))) for value in clause.values)
 
     def count(self, low: float, high: float) -> float:  # noqa: ARG002 - the protocol's signature
         return math.inf
 
-    def faults(self, path: str) -> Iterator[Fault]:
-        return _bounds_faults(path, self.low, self.high, self.scaling, integer=False)
 
-
-@dataclass(frozen=True, slots=True)
-class Integer:
+@dataclass(frozen=True, slots=True, repr=False)
+class Integer(_Numbers):
     """A range of integers.
 
     Args:
@@ -272,6 +209,8 @@ class Integer:
             Logarithmic where high / low is 1000 or more.
         requires: As for `Continuous`.
     """
+
+    auto_ratio: ClassVar[float] = AUTO_RATIO_INTEGER
 
     low: int
     high: int
@@ -283,27 +222,15 @@ class Integer:
             value = getattr(self, end)
             if isinstance(value, float) and value.is_integer():  # 1e3 is a float in Python
                 object.__setattr__(self, end, int(value))
-        object.__setattr__(self, "requires", _required(self.requires))
-
-    def __repr__(self) -> str:
-        scaling = [] if self.scaling == "Auto" else [f"scaling={self.scaling!r}"]
-        return _shown(self, [repr(self.low), repr(self.high), *scaling])
+        _Numbers.__post_init__(self)  # super() can't be used in a dataclass with slots
 
     @property
     def cells(self) -> float:
         return self.high - self.low + 1
 
-    @property
-    def ordered(self) -> bool:
-        return True
-
-    @property
-    def effective_scaling(self) -> str:
-        return _auto(self.scaling, self.low, self.high, AUTO_RATIO_INTEGER)
-
-    def _scale(self) -> _Scale:
+    def _scale(self) -> AxisScale:
         # Half a unit beyond each end, so that the cell of the first and the last value is as large as the others.
-        return _scale(self.effective_scaling, self.low - 0.5, self.high + 0.5)
+        return scale_of(self.effective_scaling, self.low - 0.5, self.high + 0.5)
 
     def to_unit(self, value: Any) -> float:
         return self._scale().to_unit(min(self.high, max(self.low, int(value))))
@@ -322,20 +249,14 @@ class Integer:
         whole = isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer()
         return whole and self.low <= int(value) <= self.high
 
-    def requiring(self, requires: tuple[Combination, ...]) -> Range:
-        return replace(self, requires=requires)
-
-    def holds(self, clause: Clause, value: Any) -> bool:
-        return clause.holds("", float(value))
-
     def clause_faults(self, clause: Clause) -> Iterator[str]:
         yield from _number_faults(clause, self)
 
     def where(self, clause: Clause) -> list[Interval]:
         if clause.operator in ORDERS:
-            return _joined(_beside(clause.operator, self._edge(clause.operator, float(v))) for v in clause.values)
-        cells = _joined((self._below(float(v)), self._below(float(v) + 1)) for v in clause.values)
-        return cells if clause.operator == "is" else _rest(cells)
+            return joined(beside(clause.operator, self._edge(clause.operator, float(v))) for v in clause.values)
+        cells = joined((self._below(float(v)), self._below(float(v) + 1)) for v in clause.values)
+        return cells if clause.operator == "is" else rest(cells)
 
     def _edge(self, operator: str, value: float) -> float:
         """Return the place on the axis that separates the integers for which a comparison with the value holds from the others."""
@@ -348,9 +269,6 @@ class Integer:
     def count(self, low: float, high: float) -> float:
         inset = 1e-6 * (high - low)
         return self.from_unit(high - inset) - self.from_unit(low + inset) + 1
-
-    def faults(self, path: str) -> Iterator[Fault]:
-        return _bounds_faults(path, self.low, self.high, self.scaling, integer=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,7 +308,7 @@ class Categorical:
 
     def where(self, clause: Clause) -> list[Interval]:
         k = len(self.values)
-        return _joined((i / k, (i + 1) / k) for i, value in enumerate(self.values) if self.holds(clause, value))
+        return joined((i / k, (i + 1) / k) for i, value in enumerate(self.values) if self.holds(clause, value))
 
     def count(self, low: float, high: float) -> float:
         return round((high - low) * len(self.values))
@@ -448,37 +366,12 @@ def _required(given: Any) -> tuple[Combination, ...]:
         raise InvalidSpec([Fault("requires", fault.message) for fault in error.faults]) from error
 
 
-def _shown(range_: Range, arguments: list[str]) -> str:
+def _shown(range_: _Numbers | Categorical, arguments: list[str]) -> str:
     """Return a range as it's written in Python."""
     requires = [words(combination) for combination in range_.requires]
     if requires:
         arguments.append(f"requires={(requires[0] if len(requires) == 1 else requires)!r}")
     return f"{type(range_).__name__}({', '.join(arguments)})"
-
-
-# -- clauses on an axis ----------------------------------------------------------------------------------------------
-
-
-def _beside(operator: str, edge: float) -> Interval:
-    """Return the part of the axis on one side of a place."""
-    return (edge, 1.0) if operator in ("above", "at-least") else (0.0, edge)
-
-
-def _joined(intervals: Iterable[Interval]) -> list[Interval]:
-    """Return the union of intervals, as ascending intervals that don't touch; intervals without a length are left out."""
-    union: list[Interval] = []
-    for low, high in sorted((low, high) for low, high in intervals if low < high):
-        if union and low <= union[-1][1]:
-            union[-1] = union[-1][0], max(high, union[-1][1])
-        else:
-            union.append((low, high))
-    return union
-
-
-def _rest(intervals: Sequence[Interval]) -> list[Interval]:
-    """Return the rest of the axis [0, 1) beside ascending intervals that don't touch."""
-    ends = [0.0, *(end for interval in intervals for end in interval), 1.0]
-    return [(low, high) for low, high in zip(ends[::2], ends[1::2], strict=True) if low < high]
 
 
 def _number_faults(clause: Clause, range_: Continuous | Integer) -> Iterator[str]:

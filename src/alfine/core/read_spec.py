@@ -15,7 +15,8 @@ from typing import Any
 from alfine.core.errors import InvalidSpec
 from alfine.core.fields import Face
 from alfine.core.messages import Message, naming
-from alfine.core.ranges import Categorical, Integer, whole_numbers
+from alfine.core.range_words import whole_numbers
+from alfine.core.ranges import Categorical, Integer
 from alfine.core.read_definition import read_definition
 from alfine.core.read_space import check_all_used, read_space, read_start_with
 from alfine.core.read_values import FaultCollector, shown

@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from alfine.core.axis import Array
 from alfine.core.conditional_space import Structure
 from alfine.core.conditions import Combination, words
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.core.ranges import Array, Categorical, Range, values_in_words, values_of
+from alfine.core.range_words import values_in_words
+from alfine.core.ranges import Categorical, Range, values_of
 
 Hyperparameters = dict[str, Any]
 """A configuration: the value of each active hyperparameter, in its own type."""

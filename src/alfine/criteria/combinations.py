@@ -13,10 +13,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from alfine.core.axis import Array
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
 from alfine.core.policy import CompletionCriterion, Outlook, Verdict, verdict_of
-from alfine.core.ranges import Array
 from alfine.criteria.checks import all_criteria, whole_number
 from alfine.criteria.future import Future
 from alfine.criteria.several_times import SeveralTimes

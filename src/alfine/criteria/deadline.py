@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
 
+from alfine.core.axis import Array
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.facts import Ended, Started
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
 from alfine.core.policy import Outlook, Verdict, in_seconds
-from alfine.core.ranges import Array
 from alfine.core.read_values import shown
 from alfine.core.spec import TuningJobSpec
 from alfine.core.wording import count_of, duration

@@ -21,9 +21,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from alfine.core.axis import Array
 from alfine.core.history import History
 from alfine.core.policy import CompletionCriterion, name_of
-from alfine.core.ranges import Array
 from alfine.criteria.improvement import (
     LEAST_RESULTS,
     WANING,

@@ -24,9 +24,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from alfine.core.axis import Array
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
-from alfine.core.ranges import Array
 from alfine.surrogate.acquisition import lattice, log_expected_improvement
 from alfine.surrogate.gaussian_process import Geometry, geometry_of, one_thread, spread_of, squared_distances
 from alfine.surrogate.model import Model, evidence_of, model_of, targets_at

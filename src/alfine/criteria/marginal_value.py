@@ -8,11 +8,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from alfine.core.axis import Array
 from alfine.core.errors import Fault
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
 from alfine.core.policy import Outlook, Verdict
-from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
 from alfine.core.wording import count_of, money, short
 from alfine.criteria.checks import number

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from alfine.core import cost
+from alfine.core.axis import Array
 from alfine.core.errors import Fault
 from alfine.core.history import History
 from alfine.core.policy import Outlook, Verdict, in_seconds
-from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
 from alfine.core.wording import count_of, money
 from alfine.criteria.checks import number

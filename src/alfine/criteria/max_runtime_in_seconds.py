@@ -6,9 +6,9 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from alfine.core.axis import Array
 from alfine.core.history import History
 from alfine.core.policy import Outlook, Verdict, in_seconds
-from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
 from alfine.core.wording import duration
 from alfine.criteria.amt_fields import RESOURCE_LIMITS, RUNTIME_LIMIT, section

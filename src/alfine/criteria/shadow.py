@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from alfine.core.axis import Array
 from alfine.core.cost import spent
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
 from alfine.core.policy import CompletionCriterion, Outlook, Verdict, name_of, verdict_of
-from alfine.core.ranges import Array
 from alfine.core.wording import count_of, short
 from alfine.criteria.checks import all_criteria
 from alfine.criteria.future import Future

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from alfine.core.axis import Array
 from alfine.core.history import History
-from alfine.core.ranges import Array
 from alfine.core.training_job import TrainingJob
 from alfine.core.wording import number, percent, short
 

@@ -12,7 +12,8 @@ from markupsafe import Markup
 
 from alfine.core.conditions import words
 from alfine.core.history import History
-from alfine.core.ranges import Categorical, scaling_of
+from alfine.core.range_words import scaling_of
+from alfine.core.ranges import Categorical
 from alfine.core.training_job import TrainingJob
 from alfine.core.wording import power_of_ten, short
 from alfine.figures.best_so_far_svg import dot_title, frame_of, page_of

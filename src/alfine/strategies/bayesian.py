@@ -22,10 +22,11 @@ from typing import Self
 
 import numpy as np
 
+from alfine.core.axis import Array
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
 from alfine.core.policy import Suggestion
-from alfine.core.ranges import Array, Integer
+from alfine.core.ranges import Integer
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import TuningJobSpec
 from alfine.strategies.expected_gain import log_expected_gain

@@ -22,8 +22,8 @@ import math
 
 import numpy as np
 
+from alfine.core.axis import Array
 from alfine.core.history import History
-from alfine.core.ranges import Array
 from alfine.surrogate.acquisition import lattice
 from alfine.surrogate.model import model_of
 

@@ -26,7 +26,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alfine.core.ranges import Array, Categorical, Range
+from alfine.core.axis import Array
+from alfine.core.ranges import Categorical, Range
 from alfine.core.space import ParameterSpace
 
 SHARE = 0.5

@@ -15,10 +15,10 @@ from typing import Self
 
 import numpy as np
 
+from alfine.core.axis import Array
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
 from alfine.core.policy import Suggestion
-from alfine.core.ranges import Array
 from alfine.core.space import LISTED
 from alfine.core.spec import TuningJobSpec
 

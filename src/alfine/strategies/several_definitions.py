@@ -24,10 +24,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from alfine.core.axis import Array
 from alfine.core.facts import OfTuningJob
 from alfine.core.history import History
 from alfine.core.policy import EarlyStopping, Stop, Strategy, Suggestion, expected_gain_of
-from alfine.core.ranges import Array
 from alfine.core.spec import TuningJobSpec
 
 INITIAL = 5

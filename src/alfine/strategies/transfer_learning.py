@@ -22,9 +22,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from alfine.core.axis import Array
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
-from alfine.core.ranges import Array
 from alfine.surrogate.acquisition import lattice
 from alfine.surrogate.gaussian_process import Surrogate, best_and_rest, fit, geometry_of
 from alfine.surrogate.parent_evidence import LEAST_RELATED, contradicted_after, related

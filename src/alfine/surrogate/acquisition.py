@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from alfine.core.ranges import Array
+from alfine.core.axis import Array
 
 
 def log_h(z: Array) -> Array:

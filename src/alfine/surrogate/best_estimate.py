@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from alfine.core.axis import Array
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
-from alfine.core.ranges import Array
 from alfine.core.training_job import TrainingJob
 from alfine.surrogate.gaussian_process import (
     RATIO,

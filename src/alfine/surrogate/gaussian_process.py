@@ -38,7 +38,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from alfine.core.ranges import Array
+from alfine.core.axis import Array
 from alfine.core.space import ParameterSpace
 
 # Priors of theta as (median, standard deviation of the logarithm), chosen by how well the surrogate predicted what searches

@@ -33,9 +33,9 @@ from itertools import islice
 
 import numpy as np
 
+from alfine.core.axis import Array
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
-from alfine.core.ranges import Array
 from alfine.core.training_job import TrainingJob
 
 CURVES: MemoKey[list[EndedCurve]] = MemoKey(__name__, "curves")

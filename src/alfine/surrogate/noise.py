@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alfine.core.ranges import Array
+from alfine.core.axis import Array
 from alfine.surrogate.gaussian_process import Surrogate, cholesky, kernel_and_slope, squared_distances
 
 DOUBT = 1.0

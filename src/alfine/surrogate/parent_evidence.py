@@ -18,10 +18,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from alfine.core.axis import Array
 from alfine.core.history import History
 from alfine.core.inherited import IGNORING, points_of
 from alfine.core.memo import MemoKey
-from alfine.core.ranges import Array
 from alfine.core.spec import IDENTICAL, TRANSFER
 from alfine.surrogate.gaussian_process import Scale, Surrogate, best_and_rest, fit, geometry_of, one_thread
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from alfine.core.axis import Array
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
 from alfine.core.policy import Stop
-from alfine.core.ranges import Array
 from alfine.core.training_job import TrainingJob
 from alfine.core.wording import number, percent
 from alfine.surrogate.gaussian_process import Surrogate, one_thread

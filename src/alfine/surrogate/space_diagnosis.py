@@ -32,10 +32,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from alfine.core.axis import Array
 from alfine.core.conditional_space import Mask
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
-from alfine.core.ranges import Array, Categorical, Continuous, Integer, Range
+from alfine.core.ranges import Categorical, Continuous, Integer, Range
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import MAX_TRAINING_JOBS, TuningJobSpec
 from alfine.core.wording import number
