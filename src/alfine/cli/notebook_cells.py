@@ -77,7 +77,7 @@ def _of_notebook(text: str) -> Iterator[str]:
 
 
 def _of_file(text: str) -> Iterator[str]:
-    """The parts of a file. Lines before keep their place, so that numbers of lines are those of the file."""
+    """Yield the parts of a file. Lines before keep their place, so that numbers of lines are those of the file."""
     starts = [found.start() for found in PARTS.finditer(text)] or [0]
     bounds = [*([0] if text[: starts[0]].strip() else []), *starts, len(text)]
     for begin, end in pairwise(bounds):
@@ -102,7 +102,7 @@ def _cell(number: int, source: str) -> Cell:
 
 
 def _divided(source: str) -> tuple[str, list[tuple[int, str]]]:
-    """The Python of a cell, with empty statements in place of other lines, and its lines for a shell."""
+    """Return the Python of a cell, with empty statements in place of other lines, and its lines for a shell."""
     python, shell = [], []
     for number, line in enumerate(source.splitlines(), 1):
         indent = line[: len(line) - len(line.lstrip())]

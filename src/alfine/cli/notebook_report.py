@@ -1,4 +1,4 @@
-"""Which cells of a notebook, or of a Python file, alfine will answer: what each uses, and what of it isn't there."""
+"""A report on a notebook, or a Python file: which cells alfine will answer, what each uses, and what of it isn't there."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SDK_S3 = re.compile(r"^(upload|download)_(file|fileobj)$|^copy$|^(Bucket|Object|
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UseVerdict:
-    """Whether something that a cell uses is there.
+    """The answer whether something that a cell uses is there.
 
     Attributes:
         use: What is used.
@@ -77,7 +77,7 @@ def check_notebook(path: Path, home: Home) -> list[CheckedCell]:
 
 
 def _is_training_script(path: Path) -> bool:
-    """Whether a Python file is what a training job runs: it doesn't use AWS."""
+    """Return whether a Python file is what a training job runs: it doesn't use AWS."""
     return path.suffix == ".py" and not re.search(
         r"^\s*(import|from) (sagemaker|boto3)\b", path.read_text("utf-8", "replace"), re.MULTILINE
     )
@@ -163,7 +163,7 @@ def _part_of(operation: str) -> str:
 
 
 def _module(name: str) -> tuple[bool, str]:
-    """Whether a training script finds a module: it runs with the Python that runs alfine."""
+    """Return whether a training script finds a module: it runs with the Python that runs alfine."""
     if name in sys.stdlib_module_names or importlib.util.find_spec(name) is not None:
         return True, ""
     if (FOLDER / name).is_dir():

@@ -1,4 +1,4 @@
-"""What the cells of a notebook use, read from their Python without running it: operations, images, modules, buckets, shell commands.
+"""Uses of the cells of a notebook, read from their Python without running it: operations, images, modules, buckets, shell commands.
 
 What is found is what the text says. A client in a variable is followed through the whole notebook, a value that is computed isn't.
 """
@@ -162,7 +162,7 @@ def _bound(alias: ast.alias) -> str:
 
 
 def _service(node: ast.AST) -> str:
-    """The service of a call that makes a client, such as boto3.client("sagemaker"); "" for anything else."""
+    """Return the service of a call that makes a client, such as boto3.client("sagemaker"); "" for anything else."""
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute | ast.Name):
         return ""
     made_by = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
@@ -197,7 +197,7 @@ def operations(service: str) -> Mapping[str, str]:
 
 
 def _retrieved(call: ast.Call, position: int) -> Iterator[Use]:
-    """The image that image_uris.retrieve, or get_image_uri, names."""
+    """Yield the image that image_uris.retrieve, or get_image_uri, names."""
     words = {word.arg: word.value for word in call.keywords}
     given = words.get("framework", words.get("repo_name", call.args[position] if len(call.args) > position else None))
     if isinstance(given, ast.Constant) and isinstance(given.value, str):
@@ -209,7 +209,7 @@ def _retrieved(call: ast.Call, position: int) -> Iterator[Use]:
 
 
 def _of_text(node: ast.AST) -> Iterator[Use]:
-    """The images and buckets in a text."""
+    """Yield the images and buckets in a text."""
     if isinstance(node, ast.JoinedStr):
         parts = (part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
         text = "".join(map(str, parts))
@@ -227,7 +227,7 @@ def _of_text(node: ast.AST) -> Iterator[Use]:
 
 
 def _modules(tree: ast.Module) -> Iterator[Use]:
-    """The modules that a training script imports."""
+    """Yield the modules that a training script imports."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (Use("module", alias.name.partition(".")[0], node.lineno) for alias in node.names)

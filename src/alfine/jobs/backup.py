@@ -62,7 +62,7 @@ LOST = "It was running when this backup was made"
 
 @dataclass(slots=True)
 class BackupReport:
-    """What was backed up.
+    """The content of a backup.
 
     Attributes:
         place: The file or folder.

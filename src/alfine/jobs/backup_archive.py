@@ -1,4 +1,4 @@
-"""What a backup is on disk: a folder, or a .tar, .tar.gz or .tgz file, with a list of its files and their checksums.
+"""The form of a backup on disk: a folder, or a .tar, .tar.gz or .tgz file, with a list of its files and their checksums.
 
 The list, `alfine-backup.json`, comes last: a backup without it isn't complete. Links are kept as links, never followed.
 """
@@ -69,14 +69,14 @@ class BackupEntry:
 
 
 class Readable(Protocol):
-    """What the bytes of a file are read from."""
+    """A source of the bytes of a file."""
 
     def read(self, size: int = -1, /) -> bytes:
         """Return up to `size` bytes; none at the end."""
 
 
 class Target(Protocol):
-    """Where a backup is written."""
+    """The place where a backup is written."""
 
     def write(self, entry: BackupEntry, data: Readable) -> None:
         """Write a file of `entry.bytes` bytes."""

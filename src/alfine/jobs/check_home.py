@@ -58,7 +58,7 @@ class Problem:
 
 @dataclass(slots=True)
 class HomeCheck:
-    """What was checked, and what was found.
+    """The result of a check: what was checked, and what was found.
 
     Attributes:
         home: The home.

@@ -29,7 +29,7 @@ from alfine.store.store import FILE, Store
 
 @dataclass(frozen=True, slots=True)
 class RestoreReport:
-    """What was restored.
+    """The content of a restored home.
 
     Attributes:
         home: The home.

@@ -82,7 +82,7 @@ class Keys:
         return found.secret if (found := self._read(access_key)) else None
 
     def all(self) -> list[AccessKey]:
-        """The oldest first."""
+        """Return all keys, the oldest first."""
         names = [path.name for path in self.folder.glob("*")]
         return sorted((key for name in names if (key := self._read(name))), key=lambda key: key.created_at)
 

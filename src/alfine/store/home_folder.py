@@ -1,4 +1,4 @@
-"""Where a home is. It imports next to nothing, so that commands which need no store start at once."""
+"""Finding a home's folder. This module imports next to nothing, so that commands which need no store start at once."""
 
 from __future__ import annotations
 

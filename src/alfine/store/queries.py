@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
 from alfine.core.arns import name_as_created
-from alfine.core.errors import NotFound
+from alfine.core.errors import NotFound, NoTuningJob
 from alfine.core.facts import INTERNAL_ERROR, is_terminal
 from alfine.core.history import History
 from alfine.core.read_spec import read_spec
@@ -182,7 +182,7 @@ def original_request(connection: Connection, row: Row[Any]) -> dict[str, Any]:
 
 
 class TrainingJobFolder(NamedTuple):
-    """Where a training job's files are: `<tuning job>/<training job>`, also once its tuning job was deleted; and what is known of them.
+    """The folder with a training job's files: `<tuning job>/<training job>`, also once its tuning job was deleted; and what is known of them.
 
     log_offset: how many bytes of its log, or values of its function, have been read. in_process: it was a Python function, which has no
     files. uploaded: its model was stored at output_path, as one archive if packed.
