@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from alfine.cli.options import chosen_home, home_option, json_option, showing_progress
+from alfine.core.wording import size
 
 EPILOG = """
 \b
@@ -39,7 +40,7 @@ def backup(*, place: Path, as_json: bool) -> None:
         return
     click.echo(
         f"Backed up to {report.place}, and checked: {report.tuning_jobs} tuning jobs with {report.training_jobs} training jobs, "
-        f"{report.files} files, {report.bytes / (1 << 20):.1f} MB."
+        f"{report.files} files, {size(report.bytes)}."
     )
     for sentence in report.left_out:
         click.echo(f"Left out: {sentence}")
