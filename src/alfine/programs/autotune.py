@@ -100,7 +100,7 @@ def autotuned(request: Request, known: Known | None = None) -> Request:
 
 
 def _sent(request: Request) -> Plain:
-    """The hints of the request, which the ranges replace: Describe shows them, too. One list for each of several definitions."""
+    """Return the hints of the request, which the ranges replace: Describe shows them, too. One list for each of several definitions."""
     if DEFINITION in request:
         hints = ((request.get(CONFIG) or {}).get(RANGES) or {}).get(AUTO)
         return {AUTO: hints} if hints else {}

@@ -228,7 +228,7 @@ class Containers:
 
 
 def _runs(client: int, name: str) -> bool:
-    """Whether a process is the client of a container. False where there is no /proc."""
+    """Return whether a process is the client of a container. False where there is no /proc."""
     try:
         with open(f"/proc/{client}/cmdline", "rb") as file:
             return name.encode() in file.read()

@@ -32,7 +32,7 @@ from starlette.routing import Mount, Route
 from alfine.aws.auth.guard import SIGNER
 from alfine.aws.dispatch import UNAVAILABLE, retry_headers
 from alfine.core.errors import AlfineError, Fault, InvalidSpec, NotFound
-from alfine.core.fields import unknown
+from alfine.core.fields import CHANGEABLE, unknown
 from alfine.core.wording import did_you_mean
 from alfine.jobs.analysis.export_table import FORMATS, export_table
 from alfine.jobs.analysis.replay_report import replay_report, replay_turn

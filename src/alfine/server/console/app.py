@@ -26,7 +26,7 @@ from starlette.routing import Mount, Route
 
 from alfine.aws.dispatch import UNAVAILABLE, read_body
 from alfine.aws.json_protocol import WireError
-from alfine.core.errors import AlfineError, InvalidSpec, NotFound, StorageFull, StoreBusy
+from alfine.core.errors import AlfineError, InvalidSpec, NotFound, NoTuningJob, StorageFull, StoreBusy
 from alfine.server.console import change_form, events, replay, training_job, tuning_job, tuning_jobs
 from alfine.server.console.page_request import ConsoleBackend, Page, PageRequest
 from alfine.server.console.sessions import Session, Sessions, SignInRefused
