@@ -5,6 +5,8 @@ import socket
 import pytest
 from botocore.exceptions import ClientError
 
+from alfine.jobs.home import Home
+from alfine.jobs.server_record import ServerRecord
 from alfine.runners.sandbox import why_ports_stay_open
 from tests.aws.conftest import until
 
@@ -75,6 +77,14 @@ def test_a_script_for_an_image_finds_opt_ml(sagemaker, logs, ask):
     assert status == "Completed", log
     closed = not why_ports_stay_open()  # alfine's port: a script has no business with the server
     assert f"['algo-1'] /opt/ml/code reached={{'alfine': {not closed}, 'other': True}}" in log
+
+
+@pytest.mark.parametrize(("settings", "closed"), [("", (4321,)), ("[run]\nsandbox_reaches_server = true\n", ())])
+def test_a_setting_lets_scripts_in_the_sandbox_reach_the_server(tmp_path, settings, closed):
+    (tmp_path / "alfine.toml").write_text(settings)
+    ServerRecord("http://127.0.0.1:4321", "us-east-1", is_open=False).write(tmp_path)
+    with Home(tmp_path) as home:
+        assert home.engine().runners["sandbox"]._closed() == closed
 
 
 @needs_sandbox

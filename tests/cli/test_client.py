@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -108,6 +110,9 @@ def test_a_link_opens_the_console_once(locked):
     url = alfine_cli(locked.home, "console").stdout.strip()
     path = url.removeprefix(locked.url)
     visitor, other = Visitor(locked.url), Visitor(locked.url)
+    with pytest.raises(urllib.error.HTTPError) as previewed:
+        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"))
+    previewed.value.close()
     assert visitor.get(path, **{"Sec-Fetch-Site": "cross-site"}).status == 403  # a page elsewhere can't use it up
     assert visitor.get(path).url == "/console/"
     assert "Sign out" in visitor.get("/console/").text

@@ -10,6 +10,16 @@ from pathlib import Path
 
 FOLDER = "client"
 
+STARTER = b"""# Written by `alfine client`; what it does stands in alfine_client_hook.py.
+import sys
+
+if sys.version_info >= (3, 7):
+    import alfine_client_hook
+
+    alfine_client_hook.start()
+"""
+"""The sitecustomize.py: every Python of the shell runs it at its start, also one that is too old for the hook."""
+
 
 def python_path(home: Path, before: str) -> str:
     """Return PYTHONPATH with the folder whose sitecustomize.py leads the SDKs' requests for STS.
@@ -19,7 +29,8 @@ def python_path(home: Path, before: str) -> str:
         before: The PYTHONPATH up to now.
     """
     folder = home / FOLDER / "python"
-    _write(folder / "sitecustomize.py", resources.files("alfine.cli").joinpath("site_hook.py").read_bytes())
+    _write(folder / "alfine_client_hook.py", resources.files("alfine.cli").joinpath("site_hook.py").read_bytes())
+    _write(folder / "sitecustomize.py", STARTER)
     others = [name for name in before.split(os.pathsep) if name and name != str(folder)]
     return os.pathsep.join([str(folder), *others])
 

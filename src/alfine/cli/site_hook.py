@@ -1,10 +1,10 @@
-"""Lead the SageMaker SDKs' requests for STS to alfine. `alfine client` puts a copy of this file on PYTHONPATH as sitecustomize.py.
+"""Lead the SageMaker SDKs' requests for STS to alfine. `alfine client` puts a copy on PYTHONPATH, for a sitecustomize.py that starts it.
 
 Both SDKs ask STS for the account (`default_bucket`) and the role (`get_execution_role`) at https://sts.<region>.amazonaws.com, an address
 that they build themselves, so that AWS_ENDPOINT_URL doesn't lead these requests. With this hook it does, in the programs of a shell that
 has both variables. Nothing else of botocore changes, and botocore is only imported where the program does it.
 
-It runs on the Python of the user's program: standard library only, and Python 3.8's syntax. Another sitecustomize on the path still runs.
+It runs on the Python of the user's program: standard library only, and Python 3.7's syntax. Another sitecustomize on the path still runs.
 """
 
 from __future__ import annotations
@@ -75,6 +75,7 @@ def run_next() -> None:
         spec.loader.exec_module(module)
 
 
-if __name__ == NAME:
+def start() -> None:
+    """Hook botocore when it is imported, and run the sitecustomize that would have run otherwise."""
     sys.meta_path.insert(0, _Finder)
     run_next()
