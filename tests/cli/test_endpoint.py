@@ -158,7 +158,11 @@ def test_what_a_server_refuses_is_told_as_at_home(alfine, folder, monkeypatch, s
     monkeypatch.setenv("ALFINE_SECRET_ACCESS_KEY", "wrong")
     assert "signature" in alfine("list", code=1).output
     monkeypatch.delenv("ALFINE_SECRET_ACCESS_KEY")
-    assert "security token" in alfine("list", code=1).output
+    refused = " ".join(alfine("list", code=1).output.split())
+    assert "security token" in refused
+    assert 'No access key is set here. On the server\'s machine: eval "$(alfine client)"' in refused
+    monkeypatch.setenv("ALFINE_HOME", str(served[0].home))  # its own server: the key lies there
+    alfine("list")
 
 
 def test_a_job_on_a_server_is_changed_and_goes_on_there(alfine, folder):

@@ -67,6 +67,12 @@ def access_key(record: ServerRecord) -> tuple[str, str]:
     return key.id, key.secret
 
 
+def key_for(endpoint: str) -> tuple[str, str] | None:
+    """Return the home's key for the URL of the chosen home's own server; None for another server."""
+    record = ServerRecord.read(chosen_home())
+    return access_key(record) if record is not None and record.local_url == endpoint.rstrip("/") else None
+
+
 def _answers(record: ServerRecord) -> bool:
     address = urlsplit(record.local_url)
     try:

@@ -157,9 +157,10 @@ def open_jobs(*, create: bool = False) -> Iterator[JobAccess]:
         raise click.UsageError("--endpoint and --home can't be combined: give one of them.")
     endpoint = meta.get("alfine.endpoint") or ("" if "alfine.home" in meta else os.environ.get("ALFINE_ENDPOINT"))
     if endpoint:
-        from alfine.cli.remote_jobs import RemoteJobs
+        from alfine.cli.home_server import key_for
+        from alfine.cli.remote_jobs import RemoteJobs, key_in_environment
 
-        yield RemoteJobs(endpoint)
+        yield RemoteJobs(endpoint, key_in_environment() or key_for(endpoint))
         return
     with open_home(create=create) as home:
         yield LocalJobs(home)

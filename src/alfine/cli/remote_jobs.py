@@ -35,10 +35,24 @@ KEY_NAMES = (("ALFINE_ACCESS_KEY_ID", "ALFINE_SECRET_ACCESS_KEY"), ("AWS_ACCESS_
 ANY_KEY = ("any", "any")
 """The key for a server that has no keys: it checks no signature."""
 
+UNKNOWN_KEY = "UnrecognizedClientException"
+"""The code with which a server answers a request that none of its keys signed."""
+
+NO_KEY = (
+    'No access key is set here. On the server\'s machine: eval "$(alfine client)". On another one, set AWS_ACCESS_KEY_ID and '
+    "AWS_SECRET_ACCESS_KEY to a key that `alfine keys create` made there."
+)
+
 _REGION = re.compile(r"the region '[^']*' is wrong; expecting '([^']+)'")
 """The server's answer to a signature for another region (aws/auth/sigv4.py)."""
 _VIOLATION = re.compile(r"Value '([^']*)' at '([^']+)' failed to satisfy constraint: (.*?)(?=; Value '|$)")
 _PATH = re.compile(r"((?:HyperParameterTuningJob|TrainingJobDefinition|WarmStartConfig|Tags)[^'\"]*?): ")
+
+
+def key_in_environment() -> tuple[str, str] | None:
+    """Return id and secret of the access key in the environment; None without one."""
+    pairs = ((os.environ.get(id_), os.environ.get(secret)) for id_, secret in KEY_NAMES)
+    return next(((id_, secret) for id_, secret in pairs if id_ and secret), None)
 
 
 class Unreachable(AlfineError):
@@ -203,10 +217,7 @@ class RemoteJobs:
 
     @property
     def _key(self) -> tuple[str, str]:
-        if self._given_key is not None:
-            return self._given_key
-        pairs = ((os.environ.get(id_), os.environ.get(secret)) for id_, secret in KEY_NAMES)
-        return next(((id_, secret) for id_, secret in pairs if id_ and secret), ANY_KEY)
+        return self._given_key or key_in_environment() or ANY_KEY
 
     def _ask(self, operation: str, request: Mapping[str, Any]) -> None:
         headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": f"SageMaker.{operation}"}
@@ -245,6 +256,8 @@ class RemoteJobs:
         if answer.status_code < 300:
             return answer.headers, answer.content
         refusal = _refusal(answer.content, f"{self.endpoint} answered {answer.status_code}")
+        if isinstance(refusal, Denied) and refusal.code == UNKNOWN_KEY and self._key == ANY_KEY:
+            raise Denied(refusal.code, f"{refusal} {NO_KEY}")
         right = _REGION.search(str(refusal))
         if right is None or right[1] == self.region:
             raise refusal
