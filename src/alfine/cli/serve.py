@@ -25,9 +25,9 @@ EPILOG = """
 \b
 Examples:
   alfine serve
-  eval "$(alfine client)" && python my_sagemaker_program.py    in another shell
+  eval "$(alfine client)" && python my_program.py    in another shell
   alfine serve --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem
-  alfine serve --open --home /tmp/demo                         without keys
+  alfine serve --open --home /tmp/demo               without keys
 """
 
 
