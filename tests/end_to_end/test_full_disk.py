@@ -1,12 +1,14 @@
 """A training job fills the disk: it fails with its reason, its scratch is cleared away, and the tuning job goes on."""
 
 import subprocess
+from contextlib import contextmanager
 
 import pytest
 
 import alfine
 from alfine.core.errors import StorageFull
 from alfine.store.store import Store
+from tests.cli.conftest import alfine_cli
 from tests.store.damage import execute
 
 TRAIN = """
@@ -20,17 +22,24 @@ if fill == "yes":
 """
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    folder = tmp_path / "small"
-    folder.mkdir()
+@contextmanager
+def mounted(folder):
+    """Mount a small disk on a folder."""
     mount = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)]
     try:
         subprocess.run(mount, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("a small disk can be mounted by root on Linux only")
-    yield folder
+    yield
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    folder = tmp_path / "small"
+    folder.mkdir()
+    with mounted(folder):
+        yield folder
 
 
 def test_a_training_job_that_fills_the_disk_fails_and_the_tuning_job_goes_on(tmp_path, small_disk):
@@ -54,3 +63,17 @@ def test_a_database_that_cannot_be_copied_is_not_upgraded(small_disk):
     with pytest.raises(StorageFull, match="no room for a copy of the database .* nothing was changed"):
         Store.at(home)
     assert [path.name for path in home.iterdir()] == ["alfine.db"]
+
+
+def test_files_that_cannot_be_deleted_are_told(tmp_path):
+    home = tmp_path / "home"
+    script = tmp_path / "train.py"
+    script.write_text(TRAIN)
+    words = {"metric": "loss", "strategy": "Grid", "home": home, "progress": False, "name": "job"}
+    alfine.tune(script, {"fill": alfine.Categorical(["no"])}, **words)
+    [busy] = (home / "tuning-jobs" / "job").glob("job-*/opt/ml/model")
+    with mounted(busy):
+        result = alfine_cli(home, "delete", "job", "--yes")
+    assert result.exit_code == 1
+    assert "The tuning job job is deleted, but not all of its files" in result.stderr
+    assert "Device or resource busy" in result.stderr

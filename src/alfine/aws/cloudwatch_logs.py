@@ -230,7 +230,7 @@ class _Log:
                 file.seek(begin)
                 return file.read(end - begin)
         except OSError:
-            return b""
+            return b""  # the log was deleted meanwhile: it has no further events
 
 
 def _log(backend: AwsBackend, row: TrainingJobRow) -> _Log:

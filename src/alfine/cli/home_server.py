@@ -79,4 +79,4 @@ def _answers(record: ServerRecord) -> bool:
         with socket.create_connection((address.hostname or "", record.port), timeout=WAIT_SECONDS):
             return True
     except OSError:
-        return False
+        return False  # which is the answer: nobody listens there

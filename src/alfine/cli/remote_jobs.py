@@ -182,6 +182,7 @@ class RemoteJobs:
 
         try:
             if bucket not in self._made and self.s3_endpoint is None:
+                # it's there already, which is all that matters
                 with suppress(self._s3.exceptions.BucketAlreadyOwnedByYou):
                     self._s3.create_bucket(Bucket=bucket)
                 self._made.add(bucket)

@@ -79,7 +79,7 @@ def _readable(file: Path) -> bool:
     try:
         return isinstance(json.loads(file.read_bytes()), dict)
     except (OSError, ValueError):
-        return False
+        return False  # which is told as a problem
 
 
 def _model(top: Path, row: TrainingJobFolder) -> Iterator[Wrong]:

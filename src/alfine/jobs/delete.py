@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from alfine.core.errors import InUse, NotTerminal
+from alfine.core.errors import AlfineError, InUse, NotTerminal
 from alfine.core.facts import is_terminal
 from alfine.programs.data.request_files import INPUTS
+from alfine.runners.job_folder import remove_job_folder
 from alfine.store import queries
 from alfine.store.store import Store
 
@@ -25,15 +25,27 @@ def delete_tuning_job(store: Store, name: str, folder: Path | None) -> None:
     Raises:
         NotFound: There is no such tuning job.
         NotTerminal: It has not ended.
+        AlfineError: It is deleted, but some of its files couldn't be.
     """
     _check_ended(store, name)
     training_jobs = store.delete(name)
     if folder is None:
         return
-    for part in (*training_jobs, INPUTS):
-        shutil.rmtree(folder / name / part, ignore_errors=True)
-    with suppress(OSError):  # the folder isn't empty
+    if left := [error for part in (*training_jobs, INPUTS) if (error := _removed(folder / name / part))]:
+        raise AlfineError(
+            f"The tuning job {name} is deleted, but not all of its files in {folder / name}: {left[0]}. Remove them yourself."
+        )
+    with suppress(OSError):  # it isn't empty: files of an earlier job of this name stay
         (folder / name).rmdir()
+
+
+def _removed(folder: Path) -> OSError | None:
+    """Remove a folder with everything in it, and return the first reason why that wasn't possible."""
+    try:
+        remove_job_folder(folder)
+    except OSError as error:
+        return error
+    return None
 
 
 def detach_tuning_job(store: Store, name: str) -> None:

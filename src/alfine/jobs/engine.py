@@ -329,7 +329,7 @@ class Engine:
         """Return the policy's decision; a plug-in that raises fails this tuning job, not the engine."""
         try:
             return run.judge.policy.decide(run.history, run.judge.verdict)
-        except Exception as error:
+        except Exception as error:  # a plug-in may raise anything: the tuning job fails with it
             log.exception("can't decide tuning_job=%s", run.spec.name)
             sentence = f"alfine could not decide what to do next: {type(error).__name__}: {error}"
             broken = Verdict(

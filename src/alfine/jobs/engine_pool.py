@@ -90,7 +90,7 @@ class EnginePool:
         while not self._leaving.wait(LOOK_SECONDS):
             try:
                 unfinished = set(self._engine.store.unfinished())
-            except Exception:
+            except Exception:  # logged with its traceback; the next look may succeed
                 log.exception("can't look for new tuning jobs")
                 continue
             self._seen &= unfinished
@@ -116,7 +116,7 @@ class EnginePool:
                 last_message, delay = str(error), min(delay, MISSING_DELAY)
             except InUse as error:
                 log.info("tuning_job=%s: %s", name, error)
-            except Exception:
+            except Exception:  # logged with its traceback, and tried again: one tuning job mustn't end the server
                 log.exception("the engine broke tuning_job=%s, trying again in %g s", name, delay)
             else:
                 return

@@ -38,4 +38,4 @@ def _started(pid: int) -> str:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return "dead" if fields[0] == "Z" else fields[19]
     except (OSError, IndexError):
-        return ""
+        return ""  # the process is gone, or this isn't Linux: then its id alone counts

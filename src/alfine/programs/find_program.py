@@ -149,7 +149,7 @@ def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except OSError:
-        return False
+        return False  # the caller tells that there is no such file
 
 
 # ---- what is wrong with the names of programs --------------------------------------------------------------------------

@@ -224,7 +224,7 @@ class Containers:
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired):
-            return None
+            return None  # the caller tells that the engine doesn't answer
 
 
 def _runs(client: int, name: str) -> bool:
@@ -233,7 +233,7 @@ def _runs(client: int, name: str) -> bool:
         with open(f"/proc/{client}/cmdline", "rb") as file:
             return name.encode() in file.read()
     except OSError:
-        return False
+        return False  # it has ended, so it isn't that one
 
 
 def _has_started(state: dict[str, Any]) -> bool:
@@ -269,7 +269,7 @@ def _drops_sigterm(pid: int) -> bool:
         is_first = fields["NSpid"].split()[1:][-1:] == ["1"]
         noticed = int(fields["SigCgt"], 16) | int(fields["SigBlk"], 16) | int(fields["SigIgn"], 16)
     except (OSError, KeyError, ValueError):
-        return False
+        return False  # it has ended, or can't be looked at: SIGTERM is sent as to any other
     return is_first and not noticed >> (signal.SIGTERM - 1) & 1
 
 

@@ -99,7 +99,7 @@ class ContainerEngine:
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired):
-            return False
+            return False  # which the caller gets as its answer
         return done.returncode == 0
 
     def _words_of(self, options: set[str]) -> Iterator[str]:
@@ -158,7 +158,7 @@ def _probed(name: str) -> tuple[str, str]:
         )
     except subprocess.CalledProcessError as error:
         return "", f"{name} doesn't work here: {error.stderr.decode(errors='replace').strip()[-300:]}"
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except (OSError, subprocess.TimeoutExpired) as error:  # it is told, not swallowed
         return "", f"{name} doesn't work here: {error}."
     return str(Path(path).absolute()), ""
 

@@ -111,4 +111,4 @@ def _changed_at(folder: Path) -> int:
     try:
         return folder.stat().st_mtime_ns
     except OSError:
-        return 0
+        return 0  # it is gone: the links of a new one are looked at anew

@@ -266,4 +266,4 @@ def _gpus_of_machine() -> int:
     try:
         return sum(entry.name[6:].isdigit() for entry in os.scandir("/dev") if entry.name.startswith("nvidia"))
     except OSError:
-        return 0
+        return 0  # a machine without /dev has no GPU either

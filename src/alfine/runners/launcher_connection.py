@@ -111,7 +111,7 @@ class LauncherConnection:
         try:
             self._socket.sendall(json.dumps(request).encode() + b"\n")
         except OSError:
-            return False
+            return False  # whoever asked knows by this that it didn't arrive, and goes another way
         return True
 
     def _listen(self) -> None:
@@ -149,7 +149,7 @@ class LauncherConnection:
         with self._mutex:  # a request is either kept before this, and given back by `unsent`, or refused
             self.alive = False
         self._heard(self, {"event": "gone", "reason": reason})
-        with suppress(ChildProcessError):
+        with suppress(ChildProcessError):  # somebody else has reaped it: it's no zombie
             os.waitpid(self._pid, 0)
 
 

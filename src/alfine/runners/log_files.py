@@ -78,7 +78,7 @@ def log_size(log: Path) -> int:
         with open_log(log) as file:
             return os.fstat(file.fileno()).st_size
     except OSError:
-        return 0
+        return 0  # there is no log: nothing was printed
 
 
 def note_in_log(log: Path, sentence: str) -> None:
@@ -183,7 +183,7 @@ def tail(log: Path) -> str:
             file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
             text = file.read().decode(errors="replace").strip()
     except OSError:
-        return ""
+        return ""  # there is no log: nothing was printed
     printable = "".join(
         letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in text
     )

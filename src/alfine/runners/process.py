@@ -387,7 +387,7 @@ def _changed_at(path: str) -> int:
     try:
         return Path(path).stat().st_mtime_ns
     except OSError:
-        return 0
+        return 0  # it is gone: whoever compares sees a difference
 
 
 def _exit(record: dict[str, Any], space: Workspace, unpacked: Exception | None) -> Exit:

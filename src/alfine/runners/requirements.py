@@ -52,7 +52,7 @@ def main(environment: str, python: str, requirements: str, failure: str, command
 def _make(venv: str, python: str, requirements: str, failure: str) -> None:
     """Make the virtual environment. Where that fails this process ends."""
     print("alfine: requirements.txt is being installed, once for all training jobs that have the same one.", flush=True)
-    shutil.rmtree(venv, ignore_errors=True)
+    shutil.rmtree(venv, ignore_errors=True)  # what stays in the way makes `python -m venv` fail with a reason
     _run([python, "-m", "venv", "--system-site-packages", "--without-pip", venv], failure)
     inside = f"{venv}/bin/python"
     seen = subprocess.run([python, "-c", PATHS], stdout=subprocess.PIPE, text=True, check=True).stdout

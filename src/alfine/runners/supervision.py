@@ -50,7 +50,7 @@ def lock_holder(folder: str) -> int:
         flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         file = os.open(launcher.control_path(folder, launcher.LOCK), flags)
     except OSError:
-        return 0
+        return 0  # without a file there is no lock, so nobody holds it
     linux = FLOCK_LAYOUT.startswith("h")
     fields = (fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0) if linux else (0, 0, 0, fcntl.F_WRLCK, os.SEEK_SET)
     try:
@@ -111,7 +111,7 @@ def _kill_leftovers(folder: str, process: dict[str, Any]) -> None:
     for _ in range(KILL_ROUNDS):
         leftovers = _processes_of(folder)
         for leftover in leftovers:
-            with suppress(OSError):
+            with suppress(OSError):  # it has ended meanwhile; what can't be killed is looked for again
                 os.kill(leftover, signal.SIGKILL)
         if not leftovers:
             return
@@ -140,7 +140,7 @@ def _processes_of(folder: str) -> list[int]:
     try:
         numbers = [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()]
     except OSError:
-        return []
+        return []  # there is no /proc
     log = Path(launcher.control_path(folder, launcher.LOG))
     state = log.stat() if log.exists() else None
     return [pid for pid in numbers if pid != os.getpid() and _belongs(pid, folder, state)]
@@ -148,9 +148,17 @@ def _processes_of(folder: str) -> list[int]:
 
 def _belongs(pid: int, folder: str, log: os.stat_result | None) -> bool:
     marker = f"SAGEMAKER_BASE_DIR={Workspace(Path(folder)).ml}".encode()
-    try:  # compared by inode, because in a sandbox the log may have another path
-        if log is not None and any(os.path.samestat(Path(f"/proc/{pid}/fd/{fd}").stat(), log) for fd in (1, 2)):
-            return True
+    if log is not None and any(_is_file(f"/proc/{pid}/fd/{descriptor}", log) for descriptor in (1, 2)):
+        return True
+    try:
         return marker in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
-        return False
+        return False  # it has ended, or is another user's
+
+
+def _is_file(path: str, file: os.stat_result) -> bool:
+    """Return whether a path leads to a file; by its inode, because in a sandbox the log may have another path."""
+    try:
+        return os.path.samestat(Path(path).stat(), file)
+    except OSError:
+        return False  # the process has closed it, or has ended

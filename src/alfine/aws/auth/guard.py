@@ -252,7 +252,7 @@ class _Body:
     async def drain(self) -> None:
         """Read a little of a body that nobody wanted, so that its sender reads the answer."""
         read = 0
-        with suppress(TimeoutError):
+        with suppress(TimeoutError):  # a client that goes on sending is cut off: it's refused already
             async with asyncio.timeout(DRAIN_SECONDS):
                 while not self._is_read and read < DRAINED_BYTES:
                     read += len((await self()).get("body", b""))

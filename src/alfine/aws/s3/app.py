@@ -76,7 +76,7 @@ class S3App:
             self._refuse_to_stand_in()
             self._check_owner(request)
             response = await _operation(request)(self.store, request)
-        except Exception as error:  # noqa: BLE001 # the rim: whatever went wrong, the client gets S3's answer
+        except Exception as error:  # noqa: BLE001 - the rim: whatever went wrong, the client gets S3's answer
             refusal = _refusal(error, request)
             await request.drain()
             response = _answer(refusal, request, request_id)

@@ -38,5 +38,5 @@ def made_once(place: Path, name: str, state: str, fill: Callable[[Path], None]) 
             if not folder.is_dir():  # else another caller has made it meanwhile
                 raise
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(draft, ignore_errors=True)  # renamed, or a leftover that `alfine doctor --check` finds
     return folder

@@ -97,7 +97,7 @@ class RequestFiles:
     def is_there(self, uri: str) -> bool:
         """Return whether there is an object at a URI."""
         uri = as_s3(uri)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # it can't be asked for now: fetching it will tell why
             return self.buckets is not None and any(stored.uri == uri for stored in self.buckets.find(uri))
         return False
 

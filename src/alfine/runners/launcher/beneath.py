@@ -148,7 +148,7 @@ class Beneath:
         try:
             folder = KERNEL.open(self.descriptor, above, FOLDER) if above else self.descriptor
         except OSError:
-            return None
+            return None  # nothing is there, as the docstring says: no folder leads to it
         try:
             return lstat_or_none(folder, last)
         finally:
@@ -200,7 +200,7 @@ class Beneath:
 
     def _made(self, name: str, mode: int) -> Beneath:
         for last in (False, True):
-            with suppress(FileExistsError):
+            with suppress(FileExistsError):  # what is there is opened next, or removed if it is no folder
                 os.mkdir(name, mode, dir_fd=self.descriptor)
             try:
                 return self.folder(name)
@@ -268,7 +268,7 @@ class Beneath:
         """
         above, _, last = name.rpartition("/")
         if above:
-            with suppress(FileNotFoundError), self.folder(above) as inner:
+            with suppress(FileNotFoundError), self.folder(above) as inner:  # there is nothing to remove
                 inner.remove(last)
             return
         try:

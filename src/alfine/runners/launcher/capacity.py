@@ -75,5 +75,5 @@ def _count_open() -> int:
         try:
             return len(os.listdir(folder))
         except OSError:
-            continue
+            continue  # this system counts them elsewhere, or nowhere
     return UNKNOWN

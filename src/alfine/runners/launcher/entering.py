@@ -90,7 +90,7 @@ class Entering:
     def _ask(self, _number: int, _frame: Any) -> None:
         self.asked = True
         if self.inside:
-            with suppress(ProcessLookupError):
+            with suppress(ProcessLookupError):  # it has ended by itself
                 os.kill(self.inside, signal.SIGTERM)
 
     def _hold(self) -> None:
@@ -181,11 +181,11 @@ class Entering:
     def _end(self) -> None:
         for pid in (self.inside, self.first, self.maker):
             if pid:
-                with suppress(ProcessLookupError):
+                with suppress(ProcessLookupError):  # it has ended by itself
                     os.kill(pid, signal.SIGKILL)
         for pid in (self.inside, self.maker):
             if pid:
-                with suppress(ChildProcessError):
+                with suppress(ChildProcessError):  # somebody else has reaped it: it's no zombie
                     os.waitpid(pid, 0)
 
 

@@ -70,7 +70,9 @@ def write_json(path: str, value: dict[str, Any]) -> None:
 def flush(path: str) -> None:
     """Write a file and its name to the disk, so that they survive a power cut."""
     for name in (path, os.path.dirname(path)):
-        with suppress(OSError):
+        with suppress(
+            OSError
+        ):  # the file was removed, or the file system can't: only a power cut would show the difference
             descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             os.fsync(descriptor)
             os.close(descriptor)

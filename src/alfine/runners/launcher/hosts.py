@@ -71,7 +71,7 @@ class Hosts:
     def _wait(self) -> None:
         pause = RESEND_SECONDS if self.waiting else max(0.0, min(self.kill_at - time.monotonic(), 60.0))
         select.select([self.signals], [], [], pause)
-        with suppress(BlockingIOError):
+        with suppress(BlockingIOError):  # no signal has come: it was a child's end or the pause
             if signal.SIGTERM in os.read(self.signals, 4096):
                 self._ask_all()
 

@@ -227,7 +227,7 @@ class SupervisedJob:
                 if not os.path.isdir(folder):
                     os.mkdir(folder, 0o700)
         except OSError:
-            return False
+            return False  # which is the answer: there can't be a record
         return True
 
     def _remove(self, name: str) -> None:
@@ -315,7 +315,7 @@ class SupervisedJob:
                 file.seek(max(0, os.fstat(file.fileno()).st_size - SAID_BYTES))
                 lines = file.read().decode(errors="replace").splitlines()
         except OSError:
-            return ""
+            return ""  # there is no log to tell from: the exit code alone tells
         return next((line for line in reversed(lines) if line.startswith(beginnings)), "")
 
     def wakes_at(self) -> float:

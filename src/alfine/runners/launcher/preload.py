@@ -198,7 +198,7 @@ def _cuda() -> str:
             if os.readlink(f"/proc/self/fd/{fd}").startswith("/dev/nvidia"):
                 return "its imports open a GPU"
         except OSError:
-            continue
+            continue  # the descriptor of this very listing is closed by now
     return ""
 
 

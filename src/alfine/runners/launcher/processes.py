@@ -38,7 +38,7 @@ def identity(pid: int) -> str | None:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             boot = file.read().strip()
     except OSError:
-        return None
+        return None  # it is gone, which is what None says
     return None if fields[0] in "ZX" else f"{boot}:{fields[19]}"
 
 
@@ -64,7 +64,7 @@ def terminate(pid: int, behind: int) -> bool:
         if not children:
             return False
         pid = children[0]
-    with suppress(ProcessLookupError):
+    with suppress(ProcessLookupError):  # it has ended meanwhile, as it should
         os.kill(pid, signal.SIGTERM)
     return True
 
@@ -89,7 +89,7 @@ def start_helper(words: list[str], environment: dict[str, str]) -> int:
     pid = quiet_fork()
     if pid == 0:
         os.setsid()
-        with suppress(OSError):
+        with suppress(OSError):  # the exit code 127 tells that it couldn't be run, as in a shell
             os.execvpe(words[0], words, environment)  # noqa: S606
         os._exit(127)
     HELPERS.add(pid)
@@ -102,7 +102,7 @@ def children_of(pid: int) -> list[int]:
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
             return [int(child) for child in file.read().split()]
     except OSError:
-        return []
+        return []  # it has ended, so it has no children
 
 
 def kill_group(group: int, number: int) -> bool:

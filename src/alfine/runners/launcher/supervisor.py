@@ -82,7 +82,7 @@ class Launcher:
 
     def tell(self, event: str, **fields: Any) -> None:
         """Send an event to alfine. It is lost when alfine has ended or doesn't read, which does no harm: the files say the same."""
-        with suppress(OSError):
+        with suppress(OSError):  # alfine has ended, or reads the files instead
             os.write(self.control, json.dumps({"event": event, **fields}).encode() + b"\n")
 
     def run(self) -> None:

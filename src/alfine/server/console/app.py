@@ -210,7 +210,7 @@ class Console:
             return request.render("error.html", UNAVAILABLE, title="This isn't possible at present", lines=[str(error)])
         except (AlfineError, WireError) as error:
             return request.render("error.html", 409, title="This isn't possible", lines=[str(error)])
-        except Exception:
+        except Exception:  # the rim: logged with its traceback, and told to whoever asked
             log.exception("could not answer path=%s", request.http.url.path)
             lines = ["alfine could not answer this request. The server's log has the reason."]
             return request.render("error.html", 500, title="Internal error", lines=lines)

@@ -64,7 +64,7 @@ async def stream(
     yield "retry: 3000\n\n"
     before, polls = await _polled(state, request), 0
     while before is not None:
-        with suppress(TimeoutError):
+        with suppress(TimeoutError):  # nobody leaves: it's time for the next look
             async with asyncio.timeout(POLL_SECONDS):
                 await leaving.wait()
                 return

@@ -175,7 +175,7 @@ class BucketStore:
             gone = Path(tempfile.mkdtemp(prefix=".gone-", dir=self.folder))
             (self.folder / bucket).rename(gone)
         sync(self.folder)
-        shutil.rmtree(gone, ignore_errors=True)
+        shutil.rmtree(gone, ignore_errors=True)  # what is left of it is removed by `_sweep` later
 
     # Objects
 
@@ -377,8 +377,9 @@ class BucketStore:
             *self.folder.glob(".gone-*"),
             *self.folder.glob(f"*/{OURS}/temporary/*"),
         ):
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError):  # another process has swept it meanwhile
                 if left.lstat().st_mtime < old:
+                    # What can't be removed now is tried again at the next start.
                     shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
 
 

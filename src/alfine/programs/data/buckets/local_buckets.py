@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import mimetypes
+from http import HTTPStatus
 from pathlib import Path
 from typing import BinaryIO
 
@@ -58,5 +59,8 @@ class LocalBuckets:
             raise OSError(*full, f"{uri}: {error}") from error
 
     def remove(self, uri: str) -> None:
-        with contextlib.suppress(S3Error):
+        try:
             self._store.delete(*bucket_and_key(uri))
+        except S3Error as error:
+            if error.status != HTTPStatus.NOT_FOUND:  # else there is nothing to remove
+                raise OSError(f"{uri}: {error}") from error

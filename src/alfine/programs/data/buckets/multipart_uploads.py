@@ -11,6 +11,7 @@ import base64
 import contextlib
 import hashlib
 import json
+import logging
 import shutil
 import uuid
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,11 @@ from alfine.programs.data.buckets.checksums import ALGORITHMS
 from alfine.programs.data.buckets.durable_files import make_folders, sync, unique_ns, write_durably
 from alfine.programs.data.buckets.errors import S3Error
 from alfine.programs.data.buckets.key_names import check_key
+
+log = logging.getLogger("alfine.programs.data.buckets.multipart_uploads")
+
+LONGEST_ID = 64
+"""Characters of an upload's id that are looked up; ours have 32."""
 
 MAX_PARTS = 10_000
 
@@ -187,14 +193,23 @@ class Uploads:
             etag = f"{hashlib.md5(joined, usedforsecurity=False).hexdigest()}-{len(parts)}"
             metadata = replace(upload.metadata, etag=etag, checksums=checksums)
             found = writer.commit(upload.key, metadata, condition)
-        shutil.rmtree(folder, ignore_errors=True)
+        self._remove(folder)
         return found
 
     def abort(self, bucket: str, upload: Upload) -> None:
         """Discard an upload with its parts."""
         top = self._store.folder_for_uploads(bucket)
-        shutil.rmtree(top / upload.id, ignore_errors=True)
+        self._remove(top / upload.id)
         sync(top)
+
+    def _remove(self, folder: Path) -> None:
+        """Remove the parts of an upload that is over. The client has its answer; that parts still take up room is logged."""
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            pass  # another request was faster
+        except OSError as error:
+            log.warning("the parts of an upload that is over can't be removed: %s", error)
 
     def _chosen(self, bucket: str, upload: Upload, wanted: Sequence[Wanted]) -> list[UploadedPart]:
         there = {part.number: part for part in self.parts(bucket, upload)}
@@ -218,15 +233,16 @@ class Uploads:
             raise S3Error("NoSuchUpload", UploadId=upload.id) from None
 
     def _read(self, top: Path, upload_id: str) -> Upload | None:
-        if not upload_id.isalnum() or not upload_id.isascii():
+        if not upload_id.isalnum() or not upload_id.isascii() or len(upload_id) > LONGEST_ID:
             return None
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError, ValueError, OSError):
+        # No such upload, or one that a crash left half written: for the client there is none.
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError):
             record = json.loads((top / upload_id / "upload.json").read_bytes())
             return Upload(**{**record, "metadata": Metadata(**record["metadata"])})
         return None
 
     def _part(self, folder: Path, number: int) -> UploadedPart | None:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError):  # such a part wasn't uploaded: the answer is None
             return UploadedPart(**json.loads((folder / f"{number:05d}.json").read_bytes()))
         return None
 

@@ -76,7 +76,7 @@ def remove_object(folder: Path, key: str, path: Path) -> list[Path]:
     path.unlink()
     beside.unlink(missing_ok=True)
     parent = path.parent
-    with contextlib.suppress(OSError):  # not empty
+    with contextlib.suppress(OSError):  # the folder isn't empty, so it stays
         while parent not in (folder, folder / OURS / "odd"):
             parent.rmdir()
             parent = parent.parent

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -24,6 +25,8 @@ from botocore.session import Session
 
 from alfine.programs.data.locations import BucketsUnreachable, Stored, bucket_and_key
 from alfine.store.config import S3
+
+log = logging.getLogger("alfine.programs.data.buckets.remote_buckets")
 
 T = TypeVar("T")
 
@@ -145,8 +148,13 @@ class RemoteBuckets:
                 sent.append({"PartNumber": number, "ETag": part["ETag"]})
             self._client.complete_multipart_upload(**upload, MultipartUpload={"Parts": sent})
         except BaseException:
-            with suppress(BotoCoreError, ClientError):
+            try:
                 self._client.abort_multipart_upload(**upload)
+            except (
+                BotoCoreError,
+                ClientError,
+            ) as error:  # the first error is raised; this one costs room in the bucket
+                log.warning("the parts of an upload to %s stay there: %s", where, error)
             raise
 
     def remove(self, uri: str) -> None:
