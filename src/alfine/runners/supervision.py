@@ -77,9 +77,8 @@ def settle_lost(folder: str) -> dict[str, Any] | None:
         return None
     try:
         process = launcher.read_json(launcher.control_path(folder, launcher.PROCESS)) or {}
-        _settle_containers(
-            folder
-        )  # first: a client that is killed while it begins its container leaves its network behind
+        # First, since a client that is killed while it begins its container leaves its network behind.
+        _settle_containers(folder)
         _kill_leftovers(folder, process)
         log = Path(launcher.control_path(folder, launcher.LOG))
         ended_at = log.stat().st_mtime if log.exists() else process.get("started_at")
