@@ -11,13 +11,9 @@ import urllib.request
 
 import pytest
 
-from alfine.store.access_keys import Keys
-from tests.aws.conftest import served
 from tests.aws.test_keys import Locked
 from tests.cli.conftest import alfine_cli
 from tests.server.console.conftest import Visitor
-
-__all__ = ["served"]  # a fixture
 
 PROGRAM = """
 import boto3, builtins, json
@@ -128,9 +124,3 @@ def test_only_who_signs_gets_a_link(locked):
     assert (answer.status, "MissingAuthenticationToken" in answer.body) == (400, True)
     visitor.get(alfine_cli(locked.home, "console").stdout.strip().removeprefix(locked.url))
     assert visitor.post("/_alfine/console-links").status == 400
-
-
-def test_on_an_open_server_the_console_needs_no_link(served):
-    assert alfine_cli(served.home, "console").stdout.strip() == f"{served.url}/console/"
-    assert json.loads(alfine_cli(served.home, "client", "--json").stdout)["AWS_ACCESS_KEY_ID"] == "any"
-    assert Keys(served.home).all() == []

@@ -70,6 +70,8 @@ def test_an_open_server_takes_any_credentials_and_makes_no_key(tmp_path):
     client = server.client()
     client.list_hyper_parameter_tuning_jobs()
     client.close()
+    assert alfine_cli(tmp_path, "console").stdout.strip() == f"{server.url}/console/"
+    assert json.loads(alfine_cli(tmp_path, "client", "--json").stdout)["AWS_ACCESS_KEY_ID"] == "any"
     assert Keys(tmp_path).all() == []
     assert server.end() == 0
 

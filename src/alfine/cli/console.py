@@ -11,7 +11,7 @@ EPILOG = """
 \b
 Examples:
   alfine console
-  xdg-open "$(alfine console)"
+  alfine console --json
 """
 
 
@@ -21,7 +21,8 @@ Examples:
 def console(*, as_json: bool) -> None:
     """Print a link that opens the console of this home's server, once, within an hour.
 
-    The server must run. Whoever opens the link first is signed in for eight hours.
+    The server must run. Whoever opens the link first is signed in for eight hours, so don't put it on a command line: other
+    users of the machine can read those.
     """
     from alfine.cli.output import print_json
     from alfine.cli.remote_jobs import RemoteJobs
