@@ -234,6 +234,8 @@ class Engine:
         folder = self._folder(run, job)
         if self._tries.is_waiting(folder):
             return []
+        if (reason := self._tries.reason_to_give_up(folder, stopping=False)) is not None:  # counted before a restart
+            return [self._given_up(run, job, reason)]
         facts: list[Fact] = []
         try:
             if job.number in run.not_told_to_stop:
