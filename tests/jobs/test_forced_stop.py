@@ -66,7 +66,8 @@ def is_stopped(home, name):
     )
 
 
-def test_a_job_whose_launcher_hangs_whose_records_are_garbled_and_whose_folder_is_gone(tmp_path, script):
+def test_a_job_whose_launcher_hangs_whose_records_are_garbled_and_whose_folder_is_gone(tmp_path, script, monkeypatch):
+    monkeypatch.setattr("alfine.jobs.forced_stop.LAUNCHER_SECONDS", 0.3)
     with Home(tmp_path / "home") as home:
         create(home, script, "job")
         pool = EnginePool(home.engine())
