@@ -12,7 +12,7 @@ from alfine.core.errors import InvalidSpec, NotTerminal
 from alfine.core.facts import Changed, TuningJobStopAsked
 from alfine.jobs.home import Home
 from alfine.jobs.policy_for import policy_for, replayed
-from tests.building import SPACE, history, one_job, spec
+from tests.building import SPACE, history, one_job, request, spec
 
 WORDS = {"metric": "loss", "strategy": "Random", "seed": 3, "name": "changed"}
 
@@ -213,3 +213,28 @@ def test_a_record_that_is_not_understood_hides_no_other_job_and_a_change_mends_i
         home.service.change("changed", max_training_jobs=3)
         assert home.service.describe("changed")["HyperParameterTuningJobStatus"] == "InProgress"
     assert tune(tmp_path, max_training_jobs=2).status == "Completed"
+
+
+@pytest.mark.parametrize("what", ["change", "stop", "force"])
+def test_what_a_user_asks_for_while_the_end_is_written_is_not_lost(tmp_path, monkeypatch, what):
+    ask = {
+        "change": lambda home: home.service.change("job", max_training_jobs=3),
+        "stop": lambda home: home.service.request_stop("job"),
+        "force": lambda home: home.force_stop("job"),
+    }
+    with Home(tmp_path) as home:
+        home.service.create(
+            request(function="tests:objective", metric="loss", strategy="Random", max_training_jobs=2), objective
+        )
+        engine, finish, asked = home.engine({"job": lambda *_: 1.0}), home.store.finish, [ask[what]]
+
+        def late(*words, **more):
+            if asked:
+                asked.pop()(home)
+            finish(*words, **more)
+
+        monkeypatch.setattr(home.store, "finish", late)
+        engine.run("job")
+        job = home.store.get("job")
+        status, launched = {"change": ("Completed", 3), "stop": ("Stopped", 2), "force": ("Stopped", 2)}[what]
+        assert (job.status, home.store.history("job").launches) == (status, launched)

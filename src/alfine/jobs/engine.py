@@ -434,7 +434,7 @@ class Engine:
         verdict, now = run.judge.verdict, self.clock()
         status = "Stopped" if run.history.stop_requested_at else verdict.status
         reason = verdict.sentence if status == "Failed" else None
-        self.store.finish(run.spec.name, status, now, reason)
+        self.store.finish(run.spec.name, status, now, reason, known=len(run.history.facts))
         run.end(self.store.get(run.spec.name))
         log.info("ended tuning_job=%s status=%s criterion=%s", run.spec.name, status, verdict.criterion)
 

@@ -370,7 +370,9 @@ class Store:
             row = training_jobs.c.name == name
             connection.execute(sa.update(training_jobs).where(row).values(failed_tries=count))
 
-    def finish(self, name: str, status: str, at: datetime, failure_reason: str | None = None) -> None:
+    def finish(
+        self, name: str, status: str, at: datetime, failure_reason: str | None = None, known: int | None = None
+    ) -> None:
         """Write the end of a tuning job.
 
         Args:
@@ -378,13 +380,17 @@ class Store:
             status: Completed, Stopped or Failed. Completed becomes Stopped if the user asked to stop the job meanwhile.
             at: The instant of its end.
             failure_reason: Why it failed; None otherwise.
+            known: How many facts the caller knows; None: whatever was recorded.
 
         Raises:
             NotFound: There is none of that name.
+            Overtaken: There are more facts: a user who changes the job lets it go on.
             IllegalTransition: It has ended already.
         """
         with self.database.writing() as connection:
             row = tuning_job_row(connection, name)
+            if known is not None and row.facts != known:
+                raise Overtaken("Someone else has recorded something about this tuning job: read it again.")
             if row.stop_fact is not None and status == "Completed":
                 status = "Stopped"  # the user asked between the last decision and now
             check_transition(name, row.status, status, TUNING_TRANSITIONS)
