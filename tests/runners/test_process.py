@@ -202,6 +202,70 @@ def test_daemons_that_left_the_group_are_ended_too(kind, request):
     assert is_gone(int(lines[0]))
 
 
+HIDDEN_DAEMON = """
+import os, signal, sys, time
+read, write = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        quiet = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(quiet, fd)
+        os.write(write, b"%d" % os.getpid())
+        os.execve(sys.executable, [sys.executable, "-c", "import signal; signal.pause()"], {}) if EXEC else signal.pause()
+    os._exit(0)
+print(os.read(read, 20).decode(), flush=True)
+signal.pause()
+"""
+
+
+@linux_only
+@pytest.mark.parametrize("kind", ["process", "warm"])
+def test_no_daemon_outlives_a_launcher_that_was_killed(kind, request):
+    """It has left the group and the session, has another parent, and neither its output nor its variables tell whose it is."""
+    bench = request.getfixturevalue(kind)
+    launch = bench.launch(code=HIDDEN_DAEMON.replace("EXEC", str(kind == "process")))
+    bench.runner.start(launch)
+    daemon = int(bench.until(launch, lambda now: now.lines)[-1].lines[0])
+    os.kill(process_of(launch)["launcher"], signal.SIGKILL)
+    last, _ = bench.wait(launch)
+    assert last.exit.cause == "lost"
+    bench.until_true(lambda: is_gone(daemon))
+
+
+REMOVING = """
+import os, shutil, signal, sys
+from pathlib import Path
+with open(sys.argv[-1], "a") as file:
+    file.write("x")
+folder = Path(os.environ["SAGEMAKER_BASE_DIR"]).parents[UP]
+os.chdir("/")
+shutil.rmtree(folder)
+WAIT and signal.pause()
+"""
+
+
+@pytest.mark.parametrize("up", [1, 2], ids=["its folder", "the tuning job's folder"])
+def test_a_script_that_removes_its_folder_runs_once(process, tmp_path, up):
+    code = REMOVING.replace("UP", str(up)).replace("WAIT", "False")
+    launch = process.launch(code=code, hyperparameters={"mark": str(tmp_path / "mark")})
+    last, _ = process.see_out(launch)
+    assert last.exit.cause == "removed"
+    assert last.exit.reason().startswith("AlgorithmError: Its folder was removed while it ran")
+    process.runner.start(launch)
+    process.wait(launch)
+    assert (tmp_path / "mark").read_text() == "x"
+
+
+@linux_only
+def test_a_script_that_has_removed_its_folder_is_found_after_a_restart(process, tmp_path):
+    code = REMOVING.replace("UP", "1").replace("WAIT", "True")
+    launch = process.launch(code=code, hyperparameters={"mark": str(tmp_path / "mark")})
+    process.runner.start(launch)
+    process.until_true(lambda: (tmp_path / "mark").exists() and not launch.folder.exists())
+    assert process.renew().poll(launch, 0).exit.cause == "removed"
+
+
 @linux_only
 def test_another_training_jobs_children_live_on(process):
     code = "import subprocess, signal\nprint(subprocess.Popen(['sleep', '1000']).pid)\nprint('ready')\nsignal.pause()"
@@ -242,6 +306,32 @@ def test_one_endless_line_is_cut_and_passed_over(tmp_path):
     assert (offset, at_end) == (READ_BYTES, False)
     assert read_lines(log, offset, ended=False) == ((), offset, False)
     assert read_lines(log, offset, ended=True) == (("z" * 100,), READ_BYTES + 100, True)
+
+
+TRUNCATING = """
+import os, sys, time
+print("loss=5")
+print("x" * 100, flush=True)
+while not os.path.exists(sys.argv[-1]):
+    time.sleep(0.01)
+open("/proc/self/fd/1", "w").close()
+print("loss=2", flush=True)
+GROW and print("y" * 200, flush=True)
+"""
+
+
+@linux_only
+@pytest.mark.parametrize("grow", [False, True], ids=["shorter", "longer than before"])
+def test_a_truncated_log_is_read_on_from_its_new_start_and_says_so(process, tmp_path, grow):
+    go = tmp_path / "go"
+    launch = process.launch(code=TRUNCATING.replace("GROW", str(grow)), hyperparameters={"go": str(go)})
+    process.runner.start(launch)
+    before = process.until(launch, lambda now: "x" * 100 in now.lines)
+    go.touch()
+    after = process.until(launch, lambda now: now.exit is not None, before[-1].offset)
+    lines = [line for seen in (before, after) for each in seen for line in each.lines if line.startswith("loss")]
+    assert lines == ["loss=5", "loss=2"]
+    assert "alfine: this log was truncated while the training job ran." in after[-1].exit.tail
 
 
 # ---- the model

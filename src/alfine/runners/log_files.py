@@ -21,6 +21,12 @@ BLOCK_BYTES = 1 << 16
 READ_BYTES = 1 << 20
 """Bytes of a log that one poll reads, at most."""
 
+TRUNCATED = "truncated"
+"""The file beside a log that was truncated, until the end of the log says so."""
+
+REMEMBERED_BYTES = 64
+"""Bytes before an offset by which a log is recognised."""
+
 LINE_CHARACTERS = 16 << 10
 """Longer lines are cut."""
 
@@ -72,13 +78,19 @@ def open_log(log: Path) -> BinaryIO:
     return launcher.open_regular(str(log))
 
 
-def log_size(log: Path) -> int:
-    """Return the size of a training job's log in bytes; 0 where there is none, or something else."""
+def log_status(log: Path) -> os.stat_result | None:
+    """Return what stat says of a training job's log; None where there is none, or something else than a file."""
     try:
         with open_log(log) as file:
-            return os.fstat(file.fileno()).st_size
+            return os.fstat(file.fileno())
     except OSError:
-        return 0  # there is no log: nothing was printed
+        return None  # there is no log: nothing was printed
+
+
+def log_size(log: Path) -> int:
+    """Return the size of a training job's log in bytes; 0 where there is none, or something else than a file."""
+    status = log_status(log)
+    return 0 if status is None else status.st_size
 
 
 def note_in_log(log: Path, sentence: str) -> None:
@@ -114,6 +126,8 @@ def part_of(log: Path, begin: int = 0, lines: int | None = None) -> tuple[int, b
     """
     try:
         with open_log(log) as file:
+            if begin > os.fstat(file.fileno()).st_size:  # it was truncated since: go on at its new start
+                begin = 0
             begin = begin if lines is None else start_of_last(file, lines)
             file.seek(begin)
             return begin, file.read(PART_BYTES)
@@ -161,10 +175,14 @@ def read_lines(path: Path, offset: int, *, ended: bool) -> tuple[tuple[str, ...]
     """
     try:
         with open_log(path) as file:
-            file.seek(offset)
-            data = file.read(READ_BYTES)
+            return _read(file, offset, ended=ended)
     except FileNotFoundError:
-        data = b""
+        return (), offset, ended
+
+
+def _read(file: BinaryIO, offset: int, *, ended: bool) -> tuple[tuple[str, ...], int, bool]:
+    file.seek(offset)
+    data = file.read(READ_BYTES)
     at_end = ended and len(data) < READ_BYTES
     end = data.rfind(b"\n") + 1
     if at_end or (end == 0 and len(data) == READ_BYTES):
@@ -174,6 +192,92 @@ def read_lines(path: Path, offset: int, *, ended: bool) -> tuple[tuple[str, ...]
     text = data[:end].removesuffix(b"\n").decode(errors="replace")
     lines = (line[:LINE_CHARACTERS].removesuffix("\r") for line in text.split("\n"))
     return tuple(lines), offset + end, at_end
+
+
+def mark_truncated(log: Path) -> None:
+    """Note that a log was truncated while its training job runs: until that has ended, nobody else writes to the log."""
+    with launcher.Beneath.at(log.parent) as control:
+        control.write(TRUNCATED, b"")
+
+
+def note_truncation(log: Path) -> None:
+    """Say at the end of a log that it was truncated, if it was."""
+    with launcher.Beneath.at(log.parent) as control:
+        if control.status(TRUNCATED) is None:
+            return
+        note_in_log(
+            log,
+            "this log was truncated while the training job ran. The metrics that were read before are kept; lines that nobody had read "
+            "yet are lost.",
+        )
+        control.remove(TRUNCATED)
+
+
+@dataclass(frozen=True, slots=True)
+class NewLines:
+    """What a `LogReader` has read.
+
+    Attributes:
+        lines: New complete lines.
+        offset: Where to read on, in bytes.
+        at_end: Whether the end of an ended log was reached.
+        truncated: Whether the log was truncated since it was read last. Then the lines are those since.
+    """
+
+    lines: tuple[str, ...]
+    offset: int
+    at_end: bool
+    truncated: bool = False
+
+
+class LogReader:
+    """Reads logs as `read_lines` does, and notices when one was truncated: by logrotate, say, or by a script that opens its log anew.
+
+    What stands before an offset is remembered. So a log that has grown again beyond the offset is noticed, too. After a restart of
+    alfine, such a log is only noticed if the offset isn't at the beginning of a line there.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[Path, tuple[int, bytes]] = {}
+
+    def read(self, log: Path, offset: int, *, ended: bool) -> NewLines:
+        """Read the new lines of a log; of one that was truncated, all lines since. Arguments are those of `read_lines`."""
+        try:
+            with open_log(log) as file:
+                begin = self._begin(file, log, offset)
+                lines, end, at_end = _read(file, begin, ended=ended)
+                if end != offset or begin != offset:
+                    self._before[log] = end, _before(file, end)
+        except FileNotFoundError:
+            return NewLines((), offset, ended)
+        return NewLines(lines, end, at_end, begin != offset)
+
+    def forget(self, log: Path) -> None:
+        """Forget a log, because its training job has ended."""
+        self._before.pop(log, None)
+
+    def _begin(self, file: BinaryIO, log: Path, offset: int) -> int:
+        """Where to go on reading: at `offset`, or at 0 if the log was truncated since it was read up to there."""
+        if offset == 0:
+            return 0
+        before = _before(file, offset)
+        known, expected = self._before.get(log, (0, b""))
+        if len(before) < min(offset, REMEMBERED_BYTES):
+            return 0
+        if known == offset:
+            return offset if before == expected else 0
+        return offset if before.endswith(b"\n") or _cuts_long_line(file, offset) else 0
+
+
+def _before(file: BinaryIO, offset: int) -> bytes:
+    file.seek(max(0, offset - REMEMBERED_BYTES))
+    return file.read(min(offset, REMEMBERED_BYTES))
+
+
+def _cuts_long_line(file: BinaryIO, offset: int) -> bool:
+    """Whether `read_lines` has cut a line at this offset because it is longer than what is read at once."""
+    file.seek(max(0, offset - READ_BYTES))
+    return offset >= READ_BYTES and b"\n" not in file.read(READ_BYTES)
 
 
 def tail(log: Path) -> str:

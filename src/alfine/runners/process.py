@@ -7,7 +7,8 @@ reads everything else from the folder. So after a crash of alfine a new runner r
     the lock is held                          it runs, under some launcher
     exit.json                                 it has ended
     process.json, lock free, no exit.json     its launcher was killed: its processes are killed, the cause is `lost`
-    none of these files                       it was never started: start it (again)
+    none of these files, but processes        its folder was removed: they are killed, the cause is `removed`
+    none of these                             it was never started: start it (again)
 
 The first training jobs of a script that may start warm wait while its launcher imports, which takes as long as one cold start.
 """
@@ -30,13 +31,20 @@ from typing import Any
 from alfine.runners import launcher
 from alfine.runners.command_line import argv_of, missing, process_of, script_inside
 from alfine.runners.job_environment import host_environment
-from alfine.runners.job_folder import Host, Workspace, hosts_of, lay_out, make_control, requirements_of
+from alfine.runners.job_folder import (
+    Host,
+    Workspace,
+    hosts_of,
+    lay_out,
+    make_control,
+    requirements_of,
+)
 from alfine.runners.launcher_connection import LauncherConnection
-from alfine.runners.log_files import read_lines, tail
+from alfine.runners.log_files import LogReader, mark_truncated, note_truncation, tail
 from alfine.runners.packing import is_packed, is_small, pack_model
 from alfine.runners.protocol import Exit, Launch, Observation
 from alfine.runners.shortages import is_shortage
-from alfine.runners.supervision import is_supervised, lock_holder, settle_lost, was_started
+from alfine.runners.supervision import is_supervised, lock_holder, settle_lost, settle_removed, was_started
 from alfine.runners.warm import Cold, Warm, plan
 
 __all__ = ["ProcessRunner"]
@@ -81,6 +89,7 @@ class ProcessRunner:
         self._not_taken: dict[str, str] = {}  # why a launcher couldn't take a training job
         self._packing: dict[str, Exception | None] = {}  # why a model can't be packed; None while a thread packs it
         self._warned: set[Path] = set()
+        self._logs = LogReader()
 
     # -- the protocol --
 
@@ -301,25 +310,30 @@ class ProcessRunner:
             if record is not None:
                 return record
             if launcher.read_json(launcher.control_path(folder, launcher.PROCESS)) is None:
-                return None
+                return settle_removed(folder)
             return settle_lost(folder)
 
     def _observe(
         self, launch: Launch, offset: int, process: dict[str, Any], record: dict[str, Any] | None
     ) -> Observation:
         space = Workspace(launch.folder)
-        lines, offset, at_end = read_lines(space.log, offset, ended=record is not None)
-        known = Observation(started_at=_instant(process.get("started_at")), lines=lines, offset=offset)
-        if record is None or not at_end or not self._is_packed(space):
+        new = self._logs.read(space.log, offset, ended=record is not None)
+        if new.truncated:
+            logger.warning("%s was truncated while its training job ran; reading goes on at its new start", space.log)
+            mark_truncated(space.log)
+        known = Observation(started_at=_instant(process.get("started_at")), lines=new.lines, offset=new.offset)
+        if record is None or not new.at_end or not self._is_packed(space):
             return known
+        self._logs.forget(space.log)
+        note_truncation(space.log)
         with self._mutex:
             self._owners.pop(str(launch.folder), None)
             trouble = self._packing.pop(str(launch.folder), None)
         return Observation(
             started_at=known.started_at,
             ended_at=_instant(record.get("ended_at")),
-            lines=lines,
-            offset=offset,
+            lines=new.lines,
+            offset=new.offset,
             exit=_exit(record, space, trouble),
         )
 

@@ -37,9 +37,9 @@ MAX_LOG_BYTES = 1 << 30
 SHARED_VARIABLE = "ALFINE_SHARED_DIR"
 """The variable that names `Launch.shared` to a training job."""
 
-Cause = Literal["exited", "stopped", "max_runtime", "log_limit", "lost", "not_started", "not_packed"]
-"""The reason why a training job ended: by itself, on request, by one of its limits, because its supervisor was killed, or before it began. Or it
-has ended by itself, but its model can't be packed."""
+Cause = Literal["exited", "stopped", "max_runtime", "log_limit", "lost", "removed", "not_started", "not_packed"]
+"""The reason why a training job ended: by itself, on request, by one of its limits, because its supervisor was killed, because its
+folder was removed while it ran, or before it began. Or it has ended by itself, but its model can't be packed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +184,7 @@ class Exit:
         return self._sentence()[:FAILURE_LIMIT]
 
     def _sentence(self) -> str:
-        if self.cause in ("max_runtime", "log_limit", "not_started", "not_packed"):
+        if self.cause in ("max_runtime", "log_limit", "removed", "not_started", "not_packed"):
             return self.detail or f"The training job ended: {self.cause}."
         if self.cause == "lost":
             detail = self.detail or "the supervisor of this training job was killed"

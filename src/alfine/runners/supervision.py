@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from alfine.runners import launcher
-from alfine.runners.job_folder import Workspace
+from alfine.runners.job_folder import Workspace, make_control
+from alfine.runners.log_files import log_status
 
 LOST = "The supervisor of this training job was killed, or the machine went down."
 
@@ -80,8 +81,8 @@ def settle_lost(folder: str) -> dict[str, Any] | None:
         # First, since a client that is killed while it begins its container leaves its network behind.
         _settle_containers(folder)
         _kill_leftovers(folder, process)
-        log = Path(launcher.control_path(folder, launcher.LOG))
-        ended_at = log.stat().st_mtime if log.exists() else process.get("started_at")
+        log = log_status(Path(launcher.control_path(folder, launcher.LOG)))
+        ended_at = process.get("started_at") if log is None else log.st_mtime
         record = {"cause": "lost", "code": None, "signal": None, "ended_at": ended_at, "detail": LOST}
         launcher.write_json(launcher.control_path(folder, launcher.EXIT), record)
     finally:
@@ -103,9 +104,24 @@ def kill_processes(folder: str) -> bool:
     return not _processes_of(folder)
 
 
+def settle_removed(folder: str) -> dict[str, Any] | None:
+    """Kill the processes of a training job whose folder was removed, and write its exit.json in a new one.
+
+    Returns:
+        The content of exit.json, or None when it has no processes: then it was never started.
+    """
+    if not _processes_of(folder):
+        return None
+    _kill_leftovers(folder, {})
+    make_control(Path(folder))
+    record = {"cause": "removed", "code": None, "signal": None, "ended_at": time.time(), "detail": launcher.REMOVED}
+    launcher.write_json(launcher.control_path(folder, launcher.EXIT), record)
+    return record
+
+
 def _kill_leftovers(folder: str, process: dict[str, Any]) -> None:
     pid = process.get("pid")
-    if isinstance(pid, int) and pid > 1 and launcher.identity(pid) == process.get("identity"):
+    if isinstance(pid, int) and pid > 1 and launcher.identity(pid) == process.get("identity") is not None:
         launcher.kill_group(pid, signal.SIGKILL)
     for _ in range(KILL_ROUNDS):
         leftovers = _processes_of(folder)
@@ -135,14 +151,15 @@ def _settle_containers(folder: str) -> None:
 
 
 def _processes_of(folder: str) -> list[int]:
-    """Return processes that print to the training job's log or have its environment. On Linux only; elsewhere none are found."""
+    """Return processes that have the training job's mark or environment, or print to its log. On Linux only; elsewhere none are found."""
     try:
         numbers = [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()]
     except OSError:
         return []  # there is no /proc
-    log = Path(launcher.control_path(folder, launcher.LOG))
-    state = log.stat() if log.exists() else None
-    return [pid for pid in numbers if pid != os.getpid() and _belongs(pid, folder, state)]
+    log, mark = log_status(Path(launcher.control_path(folder, launcher.LOG))), launcher.mark_of(folder)
+    return [
+        pid for pid in numbers if pid != os.getpid() and (launcher.has_mark(pid, mark) or _belongs(pid, folder, log))
+    ]
 
 
 def _belongs(pid: int, folder: str, log: os.stat_result | None) -> bool:

@@ -26,7 +26,8 @@ The processes of a training job are its process group and, on Linux, also those 
 while it lives (PR_SET_CHILD_SUBREAPER, as process 1 of a container does), and they become children of the launcher when it dies. So a
 child of the launcher that is no running training job is left over from one that has ended.
 
-When the launcher is killed, the kernel kills its training jobs on Linux (PR_SET_PDEATHSIG), since nobody else would.
+When the launcher is killed, the kernel kills its training jobs on Linux (PR_SET_PDEATHSIG), since nobody else would. Their orphans are
+found by alfine's next look, by a mark that each process inherits (`processes.mark_process`).
 
 While the machine has no more descriptors, processes or memory, training jobs wait for their start, and the launcher says so (event
 `short`).
@@ -50,7 +51,8 @@ from .files import (
     take_lock,
     write_json,
 )
-from .processes import children_of, identity, kill_group
+from .job import REMOVED
+from .processes import children_of, has_mark, identity, kill_group, mark_of
 
 PROGRAM = __file__.rpartition("/")[0] + "/__main__.py"
 
@@ -63,12 +65,15 @@ __all__ = [
     "LOG",
     "PROCESS",
     "PROGRAM",
+    "REMOVED",
     "STOP",
     "Beneath",
     "children_of",
     "control_path",
+    "has_mark",
     "identity",
     "kill_group",
+    "mark_of",
     "open_log",
     "open_regular",
     "read_json",

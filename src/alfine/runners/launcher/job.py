@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from .beneath import Beneath, open_regular
 from .capacity import SHORTAGES
-from .files import CONTAINER, EXIT, LOG, STOP, control_path, open_log, read_json, write_json
+from .files import CONTAINER, CONTROL, EXIT, LOG, STOP, control_path, open_log, read_json, write_json
 from .processes import HELPERS, kill_by_command, kill_group, start_helper, terminate
 
 TYPE_CHECKING = False  # the module typing takes long to import
@@ -55,8 +55,8 @@ NO_CONTAINER = "The container couldn't be started: "
 CLIENT_GONE = "The container engine's client ended while the container ran, so the container was removed"
 """The detail of a training job whose container nobody could watch any more."""
 
-REMOVED = "Its folder was removed while it ran"
-"""The detail of a training job whose end could only be recorded in a new folder."""
+REMOVED = "AlgorithmError: Its folder was removed while it ran, by its script or by somebody else, with its log and its model."
+"""The detail of a training job whose end could only be recorded in a new folder. It isn't run again: it would remove that one too."""
 
 SIGNALS = 64
 """The highest number of a signal on Linux: exit codes up to 128 + 64 may mean one."""
@@ -209,7 +209,7 @@ class SupervisedJob:
         try:
             write_json(control_path(self.folder, EXIT), self.record)
         except FileNotFoundError:  # somebody has removed the folder, perhaps the training job itself
-            self.record.update(cause="lost", code=None, signal=None, detail=REMOVED)
+            self.record.update(cause="removed", code=None, signal=None, detail=REMOVED)
             if self._make_folder():
                 return False
         except OSError as error:
@@ -221,9 +221,12 @@ class SupervisedJob:
         return True
 
     def _make_folder(self) -> bool:
-        """Make the folder of exit.json anew, and return whether that was possible. If not, nobody wants the record any more."""
+        """Make the folder of exit.json anew, with that of the tuning job, and return whether that was possible.
+
+        Where the folder of all tuning jobs is gone too, nobody wants the record any more.
+        """
         try:
-            for folder in (self.folder, control_path(self.folder, EXIT).rpartition("/")[0]):
+            for folder in (os.path.dirname(self.folder), self.folder, f"{self.folder}/{CONTROL}"):
                 if not os.path.isdir(folder):
                     os.mkdir(folder, 0o700)
         except OSError:

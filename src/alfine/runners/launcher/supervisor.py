@@ -24,6 +24,7 @@ from .processes import (
     execute,
     identity,
     kill_group,
+    mark_process,
     note,
     quiet_fork,
     wakeup_pipe,
@@ -287,6 +288,7 @@ class Launcher:
             if os.read(go, 2) != b"go":
                 os._exit(127)
             os.close(go)
+            mark_process(job.folder)
             first, *others = job.spec["processes"]
             if not warm and not others:
                 execute(first)
