@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from alfine.programs.find_program import STATIC, FoundProgram, find_program, mis
 from alfine.programs.hyperparameter_text import unquoted
 from alfine.programs.machine import Machine
 from alfine.programs.stand_ins import python_path
+from alfine.runners.job_folder import remove_job_folder
 from alfine.runners.protocol import GRACE_SECONDS, MAX_LOG_BYTES, Launch, LocalChannel
 
 PARSED = "parsed"
@@ -72,7 +73,8 @@ class Program:
     def remove_shared(self) -> None:
         """Remove the folder that the training jobs share, once none runs any more."""
         if self.shared is not None:
-            shutil.rmtree(self.shared, ignore_errors=True)  # what stays is removed with the tuning job
+            with suppress(OSError):  # what stays is removed with the tuning job, which says what can't be
+                remove_job_folder(self.shared)
 
     def launch(self, job: TrainingJob) -> Launch:
         """Return the Launch of a training job. It is the same each time, so that a restart finds what was started before."""

@@ -437,21 +437,6 @@ def fill_checkpoints(space: Workspace, files: Iterable[tuple[str, Path]]) -> Non
 # ---- removing ----------------------------------------------------------------------------------------------------------
 
 
-def clear_for_retry(space: Workspace) -> None:
-    """Remove what a try left, except its checkpoints, its log and its records. Links are removed, never followed.
-
-    Raises:
-        OSError: Something can't be removed.
-    """
-    with Beneath.at(space.folder) as folder:
-        with folder.make("opt/ml") as ml:
-            for name in ml.names():
-                if name != "checkpoints" or not ml.is_folder(name):
-                    ml.remove(name)
-        for name in ("output/model.tar.gz", "hosts", SCRATCH):
-            folder.remove(name)
-
-
 def remove_job_folder(folder: Path) -> None:
     """Remove the folder of a training job, however its script left it.
 

@@ -215,7 +215,7 @@ def note_truncation(log: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class NewLines:
-    """What a `LogReader` has read.
+    """The new lines of a log, as a `LogReader` reads them.
 
     Attributes:
         lines: New complete lines.
@@ -257,7 +257,7 @@ class LogReader:
         self._before.pop(log, None)
 
     def _begin(self, file: BinaryIO, log: Path, offset: int) -> int:
-        """Where to go on reading: at `offset`, or at 0 if the log was truncated since it was read up to there."""
+        """Return where to go on reading: at `offset`, or at 0 if the log was truncated since it was read up to there."""
         if offset == 0:
             return 0
         before = _before(file, offset)
@@ -275,7 +275,7 @@ def _before(file: BinaryIO, offset: int) -> bytes:
 
 
 def _cuts_long_line(file: BinaryIO, offset: int) -> bool:
-    """Whether `read_lines` has cut a line at this offset because it is longer than what is read at once."""
+    """Return whether `read_lines` has cut a line at this offset because it is longer than what is read at once."""
     file.seek(max(0, offset - READ_BYTES))
     return offset >= READ_BYTES and b"\n" not in file.read(READ_BYTES)
 

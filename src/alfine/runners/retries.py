@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from alfine.runners.job_folder import Workspace, clear_for_retry
+from alfine.runners.job_folder import SCRATCH, Workspace
 from alfine.runners.launcher import CONTROL, EXIT, PROCESS, Beneath
 from alfine.runners.log_files import note_in_log
 
@@ -31,9 +31,24 @@ def try_again(space: Workspace, most: int) -> None:
         OSError: A file can't be written or removed. Call it again.
     """
     number = failed_attempts(space) + 1
-    clear_for_retry(space)
+    _clear(space)
     note_in_log(space.log, f"the supervisor of this training job was killed. Retry {number} of {most}.")
     with Beneath.at(space.folder) as folder, folder.folder(CONTROL) as control:
         with suppress(FileNotFoundError):  # alfine was killed between the two renames, and this is called again
             control.rename(PROCESS, f"process.{number}.json")
         control.rename(EXIT, f"exit.{number}.json")  # last: from here on it counts as never started
+
+
+def _clear(space: Workspace) -> None:
+    """Remove what a try left, except its checkpoints, its log and its records. Links are removed, never followed.
+
+    Raises:
+        OSError: Something can't be removed.
+    """
+    with Beneath.at(space.folder) as folder:
+        with folder.make("opt/ml") as ml:
+            for name in ml.names():
+                if name != "checkpoints" or not ml.is_folder(name):
+                    ml.remove(name)
+        for name in ("output/model.tar.gz", "hosts", SCRATCH):
+            folder.remove(name)
