@@ -120,8 +120,9 @@ class LauncherConnection:
             with self._socket, self._socket.makefile("rb") as events:
                 for line in events:
                     event = json.loads(line)
-                    reason = event.get("reason", reason)
-                    if event["event"] == "ready":
+                    if event["event"] == "unfit":
+                        reason = event["reason"]
+                    elif event["event"] == "ready":
                         self._become_ready()
                     elif event["event"] in ("exit", "short", "not_taken"):
                         self._heard(self, event)

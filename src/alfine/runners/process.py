@@ -57,6 +57,9 @@ MAX_WARM_LAUNCHERS = 4
 PACK_AT_ONCE_BYTES = 1 << 20
 """Larger models are packed in a thread, so that the engine's poll doesn't wait for them."""
 
+TAKE_TRIES = 3
+"""How often a launcher is asked to start a training job that it can't take."""
+
 ENVIRONMENT_DIGITS = 20
 """Hexadecimal digits of the hash that names a virtual environment: no two of one machine will ever share their name."""
 
@@ -86,7 +89,7 @@ class ProcessRunner:
         self._warm: dict[Warm, LauncherConnection] = {}
         self._unfit: dict[Warm, str] = {}
         self._owners: dict[str, LauncherConnection] = {}
-        self._not_taken: dict[str, str] = {}  # why a launcher couldn't take a training job
+        self._not_taken: dict[str, list[str]] = {}  # why launchers couldn't take a training job, one reason a try
         self._packing: dict[str, Exception | None] = {}  # why a model can't be packed; None while a thread packs it
         self._warned: set[Path] = set()
         self._logs = LogReader()
@@ -106,8 +109,9 @@ class ProcessRunner:
     def poll(self, launch: Launch, offset: int) -> Observation | None:
         """See `Runner.poll`."""
         folder = str(launch.folder)
-        if folder in self._not_taken:
-            raise OSError(f"its launcher can't take it: {self._not_taken[folder]}")
+        refusals = self._not_taken.get(folder, [])
+        if len(refusals) >= TAKE_TRIES:
+            raise OSError(f"its launcher can't take it: {refusals[-1]}")
         # Read before the log: once there is an exit.json nothing is added to the log.
         record = launcher.read_json(launcher.control_path(folder, launcher.EXIT))
         process = launcher.read_json(launcher.control_path(folder, launcher.PROCESS))
@@ -283,7 +287,7 @@ class ProcessRunner:
             with self._mutex:  # from here on its files say what became of it
                 self._owners.pop(event["folder"], None)
                 if event["event"] == "not_taken":
-                    self._not_taken[event["folder"]] = event["reason"]
+                    self._not_taken.setdefault(event["folder"], []).append(event["reason"])
         if event["event"] in ("exit", "not_taken") or not (connection.was_let_go and connection.ready):
             self._wake()
 
@@ -295,11 +299,17 @@ class ProcessRunner:
             if self._warm.get(decision) is connection:
                 del self._warm[decision]
             for folder in connection.unsent():
-                path = launcher.control_path(folder, launcher.LAUNCH)
-                spec = launcher.read_json(path)
-                if spec:
-                    launcher.write_json(path, {**spec, "start": f"cold: {reason}"})
-                    self._submit(folder, Cold(reason))
+                try:
+                    self._submit_cold(folder, reason)
+                except OSError as error:  # the next poll finds that it was never started, and starts it cold
+                    logger.warning("training_job=%s will be started once more: %s", Path(folder).name, error)
+
+    def _submit_cold(self, folder: str, reason: str) -> None:
+        path = launcher.control_path(folder, launcher.LAUNCH)
+        spec = launcher.read_json(path)
+        if spec:
+            launcher.write_json(path, {**spec, "start": f"cold: {reason}"})
+            self._submit(folder, Cold(reason))
 
     # -- observing --
 

@@ -204,11 +204,13 @@ class Launcher:
 
     def _start(self, folder: str) -> None:
         spec = read_json(control_path(folder, LAUNCH))
-        lock = take_lock(folder) if spec else None
-        if spec is None or lock is None:
-            return
-        if any(os.path.exists(control_path(folder, name)) for name in (EXIT, PROCESS)):
-            os.close(lock)
+        if not spec:
+            raise ValueError("its launch.json is missing or broken")
+        lock = take_lock(folder)
+        if lock is None or any(os.path.exists(control_path(folder, name)) for name in (EXIT, PROCESS)):
+            if lock is not None:
+                os.close(lock)
+            self.tell("exit", folder=folder)  # its files say what became of it
             return
         job = self.jobs[folder] = SupervisedJob(folder, spec, lock)
         if os.path.exists(control_path(folder, STOP)):
