@@ -10,10 +10,14 @@ import time
 from pathlib import Path
 
 from tests.faults.rounds import STORM_EVERY, Rounds
+from tests.faults.sweep import Sweep
 from tests.faults.world import SOURCES
 
 ROUND_SECONDS = 20.0
 JOBS = 12
+
+IN_ORDER = 0.4
+"""Part of the time for crash points one after the other; the rest is for faults at random."""
 
 
 def say(line: str) -> None:
@@ -32,13 +36,15 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     say(f"seed {words.seed}, {words.seconds:g} s, in {folder}")
     rounds, until = Rounds(folder, words.seed, say), time.monotonic() + words.seconds
+    sweep = Sweep(rounds)
     try:
+        sweep.run(time.monotonic() + words.seconds * IN_ORDER)
         while time.monotonic() < until:
             storm = rounds.rounds % STORM_EVERY == STORM_EVERY - 1
             rounds.round(ROUND_SECONDS, SOURCES if storm else JOBS)
     finally:
         rounds.end()
-        say(rounds.report())
+        say(f"{rounds.report()}\n\n{sweep.report()}")
     if not rounds.violations and words.folder is None:
         rounds.world.remove()
     return 1 if rounds.violations else 0

@@ -22,9 +22,14 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
 
 #define SLOTS 8
 enum { OPEN_TO_READ = 1, OPEN_TO_WRITE = 2, READ = 4, WRITE = 8, RENAME = 16, MAKE = 32, REMOVE = 64, SYNC = 128,
@@ -83,6 +88,10 @@ static int meets(int call, int dir, const char *path, int fd) {
         if (path || fd >= 0) {
             if (!full[0]) {
                 size_t used = 0;
+                if (path && !strncmp(path, "/proc/self/fd/", 14)) { /* a file that was opened to be looked at */
+                    fd = atoi(path + 14);
+                    path = NULL;
+                }
                 if (!path || (path[0] != '/' && dir != AT_FDCWD)) {
                     char link[64];
                     snprintf(link, sizeof link, "/proc/self/fd/%d", path ? dir : fd);
@@ -117,6 +126,20 @@ static int meets(int call, int dir, const char *path, int fd) {
     va_list more; va_start(more, flags); mode_t mode = (flags & (O_CREAT | O_TMPFILE)) ? va_arg(more, mode_t) : 0; va_end(more); \
     return meets(OPENS(flags), dir, path, -1) ? -1 : REAL(name)(dir, path, flags, mode); }
 OPEN(open) OPEN(open64) OPENAT(openat) OPENAT(openat64)
+
+/* openat2 has no function of its own; its flags are the first member of a struct. */
+long syscall(long number, ...) {
+    long a[6];
+    va_list more;
+    va_start(more, number);
+    for (int i = 0; i < 6; i++) a[i] = va_arg(more, long);
+    va_end(more);
+    if (number == SYS_openat2) {
+        int flags = (int)*(uint64_t *)a[2];
+        if (meets(flags & O_PATH ? LOOK : OPENS(flags), (int)a[0], (const char *)a[1], -1)) return -1;
+    }
+    return REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
 
 #define CALL(kind, type, name, declared, given, dir, path, fd, failure) \
     type name declared { return meets(kind, dir, path, fd) ? failure : REAL(name) given; }

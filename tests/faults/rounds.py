@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.faults.injections import Injector, cli_job
 from tests.faults.invariants import Invariants
-from tests.faults.traffic import NAME, Traffic
+from tests.faults.traffic import NAME, Asked, Traffic
 from tests.faults.world import MARK, SOURCES, World
 
 REST_SECONDS = 90.0
@@ -92,7 +92,7 @@ class Rounds:
         for thread in threads:
             thread.join()
         self._rest()
-        self._check()
+        self.check()
 
     def _keep(self, until: float, work: Callable[[], None]) -> None:
         while time.monotonic() < until:
@@ -102,16 +102,8 @@ class Rounds:
         self._hurt(self.injector.failing_call)
 
     def _hurt(self, harm: Callable[[], tuple[str, int]] | None = None) -> None:
-        traffic = self.traffic
-        with traffic.mutex:
-            traffic.faults_now += 1
-            traffic.disturbed += 1
-        try:
+        with self.traffic.disturbing():
             kind, count = (harm or self.injector.one)()
-        finally:
-            with traffic.mutex:
-                traffic.faults_now -= 1
-                traffic.disturbed += 1
         with self.mutex:
             self.faults[kind] += count
 
@@ -130,7 +122,7 @@ class Rounds:
             if not self.world.answers():
                 self.violations.append(f"the server ended although nothing was disturbed:\n{self.world.tail()}")
                 self.world.start()
-            running = self._running()
+            running = self.running()
             if not running:
                 return
             for name, status in running:
@@ -138,10 +130,20 @@ class Rounds:
                     self.traffic.ask("stop_hyper_parameter_tuning_job", **{NAME: name})
             time.sleep(0.1)
         self.violations += [
-            f"{name} is still {status} after {REST_SECONDS:g} s: {self._told(name)}" for name, status in self._running()
+            f"{name} is still {status} after {REST_SECONDS:g} s: {self._told(name)}" for name, status in self.running()
         ]
 
-    def _running(self) -> list[tuple[str, str]]:
+    def status_at_end(self, asked: Asked) -> str:
+        """Return the status of the only training job of a tuning job, once it has ended."""
+        until = time.monotonic() + REST_SECONDS
+        while any(name == asked.name for name, _ in self.running()):
+            assert time.monotonic() < until, f"{asked.name} doesn't end: {self._told(asked.name)}"
+            time.sleep(0.02)
+        rows = self.traffic.ask("list_training_jobs_for_hyper_parameter_tuning_job", **{NAME: asked.name})
+        return str(rows["TrainingJobSummaries"][0]["TrainingJobStatus"])
+
+    def running(self) -> list[tuple[str, str]]:
+        """Return the tuning jobs that have not ended, with their status."""
         found = []
         for status in ("InProgress", "Stopping"):
             answer = self.traffic.ask("list_hyper_parameter_tuning_jobs", StatusEquals=status, MaxResults=100) or {}
@@ -153,7 +155,8 @@ class Rounds:
         rows = self.traffic.ask("list_training_jobs_for_hyper_parameter_tuning_job", **{NAME: name}) or {}
         return str([(row["TrainingJobName"], row["TrainingJobStatus"]) for row in rows.get("TrainingJobSummaries", ())])
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Check every invariant."""
         invariants = Invariants(self.world, self.traffic, self.injector.damaged)
         found = [*invariants.violations(), *(f"{count} times: {one}" for one, count in self.traffic.violations.items())]
         self.traffic.violations.clear()

@@ -55,6 +55,16 @@ def test_a_server_writes_again_once_its_database_can_be_written_again(rounds):
     assert all(writes() for _ in range(CLIENTS))
 
 
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.EIO])
+def test_a_start_that_a_launcher_could_not_read_is_asked_for_again(rounds, number):
+    """The launcher said nothing, so the training job was taken to wait for its start as long as the launcher ran."""
+    words = {"number": number, "times": 2, "part": "launch.json"}
+    with rounds.world.control.armed(Calls.OPEN_TO_READ, Roles.LAUNCHER, Action.FAIL, **words) as met:
+        asked = rounds.traffic.create(most=1, long=False, warm=False)
+        assert rounds.status_at_end(asked) == "Completed"
+        assert met()[0] == 2
+
+
 def test_faults_lose_nothing_and_double_nothing(rounds):
     rounds.round(SECONDS, JOBS)
     assert rounds.violations == [], rounds.report()

@@ -8,6 +8,8 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +61,19 @@ class Traffic:
         self.mutex = threading.Lock()
         self.disturbed = 0  # grows with every fault that begins or ends: an answer in between may be an error
         self.faults_now = 0
+
+    @contextmanager
+    def disturbing(self) -> Iterator[None]:
+        """While this is open, answers of 500 may be."""
+        with self.mutex:
+            self.faults_now += 1
+            self.disturbed += 1
+        try:
+            yield
+        finally:
+            with self.mutex:
+                self.faults_now -= 1
+                self.disturbed += 1
 
     def one(self) -> None:
         """Do one thing."""
