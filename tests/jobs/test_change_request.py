@@ -238,3 +238,9 @@ def test_what_a_user_asks_for_while_the_end_is_written_is_not_lost(tmp_path, mon
         job = home.store.get("job")
         status, launched = {"change": ("Completed", 3), "stop": ("Stopped", 2), "force": ("Stopped", 2)}[what]
         assert (job.status, home.store.history("job").launches) == (status, launched)
+
+
+@pytest.mark.parametrize("seed", [NINES, 10**5000, 2**64], ids=["400 digits", "5000 digits", "65 bits"])
+def test_a_seed_that_is_too_large_is_refused(tmp_path, seed):
+    with pytest.raises(InvalidSpec, match="seed: .* is too large. Use a whole number up to 18446744073709551615"):
+        tune(tmp_path, seed=seed)

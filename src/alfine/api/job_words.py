@@ -17,6 +17,7 @@ from alfine.core import conditions
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.fields import FIELDS, OF_DEFINITION, OF_PROGRAM, WORDS, Field, Kind, unknown
 from alfine.core.ranges import Categorical, Continuous, Integer, Range
+from alfine.core.read_values import LARGEST_INTEGER, shown
 from alfine.core.settings import FORBID, REQUIRES, START_WITH, Repeats, put_setting, put_text
 from alfine.core.spec import FUNCTION, IDENTICAL, LOCAL_IMAGE, PARENTS
 from alfine.criteria import criteria_of, put_criteria
@@ -36,6 +37,9 @@ AT_ONE_PATH: tuple[Kind, ...] = ("text", "goal", "strategy", "from_zero", "count
 
 LEAST = {"seed": 0, "instances": 1}
 """The smallest value of each number that whoever reads the request doesn't check."""
+
+LARGEST = {"seed": 2**64 - 1, "instances": LARGEST_INTEGER}
+"""The largest value of each of them: any seed of another library, and AWS's largest Integer."""
 
 WITHOUT_PARENTS = "says how to use what warm_start names, and warm_start is missing."
 """What is wrong with a warm_start_type alone."""
@@ -99,7 +103,9 @@ def _check(given: Words) -> None:
     for word, least in LEAST.items():
         number = _plain(given.get(word))
         if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < least):
-            faults.append(Fault(word, f"{number!r} must be a whole number from {least} on."))
+            faults.append(Fault(word, f"{shown(number)} must be a whole number from {least} on."))
+        elif number is not None and number > LARGEST[word]:
+            faults.append(Fault(word, f"{shown(number)} is too large. Use a whole number up to {LARGEST[word]}."))
     if faults:
         raise InvalidSpec(faults)
 
