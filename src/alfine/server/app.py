@@ -76,7 +76,7 @@ def make_app(home: Home, engine_pool: EnginePool, *, is_open: bool = False) -> S
     hosts = tuple(name.lower() for name in home.config.server.hosts)
     names = {service.api.signing_name for service in known.values()}
     families = {"json": names, "query": names, "s3": {"s3"}, OWN: {OWN}}
-    console = Console(ConsoleBackend(home.service, engine_pool.run, changed), keys, is_open=is_open)
+    console = Console(ConsoleBackend(home.service, engine_pool.run, changed, home.force_stop), keys, is_open=is_open)
     gate = Gate(keys, home.machine.arns.region, families, hosts, is_open=is_open, elsewhere=console.handles)
     wire = Wire(
         known,

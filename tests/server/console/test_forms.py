@@ -193,6 +193,14 @@ def test_a_job_and_a_training_job_are_stopped_by_their_buttons(visitor, sagemake
     assert "has already ended" in again.text
 
 
+def test_a_job_is_stopped_by_force(visitor, sagemaker, running):
+    name = running("forced", max_parallel=1)
+    page = visitor.post(f"/console/tuning-jobs/{name}/force-stop", {"token": _token(visitor)})
+    assert page.url == f"/console/tuning-jobs/{name}"
+    assert "The user stopped the tuning job by force." in page.text
+    assert until(sagemaker, name)["HyperParameterTuningJobStatus"] == "Stopped"
+
+
 def _token(visitor):
     return re.search(r'name="token" value="([^"]+)"', visitor.get("/console/tuning-jobs/stopped/change").body)[1]
 

@@ -92,6 +92,7 @@ class Console:
         post = {
             "/tuning-jobs/{name}/change": change_form.change,
             "/tuning-jobs/{name}/stop": tuning_job.stop,
+            "/tuning-jobs/{name}/force-stop": tuning_job.force_stop,
             "/training-jobs/{name}/stop": training_job.stop,
         }
         streams = {

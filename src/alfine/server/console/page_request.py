@@ -22,11 +22,13 @@ class ConsoleBackend:
         service: Reads and changes the tuning jobs of the home.
         run: Runs the tuning job of that name on this server.
         changed: Wakes the engine after a change.
+        force_stop: Stops the tuning job of that name by force.
     """
 
     service: Service
     run: Callable[[str], None]
     changed: Callable[[], None]
+    force_stop: Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,14 @@ def stop(request: PageRequest) -> Response:
     return RedirectResponse(f"/console/tuning-jobs/{name}", 303)
 
 
+def force_stop(request: PageRequest) -> Response:
+    """Stop the tuning job by force, and go back to its page."""
+    name = request.path_part("name")
+    request.backend.force_stop(name)
+    request.backend.changed()
+    return RedirectResponse(f"/console/tuning-jobs/{name}", 303)
+
+
 def _ordered(verdicts: Sequence[Mapping[str, Any]], ended_by: str | None) -> list[Mapping[str, Any]]:
     """Sort verdicts: the one that ended the job, then by progress; observers last.
 
