@@ -119,8 +119,8 @@ def money(amount: float | None) -> str:
 
 
 def size(count: int) -> str:
-    """Write a number of bytes: «120 MiB», «3.2 GiB»."""
-    return f"{count / GIBIBYTE:.1f} GiB" if count >= GIBIBYTE else f"{count / MEBIBYTE:.0f} MiB"
+    """Write a number of bytes: «0.3 MiB», «3.2 GiB»."""
+    return f"{count / GIBIBYTE:.1f} GiB" if count >= GIBIBYTE else f"{count / MEBIBYTE:.1f} MiB"
 
 
 def duration(seconds: float | None) -> str:
