@@ -38,8 +38,8 @@ class Recorded(Alfine):
 
 def predictions(space, tried, values, points):
     """{model: (mean, variance)}; variance None where a model has only an order to give."""
-    from alfine.surrogate.gaussian_process import one_thread
     from alfine.surrogate.model import model_of
+    from alfine.surrogate.threads import one_thread
 
     known = Alfine(space, 0, 100, 1)
     known.observe([_named(space, c) for c in tried], values)

@@ -14,13 +14,20 @@ from alfine.core.history import History
 from alfine.core.ranges import Categorical, Continuous, Integer
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import TuningJobSpec
-from alfine.surrogate import acquisition, gaussian_process, model
+from alfine.surrogate import (
+    acquisition,
+    chosen_observations,
+    fit,
+    gaussian_process,
+    kernel,
+    model,
+    output_scale,
+    threads,
+)
 from tests.missing import package
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
-MIXED = gaussian_process.Geometry(
-    np.array([False, False, True]), np.array([math.inf, 7.0, 3.0]), np.array([True, False, False])
-)
+MIXED = kernel.Geometry(np.array([False, False, True]), np.array([math.inf, 7.0, 3.0]), np.array([True, False, False]))
 
 
 def mixed_points(n: int, seed: int = 0) -> Any:
@@ -45,9 +52,7 @@ def dense_kernel(A: Any, B: Any, theta: Any) -> Any:  # noqa: N803
             D = [(warp(x[0], 0) - warp(z[0], 0)) ** 2, (warp(x[1], 1) - warp(z[1], 1)) ** 2, float(x[2] != z[2])]
             r = math.sqrt(sum(Dj / math.exp(2 * t) for Dj, t in zip(D, theta[:3], strict=True)))
             trend = (1 + math.sqrt(5) * r + 5 * r * r / 3) * math.exp(-math.sqrt(5) * r)
-            rough = (1 + math.sqrt(3) * r / gaussian_process.RATIO) * math.exp(
-                -math.sqrt(3) * r / gaussian_process.RATIO
-            )
+            rough = (1 + math.sqrt(3) * r / kernel.RATIO) * math.exp(-math.sqrt(3) * r / kernel.RATIO)
             K[i, j] = math.exp(theta[3]) * trend + math.exp(theta[5]) * rough
     return K
 
@@ -85,13 +90,11 @@ def test_the_posterior_is_scikit_learns() -> None:
     X, Q = np.random.default_rng(0).random((30, 2)), np.random.default_rng(1).random((10, 2))
     y = np.sin(5 * X[:, 0]) + X[:, 1]
     theta = np.log([0.4, 0.9, 1.7, 1e-2, 0.3, 1, 1, 1, 1])
-    numeric = gaussian_process.Geometry(np.zeros(2, bool), np.full(2, math.inf), np.zeros(2, bool))
+    numeric = kernel.Geometry(np.zeros(2, bool), np.full(2, math.inf), np.zeros(2, bool))
     ours = gaussian_process.Surrogate.of(numeric, theta, X, y)
-    rough = kernels.ConstantKernel(0.3) * kernels.Matern(
-        [0.4 * gaussian_process.RATIO, 0.9 * gaussian_process.RATIO], nu=1.5
-    )
-    kernel = kernels.ConstantKernel(1.7) * kernels.Matern([0.4, 0.9], nu=2.5) + rough
-    theirs = regressor(kernel, alpha=1e-2, optimizer=None).fit(X, y - ours.mean)
+    rough = kernels.ConstantKernel(0.3) * kernels.Matern([0.4 * kernel.RATIO, 0.9 * kernel.RATIO], nu=1.5)
+    both = kernels.ConstantKernel(1.7) * kernels.Matern([0.4, 0.9], nu=2.5) + rough
+    theirs = regressor(both, alpha=1e-2, optimizer=None).fit(X, y - ours.mean)
     expected, deviation = theirs.predict(Q, return_std=True)
     mean, variance = ours.posterior(Q)
     np.testing.assert_allclose(mean - ours.mean, expected, rtol=1e-5, atol=1e-7)
@@ -103,10 +106,10 @@ def test_the_gradient_of_the_posterior_density_of_theta_is_that_of_finite_differ
     X = mixed_points(12)
     y = np.sin(4 * X[:, 0]) + X[:, 1]
     theta, step = a_theta(), 1e-5
-    _, gradient = gaussian_process.negative_log_posterior(theta, MIXED, X, y, own)
+    _, gradient = fit.negative_log_posterior(theta, MIXED, X, y, own)
     for i in range(len(theta)):
         e = step * np.eye(len(theta))[i]
-        up, down = (gaussian_process.negative_log_posterior(theta + s * e, MIXED, X, y, own)[0] for s in (1, -1))
+        up, down = (fit.negative_log_posterior(theta + s * e, MIXED, X, y, own)[0] for s in (1, -1))
         assert gradient[i] == pytest.approx((up - down) / (2 * step), rel=1e-4, abs=1e-6)
 
 
@@ -183,15 +186,15 @@ def test_what_is_imagined_is_distributed_as_what_would_be_observed() -> None:
 
 def test_a_fit_finds_which_coordinates_matter() -> None:
     X = mixed_points(40)
-    y = gaussian_process.Scale.of(v := np.cos(6 * X[:, 0])).targets(v)
-    lengths = np.exp(gaussian_process.fit(MIXED, X, y)[:3])
+    y = output_scale.Scale.of(v := np.cos(6 * X[:, 0])).targets(v)
+    lengths = np.exp(fit.fit(MIXED, X, y)[:3])
     assert lengths[0] < 0.5 * min(lengths[1:])
 
 
 def test_a_warp_stretches_the_end_where_a_coordinate_matters() -> None:
     X = mixed_points(60)
-    y = gaussian_process.Scale.of(v := np.exp(-20 * X[:, 0])).targets(v)
-    theta = gaussian_process.fit(MIXED, X, y)
+    y = output_scale.Scale.of(v := np.exp(-20 * X[:, 0])).targets(v)
+    theta = fit.fit(MIXED, X, y)
     near, far = np.diff(
         MIXED.warp(np.array([[0.0, 0.5, 0.5], [0.2, 0.5, 0.5], [0.8, 0.5, 0.5], [1.0, 0.5, 0.5]]), theta)[:, 0]
     )[[0, 2]]
@@ -202,40 +205,40 @@ def test_roughness_is_told_from_noise_by_what_repeats() -> None:
     X = np.repeat(mixed_points(30), 2, axis=0)
     jumps = np.random.default_rng(1).standard_normal(30).repeat(2)
     chance = np.random.default_rng(2).standard_normal(60)
-    rough, noisy = (np.exp(gaussian_process.fit(MIXED, X, X[:, 0] + part)) for part in (jumps, chance))
+    rough, noisy = (np.exp(fit.fit(MIXED, X, X[:, 0] + part)) for part in (jumps, chance))
     assert rough[4] < 0.01 < rough[5]
     assert noisy[4] > 0.3 > noisy[5]
 
 
 def test_duplicates_and_a_constant_objective_are_factorised() -> None:
     X = np.repeat(mixed_points(2), 10, axis=0)
-    with gaussian_process.one_thread():
-        theta = gaussian_process.fit(MIXED, X, np.zeros(20))
+    with threads.one_thread():
+        theta = fit.fit(MIXED, X, np.zeros(20))
     assert np.isfinite(gaussian_process.Surrogate.of(MIXED, theta, X, np.zeros(20)).posterior(X)).all()
 
 
 def test_cholesky_adds_what_jitter_a_singular_matrix_needs() -> None:
     K = np.ones((30, 30))
-    L = gaussian_process.cholesky(K)
+    L = kernel.cholesky(K)
     np.testing.assert_allclose(L @ L.T, K, atol=1e-6)
 
 
 def test_cholesky_refuses_what_is_not_finite() -> None:
     with pytest.raises(FloatingPointError, match="finite"):
-        gaussian_process.cholesky(np.full((2, 2), np.nan))
+        kernel.cholesky(np.full((2, 2), np.nan))
 
 
 @pytest.mark.parametrize("factor", [1e-9, 3.0, 1e9])
 def test_targets_do_not_depend_on_the_units_of_the_objective(factor: float) -> None:
     v = np.random.default_rng(0).standard_normal(40)
     np.testing.assert_allclose(
-        gaussian_process.Scale.of(factor * v).targets(factor * v), gaussian_process.Scale.of(v).targets(v), rtol=1e-9
+        output_scale.Scale.of(factor * v).targets(factor * v), output_scale.Scale.of(v).targets(v), rtol=1e-9
     )
 
 
 def test_one_diverged_training_job_leaves_the_others_apart() -> None:
     v = np.concatenate([np.linspace(0.1, 0.5, 20), [1e12]])
-    y = gaussian_process.Scale.of(v).targets(v)
+    y = output_scale.Scale.of(v).targets(v)
     assert y[19] - y[0] > 0.1
 
 
@@ -273,7 +276,7 @@ def test_there_is_no_model_without_observations_or_without_hyperparameters() -> 
 
 def test_subsets_hold_the_best_in_order_of_arrival() -> None:
     v = np.random.default_rng(0).random(500)
-    for choose in (gaussian_process.best_and_rest, gaussian_process.best_and_latest):
+    for choose in (chosen_observations.best_and_rest, chosen_observations.best_and_latest):
         chosen = choose(v, 100)
         assert len(chosen) == 100
         assert set(np.argsort(v)[:50]) <= set(chosen)

@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alfine.surrogate.gaussian_process import Geometry, Scale, Surrogate, fit
+from alfine.surrogate.fit import fit
+from alfine.surrogate.gaussian_process import Surrogate
+from alfine.surrogate.kernel import Geometry
 from alfine.surrogate.noise import Noise, noise_of
+from alfine.surrogate.output_scale import Scale
 
 PLANE = Geometry(np.zeros(2, dtype=bool), np.full(2, np.inf), np.zeros(2, dtype=bool))
 

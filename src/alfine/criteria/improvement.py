@@ -28,9 +28,11 @@ from alfine.core.axis import Array
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
 from alfine.surrogate.acquisition import lattice, log_expected_improvement
-from alfine.surrogate.gaussian_process import Geometry, geometry_of, one_thread, spread_of, squared_distances
+from alfine.surrogate.kernel import Geometry, geometry_of, squared_distances
 from alfine.surrogate.model import Model, evidence_of, model_of, targets_at
 from alfine.surrogate.noise import noise_of
+from alfine.surrogate.output_scale import spread_of
+from alfine.surrogate.threads import one_thread
 
 EVIDENCE: MemoKey[tuple[Evidence, str]] = MemoKey(__name__, "evidence")
 FIXED: MemoKey[Array] = MemoKey(__name__, "fixed random numbers")

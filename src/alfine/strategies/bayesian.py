@@ -34,9 +34,12 @@ from alfine.strategies.name_priors import name_priors
 from alfine.strategies.random import Random
 from alfine.strategies.transfer_learning import advised_points, own_design_index
 from alfine.surrogate.acquisition import lattice, log_expected_improvement, log_h, slope_of_log_h
-from alfine.surrogate.gaussian_process import Surrogate, one_thread, squared_distances, theta_of
+from alfine.surrogate.fit import theta_of
+from alfine.surrogate.gaussian_process import Surrogate
+from alfine.surrogate.kernel import squared_distances
 from alfine.surrogate.parent_evidence import prior, related
 from alfine.surrogate.running_jobs import surrogate_with_running_curves
+from alfine.surrogate.threads import one_thread
 
 LEVELS: MemoKey[list[Array | None]] = MemoKey(__name__, "levels")
 EVERY: MemoKey[Array] = MemoKey(__name__, "every configuration")

@@ -26,7 +26,10 @@ from alfine.core.axis import Array
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
 from alfine.surrogate.acquisition import lattice
-from alfine.surrogate.gaussian_process import Surrogate, best_and_rest, fit, geometry_of
+from alfine.surrogate.chosen_observations import best_and_rest
+from alfine.surrogate.fit import fit
+from alfine.surrogate.gaussian_process import Surrogate
+from alfine.surrogate.kernel import geometry_of
 from alfine.surrogate.parent_evidence import LEAST_RELATED, contradicted_after, related
 
 ADVISERS: MemoKey[list[Surrogate]] = MemoKey(__name__, "advisers")

@@ -29,16 +29,10 @@ from alfine.core.axis import Array
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
 from alfine.core.training_job import TrainingJob
-from alfine.surrogate.gaussian_process import (
-    RATIO,
-    Geometry,
-    Scale,
-    cholesky,
-    geometry_of,
-    one_thread,
-    squared_distances,
-)
+from alfine.surrogate.kernel import RATIO, Geometry, cholesky, geometry_of, squared_distances
 from alfine.surrogate.model import evidence_of, theta_at
+from alfine.surrogate.output_scale import Scale
+from alfine.surrogate.threads import one_thread
 
 ESTIMATE: MemoKey[Estimate | None] = MemoKey(__name__, "estimate")
 

@@ -15,17 +15,12 @@ import numpy.typing as npt
 from alfine.core.axis import Array
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
-from alfine.surrogate.gaussian_process import (
-    FIT_POINTS,
-    Scale,
-    Surrogate,
-    best_and_latest,
-    best_and_rest,
-    fit,
-    geometry_of,
-    prior_of,
-)
+from alfine.surrogate.chosen_observations import FIT_POINTS, best_and_latest, best_and_rest
+from alfine.surrogate.fit import fit, prior_of
+from alfine.surrogate.gaussian_process import Surrogate
+from alfine.surrogate.kernel import geometry_of
 from alfine.surrogate.learning_curves import EndedCurve, as_observation, comparable, ended_curves, final_values
+from alfine.surrogate.output_scale import Scale
 from alfine.surrogate.parent_evidence import prior
 
 THETA: MemoKey[Array] = MemoKey(__name__, "theta")

@@ -21,7 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from alfine.core.axis import Array
-from alfine.surrogate.gaussian_process import Surrogate, cholesky, kernel_and_slope, squared_distances
+from alfine.surrogate.gaussian_process import Surrogate
+from alfine.surrogate.kernel import cholesky, kernel_and_slope, squared_distances
 
 DOUBT = 1.0
 """Prior log odds of roughness against noise."""

@@ -23,7 +23,12 @@ from alfine.core.history import History
 from alfine.core.inherited import IGNORING, points_of
 from alfine.core.memo import MemoKey
 from alfine.core.spec import IDENTICAL, TRANSFER
-from alfine.surrogate.gaussian_process import Scale, Surrogate, best_and_rest, fit, geometry_of, one_thread
+from alfine.surrogate.chosen_observations import best_and_rest
+from alfine.surrogate.fit import fit
+from alfine.surrogate.gaussian_process import Surrogate
+from alfine.surrogate.kernel import geometry_of
+from alfine.surrogate.output_scale import Scale
+from alfine.surrogate.threads import one_thread
 
 LOOKS = (5, 8, 12, 20)  # numbers of the job's own results after which the parents are judged
 LEAST_RESULTS = 8  # of the parents: a surrogate of fewer contradicts nothing

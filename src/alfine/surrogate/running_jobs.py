@@ -15,7 +15,7 @@ from alfine.core.memo import MemoKey
 from alfine.core.policy import Stop
 from alfine.core.training_job import TrainingJob
 from alfine.core.wording import number, percent
-from alfine.surrogate.gaussian_process import Surrogate, one_thread
+from alfine.surrogate.gaussian_process import Surrogate
 from alfine.surrogate.learning_curves import (
     LEAST_CURVES,
     MOST_CURVES,
@@ -27,6 +27,7 @@ from alfine.surrogate.learning_curves import (
 )
 from alfine.surrogate.model import Model, model_of
 from alfine.surrogate.parent_evidence import prior
+from alfine.surrogate.threads import one_thread
 
 WHOLE_CURVES: MemoKey[_CompleteJobs] = MemoKey(__name__, "whole curves")
 

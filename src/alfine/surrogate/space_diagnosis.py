@@ -40,9 +40,13 @@ from alfine.core.ranges import Categorical, Continuous, Integer, Range
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import MAX_TRAINING_JOBS, TuningJobSpec
 from alfine.core.wording import number
-from alfine.surrogate.gaussian_process import Scale, Surrogate, best_and_rest, geometry_of, kernel, one_thread
+from alfine.surrogate.chosen_observations import best_and_rest
+from alfine.surrogate.gaussian_process import Surrogate
+from alfine.surrogate.kernel import geometry_of, kernel
 from alfine.surrogate.model import Model, evidence_of, theta_at
+from alfine.surrogate.output_scale import Scale
 from alfine.surrogate.parent_evidence import prior
+from alfine.surrogate.threads import one_thread
 
 REMARKS: MemoKey[list[Remark]] = MemoKey(__name__, "remarks")
 
