@@ -49,7 +49,7 @@ FLOATS_FORMATTED = {
     "programs.algorithms.train_linear_learner": "the log and metric names of SageMaker's container, which regexes read",
     "programs.algorithms.train_xgboost": "the log of SageMaker's container, which regexes read",
     "programs.samples.tables": "files of data sets",
-    "surrogate.space_diagnosis": "rounds a bound that it proposes",
+    "surrogate.wider_space": "rounds a bound that it proposes",
 }
 """Modules that write a number with a format of their own, and why it isn't `alfine.core.wording`'s. Runners stand beside core and don't import it."""
 

@@ -10,17 +10,9 @@ from alfine.core.history import History
 from alfine.core.read_spec import read_spec
 from alfine.jobs.analysis.next_job import next_name, next_request
 from alfine.jobs.policy_for import policy_for
-from alfine.surrogate.space_diagnosis import (
-    AT_EDGE,
-    FEW,
-    NO_INFLUENCE,
-    NOTHING_MATTERS,
-    likelihood,
-    proposed,
-    remarks,
-    rungs,
-    stretched,
-)
+from alfine.surrogate.space_diagnosis import likelihood, remarks, rungs
+from alfine.surrogate.space_remarks import AT_EDGE, FEW, NO_INFLUENCE, NOTHING_MATTERS
+from alfine.surrogate.wider_space import proposed, stretched
 from tests.building import EPOCH, one_job, request, spec
 
 CUBE = {name: Continuous(0.0, 1.5) for name in ("a", "b", "c", "d")}

@@ -11,7 +11,8 @@ from alfine.core.training_job import TrainingJob
 from alfine.jobs.analysis.export_table import dataframe
 from alfine.surrogate import parent_evidence
 from alfine.surrogate.best_estimate import Estimate, estimate
-from alfine.surrogate.space_diagnosis import Remark, remarks
+from alfine.surrogate.space_diagnosis import remarks
+from alfine.surrogate.space_remarks import Remark
 
 
 class Results(ABC):

@@ -13,7 +13,7 @@ from alfine.cli.options import home_option, json_option, open_home
 
 if TYPE_CHECKING:
     from alfine.core.history import History
-    from alfine.surrogate.space_diagnosis import Remark
+    from alfine.surrogate.space_remarks import Remark
 
 EPILOG = """
 \b

@@ -19,7 +19,8 @@ from alfine.jobs.policy_for import policy_for
 from alfine.store.records import TuningJob
 from alfine.surrogate import parent_evidence
 from alfine.surrogate.best_estimate import Estimate, estimate
-from alfine.surrogate.space_diagnosis import Remark, remarks
+from alfine.surrogate.space_diagnosis import remarks
+from alfine.surrogate.space_remarks import Remark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,7 @@ from alfine.store.algorithms import Algorithm
 from alfine.store.records import Record, TuningJob
 from alfine.store.store import Store
 from alfine.store.tags import tags_in
-from alfine.surrogate.space_diagnosis import Remark
+from alfine.surrogate.space_remarks import Remark
 
 
 class Service:

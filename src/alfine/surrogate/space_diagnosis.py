@@ -25,9 +25,8 @@ how often a finding is wrong.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -36,9 +35,9 @@ from alfine.core.axis import Array
 from alfine.core.conditional_space import Mask
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
-from alfine.core.ranges import Categorical, Continuous, Integer, Range
+from alfine.core.ranges import Categorical, Range
 from alfine.core.space import ParameterSpace
-from alfine.core.spec import MAX_TRAINING_JOBS, TuningJobSpec
+from alfine.core.spec import MAX_TRAINING_JOBS
 from alfine.core.wording import number
 from alfine.surrogate.chosen_observations import best_and_rest
 from alfine.surrogate.gaussian_process import Surrogate
@@ -46,7 +45,9 @@ from alfine.surrogate.kernel import geometry_of, kernel
 from alfine.surrogate.model import Model, evidence_of, theta_at
 from alfine.surrogate.output_scale import Scale
 from alfine.surrogate.parent_evidence import prior
+from alfine.surrogate.space_remarks import AT_EDGE, FEW, NO_INFLUENCE, NOTHING_MATTERS, Remark
 from alfine.surrogate.threads import one_thread
+from alfine.surrogate.wider_space import stretched, wider_integers
 
 REMARKS: MemoKey[list[Remark]] = MemoKey(__name__, "remarks")
 
@@ -101,57 +102,8 @@ ABSENT = LENGTHS[-1]
 NOISE_LEVELS = 10.0 ** np.arange(-5.0, 3.01, 0.5)
 """Noise variances that are tried, over the kernel's mean variance."""
 
-ROUNDING = 0.1
-"""Largest rounding of a proposed end, as a share of how far the end is moved."""
-
 USED_UP = 0.5
 """Share of a finite space from which on it counts as nearly used up."""
-
-AT_EDGE, NO_INFLUENCE, NOTHING_MATTERS, FEW = "AtEdge", "NoInfluence", "NothingMatters", "FewCombinations"
-"""The kinds of findings, as clients see them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remark:
-    """A finding about the search space.
-
-    Attributes:
-        kind: AT_EDGE, NO_INFLUENCE, NOTHING_MATTERS or FEW.
-        sentence: The finding, for people.
-        after: Number of results that it rests on.
-        hyperparameter: The hyperparameter that it is about; None where it is about the whole space.
-        definition: The training job definition, where there are several.
-        evidence: The numbers behind the sentence.
-        ranges: Proposed ranges, by hyperparameter.
-        fixed: Hyperparameters that may as well be fixed, with the value of the best configuration.
-    """
-
-    kind: str
-    sentence: str
-    after: int
-    hyperparameter: str | None = None
-    definition: str | None = None
-    evidence: Mapping[str, float] = field(default_factory=dict)
-    ranges: Mapping[str, Range] = field(default_factory=dict)
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the finding as clients see it."""
-        named = {"HyperParameter": self.hyperparameter, "TrainingJobDefinitionName": self.definition}
-        ends = {
-            name: {"MinValue": wider.to_text(wider.low), "MaxValue": wider.to_text(wider.high)}
-            for name, wider in self.ranges.items()
-            if isinstance(wider, Continuous | Integer)
-        }
-        return {
-            "Kind": self.kind,
-            **{key: value for key, value in named.items() if value is not None},
-            "Sentence": self.sentence,
-            "After": self.after,
-            "Evidence": dict(self.evidence),
-            **({"Ranges": ends} if ends else {}),
-            **({"Fixed": dict(self.fixed)} if self.fixed else {}),
-        }
 
 
 def remarks(history: History) -> tuple[Remark, ...]:
@@ -393,48 +345,6 @@ def likelihood(theta: Array, r2: Array, y: Array) -> float:
     return float(np.max(-0.5 * (n * np.log(variance) + np.log(shifted).sum(1))))
 
 
-# -- another space ---------------------------------------------------------------------------------------------------
-
-
-def stretched(found: Range, *, upper: bool) -> Range | None:
-    """Return the range with one end moved outwards by half its width, on its scale; None where 0 or 1 is likely its natural end."""
-    if isinstance(found, Categorical) or not isinstance(found, Continuous | Integer):
-        return None
-    low, high, log = float(found.low), float(found.high), found.effective_scaling
-    natural = (low == 0.0, high == 1.0 and low >= 0.0)[upper] if log == "Linear" else False
-    if natural or (isinstance(found, Integer) and not upper and found.low in (0, 1)):
-        return None
-    if log == "Logarithmic":
-        end = high * math.sqrt(high / low) if upper else low * math.sqrt(low / high)
-    elif log == "ReverseLogarithmic":
-        gap, ratio = (1.0 - high, (1.0 - high) / (1.0 - low)) if upper else (1.0 - low, (1.0 - low) / (1.0 - high))
-        end = max(0.0, 1.0 - gap * math.sqrt(ratio))
-    else:
-        end = high + 0.5 * (high - low) if upper else low - 0.5 * (high - low)
-        if low >= 0.0 and high <= 1.0:
-            end = min(1.0, max(0.0, end))
-        elif low > 0.0:
-            end = max(end, 0.5 * low)
-    if isinstance(found, Integer):
-        whole = (
-            max(found.high + 1, math.ceil(_rounded(end, high)))
-            if upper
-            else min(found.low - 1, math.floor(_rounded(end, low)))
-        )
-        whole = whole if upper or found.low < 1 else max(1, whole)
-        ends = (found.low, whole) if upper else (whole, found.high)
-        return Integer(*ends, scaling=found.scaling, requires=found.requires)
-    old = high if upper else low
-    end = _rounded(end, old) if log != "ReverseLogarithmic" else 1.0 - _rounded(1.0 - end, 1.0 - old)
-    return Continuous(*((low, end) if upper else (end, high)), scaling=found.scaling, requires=found.requires)
-
-
-def _rounded(x: float, old: float) -> float:
-    """Return x with as few digits as keep it about as far from the old end."""
-    candidates = (float(f"{x:.{digits}g}") for digits in range(2, 18))
-    return next(rounded for rounded in candidates if abs(rounded - x) <= ROUNDING * abs(x - old))
-
-
 def _stands_alone(space: ParameterSpace, name: str) -> bool:
     """Return whether no condition and no constraint names the hyperparameter, so that it can be fixed."""
     conditions = [condition for r in space.ranges.values() for condition in r.requires]
@@ -454,7 +364,7 @@ def _few(history: History, definition: str | None) -> Iterator[Remark]:
     tried = len(history.configurations)
     if tried < USED_UP * size or history.ended == 0:
         return
-    wider = dict(_wider_integers(spec))
+    wider = dict(wider_integers(spec))
     spans = ", ".join(f"{name} from {r.low} to {r.high}" for name, r in wider.items())
     lists = [name for name, r in spec.space.ranges.items() if _numbers(r)]
     of_limit = "" if spec.max_training_jobs is None else f" of {spec.max_training_jobs}"
@@ -478,18 +388,6 @@ def _few(history: History, definition: str | None) -> Iterator[Remark]:
     )
 
 
-def _wider_integers(spec: TuningJobSpec) -> Iterator[tuple[str, Integer]]:
-    bounded = {clause.name for each in spec.space.forbidden for clause in each}  # by more than their ranges
-    for name, found in spec.space.ranges.items():
-        if isinstance(found, Integer) and name not in bounded:
-            low, high = (stretched(found, upper=upper) for upper in (False, True))
-            ends = (
-                low.low if isinstance(low, Integer) else found.low,
-                high.high if isinstance(high, Integer) else found.high,
-            )
-            yield name, Integer(*ends, scaling=found.scaling, requires=found.requires)
-
-
 def _numbers(found: Range) -> bool:
     """Return whether the range is a list of at least three numbers."""
     if not isinstance(found, Categorical) or len(found.values) < LEAST_CELLS - 1:
@@ -498,28 +396,3 @@ def _numbers(found: Range) -> bool:
         return all(math.isfinite(float(found.to_text(value))) for value in found.values)
     except ValueError:
         return False
-
-
-# -- the job that is proposed ----------------------------------------------------------------------------------------
-
-
-def proposed(found: Sequence[Remark]) -> tuple[dict[str, Range], dict[str, Any]]:
-    """Return what the findings propose for a job with one definition: other ranges, and values to fix."""
-    ranges: dict[str, Range] = {}
-    fixed: dict[str, Any] = {}
-    for remark in found:
-        if remark.definition is None:
-            fixed |= remark.fixed
-            for name, each in remark.ranges.items():
-                ranges[name] = _both(ranges[name], each) if name in ranges else each
-    return {name: each for name, each in ranges.items() if name not in fixed}, fixed
-
-
-def _both(one: Range, other: Range) -> Range:
-    if isinstance(one, Integer) and isinstance(other, Integer):
-        return Integer(min(one.low, other.low), max(one.high, other.high), scaling=one.scaling, requires=one.requires)
-    if isinstance(one, Continuous) and isinstance(other, Continuous):
-        return Continuous(
-            min(one.low, other.low), max(one.high, other.high), scaling=one.scaling, requires=one.requires
-        )
-    return one

@@ -13,7 +13,8 @@ from alfine.core.history import History
 from alfine.core.ranges import Continuous, Integer
 from alfine.core.spec import CONFIG, DEFINITION, IDENTICAL, PARENTS, RANGES, TRANSFER
 from alfine.core.warm_start import RESERVED
-from alfine.surrogate.space_diagnosis import Remark, proposed
+from alfine.surrogate.space_remarks import Remark
+from alfine.surrogate.wider_space import proposed
 
 LONGEST_NAME = 32
 """Characters of a tuning job's name, by AMT."""
