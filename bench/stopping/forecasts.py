@@ -41,7 +41,7 @@ def records(path: Path, step: int) -> Iterator[dict]:
 def scored(record: dict, budget: int, *, convergence: bool) -> Iterator[dict]:
     """What each forecast said, and what came."""
     from alfine import BestObjectiveNotImproving, ConvergenceDetected
-    from alfine.core.policy import Outlook
+    from alfine.core.verdict import Outlook
     from alfine.criteria.forecast import forecast_of
     from alfine.criteria.future import chance
     from alfine.criteria.improvement import read_evidence, remaining

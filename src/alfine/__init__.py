@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from alfine.core.errors import AlfineError as AlfineError
     from alfine.core.errors import InvalidSpec as InvalidSpec
     from alfine.core.history import History as History
-    from alfine.core.policy import Outlook as Outlook
-    from alfine.core.policy import Verdict as Verdict
     from alfine.core.ranges import Categorical as Categorical
     from alfine.core.ranges import Continuous as Continuous
     from alfine.core.ranges import Integer as Integer
     from alfine.core.training_job import TrainingJob as TrainingJob
+    from alfine.core.verdict import Outlook as Outlook
+    from alfine.core.verdict import Verdict as Verdict
     from alfine.criteria.combinations import AllOf as AllOf
     from alfine.criteria.combinations import AnyOf as AnyOf
     from alfine.criteria.combinations import AtLeast as AtLeast
@@ -67,13 +67,13 @@ _MODULES = {
     "MaxNumberOfTrainingJobs": "criteria.max_number_of_training_jobs",
     "MaxRuntimeInSeconds": "criteria.max_runtime_in_seconds",
     "NotBefore": "criteria.not_before",
-    "Outlook": "core.policy",
+    "Outlook": "core.verdict",
     "Shadow": "criteria.shadow",
     "Steady": "criteria.steady",
     "TargetObjectiveMetricValue": "criteria.target",
     "TrainingJob": "core.training_job",
     "Tuner": "api.tuner",
-    "Verdict": "core.policy",
+    "Verdict": "core.verdict",
     "attach": "api.tune",
     "change": "api.tune",
     "tune": "api.tune",

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from alfine.core.errors import InvalidSpec
 from alfine.core.judge import Judge
-from alfine.core.policy import Outlook, Policy, Verdict, verdict_of
+from alfine.core.policy import Policy
+from alfine.core.protocols import verdict_of
+from alfine.core.verdict import Outlook, Verdict
 from alfine.criteria import ALWAYS, criteria_for, criterion_from_text, table, text_format
 from alfine.criteria.future import Future
 from alfine.strategies.random import Random

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from alfine.core.facts import Reported
 from alfine.core.judge import Judge
-from alfine.core.policy import EarlyStopping
+from alfine.core.protocols import EarlyStopping
 from alfine.jobs.policy_for import policy_for
 from alfine.strategies import STRATEGIES
 from tests.building import history, one_job

@@ -8,8 +8,9 @@ import pytest
 
 from alfine import AllOf, AnyOf, BestObjectiveNotImproving, MaxNumberOfTrainingJobs, NotBefore, Shadow, Steady
 from alfine.core.history import History
-from alfine.core.policy import Outlook, Verdict, name_of, verdict_of
+from alfine.core.protocols import name_of, verdict_of
 from alfine.core.read_spec import read_spec
+from alfine.core.verdict import Outlook, Verdict
 from alfine.criteria import criterion_from_text
 from alfine.criteria.forecast import forecast_of
 from alfine.criteria.future import PATHS, Forecastable, Future

@@ -10,7 +10,7 @@ import alfine
 from alfine.core.errors import IllegalTransition
 from alfine.core.facts import TRANSITIONS, Ended, StopAsked
 from alfine.core.judge import Judge
-from alfine.core.policy import Outlook
+from alfine.core.verdict import Outlook
 from alfine.jobs.home import Home
 from alfine.jobs.policy_for import policy_for, replayed
 from tests.building import SPACE, history, one_job

@@ -7,7 +7,8 @@ import sys
 MODULE = """
 from dataclasses import dataclass
 
-from alfine.core.policy import Outlook, Suggestion, Verdict
+from alfine.core.protocols import Suggestion
+from alfine.core.verdict import Outlook, Verdict
 from alfine.core.settings import put_setting
 
 

@@ -3,7 +3,7 @@ from datetime import timedelta
 from alfine import BestObjectiveNotImproving, MaxNumberOfTrainingJobs, MaxRuntimeInSeconds, TargetObjectiveMetricValue
 from alfine.core.facts import TimePassed, TuningJobStopAsked
 from alfine.core.judge import Judge
-from alfine.core.policy import Outlook
+from alfine.core.verdict import Outlook
 from alfine.jobs.policy_for import policy_for
 from tests.building import history
 

@@ -1,7 +1,7 @@
 import pytest
 
 from alfine import BestObjectiveNotImproving, MaxNumberOfTrainingJobs, MaxRuntimeInSeconds, TargetObjectiveMetricValue
-from alfine.core.policy import Outlook
+from alfine.core.verdict import Outlook
 from alfine.jobs.policy_for import replayed
 from tests.building import history
 

@@ -13,10 +13,10 @@ import pytest
 from alfine.core.errors import InvalidSpec
 from alfine.core.facts import Ended, Launched
 from alfine.core.history import History
-from alfine.core.policy import Outlook, Verdict
 from alfine.core.ranges import Categorical, Continuous
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import TuningJobSpec
+from alfine.core.verdict import Outlook, Verdict
 from alfine.criteria import improvement
 from alfine.criteria.convergence import ConvergenceDetected
 from alfine.criteria.forecast import forecast_of

@@ -2,7 +2,7 @@ import pytest
 
 from alfine import InvalidSpec, MaxNumberOfTrainingJobs, MaxRuntimeInSeconds
 from alfine.core.facts import TuningJobStopAsked
-from alfine.core.policy import Outlook
+from alfine.core.verdict import Outlook
 from alfine.criteria.no_training_job_succeeded import NoTrainingJobSucceeded
 from alfine.criteria.search_space_exhausted import SearchSpaceExhausted
 from alfine.criteria.stop_requested import StopRequested

@@ -19,9 +19,10 @@ from alfine import (
     Steady,
     TargetObjectiveMetricValue,
 )
-from alfine.core.policy import Outlook, Policy
+from alfine.core.policy import Policy
 from alfine.core.read_spec import read_spec
 from alfine.core.replay import replay
+from alfine.core.verdict import Outlook
 from alfine.criteria import criteria_for, criterion_from_text, text_format
 from alfine.jobs.policy_for import policy_for, replayed
 from alfine.strategies.random import Random

@@ -13,8 +13,8 @@ from alfine import (
 )
 from alfine.core.facts import Launched, Reported, Started, TuningJobStopAsked
 from alfine.core.judge import Judge
-from alfine.core.policy import Outlook
 from alfine.core.read_spec import read_spec
+from alfine.core.verdict import Outlook
 from alfine.criteria import criteria_for
 from alfine.jobs.policy_for import policy_for, replayed
 from tests.building import at, history, one_job, request, spec

@@ -1,7 +1,7 @@
 import pytest
 
 from alfine import BestObjectiveNotImproving, InvalidSpec
-from alfine.core.policy import Outlook
+from alfine.core.verdict import Outlook
 from alfine.criteria.plateau import not_improving
 from tests.building import history
 

@@ -1,7 +1,7 @@
 import pytest
 
 from alfine import InvalidSpec, TargetObjectiveMetricValue
-from alfine.core.policy import Outlook
+from alfine.core.verdict import Outlook
 from tests.building import history, one_job
 
 

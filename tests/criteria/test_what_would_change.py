@@ -17,7 +17,7 @@ from alfine import (
     Steady,
     TargetObjectiveMetricValue,
 )
-from alfine.core.policy import Outlook
+from alfine.core.verdict import Outlook
 from alfine.criteria.no_training_job_succeeded import NoTrainingJobSucceeded
 from tests.building import history
 

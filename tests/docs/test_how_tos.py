@@ -16,8 +16,8 @@ import alfine.core.spec
 from alfine import Categorical, Continuous, Integer
 from alfine.core.errors import InvalidSpec
 from alfine.core.facts import Launched, Reported, Started
-from alfine.core.policy import Outlook, Verdict
 from alfine.core.read_spec import read_spec
+from alfine.core.verdict import Outlook, Verdict
 from alfine.criteria import CRITERIA, criteria_for, criterion_from_text, text_format
 from alfine.criteria import table as criteria_table
 from alfine.runners.protocol import Launch

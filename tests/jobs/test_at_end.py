@@ -9,7 +9,7 @@ import alfine
 from alfine import BestObjectiveNotImproving, MaxRuntimeInSeconds, TargetObjectiveMetricValue
 from alfine.core.facts import Launched, Reported, TuningJobStopAsked
 from alfine.core.judge import Judge
-from alfine.core.policy import Outlook
+from alfine.core.verdict import Outlook
 from alfine.criteria import criterion_from_text
 from alfine.jobs.home import Home
 from alfine.jobs.policy_for import policy_for, replayed

@@ -10,7 +10,7 @@ import pytest
 
 from alfine.core.errors import InvalidSpec, NotTerminal, Overtaken
 from alfine.core.facts import TimePassed
-from alfine.core.policy import Outlook
+from alfine.core.verdict import Outlook
 from alfine.criteria import criterion_from_text
 from alfine.jobs.engine import Engine
 from alfine.jobs.home import Home

@@ -6,7 +6,7 @@ import pytest
 
 import alfine
 from alfine.core.errors import InvalidSpec
-from alfine.core.policy import Outlook, Verdict
+from alfine.core.verdict import Outlook, Verdict
 from alfine.criteria import table
 from alfine.criteria.max_number_of_training_jobs import MaxNumberOfTrainingJobs
 from alfine.jobs.home import Home

@@ -18,9 +18,10 @@ from alfine.core.errors import InvalidSpec
 from alfine.core.facts import Changed, Ended, Launched, TuningJobStopAsked
 from alfine.core.history import History
 from alfine.core.judge import Judge
-from alfine.core.policy import Outlook, repeats_due
+from alfine.core.policy import repeats_due
 from alfine.core.read_spec import read_spec
 from alfine.core.settings import Repeats
+from alfine.core.verdict import Outlook
 from alfine.criteria.forecast import forecast_of
 from alfine.criteria.improvement import remaining
 from alfine.jobs.analysis.replay_report import replay_report

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from alfine import Continuous
-from alfine.core.policy import expected_gain_of
+from alfine.core.protocols import expected_gain_of
 from alfine.strategies.expected_gain import expected_improvement, log_expected_gain
 from tests.building import history, one_job
 

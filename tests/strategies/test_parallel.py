@@ -10,8 +10,9 @@ import alfine
 from alfine import Categorical, Continuous, Integer
 from alfine.core.facts import Ended, Launched
 from alfine.core.history import History
-from alfine.core.policy import Outlook, Suggestion
+from alfine.core.protocols import Suggestion
 from alfine.core.read_spec import read_spec
+from alfine.core.verdict import Outlook
 from alfine.jobs.policy_for import policy_for
 from alfine.strategies import STRATEGIES, strategy_for
 from tests.building import EPOCH, history, one_job, several

@@ -5,8 +5,8 @@ import pytest
 from alfine import Categorical, Continuous
 from alfine.core.facts import Launched, Reported, TuningJobStopAsked
 from alfine.core.history import History
-from alfine.core.policy import Outlook
 from alfine.core.read_spec import read_spec
+from alfine.core.verdict import Outlook
 from alfine.jobs.policy_for import policy_for, replayed
 from alfine.strategies import strategy_for
 from alfine.strategies.several_definitions import INITIAL

@@ -8,8 +8,8 @@ from typing import Any
 
 from alfine.api.results import Results
 from alfine.core.history import History
-from alfine.core.policy import UNDECIDED, Verdict, as_it_ended
 from alfine.core.replay import Replayed
+from alfine.core.verdict import UNDECIDED, Verdict, as_it_ended
 from alfine.core.wording import number
 from alfine.criteria import Given
 from alfine.criteria.forecast import Forecast, forecast_of

@@ -9,10 +9,10 @@ from typing import Any, Self
 
 from alfine.core.facts import is_terminal
 from alfine.core.memo import MemoKey
-from alfine.core.policy import UNDECIDED, Outlook, Verdict
 from alfine.core.read_spec import read_spec
 from alfine.core.spec import DEFINITION, DEFINITIONS, TuningJobSpec
 from alfine.core.training_job import TrainingJob
+from alfine.core.verdict import UNDECIDED, Outlook, Verdict
 from alfine.core.wording import configuration
 from alfine.jobs.run import Run
 from alfine.surrogate.space_diagnosis import remarks

@@ -22,7 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alfine.api.job_progress import JobProgress
-from alfine.core.policy import Outlook, Verdict, strongest
+from alfine.core.verdict import Outlook, Verdict, strongest
 from alfine.core.wording import duration, number
 from alfine.criteria import always_present
 from alfine.jobs.run import Run

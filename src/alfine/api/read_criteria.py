@@ -8,7 +8,7 @@ from typing import Any
 from alfine.api.read_values import ValueReader, scalar_text, shown
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.fields import unknown
-from alfine.core.policy import CompletionCriterion
+from alfine.core.protocols import CompletionCriterion
 from alfine.criteria import criterion_from_text, table
 
 

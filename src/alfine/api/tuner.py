@@ -20,12 +20,13 @@ from alfine.core.fields import Face, fields_among
 from alfine.core.history import History, with_space
 from alfine.core.judge import Judge
 from alfine.core.messages import spelling
-from alfine.core.policy import CompletionCriterion, Outlook, Suggestion, Verdict
+from alfine.core.protocols import CompletionCriterion, Suggestion
 from alfine.core.ranges import Range
 from alfine.core.read_spec import read_spec
 from alfine.core.replay import Replayed, replay
 from alfine.core.spec import IDENTICAL, TuningJobSpec
 from alfine.core.training_job import TrainingJob
+from alfine.core.verdict import Outlook, Verdict
 from alfine.criteria import Given, can_be_kept, check_demands, criteria_of
 from alfine.criteria.forecast import Forecast, forecast_of
 from alfine.criteria.max_number_of_training_jobs import MaxNumberOfTrainingJobs

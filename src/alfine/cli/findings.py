@@ -18,10 +18,11 @@ from alfine.core.cost import longest_seconds
 from alfine.core.facts import Ended, Fact, Launched, Reported, Started
 from alfine.core.history import History
 from alfine.core.messages import naming
-from alfine.core.policy import CompletionCriterion, Outlook, verdict_of
+from alfine.core.protocols import CompletionCriterion, verdict_of
 from alfine.core.ranges import ROUNDING
 from alfine.core.settings import FORBID, REQUIRES
 from alfine.core.spec import TuningJobSpec
+from alfine.core.verdict import Outlook
 from alfine.core.wording import duration, percent
 from alfine.criteria.max_runtime_in_seconds import MaxRuntimeInSeconds
 from alfine.jobs.clock import utc_now

@@ -12,8 +12,10 @@ from datetime import datetime
 
 from alfine.core.facts import Changed, Fact, StopAsked, TimePassed
 from alfine.core.history import History
-from alfine.core.policy import UNDECIDED, Outlook, Policy, Stop, Verdict, strongest
+from alfine.core.policy import Policy
+from alfine.core.protocols import Stop
 from alfine.core.spec import TuningJobSpec
+from alfine.core.verdict import UNDECIDED, Outlook, Verdict, strongest
 
 
 @dataclass(slots=True)

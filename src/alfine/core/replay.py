@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from alfine.core.facts import Changed, Ended, Fact, TuningJobStopAsked
 from alfine.core.history import History
 from alfine.core.judge import Judge
-from alfine.core.policy import Outlook, Policy, Verdict
+from alfine.core.policy import Policy
 from alfine.core.spec import TuningJobSpec
 from alfine.core.training_job import TrainingJob
+from alfine.core.verdict import Outlook, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Completion criteria: when the tuning job is done. This table is the only list of them.
 
-A new criterion is one file and one line: a frozen dataclass (`CompletionCriterion` in core/policy.py says what it has), and its entry in
+A new criterion is one file and one line: a frozen dataclass (`CompletionCriterion` in core/protocols.py says what it has), and its entry in
 CRITERIA below. A package adds its own as entry points in the group `alfine.criteria`. Everything else reads this table: job files, the
 command line, requests, replays, the forecast, the console, the contract suite and the reference. docs/how-to/add-a-criterion.md shows
 how. What its author finds here:
@@ -19,7 +19,7 @@ from importlib.metadata import entry_points
 from typing import Any, TypeAlias
 
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.core.policy import ChecksSpec, CompletionCriterion
+from alfine.core.protocols import ChecksSpec, CompletionCriterion
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import tags, text_format
 from alfine.criteria.checks import all_criteria

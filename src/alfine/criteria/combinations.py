@@ -16,7 +16,8 @@ import numpy as np
 from alfine.core.axis import Array
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
-from alfine.core.policy import CompletionCriterion, Outlook, Verdict, verdict_of
+from alfine.core.protocols import CompletionCriterion, verdict_of
+from alfine.core.verdict import Outlook, Verdict
 from alfine.criteria.checks import all_criteria, whole_number
 from alfine.criteria.future import Future
 from alfine.criteria.several_times import SeveralTimes

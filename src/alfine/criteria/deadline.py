@@ -12,9 +12,9 @@ from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.facts import Ended, Started
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
-from alfine.core.policy import Outlook, Verdict, in_seconds
 from alfine.core.read_values import shown
 from alfine.core.spec import TuningJobSpec
+from alfine.core.verdict import Outlook, Verdict, in_seconds
 from alfine.core.wording import count_of, duration
 from alfine.criteria.checks import is_finite_number, true_or_false
 from alfine.criteria.future import Future

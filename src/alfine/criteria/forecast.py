@@ -20,7 +20,7 @@ import numpy as np
 from alfine.core import cost
 from alfine.core.axis import Array
 from alfine.core.history import History
-from alfine.core.policy import CompletionCriterion, name_of
+from alfine.core.protocols import CompletionCriterion, name_of
 from alfine.criteria.future import PATHS, Future, chance
 from alfine.criteria.improvement import Evidence, integral
 

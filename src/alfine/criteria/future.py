@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from alfine.core.axis import Array
 from alfine.core.history import History
-from alfine.core.policy import CompletionCriterion, name_of
+from alfine.core.protocols import CompletionCriterion, name_of
 from alfine.criteria.improvement import (
     LEAST_RESULTS,
     WANING,

@@ -12,8 +12,8 @@ from alfine.core.axis import Array
 from alfine.core.errors import Fault
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
-from alfine.core.policy import Outlook, Verdict
 from alfine.core.spec import TuningJobSpec
+from alfine.core.verdict import Outlook, Verdict
 from alfine.core.wording import count_of, money, short
 from alfine.criteria.checks import number
 from alfine.criteria.future import Future, score_within

@@ -11,8 +11,8 @@ from alfine.core import cost
 from alfine.core.axis import Array
 from alfine.core.errors import Fault
 from alfine.core.history import History
-from alfine.core.policy import Outlook, Verdict, in_seconds
 from alfine.core.spec import TuningJobSpec
+from alfine.core.verdict import Outlook, Verdict, in_seconds
 from alfine.core.wording import count_of, money
 from alfine.criteria.checks import number
 from alfine.criteria.future import Future

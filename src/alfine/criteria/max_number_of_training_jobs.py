@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Self
 
 from alfine.core.axis import Array
 from alfine.core.history import History
-from alfine.core.policy import Outlook, Verdict
 from alfine.core.spec import MAX_TRAINING_JOBS, TuningJobSpec
+from alfine.core.verdict import Outlook, Verdict
 from alfine.core.wording import count_of
 from alfine.criteria.amt_fields import NUMBER_LIMIT, RESOURCE_LIMITS, section
 from alfine.criteria.checks import whole_number

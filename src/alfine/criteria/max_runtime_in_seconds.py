@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Self
 
 from alfine.core.axis import Array
 from alfine.core.history import History
-from alfine.core.policy import Outlook, Verdict, in_seconds
 from alfine.core.spec import TuningJobSpec
+from alfine.core.verdict import Outlook, Verdict, in_seconds
 from alfine.core.wording import duration
 from alfine.criteria.amt_fields import RESOURCE_LIMITS, RUNTIME_LIMIT, section
 from alfine.criteria.checks import number

@@ -8,7 +8,8 @@ import numpy as np
 
 from alfine.core.axis import Array
 from alfine.core.history import History
-from alfine.core.policy import CompletionCriterion, Outlook, Verdict, in_seconds, verdict_of
+from alfine.core.protocols import CompletionCriterion, verdict_of
+from alfine.core.verdict import Outlook, Verdict, in_seconds
 from alfine.core.wording import count_of, duration
 from alfine.criteria.checks import all_criteria, number
 from alfine.criteria.future import Future

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Self
 from alfine.core.axis import Array
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
-from alfine.core.policy import Outlook, Verdict
 from alfine.core.spec import TuningJobSpec
 from alfine.core.training_job import TrainingJob
+from alfine.core.verdict import Outlook, Verdict
 from alfine.core.wording import count_of, number
 from alfine.criteria.amt_fields import COMPLETION_CRITERIA, section
 from alfine.criteria.checks import true_or_false, whole_number

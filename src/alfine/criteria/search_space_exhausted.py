@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Self
 
 from alfine.core.axis import Array
 from alfine.core.history import History
-from alfine.core.policy import Outlook, Verdict
 from alfine.core.spec import IDENTICAL, TuningJobSpec
+from alfine.core.verdict import Outlook, Verdict
 from alfine.core.wording import count_of
 from alfine.criteria.future import Future
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from typing import Any, Self
 
-from alfine.core.policy import CompletionCriterion, name_of
+from alfine.core.protocols import CompletionCriterion, name_of
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria.tags import append_to
 

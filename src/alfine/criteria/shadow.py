@@ -10,7 +10,8 @@ from alfine.core.axis import Array
 from alfine.core.cost import spent
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
-from alfine.core.policy import CompletionCriterion, Outlook, Verdict, name_of, verdict_of
+from alfine.core.protocols import CompletionCriterion, name_of, verdict_of
+from alfine.core.verdict import Outlook, Verdict
 from alfine.core.wording import count_of, short
 from alfine.criteria.checks import all_criteria
 from alfine.criteria.future import Future

@@ -16,8 +16,9 @@ import numpy as np
 
 from alfine.core.facts import Ended, Fact, Launched, Reported, Started
 from alfine.core.history import History
-from alfine.core.policy import CompletionCriterion, Outlook
+from alfine.core.protocols import CompletionCriterion
 from alfine.core.spec import TuningJobSpec
+from alfine.core.verdict import Outlook
 
 MOST_CHECKS = 250
 """Training jobs simulated in each future: with three futures a forecast costs as much as judging some 200 training jobs."""

@@ -8,7 +8,8 @@ from alfine.core.axis import Array
 from alfine.core.facts import Ended
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
-from alfine.core.policy import CompletionCriterion, Outlook, Verdict, verdict_of
+from alfine.core.protocols import CompletionCriterion, verdict_of
+from alfine.core.verdict import Outlook, Verdict
 from alfine.core.wording import count_of
 from alfine.criteria.checks import all_criteria, whole_number
 from alfine.criteria.future import Future

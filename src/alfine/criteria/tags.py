@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, TypeVar, cast
 
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.core.policy import CompletionCriterion
+from alfine.core.protocols import CompletionCriterion
 from alfine.core.settings import put_setting, put_text
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria.text_format import Kinds, begins_criterion, plain_text, read, read_all, write, written

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
-from alfine.core.policy import CompletionCriterion
+from alfine.core.protocols import CompletionCriterion
 from alfine.core.tokens import END, Token, Tokens
 from alfine.core.wording import did_you_mean
 

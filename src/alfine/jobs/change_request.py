@@ -8,7 +8,7 @@ from copy import deepcopy
 from typing import Any
 
 from alfine.core.fields import CONFIG, FIELDS, LIMITS, WORDS, Field
-from alfine.core.policy import CompletionCriterion
+from alfine.core.protocols import CompletionCriterion
 from alfine.core.read_spec import read_spec
 from alfine.core.settings import NO_REPEATS, REPEATS, Repeats, put_setting
 from alfine.core.spec import TuningJobSpec

@@ -12,9 +12,10 @@ from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.facts import Changed
 from alfine.core.history import History
 from alfine.core.inherited import Inherited
-from alfine.core.policy import Outlook, Policy
+from alfine.core.policy import Policy
 from alfine.core.read_spec import read_spec
 from alfine.core.spec import FUNCTION, TuningJobSpec
+from alfine.core.verdict import Outlook
 from alfine.jobs.inheritance import inheritance_of, with_metrics_of_parent
 from alfine.jobs.policy_for import policy_for, unread_settings
 from alfine.programs.complete_request import read_completed

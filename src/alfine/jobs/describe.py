@@ -15,9 +15,9 @@ from alfine.core.arns import name_as_created
 from alfine.core.errors import InvalidSpec
 from alfine.core.history import History
 from alfine.core.inherited import Inherited
-from alfine.core.policy import Outlook
 from alfine.core.spec import IDENTICAL, TuningJobSpec, definition_of, objective_of
 from alfine.core.training_job import objective_status_of
+from alfine.core.verdict import Outlook
 from alfine.criteria.convergence import ConvergenceDetected
 from alfine.criteria.plateau import NOTHING, State, counted, not_improving
 from alfine.store import queries

@@ -20,8 +20,10 @@ from alfine.core.errors import InUse, InvalidSpec, Overtaken, StorageFull, Store
 from alfine.core.facts import INTERNAL_ERROR, Ended, Fact, Launched, StopAsked
 from alfine.core.history import History
 from alfine.core.judge import Judge
-from alfine.core.policy import MOST_LAUNCHES, Decision, Outlook, Stop, Suggestion, Verdict
+from alfine.core.policy import MOST_LAUNCHES, Decision
+from alfine.core.protocols import Stop, Suggestion
 from alfine.core.training_job import TrainingJob, training_job_name
+from alfine.core.verdict import Outlook, Verdict
 from alfine.jobs.clock import Clock, utc_now
 from alfine.jobs.lease_owner import is_alive, new_owner
 from alfine.jobs.observed_facts import ObservedFacts

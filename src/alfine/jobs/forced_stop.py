@@ -12,7 +12,8 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from alfine.core.policy import Outlook, Verdict, name_of
+from alfine.core.protocols import name_of
+from alfine.core.verdict import Outlook, Verdict
 from alfine.criteria.stop_requested import StopRequested
 from alfine.runners import launcher
 from alfine.runners.protocol import FAILURE_LIMIT, Launch, Runner

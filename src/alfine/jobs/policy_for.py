@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
-from alfine.core.policy import AT_END, CompletionCriterion, EarlyStopping, Policy, Strategy
+from alfine.core.policy import AT_END, Policy
+from alfine.core.protocols import CompletionCriterion, EarlyStopping, Strategy
 from alfine.core.replay import Replayed, replay
 from alfine.core.settings import FORBID, NAMES, REQUIRES, START_WITH, TAG_PREFIX
 from alfine.core.spec import TuningJobSpec

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from alfine.core.arns import Arns
 from alfine.core.history import History
 from alfine.core.judge import Judge
-from alfine.core.policy import Outlook
 from alfine.core.spec import TuningJobSpec
 from alfine.core.training_job import TrainingJob
+from alfine.core.verdict import Outlook
 from alfine.jobs.observed_facts import ObservedFacts
 from alfine.programs.data import checkpoints
 from alfine.programs.program import Program

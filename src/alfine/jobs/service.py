@@ -13,7 +13,7 @@ from typing import Any
 
 from alfine.core.errors import AlreadyEnded, Fault, IllegalTransition, InvalidSpec, Overtaken
 from alfine.core.history import History
-from alfine.core.policy import CompletionCriterion
+from alfine.core.protocols import CompletionCriterion
 from alfine.core.read_spec import read_spec
 from alfine.core.replay import Replayed
 from alfine.core.single_training_job import as_asked, tuning_job_of

@@ -15,10 +15,10 @@ from sqlalchemy.engine import Row
 
 from alfine.core.errors import IllegalTransition, InvalidSpec, NotFound
 from alfine.core.facts import Fact, is_terminal
-from alfine.core.policy import Verdict
 from alfine.core.read_spec import read_spec
 from alfine.core.spec import TuningJobSpec
 from alfine.core.training_job import valid_objective
+from alfine.core.verdict import Verdict
 from alfine.store.conditions import MODIFIED_AT
 from alfine.store.database_errors import damaged
 from alfine.store.schema import training_jobs, tuning_jobs

@@ -17,8 +17,8 @@ from alfine.core.errors import InUse, NotFound, NotTerminal, Overtaken, StoreDam
 from alfine.core.facts import TUNING_TRANSITIONS, Fact, Launched, StopAsked, check_transition
 from alfine.core.history import History
 from alfine.core.inherited import Inherited
-from alfine.core.policy import Verdict
 from alfine.core.spec import TuningJobSpec
+from alfine.core.verdict import Verdict
 from alfine.store import algorithms as stored_algorithms
 from alfine.store.algorithms import Algorithm
 from alfine.store.conditions import listed

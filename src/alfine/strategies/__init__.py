@@ -1,6 +1,6 @@
 """Search strategies: which configuration to try next.
 
-A new strategy is one file with a frozen dataclass (`from_spec` and `ask`, see `alfine.core.policy.NamedStrategy`) and its name in
+A new strategy is one file with a frozen dataclass (`from_spec` and `ask`, see `alfine.core.protocols.NamedStrategy`) and its name in
 `alfine.core.spec.STRATEGIES`: the strategy «Grid» is the class Grid in strategies/grid.py. Another package adds one as an entry point in the
 group `alfine.strategies`.
 """
@@ -12,7 +12,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.core.policy import NamedStrategy, Strategy
+from alfine.core.protocols import NamedStrategy, Strategy
 from alfine.core.spec import STRATEGIES as NAMES
 from alfine.core.spec import TuningJobSpec
 from alfine.strategies.initial_configurations import InitialConfigurations

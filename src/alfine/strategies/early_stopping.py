@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from alfine.core.facts import Reported
 from alfine.core.history import History
-from alfine.core.policy import EarlyStopping, Stop
+from alfine.core.protocols import EarlyStopping, Stop
 from alfine.core.spec import TuningJobSpec
 from alfine.surrogate.running_jobs import stop_if_unlikely
 

@@ -8,7 +8,7 @@ from typing import Self
 
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
-from alfine.core.policy import Suggestion
+from alfine.core.protocols import Suggestion
 from alfine.core.spec import TuningJobSpec
 
 KEYS: MemoKey[list[bytes]] = MemoKey(__name__, "keys")

@@ -23,7 +23,7 @@ from typing import Self
 
 from alfine.core.facts import Reported
 from alfine.core.history import History
-from alfine.core.policy import Stop, Suggestion
+from alfine.core.protocols import Stop, Suggestion
 from alfine.core.spec import TuningJobSpec
 from alfine.core.training_job import TrainingJob
 from alfine.core.wording import number

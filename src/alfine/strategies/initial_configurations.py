@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
-from alfine.core.policy import EarlyStopping, Stop, Strategy, Suggestion, expected_gain_of
+from alfine.core.protocols import EarlyStopping, Stop, Strategy, Suggestion, expected_gain_of
 from alfine.core.space import Hyperparameters
 
 ALL_LAUNCHED: MemoKey[bool] = MemoKey(__name__, "all launched")

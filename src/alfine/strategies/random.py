@@ -18,7 +18,7 @@ import numpy as np
 from alfine.core.axis import Array
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
-from alfine.core.policy import Suggestion
+from alfine.core.protocols import Suggestion
 from alfine.core.space import LISTED
 from alfine.core.spec import TuningJobSpec
 

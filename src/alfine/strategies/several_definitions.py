@@ -27,7 +27,7 @@ import numpy as np
 from alfine.core.axis import Array
 from alfine.core.facts import OfTuningJob
 from alfine.core.history import History
-from alfine.core.policy import EarlyStopping, Stop, Strategy, Suggestion, expected_gain_of
+from alfine.core.protocols import EarlyStopping, Stop, Strategy, Suggestion, expected_gain_of
 from alfine.core.spec import TuningJobSpec
 
 INITIAL = 5

@@ -12,7 +12,7 @@ import numpy as np
 from alfine.core.axis import Array
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
-from alfine.core.policy import Stop
+from alfine.core.protocols import Stop
 from alfine.core.training_job import TrainingJob
 from alfine.core.wording import number, percent
 from alfine.surrogate.gaussian_process import Surrogate

@@ -18,7 +18,8 @@ from typing import Any
 from alfine.core.facts import Changed
 from alfine.core.history import History, mean
 from alfine.core.judge import Judge
-from alfine.core.policy import CompletionCriterion, Outlook
+from alfine.core.protocols import CompletionCriterion
+from alfine.core.verdict import Outlook
 from alfine.criteria import criterion_from_text
 from alfine.criteria.combinations import AllOf
 from alfine.criteria.convergence import ConvergenceDetected

@@ -10,8 +10,8 @@ from typing import Any
 from alfine.core import cost
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
 from alfine.core.history import History
-from alfine.core.policy import Outlook
 from alfine.core.replay import Replayed
+from alfine.core.verdict import Outlook
 from alfine.criteria import criterion_from_text
 from alfine.jobs.policy_for import replayed
 

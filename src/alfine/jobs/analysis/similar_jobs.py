@@ -20,9 +20,9 @@ from typing import Any
 from alfine.core.cost import HOUR
 from alfine.core.facts import Changed
 from alfine.core.history import History
-from alfine.core.policy import Outlook
 from alfine.core.replay import replay
 from alfine.core.spec import TuningJobSpec
+from alfine.core.verdict import Outlook
 from alfine.criteria import criteria_for
 from alfine.criteria.forecast import forecast_of
 from alfine.jobs.policy_for import policy_for

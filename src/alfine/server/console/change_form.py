@@ -15,7 +15,8 @@ from starlette.responses import RedirectResponse, Response
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
 from alfine.core.fields import FIELDS, WORDS, Face
 from alfine.core.messages import spelled
-from alfine.core.policy import AT_END, CompletionCriterion
+from alfine.core.policy import AT_END
+from alfine.core.protocols import CompletionCriterion
 from alfine.core.spec import EARLY_STOPPING_TYPES, FUNCTION, TuningJobSpec
 from alfine.core.wording import exact
 from alfine.criteria import ALWAYS, criteria_for, criterion_from_text, text_format

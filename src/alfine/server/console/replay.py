@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from alfine.core.errors import InvalidSpec
-from alfine.core.policy import CompletionCriterion
+from alfine.core.protocols import CompletionCriterion
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria.convergence import ConvergenceDetected
 from alfine.criteria.plateau import BestObjectiveNotImproving

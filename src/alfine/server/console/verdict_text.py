@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from alfine.core.policy import PARTS
+from alfine.core.verdict import PARTS
 from alfine.core.wording import UNKNOWN, duration, number, percent, short
 from alfine.criteria import always_present, labels
 
