@@ -33,7 +33,7 @@ class Remote:
         command = [sys.executable, "-m", "alfine", "keys", "create", "--json", "--home", str(home)]
         made = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["AccessKey"]
         self.keys = {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
-        self.server = Served(home)
+        self.server = Served(home, signed=True)
         self.url = self.server.url
 
     def client(self):
@@ -45,7 +45,7 @@ class Remote:
         self.server.end()
 
     def back(self):
-        self.server = Served(self.home, "--port", self.url.rpartition(":")[2])
+        self.server = Served(self.home, "--port", self.url.rpartition(":")[2], signed=True)
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +246,8 @@ def test_large_files_are_sent_in_parts(store, remote, tmp_path, monkeypatch):
     monkeypatch.setattr(remote_buckets, "PART_BYTES", 5 << 20)
     big = tmp_path / "big"
     big.write_bytes(bytes(range(256)) * (44 << 10))  # 11 MiB
-    store.put("s3://real/big/file", big)
+    with big.open("rb") as file:
+        store.put("s3://real/big/file", file)
     (found,) = store.find("s3://real/big/")
     assert found.version.endswith('-3"')
     assert store.file(found).read_bytes() == big.read_bytes()

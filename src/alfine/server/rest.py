@@ -31,7 +31,7 @@ from starlette.routing import Mount, Route
 
 from alfine.aws.auth.guard import SIGNER
 from alfine.aws.dispatch import UNAVAILABLE, retry_headers
-from alfine.core.errors import AlfineError, Fault, InvalidSpec, NotFound
+from alfine.core.errors import AlfineError, Fault, InvalidSpec, NotFound, NoTuningJob
 from alfine.core.fields import CHANGEABLE, unknown
 from alfine.core.wording import did_you_mean
 from alfine.jobs.analysis.export_table import FORMATS, export_table
@@ -203,7 +203,8 @@ def _answering(read: Callable[[Request], Any], known: tuple[str, ...]) -> Callab
             if isinstance(value, Response):
                 return value
         except AlfineError as error:
-            status, value = _status_of(error), {"__type": error.code, "Message": str(error)}
+            message = error.sentence() if isinstance(error, NoTuningJob) and error.similar else str(error)
+            status, value = _status_of(error), {"__type": error.code, "Message": message}
         text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
         return Response(text, status, retry_headers(status), media_type="application/json")
 
