@@ -221,6 +221,11 @@ def test_without_a_token_the_last_lines_of_a_log_are_told(served, logged):
     assert [event["message"].split()[:2] for event in last["events"]] == [["line", "29999"], ["end"]]
 
 
+def test_a_token_beyond_the_end_of_a_log_that_was_truncated_begins_anew(served, logged):
+    page = served.client("logs").get_log_events(**logged, limit=1, nextToken="f/999999999")
+    assert [event["message"] for event in page["events"]] == ["loss=1"]
+
+
 def test_filtered_events_go_on_where_a_page_ended(served, logged):
     logs, group = served.client("logs"), logged["logGroupName"]
     found = logs.get_paginator("filter_log_events").paginate(

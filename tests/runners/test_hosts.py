@@ -44,6 +44,23 @@ def test_hosts_are_sorted_by_name_as_sagemaker_sorts_them(process):
     assert json.loads(lines[0])[:3] == ["algo-1", "algo-10", "algo-11"]
 
 
+REPLACING = """
+import os, shutil
+for name in ("model", "output", "checkpoints"):
+    try:
+        os.rename("/opt/ml/" + name, "/opt/ml/other")
+    except OSError as error:
+        os.write(1, f"{error.strerror}\\n".encode())
+"""
+
+
+def test_no_host_can_replace_a_folder_that_the_others_mount(sandbox):
+    """A link in its place would be followed when the sandbox of the next host is made."""
+    last, lines = sandbox.see_out(sandbox.launch(code=REPLACING, instance_count=2))
+    assert last.exit.succeeded
+    assert lines == ["Device or resource busy"] * 6
+
+
 FAILING = """
 import os, signal, sys
 if os.environ["SM_CURRENT_HOST"] == "algo-2":

@@ -3,6 +3,7 @@
 Each stage at which alfine touches such a folder is played: pack, deliver, save, restore, retry, delete.
 """
 
+import errno
 import gzip
 import os
 import shutil
@@ -21,6 +22,8 @@ from alfine.programs.data.buckets.bucket_store import BucketStore
 from alfine.programs.data.buckets.local_buckets import LocalBuckets
 from alfine.runners import launcher
 from alfine.runners.job_folder import Workspace, lay_out, remove_job_folder
+from alfine.runners.launcher import job as launcher_job
+from alfine.runners.launcher.job import SupervisedJob
 from alfine.runners.launcher.lookup import KERNEL
 from alfine.runners.log_files import read_lines, tail
 from alfine.runners.packing import pack_model
@@ -155,6 +158,25 @@ def test_no_stage_follows_what_stands_in_place_of_a_folder(tmp_path, outside, jo
         remove_job_folder(job.folder)
         assert not job.folder.exists()
     assert spread(tmp_path / "jobs", kept) == []
+
+
+@pytest.mark.parametrize("part", ["model", "code"])
+def test_making_room_on_a_full_disk_follows_no_link(outside, job, monkeypatch, part):
+    space = Workspace(job.folder)
+    put_in_place(space.ml / part, "link", outside)
+    full = OSError(errno.ENOSPC, "No space left on device")
+
+    def refuse(_path, _value):
+        raise full
+
+    monkeypatch.setattr(launcher_job, "write_json", refuse)
+    spec = {"scratch": [], "wrapper": "", "processes": [{}], "start": "cold", "behind": 0}
+    ending = SupervisedJob(str(job.folder), spec, os.open(os.devnull, os.O_RDONLY))
+    ending.end(1 << 8, 0.0)
+    with unharmed(outside):
+        assert not ending.finish(0.0, [])
+    assert not os.path.lexists(space.ml / part)
+    os.close(ending.lock)
 
 
 def test_links_within_the_model_stay_and_all_else_is_left_out_and_said(job, outside, buckets):

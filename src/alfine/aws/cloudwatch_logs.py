@@ -119,7 +119,8 @@ def _place(request: Plain, log: _Log) -> tuple[bool, int]:
     found = re.fullmatch(r"([fb])/(\d{1,18})", token)
     if not found:
         raise _invalid("The specified nextToken is invalid.")
-    return found[1] == "f", min(int(found[2]), log.size)
+    forward, place = found[1] == "f", int(found[2])
+    return forward, log.present(place) if forward else min(place, log.size)
 
 
 def filter_log_events(backend: AwsBackend, request: Plain) -> Plain:
@@ -133,7 +134,7 @@ def filter_log_events(backend: AwsBackend, request: Plain) -> Plain:
     left = FILTER_BYTES
     for row in rows:
         log, at, stream = _log(backend, row), _milliseconds(row), stream_of(row)
-        offset = place if row.name == first else 0
+        offset = log.present(place) if row.name == first else 0
         while since <= at <= until and (lines := log.after(offset)):
             for line in lines:
                 if len(found) == limit or left <= 0:
@@ -211,6 +212,10 @@ class _Log:
         size = self.size
         begin = max(0, size - PAGE_BYTES)
         return size if self.ended else begin + self._read(begin, size).rfind(b"\n") + 1
+
+    def present(self, place: int) -> int:
+        """Return a place of a token; the beginning of a log that was truncated since the token was given."""
+        return 0 if place > self.size else place
 
     def after(self, begin: int) -> list[bytes]:
         block = self._read(begin, begin + PAGE_BYTES)

@@ -10,6 +10,7 @@ from pathlib import Path
 from alfine.runners import launcher
 from alfine.runners.container_engine import ContainerEngine
 from alfine.runners.job_folder import Workspace
+from alfine.runners.log_files import log_status
 
 LABEL = "alfine.folder"
 """The label of a container with its training job's folder."""
@@ -21,20 +22,20 @@ ENGINE_SECONDS = 20.0
 def processes_of(folders: Iterable[Path]) -> dict[Path, list[int]]:
     """Return the processes of training jobs by the training job's folder. On Linux only; elsewhere none are found.
 
-    They print to the training job's log, or have its environment.
+    They have the training job's mark or environment, or print to its log.
     """
     logs: dict[tuple[int, int], Path] = {}
     bases: dict[bytes, Path] = {}
+    marks: dict[int, Path] = {}
     for folder in folders:
+        marks[launcher.mark_of(str(folder))] = folder
         bases[f"SAGEMAKER_BASE_DIR={Workspace(folder).ml}".encode()] = folder
-        try:
-            status = Path(launcher.control_path(str(folder), launcher.LOG)).stat()
-        except OSError:
-            continue  # it has no log, so nothing prints to one
-        logs[status.st_dev, status.st_ino] = folder
+        status = log_status(Workspace(folder).log)
+        if status is not None:
+            logs[status.st_dev, status.st_ino] = folder
     found: dict[Path, list[int]] = {}
     for pid in _processes():
-        if folder_of := _folder_of(pid, logs, bases):
+        if folder_of := marks.get(launcher.mark_on(pid)) or _folder_of(pid, logs, bases):
             found.setdefault(folder_of, []).append(pid)
     return found
 

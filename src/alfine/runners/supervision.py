@@ -158,7 +158,7 @@ def _processes_of(folder: str) -> list[int]:
         return []  # there is no /proc
     log, mark = log_status(Path(launcher.control_path(folder, launcher.LOG))), launcher.mark_of(folder)
     return [
-        pid for pid in numbers if pid != os.getpid() and (launcher.has_mark(pid, mark) or _belongs(pid, folder, log))
+        pid for pid in numbers if pid != os.getpid() and (launcher.mark_on(pid) == mark or _belongs(pid, folder, log))
     ]
 
 

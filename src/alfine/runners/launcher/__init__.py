@@ -52,7 +52,7 @@ from .files import (
     write_json,
 )
 from .job import REMOVED
-from .processes import children_of, has_mark, identity, kill_group, mark_of
+from .processes import children_of, identity, kill_group, mark_of, mark_on
 
 PROGRAM = __file__.rpartition("/")[0] + "/__main__.py"
 
@@ -70,10 +70,10 @@ __all__ = [
     "Beneath",
     "children_of",
     "control_path",
-    "has_mark",
     "identity",
     "kill_group",
     "mark_of",
+    "mark_on",
     "open_log",
     "open_regular",
     "read_json",

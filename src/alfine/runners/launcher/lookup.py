@@ -46,8 +46,8 @@ class _Kernel:
         self._libc: Any = None
 
     def open(self, folder: int, name: str, flags: int) -> int:
-        """Open a name of one or several parts beneath a folder. Raise OSError, also where any part is a link."""
-        if self.has_openat2:
+        """Open a name of one or several parts beneath a folder, by flags with O_NOFOLLOW. Raise OSError where any part is a link."""
+        if "/" in name and self.has_openat2:  # for one part it would do the same as openat
             try:
                 return self._openat2(folder, name, flags)
             except OSError as error:

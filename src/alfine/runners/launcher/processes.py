@@ -73,13 +73,14 @@ def mark_process(folder: str) -> None:
             resource.setrlimit(resource.RLIMIT_RTTIME, (mark_of(folder), most))
 
 
-def has_mark(pid: int, mark: int) -> bool:
-    """Return whether a process has a mark; False where that can't be known."""
+def mark_on(pid: int) -> int:
+    """Return the mark of a process; 0 where it has none, or that can't be known."""
     try:
         with open(f"/proc/{pid}/limits", "rb") as file:
-            return any(line.startswith(b"Max realtime timeout") and line.split()[3] == b"%d" % mark for line in file)
+            marks = [line.split()[3] for line in file if line.startswith(b"Max realtime timeout")]
+            return int(marks[0]) if marks and marks[0].isdigit() else 0
     except OSError:  # it has ended
-        return False
+        return 0
 
 
 def terminate(pid: int, behind: int) -> bool:
