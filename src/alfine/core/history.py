@@ -11,14 +11,15 @@ The rules of this file:
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numpy as np
 
 from alfine.core.axis import Array
+from alfine.core.derived_values import DerivedValues
 from alfine.core.errors import IllegalTransition
 from alfine.core.facts import (
     Changed,
@@ -39,14 +40,12 @@ from alfine.core.space import Hyperparameters
 from alfine.core.spec import IDENTICAL, TuningJobSpec
 from alfine.core.training_job import TrainingJob, valid_objective
 
-S = TypeVar("S")
-
 MASK_64 = 2**64 - 1  # the lowest 64 bits of an integer
 
 TRAINING_SECONDS: MemoKey[float] = MemoKey(__name__, "training seconds")
 
 
-class History:
+class History(DerivedValues):
     """A tuning job as it was known at an instant: its specification, and the facts recorded until then.
 
     The work for each fact is constant: a history of 10,000 training jobs grows as fast as one of 10. With several definitions it has a
@@ -386,49 +385,6 @@ class History:
         """
         key = (self.spec.seed & MASK_64) | (zlib.crc32(repr(stream).encode()) << 64)
         return np.random.Generator(np.random.Philox(key=key, counter=self.launches << 128))
-
-    # -- derived values --------------------------------------------------------------------------------------------
-
-    def remembered(self, key: MemoKey[S], compute: Callable[[], S], version: Hashable = None) -> S:
-        """Return a derived value from the memo; compute it first where it isn't there.
-
-        Args:
-            key: Names the value.
-            compute: Returns the value, a function of a prefix of the facts, of the key's parameters and of `version`.
-            version: What the value was computed for, such as a number of results. Only the latest version is kept; without one the
-                value is computed once.
-
-        Returns:
-            The value. It's shared, so that it must not be changed.
-        """
-        if key not in self.memo or self.memo[key][0] != version:
-            self.memo[key] = version, compute()
-        value: S = self.memo[key][1]
-        return value
-
-    def recall(self, key: MemoKey[S], default: S) -> S:
-        """Return what `remember` has kept under the key; the default where it has kept nothing."""
-        value: S = self.memo[key][1] if key in self.memo else default
-        return value
-
-    def remember(self, key: MemoKey[S], value: S) -> S:
-        """Keep a derived value under the key, in place of an earlier one, and return it."""
-        self.memo[key] = None, value
-        return value
-
-    def fold(self, key: MemoKey[S], initial: S, step: Callable[[S, TrainingJob], S]) -> S:
-        """Return `step` folded over the ended training jobs in order of completion, at the cost of the new ones only.
-
-        Args:
-            key: Names the state. A fold's key is used by nothing else.
-            initial: The state before the first training job has ended.
-            step: Returns the state after one more training job. It doesn't change the state in place, unless nobody else sees it.
-        """
-        done, state = cast(tuple[int, S], self.memo.get(key, (0, initial)))
-        for job in self.finished[done:] if done < len(self.finished) else ():
-            state = step(state, job)
-        self.memo[key] = len(self.finished), state
-        return state
 
     # -- other histories of the same job -------------------------------------------------------------------------
 
