@@ -40,8 +40,9 @@ from alfine.runners.launcher import CONTROL, EXIT, LOG, PROCESS
 from alfine.store import queries
 from alfine.store.access_keys import FOLDER as KEYS
 from alfine.store.config import FILE as SETTINGS
+from alfine.store.home_files import FILE, JOBS
 from alfine.store.sqlite_copy import NO_ROOM, copy_database
-from alfine.store.store import FILE, JOBS, Store
+from alfine.store.store import Store
 
 BUCKETS = "buckets"
 

@@ -20,9 +20,10 @@ from alfine.runners.strays import containers_of, idle_launchers, processes_of
 from alfine.store import queries
 from alfine.store.check_database import bad_records, damages, is_current, revision_of
 from alfine.store.config import Config
+from alfine.store.home_files import FILE, JOBS, files_of_tuning_jobs
 from alfine.store.queries import TrainingJobFolder
 from alfine.store.schema import REVISION
-from alfine.store.store import FILE, JOBS, Store, files_of_tuning_jobs
+from alfine.store.store import Store
 
 REPAIR = "docs/how-to/repair-a-home.md"
 LEFT_OVER_SECONDS = 24 * 3600

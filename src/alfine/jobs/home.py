@@ -35,8 +35,9 @@ from alfine.runners.protocol import Runner
 from alfine.runners.sandbox import SandboxRunner
 from alfine.runners.shortages import raise_descriptor_limit
 from alfine.store.config import S3, Config
+from alfine.store.home_files import FILE, JOBS, files_of_tuning_jobs
 from alfine.store.home_folder import home_folder
-from alfine.store.store import FILE, JOBS, Store, files_of_tuning_jobs
+from alfine.store.store import Store
 
 if TYPE_CHECKING:
     from alfine.core.spec import TuningJobSpec

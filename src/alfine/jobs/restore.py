@@ -23,8 +23,9 @@ from alfine.jobs.backup_archive import (
     silent,
 )
 from alfine.store.check_database import damages
+from alfine.store.home_files import FILE
 from alfine.store.sqlite_copy import NO_ROOM
-from alfine.store.store import FILE, Store
+from alfine.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)

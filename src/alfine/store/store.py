@@ -10,37 +10,45 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Row
 
 from alfine.core.arns import DETACHED
-from alfine.core.errors import InUse, NotFound, NotTerminal, Overtaken, StoreDamaged, StoreUnusable
-from alfine.core.facts import TUNING_TRANSITIONS, Fact, Launched, StopAsked, check_transition
+from alfine.core.errors import InUse, NotFound, NotTerminal, Overtaken, StoreUnusable
+from alfine.core.facts import TUNING_TRANSITIONS, Fact, StopAsked, check_transition
 from alfine.core.history import History
 from alfine.core.inherited import Inherited
 from alfine.core.spec import TuningJobSpec
 from alfine.core.verdict import Verdict
 from alfine.store import algorithms as stored_algorithms
-from alfine.store.algorithms import Algorithm
+from alfine.store.algorithm_store import AlgorithmStore
 from alfine.store.conditions import listed
 from alfine.store.database import Connection, Database
 from alfine.store.database_errors import no_folder
 from alfine.store.facts import Texts, write_facts, write_offset
 from alfine.store.forced_stop import write_forced_stop
+from alfine.store.home_files import FILE, check_no_files
 from alfine.store.inherited import write_inherited
-from alfine.store.names import check_training_job_name, check_tuning_job_name
+from alfine.store.leases import Leases
 from alfine.store.queries import history, original_request, tuning_job_row
 from alfine.store.records import Record, TuningJob, tuning_job_of
 from alfine.store.schema import changes, inherited, metrics, passed, tags, training_jobs, tuning_jobs
-from alfine.store.tags import read_tags, tags_in, write_tags
+from alfine.store.tag_store import TagStore
+from alfine.store.tags import tags_in, write_tags
+from alfine.store.tuning_job_rows import (
+    APPEND,
+    APPEND_AND_JUDGE,
+    FACTS_OF,
+    append_fact,
+    insert_row,
+    update_row,
+    verdict_values,
+    write_change,
+)
 from alfine.store.upgrade import bring_up_to_date
 
-FILE = "alfine.db"  # of the embedded store, in its home
-JOBS = "tuning-jobs"  # the folder with the files of tuning jobs, in the same home
-SHOWN = 3  # how many of them an error names
 DELETED = "The tuning job was deleted while it ran."
 
 
-class Store:
+class Store(AlgorithmStore, Leases, TagStore):
     """Writes facts and reads histories: the one place where alfine's state is kept.
 
     Everything else (the engine, the service, every server on the same database) holds only what it can read again from here.
@@ -97,8 +105,8 @@ class Store:
         except OSError as error:
             raise no_folder(home, error) from error
         if not (home / FILE).exists():  # else connecting would make it
-            _check_no_files(home)
-        return cls(f"sqlite:///{home / FILE}", lambda: _check_no_files(home))
+            check_no_files(home)
+        return cls(f"sqlite:///{home / FILE}", lambda: check_no_files(home))
 
     def close(self) -> None:
         """Close the database."""
@@ -130,7 +138,7 @@ class Store:
         with self.database.writing() as connection:
             for name in stored_algorithms.algorithms_in(spec.request):
                 stored_algorithms.get_algorithm(connection, name)
-            job = _insert(connection, spec, at)
+            job = insert_row(connection, spec, at)
             write_inherited(connection, job, inheritance)
         return self.get(spec.name)
 
@@ -146,7 +154,7 @@ class Store:
         spec, count = record.spec, len(record.facts)
         try:
             with self.database.writing() as connection:
-                job = _insert(connection, spec, record.created_at)
+                job = insert_row(connection, spec, record.created_at)
                 write_facts(connection, job, record.facts, 1, spec.texts)
                 values = {
                     "status": record.status,
@@ -156,7 +164,7 @@ class Store:
                     "ended_at": record.ended_at,
                     "failure_reason": record.failure_reason,
                 }
-                _update(connection, job, values)
+                update_row(connection, job, values)
         except sa.exc.IntegrityError as error:
             raise InUse(
                 f"Training jobs of {spec.name} are here already, under another tuning job: it was imported before."
@@ -231,7 +239,7 @@ class Store:
         """
         with self.database.writing() as connection:
             job = tuning_job_row(connection, name).id
-            _update(connection, job, {"name": f"{name}{DETACHED}{job}", "listed": False})
+            update_row(connection, job, {"name": f"{name}{DETACHED}{job}", "listed": False})
 
     def delete_training_job(self, job: int, number: int) -> None:
         """Delete a training job, and its tuning job where that was deleted before (or holds only this one) and has no others.
@@ -246,45 +254,6 @@ class Store:
             others = sa.exists().where(training_jobs.c.tuning_job == job)
             for table, key in ((tags, tags.c.tuning_job), (tuning_jobs, tuning_jobs.c.id)):
                 connection.execute(sa.delete(table).where(key == job, ~others))
-
-    # -- the lease -----------------------------------------------------------------------------------------------
-
-    def claim(self, name: str, owner: str, now: datetime, until: datetime, alive: Callable[[str], bool]) -> bool:
-        """Take or renew the lease of a tuning job.
-
-        Args:
-            name: The tuning job.
-            owner: Who runs it from now on.
-            now: The present instant.
-            until: When the lease expires.
-            alive: Whether another owner still runs; a dead one's lease may be taken over before it expires.
-
-        Returns:
-            False when another owner that is alive holds a lease that has not expired.
-        """
-        with self.database.writing() as connection:
-            row = tuning_job_row(connection, name)
-            expired = row.owned_until is None or row.owned_until < now
-            free = row.owner in (None, owner) or expired or not alive(row.owner)
-            if free:
-                _update(connection, row.id, {"owner": owner, "owned_until": until})
-            return free
-
-    def release(self, name: str, owner: str) -> None:
-        """Give back the lease of a tuning job.
-
-        Args:
-            name: The tuning job.
-            owner: The engine that gives it back. Nothing changes if another one holds the lease.
-        """
-        with self.database.writing() as connection:
-            held = (tuning_jobs.c.name == name) & (tuning_jobs.c.owner == owner)
-            connection.execute(sa.update(tuning_jobs).where(held).values(owner=None, owned_until=None))
-
-    def release_all(self) -> None:
-        """Give back all leases: for a copy of a database, whose tuning jobs nobody runs."""
-        with self.database.writing() as connection:
-            connection.execute(sa.update(tuning_jobs).values(owner=None, owned_until=None))
 
     # -- facts ---------------------------------------------------------------------------------------------------
 
@@ -313,9 +282,9 @@ class Store:
             NotFound: The tuning job was deleted.
         """
         with self.database.writing() as connection:
-            row = {"job": job, "known": known, "new": len(facts), **_verdict_values(judged)}
-            if connection.execute(_APPEND if judged is None else _APPEND_AND_JUDGE, row).rowcount != 1:
-                if connection.execute(_FACTS_OF, {"job": job}).first() is None:
+            row = {"job": job, "known": known, "new": len(facts), **verdict_values(judged)}
+            if connection.execute(APPEND if judged is None else APPEND_AND_JUDGE, row).rowcount != 1:
+                if connection.execute(FACTS_OF, {"job": job}).first() is None:
                     raise NotFound(DELETED)
                 raise Overtaken("Someone else has recorded something about this tuning job: read it again.")
             write_facts(connection, job, facts, known + 1, texts)
@@ -333,7 +302,7 @@ class Store:
             NotFound: The tuning job was deleted.
         """
         with self.reading() as connection:
-            count = connection.execute(_FACTS_OF, {"job": job}).scalar()
+            count = connection.execute(FACTS_OF, {"job": job}).scalar()
         if count is None:
             raise NotFound(DELETED)
         return bool(count != known)
@@ -395,7 +364,7 @@ class Store:
                 status = "Stopped"  # the user asked between the last decision and now
             check_transition(name, row.status, status, TUNING_TRANSITIONS)
             values = {"status": status, "ended_at": at, "modified_at": at, "owner": None}
-            _update(connection, row.id, {**values, "failure_reason": failure_reason})
+            update_row(connection, row.id, {**values, "failure_reason": failure_reason})
 
     # -- what users ask for --------------------------------------------------------------------------------------
 
@@ -416,7 +385,7 @@ class Store:
                 check_transition(name, row.status, "Stopping", TUNING_TRANSITIONS)
                 fact = row.facts + 1
                 values = {"facts": fact, "stop_fact": fact, "stop_requested_at": at}
-                _update(connection, row.id, {**values, "status": "Stopping", "modified_at": at})
+                update_row(connection, row.id, {**values, "status": "Stopping", "modified_at": at})
 
     def force_stop(self, name: str, at: datetime, reason: str, verdict: Verdict) -> Sequence[str]:
         """Record that a tuning job and its training jobs are Stopped, whatever runs. Return the names of those that hadn't ended.
@@ -447,7 +416,7 @@ class Store:
             if row.status == "Stopping":
                 return
             fact = StopAsked(at=at, number=row.number, reason=reason)
-            _append(connection, row.tuning_job, fact)
+            append_fact(connection, row.tuning_job, fact)
 
     def change(self, name: str, before: Mapping[str, Any], spec: TuningJobSpec, at: datetime) -> None:
         """Record that the user changed a tuning job's request. A job that had ended goes on.
@@ -468,180 +437,10 @@ class Store:
                 raise Overtaken("Someone else has changed this tuning job: read it again.")
             if row.status == "Stopping":
                 raise NotTerminal(f"The tuning job {name} is stopping. Change it once it has stopped: it goes on then.")
-            _write_change(connection, row, spec, at)
+            write_change(connection, row, spec, at)
             values = {"request": json.dumps(spec.request), "facts": row.facts + 1, "modified_at": at}
             resumed = {"status": "InProgress", "ended_at": None, "failure_reason": None}
             not_stopping = {"stop_fact": None, "stop_requested_at": None}
-            _update(connection, row.id, {**values, **resumed, **not_stopping})
+            update_row(connection, row.id, {**values, **resumed, **not_stopping})
             old, new = tags_in(before), tags_in(spec.request)
             write_tags(connection, row.id, 0, {**dict.fromkeys(set(old) - set(new)), **new})
-
-    # -- tags ----------------------------------------------------------------------------------------------------
-
-    def tag(self, job: int, number: int, changes: Mapping[str, str | None]) -> Mapping[str, str]:
-        """Set and remove tags of a job.
-
-        Args:
-            job: The tuning job's id.
-            number: The number of its training job; 0 for the tuning job itself.
-            changes: The new value of each tag; None removes the tag.
-
-        Returns:
-            All tags of the job after the change, by key.
-        """
-        with self.database.writing() as connection:
-            write_tags(connection, job, number, changes)
-            return read_tags(connection, job, number)
-
-    def tags(self, job: int, number: int) -> Mapping[str, str]:
-        """Return all tags of a job, in the order of their keys.
-
-        Args:
-            job: The tuning job's id.
-            number: The number of its training job; 0 for the tuning job itself.
-        """
-        with self.reading() as connection:
-            return read_tags(connection, job, number)
-
-    # -- algorithms ----------------------------------------------------------------------------------------------
-
-    def create_algorithm(self, algorithm: Algorithm) -> None:
-        """Write a new algorithm (CreateAlgorithm).
-
-        Args:
-            algorithm: The algorithm.
-
-        Raises:
-            InUse: Its name is taken, in letters of any case.
-        """
-        with self.database.writing() as connection:
-            stored_algorithms.insert_algorithm(connection, algorithm)
-
-    def algorithm(self, name: str) -> Mapping[str, Any] | None:
-        """Return the request that created an algorithm.
-
-        Args:
-            name: The algorithm's name, in letters of any case.
-
-        Returns:
-            The request; None where there is no such algorithm.
-        """
-        with self.reading() as connection:
-            algorithm = stored_algorithms.find_algorithm(connection, name)
-        return None if algorithm is None else algorithm.request
-
-    def delete_algorithm(self, name: str) -> None:
-        """Delete an algorithm.
-
-        Args:
-            name: The algorithm's name.
-
-        Raises:
-            NotFound: There is none of that name.
-            Conflict: A job that hasn't ended uses it.
-        """
-        with self.database.writing() as connection:
-            stored_algorithms.delete_algorithm(connection, name)
-
-    def tag_algorithm(self, name: str, changes: Mapping[str, str | None]) -> Mapping[str, str]:
-        """Set and remove tags of an algorithm.
-
-        Args:
-            name: The algorithm's name.
-            changes: The new value of each tag; None removes the tag.
-
-        Returns:
-            All tags of the algorithm after the change, by key.
-
-        Raises:
-            NotFound: There is none of that name.
-        """
-        with self.database.writing() as connection:
-            return stored_algorithms.change_algorithm_tags(connection, name, changes)
-
-
-def files_of_tuning_jobs(home: Path) -> Sequence[str]:
-    """Return the names of the folders of tuning jobs in a home that have any files, sorted."""
-    try:
-        return sorted(folder.name for folder in (home / JOBS).iterdir() if folder.is_dir() and any(folder.iterdir()))
-    except FileNotFoundError:
-        return ()
-
-
-def _check_no_files(home: Path) -> None:
-    """Raise StoreDamaged where a home that has files of tuning jobs has no records of them."""
-    if names := files_of_tuning_jobs(home):
-        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        raise StoreDamaged(
-            f"{home / FILE}: the database is missing or empty, but {home / JOBS} has the files of tuning jobs "
-            f"({', '.join(names[:SHOWN])}{more}). Put the database back, or restore a backup (`alfine restore`); docs/how-to/repair-a-home.md "
-            f"says more. To begin anew, move {home / JOBS} away."
-        )
-
-
-# -- rows of tuning_jobs -----------------------------------------------------------------------------------------------
-
-# Built once, so that SQLAlchemy's cache of compiled statements finds them.
-_FACTS_OF = sa.select(tuning_jobs.c.facts).where(tuning_jobs.c.id == sa.bindparam("job"))
-_COUNT_FACTS = (
-    sa.update(tuning_jobs)
-    .where(tuning_jobs.c.id == sa.bindparam("job"))
-    .values(facts=tuning_jobs.c.facts + sa.bindparam("new"))
-)
-_APPEND = _COUNT_FACTS.where(tuning_jobs.c.facts == sa.bindparam("known"))
-_APPEND_AND_JUDGE = _APPEND.values({name: sa.bindparam(f"to_{name}") for name in ("judged", "verdict", "verdicts")})
-
-
-def _update(connection: Connection, job: int, values: Mapping[str, Any]) -> None:
-    connection.execute(sa.update(tuning_jobs).where(tuning_jobs.c.id == job).values(values))
-
-
-def _insert(connection: Connection, spec: TuningJobSpec, at: datetime) -> int:
-    """Write a new tuning job's row and tags, and return its id."""
-    if spec.single_training_job:
-        check_training_job_name(connection, spec.single_training_job)
-    else:
-        check_tuning_job_name(connection, spec.name)
-    row = {
-        "name": spec.name,
-        "request": json.dumps(spec.request),
-        "status": "InProgress",
-        "created_at": at,
-        "modified_at": at,
-        "facts": 0,
-        "judged": 0,
-        "listed": spec.single_training_job is None,
-    }
-    job = int(connection.execute(sa.insert(tuning_jobs).values(row).returning(tuning_jobs.c.id)).scalar_one())
-    write_tags(connection, job, 0, tags_in(spec.request))
-    if spec.single_training_job:
-        _append(connection, job, Launched(at=at, number=1, name=spec.single_training_job, hyperparameters={}))
-    return job
-
-
-def _append(connection: Connection, job: int, fact: Fact) -> None:
-    """Append one fact, whatever was recorded before."""
-    connection.execute(_COUNT_FACTS, {"job": job, "new": 1})
-    number = connection.execute(_FACTS_OF, {"job": job}).scalar_one()
-    write_facts(connection, job, [fact], number, None)
-
-
-def _verdict_values(judged: tuple[int, Verdict, Sequence[Verdict]] | None) -> dict[str, Any]:
-    if judged is None:
-        return {}
-    count, strongest, last = judged
-    verdicts = json.dumps([verdict.as_dict() for verdict in last])
-    return {"to_judged": count, "to_verdict": json.dumps(strongest.as_dict()), "to_verdicts": verdicts}
-
-
-# -- what users changed ------------------------------------------------------------------------------------------------
-
-
-def _write_change(connection: Connection, row: Row[Any], spec: TuningJobSpec, at: datetime) -> None:
-    """Write a changed request, with the first one beside the first change, and with a stop that it revokes."""
-    facts = [{"fact": row.facts + 1, "at": at, "request": json.dumps(spec.request)}]
-    if not connection.execute(sa.select(changes.c.fact).where(changes.c.tuning_job == row.id)).first():
-        facts.append({"fact": 0, "at": row.created_at, "request": row.request})
-    if row.stop_fact is not None:
-        facts.append({"fact": row.stop_fact, "at": row.stop_requested_at, "request": None})
-    connection.execute(sa.insert(changes), [{"tuning_job": row.id, **fact} for fact in facts])

@@ -1,15 +1,9 @@
 """What a job will likely take, by past jobs like it."""
 
-import json
-
-import pytest
-
 from alfine import BestObjectiveNotImproving, Continuous
 from alfine.core.history import History
 from alfine.jobs.analysis.similar_jobs import estimate_from_similar_jobs, is_similar
-from alfine.jobs.home import Home
 from tests.building import EPOCH, one_job, spec
-from tests.cli.conftest import JOB
 
 TWO_SECONDS = {"price_per_hour": 3600.0, "max_training_jobs": 40}
 
@@ -83,22 +77,3 @@ def test_without_replaying_only_jobs_with_the_same_criteria_are_asked():
 def test_a_limit_in_time_bounds_what_is_likely():
     asked = spec(max_runtime_seconds=10, max_parallel=2, max_training_jobs=30)
     assert told(asked, past("a", [1.0] * 4)).compute_seconds[2] <= 20.0
-
-
-@pytest.mark.parametrize("words", [["check"], ["tune", "--quiet"]])
-def test_the_commands_say_it_before_the_job_begins(folder, words):
-    folder.run("tune", str(folder.job()), "--name", "before")
-    folder.job(JOB.replace("seed: 1", "seed: 2"))
-    result = folder.run(*words, str(folder.path / "job.yaml"))
-    assert "about 4 training jobs" in result.output
-    assert "from before" in result.output
-
-
-def test_check_has_it_as_json_too(folder):
-    folder.run("tune", str(folder.job()), "--name", "before")
-    found = json.loads(folder.run("check", str(folder.job()), "--json").stdout)["Likely"]
-    assert (found["FromTuningJobs"], found["SameDataAndSettings"]) == (["before"], True)
-    assert found["TrainingJobs"] == {"Low": 4.0, "Middle": 4.0, "High": 4.0}
-    with Home(folder.home) as home:
-        spent = home.service.history("before").training_seconds
-    assert found["ComputeSeconds"]["Middle"] == pytest.approx(spent)

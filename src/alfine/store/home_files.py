@@ -1,0 +1,36 @@
+"""The files of a home, beside its database: where they are, and whether they fit to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from alfine.core.errors import StoreDamaged
+
+FILE = "alfine.db"
+"""Name of the embedded store's file, in its home."""
+
+JOBS = "tuning-jobs"
+"""Name of the folder with the files of tuning jobs, in the same home."""
+
+SHOWN = 3
+"""Tuning jobs that an error names."""
+
+
+def files_of_tuning_jobs(home: Path) -> Sequence[str]:
+    """Return the names of the folders of tuning jobs in a home that have any files, sorted."""
+    try:
+        return sorted(folder.name for folder in (home / JOBS).iterdir() if folder.is_dir() and any(folder.iterdir()))
+    except FileNotFoundError:
+        return ()
+
+
+def check_no_files(home: Path) -> None:
+    """Raise StoreDamaged where a home that has files of tuning jobs has no records of them."""
+    if names := files_of_tuning_jobs(home):
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        raise StoreDamaged(
+            f"{home / FILE}: the database is missing or empty, but {home / JOBS} has the files of tuning jobs "
+            f"({', '.join(names[:SHOWN])}{more}). Put the database back, or restore a backup (`alfine restore`); docs/how-to/repair-a-home.md "
+            f"says more. To begin anew, move {home / JOBS} away."
+        )

@@ -1,0 +1,39 @@
+"""The part of the store that keeps tags of tuning jobs and training jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from alfine.store.database import Database
+from alfine.store.tags import read_tags, write_tags
+
+
+class TagStore:
+    """Writes and reads tags: a base of Store."""
+
+    database: Database
+
+    def tag(self, job: int, number: int, changes: Mapping[str, str | None]) -> Mapping[str, str]:
+        """Set and remove tags of a job.
+
+        Args:
+            job: The tuning job's id.
+            number: The number of its training job; 0 for the tuning job itself.
+            changes: The new value of each tag; None removes the tag.
+
+        Returns:
+            All tags of the job after the change, by key.
+        """
+        with self.database.writing() as connection:
+            write_tags(connection, job, number, changes)
+            return read_tags(connection, job, number)
+
+    def tags(self, job: int, number: int) -> Mapping[str, str]:
+        """Return all tags of a job, in the order of their keys.
+
+        Args:
+            job: The tuning job's id.
+            number: The number of its training job; 0 for the tuning job itself.
+        """
+        with self.database.reading() as connection:
+            return read_tags(connection, job, number)
