@@ -10,6 +10,7 @@
 #   make ci            what .ci/run runs: the checks and the whole suite
 #   make dev           an environment with the checkout installed editable, with all that the tests need
 #   make docs          write the pages of docs/reference that are made from the code
+#   make mutants       changes the code in one place at a time: do the tests notice?
 #   make bench         all benchmarks; bench-NAME runs one of them
 PYTHON ?= python3
 # Environments: of the editable checkout, of the built wheel, of the clients that alfine serves.
@@ -18,6 +19,9 @@ WHEEL ?= .venv-wheel
 CLIENTS ?= .clients
 JOBS ?= 2
 DATA ?=
+# How many places `make mutants` changes, and which sample of them.
+COUNT ?= 100
+SEED ?= 1
 SECONDS ?= 900
 REQUESTS ?= 20000
 SEED ?=
@@ -33,7 +37,7 @@ BENCHMARKS = engine search curves warmstart stopping definitions server
 # What is tested is what is installed, never what a caller's PYTHONPATH leads to.
 unexport PYTHONPATH
 
-.PHONY: demo dev test test-fast test-clients faults states check ci docs bench $(BENCHMARKS:%=bench-%) clean
+.PHONY: demo dev test test-fast test-clients faults states check ci docs bench $(BENCHMARKS:%=bench-%) mutants clean
 .DELETE_ON_ERROR:
 
 # -- environments ------------------------------------------------------------------------------------------------------
@@ -130,5 +134,10 @@ bench-stopping: $(VENV)/demo
 	$(BIN)/python bench/stopping/run.py
 	$(BIN)/python bench/stopping/forecasts.py
 
+# Changes the code in one place at a time, and counts how often the tests notice (CONTRIBUTING.md).
+mutants: $(VENV)/dev
+	@$(BIN)/python $(PIP) install coverage
+	$(BIN)/python bench/mutation/run.py --count $(COUNT) --seed $(SEED)
+
 clean:
-	rm -rf $(VENV) $(WHEEL) $(CLIENTS) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache dist when-to-stop
+	rm -rf .mutation $(VENV) $(WHEEL) $(CLIENTS) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache dist when-to-stop

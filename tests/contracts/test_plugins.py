@@ -22,6 +22,11 @@ class Middle:
         return Suggestion(hyperparameters=space.from_unit(space.to_unit(space.sample(history.rng())) * 0.0 + 0.5))
 
 
+class Stubborn(Middle):
+    def ask(self, history):
+        raise KeyError("no idea")
+
+
 @dataclass(frozen=True, slots=True)
 class EnoughTried:
     count: int
@@ -43,6 +48,7 @@ class EnoughTried:
 POINTS = """
 [alfine.strategies]
 Middle = middle:Middle
+Stubborn = middle:Stubborn
 [alfine.criteria]
 EnoughTried = middle:EnoughTried
 """
@@ -63,6 +69,8 @@ tuner = alfine.Tuner(space, strategy="Random", criteria="EnoughTried 15", max_tr
 for _ in range(12):
     tuner.tell(tuner.ask(), 1.0)
 print(tuner.forecast().training_jobs)
+job = alfine.tune(lambda values: 1.0, space, progress=False, strategy="Stubborn")
+print(job.status, job.verdict.sentence)
 try:
     alfine.tune(lambda values: 1.0, space, progress=False, criteria="EnoughTried abc")
 except alfine.InvalidSpec as error:
@@ -87,6 +95,7 @@ def test_installed_strategies_and_criteria_are_used_like_alfines_own(tmp_path):
         "[0.25, 0.5, 0.5] EnoughTried",
         "3 2",
         "(3.0, 3.0, 3.0)",
+        "Failed alfine could not decide what to do next: KeyError: 'no idea'",
         "Tags.alfine:EnoughTried: 'abc' can't be read as the settings of EnoughTried: ValueError: invalid literal for int() with base 10: 'abc'.",
-        "strategy: 'Midle' isn't one of Bayesian, Random, Grid, Hyperband, Middle.",
+        "strategy: 'Midle' isn't one of Bayesian, Random, Grid, Hyperband, Middle, Stubborn.",
     ]

@@ -3,6 +3,7 @@ from datetime import timedelta
 from alfine import BestObjectiveNotImproving, MaxNumberOfTrainingJobs, MaxRuntimeInSeconds, TargetObjectiveMetricValue
 from alfine.core.facts import TimePassed, TuningJobStopAsked
 from alfine.core.judge import Judge
+from alfine.core.protocols import verdict_of
 from alfine.core.verdict import Outlook
 from alfine.jobs.policy_for import policy_for
 from tests.building import history
@@ -44,3 +45,19 @@ def test_time_that_makes_the_verdict_stronger_is_a_fact():
     assert fact == past.facts[-1] == TimePassed(at=past.now)
     assert judge.verdict.criterion == "MaxRuntimeInSeconds"
     assert judge.look(past.now + timedelta(seconds=100)) == []
+
+
+class Broken:
+    """A criterion of another package that raises."""
+
+    is_limit = True
+
+    def check(self, history):
+        raise ZeroDivisionError("no results yet")
+
+
+def test_a_criterion_that_raises_is_told_and_the_job_goes_on():
+    verdict = verdict_of(Broken(), history([1.0]))
+    assert (verdict.outlook, verdict.criterion) == (Outlook.CONTINUE, "Broken")
+    assert verdict.sentence == "Broken could not be judged: ZeroDivisionError: no results yet"
+    assert verdict.evidence == {"error": "ZeroDivisionError"}

@@ -7,6 +7,7 @@ from alfine.api.job_words import job_request
 from alfine.jobs.engine_pool import EnginePool
 from alfine.jobs.home import Home
 from tests.cli.conftest import until
+from tests.store.damage import execute
 
 
 @pytest.fixture
@@ -45,3 +46,24 @@ def test_it_can_be_stopped_all_the_same(home, engine_pool, tmp_path):
     engine_pool.run("gone")
     home.service.request_stop("gone")
     until(lambda: home.service.get("gone").status == "Stopped", "stopped")
+
+
+def test_a_fault_of_the_database_is_logged_and_the_job_goes_on_once_it_is_over(home, engine_pool, tmp_path, caplog):
+    away = create(home, tmp_path)
+    away.rename(tmp_path / "train.py")
+    rename = "ALTER TABLE {} RENAME TO {}"
+    execute(home.folder, rename.format("tuning_jobs", "lost"))
+    engine_pool.run("gone")
+    until(lambda: "the engine broke tuning_job=gone, trying again in 1 s" in caplog.text, "logged")
+    assert "no such table: tuning_jobs" in caplog.text
+    execute(home.folder, rename.format("lost", "tuning_jobs"))
+    until(lambda: home.service.get("gone").status == "Completed", "completed")
+
+
+def test_a_server_that_cannot_look_for_new_jobs_says_so_and_looks_again(home, engine_pool, tmp_path, caplog):
+    engine_pool.run_all()
+    execute(home.folder, "ALTER TABLE tuning_jobs RENAME TO lost")
+    until(lambda: "can't look for new tuning jobs" in caplog.text, "logged")
+    execute(home.folder, "ALTER TABLE lost RENAME TO tuning_jobs")
+    create(home, tmp_path).rename(tmp_path / "train.py")
+    until(lambda: home.service.get("gone").status == "Completed", "completed")

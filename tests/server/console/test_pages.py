@@ -17,6 +17,7 @@ from alfine import (
 from alfine.api.job_words import job_request
 from tests.aws.conftest import until
 from tests.aws.test_conditions import tagged
+from tests.store.damage import execute
 
 SPACE = {"x": Continuous(0, 1), "n": Integer(1, 9)}
 
@@ -262,3 +263,15 @@ def test_a_job_tells_what_is_the_matter_with_its_space(served, sagemaker, visito
     text = visitor.get("/console/tuning-jobs/flat").text
     assert "Search space All 25 objectives are equal, 0.5: does training use its hyperparameters?" in text
     assert "alfine propose" not in text
+
+
+def test_a_fault_of_alfine_is_a_page_that_says_so(served, visitor):
+    assert visitor.get("/console/").status == 200
+    execute(served.home, "ALTER TABLE tuning_jobs RENAME TO lost")
+    try:
+        answer = visitor.get("/console/")
+    finally:
+        execute(served.home, "ALTER TABLE lost RENAME TO tuning_jobs")
+    assert answer.status == 500
+    assert "alfine could not answer this request. The server's log has the reason." in answer.text
+    assert visitor.get("/console/").status == 200
