@@ -27,7 +27,7 @@ from alfine.runners.launcher.job import SupervisedJob
 from alfine.runners.launcher.lookup import KERNEL
 from alfine.runners.log_files import read_lines, tail
 from alfine.runners.packing import pack_model
-from alfine.runners.protocol import Launch
+from alfine.runners.protocol import Launch, LocalChannel
 from alfine.runners.retries import try_again
 
 SECRET = b"the secret of somebody else"
@@ -158,6 +158,18 @@ def test_no_stage_follows_what_stands_in_place_of_a_folder(tmp_path, outside, jo
         remove_job_folder(job.folder)
         assert not job.folder.exists()
     assert spread(tmp_path / "jobs", kept) == []
+
+
+@pytest.mark.skipif(shutil.which("busybox") is None, reason="needs busybox, whose commands the image doesn't have")
+def test_a_container_that_replaces_its_model_by_a_link_fails_with_the_reason(container, outside):
+    tools = (LocalChannel(name="tools", path=Path(shutil.which("busybox"))),)
+    box = "/opt/ml/input/data/tools/busybox"
+    program = f"{box} rm -r /opt/ml/model; {box} ln -s {outside} /opt/ml/model; {box} mkfifo /opt/ml/output/failure"
+    with unharmed(outside):
+        last, lines = container.see_out(container.launch(environment={"PROGRAM": program}, channels=tools))
+    assert last.exit.cause == "not_packed", lines
+    assert "/opt/ml/model is a symbolic link, not a folder" in last.exit.reason()
+    assert spread(container.home / "tuning-jobs") == []
 
 
 @pytest.mark.parametrize("part", ["model", "code"])

@@ -290,7 +290,8 @@ class Launcher:
             if os.read(go, 2) != b"go":
                 os._exit(127)
             os.close(go)
-            mark_process(job.folder)
+            if job.spec["wrapper"] != "container":  # an engine's client may start what all containers share
+                mark_process(job.folder)
             first, *others = job.spec["processes"]
             if not warm and not others:
                 execute(first)
