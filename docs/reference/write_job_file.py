@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from alfine.core.fields import FIELDS, Field
+from alfine.core.field import Field
+from alfine.core.fields import FIELDS
 
 PAGE = Path(__file__).parent / "job-file.md"
 HEADING = "## Every key"

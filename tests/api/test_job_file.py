@@ -12,7 +12,8 @@ from alfine.api.job_words import job_request
 from alfine.api.read_words import READERS
 from alfine.core.conditions import combination
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.core.fields import FIELDS, Kind
+from alfine.core.field import Kind
+from alfine.core.fields import FIELDS
 from alfine.core.messages import naming
 from alfine.core.ranges import Categorical, Continuous, Integer
 from alfine.core.read_spec import read_spec

@@ -6,7 +6,8 @@ from typing import get_args
 import botocore.session
 import pytest
 
-from alfine.core.fields import ALIASES, CHANGEABLE, FIELDS, RANGE_WORDS, WORDS, Field, Kind, fields_among, unknown
+from alfine.core.field import Field, Kind
+from alfine.core.fields import ALIASES, CHANGEABLE, FIELDS, RANGE_WORDS, WORDS, fields_among, unknown
 from alfine.core.settings import NAMES
 from alfine.jobs.change_request import CHANGES
 

@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.core.fields import Face
+from alfine.core.field import Face
 from alfine.core.messages import Message, from_aws, naming, spelled, spelling
 
 RANGE = "HyperParameterTuningJobConfig.ParameterRanges.ContinuousParameterRanges[0] (lr)"

@@ -18,7 +18,7 @@ from alfine.api.read_document import read_document
 from alfine.api.read_values import shown
 from alfine.api.read_words import read_words
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.core.fields import Face
+from alfine.core.field import Face
 from alfine.core.messages import spelled
 from alfine.core.settings import put_setting
 from alfine.core.spec import DEFINITIONS

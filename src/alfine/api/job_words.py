@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 
 from alfine.core import conditions
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.core.fields import FIELDS, OF_DEFINITION, OF_PROGRAM, WORDS, Field, Kind, unknown
+from alfine.core.field import Field, Kind
+from alfine.core.fields import FIELDS, OF_DEFINITION, OF_PROGRAM, WORDS, unknown
 from alfine.core.ranges import Categorical, Continuous, Integer, Range
 from alfine.core.read_values import LARGEST_INTEGER, shown
 from alfine.core.settings import FORBID, REQUIRES, START_WITH, Repeats, put_setting, put_text

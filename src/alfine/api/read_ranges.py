@@ -7,7 +7,8 @@ from typing import Any
 
 from alfine.api.read_values import ValueReader, is_scalar, shown
 from alfine.core.axis import SCALINGS
-from alfine.core.fields import RANGE_WORDS, Face, unknown
+from alfine.core.field import Face
+from alfine.core.fields import RANGE_WORDS, unknown
 from alfine.core.messages import spelled
 from alfine.core.ranges import Categorical, Continuous, Integer, Range
 

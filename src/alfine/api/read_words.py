@@ -17,7 +17,8 @@ from alfine.api.read_criteria import read_criteria
 from alfine.api.read_ranges import read_space
 from alfine.api.read_values import ValueReader
 from alfine.core.errors import InvalidSpec
-from alfine.core.fields import OF_DEFINITION, OF_PROGRAM, WORDS, Face, Kind, unknown
+from alfine.core.field import Face, Kind
+from alfine.core.fields import OF_DEFINITION, OF_PROGRAM, WORDS, unknown
 from alfine.core.messages import spelling
 
 Request = dict[str, Any]

@@ -8,7 +8,7 @@ from typing import Any
 
 from alfine.api.job_file import differences
 from alfine.core.errors import AlreadyEnded, InUse, NotFound
-from alfine.core.fields import Face
+from alfine.core.field import Face
 from alfine.core.messages import spelled
 from alfine.jobs.home import Home
 from alfine.jobs.run import Run

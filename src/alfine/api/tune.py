@@ -15,7 +15,8 @@ from alfine.api.parents import Parent
 from alfine.api.run_job import create_or_resume, run_to_end
 from alfine.api.targets import NativeFunction, NativeHistory, Objective, check_settings, fields_of_target, name_for
 from alfine.core.errors import NotFound, NoTuningJob
-from alfine.core.fields import CHANGEABLE, Face, fields_among
+from alfine.core.field import Face
+from alfine.core.fields import CHANGEABLE, fields_among
 from alfine.core.messages import spelling
 from alfine.core.ranges import Range
 from alfine.core.space import ParameterSpace

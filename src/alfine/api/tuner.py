@@ -16,7 +16,8 @@ from alfine.api.parents import Parent
 from alfine.api.results import Results
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
 from alfine.core.facts import Ended, Launched, Reported, Started, StopAsked
-from alfine.core.fields import Face, fields_among
+from alfine.core.field import Face
+from alfine.core.fields import fields_among
 from alfine.core.history import History, with_space
 from alfine.core.judge import Judge
 from alfine.core.messages import spelling

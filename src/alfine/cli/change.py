@@ -9,7 +9,7 @@ import click
 
 from alfine.cli.job_access import jobs_option, open_jobs
 from alfine.cli.options import field_option, json_option
-from alfine.core.fields import Face
+from alfine.core.field import Face
 from alfine.core.messages import spelling
 from alfine.core.policy import AT_END
 from alfine.core.spec import EARLY_STOPPING_TYPES

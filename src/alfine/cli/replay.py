@@ -37,7 +37,7 @@ def replay(*, name: str, texts: tuple[str, ...], as_json: bool) -> None:
     Each --criterion is tried alone; several are also tried together. Without --criterion, the job's own criteria are tried.
     """
     from alfine.cli.output import print_json, show
-    from alfine.core.fields import Face
+    from alfine.core.field import Face
     from alfine.core.messages import spelling
 
     with open_jobs() as jobs, spelling(Face.PYTHON):

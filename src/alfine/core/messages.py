@@ -18,7 +18,8 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.core.fields import FIELDS, RANGE_TERMS, TERMS, Face, Field, Term
+from alfine.core.field import Face, Field, Term
+from alfine.core.fields import FIELDS, RANGE_TERMS, TERMS
 
 DEFINITIONS = "TrainingJobDefinitions"
 DEFINITION = "TrainingJobDefinition"

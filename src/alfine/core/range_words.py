@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alfine.core.fields import Face
+from alfine.core.field import Face
 from alfine.core.messages import Message, naming
 from alfine.core.ranges import Categorical, Continuous, Integer, Range
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from alfine.core.errors import InvalidSpec
-from alfine.core.fields import Face
+from alfine.core.field import Face
 from alfine.core.messages import Message, naming
 from alfine.core.range_words import whole_numbers
 from alfine.core.ranges import Categorical, Integer

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
-from alfine.core.fields import CONFIG, FIELDS, LIMITS, WORDS, Field
+from alfine.core.field import Field
+from alfine.core.fields import CONFIG, FIELDS, LIMITS, WORDS
 from alfine.core.protocols import CompletionCriterion
 from alfine.core.read_spec import read_spec
 from alfine.core.settings import NO_REPEATS, REPEATS, Repeats, put_setting

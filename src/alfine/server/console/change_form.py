@@ -13,7 +13,8 @@ from typing import Any
 from starlette.responses import RedirectResponse, Response
 
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
-from alfine.core.fields import FIELDS, WORDS, Face
+from alfine.core.field import Face
+from alfine.core.fields import FIELDS, WORDS
 from alfine.core.messages import spelled
 from alfine.core.policy import AT_END
 from alfine.core.protocols import CompletionCriterion
