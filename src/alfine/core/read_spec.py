@@ -18,6 +18,7 @@ from alfine.core.messages import Message, naming
 from alfine.core.range_words import whole_numbers
 from alfine.core.ranges import Categorical, Integer
 from alfine.core.read_definition import read_definition
+from alfine.core.read_hyperband import read_hyperband
 from alfine.core.read_space import check_all_used, read_space, read_start_with
 from alfine.core.read_values import FaultCollector, shown
 from alfine.core.settings import (
@@ -33,7 +34,6 @@ from alfine.core.spec import (
     DEFINITION,
     DEFINITIONS,
     EARLY_STOPPING_TYPES,
-    EPOCH_NAMES,
     GOALS,
     IDENTICAL,
     MAX_TRAINING_JOBS,
@@ -51,7 +51,6 @@ from alfine.core.spec import (
 
 # AMT's quotas: https://docs.aws.amazon.com/sagemaker/latest/dg/automatic-model-tuning-limits.html and the API reference.
 MAX_HYPERPARAMETERS = 100  # tuned and static ones of a definition
-MAX_RESOURCE = 20_000  # Hyperband's largest MaxResource
 MAX_ENVIRONMENT = 48  # environment variables of all definitions
 MAX_DEFINITIONS = 10
 NAME_PATTERN = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}")
@@ -63,12 +62,6 @@ MOST_EXPLAINED = 3  # integer ranges of which an error says how they were unders
 TOO_FEW_COMBINATIONS = (
     "You don't have enough combinations of hyperparameter ranges. The total number of hyperparameter combinations for the provided "
     "ranges [{}] must be equal or greater than the value of MaxNumberOfJobs, [{}]. Provide additional ranges."
-)
-MAX_RESOURCE_MISSING = "MaxResource parameter is not provided and could not be inferred from provided static hyperparameters of TrainingJobDefinition."
-
-STRATEGY_CONFIG = (
-    "is for Strategy Hyperband, not {}. This parameter should be provided only if Hyperband is selected as the strategy for "
-    "HyperParameterTuningJobConfig. Leave it out."
 )
 
 
@@ -188,7 +181,7 @@ class RequestReader:
         definition = read_definition(self.definition, self.path, None if self.alone else metric, self.faults)
         self._names_differ(space, definition.static_hyperparameters)
         self._grid(strategy, space)
-        least, most = self._hyperband(strategy, definition.static_hyperparameters)
+        least, most = read_hyperband(self.config, strategy, definition.static_hyperparameters, self.faults)
         return {
             "space": space,
             "goal": goal,
@@ -375,39 +368,6 @@ class RequestReader:
                         listed,
                     ),
                 )
-
-    def _hyperband(self, strategy: str, static: Mapping[str, str]) -> tuple[int, int | None]:
-        path = "HyperParameterTuningJobConfig.StrategyConfig"
-        config = self.config.get("StrategyConfig")
-        if strategy != "Hyperband":
-            if config:
-                message = naming(
-                    "is for {strategy} Hyperband, not {}. Leave it out.",
-                    strategy,
-                    instead={Face.AWS: STRATEGY_CONFIG.format(strategy)},
-                )
-                self.faults.add(path, message)
-            return 1, None
-        bounds = (config or {}).get("HyperbandStrategyConfig") or {}
-        least = self.faults.whole_number(bounds, "MinResource", 1, f"{path}.HyperbandStrategyConfig") or 1
-        most = self.faults.whole_number(bounds, "MaxResource", 1, f"{path}.HyperbandStrategyConfig")
-        if most is None:
-            texts = [static[name].strip('"') for name in EPOCH_NAMES if isinstance(static.get(name), str)]
-            most = next((int(text) for text in texts if text.isdigit()), None)
-        if most is None:
-            self.faults.add(
-                f"{path}.HyperbandStrategyConfig.MaxResource",
-                naming(
-                    "is missing: how many values of the metric a training job reports at the most. Give it, or say it in {static} "
-                    "as epochs.",
-                    instead={Face.AWS: MAX_RESOURCE_MISSING},
-                ),
-            )
-        elif not least <= most <= MAX_RESOURCE:
-            self.faults.add(
-                path, naming("needs {min_resource} <= {max_resource} <= {}, not {} and {}.", MAX_RESOURCE, least, most)
-            )
-        return least, most
 
     def _early_stopping(self, strategy: str) -> str:
         path = "HyperParameterTuningJobConfig.TrainingJobEarlyStoppingType"
