@@ -8,6 +8,7 @@ import click
 
 from alfine.cli.job_access import jobs_option, open_jobs
 from alfine.cli.options import confirm, json_option
+from alfine.core.errors import Fault, InvalidSpec
 
 POLL_SECONDS = 0.2
 """Seconds between two requests with --wait."""
@@ -46,7 +47,13 @@ def stop(*, name: str, wait: bool, force: bool, yes: bool, as_json: bool) -> Non
         return
     with open_jobs() as jobs:
         jobs.request_stop(name)
-        ended = jobs.carry_out_stop(name)
+        try:
+            ended = jobs.carry_out_stop(name)
+        except InvalidSpec as error:
+            by_force = f"so no process can run its end. To end it all the same: alfine stop --force {name}"
+            raise InvalidSpec(
+                [*error.faults, Fault(name, f"the record of this job isn't understood, {by_force}")]
+            ) from error
         if not ended and not as_json:
             note = "Waiting for its end." if wait else f"To see when it has ended: alfine describe {name}"
             click.echo(f"Asked the process that runs {name} to stop it. {note}", err=True)

@@ -157,9 +157,12 @@ def _processes_of(folder: str) -> list[int]:
     except OSError:
         return []  # there is no /proc
     log, mark = log_status(Path(launcher.control_path(folder, launcher.LOG))), launcher.mark_of(folder)
-    return [
-        pid for pid in numbers if pid != os.getpid() and (launcher.mark_on(pid) == mark or _belongs(pid, folder, log))
-    ]
+    return [pid for pid in numbers if pid != os.getpid() and (_has_mark(pid, mark) or _belongs(pid, folder, log))]
+
+
+def _has_mark(pid: int, mark: int) -> bool:
+    """Return whether a process has a training job's mark, and does anything: one that its parent doesn't reap keeps the mark."""
+    return launcher.mark_on(pid) == mark and launcher.identity(pid) is not None
 
 
 def _belongs(pid: int, folder: str, log: os.stat_result | None) -> bool:
