@@ -35,7 +35,7 @@ def main() -> int:
     folder = words.folder or Path(tempfile.mkdtemp(prefix="alfine-faults-"))
     folder.mkdir(parents=True, exist_ok=True)
     say(f"seed {words.seed}, {words.seconds:g} s, in {folder}")
-    rounds, until = Rounds(folder, words.seed, say), time.monotonic() + words.seconds
+    rounds, until = Rounds(folder, words.seed, say, small_disk=True), time.monotonic() + words.seconds
     sweep = Sweep(rounds)
     try:
         sweep.run(time.monotonic() + words.seconds * IN_ORDER)

@@ -144,10 +144,23 @@ class Injector:
     # -- the machine --
 
     def full_disk(self) -> int:
+        """Fill the home's disk, if it has one of its own, or let every write fail as on a full disk."""
+        if self.world.has_small_disk and self.rng.random() < 0.5:
+            return self._filled_disk()
         calls = Calls.OPEN_TO_WRITE | Calls.WRITE | Calls.MAKE
         with self.world.control.armed(calls, EVERYBODY, Action.FAIL, number=errno.ENOSPC, times=FOREVER) as met:
             self._sleep(1.0)
             return int(met()[0] > 0)
+
+    def _filled_disk(self) -> int:
+        ballast, disk = self.world.home / "ballast", os.statvfs(self.world.home)
+        try:
+            with ballast.open("wb") as file, suppress(OSError):  # others write meanwhile: then it is fuller still
+                os.posix_fallocate(file.fileno(), 0, disk.f_bavail * disk.f_frsize)
+            self._sleep(1.0)
+        finally:
+            ballast.unlink(missing_ok=True)
+        return 1
 
     def database_locked(self) -> int:
         with closing(sqlite3.connect(self.world.home / "alfine.db", timeout=5, isolation_level=None)) as database:

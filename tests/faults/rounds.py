@@ -26,6 +26,9 @@ ERRORS = 5
 USERS = 3
 """Threads that send requests."""
 
+DYING_SECONDS = 0.5
+"""How long a process that was killed may still be seen."""
+
 MOST_MEGABYTES = 400
 """Of memory that a server may hold at rest; about 110 after its start."""
 
@@ -46,6 +49,7 @@ class Rounds:
         folder: The world's folder.
         seed: Decides what happens; the instants at which it happens are the machine's.
         say: Called with each line of the report.
+        small_disk: Whether the home gets a disk of its own.
 
     Attributes:
         faults: How many were injected, by kind.
@@ -53,10 +57,12 @@ class Rounds:
         violations: What didn't hold.
     """
 
-    def __init__(self, folder: Path, seed: int, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, folder: Path, seed: int, say: Callable[[str], None] = lambda _: None, *, small_disk: bool = False
+    ) -> None:
         self.seed, self.say = seed, say
         self.rng = random.Random(seed)
-        self.world = World(folder)
+        self.world = World(folder, small_disk=small_disk)
         cli_job(self.world, MARK)
         self.traffic = Traffic(self.world, random.Random(self.rng.random()))
         self.injector = Injector(self.world, random.Random(self.rng.random()))
@@ -116,6 +122,7 @@ class Rounds:
 
     def _rest(self) -> None:
         """Stop what would run for minutes, and wait until every tuning job has ended."""
+        time.sleep(DYING_SECONDS)
         self.world.start()
         until = time.monotonic() + REST_SECONDS
         while time.monotonic() < until:
@@ -181,7 +188,7 @@ class Rounds:
 
     def end(self) -> None:
         """End the server, and check that its launchers end too."""
-        self.world.end()
+        self.world.end(keep=bool(self.violations))
         until = time.monotonic() + LAUNCHER_SECONDS
         while (left := self.world.launchers()) and time.monotonic() < until:
             time.sleep(0.1)

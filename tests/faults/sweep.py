@@ -68,8 +68,8 @@ class Sweep:
             if client is not None:
                 client.wait()
             hit = bool(met()[0])
-        self.world.start()
         while not self._ended(name) and time.monotonic() < late:
+            self.world.start()  # each time: a process that was just killed is seen for a moment
             time.sleep(0.05)
         if not self._ended(name):
             self.rounds.violations.append(f"{name} hasn't ended after {roles!r} {action!r} at call {skip}")

@@ -27,6 +27,9 @@ SOURCES = 50
 READY_SECONDS = 60.0
 """How long a server may take to answer after its start."""
 
+DISK_BYTES = 1 << 30
+"""The size of a small disk: some 50 KB for each training job of an hour, and the database."""
+
 MARK = "ALFINE_FAULTS_TRUTH"
 """The variable in the Environment of every training job, by which their processes are found: the path of the truth."""
 
@@ -74,11 +77,13 @@ class World:
 
     Args:
         folder: Everything lies in it.
+        small_disk: Whether the home gets a disk of its own, which can be filled, where this user may mount one.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, small_disk: bool = False) -> None:
         self.folder, self.home, self.truth_file = folder, folder / "home", folder / "truth"
         self.home.mkdir()
+        self.has_small_disk = small_disk and _mounted(self.home)
         self.control = Control(folder, self.home)
         self.sources = [self._source(number) for number in range(SOURCES)]
         self.log = folder / "server.log"
@@ -125,8 +130,8 @@ class World:
             self.server.kill()
             self.server.wait()
 
-    def end(self) -> None:
-        """End the server as a user does, and what it left."""
+    def end(self, *, keep: bool = False) -> None:
+        """End the server as a user does, and what it left; keep: leave the small disk mounted, to be looked at."""
         if self.server is not None:
             self.server.send_signal(signal.SIGCONT)
             self.server.terminate()
@@ -135,6 +140,8 @@ class World:
             self.kill_server()
         for client in self._clients:
             client.close()
+        if self.has_small_disk and not keep:
+            subprocess.run(["umount", "--lazy", str(self.home)], check=False)
 
     def tail(self) -> str:
         return self.log.read_text(errors="replace")[-4000:]
@@ -195,10 +202,22 @@ class World:
         return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") if fields else 0
 
     def descriptors(self) -> int:
-        return len([*Path(f"/proc/{self.server.pid}/fd").iterdir()]) if self.server else 0
+        """Return how many descriptors the server has."""
+        with suppress(OSError):
+            return len([*Path(f"/proc/{self.server.pid}/fd").iterdir()]) if self.server else 0
+        return 0
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _mounted(folder: Path) -> bool:
+    """Mount a small disk, and return whether that was possible."""
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
+    try:
+        return subprocess.run(mount, check=False, capture_output=True).returncode == 0
+    except OSError:
+        return False
 
 
 def _command_lines():
