@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from alfine.aws.auth import session_keys
+from alfine.aws.auth.session_keys import signer
 from alfine.aws.cloudwatch_logs import GROUP
 from alfine.aws.json_protocol import Plain, validation_error
 from alfine.aws.sagemaker.backend import AwsBackend, Function
@@ -21,6 +23,9 @@ from alfine.store.records import TrainingJobRow
 NAMESPACE = GROUP
 MAX_DATAPOINTS = 100_800
 MAX_LISTED = 500
+SESSION_SECONDS = 3600
+"""How long a temporary key is valid, where the request doesn't say. Source: AssumeRole in STS's API reference."""
+
 ROLE = "alfine"
 """The name of the one role that is listed, and that the caller has."""
 SESSION = "session"
@@ -178,6 +183,28 @@ def get_caller_identity(backend: AwsBackend, request: Plain) -> Plain:  # noqa: 
     return {"UserId": f"{_role_id(ROLE)}:{SESSION}", "Account": account, "Arn": arn}
 
 
+def assume_role(backend: AwsBackend, request: Plain) -> Plain:
+    """Return a temporary key of the caller's. Every role exists, and it may do what the caller may."""
+    key = signer.get()
+    secret = backend.secret_of(key) if key else None
+    made = session_keys.make(
+        key or "any", secret or "any", backend.now, request.get("DurationSeconds", SESSION_SECONDS)
+    )
+    account, role, session = backend.arns.account, request["RoleArn"].rpartition("/")[2], request["RoleSessionName"]
+    return {
+        "Credentials": {
+            "AccessKeyId": made.id,
+            "SecretAccessKey": made.secret,
+            "SessionToken": made.token,
+            "Expiration": made.expires_at,
+        },
+        "AssumedRoleUser": {
+            "AssumedRoleId": f"AROA{role.upper()[:17]:0<17}:{session}",
+            "Arn": f"arn:aws:sts::{account}:assumed-role/{role}/{session}",
+        },
+    }
+
+
 def get_role(backend: AwsBackend, request: Plain) -> Plain:
     """Return the role of that name. Every role exists: nothing here checks who may do what."""
     return {"Role": _role(backend, request["RoleName"])}
@@ -222,7 +249,7 @@ CLOUDWATCH: Mapping[str, Function] = {
     "ListMetrics": list_metrics,
     "PutMetricData": put_metric_data,
 }
-STS: Mapping[str, Function] = {"GetCallerIdentity": get_caller_identity}
+STS: Mapping[str, Function] = {"AssumeRole": assume_role, "GetCallerIdentity": get_caller_identity}
 IAM: Mapping[str, Function] = {
     "GetRole": get_role,
     "ListRoles": list_roles,

@@ -28,6 +28,7 @@ from starlette.responses import Response
 
 from alfine.aws import query_protocol
 from alfine.aws.auth import sigv2
+from alfine.aws.auth.session_keys import signer
 from alfine.aws.auth.sigv4 import (
     CHAIN,
     HASH,
@@ -205,6 +206,7 @@ class Guard:
             services=self.gate.services[family],
         )
         scope[SIGNER] = claim.access_key
+        signer.set(claim.access_key)
         if family == "s3":
             claim.check(_payload(claim.payload, presigned=claim.presigned))
             scope[CHAIN] = claim.chain()

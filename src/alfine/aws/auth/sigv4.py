@@ -21,6 +21,7 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
+from alfine.aws.auth import session_keys
 from alfine.core.errors import AlfineError
 
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -186,11 +187,17 @@ def claimed(
     parts, presigned = _parts(request)
     access_key, date, region, service, terminator = _credential(parts["Credential"])
     timestamp, at = _time(parts.get("Date", ""), request)
-    secret = secret_of(access_key)
-    if secret is None:
-        raise Refused("unknown-key", AWSAccessKeyId=access_key)
-    if "X-Amz-Security-Token" in parts or request.header("x-amz-security-token"):
-        raise Refused("token")
+    token = parts.get("Security-Token") or request.header("x-amz-security-token")
+    if token:
+        session = session_keys.find(access_key, token, secret_of, now)
+        if session is None:
+            raise Refused("token")
+        access_key, secret = session
+    else:
+        known = secret_of(access_key)
+        if known is None:
+            raise Refused("unknown-key", AWSAccessKeyId=access_key)
+        secret = known
     if service not in services or terminator != TERMINATOR:
         raise Refused("scope", f"Credential should be scoped to correct service: '{min(services)}'.")
     if region not in regions_of(service):
@@ -261,7 +268,8 @@ def _from_query(found: Mapping[str, str], names: Sequence[str]) -> Mapping[str, 
     if not 0 < int(expires) <= LONGEST_EXPIRY:
         raise Refused("query", f"X-Amz-Expires must be between 1 and {LONGEST_EXPIRY} seconds (a week)")
     parts = {name.removeprefix("X-Amz-"): found[name] for name in _IN_QUERY}
-    return parts | ({"X-Amz-Security-Token": ""} if "X-Amz-Security-Token" in found else {})
+    token = found.get("X-Amz-Security-Token")
+    return parts if token is None else {**parts, "Security-Token": token or "none"}
 
 
 def _from_header(authorization: str) -> Mapping[str, str]:

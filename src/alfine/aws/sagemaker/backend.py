@@ -23,6 +23,7 @@ class AwsBackend:
         arns: The region and the account in ARNs.
         created: Called with the name of a tuning job that was created.
         changed: Called when there is news for the engine.
+        secret_of: Returns the secret of an access key of the home; None for an unknown one.
         shown: The last answers of DescribeHyperParameterTuningJob, by name (aws/sagemaker/tuning_jobs.py).
     """
 
@@ -30,6 +31,7 @@ class AwsBackend:
     arns: Arns
     created: Callable[[str], None]
     changed: Callable[[], None]
+    secret_of: Callable[[str], str | None] = field(default=lambda _: None)
     shown: dict[str, Any] = field(default_factory=dict)
 
     @property
