@@ -45,6 +45,7 @@ DEFAULTS: Mapping[str, str] = {
     "*.amazonaws.com*/linear-learner[:@]*": "algorithm:linear-learner",
     "*.amazonaws.com*/knn[:@]*": "algorithm:knn",
     "*.amazonaws.com*/kmeans[:@]*": "algorithm:kmeans",
+    "*.amazonaws.com*/lightgbm[:@]*": "algorithm:lightgbm",
     **{f"*.amazonaws.com*/{name}*": "script" for name in FRAMEWORKS},
 }
 """The default table."""

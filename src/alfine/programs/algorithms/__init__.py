@@ -88,6 +88,9 @@ BUILT_IN: Mapping[str, BuiltInAlgorithm] = {
         ),
         BuiltInAlgorithm(name="knn", module="knn", script="train_knn.py", packages=("sklearn",), extra="scikit-learn"),
         BuiltInAlgorithm(
+            name="lightgbm", module="light_gbm", script="train_lightgbm.py", packages=("lightgbm",), extra="lightgbm"
+        ),
+        BuiltInAlgorithm(
             name="kmeans", module="kmeans", script="train_kmeans.py", packages=("sklearn",), extra="scikit-learn"
         ),
     )

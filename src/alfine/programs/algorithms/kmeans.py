@@ -29,6 +29,7 @@ HYPERPARAMETERS = [
     integer("local_lloyd_max_iter", 1),
     integer("local_lloyd_num_trials", 1, words=("auto",)),
     continuous("local_lloyd_tol", 0, 1),
+    categorical("force_dense", "True", "False", "true", "false"),  # SDK 2 sends it; AWS doesn't document it
 ]
 
 SPECIFICATION: Mapping[str, Any] = {

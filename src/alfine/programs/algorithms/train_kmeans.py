@@ -12,9 +12,9 @@ import numpy.typing as npt
 from sklearn.cluster import KMeans, MiniBatchKMeans
 
 from alfine.programs.algorithms import opt_ml
+from alfine.programs.algorithms.channel_tables import unlabelled_table
 from alfine.programs.algorithms.kmeans import eval_metrics
 from alfine.programs.algorithms.opt_ml import BadInput, Matrix, say
-from alfine.programs.algorithms.tables import unlabelled_table
 
 SEED = 0
 """Of all random numbers: the same hyperparameters give the same model."""

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from sklearn.neighbors import NearestNeighbors
 
 from alfine.programs.algorithms import opt_ml
+from alfine.programs.algorithms.channel_tables import labelled_table
 from alfine.programs.algorithms.opt_ml import BadInput, Matrix, say
-from alfine.programs.algorithms.tables import labelled_table
 
 SEED = 0
 """Of the sample and of the projection: the same hyperparameters give the same model."""

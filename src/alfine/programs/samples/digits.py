@@ -52,7 +52,7 @@ def drawn(part: str) -> tuple[Bytes, Bytes]:
     """Return images (n, 28, 28) and labels (n,); part: train or t10k."""
     random = np.random.default_rng(SIZES[part])
     labels = random.integers(0, 10, SIZES[part]).astype(np.uint8)
-    shifts = random.integers(-3, 4, (len(labels), 2)).tolist()
+    shifts = random.integers(-2, 3, (len(labels), 2)).tolist()
     plain = np.stack([np.roll(_digit(label), shift, (0, 1)) for label, shift in zip(labels, shifts, strict=True)])
     noisy = plain * random.uniform(0.6, 1, (len(labels), 1, 1)) + random.normal(0, 25, plain.shape)
     return np.clip(noisy, 0, 255).astype(np.uint8), labels

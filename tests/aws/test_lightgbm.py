@@ -1,0 +1,58 @@
+"""The built-in algorithm lightgbm, by boto3 on a live server. Its package is an extra: without it, the error says how to have it."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from tests.aws.test_built_in import data, files_of_model, final_metrics, finished, refused, request, sagemaker, served
+
+__all__ = ["data", "sagemaker", "served"]  # fixtures
+
+IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/lightgbm:1"
+IS_HERE = importlib.util.find_spec("lightgbm") is not None
+RANGES = {
+    "ContinuousParameterRanges": [{"Name": "learning_rate", "MinValue": "0", "MaxValue": "0.3"}],
+    "IntegerParameterRanges": [{"Name": "num_leaves", "MinValue": "10", "MaxValue": "100"}],
+}
+
+
+def asked(name, folder, static, **words):
+    return request(name, folder, static, image=IMAGE, ranges=RANGES, **words)
+
+
+@pytest.mark.skipif(IS_HERE, reason="lightgbm is installed")
+def test_without_its_package_the_error_says_how_to_have_it(sagemaker, data):
+    said = refused(sagemaker, asked("no-lightgbm", data / "cancer", {}, metric="auc", goal="Maximize"))
+    assert "lightgbm needs lightgbm. Run: pip install 'alfine[lightgbm]'" in said
+
+
+@pytest.mark.skipif(not IS_HERE, reason="lightgbm isn't installed")
+def test_its_metrics_are_those_of_its_model(served, sagemaker, data):
+    import lightgbm
+
+    static = {"num_boost_round": "15", "metric": "binary_logloss"}
+    best = finished(sagemaker, asked("lightgbm", data / "cancer", static, metric="auc", goal="Maximize", jobs=2))
+    told = final_metrics(best)
+    table = np.loadtxt(data / "cancer/validation/part.csv", delimiter=",")
+    booster = lightgbm.Booster(model_str=files_of_model(served, best)["model.txt"].decode())
+    assert 0.9 < told["auc"] <= 1
+    assert told["ObjectiveMetric"] == told["auc"]
+    assert metrics.roc_auc_score(table[:, 0], booster.predict(table[:, 1:])) == pytest.approx(told["auc"], abs=0.02)
+    without = asked("lightgbm-alone", data / "diabetes", {"num_boost_round": "5"}, metric="rmse")
+    without["TrainingJobDefinition"]["InputDataConfig"].pop()
+    assert 20 < final_metrics(finished(sagemaker, without))["rmse"] < 100
+
+
+def test_what_it_does_not_take_is_told_at_once(sagemaker, data):
+    static = {"metric": "multi_error", "boosting": "forest", "num_leaf": "3"}
+    said = refused(sagemaker, asked("lightgbm-bad", data / "cancer", static, metric="rmse"))
+    for expected in (
+        "'forest' isn't one of gbdt, dart",
+        "lightgbm has no hyperparameter 'num_leaf'. Did you mean num_leaves?",
+        "multi_error is a metric of several classes, and the objective rmse one of regression.",
+    ):
+        assert expected in said, expected
