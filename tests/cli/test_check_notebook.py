@@ -31,8 +31,9 @@ smclient.list_endpoints()
 smclient.create_model(ModelName="m")
 smclient.describe_tuning_job_of_none()
 """,
-    """image = f"811284229777.dkr.ecr.{region}.amazonaws.com/image-classification:1"
-boto3.client("ecr").describe_repositories()
+    """sts, ecr = boto3.client("sts"), boto3.client("ecr")
+image = f"811284229777.dkr.ecr.{region}.amazonaws.com/image-classification:1"
+ecr.describe_repositories()
 !docker push my-image
 !aws sagemaker create-endpoint --endpoint-name e
 """,

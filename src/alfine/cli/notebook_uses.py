@@ -123,13 +123,21 @@ class UseReader:
                     self.from_sdk |= {_bound(alias) for alias in names if alias.name.partition(".")[0] == "sagemaker"}
                 case ast.ImportFrom(module=str(module), names=names) if module.partition(".")[0] == "sagemaker":
                     self.from_sdk |= {alias.asname or alias.name for alias in names}
-                case ast.Assign(targets=targets, value=ast.Call() as call):
-                    if service := _service(call):
-                        self.services |= {ast.unparse(target): service for target in targets}
+                case ast.Assign(targets=targets, value=value):
+                    for target in targets:
+                        self._assign(target, value)
             if isinstance(node, ast.Call):
                 yield from self._of_call(node)
             if id(node) not in inside:  # the parts of an f-string mean nothing by themselves
                 yield from _of_text(node)
+
+    def _assign(self, target: ast.expr, value: ast.expr) -> None:
+        """Note which variables hold clients, also in `sm, s3 = boto3.client("sagemaker"), boto3.client("s3")`."""
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
+            for part, each in zip(target.elts, value.elts, strict=True):
+                self._assign(part, each)
+        elif service := _service(value):
+            self.services[ast.unparse(target)] = service
 
     def _of_call(self, call: ast.Call) -> Iterator[Use]:
         name = ast.unparse(call.func)
