@@ -64,6 +64,16 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     server.end()
 
 
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One server for several files of tests, whose jobs don't disturb each other. It has no engine for containers."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "alfine.toml").write_text('[run]\nengine = "/nowhere/docker"\n')
+    server = Served(home)
+    yield server
+    server.end()
+
+
 @pytest.fixture(scope="module")
 def sagemaker(served: Served) -> Iterator[Any]:
     client = served.client()

@@ -10,24 +10,18 @@ import numpy as np
 import pytest
 from sklearn import cluster, datasets, neighbors
 
-from tests.aws.test_built_in import (
-    channel,
-    files_of_model,
-    final_metrics,
-    finished,
-    refused,
-    request,
-    sagemaker,
-    served,
-)
+from tests.aws.test_built_in import channel, files_of_model, final_metrics, finished, refused, request
 from tests.programs.algorithms.test_recordio import recordio
-
-__all__ = ["sagemaker", "served"]  # fixtures
 
 REGISTRY = "382416733822.dkr.ecr.us-east-1.amazonaws.com"
 K = {"IntegerParameterRanges": [{"Name": "k", "MinValue": "3", "MaxValue": "9"}]}
 EPOCHS = {"IntegerParameterRanges": [{"Name": "epochs", "MinValue": "1", "MaxValue": "10"}]}
 CLASSIFIER = {"predictor_type": "classifier", "feature_dim": "4", "sample_size": "500"}
+
+
+@pytest.fixture(scope="module")
+def served(shared_server):
+    return shared_server
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from tests.aws.test_built_in import data, files_of_model, final_metrics, finished, refused, request, sagemaker, served
+from tests.aws.test_built_in import data, files_of_model, final_metrics, finished, refused, request
 
-__all__ = ["data", "sagemaker", "served"]  # fixtures
+__all__ = ["data"]  # a fixture
 
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/lightgbm:1"
 IS_HERE = importlib.util.find_spec("lightgbm") is not None
@@ -18,6 +18,11 @@ RANGES = {
     "ContinuousParameterRanges": [{"Name": "learning_rate", "MinValue": "0", "MaxValue": "0.3"}],
     "IntegerParameterRanges": [{"Name": "num_leaves", "MinValue": "10", "MaxValue": "100"}],
 }
+
+
+@pytest.fixture(scope="module")
+def served(shared_server):
+    return shared_server
 
 
 def asked(name, folder, static, **words):

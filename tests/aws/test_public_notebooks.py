@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from tests.aws.test_built_in import (
-    booster_of,
-    data,
-    final_metrics,
-    finished,
-    log_of,
-    refused,
-    request,
-    sagemaker,
-    served,
-)
+from tests.aws.test_built_in import booster_of, data, final_metrics, finished, log_of, refused, request
 
-__all__ = ["data", "sagemaker", "served"]  # fixtures
+__all__ = ["data"]  # a fixture
+
+
+@pytest.fixture(scope="module")
+def served(shared_server):
+    return shared_server
 
 
 def test_booleans_of_pandas_and_ranges_from_an_open_bound(served, sagemaker, data, tmp_path):
@@ -53,27 +49,26 @@ def test_an_image_that_cannot_run_here_is_named_first(sagemaker, data):
     assert "A metric is required" not in said
 
 
-def test_several_instances_train_once_on_all_the_data_which_is_parsed_once(served, sagemaker, data, tmp_path):
+def test_several_instances_train_once_on_all_the_data(served, sagemaker, data, tmp_path):
     for name in ("train", "validation"):
         table = np.loadtxt(data / "cancer" / name / "part.csv", delimiter=",")
         (tmp_path / name).mkdir()
         np.savetxt(tmp_path / name / "a.csv", table[::2], delimiter=",")
         np.savetxt(tmp_path / name / "b.csv", table[1::2], delimiter=",")
     static = {"num_round": "3", "objective": "binary:logistic"}
-    asked = request("hosts", tmp_path, static, metric="validation:logloss", jobs=2)
+    asked = request("hosts", tmp_path, static, metric="validation:logloss")
+    alone = request("host", tmp_path, static, metric="validation:logloss")
     asked["TrainingJobDefinition"]["ResourceConfig"]["InstanceCount"] = 2
-    for shared in asked["TrainingJobDefinition"]["InputDataConfig"]:
-        shared["DataSource"]["S3DataSource"]["S3DataDistributionType"] = "ShardedByS3Key"
+    for channel in asked["TrainingJobDefinition"]["InputDataConfig"]:
+        channel["DataSource"]["S3DataSource"]["S3DataDistributionType"] = "ShardedByS3Key"
+    for one in (asked, alone):
+        one["HyperParameterTuningJobConfig"]["RandomSeed"] = 5
     best = finished(sagemaker, asked)
     assert best["ResourceConfig"]["InstanceCount"] == 2
     lines = log_of(served, best["TrainingJobName"])
     assert lines.count("The request has 2 instances. Here one trains, once, on all the data.") == 1
     assert len([line for line in lines if line.startswith("[")]) == 3
-    alone = request("host", tmp_path, static, metric="validation:logloss", jobs=2)
-    alone["HyperParameterTuningJobConfig"] |= {"RandomSeed": 5}
-    asked["HyperParameterTuningJobConfig"] |= {"RandomSeed": 5}
-    asked["HyperParameterTuningJobName"] = "hosts-again"
-    assert final_metrics(finished(sagemaker, alone)) == final_metrics(finished(sagemaker, asked))
+    assert final_metrics(finished(sagemaker, alone)) == final_metrics(best)
     assert not [*served.home.rglob("parsed")]  # removed at the end
 
 

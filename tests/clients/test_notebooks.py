@@ -12,6 +12,7 @@ import pytest
 
 from alfine.cli.notebook_report import check_notebook
 from alfine.jobs.home import Home
+from alfine.programs.samples import buckets
 from tests.aws.conftest import Served
 from tests.missing import package
 
@@ -45,15 +46,21 @@ JOBS = {
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server whose home has the stand-ins for AWS's data sets, and programs in the place of two images."""
-    package("xgboost")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a home that has programs in the place of two images."""
     home = tmp_path_factory.mktemp("home")
     (home / "programs").mkdir()
     for name, text in PROGRAMS.items():
         (home / "programs" / name).write_text(text)
     (home / "alfine.toml").write_text(SETTINGS)
-    server = Served(home)
+    return home
+
+
+@pytest.fixture(scope="module")
+def served(place: Path) -> Iterator[Served]:
+    """A server whose home has the stand-ins for AWS's data sets, too."""
+    package("xgboost")
+    server = Served(place)
     server.cli("samples")
     yield server
     server.end()
@@ -68,8 +75,10 @@ def test_a_notebook_runs_from_its_first_cell_to_its_last(flow, notebook):
     assert (told["status"], told["jobs"]) == expected
 
 
-def test_what_is_said_of_them_before_they_run_is_that_all_cells_will_be_answered(served):
-    with Home(served.home) as home:
+def test_what_is_said_of_them_before_they_run_is_that_all_cells_will_be_answered(place):
+    for bucket in buckets("us-east-1"):
+        (place / "buckets" / bucket).mkdir(parents=True, exist_ok=True)
+    with Home(place) as home:
         told = {path.stem: check_notebook(path, home) for path in NOTEBOOKS}
     refused = {
         (name, verdict.use.name)

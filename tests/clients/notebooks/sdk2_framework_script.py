@@ -34,11 +34,11 @@ x = read("train-images-idx3-ubyte.gz", 16).reshape(-1, 784) / 255.0
 y = read("train-labels-idx1-ubyte.gz", 8)
 w, rng = np.zeros((784, 10)), np.random.default_rng(0)
 for epoch in range(args.epochs):
-    for rows in np.array_split(rng.permutation(800), max(1, 800 // args.batch_size)):
+    for rows in np.array_split(rng.permutation(400), max(1, 400 // args.batch_size)):
         p = np.exp(x[rows] @ w); p /= p.sum(1, keepdims=True); p[np.arange(len(rows)), y[rows]] -= 1
         w -= args.lr * x[rows].T @ p / len(rows)
-    p = np.exp(x[800:] @ w); p /= p.sum(1, keepdims=True)
-    logger.info("Test set: Average loss: {:.4f}, Accuracy: {}\\n".format(-np.log(p[np.arange(200), y[800:]]).mean(), (p.argmax(1) == y[800:]).mean()))
+    p = np.exp(x[400:] @ w); p /= p.sum(1, keepdims=True)
+    logger.info("Test set: Average loss: {:.4f}, Accuracy: {}\\n".format(-np.log(p[np.arange(100), y[400:]]).mean(), (p.argmax(1) == y[400:]).mean()))
 np.save(os.path.join(os.environ["SM_MODEL_DIR"], "model.npy"), w)
 """
 )
@@ -58,7 +58,7 @@ estimator = PyTorch(
     framework_version="2.0.1",
     instance_count=1,
     instance_type="ml.c5.2xlarge",
-    hyperparameters={"epochs": 3},
+    hyperparameters={"epochs": 6},
 )
 tuner = HyperparameterTuner(
     estimator,

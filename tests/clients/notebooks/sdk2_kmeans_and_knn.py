@@ -48,7 +48,7 @@ knn = KNN(
     instance_count=1,
     instance_type="ml.m5.2xlarge",
     k=5,
-    sample_size=500,
+    sample_size=300,
     predictor_type="classifier",
     output_path=f"s3://{bucket}/knn/output",
     sagemaker_session=session,
@@ -56,7 +56,7 @@ knn = KNN(
 classes = HyperparameterTuner(
     knn,
     "test:accuracy",
-    {"k": IntegerParameter(1, 20), "sample_size": IntegerParameter(256, 800)},
+    {"k": IntegerParameter(1, 20), "sample_size": IntegerParameter(256, 400)},
     max_jobs=2,
     max_parallel_jobs=2,
 )

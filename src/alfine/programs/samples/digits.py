@@ -18,8 +18,14 @@ Bytes = npt.NDArray[np.uint8]
 SIDE = 28
 """Width and height of an image in pixels."""
 
-SIZES = {"train": 1000, "t10k": 200}
+SIZES = {"train": 500, "t10k": 100}
 """Images of each part."""
+
+LEVEL = 1
+"""Of gzip: noise hardly compresses."""
+
+KEPT = 400
+"""Images of the training part that train; the rest of it validates, where a format has such a part."""
 
 STROKES = {
     "top": (slice(4, 7), slice(8, 20)),
@@ -70,7 +76,7 @@ def _idx(part: str, kind: str) -> bytes:
     images, labels = drawn(part)
     values = images if kind == "images" else labels
     head = struct.pack(">BBBB", 0, 0, 8, values.ndim) + struct.pack(f">{values.ndim}I", *values.shape)
-    return gzip.compress(head + values.tobytes(), mtime=0)
+    return gzip.compress(head + values.tobytes(), LEVEL, mtime=0)
 
 
 def _npy(values: Bytes | npt.NDArray[np.float32]) -> bytes:
@@ -92,7 +98,9 @@ def pickled() -> bytes:
     flat, tested = (images.reshape(-1, SIDE**2) / 255).astype(np.float32), drawn("t10k")
     test = (tested[0].reshape(-1, SIDE**2) / 255).astype(np.float32), tested[1].astype(np.int64)
     whole = labels.astype(np.int64)
-    return gzip.compress(pickle.dumps(((flat[:800], whole[:800]), (flat[800:], whole[800:]), test), 2), mtime=0)
+    return gzip.compress(
+        pickle.dumps(((flat[:KEPT], whole[:KEPT]), (flat[KEPT:], whole[KEPT:]), test), 2), LEVEL, mtime=0
+    )
 
 
 def libsvm(part: str) -> bytes:
