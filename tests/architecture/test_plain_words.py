@@ -46,6 +46,7 @@ FLOATS_FORMATTED = {
     "figures.best_so_far_plots": "Plotly's format of what it shows at the pointer",
     "figures.svg": "coordinates of a drawing",
     "programs.algorithms.specification": "bounds as AWS's CreateAlgorithm has them, in texts",
+    "programs.algorithms.train_lightgbm": "the log of SageMaker's container, which regexes read",
     "programs.algorithms.train_linear_learner": "the log and metric names of SageMaker's container, which regexes read",
     "programs.algorithms.train_xgboost": "the log of SageMaker's container, which regexes read",
     "programs.samples.tables": "files of data sets",

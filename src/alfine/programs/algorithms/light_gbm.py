@@ -1,4 +1,4 @@
-"""What the algorithm lightgbm takes: hyperparameters, metrics, channels.
+"""The specification of the algorithm lightgbm: hyperparameters, metrics, channels.
 
 They are those of SageMaker's documentation («LightGBM hyperparameters», «Tune a LightGBM model»). The file isn't called lightgbm.py,
 because a script in this folder imports the package of that name.

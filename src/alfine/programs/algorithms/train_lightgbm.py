@@ -81,7 +81,7 @@ def _data() -> tuple[Matrix, Matrix]:
 
 
 def _metrics(texts: dict[str, str]) -> list[str]:
-    """The metric in the hyperparameters and the objective metric of the tuning job, each once; none stands for the task's own."""
+    """Return the metric in the hyperparameters and the tuning job's objective metric, each once; none stands for the task's own."""
     names = [texts.get("metric", "auto"), texts.get("_tuning_objective_metric", "")]
     return list(dict.fromkeys(name for name in names if name not in ("", "auto")))
 
@@ -94,7 +94,7 @@ def _parameters(texts: dict[str, str]) -> dict[str, Any]:
 
 
 def _task(metrics: list[str], labels: Matrix) -> dict[str, Any]:
-    """The objective of lightgbm, by the metrics or else by the labels."""
+    """Return the objective of lightgbm, by the metrics or else by the labels."""
     classes = np.unique(labels)
     whole = bool((classes == classes.astype(int)).all()) and len(classes) <= MOST_CLASSES
     if any(metric in OF_REGRESSION for metric in metrics) or (not metrics and not whole):
