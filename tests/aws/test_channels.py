@@ -269,9 +269,7 @@ def test_a_seed_shuffles_who_gets_what_and_always_the_same_way(store, with_chann
 def test_a_job_keeps_the_data_it_began_with(store, with_channel, tmp_path):
     spec = read_spec(with_channel("kept", "s3://many/part-"))
     (channel,) = channels(spec, RequestFiles(tmp_path / "in", store, fetch=True, faults=[]))
-    changed = tmp_path / "changed"
-    changed.write_text("changed")
-    store.put("s3://many/part-0", changed)
+    store.put("s3://many/part-0", io.BytesIO(b"changed"))
     store.remove("s3://many/part-1")
     assert [(channel.path / name).read_text() for name in ("part-0", "part-1")] == ["0", "1"]
     (again,) = channels(spec, RequestFiles(tmp_path / "in", store, fetch=True, faults=[]))

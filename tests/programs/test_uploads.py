@@ -1,6 +1,7 @@
 """Models on their way to where the job wants them: the engine goes on meanwhile, and nothing is Completed before its model is there."""
 
 import fcntl
+import io
 import threading
 from contextlib import contextmanager
 
@@ -38,8 +39,7 @@ def home(tmp_path):
 @pytest.fixture
 def held(home):
     """A bucket that takes nothing for as long as the context lasts, as if what is put there were very large."""
-    (home.folder / "first").write_text("x")
-    home.machine.buckets.put("s3://models/first", home.folder / "first")
+    home.machine.buckets.put("s3://models/first", io.BytesIO(b"x"))
 
     @contextmanager
     def hold():
