@@ -2,12 +2,13 @@
 
 import copy
 import json
+import tracemalloc
 
 import botocore.session
 import pytest
 import regex
 
-from alfine.aws.json_protocol import TAKEN_TOO, api
+from alfine.aws.json_protocol import TAKEN_TOO, WireError, api, parse
 from tests.aws.test_guard import post
 
 OPERATION = "CreateHyperParameterTuningJob"
@@ -201,3 +202,24 @@ def test_several_violations_are_named_at_once(served, make):
 
 def test_what_is_taken_beyond_the_model_is_in_the_model(served):
     assert set(TAKEN_TOO) <= set(api("sagemaker").model["shapes"])
+
+
+LISTS = b"[" + b"[]," * 1_300_000 + b"[]]"
+
+
+@pytest.mark.parametrize(
+    "body", [LISTS, b'{"a":' + LISTS + b"}", b"{" + b'"a":"b",' * 100_001 + b'"a":1}', b'"' * 300_001 + b"," * 200_000]
+)
+def test_a_body_of_too_many_values_is_refused_before_they_are_built(body):
+    tracemalloc.start()
+    with pytest.raises(WireError, match="more than 100000 values") as refused:
+        parse(body)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert refused.value.code == "SerializationException"
+    assert peak < 4 * len(body)
+
+
+@pytest.mark.parametrize("text", [",[{" * 60_000, '"' * 150_000, "\\" * 150_000, '\\",[' * 50_000])
+def test_marks_inside_strings_are_no_values(text):
+    assert parse(json.dumps({"a": [text, 1]}).encode()) == {"a": [text, 1]}

@@ -159,14 +159,22 @@ def archive(path, member):
     return path
 
 
-def device(name):
+def special(name, kind, target=""):
     member = tarfile.TarInfo(name)
-    member.type = tarfile.CHRTYPE
+    member.type, member.linkname = kind, target
     return member
 
 
 @pytest.mark.parametrize(
-    "member", [tarfile.TarInfo("../out"), device("null"), tarfile.TarInfo("n" * 300)], ids=["..", "device", "long name"]
+    "member",
+    [
+        tarfile.TarInfo("../out"),
+        special("null", tarfile.CHRTYPE),
+        special("link", tarfile.SYMTYPE, "/etc/passwd"),
+        special("hard", tarfile.LNKTYPE, "../../../../etc/passwd"),
+        tarfile.TarInfo("n" * 300),
+    ],
+    ids=["..", "device", "link", "hard link", "long name"],
 )
 def test_a_refused_code_archive_fails_the_training_jobs(home, tmp_path, script, member):
     asked = job_request(

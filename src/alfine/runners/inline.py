@@ -65,7 +65,12 @@ class InlineRunner:
             detail = "" if asked else "There is nothing to run: the inline runner needs a Python function."
             job.end(Exit(cause="stopped" if asked else "not_started", detail=detail))
         else:
-            self._threads.run(job.run)
+            try:
+                self._threads.run(job.run)
+            except RuntimeError:  # there can be no more threads at present: it was never started
+                with self._mutex:
+                    del self._jobs[key]
+                raise
 
     def poll(self, launch: Launch, offset: int) -> Observation | None:
         """See `Runner.poll`. Here the offset counts points."""
@@ -116,9 +121,9 @@ class _Threads:
         with self._mutex:
             spawn = self._idle == 0
             self._idle -= not spawn
-        self._tasks.put(task)
-        if spawn:
+        if spawn:  # before the task is handed over: where there can be no more threads, it isn't
             threading.Thread(target=self._work, name="alfine-inline", daemon=True).start()
+        self._tasks.put(task)
 
     def close(self) -> None:
         """End idle threads now, busy ones after their task."""

@@ -38,6 +38,7 @@ class LauncherConnection:
 
     Raises:
         OSError: The launcher can't be started.
+        RuntimeError: There can be no more threads at present.
     """
 
     def __init__(
@@ -67,7 +68,15 @@ class LauncherConnection:
             preload = {"imports": decision.imports, "local": decision.local, "sandbox": decision.sandbox}
             self._send({"op": "preload", "per_job": SET_PER_JOB, **preload})
             self._socket.settimeout(PRELOAD_SECONDS)
-        threading.Thread(target=self._listen, name="alfine-launcher", daemon=True).start()
+        try:
+            threading.Thread(target=self._listen, name="alfine-launcher", daemon=True).start()
+        except (
+            RuntimeError
+        ):  # there can be no more threads at present: nobody would hear of this launcher's training jobs
+            self._socket.close()
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+            raise
 
     def request(self, operation: Literal["start", "stop"], folder: str) -> bool:
         """Send a request, or keep it until the launcher is ready.
