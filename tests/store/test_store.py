@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from alfine import AlfineError, BestObjectiveNotImproving
-from alfine.core.errors import IllegalTransition, InUse, NotFound, Overtaken
+from alfine.core.errors import IllegalTransition, InUse, NotFound, Overtaken, StoreBusy
 from alfine.core.facts import Ended, StopAsked, TuningJobStopAsked
 from alfine.store import queries
 from alfine.store.store import Store
@@ -207,3 +207,18 @@ def test_two_stores_on_one_folder_do_not_block_each_other(store, tmp_path):
     other.close()
     with pytest.raises(AlfineError):
         store.get("third")
+
+
+def test_who_finds_every_connection_in_use_is_told_that_the_database_is_busy(tmp_path, monkeypatch):
+    """While another process keeps the database locked, all of them wait."""
+    monkeypatch.setattr("alfine.store.database.BUSY_SECONDS", 0.01)
+    store, held = Store.at(tmp_path), []
+    try:
+        with pytest.raises(StoreBusy, match="locked"):
+            for _ in range(100):
+                held.append(store.database.engine.connect())
+                store.list()
+    finally:
+        for connection in held:
+            connection.close()
+        store.close()

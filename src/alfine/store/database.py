@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection as Connection  # noqa: PLC0414 - for signatures outside this package
 
-from alfine.store.database_errors import explained
+from alfine.store.database_errors import busy, explained
 
 BUSY_SECONDS = 10.0
 """How long a writer waits for the transaction of another process: long beside one transaction, short beside a client's patience."""
@@ -29,7 +29,8 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self.engine = sa.create_engine(url, hide_parameters=True)  # requests hold secrets: errors don't show them
+        # Requests hold secrets: errors don't show them.
+        self.engine = sa.create_engine(url, hide_parameters=True, pool_timeout=BUSY_SECONDS)
         if self.engine.dialect.name == "sqlite":
             sa.event.listen(self.engine, "connect", _prepare_sqlite)
 
@@ -84,6 +85,8 @@ class Database:
             if (known := explained(error, self.name)) is None:
                 raise
             raise known from error
+        except sa.exc.TimeoutError as error:  # each connection of this process waits for another process
+            raise busy(self.name) from error
 
     def _begin(self, connection: Connection, statement: str) -> None:
         """Begin a transaction by hand: with a listener to SQLAlchemy's «begin» event every statement would be slower."""
@@ -119,5 +122,5 @@ def _refuse_reading_only(connection: Any) -> None:
         if error.sqlite_errorcode & PRIMARY_CODE != sqlite3.SQLITE_BUSY and os.access(file, os.W_OK):
             connection.close()
             raise
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+    cursor.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
     cursor.close()

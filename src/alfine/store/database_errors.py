@@ -36,7 +36,7 @@ def explained(error: sa.exc.DBAPIError, database: str) -> AlfineError | None:
             "everything recorded so far is kept."
         )
     if code in BUSY:
-        return StoreBusy(f"{database}: another process keeps the database locked. Try again in a while.")
+        return busy(database)
     if code == sqlite3.SQLITE_NOTADB:
         return damaged(f"{database}: can't be opened: {said}")
     if code == sqlite3.SQLITE_CORRUPT or NOT_TEXT in said:
@@ -49,6 +49,11 @@ def explained(error: sa.exc.DBAPIError, database: str) -> AlfineError | None:
             "comes back: check it, then run the same command again."
         )
     return None
+
+
+def busy(database: str) -> StoreBusy:
+    """Return the error for a database that another process has kept locked for too long."""
+    return StoreBusy(f"{database}: another process keeps the database locked. Try again in a while.")
 
 
 def damaged(what: str) -> StoreDamaged:
