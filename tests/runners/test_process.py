@@ -16,7 +16,7 @@ from threading import Event
 import pytest
 
 from alfine.runners.job_folder import Workspace
-from alfine.runners.launcher import identity
+from alfine.runners.launcher import identity, mark_of, mark_on
 from alfine.runners.log_files import READ_BYTES, read_lines
 from alfine.runners.process import ProcessRunner
 from alfine.runners.protocol import LocalChannel
@@ -231,6 +231,26 @@ def test_no_daemon_outlives_a_launcher_that_was_killed(kind, request):
     last, _ = bench.wait(launch)
     assert last.exit.cause == "lost"
     bench.until_true(lambda: is_gone(daemon))
+
+
+MARKED = """
+from alfine.runners.launcher.processes import mark_process
+mark_process("/some/folder")
+input()
+"""
+
+
+@linux_only
+def test_a_process_that_has_ended_has_no_mark_although_nobody_has_waited_for_it():
+    """Where process 1 waits for nobody, as in many containers, such processes stay for ever."""
+    child = subprocess.Popen([sys.executable, "-c", MARKED], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    while mark_on(child.pid) != mark_of("/some/folder"):
+        assert child.poll() is None
+    child.stdin.close()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert mark_on(child.pid) == 0
+    child.stdout.close()
+    child.wait()
 
 
 REMOVING = """

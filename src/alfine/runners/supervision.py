@@ -108,9 +108,10 @@ def settle_removed(folder: str) -> dict[str, Any] | None:
     """Kill the processes of a training job whose folder was removed, and write its exit.json in a new one.
 
     Returns:
-        The content of exit.json, or None when it has no processes: then it was never started.
+        The content of exit.json, or None when its folder is there, or it has no processes: then it was never started, or a retry is to
+        start it.
     """
-    if not _processes_of(folder):
+    if launcher.read_json(launcher.control_path(folder, launcher.LAUNCH)) is not None or not _processes_of(folder):
         return None
     _kill_leftovers(folder, {})
     make_control(Path(folder))

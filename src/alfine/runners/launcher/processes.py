@@ -74,13 +74,13 @@ def mark_process(folder: str) -> None:
 
 
 def mark_on(pid: int) -> int:
-    """Return the mark of a process; 0 where it has none, or that can't be known."""
+    """Return the mark of a process; 0 where it has none, or has ended, also if nobody has waited for it yet."""
     try:
         with open(f"/proc/{pid}/limits", "rb") as file:
             marks = [line.split()[3] for line in file if line.startswith(b"Max realtime timeout")]
-            return int(marks[0]) if marks and marks[0].isdigit() else 0
     except OSError:  # it has ended
         return 0
+    return int(marks[0]) if marks and marks[0].isdigit() and identity(pid) is not None else 0
 
 
 def terminate(pid: int, behind: int) -> bool:
