@@ -1,6 +1,7 @@
 """Autotune: chooses what a request leaves open, by the rules in this file. What the request sets stays as it is.
 
     AutoParameters      a range around each ValueHint (`range_around`); what can't be tuned becomes static, with the hint as its value
+    ParameterRanges     where there are none at all, those that AWS's documentation recommends for a built-in algorithm
     ResourceLimits      20 training jobs and 10 more for each hyperparameter, but no more than there are configurations; one at a time
     everything else     the strategy Bayesian, early stopping Auto where it is allowed, ConvergenceDetected, two retries
 
@@ -26,6 +27,7 @@ from alfine.core.spec import (
     RANGES,
     Request,
 )
+from alfine.programs.algorithms.specification import recommended_ranges
 
 Plain = dict[str, Any]
 Known = Callable[[Request], Mapping[str, Request] | None]
@@ -123,6 +125,8 @@ def _chosen(definition: Request, ranges: Request | None, strategy: str, known: K
     set_already = {str(entry.get("Name")) for entries in lists.values() for entry in entries} | static.keys()
     hints = {name: hint for name, hint in hints.items() if name not in set_already}
     supported = known({**definition, "StaticHyperParameters": {**hints, **static}}) if known else None
+    if supported and not hints and not any(lists.values()):
+        lists = recommended_ranges(supported, static)
     for name, hint in hints.items():
         entry = {} if supported is None else supported.get(name, {"IsTunable": False})
         fixed = (

@@ -11,26 +11,37 @@ from typing import Any
 
 from alfine.core.errors import Fault
 from alfine.programs.algorithms.recordio_channels import CSV_OR_RECORDIO, channel, quality_metric
-from alfine.programs.algorithms.specification import categorical, continuous, integer, text
+from alfine.programs.algorithms.specification import categorical, continuous, integer, recommended, text
 
 MEASURES = ("msd", "ssd")
 """The mean and the sum of squared distances between each record and the closest center."""
 
-HYPERPARAMETERS = [
-    integer("feature_dim", 1, required=True),
-    integer("k", 1, required=True),
-    integer("epochs", 1, tunable=True),
-    integer("extra_center_factor", 1, tunable=True, words=("auto",)),
-    categorical("init_method", "kmeans++", "random", tunable=True),
-    integer("mini_batch_size", 1, tunable=True),
-    text("eval_metrics"),
-    integer("half_life_time_size", 0),
-    categorical("local_lloyd_init_method", "kmeans++", "random"),
-    integer("local_lloyd_max_iter", 1),
-    integer("local_lloyd_num_trials", 1, words=("auto",)),
-    continuous("local_lloyd_tol", 0, 1),
-    categorical("force_dense", "True", "False", "true", "false"),  # SDK 2 sends it; AWS doesn't document it
-]
+RANGES = {
+    "epochs": ("1", "10"),
+    "extra_center_factor": ("4", "10"),
+    "init_method": ("kmeans++", "random"),
+    "mini_batch_size": ("3000", "15000"),
+}
+"""The ranges that AWS's documentation recommends."""
+
+HYPERPARAMETERS = recommended(
+    [
+        integer("feature_dim", 1, required=True),
+        integer("k", 1, required=True),
+        integer("epochs", 1, tunable=True),
+        integer("extra_center_factor", 1, tunable=True, words=("auto",)),
+        categorical("init_method", "kmeans++", "random", tunable=True),
+        integer("mini_batch_size", 1, tunable=True),
+        text("eval_metrics"),
+        integer("half_life_time_size", 0),
+        categorical("local_lloyd_init_method", "kmeans++", "random"),
+        integer("local_lloyd_max_iter", 1),
+        integer("local_lloyd_num_trials", 1, words=("auto",)),
+        continuous("local_lloyd_tol", 0, 1),
+        categorical("force_dense", "True", "False", "true", "false"),  # SDK 2 sends it; AWS doesn't document it
+    ],
+    RANGES,
+)
 
 SPECIFICATION: Mapping[str, Any] = {
     "TrainingImage": "kmeans",

@@ -10,24 +10,30 @@ from typing import Any
 
 from alfine.core.errors import Fault
 from alfine.programs.algorithms.recordio_channels import CSV_OR_RECORDIO, channel, quality_metric
-from alfine.programs.algorithms.specification import categorical, integer
+from alfine.programs.algorithms.specification import categorical, integer, recommended
 
 SUBVECTORS = ("1", "2", "3", "4", "8", "12", "16", "20", "24", "28", "32", "40", "48", "56", "64", "96")
 """Values of faiss_index_pq_m."""
 
-HYPERPARAMETERS = [
-    integer("feature_dim", 1, required=True),
-    integer("k", 1, tunable=True, required=True),
-    categorical("predictor_type", "classifier", "regressor", required=True),
-    integer("sample_size", 1, tunable=True, required=True),
-    integer("dimension_reduction_target", 1),
-    categorical("dimension_reduction_type", "sign", "fjlt"),
-    integer("faiss_index_ivf_nlists", 1, words=("auto",)),
-    categorical("faiss_index_pq_m", *SUBVECTORS),
-    categorical("index_metric", "COSINE", "INNER_PRODUCT", "L2"),
-    categorical("index_type", "faiss.Flat", "faiss.IVFFlat", "faiss.IVFPQ"),
-    integer("mini_batch_size", 1),
-]
+RANGES = {"k": ("1", "1024"), "sample_size": ("256", "20000000")}
+"""The ranges that AWS's documentation recommends."""
+
+HYPERPARAMETERS = recommended(
+    [
+        integer("feature_dim", 1, required=True),
+        integer("k", 1, tunable=True, required=True),
+        categorical("predictor_type", "classifier", "regressor", required=True),
+        integer("sample_size", 1, tunable=True, required=True),
+        integer("dimension_reduction_target", 1),
+        categorical("dimension_reduction_type", "sign", "fjlt"),
+        integer("faiss_index_ivf_nlists", 1, words=("auto",)),
+        categorical("faiss_index_pq_m", *SUBVECTORS),
+        categorical("index_metric", "COSINE", "INNER_PRODUCT", "L2"),
+        categorical("index_type", "faiss.Flat", "faiss.IVFFlat", "faiss.IVFPQ"),
+        integer("mini_batch_size", 1),
+    ],
+    RANGES,
+)
 
 METRICS = {"classifier": ("accuracy", "score", "Maximize"), "regressor": ("mse", "loss", "Minimize")}
 """The metric of each predictor_type: its name, how the log calls its kind, and the goal."""

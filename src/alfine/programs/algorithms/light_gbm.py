@@ -11,7 +11,7 @@ from typing import Any
 
 from alfine.core.errors import Fault
 from alfine.programs.algorithms.recordio_channels import channel
-from alfine.programs.algorithms.specification import categorical, continuous, integer
+from alfine.programs.algorithms.specification import categorical, continuous, integer, recommended
 
 OF_REGRESSION = ("rmse", "l1", "l2", "huber", "fair")
 OF_BINARY = ("binary_logloss", "binary_error", "auc", "average_precision", "cross_entropy")
@@ -21,32 +21,46 @@ MAXIMISED = ("auc", "average_precision", "auc_mu")
 ABOVE_ZERO = 1e-9
 """The least value where lightgbm doesn't allow 0 itself."""
 
-HYPERPARAMETERS = [
-    continuous("learning_rate", ABOVE_ZERO, 1, above=0, tunable=True),
-    integer("num_leaves", 2, 131_072, tunable=True),
-    continuous("feature_fraction", ABOVE_ZERO, 1, above=0, tunable=True),
-    continuous("bagging_fraction", ABOVE_ZERO, 1, above=0, tunable=True),
-    integer("bagging_freq", 0, tunable=True),
-    integer("max_depth", -1, tunable=True),
-    integer("min_data_in_leaf", 0, tunable=True),
-    integer("num_boost_round", 1),
-    integer("early_stopping_rounds", 1),
-    categorical("metric", "auto", *METRICS),
-    continuous("max_delta_step", 0),
-    continuous("lambda_l1", 0),
-    continuous("lambda_l2", 0),
-    categorical("boosting", "gbdt", "dart"),
-    continuous("min_gain_to_split", 0),
-    continuous("scale_pos_weight", ABOVE_ZERO, above=0),
-    categorical("tree_learner", "serial", "feature", "data", "voting"),
-    continuous("feature_fraction_bynode", ABOVE_ZERO, 1, above=0),
-    categorical("is_unbalance", "True", "False", "true", "false"),
-    integer("max_bin", 2),
-    continuous("tweedie_variance_power", 1, 2 - 1e-8),
-    integer("num_threads", 0),
-    integer("verbosity", -1),
-    categorical("use_dask", "True", "False", "true", "false"),
-]
+RANGES = {
+    "learning_rate": ("0.001", "0.01"),
+    "num_leaves": ("10", "100"),
+    "feature_fraction": ("0.1", "1"),
+    "bagging_fraction": ("0.1", "1"),
+    "bagging_freq": ("0", "10"),
+    "max_depth": ("15", "100"),
+    "min_data_in_leaf": ("10", "200"),
+}
+"""The ranges that AWS's documentation recommends."""
+
+HYPERPARAMETERS = recommended(
+    [
+        continuous("learning_rate", ABOVE_ZERO, 1, above=0, tunable=True),
+        integer("num_leaves", 2, 131_072, tunable=True),
+        continuous("feature_fraction", ABOVE_ZERO, 1, above=0, tunable=True),
+        continuous("bagging_fraction", ABOVE_ZERO, 1, above=0, tunable=True),
+        integer("bagging_freq", 0, tunable=True),
+        integer("max_depth", -1, tunable=True),
+        integer("min_data_in_leaf", 0, tunable=True),
+        integer("num_boost_round", 1),
+        integer("early_stopping_rounds", 1),
+        categorical("metric", "auto", *METRICS),
+        continuous("max_delta_step", 0),
+        continuous("lambda_l1", 0),
+        continuous("lambda_l2", 0),
+        categorical("boosting", "gbdt", "dart"),
+        continuous("min_gain_to_split", 0),
+        continuous("scale_pos_weight", ABOVE_ZERO, above=0),
+        categorical("tree_learner", "serial", "feature", "data", "voting"),
+        continuous("feature_fraction_bynode", ABOVE_ZERO, 1, above=0),
+        categorical("is_unbalance", "True", "False", "true", "false"),
+        integer("max_bin", 2),
+        continuous("tweedie_variance_power", 1, 2 - 1e-8),
+        integer("num_threads", 0),
+        integer("verbosity", -1),
+        categorical("use_dask", "True", "False", "true", "false"),
+    ],
+    RANGES,
+)
 
 
 CSV = ("text/csv", "csv")

@@ -10,7 +10,7 @@ from typing import Any
 
 from alfine.core.errors import Fault
 from alfine.programs.algorithms.recordio_channels import CSV_OR_RECORDIO, HOST, channel
-from alfine.programs.algorithms.specification import categorical, continuous, integer
+from alfine.programs.algorithms.specification import categorical, continuous, integer, recommended
 
 ABOVE_ZERO = 1e-12
 """The least value where 0 itself isn't allowed: the range of a specification includes its ends."""
@@ -24,52 +24,64 @@ LOSSES = {
 }
 SELECTIONS = ("accuracy", "f_beta", "precision_at_target_recall", "recall_at_target_precision", "loss_function")
 
-HYPERPARAMETERS = [
-    categorical("predictor_type", *LOSSES, required=True),
-    continuous("wd", 0, tunable=True, words=("auto",)),
-    continuous("l1", 0, tunable=True, words=("auto",)),
-    continuous("learning_rate", ABOVE_ZERO, tunable=True, words=("auto",), above=0),
-    integer("mini_batch_size", 1, tunable=True),
-    categorical("use_bias", *FLAG, tunable=True),
-    continuous("positive_example_weight_mult", ABOVE_ZERO, tunable=True, words=("auto", "balanced"), above=0),
-    integer("feature_dim", 1, words=("auto",)),
-    integer("num_classes", 3, 1_000_000),
-    integer("accuracy_top_k", 1),
-    categorical("balance_multiclass_weights", *FLAG),
-    continuous("beta_1", 0, 1, words=("auto",)),
-    continuous("beta_2", 0, 1, words=("auto",)),
-    continuous("bias_lr_mult", ABOVE_ZERO, words=("auto",), above=0),
-    continuous("bias_wd_mult", 0, words=("auto",)),
-    categorical("binary_classifier_model_selection_criteria", *SELECTIONS),
-    integer("early_stopping_patience", 1),
-    continuous("early_stopping_tolerance", ABOVE_ZERO, above=0),
-    integer("epochs", 1),
-    continuous("f_beta", ABOVE_ZERO, above=0),
-    continuous("huber_delta", ABOVE_ZERO, above=0),
-    continuous("init_bias", -1e30),
-    categorical("init_method", "uniform", "normal"),
-    continuous("init_scale", ABOVE_ZERO, above=0),
-    continuous("init_sigma", ABOVE_ZERO, above=0),
-    categorical("loss", *dict.fromkeys(loss for losses in LOSSES.values() for loss in losses)),
-    continuous("loss_insensitivity", ABOVE_ZERO, above=0),
-    continuous("lr_scheduler_factor", ABOVE_ZERO, 1, words=("auto",), above=0),
-    continuous("lr_scheduler_minimum_lr", ABOVE_ZERO, words=("auto",), above=0),
-    integer("lr_scheduler_step", 1, words=("auto",)),
-    continuous("margin", ABOVE_ZERO, above=0),
-    continuous("momentum", 0, 1, words=("auto",)),
-    categorical("normalize_data", "auto", *FLAG),
-    categorical("normalize_label", "auto", *FLAG),
-    integer("num_calibration_samples", 1, words=("auto",)),
-    integer("num_models", 1, words=("auto",)),
-    integer("num_point_for_scaler", 1),
-    categorical("optimizer", "auto", "adam", "sgd", "rmsprop"),
-    continuous("quantile", ABOVE_ZERO, 1, above=0),
-    continuous("target_precision", ABOVE_ZERO, 1, above=0),
-    continuous("target_recall", ABOVE_ZERO, 1, above=0),
-    categorical("unbias_data", "auto", *FLAG),
-    categorical("unbias_label", "auto", *FLAG),
-    categorical("use_lr_scheduler", *FLAG),
-]
+RANGES = {
+    "wd": ("1e-7", "1"),
+    "l1": ("1e-7", "1"),
+    "learning_rate": ("1e-5", "1"),
+    "mini_batch_size": ("100", "5000"),
+    "use_bias": ("True", "False"),
+}
+"""The ranges that AWS's documentation recommends. positive_example_weight_mult is left out: it is for binary classifiers only."""
+
+HYPERPARAMETERS = recommended(
+    [
+        categorical("predictor_type", *LOSSES, required=True),
+        continuous("wd", 0, tunable=True, words=("auto",)),
+        continuous("l1", 0, tunable=True, words=("auto",)),
+        continuous("learning_rate", ABOVE_ZERO, tunable=True, words=("auto",), above=0),
+        integer("mini_batch_size", 1, tunable=True),
+        categorical("use_bias", *FLAG, tunable=True),
+        continuous("positive_example_weight_mult", ABOVE_ZERO, tunable=True, words=("auto", "balanced"), above=0),
+        integer("feature_dim", 1, words=("auto",)),
+        integer("num_classes", 3, 1_000_000),
+        integer("accuracy_top_k", 1),
+        categorical("balance_multiclass_weights", *FLAG),
+        continuous("beta_1", 0, 1, words=("auto",)),
+        continuous("beta_2", 0, 1, words=("auto",)),
+        continuous("bias_lr_mult", ABOVE_ZERO, words=("auto",), above=0),
+        continuous("bias_wd_mult", 0, words=("auto",)),
+        categorical("binary_classifier_model_selection_criteria", *SELECTIONS),
+        integer("early_stopping_patience", 1),
+        continuous("early_stopping_tolerance", ABOVE_ZERO, above=0),
+        integer("epochs", 1),
+        continuous("f_beta", ABOVE_ZERO, above=0),
+        continuous("huber_delta", ABOVE_ZERO, above=0),
+        continuous("init_bias", -1e30),
+        categorical("init_method", "uniform", "normal"),
+        continuous("init_scale", ABOVE_ZERO, above=0),
+        continuous("init_sigma", ABOVE_ZERO, above=0),
+        categorical("loss", *dict.fromkeys(loss for losses in LOSSES.values() for loss in losses)),
+        continuous("loss_insensitivity", ABOVE_ZERO, above=0),
+        continuous("lr_scheduler_factor", ABOVE_ZERO, 1, words=("auto",), above=0),
+        continuous("lr_scheduler_minimum_lr", ABOVE_ZERO, words=("auto",), above=0),
+        integer("lr_scheduler_step", 1, words=("auto",)),
+        continuous("margin", ABOVE_ZERO, above=0),
+        continuous("momentum", 0, 1, words=("auto",)),
+        categorical("normalize_data", "auto", *FLAG),
+        categorical("normalize_label", "auto", *FLAG),
+        integer("num_calibration_samples", 1, words=("auto",)),
+        integer("num_models", 1, words=("auto",)),
+        integer("num_point_for_scaler", 1),
+        categorical("optimizer", "auto", "adam", "sgd", "rmsprop"),
+        continuous("quantile", ABOVE_ZERO, 1, above=0),
+        continuous("target_precision", ABOVE_ZERO, 1, above=0),
+        continuous("target_recall", ABOVE_ZERO, 1, above=0),
+        categorical("unbias_data", "auto", *FLAG),
+        categorical("unbias_label", "auto", *FLAG),
+        categorical("use_lr_scheduler", *FLAG),
+    ],
+    RANGES,
+)
 
 FINAL: Mapping[str, Mapping[str, tuple[str, bool]]] = {
     "binary_classifier": {

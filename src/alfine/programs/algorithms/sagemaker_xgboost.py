@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from alfine.core.errors import Fault
-from alfine.programs.algorithms.specification import categorical, continuous, integer, text
+from alfine.programs.algorithms.specification import categorical, continuous, integer, recommended, text
 
 ABOVE_ZERO = 1e-9
 """The least value where xgboost doesn't allow 0 itself: the range of a specification includes its ends."""
@@ -43,63 +43,82 @@ OBJECTIVES = (
 CONTENT_TYPES = ("text/csv", "csv", "text/libsvm", "text/x-libsvm", "libsvm")
 NUMBER = r"([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)"
 
-HYPERPARAMETERS = [
-    integer("num_round", 1, tunable=True, required=True),
-    continuous("alpha", 0, tunable=True),
-    continuous("reg_alpha", 0, tunable=True),
-    continuous("colsample_bylevel", ABOVE_ZERO, 1, tunable=True, above=0),
-    continuous("colsample_bynode", ABOVE_ZERO, 1, tunable=True, above=0),
-    continuous("colsample_bytree", ABOVE_ZERO, 1, tunable=True, above=0),
-    continuous("eta", 0, 1, tunable=True),
-    continuous("learning_rate", 0, 1, tunable=True),
-    continuous("gamma", 0, tunable=True),
-    continuous("min_split_loss", 0, tunable=True),
-    continuous("lambda", 0, tunable=True),
-    continuous("reg_lambda", 0, tunable=True),
-    continuous("max_delta_step", 0, tunable=True),
-    integer("max_depth", 0, tunable=True),
-    continuous("min_child_weight", 0, tunable=True),
-    continuous("subsample", ABOVE_ZERO, 1, tunable=True, above=0),
-    text("eval_metric"),
-    categorical("objective", *OBJECTIVES),
-    integer("num_class", 2),
-    integer("early_stopping_rounds", 1),
-    integer("csv_weights", 0, 1),
-    integer("seed", -(2**31) + 1),
-    integer("nthread", 1),
-    integer("verbosity", 0, 3),
-    categorical("booster", "gbtree", "gblinear", "dart"),
-    categorical("tree_method", "auto", "exact", "approx", "hist", "gpu_hist"),
-    categorical("process_type", "default"),  # `update` needs an earlier model, for which there is no channel
-    categorical("grow_policy", "depthwise", "lossguide"),
-    categorical("sampling_method", "uniform", "gradient_based"),
-    categorical("sample_type", "uniform", "weighted"),
-    categorical("normalize_type", "tree", "forest"),
-    text("updater"),
-    text("monotone_constraints"),
-    text("interaction_constraints"),
-    integer("max_leaves", 0),
-    integer("max_bin", 0),
-    integer("num_parallel_tree", 1),
-    integer("refresh_leaf", 0, 1),
-    integer("one_drop", 0, 1),
-    continuous("rate_drop", 0, 1),
-    continuous("skip_drop", 0, 1),
-    continuous("lambda_bias", 0, 1),
-    continuous("scale_pos_weight", ABOVE_ZERO, above=0),
-    continuous("base_score", 0),
-    continuous("tweedie_variance_power", 1 + 1e-8, BELOW_TWO),
-    categorical("aft_loss_distribution", "normal", "logistic", "extreme"),
-    continuous("aft_loss_distribution_scale", 0),
-    categorical("save_model_on_termination", "true", "false"),
-    categorical("use_dask_gpu_training", "false"),
-    # xgboost no longer has these. They are allowed, and the training job's log says that they have no effect.
-    categorical("deterministic_histogram", "true", "false"),
-    categorical("dsplit", "row"),
-    categorical("predictor", "auto", "cpu_predictor", "gpu_predictor"),
-    continuous("sketch_eps", ABOVE_ZERO, 1, above=0),
-    integer("prob_buffer_row", 1),
-]
+RANGES = {
+    "num_round": ("1", "4000"),
+    "alpha": ("0", "1000"),
+    "colsample_bylevel": ("0.1", "1"),
+    "colsample_bynode": ("0.1", "1"),
+    "colsample_bytree": ("0.5", "1"),
+    "eta": ("0.1", "0.5"),
+    "gamma": ("0", "5"),
+    "lambda": ("0", "1000"),
+    "max_delta_step": ("0", "10"),
+    "max_depth": ("0", "10"),
+    "min_child_weight": ("0", "120"),
+    "subsample": ("0.5", "1"),
+}
+"""The ranges that AWS's documentation recommends."""
+
+HYPERPARAMETERS = recommended(
+    [
+        integer("num_round", 1, tunable=True, required=True),
+        continuous("alpha", 0, tunable=True),
+        continuous("reg_alpha", 0, tunable=True),
+        continuous("colsample_bylevel", ABOVE_ZERO, 1, tunable=True, above=0),
+        continuous("colsample_bynode", ABOVE_ZERO, 1, tunable=True, above=0),
+        continuous("colsample_bytree", ABOVE_ZERO, 1, tunable=True, above=0),
+        continuous("eta", 0, 1, tunable=True),
+        continuous("learning_rate", 0, 1, tunable=True),
+        continuous("gamma", 0, tunable=True),
+        continuous("min_split_loss", 0, tunable=True),
+        continuous("lambda", 0, tunable=True),
+        continuous("reg_lambda", 0, tunable=True),
+        continuous("max_delta_step", 0, tunable=True),
+        integer("max_depth", 0, tunable=True),
+        continuous("min_child_weight", 0, tunable=True),
+        continuous("subsample", ABOVE_ZERO, 1, tunable=True, above=0),
+        text("eval_metric"),
+        categorical("objective", *OBJECTIVES),
+        integer("num_class", 2),
+        integer("early_stopping_rounds", 1),
+        integer("csv_weights", 0, 1),
+        integer("seed", -(2**31) + 1),
+        integer("nthread", 1),
+        integer("verbosity", 0, 3),
+        categorical("booster", "gbtree", "gblinear", "dart"),
+        categorical("tree_method", "auto", "exact", "approx", "hist", "gpu_hist"),
+        categorical("process_type", "default"),  # `update` needs an earlier model, for which there is no channel
+        categorical("grow_policy", "depthwise", "lossguide"),
+        categorical("sampling_method", "uniform", "gradient_based"),
+        categorical("sample_type", "uniform", "weighted"),
+        categorical("normalize_type", "tree", "forest"),
+        text("updater"),
+        text("monotone_constraints"),
+        text("interaction_constraints"),
+        integer("max_leaves", 0),
+        integer("max_bin", 0),
+        integer("num_parallel_tree", 1),
+        integer("refresh_leaf", 0, 1),
+        integer("one_drop", 0, 1),
+        continuous("rate_drop", 0, 1),
+        continuous("skip_drop", 0, 1),
+        continuous("lambda_bias", 0, 1),
+        continuous("scale_pos_weight", ABOVE_ZERO, above=0),
+        continuous("base_score", 0),
+        continuous("tweedie_variance_power", 1 + 1e-8, BELOW_TWO),
+        categorical("aft_loss_distribution", "normal", "logistic", "extreme"),
+        continuous("aft_loss_distribution_scale", 0),
+        categorical("save_model_on_termination", "true", "false"),
+        categorical("use_dask_gpu_training", "false"),
+        # xgboost no longer has these. They are allowed, and the training job's log says that they have no effect.
+        categorical("deterministic_histogram", "true", "false"),
+        categorical("dsplit", "row"),
+        categorical("predictor", "auto", "cpu_predictor", "gpu_predictor"),
+        continuous("sketch_eps", ABOVE_ZERO, 1, above=0),
+        integer("prob_buffer_row", 1),
+    ],
+    RANGES,
+)
 
 
 def _channel(name: str, *, required: bool) -> dict[str, Any]:

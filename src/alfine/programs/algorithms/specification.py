@@ -34,6 +34,8 @@ KINDS = {
 }
 """The kinds of ranges in a request, with the types of hyperparameters that they are for."""
 
+BOUNDS = ("MinValue", "MaxValue")
+
 WORDS = "Words"
 """alfine's own key in a hyperparameter of a built-in algorithm: texts that are allowed besides numbers. AWS's specifications can't
 express them, though its algorithms allow them."""
@@ -41,6 +43,10 @@ express them, though its algorithms allow them."""
 ABOVE = "Above"
 """alfine's own key in a Continuous hyperparameter of a built-in algorithm: its open bound. Every value must lie above it, and a range may
 begin at it. MinValue then is the least value that is drawn."""
+
+RECOMMENDED = "Recommended"
+"""alfine's own key in a tunable hyperparameter of a built-in algorithm: the range that AWS's documentation recommends, as the text of its
+least and its greatest value, or as its values. Autotune takes it where a request has no ranges."""
 
 NOT_THE_ALGORITHMS = (OBJECTIVE_HYPERPARAMETER, "default_user_module_name")
 """Hyperparameters that clients add and that no algorithm has."""
@@ -113,6 +119,33 @@ def _hyperparameter(
 def hyperparameters_of(specification: Mapping[str, Any]) -> Known:
     """Return the hyperparameters of a specification by their names."""
     return {entry["Name"]: entry for entry in specification.get("SupportedHyperParameters") or ()}
+
+
+def recommended(entries: Sequence[Plain], ranges: Mapping[str, Sequence[str]]) -> list[Plain]:
+    """Return hyperparameters with the ranges that AWS's documentation recommends.
+
+    Args:
+        entries: The hyperparameters.
+        ranges: The least and the greatest value of each, or the values of a Categorical one, by their names.
+    """
+    return [{**entry, RECOMMENDED: [*ranges[entry["Name"]]]} if entry["Name"] in ranges else entry for entry in entries]
+
+
+def recommended_ranges(known: Known, without: Iterable[str]) -> Plain:
+    """Return ParameterRanges with the recommended range of each tunable hyperparameter; {} where none is recommended.
+
+    Args:
+        known: The hyperparameters by their names.
+        without: The names of those that have a value already.
+    """
+    lists: Plain = {}
+    for name, entry in known.items():
+        values = entry.get(RECOMMENDED)
+        if values and name not in without:
+            kind = f"{entry['Type']}ParameterRanges"
+            shown = {"Values": values} if entry["Type"] == "Categorical" else dict(zip(BOUNDS, values, strict=True))
+            lists.setdefault(kind, []).append({"Name": name, **shown})
+    return lists
 
 
 def static_faults(
