@@ -85,7 +85,12 @@ def _type_names(types: Iterable[str]) -> str:
 
 
 def anchored(request: Request, folder: Path) -> Request:
-    """Return the request with its local paths made absolute, so that it's the same job from wherever it is started."""
+    """Return the request with its local paths made absolute, so that it's the same job from wherever it is started.
+
+    Args:
+        request: A request from a file.
+        folder: The file's folder, from which relative paths are meant.
+    """
     request = deepcopy(request)
     for definition in (request.get(DEFINITION) or {}, *(request.get(DEFINITIONS) or ())):
         _anchor(definition, folder)

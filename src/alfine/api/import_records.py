@@ -49,7 +49,12 @@ class ImportedTrainingJob:
 
 
 def facts_of(training_jobs: Iterable[ImportedTrainingJob], spec: TuningJobSpec) -> tuple[Fact, ...]:
-    """Return all facts in the order of their times. Training jobs are numbered in the order in which they were created."""
+    """Return all facts in the order of their times. Training jobs are numbered in the order in which they were created.
+
+    Args:
+        training_jobs: The imported training jobs, in any order.
+        spec: The specification of their tuning job.
+    """
     facts: list[Fact] = []
     for number, job in enumerate(sorted(training_jobs, key=lambda job: job.created_at), 1):
         start = job.started_at and max(job.created_at, job.started_at)

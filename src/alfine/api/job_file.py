@@ -64,6 +64,18 @@ class JobFile:
         """Return the same job with what is given here instead of what the file has.
 
         Criteria, as texts, take the place of all completion criteria of the file.
+
+        Args:
+            name: The tuning job's name.
+            max_training_jobs: The largest number of training jobs.
+            max_parallel: The largest number of training jobs at the same time.
+            seed: The seed of the search.
+            criteria: Completion criteria as texts; empty: those of the file stay.
+            price_per_hour: The price of one instance an hour, in US dollars.
+            warm: Whether scripts may start warm; False overrides the file.
+
+        Raises:
+            InvalidSpec: A criterion can't be understood.
         """
         request = changed_request(
             self.request,
@@ -81,7 +93,11 @@ class JobFile:
         return replace(self, request=request)
 
     def explain(self, error: InvalidSpec) -> InvalidSpec:
-        """Return the error of the request with each fault at its key of this file and in the file's words."""
+        """Return the error of the request with each fault at its key of this file and in the file's words.
+
+        Args:
+            error: The error of reading the request.
+        """
         return InvalidSpec([self.spelled(fault) for fault in error.faults])
 
     def spelled(self, fault: Fault) -> Fault:
@@ -118,7 +134,13 @@ def name_from(path: Path) -> str:
 
 
 def differences(request: Mapping[str, Any], other: Mapping[str, Any], path: str = "") -> Iterator[Fault]:
-    """Yield where a request differs from an earlier one: the path, and a message with both values."""
+    """Yield where a request differs from an earlier one: the path, and a message with both values.
+
+    Args:
+        request: A request, or a part of one.
+        other: The earlier one.
+        path: The path of this part, for the faults.
+    """
     for key in {**request, **other}:
         where, now, before = f"{path}{key}", request.get(key), other.get(key)
         if isinstance(now, dict) and isinstance(before, dict):

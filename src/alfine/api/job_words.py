@@ -203,7 +203,11 @@ def _metrics(given: Words) -> list[dict[str, str]]:
 
 
 def default_regex(metric: str) -> str:
-    """Return a regular expression that finds «metric=1.5», «metric: 1.5» or «metric 1.5», where the name is a whole word."""
+    """Return a regular expression that finds «metric=1.5», «metric: 1.5» or «metric 1.5», where the name is a whole word.
+
+    Args:
+        metric: The metric's name.
+    """
     return rf"(?<![\w.:/-]){re.escape(metric)}\s*[=:]?\s*{NUMBER}"
 
 
@@ -269,7 +273,12 @@ def several_request(definitions: Mapping[str, Words], **words: Any) -> dict[str,
 
 
 def with_shared(shared: Words, own: Words) -> dict[str, Any]:
-    """Return a definition's fields with those of the job. A definition with its own program takes no field of a program."""
+    """Return a definition's fields with those of the job. A definition with its own program takes no field of a program.
+
+    Args:
+        shared: The job's fields.
+        own: The definition's own fields, which come first.
+    """
     without = OF_PROGRAM if {"script", "command"} & {*own} else ()
     return {**{word: value for word, value in shared.items() if word not in without}, **own}
 
@@ -305,7 +314,11 @@ def _check_conditions(path: str, range_: Range, space: Mapping[str, Range], othe
 
 
 def parameter_ranges(space: Mapping[str, Range]) -> dict[str, Any]:
-    """Return AMT's ParameterRanges of a space, with numbers as texts. Raise InvalidSpec for what isn't a range."""
+    """Return AMT's ParameterRanges of a space, with numbers as texts. Raise InvalidSpec for what isn't a range.
+
+    Args:
+        space: The range of each hyperparameter.
+    """
     if not isinstance(space, Mapping):
         message = f'{space!r:.100} must map names to ranges, as {{"x": alfine.Continuous(0, 1)}}.'
         raise InvalidSpec([Fault("space", message)])

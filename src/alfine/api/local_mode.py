@@ -101,12 +101,22 @@ class LocalSession(SdkLocalSession):  # type: ignore[misc]  # the SDK has no typ
         _settle(self)
 
     def wait_for_tuning_job(self, job: str, poll: float = POLL_SECONDS) -> Any:
-        """Wait until a tuning job has ended, and run it here if no other process does."""
+        """Wait until a tuning job has ended, and run it here if no other process does.
+
+        Args:
+            job: The tuning job's name.
+            poll: Seconds between two looks, where another process runs the job.
+        """
         self._inside.engine_pool.run(job)
         return self._stopping_tuning_job(job, lambda: self._tuning_job_ended(job, poll))
 
     def wait_for_job(self, job: str, poll: float = POLL_SECONDS) -> Any:
-        """Wait until a training job has ended."""
+        """Wait until a training job has ended.
+
+        Args:
+            job: The training job's name.
+            poll: Seconds between two looks, where another process runs the job.
+        """
         return self._stopping_job(job, lambda: self._job_ended(job, poll))
 
     def logs_for_job(self, job_name: str, *arguments: Any, **words: Any) -> Any:

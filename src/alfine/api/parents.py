@@ -35,7 +35,11 @@ Parent: TypeAlias = str | Path | HasHistory
 
 
 def listed(given: Parent | Iterable[Parent]) -> list[Parent]:
-    """Return one parent or many of them as a list. Raise InvalidSpec for what can't be a parent."""
+    """Return one parent or many of them as a list. Raise InvalidSpec for what can't be a parent.
+
+    Args:
+        given: A name, a path, a Job, a Tuner, or several of them.
+    """
     is_one = isinstance(given, str | Path | Mapping) or hasattr(given, "history") or not isinstance(given, Iterable)
     parents = [given] if is_one else list(cast(Iterable[Parent], given))
     for parent in parents:

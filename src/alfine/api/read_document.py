@@ -33,6 +33,9 @@ CORE_SCHEMA: tuple[tuple[str, str, str], ...] = (
 def read_document(path: Path) -> dict[str, Any]:
     """Return the keys and values of a .json, .yaml or .yml file.
 
+    Args:
+        path: The file.
+
     Raises:
         InvalidSpec: the file can't be read, isn't JSON or YAML, has a key twice, or isn't keys and values at its top.
             The fault's path is the file's, with line and column where they are known.

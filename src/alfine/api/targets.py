@@ -72,7 +72,12 @@ class NativeHistory:
 
 
 def check_settings(settings: Mapping[str, Any], target: Any) -> None:
-    """Raise InvalidSpec for arguments that don't exist, or that would have no effect on this target."""
+    """Raise InvalidSpec for arguments that don't exist, or that would have no effect on this target.
+
+    Args:
+        settings: The arguments by their names.
+        target: What is to be tuned.
+    """
     words = [word for word in WORDS if word not in (*OF_TARGET, "definitions")]
     if odd := [key for key in settings if key not in words and key not in OF_TARGET]:
         raise InvalidSpec([Fault(key, unknown(key, words)) for key in odd])

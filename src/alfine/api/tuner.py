@@ -18,14 +18,14 @@ from alfine.core.errors import AlfineError, Fault, InvalidSpec
 from alfine.core.facts import Ended, Launched, Reported, Started, StopAsked
 from alfine.core.field import Face
 from alfine.core.fields import fields_among
-from alfine.core.history import History, with_space
+from alfine.core.history import History
 from alfine.core.judge import Judge
 from alfine.core.messages import spelling
 from alfine.core.protocols import CompletionCriterion, Suggestion
 from alfine.core.ranges import Range
 from alfine.core.read_spec import read_spec
 from alfine.core.replay import Replayed, replay
-from alfine.core.spec import IDENTICAL, TuningJobSpec
+from alfine.core.spec import IDENTICAL, TuningJobSpec, with_space
 from alfine.core.training_job import TrainingJob
 from alfine.core.verdict import Outlook, Verdict
 from alfine.criteria import Given, can_be_kept, check_demands, criteria_of

@@ -69,7 +69,12 @@ def chosen_scaling(scaling: str, low: float, high: float, ratio: float) -> str:
 
 
 def beside(operator: str, edge: float) -> Interval:
-    """Return the part of the axis on one side of a place."""
+    """Return the part of the axis on one side of a place.
+
+    Args:
+        operator: One of ORDERS in core/conditions.py.
+        edge: The place, in [0, 1].
+    """
     return (edge, 1.0) if operator in ("above", "at-least") else (0.0, edge)
 
 

@@ -95,6 +95,11 @@ def saved(history: History) -> Cost | None:
 
 
 def cost_of(spec: TuningJobSpec, seconds: float) -> Cost:
-    """Return the cost of seconds of one instance, at the price of the tuning job."""
+    """Return the cost of seconds of one instance, at the price of the tuning job.
+
+    Args:
+        spec: The tuning job, or one of its definitions.
+        seconds: Instance seconds.
+    """
     price = spec.price_per_hour
     return Cost(compute_seconds=seconds, money=None if price is None else seconds / HOUR * price)

@@ -38,12 +38,22 @@ class DerivedValues:
         return value
 
     def recall(self, key: MemoKey[S], default: S) -> S:
-        """Return what `remember` has kept under the key; the default where it has kept nothing."""
+        """Return what `remember` has kept under the key; the default where it has kept nothing.
+
+        Args:
+            key: Names the value.
+            default: What is returned where nothing is kept.
+        """
         value: S = self.memo[key][1] if key in self.memo else default
         return value
 
     def remember(self, key: MemoKey[S], value: S) -> S:
-        """Keep a derived value under the key, in place of an earlier one, and return it."""
+        """Keep a derived value under the key, in place of an earlier one, and return it.
+
+        Args:
+            key: Names the value.
+            value: A function of a prefix of the facts and of the key's parameters.
+        """
         self.memo[key] = None, value
         return value
 

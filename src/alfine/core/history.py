@@ -106,6 +106,9 @@ class History(DerivedValues):
     def record(self, fact: Fact) -> None:
         """Append a fact.
 
+        Args:
+            fact: What happened, not before the last fact.
+
         Raises:
             IllegalTransition: Where the fact can't follow those before it.
         """
@@ -211,6 +214,9 @@ class History(DerivedValues):
         """Return the history of one of several definitions; the history itself where the job has one definition.
 
         It has the facts of that definition only. Training jobs keep their numbers.
+
+        Args:
+            definition: The name of the definition.
         """
         return self._parts.get(definition or "", self)
 
@@ -389,14 +395,22 @@ class History(DerivedValues):
     # -- other histories of the same job -------------------------------------------------------------------------
 
     def upto(self, count: int) -> History:
-        """Return the history as it was after the first `count` facts."""
+        """Return the history as it was after the first `count` facts.
+
+        Args:
+            count: How many facts.
+        """
         past = self.under(self.first_spec)
         for fact in self.facts[:count]:
             past.record(fact)
         return past
 
     def under(self, spec: TuningJobSpec) -> History:
-        """Return an empty history of the same job with another specification."""
+        """Return an empty history of the same job with another specification.
+
+        Args:
+            spec: The other specification.
+        """
         return History(spec, self.created_at, self.inherited)
 
     def with_launch(self, hyperparameters: Hyperparameters, definition: str | None = None) -> History:
@@ -437,8 +451,3 @@ class History(DerivedValues):
 def mean(values: Sequence[float]) -> float:
     """Return the arithmetic mean of one value or more."""
     return sum(values) / len(values)
-
-
-def with_space(spec: TuningJobSpec, ranges: dict[str, Any]) -> TuningJobSpec:
-    """Return a specification with the caller's own ranges, whose categories may be of any type, in the order of the request."""
-    return replace(spec, space=replace(spec.space, ranges={name: ranges[name] for name in spec.space.names}))

@@ -44,7 +44,11 @@ class Judge:
     stops: dict[int, Stop] = field(default_factory=dict)
 
     def record(self, facts: Iterable[Fact]) -> None:
-        """Record facts, and judge after each of them."""
+        """Record facts, and judge after each of them.
+
+        Args:
+            facts: The facts, in the order in which they happened.
+        """
         for fact in facts:
             self.pass_time(fact.at)
             self.history.record(fact)
@@ -58,7 +62,11 @@ class Judge:
             self.judge()
 
     def pass_time(self, until: datetime) -> None:
-        """Let time pass until an instant, and judge at each instant in between that a criterion has named (`ask_again_at`)."""
+        """Let time pass until an instant, and judge at each instant in between that a criterion has named (`ask_again_at`).
+
+        Args:
+            until: The instant; one before `history.now` changes nothing.
+        """
         while self.verdict.outlook is not Outlook.STOP:
             named = (verdict.ask_again_at for verdict in self.verdicts)
             due = [at for at in named if at is not None and self.history.now < at <= until]
@@ -69,6 +77,9 @@ class Judge:
 
     def look(self, now: datetime) -> list[Fact]:
         """Judge the history as of an instant at which nothing has happened.
+
+        Args:
+            now: The instant.
 
         Returns:
             The fact TimePassed where time alone has made the verdict stronger. It's recorded into the history already, and has to be

@@ -133,6 +133,9 @@ def repeats_due(history: History) -> Iterator[TrainingJob]:
     """Yield the training jobs whose configurations are to be run again, in the order in which to launch them.
 
     One round of all contenders after the other, as far as the repeats asked for and MaxNumberOfTrainingJobs allow.
+
+    Args:
+        history: The tuning job, whose search has ended.
     """
     repeats, contenders, limit = history.spec.repeats, history.contenders(), history.spec.max_training_jobs
     if repeats is None:
@@ -150,6 +153,10 @@ def may_win(history: History, job: TrainingJob) -> bool:
 
     Its best value so far must be no worse than that of the best training job after as many emissions. A training job that hasn't
     emitted the objective yet may become the best; while there is no best, each may.
+
+    Args:
+        history: The tuning job.
+        job: One of its running training jobs.
     """
     curve, best = job.curve(history.spec.of(job.definition).metric), history.incumbent
     if not curve or best is None or best.objective is None or not history.ranks(job):

@@ -220,7 +220,11 @@ class ChecksSpec(Protocol):
 
 
 def name_of(criterion: CompletionCriterion) -> str:
-    """Return the name that a criterion's verdicts have: its class's, or, of one around another, what `verdict_name` says."""
+    """Return the name that a criterion's verdicts have: its class's, or, of one around another, what `verdict_name` says.
+
+    Args:
+        criterion: Any criterion.
+    """
     name: str = getattr(criterion, "verdict_name", type(criterion).__name__)
     return name
 
@@ -229,6 +233,10 @@ def verdict_of(criterion: CompletionCriterion, history: History) -> Verdict:
     """Return a criterion's verdict, marked as a limit's where the class says so.
 
     A criterion that raises doesn't take the job with it: the verdict says that it could not be judged, and the job goes on.
+
+    Args:
+        criterion: Any criterion.
+        history: The tuning job as it is now.
     """
     try:
         verdict = criterion.check(history)

@@ -45,25 +45,55 @@ class Range(Protocol):
         """The condition under which the hyperparameter is active: any of these combinations. Empty: it's always active."""
 
     def requiring(self, requires: tuple[Combination, ...]) -> Range:
-        """Return the same range with another condition."""
+        """Return the same range with another condition.
+
+        Args:
+            requires: Combinations of which one must hold; empty: always active.
+        """
 
     def holds(self, clause: Clause, value: Any) -> bool:
-        """Return whether a clause about this hyperparameter holds for one of its values."""
+        """Return whether a clause about this hyperparameter holds for one of its values.
+
+        Args:
+            clause: A comparison of this hyperparameter with values.
+            value: One of the range's values, in its own type.
+        """
 
     def where(self, clause: Clause) -> list[Interval]:
-        """Return the parts of the axis on which a clause holds: intervals [low, high), ascending, that don't touch."""
+        """Return the parts of the axis on which a clause holds: intervals [low, high), ascending, that don't touch.
+
+        Args:
+            clause: A comparison of this hyperparameter with values.
+        """
 
     def count(self, low: float, high: float) -> float:
-        """Return how many values lie between two ends of intervals that `where` returns; infinity for a continuous range."""
+        """Return how many values lie between two ends of intervals that `where` returns; infinity for a continuous range.
+
+        Args:
+            low: The lower end of an interval.
+            high: Its upper end.
+        """
 
     def clause_faults(self, clause: Clause) -> Iterator[str]:
-        """Yield why a clause makes no sense for this range; nothing where it does."""
+        """Yield why a clause makes no sense for this range; nothing where it does.
+
+        Args:
+            clause: A comparison of this hyperparameter with values.
+        """
 
     def to_unit(self, value: Any) -> float:
-        """Return the coordinate of a value, in [0, 1]; numbers outside the range are moved to its nearest end."""
+        """Return the coordinate of a value, in [0, 1]; numbers outside the range are moved to its nearest end.
+
+        Args:
+            value: A value in the range's own type.
+        """
 
     def from_unit(self, u: float) -> Any:
-        """Return the value in whose cell the coordinate `u` lies, in its own type."""
+        """Return the value in whose cell the coordinate `u` lies, in its own type.
+
+        Args:
+            u: A coordinate in [0, 1].
+        """
 
     def to_text(self, value: Any) -> str:
         """Return a value as AMT's requests have it, a string."""
@@ -75,7 +105,11 @@ class Range(Protocol):
         """Return whether a value lies inside the range."""
 
     def faults(self, path: str) -> Iterator[Fault]:
-        """Yield what is wrong with the range itself; `path` is its path in the request."""
+        """Yield what is wrong with the range itself; `path` is its path in the request.
+
+        Args:
+            path: The path of the range in the request.
+        """
 
 
 def _bounds_faults(path: str, low: float, high: float, scaling: str, *, integer: bool) -> Iterator[Fault]:

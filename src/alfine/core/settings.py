@@ -131,7 +131,12 @@ NAMES = (*dict.fromkeys([*SETTINGS, *OF_REQUESTS, *(field.tag for field in FIELD
 
 
 def setting_of(request: Mapping[str, Any], name: str) -> str | None:
-    """Return the text of a setting of a request; None where the request doesn't have it."""
+    """Return the text of a setting of a request; None where the request doesn't have it.
+
+    Args:
+        request: The request.
+        name: The setting's name, without `alfine:`.
+    """
     return next((tag["Value"] for tag in request.get("Tags") or [] if tag["Key"] == TAG_PREFIX + name), None)
 
 

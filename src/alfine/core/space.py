@@ -96,7 +96,11 @@ class ParameterSpace:
         return size if size <= LARGEST_SIZE else None
 
     def to_unit(self, hyperparameters: Mapping[str, Any]) -> Array:
-        """Return the point (d,) of a configuration; numbers outside their range are moved to its nearest end."""
+        """Return the point (d,) of a configuration; numbers outside their range are moved to its nearest end.
+
+        Args:
+            hyperparameters: The configuration; every active hyperparameter has a value.
+        """
         if self.structure is None:
             return np.array([r.to_unit(hyperparameters[name]) for name, r in self.ranges.items()], dtype=float)
         values = [r.to_unit(hyperparameters[n]) if n in hyperparameters else math.nan for n, r in self.ranges.items()]
@@ -104,7 +108,11 @@ class ParameterSpace:
         return np.where(np.isnan(point), self.structure.inactive, point)
 
     def from_unit(self, point: Array) -> Hyperparameters:
-        """Return the configuration in whose cell the point (d,) lies."""
+        """Return the configuration in whose cell the point (d,) lies.
+
+        Args:
+            point: (d,) in the unit cube.
+        """
         if self.structure is None:
             return {name: r.from_unit(float(u)) for (name, r), u in zip(self.ranges.items(), point, strict=True)}
         settled, active = self.structure.settle(np.array([point]))
@@ -135,7 +143,11 @@ class ParameterSpace:
         return np.ones(points.shape, dtype=bool) if self.structure is None else self.structure.settle(points)[1]
 
     def feasible(self, points: Array) -> Array:
-        """Return those of the points (n, d) that aren't forbidden, (m, d), as `settle` moves them."""
+        """Return those of the points (n, d) that aren't forbidden, (m, d), as `settle` moves them.
+
+        Args:
+            points: (n, d) points of the unit cube.
+        """
         if self.structure is None:
             return points
         settled, active = self.structure.settle(points)
@@ -143,6 +155,9 @@ class ParameterSpace:
 
     def sample(self, rng: np.random.Generator) -> Hyperparameters:
         """Return an allowed configuration, each hyperparameter uniform on its scale and independent of the others.
+
+        Args:
+            rng: The generator.
 
         Raises:
             InvalidSpec: Where none of very many draws is allowed, and the space is too large to list.
@@ -162,6 +177,10 @@ class ParameterSpace:
         """Return (count, d) allowed points, uniform over what is allowed.
 
         There are fewer only where hardly any points are allowed and the constraints are very many.
+
+        Args:
+            rng: The generator.
+            count: How many points.
         """
         points = self._allowed_of(rng.random((max(16, 2 * count), self.dimension)))
         if len(points) < count and self.structure is not None:

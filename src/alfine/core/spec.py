@@ -7,7 +7,7 @@ The request is the only spelling of a tuning job: on the wire, in a job file and
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
@@ -152,7 +152,11 @@ class TuningJobSpec:
     path: str = DEFINITION
 
     def of(self, definition: str | None) -> TuningJobSpec:
-        """Return the specification for one of several definitions; the job's own where it has one definition."""
+        """Return the specification for one of several definitions; the job's own where it has one definition.
+
+        Args:
+            definition: The name of the definition; None: the only one.
+        """
         return self.parts.get(definition or "", self)
 
     def texts(self, definition: str | None, hyperparameters: Mapping[str, Any]) -> dict[str, str]:
@@ -190,7 +194,11 @@ class TuningJobSpec:
         return 1.0 if self.goal == "Minimize" else -1.0
 
     def minimised(self, objective: float) -> float:
-        """Return sign * objective, cut to LARGEST_OBJECTIVE, for calculations: the difference of two is finite."""
+        """Return sign * objective, cut to LARGEST_OBJECTIVE, for calculations: the difference of two is finite.
+
+        Args:
+            objective: A finite objective, as the training job emitted it.
+        """
         return self.sign * max(-LARGEST_OBJECTIVE, min(LARGEST_OBJECTIVE, objective))
 
     def or_better(self, objective: float) -> str:
@@ -245,7 +253,12 @@ def describe_ranges(spec: TuningJobSpec, describe: Callable[[Range], str | None]
 
 
 def definition_of(request: Request, name: str | None) -> Mapping[str, Any]:
-    """Return the definition of that name as the request has it; the only one where there is one."""
+    """Return the definition of that name as the request has it; the only one where there is one.
+
+    Args:
+        request: The request.
+        name: The name of the definition; None: the only one.
+    """
     single: Mapping[str, Any] | None = request.get(DEFINITION)
     return single if single is not None else next(d for d in request[DEFINITIONS] if d["DefinitionName"] == name)
 
@@ -259,3 +272,8 @@ def objective_of(request: Request, name: str | None) -> Mapping[str, Any]:
 def strategies() -> tuple[str, ...]:
     """Return the names of all strategies: AMT's, and those that installed packages add (strategies/__init__.py)."""
     return (*dict.fromkeys((*STRATEGIES, *(point.name for point in entry_points(group="alfine.strategies")))),)
+
+
+def with_space(spec: TuningJobSpec, ranges: dict[str, Any]) -> TuningJobSpec:
+    """Return a specification with the caller's own ranges, whose categories may be of any type, in the order of the request."""
+    return replace(spec, space=replace(spec.space, ranges={name: ranges[name] for name in spec.space.names}))

@@ -86,7 +86,11 @@ class Verdict:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Verdict:
-        """Return the verdict that `as_dict` wrote, in this version or an earlier one."""
+        """Return the verdict that `as_dict` wrote, in this version or an earlier one.
+
+        Args:
+            values: The dictionary.
+        """
         evidence: dict[str, Any] = dict(values["evidence"])
         parts: tuple[Verdict, ...] = ()
         if _are_verdicts(evidence.get(PARTS)):
@@ -115,12 +119,21 @@ FOREVER_SECONDS = 1e9
 
 
 def in_seconds(now: datetime, seconds: float) -> datetime:
-    """Return the first instant after `now` by which this many seconds have passed, in whole microseconds: for `ask_again_at`."""
+    """Return the first instant after `now` by which this many seconds have passed, in whole microseconds: for `ask_again_at`.
+
+    Args:
+        now: The instant.
+        seconds: The seconds, above 0; at most FOREVER_SECONDS count.
+    """
     return now + timedelta(microseconds=max(1, math.ceil(min(seconds, FOREVER_SECONDS) * 1e6)))
 
 
 def strongest(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return the strongest verdict; among CONTINUEs the one with the most progress; on a tie the first. UNDECIDED if there is none."""
+    """Return the strongest verdict; among CONTINUEs the one with the most progress; on a tie the first. UNDECIDED if there is none.
+
+    Args:
+        verdicts: One verdict for each criterion, in the order of the criteria.
+    """
     best: Verdict | None = None
     for verdict in verdicts:
         if best is None or (verdict.strength, _nearness(verdict)) > (best.strength, _nearness(best)):

@@ -56,6 +56,9 @@ LIKENESS = 0.6
 def number(value: float | None) -> str:
     """Write an objective or a count: six significant digits, and the thousands of a whole number set apart («12 500»).
 
+    Args:
+        value: An objective or a count.
+
     Returns:
         «–» for None and for what isn't finite.
     """
@@ -101,7 +104,11 @@ def configuration(hyperparameters: Mapping[str, Any]) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Write a share in [0, 1] as a percentage: «4.2 %»; «–» for None."""
+    """Write a share in [0, 1] as a percentage: «4.2 %»; «–» for None.
+
+    Args:
+        share: 1 stands for 100 %.
+    """
     if share is None:
         return UNKNOWN
     value = 100 * share
@@ -109,7 +116,11 @@ def percent(share: float | None) -> str:
 
 
 def money(amount: float | None) -> str:
-    """Write an amount of money with its currency and two decimals: «12.50 USD»; «–» for None."""
+    """Write an amount of money with its currency and two decimals: «12.50 USD»; «–» for None.
+
+    Args:
+        amount: In CURRENCY.
+    """
     if amount is None:
         return UNKNOWN
     if 0 < amount < SMALLEST_MONEY:
@@ -119,12 +130,20 @@ def money(amount: float | None) -> str:
 
 
 def size(count: int) -> str:
-    """Write a number of bytes: «0.3 MiB», «3.2 GiB»."""
+    """Write a number of bytes: «0.3 MiB», «3.2 GiB».
+
+    Args:
+        count: The number of bytes.
+    """
     return f"{count / GIBIBYTE:.1f} GiB" if count >= GIBIBYTE else f"{count / MEBIBYTE:.1f} MiB"
 
 
 def duration(seconds: float | None) -> str:
-    """Write a time span: «3.2 s», «45 s», «12 min 05 s», «3 h 07 min»; «–» for None, and «0.0 s» for a negative one."""
+    """Write a time span: «3.2 s», «45 s», «12 min 05 s», «3 h 07 min»; «–» for None, and «0.0 s» for a negative one.
+
+    Args:
+        seconds: The time span in seconds.
+    """
     if seconds is None:
         return UNKNOWN
     if seconds < 9.95:
@@ -179,6 +198,11 @@ def closest(word: str, known: Iterable[str], likeness: float = LIKENESS) -> str 
 
 def did_you_mean(word: str, known: Iterable[str], likeness: float = LIKENESS) -> str:
     """Return the sentence that helps somebody who typed a name that doesn't exist.
+
+    Args:
+        word: A name as somebody typed it.
+        known: The names that exist.
+        likeness: The least similarity, in [0, 1], that counts; 0 always names the nearest one.
 
     Returns:
         «Did you mean eta?», or «Known: depth, eta.» when no known name is like `word`, or «There are none.»

@@ -89,6 +89,9 @@ def labels(name: str) -> dict[str, str]:
     """Return the names for people of the numbers in the evidence of the criterion of this name.
 
     Others' names follow: the evidence of a criterion around another one holds the numbers of both.
+
+    Args:
+        name: The name of a criterion's class, as its verdicts have it.
     """
     first = known().get(name)
     kinds = [*known().values(), *([first] if first else [])]
@@ -97,6 +100,9 @@ def labels(name: str) -> dict[str, str]:
 
 def criteria_for(spec: TuningJobSpec) -> tuple[CompletionCriterion, ...]:
     """Return every criterion that applies to a job, in the order in which ties are broken.
+
+    Args:
+        spec: The tuning job.
 
     Raises:
         InvalidSpec: A setting makes no sense, or a criterion can't be judged in this job.
@@ -123,6 +129,10 @@ def _asked(kind: type[CompletionCriterion], spec: TuningJobSpec) -> CompletionCr
 def check_demands(spec: TuningJobSpec, criteria: Iterable[CompletionCriterion]) -> None:
     """Check that the criteria, and the parts of those that are made of others, can be judged in a job.
 
+    Args:
+        spec: The tuning job.
+        criteria: Its criteria.
+
     Raises:
         InvalidSpec: With what the job lacks, such as a price.
     """
@@ -146,6 +156,10 @@ def put_criteria(request: MutableMapping[str, Any], criteria: Iterable[Completio
 
     A field of AMT's and a tag of a criterion's own hold one criterion of a kind. More of that kind go into the tags for combinations.
 
+    Args:
+        request: The request, which is changed.
+        criteria: The criteria, in order; of two of a kind the second goes into the tags.
+
     Raises:
         InvalidSpec: A criterion couldn't be read again (`can_be_kept`).
     """
@@ -167,6 +181,9 @@ def put_criteria(request: MutableMapping[str, Any], criteria: Iterable[Completio
 def criteria_of(given: Given) -> list[CompletionCriterion]:
     """Return criteria as a list of objects.
 
+    Args:
+        given: One or several, each as an object or as text.
+
     Raises:
         InvalidSpec: A text can't be understood, or something isn't a criterion.
     """
@@ -178,6 +195,9 @@ def criteria_of(given: Given) -> list[CompletionCriterion]:
 
 def criterion_from_text(text: str) -> CompletionCriterion:
     """Return the criterion that a text stands for: «BestObjectiveNotImproving 10 strict=true», «AllOf(ConvergenceDetected, …)».
+
+    Args:
+        text: The name of a class, then its settings, by name or in the order of the class's fields.
 
     Raises:
         InvalidSpec: The text can't be understood.

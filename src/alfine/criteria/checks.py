@@ -77,6 +77,10 @@ def is_finite_number(value: object) -> TypeGuard[float]:
 def true_or_false(criterion: object, name: str) -> None:
     """Check that a setting is True or False; texts write it as true or false.
 
+    Args:
+        criterion: The criterion that has the setting.
+        name: The setting's name, which is the name of the criterion's field.
+
     Raises:
         InvalidSpec: The setting is something else.
     """

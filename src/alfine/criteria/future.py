@@ -106,7 +106,11 @@ class Future:
         return np.full(PATHS, math.nan)
 
     def after(self, training_jobs: float) -> Array:
-        """Return (paths,): the criterion is met once this many more training jobs have ended; at once if it's 0 or less."""
+        """Return (paths,): the criterion is met once this many more training jobs have ended; at once if it's 0 or less.
+
+        Args:
+            training_jobs: How many more, in training jobs; fractions count.
+        """
         return np.full(PATHS, max(0.0, float(training_jobs)))
 
     def after_seconds(self, seconds: float) -> Array:
@@ -114,6 +118,9 @@ class Future:
 
         Training jobs are taken to last as long as those that have ended did on average, `max_parallel` at a time. Before one has
         ended the answer is never.
+
+        Args:
+            seconds: Wall time from now on, in seconds; 0 or less: at once.
         """
         history = self.history
         if not history.ended or history.training_seconds <= 0:
@@ -136,13 +143,20 @@ class Future:
         return ends
 
     def first(self, met: NDArray[np.bool_]) -> Array:
-        """Return (paths,): the end of the first step at which `met`, (paths, steps), is True; infinity where it never is."""
+        """Return (paths,): the end of the first step at which `met`, (paths, steps), is True; infinity where it never is.
+
+        Args:
+            met: (paths, steps), whether the criterion is met at the end of a step.
+        """
         return np.where(met.any(1), self.jobs[met.argmax(1)], math.inf)
 
     def after_improvement(self, size: float) -> Array:
         """Return (paths,): the criterion is met once the best is better than today's by `size`, in units of the objective.
 
         Never without evidence.
+
+        Args:
+            size: By how much the best must improve, in units of the objective, minimised; 0 or less: the next result counts.
         """
         if self.evidence is None:
             return self.never()
@@ -174,6 +188,9 @@ class Future:
         """Return (steps,): p_h(size), the probability that the h training jobs up to each step improve the best by more than `size`.
 
         Only with evidence.
+
+        Args:
+            size: The size of the improvement, in units of the objective, above 0.
         """
         assert self.evidence is not None
         horizons = sorted({h for h in HORIZONS if h < self.rem} | {self.rem})
@@ -182,7 +199,11 @@ class Future:
         return np.asarray(within, dtype=float)
 
     def quiet(self, since: int) -> Array:
-        """Return (paths, 1 + steps): results since the last improvement, now (`since`) and after each step."""
+        """Return (paths, 1 + steps): results since the last improvement, now (`since`) and after each step.
+
+        Args:
+            since: Results since the last improvement, as of now.
+        """
         last = np.maximum.accumulate(np.where(self.improves, self.jobs, -since), axis=1)
         return np.concatenate([np.full((PATHS, 1), since), self.jobs - last], axis=1)
 
@@ -198,7 +219,11 @@ class Future:
         return np.asarray(np.cumsum(RISE * self.improves + WALK * steps * drawn, axis=1))
 
     def scores(self, eps: float) -> Array:
-        """Return (paths, steps): the logit of p(eps) after each step. Only with evidence."""
+        """Return (paths, steps): the logit of p(eps) after each step. Only with evidence.
+
+        Args:
+            eps: The improvement that matters, in units of the objective.
+        """
         assert self.evidence is not None
         return score_ahead(self.evidence, eps, self.quiet(self.evidence.since(eps)))[:, 1:] + self.walk()
 
@@ -232,7 +257,12 @@ class Forecastable(Protocol):
 
 
 def chance(evidence: Evidence, size: float) -> float:
-    """Return p(size) of the evidence's own horizon; size in units of the objective, above 0."""
+    """Return p(size) of the evidence's own horizon; size in units of the objective, above 0.
+
+    Args:
+        evidence: What is known now; its `rem` is the horizon.
+        size: The size of the improvement, in units of the objective, above 0.
+    """
     q = min(1.0 - 1e-12, max(1e-12, evidence.probability(size)))
     x = math.log10(size / evidence.spread)
     return sigmoid(logit(q) + sum(weight * x**power for power, weight in enumerate(RECALIBRATED)))

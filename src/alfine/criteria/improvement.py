@@ -149,12 +149,21 @@ class Evidence:
         return spread_of(self.values)
 
     def since(self, eps: float) -> int:
-        """Return s: the number of results since the running best of w first came within eps of today's."""
+        """Return s: the number of results since the running best of w first came within eps of today's.
+
+        Args:
+            eps: In units of the objective.
+        """
         first = int(np.argmax(self.expected <= self.expected.min() + eps))
         return len(self.expected) - 1 - first
 
     def signals(self, eps: float, ahead: int = 0) -> dict[str, float]:
-        """Return the signals by name, as they are, or as they would be `ahead` training jobs later if nothing else changed."""
+        """Return the signals by name, as they are, or as they would be `ahead` training jobs later if nothing else changed.
+
+        Args:
+            eps: The improvement that matters, in units of the objective.
+            ahead: Training jobs from now, without an improvement.
+        """
         k, rem, s = self.k + ahead, self.rem - ahead, self.since(eps) + ahead
         w, best = self.expected, float(self.expected.min())
         tenth = float(np.partition(w, LEAST_RESULTS - 1)[LEAST_RESULTS - 1])
@@ -190,7 +199,11 @@ class Evidence:
         )
 
     def probability(self, eps: float) -> float:
-        """Return p(eps)."""
+        """Return p(eps).
+
+        Args:
+            eps: The improvement that matters, in units of the objective, above 0.
+        """
         return sigmoid(self.score(eps))
 
     def score(self, eps: float) -> float:
@@ -227,7 +240,13 @@ def logit(p: float) -> float:
 
 
 def jobs_until(evidence: Evidence, eps: float, delta: float) -> int:
-    """Return the least h with p(eps) < delta h training jobs on, if none of them improves the best; `rem` where there is none."""
+    """Return the least h with p(eps) < delta h training jobs on, if none of them improves the best; `rem` where there is none.
+
+    Args:
+        evidence: What is known now.
+        eps: The improvement that matters, in units of the objective.
+        delta: The probability below which the search has converged.
+    """
     h = np.concatenate([[0], steps_ahead(evidence.rem)])
     below = score_ahead(evidence, eps, np.asarray(evidence.since(eps) + h, dtype=float)) < logit(delta)
     return int(h[np.argmax(below)]) if below.any() else evidence.rem

@@ -103,7 +103,12 @@ class BestObjectiveNotImproving:
 
 
 def not_improving(history: History, *, strict: bool = False) -> int:
-    """Return how many objectives came after the last one that improved the best: AMT's counter."""
+    """Return how many objectives came after the last one that improved the best: AMT's counter.
+
+    Args:
+        history: The tuning job.
+        strict: Whether any improvement counts, instead of one by 1 % or more.
+    """
     return _state(history, strict=strict)[1]
 
 

@@ -50,6 +50,10 @@ def simulated_end(criterion: CompletionCriterion, history: History) -> float | N
 
     Training jobs are supposed to succeed, and to take as long as those that have ended did on average.
 
+    Args:
+        criterion: A criterion without `ends`.
+        history: The tuning job as it is now; it isn't changed.
+
     Returns:
         Infinity when it doesn't end the job within its budget; None when it can't be forecast: the end depends on results, or it's too
         far off to be simulated.

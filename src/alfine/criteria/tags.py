@@ -39,6 +39,11 @@ def read_tag(kind: type[C], spec: TuningJobSpec) -> C | None:
 def with_tag(kind: type[C], spec: TuningJobSpec, *words: str) -> C:
     """Return a criterion that AMT has, too: with the settings in `words`, from AMT's fields, and those in its tag that AMT lacks.
 
+    Args:
+        kind: The criterion's class.
+        spec: The tuning job.
+        *words: Settings from AMT's fields, as text.
+
     Raises:
         InvalidSpec: The tag can't be understood, or the class refuses a setting. The fault names the tag.
     """
@@ -68,6 +73,10 @@ def append_to(request: MutableMapping[str, Any], criterion: CompletionCriterion)
     """Write a criterion into the tags `alfine:criteria`, … of a request, after those that are there.
 
     A criterion that a job may have several of needs no more than this in its `to_request`.
+
+    Args:
+        request: The request, which is changed.
+        criterion: The criterion, which text_format.py can write.
     """
     before = _joined(_texts({tag["Key"].partition(":")[2]: tag["Value"] for tag in request.get("Tags") or []}))
     remove_from(request)

@@ -50,6 +50,10 @@ def read(text: str, kinds: Kinds) -> CompletionCriterion:
 def read_all(text: str, kinds: Kinds) -> Iterator[CompletionCriterion]:
     """Yield the criteria that a text stands for, which are separated as arguments are.
 
+    Args:
+        text: The text.
+        kinds: The known classes, by name.
+
     Raises:
         InvalidSpec: The text can't be understood.
     """

@@ -21,7 +21,12 @@ def mean_cost(history: History) -> float:
 
 
 def price_missing(criterion: str, spec: TuningJobSpec) -> Iterator[Fault]:
-    """Yield a fault for a criterion in money where the job has no price."""
+    """Yield a fault for a criterion in money where the job has no price.
+
+    Args:
+        criterion: The criterion's name, for the fault.
+        spec: The tuning job.
+    """
     if not spec.price_per_hour:
         message = "needs the price of an instance of type {}: {price_per_hour}{or_prices}."
         yield Fault(criterion, naming(message, spec.definition.instance_type))

@@ -86,6 +86,9 @@ class Service:
     def create_training_job(self, request: Mapping[str, Any]) -> TuningJob:
         """Check a CreateTrainingJob request, and record the training job with a tuning job that holds it alone.
 
+        Args:
+            request: The CreateTrainingJob request.
+
         Raises:
             InvalidSpec: As `create`; paths are those of this request.
             InUse: The name is taken.
@@ -103,6 +106,9 @@ class Service:
 
     def as_recorded(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a request as `create` records it, completed by its algorithm, its parents, Autotune and the home's prices.
+
+        Args:
+            request: A CreateHyperParameterTuningJob request.
 
         Raises:
             InvalidSpec: It can't be understood.
@@ -130,7 +136,14 @@ class Service:
         self.store.create_algorithm(algorithm)
 
     def take_over(self, record: Record) -> TuningJob:
-        """Record a tuning job that ran elsewhere, with this home's prices. Raise InUse when its name is taken."""
+        """Record a tuning job that ran elsewhere, with this home's prices. Raise InUse when its name is taken.
+
+        Args:
+            record: The tuning job with its facts and its end.
+
+        Raises:
+            InvalidSpec: The job can't be decided by this version, for example because a criterion isn't known.
+        """
         record = dataclasses.replace(record, spec=read_spec(self._priced(record.spec.request)))
         policy_for(record.spec)  # raises InvalidSpec for what can't be decided
         return self.store.load(record)
@@ -149,7 +162,14 @@ class Service:
         return self.store.get(name)
 
     def history(self, name: str) -> History:
-        """Return everything recorded about a tuning job; a running one is seen as of now."""
+        """Return everything recorded about a tuning job; a running one is seen as of now.
+
+        Args:
+            name: The tuning job.
+
+        Raises:
+            NotFound: There is none of that name.
+        """
         return self._as_of_now(self.store.get(name), self.store.history(name))
 
     def _as_of_now(self, job: TuningJob, history: History) -> History:
@@ -157,11 +177,25 @@ class Service:
         return history
 
     def describe(self, name: str) -> Plain:
-        """Return DescribeHyperParameterTuningJob's answer as plain data (jobs/documents.py)."""
+        """Return DescribeHyperParameterTuningJob's answer as plain data (jobs/documents.py).
+
+        Args:
+            name: The tuning job.
+
+        Raises:
+            NotFound: There is none of that name.
+        """
         return self.describe_with_history(name)[0]
 
     def describe_with_history(self, name: str) -> tuple[Plain, History]:
-        """Return the same, and the history of the job."""
+        """Return the same, and the history of the job.
+
+        Args:
+            name: The tuning job.
+
+        Raises:
+            NotFound: There is none of that name.
+        """
         with self.store.reading() as connection:
             row = queries.tuning_job_row(connection, name)
             job = queries.tuning_job(connection, row.id)
@@ -170,7 +204,14 @@ class Service:
         return documents.tuning_job(description, self._assessor.assess(job, history), self.clock()), history
 
     def space_remarks(self, name: str) -> tuple[Remark, ...]:
-        """Return what a tuning job's results say about its search space (surrogate/space_diagnosis.py)."""
+        """Return what a tuning job's results say about its search space (surrogate/space_diagnosis.py).
+
+        Args:
+            name: The tuning job.
+
+        Raises:
+            NotFound: There is none of that name.
+        """
         return self._assessor.remarks(self.store.get(name), self.history(name))
 
     def list(self) -> Iterator[Plain]:
@@ -181,7 +222,14 @@ class Service:
             yield documents.tuning_job_row(summaries[0])
 
     def training_jobs(self, name: str) -> Sequence[Plain]:
-        """Return ListTrainingJobsForHyperParameterTuningJob's rows as plain data, in order of launch (jobs/documents.py)."""
+        """Return ListTrainingJobsForHyperParameterTuningJob's rows as plain data, in order of launch (jobs/documents.py).
+
+        Args:
+            name: The tuning job.
+
+        Raises:
+            NotFound: There is none of that name.
+        """
         with self.store.reading() as connection:
             job = queries.tuning_job_row(connection, name).id
             request = queries.request_of(connection, job)
@@ -189,11 +237,28 @@ class Service:
         return [documents.training_job(summary) for summary in summaries]
 
     def log(self, name: str, begin: int = 0, lines: int | None = None) -> LogPart:
-        """Return a part of a training job's log: see `read_log`."""
+        """Return a part of a training job's log: see `read_log`.
+
+        Args:
+            name: The training job.
+            begin: Where the part begins, in bytes.
+            lines: How many lines from the end to return instead; None: from `begin` on.
+
+        Raises:
+            NotFound: There is no such training job, or it has no log.
+        """
         return read_log(self.store, self.folder, name, begin, lines)
 
     def replay(self, name: str, criteria: Sequence[CompletionCriterion] = ()) -> Replayed:
-        """Return when a recorded job would have ended under other criteria; none stands for its own."""
+        """Return when a recorded job would have ended under other criteria; none stands for its own.
+
+        Args:
+            name: The tuning job.
+            criteria: The other criteria.
+
+        Raises:
+            NotFound: There is none of that name.
+        """
         return replayed(self.history(name), criteria)
 
     # -- change, stop, delete ------------------------------------------------------------------------------------

@@ -36,6 +36,9 @@ def strategy_for(spec: TuningJobSpec) -> Strategy:
     A job with several training job definitions gets one strategy per definition and a rule that chooses between them. Configurations
     that the job names (`start_with`) are evaluated before the strategy is asked.
 
+    Args:
+        spec: The tuning job.
+
     Raises:
         InvalidSpec: no strategy has the name that the job gives.
     """

@@ -35,5 +35,9 @@ class AutoEarlyStopping:
 
 
 def early_stopping_for(spec: TuningJobSpec) -> tuple[EarlyStopping, ...]:
-    """Return the early-stopping rules that the job asks for."""
+    """Return the early-stopping rules that the job asks for.
+
+    Args:
+        spec: The tuning job.
+    """
     return (AutoEarlyStopping(),) if spec.early_stopping == "Auto" else ()

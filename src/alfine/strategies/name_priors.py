@@ -134,21 +134,33 @@ class NamePriors:
     distribution: Mapping[int, Array]
 
     def applied(self, points: Array) -> Array:
-        """Return evenly spread points (n, d) moved so that they are denser where good values mostly lie."""
+        """Return evenly spread points (n, d) moved so that they are denser where good values mostly lie.
+
+        Args:
+            points: (n, d) points of the unit cube.
+        """
         moved = points.copy()
         for j, distribution in self.distribution.items():
             moved[:, j] = np.interp(points[:, j], distribution, PLACES)
         return moved
 
     def best_guess(self, point: Array) -> Array:
-        """Return the point (d,) with the best guess in every coordinate that has a prior."""
+        """Return the point (d,) with the best guess in every coordinate that has a prior.
+
+        Args:
+            point: (d,) for the coordinates without a prior.
+        """
         guess = point.copy()
         guess[list(self.guess)] = list(self.guess.values())
         return guess
 
 
 def name_priors(space: ParameterSpace) -> NamePriors:
-    """Return the priors of a space by the names of its hyperparameters; most names have none."""
+    """Return the priors of a space by the names of its hyperparameters; most names have none.
+
+    Args:
+        space: The search space.
+    """
     family = _family(space)
     guess, distribution = {}, {}
     for j, (name, r) in enumerate(space.ranges.items()):

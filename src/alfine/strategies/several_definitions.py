@@ -104,7 +104,11 @@ def variance_factor(history: History, part: History) -> float:
 
 
 def initial_size(spec: TuningJobSpec) -> int:
-    """Return how many training jobs each definition gets before results decide."""
+    """Return how many training jobs each definition gets before results decide.
+
+    Args:
+        spec: The tuning job with its definitions.
+    """
     if spec.max_training_jobs is None:
         return INITIAL
     return max(1, min(INITIAL, int(INITIAL_SHARE * spec.max_training_jobs / len(spec.parts))))

@@ -56,6 +56,9 @@ CLOSE = 0.05
 def advised_points(history: History) -> Array | None:
     """Return the points (q, d) that the parents advise to try next in the initial design, the best first.
 
+    Args:
+        history: The child's history.
+
     Returns:
         None when it is the turn of the child's own design, and when no parent is trusted.
     """
@@ -74,6 +77,9 @@ def own_design_index(history: History) -> int:
     """Return the index of the next point of the child's own initial design.
 
     The first points are for the launches that always follow the child's own design.
+
+    Args:
+        history: The child's history.
     """
     if not _advisers(history):
         return history.launches
@@ -97,7 +103,11 @@ def _adviser(history: History, points: Array, values: Array) -> Surrogate:
 
 
 def normal_scores(values: Array) -> Array:
-    """Return the normal scores (n,) of the values (n,): Phi^-1((rank - 1/2) / n). Equal values share the middle of their ranks."""
+    """Return the normal scores (n,) of the values (n,): Phi^-1((rank - 1/2) / n). Equal values share the middle of their ranks.
+
+    Args:
+        values: (n,) of any scale.
+    """
     from scipy.special import ndtri
 
     ordered = np.sort(values)

@@ -15,7 +15,11 @@ from alfine.core.axis import Array
 
 
 def log_h(z: Array) -> Array:
-    """Return ln(phi(z) + z Phi(z)), to full relative precision for every z (Ament et al. 2023, equation 9)."""
+    """Return ln(phi(z) + z Phi(z)), to full relative precision for every z (Ament et al. 2023, equation 9).
+
+    Args:
+        z: Improvements in standard deviations, of any shape.
+    """
     from scipy.special import erfc, erfcx
 
     above = np.maximum(z, -1.0)

@@ -165,6 +165,13 @@ def mixture(geometry: Geometry, theta: Array, X: Array, y: Array, point: Array) 
     """Return the means and variances of f(point) for every model of the grid, their weights, and the noise's standard deviations.
 
     All are (models,) and in targets.
+
+    Args:
+        geometry: How the points are compared.
+        theta: (3d + 3,) parameters of the surrogate.
+        X: (n, d) points.
+        y: (n,) targets.
+        point: (d,) the best configuration.
     """
     from scipy.linalg import lapack
 

@@ -18,6 +18,10 @@ def best_and_rest(values: Array, count: int) -> npt.NDArray[np.intp]:
     """Return at most `count` indices of the values, ascending: half are the best, the others are spread evenly over the rest in order.
 
     Unlike a random choice of the rest, this needs no generator.
+
+    Args:
+        values: (n,) minimised objectives.
+        count: How many to choose.
     """
     n = len(values)
     if n <= count:
@@ -30,7 +34,12 @@ def best_and_rest(values: Array, count: int) -> npt.NDArray[np.intp]:
 
 
 def best_and_latest(values: Array, count: int) -> npt.NDArray[np.intp]:
-    """Return at most `count` indices of the values, ascending: three quarters are the best, one quarter the latest of the others."""
+    """Return at most `count` indices of the values, ascending: three quarters are the best, one quarter the latest of the others.
+
+    Args:
+        values: (n,) minimised objectives, in order of completion.
+        count: How many to choose.
+    """
     n = len(values)
     if n <= count:
         return np.arange(n)

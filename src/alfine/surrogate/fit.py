@@ -61,7 +61,11 @@ WARM_ITERATIONS = 6
 
 
 def prior_of(geometry: Geometry) -> tuple[Array, Array]:
-    """Return the prior's medians (as logarithms) and standard deviations of theta, each (3d + 3,)."""
+    """Return the prior's medians (as logarithms) and standard deviations of theta, each (3d + 3,).
+
+    Args:
+        geometry: The geometry of the space.
+    """
     dimension = geometry.dimension
     number = np.where(geometry.logarithmic, LOGARITHMIC_LENGTH, LINEAR_LENGTH)
     length = np.where(geometry.categorical, CATEGORY_LENGTH, number)
@@ -71,7 +75,15 @@ def prior_of(geometry: Geometry) -> tuple[Array, Array]:
 
 
 def theta_of(dimension: int, length: float | Array, signal: float, noise: float, rough: float) -> Array:
-    """Return the theta without a warp of these length scales, given for one dimension: (d,) or one for all."""
+    """Return the theta without a warp of these length scales, given for one dimension: (d,) or one for all.
+
+    Args:
+        dimension: d.
+        length: The length scales in cube edges.
+        signal: s2.
+        noise: v2.
+        rough: q2.
+    """
     lengths = np.broadcast_to(np.asarray(length) * math.sqrt(max(1, dimension)), dimension)
     return np.log([*lengths, signal, noise, rough, *[1.0] * (2 * dimension)])
 

@@ -88,7 +88,11 @@ class Surrogate:
         return math.exp(self.theta[self.geometry.dimension + 1])
 
     def cross(self, points: Array) -> Array:
-        """Return the covariances (q, n) of points (q, d) with the observations."""
+        """Return the covariances (q, n) of points (q, d) with the observations.
+
+        Args:
+            points: (q, d) points of the unit cube.
+        """
         return self._covariance(self._encoded(points), self.encoded)
 
     def _encoded(self, points: Array) -> Array:
@@ -99,7 +103,11 @@ class Surrogate:
         return kernel(self.theta, self.geometry.dimension, squared_distances(A, B))
 
     def posterior(self, points: Array) -> tuple[Array, Array]:
-        """Return the means (q,) and variances (q,) at points (q, d). With fantasies the means are (q, F)."""
+        """Return the means (q,) and variances (q,) at points (q, d). With fantasies the means are (q, F).
+
+        Args:
+            points: (q, d) points of the unit cube.
+        """
         k = self.cross(points)
         V = k @ self.root.T
         variance = self.prior - np.einsum("ij,ij->i", V, V)

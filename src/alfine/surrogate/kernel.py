@@ -43,7 +43,12 @@ class Geometry:
         return len(self.categorical)
 
     def warp(self, X: Array, theta: Array) -> Array:
-        """Return w(X) (n, d) of points (n, d); categories stay as they are."""
+        """Return w(X) (n, d) of points (n, d); categories stay as they are.
+
+        Args:
+            X: (n, d) points of the unit cube.
+            theta: (3d + 3,) parameters.
+        """
         a, b = self._powers(theta)
         warped = 1.0 - (1.0 - np.clip(X, WARP_EDGE, 1.0 - WARP_EDGE) ** a) ** b
         return np.where(self.categorical, X, warped) if self.categorical.any() else warped
@@ -69,7 +74,12 @@ class Geometry:
         return np.exp(theta[d + 3 : 2 * d + 3]), np.exp(theta[2 * d + 3 :])
 
     def encode(self, X: Array, theta: Array) -> Array:
-        """Return (n, D): X / l, categories one-hot / (sqrt(2) l), so that Euclidean distances are r. X is warped already."""
+        """Return (n, D): X / l, categories one-hot / (sqrt(2) l), so that Euclidean distances are r. X is warped already.
+
+        Args:
+            X: (n, d) warped points.
+            theta: (3d + 3,) parameters.
+        """
         scaled = np.exp(-theta[: self.dimension])
         if not self.categorical.any():
             return np.asarray(X * scaled)
@@ -93,7 +103,13 @@ def geometry_of(space: ParameterSpace) -> Geometry:
 
 
 def kernel(theta: Array, d: int, r2: Array) -> Array:
-    """Return s2 M + q2 R for squared distances r^2 of any shape; d is the number of dimensions."""
+    """Return s2 M + q2 R for squared distances r^2 of any shape; d is the number of dimensions.
+
+    Args:
+        theta: (3d + 3,) parameters.
+        d: The number of dimensions.
+        r2: Squared distances r^2, in length scales.
+    """
     r = np.sqrt(r2)
     a, c = math.sqrt(5.0) * r, (math.sqrt(3.0) / RATIO) * r
     trend = math.exp(theta[d]) * (1.0 + a + a * a / 3.0) * np.exp(-a)
@@ -101,7 +117,13 @@ def kernel(theta: Array, d: int, r2: Array) -> Array:
 
 
 def kernel_and_slope(theta: Array, d: int, r2: Array) -> tuple[Array, Array, Array]:
-    """Return s2 M, q2 R and slope = -2 dK/d(r^2): for any parameter p, dK/dp = -slope/2 d(r^2)/dp."""
+    """Return s2 M, q2 R and slope = -2 dK/d(r^2): for any parameter p, dK/dp = -slope/2 d(r^2)/dp.
+
+    Args:
+        theta: (3d + 3,) parameters.
+        d: The number of dimensions.
+        r2: Squared distances r^2, in length scales.
+    """
     r = np.sqrt(r2)
     a, c = math.sqrt(5.0) * r, (math.sqrt(3.0) / RATIO) * r
     decay, fall = math.exp(theta[d]) * np.exp(-a), math.exp(theta[d + 2]) * np.exp(-c)
@@ -121,6 +143,9 @@ def cholesky(K: Array) -> Array:
 
     The jitter starts at JITTER times the mean of the diagonal and grows by JITTER_GROWTH. This ends: some multiple of I makes any finite
     symmetric matrix positive definite.
+
+    Args:
+        K: (n, n) symmetric, positive semidefinite but for rounding.
 
     Raises:
         FloatingPointError: K isn't finite.

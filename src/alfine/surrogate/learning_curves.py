@@ -89,7 +89,12 @@ class FinalValues:
 
 
 def features(curves: Sequence[Array], t: int) -> Array:
-    """Return the features (n, 4) at t >= 1 of n curves with at least t values each."""
+    """Return the features (n, 4) at t >= 1 of n curves with at least t values each.
+
+    Args:
+        curves: The values of each curve, in targets.
+        t: How many values of each are used, from 1 on.
+    """
     return np.array([(c[t - 1], c[t - 1] - c[(t - 1) // 2], c[t - 1] - c[0], c[t - 1] - c[:t].min()) for c in curves])
 
 
@@ -180,7 +185,12 @@ def has_enough_curves(history: History) -> bool:
 
 
 def curve_of(history: History, job: TrainingJob) -> Array:
-    """Return the finite values (t,) of the objective metric so far, minimised; the objective itself is the last once it is known."""
+    """Return the finite values (t,) of the objective metric so far, minimised; the objective itself is the last once it is known.
+
+    Args:
+        history: The tuning job.
+        job: The training job.
+    """
     values = [value for value in job.curve(history.spec.metric) if math.isfinite(value)]
     if job.objective is not None and (not values or values[-1] != job.objective):
         values.append(job.objective)
@@ -188,7 +198,12 @@ def curve_of(history: History, job: TrainingJob) -> Array:
 
 
 def is_complete(history: History, job: TrainingJob) -> bool:
-    """Return whether a training job ended by itself or had all the resource that Hyperband gives."""
+    """Return whether a training job ended by itself or had all the resource that Hyperband gives.
+
+    Args:
+        history: The tuning job.
+        job: The training job.
+    """
     most = history.spec.max_resource
     return job.status == "Completed" or (most is not None and len(job.curve(history.spec.metric)) >= most)
 

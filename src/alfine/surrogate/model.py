@@ -54,7 +54,11 @@ class Model:
 
 
 def rung_of(n: int) -> tuple[int, int | None]:
-    """Return the largest rung <= n, and the rung that its fit starts from (None: from the prior). n >= FIRST_FIT."""
+    """Return the largest rung <= n, and the rung that its fit starts from (None: from the prior). n >= FIRST_FIT.
+
+    Args:
+        n: The number of observations.
+    """
     anchor = FIRST_FIT
     while 2 * anchor <= n:
         anchor *= 2
@@ -75,6 +79,10 @@ def targets_at(history: History, n: int) -> tuple[Array, Array, Array, Scale]:
 
     A training job that was cut short counts as what its curve predicts (learning_curves.py), with the prediction's variance as noise. The
     noise variance of all others is 0.
+
+    Args:
+        history: The tuning job.
+        n: The number of observations.
     """
     X, v = (part[:n] for part in evidence_of(history))
     parents = len(prior(history)[1])
@@ -94,7 +102,12 @@ def targets_at(history: History, n: int) -> tuple[Array, Array, Array, Scale]:
 
 
 def theta_at(history: History, n: int) -> Array:
-    """Return the theta for n observations: the one of the largest rung <= n, fitted to that many observations only."""
+    """Return the theta for n observations: the one of the largest rung <= n, fitted to that many observations only.
+
+    Args:
+        history: The tuning job.
+        n: The number of observations.
+    """
     if n < FIRST_FIT:
         return prior_of(geometry_of(history.spec.space))[0]
     rung, before = rung_of(n)

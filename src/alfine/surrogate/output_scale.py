@@ -34,7 +34,11 @@ class Scale:
 
     @classmethod
     def of(cls, values: Array) -> Self:
-        """Return the scale of the values (n,): finite, n >= 1."""
+        """Return the scale of the values (n,): finite, n >= 1.
+
+        Args:
+            values: (n,) minimised objectives in order of completion.
+        """
         best = float(values.min())
         spread = spread_of(values)
         t = _tame((values - best) / spread)
@@ -66,7 +70,11 @@ def _tame(t: Array) -> Array:
 
 
 def spread_of(values: Array) -> float:
-    """Return S: the median of the first 20 values minus the best; if that is 0 the interquartile range; if that is 0 1e-6 |best|."""
+    """Return S: the median of the first 20 values minus the best; if that is 0 the interquartile range; if that is 0 1e-6 |best|.
+
+    Args:
+        values: (n,) minimised objectives in order of completion, n >= 1.
+    """
     best = float(values.min())
     spread = float(np.median(values[:FIRST_VALUES])) - best
     if not spread > SMALLEST:

@@ -71,7 +71,12 @@ class _CompleteJobs:
 
 
 def stop_if_unlikely(history: History, job: TrainingJob) -> Stop | None:
-    """Return the stop of a running training job that will hardly end better than the best complete one, else None."""
+    """Return the stop of a running training job that will hardly end better than the best complete one, else None.
+
+    Args:
+        history: The tuning job.
+        job: A running training job.
+    """
     chance = chance_of_best(history, job)
     if chance is None or chance.probability >= LEAST_CHANCE:
         return None
@@ -88,6 +93,10 @@ def chance_of_best(history: History, job: TrainingJob) -> ChanceOfBest | None:
     """Return the chance that a running training job ends better than the best complete one.
 
     The work per report is O(MOST_CURVES), however many training jobs there are.
+
+    Args:
+        history: The tuning job.
+        job: A running training job.
 
     Returns:
         None while there are too few complete curves, and after a numerical failure.

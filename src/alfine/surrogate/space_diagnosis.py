@@ -107,7 +107,11 @@ USED_UP = 0.5
 
 
 def remarks(history: History) -> tuple[Remark, ...]:
-    """Return the findings about the search space of a tuning job, for each of its training job definitions."""
+    """Return the findings about the search space of a tuning job, for each of its training job definitions.
+
+    Args:
+        history: The tuning job.
+    """
     findings: list[Remark] = []
     for spec in history.spec.definition_specs:
         name = spec.definition.name if history.spec.parts else None

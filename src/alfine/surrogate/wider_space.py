@@ -15,7 +15,12 @@ ROUNDING = 0.1
 
 
 def stretched(found: Range, *, upper: bool) -> Range | None:
-    """Return the range with one end moved outwards by half its width, on its scale; None where 0 or 1 is likely its natural end."""
+    """Return the range with one end moved outwards by half its width, on its scale; None where 0 or 1 is likely its natural end.
+
+    Args:
+        found: The range.
+        upper: Whether to move the upper end, instead of the lower one.
+    """
     if isinstance(found, Categorical) or not isinstance(found, Continuous | Integer):
         return None
     low, high, log = float(found.low), float(found.high), found.effective_scaling
@@ -67,7 +72,11 @@ def wider_integers(spec: TuningJobSpec) -> Iterator[tuple[str, Integer]]:
 
 
 def proposed(found: Sequence[Remark]) -> tuple[dict[str, Range], dict[str, Any]]:
-    """Return what the findings propose for a job with one definition: other ranges, and values to fix."""
+    """Return what the findings propose for a job with one definition: other ranges, and values to fix.
+
+    Args:
+        found: The findings.
+    """
     ranges: dict[str, Range] = {}
     fixed: dict[str, Any] = {}
     for remark in found:
