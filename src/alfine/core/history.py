@@ -395,11 +395,7 @@ class History(DerivedValues):
     # -- other histories of the same job -------------------------------------------------------------------------
 
     def upto(self, count: int) -> History:
-        """Return the history as it was after the first `count` facts.
-
-        Args:
-            count: How many facts.
-        """
+        """Return the history as it was after the first `count` facts."""
         past = self.under(self.first_spec)
         for fact in self.facts[:count]:
             past.record(fact)
