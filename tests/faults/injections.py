@@ -108,7 +108,7 @@ class Injector:
 
     def killed_cli(self) -> int:
         client = self._cli()
-        time.sleep(self.rng.uniform(0.3, 2.0))
+        time.sleep(self.rng.uniform(0.3, 4.0))
         alive = client.poll() is None
         self._end(client)
         return int(alive)
@@ -133,8 +133,7 @@ class Injector:
 
     def _cli(self):
         """Start a command on the home: one that runs a tuning job itself, or one that only reads."""
-        job = self.world.folder / "cli-job.yaml"
-        return self.world.cli(*self.rng.choice([("tune", str(job)), ("list",), ("tune", str(job))]))
+        return self.world.tune() if self.rng.random() < 0.7 else self.world.cli("list")
 
     def _end(self, client) -> None:
         if client is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections import Counter
+from collections.abc import Iterator
 from itertools import count
 
 from tests.faults.control import ERRNOS, WRITING, Action, Calls, Roles
@@ -13,8 +15,7 @@ from tests.faults.traffic import NAME
 LATE_SECONDS = 60.0
 """How long a tuning job may take to end after a crash."""
 
-ORDER = (Roles.LAUNCHER, Roles.CHILD, Roles.CLI, Roles.SERVER)
-"""The processes that die, those with few writes first."""
+IN_LAUNCHERS = Roles.LAUNCHER | Roles.CHILD
 
 
 class Sweep:
@@ -30,18 +31,21 @@ class Sweep:
         self.complete: set[str] = set()
 
     def run(self, until: float) -> None:
-        """Go through the crash points of all processes, and then through the errors of launchers, until the time is over."""
-        for role in ORDER:
-            self._points(f"death of {role.name}", until, WRITING, role, Action.KILL)
-        for number, calls in ERRNOS.items():
-            roles = Roles.LAUNCHER | Roles.CHILD
-            self._points(f"errno {number} in launchers", until, calls, roles, Action.FAIL, number=number)
+        """Go through the crash points of all processes in turn, and then through the errors of launchers, until the time is over."""
+        deaths = [self._points(f"death of {role.name}", WRITING, role, Action.KILL) for role in Roles]
+        errors = [
+            self._points(f"{errno.errorcode[number]} in launchers", calls, IN_LAUNCHERS, Action.FAIL, number=number)
+            for number, calls in ERRNOS.items()
+        ]
+        for points in (deaths, errors):
+            left = points
+            while left and time.monotonic() < until:
+                left = [each for each in left if time.monotonic() < until and next(each, False)]
         self.rounds.check()
 
-    def _points(self, name: str, until: float, calls: Calls, roles: Roles, action: Action, *, number: int = 0) -> None:
+    def _points(self, name: str, calls: Calls, roles: Roles, action: Action, *, number: int = 0) -> Iterator[bool]:
+        """Go to the next crash point with each step, to the last one that a tuning job meets."""
         for skip in count():
-            if time.monotonic() > until:
-                return
             if not self._one(calls, roles, action, skip=skip, number=number):
                 self.complete.add(name)
                 return
@@ -49,6 +53,7 @@ class Sweep:
             self.rounds.faults[
                 "crash point, in order" if action is Action.KILL else "error of each call, in order"
             ] += 1
+            yield True
 
     def _one(self, calls: Calls, roles: Roles, action: Action, *, skip: int, number: int) -> bool:
         """Let one tuning job meet the fault, and return whether it did."""
@@ -57,7 +62,7 @@ class Sweep:
             name = (
                 "" if roles is Roles.CLI else self.traffic.create(skip % 2, most=1, long=False, warm=skip % 4 < 2).name
             )
-            client = self.world.cli("tune", str(self.world.folder / "cli-job.yaml")) if roles is Roles.CLI else None
+            client = self.world.tune() if roles is Roles.CLI else None
             late = time.monotonic() + LATE_SECONDS
             while (
                 not met()[0]

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import defaultdict
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,7 @@ class World:
         self.url, self.starts = "", 0
         self._mutex, self._session = threading.Lock(), boto3.session.Session()
         self._clients: list[Any] = []
+        self._commands = count(1)
 
     def _source(self, number: int) -> Path:
         script = self.folder / f"source-{number}" / "train.py"
@@ -166,6 +168,10 @@ class World:
             return subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.control.environment()
             )
+
+    def tune(self) -> subprocess.Popen[bytes]:
+        """Start a command that runs a tuning job of its own."""
+        return self.cli("tune", str(self.folder / "cli-job.yaml"), "--name", f"cli-{next(self._commands)}")
 
     # -- its processes --
 
