@@ -195,14 +195,14 @@ def test_a_job_and_a_training_job_are_stopped_by_their_buttons(visitor, sagemake
 
 def test_a_job_is_stopped_by_force(visitor, sagemaker, running):
     name = running("forced", max_parallel=1)
-    page = visitor.post(f"/console/tuning-jobs/{name}/force-stop", {"token": _token(visitor)})
+    page = visitor.post(f"/console/tuning-jobs/{name}/force-stop", {"token": _token(visitor, name)})
     assert page.url == f"/console/tuning-jobs/{name}"
     assert "The user stopped the tuning job by force." in page.text
     assert until(sagemaker, name)["HyperParameterTuningJobStatus"] == "Stopped"
 
 
-def _token(visitor):
-    return re.search(r'name="token" value="([^"]+)"', visitor.get("/console/tuning-jobs/stopped/change").body)[1]
+def _token(visitor, name="stopped"):
+    return re.search(r'name="token" value="([^"]+)"', visitor.get(f"/console/tuning-jobs/{name}/change").body)[1]
 
 
 def test_a_replay_says_when_each_criterion_would_have_ended_it_what_it_saves_and_misses(visitor, sagemaker, script):
