@@ -32,7 +32,7 @@ TYPE_NAMES = {
     "dict": "keys and values",
     "list": "a list",
 }
-"""What botocore's names of Python types are called in messages. Every number that may be a float is «a number»."""
+"""Names of botocore's Python types for messages. Every number that may be a float is «a number»."""
 
 
 def is_request(document: Mapping[str, Any]) -> bool:

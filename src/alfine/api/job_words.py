@@ -43,7 +43,7 @@ LARGEST = {"seed": 2**64 - 1, "instances": LARGEST_INTEGER}
 """The largest value of each of them: any seed of another library, and AWS's largest Integer."""
 
 WITHOUT_PARENTS = "says how to use what warm_start names, and warm_start is missing."
-"""What is wrong with a warm_start_type alone."""
+"""The message for a warm_start_type alone."""
 
 
 def job_request(*, name: str, space: Mapping[str, Range], function: str | None = None, **words: Any) -> dict[str, Any]:

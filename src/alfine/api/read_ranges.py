@@ -13,7 +13,7 @@ from alfine.core.messages import spelled
 from alfine.core.ranges import Categorical, Continuous, Integer, Range
 
 TYPES = ("continuous", "integer")
-"""What `type` of a range of numbers may be."""
+"""Values of `type` in a range of numbers."""
 
 OF_NUMBERS = ("min", "max", "scaling", "type")
 """The keys that only ranges of numbers have."""

@@ -136,4 +136,4 @@ READERS: Mapping[Kind, Callable[[ValueReader, str, Any], Any]] = {
     "flag": ValueReader.flag,
     "repeats": ValueReader.repeats,
 }
-"""How the value of each kind of field is read."""
+"""The reader of each kind of field."""

@@ -15,7 +15,7 @@ from alfine.jobs.run import Run
 from alfine.store.records import TuningJob
 
 MOST_INTERRUPTS = 2
-"""How often Ctrl-C is understood: once stops the job, twice ends its training jobs at once; after that it ends this process."""
+"""Number of times that Ctrl-C is understood: once stops the job, twice ends its training jobs at once; after that it ends this process."""
 
 
 def create_or_resume(home: Home, request: Mapping[str, Any], function: Callable[..., Any] | None = None) -> TuningJob:

@@ -15,13 +15,13 @@ from alfine.store.access_keys import Keys
 from alfine.store.home_folder import home_folder
 
 WAIT_SECONDS = 10.0
-"""How long a server may take to answer, since `alfine serve & eval "$(alfine client)"` asks at once."""
+"""Longest time, in seconds, that a server may take to answer, since `alfine serve & eval "$(alfine client)"` asks at once."""
 
 LOOK_SECONDS = 0.1
 """Pause between two attempts."""
 
 ANY = "any"
-"""What stands for id and secret where any credentials are taken."""
+"""The id and the secret where any credentials are taken."""
 
 
 class NoServer(AlfineError):

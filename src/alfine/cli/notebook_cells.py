@@ -22,16 +22,16 @@ HELP = re.compile(r"^\s*\?*[\w.]+\?+\s*$")
 """A line that asks IPython for help."""
 
 SHELLS = ("%%bash", "%%sh", "%%!")
-"""How a cell begins that is for a shell."""
+"""Beginning of a cell that is for a shell."""
 
 FILE = "%%writefile"
-"""How a cell begins that is written to a file: a training script, most often."""
+"""Beginning of a cell that is written to a file: a training script, most often."""
 
 OTHERS = ("%%html", "%%javascript", "%%js", "%%latex", "%%markdown", "%%writetemplate", "%%R", "%%sql")
-"""How cells in other languages begin."""
+"""Beginnings of cells in other languages."""
 
 PARTS = re.compile(r"^# (?:%%|In\[)", re.MULTILINE)
-"""How editors and nbconvert divide a Python file into cells."""
+"""The line with which editors and nbconvert divide a Python file into cells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

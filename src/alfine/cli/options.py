@@ -25,7 +25,7 @@ NUMBERS: Mapping[str, click.IntRange | click.FloatRange] = {
     "positive": click.FloatRange(min=0, min_open=True),
     "amount": click.FloatRange(min=0),
 }
-"""How the value of an option is checked, by its field's kind."""
+"""The check of an option's value, by its field's kind."""
 
 
 def _remember(context: click.Context, _: click.Parameter, value: Path | None) -> None:

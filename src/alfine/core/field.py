@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 TAG_PATH = "Tags.alfine:"
-"""How faults write the path of one of alfine's settings, before its name."""
+"""Beginning of the path of one of alfine's settings in a fault, before its name."""
 
 Kind = Literal[
     "text",
@@ -35,7 +35,7 @@ Kind = Literal[
     "flag",
     "repeats",
 ]
-"""What the value of a field must be: `alfine.api.read_words` has a reader for each.
+"""The form of a field's value: `alfine.api.read_words` has a reader for each.
 
 count: a whole number from 1 on. from_zero: a whole number from 0 on. positive: a number above 0. amount: a number from
     0 on.

@@ -405,7 +405,7 @@ OTHER_TERMS: tuple[Term, ...] = (
     ),
     Term("continuous", "ContinuousParameterRanges", job_file="`type: continuous`", python="alfine.Continuous"),
 )
-"""What else is called differently in each face."""
+"""Further terms that are called differently in each face."""
 
 TERMS: Mapping[str, Term] = {
     term.word: term for term in (*(field.term for field in FIELDS), *RANGE_TERMS, *OTHER_TERMS)

@@ -26,7 +26,7 @@ MOST_LAUNCHES = 100
 """Launches of one decision. More follow at once, by the next decision: so a decision takes bounded time and memory."""
 
 AT_END = ("stop", "drain", "contenders")
-"""What may become of running training jobs when a completion criterion ends the tuning job. `stop` (AMT's way) stops them, `drain`
+"""Fates of running training jobs when a completion criterion ends the tuning job. `stop` (AMT's way) stops them, `drain`
 lets them finish, and `contenders` lets those finish that may still become the best (`may_win`)."""
 
 

@@ -26,7 +26,7 @@ AUTO_RATIO_INTEGER = 1000.0
 """The same ratio of an integer range, whose lowest decade has few values."""
 
 ROUNDING = 1e-9
-"""In widths of the range: a value may lie this far outside, since it may be the result of a calculation."""
+"""Tolerance in widths of the range: a value may lie this far outside, since it may be the result of a calculation."""
 
 
 class Range(Protocol):

@@ -35,10 +35,10 @@ CURRENCY = "USD"
 """The currency of all prices and amounts: US dollars, as in AWS's price lists."""
 
 SMALLEST_IN_CENTS = 0.1
-"""In units of CURRENCY: amounts below are written with two significant digits, since cents would hide most of them."""
+"""An amount in CURRENCY: those below are written with two significant digits, since cents would hide most of them."""
 
 SMALLEST_MONEY = 0.0001
-"""In units of CURRENCY: smaller amounts are written as «<0.0001 USD»."""
+"""An amount in CURRENCY: smaller ones are written as «<0.0001 USD»."""
 
 MEBIBYTE = 1 << 20
 """In bytes."""

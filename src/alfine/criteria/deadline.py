@@ -21,7 +21,7 @@ from alfine.criteria.future import Future
 from alfine.criteria.tags import read_tag, write_tag
 
 ACTIVE: MemoKey[tuple[int, int, datetime, float]] = MemoKey(__name__, "active seconds")
-"""Of `active_seconds`: the number of facts read, how many training jobs run after them, since when, and the seconds before that."""
+"""The state of `active_seconds`: the number of facts read, how many training jobs run after them, since when, and the seconds before that."""
 
 NAME = "Deadline"
 
@@ -29,7 +29,7 @@ LONG_ONES = 0.9
 """The quantile of the latest durations that the next training job is taken to last."""
 
 RECENT = 50
-"""How many durations are looked at."""
+"""Number of durations that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)

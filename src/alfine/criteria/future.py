@@ -48,10 +48,10 @@ FRAILTY = 0.6
 """Standard deviation of the logarithm of a path's factor of the hazard; without it ranges held the end too seldom."""
 
 RISE = 0.29
-"""How an improvement raises the part of p's logit that isn't of time. By bench/stopping/fit.py, as WALK is."""
+"""Rise, with an improvement, of the part of p's logit that isn't of time. By bench/stopping/fit.py, as WALK is."""
 
 WALK = 0.96
-"""How far that part wanders for each e-fold of training jobs (standard deviation)."""
+"""Deviation of that part for each e-fold of training jobs (standard deviation)."""
 
 RECALIBRATED = (-0.906, -1.446, -0.326)
 """By bench/stopping/forecasts.py --fit, for the weights that improvement.py has."""

@@ -51,7 +51,7 @@ WEIGHTS = {
 bench/stopping/forecasts.py --fit, too."""
 
 WANING = -1.03
-"""How the logit of p changes for each e-fold of training jobs without an improvement, apart from the signals of time: see
+"""Change of the logit of p for each e-fold of training jobs without an improvement, apart from the signals of time: see
 `score_ahead`. By bench/stopping/fit.py."""
 
 LEAST_RESULTS = 10

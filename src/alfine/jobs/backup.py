@@ -53,12 +53,12 @@ MAX_DEPTH = 100
 """Folders inside each other that are copied; each costs a descriptor. Deeper ones are left out, and told."""
 
 TRIES = 5
-"""How often an object is opened that is replaced meanwhile."""
+"""Number of times that an object is opened that is replaced meanwhile."""
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 LOST = "It was running when this backup was made"
-"""Why a training job ended that was running at the backup."""
+"""The reason why a training job ended that was running at the backup."""
 
 
 @dataclass(slots=True)

@@ -32,7 +32,7 @@ Progress = Callable[[str, int, int], None]
 
 PIECE_BYTES = 1 << 20
 PACKING_LEVEL = 1
-"""Of gzip: models hardly compress, and level 9 takes ten times as long."""
+"""Compression level of gzip: models hardly compress, and level 9 takes ten times as long."""
 
 
 def silent(_what: str, _done: int, _total: int) -> None:

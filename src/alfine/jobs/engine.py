@@ -48,10 +48,10 @@ POLL_SECONDS = 0.2
 """Time between two looks at the logs, while nothing wakes the engine earlier."""
 
 LEASE = timedelta(seconds=30)
-"""How long a tuning job is claimed; the claim is renewed after a third of it."""
+"""Duration of a claim of a tuning job; the claim is renewed after a third of it."""
 
 FULL_DISK_TRIES = 30
-"""How often a step is tried again, a second apart, while the disk is full: the end of the training job that filled it makes room."""
+"""Number of times that a step is tried again, a second apart, while the disk is full: the end of the training job that filled it makes room."""
 
 POLLS_A_STEP = 8
 """Polls of one training job in a step, of at most 1 MiB of log each: a flood of output doesn't keep the others waiting."""

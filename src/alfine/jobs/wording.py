@@ -11,7 +11,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """All control characters but tab and newline: they move the cursor, recolour, rename the window, or answer."""
 
 _CONTROL_BYTES = re.compile(rb"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
-"""The same in bytes, but colours (ESC [ … m) and carriage returns stay."""
+"""The control bytes of a log, but for colours (ESC [ … m) and carriage returns."""
 
 
 def printable(text: str) -> str:

@@ -14,7 +14,7 @@ TAKEN = ("input", "model", "output", "code")
 """Folders of /opt/ml that have another use, so that no checkpoints can be in them."""
 
 CHECKPOINT_ROOTS = ("/opt/ml/", "/tmp/")  # noqa: S108
-"""Where a sandbox or a container can have its folder of checkpoints."""
+"""Paths at which a sandbox or a container can have its folder of checkpoints."""
 
 
 def named_runner(spec: TuningJobSpec, running: Running) -> tuple[str, str]:

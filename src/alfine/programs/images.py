@@ -36,7 +36,7 @@ FRAMEWORKS = (
     *("sagemaker-base-python", "sagemaker-rl-", "autogluon-training", "mxnet-training", "pytorch-training"),
     *("pytorch-trcomp-training", "tensorflow-training", "huggingface-pytorch-", "huggingface-tensorflow-"),
 )
-"""How the names of AWS's images for frameworks begin. They run the script that a request names.
+"""Beginnings of the names of AWS's images for frameworks. They run the script that a request names.
 Source: AWS's «Docker Registry Paths and Example Code»."""
 
 DEFAULTS: Mapping[str, str] = {
@@ -51,7 +51,7 @@ DEFAULTS: Mapping[str, str] = {
 """The default table."""
 
 KINDS = ("script", "algorithm", "container")
-"""What an entry of the table can begin with."""
+"""Beginnings of an entry of the table."""
 
 
 class NoRunner(LookupError):

@@ -72,7 +72,7 @@ REFUSED = [
 """Refused system calls: the name, the conditions (comparison, number of the argument, value), and the error, as kernels without it answer."""
 
 TROUBLE = "sandbox: "
-"""How the last line of the log begins when the command wasn't started (see `launcher.job.WRAPPERS`)."""
+"""Beginning of the last line of the log when the command wasn't started (see `launcher.job.WRAPPERS`)."""
 
 
 def why_not() -> str:

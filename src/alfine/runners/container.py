@@ -31,10 +31,10 @@ from alfine.runners.supervision import was_started
 from alfine.runners.warm import Cold, Warm
 
 INSIDE = Path("/")
-"""Where a container sees its training job's folder, so that `opt/ml` in it is /opt/ml."""
+"""The path at which a container sees its training job's folder, so that `opt/ml` in it is /opt/ml."""
 
 CONTAINERS = "containers.json"
-"""In `.alfine`: the file that container_client reads."""
+"""Name of a file in `.alfine`: the one that container_client reads."""
 
 
 class ContainerRunner(ProcessRunner):

@@ -28,13 +28,13 @@ import time
 from typing import Any
 
 ANSWER_SECONDS = 60
-"""How long an engine may take to carry out a command."""
+"""Longest time, in seconds, that an engine may take to carry out a command."""
 
 ASK_AGAIN_SECONDS = 0.05
 """Time until a container that doesn't run yet is asked to stop again."""
 
 BEGIN_SECONDS = 5
-"""How long a client whose program was killed may take to begin its container."""
+"""Longest time, in seconds, that a client whose program was killed may take to begin its container."""
 
 NEVER = "0001-01-01"
 """How the time begins at which a container started that never did."""

@@ -23,16 +23,16 @@ VARIABLE = re.compile(r"[^\s=#*][^\s=*]*")
 """Names of variables that an engine reads as they are from a file."""
 
 LINE_BREAK = re.compile("[\n\r\0]")
-"""What no value of a variable may contain: the file has a line for each variable."""
+"""Characters that no value of a variable may contain: the file has a line for each variable."""
 
 GPU_TYPE = re.compile(r"(ml\.)?[gp]\d.*|local_gpu")
 """Instance types with GPUs of NVIDIA. Source: Amazon SageMaker's pricing page, «Accelerated computing»."""
 
 GPU_SECONDS = 20
-"""How long `nvidia-smi` may take."""
+"""Longest time, in seconds, that `nvidia-smi` may take."""
 
 DEVICE_INTERFACES = ("/etc/cdi", "/var/run/cdi")
-"""Where podman finds descriptions of devices. Source: Container Device Interface, «CDI JSON Specification»."""
+"""Folders in which podman finds descriptions of devices. Source: Container Device Interface, «CDI JSON Specification»."""
 
 
 def container_name(launch: Launch, host: Host) -> str:

@@ -15,7 +15,7 @@ ENGINES = ("docker", "podman")
 """The engines that `auto` tries, in this order."""
 
 PROBE_SECONDS = 20
-"""How long an engine may take to say that it works."""
+"""Longest time, in seconds, that an engine may take to say that it works."""
 
 CLIENT_VARIABLES = ("DBUS_SESSION_BUS_ADDRESS", "REGISTRY_AUTH_FILE", "SSH_AUTH_SOCK", "TMPDIR")
 """Variables of alfine's own environment that an engine's client reads: rootless podman, ssh:// as DOCKER_HOST, credentials."""

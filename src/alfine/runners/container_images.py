@@ -18,7 +18,7 @@ from alfine.runners.log_files import note_in_log
 logger = logging.getLogger("alfine.runners")
 
 LOOK_SECONDS = 10
-"""How long an engine may take to say whether it has an image. The engine that runs tuning jobs waits for that."""
+"""Longest time, in seconds, that an engine may take to say whether it has an image. The engine that runs tuning jobs waits for that."""
 
 SAID_LIMIT = 500
 """Characters of the engine's message about an image that can't be pulled."""

@@ -26,10 +26,10 @@ INSTANCE_GROUP = "homogeneousCluster"
 """The one group that all hosts are in. The name is SageMaker's."""
 
 NETWORK_INTERFACE = "eth0"
-"""Where a training job has one host: the interface of SageMaker's containers."""
+"""The network interface of a single host: the interface of SageMaker's containers."""
 
 LOOPBACK = "lo" if sys.platform.startswith("linux") else "lo0"
-"""Where it has several that are processes: all of them are on this machine and reach each other by its loopback interface."""
+"""The network interface of several hosts that are processes: all of them are on this machine and reach each other by its loopback interface."""
 
 LOG_LEVEL = 20
 """SM_LOG_LEVEL: `logging.INFO`, the toolkit's default."""

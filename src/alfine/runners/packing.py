@@ -32,10 +32,10 @@ MODEL = "opt/ml/model"
 OUTPUT = "opt/ml/output/data"
 
 INSIDE = "/"
-"""Where a training job in a sandbox or a container sees its folder: absolute links in its model begin so."""
+"""The path at which a training job in a sandbox or a container sees its folder: absolute links in its model begin so."""
 
 PACKING_LEVEL = 1
-"""Of gzip. Weights hardly compress, and level 9 takes ten times as long."""
+"""Compression level of gzip. Weights hardly compress, and level 9 takes ten times as long."""
 
 EMPTY_TAR = bytes(10240)
 """A tar file without members: one record of zeros."""

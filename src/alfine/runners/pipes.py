@@ -34,17 +34,17 @@ PIECE_BYTES = 1 << 20
 """Bytes of a file that are read at once."""
 
 MAGIC = struct.pack("<I", 0xCED7230A)
-"""How each part of a RecordIO record begins. Then come 3 bits that say which part it is, and 29 bits of its length.
+"""Beginning of each part of a RecordIO record. Then come 3 bits that say which part it is, and 29 bits of its length.
 Source: recordio.h of dmlc-core, which MXNet writes it with."""
 
 WHOLE, FIRST, MIDDLE, LAST = range(4)
-"""Which part of a record it is."""
+"""The part of a record."""
 
 MAX_RECORD_BYTES = (1 << 29) - 1
 """The largest length that 29 bits can say."""
 
 LOOK_SECONDS = 1.0
-"""How often the feeder looks whether the training job still runs, where the kernel doesn't kill it."""
+"""Pause, in seconds, after which the feeder looks whether the training job still runs, where the kernel doesn't kill it."""
 
 
 def main(config: str, command: list[str]) -> NoReturn:

@@ -58,7 +58,7 @@ PACK_AT_ONCE_BYTES = 1 << 20
 """Larger models are packed in a thread, so that the engine's poll doesn't wait for them."""
 
 TAKE_TRIES = 3
-"""How often a launcher is asked to start a training job that it can't take."""
+"""Number of times that a launcher is asked to start a training job that it can't take."""
 
 ENVIRONMENT_DIGITS = 20
 """Hexadecimal digits of the hash that names a virtual environment: no two of one machine will ever share their name."""

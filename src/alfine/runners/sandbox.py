@@ -40,13 +40,13 @@ from alfine.runners.protocol import Launch
 from alfine.runners.warm import PER_JOB_PREFIXES, Cold, Warm
 
 INSIDE = Path("/")
-"""Where a training job's process sees its folder, so that `opt/ml` in it is /opt/ml."""
+"""The path at which a training job's process sees its folder, so that `opt/ml` in it is /opt/ml."""
 
 HOME = "/tmp/home"  # noqa: S108 - inside, where /tmp is the training job's own
 """The value of HOME inside."""
 
 PROBE_SECONDS = 20
-"""How long the attempt to make a sandbox may take."""
+"""Longest time, in seconds, that the attempt to make a sandbox may take."""
 
 EMPTY = ("/tmp", "/var/tmp", "/run")  # noqa: S108
 """Folders that are empty inside."""
@@ -58,7 +58,7 @@ VISIBLE_RUN = (
     "/run/nscd",
     "/run/opengl-driver",
 )
-"""What is visible of /run: name resolution, and the GPU drivers of NixOS."""
+"""The visible part of /run: name resolution, and the GPU drivers of NixOS."""
 
 DEVICES = ("nvidia", "dri", "kfd", "infiniband")
 """Beginnings of the names of devices in /dev that are visible."""
@@ -67,10 +67,10 @@ CREDENTIALS = (".aws", ".ssh", ".gnupg", ".netrc", ".docker", ".kube", ".config/
 """Below HOME: files and folders that are hidden."""
 
 CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID")
-"""What root may do inside when alfine runs as root: what a container's root may do to its own files and processes."""
+"""Capabilities of root inside when alfine runs as root: what a container's root may do to its own files and processes."""
 
 CAPABILITIES_TO_MAKE_SANDBOXES = ("NET_ADMIN", "SETPCAP", "SYS_ADMIN", "SYS_CHROOT")
-"""What a warm launcher's root may do besides."""
+"""Further capabilities of a warm launcher's root."""
 
 
 class SandboxRunner(ProcessRunner):

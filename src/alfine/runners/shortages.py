@@ -7,7 +7,7 @@ from functools import cache
 from alfine.runners.launcher.capacity import SHORTAGES, raise_limit
 
 NO_THREAD = "can't start new thread"
-"""What Python says in a RuntimeError when there can be no more threads at present."""
+"""Python's message in a RuntimeError when there can be no more threads at present."""
 
 
 def is_shortage(error: BaseException) -> bool:

@@ -16,7 +16,7 @@ LABEL = "alfine.folder"
 """The label of a container with its training job's folder."""
 
 ENGINE_SECONDS = 20.0
-"""How long a container engine may take to list its containers."""
+"""Longest time, in seconds, that a container engine may take to list its containers."""
 
 
 def processes_of(folders: Iterable[Path]) -> dict[Path, list[int]]:

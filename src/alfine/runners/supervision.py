@@ -29,7 +29,7 @@ KILL_ROUNDS = 50
 """How often the processes of a lost training job are looked for and killed, since they may start new ones meanwhile."""
 
 SETTLE_SECONDS = 60.0
-"""How long the program that removes containers may take."""
+"""Longest time, in seconds, that the program that removes containers may take."""
 
 KILL_PAUSE_SECONDS = 0.02
 """Time between two of these rounds."""

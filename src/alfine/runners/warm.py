@@ -25,7 +25,7 @@ from alfine.runners.job_folder import requirements_of
 from alfine.runners.protocol import Launch
 
 Imports = tuple[tuple[str, tuple[str, ...]], ...]
-"""In the script's order: a module, and the names that are imported from it."""
+"""Imports in the script's order: a module, and the names that are imported from it."""
 
 HARMLESS_CALLS = frozenset({"warnings.filterwarnings", "warnings.simplefilter", "matplotlib.use", "logging.getLogger"})
 """Calls that scripts make between imports, without an effect on the imports after them."""

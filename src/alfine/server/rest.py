@@ -49,7 +49,7 @@ SHOWN_LETTERS = 40
 """Letters of a wrong value that a message shows."""
 
 PATH = "/_alfine"
-"""Where the API begins; bucket names have no underscore, so that it hides none."""
+"""Path at which the API begins; bucket names have no underscore, so that it hides none."""
 
 
 class RestApi:

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection as Connection  # noqa: PLC0414 - for si
 from alfine.store.database_errors import busy, explained
 
 BUSY_SECONDS = 10.0
-"""How long a writer waits for the transaction of another process: long beside one transaction, short beside a client's patience."""
+"""Longest time, in seconds, that a writer waits for the transaction of another process: long beside one transaction, short beside a client's patience."""
 
 PRIMARY_CODE = 0xFF
 """The bits of SQLite's extended error code that say which kind of error it is. Source: sqlite.org/rescode.html."""

@@ -19,7 +19,7 @@ PRIMARY = 0xFF
 """The bits of SQLite's extended result code that hold the primary one (sqlite.org/rescode.html)."""
 
 NOT_TEXT = "Could not decode to UTF-8"
-"""What Python's sqlite3 says, without a code, of a page whose texts were overwritten."""
+"""The message of Python's sqlite3, without a code, of a page whose texts were overwritten."""
 
 
 def explained(error: sa.exc.DBAPIError, database: str) -> AlfineError | None:

@@ -61,7 +61,7 @@ APART = 0.03
 worth the training jobs that another place could have."""
 
 FILLED = 0.3
-"""The same where n balls of that radius would fill the cube: this times n^(-1/d)."""
+"""Least distance where balls of that radius around n points would fill the cube: this times n^(-1/d)."""
 
 SAME = 1e-9
 """Distance in every coordinate below which two points are the same configuration."""
@@ -114,7 +114,7 @@ FINE = 64
 # P(success) is a second Gaussian process on labels +1 and -1, with fixed settings.
 
 FAILURE_LENGTH = 0.2
-"""How far a failure spreads: its length scale in one dimension; it grows with sqrt(d)."""
+"""Spread of a failure: its length scale in one dimension; it grows with sqrt(d)."""
 
 FAILURE_NOISE = 0.05
 """Variance of a label that is chance, not caused by the configuration."""

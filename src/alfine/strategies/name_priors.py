@@ -40,7 +40,7 @@ PLACES = np.linspace(0.0, 1.0, 257)
 """Points of an axis at which distribution functions are tabulated."""
 
 Known = tuple[float, float] | str
-"""What is known of a hyperparameter: an interval of good numbers, or a good category as text."""
+"""Prior of a hyperparameter: an interval of good numbers, or a good category as text."""
 
 TREES_LEARNING_RATE, NETS_LEARNING_RATE = (0.02, 0.3), (3e-4, 3e-2)
 

@@ -41,7 +41,7 @@ TRUSTED = 0.5
 """Least trust: a parent below it isn't used."""
 
 FURTHER = 100
-"""Where in the child's sequence of initial points a launch begins whose turn was the parents' but who have no advice."""
+"""Index in the child's sequence of initial points of a launch whose turn was the parents' but who have no advice."""
 
 FIT_POINTS = 120
 """Largest number of a parent's results that its Gaussian process is fitted to."""

@@ -76,7 +76,7 @@ LEAST_CELLS = 4
 """Least number of values of a range whose ends mean anything."""
 
 INWARD = 0.25
-"""Where a configuration at an end is moved to, as a share of the axis."""
+"""Place to which a configuration at an end is moved, as a share of the axis."""
 
 WORSE = 3.0
 """Least number of standard deviations by which the moved configurations must be worse."""

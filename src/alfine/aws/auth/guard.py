@@ -55,7 +55,7 @@ OWN_PATH = "/_alfine/"
 """Path of alfine's own documents: no bucket's name has an underscore."""
 
 SIGNER = "alfine.signer"
-"""In an ASGI scope: the id of the access key that signed the request."""
+"""Key of an ASGI scope for the id of the access key that signed the request."""
 
 HEALTH = "/healthz"
 SILENT_SECONDS = 60.0

@@ -17,7 +17,7 @@ from alfine.store.pages import algorithm_page
 
 SORTS = {"Name": "name", "CreationTime": "created_at"}
 STATUS = "Completed"
-"""Of every algorithm: alfine scans no image and runs no validation, so there is nothing to wait for."""
+"""The status of every algorithm: alfine scans no image and runs no validation, so there is nothing to wait for."""
 
 
 def create_algorithm(backend: AwsBackend, request: Plain) -> Plain:

@@ -24,7 +24,7 @@ FAMILIES: tuple[tuple[str, str], ...] = (
     (r"Notebook|Domain|UserProfile|App|Space|Studio|Image|CodeRepository|Project|Hub|Mlflow|Partner", "Studio"),
     (r"Cluster|ComputeQuota|TrainingPlan|ReservedCapacity|UltraServer", "clusters"),
 )
-"""How the names of SageMaker's operations say what they belong to. The first pattern that is found counts."""
+"""Patterns of SageMaker's operations, by what they belong to. The first pattern that is found counts."""
 
 MODEL_LIES = "The model of a training job lies where DescribeTrainingJob says, in ModelArtifacts.S3ModelArtifacts: `aws s3 cp` fetches it."
 

@@ -287,7 +287,7 @@ def time_of(text: str, name: str) -> float:
 # ---- sorting -----------------------------------------------------------------------------------------------------------
 
 Rank = tuple[bool, bool, float, str]
-"""What records are sorted by: whether the property is missing, whether it is a text, its number, its text."""
+"""A sort key of records: whether the property is missing, whether it is a text, its number, its text."""
 
 
 def rank(prop: Property, record: Plain, *, descending: bool) -> Rank:

@@ -34,13 +34,13 @@ LEAST_OBJECTIVES = 20
 """Objectives of a recorded job that is judged: shorter jobs have nothing to save."""
 
 TOLERANCE = 0.01
-"""What may be missed, as a share of the absolute value of the best objective."""
+"""Tolerated loss, as a share of the absolute value of the best objective."""
 
 RISK = 0.05
 """The share of jobs in which more may be missed."""
 
 CONFIDENCE = 0.95
-"""Of the upper bound of the rate of misses, one-sided."""
+"""Confidence of the upper bound of the rate of misses, one-sided."""
 
 PATIENCE, CONVERGENCE = BestObjectiveNotImproving.__name__, ConvergenceDetected.__name__
 CANDIDATES = (

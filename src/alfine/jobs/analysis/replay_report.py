@@ -24,7 +24,7 @@ LONGEST_TEXT = 2000
 """Characters of all criteria of one request to a server."""
 
 PATIENCE_SECONDS = 30.0
-"""How long a request to a server waits for another one's replay."""
+"""Longest time, in seconds, that a request to a server waits for another one's replay."""
 
 _one_at_a_time = threading.BoundedSemaphore(1)  # a replay judges every fact anew, and takes a whole core
 

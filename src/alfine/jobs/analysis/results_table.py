@@ -24,7 +24,7 @@ from alfine.core.space import ParameterSpace
 from alfine.core.spec import TuningJobSpec
 
 SUFFIX = ".csv"
-"""How the names of tables end. Any other parent is the name of a tuning job, which has no dot."""
+"""Endings of the names of tables. Any other parent is the name of a tuning job, which has no dot."""
 
 MOST_FAULTS = 3
 """Faults of cells that are named one by one."""

@@ -37,7 +37,7 @@ PROGRAM = ("sagemaker_program", "alfine_command", "alfine_function")
 """Static hyperparameters that say what runs."""
 
 FORECAST = "forecast"
-"""In `ended_by`: the criteria would not have ended a past job before its record ends."""
+"""The key in `ended_by` for jobs whose end isn't known: the criteria would not have ended a past job before its record ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from alfine.programs.algorithms.opt_ml import BadInput, Matrix
 from alfine.programs.algorithms.recordio import read_recordio
 
 RECORDIO = "application/x-recordio-protobuf"
-"""What a channel without a ContentType has."""
+"""The content type of a channel without a ContentType."""
 
 
 def labelled_table(channel: str, width: int) -> tuple[Matrix, Matrix]:

@@ -36,7 +36,7 @@ INSTANCES = "ALFINE_INSTANCE_COUNT"
 """The variable with the number of instances that the request asks for, where it is more than the one that trains."""
 
 HIDDEN = (".", "_")
-"""How the names of files begin that aren't data, such as Spark's _SUCCESS."""
+"""Beginnings of the names of files that aren't data, such as Spark's _SUCCESS."""
 
 
 class BadInput(Exception):

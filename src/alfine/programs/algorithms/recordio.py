@@ -21,7 +21,7 @@ from alfine.programs.algorithms.opt_ml import BadInput, Matrix, files
 from alfine.programs.algorithms.parsed_files import Arrays, parsed
 
 MAGIC = 0xCED7230A
-"""How each frame begins."""
+"""Beginning of each frame."""
 
 LENGTH = (1 << 29) - 1
 """The bits of a frame's length. The upper three bits mean that a record goes on in the next frame."""
@@ -29,16 +29,16 @@ LENGTH = (1 << 29) - 1
 # Numbers of the fields in aialgs.data's messages.
 
 FEATURES, LABEL = 1, 2
-"""Of Record."""
+"""Field numbers of Record."""
 
 KEY, VALUE = 1, 2
-"""Of an entry of a map."""
+"""Field numbers of an entry of a map."""
 
 TENSORS = {2: "<f4", 3: "<f8", 7: ""}
-"""Of Value: float32_tensor, float64_tensor and int32_tensor, with their types in NumPy's notation; "" for varints."""
+"""Field numbers of Value: float32_tensor, float64_tensor and int32_tensor, with their types in NumPy's notation; "" for varints."""
 
 VALUES, KEYS, SHAPE = 1, 2, 3
-"""Of a tensor."""
+"""Field numbers of a tensor."""
 
 NAME = memoryview(b"values")
 """The entry of the maps with the numbers."""

@@ -7,7 +7,7 @@ from typing import Any
 
 CSV_OR_RECORDIO = ("text/csv", "csv", "application/x-recordio-protobuf")
 HOST = r"host=\S+"
-"""How the log names the host in a line with a metric."""
+"""The name of the host in a line with a metric."""
 
 
 def channel(name: str, content_types: Sequence[str], *, required: bool = False) -> dict[str, Any]:

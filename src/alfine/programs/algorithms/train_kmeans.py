@@ -17,7 +17,7 @@ from alfine.programs.algorithms.kmeans import eval_metrics
 from alfine.programs.algorithms.opt_ml import BadInput, Matrix, say
 
 SEED = 0
-"""Of all random numbers: the same hyperparameters give the same model."""
+"""Seed of all random numbers: the same hyperparameters give the same model."""
 
 AUTO_FACTOR = 4
 """extra_center_factor «auto». AWS doesn't document its own."""

@@ -17,7 +17,7 @@ from alfine.programs.algorithms.channel_tables import labelled_table
 from alfine.programs.algorithms.opt_ml import BadInput, Matrix, say
 
 SEED = 0
-"""Of the sample and of the projection: the same hyperparameters give the same model."""
+"""Seed of the sample and of the projection: the same hyperparameters give the same model."""
 
 BATCH = 5000
 """Rows that are searched at a time. Source: AWS's default of mini_batch_size."""

@@ -28,7 +28,7 @@ from alfine.programs.algorithms.recordio import read_recordio
 Array = npt.NDArray[np.float64]
 
 SEED = 0
-"""Of all random numbers: the same hyperparameters give the same model."""
+"""Seed of all random numbers: the same hyperparameters give the same model."""
 
 DEFAULTS = {
     "accuracy_top_k": 3,
@@ -79,7 +79,7 @@ LOSS_NAMES = {
 }
 
 
-"""How the log names a loss, where it isn't by the loss's own name."""
+"""Names of losses in the log, where it isn't by the loss's own name."""
 
 
 class LearnerParameters(dict[str, str]):

@@ -36,7 +36,7 @@ SWEEP_DEPTH = 32
 """Folders inside each other that `remove` goes down."""
 
 MAX_SWEEPS = 100_000
-"""How often `remove` looks at a folder again: somebody may make new files meanwhile, or it is very deep."""
+"""Number of times that `remove` looks at a folder again: somebody may make new files meanwhile, or it is very deep."""
 
 BATCH = 10_000
 """Names of a folder that `remove` keeps in memory at once."""

@@ -44,7 +44,7 @@ NOT_STARTED = 1
 """The exit code when the sandbox couldn't be entered (see `job.WRAPPERS`)."""
 
 TROUBLE = "sandbox: "
-"""How the last line of the log begins then."""
+"""Beginning of the last line of the log then."""
 
 HOLD = ("/bin/sh", "-c", "echo && read end")
 """The process that keeps a sandbox open: it prints a line once it runs, and ends at the end of its input."""

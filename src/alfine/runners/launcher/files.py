@@ -18,13 +18,13 @@ CONTROL = ".alfine"
 """The folder."""
 
 LAUNCH = "launch.json"
-"""What is to be started, written by alfine."""
+"""Name of the file that says what is to be started, written by alfine."""
 
 PROCESS = "process.json"
 """The main process, written before the command runs."""
 
 EXIT = "exit.json"
-"""How the training job ended."""
+"""Name of the file that says how the training job ended."""
 
 LOCK = "lock"
 """Locked by the launcher that supervises the training job."""

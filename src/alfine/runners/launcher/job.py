@@ -23,7 +23,7 @@ LOG_CHECK_SECONDS = (0.05, 1.0)
 """Shortest and longest time between two looks at the size of a log."""
 
 CLEAR_SECONDS = 30.0
-"""How long processes that SIGKILL doesn't end (they are stuck in the kernel) may delay the end of their training job."""
+"""Longest time, in seconds, that processes that SIGKILL doesn't end (they are stuck in the kernel) may delay the end of their training job."""
 
 CLEAR_PAUSE_SECONDS = 0.05
 """Longest time between two looks at the processes that are left."""
@@ -35,10 +35,10 @@ RESEND_SECONDS = 0.01
 """Time until SIGTERM is sent again when the process inside a sandbox didn't exist yet."""
 
 KILL_SECONDS = 10.0
-"""How long a container engine may take to kill a container. After that its client is killed."""
+"""Longest time, in seconds, that a container engine may take to kill a container. After that its client is killed."""
 
 SETTLE_SECONDS = 60.0
-"""How long the program that removes what is left of containers may take."""
+"""Longest time, in seconds, that the program that removes what is left of containers may take."""
 
 SAID_BYTES = 4096
 """Bytes at the end of a log in which the message of a wrapper is looked for."""
@@ -47,10 +47,10 @@ WRAPPERS = {
     "sandbox": ({1}, ("bwrap: ", "sandbox: ")),
     "container": ({125, 126, 127}, ("docker: ", "Error: ")),
 }
-"""What stands around a training job, the exit codes with which it reports that it couldn't start it, and how its message begins."""
+"""Wrappers of a training job, the exit codes with which it reports that it couldn't start it, and how its message begins."""
 
 NO_CONTAINER = "The container couldn't be started: "
-"""How the reason of a training job begins whose container never ran."""
+"""Beginning of the reason of a training job whose container never ran."""
 
 CLIENT_GONE = "The container engine's client ended while the container ran, so the container was removed"
 """The detail of a training job whose container nobody could watch any more."""

@@ -26,7 +26,7 @@ FORK_SAFE_THREADS = {"jemalloc_bg_thd"}
 """Names of native threads that a forked child restarts or doesn't need: jemalloc (pyarrow has it) registers atfork handlers."""
 
 THREADS_SECONDS = 30
-"""How long a fresh Python may take to import numpy and scipy, to count their threads."""
+"""Longest time, in seconds, that a fresh Python may take to import numpy and scipy, to count their threads."""
 
 
 def become_warm(control: int) -> str:

@@ -37,13 +37,13 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 OOM_SCORE = "500"
-"""Of a training job, in -1000 to 1000: the higher, the sooner the kernel kills it when memory runs out. Source: proc(5)."""
+"""The out-of-memory score of a training job, in -1000 to 1000: the higher, the sooner the kernel kills it when memory runs out. Source: proc(5)."""
 
 SHORT = "\0"
 """Begins what a child reports that couldn't start for want of something that comes back: the number of the error follows."""
 
 FLUSH_SECONDS = 1.0
-"""How long an exit.json may wait to be flushed to the disk together with others. A running alfine has recorded the end sooner."""
+"""Longest time, in seconds, that an exit.json may wait to be flushed to the disk together with others. A running alfine has recorded the end sooner."""
 
 
 class Launcher:

@@ -37,7 +37,7 @@ log = logging.getLogger("alfine.server.console")
 PATH = "/console"
 
 AWS_WORDS = ("Amazon SageMaker can't find", "Requested resource not found")
-"""How AWS's messages for a name that does not exist begin; the console says it in its own words."""
+"""Beginning of AWS's messages for a name that does not exist; the console says it in its own words."""
 
 MOST_FIELDS = 200
 """Fields that a form may have."""
