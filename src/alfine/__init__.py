@@ -3,7 +3,7 @@
 How it works: facts are written to the store; the history is read from it; a pure function of the history decides; the
 engine carries the decision out and writes the new facts. Everything else is an adapter around that.
 
-To read the package, begin with core/ranges, core/space, core/spec, core/history and core/policy; then read one file of
+To read the package, begin with core/ranges, core/space, core/spec, core/history, core/protocols and core/policy; then one file of
 strategies, one of criteria, and jobs/engine.
 
 The names below are the public ones. They are imported when they are first used, so that `import alfine` is fast.
