@@ -119,10 +119,7 @@ def kernel(theta: Array, d: int, r2: Array) -> Array:
 def kernel_and_slope(theta: Array, d: int, r2: Array) -> tuple[Array, Array, Array]:
     """Return s2 M, q2 R and slope = -2 dK/d(r^2): for any parameter p, dK/dp = -slope/2 d(r^2)/dp.
 
-    Args:
-        theta: (3d + 3,) parameters.
-        d: The number of dimensions.
-        r2: Squared distances r^2, in length scales.
+    The arguments are those of `kernel`.
     """
     r = np.sqrt(r2)
     a, c = math.sqrt(5.0) * r, (math.sqrt(3.0) / RATIO) * r
