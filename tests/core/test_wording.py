@@ -1,5 +1,6 @@
 """Numbers, times, money, counts and corrections of names, as people read them."""
 
+import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -92,6 +93,9 @@ def test_money_has_a_currency_cents_and_small_amounts_two_digits(amount, text):
         (99.6, "1 min 40 s"),
         (3600, "1 h 00 min"),
         (11_220, "3 h 07 min"),
+        (1e10, "317 years"),
+        (1e308, "3.17e+300 years"),
+        (math.inf, UNKNOWN),
     ],
 )
 def test_a_duration_has_the_unit_that_people_would_use(seconds, text):

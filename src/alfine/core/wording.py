@@ -46,6 +46,12 @@ MEBIBYTE = 1 << 20
 GIBIBYTE = 1 << 30
 """In bytes."""
 
+YEAR_SECONDS = 365.25 * 86_400
+"""Seconds of a year."""
+
+MANY_YEARS_SECONDS = 1e9
+"""A time span from which on it is written in years: a limit that nobody will reach."""
+
 DECADES = (1e-3, 1e5)
 """Powers of ten from the first of these to below the second are written out on axes; others have an exponent."""
 
@@ -139,13 +145,15 @@ def size(count: int) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Write a time span: «3.2 s», «45 s», «12 min 05 s», «3 h 07 min»; «–» for None, and «0.0 s» for a negative one.
+    """Write a time span: «3.2 s», «45 s», «12 min 05 s», «3 h 07 min», «317 years»; «–» for None and for one without end.
 
     Args:
-        seconds: The time span in seconds.
+        seconds: The time span in seconds; a negative one is written as «0.0 s».
     """
-    if seconds is None:
+    if seconds is None or seconds == math.inf:
         return UNKNOWN
+    if seconds >= MANY_YEARS_SECONDS:
+        return f"{seconds / YEAR_SECONDS:.3g} years"
     if seconds < 9.95:
         return f"{max(0.0, seconds):.1f} s"
     if seconds < 99.5:
