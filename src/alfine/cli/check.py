@@ -27,7 +27,8 @@ Examples:
   alfine check notebook.ipynb
 
 \b
-Exit codes: 0 the job can be created and makes sense, or all cells will be answered; 1 otherwise.
+Exit codes: 0 the job can be created and makes sense, or all cells will be
+answered; 1 otherwise.
 """
 
 

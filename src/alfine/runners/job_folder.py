@@ -365,9 +365,8 @@ def mounts(launch: Launch, host: Host) -> Iterator[tuple[Path, str]]:
         A folder, and the path at which the host's process sees it.
     """
     ml = Workspace(launch.folder).ml
-    if (
-        launch.instance_count > 1
-    ):  # for algo-1 too: a mounted folder can't be replaced by a link, which the mounts of others would follow
+    if launch.instance_count > 1:
+        # For algo-1 too: a mounted folder can't be replaced by a link, which the mounts of others would follow.
         for name in SHARED:
             yield ml / name, str(host.seen.ml / name)
     if Path(launch.checkpoint_path) != host.seen.ml / "checkpoints":
