@@ -193,7 +193,11 @@ def test_the_tables_are_those_that_the_migrations_make(store):
 
     inspector = sa.inspect(store.database.engine)
     for table in TABLES.sorted_tables:
-        assert {c["name"] for c in inspector.get_columns(table.name)} == set(table.columns.keys())
+        columns = {column["name"]: column for column in inspector.get_columns(table.name)}
+        assert set(columns) == set(table.columns.keys())
+        assert {name for name, column in columns.items() if column["nullable"]} == {c.name for c in table.c if c.nullable}
+        key = inspector.get_pk_constraint(table.name)["constrained_columns"]
+        assert set(key) == {column.name for column in table.primary_key}
     with store.reading() as connection:
         made = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
         assert set(made.scalars()) == {index.name for table in TABLES.sorted_tables for index in table.indexes}
