@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alfine import Categorical, Continuous, Integer, InvalidSpec
-from alfine.core.conditions import Clause, combination
+from alfine.core.conditions import Clause, alternatives, combination
 from alfine.core.read_spec import read_spec
 from alfine.core.space import ParameterSpace
 from tests.building import request, several, spec
@@ -299,3 +299,22 @@ def test_a_configuration_to_start_with_must_be_allowed():
         spec(space=FINITE, forbid=list(FORBIDDEN), start_with={"a": "x", "n": 1})
     with pytest.raises(InvalidSpec, match="n.*inactive here"):
         spec(space=FINITE, start_with={"a": "z", "n": 1})
+
+
+def test_a_list_of_combinations_may_be_a_tuple():
+    assert alternatives(({"a": "x"}, "n = 2")) == alternatives([{"a": "x"}, "n = 2"])
+    assert alternatives(alternatives([{"a": "x"}])) == alternatives([{"a": "x"}])
+
+
+def test_what_is_inactive_stays_at_its_one_place_when_points_are_snapped():
+    network = space(NETWORK)
+    points = np.random.default_rng(1).random((50, network.dimension))
+    inactive = ~network.active(points)
+    assert inactive.any()
+    assert (network.snap(points)[inactive] == network.settle(points)[inactive]).all()
+
+
+def test_values_with_signs_and_letters_of_any_kind_survive_the_request():
+    odd = ["x y", "ü;=", "and", "@"]
+    read = read_spec(request(space={"a": Categorical([*odd, "b"])}, forbid=[{"a": value} for value in odd]))
+    assert [value for value in [*odd, "b"] if not read.space.allows({"a": value})] == odd

@@ -294,3 +294,16 @@ def test_several_definitions_have_each_their_own_space_objective_seed_and_share_
 def test_hyperband_infers_each_definitions_maximum_from_its_own_epochs():
     read = read_spec(several({"static": {"epochs": "9"}}, {"static": {"epochs": "27"}}, strategy="Hyperband"))
     assert (read.of("a").max_resource, read.of("b").max_resource) == (9, 27)
+
+
+def test_a_price_may_be_zero():
+    assert spec(price_per_hour=0).price_per_hour == 0.0
+
+
+def test_the_number_of_a_grid_may_include_its_repeats():
+    grid = {"strategy": "Grid", "space": {"a": Categorical([*"abc"])}, "repeats": "best=2 times=3"}
+    assert spec(**grid, max_training_jobs=9).max_training_jobs == 9
+    with pytest.raises(
+        InvalidSpec, match="5 isn't the number of configurations of the grid, 3, with 6 to run the best again 9"
+    ):
+        spec(**grid, max_training_jobs=5)

@@ -51,10 +51,16 @@ def test_a_finite_space_is_exhausted_when_each_configuration_was_launched():
 
     past = history(space={"a": Categorical(["x", "y"])})
     for value in ("x", "y"):
-        assert SearchSpaceExhausted().check(past).outlook is Outlook.CONTINUE
+        verdict = SearchSpaceExhausted().check(past)
+        assert verdict.outlook is Outlook.CONTINUE
+        assert verdict.would_change.startswith(
+            f"It ends the job after {'2 other' if value == 'x' else '1 other'} configuration"
+        )
         for fact in one_job(past, 1.0, hyperparameters={"a": value}):
             past.record(fact)
-    assert SearchSpaceExhausted().check(past).outlook is Outlook.DRAIN
+    verdict = SearchSpaceExhausted().check(past)
+    assert verdict.outlook is Outlook.DRAIN
+    assert verdict.would_change.startswith("Nothing: a search space stays as it is.")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from alfine.core.verdict import Outlook
 from alfine.criteria import criteria_for, criterion_from_text, text_format
 from alfine.jobs.policy_for import policy_for, replayed
 from alfine.strategies.random import Random
-from tests.building import history, spec
+from tests.building import at, history, spec
 
 PATIENCE, TARGET = BestObjectiveNotImproving(3), TargetObjectiveMetricValue(0.5)
 FLAT = [5.0, 4.0, 4.0, 4.0, 4.0, 4.0, 0.4, 0.4, 0.4, 0.4, 0.4]  # the patience of 3 runs out with the fifth
@@ -238,3 +238,9 @@ def test_python_takes_one_or_several_and_texts_as_the_command_line_does():
     assert {PATIENCE, rules[1]} < {*criteria_for(spec(criteria=rules))}
     with pytest.raises(InvalidSpec, match="Did you mean BestObjectiveNotImproving"):
         spec(criteria="BestObjectiveNotImprovin 3")
+
+
+def test_not_before_asks_again_when_its_time_has_come():
+    verdict = NotBefore(PATIENCE, seconds=100).check(history([5.0] + [4.0] * 7))
+    assert verdict.outlook is Outlook.CONTINUE
+    assert verdict.ask_again_at == at(100)

@@ -44,6 +44,8 @@ def test_no_training_job_is_started_that_the_money_doesnt_suffice_for():
     assert ended.verdict.outlook is Outlook.DRAIN
     money = {"spent": 4.0, "limit": 4.5, "with_the_next": 5.0, "mean_of_a_training_job": 1.0, "left": 0.5}
     assert ended.verdict.evidence == {**money, "training_jobs_left": 0}
+    assert ended.verdict.progress == 1.0
+    assert MaxCost(10).check(history([1.0], price_per_hour=HOURLY)).progress == pytest.approx(0.2)
 
 
 def test_money_runs_out_by_time_alone_first_for_another_training_job_then_for_what_runs():
@@ -175,3 +177,9 @@ def test_the_users_own_stop_spares_nobody():
 def test_another_word_for_the_end_is_refused():
     with pytest.raises(InvalidSpec, match="'wait' isn't one of stop, drain, contenders"):
         policy_for(spec(at_end="wait", criteria=[ConvergenceDetected()]))
+
+
+def test_a_deadline_says_how_many_training_jobs_can_still_end():
+    unknown, known = Deadline(10).check(history()), Deadline(10).check(history([1.0] * 2))
+    assert unknown.would_change == "How many training jobs can end in time is known once one has ended."
+    assert known.would_change.startswith("About 8 more training jobs can end in time")

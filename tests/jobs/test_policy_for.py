@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import pytest
 
 import alfine
+from alfine import TargetObjectiveMetricValue
 from alfine.core.errors import InvalidSpec
+from alfine.core.read_spec import read_spec
 from alfine.core.verdict import Outlook, Verdict
 from alfine.criteria import table
 from alfine.criteria.max_number_of_training_jobs import MaxNumberOfTrainingJobs
@@ -58,3 +60,11 @@ def test_a_replay_takes_criteria_that_no_request_could_name():
     assert (found.verdict.criterion, found.training_jobs) == ("Third", 3)
     with pytest.raises(InvalidSpec, match="can't be kept with a job"):
         spec(criteria=[Third()])
+
+
+def test_a_field_of_amt_is_not_asked_for_by_a_tag_beside_it():
+    asked = request(criteria=[TargetObjectiveMetricValue(0.5)])
+    asked["Tags"] = [*asked.get("Tags", []), {"Key": "alfine:TargetObjectiveMetricValue", "Value": "0.4"}]
+    (fault,) = unread_settings(read_spec(asked), ("TargetObjectiveMetricValue",))
+    assert "TargetObjectiveMetricValue is asked for in " in str(fault)
+    assert str(fault).endswith(", not by a tag alone.")

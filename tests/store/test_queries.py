@@ -9,8 +9,10 @@ import sqlalchemy as sa
 from alfine.core.facts import Launched
 from alfine.core.read_spec import read_spec
 from alfine.criteria.plateau import NOTHING, counted, not_improving
-from alfine.store import queries
+from alfine.store import metrics, queries
+from alfine.store.conditions import TUNING_JOBS, has_tag
 from alfine.store.pages import Page, training_job_page, tuning_job_page
+from alfine.store.records import Record
 from alfine.store.schema import training_jobs, tuning_jobs
 from alfine.store.store import Store
 from tests.building import at, history, one_job, spec
@@ -166,4 +168,50 @@ def test_a_tuning_job_that_stands_for_a_training_job_is_in_no_list(tmp_path):
         with pytest.raises(LookupError):
             queries.state(connection, row.tuning_job_name)
         assert connection.execute(sa.select(tuning_jobs.c.facts)).scalar() == 1
+    store.close()
+
+
+def test_a_tag_is_looked_for_in_its_own_job_alone(tmp_path):
+    store = Store.at(tmp_path)
+    for number, (name, words) in enumerate(
+        {"one": {"team": "a"}, "two": {"team": "b", "cost": "a"}, "three": {}}.items()
+    ):
+        store.tag(store.create(spec(name=name), at(number)).id, 0, words)
+
+    def named(*tag):
+        query = sa.select(tuning_jobs.c.name).where(has_tag(TUNING_JOBS, *tag)).order_by(tuning_jobs.c.id)
+        with store.reading() as connection:
+            return connection.scalars(query).all()
+
+    assert (named("team"), named("team", "a"), named("cost"), named("cost", "b")) == (
+        ["one", "two"],
+        ["one"],
+        ["two"],
+        [],
+    )
+    store.close()
+
+
+def test_reported_values_are_those_of_their_own_training_job(tmp_path):
+    store, past = Store.at(tmp_path), history()
+    job = store.create(spec(), at(0))
+    for reports in ([1.0, 2.0], [3.0], [4.0, 5.0, 6.0]):
+        facts = one_job(past, reports[-1], reports=reports)
+        store.record(job.id, store.get("job").facts, facts, texts=job.spec().texts)
+        for fact in facts:
+            past.record(fact)
+    with store.reading() as connection:
+        found = [metrics.reports(connection, job.id, number, 2) for number in (1, 2, 3)]
+    name = past.spec.metric
+    assert found == [{name: [(1, 1.0), (2, 2.0)]}, {name: [(1, 3.0)]}, {name: [(2, 5.0), (3, 6.0)]}]
+    store.close()
+
+
+def test_the_facts_of_an_imported_job_are_numbered_from_one(tmp_path):
+    store, past = Store.at(tmp_path), history([1.0, 2.0])
+    record = Record(spec=past.spec, created_at=at(0), ended_at=past.now, status="Completed", facts=tuple(past.facts))
+    job = store.load(record)
+    with store.reading() as connection:
+        numbers = connection.execute(sa.select(training_jobs.c.created_fact, training_jobs.c.ended_fact)).all()
+    assert (min(map(min, numbers)), max(map(max, numbers))) == (1, job.facts)
     store.close()

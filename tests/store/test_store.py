@@ -195,7 +195,9 @@ def test_the_tables_are_those_that_the_migrations_make(store):
     for table in TABLES.sorted_tables:
         columns = {column["name"]: column for column in inspector.get_columns(table.name)}
         assert set(columns) == set(table.columns.keys())
-        assert {name for name, column in columns.items() if column["nullable"]} == {c.name for c in table.c if c.nullable}
+        assert {name for name, column in columns.items() if column["nullable"]} == {
+            c.name for c in table.c if c.nullable
+        }
         key = inspector.get_pk_constraint(table.name)["constrained_columns"]
         assert set(key) == {column.name for column in table.primary_key}
     with store.reading() as connection:

@@ -33,7 +33,10 @@ def test_damaged_pages_are_one_sentence_that_says_what_to_do(home):
     for words in (["list"], ["describe", "job"], ["serve", "--port", "0"]):
         result = alfine_cli(home, *words)
         assert result.exit_code == 1
-        assert "the database is damaged: database disk image is malformed. Stop every alfine" in result.stderr
+        assert (
+            f"error: {home / 'alfine.db'}: the database is damaged: database disk image is malformed. Stop"
+            in result.stderr
+        )
         assert "`alfine doctor --check`" in result.stderr
         assert result.stderr.count("\n") == 1, result.stderr
     with pytest.raises(StoreDamaged, match="alfine doctor --check"):
