@@ -307,3 +307,10 @@ def test_the_number_of_a_grid_may_include_its_repeats():
         InvalidSpec, match="5 isn't the number of configurations of the grid, 3, with 6 to run the best again 9"
     ):
         spec(**grid, max_training_jobs=5)
+
+
+def test_repeats_count_beside_the_configurations_of_a_small_space():
+    few = {"strategy": "Random", "space": {"n": Integer(1, 3)}, "repeats": "best=2 times=3"}
+    assert spec(**few, max_training_jobs=9).max_training_jobs == 9
+    with pytest.raises(InvalidSpec, match="You don't have enough combinations"):
+        spec(**few, max_training_jobs=10)

@@ -202,7 +202,9 @@ def test_reported_values_are_those_of_their_own_training_job(tmp_path):
             past.record(fact)
     with store.reading() as connection:
         found = [metrics.reports(connection, job.id, number, 2) for number in (1, 2, 3)]
-    name = past.spec.metric
+        name = past.spec.metric
+        values = [metrics.metric_values(connection, job.id, number, name, (at(0), at(99))) for number in (1, 2, 3)]
+    assert [[value for _, value in each] for each in values] == [[1.0, 2.0], [3.0], [4.0, 5.0, 6.0]]
     assert found == [{name: [(1, 1.0), (2, 2.0)]}, {name: [(1, 3.0)]}, {name: [(2, 5.0), (3, 6.0)]}]
     store.close()
 
