@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
+from alfine.core.errors import InvalidSpec
 from alfine.core.read_spec import read_spec
 from alfine.programs.data.buckets.bucket_store import BucketStore
 from alfine.programs.data.buckets.local_buckets import LocalBuckets
@@ -264,6 +265,12 @@ def test_a_seed_shuffles_who_gets_what_and_always_the_same_way(store, with_chann
     assert once == shares_of(store, with_channel, tmp_path / "b", ShuffleConfig={"Seed": 3})
     assert once != shares_of(store, with_channel, tmp_path / "c", ShuffleConfig={"Seed": 4})
     assert sorted(each for share in once for each in share) == [f"part-{number}" for number in range(7)]
+
+
+@pytest.mark.parametrize("name", ["..", ".", "../../out", "a/b", "", "x" * 65, 1])
+def test_a_channel_has_the_name_of_a_folder(with_channel, name):
+    with pytest.raises(InvalidSpec, match="can't be the name of a folder"):
+        read_spec(with_channel("named", "s3://data/set/", ChannelName=name))
 
 
 def test_a_job_keeps_the_data_it_began_with(store, with_channel, tmp_path):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from alfine.core.errors import Fault
+from alfine.core.read_values import shown
+
+NAME = re.compile(r"(?!\.{1,2}$)[^/\0]{1,64}")
+"""A channel's name is that of a folder in the training job's own. AWS allows 64 characters."""
 
 INPUT_MODES = ("File", "FastFile", "Pipe")
 SOURCE = "DataSource.S3DataSource"
@@ -90,6 +95,12 @@ def read_channel(entry: Mapping[str, Any], default_mode: str, path: str) -> tupl
 def _faults(entry: Mapping[str, Any], source: Mapping[str, Any], default_mode: str, path: str) -> Iterator[Fault]:
     refused = [Fault(f"{path}.{name}", reason) for name, reason in REFUSED.items() if _member(entry, name)]
     yield from refused
+    name = entry.get("ChannelName")
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        yield Fault(
+            f"{path}.ChannelName",
+            f"{shown(name)} can't be the name of a folder. Use 1 to 64 letters, digits, -, _ and dots.",
+        )
     if not source.get("S3Uri") and not refused:
         yield Fault(f"{path}.{SOURCE}.S3Uri", "is missing. Use file:///path or a local path.")
     mode = entry.get("InputMode") or default_mode
@@ -105,9 +116,9 @@ def _faults(entry: Mapping[str, Any], source: Mapping[str, Any], default_mode: s
         ("RecordWrapperType", entry.get("RecordWrapperType"), ("None", "RecordIO")),
         (f"{SOURCE}.S3DataType", kind, tuple(DATA_TYPES)),
     )
-    for name, value, known in choices:
+    for member, value, known in choices:
         if value is not None and value not in known:
-            yield Fault(f"{path}.{name}", f"{value!r} isn't supported here. Use {' or '.join(known)}.")
+            yield Fault(f"{path}.{member}", f"{value!r} isn't supported here. Use {' or '.join(known)}.")
     if DATA_TYPES.get(kind):
         yield Fault(f"{path}.{SOURCE}.S3DataType", DATA_TYPES[kind])
     elif source.get("AttributeNames"):
