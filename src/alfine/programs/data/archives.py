@@ -68,7 +68,7 @@ def unpacked(archive: Path, folder: Path) -> Path:
     def fill(draft: Path) -> None:
         try:
             with _opened(archive) as members:
-                members.extractall(draft, members=_bounded(members, archive), filter="data")
+                _extract(members, _bounded(members, archive), draft)
         except MALFORMED as error:
             if may_pass(error):
                 raise
@@ -76,6 +76,26 @@ def unpacked(archive: Path, folder: Path) -> Path:
 
     status = archive.stat()
     return made_once(folder, "code", f"{archive} {status.st_mtime_ns} {status.st_size}", fill)
+
+
+def _extract(members: tarfile.TarFile, kept: list[tarfile.TarInfo], draft: Path) -> None:
+    """Extract members by tarfile's filter «data» (PEP 706). Python 3.11.3 and older lack it: there an archive can't have links."""
+    if hasattr(tarfile, "data_filter"):
+        members.extractall(draft, members=kept, filter="data")
+    else:
+        members.extractall(draft, members=[_plain(member) for member in kept])  # noqa: S202 - checked by _plain
+
+
+def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Return a member as the user's own file or folder. Without links, a name without «..» can't lead outside."""
+    if not (member.isreg() or member.isdir()):
+        raise tarfile.TarError(f"{member.name!r} is neither a file nor a folder; links need Python 3.11.4 or newer")
+    member.name = member.name.lstrip("/")
+    if ".." in member.name.split("/"):
+        raise tarfile.TarError(f"{member.name!r} would land outside")
+    member.mode = member.mode & 0o755 | 0o600 if member.isreg() else 0o755
+    member.uid, member.gid, member.uname, member.gname = os.getuid(), os.getgid(), "", ""
+    return member
 
 
 class _Member(tarfile.TarInfo):
