@@ -39,7 +39,7 @@ def problems(home):
 def test_a_home_in_order_has_no_problems(home):
     assert problems(home) == {}
     assert (
-        "no problems found (2 tuning jobs, 10 training jobs, 1 objects checked)"
+        "no problems found (2 tuning jobs, 10 training jobs, 1 object checked)"
         in alfine_cli(home, "doctor", "--check").stdout
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from alfine.cli.options import chosen_home, home_option, json_option, showing_progress
-from alfine.core.wording import size
+from alfine.core.wording import count_of, size
 
 EPILOG = """
 \b
@@ -39,8 +39,8 @@ def backup(*, place: Path, as_json: bool) -> None:
         print_json({"Place": str(report.place), **counts, "Bytes": report.bytes, "LeftOut": report.left_out})
         return
     click.echo(
-        f"Backed up to {report.place}, and checked: {report.tuning_jobs} tuning jobs with {report.training_jobs} training jobs, "
-        f"{report.files} files, {size(report.bytes)}."
+        f"Backed up to {report.place}, and checked: {count_of(report.tuning_jobs, 'tuning job')} with "
+        f"{count_of(report.training_jobs)}, {count_of(report.files, 'file')}, {size(report.bytes)}."
     )
     for sentence in report.left_out:
         click.echo(f"Left out: {sentence}")

@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from alfine.cli.options import chosen_home, home_option, json_option
-from alfine.core.wording import size
+from alfine.core.wording import count_of, size
 
 EPILOG = """
 \b
@@ -96,11 +96,13 @@ def _check_home(*, as_json: bool) -> int:
         )
     counts = checked.checked
     what = (
-        f"{counts['TuningJobs']} tuning jobs, {counts['TrainingJobs']} training jobs, {counts['Objects']} objects"
+        f"{count_of(counts['TuningJobs'], 'tuning job')}, {count_of(counts['TrainingJobs'])}, {count_of(counts['Objects'], 'object')}"
         if counts
         else "no records"
     )
-    click.echo(f"{checked.home}: {len(problems) or 'no'} problem{'s' * (len(problems) != 1)} found ({what} checked).")
+    click.echo(
+        f"{checked.home}: {count_of(len(problems), 'problem') if problems else 'no problems'} found ({what} checked)."
+    )
     return 1 if problems else 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from alfine.cli.options import chosen_home, home_option, json_option, showing_progress
+from alfine.core.wording import count_of
 
 EPILOG = """
 \b
@@ -36,7 +37,9 @@ def restore(*, place: Path, force: bool, as_json: bool) -> None:
         kept = None if report.kept is None else str(report.kept)
         print_json({"Home": str(report.home), "Files": report.files, "BackupTime": report.made_at, "KeptBefore": kept})
         return
-    click.echo(f"Restored {report.home} as it was at {report.made_at[:19]} UTC: {report.files} files, all checked.")
+    click.echo(
+        f"Restored {report.home} as it was at {report.made_at[:19]} UTC: {count_of(report.files, 'file')}, all checked."
+    )
     if report.kept:
         click.echo(f"What was there before is in {report.kept}.")
     for sentence in report.left_out:
