@@ -57,6 +57,7 @@ tuner = HyperparameterTuner(
     },
     max_jobs=3,
     max_parallel_jobs=3,
+    base_tuning_job_name="sdk2-direct-marketing",
 )
 inputs = {name: TrainingInput(f"s3://{bucket}/{prefix}/{name}", content_type="csv") for name in ("train", "validation")}
 tuner.fit(inputs, include_cls_metadata=False)

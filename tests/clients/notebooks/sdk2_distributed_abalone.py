@@ -48,6 +48,7 @@ tuner = HyperparameterTuner(
     objective_type="Minimize",
     max_jobs=4,
     max_parallel_jobs=2,
+    base_tuning_job_name="sdk2-distributed-abalone",
 )
 tuner.fit(inputs)
 told = tuner.describe()

@@ -68,6 +68,7 @@ tuner = HyperparameterTuner(
     objective_type="Minimize",
     max_jobs=3,
     max_parallel_jobs=3,
+    base_tuning_job_name="sdk2-framework-script",
 )
 tuner.fit({"training": inputs})
 told = tuner.describe()

@@ -43,8 +43,9 @@ tuner = HyperparameterTuner(
     objective_type="Minimize",
     max_jobs=2,
     max_parallel_jobs=2,
+    base_tuning_job_name="sdk2-linear-learner-mnis",
 )
 tuner.fit([train, validation])
 frame = tuner.analytics().dataframe()
-assert frame["FinalObjectiveValue"].gt(0).all()
+assert frame["FinalObjectiveValue"].min() < 2.3  # ln 10: the loss of who guesses
 print(json.dumps({"status": tuner.describe()["HyperParameterTuningJobStatus"], "jobs": len(frame)}))

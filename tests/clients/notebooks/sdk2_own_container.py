@@ -28,6 +28,7 @@ tuner = HyperparameterTuner(
     metric_definitions=[{"Name": "score", "Regex": "score: ([0-9.]+)"}],
     max_jobs=2,
     max_parallel_jobs=2,
+    base_tuning_job_name="sdk2-own-container",
 )
 tuner.fit({"training": uri})
 frame = tuner.analytics().dataframe()

@@ -76,6 +76,7 @@ tuner = HyperparameterTuner(
     objective_type="Minimize",
     max_jobs=2,
     max_parallel_jobs=1,
+    base_tuning_job_name="sdk2-xgboost-script",
 )
 tuner.fit(inputs)
 told = tuner.describe()

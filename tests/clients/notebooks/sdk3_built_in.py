@@ -38,6 +38,7 @@ tuner = HyperparameterTuner(
     objective_type="Maximize",
     max_jobs=3,
     max_parallel_jobs=3,
+    base_tuning_job_name="sdk3-built-in",
 )
 tuner.tune(inputs=inputs)
 told = tuner.describe()

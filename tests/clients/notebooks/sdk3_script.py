@@ -44,6 +44,7 @@ tuner = HyperparameterTuner(
     objective_type="Minimize",
     max_jobs=4,
     max_parallel_jobs=2,
+    base_tuning_job_name="sdk3-script",
 )
 where = f"s3://sagemaker-example-files-prod-{session.boto_region_name}/datasets/tabular/iris"
 tuner.tune(inputs=[InputData(channel_name="train", data_source=where)])
