@@ -36,7 +36,8 @@ from alfine.jobs.home import is_home
 from alfine.programs.data.buckets.key_names import OURS, decoded
 from alfine.programs.data.buckets.object_paths import metadata_file
 from alfine.programs.data.request_files import INPUTS
-from alfine.runners.launcher import CONTROL, EXIT, LOG, PROCESS
+from alfine.runners.launcher import CONTROL, EXIT, LOG, PROCESS, Beneath
+from alfine.runners.launcher.walk import WalkedEntry, walk
 from alfine.store import queries
 from alfine.store.access_keys import FOLDER as KEYS
 from alfine.store.config import FILE as SETTINGS
@@ -49,13 +50,8 @@ BUCKETS = "buckets"
 KEPT = ("opt/ml/checkpoints", f"{CONTROL}/{LOG}", f"{CONTROL}/launch.json")
 """What a backup has of a training job that runs, besides the record that it was lost."""
 
-MAX_DEPTH = 100
-"""Folders inside each other that are copied; each costs a descriptor. Deeper ones are left out, and told."""
-
 TRIES = 5
 """Number of times that an object is opened that is replaced meanwhile."""
-
-FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 LOST = "It was running when this backup was made"
 """The reason why a training job ended that was running at the backup."""
@@ -199,18 +195,39 @@ class _Copy:
 
     def _tree(self, path: str) -> None:
         """Copy a file or a folder with everything below it. No link is followed: a training job could have made it."""
-        for inside, entry, folder in _walk(self.home, path):
-            self._entry(f"{path}/{inside}" if inside else path, entry, folder)
+        above, _, name = path.rpartition("/")
+        with ExitStack() as stack:
+            folder = stack.enter_context(Beneath.at(self.home.resolve()))
+            if above:
+                try:
+                    folder = stack.enter_context(folder.folder(above))
+                except (FileNotFoundError, NotADirectoryError):
+                    return  # there is nothing of this path
+            if (status := folder.status(name)) is None:
+                return
+            self._entry(path, WalkedEntry(name, status, folder))
+            if stat.S_ISDIR(status.st_mode):
+                self._below(path, folder, name)
 
-    def _entry(self, path: str, name: str, folder: int) -> None:
+    def _below(self, path: str, above: Beneath, name: str) -> None:
         try:
-            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-            if stat.S_ISLNK(status.st_mode):
-                self.writer.link(path, os.readlink(name, dir_fd=folder))
-            elif stat.S_ISDIR(status.st_mode):
-                self._folder(path, name, folder, status)
-            elif stat.S_ISREG(status.st_mode):
-                self._open_file(path, name, folder)
+            folder = above.folder(name)
+        except OSError:
+            self.unreadable.append(path)
+            return
+        with folder:
+            for entry in walk(folder, lambda inside: self.unreadable.append(f"{path}/{inside}")):
+                self._entry(f"{path}/{entry.name}", entry)
+
+    def _entry(self, path: str, entry: WalkedEntry) -> None:
+        try:
+            if entry.kind == stat.S_IFLNK:
+                self.writer.link(path, entry.target())
+            elif entry.kind == stat.S_IFDIR:
+                self.writer.folder(path, entry.status)
+            elif entry.kind == stat.S_IFREG:
+                with entry.open() as data:
+                    self.writer.file(path, data, os.fstat(data.fileno()))
             else:
                 self.odd += 1
         except FileNotFoundError:
@@ -219,19 +236,6 @@ class _Copy:
             if error.errno in NO_ROOM:
                 raise
             self.unreadable.append(path)
-
-    def _folder(self, path: str, name: str, above: int, status: os.stat_result) -> None:
-        self.writer.folder(path, status)
-        os.close(os.open(name, FOLDER, dir_fd=above))  # raises where it can't be read
-        if path.count("/") > MAX_DEPTH:
-            self.unreadable.append(path)
-
-    def _open_file(self, path: str, name: str, folder: int) -> None:
-        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-        with os.fdopen(descriptor, "rb") as data:
-            status = os.fstat(descriptor)
-            if stat.S_ISREG(status.st_mode):
-                self.writer.file(path, data, status)
 
     def _file(self, source: Path, path: str) -> None:
         with source.open("rb") as data:
@@ -288,36 +292,6 @@ def _training_jobs_in(folder: Path) -> dict[str, list[tuple[str, bool]]]:
             for row in queries.training_job_folders(connection):
                 found.setdefault(row.tuning_job, []).append((row.training_job, is_terminal(row.status)))
         return found
-
-
-def _walk(home: Path, path: str) -> Iterator[tuple[str, str, int]]:
-    """Yield (path below `path`, name, descriptor of the folder with that name), each folder before what is in it."""
-    above, _, name = path.rpartition("/")
-    with ExitStack() as stack:
-        descriptor = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
-        stack.callback(os.close, descriptor)
-        for part in filter(None, above.split("/")):
-            try:
-                descriptor = os.open(part, FOLDER, dir_fd=descriptor)
-            except (FileNotFoundError, NotADirectoryError):
-                return  # there is nothing of this path
-            stack.callback(os.close, descriptor)
-        yield from _below(descriptor, name, "", 0)
-
-
-def _below(above: int, name: str, inside: str, depth: int) -> Iterator[tuple[str, str, int]]:
-    yield inside, name, above
-    try:
-        folder = os.open(name, FOLDER, dir_fd=above) if depth < MAX_DEPTH else -1
-    except OSError:
-        return  # no folder, or one that can't be read, which was told when it was yielded
-    if folder == -1:
-        return
-    try:
-        for each in sorted(os.listdir(folder)):  # noqa: PTH208 - of a descriptor
-            yield from _below(folder, each, f"{inside}/{each}".lstrip("/"), depth + 1)
-    finally:
-        os.close(folder)
 
 
 def _objects(bucket: Path) -> Iterator[Path]:

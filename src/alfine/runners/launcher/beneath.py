@@ -168,18 +168,21 @@ class Beneath:
         with self.folder(above) as folder:
             return folder.target(last)
 
-    def names(self) -> list[str]:
+    def names(self, most: int | None = MAX_NAMES) -> list[str]:
         """Return the names in this folder, sorted.
 
+        Args:
+            most: How many names there may be; None: any number.
+
         Raises:
-            OSError: It can't be read, or there are more than `MAX_NAMES`.
+            OSError: It can't be read, or there are more names.
         """
         found: list[str] = []
         with os.scandir(self.descriptor) as entries:
             for entry in entries:
                 found.append(entry.name)
-                if len(found) > MAX_NAMES:
-                    raise OSError(errno.E2BIG, f"there are more than {MAX_NAMES:,} files and folders", self.path)
+                if most is not None and len(found) > most:
+                    raise OSError(errno.E2BIG, f"there are more than {most:,} files and folders", self.path)
         return sorted(found)
 
     # -- writing --
