@@ -27,6 +27,10 @@ import sys
 import time
 from typing import Any
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
 ANSWER_SECONDS = 60
 """Longest time, in seconds, that an engine may take to carry out a command."""
 
@@ -213,18 +217,32 @@ class Containers:
         return state
 
     def _tell(self, *words: str) -> subprocess.CompletedProcess[str] | None:
-        try:
-            return subprocess.run(
-                [self.engine, *words],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=ANSWER_SECONDS,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None  # the caller tells that the engine doesn't answer
+        return answer((self.engine, *words), ANSWER_SECONDS)
+
+
+def answer(
+    words: Sequence[str], seconds: float, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str] | None:
+    """Run a command to its end, and return what it answered; None where it can't be started or takes too long.
+
+    Args:
+        words: The command.
+        seconds: How long it may take.
+        environment: Its variables; None: those of this process.
+    """
+    try:
+        return subprocess.run(
+            words,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None  # the caller tells that there is no answer
 
 
 def _runs(client: int, name: str) -> bool:

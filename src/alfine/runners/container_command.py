@@ -6,12 +6,12 @@ import csv
 import io
 import re
 import shutil
-import subprocess
 import zlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from alfine.runners.container_client import answer
 from alfine.runners.container_engine import ContainerEngine, client_environment
 from alfine.runners.container_links import links_out
 from alfine.runners.job_environment import THREAD_VARIABLES, job_names
@@ -154,17 +154,7 @@ def _knows_gpus(command: str, *, podman: bool) -> bool:
 
 
 def _answer(*words: str) -> str:
-    try:
-        done = subprocess.run(
-            words,
-            env=client_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=GPU_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+    done = answer(words, GPU_SECONDS, client_environment())
+    if done is None or done.returncode:
         return ""  # containers get no GPU, which `alfine doctor` shows
-    return done.stdout if done.returncode == 0 else ""
+    return done.stdout

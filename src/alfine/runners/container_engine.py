@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
+from alfine.runners.container_client import answer
 from alfine.runners.job_environment import host_environment
 
 ENGINES = ("docker", "podman")
@@ -89,18 +90,8 @@ class ContainerEngine:
             *words: The words after the engine's own name.
             timeout: How many seconds it may take.
         """
-        try:
-            done = subprocess.run(
-                [self.command, *words],
-                env=client_environment(),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=timeout,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return False  # which the caller gets as its answer
-        return done.returncode == 0
+        done = answer((self.command, *words), timeout, client_environment())
+        return done is not None and done.returncode == 0
 
     def _words_of(self, options: set[str]) -> Iterator[str]:
         return (word for word, picked in self._sorted(options) if picked)
@@ -165,15 +156,5 @@ def _probed(name: str) -> tuple[str, str]:
 
 @cache
 def _calls_itself_podman(command: str) -> bool:
-    try:
-        done = subprocess.run(
-            [command, "--version"],
-            env=client_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=PROBE_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):  # then nothing else that it is told works either
-        return False
-    return b"podman" in done.stdout
+    done = answer((command, "--version"), PROBE_SECONDS, client_environment())
+    return done is not None and "podman" in done.stdout  # without an answer nothing else that it is told works either
