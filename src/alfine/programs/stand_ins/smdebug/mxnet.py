@@ -1,23 +1,3 @@
-"""Hooks for MXNet."""
+"""Hooks for MXNet: those for PyTorch."""
 
-from .silent import (
-    CollectionConfig,
-    ReductionConfig,
-    SaveConfig,
-    SaveConfigMode,
-    get_collection,
-    get_hook,
-    modes,
-)
-from .silent import SilentHook as Hook
-
-__all__ = [
-    "CollectionConfig",
-    "Hook",
-    "ReductionConfig",
-    "SaveConfig",
-    "SaveConfigMode",
-    "get_collection",
-    "get_hook",
-    "modes",
-]
+from .pytorch import *  # noqa: F403 - the same module by another name
