@@ -6,12 +6,15 @@ import os
 import re
 import signal
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 import alfine
 from tests.missing import MARK, need_sandbox
+from tests.postgres import GIVEN, Databases, PostgresServer
 
 # The same examples on every run, so that a commit that passed passes; ALFINE_FUZZ draws others (and more of them). A machine that
 # is busy is no failure.
@@ -39,6 +42,40 @@ def a_sandbox() -> None:
 def sandbox_without_network() -> None:
     """Skip the test where sandboxes without network don't work."""
     need_sandbox(network=False)
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """PostgreSQL, with databases to be made on it."""
+    server = None if os.environ.get(GIVEN) else PostgresServer()
+    databases = Databases(server)
+    yield databases
+    databases.close()
+    if server is not None:
+        server.close()
+
+
+@pytest.fixture
+def postgres_url(databases: Databases) -> Iterator[str]:
+    """The URL of a PostgreSQL database of the test's own, with the store's tables."""
+    url = databases.new()
+    yield url
+    databases.empty(url)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database for `Store`: the test runs once with SQLite, and once with PostgreSQL."""
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres_url"))
+    return f"sqlite:///{tmp_path / 'alfine.db'}"
+
+
+@pytest.fixture
+def each_database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each home of the test has its database in its folder; in a second run all have one in PostgreSQL."""
+    if not database_url.startswith("sqlite"):
+        monkeypatch.setenv("ALFINE_STORE", database_url)
 
 
 def pytest_report_header() -> str:

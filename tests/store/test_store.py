@@ -12,8 +12,8 @@ from tests.building import at, history, one_job, spec
 
 
 @pytest.fixture
-def store(tmp_path):
-    store = Store.at(tmp_path)
+def store(database_url):
+    store = Store(database_url)
     yield store
     store.close()
 
@@ -39,9 +39,9 @@ def test_a_history_comes_back_fact_by_fact(store):
     assert (read.incumbent.number, read.created_at) == (3, at(0))
 
 
-def test_a_reopened_store_has_everything(store, tmp_path):
+def test_a_reopened_store_has_everything(store, database_url):
     recorded(store, created(store), one_job(history(), 1.0))
-    again = Store.at(tmp_path)
+    again = Store(database_url)
     assert again.history("job").facts == store.history("job").facts
     again.close()
 
@@ -178,12 +178,14 @@ def test_log_offsets_are_kept_with_the_facts_read_up_to_them(store):
     assert store.log_offsets(job.id) == {1: 512}
 
 
-def test_the_database_is_durable_and_readable_while_written(store, tmp_path):
+def test_the_database_is_durable_and_readable_while_written(tmp_path):
+    store = Store.at(tmp_path)
     created(store)
     with sqlite3.connect(tmp_path / "alfine.db") as other:
         assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert other.execute("SELECT status FROM tuning_jobs").fetchone() == ("InProgress",)
     other.close()
+    store.close()
 
 
 def test_the_tables_are_those_that_the_migrations_make(store):
@@ -201,12 +203,17 @@ def test_the_tables_are_those_that_the_migrations_make(store):
         key = inspector.get_pk_constraint(table.name)["constrained_columns"]
         assert set(key) == {column.name for column in table.primary_key}
     with store.reading() as connection:
-        made = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
+        made = connection.exec_driver_sql(
+            "SELECT indexname FROM pg_indexes LEFT JOIN pg_constraint ON conname = indexname WHERE tablename <> 'alembic_version' "
+            "AND schemaname = 'public' AND conname IS NULL"
+            if store.database.is_postgres
+            else "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+        )
         assert set(made.scalars()) == {index.name for table in TABLES.sorted_tables for index in table.indexes}
 
 
-def test_two_stores_on_one_folder_do_not_block_each_other(store, tmp_path):
-    other = Store.at(tmp_path)
+def test_two_stores_on_one_database_do_not_block_each_other(store, database_url):
+    other = Store(database_url)
     created(store)
     other.create(spec(name="other"), at(1))
     assert [job.name for job in store.list()] == ["job", "other"]

@@ -28,21 +28,29 @@ NUMBERS: Mapping[str, click.IntRange | click.FloatRange] = {
 """The check of an option's value, by its field's kind."""
 
 
-def _remember(context: click.Context, _: click.Parameter, value: Path | None) -> None:
+def _remember(context: click.Context, option: click.Parameter, value: Path | str | None) -> None:
     if value is not None:
-        context.meta["alfine.home"] = value
+        context.meta[f"alfine.{option.name}"] = value
 
 
 def home_option(command: F) -> F:
-    """Add --home, which may stand before or after the command; the later one counts."""
-    return click.option(
+    """Add --home and --store, which may stand before or after the command; the later ones count."""
+    store = click.option(
+        "--store",
+        metavar="URL",
+        expose_value=False,
+        callback=_remember,
+        help="PostgreSQL database. Default: $ALFINE_STORE, else [store] url of the settings, else SQLite in the home.",
+    )
+    home = click.option(
         "--home",
         type=click.Path(file_okay=False, path_type=Path),
         metavar="FOLDER",
         expose_value=False,
         callback=_remember,
         help="Folder of the tuning jobs. Default: $ALFINE_HOME, else ~/.alfine. May also stand before the command.",
-    )(command)
+    )
+    return home(store(command))
 
 
 def field_option(word: str, more: str = "", **settings: Any) -> Callable[[F], F]:
@@ -85,6 +93,12 @@ def chosen_home() -> Path:
     return home_folder(click.get_current_context().meta.get("alfine.home"))
 
 
+def named_store() -> str | None:
+    """Return the URL that --store names; None without one."""
+    url: str | None = click.get_current_context().meta.get("alfine.store")
+    return url
+
+
 @contextmanager
 def open_home(*, create: bool = False, arns: Arns | None = None) -> Iterator[Any]:
     """Open the chosen home.
@@ -99,10 +113,10 @@ def open_home(*, create: bool = False, arns: Arns | None = None) -> Iterator[Any
     """
     from alfine.jobs.home import Home, is_home
 
-    folder = chosen_home()
-    if not create and not is_home(folder):
+    folder, store = chosen_home(), named_store()
+    if not create and not is_home(folder, store):
         raise NotFound(f"There are no tuning jobs in {folder}. Choose another home with --home or ALFINE_HOME.")
-    with Home(folder, arns=arns) as home:
+    with Home(folder, store=store, arns=arns) as home:
         yield home
 
 
@@ -110,8 +124,9 @@ def open_home(*, create: bool = False, arns: Arns | None = None) -> Iterator[Any
 def home_to_look_into() -> Iterator[Any]:
     """Open the chosen home to read its settings, buckets and past jobs; if it doesn't exist, open an empty temporary one."""
     from alfine.jobs.home import Home
+    from alfine.store.store_url import is_store_chosen
 
-    if chosen_home().is_dir():
+    if chosen_home().is_dir() or is_store_chosen(named_store()):
         with open_home(create=True) as home:
             yield home
         return

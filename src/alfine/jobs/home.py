@@ -1,7 +1,7 @@
 """A home: the folder in which alfine keeps everything, with the store, the service and the engine on it.
 
 alfine.toml                                settings, if there are any (store/config.py)
-alfine.db                                  the store
+alfine.db                                  the store, unless the settings name a PostgreSQL database
 tuning-jobs/<tuning job>/<training job>/   the /opt/ml, the log and the records of each training job
 buckets/                                   the contents of S3 buckets, unless the settings name an endpoint
 keys/                                      access keys (store/access_keys.py)
@@ -35,9 +35,10 @@ from alfine.runners.protocol import Runner
 from alfine.runners.sandbox import SandboxRunner
 from alfine.runners.shortages import raise_descriptor_limit
 from alfine.store.config import S3, Config
-from alfine.store.home_files import FILE, JOBS, files_of_tuning_jobs
+from alfine.store.home_files import FILE, JOBS, files_of_tuning_jobs, make_home
 from alfine.store.home_folder import home_folder
 from alfine.store.store import Store
+from alfine.store.store_url import chosen_store
 
 if TYPE_CHECKING:
     from alfine.core.spec import TuningJobSpec
@@ -52,9 +53,23 @@ LATEST = 200
 """Past jobs among which similar ones are looked for."""
 
 
-def is_home(folder: Path) -> bool:
-    """Return whether a folder is a home, even if its database is lost. `Home` would make it one."""
-    return (folder / FILE).exists() or bool(files_of_tuning_jobs(folder))
+def is_home(folder: Path, store: str | None = None) -> bool:
+    """Return whether a folder is a home, even if its database is lost. `Home` would make it one.
+
+    Args:
+        folder: The folder.
+        store: The URL of a database that was named for it. With one, by `store`, $ALFINE_STORE or its settings, any folder is a home.
+    """
+    is_here = (folder / FILE).exists() or bool(files_of_tuning_jobs(folder))
+    return is_here or bool(chosen_store(store, Config.at(folder).store.url))
+
+
+def open_store(folder: Path, url: str | None) -> Store:
+    """Open the store of a home: the database with that URL, or the embedded one where it is None."""
+    if url is None:
+        return Store.at(folder)
+    make_home(folder)
+    return Store(url)
 
 
 class Home:
@@ -62,11 +77,14 @@ class Home:
 
     Args:
         folder: See `home_folder`. It is made if it isn't there.
+        store: The URL of a PostgreSQL database; None: $ALFINE_STORE, else [store] url in its settings, else SQLite in the folder.
         clock: Returns the present instant, for the service and the engine.
         arns: The region and the account in its jobs' ARNs; None: us-east-1 and 000000000000.
 
     Raises:
         InvalidSpec: Its settings can't be understood.
+        MissingExtra: The driver of PostgreSQL isn't installed.
+        StoreBusy: The server of its database can't be reached.
         StoreUnusable: Its database can't be opened or written.
         StoreDamaged: Its database is damaged, or missing.
 
@@ -76,7 +94,14 @@ class Home:
         'Completed'
     """
 
-    def __init__(self, folder: str | Path | None = None, *, clock: Clock = utc_now, arns: Arns | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | Path | None = None,
+        *,
+        store: str | None = None,
+        clock: Clock = utc_now,
+        arns: Arns | None = None,
+    ) -> None:
         self.clock = clock
         self.folder = home_folder(folder)
         self.config = Config.at(self.folder)
@@ -94,7 +119,8 @@ class Home:
             prices=self.config.prices,
             arns=arns or Arns(),
         )
-        self.store = Store.at(self.folder)  # last of what may fail, since it must be closed
+        url = chosen_store(store, self.config.store.url)
+        self.store = open_store(self.folder, url)  # last of what may fail, since it must be closed
         self.service = Service(self.store, self.jobs_folder, clock, self.machine)
         self._engine: Engine | None = None
 

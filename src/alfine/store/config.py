@@ -152,6 +152,19 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """The table [store]: the database of the home.
+
+    Attributes:
+        url: The URL of a PostgreSQL database, for example postgresql://alfine@db.example/alfine. Empty: SQLite, in the home's
+            folder. `--store` and the environment variable ALFINE_STORE count before it. A password stands better in
+            ~/.pgpass or PGPASSWORD.
+    """
+
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All settings of a home: one attribute for each table of alfine.toml.
 
@@ -166,6 +179,7 @@ class Config:
     images: dict[str, Any] = field(default_factory=dict)
     run: Running = field(default_factory=Running)
     server: Server = field(default_factory=Server)
+    store: StoreSettings = field(default_factory=StoreSettings)
 
     @classmethod
     def at(cls, home: Path) -> Config:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +14,23 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection as Connection  # noqa: PLC0414 - for signatures outside this package
 
 from alfine.store.database_errors import busy, explained
+from alfine.store.postgres import engine_settings, explained_postgres, is_away, refuse_closed, shown_name
 
 BUSY_SECONDS = 10.0
 """Longest time, in seconds, that a writer waits for the transaction of another process: long beside one transaction, short beside a client's patience."""
+
+POOL_SIZE = 8
+"""Connections to PostgreSQL that a process keeps open."""
+
+MOST_CONNECTIONS = 24
+"""Connections to PostgreSQL of a process at most. A transaction takes about a millisecond, so that a thousand tuning jobs share them;
+PostgreSQL's default, 100 for everybody, leaves room for four processes."""
+
+FIRST_PAUSE = 0.05
+"""Seconds before another attempt to reach a server that is away; each further pause is twice as long."""
+
+LONGEST_PAUSE = 1.0
+"""Seconds between two such attempts at most."""
 
 PRIMARY_CODE = 0xFF
 """The bits of SQLite's extended error code that say which kind of error it is. Source: sqlite.org/rescode.html."""
@@ -29,21 +44,43 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
+        parsed = sa.make_url(url)
         # Requests hold secrets: errors don't show them.
-        self.engine = sa.create_engine(url, hide_parameters=True, pool_timeout=BUSY_SECONDS)
-        if self.engine.dialect.name == "sqlite":
+        settings: dict[str, Any] = {"hide_parameters": True, "pool_timeout": BUSY_SECONDS}
+        if self._is_postgres_url(parsed):
+            settings |= {
+                "pool_size": POOL_SIZE,
+                "max_overflow": MOST_CONNECTIONS - POOL_SIZE,
+                **engine_settings(parsed),
+            }
+        self.engine = sa.create_engine(parsed, **settings)
+        self._reader = self.engine
+        self._was_reached = False
+        if self.is_postgres:
+            sa.event.listen(self.engine, "checkout", refuse_closed)
+            self._reader = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        else:
             sa.event.listen(self.engine, "connect", _prepare_sqlite)
+
+    @staticmethod
+    def _is_postgres_url(url: sa.URL) -> bool:
+        return url.get_backend_name() == "postgresql"
+
+    @property
+    def is_postgres(self) -> bool:
+        """Return whether this is PostgreSQL, and not SQLite."""
+        return self._is_postgres_url(self.engine.url)
 
     @property
     def file(self) -> Path | None:
         """The file of an SQLite database; None for others."""
-        name = self.engine.url.database if self.engine.dialect.name == "sqlite" else None
+        name = None if self.is_postgres else self.engine.url.database
         return Path(name) if name else None
 
     @property
     def name(self) -> str:
         """The file, or the URL without its password."""
-        return str(self.file or self.engine.url.render_as_string())
+        return str(self.file or shown_name(self.engine.url))
 
     def close(self) -> None:
         """Close all connections that are not in use."""
@@ -54,10 +91,11 @@ class Database:
         """Open a connection for reading. What it sees doesn't change while it is open.
 
         Raises:
+            StoreBusy: when the server can't be reached for BUSY_SECONDS.
             StoreDamaged: when a page that is read is damaged.
             StoreUnusable: when the database can't be opened.
         """
-        with self._explaining(), self.engine.connect() as connection:
+        with self._explaining(), self._connected(self._reader) as connection:
             self._begin(connection, "BEGIN")
             yield connection
 
@@ -65,16 +103,34 @@ class Database:
     def writing(self) -> Iterator[Connection]:
         """Open a connection for one transaction, which is committed at the end, or rolled back when an error leaves the block.
 
+        Several may write to PostgreSQL at once. Whoever reads a row in order to change it locks it (`with_for_update`), the tuning
+        job's before those of its training jobs; SQLite lets only one write.
+
         Raises:
             StorageFull: when the disk has no room for what was written.
-            StoreBusy: when another process has held the database for BUSY_SECONDS.
+            StoreBusy: when another process has held the database for BUSY_SECONDS, or the server can't be reached for as long.
             StoreDamaged: when a page that is read or changed is damaged.
             StoreUnusable: when the database can't be opened or written.
         """
-        with self._explaining(), self.engine.begin() as connection:
+        with self._explaining(), self._connected(self.engine) as connection, connection.begin():
             # SQLite's write lock is taken at once: a transaction that began by reading could fail with «database is locked».
             self._begin(connection, "BEGIN IMMEDIATE")
             yield connection
+
+    def _connected(self, engine: sa.Engine) -> Connection:
+        """Return a connection. A server that was reached before and is away for a moment is waited for, BUSY_SECONDS at most."""
+        until, pause = time.monotonic() + BUSY_SECONDS, FIRST_PAUSE
+        while True:
+            try:
+                connection = engine.connect()
+            except sa.exc.DBAPIError as error:
+                if not (self.is_postgres and self._was_reached and is_away(error)) or time.monotonic() > until:
+                    raise
+            else:
+                self._was_reached = True
+                return connection
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:
@@ -82,7 +138,8 @@ class Database:
         try:
             yield
         except sa.exc.DBAPIError as error:
-            if (known := explained(error, self.name)) is None:
+            known = (explained_postgres if self.is_postgres else explained)(error, self.name)
+            if known is None:
                 raise
             raise known from error
         except sa.exc.TimeoutError as error:  # each connection of this process waits for another process
@@ -90,7 +147,7 @@ class Database:
 
     def _begin(self, connection: Connection, statement: str) -> None:
         """Begin a transaction by hand: with a listener to SQLAlchemy's «begin» event every statement would be slower."""
-        if connection.dialect.name == "sqlite":
+        if not self.is_postgres:
             connection.exec_driver_sql(statement)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from alfine.core.errors import StoreDamaged
+from alfine.store.database_errors import no_folder
 
 FILE = "alfine.db"
 """Name of the embedded store's file, in its home."""
@@ -15,6 +16,18 @@ JOBS = "tuning-jobs"
 
 SHOWN = 3
 """Tuning jobs that an error names."""
+
+
+def make_home(home: Path) -> None:
+    """Make the folder of a home, if it isn't there.
+
+    Raises:
+        StoreUnusable: It can't be made.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)  # requests may hold secrets in Environment
+    except OSError as error:
+        raise no_folder(home, error) from error
 
 
 def files_of_tuning_jobs(home: Path) -> Sequence[str]:

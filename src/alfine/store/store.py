@@ -22,10 +22,9 @@ from alfine.store import algorithms as stored_algorithms
 from alfine.store.algorithm_store import AlgorithmStore
 from alfine.store.conditions import listed
 from alfine.store.database import Connection, Database
-from alfine.store.database_errors import no_folder
 from alfine.store.facts import Texts, write_facts, write_offset
 from alfine.store.forced_stop import write_forced_stop
-from alfine.store.home_files import FILE, check_no_files
+from alfine.store.home_files import FILE, check_no_files, make_home
 from alfine.store.inherited import write_inherited
 from alfine.store.leases import Leases
 from alfine.store.queries import history, original_request, tuning_job_row
@@ -100,10 +99,7 @@ class Store(AlgorithmStore, Leases, TagStore):
             StoreUnusable: The folder can't be made or written, or its database can't be opened.
             StoreDamaged: The database is damaged, or is missing beside the files of tuning jobs.
         """
-        try:
-            home.mkdir(parents=True, exist_ok=True, mode=0o700)  # requests may hold secrets in Environment
-        except OSError as error:
-            raise no_folder(home, error) from error
+        make_home(home)
         if not (home / FILE).exists():  # else connecting would make it
             check_no_files(home)
         return cls(f"sqlite:///{home / FILE}", lambda: check_no_files(home))

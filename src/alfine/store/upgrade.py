@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from alfine.core.errors import AlfineError, StoreUnusable
 from alfine.store.database import Connection, Database
+from alfine.store.postgres import wait_for_migrations
 from alfine.store.schema import REVISION
 from alfine.store.sqlite_copy import copy_database
 
@@ -20,7 +21,8 @@ def bring_up_to_date(database: Database, check_new: Callable[[], None] = lambda:
     """Run the migrations that a database lacks, all of them in one transaction. Alembic's import is slow, so only if there are any.
 
     A database with records is copied first, to `<file>.before-<revision>`: whoever goes back to the alfine of before needs it. The
-    copies of PostgreSQL are its administrator's business.
+    copies of PostgreSQL are its administrator's business. Of several processes that start at once, one runs the migrations while the
+    others wait.
 
     Args:
         database: What to bring up to date.
@@ -42,6 +44,8 @@ def bring_up_to_date(database: Database, check_new: Callable[[], None] = lambda:
             "Install the newer alfine again, or restore a backup of before the upgrade."
         )
     with database.writing() as connection:
+        if database.is_postgres:
+            wait_for_migrations(connection)
         if (revision := _revision(connection)) != REVISION:
             _migrate(database, connection, revision)
 
