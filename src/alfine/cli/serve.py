@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import ssl
 from datetime import UTC, datetime
@@ -11,11 +10,13 @@ from pathlib import Path
 import click
 
 from alfine.cli.home_server import ANY, command
-from alfine.cli.options import home_option, open_home
+from alfine.cli.log_format import write_log
+from alfine.cli.options import chosen_home, home_option, open_home
 from alfine.cli.shells import SHELLS
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.jobs.server_record import ServerRecord
 from alfine.store.access_keys import AccessKey, Keys
+from alfine.store.config import LOG_FORMATS, LOG_LEVELS, Config
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -55,9 +56,27 @@ Examples:
     is_flag=True,
     help="Take any credentials, and none: every program and user of this machine can run code as you. Loopback only.",
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(LOG_FORMATS),
+    help="How to write the log: lines of text, or a JSON object a line. Default: [server] log_format, else text.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(LOG_LEVELS),
+    help="The least level that is logged. Default: [server] log_level, else warning.",
+)
 @home_option
 def serve(
-    *, host: str, port: int, region: str | None, tls_cert: Path | None, tls_key: Path | None, is_open: bool
+    *,
+    host: str,
+    port: int,
+    region: str | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    is_open: bool,
+    log_format: str | None,
+    log_level: str | None,
 ) -> None:
     """Serve SageMaker's API for tuning jobs and a web console, and run the tuning jobs.
 
@@ -73,10 +92,11 @@ def serve(
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key belong together: give both or neither.")
     tls = (tls_cert, tls_key) if tls_cert and tls_key else None
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     where = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     if is_open:
         app.refuse_other_machines(host)
+    settings = Config.at(chosen_home()).server
+    write_log(log_format or settings.log_format, log_level or settings.log_level)
     with open_home(create=True, arns=Arns(where) if where else None) as home:
         home.confine()
         made = None if is_open else _first_key(Keys(home.folder))

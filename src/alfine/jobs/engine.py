@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -26,6 +27,7 @@ from alfine.core.training_job import TrainingJob, training_job_name
 from alfine.core.verdict import Outlook, Verdict
 from alfine.jobs.clock import Clock, utc_now
 from alfine.jobs.lease_owner import is_alive, new_owner
+from alfine.jobs.measures import EngineMeasures
 from alfine.jobs.observed_facts import ObservedFacts
 from alfine.jobs.policy_for import policy_for
 from alfine.jobs.run import Run
@@ -89,6 +91,7 @@ class Engine:
         self.functions = functions or {}
         self.clock = clock
         self.owner = new_owner()
+        self.measures = EngineMeasures()
         self._deliveries = ArtifactUploads(self.machine.buckets, wake.set)
         self._tries = Tries(store.count_failed_tries)
 
@@ -198,6 +201,10 @@ class Engine:
         """
         if run.job.ended:
             return False
+        with self.measures.step():
+            return self._step(run)
+
+    def _step(self, run: Run) -> bool:
         facts, offsets = self._observe(run)
         history, known = run.history, len(run.history.facts)
         if not facts and self.store.overtaken(run.job.id, known):
@@ -331,8 +338,9 @@ class Engine:
 
     def _decide(self, run: Run) -> Decision:
         """Return the policy's decision; a plug-in that raises fails this tuning job, not the engine."""
+        begun = time.monotonic()
         try:
-            return run.judge.policy.decide(run.history, run.judge.verdict)
+            decision = run.judge.policy.decide(run.history, run.judge.verdict)
         except Exception as error:  # a plug-in may raise anything: the tuning job fails with it
             log.exception("can't decide tuning_job=%s", run.spec.name)
             sentence = f"alfine could not decide what to do next: {type(error).__name__}: {error}"
@@ -344,6 +352,9 @@ class Engine:
                 is_limit=True,
             )
             return run.judge.policy.decide(run.history, broken)
+        if decision.launches:
+            self.measures.suggestions.add(time.monotonic() - begun)
+        return decision
 
     def _intents(self, run: Run, stops: Iterable[Stop], launches: Iterable[Suggestion]) -> list[Launched | StopAsked]:
         """Return the facts that say what is to be done."""

@@ -7,7 +7,9 @@ import threading
 import time
 
 from alfine.core.errors import InUse, InvalidSpec, NotFound, StoreUnusable
+from alfine.core.wording import duration
 from alfine.jobs.engine import Engine
+from alfine.jobs.measures import EngineMeasures
 from alfine.jobs.run import Run
 
 log = logging.getLogger("alfine.jobs.engine_pool")
@@ -20,6 +22,12 @@ FIRST_DELAY = 1.0
 
 LONGEST_DELAY = 60.0
 """Seconds between two tries at most."""
+
+SILENT_SECONDS = 15.0
+"""Seconds without a look for tuning jobs from which on the pool is in trouble: longer than a look that waits for a busy database."""
+
+STUCK_SECONDS = 300.0
+"""Seconds of one step from which on the pool is in trouble: longer than a suggestion takes after 10,000 training jobs."""
 
 MISSING_DELAY = 5.0
 """Seconds between two tries at most, if what its training jobs run is missing: the user may put it back any time."""
@@ -50,6 +58,24 @@ class EnginePool:
         self._leaving = threading.Event()
         self._seen: set[str] = set()
         self._watcher: threading.Thread | None = None
+        self._looked_at = time.monotonic()
+
+    @property
+    def measures(self) -> EngineMeasures:
+        """The measurements of its engine."""
+        return self._engine.measures
+
+    @property
+    def trouble(self) -> str:
+        """The reason why tuning jobs don't go on, for people; "" while they do."""
+        if self._leaving.is_set():
+            return "The server is leaving."
+        silent = time.monotonic() - self._looked_at
+        if silent > SILENT_SECONDS:
+            return f"The engine has not looked for tuning jobs for {duration(silent)}."
+        if (longest := self.measures.longest_step_seconds) > STUCK_SECONDS:
+            return f"A step of the engine has taken {duration(longest)} so far."
+        return ""
 
     def run_all(self) -> None:
         """Run every tuning job that has not ended, and those that other processes will create."""
@@ -93,6 +119,7 @@ class EnginePool:
             except Exception:  # logged with its traceback; the next look may succeed
                 log.exception("can't look for new tuning jobs")
                 continue
+            self._looked_at = time.monotonic()
             self._seen &= unfinished
             for name in (unfinished & before) - self._seen:
                 self._seen.add(name)

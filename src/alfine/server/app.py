@@ -15,11 +15,8 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from alfine._version import __version__
 from alfine.aws.auth.guard import OWN, Gate, Guard, is_loopback
 from alfine.aws.dispatch import Wire
 from alfine.aws.s3 import S3App
@@ -31,7 +28,10 @@ from alfine.jobs.home import Home
 from alfine.jobs.server_record import ServerRecord
 from alfine.server.console import Console
 from alfine.server.console.page_request import ConsoleBackend
+from alfine.server.health import Readiness, healthz
+from alfine.server.http_measures import HttpMeasures, Measured
 from alfine.server.limits import limited
+from alfine.server.metrics import MetricsAccess, MetricsPage
 from alfine.server.rest import RestApi
 from alfine.store.access_keys import Keys
 
@@ -63,7 +63,7 @@ def refuse_other_machines(host: str) -> None:
 
 
 def make_app(home: Home, engine_pool: EnginePool, *, is_open: bool = False) -> Starlette:
-    """Return the ASGI application: /healthz, the REST documents, the console, and AWS's APIs at every other path.
+    """Return the ASGI application: probes, the REST documents, /metrics, the console, and AWS's APIs at every other path.
 
     Args:
         home: The home to serve.
@@ -77,7 +77,13 @@ def make_app(home: Home, engine_pool: EnginePool, *, is_open: bool = False) -> S
     names = {service.api.signing_name for service in known.values()}
     families = {"json": names, "query": names, "s3": {"s3"}, OWN: {OWN}}
     console = Console(ConsoleBackend(home.service, engine_pool.run, changed, home.force_stop), keys, is_open=is_open)
-    gate = Gate(keys, home.machine.arns.region, families, hosts, is_open=is_open, elsewhere=console.handles)
+    access, http = MetricsAccess(home.config.metrics, keys, is_open=is_open), HttpMeasures()
+    metrics = MetricsPage(access, home.store, engine_pool.measures, http)
+
+    def checks_itself(scope: Any) -> bool:
+        return console.handles(scope) or metrics.handles(scope)
+
+    gate = Gate(keys, home.machine.arns.region, families, hosts, is_open=is_open, elsewhere=checks_itself)
     wire = Wire(
         known,
         S3App(
@@ -95,22 +101,21 @@ def make_app(home: Home, engine_pool: EnginePool, *, is_open: bool = False) -> S
         engine_pool.leave(LEAVE_SECONDS)
 
     async def rest(scope: Any, receive: Any, send: Any) -> None:
-        await (console if console.handles(scope) else wire)(scope, receive, send)
+        own = console if console.handles(scope) else metrics if metrics.handles(scope) else wire
+        await own(scope, receive, send)
 
     rest_api = RestApi(
         home.service, home.config.s3, engine_pool.run, changed, console_link=console.link, force_stop=home.force_stop
     )
+    readiness = Readiness(home.store, lambda: engine_pool.trouble)
     app = Starlette(
-        routes=[Route("/healthz", _health), rest_api.routes(), Mount("/", rest)],
+        routes=[Route("/healthz", healthz), Route("/readyz", readiness.readyz), rest_api.routes(), Mount("/", rest)],
         lifespan=lifespan,
     )
     app.add_middleware(Guard, gate=gate)
+    app.add_middleware(Measured, measures=http)
     app.state.leave, app.state.console_link = console.leave, console.link
     return app
-
-
-async def _health(_: Request) -> Response:
-    return JSONResponse({"status": "ok", "version": __version__})
 
 
 def serve(

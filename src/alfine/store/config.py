@@ -21,6 +21,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.wording import did_you_mean
+from alfine.store.operating_settings import Metrics
 
 FILE = "alfine.toml"
 """Name of the file in the home's folder."""
@@ -30,6 +31,12 @@ RUNNERS = ("sandbox", "process", "container")
 
 REQUIREMENTS = ("install", "ignore")
 """Values of `requirements`, besides AUTO."""
+
+LOG_FORMATS = ("text", "json")
+"""Values of `log_format`."""
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+"""Values of `log_level`."""
 
 AUTO = "auto"
 """The value with which alfine chooses."""
@@ -137,14 +144,24 @@ class Server:
     Attributes:
         hosts: Names by which other machines reach the server, in addition to its IP addresses. Requests that name another host are
             refused.
+        log_format: «text» or «json»: how the server writes its log.
+        log_level: The least level that it writes, one of LOG_LEVELS.
 
     Raises:
-        InvalidSpec: One of the names isn't a host's name.
+        InvalidSpec: One of the names isn't a host's name, or another value isn't known.
     """
 
     hosts: tuple[str, ...] = ()
+    log_format: str = "text"
+    log_level: str = "warning"
 
     def __post_init__(self) -> None:
+        for key, value, known in (
+            ("log_format", self.log_format, LOG_FORMATS),
+            ("log_level", self.log_level, LOG_LEVELS),
+        ):
+            if value not in known:
+                raise InvalidSpec([Fault(f"[server] {key}", f"{value!r} isn't one of {', '.join(known)}.")])
         odd = [host for host in self.hosts if not (HOST.fullmatch(host) or _is_address(host))]
         if odd:
             message = f"{odd[0]!r} isn't a host's name. Give it as «tuner.example», without https:// and port."
@@ -180,6 +197,7 @@ class Config:
     run: Running = field(default_factory=Running)
     server: Server = field(default_factory=Server)
     store: StoreSettings = field(default_factory=StoreSettings)
+    metrics: Metrics = field(default_factory=Metrics)
 
     @classmethod
     def at(cls, home: Path) -> Config:

@@ -57,7 +57,9 @@ OWN_PATH = "/_alfine/"
 SIGNER = "alfine.signer"
 """Key of an ASGI scope for the id of the access key that signed the request."""
 
-HEALTH = "/healthz"
+UNSIGNED = ("/healthz", "/readyz")
+"""Paths that everybody may read: an orchestrator's probes sign nothing."""
+
 SILENT_SECONDS = 60.0
 """Longest pause between two pieces of a body."""
 
@@ -177,7 +179,7 @@ class Guard:
                 await _denied(scope, reason)(scope, receive, send)
                 return
             receive = body = _Body(receive)
-            if not (self.gate.is_open or scope["path"] == HEALTH or self.gate.elsewhere(scope)):
+            if not (self.gate.is_open or scope["path"] in UNSIGNED or self.gate.elsewhere(scope)):
                 try:
                     receive = await self._proved(scope, body)
                 except Refused as error:
@@ -319,6 +321,21 @@ def _answer(error: Refused, scope: Scope) -> Response:
 
 def _with(text: str, error: Refused) -> str:
     return text if text and not text.endswith(" ") else text + error.message
+
+
+def is_from_aws(scope: Scope) -> bool:
+    """Return whether a request is signed, or has another mark of AWS's clients: then it may be for a bucket of any name."""
+    if any(
+        name.startswith(b"x-amz-") or (name == b"authorization" and not _is_basic(value))
+        for name, value in scope["headers"]
+    ):
+        return True
+    return b"X-Amz-" in scope["query_string"] or b"AWSAccessKeyId=" in scope["query_string"]
+
+
+def _is_basic(header: bytes) -> bool:
+    """Return whether a header has a user and a password (RFC 7617), as no client of AWS sends them."""
+    return header[:6].lower() == b"basic "
 
 
 # ---- Host and Origin ---------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
+from alfine.aws.auth.guard import is_from_aws
 from alfine.aws.dispatch import UNAVAILABLE, read_body
 from alfine.aws.json_protocol import WireError
 from alfine.core.errors import AlfineError, InvalidSpec, NotFound, NoTuningJob, StorageFull, StoreBusy
@@ -125,8 +126,8 @@ class Console:
         if path == "/":
             headers = Headers(scope=scope)
             wanted = scope["method"] in ("GET", "HEAD") and "text/html" in headers.get("accept", "")
-            return wanted and not _from_aws(scope)
-        return (path == PATH or path.startswith(f"{PATH}/")) and not _from_aws(scope)
+            return wanted and not is_from_aws(scope)
+        return (path == PATH or path.startswith(f"{PATH}/")) and not is_from_aws(scope)
 
     def link(self, key: str) -> str:
         """Return the path of a new one-time link for the access key with this id; on an open server the console's own path."""
@@ -308,12 +309,6 @@ async def _form(request: Request) -> Mapping[str, str]:
     except ValueError:
         return {}
     return dict(pairs)
-
-
-def _from_aws(scope: Scope) -> bool:
-    if any(name == b"authorization" or name.startswith(b"x-amz-") for name, _ in scope["headers"]):
-        return True
-    return b"X-Amz-" in scope["query_string"] or b"AWSAccessKeyId=" in scope["query_string"]
 
 
 async def _static(request: Request) -> Response:
