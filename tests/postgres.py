@@ -29,7 +29,14 @@ USER = "alfine"
 STRANGER = "stranger"
 """A user who needs a password, which no test knows."""
 
-SETTINGS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=32MB", "max_connections=200")
+SETTINGS = (
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "shared_buffers=32MB",
+    "max_connections=200",
+    "deadlock_timeout=50ms",
+)
 FOLDERS = ("/usr/lib/postgresql", "/usr/pgsql", "/opt/homebrew/opt", "/usr/local/opt")
 _numbers = itertools.count(1)
 

@@ -13,9 +13,11 @@ from sqlalchemy.engine import Connection, Row
 
 from alfine.core.errors import Conflict, InUse, NotFound
 from alfine.core.facts import TUNING_TRANSITIONS
+from alfine.store.postgres import lock_names
 from alfine.store.schema import algorithms, tuning_jobs
 
 _BY_NAME = sa.select(algorithms).where(sa.text("lower(name) = :name"))
+_BY_NAME_TO_WRITE = _BY_NAME.with_for_update()  # SQLite has locked the database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,20 +37,22 @@ def algorithm_of(row: Row[Any]) -> Algorithm:
     )
 
 
-def find_algorithm(connection: Connection, name: str) -> Algorithm | None:
+def find_algorithm(connection: Connection, name: str, *, to_write: bool = False) -> Algorithm | None:
     """Return an algorithm, or None if there is none of that name.
 
     Args:
         connection: An open connection.
         name: The algorithm's name, in letters of any case.
+        to_write: Whether the transaction depends on it: then others change it only after its end.
     """
-    row = connection.execute(_BY_NAME, {"name": name.lower()}).first()
+    query = _BY_NAME_TO_WRITE if to_write else _BY_NAME
+    row = connection.execute(query, {"name": name.lower()}).first()
     return None if row is None else algorithm_of(row)
 
 
-def get_algorithm(connection: Connection, name: str) -> Algorithm:
-    """Return the algorithm of that name. Raise NotFound if there is none."""
-    algorithm = find_algorithm(connection, name)
+def get_algorithm(connection: Connection, name: str, *, to_write: bool = False) -> Algorithm:
+    """Return the algorithm of that name; to_write: see `find_algorithm`. Raise NotFound if there is none."""
+    algorithm = find_algorithm(connection, name, to_write=to_write)
     if algorithm is None:
         raise NotFound(f"The algorithm {name} does not exist.")
     return algorithm
@@ -56,6 +60,7 @@ def get_algorithm(connection: Connection, name: str) -> Algorithm:
 
 def insert_algorithm(connection: Connection, algorithm: Algorithm) -> None:
     """Write a new algorithm. Raise InUse if the name is taken."""
+    lock_names(connection)
     if find_algorithm(connection, algorithm.name) is not None:
         raise InUse(f"There is an algorithm called {algorithm.name}.")
     texts = {"request": json.dumps(algorithm.request), "tags": json.dumps(dict(algorithm.tags))}
@@ -74,7 +79,7 @@ def delete_algorithm(connection: Connection, name: str) -> None:
         NotFound: There is none of that name.
         Conflict: A job that hasn't ended uses it.
     """
-    algorithm = get_algorithm(connection, name)
+    algorithm = get_algorithm(connection, name, to_write=True)
     ended = [status for status, after in TUNING_TRANSITIONS.items() if not after]
     query = sa.select(tuning_jobs.c.name, tuning_jobs.c.request).where(tuning_jobs.c.status.not_in(ended))
     for job in connection.execute(query):
@@ -96,7 +101,7 @@ def change_algorithm_tags(connection: Connection, name: str, changes: Mapping[st
     Returns:
         All tags of the algorithm after the change, in the order of their keys.
     """
-    algorithm = get_algorithm(connection, name)
+    algorithm = get_algorithm(connection, name, to_write=True)
     changed = {key: value for key, value in {**algorithm.tags, **changes}.items() if value is not None}
     tags = dict(sorted(changed.items()))
     connection.execute(sa.update(algorithms).where(algorithms.c.name == algorithm.name).values(tags=json.dumps(tags)))

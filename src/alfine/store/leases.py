@@ -34,7 +34,7 @@ class Leases:
             False when another owner that is alive holds a lease that has not expired.
         """
         with self.database.writing() as connection:
-            row = tuning_job_row(connection, name)
+            row = tuning_job_row(connection, name, to_write=True)
             expired = row.owned_until is None or row.owned_until < now
             free = row.owner in (None, owner) or expired or not alive(row.owner)
             if free:

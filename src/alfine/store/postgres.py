@@ -20,8 +20,8 @@ LOCK_SECONDS = 10
 STATEMENT_SECONDS = 60
 """Longest time, in seconds, of one statement: a plan that went wrong holds up nobody for ever."""
 
-IDLE_SECONDS = 60
-"""Time, in seconds, after which the server ends a transaction whose process doesn't go on: it may have been stopped (SIGSTOP)."""
+IDLE_SECONDS = 15
+"""Time, in seconds, after which the server ends a transaction whose process doesn't go on: one that was frozen holds no row for longer."""
 
 LOCKS = 0x616C6669
 """First key of alfine's advisory locks («alfi»); the second says what is locked."""

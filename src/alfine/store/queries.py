@@ -88,17 +88,19 @@ def tuning_job(connection: Connection, job: int) -> TuningJob:
     return tuning_job_of(row)
 
 
-def tuning_job_row(connection: Connection, name: str) -> Row[Any]:
+def tuning_job_row(connection: Connection, name: str, *, to_write: bool = False) -> Row[Any]:
     """Return the row of a tuning job.
 
     Args:
         connection: An open connection.
         name: The name of a tuning job, or of the holder of a single training job.
+        to_write: Whether the transaction depends on the row: then others change it only after its end.
 
     Raises:
         NotFound: There is none of that name.
     """
-    row = connection.execute(sa.select(tuning_jobs).where(tuning_jobs.c.name == name)).first()
+    query = sa.select(tuning_jobs).where(tuning_jobs.c.name == name)
+    row = connection.execute(query.with_for_update() if to_write else query).first()  # SQLite has locked the database
     if row is None:
         raise _no_tuning_job(connection, name)
     return row

@@ -38,6 +38,7 @@ from alfine.store.tuning_job_rows import (
     FACTS_OF,
     append_fact,
     insert_row,
+    lock_row,
     update_row,
     verdict_values,
     write_change,
@@ -132,8 +133,8 @@ class Store(AlgorithmStore, Leases, TagStore):
             NotFound: An algorithm that the job uses was deleted since it was checked.
         """
         with self.database.writing() as connection:
-            for name in stored_algorithms.algorithms_in(spec.request):
-                stored_algorithms.get_algorithm(connection, name)
+            for name in sorted(stored_algorithms.algorithms_in(spec.request)):
+                stored_algorithms.get_algorithm(connection, name, to_write=True)
             job = insert_row(connection, spec, at)
             write_inherited(connection, job, inheritance)
         return self.get(spec.name)
@@ -217,7 +218,7 @@ class Store(AlgorithmStore, Leases, TagStore):
             NotFound: There is none of that name.
         """
         with self.database.writing() as connection:
-            job = tuning_job_row(connection, name).id
+            job = tuning_job_row(connection, name, to_write=True).id
             names = connection.scalars(sa.select(training_jobs.c.name).where(training_jobs.c.tuning_job == job)).all()
             for table in (changes, passed, tags, metrics, inherited, training_jobs):
                 connection.execute(sa.delete(table).where(table.c.tuning_job == job))
@@ -234,7 +235,7 @@ class Store(AlgorithmStore, Leases, TagStore):
             NotFound: There is none of that name.
         """
         with self.database.writing() as connection:
-            job = tuning_job_row(connection, name).id
+            job = tuning_job_row(connection, name, to_write=True).id
             update_row(connection, job, {"name": f"{name}{DETACHED}{job}", "listed": False})
 
     def delete_training_job(self, job: int, number: int) -> None:
@@ -245,6 +246,7 @@ class Store(AlgorithmStore, Leases, TagStore):
             number: Its number in that tuning job, from 1.
         """
         with self.database.writing() as connection:
+            lock_row(connection, job)
             for table in (tags, metrics, training_jobs):
                 connection.execute(sa.delete(table).where(table.c.tuning_job == job, table.c.number == number))
             others = sa.exists().where(training_jobs.c.tuning_job == job)
@@ -353,7 +355,7 @@ class Store(AlgorithmStore, Leases, TagStore):
             IllegalTransition: It has ended already.
         """
         with self.database.writing() as connection:
-            row = tuning_job_row(connection, name)
+            row = tuning_job_row(connection, name, to_write=True)
             if known is not None and row.facts != known:
                 raise Overtaken("Someone else has recorded something about this tuning job: read it again.")
             if row.stop_fact is not None and status == "Completed":
@@ -376,7 +378,7 @@ class Store(AlgorithmStore, Leases, TagStore):
             IllegalTransition: It has ended.
         """
         with self.database.writing() as connection:
-            row = tuning_job_row(connection, name)
+            row = tuning_job_row(connection, name, to_write=True)
             if row.stop_fact is None:
                 check_transition(name, row.status, "Stopping", TUNING_TRANSITIONS)
                 fact = row.facts + 1
@@ -390,7 +392,7 @@ class Store(AlgorithmStore, Leases, TagStore):
             IllegalTransition: The tuning job has ended.
         """
         with self.database.writing() as connection:
-            row = tuning_job_row(connection, name)
+            row = tuning_job_row(connection, name, to_write=True)
             return write_forced_stop(connection, row, at, reason, json.dumps(verdict.as_dict()))
 
     def request_stop_of_training_job(self, name: str, at: datetime, reason: str) -> None:
@@ -406,8 +408,10 @@ class Store(AlgorithmStore, Leases, TagStore):
             IllegalTransition: It has ended.
         """
         with self.database.writing() as connection:
-            row = connection.execute(sa.select(training_jobs).where(training_jobs.c.name == name)).first()
-            if row is None:
+            one = training_jobs.c.name == name
+            if (job := connection.execute(sa.select(training_jobs.c.tuning_job).where(one)).scalar()) is not None:
+                lock_row(connection, job)
+            if (row := connection.execute(sa.select(training_jobs).where(one)).first()) is None:
                 raise NotFound(f"There is no training job called {name}.")
             if row.status == "Stopping":
                 return
@@ -428,7 +432,7 @@ class Store(AlgorithmStore, Leases, TagStore):
             NotTerminal: The job is stopping.
         """
         with self.database.writing() as connection:
-            row = tuning_job_row(connection, name)
+            row = tuning_job_row(connection, name, to_write=True)
             if json.loads(row.request) != dict(before):
                 raise Overtaken("Someone else has changed this tuning job: read it again.")
             if row.status == "Stopping":

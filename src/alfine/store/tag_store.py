@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from alfine.store.database import Database
 from alfine.store.tags import read_tags, write_tags
+from alfine.store.tuning_job_rows import lock_row
 
 
 class TagStore:
@@ -25,6 +26,7 @@ class TagStore:
             All tags of the job after the change, by key.
         """
         with self.database.writing() as connection:
+            lock_row(connection, job)
             write_tags(connection, job, number, changes)
             return read_tags(connection, job, number)
 

@@ -16,11 +16,13 @@ from alfine.core.verdict import Verdict
 from alfine.store.database import Connection
 from alfine.store.facts import write_facts
 from alfine.store.names import check_training_job_name, check_tuning_job_name
+from alfine.store.postgres import lock_names
 from alfine.store.schema import changes, tuning_jobs
 from alfine.store.tags import tags_in, write_tags
 
 # Built once, so that SQLAlchemy's cache of compiled statements finds them.
 FACTS_OF = sa.select(tuning_jobs.c.facts).where(tuning_jobs.c.id == sa.bindparam("job"))
+_LOCK = FACTS_OF.with_for_update()  # SQLite has locked the database
 _COUNT_FACTS = (
     sa.update(tuning_jobs)
     .where(tuning_jobs.c.id == sa.bindparam("job"))
@@ -34,8 +36,14 @@ def update_row(connection: Connection, job: int, values: Mapping[str, Any]) -> N
     connection.execute(sa.update(tuning_jobs).where(tuning_jobs.c.id == job).values(values))
 
 
+def lock_row(connection: Connection, job: int) -> None:
+    """Keep others from writing about a tuning job until the transaction ends."""
+    connection.execute(_LOCK, {"job": job})
+
+
 def insert_row(connection: Connection, spec: TuningJobSpec, at: datetime) -> int:
     """Write a new tuning job's row and tags, and return its id."""
+    lock_names(connection)
     if spec.single_training_job:
         check_training_job_name(connection, spec.single_training_job)
     else:
