@@ -20,6 +20,8 @@ Names in the signatures:
 | `Range` | Continuous, Integer or Categorical |
 | `Given` | a completion criterion, its text (`"MaxCost 20"`), or a list of these |
 | `Parent` | the name of a tuning job, a Job, a Tuner, or the path of a table |
+| `Curve` | intermediate objectives: a list of values, or a mapping from step to value |
+| `Hyperparameters` | a configuration: a dictionary of values by name |
 | `IDENTICAL` | `"IdenticalDataAndAlgorithm"`; the other type of warm start is `"TransferLearning"` |
 | `MAX_TRAINING_JOBS` | 750 |
 """
@@ -32,7 +34,10 @@ SECTIONS = {
         *("ConvergenceDetected", "MaxCost", "MarginalValue", "Deadline", "NotBefore", "Steady", "Shadow"),
         *("AllOf", "AnyOf", "AtLeast"),
     ),
-    "What comes out": ("TrainingJob", "Verdict", "Outlook", "History"),
+    "What comes out": (
+        *("TrainingJob", "Verdict", "Outlook", "History"),
+        *("Launched", "Started", "Reported", "StopAsked", "Ended"),
+    ),
     "Errors": ("AlfineError", "InvalidSpec"),
     "The folder of all jobs": ("Home",),
     "The words of a job": ("job_request",),
@@ -40,7 +45,8 @@ SECTIONS = {
 NOTES = {
     "A tuning job in this process": "The `settings` of `tune` are [the keys of job files](job-file.md#every-key).",
     "Completion criteria": "[Completion criteria](criteria.md) says what each one does.",
-    "What comes out": "Strategies and criteria of your own receive a `History` ([add a criterion](../how-to/add-a-criterion.md)).",
+    "What comes out": "Strategies and criteria of your own receive a `History` ([add a criterion](../how-to/add-a-criterion.md)). Its facts, "
+    "`History.facts`, are the last five of these classes.",
     "The words of a job": "From `alfine.api.job_words`. The words are [the keys of job files](job-file.md#every-key).",
 }
 CONSTRUCTED_BY_ALFINE = {"Job", "TrainingJob", "Verdict", "History", "InvalidSpec"}

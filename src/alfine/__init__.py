@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from alfine.api.tuner import Tuner as Tuner
     from alfine.core.errors import AlfineError as AlfineError
     from alfine.core.errors import InvalidSpec as InvalidSpec
+    from alfine.core.facts import Ended as Ended
+    from alfine.core.facts import Launched as Launched
+    from alfine.core.facts import Reported as Reported
+    from alfine.core.facts import Started as Started
+    from alfine.core.facts import StopAsked as StopAsked
     from alfine.core.history import History as History
     from alfine.core.ranges import Categorical as Categorical
     from alfine.core.ranges import Continuous as Continuous
@@ -57,19 +62,24 @@ _MODULES = {
     "Continuous": "core.ranges",
     "ConvergenceDetected": "criteria.convergence",
     "Deadline": "criteria.deadline",
+    "Ended": "core.facts",
     "History": "core.history",
     "Home": "jobs.home",
     "Integer": "core.ranges",
     "InvalidSpec": "core.errors",
     "Job": "api.job",
+    "Launched": "core.facts",
     "MarginalValue": "criteria.marginal_value",
     "MaxCost": "criteria.max_cost",
     "MaxNumberOfTrainingJobs": "criteria.max_number_of_training_jobs",
     "MaxRuntimeInSeconds": "criteria.max_runtime_in_seconds",
     "NotBefore": "criteria.not_before",
     "Outlook": "core.verdict",
+    "Reported": "core.facts",
     "Shadow": "criteria.shadow",
+    "Started": "core.facts",
     "Steady": "criteria.steady",
+    "StopAsked": "core.facts",
     "TargetObjectiveMetricValue": "criteria.target",
     "TrainingJob": "core.training_job",
     "Tuner": "api.tuner",

@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alfine import Categorical, Continuous, Integer
+from alfine.core.conditions import alternatives
+from alfine.core.ranges import values_of
 
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 
@@ -78,8 +80,78 @@ def test_auto_scaling_is_decided_by_the_ratio_of_the_bounds(r, scaling):
     assert r.effective_scaling == scaling
 
 
-def test_true_and_one_are_different_categories():
-    r = Categorical([True, 1, "1"])
-    assert r.faults("r") is not None
-    assert r.from_unit(r.to_unit(True)) is True
-    assert [f.message for f in r.faults("r")] == ["the values must differ from each other; 1 appears more than once."]
+def test_true_one_and_the_text_of_one_are_different_categories():
+    values = [True, 1, "1", "true"]
+    r = Categorical(values)
+    assert [*r.faults("r")] == []
+    assert [r.from_unit(r.to_unit(value)) for value in values] == values
+    assert [r.to_text(value) for value in values] == ["true", "1", '"1"', '"true"']
+    assert [type(r.from_text(r.to_text(value))) for value in values] == [bool, int, str, str]
+    assert Categorical([1, "a"]).to_text("1") == "1", "a string reads like another value only where that is a category"
+    twice = Categorical([1, 1.0, 1]).faults("r")
+    assert [f.message for f in twice] == ["the values must differ from each other; 1 appears more than once."]
+
+
+@st.composite
+def stepped(draw):
+    whole = draw(st.booleans())
+    kind = draw(st.sampled_from(["Auto", "Linear", "Logarithmic"]))
+    low = draw(st.integers(1 if kind == "Logarithmic" else -50, 50))
+    step, count = draw(st.integers(1, 20)), draw(st.integers(2, 40))
+    beyond = draw(st.integers(0, step - 1))  # the high end needn't be a value
+    high = low + step * (count - 1) + beyond
+    if whole:
+        return Integer(low, high, scaling=kind, step=step), count
+    return Continuous(low / 8, high / 8, scaling=kind, step=step / 8), count
+
+
+@given(stepped(), st.data())
+def test_the_values_of_a_step_survive_the_cube_and_text_and_are_all_that_a_range_has(drawn, data):
+    r, count = drawn
+    values = values_of(r)
+    assert r.cells == len(values) == count
+    value = data.draw(st.sampled_from(values))
+    assert r.contains(value)
+    assert r.from_unit(r.to_unit(value)) == value
+    assert r.from_text(r.to_text(value)) == value
+    assert r.from_unit(data.draw(st.floats(0, 1))) in values
+    assert not r.contains(value + r.step / 2)
+    assert [*r.faults("r")] == []
+
+
+@given(stepped(), st.sampled_from([">", "<", ">=", "<=", "=", "!="]), st.data())
+def test_a_comparison_holds_on_the_axis_for_the_values_of_a_step_for_which_it_holds(drawn, sign, data):
+    r, _ = drawn
+    ((clause,),) = alternatives({"x": f"{sign} {data.draw(st.sampled_from(values_of(r)))}"})
+    for value in values_of(r):
+        on_axis = any(low <= r.to_unit(value) < high for low, high in r.where(clause))
+        assert on_axis == r.holds(clause, value)
+
+
+def test_a_step_makes_decimal_numbers():
+    assert values_of(Continuous(0, 0.5, step=0.1)) == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
+    assert Continuous(0, 1, step=0.1).contains(0.1 + 0.2)
+    assert repr(Continuous(0, 1, step=0.1, optional=True)) == "Continuous(0, 1, step=0.1, optional=True)"
+
+
+@pytest.mark.parametrize(
+    "r", [Continuous(3.5, 3.5), Integer(7, 7), Continuous(1e-9, 1e-9, scaling="Logarithmic"), Continuous(0, 0)]
+)
+def test_a_range_may_have_one_value(r):
+    assert [*r.faults("r")] == []
+    assert (r.cells, r.from_unit(0.0), r.from_unit(1.0)) == (1, r.low, r.low)
+    assert r.to_unit(r.low) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("r", "message"),
+    [
+        (Continuous(0, 1, step=0), "the step 0 must be a number above 0."),
+        (Integer(0, 9, step=1.5), "the step 1.5 must be a whole number above 0."),
+        (Continuous(0, 1, step=2), "the step 2 is longer than the range from 0 to 1"),
+        (Continuous(0, 1, step="x"), "the step 'x' must be a number above 0."),
+    ],
+)
+def test_a_step_that_is_none_is_a_fault(r, message):
+    (fault,) = r.faults("r")
+    assert fault.message.startswith(message)

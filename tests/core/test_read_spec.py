@@ -230,7 +230,7 @@ def test_a_broken_request_is_refused_with_the_reason(broken, words):
 
 
 def test_every_fault_is_named_at_once():
-    broken = request(goal="Max", max_parallel=0, regex="x", space={"x": Continuous(1, 1)})
+    broken = request(goal="Max", max_parallel=0, regex="x", space={"x": Continuous(2, 1)})
     with pytest.raises(InvalidSpec) as caught:
         read_spec(broken)
     assert len(caught.value.faults) >= 4

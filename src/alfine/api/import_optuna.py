@@ -13,7 +13,8 @@ from alfine.api.import_records import ImportedTrainingJob, facts_of
 from alfine.api.job_words import job_request
 from alfine.core.conditions import Combination, alternatives, as_text, words
 from alfine.core.errors import Fault, InvalidSpec, MissingExtra
-from alfine.core.ranges import Categorical, Continuous, Integer, Range
+from alfine.core.range_protocol import Range
+from alfine.core.ranges import Categorical, Continuous, Integer
 from alfine.core.read_spec import read_spec
 from alfine.core.spec import TuningJobSpec
 from alfine.store.records import Record

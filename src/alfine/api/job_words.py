@@ -17,9 +17,10 @@ from alfine.core import conditions
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.field import Field, Kind
 from alfine.core.fields import FIELDS, OF_DEFINITION, OF_PROGRAM, WORDS, unknown
-from alfine.core.ranges import Categorical, Continuous, Integer, Range
+from alfine.core.range_protocol import Range
+from alfine.core.ranges import Categorical, Continuous, Integer
 from alfine.core.read_values import LARGEST_INTEGER, shown
-from alfine.core.settings import FORBID, REQUIRES, START_WITH, Repeats, put_setting, put_text
+from alfine.core.settings import FORBID, REQUIRES, START_WITH, STEP, Repeats, put_setting, put_text
 from alfine.core.spec import FUNCTION, IDENTICAL, LOCAL_IMAGE, PARENTS
 from alfine.criteria import criteria_of, put_criteria
 from alfine.criteria.amt_fields import put_limits
@@ -161,15 +162,20 @@ def _put_warm_start(request: dict[str, Any], given: Words) -> None:
 
 
 def _put_entries(request: dict[str, Any], given: Words, space: Mapping[str, Range]) -> None:
-    """Write conditions, forbidden combinations and initial configurations: texts that may take several tags."""
+    """Write conditions, forbidden combinations, steps and initial configurations: texts that may take several tags."""
     requires = [
         conditions.Entry(combination, name)
         for name, range_ in space.items()
         for combination in getattr(range_, "requires", ())
     ]
     forbidden = [conditions.Entry(combination) for combination in _combinations("forbid", given.get("forbid"))]
+    steps = [
+        conditions.Entry((conditions.Clause(name, "is", (str(range_.step),)),))
+        for name, range_ in space.items()
+        if isinstance(range_, Integer | Continuous) and range_.step is not None and range_.low < range_.high
+    ]
     starts = _starts(given["start_with"], space) if given.get("start_with") else []
-    for setting, entries in ((REQUIRES, requires), (FORBID, forbidden), (START_WITH, starts)):
+    for setting, entries in ((REQUIRES, requires), (FORBID, forbidden), (STEP, steps), (START_WITH, starts)):
         if entries:
             put_text(request, setting, conditions.write(entries))
 
@@ -331,17 +337,26 @@ def parameter_ranges(space: Mapping[str, Range]) -> dict[str, Any]:
         if not isinstance(name, str):
             raise InvalidSpec([Fault("space", f"a hyperparameter's name must be a text, not {name!r}.")])
         match range_:
+            case Integer() | Continuous() if range_.low == range_.high:  # AMT's ranges of numbers have two ends
+                _check_ends(f"space.{name}", range_)
+                lists["CategoricalParameterRanges"].append({"Name": name, "Values": [range_.to_text(range_.low)]})
             case Integer() | Continuous():
                 _check_ends(f"space.{name}", range_)
                 bounds = {"MinValue": str(range_.low), "MaxValue": str(range_.high), "ScalingType": range_.scaling}
                 lists[f"{type(range_).__name__}ParameterRanges"].append({"Name": name, **bounds})
             case Categorical():
-                texts = [_json(f"space.{name}", value, "be a category") for value in range_.values]
+                texts = [_category(f"space.{name}", range_, value) for value in range_.values]
                 lists["CategoricalParameterRanges"].append({"Name": name, "Values": texts})
             case _:
                 message = f"{range_!r} isn't a range. Use alfine.Continuous, alfine.Integer or alfine.Categorical."
                 raise InvalidSpec([Fault(f"space.{name}", message)])
     return lists
+
+
+def _category(path: str, range_: Categorical, value: Any) -> str:
+    """Return a category as requests have it."""
+    _json(path, value, "be a category")
+    return range_.to_text(value)
 
 
 def _check_ends(path: str, range_: Integer | Continuous) -> None:

@@ -10,12 +10,13 @@ from alfine.core.axis import SCALINGS
 from alfine.core.field import Face
 from alfine.core.fields import RANGE_WORDS, unknown
 from alfine.core.messages import spelled
-from alfine.core.ranges import Categorical, Continuous, Integer, Range
+from alfine.core.range_protocol import Range
+from alfine.core.ranges import Categorical, Continuous, Integer, single_value_fault
 
 TYPES = ("continuous", "integer")
 """Values of `type` in a range of numbers."""
 
-OF_NUMBERS = ("min", "max", "scaling", "type")
+OF_NUMBERS = ("min", "max", "scaling", "step", "type")
 """The keys that only ranges of numbers have."""
 
 
@@ -64,7 +65,7 @@ def _listed(reader: ValueReader, path: str, value: Mapping[str, Any]) -> Range |
 
 
 def _numbers(reader: ValueReader, path: str, value: Mapping[str, Any], requires: Any, before: int) -> Range | None:
-    """Return a range of numbers: of integers when both ends are written as integers, unless `type` says otherwise.
+    """Return a range of numbers: of integers when both ends and the step are written as integers, unless `type` says otherwise.
 
     before: how many faults there were before the range was looked at.
     """
@@ -77,12 +78,15 @@ def _numbers(reader: ValueReader, path: str, value: Mapping[str, Any], requires:
     if kind == "integer" and not are_whole:
         reader.fault(path, f"{low} and {high} must be whole numbers, since type is integer.")
         return None
+    step = value.get("step")
+    are_whole = are_whole and (kind == "integer" or not isinstance(step, float))
     range_: Range = (
-        Integer(low, high, scaling=scaling, requires=requires)
+        Integer(low, high, scaling=scaling, step=step, requires=requires)
         if are_whole and kind != "continuous"
-        else Continuous(float(low), float(high), scaling=scaling, requires=requires)
+        else Continuous(float(low), float(high), scaling=scaling, step=step, requires=requires)
     )
-    reader.faults += [spelled(fault, Face.JOB_FILE) for fault in range_.faults(path)]
+    faults = [*range_.faults(path), *single_value_fault(path, range_)]
+    reader.faults += [spelled(fault, Face.JOB_FILE) for fault in faults]
     return range_
 
 

@@ -18,7 +18,7 @@ from alfine.core.errors import NotFound, NoTuningJob
 from alfine.core.field import Face
 from alfine.core.fields import CHANGEABLE, fields_among
 from alfine.core.messages import spelling
-from alfine.core.ranges import Range
+from alfine.core.range_protocol import Range
 from alfine.core.space import ParameterSpace
 from alfine.criteria import Given
 from alfine.jobs.home import Home, is_home

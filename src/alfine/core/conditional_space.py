@@ -23,7 +23,7 @@ import numpy.typing as npt
 from alfine.core.axis import Array, Interval
 from alfine.core.conditions import Clause, Combination, words
 from alfine.core.errors import Fault
-from alfine.core.ranges import Range
+from alfine.core.range_protocol import Range
 
 Mask = npt.NDArray[np.bool_]
 Rule = tuple[tuple[int, tuple[Interval, ...]], ...]
@@ -32,6 +32,11 @@ Rule = tuple[tuple[int, tuple[Interval, ...]], ...]
 MOST_BOXES = 5_000  # with more boxes the survey is estimated from random points
 DRAWN = 20_000  # random points of such an estimate
 INACTIVE = 0.5  # the coordinate of an inactive number: the middle is near to all values that it could have
+
+
+def may_be_absent_category(range_: Range) -> bool:
+    """Return whether a range is one of categories that not every configuration or result has: their absence needs a place on the axis."""
+    return not range_.ordered and bool(range_.requires or range_.optional)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +129,13 @@ class Structure:
 
     @cached_property
     def stretch(self) -> Array:
-        """(d,) the length of each axis that active coordinates use; categories with a condition keep their last cell for being inactive."""
-        lengths = [r.cells / (r.cells + 1) if r.requires and not r.ordered else 1.0 for r in self.ranges.values()]
+        """(d,) the length of each axis that values use; categories that may be absent keep their last cell for it."""
+        lengths = [r.cells / (r.cells + 1) if may_be_absent_category(r) else 1.0 for r in self.ranges.values()]
         return np.array(lengths)
 
     @cached_property
     def inactive(self) -> Array:
-        """(d,) the place of each coordinate while it's inactive."""
+        """(d,) the place of each coordinate while it's inactive, or absent from a result."""
         places = [INACTIVE if r.ordered else (r.cells + 0.5) / (r.cells + 1) for r in self.ranges.values()]
         return np.array(places)
 
@@ -179,8 +184,8 @@ class Structure:
     def settle(self, points: Array) -> tuple[Array, Mask]:
         """Move points to the places of their configurations.
 
-        An inactive number moves to INACTIVE, an inactive category to the last cell of its axis, which no category has. An active
-        category in that last cell is spread over the other cells.
+        An inactive number moves to INACTIVE, an inactive category to the last cell of its axis, which no category has. A category
+        in that last cell that isn't inactive is spread over the other cells.
 
         Args:
             points: (n, d) points of the cube.
@@ -189,14 +194,22 @@ class Structure:
             (n, d) the moved points, and (n, d) which coordinates are active.
         """
         settled, active = np.array(points, dtype=float), np.ones(points.shape, dtype=bool)
+        for j in map(int, np.flatnonzero(self.stretch < 1.0)):
+            if j not in self.conditions:
+                self._spread(settled, j, active[:, j])
         for j, rules in self.conditions.items():
             on = active[:, j] = np.any([self._hold(rule, settled, active) for rule in rules], axis=0)
             settled[~on, j] = self.inactive[j]
-            if self.stretch[j] < 1.0:
-                beyond, part = on & (settled[:, j] >= self.stretch[j]), self.stretch[j]
-                over = (settled[beyond, j] - part) / (1.0 - part)
-                settled[beyond, j] = np.clip(over, 0.0, 1.0 - 1e-12) * part
+            self._spread(settled, j, on)
         return settled, active
+
+    def _spread(self, settled: Array, j: int, on: Mask) -> None:
+        """Move coordinates of an active category from the last cell, if that stands for its absence, to the other cells."""
+        part = self.stretch[j]
+        if part < 1.0:
+            beyond = on & (settled[:, j] >= part)
+            over = (settled[beyond, j] - part) / (1.0 - part)
+            settled[beyond, j] = np.clip(over, 0.0, 1.0 - 1e-12) * part
 
     def allowed(self, settled: Array, active: Mask) -> Mask:
         """Return which points have none of the forbidden combinations, (n,). Takes what `settle` returns."""

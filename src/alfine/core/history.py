@@ -68,6 +68,7 @@ class History(DerivedValues):
         repeated: The repeats of each configuration, by the number of its first training job.
         stop_requested_at: When the user asked to stop the tuning job.
         hypothetical: Whether the last launch hasn't happened (`with_launch`).
+        stream: The number that random draws are addressed by, instead of the number of launches; None for that (`with_running`).
         memo: Derived values with the version that they were computed for (`remembered`).
 
     Example:
@@ -92,6 +93,7 @@ class History(DerivedValues):
         self.repeated: dict[int, list[TrainingJob]] = {}
         self.stop_requested_at: datetime | None = None
         self.hypothetical = False
+        self.stream: int | None = None
         self.memo: dict[MemoKey[Any], tuple[Hashable, Any]] = {}
         self._numbered: dict[int, TrainingJob] = {}
         self._first: dict[tuple[str | None, bytes], int] = {}  # by configuration, the number of its first training job
@@ -171,6 +173,8 @@ class History(DerivedValues):
 
     def _mark(self, job: TrainingJob) -> None:
         """Note a training job as the first of its configuration, or as a repeat of the first."""
+        if not self._has_place(job):
+            return
         point = self.spec.of(job.definition).space.to_unit(job.hyperparameters)
         first = self._first.setdefault((job.definition, point.tobytes()), job.number)
         if first != job.number:
@@ -239,6 +243,11 @@ class History(DerivedValues):
         return len(self.jobs)
 
     @property
+    def turn(self) -> int:
+        """The number that addresses random draws and places in sequences: that of launches, unless another `stream` was asked for."""
+        return self.launches if self.stream is None else self.stream
+
+    @property
     def searched(self) -> int:
         """The number of training jobs of the search: launched ones without repeats."""
         return len(self.jobs) - sum(map(len, self.repeated.values()))
@@ -254,12 +263,12 @@ class History(DerivedValues):
 
         Empty for infinite spaces, where configurations can't run out.
         """
-        if self.spec.size is None:
+        if self.spec.distinct is None:
             return set()
         if self._configurations is None:
             same = self.inherited if self.spec.warm_start == IDENTICAL else ()
             self._configurations = {point.tobytes() for point in points_of(self.spec, same)[0]}
-        for job in self.jobs[self._keyed :]:
+        for job in filter(self._has_place, self.jobs[self._keyed :]):
             definition = (job.definition or "").encode() if self._parts else b""
             point = self.spec.of(job.definition).space.to_unit(job.hyperparameters)
             self._configurations.add(definition + point.tobytes())
@@ -293,8 +302,13 @@ class History(DerivedValues):
         return self._cube(job for job in self.finished if job.objective is None)
 
     def _cube(self, jobs: Iterable[TrainingJob]) -> Array:
-        points = [self.spec.space.to_unit(job.hyperparameters) for job in jobs]
+        points = [self.spec.space.to_unit(job.hyperparameters) for job in filter(self._has_place, jobs)]
         return np.array(points, dtype=float).reshape(len(points), self.spec.space.dimension)
+
+    @staticmethod
+    def _has_place(job: TrainingJob) -> bool:
+        """Return whether its configuration is known. Only that of a failed one may not be."""
+        return bool(job.hyperparameters) or job.objective is not None
 
     @property
     def overall_best(self) -> TrainingJob | None:
@@ -381,7 +395,7 @@ class History(DerivedValues):
         return curve
 
     def rng(self, *stream: int) -> np.random.Generator:
-        """Return a random generator that depends on the job's seed, the number of launched training jobs and the stream, on nothing else.
+        """Return a random generator that depends on the job's seed, the `turn` and the stream, on nothing else.
 
         Philox is a counter-based generator. Seed and stream are its key, and the training job is the upper half of its counter, so that
         no two training jobs share a draw. Seeding another generator would take longer than all the rest of random search.
@@ -390,7 +404,7 @@ class History(DerivedValues):
             stream: Numbers that tell apart the generators of one training job.
         """
         key = (self.spec.seed & MASK_64) | (zlib.crc32(repr(stream).encode()) << 64)
-        return np.random.Generator(np.random.Philox(key=key, counter=self.launches << 128))
+        return np.random.Generator(np.random.Philox(key=key, counter=self.turn << 128))
 
     # -- other histories of the same job -------------------------------------------------------------------------
 
@@ -424,6 +438,20 @@ class History(DerivedValues):
             at=self.now, number=number, name=f"#{number}", hyperparameters=hyperparameters, definition=definition
         )
         further.record(fact)
+        return further
+
+    def with_running(self, configurations: Iterable[Hyperparameters], stream: int | None = None) -> History:
+        """Return a copy of this history with training jobs launched that run elsewhere, to ask a strategy for the next one.
+
+        Args:
+            configurations: The configurations of the training jobs.
+            stream: The number that addresses random draws; None: the number of launches.
+        """
+        further = self._copy()
+        further.hypothetical, further.stream = True, stream
+        for hyperparameters in configurations:
+            number = further.launches + 1
+            further.record(Launched(at=self.now, number=number, name=f"#{number}", hyperparameters=hyperparameters))
         return further
 
     def _copy(self) -> History:

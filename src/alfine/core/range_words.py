@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from alfine.core.field import Face
 from alfine.core.messages import Message, naming
-from alfine.core.ranges import Categorical, Continuous, Integer, Range
+from alfine.core.range_protocol import Range
+from alfine.core.ranges import Categorical, Continuous, Integer
 
 MOST_SHOWN = 8
 """Categories that a message lists."""
@@ -21,11 +22,15 @@ def values_in_words(range_: Range) -> str:
     match range_:
         case Categorical(values=values):
             return ", ".join(map(repr, values[:MOST_SHOWN])) + (", …" if len(values) > MOST_SHOWN else "")
-        case Integer(low=low, high=high):
-            return f"the whole numbers {low} to {high}"
-        case Continuous(low=low, high=high):
-            return f"{low} to {high}"
+        case Integer(low=low, high=high, step=step):
+            return f"the whole numbers {low} to {high}{_in_steps(step)}"
+        case Continuous(low=low, high=high, step=step):
+            return f"{low} to {high}{_in_steps(step)}"
     return str(range_)
+
+
+def _in_steps(step: float | None) -> str:
+    return "" if step is None else f" in steps of {step}"
 
 
 def whole_numbers(name: str, range_: Range | None) -> Message | None:

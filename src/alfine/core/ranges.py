@@ -7,16 +7,19 @@ point falls into every cell equally often.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Real
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
 from alfine.core.axis import SCALINGS, AxisScale, Interval, beside, chosen_scaling, joined, rest, scale_of
 from alfine.core.conditions import ORDERS, Clause, Combination, alternatives, as_text, number_of, words
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.messages import naming
+from alfine.core.range_protocol import Range
+from alfine.core.steps import Steps, step_faults, steps_of
 
 AUTO_RATIO_CONTINUOUS = 100.0
 """Least ratio of MaxValue to MinValue at which Auto is Logarithmic: with two decades a uniform draw puts only 10 % of its points into the
@@ -29,98 +32,14 @@ ROUNDING = 1e-9
 """Tolerance in widths of the range: a value may lie this far outside, since it may be the result of a calculation."""
 
 
-class Range(Protocol):
-    """A range of values of one hyperparameter: one coordinate of the unit cube. The base of the three kinds."""
-
-    @property
-    def cells(self) -> float:
-        """The number of distinct values; infinity for a continuous range."""
-
-    @property
-    def ordered(self) -> bool:
-        """Return whether the values are numbers."""
-
-    @property
-    def requires(self) -> tuple[Combination, ...]:
-        """The condition under which the hyperparameter is active: any of these combinations. Empty: it's always active."""
-
-    def requiring(self, requires: tuple[Combination, ...]) -> Range:
-        """Return the same range with another condition.
-
-        Args:
-            requires: Combinations of which one must hold; empty: always active.
-        """
-
-    def holds(self, clause: Clause, value: Any) -> bool:
-        """Return whether a clause about this hyperparameter holds for one of its values.
-
-        Args:
-            clause: A comparison of this hyperparameter with values.
-            value: One of the range's values, in its own type.
-        """
-
-    def where(self, clause: Clause) -> list[Interval]:
-        """Return the parts of the axis on which a clause holds: intervals [low, high), ascending, that don't touch.
-
-        Args:
-            clause: A comparison of this hyperparameter with values.
-        """
-
-    def count(self, low: float, high: float) -> float:
-        """Return how many values lie between two ends of intervals that `where` returns; infinity for a continuous range.
-
-        Args:
-            low: The lower end of an interval.
-            high: Its upper end.
-        """
-
-    def clause_faults(self, clause: Clause) -> Iterator[str]:
-        """Yield why a clause makes no sense for this range; nothing where it does.
-
-        Args:
-            clause: A comparison of this hyperparameter with values.
-        """
-
-    def to_unit(self, value: Any) -> float:
-        """Return the coordinate of a value, in [0, 1]; numbers outside the range are moved to its nearest end.
-
-        Args:
-            value: A value in the range's own type.
-        """
-
-    def from_unit(self, u: float) -> Any:
-        """Return the value in whose cell the coordinate `u` lies, in its own type.
-
-        Args:
-            u: A coordinate in [0, 1].
-        """
-
-    def to_text(self, value: Any) -> str:
-        """Return a value as AMT's requests have it, a string."""
-
-    def from_text(self, text: str) -> Any:
-        """Return the value that AMT's string means. Raise ValueError where it means none."""
-
-    def contains(self, value: Any) -> bool:
-        """Return whether a value lies inside the range."""
-
-    def faults(self, path: str) -> Iterator[Fault]:
-        """Yield what is wrong with the range itself; `path` is its path in the request.
-
-        Args:
-            path: The path of the range in the request.
-        """
-
-
 def _bounds_faults(path: str, low: float, high: float, scaling: str, *, integer: bool) -> Iterator[Fault]:
     if not (math.isfinite(low) and math.isfinite(high)):
         yield Fault(path, naming("{min} {} and {max} {} must be finite numbers.", low, high))
         return
     if not math.isfinite(high - low):
         yield Fault(path, naming("{min} {} and {max} {} lie too far apart to calculate with.", low, high))
-    if not low < high:
-        remedy = naming("A fixed value belongs in {static}") if low == high else "Swap them"
-        yield Fault(path, naming("{min} {} must be below {max} {}. {}.", low, high, remedy))
+    if low > high:
+        yield Fault(path, naming("{min} {} must be below {max} {}. Swap them.", low, high))
     if scaling not in SCALINGS:
         yield Fault(f"{path}.ScalingType", f"{scaling!r} isn't a scaling. Use one of {', '.join(SCALINGS)}.")
     if scaling == "Logarithmic" and low <= 0:
@@ -143,14 +62,17 @@ class _Numbers:
     low: Any
     high: Any
     scaling: str
+    step: Any
     requires: Any
+    optional: bool
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "requires", _required(self.requires))
 
     def __repr__(self) -> str:
         scaling = [] if self.scaling == "Auto" else [f"scaling={self.scaling!r}"]
-        return _shown(self, [repr(self.low), repr(self.high), *scaling])
+        step = [] if self.step is None else [f"step={self.step!r}"]
+        return _shown(self, [repr(self.low), repr(self.high), *scaling, *step])
 
     @property
     def ordered(self) -> bool:
@@ -167,7 +89,17 @@ class _Numbers:
         return clause.holds("", float(value))
 
     def faults(self, path: str) -> Iterator[Fault]:
-        return _bounds_faults(path, self.low, self.high, self.scaling, integer=isinstance(self, Integer))
+        wrong = [*_bounds_faults(path, self.low, self.high, self.scaling, integer=isinstance(self, Integer))]
+        yield from wrong
+        if not wrong:
+            messages = step_faults(self.low, self.high, self.step, whole=isinstance(self, Integer))
+            yield from (Fault(f"{path}.step", message) for message in messages)
+
+    def _steps(self) -> Steps | None:
+        """Return the values where they're fewer than all numbers between the ends; None where the range has no step, and several values."""
+        if self.step is None and (self.low < self.high or isinstance(self, Integer)):
+            return None
+        return steps_of(self.low, self.high, self.step or abs(self.low) or 1, self.effective_scaling)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -179,8 +111,11 @@ class Continuous(_Numbers):
         high: The largest value.
         scaling: On which scale values are drawn evenly: «Linear», «Logarithmic» (for a low end above 0), «ReverseLogarithmic» (for
             0 <= low and high < 1, finer towards 1), or «Auto», which is Logarithmic where high / low is 100 or more.
+        step: The distance between two values, counted from `low`: with 0.25, `Continuous(0, 1)` has 5 values. None: all numbers.
         requires: The condition under which the hyperparameter is active, such as `{"optimizer": "sgd"}`; of a list any one is
             enough. Where it's inactive, configurations leave it out. None: it's always active.
+        optional: Whether results that a Tuner observes may lack the hyperparameter, for a reason that no condition names. What
+            alfine suggests always has it.
 
     Example:
         >>> space = {"optimizer": Categorical(["adam", "sgd"]), "momentum": Continuous(0, 0.99, requires={"optimizer": "sgd"})}
@@ -191,20 +126,32 @@ class Continuous(_Numbers):
     low: float
     high: float
     scaling: str = field(default="Auto", kw_only=True)
+    step: float | None = field(default=None, kw_only=True)
     requires: Any = field(default=None, kw_only=True)
+    optional: bool = field(default=False, kw_only=True)
 
     @property
     def cells(self) -> float:
-        return math.inf
+        steps = self._steps()
+        return math.inf if steps is None else steps.count
+
+    def values(self) -> Sequence[float]:
+        """Return all values of a range that has a step, or one value; none for any other range."""
+        steps = self._steps()
+        return [] if steps is None else [*steps.values()]
 
     def _scale(self) -> AxisScale:
         return scale_of(self.effective_scaling, self.low, self.high)
 
     def to_unit(self, value: Any) -> float:
+        steps = self._steps()
+        if steps is not None:
+            return steps.to_unit(float(value))
         return self._scale().to_unit(min(self.high, max(self.low, float(value))))
 
     def from_unit(self, u: float) -> float:
-        return self._scale().from_unit(float(u))
+        steps = self._steps()
+        return self._scale().from_unit(float(u)) if steps is None else steps.from_unit(float(u))
 
     def to_text(self, value: Any) -> str:
         return repr(float(value))
@@ -213,23 +160,25 @@ class Continuous(_Numbers):
         return float(text)
 
     def contains(self, value: Any) -> bool:
-        room = ROUNDING * (self.high - self.low)
-        return (
-            isinstance(value, Real)
-            and not isinstance(value, bool)
-            and self.low - room <= float(value) <= self.high + room
-        )
+        if not isinstance(value, Real) or isinstance(value, bool):
+            return False
+        room, steps = ROUNDING * (self.high - self.low), self._steps()
+        return self.low - room <= float(value) <= self.high + room if steps is None else steps.has(float(value))
 
     def clause_faults(self, clause: Clause) -> Iterator[str]:
         yield from _number_faults(clause, self)
 
     def where(self, clause: Clause) -> list[Interval]:
+        steps = self._steps()
+        if steps is not None:
+            return steps.where(clause)
         if clause.operator not in ORDERS:  # a single value has no length on the axis
             return [] if clause.operator == "is" else [(0.0, 1.0)]
         return joined(beside(clause.operator, self.to_unit(float(value))) for value in clause.values)
 
-    def count(self, low: float, high: float) -> float:  # noqa: ARG002 - the protocol's signature
-        return math.inf
+    def count(self, low: float, high: float) -> float:
+        steps = self._steps()
+        return math.inf if steps is None else steps.covered(low, high)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -241,7 +190,9 @@ class Integer(_Numbers):
         high: The largest value.
         scaling: On which scale values are drawn evenly: «Linear», «Logarithmic» (for a low end above 0), or «Auto», which is
             Logarithmic where high / low is 1000 or more.
+        step: The distance between two values, counted from `low`: with 32, `Integer(32, 256)` has 8 values. None: all integers.
         requires: As for `Continuous`.
+        optional: As for `Continuous`.
     """
 
     auto_ratio: ClassVar[float] = AUTO_RATIO_INTEGER
@@ -249,10 +200,12 @@ class Integer(_Numbers):
     low: int
     high: int
     scaling: str = field(default="Auto", kw_only=True)
+    step: int | None = field(default=None, kw_only=True)
     requires: Any = field(default=None, kw_only=True)
+    optional: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        for end in ("low", "high"):
+        for end in ("low", "high", "step"):
             value = getattr(self, end)
             if isinstance(value, float) and value.is_integer():  # 1e3 is a float in Python
                 object.__setattr__(self, end, int(value))
@@ -260,16 +213,22 @@ class Integer(_Numbers):
 
     @property
     def cells(self) -> float:
-        return self.high - self.low + 1
+        return (self.high - self.low) // (self.step or 1) + 1
 
     def _scale(self) -> AxisScale:
         # Half a unit beyond each end, so that the cell of the first and the last value is as large as the others.
         return scale_of(self.effective_scaling, self.low - 0.5, self.high + 0.5)
 
     def to_unit(self, value: Any) -> float:
+        steps = self._steps()
+        if steps is not None:
+            return steps.to_unit(int(value))
         return self._scale().to_unit(min(self.high, max(self.low, int(value))))
 
     def from_unit(self, u: float) -> int:
+        steps = self._steps()
+        if steps is not None:
+            return round(steps.from_unit(float(u)))
         x = self._scale().from_unit(float(u))
         return min(self.high, max(self.low, math.floor(x + 0.5)))
 
@@ -281,12 +240,18 @@ class Integer(_Numbers):
 
     def contains(self, value: Any) -> bool:
         whole = isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer()
-        return whole and self.low <= int(value) <= self.high
+        if not whole:
+            return False
+        steps = self._steps()
+        return self.low <= int(value) <= self.high if steps is None else steps.has(int(value))
 
     def clause_faults(self, clause: Clause) -> Iterator[str]:
         yield from _number_faults(clause, self)
 
     def where(self, clause: Clause) -> list[Interval]:
+        steps = self._steps()
+        if steps is not None:
+            return steps.where(clause)
         if clause.operator in ORDERS:
             return joined(beside(clause.operator, self._edge(clause.operator, float(v))) for v in clause.values)
         cells = joined((self._below(float(v)), self._below(float(v) + 1)) for v in clause.values)
@@ -301,6 +266,9 @@ class Integer(_Numbers):
         return self._scale().to_unit(min(self.high + 0.5, max(self.low - 0.5, value - 0.5)))
 
     def count(self, low: float, high: float) -> float:
+        steps = self._steps()
+        if steps is not None:
+            return steps.covered(low, high)
         inset = 1e-6 * (high - low)
         return self.from_unit(high - inset) - self.from_unit(low + inset) + 1
 
@@ -310,12 +278,15 @@ class Categorical:
     """A list of values without an order, of which a configuration has one.
 
     Args:
-        values: The values, each of them once. Training jobs get strings as they are; numbers, booleans and None as JSON.
+        values: The values, each of them once. Training jobs get strings as they are; numbers, booleans and None as JSON. A string
+            that would read like another value, as "1" beside 1, is written as JSON, too: in quotes.
         requires: As for `Continuous`.
+        optional: As for `Continuous`.
     """
 
     values: Sequence[Any]
     requires: Any = field(default=None, kw_only=True)
+    optional: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if isinstance(self.values, str | set | frozenset) or not isinstance(self.values, Iterable):
@@ -371,9 +342,22 @@ class Categorical:
         return self.values[min(k - 1, max(0, int(u * k)))]
 
     def to_text(self, value: Any) -> str:
-        return as_text(value)
+        text = as_text(value)
+        return json.dumps(text) if isinstance(value, str) and self._reads_like_another(value) else text
+
+    def _reads_like_another(self, text: str) -> bool:
+        """Return whether the values have both this string and something else that is written alike."""
+        alike = [value for value in self.values if as_text(value) == text] if self._is_mixed else ()
+        return len({isinstance(value, str) for value in alike}) > 1
+
+    @property
+    def _is_mixed(self) -> bool:
+        return len({isinstance(value, str) for value in self.values}) > 1
 
     def from_text(self, text: str) -> Any:
+        for value in self.values:
+            if self.to_text(value) == text:
+                return value
         return self.values[self._index(text)]
 
     def contains(self, value: Any) -> bool:
@@ -403,6 +387,8 @@ def _required(given: Any) -> tuple[Combination, ...]:
 def _shown(range_: _Numbers | Categorical, arguments: list[str]) -> str:
     """Return a range as it's written in Python."""
     requires = [words(combination) for combination in range_.requires]
+    if range_.optional:
+        arguments.append("optional=True")
     if requires:
         arguments.append(f"requires={(requires[0] if len(requires) == 1 else requires)!r}")
     return f"{type(range_).__name__}({', '.join(arguments)})"
@@ -412,19 +398,35 @@ def _number_faults(clause: Clause, range_: Continuous | Integer) -> Iterator[str
     numbers = [(text, number_of(text)) for text in clause.values]
     odd = [text for text, number in numbers if number is None]
     equal = clause.operator not in ORDERS
+    whole = isinstance(range_, Integer) and range_.step is None
     if odd:
         yield f"«{clause}» compares {clause.name} with {odd[0]!r}, which isn't a number."
-    elif equal and isinstance(range_, Continuous):
+    elif equal and math.isinf(range_.cells):
         yield f"«{clause}»: hardly any value of a continuous range is equal to one. Compare with < or >."
     elif equal and (outside := [text for text, number in numbers if not range_.contains(number)]):
-        yield f"«{clause}»: {outside[0]} is no value of {clause.name}, a whole number from {range_.low} to {range_.high}."
+        values = "a whole number" if whole else f"the number {range_.low} or whole steps of {range_.step} above it,"
+        yield f"«{clause}»: {outside[0]} is no value of {clause.name}, {values} from {range_.low} to {range_.high}."
     elif not range_.where(clause):
         yield f"«{clause}» never holds: {clause.name} is from {range_.low} to {range_.high}."
+
+
+def single_value_fault(path: str, range_: Range) -> Iterator[Fault]:
+    """Yield the fault of a range of numbers with one value, where a fixed value has a place of its own: in requests and job files.
+
+    Args:
+        path: The path of the range.
+        range_: The range.
+    """
+    if isinstance(range_, Continuous | Integer) and range_.low == range_.high:
+        message = "{min} {} must be below {max} {}. A fixed value belongs in {static}."
+        yield Fault(path, naming(message, range_.low, range_.high))
 
 
 def values_of(range_: Range) -> Sequence[Any]:
     """Return every value of a finite range, in its order."""
     if isinstance(range_, Integer):
-        return range(range_.low, range_.high + 1)
+        return range(range_.low, range_.high + 1, range_.step or 1)
+    if isinstance(range_, Continuous):
+        return range_.values()
     k = int(range_.cells)
     return [range_.from_unit((i + 0.5) / k) for i in range(k)]

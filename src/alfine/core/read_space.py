@@ -1,22 +1,24 @@
 """Read the parameter space of one definition of a request, and the configurations to try first.
 
 The ranges are AMT's fields. Conditions, forbidden combinations and configurations to try first are alfine's, in tags: the settings
-REQUIRES, FORBID and START_WITH, in the words of core/conditions.py. With several definitions an entry of such a setting holds for
+REQUIRES, FORBID, STEP and START_WITH, in the words of core/conditions.py. With several definitions an entry of such a setting holds for
 the definitions that have its hyperparameters.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from alfine.core.conditional_space import faults as conditional_faults
-from alfine.core.conditions import Combination, Entry, read, words
-from alfine.core.errors import InvalidSpec
+from alfine.core.conditions import Combination, Entry, number_of, read, words
+from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.messages import naming
-from alfine.core.ranges import Categorical, Continuous, Integer, Range
+from alfine.core.range_protocol import Range
+from alfine.core.ranges import Categorical, Continuous, Integer, single_value_fault
 from alfine.core.read_values import FaultCollector
-from alfine.core.settings import FORBID, REQUIRES, START_WITH, TAG_PREFIX, text_of
+from alfine.core.settings import FORBID, REQUIRES, START_WITH, STEP, TAG_PREFIX, text_of
 from alfine.core.space import ParameterSpace
 
 DRAWN_FROM = "DrawnFrom"
@@ -47,7 +49,7 @@ def read_space(
     if lists.get("AutoParameters"):
         faults.add(f"{path}.AutoParameters", "needs Autotune with Mode Enabled, which chooses their ranges.")
     known = len(faults.faults)
-    ranges = _read_ranges(lists, path, faults)
+    ranges = _with_steps(_read_ranges(lists, path, faults), settings, faults, several=several)
     if required and not any(lists.values()):
         faults.add(path, "at least one hyperparameter needs a range.")
     if len(ranges) > MAX_TUNABLE:
@@ -70,7 +72,7 @@ def read_start_with(
         faults: Takes what is wrong with them; where the space has faults, configurations aren't judged.
         several: As for `read_space`.
     """
-    of_the_space = (path, _path_of(REQUIRES), _path_of(FORBID))
+    of_the_space = (path, _path_of(REQUIRES), _path_of(FORBID), _path_of(STEP))
     if any(fault.path.startswith(of_the_space) for fault in faults.faults):
         return
     for entry in read_entries(START_WITH, settings, faults):
@@ -99,7 +101,7 @@ def check_all_used(spaces: Sequence[ParameterSpace], settings: Mapping[str, str]
         settings: Alfine's settings, by name.
         faults: Takes the faults.
     """
-    for setting in (REQUIRES, FORBID, START_WITH):
+    for setting in (REQUIRES, FORBID, STEP, START_WITH):
         fits = is_whole if setting == START_WITH else is_about
         for entry in read_entries(setting, settings, faults):
             if any(fits(entry, space) for space in spaces):
@@ -153,11 +155,33 @@ def _read_ranges(lists: Mapping[str, Any], path: str, faults: FaultCollector) ->
             except (KeyError, TypeError, ValueError) as error:
                 faults.add(where, _unreadable(kind, entry, error))
                 continue
-            faults.extend(range_.faults(where))
+            faults.extend([*range_.faults(where), *single_value_fault(where, range_)])
             if name in ranges:
                 faults.add(where, f"hyperparameter {name!r} has two ranges. Keep one.")
             ranges[name] = range_
     return ranges
+
+
+def _with_steps(
+    ranges: dict[str, Range], settings: Mapping[str, str], faults: FaultCollector, *, several: bool
+) -> dict[str, Range]:
+    """Return the ranges with the steps that the setting gives them; without those that can't be."""
+    stepped = dict(ranges)
+    for entry in read_entries(STEP, settings, faults):
+        clause, range_ = entry.clauses[0], ranges.get(entry.clauses[0].name)
+        step = number_of(clause.values[0])
+        if range_ is None and several:
+            continue
+        if len(entry.clauses) > 1 or clause.operator != "is" or len(clause.values) > 1 or entry.subject or step is None:
+            faults.add(_path_of(STEP), f"«{words(entry.clauses)}» must be a name and its step, as «eta = 0.25».")
+        elif isinstance(range_, Continuous | Integer):
+            with_step = replace(range_, step=step)  # type: ignore[arg-type]  # Integer makes an integer of a whole one
+            faults.extend(Fault(_path_of(STEP), f"{clause.name}: {f.message}") for f in with_step.faults("step"))
+            stepped[clause.name] = with_step
+        else:
+            message = f"there is no range of numbers for {clause.name!r}. Known: {', '.join(ranges)}."
+            faults.add(_path_of(STEP), message)
+    return stepped
 
 
 def _integer(entry: Mapping[str, Any]) -> Range:

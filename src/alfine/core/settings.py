@@ -19,9 +19,11 @@ from alfine.core.fields import FIELDS
 TAG_PREFIX = "alfine:"
 LONGEST_TAG = 256  # characters, a quota of AWS
 
-# Settings in the words of core/conditions.py: conditions, forbidden combinations, configurations to try first.
+# Settings in the words of core/conditions.py: conditions, forbidden combinations, steps of ranges («n is 32 / eta is 0.25»),
+# configurations to try first.
 REQUIRES = "requires"
 FORBID = "forbid"
+STEP = "step"
 START_WITH = "start-with"
 
 
@@ -123,8 +125,8 @@ SETTINGS = {
 }
 """The settings with one value, each with its test and its message: fields with a tag, and a setting of requests alone."""
 
-OF_REQUESTS = (REQUIRES, FORBID, START_WITH, "runner", "requirements", "checkpoints")
-"""Further settings that only requests spell so. REQUIRES, FORBID and START_WITH may continue in further tags («requires-2»)."""
+OF_REQUESTS = (REQUIRES, FORBID, STEP, START_WITH, "runner", "requirements", "checkpoints")
+"""Further settings that only requests spell so. REQUIRES, FORBID, STEP and START_WITH may continue in further tags («requires-2»)."""
 
 NAMES = (*dict.fromkeys([*SETTINGS, *OF_REQUESTS, *(field.tag for field in FIELDS if field.tag)]),)
 """All settings except those of completion criteria."""

@@ -10,17 +10,19 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from alfine.core.axis import Array
-from alfine.core.conditional_space import Structure
+from alfine.core.conditional_space import Structure, may_be_absent_category
 from alfine.core.conditions import Combination, words
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.range_protocol import Range
 from alfine.core.range_words import values_in_words
-from alfine.core.ranges import Categorical, Range, values_of
+from alfine.core.ranges import Categorical, values_of
 
 Hyperparameters = dict[str, Any]
 """A configuration: the value of each active hyperparameter, in its own type."""
@@ -71,14 +73,14 @@ class ParameterSpace:
     def cells(self) -> Array:
         """(d,) the number of distinct places that each coordinate has; infinity where it is continuous.
 
-        A categorical hyperparameter with a condition has one more place, the last, which stands for being inactive.
+        A categorical hyperparameter that may be absent has one more place, the last, which stands for its absence.
         """
-        return np.array([r.cells + bool(r.requires and not r.ordered) for r in self.ranges.values()], dtype=float)
+        return np.array([r.cells + may_be_absent_category(r) for r in self.ranges.values()], dtype=float)
 
     @cached_property
     def structure(self) -> Structure | None:
         """The conditions and constraints of the space; None for a plain product of ranges."""
-        plain = not self.forbidden and not any(r.requires for r in self.ranges.values())
+        plain = not self.forbidden and not any(r.requires or r.optional for r in self.ranges.values())
         return None if plain else Structure(self.ranges, self.forbidden)
 
     @cached_property
@@ -99,7 +101,7 @@ class ParameterSpace:
         """Return the point (d,) of a configuration; numbers outside their range are moved to its nearest end.
 
         Args:
-            hyperparameters: The configuration; every active hyperparameter has a value.
+            hyperparameters: The configuration; every active hyperparameter has a value, unless it's optional.
         """
         if self.structure is None:
             return np.array([r.to_unit(hyperparameters[name]) for name, r in self.ranges.items()], dtype=float)
@@ -245,15 +247,35 @@ class ParameterSpace:
             return {name: r.from_text(texts[name]) for name, r in self.ranges.items()}
         values: Hyperparameters = {}
         for name in self.structure.order:
-            if self.structure.is_active(name, values):
+            is_absent = self.ranges[name].optional and name not in texts
+            if self.structure.is_active(name, values) and not is_absent:
                 values[name] = self.ranges[name].from_text(texts[name])
         return {name: values[name] for name in self.names if name in values}
+
+    def clipped(self, hyperparameters: Mapping[str, Any]) -> Hyperparameters:
+        """Return a configuration with each number that lies outside its range moved to the nearest value of the range.
+
+        Args:
+            hyperparameters: The configuration. Unknown names and categories stay as they are.
+        """
+        ranges = {name: self.ranges[name] for name in hyperparameters if name in self.ranges}
+        moved = {name: r for name, r in ranges.items() if _can_be_moved(r, hyperparameters[name])}
+        return {**hyperparameters, **{name: r.from_unit(r.to_unit(hyperparameters[name])) for name, r in moved.items()}}
+
+    def is_whole(self, hyperparameters: Mapping[str, Any]) -> bool:
+        """Return whether every active hyperparameter has a value, unless it's optional, so that the configuration has a place."""
+        try:
+            self._require_active(hyperparameters)
+        except KeyError:
+            return False
+        return True
 
     def _require_active(self, hyperparameters: Mapping[str, Any]) -> None:
         """Raise KeyError where an active hyperparameter is missing."""
         active = self.names if self.structure is None else self.structure.active(hyperparameters)
         for name in active:
-            hyperparameters[name]
+            if not self.ranges[name].optional:
+                hyperparameters[name]
 
     def check(self, hyperparameters: Mapping[str, Any]) -> None:
         """Check that a configuration has exactly the active hyperparameters, inside their ranges, and nothing forbidden.
@@ -277,7 +299,7 @@ class ParameterSpace:
     ) -> Iterator[Fault]:
         """Yield a fault for each value that is missing, unknown or outside its range. inside: the values that lie in their ranges."""
         for name in self.names:
-            if name in active and name not in hyperparameters:
+            if name in active and name not in hyperparameters and not self.ranges[name].optional:
                 yield Fault(name, "this hyperparameter is missing.")
         for name in hyperparameters:
             if name not in self.ranges:
@@ -298,3 +320,9 @@ class ParameterSpace:
                 yield Fault(name, f"this hyperparameter is inactive here: it requires {condition}. Leave it out.")
         for combination in self.structure.broken(inside):
             yield Fault("", f"«{words(combination)}» is forbidden.")
+
+
+def _can_be_moved(range_: Range, value: Any) -> bool:
+    """Return whether a value is a finite number outside a range of numbers."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    return range_.ordered and is_number and not range_.contains(value)

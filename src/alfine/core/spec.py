@@ -13,7 +13,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from alfine.core.channels import Channel
-from alfine.core.ranges import Range
+from alfine.core.range_protocol import Range
 from alfine.core.settings import REPEATS, Repeats, kept_for_repeats
 from alfine.core.space import ParameterSpace
 from alfine.core.wording import number
@@ -125,6 +125,7 @@ class TuningJobSpec:
         start_with: Configurations to try first, in AMT's strings.
         parts: The specification for each of several definitions, by name; empty for a job with one definition.
         path: The path of the definition in the request.
+        exhaustive: Whether the search space is all that there is to try: a finite one then runs out.
     """
 
     request: Request = field(repr=False)
@@ -150,6 +151,7 @@ class TuningJobSpec:
     start_with: tuple[Mapping[str, str], ...] = ()
     parts: Mapping[str, TuningJobSpec] = field(default_factory=dict, repr=False)
     path: str = DEFINITION
+    exhaustive: bool = True
 
     def of(self, definition: str | None) -> TuningJobSpec:
         """Return the specification for one of several definitions; the job's own where it has one definition.
@@ -179,6 +181,11 @@ class TuningJobSpec:
 
     @property
     def size(self) -> int | None:
+        """The number of configurations of all definitions that can run out; None when they can't, being infinitely many or not exhaustive."""
+        return self.distinct if self.exhaustive else None
+
+    @property
+    def distinct(self) -> int | None:
         """The number of distinct configurations of all definitions; None when they are infinitely many."""
         sizes = [part.space.size for part in self.definition_specs]
         return None if None in sizes else sum(size or 0 for size in sizes)

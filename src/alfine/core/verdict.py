@@ -65,6 +65,11 @@ class Verdict:
     needed: int = 0
 
     @property
+    def met(self) -> bool:
+        """True when the criterion ends the tuning: its outlook isn't CONTINUE, and it doesn't only observe."""
+        return self.outlook is not Outlook.CONTINUE and not self.watching
+
+    @property
     def strength(self) -> tuple[int, int]:
         """Return a key for comparing verdicts: the outlook, then the user's stop before a failure before what completes the job."""
         return self.outlook.rank, 0 if self.outlook is Outlook.CONTINUE else _STATUS_RANKS[self.status]

@@ -14,8 +14,9 @@ from alfine.core.errors import Fault
 from alfine.core.history import History
 from alfine.core.inherited import Inherited
 from alfine.core.messages import naming
+from alfine.core.range_protocol import Range
 from alfine.core.range_words import whole_numbers
-from alfine.core.ranges import Categorical, Range
+from alfine.core.ranges import Categorical
 from alfine.core.spec import (
     CONFIG,
     DEFINITION,

@@ -11,7 +11,8 @@ from alfine.core.conditions import words
 from alfine.core.cost import Cost
 from alfine.core.facts import Changed
 from alfine.core.history import History, mean
-from alfine.core.ranges import Continuous, Integer, Range
+from alfine.core.range_protocol import Range
+from alfine.core.ranges import Continuous, Integer
 from alfine.core.spec import TuningJobSpec, describe_ranges
 from alfine.core.verdict import Outlook, Verdict, as_it_ended
 from alfine.criteria.forecast import Forecast, forecast_of

@@ -26,7 +26,7 @@ from alfine.core.axis import Array
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
 from alfine.core.protocols import Suggestion
-from alfine.core.ranges import Integer
+from alfine.core.ranges import values_of
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import TuningJobSpec
 from alfine.strategies.expected_gain import log_expected_gain
@@ -404,11 +404,10 @@ def _levels(history: History) -> list[Array | None]:
     def compute() -> list[Array | None]:
         levels: list[Array | None] = []
         for r, k in zip(history.spec.space.ranges.values(), history.spec.space.cells, strict=True):
-            if isinstance(r, Integer):
-                few = k <= FINE
-                levels.append(np.array([r.to_unit(v) for v in range(r.low, r.high + 1)]) if few else None)
+            if r.ordered:
+                levels.append(np.array([r.to_unit(value) for value in values_of(r)]) if k <= FINE else None)
             else:
-                levels.append(None if math.isinf(k) else (np.arange(k) + 0.5) / k)
+                levels.append((np.arange(k) + 0.5) / k)
         return levels
 
     return history.remembered(LEVELS, compute)

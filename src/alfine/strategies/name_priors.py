@@ -27,7 +27,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from alfine.core.axis import Array
-from alfine.core.ranges import Categorical, Range
+from alfine.core.range_protocol import Range
+from alfine.core.ranges import Categorical
 from alfine.core.space import ParameterSpace
 
 SHARE = 0.5

@@ -72,5 +72,5 @@ def _point(history: History, rng: np.random.Generator) -> Array:
     """Return the next point (d,) of the sequence; coordinates after the twelfth are independent draws."""
     point = rng.random(history.spec.space.dimension)
     shift, step = history.remembered(SEQUENCE, lambda: _sequence(history.spec.seed, len(point)))
-    point[: len(step)] = (shift + history.launches * step) % 1.0
+    point[: len(step)] = (shift + history.turn * step) % 1.0
     return point

@@ -63,7 +63,7 @@ def advised_points(history: History) -> Array | None:
         None when it is the turn of the child's own design, and when no parent is trusted.
     """
     advisers = _advisers(history)
-    if not advisers or history.launches % 2:
+    if not advisers or history.turn % 2:
         return None
     trusts = np.array([_trust(history, adviser) for adviser in advisers])
     if not trusts.any():
@@ -82,8 +82,8 @@ def own_design_index(history: History) -> int:
         history: The child's history.
     """
     if not _advisers(history):
-        return history.launches
-    turn, own = divmod(history.launches, 2)
+        return history.turn
+    turn, own = divmod(history.turn, 2)
     return turn if own else FURTHER + turn
 
 

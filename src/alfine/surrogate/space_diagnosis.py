@@ -35,7 +35,8 @@ from alfine.core.axis import Array
 from alfine.core.conditional_space import Mask
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
-from alfine.core.ranges import Categorical, Range
+from alfine.core.range_protocol import Range
+from alfine.core.ranges import Categorical
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import MAX_TRAINING_JOBS
 from alfine.core.wording import number

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from alfine.core.ranges import Continuous, Integer, Range
+from alfine.core.range_protocol import Range
+from alfine.core.ranges import Continuous, Integer
 
 AT_EDGE, NO_INFLUENCE, NOTHING_MATTERS, FEW = "AtEdge", "NoInfluence", "NothingMatters", "FewCombinations"
 """The kinds of findings, as clients see them."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
-from alfine.core.ranges import Categorical, Continuous, Integer, Range
+from alfine.core.range_protocol import Range
+from alfine.core.ranges import Continuous, Integer
 from alfine.core.spec import TuningJobSpec
 from alfine.surrogate.space_remarks import Remark
 
@@ -21,8 +23,8 @@ def stretched(found: Range, *, upper: bool) -> Range | None:
         found: The range.
         upper: Whether to move the upper end, instead of the lower one.
     """
-    if isinstance(found, Categorical) or not isinstance(found, Continuous | Integer):
-        return None
+    if not isinstance(found, Continuous | Integer) or found.step is not None or found.low == found.high:
+        return None  # the values of a step are the caller's own choice
     low, high, log = float(found.low), float(found.high), found.effective_scaling
     natural = (low == 0.0, high == 1.0 and low >= 0.0)[upper] if log == "Linear" else False
     if natural or (isinstance(found, Integer) and not upper and found.low in (0, 1)):
@@ -68,7 +70,7 @@ def wider_integers(spec: TuningJobSpec) -> Iterator[tuple[str, Integer]]:
                 low.low if isinstance(low, Integer) else found.low,
                 high.high if isinstance(high, Integer) else found.high,
             )
-            yield name, Integer(*ends, scaling=found.scaling, requires=found.requires)
+            yield name, replace(found, low=ends[0], high=ends[1])
 
 
 def proposed(found: Sequence[Remark]) -> tuple[dict[str, Range], dict[str, Any]]:

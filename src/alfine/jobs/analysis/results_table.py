@@ -19,7 +19,8 @@ from typing import Any
 from alfine.core.conditions import number_of
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.inherited import Inherited
-from alfine.core.ranges import Categorical, Range
+from alfine.core.range_protocol import Range
+from alfine.core.ranges import Categorical
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import TuningJobSpec
 

@@ -1,0 +1,39 @@
+"""Values as callers give them to a Tuner: numbers of any library, limits and curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from numbers import Integral
+from typing import Any, TypeAlias
+
+from alfine.core.errors import Fault, InvalidSpec
+
+Curve: TypeAlias = Mapping[float, float] | Sequence[float]
+"""Intermediate objectives: a mapping from step to value, or values in their order."""
+
+
+def number_of_caller(what: str, value: Any) -> float:
+    """Return the number of a Python number, a NumPy scalar or a tensor of one element. Raise InvalidSpec for anything else."""
+    from alfine.runners.objective_value import number_of  # the first suggestion needs no runners
+
+    try:
+        return number_of(value)
+    except TypeError as error:
+        raise InvalidSpec([Fault("", f"{what} must be a number, {error}.")]) from None
+
+
+def limit_of(given: Any) -> int | None:
+    """Return a limit on training jobs. Raise InvalidSpec for what is none."""
+    if given is None:
+        return None
+    if isinstance(given, bool) or not isinstance(given, Integral) or given < 1:
+        raise InvalidSpec([Fault("max_training_jobs", f"{given!r} must be a whole number from 1 on.")])
+    return int(given)
+
+
+def curve_of(given: Curve) -> list[tuple[float, float]]:
+    """Return a curve as steps and values, in order; a list of values counts from 1."""
+    pairs = sorted(given.items()) if isinstance(given, Mapping) else [*enumerate(given, 1)]
+    return [
+        (number_of_caller("a step", step), number_of_caller("a value of the curve", value)) for step, value in pairs
+    ]
