@@ -33,7 +33,7 @@ def test_a_curve_an_instant_and_a_stop_from_elsewhere_are_facts():
 
 
 def test_a_failure_may_have_an_unknown_configuration():
-    tuner = Tuner({"n": Integer(1, 3), "c": Categorical("ab".split())}, criteria=["BestObjectiveNotImproving 3"])
+    tuner = Tuner({"n": Integer(1, 3), "c": Categorical(["ab"])}, criteria=["BestObjectiveNotImproving 3"])
     tuner.observe({}, failed="died before it chose")
     tuner.observe({"n": 1, "c": "ab"}, 2.0)
     assert [job.status for job in tuner.training_jobs] == ["Failed", "Completed"]
@@ -175,7 +175,7 @@ def test_many_threads_use_one_tuner():
     assert failures == []
     assert [job.number for job in tuner.training_jobs] == [*range(1, 61)]
     assert all(len(job.reports) == 2 and not job.running for job in tuner.training_jobs)
-    again = pickle.loads(pickle.dumps(tuner))  # noqa: S301 - its own
+    again = pickle.loads(pickle.dumps(tuner))
     assert again.tell(again.begin(POINT), 0.0).sentence
 
 
