@@ -12,7 +12,7 @@ import pytest
 from alfine.runners.container import ContainerRunner
 from alfine.runners.inline import InlineRunner
 from alfine.runners.process import ProcessRunner
-from alfine.runners.protocol import Launch, Observation, Runner
+from alfine.runners.protocol import Launch, News, Observation, Runner
 from alfine.runners.sandbox import SandboxRunner
 from tests.missing import need_sandbox
 from tests.runners.engines import test_engine, tiny_image
@@ -24,7 +24,7 @@ PATIENCE_SECONDS = 40.0
 class Bench:
     """One runner under test and what it takes to see a training job through."""
 
-    def __init__(self, home: Path, make: Callable[[Callable[[], None]], Runner], **defaults: object) -> None:
+    def __init__(self, home: Path, make: Callable[[News], Runner], **defaults: object) -> None:
         self.home = home
         self.bell = threading.Event()
         self._make = make
@@ -38,7 +38,7 @@ class Bench:
 
     def renew(self) -> Runner:
         """Another runner object, as after a restart of alfine."""
-        self.runner = self._make(self.bell.set)
+        self.runner = self._make(lambda *_: self.bell.set())
         self.runners.append(self.runner)
         return self.runner
 

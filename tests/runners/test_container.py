@@ -233,7 +233,7 @@ def test_what_a_killed_launcher_leaves_is_ended_by_whoever_looks_next(container,
     launch = running(container, DEAF)
     record = json.loads((launch.folder / ".alfine" / "process.json").read_text())
     os.kill(record["launcher"], signal.SIGKILL)
-    container.runner = make_runner(container.bell.set)
+    container.runner = make_runner(lambda *_: container.bell.set())
     container.runners.append(container.runner)
     last, _ = container.wait(launch)
     assert last.exit.cause == "lost"

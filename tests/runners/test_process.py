@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from threading import Event
+from queue import SimpleQueue
 
 import pytest
 
@@ -256,6 +256,7 @@ def test_a_process_that_has_ended_has_no_mark_although_nobody_has_waited_for_it(
 REMOVING = """
 import os, shutil, signal, sys
 from pathlib import Path
+from queue import SimpleQueue
 with open(sys.argv[-1], "a") as file:
     file.write("x")
 folder = Path(os.environ["SAGEMAKER_BASE_DIR"]).parents[UP]
@@ -460,10 +461,11 @@ def test_a_recycled_process_number_is_left_alone(process):
 DRIVER = """
 import sys
 from pathlib import Path
+from queue import SimpleQueue
 from alfine.runners.protocol import Launch
 from alfine.runners.process import ProcessRunner
 home = Path(sys.argv[1])
-runner = ProcessRunner(lambda: None)
+runner = ProcessRunner(lambda *_: None)
 for number in range(8):
     runner.start(Launch(name=f"job-{number}", folder=home / "jobs" / f"job-{number}", warm=number % 2 == 0,
                         script=Path("train.py"), source_dir=home / "source", hyperparameters={"number": str(number)}))
@@ -522,10 +524,26 @@ def test_close_leaves_running_training_jobs_alone(process):
     assert process.wait(launch)[1] == ["ready", "went on"]
 
 
-def test_a_runner_wakes_its_engine_at_the_end(tmp_path, process):
-    ended = Event()
-    runner = ProcessRunner(ended.set)
-    runner.start(process.launch(code="pass"))
-    assert ended.wait(30)
-    assert process.wait(process.launch(code="pass"))[0].exit.succeeded
-    runner.close()
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_runner_tells_of_the_begin_of_each_line_and_of_the_end(process, restarted):
+    """Whoever polls at news alone misses nothing, also after a restart of alfine."""
+    told = SimpleQueue()
+    process.runner = runner = ProcessRunner(lambda *names: told.put(names))
+    process.runners.append(runner)
+    os.mkfifo(process.home / "pipe")
+    launch = process.launch(
+        code=f"for n in range(3): print(n, flush=True); open({str(process.home / 'pipe')!r}).read()"
+    )
+    runner.start(launch)
+    lines, seen = [], None
+    while seen is None or seen.exit is None:
+        assert told.get(timeout=30) == ("tuning", "job-1")
+        seen = runner.poll(launch, 0 if seen is None else seen.offset)
+        lines += seen.lines
+        if seen.lines and restarted and len(lines) == 1:
+            process.runner = runner = ProcessRunner(lambda *names: told.put(names))
+            process.runners.append(runner)
+            runner.poll(launch, seen.offset)
+        if seen.lines and seen.exit is None:
+            (process.home / "pipe").write_text("")
+    assert (lines, seen.exit.succeeded) == (["0", "1", "2"], True)

@@ -254,7 +254,7 @@ class _Embedded:
         engine = self.home.engine()
         self.engine_pool = EnginePool(engine)
         self.created: set[str] = set()
-        backend = AwsBackend(self.home.service, self.home.machine.arns, self._run, engine.wake.set)
+        backend = AwsBackend(self.home.service, self.home.machine.arns, self._run, engine.others.look)
         self.services: Mapping[str, JsonService] = services(backend)
         atexit.register(self.close)
 

@@ -19,7 +19,7 @@ from alfine.jobs.wake import Wake
 from alfine.programs.program import Program
 from alfine.runners import launcher
 from alfine.runners.job_folder import Workspace
-from alfine.runners.protocol import Exit, Launch, Runner
+from alfine.runners.protocol import Exit, Launch, Runner, names_of
 
 GRACE_SECONDS = 5.0
 """Seconds that the training job gets to finish after Ctrl-C."""
@@ -99,18 +99,19 @@ def _followed(
     readings = MetricReadings(
         [(definition.name, definition.regex) for definition in spec.definition.metric_definitions]
     )
-    runner.start(launch)
-    offset = 0
-    while True:
-        news = wake.count()
-        observation = runner.poll(launch, offset)
-        for line in observation.lines if observation else ():
-            readings.add(line)
-        if observation is not None and observation.exit is not None:
-            break
-        if observation is None or observation.offset == offset:
-            wake.wait(news, POLL_SECONDS)
-        offset = observation.offset if observation else offset
+    with wake.listening(names_of(launch.folder)[0]) as bell:
+        runner.start(launch)
+        offset = 0
+        while True:
+            bell.take()
+            observation = runner.poll(launch, offset)
+            for line in observation.lines if observation else ():
+                readings.add(line)
+            if observation is not None and observation.exit is not None:
+                break
+            if observation is None or observation.offset == offset:
+                bell.wait(POLL_SECONDS)
+            offset = observation.offset if observation else offset
     times = (observation.started_at, observation.ended_at)
     return TrialRun(
         spec=spec,

@@ -29,10 +29,11 @@ from alfine.jobs.clock import Clock, utc_now
 from alfine.jobs.lease_owner import is_alive, new_owner
 from alfine.jobs.measures import EngineMeasures
 from alfine.jobs.observed_facts import ObservedFacts
+from alfine.jobs.other_writers import OtherWriters
 from alfine.jobs.policy_for import policy_for
 from alfine.jobs.run import Run
 from alfine.jobs.tries import Tries
-from alfine.jobs.wake import Wake
+from alfine.jobs.wake import Bell, Wake
 from alfine.programs.data import checkpoints
 from alfine.programs.data.locations import BucketsUnreachable
 from alfine.programs.data.uploads import ArtifactUpload, ArtifactUploads
@@ -47,7 +48,10 @@ from alfine.store.store import Store
 log = logging.getLogger("alfine.jobs.engine")
 
 POLL_SECONDS = 0.2
-"""Time between two looks at the logs, while nothing wakes the engine earlier."""
+"""Time between two looks at training jobs whose runner doesn't tell of news."""
+
+LOOK_SECONDS = 10.0
+"""Time between two looks at all training jobs, whether or not there is news: so long a tuning job waits for news that was lost."""
 
 LEASE = timedelta(seconds=30)
 """Duration of a claim of a tuning job; the claim is renewed after a third of it."""
@@ -65,7 +69,7 @@ class Engine:
     Args:
         store: Where everything is recorded.
         runners: Where training jobs run, by name («inline», «process», …); made with `wake.set` as what they call for news.
-        wake: Rung when there is news.
+        wake: The bells of the tuning jobs that this engine runs.
         folder: Has a folder for each tuning job, which has one for each training job.
         functions: The Python functions of tuning jobs that run one, by the tuning job's name.
         clock: Returns the present instant.
@@ -94,6 +98,7 @@ class Engine:
         self.measures = EngineMeasures()
         self._deliveries = ArtifactUploads(self.machine.buckets, wake.set)
         self._tries = Tries(store.count_failed_tries)
+        self.others = OtherWriters(store, wake)
 
     # -- a tuning job from its claim to its end ------------------------------------------------------------------
 
@@ -116,39 +121,45 @@ class Engine:
         tries = FULL_DISK_TRIES
         try:
             while True:
-                try:
-                    self._run(name, after_step, grace_seconds)
-                    return
-                except Overtaken:
-                    continue  # someone asked to stop or change something: decide again, on all that is recorded
-                except StoreBusy as error:  # nothing was written: decide again, as after a crash
-                    log.warning("tuning_job=%s waits for the database: %s", name, error)
-                except (StorageFull, OSError) as error:
-                    # A write that failed is treated like a crash: start again from what is recorded, once there is room.
-                    if tries <= 0 or not _is_full(error):
-                        raise
-                    log.warning("the disk is full, trying again tuning_job=%s", name)
-                    tries -= 1
-                    self.wake.wait(self.wake.count(), 1.0)
+                with self.wake.listening(name) as bell:
+                    try:
+                        self._run(name, bell, after_step, grace_seconds)
+                        return
+                    except Overtaken:
+                        continue  # someone asked to stop or change something: decide again, on all that is recorded
+                    except StoreBusy as error:  # nothing was written: decide again, as after a crash
+                        log.warning("tuning_job=%s waits for the database: %s", name, error)
+                    except (StorageFull, OSError) as error:
+                        # A write that failed is treated like a crash: start again from what is recorded, once there is room.
+                        if tries <= 0 or not _is_full(error):
+                            raise
+                        log.warning("the disk is full, trying again tuning_job=%s", name)
+                        tries -= 1
+                        bell.wait(1.0)
         finally:
             self._deliveries.forget(self.folder / name)
             self._tries.forget(self.folder / name)
 
-    def _run(self, name: str, after_step: Callable[[Run], None] | None, grace_seconds: float | None) -> None:
+    def _run(
+        self, name: str, bell: Bell, after_step: Callable[[Run], None] | None, grace_seconds: float | None
+    ) -> None:
         run = self.open(name, grace_seconds)
+        renewed_at, news = self.clock(), None
+        look_at = time.monotonic() + LOOK_SECONDS
         try:
-            renewed_at = self.clock()
-            while True:
-                seen = self.wake.count()
-                if not self.step(run):
-                    return
-                if after_step is not None:
-                    after_step(run)
-                if self.clock() - renewed_at > LEASE / 3:
-                    self._claim(name)
-                    renewed_at = self.clock()
-                if not run.more:
-                    self.wake.wait(seen, self._seconds_to_wait(run))
+            with self.others.watching(name, run.job.id, len(run.history.facts)):
+                while self.step(run, news):
+                    if after_step is not None:
+                        after_step(run)
+                    self.others.knows(run.job.id, len(run.history.facts))
+                    if self.clock() - renewed_at > LEASE / 3:
+                        self._claim(name)
+                        renewed_at = self.clock()
+                    if not run.more:
+                        bell.wait(min(self._seconds_to_wait(run), look_at - time.monotonic()))
+                    news = bell.take()
+                    if time.monotonic() >= look_at:
+                        news, look_at = None, time.monotonic() + LOOK_SECONDS
         finally:
             with suppress(StorageFull, StoreBusy):  # the lease expires by itself
                 self.close(run)
@@ -190,8 +201,12 @@ class Engine:
         """Give back a tuning job. Its training jobs run on, where their runners can let them."""
         self.store.release(run.spec.name, self.owner)
 
-    def step(self, run: Run) -> bool:
+    def step(self, run: Run, news: set[str] | None = None) -> bool:
         """Observe, decide, record, act.
+
+        Args:
+            run: The tuning job.
+            news: The names of the training jobs that may have news; None: any may.
 
         Returns:
             False once the tuning job has ended.
@@ -202,10 +217,10 @@ class Engine:
         if run.job.ended:
             return False
         with self.measures.step():
-            return self._step(run)
+            return self._step(run, news)
 
-    def _step(self, run: Run) -> bool:
-        facts, offsets = self._observe(run)
+    def _step(self, run: Run, news: set[str] | None) -> bool:
+        facts, offsets = self._observe(run, news)
         history, known = run.history, len(run.history.facts)
         if not facts and self.store.overtaken(run.job.id, known):
             raise Overtaken("A user asked to stop something.")
@@ -226,12 +241,13 @@ class Engine:
 
     # -- observe -------------------------------------------------------------------------------------------------
 
-    def _observe(self, run: Run) -> tuple[list[Fact], dict[int, int]]:
-        """Return what has happened to the running training jobs, and how far their logs have been read, by number."""
+    def _observe(self, run: Run, news: set[str] | None) -> tuple[list[Fact], dict[int, int]]:
+        """Return what has happened to the training jobs with news, and how far their logs have been read, by number."""
         facts: list[Fact] = []
         offsets: dict[int, int] = {}
         run.more = False
-        for job in list(run.history.running.values()):
+        due = self._tries.due(self.folder / run.spec.name)
+        for job in run.with_news(None if news is None else news | due):
             before = run.reader(job).offset
             facts += self._try_to_observe(run, job, before)
             if job.number in run.readers and run.reader(job).offset != before:  # one that has ended isn't read again
@@ -290,12 +306,12 @@ class Engine:
             moved = seen.offset != reader.offset
             yield from (fact for fact in reader.read(seen, self.clock()) if not isinstance(fact, Ended))
             if seen.points:  # their function may wait for what is decided: the next poll tells it
-                run.more = True
+                run.look_again(job)
                 return
             if seen.exit is not None or not moved:
                 return
         if delivery is None:
-            run.more = True
+            run.look_again(job)
         elif delivery.done:
             yield from self._delivered(run, job, reader, delivery)
 
@@ -306,7 +322,7 @@ class Engine:
             return False
         log.warning("training_job=%s was lost and is tried again", job.name)
         try_again(space, most)
-        run.more = True
+        run.look_again(job)
         return True
 
     def _delivered(self, run: Run, job: TrainingJob, reader: ObservedFacts, delivery: ArtifactUpload) -> Iterator[Fact]:
@@ -454,10 +470,11 @@ class Engine:
     # -- between two steps ---------------------------------------------------------------------------------------
 
     def _seconds_to_wait(self, run: Run) -> float:
-        """Return the time until there is something to do without news: the next deadline, or the next look at the logs."""
+        """Return the time until there is something to do without news: a deadline, the next try, the renewal of the lease."""
         deadlines = [verdict.ask_again_at for verdict in run.judge.verdicts if verdict.ask_again_at is not None]
-        until = min((at - self.clock()).total_seconds() for at in deadlines) if deadlines else POLL_SECONDS
-        return max(0.0, min(POLL_SECONDS, until))
+        times = [(at - self.clock()).total_seconds() for at in deadlines]
+        times += [(LEASE / 3).total_seconds(), self._tries.seconds_to_next(self.folder / run.spec.name)]
+        return max(0.0, min(*times, POLL_SECONDS if run.polled() else LOOK_SECONDS))
 
     def _claim(self, name: str) -> None:
         now = self.clock()

@@ -103,7 +103,7 @@ class EnginePool:
     def leave(self, patience: float) -> None:
         """Give back all tuning jobs; return once that is done, after `patience` seconds at the latest."""
         self._leaving.set()
-        self._engine.wake.set()
+        self._engine.wake.set_all()
         with self._mutex:
             threads = [*self._threads.values(), *([self._watcher] if self._watcher else [])]
         share = patience / max(1, len(threads))

@@ -34,6 +34,7 @@ class Run:
         not_told_to_stop: Numbers of training jobs that are Stopping, and whose runner couldn't be asked yet.
         grace_seconds: How long a training job that is stopped may take, if the user waits for it; None: what the job says.
         more: Whether there is more to do at once: a log, or a function, has more to read, or there is more to launch.
+        unread: Numbers of the training jobs of which there is more to read at once.
         written: The number of facts and the outlook with which verdicts were recorded last.
     """
 
@@ -48,6 +49,7 @@ class Run:
     not_told_to_stop: set[int] = field(default_factory=set)
     grace_seconds: float | None = None
     more: bool = False
+    unread: set[int] = field(default_factory=set)
     written: tuple[int, Outlook] | None = None
 
     @property
@@ -65,6 +67,31 @@ class Run:
         """Forget what was read of a training job since `offset`, because reading failed on the way."""
         self.readers.pop(job.number, None)
         self.reader(job, offset)
+
+    def look_again(self, job: TrainingJob) -> None:
+        """Look at a training job in the next step, which is to follow at once."""
+        self.unread.add(job.number)
+        self.more = True
+
+    def polled(self) -> bool:
+        """Return whether the runner of some training job tells of no news, so that it must be asked again and again."""
+        return any(not self._tells(job.definition) for job in self.history.running.values())
+
+    def with_news(self, names: set[str] | None) -> list[TrainingJob]:
+        """Return the running training jobs to look at.
+
+        Args:
+            names: Those with news; None: any may have some. Those with more to read, and those whose runner tells nothing, are added.
+        """
+        unread, self.unread = self.unread, set()
+        return [
+            job
+            for job in self.history.running.values()
+            if names is None or job.name in names or job.number in unread or not self._tells(job.definition)
+        ]
+
+    def _tells(self, definition: str | None) -> bool:
+        return bool(getattr(self.runners[self.programs[definition].runner], "tells_news", False))
 
     def runner(self, job: TrainingJob) -> Runner:
         """Return where a training job runs."""

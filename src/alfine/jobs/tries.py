@@ -11,6 +11,7 @@ processes or memory), the engine goes on trying for as long as it takes; but not
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -45,12 +46,14 @@ class _FailedTries:
         lasting: How many of them failed by an error that doesn't pass by itself.
         error: The last error; None where an earlier process of alfine saw it.
         next_at: Monotonic seconds from which the next try is made.
+        told: Whether `due` has returned it.
     """
 
     count: int
     lasting: int
     error: Exception | None = None
     next_at: float = 0.0
+    told: bool = False
 
 
 class Tries:
@@ -78,6 +81,22 @@ class Tries:
         """Return whether the pause after the last failed try isn't over."""
         failed = self._failed.get(folder)
         return failed is not None and time.monotonic() < failed.next_at
+
+    def due(self, folder: Path) -> set[str]:
+        """Return the names of the training jobs whose next try is due, each once a try; folder: that of the tuning job."""
+        names: set[str] = set()
+        for known, failed in list(self._failed.items()):
+            if known.parent == folder and not failed.told and failed.next_at <= time.monotonic():
+                failed.told = True
+                names.add(known.name)
+        return names
+
+    def seconds_to_next(self, folder: Path) -> float:
+        """Return the seconds until `due` has something to return; infinity where nothing waits. folder: that of the tuning job."""
+        waiting = [
+            failed.next_at for known, failed in list(self._failed.items()) if known.parent == folder and not failed.told
+        ]
+        return max(0.0, min(waiting) - time.monotonic()) if waiting else math.inf
 
     def is_short(self, folder: Path) -> bool:
         """Return whether the machine is short of something that a training job needs; folder: that of the tuning job."""

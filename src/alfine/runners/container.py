@@ -26,7 +26,7 @@ from alfine.runners.job_environment import LOOPBACK, NETWORK_INTERFACE
 from alfine.runners.job_folder import Host, Workspace, hosts_of, let_every_user_in, make_control
 from alfine.runners.launcher import CONTAINER, CONTROL, Beneath, control_path, write_json
 from alfine.runners.process import ProcessRunner
-from alfine.runners.protocol import Launch, Observation
+from alfine.runners.protocol import Launch, News, Observation
 from alfine.runners.supervision import was_started
 from alfine.runners.warm import Cold, Warm
 
@@ -41,21 +41,21 @@ class ContainerRunner(ProcessRunner):
     """Runs training jobs in containers.
 
     Args:
-        wake: See `ProcessRunner`.
+        news: See `ProcessRunner`.
         engine: Called when the first container is needed; see `engine_of` for what it returns.
         launcher_log: See `ProcessRunner`.
     """
 
     def __init__(
         self,
-        wake: Callable[[], None],
+        news: News,
         engine: Callable[[], tuple[ContainerEngine | None, str]] = engine_of,
         *,
         launcher_log: Path | None = None,
     ) -> None:
-        super().__init__(wake, launcher_log=launcher_log)
+        super().__init__(news, launcher_log=launcher_log)
         self._engine = engine
-        self._pulls = Pulls(wake)
+        self._pulls = Pulls(news)
 
     # -- an image that isn't there yet --
 

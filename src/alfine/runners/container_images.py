@@ -7,13 +7,13 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from alfine.runners.container_engine import ContainerEngine
 from alfine.runners.job_folder import Workspace, make_control
 from alfine.runners.log_files import note_in_log
+from alfine.runners.protocol import News, names_of
 
 logger = logging.getLogger("alfine.runners")
 
@@ -38,11 +38,11 @@ class Pulls:
     """The images of this machine, as far as training jobs have needed them. Each is pulled once, in a thread of its own.
 
     Args:
-        wake: Called from such a thread when an image is there or can't be had.
+        news: Called from such a thread, for each training job that waits for an image, when that is there or can't be had.
     """
 
-    def __init__(self, wake: Callable[[], None]) -> None:
-        self._wake = wake
+    def __init__(self, news: News) -> None:
+        self._news = news
         self._mutex = threading.Lock()
         self._there: set[str] = set()
         self._pulls: dict[Path, _Pull] = {}
@@ -99,7 +99,9 @@ class Pulls:
                 self._there.add(pull.image)
                 self._tell_all(pull, f"pulled the image in {seconds:.1f} s.")
             pull.done = True
-        self._wake()
+            waiting = list(pull.waiting)
+        for folder in waiting:
+            self._news(*names_of(folder))
 
     def _pulled(self, engine: ContainerEngine, pull: _Pull) -> str:
         """Pull an image, and return why that failed; "" where it is there now.

@@ -15,11 +15,12 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from queue import SimpleQueue
 
 from alfine.runners.log_files import TAIL_CHARACTERS
 from alfine.runners.objective_value import number_of
-from alfine.runners.protocol import Cause, Exit, Launch, Observation, Point
+from alfine.runners.protocol import Cause, Exit, Launch, News, Observation, Point, names_of
 
 __all__ = ["InlineRunner", "Report"]
 
@@ -41,11 +42,13 @@ class InlineRunner:
     """Runs `launch.function(hyperparameters, report)`. A number that the function returns is the last value of the objective.
 
     Args:
-        wake: Called from the function's thread at each report and at its end.
+        news: Called from the function's thread at each report and at its end.
     """
 
-    def __init__(self, wake: Callable[[], None]) -> None:
-        self._wake = wake
+    tells_news = True
+
+    def __init__(self, news: News) -> None:
+        self._news = news
         self._mutex = threading.Lock()
         self._jobs: dict[str, _Job] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
@@ -58,7 +61,7 @@ class InlineRunner:
         with self._mutex:
             if key in self._jobs:
                 return
-            job = self._jobs[key] = _Job(launch, self._wake)
+            job = self._jobs[key] = _Job(launch, partial(self._news, *names_of(launch.folder)))
             asked = key in self._asked_early
             self._asked_early.discard(key)
         if asked or launch.function is None:
@@ -145,9 +148,9 @@ class _Threads:
 class _Job:
     """The run of one function, shared by its thread and the polls."""
 
-    def __init__(self, launch: Launch, wake: Callable[[], None]) -> None:
+    def __init__(self, launch: Launch, tell: Callable[[], None]) -> None:
         self._launch = launch
-        self._wake = wake
+        self._tell = tell
         self._mutex = threading.Condition()
         self._points: list[Point] = []
         self._decided = 0  # the number of points that the engine has decided on
@@ -203,7 +206,7 @@ class _Job:
         self._add(step, value)
         if time.monotonic() >= self._deadline:
             self.ask("max_runtime")
-        self._wake()
+        self._tell()
         if self._launch.answered:
             with self._mutex:
                 reported = len(self._points)
@@ -234,7 +237,7 @@ class _Job:
         with self._mutex:
             self._ended_at = datetime.now(UTC)
             self._exit = how
-        self._wake()
+        self._tell()
 
     def observe(self, offset: int) -> Observation:
         with self._mutex:

@@ -22,14 +22,15 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from alfine.runners import launcher
 from alfine.runners.command_line import argv_of, missing, process_of, script_inside
+from alfine.runners.folder_watch import FolderWatch
 from alfine.runners.job_environment import host_environment
 from alfine.runners.job_folder import (
     Host,
@@ -42,7 +43,7 @@ from alfine.runners.job_folder import (
 from alfine.runners.launcher_connection import LauncherConnection
 from alfine.runners.log_files import LogReader, mark_truncated, note_truncation, tail
 from alfine.runners.packing import is_packed, is_small, pack_model
-from alfine.runners.protocol import Exit, Launch, Observation
+from alfine.runners.protocol import Exit, Launch, News, Observation, names_of
 from alfine.runners.shortages import is_shortage
 from alfine.runners.supervision import is_supervised, lock_holder, settle_lost, settle_removed, was_started
 from alfine.runners.warm import Cold, Warm, plan
@@ -71,17 +72,17 @@ class ProcessRunner:
     «what the process is».
 
     Args:
-        wake: Called from a thread of this runner when one of its training jobs has ended. The end of a training job that an
-            earlier process of alfine started is only seen by polls.
+        news: Called from a thread of this runner when one of its training jobs has begun, has printed something, or has ended.
         environments: The folder of the virtual environments into which requirements.txt files are installed. None: a folder
             beside the training jobs.
         launcher_log: The file for the launchers' own output: their tracebacks, and what imports print. None drops it.
     """
 
-    def __init__(
-        self, wake: Callable[[], None], *, environments: Path | None = None, launcher_log: Path | None = None
-    ) -> None:
-        self._wake = wake
+    tells_news = True
+
+    def __init__(self, news: News, *, environments: Path | None = None, launcher_log: Path | None = None) -> None:
+        self._news = news
+        self._watch = FolderWatch(news)
         self._environments = environments
         self._launcher_log = launcher_log
         self._mutex = threading.RLock()
@@ -105,6 +106,7 @@ class ProcessRunner:
             decision = self._decide(launch)
             self._write_launch(launch, decision)
             self._submit(folder, decision)
+        self._watch_for(folder, has_begun=False)
 
     def poll(self, launch: Launch, offset: int) -> Observation | None:
         """See `Runner.poll`."""
@@ -118,7 +120,9 @@ class ProcessRunner:
         if record is None:
             if process is None and self._is_asked_for(folder):
                 return Observation(offset=offset)
-            if not is_supervised(folder):
+            if is_supervised(folder):
+                self._watch_for(folder, has_begun=process is not None)
+            else:
                 record = self._end_unseen(folder)
                 if record is None:
                     return None
@@ -156,6 +160,15 @@ class ProcessRunner:
                     connection.let_go()
             self._cold = None
             self._warm.clear()
+        self._watch.close()
+
+    def _watch_for(self, folder: str, *, has_begun: bool) -> None:
+        """Watch a training job until its end. That of one whose launcher doesn't tell this runner is looked for."""
+        log, control = launcher.control_path(folder, launcher.LOG), f"{folder}/{launcher.CONTROL}"
+        if self._is_asked_for(folder):
+            self._watch.watch(folder, (log,) if has_begun else (control, log))
+        else:
+            self._watch.watch(folder, (control, log), partial(is_supervised, folder))
 
     def _is_asked_for(self, folder: str) -> bool:
         with self._mutex:
@@ -288,8 +301,18 @@ class ProcessRunner:
                 self._owners.pop(event["folder"], None)
                 if event["event"] == "not_taken":
                     self._not_taken.setdefault(event["folder"], []).append(event["reason"])
-        if event["event"] in ("exit", "not_taken") or not (connection.was_let_go and connection.ready):
-            self._wake()
+            self._watch.discard(event["folder"])
+            self._news(*names_of(event["folder"]))
+        else:
+            self._lost(connection)
+
+    def _lost(self, connection: LauncherConnection) -> None:
+        """Tell of the training jobs of a launcher that has died: polls find what became of them."""
+        with self._mutex:
+            folders = [folder for folder, owner in self._owners.items() if owner is connection]
+        for folder in folders:
+            self._watch.discard(folder)
+            self._news(*names_of(folder))
 
     def _start_cold_instead(self, connection: LauncherConnection, decision: Warm, reason: str) -> None:
         """Start the training jobs that wait for a warm launcher cold, as all later ones: it has refused its plan or was killed."""
@@ -382,7 +405,7 @@ class ProcessRunner:
 
     def _pack_aside(self, space: Workspace) -> None:
         self._pack(space)
-        self._wake()
+        self._news(*names_of(space.folder))
 
     def _pack(self, space: Workspace) -> None:
         try:

@@ -23,7 +23,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-__all__ = ["Cause", "Exit", "Launch", "LocalChannel", "Observation", "Point", "Runner"]
+__all__ = ["Cause", "Exit", "Launch", "LocalChannel", "News", "Observation", "Point", "Runner", "names_of"]
+
+News = Callable[[str, str], None]
+"""What a runner calls for news: with the name of the tuning job and that of the training job."""
 
 FAILURE_LIMIT = 1024
 """Characters of a FailureReason, and of `output/failure`. Source: DescribeTrainingJob in SageMaker's API reference."""
@@ -254,11 +257,19 @@ class Observation:
     exit: Exit | None = None
 
 
+def names_of(folder: Path | str) -> tuple[str, str]:
+    """Return the names of the tuning job and of the training job whose folder it is."""
+    above, _, training_job = str(folder).rpartition("/")
+    return above.rpartition("/")[2], training_job
+
+
 class Runner(Protocol):
     """Starts training jobs, reports what became of them, stops them. Its methods may be called from several threads.
 
-    A runner is given a function `wake` when it is made. It calls that function, from any thread, when a training job has ended
-    or has news that only the runner knows of, so that the engine needn't poll for them. New log lines wake nobody.
+    A runner is given a function `news` when it is made. It calls that function, from any thread, with the names of the tuning job and
+    of the training job, when the training job has begun, has printed or reported something, or has ended. The engine then polls this
+    training job and no other, so a runner must be told by the system, or look itself (`folder_watch`). A runner that does neither has
+    no attribute `tells_news`: then the engine polls all its training jobs, five times a second.
 
     Every runner passes the tests in tests/runners/test_contract.py.
 
@@ -267,7 +278,7 @@ class Runner(Protocol):
 
             runner.start(launch)
             offset = 0
-            while True:
+            while True:                   # at news
                 seen = runner.poll(launch, offset)
                 if seen is None:          # the start was lost in a crash
                     runner.start(launch)

@@ -36,7 +36,7 @@ from alfine.runners.command_line import isolated_hosts, missing, process_of
 from alfine.runners.job_environment import host_environment, host_names
 from alfine.runners.job_folder import SCRATCH, Host, files_of, hosts_of, make_scratch, mounts, requirements_of
 from alfine.runners.process import ProcessRunner
-from alfine.runners.protocol import Launch
+from alfine.runners.protocol import Launch, News
 from alfine.runners.warm import PER_JOB_PREFIXES, Cold, Warm
 
 INSIDE = Path("/")
@@ -77,7 +77,7 @@ class SandboxRunner(ProcessRunner):
     """Runs each process in a sandbox.
 
     Args:
-        wake: See `ProcessRunner`.
+        news: See `ProcessRunner`.
         hidden: Folders that no training job may see, such as alfine's home.
         closed: Returns the TCP ports to which no training job may connect, such as that of alfine's server.
         environments: See `ProcessRunner`.
@@ -86,14 +86,14 @@ class SandboxRunner(ProcessRunner):
 
     def __init__(
         self,
-        wake: Callable[[], None],
+        news: News,
         *,
         hidden: Iterable[Path] = (),
         closed: Callable[[], tuple[int, ...]] = tuple,
         environments: Path | None = None,
         launcher_log: Path | None = None,
     ) -> None:
-        super().__init__(wake, environments=environments, launcher_log=launcher_log)
+        super().__init__(news, environments=environments, launcher_log=launcher_log)
         self._hidden = tuple(Path(os.path.realpath(folder)) for folder in hidden)
         self._closed = closed
         self._viewed: tuple[Launch | None, tuple[str, ...]] = (None, ())

@@ -70,7 +70,7 @@ def make_app(home: Home, engine_pool: EnginePool, *, is_open: bool = False) -> S
         engine_pool: Runs its tuning jobs.
         is_open: Whether any credentials are taken; else requests must be signed with one of the home's keys.
     """
-    keys, changed = Keys(home.folder), home.engine().wake.set
+    keys, changed = Keys(home.folder), home.engine().others.look
     backend = AwsBackend(home.service, home.machine.arns, engine_pool.run, changed, keys.secret)
     known = services(backend)
     hosts = tuple(name.lower() for name in home.config.server.hosts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -131,6 +131,24 @@ class Database:
                 return connection
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    @contextmanager
+    def commits(self) -> Iterator[Callable[[], int | None]]:
+        """Open a connection for a function that returns a number which changes at each commit, of this process or another.
+
+        It asks for next to nothing. It returns None for a database that has no such number: any other than SQLite.
+        """
+        if self.file is None:
+            yield lambda: None
+            return
+        with self._explaining():
+            connection = self.engine.raw_connection()
+        connection.detach()  # so that it takes no place among those that the others wait for
+        try:
+            cursor = connection.cursor()
+            yield lambda: int(cursor.execute("PRAGMA data_version").fetchone()[0])
+        finally:
+            connection.close()
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:

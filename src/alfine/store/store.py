@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,11 @@ from alfine.store.tuning_job_rows import (
     write_change,
 )
 from alfine.store.upgrade import bring_up_to_date
+
+UNFINISHED = tuning_jobs.c.listed.in_((True, False)) & tuning_jobs.c.status.in_(
+    [status for status, after in TUNING_TRANSITIONS.items() if after]
+)
+"""The tuning jobs that have not ended; with the column listed, because the index of statuses begins with it."""
 
 DELETED = "The tuning job was deleted while it ran."
 
@@ -201,9 +206,18 @@ class Store(AlgorithmStore, Leases, TagStore):
     def unfinished(self) -> tuple[str, ...]:
         """Return the names of the tuning jobs that have not ended, the oldest first; holders of single training jobs included."""
         with self.reading() as connection:
-            running = [status for status, after in TUNING_TRANSITIONS.items() if after]
-            query = sa.select(tuning_jobs.c.name).where(tuning_jobs.c.status.in_(running))
+            query = sa.select(tuning_jobs.c.name).where(UNFINISHED)
             return tuple(connection.execute(query.order_by(tuning_jobs.c.created_at, tuning_jobs.c.id)).scalars())
+
+    def facts_of_unfinished(self) -> dict[int, int]:
+        """Return how many facts are recorded about each tuning job that has not ended, by its id."""
+        with self.reading() as connection:
+            query = sa.select(tuning_jobs.c.id, tuning_jobs.c.facts).where(UNFINISHED)
+            return {row.id: row.facts for row in connection.execute(query)}
+
+    def commits(self) -> AbstractContextManager[Callable[[], int | None]]:
+        """Open what tells whether anybody has recorded anything: see `Database.commits`."""
+        return self.database.commits()
 
     def delete(self, name: str) -> Sequence[str]:
         """Delete a tuning job and its training jobs.

@@ -19,7 +19,7 @@ from alfine.programs.data.artifacts import artifact, deliver
 from alfine.programs.data.locations import Buckets, may_pass
 from alfine.runners.job_folder import Workspace
 from alfine.runners.log_files import note_in_log
-from alfine.runners.protocol import FAILURE_LIMIT, Observation
+from alfine.runners.protocol import FAILURE_LIMIT, News, Observation, names_of
 from alfine.runners.shortages import is_shortage
 
 log = logging.getLogger("alfine.programs.data.uploads")
@@ -49,12 +49,12 @@ class ArtifactUploads:
 
     Args:
         buckets: Where s3:// URIs lead.
-        wake: Called from the upload's thread when it has ended.
+        news: Called from the upload's thread when it has ended.
     """
 
-    def __init__(self, buckets: Buckets | None, wake: Callable[[], None]) -> None:
+    def __init__(self, buckets: Buckets | None, news: News) -> None:
         self._buckets = buckets
-        self._wake = wake
+        self._news = news
         self._begun: dict[Path, ArtifactUpload] = {}
 
     def of(self, folder: Path) -> ArtifactUpload | None:
@@ -121,7 +121,7 @@ class ArtifactUploads:
             log.warning("training_job=%s: %s", name, upload.trouble)
             note_in_log(space.log, upload.trouble)
         upload.done = True
-        self._wake()
+        self._news(*names_of(space.folder))
 
 
 def _trouble(what: str, step: Callable[[], None]) -> str:

@@ -1,0 +1,101 @@
+"""Notices what others record about the tuning jobs that an engine runs: a user who stops or changes one, from any process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from alfine.core.errors import StoreBusy, StoreDamaged, StoreUnusable
+from alfine.jobs.wake import Wake
+from alfine.store.store import Store
+
+log = logging.getLogger("alfine.jobs.other_writers")
+
+LOOK_SECONDS = 0.2
+"""Time between two looks: so long a stop that another process asked for waits."""
+
+
+class OtherWriters:
+    """Rings the bells of tuning jobs about which more is recorded than their engine knows: one question for all of them.
+
+    Args:
+        store: The store.
+        wake: The bells.
+    """
+
+    def __init__(self, store: Store, wake: Wake) -> None:
+        self._store = store
+        self._wake = wake
+        self._mutex = threading.Lock()
+        self._known: dict[
+            int, tuple[str, int]
+        ] = {}  # the name of each tuning job, and the number of facts that its engine knows
+        self._look_now = threading.Event()
+        self._runs = False
+
+    @contextmanager
+    def watching(self, name: str, job: int, facts: int) -> Iterator[None]:
+        """Watch a tuning job for as long as it is run.
+
+        Args:
+            name: The tuning job.
+            job: Its id.
+            facts: How many facts of it its engine has read.
+        """
+        with self._mutex:
+            self._known[job] = (name, facts)
+            begins, self._runs = not self._runs, True
+        try:
+            if begins:
+                self._begin()
+            yield
+        finally:
+            with self._mutex:
+                self._known.pop(job, None)
+
+    def knows(self, job: int, facts: int) -> None:
+        """Note how many facts of a tuning job its engine knows; job: its id."""
+        with self._mutex:
+            if job in self._known:
+                self._known[job] = (self._known[job][0], facts)
+
+    def look(self) -> None:
+        """Look at once, since somebody in this process has recorded something."""
+        self._look_now.set()
+
+    def _begin(self) -> None:
+        try:
+            threading.Thread(target=self._look_again_and_again, name="alfine-others", daemon=True).start()
+        except RuntimeError:  # there can be no more threads at present: the next tuning job tries again
+            self._runs = False
+
+    def _look_again_and_again(self) -> None:
+        with self._store.commits() as count:
+            last: int | None = None
+            while True:
+                with self._mutex:
+                    self._runs = bool(self._known)
+                    if not self._known:
+                        return
+                try:
+                    now = count()
+                    if now is None or now != last:
+                        self._look()
+                    last = now
+                except (
+                    StoreBusy,
+                    StoreDamaged,
+                    StoreUnusable,
+                ) as error:  # each engine also looks by itself, more rarely
+                    log.debug("can't look at what others recorded: %s", error)
+                self._look_now.wait(LOOK_SECONDS)
+                self._look_now.clear()
+
+    def _look(self) -> None:
+        counts = self._store.facts_of_unfinished()
+        with self._mutex:
+            behind = [name for job, (name, known) in self._known.items() if counts.get(job) != known]
+        for name in behind:
+            self._wake.set(name)
