@@ -19,9 +19,9 @@ from tests.building import at, history, one_job, spec
 
 
 @pytest.fixture(params=["Minimize", "Maximize"])
-def recorded(tmp_path, request):
+def recorded(database_url, request):
     """A store with a tuning job of 40 training jobs, some failed, many equal; and the same as a history."""
-    store, past = Store.at(tmp_path), history(goal=request.param)
+    store, past = Store(database_url), history(goal=request.param)
     job = store.create(spec(goal=request.param), at(0))
     draw = random.Random(3)
     for _ in range(40):

@@ -7,6 +7,7 @@ from alfine import AlfineError, BestObjectiveNotImproving
 from alfine.core.errors import IllegalTransition, InUse, NotFound, Overtaken, StoreBusy
 from alfine.core.facts import Ended, StopAsked, TuningJobStopAsked
 from alfine.store import queries
+from alfine.store.pages import Page, tuning_job_page
 from alfine.store.store import Store
 from tests.building import at, history, one_job, spec
 
@@ -235,3 +236,22 @@ def test_who_finds_every_connection_in_use_is_told_that_the_database_is_busy(tmp
         for connection in held:
             connection.close()
         store.close()
+
+
+def test_names_are_sorted_by_their_code_points_whatever_the_language_of_the_database(store):
+    for number, name in enumerate(("b", "B", "a-c", "a0", "ab", "A")):
+        created(store, name=f"{name}-{number}")
+    with store.reading() as connection:
+        page = tuning_job_page(connection, Page("name", descending=False, size=10), ())
+    names = [job.name for job in page]
+    assert names == sorted(names)
+
+
+def test_a_text_with_a_nul_character_is_kept_without_it(store):
+    job = created(store)
+    recorded(
+        store, job, [*one_job(history(), 1.0)[:2], Ended(at=at(9), number=1, status="Failed", failure_reason="a\0b")]
+    )
+    assert store.history("job").job(1).failure_reason == "a\ufffdb"
+    with store.reading() as connection, pytest.raises(NotFound):
+        queries.training_job(connection, "job\0")

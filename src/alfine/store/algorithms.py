@@ -16,7 +16,7 @@ from alfine.core.facts import TUNING_TRANSITIONS
 from alfine.store.postgres import lock_names
 from alfine.store.schema import algorithms, tuning_jobs
 
-_BY_NAME = sa.select(algorithms).where(sa.text("lower(name) = :name"))
+_BY_NAME = sa.select(algorithms).where(sa.func.lower(algorithms.c.name) == sa.bindparam("name"))
 _BY_NAME_TO_WRITE = _BY_NAME.with_for_update()  # SQLite has locked the database
 
 

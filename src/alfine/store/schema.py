@@ -7,11 +7,12 @@ Migrations in `migrations/versions` build the same tables step by step; a test c
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-REVISION = "0009"  # the newest migration; a store with an older one is upgraded when it is opened
+REVISION = "0010"  # the newest migration; a store with an older one is upgraded when it is opened
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -28,15 +29,31 @@ class Instant(sa.TypeDecorator[datetime]):
         return None if value is None else EPOCH + timedelta(microseconds=value)
 
 
+class Line(sa.TypeDecorator[str]):
+    """A text that is compared and sorted by its code points, as SQLite does, whatever the language of the database is.
+
+    PostgreSQL keeps no NUL characters, which a training job may write: they are stored as U+FFFD, in both databases.
+    """
+
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        return dialect.type_descriptor(sa.Text(collation="C" if dialect.name == "postgresql" else None))
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        return value.replace("\0", "\ufffd") if value and "\0" in value else value
+
+
 TABLES = sa.MetaData()
 
 tuning_jobs = sa.Table(
     "tuning_jobs",
     TABLES,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("name", Line, nullable=False, unique=True),
     sa.Column("request", sa.Text, nullable=False),
-    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("status", Line, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("modified_at", Instant, nullable=False),
     sa.Column("ended_at", Instant),
@@ -46,8 +63,8 @@ tuning_jobs = sa.Table(
     sa.Column("judged", sa.Integer, nullable=False),  # how many of them the verdicts take into account
     sa.Column("verdict", sa.Text),
     sa.Column("verdicts", sa.Text),
-    sa.Column("failure_reason", sa.Text),
-    sa.Column("owner", sa.Text),
+    sa.Column("failure_reason", Line),
+    sa.Column("owner", Line),
     sa.Column("owned_until", Instant),
     sa.Column(
         "listed", sa.Boolean, nullable=False
@@ -64,21 +81,21 @@ training_jobs = sa.Table(
     TABLES,
     sa.Column("tuning_job", sa.Integer, sa.ForeignKey("tuning_jobs.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("number", sa.Integer, primary_key=True),
-    sa.Column("name", sa.Text, nullable=False, unique=True),
-    sa.Column("definition", sa.Text),
+    sa.Column("name", Line, nullable=False, unique=True),
+    sa.Column("definition", Line),
     sa.Column("hyperparameters", sa.Text, nullable=False),
-    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("status", Line, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("created_fact", sa.Integer, nullable=False),
     sa.Column("started_at", Instant),
     sa.Column("started_fact", sa.Integer),
     sa.Column("stop_asked_at", Instant),
     sa.Column("stop_fact", sa.Integer),
-    sa.Column("stop_reason", sa.Text),
+    sa.Column("stop_reason", Line),
     sa.Column("ended_at", Instant),
     sa.Column("ended_fact", sa.Integer),
     sa.Column("objective", sa.Float),
-    sa.Column("failure_reason", sa.Text),
+    sa.Column("failure_reason", Line),
     sa.Column("log_offset", sa.BigInteger, nullable=False),  # bytes of the log whose metrics were recorded
     sa.Column("uploaded_at", Instant),
     sa.Column("failed_tries", sa.Integer, nullable=False, server_default="0"),  # in a row (jobs/tries.py)
@@ -104,7 +121,7 @@ metrics = sa.Table(
     sa.Column("fact", sa.Integer, primary_key=True),
     sa.Column("number", sa.Integer, nullable=False),
     sa.Column("at", Instant, nullable=False),
-    sa.Column("metric", sa.Text, nullable=False),
+    sa.Column("metric", Line, nullable=False),
     sa.Column("step", sa.Float, nullable=False),
     sa.Column("value", sa.Float, nullable=False),
     sa.Index("metrics_of_training_job", "tuning_job", "number"),
@@ -115,11 +132,11 @@ inherited = sa.Table(
     TABLES,
     sa.Column("tuning_job", sa.Integer, sa.ForeignKey("tuning_jobs.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("number", sa.Integer, primary_key=True),  # in the order of the parents, then of completion
-    sa.Column("parent", sa.Text, nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("parent", Line, nullable=False),
+    sa.Column("name", Line, nullable=False),
     sa.Column("hyperparameters", sa.Text, nullable=False),
     sa.Column("static", sa.Text, nullable=False),
-    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("status", Line, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("started_at", Instant),
     sa.Column("ended_at", Instant),
@@ -131,8 +148,8 @@ tags = sa.Table(
     TABLES,
     sa.Column("tuning_job", sa.Integer, sa.ForeignKey("tuning_jobs.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("number", sa.Integer, primary_key=True),  # of the training job; 0 stands for the tuning job itself
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("key", Line, primary_key=True),
+    sa.Column("value", Line, nullable=False),
 )
 
 # What users changed of a tuning job. A changed job has one row with the request that created it (fact 0), one row for each later
@@ -159,11 +176,19 @@ algorithms = sa.Table(
     "algorithms",
     TABLES,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("name", Line, nullable=False),
     sa.Column("request", sa.Text, nullable=False),  # CreateAlgorithm's, without its tags
     sa.Column("tags", sa.Text, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
     sa.Index("algorithms_by_name", "name"),
     sa.Index("algorithms_by_any_case", sa.text("lower(name)"), unique=True),
     sa.Index("algorithms_by_age", "created_at", "name"),
+)
+
+access_keys = sa.Table(
+    "access_keys",
+    TABLES,
+    sa.Column("id", Line, primary_key=True),
+    sa.Column("secret", Line, nullable=False),  # signatures are computed with it, so that a hash wouldn't do
+    sa.Column("created_at", Instant, nullable=False),
 )
