@@ -31,7 +31,6 @@ STRANGER = "stranger"
 
 SETTINGS = (
     "fsync=off",
-    "synchronous_commit=off",
     "full_page_writes=off",
     "shared_buffers=32MB",
     "max_connections=200",
@@ -97,6 +96,10 @@ class PostgresServer:
         atexit.register(self.close)
         with sa.create_engine(checked_url(self.url("postgres"), GIVEN), poolclass=sa.NullPool).begin() as connection:
             connection.exec_driver_sql(f"CREATE USER {STRANGER} PASSWORD 'known to nobody'")
+
+    @property
+    def runs(self) -> bool:
+        return (self._data / "postmaster.pid").exists()
 
     def start(self) -> None:
         options = " ".join(f"-c {setting}" for setting in SETTINGS)

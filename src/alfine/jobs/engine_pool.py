@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 
-from alfine.core.errors import InUse, InvalidSpec, NotFound, StoreUnusable
+from alfine.core.errors import InUse, InvalidSpec, NotFound, StoreBusy, StoreUnusable
 from alfine.core.wording import duration
 from alfine.jobs.engine import Engine
 from alfine.jobs.measures import EngineMeasures
@@ -116,6 +116,9 @@ class EnginePool:
         while not self._leaving.wait(LOOK_SECONDS):
             try:
                 unfinished = set(self._engine.store.unfinished())
+            except StoreBusy as error:
+                log.warning("can't look for new tuning jobs yet: %s", error)
+                continue
             except Exception:  # logged with its traceback; the next look may succeed
                 log.exception("can't look for new tuning jobs")
                 continue
