@@ -130,8 +130,11 @@ def make_map() -> None:
         "no:cacheprovider",
         f"--junitxml={times}",
     ]
-    subprocess.run(inside(tree, [*words, *TESTS]), cwd=tree, env=environment(tree), check=False)
-    MAP.write_text(json.dumps(read_map(tree, data, times)))
+    subprocess.run(inside([*words, *TESTS]), cwd=tree, env=environment(tree), check=False)
+    lines, seconds = read_map(tree, data, times)
+    if not lines:
+        sys.exit("No test ran a line of the changed rooms: there is no map. What pytest said is above.")
+    MAP.write_text(json.dumps((lines, seconds)))
 
 
 def read_map(tree: Path, data: Path, times: Path) -> tuple[dict[str, dict[str, list[str]]], dict[str, float]]:
@@ -174,15 +177,12 @@ def sample_of(tree: Path, count: int, seed: int) -> list[Mutant]:
 
 
 def copied() -> Path:
-    """Copy what is tested to `.mutation/tree`, and return it."""
+    """Copy all files that git knows to `.mutation/tree`, and return it: tests read pages, benchmarks and examples, too."""
     tree = WORK / "tree"
     shutil.rmtree(tree, ignore_errors=True)
     tree.mkdir(parents=True)
     files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
-    names = [
-        name for name in files.decode().split("\0") if name.startswith(("src/", "tests/", "docs/", "pyproject.toml"))
-    ]
-    for name in names:
+    for name in filter(None, files.decode().split("\0")):
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, tree / name)
     return tree
@@ -258,14 +258,14 @@ class Tests:
     def _running(self) -> subprocess.Popen[str]:
         if self._runner is None or self._runner.poll() is not None:
             pipe = subprocess.PIPE
-            words = inside(self._tree, [str(Path(__file__).parent / "runner.py")])
+            words = inside([str(Path(__file__).parent / "runner.py")])
             self._runner = subprocess.Popen(
                 words, cwd=self._tree, env=environment(self._tree), stdin=pipe, stdout=pipe, text=True
             )
         return self._runner
 
 
-def inside(tree: Path, words: Sequence[str]) -> list[str]:
+def inside(words: Sequence[str]) -> list[str]:
     """Return the command that runs Python in a process namespace of its own, with a /tmp of its own."""
     box = [
         "bwrap",
@@ -281,7 +281,7 @@ def inside(tree: Path, words: Sequence[str]) -> list[str]:
         "/proc",
     ]
     kept = [
-        word for folder in (sys.prefix, Path(__file__).parent, tree) for word in ("--bind", str(folder), str(folder))
+        word for folder in (sys.prefix, Path(__file__).parent, WORK) for word in ("--bind", str(folder), str(folder))
     ]  # they may lie in /tmp
     return [*box, "--tmpfs", "/tmp", *kept, "nice", sys.executable, *words]
 
