@@ -1,12 +1,15 @@
 """Tuning jobs that a server can't run at once: their code is gone, perhaps for a moment."""
 
+import errno
+
 import pytest
 
 from alfine import Continuous
 from alfine.api.job_words import job_request
+from alfine.jobs import failed_runs
 from alfine.jobs.engine_pool import EnginePool
 from alfine.jobs.home import Home
-from tests.cli.conftest import until
+from tests.cli.conftest import alfine_cli, until
 from tests.store.damage import execute
 
 
@@ -57,6 +60,56 @@ def test_a_fault_of_the_database_is_logged_and_the_job_goes_on_once_it_is_over(h
     until(lambda: "the engine broke tuning_job=gone, trying again in 1 s" in caplog.text, "logged")
     assert "no such table: tuning_jobs" in caplog.text
     execute(home.folder, rename.format("lost", "tuning_jobs"))
+    until(lambda: home.service.get("gone").status == "Completed", "completed")
+
+
+def broken(monkeypatch, error):
+    """Make the unpacking of code raise an error each time; the returned list grows with each try."""
+    tries = []
+
+    def raise_it(*_, **__):
+        tries.append(error)
+        raise error
+
+    monkeypatch.setattr("alfine.jobs.engine.programs_for", raise_it)
+    monkeypatch.setattr("alfine.jobs.engine_pool.FIRST_DELAY", 0.001)
+    return tries
+
+
+def test_a_job_that_breaks_at_each_start_fails_with_the_reason_also_over_restarts(
+    home, engine_pool, tmp_path, monkeypatch
+):
+    create(home, tmp_path).rename(tmp_path / "train.py")
+    tries = broken(monkeypatch, TypeError("filter is an unexpected keyword"))
+    for _ in range(3):  # an alfine of before failed as often, just now
+        home.store.count_failed_run("gone", home.clock(), failed_runs.IN_A_ROW)
+    engine_pool.run("gone")
+    until(lambda: home.service.get("gone").status == "Failed", "failed")
+    assert len(tries) == failed_runs.MOST_TRIES - 3
+    assert home.service.get("gone").failure_reason == (
+        "InternalServerError: alfine could not run this tuning job, 8 tries failed: TypeError: filter is an unexpected keyword."
+    )
+    assert "8 tries failed" in alfine_cli(home.folder, "describe", "gone").output
+
+
+def test_failures_that_lie_far_apart_do_not_add_up(home, tmp_path):
+    create(home, tmp_path)
+    ago = home.clock() - 2 * failed_runs.IN_A_ROW
+    assert [home.store.count_failed_run("gone", at, failed_runs.IN_A_ROW) for at in (ago, ago, home.clock())] == [
+        1,
+        2,
+        1,
+    ]
+
+
+def test_what_may_come_back_is_waited_for_however_often_it_fails(home, engine_pool, tmp_path, monkeypatch):
+    create(home, tmp_path).rename(tmp_path / "train.py")
+    tries = broken(monkeypatch, PermissionError(errno.EACCES, "the drive is locked"))
+    monkeypatch.setattr("alfine.jobs.engine_pool.LONGEST_DELAY", 0.01)
+    engine_pool.run("gone")
+    until(lambda: len(tries) > 2 * failed_runs.MOST_TRIES, "tried again and again")
+    assert home.service.get("gone").status == "InProgress"
+    monkeypatch.undo()
     until(lambda: home.service.get("gone").status == "Completed", "completed")
 
 

@@ -34,8 +34,8 @@ def outcome(described: Described) -> Iterator[RenderableType]:
         status(described["HyperParameterTuningJobStatus"]),
         because,
     )
-    if ended and verdict:
-        yield Text(described.get("FailureReason") or verdict["sentence"])
+    if ended and (reason := described.get("FailureReason") or verdict.get("sentence")):
+        yield Text(reason)
     costs = described["Alfine"]["Cost"]
     yield facts(
         {

@@ -8,6 +8,7 @@ import time
 
 from alfine.core.errors import InUse, InvalidSpec, NotFound, StoreBusy, StoreUnusable
 from alfine.core.wording import duration
+from alfine.jobs import failed_runs
 from alfine.jobs.engine import Engine
 from alfine.jobs.measures import EngineMeasures
 from alfine.jobs.run import Run
@@ -146,12 +147,24 @@ class EnginePool:
                 last_message, delay = str(error), min(delay, MISSING_DELAY)
             except InUse as error:
                 log.info("tuning_job=%s: %s", name, error)
-            except Exception:  # logged with its traceback, and tried again: one tuning job mustn't end the server
+            except (
+                Exception
+            ) as error:  # logged with its traceback, and tried again: one tuning job mustn't end the server
                 log.exception("the engine broke tuning_job=%s, trying again in %g s", name, delay)
+                if self._ends_job(name, error):
+                    log.error("tuning_job=%s has failed: it could not be run", name)  # noqa: TRY400 - the traceback stands above
+                    return
             else:
                 return
             self._wait(name, delay)
             delay = min(2 * delay, LONGEST_DELAY)
+
+    def _ends_job(self, name: str, error: Exception) -> bool:
+        try:
+            return failed_runs.ends_job(self._engine, name, error)
+        except Exception:  # logged with its traceback; the next failure is counted, or ends the job
+            log.exception("can't count the failures of tuning_job=%s", name)
+            return False
 
     def _wait(self, name: str, seconds: float) -> None:
         """Wait before a tuning job is tried again, but not once the user asks to stop it."""

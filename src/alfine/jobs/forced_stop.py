@@ -1,4 +1,4 @@
-"""The forced stop of a tuning job that nothing else ends: its training jobs are killed, and it is recorded as Stopped.
+"""The forced end of a tuning job that nothing else ends: its training jobs are killed, and it is recorded as Stopped or Failed.
 
 It needs neither the engine that runs the tuning job, nor the job's request, nor the folders of its training jobs.
 """
@@ -50,12 +50,41 @@ def force_stop(store: Store, runners: Mapping[str, Runner], folder: Path, name: 
         IllegalTransition: The tuning job has ended.
         NotFound: There is no such tuning job.
     """
+    return _force_end(store, runners, folder, name, at, why=REASON, is_stop=True)
+
+
+def force_failure(
+    store: Store, runners: Mapping[str, Runner], folder: Path, name: str, at: datetime, *, reason: str
+) -> Sequence[str]:
+    """Kill what runs of a tuning job that alfine can't go on with, and record it as Failed (Stopped once a user asked to stop it).
+
+    Args:
+        store: Where it is recorded.
+        runners: Where its training jobs may run.
+        folder: Has the tuning job's folder.
+        name: The tuning job.
+        at: The present instant.
+        reason: Why it failed, without a full stop.
+
+    Returns:
+        The names of the training jobs of which something may still run.
+
+    Raises:
+        IllegalTransition: The tuning job has ended.
+        NotFound: There is no such tuning job.
+    """
+    return _force_end(store, runners, folder, name, at, why=reason, is_stop=False)
+
+
+def _force_end(
+    store: Store, runners: Mapping[str, Runner], folder: Path, name: str, at: datetime, *, why: str, is_stop: bool
+) -> Sequence[str]:
     with store.reading() as connection:
         running = [row.name for row in running_training_jobs(connection, tuning_job_row(connection, name).id)]
     left = _kill(runners, folder / name, running)
     trouble = f", but processes of {', '.join(left)} may still run" if left else ""
-    reason = f"{REASON}{trouble}."[:FAILURE_LIMIT]
-    stopped = store.force_stop(name, at, reason, _verdict(reason))
+    reason = f"{why}{trouble}."[:FAILURE_LIMIT]
+    stopped = store.force_end(name, at, reason, _verdict(reason) if is_stop else None)
     late = [training_job for training_job in stopped if training_job not in running]
     return [*left, *_kill(runners, folder / name, late)]
 

@@ -118,14 +118,14 @@ class Tries:
         """Count a failed try, log it, and begin the pause before the next."""
         known = self._failed.get(folder)
         before = known or _FailedTries(0, 0)
-        passes = _passes(error)
+        passes = may_come_right(error)
         pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * PAUSE_GROWTH ** min(before.count, MOST_TRIES))
         lasting = before.lasting if passes else before.lasting + 1
         self._failed[folder] = _FailedTries(before.count + 1, lasting, error, time.monotonic() + pause)
         if str(before.error) != str(error):
             details = None if passes else error
             log.warning(
-                "training_job=%s: try %d failed: %s", folder.name, before.count + 1, _text(error), exc_info=details
+                "training_job=%s: try %d failed: %s", folder.name, before.count + 1, error_text(error), exc_info=details
             )
         if lasting != before.lasting:
             self._record(folder, lasting)
@@ -134,7 +134,7 @@ class Tries:
         try:
             self._keep(folder.name, count)
         except Exception as error:  # noqa: BLE001 - this process still knows the number; only a restart begins anew
-            log.warning("training_job=%s: its failed tries can't be recorded: %s", folder.name, _text(error))
+            log.warning("training_job=%s: its failed tries can't be recorded: %s", folder.name, error_text(error))
 
     def reason_to_give_up(self, folder: Path, *, stopping: bool) -> str | None:
         """Return the FailureReason of a training job for which every try has failed; None while there is another one.
@@ -146,15 +146,16 @@ class Tries:
         failed = self._failed.get(folder)
         if failed is None or (failed.count if stopping else failed.lasting) < MOST_TRIES:
             return None
-        why = f"{failed.count} tries failed" if failed.error is None else _text(failed.error)
+        why = f"{failed.count} tries failed" if failed.error is None else error_text(failed.error)
         reason = f"{INTERNAL_ERROR}alfine could not go on with this training job: {why}. Its files are in {folder}."
         return reason[:FAILURE_LIMIT]
 
 
-def _passes(error: Exception) -> bool:
-    """Return whether the machine, the disk or a bucket is short of something that comes back."""
+def may_come_right(error: Exception) -> bool:
+    """Return whether an error comes right by itself: the machine, the disk or a bucket is short of something that comes back."""
     return isinstance(error, StorageFull | StoreBusy) or may_pass(error) or is_shortage(error)
 
 
-def _text(error: Exception) -> str:
+def error_text(error: Exception) -> str:
+    """Return the type and the message of an error, without a full stop."""
     return f"{type(error).__name__}: {error}".rstrip(": .")

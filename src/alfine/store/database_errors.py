@@ -51,6 +51,11 @@ def explained(error: sa.exc.DBAPIError, database: str) -> AlfineError | None:
     return None
 
 
+def is_of_database(error: BaseException) -> bool:
+    """Return whether the database, or SQLAlchemy, raised an error that the store doesn't know."""
+    return isinstance(error, sa.exc.SQLAlchemyError)
+
+
 def busy(database: str) -> StoreBusy:
     """Return the error for a database that another process has kept locked for too long."""
     return StoreBusy(f"{database}: another process keeps the database locked. Try again in a while.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,19 +11,22 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from alfine.core.facts import TUNING_TRANSITIONS, Ended, StopAsked, check_transition
+from alfine.core.verdict import Verdict
 from alfine.store.facts import write_facts
 from alfine.store.schema import training_jobs, tuning_jobs
 
 
-def write_forced_stop(connection: Connection, row: Row[Any], at: datetime, reason: str, verdict: str) -> Sequence[str]:
-    """Write that a tuning job and its training jobs that haven't ended are Stopped.
+def write_forced_end(
+    connection: Connection, row: Row[Any], at: datetime, reason: str, verdict: Verdict | None
+) -> Sequence[str]:
+    """Write that a tuning job is Stopped or Failed, and that its training jobs that haven't ended are Stopped.
 
     Args:
         connection: An open transaction.
         row: The tuning job's.
         at: The instant of the end.
-        reason: Why they are stopped.
-        verdict: The verdict that ends the tuning job, as JSON.
+        reason: Why they end.
+        verdict: The verdict that stops the tuning job; None: it is Failed, unless a user has asked to stop it.
 
     Returns:
         The names of the training jobs that hadn't ended.
@@ -30,14 +34,19 @@ def write_forced_stop(connection: Connection, row: Row[Any], at: datetime, reaso
     Raises:
         IllegalTransition: The tuning job has ended.
     """
-    check_transition(row.name, row.status, "Stopped", TUNING_TRANSITIONS)
+    status = "Failed" if verdict is None and row.stop_fact is None else "Stopped"
+    check_transition(row.name, row.status, status, TUNING_TRANSITIONS)
     running = running_training_jobs(connection, row.id)
-    asked_now = row.stop_fact is None
+    asked_now = row.stop_fact is None and status == "Stopped"
     first = row.facts + (2 if asked_now else 1)
     facts = list(_facts(running, at, reason))
     write_facts(connection, row.id, facts, first, None)
     asked = {"stop_fact": row.facts + 1, "stop_requested_at": at} if asked_now else {}
-    ended = {"status": "Stopped", "ended_at": at, "modified_at": at, "failure_reason": reason, "verdict": verdict}
+    ended = {"status": status, "ended_at": at, "modified_at": at, "failure_reason": reason}
+    if verdict is None:  # no criterion ended it; if the user lets it go on, all facts are judged again
+        ended |= {"verdict": None, "verdicts": None, "judged": 0}
+    else:
+        ended["verdict"] = json.dumps(verdict.as_dict())
     values = {"facts": first + len(facts) - 1, "owner": None, "owned_until": None, **asked, **ended}
     connection.execute(sa.update(tuning_jobs).where(tuning_jobs.c.id == row.id).values(values))
     return [job.name for job in running]

@@ -66,6 +66,8 @@ tuning_jobs = sa.Table(
     sa.Column("failure_reason", Line),
     sa.Column("owner", Line),
     sa.Column("owned_until", Instant),
+    sa.Column("failed_tries", sa.Integer, nullable=False, server_default="0"),  # in a row (jobs/failed_runs.py)
+    sa.Column("failed_at", Instant),  # the last of them
     sa.Column(
         "listed", sa.Boolean, nullable=False
     ),  # False for a deleted job, and for the holder of a single training job

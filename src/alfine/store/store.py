@@ -23,7 +23,8 @@ from alfine.store.algorithm_store import AlgorithmStore
 from alfine.store.conditions import listed
 from alfine.store.database import Connection, Database
 from alfine.store.facts import Texts, write_facts, write_offset
-from alfine.store.forced_stop import write_forced_stop
+from alfine.store.failed_tries import FailedTries
+from alfine.store.forced_stop import write_forced_end
 from alfine.store.home_files import FILE, check_no_files, make_home
 from alfine.store.inherited import write_inherited
 from alfine.store.leases import Leases
@@ -53,7 +54,7 @@ UNFINISHED = tuning_jobs.c.listed.in_((True, False)) & tuning_jobs.c.status.in_(
 DELETED = "The tuning job was deleted while it ran."
 
 
-class Store(AlgorithmStore, Leases, TagStore):
+class Store(AlgorithmStore, FailedTries, Leases, TagStore):
     """Writes facts and reads histories: the one place where alfine's state is kept.
 
     Everything else (the engine, the service, every server on the same database) holds only what it can read again from here.
@@ -345,12 +346,6 @@ class Store(AlgorithmStore, Leases, TagStore):
             query = sa.select(training_jobs.c.number, training_jobs.c.log_offset).where(running)
             return {row.number: row.log_offset for row in connection.execute(query)}
 
-    def count_failed_tries(self, name: str, count: int) -> None:
-        """Write how often in a row the engine failed to go on with a training job."""
-        with self.database.writing() as connection:
-            row = training_jobs.c.name == name
-            connection.execute(sa.update(training_jobs).where(row).values(failed_tries=count))
-
     def finish(
         self, name: str, status: str, at: datetime, failure_reason: str | None = None, known: int | None = None
     ) -> None:
@@ -399,15 +394,21 @@ class Store(AlgorithmStore, Leases, TagStore):
                 values = {"facts": fact, "stop_fact": fact, "stop_requested_at": at}
                 update_row(connection, row.id, {**values, "status": "Stopping", "modified_at": at})
 
-    def force_stop(self, name: str, at: datetime, reason: str, verdict: Verdict) -> Sequence[str]:
-        """Record that a tuning job and its training jobs are Stopped, whatever runs. Return the names of those that hadn't ended.
+    def force_end(self, name: str, at: datetime, reason: str, verdict: Verdict | None) -> Sequence[str]:
+        """Record that a tuning job and its training jobs have ended, whatever runs. Return the names of those that hadn't ended.
+
+        Args:
+            name: The tuning job.
+            at: The instant of the end.
+            reason: Why.
+            verdict: The verdict of a user who stopped it; None: it is Failed, unless a user has asked to stop it.
 
         Raises:
             IllegalTransition: The tuning job has ended.
         """
         with self.database.writing() as connection:
             row = tuning_job_row(connection, name, to_write=True)
-            return write_forced_stop(connection, row, at, reason, json.dumps(verdict.as_dict()))
+            return write_forced_end(connection, row, at, reason, verdict)
 
     def request_stop_of_training_job(self, name: str, at: datetime, reason: str) -> None:
         """Record that the user asked to stop one training job. Asking again changes nothing.
@@ -453,7 +454,7 @@ class Store(AlgorithmStore, Leases, TagStore):
                 raise NotTerminal(f"The tuning job {name} is stopping. Change it once it has stopped: it goes on then.")
             write_change(connection, row, spec, at)
             values = {"request": json.dumps(spec.request), "facts": row.facts + 1, "modified_at": at}
-            resumed = {"status": "InProgress", "ended_at": None, "failure_reason": None}
+            resumed = {"status": "InProgress", "ended_at": None, "failure_reason": None, "failed_at": None}
             not_stopping = {"stop_fact": None, "stop_requested_at": None}
             update_row(connection, row.id, {**values, **resumed, **not_stopping})
             old, new = tags_in(before), tags_in(spec.request)
