@@ -1,16 +1,19 @@
 """The clients as they come from the package index, each in an environment of its own, against a live server.
 
-A flow is a program as a user of SageMaker writes it (flows/): it knows nothing of alfine but the address in its environment,
-and prints what it saw as JSON on its last line. `make test` makes the environment of SDK 2 for one flow, `make test-clients`
-makes all of them and runs all flows; without its environment a flow is skipped, with what to do.
+A flow is a program as a user of SageMaker writes it (flows/): it knows nothing of alfine, and prints what it saw as JSON on its last
+line. It runs in a shell in which `eval "$(alfine client)"` was typed, against a server that asks for signatures. `make test` makes the
+environment of SDK 2 for one flow, `make test-clients` makes all of them and runs all flows; without its environment a flow is skipped,
+with what to do.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,7 +34,7 @@ Flow = Callable[..., Any]
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    server = Served(tmp_path_factory.mktemp("home"))
+    server = Served(tmp_path_factory.mktemp("home"), signed=True)
     yield server
     server.end()
 
@@ -48,7 +51,10 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def flow(served: Served, tmp_path: Path, data: Path) -> Flow:
-    """Runs a flow of an environment, with more variables (None: without that one); what it printed last."""
+    """Runs a flow of an environment as a user does; what it printed last.
+
+    Further words are variables that the user sets after `alfine client` (None: removes).
+    """
 
     def run(environment: str, name: str, **more: str | None) -> Any:
         python = interpreter(environment)
@@ -56,21 +62,24 @@ def flow(served: Served, tmp_path: Path, data: Path) -> Flow:
             shutil.copytree(HERE / folder, tmp_path / folder)
         settings = tmp_path / "sagemaker.yaml"
         settings.write_text(NO_TELEMETRY)
-        variables: dict[str, str | None] = {
-            **json.loads(served.cli("client", "--json")),
+        variables = {
+            "ALFINE_HOME": str(served.home),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "AWS_CONFIG_FILE": str(tmp_path / "none"),
             "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
             "AWS_EC2_METADATA_DISABLED": "true",
             "SAGEMAKER_USER_CONFIG_OVERRIDE": str(settings),
             "FLOW_DATA": str(data),
-            **more,
         }
-        command = [str(python), str(HERE / "flows" / name)]
-        host = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "PYTHON"))}
-        environ = {key: value for key, value in (host | variables).items() if value is not None}
+        set_after = [
+            f"unset {key}" if text is None else f"export {key}={shlex.quote(text)}" for key, text in more.items()
+        ]
+        lines = ["set -e", 'eval "$(alfine client)"', *set_after, 'exec "$@"']
+        command = ["bash", "-c", "\n".join(lines), "bash", str(python), str(HERE / "flows" / name)]
+        host = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "ALFINE_", "PYTHON"))}
         done = subprocess.run(
             command,
-            env=environ,
+            env=host | variables,
             cwd=tmp_path,
             capture_output=True,
             text=True,

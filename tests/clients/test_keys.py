@@ -1,57 +1,24 @@
-"""The clients against a server with keys: what each of them signs, in its own way, is verified in full."""
+"""The server of these tests asks for signatures: what each client signs in its own way is verified in full."""
 
 from __future__ import annotations
 
+import json
 import urllib.request
 
+import boto3
 import pytest
 
 from tests.aws.conftest import make, script, until
-from tests.aws.test_keys import Locked
 
 __all__ = ["make", "script"]  # fixtures
 
 pytestmark = pytest.mark.clients
 
 
-@pytest.fixture(scope="module")
-def locked(tmp_path_factory):
-    server = Locked(tmp_path_factory.mktemp("locked"))
-    yield server
-    server.end()
-
-
-@pytest.fixture
-def signing(flow, locked):
-    """Runs a flow with the server's key, or another secret."""
-
-    def run(environment, name, *, secret=locked.key[1]):
-        return flow(
-            environment,
-            name,
-            AWS_ENDPOINT_URL=locked.url,
-            AWS_ACCESS_KEY_ID=locked.key[0],
-            AWS_SECRET_ACCESS_KEY=secret,
-        )
-
-    return run
-
-
-@pytest.mark.parametrize("version", ["2", "3"])
-def test_the_sdks_tune_with_a_key(signing, version):
-    told = signing(f"sdk{version}", f"sdk{version}_first.py")
-    assert told["status"] == "Completed"
-    assert told["best"] in {row["TrainingJobName"] for row in told["rows"]}
-
-
-def test_the_cli_does_everything_with_a_key(signing):
-    told = signing("aws", "aws_cli.py")
-    assert told["told"]["HyperParameterTuningJobStatus"] == "Completed"
-    assert told["model"] == ["model.json"]
-
-
-def test_boto3_tunes_with_a_key(locked, make):
-    sagemaker, s3 = locked.client(), locked.client("s3")
+def test_boto3_signs_and_so_do_links_to_objects(served, make):
+    variables = json.loads(served.cli("client", "--json"))
+    key = {name.lower(): variables[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    sagemaker, s3 = (boto3.client(name, "us-east-1", endpoint_url=served.url, **key) for name in ("sagemaker", "s3"))
     s3.create_bucket(Bucket="models")
     asked = make("with-a-key")
     asked["TrainingJobDefinition"]["OutputDataConfig"]["S3OutputPath"] = "s3://models"
@@ -66,6 +33,6 @@ def test_boto3_tunes_with_a_key(locked, make):
         assert len(answer.read()) == s3.head_object(**where)["ContentLength"]
 
 
-def test_another_secret_gets_nowhere(signing):
+def test_another_secret_gets_nowhere(flow):
     with pytest.raises(AssertionError, match="SignatureDoesNotMatch"):
-        signing("aws", "aws_cli.py", secret="x" * 40)
+        flow("aws", "aws_cli.py", AWS_SECRET_ACCESS_KEY="x" * 40)

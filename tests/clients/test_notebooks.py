@@ -1,4 +1,4 @@
-"""What AWS's public notebooks do, cell by cell, unpatched, led to alfine by the variables of `alfine client` alone.
+"""What AWS's public notebooks do, cell by cell, unpatched, led to alfine by `eval "$(alfine client)"` alone.
 
 Each file of notebooks/ is written as those notebooks are and knows nothing of alfine. Its last line tells how its last job ended.
 """
@@ -60,7 +60,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def served(place: Path) -> Iterator[Served]:
     """A server whose home has the stand-ins for AWS's data sets, too."""
     package("xgboost")
-    server = Served(place)
+    server = Served(place, signed=True)
     server.cli("samples")
     yield server
     server.end()

@@ -5,8 +5,7 @@ import os
 
 import s3fs
 
-endpoint = {"endpoint_url": os.environ["AWS_ENDPOINT_URL"], "region_name": "us-east-1"}
-files = s3fs.S3FileSystem(key="key", secret="secret", client_kwargs=endpoint, use_listings_cache=False)
+files = s3fs.S3FileSystem(use_listings_cache=False)
 files.mkdir("of-s3fs")
 big = os.urandom(6 << 20)
 with files.open("of-s3fs/data/a b.bin", "wb", block_size=5 << 20) as file:
