@@ -29,6 +29,7 @@ REACHED = {
     "jobs/engine.py: _given_up": f"{BAD}::test_a_bad_training_job_ends_as_failed_and_harms_no_other",
     "jobs/engine.py: _stop": f"{BAD}::test_stop_works_although_a_runner_cannot_be_told",
     "jobs/engine.py: _try_to_observe": "tests/jobs/test_forced_stop.py::test_a_job_whose_launcher_hangs_whose_records_are_garbled_and_whose_folder_is_gone",
+    "jobs/engine_pool.py: _ends_job": "tests/jobs/test_engine_pool.py::test_failures_that_cannot_be_counted_are_logged_and_end_nothing",
     "jobs/engine_pool.py: _is_stopping": POOL,
     "jobs/engine_pool.py: _keep_running": POOL,
     "jobs/engine_pool.py: _watch": "tests/jobs/test_engine_pool.py::test_a_server_that_cannot_look_for_new_jobs_says_so_and_looks_again",

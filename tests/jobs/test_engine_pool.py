@@ -92,6 +92,16 @@ def test_a_job_that_breaks_at_each_start_fails_with_the_reason_also_over_restart
     assert "8 tries failed" in alfine_cli(home.folder, "describe", "gone").output
 
 
+def test_failures_that_cannot_be_counted_are_logged_and_end_nothing(home, engine_pool, tmp_path, monkeypatch, caplog):
+    create(home, tmp_path)
+    broken(monkeypatch, TypeError("filter is an unexpected keyword"))
+    execute(home.folder, "ALTER TABLE tuning_jobs RENAME COLUMN failed_tries TO lost")
+    engine_pool.run("gone")
+    until(lambda: "can't count the failures of tuning_job=gone" in caplog.text, "logged")
+    execute(home.folder, "ALTER TABLE tuning_jobs RENAME COLUMN lost TO failed_tries")
+    until(lambda: home.service.get("gone").status == "Failed", "failed")
+
+
 def test_failures_that_lie_far_apart_do_not_add_up(home, tmp_path):
     create(home, tmp_path)
     ago = home.clock() - 2 * failed_runs.IN_A_ROW
