@@ -10,8 +10,11 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 
 from alfine.criteria import known
+from alfine.store import migrations
+from alfine.store.schema import REVISION
 
 MOST_ROOMS = 14
 LOOSE = {"sagemaker": "the documented import of SageMaker's local mode"}
@@ -130,3 +133,14 @@ def strings(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
             yield node.value
+
+
+def test_the_migrations_are_one_chain_that_ends_with_the_schemas_revision():
+    folder = Path(migrations.__file__).parent / "versions"
+    names = sorted(path.name for path in folder.glob("*.py"))
+    said = [dict(re.findall(r'^(\w+) = "(\d+)"', (folder / name).read_text(), re.MULTILINE)) for name in names]
+    numbers = [f"{number:04}" for number in range(1, len(names) + 1)]
+    assert [name[:4] for name in names] == numbers
+    assert [each["revision"] for each in said] == numbers
+    assert [each["down_revision"] for each in said[1:]] == numbers[:-1]
+    assert numbers[-1] == REVISION

@@ -95,10 +95,13 @@ def test_a_job_that_breaks_at_each_start_fails_with_the_reason_also_over_restart
 def test_failures_that_cannot_be_counted_are_logged_and_end_nothing(home, engine_pool, tmp_path, monkeypatch, caplog):
     create(home, tmp_path)
     broken(monkeypatch, TypeError("filter is an unexpected keyword"))
-    execute(home.folder, "ALTER TABLE tuning_jobs RENAME COLUMN failed_tries TO lost")
+    refuse = (
+        "CREATE TRIGGER refuse BEFORE UPDATE OF failed_tries ON tuning_jobs BEGIN SELECT RAISE(FAIL, 'refused'); END"
+    )
+    execute(home.folder, refuse)
     engine_pool.run("gone")
     until(lambda: "can't count the failures of tuning_job=gone" in caplog.text, "logged")
-    execute(home.folder, "ALTER TABLE tuning_jobs RENAME COLUMN lost TO failed_tries")
+    execute(home.folder, "DROP TRIGGER refuse")
     until(lambda: home.service.get("gone").status == "Failed", "failed")
 
 
