@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from alfine.aws.auth.guard import OWN, Gate, Guard, is_loopback
 from alfine.aws.dispatch import Wire
 from alfine.aws.s3 import S3App
 from alfine.aws.sagemaker.backend import AwsBackend
+from alfine.aws.sagemaker.state_changes import detail_type, event_of
 from alfine.aws.services import services
 from alfine.core.errors import AlfineError
 from alfine.jobs.engine_pool import EnginePool
@@ -31,12 +33,16 @@ from alfine.server.console.page_request import ConsoleBackend
 from alfine.server.health import Readiness, healthz
 from alfine.server.http_measures import HttpMeasures, Measured
 from alfine.server.limits import limited
-from alfine.server.metrics import MetricsAccess, MetricsPage
+from alfine.server.metrics import MetricsAccess, MetricsPage, webhook_families
 from alfine.server.rest import RestApi
+from alfine.server.webhooks.follower import Events, Follower
 from alfine.store.access_keys import Keys
 
 LEAVE_SECONDS = 10.0
 """Seconds for the engines to release their tuning jobs when the server ends."""
+
+FOLLOWERS_LEAVE_SECONDS = 2.0
+"""Seconds for webhooks to take what is on its way when the server ends; what isn't taken then is posted again."""
 
 CLOSE_SECONDS = 5
 """Seconds for open requests to finish when the server ends."""
@@ -78,7 +84,9 @@ def make_app(home: Home, engine_pool: EnginePool, *, is_open: bool = False) -> S
     families = {"json": names, "query": names, "s3": {"s3"}, OWN: {OWN}}
     console = Console(ConsoleBackend(home.service, engine_pool.run, changed, home.force_stop), keys, is_open=is_open)
     access, http = MetricsAccess(home.config.metrics, keys, is_open=is_open), HttpMeasures()
-    metrics = MetricsPage(access, home.store, engine_pool.measures, http)
+    events = Events(partial(event_of, backend), detail_type)
+    followers = [Follower(webhook, home.store, events, home.clock) for webhook in home.config.webhooks]
+    metrics = MetricsPage(access, home.store, engine_pool.measures, http, [partial(webhook_families, followers)])
 
     def checks_itself(scope: Any) -> bool:
         return console.handles(scope) or metrics.handles(scope)
@@ -97,7 +105,11 @@ def make_app(home: Home, engine_pool: EnginePool, *, is_open: bool = False) -> S
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         engine_pool.run_all()
+        for follower in followers:
+            follower.start()
         yield
+        for follower in followers:
+            follower.leave(FOLLOWERS_LEAVE_SECONDS / len(followers))
         engine_pool.leave(LEAVE_SECONDS)
 
     async def rest(scope: Any, receive: Any, send: Any) -> None:

@@ -20,6 +20,7 @@ from alfine._version import __version__
 from alfine.aws.auth.guard import is_from_aws
 from alfine.jobs.measures import Distribution, EngineMeasures
 from alfine.server.http_measures import HttpMeasures
+from alfine.server.webhooks.follower import Follower
 from alfine.store.access_keys import Keys
 from alfine.store.operating_settings import Metrics
 from alfine.store.store import Store
@@ -170,3 +171,21 @@ def _histogram(name: str, text: str, counted: Distribution) -> Metric:
         below += count
         buckets.append((bound, below))
     return HistogramMetricFamily(name, text, buckets, counted.total)
+
+
+def webhook_families(followers: Iterable[Follower]) -> Iterator[Metric]:
+    """Yield what the posting to webhooks has come to, by the host of each."""
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+    text = "Attempts to post an event, by the webhook's host and what became of them; «given up» counts events."
+    attempts = CounterMetricFamily("alfine_webhook_attempts", text, labels=["webhook", "outcome"])
+    text = "Age of the oldest state change that was posted in vain and waits."
+    behind = GaugeMetricFamily("alfine_webhook_behind_seconds", text, labels=["webhook"])
+    for number, follower in enumerate(followers, 1):
+        name = f"{number}: {follower.host}"
+        for answer, count in follower.answers.items():
+            attempts.add_metric([name, answer.value], count)
+        attempts.add_metric([name, "given up"], follower.given_up)
+        behind.add_metric([name], follower.behind_seconds())
+    yield attempts
+    yield behind

@@ -17,11 +17,11 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.wording import did_you_mean
-from alfine.store.operating_settings import Metrics
+from alfine.store.operating_settings import Metrics, Webhook
 
 FILE = "alfine.toml"
 """Name of the file in the home's folder."""
@@ -198,6 +198,7 @@ class Config:
     server: Server = field(default_factory=Server)
     store: StoreSettings = field(default_factory=StoreSettings)
     metrics: Metrics = field(default_factory=Metrics)
+    webhooks: tuple[Webhook, ...] = ()
 
     @classmethod
     def at(cls, home: Path) -> Config:
@@ -221,10 +222,12 @@ class Config:
         kinds = {name: kind for name, kind in get_type_hints(cls).items() if name != "path"}
         faults += _unknown(str(path), tables, kinds)
         sections: dict[str, Any] = {
-            name: (_read if is_dataclass(kind) else _value)(kind, tables[name], f"{path} [{name}]", faults)
+            name: _section(kind, tables[name], f"{path} [{name}]", faults)
             for name, kind in kinds.items()
             if name in tables
         }
+        urls = [webhook.url for webhook in sections.get("webhooks", ()) if webhook is not None]
+        faults += [Fault("[[webhooks]] url", f"{url!r} is there twice.") for url in {*urls} if urls.count(url) > 1]
         if faults:
             raise InvalidSpec(faults)
         return cls(path=path, **sections)
@@ -234,6 +237,18 @@ def _unknown(where: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> 
     for name in given:
         if name not in known:
             yield Fault(where, f"there is no {name!r} here. {did_you_mean(name, sorted(known))}")
+
+
+def _section(kind: Any, table: Any, where: str, faults: list[Fault]) -> Any:
+    """Read one table of the file, or the list of them under one name."""
+    if is_dataclass(kind):
+        return _read(kind, table, where, faults)  # type: ignore[arg-type]
+    if get_origin(kind) is not tuple:
+        return _value(kind, table, where, faults)
+    if not isinstance(table, list):
+        faults.append(Fault(where, "must be a list of tables: write the name in two pairs of brackets."))
+        return ()
+    return tuple(_read(get_args(kind)[0], one, f"{where} {number}", faults) for number, one in enumerate(table, 1))
 
 
 def _read(kind: type[T], table: Any, where: str, faults: list[Fault]) -> T | None:

@@ -1,11 +1,16 @@
-"""The tables of alfine.toml for whoever operates a server: monitoring. store/config.py reads them."""
+"""The tables of alfine.toml for whoever operates a server: monitoring and webhooks. store/config.py reads them."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import ipaddress
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.wording import did_you_mean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,3 +45,94 @@ class Metrics:
         except ValueError:  # a connection without an address, such as one by a Unix socket
             return False
         return any(client in ipaddress.ip_network(host) for host in self.hosts)
+
+
+TUNING_JOB_EVENT = "SageMaker HyperParameter Tuning Job State Change"
+TRAINING_JOB_EVENT = "SageMaker Training Job State Change"
+EVENTS = (TUNING_JOB_EVENT, TRAINING_JOB_EVENT)
+"""The kinds of events: EventBridge's names (the member «detail-type» of its events)."""
+
+SECRET_BYTES = range(24, 65)
+"""How many bytes a webhook's secret may have. Source: github.com/standard-webhooks/standard-webhooks."""
+
+SECRET_PREFIX, FROM_ENVIRONMENT = "whsec_", "env:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """One table of [[webhooks]]: a receiver of events about state changes.
+
+    Attributes:
+        url: Where events are posted. Redirects aren't followed.
+        secret: What they are signed with: «whsec_» and 24 to 64 random bytes in base64, or «env:NAME» for a variable of the server's
+            environment that has it.
+        events: The kinds of events: some of EVENTS.
+
+    Raises:
+        InvalidSpec: One of them can't be used.
+    """
+
+    url: str
+    secret: str = field(repr=False)
+    events: tuple[str, ...] = EVENTS
+
+    def __post_init__(self) -> None:
+        faults = [
+            Fault(f"[[webhooks]] {key}", fault)
+            for key, fault in (
+                ("url", _fault_of_url(self.url)),
+                ("secret", "" if self.secret.startswith(FROM_ENVIRONMENT) else _fault_of_secret(self.secret)),
+                ("events", _fault_of_events(self.events)),
+            )
+            if fault
+        ]
+        if faults:
+            raise InvalidSpec(faults)
+
+    @property
+    def key(self) -> bytes:
+        """The bytes with which events are signed.
+
+        Raises:
+            InvalidSpec: The secret is in a variable of the environment, which isn't set or has no secret.
+        """
+        secret = self.secret
+        if secret.startswith(FROM_ENVIRONMENT):
+            name = secret.removeprefix(FROM_ENVIRONMENT)
+            secret = os.environ.get(name, "")
+            if fault := _fault_of_secret(secret):
+                raise InvalidSpec([Fault("[[webhooks]] secret", f"the environment variable {name!r}: {fault}")])
+        return base64.b64decode(secret.removeprefix(SECRET_PREFIX))
+
+
+def _fault_of_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is none, or brackets that don't close
+        is_good = False
+    if not is_good:
+        return f"{url!r} isn't an URL. Use https://… or http://…"
+    if parts.username is not None or parts.fragment:
+        return "an URL with a user, a password or a fragment isn't taken: the signature proves who sends."
+    return ""
+
+
+def _fault_of_secret(secret: str) -> str:
+    hint = "Make one: echo whsec_$(openssl rand -base64 32)"
+    try:
+        key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
+    except binascii.Error:
+        key = b""
+    if not secret.startswith(SECRET_PREFIX) or len(key) not in SECRET_BYTES:
+        return f"it must be «whsec_» and 24 to 64 bytes in base64. {hint}"  # its value is in no message
+    return ""
+
+
+def _fault_of_events(events: tuple[str, ...]) -> str:
+    odd = [event for event in events if event not in EVENTS]
+    if odd:
+        return f"there is no event {odd[0]!r}. {did_you_mean(odd[0], EVENTS)}"
+    return (
+        "" if events else f"the list is empty. Leave it out for all, or name some of {' and '.join(map(repr, EVENTS))}."
+    )

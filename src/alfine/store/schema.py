@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-REVISION = "0011"  # the newest migration; a store with an older one is upgraded when it is opened
+REVISION = "0012"  # the newest migration; a store with an older one is upgraded when it is opened
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -105,6 +105,7 @@ training_jobs = sa.Table(
     sa.Index("training_jobs_by_status", "tuning_job", "status", "name"),
     sa.Index("training_jobs_by_objective", "tuning_job", "objective", "ended_fact"),
     sa.Index("training_jobs_by_value", "tuning_job", "objective", "name"),
+    sa.Index("training_jobs_by_end", "tuning_job", "ended_fact"),
     sa.Index("training_jobs_by_age", "created_at", "name"),
     sa.Index(
         "training_jobs_by_change",
@@ -193,4 +194,27 @@ access_keys = sa.Table(
     sa.Column("id", Line, primary_key=True),
     sa.Column("secret", Line, nullable=False),  # signatures are computed with it, so that a hash wouldn't do
     sa.Column("created_at", Instant, nullable=False),
+)
+
+# The receivers that are told of state changes (store/webhook_cursors.py). `since`: changes before it aren't told. `looked_at`: tuning
+# jobs that changed long before it have been told of. `owner`: the server that sends.
+webhooks = sa.Table(
+    "webhooks",
+    TABLES,
+    sa.Column("url", Line, primary_key=True),
+    sa.Column("since", Instant, nullable=False),
+    sa.Column("looked_at", Instant, nullable=False),
+    sa.Column("owner", Line),
+    sa.Column("owned_until", Instant),
+)
+
+# The last fact of each tuning job that a receiver was told of, and the tuning job's status that it was told last.
+webhook_cursors = sa.Table(
+    "webhook_cursors",
+    TABLES,
+    sa.Column("url", Line, sa.ForeignKey("webhooks.url", ondelete="CASCADE"), primary_key=True),
+    sa.Column("tuning_job", sa.Integer, sa.ForeignKey("tuning_jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("fact", sa.Integer, nullable=False),
+    sa.Column("status", Line),
+    sa.Index("webhook_cursors_of_tuning_job", "tuning_job"),
 )

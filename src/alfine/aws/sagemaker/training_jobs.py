@@ -73,11 +73,11 @@ def describe_training_job(backend: AwsBackend, request: Plain) -> Plain:
         row = _training_job(connection, request["TrainingJobName"])
         tuning_job = queries.request_of(connection, row.tuning_job)
         last = last_metrics(connection, row.tuning_job, row.number)
-    answer = _shown(backend, row, tuning_job)
+    answer = shown_training_job(backend, row, tuning_job)
     return {**answer, **_final_metrics(last)}
 
 
-def _shown(backend: AwsBackend, row: TrainingJobRow, request: Plain) -> Plain:
+def shown_training_job(backend: AwsBackend, row: TrainingJobRow, request: Plain) -> Plain:
     """Return a training job as Describe shows it, without its metrics."""
     output = definition_of(request, row.definition).get("OutputDataConfig", {})
     packed, space = output.get("CompressionType") != "NONE", workspace_of(backend.service.folder, row)
@@ -101,7 +101,7 @@ def records(
     last = last_metrics_of(connection, owners) if with_metrics else {}
     tags = tags_of(connection, owners) if wanted is None or "Tags" in wanted else {}
     for row, owner in zip(rows, owners, strict=True):
-        shown = _shown(backend, row, requests[row.tuning_job])
+        shown = shown_training_job(backend, row, requests[row.tuning_job])
         yield {**shown, **_final_metrics(last.get(owner, ())), "Tags": tag_list(tags.get(owner, {}))}
 
 
