@@ -85,6 +85,21 @@ def test_a_training_job_has_at_least_one_instance_and_no_more_than_a_machine_can
         sagemaker.create_training_job(TrainingJobName="refused", **definition)
 
 
+def test_a_job_may_run_as_long_as_aws_lets_it_run(sagemaker, make):
+    request = make("refused", max_runtime_seconds=15_768_001)
+    with pytest.raises(ClientError, match="value less than or equal to 15768000"):
+        sagemaker.create_hyper_parameter_tuning_job(**request)
+    request = make("refused")
+    definition = request["TrainingJobDefinition"]
+    definition["StoppingCondition"] = {"MaxRuntimeInSeconds": 28 * 86400 + 1}
+    with pytest.raises(ClientError, match=r"Definition.StoppingCondition.MaxRuntimeInSeconds: 2419201 .* \(28 days\)"):
+        sagemaker.create_hyper_parameter_tuning_job(**request)
+    definition["HyperParameters"] = definition.pop("StaticHyperParameters")
+    with pytest.raises(ClientError, match=" StoppingCondition.MaxRuntimeInSeconds: 2419201 is more than 2419200"):
+        sagemaker.create_training_job(TrainingJobName="refused", **definition)
+    sagemaker.create_hyper_parameter_tuning_job(**make("as-long", max_training_jobs=1, max_runtime_seconds=15_768_000))
+
+
 def test_a_setting_of_a_job_that_is_there_is_neither_added_nor_taken_away(sagemaker, make):
     create(sagemaker, make, "fixed", {"grace-seconds": "5"})
     arn = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="fixed")[

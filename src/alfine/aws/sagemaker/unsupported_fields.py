@@ -1,5 +1,7 @@
 """Fields of requests that AWS acts on and alfine can't: such a request is refused, since to ignore them would change its meaning.
 
+What AWS's documentation forbids and its model doesn't is refused here, too.
+
 Fields that don't change what a training job computes (VpcConfig, encryption between containers, spot capacity) are accepted and
 returned; docs/reference/aws-compatibility.md lists them.
 """
@@ -20,6 +22,7 @@ def check_tuning_job(request: Mapping[str, Any]) -> None:
     single = [(f"{DEFINITION}.", request[DEFINITION])] if DEFINITION in request else []
     for where, definition in [*single, *several]:
         faults += _resource_faults(definition.get("ResourceConfig", {}), where)
+        faults += _time_faults(definition.get("StoppingCondition", {}), where)
         if not (definition.get("ResourceConfig") or definition.get(TUNING_RESOURCES)):
             faults.append(Fault(where.rstrip("."), f"needs ResourceConfig or {TUNING_RESOURCES}."))
     if faults:
@@ -33,6 +36,7 @@ def check_training_job(request: Mapping[str, Any]) -> None:
         *_tag_faults(request),
         *_serverless_faults(request),
         *_resource_faults(request.get("ResourceConfig", {})),
+        *_time_faults(request.get("StoppingCondition", {})),
     ]
     if faults:
         raise InvalidSpec(faults)
@@ -40,6 +44,9 @@ def check_training_job(request: Mapping[str, Any]) -> None:
 
 # In AWS's model they are optional, for serverless training jobs only.
 NEEDED = ("AlgorithmSpecification", "ResourceConfig", "StoppingCondition")
+LONGEST_TRAINING_SECONDS = 28 * 24 * 60 * 60
+"""AWS's API reference, StoppingCondition: «The maximum value is 28 days.» Its model has no number for it."""
+
 TUNING_RESOURCES = "HyperParameterTuningResourceConfig"
 UNKNOWN_SERVICES = {
     "ServerlessJobConfig": "alfine has no serverless training. Describe the training job with AlgorithmSpecification.",
@@ -66,6 +73,16 @@ def _resource_faults(resources: Mapping[str, Any], where: str = "") -> Iterator[
             yield Fault(
                 f"{where}ResourceConfig.{name}", "alfine can't choose between instance types. Use InstanceType."
             )
+
+
+def _time_faults(stopping: Mapping[str, Any], where: str = "") -> Iterator[Fault]:
+    """Yield faults of a StoppingCondition; where: the path of its definition, with a dot."""
+    seconds = stopping.get("MaxRuntimeInSeconds", 0)
+    if seconds > LONGEST_TRAINING_SECONDS:
+        yield Fault(
+            f"{where}StoppingCondition.MaxRuntimeInSeconds",
+            f"{seconds} is more than {LONGEST_TRAINING_SECONDS} (28 days), the longest that AWS lets a training job run. Use a smaller one.",
+        )
 
 
 def _tag_faults(request: Mapping[str, Any]) -> Iterator[Fault]:
