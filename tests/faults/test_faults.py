@@ -6,8 +6,12 @@ import threading
 import time
 from contextlib import closing
 
+import boto3
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
+from tests.aws.conftest import KEYS
 from tests.faults.control import FOREVER, Action, Calls, Roles, compiler
 from tests.faults.rounds import Rounds
 from tests.faults.states import States
@@ -53,6 +57,26 @@ def test_a_server_writes_again_once_its_database_can_be_written_again(rounds):
                 thread.join()
     traffic.violations.clear()  # answers of 500 during the fault
     assert all(writes() for _ in range(CLIENTS))
+
+
+def test_requests_are_answered_with_503_while_the_disk_answers_with_errors(rounds):
+    control, sagemaker = rounds.world.control, rounds.world.client()
+    s3 = boto3.client("s3", endpoint_url=rounds.world.url, config=Config(retries={"total_max_attempts": 1}), **KEYS)
+    s3.create_bucket(Bucket="on-a-bad-disk")
+    s3.put_object(Bucket="on-a-bad-disk", Key="object", Body=b"body")
+    arn = rounds.traffic.look(rounds.traffic.create(most=1, long=False))["HyperParameterTuningJobArn"]
+    asked = {
+        ("alfine.db", Calls.WRITE): lambda: sagemaker.add_tags(ResourceArn=arn, Tags=[{"Key": "a", "Value": "b"}]),
+        ("on-a-bad-disk", Calls.OPEN_TO_READ): lambda: s3.get_object(Bucket="on-a-bad-disk", Key="object"),
+    }
+    for (part, calls), ask in asked.items():
+        words = {"number": errno.EIO, "times": FOREVER, "part": part}
+        with control.armed(calls, Roles.SERVER, Action.FAIL, **words), pytest.raises(ClientError) as refused:
+            ask()
+        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503, part
+        assert refused.value.response["Error"]["Code"] == "ServiceUnavailable", part
+        assert "answers with errors" in str(refused.value), part
+        assert ask(), part
 
 
 @pytest.mark.parametrize("number", [errno.ENOENT, errno.EIO])

@@ -23,6 +23,7 @@ from alfine.aws.sagemaker.operations import OPERATIONS
 from alfine.aws.sagemaker.other_operations import empty_list, explained_operation
 from alfine.aws.sts_iam_cloudwatch import CLOUDWATCH, IAM, STS
 from alfine.core.errors import AlfineError
+from alfine.core.unavailable import UNAVAILABLE_CODE, reason_to_try_later
 
 log = logging.getLogger("alfine.aws")
 
@@ -77,11 +78,11 @@ def explained(error: Exception, operation: str) -> tuple[int, str, str]:
     """Return (HTTP status, AWS's code, text) for an error. For a fault of alfine itself the caller learns only that there is one."""
     if isinstance(error, WireError):
         return error.status, error.code, str(error)
-    statuses = {"InternalFailure": 500, "ServiceUnavailable": 503}
-    if isinstance(error, AlfineError) and error.code not in statuses:
+    if reason := reason_to_try_later(error):
+        log.warning("operation=%s can't be answered at present: %s", operation, error)
+        return 503, UNAVAILABLE_CODE, reason
+    if isinstance(error, AlfineError) and error.code != "InternalFailure":
         return 400, error.code, str(error)
-    if isinstance(error, AlfineError) and error.code == "ServiceUnavailable":
-        return 503, error.code, str(error)
     log.error("could not answer operation=%s", operation, exc_info=error)
     return 500, "InternalFailure", "alfine failed to answer this; its log says why."
 

@@ -134,6 +134,12 @@ class StoreUnusable(AlfineError):
     """The database of a store can't be opened or written, or isn't one."""
 
 
+class StoreUnreachable(StoreUnusable):
+    """The disk or the network drive of the database answers with errors. The same may succeed once it works again."""
+
+    code = "ServiceUnavailable"
+
+
 class StoreDamaged(StoreUnusable):
     """Pages of the database, or records in it, can't be read."""
 

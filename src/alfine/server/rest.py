@@ -33,6 +33,7 @@ from alfine.aws.auth.guard import SIGNER
 from alfine.aws.dispatch import UNAVAILABLE, retry_headers
 from alfine.core.errors import AlfineError, Fault, InvalidSpec, NotFound, NoTuningJob
 from alfine.core.fields import CHANGEABLE, unknown
+from alfine.core.unavailable import UNAVAILABLE_CODE, reason_to_try_later
 from alfine.core.wording import did_you_mean
 from alfine.jobs.analysis.export_table import FORMATS, export_table
 from alfine.jobs.analysis.replay_report import replay_report, replay_turn
@@ -205,6 +206,10 @@ def _answering(read: Callable[[Request], Any], known: tuple[str, ...]) -> Callab
         except AlfineError as error:
             message = error.sentence() if isinstance(error, NoTuningJob) and error.similar else str(error)
             status, value = _status_of(error), {"__type": error.code, "Message": message}
+        except OSError as error:
+            if not (reason := reason_to_try_later(error)):
+                raise
+            status, value = UNAVAILABLE, {"__type": UNAVAILABLE_CODE, "Message": reason}
         text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
         return Response(text, status, retry_headers(status), media_type="application/json")
 
@@ -214,7 +219,7 @@ def _answering(read: Callable[[Request], Any], known: tuple[str, ...]) -> Callab
 def _status_of(error: AlfineError) -> int:
     if isinstance(error, NotFound):
         return 404
-    return UNAVAILABLE if error.code == "ServiceUnavailable" else 400
+    return UNAVAILABLE if error.code == UNAVAILABLE_CODE else 400
 
 
 def _check(request: Request, known: tuple[str, ...]) -> None:

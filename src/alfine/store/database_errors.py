@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from alfine.core.errors import AlfineError, StorageFull, StoreBusy, StoreDamaged, StoreUnusable
+from alfine.core.errors import AlfineError, StorageFull, StoreBusy, StoreDamaged, StoreUnreachable, StoreUnusable
 
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -44,7 +44,7 @@ def explained(error: sa.exc.DBAPIError, database: str) -> AlfineError | None:
     if code in UNWRITABLE:
         return unwritable(Path(database), said)
     if code == sqlite3.SQLITE_IOERR:
-        return StoreUnusable(
+        return StoreUnreachable(
             f"{database}: the disk or the network drive answers with errors ({said}). Nothing recorded so far is lost if it "
             "comes back: check it, then run the same command again."
         )

@@ -5,7 +5,6 @@ An operation that isn't in the table is answered NotImplemented.
 
 from __future__ import annotations
 
-import errno
 import logging
 import uuid
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from alfine.aws.s3 import multipart, operations, xml
 from alfine.aws.s3.request import S3Request
+from alfine.core.unavailable import UNAVAILABLE_CODE, reason_to_try_later
 from alfine.programs.data.buckets.bucket_store import BucketStore
 from alfine.programs.data.buckets.errors import S3Error
 
@@ -105,8 +105,9 @@ class S3App:
 def _refusal(error: Exception, request: S3Request) -> S3Error:
     if isinstance(error, S3Error):
         return error
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return S3Error("ServiceUnavailable")
+    if reason := reason_to_try_later(error):
+        _log.warning("%s %s can't be answered at present: %s", request.method, ascii(request.path), error)
+        return S3Error(UNAVAILABLE_CODE, reason)
     _log.error("%s %s failed", request.method, ascii(request.path), exc_info=error)
     return S3Error("InternalError")
 

@@ -27,7 +27,8 @@ from starlette.routing import Mount, Route
 from alfine.aws.auth.guard import is_from_aws
 from alfine.aws.dispatch import UNAVAILABLE, read_body
 from alfine.aws.json_protocol import WireError
-from alfine.core.errors import AlfineError, InvalidSpec, NotFound, NoTuningJob, StorageFull, StoreBusy
+from alfine.core.errors import AlfineError, InvalidSpec, NotFound, NoTuningJob
+from alfine.core.unavailable import reason_to_try_later
 from alfine.server.console import change_form, events, replay, training_job, tuning_job, tuning_jobs
 from alfine.server.console.page_request import ConsoleBackend, Page, PageRequest
 from alfine.server.console.sessions import Session, Sessions, SignInRefused
@@ -208,11 +209,13 @@ class Console:
         except InvalidSpec as error:
             lines = [str(fault) for fault in error.faults]
             return request.render("error.html", 422, title="This isn't possible", lines=lines)
-        except (StoreBusy, StorageFull) as error:
-            return request.render("error.html", UNAVAILABLE, title="This isn't possible at present", lines=[str(error)])
-        except (AlfineError, WireError) as error:
+        except WireError as error:
             return request.render("error.html", 409, title="This isn't possible", lines=[str(error)])
-        except Exception:  # the rim: logged with its traceback, and told to whoever asked
+        except Exception as error:  # the rim: logged with its traceback, and told to whoever asked
+            if reason := reason_to_try_later(error):
+                return request.render("error.html", UNAVAILABLE, title="This isn't possible at present", lines=[reason])
+            if isinstance(error, AlfineError):
+                return request.render("error.html", 409, title="This isn't possible", lines=[str(error)])
             log.exception("could not answer path=%s", request.http.url.path)
             lines = ["alfine could not answer this request. The server's log has the reason."]
             return request.render("error.html", 500, title="Internal error", lines=lines)
