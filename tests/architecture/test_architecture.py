@@ -57,6 +57,7 @@ CRITERIA_NAMED = {
     "__init__": "the table of public names, which are imported when first used",
     "api.read_criteria": "an example in an error message",
     "aws.sagemaker.shapes": "AMT's names of fields in a response",
+    "aws.sagemaker.unsupported_fields": "AWS's name of a field in a request",
     "cli": "examples of commands",
     "cli.change": "examples of commands",
     "cli.findings": "AMT's paths of fields in a request",
