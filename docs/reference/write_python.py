@@ -9,6 +9,7 @@ import alfine
 from alfine.api.job_words import job_request
 
 PAGE = Path(__file__).parent / "python.md"
+INTEGRATIONS = Path(alfine.__file__).parent / "integrations"
 HEAD = """# Python
 
 `docs/reference/write_python.py` writes this page from the source; `help(alfine.tune)` shows the same. All names are imported from `alfine`.
@@ -38,7 +39,8 @@ SECTIONS = {
         *("TrainingJob", "Verdict", "Outlook", "History"),
         *("Launched", "Started", "Reported", "StopAsked", "Ended"),
     ),
-    "Errors": ("AlfineError", "InvalidSpec"),
+    "In Optuna's studies": ("optuna.StopWhen", "optuna.Sampler", "optuna.Pruner"),
+    "Errors": ("AlfineError", "InvalidSpec", "MissingExtra"),
     "The folder of all jobs": ("Home",),
     "The words of a job": ("job_request",),
 }
@@ -47,6 +49,7 @@ NOTES = {
     "Completion criteria": "[Completion criteria](criteria.md) says what each one does.",
     "What comes out": "Strategies and criteria of your own receive a `History` ([add a criterion](../how-to/add-a-criterion.md)). Its facts, "
     "`History.facts`, are the last five of these classes.",
+    "In Optuna's studies": "[Stop Optuna's studies when they are done](../how-to/optuna.md) shows them at work.",
     "The words of a job": "From `alfine.api.job_words`. The words are [the keys of job files](job-file.md#every-key).",
 }
 CONSTRUCTED_BY_ALFINE = {"Job", "TrainingJob", "Verdict", "History", "InvalidSpec"}
@@ -57,8 +60,20 @@ def page() -> str:
     parts = [HEAD]
     for title, names in SECTIONS.items():
         parts += [f"## {title}\n", *([f"{NOTES[title]}\n"] if title in NOTES else [])]
-        parts += [_entry(name, job_request if name == "job_request" else getattr(alfine, name)) for name in names]
+        parts += [_of_integration(name) if "." in name else _entry(name, _thing(name)) for name in names]
     return "\n".join(parts)
+
+
+def _thing(name: str) -> type | object:
+    return job_request if name == "job_request" else getattr(alfine, name)
+
+
+def _of_integration(name: str) -> str:
+    """The entry of a class in src/alfine/integrations, read without the tool that it belongs to."""
+    module, _, own = name.partition(".")
+    lines = (INTEGRATIONS / f"{module}.py").read_text().splitlines()
+    (node,) = [each for each in ast.parse("\n".join(lines)).body if getattr(each, "name", "") == own]
+    return f"### alfine.{name}\n\n```python\n" + "\n".join(_face(node, lines)) + "\n```\n"
 
 
 def _entry(name: str, thing: type | object) -> str:

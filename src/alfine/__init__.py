@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from alfine.api.tuner import Tuner as Tuner
     from alfine.core.errors import AlfineError as AlfineError
     from alfine.core.errors import InvalidSpec as InvalidSpec
+    from alfine.core.errors import MissingExtra as MissingExtra
     from alfine.core.facts import Ended as Ended
     from alfine.core.facts import Launched as Launched
     from alfine.core.facts import Reported as Reported
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from alfine.criteria.shadow import Shadow as Shadow
     from alfine.criteria.steady import Steady as Steady
     from alfine.criteria.target import TargetObjectiveMetricValue as TargetObjectiveMetricValue
+    from alfine.integrations import optuna as optuna
     from alfine.jobs.home import Home as Home
 
 _MODULES = {
@@ -73,6 +75,7 @@ _MODULES = {
     "MaxCost": "criteria.max_cost",
     "MaxNumberOfTrainingJobs": "criteria.max_number_of_training_jobs",
     "MaxRuntimeInSeconds": "criteria.max_runtime_in_seconds",
+    "MissingExtra": "core.errors",
     "NotBefore": "criteria.not_before",
     "Outlook": "core.verdict",
     "Reported": "core.facts",
@@ -89,13 +92,20 @@ _MODULES = {
     "tune": "api.tune",
 }
 
+_INTEGRATIONS = {"optuna": "integrations.optuna"}
+"""alfine inside of other tools: modules that import the tool, so that `from alfine import *` leaves them out."""
+
 __all__ = [*_MODULES, "__version__"]  # noqa: PLE0604 - names, all of them
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
+    value: Any
+    if name in _INTEGRATIONS:
+        value = import_module(f"alfine.{_INTEGRATIONS[name]}")
+    elif name in _MODULES:
+        value = getattr(import_module(f"alfine.{_MODULES[name]}"), name)
+    else:
         raise AttributeError(f"module 'alfine' has no attribute {name!r}")
-    value = getattr(import_module(f"alfine.{_MODULES[name]}"), name)
     globals()[name] = value
     return value
 

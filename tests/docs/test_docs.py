@@ -111,7 +111,7 @@ def test_the_python_page_is_what_the_source_says_of_the_whole_face():
     write_python = written_by("write_python")
     assert write_python.PAGE.read_text() == write_python.page()
     told = {name for names in write_python.SECTIONS.values() for name in names}
-    assert told - {"job_request"} == set(alfine.__all__) - {"__version__"}
+    assert {name for name in told if "." not in name} - {"job_request"} == set(alfine.__all__) - {"__version__"}
 
 
 @pytest.mark.parametrize("thing", [alfine.tune, alfine.change, alfine.Tuner], ids=lambda thing: thing.__name__)

@@ -42,6 +42,12 @@ def test_a_program_runs(name, printed, tmp_path):
     assert re.search(printed, run(tmp_path, str(EXAMPLES / name)))
 
 
+def test_a_study_of_optuna_ends_by_itself(tmp_path):
+    package("optuna")
+    printed = run(tmp_path, str(EXAMPLES / "optuna_study.py"))
+    assert re.search(r"Stopped after \d\d of 100 trials: .+\nBest: rmse 5\d\.", printed)
+
+
 def test_the_job_file_runs(tmp_path):
     package("xgboost")
     printed = run(tmp_path, "-m", "alfine", "tune", str(EXAMPLES / "job_file/xgboost.yaml"), "--dry-run")

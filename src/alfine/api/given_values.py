@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from alfine.core.errors import Fault, InvalidSpec
 
-Curve: TypeAlias = Mapping[float, float] | Sequence[float]
+Curve: TypeAlias = Mapping[Any, float] | Sequence[float]
 """Intermediate objectives: a mapping from step to value, or values in their order."""
 
 

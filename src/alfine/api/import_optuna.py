@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 from alfine.api.import_records import ImportedTrainingJob, facts_of
 from alfine.api.job_words import job_request
-from alfine.core.conditions import Combination, alternatives, as_text, words
+from alfine.api.studies import STATUSES, Condition, parameters_of, presences, result_of
+from alfine.core.conditions import words
 from alfine.core.errors import Fault, InvalidSpec, MissingExtra
-from alfine.core.range_protocol import Range
-from alfine.core.ranges import Categorical, Continuous, Integer
+from alfine.core.ranges import Continuous, Integer
 from alfine.core.read_spec import read_spec
 from alfine.core.spec import TuningJobSpec
 from alfine.store.records import Record
@@ -80,21 +79,17 @@ def _storage(optuna: Any, url: str) -> Iterator[Any]:
 
 
 def _of_study(study: Any, title: str, name: str | None, metric: str) -> tuple[Record, tuple[str, ...]]:
-    trials = [trial for trial in study.trials if trial.state.name in _STATES]
+    trials = [trial for trial in study.trials if trial.state.name in STATUSES]
     if not trials:
         raise InvalidSpec([Fault(title, "has no trial that has ended.")])
     # A trial that failed may not have got as far as its last parameter.
     whole_trials = [trial for trial in trials if trial.state.name != "FAIL"] or trials
-    kinds: dict[str, list[Any]] = {}
-    for trial in whole_trials:
-        for key, kind in trial.distributions.items():
-            kinds.setdefault(key, []).append(kind)
-    shared = [key for key in kinds if all(key in trial.params for trial in whole_trials)]
-    if not shared:
+    ranges = {key: parameter.union for key, parameter in parameters_of(whole_trials).items()}
+    conditions = presences([trial.params for trial in whole_trials], ranges)
+    clear = {key: found[0] for key, found in conditions.items() if len(found) == 1}
+    if () not in clear.values():
         raise InvalidSpec([Fault(title, "has no parameter that every trial has.")])
-    space = {key: _range(kinds[key]) for key in shared}
-    conditions = {key: _condition(key, whole_trials, shared, space) for key in kinds if key not in shared}
-    space |= {key: _range(kinds[key]).requiring(condition) for key, condition in conditions.items() if condition}
+    space = {key: ranges[key].requiring(condition) for key, condition in clear.items() if _is_clear(condition, clear)}
     fixed = {
         key: range_.low
         for key, range_ in space.items()
@@ -121,42 +116,21 @@ def _of_study(study: Any, title: str, name: str | None, metric: str) -> tuple[Re
         status="Completed",
         facts=facts_of(ran, spec),
     )
-    return record, tuple(_remarks(conditions))
+    left_out = [key for key in ranges if key not in {*space, *fixed}]
+    return record, tuple(_remarks({key: range_.requires for key, range_ in space.items()}, left_out))
 
 
-def _remarks(conditions: Mapping[str, tuple[Combination, ...]]) -> Iterator[str]:
+def _is_clear(condition: Condition, clear: Mapping[str, Condition]) -> bool:
+    """Return whether all parameters that a condition is about have a clear condition themselves."""
+    return all(clause.name in clear for combination in condition for clause in combination)
+
+
+def _remarks(conditions: Mapping[str, Condition], left_out: Sequence[str]) -> Iterator[str]:
     for key, condition in conditions.items():
         if condition:
             yield f"{key} is taken to be active only where {words(condition[0])}, as in every trial."
-    if left_out := sorted(key for key, condition in conditions.items() if not condition):
-        yield f"Left out, since not every trial has them: {', '.join(left_out)}."
-
-
-def _condition(
-    name: str, trials: Sequence[Any], shared: Sequence[str], space: Mapping[str, Range]
-) -> tuple[Combination, ...]:
-    """Return the condition under which a parameter is active that not every trial has; empty where it isn't clear.
-
-    The condition is on the one other parameter whose values differ between the trials that have this one and those that
-    don't: on the values of a category, or else on a lower or an upper bound of a whole number. It isn't clear when no
-    parameter, or several, would do.
-    """
-    having, lacking = ([trial for trial in trials if (name in trial.params) == there] for there in (True, False))
-    by_category: list[dict[str, Any]] = []
-    by_number: list[dict[str, Any]] = []
-    for key in shared:
-        there, elsewhere = ([trial.params[key] for trial in some] for some in (having, lacking))
-        if isinstance(space[key], Categorical):
-            texts = {*map(as_text, there)}
-            if texts.isdisjoint(map(as_text, elsewhere)):
-                by_category.append({key: sorted(texts)})
-        elif isinstance(space[key], Integer):
-            if min(there) > max(elsewhere):
-                by_number.append({key: f">= {min(there)}"})
-            elif max(there) < min(elsewhere):
-                by_number.append({key: f"<= {max(there)}"})
-    conditions = by_category or by_number
-    return alternatives(conditions[0]) if len(conditions) == 1 else ()
+    if left_out:
+        yield f"Left out, since not every trial has them: {', '.join(sorted(left_out))}."
 
 
 def _has_all(trial: Any, spec: TuningJobSpec) -> bool:
@@ -167,34 +141,19 @@ def _has_all(trial: Any, spec: TuningJobSpec) -> bool:
     return True
 
 
-_STATES = {"COMPLETE": "Completed", "PRUNED": "Stopped", "FAIL": "Failed"}
-
-
 def _ran_in_optuna(trial: Any, name: str, space: Iterable[str]) -> ImportedTrainingJob:
-    curve = {int(step): float(value) for step, value in trial.intermediate_values.items()}
-    final = trial.value if trial.state.name == "COMPLETE" else curve[max(curve)] if curve else None
-    start = trial.datetime_start.astimezone(UTC)  # Optuna keeps local time
+    result = result_of(trial)
     return ImportedTrainingJob(
         name=f"{name}-{trial.number + 1:03d}-optuna",
         hyperparameters={key: trial.params[key] for key in space if key in trial.params},
-        created_at=start,
-        started_at=start,
-        ended_at=(trial.datetime_complete or trial.datetime_start).astimezone(UTC),
-        status=_STATES[trial.state.name],
-        objective=None if trial.state.name == "FAIL" else final,
-        failure_reason="The trial failed in Optuna." if trial.state.name == "FAIL" else None,
-        curve=curve,
+        created_at=result.started_at,
+        started_at=result.started_at,
+        ended_at=result.ended_at,
+        status=result.status,
+        objective=result.objective,
+        failure_reason=result.failure_reason,
+        curve=result.curve,
     )
-
-
-def _range(kinds: Sequence[Any]) -> Range:
-    """Return the range that holds all distributions of a parameter: those of numbers may change between trials."""
-    last = kinds[-1]
-    if type(last).__name__ == "CategoricalDistribution":
-        return Categorical(last.choices)
-    low, high = min(kind.low for kind in kinds), max(kind.high for kind in kinds)
-    range_of = Integer if type(last).__name__ == "IntDistribution" else Continuous
-    return range_of(low, high, scaling="Logarithmic" if last.log else "Linear")
 
 
 def _as_name(title: str) -> str:

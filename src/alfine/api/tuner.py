@@ -249,7 +249,7 @@ class Tuner(Results):
             return job.status == "Stopping"
 
     def would_stop(self, hyperparameters: Mapping[str, Any], curve: Curve) -> str | None:
-        """Return why early stopping would stop a training job that runs elsewhere; None when it wouldn't. Record nothing.
+        """Return why early stopping would stop a training job that runs elsewhere now; None when it wouldn't. Record nothing.
 
         Args:
             hyperparameters: Its configuration, which must lie in the search space.
@@ -261,12 +261,11 @@ class Tuner(Results):
         with self._lock:
             history, metric = self._with_running([hyperparameters], None), self.history.spec.metric
             number, now = history.launches, self._clock()
-            reasons: list[str] = []
-            for step, value in curve_of(curve):
+            values = [(step, value) for step, value in curve_of(curve) if math.isfinite(value)]
+            for step, value in values:
                 history.record(Reported(at=now, number=number, metric=metric, step=step, value=value))
-                stops = self._judge.policy.stops(history)
-                reasons += [stop.reason for stop in stops if stop.number == number]
-            return reasons[-1] if reasons else None
+            stops = self._judge.policy.stops(history) if values else ()
+            return next((stop.reason for stop in stops if stop.number == number), None)
 
     def observe(
         self,
