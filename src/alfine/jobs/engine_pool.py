@@ -18,6 +18,9 @@ log = logging.getLogger("alfine.jobs.engine_pool")
 LOOK_SECONDS = 1.0
 """Time between two looks for tuning jobs that other processes have created in this home."""
 
+ANNOUNCED_LOOK_SECONDS = 10.0
+"""The same where the database announces new tuning jobs: only what was announced while it was away needs a look."""
+
 FIRST_DELAY = 1.0
 """Seconds before a tuning job whose engine failed is tried again; each further time it is twice as long."""
 
@@ -57,6 +60,7 @@ class EnginePool:
         self._threads: dict[str, threading.Thread] = {}
         self._mutex = threading.Lock()
         self._leaving = threading.Event()
+        self._look_now = threading.Event()
         self._seen: set[str] = set()
         self._watcher: threading.Thread | None = None
         self._looked_at = time.monotonic()
@@ -104,6 +108,7 @@ class EnginePool:
     def leave(self, patience: float) -> None:
         """Give back all tuning jobs; return once that is done, after `patience` seconds at the latest."""
         self._leaving.set()
+        self._look_now.set()
         self._engine.wake.set_all()
         with self._mutex:
             threads = [*self._threads.values(), *([self._watcher] if self._watcher else [])]
@@ -113,8 +118,18 @@ class EnginePool:
 
     def _watch(self) -> None:
         """Run what other processes create, once it was there at two looks: a process that runs its own job claims it first."""
+        with self._engine.store.announcements.heard_by(lambda _: self._look_now.set()):
+            self._look_again_and_again()
+
+    def _look_again_and_again(self) -> None:
         before: set[str] = set()
-        while not self._leaving.wait(LOOK_SECONDS):
+        while not self._leaving.is_set():
+            is_quiet = self._engine.store.announcements.are_made and before <= self._seen
+            if is_quiet:
+                self._look_now.wait(ANNOUNCED_LOOK_SECONDS)
+                self._look_now.clear()
+            elif self._leaving.wait(LOOK_SECONDS):
+                return
             try:
                 unfinished = set(self._engine.store.unfinished())
             except StoreBusy as error:

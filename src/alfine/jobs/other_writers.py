@@ -16,6 +16,9 @@ log = logging.getLogger("alfine.jobs.other_writers")
 LOOK_SECONDS = 0.2
 """Time between two looks: so long a stop that another process asked for waits."""
 
+ANNOUNCED_LOOK_SECONDS = 10.0
+"""The same where the database announces what users ask for: only what was announced while it was away needs a look."""
+
 
 class OtherWriters:
     """Rings the bells of tuning jobs about which more is recorded than their engine knows: one question for all of them.
@@ -72,7 +75,8 @@ class OtherWriters:
             self._runs = False
 
     def _look_again_and_again(self) -> None:
-        with self._store.commits() as count:
+        pause = ANNOUNCED_LOOK_SECONDS if self._store.announcements.are_made else LOOK_SECONDS
+        with self._store.commits() as count, self._store.announcements.heard_by(self._heard):
             last: int | None = None
             while True:
                 with self._mutex:
@@ -90,8 +94,14 @@ class OtherWriters:
                     StoreUnusable,
                 ) as error:  # each engine also looks by itself, more rarely
                     log.debug("can't look at what others recorded: %s", error)
-                self._look_now.wait(LOOK_SECONDS)
+                self._look_now.wait(pause)
                 self._look_now.clear()
+
+    def _heard(self, name: str | None) -> None:
+        if name is None:
+            self.look()
+        else:
+            self._wake.set(name)
 
     def _look(self) -> None:
         counts = self._store.facts_of_unfinished()

@@ -20,6 +20,7 @@ from alfine.core.spec import TuningJobSpec
 from alfine.core.verdict import Verdict
 from alfine.store import algorithms as stored_algorithms
 from alfine.store.algorithm_store import AlgorithmStore
+from alfine.store.announcements import Announcements, announce
 from alfine.store.conditions import listed
 from alfine.store.database import Connection, Database
 from alfine.store.facts import Texts, write_facts, write_offset
@@ -86,6 +87,7 @@ class Store(AlgorithmStore, FailedTries, Leases, TagStore):
 
     def __init__(self, url: str, check_new: Callable[[], None] = lambda: None) -> None:
         self.database = Database(url)
+        self.announcements = Announcements(self.database)
         try:
             bring_up_to_date(self.database, check_new)
         except sa.exc.DatabaseError as error:
@@ -113,6 +115,7 @@ class Store(AlgorithmStore, FailedTries, Leases, TagStore):
 
     def close(self) -> None:
         """Close the database."""
+        self.announcements.close()
         self.database.close()
 
     @contextmanager
@@ -143,6 +146,7 @@ class Store(AlgorithmStore, FailedTries, Leases, TagStore):
                 stored_algorithms.get_algorithm(connection, name, to_write=True)
             job = insert_row(connection, spec, at)
             write_inherited(connection, job, inheritance)
+            announce(connection, spec.name)
         return self.get(spec.name)
 
     def load(self, record: Record) -> TuningJob:
@@ -238,6 +242,7 @@ class Store(AlgorithmStore, FailedTries, Leases, TagStore):
             for table in (changes, passed, tags, metrics, inherited, training_jobs):
                 connection.execute(sa.delete(table).where(table.c.tuning_job == job))
             connection.execute(sa.delete(tuning_jobs).where(tuning_jobs.c.id == job))
+            announce(connection, name)
         return names
 
     def detach(self, name: str) -> None:
@@ -393,6 +398,7 @@ class Store(AlgorithmStore, FailedTries, Leases, TagStore):
                 fact = row.facts + 1
                 values = {"facts": fact, "stop_fact": fact, "stop_requested_at": at}
                 update_row(connection, row.id, {**values, "status": "Stopping", "modified_at": at})
+                announce(connection, name)
 
     def force_end(self, name: str, at: datetime, reason: str, verdict: Verdict | None) -> Sequence[str]:
         """Record that a tuning job and its training jobs have ended, whatever runs. Return the names of those that hadn't ended.
@@ -408,6 +414,7 @@ class Store(AlgorithmStore, FailedTries, Leases, TagStore):
         """
         with self.database.writing() as connection:
             row = tuning_job_row(connection, name, to_write=True)
+            announce(connection, name)
             return write_forced_end(connection, row, at, reason, verdict)
 
     def request_stop_of_training_job(self, name: str, at: datetime, reason: str) -> None:
@@ -432,6 +439,8 @@ class Store(AlgorithmStore, FailedTries, Leases, TagStore):
                 return
             fact = StopAsked(at=at, number=row.number, reason=reason)
             append_fact(connection, row.tuning_job, fact)
+            of_job = sa.select(tuning_jobs.c.name).where(tuning_jobs.c.id == row.tuning_job)
+            announce(connection, connection.execute(of_job).scalar_one())
 
     def change(self, name: str, before: Mapping[str, Any], spec: TuningJobSpec, at: datetime) -> None:
         """Record that the user changed a tuning job's request. A job that had ended goes on.
@@ -457,5 +466,6 @@ class Store(AlgorithmStore, FailedTries, Leases, TagStore):
             resumed = {"status": "InProgress", "ended_at": None, "failure_reason": None, "failed_at": None}
             not_stopping = {"stop_fact": None, "stop_requested_at": None}
             update_row(connection, row.id, {**values, **resumed, **not_stopping})
+            announce(connection, name)
             old, new = tags_in(before), tags_in(spec.request)
             write_tags(connection, row.id, 0, {**dict.fromkeys(set(old) - set(new)), **new})
