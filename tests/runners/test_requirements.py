@@ -1,5 +1,7 @@
 """requirements.txt: installed once, seen by the script, its failure told. No package is fetched: the tests make their own."""
 
+import signal
+import socket
 import zipfile
 
 import pytest
@@ -21,14 +23,28 @@ def wheels(tmp_path):
     return source
 
 
-def test_in_a_sandbox_it_is_installed_once_and_the_script_finds_it(sandbox, wheels):
-    last, lines = sandbox.see_out(sandbox.launch("job-1", code=CODE, requirements=True))
+def test_in_a_sandbox_it_is_installed_once_and_the_script_finds_it_and_cannot_change_it(sandbox, wheels):
+    code = f"{CODE}\ntry:\n    open(thing.__file__, 'a')\nexcept OSError as error:\n    print(error.strerror)"
+    last, lines = sandbox.see_out(sandbox.launch("job-1", code=code, requirements=True))
     assert last.exit.succeeded, lines
     assert "Successfully installed thing-1.0" in lines
-    version, prefix = lines[-1].split()
-    assert (version, prefix.endswith("/venv")) == ("1.0", True)
-    _, again = sandbox.see_out(sandbox.launch("job-2", code=CODE, requirements=True))
-    assert again == [lines[-1]]
+    version, prefix = lines[-2].split()
+    assert (version, prefix.endswith("/venv"), lines[-1]) == ("1.0", True, "Read-only file system")
+    _, again = sandbox.see_out(sandbox.launch("job-2", code=code, requirements=True))
+    assert again == lines[-2:]
+
+
+def test_a_stop_while_it_is_being_installed_waits_for_nothing(sandbox, wheels):
+    with socket.create_server(("127.0.0.1", 0)) as index:  # it never answers
+        port = index.getsockname()[1]
+        (wheels / "requirements.txt").write_text(f"--index-url http://127.0.0.1:{port}/\nthing\n")
+        launch = sandbox.launch(code=CODE, requirements=True, grace_seconds=600.0)
+        sandbox.runner.start(launch)
+        index.settimeout(60)
+        with index.accept()[0]:
+            sandbox.runner.stop(launch)
+            last, _ = sandbox.wait(launch)
+    assert (last.exit.cause, last.exit.signal) == ("stopped", signal.SIGTERM)
 
 
 def test_those_that_start_together_install_it_once(process, wheels):

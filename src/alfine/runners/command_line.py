@@ -81,7 +81,7 @@ def argv_of(launch: Launch, host: Host, venv: Path | None) -> list[str]:
     python = launch.python if venv is None else f"{venv}/venv/bin/python"
     args = arguments(launch.hyperparameters)
     command = _argv(launch, script_inside(launch, host), python, args)
-    return [*_installer(launch, host, venv), *_feeder(launch, host), *command]
+    return [*([] if venv is None else installer(launch, host, venv)), *_feeder(launch, host), *command]
 
 
 def script_inside(launch: Launch, host: Host) -> str:
@@ -98,10 +98,8 @@ def _argv(launch: Launch, script: str, python: str, args: list[str]) -> list[str
     return [*interpreter, script, *args]
 
 
-def _installer(launch: Launch, host: Host, venv: Path | None) -> list[str]:
-    """Return the program that installs the script's requirements; nothing where it has none."""
-    if venv is None:
-        return []
+def installer(launch: Launch, host: Host, venv: Path) -> list[str]:
+    """Return the program that installs the script's requirements, and then becomes the command whose words follow."""
     paths = f"{host.seen.code}/requirements.txt", f"{host.seen.ml}/output/failure"
     return [sys.executable, *ALONE, requirements.__file__, str(venv), launch.python, *paths]
 

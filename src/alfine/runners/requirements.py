@@ -16,6 +16,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from typing import NoReturn
@@ -23,14 +24,18 @@ from typing import NoReturn
 PATHS = "import sysconfig; print(*{sysconfig.get_path(n) for n in ('purelib', 'platlib')}, sep='\\n')"
 """A program that prints where an interpreter has its packages."""
 
+COMPLETE = "complete"
+"""Name of the file in ENVIRONMENT that is there once everything is installed."""
+
 FAILURE_LIMIT = 900
 """Characters of pip's reason, so that a FailureReason of 1024 has room for what alfine adds."""
 
 
 def main(environment: str, python: str, requirements: str, failure: str, command: list[str]) -> NoReturn:
     """Make the virtual environment unless it exists, and become the command in it."""
-    done, venv = f"{environment}/complete", f"{environment}/venv"
+    done, venv = f"{environment}/{COMPLETE}", f"{environment}/venv"
     if not os.path.exists(done):
+        signal.signal(signal.SIGTERM, _end)
         with open(f"{environment}/lock", "w", encoding="ascii") as lock:
             fcntl.lockf(lock, fcntl.LOCK_EX)
             if not os.path.exists(done):  # else another training job has made it meanwhile
@@ -47,6 +52,11 @@ def main(environment: str, python: str, requirements: str, failure: str, command
         os.execvp(command[0], command)  # noqa: S606
     except OSError as error:
         sys.exit(f"{command[0]}: {error.strerror}")
+
+
+def _end(*_: object) -> NoReturn:
+    """End at once: as process 1 of a sandbox this one would ignore the signal, and pip with it."""
+    os._exit(128 + signal.SIGTERM)
 
 
 def _make(venv: str, python: str, requirements: str, failure: str) -> None:

@@ -31,8 +31,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from alfine.runners import closed_ports, pipes, requirements
-from alfine.runners.command_line import isolated_hosts, missing, process_of
+from alfine.runners import closed_ports, install_first, pipes, requirements
+from alfine.runners.command_line import ALONE, installer, isolated_hosts, missing, process_of
 from alfine.runners.job_environment import host_environment, host_names
 from alfine.runners.job_folder import SCRATCH, Host, files_of, hosts_of, make_scratch, mounts, requirements_of
 from alfine.runners.process import ProcessRunner
@@ -163,7 +163,7 @@ class SandboxRunner(ProcessRunner):
             *("--hostname", host.name, "--chdir", process["cwd"]),
             *("--bind", str(scratch), "/tmp"),  # noqa: S108
             *self._views(launch),
-            *_environment_words(venv),
+            *_shown(venv, "--ro-bind"),
             *_over(Path("/etc/hosts"), host.space.control / "hosts"),
             *_host_folders(launch, host),
         ]
@@ -174,9 +174,13 @@ class SandboxRunner(ProcessRunner):
         if not closing:
             words += [word for name, text in linker.items() for word in ("--setenv", name, text)]
         own = {**linker, "PWD": process["cwd"]}
+        argv = [*words, "--", *closing, *process["argv"]]
+        if venv is not None and not (venv / requirements.COMPLETE).exists():
+            install = [*words, "--as-pid-1", *_shown(venv, "--bind"), "--", *closing, *installer(launch, host, venv)]
+            argv = [sys.executable, *ALONE, install_first.__file__, str(len(install) + 1), *install, "true", *argv]
         return {
             "host": host.name,
-            "argv": [*words, "--", *closing, *process["argv"]],
+            "argv": argv,
             "cwd": "/",
             "env": {name: text for name, text in environment.items() if name not in linker},
             # For a warm start, in which a fork of the launcher enters the sandbox:
@@ -338,10 +342,10 @@ def _credentials() -> Iterator[Path]:
         yield Path.home() / name
 
 
-def _environment_words(venv: Path | None) -> Iterator[str]:
-    """Yield the virtual environment: the training job that makes it can write it, the others can only read it."""
+def _shown(venv: Path | None, how: str) -> Iterator[str]:
+    """Yield the words that show the folder of a virtual environment: `--ro-bind` to scripts, `--bind` to its installer alone."""
     if venv is not None:
-        yield from ("--ro-bind" if (venv / "complete").exists() else "--bind", str(venv), str(venv))
+        yield from (how, str(venv), str(venv))
 
 
 def _host_names(launch: Launch) -> str:
