@@ -45,7 +45,7 @@ ONE_USER = {
     "runners.strays": "how the processes and containers of training jobs are recognised, beside the runners",
     "server.app": "`alfine serve` is the only way to start it",
     "store.webhook_cursors": "SQL: all of it is written in the store",
-    "store.totals": "SQL: all of it is written in the store",
+    "store.ended": "SQL: all of it is written in the store",
     "store.check_database": "SQL: all of it is written in the store",
     "strategies.early_stopping": "a strategy's rule: the policy alone puts it together with a strategy",
     "surrogate.noise": "statistics of results: all of them lie in surrogate",

@@ -72,6 +72,7 @@ OTHER_FILES = {
     "jobs.check_home": ("glob iterdir", "lists the folders of training jobs, never what is in one"),
     "jobs.delete": ("rmdir", "removes the empty folder of a tuning job, never what is in it"),
     "jobs.lease_owner": ("read_text", "reads /proc"),
+    "jobs.retention": ("mkdir", "makes an empty folder in the place of a removed one"),
     "jobs.server_record": ("read_text tempfile.mkstemp", "a file of the home"),
     "jobs.restore": (
         ".open glob iterdir mkdir rmdir shutil.rmtree symlink_to",

@@ -38,6 +38,7 @@ REACHED = {
     "runners/launcher/preload.py: preload": "tests/runners/test_warm.py::test_imports_that_act_make_the_start_cold_and_are_reported",
     "runners/launcher/script.py: _run_main": "tests/runners/test_warm.py::test_a_script_ends_the_same_way_warm_and_cold",
     "server/health.py: _asked": "tests/server/test_monitoring.py::test_a_server_is_unready_while_its_database_does_not_answer",
+    "server/housekeeping.py: _run": "tests/jobs/test_retention.py::test_a_server_goes_on_when_it_cannot_remove_what_is_old",
     "server/webhooks/follower.py: _run": "tests/server/test_webhooks.py::test_a_fault_of_the_database_is_logged_and_events_follow_once_it_is_over",
     "server/console/app.py: _answer": "tests/server/console/test_pages.py::test_a_fault_of_alfine_is_a_page_that_says_so",
 }

@@ -25,7 +25,9 @@ from tests.store.damage import execute
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
-    (home / "alfine.toml").write_text('[server]\nlog_format = "json"\n')
+    (home / "alfine.toml").write_text(
+        '[server]\nlog_format = "json"\n[limits]\nparallel_training_jobs = 4\ndisk = "1 TB"\n'
+    )
     server = Served(home, signed=True)
     yield server
     server.end()
@@ -76,6 +78,21 @@ def test_metrics_count_jobs_steps_and_requests_for_whoever_has_a_key(server, key
     assert counted["alfine_suggestion_seconds_count",] >= 1
     assert counted["alfine_step_seconds_bucket", "+Inf"] == counted["alfine_step_seconds_count",] >= 3
     assert counted["process_open_fds",] > 0
+    assert counted["alfine_home_bytes",] > 0
+
+
+def test_a_job_beyond_a_quota_gets_awss_error(server, key, tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text("")
+    client = server.client(**key)
+    words = {"metric": "loss", "max_training_jobs": 9, "max_parallel": 5}
+    with pytest.raises(
+        client.exceptions.ResourceLimitExceeded, match="is 4, with current utilization of 0 and a request"
+    ):
+        client.create_hyper_parameter_tuning_job(
+            **job_request(name="wide", space={"x": Continuous(0, 1)}, script=script, **words)
+        )
+    client.close()
 
 
 @pytest.mark.parametrize(("user", "password"), [(None, ""), ("nobody", ""), ("../keys", "x"), ("", "")])

@@ -49,6 +49,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Home and files": {
         "import": ("import_job", "Import a job that ran on AWS or in Optuna."),
         "delete": ("delete", "Delete a tuning job that has ended."),
+        "prune": ("prune", "Remove the files of old tuning jobs."),
         "backup": ("backup", "Copy a home, also while it is used."),
         "restore": ("restore", "Make a home from a backup."),
         "doctor": ("doctor", "Check this machine, or a home."),

@@ -4,6 +4,7 @@ AlfineError
 ├── InvalidSpec          ValidationException   a request that is wrong, with every fault and its path
 ├── NotFound             ResourceNotFound      no tuning job or training job of that name
 ├── InUse                ResourceInUse         the name is taken, or another alfine process runs the job
+├── QuotaExceeded        ResourceLimitExceeded  a quota of the home doesn't allow it
 ├── Conflict             ConflictException     something else still needs what is to be deleted
 ├── NotTerminal          ValidationException   the job must have ended first
 ├── AlreadyEnded         ValidationException   the job must still run
@@ -90,6 +91,12 @@ class InUse(AlfineError):
     """The name is taken, or another alfine process is running the job."""
 
     code = "ResourceInUse"
+
+
+class QuotaExceeded(AlfineError):
+    """A quota of the home doesn't allow it."""
+
+    code = "ResourceLimitExceeded"
 
 
 class Conflict(AlfineError):

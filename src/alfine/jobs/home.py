@@ -21,6 +21,7 @@ from alfine.core.arns import Arns
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.jobs.clock import Clock, utc_now
 from alfine.jobs.engine import Engine
+from alfine.jobs.quotas import Quotas
 from alfine.jobs.server_record import ServerRecord
 from alfine.jobs.service import Service
 from alfine.jobs.wake import Wake
@@ -121,7 +122,8 @@ class Home:
         )
         url = chosen_store(store, self.config.store.url)
         self.store = open_store(self.folder, url)  # last of what may fail, since it must be closed
-        self.service = Service(self.store, self.jobs_folder, clock, self.machine)
+        self.quotas = Quotas(self.config.limits, self.folder)
+        self.service = Service(self.store, self.jobs_folder, clock, self.machine, self.quotas)
         self._engine: Engine | None = None
 
     def engine(self, functions: Mapping[str, Callable[..., Any]] | None = None) -> Engine:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from alfine.core.errors import AlreadyEnded, Fault, IllegalTransition, InvalidSpec, Overtaken
 from alfine.core.history import History
+from alfine.core.inherited import Inherited
 from alfine.core.protocols import CompletionCriterion
 from alfine.core.read_spec import read_spec
 from alfine.core.replay import Replayed
@@ -28,6 +30,7 @@ from alfine.jobs.forced_stop import force_stop
 from alfine.jobs.inheritance import parent_history
 from alfine.jobs.policy_for import policy_for, replayed
 from alfine.jobs.pricing import with_price
+from alfine.jobs.quotas import Quotas
 from alfine.jobs.training_job_log import read_log
 from alfine.programs.algorithms.created import request_faults
 from alfine.programs.machine import Machine
@@ -35,6 +38,7 @@ from alfine.runners.log_files import LogPart
 from alfine.runners.protocol import Runner
 from alfine.store import queries
 from alfine.store.algorithms import Algorithm
+from alfine.store.operating_settings import Limits
 from alfine.store.records import Record, TuningJob
 from alfine.store.store import Store
 from alfine.store.tags import tags_in
@@ -49,6 +53,7 @@ class Service:
         folder: Holds a folder for each tuning job, with the files of its training jobs.
         clock: Returns the present instant.
         machine: What this machine has for training jobs; None stands for the defaults.
+        quotas: What a new job must not exceed; None: there are none.
     """
 
     def __init__(
@@ -57,11 +62,13 @@ class Service:
         folder: Path,
         clock: Callable[[], datetime],
         machine: Machine | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
         self.store = store
         self.folder = folder
         self.clock = clock
         self.machine = machine or Machine()
+        self._quotas = quotas or Quotas(Limits(), folder)
         self._check = RequestCheck(store, folder, self.machine)
         self._assessor = Assessor()
 
@@ -77,11 +84,18 @@ class Service:
         Raises:
             InvalidSpec: It can't be understood, decided or run here; with every fault. Nothing is recorded.
             InUse: The name is taken.
+            QuotaExceeded: A quota of the home doesn't allow it.
         """
         if "TrainingJobName" in request:
             raise InvalidSpec([Fault("TrainingJobName", "a tuning job has none: it names its training jobs itself.")])
         spec, inheritance = self._check.new_job(self._priced(request), function)
-        return self.store.create(spec, self.clock(), inheritance)
+        return self._created(spec, self.clock(), inheritance)
+
+    def _created(self, spec: TuningJobSpec, now: datetime, inheritance: Sequence[Inherited]) -> TuningJob:
+        """Record a job, unless a quota doesn't allow it."""
+        self._quotas.check_disk()
+        check = partial(self._quotas.check_parallel, added=spec.max_parallel)
+        return self.store.create(spec, now, inheritance, check)
 
     def create_training_job(self, request: Mapping[str, Any]) -> TuningJob:
         """Check a CreateTrainingJob request, and record the training job with a tuning job that holds it alone.
@@ -92,13 +106,14 @@ class Service:
         Raises:
             InvalidSpec: As `create`; paths are those of this request.
             InUse: The name is taken.
+            QuotaExceeded: A quota of the home doesn't allow it.
         """
         now = self.clock()
         try:
             spec, inheritance = self._check.new_job(tuning_job_of(request, now))
         except InvalidSpec as error:
             raise InvalidSpec([as_asked(fault) for fault in error.faults]) from error
-        return self.store.create(spec, now, inheritance)
+        return self._created(spec, now, inheritance)
 
     def check(self, request: Mapping[str, Any]) -> TuningJobSpec:
         """Return the spec that `create` would record for a request. Raise InvalidSpec with every fault if it wouldn't."""
@@ -273,6 +288,7 @@ class Service:
         Raises:
             InvalidSpec: The change can't be understood, changes nothing, or the job would end again at once or can't run here.
             NotTerminal: The job is stopping.
+            QuotaExceeded: A quota of the home doesn't allow it.
         """
         while True:
             job, history = self.store.get(name), self.history(name)
@@ -282,8 +298,10 @@ class Service:
             spec, policy = self._check.changed_job(request)
             if job.ended:
                 self._check.resumed_job(history, spec, policy, self.clock())
+            added = spec.max_parallel - (0 if job.ended else history.spec.max_parallel)
+            check = partial(self._quotas.check_parallel, added=added)
             try:
-                self.store.change(name, job.request, spec, self.clock())
+                self.store.change(name, job.request, spec, self.clock(), check)
             except Overtaken:
                 continue
             return self.store.get(name)

@@ -31,9 +31,10 @@ from alfine.jobs.server_record import ServerRecord
 from alfine.server.console import Console
 from alfine.server.console.page_request import ConsoleBackend
 from alfine.server.health import Readiness, healthz
+from alfine.server.housekeeping import Housekeeping
 from alfine.server.http_measures import HttpMeasures, Measured
 from alfine.server.limits import limited
-from alfine.server.metrics import MetricsAccess, MetricsPage, webhook_families
+from alfine.server.metrics import MetricsAccess, MetricsPage, home_families, webhook_families
 from alfine.server.rest import RestApi
 from alfine.server.webhooks.follower import Events, Follower
 from alfine.store.access_keys import Keys
@@ -86,7 +87,9 @@ def make_app(home: Home, engine_pool: EnginePool, *, is_open: bool = False) -> S
     access, http = MetricsAccess(home.config.metrics, keys, is_open=is_open), HttpMeasures()
     events = Events(partial(event_of, backend), detail_type)
     followers = [Follower(webhook, home.store, events, home.clock) for webhook in home.config.webhooks]
-    metrics = MetricsPage(access, home.store, engine_pool.measures, http, [partial(webhook_families, followers)])
+    housekeeping = Housekeeping(home.store, home.jobs_folder, home.config.retention, home.clock)
+    more = (partial(webhook_families, followers), partial(home_families, home.quotas.home_size))
+    metrics = MetricsPage(access, home.store, engine_pool.measures, http, more)
 
     def checks_itself(scope: Any) -> bool:
         return console.handles(scope) or metrics.handles(scope)
@@ -107,7 +110,9 @@ def make_app(home: Home, engine_pool: EnginePool, *, is_open: bool = False) -> S
         engine_pool.run_all()
         for follower in followers:
             follower.start()
+        housekeeping.start()
         yield
+        housekeeping.leave()
         for follower in followers:
             follower.leave(FOLLOWERS_LEAVE_SECONDS / len(followers))
         engine_pool.leave(LEAVE_SECONDS)

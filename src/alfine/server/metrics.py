@@ -18,6 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from alfine._version import __version__
 from alfine.aws.auth.guard import is_from_aws
+from alfine.jobs.disk_usage import HomeSize
 from alfine.jobs.measures import Distribution, EngineMeasures
 from alfine.server.http_measures import HttpMeasures
 from alfine.server.webhooks.follower import Follower
@@ -189,3 +190,11 @@ def webhook_families(followers: Iterable[Follower]) -> Iterator[Metric]:
         behind.add_metric([name], follower.behind_seconds())
     yield attempts
     yield behind
+
+
+def home_families(home_size: HomeSize) -> Iterator[Metric]:
+    """Yield the size of the home, once it was measured: a home without a quota of disk isn't."""
+    from prometheus_client.core import GaugeMetricFamily
+
+    if (size := home_size.known()) is not None:
+        yield GaugeMetricFamily("alfine_home_bytes", "Disk that the home took when it was measured last.", size)

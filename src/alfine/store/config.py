@@ -21,7 +21,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.wording import did_you_mean
-from alfine.store.operating_settings import Metrics, Webhook
+from alfine.store.operating_settings import Limits, Metrics, Retention, Webhook
 
 FILE = "alfine.toml"
 """Name of the file in the home's folder."""
@@ -199,6 +199,8 @@ class Config:
     store: StoreSettings = field(default_factory=StoreSettings)
     metrics: Metrics = field(default_factory=Metrics)
     webhooks: tuple[Webhook, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    retention: Retention = field(default_factory=Retention)
 
     @classmethod
     def at(cls, home: Path) -> Config:

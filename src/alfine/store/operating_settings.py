@@ -1,4 +1,4 @@
-"""The tables of alfine.toml for whoever operates a server: monitoring and webhooks. store/config.py reads them."""
+"""The tables of alfine.toml for whoever operates a server: monitoring, webhooks, quotas, retention. store/config.py reads them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import binascii
 import ipaddress
 import os
 from dataclasses import dataclass, field
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.wording import did_you_mean
+from alfine.store.quantities import bytes_of, span_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,3 +138,77 @@ def _fault_of_events(events: tuple[str, ...]) -> str:
     return (
         "" if events else f"the list is empty. Leave it out for all, or name some of {' and '.join(map(repr, EVENTS))}."
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The table [limits]: quotas of a home. A request beyond one gets AWS's ResourceLimitExceeded.
+
+    Attributes:
+        parallel_training_jobs: The largest sum of MaxParallelTrainingJobs of all jobs that have not ended; 0: any.
+        disk: The size of the home, such as "500 GB", from which on no job is created; "": any.
+
+    Raises:
+        InvalidSpec: One of them is no such number or size.
+    """
+
+    parallel_training_jobs: int = 0
+    disk: str = ""
+
+    def __post_init__(self) -> None:
+        if self.parallel_training_jobs < 0:
+            message = f"{self.parallel_training_jobs} must be a whole number from 1 on; 0 sets no limit."
+            raise InvalidSpec([Fault("[limits] parallel_training_jobs", message)])
+        if self.disk:
+            bytes_of(self.disk, "[limits] disk")
+
+    @property
+    def disk_bytes(self) -> int | None:
+        """The largest size of the home in bytes; None for any."""
+        return bytes_of(self.disk, "[limits] disk") if self.disk else None
+
+
+WHAT = ("files", "jobs")
+"""Values of `what`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """The table [retention]: what the server and `alfine prune` remove of tuning jobs that have ended. Without an age and a size: nothing.
+
+    Attributes:
+        older_than: The age, such as "30d", from which on it is removed; "": none.
+        larger_than: The size of all training jobs' files, such as "500 GB", above which the oldest are removed; "": none.
+        keep_best: Whether the files of the best training job of each tuning job are kept.
+        what: «files» removes the files of training jobs (logs, models, checkpoints) and keeps the records; «jobs» removes both.
+
+    Raises:
+        InvalidSpec: One of them is no such value.
+    """
+
+    older_than: str = ""
+    larger_than: str = ""
+    keep_best: bool = True
+    what: str = "files"
+
+    def __post_init__(self) -> None:
+        if self.what not in WHAT:
+            raise InvalidSpec([Fault("[retention] what", f"{self.what!r} isn't one of {', '.join(WHAT)}.")])
+        if self.older_than:
+            span_of(self.older_than, "[retention] older_than")
+        if self.larger_than:
+            bytes_of(self.larger_than, "[retention] larger_than")
+
+    @property
+    def age(self) -> timedelta | None:
+        """The age from which on something is removed; None for none."""
+        return span_of(self.older_than, "[retention] older_than") if self.older_than else None
+
+    @property
+    def bytes(self) -> int | None:
+        """The size above which something is removed; None for none."""
+        return bytes_of(self.larger_than, "[retention] larger_than") if self.larger_than else None
+
+    def __bool__(self) -> bool:
+        """Return whether anything is ever removed."""
+        return bool(self.older_than or self.larger_than)

@@ -126,7 +126,13 @@ class Store(AlgorithmStore, FailedTries, Leases, TagStore):
 
     # -- tuning jobs ---------------------------------------------------------------------------------------------
 
-    def create(self, spec: TuningJobSpec, at: datetime, inheritance: Sequence[Inherited] = ()) -> TuningJob:
+    def create(
+        self,
+        spec: TuningJobSpec,
+        at: datetime,
+        inheritance: Sequence[Inherited] = (),
+        check: Callable[[Connection], None] = lambda _: None,
+    ) -> TuningJob:
         """Write a new tuning job, InProgress.
 
         A spec of a single training job (CreateTrainingJob) is written with that training job launched: whoever runs the tuning job
@@ -136,6 +142,7 @@ class Store(AlgorithmStore, FailedTries, Leases, TagStore):
             spec: The job, which was checked before.
             at: The instant of creation.
             inheritance: The training jobs that a warm start takes over from parents.
+            check: Called in the same transaction, which sees the new job; what it raises undoes the job.
 
         Raises:
             InUse: The name is taken, in letters of any case.
@@ -146,6 +153,7 @@ class Store(AlgorithmStore, FailedTries, Leases, TagStore):
                 stored_algorithms.get_algorithm(connection, name, to_write=True)
             job = insert_row(connection, spec, at)
             write_inherited(connection, job, inheritance)
+            check(connection)
             announce(connection, spec.name)
         return self.get(spec.name)
 
@@ -442,7 +450,14 @@ class Store(AlgorithmStore, FailedTries, Leases, TagStore):
             of_job = sa.select(tuning_jobs.c.name).where(tuning_jobs.c.id == row.tuning_job)
             announce(connection, connection.execute(of_job).scalar_one())
 
-    def change(self, name: str, before: Mapping[str, Any], spec: TuningJobSpec, at: datetime) -> None:
+    def change(
+        self,
+        name: str,
+        before: Mapping[str, Any],
+        spec: TuningJobSpec,
+        at: datetime,
+        check: Callable[[Connection], None] = lambda _: None,
+    ) -> None:
         """Record that the user changed a tuning job's request. A job that had ended goes on.
 
         Args:
@@ -450,6 +465,7 @@ class Store(AlgorithmStore, FailedTries, Leases, TagStore):
             before: The request that the caller changed.
             spec: The changed request.
             at: The instant of the change.
+            check: Called in the same transaction, which sees the change; what it raises undoes it.
 
         Raises:
             Overtaken: The job's request isn't `before` any more.
@@ -469,3 +485,4 @@ class Store(AlgorithmStore, FailedTries, Leases, TagStore):
             announce(connection, name)
             old, new = tags_in(before), tags_in(spec.request)
             write_tags(connection, row.id, 0, {**dict.fromkeys(set(old) - set(new)), **new})
+            check(connection)

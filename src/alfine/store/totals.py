@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -62,6 +63,26 @@ def totals(connection: Connection) -> Totals:
 
 def _by_status(connection: Connection, query: sa.Select[Any]) -> dict[str, int]:
     return {row[0]: row[1] for row in connection.execute(query)}
+
+
+_REQUESTS = sa.select(tuning_jobs.c.request).where(
+    tuning_jobs.c.listed.in_((True, False)), tuning_jobs.c.status.in_(_RUNNING)
+)
+
+
+def reserved_training_jobs(connection: Connection) -> int:
+    """Return how many training jobs may run at once: the sum of MaxParallelTrainingJobs of all tuning jobs that have not ended.
+
+    Args:
+        connection: An open connection.
+    """
+    return sum(_parallel(request) for request in connection.execute(_REQUESTS).scalars())
+
+
+def _parallel(request: str) -> int:
+    """Return a request's MaxParallelTrainingJobs; 1 for a training job on its own."""
+    config = json.loads(request).get("HyperParameterTuningJobConfig") or {}
+    return int((config.get("ResourceLimits") or {}).get("MaxParallelTrainingJobs") or 1)
 
 
 def ping(connection: Connection) -> None:

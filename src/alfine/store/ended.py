@@ -1,0 +1,53 @@
+"""Training jobs of tuning jobs that have ended, the oldest tuning job first: what retention chooses from."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from alfine.core.facts import TRANSITIONS
+from alfine.store.database import Connection
+from alfine.store.schema import training_jobs, tuning_jobs
+
+
+class EndedTrainingJob(NamedTuple):
+    """A training job that has ended, of a tuning job that has ended.
+
+    Attributes:
+        tuning_job: The id of its tuning job.
+        tuning_job_name: The name of its tuning job, as it is stored (core/arns.py).
+        listed: False if the tuning job was deleted, or only holds this training job.
+        tuning_job_ended_at: When the tuning job ended.
+        name: The training job's name.
+    """
+
+    tuning_job: int
+    tuning_job_name: str
+    listed: bool
+    tuning_job_ended_at: datetime
+    name: str
+
+
+_ENDED = [status for status, after in TRANSITIONS.items() if not after]
+
+_QUERY = (
+    sa.select(tuning_jobs.c.id, tuning_jobs.c.name, tuning_jobs.c.listed, tuning_jobs.c.ended_at, training_jobs.c.name)
+    .join_from(tuning_jobs, training_jobs, training_jobs.c.tuning_job == tuning_jobs.c.id)
+    .where(
+        tuning_jobs.c.ended_at.is_not(None),
+        tuning_jobs.c.status.in_(_ENDED),
+        training_jobs.c.status.in_(_ENDED),
+    )
+    .order_by(tuning_jobs.c.ended_at, tuning_jobs.c.id, training_jobs.c.number)
+)
+
+
+def ended_training_jobs(connection: Connection) -> list[EndedTrainingJob]:
+    """Return them all, those of the tuning job that ended first before others.
+
+    Args:
+        connection: An open connection.
+    """
+    return [EndedTrainingJob(*row) for row in connection.execute(_QUERY)]
