@@ -33,6 +33,7 @@ REACHED = {
     "jobs/engine_pool.py: _is_stopping": POOL,
     "jobs/engine_pool.py: _keep_running": POOL,
     "jobs/engine_pool.py: _look_again_and_again": "tests/jobs/test_engine_pool.py::test_a_server_that_cannot_look_for_new_jobs_says_so_and_looks_again",
+    "jobs/ownership.py: _beat_until": "tests/jobs/test_ownership.py::test_a_heartbeat_that_fails_is_told_once_and_comes_again",
     "programs/data/uploads.py: _deliver": f"{BAD}::test_stop_works_while_the_buckets_are_away_and_the_others_go_on_until_then",
     "runners/inline.py: _call": "tests/jobs/test_engine.py::test_a_failing_function_says_why_and_the_job_goes_on",
     "runners/launcher/preload.py: preload": "tests/runners/test_warm.py::test_imports_that_act_make_the_start_cold_and_are_reported",

@@ -1,15 +1,15 @@
 import sqlite3
-from datetime import timedelta
 
 import pytest
 
 from alfine import AlfineError, BestObjectiveNotImproving
-from alfine.core.errors import IllegalTransition, InUse, NotFound, Overtaken, StoreBusy
+from alfine.core.errors import Fenced, IllegalTransition, InUse, NotFound, Overtaken, StoreBusy
 from alfine.core.facts import Ended, StopAsked, TuningJobStopAsked
 from alfine.store import queries
 from alfine.store.pages import Page, tuning_job_page
 from alfine.store.store import Store
 from tests.building import at, history, one_job, spec
+from tests.store.silence import fall_silent
 
 
 @pytest.fixture
@@ -113,16 +113,48 @@ def test_an_ended_job_cannot_be_stopped_or_end_again(store):
         store.finish("job", "Failed", at(10))
 
 
-def test_one_engine_at_a_time_until_its_lease_or_its_life_ends(store):
+def test_one_engine_at_a_time_until_it_gives_back_ends_or_is_silent(store):
     created(store)
-    lease = at(0) + timedelta(seconds=30)
-    assert store.claim("job", "a", at(0), lease, lambda owner: True)
-    assert store.claim("job", "a", at(1), lease, lambda owner: True)
-    assert not store.claim("job", "b", at(1), lease, lambda owner: True)
-    assert store.claim("job", "b", at(1), lease, lambda owner: False)
-    assert store.claim("job", "c", at(31), at(60), lambda owner: True)
-    store.release("job", "c")
-    assert store.claim("job", "d", at(32), at(60), lambda owner: True)
+    lives, ended = (lambda engine: True), (lambda engine: False)
+    assert store.claim("job", "a", "here", lives) == 1
+    assert store.claim("job", "a", "here", lives) == 1
+    assert (store.claim("job", "b", "here", lives), store.claimable(lives)) == (None, [])
+    assert store.claimable(ended) == ["job"]
+    assert store.claim("job", "b", "here", ended) == 2
+    fall_silent(store, "b")
+    assert store.claimable(lives) == ["job"]
+    assert store.claim("job", "c", "here", lives) == 3
+    store.release("job", 2)  # too late: it isn't b's any more
+    assert store.claim("job", "d", "here", lives) is None
+    store.release("job", 3)
+    assert store.claim("job", "d", "here", lives) == 4
+    store.leave("d")
+    assert [engine.id for engine in store.engines()] == ["a", "c"]
+    assert store.claimable(lives) == ["job"]
+
+
+def test_an_engine_that_was_taken_over_writes_nothing(store):
+    job = created(store)
+    launched = one_job(history(), None)[0]
+    old = store.claim("job", "a", "here", lambda engine: True)
+    store.record(job.id, 0, [launched], epoch=old)
+    new = store.claim("job", "b", "here", lambda engine: False)
+    ends = (
+        lambda: store.record(job.id, 1, [StopAsked(at=at(1), number=1, reason="")], epoch=old),
+        lambda: store.finish("job", "Failed", at(1), epoch=old),
+        lambda: store.overtaken(job.id, 1, old),
+    )
+    for end in ends:
+        with pytest.raises(Fenced, match="Another alfine has taken over"):
+            end()
+    store.count_failed_tries(launched.name, 3, old)
+    with store.reading() as connection:
+        assert queries.failed_tries(connection, job.id) == {}
+    store.count_failed_tries(launched.name, 3, new)
+    with store.reading() as connection:
+        assert queries.failed_tries(connection, job.id) == {launched.name: 3}
+    store.finish("job", "Failed", at(1), known=1, epoch=new)
+    assert (store.get("job").status, store.get("job").owner) == ("Failed", None)
 
 
 def test_a_user_stops_one_training_job_once_and_only_while_it_runs(store):

@@ -10,6 +10,7 @@ AlfineError
 ├── AlreadyEnded         ValidationException   the job must still run
 ├── IllegalTransition    InternalFailure       a status change outside the table of core/facts.py
 ├── Overtaken            InternalFailure       another process has recorded a fact meanwhile: read and decide again
+├── Fenced               InternalFailure       another engine has taken over the tuning job: let go of it
 ├── StorageFull          ServiceUnavailable    no room to record facts; nothing that was recorded is lost
 ├── StoreBusy            ServiceUnavailable    another process has held the database for too long: try again
 ├── StoreUnusable        InternalFailure       the database can't be opened or written, or isn't one
@@ -123,6 +124,10 @@ class IllegalTransition(AlfineError):
 
 class Overtaken(AlfineError):
     """Another process has recorded a fact meanwhile, which a decision didn't take into account: read and decide again."""
+
+
+class Fenced(AlfineError):
+    """Another engine has taken over the tuning job: whoever ran it records nothing more of it, and starts and stops nothing."""
 
 
 class StorageFull(AlfineError):

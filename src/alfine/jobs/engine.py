@@ -13,11 +13,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from alfine.core.errors import InUse, InvalidSpec, Overtaken, StorageFull, StoreBusy
+from alfine.core.errors import Fenced, InvalidSpec, Overtaken, StorageFull, StoreBusy
 from alfine.core.facts import INTERNAL_ERROR, Ended, Fact, Launched, StopAsked
 from alfine.core.history import History
 from alfine.core.judge import Judge
@@ -26,10 +25,10 @@ from alfine.core.protocols import Stop, Suggestion
 from alfine.core.training_job import TrainingJob, training_job_name
 from alfine.core.verdict import Outlook, Verdict
 from alfine.jobs.clock import Clock, utc_now
-from alfine.jobs.lease_owner import is_alive, new_owner
 from alfine.jobs.measures import EngineMeasures
 from alfine.jobs.observed_facts import ObservedFacts
 from alfine.jobs.other_writers import OtherWriters
+from alfine.jobs.ownership import Ownership
 from alfine.jobs.policy_for import policy_for
 from alfine.jobs.run import Run
 from alfine.jobs.tries import Tries
@@ -53,8 +52,8 @@ POLL_SECONDS = 0.2
 LOOK_SECONDS = 10.0
 """Time between two looks at all training jobs, whether or not there is news: so long a tuning job waits for news that was lost."""
 
-LEASE = timedelta(seconds=30)
-"""Duration of a claim of a tuning job; the claim is renewed after a third of it."""
+BUSY_SECONDS = 1.0
+"""Time after which a tuning job is read again when the database couldn't be reached."""
 
 FULL_DISK_TRIES = 30
 """Number of times that a step is tried again, a second apart, while the disk is full: the end of the training job that filled it makes room."""
@@ -94,10 +93,11 @@ class Engine:
         self.folder = folder
         self.functions = functions or {}
         self.clock = clock
-        self.owner = new_owner()
         self.measures = EngineMeasures()
+        self.ownership = Ownership(store)
         self._deliveries = ArtifactUploads(self.machine.buckets, wake.set)
-        self._tries = Tries(store.count_failed_tries)
+        self._tries = Tries(self._count_failed_tries)
+        self._epochs: dict[str, int] = {}
         self.others = OtherWriters(store, wake)
 
     # -- a tuning job from its claim to its end ------------------------------------------------------------------
@@ -114,10 +114,15 @@ class Engine:
 
         Raises:
             InUse: Another engine runs it.
+            Fenced: Another engine has taken it over, because this one was silent for too long.
             InvalidSpec: Its training jobs can't run here.
             NotFound: There is no such tuning job, or it was deleted.
             StorageFull: The disk stayed full.
         """
+        with self.ownership.beating():
+            self._run_to_end(name, after_step, grace_seconds)
+
+    def _run_to_end(self, name: str, after_step: Callable[[Run], None] | None, grace_seconds: float | None) -> None:
         tries = FULL_DISK_TRIES
         try:
             while True:
@@ -127,8 +132,13 @@ class Engine:
                         return
                     except Overtaken:
                         continue  # someone asked to stop or change something: decide again, on all that is recorded
+                    except Fenced:
+                        if not self.store.get(name).ended:
+                            raise
+                        return
                     except StoreBusy as error:  # nothing was written: decide again, as after a crash
                         log.warning("tuning_job=%s waits for the database: %s", name, error)
+                        bell.wait(BUSY_SECONDS)
                     except (StorageFull, OSError) as error:
                         # A write that failed is treated like a crash: start again from what is recorded, once there is room.
                         if tries <= 0 or not _is_full(error):
@@ -139,12 +149,13 @@ class Engine:
         finally:
             self._deliveries.forget(self.folder / name)
             self._tries.forget(self.folder / name)
+            self._epochs.pop(name, None)
 
     def _run(
         self, name: str, bell: Bell, after_step: Callable[[Run], None] | None, grace_seconds: float | None
     ) -> None:
         run = self.open(name, grace_seconds)
-        renewed_at, news = self.clock(), None
+        news = None
         look_at = time.monotonic() + LOOK_SECONDS
         try:
             with self.others.watching(name, run.job.id, len(run.history.facts)):
@@ -152,22 +163,27 @@ class Engine:
                     if after_step is not None:
                         after_step(run)
                     self.others.knows(run.job.id, len(run.history.facts))
-                    if self.clock() - renewed_at > LEASE / 3:
-                        self._claim(name)
-                        renewed_at = self.clock()
                     if not run.more:
                         bell.wait(min(self._seconds_to_wait(run), look_at - time.monotonic()))
                     news = bell.take()
                     if time.monotonic() >= look_at:
                         news, look_at = None, time.monotonic() + LOOK_SECONDS
         finally:
-            with suppress(StorageFull, StoreBusy):  # the lease expires by itself
+            with suppress(StorageFull, StoreBusy):  # this engine claims it again, or falls silent
                 self.close(run)
 
     def open(self, name: str, grace_seconds: float | None = None) -> Run:
         """Claim a tuning job, and read what is recorded of it. Arguments and errors are those of `run`."""
-        if not self.store.get(name).ended:
-            self._claim(name)
+        epoch = 0 if self.store.get(name).ended else self.ownership.claim(name)
+        self._epochs[name] = epoch
+        try:
+            return self._opened(name, epoch, grace_seconds)
+        except BaseException:
+            with suppress(StorageFull, StoreBusy):  # the error that is raised says more
+                self.store.release(name, epoch)
+            raise
+
+    def _opened(self, name: str, epoch: int, grace_seconds: float | None) -> Run:
         job, history = self.store.get(name), self.store.history(name)
         programs = self._programs(name, history)
         past = history.upto(job.judged)
@@ -176,7 +192,8 @@ class Engine:
             judge.verdict, judge.verdicts = job.verdict, job.verdicts
             judge.judge()  # finds the instants at which to judge again, which aren't recorded
         judge.record(history.facts[job.judged :])
-        run = Run(job, history.spec, programs, self.runners, judge, self.machine.arns, grace_seconds=grace_seconds)
+        arns = self.machine.arns
+        run = Run(job, history.spec, programs, self.runners, judge, arns, epoch, grace_seconds=grace_seconds)
         offsets = self.store.log_offsets(job.id)
         with self.store.reading() as connection:
             self._tries.restore(self.folder / name, failed_tries(connection, job.id))
@@ -199,7 +216,7 @@ class Engine:
 
     def close(self, run: Run) -> None:
         """Give back a tuning job. Its training jobs run on, where their runners can let them."""
-        self.store.release(run.spec.name, self.owner)
+        self.ownership.release(run)
 
     def step(self, run: Run, news: set[str] | None = None) -> bool:
         """Observe, decide, record, act.
@@ -213,6 +230,7 @@ class Engine:
 
         Raises:
             Overtaken: Someone else has recorded something: open the tuning job again.
+            Fenced: Another engine has taken over the tuning job: let go of it.
         """
         if run.job.ended:
             return False
@@ -222,7 +240,7 @@ class Engine:
     def _step(self, run: Run, news: set[str] | None) -> bool:
         facts, offsets = self._observe(run, news)
         history, known = run.history, len(run.history.facts)
-        if not facts and self.store.overtaken(run.job.id, known):
+        if not facts and self.store.overtaken(run.job.id, known, run.epoch):
             raise Overtaken("A user asked to stop something.")
         run.judge.record(facts)
         facts += run.judge.look(self.clock())
@@ -243,6 +261,7 @@ class Engine:
 
     def _observe(self, run: Run, news: set[str] | None) -> tuple[list[Fact], dict[int, int]]:
         """Return what has happened to the training jobs with news, and how far their logs have been read, by number."""
+        self.ownership.check(run)
         facts: list[Fact] = []
         offsets: dict[int, int] = {}
         run.more = False
@@ -268,6 +287,8 @@ class Engine:
             facts = list(self._observed(run, job, run.reader(job)))
             if self._deliveries.of(folder) is None:
                 self._tries.succeeded(folder)
+        except Fenced:
+            raise
         except Exception as error:  # noqa: BLE001 - counted and logged; it ends the training job if it comes again
             run.read_again(job, offset)
             self._tries.failed(folder, error)
@@ -281,6 +302,8 @@ class Engine:
         log.error("training_job=%s is given up: %s", job.name, reason)
         try:
             run.runner(job).stop(replace(run.launch(job), grace_seconds=0.0))
+        except Fenced:
+            raise
         except Exception:  # its end is recorded all the same: nothing may keep the tuning job from ending
             log.exception("training_job=%s can't be stopped: its processes may still run", job.name)
         self._deliveries.discard(folder)
@@ -414,12 +437,15 @@ class Engine:
             return False
         judged = (len(run.history.facts), judge.verdict, judge.verdicts)
         texts = run.spec.texts
-        self.store.record(run.job.id, known, [*facts, *intents], offsets=offsets, texts=texts, judged=judged)
+        new = [*facts, *intents]
+        self.store.record(run.job.id, known, new, offsets=offsets, texts=texts, judged=judged, epoch=run.epoch)
         run.written = state
         judge.record(intents)
         return True
 
     def _act(self, run: Run, intents: Sequence[Launched | StopAsked]) -> None:
+        if intents:
+            self.ownership.check(run)
         for intent in intents:
             job = run.history.job(intent.number)
             if isinstance(intent, StopAsked):
@@ -428,6 +454,8 @@ class Engine:
             try:
                 self._start(run, job)
                 log.debug("launched training_job=%s", intent.name)
+            except Fenced:
+                raise
             except Exception as error:  # noqa: BLE001 - the next look finds that it was never started, and starts it again
                 self._tries.failed(self._folder(run, job), error)
 
@@ -436,6 +464,8 @@ class Engine:
         run.not_told_to_stop.add(job.number)
         try:
             self._tell_to_stop(run, job)
+        except Fenced:
+            raise
         except Exception as error:  # noqa: BLE001 - counted, logged, and tried again
             self._tries.failed(self._folder(run, job), error)
 
@@ -463,25 +493,21 @@ class Engine:
         verdict, now = run.judge.verdict, self.clock()
         status = "Stopped" if run.history.stop_requested_at else verdict.status
         reason = verdict.sentence if status == "Failed" else None
-        self.store.finish(run.spec.name, status, now, reason, known=len(run.history.facts))
+        self.store.finish(run.spec.name, status, now, reason, known=len(run.history.facts), epoch=run.epoch)
         run.end(self.store.get(run.spec.name))
         log.info("ended tuning_job=%s status=%s criterion=%s", run.spec.name, status, verdict.criterion)
 
     # -- between two steps ---------------------------------------------------------------------------------------
 
     def _seconds_to_wait(self, run: Run) -> float:
-        """Return the time until there is something to do without news: a deadline, the next try, the renewal of the lease."""
+        """Return the time until there is something to do without news: a deadline, or the next try."""
         deadlines = [verdict.ask_again_at for verdict in run.judge.verdicts if verdict.ask_again_at is not None]
         times = [(at - self.clock()).total_seconds() for at in deadlines]
-        times += [(LEASE / 3).total_seconds(), self._tries.seconds_to_next(self.folder / run.spec.name)]
+        times += [self._tries.seconds_to_next(self.folder / run.spec.name)]
         return max(0.0, min(*times, POLL_SECONDS if run.polled() else LOOK_SECONDS))
 
-    def _claim(self, name: str) -> None:
-        now = self.clock()
-        if not self.store.claim(name, self.owner, now, now + LEASE, is_alive):
-            raise InUse(
-                f"tuning job {name} is being run by another alfine ({self.store.get(name).owner}). Wait, or stop it."
-            )
+    def _count_failed_tries(self, folder: Path, count: int) -> None:
+        self.store.count_failed_tries(folder.name, count, self._epochs.get(folder.parent.name))
 
 
 def _is_full(error: Exception) -> bool:

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 
-from alfine.core.errors import InUse, InvalidSpec, NotFound, StoreBusy, StoreUnusable
+from alfine.core.errors import Fenced, InUse, InvalidSpec, NotFound, StoreBusy, StoreUnusable
 from alfine.core.wording import duration
 from alfine.jobs import failed_runs
 from alfine.jobs.engine import Engine
@@ -160,7 +160,7 @@ class EnginePool:
                 if str(error) != last_message:
                     log.warning("can't run tuning_job=%s here, trying again: %s", name, error)
                 last_message, delay = str(error), min(delay, MISSING_DELAY)
-            except InUse as error:
+            except (InUse, Fenced) as error:
                 log.info("tuning_job=%s: %s", name, error)
             except (
                 Exception

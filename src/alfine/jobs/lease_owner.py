@@ -1,24 +1,30 @@
-"""Owners of leases: the engine of one process on one host that runs a tuning job, and whether that process still runs."""
+"""Owners of leases: the engine of one process on one machine that runs a tuning job, and whether that process still runs."""
 
 from __future__ import annotations
 
-import itertools
+import hashlib
 import os
+import secrets
 import socket
+import uuid
+from functools import cache
 from pathlib import Path
 
-_engines = itertools.count(1)
+MACHINE_DIGITS = 12
+"""Hexadecimal digits by which a machine is told from others, whatever their names."""
 
 
 def new_owner() -> str:
-    """Return a name for one more engine of this process: «host:process id:start of the process:number»."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}:{next(_engines)}"
+    """Return a name for one more engine of this process: «host:process id:start of the process:machine-random»."""
+    pid = os.getpid()
+    return f"{socket.gethostname()}:{pid}:{_started(pid)}:{machine()}-{secrets.token_hex(6)}"
 
 
 def is_alive(owner: str) -> bool:
-    """Return whether an owner's process runs. One on another host is taken to run, until its lease expires."""
-    host, pid, started, _ = owner.rsplit(":", 3)
-    if host != socket.gethostname():
+    """Return whether an owner's process runs. One of another machine is taken to run, until it is silent for too long."""
+    host, pid, started, last = owner.rsplit(":", 3)
+    where, dash, _ = last.partition("-")
+    if where != machine() if dash else host != socket.gethostname():  # an earlier version recorded no machine
         return True
     try:
         os.kill(int(pid), 0)
@@ -27,6 +33,20 @@ def is_alive(owner: str) -> bool:
     except PermissionError:
         pass
     return _started(int(pid)) == started
+
+
+@cache
+def machine() -> str:
+    """Return what tells this machine from others: where process ids are the same, and since when.
+
+    Two containers on one machine differ in it, as do two machines with one name, and a machine before and after a restart.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        where = f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:  # not Linux
+        where = f"{socket.gethostname()} {uuid.getnode()}"
+    return hashlib.sha256(where.encode()).hexdigest()[:MACHINE_DIGITS]
 
 
 def _started(pid: int) -> str:

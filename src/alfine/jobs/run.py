@@ -29,6 +29,7 @@ class Run:
         runners: Where they run, by name.
         judge: The history, and the verdict on it.
         arns: For the ARNs of training jobs.
+        epoch: That of the engine's claim.
         readers: Of the training jobs that run, by number.
         launches: What their runners are given, by number.
         not_told_to_stop: Numbers of training jobs that are Stopping, and whose runner couldn't be asked yet.
@@ -44,6 +45,7 @@ class Run:
     runners: Mapping[str, Runner]
     judge: Judge
     arns: Arns
+    epoch: int
     readers: dict[int, ObservedFacts] = field(default_factory=dict)
     launches: dict[int, Launch] = field(default_factory=dict)
     not_told_to_stop: set[int] = field(default_factory=set)
@@ -100,7 +102,8 @@ class Run:
     def launch(self, job: TrainingJob) -> Launch:
         """Return what the runner of a training job is given."""
         if job.number not in self.launches:
-            launch = replace(self.programs[job.definition].launch(job), arn=self.arns.training_job(job.name))
+            arn = self.arns.training_job(job.name)
+            launch = replace(self.programs[job.definition].launch(job), arn=arn, epoch=self.epoch)
             if self.grace_seconds is not None:
                 launch = replace(launch, grace_seconds=self.grace_seconds)
             self.launches[job.number] = launch

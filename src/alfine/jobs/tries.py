@@ -60,10 +60,10 @@ class Tries:
     """The failed tries of training jobs, by the training job's folder. They are kept when the engine reads a tuning job anew.
 
     Args:
-        keep: Records the number of failed tries of a training job, by its name: so that they end it after a restart, too.
+        keep: Records the number of failed tries of a training job, by its folder: so that they end it after a restart, too.
     """
 
-    def __init__(self, keep: Callable[[str, int], None]) -> None:
+    def __init__(self, keep: Callable[[Path, int], None]) -> None:
         self._keep = keep
         self._failed: dict[Path, _FailedTries] = {}
 
@@ -132,7 +132,7 @@ class Tries:
 
     def _record(self, folder: Path, count: int) -> None:
         try:
-            self._keep(folder.name, count)
+            self._keep(folder, count)
         except Exception as error:  # noqa: BLE001 - this process still knows the number; only a restart begins anew
             log.warning("training_job=%s: its failed tries can't be recorded: %s", folder.name, error_text(error))
 

@@ -88,6 +88,7 @@ class Launch:
 
     Attributes:
         name: The training job's name.
+        epoch: That of the claim under which the engine asks; 0 where nobody has one.
         folder: The training job's own folder, an absolute path. The runner creates it. A folder is one training job: however
             often it is started, it runs once.
         command: The words of a command that is run as it is; the hyperparameters are appended as `--name value`. None: there is
@@ -123,6 +124,7 @@ class Launch:
 
     name: str
     folder: Path
+    epoch: int = 0
     command: tuple[str, ...] | None = None
     image: str | None = None
     entrypoint: tuple[str, ...] = ()

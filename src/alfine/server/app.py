@@ -38,6 +38,7 @@ from alfine.server.metrics import MetricsAccess, MetricsPage, home_families, web
 from alfine.server.rest import RestApi
 from alfine.server.webhooks.follower import Events, Follower
 from alfine.store.access_keys import Keys
+from alfine.store.totals import ping
 
 LEAVE_SECONDS = 10.0
 """Seconds for the engines to release their tuning jobs when the server ends."""
@@ -161,7 +162,8 @@ def serve(
     """
     if is_open:
         refuse_other_machines(host)
-    home.store.unfinished()  # the first thing that the engine pool reads: a damaged database is told before anything is opened
+    with home.store.reading() as connection:
+        ping(connection)  # a damaged database is told before anything is opened
     engine_pool = EnginePool(home.engine())
     with closing(_listening(host.strip("[]"), port)) as listener:
         app = make_app(home, engine_pool, is_open=is_open)

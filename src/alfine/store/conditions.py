@@ -13,9 +13,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from alfine.core.arns import DETACHED
+from alfine.core.facts import TUNING_TRANSITIONS
 from alfine.store.schema import algorithms, tags, training_jobs, tuning_jobs
 
 Condition = sa.ColumnElement[bool]
+
+UNFINISHED = tuning_jobs.c.listed.in_((True, False)) & tuning_jobs.c.status.in_(
+    [status for status, after in TUNING_TRANSITIONS.items() if after]
+)
+"""The tuning jobs that have not ended; with the column listed, because the index of statuses begins with it."""
 
 # When something happened to a training job last.
 MODIFIED_AT = sa.func.coalesce(

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from alfine.store.database import Database
 from alfine.store.queries import tuning_job_row
-from alfine.store.schema import training_jobs
+from alfine.store.schema import training_jobs, tuning_jobs
 from alfine.store.tuning_job_rows import update_row
 
 
@@ -17,10 +17,19 @@ class FailedTries:
 
     database: Database
 
-    def count_failed_tries(self, name: str, count: int) -> None:
-        """Write how often in a row the engine failed to go on with a training job."""
+    def count_failed_tries(self, name: str, count: int, epoch: int | None = None) -> None:
+        """Write how often in a row the engine failed to go on with a training job.
+
+        Args:
+            name: The training job.
+            count: How often.
+            epoch: That of the engine's claim: nothing is written once another engine has claimed the tuning job. None: any.
+        """
         with self.database.writing() as connection:
             row = training_jobs.c.name == name
+            if epoch is not None:
+                same = (tuning_jobs.c.id == training_jobs.c.tuning_job) & (tuning_jobs.c.epoch == epoch)
+                row &= sa.exists().where(same)
             connection.execute(sa.update(training_jobs).where(row).values(failed_tries=count))
 
     def count_failed_run(self, name: str, at: datetime, within: timedelta) -> int:

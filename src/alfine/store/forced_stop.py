@@ -47,7 +47,7 @@ def write_forced_end(
         ended |= {"verdict": None, "verdicts": None, "judged": 0}
     else:
         ended["verdict"] = json.dumps(verdict.as_dict())
-    values = {"facts": first + len(facts) - 1, "owner": None, "owned_until": None, **asked, **ended}
+    values = {"facts": first + len(facts) - 1, "owner": None, "epoch": row.epoch + 1, **asked, **ended}
     connection.execute(sa.update(tuning_jobs).where(tuning_jobs.c.id == row.id).values(values))
     return [job.name for job in running]
 

@@ -1,58 +1,200 @@
-"""The part of the store that says which engine runs a tuning job: its lease."""
+"""The part of the store that says which engine runs a tuning job, and in which epoch.
+
+Each engine says every few seconds that it runs (`beat`). A tuning job belongs to the engine that claimed it, until that one gives it
+back, or falls silent for longer than `Leases.silence`. Each claim by another engine raises the job's epoch, and what an engine writes
+names the epoch of its claim: so an engine that was frozen, or cut off from the database, writes nothing once another has taken over.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
-from alfine.store.database import Database
+from alfine.core.errors import Fenced, NotFound
+from alfine.store.conditions import UNFINISHED
+from alfine.store.database import Connection, Database
+from alfine.store.database_time import before_now, database_now
 from alfine.store.queries import tuning_job_row
-from alfine.store.schema import tuning_jobs
-from alfine.store.tuning_job_rows import (
-    update_row,
-)
+from alfine.store.schema import servers, tuning_jobs
+from alfine.store.tuning_job_rows import update_row
+
+DELETED = "The tuning job was deleted while it ran."
+
+FENCED = "Another alfine has taken over this tuning job: this one lets go of it."
+
+HEARTBEAT = timedelta(seconds=2)
+"""Time between two heartbeats of an engine."""
+
+SILENCE = timedelta(seconds=8)
+"""The tuning jobs of an engine that was silent for longer may be taken over."""
+
+HEARTBEAT_OF_SQLITE = timedelta(seconds=10)
+"""The same for an embedded database: whoever shares it runs on the same machine, and sees whether a process lives."""
+
+SILENCE_OF_SQLITE = timedelta(seconds=30)
+"""A function that keeps the interpreter for itself, or a laptop that sleeps, loses no tuning job to another process of the same machine."""
+
+FORGOTTEN = timedelta(hours=1)
+"""The row of an engine that was silent for longer is removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveEngine:
+    """An engine that shares the database."""
+
+    id: str
+    url: str | None
+    node: str
+    seen_at: datetime
 
 
 class Leases:
-    """Gives leases of tuning jobs to engines: a base of Store."""
+    """Gives tuning jobs to engines: a base of Store."""
 
     database: Database
 
-    def claim(self, name: str, owner: str, now: datetime, until: datetime, alive: Callable[[str], bool]) -> bool:
-        """Take or renew the lease of a tuning job.
+    @property
+    def heartbeat(self) -> timedelta:
+        """Return the time between two heartbeats of an engine."""
+        return HEARTBEAT_OF_SQLITE if self.database.file else HEARTBEAT
+
+    @property
+    def silence(self) -> timedelta:
+        """Return how long an engine may be silent before its tuning jobs may be taken over."""
+        return SILENCE_OF_SQLITE if self.database.file else SILENCE
+
+    # -- engines -------------------------------------------------------------------------------------------------
+
+    def beat(self, engine: str, node: str, url: str | None = None) -> None:
+        """Record that an engine runs.
+
+        Args:
+            engine: Its id.
+            node: Where it runs, and what its training jobs can be found by.
+            url: Where it can be reached; None where it serves nobody.
+        """
+        with self.database.writing() as connection:
+            _beat(connection, engine, node, url)
+
+    def leave(self, engine: str) -> None:
+        """Record that an engine has ended, and give back all of its tuning jobs."""
+        with self.database.writing() as connection:
+            _release(connection, tuning_jobs.c.owner == engine)
+            connection.execute(sa.delete(servers).where(servers.c.id == engine))
+            connection.execute(sa.delete(servers).where(servers.c.seen_at < before_now(FORGOTTEN)))
+
+    def engines(self) -> Sequence[LiveEngine]:
+        """Return the engines that aren't silent, by id."""
+        with self.database.reading() as connection:
+            query = sa.select(servers).where(servers.c.seen_at >= before_now(self.silence)).order_by(servers.c.id)
+            return [LiveEngine(*row) for row in connection.execute(query)]
+
+    # -- tuning jobs ---------------------------------------------------------------------------------------------
+
+    def claim(self, name: str, engine: str, node: str, alive: Callable[[str], bool]) -> int | None:
+        """Claim a tuning job for an engine, or confirm that it has it.
 
         Args:
             name: The tuning job.
-            owner: Who runs it from now on.
-            now: The present instant.
-            until: When the lease expires.
-            alive: Whether another owner still runs; a dead one's lease may be taken over before it expires.
+            engine: Who runs it from now on.
+            node: See `beat`.
+            alive: Whether another engine still runs, as far as this machine can tell.
 
         Returns:
-            False when another owner that is alive holds a lease that has not expired.
+            The epoch of the claim; None where another engine has the tuning job.
+
+        Raises:
+            NotFound: There is none of that name.
         """
         with self.database.writing() as connection:
             row = tuning_job_row(connection, name, to_write=True)
-            expired = row.owned_until is None or row.owned_until < now
-            free = row.owner in (None, owner) or expired or not alive(row.owner)
-            if free:
-                update_row(connection, row.id, {"owner": owner, "owned_until": until})
-            return free
+            if row.owner not in (None, engine) and not self._is_gone(connection, row.owner, alive):
+                return None
+            _beat(connection, engine, node, None)
+            if row.owner == engine:
+                return int(row.epoch)
+            update_row(connection, row.id, {"owner": engine, "epoch": row.epoch + 1})
+            return int(row.epoch) + 1
 
-    def release(self, name: str, owner: str) -> None:
-        """Give back the lease of a tuning job.
+    def claimable(self, alive: Callable[[str], bool]) -> Sequence[str]:
+        """Return the names of the unfinished tuning jobs that no engine runs, the oldest first; alive: see `claim`."""
+        with self.database.reading() as connection:
+            owners = connection.scalars(sa.select(tuning_jobs.c.owner).where(UNFINISHED).distinct()).all()
+            gone = [owner for owner in owners if owner is not None and self._is_gone(connection, owner, alive)]
+            free = tuning_jobs.c.owner.is_(None) | tuning_jobs.c.owner.in_(gone)
+            query = sa.select(tuning_jobs.c.name).where(UNFINISHED, free)
+            return connection.scalars(query.order_by(tuning_jobs.c.created_at, tuning_jobs.c.id)).all()
+
+    def overtaken(self, job: int, known: int, epoch: int | None = None) -> bool:
+        """Return whether someone else (a user who stops or changes something) has recorded more facts than the caller knows.
+
+        Args:
+            job: The tuning job's id.
+            known: The number of facts that the caller knows.
+            epoch: That of the engine's claim; None for whoever isn't an engine.
+
+        Raises:
+            Fenced: Another engine has claimed the tuning job since.
+            NotFound: The tuning job was deleted.
+        """
+        with self.database.reading() as connection:
+            return facts_under(connection, job, epoch) != known
+
+    def release(self, name: str, epoch: int) -> None:
+        """Give back a tuning job; nothing changes if it has been taken over.
 
         Args:
             name: The tuning job.
-            owner: The engine that gives it back. Nothing changes if another one holds the lease.
+            epoch: That of the claim.
         """
         with self.database.writing() as connection:
-            held = (tuning_jobs.c.name == name) & (tuning_jobs.c.owner == owner)
-            connection.execute(sa.update(tuning_jobs).where(held).values(owner=None, owned_until=None))
+            _release(connection, (tuning_jobs.c.name == name) & (tuning_jobs.c.epoch == epoch))
 
     def release_all(self) -> None:
-        """Give back all leases: for a copy of a database, whose tuning jobs nobody runs."""
+        """Give back all tuning jobs: for a copy of a database, whose tuning jobs nobody runs."""
         with self.database.writing() as connection:
-            connection.execute(sa.update(tuning_jobs).values(owner=None, owned_until=None))
+            _release(connection, sa.true())
+            connection.execute(sa.delete(servers))
+
+    def _is_gone(self, connection: Connection, engine: str, alive: Callable[[str], bool]) -> bool:
+        """Return whether an engine has ended, or has been silent for too long."""
+        heard = (servers.c.id == engine) & (servers.c.seen_at >= before_now(self.silence))
+        return connection.execute(sa.select(servers.c.id).where(heard)).first() is None or not alive(engine)
+
+
+_FACTS_AND_EPOCH = sa.select(tuning_jobs.c.facts, tuning_jobs.c.epoch).where(tuning_jobs.c.id == sa.bindparam("job"))
+
+
+def facts_under(connection: Connection, job: int, epoch: int | None) -> int:
+    """Return how many facts of a tuning job are recorded.
+
+    Args:
+        connection: An open connection.
+        job: The tuning job's id.
+        epoch: That of the caller's claim; None: whatever it is.
+
+    Raises:
+        Fenced: Another engine has claimed the tuning job since.
+        NotFound: The tuning job was deleted.
+    """
+    row = connection.execute(_FACTS_AND_EPOCH, {"job": job}).first()
+    if row is None:
+        raise NotFound(DELETED)
+    if epoch not in (None, row.epoch):
+        raise Fenced(FENCED)
+    return int(row.facts)
+
+
+def _beat(connection: Connection, engine: str, node: str, url: str | None) -> None:
+    known = sa.update(servers).where(servers.c.id == engine)
+    values: dict[str, Any] = {"seen_at": database_now()} | ({} if url is None else {"url": url})
+    if connection.execute(known.values(values)).rowcount == 0:
+        connection.execute(sa.insert(servers).values({"id": engine, "node": node, "url": url, **values}))
+
+
+def _release(connection: Connection, which: sa.ColumnElement[bool]) -> None:
+    connection.execute(sa.update(tuning_jobs).where(which).values(owner=None))

@@ -29,7 +29,7 @@ class TuningJob:
     """One tuning job as it was when it was read.
 
     request: CreateHyperParameterTuningJob's, as the user's last change left it. facts: how many were recorded. judged: how many
-    of them the verdicts take into account. owner, owned_until: the engine that runs the job, and the end of its lease.
+    of them the verdicts take into account. owner: the engine that runs the job. epoch: how often it was claimed.
     """
 
     id: int
@@ -43,7 +43,7 @@ class TuningJob:
     judged: int
     failure_reason: str | None
     owner: str | None
-    owned_until: datetime | None
+    epoch: int
     _verdict: str | None = field(repr=False)  # as JSON: lists of many jobs need only few of them
     _verdicts: str | None = field(repr=False)
 
@@ -108,7 +108,7 @@ def tuning_job_of(row: Row[Any]) -> TuningJob:
         judged=row.judged,
         failure_reason=row.failure_reason,
         owner=row.owner,
-        owned_until=row.owned_until,
+        epoch=row.epoch,
         _verdict=row.verdict,
         _verdicts=row.verdicts,
     )

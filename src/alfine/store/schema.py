@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-REVISION = "0012"  # the newest migration; a store with an older one is upgraded when it is opened
+REVISION = "0013"  # the newest migration; a store with an older one is upgraded when it is opened
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -65,9 +65,9 @@ tuning_jobs = sa.Table(
     sa.Column("verdicts", sa.Text),
     sa.Column("failure_reason", Line),
     sa.Column("owner", Line),
-    sa.Column("owned_until", Instant),
     sa.Column("failed_tries", sa.Integer, nullable=False, server_default="0"),  # in a row (jobs/failed_runs.py)
     sa.Column("failed_at", Instant),  # the last of them
+    sa.Column("epoch", sa.Integer, nullable=False, server_default="0"),  # raised by each takeover (store/leases.py)
     sa.Column(
         "listed", sa.Boolean, nullable=False
     ),  # False for a deleted job, and for the holder of a single training job
@@ -173,6 +173,28 @@ passed = sa.Table(
     sa.Column("tuning_job", sa.Integer, sa.ForeignKey("tuning_jobs.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("fact", sa.Integer, primary_key=True),
     sa.Column("at", Instant, nullable=False),
+)
+
+# The engines that share this database, and when each said last that it runs, by the clock of the database.
+servers = sa.Table(
+    "servers",
+    TABLES,
+    sa.Column("id", Line, primary_key=True),
+    sa.Column("url", Line),  # of `alfine serve`; NULL for an engine that serves nobody
+    sa.Column("node", Line, nullable=False),
+    sa.Column("seen_at", Instant, nullable=False),
+)
+
+# Sessions and one-time links of the console, as hashes of their tokens.
+console_tokens = sa.Table(
+    "console_tokens",
+    TABLES,
+    sa.Column("hash", Line, primary_key=True),
+    sa.Column("kind", Line, nullable=False),
+    sa.Column("access_key", Line, nullable=False),
+    sa.Column("form_token", Line, nullable=False),
+    sa.Column("until", Instant, nullable=False),
+    sa.Index("console_tokens_by_kind", "kind", "until"),
 )
 
 algorithms = sa.Table(

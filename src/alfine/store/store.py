@@ -21,14 +21,14 @@ from alfine.core.verdict import Verdict
 from alfine.store import algorithms as stored_algorithms
 from alfine.store.algorithm_store import AlgorithmStore
 from alfine.store.announcements import Announcements, announce
-from alfine.store.conditions import listed
+from alfine.store.conditions import UNFINISHED, listed
 from alfine.store.database import Connection, Database
 from alfine.store.facts import Texts, write_facts, write_offset
 from alfine.store.failed_tries import FailedTries
 from alfine.store.forced_stop import write_forced_end
 from alfine.store.home_files import FILE, check_no_files, make_home
 from alfine.store.inherited import write_inherited
-from alfine.store.leases import Leases
+from alfine.store.leases import Leases, facts_under
 from alfine.store.queries import history, original_request, tuning_job_row
 from alfine.store.records import Record, TuningJob, tuning_job_of
 from alfine.store.schema import changes, inherited, metrics, passed, tags, training_jobs, tuning_jobs
@@ -37,7 +37,6 @@ from alfine.store.tags import tags_in, write_tags
 from alfine.store.tuning_job_rows import (
     APPEND,
     APPEND_AND_JUDGE,
-    FACTS_OF,
     append_fact,
     insert_row,
     lock_row,
@@ -46,13 +45,6 @@ from alfine.store.tuning_job_rows import (
     write_change,
 )
 from alfine.store.upgrade import bring_up_to_date
-
-UNFINISHED = tuning_jobs.c.listed.in_((True, False)) & tuning_jobs.c.status.in_(
-    [status for status, after in TUNING_TRANSITIONS.items() if after]
-)
-"""The tuning jobs that have not ended; with the column listed, because the index of statuses begins with it."""
-
-DELETED = "The tuning job was deleted while it ran."
 
 
 class Store(AlgorithmStore, FailedTries, Leases, TagStore):
@@ -64,7 +56,8 @@ class Store(AlgorithmStore, FailedTries, Leases, TagStore):
     * Facts are numbered in the order in which they were recorded. `record` appends to the facts that its caller knows, and raises
       Overtaken if there are more: then the caller reads the history again and decides again.
     * A status changes only along the tables of transitions in core/facts.py.
-    * Several processes may use one database at once. At most one engine runs a tuning job: the one that holds its lease (`claim`).
+    * Several processes may use one database at once. At most one engine runs a tuning job: the one that claimed it last (`claim`).
+      What it records names the epoch of its claim, and raises Fenced once another engine has taken over.
 
     Args:
         url: An URL of SQLAlchemy: «sqlite:////path/to/alfine.db» or «postgresql+psycopg://user@host/name». Its tables are made, or
@@ -292,6 +285,7 @@ class Store(AlgorithmStore, FailedTries, Leases, TagStore):
         offsets: Mapping[int, int] | None = None,
         texts: Texts | None = None,
         judged: tuple[int, Verdict, Sequence[Verdict]] | None = None,
+        epoch: int | None = None,
     ) -> None:
         """Append facts to a tuning job's history.
 
@@ -302,36 +296,21 @@ class Store(AlgorithmStore, FailedTries, Leases, TagStore):
             offsets: By training job's number, how many bytes of its log have been read for these facts.
             texts: Spells the hyperparameters of launches as AMT does.
             judged: How many facts the verdicts take into account, the strongest verdict, and the last of each criterion.
+            epoch: That of the engine's claim; None for whoever isn't an engine.
 
         Raises:
             Overtaken: There are more than `known` facts; nothing is written.
+            Fenced: Another engine has claimed the tuning job since; nothing is written.
             NotFound: The tuning job was deleted.
         """
         with self.database.writing() as connection:
-            row = {"job": job, "known": known, "new": len(facts), **verdict_values(judged)}
+            row = {"job": job, "known": known, "claimed": epoch or 0, "new": len(facts), **verdict_values(judged)}
             if connection.execute(APPEND if judged is None else APPEND_AND_JUDGE, row).rowcount != 1:
-                if connection.execute(FACTS_OF, {"job": job}).first() is None:
-                    raise NotFound(DELETED)
+                facts_under(connection, job, epoch)
                 raise Overtaken("Someone else has recorded something about this tuning job: read it again.")
             write_facts(connection, job, facts, known + 1, texts)
             for number, offset in (offsets or {}).items():
                 write_offset(connection, job, number, offset)
-
-    def overtaken(self, job: int, known: int) -> bool:
-        """Return whether someone else (a user who stops or changes something) has recorded more facts than the caller knows.
-
-        Args:
-            job: The tuning job's id.
-            known: The number of facts that the caller knows.
-
-        Raises:
-            NotFound: The tuning job was deleted.
-        """
-        with self.reading() as connection:
-            count = connection.execute(FACTS_OF, {"job": job}).scalar()
-        if count is None:
-            raise NotFound(DELETED)
-        return bool(count != known)
 
     def history(self, name: str) -> History:
         """Return everything recorded about a tuning job, fact by fact in the order in which it was recorded.
@@ -360,7 +339,14 @@ class Store(AlgorithmStore, FailedTries, Leases, TagStore):
             return {row.number: row.log_offset for row in connection.execute(query)}
 
     def finish(
-        self, name: str, status: str, at: datetime, failure_reason: str | None = None, known: int | None = None
+        self,
+        name: str,
+        status: str,
+        at: datetime,
+        failure_reason: str | None = None,
+        known: int | None = None,
+        *,
+        epoch: int | None = None,
     ) -> None:
         """Write the end of a tuning job.
 
@@ -370,14 +356,17 @@ class Store(AlgorithmStore, FailedTries, Leases, TagStore):
             at: The instant of its end.
             failure_reason: Why it failed; None otherwise.
             known: How many facts the caller knows; None: whatever was recorded.
+            epoch: See `record`.
 
         Raises:
             NotFound: There is none of that name.
             Overtaken: There are more facts: a user who changes the job lets it go on.
+            Fenced: Another engine has claimed the tuning job since.
             IllegalTransition: It has ended already.
         """
         with self.database.writing() as connection:
             row = tuning_job_row(connection, name, to_write=True)
+            facts_under(connection, row.id, epoch)
             if known is not None and row.facts != known:
                 raise Overtaken("Someone else has recorded something about this tuning job: read it again.")
             if row.stop_fact is not None and status == "Completed":

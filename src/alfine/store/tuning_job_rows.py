@@ -28,7 +28,9 @@ _COUNT_FACTS = (
     .where(tuning_jobs.c.id == sa.bindparam("job"))
     .values(facts=tuning_jobs.c.facts + sa.bindparam("new"))
 )
-APPEND = _COUNT_FACTS.where(tuning_jobs.c.facts == sa.bindparam("known"))
+# An epoch of 0, which no claim has, stands for whatever it is.
+_SAME_EPOCH = (sa.bindparam("claimed", type_=sa.Integer) == 0) | (tuning_jobs.c.epoch == sa.bindparam("claimed"))
+APPEND = _COUNT_FACTS.where(tuning_jobs.c.facts == sa.bindparam("known"), _SAME_EPOCH)
 APPEND_AND_JUDGE = APPEND.values({name: sa.bindparam(f"to_{name}") for name in ("judged", "verdict", "verdicts")})
 
 

@@ -1,0 +1,171 @@
+"""The tuning jobs that an engine owns: it claims them, says that it lives, and notices in time that it may have lost them.
+
+An engine that was frozen (SIGSTOP, a sleeping laptop, a paused virtual machine) or cut off from the database doesn't know that another
+one has taken over. So before it starts or stops anything it looks at the clock: within `Store.silence` of its last heartbeat nobody can
+have claimed what it owns. After that it asks the store, and lets go of what it has lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+
+from alfine.core.errors import AlfineError, InUse
+from alfine.jobs.lease_owner import is_alive, machine, new_owner
+from alfine.jobs.run import Run
+from alfine.store.store import Store
+
+log = logging.getLogger("alfine.jobs.ownership")
+
+MARGIN = timedelta(seconds=2)
+"""How much earlier than others an engine takes itself for silent: starting or stopping a training job may take so long."""
+
+
+def _since_boot() -> float:
+    """Return seconds of a clock that goes on while the process or the machine sleeps."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
+
+
+class Ownership:
+    """The tuning jobs of one engine.
+
+    Args:
+        store: Where they are recorded.
+        clock: Seconds of a clock that never stops.
+        beat_seconds: Time between two heartbeats; None: that of the store.
+
+    Attributes:
+        engine: The id of the engine.
+        node: Where it runs.
+        url: Where it can be reached; None where it serves nobody.
+    """
+
+    def __init__(
+        self, store: Store, clock: Callable[[], float] = _since_boot, beat_seconds: float | None = None
+    ) -> None:
+        self.engine = new_owner()
+        self.node = machine()
+        self.url: str | None = None
+        self._store = store
+        self._clock = clock
+        self._beat_seconds = beat_seconds or store.heartbeat.total_seconds()
+        self._mutex = threading.Lock()
+        self._beaten_at = float("-inf")
+        self._gap_ended_at = float("-inf")
+        self._confirmed: dict[int, int] = {}
+        self._users = 0
+        self._over = threading.Event()
+
+    # -- tuning jobs ---------------------------------------------------------------------------------------------
+
+    def claim(self, name: str) -> int:
+        """Claim a tuning job, and return the epoch of the claim.
+
+        Raises:
+            InUse: Another engine runs it.
+            NotFound: There is none of that name.
+        """
+        sent_at = self._clock()
+        epoch = self._store.claim(name, self.engine, self.node, is_alive)
+        if epoch is None:
+            raise InUse(
+                f"tuning job {name} is being run by another alfine ({self._store.get(name).owner}). Wait, or stop it."
+            )
+        self._heard(sent_at)
+        return epoch
+
+    def release(self, run: Run) -> None:
+        """Give back a tuning job."""
+        with self._mutex:
+            self._confirmed.pop(run.job.id, None)
+        self._store.release(run.spec.name, run.epoch)
+
+    def check(self, run: Run) -> None:
+        """Make sure that a tuning job is still this engine's, before something is started or stopped.
+
+        Raises:
+            Fenced: Another engine has taken it over.
+        """
+        if self._is_silent():
+            self.beat()
+        with self._mutex:
+            if self._confirmed.get(run.job.id) == run.epoch:
+                return
+        self._store.overtaken(run.job.id, 0, run.epoch)
+        with self._mutex:
+            self._confirmed[run.job.id] = run.epoch
+
+    def claimable(self) -> Sequence[str]:
+        """Return the names of the unfinished tuning jobs that no engine runs, the oldest first.
+
+        After a pause in which the database couldn't be reached there are none at first: the others were silent as well.
+        """
+        if self._clock() < self._gap_ended_at + 2 * self._beat_seconds:
+            return ()
+        return self._store.claimable(is_alive)
+
+    # -- heartbeats ----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Say regularly that the engine runs, as long as any block of this kind is open. The last one says that it has ended."""
+        with self._mutex:
+            self._users += 1
+            if self._users == 1:
+                self._over = threading.Event()
+                threading.Thread(
+                    target=self._beat_until, args=(self._over,), name="alfine-heartbeat", daemon=True
+                ).start()
+        try:
+            yield
+        finally:
+            with self._mutex:
+                self._users -= 1
+                ended = self._users == 0
+                if ended:
+                    self._over.set()
+            if ended:
+                self._leave()
+
+    def beat(self) -> None:
+        """Say that the engine runs."""
+        sent_at = self._clock()
+        self._store.beat(self.engine, self.node, self.url)
+        self._heard(sent_at)
+
+    def _heard(self, sent_at: float) -> None:
+        """Note a heartbeat that was recorded; after a silence, nothing that is owned is certain any more."""
+        with self._mutex:
+            if self._beaten_at > float("-inf") and sent_at > self._beaten_at + self._patience():
+                self._confirmed.clear()
+                self._gap_ended_at = sent_at
+            self._beaten_at = max(self._beaten_at, sent_at)
+
+    def _is_silent(self) -> bool:
+        with self._mutex:
+            return self._clock() > self._beaten_at + self._patience()
+
+    def _patience(self) -> float:
+        return (self._store.silence - MARGIN).total_seconds()
+
+    def _beat_until(self, over: threading.Event) -> None:
+        trouble = ""
+        while not over.wait(self._beat_seconds):
+            try:
+                self.beat()
+                trouble = ""
+            except Exception as error:  # noqa: BLE001 - said once; the next beat may succeed
+                if str(error) != trouble:
+                    log.warning("can't say in the store that this engine runs: %s", error)
+                trouble = str(error)
+
+    def _leave(self) -> None:
+        try:
+            self._store.leave(self.engine)
+        except AlfineError as error:  # others find out by the silence, or by the end of the process
+            log.info("can't say in the store that this engine has ended: %s", error)

@@ -1,0 +1,102 @@
+"""An engine that lost its tuning jobs while it was frozen or cut off lets go of them: it records, starts and stops nothing."""
+
+import pytest
+
+from alfine import Continuous
+from alfine.api.job_words import job_request
+from alfine.core.errors import Fenced, InUse
+from alfine.jobs.home import Home
+from alfine.jobs.ownership import Ownership
+from alfine.store.store import Store
+from tests.cli.conftest import until
+from tests.store.damage import execute
+from tests.store.silence import fall_silent
+
+
+@pytest.fixture
+def homes(tmp_path, each_database):
+    """Two alfines on one database and one folder of training jobs."""
+    with Home(tmp_path / "home") as first, Home(tmp_path / "home") as second:
+        yield first, second
+
+
+def create(home, tmp_path):
+    """A tuning job whose script writes each start of a training job into a file."""
+    script = tmp_path / "train.py"
+    script.write_text(
+        f"import os, time\nopen({str(tmp_path / 'starts')!r}, 'a').write(os.environ['TRAINING_JOB_NAME'] + '\\n')\n"
+        f"while not os.path.exists({str(tmp_path / 'go')!r}): time.sleep(0.01)\nprint('loss=1')\n"
+    )
+    words = {"metric": "loss", "strategy": "Random", "max_training_jobs": 3, "max_parallel": 2}
+    home.service.create(job_request(name="job", space={"x": Continuous(0, 1)}, script=script, **words))
+
+
+def starts(tmp_path):
+    return sorted((tmp_path / "starts").read_text().split()) if (tmp_path / "starts").exists() else []
+
+
+def test_an_engine_that_wakes_up_after_a_takeover_starts_and_stops_nothing(homes, tmp_path):
+    first, second = (home.engine() for home in homes)
+    create(homes[0], tmp_path)
+    frozen = first.open("job")
+    first.step(frozen)
+    until(lambda: len(starts(tmp_path)) == 2, "both started")
+    with pytest.raises(InUse, match="is being run by another alfine"):
+        second.open("job")
+    fall_silent(homes[0].store)
+    run = second.open("job")
+    second.step(run)
+    homes[1].service.request_stop("job")
+    with pytest.raises(Fenced):
+        first.step(frozen)
+    (tmp_path / "go").touch()
+    second.close(run)
+    second.run("job", grace_seconds=0)
+    assert homes[0].service.get("job").status == "Stopped"
+    names = [job.name for job in homes[0].service.history("job").jobs]
+    assert starts(tmp_path) == sorted(names)
+
+
+def test_after_a_silence_an_engine_asks_before_it_acts(homes, tmp_path):
+    now = [0.0]
+    store = homes[0].store
+    create(homes[0], tmp_path)
+    first = Ownership(store, lambda: now[0])
+    engine = homes[0].engine()
+    engine.ownership = first
+    run = engine.open("job")
+    now[0] += store.silence.total_seconds() / 2
+    first.check(run)
+    fall_silent(store)
+    homes[1].engine().ownership.claim("job")
+    first.check(run)  # nobody could have claimed it by the clock
+    now[0] += store.silence.total_seconds()
+    with pytest.raises(Fenced):
+        first.check(run)
+    assert first.claimable() == ()  # the others may have been cut off, too
+
+
+def test_an_engine_that_leaves_hands_over_at_once(homes, tmp_path):
+    create(homes[0], tmp_path)
+    first, second = (home.engine().ownership for home in homes)
+    with first.beating():
+        first.claim("job")
+        with pytest.raises(InUse):
+            second.claim("job")
+    assert second.claimable() == ["job"]
+    assert second.claim("job") == 2
+
+
+def test_a_heartbeat_that_fails_is_told_once_and_comes_again(tmp_path, caplog):
+    store = Store.at(tmp_path)
+    ownership = Ownership(store, beat_seconds=0.01)
+    with ownership.beating():
+        until(store.engines, "beating")
+        execute(tmp_path, "ALTER TABLE servers RENAME TO lost")
+        until(lambda: "can't say in the store that this engine runs" in caplog.text, "told")
+        execute(tmp_path, "ALTER TABLE lost RENAME TO servers")
+        fall_silent(store)
+        until(store.engines, "beating again")
+    assert caplog.text.count("can't say in the store that this engine runs") == 1
+    assert store.engines() == []
+    store.close()
