@@ -47,6 +47,7 @@ ONE_USER = {
     "store.webhook_cursors": "SQL: all of it is written in the store",
     "store.ended": "SQL: all of it is written in the store",
     "store.check_database": "SQL: all of it is written in the store",
+    "store.copy_records": "SQL: all of it is written in the store; `alfine store copy` is a thin command",
     "strategies.early_stopping": "a strategy's rule: the policy alone puts it together with a strategy",
     "surrogate.noise": "statistics of results: all of them lie in surrogate",
     "surrogate.running_jobs": "statistics of results: all of them lie in surrogate",

@@ -52,6 +52,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "prune": ("prune", "Remove the files of old tuning jobs."),
         "backup": ("backup", "Copy a home, also while it is used."),
         "restore": ("restore", "Make a home from a backup."),
+        "store": ("store", "Copy the records to another database."),
         "doctor": ("doctor", "Check this machine, or a home."),
         "metrics-test": ("try_regex", "Try the regex of a metric on a log."),
     },

@@ -93,9 +93,15 @@ def shown_name(url: sa.URL) -> str:
 
 def wait_for_migrations(connection: sa.Connection) -> None:
     """Hold the lock of migrations until the transaction ends; wait for it, and for the migrations, as long as they take."""
-    for limit in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
-        connection.exec_driver_sql(f"SET LOCAL {limit} = 0")
+    without_limits(connection)
     _lock(connection, MIGRATIONS)
+
+
+def without_limits(connection: sa.Connection) -> None:
+    """Let the open transaction take as long as it takes."""
+    if connection.dialect.name == "postgresql":
+        for limit in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
+            connection.exec_driver_sql(f"SET LOCAL {limit} = 0")
 
 
 def lock_names(connection: sa.Connection) -> None:

@@ -42,7 +42,12 @@ class Line(sa.TypeDecorator[str]):
         return dialect.type_descriptor(sa.Text(collation="C" if dialect.name == "postgresql" else None))
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        return value.replace("\0", "\ufffd") if value and "\0" in value else value
+        return self.without_nul(value) if value and "\0" in value else value
+
+    @staticmethod
+    def without_nul(text: str) -> str:
+        """Return a text as it is stored."""
+        return text.replace("\0", "\ufffd")
 
 
 TABLES = sa.MetaData()

@@ -1,0 +1,92 @@
+"""`alfine store copy`: from SQLite to PostgreSQL and back, row by row."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+import sqlalchemy as sa
+
+from alfine.core.errors import InUse
+from alfine.jobs.lease_owner import new_owner
+from alfine.store.algorithms import Algorithm
+from alfine.store.copy_records import NOT_COPIED, copy_records
+from alfine.store.schema import TABLES
+from alfine.store.store import Store
+from tests.building import at, history, one_job, spec
+from tests.cli.conftest import alfine_cli
+from tests.store.damage import execute
+
+
+def tables(folder):
+    with closing(sqlite3.connect(folder / "alfine.db")) as connection:
+        return {
+            table.name: connection.execute(f"SELECT * FROM {table.name} ORDER BY 1, 2").fetchall()
+            for table in TABLES.sorted_tables
+            if table.name not in NOT_COPIED
+        }
+
+
+@pytest.fixture
+def full(tmp_path):
+    """A home with a bit of everything, and with numbers and texts at which databases differ."""
+    with closing(Store.at(tmp_path / "full")) as store:
+        job = store.create(spec(name="Job", price_per_hour=0.1), at(0.123456))
+        past = history()
+        for objective in (1e-308, None, float("inf"), 0.1 + 0.2, -0.0, 1.0):
+            facts = one_job(
+                past, objective, status="Failed" if objective is None else "Completed", reports=[5.0, 1e300]
+            )
+            store.record(job.id, len(past.facts), facts, texts=job.spec().texts)
+            for fact in facts:
+                past.record(fact)
+        store.tag(job.id, 0, {"Zoë": "ü ☃ 𝛼", "a": ""})
+        store.change("Job", job.request, spec(name="Job", max_training_jobs=9), at(99))
+        store.create(spec(name="job-2"), at(1))
+        store.create_algorithm(Algorithm(name="mine", request={"a": "\0"}, tags={"k": "v"}, created_at=at(3)))
+    return tmp_path / "full"
+
+
+def test_there_and_back_is_the_same_row_by_row(full, tmp_path, postgres_url):
+    there = alfine_cli(full, "store", "copy", str(full), postgres_url)
+    assert "Copied to postgresql://" in there.stdout
+    assert "2 tuning jobs with 6 training jobs" in there.stdout
+    back = alfine_cli(full, "store", "copy", postgres_url, str(tmp_path / "back"))
+    assert "Use it with --home" in back.stdout
+    assert tables(tmp_path / "back") == tables(full)
+    with closing(Store(postgres_url)) as store:
+        assert store.create(spec(name="third"), at(5)).id == 3, "ids go on where they were"
+        assert store.history("Job").facts[0].at == at(0)
+
+
+def test_a_database_with_records_is_refused_and_left_as_it_is(full, postgres_url):
+    with closing(Store.at(full)) as old, closing(Store(postgres_url)) as new:
+        new.create(spec(name="there"), at(0))
+        with pytest.raises(InUse, match="has records already"):
+            copy_records(old, new, lambda _: False, lambda *_: None)
+        assert [job.name for job in new.list()] == ["there"]
+
+
+def test_jobs_that_run_are_refused_and_those_of_a_killed_alfine_belong_to_nobody(full, postgres_url):
+    execute(full, "UPDATE tuning_jobs SET owner = ? WHERE name = 'job-2'", new_owner())
+    with closing(Store.at(full)) as old, closing(Store(postgres_url)) as new:
+        with pytest.raises(InUse, match="Another alfine runs the tuning job job-2. End it first"):
+            copy_records(old, new, lambda _: True, lambda *_: None)
+        assert new.list() == ()
+        copy_records(old, new, lambda _: False, lambda *_: None)
+        assert new.get("job-2").owner is None
+
+
+def test_a_copy_that_is_interrupted_leaves_nothing(full, postgres_url):
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(table, done, total):
+        if table == "metrics":
+            raise Interrupted
+
+    with closing(Store.at(full)) as old, closing(Store(postgres_url)) as new:
+        with pytest.raises(Interrupted):
+            copy_records(old, new, lambda _: False, interrupt)
+        with new.reading() as connection:
+            for table in TABLES.sorted_tables:
+                assert connection.execute(sa.select(sa.func.count()).select_from(table)).scalar() == 0
