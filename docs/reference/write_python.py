@@ -41,6 +41,7 @@ SECTIONS = {
     ),
     "In Optuna's studies": ("optuna.StopWhen", "optuna.Sampler", "optuna.Pruner"),
     "Errors": ("AlfineError", "InvalidSpec", "MissingExtra"),
+    "Figures": ("Plots", "Chart", "compare"),
     "The folder of all jobs": ("Home",),
     "The words of a job": ("job_request",),
 }
@@ -50,9 +51,10 @@ NOTES = {
     "What comes out": "Strategies and criteria of your own receive a `History` ([add a criterion](../how-to/add-a-criterion.md)). Its facts, "
     "`History.facts`, are the last five of these classes.",
     "In Optuna's studies": "[Stop Optuna's studies when they are done](../how-to/optuna.md) shows them at work.",
+    "Figures": "A Job and a Tuner have them as `plot`. They are drawn by one package: `pip install 'alfine[plots]'`.",
     "The words of a job": "From `alfine.api.job_words`. The words are [the keys of job files](job-file.md#every-key).",
 }
-CONSTRUCTED_BY_ALFINE = {"Job", "TrainingJob", "Verdict", "History", "InvalidSpec"}
+CONSTRUCTED_BY_ALFINE = {"Chart", "Job", "Plots", "TrainingJob", "Verdict", "History", "InvalidSpec"}
 
 
 def page() -> str:

@@ -38,8 +38,7 @@ def missing_packages() -> list[str]:
         "alfine": "alfine",
         "xgboost": "xgboost",
         "sklearn": "scikit-learn",
-        "plotly": "plotly",
-        "matplotlib": "matplotlib",
+        "vl_convert": "vl-convert-python",
     }
     return [package for module, package in wanted.items() if importlib.util.find_spec(module) is None]
 
@@ -53,7 +52,7 @@ from rich.live import Live  # noqa: E402
 from rich.text import Text  # noqa: E402
 
 import alfine  # noqa: E402
-from alfine.figures.best_so_far_plots import save_html, save_png  # noqa: E402
+from alfine.figures.best_so_far_chart import best_so_far  # noqa: E402
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +103,8 @@ def main() -> int:
     rows = [compared(contender, job, jobs[-1], options) for contender, job in zip(contenders, jobs, strict=True)]
     histories = {contender.label: job.history for contender, job in zip(contenders, jobs, strict=True)}
     pictures = [out / "when-to-stop.html", out / "when-to-stop.png"]
-    save_html(histories, pictures[0])
-    save_png(histories, pictures[1])
+    for picture in pictures:
+        best_so_far(histories).save(picture)
     report(console, rows, options, pictures)
     if options.json:
         print(

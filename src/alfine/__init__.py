@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from alfine._version import __version__
 
 if TYPE_CHECKING:
+    from alfine.api.compare import compare as compare
     from alfine.api.job import Job as Job
     from alfine.api.tune import attach as attach
     from alfine.api.tune import change as change
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from alfine.criteria.shadow import Shadow as Shadow
     from alfine.criteria.steady import Steady as Steady
     from alfine.criteria.target import TargetObjectiveMetricValue as TargetObjectiveMetricValue
+    from alfine.figures.chart import Chart as Chart
+    from alfine.figures.plots import Plots as Plots
     from alfine.integrations import optuna as optuna
     from alfine.jobs.home import Home as Home
 
@@ -62,6 +65,7 @@ _MODULES = {
     "BestObjectiveNotImproving": "criteria.plateau",
     "Categorical": "core.ranges",
     "Continuous": "core.ranges",
+    "Chart": "figures.chart",
     "ConvergenceDetected": "criteria.convergence",
     "Deadline": "criteria.deadline",
     "Ended": "core.facts",
@@ -79,6 +83,7 @@ _MODULES = {
     "NotBefore": "criteria.not_before",
     "Outlook": "core.verdict",
     "Reported": "core.facts",
+    "Plots": "figures.plots",
     "Shadow": "criteria.shadow",
     "Started": "core.facts",
     "Steady": "criteria.steady",
@@ -89,6 +94,7 @@ _MODULES = {
     "Verdict": "core.verdict",
     "attach": "api.tune",
     "change": "api.tune",
+    "compare": "api.compare",
     "tune": "api.tune",
 }
 

@@ -49,6 +49,7 @@ ONE_USER = {
     "store.check_database": "SQL: all of it is written in the store",
     "store.copy_records": "SQL: all of it is written in the store; `alfine store copy` is a thin command",
     "strategies.early_stopping": "a strategy's rule: the policy alone puts it together with a strategy",
+    "surrogate.influence": "the surrogate's own mathematics; figures only draw it",
     "surrogate.noise": "statistics of results: all of them lie in surrogate",
     "surrogate.running_jobs": "statistics of results: all of them lie in surrogate",
 }
@@ -65,6 +66,7 @@ CRITERIA_NAMED = {
     "cli.import_job": "an example of a command",
     "cli.job_report": "AMT's name of a field in Describe's response",
     "cli.replay": "examples of commands",
+    "cli.report": "an example of a command",
     "cli.tune": "examples of commands",
     "core.fields": "the table of a job's fields, AMT's paths among them",
     "core.read_definition": "AMT's names of fields in a request",

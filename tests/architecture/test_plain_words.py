@@ -43,7 +43,6 @@ def is_function(node):
 FLOATS_FORMATTED = {
     "core.range_words": "a range as Python writes it",
     "core.wording": "the formatter itself",
-    "figures.best_so_far_plots": "Plotly's format of what it shows at the pointer",
     "figures.svg": "coordinates of a drawing",
     "programs.algorithms.specification": "bounds as AWS's CreateAlgorithm has them, in texts",
     "programs.algorithms.train_lightgbm": "the log of SageMaker's container, which regexes read",

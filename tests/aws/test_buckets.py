@@ -158,6 +158,7 @@ def any_python(request, monkeypatch):
     """Python 3.11.3 and older have no filter «data»."""
     if request.param == "without":
         monkeypatch.delattr(tarfile, "data_filter", raising=False)
+        monkeypatch.setattr(tarfile.TarFile, "extraction_filter", staticmethod(lambda member, _: member), raising=False)
 
 
 @pytest.mark.usefixtures("any_python")

@@ -93,6 +93,9 @@ def test_a_job_is_created_watched_read_and_deleted_on_a_server(alfine, folder, w
     assert len(table) == 5
     assert table[0].startswith("number,name,status,objective")
     assert len(json.loads(alfine("export", name, "--json").stdout)) == 4
+    report = folder.path / "report.html"
+    alfine("report", name, "--output", str(report))
+    assert name in report.read_text()
 
     assert "Its files are kept in http" in alfine("delete", name, "--yes").stdout
     assert name not in alfine("list").stdout

@@ -42,7 +42,7 @@ def test_every_command_has_help_with_examples(name):
     assert max(map(len, result.stdout.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("name", ["describe", "training-jobs", "logs", "stop", "delete", "export", "replay"])
+@pytest.mark.parametrize("name", ["describe", "training-jobs", "logs", "stop", "delete", "export", "report", "replay"])
 def test_an_unknown_job_is_one_sentence_and_exit_code_1(recorded, name):
     result = alfine_cli(recorded, name, "nothing")
     assert result.exit_code == 1
@@ -166,6 +166,17 @@ def test_export_writes_csv_json_and_parquet(recorded, tmp_path):
     assert len(json.loads(target.read_text())) == 8
     result = alfine_cli(recorded, "export", "good", "--output", str(tmp_path / "good.parquet"))
     assert result.exit_code == 0 or "pip install 'alfine[parquet]'" in result.stderr
+
+
+def test_report_writes_one_page_without_anything_from_elsewhere(recorded, tmp_path):
+    target = tmp_path / "good.html"
+    arguments = ("report", "good", "--criterion", "MaxNumberOfTrainingJobs 4", "--output", str(target))
+    assert alfine_cli(recorded, *arguments).exit_code == 0
+    page = target.read_text()
+    assert page.count("<svg") >= 6
+    assert "MaxNumberOfTrainingJobs limit=4: 4" in page
+    assert not re.search(r"(src|href)=[\"']?(https?:)?//", page)
+    assert "'Nothing' isn't one" in alfine_cli(recorded, "report", "good", "--criterion", "Nothing").stderr
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from alfine.core.errors import MissingExtra
 from alfine.core.facts import Ended, Launched, Started
 from alfine.core.history import History
 from alfine.core.read_spec import read_spec
-from alfine.figures.best_so_far_plots import figure, save_html, save_png
+from alfine.figures.best_so_far_chart import CriterionStop, best_so_far
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -47,34 +44,51 @@ def history(objectives: Sequence[float | None], *, goal: str = "Minimize", metri
     return past
 
 
-def lines(drawn: Any) -> list[Any]:
-    return [trace for trace in drawn.data if trace.mode == "lines"]
+def figure(histories: dict[str, History]) -> dict[str, Any]:
+    """The Vega-Lite specification of the chart."""
+    return best_so_far(histories).vega_lite()
 
 
-def ends(drawn: Any) -> list[str]:
-    return [re.sub("<[^>]*>", "", note.text.replace("<br>", ": ")) for note in drawn.layout.annotations]
+def marks(drawn: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    return [layer for layer in drawn["layer"] if layer["mark"]["type"] == kind]
+
+
+def ys(layer: dict[str, Any]) -> list[float]:
+    return [row["y"] for row in layer["data"]["values"]]
+
+
+def notes(drawn: dict[str, Any]) -> list[dict[str, Any]]:
+    """The labels: two lines each."""
+    texts = marks(drawn, "text")
+    return [
+        {"text": [first["mark"]["text"], second["mark"]["text"]], "align": first["mark"]["align"], **place}
+        for first, second in zip(texts[::2], texts[1::2], strict=True)
+        for place in first["data"]["values"]
+    ]
 
 
 SHORT, LONG = [9.0, 5.0, 6.0], [9.0, 5.0, 6.0, 4.0, 8.0]
 
 
 def test_the_line_is_the_best_so_far() -> None:
-    (line,) = lines(figure({"a": history(LONG)}))
-    assert list(line.y) == [9, 5, 5, 4, 4]
+    (line,) = marks(figure({"a": history(LONG)}), "line")
+    assert ys(line) == [9, 5, 5, 4, 4]
 
 
 def test_the_best_is_the_highest_when_the_goal_is_to_maximize() -> None:
-    (line,) = lines(figure({"a": history(LONG, goal="Maximize")}))
-    assert list(line.y) == [9, 9, 9, 9, 9]
+    (line,) = marks(figure({"a": history(LONG, goal="Maximize")}), "line")
+    assert ys(line) == [9, 9, 9, 9, 9]
 
 
 def test_failed_training_jobs_count_and_have_no_dot() -> None:
-    dots, line = figure({"a": history([None, 5.0, None, 4.0])}).data[:2]
-    assert (list(dots.x), list(line.x), list(line.y)) == ([2, 4], [2, 3, 4], [5, 5, 4])
+    drawn = figure({"a": history([None, 5.0, None, 4.0])})
+    dots, line = marks(drawn, "point")[0]["data"]["values"], marks(drawn, "line")[0]
+    assert [row["x"] for row in dots] == [2, 4]
+    assert [(row["x"], row["y"]) for row in line["data"]["values"]] == [(2, 5), (3, 5), (4, 4)]
 
 
 def test_each_stopping_point_is_labelled_with_its_criterion_and_count() -> None:
-    assert set(ends(figure({"short": history(SHORT), "long": history(LONG)}))) == {
+    assert {": ".join(note["text"]) for note in notes(figure({"short": history(SHORT), "long": history(LONG)}))} == {
         "short: 3 training jobs, best 5",
         "long: 5 training jobs, best 4",
     }
@@ -82,80 +96,72 @@ def test_each_stopping_point_is_labelled_with_its_criterion_and_count() -> None:
 
 def test_the_title_says_what_each_earlier_stop_cost() -> None:
     jobs = {"long": history(LONG), "none": history(LONG[:4]), "short": history(SHORT)}
-    title = figure(jobs).layout.title.text
+    title = best_so_far(jobs).title
     assert title == "Stopping after 3 of 5 training jobs cost 25 % of the best, after 4 nothing"
 
 
 def test_the_title_of_one_job_says_when_its_best_was_found() -> None:
-    assert figure({"a": history(LONG)}).layout.title.text == "Best of 5 training jobs: 4, reached after 4"
+    assert best_so_far({"a": history(LONG)}).title == "Best of 5 training jobs: 4, reached after 4"
 
 
 def test_the_worst_training_jobs_dont_rule_the_scale() -> None:
-    drawn = figure({"a": history([5.0, 4.9, 4.8, 4.7, 4.6, 4.5, 4.4, 1e6])})
-    assert drawn.layout.yaxis.range[1] < 10
-    assert "1 worse one lies outside the frame" in drawn.layout.title.subtitle.text
+    chart = best_so_far({"a": history([5.0, 4.9, 4.8, 4.7, 4.6, 4.5, 4.4, 1e6])})
+    assert chart.view["encoding"]["y"]["scale"]["domain"][1] < 10
+    assert "1 worse one lies outside the frame" in chart.notes[0]
 
 
 @pytest.mark.parametrize("goal", ["Minimize", "Maximize"])
 def test_every_stopping_point_lies_inside_the_frame(goal: str) -> None:
-    jobs = {"bad": history([50.0] * 3, goal=goal), "good": history([1.0] * 40, goal=goal)}
-    drawn = figure(jobs)
-    low, high = drawn.layout.yaxis.range
-    assert all(low < line.y[-1] < high for line in lines(drawn))
+    drawn = figure({"bad": history([50.0] * 3, goal=goal), "good": history([1.0] * 40, goal=goal)})
+    low, high = drawn["encoding"]["y"]["scale"]["domain"]
+    assert all(low < ys(line)[-1] < high for line in marks(drawn, "line"))
 
 
 def test_labels_of_jobs_that_stop_together_have_heights_of_their_own() -> None:
-    drawn = figure({name: history(SHORT) for name in "abc"})
-    assert len({note.y for note in drawn.layout.annotations}) == 3
+    assert len({note["level"] for note in notes(figure({name: history(SHORT) for name in "abc"}))}) == 3
 
 
 @pytest.mark.parametrize("counts", [(14, 60, 100), (23, 94, 200), (50, 60, 100), (90, 95, 100), (5, 6, 100)])
 def test_no_label_is_crossed_by_the_dotted_line_of_another(counts: tuple[int, ...]) -> None:
     drawn = figure({f"BestObjectiveNotImproving {n}": history([5.0] * n) for n in counts})
-    low, high = drawn.layout.xaxis.range
-    for note in drawn.layout.annotations:
-        width = 0.0098 * (high - low) * max(len(line) for line in re.sub("</?b>", "", note.text).split("<br>"))
-        start, end = (note.x - width, note.x) if note.xanchor == "right" else (note.x, note.x + width)
-        taller = [line for line in drawn.layout.shapes if line.x0 != note.x and line.y1 > note.y]
-        assert not [line for line in taller if start <= line.x0 <= end]
+    low, high = drawn["encoding"]["x"]["scale"]["domain"]
+    for note in notes(drawn):
+        width = 0.0098 * (high - low) * max(map(len, note["text"]))
+        start, end = (note["x"] - width, note["x"]) if note["align"] == "right" else (note["x"], note["x"] + width)
+        taller = [other for other in notes(drawn) if other["x"] != note["x"] and other["level"] > note["level"]]
+        assert not [other for other in taller if start <= other["x"] <= end]
 
 
 def test_a_dot_names_the_hyperparameters() -> None:
-    assert "eta = 0.002" in figure({"a": history(LONG)}).data[0].text[1]
+    dots = marks(figure({"a": history(LONG)}), "point")[0]
+    field = next(each["field"] for each in dots["encoding"]["tooltip"] if each["title"] == "eta")
+    assert dots["data"]["values"][1][field] == "0.002"
 
 
-def test_labels_and_metrics_are_shown_as_they_are_spelt() -> None:
-    drawn = figure({"<b>x</b>": history(SHORT, metric="a<b")})
-    assert "&lt;b&gt;x" in drawn.layout.annotations[0].text
-    assert drawn.layout.yaxis.title.text.startswith("a&lt;b")
+def test_labels_and_metrics_are_shown_as_text() -> None:
+    chart = best_so_far({"<b>x</b>": history(SHORT, metric="a<b")})
+    assert "&lt;b&gt;x&lt;/b&gt;" in chart.svg()
+    assert "a&lt;b (lower is better)" in chart.svg()
 
 
 @pytest.mark.parametrize("jobs", [{}, {"a": []}, {"a": [None]}])
 def test_without_an_objective_there_is_a_figure_that_says_so(jobs: dict[str, list[None]], tmp_path: Path) -> None:
-    histories = {label: history(objectives) for label, objectives in jobs.items()}
-    assert figure(histories).layout.title.text == "No training job has an objective yet."
-    save_png(histories, tmp_path / "empty.png")
-    assert (tmp_path / "empty.png").stat().st_size > 0
+    chart = best_so_far({label: history(objectives) for label, objectives in jobs.items()})
+    assert "No training job has an objective yet." in chart.svg()
+    chart.save(tmp_path / "empty.png")
+    assert (tmp_path / "empty.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_the_html_needs_no_network(tmp_path: Path) -> None:
-    save_html({"a": history(LONG)}, tmp_path / "a.html")
-    text = (tmp_path / "a.html").read_text(encoding="utf-8")
-    assert "<script src=" not in text
-    assert "Best of 5 training jobs" in text
+def test_where_criteria_end_the_job_is_marked_with_what_they_miss() -> None:
+    stops = [CriterionStop(criterion="A", after=3, missed=0.25), CriterionStop(criterion="B", after=4, missed=0.0)]
+    drawn = best_so_far({"": history(LONG)}, stops=stops).vega_lite()
+    assert [text["mark"]["text"] for text in marks(drawn, "text")] == ["A: 3, 25 % worse", "B: 4, nothing missed"]
 
 
-def test_the_png_is_1600_pixels_wide_and_survives_dollar_signs(tmp_path: Path) -> None:
-    save_png({"cost in $^": history(LONG, metric="$loss_{")}, tmp_path / "a.png")
-    header = (tmp_path / "a.png").read_bytes()[:24]
-    assert header[:8] == b"\x89PNG\r\n\x1a\n"
-    assert int.from_bytes(header[16:20], "big") == 1600
-
-
-@pytest.mark.parametrize(("module", "draw"), [("plotly", figure), ("matplotlib", lambda h: save_png(h, "x.png"))])
-def test_a_missing_package_is_named_with_the_command(monkeypatch: pytest.MonkeyPatch, module: str, draw: Any) -> None:
-    for name in [name for name in sys.modules if name.split(".")[0] == module]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(MissingExtra, match=r"pip install 'alfine\[plots\]'"):
-        draw({"a": history(SHORT)})
+def test_the_forecast_has_room_and_a_likely_end() -> None:
+    ahead = {"Low": 2.0, "Middle": 4.0, "High": 9.0}
+    forecast = {"Remaining": 10, "TrainingJobs": ahead, "Gain": {"Low": 0.0, "Middle": 1.0, "High": 2.0}}
+    drawn = best_so_far({"": history(LONG)}, forecast=forecast).vega_lite()
+    assert drawn["encoding"]["x"]["scale"]["domain"][1] >= 14
+    assert drawn["encoding"]["y"]["scale"]["domain"][0] <= 3
+    assert [text["mark"]["text"] for text in marks(drawn, "text")] == ["likely end"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from alfine.api.results import Results
 from alfine.core.history import History
@@ -17,6 +19,9 @@ from alfine.jobs.analysis.next_job import next_words
 from alfine.jobs.policy_for import policy_for, replayed
 from alfine.jobs.run import Run
 from alfine.store.records import TuningJob
+
+if TYPE_CHECKING:
+    from alfine.figures.plots import Plots
 
 
 class Job(Results):
@@ -86,6 +91,27 @@ class Job(Results):
             return None
         policy = self._live.judge.policy if self._live else policy_for(self.history.spec)
         return forecast_of(self.history, policy.criteria)
+
+    @property
+    def plot(self) -> Plots:
+        """The figures: `job.plot.best()`, `job.plot.importance()` and others, which notebooks show and `save` writes."""
+        from alfine.figures.plots import Plots
+
+        return Plots(self.history, self.verdict, self.forecast())
+
+    def report(self, path: str | os.PathLike[str], criteria: Given = ()) -> None:
+        """Write everything about the job into one HTML file that needs no network: figures, criteria, training jobs.
+
+        Args:
+            path: The file.
+            criteria: Completion criteria whose ends are marked on the curve of the best, each alone.
+
+        Raises:
+            MissingExtra: What draws figures isn't installed (`pip install 'alfine[plots]'`).
+        """
+        from alfine.figures.report import report
+
+        Path(path).write_text(report(self._row, self.history, criteria), encoding="utf-8")
 
     def proposed(self) -> dict[str, Any]:
         """Return arguments of `alfine.tune` for the search space that `space_remarks` proposes, with a warm start from

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alfine.core.history import History
 from alfine.core.training_job import TrainingJob
@@ -13,6 +13,9 @@ from alfine.surrogate import parent_evidence
 from alfine.surrogate.best_estimate import Estimate, estimate
 from alfine.surrogate.space_diagnosis import remarks
 from alfine.surrogate.space_remarks import Remark
+
+if TYPE_CHECKING:
+    from alfine.figures.plots import Plots
 
 
 class Results(ABC):
@@ -65,6 +68,27 @@ class Results(ABC):
     def warm_start_sentence(self) -> str | None:
         """Return a sentence on how the results of the parents are used; None without a warm start."""
         return parent_evidence.sentence(self.history)
+
+    @property
+    def best_params(self) -> dict[str, Any]:
+        """The hyperparameters of the best training job; empty while no training job has an objective."""
+        return dict(self.best.hyperparameters) if self.best is not None else {}
+
+    @property
+    def plot(self) -> Plots:
+        """The figures: `job.plot.best()`, `job.plot.importance()` and others, which notebooks show and `save` writes."""
+        from alfine.figures.plots import Plots
+
+        return Plots(self.history)
+
+    def importance(self) -> dict[str, float]:
+        """Return the importance of each hyperparameter, the greatest first.
+
+        Returns:
+            The share of the objective's variance that the hyperparameter causes, alone or together with others, in the
+            surrogate's eyes; empty with fewer than ten objectives. `plot.importance()` shows it with its uncertainty.
+        """
+        return {each.name: each.share for each in self.plot.influences()}
 
     def dataframe(self) -> Any:
         """Return a pandas DataFrame with one row for each training job.

@@ -39,7 +39,7 @@ LEAST_FREE_BYTES = 1 << 30
 """Free bytes on the disk below which the check fails."""
 
 EXTRAS = {
-    "plots": ("matplotlib", "plotly"),
+    "plots": ("vl_convert",),
     "xgboost": ("xgboost", "sklearn"),
 }
 

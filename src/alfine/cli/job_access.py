@@ -47,6 +47,9 @@ class JobAccess(Protocol):
     def export(self, name: str, kind: str) -> bytes:
         """Return the training jobs of a tuning job as a file of this format."""
 
+    def report(self, name: str, texts: Sequence[str]) -> bytes:
+        """Return the report of a tuning job as an HTML page, with the ends of criteria that are given as text."""
+
     def request_stop(self, name: str) -> None:
         """Ask the process that runs the tuning job to stop it."""
 
@@ -93,6 +96,12 @@ class LocalJobs:
         from alfine.jobs.analysis.export_table import export_table
 
         return export_table(self.home.service.history(name), kind)
+
+    def report(self, name: str, texts: Sequence[str]) -> bytes:
+        from alfine.figures.report import report
+
+        service = self.home.service
+        return report(service.get(name), service.history(name), texts).encode()
 
     def delete(self, name: str, *, files: bool) -> None:
         self.home.service.delete(name, files=files)

@@ -134,6 +134,10 @@ class RemoteJobs:
     def export(self, name: str, kind: str) -> bytes:
         return self._fetch(f"tuning-jobs/{quote(name, safe='')}/export", f"format={kind}")[1]
 
+    def report(self, name: str, texts: Sequence[str]) -> bytes:
+        query = "&".join(f"criterion={quote(text, safe='')}" for text in texts)
+        return self._fetch(f"tuning-jobs/{quote(name, safe='')}/report", query, REPLAY_TIMEOUT_SECONDS)[1]
+
     def request_stop(self, name: str) -> None:
         self._ask("StopHyperParameterTuningJob", {"HyperParameterTuningJobName": name})
 

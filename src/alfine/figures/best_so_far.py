@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -19,6 +20,9 @@ SHARE_SHOWN = 0.75
 """Share of the objectives that lie inside the frame: the worst training jobs of a search are often ten times worse than
 its best, and would press the interesting part into one line.
 """
+
+LEAST_COMPLETED = 5
+"""Completed training jobs from which on only these decide about the frame."""
 
 ROOM_BELOW, ROOM_ABOVE = 0.08, 0.35
 """Empty room on the side of the best and of the worst values, in heights of what is shown; the labels need the latter."""
@@ -79,6 +83,22 @@ def frame(values: Array, worst_end: float) -> tuple[float, float]:
     far = max(float(np.quantile(values, SHARE_SHOWN)), worst_end)
     height = (far - best) or abs(best) * 0.01 or 1.0
     return best - ROOM_BELOW * height, far + ROOM_ABOVE * height
+
+
+def frame_of(jobs: Sequence[TrainingJob], sign: float, shown: float = -math.inf) -> tuple[float, float]:
+    """Return the range of objectives that is worth showing, minimised.
+
+    Training jobs that were stopped early count only where few have completed, since their last values are unfinished ones.
+
+    Args:
+        jobs: Training jobs, at least one with an objective.
+        sign: 1 to minimise, -1 to maximise.
+        shown: An objective, minimised, that lies inside in any case.
+    """
+    ended = [(job.status, sign * job.objective) for job in jobs if job.objective is not None]
+    completed = [value for status, value in ended if status == "Completed"]
+    values = completed if len(completed) >= LEAST_COMPLETED else [value for _, value in ended]
+    return frame(np.array(values), max(shown, min(value for _, value in ended)))
 
 
 def outside_note(count: int) -> str:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from alfine.core.facts import Changed, Ended
 from alfine.core.history import History
 from alfine.core.training_job import TrainingJob
-from alfine.figures.best_so_far import finding, frame, outside_note, training_job_lines
+from alfine.figures.best_so_far import finding, frame_of, outside_note, training_job_lines
 from alfine.figures.svg import Axis, Drawing
 
 GRID_LINES = 5
@@ -21,9 +21,6 @@ GRID_LINES = 5
 
 MOST_DOTS = 800
 """Dots that are drawn; of more training jobs every second, third, … has one."""
-
-LEAST_COMPLETED = 5
-"""Completed training jobs from which on only these decide about the frame."""
 
 BUDGET_FACTOR = 6
 """The x-axis reaches to the end of the budget once a sixth of it has ended."""
@@ -79,21 +76,6 @@ def best_so_far(history: History, forecast: Mapping[str, Any] | None = None) -> 
         notes.append(f"{len(kept)} of {inside} dots are shown")
     ahead = bool(forecast) and history.ended + (forecast or {})["Remaining"] <= _last(history, forecast)
     return BestSoFar(title=title, wide=drawings[0], narrow=drawings[1], notes=tuple(notes), ahead=ahead)
-
-
-def frame_of(jobs: Sequence[TrainingJob], sign: float) -> tuple[float, float]:
-    """Return the range of objectives that is worth showing, minimised.
-
-    Training jobs that were stopped early count only where few have completed, since their last values are unfinished ones.
-
-    Args:
-        jobs: Training jobs, at least one with an objective.
-        sign: 1 to minimise, -1 to maximise.
-    """
-    ended = [(job.status, sign * job.objective) for job in jobs if job.objective is not None]
-    completed = [value for status, value in ended if status == "Completed"]
-    values = completed if len(completed) >= LEAST_COMPLETED else [value for _, value in ended]
-    return frame(np.array(values), min(value for _, value in ended))
 
 
 def _counts(history: History, job: TrainingJob) -> bool:

@@ -16,7 +16,8 @@ from alfine.core.range_words import scaling_of
 from alfine.core.ranges import Categorical
 from alfine.core.training_job import TrainingJob
 from alfine.core.wording import power_of_ten, short
-from alfine.figures.best_so_far_svg import dot_title, frame_of, page_of
+from alfine.figures.best_so_far import frame_of
+from alfine.figures.best_so_far_svg import dot_title, page_of
 from alfine.figures.svg import Axis, Drawing, tick_text
 
 MOST_PANELS = 24

@@ -5,6 +5,7 @@
     /_alfine/tuning-jobs/NAME/training-jobs       its training jobs
     /_alfine/tuning-jobs/NAME/replays             when other criteria would have ended it: ?criterion=TEXT, repeatable
     /_alfine/tuning-jobs/NAME/export              its training jobs as a table: ?format=csv, json or parquet
+    /_alfine/tuning-jobs/NAME/report              its report, one HTML page: ?criterion=TEXT, repeatable
     /_alfine/buckets                              the S3 that s3:// URIs use
     /_alfine/training-jobs/NAME/log               a part of a log: ?begin=BYTE, or ?lines=N for the last lines
 
@@ -35,6 +36,7 @@ from alfine.core.errors import AlfineError, Fault, InvalidSpec, NotFound, NoTuni
 from alfine.core.fields import CHANGEABLE, unknown
 from alfine.core.unavailable import UNAVAILABLE_CODE, reason_to_try_later
 from alfine.core.wording import did_you_mean
+from alfine.figures.report import report
 from alfine.jobs.analysis.export_table import FORMATS, export_table
 from alfine.jobs.analysis.replay_report import replay_report, replay_turn
 from alfine.jobs.service import Service
@@ -88,6 +90,7 @@ class RestApi:
             "/tuning-jobs/{name}/training-jobs": (self._training_jobs, ()),
             "/tuning-jobs/{name}/replays": (self._replays, ("criterion",)),
             "/tuning-jobs/{name}/export": (self._export, ("format",)),
+            "/tuning-jobs/{name}/report": (self._report, ("criterion",)),
             "/training-jobs/{name}/log": (self._log, ("begin", "lines")),
             "/buckets": (self._buckets, ()),
         }
@@ -141,6 +144,12 @@ class RestApi:
         if kind not in FORMATS:
             raise InvalidSpec([Fault("format", f"{kind[:SHOWN_LETTERS]!r} must be one of {', '.join(FORMATS)}.")])
         return _as_file(export_table(self.service.history(request.path_params["name"]), kind), {})
+
+    def _report(self, request: Request) -> Response:
+        name, texts = request.path_params["name"], request.query_params.getlist("criterion")
+        with replay_turn(texts):  # it asks a criterion again and again, as a replay does
+            page = report(self.service.get(name), self.service.history(name), texts)
+        return _as_file(page.encode(), {})
 
     def _buckets(self, _: Request) -> Any:
         return {"Endpoint": self.s3.endpoint or None, "Region": self.s3.region}

@@ -1,0 +1,259 @@
+"""The best objective so far by number of ended training jobs: of one tuning job with its forecast and its criteria, or of several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from alfine.core.facts import Changed, Ended
+from alfine.core.history import History
+from alfine.core.wording import number, percent
+from alfine.figures.chart import Chart, Plain
+from alfine.figures.curve_layout import Curve, Label, Layout, end_text, layout_of
+from alfine.figures.theme import BEST, FAINT, GOOD, MAIN
+from alfine.figures.training_job_rows import (
+    hyperparameter_fields,
+    quantitative,
+    tooltip_of,
+    training_job_row,
+    whole_axis,
+)
+
+MOST_DOTS = 1000
+"""Training jobs of a curve that have a dot; of more, every second, third, …"""
+
+MOST_STOPS = 6
+"""Criteria whose stops are marked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CriterionStop:
+    """The place where a completion criterion ends, or would have ended, a tuning job.
+
+    Attributes:
+        criterion: The criterion, with its settings.
+        after: How many training jobs had ended by then.
+        missed: What it misses, as a share of the best objective; None where that isn't known.
+    """
+
+    criterion: str
+    after: int
+    missed: float | None = None
+
+
+def best_so_far(
+    histories: Mapping[str, History],
+    *,
+    title: str | None = None,
+    forecast: Mapping[str, Any] | None = None,
+    stops: Sequence[CriterionStop] = (),
+) -> Chart:
+    """Return the chart of the best objective so far.
+
+    Args:
+        histories: Tuning jobs by label, in the order of their colours; the label of a single one may be empty.
+        title: The title; None writes what the figure finds.
+        forecast: Of a single tuning job that runs: `Forecast.as_dict`.
+        stops: Where which criterion ends the first tuning job.
+    """
+    layout = layout_of(histories, title)
+    if not layout.curves:
+        return Chart(name="best-so-far", title="Best objective so far", empty="No training job has an objective yet.")
+    fields = hyperparameter_fields(histories.values())
+    layers = [
+        *_forecast(next(iter(histories.values())), forecast),
+        *_changes(next(iter(histories.values())) if len(histories) == 1 else None),
+        *(layer for curve in layout.curves for layer in _curve(curve, fields, layout)),
+        *_ends(layout, fields),
+        *_stops(layout, stops[:MOST_STOPS]),
+    ]
+    last = max([layout.x_range[1], *(stop.after + 1.0 for stop in stops), _last(histories, forecast)])
+    x = quantitative("x", "training jobs ended", axis=whole_axis())
+    x["scale"] = {"domain": [layout.x_range[0], last], "nice": False}
+    domain = _reach(layout, next(iter(histories.values())), forecast)
+    y = quantitative("y", layout.y_label, scale={"domain": domain, "nice": False, "zero": False})
+    return Chart(
+        name="best-so-far",
+        title=layout.title,
+        notes=(layout.note,),
+        view={"encoding": {"x": x, "y": y}, "layer": layers},
+    )
+
+
+def _curve(curve: Curve, fields: Mapping[str, str], layout: Layout) -> Iterator[Plain]:
+    low, high = layout.y_range
+    shown = [(at, job) for at, job in curve.jobs if low <= (job.objective or 0.0) <= high]
+    shown = shown[:: max(1, -(-len(shown) // MOST_DOTS))]
+    rows = [{"x": at, "y": job.objective, **training_job_row(job, fields)} for at, job in shown]
+    yield {
+        "data": {"values": rows},
+        "mark": {"type": "point", "color": curve.colour, "opacity": 0.35, "size": 28, "clip": True},
+        "encoding": {
+            "tooltip": tooltip_of(layout.metrics, fields),
+            "shape": {"condition": {"test": "datum.status === 'Completed'", "value": "circle"}, "value": "diamond"},
+        },
+    }
+    line = [{"x": x, "y": y, "label": curve.label, "best": number(y)} for x, y in zip(curve.x, curve.best, strict=True)]
+    lines = [("label", "tuning job"), ("x", "training jobs ended"), ("best", "best so far")]
+    yield {
+        "data": {"values": line},
+        "mark": {
+            "type": "line",
+            "interpolate": "step-after",
+            "color": curve.colour,
+            "strokeWidth": 1.3 * curve.width,
+            "clip": True,
+        },
+        "encoding": {"tooltip": [{"field": f, "type": "nominal", "title": t} for f, t in lines[not curve.label :]]},
+    }
+
+
+def _ends(layout: Layout, fields: Mapping[str, str]) -> Iterator[Plain]:
+    """Yield the marks at the ends of several curves, with their labels; of a single one the best training job."""
+    if len(layout.curves) == 1 and not layout.curves[0].label:
+        yield _best(layout.curves[0], fields, layout)
+        return
+    low, high = layout.y_range
+    for curve, label in zip(layout.curves, layout.labels, strict=True):
+        yield from _end(curve, label, low + label.height * (high - low))
+
+
+def _best(curve: Curve, fields: Mapping[str, str], layout: Layout) -> Plain:
+    at, job = next((at, job) for at, job in curve.jobs if job.objective == curve.best[-1])
+    return {
+        "data": {"values": [{"x": at, "y": job.objective, **training_job_row(job, fields)}]},
+        "mark": {"type": "point", "color": BEST, "size": 130, "shape": "circle", "opacity": 1},
+        "encoding": {"tooltip": tooltip_of(layout.metrics, fields)},
+    }
+
+
+def _end(curve: Curve, label: Label, level: float) -> Iterator[Plain]:
+    x, y = curve.end
+    row = {"data": {"values": [{"x": x, "y": y, "level": level}]}}
+    yield {
+        **row,
+        "mark": {"type": "rule", "color": curve.colour, "strokeDash": [2, 3]},
+        "encoding": {"y": quantitative("y", ""), "y2": {"field": "level"}},
+    }
+    yield {
+        **row,
+        "mark": {"type": "point", "color": curve.colour, "shape": curve.shape, "size": 120, "stroke": "white"},
+    }
+    for line, text in enumerate(end_text(curve)):
+        yield {
+            **row,
+            "mark": {
+                "type": "text",
+                "text": text,
+                "align": "right" if label.left else "left",
+                "dx": -7 if label.left else 7,
+                "dy": -7 + 14 * line,
+                "color": curve.colour,
+                "fontWeight": "bold" if line == 0 else "normal",
+                "fontSize": 12,
+            },
+            "encoding": {"y": quantitative("level", "")},
+        }
+
+
+def _stops(layout: Layout, stops: Sequence[CriterionStop]) -> Iterator[Plain]:
+    """Yield a line and a label where each criterion ends the job: the earliest the highest, so that no line crosses a label."""
+    low, high = layout.y_range
+    foot = "height" if layout.goal.startswith("lower") else 0
+    for index, stop in enumerate(sorted(stops, key=lambda stop: stop.after)):
+        share = 0.97 - 0.075 * index
+        level = low + (share if layout.goal.startswith("lower") else 1.0 - share) * (high - low)
+        loss = (
+            "" if stop.missed is None else f", {percent(stop.missed)} worse" if stop.missed > 0 else ", nothing missed"
+        )
+        row = {"data": {"values": [{"x": stop.after, "level": level}]}}
+        right = stop.after > 0.65 * layout.x_range[1]
+        yield {
+            **row,
+            "mark": {"type": "rule", "color": GOOD, "strokeDash": [5, 3]},
+            "encoding": {"y": quantitative("level", ""), "y2": {"value": foot}},
+        }
+        yield {
+            **row,
+            "mark": {
+                "type": "text",
+                "text": f"{stop.criterion}: {stop.after}{loss}",
+                "align": "right" if right else "left",
+                "dx": -5 if right else 5,
+                "color": GOOD,
+                "fontSize": 11,
+            },
+            "encoding": {"y": quantitative("level", "")},
+        }
+
+
+def _last(histories: Mapping[str, History], forecast: Mapping[str, Any] | None) -> float:
+    """Return the right end of the x-axis that the forecast needs."""
+    jobs = (forecast or {}).get("TrainingJobs")
+    return 0.0 if not jobs else next(iter(histories.values())).ended + 1.05 * float(jobs["High"])
+
+
+def _reach(layout: Layout, history: History, forecast: Mapping[str, Any] | None) -> list[float]:
+    """Return the range of the y-axis, with room for what the rest of the budget is expected to gain."""
+    gain, best = (forecast or {}).get("Gain"), history.incumbent
+    low, high = layout.y_range
+    if not gain or best is None or best.objective is None:
+        return [low, high]
+    hoped = best.objective - history.sign * 1.3 * gain["Middle"]
+    return [min(low, hoped), max(high, hoped)]
+
+
+def _forecast(history: History, forecast: Mapping[str, Any] | None) -> Iterator[Plain]:
+    """Yield when the job will probably end, and what its whole budget would still gain."""
+    jobs, gain, best = (forecast or {}).get("TrainingJobs"), (forecast or {}).get("Gain"), history.incumbent
+    if forecast is None or best is None or best.objective is None:
+        return
+    now = history.ended
+    if jobs:
+        yield {
+            "data": {"values": [{"x": now + jobs["Low"], "to": now + jobs["High"]}]},
+            "mark": {"type": "rect", "color": MAIN, "opacity": 0.1},
+            "encoding": {"x2": {"field": "to"}, "y": {"value": 0}, "y2": {"value": "height"}},
+        }
+        yield {
+            "data": {"values": [{"x": now + jobs["Middle"]}]},
+            "mark": {"type": "rule", "color": MAIN, "strokeDash": [2, 2]},
+            "encoding": {"y": {"value": 0}, "y2": {"value": "height"}},
+        }
+        text = {"type": "text", "text": "likely end", "color": MAIN, "align": "right", "dx": -4, "fontSize": 11}
+        yield {
+            "data": {"values": [{"x": now + jobs["Middle"]}]},
+            "mark": text,
+            "encoding": {"y": {"value": 10}},
+        }
+    if gain:
+        end = now + (float(jobs["High"]) if jobs else float(forecast["Remaining"]))
+        levels = {key: best.objective - history.sign * gain[key] for key in ("Low", "Middle", "High")}
+        band = [
+            {"x": now, "y": best.objective, "low": best.objective, "high": best.objective},
+            {"x": end, "y": levels["Middle"], "low": levels["Low"], "high": levels["High"]},
+        ]
+        yield {
+            "data": {"values": band},
+            "mark": {"type": "area", "color": MAIN, "opacity": 0.15, "clip": True},
+            "encoding": {"y": quantitative("low", ""), "y2": {"field": "high"}},
+        }
+        yield {"data": {"values": band}, "mark": {"type": "line", "color": MAIN, "strokeDash": [4, 4], "clip": True}}
+
+
+def _changes(history: History | None) -> Iterator[Plain]:
+    """Yield a line where the user changed limits or criteria."""
+    ended, rows = 0, []
+    for fact in () if history is None else history.facts:
+        ended += isinstance(fact, Ended)
+        if isinstance(fact, Changed):
+            rows.append({"x": ended + 0.5})
+    if rows:
+        span = {"y": {"value": 0}, "y2": {"value": "height"}}
+        yield {"data": {"values": rows}, "mark": {"type": "rule", "color": FAINT}, "encoding": span}
+        yield {
+            "data": {"values": rows},
+            "mark": {"type": "text", "text": "changed", "color": FAINT, "align": "left", "dx": 4, "fontSize": 11},
+            "encoding": {"y": {"value": 24}},
+        }

@@ -1,0 +1,161 @@
+"""Chart: one figure, defined once as a Vega-Lite view and drawn everywhere: page, notebook, report, HTML file, SVG and PNG.
+
+A chart says what it shows in its title, or, as long as it has nothing to show, what it waits for. What a training job wrote is text in
+it: it never becomes an expression of Vega or markup.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from alfine.core.errors import MissingExtra
+from alfine.figures.theme import SCHEMA, VEGA_LITE, Theme, config
+
+Plain = dict[str, Any]
+
+WIDTH, HEIGHT = 760, 340
+"""Size of the frame of a chart that stands alone, in pixels."""
+
+PNG_SCALE = 2.0
+"""Pixels of a PNG over those of the page."""
+
+MIME_TYPE = "application/vnd.vegalite.v5+json"
+"""The type under which Jupyter draws Vega-Lite itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """A figure of one tuning job or several.
+
+    Attributes:
+        name: For addresses and files, such as `best-so-far`.
+        title: What the figure shows, in a sentence.
+        notes: How to read it, and what isn't in it.
+        view: The Vega-Lite view, without title, size and colours of the page; empty while there is nothing to show.
+        empty: What the figure waits for, where the view is empty.
+        size: Width and height of the frame, in pixels; `None` where the view has a size of its own.
+
+    Example:
+        >>> chart = job.plot.best()
+        >>> chart.save("best.png")
+    """
+
+    name: str
+    title: str
+    notes: tuple[str, ...] = ()
+    view: Mapping[str, Any] = field(default_factory=dict)
+    empty: str = ""
+    size: tuple[int | None, int | None] = (WIDTH, HEIGHT)
+
+    def vega_lite(self, theme: Theme = "light") -> Plain:
+        """Return the complete Vega-Lite specification, as a document of JSON.
+
+        Args:
+            theme: For a light or a dark page.
+        """
+        width, height = self.size
+        frame = {key: value for key, value in (("width", width), ("height", height)) if value is not None}
+        view = self.view or _sentence(self.empty)
+        return {
+            "$schema": SCHEMA,
+            "title": {"text": self.title, "subtitle": list(self.notes)},
+            **frame,
+            **view,
+            "config": config(theme),
+        }
+
+    def svg(self, theme: Theme = "light") -> str:
+        """Return the figure as SVG.
+
+        Raises:
+            MissingExtra: What draws it isn't installed (`pip install 'alfine[plots]'`).
+        """
+        text: str = converter().vegalite_to_svg(self.vega_lite(theme), vl_version=VEGA_LITE)
+        return text
+
+    def png(self, theme: Theme = "light", scale: float = PNG_SCALE) -> bytes:
+        """Return the figure as PNG.
+
+        Args:
+            theme: For a light or a dark page.
+            scale: Pixels of the picture over those of the page.
+
+        Raises:
+            MissingExtra: What draws it isn't installed.
+        """
+        picture: bytes = converter().vegalite_to_png(self.vega_lite(theme), vl_version=VEGA_LITE, scale=scale)
+        return picture
+
+    def html(self, theme: Theme = "light") -> str:
+        """Return the figure as one HTML page that needs no network; with the pointer over a mark it tells more.
+
+        Raises:
+            MissingExtra: What draws it isn't installed.
+        """
+        page: str = converter().vegalite_to_html(self.vega_lite(theme), vl_version=VEGA_LITE, bundle=True)
+        return page
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the figure into a file.
+
+        Args:
+            path: Its name ends in .html, .svg, .png or .json; .json is the Vega-Lite specification.
+
+        Raises:
+            ValueError: It ends in something else.
+            MissingExtra: What draws it isn't installed.
+        """
+        file = Path(path)
+        match file.suffix.lower():
+            case ".html":
+                file.write_text(self.html(), encoding="utf-8")
+            case ".svg":
+                file.write_text(self.svg(), encoding="utf-8")
+            case ".png":
+                file.write_bytes(self.png())
+            case ".json":
+                file.write_text(json.dumps(self.vega_lite(), indent=1), encoding="utf-8")
+            case other:
+                raise ValueError(
+                    f"{file.name}: can't write a figure as {other or 'a file without an ending'}. "
+                    "Use .html, .svg, .png or .json."
+                )
+
+    def _repr_mimebundle_(self, **_: Any) -> Plain:
+        """Return what a notebook shows: Jupyter draws the specification itself; viewers that can't show the picture."""
+        try:
+            picture: Plain = {"image/svg+xml": self.svg()}
+        except MissingExtra:  # Jupyter draws the specification without it
+            picture = {}
+        return {MIME_TYPE: self.vega_lite(), "text/plain": repr(self), **picture}
+
+    def __repr__(self) -> str:
+        return f"<Chart {self.name}: {self.title if self.view else self.empty}>"
+
+
+def _sentence(text: str) -> Plain:
+    """Return the view of a chart that has nothing to show yet: the sentence that says why."""
+    return {
+        "data": {"values": [{}]},
+        "height": 60,
+        "mark": {"type": "text", "text": text, "fontSize": 14, "align": "center"},
+    }
+
+
+def converter() -> Any:
+    try:
+        import vl_convert
+    except ImportError as error:
+        raise MissingExtra(
+            "vl-convert-python isn't installed, but figures are drawn by it. Run: pip install 'alfine[plots]'"
+        ) from error
+    return vl_convert
+
+
+DrawnAs = Literal["html", "svg", "png", "json"]
+"""The formats of `Chart.save`."""
