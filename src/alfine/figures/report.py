@@ -7,7 +7,7 @@ import json
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from alfine import __version__
+from alfine._version import __version__
 from alfine.core import cost
 from alfine.core.history import History
 from alfine.core.verdict import UNDECIDED, as_it_ended
