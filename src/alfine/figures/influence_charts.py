@@ -11,7 +11,8 @@ import numpy as np
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
-from alfine.core.ranges import Categorical, Continuous, Integer, Range
+from alfine.core.range_protocol import Range
+from alfine.core.ranges import Categorical, Continuous, Integer
 from alfine.core.wording import did_you_mean, percent, short
 from alfine.figures.best_so_far import frame_of
 from alfine.figures.chart import Chart, Plain

@@ -23,7 +23,8 @@ import numpy as np
 from alfine.core.axis import Array
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
-from alfine.core.ranges import Categorical, Range
+from alfine.core.range_protocol import Range
+from alfine.core.ranges import Categorical
 from alfine.core.training_job import TrainingJob
 from alfine.surrogate.acquisition import lattice
 from alfine.surrogate.gaussian_process import Surrogate
