@@ -40,6 +40,7 @@ ONE_USER = {
     "programs.data.uploads": "how a model is delivered, beside artifacts",
     "runners.container": "a runner: all of them lie in runners",
     "programs.samples": "objects of buckets, beside programs/data; a command only asks for them",
+    "runners.gpu_assignment": "how a training job gets what it needs, beside the runners",
     "runners.inline": "a runner: all of them lie in runners",
     "runners.retries": "what a runner's end is worth trying again, beside the runners",
     "runners.strays": "how the processes and containers of training jobs are recognised, beside the runners",

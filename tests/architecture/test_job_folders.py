@@ -92,7 +92,8 @@ OTHER_FILES = {
     "runners.container_client": ("open os.replace", "records of containers in .alfine, which no container sees"),
     "runners.container_command": ("glob", "looks at /dev"),
     "runners.container_links": ("os.readlink os.scandir", "looks at the user's own data"),
-    "runners.job_environment": ("os.scandir", "counts devices in /dev"),
+    "runners.gpu_slots": ("mkdir os.open", "the record of GPUs, in the home"),
+    "runners.gpus": ("iterdir", "counts GPUs in /proc"),
     "runners.job_folder": (
         ".open mkdir os.scandir os.walk",
         "reads the user's code and data; makes the training job's folder itself",

@@ -73,12 +73,14 @@ def test_options_about_the_network_are_told_from_others(options, network, others
 
 def test_gpus_are_passed_where_the_instance_type_asks_or_they_work(tmp_path):
     docker, podman = ContainerEngine("/usr/bin/docker"), ContainerEngine("/usr/bin/podman")
-    assert gpu_words(docker, "ml.g5.xlarge", tmp_path) == ()
+    assert gpu_words(docker, "ml.g5.xlarge", devices=tmp_path) == ()
     (tmp_path / "nvidia0").touch()
-    assert gpu_words(docker, "ml.g5.xlarge", tmp_path) == ("--gpus", "all")
-    assert gpu_words(podman, "ml.p4d.24xlarge", tmp_path) == ("--device", "nvidia.com/gpu=all")
+    assert gpu_words(docker, "ml.g5.xlarge", devices=tmp_path) == ("--gpus", "all")
+    assert gpu_words(podman, "ml.p4d.24xlarge", devices=tmp_path) == ("--device", "nvidia.com/gpu=all")
+    assert gpu_words(docker, "local", ("0", "GPU-1a")) == ("--gpus", '"device=0,GPU-1a"')
+    assert gpu_words(podman, "local", ("0", "1")) == ("--device", "nvidia.com/gpu=0", "--device", "nvidia.com/gpu=1")
     if shutil.which("nvidia-smi") is None:
-        assert gpu_words(podman, "ml.m5.large", tmp_path) == ()
+        assert gpu_words(podman, "ml.m5.large", devices=tmp_path) == ()
 
 
 def test_dockers_client_understands_the_command_line(tmp_path):

@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from alfine.cli.options import chosen_home, home_option, json_option
-from alfine.core.wording import count_of, size
+from alfine.core.wording import count_of, percent, size
 
 EPILOG = """
 \b
@@ -37,6 +37,9 @@ LEAST_SQLITE = (3, 35)
 
 LEAST_FREE_BYTES = 1 << 30
 """Free bytes on the disk below which the check fails."""
+
+FEW_TRAINING_JOBS = 1000
+"""Training jobs at once below which the limit on descriptors is worth a hint."""
 
 EXTRAS = {
     "plots": ("vl_convert",),
@@ -69,7 +72,7 @@ class MachineCheck:
 def doctor(context: click.Context, *, check: bool, as_json: bool) -> None:
     """Check which parts of alfine work on this machine, and why others don't; with --check, check a home.
 
-    It checks Python, SQLite, the home and its disk, the runners (processes, sandboxes, containers), the server's port, and
+    It checks Python, SQLite, the home and its disk, the limit on open files, the GPUs, the runners (processes, sandboxes, containers), the server's port, and
     optional packages. The exit code is 1 if something is missing that alfine needs.
 
     With --check it looks for damaged pages and records in the database, for records without files and files without
@@ -132,6 +135,8 @@ def _checks(home: Path) -> Iterator[MachineCheck]:
     yield MachineCheck("python", sys.version_info >= LEAST_PYTHON, f"{version}, {sys.executable}", needed=True)
     yield _sqlite(home)
     yield from _disk(home)
+    yield _descriptors()
+    yield _gpus(home)
     yield from _runners(home)
     yield _port()
     for extra, modules in EXTRAS.items():
@@ -168,6 +173,35 @@ def _sqlite(home: Path) -> MachineCheck:
 def _disk(home: Path) -> Iterator[MachineCheck]:
     free = shutil.disk_usage(_existing(home)).free
     yield MachineCheck("disk", free >= LEAST_FREE_BYTES, f"{size(free)} free at {home}")
+
+
+def _descriptors() -> MachineCheck:
+    """Check how many training jobs a launcher can supervise at once: each takes a descriptor."""
+    from alfine.runners.launcher.capacity import RESERVE, UNLIMITED, limits
+
+    _, hard = limits()
+    if hard == UNLIMITED:
+        return MachineCheck("descriptors", works=True, detail="no limit")
+    most = hard - RESERVE
+    detail = f"{hard:,} open files (hard limit): some {most:,} training jobs at once"
+    if most < FEW_TRAINING_JOBS:
+        detail += "; more wait for their turn. Raise it: ulimit -Hn, or LimitNOFILE= of a systemd unit"
+    return MachineCheck("descriptors", most >= FEW_TRAINING_JOBS, detail)
+
+
+def _gpus(home: Path) -> MachineCheck:
+    from alfine.runners.gpu_slots import GpuSlots
+    from alfine.runners.gpus import gpus_of_machine
+    from alfine.store.config import Config
+    from alfine.store.home_files import GPUS
+
+    gpus = gpus_of_machine(Config.at(home).run.gpus)
+    if not gpus:
+        return MachineCheck(
+            "gpus", works=False, detail="none. [run] gpus in alfine.toml names those that alfine doesn't find"
+        )
+    taken = [f"{gpu} ({percent(share)} taken)" for gpu, share in GpuSlots(home / GPUS, gpus).taken().items()]
+    return MachineCheck("gpus", works=True, detail=", ".join(taken))
 
 
 def _existing(folder: Path) -> Path:

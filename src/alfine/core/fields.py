@@ -330,6 +330,15 @@ FIELDS: tuple[Field, ...] = (
         for_functions=False,
     ),
     Field(
+        word="gpus",
+        help="GPUs that each training job gets, of each of its instances: 1, 2, or a part of one such as 0.5, which others share. A training "
+        "job waits until they are free. 0: it is given none in particular.",
+        kind="amount",
+        tag="gpus",
+        default_note="those of its instance type",
+        for_functions=False,
+    ),
+    Field(
         word="at_end",
         help="What happens to running training jobs when a criterion ends the job: `stop`, `drain` (let them finish) or `contenders` (let "
         "those finish that may still become the best).",

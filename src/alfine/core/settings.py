@@ -109,6 +109,16 @@ def kept_for_repeats(settings: Mapping[str, str]) -> int:
     return 0 if repeats is None else repeats.training_jobs
 
 
+# -- GPUs ------------------------------------------------------------------------------------------------------------
+
+
+def gpu_count_trouble(count: float) -> str:
+    """Return why a training job can't have so many GPUs; "" where it can: a whole number of them, or a part of one."""
+    if math.isfinite(count) and (0 <= count < 1 or (count == int(count) and count > 0)):
+        return ""
+    return f"{count} must be a whole number from 0 on, or a part of one GPU, such as 0.5."
+
+
 # -- all settings ----------------------------------------------------------------------------------------------------
 
 _OF_KIND: Mapping[str, tuple[Callable[[str], bool], str]] = {

@@ -30,13 +30,15 @@ from alfine.programs.images import Images
 from alfine.programs.machine import Machine
 from alfine.runners.container import ContainerRunner
 from alfine.runners.container_engine import ContainerEngine, engine_of
+from alfine.runners.gpu_assignment import GpuAssignment, GpuQueue
+from alfine.runners.gpu_slots import GpuSlots
 from alfine.runners.inline import InlineRunner
 from alfine.runners.process import ProcessRunner
 from alfine.runners.protocol import Runner
 from alfine.runners.sandbox import SandboxRunner
 from alfine.runners.shortages import raise_descriptor_limit
 from alfine.store.config import S3, Config
-from alfine.store.home_files import FILE, JOBS, files_of_tuning_jobs, make_home
+from alfine.store.home_files import FILE, GPUS, JOBS, files_of_tuning_jobs, make_home
 from alfine.store.home_folder import home_folder
 from alfine.store.store import Store
 from alfine.store.store_url import chosen_store
@@ -136,14 +138,16 @@ class Home:
             raise_descriptor_limit()
             wake = Wake()
             environments = self.folder / "environments"
-            runners: dict[str, Runner] = {
-                "inline": InlineRunner(wake.set),
+            processes: dict[str, Runner] = {
                 "process": ProcessRunner(wake.set, environments=environments),
                 "sandbox": SandboxRunner(
                     wake.set, hidden=[self.folder], closed=self._closed_ports, environments=environments
                 ),
                 "container": ContainerRunner(wake.set, self._container_engine),
             }
+            gpus = GpuQueue(self.gpu_slots, wake.set)
+            runners: dict[str, Runner] = {name: GpuAssignment(runner, gpus) for name, runner in processes.items()}
+            runners["inline"] = InlineRunner(wake.set)
             self._engine = Engine(
                 self.store,
                 runners,
@@ -154,6 +158,11 @@ class Home:
             )
         self._engine.functions = {**self._engine.functions, **(functions or {})}
         return self._engine
+
+    @property
+    def gpu_slots(self) -> GpuSlots:
+        """The GPUs of this machine, and who has them."""
+        return GpuSlots(self.folder / GPUS, self.machine.gpus)
 
     def _closed_ports(self) -> tuple[int, ...]:
         """Return the port of the server that was started last on this home, unless [run] opens it to training jobs."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from alfine.core.arns import Arns
 from alfine.programs.data.locations import Buckets
 from alfine.programs.images import Images
+from alfine.runners.gpus import gpus_of_machine
 from alfine.store.config import Prices, Running
 
 
@@ -31,3 +32,8 @@ class Machine:
     buckets: Buckets | None = None
     prices: Prices = field(default_factory=Prices)
     arns: Arns = field(default_factory=Arns)
+
+    @property
+    def gpus(self) -> tuple[str, ...]:
+        """The GPUs that training jobs may be given, as they are spelt in CUDA_VISIBLE_DEVICES."""
+        return gpus_of_machine(self.running.gpus)

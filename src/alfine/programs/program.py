@@ -18,6 +18,7 @@ from alfine.programs.data.artifacts import refusal
 from alfine.programs.data.channels import channels
 from alfine.programs.data.request_files import INPUTS, RequestFiles
 from alfine.programs.find_program import STATIC, FoundProgram, find_program, missing_program_faults, name_faults
+from alfine.programs.gpu_request import gpu_faults, gpus_for
 from alfine.programs.hyperparameter_text import unquoted
 from alfine.programs.machine import Machine
 from alfine.programs.stand_ins import python_path
@@ -47,6 +48,7 @@ class Program:
         python: See `Launch`.
         channels: See `Launch`.
         threads: Cores for each training job.
+        gpus: See `Launch`.
         runner: The name of its runner: `inline`, `process`, `sandbox` or `container`.
         requirements: Whether the script's requirements.txt is installed.
         environment: The request's variables, and the path of the stand-ins for modules of SageMaker's containers.
@@ -64,6 +66,7 @@ class Program:
     channels: tuple[LocalChannel, ...]
     threads: int
     runner: str
+    gpus: float = 0.0
     requirements: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     image: str | None = None
@@ -98,6 +101,7 @@ class Program:
             threads=self.threads,
             instance_type=definition.instance_type,
             instance_count=definition.instance_count,
+            gpus=self.gpus,
             network=definition.network,
             checkpoint_path=definition.checkpoint_path,
             requirements=self.requirements,
@@ -204,6 +208,7 @@ def program_for(
     if FUNCTION not in static:
         runner = runner_for(spec, found.image, running, faults, built_in=found.built_in)
     requirements = installs_requirements(spec, running, faults)
+    faults += gpu_faults(spec, machine)
     faults += name_faults(spec)
     if faults:
         raise InvalidSpec(faults)
@@ -217,6 +222,7 @@ def program_for(
         image=found.image,
         channels=inputs,
         threads=_threads(spec),
+        gpus=0.0 if runner == INLINE else gpus_for(spec, machine),
         runner=runner,
         requirements=requirements,
         environment={**spec.definition.environment, **stand_ins},

@@ -14,7 +14,7 @@ from pathlib import Path
 from alfine.runners.container_client import answer
 from alfine.runners.container_engine import ContainerEngine, client_environment
 from alfine.runners.container_links import links_out
-from alfine.runners.job_environment import THREAD_VARIABLES, job_names
+from alfine.runners.job_environment import THREAD_VARIABLES, devices_of, job_names
 from alfine.runners.job_folder import Host, files_of, mounts
 from alfine.runners.launcher import CONTROL, Beneath
 from alfine.runners.protocol import Launch
@@ -59,7 +59,7 @@ def run_words(engine: ContainerEngine, launch: Launch, host: Host) -> list[str]:
     return [
         *(engine.command, "run", "--name", container_name(launch, host), "--hostname", host.name),
         *("--label", f"alfine.training-job={launch.name}", "--label", f"alfine.folder={launch.folder}"),
-        *gpu_words(engine, launch.instance_type),
+        *gpu_words(engine, launch.instance_type, devices_of(launch, host.name)),
         *_mount_words(launch, host),
         *("--env-file", _write_variables(launch, host)),
         *(engine.options if launch.network else (*engine.options_without_network, "--network", "none")),
@@ -120,17 +120,24 @@ def _mount(path: Path, inside: str, *options: str) -> tuple[str, str]:
 # ---- GPUs --------------------------------------------------------------------------------------------------------------
 
 
-def gpu_words(engine: ContainerEngine, instance_type: str, devices: Path = Path("/dev")) -> tuple[str, ...]:
-    """Return the words that give a container this machine's GPUs.
+def gpu_words(
+    engine: ContainerEngine, instance_type: str, given: tuple[str, ...] | None = None, devices: Path = Path("/dev")
+) -> tuple[str, ...]:
+    """Return the words that give a container its GPUs: those that it was given, else all of this machine's.
 
-    It gets them where the machine has some and its instance type asks for them (ml.g5.xlarge), or where they work and the engine knows
+    It gets all them where the machine has some and its instance type asks for them (ml.g5.xlarge), or where they work and the engine knows
     them. So a machine whose GPU or engine isn't set up for that runs all other training jobs.
 
     Args:
         engine: The engine.
         instance_type: The training job's instance type.
+        given: The GPUs that it was given; None: none in particular.
         devices: The folder of this machine's devices.
     """
+    if given is not None and engine.is_podman:
+        return tuple(word for gpu in given for word in ("--device", f"nvidia.com/gpu={gpu}"))
+    if given is not None:
+        return ("--gpus", f'"device={",".join(given)}"')  # in quotes, since docker takes a comma for the end of a field
     if not any(devices.glob("nvidia[0-9]*")):
         return ()
     if not (

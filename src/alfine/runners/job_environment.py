@@ -10,10 +10,10 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from alfine.runners.gpus import VISIBLE, gpus_of_machine
 from alfine.runners.protocol import SHARED_VARIABLE, Launch
 
 if TYPE_CHECKING:
@@ -181,13 +181,28 @@ def environment(launch: Launch, args: list[str], host: Host) -> dict[str, str]:
         args: Its arguments, for SM_USER_ARGS.
         host: The host.
     """
-    shared = shared_environment(launch)
+    shared = {**shared_environment(launch), **gpu_variables(launch, host.name), **launch.environment}
     if launch.entrypoint:  # it looks for the image's Python on PATH: here that is the Python of this launch
         shared["PATH"] = f"{Path(launch.python).parent}{os.pathsep}{shared.get('PATH', os.defpath)}"
-    toolkit = _toolkit_variables(launch, host, args, _gpus(shared.get("CUDA_VISIBLE_DEVICES")))
+    toolkit = _toolkit_variables(launch, host, args, _gpus(shared.get(VISIBLE)))
     own_paths = host.seen == host.space  # not in a sandbox, nor in a container
     folder = {SHARED_VARIABLE: str(launch.shared)} if launch.shared and own_paths else {}
     return shared | job_names(launch, host) | toolkit | folder | dict(launch.environment)
+
+
+def gpu_variables(launch: Launch, host: str) -> dict[str, str]:
+    """Return the variable that shows one host its GPUs: {} where the training job wasn't given any."""
+    devices = devices_of(launch, host)
+    return {} if devices is None else {VISIBLE: ",".join(devices)}
+
+
+def devices_of(launch: Launch, host: str) -> tuple[str, ...] | None:
+    """Return the GPUs of one host; None where the training job wasn't given any. Hosts share them where there is none for each."""
+    if launch.devices is None:
+        return None
+    count = len(launch.devices) // launch.instance_count
+    at = int(host.rpartition("-")[2]) - 1
+    return launch.devices[at * count : (at + 1) * count] if count else launch.devices
 
 
 def job_names(launch: Launch, host: Host) -> dict[str, str]:
@@ -256,14 +271,6 @@ def _variable(value: Any) -> str:
 def _gpus(visible: str | None) -> int:
     """Return the number of GPUs that a training job sees. visible: the value of CUDA_VISIBLE_DEVICES; None where it isn't set."""
     if visible is None:
-        return _gpus_of_machine()
+        return len(gpus_of_machine())
     devices = [device.strip() for device in visible.split(",")]
     return sum(1 for device in devices if device and not device.startswith("-"))
-
-
-@cache
-def _gpus_of_machine() -> int:
-    try:
-        return sum(entry.name[6:].isdigit() for entry in os.scandir("/dev") if entry.name.startswith("nvidia"))
-    except OSError:
-        return 0  # a machine without /dev has no GPU either

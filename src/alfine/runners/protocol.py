@@ -108,6 +108,8 @@ class Launch:
         grace_seconds: Time between SIGTERM and SIGKILL.
         threads: Cores that it may use: the value of `OMP_NUM_THREADS` and its like, and of `SM_NUM_CPUS`.
         instance_type: For `resourceconfig.json`.
+        gpus: GPUs that each of its hosts needs: a whole number, or a part of one, such as 0.5. 0: it is given none, and sees all.
+        devices: The GPUs of all its hosts, as they are spelt in CUDA_VISIBLE_DEVICES. None: it wasn't given any.
         instance_count: Its hosts, algo-1, algo-2 and so on; each is a process of its own on this machine.
         checkpoint_path: Where the training job sees its checkpoints, if the runner gives it an /opt/ml.
         network: False cuts it off from every network. A runner that can't do that refuses to start it.
@@ -139,6 +141,8 @@ class Launch:
     grace_seconds: float = GRACE_SECONDS
     threads: int = 1
     instance_type: str = "local"
+    gpus: float = 0.0
+    devices: tuple[str, ...] | None = None
     instance_count: int = 1
     checkpoint_path: str = "/opt/ml/checkpoints"
     network: bool = True
@@ -249,6 +253,7 @@ class Observation:
         points: New points of a function (inline runner).
         offset: What the next poll is to be given. While it grows there may be more to read at once.
         exit: How it ended; None while it runs, and until all of its log has been delivered.
+        pending: Why it can't start yet: «waits for a GPU: 0 of 2 are free.». None where it can.
     """
 
     started_at: datetime | None = None
@@ -257,6 +262,7 @@ class Observation:
     points: tuple[Point, ...] = ()
     offset: int = 0
     exit: Exit | None = None
+    pending: str | None = None
 
 
 def names_of(folder: Path | str) -> tuple[str, str]:

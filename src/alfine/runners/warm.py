@@ -30,10 +30,10 @@ Imports = tuple[tuple[str, tuple[str, ...]], ...]
 HARMLESS_CALLS = frozenset({"warnings.filterwarnings", "warnings.simplefilter", "matplotlib.use", "logging.getLogger"})
 """Calls that scripts make between imports, without an effect on the imports after them."""
 
-PER_JOB_PREFIXES = ("SM_", "AWS_", "TRAINING_JOB_", "SAGEMAKER_")
+PER_JOB_PREFIXES = ("SM_", "AWS_", "TRAINING_JOB_", "SAGEMAKER_", "CUDA_VISIBLE_DEVICES")
 """Beginnings of the names of variables that a launcher doesn't get: they may differ between its training jobs."""
 
-SET_PER_JOB = ("SM_", "TRAINING_JOB_", "SAGEMAKER_BASE_DIR")
+SET_PER_JOB = ("SM_", "TRAINING_JOB_", "SAGEMAKER_BASE_DIR", "CUDA_VISIBLE_DEVICES")
 """Beginnings of those that differ for certain (see job_environment.py): an import that reads one makes the start cold."""
 
 UNUSUAL_VARIABLES = ("PYTHONINSPECT", "PYTHONSTARTUP", "PYTHONPROFILEIMPORTTIME")

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.settings import gpu_count_trouble
 from alfine.core.wording import did_you_mean
 from alfine.store.operating_settings import Limits, Metrics, Retention, Webhook
 
@@ -43,6 +44,9 @@ AUTO = "auto"
 
 HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 """The form of a host's name: parts with dots between them."""
+
+GPU = re.compile(r"[0-9]+|(GPU|MIG)-[0-9A-Za-z/-]+")
+"""The form of a GPU in CUDA_VISIBLE_DEVICES: a number, or an identifier."""
 
 T = TypeVar("T")
 
@@ -118,6 +122,9 @@ class Running:
     engine: «docker», «podman» or the path of one; «auto» is the first that works. container_options: further words for each
     `docker run`, as «--network=host».
     sandbox_reaches_server: whether scripts in the sandbox may connect to the port of this home's `alfine serve`.
+    gpus: the GPUs that training jobs are given, as CUDA_VISIBLE_DEVICES spells them; without it those of this machine.
+    gpus_per_training_job: how many each training job gets whose job doesn't say it: 1, 2, or a part of one such as 0.5. 0: those of its
+    InstanceType.
     max_decompressed_bytes: what the files of one channel with CompressionType Gzip may be decompressed.
     """
 
@@ -126,12 +133,20 @@ class Running:
     engine: str = "auto"
     container_options: tuple[str, ...] = ()
     sandbox_reaches_server: bool = False
+    gpus: tuple[str, ...] | None = None
+    gpus_per_training_job: float = 0.0
     max_decompressed_bytes: int = 64 << 30
 
     def __post_init__(self) -> None:
         for key, value, known in (("runner", self.runner, RUNNERS), ("requirements", self.requirements, REQUIREMENTS)):
             if value not in (*known, AUTO):
                 raise InvalidSpec([Fault(f"[run] {key}", f"{value!r} isn't one of {', '.join((*known, AUTO))}.")])
+        odd = [gpu for gpu in self.gpus or () if not GPU.fullmatch(gpu)]
+        if odd:
+            message = f"{odd[0]!r} isn't a GPU. Give numbers or identifiers as nvidia-smi -L shows them: ['0', '1']."
+            raise InvalidSpec([Fault("[run] gpus", message)])
+        if trouble := gpu_count_trouble(self.gpus_per_training_job):
+            raise InvalidSpec([Fault("[run] gpus_per_training_job", trouble)])
         if self.max_decompressed_bytes < 1:
             message = f"{self.max_decompressed_bytes} must be a whole number from 1 on."
             raise InvalidSpec([Fault("[run] max_decompressed_bytes", message)])
@@ -280,6 +295,10 @@ def _value(hint: Any, value: Any, where: str, faults: list[Fault]) -> Any:
         bool: ("true or false", isinstance(value, bool)),
         int: ("a whole number", isinstance(value, int) and not isinstance(value, bool)),
         float: ("a number", isinstance(value, int | float) and not isinstance(value, bool)),
+        tuple[str, ...] | None: (
+            "a list of texts",
+            isinstance(value, list) and all(isinstance(item, str) for item in value),
+        ),
         tuple[str, ...]: ("a list of texts", isinstance(value, list) and all(isinstance(item, str) for item in value)),
         dict[str, float]: (
             "a table of numbers from 0 on",

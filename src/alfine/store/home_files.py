@@ -14,6 +14,9 @@ FILE = "alfine.db"
 JOBS = "tuning-jobs"
 """Name of the folder with the files of tuning jobs, in the same home."""
 
+GPUS = "gpus"
+"""Name of the folder with the record of who has which GPU, in the same home."""
+
 SHOWN = 3
 """Tuning jobs that an error names."""
 

@@ -31,6 +31,15 @@ UNKNOWN = 64
 """Descriptors that are taken to be open where that can't be found out."""
 
 
+UNLIMITED = resource.RLIM_INFINITY
+"""The limit of a process without one."""
+
+
+def limits() -> tuple[int, int]:
+    """Return the soft and the hard limit on open descriptors of this process."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)
+
+
 def raise_limit() -> int:
     """Raise the soft limit on open descriptors of this process as far as it goes. Return the soft limit that it had."""
     given, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
