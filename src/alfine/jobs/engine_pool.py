@@ -27,8 +27,9 @@ FIRST_DELAY = 1.0
 LONGEST_DELAY = 60.0
 """Seconds between two tries at most."""
 
-SILENT_SECONDS = 15.0
-"""Seconds without a look for tuning jobs from which on the pool is in trouble: longer than a look that waits for a busy database."""
+SILENT_SECONDS = 30.0
+"""Seconds without a look for tuning jobs from which on the pool is in trouble: longer than the pause before a look that waits for a busy
+database."""
 
 STUCK_SECONDS = 300.0
 """Seconds of one step from which on the pool is in trouble: longer than a suggestion takes after 10,000 training jobs."""

@@ -138,7 +138,7 @@ class MetricsPage:
         from prometheus_client.core import GaugeMetricFamily
 
         with self._store.reading() as connection:
-            counted = totals(connection)
+            counted = totals(connection, self._store.silence)
         for name, text, counts in (
             ("alfine_tuning_jobs", "Tuning jobs in the store by status.", counted.tuning_jobs),
             ("alfine_training_jobs", "Training jobs in the store by status.", counted.training_jobs),
@@ -149,7 +149,11 @@ class MetricsPage:
             yield family
         text = "Training jobs that were launched and have not started."
         yield GaugeMetricFamily("alfine_training_jobs_waiting", text, counted.waiting_training_jobs)
-        text = "Tuning jobs that have not ended, and that no engine has claimed."
+        text = "Engines whose last heartbeat isn't too old; each server is one."
+        yield GaugeMetricFamily("alfine_engines", text, counted.engines)
+        text = "Age of the oldest heartbeat of an engine that owns tuning jobs which have not ended."
+        yield GaugeMetricFamily("alfine_oldest_heartbeat_seconds", text, counted.oldest_heartbeat_seconds)
+        text = "Tuning jobs that have not ended, and that no living engine has claimed."
         yield GaugeMetricFamily("alfine_tuning_jobs_unclaimed", text, counted.unowned_tuning_jobs)
 
     def _requests(self) -> Iterator[Metric]:
