@@ -159,6 +159,7 @@ def test_links_that_lead_out_of_a_channel_lead_to_their_files(container, tmp_pat
     (tmp_path / "far" / "c.csv").symlink_to(tmp_path / "near" / "a.csv")
     (tmp_path / "channel" / "system").symlink_to("/usr/bin/env")
     (tmp_path / "channel" / "nowhere").symlink_to("/nowhere")
+    (tmp_path / "channel" / "itself").symlink_to("itself")
     channel = LocalChannel(name="train", path=tmp_path / "channel")
     _, lines = run(
         container,

@@ -104,7 +104,10 @@ def _entries(folder: str, most: int) -> Iterator[os.DirEntry[str]]:
 
 def _target(entry: os.DirEntry[str], inside: str) -> str:
     """Return the path that a link names, as seen in a container; "" where there is neither a file nor a folder."""
-    if not (entry.is_file() or entry.is_dir()):
+    try:
+        if not (entry.is_file() or entry.is_dir()):
+            return ""
+    except OSError:  # it leads to itself, or through a folder that alfine may not look into: to nothing for a container, too
         return ""
     return os.path.normpath(os.path.join(inside, os.readlink(entry.path)))  # noqa: PTH115, PTH118
 
