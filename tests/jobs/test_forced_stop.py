@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +30,14 @@ def script(tmp_path):
     path = tmp_path / "train.py"
     path.write_text(SCRIPT)
     return path
+
+
+def has_program(pid):
+    """Whether a process runs: one that has ended and waits for its parent doesn't."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except OSError:
+        return False
 
 
 def create(home, script, name):
@@ -86,15 +95,18 @@ def test_a_job_whose_launcher_hangs_whose_records_are_garbled_and_whose_folder_i
             assert is_stopped(home, "job", but={garbled.name, removed.name})  # the engine may have given them up before
             assert healthy.is_dir()
             assert all(launcher.identity(process["pid"]) != process["identity"] for process in started.values())
+            pool.leave(10)
+            again = alfine_cli(home.folder, "stop", "--force", "--yes", "job")
+            assert "has already ended" in again.output
+            assert "Stopped" in alfine_cli(home.folder, "describe", "job").output
+            assert alfine_cli(home.folder, "delete", "--yes", "job").exit_code == 0
+            assert not list(home.service.list())
+            home.engine().runners["process"].close()
         finally:
             with suppress(ProcessLookupError):
                 os.kill(hanging, signal.SIGCONT)
-        pool.leave(10)
-        again = alfine_cli(home.folder, "stop", "--force", "--yes", "job")
-        assert "has already ended" in again.output
-        assert "Stopped" in alfine_cli(home.folder, "describe", "job").output
-        assert alfine_cli(home.folder, "delete", "--yes", "job").exit_code == 0
-        assert not list(home.service.list())
+        until(lambda: not has_program(hanging), "the launcher has ended, too")
+        assert not (home.jobs_folder / "job").exists()  # it has made no folder anew for what it saw ending
 
 
 def test_a_job_whose_request_is_not_understood_any_more(tmp_path, script):

@@ -107,7 +107,9 @@ def _target(entry: os.DirEntry[str], inside: str) -> str:
     try:
         if not (entry.is_file() or entry.is_dir()):
             return ""
-    except OSError:  # it leads to itself, or through a folder that alfine may not look into: to nothing for a container, too
+    except (
+        OSError
+    ):  # it leads to itself, or through a folder that alfine may not look into: to nothing for a container, too
         return ""
     return os.path.normpath(os.path.join(inside, os.readlink(entry.path)))  # noqa: PTH115, PTH118
 

@@ -28,7 +28,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -42,7 +42,7 @@ from alfine.runners.job_environment import (
     input_data_config,
     resource_config,
 )
-from alfine.runners.launcher import CONTROL, LOG, Beneath
+from alfine.runners.launcher import CONTROL, DELETED, LOCK, LOG, Beneath
 from alfine.runners.protocol import FAILURE_LIMIT, Launch
 
 CODE = "code"
@@ -439,9 +439,14 @@ def fill_checkpoints(space: Workspace, files: Iterable[tuple[str, Path]]) -> Non
 def remove_job_folder(folder: Path) -> None:
     """Remove the folder of a training job, however its script left it.
 
+    A launcher that hung before may go on later: it sees in the lock, which it holds open, that nobody wants a record of the end.
+
     Raises:
         OSError: The first reason why something in it couldn't be removed. Everything else is removed.
     """
     if folder.parent.is_dir():
         with Beneath.at(folder.parent) as jobs:
+            lock = f"{folder.name}/{CONTROL}/{LOCK}"
+            with suppress(OSError), jobs.open(lock, os.O_WRONLY) as file:  # without a lock there is no launcher
+                file.write(DELETED)
             jobs.remove(folder.name)

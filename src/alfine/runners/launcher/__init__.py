@@ -39,6 +39,7 @@ from .beneath import Beneath, open_regular
 from .files import (
     CONTAINER,
     CONTROL,
+    DELETED,
     EXIT,
     LAUNCH,
     LOCK,
@@ -59,6 +60,7 @@ PROGRAM = __file__.rpartition("/")[0] + "/__main__.py"
 __all__ = [
     "CONTAINER",
     "CONTROL",
+    "DELETED",
     "EXIT",
     "LAUNCH",
     "LOCK",

@@ -29,6 +29,9 @@ EXIT = "exit.json"
 LOCK = "lock"
 """Locked by the launcher that supervises the training job."""
 
+DELETED = b"deleted"
+"""Content of the lock, which is empty otherwise, once alfine removes the training job's folder."""
+
 STOP = "stop"
 """There once the training job has been asked to stop."""
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from .beneath import Beneath, open_regular
 from .capacity import SHORTAGES
-from .files import CONTAINER, CONTROL, EXIT, LOG, STOP, control_path, open_log, read_json, write_json
+from .files import CONTAINER, CONTROL, DELETED, EXIT, LOG, STOP, control_path, open_log, read_json, write_json
 from .processes import HELPERS, kill_by_command, kill_group, start_helper, terminate
 
 TYPE_CHECKING = False  # the module typing takes long to import
@@ -209,8 +209,9 @@ class SupervisedJob:
         try:
             write_json(control_path(self.folder, EXIT), self.record)
         except FileNotFoundError:  # somebody has removed the folder, perhaps the training job itself
+            was_killed = self.record["signal"] == signal.SIGKILL
             self.record.update(cause="removed", code=None, signal=None, detail=REMOVED)
-            if self._make_folder():
+            if self._make_folder(was_killed=was_killed):
                 return False
         except OSError as error:
             if error.errno in SHORTAGES:  # make room and try again, since alfine learns of the end from this file
@@ -220,13 +221,17 @@ class SupervisedJob:
         os.close(self.lock)
         return True
 
-    def _make_folder(self) -> bool:
+    def _make_folder(self, *, was_killed: bool) -> bool:
         """Make the folder of exit.json anew, with that of the tuning job, and return whether that was possible.
 
-        Where the folder of all tuning jobs is gone too, nobody wants the record any more.
+        Nobody wants the record any more where the folder of all tuning jobs is gone too, where alfine has deleted this training job,
+        or where it was killed and the tuning job's folder is gone: then the tuning job was stopped by force and deleted.
         """
+        above = os.path.dirname(self.folder)
         try:
-            for folder in (os.path.dirname(self.folder), self.folder, f"{self.folder}/{CONTROL}"):
+            if os.pread(self.lock, len(DELETED), 0) == DELETED or (was_killed and not os.path.isdir(above)):
+                return False
+            for folder in (above, self.folder, f"{self.folder}/{CONTROL}"):
                 if not os.path.isdir(folder):
                     os.mkdir(folder, 0o700)
         except OSError:
