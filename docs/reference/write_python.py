@@ -40,6 +40,7 @@ SECTIONS = {
         *("Launched", "Started", "Reported", "StopAsked", "Ended"),
     ),
     "In Optuna's studies": ("optuna.StopWhen", "optuna.Sampler", "optuna.Pruner"),
+    "In scikit-learn": ("sklearn.AlfineSearchCV",),
     "Errors": ("AlfineError", "InvalidSpec", "MissingExtra"),
     "Figures": ("Plots", "Chart", "compare"),
     "The folder of all jobs": ("Home",),
@@ -52,6 +53,7 @@ NOTES = {
     "`History.facts`, are the last five of these classes.",
     "In Optuna's studies": "[Stop Optuna's studies when they are done](../how-to/optuna.md) shows them at work.",
     "Figures": "A Job and a Tuner have them as `plot`. They are drawn by one package: `pip install 'alfine[plots]'`.",
+    "In scikit-learn": "[Search in scikit-learn until it's worth no more](../how-to/scikit-learn.md) shows it at work.",
     "The words of a job": "From `alfine.api.job_words`. The words are [the keys of job files](job-file.md#every-key).",
 }
 CONSTRUCTED_BY_ALFINE = {"Chart", "Job", "Plots", "TrainingJob", "Verdict", "History", "InvalidSpec"}

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from alfine.figures.chart import Chart as Chart
     from alfine.figures.plots import Plots as Plots
     from alfine.integrations import optuna as optuna
+    from alfine.integrations import sklearn as sklearn
     from alfine.jobs.home import Home as Home
 
 _MODULES = {
@@ -98,7 +99,7 @@ _MODULES = {
     "tune": "api.tune",
 }
 
-_INTEGRATIONS = {"optuna": "integrations.optuna"}
+_INTEGRATIONS = {"optuna": "integrations.optuna", "sklearn": "integrations.sklearn"}
 """alfine inside of other tools: modules that import the tool, so that `from alfine import *` leaves them out."""
 
 __all__ = [*_MODULES, "__version__"]  # noqa: PLE0604 - names, all of them

@@ -34,6 +34,7 @@ def run(folder, *words):
     [
         ("replay.py", r"ConvergenceDetected: \d+ training jobs"),
         ("ask_tell.py", r"Best: training job \d+, rmse 5\d\."),
+        ("sklearn_search.py", r"candidates: .+\nBest: .+ accuracy 0\.9\d+"),
         ("function.py", r"Completed after \d+ training jobs"),
     ],
 )
