@@ -26,7 +26,7 @@ from tests.store.damage import execute
 def server(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     (home / "alfine.toml").write_text(
-        '[server]\nlog_format = "json"\n[limits]\nparallel_training_jobs = 4\ndisk = "1 TB"\n'
+        '[server]\nlog_format = "json"\n[limits]\nparallel_training_jobs = 4\ndisk = "1 TB"\n[run]\ngpus = ["0", "1"]\n'
     )
     server = Served(home, signed=True)
     yield server
@@ -79,6 +79,7 @@ def test_metrics_count_jobs_steps_and_requests_for_whoever_has_a_key(server, key
     assert counted["alfine_step_seconds_bucket", "+Inf"] == counted["alfine_step_seconds_count",] >= 3
     assert counted["process_open_fds",] > 0
     assert counted["alfine_home_bytes",] > 0
+    assert (counted["alfine_gpu_taken", "0"], counted["alfine_gpu_taken", "1"]) == (0, 0)
 
 
 def test_a_job_beyond_a_quota_gets_awss_error(server, key, tmp_path):

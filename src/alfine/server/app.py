@@ -89,7 +89,7 @@ def make_app(home: Home, engine_pool: EnginePool, *, is_open: bool = False) -> S
     events = Events(partial(event_of, backend), detail_type)
     followers = [Follower(webhook, home.store, events, home.clock) for webhook in home.config.webhooks]
     housekeeping = Housekeeping(home.store, home.jobs_folder, home.config.retention, home.clock)
-    more = (partial(webhook_families, followers), partial(home_families, home.quotas.home_size))
+    more = (partial(webhook_families, followers), partial(home_families, home))
     metrics = MetricsPage(access, home.store, engine_pool.measures, http, more)
 
     def checks_itself(scope: Any) -> bool:

@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from alfine._version import __version__
 from alfine.aws.auth.guard import is_from_aws
-from alfine.jobs.disk_usage import HomeSize
+from alfine.jobs.home import Home
 from alfine.jobs.measures import Distribution, EngineMeasures
 from alfine.server.http_measures import HttpMeasures
 from alfine.server.webhooks.follower import Follower
@@ -149,7 +149,7 @@ class MetricsPage:
             yield family
         text = "Training jobs that were launched and have not started."
         yield GaugeMetricFamily("alfine_training_jobs_waiting", text, counted.waiting_training_jobs)
-        text = "Engines whose last heartbeat isn't too old; each server is one."
+        text = "Engines that run tuning jobs, and whose last heartbeat isn't too old."
         yield GaugeMetricFamily("alfine_engines", text, counted.engines)
         text = "Age of the oldest heartbeat of an engine that owns tuning jobs which have not ended."
         yield GaugeMetricFamily("alfine_oldest_heartbeat_seconds", text, counted.oldest_heartbeat_seconds)
@@ -196,9 +196,14 @@ def webhook_families(followers: Iterable[Follower]) -> Iterator[Metric]:
     yield behind
 
 
-def home_families(home_size: HomeSize) -> Iterator[Metric]:
-    """Yield the size of the home, once it was measured: a home without a quota of disk isn't."""
+def home_families(home: Home) -> Iterator[Metric]:
+    """Yield what the machine of a home has in use: the share of each GPU, and the disk, which only a home with a quota of it knows."""
     from prometheus_client.core import GaugeMetricFamily
 
-    if (size := home_size.known()) is not None:
+    text = "Share of each GPU of the machine that training jobs have, from 0 to 1."
+    gpus = GaugeMetricFamily("alfine_gpu_taken", text, labels=["gpu"])
+    for gpu, share in home.gpu_slots.taken().items():
+        gpus.add_metric([gpu], share)
+    yield gpus
+    if (size := home.quotas.home_size.known()) is not None:
         yield GaugeMetricFamily("alfine_home_bytes", "Disk that the home took when it was measured last.", size)

@@ -26,7 +26,7 @@ class Totals:
         training_jobs: By status; each status is a key.
         waiting_training_jobs: How many training jobs were launched and have not started.
         unowned_tuning_jobs: How many tuning jobs have not ended, and no engine that lives has claimed them.
-        engines: How many engines live.
+        engines: How many engines that run tuning jobs live.
         oldest_heartbeat_seconds: The age of the oldest heartbeat of an engine that owns tuning jobs which have not ended.
     """
 
