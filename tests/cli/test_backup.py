@@ -12,7 +12,7 @@ import pytest
 import alfine
 from alfine.jobs.home import Home
 from alfine.programs.data.buckets.bucket_store import BucketStore, Metadata
-from alfine.store.access_keys import Keys
+from alfine.store.access_keys import KeyFiles
 from tests.building import at
 from tests.cli.conftest import JOB, Folder, alfine_cli, until
 from tests.store.damage import damage
@@ -39,7 +39,7 @@ def full(recorded, tmp_path_factory):
         with store.writer("bucket") as writer:
             writer.write(key.encode())
             writer.commit(key, Metadata(writer.md5, "text/csv"))
-    Keys(home).create(at(0))
+    KeyFiles(home).create(at(0))
     (home / "alfine.toml").write_text('[run]\nrunner = "process"\n')
     return home
 
@@ -53,7 +53,7 @@ def test_a_restored_home_is_the_same(full, tmp_path, name):
     result = alfine_cli(restored, "restore", str(tmp_path / name))
     assert result.exit_code == 0, result.output
     assert described(restored) == described(full)
-    assert [key.id for key in Keys(restored).all()] == [key.id for key in Keys(full).all()]
+    assert [key.id for key in KeyFiles(restored).all()] == [key.id for key in KeyFiles(full).all()]
     assert (restored / "alfine.toml").read_text() == (full / "alfine.toml").read_text()
     old, new = (list(BucketStore(home / "buckets").list("bucket")) for home in (full, restored))
     assert [(each.key, each.metadata, each.modified_ns) for each in new] == [

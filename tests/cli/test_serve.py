@@ -11,7 +11,7 @@ import urllib.request
 import boto3
 import pytest
 
-from alfine.store.access_keys import Keys
+from alfine.store.access_keys import KeyFiles
 from tests.aws.conftest import Served
 from tests.cli.conftest import alfine_cli
 
@@ -51,7 +51,7 @@ def test_a_homes_first_server_makes_a_key_and_prints_what_leads_clients_to_it(tm
     assert client.list_hyper_parameter_tuning_jobs()["HyperParameterTuningJobSummaries"] == []
     assert client.meta.endpoint_url == server.url
     client.close()
-    (made,) = Keys(home).all()
+    (made,) = KeyFiles(home).all()
     assert (home / "keys" / made.id).stat().st_mode & 0o777 == 0o600
     with urllib.request.urlopen(f"{server.url}/healthz") as answer:
         assert json.load(answer)["status"] == "ok"
@@ -59,7 +59,7 @@ def test_a_homes_first_server_makes_a_key_and_prints_what_leads_clients_to_it(tm
     server, lines = told(home, 3, signed=True)
     assert lines["clients"] == f'eval "$(alfine client --home {home})"'
     assert not any(made.secret in text for text in lines.values())
-    assert Keys(home).all() == [made]
+    assert KeyFiles(home).all() == [made]
     assert server.end() == 0
 
 
@@ -72,7 +72,7 @@ def test_an_open_server_takes_any_credentials_and_makes_no_key(tmp_path):
     client.close()
     assert alfine_cli(tmp_path, "console").stdout.strip() == f"{server.url}/console/"
     assert json.loads(alfine_cli(tmp_path, "client", "--json").stdout)["AWS_ACCESS_KEY_ID"] == "any"
-    assert Keys(tmp_path).all() == []
+    assert KeyFiles(tmp_path).all() == []
     assert server.end() == 0
 
 

@@ -8,10 +8,12 @@ import sqlalchemy as sa
 
 from alfine.core.errors import InUse
 from alfine.jobs.lease_owner import new_owner
+from alfine.store.access_keys import KeyFiles
 from alfine.store.algorithms import Algorithm
 from alfine.store.copy_records import NOT_COPIED, copy_records
 from alfine.store.schema import TABLES
 from alfine.store.store import Store
+from alfine.store.stored_keys import StoredKeys
 from tests.building import at, history, one_job, spec
 from tests.cli.conftest import alfine_cli
 from tests.store.damage import execute
@@ -47,13 +49,16 @@ def full(tmp_path):
 
 
 def test_there_and_back_is_the_same_row_by_row(full, tmp_path, postgres_url):
+    made = KeyFiles(full).create(at(7))
     there = alfine_cli(full, "store", "copy", str(full), postgres_url)
     assert "Copied to postgresql://" in there.stdout
     assert "2 tuning jobs with 6 training jobs" in there.stdout
     back = alfine_cli(full, "store", "copy", postgres_url, str(tmp_path / "back"))
     assert "Use it with --home" in back.stdout
     assert tables(tmp_path / "back") == tables(full)
+    assert KeyFiles(tmp_path / "back").all() == [made]
     with closing(Store(postgres_url)) as store:
+        assert StoredKeys(store.database).all() == [made]
         assert store.create(spec(name="third"), at(5)).id == 3, "ids go on where they were"
         assert store.history("Job").facts[0].at == at(0)
 

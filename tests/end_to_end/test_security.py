@@ -23,7 +23,7 @@ from alfine.jobs.wording import Printable, printable, printable_log
 from alfine.programs.data import channels, request_files
 from alfine.programs.data.archives import unpacked
 from alfine.server.limits import limited
-from alfine.store.access_keys import Keys
+from alfine.store.access_keys import KeyFiles
 from alfine.store.store import Store
 from tests.aws.conftest import Served, make, script, until
 from tests.aws.test_keys import Locked, key_of
@@ -285,13 +285,13 @@ def test_secrets_are_in_no_log(tmp_path, make):
 
 def test_a_keys_secret_is_not_in_its_repr(tmp_path):
     _, secret = key_of(tmp_path)
-    assert secret not in repr(Keys(tmp_path).all())
+    assert secret not in repr(KeyFiles(tmp_path).all())
 
 
 def test_a_key_folder_that_cant_be_read_lets_nobody_in(tmp_path):
     (tmp_path / "keys").write_text("not a folder")
     with pytest.raises(OSError):
-        bool(Keys(tmp_path))
+        bool(KeyFiles(tmp_path))
 
 
 LINKING = """

@@ -13,7 +13,7 @@ from alfine import Continuous
 from alfine.api.job_words import job_request
 from alfine.cli.log_format import JsonFormatter
 from alfine.core.errors import InvalidSpec
-from alfine.store.access_keys import Keys
+from alfine.store.access_keys import KeyFiles
 from alfine.store.config import Config
 from alfine.store.operating_settings import Metrics
 from tests.aws.conftest import Served
@@ -35,7 +35,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def key(server):
-    (made,) = Keys(server.home).all()
+    (made,) = KeyFiles(server.home).all()
     return {"aws_access_key_id": made.id, "aws_secret_access_key": made.secret}
 
 

@@ -8,10 +8,9 @@ import socket
 import time
 from urllib.parse import urlsplit
 
-from alfine.cli.options import chosen_home
+from alfine.cli.options import chosen_home, home_keys
 from alfine.core.errors import AlfineError
 from alfine.jobs.server_record import ServerRecord
-from alfine.store.access_keys import Keys
 from alfine.store.home_folder import home_folder
 
 WAIT_SECONDS = 10.0
@@ -59,7 +58,8 @@ def access_key(record: ServerRecord) -> tuple[str, str]:
     """
     if record.is_open:
         return ANY, ANY
-    keys = Keys(chosen_home()).all()
+    with home_keys() as all_keys:
+        keys = all_keys.all()
     named = os.environ.get("AWS_ACCESS_KEY_ID")
     key = next((key for key in keys if key.id == named), keys[0] if keys else None)
     if key is None:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import click
 
-from alfine.cli.options import chosen_home, home_option, json_option
-from alfine.store.access_keys import AccessKey, Keys
+from alfine.cli.options import home_keys, home_option, json_option
+from alfine.store.access_keys import AccessKey
 
 EPILOG = """
 \b
@@ -28,7 +28,8 @@ client` prints. A running server needs no restart for new or deleted keys.
 def keys() -> None:
     """Create, list and delete the access keys that requests are signed with.
 
-    The keys are files in the home's folder `keys`, which only its owner can read.
+    The keys are files in the home's folder `keys`, which only its owner can read. With PostgreSQL they are in the database, so that all
+    servers on it have the same.
     """
 
 
@@ -45,12 +46,13 @@ def create(*, from_environment: bool, as_json: bool) -> None:
     """Create a key and show its secret, once."""
     from alfine.cli.output import print_json
 
-    now, home_keys = datetime.now(UTC).replace(microsecond=0), Keys(chosen_home())
-    if from_environment:
-        key = AccessKey(os.environ.get("AWS_ACCESS_KEY_ID", ""), os.environ.get("AWS_SECRET_ACCESS_KEY", ""), now)
-        home_keys.add(key)
-    else:
-        key = home_keys.create(now)
+    now = datetime.now(UTC).replace(microsecond=0)
+    with home_keys() as there:
+        if from_environment:
+            key = AccessKey(os.environ.get("AWS_ACCESS_KEY_ID", ""), os.environ.get("AWS_SECRET_ACCESS_KEY", ""), now)
+            there.add(key)
+        else:
+            key = there.create(now)
     if as_json:
         print_json({"AccessKey": {**_as_json(key), "SecretAccessKey": key.secret}})
         return
@@ -65,7 +67,8 @@ def list_keys(*, as_json: bool) -> None:
     """List the keys without their secrets."""
     from alfine.cli.output import local_time, print_json, show, table
 
-    all_keys = Keys(chosen_home()).all()
+    with home_keys() as there:
+        all_keys = there.all()
     if as_json:
         print_json({"AccessKeyMetadata": [_as_json(key) for key in all_keys]})
         return
@@ -83,13 +86,14 @@ def delete(*, access_key_id: str, as_json: bool) -> None:
     """Delete a key. Requests signed with it are refused from now on."""
     from alfine.cli.output import print_json
 
-    home_keys = Keys(chosen_home())
-    home_keys.delete(access_key_id)
+    with home_keys() as there:
+        there.delete(access_key_id)
+        is_last = not there
     if as_json:
         print_json({"AccessKeyId": access_key_id, "Deleted": True})
         return
     click.echo(f"Deleted {access_key_id}.")
-    if not home_keys:
+    if is_last:
         click.echo(
             "That was the last key: no request is answered until there is another (`alfine keys create`).", err=True
         )

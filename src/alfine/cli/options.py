@@ -16,6 +16,7 @@ from alfine.core.fields import WORDS
 
 if TYPE_CHECKING:
     from alfine.core.arns import Arns
+    from alfine.store.access_keys import Keys
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -118,6 +119,20 @@ def open_home(*, create: bool = False, arns: Arns | None = None) -> Iterator[Any
         raise NotFound(f"There are no tuning jobs in {folder}. Choose another home with --home or ALFINE_HOME.")
     with Home(folder, store=store, arns=arns) as home:
         yield home
+
+
+@contextmanager
+def home_keys() -> Iterator[Keys]:
+    """Open the access keys of the chosen home; only those in a database need it open."""
+    from alfine.store.access_keys import KeyFiles
+    from alfine.store.config import Config
+    from alfine.store.store_url import chosen_store
+
+    if chosen_store(named_store(), Config.at(chosen_home()).store.url) is None:
+        yield KeyFiles(chosen_home())
+        return
+    with open_home() as home:
+        yield home.keys
 
 
 @contextmanager

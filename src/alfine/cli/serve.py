@@ -99,7 +99,7 @@ def serve(
     write_log(log_format or settings.log_format, log_level or settings.log_level)
     with open_home(create=True, arns=Arns(where) if where else None) as home:
         home.confine()
-        made = None if is_open else _first_key(Keys(home.folder))
+        made = None if is_open else _first_key(home.keys)
         try:
             app.serve(
                 home,

@@ -42,6 +42,7 @@ def copy(*, source: str, target: str, as_json: bool) -> None:
     from alfine.cli.output import print_json
     from alfine.jobs.lease_owner import is_alive
     from alfine.store.copy_records import copy_records
+    from alfine.store.stored_keys import keys_of
 
     with (
         closing(_opened(source, "FROM", create=False)) as old,
@@ -49,6 +50,8 @@ def copy(*, source: str, target: str, as_json: bool) -> None:
         showing_progress() as progress,
     ):
         report = copy_records(old, new, is_alive, progress)
+        for key in keys_of(old, _folder(source)).all():
+            keys_of(new, _folder(target)).add(key)
         name = new.database.name
     if as_json:
         print_json({"Rows": dict(report.rows)})
@@ -60,6 +63,10 @@ def copy(*, source: str, target: str, as_json: bool) -> None:
     )
 
 
+def _folder(place: str) -> Path:
+    return Path(place).expanduser().absolute()
+
+
 def _opened(place: str, where: str, *, create: bool) -> Store:
     """Open the store of a home's folder, or of a URL."""
     from alfine.store.home_files import FILE, make_home
@@ -68,7 +75,7 @@ def _opened(place: str, where: str, *, create: bool) -> Store:
 
     if "://" in place:
         return Store(checked_url(place, where))
-    folder = Path(place).expanduser().absolute()
+    folder = _folder(place)
     if create:
         make_home(folder)
     elif not (folder / FILE).exists():

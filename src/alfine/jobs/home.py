@@ -4,7 +4,7 @@ alfine.toml                                settings, if there are any (store/con
 alfine.db                                  the store, unless the settings name a PostgreSQL database
 tuning-jobs/<tuning job>/<training job>/   the /opt/ml, the log and the records of each training job
 buckets/                                   the contents of S3 buckets, unless the settings name an endpoint
-keys/                                      access keys (store/access_keys.py)
+keys/                                      access keys (store/access_keys.py), unless the store is PostgreSQL
 server.json                                where the last `alfine serve` listens (jobs/server_record.py)
 client/                                    files for AWS clients (cli/client_files.py)
 """
@@ -42,6 +42,7 @@ from alfine.store.home_files import FILE, GPUS, JOBS, files_of_tuning_jobs, make
 from alfine.store.home_folder import home_folder
 from alfine.store.store import Store
 from alfine.store.store_url import chosen_store
+from alfine.store.stored_keys import keys_of
 
 if TYPE_CHECKING:
     from alfine.core.spec import TuningJobSpec
@@ -125,6 +126,7 @@ class Home:
         url = chosen_store(store, self.config.store.url)
         self.store = open_store(self.folder, url)  # last of what may fail, since it must be closed
         self.quotas = Quotas(self.config.limits, self.folder)
+        self.keys = keys_of(self.store, self.folder)
         self.service = Service(self.store, self.jobs_folder, clock, self.machine, self.quotas)
         self._engine: Engine | None = None
 

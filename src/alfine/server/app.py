@@ -37,7 +37,6 @@ from alfine.server.limits import limited
 from alfine.server.metrics import MetricsAccess, MetricsPage, home_families, webhook_families
 from alfine.server.rest import RestApi
 from alfine.server.webhooks.follower import Events, Follower
-from alfine.store.access_keys import Keys
 from alfine.store.totals import ping
 
 LEAVE_SECONDS = 10.0
@@ -78,7 +77,7 @@ def make_app(home: Home, engine_pool: EnginePool, *, is_open: bool = False) -> S
         engine_pool: Runs its tuning jobs.
         is_open: Whether any credentials are taken; else requests must be signed with one of the home's keys.
     """
-    keys, changed = Keys(home.folder), home.engine().others.look
+    keys, changed = home.keys, home.engine().others.look
     backend = AwsBackend(home.service, home.machine.arns, engine_pool.run, changed, keys.secret)
     known = services(backend)
     hosts = tuple(name.lower() for name in home.config.server.hosts)
@@ -199,7 +198,7 @@ def serve(
 
 def _first_key(home: Home) -> str:
     """Return the id of the home's oldest key; "" where there is none."""
-    return next((key.id for key in Keys(home.folder).all()), "")
+    return next((key.id for key in home.keys.all()), "")
 
 
 class _Server(uvicorn.Server):

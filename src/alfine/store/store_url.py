@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 
-import sqlalchemy as sa
-
 from alfine.core.errors import Fault, InvalidSpec, MissingExtra
 
 VARIABLE = "ALFINE_STORE"
@@ -54,6 +52,8 @@ def checked_url(url: str, where: str) -> str:
         InvalidSpec: It isn't the URL of a PostgreSQL database.
         MissingExtra: The driver isn't installed.
     """
+    import sqlalchemy as sa  # slow, and needed only where a URL is given
+
     try:
         parsed = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError) as error:

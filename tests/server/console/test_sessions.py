@@ -13,7 +13,7 @@ from alfine import Categorical, Continuous
 from alfine.api.job_words import job_request
 from alfine.server.console.links import LINK_SECONDS
 from alfine.server.console.sessions import FAILURE_SECONDS, MOST_FAILURES, SESSION_SECONDS, Sessions, SignInRefused
-from alfine.store.access_keys import Keys
+from alfine.store.access_keys import KeyFiles
 from tests.aws.conftest import until
 from tests.aws.test_keys import Locked, key_of, keys
 from tests.server.console.conftest import Visitor
@@ -285,7 +285,7 @@ class Clock:
 @pytest.fixture
 def opened(tmp_path):
     """The sessions of a server, their clock, and a key of the home."""
-    clock, store = Clock(), Keys(tmp_path)
+    clock, store = Clock(), KeyFiles(tmp_path)
     return Sessions(store, is_open=False, clock=clock), clock, store.create(datetime.now(UTC))
 
 
@@ -326,8 +326,8 @@ def test_over_https_the_cookie_is_for_https_alone(opened):
 
 
 def test_without_keys_nobody_has_a_session_and_on_an_open_server_everybody(tmp_path):
-    assert Sessions(Keys(tmp_path), is_open=False).session(request()) is None
-    assert Sessions(Keys(tmp_path), is_open=True).session(request()) is not None
+    assert Sessions(KeyFiles(tmp_path), is_open=False).session(request()) is None
+    assert Sessions(KeyFiles(tmp_path), is_open=True).session(request()) is not None
 
 
 def test_a_link_opens_one_session_once_within_an_hour(opened):
