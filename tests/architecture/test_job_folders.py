@@ -81,9 +81,9 @@ OTHER_FILES = {
         "makes a new home, which nobody uses yet",
     ),
     "programs.data.archives": ("tarfile.open", "reads the user's archive of code"),
-    "programs.data.artifacts": (".open mkdir", "writes copies where the request says, file:///…"),
+    "runners.storage.artifacts": (".open mkdir", "writes copies where the request says, file:///…"),
     "programs.data.channels": (".open gzip.open mkdir", "reads the user's data, writes below .inputs"),
-    "programs.data.checkpoints": ("os.walk unlink", "lists and removes stored copies at file:///…"),
+    "runners.storage.checkpoints": ("os.walk unlink", "lists and removes stored copies at file:///…"),
     "programs.data.made_once": ("mkdir shutil.rmtree tempfile.mkdtemp", "makes folders below .inputs"),
     "programs.data.request_files": (
         "mkdir os.link os.walk read_bytes symlink_to",
@@ -122,6 +122,10 @@ OTHER_FILES = {
     "runners.process": ("mkdir read_bytes", "environments of requirements.txt, beside the training jobs"),
     "runners.requirements": ("open shutil.rmtree", "runs inside, before the training job"),
     "runners.sandbox": ("iterdir read_text", "/opt, /dev and /etc/hosts"),
+    "runners.storage.remote_buckets": (
+        ".open mkdir tempfile.NamedTemporaryFile unlink",
+        "the cache of downloaded objects, which no training job sees by this path",
+    ),
     "runners.strays": ("os.scandir read_bytes", "reads /proc"),
     "runners.supervision": ("os.open os.scandir read_bytes", "reads /proc, and the lock with O_NOFOLLOW"),
     "runners.warm": ("os.scandir read_bytes", "reads the user's script"),

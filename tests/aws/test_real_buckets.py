@@ -15,9 +15,9 @@ from click.testing import CliRunner
 from alfine.cli import main
 from alfine.core.errors import InvalidSpec
 from alfine.jobs.home import Home
-from alfine.programs.data.buckets import remote_buckets
-from alfine.programs.data.buckets.remote_buckets import RemoteBuckets
-from alfine.programs.data.locations import BucketsUnreachable
+from alfine.runners.storage import remote_buckets
+from alfine.runners.storage.locations import BucketsUnreachable
+from alfine.runners.storage.remote_buckets import RemoteBuckets
 from alfine.store.config import S3
 from tests.aws.conftest import SCRIPT, Served, until
 

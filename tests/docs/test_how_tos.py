@@ -20,7 +20,7 @@ from alfine.core.read_spec import read_spec
 from alfine.core.verdict import Outlook, Verdict
 from alfine.criteria import CRITERIA, criteria_for, criterion_from_text, text_format
 from alfine.criteria import table as criteria_table
-from alfine.runners.protocol import Launch
+from alfine.runners.executor import LocalLaunch
 from alfine.strategies import STRATEGIES
 from alfine.strategies import table as strategies_table
 from tests.building import history, request, spec
@@ -203,7 +203,7 @@ def nice(tmp_path):
     numbers = itertools.count()
 
     def launched(*command, **words):
-        launch = Launch(name="job", folder=tmp_path / f"job-{next(numbers)}", command=command, **words)
+        launch = LocalLaunch(name="job", folder=tmp_path / f"job-{next(numbers)}", command=command, **words)
         return runner, launch
 
     return launched

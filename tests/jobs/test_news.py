@@ -10,7 +10,7 @@ from alfine.jobs.clock import utc_now
 from alfine.jobs.engine import Engine
 from alfine.jobs.home import Home
 from alfine.jobs.wake import Wake
-from alfine.runners.protocol import Exit, Observation, Point, names_of
+from alfine.runners.protocol import Exit, Observation, Point
 from alfine.store.store import Store
 from tests.building import SPACE, request
 
@@ -27,11 +27,11 @@ class Polled:
         self.exits.setdefault(launch.name, None)
         self.started.put(launch)
 
-    def poll(self, launch, offset):
+    def poll(self, launch, offset, counts):
         self.polls[launch.name] += 1
         if launch.name not in self.exits:
             return None
-        points = (Point(name=launch.metric, at=utc_now(), step=None, value=1.0),)[offset:]
+        points = (Point(name=launch.metric, at=utc_now(), value=1.0, count=1),)[offset:]
         ended = self.exits[launch.name]
         return Observation(started_at=utc_now(), points=points if ended else (), offset=int(bool(ended)), exit=ended)
 
@@ -43,7 +43,7 @@ class Polled:
 
     def end(self, launch, how=None):
         self.exits[launch.name] = how or Exit(cause="exited", code=0)
-        self.news(*names_of(launch.folder))
+        self.news(*launch.key)
 
 
 class Telling(Polled):

@@ -11,8 +11,8 @@ import alfine
 from alfine.api.job_words import job_request
 from alfine.jobs.engine_pool import EnginePool
 from alfine.jobs.home import Home
-from alfine.programs.data.locations import BucketsUnreachable
 from alfine.runners.process import ProcessRunner
+from alfine.runners.storage.locations import BucketsUnreachable
 from alfine.store import queries
 from tests.cli.conftest import until
 

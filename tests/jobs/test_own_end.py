@@ -57,19 +57,23 @@ class Cluster:
         seconds, values = self.rng.uniform(0.5, 6), [self.rng.gauss(1, 0.4) for _ in range(3)]
         self.jobs.setdefault(launch.name, (begin, begin + seconds, values, self.rng.random() < 0.1))
 
-    def poll(self, launch, offset):
+    def poll(self, launch, offset, counts):
         if launch.name not in self.jobs:
             return None
         begin, end, values, fails = self.jobs[launch.name]
         seen, stopped = self.clock.seconds - self.lag, self.stopped.get(launch.name, end)
         over = seen >= min(end, stopped)
         instants = [begin + (end - begin) * share for share in (0.3, 0.6, 0.99)]
-        points = [(t, value) for t, value in zip(instants, values, strict=True) if t <= min(seen, stopped)]
+        points = [
+            Point(name=launch.metric, at=at(t), value=value, count=count)
+            for count, (t, value) in enumerate(zip(instants, values, strict=True), 1)
+            if t <= min(seen, stopped)
+        ]
         cause = ("stopped", None) if stopped < end else ("exited", int(fails))
         return Observation(
             started_at=at(begin) if seen >= begin else None,
             ended_at=at(min(end, stopped)) if over else None,
-            points=tuple(Point(name=launch.metric, at=at(t), step=None, value=v) for t, v in points[offset:]),
+            points=tuple(points[offset:]),
             offset=len(points),
             exit=Exit(cause=cause[0], code=cause[1]) if over else None,
         )

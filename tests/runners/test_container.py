@@ -11,9 +11,9 @@ import pytest
 
 from alfine.runners.container import ContainerRunner
 from alfine.runners.container_engine import ContainerEngine
+from alfine.runners.executor import LocalChannel
 from alfine.runners.job_folder import Workspace
 from alfine.runners.process import ProcessRunner
-from alfine.runners.protocol import LocalChannel
 from tests.runners.conftest import Bench
 from tests.runners.engines import IMAGE, IMAGE_OF_A_USER, networked_engine, test_engine
 

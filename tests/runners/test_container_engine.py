@@ -7,8 +7,8 @@ import pytest
 
 from alfine.runners.container_command import gpu_words, run_words
 from alfine.runners.container_engine import ContainerEngine, engine_of
+from alfine.runners.executor import LocalChannel, LocalLaunch
 from alfine.runners.job_folder import Workspace, hosts_of, lay_out
-from alfine.runners.protocol import Launch, LocalChannel
 
 
 def test_without_an_engine_it_says_so():
@@ -89,7 +89,7 @@ def test_dockers_client_understands_the_command_line(tmp_path):
         pytest.skip("docker's client isn't installed")
     (tmp_path / 'a:b,"c"').mkdir()
     channel = LocalChannel(name="train", path=tmp_path / 'a:b,"c"')
-    launch = Launch(
+    launch = LocalLaunch(
         name="job", folder=tmp_path / "x,y" / "job", image="i", channels=(channel,), environment={"A": "b c"}
     )
     lay_out(launch)

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from alfine.runners.container import ContainerRunner
-from alfine.runners.inline import InlineRunner
 from alfine.runners.job_folder import Workspace
-from alfine.runners.protocol import Launch
+from alfine.runners.launch import Launch
+from alfine.runners.protocol import StaleEpoch
+from tests.runners.conftest import HostBench
 
 
 def _report_once(hyperparameters, report):
@@ -51,27 +52,28 @@ linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="warm st
 
 @pytest.fixture(params=["inline", "process", pytest.param("warm", marks=linux), "sandbox", "container"])
 def bench(request):
-    return request.getfixturevalue(request.param)
+    return HostBench(request.getfixturevalue(request.param))
 
 
 @pytest.fixture
 def is_inline(bench):
-    return isinstance(bench.runner, InlineRunner)
+    return bench.is_inline
 
 
 def job(bench, is_inline, behaviour: str, **settings) -> Launch:
     code, function, shell = BEHAVIOURS[behaviour]
-    if isinstance(bench.runner, ContainerRunner):
+    if isinstance(bench.runner.executor, ContainerRunner):
         return bench.launch(environment={"PROGRAM": shell}, **settings)
     if is_inline:
-        mark = {"mark": str(mark_of(bench.launch(), inline=True))}
+        mark = {"mark": str(mark_of(bench, bench.launch()))}
         return bench.launch(function=function, hyperparameters=mark, **settings)
     return bench.launch(code=code, **settings)
 
 
-def mark_of(launch: Launch, *, inline: bool) -> Path:
+def mark_of(bench, launch: Launch) -> Path:
     """The file that a marking training job adds a letter to."""
-    return launch.folder.with_suffix(".mark") if inline else Workspace(launch.folder).ml / "output" / "data" / "mark"
+    folder = bench.folder(launch)
+    return folder.with_suffix(".mark") if bench.is_inline else Workspace(folder).ml / "output" / "data" / "mark"
 
 
 def waiting_job(bench, is_inline, **settings) -> Launch:
@@ -79,7 +81,7 @@ def waiting_job(bench, is_inline, **settings) -> Launch:
 
 
 def wait_until_it_runs(bench, is_inline, launch: Launch) -> None:
-    bench.until(launch, lambda now: now.points if is_inline else "ready" in now.lines)
+    bench.until(launch, lambda now: now.points if is_inline else "ready" in bench.log(launch))
 
 
 def test_a_training_job_that_works_ends_without_a_reason(bench, is_inline):
@@ -96,7 +98,7 @@ def test_the_instants_of_a_training_job_are_in_order_and_aware(bench, is_inline)
 
 def test_start_twice_is_one_training_job(bench, is_inline):
     launch = job(bench, is_inline, "marking")
-    mark = mark_of(launch, inline=is_inline)
+    mark = mark_of(bench, launch)
     mark.parent.mkdir(parents=True, exist_ok=True)
     bench.runner.start(launch)
     bench.see_out(launch)
@@ -127,7 +129,7 @@ def test_a_stopped_training_job_keeps_what_it_told(bench, is_inline):
     again = bench.runner.poll(launch, 0)
     assert again.exit.cause == "stopped"
     assert again.exit.reason() is None
-    assert again.points if is_inline else again.lines[-1] == "ready"
+    assert again.points if is_inline else bench.log(launch).splitlines()[-1] == "ready"
 
 
 def test_stop_twice_is_one_stop(bench, is_inline):
@@ -143,7 +145,7 @@ def test_stop_twice_is_one_stop(bench, is_inline):
 
 def test_a_training_job_stopped_before_its_start_never_runs(bench, is_inline):
     launch = job(bench, is_inline, "marking")
-    mark = mark_of(launch, inline=is_inline)
+    mark = mark_of(bench, launch)
     bench.runner.stop(launch)
     last, _ = bench.see_out(launch)
     assert last.exit.cause == "stopped"
@@ -168,3 +170,30 @@ def test_nothing_to_run_is_an_end_with_a_reason(bench):
     last, _ = bench.see_out(bench.launch(image=None))
     assert last.exit.cause == "not_started"
     assert "There is nothing to run" in last.exit.reason()
+
+
+def test_its_values_are_points_and_its_log_is_read_in_pieces(bench, is_inline):
+    launch = job(bench, is_inline, "short", metric="loss", metrics=[("loss", "loss=([0-9.]+)")])
+    _, points = bench.see_out(launch)
+    assert [(point.name, point.value, point.count) for point in points] == [("loss", 0.5, 1)]
+    again = bench.runner.poll(launch, 0, {"loss": 3})
+    assert [point.count for point in again.points] == [4]
+    log = bench.log(launch)
+    assert ("loss=0.5" in log) is not is_inline
+    piece = bench.runner.log(launch, 5, 3)
+    assert (piece.begin, piece.data.decode(), piece.size) == (5, log[5:8], len(log))
+
+
+def test_an_engine_that_lost_the_tuning_job_stops_nothing(bench, is_inline):
+    launch = waiting_job(bench, is_inline, epoch=2)
+    bench.runner.start(launch)
+    wait_until_it_runs(bench, is_inline, launch)
+    stale = waiting_job(bench, is_inline, epoch=1)
+    if not is_inline:  # a function runs in the one process that has it
+        for runner in (bench.runner, bench.renew()):
+            for refused in (runner.stop, runner.start):
+                with pytest.raises(StaleEpoch, match="claimed in epoch 2"):
+                    refused(stale)
+    assert bench.runner.poll(launch, 0).exit is None
+    bench.runner.stop(launch)
+    assert bench.wait(launch)[0].exit.cause == "stopped"

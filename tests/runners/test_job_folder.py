@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from alfine.runners import protocol
+from alfine.runners.executor import LocalChannel, LocalLaunch
 from alfine.runners.job_environment import arguments, environment, host_environment, user_hyperparameters
 from alfine.runners.job_folder import Workspace, hosts_of, lay_out
 from alfine.runners.packing import pack_model
-from alfine.runners.protocol import Launch, LocalChannel
 
 
 @pytest.fixture
-def launch(tmp_path: Path) -> Launch:
+def launch(tmp_path: Path) -> LocalLaunch:
     source = tmp_path / "source"
     (source / "package").mkdir(parents=True)
     (source / "train.py").write_text("pass")
@@ -28,7 +28,7 @@ def launch(tmp_path: Path) -> Launch:
         LocalChannel(name="images", path=tmp_path / "images"),
     )
     hyperparameters = {"lr": "0.1", "kind": '"adam"', "plain": "adam", "_tuning_objective_metric": "rmse"}
-    return Launch(
+    return LocalLaunch(
         name="job-1",
         arn="arn:aws:sagemaker:local:000000000000:training-job/job-1",
         folder=tmp_path / "jobs" / "job-1",

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from alfine.runners import pipes
+from alfine.runners.executor import LocalChannel
 from alfine.runners.pipes import MAGIC, order, record
-from alfine.runners.protocol import LocalChannel
 
 
 @pytest.fixture(params=["process", "sandbox"])

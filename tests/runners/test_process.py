@@ -15,11 +15,11 @@ from queue import SimpleQueue
 
 import pytest
 
+from alfine.runners.executor import LocalChannel
 from alfine.runners.job_folder import Workspace
 from alfine.runners.launcher import identity, mark_of, mark_on
 from alfine.runners.log_files import READ_BYTES, read_lines
 from alfine.runners.process import ProcessRunner
-from alfine.runners.protocol import LocalChannel
 
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc and subreapers")
 
@@ -462,13 +462,13 @@ DRIVER = """
 import sys
 from pathlib import Path
 from queue import SimpleQueue
-from alfine.runners.protocol import Launch
+from alfine.runners.executor import LocalLaunch
 from alfine.runners.process import ProcessRunner
 home = Path(sys.argv[1])
 runner = ProcessRunner(lambda *_: None)
 for number in range(8):
-    runner.start(Launch(name=f"job-{number}", folder=home / "jobs" / f"job-{number}", warm=number % 2 == 0,
-                        script=Path("train.py"), source_dir=home / "source", hyperparameters={"number": str(number)}))
+    runner.start(LocalLaunch(name=f"job-{number}", folder=home / "jobs" / f"job-{number}", warm=number % 2 == 0,
+                             script=Path("train.py"), source_dir=home / "source", hyperparameters={"number": str(number)}))
     print(number, flush=True)
 import signal
 signal.pause()

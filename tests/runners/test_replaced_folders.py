@@ -16,19 +16,19 @@ from pathlib import Path
 
 import pytest
 
-from alfine.programs.data import checkpoints
-from alfine.programs.data.artifacts import deliver
 from alfine.programs.data.buckets.bucket_store import BucketStore
 from alfine.programs.data.buckets.local_buckets import LocalBuckets
 from alfine.runners import launcher
+from alfine.runners.executor import LocalChannel, LocalLaunch
 from alfine.runners.job_folder import Workspace, lay_out, remove_job_folder
 from alfine.runners.launcher import job as launcher_job
 from alfine.runners.launcher.job import SupervisedJob
 from alfine.runners.launcher.lookup import KERNEL
 from alfine.runners.log_files import read_lines, tail
 from alfine.runners.packing import pack_model
-from alfine.runners.protocol import Launch, LocalChannel
 from alfine.runners.retries import try_again
+from alfine.runners.storage import checkpoints
+from alfine.runners.storage.artifacts import deliver, output_base
 
 SECRET = b"the secret of somebody else"
 HANG_SECONDS = 20
@@ -62,7 +62,7 @@ def outside(tmp_path):
 def job(tmp_path):
     """A training job that has run, and was lost."""
     (tmp_path / "train.py").write_text("pass")
-    launch = Launch(name="job-1", folder=tmp_path / "jobs/job/job-1", script=tmp_path / "train.py", image=None)
+    launch = LocalLaunch(name="job-1", folder=tmp_path / "jobs/job/job-1", script=tmp_path / "train.py", image=None)
     space = lay_out(launch)
     (space.model / "weights").write_text("w")
     (space.ml / "output/data/table").write_text("t")
@@ -129,15 +129,15 @@ def test_no_stage_follows_what_stands_in_place_of_a_folder(tmp_path, outside, jo
     monkeypatch.setattr(KERNEL, "has_openat2", KERNEL.has_openat2 and way == "openat2")
     buckets = LocalBuckets(BucketStore(tmp_path / "buckets"))
     space, kept = Workspace(job.folder), tmp_path / "kept"
-    place = checkpoints.Place((kept / "shared").as_uri(), shared=True)
+    place = (kept / "shared").as_uri()
     put_in_place(space.ml / part, kind, outside)
     with unharmed(outside):
         refused = []
         for stage in (
             lambda: pack_model(space),
-            lambda: deliver(buckets, kept.as_uri(), job.name, space, packed=True),
-            lambda: deliver(buckets, kept.as_uri(), job.name, space, packed=False),
-            lambda: checkpoints.save(buckets, place, space),
+            lambda: deliver(buckets, output_base(kept.as_uri(), job.name), space, packed=True),
+            lambda: deliver(buckets, output_base(kept.as_uri(), job.name), space, packed=False),
+            lambda: checkpoints.save(buckets, place, space, shared=True),
         ):
             try:
                 stage()
@@ -207,7 +207,7 @@ def test_links_within_the_model_stay_and_all_else_is_left_out_and_said(job, outs
         "alfine: /opt/ml/model: pipe (a named pipe), theirs (a symbolic link) wasn't stored: only files, folders and links to "
         "files in the same folder are. Copy what you need."
     )
-    deliver(buckets, "s3://kept/out", job.name, space, packed=False)
+    deliver(buckets, output_base("s3://kept/out", job.name), space, packed=False)
     base = "s3://kept/out/job-1/output/model/"
     assert {stored.uri.removeprefix(base): buckets.file(stored).read_text() for stored in buckets.find(base)} == {
         "best": "w",
@@ -237,7 +237,7 @@ def test_a_link_that_comes_and_goes_is_never_followed(tmp_path, job, outside, bu
             assert spread(space.archive.parent) == []
             space.archive.unlink(missing_ok=True)
             with suppress(OSError):
-                deliver(buckets, "s3://kept/out", job.name, space, packed=False)
+                deliver(buckets, output_base("s3://kept/out", job.name), space, packed=False)
     finally:
         stop.set()
         swapping.join()

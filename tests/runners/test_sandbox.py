@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from alfine.runners import sandbox as sandboxes
+from alfine.runners.executor import LocalChannel
 from alfine.runners.job_folder import Workspace
 from alfine.runners.launcher import children_of, identity
-from alfine.runners.protocol import LocalChannel
 from alfine.runners.sandbox import SandboxRunner
 from alfine.runners.warm import Cold, Warm
 from tests.missing import need_sandbox

@@ -18,7 +18,7 @@ from alfine.core.history import History
 from alfine.core.inherited import Inherited
 from alfine.core.spec import PARENTS, TuningJobSpec
 from alfine.jobs.analysis import results_table
-from alfine.programs.data.locations import local
+from alfine.runners.storage.locations import local
 
 WANTED = "must be a tuning job (its name, or the Job itself), a Tuner or a table (*.csv), or a list of these."
 

@@ -10,13 +10,12 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 
 from alfine.aws.json_protocol import Plain, WireError
 from alfine.aws.sagemaker.backend import AwsBackend, Function
 from alfine.core.errors import NotFound
-from alfine.jobs.training_job_log import workspace_of
-from alfine.runners.log_files import log_size, open_log
+from alfine.jobs.training_job_log import TrainingJobLogs
 from alfine.store import queries
 from alfine.store.conditions import TRAINING_JOBS, Condition, equals, has_started, name_from, name_starts_with
 from alfine.store.pages import Page, training_job_page
@@ -195,16 +194,21 @@ def _pattern(text: str) -> Callable[[str], bool]:
 # ---- the lines of a log ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Log:
-    """The lines of a log, read at most PAGE_BYTES at a time. `ended`: nothing will be added, so the last line needs no newline."""
+    """The lines of a log, read at most PAGE_BYTES at a time."""
 
-    path: Path
-    ended: bool
+    logs: TrainingJobLogs
+    row: TrainingJobRow
 
     @property
+    def ended(self) -> bool:
+        """Return whether nothing will be added to the log, so that its last line needs no newline."""
+        return self.row.ended_at is not None
+
+    @cached_property
     def size(self) -> int:
-        return log_size(self.path)
+        return self.logs.size(self.row)
 
     @property
     def end(self) -> int:
@@ -230,16 +234,11 @@ class _Log:
         return _lines(block[cut:] or block)
 
     def _read(self, begin: int, end: int) -> bytes:
-        try:
-            with open_log(self.path) as file:
-                file.seek(begin)
-                return file.read(end - begin)
-        except OSError:
-            return b""  # the log was deleted meanwhile: it has no further events
+        return self.logs.piece(self.row, begin, end - begin).data
 
 
 def _log(backend: AwsBackend, row: TrainingJobRow) -> _Log:
-    return _Log(workspace_of(backend.service.folder, row).log, row.ended_at is not None)
+    return _Log(backend.service.logs, row)
 
 
 def _lines(block: bytes) -> list[bytes]:

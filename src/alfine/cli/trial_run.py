@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,11 @@ from alfine.jobs.engine import Engine
 from alfine.jobs.wake import Wake
 from alfine.programs.program import Program
 from alfine.runners import launcher
+from alfine.runners.host import Host
 from alfine.runners.job_folder import Workspace
-from alfine.runners.protocol import Exit, Launch, Runner, names_of
+from alfine.runners.launch import Launch
+from alfine.runners.log_files import PART_BYTES, as_line
+from alfine.runners.protocol import Exit, Runner
 
 GRACE_SECONDS = 5.0
 """Seconds that the training job gets to finish after Ctrl-C."""
@@ -76,14 +80,20 @@ def try_out(program: Program, hyperparameters: Hyperparameters, engine: Engine) 
     """
     spec = program.spec
     job = TrainingJob(number=1, name=f"{spec.name}-dry-run", hyperparameters=hyperparameters, created_at=utc_now())
-    launch, runner = program.launch(job), engine.runners[program.runner]
+    launch, runner = program.launch(job), _runner_in(program, engine)
     try:
-        return _followed(spec, runner, launch, engine.wake, hyperparameters)
+        return _followed(program, runner, launch, engine.wake, hyperparameters)
     except BaseException:
         launch = dataclasses.replace(launch, grace_seconds=GRACE_SECONDS)
         runner.stop(launch)
-        _followed(spec, runner, launch, engine.wake, hyperparameters)
+        _followed(program, runner, launch, engine.wake, hyperparameters)
         raise
+
+
+def _runner_in(program: Program, engine: Engine) -> Runner:
+    """Return the program's runner; one of this machine runs it in the program's own folder."""
+    runner = engine.runners[program.runner]
+    return Host(program.folder.parent, runner.executor) if isinstance(runner, Host) else runner
 
 
 def typical(spec: TuningJobSpec) -> Hyperparameters:
@@ -93,20 +103,15 @@ def typical(spec: TuningJobSpec) -> Hyperparameters:
 
 
 def _followed(
-    spec: TuningJobSpec, runner: Runner, launch: Launch, wake: Wake, hyperparameters: Hyperparameters
+    program: Program, runner: Runner, launch: Launch, wake: Wake, hyperparameters: Hyperparameters
 ) -> TrialRun:
-    """Start the training job and read its log to the end."""
-    readings = MetricReadings(
-        [(definition.name, definition.regex) for definition in spec.definition.metric_definitions]
-    )
-    with wake.listening(names_of(launch.folder)[0]) as bell:
+    """Start the training job, and read its log when it has ended."""
+    with wake.listening(launch.tuning_job) as bell:
         runner.start(launch)
         offset = 0
         while True:
             bell.take()
             observation = runner.poll(launch, offset)
-            for line in observation.lines if observation else ():
-                readings.add(line)
             if observation is not None and observation.exit is not None:
                 break
             if observation is None or observation.offset == offset:
@@ -114,16 +119,32 @@ def _followed(
             offset = observation.offset if observation else offset
     times = (observation.started_at, observation.ended_at)
     return TrialRun(
-        spec=spec,
+        spec=program.spec,
         hyperparameters=hyperparameters,
-        command=_command(launch),
+        command=_command(launch, program.folder),
         seconds=(times[1] - times[0]).total_seconds() if times[0] and times[1] else 0.0,
         exit=observation.exit,
-        readings=readings,
+        readings=_readings(program.spec, runner, launch),
     )
 
 
-def _command(launch: Launch) -> str:
+def _readings(spec: TuningJobSpec, runner: Runner, launch: Launch) -> MetricReadings:
+    """Return what the metrics' regexes find in the log."""
+    readings = MetricReadings(
+        [(definition.name, definition.regex) for definition in spec.definition.metric_definitions]
+    )
+    data, begin = b"", 0
+    while piece := runner.log(launch, begin, PART_BYTES).data:
+        lines = (data + piece).split(b"\n")
+        data, begin = lines.pop(), begin + len(piece)
+        for line in lines:
+            readings.add(as_line(line.decode(errors="replace")))
+    if data:
+        readings.add(as_line(data.decode(errors="replace")))
+    return readings
+
+
+def _command(launch: Launch, folder: Path) -> str:
     """Return the command line, without the path of its temporary folder."""
-    written = launcher.read_json(launcher.control_path(str(launch.folder), launcher.LAUNCH)) or {}
-    return shlex.join(written.get("command", [])).replace(f"{Workspace(launch.folder).code}/", "")
+    written = launcher.read_json(launcher.control_path(str(folder / launch.name), launcher.LAUNCH)) or {}
+    return shlex.join(written.get("command", [])).replace(f"{Workspace(folder / launch.name).code}/", "")

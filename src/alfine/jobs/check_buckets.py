@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from alfine.programs.data.artifacts import artifact
 from alfine.programs.data.buckets.errors import S3Error
 from alfine.programs.data.buckets.key_names import OURS, check_bucket_name, decoded
 from alfine.programs.data.buckets.listing import walk
 from alfine.programs.data.buckets.object_paths import metadata_file
-from alfine.programs.data.locations import local
+from alfine.runners.storage.artifacts import artifact
+from alfine.runners.storage.locations import local
 from alfine.store.queries import TrainingJobFolder
 
 BUCKETS = "buckets"
@@ -84,7 +84,7 @@ def _readable(file: Path) -> bool:
 
 def _model(top: Path, row: TrainingJobFolder) -> Iterator[Wrong]:
     """Yield what is wrong with the model of a training job that stored it in a bucket of the home or in a folder."""
-    uri = artifact(row.output_path, row.training_job, packed=True)
+    uri = artifact(row.output_path, row.training_job, packed=True, attempt=row.attempt)
     if uri is None or not row.packed or row.status == "Failed":
         return
     file = local(uri) or (top / uri.removeprefix("s3://") if top.is_dir() else None)

@@ -11,7 +11,7 @@ import errno
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,14 +33,10 @@ from alfine.jobs.policy_for import policy_for
 from alfine.jobs.run import Run
 from alfine.jobs.tries import Tries
 from alfine.jobs.wake import Bell, Wake
-from alfine.programs.data import checkpoints
-from alfine.programs.data.locations import BucketsUnreachable
-from alfine.programs.data.uploads import ArtifactUpload, ArtifactUploads
 from alfine.programs.machine import Machine
 from alfine.programs.program import INLINE, Program, programs_for, programs_to_stop
-from alfine.runners.job_folder import Workspace
-from alfine.runners.protocol import FAILURE_LIMIT, Exit, LocalChannel, Runner
-from alfine.runners.retries import failed_attempts, try_again
+from alfine.runners.protocol import FAILURE_LIMIT, Exit, Runner, StaleEpoch
+from alfine.store.placements import Placement, placements
 from alfine.store.queries import failed_tries
 from alfine.store.store import Store
 
@@ -95,7 +91,6 @@ class Engine:
         self.clock = clock
         self.measures = EngineMeasures()
         self.ownership = Ownership(store)
-        self._deliveries = ArtifactUploads(self.machine.buckets, wake.set)
         self._tries = Tries(self._count_failed_tries)
         self._epochs: dict[str, int] = {}
         self.others = OtherWriters(store, wake)
@@ -147,7 +142,6 @@ class Engine:
                         tries -= 1
                         bell.wait(1.0)
         finally:
-            self._deliveries.forget(self.folder / name)
             self._tries.forget(self.folder / name)
             self._epochs.pop(name, None)
 
@@ -197,6 +191,8 @@ class Engine:
         offsets = self.store.log_offsets(job.id)
         with self.store.reading() as connection:
             self._tries.restore(self.folder / name, failed_tries(connection, job.id))
+            run.placements = placements(connection, job.id)
+        run.pending = {number: placement.pending for number, placement in run.placements.items()}
         for running in run.history.running.values():
             run.reader(running, offsets.get(running.number, 0))
             if running.status == "Stopping":  # perhaps it wasn't told before a crash; to tell it twice changes nothing
@@ -285,7 +281,7 @@ class Engine:
             if job.number in run.not_told_to_stop:
                 self._tell_to_stop(run, job)
             facts = list(self._observed(run, job, run.reader(job)))
-            if self._deliveries.of(folder) is None:
+            if not run.is_storing(job):
                 self._tries.succeeded(folder)
         except Fenced:
             raise
@@ -301,12 +297,12 @@ class Engine:
         folder = self._folder(run, job)
         log.error("training_job=%s is given up: %s", job.name, reason)
         try:
-            run.runner(job).stop(replace(run.launch(job), grace_seconds=0.0))
+            with _fenced():
+                run.runner(job).stop(replace(run.launch(job), grace_seconds=0.0))
         except Fenced:
             raise
         except Exception:  # its end is recorded all the same: nothing may keep the tuning job from ending
             log.exception("training_job=%s can't be stopped: its processes may still run", job.name)
-        self._deliveries.discard(folder)
         self._tries.succeeded(folder)
         run.forget(job)
         return Ended(at=self.clock(), number=job.number, status="Failed", failure_reason=reason)
@@ -315,57 +311,47 @@ class Engine:
         return self.folder / run.spec.name / job.name
 
     def _observed(self, run: Run, job: TrainingJob, reader: ObservedFacts) -> Iterator[Fact]:
-        """Yield what has happened to one training job. After its exit its model is delivered, and then it has ended."""
+        """Yield what has happened to one training job."""
         launch = run.launch(job)
-        delivery = self._deliveries.of(launch.folder)
-        for _ in range(POLLS_A_STEP if delivery is None else 0):
-            seen = run.runner(job).poll(launch, reader.offset)
+        for _ in range(POLLS_A_STEP):
+            seen = run.runner(job).poll(launch, reader.offset, reader.counts)
             if seen is None:
                 yield from self._never_started(run, job)
                 return
-            if seen.exit is not None and not self._try_again(run, job, seen.exit):
-                delivery = self._deliveries.begin(reader.spec, job.name, launch.folder, seen)
-                break
-            moved = seen.offset != reader.offset
-            yield from (fact for fact in reader.read(seen, self.clock()) if not isinstance(fact, Ended))
-            if seen.points:  # their function may wait for what is decided: the next poll tells it
-                run.look_again(job)
-                return
+            if seen.pending != run.pending.get(job.number):
+                self.store.pend(run.spec.name, job.name, seen.pending, run.epoch)
+                run.pending[job.number] = seen.pending
+            moved, again = seen.offset != reader.offset, seen.exit is not None and self._try_again(run, job, seen.exit)
+            for fact in reader.read(seen, self.clock()):
+                if not isinstance(fact, Ended):
+                    yield fact
+                elif not again:
+                    run.forget(job)
+                    yield fact
             if seen.exit is not None or not moved:
                 return
-        if delivery is None:
-            run.look_again(job)
-        elif delivery.done:
-            yield from self._delivered(run, job, reader, delivery)
+            if seen.points and launch.function is not None:  # it may wait for what is decided: the next poll tells it
+                break
+        run.look_again(job)
 
     def _try_again(self, run: Run, job: TrainingJob, end: Exit) -> bool:
         """Let a training job begin anew that was lost (RetryStrategy); the next poll starts it. Return False if it may not."""
-        most, space = run.spec.of(job.definition).definition.retries, Workspace(self._folder(run, job))
-        if end.cause != "lost" or job.status != "InProgress" or failed_attempts(space) >= most:
+        attempt = run.placement(job).attempt + 1
+        if end.cause != "lost" or job.status != "InProgress" or attempt > 1 + run.launch(job).retries:
             return False
         log.warning("training_job=%s was lost and is tried again", job.name)
-        try_again(space, most)
+        placement = Placement(attempt=attempt)
+        self.store.place(run.spec.name, job.name, placement, run.epoch)
+        run.place(job, placement)
         run.look_again(job)
         return True
 
-    def _delivered(self, run: Run, job: TrainingJob, reader: ObservedFacts, delivery: ArtifactUpload) -> Iterator[Fact]:
-        """Yield the last facts of a training job whose model and output are where the job wants them."""
-        self._deliveries.settle(run.launch(job).folder)
-        for fact in reader.read(delivery.seen, self.clock()):
-            if not isinstance(fact, Ended):
-                yield fact
-            elif delivery.trouble and fact.status == "Completed":
-                yield replace(fact, status="Failed", objective=None, failure_reason=delivery.trouble)
-            else:
-                yield replace(fact, uploaded_at=self.clock()) if delivery.sent else fact
-        run.forget(job)
-
     def _never_started(self, run: Run, job: TrainingJob) -> Iterator[Fact]:
         """Start a training job that was recorded before a crash and never started; if it was stopped meanwhile, end it."""
-        has_begun = job.started_at is not None and run.programs[job.definition].runner != INLINE
+        is_first = run.placement(job).attempt == 1 and run.programs[job.definition].runner != INLINE
         if job.status == "Stopping":
             yield Ended(at=self.clock(), number=job.number, status="Stopped")
-        elif has_begun and not Workspace(self._folder(run, job)).control.exists():
+        elif is_first and job.started_at is not None:
             reason = (
                 f"{INTERNAL_ERROR}the folder of this training job was removed while it ran: {self._folder(run, job)}."
             )
@@ -470,23 +456,17 @@ class Engine:
             self._tries.failed(self._folder(run, job), error)
 
     def _tell_to_stop(self, run: Run, job: TrainingJob) -> None:
-        run.runner(job).stop(run.launch(job))
+        with _fenced():
+            run.runner(job).stop(run.launch(job))
         run.not_told_to_stop.discard(job.number)
 
     def _start(self, run: Run, job: TrainingJob) -> None:
-        """Start a training job with its checkpoints; if they can't be read, the runner ends it with the reason."""
         launch = run.launch(job)
-        try:
-            checkpoints.restore(self.machine.buckets, run.checkpoints(job), Workspace(launch.folder))
-        except BucketsUnreachable:
-            raise  # `Tries` waits until the buckets can be reached
-        except OSError as error:
-            missing = LocalChannel(name="checkpoints", path=launch.folder, trouble=str(error))
-            launch = replace(launch, channels=(*launch.channels, missing))
         if launch.max_runtime_seconds is not None and job.started_at is not None:  # the limit spans all attempts
             left = launch.max_runtime_seconds - (self.clock() - job.started_at).total_seconds()
             launch = replace(launch, max_runtime_seconds=max(0.0, left))
-        run.runner(job).start(launch)
+        with _fenced():
+            run.runner(job).start(launch)
 
     def _finish(self, run: Run) -> None:
         """Record the end of a tuning job."""
@@ -508,6 +488,15 @@ class Engine:
 
     def _count_failed_tries(self, folder: Path, count: int) -> None:
         self.store.count_failed_tries(folder.name, count, self._epochs.get(folder.parent.name))
+
+
+@contextmanager
+def _fenced() -> Iterator[None]:
+    """Raise Fenced where a host has heard of a later claim of the tuning job."""
+    try:
+        yield
+    except StaleEpoch as error:
+        raise Fenced(str(error)) from error
 
 
 def _is_full(error: Exception) -> bool:

@@ -11,12 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from alfine.core.protocols import name_of
 from alfine.core.verdict import Outlook, Verdict
 from alfine.criteria.stop_requested import StopRequested
 from alfine.runners import launcher
-from alfine.runners.protocol import FAILURE_LIMIT, Launch, Runner
+from alfine.runners.launch import Launch
+from alfine.runners.protocol import FAILURE_LIMIT, Runner
 from alfine.runners.supervision import has_ended, is_supervised, kill_processes
 from alfine.store.forced_stop import running_training_jobs
 from alfine.store.queries import tuning_job_row
@@ -80,13 +82,26 @@ def _force_end(
     store: Store, runners: Mapping[str, Runner], folder: Path, name: str, at: datetime, *, why: str, is_stop: bool
 ) -> Sequence[str]:
     with store.reading() as connection:
-        running = [row.name for row in running_training_jobs(connection, tuning_job_row(connection, name).id)]
-    left = _kill(runners, folder / name, running)
+        rows = running_training_jobs(connection, tuning_job_row(connection, name).id)
+    running = [row.name for row in rows]
+    left = _kill(runners, folder, [_launch(name, row) for row in rows])
     trouble = f", but processes of {', '.join(left)} may still run" if left else ""
     reason = f"{why}{trouble}."[:FAILURE_LIMIT]
     stopped = store.force_end(name, at, reason, _verdict(reason) if is_stop else None)
-    late = [training_job for training_job in stopped if training_job not in running]
-    return [*left, *_kill(runners, folder / name, late)]
+    late = [Launch(tuning_job=name, name=job, grace_seconds=0.0) for job in stopped if job not in running]
+    return [*left, *_kill(runners, folder, late)]
+
+
+def _launch(tuning_job: str, row: Any) -> Launch:
+    """Return as much of a launch as it takes to stop it. Without an epoch no host refuses it."""
+    return Launch(
+        tuning_job=tuning_job,
+        name=row.name,
+        attempt=row.attempt,
+        node=row.node,
+        slot=row.slot,
+        grace_seconds=0.0,
+    )
 
 
 def _verdict(reason: str) -> Verdict:
@@ -101,15 +116,15 @@ def _verdict(reason: str) -> Verdict:
     )
 
 
-def _kill(runners: Mapping[str, Runner], folder: Path, names: Sequence[str]) -> Sequence[str]:
+def _kill(runners: Mapping[str, Runner], folder: Path, launches: Sequence[Launch]) -> Sequence[str]:
     """Kill what runs of training jobs, and return the names of those of which something may still run."""
-    launches = [Launch(name=name, folder=folder / name, grace_seconds=0.0) for name in names]
     for launch in launches:
         _ask(runners.values(), launch)
     deadline = time.monotonic() + LAUNCHER_SECONDS
-    while any(map(_is_supervised, launches)) and time.monotonic() < deadline:
+    folders = {launch.name: str(folder / launch.tuning_job / launch.name) for launch in launches}
+    while any(map(is_supervised, folders.values())) and time.monotonic() < deadline:
         time.sleep(PAUSE_SECONDS)
-    return [launch.name for launch in launches if not _killed(runners, launch)]
+    return [launch.name for launch in launches if not _killed(runners, launch, folders[launch.name])]
 
 
 def _ask(runners: Iterable[Runner], launch: Launch) -> None:
@@ -121,24 +136,19 @@ def _ask(runners: Iterable[Runner], launch: Launch) -> None:
             log.info("training_job=%s can't be stopped by %s: %s", launch.name, type(runner).__name__, error)
 
 
-def _remove_container(runners: Mapping[str, Runner], launch: Launch) -> None:
+def _remove_container(runners: Mapping[str, Runner], launch: Launch, folder: str) -> None:
     """Remove the container of a training job: it runs on without its client. The container runner's poll does that."""
-    spec = launcher.read_json(launcher.control_path(str(launch.folder), launcher.LAUNCH)) or {}
+    spec = launcher.read_json(launcher.control_path(folder, launcher.LAUNCH)) or {}
     if spec.get("wrapper") == "container" and "container" in runners:
         runners["container"].poll(replace(launch, instance_count=len(spec["processes"])), 0)
 
 
-def _is_supervised(launch: Launch) -> bool:
-    return is_supervised(str(launch.folder))
-
-
-def _killed(runners: Mapping[str, Runner], launch: Launch) -> bool:
-    """Kill what runs of a training job, and return whether nothing is left."""
-    folder = str(launch.folder)
+def _killed(runners: Mapping[str, Runner], launch: Launch, folder: str) -> bool:
+    """Kill what runs of a training job on this machine, and return whether nothing is left there."""
     try:
         if is_supervised(folder) or not has_ended(folder):
             killed = kill_processes(folder)
-            _remove_container(runners, launch)
+            _remove_container(runners, launch, folder)
             return killed
         return True
     except Exception as error:  # noqa: BLE001 - the forced stop goes on, and names this one

@@ -25,18 +25,20 @@ from alfine.jobs.quotas import Quotas
 from alfine.jobs.server_record import ServerRecord
 from alfine.jobs.service import Service
 from alfine.jobs.wake import Wake
-from alfine.programs.data.locations import Stored
 from alfine.programs.images import Images
 from alfine.programs.machine import Machine
 from alfine.runners.container import ContainerRunner
 from alfine.runners.container_engine import ContainerEngine, engine_of
+from alfine.runners.executor import Executor
 from alfine.runners.gpu_assignment import GpuAssignment, GpuQueue
 from alfine.runners.gpu_slots import GpuSlots
+from alfine.runners.host import Host
 from alfine.runners.inline import InlineRunner
 from alfine.runners.process import ProcessRunner
 from alfine.runners.protocol import Runner
 from alfine.runners.sandbox import SandboxRunner
 from alfine.runners.shortages import raise_descriptor_limit
+from alfine.runners.storage.locations import Stored
 from alfine.store.config import S3, Config
 from alfine.store.home_files import FILE, GPUS, JOBS, files_of_tuning_jobs, make_home
 from alfine.store.home_folder import home_folder
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
     from alfine.core.spec import TuningJobSpec
     from alfine.jobs.analysis.similar_jobs import ResourceEstimate
     from alfine.programs.data.buckets.local_buckets import LocalBuckets
-    from alfine.programs.data.buckets.remote_buckets import RemoteBuckets
+    from alfine.runners.storage.remote_buckets import RemoteBuckets
     from alfine.store.records import TuningJob
 
 log = logging.getLogger("alfine.jobs.home")
@@ -127,7 +129,10 @@ class Home:
         self.store = open_store(self.folder, url)  # last of what may fail, since it must be closed
         self.quotas = Quotas(self.config.limits, self.folder)
         self.keys = keys_of(self.store, self.folder)
-        self.service = Service(self.store, self.jobs_folder, clock, self.machine, self.quotas)
+        self.wake = Wake()
+        self.service = Service(
+            self.store, self.jobs_folder, clock, self.machine, self.quotas, runners=lambda: self.runners
+        )
         self._engine: Engine | None = None
 
     def engine(self, functions: Mapping[str, Callable[..., Any]] | None = None) -> Engine:
@@ -138,22 +143,10 @@ class Home:
         """
         if self._engine is None:
             raise_descriptor_limit()
-            wake = Wake()
-            environments = self.folder / "environments"
-            processes: dict[str, Runner] = {
-                "process": ProcessRunner(wake.set, environments=environments),
-                "sandbox": SandboxRunner(
-                    wake.set, hidden=[self.folder], closed=self._closed_ports, environments=environments
-                ),
-                "container": ContainerRunner(wake.set, self._container_engine),
-            }
-            gpus = GpuQueue(self.gpu_slots, wake.set)
-            runners: dict[str, Runner] = {name: GpuAssignment(runner, gpus) for name, runner in processes.items()}
-            runners["inline"] = InlineRunner(wake.set)
             self._engine = Engine(
                 self.store,
-                runners,
-                wake,
+                self.runners,
+                self.wake,
                 self.jobs_folder,
                 clock=self.clock,
                 machine=self.machine,
@@ -166,6 +159,23 @@ class Home:
         """The GPUs of this machine, and who has them."""
         return GpuSlots(self.folder / GPUS, self.machine.gpus)
 
+    @cached_property
+    def runners(self) -> Mapping[str, Runner]:
+        """Return the runners by name. Those of this machine find what an earlier process started by its folders."""
+        news, environments = self.wake.set, self.folder / "environments"
+        processes: dict[str, Executor] = {
+            "process": ProcessRunner(news, environments=environments),
+            "sandbox": SandboxRunner(news, hidden=[self.folder], closed=self._closed_ports, environments=environments),
+            "container": ContainerRunner(news, self._container_engine),
+        }
+        gpus = GpuQueue(self.gpu_slots, news)
+        executors: dict[str, Executor] = {name: GpuAssignment(each, gpus) for name, each in processes.items()}
+        executors["inline"] = InlineRunner(news)
+        return {
+            name: Host(self.jobs_folder, executor, news=news, buckets=self.machine.buckets, clock=self.clock)
+            for name, executor in executors.items()
+        }
+
     def _closed_ports(self) -> tuple[int, ...]:
         """Return the port of the server that was started last on this home, unless [run] opens it to training jobs."""
         record = None if self.config.run.sandbox_reaches_server else ServerRecord.read(self.folder)
@@ -173,7 +183,7 @@ class Home:
 
     def force_stop(self, name: str) -> Sequence[str]:
         """Kill what runs of a tuning job, and record it as Stopped: see `Service.force_stop`."""
-        return self.service.force_stop(name, self.engine().runners)
+        return self.service.force_stop(name, self.runners)
 
     def _created_algorithm(self, name: str) -> Mapping[str, Any] | None:
         return self.store.algorithm(name)
@@ -210,9 +220,8 @@ class Home:
 
     def close(self) -> None:
         """Close runners and store. Training jobs that can run on without this process do."""
-        if self._engine is not None:
-            for runner in self._engine.runners.values():
-                runner.close()
+        for runner in vars(self).get("runners", {}).values():  # if they were ever made
+            runner.close()
         self.store.close()
 
     def __enter__(self) -> Self:
@@ -246,7 +255,7 @@ class _Buckets:
     @cached_property
     def _store(self) -> LocalBuckets | RemoteBuckets:
         if self._settings.endpoint:
-            from alfine.programs.data.buckets.remote_buckets import RemoteBuckets
+            from alfine.runners.storage.remote_buckets import RemoteBuckets
 
             return RemoteBuckets(self._settings, self._folder / "cache" / "s3")
         from alfine.programs.data.buckets.bucket_store import BucketStore

@@ -12,7 +12,7 @@ from alfine.core.history import History
 from alfine.core.inherited import Inherited
 from alfine.core.spec import DEFINITION, PARENTS, TuningJobSpec
 from alfine.jobs.analysis import results_table
-from alfine.programs.data.locations import local, path_refusal
+from alfine.runners.storage.locations import local, path_refusal
 from alfine.store.store import Store
 
 

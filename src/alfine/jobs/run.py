@@ -12,10 +12,14 @@ from alfine.core.spec import TuningJobSpec
 from alfine.core.training_job import TrainingJob
 from alfine.core.verdict import Outlook
 from alfine.jobs.observed_facts import ObservedFacts
-from alfine.programs.data import checkpoints
 from alfine.programs.program import Program
-from alfine.runners.protocol import Launch, Runner
+from alfine.runners.launch import Launch
+from alfine.runners.protocol import Runner
+from alfine.store.placements import Placement
 from alfine.store.records import TuningJob
+
+FIRST = Placement()
+"""Where a training job runs of which nothing else is recorded."""
 
 
 @dataclass(slots=True)
@@ -32,6 +36,8 @@ class Run:
         epoch: That of the engine's claim.
         readers: Of the training jobs that run, by number.
         launches: What their runners are given, by number.
+        placements: Where they run, by number; those of which nothing else is recorded run their first attempt on this machine.
+        pending: Why training jobs can't be placed yet, as it was recorded, by number.
         not_told_to_stop: Numbers of training jobs that are Stopping, and whose runner couldn't be asked yet.
         grace_seconds: How long a training job that is stopped may take, if the user waits for it; None: what the job says.
         more: Whether there is more to do at once: a log, or a function, has more to read, or there is more to launch.
@@ -48,6 +54,8 @@ class Run:
     epoch: int
     readers: dict[int, ObservedFacts] = field(default_factory=dict)
     launches: dict[int, Launch] = field(default_factory=dict)
+    placements: dict[int, Placement] = field(default_factory=dict)
+    pending: dict[int, str | None] = field(default_factory=dict)
     not_told_to_stop: set[int] = field(default_factory=set)
     grace_seconds: float | None = None
     more: bool = False
@@ -64,6 +72,10 @@ class Run:
         if job.number not in self.readers:
             self.readers[job.number] = ObservedFacts(self.spec.of(job.definition), job, offset)
         return self.readers[job.number]
+
+    def is_storing(self, job: TrainingJob) -> bool:
+        """Return whether a training job has ended, and what it leaves is being stored."""
+        return job.number in self.readers and self.readers[job.number].storing
 
     def read_again(self, job: TrainingJob, offset: int) -> None:
         """Forget what was read of a training job since `offset`, because reading failed on the way."""
@@ -102,16 +114,29 @@ class Run:
     def launch(self, job: TrainingJob) -> Launch:
         """Return what the runner of a training job is given."""
         if job.number not in self.launches:
-            arn = self.arns.training_job(job.name)
-            launch = replace(self.programs[job.definition].launch(job), arn=arn, epoch=self.epoch)
+            placement = self.placement(job)
+            launch = replace(
+                self.programs[job.definition].launch(job, placement.attempt),
+                arn=self.arns.training_job(job.name),
+                epoch=self.epoch,
+                node=placement.node,
+                slot=placement.slot,
+            )
             if self.grace_seconds is not None:
                 launch = replace(launch, grace_seconds=self.grace_seconds)
             self.launches[job.number] = launch
         return self.launches[job.number]
 
-    def checkpoints(self, job: TrainingJob) -> checkpoints.Place | None:
-        """Return where a training job's checkpoints are kept, if that is outside its folder."""
-        return checkpoints.place_of(self.spec.of(job.definition), job.name)
+    def placement(self, job: TrainingJob) -> Placement:
+        """Return where a training job runs."""
+        return self.placements.get(job.number, FIRST)
+
+    def place(self, job: TrainingJob, placement: Placement) -> None:
+        """Take over where a training job is to run, as it was recorded. A later attempt has a log of which nothing was read."""
+        if placement.attempt != self.placement(job).attempt:
+            self.readers.pop(job.number, None)
+        self.placements[job.number] = placement
+        self.launches.pop(job.number, None)
 
     def end(self, job: TuningJob) -> None:
         """Note that the tuning job has ended; job: as it was recorded. What its training jobs shared is removed."""
@@ -123,4 +148,6 @@ class Run:
         """Forget a training job that has ended."""
         self.readers.pop(job.number, None)
         self.launches.pop(job.number, None)
+        self.placements.pop(job.number, None)
+        self.pending.pop(job.number, None)
         self.not_told_to_stop.discard(job.number)

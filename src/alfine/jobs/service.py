@@ -31,7 +31,7 @@ from alfine.jobs.inheritance import parent_history
 from alfine.jobs.policy_for import policy_for, replayed
 from alfine.jobs.pricing import with_price
 from alfine.jobs.quotas import Quotas
-from alfine.jobs.training_job_log import read_log
+from alfine.jobs.training_job_log import TrainingJobLogs
 from alfine.programs.algorithms.created import request_faults
 from alfine.programs.machine import Machine
 from alfine.runners.log_files import LogPart
@@ -54,6 +54,10 @@ class Service:
         clock: Returns the present instant.
         machine: What this machine has for training jobs; None stands for the defaults.
         quotas: What a new job must not exceed; None: there are none.
+        runners: Returns the runners by name: they have the logs.
+
+    Attributes:
+        logs: The logs of the training jobs.
     """
 
     def __init__(
@@ -63,8 +67,11 @@ class Service:
         clock: Callable[[], datetime],
         machine: Machine | None = None,
         quotas: Quotas | None = None,
+        *,
+        runners: Callable[[], Mapping[str, Runner]],
     ) -> None:
         self.store = store
+        self.logs = TrainingJobLogs(store, runners)
         self.folder = folder
         self.clock = clock
         self.machine = machine or Machine()
@@ -252,7 +259,7 @@ class Service:
         return [documents.training_job(summary) for summary in summaries]
 
     def log(self, name: str, begin: int = 0, lines: int | None = None) -> LogPart:
-        """Return a part of a training job's log: see `read_log`.
+        """Return a part of a training job's log: see `TrainingJobLogs.part`.
 
         Args:
             name: The training job.
@@ -261,8 +268,9 @@ class Service:
 
         Raises:
             NotFound: There is no such training job, or it has no log.
+            OSError: The log can't be read at present.
         """
-        return read_log(self.store, self.folder, name, begin, lines)
+        return self.logs.part(name, begin, lines)
 
     def replay(self, name: str, criteria: Sequence[CompletionCriterion] = ()) -> Replayed:
         """Return when a recorded job would have ended under other criteria; none stands for its own.

@@ -1,7 +1,9 @@
-"""Logs of training jobs: the path of a log, and reading a part of it."""
+"""Logs of training jobs, read through the runners: a log lies on the machine where its training job ran."""
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from alfine.core.arns import name_as_created
@@ -9,38 +11,105 @@ from alfine.core.errors import NotFound
 from alfine.core.facts import is_terminal
 from alfine.core.spec import DEFINITION, FUNCTION
 from alfine.runners.job_folder import Workspace
-from alfine.runners.log_files import LogPart, part_of
+from alfine.runners.launch import Launch
+from alfine.runners.log_files import PART_BYTES, LogPart, start_of_last
+from alfine.runners.protocol import LogPiece, Runner
 from alfine.store import queries
 from alfine.store.records import TrainingJobRow
 from alfine.store.store import Store
 
+LOCAL = "process"
+"""The runner that reads the logs of all training jobs of this machine: they lie in the same folders, whichever runner ran them."""
+
 
 def workspace_of(folder: Path, row: TrainingJobRow) -> Workspace:
-    """Return the folder of a training job; `folder` holds those of all tuning jobs."""
+    """Return the folder of a training job that ran on this machine; `folder` holds those of all tuning jobs."""
     return Workspace(folder / name_as_created(row.tuning_job_name) / row.name)
 
 
-def read_log(store: Store, folder: Path, name: str, begin: int = 0, lines: int | None = None) -> LogPart:
-    """Return a part of a training job's log.
+class TrainingJobLogs:
+    """Reads the logs of the training jobs of one store.
 
     Args:
-        store: where the training job is recorded.
-        folder: holds the folders of all tuning jobs.
-        name: of the training job.
-        begin: the byte at which the part begins.
-        lines: how many of the last lines the part is, wherever it begins.
-
-    Raises:
-        NotFound: There is no such training job, or it has no log.
+        store: Where they are recorded.
+        runners: Returns the runners, by name.
     """
-    try:
-        with store.reading() as connection:
-            row, request = queries.training_job_and_request(connection, name)
-    except NotFound as error:
-        message = f"There is no training job called {name}. `alfine training-jobs NAME` lists those of a tuning job."
-        raise NotFound(message) from error
-    if FUNCTION in (request.get(DEFINITION, {}).get("StaticHyperParameters") or {}):
-        raise NotFound(f"{name} ran a Python function in the process that called it, so it has no log of its own.")
-    log = workspace_of(folder, row).log
-    begin, data = part_of(log, begin, lines)
-    return LogPart(name, row.status, str(log), begin, data, is_terminal(row.status))
+
+    def __init__(self, store: Store, runners: Callable[[], Mapping[str, Runner]]) -> None:
+        self._store = store
+        self._runners = runners
+
+    def piece(self, row: TrainingJobRow, begin: int, most: int) -> LogPiece:
+        """Return bytes of the log of a training job; none where it has no log. Arguments and errors are those of `Runner.log`."""
+        launch = Launch(
+            tuning_job=name_as_created(row.tuning_job_name),
+            name=row.name,
+            attempt=row.attempt,
+            node=row.node,
+            slot=row.slot,
+        )
+        return self._runners()[row.runner or LOCAL].log(launch, begin, most)
+
+    def size(self, row: TrainingJobRow) -> int:
+        """Return the size of a log in bytes; 0 where there is none."""
+        return self.piece(row, 0, 0).size
+
+    def part(self, name: str, begin: int = 0, lines: int | None = None) -> LogPart:
+        """Return a part of a training job's log.
+
+        Args:
+            name: The training job.
+            begin: Where the part begins, in bytes.
+            lines: How many of the last lines the part is instead, wherever it begins.
+
+        Raises:
+            NotFound: There is no such training job, or it has no log.
+            OSError: The log can't be read at present.
+        """
+        row = self._row(name)
+        if lines is not None:
+            begin = start_of_last(io.BufferedReader(_LogFile(self, row)), lines)
+        piece = self.piece(row, begin, PART_BYTES)
+        if begin > piece.size:  # it was truncated since: go on at its new start
+            piece = self.piece(row, 0, PART_BYTES)
+        return LogPart(name, row.status, piece.path, piece.begin, piece.data, is_terminal(row.status))
+
+    def _row(self, name: str) -> TrainingJobRow:
+        try:
+            with self._store.reading() as connection:
+                row, request = queries.training_job_and_request(connection, name)
+        except NotFound as error:
+            message = (
+                f"There is no training job called {name}. `alfine training-jobs NAME` lists those of a tuning job."
+            )
+            raise NotFound(message) from error
+        if FUNCTION in (request.get(DEFINITION, {}).get("StaticHyperParameters") or {}):
+            raise NotFound(f"{name} ran a Python function in the process that called it, so it has no log of its own.")
+        return row
+
+
+class _LogFile(io.RawIOBase):
+    """A log as a file that can be read and sought in."""
+
+    def __init__(self, logs: TrainingJobLogs, row: TrainingJobRow) -> None:
+        self._logs, self._row, self._at = logs, row, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        above = {io.SEEK_SET: 0, io.SEEK_CUR: self._at}
+        self._at = offset + (above[whence] if whence in above else self._logs.size(self._row))
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # RawIOBase takes any buffer
+        data = self._logs.piece(self._row, self._at, len(buffer)).data
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from alfine.core.errors import StorageFull, StoreBusy
 from alfine.core.facts import INTERNAL_ERROR
-from alfine.programs.data.locations import may_pass
 from alfine.runners.protocol import FAILURE_LIMIT
 from alfine.runners.shortages import is_shortage
+from alfine.runners.storage.locations import may_pass
 
 log = logging.getLogger("alfine.jobs.tries")
 

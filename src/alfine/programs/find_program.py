@@ -25,11 +25,11 @@ from alfine.core.spec import DEFINITION, FUNCTION, TuningJobSpec
 from alfine.core.wording import did_you_mean
 from alfine.programs.algorithms import BuiltInAlgorithm
 from alfine.programs.data.archives import has_member, is_archive, unpacked
-from alfine.programs.data.locations import local
 from alfine.programs.data.request_files import RequestFiles
 from alfine.programs.image_programs import ImageProgram
 from alfine.programs.images import Container, Images, NoRunner, Script
 from alfine.runners.job_folder import DRIVERS
+from alfine.runners.storage.locations import local
 
 ALFINE_NAMES = ("alfine_command", "alfine_python", FUNCTION)
 """Static hyperparameters that only alfine has."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from alfine.core.arns import Arns
-from alfine.programs.data.locations import Buckets
 from alfine.programs.images import Images
 from alfine.runners.gpus import gpus_of_machine
+from alfine.runners.storage.locations import Buckets
 from alfine.store.config import Prices, Running
 
 

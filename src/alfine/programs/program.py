@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,7 +15,6 @@ from alfine.core.spec import DEFINITION, FUNCTION, OBJECTIVE_HYPERPARAMETER, SHA
 from alfine.core.training_job import TrainingJob
 from alfine.programs.algorithms.one_host import on_one_host
 from alfine.programs.choose_runner import installs_requirements, named_runner, runner_for
-from alfine.programs.data.artifacts import refusal
 from alfine.programs.data.channels import channels
 from alfine.programs.data.request_files import INPUTS, RequestFiles
 from alfine.programs.find_program import STATIC, FoundProgram, find_program, missing_program_faults, name_faults
@@ -22,8 +22,11 @@ from alfine.programs.gpu_request import gpu_faults, gpus_for
 from alfine.programs.hyperparameter_text import unquoted
 from alfine.programs.machine import Machine
 from alfine.programs.stand_ins import python_path
+from alfine.runners.executor import LocalChannel
 from alfine.runners.job_folder import remove_job_folder
-from alfine.runners.protocol import GRACE_SECONDS, MAX_LOG_BYTES, Launch, LocalChannel
+from alfine.runners.launch import GRACE_SECONDS, MAX_LOG_BYTES, Launch
+from alfine.runners.local_launch import PACKAGE, portable_channel, portable_source, uri_of
+from alfine.runners.storage.artifacts import output_base, refusal
 
 PARSED = "parsed"
 """The folder among a tuning job's inputs in which built-in algorithms keep the data that they have parsed."""
@@ -79,22 +82,28 @@ class Program:
             with suppress(OSError):  # what stays is removed with the tuning job, which says what can't be
                 remove_job_folder(self.shared)
 
-    def launch(self, job: TrainingJob) -> Launch:
-        """Return the Launch of a training job. It is the same each time, so that a restart finds what was started before."""
+    def launch(self, job: TrainingJob, attempt: int = 1) -> Launch:
+        """Return the Launch of an attempt of a training job. It is the same each time: a restart finds what was started before."""
         spec, definition, settings = self.spec, self.spec.definition, self.spec.settings
         texts = {**definition.static_hyperparameters, **spec.space.to_text(job.hyperparameters)}
+        source, script = portable_source(self.script, self.source_dir)
         return Launch(
+            tuning_job=self.folder.name,
             name=job.name,
-            folder=self.folder / job.name,
+            attempt=attempt,
+            retries=definition.retries,
+            executor=self.runner,
+            package=PACKAGE,
+            interpreter=sys.executable,
             command=self.command,
             image=self.image,
             entrypoint=definition.entrypoint,
             arguments=definition.arguments,
-            script=self.script,
-            source_dir=self.source_dir,
+            source=source,
+            script=script,
             python=self.python,
             hyperparameters=texts if spec.single_training_job else {**texts, OBJECTIVE_HYPERPARAMETER: spec.metric},
-            channels=self.channels,
+            channels=tuple(map(portable_channel, self.channels)),
             environment=self.environment,
             max_runtime_seconds=definition.max_runtime_seconds,
             grace_seconds=float(settings.get("grace-seconds", GRACE_SECONDS)),
@@ -103,15 +112,31 @@ class Program:
             instance_count=definition.instance_count,
             gpus=self.gpus,
             network=definition.network,
+            output_uri=output_base(definition.output_path, job.name, attempt),
+            model_packed=definition.packs_model,
+            checkpoint_uri=self._checkpoint_uri(job.name),
+            checkpoints_shared=self._shares_checkpoints,
             checkpoint_path=definition.checkpoint_path,
             requirements=self.requirements,
             warm=settings.get("warm", "on") != "off",
             max_log_bytes=int(settings.get("max-log-bytes", MAX_LOG_BYTES)),
             metric=spec.metric,
+            metrics=tuple((metric.name, metric.regex) for metric in definition.metric_definitions),
             function=self.function,
             answered=spec.early_stopping != "Off" or spec.strategy == "Hyperband",
-            shared=self.shared,
+            shared=uri_of(self.shared) if self.shared is not None else "",
         )
+
+    def _checkpoint_uri(self, name: str) -> str:
+        """Return where a training job's checkpoints are stored; "" where they stay in its folder."""
+        uri = self.spec.definition.checkpoint_uri.rstrip("/")
+        if not uri or self._shares_checkpoints or self.spec.single_training_job:
+            return uri
+        return f"{uri}/{name}"
+
+    @property
+    def _shares_checkpoints(self) -> bool:
+        return self.spec.settings.get("checkpoints") == SHARED_CHECKPOINTS
 
 
 def programs_for(

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from alfine.runners import pipes, requirements
+from alfine.runners.executor import LocalLaunch
 from alfine.runners.job_environment import arguments, entry_point, environment
-from alfine.runners.job_folder import PIPES, Host
-from alfine.runners.protocol import Launch
+from alfine.runners.job_folder import PIPES, JobHost
 
 ALONE = ("-I", "-S")
 """Options of Python for alfine's own small programs: they need nothing of the user's packages and settings."""
@@ -19,7 +19,7 @@ PIP_SETTINGS = (".config/pip/pip.conf", ".pip/pip.conf")
 """Below HOME: where pip looks for its settings. Source: pip's documentation, «Configuration»."""
 
 
-def missing(launch: Launch) -> str:
+def missing(launch: LocalLaunch) -> str:
     """Return a sentence about a file that a command or script needs and that doesn't exist; "" where nothing is missing."""
     if launch.command is None and launch.script is None:
         return "There is nothing to run: give a command or a script."
@@ -33,7 +33,7 @@ def missing(launch: Launch) -> str:
     return missing_data(launch)
 
 
-def missing_data(launch: Launch) -> str:
+def missing_data(launch: LocalLaunch) -> str:
     """Return a sentence about a channel whose data don't exist; "" where all channels have theirs."""
     for channel in launch.channels:
         if channel.trouble:
@@ -43,20 +43,20 @@ def missing_data(launch: Launch) -> str:
     return ""
 
 
-def isolated_hosts(launch: Launch) -> str:
+def isolated_hosts(launch: LocalLaunch) -> str:
     """Return a sentence about several hosts that can't reach each other, for a sandbox or a container; "" for any other job."""
     if launch.network or launch.instance_count == 1:
         return ""
     return "Several hosts can't reach each other without the network (EnableNetworkIsolation). Use one instance."
 
 
-def _script_path(launch: Launch) -> Path | None:
+def _script_path(launch: LocalLaunch) -> Path | None:
     if launch.script is None or launch.command is not None:
         return None
     return launch.script if launch.source_dir is None else launch.source_dir / launch.script
 
 
-def process_of(launch: Launch, host: Host, venv: Path | None) -> dict[str, Any]:
+def process_of(launch: LocalLaunch, host: JobHost, venv: Path | None) -> dict[str, Any]:
     """Return the process of one host, as launch.json has it.
 
     Args:
@@ -76,7 +76,7 @@ def process_of(launch: Launch, host: Host, venv: Path | None) -> dict[str, Any]:
     }
 
 
-def argv_of(launch: Launch, host: Host, venv: Path | None) -> list[str]:
+def argv_of(launch: LocalLaunch, host: JobHost, venv: Path | None) -> list[str]:
     """Return the words of the command line, with alfine's own programs that run before the command and then become it."""
     python = launch.python if venv is None else f"{venv}/venv/bin/python"
     args = arguments(launch.hyperparameters)
@@ -84,12 +84,12 @@ def argv_of(launch: Launch, host: Host, venv: Path | None) -> list[str]:
     return [*([] if venv is None else installer(launch, host, venv)), *_feeder(launch, host), *command]
 
 
-def script_inside(launch: Launch, host: Host) -> str:
+def script_inside(launch: LocalLaunch, host: JobHost) -> str:
     """Return the script's path, as the host's process sees it; "" where there is a command instead."""
     return str(host.seen.code / entry_point(launch)) if launch.command is None else ""
 
 
-def _argv(launch: Launch, script: str, python: str, args: list[str]) -> list[str]:
+def _argv(launch: LocalLaunch, script: str, python: str, args: list[str]) -> list[str]:
     if launch.entrypoint:
         return [*launch.entrypoint, *launch.arguments]  # it reads its hyperparameters in hyperparameters.json
     if launch.command is not None:
@@ -98,13 +98,13 @@ def _argv(launch: Launch, script: str, python: str, args: list[str]) -> list[str
     return [*interpreter, script, *args]
 
 
-def installer(launch: Launch, host: Host, venv: Path) -> list[str]:
+def installer(launch: LocalLaunch, host: JobHost, venv: Path) -> list[str]:
     """Return the program that installs the script's requirements, and then becomes the command whose words follow."""
     paths = f"{host.seen.code}/requirements.txt", f"{host.seen.ml}/output/failure"
     return [sys.executable, *ALONE, requirements.__file__, str(venv), launch.python, *paths]
 
 
-def _feeder(launch: Launch, host: Host) -> list[str]:
+def _feeder(launch: LocalLaunch, host: JobHost) -> list[str]:
     """Return the program that feeds the training job's pipes; nothing where it has none."""
     if not any(channel.piped for channel in launch.channels):
         return []

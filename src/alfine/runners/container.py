@@ -22,11 +22,12 @@ from alfine.runners.container_command import container_name, network_name, run_w
 from alfine.runners.container_engine import ContainerEngine, client_environment, engine_of
 from alfine.runners.container_images import Pulls
 from alfine.runners.container_links import TooManyLinks, links_out
+from alfine.runners.executor import LocalLaunch, LocalObservation
 from alfine.runners.job_environment import LOOPBACK, NETWORK_INTERFACE
-from alfine.runners.job_folder import Host, Workspace, hosts_of, let_every_user_in, make_control
+from alfine.runners.job_folder import JobHost, Workspace, hosts_of, let_every_user_in, make_control
 from alfine.runners.launcher import CONTAINER, CONTROL, Beneath, control_path, write_json
 from alfine.runners.process import ProcessRunner
-from alfine.runners.protocol import Launch, News, Observation
+from alfine.runners.protocol import News
 from alfine.runners.supervision import was_started
 from alfine.runners.warm import Cold, Warm
 
@@ -59,14 +60,14 @@ class ContainerRunner(ProcessRunner):
 
     # -- an image that isn't there yet --
 
-    def start(self, launch: Launch) -> None:
-        """See `Runner.start`. A training job whose image has to be pulled waits for it; polls start it afterwards."""
+    def start(self, launch: LocalLaunch) -> None:
+        """See `Executor.start`. A training job whose image has to be pulled waits for it; polls start it afterwards."""
         with self._mutex:
             if was_started(str(launch.folder)) or self._is_asked_for(str(launch.folder)) or not self._must_wait(launch):
                 super().start(launch)
 
-    def poll(self, launch: Launch, offset: int) -> Observation | None:
-        """See `Runner.poll`. While the image is pulled, the log says so."""
+    def poll(self, launch: LocalLaunch, offset: int) -> LocalObservation | None:
+        """See `Executor.poll`. While the image is pulled, the log says so."""
         with self._mutex:
             if self._pulls.has_waiting(launch.folder):
                 if self._must_wait(launch):
@@ -75,15 +76,15 @@ class ContainerRunner(ProcessRunner):
                 self._pulls.forget(launch.folder)
         return super().poll(launch, offset)
 
-    def stop(self, launch: Launch) -> None:
-        """See `Runner.stop`. One that waits for its image ends at once."""
+    def stop(self, launch: LocalLaunch) -> None:
+        """See `Executor.stop`. One that waits for its image ends at once."""
         super().stop(launch)
         with self._mutex:
             if self._pulls.has_waiting(launch.folder):
                 super().start(launch)
                 self._pulls.forget(launch.folder)
 
-    def _must_wait(self, launch: Launch) -> bool:
+    def _must_wait(self, launch: LocalLaunch) -> bool:
         engine, _ = self._engine()
         if engine is None or launch.image is None or self._refusal(launch):
             return False
@@ -91,7 +92,7 @@ class ContainerRunner(ProcessRunner):
 
     # -- what the process is --
 
-    def _refusal(self, launch: Launch) -> str:
+    def _refusal(self, launch: LocalLaunch) -> str:
         if launch.image is None:
             return "There is nothing to run: give a container image."
         if isolated := isolated_hosts(launch):
@@ -106,15 +107,15 @@ class ContainerRunner(ProcessRunner):
             return reason
         return missing_data(launch) or _too_many_links(launch) or self._pulls.trouble(launch.folder)
 
-    def _plan(self, launch: Launch) -> Cold:  # noqa: ARG002
+    def _plan(self, launch: LocalLaunch) -> Cold:  # noqa: ARG002
         return Cold()
 
-    def _hosts(self, launch: Launch) -> tuple[Host, ...]:
+    def _hosts(self, launch: LocalLaunch) -> tuple[JobHost, ...]:
         engine, _ = self._engine()
         own_machine = engine is not None and engine.network == "host"
         return hosts_of(launch, INSIDE, interface=LOOPBACK if own_machine else NETWORK_INTERFACE)
 
-    def _process(self, launch: Launch, host: Host) -> dict[str, Any]:
+    def _process(self, launch: LocalLaunch, host: JobHost) -> dict[str, Any]:
         engine = self._working_engine()
         return {
             "host": host.name,
@@ -124,10 +125,10 @@ class ContainerRunner(ProcessRunner):
             "kill": [engine.command, "kill", container_name(launch, host)],
         }
 
-    def _supervision(self, launch: Launch) -> dict[str, Any]:
+    def _supervision(self, launch: LocalLaunch) -> dict[str, Any]:
         return {"behind": 0, "scratch": [], "wrapper": "container", "settle": _client("end", launch)}
 
-    def _write_launch(self, launch: Launch, decision: Warm | Cold) -> None:
+    def _write_launch(self, launch: LocalLaunch, decision: Warm | Cold) -> None:
         engine, _ = self._engine()
         if engine is not None:
             make_control(launch.folder)
@@ -137,7 +138,7 @@ class ContainerRunner(ProcessRunner):
         if not self._refusal(launch):
             let_every_user_in(launch, self._hosts(launch))
 
-    def _containers(self, engine: ContainerEngine, launch: Launch) -> dict[str, Any]:
+    def _containers(self, engine: ContainerEngine, launch: LocalLaunch) -> dict[str, Any]:
         own_network = launch.instance_count > 1 and launch.network and not engine.network
         return {
             "engine": engine.command,
@@ -153,7 +154,7 @@ class ContainerRunner(ProcessRunner):
         return engine
 
 
-def _client(action: str, launch: Launch) -> list[str]:
+def _client(action: str, launch: LocalLaunch) -> list[str]:
     return [sys.executable, *ALONE, container_client.__file__, action, control_path(str(launch.folder), CONTAINERS)]
 
 
@@ -165,7 +166,7 @@ def _forget_containers(folder: Path) -> None:
                 control.remove(name)
 
 
-def _too_many_links(launch: Launch) -> str:
+def _too_many_links(launch: LocalLaunch) -> str:
     try:
         links_out(launch)
     except TooManyLinks as error:

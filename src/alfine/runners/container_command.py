@@ -14,10 +14,10 @@ from pathlib import Path
 from alfine.runners.container_client import answer
 from alfine.runners.container_engine import ContainerEngine, client_environment
 from alfine.runners.container_links import links_out
+from alfine.runners.executor import LocalLaunch
 from alfine.runners.job_environment import THREAD_VARIABLES, devices_of, job_names
-from alfine.runners.job_folder import Host, files_of, mounts
+from alfine.runners.job_folder import JobHost, files_of, mounts
 from alfine.runners.launcher import CONTROL, Beneath
-from alfine.runners.protocol import Launch
 
 VARIABLE = re.compile(r"[^\s=#*][^\s=*]*")
 """Names of variables that an engine reads as they are from a file."""
@@ -35,12 +35,12 @@ DEVICE_INTERFACES = ("/etc/cdi", "/var/run/cdi")
 """Folders in which podman finds descriptions of devices. Source: Container Device Interface, «CDI JSON Specification»."""
 
 
-def container_name(launch: Launch, host: Host) -> str:
+def container_name(launch: LocalLaunch, host: JobHost) -> str:
     """Return the name of a host's container."""
     return network_name(launch) + ("" if launch.instance_count == 1 else f"-{host.name}")
 
 
-def network_name(launch: Launch) -> str:
+def network_name(launch: LocalLaunch) -> str:
     """Return the name of the network of a training job with several hosts.
 
     It contains a checksum of the folder, since two homes may have training jobs of one name.
@@ -48,7 +48,7 @@ def network_name(launch: Launch) -> str:
     return f"alfine-{launch.name}-{zlib.crc32(str(launch.folder).encode()):08x}"
 
 
-def run_words(engine: ContainerEngine, launch: Launch, host: Host) -> list[str]:
+def run_words(engine: ContainerEngine, launch: LocalLaunch, host: JobHost) -> list[str]:
     """Return the command line that runs a host's container, and write the file with its variables.
 
     Its working folder is `.alfine`: the file is named without its folder, since podman takes a comma for the end of its name.
@@ -84,7 +84,7 @@ def variable_trouble(name: str, text: str) -> str:
     return ""
 
 
-def _write_variables(launch: Launch, host: Host) -> str:
+def _write_variables(launch: LocalLaunch, host: JobHost) -> str:
     """Write the file with the variables that SageMaker gives a container, and return its name. Only alfine's user can read it.
 
     The toolkit inside sets the SM_ variables itself.
@@ -101,7 +101,7 @@ def _write_variables(launch: Launch, host: Host) -> str:
 # ---- files -------------------------------------------------------------------------------------------------------------
 
 
-def _mount_words(launch: Launch, host: Host) -> Iterator[str]:
+def _mount_words(launch: LocalLaunch, host: JobHost) -> Iterator[str]:
     yield from _mount(host.space.ml, "/opt/ml")
     for folder, inside in mounts(launch, host):
         yield from _mount(folder, inside)

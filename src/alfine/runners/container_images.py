@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from alfine.runners.container_engine import ContainerEngine
+from alfine.runners.executor import names_of
 from alfine.runners.job_folder import Workspace, make_control
 from alfine.runners.log_files import note_in_log
-from alfine.runners.protocol import News, names_of
+from alfine.runners.protocol import News
 
 logger = logging.getLogger("alfine.runners")
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
-from alfine.runners.protocol import Launch
+from alfine.runners.executor import LocalLaunch
 
 logger = logging.getLogger("alfine.runners")
 
@@ -45,7 +45,7 @@ class TooManyLinks(ValueError):
     """The channels can't be shown in a container. The message says why, and what to do."""
 
 
-def links_out(launch: Launch) -> dict[str, Path]:
+def links_out(launch: LocalLaunch) -> dict[str, Path]:
     """Return what links in a training job's channels lead to outside of them.
 
     A link that leads to a folder of the system, or to nothing, is left as it is. Folders that alfine made of S3 objects aren't looked

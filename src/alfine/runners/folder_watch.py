@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from alfine.runners.protocol import News, names_of
+from alfine.runners.executor import names_of
+from alfine.runners.protocol import News
 
 BEAT_SECONDS = 0.2
 """Shortest time between two looks at all folders: so long a value of a metric waits at most while there are few."""

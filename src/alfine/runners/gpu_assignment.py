@@ -8,10 +8,11 @@ import threading
 import time
 from dataclasses import dataclass, replace
 
+from alfine.runners.executor import Executor, LocalLaunch, LocalObservation, names_of
 from alfine.runners.gpu_slots import GpuSlots
 from alfine.runners.job_folder import Workspace, make_control
 from alfine.runners.log_files import note_in_log
-from alfine.runners.protocol import Launch, News, Observation, Runner, names_of
+from alfine.runners.protocol import News
 
 logger = logging.getLogger("alfine.runners")
 
@@ -41,7 +42,7 @@ class GpuQueue:
         self._mutex = threading.Lock()
         self._waiting: dict[str, _Waiting] = {}  # by folder, the first first
 
-    def needed(self, launch: Launch) -> float:
+    def needed(self, launch: LocalLaunch) -> float:
         """Return how many GPUs all hosts of a training job need, as far as this machine has them."""
         needed = launch.gpus * launch.instance_count
         return min(needed if needed < 1 else math.ceil(needed), len(self.slots.gpus))
@@ -54,7 +55,7 @@ class GpuQueue:
                 waiting.polled_at = time.monotonic()
             return None if waiting is None else waiting.reason
 
-    def take(self, launch: Launch) -> tuple[str, ...] | None:
+    def take(self, launch: LocalLaunch) -> tuple[str, ...] | None:
         """Return the GPUs of a training job, which takes them; None where too few are free, or others came before: then it waits."""
         folder = str(launch.folder)
         with self._mutex:
@@ -105,7 +106,7 @@ class GpuAssignment:
         queue: Where the others wait; all runners of a machine share it.
     """
 
-    def __init__(self, runner: Runner, queue: GpuQueue) -> None:
+    def __init__(self, runner: Executor, queue: GpuQueue) -> None:
         self._runner = runner
         self._queue = queue
 
@@ -114,21 +115,21 @@ class GpuAssignment:
         """Return whether the runner inside tells of news."""
         return bool(getattr(self._runner, "tells_news", False))
 
-    def start(self, launch: Launch) -> None:
-        """See `Runner.start`. A training job for which no GPU is free waits; polls start it afterwards."""
+    def start(self, launch: LocalLaunch) -> None:
+        """See `Executor.start`. A training job for which no GPU is free waits; polls start it afterwards."""
         if self._queue.needed(launch) <= 0:
             self._runner.start(launch)
         elif (devices := self._queue.take(launch)) is not None:
             self._runner.start(replace(launch, devices=devices))
             self._queue.tell_next()
 
-    def poll(self, launch: Launch, offset: int) -> Observation | None:
-        """See `Runner.poll`."""
+    def poll(self, launch: LocalLaunch, offset: int) -> LocalObservation | None:
+        """See `Executor.poll`."""
         folder = str(launch.folder)
         if self._queue.reason(folder) is not None:
             self.start(launch)
             if (reason := self._queue.reason(folder)) is not None:
-                return Observation(offset=offset, pending=reason)
+                return LocalObservation(offset=offset, pending=reason)
         if launch.gpus > 0:  # a container whose image had to be pulled first starts by a poll
             launch = replace(launch, devices=self._queue.slots.of(folder))
         seen = self._runner.poll(launch, offset)
@@ -136,14 +137,14 @@ class GpuAssignment:
             self._queue.give_back(folder)
         return seen
 
-    def stop(self, launch: Launch) -> None:
-        """See `Runner.stop`. One that waits for a GPU ends at once."""
+    def stop(self, launch: LocalLaunch) -> None:
+        """See `Executor.stop`. One that waits for a GPU ends at once."""
         self._runner.stop(launch)
         if self._queue.leave(str(launch.folder)):
             self._runner.start(launch)  # finds that it is to stop
 
     def close(self) -> None:
-        """See `Runner.close`."""
+        """See `Executor.close`."""
         self._runner.close()
 
 
@@ -153,7 +154,7 @@ def _gpus(count: float) -> str:
     return "a GPU" if count == 1 else f"{count:g} GPUs"
 
 
-def _say(launch: Launch, sentence: str) -> None:
+def _say(launch: LocalLaunch, sentence: str) -> None:
     """Add a line to the log of a training job that hasn't begun."""
     try:
         make_control(launch.folder)

@@ -18,9 +18,10 @@ from datetime import UTC, datetime
 from functools import partial
 from queue import SimpleQueue
 
+from alfine.runners.executor import LocalLaunch, LocalObservation, names_of
 from alfine.runners.log_files import TAIL_CHARACTERS
 from alfine.runners.objective_value import number_of
-from alfine.runners.protocol import Cause, Exit, Launch, News, Observation, Point, names_of
+from alfine.runners.protocol import Cause, Exit, News, Point
 
 __all__ = ["InlineRunner", "Report"]
 
@@ -55,8 +56,8 @@ class InlineRunner:
         self._asked_early: set[str] = set()
         self._threads = _Threads()
 
-    def start(self, launch: Launch) -> None:
-        """See `Runner.start`."""
+    def start(self, launch: LocalLaunch) -> None:
+        """See `Executor.start`."""
         key = str(launch.folder)
         with self._mutex:
             if key in self._jobs:
@@ -75,8 +76,8 @@ class InlineRunner:
                     del self._jobs[key]
                 raise
 
-    def poll(self, launch: Launch, offset: int) -> Observation | None:
-        """See `Runner.poll`. Here the offset counts points."""
+    def poll(self, launch: LocalLaunch, offset: int) -> LocalObservation | None:
+        """See `Executor.poll`. Here the offset counts points."""
         key = str(launch.folder)
         with self._mutex:
             job = self._jobs.get(key)
@@ -87,8 +88,8 @@ class InlineRunner:
             self._remember_ended(key)
         return observation
 
-    def stop(self, launch: Launch) -> None:
-        """See `Runner.stop`. The grace doesn't matter, since a thread can't be killed."""
+    def stop(self, launch: LocalLaunch) -> None:
+        """See `Executor.stop`. The grace doesn't matter, since a thread can't be killed."""
         with self._mutex:
             job = self._jobs.get(str(launch.folder))
             if job is None:
@@ -148,7 +149,7 @@ class _Threads:
 class _Job:
     """The run of one function, shared by its thread and the polls."""
 
-    def __init__(self, launch: Launch, tell: Callable[[], None]) -> None:
+    def __init__(self, launch: LocalLaunch, tell: Callable[[], None]) -> None:
         self._launch = launch
         self._tell = tell
         self._mutex = threading.Condition()
@@ -222,9 +223,11 @@ class _Job:
         if not math.isfinite(number):
             self._dropped.append(number)
             return
-        point = Point(name=self._launch.metric, at=datetime.now(UTC), step=step, value=number)
         with self._mutex:
-            self._points.append(point)
+            count = len(self._points) + 1
+            self._points.append(
+                Point(name=self._launch.metric, at=datetime.now(UTC), value=number, count=count, step=step)
+            )
 
     def ask(self, cause: Cause) -> None:
         """Ask the function to end. The first cause counts."""
@@ -239,11 +242,11 @@ class _Job:
             self._exit = how
         self._tell()
 
-    def observe(self, offset: int) -> Observation:
+    def observe(self, offset: int) -> LocalObservation:
         with self._mutex:
             self._decided = max(self._decided, offset)
             self._mutex.notify_all()
-            return Observation(
+            return LocalObservation(
                 started_at=self._started_at,
                 ended_at=self._ended_at,
                 points=tuple(self._points[offset:]),

@@ -13,11 +13,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from alfine.runners.executor import LocalLaunch
 from alfine.runners.gpus import VISIBLE, gpus_of_machine
-from alfine.runners.protocol import SHARED_VARIABLE, Launch
+from alfine.runners.protocol import SHARED_VARIABLE
 
 if TYPE_CHECKING:
-    from alfine.runners.job_folder import Host
+    from alfine.runners.job_folder import JobHost
 
 MAIN_HOST = "algo-1"
 """The host whose folder is the training job's own. The name is SageMaker's."""
@@ -61,7 +62,7 @@ THREAD_VARIABLES = (
 """Variables by which numerical libraries are told how many threads to start."""
 
 
-def host_names(launch: Launch) -> list[str]:
+def host_names(launch: LocalLaunch) -> list[str]:
     """Return the names of a training job's hosts, sorted as text: algo-1, algo-10, algo-2."""
     return sorted(f"algo-{number}" for number in range(1, launch.instance_count + 1))
 
@@ -69,7 +70,7 @@ def host_names(launch: Launch) -> list[str]:
 # ---- files in /opt/ml/input/config -------------------------------------------------------------------------------------
 
 
-def input_data_config(launch: Launch) -> dict[str, dict[str, str]]:
+def input_data_config(launch: LocalLaunch) -> dict[str, dict[str, str]]:
     """Return the content of inputdataconfig.json."""
     return {
         channel.name: {
@@ -82,7 +83,7 @@ def input_data_config(launch: Launch) -> dict[str, dict[str, str]]:
     }
 
 
-def resource_config(launch: Launch, host: Host) -> dict[str, Any]:
+def resource_config(launch: LocalLaunch, host: JobHost) -> dict[str, Any]:
     """Return the content of resourceconfig.json on one host."""
     names = host_names(launch)
     group = {"instance_group_name": INSTANCE_GROUP, "instance_type": launch.instance_type, "hosts": names}
@@ -141,7 +142,7 @@ def _argument(value: Any) -> str:
     return str(value)
 
 
-def entry_point(launch: Launch) -> str:
+def entry_point(launch: LocalLaunch) -> str:
     """Return the script's path inside `code/`; "" where there is a command instead."""
     if launch.script is None:
         return ""
@@ -162,7 +163,7 @@ def host_environment() -> dict[str, str]:
     }
 
 
-def shared_environment(launch: Launch) -> dict[str, str]:
+def shared_environment(launch: LocalLaunch) -> dict[str, str]:
     """Return the variables that all training jobs of one definition have in common.
 
     They are the inherited ones, the number of threads, and the request's Environment.
@@ -173,7 +174,7 @@ def shared_environment(launch: Launch) -> dict[str, str]:
     return host_environment() | threads | settings | dict(launch.environment)
 
 
-def environment(launch: Launch, args: list[str], host: Host) -> dict[str, str]:
+def environment(launch: LocalLaunch, args: list[str], host: JobHost) -> dict[str, str]:
     """Return all variables of a training job's process on one host.
 
     Args:
@@ -190,13 +191,13 @@ def environment(launch: Launch, args: list[str], host: Host) -> dict[str, str]:
     return shared | job_names(launch, host) | toolkit | folder | dict(launch.environment)
 
 
-def gpu_variables(launch: Launch, host: str) -> dict[str, str]:
+def gpu_variables(launch: LocalLaunch, host: str) -> dict[str, str]:
     """Return the variable that shows one host its GPUs: {} where the training job wasn't given any."""
     devices = devices_of(launch, host)
     return {} if devices is None else {VISIBLE: ",".join(devices)}
 
 
-def devices_of(launch: Launch, host: str) -> tuple[str, ...] | None:
+def devices_of(launch: LocalLaunch, host: str) -> tuple[str, ...] | None:
     """Return the GPUs of one host; None where the training job wasn't given any. Hosts share them where there is none for each."""
     if launch.devices is None:
         return None
@@ -205,7 +206,7 @@ def devices_of(launch: Launch, host: str) -> tuple[str, ...] | None:
     return launch.devices[at * count : (at + 1) * count] if count else launch.devices
 
 
-def job_names(launch: Launch, host: Host) -> dict[str, str]:
+def job_names(launch: LocalLaunch, host: JobHost) -> dict[str, str]:
     """Return the variables that say which training job this is and where its /opt/ml lies."""
     return {
         "TRAINING_JOB_NAME": launch.name,
@@ -214,7 +215,7 @@ def job_names(launch: Launch, host: Host) -> dict[str, str]:
     }
 
 
-def _toolkit_variables(launch: Launch, host: Host, args: list[str], gpus: int) -> dict[str, str]:
+def _toolkit_variables(launch: LocalLaunch, host: JobHost, args: list[str], gpus: int) -> dict[str, str]:
     """Return the SM_ variables, which inside SageMaker's containers the sagemaker-training toolkit sets."""
     hyperparameters = user_hyperparameters(launch.hyperparameters)
     channels = {channel.name: str(host.seen.channel(channel.name)) for channel in launch.channels}
@@ -235,7 +236,7 @@ def _toolkit_variables(launch: Launch, host: Host, args: list[str], gpus: int) -
     return {f"SM_{name.upper()}": _variable(value) for name, value in values.items()}
 
 
-def _toolkit_facts(launch: Launch, host: Host) -> dict[str, Any]:
+def _toolkit_facts(launch: LocalLaunch, host: JobHost) -> dict[str, Any]:
     """Return the values that stand both in SM_ variables of their own and in SM_TRAINING_ENV."""
     script, space = entry_point(launch), host.seen
     return {

@@ -34,6 +34,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from alfine.runners.executor import LocalLaunch
 from alfine.runners.job_environment import (
     LOOPBACK,
     MAIN_HOST,
@@ -43,7 +44,7 @@ from alfine.runners.job_environment import (
     resource_config,
 )
 from alfine.runners.launcher import CONTROL, DELETED, LOCK, LOG, Beneath
-from alfine.runners.protocol import FAILURE_LIMIT, Launch
+from alfine.runners.protocol import FAILURE_LIMIT
 
 CODE = "code"
 """The channel in which a ModelTrainer of SDK 3 sends its source folder."""
@@ -123,7 +124,7 @@ class Workspace:
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class JobHost:
     """One host of a training job.
 
     Attributes:
@@ -144,7 +145,7 @@ class Host:
         return "opt/ml" if self.name == MAIN_HOST else f"hosts/{self.name}/opt/ml"
 
 
-def hosts_of(launch: Launch, root: Path | None = None, interface: str = LOOPBACK) -> tuple[Host, ...]:
+def hosts_of(launch: LocalLaunch, root: Path | None = None, interface: str = LOOPBACK) -> tuple[JobHost, ...]:
     """Return the hosts of a training job, sorted by name as in resourceconfig.json.
 
     Args:
@@ -156,7 +157,7 @@ def hosts_of(launch: Launch, root: Path | None = None, interface: str = LOOPBACK
     folders = [launch.folder if name == MAIN_HOST else launch.folder / "hosts" / name for name in names]
     interface = NETWORK_INTERFACE if launch.instance_count == 1 else interface
     return tuple(
-        Host(name, Workspace(folder), Workspace(folder if root is None else root), interface)
+        JobHost(name, Workspace(folder), Workspace(folder if root is None else root), interface)
         for name, folder in zip(names, folders, strict=True)
     )
 
@@ -164,7 +165,7 @@ def hosts_of(launch: Launch, root: Path | None = None, interface: str = LOOPBACK
 # ---- before the start --------------------------------------------------------------------------------------------------
 
 
-def lay_out(launch: Launch, hosts: Sequence[Host] | None = None) -> Workspace:
+def lay_out(launch: LocalLaunch, hosts: Sequence[JobHost] | None = None) -> Workspace:
     """Create the training job's folder with everything that it will look for. A second call changes nothing.
 
     Links and files that an earlier try left in place of folders are replaced, never followed.
@@ -188,7 +189,7 @@ def lay_out(launch: Launch, hosts: Sequence[Host] | None = None) -> Workspace:
     return Workspace(launch.folder)
 
 
-def let_every_user_in(launch: Launch, hosts: Iterable[Host]) -> None:
+def let_every_user_in(launch: LocalLaunch, hosts: Iterable[JobHost]) -> None:
     """Let every user write what a training job may write, and read its settings: the image of a container may name a user of its own.
 
     Other users of this machine are kept out one folder above.
@@ -227,7 +228,7 @@ def make_control(folder: Path) -> None:
         beneath.make(CONTROL, CONTROL_MODE).close()
 
 
-def make_scratch(host: Host, names: str) -> Path:
+def make_scratch(host: JobHost, names: str) -> Path:
     """Make what a sandbox shows besides `opt/ml`: an own /tmp with a home in it, and an own /etc/hosts in `.alfine/hosts`.
 
     Args:
@@ -244,7 +245,7 @@ def make_scratch(host: Host, names: str) -> Path:
     return host.space.folder / SCRATCH
 
 
-def _lay_out_host(launch: Launch, host: Host, ml: Beneath) -> None:
+def _lay_out_host(launch: LocalLaunch, host: JobHost, ml: Beneath) -> None:
     _make_folders(ml, "input/data", "code")
     if host.name != MAIN_HOST:
         for name in SHARED:
@@ -265,7 +266,7 @@ def _lay_out_host(launch: Launch, host: Host, ml: Beneath) -> None:
         _link_code(launch, code)
 
 
-def _lay_out_channels(launch: Launch, host: Host, data: Beneath) -> None:
+def _lay_out_channels(launch: LocalLaunch, host: JobHost, data: Beneath) -> None:
     number = host_names(launch).index(host.name)
     driven = bool(launch.entrypoint) and any(channel.name == DRIVERS for channel in launch.channels)
     for channel in launch.channels:
@@ -281,7 +282,7 @@ def _make_folders(top: Beneath, *names: str) -> None:
         top.make(name).close()
 
 
-def _pipes(launch: Launch, host: Host, number: int) -> list[dict[str, Any]]:
+def _pipes(launch: LocalLaunch, host: JobHost, number: int) -> list[dict[str, Any]]:
     """Return the settings of pipes.py for one host."""
     return [
         {
@@ -334,7 +335,7 @@ def _copy_into(path: Path, place: Beneath) -> None:
                 os.fchmod(copy.fileno(), os.fstat(source.fileno()).st_mode & 0o777)
 
 
-def _link_code(launch: Launch, code: Beneath) -> None:
+def _link_code(launch: LocalLaunch, code: Beneath) -> None:
     if launch.source_dir is not None:
         for entry in os.scandir(launch.source_dir.absolute()):
             if entry.name not in NOT_LINKED:
@@ -343,7 +344,7 @@ def _link_code(launch: Launch, code: Beneath) -> None:
         code.link(str(launch.script.absolute()), launch.script.name)
 
 
-def requirements_of(launch: Launch) -> Path | None:
+def requirements_of(launch: LocalLaunch) -> Path | None:
     """Return the requirements.txt to install before the script runs, or None."""
     if not launch.requirements or launch.source_dir is None or launch.command is not None or launch.entrypoint:
         return None
@@ -354,7 +355,7 @@ def requirements_of(launch: Launch) -> Path | None:
 # ---- what a sandbox or a container must show ---------------------------------------------------------------------------
 
 
-def mounts(launch: Launch, host: Host) -> Iterator[tuple[Path, str]]:
+def mounts(launch: LocalLaunch, host: JobHost) -> Iterator[tuple[Path, str]]:
     """Yield what has to be mounted besides the host's own `opt/ml`, for a runner whose training jobs have an /opt/ml.
 
     Args:
@@ -373,7 +374,7 @@ def mounts(launch: Launch, host: Host) -> Iterator[tuple[Path, str]]:
         yield ml / "checkpoints", launch.checkpoint_path
 
 
-def files_of(launch: Launch) -> Iterator[Path]:
+def files_of(launch: LocalLaunch) -> Iterator[Path]:
     """Yield the files and folders outside the training job's folder to which links in its `opt/ml` lead.
 
     They are its code and its channels, and what the links inside folders lead to that alfine made of S3 objects.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from alfine.runners import launcher
+from alfine.runners.protocol import LogPiece
 
 logger = logging.getLogger("alfine.runners")
 
@@ -113,26 +114,15 @@ def _ends_line(log: Path) -> bool:
         return file.read(1) == b"\n"
 
 
-def part_of(log: Path, begin: int = 0, lines: int | None = None) -> tuple[int, bytes]:
-    """Read a part of a log.
-
-    Args:
-        log: The file.
-        begin: Where to begin, in bytes.
-        lines: Read this number of lines at the end of the log instead.
-
-    Returns:
-        Where the part begins, and its bytes: at most `PART_BYTES` of them. (0, b"") where there is no log yet.
-    """
+def piece_of(log: Path, begin: int, most: int) -> LogPiece:
+    """Return bytes of a log; none where there is no log, or something else than a file. Arguments are those of `Runner.log`."""
     try:
         with open_log(log) as file:
-            if begin > os.fstat(file.fileno()).st_size:  # it was truncated since: go on at its new start
-                begin = 0
-            begin = begin if lines is None else start_of_last(file, lines)
+            size = os.fstat(file.fileno()).st_size
             file.seek(begin)
-            return begin, file.read(PART_BYTES)
-    except FileNotFoundError:
-        return 0, b""
+            return LogPiece(begin=begin, data=file.read(most) if most else b"", size=size, path=str(log))
+    except OSError:
+        return LogPiece(begin=begin, path=str(log))  # nothing was printed
 
 
 def start_of_last(file: BinaryIO, lines: int) -> int:
@@ -190,8 +180,12 @@ def _read(file: BinaryIO, offset: int, *, ended: bool) -> tuple[tuple[str, ...],
     if end == 0:
         return (), offset, at_end
     text = data[:end].removesuffix(b"\n").decode(errors="replace")
-    lines = (line[:LINE_CHARACTERS].removesuffix("\r") for line in text.split("\n"))
-    return tuple(lines), offset + end, at_end
+    return tuple(map(as_line, text.split("\n"))), offset + end, at_end
+
+
+def as_line(line: str) -> str:
+    """Return a line of a log as metrics are looked for in it: without its end, and cut where it is too long."""
+    return line[:LINE_CHARACTERS].removesuffix("\r")
 
 
 def mark_truncated(log: Path) -> None:

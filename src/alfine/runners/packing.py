@@ -129,12 +129,13 @@ def packed_output(space: Workspace) -> Iterator[BinaryIO | None]:
                 yield file
 
 
-def files_left(space: Workspace, name: str) -> Iterator[tuple[str, BinaryIO]]:
+def files_left(space: Workspace, name: str, *, noting: bool = True) -> Iterator[tuple[str, BinaryIO]]:
     """Yield the files below a folder of the training job, each open until the next one is asked for.
 
     Args:
         space: The training job's folder.
         name: The folder, such as «opt/ml/checkpoints». Where there is nothing of that name, there are no files.
+        noting: Whether the training job's log gets a line about what isn't stored. Only one that has ended may have it.
 
     Yields:
         The path below that folder, with slashes, and the file.
@@ -153,7 +154,8 @@ def files_left(space: Workspace, name: str) -> Iterator[tuple[str, BinaryIO]]:
                 continue
             with file:
                 yield entry.name, file
-    _note_left_out(space, name, left_out)
+    if noting:
+        _note_left_out(space, name, left_out)
 
 
 def folder_exists(space: Workspace, name: str) -> bool:

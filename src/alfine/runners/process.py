@@ -30,10 +30,11 @@ from typing import Any
 
 from alfine.runners import launcher
 from alfine.runners.command_line import argv_of, missing, process_of, script_inside
+from alfine.runners.executor import LocalLaunch, LocalObservation, names_of
 from alfine.runners.folder_watch import FolderWatch
 from alfine.runners.job_environment import host_environment
 from alfine.runners.job_folder import (
-    Host,
+    JobHost,
     Workspace,
     hosts_of,
     lay_out,
@@ -43,7 +44,7 @@ from alfine.runners.job_folder import (
 from alfine.runners.launcher_connection import LauncherConnection
 from alfine.runners.log_files import LogReader, mark_truncated, note_truncation, tail
 from alfine.runners.packing import is_packed, is_small, pack_model
-from alfine.runners.protocol import Exit, Launch, News, Observation, names_of
+from alfine.runners.protocol import Exit, News
 from alfine.runners.shortages import is_shortage
 from alfine.runners.supervision import is_supervised, lock_holder, settle_lost, settle_removed, was_started
 from alfine.runners.warm import Cold, Warm, plan
@@ -97,8 +98,8 @@ class ProcessRunner:
 
     # -- the protocol --
 
-    def start(self, launch: Launch) -> None:
-        """See `Runner.start`."""
+    def start(self, launch: LocalLaunch) -> None:
+        """See `Executor.start`."""
         folder = str(launch.folder)
         with self._mutex:
             if was_started(folder) or self._is_asked_for(folder):
@@ -108,8 +109,8 @@ class ProcessRunner:
             self._submit(folder, decision)
         self._watch_for(folder, has_begun=False)
 
-    def poll(self, launch: Launch, offset: int) -> Observation | None:
-        """See `Runner.poll`."""
+    def poll(self, launch: LocalLaunch, offset: int) -> LocalObservation | None:
+        """See `Executor.poll`."""
         folder = str(launch.folder)
         refusals = self._not_taken.get(folder, [])
         if len(refusals) >= TAKE_TRIES:
@@ -119,7 +120,7 @@ class ProcessRunner:
         process = launcher.read_json(launcher.control_path(folder, launcher.PROCESS))
         if record is None:
             if process is None and self._is_asked_for(folder):
-                return Observation(offset=offset)
+                return LocalObservation(offset=offset)
             if is_supervised(folder):
                 self._watch_for(folder, has_begun=process is not None)
             else:
@@ -130,8 +131,8 @@ class ProcessRunner:
                 process = launcher.read_json(launcher.control_path(folder, launcher.PROCESS))
         return self._observe(launch, offset, process or {}, record)
 
-    def stop(self, launch: Launch) -> None:
-        """See `Runner.stop`.
+    def stop(self, launch: LocalLaunch) -> None:
+        """See `Executor.stop`.
 
         The request is a file, so it also holds for a training job that hasn't started yet. The launcher is told through its
         socket, or by a signal to look for the file: one that was let go reads nothing from its socket any more, and one of an
@@ -179,7 +180,7 @@ class ProcessRunner:
 
     # -- what the process is: other runners replace these methods --
 
-    def _refusal(self, launch: Launch) -> str:
+    def _refusal(self, launch: LocalLaunch) -> str:
         """Return why the training job can't be started, as far as that is known before there is a process; "" where it can."""
         if launch.image is not None:
             return f"A plain process can't run the container image {launch.image}."
@@ -187,18 +188,18 @@ class ProcessRunner:
             return "A plain process can't be cut off from the network (EnableNetworkIsolation)."
         return missing(launch)
 
-    def _plan(self, launch: Launch) -> Warm | Cold:
+    def _plan(self, launch: LocalLaunch) -> Warm | Cold:
         """Return the plan of a warm start, or the reason for a cold one."""
         return plan(launch) if launch.instance_count == 1 else Cold("it has several hosts")
 
-    def _hosts(self, launch: Launch) -> tuple[Host, ...]:
+    def _hosts(self, launch: LocalLaunch) -> tuple[JobHost, ...]:
         return hosts_of(launch)
 
-    def _process(self, launch: Launch, host: Host) -> dict[str, Any]:
+    def _process(self, launch: LocalLaunch, host: JobHost) -> dict[str, Any]:
         """Return the process of one host: host, argv, cwd and env, for the launcher."""
         return process_of(launch, host, self._environment(launch))
 
-    def _environment(self, launch: Launch) -> Path | None:
+    def _environment(self, launch: LocalLaunch) -> Path | None:
         """Return the folder of the virtual environment with the script's requirements, or None. It is named by what it is made from."""
         path = requirements_of(launch)
         if path is None:
@@ -211,11 +212,11 @@ class ProcessRunner:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def _supervision(self, launch: Launch) -> dict[str, Any]:  # noqa: ARG002 - other runners look at it
+    def _supervision(self, launch: LocalLaunch) -> dict[str, Any]:  # noqa: ARG002 - other runners look at it
         """Return the surroundings of the training job for the launcher: see `terminate`, `SupervisedJob.finish` and WRAPPERS there."""
         return {"behind": 0, "scratch": [], "wrapper": ""}
 
-    def _write_launch(self, launch: Launch, decision: Warm | Cold) -> None:
+    def _write_launch(self, launch: LocalLaunch, decision: Warm | Cold) -> None:
         """Lay out the folder, and write `launch.json` last: it is the intent to start."""
         refused, hosts = self._refusal(launch), self._hosts(launch)
         if refused:
@@ -225,6 +226,8 @@ class ProcessRunner:
         start = "warm" if isinstance(decision, Warm) else f"cold: {decision.reason}".removesuffix(": ")
         spec = {
             "name": launch.name,
+            "attempt": launch.attempt,
+            "log_begin": launch.log_begin,
             "command": [] if refused else argv_of(launch, hosts[0], None),  # for people: without what stands around it
             "processes": [] if refused else [self._process(launch, host) for host in hosts],
             "script": script_inside(launch, hosts[0]),
@@ -233,13 +236,14 @@ class ProcessRunner:
             "max_runtime_seconds": launch.max_runtime_seconds,
             "grace_seconds": launch.grace_seconds,
             "max_log_bytes": launch.max_log_bytes,
+            "leash_seconds": launch.leash_seconds,
             **self._supervision(launch),
         }
         launcher.write_json(launcher.control_path(str(launch.folder), launcher.LAUNCH), spec)
 
     # -- starting --
 
-    def _decide(self, launch: Launch) -> Warm | Cold:
+    def _decide(self, launch: LocalLaunch) -> Warm | Cold:
         if self._refusal(launch):
             return Cold()
         decision = self._plan(launch)
@@ -347,14 +351,14 @@ class ProcessRunner:
             return settle_lost(folder)
 
     def _observe(
-        self, launch: Launch, offset: int, process: dict[str, Any], record: dict[str, Any] | None
-    ) -> Observation:
+        self, launch: LocalLaunch, offset: int, process: dict[str, Any], record: dict[str, Any] | None
+    ) -> LocalObservation:
         space = Workspace(launch.folder)
         new = self._logs.read(space.log, offset, ended=record is not None)
         if new.truncated:
             logger.warning("%s was truncated while its training job ran; reading goes on at its new start", space.log)
             mark_truncated(space.log)
-        known = Observation(started_at=_instant(process.get("started_at")), lines=new.lines, offset=new.offset)
+        known = LocalObservation(started_at=_instant(process.get("started_at")), lines=new.lines, offset=new.offset)
         if record is None or not new.at_end or not self._is_packed(space):
             return known
         self._logs.forget(space.log)
@@ -362,7 +366,7 @@ class ProcessRunner:
         with self._mutex:
             self._owners.pop(str(launch.folder), None)
             trouble = self._packing.pop(str(launch.folder), None)
-        return Observation(
+        return LocalObservation(
             started_at=known.started_at,
             ended_at=_instant(record.get("ended_at")),
             lines=new.lines,
@@ -419,7 +423,7 @@ class ProcessRunner:
             self._packing[str(space.folder)] = error
 
 
-def _write_stop(launch: Launch) -> OSError | None:
+def _write_stop(launch: LocalLaunch) -> OSError | None:
     """Write the file that asks a training job to stop, and return why that failed; None where it is written."""
     try:
         make_control(launch.folder)

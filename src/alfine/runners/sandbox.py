@@ -33,10 +33,11 @@ from typing import Any
 
 from alfine.runners import closed_ports, install_first, pipes, requirements
 from alfine.runners.command_line import ALONE, installer, isolated_hosts, missing, process_of
+from alfine.runners.executor import LocalLaunch
 from alfine.runners.job_environment import host_environment, host_names
-from alfine.runners.job_folder import SCRATCH, Host, files_of, hosts_of, make_scratch, mounts, requirements_of
+from alfine.runners.job_folder import SCRATCH, JobHost, files_of, hosts_of, make_scratch, mounts, requirements_of
 from alfine.runners.process import ProcessRunner
-from alfine.runners.protocol import Launch, News
+from alfine.runners.protocol import News
 from alfine.runners.warm import PER_JOB_PREFIXES, Cold, Warm
 
 INSIDE = Path("/")
@@ -96,16 +97,16 @@ class SandboxRunner(ProcessRunner):
         super().__init__(news, environments=environments, launcher_log=launcher_log)
         self._hidden = tuple(Path(os.path.realpath(folder)) for folder in hidden)
         self._closed = closed
-        self._viewed: tuple[Launch | None, tuple[str, ...]] = (None, ())
+        self._viewed: tuple[LocalLaunch | None, tuple[str, ...]] = (None, ())
 
-    def _refusal(self, launch: Launch) -> str:
+    def _refusal(self, launch: LocalLaunch) -> str:
         if launch.image is not None:
             return f"A sandbox can't run the container image {launch.image}."
         if isolated := isolated_hosts(launch):
             return isolated
         return why_not(network=launch.network) or missing(launch) or _no_command(launch)
 
-    def _plan(self, launch: Launch) -> Warm | Cold:
+    def _plan(self, launch: LocalLaunch) -> Warm | Cold:
         if launch.entrypoint or launch.command is not None:
             return Cold()
         decision = super()._plan(launch)
@@ -120,7 +121,7 @@ class SandboxRunner(ProcessRunner):
             sandbox=(*_base(network=launch.network), "--tmpfs", "/tmp"),  # noqa: S108
         )
 
-    def _brings_code(self, launch: Launch) -> str:
+    def _brings_code(self, launch: LocalLaunch) -> str:
         """Return why code of the training job could run in its launcher, which may do more than a training job; "" where it can't."""
         for name, text in sorted(launch.environment.items()):
             if not name.startswith(PER_JOB_PREFIXES) and (_loads(name) or _may_be_path(text)):
@@ -129,14 +130,14 @@ class SandboxRunner(ProcessRunner):
         own = _within(python, [*files_of(launch), launch.folder.parent, *self._hidden])
         return "its interpreter is one of its own files" if own else ""
 
-    def _around_launcher(self, launch: Launch) -> Iterator[str]:
+    def _around_launcher(self, launch: LocalLaunch) -> Iterator[str]:
         """Yield the sandbox of a launcher: like those of its training jobs, but it sees the tuning job's folder and can make sandboxes."""
         folder = str(launch.folder.parent)
         yield from (*_base(network=launch.network, launcher=True), "--tmpfs", "/tmp", "--dir", HOME)  # noqa: S108
         yield from (*self._views(launch), "--bind", folder, folder, "--")
         yield from self._closing(launch)
 
-    def _closing(self, launch: Launch, environment: Mapping[str, str] | None = None) -> list[str]:
+    def _closing(self, launch: LocalLaunch, environment: Mapping[str, str] | None = None) -> list[str]:
         """Return the beginning of a command line inside that closes the ports and sets these variables; [] where no port is closed."""
         ports = self._closed() if launch.network and not why_ports_stay_open() else ()
         if not ports:
@@ -145,16 +146,16 @@ class SandboxRunner(ProcessRunner):
         program = [sys.executable, "-I", "-S", os.path.realpath(closed_ports.__file__)]
         return [*program, ",".join(map(str, ports)), *variables, "--"]
 
-    def _views(self, launch: Launch) -> tuple[str, ...]:
+    def _views(self, launch: LocalLaunch) -> tuple[str, ...]:
         """Return the words that hide and show files. Kept for the next call, since a channel may have many files."""
         if self._viewed[0] is not launch:
             self._viewed = (launch, tuple(_views(_needed(launch), self._hidden)))
         return self._viewed[1]
 
-    def _hosts(self, launch: Launch) -> tuple[Host, ...]:
+    def _hosts(self, launch: LocalLaunch) -> tuple[JobHost, ...]:
         return hosts_of(launch, INSIDE)
 
-    def _process(self, launch: Launch, host: Host) -> dict[str, Any]:
+    def _process(self, launch: LocalLaunch, host: JobHost) -> dict[str, Any]:
         venv = self._environment(launch)
         process = process_of(launch, host, venv)
         scratch = make_scratch(host, _host_names(launch))
@@ -187,7 +188,7 @@ class SandboxRunner(ProcessRunner):
             "inside": {"words": words, "argv": process["argv"], "cwd": process["cwd"], "env": own},
         }
 
-    def _supervision(self, launch: Launch) -> dict[str, Any]:
+    def _supervision(self, launch: LocalLaunch) -> dict[str, Any]:
         """Return the surroundings: the launcher starts a process; below it is the sandbox's process 1, and below that the training job."""
         return {"behind": 2, "wrapper": "sandbox", "scratch": [str(_scratch(host)) for host in self._hosts(launch)]}
 
@@ -229,7 +230,7 @@ def why_ports_stay_open() -> str:
     return closed_ports.why_not()
 
 
-def _no_command(launch: Launch) -> str:
+def _no_command(launch: LocalLaunch) -> str:
     """Return a sentence about a command that doesn't exist; "" where it does. bwrap's own message wouldn't say what to do."""
     command = launch.command[0] if launch.command else launch.python
     if "/" in command and not Path(command).is_absolute():  # in the folder of the code, which only exists inside
@@ -239,15 +240,15 @@ def _no_command(launch: Launch) -> str:
     return ""
 
 
-def _which(command: str, launch: Launch) -> str | None:
+def _which(command: str, launch: LocalLaunch) -> str | None:
     return shutil.which(command, path=launch.environment.get("PATH", host_environment().get("PATH")))
 
 
-def _scratch(host: Host) -> Path:
+def _scratch(host: JobHost) -> Path:
     return host.space.folder / SCRATCH
 
 
-def _inside(environment: Mapping[str, str], launch: Launch) -> dict[str, str]:
+def _inside(environment: Mapping[str, str], launch: LocalLaunch) -> dict[str, str]:
     """Return the variables inside, where /tmp and HOME are the training job's own."""
     kept = {name: text for name, text in environment.items() if name not in ("TEMP", "TMP", "XDG_CACHE_HOME")}
     given = {name: text for name, text in launch.environment.items() if name in environment}
@@ -315,7 +316,7 @@ def _views(needed: Iterable[Path], hidden: Iterable[Path]) -> Iterator[str]:
             yield from ("--ro-bind", os.path.realpath(path), str(path))
 
 
-def _needed(launch: Launch) -> Iterator[Path]:
+def _needed(launch: LocalLaunch) -> Iterator[Path]:
     """Yield the files and folders that the training job needs: code, data, interpreter."""
     yield from files_of(launch)
     # alfine's own environment and sources: built-in algorithms need them, and so do wrappers around its interpreter.
@@ -348,7 +349,7 @@ def _shown(venv: Path | None, how: str) -> Iterator[str]:
         yield from (how, str(venv), str(venv))
 
 
-def _host_names(launch: Launch) -> str:
+def _host_names(launch: LocalLaunch) -> str:
     names = " ".join(host_names(launch))
     try:
         known = Path("/etc/hosts").read_text(encoding="utf-8", errors="replace")
@@ -361,7 +362,7 @@ def _over(path: Path, file: Path) -> list[str]:
     return ["--ro-bind", str(file), str(path)] if path.is_file() and not path.is_symlink() else []
 
 
-def _host_folders(launch: Launch, host: Host) -> Iterator[str]:
+def _host_folders(launch: LocalLaunch, host: JobHost) -> Iterator[str]:
     yield from ("--bind", str(host.space.ml), str(host.seen.ml))
     for folder, inside in mounts(launch, host):
         yield from ("--bind", str(folder), inside)

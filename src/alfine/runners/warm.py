@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from alfine.runners.executor import LocalLaunch
 from alfine.runners.job_environment import shared_environment
 from alfine.runners.job_folder import requirements_of
-from alfine.runners.protocol import Launch
 
 Imports = tuple[tuple[str, tuple[str, ...]], ...]
 """Imports in the script's order: a module, and the names that are imported from it."""
@@ -82,8 +82,8 @@ class Cold:
     reason: str = ""
 
 
-def plan(launch: Launch) -> Warm | Cold:
-    """Return how a training job may start, from its Launch and the script's text. It costs little: every training job asks."""
+def plan(launch: LocalLaunch) -> Warm | Cold:
+    """Return how a training job may start, from its LocalLaunch and the script's text. It costs little: every training job asks."""
     if not launch.warm or launch.script is None:
         return Cold()
     if any(channel.piped for channel in launch.channels):

@@ -187,13 +187,14 @@ class TrainingJobFolder(NamedTuple):
     """The folder with a training job's files: `<tuning job>/<training job>`, also once its tuning job was deleted; and what is known of them.
 
     log_offset: how many bytes of its log, or values of its function, have been read. in_process: it was a Python function, which has no
-    files. uploaded: its model was stored at output_path, as one archive if packed.
+    files. attempt: the number of the attempt that ran last. uploaded: its model was stored at output_path, as one archive if packed.
     """
 
     tuning_job: str
     training_job: str
     status: str
     log_offset: int
+    attempt: int
     in_process: bool
     uploaded: bool
     output_path: str
@@ -202,7 +203,7 @@ class TrainingJobFolder(NamedTuple):
 
 def training_job_folders(connection: Connection) -> list[TrainingJobFolder]:
     """Return the folders of all training jobs, whether or not they have any files, in the order of their creation."""
-    names = ("name", "status", "log_offset", "uploaded_at", "definition")
+    names = ("name", "status", "log_offset", "attempt", "uploaded_at", "definition")
     columns = [tuning_jobs.c.name.label("job"), tuning_jobs.c.request, *(training_jobs.c[name] for name in names)]
     query = sa.select(*columns).join_from(tuning_jobs, training_jobs, training_jobs.c.tuning_job == tuning_jobs.c.id)
     rows = connection.execute(query.order_by(tuning_jobs.c.id, training_jobs.c.number))
@@ -219,6 +220,7 @@ def _folder_of(row: Row[Any]) -> TrainingJobFolder:
         row.name,
         row.status,
         row.log_offset,
+        row.attempt,
         in_process=f'"{FUNCTION}"' in row.request,
         uploaded=definition is not None,
         output_path=definition.output_path if definition else "",

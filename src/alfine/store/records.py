@@ -118,7 +118,8 @@ class TrainingJobRow(NamedTuple):
     """One training job as it was when it was read, with what its lists show of its tuning job.
 
     tuning_job: the id of its tuning job. hyperparameters_text: what was tuned, as JSON. log_offset: how many bytes of the log have been
-    read for metrics. uploaded_at: when the model was where the job wants it, if that is elsewhere. tuning_job_name: as it is stored (see
+    read for metrics. uploaded_at: when the model was where the job wants it, if that is elsewhere. attempt, runner, node, slot, pending: see
+    store/placements.py. tuning_job_name: as it is stored (see
     core/arns.py). listed: False if the tuning job was deleted, or is only the holder of this training job.
     """
 
@@ -137,6 +138,11 @@ class TrainingJobRow(NamedTuple):
     failure_reason: str | None
     log_offset: int
     uploaded_at: datetime | None
+    attempt: int
+    runner: str | None
+    node: str | None
+    slot: str | None
+    pending: str | None
     modified_at: datetime
     tuning_job_name: str
     listed: bool

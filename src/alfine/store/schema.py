@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-REVISION = "0013"  # the newest migration; a store with an older one is upgraded when it is opened
+REVISION = "0014"  # the newest migration; a store with an older one is upgraded when it is opened
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -106,6 +106,11 @@ training_jobs = sa.Table(
     sa.Column("log_offset", sa.BigInteger, nullable=False),  # bytes of the log whose metrics were recorded
     sa.Column("uploaded_at", Instant),
     sa.Column("failed_tries", sa.Integer, nullable=False, server_default="0"),  # in a row (jobs/tries.py)
+    sa.Column("attempt", sa.Integer, nullable=False, server_default="1"),  # where it runs: store/placements.py
+    sa.Column("runner", sa.Text),
+    sa.Column("node", sa.Text),
+    sa.Column("slot", sa.Text),
+    sa.Column("pending", sa.Text),
     sa.Index("training_jobs_by_name", "tuning_job", "name"),
     sa.Index("training_jobs_by_status", "tuning_job", "status", "name"),
     sa.Index("training_jobs_by_objective", "tuning_job", "objective", "ended_fact"),

@@ -29,6 +29,7 @@ from alfine.store.forced_stop import write_forced_end
 from alfine.store.home_files import FILE, check_no_files, make_home
 from alfine.store.inherited import write_inherited
 from alfine.store.leases import Leases, facts_under
+from alfine.store.placements import Placements
 from alfine.store.queries import history, original_request, tuning_job_row
 from alfine.store.records import Record, TuningJob, tuning_job_of
 from alfine.store.schema import changes, inherited, metrics, passed, tags, training_jobs, tuning_jobs
@@ -47,7 +48,7 @@ from alfine.store.tuning_job_rows import (
 from alfine.store.upgrade import bring_up_to_date
 
 
-class Store(AlgorithmStore, FailedTries, Leases, TagStore):
+class Store(AlgorithmStore, FailedTries, Leases, Placements, TagStore):
     """Writes facts and reads histories: the one place where alfine's state is kept.
 
     Everything else (the engine, the service, every server on the same database) holds only what it can read again from here.

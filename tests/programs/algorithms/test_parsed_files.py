@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from alfine.programs.algorithms.parsed_files import SMALL_BYTES, parsed
+from alfine.runners.executor import LocalLaunch
 from alfine.runners.job_environment import environment
 from alfine.runners.job_folder import hosts_of
-from alfine.runners.protocol import SHARED_VARIABLE, Launch
+from alfine.runners.protocol import SHARED_VARIABLE
 
 CONTENT = b"1,2\n" * SMALL_BYTES
 
@@ -56,7 +57,7 @@ def test_small_files_and_training_jobs_without_a_folder_keep_nothing(times, monk
 
 
 def test_a_training_job_in_a_sandbox_gets_no_shared_folder(tmp_path):
-    launch = Launch(name="one", folder=tmp_path / "one", script=tmp_path / "train.py", shared=tmp_path / "shared")
+    launch = LocalLaunch(name="one", folder=tmp_path / "one", script=tmp_path / "train.py", shared=tmp_path / "shared")
     (outside,) = hosts_of(launch)
     (inside,) = hosts_of(launch, root=tmp_path)
     assert environment(launch, [], outside)[SHARED_VARIABLE] == str(tmp_path / "shared")

@@ -15,7 +15,7 @@ import pytest
 
 import alfine
 from alfine.programs.algorithms import BUILT_IN
-from alfine.runners.protocol import LocalChannel
+from alfine.runners.executor import LocalChannel
 from tests.runners.conftest import Bench, warm  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="warm starts need Linux")

@@ -14,7 +14,7 @@ from alfine.core.errors import NotFound
 from alfine.core.spec import definition_of
 from alfine.jobs.describe import training_job_summaries
 from alfine.jobs.training_job_log import workspace_of
-from alfine.programs.data.artifacts import artifact
+from alfine.runners.storage.artifacts import artifact
 from alfine.store import queries
 from alfine.store.conditions import TRAINING_JOBS, nothing, of_tuning_job
 from alfine.store.database import Connection
@@ -82,7 +82,7 @@ def shown_training_job(backend: AwsBackend, row: TrainingJobRow, request: Plain)
     output = definition_of(request, row.definition).get("OutputDataConfig", {})
     packed, space = output.get("CompressionType") != "NONE", workspace_of(backend.service.folder, row)
     here = space.archive if packed else space.model
-    model = artifact(output.get("S3OutputPath", ""), row.name, packed=packed) or here.as_uri()
+    model = artifact(output.get("S3OutputPath", ""), row.name, packed=packed, attempt=row.attempt) or here.as_uri()
     return shapes.training_job(row, request, backend.arns, model)
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Self
 
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.programs.data.locations import may_pass
 from alfine.programs.data.made_once import made_once
+from alfine.runners.storage.locations import may_pass
 
 MAX_BYTES = 4 << 30
 """Bytes of an archive's files, unpacked."""

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from alfine.core.channels import Channel
 from alfine.core.spec import DEFINITION, TuningJobSpec
-from alfine.programs.data.locations import local, may_pass
 from alfine.programs.data.made_once import made_once
 from alfine.programs.data.request_files import Forbidden, Objects, RequestFiles, Unreadable, sentence
-from alfine.runners.protocol import LocalChannel
+from alfine.runners.executor import LocalChannel
+from alfine.runners.storage.locations import local, may_pass
 
 PIECE_BYTES = 1 << 20
 """Bytes that are decompressed at once."""

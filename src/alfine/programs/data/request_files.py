@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alfine.core.errors import Fault
-from alfine.programs.data.locations import (
+from alfine.programs.data.made_once import made_once
+from alfine.runners.storage.locations import (
     Buckets,
     Stored,
     as_s3,
@@ -28,7 +29,6 @@ from alfine.programs.data.locations import (
     path_refusal,
     relative,
 )
-from alfine.programs.data.made_once import made_once
 from alfine.store.config import Running
 
 INPUTS = ".inputs"

@@ -35,6 +35,9 @@ DELETED = b"deleted"
 STOP = "stop"
 """There once the training job has been asked to stop."""
 
+HEARD = "heard.json"
+"""Written when the training job's machine hears of alfine; its time of change counts, for a training job on a leash."""
+
 CONTAINER = "container.{host}.json"
 """What the container engine said about the container of one host when it had ended, written by container_client."""
 

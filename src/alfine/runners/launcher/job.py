@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from .beneath import Beneath, open_regular
 from .capacity import SHORTAGES
-from .files import CONTAINER, CONTROL, DELETED, EXIT, LOG, STOP, control_path, open_log, read_json, write_json
+from .files import CONTAINER, CONTROL, DELETED, EXIT, HEARD, LOG, STOP, control_path, open_log, read_json, write_json
 from .processes import HELPERS, kill_by_command, kill_group, start_helper, terminate
 
 TYPE_CHECKING = False  # the module typing takes long to import
@@ -83,6 +83,8 @@ class SupervisedJob:
         self.kill_at = float("inf")
         self.kill_commanded = False
         self.log_check_at = float("inf")
+        self.leash_check_at = float("inf")
+        self.begun_at = 0.0
         self.ended_at = 0.0
         self.status: int | None = None
         self.clear_until = float("inf")
@@ -103,6 +105,9 @@ class SupervisedJob:
         if self.spec["max_runtime_seconds"] is not None:
             self.deadline = now + self.spec["max_runtime_seconds"]
         self.log_check_at = now + LOG_CHECK_SECONDS[0]
+        self.begun_at = time.time()
+        if self.spec.get("leash_seconds") is not None:  # a launch.json of an earlier version doesn't have it
+            self.leash_check_at = now + self.spec["leash_seconds"]
 
     @property
     def running(self) -> bool:
@@ -144,6 +149,8 @@ class SupervisedJob:
             )
         if now >= self.log_check_at:
             self._check_log(now)
+        if now >= self.leash_check_at:
+            self._check_leash(now)
         if now >= self.terminate_at:
             self._terminate(now)
         if now >= self.kill_at:
@@ -173,6 +180,18 @@ class SupervisedJob:
             self.kill_at = now
         soon, late = LOG_CHECK_SECONDS
         self.log_check_at = now + min(late, max(soon, (limit - size) / LOG_BYTES_PER_SECOND))
+
+    def _check_leash(self, now: float) -> None:
+        """End it when its machine has heard nothing from alfine for too long: by then it may run elsewhere."""
+        leash = self.spec["leash_seconds"]
+        try:
+            heard_at = os.stat(control_path(self.folder, HEARD)).st_mtime
+        except OSError:
+            heard_at = 0.0  # nothing was heard since the start
+        left = max(heard_at, self.begun_at) + leash - time.time()
+        self.leash_check_at = now + left if left > 0 else float("inf")
+        if left <= 0:
+            self.ask("lost", f"its machine heard nothing from alfine for {leash:g} s, so it was ended there", now)
 
     def end(self, status: int | None, now: float) -> None:
         """Note that the main process has ended and that its process group was killed.
@@ -329,5 +348,7 @@ class SupervisedJob:
     def wakes_at(self) -> float:
         """Return when `watch` or `finish` has to be called next, in monotonic seconds."""
         return (
-            min(self.deadline, self.terminate_at, self.kill_at, self.log_check_at) if self.running else self.next_look
+            min(self.deadline, self.terminate_at, self.kill_at, self.log_check_at, self.leash_check_at)
+            if self.running
+            else self.next_look
         )

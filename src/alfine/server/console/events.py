@@ -13,8 +13,6 @@ from starlette.concurrency import run_in_threadpool
 
 from alfine.core.errors import AlfineError
 from alfine.core.facts import is_terminal
-from alfine.jobs.training_job_log import workspace_of
-from alfine.runners.log_files import log_size
 from alfine.server.console.page_request import PageRequest
 from alfine.store import queries
 
@@ -45,7 +43,7 @@ def state_of_training_job(request: PageRequest) -> object:
     """Return a value that differs after every change of the training job or its log; its last element is whether it has ended."""
     with request.service.store.reading() as connection:
         row = queries.training_job(connection, request.path_part("name"))
-    log_bytes = log_size(workspace_of(request.service.folder, row).log)
+    log_bytes = request.service.logs.size(row)
     return row.status, row.started_at, row.log_offset, log_bytes, is_terminal(row.status)
 
 

@@ -1,7 +1,7 @@
 """Locations: the objects that s3:// URIs name, and the files of this machine that file:// URIs and plain paths name.
 
 Channels, code, artifacts and checkpoints are read and written by these functions and the protocol `Buckets`. Two classes implement
-that protocol: alfine's own buckets (buckets/local_buckets.py) and a real S3 (buckets/remote_buckets.py).
+that protocol: alfine's own buckets (programs/data/buckets/local_buckets.py) and a real S3 (remote_buckets.py).
 """
 
 from __future__ import annotations

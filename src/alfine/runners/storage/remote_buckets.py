@@ -17,16 +17,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
-from alfine.programs.data.locations import BucketsUnreachable, Stored, bucket_and_key
-from alfine.store.config import S3
+from alfine.runners.storage.locations import BucketsUnreachable, Stored, bucket_and_key
 
-log = logging.getLogger("alfine.programs.data.buckets.remote_buckets")
+log = logging.getLogger("alfine.runners.storage.remote_buckets")
 
 T = TypeVar("T")
 
@@ -40,15 +39,31 @@ FIRST_5XX = 500
 CHANGED = ("412", "PreconditionFailed")
 
 
+class Endpoint(Protocol):
+    """A service with S3's API, as the table [s3] of alfine.toml names it."""
+
+    @property
+    def endpoint(self) -> str:
+        """The URL of the service."""
+
+    @property
+    def region(self) -> str:
+        """The region in the signatures of requests to the service."""
+
+    @property
+    def profile(self) -> str | None:
+        """The profile of ~/.aws whose keys are used. None: botocore finds them."""
+
+
 class RemoteBuckets:
     """The buckets of a real S3.
 
     Args:
-        settings: The table [s3] of alfine.toml.
+        settings: The service.
         cache: The folder for downloaded objects.
     """
 
-    def __init__(self, settings: S3, cache: Path, roots: tuple[Path, ...] = ()) -> None:
+    def __init__(self, settings: Endpoint, cache: Path, roots: tuple[Path, ...] = ()) -> None:
         self.place = f"the buckets at {settings.endpoint}"
         self.roots = roots
         self._settings = settings

@@ -1,8 +1,9 @@
 """Artifacts: store the model and the output of a training job when it has ended (OutputDataConfig).
 
 The model is stored at <S3OutputPath>/<training job>/output/model.tar.gz, or with CompressionType NONE file by file in output/model/.
-What the training job wrote to output/data is stored beside it, as output.tar.gz. The path is s3://…, or file:///… for a folder of
-this machine. Where it is empty or just file:///, nothing is stored.
+What the training job wrote to output/data is stored beside it, as output.tar.gz. A later attempt (RetryStrategy) stores its own in
+<S3OutputPath>/<training job>/attempts/<number>/output/: an attempt that was given up, and may still run somewhere, overwrites nothing. The
+path is s3://…, or file:///… for a folder of this machine. Where it is empty or just file:///, nothing is stored.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import threading
 from pathlib import Path
 from typing import BinaryIO
 
-from alfine.programs.data.locations import Buckets, local, path_refusal
 from alfine.runners.job_folder import Workspace
 from alfine.runners.packing import MODEL, files_left, packed_model, packed_output
+from alfine.runners.storage.locations import Buckets, local, path_refusal
 
 
 def refusal(buckets: Buckets | None, uri: str) -> str | None:
@@ -36,44 +37,48 @@ def refusal(buckets: Buckets | None, uri: str) -> str | None:
     return path_refusal(buckets.roots, path)
 
 
-def artifact(uri: str, name: str, *, packed: bool) -> str | None:
+def artifact(uri: str, name: str, *, packed: bool, attempt: int = 1) -> str | None:
     """Return the URI of a training job's model, or None where it stays in the training job's folder.
 
     Args:
         uri: The S3OutputPath.
         name: The training job's name.
         packed: Whether the model is one model.tar.gz.
+        attempt: The attempt that left it.
     """
-    return None if _nowhere(uri) else f"{_base(uri, name)}/{'model.tar.gz' if packed else 'model'}"
+    base = output_base(uri, name, attempt)
+    return f"{base}/{'model.tar.gz' if packed else 'model'}" if base else None
 
 
-def _base(uri: str, name: str) -> str:
-    return f"{uri.rstrip('/')}/{name}/output"
+def output_base(uri: str, name: str, attempt: int = 1) -> str:
+    """Return the URI below which an attempt of a training job stores what it leaves; "" where that stays in its folder.
+
+    Args:
+        uri: The S3OutputPath.
+        name: The training job's name.
+        attempt: The attempt, from 1.
+    """
+    if _nowhere(uri):
+        return ""
+    return f"{uri.rstrip('/')}/{name}/{'' if attempt == 1 else f'attempts/{attempt}/'}output"
 
 
 def _nowhere(uri: str) -> bool:
     return local(uri) == Path("/") if uri else True
 
 
-def deliver(buckets: Buckets | None, uri: str, name: str, space: Workspace, *, packed: bool) -> bool:
+def deliver(buckets: Buckets, base: str, space: Workspace, *, packed: bool) -> None:
     """Store what a training job left. A second call stores the same objects again.
 
     Args:
         buckets: Where s3:// URIs lead.
-        uri: The S3OutputPath.
-        name: The training job's name.
-        space: Its folder.
+        base: The URI below which it is stored.
+        space: The training job's folder.
         packed: Whether the model is stored as one model.tar.gz.
-
-    Returns:
-        False where nothing is to be stored.
 
     Raises:
         OSError: It can't be stored. The files stay in the training job's folder.
     """
-    if buckets is None or _nowhere(uri):
-        return False
-    base = _base(uri, name)
     if not packed:
         for path, file in files_left(space, MODEL):
             put(buckets, f"{base}/model/{path}", file)
@@ -84,7 +89,6 @@ def deliver(buckets: Buckets | None, uri: str, name: str, space: Workspace, *, p
     with packed_output(space) as output:
         if output is not None:
             put(buckets, f"{base}/output.tar.gz", output)
-    return True
 
 
 def put(buckets: Buckets, uri: str, file: BinaryIO) -> None:

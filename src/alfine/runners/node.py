@@ -1,0 +1,170 @@
+"""The node: all hosts of one machine that training jobs are placed on, for a slot actor of Ray or any other placement.
+
+It is made from a folder alone, imports only the standard library, and keeps no state that only it has: a node object that is made after a
+crash, on the same machine with the same folder, finds every training job that an earlier one started.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from alfine.runners.executor import Executor
+from alfine.runners.host import Host
+from alfine.runners.launch import Launch
+from alfine.runners.protocol import NO_COUNTS, LogPiece, Observation, Point
+
+POINTS_SECONDS = 0.5
+"""Time between two answers of `Node.news` that have nothing but new points: at most twice a second."""
+
+LOOK_SECONDS = 1.0
+"""Time between two looks at training jobs of which nobody tells news: those that an earlier process started."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A question about one training job: what is new of it; see `Runner.poll`.
+
+    Attributes:
+        launch: The training job.
+        offset: The offset of the last observation that the asker has.
+        counts: How many values of each metric it has.
+        started: Whether it knows that the training job has begun.
+    """
+
+    launch: Launch
+    offset: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
+    started: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeNews:
+    """The answer to a question about one training job.
+
+    Attributes:
+        name: The training job's name.
+        observation: See `Runner.poll`. None: the attempt was never started here, or there is an error.
+        error: What keeps the node from going on with it at present; "" where nothing does.
+    """
+
+    name: str
+    observation: Observation | None
+    error: str = ""
+
+
+class Node:
+    """The hosts of this machine, one for each executor; each is made when it is first needed.
+
+    Args:
+        root: The folder for its training jobs.
+        executors: Makes the executors, by name, from what they are to call for news; None stands for those of alfine.
+    """
+
+    def __init__(
+        self, root: str | Path, executors: Mapping[str, Callable[[Callable[[str, str], None]], Executor]] | None = None
+    ) -> None:
+        self.root = Path(root)
+        self._executors = executors or _executors(self.root)
+        self._hosts: dict[str, Host] = {}
+        self._mutex = threading.Lock()
+        self._rung = threading.Event()
+        self._told_points_at = 0.0
+
+    def start(self, launch: Launch) -> None:
+        """See `Runner.start`."""
+        self._host(launch).start(launch)
+
+    def poll(self, launch: Launch, offset: int, counts: Mapping[str, int] = NO_COUNTS) -> Observation | None:
+        """See `Runner.poll`."""
+        return self._host(launch).poll(launch, offset, counts)
+
+    def stop(self, launch: Launch) -> None:
+        """See `Runner.stop`."""
+        self._host(launch).stop(launch)
+
+    def log(self, launch: Launch, begin: int, most: int) -> LogPiece:
+        """See `Runner.log`."""
+        return self._host(launch).log(launch, begin, most)
+
+    def close(self) -> None:
+        """See `Runner.close`."""
+        for host in list(self._hosts.values()):
+            host.close()
+
+    def news(self, asked: Sequence[Asked], wait: float) -> Sequence[NodeNews]:
+        """Return what is new of training jobs, once there is something; answers without news are left out.
+
+        Where there is nothing but new points, they are collected until half a second after the last such answer.
+
+        Args:
+            asked: The training jobs, with what the asker knows.
+            wait: Seconds after which it returns with nothing new.
+        """
+        until = time.monotonic() + wait
+        followed = [_Followed(question) for question in asked]
+        while True:
+            self._rung.clear()
+            urgent = [each.look(self) for each in followed]
+            answers = [each.answer for each in followed if each.answer is not None]
+            now = time.monotonic()
+            points_at = self._told_points_at + POINTS_SECONDS
+            if answers and (any(urgent) or now >= min(points_at, until)):
+                self._told_points_at = now
+                return answers
+            if now >= until:
+                return answers
+            self._rung.wait(min(LOOK_SECONDS, until - now, *([points_at - now] if answers else [])))
+
+    def _host(self, launch: Launch) -> Host:
+        with self._mutex:
+            host = self._hosts.get(launch.executor)
+            if host is None:
+                executor = self._executors[launch.executor](lambda *_: self._rung.set())
+                host = self._hosts[launch.executor] = Host(self.root, executor)
+        return host
+
+
+class _Followed:
+    """A training job that is looked at until there is something to tell of it."""
+
+    def __init__(self, asked: Asked) -> None:
+        self._launch, self._started = asked.launch, asked.started
+        self._offset, self._counts = asked.offset, dict(asked.counts)
+        self._points: list[Point] = []
+        self.answer: NodeNews | None = None
+
+    def look(self, node: Node) -> bool:
+        """Look at it, and return whether there is more to tell than points."""
+        try:
+            seen = node.poll(self._launch, self._offset, self._counts)
+        except Exception as error:  # noqa: BLE001 - the asker is told
+            self.answer = NodeNews(name=self._launch.name, observation=None, error=f"{type(error).__name__}: {error}")
+            return True
+        if seen is None:
+            self.answer = NodeNews(name=self._launch.name, observation=None)
+            return True
+        self._points += seen.points
+        self._counts |= {point.name: point.count for point in seen.points}
+        moved, self._offset = seen.offset != self._offset, seen.offset
+        begun = seen.started_at is not None and not self._started
+        if self._points or begun or seen.exit is not None or (moved and self.answer):
+            self.answer = NodeNews(name=self._launch.name, observation=replace(seen, points=tuple(self._points)))
+        return begun or seen.exit is not None
+
+
+def _executors(root: Path) -> Mapping[str, Callable[[Callable[[str, str], None]], Executor]]:
+    from alfine.runners.container import ContainerRunner
+    from alfine.runners.process import ProcessRunner
+    from alfine.runners.sandbox import SandboxRunner
+
+    environments = root / ".environments"
+    return {
+        "process": partial(ProcessRunner, environments=environments),
+        "sandbox": partial(SandboxRunner, hidden=[root], environments=environments),
+        "container": ContainerRunner,
+    }

@@ -1,0 +1,88 @@
+"""The part of the store that says where training jobs run: their attempts, nodes and slots, written before they start there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from alfine.store.database import Connection, Database
+from alfine.store.leases import facts_under
+from alfine.store.queries import tuning_job_row
+from alfine.store.schema import training_jobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """The place where a training job runs.
+
+    Attributes:
+        attempt: Which of its attempts this is, from 1.
+        runner: The name of the runner that placed it; None for the runners of the server's own machine.
+        node: The machine; None: it wasn't placed yet, or runs on the server's own machine.
+        slot: The slot of that machine.
+        pending: Why it can't be placed yet. None: it is placed, or nothing is known.
+    """
+
+    attempt: int = 1
+    runner: str | None = None
+    node: str | None = None
+    slot: str | None = None
+    pending: str | None = None
+
+
+_RUNNING = (
+    sa.select(*(training_jobs.c[name] for name in ("number", "attempt", "runner", "node", "slot", "pending")))
+    .where(training_jobs.c.tuning_job == sa.bindparam("job"))
+    .where(training_jobs.c.ended_at.is_(None))
+)
+
+
+def placements(connection: Connection, job: int) -> dict[int, Placement]:
+    """Return where the running training jobs of a tuning job are, by number.
+
+    Args:
+        connection: An open connection.
+        job: The tuning job's id.
+    """
+    return {
+        row.number: Placement(attempt=row.attempt, runner=row.runner, node=row.node, slot=row.slot, pending=row.pending)
+        for row in connection.execute(_RUNNING, {"job": job})
+    }
+
+
+class Placements:
+    """Writes where training jobs run: a base of Store."""
+
+    database: Database
+
+    def place(self, tuning_job: str, name: str, placement: Placement, epoch: int | None = None) -> None:
+        """Write where an attempt of a training job is to start. A crash after this finds it there.
+
+        Args:
+            tuning_job: The tuning job.
+            name: The training job.
+            placement: Where. A later attempt than the recorded one begins with none of its log read.
+            epoch: That of the engine's claim; None for whoever isn't an engine.
+
+        Raises:
+            Fenced: Another engine has claimed the tuning job since: the training job may not start.
+            NotFound: The tuning job was deleted.
+        """
+        values = {key: getattr(placement, key) for key in ("attempt", "runner", "node", "slot", "pending")}
+        begun = training_jobs.c.attempt == placement.attempt
+        values["log_offset"] = sa.case((begun, training_jobs.c.log_offset), else_=0)
+        self._change_place(tuning_job, name, values, epoch)
+
+    def pend(self, tuning_job: str, name: str, reason: str | None, epoch: int | None = None) -> None:
+        """Write why a training job can't be placed yet; None: it is. Other arguments and errors are those of `place`."""
+        self._change_place(tuning_job, name, {"pending": reason}, epoch)
+
+    def _change_place(self, tuning_job: str, name: str, values: dict[str, Any], epoch: int | None) -> None:
+        with self.database.writing() as connection:
+            job = tuning_job_row(connection, tuning_job, to_write=True).id
+            facts_under(connection, job, epoch)
+            row = (training_jobs.c.tuning_job == job) & (training_jobs.c.name == name)
+            running = row & training_jobs.c.ended_at.is_(None)
+            connection.execute(sa.update(training_jobs).where(running).values(values))
