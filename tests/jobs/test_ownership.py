@@ -8,6 +8,7 @@ from alfine.core.errors import Fenced, InUse
 from alfine.jobs.home import Home
 from alfine.jobs.ownership import Ownership
 from alfine.store.store import Store
+from tests.building import request
 from tests.cli.conftest import until
 from tests.store.damage import execute
 from tests.store.silence import fall_silent
@@ -61,7 +62,7 @@ def test_after_a_silence_an_engine_asks_before_it_acts(homes, tmp_path):
     now = [0.0]
     store = homes[0].store
     create(homes[0], tmp_path)
-    first = Ownership(store, lambda: now[0])
+    first = Ownership(store, "node", lambda: now[0])
     engine = homes[0].engine()
     engine.ownership = first
     run = engine.open("job")
@@ -83,13 +84,13 @@ def test_an_engine_that_leaves_hands_over_at_once(homes, tmp_path):
         first.claim("job")
         with pytest.raises(InUse):
             second.claim("job")
-    assert second.claimable() == ["job"]
+    assert [job.name for job in second.claimable()] == ["job"]
     assert second.claim("job") == 2
 
 
 def test_a_heartbeat_that_fails_is_told_once_and_comes_again(tmp_path, caplog):
     store = Store.at(tmp_path)
-    ownership = Ownership(store, beat_seconds=0.01)
+    ownership = Ownership(store, "node", beat_seconds=0.01)
     with ownership.beating():
         until(store.engines, "beating")
         execute(tmp_path, "ALTER TABLE servers RENAME TO lost")
@@ -100,3 +101,20 @@ def test_a_heartbeat_that_fails_is_told_once_and_comes_again(tmp_path, caplog):
     assert caplog.text.count("can't say in the store that this engine runs") == 1
     assert store.engines() == []
     store.close()
+
+
+def test_servers_share_what_nobody_runs_and_offer_new_jobs_to_those_with_less_to_do(homes):
+    first, second = (home.engine().ownership for home in homes)
+    for number in range(5):
+        homes[0].service.create(request(name=f"job-{number}", command=["true"]))
+    assert first.share(first.claimable()) == 5  # it serves nobody, so it counts on nobody
+    for ownership, url in ((first, "http://one"), (second, "http://two")):
+        ownership.url = url
+        ownership.beat()
+    assert first.share(first.claimable()) == second.share(second.claimable()) == 3
+    for number in range(3):
+        first.claim(f"job-{number}")
+    assert (first.share(first.claimable()), second.share(second.claimable())) == (0, 3)
+    assert not second.leave_to_others("job-3")
+    assert first.leave_to_others("job-3")
+    assert [(job.name, job.is_new) for job in second.claimable()] == [("job-3", False), ("job-4", True)]

@@ -48,8 +48,7 @@ def test_after_a_connection_has_ended_any_announcement_may_have_been_missed(hear
 
 
 def test_a_server_finds_a_new_tuning_job_and_its_stop_without_looking(tmp_path, postgres_url, monkeypatch):
-    for module in ("engine_pool", "other_writers"):
-        monkeypatch.setattr(f"alfine.jobs.{module}.ANNOUNCED_LOOK_SECONDS", 1000.0)
+    monkeypatch.setattr("alfine.jobs.other_writers.ANNOUNCED_LOOK_SECONDS", 1000.0)
     monkeypatch.setattr("alfine.jobs.engine.LOOK_SECONDS", 1000.0)
     monkeypatch.setattr("alfine.jobs.engine_pool.LOOK_SECONDS", 0.1)
     with Home(tmp_path / "home", store=postgres_url) as home, Home(tmp_path / "other", store=postgres_url) as other:

@@ -6,6 +6,7 @@ import os
 import ssl
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +18,9 @@ from alfine.core.errors import Fault, InvalidSpec
 from alfine.jobs.server_record import ServerRecord
 from alfine.store.access_keys import AccessKey, Keys
 from alfine.store.config import LOG_FORMATS, LOG_LEVELS, Config
+
+if TYPE_CHECKING:
+    from alfine.jobs.home import Home
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -107,7 +111,7 @@ def serve(
                 port,
                 tls=tls,
                 is_open=is_open,
-                ready=lambda record, link: _say(record, link, made, home.config.s3.endpoint),
+                ready=lambda record, link: _say(record, link, made, home),
             )
         except ssl.SSLError as error:
             message = f"{tls_cert} and {tls_key} aren't a certificate and its key (PEM): {error.reason or error}."
@@ -119,7 +123,7 @@ def _first_key(keys: Keys) -> AccessKey | None:
     return None if keys else keys.create(datetime.now(UTC).replace(microsecond=0))
 
 
-def _say(record: ServerRecord, link: str, made: AccessKey | None, s3: str) -> None:
+def _say(record: ServerRecord, link: str, made: AccessKey | None, home: Home) -> None:
     url = record.local_url
     click.echo(f"alfine is ready on {record.url}")
     click.echo(f"  browser:  {url}{link}")
@@ -133,8 +137,12 @@ def _say(record: ServerRecord, link: str, made: AccessKey | None, s3: str) -> No
         click.echo(f"            or in any shell: {POSIX.format(command('client'))}")
     else:
         click.echo(f"  clients:  {POSIX.format(command('client'))}")
-    if s3:
+    if s3 := home.config.s3.endpoint:
         click.echo(f"  S3:       export AWS_ENDPOINT_URL_S3={s3} (the S3 of s3:// URIs)")
+    if others := [str(server.url) for server in home.other_servers()]:
+        click.echo(
+            f"  servers:  {', '.join(others)} share the database: tuning jobs that one leaves, another takes over"
+        )
     if made:
         click.echo("This home had no access key, so one was made. Requests must be signed with it.")
     if record.is_open:

@@ -25,6 +25,7 @@ from alfine.core.protocols import Stop, Suggestion
 from alfine.core.training_job import TrainingJob, training_job_name
 from alfine.core.verdict import Outlook, Verdict
 from alfine.jobs.clock import Clock, utc_now
+from alfine.jobs.lease_owner import node_of
 from alfine.jobs.measures import EngineMeasures
 from alfine.jobs.observed_facts import ObservedFacts
 from alfine.jobs.other_writers import OtherWriters
@@ -90,7 +91,7 @@ class Engine:
         self.functions = functions or {}
         self.clock = clock
         self.measures = EngineMeasures()
-        self.ownership = Ownership(store)
+        self.ownership = Ownership(store, node_of(folder))
         self._tries = Tries(self._count_failed_tries)
         self._epochs: dict[str, int] = {}
         self.others = OtherWriters(store, wake)
@@ -143,7 +144,8 @@ class Engine:
                         bell.wait(1.0)
         finally:
             self._tries.forget(self.folder / name)
-            self._epochs.pop(name, None)
+            with suppress(StorageFull, StoreBusy):  # this engine claims it again, or falls silent
+                self.ownership.release(name, self._epochs.pop(name, 0))
 
     def _run(
         self, name: str, bell: Bell, after_step: Callable[[Run], None] | None, grace_seconds: float | None
@@ -151,31 +153,22 @@ class Engine:
         run = self.open(name, grace_seconds)
         news = None
         look_at = time.monotonic() + LOOK_SECONDS
-        try:
-            with self.others.watching(name, run.job.id, len(run.history.facts)):
-                while self.step(run, news):
-                    if after_step is not None:
-                        after_step(run)
-                    self.others.knows(run.job.id, len(run.history.facts))
-                    if not run.more:
-                        bell.wait(min(self._seconds_to_wait(run), look_at - time.monotonic()))
-                    news = bell.take()
-                    if time.monotonic() >= look_at:
-                        news, look_at = None, time.monotonic() + LOOK_SECONDS
-        finally:
-            with suppress(StorageFull, StoreBusy):  # this engine claims it again, or falls silent
-                self.close(run)
+        with self.others.watching(name, run.job.id, len(run.history.facts)):
+            while self.step(run, news):
+                if after_step is not None:
+                    after_step(run)
+                self.others.knows(run.job.id, len(run.history.facts))
+                if not run.more:
+                    bell.wait(min(self._seconds_to_wait(run), look_at - time.monotonic()))
+                news = bell.take()
+                if time.monotonic() >= look_at:
+                    news, look_at = None, time.monotonic() + LOOK_SECONDS
 
     def open(self, name: str, grace_seconds: float | None = None) -> Run:
         """Claim a tuning job, and read what is recorded of it. Arguments and errors are those of `run`."""
         epoch = 0 if self.store.get(name).ended else self.ownership.claim(name)
         self._epochs[name] = epoch
-        try:
-            return self._opened(name, epoch, grace_seconds)
-        except BaseException:
-            with suppress(StorageFull, StoreBusy):  # the error that is raised says more
-                self.store.release(name, epoch)
-            raise
+        return self._opened(name, epoch, grace_seconds)
 
     def _opened(self, name: str, epoch: int, grace_seconds: float | None) -> Run:
         job, history = self.store.get(name), self.store.history(name)
@@ -212,7 +205,7 @@ class Engine:
 
     def close(self, run: Run) -> None:
         """Give back a tuning job. Its training jobs run on, where their runners can let them."""
-        self.ownership.release(run)
+        self.ownership.release(run.spec.name, run.epoch)
 
     def step(self, run: Run, news: set[str] | None = None) -> bool:
         """Observe, decide, record, act.
@@ -474,6 +467,7 @@ class Engine:
         status = "Stopped" if run.history.stop_requested_at else verdict.status
         reason = verdict.sentence if status == "Failed" else None
         self.store.finish(run.spec.name, status, now, reason, known=len(run.history.facts), epoch=run.epoch)
+        self._epochs[run.spec.name] = 0  # its end has given it back
         run.end(self.store.get(run.spec.name))
         log.info("ended tuning_job=%s status=%s criterion=%s", run.spec.name, status, verdict.criterion)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import ExitStack
 
 from alfine.core.errors import Fenced, InUse, InvalidSpec, NotFound, StoreBusy, StoreUnusable
 from alfine.core.wording import duration
@@ -16,10 +17,7 @@ from alfine.jobs.run import Run
 log = logging.getLogger("alfine.jobs.engine_pool")
 
 LOOK_SECONDS = 1.0
-"""Time between two looks for tuning jobs that other processes have created in this home."""
-
-ANNOUNCED_LOOK_SECONDS = 10.0
-"""The same where the database announces new tuning jobs: only what was announced while it was away needs a look."""
+"""Time between two looks for tuning jobs that no engine runs: other processes have created them, or have ended."""
 
 FIRST_DELAY = 1.0
 """Seconds before a tuning job whose engine failed is tried again; each further time it is twice as long."""
@@ -62,7 +60,8 @@ class EnginePool:
         self._mutex = threading.Lock()
         self._leaving = threading.Event()
         self._look_now = threading.Event()
-        self._seen: set[str] = set()
+        self._left: dict[str, float] = {}  # since when nobody has run it, in monotonic seconds
+        self._beating = ExitStack()
         self._watcher: threading.Thread | None = None
         self._looked_at = time.monotonic()
 
@@ -84,15 +83,22 @@ class EnginePool:
         return ""
 
     def run_all(self) -> None:
-        """Run every tuning job that has not ended, and those that other processes will create."""
-        for name in self._engine.store.unfinished():
-            self._seen.add(name)
-            self.run(name)
+        """Run every tuning job that has not ended, and those that other processes will create, together with other servers."""
+        self._beating.enter_context(self._engine.ownership.beating())
+        self._engine.ownership.beat()
+        self._look(at_start=True)
         self._watcher = threading.Thread(target=self._watch, name="alfine-watch", daemon=True)
         self._watcher.start()
 
     def run(self, name: str) -> None:
-        """Run a tuning job, unless this pool runs it already."""
+        """Run a tuning job, unless this pool runs it already, or another server has less to do."""
+        try:
+            if name in self._threads or not self._engine.ownership.leave_to_others(name):
+                self._begin(name)
+        except (InUse, StoreBusy) as error:  # another server was quicker, or the next look sees it
+            log.info("tuning_job=%s: %s", name, error)
+
+    def _begin(self, name: str) -> None:
         with self._mutex:
             running = self._threads.get(name)
             if self._leaving.is_set() or (running is not None and running.is_alive()):
@@ -104,7 +110,6 @@ class EnginePool:
                 thread.start()
             except RuntimeError as error:  # there can be no more threads at present: the watcher runs it later
                 log.warning("can't run tuning_job=%s yet: %s", name, error)
-                self._seen.discard(name)
 
     def leave(self, patience: float) -> None:
         """Give back all tuning jobs; return once that is done, after `patience` seconds at the latest."""
@@ -116,23 +121,20 @@ class EnginePool:
         share = patience / max(1, len(threads))
         for thread in threads:
             thread.join(share)
+        self._beating.close()
 
     def _watch(self) -> None:
-        """Run what other processes create, once it was there at two looks: a process that runs its own job claims it first."""
         with self._engine.store.announcements.heard_by(lambda _: self._look_now.set()):
             self._look_again_and_again()
 
     def _look_again_and_again(self) -> None:
-        before: set[str] = set()
         while not self._leaving.is_set():
-            is_quiet = self._engine.store.announcements.are_made and before <= self._seen
-            if is_quiet:
-                self._look_now.wait(ANNOUNCED_LOOK_SECONDS)
-                self._look_now.clear()
-            elif self._leaving.wait(LOOK_SECONDS):
+            self._look_now.wait(LOOK_SECONDS)
+            self._look_now.clear()
+            if self._leaving.is_set():
                 return
             try:
-                unfinished = set(self._engine.store.unfinished())
+                self._look()
             except StoreBusy as error:
                 log.warning("can't look for new tuning jobs yet: %s", error)
                 continue
@@ -140,11 +142,24 @@ class EnginePool:
                 log.exception("can't look for new tuning jobs")
                 continue
             self._looked_at = time.monotonic()
-            self._seen &= unfinished
-            for name in (unfinished & before) - self._seen:
-                self._seen.add(name)
-                self.run(name)
-            before = unfinished
+
+    def _look(self, *, at_start: bool = False) -> None:
+        """Run this server's share of the tuning jobs that no engine runs, and what others have left for a while.
+
+        A new one is left at first: a process that runs its own job claims it at once.
+
+        Args:
+            at_start: Whether to take the new ones as well: they are older than this server.
+        """
+        now, ownership = time.monotonic(), self._engine.ownership
+        free = ownership.claimable()
+        share = ownership.share(free) if free else 0
+        self._left = {job.name: self._left.get(job.name, now) for job in free}
+        for job in free:
+            is_mine = share > 0 and (at_start or not job.is_new)
+            if is_mine or now - self._left[job.name] >= LOOK_SECONDS:
+                self._begin(job.name)
+                share -= 1
 
     def _keep_running(self, name: str) -> None:
         """Run a tuning job to its end. Whatever fails is logged with its name, and tried again."""
@@ -161,8 +176,9 @@ class EnginePool:
                 if str(error) != last_message:
                     log.warning("can't run tuning_job=%s here, trying again: %s", name, error)
                 last_message, delay = str(error), min(delay, MISSING_DELAY)
-            except (InUse, Fenced) as error:
+            except (InUse, Fenced) as error:  # it is run again once nobody else does
                 log.info("tuning_job=%s: %s", name, error)
+                return
             except (
                 Exception
             ) as error:  # logged with its traceback, and tried again: one tuning job mustn't end the server

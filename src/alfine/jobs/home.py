@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from alfine.jobs.analysis.similar_jobs import ResourceEstimate
     from alfine.programs.data.buckets.local_buckets import LocalBuckets
     from alfine.runners.storage.remote_buckets import RemoteBuckets
+    from alfine.store.leases import LiveEngine
     from alfine.store.records import TuningJob
 
 log = logging.getLogger("alfine.jobs.home")
@@ -205,6 +206,22 @@ class Home:
 
         past = [*_readable(job for job in self.store.list()[-LATEST:] if job.ended)]
         return estimate_from_similar_jobs(spec, past, self.service.history, replaying=replaying)
+
+    def other_servers(self) -> Sequence[LiveEngine]:
+        """Return the servers that share the database with this home's, as far as they have said of late that they run."""
+        own = self.engine().ownership.engine
+        return [engine for engine in self.store.engines() if engine.url and engine.id != own]
+
+    def refuse_own_buckets(self) -> None:
+        """Raise InvalidSpec where a server with another home shares the database, and the buckets lie in this home."""
+        node = self.engine().ownership.node
+        others = [server.url for server in self.other_servers() if server.node != node]
+        if others and not self.config.s3.endpoint:
+            message = (
+                f"is empty, so s3:// means the buckets in {self.folder}, which another server of this database ({others[0]}) doesn't "
+                "have. Set it in every server's alfine.toml to the URL of an S3 service that all of them reach, for example a MinIO."
+            )
+            raise InvalidSpec([Fault("[s3] endpoint", message)])
 
     def confine(self) -> None:
         """Allow only files below the folders of [files] roots, from now on: requests come over the network.

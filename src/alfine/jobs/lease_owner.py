@@ -49,6 +49,16 @@ def machine() -> str:
     return hashlib.sha256(where.encode()).hexdigest()[:MACHINE_DIGITS]
 
 
+def node_of(folder: Path) -> str:
+    """Return the name of a node: a folder of training jobs on a machine, «host:digits». Restarts of the machine don't change it.
+
+    Args:
+        folder: The folder with the folders of tuning jobs.
+    """
+    digits = hashlib.sha256(os.path.realpath(folder).encode()).hexdigest()[:MACHINE_DIGITS]
+    return f"{socket.gethostname()}:{digits}"
+
+
 def _started(pid: int) -> str:
     """Return when a process began, as the kernel counts it: a later process of the same id differs in it.
 

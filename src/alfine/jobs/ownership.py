@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from alfine.core.errors import AlfineError, InUse
-from alfine.jobs.lease_owner import is_alive, machine, new_owner
+from alfine.jobs.lease_owner import is_alive, new_owner
 from alfine.jobs.run import Run
+from alfine.store.leases import Claimable
 from alfine.store.store import Store
 
 log = logging.getLogger("alfine.jobs.ownership")
@@ -36,20 +37,20 @@ class Ownership:
 
     Args:
         store: Where they are recorded.
+        node: Where the engine's training jobs run and are found again: `node_of`.
         clock: Seconds of a clock that never stops.
         beat_seconds: Time between two heartbeats; None: that of the store.
 
     Attributes:
         engine: The id of the engine.
-        node: Where it runs.
         url: Where it can be reached; None where it serves nobody.
     """
 
     def __init__(
-        self, store: Store, clock: Callable[[], float] = _since_boot, beat_seconds: float | None = None
+        self, store: Store, node: str, clock: Callable[[], float] = _since_boot, beat_seconds: float | None = None
     ) -> None:
         self.engine = new_owner()
-        self.node = machine()
+        self.node = node
         self.url: str | None = None
         self._store = store
         self._clock = clock
@@ -57,7 +58,7 @@ class Ownership:
         self._mutex = threading.Lock()
         self._beaten_at = float("-inf")
         self._gap_ended_at = float("-inf")
-        self._confirmed: dict[int, int] = {}
+        self._confirmed: dict[str, int] = {}
         self._users = 0
         self._over = threading.Event()
 
@@ -79,11 +80,12 @@ class Ownership:
         self._heard(sent_at)
         return epoch
 
-    def release(self, run: Run) -> None:
-        """Give back a tuning job."""
+    def release(self, name: str, epoch: int) -> None:
+        """Give back a tuning job; epoch: that of the claim, or 0 where there is none."""
         with self._mutex:
-            self._confirmed.pop(run.job.id, None)
-        self._store.release(run.spec.name, run.epoch)
+            self._confirmed.pop(name, None)
+        if epoch:
+            self._store.release(name, epoch)
 
     def check(self, run: Run) -> None:
         """Make sure that a tuning job is still this engine's, before something is started or stopped.
@@ -94,20 +96,38 @@ class Ownership:
         if self._is_silent():
             self.beat()
         with self._mutex:
-            if self._confirmed.get(run.job.id) == run.epoch:
+            if self._confirmed.get(run.spec.name) == run.epoch:
                 return
         self._store.overtaken(run.job.id, 0, run.epoch)
         with self._mutex:
-            self._confirmed[run.job.id] = run.epoch
+            self._confirmed[run.spec.name] = run.epoch
 
-    def claimable(self) -> Sequence[str]:
-        """Return the names of the unfinished tuning jobs that no engine runs, the oldest first.
+    def claimable(self) -> Sequence[Claimable]:
+        """Return the unfinished tuning jobs that no engine runs, the oldest first.
 
         After a pause in which the database couldn't be reached there are none at first: the others were silent as well.
         """
         if self._clock() < self._gap_ended_at + 2 * self._beat_seconds:
             return ()
         return self._store.claimable(is_alive)
+
+    def share(self, free: Sequence[Claimable]) -> int:
+        """Return how many of the tuning jobs that no engine runs are this engine's, if all servers are to run equally many."""
+        loads = self._store.loads()
+        if self.url is None or self.engine not in loads:
+            return len(free)
+        fair = -(-(sum(loads.values()) + len(free)) // len(loads))
+        return max(0, fair - loads[self.engine])
+
+    def leave_to_others(self, name: str) -> bool:
+        """Offer a new tuning job to other servers, if one runs fewer than this one. Return whether it was offered."""
+        if self.url is None:
+            return False
+        loads = self._store.loads()
+        if not loads or loads.get(self.engine, 0) <= min(loads.values()):
+            return False
+        self.release(name, self.claim(name))  # it isn't new any more: nobody expects that its creator runs it
+        return True
 
     # -- heartbeats ----------------------------------------------------------------------------------------------
 

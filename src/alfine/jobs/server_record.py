@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,6 +37,13 @@ class ServerRecord:
         scheme, _, address = self.url.partition("://")
         host, colon, port = address.rpartition(":")
         return f"{scheme}://{EVERY_ADDRESS.get(host, host)}{colon}{port}"
+
+    @property
+    def url_for_others(self) -> str:
+        """The URL by which other machines reach it, if it listens on all addresses and they know the name of this machine."""
+        scheme, _, address = self.url.partition("://")
+        host, colon, port = address.rpartition(":")
+        return f"{scheme}://{socket.gethostname() if host in EVERY_ADDRESS else host}{colon}{port}"
 
     @property
     def port(self) -> int:

@@ -156,6 +156,7 @@ def serve(
 
     Raises:
         NotLoopback: Other machines can reach the address, but `is_open`. Nothing was opened then.
+        InvalidSpec: A server with another home has the same database, and this one has buckets of its own.
         StoreDamaged: The database can't be read.
         OSError: The port is taken, or a file of `tls` can't be read.
     """
@@ -163,6 +164,7 @@ def serve(
         refuse_other_machines(host)
     with home.store.reading() as connection:
         ping(connection)  # a damaged database is told before anything is opened
+    home.refuse_own_buckets()
     engine_pool = EnginePool(home.engine())
     with closing(_listening(host.strip("[]"), port)) as listener:
         app = make_app(home, engine_pool, is_open=is_open)
@@ -187,6 +189,7 @@ def serve(
             url, home.machine.arns.region, is_open=is_open, certificate=tls and str(tls[0].absolute())
         )
 
+        home.engine().ownership.url = record.url_for_others
         record.write(home.folder)  # before any training job starts: the sandbox closes this port
 
         def answering() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from alfine.core.errors import Fenced, NotFound
+from alfine.store.announcements import announce
 from alfine.store.conditions import UNFINISHED
 from alfine.store.database import Connection, Database
 from alfine.store.database_time import before_now, database_now
@@ -52,6 +53,19 @@ class LiveEngine:
     seen_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Claimable:
+    """A tuning job that no engine runs.
+
+    Attributes:
+        name: Its name.
+        is_new: Whether none has run it yet: the process that created it may be about to.
+    """
+
+    name: str
+    is_new: bool
+
+
 class Leases:
     """Gives tuning jobs to engines: a base of Store."""
 
@@ -85,6 +99,7 @@ class Leases:
         with self.database.writing() as connection:
             _release(connection, tuning_jobs.c.owner == engine)
             connection.execute(sa.delete(servers).where(servers.c.id == engine))
+            announce(connection, engine)  # others look for what it ran
             connection.execute(sa.delete(servers).where(servers.c.seen_at < before_now(FORGOTTEN)))
 
     def engines(self) -> Sequence[LiveEngine]:
@@ -120,14 +135,23 @@ class Leases:
             update_row(connection, row.id, {"owner": engine, "epoch": row.epoch + 1})
             return int(row.epoch) + 1
 
-    def claimable(self, alive: Callable[[str], bool]) -> Sequence[str]:
-        """Return the names of the unfinished tuning jobs that no engine runs, the oldest first; alive: see `claim`."""
+    def claimable(self, alive: Callable[[str], bool]) -> Sequence[Claimable]:
+        """Return the unfinished tuning jobs that no engine runs, the oldest first; alive: see `claim`."""
         with self.database.reading() as connection:
             owners = connection.scalars(sa.select(tuning_jobs.c.owner).where(UNFINISHED).distinct()).all()
             gone = [owner for owner in owners if owner is not None and self._is_gone(connection, owner, alive)]
             free = tuning_jobs.c.owner.is_(None) | tuning_jobs.c.owner.in_(gone)
-            query = sa.select(tuning_jobs.c.name).where(UNFINISHED, free)
-            return connection.scalars(query.order_by(tuning_jobs.c.created_at, tuning_jobs.c.id)).all()
+            query = sa.select(tuning_jobs.c.name, tuning_jobs.c.epoch).where(UNFINISHED, free)
+            rows = connection.execute(query.order_by(tuning_jobs.c.created_at, tuning_jobs.c.id))
+            return [Claimable(row.name, is_new=row.epoch == 0) for row in rows]
+
+    def loads(self) -> dict[str, int]:
+        """Return how many unfinished tuning jobs each server runs, by the id of its engine; of the servers that aren't silent."""
+        with self.database.reading() as connection:
+            runs = (tuning_jobs.c.owner == servers.c.id) & UNFINISHED
+            lives = servers.c.url.is_not(None) & (servers.c.seen_at >= before_now(self.silence))
+            query = sa.select(servers.c.id, sa.func.count(tuning_jobs.c.id)).outerjoin_from(servers, tuning_jobs, runs)
+            return {row[0]: row[1] for row in connection.execute(query.where(lives).group_by(servers.c.id))}
 
     def overtaken(self, job: int, known: int, epoch: int | None = None) -> bool:
         """Return whether someone else (a user who stops or changes something) has recorded more facts than the caller knows.
@@ -153,6 +177,7 @@ class Leases:
         """
         with self.database.writing() as connection:
             _release(connection, (tuning_jobs.c.name == name) & (tuning_jobs.c.epoch == epoch))
+            announce(connection, name)
 
     def release_all(self) -> None:
         """Give back all tuning jobs: for a copy of a database, whose tuning jobs nobody runs."""
