@@ -46,6 +46,7 @@ ONE_USER = {
     "store.ended": "SQL: all of it is written in the store",
     "store.check_database": "SQL: all of it is written in the store",
     "store.copy_records": "SQL: all of it is written in the store; `alfine store copy` is a thin command",
+    "store.console_tokens": "SQL: all of it is written in the store",
     "strategies.early_stopping": "a strategy's rule: the policy alone puts it together with a strategy",
     "surrogate.influence": "the surrogate's own mathematics; figures only draw it",
     "surrogate.noise": "statistics of results: all of them lie in surrogate",

@@ -14,6 +14,8 @@ from alfine.api.job_words import job_request
 from alfine.server.console.links import LINK_SECONDS
 from alfine.server.console.sessions import FAILURE_SECONDS, MOST_FAILURES, SESSION_SECONDS, Sessions, SignInRefused
 from alfine.store.access_keys import KeyFiles
+from alfine.store.console_tokens import ConsoleTokens
+from alfine.store.store import Store
 from tests.aws.conftest import until
 from tests.aws.test_keys import Locked, key_of, keys
 from tests.server.console.conftest import Visitor
@@ -279,14 +281,21 @@ class Clock:
     now = 0.0
 
     def __call__(self):
-        return self.now
+        return datetime.fromtimestamp(self.now, UTC)
 
 
 @pytest.fixture
-def opened(tmp_path):
+def tokens(database_url):
+    store = Store(database_url)
+    yield ConsoleTokens(store.database)
+    store.close()
+
+
+@pytest.fixture
+def opened(tmp_path, tokens):
     """The sessions of a server, their clock, and a key of the home."""
-    clock, store = Clock(), KeyFiles(tmp_path)
-    return Sessions(store, is_open=False, clock=clock), clock, store.create(datetime.now(UTC))
+    clock, keys = Clock(), KeyFiles(tmp_path)
+    return Sessions(keys, tokens, is_open=False, clock=clock), clock, keys.create(datetime.now(UTC))
 
 
 @pytest.mark.parametrize("address", ["192.0.2.7", "2001:db8::1"])
@@ -325,9 +334,10 @@ def test_over_https_the_cookie_is_for_https_alone(opened):
     assert "; Secure" in response.headers["set-cookie"]
 
 
-def test_without_keys_nobody_has_a_session_and_on_an_open_server_everybody(tmp_path):
-    assert Sessions(KeyFiles(tmp_path), is_open=False).session(request()) is None
-    assert Sessions(KeyFiles(tmp_path), is_open=True).session(request()) is not None
+def test_without_keys_nobody_has_a_session_and_on_an_open_server_everybody(tmp_path, tokens):
+    assert Sessions(KeyFiles(tmp_path), tokens, is_open=False).session(request()) is None
+    opened = [Sessions(KeyFiles(tmp_path), tokens, is_open=True).session(request()) for _ in range(2)]
+    assert opened[0] == opened[1] is not None  # a page of one server may send its form to another
 
 
 def test_a_link_opens_one_session_once_within_an_hour(opened):
@@ -345,6 +355,16 @@ def test_a_link_opens_one_session_once_within_an_hour(opened):
         sessions.follow(request(), third)
     with pytest.raises(SignInRefused):
         sessions.follow(request(), "")
+
+
+def test_sessions_links_and_forms_hold_at_every_server_of_the_database(opened, tokens):
+    sessions, clock, key = opened
+    other = Sessions(sessions.keys, tokens, is_open=False, clock=clock)
+    token = sessions.follow(request(), other.links.new(key.id))
+    assert other.session(request(token=token)) == sessions.session(request(token=token))
+    assert other.anonymous == sessions.anonymous
+    other.sign_out(request(token=token))
+    assert sessions.session(request(token=token)) is None
 
 
 def test_a_session_of_a_link_ends_with_the_key_that_asked_for_it(opened):

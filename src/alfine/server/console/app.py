@@ -33,6 +33,7 @@ from alfine.server.console import change_form, events, replay, training_job, tun
 from alfine.server.console.page_request import ConsoleBackend, Page, PageRequest
 from alfine.server.console.sessions import Session, Sessions, SignInRefused
 from alfine.store.access_keys import Keys
+from alfine.store.console_tokens import ConsoleTokens
 
 log = logging.getLogger("alfine.server.console")
 
@@ -79,7 +80,7 @@ class Console:
 
     def __init__(self, backend: ConsoleBackend, keys: Keys, *, is_open: bool) -> None:
         self.backend = backend
-        self.sessions = Sessions(keys, is_open=is_open)
+        self.sessions = Sessions(keys, ConsoleTokens(backend.service.store.database), is_open=is_open)
         self.leaving = asyncio.Event()
         self.streams: set[object] = set()
         get = {
@@ -156,7 +157,7 @@ class Console:
 
     def _get(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            session = self.sessions.session(request)
+            session = await self._session(request)
             if session is None:
                 return self._redirect_to_sign_in(request)
             return await self._answer(page, self._page_request(request, session))
@@ -165,7 +166,7 @@ class Console:
 
     def _post(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            session = self.sessions.session(request)
+            session = await self._session(request)
             if session is None:
                 return self._refused(request, SignInRefused("You aren't signed in any more. Sign in, and try again."))
             form = await _form(request)
@@ -177,7 +178,7 @@ class Console:
 
     def _events(self, state: Callable[[PageRequest], object]) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            session = self.sessions.session(request)
+            session = await self._session(request)
             if session is None or len(self.streams) >= MOST_STREAMS or self.leaving.is_set():
                 return Response(status_code=204)  # an EventSource doesn't connect again after 204
             return StreamingResponse(self._stream(request, session, state), media_type="text/event-stream")
@@ -193,10 +194,13 @@ class Console:
         try:
             async for event in events.stream(self._page_request(request, session), state, self.leaving):
                 yield event
-                if self.sessions.session(request) is None:
+                if await self._session(request) is None:
                     return
         finally:
             self.streams.discard(mark)
+
+    async def _session(self, request: Request) -> Session | None:
+        return await run_in_threadpool(self.sessions.session, request)
 
     def _page_request(self, request: Request, session: Session, form: Mapping[str, str] | None = None) -> PageRequest:
         return PageRequest(request, session, self.backend, self.sessions.needs_sign_in, form or {})
@@ -229,7 +233,7 @@ class Console:
     async def _sign_in(self, request: Request) -> Response:
         anonymous = self._page_request(request, self.sessions.anonymous)
         if request.method != "POST":
-            if self.sessions.session(request) is not None:
+            if await self._session(request) is not None:
                 return RedirectResponse(_safe_target(request.query_params.get("to", "")), 303)
             return anonymous.render("sign_in.html", to=request.query_params.get("to", ""), key="", refused="")
         form = await _form(request)
@@ -251,17 +255,18 @@ class Console:
         response = RedirectResponse(f"{PATH}/", 303)
         if self.sessions.needs_sign_in:
             try:
-                token = self.sessions.follow(request, request.query_params.get("token", ""))
+                link = request.query_params.get("token", "")
+                token = await run_in_threadpool(self.sessions.follow, request, link)
             except SignInRefused as error:
-                return response if self.sessions.session(request) else self._refused(request, error)
+                return response if await self._session(request) else self._refused(request, error)
             self.sessions.set_cookie(request, response, token)
         return response
 
     async def _sign_out(self, request: Request) -> Response:
-        session = self.sessions.session(request)
+        session = await self._session(request)
         if session is not None and not _has_token(await _form(request), session):
             return self._refused(request, SignInRefused(FOREIGN_FORM))
-        self.sessions.sign_out(request)
+        await run_in_threadpool(self.sessions.sign_out, request)
         response = RedirectResponse(f"{PATH}/sign-in", 303)
         self.sessions.delete_cookie(request, response)
         return response

@@ -1,21 +1,21 @@
 """Sessions: whoever signed in may use the console; on a server that takes any credentials (`--open`), everybody on this machine.
 
 A browser signs no requests, so it opens a session with a one-time link (links.py), or on the sign-in page with an access key's id
-and secret. The session's token is random; the browser keeps it in a cookie (HttpOnly, SameSite=Strict), the server as a hash, in memory.
-Sessions end with the server, after `SESSION_SECONDS`, and when their key is deleted. Forms carry a second token (against
-cross-site request forgery) that only the pages of this server contain.
+and secret. The session's token is random; the browser keeps it in a cookie (HttpOnly, SameSite=Strict), the store as a hash, so that it
+holds at every server that shares the database. Sessions end after `SESSION_SECONDS`, by their button, and when their key is deleted.
+Forms carry a second token (against cross-site request forgery) that only the pages of these servers contain.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import ipaddress
 import secrets
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,6 +24,7 @@ from alfine.core.errors import AlfineError
 from alfine.core.wording import duration
 from alfine.server.console.links import OneTimeLinks
 from alfine.store.access_keys import Keys
+from alfine.store.console_tokens import ConsoleToken, ConsoleTokens
 
 SESSION_SECONDS = 8 * 3600.0
 """Seconds until a session ends: a working day."""
@@ -41,6 +42,14 @@ MOST_NETWORKS = 10_000
 """Networks whose wrong keys are remembered; another one replaces the oldest."""
 
 
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+"""The end of what has none."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 class SignInRefused(AlfineError):
     """The sign-in or a form was refused: a wrong key, a key over plain HTTP, or a missing token."""
 
@@ -56,56 +65,55 @@ class Session:
     Attributes:
         key: The id of the access key that opened it; empty where none is needed.
         form_token: The token that its forms have to send.
-        until: When it ends, in seconds of a monotonic clock.
     """
 
     key: str
     form_token: str
-    until: float = float("inf")
 
 
 class Sessions:
-    """The sessions of one server.
+    """The sessions of one server, and of all others that share its database.
 
     Args:
         keys: The access keys of the home.
+        tokens: Where sessions are kept.
         is_open: Whether nobody has to sign in.
-        clock: Monotonic seconds.
+        clock: Returns the present instant.
 
     Attributes:
         links: The one-time links that wait to be opened.
     """
 
-    def __init__(self, keys: Keys, *, is_open: bool, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, keys: Keys, tokens: ConsoleTokens, *, is_open: bool, clock: Callable[[], datetime] = _utc_now
+    ) -> None:
         self.keys = keys
         self.is_open = is_open
-        self.links = OneTimeLinks(clock)
+        self.links = OneTimeLinks(tokens, clock)
+        self._tokens = tokens
         self._clock = clock
-        self._sessions: dict[bytes, Session] = {}
         self._failures: dict[str, list[float]] = {}
         self._mutex = threading.Lock()
-        self._anonymous = Session("", secrets.token_urlsafe(32))
 
     @property
     def needs_sign_in(self) -> bool:
         """Return whether a browser has to sign in."""
         return not self.is_open
 
-    @property
+    @cached_property
     def anonymous(self) -> Session:
         """The session of a browser that has not signed in: it has the form token of the sign-in page."""
-        return self._anonymous
+        return Session("", self._tokens.shared_form_token(secrets.token_urlsafe(32), NEVER))
 
     def session(self, request: Request) -> Session | None:
         """Return the session that a request belongs to, or None when the browser has to sign in first."""
         if not self.needs_sign_in:
-            return self._anonymous
+            return self.anonymous
         token = request.cookies.get(_cookie(request), "")
-        with self._mutex:
-            session = self._sessions.get(_hashed(token))
-        if session is None or session.until < self._clock() or self.keys.secret(session.key) is None:
+        known = self._tokens.find("session", token, self._clock()) if token else None
+        if known is None or self.keys.secret(known.access_key) is None:
             return None
-        return session
+        return Session(known.access_key, known.form_token)
 
     def sign_in(self, request: Request, key: str, secret: str) -> str:
         """Open a session.
@@ -146,18 +154,14 @@ class Sessions:
         return self._open(key)
 
     def _open(self, key: str) -> str:
-        token = secrets.token_urlsafe(32)
-        with self._mutex:
-            now = self._clock()
-            kept = [(hashed, session) for hashed, session in self._sessions.items() if session.until >= now]
-            self._sessions = dict(kept[-(MOST_SESSIONS - 1) :])
-            self._sessions[_hashed(token)] = Session(key, secrets.token_urlsafe(32), now + SESSION_SECONDS)
+        token, now = secrets.token_urlsafe(32), self._clock()
+        known = ConsoleToken(key, secrets.token_urlsafe(32), now + timedelta(seconds=SESSION_SECONDS))
+        self._tokens.add("session", token, known, now, MOST_SESSIONS)
         return token
 
     def sign_out(self, request: Request) -> None:
         """End the session of a request."""
-        with self._mutex:
-            self._sessions.pop(_hashed(request.cookies.get(_cookie(request), "")), None)
+        self._tokens.take("session", request.cookies.get(_cookie(request), ""), self._clock())
 
     @staticmethod
     def set_cookie(request: Request, response: Response, token: str) -> None:
@@ -179,20 +183,17 @@ class Sessions:
 
     def _refuse_after_failures(self, network: str) -> None:
         with self._mutex:
-            recent = [at for at in self._failures.get(network, ()) if at > self._clock() - FAILURE_SECONDS]
+            now = self._clock().timestamp()
+            recent = [at for at in self._failures.get(network, ()) if at > now - FAILURE_SECONDS]
             if len(recent) >= MOST_FAILURES:
-                wait = recent[0] + FAILURE_SECONDS - self._clock()
+                wait = recent[0] + FAILURE_SECONDS - now
                 raise SignInRefused(f"Too many wrong keys. Try again in {duration(wait)}.", 429)
 
     def _note_failure(self, network: str) -> None:
         with self._mutex:
             if network not in self._failures and len(self._failures) >= MOST_NETWORKS:
                 del self._failures[next(iter(self._failures))]
-            self._failures[network] = [*self._failures.get(network, ())[-MOST_FAILURES:], self._clock()]
-
-
-def _hashed(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+            self._failures[network] = [*self._failures.get(network, ())[-MOST_FAILURES:], self._clock().timestamp()]
 
 
 def _cookie(request: Request) -> str:
