@@ -25,7 +25,9 @@ settings_of_criteria = sorted(
 )
 job_words = sorted(WORDS)
 tables = [
-    (table, field.name) for table in ("files", "s3", "run", "server") for field in fields(getattr(Config(), table))
+    (table, field.name)
+    for table in ("files", "s3", "run", "server", "metrics", "limits", "retention")
+    for field in fields(getattr(Config(), table))
 ]
 
 
