@@ -127,9 +127,9 @@ def test_every_change_arrives_in_order_though_the_receiver_fails_hangs_and_the_s
     script.write_text(SCRIPT)
     (home / "alfine.toml").write_text(f'[[webhooks]]\nurl = "{hook.url}"\nsecret = "{SECRET}"\n')
     server = Served(home)
-    hook.answers = [503, 200, 200, "hang"]
+    hook.answers = [503, 200, "hang"]
     client = server.client()
-    words = {"metric": "loss", "strategy": "Random", "max_training_jobs": 2}
+    words = {"metric": "loss", "strategy": "Random", "max_training_jobs": 1}
     request = job_request(name="told", space={"x": Continuous(0, 1)}, script=script, **words)
     tags = [*request.pop("Tags", []), {"Key": "team", "Value": "blue"}]
     client.create_hyper_parameter_tuning_job(**request, Tags=tags)
@@ -141,7 +141,7 @@ def test_every_change_arrives_in_order_though_the_receiver_fails_hangs_and_the_s
     until(lambda: statuses(hook.taken).get(ARN) == ["InProgress", "Completed"], "told of the end")
     server.end()
     told = statuses(hook.taken)
-    assert sorted(map(len, told.values())) == [2] * 3
+    assert sorted(map(len, told.values())) == [2] * 2
     assert set(map(tuple, told.values())) == {("InProgress", "Completed")}
     first, last = (verified(*hook.taken[place]) for place in (0, -1))
     assert (first["detail-type"], last["detail-type"]) == (TUNING_JOB_EVENT, TUNING_JOB_EVENT)
@@ -153,7 +153,7 @@ def test_every_change_arrives_in_order_though_the_receiver_fails_hangs_and_the_s
         "resources": [ARN],
     }
     detail = last["detail"]
-    assert detail["TrainingJobStatusCounters"]["Completed"] == 2
+    assert detail["TrainingJobStatusCounters"]["Completed"] == 1
     assert detail["CreationTime"] == first["detail"]["CreationTime"] > 10**12
     assert detail["Tags"]["team"] == "blue"
     assert "HyperParameterTuningEndTime" not in first["detail"]
