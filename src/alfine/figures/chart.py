@@ -25,7 +25,9 @@ PNG_SCALE = 2.0
 """Pixels of a PNG over those of the page."""
 
 MIME_TYPE = "application/vnd.vegalite.v5+json"
-"""The type under which Jupyter draws Vega-Lite itself."""
+"""The type under which JupyterLab draws Vega-Lite itself; what figures use is the same in versions 5 and 6."""
+
+NOTEBOOK_SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +134,7 @@ class Chart:
             picture: Plain = {"image/svg+xml": self.svg()}
         except MissingExtra:  # Jupyter draws the specification without it
             picture = {}
-        return {MIME_TYPE: self.vega_lite(), "text/plain": repr(self), **picture}
+        return {MIME_TYPE: {**self.vega_lite(), "$schema": NOTEBOOK_SCHEMA}, "text/plain": repr(self), **picture}
 
     def __repr__(self) -> str:
         return f"<Chart {self.name}: {self.title if self.view else self.empty}>"

@@ -341,7 +341,7 @@ def _axis(range_: Range, name: str, field: str = "x") -> Plain:
     scale: Plain = {"domain": list(_ends(range_)), "zero": False, "nice": False}
     axis: Plain = {"tickCount": 6}
     if range_.effective_scaling == "Logarithmic":
-        scale["type"] = "log"
+        scale = {"domain": scale["domain"], "type": "log"}
         axis = {"values": _decades(range_), "format": "~g"} if len(_decades(range_)) > 1 else {"tickCount": 3}
     return quantitative(field, name, scale=scale, axis=axis)
 

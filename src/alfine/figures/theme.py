@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 Theme = Literal["light", "dark"]
 
-SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
-"""The version of Vega-Lite in which figures are written: the one that notebooks draw themselves."""
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+"""The version of Vega-Lite in which figures are written."""
 
-VEGA_LITE = "5.21"
+VEGA_LITE = "6.4"
 """The release of it that draws pictures and pages."""
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

@@ -131,7 +131,10 @@ def paths(served, sagemaker, script):
     until(sagemaker, "wide")
     rows = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(HyperParameterTuningJobName="wide")
     job = rows["TrainingJobSummaries"][0]["TrainingJobName"]
-    more = ("tuning-jobs/wide", "tuning-jobs/wide/change", "tuning-jobs/wide/replay?criteria=", "sign-in", "nowhere")
+    more = (
+        *("tuning-jobs/wide", "tuning-jobs/wide/change", "tuning-jobs/wide/replay?criteria=", "sign-in", "nowhere"),
+        *("tuning-jobs/wide/analysis", "tuning-jobs/wide/configuration", "compare?name=wide"),
+    )
     return [f"/console/{path}" for path in ("", *more, f"training-jobs/{job}", f"training-jobs/{job}/log")]
 
 
@@ -145,6 +148,14 @@ def test_pages_fit_their_window_and_can_be_read(browser, served, paths, width, d
         assert browser.read("document.documentElement.scrollWidth") <= width, path
         assert browser.read(FAINT) == [], path
         assert browser.read(UNLABELLED) == [], path
+
+
+def test_figures_are_drawn_live_and_tell_more_under_the_pointer(browser, served, paths):
+    browser.sized(1280)
+    browser.open(f"{served.url}/console/tuning-jobs/wide/analysis")
+    browser.until("document.querySelectorAll('#best-so-far canvas').length === 1")
+    browser.until("document.querySelector('#best-so-far .drawing').getAttribute('aria-label').includes('Best of 12')")
+    assert browser.complaints == []
 
 
 @pytest.fixture(scope="module")

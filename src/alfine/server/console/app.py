@@ -29,7 +29,18 @@ from alfine.aws.dispatch import UNAVAILABLE, read_body
 from alfine.aws.json_protocol import WireError
 from alfine.core.errors import AlfineError, InvalidSpec, NotFound, NoTuningJob
 from alfine.core.unavailable import reason_to_try_later
-from alfine.server.console import change_form, events, replay, training_job, tuning_job, tuning_jobs
+from alfine.server.console import (
+    analysis,
+    change_form,
+    configuration,
+    downloads,
+    events,
+    figures,
+    replay,
+    training_job,
+    tuning_job,
+    tuning_jobs,
+)
 from alfine.server.console.page_request import ConsoleBackend, Page, PageRequest
 from alfine.server.console.sessions import Session, Sessions, SignInRefused
 from alfine.store.access_keys import Keys
@@ -59,9 +70,16 @@ SECURITY_HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
-STATIC = {"console.css": "text/css", "console.js": "text/javascript", "icon.svg": "image/svg+xml"}
+STATIC = {
+    "console.css": "text/css",
+    "console.js": "text/javascript",
+    "figures.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
 
-PAGES = re.compile(rf"{PATH}/(?:tuning-jobs/[^/]+(?:/change|/replay)?|training-jobs/[^/]+(?:/log)?)?")
+PAGES = re.compile(
+    rf"{PATH}/(?:tuning-jobs/[^/]+(?:/analysis|/change|/configuration|/replay)?|compare|training-jobs/[^/]+(?:/log)?)?"
+)
 """The paths of pages that a browser is led to after signing in."""
 
 FOREIGN_FORM = "This form doesn't belong to a page of this server."
@@ -88,6 +106,13 @@ class Console:
             "/tuning-jobs/{name}": tuning_job.page,
             "/tuning-jobs/{name}/change": change_form.page,
             "/tuning-jobs/{name}/replay": replay.page,
+            "/tuning-jobs/{name}/analysis": analysis.page,
+            "/tuning-jobs/{name}/configuration": configuration.page,
+            "/tuning-jobs/{name}/figures/{figure}.{kind}": figures.figure,
+            "/tuning-jobs/{name}/table.{kind}": downloads.table,
+            "/tuning-jobs/{name}/report": downloads.report_page,
+            "/compare": analysis.comparison_page,
+            "/compare/figures/{figure}.{kind}": figures.compared,
             "/training-jobs/{name}": training_job.page,
             "/training-jobs/{name}/log": training_job.log_page,
             "/training-jobs/{name}/log/part": training_job.log_part,
@@ -285,9 +310,10 @@ def _not_found(request: PageRequest, error: NotFound) -> str:
     """Return the message, in the console's words where the error has AWS's."""
     if not str(error).startswith(AWS_WORDS):
         return str(error)
+    if isinstance(error, NoTuningJob):
+        return f"This home has no tuning job called {error.name}.{error.hint}"
     kind = "training job" if "/training-jobs/" in request.http.url.path else "tuning job"
-    hint = error.hint if isinstance(error, NoTuningJob) else ""
-    return f"This home has no {kind} called {request.path_part('name')}.{hint}"
+    return f"This home has no {kind} called {request.path_part('name')}."
 
 
 def _has_token(form: Mapping[str, str], session: Session) -> bool:
@@ -321,6 +347,8 @@ async def _form(request: Request) -> Mapping[str, str]:
 
 async def _static(request: Request) -> Response:
     name = request.path_params["name"]
+    if name == figures.LIBRARY:
+        return await run_in_threadpool(figures.library)
     if name not in STATIC:
         raise HTTPException(404)
     return Response(_read(name), media_type=STATIC[name], headers={"cache-control": "no-cache"})

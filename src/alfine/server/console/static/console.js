@@ -16,10 +16,7 @@ function taken(from) {
   // Parts that didn't change stay, with their focus and what is selected in them.
   for (const part of document.querySelectorAll("[data-live]")) {
     const fresh = from.getElementById(part.id);
-    if (!fresh) {
-      if (part.dataset.pending !== undefined) part.remove(); // there is nothing to say after all
-      continue;
-    }
+    if (!fresh) continue;
     localTimes(fresh);
     if (fresh.outerHTML === part.outerHTML) continue;
     const open = new Set([...part.querySelectorAll("details[open][id]")].map((each) => each.id));
@@ -65,6 +62,7 @@ async function refresh() {
         await grown();
         if (ended) return location.reload(); // its buttons are others now
         taken(page);
+        document.dispatchEvent(new CustomEvent("alfine:changed"));
       }
     } catch { /* the server is away: the next event comes when it's back */ }
     const took = performance.now() - begun;

@@ -1,0 +1,82 @@
+"""The page of a tuning job's configuration: what it was asked to do, and the code that asks for the same again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from alfine.core.range_protocol import Range
+from alfine.core.range_words import scaling_of, values_in_words
+from alfine.core.spec import describe_ranges
+from alfine.server.console.page_request import PageRequest
+
+NEW_NAME = "-again"
+"""What is added to the name of a job in the code to copy, since a name can't be used twice."""
+
+LONGEST_NAME = 32
+"""Characters of a tuning job's name. Source: CreateHyperParameterTuningJob in SageMaker's API reference."""
+
+
+ONE_LINE = 70
+"""Letters of a value that stays on one line of code."""
+
+MOST_METRICS = 8
+"""Metrics of a definition that are shown; the request below has all."""
+
+
+def page(request: PageRequest) -> Response:
+    """Render the page."""
+    name = request.path_part("name")
+    job = request.service.get(name)
+    spec, again = job.spec(), _again(job.request)
+    text = json.dumps(again, indent=2)
+    return request.render(
+        "configuration.html",
+        name=name,
+        spec=spec,
+        ranges=describe_ranges(spec, _range).items(),
+        static=[pair for part in spec.definition_specs for pair in part.definition.static_hyperparameters.items()],
+        early_stopping=spec.early_stopping,
+        most_metrics=MOST_METRICS,
+        request_text=text,
+        boto3_text=_boto3(again),
+        changed=dict(job.request) != dict(request.service.store.original(name)),
+    )
+
+
+def _again(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the request of a job with a name that is free."""
+    name = str(asked["HyperParameterTuningJobName"])
+    return {**asked, "HyperParameterTuningJobName": f"{name[: LONGEST_NAME - len(NEW_NAME)]}{NEW_NAME}"}
+
+
+def _boto3(asked: Mapping[str, Any]) -> str:
+    """Return a Python program that creates the job with boto3."""
+    arguments = "".join(f"    {key}={_python(value)},\n" for key, value in asked.items())
+    return (
+        'import boto3\n\nsagemaker = boto3.client("sagemaker")\n'
+        f"sagemaker.create_hyper_parameter_tuning_job(\n{arguments})\n"
+    )
+
+
+def _python(value: Any, depth: int = 1) -> str:
+    """Write a value as Python code, with a line for each entry of what doesn't fit into one."""
+    text = repr(value)
+    if len(text) <= ONE_LINE or not isinstance(value, Mapping | list) or not value:
+        return text
+    space, ends = "    " * (depth + 1), "{}" if isinstance(value, Mapping) else "[]"
+    entries = (
+        [f"{key!r}: {_python(each, depth + 1)}" for key, each in value.items()]
+        if isinstance(value, Mapping)
+        else [_python(each, depth + 1) for each in value]
+    )
+    inner = "".join(f"{space}{entry},\n" for entry in entries)
+    return f"{ends[0]}\n{inner}{space[4:]}{ends[1]}"
+
+
+def _range(found: Range) -> str:
+    scaling = scaling_of(found)
+    return f"{values_in_words(found)}{f', {scaling}' if scaling else ''}"

@@ -1,0 +1,36 @@
+"""Files to download: the training jobs of a tuning job as a table, and its report."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from starlette.responses import Response
+
+from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.wording import did_you_mean
+from alfine.figures.report import report
+from alfine.jobs.analysis.export_table import FORMATS, export_table
+from alfine.jobs.analysis.replay_report import replay_turn
+from alfine.server.console.page_request import PageRequest
+
+
+def table(request: PageRequest) -> Response:
+    """Answer the training jobs as CSV, JSON or Parquet."""
+    name, kind = request.path_part("name"), request.path_part("kind")
+    if kind not in FORMATS:
+        raise InvalidSpec([Fault("table", f".{kind} isn't a format. {did_you_mean(kind, FORMATS)}")])
+    return _file(export_table(request.service.history(name), kind), f"{name}.{kind}", "application/octet-stream")
+
+
+def report_page(request: PageRequest) -> Response:
+    """Answer the report of a tuning job, one HTML file that needs no network."""
+    name = request.path_part("name")
+    job, history = request.service.get(name), request.service.history(name)
+    with replay_turn(()):  # it asks a criterion again and again, as a replay does
+        page = report(job, history)
+    return _file(page.encode(), f"{name}.html", "text/html")
+
+
+def _file(body: bytes, name: str, kind: str) -> Response:
+    disposition = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+    return Response(body, media_type=kind, headers={"content-disposition": disposition})

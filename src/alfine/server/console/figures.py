@@ -1,0 +1,193 @@
+"""The figures of the console: each as a Vega-Lite document for the page's script, and as a picture for pages without scripts.
+
+A figure is computed once for each state of its tuning job, and kept for whoever looks next.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from importlib.util import find_spec
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from alfine.core.errors import AlfineError, Fault, InvalidSpec
+from alfine.core.wording import did_you_mean
+from alfine.criteria.forecast import forecast_of
+from alfine.figures.chart import Chart, converter
+from alfine.figures.course_charts import COMPARED_BY, comparison, distribution
+from alfine.figures.plots import Plots
+from alfine.figures.report import EMBED
+from alfine.figures.theme import VEGA_LITE, Theme
+from alfine.jobs.policy_for import policy_for
+from alfine.server.console.page_request import PageRequest
+
+LIBRARY = "vega.js"
+"""The file among the console's own that comes from the package which draws figures."""
+
+MOST_KEPT = 128
+"""Figures that are kept: some 50 KB each."""
+
+AT_ONCE = 1
+"""Figures that are computed at once: each may take a core for seconds."""
+
+PATIENCE_SECONDS = 30.0
+"""Longest time, in seconds, that a request waits for another one's figure."""
+
+MOST_COMPARED = 8
+"""Tuning jobs that are compared."""
+
+Draw = Callable[[Plots, Mapping[str, str]], Chart]
+
+FIGURES: dict[str, tuple[str, Draw]] = {
+    "best-so-far": ("Best objective so far", lambda plots, _: plots.best()),
+    "probability-of-improvement": ("Probability of an improvement", lambda plots, _: plots.probability()),
+    "importance": ("Importance of the hyperparameters", lambda plots, query: plots.importance(query.get("definition"))),
+    "slices": ("Objective by hyperparameter", lambda plots, query: plots.slices(query.get("definition"))),
+    "contour": (
+        "Two hyperparameters together",
+        lambda plots, query: plots.contour(query.get("x"), query.get("y"), query.get("definition")),
+    ),
+    "parallel-coordinates": (
+        "Configurations",
+        lambda plots, query: plots.parallel_coordinates(query.get("definition")),
+    ),
+    "learning-curves": ("Learning curves", lambda plots, _: plots.learning_curves()),
+    "timeline": ("Timeline", lambda plots, _: plots.timeline()),
+    "cost": ("Best objective by cost", lambda plots, _: plots.cost()),
+    "distribution": ("Distribution of the objectives", lambda plots, _: plots.distribution()),
+}
+"""The figures of a tuning job, in the order of the page: name -> (title, what draws it)."""
+
+OF_A_DEFINITION = ("importance", "slices", "contour", "parallel-coordinates")
+"""Figures of one training job definition."""
+
+FORMATS = {"json": "application/json", "svg": "image/svg+xml", "png": "image/png"}
+"""The formats of a figure, and their media types."""
+
+
+class FigureBusy(AlfineError):
+    """Other figures take too long."""
+
+    code = "ServiceUnavailable"
+
+
+class _Kept:
+    """The figures that were computed last. Any thread may ask."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._turn = threading.BoundedSemaphore(AT_ONCE)
+        self._bodies: OrderedDict[Hashable, bytes] = OrderedDict()
+
+    def body(self, key: Hashable, compute: Callable[[], bytes]) -> bytes:
+        """Return what was computed for this key; compute it when it's asked for the first time."""
+        if (known := self._known(key)) is not None:
+            return known
+        with self._in_turn():
+            if (known := self._known(key)) is not None:  # computed while this request waited
+                return known
+            body = compute()
+        with self._mutex:
+            self._bodies[key] = body
+            while len(self._bodies) > MOST_KEPT:
+                self._bodies.popitem(last=False)
+        return body
+
+    def _known(self, key: Hashable) -> bytes | None:
+        with self._mutex:
+            if key in self._bodies:
+                self._bodies.move_to_end(key)
+            return self._bodies.get(key)
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        if not self._turn.acquire(timeout=PATIENCE_SECONDS):
+            raise FigureBusy("Other figures are being drawn. Try again in a while.")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+
+_kept = _Kept()
+
+
+def figure(request: PageRequest) -> Response:
+    """Answer a figure of a tuning job. Query: `theme`; `definition`; of a contour `x` and `y`."""
+    job = request.service.get(request.path_part("name"))
+    name = request.path_part("figure")
+    if name not in FIGURES:
+        raise InvalidSpec([Fault("figure", f"{name!r} isn't one. {did_you_mean(name, FIGURES)}")])
+    chosen = {key: request.query[key] for key in ("definition", "x", "y") if request.query.get(key)}
+
+    def draw() -> Chart:
+        history = request.service.history(job.name)
+        forecast = None if job.ended else forecast_of(history, policy_for(history.spec).criteria)
+        return FIGURES[name][1](Plots(history, job.verdict, forecast), chosen)
+
+    return _answer(request, (job.id, job.facts, job.status, name, *sorted(chosen.items())), draw)
+
+
+def compared(request: PageRequest) -> Response:
+    """Answer a figure of several tuning jobs. Query: `name`, repeated; `theme`."""
+    names, by = chosen_names(request), request.path_part("figure")
+    if by != "distribution" and by not in COMPARED_BY:
+        raise InvalidSpec([Fault("figure", f"{by!r} isn't one. {did_you_mean(by, [*COMPARED_BY, 'distribution'])}")])
+    jobs = [request.service.get(name) for name in names]
+
+    def draw() -> Chart:
+        histories = {job.name: request.service.history(job.name) for job in jobs}
+        return distribution(histories) if by == "distribution" else comparison(histories, by=by)
+
+    return _answer(request, (by, *((job.id, job.facts) for job in jobs)), draw)
+
+
+def chosen_names(request: PageRequest) -> list[str]:
+    """Return the names of the tuning jobs to compare.
+
+    Raises:
+        InvalidSpec: There are none, or too many.
+    """
+    names = list(dict.fromkeys(request.http.query_params.getlist("name")))
+    if not 1 <= len(names) <= MOST_COMPARED:
+        raise InvalidSpec([Fault("name", f"Choose two to {MOST_COMPARED} tuning jobs to compare.")])
+    return names
+
+
+def can_draw() -> bool:
+    """Return whether what draws figures is installed (`pip install 'alfine[plots]'`)."""
+    return find_spec("vl_convert") is not None
+
+
+def library() -> Response:
+    """Answer the library that draws figures in a page: LIBRARY."""
+    if not can_draw():
+        raise HTTPException(404)
+    return Response(_bundle(), media_type="text/javascript", headers={"cache-control": "max-age=86400"})
+
+
+@cache
+def _bundle() -> str:
+    bundle: str = converter().javascript_bundle(EMBED, vl_version=VEGA_LITE)
+    return bundle
+
+
+def _answer(request: PageRequest, key: tuple[Hashable, ...], draw: Callable[[], Chart]) -> Response:
+    theme: Theme = "dark" if request.query.get("theme") == "dark" else "light"
+    kind = request.path_part("kind")
+    if kind not in FORMATS:
+        raise InvalidSpec([Fault("figure", f".{kind} isn't a format. {did_you_mean(kind, FORMATS)}")])
+    body = _kept.body((*key, theme, kind), lambda: _drawn(draw(), kind, theme))
+    return Response(body, media_type=FORMATS[kind])
+
+
+def _drawn(chart: Chart, kind: str, theme: Theme) -> bytes:
+    if kind == "png":
+        return chart.png(theme)
+    return (chart.svg(theme) if kind == "svg" else json.dumps(chart.vega_lite(theme))).encode()

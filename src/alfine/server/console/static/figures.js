@@ -1,0 +1,76 @@
+// Draws the figures of a page when they come into view, and again when their tuning job has news. What draws them (vega.js) evaluates
+// no text as code: expressions are interpreted (ast), so that the page's policy can forbid that.
+"use strict";
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const LEAST_PAUSE = 5000; // ms between two drawings of a running job
+const seen = new Set();
+
+function fitted(spec, width) {
+  // Frames are as wide as the page lets them; slices stand in as many columns as fit.
+  const room = width - 110;
+  if (spec.concat) {
+    const panel = Math.min(230, room);
+    spec.columns = Math.max(1, Math.floor(width / (panel + 90)));
+    for (const each of spec.concat) each.width = panel;
+  } else if (typeof spec.width === "number") {
+    spec.width = Math.max(180, Math.min(1000, room));
+  }
+  for (const key of ["text", "subtitle"]) {
+    const lines = [spec.title[key]].flat();
+    spec.title[key] = lines.flatMap((line) => wrapped(line, Math.floor(width / (key === "text" ? 8.2 : 6.4))));
+  }
+  return spec;
+}
+
+function wrapped(text, letters) {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    if (lines.at(-1) && lines.at(-1).length + word.length >= letters) lines.push("");
+    lines.push(`${lines.pop()} ${word}`.trim());
+  }
+  return lines;
+}
+
+async function draw(figure) {
+  const place = figure.querySelector(".drawing");
+  const address = new URL(figure.dataset.chart, location.href);
+  if (dark.matches) address.searchParams.set("theme", "dark");
+  const answer = await fetch(address);
+  if (!answer.ok) {
+    place.textContent = "This figure can't be drawn now.";
+    return;
+  }
+  const spec = fitted(await answer.json(), place.clientWidth);
+  spec.background = "transparent";
+  const options = { ast: true, actions: false, renderer: "canvas", defaultStyle: false, tooltip: { disableDefaultStyle: true } };
+  await alfineEmbed(place, spec, options);
+  place.setAttribute("aria-label", `${figure.getAttribute("aria-label")}. ${[spec.title.text].flat().join(" ")}`);
+}
+
+const watcher = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) {
+    if (isIntersecting && !seen.has(target)) {
+      seen.add(target);
+      draw(target);
+    }
+  }
+}, { rootMargin: "200px" });
+
+const figures = [...document.querySelectorAll("figure[data-chart]")];
+figures.forEach((figure) => watcher.observe(figure));
+
+let next = 0;
+let waiting = 0;
+
+async function redraw() {
+  waiting = 0;
+  const begun = performance.now();
+  for (const figure of seen) await draw(figure);
+  next = performance.now() + Math.max(LEAST_PAUSE, 4 * (performance.now() - begun));
+}
+
+document.addEventListener("alfine:changed", () => {
+  waiting ||= setTimeout(redraw, Math.max(0, next - performance.now()));
+});
+dark.addEventListener("change", redraw);
