@@ -1,11 +1,14 @@
 """An engine that lost its tuning jobs while it was frozen or cut off lets go of them: it records, starts and stops nothing."""
 
+from datetime import timedelta
+
 import pytest
 
 from alfine import Continuous
 from alfine.api.job_words import job_request
 from alfine.core.errors import Fenced, InUse
 from alfine.jobs.home import Home
+from alfine.jobs.own_node import MARGIN
 from alfine.jobs.ownership import Ownership
 from alfine.store.store import Store
 from tests.building import request
@@ -118,3 +121,27 @@ def test_servers_share_what_nobody_runs_and_offer_new_jobs_to_those_with_less_to
     assert not second.leave_to_others("job-3")
     assert first.leave_to_others("job-3")
     assert [(job.name, job.is_new) for job in second.claimable()] == [("job-3", False), ("job-4", True)]
+
+
+def test_a_training_job_of_a_silent_node_is_lost_once_its_leash_has_run_out(tmp_path, postgres_url):
+    with Home(tmp_path / "one", store=postgres_url) as one, Home(tmp_path / "two", store=postgres_url) as two:
+        create(one, tmp_path)
+        first = one.engine()
+        run = first.open("job")
+        first.step(run)
+        until(lambda: len(starts(tmp_path)) == 2, "both started")
+        fall_silent(one.store)
+        second = two.engine()
+        taken = second.open("job")
+        second.step(taken)
+        assert [job.status for job in taken.history.running.values()] == ["InProgress"] * 2
+        leash = timedelta(seconds=two.config.run.leash_seconds)
+        fall_silent(one.store, span=leash + MARGIN)
+        second.step(taken)
+        ended = [job for job in two.service.history("job").jobs if job.status == "Failed"]
+        assert len(ended) == 2
+        assert "no server of its machine" in ended[0].failure_reason
+        (tmp_path / "go").touch()
+        second.close(taken)
+        second.run("job")
+    assert len(starts(tmp_path)) == len(set(starts(tmp_path))) == 3

@@ -333,7 +333,7 @@ class Engine:
         if end.cause != "lost" or job.status != "InProgress" or attempt > 1 + run.launch(job).retries:
             return False
         log.warning("training_job=%s was lost and is tried again", job.name)
-        placement = Placement(attempt=attempt)
+        placement = Placement(attempt=attempt, node=run.own_node(job.definition))
         self.store.place(run.spec.name, job.name, placement, run.epoch)
         run.place(job, placement)
         run.look_again(job)
@@ -417,9 +417,14 @@ class Engine:
         judged = (len(run.history.facts), judge.verdict, judge.verdicts)
         texts = run.spec.texts
         new = [*facts, *intents]
-        self.store.record(run.job.id, known, new, offsets=offsets, texts=texts, judged=judged, epoch=run.epoch)
+        nodes = run.nodes_of(intents)
+        self.store.record(
+            run.job.id, known, new, offsets=offsets, texts=texts, judged=judged, epoch=run.epoch, nodes=nodes
+        )
         run.written = state
         judge.record(intents)
+        for number, node in nodes.items():
+            run.place(run.history.job(number), Placement(node=node))
         return True
 
     def _act(self, run: Run, intents: Sequence[Launched | StopAsked]) -> None:
@@ -454,6 +459,11 @@ class Engine:
         run.not_told_to_stop.discard(job.number)
 
     def _start(self, run: Run, job: TrainingJob) -> None:
+        node = run.own_node(job.definition)
+        if node is not None and run.placement(job).node is None:  # it was launched when it was created
+            placement = replace(run.placement(job), node=node)
+            self.store.place(run.spec.name, job.name, placement, run.epoch)
+            run.place(job, placement)
         launch = run.launch(job)
         if launch.max_runtime_seconds is not None and job.started_at is not None:  # the limit spans all attempts
             left = launch.max_runtime_seconds - (self.clock() - job.started_at).total_seconds()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 
 from alfine.core.errors import Fenced, InUse, InvalidSpec, NotFound, StoreBusy, StoreUnusable
@@ -18,6 +19,9 @@ log = logging.getLogger("alfine.jobs.engine_pool")
 
 LOOK_SECONDS = 1.0
 """Time between two looks for tuning jobs that no engine runs: other processes have created them, or have ended."""
+
+HAND_OVER_SECONDS = 10.0
+"""Time for which a tuning job that was given to the server of another node isn't taken back."""
 
 FIRST_DELAY = 1.0
 """Seconds before a tuning job whose engine failed is tried again; each further time it is twice as long."""
@@ -61,6 +65,7 @@ class EnginePool:
         self._leaving = threading.Event()
         self._look_now = threading.Event()
         self._left: dict[str, float] = {}  # since when nobody has run it, in monotonic seconds
+        self._handed_over: dict[str, float] = {}  # when, in monotonic seconds
         self._beating = ExitStack()
         self._watcher: threading.Thread | None = None
         self._looked_at = time.monotonic()
@@ -152,7 +157,8 @@ class EnginePool:
             at_start: Whether to take the new ones as well: they are older than this server.
         """
         now, ownership = time.monotonic(), self._engine.ownership
-        free = ownership.claimable()
+        self._hand_over(ownership.elsewhere(), now)
+        free = [job for job in ownership.claimable() if job.name not in self._handed_over]
         share = ownership.share(free) if free else 0
         self._left = {job.name: self._left.get(job.name, now) for job in free}
         for job in free:
@@ -160,6 +166,14 @@ class EnginePool:
             if is_mine or now - self._left[job.name] >= LOOK_SECONDS:
                 self._begin(job.name)
                 share -= 1
+
+    def _hand_over(self, names: Iterable[str], now: float) -> None:
+        """Give back tuning jobs to the servers of the nodes on which their training jobs run, and don't take them at once again."""
+        late = now - HAND_OVER_SECONDS
+        self._handed_over = {name: since for name, since in self._handed_over.items() if since > late}
+        for name in names:
+            self._handed_over.setdefault(name, now)
+            self._engine.wake.set(name)
 
     def _keep_running(self, name: str) -> None:
         """Run a tuning job to its end. Whatever fails is logged with its name, and tried again."""
@@ -213,6 +227,6 @@ class EnginePool:
             log.debug("can't look at tuning_job=%s: %s", name, error)
             return False
 
-    def _after_step(self, run: Run) -> None:  # noqa: ARG002 - what the engine calls
-        if self._leaving.is_set():
+    def _after_step(self, run: Run) -> None:
+        if self._leaving.is_set() or run.spec.name in self._handed_over:
             raise _Leaving

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
@@ -21,6 +22,8 @@ from alfine.core.arns import Arns
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.jobs.clock import Clock, utc_now
 from alfine.jobs.engine import Engine
+from alfine.jobs.lease_owner import node_of
+from alfine.jobs.own_node import OwnNode
 from alfine.jobs.quotas import Quotas
 from alfine.jobs.server_record import ServerRecord
 from alfine.jobs.service import Service
@@ -172,10 +175,14 @@ class Home:
         gpus = GpuQueue(self.gpu_slots, news)
         executors: dict[str, Executor] = {name: GpuAssignment(each, gpus) for name, each in processes.items()}
         executors["inline"] = InlineRunner(news)
-        return {
+        hosts: dict[str, Runner] = {
             name: Host(self.jobs_folder, executor, news=news, buckets=self.machine.buckets, clock=self.clock)
             for name, executor in executors.items()
         }
+        if not self.store.is_shared:
+            return hosts
+        node, leash = node_of(self.jobs_folder), timedelta(seconds=self.config.run.leash_seconds)
+        return {name: OwnNode(host, node, self.store, leash) for name, host in hosts.items()}
 
     def _closed_ports(self) -> tuple[int, ...]:
         """Return the port of the server that was started last on this home, unless [run] opens it to training jobs."""

@@ -109,7 +109,11 @@ class Ownership:
         """
         if self._clock() < self._gap_ended_at + 2 * self._beat_seconds:
             return ()
-        return self._store.claimable(is_alive)
+        return self._store.claimable(is_alive, self.node)
+
+    def elsewhere(self) -> Sequence[str]:
+        """Return the names of its tuning jobs of which a training job runs on another node, whose servers live."""
+        return self._store.elsewhere(self.engine, self.node) if self._store.is_shared else ()
 
     def share(self, free: Sequence[Claimable]) -> int:
         """Return how many of the tuning jobs that no engine runs are this engine's, if all servers are to run equally many."""

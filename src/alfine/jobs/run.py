@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from alfine.core.arns import Arns
+from alfine.core.facts import Launched, StopAsked
 from alfine.core.history import History
 from alfine.core.judge import Judge
 from alfine.core.spec import TuningJobSpec
@@ -126,6 +127,16 @@ class Run:
                 launch = replace(launch, grace_seconds=self.grace_seconds)
             self.launches[job.number] = launch
         return self.launches[job.number]
+
+    def own_node(self, definition: str | None) -> str | None:
+        """Return the node on which the runner of a definition starts training jobs; None if it chooses one, or there is only one."""
+        return getattr(self.runners[self.programs[definition].runner], "node", None)
+
+    def nodes_of(self, intents: Iterable[Launched | StopAsked]) -> Mapping[int, str]:
+        """Return where training jobs that are about to be launched will start, by number, as far as that is decided."""
+        launches = [intent for intent in intents if isinstance(intent, Launched)]
+        nodes = {launch.number: self.own_node(launch.definition) for launch in launches}
+        return {number: node for number, node in nodes.items() if node is not None}
 
     def placement(self, job: TrainingJob) -> Placement:
         """Return where a training job runs."""

@@ -39,6 +39,12 @@ LOG_FORMATS = ("text", "json")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 """Values of `log_level`."""
 
+SHORTEST_LEASH = 30
+"""Seconds; much longer than a server that lives is silent."""
+
+LONGEST_LEASH = 12 * 3600
+"""Seconds; shorter than the store remembers when a node's servers were heard last."""
+
 AUTO = "auto"
 """The value with which alfine chooses."""
 
@@ -125,6 +131,8 @@ class Running:
     gpus: the GPUs that training jobs are given, as CUDA_VISIBLE_DEVICES spells them; without it those of this machine.
     gpus_per_training_job: how many each training job gets whose job doesn't say it: 1, 2, or a part of one such as 0.5. 0: those of its
     InstanceType.
+    leash_seconds: where the records are in PostgreSQL: a training job that no server has asked for during this time is ended by its
+    machine, and a server of another machine may run it again.
     max_decompressed_bytes: what the files of one channel with CompressionType Gzip may be decompressed.
     """
 
@@ -135,6 +143,7 @@ class Running:
     sandbox_reaches_server: bool = False
     gpus: tuple[str, ...] | None = None
     gpus_per_training_job: float = 0.0
+    leash_seconds: int = 600
     max_decompressed_bytes: int = 64 << 30
 
     def __post_init__(self) -> None:
@@ -147,6 +156,9 @@ class Running:
             raise InvalidSpec([Fault("[run] gpus", message)])
         if trouble := gpu_count_trouble(self.gpus_per_training_job):
             raise InvalidSpec([Fault("[run] gpus_per_training_job", trouble)])
+        if not SHORTEST_LEASH <= self.leash_seconds <= LONGEST_LEASH:
+            message = f"{self.leash_seconds} must be a whole number from {SHORTEST_LEASH} to {LONGEST_LEASH}."
+            raise InvalidSpec([Fault("[run] leash_seconds", message)])
         if self.max_decompressed_bytes < 1:
             message = f"{self.max_decompressed_bytes} must be a whole number from 1 on."
             raise InvalidSpec([Fault("[run] max_decompressed_bytes", message)])

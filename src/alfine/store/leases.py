@@ -20,7 +20,7 @@ from alfine.store.conditions import UNFINISHED
 from alfine.store.database import Connection, Database
 from alfine.store.database_time import before_now, database_now
 from alfine.store.queries import tuning_job_row
-from alfine.store.schema import servers, tuning_jobs
+from alfine.store.schema import servers, training_jobs, tuning_jobs
 from alfine.store.tuning_job_rows import update_row
 
 DELETED = "The tuning job was deleted while it ran."
@@ -39,7 +39,10 @@ HEARTBEAT_OF_SQLITE = timedelta(seconds=10)
 SILENCE_OF_SQLITE = timedelta(seconds=30)
 """A function that keeps the interpreter for itself, or a laptop that sleeps, loses no tuning job to another process of the same machine."""
 
-FORGOTTEN = timedelta(hours=1)
+LEFT = "left:"
+"""Begins the id of the row that says when the last engine of a node left."""
+
+FORGOTTEN = timedelta(days=1)
 """The row of an engine that was silent for longer is removed."""
 
 
@@ -81,6 +84,11 @@ class Leases:
         """Return how long an engine may be silent before its tuning jobs may be taken over."""
         return SILENCE_OF_SQLITE if self.database.file else SILENCE
 
+    @property
+    def is_shared(self) -> bool:
+        """Return whether engines of several machines may share the database."""
+        return self.database.is_postgres
+
     # -- engines -------------------------------------------------------------------------------------------------
 
     def beat(self, engine: str, node: str, url: str | None = None) -> None:
@@ -98,7 +106,11 @@ class Leases:
         """Record that an engine has ended, and give back all of its tuning jobs."""
         with self.database.writing() as connection:
             _release(connection, tuning_jobs.c.owner == engine)
+            node = connection.execute(sa.select(servers.c.node).where(servers.c.id == engine)).scalar()
             connection.execute(sa.delete(servers).where(servers.c.id == engine))
+            if node is not None and self.is_shared:  # its training jobs run on, for as long as their leash
+                connection.execute(sa.delete(servers).where(servers.c.id == LEFT + node))
+                _beat(connection, LEFT + node, node, None)
             announce(connection, engine)  # others look for what it ran
             connection.execute(sa.delete(servers).where(servers.c.seen_at < before_now(FORGOTTEN)))
 
@@ -106,7 +118,14 @@ class Leases:
         """Return the engines that aren't silent, by id."""
         with self.database.reading() as connection:
             query = sa.select(servers).where(servers.c.seen_at >= before_now(self.silence)).order_by(servers.c.id)
-            return [LiveEngine(*row) for row in connection.execute(query)]
+            return [LiveEngine(*row) for row in connection.execute(query) if not row.id.startswith(LEFT)]
+
+    def silence_of(self, node: str) -> timedelta | None:
+        """Return how long no engine of a node has been heard of; None where none ever was, as far as the store remembers."""
+        with self.database.reading() as connection:
+            seen = sa.select(sa.func.max(servers.c.seen_at), database_now()).where(servers.c.node == node)
+            last, now = connection.execute(seen).one()
+            return None if last is None else now - last
 
     # -- tuning jobs ---------------------------------------------------------------------------------------------
 
@@ -135,15 +154,37 @@ class Leases:
             update_row(connection, row.id, {"owner": engine, "epoch": row.epoch + 1})
             return int(row.epoch) + 1
 
-    def claimable(self, alive: Callable[[str], bool]) -> Sequence[Claimable]:
-        """Return the unfinished tuning jobs that no engine runs, the oldest first; alive: see `claim`."""
+    def claimable(self, alive: Callable[[str], bool], node: str = "") -> Sequence[Claimable]:
+        """Return the unfinished tuning jobs that no engine runs, the oldest first.
+
+        Those whose training jobs run on other nodes only are left to the servers there, while there are any.
+
+        Args:
+            alive: See `claim`.
+            node: Of who asks.
+        """
         with self.database.reading() as connection:
             owners = connection.scalars(sa.select(tuning_jobs.c.owner).where(UNFINISHED).distinct()).all()
             gone = [owner for owner in owners if owner is not None and self._is_gone(connection, owner, alive)]
             free = tuning_jobs.c.owner.is_(None) | tuning_jobs.c.owner.in_(gone)
-            query = sa.select(tuning_jobs.c.name, tuning_jobs.c.epoch).where(UNFINISHED, free)
+            query = sa.select(tuning_jobs.c.name, tuning_jobs.c.epoch).where(
+                UNFINISHED, free, ~self._is_elsewhere(node)
+            )
             rows = connection.execute(query.order_by(tuning_jobs.c.created_at, tuning_jobs.c.id))
             return [Claimable(row.name, is_new=row.epoch == 0) for row in rows]
+
+    def elsewhere(self, engine: str, node: str) -> Sequence[str]:
+        """Return the names of an engine's tuning jobs of which a training job runs on another node that has a server; node: its own."""
+        with self.database.reading() as connection:
+            mine = (tuning_jobs.c.owner == engine) & UNFINISHED
+            return connection.scalars(sa.select(tuning_jobs.c.name).where(mine, self._runs_at_others(node))).all()
+
+    def _runs_at_others(self, node: str) -> sa.ColumnElement[bool]:
+        lives = servers.c.url.is_not(None) & (servers.c.seen_at >= before_now(self.silence))
+        return _runs_on(training_jobs.c.node.in_(sa.select(servers.c.node).where(lives, servers.c.node != node)))
+
+    def _is_elsewhere(self, node: str) -> sa.ColumnElement[bool]:
+        return self._runs_at_others(node) & ~_runs_on(training_jobs.c.node == node)
 
     def loads(self) -> dict[str, int]:
         """Return how many unfinished tuning jobs each server runs, by the id of its engine; of the servers that aren't silent."""
@@ -212,6 +253,12 @@ def facts_under(connection: Connection, job: int, epoch: int | None) -> int:
     if epoch not in (None, row.epoch):
         raise Fenced(FENCED)
     return int(row.facts)
+
+
+def _runs_on(node: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Return whether a training job of a tuning job runs on such a node, by one of the node's own runners."""
+    own = training_jobs.c.runner.is_(None) & training_jobs.c.ended_at.is_(None)
+    return sa.exists().where(training_jobs.c.tuning_job == tuning_jobs.c.id, own, node)
 
 
 def _beat(connection: Connection, engine: str, node: str, url: str | None) -> None:

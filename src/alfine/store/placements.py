@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -50,6 +52,28 @@ def placements(connection: Connection, job: int) -> dict[int, Placement]:
         row.number: Placement(attempt=row.attempt, runner=row.runner, node=row.node, slot=row.slot, pending=row.pending)
         for row in connection.execute(_RUNNING, {"job": job})
     }
+
+
+NOWHERE: Mapping[int, str] = MappingProxyType({})
+"""No training job is placed yet."""
+
+_SET_NODE = (
+    sa.update(training_jobs)
+    .where(training_jobs.c.tuning_job == sa.bindparam("job"), training_jobs.c.number == sa.bindparam("nr"))
+    .values(node=sa.bindparam("where"))
+)
+
+
+def write_nodes(connection: Connection, job: int, nodes: Mapping[int, str]) -> None:
+    """Write where training jobs will start that are launched in the same transaction.
+
+    Args:
+        connection: An open transaction.
+        job: The tuning job's id.
+        nodes: The nodes, by the training job's number.
+    """
+    for number, node in nodes.items():
+        connection.execute(_SET_NODE, {"job": job, "nr": number, "where": node})
 
 
 class Placements:

@@ -29,7 +29,7 @@ from alfine.store.forced_stop import write_forced_end
 from alfine.store.home_files import FILE, check_no_files, make_home
 from alfine.store.inherited import write_inherited
 from alfine.store.leases import Leases, facts_under
-from alfine.store.placements import Placements
+from alfine.store.placements import NOWHERE, Placements, write_nodes
 from alfine.store.queries import history, original_request, tuning_job_row
 from alfine.store.records import Record, TuningJob, tuning_job_of
 from alfine.store.schema import changes, inherited, metrics, passed, tags, training_jobs, tuning_jobs
@@ -287,6 +287,7 @@ class Store(AlgorithmStore, FailedTries, Leases, Placements, TagStore):
         texts: Texts | None = None,
         judged: tuple[int, Verdict, Sequence[Verdict]] | None = None,
         epoch: int | None = None,
+        nodes: Mapping[int, str] = NOWHERE,
     ) -> None:
         """Append facts to a tuning job's history.
 
@@ -298,6 +299,7 @@ class Store(AlgorithmStore, FailedTries, Leases, Placements, TagStore):
             texts: Spells the hyperparameters of launches as AMT does.
             judged: How many facts the verdicts take into account, the strongest verdict, and the last of each criterion.
             epoch: That of the engine's claim; None for whoever isn't an engine.
+            nodes: Where training jobs that are launched will start, by number, as far as that is decided.
 
         Raises:
             Overtaken: There are more than `known` facts; nothing is written.
@@ -310,6 +312,7 @@ class Store(AlgorithmStore, FailedTries, Leases, Placements, TagStore):
                 facts_under(connection, job, epoch)
                 raise Overtaken("Someone else has recorded something about this tuning job: read it again.")
             write_facts(connection, job, facts, known + 1, texts)
+            write_nodes(connection, job, nodes)
             for number, offset in (offsets or {}).items():
                 write_offset(connection, job, number, offset)
 
