@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from alfine.jobs.clock import utc_now
-from alfine.store.access_keys import AccessKey, Keys
+from alfine.store.access_keys import AccessKey, KeyFiles
 from alfine.store.config import Config
 from tests.docs.test_blocks import assert_is_command
 from tests.missing import missing
@@ -41,7 +41,9 @@ def test_files_and_variables_are_there(compose, tmp_path):
     for source in (place.split(":")[0] for place in mounted):
         assert (DEPLOY / source).is_file() if source.startswith(".") else source in compose["volumes"]
     example = (DEPLOY / "environment.example").read_text()
-    Keys(tmp_path).add(AccessKey(re.search(r"^AWS_ACCESS_KEY_ID=(.+)$", example, re.MULTILINE)[1], "secret", utc_now()))
+    KeyFiles(tmp_path).add(
+        AccessKey(re.search(r"^AWS_ACCESS_KEY_ID=(.+)$", example, re.MULTILINE)[1], "secret", utc_now())
+    )
     wanted = set(re.findall(r"\$\{(\w+)", (DEPLOY / "compose.yaml").read_text()))
     assert wanted == set(re.findall(r"^(\w+)=", example, re.MULTILINE))
 
