@@ -1,5 +1,6 @@
 """`alfine store copy`: from SQLite to PostgreSQL and back, row by row."""
 
+import json
 import sqlite3
 from contextlib import closing
 
@@ -7,16 +8,14 @@ import pytest
 import sqlalchemy as sa
 
 from alfine.core.errors import InUse
-from alfine.jobs.lease_owner import new_owner
 from alfine.store.access_keys import KeyFiles
 from alfine.store.algorithms import Algorithm
 from alfine.store.copy_records import NOT_COPIED, copy_records
-from alfine.store.schema import TABLES
+from alfine.store.schema import TABLES, tuning_jobs
 from alfine.store.store import Store
 from alfine.store.stored_keys import StoredKeys
 from tests.building import at, history, one_job, spec
 from tests.cli.conftest import alfine_cli
-from tests.store.damage import execute
 
 
 def tables(folder):
@@ -72,8 +71,8 @@ def test_a_database_with_records_is_refused_and_left_as_it_is(full, postgres_url
 
 
 def test_jobs_that_run_are_refused_and_those_of_a_killed_alfine_belong_to_nobody(full, postgres_url):
-    execute(full, "UPDATE tuning_jobs SET owner = ? WHERE name = 'job-2'", new_owner())
     with closing(Store.at(full)) as old, closing(Store(postgres_url)) as new:
+        assert old.claim("job-2", "engine", "node", lambda _: True)
         with pytest.raises(InUse, match="Another alfine runs the tuning job job-2. End it first"):
             copy_records(old, new, lambda _: True, lambda *_: None)
         assert new.list() == ()
@@ -95,3 +94,27 @@ def test_a_copy_that_is_interrupted_leaves_nothing(full, postgres_url):
         with new.reading() as connection:
             for table in TABLES.sorted_tables:
                 assert connection.execute(sa.select(sa.func.count()).select_from(table)).scalar() == 0
+
+
+def test_a_home_with_postgresql_is_checked_and_not_backed_up(full, tmp_path, postgres_url, databases):
+    with closing(Store.at(full)) as old, closing(Store(postgres_url)) as new:
+        copy_records(old, new, lambda _: False, lambda *_: None)
+    home = tmp_path / "home"
+    checked = alfine_cli(home, "--store", postgres_url, "doctor", "--check")
+    assert "no problems found (1 tuning job, 6 training jobs, 0 objects checked)" in checked.stdout
+    with new.database.writing() as connection:
+        connection.execute(sa.update(tuning_jobs).where(tuning_jobs.c.name == "Job").values(status="Lost"))
+    checked = alfine_cli(home, "--store", postgres_url, "doctor", "--check")
+    assert checked.exit_code == 1
+    assert "there is no status 'Lost'" in checked.stdout
+    new.close()
+    machine = json.loads(alfine_cli(home, "--store", postgres_url, "doctor", "--json").stdout)["Checks"]
+    [postgres] = [check for check in machine if check["Name"] == "postgresql"]
+    assert (
+        databases.server is None
+        or "A crash of its machine may lose what was recorded: fsync = off" in postgres["Detail"]
+    )
+    for command in ("backup", "restore"):
+        refused = alfine_cli(home, "--store", postgres_url, command, str(tmp_path / "place"))
+        assert refused.exit_code == 2
+        assert "pg_dump" in refused.output

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from alfine.cli.options import chosen_home, home_option, json_option, showing_progress
+from alfine.cli.options import chosen_home, home_option, json_option, refuse_postgresql, showing_progress
 from alfine.core.wording import count_of, size
 
 EPILOG = """
@@ -27,11 +27,12 @@ def backup(*, place: Path, as_json: bool) -> None:
 
     Servers and tuning jobs may run meanwhile. The copy has the settings, the records, the access keys, the buckets, and the
     logs and models of training jobs. Of a training job that runs it has the log and the checkpoints. Keep it as safe as the
-    home: it holds the secrets of keys.
+    home: it holds the secrets of keys. With PostgreSQL, use its own pg_dump.
     """
     from alfine.cli.output import print_json
     from alfine.jobs.backup import backup as back_up
 
+    refuse_postgresql("backup")
     with showing_progress() as progress:
         report = back_up(chosen_home(), place.expanduser().absolute(), progress)
     if as_json:

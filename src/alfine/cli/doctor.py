@@ -15,8 +15,10 @@ from pathlib import Path
 
 import click
 
-from alfine.cli.options import chosen_home, home_option, json_option
+from alfine.cli.options import chosen_database, chosen_home, home_option, json_option, named_store
+from alfine.core.errors import AlfineError, InvalidSpec
 from alfine.core.wording import count_of, percent, size
+from alfine.store.store_url import is_store_chosen, shown_url
 
 EPILOG = """
 \b
@@ -77,7 +79,7 @@ def doctor(context: click.Context, *, check: bool, as_json: bool) -> None:
 
     With --check it looks for damaged pages and records in the database, for records without files and files without
     records, for objects of buckets whose record is damaged, and for processes, containers and temporary files that nothing
-    needs any more. It changes nothing, prints what to do, and may run while the home is used. The exit code is 1 if
+    needs any more. Of a PostgreSQL database it checks the records. It changes nothing, prints what to do, and may run while the home is used. The exit code is 1 if
     anything is wrong.
     """
     context.exit(_check_home(as_json=as_json) if check else _check_machine(as_json=as_json))
@@ -87,7 +89,7 @@ def _check_home(*, as_json: bool) -> int:
     from alfine.cli.output import print_json
     from alfine.jobs.check_home import check_home
 
-    checked = check_home(chosen_home())
+    checked = check_home(chosen_home(), _database())
     problems = checked.problems
     if as_json:
         rows = [{"Kind": p.kind, "Where": p.where, "What": p.what, "Remedy": p.remedy} for p in problems]
@@ -133,7 +135,8 @@ def _check_machine(*, as_json: bool) -> int:
 def _checks(home: Path) -> Iterator[MachineCheck]:
     version = ".".join(map(str, sys.version_info[:3]))
     yield MachineCheck("python", sys.version_info >= LEAST_PYTHON, f"{version}, {sys.executable}", needed=True)
-    yield _sqlite(home)
+    url = _database()
+    yield _sqlite(home) if url is None else _postgres(url)
     yield from _disk(home)
     yield _descriptors()
     yield _gpus(home)
@@ -143,6 +146,30 @@ def _checks(home: Path) -> Iterator[MachineCheck]:
         absent = [name for name in modules if find_spec(name) is None]
         detail = f"missing: {', '.join(absent)}. Run: pip install 'alfine[{extra}]'" if absent else "installed"
         yield MachineCheck(f"extra {extra}", not absent, detail)
+
+
+def _database() -> str | None:
+    """Return the URL of the PostgreSQL database; None for SQLite, also where the settings can't be read, which the check itself tells."""
+    try:
+        return chosen_database()
+    except InvalidSpec:
+        if is_store_chosen(named_store()):
+            raise
+        return None
+
+
+def _postgres(url: str) -> MachineCheck:
+    """Check that the PostgreSQL server answers, and keeps what was committed when its machine crashes."""
+    from alfine.store.check_database import server_state
+
+    try:
+        state = server_state(url)
+    except AlfineError as error:
+        return MachineCheck("postgresql", works=False, detail=str(error), needed=True)
+    detail = f"{state.version} at {shown_url(url)}, takes {state.connections} connections"
+    if state.risks:
+        detail += f". A crash of its machine may lose what was recorded: {', '.join(state.risks)}"
+    return MachineCheck("postgresql", works=not state.risks, detail=detail)
 
 
 def _sqlite(home: Path) -> MachineCheck:

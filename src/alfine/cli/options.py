@@ -100,6 +100,25 @@ def named_store() -> str | None:
     return url
 
 
+def chosen_database() -> str | None:
+    """Return the URL of the PostgreSQL database that --store, the environment or the home's settings name; None for SQLite."""
+    from alfine.store.config import Config
+    from alfine.store.store_url import chosen_store
+
+    return chosen_store(named_store(), Config.at(chosen_home()).store.url)
+
+
+def refuse_postgresql(command: str) -> None:
+    """Refuse a command that knows only the SQLite database in a home."""
+    from alfine.store.store_url import shown_url
+
+    if (url := chosen_database()) is not None:
+        raise click.UsageError(
+            f"`alfine {command}` knows only homes with SQLite, and this one's records are in {shown_url(url)}. Use PostgreSQL's own "
+            "pg_dump and pg_restore for the records, and copy the home's folder: docs/how-to/use-postgresql.md says how."
+        )
+
+
 @contextmanager
 def open_home(*, create: bool = False, arns: Arns | None = None) -> Iterator[Any]:
     """Open the chosen home.
@@ -125,10 +144,8 @@ def open_home(*, create: bool = False, arns: Arns | None = None) -> Iterator[Any
 def home_keys() -> Iterator[Keys]:
     """Open the access keys of the chosen home; only those in a database need it open."""
     from alfine.store.access_keys import KeyFiles
-    from alfine.store.config import Config
-    from alfine.store.store_url import chosen_store
 
-    if chosen_store(named_store(), Config.at(chosen_home()).store.url) is None:
+    if chosen_database() is None:
         yield KeyFiles(chosen_home())
         return
     with open_home() as home:

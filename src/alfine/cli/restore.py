@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from alfine.cli.options import chosen_home, home_option, json_option, showing_progress
+from alfine.cli.options import chosen_home, home_option, json_option, refuse_postgresql, showing_progress
 from alfine.core.wording import count_of
 
 EPILOG = """
@@ -31,6 +31,7 @@ def restore(*, place: Path, force: bool, as_json: bool) -> None:
     from alfine.cli.output import print_json
     from alfine.jobs.restore import restore as bring_back
 
+    refuse_postgresql("restore")
     with showing_progress() as progress:
         report = bring_back(place.expanduser().absolute(), chosen_home(), force=force, progress=progress)
     if as_json:

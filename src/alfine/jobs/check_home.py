@@ -18,12 +18,13 @@ from alfine.runners.container_engine import engine_of
 from alfine.runners.launcher import EXIT, control_path, read_json
 from alfine.runners.strays import containers_of, idle_launchers, processes_of
 from alfine.store import queries
-from alfine.store.check_database import bad_records, damages, is_current, revision_of
+from alfine.store.check_database import bad_records, damages, is_current, revision_of, server_state
 from alfine.store.config import Config
 from alfine.store.home_files import FILE, JOBS, files_of_tuning_jobs
 from alfine.store.queries import TrainingJobFolder
 from alfine.store.schema import REVISION
 from alfine.store.store import Store
+from alfine.store.store_url import shown_url
 
 REPAIR = "docs/how-to/repair-a-home.md"
 LEFT_OVER_SECONDS = 24 * 3600
@@ -72,12 +73,21 @@ class HomeCheck:
     checked: dict[str, int] = field(default_factory=dict)
 
 
-def check_home(home: Path) -> HomeCheck:
+def check_home(home: Path, store: str | None = None) -> HomeCheck:
     """Check a home, which may be in use. Nothing is changed.
+
+    Args:
+        home: The home.
+        store: The URL of its PostgreSQL database, of which the records are checked: its pages are the server's business, and the files
+            of training jobs may lie on other machines.
 
     Raises:
         NotFound: There is no home.
+        StoreBusy: The database can't be reached.
+        StoreUnusable: The database refuses the connection.
     """
+    if store is not None:
+        return _check_server(home, store)
     if not is_home(home):
         raise NotFound(f"There are no tuning jobs in {home}. Choose another home with --home or ALFINE_HOME.")
     check = HomeCheck(home)
@@ -91,6 +101,30 @@ def check_home(home: Path) -> HomeCheck:
                 raise
     check.problems += _left_over(home)
     return check
+
+
+def _check_server(home: Path, url: str) -> HomeCheck:
+    check = HomeCheck(home)
+    check.problems += _settings(home)
+    revision = server_state(url).revision
+    if revision not in (None, REVISION):
+        what = f"has revision {revision}, this alfine's is {REVISION}: its records weren't checked"
+        check.problems.append(
+            Problem("database", shown_url(url), what, "Any other command upgrades it: copy it first (pg_dump).")
+        )
+    if revision == REVISION:
+        with closing(Store(url)) as store:
+            check.problems += _bad_records(store)
+            with store.reading() as connection:
+                rows = queries.training_job_folders(connection)
+        check.checked = {"TuningJobs": len({row.tuning_job for row in rows}), "TrainingJobs": len(rows), "Objects": 0}
+    check.problems += _left_over(home)
+    return check
+
+
+def _bad_records(store: Store) -> list[Problem]:
+    remedy = f"Get the record back, or delete the tuning job: {REPAIR}"
+    return [Problem("record", bad.where, bad.what, remedy) for bad in bad_records(store)]
 
 
 def _settings(home: Path) -> Iterator[Problem]:
@@ -118,10 +152,7 @@ def _database(home: Path) -> Iterator[Problem]:
 def _check_records(check: HomeCheck) -> None:
     home = check.home
     with closing(Store(f"sqlite:///{home / FILE}")) as store:
-        check.problems += [
-            Problem("record", bad.where, bad.what, f"Get the record back, or delete the tuning job: {REPAIR}")
-            for bad in bad_records(store)
-        ]
+        check.problems += _bad_records(store)
         with store.reading() as connection:
             rows = queries.training_job_folders(connection)
     by_folder = {home / JOBS / row.tuning_job / row.training_job: row for row in rows}

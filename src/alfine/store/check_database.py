@@ -13,10 +13,11 @@ import sqlalchemy as sa
 from alfine.core.errors import AlfineError
 from alfine.core.facts import TRANSITIONS, TUNING_TRANSITIONS
 from alfine.store import facts, queries
-from alfine.store.database import Connection
+from alfine.store.database import Connection, Database
 from alfine.store.records import tuning_job_of
 from alfine.store.schema import REVISION, TABLES, training_jobs, tuning_jobs
 from alfine.store.store import Store
+from alfine.store.upgrade import revision_in
 
 MOST_DAMAGES = 20
 """Sentences of SQLite's integrity check that are shown."""
@@ -79,6 +80,40 @@ def revision_of(file: Path) -> str | None:
 def is_current(file: Path) -> bool:
     """Return whether a database has the tables that this version of alfine uses."""
     return revision_of(file) == REVISION
+
+
+class ServerState(NamedTuple):
+    """A PostgreSQL server, as far as alfine depends on it.
+
+    Attributes:
+        version: Its version, for people.
+        risks: Settings with which a crash of its machine may lose what was recorded, as «fsync = off».
+        connections: How many connections it takes, of all its clients together.
+        revision: The revision of alfine's tables; None if there are none.
+    """
+
+    version: str
+    risks: tuple[str, ...]
+    connections: int
+    revision: str | None
+
+
+def server_state(url: str) -> ServerState:
+    """Return what a PostgreSQL server says of itself. Nothing is changed.
+
+    Raises:
+        StoreBusy: It can't be reached.
+        StoreUnusable: It refuses the connection.
+    """
+    with closing(Database(url)) as database, database.reading() as connection:
+        settings = {name: str(connection.exec_driver_sql(f"SHOW {name}").scalar()) for name in _SETTINGS}
+        revision = revision_in(connection)
+    risks = tuple(f"{name} = off" for name in _DURABLE if settings[name] == "off")
+    return ServerState(settings["server_version"], risks, int(settings["max_connections"]), revision)
+
+
+_DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
+_SETTINGS = ("server_version", "max_connections", *_DURABLE)
 
 
 def bad_records(store: Store) -> Iterator[BadRecord]:

@@ -51,17 +51,17 @@ def copy_records(source: Store, target: Store, runs: Callable[[str], bool], prog
     Args:
         source: The store with the records. It isn't changed. The copy is of one instant.
         target: The empty store. Its tuning jobs that haven't ended belong to nobody afterwards: the next alfine runs them.
-        runs: Whether the engine with that id still runs.
+        runs: Whether the engine with that id still runs, as far as this machine can tell.
         progress: Called after each step.
 
     Raises:
         InUse: The target has records, or an alfine runs tuning jobs of the source: both would run them. Nothing was copied.
         StoreUnusable: What was written can't be read as it was. Nothing was copied.
     """
+    _refuse_running(source, runs)
     with source.reading() as old, target.database.writing() as new:
         without_limits(old)
         without_limits(new)
-        _refuse_running(old, runs)
         _refuse_full(new, target.database.name)
         rows = {table.name: _copy(old, new, table, progress) for table in _tables()}
         _go_on_counting(new)
@@ -73,16 +73,13 @@ def _tables() -> list[sa.Table]:
     return [table for table in TABLES.sorted_tables if table.name not in NOT_COPIED]
 
 
-def _refuse_running(connection: Connection, runs: Callable[[str], bool]) -> None:
-    owned = sa.select(tuning_jobs.c.name, tuning_jobs.c.owner).where(
-        tuning_jobs.c.owner.is_not(None), tuning_jobs.c.ended_at.is_(None)
-    )
-    for name, owner in connection.execute(owned.order_by(tuning_jobs.c.id)):
-        if runs(owner):
-            raise InUse(
-                f"Another alfine runs the tuning job {name}. End it first (Ctrl-C, or SIGTERM for a server): its training jobs run on, and "
-                "the next alfine finds them."
-            )
+def _refuse_running(source: Store, runs: Callable[[str], bool]) -> None:
+    free = {job.name for job in source.claimable(runs)}
+    if name := next((name for name in source.unfinished() if name not in free), None):
+        raise InUse(
+            f"Another alfine runs the tuning job {name}. End it first (Ctrl-C, or SIGTERM for a server): its training jobs run on, and "
+            "the next alfine finds them."
+        )
 
 
 def _refuse_full(connection: Connection, name: str) -> None:

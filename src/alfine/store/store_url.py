@@ -71,3 +71,12 @@ def checked_url(url: str, where: str) -> str:
     if find_spec("psycopg") is None:
         raise MissingExtra("PostgreSQL needs psycopg: pip install 'alfine[postgres]'")
     return parsed.set(drivername=DRIVER).render_as_string(hide_password=False)
+
+
+def shown_url(url: str) -> str:
+    """Return a URL for people: without its password, and without its query, which may hold one too."""
+    import sqlalchemy as sa
+
+    from alfine.store.postgres import shown_name
+
+    return shown_name(sa.make_url(url))

@@ -33,7 +33,7 @@ def bring_up_to_date(database: Database, check_new: Callable[[], None] = lambda:
         StorageFull: There is no room for the copy. Nothing was changed.
     """
     with database.reading() as connection:
-        revision = _revision(connection)
+        revision = revision_in(connection)
     if revision == REVISION:
         return
     if revision is None:
@@ -46,11 +46,11 @@ def bring_up_to_date(database: Database, check_new: Callable[[], None] = lambda:
     with database.writing() as connection:
         if database.is_postgres:
             wait_for_migrations(connection)
-        if (revision := _revision(connection)) != REVISION:
+        if (revision := revision_in(connection)) != REVISION:
             _migrate(database, connection, revision)
 
 
-def _revision(connection: Connection) -> str | None:
+def revision_in(connection: Connection) -> str | None:
     """Return the revision of the tables; None if there are none."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
