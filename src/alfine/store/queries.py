@@ -387,17 +387,20 @@ class Counters:
 
 _STATUSES = ("Completed", "InProgress", "RetryableError", "NonRetryableError", "Stopped")
 _OBJECTIVES = ("Succeeded", "Pending", "Failed")
-_INTERNAL = (training_jobs.c.status == "Failed") & training_jobs.c.failure_reason.startswith(INTERNAL_ERROR)
-_COUNTS = (
-    sa.select(
-        training_jobs.c.tuning_job,
-        training_jobs.c.status,
-        sa.case((_GOOD & training_jobs.c.ended_at.is_not(None), 1), else_=0).label("succeeded"),
-        sa.case((_INTERNAL, 1), else_=0).label("internal"),
-        sa.func.count().label("jobs"),
-    )
-    .where(training_jobs.c.tuning_job.in_(sa.bindparam("jobs", expanding=True)))
-    .group_by(training_jobs.c.tuning_job, training_jobs.c.status, "succeeded", "internal")
+_FAILED = training_jobs.c.status == "Failed"
+_FINITE = training_jobs.c.objective.between(-LARGEST, LARGEST) & training_jobs.c.ended_fact.is_not(None)
+_OF_JOBS = training_jobs.c.tuning_job.in_(sa.bindparam("jobs", expanding=True))
+_JOB, _STATUS, _NUMBER = training_jobs.c.tuning_job, training_jobs.c.status, sa.func.count().label("number")
+# The first two read an index alone, so that they cost little however many training jobs there are; few have failed.
+_BY_STATUS = sa.select(_JOB, _STATUS, _NUMBER).where(_OF_JOBS).group_by(_JOB, _STATUS)
+_WITH_OBJECTIVE = sa.select(_JOB, _NUMBER).where(_OF_JOBS, _FINITE).group_by(_JOB)
+# Plus zero: so that no database looks through all objectives, by their index, for those of the few that have failed.
+_FINITE_OF_FAILED = (training_jobs.c.objective + 0.0).between(-LARGEST, LARGEST)
+_FAILED_WITH_OBJECTIVE = sa.select(_JOB, _NUMBER).where(_OF_JOBS, _FAILED, _FINITE_OF_FAILED).group_by(_JOB)
+_INTERNAL = (
+    sa.select(_JOB, _NUMBER)
+    .where(_OF_JOBS, _FAILED, training_jobs.c.failure_reason.startswith(INTERNAL_ERROR))
+    .group_by(_JOB)
 )
 
 
@@ -413,8 +416,17 @@ def counters(connection: Connection, jobs: Sequence[int]) -> dict[int, Counters]
     """
     statuses = {job: dict.fromkeys(_STATUSES, 0) for job in jobs}
     objectives = {job: dict.fromkeys(_OBJECTIVES, 0) for job in jobs}
-    for row in connection.execute(_COUNTS, {"jobs": list(jobs)}) if jobs else ():
-        statuses[row.tuning_job][counter_of(row.status, internal=bool(row.internal))] += row.jobs
-        objective = 0.0 if row.succeeded else None
-        objectives[row.tuning_job][objective_status_of(ended=is_terminal(row.status), objective=objective)] += row.jobs
+    if not jobs:
+        return {}
+    these = {"jobs": list(jobs)}
+    for job, status, number in connection.execute(_BY_STATUS, these):
+        statuses[job][counter_of(status, internal=False)] += number
+        objectives[job][objective_status_of(ended=is_terminal(status), objective=None)] += number
+    for query, sign in ((_WITH_OBJECTIVE, 1), (_FAILED_WITH_OBJECTIVE, -1)):
+        for job, number in connection.execute(query, these):
+            objectives[job]["Succeeded"] += sign * number
+            objectives[job]["Failed"] -= sign * number
+    for job, number in connection.execute(_INTERNAL, these):
+        statuses[job][counter_of("Failed", internal=True)] += number
+        statuses[job][counter_of("Failed", internal=False)] -= number
     return {job: Counters(statuses[job], objectives[job]) for job in jobs}

@@ -1,0 +1,198 @@
+"""What the store costs: lists and descriptions in a store of many training jobs, and a training job's CPU time beside Optuna's.
+
+    python bench/scale/store.py pages [--training-jobs 1000000] [--largest 100000] [--store URL]
+    python bench/scale/store.py cpu [--training-jobs 1000] [--store URL]
+
+`pages` fills an empty store with rows as if so many training jobs had run: most in tuning jobs of 1,000, and one tuning job of `largest`. Then
+it sends requests to the handlers of AWS's API, without HTTP, and prints how long they take. `cpu` tunes a function that returns at once, with
+random search, and has Optuna do the same on the same PostgreSQL server: the CPU time of the client's process, and the wall time, which
+has the database's. Both write one row of JSON each to bench/scale/data/store.jsonl (with --write), and print a Markdown table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from alfine import Continuous
+from alfine.api.job_words import job_request
+from alfine.aws.sagemaker.backend import AwsBackend
+from alfine.aws.services import services
+from alfine.core.read_spec import read_spec
+from alfine.jobs.home import Home
+from alfine.store.schema import training_jobs, tuning_jobs
+
+DATA = Path(__file__).parent / "data" / "store.jsonl"
+OF_A_TUNING_JOB = 1000
+ROWS_AT_ONCE = 5000
+CALLS = 200
+"""Requests of each kind that are measured, after a tenth as many that aren't."""
+
+SPACE = {"x": Continuous(0, 1), "y": Continuous(0.001, 1, scaling="Logarithmic")}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["pages", "cpu"])
+    parser.add_argument("--training-jobs", type=int)
+    parser.add_argument("--largest", type=int, default=100_000)
+    parser.add_argument("--store", help="URL of an empty PostgreSQL database; else SQLite")
+    parser.add_argument("--write", action="store_true", help=f"add what was measured to {DATA.name}")
+    words = parser.parse_args()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        if words.what == "pages":
+            found = pages(folder, words.store, words.training_jobs or 1_000_000, words.largest)
+        else:
+            found = cpu(folder, words.store, words.training_jobs or 1000)
+    for row in found:
+        print(f"| {' | '.join(str(value) for value in row.values())} |")
+        if words.write:
+            DATA.parent.mkdir(exist_ok=True)
+            with DATA.open("a") as file:
+                file.write(
+                    json.dumps({"at": time.strftime("%F %R", time.gmtime()), "machine": machine(), **row}) + "\n"
+                )
+
+
+def machine() -> str:
+    return f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+
+
+# -- pages -------------------------------------------------------------------------------------------------------------
+
+
+def pages(folder: str, store: str | None, count: int, largest: int) -> Iterator[dict[str, Any]]:
+    """Yield, for each kind of request, how long it takes."""
+    with Home(folder, store=store) as home:
+        began = time.monotonic()
+        jobs = fill(home, count, largest)
+        print(f"filled in {time.monotonic() - began:.0f} s", file=sys.stderr)
+        kind = "PostgreSQL" if home.store.database.is_postgres else "SQLite"
+        for what, operation, request in requests(jobs):
+            times = timed(home, operation, request)
+            median, late = times[len(times) // 2], times[int(0.95 * len(times))]
+            figures = {"median ms": round(1000 * median, 2), "p95 ms": round(1000 * late, 2)}
+            yield {"store": kind, "training jobs": count, "request": what, **figures}
+
+
+def requests(jobs: list[str]) -> Iterator[tuple[str, str, Callable[[], dict[str, Any]]]]:
+    """Yield (name, operation, what makes a request); jobs: the names of the tuning jobs, the largest first."""
+    name = "HyperParameterTuningJobName"
+    draw, (largest, *others) = random.Random(1), jobs
+    yield "describe a tuning job of 1,000", "DescribeHyperParameterTuningJob", lambda: {name: draw.choice(others)}
+    yield "describe the largest tuning job", "DescribeHyperParameterTuningJob", lambda: {name: largest}
+    of_job = "ListTrainingJobsForHyperParameterTuningJob"
+    yield "its first page, the best first", of_job, lambda: {name: largest, "SortBy": "FinalObjectiveMetricValue"}
+    yield "its first page by age", of_job, lambda: {name: largest, "SortBy": "CreationTime", "SortOrder": "Descending"}
+    yield "its Completed ones", of_job, lambda: {name: largest, "StatusEquals": "Completed"}
+    yield (
+        "describe a training job",
+        "DescribeTrainingJob",
+        lambda: {"TrainingJobName": f"{draw.choice(others)}-{draw.randint(1, OF_A_TUNING_JOB):04}"},
+    )
+    yield "first page of tuning jobs", "ListHyperParameterTuningJobs", dict
+    yield "first page of training jobs", "ListTrainingJobs", dict
+    yield (
+        "those InProgress, by age",
+        "ListTrainingJobs",
+        lambda: {"StatusEquals": "InProgress", "SortBy": "CreationTime"},
+    )
+
+
+def timed(home: Home, operation: str, request: Callable[[], dict[str, Any]]) -> list[float]:
+    backend = AwsBackend(home.service, home.machine.arns, lambda _: None, lambda: None)
+    service = next(each for each in services(backend).values() if each.api.target_prefix == "SageMaker")
+    times = []
+    for _ in range(CALLS + CALLS // 10):
+        body = json.dumps(request()).encode()
+        began = time.perf_counter()
+        status, answer = service.answer(operation, body)
+        times.append(time.perf_counter() - began)
+        assert status == 200, answer
+    return sorted(times[CALLS // 10 :])
+
+
+def fill(home: Home, count: int, largest: int) -> list[str]:
+    """Write rows as the engine would have; return the names of the tuning jobs, the largest first."""
+    sizes = [
+        min(largest, count // 2),
+        *[OF_A_TUNING_JOB] * max(1, (count - min(largest, count // 2)) // OF_A_TUNING_JOB),
+    ]
+    with home.store.database.writing() as connection:
+        for job, size in enumerate(sizes, 1):
+            now = home.clock() - timedelta(seconds=len(sizes) - job)
+            connection.execute(sa.insert(tuning_jobs), [tuning_job(job, size, now)])
+            for first in range(1, size + 1, ROWS_AT_ONCE):
+                numbers = range(first, min(size, first + ROWS_AT_ONCE - 1) + 1)
+                connection.execute(sa.insert(training_jobs), [training_job(job, number, now) for number in numbers])
+    with home.store.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("ANALYZE")  # as a database does by itself after a while
+    return [f"job-{job:05}" for job in range(1, len(sizes) + 1)]
+
+
+def tuning_job(job: int, size: int, now: Any) -> dict[str, Any]:
+    request = read_spec(
+        job_request(name=f"job-{job:05}", space=SPACE, command=["true"], metric="loss", max_training_jobs=size)
+    ).request
+    row = {"id": job, "name": f"job-{job:05}", "request": json.dumps(request), "facts": 3 * size, "judged": 3 * size}
+    return row | {"listed": True, "status": "InProgress", "created_at": now, "modified_at": now}
+
+
+def training_job(job: int, number: int, now: Any) -> dict[str, Any]:
+    runs = number % OF_A_TUNING_JOB == 0
+    draw = random.Random(number)
+    return {
+        "tuning_job": job,
+        "number": number,
+        "name": f"job-{job:05}-{number:04}",
+        "hyperparameters": json.dumps({"x": str(draw.random()), "y": str(draw.random())}),
+        "status": "InProgress" if runs else "Completed",
+        "created_at": now,
+        "created_fact": 3 * number - 2,
+        "started_at": now,
+        "started_fact": 3 * number - 1,
+        "ended_at": None if runs else now,
+        "ended_fact": None if runs else 3 * number,
+        "objective": None if runs else draw.random(),
+        "log_offset": 0,
+    }
+
+
+# -- CPU time ----------------------------------------------------------------------------------------------------------
+
+
+def cpu(folder: str, store: str | None, count: int) -> Iterator[dict[str, Any]]:
+    """Yield what a training job costs alfine with SQLite, and with PostgreSQL alfine and Optuna."""
+    contestants = {"alfine, SQLite": ("alfine", "")}
+    if store:
+        contestants |= {"alfine, PostgreSQL": ("alfine", store), "Optuna, PostgreSQL": ("optuna", store)}
+    if store and find_spec("optuna") is None:
+        del contestants["Optuna, PostgreSQL"]
+    for name, (program, url) in contestants.items():
+        command = [
+            sys.executable,
+            __file__.replace("store.py", "store_contestants.py"),
+            program,
+            folder,
+            url,
+            str(count),
+        ]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        yield {"engine": name, "training jobs": count, **json.loads(done.stdout.splitlines()[-1])}
+
+
+if __name__ == "__main__":
+    main()
