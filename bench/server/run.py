@@ -1,6 +1,6 @@
 """All benchmarks of the server, one after the other.
 
-    python bench/server/run.py                                        pages.py and describe.py; some 10 minutes
+    python bench/server/run.py                                        pages.py, describe.py and own_share.py; some 12 minutes
     python bench/server/run.py --quick                                the same with 2,000 training jobs: a minute
     python bench/server/run.py --sdk-python .clients/sdk2/bin/python  clients.py as well, through the SageMaker SDK 2
 
@@ -26,7 +26,7 @@ def main() -> None:
         "--sdk-python", help="Python of an environment with `sagemaker<3`; without it clients.py is left out"
     )
     options = parser.parse_args()
-    programs = [["pages.py", str(QUICK_TRAINING_JOBS if options.quick else TRAINING_JOBS)], ["describe.py"]]
+    programs = [["pages.py", str(QUICK_TRAINING_JOBS if options.quick else TRAINING_JOBS)], ["describe.py"], ["own_share.py"]]
     if options.sdk_python:
         programs.append(["clients.py", options.sdk_python, *(["--rounds", "1"] if options.quick else [])])
     for name, *words in programs:

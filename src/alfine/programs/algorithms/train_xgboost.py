@@ -16,13 +16,12 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
-import xgboost
-from sklearn import metrics
-from sklearn.datasets import load_svmlight_file
 
-from alfine.programs.algorithms import opt_ml
+from alfine.programs.algorithms import label_metrics, opt_ml
+from alfine.programs.algorithms.label_metrics import Labels
 from alfine.programs.algorithms.opt_ml import BadInput
 from alfine.programs.algorithms.parsed_files import Arrays, parsed
+from alfine.programs.algorithms.xgboost_alone import xgboost
 
 NOT_XGBOOSTS = (
     *("num_round", "csv_weights", "early_stopping_rounds", "eval_metric", "_tuning_objective_metric"),
@@ -36,31 +35,20 @@ FORGOTTEN = ("deterministic_histogram", "dsplit", "predictor", "sketch_eps", "pr
 MAXIMISED = ("auc", "aucpr", "map", "ndcg")
 """Metrics of xgboost's own of which larger is better. Of those below it is all but mse."""
 
-Labels = Any
-"""A vector of numbers."""
-
-
-def _of_classes(score: Callable[..., float], **options: Any) -> Callable[[Labels, Labels], float]:
-    return lambda labels, classes: float(score(labels, classes, zero_division=0, **options))
-
-
 OF_CLASSES: dict[str, Callable[[Labels, Labels], float]] = {
-    "accuracy": lambda labels, classes: float(metrics.accuracy_score(labels, classes)),
-    "balanced_accuracy": lambda labels, classes: float(metrics.balanced_accuracy_score(labels, classes)),
-    "f1": _of_classes(metrics.f1_score, average="macro"),
-    "f1_binary": _of_classes(metrics.f1_score, average="binary"),
-    "f1_macro": _of_classes(metrics.f1_score, average="macro"),
-    "precision": _of_classes(metrics.precision_score, average="binary"),
-    "precision_macro": _of_classes(metrics.precision_score, average="macro"),
-    "precision_micro": _of_classes(metrics.precision_score, average="micro"),
-    "recall": _of_classes(metrics.recall_score, average="binary"),
-    "recall_macro": _of_classes(metrics.recall_score, average="macro"),
-    "recall_micro": _of_classes(metrics.recall_score, average="micro"),
+    "accuracy": label_metrics.accuracy,
+    "balanced_accuracy": label_metrics.balanced_accuracy,
+    "f1": label_metrics.macro(label_metrics.f1),
+    "f1_binary": label_metrics.of_two(label_metrics.f1),
+    "f1_macro": label_metrics.macro(label_metrics.f1),
+    "precision": label_metrics.of_two(label_metrics.precision),
+    "precision_macro": label_metrics.macro(label_metrics.precision),
+    "precision_micro": label_metrics.micro(label_metrics.precision),
+    "recall": label_metrics.of_two(label_metrics.recall),
+    "recall_macro": label_metrics.macro(label_metrics.recall),
+    "recall_micro": label_metrics.micro(label_metrics.recall),
 }
-OF_VALUES: dict[str, Callable[[Labels, Labels], float]] = {
-    "mse": lambda labels, values: float(metrics.mean_squared_error(labels, values)),
-    "r2": lambda labels, values: float(metrics.r2_score(labels, values)),
-}
+OF_VALUES: dict[str, Callable[[Labels, Labels], float]] = {"mse": label_metrics.mse, "r2": label_metrics.r2}
 OURS = (*OF_CLASSES, *OF_VALUES)
 
 
@@ -223,6 +211,8 @@ def _libsvm_file(path: Path) -> dict[str, Any]:
 
 
 def _parse_libsvm(name: str, given: bytes) -> Arrays:
+    from sklearn.datasets import load_svmlight_file  # slow to import, and a file is parsed once for all training jobs
+
     content, weights = _weights_apart(given)
     try:
         data, label, qid = load_svmlight_file(io.BytesIO(content), zero_based=True, query_id=True)
