@@ -26,7 +26,11 @@ def main() -> None:
         "--sdk-python", help="Python of an environment with `sagemaker<3`; without it clients.py is left out"
     )
     options = parser.parse_args()
-    programs = [["pages.py", str(QUICK_TRAINING_JOBS if options.quick else TRAINING_JOBS)], ["describe.py"], ["own_share.py"]]
+    programs = [
+        ["pages.py", str(QUICK_TRAINING_JOBS if options.quick else TRAINING_JOBS)],
+        ["describe.py"],
+        ["own_share.py"],
+    ]
     if options.sdk_python:
         programs.append(["clients.py", options.sdk_python, *(["--rounds", "1"] if options.quick else [])])
     for name, *words in programs:
