@@ -4,7 +4,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from alfine.runners.inline import InlineRunner
 from alfine.runners.launch import Launch
 from alfine.runners.local_launch import portable_source
 from alfine.runners.process import ProcessRunner
-from alfine.runners.protocol import News, Observation, Point
+from alfine.runners.protocol import NO_COUNTS, News, Observation, Point
 from alfine.runners.sandbox import SandboxRunner
 from tests.missing import need_sandbox
 from tests.runners.engines import test_engine, tiny_image
@@ -131,6 +131,10 @@ class HostBench(Bench):
     def wait(self, launch: Launch) -> tuple[Observation, list[Point]]:
         seen = self.until(launch, lambda now: now.exit is not None)
         return seen[-1], [point for each in seen for point in each.points]
+
+    def again(self, launch: Launch, offset: int, counts: Mapping[str, int] = NO_COUNTS) -> Observation:
+        """What it says of a training job that has ended, when it is asked once more."""
+        return self.runner.poll(launch, offset, counts)
 
     def log(self, launch: Launch) -> str:
         return self.runner.log(launch, 0, 1 << 20).data.decode()

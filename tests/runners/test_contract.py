@@ -126,7 +126,7 @@ def test_a_stopped_training_job_keeps_what_it_told(bench, is_inline):
     wait_until_it_runs(bench, is_inline, launch)
     bench.runner.stop(launch)
     bench.wait(launch)
-    again = bench.runner.poll(launch, 0)
+    again = bench.again(launch, 0)
     assert again.exit.cause == "stopped"
     assert again.exit.reason() is None
     assert again.points if is_inline else bench.log(launch).splitlines()[-1] == "ready"
@@ -162,8 +162,8 @@ def test_a_training_job_that_runs_too_long_is_stopped_and_says_so(bench, is_inli
 def test_the_end_can_be_asked_for_again(bench, is_inline):
     launch = job(bench, is_inline, "short")
     last, _ = bench.see_out(launch)
-    assert bench.runner.poll(launch, last.offset).exit == last.exit
-    assert bench.runner.poll(launch, 0).exit == last.exit
+    assert bench.again(launch, last.offset).exit == last.exit
+    assert bench.again(launch, 0).exit == last.exit
 
 
 def test_nothing_to_run_is_an_end_with_a_reason(bench):
@@ -176,7 +176,7 @@ def test_its_values_are_points_and_its_log_is_read_in_pieces(bench, is_inline):
     launch = job(bench, is_inline, "short", metric="loss", metrics=[("loss", "loss=([0-9.]+)")])
     _, points = bench.see_out(launch)
     assert [(point.name, point.value, point.count) for point in points] == [("loss", 0.5, 1)]
-    again = bench.runner.poll(launch, 0, {"loss": 3})
+    again = bench.again(launch, 0, {"loss": 3})
     assert [point.count for point in again.points] == [4]
     log = bench.log(launch)
     assert ("loss=0.5" in log) is not is_inline

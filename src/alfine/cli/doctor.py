@@ -74,8 +74,8 @@ class MachineCheck:
 def doctor(context: click.Context, *, check: bool, as_json: bool) -> None:
     """Check which parts of alfine work on this machine, and why others don't; with --check, check a home.
 
-    It checks Python, SQLite, the home and its disk, the limit on open files, the GPUs, the runners (processes, sandboxes, containers), the server's port, and
-    optional packages. The exit code is 1 if something is missing that alfine needs.
+    It checks Python, SQLite, the home and its disk, the limit on open files, the GPUs, the runners (processes, sandboxes, containers, the
+    nodes of a Ray cluster), the server's port, and optional packages. The exit code is 1 if something is missing that alfine needs.
 
     With --check it looks for damaged pages and records in the database, for records without files and files without
     records, for objects of buckets whose record is damaged, and for processes, containers and temporary files that nothing
@@ -236,6 +236,7 @@ def _existing(folder: Path) -> Path:
 
 
 def _runners(home: Path) -> Iterator[MachineCheck]:
+    from alfine.cli.doctor_ray import ray_rows
     from alfine.runners import sandbox
     from alfine.runners.container_engine import ENGINES, engine_of
     from alfine.store.config import Config
@@ -268,6 +269,7 @@ def _runners(home: Path) -> Iterator[MachineCheck]:
             not reason,
             reason or "it answers; whether it can start containers shows with the first one",
         )
+    yield from (MachineCheck(name, works, detail) for name, works, detail in ray_rows(home))
     yield MachineCheck("runner by default", works=True, detail=_default(running.runner, trouble))
 
 

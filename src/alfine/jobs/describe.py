@@ -268,6 +268,7 @@ class Transition:
 
 
 MESSAGES = {
+    "Pending": "Waiting for resources",
     "Starting": "Preparing the training job",
     "Training": "Training in progress",
     "Stopping": "Stopping the training job",
@@ -282,7 +283,7 @@ MESSAGES = {
 def secondary_status(row: TrainingJobRow) -> str:
     """Return AWS's SecondaryStatus. A training job that nobody asked to stop was stopped by its own time limit."""
     if row.status == "InProgress":
-        return "Training" if row.started_at else "Starting"
+        return "Training" if row.started_at else "Pending" if row.pending else "Starting"
     return "MaxRuntimeExceeded" if row.status == "Stopped" and row.stop_asked_at is None else row.status
 
 
@@ -293,7 +294,7 @@ def transitions(row: TrainingJobRow) -> list[Transition]:
     if stopped and row.ended_at and stopped >= row.ended_at:  # it ended before the request reached it
         stopped = None
     steps: list[tuple[str, datetime | None]] = [
-        ("Starting", row.created_at),
+        ("Pending" if secondary_status(row) == "Pending" else "Starting", row.created_at),
         ("Training", row.started_at),
         ("Stopping", stopped),
         ("Uploading", row.uploaded_at and row.ended_at),
@@ -301,4 +302,5 @@ def transitions(row: TrainingJobRow) -> list[Transition]:
     ]
     happened = [(status, at) for status, at in steps if at is not None]
     ends = [at for _, at in happened[1:]] + [end]
-    return [Transition(status, at, end, MESSAGES[status]) for (status, at), end in zip(happened, ends, strict=True)]
+    messages = MESSAGES | ({"Pending": row.pending} if row.pending else {})
+    return [Transition(status, at, end, messages[status]) for (status, at), end in zip(happened, ends, strict=True)]

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from alfine.core.arns import Arns
 from alfine.core.errors import Fault, InvalidSpec
@@ -28,6 +29,7 @@ from alfine.jobs.quotas import Quotas
 from alfine.jobs.server_record import ServerRecord
 from alfine.jobs.service import Service
 from alfine.jobs.wake import Wake
+from alfine.programs.data.buckets.home_buckets import HomeBuckets
 from alfine.programs.images import Images
 from alfine.programs.machine import Machine
 from alfine.runners.container import ContainerRunner
@@ -37,14 +39,15 @@ from alfine.runners.gpu_assignment import GpuAssignment, GpuQueue
 from alfine.runners.gpu_slots import GpuSlots
 from alfine.runners.host import Host
 from alfine.runners.inline import InlineRunner
+from alfine.runners.on_ray.runner import RayRunner
 from alfine.runners.process import ProcessRunner
-from alfine.runners.protocol import Runner
+from alfine.runners.protocol import Launch, Runner
 from alfine.runners.sandbox import SandboxRunner
 from alfine.runners.shortages import raise_descriptor_limit
-from alfine.runners.storage.locations import Stored
-from alfine.store.config import S3, Config
+from alfine.store.config import Config
 from alfine.store.home_files import FILE, GPUS, JOBS, files_of_tuning_jobs, make_home
 from alfine.store.home_folder import home_folder
+from alfine.store.placements import Placement
 from alfine.store.store import Store
 from alfine.store.store_url import chosen_store
 from alfine.store.stored_keys import keys_of
@@ -52,12 +55,13 @@ from alfine.store.stored_keys import keys_of
 if TYPE_CHECKING:
     from alfine.core.spec import TuningJobSpec
     from alfine.jobs.analysis.similar_jobs import ResourceEstimate
-    from alfine.programs.data.buckets.local_buckets import LocalBuckets
-    from alfine.runners.storage.remote_buckets import RemoteBuckets
     from alfine.store.leases import LiveEngine
     from alfine.store.records import TuningJob
 
 log = logging.getLogger("alfine.jobs.home")
+
+RAY_LOG = "ray.log"
+"""The file in the home's folder that Ray's own messages go to."""
 
 LATEST = 200
 """Past jobs among which similar ones are looked for."""
@@ -116,7 +120,7 @@ class Home:
         self.folder = home_folder(folder)
         self.config = Config.at(self.folder)
         self.jobs_folder = self.folder / JOBS
-        self._buckets = _Buckets(self.folder, self.config.s3)
+        self._buckets = HomeBuckets(self.folder, self.config.s3)
         self.machine = Machine(
             images=Images(
                 self.config.images,
@@ -125,6 +129,7 @@ class Home:
                 self.config.path.parent if self.config.path else self.folder,
             ),
             running=self.config.run,
+            ray=self.config.ray,
             buckets=self._buckets,
             prices=self.config.prices,
             arns=arns or Arns(),
@@ -180,9 +185,26 @@ class Home:
             for name, executor in executors.items()
         }
         if not self.store.is_shared:
-            return hosts
+            return {**hosts, "ray": self._ray_runner()}
         node, leash = node_of(self.jobs_folder), timedelta(seconds=self.config.run.leash_seconds)
-        return {name: OwnNode(host, node, self.store, leash) for name, host in hosts.items()}
+        own = {name: OwnNode(host, node, self.store, leash) for name, host in hosts.items()}
+        return {**own, "ray": self._ray_runner()}
+
+    def _ray_runner(self) -> RayRunner:
+        buckets = partial(HomeBuckets, self.folder.absolute(), self.config.s3)
+        return RayRunner(
+            replace(self.config.ray.cluster(self.folder), buckets=buckets),
+            self.config.ray.shapes,
+            self.wake.set,
+            self._placed,
+            leash_seconds=self.config.ray.leash_seconds,
+            output=self.folder / RAY_LOG,
+        )
+
+    def _placed(self, launch: Launch, node: str, slot: str) -> None:
+        """Record where a training job is to start on the cluster, before it does."""
+        placement = Placement(attempt=launch.attempt, runner="ray", node=node, slot=slot)
+        self.store.place(launch.tuning_job, launch.name, placement, launch.epoch or None)
 
     def _closed_ports(self) -> tuple[int, ...]:
         """Return the port of the server that was started last on this home, unless [run] opens it to training jobs."""
@@ -262,42 +284,3 @@ def _readable(jobs: Iterable[TuningJob]) -> Iterator[TuningJobSpec]:
             yield job.spec()
         except InvalidSpec as error:
             log.info("tuning_job=%s can't be compared with: %s", job.name, error)
-
-
-class _Buckets:
-    """The buckets of a home, in its folder or behind an endpoint; opened when a job first names one, which most never do."""
-
-    def __init__(self, folder: Path, settings: S3) -> None:
-        self._folder = folder
-        self._settings = settings
-        self.roots: tuple[Path, ...] = ()
-
-    @property
-    def place(self) -> str:
-        return self._store.place
-
-    @cached_property
-    def _store(self) -> LocalBuckets | RemoteBuckets:
-        if self._settings.endpoint:
-            from alfine.runners.storage.remote_buckets import RemoteBuckets
-
-            return RemoteBuckets(self._settings, self._folder / "cache" / "s3")
-        from alfine.programs.data.buckets.bucket_store import BucketStore
-        from alfine.programs.data.buckets.local_buckets import LocalBuckets
-
-        return LocalBuckets(BucketStore(self._folder / "buckets"))
-
-    def find(self, uri: str) -> list[Stored]:
-        return self._store.find(uri)
-
-    def file(self, stored: Stored) -> Path:
-        return self._store.file(stored)
-
-    def refusal(self, uri: str) -> str | None:
-        return self._store.refusal(uri)
-
-    def put(self, uri: str, file: BinaryIO) -> None:
-        self._store.put(uri, file)
-
-    def remove(self, uri: str) -> None:
-        self._store.remove(uri)

@@ -110,7 +110,7 @@ class Run:
 
     def runner(self, job: TrainingJob) -> Runner:
         """Return where a training job runs."""
-        return self.runners[self.programs[job.definition].runner]
+        return self.runners[self.placement(job).runner or self.programs[job.definition].runner]
 
     def launch(self, job: TrainingJob) -> Launch:
         """Return what the runner of a training job is given."""

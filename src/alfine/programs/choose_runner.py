@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from alfine.core.errors import Fault
 from alfine.core.spec import CHECKPOINTS, DEFINITION, LOCAL_IMAGE, TuningJobSpec
+from alfine.programs.choose_ray import placing_faults
+from alfine.programs.machine import Machine
 from alfine.runners import sandbox
 from alfine.runners.container_command import variable_trouble
 from alfine.store.config import AUTO, REQUIREMENTS, RUNNERS, Running
@@ -24,24 +26,28 @@ def named_runner(spec: TuningJobSpec, running: Running) -> tuple[str, str]:
 
 
 def runner_for(
-    spec: TuningJobSpec, image: str | None, running: Running, faults: list[Fault], *, built_in: bool = False
+    spec: TuningJobSpec, image: str | None, machine: Machine, faults: list[Fault], *, built_in: bool = False
 ) -> str:
     """Return the name of the runner of a definition's training jobs.
 
     Args:
         spec: The specification of the definition.
         image: The container image, where one is to run.
-        running: The settings of this machine.
+        machine: What this machine has, with its settings.
         faults: The list that gets a fault for everything that keeps the runner from running them.
         built_in: Whether they run a built-in algorithm. That is written for this machine and starts warm in a plain process.
     """
-    name, path = named_runner(spec, running)
+    name, path = named_runner(spec, machine.running)
     if name not in (*RUNNERS, AUTO):
         faults.append(Fault(path, f"{name!r} isn't one of {', '.join((*RUNNERS, AUTO))}."))
         return name
     if name == "container" and image in (None, LOCAL_IMAGE):
         message = "a local script or command has no image to run in a container. Use sandbox or process."
         faults.append(Fault(path, message))
+        return name
+    if name == "ray":
+        faults += placing_faults(spec, path, machine.ray)
+        faults += _on_a_node(spec, image)
         return name
     if image is not None:
         if spec.settings.get("runner", AUTO) not in ("container", AUTO):
@@ -70,6 +76,15 @@ def _without_image(spec: TuningJobSpec, name: str, path: str, faults: list[Fault
     faults += _checkpoint_path(spec, runner)
     faults += _entry_point(spec, runner, trouble)
     return runner
+
+
+def _on_a_node(spec: TuningJobSpec, image: str | None) -> Iterator[Fault]:
+    """Yield the faults that keep a node of a cluster from running a definition: as a plain process, or as a container with an image."""
+    if image is None and not spec.definition.network:
+        message = "a plain process on a node can't be cut off from the network. Use false."
+        yield Fault(f"{DEFINITION}.EnableNetworkIsolation", message)
+    yield from _checkpoint_path(spec, "process" if image is None else "container")
+    yield from _entry_point(spec, "process", "") if image is None else (*_isolated_hosts(spec), *_variables(spec))
 
 
 def _no_sandbox(trouble: str) -> str:

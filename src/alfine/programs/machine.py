@@ -9,6 +9,7 @@ from alfine.programs.images import Images
 from alfine.runners.gpus import gpus_of_machine
 from alfine.runners.storage.locations import Buckets
 from alfine.store.config import Prices, Running
+from alfine.store.ray_settings import Ray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,7 @@ class Machine:
         images: What training images mean here.
         running: The runner, the container engine and the limits that hold unless a job names others ([run] in alfine.toml).
         buckets: Where s3:// URIs lead. None: nowhere, so nothing can be read from s3:// and no artifact is stored.
+        ray: The cluster of the runner «ray», with this home's folder ([ray] in alfine.toml).
         prices: The price of an hour of each instance type ([prices] in alfine.toml).
         arns: The region and the account in the ARNs of jobs and algorithms.
 
@@ -30,6 +32,7 @@ class Machine:
     images: Images = field(default_factory=Images)
     running: Running = field(default_factory=Running)
     buckets: Buckets | None = None
+    ray: Ray = field(default_factory=Ray)
     prices: Prices = field(default_factory=Prices)
     arns: Arns = field(default_factory=Arns)
 

@@ -14,6 +14,7 @@ from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.spec import DEFINITION, FUNCTION, OBJECTIVE_HYPERPARAMETER, SHARED_CHECKPOINTS, TuningJobSpec
 from alfine.core.training_job import TrainingJob
 from alfine.programs.algorithms.one_host import on_one_host
+from alfine.programs.choose_ray import cluster_faults
 from alfine.programs.choose_runner import installs_requirements, named_runner, runner_for
 from alfine.programs.data.channels import channels
 from alfine.programs.data.request_files import INPUTS, RequestFiles
@@ -34,6 +35,9 @@ PARSED = "parsed"
 MOST_INSTANCES = 100
 """Of one training job. Each is a process, with a folder that lists all of them."""
 
+RAY = "ray"
+"""The runner on a Ray cluster."""
+
 INLINE = "inline"
 """The runner of Python functions."""
 
@@ -52,7 +56,8 @@ class Program:
         channels: See `Launch`.
         threads: Cores for each training job.
         gpus: See `Launch`.
-        runner: The name of its runner: `inline`, `process`, `sandbox` or `container`.
+        runner: The name of its runner: `inline`, `process`, `sandbox`, `container` or `ray`.
+        executor: How a node runs it that the runner chooses: `process` or `container`. "": as the runner is called.
         requirements: Whether the script's requirements.txt is installed.
         environment: The request's variables, and the path of the stand-ins for modules of SageMaker's containers.
         image: The container image.
@@ -70,6 +75,7 @@ class Program:
     threads: int
     runner: str
     gpus: float = 0.0
+    executor: str = ""
     requirements: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     image: str | None = None
@@ -92,7 +98,7 @@ class Program:
             name=job.name,
             attempt=attempt,
             retries=definition.retries,
-            executor=self.runner,
+            executor=self.executor or self.runner,
             package=PACKAGE,
             interpreter=sys.executable,
             command=self.command,
@@ -231,9 +237,11 @@ def program_for(
         faults += _output_faults(spec, machine)
     runner = INLINE
     if FUNCTION not in static:
-        runner = runner_for(spec, found.image, running, faults, built_in=found.built_in)
+        runner = runner_for(spec, found.image, machine, faults, built_in=found.built_in)
+        if runner == RAY and not fetch:
+            faults += cluster_faults(machine.ray)
     requirements = installs_requirements(spec, running, faults)
-    faults += gpu_faults(spec, machine)
+    faults += gpu_faults(spec, machine, placed=runner == RAY)
     faults += name_faults(spec)
     if faults:
         raise InvalidSpec(faults)
@@ -247,8 +255,9 @@ def program_for(
         image=found.image,
         channels=inputs,
         threads=_threads(spec),
-        gpus=0.0 if runner == INLINE else gpus_for(spec, machine),
+        gpus=0.0 if runner == INLINE else gpus_for(spec, machine, placed=runner == RAY),
         runner=runner,
+        executor=("process" if found.image is None else "container") if runner == RAY else "",
         requirements=requirements,
         environment={**spec.definition.environment, **stand_ins},
         function=function,

@@ -139,7 +139,7 @@ class ContainerRunner(ProcessRunner):
             let_every_user_in(launch, self._hosts(launch))
 
     def _containers(self, engine: ContainerEngine, launch: LocalLaunch) -> dict[str, Any]:
-        own_network = launch.instance_count > 1 and launch.network and not engine.network
+        own_network = launch.hosts_here > 1 and launch.network and not engine.network
         return {
             "engine": engine.command,
             "podman": engine.is_podman,

@@ -37,7 +37,7 @@ DEVICE_INTERFACES = ("/etc/cdi", "/var/run/cdi")
 
 def container_name(launch: LocalLaunch, host: JobHost) -> str:
     """Return the name of a host's container."""
-    return network_name(launch) + ("" if launch.instance_count == 1 else f"-{host.name}")
+    return network_name(launch) + ("" if launch.hosts_here == 1 else f"-{host.name}")
 
 
 def network_name(launch: LocalLaunch) -> str:

@@ -94,7 +94,11 @@ class LocalLaunch:
         instance_type: For `resourceconfig.json`.
         gpus: GPUs that each of its hosts needs: a whole number, or a part of one, such as 0.5. 0: it is given none, and sees all.
         devices: The GPUs of all its hosts, as they are spelt in CUDA_VISIBLE_DEVICES. None: it wasn't given any.
-        instance_count: Its hosts, algo-1, algo-2 and so on; each is a process of its own on this machine.
+        instance_count: Its hosts; each is a process of its own.
+        hosts: The names of its hosts, where each of them is on a machine of its own, and this is the launch of one of them. (): all of
+            them are on one machine, and are called algo-1, algo-2 and so on.
+        host: The name of this one.
+        interface: The network interface by which it reaches the others.
         checkpoint_path: Where the training job sees its checkpoints, if the runner gives it an /opt/ml.
         network: False cuts it off from every network. A runner that can't do that refuses to start it.
         requirements: True installs the `requirements.txt` of the source folder, if there is one, before a script runs.
@@ -130,6 +134,9 @@ class LocalLaunch:
     gpus: float = 0.0
     devices: tuple[str, ...] | None = None
     instance_count: int = 1
+    hosts: tuple[str, ...] = ()
+    host: str = ""
+    interface: str = ""
     checkpoint_path: str = "/opt/ml/checkpoints"
     network: bool = True
     requirements: bool = False
@@ -140,6 +147,11 @@ class LocalLaunch:
     function: Callable[..., Any] | None = None
     answered: bool = False
     shared: Path | None = None
+
+    @property
+    def hosts_here(self) -> int:
+        """Return how many of its hosts are on this machine."""
+        return 1 if self.hosts else self.instance_count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

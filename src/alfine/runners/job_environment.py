@@ -63,8 +63,8 @@ THREAD_VARIABLES = (
 
 
 def host_names(launch: LocalLaunch) -> list[str]:
-    """Return the names of a training job's hosts, sorted as text: algo-1, algo-10, algo-2."""
-    return sorted(f"algo-{number}" for number in range(1, launch.instance_count + 1))
+    """Return the names of a training job's hosts, the first one first: algo-1, algo-10, algo-2, sorted as text, or those of machines."""
+    return list(launch.hosts) or sorted(f"algo-{number}" for number in range(1, launch.instance_count + 1))
 
 
 # ---- files in /opt/ml/input/config -------------------------------------------------------------------------------------
@@ -225,9 +225,9 @@ def _toolkit_variables(launch: LocalLaunch, host: JobHost, args: list[str], gpus
         "channel_input_dirs": channels,
         "framework_module": None,
         "hyperparameters": hyperparameters,
-        "is_master": host.name == MAIN_HOST,
+        "is_master": host.name == host_names(launch)[0],
         "job_name": launch.name,
-        "master_hostname": MAIN_HOST,
+        "master_hostname": host_names(launch)[0],
     }
     values = facts | {"channels": sorted(channels), "hps": hyperparameters, "user_args": args, "framework_params": {}}
     values |= {"training_env": training, "framework_module": ""}

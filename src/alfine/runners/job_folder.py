@@ -128,21 +128,23 @@ class JobHost:
     """One host of a training job.
 
     Attributes:
-        name: algo-1, algo-2, ….
+        name: algo-1, algo-2, …, or the name of its machine.
         space: Its files, as alfine sees them.
         seen: The same files, as the host's process sees them: in a sandbox its folder is `/`, so that there is an `/opt/ml`.
         interface: The network interface by which it reaches the other hosts.
+        leads: Whether its `opt/ml` is that in the training job's folder.
     """
 
     name: str
     space: Workspace
     seen: Workspace
     interface: str
+    leads: bool = True
 
     @property
     def place(self) -> str:
         """Return where its `opt/ml` lies in the training job's folder."""
-        return "opt/ml" if self.name == MAIN_HOST else f"hosts/{self.name}/opt/ml"
+        return "opt/ml" if self.leads else f"hosts/{self.name}/opt/ml"
 
 
 def hosts_of(launch: LocalLaunch, root: Path | None = None, interface: str = LOOPBACK) -> tuple[JobHost, ...]:
@@ -153,11 +155,14 @@ def hosts_of(launch: LocalLaunch, root: Path | None = None, interface: str = LOO
         root: Where each host's process sees its own folder. None: at the path that it really has.
         interface: By which several hosts reach each other: processes of this machine by its loopback interface.
     """
+    if launch.hosts:
+        seen = Workspace(launch.folder if root is None else root)
+        return (JobHost(launch.host, Workspace(launch.folder), seen, launch.interface or NETWORK_INTERFACE),)
     names = host_names(launch)
     folders = [launch.folder if name == MAIN_HOST else launch.folder / "hosts" / name for name in names]
     interface = NETWORK_INTERFACE if launch.instance_count == 1 else interface
     return tuple(
-        JobHost(name, Workspace(folder), Workspace(folder if root is None else root), interface)
+        JobHost(name, Workspace(folder), Workspace(folder if root is None else root), interface, name == MAIN_HOST)
         for name, folder in zip(names, folders, strict=True)
     )
 
@@ -202,7 +207,7 @@ def let_every_user_in(launch: LocalLaunch, hosts: Iterable[JobHost]) -> None:
             with folder.folder(host.place.removesuffix("/ml")) as above, folder.folder(host.place) as ml:
                 os.fchmod(above.descriptor, 0o700)
                 os.fchmod(ml.descriptor, 0o777)
-                for name in WRITTEN if host.name == MAIN_HOST else ("code",):
+                for name in WRITTEN if host.leads else ("code",):
                     _permit(ml, name, 0o777)
                 for name in ("input", "input/config", "input/data"):
                     _permit(ml, name, 0o755)
@@ -247,7 +252,7 @@ def make_scratch(host: JobHost, names: str) -> Path:
 
 def _lay_out_host(launch: LocalLaunch, host: JobHost, ml: Beneath) -> None:
     _make_folders(ml, "input/data", "code")
-    if host.name != MAIN_HOST:
+    if not host.leads:
         for name in SHARED:
             if host.seen == host.space:
                 ml.link(str(Workspace(launch.folder).ml / name), name)
@@ -366,7 +371,7 @@ def mounts(launch: LocalLaunch, host: JobHost) -> Iterator[tuple[Path, str]]:
         A folder, and the path at which the host's process sees it.
     """
     ml = Workspace(launch.folder).ml
-    if launch.instance_count > 1:
+    if launch.hosts_here > 1:
         # For algo-1 too: a mounted folder can't be replaced by a link, which the mounts of others would follow.
         for name in SHARED:
             yield ml / name, str(host.seen.ml / name)

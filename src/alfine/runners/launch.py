@@ -105,7 +105,11 @@ class Launch:
         threads: Cores that it may use: the value of `OMP_NUM_THREADS` and its like, and of `SM_NUM_CPUS`.
         instance_type: For `resourceconfig.json`, and what a placing runner asks a node for.
         gpus: GPUs that each of its hosts needs: a whole number, or a part of one, such as 0.5. 0: it is given none, and sees all.
-        instance_count: Its hosts, algo-1, algo-2 and so on.
+        instance_count: Its hosts.
+        hosts: The names of its hosts, where each of them is on a machine of its own, and this is the launch of one of them. (): all of
+            them are on one machine, and are called algo-1, algo-2 and so on.
+        host: The name of this one.
+        interface: The network interface by which it reaches the others.
         network: False cuts it off from every network. An executor that can't do that refuses to start it.
         requirements: True installs the `requirements.txt` of the source folder, if there is one, before a script runs.
         warm: False forbids to start it from a process with preloaded modules; True allows it where the result is the same.
@@ -152,6 +156,9 @@ class Launch:
     instance_type: str = "local"
     gpus: float = 0.0
     instance_count: int = 1
+    hosts: tuple[str, ...] = ()
+    host: str = ""
+    interface: str = ""
     network: bool = True
     requirements: bool = False
     warm: bool = True
@@ -194,13 +201,14 @@ class Launch:
     def from_json(cls, plain: Mapping[str, Any]) -> Launch:
         """Return the launch that `to_json` gave. What a newer alfine added is left out."""
         known = {name: value for name, value in plain.items() if name in _NAMES}
-        for name in ("command", "entrypoint", "arguments"):
+        for name in ("command", "entrypoint", "arguments", "hosts"):
             known[name] = None if known.get(name) is None else tuple(known[name])
         return cls(
             **known
             | {
                 "entrypoint": known["entrypoint"] or (),
                 "arguments": known["arguments"] or (),
+                "hosts": known["hosts"] or (),
                 "source": known.get("source") and Source(**known["source"]),
                 "channels": tuple(
                     InputChannel(**{**channel, "shards": tuple(channel["shards"])})

@@ -17,12 +17,19 @@ from alfine.runners.executor import Executor
 from alfine.runners.host import Host
 from alfine.runners.launch import Launch
 from alfine.runners.protocol import NO_COUNTS, LogPiece, Observation, Point
+from alfine.runners.storage.locations import Buckets
 
 POINTS_SECONDS = 0.5
 """Time between two answers of `Node.news` that have nothing but new points: at most twice a second."""
 
 LOOK_SECONDS = 1.0
 """Time between two looks at training jobs of which nobody tells news: those that an earlier process started."""
+
+FIRST_LOOK_SECONDS = 0.02
+"""The same after a training job was started, so that its first points are told at once."""
+
+BEGINNING_SECONDS = 2.0
+"""How long after a start that lasts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +69,20 @@ class Node:
 
     Args:
         root: The folder for its training jobs.
+        buckets: Where s3:// URIs lead. None: nowhere, so that nothing is stored.
         executors: Makes the executors, by name, from what they are to call for news; None stands for those of alfine.
     """
 
     def __init__(
-        self, root: str | Path, executors: Mapping[str, Callable[[Callable[[str, str], None]], Executor]] | None = None
+        self,
+        root: str | Path,
+        buckets: Buckets | None = None,
+        *,
+        executors: Mapping[str, Callable[[Callable[[str, str], None]], Executor]] | None = None,
     ) -> None:
         self.root = Path(root)
+        self._buckets = buckets
+        self._began_at = -BEGINNING_SECONDS
         self._executors = executors or _executors(self.root)
         self._hosts: dict[str, Host] = {}
         self._mutex = threading.Lock()
@@ -77,6 +91,7 @@ class Node:
 
     def start(self, launch: Launch) -> None:
         """See `Runner.start`."""
+        self._began_at = time.monotonic()
         self._host(launch).start(launch)
 
     def poll(self, launch: Launch, offset: int, counts: Mapping[str, int] = NO_COUNTS) -> Observation | None:
@@ -117,16 +132,22 @@ class Node:
                 self._told_points_at = now
                 return answers
             if now >= until:
-                return answers
-            self._rung.wait(min(LOOK_SECONDS, until - now, *([points_at - now] if answers else [])))
+                last = [each.answer or each.moved for each in followed]
+                return [answer for answer in last if answer is not None]
+            look = FIRST_LOOK_SECONDS if now < self._began_at + BEGINNING_SECONDS else LOOK_SECONDS
+            self._rung.wait(min(look, until - now, *([points_at - now] if answers else [])))
 
     def _host(self, launch: Launch) -> Host:
         with self._mutex:
             host = self._hosts.get(launch.executor)
             if host is None:
-                executor = self._executors[launch.executor](lambda *_: self._rung.set())
-                host = self._hosts[launch.executor] = Host(self.root, executor)
+                executor = self._executors[launch.executor](self._ring)
+                host = Host(self.root, executor, news=self._ring, buckets=self._buckets)
+                self._hosts[launch.executor] = host
         return host
+
+    def _ring(self, tuning_job: str, training_job: str) -> None:  # noqa: ARG002 - whoever waits looks at all it asked for
+        self._rung.set()
 
 
 class _Followed:
@@ -137,6 +158,7 @@ class _Followed:
         self._offset, self._counts = asked.offset, dict(asked.counts)
         self._points: list[Point] = []
         self.answer: NodeNews | None = None
+        self.moved: NodeNews | None = None
 
     def look(self, node: Node) -> bool:
         """Look at it, and return whether there is more to tell than points."""
@@ -151,6 +173,8 @@ class _Followed:
         self._points += seen.points
         self._counts |= {point.name: point.count for point in seen.points}
         moved, self._offset = seen.offset != self._offset, seen.offset
+        if moved:  # log without points: told at the end of the wait, so that it isn't read again
+            self.moved = NodeNews(name=self._launch.name, observation=seen)
         begun = seen.started_at is not None and not self._started
         if self._points or begun or seen.exit is not None or (moved and self.answer):
             self.answer = NodeNews(name=self._launch.name, observation=replace(seen, points=tuple(self._points)))

@@ -190,7 +190,7 @@ class ProcessRunner:
 
     def _plan(self, launch: LocalLaunch) -> Warm | Cold:
         """Return the plan of a warm start, or the reason for a cold one."""
-        return plan(launch) if launch.instance_count == 1 else Cold("it has several hosts")
+        return plan(launch) if launch.hosts_here == 1 else Cold("it has several hosts")
 
     def _hosts(self, launch: LocalLaunch) -> tuple[JobHost, ...]:
         return hosts_of(launch)

@@ -350,7 +350,7 @@ def _shown(venv: Path | None, how: str) -> Iterator[str]:
 
 
 def _host_names(launch: LocalLaunch) -> str:
-    names = " ".join(host_names(launch))
+    names = "localhost" if launch.hosts else " ".join(host_names(launch))  # a machine finds the others by itself
     try:
         known = Path("/etc/hosts").read_text(encoding="utf-8", errors="replace")
     except OSError:

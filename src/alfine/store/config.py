@@ -23,11 +23,12 @@ from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.settings import gpu_count_trouble
 from alfine.core.wording import did_you_mean
 from alfine.store.operating_settings import Limits, Metrics, Retention, Webhook
+from alfine.store.ray_settings import Ray
 
 FILE = "alfine.toml"
 """Name of the file in the home's folder."""
 
-RUNNERS = ("sandbox", "process", "container")
+RUNNERS = ("sandbox", "process", "container", "ray")
 """Values of `runner`, besides AUTO."""
 
 REQUIREMENTS = ("install", "ignore")
@@ -121,7 +122,7 @@ class Prices:
 class Running:
     """The table [run]: how training jobs run, unless a job's tag `alfine:runner` says otherwise.
 
-    runner: «sandbox», «process» or «container»; «auto» is the sandbox, where it works, for jobs whose request names an image
+    runner: «sandbox», «process», «container» or «ray»; «auto» is the sandbox, where it works, for jobs whose request names an image
     (their scripts expect a container), and a plain process for a local script or command.
     requirements: «install» puts a script's requirements.txt into an environment before it runs, «ignore» doesn't; «auto» does for
     jobs whose request names an image, as SageMaker's containers do.
@@ -228,6 +229,7 @@ class Config:
     webhooks: tuple[Webhook, ...] = ()
     limits: Limits = field(default_factory=Limits)
     retention: Retention = field(default_factory=Retention)
+    ray: Ray = field(default_factory=Ray)
 
     @classmethod
     def at(cls, home: Path) -> Config:

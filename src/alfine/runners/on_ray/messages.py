@@ -1,0 +1,174 @@
+"""What alfine and the bridge tell each other. Messages are pickled; a training job is named by its `Key`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from alfine.runners.on_ray.shapes import Shape
+from alfine.runners.protocol import Launch, LogPiece, Observation
+from alfine.runners.storage.locations import Buckets
+
+Key = tuple[str, str, int]
+"""The tuning job, the training job and the attempt."""
+
+
+def key_of(launch: Launch) -> Key:
+    """Return what names an attempt of a training job in messages."""
+    return launch.tuning_job, launch.name, launch.attempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSettings:
+    """What the bridge needs to know of the settings.
+
+    Attributes:
+        address: The cluster's address.
+        namespace: The namespace of its actors.
+        folder: The folder on each node in which training jobs have theirs.
+        pending_seconds: How long a training job may wait for its resources.
+        keep_seconds: How long a slot without a training job is kept.
+        buckets: Makes the buckets to which s3:// URIs lead on a node; it is pickled. None: there are none.
+    """
+
+    address: str
+    namespace: str = "alfine"
+    folder: str = ""
+    pending_seconds: float = 86400.0
+    keep_seconds: float = 60.0
+    buckets: Callable[[], Buckets] | None = None
+
+
+# -- from alfine to the bridge ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Follow:
+    """Place a training job, or find it where it was placed, and tell what becomes of it.
+
+    Attributes:
+        launch: The training job.
+        shape: The resources of one of its instances.
+        begin: Whether it is to be started, unless it ever was. Otherwise it is only looked for.
+        stopping: Whether it is to be stopped, or not to be started in the first place.
+        keep_seconds: How long its slot is kept after its end.
+        offset: Where its news begin: see `Runner.poll`.
+        counts: See `Runner.poll`.
+    """
+
+    launch: Launch
+    shape: Shape
+    begin: bool
+    stopping: bool = False
+    keep_seconds: float = 60.0
+    offset: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class More:
+    """The news up to an offset are recorded: go on from there."""
+
+    key: Key
+    offset: int
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Stop a training job. It is repeated until its end is known."""
+
+    launch: Launch
+
+
+@dataclass(frozen=True, slots=True)
+class MayStart:
+    """The answer to `Chosen`: whether the place is recorded."""
+
+    key: Key
+    recorded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLog:
+    """Read a part of a log: see `Runner.log`."""
+
+    number: int
+    launch: Launch
+    begin: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Follow a training job no longer. It goes on running."""
+
+    key: Key
+
+
+# -- from the bridge to alfine ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The bridge has reached the cluster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """The bridge can't reach the cluster, and ends; another one will try again."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A slot is chosen. The training job starts there when alfine has recorded that."""
+
+    key: Key
+    node: str
+    slot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """News of a training job.
+
+    Attributes:
+        key: The training job.
+        begin: The offset that was asked from.
+        observation: The news. None: this attempt was never started.
+    """
+
+    key: Key
+    begin: int
+    observation: Observation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Why a training job can't be placed yet; "": it could be after all."""
+
+    key: Key
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What keeps a host from going on with a training job; it tries again."""
+
+    key: Key
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class LogRead:
+    """The answer to `ReadLog`: a part of a log, or why it can't be read."""
+
+    number: int
+    piece: LogPiece | None
+    why: str = ""
+
+
+ToBridge = Follow | More | Stop | MayStart | ReadLog | Forget
+FromBridge = Connected | Unreachable | Chosen | Seen | Pending | Trouble | LogRead

@@ -1,0 +1,250 @@
+"""The pool: slots without a training job, and the training jobs that wait for one.
+
+A free slot is used again by a training job that needs the same resources, first by one with the same script, whose modules it has
+imported already. A slot is asked for only while a training job waits for one, so that the cluster's autoscaler sees what is needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Hashable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from alfine.runners.on_ray.cluster import Cluster, NoAnswer, SlotDied
+from alfine.runners.on_ray.shapes import NOTHING, Shape, fits, why_pending
+from alfine.runners.on_ray.slot import SlotFacts
+
+log = logging.getLogger("alfine.runners.on_ray")
+
+PENDING_SECONDS = 2.0
+"""How long a training job waits for a slot before it says why: a new slot takes up to two seconds."""
+
+ROOM_SECONDS = 0.2
+"""How long a training job waits before slots end for it that nobody uses, and that hold other resources."""
+
+ANSWER_SECONDS = 5.0
+"""How long a free slot may take to answer before a training job gets it. Otherwise another one is taken."""
+
+TEND_SECONDS = 20.0
+"""Time between two calls of a slot without a training job, which would end itself if nobody called it."""
+
+PAUSE_SECONDS = 1.0
+"""Time before the head is asked again that doesn't answer."""
+
+
+@dataclass(slots=True, eq=False)
+class HeldSlot:
+    """A slot that exists.
+
+    Attributes:
+        name: Its name.
+        actor: The actor.
+        shape: Its resources.
+        facts: Where it is.
+        warm: What it has imported: the key of its last training job.
+        pooled: Whether it is the pool's, which uses it again.
+    """
+
+    name: str
+    actor: Any
+    shape: Shape
+    facts: SlotFacts
+    warm: Hashable = None
+    pooled: bool = True
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A training job that waits for a slot."""
+
+    shape: Shape
+    slot: asyncio.Future[HeldSlot]
+
+
+class Pool:
+    """The slots of one bridge.
+
+    Args:
+        cluster: The cluster.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._free: list[HeldSlot] = []
+        self._waiting: dict[Shape, list[_Waiting]] = defaultdict(list)
+        self._coming: dict[Shape, list[asyncio.Task[None]]] = defaultdict(list)
+        self._endings: dict[HeldSlot, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()  # that nobody waits for
+        self._names: set[str] = set()  # of all slots that this pool has made or adopted
+
+    async def take(self, shape: Shape, warm: Hashable, report: Callable[[str], None]) -> HeldSlot:
+        """Return a slot for a training job; wait until there is one.
+
+        Args:
+            shape: The resources that it needs.
+            warm: The key of what it imports.
+            report: Called with the reason while the cluster has no room for it.
+
+        Raises:
+            SlotDied: A slot can't be made: alfine isn't installed on its node, for example.
+        """
+        slot = await self._free_one(shape, warm)
+        if slot is not None:
+            return slot
+        waiting = _Waiting(shape, asyncio.get_running_loop().create_future())
+        self._waiting[shape].append(waiting)
+        self._match(shape)
+        try:
+            if not (await asyncio.wait({waiting.slot}, timeout=ROOM_SECONDS))[0]:
+                await self._make_room(shape)
+            while not (await asyncio.wait({waiting.slot}, timeout=PENDING_SECONDS))[0]:
+                await self._make_room(shape)
+                report(await self.why_pending(shape, 1))
+            return waiting.slot.result()
+        except asyncio.CancelledError:
+            if waiting.slot.done() and not waiting.slot.exception():
+                self.release(waiting.slot.result(), 0.0)
+            raise
+        finally:
+            if waiting in self._waiting[shape]:
+                self._waiting[shape].remove(waiting)
+            self._match(shape)
+
+    def release(self, slot: HeldSlot, keep_seconds: float) -> None:
+        """Take back a slot whose training job has ended.
+
+        Args:
+            slot: The slot.
+            keep_seconds: How long it is kept for another training job.
+        """
+        if slot.shape == NOTHING:
+            self.end(slot)
+        if not slot.pooled:
+            return
+        for waiting in self._waiting[slot.shape]:
+            if not waiting.slot.done():
+                waiting.slot.set_result(slot)
+                self._waiting[slot.shape].remove(waiting)
+                self._match(slot.shape)
+                return
+        self._free.append(slot)
+        self._endings[slot] = asyncio.create_task(self._keep(slot, keep_seconds))
+
+    def adopt(self, slot: HeldSlot) -> None:
+        """Take over a slot that was found, unless it is another training job's here: then it is only visited."""
+        slot.pooled = slot.name not in self._names
+        self._names.add(slot.name)
+
+    async def why_pending(self, shape: Shape, count: int) -> str:
+        """Return why slots can't be had at present; count: how many are needed at once, each on a node of its own."""
+        try:
+            nodes = await self._cluster.nodes()
+        except NoAnswer as error:
+            return f"The Ray cluster doesn't answer: {error}."
+        free = [node.free for node in nodes if node.free]
+        return why_pending(shape, count, [node.resources for node in nodes], free)
+
+    async def _free_one(self, shape: Shape, warm: Hashable) -> HeldSlot | None:
+        """Return a free slot that lives, first one with the same imports; None where there is none."""
+        while fitting := [slot for slot in self._free if slot.shape == shape]:
+            slot = next((slot for slot in fitting if slot.warm == warm), fitting[0])
+            self._unfree(slot)
+            try:
+                await self._cluster.facts(slot.actor, ANSWER_SECONDS)
+            except (SlotDied, NoAnswer):
+                self.end(slot)
+            else:
+                return slot
+        return None
+
+    # -- slots to come -------------------------------------------------------------------------------------------------
+
+    def _match(self, shape: Shape) -> None:
+        """Ask for as many slots as training jobs wait for."""
+        waiting, coming = self._waiting[shape], self._coming[shape]
+        while len(coming) < len(waiting):
+            coming.append(asyncio.create_task(self._make(shape)))
+        while len(coming) > len(waiting):
+            coming.pop().cancel()
+
+    async def _make(self, shape: Shape) -> None:
+        name = f"slot-{uuid.uuid4().hex[:12]}"
+        actor: Any = None
+        slot: HeldSlot | None = None
+        trouble: Exception | None = None
+        while slot is None and trouble is None:
+            try:
+                actor = await self._cluster.create(name, shape)
+                slot = HeldSlot(name, actor, shape, await self._cluster.facts(actor, None))
+            except NoAnswer:
+                await asyncio.sleep(PAUSE_SECONDS)
+            except asyncio.CancelledError:
+                if actor is not None:
+                    self._later(self._cluster.kill(actor))
+                raise
+            except Exception as error:  # noqa: BLE001 - it fails the training job that waits for it
+                trouble = error
+        me = asyncio.current_task()
+        self._coming[shape] = [task for task in self._coming[shape] if task is not me]
+        if slot is not None:
+            self._names.add(name)
+            self.release(slot, PENDING_SECONDS)
+        elif self._waiting[shape]:
+            self._waiting[shape].pop(0).slot.set_exception(trouble or SlotDied("it wasn't made"))
+
+    async def _make_room(self, shape: Shape) -> None:
+        """End the slots without a training job that hold other resources, where a training job waits for some that the cluster has, but not free."""
+        with suppress(NoAnswer):  # looked at again in a moment
+            nodes = await self._cluster.nodes()
+            if not any(fits(shape, node.resources) for node in nodes) or any(fits(shape, node.free) for node in nodes):
+                return
+        self.dismiss_free(but=shape)
+
+    def dismiss_free(self, *, but: Shape | None = None) -> None:
+        """End the slots without a training job, since another one needs their resources; but: those with these are kept."""
+        for slot in [slot for slot in self._free if slot.shape != but]:
+            self._unfree(slot)
+            self.end(slot)
+
+    # -- slots without a training job ----------------------------------------------------------------------------------
+
+    def _unfree(self, slot: HeldSlot) -> None:
+        self._free.remove(slot)
+        self._endings.pop(slot).cancel()
+
+    async def _keep(self, slot: HeldSlot, seconds: float) -> None:
+        """Keep a slot for a time, and end it then."""
+        until = asyncio.get_running_loop().time() + seconds
+        while (left := until - asyncio.get_running_loop().time()) > 0:
+            await asyncio.sleep(min(left, TEND_SECONDS))
+            try:
+                await self._cluster.facts(slot.actor, TEND_SECONDS)
+            except NoAnswer:
+                continue  # nobody can tell: a training job that gets it finds out
+            except SlotDied:
+                break
+        self._free.remove(slot)
+        del self._endings[slot]
+        self.end(slot)
+
+    def end(self, slot: HeldSlot) -> None:
+        """End a slot, unless a training job of another server runs in it."""
+        self._names.discard(slot.name)
+        self._later(self._cluster.dismiss(slot.actor))
+
+    def _later(self, work: Any) -> None:
+        """Run a coroutine that nobody waits for. It is kept until its end: a task without a reference may vanish."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """End the slots without a training job."""
+        for slot in list(self._free):
+            self._unfree(slot)
+            await self._cluster.dismiss(slot.actor)

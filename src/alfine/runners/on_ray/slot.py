@@ -1,0 +1,234 @@
+"""A slot: the actor on a node that passes on to the node's host what it is asked.
+
+It is disposable. What it knows lies in the folders of the training jobs, so a new slot on the node knows the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from alfine._version import __version__
+from alfine.runners.node import Asked, Node
+from alfine.runners.protocol import Launch, LogPiece, Observation
+from alfine.runners.storage.locations import Buckets, BucketsUnreachable
+
+THREADS = 16
+"""Calls of a slot at the same time: one waits for news, the others are short."""
+
+ORPHAN_SECONDS = 60.0
+"""A slot without a training job ends itself when nobody has called it for this time longer than it was to be kept."""
+
+LOOK_SECONDS = 5.0
+"""Time between two looks at whether anybody still needs the slot."""
+
+LEAVE_SECONDS = 0.2
+"""Time for the answer of `Slot.leave` to get away."""
+
+REACH_SECONDS = 5.0
+"""How long the buckets may take to take a connection."""
+
+SIOCGIFADDR = 0x8915
+"""The request for the address of a network interface, netdevice(7)."""
+
+VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotFacts:
+    """Where a slot is.
+
+    Attributes:
+        alfine: The version of alfine there.
+        python: The version of Python there.
+        host: The machine's name in the network.
+        address: Its address in the cluster's network.
+        interface: The network interface with this address.
+        machine: Identifies the machine since its start, and the folder in which its training jobs have theirs.
+        ray_node: Ray's id of the node.
+        gpus: The GPUs that Ray has given to the slot, as CUDA_VISIBLE_DEVICES names them.
+    """
+
+    alfine: str
+    python: str
+    host: str
+    address: str
+    interface: str
+    machine: str
+    ray_node: str
+    gpus: str
+
+
+class Busy(Exception):
+    """Another training job runs in the slot."""
+
+
+class Slot:
+    """The actor. Each method is called over Ray; several of them may run at the same time.
+
+    Args:
+        folder: The folder in which training jobs have theirs.
+        keep_seconds: How long it is kept without a training job by whoever made it.
+        buckets: Makes the buckets to which s3:// URIs lead. None: there are none.
+        gpus: Whether it has GPUs. Ray hides them from an actor that has some, and only from those.
+    """
+
+    def __init__(
+        self, folder: str, keep_seconds: float, *, gpus: bool, buckets: Callable[[], Buckets] | None = None
+    ) -> None:
+        if not gpus:
+            os.environ[VISIBLE_GPUS] = ""
+        root = Path(os.path.expandvars(folder)).expanduser()
+        root.mkdir(parents=True, exist_ok=True)
+        self._folder = str(root)
+        self._node = Node(root, None if buckets is None else buckets())
+        self._runs: tuple[str, str] | None = None  # its training job, until its end is known
+        self._leash: float | None = 0.0  # that of its training job
+        self._mutex = threading.Lock()
+        self._called_at = time.monotonic()
+        self._keep_seconds = keep_seconds
+        threading.Thread(target=self._end_when_orphaned, name="alfine-orphaned", daemon=True).start()
+
+    def facts(self) -> SlotFacts:
+        """Return where it is."""
+        import ray
+
+        self._called_at = time.monotonic()
+        address = ray.util.get_node_ip_address()
+        return SlotFacts(
+            alfine=__version__,
+            python=platform.python_version(),
+            host=socket.gethostname(),
+            address=address,
+            interface=interface_of(address),
+            machine=machine_of(self._folder),
+            ray_node=ray.get_runtime_context().get_node_id(),
+            gpus=os.environ.get(VISIBLE_GPUS, ""),
+        )
+
+    def trouble(self, file: str, endpoint: str) -> str:
+        """Return why training jobs can't run on this node; "" where nothing is known.
+
+        Args:
+            file: A file of the home that must be seen at this path. "": the home isn't shared.
+            endpoint: The URL of the buckets. "": there are none to be reached.
+        """
+        if file and not Path(file).exists():
+            return f"{Path(file).parent} isn't seen there. Share the home's folder, or give [ray] folder and [s3] endpoint."
+        url = urlsplit(endpoint)
+        if endpoint:
+            port = url.port or (443 if url.scheme == "https" else 80)
+            try:
+                socket.create_connection((url.hostname or "", port), REACH_SECONDS).close()
+            except OSError as error:
+                return f"the buckets at {endpoint} can't be reached from there: {error}"
+        if not os.access(self._folder, os.W_OK):
+            return f"{self._folder} can't be written there"
+        return ""
+
+    def start(self, launch: Launch) -> None:
+        """Start a training job: see `Runner.start`.
+
+        Raises:
+            Busy: Another one runs here.
+        """
+        self._called_at = time.monotonic()
+        with self._mutex:
+            if self._runs not in (None, launch.key):
+                raise Busy(f"training job {self._runs} runs in this slot")
+            self._runs, self._leash = launch.key, launch.leash_seconds
+        self._node.start(launch)
+
+    def stop(self, launch: Launch) -> None:
+        """Stop a training job: see `Runner.stop`."""
+        self._called_at = time.monotonic()
+        self._node.stop(launch)
+
+    def log(self, launch: Launch, begin: int, most: int) -> LogPiece:
+        """Return bytes of a log: see `Runner.log`."""
+        self._called_at = time.monotonic()
+        return self._node.log(launch, begin, most)
+
+    def news(
+        self, launch: Launch, offset: int, counts: Mapping[str, int], wait: float, *, has_begun: bool
+    ) -> Observation | None:
+        """Wait for news of a training job.
+
+        Args:
+            launch: The training job.
+            offset: See `Runner.poll`.
+            counts: See `Runner.poll`.
+            wait: For how many seconds, at most.
+            has_begun: Whether the caller knows that it has begun.
+
+        Returns:
+            The news; None when this attempt was never started here.
+        """
+        self._called_at = time.monotonic()
+        answers = self._node.news([Asked(launch=launch, offset=offset, counts=counts, started=has_begun)], wait)
+        if answers and answers[0].error:
+            passes = answers[0].error.startswith(BucketsUnreachable.__name__)
+            raise (BucketsUnreachable if passes else RuntimeError)(answers[0].error)
+        seen = answers[0].observation if answers else Observation(offset=offset)
+        self._called_at = time.monotonic()
+        runs = seen is not None and seen.exit is None
+        with self._mutex:
+            if runs and self._runs is None:  # found by its folder, after the slot that had started it died
+                self._runs, self._leash = launch.key, launch.leash_seconds
+            elif not runs and self._runs == launch.key:
+                self._runs, self._leash = None, 0.0
+        return seen
+
+    def leave(self) -> bool:
+        """End the process, unless a training job runs here. Return whether it ends."""
+        with self._mutex:
+            if self._runs is not None:
+                return False
+            self._runs = ("", "")  # no other may start from here on
+        self._node.close()
+        threading.Timer(LEAVE_SECONDS, os._exit, (0,)).start()
+        return True
+
+    def _end_when_orphaned(self) -> None:
+        """End the process when nobody needs the slot: its resources are free then."""
+        while True:
+            time.sleep(min(LOOK_SECONDS, self._keep_seconds + LOOK_SECONDS))
+            quiet = time.monotonic() - self._called_at
+            leash = self._leash  # at its end the node has ended the training job
+            if leash is not None and quiet > max(leash, self._keep_seconds) + ORPHAN_SECONDS:
+                os._exit(0)
+
+
+def machine_of(folder: str) -> str:
+    """Return what identifies this machine since its start, its container, and a folder on it."""
+    parts = [socket.gethostname(), folder]
+    with suppress(OSError):  # not Linux: the name has to do
+        parts += [Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()]
+        parts += [str(Path("/proc/self/ns/pid").stat().st_ino)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def interface_of(address: str) -> str:
+    """Return the network interface that has an address; "" where none has."""
+    try:
+        import fcntl
+
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            for _, name in socket.if_nameindex():
+                with suppress(OSError):  # an interface without an address
+                    answer = fcntl.ioctl(probe.fileno(), SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
+                    if socket.inet_ntoa(answer[20:24]) == address:
+                        return name
+    except OSError:
+        return ""
+    return ""

@@ -1,0 +1,121 @@
+"""A Ray cluster of several nodes on this machine, each part of which can be killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from tests.missing import package
+
+NODE = "ALFINE_TEST_NODE"
+"""The variable of a node's processes that has the node's name: the folder of its training jobs is named by it."""
+
+PATIENCE_SECONDS = 60.0
+
+OBJECT_STORE_BYTES = 80 << 20
+"""The least that Ray takes."""
+
+QUICK = {
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "300",
+    "RAY_health_check_timeout_ms": "2000",
+    "RAY_health_check_failure_threshold": "3",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+"""Ray's own settings by which it notices within seconds that a node is dead."""
+
+
+class RayCluster:
+    """A head without resources, and nodes of two CPUs each, whose «machines» differ by the folder of their training jobs.
+
+    Args:
+        folder: Takes what the head keeps, so that it knows the cluster again after its death.
+        nodes: The names of the nodes.
+    """
+
+    def __init__(self, folder: Path, nodes: tuple[str, ...] = ("one", "two")) -> None:
+        package("ray")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from ray.cluster_utils import Cluster
+
+            os.environ.update(QUICK, RAY_gcs_storage="rocksdb", RAY_gcs_storage_path=str(folder / "gcs"))
+            (folder / "gcs").mkdir(parents=True)
+            head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+            self._cluster: Any = Cluster(initialize_head=True, head_node_args=head)
+        self._nodes: dict[str, Any] = {}
+        for name in nodes:
+            self.add(name, num_gpus=1 if name == nodes[-1] else 0)
+
+    @property
+    def address(self) -> str:
+        return str(self._cluster.address)
+
+    def add(self, name: str, **resources: float) -> None:
+        """Add a node."""
+        os.environ[NODE] = name
+        try:
+            self._nodes[name] = self._cluster.add_node(
+                wait=True, **{"num_cpus": 2, "object_store_memory": OBJECT_STORE_BYTES, **resources}
+            )
+        finally:
+            del os.environ[NODE]
+
+    def kill_raylet(self, name: str) -> None:
+        """Kill the raylet of a node: Ray takes it for dead, but its other processes live on."""
+        self._nodes.pop(name).kill_raylet()
+
+    def kill_head(self) -> None:
+        """Kill the head's server (the GCS)."""
+        self._cluster.head_node.kill_gcs_server()
+
+    def start_head(self) -> None:
+        """Start the head's server again, at the same port, with what it has kept."""
+        self._cluster.head_node.start_gcs_server()
+
+    def slots(self) -> list[int]:
+        """Return the processes of slots."""
+        return processes("ray::Slot")
+
+    def close(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._cluster.shutdown()
+        for slot in self.slots():
+            with suppress(ProcessLookupError):
+                os.kill(slot, signal.SIGKILL)
+
+
+def processes(words: str) -> list[int]:
+    """Return the processes whose command line has these words."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            with suppress(OSError):
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                if words in line:
+                    found.append(int(entry.name))
+    return found
+
+
+def kill(pids: list[int]) -> None:
+    """Kill processes, and wait until they are gone."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while any(_lives(pid) for pid in pids):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
