@@ -48,6 +48,7 @@ NEAR_JOB_FOLDERS = ("cli", "figures", "jobs", "programs", "runners", "server")
 
 OTHER_FILES = {
     "cli.client_files": ("mkdir read_bytes tempfile.mkstemp", "writes settings for clients, in the home"),
+    "cli.doctor_ray": ("tempfile.NamedTemporaryFile", "a file of its own, which nodes look for"),
     "cli.doctor": ("tempfile.TemporaryDirectory", "a folder of its own"),
     "cli.export": ("write_bytes", "writes the file that the user names"),
     "cli.notebook_cells": ("read_text", "reads the user's notebook"),
@@ -81,6 +82,8 @@ OTHER_FILES = {
         "makes a new home, which nobody uses yet",
     ),
     "programs.data.archives": ("tarfile.open", "reads the user's archive of code"),
+    "runners.on_ray.connection": (".open", "the log of the process that talks to Ray, in the home"),
+    "runners.on_ray.slot": ("mkdir read_text", "the folder above those of training jobs; the machine's id in /proc"),
     "runners.storage.artifacts": (".open mkdir", "writes copies where the request says, file:///…"),
     "programs.data.channels": (".open gzip.open mkdir", "reads the user's data, writes below .inputs"),
     "runners.storage.checkpoints": ("os.walk unlink", "lists and removes stored copies at file:///…"),

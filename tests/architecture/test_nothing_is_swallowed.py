@@ -34,6 +34,7 @@ REACHED = {
     "jobs/engine_pool.py: _keep_running": POOL,
     "jobs/engine_pool.py: _look_again_and_again": "tests/jobs/test_engine_pool.py::test_a_server_that_cannot_look_for_new_jobs_says_so_and_looks_again",
     "jobs/ownership.py: _beat_until": "tests/jobs/test_ownership.py::test_a_heartbeat_that_fails_is_told_once_and_comes_again",
+    "runners/on_ray/runner.py: _record": "tests/runners/test_ray.py::test_a_training_job_whose_place_cannot_be_recorded_is_not_started",
     "runners/node.py: look": "tests/runners/test_host.py::test_a_node_tells_what_keeps_it_from_going_on",
     "runners/storage/copies.py: _copy_checkpoints": "tests/runners/test_host.py::test_checkpoints_and_log_are_copied_while_it_runs",
     "runners/storage/copies.py: _copy_log": "tests/runners/test_host.py::test_checkpoints_and_log_are_copied_while_it_runs",
@@ -54,6 +55,12 @@ NOT_SEEN = {
     "jobs/forced_stop.py: _killed",
     "jobs/tries.py: _record",
     "programs/algorithms/opt_ml.py: run",
+    "runners/on_ray/bridge.py: _read_log",
+    "runners/on_ray/check.py: _check_node",
+    "runners/on_ray/followed.py: _keep_stopping",
+    "runners/on_ray/followed.py: _run",
+    "runners/on_ray/followed.py: _watch",
+    "runners/on_ray/group.py: _run",
     "runners/launcher/entering.py: _enter",
     "runners/launcher/entering.py: run",
     "runners/launcher/hosts.py: _start",
@@ -61,7 +68,7 @@ NOT_SEEN = {
     "runners/launcher/supervisor.py: _fork",
     "runners/process.py: _pack",
 }
-"""Those that no test was seen to reach: most run in a child of the launcher, where a mark can't tell by which test."""
+"""Those that no test was seen to reach: most run in a child of the launcher or in the process that talks to Ray, where a mark can't tell by which test."""
 
 
 def names_in(caught: ast.expr | None) -> set[str]:

@@ -15,7 +15,7 @@ import pytest
 from alfine.jobs.home import Home
 from alfine.runners.launch import Launch
 from alfine.runners.local_launch import uri_of
-from alfine.runners.on_ray.check import Wanted, check_cluster
+from alfine.runners.on_ray.check import NodeNeeds, check_cluster
 from alfine.runners.on_ray.messages import ClusterSettings
 from alfine.runners.on_ray.runner import RayRunner
 from alfine.runners.on_ray.shapes import Shape
@@ -234,6 +234,22 @@ def test_an_unknown_instance_type_is_an_end_that_names_the_known_ones(bench):
     assert "half, huge, local, whole" in last.exit.reason()
 
 
+def test_a_training_job_whose_place_cannot_be_recorded_is_not_started(bench, monkeypatch):
+    launch = bench.counting()
+    refused = threading.Event()
+
+    def refuse(*_):
+        refused.set()
+        raise RuntimeError("another engine has the tuning job")
+
+    monkeypatch.setattr(bench.runner, "_placed", refuse)
+    bench.runner.start(launch)
+    assert refused.wait(PATIENCE_SECONDS)
+    while bench.runner.poll(launch, 0) is not None:
+        bench.bell.wait(0.05)
+    assert not [*bench.home.glob(f"*/tuning/{launch.name}")]
+
+
 SHOWING = "import os, time\nprint('gpus=' + os.environ.get('CUDA_VISIBLE_DEVICES', 'all'), flush=True)\ntime.sleep(1)"
 
 
@@ -403,15 +419,15 @@ def test_a_tuning_job_goes_on_on_the_cluster_after_alfine_was_killed(cluster, tm
 
 def test_the_check_tells_what_every_node_has(bench, tmp_path):
     settings = ClusterSettings(address=bench.cluster.address, folder=str(tmp_path / "nodes"))
-    report = check_cluster(settings, Wanted(file=str(tmp_path)))
+    report = check_cluster(settings, NodeNeeds(file=str(tmp_path)))
     assert report.trouble == ""
     assert [node.works for node in report.nodes] == [True, True]
     assert all("2 CPUs" in node.resources for node in report.nodes)
-    blind = check_cluster(settings, Wanted(file=str(tmp_path / "absent" / "file")))
+    blind = check_cluster(settings, NodeNeeds(file=str(tmp_path / "absent" / "file")))
     assert "isn't seen there" in blind.nodes[0].detail
 
 
 def test_no_cluster_at_the_address_is_one_clear_sentence():
-    report = check_cluster(ClusterSettings(address="127.0.0.1:9"), Wanted())
+    report = check_cluster(ClusterSettings(address="127.0.0.1:9"), NodeNeeds())
     assert report.trouble.startswith("there is no Ray cluster at 127.0.0.1:9: Connection refused.")
-    assert "isn't an address" in check_cluster(ClusterSettings(address="nonsense"), Wanted()).trouble
+    assert "isn't an address" in check_cluster(ClusterSettings(address="nonsense"), NodeNeeds()).trouble

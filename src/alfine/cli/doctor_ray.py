@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from alfine.core.wording import count_of
-from alfine.runners.on_ray.check import ClusterReport, Wanted, check_cluster
+from alfine.runners.on_ray.check import ClusterReport, NodeNeeds, check_cluster
 from alfine.store.config import Config
 
 
@@ -22,7 +22,7 @@ def ray_rows(home: Path) -> Iterator[tuple[str, bool, str]]:
         return
     with tempfile.NamedTemporaryFile(dir=home if home.is_dir() else None, prefix=".seen-by-") as file:
         shared = "" if config.ray.folder else file.name
-        wanted = Wanted(file=shared, endpoint=config.s3.endpoint)
+        wanted = NodeNeeds(file=shared, endpoint=config.s3.endpoint)
         report = check_cluster(config.ray.cluster(home), wanted)
     yield "ray cluster", not report.trouble and bool(report.nodes), _summary(config.ray.address, report)
     for node in report.nodes:

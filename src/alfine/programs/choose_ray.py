@@ -1,4 +1,4 @@
-"""What keeps a definition from being placed on a Ray cluster."""
+"""Faults that keep a definition from being placed on a Ray cluster."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.wording import number
 from alfine.runners.on_ray.messages import ClusterSettings
 from alfine.runners.on_ray.shapes import LOCAL, Shape
 from alfine.store.home_files import JOBS
@@ -57,12 +58,14 @@ class Ray:
 
     def __post_init__(self) -> None:
         faults = [
-            Fault(f"[ray] {name}", f"{amount:g} must be a number of seconds above 0.")
+            Fault(f"[ray] {name}", f"{number(amount)} must be a number of seconds above 0.")
             for name, amount in (("pending_seconds", self.pending_seconds), ("leash_seconds", self.leash_seconds))
             if not 0 < amount < math.inf
         ]
         if not 0 <= self.keep_seconds < math.inf:
-            faults.append(Fault("[ray] keep_seconds", f"{self.keep_seconds:g} must be a number of seconds from 0 on."))
+            faults.append(
+                Fault("[ray] keep_seconds", f"{number(self.keep_seconds)} must be a number of seconds from 0 on.")
+            )
         for name, table in self.instances.items():
             faults += _instance_faults(table, f'[ray.instances."{name}"]')
         if faults:

@@ -20,6 +20,7 @@ from alfine.runners.on_ray.finder import Finder
 from alfine.runners.on_ray.followed import Followed
 from alfine.runners.on_ray.group import FollowedGroup
 from alfine.runners.on_ray.messages import (
+    AskToStop,
     ClusterSettings,
     Connected,
     Follow,
@@ -29,10 +30,9 @@ from alfine.runners.on_ray.messages import (
     LogRead,
     MayStart,
     More,
+    NotConnected,
     ReadLog,
-    Stop,
     ToBridge,
-    Unreachable,
     key_of,
 )
 from alfine.runners.on_ray.place import places_of
@@ -67,7 +67,7 @@ class Bridge:
         try:
             self._cluster.connect()
         except NoCluster as error:
-            self._send(Unreachable(str(error)))
+            self._send(NotConnected(str(error)))
             return
         log.info("connected to %s", self._settings.address)
         self._send(Connected())
@@ -110,15 +110,15 @@ class Bridge:
         kind = Followed if message.launch.instance_count == 1 else FollowedGroup
         self._followed[key] = kind(message, self._finder, self._pool, self._settings, self._send)
 
-    def _tell(self, message: More | Stop | MayStart | Forget) -> None:
-        key = key_of(message.launch) if isinstance(message, Stop) else message.key
+    def _tell(self, message: More | AskToStop | MayStart | Forget) -> None:
+        key = key_of(message.launch) if isinstance(message, AskToStop) else message.key
         one = self._followed.get(key)
         if one is None:
             return
         match message:
             case More():
                 one.go_on(message.offset, message.counts)
-            case Stop():
+            case AskToStop():
                 one.stop(message.launch)
             case MayStart():
                 one.may_start(recorded=message.recorded)

@@ -15,7 +15,7 @@ import time
 import uuid
 from dataclasses import dataclass
 
-from alfine.runners.on_ray.cluster import Cluster, NoAnswer, NoCluster, Node, SlotDied, trouble_with
+from alfine.runners.on_ray.cluster import Cluster, ClusterNode, NoAnswer, NoCluster, SlotDied, trouble_with
 from alfine.runners.on_ray.connection import import_path
 from alfine.runners.on_ray.messages import ClusterSettings
 from alfine.runners.on_ray.shapes import NOTHING, in_words
@@ -35,7 +35,7 @@ INTERNAL = ("node:", "object_store_memory", "accelerator_type:")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeReport:
-    """What was found on one node.
+    """The result of the check of one node.
 
     Attributes:
         host: The machine's name.
@@ -54,7 +54,7 @@ class NodeReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterReport:
-    """What was found of a cluster.
+    """The result of the check of a cluster.
 
     Attributes:
         trouble: Why it can't be used at all; "" where it can.
@@ -68,8 +68,8 @@ class ClusterReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What is looked for on each node.
+class NodeNeeds:
+    """The things that every node must have.
 
     Attributes:
         nodes: Whether to look at the nodes at all.
@@ -82,7 +82,7 @@ class Wanted:
     endpoint: str = ""
 
 
-def check_cluster(settings: ClusterSettings, wanted: Wanted) -> ClusterReport:
+def check_cluster(settings: ClusterSettings, wanted: NodeNeeds) -> ClusterReport:
     """Check a cluster and its nodes.
 
     Args:
@@ -105,7 +105,10 @@ def check_cluster(settings: ClusterSettings, wanted: Wanted) -> ClusterReport:
         return ClusterReport(trouble=f"the cluster at {settings.address} can't be checked: {error}")
     try:
         report = pickle.loads(done.stdout)  # noqa: S301 - written by this module in the child process
-    except Exception:  # noqa: BLE001 - ray ends its process when the head doesn't answer; its last line says why
+    except (
+        EOFError,
+        pickle.UnpicklingError,
+    ):  # ray ends its process when the head doesn't answer; its last line says why
         last = (done.stderr.decode(errors="replace").strip().splitlines() or ["Ray ended without a word."])[-1]
         return ClusterReport(trouble=f"the cluster at {settings.address} doesn't answer: {last[:300]}")
     assert isinstance(report, ClusterReport)
@@ -125,13 +128,13 @@ def trouble_at(address: str) -> str:
     now = time.monotonic()
     if now - _WORKED_AT.get(address, -math.inf) < WORKS_SECONDS:
         return trouble_with(address)
-    trouble = check_cluster(ClusterSettings(address=address), Wanted(nodes=False)).trouble
+    trouble = check_cluster(ClusterSettings(address=address), NodeNeeds(nodes=False)).trouble
     if not trouble:
         _WORKED_AT[address] = now
     return trouble
 
 
-async def _check(settings: ClusterSettings, wanted: Wanted) -> ClusterReport:
+async def _check(settings: ClusterSettings, wanted: NodeNeeds) -> ClusterReport:
     cluster = Cluster(settings)
     try:
         cluster.connect()
@@ -144,13 +147,13 @@ async def _check(settings: ClusterSettings, wanted: Wanted) -> ClusterReport:
     return ClusterReport(version=ray.__version__, nodes=tuple(reports))
 
 
-def _own_resources(node: Node) -> dict[str, float]:
+def _own_resources(node: ClusterNode) -> dict[str, float]:
     return {
         name: amount for name, amount in node.resources.items() if not name.startswith(INTERNAL) and name != "memory"
     }
 
 
-async def _check_node(cluster: Cluster, node: Node, wanted: Wanted) -> NodeReport:
+async def _check_node(cluster: Cluster, node: ClusterNode, wanted: NodeNeeds) -> NodeReport:
     works, detail = False, ""
     actor = None
     try:

@@ -50,7 +50,7 @@ class NoCluster(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class ClusterNode:
     """A living node of the cluster.
 
     Attributes:
@@ -95,7 +95,7 @@ class Cluster:
 
     def __init__(self, settings: ClusterSettings) -> None:
         self._settings = settings
-        self._nodes: Sequence[Node] = ()
+        self._nodes: Sequence[ClusterNode] = ()
         self._looked_at = -STALE_SECONDS
 
     def connect(self) -> None:
@@ -129,7 +129,7 @@ class Cluster:
 
     # -- nodes ---------------------------------------------------------------------------------------------------------
 
-    async def nodes(self) -> Sequence[Node]:
+    async def nodes(self) -> Sequence[ClusterNode]:
         """Return the living nodes.
 
         Raises:
@@ -211,7 +211,12 @@ class Cluster:
             SlotDied: It can't be made: alfine isn't installed on its node, for example.
             NoAnswer: It isn't there yet.
         """
-        facts: SlotFacts = await self.call(actor.facts.remote(), seconds)
+        try:
+            facts: SlotFacts = await self.call(actor.facts.remote(), seconds)
+        except (SlotDied, NoAnswer):
+            raise
+        except Exception as error:
+            raise SlotDied(_first_line(error)) from error
         if facts.alfine != __version__:
             await self.kill(actor)
             raise SlotDied(
@@ -281,12 +286,12 @@ class Cluster:
             await _aside(_remove_group, name)
 
 
-def _living_nodes() -> list[Node]:
+def _living_nodes() -> list[ClusterNode]:
     import ray
 
     free = _free_by_node()
     return [
-        Node(
+        ClusterNode(
             ray_id=node["NodeID"],
             host=node["NodeManagerHostname"],
             address=node["NodeManagerAddress"],
@@ -304,7 +309,7 @@ def _free_by_node() -> Mapping[str, Mapping[str, float]]:
         from ray._private.state import available_resources_per_node
 
         return dict(available_resources_per_node())
-    except Exception:  # noqa: BLE001 - without it the reason for waiting only says what the cluster has
+    except (ImportError, AttributeError, TypeError):  # then the reason for waiting only says what the cluster has
         return {}
 
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from alfine.runners.on_ray.messages import ClusterSettings, Connected, FromBridge, ToBridge, Unreachable
+from alfine.runners.on_ray.messages import ClusterSettings, Connected, FromBridge, NotConnected, ToBridge
 
 log = logging.getLogger("alfine.runners.on_ray")
 
@@ -94,7 +94,7 @@ class BridgeConnection:
                 if isinstance(message, Connected):
                     reached = True
                     self._connect(connection)
-                elif isinstance(message, Unreachable):
+                elif isinstance(message, NotConnected):
                     self._unreachable(message.why)
                 else:
                     self._heard(message)

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from alfine.runners.on_ray.cluster import CALL_SECONDS, Cluster, NoAnswer, Node, SlotDied
+from alfine.runners.on_ray.cluster import CALL_SECONDS, Cluster, ClusterNode, NoAnswer, SlotDied
 from alfine.runners.on_ray.place import Place
 from alfine.runners.on_ray.pool import HeldSlot
 from alfine.runners.on_ray.shapes import NOTHING, Shape, fits
@@ -108,7 +108,7 @@ class Finder:
                 await self.cluster.dismiss(slot.actor)
         raise SlotDied(f"{place.host} has left the Ray cluster")
 
-    async def new_actor(self, name: str, shape: Shape, node: Node) -> Any:
+    async def new_actor(self, name: str, shape: Shape, node: ClusterNode) -> Any:
         """Ask Ray for a slot on a node.
 
         Args:
@@ -118,7 +118,7 @@ class Finder:
         """
         return await self.cluster.create(name, shape, node=node.ray_id)
 
-    async def _slot_on(self, node: Node, shape: Shape, *, whole: bool) -> HeldSlot | None:
+    async def _slot_on(self, node: ClusterNode, shape: Shape, *, whole: bool) -> HeldSlot | None:
         """Return a new slot on a node; None where the node has just left."""
         given = shape if whole or fits(shape, node.free) else NOTHING
         name = f"slot-{uuid.uuid4().hex[:12]}"
@@ -132,7 +132,7 @@ class Finder:
             raise
 
 
-def _near(place: Place, nodes: Sequence[Node]) -> list[Node]:
+def _near(place: Place, nodes: Sequence[ClusterNode]) -> list[ClusterNode]:
     """Return the nodes on which the training job may be: its own, or others on a machine of the same name."""
     return [node for node in nodes if node.ray_id == place.ray_node] or [
         node for node in nodes if node.host == place.host

@@ -43,7 +43,7 @@ class NotPlaced(Exception):
 
 
 class Lost(Exception):
-    """Its node has left, and so has whatever ran there."""
+    """The node has left, and so has whatever ran there."""
 
 
 class Dropped(Exception):

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from alfine.runners.on_ray.cluster import Cluster, NoAnswer, Node, SlotDied
+from alfine.runners.on_ray.cluster import Cluster, ClusterNode, NoAnswer, SlotDied
 from alfine.runners.on_ray.finder import Finder
 from alfine.runners.on_ray.followed import PAUSE_SECONDS, Dropped, Followed, NotPlaced, Send
 from alfine.runners.on_ray.messages import Chosen, ClusterSettings, Follow, FromBridge, Pending, Seen, Trouble, key_of
@@ -243,7 +243,7 @@ class _BundleFinder(Finder):
         super().__init__(cluster)
         self._group, self._bundle = group, bundle
 
-    async def new_actor(self, name: str, shape: Shape, node: Node) -> Any:
+    async def new_actor(self, name: str, shape: Shape, node: ClusterNode) -> Any:
         """Return a new slot: see `Finder.new_actor`."""
         if not shape.amounts:
             return await super().new_actor(name, shape, node)

@@ -1,4 +1,4 @@
-"""What alfine and the bridge tell each other. Messages are pickled; a training job is named by its `Key`."""
+"""Messages between alfine and the bridge. They are pickled; a training job is named by its `Key`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def key_of(launch: Launch) -> Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSettings:
-    """What the bridge needs to know of the settings.
+    """The settings, as far as the bridge needs them.
 
     Attributes:
         address: The cluster's address.
@@ -75,7 +75,7 @@ class More:
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class AskToStop:
     """Stop a training job. It is repeated until its end is known."""
 
     launch: Launch
@@ -115,7 +115,7 @@ class Connected:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreachable:
+class NotConnected:
     """The bridge can't reach the cluster, and ends; another one will try again."""
 
     why: str
@@ -147,7 +147,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Why a training job can't be placed yet; "": it could be after all."""
+    """The reason why a training job can't be placed yet; "": it could be after all."""
 
     key: Key
     why: str
@@ -155,7 +155,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What keeps a host from going on with a training job; it tries again."""
+    """An error that keeps a host from going on with a training job; it tries again."""
 
     key: Key
     error: Exception
@@ -170,5 +170,5 @@ class LogRead:
     why: str = ""
 
 
-ToBridge = Follow | More | Stop | MayStart | ReadLog | Forget
-FromBridge = Connected | Unreachable | Chosen | Seen | Pending | Trouble | LogRead
+ToBridge = Follow | More | AskToStop | MayStart | ReadLog | Forget
+FromBridge = Connected | NotConnected | Chosen | Seen | Pending | Trouble | LogRead

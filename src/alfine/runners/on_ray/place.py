@@ -11,7 +11,7 @@ from alfine.runners.on_ray.slot import SlotFacts
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one instance of a training job was placed.
+    """The place of one instance of a training job.
 
     Attributes:
         slot: The slot's name.

@@ -187,7 +187,7 @@ class Pool:
                 if actor is not None:
                     self._later(self._cluster.kill(actor))
                 raise
-            except Exception as error:  # noqa: BLE001 - it fails the training job that waits for it
+            except SlotDied as error:  # it fails the training job that waits for it
                 trouble = error
         me = asyncio.current_task()
         self._coming[shape] = [task for task in self._coming[shape] if task is not me]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from alfine.runners.on_ray.connection import BridgeConnection
 from alfine.runners.on_ray.messages import (
+    AskToStop,
     Chosen,
     ClusterSettings,
     Follow,
@@ -24,7 +25,6 @@ from alfine.runners.on_ray.messages import (
     Pending,
     ReadLog,
     Seen,
-    Stop,
     Trouble,
     key_of,
 )
@@ -42,7 +42,7 @@ LOG_SECONDS = 20.0
 
 @dataclass(slots=True)
 class _Job:
-    """What is known of one training job.
+    """A training job, as far as it is known.
 
     Attributes:
         launch: The training job, with its place once that is recorded.
@@ -177,7 +177,7 @@ class RayRunner:
                 return
             job.stopping = True
             job.launch = replace(job.launch, grace_seconds=min(launch.grace_seconds, job.launch.grace_seconds))
-            self._tell(Stop(job.launch))
+            self._tell(AskToStop(job.launch))
 
     def log(self, launch: Launch, begin: int, most: int) -> LogPiece:
         """See `Runner.log`."""
@@ -253,7 +253,7 @@ class RayRunner:
             )
         )
 
-    def _tell(self, message: Follow | More | Stop | MayStart | ReadLog | Forget) -> bool:
+    def _tell(self, message: Follow | More | AskToStop | MayStart | ReadLog | Forget) -> bool:
         """Send a message. One that can't be sent is contained in what a new bridge is told."""
         if self._bridge is None:
             self._bridge = BridgeConnection(

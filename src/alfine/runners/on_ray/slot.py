@@ -46,7 +46,7 @@ VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotFacts:
-    """Where a slot is.
+    """The facts of where a slot is.
 
     Attributes:
         alfine: The version of alfine there.
@@ -229,6 +229,6 @@ def interface_of(address: str) -> str:
                     answer = fcntl.ioctl(probe.fileno(), SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
                     if socket.inet_ntoa(answer[20:24]) == address:
                         return name
-    except OSError:
+    except OSError:  # a machine that can't tell its interfaces: instances then find each other by their names alone
         return ""
     return ""
