@@ -327,17 +327,18 @@ def test_its_node_leaves_and_it_begins_anew_once_the_leash_has_run_out(bench):
     bench.until_points(launch, 1)
     node = bench.folder(launch).parents[1].name
     bench.cluster.kill_raylet(node)
-    last, _ = bench.wait(launch)
-    assert last.exit.cause == "lost"
-    assert "has left the Ray cluster" in last.exit.reason()
-    assert (
-        "heard nothing from alfine" in (bench.folder(launch) / ".alfine" / "exit.json").read_text()
-    )  # its node ended it
-    again = replace(launch, attempt=2, environment={"LINES": "3"})
-    last, _ = bench.see_out(again)
-    assert last.exit.succeeded
-    assert bench.placed(again).node != bench.placed(launch).node
-    bench.cluster.add(node, num_gpus=1)
+    try:
+        last, _ = bench.wait(launch)
+        assert last.exit.cause == "lost"
+        assert "has left the Ray cluster" in last.exit.reason()
+        node_says = (bench.folder(launch) / ".alfine" / "exit.json").read_text()
+        assert "heard nothing from alfine" in node_says  # so it doesn't run there any more
+        again = replace(launch, attempt=2, environment={"LINES": "3"})
+        last, _ = bench.see_out(again)
+        assert last.exit.succeeded
+        assert bench.placed(again).node != bench.placed(launch).node
+    finally:
+        bench.cluster.add(node, num_gpus=1)
 
 
 # -- several instances -------------------------------------------------------------------------------------------------

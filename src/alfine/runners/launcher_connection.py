@@ -29,6 +29,7 @@ class LauncherConnection:
         heard: Called from the thread with this connection and an event: a training job's end («exit»), that one waits for its start
             («short», with its reason) or couldn't be taken («not_taken»), or the launcher's own end («gone», with its reason).
         decision: The plan of a warm launcher; None: it starts training jobs cold.
+        apart: Whether it isn't to be a child of this process. In a sandbox it is one, since that ends with its first process.
 
     Attributes:
         plan: The plan of a warm launcher.
@@ -48,6 +49,8 @@ class LauncherConnection:
         log: Path | None,
         heard: Callable[[LauncherConnection, dict[str, Any]], None],
         decision: Warm | None = None,
+        *,
+        apart: bool = False,
     ) -> None:
         self.plan = decision
         self.alive = True
@@ -58,7 +61,8 @@ class LauncherConnection:
         self._heard = heard
         self._socket, theirs = socket.socketpair()
         try:
-            self._pid = _spawn(argv, env, theirs.fileno(), log, warm=decision is not None)
+            words = ["warm"] * (decision is not None) + ["apart"] * (apart and not (decision and decision.around))
+            self._pid = _spawn(argv, env, theirs.fileno(), log, words)
         except OSError:
             self._socket.close()
             raise
@@ -74,7 +78,7 @@ class LauncherConnection:
             RuntimeError
         ):  # there can be no more threads at present: nobody would hear of this launcher's training jobs
             self._socket.close()
-            os.kill(self._pid, signal.SIGKILL)
+            os.killpg(self._pid, signal.SIGKILL)
             os.waitpid(self._pid, 0)
             raise
 
@@ -163,7 +167,7 @@ class LauncherConnection:
             os.waitpid(self._pid, 0)
 
 
-def _spawn(argv: list[str], env: dict[str, str], control: int, log: Path | None, *, warm: bool) -> int:
+def _spawn(argv: list[str], env: dict[str, str], control: int, log: Path | None, words: list[str]) -> int:
     """Start a launcher in its own session, so that Ctrl-C in the terminal doesn't reach it."""
     place = 3 if control != 3 else 4  # dup2 to the same number would leave it close-on-exec
     out = os.devnull if log is None else str(log)
@@ -174,7 +178,7 @@ def _spawn(argv: list[str], env: dict[str, str], control: int, log: Path | None,
         (os.POSIX_SPAWN_OPEN, 2, out, append, 0o644),
         (os.POSIX_SPAWN_DUP2, control, place),
     ]
-    argv = [*argv, str(place), str(raise_descriptor_limit()), *(["warm"] if warm else [])]
+    argv = [*argv, str(place), str(raise_descriptor_limit()), *words]
     defaults = [signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM]
     try:
         return os.posix_spawnp(argv[0], argv, env, file_actions=actions, setsid=True, setsigdef=defaults)

@@ -16,6 +16,7 @@ from pathlib import Path
 from alfine.runners.executor import Executor
 from alfine.runners.host import Host
 from alfine.runners.launch import Launch
+from alfine.runners.process import ProcessRunner
 from alfine.runners.protocol import NO_COUNTS, LogPiece, Observation, Point
 from alfine.runners.storage.locations import Buckets
 
@@ -142,6 +143,8 @@ class Node:
             host = self._hosts.get(launch.executor)
             if host is None:
                 executor = self._executors[launch.executor](self._ring)
+                if isinstance(executor, ProcessRunner):
+                    executor.apart = True
                 host = Host(self.root, executor, news=self._ring, buckets=self._buckets)
                 self._hosts[launch.executor] = host
         return host

@@ -77,11 +77,15 @@ class ProcessRunner:
         environments: The folder of the virtual environments into which requirements.txt files are installed. None: a folder
             beside the training jobs.
         launcher_log: The file for the launchers' own output: their tracebacks, and what imports print. None drops it.
+
+    Attributes:
+        apart: Whether its launchers aren't to be children of this process, which may kill its children when it ends.
     """
 
     tells_news = True
 
     def __init__(self, news: News, *, environments: Path | None = None, launcher_log: Path | None = None) -> None:
+        self.apart = False
         self._news = news
         self._watch = FolderWatch(news)
         self._environments = environments
@@ -268,7 +272,7 @@ class ProcessRunner:
     def _cold_launcher(self) -> LauncherConnection:
         if self._cold is None or not self._cold.alive:
             argv = [sys.executable, "-I", "-S", launcher.PROGRAM]
-            self._cold = LauncherConnection(argv, host_environment(), self._launcher_log, self._heard)
+            self._cold = LauncherConnection(argv, host_environment(), self._launcher_log, self._heard, apart=self.apart)
         return self._cold
 
     def _warm_launcher(self, decision: Warm) -> LauncherConnection:
@@ -276,7 +280,9 @@ class ProcessRunner:
         if connection is None or not connection.alive:
             self._drop_warm(decision)
             argv = [*decision.around, decision.python, os.path.realpath(launcher.PROGRAM)]
-            connection = LauncherConnection(argv, dict(decision.environment), self._launcher_log, self._heard, decision)
+            connection = LauncherConnection(
+                argv, dict(decision.environment), self._launcher_log, self._heard, decision, apart=self.apart
+            )
         self._warm[decision] = connection  # put last: the order is that of the last use
         return connection
 

@@ -6,6 +6,7 @@ It loads the package from its own folder under a name that no script imports. So
 
 from __future__ import annotations
 
+import os
 import sys
 
 _HERE, _, _ = __file__.rpartition("/")
@@ -19,7 +20,12 @@ NAME = "_alfine_launcher"
 
 
 def main(arguments: list[str]) -> int:
-    """Run the launcher and return its exit code. arguments: FD, the soft limit on descriptors of training jobs, «warm» if it is."""
+    """Run the launcher and return its exit code. arguments: FD, the soft limit on descriptors of training jobs, «warm» if it is.
+
+    With «apart» it isn't the child of the process that started it, which may kill its children when it ends, as actors of Ray do.
+    """
+    if "apart" in arguments and os.fork():
+        os._exit(0)
     spec = spec_from_file_location(NAME, f"{_HERE}/__init__.py", submodule_search_locations=[_HERE])
     assert spec is not None
     assert spec.loader is not None

@@ -24,7 +24,10 @@ from alfine.runners.protocol import Exit, Launch, Observation, StaleEpoch
 log = logging.getLogger("alfine.runners.on_ray")
 
 WAIT_SECONDS = 10.0
-"""How long a slot may wait for news before it answers without."""
+"""How long a slot may wait for news before it answers without, at most."""
+
+WAIT_OF_LEASH = 0.25
+"""The same as a share of the leash: while a slot waits, its node takes alfine to be there, although it may have gone."""
 
 STOP_SECONDS = 5.0
 """Time after which a training job that still runs is told to stop once more."""
@@ -194,9 +197,9 @@ class Followed:
             asked = self._offset
             try:
                 call = slot.actor.news.remote(
-                    self.launch, asked, dict(self._counts), WAIT_SECONDS, has_begun=self._began is not None
+                    self.launch, asked, dict(self._counts), self._wait, has_begun=self._began is not None
                 )
-                seen: Observation | None = await self._cluster.call(call, WAIT_SECONDS + CALL_SECONDS)
+                seen: Observation | None = await self._cluster.call(call, self._wait + CALL_SECONDS)
             except NoAnswer:
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
@@ -284,7 +287,15 @@ class Followed:
     def _lost_at(self) -> float:
         """Return the time from which on its node must have ended it, if nobody could ask it since."""
         leash = self.launch.leash_seconds
-        return math.inf if leash is None else self._heard_at + leash + self.launch.grace_seconds + MARGIN_SECONDS
+        if leash is None:
+            return math.inf
+        return self._heard_at + self._wait + leash + self.launch.grace_seconds + MARGIN_SECONDS
+
+    @property
+    def _wait(self) -> float:
+        """Return how long its slot is to wait for news."""
+        leash = self.launch.leash_seconds
+        return WAIT_SECONDS if leash is None else min(WAIT_SECONDS, leash * WAIT_OF_LEASH)
 
     # -- ends ----------------------------------------------------------------------------------------------------------
 
