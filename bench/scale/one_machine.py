@@ -19,6 +19,7 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ from alfine.jobs.engine_pool import EnginePool
 from alfine.jobs.home import Home
 from alfine.jobs.run import Run
 from alfine.jobs.wake import Wake
-from alfine.runners.protocol import Exit, Launch, Observation, Point
+from alfine.runners.launch import Launch
+from alfine.runners.protocol import Exit, LogPiece, Observation, Point
 from alfine.store.schema import training_jobs
 
 SPACE = {"x": Continuous(0, 1)}
@@ -124,19 +126,23 @@ class AtOnce:
 
     def start(self, launch: Launch) -> None:
         self._started.add(launch.name)
-        self._wake.set(launch.folder.parent.name, launch.name)
+        self._wake.set(launch.tuning_job, launch.name)
 
-    def poll(self, launch: Launch, offset: int) -> Observation | None:  # noqa: ARG002 - what the engine calls
+    def poll(self, launch: Launch, offset: int, counts: Mapping[str, int]) -> Observation | None:  # noqa: ARG002
         if launch.name not in self._started:
             return None
         self._started.discard(launch.name)
         now = utc_now()
         value = math.fabs(float(launch.hyperparameters["x"]) - 0.3)
-        point = Point(name=launch.metric, at=now, step=None, value=value)
+        point = Point(name=launch.metric, at=now, value=value, count=1)
         return Observation(started_at=now, ended_at=now, points=(point,), offset=1, exit=Exit(cause="exited", code=0))
 
     def stop(self, launch: Launch) -> None:
         """Nothing runs for long enough."""
+
+    def log(self, launch: Launch, begin: int, most: int) -> LogPiece:  # noqa: ARG002
+        """Return nothing: nothing is printed."""
+        return LogPiece()
 
     def close(self) -> None:
         """Nothing is held."""

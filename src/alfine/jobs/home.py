@@ -268,6 +268,8 @@ class Home:
         """Close runners and store. Training jobs that can run on without this process do."""
         for runner in vars(self).get("runners", {}).values():  # if they were ever made
             runner.close()
+        if self._engine is not None:
+            self._engine.others.close()
         self.store.close()
 
     def __enter__(self) -> Self:

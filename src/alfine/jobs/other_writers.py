@@ -37,6 +37,7 @@ class OtherWriters:
         ] = {}  # the name of each tuning job, and the number of facts that its engine knows
         self._look_now = threading.Event()
         self._runs = False
+        self._thread: threading.Thread | None = None
 
     @contextmanager
     def watching(self, name: str, job: int, facts: int) -> Iterator[None]:
@@ -68,11 +69,21 @@ class OtherWriters:
         """Look at once, since somebody in this process has recorded something."""
         self._look_now.set()
 
+    def close(self) -> None:
+        """Watch nothing any more, and return once the database isn't looked at."""
+        with self._mutex:
+            self._known.clear()
+            thread = self._thread
+        self._look_now.set()
+        if thread is not None:
+            thread.join()
+
     def _begin(self) -> None:
+        self._thread = threading.Thread(target=self._look_again_and_again, name="alfine-others", daemon=True)
         try:
-            threading.Thread(target=self._look_again_and_again, name="alfine-others", daemon=True).start()
+            self._thread.start()
         except RuntimeError:  # there can be no more threads at present: the next tuning job tries again
-            self._runs = False
+            self._runs, self._thread = False, None
 
     def _look_again_and_again(self) -> None:
         pause = ANNOUNCED_LOOK_SECONDS if self._store.announcements.are_made else LOOK_SECONDS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +33,9 @@ FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
 """Seconds between two such attempts at most."""
 
+TURN_SECONDS = 60.0
+"""Longest time, in seconds, that a thread waits for the others of this process: the engine of 1,000 tuning jobs begins with as many claims."""
+
 PRIMARY_CODE = 0xFF
 """The bits of SQLite's extended error code that say which kind of error it is. Source: sqlite.org/rescode.html."""
 
@@ -46,9 +50,10 @@ class Database:
     def __init__(self, url: str) -> None:
         parsed = sa.make_url(url)
         # Requests hold secrets: errors don't show them.
-        settings: dict[str, Any] = {"hide_parameters": True, "pool_timeout": BUSY_SECONDS}
+        settings: dict[str, Any] = {"hide_parameters": True, "pool_timeout": TURN_SECONDS}
         if self._is_postgres_url(parsed):
             settings |= {
+                "pool_timeout": BUSY_SECONDS,
                 "pool_size": POOL_SIZE,
                 "max_overflow": MOST_CONNECTIONS - POOL_SIZE,
                 **engine_settings(parsed),
@@ -56,6 +61,7 @@ class Database:
         self.engine = sa.create_engine(parsed, **settings)
         self._reader = self.engine
         self._was_reached = False
+        self._turn = threading.Lock()
         if self.is_postgres:
             sa.event.listen(self.engine, "checkout", refuse_closed)
             self._reader = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -112,10 +118,23 @@ class Database:
             StoreDamaged: when a page that is read or changed is damaged.
             StoreUnusable: when the database can't be opened or written.
         """
-        with self._explaining(), self._connected(self.engine) as connection, connection.begin():
+        with self._turn_to_write(), self._explaining(), self._connected(self.engine) as connection, connection.begin():
             # SQLite's write lock is taken at once: a transaction that began by reading could fail with «database is locked».
             self._begin(connection, "BEGIN IMMEDIATE")
             yield connection
+
+    @contextmanager
+    def _turn_to_write(self) -> Iterator[None]:
+        """Let the threads of this process write to SQLite in turn: it would let each sleep and try again, and some never win."""
+        if self.is_postgres:
+            yield
+            return
+        if not self._turn.acquire(timeout=TURN_SECONDS):
+            raise busy(self.name)
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def _connected(self, engine: sa.Engine) -> Connection:
         """Return a connection. A server that was reached before and is away for a moment is waited for, BUSY_SECONDS at most."""
