@@ -17,7 +17,7 @@ import pytest
 
 from alfine import Continuous
 from alfine.api.job_words import job_request
-from alfine.core.errors import InvalidSpec
+from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.facts import Ended, Launched, Reported, Started
 from alfine.jobs.clock import utc_now
 from alfine.server.webhooks import follower as followers
@@ -221,6 +221,29 @@ def test_a_fault_of_the_database_is_logged_and_events_follow_once_it_is_over(tmp
     until(lambda: hook.taken, "told")
     follower.leave(10)
     assert [verified(*one)["id"] for one in hook.taken] == ["1 InProgress"]
+    store.close()
+
+
+def test_a_job_that_cannot_be_described_keeps_no_other_waiting(tmp_path, hook, monkeypatch, caplog):
+    monkeypatch.setattr(followers, "LOOK_SECONDS", 0.02)
+
+    def event_of(_, job, change):
+        if job == 1:
+            raise InvalidSpec([Fault("", "no such criterion here.")])
+        return {"id": f"{job} {change.status}"}
+
+    store = Store.at(tmp_path)
+    events = Events(event_of, lambda _: TUNING_JOB_EVENT)
+    follower = Follower(Webhook(url=hook.url, secret=SECRET), store, events, utc_now)
+    follower.start()
+    until(lambda: is_registered(tmp_path, hook.url), "registered")
+    for name in ("odd", "good"):
+        store.create(spec(name=name), utc_now())
+    until(lambda: hook.taken, "told")
+    follower.leave(10)
+    assert [verified(*one)["id"] for one in hook.taken] == ["2 InProgress"]
+    assert "the tuning job can't be described: no such criterion here." in caplog.text
+    assert follower.behind_seconds() > 0
     store.close()
 
 

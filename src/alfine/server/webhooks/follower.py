@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from alfine.core.errors import NotFound
+from alfine.core.errors import InvalidSpec, NotFound, StoreDamaged
 from alfine.core.facts import is_terminal
 from alfine.jobs.lease_owner import is_alive, new_owner
 from alfine.server.webhooks.backoff import Backoff
@@ -186,23 +186,31 @@ class Follower:
         if self._leaving.is_set():
             return False
         try:
-            with self._store.reading() as connection:
-                event = self._events.event_of(connection, job, change)
+            answer, why = self._answer(job, change)
         except NotFound:
             return True  # the tuning job was deleted meanwhile: there is nothing left to describe
-        answer, why = self._receiver.post(event["id"], json.dumps(event).encode())
-        self.answers[answer] += 1
         if answer is Answer.TAKEN:
             self._backoff.taken(job)
             return True
-        log.warning("the webhook at %s didn't take the event %s, trying again: %s", self.host, event["id"], why)
+        log.warning("the webhook at %s wasn't told of a change of %s, trying again: %s", self.host, change.at, why)
         if answer is Answer.AWAY:
             self._backoff.away(change.at, self._clock())
         elif self._backoff.refused(job, change.at, self._clock()):
-            log.error("the webhook at %s refused the event %s for too long: it is left out", self.host, event["id"])
+            log.error("the webhook at %s is never told of a change of %s: %s", self.host, change.at, why)
             self.given_up += 1
             return True
         return False
+
+    def _answer(self, job: int, change: StateChange) -> tuple[Answer, str]:
+        """Post the event of a change; return what became of it, and why. Raise NotFound if the tuning job was deleted."""
+        try:
+            with self._store.reading() as connection:
+                event = self._events.event_of(connection, job, change)
+        except (InvalidSpec, StoreDamaged) as error:  # the package of its criterion isn't installed, for example
+            return Answer.REFUSED, f"the tuning job can't be described: {error}"
+        answer, why = self._receiver.post(event["id"], json.dumps(event).encode())
+        self.answers[answer] += 1
+        return answer, f"{why}, event {event['id']}"
 
     def _write(self, job: int, told: Told) -> None:
         """Write down up to where the webhook was told of a tuning job. Raise LostLease if another server posts now."""
