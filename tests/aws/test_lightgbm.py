@@ -13,6 +13,7 @@ from tests.aws.test_built_in import data, files_of_model, final_metrics, finishe
 __all__ = ["data"]  # a fixture
 
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/lightgbm:1"
+PYTORCH = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:1.9.0-cpu-py38"
 IS_HERE = importlib.util.find_spec("lightgbm") is not None
 RANGES = {
     "ContinuousParameterRanges": [{"Name": "learning_rate", "MinValue": "0", "MaxValue": "0.3"}],
@@ -61,3 +62,20 @@ def test_what_it_does_not_take_is_told_at_once(sagemaker, data):
         "multi_error is a metric of several classes, and the objective rmse one of regression.",
     ):
         assert expected in said, expected
+
+
+def test_scripts_of_jumpstart_are_refused_with_what_works_instead(sagemaker, data):
+    """A notebook that tunes LightGBM by JumpStart, with a framework's image and a script in a bucket of AWS."""
+    where = "s3://jumpstart-cache-prod-us-east-1/source-directory-tarballs/{}/transfer_learning/classification/v1.1.3/sourcedir.tar.gz"
+    words = {"metric": "auc", "goal": "Maximize"}
+    for model, instead in (
+        ("lightgbm", "use the built-in algorithm: a TrainingImage that ends in /lightgbm:1"),
+        ("catboost", "copy the archive"),
+    ):
+        static = {"sagemaker_program": "transfer_learning.py", "sagemaker_submit_directory": where.format(model)}
+        asked = request("jumpstart", data / "cancer", static, image=PYTORCH, ranges=RANGES, **words)
+        regex = {"Name": "auc", "Regex": r"auc: ([0-9\.]+)"}
+        asked["TrainingJobDefinition"]["AlgorithmSpecification"]["MetricDefinitions"] = [regex]
+        said = refused(sagemaker, asked)
+        assert "is a script of JumpStart" in said
+        assert instead in said

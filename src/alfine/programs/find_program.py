@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -38,6 +39,9 @@ SCRIPT_MODE = ("sagemaker_program", "sagemaker_submit_directory")
 """Static hyperparameters of SageMaker's script mode."""
 
 STATIC = f"{DEFINITION}.StaticHyperParameters"
+
+JUMPSTART = re.compile(r"s3://jumpstart-(private-)?cache-prod-")
+"""Beginning of the URIs of JumpStart's scripts and models, with a region behind it. Source: SDK 2, jumpstart/constants.py."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +132,11 @@ def _script(static: Mapping[str, str], files: RequestFiles) -> tuple[Path | None
     """Return the script and its folder."""
     program = static["sagemaker_program"]
     uri = static.get("sagemaker_submit_directory", ".")
-    folder = files.find(uri, "code", f"{STATIC}.sagemaker_submit_directory")
+    where = f"{STATIC}.sagemaker_submit_directory"
+    if JUMPSTART.match(uri) and not files.is_there(uri):
+        files.fault(where, _about_jumpstart(uri))
+        return None, None
+    folder = files.find(uri, "code", where)
     if folder is None:
         return None, None
     if is_archive(folder):
@@ -142,6 +150,17 @@ def _script(static: Mapping[str, str], files: RequestFiles) -> tuple[Path | None
         path = folder / program if local(uri) else object_uri
         files.fault(f"{STATIC}.sagemaker_program", f"there is no file {path}.")
     return folder / program, folder
+
+
+def _about_jumpstart(uri: str) -> str:
+    """Return why JumpStart's scripts aren't here, and what works instead."""
+    instead = "To train the model, copy the archive from AWS to this key, or name a script of your own."
+    if "lightgbm" in uri.lower():
+        instead = (
+            "To train LightGBM, use the built-in algorithm: a TrainingImage that ends in /lightgbm:1, the channels train and validation, "
+            "and neither sagemaker_program nor sagemaker_submit_directory."
+        )
+    return f"{uri} is a script of JumpStart, which AWS keeps in a bucket that alfine doesn't have. {instead}"
 
 
 def _is_file(path: Path) -> bool:
