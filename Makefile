@@ -95,6 +95,7 @@ test-clients: $(WHEEL)/made $(patsubst tests/clients/requirements/%.txt,$(CLIENT
 
 faults: $(VENV)/dev
 	$(BIN)/python -m tests.faults --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.faults.servers --seconds $$(( $(SECONDS) / 3 )) $(if $(SEED),--seed $(SEED))
 
 states: $(VENV)/dev
 	$(BIN)/python -m tests.faults.states --requests $(REQUESTS) $(if $(SEED),--seed $(SEED))

@@ -12,7 +12,7 @@ from threading import Event
 import pytest
 import sqlalchemy as sa
 
-from alfine.core.errors import Conflict, InUse, NotFound, Overtaken, StoreBusy
+from alfine.core.errors import Conflict, Fenced, InUse, NotFound, Overtaken, StoreBusy
 from alfine.core.facts import StopAsked, TuningJobStopAsked
 from alfine.core.read_spec import read_spec
 from alfine.store import queries
@@ -144,3 +144,25 @@ def test_who_waits_too_long_for_a_row_is_told_that_the_database_is_busy(two, pos
                 impatient.request_stop("job", at(5))
     finally:
         impatient.close()
+
+
+def test_of_two_engines_that_claim_a_tuning_job_at_once_one_has_it(two):
+    two.first.create(spec(), at(0))
+    one, other = two.overlapping(
+        lambda: two.first.claim("job", "a", "node", lambda engine: True),
+        lambda: two.second.claim("job", "b", "node", lambda engine: True),
+    )
+    assert (one.result(), other.result()) == (1, None)
+    assert two.first.get("job").owner == "a"
+
+
+def test_facts_that_come_while_another_engine_takes_over_are_refused(two):
+    job, facts = two.first.create(spec(), at(0)), one_job(history(), 1.0)
+    epoch = two.first.claim("job", "a", "node", lambda engine: True)
+    _, record = two.overlapping(
+        lambda: two.first.claim("job", "b", "node", lambda engine: False),
+        lambda: two.second.record(job.id, 0, facts, texts=job.spec().texts, epoch=epoch),
+    )
+    with pytest.raises(Fenced):
+        record.result()
+    assert two.first.history("job").facts == []
