@@ -97,6 +97,7 @@ OTHER_FILES = {
     "runners.container_links": ("os.readlink os.scandir", "looks at the user's own data"),
     "runners.gpu_slots": ("mkdir os.open", "the record of GPUs, in the home"),
     "runners.gpus": ("iterdir", "counts GPUs in /proc"),
+    "runners.host_program": ("read_bytes", "reads the launch that it is given"),
     "runners.job_folder": (
         ".open mkdir os.scandir os.walk",
         "reads the user's code and data; makes the training job's folder itself",

@@ -1,5 +1,6 @@
 """The host of a machine: attempts in one folder, the leash, what makes a launch portable; and a node with its hosts."""
 
+import json
 import os
 import pickle
 import signal
@@ -180,3 +181,23 @@ def test_checkpoints_and_log_are_copied_while_it_runs(process, tmp_path, caplog)
     for each in (launch, unwritable):
         copies.forget(each)
     copies.close()
+
+
+@linux
+def test_the_host_as_a_program_keeps_one_training_job_to_its_end(process, tmp_path):
+    bench = HostBench(process)
+    launch = bench.launch(code=CODE, metric="loss", metrics=[("loss", "loss=([0-9.]+)")])
+    file = tmp_path / "launch.json"
+    file.write_text(json.dumps(launch.to_json()))
+    words = [sys.executable, "-m", "alfine.runners.host_program", str(tmp_path / "node"), str(file)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as program:
+        news = []
+        for line in program.stdout:
+            news.append(json.loads(line))
+            if news[-1]["points"]:
+                program.terminate()
+        assert program.wait() == 1
+    assert [point["value"] for each in news for point in each["points"]] == [1.0]
+    assert news[-1]["exit"]["cause"] == "stopped"
+    file.write_text("[]")
+    assert subprocess.run(words, capture_output=True, check=False).returncode == 2

@@ -199,7 +199,13 @@ class Launch:
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Launch:
-        """Return the launch that `to_json` gave. What a newer alfine added is left out."""
+        """Return the launch that `to_json` gave. What a newer alfine added is left out.
+
+        Raises:
+            ValueError: It isn't one.
+        """
+        if not isinstance(plain, Mapping) or not {"tuning_job", "name"} <= plain.keys():
+            raise ValueError("isn't a launch: it has no tuning_job and name.")
         known = {name: value for name, value in plain.items() if name in _NAMES}
         for name in ("command", "entrypoint", "arguments", "hosts"):
             known[name] = None if known.get(name) is None else tuple(known[name])
