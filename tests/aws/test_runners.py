@@ -84,7 +84,8 @@ def test_a_setting_lets_scripts_in_the_sandbox_reach_the_server(tmp_path, settin
     (tmp_path / "alfine.toml").write_text(settings)
     ServerRecord("http://127.0.0.1:4321", "us-east-1", is_open=False).write(tmp_path)
     with Home(tmp_path) as home:
-        assert home.engine().runners["sandbox"]._closed() == closed
+        assigned = home.runners["sandbox"].executor
+        assert assigned._runner._closed() == closed
 
 
 @needs_sandbox
