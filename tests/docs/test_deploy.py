@@ -49,10 +49,11 @@ def test_files_and_variables_are_there(compose, tmp_path):
 
 
 def test_alfines_commands_have_these_options(compose):
-    commands = [one["command"][1:] for one in compose["services"].values() if "alfine" in one.get("command", ())]
-    assert [command[0] for command in commands].count("serve") == 2
-    for command in commands:
-        assert_is_command(command)
+    servers = [one["command"] for one in compose["services"].values() if "serve-beside-ray" in one.get("command", ())]
+    assert len(servers) == 2
+    for _, *options in servers:
+        assert_is_command(["serve", *options])
+    assert_is_command(compose["services"]["keys"]["command"][1:])
     assert_is_command(re.search(r'^CMD \["alfine", (.+)\]', DOCKERFILE, re.MULTILINE)[1].replace('"', "").split(", "))
 
 
