@@ -25,7 +25,7 @@ def by_alfine(folder: str, url: str, count: int) -> None:
         lambda hyperparameters: loss(**hyperparameters),
         space,
         home=folder,
-        name=f"cpu-{count}",
+        name=f"cpu-{time.time_ns()}",
         goal="Minimize",
         **words,
     )
@@ -33,9 +33,15 @@ def by_alfine(folder: str, url: str, count: int) -> None:
 
 def by_optuna(_folder: str, url: str, count: int) -> None:
     import optuna
+    import sqlalchemy as sa
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage = optuna.storages.RDBStorage(url.replace("postgresql://", "postgresql+psycopg://"))
+    url = url.replace("postgresql://", "postgresql+psycopg://")
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:  # both call a table alembic_version
+        connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS optuna")
+    engine.dispose()
+    storage = optuna.storages.RDBStorage(f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3Doptuna")
     study = optuna.create_study(
         storage=storage, sampler=optuna.samplers.RandomSampler(1), study_name=f"cpu-{time.time()}"
     )

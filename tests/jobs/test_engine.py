@@ -42,6 +42,7 @@ def script(tmp_path):
     return path
 
 
+@pytest.mark.usefixtures("each_database")
 def test_a_function_is_tuned_to_the_end(tmp_path):
     job = tune(loss, tmp_path)
     assert (job.status, job.verdict.criterion) == ("Completed", "MaxNumberOfTrainingJobs")
@@ -49,6 +50,7 @@ def test_a_function_is_tuned_to_the_end(tmp_path):
     assert job.best.objective == min(loss(t.hyperparameters) for t in job.training_jobs)
 
 
+@pytest.mark.usefixtures("each_database")
 def test_a_script_is_tuned_and_its_last_value_is_the_objective(tmp_path, script):
     job = tune(script, tmp_path, metric="loss", max_parallel=2)
     for each in job.training_jobs:
@@ -142,6 +144,7 @@ def test_a_function_that_takes_no_time_is_stopped_at_max_resource(tmp_path, max_
     assert max(told) == 9, "the report that makes it nine says so"
 
 
+@pytest.mark.usefixtures("each_database")
 def test_a_failing_function_says_why_and_the_job_goes_on(tmp_path):
     def objective(hyperparameters):
         if hyperparameters["depth"] > 5:
@@ -229,6 +232,7 @@ class Interrupted(Exception):
     pass
 
 
+@pytest.mark.usefixtures("each_database")
 @pytest.mark.parametrize("steps", [1, 2, 3, 5, 8])
 def test_a_job_goes_on_where_it_was_interrupted(tmp_path, steps):
     whole = tune(loss, tmp_path, name="whole", seed=5)
@@ -259,6 +263,7 @@ def test_another_job_of_the_same_name_is_refused(tmp_path):
         tune(loss, tmp_path, name="mine")
 
 
+@pytest.mark.usefixtures("each_database")
 def test_two_engines_do_not_run_one_job(tmp_path):
     def clash(job):
         with (
@@ -289,6 +294,7 @@ def test_what_cannot_run_is_refused_before_anything_starts(tmp_path, words, mess
         assert home.store.list() == ()
 
 
+@pytest.mark.usefixtures("each_database")
 def test_the_service_describes_what_was_recorded(tmp_path):
     job = tune(loss, tmp_path, name="told", price_per_hour=1.0, criteria=[alfine.BestObjectiveNotImproving(50)])
     with Home(tmp_path / "home") as home:
@@ -306,6 +312,7 @@ def test_the_service_describes_what_was_recorded(tmp_path):
     }
 
 
+@pytest.mark.usefixtures("each_database")
 def test_a_users_stop_ends_stopped(tmp_path):
     def stop(job):
         if job.history.ended == 3:
@@ -318,6 +325,7 @@ def test_a_users_stop_ends_stopped(tmp_path):
     assert len(job.training_jobs) < 8
 
 
+@pytest.mark.usefixtures("each_database")
 def test_facts_are_recorded_launch_before_start(tmp_path):
     seen = []
 
