@@ -6,7 +6,6 @@ else from those that the extra `dev` brings; it listens on a socket in a tempora
 
 from __future__ import annotations
 
-import atexit
 import itertools
 import os
 import pwd
@@ -16,6 +15,7 @@ import tempfile
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -68,12 +68,15 @@ class PostgresServer:
         self._bin = programs()
         # PostgreSQL refuses to run as root: then it runs as a user who owns nothing but its folder.
         self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+        self._as_whom: dict[str, Any] = {}
         if self._user:
+            self._as_whom = {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
             os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
             if self._run("postgres", "--version", check=False).returncode:  # in a folder that others can't read
                 shutil.copytree(self._bin.parent, self.folder / "programs", symlinks=True)
                 self._bin = self.folder / "programs" / "bin"
         self._data = self.folder / "data"
+        self._guard = self._guarded()
         # An order of words as people have it, which isn't that of SQLite, where this PostgreSQL knows one.
         initdb = (
             "initdb",
@@ -93,9 +96,23 @@ class PostgresServer:
         hba.write_text(f"local all {STRANGER} scram-sha-256\n{hba.read_text()}")
         self.stranger = STRANGER
         self.start()
-        atexit.register(self.close)
         with sa.create_engine(checked_url(self.url("postgres"), GIVEN), poolclass=sa.NullPool).begin() as connection:
             connection.exec_driver_sql(f"CREATE USER {STRANGER} PASSWORD 'known to nobody'")
+
+    def _guarded(self) -> subprocess.Popen[bytes]:
+        """Start a shell that stops the server and removes its folder once nobody holds the pipe any more, however the tests end."""
+        script = 'cat > /dev/null; "$0" stop --silent -D "$1" -m immediate; rm -rf "$2"'
+        words = ["sh", "-c", script, str(self._bin / "pg_ctl"), str(self._data), str(self.folder)]
+        nowhere = subprocess.DEVNULL
+        return subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE,
+            stdout=nowhere,
+            stderr=nowhere,
+            cwd="/",
+            start_new_session=True,
+            **self._as_whom,
+        )
 
     @property
     def runs(self) -> bool:
@@ -121,20 +138,19 @@ class PostgresServer:
         self._run("pg_ctl", "stop", "--wait", "--silent", "-D", str(self._data), "-m", mode)
 
     def close(self) -> None:
-        atexit.unregister(self.close)
-        self._run("pg_ctl", "stop", "--wait", "--silent", "-D", str(self._data), "-m", "immediate", check=False)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        assert self._guard.stdin is not None
+        self._guard.stdin.close()
+        self._guard.wait()
 
     def url(self, database: str, user: str = USER) -> str:
         return f"postgresql://{user}@/{database}?host={self.folder}"
 
     def _run(self, program: str, *words: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
-        as_whom = {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []} if self._user else {}
         command = [str(self._bin / program), *words]
         # No pipes: the server would keep them open.
         with (self.folder / "output").open("ab") as output:
             done = subprocess.run(
-                command, check=False, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", **as_whom
+                command, check=False, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", **self._as_whom
             )
         if check and done.returncode:
             raise RuntimeError(f"{command} failed:\n{(self.folder / 'output').read_text()}")

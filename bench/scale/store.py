@@ -50,11 +50,14 @@ def main() -> None:
     parser.add_argument("--training-jobs", type=int)
     parser.add_argument("--largest", type=int, default=100_000)
     parser.add_argument("--store", help="URL of an empty PostgreSQL database; else SQLite")
+    parser.add_argument(
+        "--filled", action="store_true", help="the store was filled by an earlier run with the same numbers"
+    )
     parser.add_argument("--write", action="store_true", help=f"add what was measured to {DATA.name}")
     words = parser.parse_args()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         if words.what == "pages":
-            found = pages(folder, words.store, words.training_jobs or 1_000_000, words.largest)
+            found = pages(folder, words.store, words.training_jobs or 1_000_000, words.largest, filled=words.filled)
         else:
             found = cpu(folder, words.store, words.training_jobs or 1000)
     for row in found:
@@ -74,11 +77,11 @@ def machine() -> str:
 # -- pages -------------------------------------------------------------------------------------------------------------
 
 
-def pages(folder: str, store: str | None, count: int, largest: int) -> Iterator[dict[str, Any]]:
+def pages(folder: str, store: str | None, count: int, largest: int, *, filled: bool) -> Iterator[dict[str, Any]]:
     """Yield, for each kind of request, how long it takes."""
     with Home(folder, store=store) as home:
         began = time.monotonic()
-        jobs = fill(home, count, largest)
+        jobs = names(count, largest) if filled else fill(home, count, largest)
         print(f"filled in {time.monotonic() - began:.0f} s", file=sys.stderr)
         kind = "PostgreSQL" if home.store.database.is_postgres else "SQLite"
         for what, operation, request in requests(jobs):
@@ -128,12 +131,19 @@ def timed(home: Home, operation: str, request: Callable[[], dict[str, Any]]) -> 
     return sorted(walls[CALLS // 10 :]), sorted(used[CALLS // 10 :])
 
 
+def sizes_of(count: int, largest: int) -> list[int]:
+    """Return how many training jobs each tuning job has."""
+    first = min(largest, count // 2)
+    return [first, *[OF_A_TUNING_JOB] * max(1, (count - first) // OF_A_TUNING_JOB)]
+
+
+def names(count: int, largest: int) -> list[str]:
+    return [f"job-{job:05}" for job in range(1, len(sizes_of(count, largest)) + 1)]
+
+
 def fill(home: Home, count: int, largest: int) -> list[str]:
     """Write rows as the engine would have; return the names of the tuning jobs, the largest first."""
-    sizes = [
-        min(largest, count // 2),
-        *[OF_A_TUNING_JOB] * max(1, (count - min(largest, count // 2)) // OF_A_TUNING_JOB),
-    ]
+    jobs, sizes = names(count, largest), sizes_of(count, largest)
     with home.store.database.writing() as connection:
         for job, size in enumerate(sizes, 1):
             now = home.clock() - timedelta(seconds=len(sizes) - job)
@@ -143,7 +153,7 @@ def fill(home: Home, count: int, largest: int) -> list[str]:
                 connection.execute(sa.insert(training_jobs), [training_job(job, number, now) for number in numbers])
     with home.store.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE")  # as a database does by itself after a while
-    return [f"job-{job:05}" for job in range(1, len(sizes) + 1)]
+    return jobs
 
 
 def tuning_job(job: int, size: int, now: Any) -> dict[str, Any]:
