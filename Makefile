@@ -4,6 +4,7 @@
 #   make test          the whole suite, against the built wheel
 #   make test-fast     unit tests and contracts, against the editable checkout: under a minute
 #   make faults        injects faults into a live server and its training jobs for SECONDS, by SEED
+#   make faults-ray    kills parts of a Ray cluster, FAULTS of them, by SEED, while training jobs run on it
 #   make states        sends a live server spoilt REQUESTS, and looks at what it made of them, by SEED
 #   make test-clients  the SDKs, Airflow and the AWS CLI against a live server
 #   make check         ruff, mypy, import-linter and codespell
@@ -24,6 +25,7 @@ COUNT ?= 100
 SEED ?= 1
 SECONDS ?= 900
 REQUESTS ?= 20000
+FAULTS ?= 100
 SEED ?=
 
 BIN = $(VENV)/bin
@@ -37,7 +39,7 @@ BENCHMARKS = engine search curves warmstart stopping definitions server studies
 # What is tested is what is installed, never what a caller's PYTHONPATH leads to.
 unexport PYTHONPATH
 
-.PHONY: demo dev test test-fast test-clients faults states check ci docs bench $(BENCHMARKS:%=bench-%) mutants clean
+.PHONY: demo dev test test-fast test-clients faults faults-ray states check ci docs bench $(BENCHMARKS:%=bench-%) mutants clean
 .DELETE_ON_ERROR:
 
 # -- environments ------------------------------------------------------------------------------------------------------
@@ -96,6 +98,9 @@ test-clients: $(WHEEL)/made $(patsubst tests/clients/requirements/%.txt,$(CLIENT
 faults: $(VENV)/dev
 	$(BIN)/python -m tests.faults --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 	$(BIN)/python -m tests.faults.servers --seconds $$(( $(SECONDS) / 3 )) $(if $(SEED),--seed $(SEED))
+
+faults-ray: $(VENV)/dev
+	$(BIN)/python -m tests.faults.on_ray --faults $(FAULTS) $(if $(SEED),--seed $(SEED))
 
 states: $(VENV)/dev
 	$(BIN)/python -m tests.faults.states --requests $(REQUESTS) $(if $(SEED),--seed $(SEED))

@@ -55,6 +55,7 @@ class _DefinitionReader:
             packs_model=output.get("CompressionType") != "NONE",
             instance_type=instance_type,
             instance_count=instance_count,
+            keep_alive_seconds=(definition.get("ResourceConfig") or {}).get("KeepAlivePeriodInSeconds"),
             network=not definition.get("EnableNetworkIsolation"),
             entrypoint=tuple(map(str, algorithm.get("ContainerEntrypoint") or ())),
             arguments=tuple(map(str, algorithm.get("ContainerArguments") or ())),

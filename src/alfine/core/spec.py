@@ -85,6 +85,7 @@ class Definition:
     packs_model: bool  # whether the model is uploaded as one model.tar.gz
     instance_type: str
     instance_count: int
+    keep_alive_seconds: int | None = None  # ResourceConfig.KeepAlivePeriodInSeconds
     network: bool = True  # False with EnableNetworkIsolation
     entrypoint: tuple[str, ...] = ()  # ContainerEntrypoint
     arguments: tuple[str, ...] = ()  # ContainerArguments

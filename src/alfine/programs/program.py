@@ -116,6 +116,7 @@ class Program:
             threads=self.threads,
             instance_type=definition.instance_type,
             instance_count=definition.instance_count,
+            keep_alive_seconds=definition.keep_alive_seconds,
             gpus=self.gpus,
             network=definition.network,
             output_uri=output_base(definition.output_path, job.name, attempt),

@@ -106,6 +106,8 @@ class Launch:
         instance_type: For `resourceconfig.json`, and what a placing runner asks a node for.
         gpus: GPUs that each of its hosts needs: a whole number, or a part of one, such as 0.5. 0: it is given none, and sees all.
         instance_count: Its hosts.
+        keep_alive_seconds: How long the resources that it was placed on are kept for another one after its end. None: as the runner's
+            settings say.
         hosts: The names of its hosts, where each of them is on a machine of its own, and this is the launch of one of them. (): all of
             them are on one machine, and are called algo-1, algo-2 and so on.
         host: The name of this one.
@@ -156,6 +158,7 @@ class Launch:
     instance_type: str = "local"
     gpus: float = 0.0
     instance_count: int = 1
+    keep_alive_seconds: float | None = None
     hosts: tuple[str, ...] = ()
     host: str = ""
     interface: str = ""

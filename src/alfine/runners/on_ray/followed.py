@@ -211,7 +211,7 @@ class Followed:
                 self._send(Trouble(self.key, error))
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
-            self._heard_at = self._clock()
+            self._heard_at = slot.heard_at = self._clock()
             if seen is not None and not self._is_new(seen, asked):
                 continue
             if asked != self._offset:  # alfine has asked for other news meanwhile

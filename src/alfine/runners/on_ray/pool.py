@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Hashable
@@ -30,6 +31,9 @@ ROOM_SECONDS = 0.2
 ANSWER_SECONDS = 5.0
 """How long a free slot may take to answer before a training job gets it. Otherwise another one is taken."""
 
+FRESH_SECONDS = 1.0
+"""A free slot that has answered within this time isn't asked whether it lives."""
+
 TEND_SECONDS = 20.0
 """Time between two calls of a slot without a training job, which would end itself if nobody called it."""
 
@@ -48,6 +52,7 @@ class HeldSlot:
         facts: Where it is.
         warm: What it has imported: the key of its last training job.
         pooled: Whether it is the pool's, which uses it again.
+        heard_at: When it answered last, in the event loop's seconds.
     """
 
     name: str
@@ -56,6 +61,7 @@ class HeldSlot:
     facts: SlotFacts
     warm: Hashable = None
     pooled: bool = True
+    heard_at: float = -math.inf
 
 
 @dataclass(slots=True, eq=False)
@@ -154,6 +160,8 @@ class Pool:
         while fitting := [slot for slot in self._free if slot.shape == shape]:
             slot = next((slot for slot in fitting if slot.warm == warm), fitting[0])
             self._unfree(slot)
+            if asyncio.get_running_loop().time() - slot.heard_at < FRESH_SECONDS:
+                return slot
             try:
                 await self._cluster.facts(slot.actor, ANSWER_SECONDS)
             except (SlotDied, NoAnswer):

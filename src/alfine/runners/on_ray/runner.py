@@ -93,7 +93,7 @@ class RayRunner:
         output: The file that Ray's own messages are appended to. None drops them.
     """
 
-    tells_news = True
+    tells_news, remote = True, True
 
     def __init__(
         self,
@@ -239,6 +239,7 @@ class RayRunner:
 
     def _follow(self, job: _Job) -> None:
         shape = self._shapes.get(job.launch.instance_type, Shape())
+        keep = job.launch.keep_alive_seconds
         if job.launch.gpus:
             shape = replace(shape, gpus=job.launch.gpus)
         self._tell(
@@ -247,7 +248,7 @@ class RayRunner:
                 shape=shape,
                 begin=job.begin,
                 stopping=job.stopping,
-                keep_seconds=self._settings.keep_seconds,
+                keep_seconds=self._settings.keep_seconds if keep is None else keep,
                 offset=job.offset,
                 counts=job.counts,
             )
