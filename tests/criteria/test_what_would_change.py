@@ -19,7 +19,7 @@ from alfine import (
 )
 from alfine.core.verdict import Outlook
 from alfine.criteria.no_training_job_succeeded import NoTrainingJobSucceeded
-from tests.building import history
+from tests.building import history, one_job
 
 HOURLY = 3600.0
 FALLING = [1.0 / n for n in range(1, 31)]
@@ -75,6 +75,10 @@ def test_money_and_time_say_how_many_more_training_jobs_they_allow():
     past = history([1.0] * 3, price_per_hour=HOURLY)
     assert MaxCost(7.5).check(past).evidence["training_jobs_left"] == 4
     assert Deadline(9.5).check(past).evidence["training_jobs_left"] == 6
+    slow = history()
+    for fact in one_job(slow, 1.0, seconds=4.0):
+        slow.record(fact)
+    assert Deadline(13.5).check(slow).evidence["training_jobs_left"] == 2
     assert "about 4 more" in MaxCost(7.5).check(past).would_change
     assert MaxCost(7.5).check(history([1.0] * 7, price_per_hour=HOURLY)).outlook is Outlook.DRAIN
 

@@ -1,6 +1,7 @@
 """What SQL answers is what the history would."""
 
 import random
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -52,6 +53,18 @@ def test_counters_count_every_training_job_once(recorded):
         for status in ("Succeeded", "Pending", "Failed")
     }
     assert sum(counts[99].statuses.values()) == 0
+
+
+def test_a_failure_of_alfine_itself_is_counted_as_one_that_may_be_tried_again(recorded):
+    store, job, past = recorded
+    *begun, ended = one_job(past, None, status="Failed")
+    failed = replace(ended, failure_reason="InternalServerError: its supervisor was killed")
+    with store.reading() as connection:
+        before = queries.counters(connection, [job.id])[job.id].statuses
+    store.record(job.id, len(past.facts), [*begun, failed])
+    with store.reading() as connection:
+        after = queries.counters(connection, [job.id])[job.id].statuses
+    assert after == {**before, "RetryableError": before["RetryableError"] + 1}
 
 
 def test_the_best_is_the_incumbent(recorded):
