@@ -18,8 +18,10 @@ BROAD = {"Exception", "BaseException", ""}
 BAD = "tests/jobs/test_one_bad_training_job.py"
 POOL = "tests/jobs/test_engine_pool.py::test_a_fault_of_the_database_is_logged_and_the_job_goes_on_once_it_is_over"
 FORECASTS = "tests/contracts/test_forecasts.py"
+FORCED = "tests/jobs/test_forced_stop.py::test_what_raises_while_one_is_killed_is_told_and_keeps_nothing_from_ending"
 
 REACHED = {
+    "aws/query_protocol.py: answer": "tests/aws/test_other_operations.py::test_an_operation_of_the_query_protocol_that_is_not_there_is_told_in_xml",
     "aws/s3/app.py: __call__": "tests/aws/s3/test_boto3.py::test_a_bucket_lives_from_create_to_delete",
     "aws/services.py: answer": "tests/aws/test_boto3.py::test_a_tuning_job_trains_and_completes",
     "core/protocols.py: verdict_of": "tests/core/test_judge.py::test_a_criterion_that_raises_is_told_and_the_job_goes_on",
@@ -41,6 +43,10 @@ REACHED = {
     "runners/storage/deliveries.py: _deliver": f"{BAD}::test_stop_works_while_the_buckets_are_away_and_the_others_go_on_until_then",
     "runners/inline.py: _call": "tests/jobs/test_engine.py::test_a_failing_function_says_why_and_the_job_goes_on",
     "runners/launcher/preload.py: preload": "tests/runners/test_warm.py::test_imports_that_act_make_the_start_cold_and_are_reported",
+    "jobs/forced_stop.py: _ask": FORCED,
+    "jobs/forced_stop.py: _killed": FORCED,
+    "jobs/tries.py: _record": f"{BAD}::test_tries_that_cannot_be_recorded_are_counted_all_the_same",
+    "runners/launcher/supervisor.py: _be_child": "tests/runners/test_process.py::test_a_command_that_is_not_there_says_so",
     "runners/launcher/script.py: _run_main": "tests/runners/test_warm.py::test_a_script_ends_the_same_way_warm_and_cold",
     "server/health.py: _asked": "tests/server/test_monitoring.py::test_a_server_is_unready_while_its_database_does_not_answer",
     "server/housekeeping.py: _run": "tests/jobs/test_retention.py::test_a_server_goes_on_when_it_cannot_remove_what_is_old",
@@ -50,10 +56,6 @@ REACHED = {
 """Handlers of any error that don't raise it again: a test that reaches each, as seen with a mark in every handler."""
 
 NOT_SEEN = {
-    "aws/query_protocol.py: answer",
-    "jobs/forced_stop.py: _ask",
-    "jobs/forced_stop.py: _killed",
-    "jobs/tries.py: _record",
     "programs/algorithms/opt_ml.py: run",
     "runners/on_ray/bridge.py: _read_log",
     "runners/on_ray/check.py: _check_node",
@@ -64,7 +66,6 @@ NOT_SEEN = {
     "runners/launcher/entering.py: _enter",
     "runners/launcher/entering.py: run",
     "runners/launcher/hosts.py: _start",
-    "runners/launcher/supervisor.py: _be_child",
     "runners/launcher/supervisor.py: _fork",
     "runners/process.py: _pack",
 }

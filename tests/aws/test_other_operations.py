@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -68,3 +71,13 @@ def test_a_bucket_of_ones_own_is_made_again_in_the_first_region(served):
     assert s3.get_object(Bucket="twice", Key="k")["Body"].read() == b"kept"
     with pytest.raises(ClientError, match="BucketAlreadyOwnedByYou"):
         s3.create_bucket(Bucket="twice", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+
+
+def test_an_operation_of_the_query_protocol_that_is_not_there_is_told_in_xml(served):
+    words = {"Content-Type": "application/x-www-form-urlencoded"}
+    form = b"Action=GetNothing&Version=2011-06-15"
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(urllib.request.Request(served.url, form, words))
+    with refused.value as answer:
+        assert answer.code == 400
+        assert "<Code>UnknownOperationException</Code>" in answer.read().decode()

@@ -14,6 +14,8 @@ from alfine.api.job_words import job_request
 from alfine.jobs.engine_pool import EnginePool
 from alfine.jobs.home import Home
 from alfine.runners import launcher
+from alfine.runners.process import ProcessRunner
+from alfine.runners.supervision import kill_processes
 from tests.cli.conftest import alfine_cli, until
 
 SCRIPT = """
@@ -124,3 +126,27 @@ def test_a_job_whose_request_is_not_understood_any_more(tmp_path, script):
         assert is_stopped(home, "job")
         until(lambda: not any(launcher.identity(process["pid"]) for process in started.values()), "all are gone")
         assert alfine_cli(home.folder, "delete", "--yes", "job").exit_code == 0
+
+
+def test_what_raises_while_one_is_killed_is_told_and_keeps_nothing_from_ending(tmp_path, script, monkeypatch):
+    def refuse(*_):
+        raise OSError("the launcher doesn't answer")
+
+    def kill_but_one(folder):
+        if folder == str(bad):
+            raise PermissionError(f"{folder} can't be read")
+        return kill_processes(folder)
+
+    with Home(tmp_path / "home") as home:
+        create(home, script, "job")
+        pool = EnginePool(home.engine())
+        pool.run_all()
+        bad, *_ = processes(home, "job")
+        pool.leave(10)
+        monkeypatch.setattr(ProcessRunner, "stop", refuse)
+        monkeypatch.setattr("alfine.jobs.forced_stop.kill_processes", kill_but_one)
+        monkeypatch.setattr("alfine.jobs.forced_stop.LAUNCHER_SECONDS", 0.1)
+        assert home.force_stop("job") == [bad.name]
+        assert is_stopped(home, "job")
+        assert f"processes of {bad.name} may still run" in home.service.get("job").failure_reason
+        assert kill_processes(str(bad))

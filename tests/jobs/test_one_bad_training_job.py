@@ -15,6 +15,7 @@ from alfine.runners.process import ProcessRunner
 from alfine.runners.storage.locations import BucketsUnreachable
 from alfine.store import queries
 from tests.cli.conftest import until
+from tests.store.damage import execute
 
 HARM = """
 import argparse, json, os, shutil, time
@@ -255,6 +256,19 @@ def test_tries_are_counted_over_restarts(tmp_path, script):
                 home.store.count_failed_tries(job.name, 5)
     assert before == 5
     assert "5 tries failed" in job.failure_reason
+
+
+def test_tries_that_cannot_be_recorded_are_counted_all_the_same(home, script, caplog):
+    refuse = (
+        "CREATE TRIGGER refuse BEFORE UPDATE OF failed_tries ON training_jobs BEGIN SELECT RAISE(FAIL, 'refused'); END"
+    )
+    execute(home.folder, refuse)
+    created(home, script, "garbled process.json")
+    with served(home):
+        ended(home)
+    assert "its failed tries can't be recorded" in caplog.text
+    [job] = jobs(home)
+    assert (job.status, "isn't an instant" in job.failure_reason) == ("Failed", True)
 
 
 def failed_tries(home):
