@@ -41,6 +41,8 @@ SECTIONS = {
     ),
     "In Optuna's studies": ("optuna.StopWhen", "optuna.Sampler", "optuna.Pruner"),
     "In scikit-learn": ("sklearn.AlfineSearchCV",),
+    "In Ray Tune": ("raytune.RaySearch", "raytune.StopExperiment"),
+    "In training programs": ("reporter.Reporter", "xgboost.XGBoost", "lightgbm.LightGBM", "catboost.CatBoost"),
     "Errors": ("AlfineError", "InvalidSpec", "MissingExtra"),
     "Figures": ("Plots", "Chart", "compare"),
     "The folder of all jobs": ("Home",),
@@ -53,6 +55,9 @@ NOTES = {
     "`History.facts`, are the last five of these classes.",
     "In Optuna's studies": "[Stop Optuna's studies when they are done](../how-to/optuna.md) shows them at work.",
     "Figures": "A Job and a Tuner have them as `plot`. They are drawn by one package: `pip install 'alfine[plots]'`.",
+    "In Ray Tune": "[End an experiment of Ray Tune when it is done](../how-to/ray-tune.md) shows them at work.",
+    "In training programs": "[Report how a training goes](../how-to/report-progress.md) shows them at work. They are imported from "
+    "`alfine.callbacks`.",
     "In scikit-learn": "[Search in scikit-learn until it's worth no more](../how-to/scikit-learn.md) shows it at work.",
     "The words of a job": "From `alfine.api.job_words`. The words are [the keys of job files](job-file.md#every-key).",
 }
@@ -77,7 +82,8 @@ def _of_integration(name: str) -> str:
     module, _, own = name.partition(".")
     lines = (INTEGRATIONS / f"{module}.py").read_text().splitlines()
     (node,) = [each for each in ast.parse("\n".join(lines)).body if getattr(each, "name", "") == own]
-    return f"### alfine.{name}\n\n```python\n" + "\n".join(_face(node, lines)) + "\n```\n"
+    shown = f"alfine.{name}" if module in ("optuna", "raytune", "sklearn") else f"alfine.callbacks.{own}"
+    return f"### {shown}\n\n```python\n" + "\n".join(_face(node, lines)) + "\n```\n"
 
 
 def _entry(name: str, thing: type | object) -> str:

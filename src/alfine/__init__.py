@@ -54,7 +54,9 @@ if TYPE_CHECKING:
     from alfine.criteria.target import TargetObjectiveMetricValue as TargetObjectiveMetricValue
     from alfine.figures.chart import Chart as Chart
     from alfine.figures.plots import Plots as Plots
+    from alfine.integrations import callbacks as callbacks
     from alfine.integrations import optuna as optuna
+    from alfine.integrations import raytune as raytune
     from alfine.integrations import sklearn as sklearn
     from alfine.jobs.home import Home as Home
 
@@ -99,7 +101,12 @@ _MODULES = {
     "tune": "api.tune",
 }
 
-_INTEGRATIONS = {"optuna": "integrations.optuna", "sklearn": "integrations.sklearn"}
+_INTEGRATIONS = {
+    "callbacks": "integrations.callbacks",
+    "optuna": "integrations.optuna",
+    "raytune": "integrations.raytune",
+    "sklearn": "integrations.sklearn",
+}
 """alfine inside of other tools: modules that import the tool, so that `from alfine import *` leaves them out."""
 
 __all__ = [*_MODULES, "__version__"]  # noqa: PLE0604 - names, all of them

@@ -72,6 +72,7 @@ CRITERIA_NAMED = {
     "core.read_spec": "AMT's names of fields in a request",
     "core.single_training_job": "AMT's names of fields in a request",
     "integrations.optuna": "the criterion of a callback without arguments",
+    "integrations.raytune": "the criterion of a stopper without arguments",
     "integrations.sklearn": "the criterion of a search without arguments",
     "jobs.describe": "AMT's text for a training job that ran too long",
     "programs.autotune": "AMT's names of fields in a request",

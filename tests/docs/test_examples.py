@@ -49,6 +49,18 @@ def test_a_study_of_optuna_ends_by_itself(tmp_path):
     assert re.search(r"Stopped after \d\d of 100 trials: .+\nBest: rmse 5\d\.", printed)
 
 
+def test_an_experiment_of_ray_tune_ends_by_itself(tmp_path):
+    pytest.importorskip("ray.tune", reason="pip install 'ray[tune]'", exc_type=ImportError)
+    printed = run(tmp_path, str(EXAMPLES / "ray_tune.py"))
+    assert re.search(r"\d+ of 60 trials: ", printed)
+
+
+def test_weak_models_of_xgboost_are_stopped(tmp_path):
+    package("xgboost")
+    printed = run(tmp_path, str(EXAMPLES / "xgboost_callback.py"))
+    assert re.search(r"\d+ of \d+ training jobs were stopped early", printed)
+
+
 def test_the_job_file_runs(tmp_path):
     package("xgboost")
     printed = run(tmp_path, "-m", "alfine", "tune", str(EXAMPLES / "job_file/xgboost.yaml"), "--dry-run")

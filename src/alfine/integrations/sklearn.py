@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 import alfine
+from alfine.integrations.choices import as_it_is, categories_of
 
 try:
     from joblib import effective_n_jobs
@@ -26,9 +27,6 @@ except ImportError as error:
     raise alfine.MissingExtra("alfine.sklearn needs scikit-learn: pip install scikit-learn") from error
 
 log = logging.getLogger("alfine.sklearn")
-
-PLAIN = (str, bool, int, float, type(None))
-"""The types of values that can be categories as they are; lists with any other value are searched by index."""
 
 LARGEST_SEED = 2**31 - 1
 """The largest random seed that is drawn from `random_state`."""
@@ -221,7 +219,7 @@ def _which(index: int) -> Any:
 def _range(path: str, values: Any) -> tuple[Any, Callable[[Any], Any]]:
     """Return a range, and what turns one of its values into the parameter's."""
     if isinstance(values, alfine.Continuous | alfine.Integer | alfine.Categorical):
-        return values, _same
+        return values, as_it_is
     if hasattr(values, "rvs"):
         return _of_distribution(path, values)
     if isinstance(values, str) or not isinstance(values, Sequence | np.ndarray):
@@ -231,14 +229,7 @@ def _range(path: str, values: Any) -> tuple[Any, Callable[[Any], Any]]:
         raise ValueError(message)  # noqa: TRY004 - as scikit-learn does
     if len(values) == 0:
         raise ValueError(f"{path}: the list of values is empty.")
-    choices = list(values)
-    if all(type(value) in PLAIN for value in choices) and not [*alfine.Categorical(choices).faults(path)]:
-        return alfine.Categorical(choices), _same
-    return alfine.Categorical([*range(len(choices))]), choices.__getitem__
-
-
-def _same(value: Any) -> Any:
-    return value
+    return categories_of(list(values))
 
 
 def _of_distribution(path: str, frozen: Any) -> tuple[Any, Callable[[Any], Any]]:
@@ -251,11 +242,11 @@ def _of_distribution(path: str, frozen: Any) -> tuple[Any, Callable[[Any], Any]]
     low, high = float(low), float(high)
     match getattr(frozen.dist, "name", ""):
         case "uniform":
-            return alfine.Continuous(low, high, scaling="Linear"), _same
+            return alfine.Continuous(low, high, scaling="Linear"), as_it_is
         case "loguniform" | "reciprocal" if not _location(frozen):
-            return alfine.Continuous(low, high, scaling="Logarithmic"), _same
+            return alfine.Continuous(low, high, scaling="Logarithmic"), as_it_is
         case "randint":
-            return alfine.Integer(int(low), int(high), scaling="Linear"), _same
+            return alfine.Integer(int(low), int(high), scaling="Linear"), as_it_is
     return alfine.Continuous(0, 1, scaling="Linear"), _Quantile(frozen)
 
 

@@ -1,0 +1,109 @@
+"""Reports the progress of a training to alfine, in the rounds that are worth it: the part that all callbacks have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import alfine
+
+Report = Callable[[float, float], bool]
+"""What a function under `alfine.tune` gets as `report`: takes a step and a value, returns True when the training should end."""
+
+REPORTS = 20
+"""Reports of one training that early stopping learns enough from. Each costs a decision, so that a report every round costs more time than
+it saves."""
+
+EVERY = 5
+"""Rounds between two reports where the number of rounds isn't known."""
+
+
+class Reporter:
+    """Reports intermediate values, and says when the training should end.
+
+    Args:
+        report: What to report to: the function that alfine.tune gives to yours, or `functools.partial(tuner.report, training_job)`. None
+            is for a script that alfine runs: then each value is printed as `metric=value`, where alfine finds it.
+        metric: The name of the metric, for what is printed.
+        every: Report every so many rounds; None: 20 times in a training of `rounds`, or every 5 rounds.
+        rounds: How many rounds the training has, if that's known.
+
+    Attributes:
+        stopped: Whether the training was asked to end. Then nothing is reported any more.
+
+    Raises:
+        AlfineError: `every` isn't a whole number from 1 on, or `report` can't be called.
+
+    Example:
+        >>> reporter = alfine.callbacks.Reporter(report, rounds=epochs)
+        >>> for epoch in range(1, epochs + 1):
+        ...     if reporter(epoch, train_one_epoch()):
+        ...         break
+    """
+
+    def __init__(
+        self,
+        report: Report | None = None,
+        *,
+        metric: str = "objective",
+        every: int | None = None,
+        rounds: int | None = None,
+    ) -> None:
+        if report is not None and not callable(report):
+            raise alfine.AlfineError(
+                f"report: {report!r:.100} must be a function of a step and a value, or None in a script."
+            )
+        if every is not None and (isinstance(every, bool) or not isinstance(every, int) or every < 1):
+            raise alfine.AlfineError(f"every: {every!r:.100} must be a whole number from 1 on.")
+        self.report, self.metric, self.every, self.rounds = report, metric, every, rounds
+        self.stopped = False
+        self._unreported: tuple[float, float] | None = None
+
+    def __call__(self, step: int, value: Any, *, last: bool = False) -> bool:
+        """Report a value if it's its turn, and return whether the training should end.
+
+        Args:
+            step: The round, from 1.
+            value: The metric so far.
+            last: Whether it's the last round, which is always reported.
+        """
+        self._unreported = step, value
+        return self.finish() if last or step % self._interval == 0 else self.stopped
+
+    def finish(self) -> bool:
+        """Report the latest value, if it hasn't been, and return whether the training should end."""
+        unreported, self._unreported = self._unreported, None
+        if unreported is not None and not self.stopped:
+            step, value = unreported
+            if self.report is None:
+                print(f"{self.metric}={float(value)!r}", flush=True)  # noqa: T201 - the log is where alfine finds it
+            else:
+                self.stopped = bool(self.report(step, float(value)))
+        return self.stopped
+
+    @property
+    def _interval(self) -> int:
+        return self.every or (max(1, round(self.rounds / REPORTS)) if self.rounds else EVERY)
+
+
+def chosen_metric(
+    evaluations: dict[str, dict[str, Any]], data: str | None, metric: str | None, remedy: str
+) -> tuple[str, Any]:
+    """Return the name and the value of the metric to report.
+
+    Args:
+        evaluations: The values by data set and metric, each in the order of the framework.
+        data: The data set; None: the last one that has the metric.
+        metric: The metric; None: the last one of the data set.
+        remedy: How to have evaluations, for the message where there are none.
+
+    Raises:
+        AlfineError: There is no such metric.
+    """
+    for name, values in reversed(evaluations.items()):
+        if data in (None, name) and values and metric in (None, *values):
+            key = metric or [*values][-1]
+            return key, values[key]
+    known = ", ".join(f"{metric} of {name}" for name, values in evaluations.items() for metric in values)
+    wanted = f"there is no {metric or 'metric'}{f' of {data}' if data else ''} to report."
+    raise alfine.AlfineError(f"{wanted} {f'There is: {known}.' if known else remedy}")
