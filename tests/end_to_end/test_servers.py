@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections import Counter
 from contextlib import ExitStack
 
@@ -12,6 +13,7 @@ import pytest
 
 from alfine import Continuous
 from alfine.api.job_words import job_request
+from alfine.core.errors import NotFound
 from alfine.jobs.home import Home
 from tests.aws.conftest import Served
 from tests.cli.conftest import until
@@ -112,8 +114,10 @@ def test_a_server_of_another_machine_leaves_what_runs_there_until_it_is_back(wor
     fall_silent(world.home.store, world.owners("a").pop())
     until(lambda: world.owners("a") == {world.engine_of(second)}, "taken over")
     name = world.home.service.history("a").jobs[0].name
-    with pytest.raises(OSError, match="lies on another machine"):
+    with pytest.raises(NotFound, match="lies on another machine"):
         world.home.service.log(name)
+    with urllib.request.urlopen(f"{second.url}/console/training-jobs/{name}") as page:
+        assert "lies on another machine" in page.read().decode()
     world.go.touch()
     back = world.server("first")
     said = next(line for line in back.process.stdout if "servers:" in line)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+from alfine.core.errors import NotFound
 from alfine.core.wording import duration
 from alfine.runners.launch import Launch
 from alfine.runners.protocol import NO_COUNTS, Exit, LogPiece, Observation, Runner
@@ -65,8 +66,8 @@ class OwnNode:
         if most == 0:
             return LogPiece()
         urls = [str(server.url) for server in self._store.engines() if server.node == launch.node and server.url]
-        ask = f"Ask the server there: {urls[0]}" if urls else "No server runs there at present"
-        raise OSError(f"the log of {launch.name} lies on another machine ({launch.node}). {ask}")
+        ask = f"Ask the server there: {urls[0]}" if urls else "No server runs there at present."
+        raise NotFound(f"The log of {launch.name} lies on another machine ({launch.node}). {ask}")
 
     def close(self) -> None:
         """See `Runner.close`."""
