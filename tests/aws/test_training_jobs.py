@@ -375,6 +375,7 @@ def test_secondary_statuses_follow_each_other_whenever_a_stop_was_asked_for(data
     )
     names = ("created_at", "started_at", "stop_asked_at", "ended_at", "uploaded_at", "status")
     row = SimpleNamespace(**dict(zip(names, (at(0), begun, data.draw(moments), ended, uploaded, status), strict=True)))
+    row.pending = data.draw(st.none() | st.just("needs 1 GPU"))
     steps = transitions(row)
     times = [time for step in steps for time in (step.started_at, step.ended_at) if time is not None]
     assert times == sorted(times)
