@@ -305,7 +305,7 @@ class Engine:
 
     def _observed(self, run: Run, job: TrainingJob, reader: ObservedFacts) -> Iterator[Fact]:
         """Yield what has happened to one training job."""
-        launch = run.launch(job)
+        launch, begin = run.launch(job), reader.offset
         for _ in range(POLLS_A_STEP):
             seen = run.runner(job).poll(launch, reader.offset, reader.counts)
             if seen is None:
@@ -314,6 +314,10 @@ class Engine:
             if seen.pending != run.pending.get(job.number):
                 self.store.pend(run.spec.name, job.name, seen.pending, run.epoch)
                 run.pending[job.number] = seen.pending
+            lost = seen.exit is not None and seen.exit.cause == "lost"
+            if lost and seen.offset != begin:  # what it has told is recorded before it may begin anew
+                yield from reader.read(replace(seen, exit=None), self.clock())
+                break
             moved, again = seen.offset != reader.offset, seen.exit is not None and self._try_again(run, job, seen.exit)
             for fact in reader.read(seen, self.clock()):
                 if not isinstance(fact, Ended):
