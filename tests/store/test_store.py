@@ -257,7 +257,7 @@ def test_two_stores_on_one_database_do_not_block_each_other(store, database_url)
 
 def test_who_finds_every_connection_in_use_is_told_that_the_database_is_busy(tmp_path, monkeypatch):
     """While another process keeps the database locked, all of them wait."""
-    monkeypatch.setattr("alfine.store.database.BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("alfine.store.database.TURN_SECONDS", 0.01)
     store, held = Store.at(tmp_path), []
     try:
         with pytest.raises(StoreBusy, match="locked"):
