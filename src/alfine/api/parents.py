@@ -18,7 +18,6 @@ from alfine.core.history import History
 from alfine.core.inherited import Inherited
 from alfine.core.spec import PARENTS, TuningJobSpec
 from alfine.jobs.analysis import results_table
-from alfine.runners.storage.locations import local
 
 WANTED = "must be a tuning job (its name, or the Job itself), a Tuner or a table (*.csv), or a list of these."
 
@@ -87,6 +86,8 @@ def results(spec: TuningJobSpec, parents: Sequence[Parent], home: str | Path | N
 def _results(spec: TuningJobSpec, name: str, parent: Parent, home: str | Path | None) -> list[Inherited]:
     path = f"WarmStartConfig.{PARENTS}"
     if isinstance(parent, str | Path) and results_table.is_results_table(name):
+        from alfine.runners.storage.locations import local
+
         if (file := local(name)) is None:
             raise InvalidSpec([Fault(name, "isn't a file of this machine.")])
         return results_table.read_results(file, spec, name)
