@@ -31,6 +31,7 @@ ONE_USER = {
     "figures.slices": "a chart: all of them lie in figures",
     "jobs.backup": "what a home consists of is known here; `alfine backup` is a thin command",
     "jobs.check_home": "what a home consists of is known here; `alfine doctor --check` is a thin command",
+    "jobs.overview": "the read model, beside describe; the console shows it",
     "jobs.restore": "what a home consists of is known here; `alfine restore` is a thin command",
     "jobs.analysis.criterion_advice": "an analysis of past jobs: all of them lie in jobs/analysis",
     "programs.complete_request": "what an image brings to a request, beside images",

@@ -87,11 +87,21 @@ def saved(history: History) -> Cost | None:
 
     None without a limit on the number of training jobs, and before one has ended.
     """
-    limit, ended = history.spec.max_training_jobs, history.ended
-    if limit is None or ended == 0:
+    return saved_by(history.spec, compute_seconds(history), history.ended, history.launches)
+
+
+def saved_by(spec: TuningJobSpec, seconds: float, ended: int, launches: int) -> Cost | None:
+    """Return the same by numbers.
+
+    Args:
+        spec: The tuning job.
+        seconds: The instance seconds of the training jobs that have ended.
+        ended: How many have.
+        launches: How many were launched.
+    """
+    if spec.max_training_jobs is None or ended == 0:
         return None
-    mean_seconds = compute_seconds(history) / ended
-    return cost_of(history.spec, max(0, limit - history.launches) * mean_seconds)
+    return cost_of(spec, max(0, spec.max_training_jobs - launches) * seconds / ended)
 
 
 def cost_of(spec: TuningJobSpec, seconds: float) -> Cost:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,8 +16,10 @@ from alfine.core.ranges import Continuous, Integer
 from alfine.core.spec import TuningJobSpec, describe_ranges
 from alfine.core.verdict import Outlook, Verdict, as_it_ended
 from alfine.criteria.forecast import Forecast, forecast_of
+from alfine.jobs.describe import TuningJobDescription
 from alfine.jobs.policy_for import policy_for
 from alfine.store.records import TuningJob
+from alfine.store.training_times import TrainingTime
 from alfine.surrogate import parent_evidence
 from alfine.surrogate.best_estimate import Estimate, estimate
 from alfine.surrogate.space_diagnosis import remarks
@@ -117,6 +119,41 @@ class Assessor:
         if kept is None or kept[0] != state:
             kept = self._fits[job.name] = state, remarks(history), estimate(history)
         return kept[1], kept[2]
+
+
+def assessment_without_history(
+    description: TuningJobDescription, times: Iterable[TrainingTime], changed_at: Sequence[datetime]
+) -> Assessment:
+    """Return what can be concluded about a tuning job by SQL alone: no forecast, and nothing about its results.
+
+    Args:
+        description: The tuning job.
+        times: The training time of its definitions.
+        changed_at: When the user changed it.
+    """
+    job, spec, counters = description.job, description.spec, description.counters
+    instances = {
+        part.definition.name if spec.parts else None: part.definition.instance_count for part in spec.definition_specs
+    }
+    ended = running = 0.0
+    for time in times:
+        ended += time.ended * instances[time.definition]
+        running += time.running * instances[time.definition]
+    count = counters.launched - counters.statuses["InProgress"]
+    return Assessment(
+        verdict=job.verdict,
+        verdicts=as_it_ended(job.verdict, job.verdicts),
+        bound=cost.bound(spec),
+        spent=cost.cost_of(spec, ended + running),
+        saved=cost.saved_by(spec, ended, count, counters.launched) if job.ended else None,
+        forecast=None,
+        rules=_rules(spec),
+        warm_start=None,
+        repeats=None,
+        best=None,
+        remarks=(),
+        changed_at=tuple(changed_at),
+    )
 
 
 def _is_searching(job: TuningJob) -> bool:

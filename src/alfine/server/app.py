@@ -29,7 +29,9 @@ from alfine.jobs.engine_pool import EnginePool
 from alfine.jobs.home import Home
 from alfine.jobs.server_record import ServerRecord
 from alfine.server.console import Console
+from alfine.server.console.insights import Insights
 from alfine.server.console.page_request import ConsoleBackend
+from alfine.server.console.tuning_job import draw
 from alfine.server.health import Readiness, healthz
 from alfine.server.housekeeping import Housekeeping
 from alfine.server.http_measures import HttpMeasures, Measured
@@ -83,7 +85,8 @@ def make_app(home: Home, engine_pool: EnginePool, *, is_open: bool = False) -> S
     hosts = tuple(name.lower() for name in home.config.server.hosts)
     names = {service.api.signing_name for service in known.values()}
     families = {"json": names, "query": names, "s3": {"s3"}, OWN: {OWN}}
-    console = Console(ConsoleBackend(home.service, engine_pool.run, changed, home.force_stop), keys, is_open=is_open)
+    shown = ConsoleBackend(home.service, engine_pool.run, changed, home.force_stop, Insights(home.service, draw))
+    console = Console(shown, keys, is_open=is_open)
     access, http = MetricsAccess(home.config.metrics, keys, is_open=is_open), HttpMeasures()
     events = Events(partial(event_of, backend), detail_type)
     followers = [Follower(webhook, home.store, events, home.clock) for webhook in home.config.webhooks]

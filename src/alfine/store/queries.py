@@ -183,6 +183,12 @@ def original_request(connection: Connection, row: Row[Any]) -> dict[str, Any]:
     return request
 
 
+def changed_at(connection: Connection, job: int) -> list[datetime]:
+    """Return when the user changed a tuning job, in order; job: its id."""
+    changed = (changes.c.tuning_job == job) & (changes.c.fact > 0) & changes.c.request.is_not(None)
+    return list(connection.scalars(sa.select(changes.c.at).where(changed).order_by(changes.c.fact)))
+
+
 class TrainingJobFolder(NamedTuple):
     """The folder with a training job's files: `<tuning job>/<training job>`, also once its tuning job was deleted; and what is known of them.
 

@@ -33,10 +33,10 @@ def state_of_all(request: PageRequest) -> object:
 
 
 def state_of_tuning_job(request: PageRequest) -> object:
-    """Return a value that differs after every change of the tuning job; its last element is whether the job has ended."""
+    """Return a value that differs after every change of the tuning job, or of what its page shows; its last element is whether the job has ended."""
     with request.service.store.reading() as connection:
         row = queries.state(connection, request.path_part("name"))
-    return row.id, row.status, row.facts, is_terminal(row.status)
+    return row.id, row.status, row.facts, request.backend.insights.version(row.id), is_terminal(row.status)
 
 
 def state_of_training_job(request: PageRequest) -> object:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from alfine.jobs.service import Service
+from alfine.server.console.insights import Insights
 from alfine.server.console.render import render
 from alfine.server.console.sessions import Session
 
@@ -23,12 +24,14 @@ class ConsoleBackend:
         run: Runs the tuning job of that name on this server.
         changed: Wakes the engine after a change.
         force_stop: Stops the tuning job of that name by force.
+        insights: What the histories of tuning jobs tell.
     """
 
     service: Service
     run: Callable[[str], None]
     changed: Callable[[], None]
     force_stop: Callable[[str], object]
+    insights: Insights
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,16 +11,20 @@ from starlette.responses import RedirectResponse, Response
 
 from alfine.aws.sagemaker import pagination
 from alfine.core.history import History
+from alfine.core.spec import TuningJobSpec
 from alfine.criteria import always_present
 from alfine.figures.best_so_far_svg import best_so_far
 from alfine.figures.slices import slices
+from alfine.jobs.documents import Plain
+from alfine.jobs.overview import Overview, overview
 from alfine.server.console.changes import changes
+from alfine.server.console.insights import Insight
 from alfine.server.console.page_request import PageRequest
 from alfine.server.console.verdict_text import nearest
-from alfine.store import queries
 from alfine.store.conditions import of_tuning_job
 from alfine.store.pages import training_job_page
 from alfine.store.records import TrainingJobRow
+from alfine.store.training_times import without_objective
 
 PAGE_SIZE = 25
 """Training jobs in the table."""
@@ -42,17 +47,20 @@ SHOWN_ELSEWHERE = frozenset(
 def page(request: PageRequest) -> Response:
     """Render the page."""
     name = request.path_part("name")
-    described, history = request.service.describe_with_history(name)
-    extra = described["Alfine"]
+    insights = request.backend.insights
+    seen = overview(request.service.store, name, request.service.clock(), insights.counted(name))
+    insight, fresh = insights.of(seen)
+    described, spec = seen.described, seen.spec
+    extra = {**(insight.extra if insight else {}), **described["Alfine"]}
     ended = "HyperParameterTuningEndTime" in described
     verdict = nearest(extra["Verdict"], extra["Verdicts"])
-    drawn, left_out = slices(history)
+    forecast = None if ended else extra.get("Forecast")
     return request.render(
         "tuning_job.html",
         name=name,
         described=described,
-        history=history,
-        spec=history.spec,
+        seen=seen,
+        spec=spec,
         most_parents=MOST_PARENTS,
         page_size=PAGE_SIZE,
         status=described["HyperParameterTuningJobStatus"],
@@ -60,19 +68,41 @@ def page(request: PageRequest) -> Response:
         verdict=verdict,
         verdicts=_ordered(extra["Verdicts"], verdict.get("criterion") if ended else None),
         reason=described.get("FailureReason") or verdict.get("sentence") or "No criterion has been checked yet.",
-        allowed=history.spec.most_training_jobs,
+        allowed=spec.most_training_jobs,
         counters=described["TrainingJobStatusCounters"],
         cost=extra["Cost"],
-        forecast=extra.get("Forecast"),
-        figure=best_so_far(history, extra.get("Forecast")),
-        slices=drawn,
-        slices_left_out=left_out,
-        changes=changes(history),
+        forecast=forecast,
+        insight=insight,
+        fresh=fresh,
+        figure=insight and insight.figure,
+        slices=insight and insight.slices,
+        slices_left_out=insight and insight.slices_left_out,
+        changes=insight and insight.changes,
+        warm_start=extra.get("WarmStart"),
         remarks=extra.get("Space", []),
         estimate=extra.get("Best"),
         repeats=extra.get("Repeats"),
         more={key: value for key, value in extra.items() if key not in SHOWN_ELSEWHERE and value},
-        table=_table(request, history),
+        table=_table(request, seen),
+    )
+
+
+def draw(described: Plain, history: History) -> Insight:
+    """Return what the history of a tuning job tells.
+
+    Args:
+        described: Its whole description.
+        history: Its history.
+    """
+    extra = described["Alfine"]
+    drawn, left_out = slices(history)
+    return Insight(
+        extra=extra,
+        figure=best_so_far(history, extra.get("Forecast")),
+        slices=drawn,
+        slices_left_out=left_out,
+        changes=changes(history),
+        at=history.now,
     )
 
 
@@ -109,68 +139,69 @@ def _ordered(verdicts: Sequence[Mapping[str, Any]], ended_by: str | None) -> lis
     )
 
 
-def _table(request: PageRequest, history: History) -> Mapping[str, Any]:
+def _table(request: PageRequest, seen: Overview) -> Mapping[str, Any]:
     """Return one page of the table of training jobs, with the links to sort it and to the other pages."""
     sort = request.query.get("sort", "number")
     sort = sort if sort in SORTS else "number"
-    descending = request.query.get("order", _first_order(sort, history)) == "descending"
+    spec, job = seen.spec, seen.description.job
+    descending = request.query.get("order", _first_order(sort, spec)) == "descending"
     listing: dict[str, Any] = {"SortBy": sort, "SortOrder": "Descending" if descending else "Ascending"}
-    listing |= {"MaxResults": PAGE_SIZE, "Job": history.spec.name}
+    listing |= {"MaxResults": PAGE_SIZE, "Job": spec.name}
     listing |= {"NextToken": request.query["after"]} if request.query.get("after") else {}
     keyset = pagination.page_of(listing, SORTS, "number")
     with request.service.store.reading() as connection:
-        job = queries.state(connection, history.spec.name).id
-        rows = training_job_page(connection, keyset, [of_tuning_job(job)])
+        rows = training_job_page(connection, keyset, [of_tuning_job(job.id)])
+        without = without_objective(connection, job.id) if sort == "objective" else 0
     token = pagination.answered(listing, keyset, rows, "rows", lambda row: row.name).get("NextToken")
     order = "descending" if descending else "ascending"
     query = {"sort": sort, "order": order}
-    names = [name for spec in history.spec.definition_specs for name in spec.space.names]
+    names = [name for part in spec.definition_specs for name in part.space.names]
     columns = list(dict.fromkeys(names))[:MOST_COLUMNS]
     return {
-        "rows": [_row(row, history) for row in rows[:PAGE_SIZE]],
+        "rows": [_row(row, seen) for row in rows[:PAGE_SIZE]],
         "columns": columns,
         "hidden": len(set(names)) - len(columns),
         "sort": sort,
         "order": order,
-        "links": {key: _link(key, sort, history, descending=descending) for key in SORTS},
+        "links": {key: _link(key, sort, spec, descending=descending) for key in SORTS},
         "first_link": f"?{urlencode(query)}#training-jobs" if "NextToken" in listing else None,
         "next_link": f"?{urlencode({**query, 'after': token})}#training-jobs" if token else None,
-        "without": sum(job.objective is None for job in history.jobs) if sort == "objective" else 0,
+        "without": without,
     }
 
 
-def _first_order(sort: str, history: History) -> str:
+def _first_order(sort: str, spec: TuningJobSpec) -> str:
     """Return the order of a column that was not sorted before: the newest or the best first."""
     if sort == "objective":
-        return "ascending" if history.sign > 0 else "descending"
+        return "ascending" if spec.sign > 0 else "descending"
     return "descending" if sort == "number" else "ascending"
 
 
-def _link(key: str, sort: str, history: History, *, descending: bool) -> str:
-    order = _first_order(key, history)
+def _link(key: str, sort: str, spec: TuningJobSpec, *, descending: bool) -> str:
+    order = _first_order(key, spec)
     if key == sort:
         order = "ascending" if descending else "descending"
     return f"?{urlencode({'sort': key, 'order': order})}#training-jobs"
 
 
-def _row(row: TrainingJobRow, history: History) -> Mapping[str, Any]:
-    best = history.incumbent
+def _row(row: TrainingJobRow, seen: Overview) -> Mapping[str, Any]:
+    best = seen.description.best
     return {
         "number": row.number,
         "name": row.name,
         "definition": row.definition,
         "status": row.status,
         "objective": row.objective,
-        "best": best is not None and best.number == row.number,
+        "best": best is not None and best.name == row.name,
         "hyperparameters": row.hyperparameters,
         "started_at": row.started_at or row.created_at,
-        "seconds": _seconds(row, history),
+        "seconds": _seconds(row, seen.now),
         "reason": row.failure_reason or row.stop_reason,
     }
 
 
-def _seconds(row: TrainingJobRow, history: History) -> float | None:
+def _seconds(row: TrainingJobRow, now: datetime) -> float | None:
     if row.started_at is None:
         return None
-    seconds: float = ((row.ended_at or history.now) - row.started_at).total_seconds()
+    seconds: float = ((row.ended_at or now) - row.started_at).total_seconds()
     return max(0.0, seconds)

@@ -16,7 +16,10 @@ function taken(from) {
   // Parts that didn't change stay, with their focus and what is selected in them.
   for (const part of document.querySelectorAll("[data-live]")) {
     const fresh = from.getElementById(part.id);
-    if (!fresh) continue;
+    if (!fresh) {
+      if (part.dataset.pending !== undefined) part.remove(); // there is nothing to say after all
+      continue;
+    }
     localTimes(fresh);
     if (fresh.outerHTML === part.outerHTML) continue;
     const open = new Set([...part.querySelectorAll("details[open][id]")].map((each) => each.id));

@@ -1,0 +1,47 @@
+"""Adds up by SQL how long training jobs have run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from alfine.store.database import Connection
+from alfine.store.schema import EPOCH, training_jobs
+
+MICROSECONDS = 1_000_000
+"""Microseconds in a second: the store keeps instants as microseconds."""
+
+
+class TrainingTime(NamedTuple):
+    """The training time of one definition: of its training jobs that have ended, and of those that run, in seconds."""
+
+    definition: str | None
+    ended: float
+    running: float
+
+
+def training_times(connection: Connection, job: int, now: datetime) -> list[TrainingTime]:
+    """Return the training time of each definition of a tuning job.
+
+    Args:
+        connection: An open connection.
+        job: The tuning job's id.
+        now: The instant up to which those that run have run.
+    """
+    started, ended = (sa.type_coerce(training_jobs.c[name], sa.BigInteger) for name in ("started_at", "ended_at"))
+    until = round((now - EPOCH).total_seconds() * MICROSECONDS)
+    query = sa.select(
+        training_jobs.c.definition,
+        sa.func.sum(sa.case((ended > started, ended - started), else_=0)),
+        sa.func.sum(sa.case((ended.is_(None) & (until > started), until - started), else_=0)),
+    )
+    rows = connection.execute(query.where(training_jobs.c.tuning_job == job).group_by(training_jobs.c.definition))
+    return [TrainingTime(row[0], int(row[1]) / MICROSECONDS, int(row[2]) / MICROSECONDS) for row in rows]
+
+
+def without_objective(connection: Connection, job: int) -> int:
+    """Return how many training jobs of a tuning job have no objective; job: its id."""
+    missing = (training_jobs.c.tuning_job == job) & training_jobs.c.objective.is_(None)
+    return connection.scalar(sa.select(sa.func.count()).where(missing)) or 0
