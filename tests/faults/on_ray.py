@@ -64,6 +64,7 @@ def run_round(part: str, bench: RayBench, chance: random.Random) -> Counter[str]
             found["RAN TWICE"] += 1
         if last.exit is None or not last.exit.succeeded:
             found["NOT COMPLETED"] += 1
+            print(f"{part}: {launch.name}: {last.exit}", flush=True)  # noqa: T201 - a report
     return found
 
 

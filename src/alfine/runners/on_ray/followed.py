@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from alfine.runners.on_ray.cluster import CALL_SECONDS, NoAnswer, SlotDied
+from alfine.runners.on_ray.cluster import NoAnswer, SlotDied
 from alfine.runners.on_ray.finder import Finder, Gone
 from alfine.runners.on_ray.messages import Chosen, ClusterSettings, Follow, FromBridge, Pending, Seen, Trouble, key_of
 from alfine.runners.on_ray.place import Place, places_of, texts_of
@@ -28,6 +28,9 @@ WAIT_SECONDS = 10.0
 
 WAIT_OF_LEASH = 0.25
 """The same as a share of the leash: while a slot waits, its node takes alfine to be there, although it may have gone."""
+
+LATE_SECONDS = 10.0
+"""How much later than it should a slot may answer before it is asked anew: on a node that has just died it never does."""
 
 STOP_SECONDS = 5.0
 """Time after which a training job that still runs is told to stop once more."""
@@ -199,7 +202,7 @@ class Followed:
                 call = slot.actor.news.remote(
                     self.launch, asked, dict(self._counts), self._wait, has_begun=self._began is not None
                 )
-                seen: Observation | None = await self._cluster.call(call, self._wait + CALL_SECONDS)
+                seen: Observation | None = await self._cluster.call(call, self._wait + LATE_SECONDS)
             except NoAnswer:
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
