@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from alfine.api.background import Background
 from alfine.api.results import Results
+from alfine.api.targets import NativeHistory
+from alfine.core.cost import Cost, spent
 from alfine.core.history import History
 from alfine.core.replay import Replayed
+from alfine.core.space import ParameterSpace
 from alfine.core.verdict import UNDECIDED, Verdict, as_it_ended
 from alfine.core.wording import number
 from alfine.criteria import Given
 from alfine.criteria.forecast import Forecast, forecast_of
 from alfine.jobs.analysis.next_job import next_words
+from alfine.jobs.home import Home
 from alfine.jobs.policy_for import policy_for, replayed
 from alfine.jobs.run import Run
 from alfine.store.records import TuningJob
@@ -24,20 +31,50 @@ if TYPE_CHECKING:
     from alfine.figures.plots import Plots
 
 
+LOOK_SECONDS = 1.0
+"""Time between two looks at a job that another process runs."""
+
+
+@dataclass(slots=True)
+class Kept:
+    """The place where a job is kept, and how it's read there.
+
+    Attributes:
+        name: The tuning job's name.
+        folder: The home.
+        native: Gives hyperparameters the types that the caller's space has; None: they are as they are recorded.
+        static: The static hyperparameters as the caller gave them.
+        background: The thread that runs it; None where this process doesn't.
+    """
+
+    name: str
+    folder: Path
+    native: NativeHistory | None = None
+    static: Mapping[str, Any] | None = None
+    background: Background | None = None
+
+    def read(self, home: Home, run: Run | None = None) -> Job:
+        """Return the job as it is recorded now; run: its run, where this process runs it."""
+        history = home.service.history(self.name) if run is None else run.history
+        return Job(home.service.get(self.name), history if self.native is None else self.native.of(history), self, run)
+
+    def now(self) -> Job:
+        """Return the job as it is recorded now."""
+        with Home(self.folder) as home:
+            return self.read(home)
+
+
 class Job(Results):
     """A tuning job of a home.
 
-    It doesn't change any more: of a job that still runs it has the state when it was read. `alfine.attach` reads it
-    again.
+    It doesn't change any more: of a job that still runs it has the state when it was read. `refresh` reads it again.
     """
 
-    def __init__(
-        self, row: TuningJob, history: History, live: Run | None = None, static: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, row: TuningJob, history: History, kept: Kept, live: Run | None = None) -> None:
         self._row = row
         self._history = history
+        self._kept = kept
         self._live = live
-        self._static = static  # as the caller gave it
 
     @property
     def history(self) -> History:
@@ -53,6 +90,11 @@ class Job(Results):
     def status(self) -> str:
         """InProgress, Completed, Failed, Stopping or Stopped."""
         return self._row.status
+
+    @property
+    def ended(self) -> bool:
+        """Whether the tuning job has ended: it is Completed, Failed or Stopped."""
+        return self._row.ended
 
     @property
     def failure_reason(self) -> str | None:
@@ -79,6 +121,66 @@ class Job(Results):
         """The time from the job's creation to its end, or to now, in seconds."""
         end = self._row.ended_at or datetime.now(UTC)
         return (end - self._row.created_at).total_seconds()
+
+    @property
+    def space(self) -> ParameterSpace:
+        """The search space; of a job with several definitions it is empty, and each of `history.spec.parts` has its own."""
+        return self.history.spec.space
+
+    @property
+    def cost(self) -> Cost:
+        """What the job has taken so far: `cost.compute_seconds`, and `cost.money` in US dollars where it has a price."""
+        return spent(self.history)
+
+    def refresh(self) -> Job:
+        """Return the job as it is recorded now."""
+        return self._kept.now()
+
+    def wait(self, seconds: float | None = None) -> Job:
+        """Return the job once it has ended.
+
+        A job that another process runs is looked at once a second.
+
+        Args:
+            seconds: Return after this time at the latest, even if the job still runs. None: however long it takes.
+
+        Raises:
+            Exception: What ended the run of the job in this process.
+        """
+        until = None if seconds is None else time.monotonic() + seconds
+        while not (job := self.refresh()).ended:
+            left = LOOK_SECONDS if until is None else min(LOOK_SECONDS, until - time.monotonic())
+            if left <= 0:
+                break
+            if self._kept.background is None or self._kept.background.wait(left):
+                time.sleep(left)
+        return job
+
+    def stop(self) -> None:
+        """Ask whoever runs the job to stop it and its training jobs; `wait` returns once that is done.
+
+        Raises:
+            AlreadyEnded: It has ended.
+        """
+        with Home(self._kept.folder) as home:
+            home.service.request_stop(self.name)
+
+    def change(self, **words: Any) -> Job:
+        """Change limits and completion criteria, and return the job as it is then: see `alfine.change` for the arguments."""
+        from alfine.api.tune import change
+
+        change(self.name, home=self._kept.folder, **words)
+        return self.refresh()
+
+    def extend(self, training_jobs: int) -> Job:
+        """Allow more training jobs, and return the job as it is then. A job that had ended is InProgress again: `alfine.change` says
+        how to go on with it.
+
+        Args:
+            training_jobs: How many more than its limit, or than it launched where it has none.
+        """
+        limit = self.refresh().history.spec.max_training_jobs
+        return self.change(max_training_jobs=(limit or self.history.launches) + training_jobs)
 
     def forecast(self) -> Forecast | None:
         """Return what further training jobs would probably improve, and which criterion will probably end the job, and
@@ -124,7 +226,7 @@ class Job(Results):
         Example:
             >>> alfine.tune(objective, **job.proposed(), metric="auc", max_training_jobs=50)
         """
-        return next_words(self.history, self.space_remarks, self._static)
+        return next_words(self.history, self.space_remarks, self._kept.static)
 
     def replay(self, criteria: Given) -> Replayed:
         """Return when other completion criteria would have ended the job, what that would have saved and what it would

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from alfine.api import parents
-from alfine.api.job import Job
+from alfine.api.background import Background
+from alfine.api.job import Job, Kept
 from alfine.api.job_words import job_request
 from alfine.api.parents import Parent
 from alfine.api.run_job import create_or_resume, run_to_end
@@ -44,6 +45,7 @@ def tune(
     name: str | None = None,
     home: str | Path | None = None,
     progress: bool | Progress | None = None,
+    wait: bool = True,
     **settings: Any,
 ) -> Job:
     """Run a tuning job to its end and return it.
@@ -78,13 +80,15 @@ def tune(
         home: The folder that keeps tuning jobs; default `$ALFINE_HOME`, else `~/.alfine`.
         progress: A function that is called with the Job after every step; True or False for the live view in the
             terminal. None shows the view when the standard error is a terminal.
+        wait: False returns at once: the job runs in a thread of this process, with `job.refresh()` as it is now,
+            `job.stop()`, and `job.wait()` for its end.
         settings: Any other field of a job, by the same words as in job files: `start_with`, `static`, `early_stopping`,
             `max_runtime_seconds`, `max_training_job_seconds`, `repeats`, `price_per_hour`, …. None means not given.
             Fields of programs, such as `channels`, `environment`, `regex` and `warm`, aren't for functions, which run
             in this process.
 
     Returns:
-        The job as it ended.
+        The job as it ended; as it began with `wait=False`.
 
     Raises:
         InvalidSpec: Nothing was started, since the job can't be understood or can't run here.
@@ -110,21 +114,25 @@ def tune(
     request = job_request(**given, **fields_of_target(target), **settings)
     job_name = request["HyperParameterTuningJobName"]
     ranges = ParameterSpace(dict(space))
-    with Home(home) as opened:
-        static = dict(settings.get("static") or {})
-        wrapped = NativeFunction(function, ranges, static) if function else None
-        native = NativeHistory(ranges)
-        with spelling(Face.PYTHON):
-            create_or_resume(opened, request, wrapped)
-        functions = {job_name: wrapped} if wrapped else {}
+    static = dict(settings.get("static") or {})
+    wrapped = NativeFunction(function, ranges, static) if function else None
+    job = Kept(job_name, home_folder(home), NativeHistory(ranges), static)
+    with Home(home) as opened, spelling(Face.PYTHON):
+        create_or_resume(opened, request, wrapped)
+    functions = {job_name: wrapped} if wrapped else {}
 
-        def look(run: Run) -> Job:
-            return Job(opened.service.get(job_name), native.of(run.history), run, static)
-
-        with _watching(look, progress=progress) as after_step:
+    def run() -> None:
+        with (
+            Home(home) as opened,
+            _watching(lambda run: job.read(opened, run), progress=progress if wait else False) as after_step,
+        ):
             run_to_end(opened, job_name, functions=functions, after_step=after_step)
-        history = opened.service.history(job_name)
-        return Job(opened.service.get(job_name), native.of(history), None, static)
+
+    if wait:
+        run()
+    else:
+        job.background = Background(run, f"alfine-{job_name}")
+    return job.now()
 
 
 def attach(name: str, *, home: str | Path | None = None) -> Job:
@@ -142,7 +150,8 @@ def attach(name: str, *, home: str | Path | None = None) -> Job:
         NotFound: There is no tuning job of this name. (It's a LookupError, too.)
     """
     with _existing(home) as opened:
-        return Job(_known(opened, name), opened.service.history(name))
+        _known(opened, name)
+        return Kept(name, opened.folder).read(opened)
 
 
 def change(
