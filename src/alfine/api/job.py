@@ -14,7 +14,9 @@ from alfine.api.background import Background
 from alfine.api.results import Results
 from alfine.api.targets import NativeHistory
 from alfine.core.cost import Cost, spent
+from alfine.core.field import Face
 from alfine.core.history import History
+from alfine.core.messages import spelling
 from alfine.core.replay import Replayed
 from alfine.core.space import ParameterSpace
 from alfine.core.verdict import UNDECIDED, Verdict, as_it_ended
@@ -167,10 +169,10 @@ class Job(Results):
 
     def change(self, **words: Any) -> Job:
         """Change limits and completion criteria, and return the job as it is then: see `alfine.change` for the arguments."""
-        from alfine.api.tune import change
-
-        change(self.name, home=self._kept.folder, **words)
-        return self.refresh()
+        given = {word: value for word, value in words.items() if value is not None}
+        with Home(self._kept.folder) as home, spelling(Face.PYTHON):
+            home.service.change(self.name, **given)
+            return self._kept.read(home)
 
     def extend(self, training_jobs: int) -> Job:
         """Allow more training jobs, and return the job as it is then. A job that had ended is InProgress again: `alfine.change` says
