@@ -131,7 +131,7 @@ class Job(Results):
 
     @property
     def cost(self) -> Cost:
-        """What the job has taken so far: `cost.compute_seconds`, and `cost.money` in US dollars where it has a price."""
+        """The cost so far: `cost.compute_seconds`, and `cost.money` in US dollars where the job has a price."""
         return spent(self.history)
 
     def refresh(self) -> Job:
