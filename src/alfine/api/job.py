@@ -95,7 +95,7 @@ class Job(Results):
 
     @property
     def ended(self) -> bool:
-        """Whether the tuning job has ended: it is Completed, Failed or Stopped."""
+        """True once the tuning job is Completed, Failed or Stopped."""
         return self._row.ended
 
     @property
