@@ -52,6 +52,7 @@ REACHED = {
     "server/health.py: _asked": "tests/server/test_monitoring.py::test_a_server_is_unready_while_its_database_does_not_answer",
     "server/housekeeping.py: _run": "tests/jobs/test_retention.py::test_a_server_goes_on_when_it_cannot_remove_what_is_old",
     "server/webhooks/follower.py: _run": "tests/server/test_webhooks.py::test_a_fault_of_the_database_is_logged_and_events_follow_once_it_is_over",
+    "server/webhooks/follower.py: start": "tests/server/test_webhooks.py::test_a_fault_of_the_database_is_logged_and_events_follow_once_it_is_over",
     "server/console/insights.py: _make_wanted": "tests/server/console/test_large_jobs.py::test_a_drawing_that_fails_is_logged_and_tried_again_at_the_next_view",
     "server/console/app.py: _answer": "tests/server/console/test_pages.py::test_a_fault_of_alfine_is_a_page_that_says_so",
 }

@@ -111,7 +111,7 @@ def test_a_tag_asks_for_a_plain_process(sagemaker, logs, ask):
 
 def test_what_no_runner_gives_is_refused(sagemaker, ask):
     resources = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1}
-    with pytest.raises(ClientError, match="'spaceship' isn't one of sandbox, process, container, auto"):
+    with pytest.raises(ClientError, match="'spaceship' isn't one of sandbox, process, container, ray, auto"):
         sagemaker.create_hyper_parameter_tuning_job(**ask("bad-1", tags=[("alfine:runner", "spaceship")]))
     with pytest.raises(ClientError, match="a plain process can't be cut off from the network"):
         isolated = ask("bad-2", tags=[("alfine:runner", "process")], EnableNetworkIsolation=True)

@@ -12,6 +12,9 @@ FIELDS_OF_AMT = {"MaxNumberOfTrainingJobs", "MaxRuntimeInSeconds"}
 
 MAY_NAME = {
     "__init__.py": "the public names, with the module of each",
+    "integrations/optuna.py": "the criterion of a user who names none",
+    "integrations/raytune.py": "the criterion of a user who names none",
+    "integrations/sklearn.py": "the criterion of a user who names none",
     "core/read_spec.py": "reads TuningJobCompletionCriteria of AMT's request",
     "programs/autotune.py": "writes TuningJobCompletionCriteria of AMT's request",
 }

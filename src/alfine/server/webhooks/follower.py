@@ -92,7 +92,11 @@ class Follower:
         self._thread = threading.Thread(target=self._run, name="alfine-webhook", daemon=True)
 
     def start(self) -> None:
-        """Begin to follow."""
+        """Begin to follow: a webhook that is new is told of what happens from now on."""
+        try:
+            self._owns(self._clock())
+        except Exception:  # logged with its traceback; the thread's first look tries again
+            log.exception("can't follow state changes for the webhook at %s", self.host)
         self._thread.start()
 
     def leave(self, patience: float) -> None:
