@@ -23,7 +23,7 @@ from typing import Any, Self
 
 HERE = Path(__file__).resolve().parent
 INSTALL = "pip install 'alfine[demo]'   (from a clone: pip install -e '.[demo]')"
-PRICE = 0.23  # $ an hour: about an ml.m5.xlarge in us-east-1. An assumption; the shares saved don't depend on it.
+PRICE = 0.23  # USD an hour: about an ml.m5.xlarge in us-east-1. An assumption; the shares saved don't depend on it.
 PATIENCE = 10
 METRIC = "validation:rmse"
 REGEX = r"validation:rmse=([0-9.eE+-]+)"
@@ -52,6 +52,7 @@ from rich.live import Live  # noqa: E402
 from rich.text import Text  # noqa: E402
 
 import alfine  # noqa: E402
+from alfine.core.wording import money  # noqa: E402
 from alfine.figures.best_so_far_chart import best_so_far  # noqa: E402
 
 
@@ -136,7 +137,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--price-per-hour", type=float, default=PRICE, metavar="$", help="of one instance; an assumption"
+        "--price-per-hour", type=float, default=PRICE, metavar="USD", help="of one instance; an assumption"
     )
     parser.add_argument(
         "--json", action="store_true", help="print the figures as JSON on stdout, everything else on stderr"
@@ -309,7 +310,7 @@ def report(console: Console, rows: list[dict[str, Any]], options: argparse.Names
     for row in rows:
         why = f"({row['letter']}) after {row['training_jobs']} training jobs, {row['stopped_by']}: {row['reason']}"
         if row is not rows[-1]:
-            why += f" Saved {row['saved_seconds']:.1f} s of compute, {row['saved_money']:.4f} $."
+            why += f" Saved {row['saved_seconds']:.1f} s of compute, {money(row['saved_money'])}."
         console.print(textwrap.fill(why, WIDTH, initial_indent="  ", subsequent_indent="      "))
     console.print()
     console.print(textwrap.fill(costs(rows, options), WIDTH))
@@ -358,11 +359,11 @@ def share(value: float | None, digits: int = 0) -> str:
 
 def costs(rows: list[dict[str, Any]], options: argparse.Namespace) -> str:
     hours = [row["training_jobs"] * LONGER_MINUTES / 60 for row in rows]
-    prices = [f"({row['letter']}) {h * options.price_per_hour:.2f} $" for row, h in zip(rows, hours, strict=True)]
+    prices = [f"({row['letter']}) {money(h * options.price_per_hour)}" for row, h in zip(rows, hours, strict=True)]
     assumed = " (an assumption; --price-per-hour sets yours)" if options.price_per_hour == PRICE else ""
     return (
         f"Compute saved: training time, and so money, relative to ({rows[-1]['letter']}). Worse by: the best rmse, relative "
-        f"to ({rows[-1]['letter']})'s. At {options.price_per_hour:g} $ an hour{assumed} and {LONGER_MINUTES} minutes a "
+        f"to ({rows[-1]['letter']})'s. At {options.price_per_hour:g} USD an hour{assumed} and {LONGER_MINUTES} minutes a "
         f"training job, such tuning jobs would cost {', '.join(prices)}."
     )
 

@@ -102,7 +102,7 @@ def _curve(curve: Curve, fields: Mapping[str, str], layout: Layout) -> Iterator[
             "type": "line",
             "interpolate": "step-after",
             "color": curve.colour,
-            "strokeWidth": 1.3 * curve.width,
+            "strokeWidth": 0.85 * curve.width,
             "clip": True,
         },
         "encoding": {"tooltip": [{"field": f, "type": "nominal", "title": t} for f, t in lines[not curve.label :]]},
@@ -138,7 +138,14 @@ def _end(curve: Curve, label: Label, level: float) -> Iterator[Plain]:
     }
     yield {
         **row,
-        "mark": {"type": "point", "color": curve.colour, "shape": curve.shape, "size": 120, "stroke": "white"},
+        "mark": {
+            "type": "point",
+            "color": curve.colour,
+            "shape": curve.shape,
+            "size": 120,
+            "stroke": "white",
+            "opacity": 1,
+        },
     }
     for line, text in enumerate(end_text(curve)):
         yield {
