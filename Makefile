@@ -10,14 +10,15 @@
 #   make check         ruff, mypy, import-linter and codespell
 #   make ci            what .ci/run runs: the checks and the whole suite
 #   make dev           an environment with the checkout installed editable, with all that the tests need
-#   make docs          write the pages of docs/reference that are made from the code
+#   make docs          write the pages of docs/reference that are made from the code, and build the docs site into site/
 #   make mutants       changes the code in one place at a time: do the tests notice?
 #   make bench         all benchmarks; bench-NAME runs one of them
 PYTHON ?= python3
-# Environments: of the editable checkout, of the built wheel, of the clients that alfine serves.
+# Environments: of the editable checkout, of the built wheel, of the clients that alfine serves, of the docs site's builder.
 VENV ?= .venv
 WHEEL ?= .venv-wheel
 CLIENTS ?= .clients
+SITE ?= .venv-docs
 JOBS ?= 2
 DATA ?=
 # How many places `make mutants` changes, and which sample of them.
@@ -82,6 +83,13 @@ $(CLIENTS)/%/made: tests/clients/requirements/%.txt
 	@$(@D)/bin/python $(PIP) install -r $<
 	@touch $@
 
+# What builds the docs site, and nothing else.
+$(SITE)/made: docs/site/requirements.txt
+	@echo "Making an environment in $(SITE) (a minute the first time) …"
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python $(PIP) install -r $<
+	@touch $@
+
 dev: $(VENV)/dev
 
 # -- tests and checks --------------------------------------------------------------------------------------------------
@@ -122,8 +130,9 @@ ci: $(WHEEL)/made $(CLIENTS_OF_TEST)
 
 # -- pages, example, benchmarks ----------------------------------------------------------------------------------------
 
-docs: $(VENV)/core-dev
+docs: $(VENV)/core-dev $(SITE)/made
 	@for page in docs/reference/write_*.py; do echo $$page; $(BIN)/python $$page || exit 1; done
+	$(SITE)/bin/python docs/site/build.py site
 
 demo: $(VENV)/demo
 	$(BIN)/python examples/when_to_stop/run.py $(if $(DATA),--data $(DATA))
@@ -146,4 +155,4 @@ mutants: $(VENV)/dev
 	$(BIN)/python bench/mutation/run.py --count $(COUNT) --seed $(SEED)
 
 clean:
-	rm -rf .mutation $(VENV) $(WHEEL) $(CLIENTS) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache dist when-to-stop
+	rm -rf .mutation $(VENV) $(WHEEL) $(CLIENTS) $(SITE) site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache dist when-to-stop
