@@ -51,6 +51,9 @@ def test_a_job_in_the_background_is_changed_extended_and_stopped(background):
     job, go = background
     assert job.extend(3).history.spec.max_training_jobs == 7
     assert job.change(max_training_jobs=9).history.spec.max_training_jobs == 9
+    written = job.annotate("The range of x was too wide.", {"team": "vision", "paper": ""})
+    assert (written.note, written.tags) == ("The range of x was too wide.", {"paper": "", "team": "vision"})
+    assert (job.annotate(tags={"paper": None}).note, job.tags) == (written.note, {"team": "vision"})
     job.stop()
     go.set()
     assert job.wait().status == "Stopped"

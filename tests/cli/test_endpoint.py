@@ -210,6 +210,20 @@ def test_changes_that_are_none_are_refused_with_a_reason(alfine, folder, served,
         RemoteJobs(served[0].url).change("unchanged", **words)
 
 
+def test_a_note_and_tags_are_written_on_a_server(alfine, folder):
+    folder.job(JOB + "name: noted\n")
+    alfine("create", folder.path / "job.yaml")
+    alfine("note", "noted", "Too wide.", "--tag", "team=vision", "--tag", "paper")
+    answer = alfine("note", "noted", "--untag", "paper", "--json").stdout
+    assert json.loads(answer) == {"Note": "Too wide.", "Tags": {"team": "vision"}}
+    (row,) = [
+        row for row in json.loads(alfine("list", "--json").stdout)["HyperParameterTuningJobSummaries"] if "Note" in row
+    ]
+    assert (row["HyperParameterTuningJobName"], row["Note"], row["Tags"]) == ("noted", "Too wide.", {"team": "vision"})
+    assert "setting of alfine" in alfine("note", "noted", "--tag", "alfine:seed=1", code=2).output
+    alfine("watch", "noted")
+
+
 def test_the_servers_region_is_found_out(alfine, folder, monkeypatch):
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     job = folder.job(JOB + "name: regional\n")

@@ -134,6 +134,31 @@ class Job(Results):
         """The cost so far: `cost.compute_seconds`, and `cost.money` in US dollars where the job has a price."""
         return spent(self.history)
 
+    @property
+    def note(self) -> str:
+        """The note that people wrote about the job; "" where nobody did."""
+        return self._row.note or ""
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The job's tags at present, by their keys."""
+        with Home(self._kept.folder) as home:
+            return home.service.tags(self.name)
+
+    def annotate(self, note: str | None = None, tags: Mapping[str, str | None] | None = None) -> Job:
+        """Set the note and tags of the job, at any time, and return the job as it is then.
+
+        Args:
+            note: The note; "" removes it, None leaves it as it is.
+            tags: The new value of each tag; None removes a tag. Other tags stay.
+
+        Example:
+            >>> job.annotate("The learning rate was too narrow.", {"team": "vision", "draft": None})
+        """
+        with Home(self._kept.folder) as home, spelling(Face.PYTHON):
+            home.service.annotate(self.name, note=note, tags=tags)
+            return self._kept.read(home)
+
     def refresh(self) -> Job:
         """Return the job as it is recorded now."""
         return self._kept.now()

@@ -26,6 +26,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "watch": ("watch", "Watch a tuning job that another process runs."),
         "change": ("change", "Change limits and criteria, or continue an ended job."),
         "stop": ("stop", "Stop a tuning job and its training jobs."),
+        "note": ("note", "Show or change the note and the tags of a tuning job."),
     },
     "Look at jobs": {
         "list": ("list_jobs", "List all tuning jobs."),

@@ -65,6 +65,9 @@ class JobAccess(Protocol):
     def change(self, name: str, **words: Any) -> None:
         """Change limits and criteria of a tuning job; the arguments are those of `Service.change`."""
 
+    def annotate(self, name: str, *, note: str | None, tags: Mapping[str, str | None]) -> None:
+        """Set the note and tags of a tuning job; the arguments are those of `Service.annotate`."""
+
     def go_on(self, name: str, *, quiet: bool) -> bool:
         """Run the job to its end in this process, with the live view unless `quiet`; return False if another process runs it."""
 
@@ -79,6 +82,7 @@ class LocalJobs:
         service = home.service
         self.describe, self.list, self.training_jobs = service.describe, service.list, service.training_jobs
         self.log, self.request_stop, self.force_stop = service.log, service.request_stop, home.force_stop
+        self.annotate = service.annotate
 
     @property
     def where(self) -> str:

@@ -50,8 +50,15 @@ def outcome(described: Described) -> Iterator[RenderableType]:
             if (space := _space(described))
             else None,
             "forecast": _forecast(described["Alfine"].get("Forecast"), described),
+            "note": described["Alfine"].get("Note"),
+            "tags": tags_text(described["Alfine"].get("Tags", {})) or None,
         }
     )
+
+
+def tags_text(tags: Mapping[str, str]) -> str:
+    """Return tags for people: «team=vision, paper»."""
+    return ", ".join(f"{key}={value}" if value else key for key, value in tags.items())
 
 
 def _repeats(repeats: Described | None) -> RenderableType | None:

@@ -159,6 +159,11 @@ class RemoteJobs:
         path = f"/_alfine/tuning-jobs/{quote(name, safe='')}/changes"
         self._send("POST", path, "alfine", {"content-type": "application/json"}, body)
 
+    def annotate(self, name: str, *, note: str | None, tags: Mapping[str, str | None]) -> None:
+        body = json.dumps({"tags": dict(tags), **({} if note is None else {"note": note})}).encode()
+        path = f"/_alfine/tuning-jobs/{quote(name, safe='')}/annotations"
+        self._send("POST", path, "alfine", {"content-type": "application/json"}, body)
+
     def console_link(self) -> str:
         """Return the URL of a new one-time link into the server's console."""
         _, body = self._send("POST", "/_alfine/console-links", "alfine", {}, b"")

@@ -5,6 +5,7 @@ The REST documents, `alfine … --json` and the console show these. Instants are
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -19,13 +20,16 @@ Plain = dict[str, Any]
 SHOWN_OF_REQUEST = (DEFINITION, DEFINITIONS, "WarmStartConfig", "Autotune")
 
 
-def tuning_job(description: TuningJobDescription, assessment: Assessment, now: datetime) -> Plain:
+def tuning_job(
+    description: TuningJobDescription, assessment: Assessment, now: datetime, tags: Mapping[str, str]
+) -> Plain:
     """Return DescribeHyperParameterTuningJob's answer.
 
     Args:
         description: what is recorded of the job.
         assessment: what alfine concludes.
         now: the present instant, up to which a running job has taken its time.
+        tags: the tags that people gave it.
     """
     job = description.job
     best, overall = description.best, description.overall_best
@@ -47,12 +51,12 @@ def tuning_job(description: TuningJobDescription, assessment: Assessment, now: d
         **_optional(
             BestTrainingJob=best and training_job(best), OverallBestTrainingJob=overall and training_job(overall)
         ),
-        "Alfine": _assessment(assessment),
+        "Alfine": {**_optional(Note=job.note, Tags=dict(tags) or None), **_assessment(assessment)},
     }
 
 
-def tuning_job_row(summary: TuningJobSummary) -> Plain:
-    """Return a row of ListHyperParameterTuningJobs, with the best objective and the verdict."""
+def tuning_job_row(summary: TuningJobSummary, tags: Mapping[str, str]) -> Plain:
+    """Return a row of ListHyperParameterTuningJobs, with the best objective, the verdict, the note and the tags."""
     job, verdict, spec = summary.job, summary.job.verdict, summary.spec
     return {
         "HyperParameterTuningJobName": job.name,
@@ -64,7 +68,7 @@ def tuning_job_row(summary: TuningJobSummary) -> Plain:
         "BestObjective": None if summary.best is None else summary.best.objective,
         "MetricName": spec and spec.metric,
         "Verdict": None if verdict is None else verdict.as_dict(),
-        **_optional(Error=summary.error or None),
+        **_optional(Error=summary.error or None, Note=job.note, Tags=dict(tags) or None),
     }
 
 

@@ -7,11 +7,13 @@ from datetime import datetime
 
 from alfine.core.spec import TuningJobSpec
 from alfine.jobs import documents
+from alfine.jobs.annotations import own_tags
 from alfine.jobs.assessment import assessment_without_history
 from alfine.jobs.describe import TuningJobDescription, describe_tuning_job
 from alfine.jobs.documents import Plain
 from alfine.store import queries
 from alfine.store.store import Store
+from alfine.store.tags import read_tags
 from alfine.store.training_times import training_times
 
 
@@ -70,5 +72,7 @@ def overview(store: Store, name: str, now: datetime, before: TuningJobDescriptio
         description = describe_tuning_job(connection, job, before)
         times = training_times(connection, job.id, until)
         changed_at = queries.changed_at(connection, job.id)
+        tags = own_tags(read_tags(connection, job.id, 0))
     assessment = assessment_without_history(description, times, changed_at)
-    return Overview(described=documents.tuning_job(description, assessment, now), description=description, now=until)
+    described = documents.tuning_job(description, assessment, now, tags)
+    return Overview(described=described, description=description, now=until)

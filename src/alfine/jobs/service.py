@@ -21,6 +21,7 @@ from alfine.core.replay import Replayed
 from alfine.core.single_training_job import as_asked, tuning_job_of
 from alfine.core.spec import TuningJobSpec
 from alfine.jobs import delete, documents
+from alfine.jobs.annotations import checked_note, checked_tags, own_tags
 from alfine.jobs.assessment import Assessor
 from alfine.jobs.change_request import changed_request
 from alfine.jobs.check_request import RequestCheck
@@ -41,7 +42,7 @@ from alfine.store.algorithms import Algorithm
 from alfine.store.operating_settings import Limits
 from alfine.store.records import Record, TuningJob
 from alfine.store.store import Store
-from alfine.store.tags import tags_in
+from alfine.store.tags import read_tags, tags_in
 from alfine.surrogate.space_remarks import Remark
 
 
@@ -222,8 +223,10 @@ class Service:
             row = queries.tuning_job_row(connection, name)
             job = queries.tuning_job(connection, row.id)
             description = describe_tuning_job(connection, job)
+            tags = read_tags(connection, job.id, 0)
             history = self._as_of_now(job, queries.history(connection, row))
-        return documents.tuning_job(description, self._assessor.assess(job, history), self.clock()), history
+        assessment = self._assessor.assess(job, history)
+        return documents.tuning_job(description, assessment, self.clock(), own_tags(tags)), history
 
     def space_remarks(self, name: str) -> tuple[Remark, ...]:
         """Return what a tuning job's results say about its search space (surrogate/space_diagnosis.py).
@@ -241,7 +244,8 @@ class Service:
         for job in self.store.list():
             with self.store.reading() as connection:
                 summaries = tuning_job_summaries(connection, [job])
-            yield documents.tuning_job_row(summaries[0])
+                tags = read_tags(connection, job.id, 0)
+            yield documents.tuning_job_row(summaries[0], own_tags(tags))
 
     def training_jobs(self, name: str) -> Sequence[Plain]:
         """Return ListTrainingJobsForHyperParameterTuningJob's rows as plain data, in order of launch (jobs/documents.py).
@@ -313,6 +317,26 @@ class Service:
             except Overtaken:
                 continue
             return self.store.get(name)
+
+    def annotate(self, name: str, *, note: str | None = None, tags: Mapping[str, str | None] | None = None) -> None:
+        """Set the note and tags of a tuning job, at any time; both are for people, and change nothing of the job.
+
+        Args:
+            name: The tuning job.
+            note: The note, at most LONGEST_NOTE characters; "" removes it, None leaves it as it is.
+            tags: The new value of each tag; None removes a tag. Other tags stay.
+
+        Raises:
+            NotFound: There is none of that name.
+            InvalidSpec: With every fault of the note and the tags; see `alfine.jobs.annotations`.
+        """
+        job = self.store.get(name)
+        text = None if note is None else checked_note(note)
+        self.store.annotate(job.id, text, checked_tags(self.store.tags(job.id, 0), {} if tags is None else tags))
+
+    def tags(self, name: str) -> Mapping[str, str]:
+        """Return the tags that people gave a tuning job, without alfine's settings. Raise NotFound if there is none of that name."""
+        return own_tags(self.store.tags(self.store.get(name).id, 0))
 
     def request_stop(self, name: str) -> None:
         """Ask a tuning job to stop; whoever runs it stops its training jobs. Raise AlreadyEnded if it has ended."""

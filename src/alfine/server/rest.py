@@ -13,6 +13,7 @@
 
     POST /_alfine/tuning-jobs/NAME/changes        change limits and criteria: the arguments of `Service.change` as a JSON
                                                   object, criteria as texts; the answer is that of GET for the job
+    POST /_alfine/tuning-jobs/NAME/annotations    set `note` (a text) and `tags` (an object; null removes a tag)
     POST /_alfine/console-links                   make a one-time link into the console, for the key that signed this
     POST /_alfine/tuning-jobs/NAME/forced-stop    kill what runs of it, and record it as Stopped
 """
@@ -44,6 +45,9 @@ from alfine.store.config import S3
 
 MAX_CHANGE_BYTES = 1 << 16
 """Largest body of a change."""
+
+ANNOTATIONS = ("note", "tags")
+"""Keys of a body with annotations."""
 
 LONGEST_NUMBER = 18
 """Digits of a number in a query: any that fits into 64 bits."""
@@ -97,6 +101,7 @@ class RestApi:
         reading = [Route(path, _answering(*read), methods=["GET"]) for path, read in paths.items()]
         changing = [
             Route("/tuning-jobs/{name}/changes", self._changes, methods=["POST"]),
+            Route("/tuning-jobs/{name}/annotations", self._annotations, methods=["POST"]),
             Route("/tuning-jobs/{name}/forced-stop", _answering(self._forced_stop, ()), methods=["POST"]),
             Route("/console-links", _answering(self._new_link, ()), methods=["POST"]),
         ]
@@ -117,20 +122,27 @@ class RestApi:
             return replay_report(self.service.history(request.path_params["name"]), texts)
 
     async def _changes(self, request: Request) -> Response:
-        body = b""
-        async for piece in request.stream():
-            body += piece
-            if len(body) > MAX_CHANGE_BYTES:
-                break
+        body = await _body(request)
 
         def change(request: Request) -> Any:
             name = request.path_params["name"]
-            self.service.change(name, **_changes_in(body))
+            self.service.change(name, **_object_in(body, CHANGEABLE))
             self.changed()
             self.run(name)
             return self.service.describe(name)
 
         answer: Response = await _answering(change, ())(request)
+        return answer
+
+    async def _annotations(self, request: Request) -> Response:
+        body = await _body(request)
+
+        def annotate(request: Request) -> Any:
+            name = request.path_params["name"]
+            self.service.annotate(name, **_object_in(body, ANNOTATIONS))
+            return self.service.describe(name)
+
+        answer: Response = await _answering(annotate, ())(request)
         return answer
 
     def _forced_stop(self, request: Request) -> Any:
@@ -172,17 +184,25 @@ class RestApi:
         return _as_file(part.data, headers)
 
 
-def _changes_in(body: bytes) -> dict[str, Any]:
-    """Return the arguments of `Service.change` in a body; raise InvalidSpec for anything else."""
+async def _body(request: Request) -> bytes:
+    """Return the body of a request, or more than MAX_CHANGE_BYTES of a longer one."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MAX_CHANGE_BYTES:
+            break
+    return body
+
+
+def _object_in(body: bytes, known: Sequence[str]) -> dict[str, Any]:
+    """Return the JSON object in a body, whose keys must be known; raise InvalidSpec for anything else."""
     try:
         changes = json.loads(body) if len(body) <= MAX_CHANGE_BYTES else None
     except (ValueError, RecursionError):
         changes = None
     if not isinstance(changes, dict) or not changes:
         raise InvalidSpec([Fault("", f"The body must be a JSON object of at most {MAX_CHANGE_BYTES} bytes.")])
-    faults = [
-        Fault(key[:SHOWN_LETTERS], unknown(key[:SHOWN_LETTERS], CHANGEABLE)) for key in changes if key not in CHANGEABLE
-    ]
+    faults = [Fault(key[:SHOWN_LETTERS], unknown(key[:SHOWN_LETTERS], known)) for key in changes if key not in known]
     if faults:
         raise InvalidSpec(faults)
     return changes

@@ -29,7 +29,8 @@ class TuningJob:
     """One tuning job as it was when it was read.
 
     request: CreateHyperParameterTuningJob's, as the user's last change left it. facts: how many were recorded. judged: how many
-    of them the verdicts take into account. owner: the engine that runs the job. epoch: how often it was claimed.
+    of them the verdicts take into account. owner: the engine that runs the job. epoch: how often it was claimed. note: what people
+    wrote about it.
     """
 
     id: int
@@ -44,6 +45,7 @@ class TuningJob:
     failure_reason: str | None
     owner: str | None
     epoch: int
+    note: str | None
     _verdict: str | None = field(repr=False)  # as JSON: lists of many jobs need only few of them
     _verdicts: str | None = field(repr=False)
 
@@ -109,6 +111,7 @@ def tuning_job_of(row: Row[Any]) -> TuningJob:
         failure_reason=row.failure_reason,
         owner=row.owner,
         epoch=row.epoch,
+        note=row.note,
         _verdict=row.verdict,
         _verdicts=row.verdicts,
     )

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-REVISION = "0014"  # the newest migration; a store with an older one is upgraded when it is opened
+REVISION = "0015"  # the newest migration; a store with an older one is upgraded when it is opened
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -76,6 +76,7 @@ tuning_jobs = sa.Table(
     sa.Column(
         "listed", sa.Boolean, nullable=False
     ),  # False for a deleted job, and for the holder of a single training job
+    sa.Column("note", Line),  # what people wrote about it
     sa.Index("tuning_jobs_by_name", "listed", "name"),
     sa.Index("tuning_jobs_by_status", "listed", "status", "name"),
     sa.Index("tuning_jobs_by_age", "listed", "created_at", "name"),

@@ -246,6 +246,32 @@ def test_criteria_that_cant_be_replayed_are_told(visitor, long, criteria, said):
     assert said in page.text
 
 
+def test_note_and_tags_are_written_for_people_and_tags_are_those_of_aws(visitor, sagemaker, long):
+    arn = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=long)["HyperParameterTuningJobArn"]
+    sagemaker.add_tags(ResourceArn=arn, Tags=[{"Key": "draft", "Value": "yes"}])
+    path = f"/tuning-jobs/{long}/notes"
+    page = visitor.submit(
+        f"/console{path}", path, {"note": "<b>Too narrow</b>\r\nsaid Ada", "tags": "team=vision\npaper"}
+    )
+    assert page.url == f"/console/tuning-jobs/{long}"
+    assert "&lt;b&gt;Too narrow&lt;/b&gt;\nsaid Ada" in page.body
+    assert "team=vision" in page.text
+    tags = [{"Key": "paper", "Value": ""}, {"Key": "team", "Value": "vision"}]
+    assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == tags
+    for wrong, said in (
+        ({"tags": "alfine:seed=3"}, "setting of alfine"),
+        ({"tags": "aws:x"}, "AWS keeps"),
+        ({"tags": "a=#"}, "at most 256"),
+        ({"tags": "\n".join(map(str, range(51)))}, "at most 50 tags"),
+        ({"note": 4001 * "n"}, "4001 characters"),
+    ):
+        page = visitor.submit(f"/console{path}", path, wrong)
+        assert (page.status, said in page.text) == (422, True), page.text
+    assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == tags
+    visitor.submit(f"/console{path}", path, {"note": "", "tags": ""})
+    assert "Add a note or tags" in visitor.get(f"/console/tuning-jobs/{long}").text
+
+
 def test_what_a_form_says_of_a_job_asks_for_that_job(visitor, sagemaker, running):
     """Sent as it came, a form changes nothing, whatever criteria the job has."""
     criteria = [

@@ -8,13 +8,11 @@ from alfine.aws.json_protocol import Plain, validation_error
 from alfine.aws.sagemaker.arn_lookup import find
 from alfine.aws.sagemaker.backend import AwsBackend, Function
 from alfine.core.arns import ALGORITHM
+from alfine.jobs.annotations import MOST_TAGS
 from alfine.jobs.policy_for import is_setting
 from alfine.store.algorithms import get_algorithm
 from alfine.store.database import Connection
 from alfine.store.tags import read_tags
-
-MAX_TAGS = 50
-"""Tags of a resource, by AWS's quota."""
 
 Change = Callable[[Mapping[str, str | None]], Mapping[str, str]]
 """Sets tags, removes those whose value is None, and returns all."""
@@ -34,8 +32,8 @@ def add_tags(backend: AwsBackend, request: Plain) -> Plain:
         known, change = _tags_of(backend, connection, request["ResourceArn"])
     changes = {tag["Key"]: tag["Value"] for tag in request["Tags"]}
     _check_settings(request["ResourceArn"], known, changes)
-    if len({**known, **changes}) > MAX_TAGS:
-        raise validation_error(f"A resource has at most {MAX_TAGS} tags; this would make {len({**known, **changes})}.")
+    if len({**known, **changes}) > MOST_TAGS:
+        raise validation_error(f"A resource has at most {MOST_TAGS} tags; this would make {len({**known, **changes})}.")
     return {"Tags": tag_list(change(changes))}
 
 

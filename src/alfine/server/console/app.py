@@ -36,6 +36,7 @@ from alfine.server.console import (
     downloads,
     events,
     figures,
+    notes,
     replay,
     training_job,
     tuning_job,
@@ -78,7 +79,7 @@ STATIC = {
 }
 
 PAGES = re.compile(
-    rf"{PATH}/(?:tuning-jobs/[^/]+(?:/analysis|/change|/configuration|/replay)?|compare|training-jobs/[^/]+(?:/log)?)?"
+    rf"{PATH}/(?:tuning-jobs/[^/]+(?:/analysis|/change|/configuration|/notes|/replay)?|compare|training-jobs/[^/]+(?:/log)?)?"
 )
 """The paths of pages that a browser is led to after signing in."""
 
@@ -105,6 +106,7 @@ class Console:
             "/": tuning_jobs.page,
             "/tuning-jobs/{name}": tuning_job.page,
             "/tuning-jobs/{name}/change": change_form.page,
+            "/tuning-jobs/{name}/notes": notes.page,
             "/tuning-jobs/{name}/replay": replay.page,
             "/tuning-jobs/{name}/analysis": analysis.page,
             "/tuning-jobs/{name}/configuration": configuration.page,
@@ -119,6 +121,7 @@ class Console:
         }
         post = {
             "/tuning-jobs/{name}/change": change_form.change,
+            "/tuning-jobs/{name}/notes": notes.save,
             "/tuning-jobs/{name}/stop": tuning_job.stop,
             "/tuning-jobs/{name}/force-stop": tuning_job.force_stop,
             "/training-jobs/{name}/stop": training_job.stop,

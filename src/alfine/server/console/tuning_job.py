@@ -39,7 +39,20 @@ SORTS = {"number": "number", "objective": "objective", "status": "status"}
 """Sort keys of the table and their columns in the store."""
 
 SHOWN_ELSEWHERE = frozenset(
-    {"Verdict", "Verdicts", "Cost", "Forecast", "Changes", "Space", "Best", "Repeats", "WarmStart", "AutoScaling"}
+    {
+        "Verdict",
+        "Verdicts",
+        "Cost",
+        "Forecast",
+        "Changes",
+        "Space",
+        "Best",
+        "Repeats",
+        "WarmStart",
+        "AutoScaling",
+        "Note",
+        "Tags",
+    }
 )
 """Parts of the «Alfine» document that have a place of their own on the page; all others are listed below."""
 
