@@ -188,6 +188,12 @@ def test_a_word_of_a_command_that_names_a_file_becomes_its_path(folder):
     assert words == ["sh", str((folder / "train.py").resolve()), "--mode", "data"]
 
 
+@pytest.mark.parametrize("entry", ["name: auc, regex: 'auc=(.*)'", "Name: auc, Regex: 'auc=(.*)'"])
+def test_metrics_may_be_a_list_as_sagemaker_has_it(folder, entry):
+    as_list = read(folder, f"{SMALL}metrics: [{{{entry}}}]").request
+    assert as_list == read(folder, SMALL + "metrics: {auc: 'auc=(.*)'}").request
+
+
 def test_a_key_without_a_value_counts_as_not_given(folder):
     assert read(folder, SMALL + "seed:\n").request == read(folder, SMALL).request
 
@@ -248,6 +254,8 @@ def test_a_key_without_a_value_counts_as_not_given(folder):
         ("script:\nspace: {x: [a, b]}", "script: is missing: what trains"),
         (SMALL + "warm_start_type: TransferLearning", "warm_start_type: says how to use what warm_start names"),
         (SMALL + "regex: 'loss=(.*)'\nmetrics: {loss: 'l=(.*)'}", "regex: metrics has one for loss, too."),
+        (SMALL + "metrics: [{name: auc}]", "metrics: {'name': 'auc'} must be a name and a regex, as in {name: auc"),
+        (SMALL + "metrics: [{name: a, regex: x}, {Name: a, Regex: y}]", "metrics: has two entries for a. Keep one"),
         (
             "script: train.sh\npython: python3\nspace: {x: [a, b]}",
             "python: runs Python scripts (*.py), and train.sh is",

@@ -1,4 +1,4 @@
-"""Values as callers give them to a Tuner: numbers of any library, limits and curves."""
+"""Values as callers give them: numbers of any library, limits, curves and regular expressions of metrics."""
 
 from __future__ import annotations
 
@@ -37,3 +37,28 @@ def curve_of(given: Curve) -> list[tuple[float, float]]:
     return [
         (number_of_caller("a step", step), number_of_caller("a value of the curve", value)) for step, value in pairs
     ]
+
+
+def regexes_of(given: Any) -> Any:
+    """Return the regular expression of each metric by its name, of a list like SageMaker's MetricDefinitions; anything else as it is.
+
+    Args:
+        given: For example `[{"Name": "auc", "Regex": "auc=(.*)"}]`; the keys may be in small letters.
+
+    Raises:
+        InvalidSpec: An entry of the list isn't a name with a regular expression, or a name occurs twice.
+    """
+    if not isinstance(given, list | tuple):
+        return given
+    regexes: dict[str, str] = {}
+    for entry in given:
+        parts = {str(key).lower(): part for key, part in entry.items()} if isinstance(entry, Mapping) else {}
+        name = parts.get("name")
+        if {*parts} != {"name", "regex"} or not isinstance(name, str):
+            raise InvalidSpec(
+                [Fault("metrics", f"{entry!r} must be a name and a regex, as in {{name: auc, regex: 'auc=(.*)'}}.")]
+            )
+        if name in regexes:
+            raise InvalidSpec([Fault("metrics", f"has two entries for {name}. Keep one of them.")])
+        regexes[name] = parts["regex"]
+    return regexes

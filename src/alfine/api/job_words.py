@@ -13,6 +13,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, TypeVar
 
+from alfine.api.given_values import regexes_of
 from alfine.core import conditions
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.field import Field, Kind
@@ -92,7 +93,8 @@ def _with_defaults(words: Words) -> dict[str, Any]:
     if odd := [word for word in words if word not in WORDS]:
         raise InvalidSpec([Fault(word, unknown(word, WORDS)) for word in odd])
     defaults = {field.word: field.default for field in FIELDS if field.default is not None}
-    return defaults | {word: value for word, value in words.items() if value is not None}
+    given = defaults | {word: value for word, value in words.items() if value is not None}
+    return given | ({"metrics": regexes_of(given["metrics"])} if "metrics" in given else {})
 
 
 def _check(given: Words) -> None:

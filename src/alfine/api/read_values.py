@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from alfine.api.given_values import regexes_of
 from alfine.api.local_paths import absolute, absolute_uri, anchored_word
 from alfine.core.conditions import Combination, alternatives
 from alfine.core.errors import Fault, InvalidSpec
@@ -187,6 +188,14 @@ class ValueReader:
             if not is_scalar(entry):
                 self.fault(f"{path}.{key}", f"{shown(entry)} must be a text or a number.")
         return {key: scalar_text(entry) for key, entry in entries.items()}
+
+    def regexes(self, path: str, value: Any) -> dict[str, str]:
+        """Return the regular expression of each metric, given as keys and texts or as SageMaker's list of definitions."""
+        try:
+            return self.texts(path, regexes_of(value))
+        except InvalidSpec as error:
+            self.faults += [Fault(path, fault.message) for fault in error.faults]
+            return {}
 
     def channels(self, path: str, value: Any) -> dict[str, str]:
         """Return the URI of each channel's data."""

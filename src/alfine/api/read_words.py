@@ -121,6 +121,7 @@ READERS: Mapping[Kind, Callable[[ValueReader, str, Any], Any]] = {
     "values": ValueReader.values,
     "goal": ValueReader.goal,
     "texts": ValueReader.texts,
+    "regexes": ValueReader.regexes,
     "strategy": ValueReader.strategy,
     "from_zero": ValueReader.from_zero,
     "combinations": ValueReader.combinations,

@@ -20,6 +20,7 @@ Kind = Literal[
     "values",
     "goal",
     "texts",
+    "regexes",
     "strategy",
     "from_zero",
     "combinations",

@@ -141,8 +141,8 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field(
         word="metrics",
-        help="Further metrics to record: the name of each, with its regular expression.",
-        kind="texts",
+        help="Further metrics to record: the name of each, with its regular expression. Or SageMaker's list, as in `[{Name: auc, Regex: 'auc=(.*)'}]`.",
+        kind="regexes",
         path=f"{DEFINITION}.AlgorithmSpecification.MetricDefinitions",
         of_definition=True,
         for_functions=False,
