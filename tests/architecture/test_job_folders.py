@@ -53,6 +53,7 @@ OTHER_FILES = {
     "cli.export": ("write_bytes", "writes the file that the user names"),
     "cli.notebook_cells": ("read_text", "reads the user's notebook"),
     "cli.notebook_report": ("iterdir read_text", "lists buckets, reads the user's notebooks"),
+    "cli.open_page": ("tempfile.mkstemp", "the page that leads a browser to a link, which only this user reads"),
     "cli.report": ("write_bytes", "writes the file that the user names"),
     "figures.chart": ("write_bytes write_text", "writes the file that the user names"),
     "cli.options": ("tempfile.TemporaryDirectory", "a home of its own"),

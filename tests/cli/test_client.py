@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+from html import unescape
 
 import pytest
 
+from alfine import Continuous, tune
 from tests.aws.test_keys import Locked
 from tests.cli.conftest import alfine_cli
 from tests.server.console.conftest import Visitor
@@ -96,7 +99,7 @@ def test_other_shells_and_programs_get_the_same_variables(locked):
 
 def test_a_home_without_a_running_server_is_told_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr("alfine.cli.home_server.WAIT_SECONDS", 0)
-    for command in ("client", "console"):
+    for command in ("client", "console", "open"):
         shown = alfine_cli(tmp_path, command)
         assert (shown.exit_code, shown.stdout) == (1, "")
         assert "Start one: alfine serve --home" in shown.stderr
@@ -116,6 +119,25 @@ def test_a_link_opens_the_console_once(locked):
     refused = other.get(path)
     assert (refused.status, "was opened before" in refused.text) == (403, True)
     assert other.get("/console/").url.startswith("/console/sign-in")
+
+
+def test_open_leads_a_browser_to_the_page_of_a_job_without_the_link_on_a_command_line(locked, tmp_path, monkeypatch):
+    job = {"name": "seen", "strategy": "Random", "max_training_jobs": 1, "home": locked.home}
+    tune(lambda hp: hp["x"], {"x": Continuous(0, 1)}, **job)
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/asked; cp "${{1#file://}}" {tmp_path}/page\n')
+    browser.chmod(0o700)
+    shell(locked, "alfine open seen", BROWSER=str(browser))
+    assert "token" not in (tmp_path / "asked").read_text()
+    link = unescape(re.search(r'href="(.*?)"', (tmp_path / "page").read_text())[1])
+    page = Visitor(locked.url).get(link.removeprefix(locked.url))
+    assert (page.status, page.url) == (200, "/console/tuning-jobs/seen")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "WSL_DISTRO_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    link = alfine_cli(locked.home, "open", "seen").stdout.strip()
+    elsewhere = link.replace("%2Fconsole%2Ftuning-jobs%2Fseen", "https%3A%2F%2Fexample.com")
+    assert Visitor(locked.url).get(elsewhere.removeprefix(locked.url)).url == "/console/"
+    assert "Did you mean seen?" in alfine_cli(locked.home, "open", "seem").stderr
 
 
 def test_only_who_signs_gets_a_link(locked):

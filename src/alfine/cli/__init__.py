@@ -44,6 +44,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Serve AWS clients": {
         "serve": ("serve", "Serve SageMaker's API and a web console."),
         "client": ("client", "Lead AWS's clients in this shell to the server."),
+        "open": ("open_page", "Open a tuning job in the web console."),
         "console": ("console", "Print a link that opens the server's web console."),
         "keys": ("keys", "Create, list and delete access keys."),
         "samples": ("samples", "Make small stand-ins for the data sets that AWS's notebooks read."),
@@ -57,6 +58,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "store": ("store", "Copy the records to another database."),
         "doctor": ("doctor", "Check this machine, or a home."),
         "metrics-test": ("try_regex", "Try the regex of a metric on a log."),
+        "completion": ("completion", "Let the shell complete commands and job names."),
     },
 }
 """The commands as `alfine --help` groups them: name -> (module, line of help).

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from alfine.cli.options import home_option, json_option, open_home
+from alfine.cli.progress import working
 from alfine.core.errors import NotFound
 from alfine.core.wording import count_of, percent
 
@@ -51,10 +52,11 @@ def advise(*, names: tuple[str, ...], tolerance: float, risk: float, as_json: bo
     from alfine.cli.output import print_json, show
     from alfine.jobs.analysis.criterion_advice import advise as advised
 
-    with open_home() as home:
+    with open_home() as home, working("Reading past jobs"):
         chosen = names or tuple(job.name for job in home.store.list() if job.ended)
         histories = [home.service.history(name) for name in chosen]
-    advice = advised(histories, tolerance=tolerance / 100, risk=risk / 100)
+    with working(f"Replaying {count_of(len(histories), 'job')}") as tell:
+        advice = advised(histories, tolerance=tolerance / 100, risk=risk / 100, progress=tell)
     if not advice.candidates:
         raise NotFound("No job has enough results: at least 20 objectives are needed. Run or import longer jobs first.")
     if as_json:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from alfine.cli.options import chosen_home, home_option, json_option, refuse_postgresql, showing_progress
+from alfine.cli.options import chosen_home, home_option, json_option, refuse_postgresql
+from alfine.cli.progress import showing_progress
 from alfine.core.wording import count_of, size
 
 EPILOG = """

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from alfine.cli.job_access import jobs_option, open_jobs
+from alfine.cli.job_argument import job_argument
 from alfine.cli.options import field_option, json_option
 from alfine.core.field import Face
 from alfine.core.messages import spelling
@@ -25,7 +26,7 @@ Examples:
 
 
 @click.command(epilog=EPILOG)
-@click.argument("name")
+@job_argument
 @field_option("max_training_jobs", metavar="N")
 @field_option("max_parallel", metavar="N")
 @field_option("max_runtime_seconds", metavar="SECONDS")

@@ -8,7 +8,9 @@ from typing import Any
 import click
 
 from alfine.cli.job_access import JobAccess, jobs_option, open_jobs
+from alfine.cli.job_argument import job_argument
 from alfine.cli.options import confirm, json_option
+from alfine.cli.progress import working
 from alfine.core.errors import InvalidSpec, NotTerminal
 from alfine.core.wording import count_of
 
@@ -21,7 +23,7 @@ Examples:
 
 
 @click.command(epilog=EPILOG)
-@click.argument("name")
+@job_argument
 @click.option("--yes", "-y", is_flag=True, help="Don't ask for confirmation.")
 @click.option("--keep-files", is_flag=True, help="Keep the files of its training jobs: logs, models, outputs.")
 @jobs_option
@@ -42,7 +44,8 @@ def delete(*, name: str, yes: bool, keep_files: bool, as_json: bool) -> None:
             launched = sum(described["TrainingJobStatusCounters"].values())
             files = f"the files of its {count_of(launched)} are " + ("kept" if keep_files else "deleted")
             confirm(f"Delete {name} ({status}; {files})?", f"To delete {name}, give --yes.")
-        jobs.delete(name, files=not keep_files)
+        with working(f"Deleting {name}"):
+            jobs.delete(name, files=not keep_files)
     if as_json:
         print_json({"HyperParameterTuningJobName": name, "Deleted": True, "FilesKept": keep_files})
     else:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import click
 
 from alfine.cli.job_access import jobs_option, open_jobs
+from alfine.cli.job_argument import job_argument
 from alfine.cli.options import json_option
+from alfine.cli.progress import working
 
 EPILOG = """
 \b
@@ -16,7 +18,7 @@ Examples:
 
 
 @click.command(epilog=EPILOG)
-@click.argument("name")
+@job_argument
 @jobs_option
 @json_option
 def describe(*, name: str, as_json: bool) -> None:
@@ -27,7 +29,7 @@ def describe(*, name: str, as_json: bool) -> None:
     from alfine.cli.job_report import details, outcome
     from alfine.cli.output import print_json, show
 
-    with open_jobs() as jobs:
+    with working(f"Reading {name}"), open_jobs() as jobs:
         described = jobs.describe(name)
     if as_json:
         print_json(described)

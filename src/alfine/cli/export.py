@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 
 from alfine.cli.job_access import jobs_option, open_jobs
+from alfine.cli.job_argument import job_argument
+from alfine.cli.progress import working
 
 FORMATS = ("csv", "json", "parquet")
 
@@ -20,7 +22,7 @@ Examples:
 
 
 @click.command(epilog=EPILOG)
-@click.argument("name")
+@job_argument
 @click.option("--format", "kind", type=click.Choice(FORMATS), help="Default: by the ending of --output, else csv.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File to write. Default: stdout.")
@@ -37,7 +39,7 @@ def export(*, name: str, kind: str | None, as_json: bool, output: Path | None) -
     kind = "json" if as_json else kind or (format_of(output) if output else None) or "csv"
     if kind == "parquet" and output is None and sys.stdout.isatty():
         raise click.UsageError("Parquet is a binary format. Give --output FILE, or redirect the output.")
-    with open_jobs() as jobs:
+    with open_jobs() as jobs, working(f"Reading {name}"):
         data = jobs.export(name, kind)
     if output is None:
         click.echo(data, nl=False)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from alfine.cli.options import home_option, json_option, open_home
+from alfine.cli.progress import working
 from alfine.core.wording import count_of, number
 
 if TYPE_CHECKING:
+    from alfine.core.history import History
     from alfine.store.records import Record
 
 EPILOG = """
@@ -50,7 +52,9 @@ def aws(*, description: Path, lists: tuple[Path, ...], name: str | None, as_json
     """
     from alfine.api.import_aws import from_aws
 
-    _import(*from_aws(description, lists, name), as_json=as_json)
+    with working(f"Importing {description}"):
+        imported = _imported(*from_aws(description, lists, name))
+    _tell(*imported, as_json=as_json)
 
 
 @import_job.command(epilog="\b\nExample:\n  alfine import optuna sqlite:///study.db --study churn")
@@ -70,20 +74,26 @@ def optuna(*, url: str, study: str | None, name: str | None, metric: str, as_jso
     """
     from alfine.api.import_optuna import from_optuna
 
-    _import(*from_optuna(url, study, name, metric), as_json=as_json)
+    with working(f"Importing {study or url}"):
+        imported = _imported(*from_optuna(url, study, name, metric))
+    _tell(*imported, as_json=as_json)
 
 
-def _import(record: Record, remarks: Sequence[str], *, as_json: bool) -> None:
+def _imported(record: Record, remarks: Sequence[str]) -> tuple[History, Sequence[str]]:
+    """Record a job, and return its history with the remarks on it."""
+    with open_home(create=True) as home:
+        return home.service.history(home.service.take_over(record).name), remarks
+
+
+def _tell(history: History, remarks: Sequence[str], *, as_json: bool) -> None:
     from alfine.cli.output import print_json
 
-    with open_home(create=True) as home:
-        job = home.service.take_over(record)
-        history = home.service.history(job.name)
-    best = history.incumbent and history.incumbent.objective
+    name = history.spec.name
+    best = None if history.incumbent is None else history.incumbent.objective
     if as_json:
         print_json(
             {
-                "HyperParameterTuningJobName": job.name,
+                "HyperParameterTuningJobName": name,
                 "TrainingJobs": history.launches,
                 "BestObjective": best,
                 "Remarks": list(remarks),
@@ -91,7 +101,7 @@ def _import(record: Record, remarks: Sequence[str], *, as_json: bool) -> None:
         )
         return
     result = "no objective" if best is None else f"best {history.spec.metric} {number(best)}"
-    click.echo(f"Imported {job.name}: {count_of(history.launches)}, {result}.")
+    click.echo(f"Imported {name}: {count_of(history.launches)}, {result}.")
     for remark in remarks:
         click.echo(remark, err=True)
-    click.echo(f"For example: alfine replay {job.name} --criterion ConvergenceDetected")
+    click.echo(f"For example: alfine replay {name} --criterion ConvergenceDetected")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from alfine.cli.job_access import JobAccess, jobs_option, open_jobs
+from alfine.cli.job_argument import job_or_training_job_argument
 from alfine.cli.options import json_option
 from alfine.core.errors import NotFound
 from alfine.core.wording import count_of
@@ -30,7 +31,7 @@ Examples:
 
 
 @click.command(epilog=EPILOG)
-@click.argument("name")
+@job_or_training_job_argument
 @click.option("--number", type=click.IntRange(min=1), metavar="N", help="Training job number N of the tuning job NAME.")
 @click.option("--best", is_flag=True, help="Best training job of the tuning job NAME.")
 @click.option("--lines", type=click.IntRange(min=0), metavar="N", help="Only the last N lines.")

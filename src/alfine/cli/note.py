@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from alfine.cli.job_access import jobs_option, open_jobs
+from alfine.cli.job_argument import job_argument
 from alfine.cli.options import json_option
 
 EPILOG = """
@@ -17,7 +18,7 @@ Examples:
 
 
 @click.command(epilog=EPILOG)
-@click.argument("name")
+@job_argument
 @click.argument("text", required=False)
 @click.option("--tag", "set_tags", multiple=True, metavar="KEY[=VALUE]", help="Tag to set. Repeatable.")
 @click.option("--untag", "removed", multiple=True, metavar="KEY", help="Tag to remove. Repeatable.")

@@ -164,21 +164,3 @@ def home_to_look_into() -> Iterator[Any]:
         return
     with tempfile.TemporaryDirectory(prefix="alfine-") as place, Home(place) as home:
         yield home
-
-
-@contextmanager
-def showing_progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Return what shows how far a command is, in one line of a terminal; it shows nothing where there is none."""
-    shown = False
-
-    def show(what: str, done: int, total: int) -> None:
-        nonlocal shown
-        if sys.stderr.isatty():
-            click.echo(f"\r{what}: {done:,}{f' of {total:,}' if total else ''}\x1b[K", err=True, nl=False)
-            shown = True
-
-    try:
-        yield show
-    finally:
-        if shown:
-            click.echo("\r\x1b[K", err=True, nl=False)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from alfine.cli.job_argument import job_argument
 from alfine.cli.options import home_option, json_option, open_home
+from alfine.cli.progress import working
 
 if TYPE_CHECKING:
     from alfine.core.history import History
@@ -25,7 +27,7 @@ Examples:
 
 
 @click.command(epilog=EPILOG)
-@click.argument("name")
+@job_argument
 @click.option(
     "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File to write the new job's request to."
 )
@@ -44,7 +46,7 @@ def propose(*, name: str, output: Path | None, new_name: str | None, as_json: bo
     from alfine.core.spec import FUNCTION
     from alfine.jobs.analysis.next_job import next_request
 
-    with open_home() as home:
+    with open_home() as home, working(f"Examining the search space of {name}"):
         remarks, history = home.service.space_remarks(name), home.service.history(name)
         try:
             request = next_request(home.service.get(name).request, history, remarks, new_name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from alfine.cli.options import confirm, home_option, json_option, open_home
+from alfine.cli.progress import working
 from alfine.core.errors import AlfineError
 from alfine.core.wording import count_of, size
 
@@ -66,14 +67,16 @@ def prune(
     with open_home() as home:
         words = {"older_than": older_than, "larger_than": larger_than, "keep_best": keep_best, "what": what}
         retention = _chosen(home.config.retention, words)
-        planned = plan(home.store, home.jobs_folder, retention, home.clock())
+        with working("Measuring the files of old jobs"):
+            planned = plan(home.store, home.jobs_folder, retention, home.clock())
         if not as_json:
             _show(planned)
         done = planned
         if not dry_run and planned.removals:
             if not yes:
                 confirm("Remove them?", "To remove them, give --yes.")
-            done = remove(home.store, home.jobs_folder, retention, home.clock())
+            with working("Removing"):
+                done = remove(home.store, home.jobs_folder, retention, home.clock())
         if as_json:
             _print_json(done, dry_run=dry_run)
         elif not dry_run and planned.removals:

@@ -164,10 +164,13 @@ class RemoteJobs:
         path = f"/_alfine/tuning-jobs/{quote(name, safe='')}/annotations"
         self._send("POST", path, "alfine", {"content-type": "application/json"}, body)
 
-    def console_link(self) -> str:
-        """Return the URL of a new one-time link into the server's console."""
+    def console_link(self, to: str = "") -> str:
+        """Return the URL of a new one-time link into the server's console; to: the path of the page that it leads to."""
         _, body = self._send("POST", "/_alfine/console-links", "alfine", {}, b"")
-        return f"{self.endpoint}{json.loads(body)['Path']}"
+        path: str = json.loads(body)["Path"]
+        if not to:
+            return f"{self.endpoint}{path}"
+        return f"{self.endpoint}{path}&to={quote(to, safe='')}" if "?" in path else f"{self.endpoint}{to}"
 
     def go_on(self, name: str, *, quiet: bool) -> bool:  # noqa: ARG002
         """Return False: the server runs the job."""

@@ -8,7 +8,9 @@ from typing import Any
 import click
 
 from alfine.cli.job_access import jobs_option, open_jobs
+from alfine.cli.job_argument import job_argument
 from alfine.cli.options import json_option
+from alfine.cli.progress import working
 from alfine.core.wording import count_of, duration, money, number, short
 
 EPILOG = """
@@ -27,7 +29,7 @@ A criterion is its name and its settings, such as
 
 
 @click.command(epilog=EPILOG)
-@click.argument("name")
+@job_argument
 @click.option("--criterion", "texts", multiple=True, metavar="TEXT", help="Completion criterion to try. Repeatable.")
 @jobs_option
 @json_option
@@ -40,7 +42,7 @@ def replay(*, name: str, texts: tuple[str, ...], as_json: bool) -> None:
     from alfine.core.field import Face
     from alfine.core.messages import spelling
 
-    with open_jobs() as jobs, spelling(Face.PYTHON):
+    with open_jobs() as jobs, spelling(Face.PYTHON), working(f"Replaying {name}"):
         answer = jobs.replays(name, texts)
     if as_json:
         print_json(answer)

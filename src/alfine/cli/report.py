@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from alfine.cli.job_access import jobs_option, open_jobs
+from alfine.cli.job_argument import job_argument
+from alfine.cli.progress import working
 
 EPILOG = """
 \b
@@ -17,7 +19,7 @@ Examples:
 
 
 @click.command(epilog=EPILOG)
-@click.argument("name")
+@job_argument
 @click.option(
     "--criterion",
     "criteria",
@@ -34,7 +36,7 @@ def report(*, name: str, criteria: tuple[str, ...], output: Path | None) -> None
 
     The file needs no network, and can be read without scripts.
     """
-    with open_jobs() as jobs:
+    with open_jobs() as jobs, working(f"Writing the report of {name}"):
         page = jobs.report(name, criteria)
     file = output or Path(f"{name}.html")
     file.write_bytes(page)

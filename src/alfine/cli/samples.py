@@ -7,6 +7,7 @@ from collections import defaultdict
 import click
 
 from alfine.cli.options import chosen_home, home_option, json_option
+from alfine.cli.progress import working
 
 EPILOG = """
 \b
@@ -41,7 +42,8 @@ def samples(*, region: str, removing: bool, as_json: bool) -> None:
             f"s3:// leads to {endpoint}, and the stand-ins are for buckets in the home. Upload data there yourself."
         )
         raise InvalidSpec([Fault("[s3] endpoint", message)])
-    done = list((remove if removing else fill)(BucketStore(home / "buckets"), region))
+    with working("Making stand-ins"):
+        done = list((remove if removing else fill)(BucketStore(home / "buckets"), region))
     if as_json:
         print_json([{"Uri": sample.uri, "Bytes": sample.size, "Outcome": sample.outcome} for sample in done])
         return

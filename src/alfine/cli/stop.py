@@ -7,6 +7,7 @@ import time
 import click
 
 from alfine.cli.job_access import jobs_option, open_jobs
+from alfine.cli.job_argument import job_argument
 from alfine.cli.options import confirm, json_option
 from alfine.core.errors import Fault, InvalidSpec
 
@@ -23,7 +24,7 @@ Examples:
 
 
 @click.command(epilog=EPILOG)
-@click.argument("name")
+@job_argument
 @click.option("--wait", is_flag=True, help="Wait until the tuning job has ended.")
 @click.option(
     "--force", is_flag=True, help="Kill what runs and record the job as Stopped now, whatever keeps it from ending."

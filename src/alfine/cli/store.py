@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from alfine.cli.options import json_option, showing_progress
+from alfine.cli.options import json_option
+from alfine.cli.progress import showing_progress
 from alfine.core.errors import NotFound
 from alfine.core.wording import count_of
 

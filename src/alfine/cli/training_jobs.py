@@ -9,7 +9,9 @@ from typing import Any
 import click
 
 from alfine.cli.job_access import jobs_option, open_jobs
+from alfine.cli.job_argument import job_argument
 from alfine.cli.options import json_option
+from alfine.cli.progress import working
 from alfine.core.wording import configuration, number, seconds_between
 
 STATUSES = ("InProgress", "Stopping", "Completed", "Failed", "Stopped")
@@ -23,7 +25,7 @@ Examples:
 
 
 @click.command("training-jobs", epilog=EPILOG)
-@click.argument("name")
+@job_argument
 @click.option(
     "--status", "wanted", type=click.Choice(STATUSES, case_sensitive=False), help="Only training jobs with this status."
 )
@@ -41,7 +43,7 @@ def training_jobs(*, name: str, wanted: str | None, sort: str, limit: int | None
     """List the training jobs of a tuning job."""
     from alfine.cli.output import print_json, show, status, table
 
-    with open_jobs() as opened:
+    with working(f"Reading {name}"), open_jobs() as opened:
         rows = [*enumerate(opened.training_jobs(name), start=1)]
     if wanted is not None:
         rows = [row for row in rows if row[1]["TrainingJobStatus"] == wanted]

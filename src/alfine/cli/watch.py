@@ -10,6 +10,7 @@ import click
 
 from alfine.cli.errors import FAILED, INTERRUPTED
 from alfine.cli.job_access import JobAccess, jobs_option, open_jobs
+from alfine.cli.job_argument import job_argument
 
 POLL_SECONDS = 0.5
 """Least seconds between two requests; slow ones wait ten times as long as a request takes."""
@@ -32,7 +33,7 @@ Exit codes: 0 completed, 1 failed, 130 stopped, or watching ended by Ctrl-C.
 
 
 @click.command(epilog=EPILOG)
-@click.argument("name")
+@job_argument
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON after each change.")
 @jobs_option
 def watch(*, name: str, as_json: bool) -> None:

@@ -11,11 +11,11 @@ limits illustrated in the case of the binomial»; without a miss it is about 3 /
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from alfine.core.facts import Changed
+from alfine.core.facts import Changed, Fact
 from alfine.core.history import History, mean
 from alfine.core.judge import Judge
 from alfine.core.protocols import CompletionCriterion
@@ -135,6 +135,7 @@ def advise(
     tolerance: float = TOLERANCE,
     risk: float = RISK,
     candidates: Sequence[str] = CANDIDATES,
+    progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005 - the same arguments
 ) -> Advice:
     """Judge candidate criteria on recorded jobs that have ended.
 
@@ -143,12 +144,15 @@ def advise(
         tolerance: See TOLERANCE.
         risk: See RISK.
         candidates: Criteria, as `alfine.criteria.text_format` reads them.
+        progress: Is told how many facts of the jobs are judged, and of how many.
 
     Returns:
         The advice; of the candidates within the risk it recommends the one with the least mean training time.
     """
     usable = [history for history in histories if len(history.observations()[1]) >= LEAST_OBJECTIVES]
-    outcomes = [_outcomes(history, [criterion_from_text(text) for text in candidates]) for history in usable]
+    outcomes = []
+    for history, tell in _each_with_progress(usable, progress):
+        outcomes.append(_outcomes(history, [criterion_from_text(text) for text in candidates], tell))
     judged = [
         CandidateCriterion(text=text, outcomes=tuple(of_job[index] for of_job in outcomes), tolerance=tolerance)
         for index, text in enumerate(candidates if outcomes else ())
@@ -159,11 +163,30 @@ def advise(
     return Advice(candidates=tuple(judged), recommended=good[0] if good else None, left_out=left_out)
 
 
-def _outcomes(record: History, criteria: Sequence[CompletionCriterion]) -> tuple[CandidateOutcome, ...]:
-    """Return what each criterion would have meant for one job."""
+def _each_with_progress(
+    histories: Sequence[History], progress: Callable[[int, int], None]
+) -> Iterator[tuple[History, Callable[[int], None]]]:
+    """Yield each history with what is told how many of its facts are judged."""
+    before, total = 0, sum(len(history.facts) for history in histories)
+    for history in histories:
+        yield history, lambda done, earlier=before: progress(earlier + done, total)  # type: ignore[misc]
+        before += len(history.facts)
+
+
+def _outcomes(
+    record: History, criteria: Sequence[CompletionCriterion], judged: Callable[[int], None]
+) -> tuple[CandidateOutcome, ...]:
+    """Return what each criterion would have meant for one job; `judged` is told how many facts have been judged."""
     policy = policy_for(record.spec, [Shadow(criterion) for criterion in criteria])
     judge = Judge(record.under(record.spec), policy)
-    judge.record(fact for fact in record.facts if not isinstance(fact, Changed))
+
+    def facts() -> Iterator[Fact]:
+        for count, fact in enumerate(record.facts, 1):
+            judged(count)
+            if not isinstance(fact, Changed):
+                yield fact
+
+    judge.record(facts())
     return tuple(_outcome(record, verdict.evidence) for verdict in judge.verdicts)
 
 

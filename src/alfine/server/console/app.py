@@ -277,10 +277,10 @@ class Console:
         return response
 
     async def _open(self, request: Request) -> Response:
-        """Open a one-time link. A HEAD, as previews of links send it, leaves the link as it is."""
+        """Open a one-time link, and lead to the page that it names with `to`. A HEAD, as previews send it, leaves the link as it is."""
         if request.method != "GET":
             return Response(status_code=405, headers={"allow": "GET"})
-        response = RedirectResponse(f"{PATH}/", 303)
+        response = RedirectResponse(_safe_target(request.query_params.get("to", "")), 303)
         if self.sessions.needs_sign_in:
             try:
                 link = request.query_params.get("token", "")

@@ -1,0 +1,63 @@
+"""What the Tab key completes, and what a command that takes its time shows meanwhile."""
+
+import io
+import os
+
+import pytest
+from click.testing import CliRunner
+
+from alfine.cli import main
+from alfine.cli.progress import working
+
+from .conftest import alfine_cli
+
+
+def completed(*words):
+    """The completions of the last word."""
+    variables = {"_ALFINE_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+    shown = CliRunner(env=variables).invoke(main, [], prog_name="alfine").stdout
+    return [line.partition(",")[2] for line in shown.splitlines() if line]
+
+
+def test_commands_options_and_names_of_jobs_are_completed(recorded, tmp_path):
+    home = f"--home={recorded}"
+    assert completed("alfine", "des") == ["describe"]
+    assert "--criterion" in completed("alfine", "replay", "--crit")
+    assert completed("alfine", home, "describe", "") == ["good", "function"]
+    assert completed("alfine", home, "watch", "goo") == ["good"]
+    assert len(completed("alfine", home, "logs", "good-")) == 8
+    assert completed("alfine", f"--home={tmp_path}", "describe", "") == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_gets_lines_of_its_own(tmp_path, shell):
+    lines = alfine_cli(tmp_path, "completion", shell).stdout
+    assert f"_ALFINE_COMPLETE={shell}_complete" in lines
+    assert "_alfine_completion" in lines
+
+
+@pytest.mark.parametrize("words", [("watchh",), ("import", "awz"), ("list", "--jsn"), ("keys", "lst")])
+def test_a_misspelt_command_or_option_is_answered_with_the_one_that_was_meant(tmp_path, words):
+    result = alfine_cli(tmp_path, *words)
+    assert result.exit_code == 2
+    assert "Did you mean" in result.stderr
+
+
+def test_a_terminal_sees_how_far_a_command_is_and_a_file_does_not(monkeypatch):
+    monkeypatch.setattr("alfine.cli.progress.SILENCE_SECONDS", 0.0)
+    monkeypatch.setattr("alfine.cli.progress.REDRAW_SECONDS", 0.01)
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs, "w", encoding="utf-8") as terminal, os.fdopen(ours, "rb", buffering=0) as screen:
+        monkeypatch.setattr("sys.stderr", terminal)
+        with working("Replaying 12 jobs") as tell:
+            tell(3, 12)
+            shown = b""
+            while b"3 of 12, about" not in shown:
+                shown += screen.read(100)
+        while not shown.endswith(b"\r\x1b[K"):
+            shown += screen.read(100)
+    file = io.StringIO()
+    monkeypatch.setattr("sys.stderr", file)
+    with working("Replaying 12 jobs"):
+        pass
+    assert file.getvalue() == ""
