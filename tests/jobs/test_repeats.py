@@ -88,7 +88,7 @@ def test_every_face_names_the_same_best(tmp_path):
     with Home(tmp_path) as home:
         described = home.service.describe("again")
         assert described["BestTrainingJob"]["TrainingJobName"] == job.best.name
-        assert next(iter(home.service.list()))["BestObjective"] == job.best.objective
+        assert next(iter(home.service.list()))["BestObjective"] == job.best_objective
         told = described["Alfine"]["Repeats"]
         assert {each["TrainingJobName"]: each["Mean"] for each in told["Contenders"]} == {
             job.history.job(number).name: pytest.approx(mean) for number, mean in means(job).items()

@@ -265,10 +265,8 @@ class Job(Results):
         return replayed(self.history, criteria)
 
     def __repr__(self) -> str:
-        best = self.best
+        best, value = self.best, self.best_objective
         known = (
-            f"best {number(best.objective)} of training job {best.number}"
-            if best and best.objective is not None
-            else "no objective yet"
+            f"best {number(value)} of training job {best.number}" if best and value is not None else "no objective yet"
         )
         return f"<Job {self.name}: {self.status}, {self.history.launches} training jobs, {known}>"

@@ -68,8 +68,8 @@ class JobProgress:
             running=len(history.running),
             failed=history.fold(FAILED, 0, _count_failed),
             best=None
-            if best is None or best.objective is None
-            else (f"training job {best.number}", best.objective, configuration(best.hyperparameters)),
+            if best is None or history.best_value is None
+            else (f"training job {best.number}", history.best_value, configuration(best.hyperparameters)),
             verdicts=run.judge.verdicts,
             remarks=tuple((f"{remark.kind} {remark.hyperparameter}", remark.sentence) for remark in remarks(history)),
         )
@@ -95,7 +95,7 @@ class JobProgress:
             ended=counters["Completed"] + counters["Stopped"] + failed,
             running=counters["InProgress"],
             failed=failed,
-            best=None if best is None else _described_best(best),
+            best=None if best is None else _described_best(best, alfine["BestObjective"]["Value"]),
             verdicts=tuple(Verdict.from_dict(verdict) for verdict in alfine["Verdicts"]),
             remarks=tuple(
                 (f"{remark['Kind']} {remark.get('HyperParameter')}", remark["Sentence"])
@@ -142,10 +142,9 @@ def _described_status(described: Mapping[str, Any]) -> str:
     return _status(status, known, running, asked, again="Repeats" in described["Alfine"])
 
 
-def _described_best(best: Mapping[str, Any]) -> tuple[str, float, str]:
+def _described_best(best: Mapping[str, Any], value: float) -> tuple[str, float, str]:
     numbered = re.search(r"-(\d{3,})-[0-9a-f]{8}$", best["TrainingJobName"])
     name = f"training job {int(numbered[1])}" if numbered else best["TrainingJobName"]
-    value = best["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
     return name, value, configuration(best["TunedHyperParameters"])
 
 

@@ -40,6 +40,11 @@ class Results(ABC):
         return self.history.incumbent
 
     @property
+    def best_objective(self) -> float | None:
+        """The objective of the best configuration: the mean of its runs where `repeats` ran it again; None before one."""
+        return self.history.best_value
+
+    @property
     def overall_best(self) -> TrainingJob | None:
         """The best training job of this tuning and of its parents.
 

@@ -39,7 +39,7 @@ def outcome(described: Described) -> Iterator[RenderableType]:
     costs = described["Alfine"]["Cost"]
     yield facts(
         {
-            "best": _best(described.get("BestTrainingJob")),
+            "best": _best(described.get("BestTrainingJob"), described["Alfine"].get("BestObjective")),
             "re-runs": _repeats(described["Alfine"].get("Repeats")),
             "expected true value": _true_value(described),
             "best with parents": _best(overall) if (overall := described.get("OverallBestTrainingJob")) else None,
@@ -171,16 +171,19 @@ def _definition(asked: Mapping[str, Any], spec: TuningJobSpec, rules: Described)
     return rows
 
 
-def _best(best: Described | None) -> RenderableType:
+def _best(best: Described | None, value: Described | None = None) -> RenderableType:
+    """Return a best result. value: its objective and the number of runs that it is the mean of; None: it ran once."""
     if best is None:
         return Text("no training job has an objective yet")
     objective = best["FinalHyperParameterTuningJobObjectiveMetric"]
-    texts = "  ".join(f"{name}={value}" for name, value in best["TunedHyperParameters"].items())
+    value = value or {"Value": objective["Value"], "Runs": 1}
+    runs = f"  mean of {value['Runs']} runs" if value["Runs"] > 1 else ""
+    texts = configuration(best["TunedHyperParameters"])
     definition = best.get("TrainingJobDefinitionName")
     return Text.assemble(
         f"{objective['MetricName']} ",
-        (number(objective["Value"]), "bold"),
-        f"  {best['TrainingJobName']}{f' ({definition})' if definition else ''}\n{texts}",
+        (number(value["Value"]), "bold"),
+        f"{runs}  {best['TrainingJobName']}{f' ({definition})' if definition else ''}\n{texts}",
     )
 
 

@@ -363,6 +363,13 @@ class History(DerivedValues):
         objectives = (run.objective for run in (job, *self.repeated.get(job.number, ())))
         return [objective for objective in objectives if objective is not None]
 
+    @property
+    def best_value(self) -> float | None:
+        """The objective of the best training job; the mean of its runs once its configuration was run again."""
+        best = self.incumbent
+        values = [] if best is None else self.runs(best)
+        return mean(values) if values else None
+
     def _best_by_mean(self) -> TrainingJob | None:
         """Return the contender with the best mean, once each of them was run again; None before.
 

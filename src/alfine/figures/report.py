@@ -78,11 +78,11 @@ def _json(value: object) -> str:
 
 def _facts(history: History) -> list[tuple[str, str]]:
     """Return the figures at the top: what, and how much."""
-    spec, best = history.spec, history.incumbent
+    spec = history.spec
     spent = cost.spent(history)
     limit = "" if spec.max_training_jobs is None else f" of {number(spec.max_training_jobs)}"
     return [
-        (f"Best {spec.metric}", number(best.objective) if best else number(None)),
+        (f"Best {spec.metric}", number(history.best_value)),
         ("Training jobs", f"{number(history.ended)}{limit}"),
         ("Runtime", duration(history.elapsed_seconds)),
         ("Training time", duration(spent.compute_seconds)),

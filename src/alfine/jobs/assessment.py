@@ -65,7 +65,7 @@ class Assessment:
     """Conclusions about one tuning job.
 
     verdict: the strongest, None before the first. verdicts: of each criterion the last; of the one that ended the job, the one by
-    which it did. bound: what the job can cost at most; spent: what it has cost; saved: what ending early saved, once it has ended.
+    which it did. bound: what the job can cost at most; spent: what it has cost; saved: what a criterion saved that ended the job early.
     forecast: when and why the search ends, while it goes on. warm_start: what becomes of the parents' results, as a sentence.
     best: what the best training job is truly worth. remarks: on the search space. changed_at: when the user changed the job.
     """
@@ -98,7 +98,7 @@ class Assessor:
             verdicts=as_it_ended(job.verdict, job.verdicts),
             bound=cost.bound(history.spec),
             spent=cost.spent(history),
-            saved=cost.saved(history) if job.ended else None,
+            saved=cost.saved(history) if _ended_by_criterion(job) else None,
             forecast=forecast_of(history, policy_for(history.spec).criteria) if _is_searching(job) else None,
             rules=_rules(history.spec),
             warm_start=parent_evidence.sentence(history),
@@ -145,7 +145,7 @@ def assessment_without_history(
         verdicts=as_it_ended(job.verdict, job.verdicts),
         bound=cost.bound(spec),
         spent=cost.cost_of(spec, ended + running),
-        saved=cost.saved_by(spec, ended, count, counters.launched) if job.ended else None,
+        saved=cost.saved_by(spec, ended, count, counters.launched) if _ended_by_criterion(job) else None,
         forecast=None,
         rules=_rules(spec),
         warm_start=None,
@@ -159,6 +159,12 @@ def assessment_without_history(
 def _is_searching(job: TuningJob) -> bool:
     """Return whether new configurations are still launched."""
     return not job.ended and (job.verdict is None or job.verdict.outlook is Outlook.CONTINUE)
+
+
+def _ended_by_criterion(job: TuningJob) -> bool:
+    """Return whether a criterion ended the job on its results: a limit, the user's stop and a failure save nothing, they cut short."""
+    verdict = job.verdict
+    return job.status == "Completed" and verdict is not None and verdict.met and not verdict.is_limit
 
 
 def _rules(spec: TuningJobSpec) -> SpaceRules:

@@ -120,7 +120,8 @@ class TuningJobDescription:
     job: its row. spec: its request. not_improving: how many objectives in a row didn't improve the best (AMT's
     NumberOfTrainingJobsObjectiveNotImproving). converged_at: when convergence was detected. best: the best training job, by means where
     the best configurations were run again. overall_best: the best of it and its parents, for a warm start with identical data and
-    algorithm. counted: from where the next description goes on counting `not_improving`.
+    algorithm. counted: from where the next description goes on counting `not_improving`. best_value: the objective of the best, the mean
+    of its `best_runs` runs where its configuration was run again.
     """
 
     job: TuningJob
@@ -131,6 +132,8 @@ class TuningJobDescription:
     best: TrainingJobSummary | None
     overall_best: TrainingJobSummary | None
     counted: Counted
+    best_value: float | None = None
+    best_runs: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +160,8 @@ def describe_tuning_job(
     spec = job.spec()
     same_job = before is not None and before.job.id == job.id
     counted = _count(connection, job.id, spec, before.counted if before is not None and same_job else Counted())
-    best, not_improved = best_of(connection, job, spec), counted.state[1]
+    found, not_improved = best_result(connection, job, spec), counted.state[1]
+    best = found.training_job
     if spec.repeats is not None:  # repeats improve nothing
         not_improved = not_improving(_history(connection, job))
     return TuningJobDescription(
@@ -169,6 +173,8 @@ def describe_tuning_job(
         best=best,
         overall_best=_overall_best(connection, job, spec, best),
         counted=counted,
+        best_value=found.value,
+        best_runs=found.runs,
     )
 
 
@@ -177,12 +183,15 @@ class TuningJobSummary:
     """One tuning job in a list.
 
     spec: its request; None if this version of alfine can't understand it. error: why it can't, else «». best: its best training job.
+    best_value: the objective of the best, the mean of its `best_runs` runs where its configuration was run again.
     """
 
     job: TuningJob
     spec: TuningJobSpec | None
     counters: Counters
     best: TrainingJobSummary | None
+    best_value: float | None = None
+    best_runs: int = 1
     error: str = ""
 
 
@@ -193,22 +202,50 @@ def tuning_job_summaries(connection: Connection, jobs: Sequence[TuningJob]) -> l
     for job in jobs:
         try:
             spec = job.spec()
-            best = best_of(connection, job, spec)
-            summary = TuningJobSummary(job=job, spec=spec, counters=counters[job.id], best=best)
+            found = best_result(connection, job, spec)
+            summary = TuningJobSummary(
+                job=job,
+                spec=spec,
+                counters=counters[job.id],
+                best=found.training_job,
+                best_value=found.value,
+                best_runs=found.runs,
+            )
         except InvalidSpec as error:
             summary = TuningJobSummary(job=job, spec=None, counters=counters[job.id], best=None, error=str(error))
         summaries.append(summary)
     return summaries
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BestResult:
+    """The best result of a tuning job; of None before the first.
+
+    value: its objective; the mean of its `runs` where its configuration was run again.
+    """
+
+    training_job: TrainingJobSummary | None = None
+    value: float | None = None
+    runs: int = 1
+
+
 def best_of(connection: Connection, job: TuningJob, spec: TuningJobSpec) -> TrainingJobSummary | None:
     """Return the best training job of a tuning job, by means where its best configurations were run again."""
-    number = None
+    return best_result(connection, job, spec).training_job
+
+
+def best_result(connection: Connection, job: TuningJob, spec: TuningJobSpec) -> BestResult:
+    """Return the best result of a tuning job."""
+    number, value, runs = None, None, 1
     if spec.repeats is not None:
-        incumbent = _history(connection, job).incumbent
-        number = None if incumbent is None else incumbent.number
+        history = _history(connection, job)
+        if (incumbent := history.incumbent) is not None:
+            number, value, runs = incumbent.number, history.best_value, len(history.runs(incumbent))
     row = queries.best(connection, job.id, minimise=spec.sign > 0, ranked=spec.ranked, number=number)
-    return None if row is None else training_job_summaries([row], job.request)[0]
+    if row is None:
+        return BestResult()
+    summary = training_job_summaries([row], job.request)[0]
+    return BestResult(training_job=summary, value=summary.objective if value is None else value, runs=runs)
 
 
 def _history(connection: Connection, job: TuningJob) -> History:

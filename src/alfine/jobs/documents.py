@@ -51,7 +51,11 @@ def tuning_job(
         **_optional(
             BestTrainingJob=best and training_job(best), OverallBestTrainingJob=overall and training_job(overall)
         ),
-        "Alfine": {**_optional(Note=job.note, Tags=dict(tags) or None), **_assessment(assessment)},
+        "Alfine": {
+            **_optional(Note=job.note, Tags=dict(tags) or None),
+            **_best_objective(description),
+            **_assessment(assessment),
+        },
     }
 
 
@@ -65,7 +69,8 @@ def tuning_job_row(summary: TuningJobSummary, tags: Mapping[str, str]) -> Plain:
         "CreationTime": job.created_at.isoformat(),
         **_optional(HyperParameterTuningEndTime=_text(job.ended_at)),
         **_counters(summary.counters),
-        "BestObjective": None if summary.best is None else summary.best.objective,
+        "BestObjective": summary.best_value,
+        **_optional(BestRuns=summary.best_runs if summary.best_runs > 1 else None),
         "MetricName": spec and spec.metric,
         "Verdict": None if verdict is None else verdict.as_dict(),
         **_optional(Error=summary.error or None, Note=job.note, Tags=dict(tags) or None),
@@ -113,6 +118,13 @@ def _assessment(assessment: Assessment) -> Plain:
         ),
         "Changes": [at.isoformat() for at in assessment.changed_at],
     }
+
+
+def _best_objective(description: TuningJobDescription) -> Plain:
+    """Return the objective that stands for the job: of a configuration that was run again the mean, not its lucky first result."""
+    if description.best_value is None:
+        return {}
+    return {"BestObjective": {"Value": description.best_value, "Runs": description.best_runs}}
 
 
 def _cost(cost: Cost) -> Plain:

@@ -40,6 +40,7 @@ SORTS = {"number": "number", "objective": "objective", "status": "status"}
 
 SHOWN_ELSEWHERE = frozenset(
     {
+        "BestObjective",
         "Verdict",
         "Verdicts",
         "Cost",

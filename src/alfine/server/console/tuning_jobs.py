@@ -51,7 +51,7 @@ def page(request: PageRequest) -> Response:
 
 
 def _row(summary: TuningJobSummary, request: PageRequest) -> Mapping[str, Any]:
-    row, spec, best, counters = summary.job, summary.spec, summary.best, summary.counters.statuses
+    row, spec, counters = summary.job, summary.spec, summary.counters.statuses
     verdict = nearest(row.verdict.as_dict() if row.verdict else None, [verdict.as_dict() for verdict in row.verdicts])
     return {
         "name": row.name,
@@ -65,7 +65,7 @@ def _row(summary: TuningJobSummary, request: PageRequest) -> Mapping[str, Any]:
         "metric": spec and spec.metric,
         "goal": spec and spec.goal,
         "error": summary.error,
-        "best": best and best.objective,
+        "best": summary.best_value,
         "created_at": row.created_at,
         "seconds": ((row.ended_at or request.service.clock()) - row.created_at).total_seconds(),
     }
