@@ -46,8 +46,18 @@ class Module:
         return self.name.partition(".")[0]
 
     @property
+    def file(self) -> str:
+        """Its path in the package."""
+        return self.name.replace(".", "/") + ("/__init__.py" if self.is_package else ".py")
+
+    @property
     def lines(self) -> int:
         return self.text.count("\n")
+
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """All nodes of the syntax tree, listed once: to walk through the trees of the whole house takes seconds."""
+        return tuple(ast.walk(self.tree))
 
     def base_of(self, node: ast.ImportFrom) -> str:
         """Return the dotted name that `from … import` imports from, also where it's relative to this module."""
@@ -181,7 +191,7 @@ def public(module: Module) -> Iterator[ast.ClassDef | Function]:
 
 def functions(modules: Iterable[Module]) -> Iterator[tuple[Module, Function]]:
     for module in modules:
-        yield from ((module, node) for node in ast.walk(module.tree) if isinstance(node, Function))
+        yield from ((module, node) for node in module.nodes if isinstance(node, Function))
 
 
 def code_lines(function: Function, module: Module) -> int:
@@ -197,7 +207,7 @@ def code_lines(function: Function, module: Module) -> int:
 def _code_lines_of(module: Module) -> int:
     """The lines of a module without blank lines, comments and docstrings."""
     said: set[int] = set()
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         has_docstring = isinstance(node, ast.Module | ast.ClassDef | Function) and ast.get_docstring(node) is not None
         if has_docstring and isinstance(node.body[0], ast.Expr):
             said |= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
@@ -270,9 +280,11 @@ def _returns(function: Function) -> bool:
 def _statements(tree: ast.AST, *, into_functions: bool) -> Iterator[ast.AST]:
     """Walk a module as its import runs it; into_functions: what its functions run, too."""
     for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.expr):  # nothing is imported there
+            continue
         if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
             continue
-        if isinstance(node, Function | ast.Lambda) and not into_functions:
+        if isinstance(node, Function) and not into_functions:
             continue
         yield node
         yield from _statements(node, into_functions=into_functions)

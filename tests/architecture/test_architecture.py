@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from alfine.criteria import known
@@ -118,7 +118,7 @@ def test_no_criterion_is_named_in_a_string_outside_of_criteria(house):
     naming = {
         module.name
         for module in house.modules.values()
-        if module.room != "criteria" and any(map(criterion.search, strings(module.tree)))
+        if module.room != "criteria" and any(map(criterion.search, strings(module.nodes)))
     }
     assert naming == set(CRITERIA_NAMED)
 
@@ -128,7 +128,7 @@ def test_no_function_of_core_imports(house):
         f"{module.name}:{node.lineno}"
         for module in house.modules.values()
         if module.room == "core"
-        for function in ast.walk(module.tree)
+        for function in module.nodes
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
         for node in ast.walk(function)
         if isinstance(node, ast.Import | ast.ImportFrom)
@@ -136,10 +136,10 @@ def test_no_function_of_core_imports(house):
     assert found == []
 
 
-def strings(tree: ast.Module) -> Iterator[str]:
+def strings(nodes: Sequence[ast.AST]) -> Iterator[str]:
     """The strings of a module that aren't docstrings."""
-    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
+    docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
             yield node.value
 

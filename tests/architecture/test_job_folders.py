@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 FILE_METHODS = frozenset(
     {"glob", "hardlink_to", "iterdir", "mkdir", "read_bytes", "read_text", "rglob", "rmdir", "symlink_to", "touch"}
@@ -148,14 +148,14 @@ def test_folders_of_training_jobs_are_touched_by_descriptors_alone(house):
         for module in house.modules.values()
         if module.room in NEAR_JOB_FOLDERS
         and not module.name.startswith(BESIDE)
-        and (calls := set(file_calls(module.tree)))
+        and (calls := set(file_calls(module.nodes)))
     }
     assert touching == {name: calls for name, (calls, _) in OTHER_FILES.items()}
 
 
-def file_calls(tree: ast.Module) -> Iterator[str]:
+def file_calls(nodes: Iterable[ast.AST]) -> Iterator[str]:
     """The calls of a module that touch a file by its path."""
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.Call(func=ast.Name(id="open")):
                 yield "open"
