@@ -8,7 +8,8 @@ import botocore.session
 import pytest
 import regex
 
-from alfine.aws.json_protocol import TAKEN_TOO, WireError, api, parse
+from alfine.aws.json_protocol import TAKEN_TOO, api, parse
+from alfine.aws.wire_error import WireError
 from tests.aws.test_guard import post
 
 OPERATION = "CreateHyperParameterTuningJob"

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from alfine.aws.json_protocol import Plain, WireError
 from alfine.aws.sagemaker.backend import AwsBackend, Function
+from alfine.aws.shape_readers import Plain
+from alfine.aws.wire_error import WireError
 from alfine.core.errors import NotFound
 from alfine.jobs.training_job_log import TrainingJobLogs
 from alfine.store import queries

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
-from alfine.aws.json_protocol import Api, Plain, not_readable, unknown_operation
+from alfine.aws.json_protocol import Api
+from alfine.aws.shape_readers import Plain
+from alfine.aws.wire_error import not_readable, unknown_operation
 
 if TYPE_CHECKING:
     from alfine.aws.services import JsonService

@@ -7,21 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from alfine.aws.cloudwatch_logs import LOGS
-from alfine.aws.json_protocol import (
-    Api,
-    Plain,
-    WireError,
-    Written,
-    api,
-    error_body,
-    parse,
-    render,
-    unknown_operation,
-)
+from alfine.aws.json_protocol import Api, Written, api, error_body, parse, render
 from alfine.aws.sagemaker.backend import AwsBackend, Function
 from alfine.aws.sagemaker.operations import OPERATIONS
 from alfine.aws.sagemaker.other_operations import empty_list, explained_operation
+from alfine.aws.shape_readers import Plain
 from alfine.aws.sts_iam_cloudwatch import CLOUDWATCH, IAM, STS
+from alfine.aws.wire_error import WireError, unknown_operation
 from alfine.core.errors import AlfineError
 from alfine.core.unavailable import UNAVAILABLE_CODE, reason_to_try_later
 

@@ -12,8 +12,9 @@ from datetime import UTC, datetime, timedelta
 from alfine.aws.auth import session_keys
 from alfine.aws.auth.session_keys import signer
 from alfine.aws.cloudwatch_logs import GROUP
-from alfine.aws.json_protocol import Plain, validation_error
 from alfine.aws.sagemaker.backend import AwsBackend, Function
+from alfine.aws.shape_readers import Plain
+from alfine.aws.wire_error import validation_error
 from alfine.core.errors import NotFound
 from alfine.store import queries
 from alfine.store.database import Connection

@@ -11,8 +11,9 @@ from typing import Any
 from alfine.api.full_request import is_request
 from alfine.api.job_file import JobFile, read_job_file
 from alfine.api.read_document import read_document
-from alfine.aws.json_protocol import WireError, api
+from alfine.aws.json_protocol import api
 from alfine.aws.sagemaker.unsupported_fields import check_tuning_job
+from alfine.aws.wire_error import WireError
 from alfine.cli.findings import Finding, findings_of
 from alfine.cli.log_check import MetricReadings
 from alfine.cli.trial_run import TrialRun, try_out, typical

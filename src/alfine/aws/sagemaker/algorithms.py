@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from alfine.aws.json_protocol import Plain, validation_error
 from alfine.aws.sagemaker import pagination
 from alfine.aws.sagemaker.backend import AwsBackend, Function
+from alfine.aws.shape_readers import Plain
+from alfine.aws.wire_error import validation_error
 from alfine.core.arns import Arns
 from alfine.core.errors import InUse, NotFound
 from alfine.programs.images import is_algorithm

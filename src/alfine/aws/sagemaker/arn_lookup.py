@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alfine.aws.json_protocol import validation_error
+from alfine.aws.wire_error import validation_error
 from alfine.core.arns import TRAINING_JOB, TUNING_JOB
 from alfine.store import queries
 from alfine.store.database import Connection

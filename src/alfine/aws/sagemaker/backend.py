@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from alfine.aws.json_protocol import Plain
+from alfine.aws.shape_readers import Plain
 from alfine.core.arns import Arns
 from alfine.jobs.service import Service
 from alfine.store.database import Connection

@@ -9,7 +9,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from alfine.aws.json_protocol import Api, Plain, WireError, unknown_operation
+from alfine.aws.json_protocol import Api
+from alfine.aws.shape_readers import Plain
+from alfine.aws.wire_error import WireError, unknown_operation
 
 FAMILIES: tuple[tuple[str, str], ...] = (
     (r"Endpoint|Model$|Models$|Inference|TransformJob|ModelPackage|OptimizationJob|ModelCard", "hosting of models"),

@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from alfine.aws.json_protocol import Plain, WireError, validation_error
+from alfine.aws.shape_readers import Plain
+from alfine.aws.wire_error import WireError, validation_error
 from alfine.store import conditions
 from alfine.store.conditions import Condition, Listing
 from alfine.store.pages import LARGEST, Page

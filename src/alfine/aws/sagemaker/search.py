@@ -14,10 +14,12 @@ from datetime import MAXYEAR, MINYEAR, timedelta
 from functools import cache
 from typing import Any
 
-from alfine.aws.json_protocol import Plain, api, validation_error
+from alfine.aws.json_protocol import api
 from alfine.aws.sagemaker import pagination, training_jobs, tuning_jobs
 from alfine.aws.sagemaker.backend import AwsBackend, Function
 from alfine.aws.sagemaker.search_expressions import Properties, Property, Rank, Test, compiled, rank, time_of
+from alfine.aws.shape_readers import Plain
+from alfine.aws.wire_error import validation_error
 from alfine.core.arns import TUNING_JOB
 from alfine.store import conditions
 from alfine.store.conditions import TRAINING_JOBS, TUNING_JOBS, Condition, Listing

@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from alfine.aws.json_protocol import Plain, validation_error
+from alfine.aws.shape_readers import Plain
+from alfine.aws.wire_error import validation_error
 
 MAX_CONDITIONS = 50
 """Conditions of a search expression, by AWS's quota."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from alfine.aws.json_protocol import Plain, epoch_seconds
+from alfine.aws.shape_readers import Plain
+from alfine.aws.shape_writers import epoch_seconds
 from alfine.core.arns import Arns
 from alfine.core.spec import (
     DEFINITION,

@@ -10,10 +10,11 @@ import dataclasses
 import uuid
 from typing import Any
 
-from alfine.aws.json_protocol import Plain, api
+from alfine.aws.json_protocol import api
 from alfine.aws.sagemaker import shapes
 from alfine.aws.sagemaker.backend import AwsBackend
 from alfine.aws.sagemaker.training_jobs import shown_training_job
+from alfine.aws.shape_readers import Plain
 from alfine.core.arns import name_as_created
 from alfine.core.facts import is_terminal
 from alfine.jobs.describe import describe_tuning_job

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from alfine.aws.json_protocol import Plain, validation_error
 from alfine.aws.sagemaker.arn_lookup import find
 from alfine.aws.sagemaker.backend import AwsBackend, Function
+from alfine.aws.shape_readers import Plain
+from alfine.aws.wire_error import validation_error
 from alfine.core.arns import ALGORITHM
 from alfine.jobs.annotations import MOST_TAGS
 from alfine.jobs.policy_for import is_setting

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from alfine.aws.json_protocol import Plain, validation_error
 from alfine.aws.sagemaker import pagination, shapes
 from alfine.aws.sagemaker.algorithms import named_by_arn
 from alfine.aws.sagemaker.backend import AwsBackend, Function
 from alfine.aws.sagemaker.tags import tag_list
 from alfine.aws.sagemaker.unsupported_fields import check_training_job
+from alfine.aws.shape_readers import Plain
+from alfine.aws.wire_error import validation_error
 from alfine.core.errors import NotFound
 from alfine.core.spec import definition_of
 from alfine.jobs.describe import training_job_summaries

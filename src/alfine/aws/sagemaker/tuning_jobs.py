@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from alfine.aws.json_protocol import Plain, Written, api
+from alfine.aws.json_protocol import Written, api
 from alfine.aws.sagemaker import pagination, shapes
 from alfine.aws.sagemaker.algorithms import named_by_arn
 from alfine.aws.sagemaker.backend import AwsBackend, Function
 from alfine.aws.sagemaker.tags import tag_list
 from alfine.aws.sagemaker.unsupported_fields import check_tuning_job
+from alfine.aws.shape_readers import Plain
 from alfine.jobs.describe import TuningJobDescription
 from alfine.jobs.describe import describe_tuning_job as describe_tuning_job_row
 from alfine.store import queries

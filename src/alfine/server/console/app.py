@@ -26,7 +26,7 @@ from starlette.routing import Mount, Route
 
 from alfine.aws.auth.guard import is_from_aws
 from alfine.aws.dispatch import UNAVAILABLE, read_body
-from alfine.aws.json_protocol import WireError
+from alfine.aws.wire_error import WireError
 from alfine.core.errors import AlfineError, InvalidSpec, NotFound, NoTuningJob
 from alfine.core.unavailable import reason_to_try_later
 from alfine.server.console import (
