@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from alfine.runners.executor import LocalChannel, LocalLaunch
-from alfine.runners.launch import InputChannel, Launch, Source
+from alfine.runners.launch import ChannelTerms, InputChannel, Launch, LaunchTerms, Source, terms_of
 
 PACKAGE = str(Path(__file__).resolve().parents[1])
 """The folder of the package alfine on this machine."""
@@ -40,16 +40,9 @@ def path_of(uri: str) -> Path:
 def portable_channel(channel: LocalChannel) -> InputChannel:
     """Return a channel of this machine as one with file:// URIs."""
     return InputChannel(
-        name=channel.name,
+        **terms_of(channel, ChannelTerms),
         uri="" if channel.path == Path() else uri_of(channel.path.absolute()),
-        content_type=channel.content_type,
-        input_mode=channel.input_mode,
-        sharded=channel.sharded,
         shards=tuple(uri_of(shard.absolute()) for shard in channel.shards),
-        gzip=channel.gzip,
-        record_io=channel.record_io,
-        seed=channel.seed,
-        trouble=channel.trouble,
     )
 
 
@@ -57,16 +50,9 @@ def portable_channel(channel: LocalChannel) -> InputChannel:
 def local_channel(channel: InputChannel) -> LocalChannel:
     """Return a channel with file:// URIs as one of this machine."""
     return LocalChannel(
-        name=channel.name,
+        **terms_of(channel, ChannelTerms),
         path=path_of(channel.uri) if channel.uri else Path(),
-        content_type=channel.content_type,
-        input_mode=channel.input_mode,
-        sharded=channel.sharded,
         shards=tuple(path_of(shard) for shard in channel.shards),
-        gzip=channel.gzip,
-        record_io=channel.record_io,
-        seed=channel.seed,
-        trouble=channel.trouble,
     )
 
 
@@ -96,39 +82,17 @@ def local_launch(launch: Launch, root: Path) -> LocalLaunch:
         ValueError: A URI isn't a file:// URI.
     """
     script, folder = _source(launch)
+    terms = terms_of(launch, LaunchTerms) | {
+        "command": None if launch.command is None else tuple(_here(word, launch) for word in launch.command),
+        "environment": {name: _here(text, launch) for name, text in launch.environment.items()},
+    }
     return LocalLaunch(
-        name=launch.name,
+        **terms,
         folder=root / launch.tuning_job / launch.name,
-        command=None if launch.command is None else tuple(_here(word, launch) for word in launch.command),
-        image=launch.image,
-        entrypoint=launch.entrypoint,
-        arguments=launch.arguments,
         script=script,
         source_dir=folder,
         python=_here(launch.python, launch) or sys.executable,
-        hyperparameters=launch.hyperparameters,
         channels=tuple(map(local_channel, launch.channels)),
-        environment={name: _here(text, launch) for name, text in launch.environment.items()},
-        max_runtime_seconds=launch.max_runtime_seconds,
-        grace_seconds=launch.grace_seconds,
-        leash_seconds=launch.leash_seconds,
-        attempt=launch.attempt,
-        threads=launch.threads,
-        instance_type=launch.instance_type,
-        gpus=launch.gpus,
-        instance_count=launch.instance_count,
-        hosts=launch.hosts,
-        host=launch.host,
-        interface=launch.interface,
-        checkpoint_path=launch.checkpoint_path,
-        network=launch.network,
-        requirements=launch.requirements,
-        warm=launch.warm,
-        max_log_bytes=launch.max_log_bytes,
-        arn=launch.arn,
-        metric=launch.metric,
-        function=launch.function,
-        answered=launch.answered,
         shared=path_of(launch.shared) if launch.shared else None,
     )
 
