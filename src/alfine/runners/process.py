@@ -23,7 +23,6 @@ import signal
 import sys
 import threading
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from typing import Any
 from alfine.runners import launcher
 from alfine.runners.command_line import argv_of, missing, process_of, script_inside
 from alfine.runners.executor import LocalLaunch, LocalObservation, names_of
+from alfine.runners.exit_record import exit_of, instant_of
 from alfine.runners.folder_watch import FolderWatch
 from alfine.runners.job_environment import host_environment
 from alfine.runners.job_folder import (
@@ -42,10 +42,9 @@ from alfine.runners.job_folder import (
     requirements_of,
 )
 from alfine.runners.launcher_connection import LauncherConnection
-from alfine.runners.log_files import LogReader, mark_truncated, note_truncation, tail
-from alfine.runners.packing import is_packed, is_small, pack_model
-from alfine.runners.protocol import Exit, News
-from alfine.runners.shortages import is_shortage
+from alfine.runners.log_files import LogReader, mark_truncated, note_truncation
+from alfine.runners.model_packing import ModelPacking
+from alfine.runners.protocol import News
 from alfine.runners.supervision import is_supervised, lock_holder, settle_lost, settle_removed, was_started
 from alfine.runners.warm import Cold, Warm, plan
 
@@ -55,9 +54,6 @@ logger = logging.getLogger("alfine.runners")
 
 MAX_WARM_LAUNCHERS = 4
 """Each takes some 200 MB once numpy, scikit-learn and xgboost are loaded."""
-
-PACK_AT_ONCE_BYTES = 1 << 20
-"""Larger models are packed in a thread, so that the engine's poll doesn't wait for them."""
 
 TAKE_TRIES = 3
 """Number of times that a launcher is asked to start a training job that it can't take."""
@@ -96,7 +92,7 @@ class ProcessRunner:
         self._unfit: dict[Warm, str] = {}
         self._owners: dict[str, LauncherConnection] = {}
         self._not_taken: dict[str, list[str]] = {}  # why launchers couldn't take a training job, one reason a try
-        self._packing: dict[str, Exception | None] = {}  # why a model can't be packed; None while a thread packs it
+        self._models = ModelPacking(news)
         self._warned: set[Path] = set()
         self._logs = LogReader()
 
@@ -364,69 +360,20 @@ class ProcessRunner:
         if new.truncated:
             logger.warning("%s was truncated while its training job ran; reading goes on at its new start", space.log)
             mark_truncated(space.log)
-        known = LocalObservation(started_at=_instant(process.get("started_at")), lines=new.lines, offset=new.offset)
-        if record is None or not new.at_end or not self._is_packed(space):
+        known = LocalObservation(started_at=instant_of(process.get("started_at")), lines=new.lines, offset=new.offset)
+        if record is None or not new.at_end or not self._models.is_settled(space):
             return known
         self._logs.forget(space.log)
         note_truncation(space.log)
         with self._mutex:
             self._owners.pop(str(launch.folder), None)
-            trouble = self._packing.pop(str(launch.folder), None)
         return LocalObservation(
             started_at=known.started_at,
-            ended_at=_instant(record.get("ended_at")),
+            ended_at=instant_of(record.get("ended_at")),
             lines=new.lines,
             offset=new.offset,
-            exit=_exit(record, space, trouble),
+            exit=exit_of(record, space, self._models.take_error(space)),
         )
-
-    def _is_packed(self, space: Workspace) -> bool:
-        """Pack the model, and return whether that is done or has failed.
-
-        Raises:
-            OSError: The machine is short of something: the disk is full, for example. The next call packs again.
-        """
-        folder = str(space.folder)
-        with self._mutex:
-            if is_packed(space):
-                return True
-            if folder in self._packing:
-                return self._has_failed_to_pack(folder)
-            self._packing[folder] = None
-        try:
-            if not is_small(space, PACK_AT_ONCE_BYTES):
-                pack = threading.Thread(target=self._pack_aside, args=(space,), name="alfine-pack", daemon=True)
-                pack.start()
-                return False
-        except (OSError, RuntimeError) as error:  # RuntimeError: there can be no more threads
-            self._note_unpacked(space, error)
-        else:
-            self._pack(space)
-        with self._mutex:
-            return is_packed(space) or self._has_failed_to_pack(folder)
-
-    def _has_failed_to_pack(self, folder: str) -> bool:
-        """Return whether a model can't be packed; False while a thread packs it. A shortage is raised: the next poll packs again."""
-        error = self._packing[folder]
-        if error is not None and is_shortage(error):
-            del self._packing[folder]
-            raise error
-        return error is not None
-
-    def _pack_aside(self, space: Workspace) -> None:
-        self._pack(space)
-        self._news(*names_of(space.folder))
-
-    def _pack(self, space: Workspace) -> None:
-        try:
-            pack_model(space)
-        except Exception as error:  # noqa: BLE001 - the training job fails with its text
-            self._note_unpacked(space, error)
-
-    def _note_unpacked(self, space: Workspace, error: Exception) -> None:
-        logger.warning("%s: its model can't be packed: %s", space.folder, error)
-        with self._mutex:
-            self._packing[str(space.folder)] = error
 
 
 def _write_stop(launch: LocalLaunch) -> OSError | None:
@@ -445,34 +392,3 @@ def _changed_at(path: str) -> int:
         return Path(path).stat().st_mtime_ns
     except OSError:
         return 0  # it is gone: whoever compares sees a difference
-
-
-def _exit(record: dict[str, Any], space: Workspace, unpacked: Exception | None) -> Exit:
-    """Return how a training job ended; unpacked: why its model can't be packed, which fails one that has succeeded."""
-    trouble = "" if unpacked is None else f"The model couldn't be packed: {str(unpacked).rstrip('.')}."
-    if isinstance(unpacked, PermissionError):  # written by a container that docker's daemon runs as another user
-        trouble += (
-            " alfine's user may not read it: let the training program write files that everyone may read (umask 022)."
-        )
-    if trouble and (record.get("cause"), record.get("code")) == ("exited", 0):
-        return Exit(
-            cause="not_packed", code=0, tail=tail(space.log), detail=f"ClientError: Artifact upload failed: {trouble}"
-        )
-    return Exit(
-        cause=record.get("cause", "lost"),
-        code=record.get("code"),
-        signal=record.get("signal"),
-        failure=space.failure(),
-        tail=tail(space.log),
-        detail=" ".join(filter(None, (record.get("detail"), trouble))),
-        out_of_memory=record.get("out_of_memory") is True,
-    )
-
-
-def _instant(seconds: float | None) -> datetime | None:
-    try:
-        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
-    except (TypeError, ValueError, OverflowError, OSError) as error:
-        raise ValueError(
-            f"{seconds!r} isn't an instant. Only alfine may write the files in the folder .alfine; has the training job done so?"
-        ) from error
