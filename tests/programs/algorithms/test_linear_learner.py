@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from alfine.programs.algorithms.linear.losses import losses
+from alfine.programs.algorithms.linear.parameters import LearnerParameters
 from alfine.programs.algorithms.linear_learner import LOSSES
-from alfine.programs.algorithms.train_linear_learner import LearnerParameters, losses
 
 STEP = 1e-6
 
