@@ -10,24 +10,24 @@ from __future__ import annotations
 import errno
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from alfine.core.errors import Fenced, InvalidSpec, Overtaken, StorageFull, StoreBusy
-from alfine.core.facts import INTERNAL_ERROR, Ended, Fact, Launched, StopAsked
+from alfine.core.facts import Fact, Launched, StopAsked
 from alfine.core.history import History
 from alfine.core.judge import Judge
 from alfine.core.policy import MOST_LAUNCHES, Decision
 from alfine.core.protocols import Stop, Suggestion
-from alfine.core.training_job import TrainingJob, training_job_name
+from alfine.core.training_job import training_job_name
 from alfine.core.verdict import Outlook, Verdict
+from alfine.jobs.actions import Actions
 from alfine.jobs.clock import Clock, utc_now
 from alfine.jobs.lease_owner import node_of
 from alfine.jobs.measures import EngineMeasures
-from alfine.jobs.observed_facts import ObservedFacts
+from alfine.jobs.observer import Observer
 from alfine.jobs.other_writers import OtherWriters
 from alfine.jobs.ownership import Ownership
 from alfine.jobs.policy_for import policy_for
@@ -35,8 +35,8 @@ from alfine.jobs.run import Run
 from alfine.jobs.tries import Tries
 from alfine.jobs.wake import Bell, Wake
 from alfine.programs.machine import Machine
-from alfine.programs.program import INLINE, Program, programs_for, programs_to_stop
-from alfine.runners.protocol import FAILURE_LIMIT, Exit, Runner, StaleEpoch
+from alfine.programs.program import Program, programs_for, programs_to_stop
+from alfine.runners.protocol import Runner
 from alfine.store.placements import Placement, placements
 from alfine.store.queries import failed_tries
 from alfine.store.store import Store
@@ -54,9 +54,6 @@ BUSY_SECONDS = 1.0
 
 FULL_DISK_TRIES = 30
 """Number of times that a step is tried again, a second apart, while the disk is full: the end of the training job that filled it makes room."""
-
-POLLS_A_STEP = 8
-"""Polls of one training job in a step, of at most 1 MiB of log each: a flood of output doesn't keep the others waiting."""
 
 
 class Engine:
@@ -94,6 +91,8 @@ class Engine:
         self.ownership = Ownership(store, node_of(folder))
         self._tries = Tries(self._count_failed_tries)
         self._epochs: dict[str, int] = {}
+        self._actions = Actions(store, folder, self._tries, self.ownership, clock)
+        self._observer = Observer(store, self._actions, self._tries, self.ownership, clock)
         self.others = OtherWriters(store, wake)
 
     # -- a tuning job from its claim to its end ------------------------------------------------------------------
@@ -189,7 +188,7 @@ class Engine:
         for running in run.history.running.values():
             run.reader(running, offsets.get(running.number, 0))
             if running.status == "Stopping":  # perhaps it wasn't told before a crash; to tell it twice changes nothing
-                self._stop(run, running)
+                self._actions.stop(run, running)
         return run
 
     def _programs(self, name: str, history: History) -> Mapping[str | None, Program]:
@@ -227,7 +226,7 @@ class Engine:
             return self._step(run, news)
 
     def _step(self, run: Run, news: set[str] | None) -> bool:
-        facts, offsets = self._observe(run, news)
+        facts, offsets = self._observer.observe(run, news)
         history, known = run.history, len(run.history.facts)
         if not facts and self.store.overtaken(run.job.id, known, run.epoch):
             raise Overtaken("A user asked to stop something.")
@@ -240,121 +239,11 @@ class Engine:
         short = self._tries.is_short(self.folder / run.spec.name)  # those that are launched already wait for it
         intents = self._intents(run, stops.values(), () if short else decision.launches)
         if self._record(run, known, facts, offsets, intents):
-            self._act(run, intents)
+            self._actions.act(run, intents)
         if run.judge.verdict.outlook is not Outlook.CONTINUE and not history.running:
             self._finish(run)
             return False
         return True
-
-    # -- observe -------------------------------------------------------------------------------------------------
-
-    def _observe(self, run: Run, news: set[str] | None) -> tuple[list[Fact], dict[int, int]]:
-        """Return what has happened to the training jobs with news, and how far their logs have been read, by number."""
-        self.ownership.check(run)
-        facts: list[Fact] = []
-        offsets: dict[int, int] = {}
-        run.more = False
-        due = self._tries.due(self.folder / run.spec.name)
-        for job in run.with_news(None if news is None else news | due):
-            before = run.reader(job).offset
-            facts += self._try_to_observe(run, job, before)
-            if job.number in run.readers and run.reader(job).offset != before:  # one that has ended isn't read again
-                offsets[job.number] = run.reader(job).offset
-        return facts, offsets
-
-    def _try_to_observe(self, run: Run, job: TrainingJob, offset: int) -> list[Fact]:
-        """Return what has happened to one training job. An exception is a failed try of this one, and harms no other."""
-        folder = self._folder(run, job)
-        if self._tries.is_waiting(folder):
-            return []
-        if (reason := self._tries.reason_to_give_up(folder, stopping=False)) is not None:  # counted before a restart
-            return [self._given_up(run, job, reason)]
-        facts: list[Fact] = []
-        try:
-            if job.number in run.not_told_to_stop:
-                self._tell_to_stop(run, job)
-            facts = list(self._observed(run, job, run.reader(job)))
-            if not run.is_storing(job):
-                self._tries.succeeded(folder)
-        except Fenced:
-            raise
-        except Exception as error:  # noqa: BLE001 - counted and logged; it ends the training job if it comes again
-            run.read_again(job, offset)
-            self._tries.failed(folder, error)
-        stopping = job.status == "Stopping" or run.history.stop_requested_at is not None
-        reason = self._tries.reason_to_give_up(folder, stopping=stopping)
-        return facts if reason is None else [self._given_up(run, job, reason)]
-
-    def _given_up(self, run: Run, job: TrainingJob, reason: str) -> Ended:
-        """Kill what runs of a training job with which nothing else can be done, and return its end."""
-        folder = self._folder(run, job)
-        log.error("training_job=%s is given up: %s", job.name, reason)
-        try:
-            with _fenced():
-                run.runner(job).stop(replace(run.launch(job), grace_seconds=0.0))
-        except Fenced:
-            raise
-        except Exception:  # its end is recorded all the same: nothing may keep the tuning job from ending
-            log.exception("training_job=%s can't be stopped: its processes may still run", job.name)
-        self._tries.succeeded(folder)
-        run.forget(job)
-        return Ended(at=self.clock(), number=job.number, status="Failed", failure_reason=reason)
-
-    def _folder(self, run: Run, job: TrainingJob) -> Path:
-        return self.folder / run.spec.name / job.name
-
-    def _observed(self, run: Run, job: TrainingJob, reader: ObservedFacts) -> Iterator[Fact]:
-        """Yield what has happened to one training job."""
-        launch, begin = run.launch(job), reader.offset
-        for _ in range(POLLS_A_STEP):
-            seen = run.runner(job).poll(launch, reader.offset, reader.counts)
-            if seen is None:
-                yield from self._never_started(run, job)
-                return
-            if seen.pending != run.pending.get(job.number):
-                self.store.pend(run.spec.name, job.name, seen.pending, run.epoch)
-                run.pending[job.number] = seen.pending
-            lost = seen.exit is not None and seen.exit.cause == "lost"
-            if lost and seen.offset != begin:  # what it has told is recorded before it may begin anew
-                yield from reader.read(replace(seen, exit=None), self.clock())
-                break
-            moved, again = seen.offset != reader.offset, seen.exit is not None and self._try_again(run, job, seen.exit)
-            for fact in reader.read(seen, self.clock()):
-                if not isinstance(fact, Ended):
-                    yield fact
-                elif not again:
-                    run.forget(job)
-                    yield fact
-            if seen.exit is not None or not moved:
-                return
-            if seen.points and launch.function is not None:  # it may wait for what is decided: the next poll tells it
-                break
-        run.look_again(job)
-
-    def _try_again(self, run: Run, job: TrainingJob, end: Exit) -> bool:
-        """Let a training job begin anew that was lost (RetryStrategy); the next poll starts it. Return False if it may not."""
-        attempt = run.placement(job).attempt + 1
-        if end.cause != "lost" or job.status != "InProgress" or attempt > 1 + run.launch(job).retries:
-            return False
-        log.warning("training_job=%s was lost and is tried again", job.name)
-        placement = Placement(attempt=attempt, node=run.own_node(job.definition))
-        self.store.place(run.spec.name, job.name, placement, run.epoch)
-        run.place(job, placement)
-        run.look_again(job)
-        return True
-
-    def _never_started(self, run: Run, job: TrainingJob) -> Iterator[Fact]:
-        """Start a training job that was recorded before a crash and never started; if it was stopped meanwhile, end it."""
-        is_first = run.placement(job).attempt == 1 and run.programs[job.definition].runner != INLINE
-        if job.status == "Stopping":
-            yield Ended(at=self.clock(), number=job.number, status="Stopped")
-        elif is_first and job.started_at is not None:
-            reason = (
-                f"{INTERNAL_ERROR}the folder of this training job was removed while it ran: {self._folder(run, job)}."
-            )
-            yield Ended(at=self.clock(), number=job.number, status="Failed", failure_reason=reason[:FAILURE_LIMIT])
-        else:
-            self._start(run, job)
 
     # -- decide --------------------------------------------------------------------------------------------------
 
@@ -395,7 +284,7 @@ class Engine:
             ),
         ]
 
-    # -- record, then act ----------------------------------------------------------------------------------------
+    # -- record ----------------------------------------------------------------------------------------------
 
     def _record(
         self,
@@ -431,50 +320,6 @@ class Engine:
             run.place(run.history.job(number), Placement(node=node))
         return True
 
-    def _act(self, run: Run, intents: Sequence[Launched | StopAsked]) -> None:
-        if intents:
-            self.ownership.check(run)
-        for intent in intents:
-            job = run.history.job(intent.number)
-            if isinstance(intent, StopAsked):
-                self._stop(run, job)
-                continue
-            try:
-                self._start(run, job)
-                log.debug("launched training_job=%s", intent.name)
-            except Fenced:
-                raise
-            except Exception as error:  # noqa: BLE001 - the next look finds that it was never started, and starts it again
-                self._tries.failed(self._folder(run, job), error)
-
-    def _stop(self, run: Run, job: TrainingJob) -> None:
-        """Tell a training job to stop. If that fails, the next look tells it again."""
-        run.not_told_to_stop.add(job.number)
-        try:
-            self._tell_to_stop(run, job)
-        except Fenced:
-            raise
-        except Exception as error:  # noqa: BLE001 - counted, logged, and tried again
-            self._tries.failed(self._folder(run, job), error)
-
-    def _tell_to_stop(self, run: Run, job: TrainingJob) -> None:
-        with _fenced():
-            run.runner(job).stop(run.launch(job))
-        run.not_told_to_stop.discard(job.number)
-
-    def _start(self, run: Run, job: TrainingJob) -> None:
-        node = run.own_node(job.definition)
-        if node is not None and run.placement(job).node is None:  # it was launched when it was created
-            placement = replace(run.placement(job), node=node)
-            self.store.place(run.spec.name, job.name, placement, run.epoch)
-            run.place(job, placement)
-        launch = run.launch(job)
-        if launch.max_runtime_seconds is not None and job.started_at is not None:  # the limit spans all attempts
-            left = launch.max_runtime_seconds - (self.clock() - job.started_at).total_seconds()
-            launch = replace(launch, max_runtime_seconds=max(0.0, left))
-        with _fenced():
-            run.runner(job).start(launch)
-
     def _finish(self, run: Run) -> None:
         """Record the end of a tuning job."""
         verdict, now = run.judge.verdict, self.clock()
@@ -496,15 +341,6 @@ class Engine:
 
     def _count_failed_tries(self, folder: Path, count: int) -> None:
         self.store.count_failed_tries(folder.name, count, self._epochs.get(folder.parent.name))
-
-
-@contextmanager
-def _fenced() -> Iterator[None]:
-    """Raise Fenced where a host has heard of a later claim of the tuning job."""
-    try:
-        yield
-    except StaleEpoch as error:
-        raise Fenced(str(error)) from error
 
 
 def _is_full(error: Exception) -> bool:

@@ -14,7 +14,7 @@ from datetime import timedelta
 from alfine.core.errors import IllegalTransition
 from alfine.core.facts import INTERNAL_ERROR
 from alfine.jobs.engine import Engine
-from alfine.jobs.forced_stop import force_failure
+from alfine.jobs.forced_stop import force_end
 from alfine.jobs.tries import error_text, may_come_right
 from alfine.store.database_errors import is_of_database
 
@@ -44,7 +44,7 @@ def ends_job(engine: Engine, name: str, error: Exception) -> bool:
         return False
     reason = f"{INTERNAL_ERROR}alfine could not run this tuning job, {count} tries failed: {error_text(error)}"
     with suppress(IllegalTransition):  # somebody else has ended it
-        force_failure(engine.store, engine.runners, engine.folder, name, at, reason=reason)
+        force_end(engine.store, engine.runners, engine.folder, name, at, failure=reason)
     return True
 
 

@@ -35,8 +35,10 @@ PAUSE_SECONDS = 0.02
 REASON = "The user stopped the tuning job by force"
 
 
-def force_stop(store: Store, runners: Mapping[str, Runner], folder: Path, name: str, at: datetime) -> Sequence[str]:
-    """Kill what runs of a tuning job, and record it and its training jobs as Stopped.
+def force_end(
+    store: Store, runners: Mapping[str, Runner], folder: Path, name: str, at: datetime, *, failure: str | None = None
+) -> Sequence[str]:
+    """Kill what runs of a tuning job, and record its end and that of its training jobs.
 
     Args:
         store: Where it is recorded.
@@ -44,6 +46,8 @@ def force_stop(store: Store, runners: Mapping[str, Runner], folder: Path, name: 
         folder: Has the tuning job's folder.
         name: The tuning job.
         at: The present instant.
+        failure: Why alfine can't go on with it, without a full stop: it is recorded as Failed, or as Stopped once a user asked to stop
+            it. None: the user stops it by force, and it is recorded as Stopped.
 
     Returns:
         The names of the training jobs of which something may still run.
@@ -52,42 +56,13 @@ def force_stop(store: Store, runners: Mapping[str, Runner], folder: Path, name: 
         IllegalTransition: The tuning job has ended.
         NotFound: There is no such tuning job.
     """
-    return _force_end(store, runners, folder, name, at, why=REASON, is_stop=True)
-
-
-def force_failure(
-    store: Store, runners: Mapping[str, Runner], folder: Path, name: str, at: datetime, *, reason: str
-) -> Sequence[str]:
-    """Kill what runs of a tuning job that alfine can't go on with, and record it as Failed (Stopped once a user asked to stop it).
-
-    Args:
-        store: Where it is recorded.
-        runners: Where its training jobs may run.
-        folder: Has the tuning job's folder.
-        name: The tuning job.
-        at: The present instant.
-        reason: Why it failed, without a full stop.
-
-    Returns:
-        The names of the training jobs of which something may still run.
-
-    Raises:
-        IllegalTransition: The tuning job has ended.
-        NotFound: There is no such tuning job.
-    """
-    return _force_end(store, runners, folder, name, at, why=reason, is_stop=False)
-
-
-def _force_end(
-    store: Store, runners: Mapping[str, Runner], folder: Path, name: str, at: datetime, *, why: str, is_stop: bool
-) -> Sequence[str]:
     with store.reading() as connection:
         rows = running_training_jobs(connection, tuning_job_row(connection, name).id)
     running = [row.name for row in rows]
     left = _kill(runners, folder, [_launch(name, row) for row in rows])
     trouble = f", but processes of {', '.join(left)} may still run" if left else ""
-    reason = f"{why}{trouble}."[:FAILURE_LIMIT]
-    stopped = store.force_end(name, at, reason, _verdict(reason) if is_stop else None)
+    reason = f"{failure or REASON}{trouble}."[:FAILURE_LIMIT]
+    stopped = store.force_end(name, at, reason, _verdict(reason) if failure is None else None)
     late = [Launch(tuning_job=name, name=job, grace_seconds=0.0) for job in stopped if job not in running]
     return [*left, *_kill(runners, folder, late)]
 

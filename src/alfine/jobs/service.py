@@ -27,7 +27,7 @@ from alfine.jobs.change_request import changed_request
 from alfine.jobs.check_request import RequestCheck
 from alfine.jobs.describe import describe_tuning_job, training_job_summaries, tuning_job_summaries
 from alfine.jobs.documents import Plain
-from alfine.jobs.forced_stop import force_stop
+from alfine.jobs.forced_stop import force_end
 from alfine.jobs.inheritance import parent_history
 from alfine.jobs.policy_for import policy_for, replayed
 from alfine.jobs.pricing import with_price
@@ -364,7 +364,7 @@ class Service:
         if (job := self.store.get(name)).ended:
             raise _ended(job)
         try:
-            return force_stop(self.store, runners, self.folder, name, self.clock())
+            return force_end(self.store, runners, self.folder, name, self.clock())
         except IllegalTransition as error:  # it ended in between
             raise _ended(self.store.get(name)) from error
 
