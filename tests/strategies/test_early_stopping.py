@@ -37,8 +37,11 @@ def test_a_training_job_that_will_hardly_end_best_is_stopped():
     judge = with_reports(judged(WHOLE), curve(1.6)[:6])
     (stop,) = judge.due()
     assert stop.number == len(WHOLE) + 1
-    assert "By the curves of 8 training jobs, its chance of ending better than 0.2, the best so far, is " in stop.reason
-    assert stop.reason.startswith("Stopped early: objective was ")
+    assert (
+        "by the curves of 8 training jobs, that is its chance of ending better than 0.2, the best so far."
+        in stop.reason
+    )
+    assert stop.reason.startswith("Stopped early: chance of the best ")
 
 
 def test_one_that_may_end_best_goes_on_though_it_is_behind_now():

@@ -44,6 +44,7 @@ def outcome(described: Described) -> Iterator[RenderableType]:
             "expected true value": _true_value(described),
             "best with parents": _best(overall) if (overall := described.get("OverallBestTrainingJob")) else None,
             "training jobs": _training_jobs(described),
+            "failures": _failures(described["Alfine"].get("Failures", [])),
             "spent": f"{cost_words(costs.get('Spent'))} in {duration(_seconds(described))}",
             "saved": _saved(described, cost_words(costs.get("Saved"))),
             "search space": Text("\n".join(remark["Sentence"] for remark in space))
@@ -59,6 +60,12 @@ def outcome(described: Described) -> Iterator[RenderableType]:
 def tags_text(tags: Mapping[str, str]) -> str:
     """Return tags for people: «team=vision, paper»."""
     return ", ".join(f"{key}={value}" if value else key for key, value in tags.items())
+
+
+def _failures(failures: list[Described]) -> Text | None:
+    """Return why training jobs failed, the most frequent cause first."""
+    lines = [f"{failure['Count']} × {failure['Cause']}  ({failure['TrainingJobName']})" for failure in failures]
+    return Text("\n".join(lines)) if lines else None
 
 
 def _repeats(repeats: Described | None) -> RenderableType | None:

@@ -13,6 +13,7 @@ from alfine.cli.job_argument import job_argument
 from alfine.cli.options import json_option
 from alfine.cli.progress import working
 from alfine.core.wording import configuration, number, seconds_between
+from alfine.jobs.status_words import status_words
 
 STATUSES = ("InProgress", "Stopping", "Completed", "Failed", "Stopped")
 
@@ -96,7 +97,7 @@ def _remarks(row: Mapping[str, Any]) -> Any:
     from rich.text import Text
 
     text = Text(configuration(row["TunedHyperParameters"]))
-    reason = row.get("FailureReason") or row.get("StopReason")
-    if reason:
-        text.append(f"\n{reason}", style="dim")
+    words = status_words(row["TrainingJobStatus"], row.get("FailureReason"), row.get("StopReason"))
+    if words.cause or words.detail:
+        text.append(f"\n{words.cause if words.head == row['TrainingJobStatus'] else words.label}", style="dim")
     return text

@@ -70,6 +70,7 @@ class BestObjectiveNotImproving:
         n = self.max_number_of_training_jobs_not_improving
         reference, count = _state(history, strict=self.strict)
         met = count >= n
+        count = min(count, n)  # training jobs that still ran when it was met go on counting
         than = "" if self.strict else " by 1 % or more"
         resets_at = None if reference is None else history.sign * _better_enough(reference, strict=self.strict)
         return Verdict(

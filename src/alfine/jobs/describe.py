@@ -20,6 +20,7 @@ from alfine.core.training_job import objective_status_of
 from alfine.core.verdict import Outlook
 from alfine.criteria.convergence import ConvergenceDetected
 from alfine.criteria.plateau import NOTHING, State, counted, not_improving
+from alfine.jobs.status_words import FailureCause, failure_causes
 from alfine.store import queries
 from alfine.store.database import Connection
 from alfine.store.inherited import best_inherited
@@ -27,6 +28,9 @@ from alfine.store.queries import Counters
 from alfine.store.records import TrainingJobRow, TuningJob
 
 CONVERGENCE = ConvergenceDetected.__name__
+
+MOST_FAILURES = 1000
+"""Failed training jobs, the latest of a tuning job, whose causes are counted."""
 
 
 # -- training jobs -----------------------------------------------------------------------------------------------------
@@ -121,7 +125,7 @@ class TuningJobDescription:
     NumberOfTrainingJobsObjectiveNotImproving). converged_at: when convergence was detected. best: the best training job, by means where
     the best configurations were run again. overall_best: the best of it and its parents, for a warm start with identical data and
     algorithm. counted: from where the next description goes on counting `not_improving`. best_value: the objective of the best, the mean
-    of its `best_runs` runs where its configuration was run again.
+    of its `best_runs` runs where its configuration was run again. failures: the causes of the latest failures.
     """
 
     job: TuningJob
@@ -134,6 +138,7 @@ class TuningJobDescription:
     counted: Counted
     best_value: float | None = None
     best_runs: int = 1
+    failures: tuple[FailureCause, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +169,12 @@ def describe_tuning_job(
     best = found.training_job
     if spec.repeats is not None:  # repeats improve nothing
         not_improved = not_improving(_history(connection, job))
+    counters = queries.counters(connection, [job.id])[job.id]
+    failed = counters.statuses["NonRetryableError"] + counters.statuses["RetryableError"]
     return TuningJobDescription(
         job=job,
         spec=spec,
-        counters=queries.counters(connection, [job.id])[job.id],
+        counters=counters,
         not_improving=not_improved,
         converged_at=_converged_at(connection, job),
         best=best,
@@ -175,6 +182,7 @@ def describe_tuning_job(
         counted=counted,
         best_value=found.value,
         best_runs=found.runs,
+        failures=failure_causes(queries.failure_reasons(connection, job.id, MOST_FAILURES) if failed else ()),
     )
 
 

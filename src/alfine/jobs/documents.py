@@ -55,6 +55,7 @@ def tuning_job(
             **_optional(Note=job.note, Tags=dict(tags) or None),
             **_best_objective(description),
             **_assessment(assessment),
+            **_optional(Failures=[failure.as_dict() for failure in description.failures] or None),
         },
     }
 

@@ -331,6 +331,24 @@ def best(
     return None if row is None else TrainingJobRow(*row)
 
 
+def failure_reasons(connection: Connection, job: int, most: int) -> list[tuple[str, str]]:
+    """Return (name, reason) of the training jobs that failed, the latest first.
+
+    Args:
+        connection: an open connection.
+        job: the tuning job's id.
+        most: how many at most.
+    """
+    columns = training_jobs.c
+    query = (
+        sa.select(columns.name, columns.failure_reason)
+        .where(columns.tuning_job == job, columns.status == "Failed", columns.failure_reason.is_not(None))
+        .order_by(columns.number.desc())
+        .limit(most)
+    )
+    return [(row.name, row.failure_reason) for row in connection.execute(query)]
+
+
 @cache
 def _best_query(*, minimise: bool, one_definition: bool) -> sa.Select[Any]:
     order = training_jobs.c.objective.asc() if minimise else training_jobs.c.objective.desc()

@@ -83,9 +83,9 @@ def stop_if_unlikely(history: History, job: TrainingJob) -> Stop | None:
     metric = history.spec.metric
     return Stop(
         number=job.number,
-        reason=f"Stopped early: {metric} was {number(job.curve(metric)[-1])} at emission {chance.emissions}. By the curves of "
-        f"{chance.learnt_from} training jobs, its chance of ending better than {number(chance.best)}, the best so far, is "
-        f"{percent(chance.probability)}.",
+        reason=f"Stopped early: chance of the best {percent(chance.probability)}. {metric} was {number(job.curve(metric)[-1])} at "
+        f"emission {chance.emissions}; by the curves of {chance.learnt_from} training jobs, that is its chance of ending better than "
+        f"{number(chance.best)}, the best so far.",
     )
 
 

@@ -2,12 +2,15 @@
 
 import itertools
 import json
+import re
+import time
 import urllib.request
 
 import pytest
 
 import alfine
 from alfine import Continuous, Integer
+from alfine.jobs.home import Home
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +69,62 @@ def test_saved_is_only_what_a_criterion_saved(served, visitor):
     assert "saved" not in served.cli("describe", "stopped")
     assert "Training time saved" in visitor.get("/console/tuning-jobs/plateau").text
     assert "saved" in served.cli("describe", "plateau")
+
+
+@pytest.fixture(scope="module")
+def odd(served):
+    """A job with three at a time, of which some fail for two reasons and one is stopped early."""
+
+    def objective(hyperparameters, report):
+        n = hyperparameters["n"]
+        if n == 9:
+            raise ValueError("n must be below 9, not 9")
+        if n > 6:
+            raise MemoryError(f"no room for {n} of them")
+        while not report(1, float(n)) and n == 6:
+            time.sleep(0.01)
+        return float(n)
+
+    def asks(job):
+        for each in job.training_jobs:
+            if each.running and each.hyperparameters["n"] == 6 and each.reports and not each.stop_reason:
+                with Home(served.home) as home:
+                    home.service.stop_training_job(each.name)
+
+    return alfine.tune(
+        objective,
+        {"n": Integer(1, 9)},
+        metric="loss",
+        strategy="Random",
+        max_training_jobs=9,
+        criteria=["BestObjectiveNotImproving 3"],
+        max_parallel=3,
+        start_with=[{"n": n} for n in (7, 9, 8, 6, 1, 2, 3, 4, 5)],
+        name="odd",
+        home=served.home,
+        progress=asks,
+    )
+
+
+def test_failures_are_grouped_by_the_last_line_of_their_log(served, visitor, odd):
+    page = visitor.get("/console/tuning-jobs/odd").text
+    assert "2 × MemoryError: no room for 8 of them the latest" in page
+    assert "1 × ValueError: n must be below 9, not 9" in page
+    assert rest(served, "tuning-jobs/odd")["Alfine"]["Failures"][0]["Count"] == 2
+    (failed,) = [job.name for job in odd.training_jobs if job.hyperparameters["n"] == 9]
+    page = visitor.get(f"/console/training-jobs/{failed}").text
+    assert f"{failed} Failed ValueError: n must be below 9, not 9" in page
+    assert "Traceback" in page
+
+
+def test_a_training_job_has_one_status(served, visitor, odd):
+    (stopped,) = [job.name for job in odd.training_jobs if job.hyperparameters["n"] == 6]
+    page = visitor.get(f"/console/training-jobs/{stopped}")
+    assert re.search(r'<h1>\S+ <span class="status stopped">Stopped by the user</span></h1>', page.body)
+    assert "Completed" not in page.text.partition("Timeline")[0]
+
+
+def test_no_count_exceeds_its_limit(served, visitor, odd):
+    """Training jobs that still ran when the criterion was met count on, but not beyond it."""
+    assert odd.verdict.evidence["not_improving"] == 3
+    assert "3 of 3 training jobs in a row" in visitor.get("/console/tuning-jobs/odd").text

@@ -10,7 +10,9 @@ from starlette.responses import HTMLResponse, Response
 
 from alfine._version import __version__
 from alfine.core import wording
+from alfine.jobs.status_words import StatusWords, status_words
 from alfine.server.console import markup, verdict_text
+from alfine.store.records import TrainingJobRow
 
 
 @cache
@@ -36,8 +38,13 @@ def _environment() -> jinja2.Environment:
         nested_list=markup.nested_list,
         evidence=verdict_text.evidence,
         parts=verdict_text.parts,
+        status_words=_status_words,
     )
     return environment
+
+
+def _status_words(row: TrainingJobRow) -> StatusWords:
+    return status_words(row.status, row.failure_reason, row.stop_reason)
 
 
 def render(template: str, status: int = 200, /, **values: Any) -> Response:

@@ -41,6 +41,7 @@ SORTS = {"number": "number", "objective": "objective", "status": "status"}
 SHOWN_ELSEWHERE = frozenset(
     {
         "BestObjective",
+        "Failures",
         "Verdict",
         "Verdicts",
         "Cost",
@@ -93,6 +94,7 @@ def page(request: PageRequest) -> Response:
         slices_left_out=insight and insight.slices_left_out,
         changes=insight and insight.changes,
         warm_start=extra.get("WarmStart"),
+        failures=seen.description.failures,
         remarks=extra.get("Space", []),
         estimate=extra.get("Best"),
         repeats=extra.get("Repeats"),
@@ -210,7 +212,7 @@ def _row(row: TrainingJobRow, seen: Overview) -> Mapping[str, Any]:
         "hyperparameters": row.hyperparameters,
         "started_at": row.started_at or row.created_at,
         "seconds": _seconds(row, seen.now),
-        "reason": row.failure_reason or row.stop_reason,
+        "row": row,
     }
 
 
