@@ -54,7 +54,7 @@ NOTES = {
     "What comes out": "Strategies and criteria of your own receive a `History` ([add a criterion](../how-to/add-a-criterion.md)). Its facts, "
     "`History.facts`, are the last five of these classes.",
     "In Optuna's studies": "[Stop Optuna's studies when they are done](../how-to/optuna.md) shows them at work.",
-    "Figures": "A Job and a Tuner have them as `plot`. They are drawn by one package: `pip install 'alfine[plots]'`.",
+    "Figures": "A Job and a Tuner have them as `plot`. PNG and HTML files are drawn by an extra: `pip install 'alfine[plots]'`.",
     "In Ray Tune": "[End an experiment of Ray Tune when it is done](../how-to/ray-tune.md) shows them at work.",
     "In training programs": "[Report how a training goes](../how-to/report-progress.md) shows them at work. They are imported from "
     "`alfine.callbacks`.",

@@ -43,7 +43,8 @@ def is_function(node):
 FLOATS_FORMATTED = {
     "core.range_words": "a range as Python writes it",
     "core.wording": "the formatter itself",
-    "figures.svg": "coordinates of a drawing",
+    "figures.svg_marks": "coordinates of a drawing",
+    "figures.svg_scales": "ticks, which need as many digits as their distance, and colours",
     "programs.algorithms.specification": "bounds as AWS's CreateAlgorithm has them, in texts",
     "programs.algorithms.train_lightgbm": "the log of SageMaker's container, which regexes read",
     "programs.algorithms.linear.metrics": "the log and metric names of SageMaker's container, which regexes read",

@@ -12,7 +12,8 @@ import pytest
 from alfine.core.facts import Ended, Launched, Started
 from alfine.core.history import History
 from alfine.core.read_spec import read_spec
-from alfine.figures.best_so_far_chart import CriterionStop, best_so_far
+from alfine.figures.best_so_far_chart import best_so_far
+from alfine.figures.criterion_stops import CriterionStop
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -12,7 +13,8 @@ import alfine
 from alfine.core.errors import MissingExtra
 from alfine.core.wording import number
 from alfine.figures.chart import MIME_TYPE, Chart
-from alfine.figures.course_charts import comparison, distribution
+from alfine.figures.comparison import comparison
+from alfine.figures.distribution import distribution
 from alfine.figures.plots import Plots
 
 NASTY = "</script><b>' + alert(1) + '"
@@ -90,11 +92,27 @@ def test_a_notebook_gets_the_specification_and_the_picture(tuner: alfine.Tuner) 
     assert shown["text/plain"].startswith("<Chart best-so-far: Best of 25 training jobs")
 
 
-def test_without_the_package_that_draws_a_figure_says_how_to_get_it(tuner: alfine.Tuner, monkeypatch) -> None:
+def test_without_the_extra_a_picture_is_there_and_a_png_says_how_to_get_it(tuner: alfine.Tuner, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "vl_convert", None)
     with pytest.raises(MissingExtra, match=r"pip install 'alfine\[plots\]'"):
-        tuner.plot.best().svg()
-    assert "image/svg+xml" not in tuner.plot.best()._repr_mimebundle_()
+        tuner.plot.best().png()
+    assert tuner.plot.best()._repr_mimebundle_()["image/svg+xml"].startswith("<svg")
+
+
+def test_a_drawing_has_the_marks_of_the_definition_in_every_width(tuner: alfine.Tuner) -> None:
+    """The SVG that Python draws and the view that Vega draws are of one definition."""
+    for chart in every_chart(tuner):
+        layers = [layer for panel in chart.view.get("concat", [chart.view]) for layer in panel.get("layer", [panel])]
+        dots = sum(
+            len(layer.get("data", chart.view.get("data"))["values"])
+            for layer in layers
+            if layer["mark"]["type"] == "point"
+        )
+        for width in (None, 340.0, 860.0):
+            drawn = ET.fromstring(chart.svg(width=width))
+            marks = [each for each in drawn.iter() if each.tag.endswith(("circle", "}path"))]
+            assert dots <= len(marks), chart.name
+            assert width is None or abs(float(drawn.get("width", 0)) - width) < 1 or width == 340, chart.name
 
 
 @pytest.mark.parametrize(("names", "words"), [(("eat", "depth"), "Did you mean eta?"), (("eta", "eta"), "named twice")])

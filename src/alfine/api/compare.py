@@ -24,7 +24,7 @@ def compare(*jobs: Results, by: str = "jobs") -> Chart:
     Example:
         >>> alfine.compare(alfine.attach("with-tpe"), alfine.attach("with-alfine"), by="seconds").save("both.png")
     """
-    from alfine.figures.course_charts import COMPARED_BY, comparison
+    from alfine.figures.comparison import COMPARED_BY, comparison
 
     if not jobs or len({job.history.sign for job in jobs}) > 1:
         raise InvalidSpec([Fault("compare", "give tuning jobs that all minimize or all maximize their objective.")])

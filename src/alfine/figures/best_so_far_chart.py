@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from alfine.core.facts import Changed, Ended
 from alfine.core.history import History
 from alfine.core.wording import number, percent
+from alfine.figures.best_so_far import MOST_NAMED
 from alfine.figures.chart import Chart, Plain
+from alfine.figures.criterion_stops import CriterionStop
 from alfine.figures.curve_layout import Curve, Label, Layout, end_text, layout_of
 from alfine.figures.theme import BEST, FAINT, GOOD, MAIN
 from alfine.figures.training_job_rows import (
@@ -20,26 +21,11 @@ from alfine.figures.training_job_rows import (
     whole_axis,
 )
 
-MOST_DOTS = 1000
+MOST_DOTS = 600
 """Training jobs of a curve that have a dot; of more, every second, third, …"""
 
 MOST_STOPS = 6
 """Criteria whose stops are marked."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CriterionStop:
-    """The place where a completion criterion ends, or would have ended, a tuning job.
-
-    Attributes:
-        criterion: The criterion, with its settings.
-        after: How many training jobs had ended by then.
-        missed: What it misses, as a share of the best objective; None where that isn't known.
-    """
-
-    criterion: str
-    after: int
-    missed: float | None = None
 
 
 def best_so_far(
@@ -65,6 +51,7 @@ def best_so_far(
         *_forecast(next(iter(histories.values())), forecast),
         *_changes(next(iter(histories.values())) if len(histories) == 1 else None),
         *(layer for curve in layout.curves for layer in _curve(curve, fields, layout)),
+        *_failed(histories),
         *_ends(layout, fields),
         *_stops(layout, stops[:MOST_STOPS]),
     ]
@@ -75,10 +62,50 @@ def best_so_far(
     y = quantitative("y", layout.y_label, scale={"domain": domain, "nice": False, "zero": False})
     return Chart(
         name="best-so-far",
-        title=layout.title,
-        notes=(layout.note,),
+        title=layout.title if title is not None else _finding(histories, stops) or layout.title,
+        notes=(layout.note, *_notes(histories, forecast)),
         view={"encoding": {"x": x, "y": y}, "layer": layers},
     )
+
+
+def _finding(histories: Mapping[str, History], stops: Sequence[CriterionStop]) -> str:
+    """Return what the earlier stops cost, in one sentence; empty where there are none."""
+    ended = max(history.ended for history in histories.values())
+    known = sorted(
+        (stop for stop in stops if stop.missed is not None and stop.after < ended), key=lambda stop: stop.after
+    )
+    costs = [percent(stop.missed) if stop.missed else "nothing" for stop in known[:MOST_NAMED]]
+    if not costs:
+        return ""
+    then = "".join(f", after {stop.after} {cost}" for stop, cost in zip(known[1:], costs[1:], strict=False))
+    return f"Stopping after {known[0].after} of {ended} training jobs costs {costs[0]} of the best{then}"
+
+
+def _notes(histories: Mapping[str, History], forecast: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield how to read the marks that the figure has."""
+    statuses = {job.status for history in histories.values() for job in history.finished}
+    if "Stopped" in statuses:
+        yield "Diamonds: stopped early."
+    if any(layer["data"]["values"] for layer in _failed(histories)):
+        yield "× at the foot: no objective."
+    if (forecast or {}).get("TrainingJobs"):
+        yield "Shaded: when the job will end (90 %)."
+    if (forecast or {}).get("Gain"):
+        yield "Cone: the best that the rest of the budget may reach (90 %)."
+
+
+def _failed(histories: Mapping[str, History]) -> Iterator[Plain]:
+    """Yield the training jobs of a single tuning job that have no objective, at the foot of the figure."""
+    if len(histories) != 1:
+        return
+    (history,) = histories.values()
+    rows = [{"x": at, "name": job.name} for at, job in enumerate(history.finished, 1) if job.objective is None]
+    if 0 < len(rows) <= MOST_DOTS:
+        yield {
+            "data": {"values": rows},
+            "mark": {"type": "text", "text": "×", "fontSize": 12, "dy": -6},
+            "encoding": {"y": {"value": "height"}},
+        }
 
 
 def _curve(curve: Curve, fields: Mapping[str, str], layout: Layout) -> Iterator[Plain]:
@@ -188,7 +215,6 @@ def _stops(layout: Layout, stops: Sequence[CriterionStop]) -> Iterator[Plain]:
                 "text": f"{stop.criterion}: {stop.after}{loss}",
                 "align": "right" if right else "left",
                 "dx": -5 if right else 5,
-                "color": GOOD,
                 "fontSize": 11,
             },
             "encoding": {"y": quantitative("level", "")},
@@ -228,7 +254,7 @@ def _forecast(history: History, forecast: Mapping[str, Any] | None) -> Iterator[
             "mark": {"type": "rule", "color": MAIN, "strokeDash": [2, 2]},
             "encoding": {"y": {"value": 0}, "y2": {"value": "height"}},
         }
-        text = {"type": "text", "text": "likely end", "color": MAIN, "align": "right", "dx": -4, "fontSize": 11}
+        text = {"type": "text", "text": "likely end", "align": "right", "dx": -4, "fontSize": 11}
         yield {
             "data": {"values": [{"x": now + jobs["Middle"]}]},
             "mark": text,
@@ -261,6 +287,6 @@ def _changes(history: History | None) -> Iterator[Plain]:
         yield {"data": {"values": rows}, "mark": {"type": "rule", "color": FAINT}, "encoding": span}
         yield {
             "data": {"values": rows},
-            "mark": {"type": "text", "text": "changed", "color": FAINT, "align": "left", "dx": 4, "fontSize": 11},
+            "mark": {"type": "text", "text": "changed", "align": "left", "dx": 4, "fontSize": 11},
             "encoding": {"y": {"value": 24}},
         }

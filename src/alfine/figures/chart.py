@@ -1,5 +1,7 @@
 """Chart: one figure, defined once as a Vega-Lite view and drawn everywhere: page, notebook, report, HTML file, SVG and PNG.
 
+SVG is drawn here (svg.py); PNG and what lives in a page by Vega itself, which the extra `plots` installs.
+
 A chart says what it shows in its title, or, as long as it has nothing to show, what it waits for. What a training job wrote is text in
 it: it never becomes an expression of Vega or markup.
 """
@@ -10,11 +12,16 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+from markupsafe import Markup
+
 from alfine.core.errors import MissingExtra
-from alfine.figures.theme import SCHEMA, VEGA_LITE, Theme, config
+from alfine.figures.svg import PAGE, draw, file_look
+from alfine.figures.svg_marks import Look
+from alfine.figures.theme import ON_DARK, SCHEMA, VEGA_LITE, Theme, config
 
 Plain = dict[str, Any]
 
@@ -62,7 +69,9 @@ class Chart:
         """
         width, height = self.size
         frame = {key: value for key, value in (("width", width), ("height", height)) if value is not None}
-        view = self.view or _sentence(self.empty)
+        view: Mapping[str, Any] = self.view or _sentence(self.empty)
+        if theme == "dark":
+            view = _on_dark(view)
         return {
             "$schema": SCHEMA,
             "title": {"text": self.title, "subtitle": list(self.notes)},
@@ -71,14 +80,23 @@ class Chart:
             "config": config(theme),
         }
 
-    def svg(self, theme: Theme = "light") -> str:
+    def svg(self, theme: Theme = "light", width: float | None = None) -> str:
         """Return the figure as SVG.
 
-        Raises:
-            MissingExtra: What draws it isn't installed (`pip install 'alfine[plots]'`).
+        Args:
+            theme: For a light or a dark page.
+            width: Width of the whole figure, in pixels; None: the frame has its own.
         """
-        text: str = converter().vegalite_to_svg(self.vega_lite(theme), vl_version=VEGA_LITE)
-        return text
+        return str(draw(self.vega_lite(theme), file_look(theme), width))
+
+    def inside_page(self, width: float, look: Look = PAGE) -> Markup:
+        """Return the figure as an SVG element of the console, whose style sheet has the colours of texts and lines.
+
+        Args:
+            width: Its width, in pixels.
+            look: PAGE, or a look made from it.
+        """
+        return draw(self.vega_lite(), look, width)
 
     def png(self, theme: Theme = "light", scale: float = PNG_SCALE) -> bytes:
         """Return the figure as PNG.
@@ -130,14 +148,20 @@ class Chart:
 
     def _repr_mimebundle_(self, **_: Any) -> Plain:
         """Return what a notebook shows: Jupyter draws the specification itself; viewers that can't show the picture."""
-        try:
-            picture: Plain = {"image/svg+xml": self.svg()}
-        except MissingExtra:  # Jupyter draws the specification without it
-            picture = {}
-        return {MIME_TYPE: {**self.vega_lite(), "$schema": NOTEBOOK_SCHEMA}, "text/plain": repr(self), **picture}
+        specification = {**self.vega_lite(), "$schema": NOTEBOOK_SCHEMA}
+        return {MIME_TYPE: specification, "text/plain": repr(self), "image/svg+xml": self.svg()}
 
     def __repr__(self) -> str:
         return f"<Chart {self.name}: {self.title if self.view else self.empty}>"
+
+
+def _on_dark(view: Any) -> Any:
+    """Return a view with the colours of a dark page. Rows of data have no colours."""
+    if isinstance(view, Mapping):
+        return {key: each if key == "data" else _on_dark(each) for key, each in view.items()}
+    if isinstance(view, list):
+        return [_on_dark(each) for each in view]
+    return ON_DARK.get(view, view) if isinstance(view, str) else view
 
 
 def _sentence(text: str) -> Plain:
@@ -154,9 +178,25 @@ def converter() -> Any:
         import vl_convert
     except ImportError as error:
         raise MissingExtra(
-            "vl-convert-python isn't installed, but figures are drawn by it. Run: pip install 'alfine[plots]'"
+            "vl-convert-python isn't installed, but it draws PNG files, HTML files and live figures. "
+            "Run: pip install 'alfine[plots]'"
         ) from error
     return vl_convert
+
+
+def draws_live() -> bool:
+    """Return whether what draws live figures and PNG files is installed (`pip install 'alfine[plots]'`)."""
+    return find_spec("vl_convert") is not None
+
+
+def javascript(snippet: str) -> str:
+    """Return a script that draws live figures: Vega with this snippet, which may use its names.
+
+    Raises:
+        MissingExtra: What draws it isn't installed.
+    """
+    text: str = converter().javascript_bundle(snippet, vl_version=VEGA_LITE)
+    return text
 
 
 DrawnAs = Literal["html", "svg", "png", "json"]

@@ -14,10 +14,18 @@ from alfine.criteria import Given, criteria_of
 from alfine.criteria.convergence import ConvergenceDetected
 from alfine.criteria.forecast import Forecast
 from alfine.criteria.text_format import write
-from alfine.figures import course_charts, influence_charts
-from alfine.figures.best_so_far_chart import CriterionStop, best_so_far
+from alfine.figures.best_so_far_chart import best_so_far
 from alfine.figures.chart import Chart
-from alfine.figures.course_charts import ValueAfter
+from alfine.figures.contour import contour
+from alfine.figures.cost_curve import cost_curve
+from alfine.figures.criterion_over_time import ValueAfter, over_time
+from alfine.figures.criterion_stops import CriterionStop
+from alfine.figures.distribution import distribution
+from alfine.figures.importance import importance
+from alfine.figures.learning_curves import learning_curves
+from alfine.figures.parallel_coordinates import parallel_coordinates
+from alfine.figures.slices import slices
+from alfine.figures.timeline import timeline
 from alfine.jobs.policy_for import replayed
 from alfine.surrogate.influence import Influence, influences
 
@@ -51,7 +59,7 @@ class Plots:
     def probability(self) -> Chart:
         """Return the probability that the rest of the budget improves the best, over time, with ConvergenceDetected's threshold."""
         own = ConvergenceDetected.from_spec(self._history.spec)
-        return course_charts.over_time(
+        return over_time(
             "probability-of-improvement",
             "probability of an improvement",
             self._samples(own or ConvergenceDetected()),
@@ -68,11 +76,11 @@ class Plots:
         Raises:
             InvalidSpec: There is no such definition.
         """
-        return influence_charts.importance(self._part(definition))
+        return importance(self._part(definition))
 
     def slices(self, definition: str | None = None) -> Chart:
         """Return the objective by each hyperparameter, with the surrogate's mean and band. `definition`: as for `importance`."""
-        return influence_charts.slices(self._part(definition))
+        return slices(self._part(definition))
 
     def contour(self, first: str | None = None, second: str | None = None, definition: str | None = None) -> Chart:
         """Return the objective that the surrogate expects by two hyperparameters.
@@ -95,27 +103,27 @@ class Plots:
             return Chart(
                 name="contour", title="Contour", empty="A contour needs two hyperparameters; this job has one."
             )
-        return influence_charts.contour(part, str(chosen[0]), str(chosen[1]))
+        return contour(part, str(chosen[0]), str(chosen[1]))
 
     def parallel_coordinates(self, definition: str | None = None) -> Chart:
         """Return all configurations as lines across the hyperparameters. `definition`: as for `importance`."""
-        return course_charts.parallel_coordinates(self._part(definition))
+        return parallel_coordinates(self._part(definition))
 
     def learning_curves(self) -> Chart:
         """Return the learning curves of all training jobs, with early stops."""
-        return course_charts.learning_curves(self._history)
+        return learning_curves(self._history)
 
     def timeline(self) -> Chart:
         """Return when each training job ran, by slot, with what it waited for its start."""
-        return course_charts.timeline(self._history)
+        return timeline(self._history)
 
     def cost(self) -> Chart:
         """Return the best objective so far by cost: money where the job has a price, else training time."""
-        return course_charts.cost_curve(self._history)
+        return cost_curve(self._history)
 
     def distribution(self) -> Chart:
         """Return the share of training jobs that reach each objective."""
-        return course_charts.distribution({"": self._history})
+        return distribution({"": self._history})
 
     def all(self, criteria: Given = ()) -> Iterator[Chart]:
         """Yield every figure, those of the surrogate for each definition. `criteria`: as for `best`."""

@@ -1,4 +1,7 @@
-"""A report: everything about a tuning job in one HTML file that needs no network. It's whole without scripts."""
+"""A report: everything about a tuning job in one HTML file that needs no network.
+
+It's whole without scripts; where the extra `plots` is installed, scripts in it tell more about the mark under the pointer.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,8 @@ from alfine.core.verdict import UNDECIDED, as_it_ended
 from alfine.core.wording import duration, money, number, percent, short
 from alfine.criteria import Given, always_present
 from alfine.criteria.forecast import forecast_of
-from alfine.figures.chart import Chart, Plain, converter
+from alfine.figures.chart import Chart, Plain, draws_live, javascript
 from alfine.figures.plots import Plots
-from alfine.figures.theme import VEGA_LITE
 from alfine.jobs.policy_for import policy_for
 from alfine.store.records import TuningJob
 
@@ -37,13 +39,12 @@ def report(job: TuningJob, history: History, criteria: Given = ()) -> str:
 
     Raises:
         InvalidSpec: A criterion can't be understood, or can't be judged in this job.
-        MissingExtra: What draws figures isn't installed.
     """
     forecast = None if job.ended else forecast_of(history, policy_for(history.spec).criteria)
     verdict = job.verdict or UNDECIDED
     plots = Plots(history, verdict, forecast)
     charts = list(plots.all(criteria))
-    bundle: str = converter().javascript_bundle(EMBED, vl_version=VEGA_LITE)
+    bundle = javascript(EMBED) if draws_live() else ""
     environment = Environment(
         loader=PackageLoader("alfine.figures"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
@@ -55,7 +56,7 @@ def report(job: TuningJob, history: History, criteria: Given = ()) -> str:
             each for each in as_it_ended(verdict, job.verdicts) if each.progress or not always_present(each.criterion)
         ],
         facts=_facts(history),
-        charts=[(chart, Markup(_svg(chart))) for chart in charts],  # noqa: S704 - drawn by Vega, which escapes all text
+        charts=[(chart, Markup(_svg(chart))) for chart in charts],  # noqa: S704 - svg.py escapes all text
         specs=Markup(_json([chart.vega_lite() for chart in charts])),  # noqa: S704 - see _json
         bundle=Markup(bundle.replace("</script", "<\\/script")),  # noqa: S704 - the library's own code
         columns=["No.", history.spec.metric, "status", "training time", *history.spec.space.names],

@@ -1,175 +1,162 @@
-"""Slice plots: the objective by the value of each hyperparameter, on its own scale; later training jobs are darker."""
+"""The chart of the objective by each hyperparameter, with the surrogate's mean and band."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
-from typing import Any
-
-from markupsafe import Markup
+from collections.abc import Iterator
 
 from alfine.core.conditions import words
 from alfine.core.history import History
+from alfine.core.range_protocol import Range
 from alfine.core.range_words import scaling_of
 from alfine.core.ranges import Categorical
 from alfine.core.training_job import TrainingJob
-from alfine.core.wording import power_of_ten, short
 from alfine.figures.best_so_far import frame_of
-from alfine.figures.best_so_far_svg import dot_title, page_of
-from alfine.figures.svg import Axis, Drawing, tick_text
+from alfine.figures.chart import Chart, Plain
+from alfine.figures.hyperparameter_axis import hyperparameter_axis, place_on_axis
+from alfine.figures.theme import BEST, FAINT, MAIN
+from alfine.figures.training_job_rows import (
+    hyperparameter_fields,
+    objective_title,
+    quantitative,
+    tooltip_of,
+    training_job_row,
+)
+from alfine.surrogate.influence import Effect, effect
 
 MOST_PANELS = 24
-"""Hyperparameters that are drawn."""
+"""Hyperparameters that have a slice."""
 
-MOST_DOTS = 300
-"""Dots in a panel."""
 
-LEAST_OBJECTIVES = 3
-"""Objectives from which on a definition is drawn."""
+MOST_DOTS, MOST_DOTS_IN_ALL = 400, 2400
+"""Training jobs that have a dot in a slice; dots in all slices together."""
 
-MOST_CATEGORIES = 8
-"""Categories that have labels."""
 
-LABEL_LETTERS = 36
-"""Letters that the labels of all categories together may have."""
+PANEL = (230, 150)
+"""Size of a slice, in pixels."""
 
-WIDTH, HEIGHT = 270.0, 170.0
-"""Size of a panel, in pixels."""
-
-GRID_LINES = 4
-"""Horizontal grid lines, at most."""
-
-SHADES = 4
-"""Shades of the dots, from the first to the last training jobs."""
 
 GOLDEN_RATIO = 0.618034
 """Multiples of it, modulo 1, spread the dots of one category evenly."""
 
+SPREAD: Plain = {"xOffset": {"field": "spread", "type": "quantitative", "scale": {"domain": [0, 1]}}}
+"""The channel that spreads dots over the band of their category."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slice:
-    """The slice plot of one hyperparameter.
+COLUMNS = 3
+"""Slices side by side."""
 
-    Attributes:
-        definition: The name of its training job definition, where the job has several; else empty.
-        name: The hyperparameter.
-        condition: When the hyperparameter is active; empty for always.
-        scaling: The scaling of its axis; empty for categories.
-        drawing: The SVG.
+
+def slices(history: History) -> Chart:
+    """Return the chart of the objective by each hyperparameter: the training jobs, and what the surrogate expects around the best one.
+
+    Args:
+        history: The tuning job; of one definition, where it has several.
     """
-
-    definition: str
-    name: str
-    condition: str
-    scaling: str
-    drawing: Markup
-
-
-def slices(history: History) -> tuple[list[Slice], int]:
-    """Return the slice plots in the order of the search space, and how many hyperparameters are left out.
-
-    There are none before `LEAST_OBJECTIVES` training jobs have an objective.
-    """
-    drawn = list(islice(_slices(history), MOST_PANELS))
-    total = sum(len(spec.space.ranges) for spec in history.spec.definition_specs)
-    return drawn, total - len(drawn) if len(drawn) == MOST_PANELS else 0
-
-
-def _slices(history: History) -> Iterator[Slice]:
-    for spec in history.spec.definition_specs:
-        definition = str(spec.definition.name) if history.spec.parts else ""
-        jobs = [
-            job
-            for job in history.finished
-            if job.objective is not None and (not definition or job.definition == definition)
-        ]
-        if len(jobs) < LEAST_OBJECTIVES:
-            continue
-        low, high = frame_of(jobs, spec.sign)
-        kept = [job for job in jobs if spec.sign * (job.objective or 0.0) <= high]
-        best = min(jobs, key=lambda job: (job is not history.incumbent, spec.sign * (job.objective or 0.0)))
-        shown = kept[:: max(1, -(-len(kept) // MOST_DOTS))]
-        inside = (low, high) if spec.sign > 0 else (-high, -low)
-        for name, hyperparameter_range in spec.space.ranges.items():
-            active = [job for job in shown if name in job.hyperparameters]
-            if active:
-                yield Slice(
-                    definition=definition,
-                    name=name,
-                    condition=" or ".join(map(words, hyperparameter_range.requires)),
-                    scaling=scaling_of(hyperparameter_range),
-                    drawing=_panel(name, hyperparameter_range, active, best, inside, metric=spec.metric),
-                )
-
-
-def _panel(
-    name: str, kind: Any, jobs: Sequence[TrainingJob], best: TrainingJob, inside: tuple[float, float], *, metric: str
-) -> Markup:
-    drawing = Drawing(
-        width=WIDTH, height=HEIGHT, label=f"{metric} by {name}", left=46.0, right=8.0, top=8.0, bottom=20.0
+    jobs = [job for job in history.finished if job.objective is not None]
+    if len(jobs) < 3:
+        return Chart(name="slices", title="Objective by hyperparameter", empty="Three objectives are needed.")
+    names = list(history.spec.space.names)[:MOST_PANELS]
+    left_out = len(history.spec.space.names) - len(names)
+    notes = [
+        "Dots: training jobs, later ones darker. Line and band: mean and 90 % interval of the surrogate,",
+        "with all other hyperparameters as in the best training job.",
+    ]
+    if left_out:
+        notes.append(f"{left_out} more hyperparameters aren't shown.")
+    return Chart(
+        name="slices",
+        title=f"{history.spec.metric} by hyperparameter",
+        notes=tuple(notes),
+        size=(None, None),
+        view={"concat": [_slice(history, name) for name in names], "columns": COLUMNS, "spacing": 24},
     )
-    y = drawing.upwards(*inside, GRID_LINES)
-    x = drawing.across(0.0, 1.0)
-    drawing.grid(y, GRID_LINES)
-    foot = drawing.height - drawing.bottom
-    drawing.line((drawing.left, foot), (drawing.width - drawing.right, foot), "axis")
-    for place, label in _marks(kind):
-        drawing.line((x(place), foot), (x(place), foot + 3), "axis")
-        drawing.text(
-            (x(place), foot + 14), label, anchor="start" if place < 0.04 else "end" if place > 0.96 else "middle"
-        )
-    last = jobs[-1].number
-    for job in jobs:
-        age = min(SHADES - 1, SHADES * (job.number - 1) // max(1, last))
-        drawing.dot(
-            _place(kind, name, job, x, y), f"dot age{age}", dot_title(job, metric), radius=2.4, href=page_of(job)
-        )
-    if name in best.hyperparameters:
-        drawing.dot(
-            _place(kind, name, best, x, y),
-            "best",
-            f"best: {dot_title(best, metric)}",
-            radius=4.5,
-            href=page_of(best),
-        )
-    return drawing.markup()
 
 
-def _place(kind: Any, name: str, job: TrainingJob, x: Axis, y: Axis) -> tuple[float, float]:
-    place = float(kind.to_unit(job.hyperparameters[name]))
-    if isinstance(kind, Categorical):  # spread by a fixed rule, so that dots of one category don't hide each other
-        place += 0.5 / len(kind.values) * ((job.number * GOLDEN_RATIO) % 1.0 - 0.5)
-    return x(place), y(job.objective or 0.0)
+def _slice(history: History, name: str) -> Plain:
+    range_ = history.spec.space.ranges[name]
+    shown, fields = [j for j in history.finished if j.objective is not None], hyperparameter_fields([history])
+    low, high = frame_of(shown, history.sign)
+    inside = [j for j in shown if history.sign * (j.objective or 0.0) <= high and name in j.hyperparameters]
+    most = min(MOST_DOTS, MOST_DOTS_IN_ALL // min(MOST_PANELS, len(history.spec.space.names)))
+    inside = inside[:: max(1, -(-len(inside) // most))]
+    rows = [
+        {"x": place_on_axis(range_, job.hyperparameters[name]), "spread": _spread(job), **training_job_row(job, fields)}
+        for job in inside
+    ]
+    domain = [low, high] if history.sign > 0 else [-high, -low]
+    y = quantitative("objective", objective_title(history), scale={"domain": domain, "zero": False, "nice": False})
+    return {
+        "width": PANEL[0],
+        "height": PANEL[1],
+        "encoding": {
+            "x": hyperparameter_axis(range_, _axis_title(range_, name)),
+            "y": {**y, "axis": {"titleFontSize": 10}},
+        },
+        "layer": [
+            *_expected(history, name),
+            {
+                "data": {"values": rows},
+                "mark": {"type": "point", "size": 22, "clip": True, "color": MAIN},
+                "encoding": {
+                    "opacity": {
+                        "field": "job",
+                        "type": "quantitative",
+                        "legend": None,
+                        "scale": {"range": [0.2, 0.9]},
+                    },
+                    "tooltip": tooltip_of(history.spec.metric, fields),
+                    **(SPREAD if isinstance(range_, Categorical) else {}),
+                },
+            },
+            *_best_dot(history, name, range_),
+        ],
+    }
 
 
-def _marks(kind: Any) -> Iterator[tuple[float, str]]:
-    """Yield the labels of the axis as (place in [0, 1], text)."""
-    if isinstance(kind, Categorical):
-        if len(kind.values) <= MOST_CATEGORIES:
-            room = max(3, LABEL_LETTERS // len(kind.values))
-            for value in kind.values:
-                label = short(value)
-                yield float(kind.to_unit(value)), label if len(label) <= room else f"{label[: room - 1]}…"
+def _axis_title(range_: Range, name: str) -> str:
+    """Return the title of a hyperparameter's axis: its name, its scaling, and when it is active."""
+    scaling = f", {scaling_of(range_)}" if scaling_of(range_) else ""
+    condition = f" if {' or '.join(map(words, range_.requires))}" if range_.requires else ""
+    return f"{name}{condition}{scaling}"
+
+
+def _spread(job: TrainingJob) -> float:
+    """Return where in the band of its category a dot stands, by a fixed rule, so that dots don't hide each other."""
+    return (job.number * GOLDEN_RATIO) % 1.0
+
+
+def _expected(history: History, name: str) -> Iterator[Plain]:
+    found = effect(history, name)
+    if found is None:
         return
-    if kind.effective_scaling == "Logarithmic":
-        first, last = math.ceil(math.log10(kind.low) - 1e-9), math.floor(math.log10(kind.high) + 1e-9)
-        every = max(1, -(-(last - first + 1) // 5))
-        decades = [10.0**power for power in range(first, last + 1, every)]
-        for value in decades if len(decades) > 1 else (kind.low, *decades, kind.high):
-            yield _unit(kind, value), power_of_ten(value)
-        return
-    if kind.effective_scaling == "ReverseLogarithmic":
-        for value in (kind.low, (kind.low + kind.high) / 2, kind.high):
-            yield _unit(kind, value), short(float(value))
-        return
-    axis = Axis(low=kind.low, high=kind.high, begin=0.0, end=1.0)
-    ticks = [tick for tick in axis.ticks(5) if not isinstance(kind.low, int) or float(tick).is_integer()]
-    step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
-    for tick in ticks:
-        yield _unit(kind, tick), tick_text(tick, step)
+    range_ = history.spec.space.ranges[name]
+    rows = _effect_rows(found, range_)
+    categories = isinstance(range_, Categorical)
+    band: Plain = {"type": "rule", "strokeWidth": 14} if categories else {"type": "area"}
+    yield {
+        "data": {"values": rows},
+        "mark": {**band, "color": FAINT, "opacity": 0.25, "clip": True},
+        "encoding": {"y": quantitative("low", ""), "y2": {"field": "high"}},
+    }
+    line: Plain = {"type": "tick", "thickness": 2} if categories else {"type": "line", "strokeWidth": 1.5}
+    yield {
+        "data": {"values": rows},
+        "mark": {**line, "color": FAINT, "clip": True},
+        "encoding": {"y": quantitative("mean", "")},
+    }
 
 
-def _unit(kind: Any, value: float) -> float:
-    return float(kind.to_unit(value))
+def _effect_rows(found: Effect, range_: Range) -> list[Plain]:
+    columns = zip(found.values, found.mean, found.low, found.high, strict=True)
+    return [
+        {"x": place_on_axis(range_, value), "mean": float(mean), "low": float(low), "high": float(high)}
+        for value, mean, low, high in columns
+    ]
+
+
+def _best_dot(history: History, name: str, range_: Range) -> Iterator[Plain]:
+    best = history.incumbent
+    if best is not None and name in best.hyperparameters:
+        yield {
+            "data": {"values": [{"x": place_on_axis(range_, best.hyperparameters[name]), "objective": best.objective}]},
+            "mark": {"type": "point", "size": 70, "color": BEST, "opacity": 1},
+        }

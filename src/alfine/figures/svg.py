@@ -1,161 +1,177 @@
-"""Axes and marks in SVG. Marks have classes instead of colours: the page's style sheet colours them, in light and in dark mode."""
+"""Draw a chart as SVG, with nothing but Python: for pages without scripts, notebooks, reports and files.
+
+It draws the part of Vega-Lite that alfine's charts are written in: layers and panels, eight marks, linear and logarithmic scales and
+categories. A live page and a PNG are drawn by Vega itself, from the same definition.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from alfine.core.wording import number
+from alfine.figures.svg_axes import Axes, axis_of, title_of
+from alfine.figures.svg_layer import Layer, Plain
+from alfine.figures.svg_legend import Colours
+from alfine.figures.svg_marks import DASHES, Frame, Look, length, marks, written
+from alfine.figures.svg_scales import names_of, scale_of
+from alfine.figures.theme import FONT, INKS, Theme
 
-Point = tuple[float, float]
-"""x and y in pixels, from the upper left corner."""
+TITLE_LETTER, TITLE_LINE = 7.9, 20.0
+"""Width of a letter and height of a line of a title, in pixels."""
 
-LETTER = 7.0
-"""Greatest width of a digit in a label, in pixels."""
+NOTE_LETTER, NOTE_LINE = 6.0, 16.0
+"""Width of a letter and height of a line of a note, in pixels."""
+
+GAP = 22.0
+"""Room between panels, in pixels."""
+
+PANEL_AND_AXIS = 300.0
+"""Width of a panel with its axis, in pixels, by which the number of panels side by side is chosen."""
+
+LEAST_FRAME = 60.0
+"""Width of a frame, in pixels, at least."""
+
+PAGE = Look(
+    ink='class="ink"',
+    label='class="ink halo"',
+    soft='class="soft"',
+    grid='class="grid"',
+    axis='class="axis"',
+    titled=False,
+    link="/console/training-jobs/{}",
+)
+"""The look inside of a page of the console, whose style sheet has the inks."""
+
+PHONE = replace(PAGE, told=False, link="")
+"""PAGE on a phone, where nothing points: it weighs a quarter."""
+
+
+def file_look(theme: Theme) -> Look:
+    """Return the look of a file, on a light or a dark background."""
+    ink, soft, grid, page = INKS[theme]
+    return Look(
+        ink=f'fill="{ink}"',
+        label=f'fill="{ink}" stroke="{page}" stroke-width="3" paint-order="stroke"',
+        soft=f'fill="{soft}"',
+        grid=f'stroke="{grid}"',
+        axis=f'stroke="{soft}"',
+        page=f'fill="{page}"',
+    )
+
+
+def draw(view: Plain, look: Look, width: float | None = None) -> Markup:
+    """Return the SVG element of a chart.
+
+    Args:
+        view: The chart as a document of Vega-Lite (`Chart.vega_lite`).
+        look: PAGE, or that of a file.
+        width: Width of the whole drawing, in pixels; None: the frame is as wide as the view says.
+    """
+    panels = list(_panels(view, look, width))
+    across = max(panel.x + panel.width for panel in panels)
+    head, top = _head(view["title"], look, across)
+    high = top + max(panel.y + panel.height for panel in panels)
+    body = "".join(f'<g transform="translate({length(p.x)} {length(top + p.y)})">{p.body}</g>' for p in panels)
+    size = (
+        f'viewBox="0 0 {length(across)} {length(high)}" width="{length(across)}" height="{length(high)}" font-size="11"'
+    )
+    around, paper = 'class="figure"', ""
+    if look.page:
+        around = f'xmlns="http://www.w3.org/2000/svg" font-family="{FONT}"'
+        paper = f'<rect width="100%" height="100%" {look.page}/>'
+    label = escape(view["title"]["text"])
+    return Markup(f'<svg {around} {size} role="img" aria-label="{label}">{paper}{head}{body}</svg>')  # noqa: S704 - each text is escaped where it is written
+
+
+def _head(title: Plain, look: Look, width: float) -> tuple[str, float]:
+    """Return the title and the notes, and their height."""
+    if not look.titled:
+        return "", 0.0
+    y, parts = 10.0, []
+    for line in textwrap.wrap(title["text"], int(width / TITLE_LETTER)):
+        y += TITLE_LINE
+        parts.append(written(12, y - 4, line, look.ink, anchor="start", more=' font-size="15" font-weight="600"'))
+    for line in textwrap.wrap(" ".join(title["subtitle"]), int(width / NOTE_LETTER)):
+        y += NOTE_LINE
+        parts.append(written(12, y - 3, line, look.soft, anchor="start", more=' font-size="12"'))
+    return "".join(parts), y + 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Axis:
-    """A linear axis, called with a value to get its pixel.
+class _Panel:
+    """A frame with its axes, drawn, and its place in pixels."""
 
-    Attributes:
-        low: The value at pixel `begin`.
-        high: The value at pixel `end`.
-    """
-
-    low: float
-    high: float
-    begin: float
-    end: float
-
-    def __call__(self, value: float) -> float:
-        """Return the pixel of a value, rounded to two decimals."""
-        share = (value - self.low) / ((self.high - self.low) or 1.0)
-        return round(self.begin + share * (self.end - self.begin), 2)
-
-    def ticks(self, most: int) -> list[float]:
-        """Return at most `most` round numbers on the axis, in ascending order."""
-        span = self.high - self.low
-        if not (span > 0 and math.isfinite(span)):
-            return [self.low]
-        rough = span / most
-        power = 10.0 ** math.floor(math.log10(rough))
-        step = next(digit * power for digit in (1, 2, 5, 10) if digit * power >= rough * 0.999)
-        first = math.ceil(self.low / step - 1e-9)
-        last = math.floor(self.high / step + 1e-9)
-        return [index * step for index in range(first, last + 1)]
-
-
-def tick_text(value: float, step: float) -> str:
-    """Write a tick with as many digits as its distance to the next one needs."""
-    if value == 0:
-        return "0"
-    finest = math.floor(math.log10(abs(step) or 1.0) + 1e-9)  # the power of ten of the last digit
-    if 1e-4 <= abs(value) < 1e7:
-        return f"{value:.{min(max(0, -finest), 8)}f}"
-    digits = min(max(0, math.floor(math.log10(abs(value)) + 1e-9) - finest), 8)
-    mantissa, _, power = f"{value:.{digits}e}".partition("e")
-    return f"{mantissa}e{int(power)}"
-
-
-def labels(axis: Axis, most: int) -> list[tuple[float, str]]:
-    """Return the ticks of an axis as (value, text)."""
-    ticks = axis.ticks(most)
-    step = ticks[1] - ticks[0] if len(ticks) > 1 else ticks[0] if ticks else 1.0
-    return [(tick, tick_text(tick, step)) for tick in ticks]
-
-
-@dataclass(slots=True, kw_only=True)
-class Drawing:
-    """An SVG that its methods draw into.
-
-    Attributes:
-        width: In pixels, like all lengths.
-        height: In pixels.
-        label: What the figure shows, for screen readers.
-        left: The margin on the left, and so on; labels may widen it.
-        parts: What was drawn so far.
-    """
-
+    body: str
     width: float
     height: float
-    label: str
-    left: float = 52.0
-    right: float = 10.0
-    top: float = 10.0
-    bottom: float = 34.0
-    parts: list[Markup] = field(default_factory=list)
+    x: float = 0.0
+    y: float = 0.0
 
-    def across(self, low: float, high: float) -> Axis:
-        """Return the x-axis for values from `low` to `high`. Make it after the y-axis, whose labels need room."""
-        return Axis(low=low, high=high, begin=self.left, end=self.width - self.right)
 
-    def upwards(self, low: float, high: float, most: int) -> Axis:
-        """Return the y-axis for values from `low` to `high`, and make room for its labels, at most `most`."""
-        axis = Axis(low=low, high=high, begin=self.height - self.bottom, end=self.top)
-        self.left = max(self.left, 8.0 + LETTER * max((len(text) for _, text in labels(axis, most)), default=0))
-        return axis
+def _panels(view: Plain, look: Look, width: float | None) -> Iterator[_Panel]:
+    """Yield the panels of a view: one, or those of a `concat`, row by row."""
+    if "concat" not in view:
+        yield _panel(view, look, width)
+        return
+    columns = view["columns"] if width is None else max(1, int(width / PANEL_AND_AXIS))
+    outer = None if width is None else (width - GAP * (columns - 1)) / columns
+    y = 0.0
+    for begin in range(0, len(view["concat"]), columns):
+        row, x = [_panel(each, look, outer) for each in view["concat"][begin : begin + columns]], 0.0
+        for panel in row:
+            yield replace(panel, x=x, y=y)
+            x += panel.width + GAP
+        y += max(panel.height for panel in row) + GAP
 
-    def line(self, begin: Point, end: Point, kind: str) -> None:
-        """Draw a line. `kind`, here and below, is its CSS class."""
-        self.parts.append(
-            Markup('<line class="{}" x1="{:g}" y1="{:g}" x2="{:g}" y2="{:g}"/>').format(kind, *begin, *end)
-        )
 
-    def path(self, points: Sequence[Point], kind: str) -> None:
-        """Draw straight lines from point to point."""
-        if points:
-            words = " ".join(f"{x:g},{y:g}" for x, y in points)
-            self.parts.append(Markup('<polyline class="{}" points="{}"/>').format(kind, words))
+def _panel(view: Plain, look: Look, outer: float | None) -> _Panel:
+    """Return one frame with its axes; outer: the width with them, in pixels, or None."""
+    layers = list(_layers(view, {}, []))
+    high = _height(view, layers)
+    axes = Axes(layers, high, phone=outer is not None and outer < 480)
+    wide = float(view.get("width", 300.0)) if outer is None else max(LEAST_FRAME, outer - axes.left - axes.right)
+    colours = Colours(layers)
+    scales = {"x": scale_of(layers, "x", 0.0, wide), "y": axes.y}
+    frame = Frame(
+        width=wide,
+        height=high,
+        scales={axis: scale for axis, scale in scales.items() if scale is not None},
+        colour=colours.of,
+        look=look,
+        dashes=dict(zip(colours.names, DASHES, strict=False)),
+    )
+    legend, top = colours.legend(look, axes.left + wide, title_of(layers, "y") if axis_of(layers, "y") else "")
+    top += axes.top
+    drawn, foot = axes.drawn(frame)
+    body = f'{legend}<g transform="translate({length(axes.left)} {length(top)})">{drawn}{_marks(layers, frame)}</g>'
+    return _Panel(body=body, width=axes.left + wide + axes.right, height=top + high + foot)
 
-    def rectangle(self, corner: Point, width: float, height: float, kind: str) -> None:
-        """Draw a rectangle from its upper left corner."""
-        self.parts.append(
-            Markup('<rect class="{}" x="{:g}" y="{:g}" width="{:g}" height="{:g}"/>').format(
-                kind, *corner, max(0.0, width), max(0.0, height)
-            )
-        )
 
-    def dot(self, at: Point, kind: str, title: str = "", *, radius: float = 3.0, href: str = "") -> None:
-        """Draw a dot.
+def _marks(layers: list[Layer], frame: Frame) -> str:
+    """Return the marks of all layers. Frames of one size have one clip path, whichever drawing of a page defines it."""
+    name = f"clip-{length(frame.width)}-{length(frame.height)}"
+    parts = [f'<clipPath id="{name}"><rect width="{length(frame.width)}" height="{length(frame.height)}"/></clipPath>']
+    for layer in layers:
+        drawn = marks(layer, frame)
+        parts.append(f'<g clip-path="url(#{name})">{drawn}</g>' if layer.clipped and drawn else drawn)
+    return "".join(parts)
 
-        With `href` it is a link, which the Tab key skips: a table on the page has the same link.
-        """
-        mark = Markup('<circle class="{}" cx="{:g}" cy="{:g}" r="{:g}"/>').format(kind, *at, radius)
-        if title:
-            mark = Markup('<circle class="{}" cx="{:g}" cy="{:g}" r="{:g}"><title>{}</title></circle>').format(
-                kind, *at, radius, title
-            )
-        self.parts.append(Markup('<a href="{}" tabindex="-1">{}</a>').format(href, mark) if href else mark)
 
-    def text(self, at: Point, words: str, kind: str = "tick", anchor: str = "middle") -> None:
-        """Write a text. `anchor` is which part of it lies at the point: start, middle or end."""
-        self.parts.append(
-            Markup('<text class="{}" x="{:g}" y="{:g}" text-anchor="{}">{}</text>').format(kind, *at, anchor, words)
-        )
+def _height(view: Plain, layers: list[Layer]) -> float:
+    height = view.get("height", 60.0)
+    if isinstance(height, dict):
+        return float(height["step"]) * max(1, len(names_of(layers, "y") or ()))
+    return float(height)
 
-    def grid(self, axis: Axis, most: int) -> None:
-        """Draw horizontal lines at round values, with labels on the left."""
-        for tick, text in labels(axis, most):
-            y = axis(tick)
-            self.line((self.left, y), (self.width - self.right, y), "grid")
-            self.text((self.left - 6, y + 3.5), text, anchor="end")
 
-    def foot(self, axis: Axis, ticks: Iterable[float], name: str) -> None:
-        """Draw the x-axis: its line, labels and name."""
-        y = self.height - self.bottom
-        self.line((self.left, y), (self.width - self.right, y), "axis")
-        for tick in ticks:
-            self.line((axis(tick), y), (axis(tick), y + 4), "axis")
-            words = number(tick)
-            self.text((min(axis(tick), self.width - LETTER * len(words) / 2), y + 15), words)
-        self.text(((self.left + self.width - self.right) / 2, y + 29), name, "name")
-
-    def markup(self, kind: str = "") -> Markup:
-        """Return the SVG element."""
-        return Markup(
-            '<svg class="figure {}" viewBox="0 0 {:g} {:g}" width="{:g}" height="{:g}" role="img" aria-label="{}">{}</svg>'
-        ).format(kind, self.width, self.height, self.width, self.height, self.label, Markup("").join(self.parts))
+def _layers(view: Plain, encoding: Plain, rows: list[Plain]) -> Iterator[Layer]:
+    """Yield the layers of a view, each with the channels and the data that it shares."""
+    encoding = {**encoding, **view.get("encoding", {})}
+    rows = view["data"]["values"] if "data" in view else rows
+    for each in view.get("layer", ()):
+        yield from _layers(each, encoding, rows)
+    if "mark" in view:
+        yield Layer(mark=view["mark"], encoding=encoding, rows=rows)

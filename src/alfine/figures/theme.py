@@ -18,6 +18,9 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MAIN, BEST, GOOD, FAINT = COLOURS[0], COLOURS[1], COLOURS[2], "#8A8F98"
 """The colours of a job's own line, of its best training job, of what was saved, and of what counts less."""
 
+ON_DARK = {COLOURS[0]: "#58A6DC", COLOURS[1]: "#F0803C", COLOURS[2]: "#2FC39A"}
+"""What stands for the darkest of COLOURS on a dark page, where they would be too faint; the style sheet of the console has the same."""
+
 SHAPES = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down")
 """Shapes of marks, in the order of COLOURS: colours alone are not enough."""
 
@@ -26,13 +29,13 @@ SEQUENCE = "viridis"
 
 FONT = "system-ui, 'Liberation Sans', Helvetica, Arial, sans-serif"
 
-_INK = {"light": ("#1F2328", "#57606A", "#D8DEE4", "#FFFFFF"), "dark": ("#E6EDF3", "#9DA7B3", "#30363D", "#0D1117")}
+INKS = {"light": ("#1F2328", "#57606A", "#D8DEE4", "#FFFFFF"), "dark": ("#E6EDF3", "#9DA7B3", "#30363D", "#0D1117")}
 """Of each page: text, faint text, grid lines, background."""
 
 
 def config(theme: Theme) -> dict[str, Any]:
     """Return Vega-Lite's `config` for a light or a dark page."""
-    ink, faint, grid, page = _INK[theme]
+    ink, faint, grid, page = INKS[theme]
     return {
         "font": FONT,
         "background": page,

@@ -5,7 +5,7 @@ Fields have names of their own («h0», «h1»): the names of hyperparameters ma
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from alfine.core.history import History
@@ -59,3 +59,15 @@ def whole_axis() -> Plain:
 def objective_title(history: History) -> str:
     """Return the title of an objective's axis: «validation:rmse (lower is better)»."""
     return f"{history.spec.metric} ({'lower' if history.sign > 0 else 'higher'} is better)"
+
+
+def best_and_latest(history: History, jobs: Sequence[TrainingJob], most: int) -> list[TrainingJob]:
+    if len(jobs) <= most:
+        return list(jobs)
+    valued = sorted((j for j in jobs if j.objective is not None), key=lambda j: history.sign * (j.objective or 0.0))
+    chosen = {job.number for job in valued[: most // 2]}
+    for job in reversed(jobs):
+        if len(chosen) >= most:
+            break
+        chosen.add(job.number)
+    return [job for job in jobs if job.number in chosen]

@@ -1,5 +1,6 @@
 """What the pages show, read without scripts."""
 
+import json
 import re
 import urllib.request
 
@@ -78,16 +79,21 @@ def conditional(served, sagemaker, script):
 def test_a_conditional_hyperparameter_is_drawn_where_it_was_a_choice(visitor, conditional, sagemaker):
     page = visitor.get(conditional)
     assert page.status == 200
-    assert "x if n >= 5" in page.text
+    slices = visitor.get(f"{conditional}/figures/slices.svg").body
+    assert "x if n &gt;= 5" in slices
     listed = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(
         HyperParameterTuningJobName="conditional", MaxResults=100
     )
     tuned = [each["TunedHyperParameters"] for each in listed["TrainingJobSummaries"]]
     with_x = sum("x" in each for each in tuned)
     assert 0 < with_x < 12
-    (x,) = re.findall(r"<figcaption>x .*?</figure>", page.body, re.DOTALL)
-    (n,) = re.findall(r"<figcaption>n .*?</figure>|<figcaption>n</figcaption>.*?</figure>", page.body, re.DOTALL)
-    assert (x.count('class="dot'), n.count('class="dot')) == (with_x, 12)
+    view = json.loads(visitor.get(f"{conditional}/figures/slices.json").body)
+    dots = [
+        max(len(layer["data"]["values"]) for layer in panel["layer"] if layer["mark"]["type"] == "point")
+        for panel in view["concat"]
+    ]
+    assert sorted(dots) == [with_x, 12]
+    assert slices.count("<circle") > with_x + 12  # the best has a mark of its own, too
 
 
 def test_what_tags_say_of_the_space_is_told(visitor, conditional):
@@ -102,9 +108,9 @@ def test_a_page_says_how_many_hyperparameters_it_doesnt_draw(served, sagemaker, 
     words = {"script": script, "metric": "loss", "strategy": "Random", "max_training_jobs": 3}
     sagemaker.create_hyper_parameter_tuning_job(**job_request(name="many", space=space, **words))
     until(sagemaker, "many")
-    page = visitor.get("/console/tuning-jobs/many")
-    assert page.body.count("<figcaption>") == 24
-    assert "3 more hyperparameters are not shown." in page.text
+    figure = json.loads(visitor.get("/console/tuning-jobs/many/figures/slices.json").body)
+    assert len(figure["concat"]) == 24
+    assert "3 more hyperparameters aren't shown." in figure["title"]["subtitle"]
 
 
 def test_going_back_in_a_log_tears_no_line(served, sagemaker, visitor, tmp_path):
@@ -186,12 +192,14 @@ def test_a_figure_has_a_dot_for_each_training_job_that_leads_to_it(visitor, ende
         HyperParameterTuningJobName="ended", MaxResults=100
     )
     names = {row["TrainingJobName"] for row in rows["TrainingJobSummaries"]}
-    (figure,) = re.findall(r'<svg class="figure wide".*?</svg>', visitor.get(ended).body, re.DOTALL)
-    assert 'aria-label="Best loss so far by number of ended training jobs' in figure
-    assert set(re.findall(r'href="/console/training-jobs/([^"]+)"', figure)) <= names
-    assert '<polyline class="curve"' in figure
-    assert len(re.findall("<figcaption>", visitor.get(ended).body)) == 2  # x and n
-    assert "x Linear (Auto)" in visitor.get(ended).text
+    wide, narrow = re.findall(r'<svg class="figure".*?</svg>', visitor.get(ended).body, re.DOTALL)
+    assert 'aria-label="Best of ' in wide
+    assert "Shadow(BestObjectiveNotImproving): " in wide  # where it would have ended the job
+    linked = re.findall(r'href="/console/training-jobs/([^"]+)"', wide)
+    assert len(set(linked)) > 2
+    assert set(linked) <= names
+    assert "href" not in narrow
+    assert narrow.count("<circle") == wide.count("<circle")
 
 
 def test_training_jobs_are_sorted_by_their_objective(visitor, ended):

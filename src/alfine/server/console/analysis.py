@@ -6,8 +6,9 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from alfine.figures.course_charts import COMPARED_BY
-from alfine.server.console.figures import FIGURES, OF_A_DEFINITION, can_draw, chosen_names
+from alfine.figures.chart import draws_live
+from alfine.figures.comparison import COMPARED_BY
+from alfine.server.console.figures import FIGURES, OF_A_DEFINITION, chosen_names
 from alfine.server.console.page_request import PageRequest
 
 
@@ -28,7 +29,7 @@ def page(request: PageRequest) -> Response:
         figures.append({"name": figure, "title": title, "query": urlencode(given)})
     return request.render(
         "analysis.html",
-        can_draw=can_draw(),
+        draws_live=draws_live(),
         name=name,
         ended=job.ended,
         figures=figures,
@@ -48,4 +49,4 @@ def comparison_page(request: PageRequest) -> Response:
     titles = {"jobs": "By training jobs", "seconds": "By training time", "wall": "By wall time", "money": "By cost"}
     figures = [{"name": by, "title": titles[by], "query": query} for by in COMPARED_BY]
     figures.append({"name": "distribution", "title": "Distribution of the objectives", "query": query})
-    return request.render("compare.html", can_draw=can_draw(), jobs=jobs, figures=figures)
+    return request.render("compare.html", draws_live=draws_live(), jobs=jobs, figures=figures)

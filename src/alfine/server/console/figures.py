@@ -10,8 +10,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
-from importlib.util import find_spec
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -19,12 +19,15 @@ from starlette.responses import Response
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
 from alfine.core.wording import did_you_mean
 from alfine.criteria.forecast import forecast_of
-from alfine.figures.chart import Chart, converter
-from alfine.figures.course_charts import COMPARED_BY, comparison, distribution
+from alfine.figures.chart import Chart, draws_live, javascript
+from alfine.figures.comparison import COMPARED_BY, comparison
+from alfine.figures.distribution import distribution
 from alfine.figures.plots import Plots
 from alfine.figures.report import EMBED
-from alfine.figures.theme import VEGA_LITE, Theme
+from alfine.figures.svg import PAGE
+from alfine.figures.theme import Theme
 from alfine.jobs.policy_for import policy_for
+from alfine.server.console.insights import WIDE
 from alfine.server.console.page_request import PageRequest
 
 LIBRARY = "vega.js"
@@ -32,6 +35,12 @@ LIBRARY = "vega.js"
 
 MOST_KEPT = 128
 """Figures that are kept: some 50 KB each."""
+
+WIDTHS = (240, 1400)
+"""Least and greatest width of a figure that a page asks for, in pixels."""
+
+WIDTH_STEP = 20
+"""Widths are rounded down to multiples of it, in pixels, so that browsers share what was drawn."""
 
 AT_ONCE = 1
 """Figures that are computed at once: each may take a core for seconds."""
@@ -66,6 +75,9 @@ FIGURES: dict[str, tuple[str, Draw]] = {
 
 OF_A_DEFINITION = ("importance", "slices", "contour", "parallel-coordinates")
 """Figures of one training job definition."""
+
+IN_PAGE = replace(PAGE, titled=True)
+"""The look of a figure that a page's script puts into the page."""
 
 FORMATS = {"json": "application/json", "svg": "image/svg+xml", "png": "image/png"}
 """The formats of a figure, and their media types."""
@@ -119,7 +131,10 @@ _kept = _Kept()
 
 
 def figure(request: PageRequest) -> Response:
-    """Answer a figure of a tuning job. Query: `theme`; `definition`; of a contour `x` and `y`."""
+    """Answer a figure of a tuning job.
+
+    Query: `definition`; `x` and `y` of a contour; `theme`; of an SVG its `width` in pixels, and `inside` for one that goes into a page.
+    """
     job = request.service.get(request.path_part("name"))
     name = request.path_part("figure")
     if name not in FIGURES:
@@ -160,22 +175,16 @@ def chosen_names(request: PageRequest) -> list[str]:
     return names
 
 
-def can_draw() -> bool:
-    """Return whether what draws figures is installed (`pip install 'alfine[plots]'`)."""
-    return find_spec("vl_convert") is not None
-
-
 def library() -> Response:
     """Answer the library that draws figures in a page: LIBRARY."""
-    if not can_draw():
+    if not draws_live():
         raise HTTPException(404)
     return Response(_bundle(), media_type="text/javascript", headers={"cache-control": "max-age=86400"})
 
 
 @cache
 def _bundle() -> str:
-    bundle: str = converter().javascript_bundle(EMBED, vl_version=VEGA_LITE)
-    return bundle
+    return javascript(EMBED)
 
 
 def _answer(request: PageRequest, key: tuple[Hashable, ...], draw: Callable[[], Chart]) -> Response:
@@ -183,11 +192,22 @@ def _answer(request: PageRequest, key: tuple[Hashable, ...], draw: Callable[[], 
     kind = request.path_part("kind")
     if kind not in FORMATS:
         raise InvalidSpec([Fault("figure", f".{kind} isn't a format. {did_you_mean(kind, FORMATS)}")])
-    body = _kept.body((*key, theme, kind), lambda: _drawn(draw(), kind, theme))
-    return Response(body, media_type=FORMATS[kind])
+    inside, width = "inside" in request.query, _width(request.query.get("width", ""))
+
+    def body() -> bytes:
+        chart = draw()
+        if kind == "png":
+            return chart.png(theme)
+        if kind == "json":
+            return json.dumps(chart.vega_lite(theme)).encode()
+        return (str(chart.inside_page(width or WIDE, IN_PAGE)) if inside else chart.svg(theme, width)).encode()
+
+    return Response(_kept.body((*key, theme, kind, inside, width), body), media_type=FORMATS[kind])
 
 
-def _drawn(chart: Chart, kind: str, theme: Theme) -> bytes:
-    if kind == "png":
-        return chart.png(theme)
-    return (chart.svg(theme) if kind == "svg" else json.dumps(chart.vega_lite(theme))).encode()
+def _width(text: str) -> int | None:
+    """Return the width that a page asks for, rounded; None: the figure's own."""
+    if not text.isascii() or not text.isdigit():
+        return None
+    least, greatest = WIDTHS
+    return max(least, min(greatest, int(text[:9]) // WIDTH_STEP * WIDTH_STEP))

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from markupsafe import Markup
+
 from alfine.core.history import History
-from alfine.figures.best_so_far_svg import BestSoFar
-from alfine.figures.slices import Slice
+from alfine.figures.chart import Chart
+from alfine.figures.svg import PHONE
 from alfine.jobs.describe import TuningJobDescription
 from alfine.jobs.documents import Plain
 from alfine.jobs.overview import Overview
@@ -27,6 +29,9 @@ log = logging.getLogger("alfine.server.console.insights")
 
 SMALL = 100
 """Training jobs up to which everything is made with the page, in some 0.1 s."""
+
+WIDE, NARROW = 860, 350
+"""Width of a figure in pixels, for desktops and for phones."""
 
 KEPT = 20
 """Tuning jobs whose latest insight is kept: each has some 0.5 MB of drawings."""
@@ -39,22 +44,41 @@ OLD_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnFigure:
+    """A figure inside of a page.
+
+    Attributes:
+        chart: The figure.
+        wide: Its drawing for a desktop; empty while there is nothing to show.
+        narrow: Its drawing for a phone.
+    """
+
+    chart: Chart
+    wide: Markup
+    narrow: Markup
+
+
+def drawn_figure(chart: Chart) -> DrawnFigure:
+    """Return the drawings of a chart."""
+    if not chart.view:
+        return DrawnFigure(chart=chart, wide=Markup(), narrow=Markup())
+    wide, narrow = chart.inside_page(WIDE), chart.inside_page(NARROW, PHONE)
+    return DrawnFigure(chart=chart, wide=wide, narrow=narrow)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Insight:
     """The conclusions from the history of a tuning job, and their drawings.
 
     Attributes:
         extra: The part «Alfine» of its description.
-        figure: The best result so far; None before the first.
-        slices: The results by hyperparameter.
-        slices_left_out: How many hyperparameters have no drawing.
+        figure: The best result so far.
         changes: What the user changed.
         at: When it was made.
     """
 
     extra: dict[str, Any]
-    figure: BestSoFar | None
-    slices: list[Slice]
-    slices_left_out: int
+    figure: DrawnFigure
     changes: Sequence[object]
     at: datetime
 

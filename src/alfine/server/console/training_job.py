@@ -26,6 +26,9 @@ MOST_REPORTS = 20_000
 MOST_METRICS = 24
 """Metrics that are drawn."""
 
+METRIC_WIDTH = 420
+"""Width of the drawing of a metric, in pixels."""
+
 LAST_LINES = 60
 """Lines of the log on the page of the training job."""
 
@@ -83,7 +86,7 @@ def _figures(values: Mapping[str, list[tuple[float, float]]], objective: str | N
             "name": name,
             "last": values[name][-1][1],
             "count": len(values[name]),
-            "drawing": metric_curve(name, values[name]),
+            "drawing": metric_curve(name, values[name]).inside_page(METRIC_WIDTH),
         }
         for name in ordered[:MOST_METRICS]
     ]

@@ -13,12 +13,12 @@ from alfine.aws.sagemaker import pagination
 from alfine.core.history import History
 from alfine.core.spec import TuningJobSpec
 from alfine.criteria import always_present
-from alfine.figures.best_so_far_svg import best_so_far
-from alfine.figures.slices import slices
+from alfine.figures.best_so_far_chart import best_so_far
+from alfine.figures.criterion_stops import stops_of_verdicts
 from alfine.jobs.documents import Plain
 from alfine.jobs.overview import Overview, overview
 from alfine.server.console.changes import changes
-from alfine.server.console.insights import Insight
+from alfine.server.console.insights import Insight, drawn_figure
 from alfine.server.console.page_request import PageRequest
 from alfine.server.console.verdict_text import nearest
 from alfine.store.conditions import of_tuning_job
@@ -90,8 +90,6 @@ def page(request: PageRequest) -> Response:
         insight=insight,
         fresh=fresh,
         figure=insight and insight.figure,
-        slices=insight and insight.slices,
-        slices_left_out=insight and insight.slices_left_out,
         changes=insight and insight.changes,
         warm_start=extra.get("WarmStart"),
         failures=seen.description.failures,
@@ -111,12 +109,12 @@ def draw(described: Plain, history: History) -> Insight:
         history: Its history.
     """
     extra = described["Alfine"]
-    drawn, left_out = slices(history)
+    ended = history.ended if "HyperParameterTuningEndTime" in described else None
+    stops = stops_of_verdicts(extra["Verdict"], extra["Verdicts"], ended)
+    chart = best_so_far({"": history}, forecast=None if ended else extra.get("Forecast"), stops=list(stops))
     return Insight(
         extra=extra,
-        figure=best_so_far(history, extra.get("Forecast")),
-        slices=drawn,
-        slices_left_out=left_out,
+        figure=drawn_figure(chart),
         changes=changes(history),
         at=history.now,
     )

@@ -1,5 +1,6 @@
 // Draws the figures of a page when they come into view, and again when their tuning job has news. What draws them (vega.js) evaluates
-// no text as code: expressions are interpreted (ast), so that the page's policy can forbid that.
+// no text as code: expressions are interpreted (ast), so that the page's policy can forbid that. Where it isn't installed, the server's
+// drawing is put into the page.
 "use strict";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -32,13 +33,23 @@ function wrapped(text, letters) {
   return lines;
 }
 
+function asked(figure, kind, more) {
+  const address = new URL(`${figure.dataset.figure}.${kind}?${figure.dataset.query}`, location.href);
+  for (const [key, value] of Object.entries(more)) address.searchParams.set(key, value);
+  return fetch(address);
+}
+
 async function draw(figure) {
   const place = figure.querySelector(".drawing");
-  const address = new URL(figure.dataset.chart, location.href);
-  if (dark.matches) address.searchParams.set("theme", "dark");
-  const answer = await fetch(address);
+  const live = typeof alfineEmbed === "function";
+  const more = live ? (dark.matches ? { theme: "dark" } : {}) : { inside: 1, width: place.clientWidth };
+  const answer = await asked(figure, live ? "json" : "svg", more);
   if (!answer.ok) {
     place.textContent = "This figure can't be drawn now.";
+    return;
+  }
+  if (!live) {
+    place.replaceChildren(new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("svg"));
     return;
   }
   const spec = fitted(await answer.json(), place.clientWidth);
@@ -57,7 +68,7 @@ const watcher = new IntersectionObserver((entries) => {
   }
 }, { rootMargin: "200px" });
 
-const figures = [...document.querySelectorAll("figure[data-chart]")];
+const figures = [...document.querySelectorAll("figure[data-figure]")];
 figures.forEach((figure) => watcher.observe(figure));
 
 let next = 0;
