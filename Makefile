@@ -11,14 +11,17 @@
 #   make ci            what .ci/run runs: the checks and the whole suite
 #   make dev           an environment with the checkout installed editable, with all that the tests need
 #   make docs          write the pages of docs/reference that are made from the code, and build the docs site into site/
+#   make dist          what a release uploads: sdist and wheel, the same bytes for the same commit, and their checksums, in dist/
+#   make sbom          the wheel's bill of materials (CycloneDX), in dist/
 #   make mutants       changes the code in one place at a time: do the tests notice?
 #   make bench         all benchmarks; bench-NAME runs one of them
 PYTHON ?= python3
-# Environments: of the editable checkout, of the built wheel, of the clients that alfine serves, of the docs site's builder.
+# Environments: of the editable checkout, of the built wheel, of the clients that alfine serves, of the docs site's builder, of what makes a release.
 VENV ?= .venv
 WHEEL ?= .venv-wheel
 CLIENTS ?= .clients
 SITE ?= .venv-docs
+RELEASE ?= .venv-release
 JOBS ?= 2
 DATA ?=
 # How many places `make mutants` changes, and which sample of them.
@@ -40,7 +43,7 @@ BENCHMARKS = engine search curves warmstart stopping definitions server studies
 # What is tested is what is installed, never what a caller's PYTHONPATH leads to.
 unexport PYTHONPATH
 
-.PHONY: demo dev test test-fast test-clients faults faults-ray states check ci docs bench $(BENCHMARKS:%=bench-%) mutants clean
+.PHONY: demo dev test test-fast test-clients faults faults-ray states check ci docs dist sbom bench $(BENCHMARKS:%=bench-%) mutants clean
 .DELETE_ON_ERROR:
 
 # -- environments ------------------------------------------------------------------------------------------------------
@@ -85,6 +88,8 @@ $(CLIENTS)/%/made: tests/clients/requirements/%.txt
 
 # What builds the docs site, and nothing else.
 $(SITE)/made: docs/site/requirements.txt
+$(RELEASE)/made: .ci/release-requirements.txt
+$(SITE)/made $(RELEASE)/made:
 	@echo "Making an environment in $(SITE) (a minute the first time) …"
 	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
 	@$(@D)/bin/python $(PIP) install -r $<
@@ -134,6 +139,19 @@ docs: $(VENV)/core-dev $(SITE)/made
 	@for page in docs/reference/write_*.py; do echo $$page; $(BIN)/python $$page || exit 1; done
 	$(SITE)/bin/python docs/site/build.py site
 
+dist: $(RELEASE)/made
+	$(RELEASE)/bin/python .ci/dist.py dist
+
+# What `pip install alfine` brings on this machine, without extras: each package with its version and licence. The builder
+# reads no dynamic versions, so it gets a copy with the wheel's.
+sbom: dist
+	@rm -rf $(RELEASE)/installed && $(PYTHON) -m venv --without-pip $(RELEASE)/installed
+	@$(RELEASE)/bin/python $(PIP) --python $(RELEASE)/installed/bin/python install dist/*.whl
+	@version=$$(basename dist/*.whl -py3-none-any.whl) \
+	  && sed "s/^dynamic = .*/version = \"$${version#alfine-}\"/" pyproject.toml > $(RELEASE)/pyproject.toml \
+	  && $(RELEASE)/bin/cyclonedx-py environment --pyproject $(RELEASE)/pyproject.toml --mc-type library --output-reproducible \
+	    --output-format JSON --output-file dist/$$version.cdx.json $(RELEASE)/installed/bin/python
+
 demo: $(VENV)/demo
 	$(BIN)/python examples/when_to_stop/run.py $(if $(DATA),--data $(DATA))
 
@@ -155,4 +173,4 @@ mutants: $(VENV)/dev
 	$(BIN)/python bench/mutation/run.py --count $(COUNT) --seed $(SEED)
 
 clean:
-	rm -rf .mutation $(VENV) $(WHEEL) $(CLIENTS) $(SITE) site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache dist when-to-stop
+	rm -rf .mutation $(VENV) $(WHEEL) $(CLIENTS) $(SITE) $(RELEASE) site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache dist when-to-stop
