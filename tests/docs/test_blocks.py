@@ -24,6 +24,7 @@ PAGES = sorted(
 )
 WRITTEN = {"docs/reference/cli.md", "docs/reference/python.md"}  # by scripts, from what runs
 TRIED_ELSEWHERE = {"docs/how-to/add-a-criterion.md", "docs/how-to/add-a-strategy.md", "docs/how-to/add-a-runner.md"}
+ASKS_A_SERVER = "docs/reference/http.md"
 NOT_RUN = re.compile(r"<!-- not run: .+ -->\n*$")
 PATIENCE_SECONDS = 120.0
 FEWER = {"max_training_jobs=200": "max_training_jobs=12"}
@@ -75,7 +76,7 @@ def programs():
     """Of each page, its Python blocks as one program."""
     found = {}
     for block in blocks("python"):
-        if block.runs and block.page not in TRIED_ELSEWHERE | {"docs/tutorial/first-job.md"}:
+        if block.runs and block.page not in TRIED_ELSEWHERE | {"docs/tutorial/first-job.md", ASKS_A_SERVER}:
             found.setdefault(block.page, []).append(block.text)
     return {page: "\n".join(parts) for page, parts in found.items()}
 
@@ -187,11 +188,22 @@ def served(tmp_path_factory):
     server.end()
 
 
-def test_the_readmes_sagemaker_client_tunes(served, tmp_path):
-    keys = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_DEFAULT_REGION": "us-east-1"}
+KEYS = {
+    "AWS_ACCESS_KEY_ID": "any",
+    "AWS_SECRET_ACCESS_KEY": "any",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_REGION": "us-east-1",
+}
+
+
+def test_the_readmes_sagemaker_client_tunes_and_the_http_api_tells_of_it(served, tmp_path):
     client = [sys.executable, str(ROOT / "examples/sagemaker_client.py")]
-    printed = run(client, tmp_path, AWS_ENDPOINT_URL=served.url, **keys)
+    printed = run(client, tmp_path, AWS_ENDPOINT_URL=served.url, **KEYS)
     assert re.search(r"Completed after \d+ training jobs\nbest loss 0\.2", printed)
+    (program,) = [block.text for block in blocks("python") if block.page == ASKS_A_SERVER]
+    assert re.search(
+        r"^\S+ Completed .+\.$", run([sys.executable, "-c", program], tmp_path, AWS_ENDPOINT_URL=served.url, **KEYS)
+    )
 
 
 def test_the_picture_is_what_its_script_draws():

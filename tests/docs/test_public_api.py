@@ -1,0 +1,54 @@
+"""docs/reference/public-api.md and http.md name what is there: modules for plug-ins, entry points, integrations, routes."""
+
+import ast
+import re
+from importlib import import_module
+from pathlib import Path
+
+import alfine
+from alfine.server.rest import PATH, RestApi
+from alfine.store.config import S3
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/reference/public-api.md").read_text()
+
+
+def for_plug_ins():
+    """{module: names} of the table of what plug-ins are written with."""
+    rows = re.findall(r"^\| `(alfine\.[\w.]+)` \| (`.+`) \|$", PAGE, re.MULTILINE)
+    return {module: set(re.findall(r"`(\w+)`", names)) for module, names in rows}
+
+
+def test_the_names_for_plug_ins_are_those_that_the_how_tos_import():
+    imported = {}
+    for page in ROOT.glob("docs/how-to/add-a-*.md"):
+        for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+            for node in ast.walk(ast.parse(block)):
+                if isinstance(node, ast.ImportFrom) and node.module.startswith("alfine"):
+                    imported.setdefault(node.module, set()).update(alias.name for alias in node.names)
+    assert for_plug_ins() == imported
+    assert [
+        name for module, names in imported.items() for name in names if not hasattr(import_module(module), name)
+    ] == []
+
+
+def test_the_page_names_the_integrations_and_entry_points():
+    (row,) = re.findall(r"^\| Python: modules of integrations \| (.+) \|$", PAGE, re.MULTILINE)
+    named = set(re.findall(r"`alfine\.(\w+)`", row))
+    lazily = re.findall(r"from alfine\.integrations import (\w+) as", Path(alfine.__file__).read_text())
+    assert named == set(lazily)
+    (row,) = re.findall(r"^\| entry points \| (.+) \|$", PAGE, re.MULTILINE)
+    groups = {
+        match
+        for file in (ROOT / "src").rglob("*.py")
+        for match in re.findall(r'"(alfine\.(?:criteria|strategies))"', file.read_text())
+    }
+    assert set(re.findall(r"`([\w.]+)`", row)) == groups
+
+
+def test_the_page_of_the_http_api_has_every_route():
+    nothing = dict.fromkeys(("console_link", "force_stop"))
+    routes = RestApi(None, S3(), None, None, **nothing).routes().routes
+    there = {f"{method} {PATH}{route.path}" for route in routes for method in route.methods - {"HEAD"}}
+    page = (ROOT / "docs/reference/http.md").read_text()
+    assert set(re.findall(rf"^\| `((?:GET|POST) {PATH}[^`?]*)", page, re.MULTILINE)) == there
