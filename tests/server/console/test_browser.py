@@ -66,7 +66,7 @@ def test_a_page_follows_its_job_to_the_end_without_a_reload_by_hand(browser, ser
     name, go = held
     browser.sized(1280)
     browser.open(f"{served.url}/console/tuning-jobs/{name}")
-    browser.until("document.querySelector('#training-jobs tbody')?.rows.length === 2")
+    browser.until("document.querySelectorAll('#training-jobs tbody tr[id]').length === 2")
     browser.until("!document.querySelector('#live').hidden")
     assert browser.read("document.querySelectorAll('.figure').length") == 0
     go.touch()
@@ -84,6 +84,7 @@ def test_the_list_and_a_log_grow_by_themselves(browser, served, sagemaker, held)
     browser.sized(1280)
     browser.open(f"{served.url}/console/")
     browser.until(f"document.querySelector('#jobs')?.innerText.includes({name!r})")
+    browser.until("document.querySelector('#jobs').innerText.includes('2 running')")
     rows = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
     job = rows["TrainingJobSummaries"][0]["TrainingJobName"]
     browser.open(f"{served.url}/console/training-jobs/{job}")

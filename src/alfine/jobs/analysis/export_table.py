@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,17 +54,21 @@ def dataframe(history: History) -> Any:
     return pd.DataFrame(table_rows(history))
 
 
-def export_table(history: History, kind: str) -> bytes:
+def export_table(history: History, kind: str, numbers: Sequence[int] | None = None) -> bytes:
     """Return the rows as a file.
 
     Args:
         history: The tuning job's.
         kind: One of FORMATS.
+        numbers: The numbers of the training jobs to export, in their order; None: all.
 
     Raises:
         MissingExtra: For Parquet without pyarrow.
     """
     rows = table_rows(history)
+    if numbers is not None:  # a training job that was launched since the numbers were read isn't among them
+        by_number = {job.number: row for job, row in zip(history.jobs, rows, strict=True)}
+        rows = [by_number[number] for number in numbers if number in by_number]
     if kind == "json":
         return (json.dumps(rows, default=str, indent=2) + "\n").encode()
     if kind == "parquet":

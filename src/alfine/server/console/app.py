@@ -39,9 +39,11 @@ from alfine.server.console import (
     notes,
     replay,
     training_job,
+    training_jobs,
     tuning_job,
     tuning_jobs,
 )
+from alfine.server.console.compression import compressed
 from alfine.server.console.page_request import ConsoleBackend, Page, PageRequest
 from alfine.server.console.sessions import Session, Sessions, SignInRefused
 from alfine.store.access_keys import Keys
@@ -79,7 +81,8 @@ STATIC = {
 }
 
 PAGES = re.compile(
-    rf"{PATH}/(?:tuning-jobs/[^/]+(?:/analysis|/change|/configuration|/notes|/replay)?|compare|training-jobs/[^/]+(?:/log)?)?"
+    rf"{PATH}/(?:tuning-jobs/[^/]+(?:/analysis|/change|/configuration|/notes|/replay|/training-jobs)?|compare"
+    r"|training-jobs/[^/]+(?:/log)?)?"
 )
 """The paths of pages that a browser is led to after signing in."""
 
@@ -105,6 +108,7 @@ class Console:
         get = {
             "/": tuning_jobs.page,
             "/tuning-jobs/{name}": tuning_job.page,
+            "/tuning-jobs/{name}/training-jobs": training_jobs.page,
             "/tuning-jobs/{name}/change": change_form.page,
             "/tuning-jobs/{name}/notes": notes.page,
             "/tuning-jobs/{name}/replay": replay.page,
@@ -235,7 +239,7 @@ class Console:
 
     async def _answer(self, page: Page, request: PageRequest) -> Response:
         try:
-            return await run_in_threadpool(page, request)
+            return await run_in_threadpool(lambda: compressed(page(request), request.http))
         except NotFound as error:
             return request.render("error.html", 404, title="Not found", lines=[_not_found(request, error)])
         except InvalidSpec as error:
@@ -351,10 +355,10 @@ async def _form(request: Request) -> Mapping[str, str]:
 async def _static(request: Request) -> Response:
     name = request.path_params["name"]
     if name == figures.LIBRARY:
-        return await run_in_threadpool(figures.library)
+        return await run_in_threadpool(lambda: compressed(figures.library(), request))
     if name not in STATIC:
         raise HTTPException(404)
-    return Response(_read(name), media_type=STATIC[name], headers={"cache-control": "no-cache"})
+    return compressed(Response(_read(name), media_type=STATIC[name], headers={"cache-control": "no-cache"}), request)
 
 
 @cache

@@ -22,6 +22,10 @@ function taken(from) {
     }
     localTimes(fresh);
     if (fresh.outerHTML === part.outerHTML) continue;
+    if (part.dataset.keyed !== undefined) {
+      rowsTaken(part, fresh);
+      continue;
+    }
     const open = new Set([...part.querySelectorAll("details[open][id]")].map((each) => each.id));
     const places = [...part.querySelectorAll(".scroll")].map((each) => each.scrollLeft);
     for (const each of fresh.querySelectorAll("details[id]")) each.open = open.has(each.id);
@@ -30,6 +34,25 @@ function taken(from) {
     fresh.querySelectorAll(".scroll").forEach((each, index) => { each.scrollLeft = places[index] || 0; });
     if (focused) fresh.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
   }
+}
+
+function rowsTaken(table, from) {
+  // Only rows that changed are replaced: what has the focus, or is selected, in another one stays as it is.
+  const had = new Map([...table.rows].map((row) => [row.id, row]));
+  let place = null; // the row after which the next one stands
+  for (const row of [...from.rows]) {
+    const before = had.get(row.id);
+    had.delete(row.id);
+    const same = before?.outerHTML === row.outerHTML;
+    const next = same ? before : row;
+    const focused = !same && before?.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    if (before && !same) before.replaceWith(row);
+    const after = place ? place.nextElementSibling : table.firstElementChild;
+    if (next !== after) table.insertBefore(next, after);
+    if (focused) row.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+    place = next;
+  }
+  for (const row of had.values()) row.remove();
 }
 
 async function grown() {
