@@ -77,7 +77,7 @@ class TableSelection:
     statuses: Sequence[str] = ()
 
 
-class Place(NamedTuple):
+class TablePlace(NamedTuple):
     """The place of a training job in the table: its position from 1, how many rows there are, and the names of its neighbours."""
 
     position: int
@@ -122,7 +122,7 @@ class TrainingJobTable:
         query = sa.select(training_jobs.c.number).where(*self._conditions(selection))
         return list(self._connection.scalars(query.order_by(*self._order(selection))))
 
-    def place(self, selection: TableSelection, name: str) -> Place | None:
+    def place(self, selection: TableSelection, name: str) -> TablePlace | None:
         """Return the place of a training job; None where the table hasn't got it."""
         query = sa.select(training_jobs.c.name).where(*self._conditions(selection)).order_by(*self._order(selection))
         names = list(self._connection.scalars(query))
@@ -130,7 +130,7 @@ class TrainingJobTable:
             return None
         at = names.index(name)
         following = names[at + 1] if at + 1 < len(names) else None
-        return Place(at + 1, len(names), names[at - 1] if at else None, following)
+        return TablePlace(at + 1, len(names), names[at - 1] if at else None, following)
 
     # -- order and conditions --
 
@@ -196,6 +196,7 @@ class TrainingJobTable:
             text: sa.ColumnElement[Any] = sa.cast(texts, sa.JSON).op("->>")(name)
             is_number = text.regexp_match(NUMBER)  # one other text would end the whole query
             return sa.case((is_number, sa.cast(text, sa.Float))) if column.numeric else text
-        entries = sa.func.json_each(texts).table_valued("key", "value", name="entries")  # its paths can't have every name
+        # SQLite's paths can't have every name; the keys of an object can.
+        entries = sa.func.json_each(texts).table_valued("key", "value", name="entries")
         value = sa.select(entries.c.value).where(entries.c.key == name).scalar_subquery()
         return sa.cast(value, sa.Float) if column.numeric else value

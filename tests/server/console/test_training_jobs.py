@@ -33,7 +33,7 @@ def rows(served, sagemaker):
     alfine.tune(program, SPACE, name="table", home=served.home, seed=1, **words)
     listed = sagemaker.get_paginator("list_training_jobs_for_hyper_parameter_tuning_job")
     pages = listed.paginate(HyperParameterTuningJobName="table", SortBy="CreationTime", SortOrder="Ascending")
-    return {number: row for number, row in enumerate((row for page in pages for row in page["TrainingJobSummaries"]), 1)}
+    return dict(enumerate((row for page in pages for row in page["TrainingJobSummaries"]), 1))
 
 
 @pytest.fixture
@@ -75,7 +75,8 @@ def test_conditions_on_hyperparameters_the_objective_and_texts_choose_rows(numbe
     assert numbers("status=Failed") == numbers("filter=status=failed") == numbers('filter="such booster"') == failed
     assert failed
     assert numbers("filter=gbtr") == chosen(lambda row: value(row, "booster") == "gbtree")
-    assert numbers("filter=booster") == failed  # texts are looked for in values and reasons, not in names of hyperparameters
+    # Texts are looked for in values and reasons, not in names of hyperparameters.
+    assert numbers("filter=booster") == failed
     assert numbers("filter=batch=2&status=Completed&sort=lr") == sorted(
         (n for n, row in rows.items() if row["TrainingJobStatus"] == "Completed" and value(row, "batch") == "2"),
         key=lambda number: float(value(rows[number], "lr")),
@@ -137,7 +138,8 @@ def test_columns_are_chosen_and_stay_chosen(visitor, rows):
 def test_downloads_have_the_rows_that_match_in_their_order(visitor, rows):
     query = "filter=lr%3C0.5&status=Completed&sort=lr&order=descending"
     table = [*csv.DictReader(io.StringIO(visitor.get(f"/console/tuning-jobs/table/table.csv?{query}").body))]
-    expected = [row for row in rows.values() if row["TrainingJobStatus"] == "Completed" and float(value(row, "lr")) < 0.5]
+    completed = [row for row in rows.values() if row["TrainingJobStatus"] == "Completed"]
+    expected = [row for row in completed if float(value(row, "lr")) < 0.5]
     expected.sort(key=lambda row: -float(value(row, "lr")))
     assert [row["name"] for row in table] == [row["TrainingJobName"] for row in expected]
     as_json = json.loads(visitor.get(f"/console/tuning-jobs/table/table.json?{query}").body)

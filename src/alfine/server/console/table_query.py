@@ -12,7 +12,7 @@ from starlette.datastructures import QueryParams
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.facts import TRANSITIONS
 from alfine.core.spec import TuningJobSpec
-from alfine.jobs.training_job_filter import TableFilter, read_filter, table_columns
+from alfine.server.console.table_filter import TableFilter, read_filter, table_columns
 from alfine.store.training_job_table import TableColumn, TableSelection
 
 MOST_SHOWN = 6
@@ -102,7 +102,7 @@ class TableState:
 
     @property
     def selection(self) -> TableSelection:
-        """The rows and their order."""
+        """Return the rows and their order."""
         return TableSelection(
             sort=self.sort,
             descending=self.descending,
@@ -113,12 +113,12 @@ class TableState:
 
     @property
     def is_filtered(self) -> bool:
-        """Whether some training jobs may not be shown."""
+        """Return whether the table may lack some training jobs."""
         return bool(self.query.filter or self.query.status)
 
     @property
     def shown(self) -> list[TableColumn]:
-        """The columns that are shown, in the table's order: those that were chosen, or the first ones."""
+        """Return the columns that are shown, in the table's order: those that were chosen, or the first ones."""
         chosen = {name for name in self.query.columns if name in self.columns}
         if not self.query.columns:
             hyperparameters = [name for name, column in self.columns.items() if column.hyperparameter]

@@ -35,7 +35,7 @@ TOKEN = re.compile(
 )
 
 
-class Token(NamedTuple):
+class FilterToken(NamedTuple):
     """A part of a filter: a word, a quoted text or an operator."""
 
     text: str
@@ -114,10 +114,10 @@ def read_filter(text: str, columns: Mapping[str, TableColumn], metric: str = "")
     return TableFilter(reading.comparisons, reading.texts, faults)
 
 
-def _token(found: re.Match[str]) -> Token:
+def _token(found: re.Match[str]) -> FilterToken:
     kind = str(found.lastgroup)
     text = found[kind]
-    return Token(SPELLINGS.get(text, text) if kind == "operator" else text, kind)
+    return FilterToken(SPELLINGS.get(text, text) if kind == "operator" else text, kind)
 
 
 class _Reading:
@@ -130,7 +130,7 @@ class _Reading:
         self.texts: list[str] = []
         self.faults: list[str] = []
 
-    def read(self, tokens: Sequence[Token]) -> None:
+    def read(self, tokens: Sequence[FilterToken]) -> None:
         for chain in _chains(tokens):
             match [token.text for token in chain]:
                 case [text]:
@@ -143,7 +143,7 @@ class _Reading:
                 case parts:
                     self.faults.append(f"«{' '.join(parts)}» isn't understood. A condition is like learning_rate<0.1")
 
-    def _text(self, token: Token, text: str) -> None:
+    def _text(self, token: FilterToken, text: str) -> None:
         if token.kind == "open":
             self.faults.append("A quotation mark isn't closed.")
         elif token.kind == "operator":
@@ -185,9 +185,9 @@ class _Reading:
         return None
 
 
-def _chains(tokens: Sequence[Token]) -> Iterator[list[Token]]:
+def _chains(tokens: Sequence[FilterToken]) -> Iterator[list[FilterToken]]:
     """Yield the tokens that belong together: those with an operator between them, and all others one by one."""
-    chain: list[Token] = []
+    chain: list[FilterToken] = []
     for token in tokens:
         if chain and token.kind != "operator" and chain[-1].kind != "operator":
             yield chain
