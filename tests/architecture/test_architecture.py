@@ -45,6 +45,7 @@ ONE_USER = {
     "server.app": "`alfine serve` is the only way to start it",
     "store.webhook_cursors": "SQL: all of it is written in the store",
     "store.ended": "SQL: all of it is written in the store",
+    "store.training_job_table": "SQL: all of it is written in the store; the console shows the table",
     "store.copy_records": "SQL: all of it is written in the store; `alfine store copy` is a thin command",
     "store.console_tokens": "SQL: all of it is written in the store",
     "strategies.early_stopping": "a strategy's rule: the policy alone puts it together with a strategy",
