@@ -44,6 +44,7 @@ ONE_USER = {
     "runners.strays": "how the processes and containers of training jobs are recognised, beside the runners",
     "server.app": "`alfine serve` is the only way to start it",
     "store.webhook_cursors": "SQL: all of it is written in the store",
+    "store.tracker_news": "SQL: all of it is written in the store",
     "store.ended": "SQL: all of it is written in the store",
     "store.training_job_table": "SQL: all of it is written in the store; the console shows the table",
     "store.copy_records": "SQL: all of it is written in the store; `alfine store copy` is a thin command",

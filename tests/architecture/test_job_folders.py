@@ -64,6 +64,12 @@ OTHER_FILES = {
         "os.walk rglob tarfile.open tempfile.TemporaryDirectory",
         "reads the user's own code and data",
     ),
+    "jobs.trackers.tensorboard": ("glob unlink", "event files of its own, in its own folder"),
+    "jobs.trackers.told": (
+        ".open tempfile.TemporaryDirectory",
+        "a copy of a model in a folder of its own; the model is read by its descriptor",
+    ),
+    "jobs.trackers.wandb": ("glob mkdir shutil.rmtree", "W&B's files of its own runs"),
     "jobs.backup": (
         ".open iterdir os.walk read_bytes tempfile.TemporaryDirectory",
         "a copy of the database; buckets",

@@ -20,6 +20,8 @@ POOL = "tests/jobs/test_engine_pool.py::test_a_fault_of_the_database_is_logged_a
 FORECASTS = "tests/contracts/test_forecasts.py"
 FORCED = "tests/jobs/test_forced_stop.py::test_what_raises_while_one_is_killed_is_told_and_keeps_nothing_from_ending"
 
+TRACKERS = "tests/jobs/test_trackers.py"
+
 REACHED = {
     "api/background.py: _guarded": "tests/api/test_job.py::test_what_ends_the_run_in_the_background_is_raised_where_somebody_waits",
     "aws/query_protocol.py: answer": "tests/aws/test_other_operations.py::test_an_operation_of_the_query_protocol_that_is_not_there_is_told_in_xml",
@@ -36,6 +38,11 @@ REACHED = {
     "jobs/engine_pool.py: _is_stopping": POOL,
     "jobs/engine_pool.py: _keep_running": POOL,
     "jobs/engine_pool.py: _look_again_and_again": "tests/jobs/test_engine_pool.py::test_a_server_that_cannot_look_for_new_jobs_says_so_and_looks_again",
+    "jobs/trackers/calls.py: _run": f"{TRACKERS}::test_one_that_raises_harms_nothing_is_said_and_is_told_the_rest_later",
+    "jobs/trackers/follower.py: _follow": f"{TRACKERS}::test_one_that_raises_harms_nothing_is_said_and_is_told_the_rest_later",
+    "jobs/trackers/follower.py: _let_go": f"{TRACKERS}::test_one_that_raises_harms_nothing_is_said_and_is_told_the_rest_later",
+    "jobs/trackers/follower.py: _run": f"{TRACKERS}::test_a_fault_of_the_database_is_logged_and_the_tracker_is_told_once_it_is_over",
+    "jobs/trackers/follower.py: _told": f"{TRACKERS}::test_one_that_raises_harms_nothing_is_said_and_is_told_the_rest_later",
     "jobs/ownership.py: _beat_until": "tests/jobs/test_ownership.py::test_a_heartbeat_that_fails_is_told_once_and_comes_again",
     "runners/on_ray/runner.py: _record": "tests/runners/test_ray.py::test_a_training_job_whose_place_cannot_be_recorded_is_not_started",
     "runners/node.py: look": "tests/runners/test_host.py::test_a_node_tells_what_keeps_it_from_going_on",

@@ -198,6 +198,8 @@ def _setting(field: Field, value: Any) -> str | None:
             return None if value else "off"
         case "repeats":
             return str(Repeats.of(value))
+        case "words":
+            return value if isinstance(value, str) else " ".join(map(str, value))
         case _:
             return str(value)
 

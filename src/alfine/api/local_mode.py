@@ -31,6 +31,7 @@ from alfine.aws.sagemaker.operations import OPERATIONS
 from alfine.aws.services import JsonService, explained, services
 from alfine.jobs.engine_pool import EnginePool
 from alfine.jobs.home import Home
+from alfine.jobs.trackers.tracking import FINISH_SECONDS, Tracking
 from alfine.store.home_folder import home_folder
 
 try:
@@ -253,6 +254,8 @@ class _Embedded:
         self.home = Home(folder)
         engine = self.home.engine()
         self.engine_pool = EnginePool(engine)
+        self.trackers = Tracking(self.home)
+        self.trackers.start()
         self.created: set[str] = set()
         backend = AwsBackend(self.home.service, self.home.machine.arns, self._run, engine.others.look)
         self.services: Mapping[str, JsonService] = services(backend)
@@ -277,6 +280,7 @@ class _Embedded:
     def close(self) -> None:
         """Let the jobs go at the end of the process. Unfinished training jobs run on in their own processes and are found again later."""
         self.engine_pool.leave(LEAVE_SECONDS)
+        self.trackers.leave(FINISH_SECONDS)
         for name in sorted(self.created & set(self.home.store.unfinished())):
             log.warning(
                 "%s isn't finished. Attach to it and wait(), or start `alfine serve --home %s`, to go on with it.",

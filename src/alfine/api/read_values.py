@@ -171,6 +171,14 @@ class ValueReader:
             for name in names
         ]
 
+    def words(self, path: str, value: Any) -> str:
+        """Return a word, or the words of a list, as their tag has them: separated by spaces."""
+        words = [value] if isinstance(value, str) else value
+        if not isinstance(words, list) or not all(isinstance(word, str) and word.strip() for word in words):
+            self.fault(path, f"{shown(value)} must be a name, or a list of names.")
+            return ""
+        return " ".join(words)
+
     def values(self, path: str, value: Any) -> dict[str, Any]:
         """Return keys with values of any type."""
         if not isinstance(value, dict):

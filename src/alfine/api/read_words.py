@@ -136,5 +136,6 @@ READERS: Mapping[Kind, Callable[[ValueReader, str, Any], Any]] = {
     "amount": ValueReader.amount,
     "flag": ValueReader.flag,
     "repeats": ValueReader.repeats,
+    "words": ValueReader.words,
 }
 """The reader of each kind of field."""

@@ -10,8 +10,10 @@ from alfine.api.job_file import differences
 from alfine.core.errors import AlreadyEnded, InUse, NotFound
 from alfine.core.field import Face
 from alfine.core.messages import spelled
+from alfine.jobs.engine import Engine
 from alfine.jobs.home import Home
 from alfine.jobs.run import Run
+from alfine.jobs.trackers.tracking import tracking
 from alfine.store.records import TuningJob
 
 MOST_INTERRUPTS = 2
@@ -70,7 +72,17 @@ def run_to_end(
         after_step: Called after each step of the engine.
         on_interrupt: Called with the number of interrupts after each Ctrl-C.
     """
-    engine = home.engine(functions)
+    with tracking(home, name):
+        _run_to_end(home, name, home.engine(functions), after_step, on_interrupt)
+
+
+def _run_to_end(
+    home: Home,
+    name: str,
+    engine: Engine,
+    after_step: Callable[[Run], None] | None,
+    on_interrupt: Callable[[int], None] | None,
+) -> None:
     interrupts = 0
     while True:
         try:

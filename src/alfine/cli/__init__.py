@@ -35,6 +35,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "logs": ("logs", "Print the log of a training job."),
         "export": ("export", "Write a tuning job as CSV, JSON or Parquet."),
         "report": ("report", "Write a tuning job with its figures into one HTML file."),
+        "track": ("track", "Tell MLflow, W&B or TensorBoard of a tuning job."),
     },
     "Decide when to stop, and what to try next": {
         "replay": ("replay", "See when other criteria would have ended a job."),

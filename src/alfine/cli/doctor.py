@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 
+from alfine.cli.doctor_trackers import tracker_rows
 from alfine.cli.options import chosen_database, chosen_home, home_option, json_option, named_store
 from alfine.core.errors import AlfineError, InvalidSpec
 from alfine.core.wording import count_of, percent, size
@@ -75,7 +76,7 @@ def doctor(context: click.Context, *, check: bool, as_json: bool) -> None:
     """Check which parts of alfine work on this machine, and why others don't; with --check, check a home.
 
     It checks Python, SQLite, the home and its disk, the limit on open files, the GPUs, the runners (processes, sandboxes, containers, the
-    nodes of a Ray cluster), the server's port, and optional packages. The exit code is 1 if something is missing that alfine needs.
+    nodes of a Ray cluster), the server's port, experiment trackers, and optional packages. The exit code is 1 if something is missing that alfine needs.
 
     With --check it looks for damaged pages and records in the database, for records without files and files without
     records, for objects of buckets whose record is damaged, and for processes, containers and temporary files that nothing
@@ -142,6 +143,7 @@ def _checks(home: Path) -> Iterator[MachineCheck]:
     yield _gpus(home)
     yield from _runners(home)
     yield _port()
+    yield from (MachineCheck(name, works, detail) for name, works, detail in tracker_rows(home, named_store()))
     for extra, modules in EXTRAS.items():
         absent = [name for name in modules if find_spec(name) is None]
         detail = f"missing: {', '.join(absent)}. Run: pip install 'alfine[{extra}]'" if absent else "installed"

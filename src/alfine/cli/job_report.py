@@ -53,6 +53,7 @@ def outcome(described: Described) -> Iterator[RenderableType]:
             "forecast": _forecast(described["Alfine"].get("Forecast"), described),
             "note": described["Alfine"].get("Note"),
             "tags": tags_text(described["Alfine"].get("Tags", {})) or None,
+            **{f"in {tracker}": _tracked(state) for tracker, state in described["Alfine"].get("Tracking", {}).items()},
         }
     )
 
@@ -66,6 +67,14 @@ def _failures(failures: list[Described]) -> Text | None:
     """Return why training jobs failed, the most frequent cause first."""
     lines = [f"{failure['Count']} × {failure['Cause']}  ({failure['TrainingJobName']})" for failure in failures]
     return Text("\n".join(lines)) if lines else None
+
+
+def _tracked(state: Described) -> RenderableType:
+    """Return where a tracker has the job; where something went wrong, since when and why."""
+    place = state.get("Place", "nothing yet")
+    if "Failure" not in state:
+        return Text(place)
+    return Text.assemble(place, (f"\nnot told since {local_time(state['FailingSince'])}: {state['Failure']}", "yellow"))
 
 
 def _repeats(repeats: Described | None) -> RenderableType | None:

@@ -35,11 +35,12 @@ Kind = Literal[
     "amount",
     "flag",
     "repeats",
+    "words",
 ]
 """The form of a field's value: `alfine.api.read_words` has a reader for each.
 
 count: a whole number from 1 on. from_zero: a whole number from 0 on. positive: a number above 0. amount: a number from
-    0 on.
+    0 on. words: a word, or a list of them.
 """
 
 

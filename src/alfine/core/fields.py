@@ -360,6 +360,16 @@ FIELDS: tuple[Field, ...] = (
         more="criteria.md#repeats",
     ),
     Field(
+        word="track",
+        help="Experiment trackers that are told of each training job: `mlflow`, `wandb`, `tensorboard`, one or a list of them. `none`: no "
+        "tracker, whatever `[track]` in `alfine.toml` says.",
+        kind="words",
+        tag="track",
+        default_note="`[track] trackers` in `alfine.toml`, else none",
+        more="../how-to/track-experiments.md",
+        aliases=("tracker", "trackers", "report_to", "logger"),
+    ),
+    Field(
         word="warm",
         help="Whether Python scripts start from an interpreter that has already imported their modules; `false` starts a new one for "
         "every training job.",

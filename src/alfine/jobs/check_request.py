@@ -18,6 +18,7 @@ from alfine.core.spec import FUNCTION, TuningJobSpec
 from alfine.core.verdict import Outlook
 from alfine.jobs.inheritance import inheritance_of, with_metrics_of_parent
 from alfine.jobs.policy_for import policy_for, unread_settings
+from alfine.jobs.trackers import tracker_faults
 from alfine.programs.complete_request import read_completed
 from alfine.programs.machine import Machine
 from alfine.programs.program import programs_for
@@ -65,7 +66,7 @@ class RequestCheck:
         faults = decided_by(spec)[1]
         buckets = self.machine.buckets
         inheritance, missing = inheritance_of(spec, self.store, buckets.roots if buckets else ())
-        faults = [*missing, *faults]
+        faults = [*missing, *faults, *tracker_faults(spec.settings)]
         try:
             programs_for(spec, self.folder / spec.name, function, machine=self.machine, fetch=False)
         except InvalidSpec as error:

@@ -5,7 +5,7 @@ The REST documents, `alfine … --json` and the console show these. Instants are
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from alfine.core.spec import CONFIG, DEFINITION, DEFINITIONS
 from alfine.jobs.assessment import Assessment, RepeatsProgress, SpaceRules
 from alfine.jobs.describe import TrainingJobSummary, TuningJobDescription, TuningJobSummary
 from alfine.store.queries import Counters
+from alfine.store.tracker_cursors import TrackerState
 
 Plain = dict[str, Any]
 
@@ -21,7 +22,11 @@ SHOWN_OF_REQUEST = (DEFINITION, DEFINITIONS, "WarmStartConfig", "Autotune")
 
 
 def tuning_job(
-    description: TuningJobDescription, assessment: Assessment, now: datetime, tags: Mapping[str, str]
+    description: TuningJobDescription,
+    assessment: Assessment,
+    now: datetime,
+    tags: Mapping[str, str],
+    trackers: Sequence[TrackerState] = (),
 ) -> Plain:
     """Return DescribeHyperParameterTuningJob's answer.
 
@@ -30,6 +35,7 @@ def tuning_job(
         assessment: what alfine concludes.
         now: the present instant, up to which a running job has taken its time.
         tags: the tags that people gave it.
+        trackers: its experiment trackers.
     """
     job = description.job
     best, overall = description.best, description.overall_best
@@ -52,7 +58,7 @@ def tuning_job(
             BestTrainingJob=best and training_job(best), OverallBestTrainingJob=overall and training_job(overall)
         ),
         "Alfine": {
-            **_optional(Note=job.note, Tags=dict(tags) or None),
+            **_optional(Note=job.note, Tags=dict(tags) or None, Tracking=_tracking(trackers) or None),
             **_best_objective(description),
             **_assessment(assessment),
             **_optional(Failures=[failure.as_dict() for failure in description.failures] or None),
@@ -126,6 +132,19 @@ def _best_objective(description: TuningJobDescription) -> Plain:
     if description.best_value is None:
         return {}
     return {"BestObjective": {"Value": description.best_value, "Runs": description.best_runs}}
+
+
+def _tracking(trackers: Sequence[TrackerState]) -> Plain:
+    """Return where each tracker has the job, and what went wrong."""
+    return {
+        one.tracker: _optional(
+            Place=one.place,
+            FactsBehind=one.behind or None,
+            Failure=one.failure,
+            FailingSince=_text(one.failing_since),
+        )
+        for one in trackers
+    }
 
 
 def _cost(cost: Cost) -> Plain:

@@ -28,6 +28,7 @@ from alfine.jobs.own_node import OwnNode
 from alfine.jobs.quotas import Quotas
 from alfine.jobs.server_record import ServerRecord
 from alfine.jobs.service import Service
+from alfine.jobs.trackers import check_settings
 from alfine.jobs.wake import Wake
 from alfine.programs.data.buckets.home_buckets import HomeBuckets
 from alfine.programs.images import Images
@@ -119,6 +120,7 @@ class Home:
         self.clock = clock
         self.folder = home_folder(folder)
         self.config = Config.at(self.folder)
+        check_settings(self.config.track)
         self.jobs_folder = self.folder / JOBS
         self._buckets = HomeBuckets(self.folder, self.config.s3)
         self.machine = Machine(
@@ -140,7 +142,13 @@ class Home:
         self.keys = keys_of(self.store, self.folder)
         self.wake = Wake()
         self.service = Service(
-            self.store, self.jobs_folder, clock, self.machine, self.quotas, runners=lambda: self.runners
+            self.store,
+            self.jobs_folder,
+            clock,
+            self.machine,
+            self.quotas,
+            runners=lambda: self.runners,
+            trackers=self.config.track.trackers,
         )
         self._engine: Engine | None = None
 

@@ -32,6 +32,7 @@ from alfine.jobs.inheritance import parent_history
 from alfine.jobs.policy_for import policy_for, replayed
 from alfine.jobs.pricing import with_price
 from alfine.jobs.quotas import Quotas
+from alfine.jobs.trackers import SETTING, trackers_in, with_trackers
 from alfine.jobs.training_job_log import TrainingJobLogs
 from alfine.programs.algorithms.created import request_faults
 from alfine.programs.machine import Machine
@@ -43,6 +44,7 @@ from alfine.store.operating_settings import Limits
 from alfine.store.records import Record, TuningJob
 from alfine.store.store import Store
 from alfine.store.tags import read_tags, tags_in
+from alfine.store.tracker_cursors import tracker_states
 from alfine.surrogate.space_remarks import Remark
 
 
@@ -56,6 +58,7 @@ class Service:
         machine: What this machine has for training jobs; None stands for the defaults.
         quotas: What a new job must not exceed; None: there are none.
         runners: Returns the runners by name: they have the logs.
+        trackers: The experiment trackers of tuning jobs that name none.
 
     Attributes:
         logs: The logs of the training jobs.
@@ -70,6 +73,7 @@ class Service:
         quotas: Quotas | None = None,
         *,
         runners: Callable[[], Mapping[str, Runner]],
+        trackers: Sequence[str] = (),
     ) -> None:
         self.store = store
         self.logs = TrainingJobLogs(store, runners)
@@ -79,6 +83,7 @@ class Service:
         self._quotas = quotas or Quotas(Limits(), folder)
         self._check = RequestCheck(store, folder, self.machine)
         self._assessor = Assessor()
+        self._trackers = trackers
 
     # -- create --------------------------------------------------------------------------------------------------
 
@@ -96,14 +101,15 @@ class Service:
         """
         if "TrainingJobName" in request:
             raise InvalidSpec([Fault("TrainingJobName", "a tuning job has none: it names its training jobs itself.")])
-        spec, inheritance = self._check.new_job(self._priced(request), function)
+        spec, inheritance = self._check.new_job(self._with_defaults(request), function)
         return self._created(spec, self.clock(), inheritance)
 
     def _created(self, spec: TuningJobSpec, now: datetime, inheritance: Sequence[Inherited]) -> TuningJob:
         """Record a job, unless a quota doesn't allow it."""
         self._quotas.check_disk()
         check = partial(self._quotas.check_parallel, added=spec.max_parallel)
-        return self.store.create(spec, now, inheritance, check)
+        trackers = () if spec.single_training_job else trackers_in(spec.settings.get(SETTING, ""))
+        return self.store.create(spec, now, inheritance, check, trackers)
 
     def create_training_job(self, request: Mapping[str, Any]) -> TuningJob:
         """Check a CreateTrainingJob request, and record the training job with a tuning job that holds it alone.
@@ -125,10 +131,10 @@ class Service:
 
     def check(self, request: Mapping[str, Any]) -> TuningJobSpec:
         """Return the spec that `create` would record for a request. Raise InvalidSpec with every fault if it wouldn't."""
-        return self._check.new_job(self._priced(request))[0]
+        return self._check.new_job(self._with_defaults(request))[0]
 
     def as_recorded(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return a request as `create` records it, completed by its algorithm, its parents, Autotune and the home's prices.
+        """Return a request as `create` records it, completed by its algorithm, its parents, Autotune, the home's prices and trackers.
 
         Args:
             request: A CreateHyperParameterTuningJob request.
@@ -136,7 +142,7 @@ class Service:
         Raises:
             InvalidSpec: It can't be understood.
         """
-        return self._check.complete(self._priced(request)).request
+        return self._check.complete(self._with_defaults(request)).request
 
     def create_algorithm(self, request: Mapping[str, Any]) -> None:
         """Check a CreateAlgorithm request, and record the algorithm.
@@ -167,7 +173,7 @@ class Service:
         Raises:
             InvalidSpec: The job can't be decided by this version, for example because a criterion isn't known.
         """
-        record = dataclasses.replace(record, spec=read_spec(self._priced(record.spec.request)))
+        record = dataclasses.replace(record, spec=read_spec(with_price(record.spec.request, self.machine.prices)))
         policy_for(record.spec)  # raises InvalidSpec for what can't be decided
         return self.store.load(record)
 
@@ -175,8 +181,8 @@ class Service:
         """Return the history of a parent. Raise InvalidSpec, at `path`, if there is none of that name or it has not ended."""
         return parent_history(name, self.store, path)
 
-    def _priced(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        return with_price(request, self.machine.prices)
+    def _with_defaults(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        return with_trackers(with_price(request, self.machine.prices), self._trackers)
 
     # -- read ----------------------------------------------------------------------------------------------------
 
@@ -224,9 +230,10 @@ class Service:
             job = queries.tuning_job(connection, row.id)
             description = describe_tuning_job(connection, job)
             tags = read_tags(connection, job.id, 0)
+            trackers = tracker_states(connection, job.id)
             history = self._as_of_now(job, queries.history(connection, row))
         assessment = self._assessor.assess(job, history)
-        return documents.tuning_job(description, assessment, self.clock(), own_tags(tags)), history
+        return documents.tuning_job(description, assessment, self.clock(), own_tags(tags), trackers), history
 
     def space_remarks(self, name: str) -> tuple[Remark, ...]:
         """Return what a tuning job's results say about its search space (surrogate/space_diagnosis.py).

@@ -28,6 +28,7 @@ from alfine.core.errors import AlfineError
 from alfine.jobs.engine_pool import EnginePool
 from alfine.jobs.home import Home
 from alfine.jobs.server_record import ServerRecord
+from alfine.jobs.trackers.tracking import Tracking
 from alfine.server.console import Console
 from alfine.server.console.insights import Insights
 from alfine.server.console.page_request import ConsoleBackend
@@ -46,6 +47,9 @@ LEAVE_SECONDS = 10.0
 
 FOLLOWERS_LEAVE_SECONDS = 2.0
 """Seconds for webhooks to take what is on its way when the server ends; what isn't taken then is posted again."""
+
+TRACKERS_LEAVE_SECONDS = 5.0
+"""Seconds for experiment trackers to take what is new when the server ends; what they don't take then, the next server tells them."""
 
 CLOSE_SECONDS = 5
 """Seconds for open requests to finish when the server ends."""
@@ -90,6 +94,7 @@ def make_app(home: Home, engine_pool: EnginePool, *, is_open: bool = False) -> S
     access, http = MetricsAccess(home.config.metrics, keys, is_open=is_open), HttpMeasures()
     events = Events(partial(event_of, backend), detail_type)
     followers = [Follower(webhook, home.store, events, home.clock) for webhook in home.config.webhooks]
+    trackers = Tracking(home)
     housekeeping = Housekeeping(home.store, home.jobs_folder, home.config.retention, home.clock)
     more = (partial(webhook_families, followers), partial(home_families, home))
     metrics = MetricsPage(access, home.store, engine_pool.measures, http, more)
@@ -113,12 +118,14 @@ def make_app(home: Home, engine_pool: EnginePool, *, is_open: bool = False) -> S
         engine_pool.run_all()
         for follower in followers:
             follower.start()
+        trackers.start()
         housekeeping.start()
         yield
         housekeeping.leave()
         for follower in followers:
             follower.leave(FOLLOWERS_LEAVE_SECONDS / len(followers))
         engine_pool.leave(LEAVE_SECONDS)
+        trackers.leave(TRACKERS_LEAVE_SECONDS)
 
     async def rest(scope: Any, receive: Any, send: Any) -> None:
         own = console if console.handles(scope) else metrics if metrics.handles(scope) else wire

@@ -22,7 +22,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.settings import gpu_count_trouble
 from alfine.core.wording import did_you_mean
-from alfine.store.operating_settings import Limits, Metrics, Retention, Webhook
+from alfine.store.operating_settings import Limits, Metrics, Retention, Track, Webhook
 from alfine.store.ray_settings import Ray
 
 FILE = "alfine.toml"
@@ -230,6 +230,7 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     retention: Retention = field(default_factory=Retention)
     ray: Ray = field(default_factory=Ray)
+    track: Track = field(default_factory=Track)
 
     @classmethod
     def at(cls, home: Path) -> Config:

@@ -8,6 +8,7 @@ import ipaddress
 import os
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 from alfine.core.errors import Fault, InvalidSpec
@@ -138,6 +139,32 @@ def _fault_of_events(events: tuple[str, ...]) -> str:
     return (
         "" if events else f"the list is empty. Leave it out for all, or name some of {' and '.join(map(repr, EVENTS))}."
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    """The table [track]: the experiment trackers of this home (jobs/trackers).
+
+    Attributes:
+        trackers: The trackers of each new tuning job that names none itself, such as "mlflow".
+        places: Where a tracker keeps runs, by its name: the URL of an MLflow server, a project of W&B, a folder for TensorBoard. Without
+            one, the tool's own environment variables decide.
+
+    Raises:
+        InvalidSpec: A place isn't a text.
+    """
+
+    trackers: tuple[str, ...] = ()
+    places: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        faults = [
+            Fault(f"[track] places.{name}", f"{place!r} must be a text: an address, a project or a folder.")
+            for name, place in self.places.items()
+            if not isinstance(place, str)
+        ]
+        if faults:
+            raise InvalidSpec(faults)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

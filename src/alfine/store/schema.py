@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-REVISION = "0015"  # the newest migration; a store with an older one is upgraded when it is opened
+REVISION = "0016"  # the newest migration; a store with an older one is upgraded when it is opened
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -250,4 +250,22 @@ webhook_cursors = sa.Table(
     sa.Column("fact", sa.Integer, nullable=False),
     sa.Column("status", Line),
     sa.Index("webhook_cursors_of_tuning_job", "tuning_job"),
+)
+
+# The experiment trackers of each tuning job (store/tracker_cursors.py). `fact`, `status`: the last fact that the tracker was told of, and the
+# tuning job's status that it was told last. `owner`: the engine that tells it. `place`: where a user looks at the tracker. `failure`: why it
+# couldn't be told, since when.
+tracked = sa.Table(
+    "tracked",
+    TABLES,
+    sa.Column("tuning_job", sa.Integer, sa.ForeignKey("tuning_jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("tracker", Line, primary_key=True),
+    sa.Column("fact", sa.Integer, nullable=False),
+    sa.Column("status", Line),
+    sa.Column("owner", Line),
+    sa.Column("owned_until", Instant),
+    sa.Column("place", Line),
+    sa.Column("failure", Line),
+    sa.Column("failing_since", Instant),
+    sa.Index("tracked_by_status", "tracker", "status"),
 )

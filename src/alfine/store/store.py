@@ -35,6 +35,7 @@ from alfine.store.records import Record, TuningJob, tuning_job_of
 from alfine.store.schema import changes, inherited, metrics, passed, tags, training_jobs, tuning_jobs
 from alfine.store.tag_store import TagStore
 from alfine.store.tags import tags_in, write_tags
+from alfine.store.tracker_cursors import track
 from alfine.store.tuning_job_rows import (
     APPEND,
     APPEND_AND_JUDGE,
@@ -126,6 +127,7 @@ class Store(AlgorithmStore, FailedTries, Leases, Placements, TagStore):
         at: datetime,
         inheritance: Sequence[Inherited] = (),
         check: Callable[[Connection], None] = lambda _: None,
+        trackers: Sequence[str] = (),
     ) -> TuningJob:
         """Write a new tuning job, InProgress.
 
@@ -137,6 +139,7 @@ class Store(AlgorithmStore, FailedTries, Leases, Placements, TagStore):
             at: The instant of creation.
             inheritance: The training jobs that a warm start takes over from parents.
             check: Called in the same transaction, which sees the new job; what it raises undoes the job.
+            trackers: The experiment trackers that are told of the job.
 
         Raises:
             InUse: The name is taken, in letters of any case.
@@ -147,6 +150,7 @@ class Store(AlgorithmStore, FailedTries, Leases, Placements, TagStore):
                 stored_algorithms.get_algorithm(connection, name, to_write=True)
             job = insert_row(connection, spec, at)
             write_inherited(connection, job, inheritance)
+            track(connection, job, trackers)
             check(connection)
             announce(connection, spec.name)
         return self.get(spec.name)
