@@ -34,6 +34,8 @@ def outcome(described: Described) -> Iterator[RenderableType]:
         status(described["HyperParameterTuningJobStatus"]),
         because,
     )
+    if standstill := described["Alfine"].get("Standstill"):
+        yield Text(standstill, style="yellow")
     if ended and (reason := described.get("FailureReason") or verdict.get("sentence")):
         yield Text(reason)
     costs = described["Alfine"]["Cost"]

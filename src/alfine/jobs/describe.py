@@ -20,6 +20,7 @@ from alfine.core.training_job import objective_status_of
 from alfine.core.verdict import Outlook
 from alfine.criteria.convergence import ConvergenceDetected
 from alfine.criteria.plateau import NOTHING, State, counted, not_improving
+from alfine.jobs.standstill import Standstill, standstill
 from alfine.jobs.status_words import FailureCause, failure_causes
 from alfine.store import queries
 from alfine.store.database import Connection
@@ -125,7 +126,8 @@ class TuningJobDescription:
     NumberOfTrainingJobsObjectiveNotImproving). converged_at: when convergence was detected. best: the best training job, by means where
     the best configurations were run again. overall_best: the best of it and its parents, for a warm start with identical data and
     algorithm. counted: from where the next description goes on counting `not_improving`. best_value: the objective of the best, the mean
-    of its `best_runs` runs where its configuration was run again. failures: the causes of the latest failures.
+    of its `best_runs` runs where its configuration was run again. failures: the causes of the latest failures. standstill: that nobody
+    runs the job, when it was read.
     """
 
     job: TuningJob
@@ -139,6 +141,11 @@ class TuningJobDescription:
     best_value: float | None = None
     best_runs: int = 1
     failures: tuple[FailureCause, ...] = ()
+    standstill: Standstill | None = None
+
+    def until(self, now: datetime) -> datetime:
+        """Return the instant up to which the job's clock has run: its end, the last record of one that nobody runs, or now."""
+        return self.job.ended_at or (self.standstill.since if self.standstill else now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +190,7 @@ def describe_tuning_job(
         best_value=found.value,
         best_runs=found.runs,
         failures=failure_causes(queries.failure_reasons(connection, job.id, MOST_FAILURES) if failed else ()),
+        standstill=standstill(connection, job, spec),
     )
 
 
@@ -191,7 +199,8 @@ class TuningJobSummary:
     """One tuning job in a list.
 
     spec: its request; None if this version of alfine can't understand it. error: why it can't, else «». best: its best training job.
-    best_value: the objective of the best, the mean of its `best_runs` runs where its configuration was run again.
+    best_value: the objective of the best, the mean of its `best_runs` runs where its configuration was run again. standstill: that nobody
+    runs the job, when it was read.
     """
 
     job: TuningJob
@@ -200,7 +209,17 @@ class TuningJobSummary:
     best: TrainingJobSummary | None
     best_value: float | None = None
     best_runs: int = 1
+    standstill: Standstill | None = None
     error: str = ""
+
+    @property
+    def nobody(self) -> str:
+        """The reason why the job stands still, in a sentence; "" while somebody runs it, and once it has ended."""
+        return self.standstill.reason if self.standstill else ""
+
+    def until(self, now: datetime) -> datetime:
+        """Return the instant up to which the job's clock has run: its end, the last record of one that nobody runs, or now."""
+        return self.job.ended_at or (self.standstill.since if self.standstill else now)
 
 
 def tuning_job_summaries(connection: Connection, jobs: Sequence[TuningJob]) -> list[TuningJobSummary]:
@@ -218,6 +237,7 @@ def tuning_job_summaries(connection: Connection, jobs: Sequence[TuningJob]) -> l
                 best=found.training_job,
                 best_value=found.value,
                 best_runs=found.runs,
+                standstill=standstill(connection, job, spec),
             )
         except InvalidSpec as error:
             summary = TuningJobSummary(job=job, spec=None, counters=counters[job.id], best=None, error=str(error))

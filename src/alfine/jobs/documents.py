@@ -39,7 +39,7 @@ def tuning_job(
     """
     job = description.job
     best, overall = description.best, description.overall_best
-    seconds = int(((job.ended_at or now) - job.created_at).total_seconds())
+    seconds = int((description.until(now) - job.created_at).total_seconds())
     return {
         "HyperParameterTuningJobName": job.name,
         "HyperParameterTuningJobStatus": job.status,
@@ -61,7 +61,11 @@ def tuning_job(
             **_optional(Note=job.note, Tags=dict(tags) or None, Tracking=_tracking(trackers) or None),
             **_best_objective(description),
             **_assessment(assessment),
-            **_optional(Failures=[failure.as_dict() for failure in description.failures] or None),
+            **_unjudged(description),
+            **_optional(
+                Failures=[failure.as_dict() for failure in description.failures] or None,
+                Standstill=description.standstill and description.standstill.reason,
+            ),
         },
     }
 
@@ -80,7 +84,9 @@ def tuning_job_row(summary: TuningJobSummary, tags: Mapping[str, str]) -> Plain:
         **_optional(BestRuns=summary.best_runs if summary.best_runs > 1 else None),
         "MetricName": spec and spec.metric,
         "Verdict": None if verdict is None else verdict.as_dict(),
-        **_optional(Error=summary.error or None, Note=job.note, Tags=dict(tags) or None),
+        **_optional(
+            Error=summary.error or None, Standstill=summary.nobody or None, Note=job.note, Tags=dict(tags) or None
+        ),
     }
 
 
@@ -125,6 +131,12 @@ def _assessment(assessment: Assessment) -> Plain:
         ),
         "Changes": [at.isoformat() for at in assessment.changed_at],
     }
+
+
+def _unjudged(description: TuningJobDescription) -> Plain:
+    """Return no verdicts for a job that nobody runs and that was changed since the last ones, which may be of other criteria."""
+    job = description.job
+    return {"Verdict": None, "Verdicts": []} if description.standstill and job.judged < job.facts else {}
 
 
 def _best_objective(description: TuningJobDescription) -> Plain:

@@ -68,8 +68,8 @@ def overview(store: Store, name: str, now: datetime, before: TuningJobDescriptio
     with store.reading() as connection:
         row = queries.tuning_job_row(connection, name)
         job = queries.tuning_job(connection, row.id)
-        until = job.ended_at or now
         description = describe_tuning_job(connection, job, before)
+        until = description.until(now)
         times = training_times(connection, job.id, until)
         changed_at = queries.changed_at(connection, job.id)
         tags = own_tags(read_tags(connection, job.id, 0))

@@ -231,7 +231,8 @@ class Service:
             description = describe_tuning_job(connection, job)
             tags = read_tags(connection, job.id, 0)
             trackers = tracker_states(connection, job.id)
-            history = self._as_of_now(job, queries.history(connection, row))
+            history = queries.history(connection, row)
+        history.now = max(history.now, description.until(self.clock()))
         assessment = self._assessor.assess(job, history)
         return documents.tuning_job(description, assessment, self.clock(), own_tags(tags), trackers), history
 

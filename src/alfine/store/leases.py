@@ -228,8 +228,35 @@ class Leases:
 
     def _is_gone(self, connection: Connection, engine: str, alive: Callable[[str], bool]) -> bool:
         """Return whether an engine has ended, or has been silent for too long."""
-        heard = (servers.c.id == engine) & (servers.c.seen_at >= before_now(self.silence))
-        return connection.execute(sa.select(servers.c.id).where(heard)).first() is None or not alive(engine)
+        return is_gone(connection, engine, alive)
+
+
+def is_gone(connection: Connection, engine: str, alive: Callable[[str], bool]) -> bool:
+    """Return whether an engine has ended, or has been silent for too long.
+
+    Args:
+        connection: An open connection.
+        engine: Its id.
+        alive: See `Leases.claim`.
+    """
+    heard = (servers.c.id == engine) & _not_silent(connection)
+    return connection.execute(sa.select(servers.c.id).where(heard)).first() is None or not alive(engine)
+
+
+def is_served(connection: Connection, alive: Callable[[str], bool]) -> bool:
+    """Return whether a server runs, which takes up tuning jobs that nobody runs.
+
+    Args:
+        connection: An open connection.
+        alive: See `Leases.claim`.
+    """
+    serving = sa.select(servers.c.id).where(servers.c.url.is_not(None), _not_silent(connection))
+    return any(alive(engine) for engine in connection.scalars(serving))
+
+
+def _not_silent(connection: Connection) -> sa.ColumnElement[bool]:
+    silence = SILENCE_OF_SQLITE if connection.dialect.name == "sqlite" else SILENCE
+    return servers.c.seen_at >= before_now(silence)
 
 
 _FACTS_AND_EPOCH = sa.select(tuning_jobs.c.facts, tuning_jobs.c.epoch).where(tuning_jobs.c.id == sa.bindparam("job"))

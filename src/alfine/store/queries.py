@@ -332,20 +332,10 @@ def best(
 
 
 def failure_reasons(connection: Connection, job: int, most: int) -> list[tuple[str, str]]:
-    """Return (name, reason) of the training jobs that failed, the latest first.
-
-    Args:
-        connection: an open connection.
-        job: the tuning job's id.
-        most: how many at most.
-    """
+    """Return (name, reason) of the `most` training jobs of a tuning job that failed last, the latest first; job: its id."""
     columns = training_jobs.c
-    query = (
-        sa.select(columns.name, columns.failure_reason)
-        .where(columns.tuning_job == job, columns.status == "Failed", columns.failure_reason.is_not(None))
-        .order_by(columns.number.desc())
-        .limit(most)
-    )
+    failed = (columns.tuning_job == job) & (columns.status == "Failed") & columns.failure_reason.is_not(None)
+    query = sa.select(columns.name, columns.failure_reason).where(failed).order_by(columns.number.desc()).limit(most)
     return [(row.name, row.failure_reason) for row in connection.execute(query)]
 
 

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from alfine.store.conditions import MODIFIED_AT
 from alfine.store.database import Connection
-from alfine.store.schema import EPOCH, training_jobs
+from alfine.store.schema import EPOCH, training_jobs, tuning_jobs
 
 MICROSECONDS = 1_000_000
 """Microseconds in a second: the store keeps instants as microseconds."""
@@ -45,3 +46,13 @@ def without_objective(connection: Connection, job: int) -> int:
     """Return how many training jobs of a tuning job have no objective; job: its id."""
     missing = (training_jobs.c.tuning_job == job) & training_jobs.c.objective.is_(None)
     return connection.scalar(sa.select(sa.func.count()).where(missing)) or 0
+
+
+def recorded_at(connection: Connection, job: int) -> datetime:
+    """Return when something was recorded of a tuning job or its training jobs last; job: its id."""
+    changed: datetime = connection.execute(
+        sa.select(tuning_jobs.c.modified_at).where(tuning_jobs.c.id == job)
+    ).scalar_one()
+    query = sa.select(sa.func.max(MODIFIED_AT)).where(training_jobs.c.tuning_job == job)
+    latest = connection.execute(query).scalar()
+    return changed if latest is None else max(changed, latest)

@@ -128,3 +128,22 @@ def test_no_count_exceeds_its_limit(served, visitor, odd):
     """Training jobs that still ran when the criterion was met count on, but not beyond it."""
     assert odd.verdict.evidence["not_improving"] == 3
     assert "3 of 3 training jobs in a row" in visitor.get("/console/tuning-jobs/odd").text
+
+
+def test_a_job_that_nobody_runs_says_so_and_its_clock_stands_still(served, visitor):
+    """A server can't call a function: the job that was extended waits for the program that has it."""
+    words = {"metric": "loss", "strategy": "Random", "seed": 1, "home": served.home, "progress": False}
+    alfine.tune(lambda h: h["x"], {"x": Continuous(0, 1)}, name="extended", max_training_jobs=3, **words)
+    assert "Nobody runs" not in visitor.get("/console/tuning-jobs/extended").text
+    alfine.change("extended", home=served.home, max_training_jobs=9)
+    seconds = []
+    for _ in range(2):
+        described = rest(served, "tuning-jobs/extended")
+        assert described["Alfine"]["Standstill"].startswith("Nobody runs this job: it tunes the Python function ")
+        assert described["Alfine"]["Verdicts"] == []  # they are of the criteria before the change
+        page = visitor.get("/console/tuning-jobs/extended").text
+        assert "extended Not running Nobody runs this job: " in page
+        seconds.append(re.search(r"Runtime (.*?) since", page)[1])
+        assert "Not running Nobody runs this job: " in visitor.get("/console/?name=extended").text
+    assert seconds[0] == seconds[1]
+    assert "Nobody runs this job" in served.cli("describe", "extended")

@@ -27,6 +27,16 @@ def instant(at: datetime | str | None) -> Markup:
     )
 
 
+def prose(text: str) -> Markup:
+    """Return a sentence as HTML: what stands between backticks as code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # a single backtick is one
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts)
+    )
+
+
 def nested_list(value: Any) -> Markup:
     """Return JSON-like data as nested HTML lists: mappings as `<dl>`, lists as `<ul>`, everything else as text."""
     match value:

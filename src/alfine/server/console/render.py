@@ -36,6 +36,7 @@ def _environment() -> jinja2.Environment:
         short_text=wording.short_text,
         instant=markup.instant,
         nested_list=markup.nested_list,
+        prose=markup.prose,
         evidence=verdict_text.evidence,
         parts=verdict_text.parts,
         status_words=_status_words,

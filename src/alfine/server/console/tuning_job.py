@@ -17,7 +17,7 @@ from alfine.server.console.changes import changes
 from alfine.server.console.insights import Insight, drawn_figure
 from alfine.server.console.page_request import PageRequest
 from alfine.server.console.training_jobs import short_table
-from alfine.server.console.verdict_text import nearest
+from alfine.server.console.verdict_text import expected_end, nearest
 
 MOST_PARENTS = 5
 """Parents of a warm start that are named."""
@@ -26,6 +26,7 @@ SHOWN_ELSEWHERE = frozenset(
     {
         "BestObjective",
         "Failures",
+        "Standstill",
         "Verdict",
         "Verdicts",
         "Cost",
@@ -52,8 +53,9 @@ def page(request: PageRequest) -> Response:
     described, spec = seen.described, seen.spec
     extra = {**(insight.extra if insight else {}), **described["Alfine"]}
     ended = "HyperParameterTuningEndTime" in described
-    verdict = nearest(extra["Verdict"], extra["Verdicts"])
     forecast = None if ended else extra.get("Forecast")
+    expected = expected_end(forecast, extra["Verdicts"])
+    verdict = expected.verdict if expected else nearest(extra["Verdict"], extra["Verdicts"])
     return request.render(
         "tuning_job.html",
         name=name,
@@ -64,7 +66,8 @@ def page(request: PageRequest) -> Response:
         status=described["HyperParameterTuningJobStatus"],
         ended=ended,
         verdict=verdict,
-        verdicts=_ordered(extra["Verdicts"], verdict.get("criterion") if ended else None),
+        expected=expected,
+        verdicts=_ordered(extra["Verdicts"], verdict.get("criterion") if ended or expected else None),
         reason=described.get("FailureReason") or verdict.get("sentence") or "No criterion has been checked yet.",
         allowed=spec.most_training_jobs,
         counters=described["TrainingJobStatusCounters"],
@@ -119,8 +122,8 @@ def force_stop(request: PageRequest) -> Response:
     return RedirectResponse(f"/console/tuning-jobs/{name}", 303)
 
 
-def _ordered(verdicts: Sequence[Mapping[str, Any]], ended_by: str | None) -> list[Mapping[str, Any]]:
-    """Sort verdicts: the one that ended the job, then by progress; observers last.
+def _ordered(verdicts: Sequence[Mapping[str, Any]], first: str | None) -> list[Mapping[str, Any]]:
+    """Sort verdicts: the one that ended or will probably end the job, then by progress; observers last.
 
     A criterion that every job has is left out until it makes progress.
     """
@@ -128,7 +131,7 @@ def _ordered(verdicts: Sequence[Mapping[str, Any]], ended_by: str | None) -> lis
     return sorted(
         shown,
         key=lambda verdict: (
-            verdict["criterion"] != ended_by,
+            verdict["criterion"] != first,
             verdict.get("watching", False),
             verdict["outlook"] == "CONTINUE",
             -verdict["progress"],

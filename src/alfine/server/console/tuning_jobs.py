@@ -67,5 +67,6 @@ def _row(summary: TuningJobSummary, request: PageRequest) -> Mapping[str, Any]:
         "error": summary.error,
         "best": summary.best_value,
         "created_at": row.created_at,
-        "seconds": ((row.ended_at or request.service.clock()) - row.created_at).total_seconds(),
+        "nobody": summary.nobody,
+        "seconds": (summary.until(request.service.clock()) - row.created_at).total_seconds(),
     }

@@ -6,10 +6,11 @@ Verdicts arrive here as the mappings that `Verdict.as_dict` writes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from alfine.core.verdict import PARTS
-from alfine.core.wording import UNKNOWN, duration, number, percent, short
+from alfine.core.wording import UNKNOWN, count_of, duration, number, percent, short
 from alfine.criteria import always_present, labels
 
 SHARES = frozenset({"delta", "epsilon_relative"})
@@ -34,6 +35,40 @@ def nearest(verdict: Mapping[str, Any] | None, verdicts: Sequence[Mapping[str, A
         return verdict
     candidates = [other for other in verdicts if not always_present(other["criterion"]) and not other.get("watching")]
     return max(candidates, key=lambda other: float(other["progress"]), default={})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedEnd:
+    """The end of a running job that its forecast expects.
+
+    criterion: which will probably end it, with the probability `chance`. verdict: that criterion's last. when: as the end of a sentence.
+    """
+
+    criterion: str
+    chance: float
+    verdict: Mapping[str, Any]
+    when: str
+
+
+def expected_end(forecast: Mapping[str, Any] | None, verdicts: Sequence[Mapping[str, Any]]) -> ExpectedEnd | None:
+    """Return the end that a forecast expects; None where it expects none.
+
+    Args:
+        forecast: The forecast of a running job, or None.
+        verdicts: The last verdicts of all criteria.
+    """
+    chances: Mapping[str, float] = (forecast or {}).get("Chances", {})
+    by_name = {verdict["criterion"]: verdict for verdict in verdicts if not verdict.get("watching")}
+    criterion = max(chances, key=chances.__getitem__, default="")
+    if criterion not in by_name:
+        return None
+    jobs = (forecast or {}).get("TrainingJobs")
+    when = ""
+    if jobs:
+        low, middle, high = (round(jobs[key]) for key in ("Low", "Middle", "High"))
+        likely = f" ({number(low)} to {number(high)})" if low != high else ""
+        when = f", after {count_of(middle, 'more training job')}{likely}"
+    return ExpectedEnd(criterion=criterion, chance=chances[criterion], verdict=by_name[criterion], when=when)
 
 
 def evidence(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
