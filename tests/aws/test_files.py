@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from alfine.core.errors import InvalidSpec
 from alfine.jobs.home import Home
 from tests.aws.conftest import Served, until
+from tests.server.console.conftest import Visitor
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +81,16 @@ def test_what_lies_outside_is_refused_whether_it_is_there_or_not(rooted, asked, 
     assert f"{root} ([files] roots in alfine.toml)" in message
     with pytest.raises(sagemaker.exceptions.ResourceNotFound):
         sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="outside")
+
+
+def test_the_consoles_form_of_a_new_job_keeps_to_the_same_folders(rooted):
+    server, root = rooted
+    visitor, row = Visitor(server.url), {"hyperparameter-0": "x", "min-0": "0", "max-0": "1", "do": "create"}
+    for fields in ({"script": "/etc/hosts"}, {"script": "train.py", "more": f"channels: {{a: {root}/../secret}}"}):
+        page = visitor.submit("/console/new", "/new#outcome", {**row, **fields})
+        assert (page.status, f"{root} ([files] roots in alfine.toml)" in page.text) == (422, True), page.text
+    page = visitor.submit("/console/new", "/new#outcome", {**row, "script": "train.py", "do": "check"})
+    assert "The job can be created" in page.text  # a relative path begins at the first folder
 
 
 def test_every_fault_outside_is_named_at_once(rooted, asked):

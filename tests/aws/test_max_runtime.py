@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 import uvicorn
 
+from alfine.cli.console_jobs import ConsoleJobs
 from alfine.jobs.clock import utc_now
 from alfine.jobs.engine_pool import EnginePool
 from alfine.jobs.home import Home
@@ -22,7 +23,7 @@ class OnAClock(Served):
         self.home = Home(folder, clock=lambda: utc_now() + self.ahead)
         listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        app = make_app(self.home, EnginePool(self.home.engine()), is_open=True)
+        app = make_app(self.home, EnginePool(self.home.engine()), ConsoleJobs(self.home), is_open=True)
         self.server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on", ws="none"))
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [listener]})
         self.thread.start()

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from alfine.cli.console_jobs import ConsoleJobs
 from alfine.core.facts import Ended, Launched
 from alfine.jobs.engine_pool import EnginePool
 from alfine.jobs.home import Home
@@ -40,7 +41,7 @@ def answered(home, operation, **members):
     async def send(message):
         sent.append(message)
 
-    asyncio.run(make_app(home, EnginePool(home.engine()), is_open=True)(scope, receive, send))
+    asyncio.run(make_app(home, EnginePool(home.engine()), ConsoleJobs(home), is_open=True)(scope, receive, send))
     return sent[0]["status"], json.loads(b"".join(message.get("body", b"") for message in sent[1:]))
 
 

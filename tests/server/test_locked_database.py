@@ -6,6 +6,7 @@ import logging
 import sqlite3
 from contextlib import closing
 
+from alfine.cli.console_jobs import ConsoleJobs
 from alfine.jobs.engine_pool import EnginePool
 from alfine.jobs.home import Home
 from alfine.server.app import make_app
@@ -37,7 +38,7 @@ def answered(home, path, members=None, operation=""):
     async def send(message):
         sent.append(message)
 
-    asyncio.run(make_app(home, EnginePool(home.engine()), is_open=True)(scope, receive, send))
+    asyncio.run(make_app(home, EnginePool(home.engine()), ConsoleJobs(home), is_open=True)(scope, receive, send))
     body = b"".join(message.get("body", b"") for message in sent[1:])
     return sent[0]["status"], dict(sent[0]["headers"]).get(b"retry-after", b"").decode(), json.loads(body)
 

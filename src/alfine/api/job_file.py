@@ -119,11 +119,24 @@ def read_job_file(path: Path, *, form_only: bool = False) -> JobFile:
     Raises:
         InvalidSpec: The file can't be read or understood.
     """
-    document = read_document(path)
+    return job_of(read_document(path), path, form_only=form_only)
+
+
+def job_of(document: Mapping[str, Any], path: Path, *, form_only: bool = False) -> JobFile:
+    """Return the job that the keys and values of a file describe.
+
+    Args:
+        document: The keys and values.
+        path: The file, for relative paths and for the name of a job without one; it needn't exist.
+        form_only: As `read_job_file`.
+
+    Raises:
+        InvalidSpec: They can't be understood.
+    """
     folder = path.absolute().parent
     if is_request(document):
-        check_request(document, form_only=form_only)
-        return JobFile(path=path, request=anchored(document, folder), is_request=True)
+        check_request(dict(document), form_only=form_only)
+        return JobFile(path=path, request=anchored(dict(document), folder), is_request=True)
     return JobFile(path=path, request=read_words(document, folder, name_from(path)), is_request=False)
 
 

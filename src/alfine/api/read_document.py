@@ -48,20 +48,33 @@ def read_document(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidSpec([Fault(str(path), f"can't be read: {getattr(error, 'strerror', None) or error}.")]) from error
-    document = _from_json(path, text) if kind == ".json" else _from_yaml(path, text)
+    return parsed_json(str(path), text) if kind == ".json" else parsed_yaml(str(path), text)
+
+
+def parsed_json(name: str, text: str) -> dict[str, Any]:
+    """Return the keys and values of a JSON text. Raise InvalidSpec as `read_document` does; name: how faults call the text."""
+    return _document(name, _from_json(name, text))
+
+
+def parsed_yaml(name: str, text: str) -> dict[str, Any]:
+    """Return the keys and values of a YAML text. Raise InvalidSpec as `read_document` does; name: how faults call the text."""
+    return _document(name, _from_yaml(name, text))
+
+
+def _document(name: str, document: Any) -> dict[str, Any]:
     if not isinstance(document, dict):
         what = "is empty" if document is None else f"has a {_kind(document)} at its top"
-        raise InvalidSpec([Fault(str(path), f"{what}. It must be keys and values, such as `script: train.py`.")])
+        raise InvalidSpec([Fault(name, f"{what}. It must be keys and values, such as `script: train.py`.")])
     return document
 
 
-def _from_json(path: Path, text: str) -> Any:
+def _from_json(path: str, text: str) -> Any:
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         entries = dict(pairs)
         if len(entries) < len(pairs):
             keys = [key for key, _ in pairs]
             twice = sorted({key for key in keys if keys.count(key) > 1})
-            raise InvalidSpec([Fault(str(path), f"{', '.join(twice)} is written twice in one object. Keep one.")])
+            raise InvalidSpec([Fault(path, f"{', '.join(twice)} is written twice in one object. Keep one.")])
         return entries
 
     try:
@@ -70,7 +83,7 @@ def _from_json(path: Path, text: str) -> Any:
         raise InvalidSpec([Fault(f"{path}:{error.lineno}:{error.colno}", f"isn't JSON: {error.msg}.")]) from error
 
 
-def _from_yaml(path: Path, text: str) -> Any:
+def _from_yaml(path: str, text: str) -> Any:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
     from ruamel.yaml.resolver import VersionedResolver
@@ -86,10 +99,10 @@ def _from_yaml(path: Path, text: str) -> Any:
         return yaml.load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark
-        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else path
         raise InvalidSpec([Fault(where, f"isn't YAML: {error.problem or error.context}.")]) from error
     except YAMLError as error:
-        raise InvalidSpec([Fault(str(path), f"isn't YAML: {error}.")]) from error
+        raise InvalidSpec([Fault(path, f"isn't YAML: {error}.")]) from error
 
 
 def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alfine.api.full_request import is_request
-from alfine.api.job_file import JobFile, read_job_file
+from alfine.api.job_file import JobFile, job_of
 from alfine.api.read_document import read_document
 from alfine.aws.json_protocol import api
 from alfine.aws.sagemaker.unsupported_fields import check_tuning_job
@@ -63,13 +63,13 @@ def check(path: Path, home: Home, *, log: Iterable[str] | None = None, run: bool
         log: Lines to try the regexes of the metrics on.
         run: Whether to run one training job of each definition.
     """
-    faults, spec, file = faults_of(path, home.service)
+    faults, spec, file = faults_of(read_document(path), path, home.service)
     if spec is None or file is None:
         return PreflightReport(faults=faults)
     lines = None if log is None else [*log]
     logs = [] if lines is None else [(part, _read(part, lines)) for part in spec.definition_specs]
     trials = [tried(part, home, typical(part)) for part in spec.definition_specs] if run else []
-    spelled = [_spelled(finding, file) for finding in findings_of(spec, trials)]
+    spelled = [in_words_of(file, finding) for finding in findings_of(spec, trials)]
     return PreflightReport(
         faults=(), spec=spec, remarks=spelled, logs=logs, trials=trials, likely=home.resource_estimate(spec)
     )
@@ -83,7 +83,8 @@ def _read(part: TuningJobSpec, lines: Iterable[str]) -> MetricReadings:
     return readings
 
 
-def _spelled(remark: Finding, file: JobFile) -> Finding:
+def in_words_of(file: JobFile, remark: Finding) -> Finding:
+    """Return a finding in the words of the file."""
     fault = file.spelled(Fault(remark.where, remark.sentence))
     return Finding(where=fault.path, sentence=fault.message, fatal=remark.fatal)
 
@@ -98,21 +99,27 @@ def tried(part: TuningJobSpec, home: Home, hyperparameters: Hyperparameters) -> 
 # ---- faults ----------------------------------------------------------------------------------------
 
 
-def faults_of(path: Path, service: Service) -> tuple[list[Fault], TuningJobSpec | None, JobFile | None]:
+def faults_of(
+    document: Mapping[str, Any], path: Path, service: Service
+) -> tuple[list[Fault], TuningJobSpec | None, JobFile | None]:
     """Find the faults of a job's file.
 
     A request is checked against AWS's whole model of the operation, as `alfine serve` does; a job file is not.
+
+    Args:
+        document: The file's keys and values.
+        path: The file.
+        service: Says what this home and machine can run.
 
     Returns:
         All faults, AWS's first and in AWS's words; the spec, if there are none; and the file, if it could be read.
     """
     faults: list[Fault] = []
     complete = True
-    document = read_document(path)
     if is_request(document):
         faults, complete = _aws_faults(document)
     try:
-        file = read_job_file(path, form_only=complete)
+        file = job_of(document, path, form_only=complete)
     except (
         InvalidSpec
     ) as error:  # AWS's faults of a request include all about its form, unless a wrong type stopped AWS's check

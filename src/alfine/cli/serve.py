@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from alfine.cli.console_jobs import ConsoleJobs
 from alfine.cli.home_server import ANY, command
 from alfine.cli.log_format import write_log
 from alfine.cli.options import chosen_home, home_option, open_home
@@ -109,6 +110,7 @@ def serve(
                 home,
                 host,
                 port,
+                ConsoleJobs(home),
                 tls=tls,
                 is_open=is_open,
                 ready=lambda record, link: _say(record, link, made, home),

@@ -31,6 +31,7 @@ from alfine.jobs.server_record import ServerRecord
 from alfine.jobs.trackers.tracking import Tracking
 from alfine.server.console import Console
 from alfine.server.console.insights import Insights
+from alfine.server.console.job_files import JobFiles
 from alfine.server.console.page_request import ConsoleBackend
 from alfine.server.console.tuning_job import draw
 from alfine.server.health import Readiness, healthz
@@ -75,12 +76,13 @@ def refuse_other_machines(host: str) -> None:
         )
 
 
-def make_app(home: Home, engine_pool: EnginePool, *, is_open: bool = False) -> Starlette:
+def make_app(home: Home, engine_pool: EnginePool, job_files: JobFiles, *, is_open: bool = False) -> Starlette:
     """Return the ASGI application: probes, the REST documents, /metrics, the console, and AWS's APIs at every other path.
 
     Args:
         home: The home to serve.
         engine_pool: Runs its tuning jobs.
+        job_files: Reads the job files of the console.
         is_open: Whether any credentials are taken; else requests must be signed with one of the home's keys.
     """
     keys, changed = home.keys, home.engine().others.look
@@ -89,7 +91,8 @@ def make_app(home: Home, engine_pool: EnginePool, *, is_open: bool = False) -> S
     hosts = tuple(name.lower() for name in home.config.server.hosts)
     names = {service.api.signing_name for service in known.values()}
     families = {"json": names, "query": names, "s3": {"s3"}, OWN: {OWN}}
-    shown = ConsoleBackend(home.service, engine_pool.run, changed, home.force_stop, Insights(home.service, draw))
+    insights = Insights(home.service, draw)
+    shown = ConsoleBackend(home.service, engine_pool.run, changed, home.force_stop, insights, job_files)
     console = Console(shown, keys, is_open=is_open)
     access, http = MetricsAccess(home.config.metrics, keys, is_open=is_open), HttpMeasures()
     events = Events(partial(event_of, backend), detail_type)
@@ -149,6 +152,7 @@ def serve(
     home: Home,
     host: str,
     port: int,
+    job_files: JobFiles,
     *,
     tls: tuple[Path, Path] | None = None,
     is_open: bool = False,
@@ -160,6 +164,7 @@ def serve(
         home: The home to serve.
         host: The address to listen on.
         port: The port to listen on; 0 takes any free one.
+        job_files: Reads the job files of the console.
         tls: The files of a certificate (with its chain) and of its private key; None serves plain HTTP.
         is_open: Whether any credentials are taken; else requests must be signed with one of the home's keys.
         ready: Called once the server answers, with the record that it left in the home and the path of a link into the console.
@@ -177,7 +182,7 @@ def serve(
     home.refuse_own_buckets()
     engine_pool = EnginePool(home.engine())
     with closing(_listening(host.strip("[]"), port)) as listener:
-        app = make_app(home, engine_pool, is_open=is_open)
+        app = make_app(home, engine_pool, job_files, is_open=is_open)
         config = uvicorn.Config(
             app,
             log_config=None,

@@ -91,9 +91,9 @@ def _fields(form: str) -> dict[str, str]:
         name, value = (re.search(rf'{key}="([^"]*)"', mark) for key in ("name", "value"))
         if name and ("checkbox" not in mark or " checked" in mark):
             found[name[1]] = html.unescape(value[1]) if value else "on"
-    for name, text in re.findall(r'<textarea name="(\w+)"[^>]*>(.*?)</textarea>', form, re.DOTALL):
+    for name, text in re.findall(r'<textarea[^>]* name="(\w+)"[^>]*>(.*?)</textarea>', form, re.DOTALL):
         found[name] = html.unescape(text)
-    for name, options in re.findall(r'<select name="(\w+)">(.*?)</select>', form, re.DOTALL):
+    for name, options in re.findall(r'<select name="([\w-]+)">(.*?)</select>', form, re.DOTALL):
         chosen = re.search(r'<option(?: value="([^"]*)")? selected>([^<]*)', options)
         if chosen:
             found[name] = chosen[1] if chosen[1] is not None else chosen[2]

@@ -1,11 +1,24 @@
 """Forms change what runs, with the checks and the words of `alfine change`; replays judge the record."""
 
+import html
+import json
 import re
+import shlex
 
 import pytest
 
-from alfine import AllOf, BestObjectiveNotImproving, ConvergenceDetected, MaxCost, TargetObjectiveMetricValue
+from alfine import (
+    AllOf,
+    BestObjectiveNotImproving,
+    Continuous,
+    ConvergenceDetected,
+    MaxCost,
+    TargetObjectiveMetricValue,
+)
+from alfine.api.job_file import read_job_file
 from alfine.api.job_words import job_request
+from alfine.cli.words_of_request import words_of
+from alfine.jobs.home import Home
 from alfine.server.console.change_form import form_fields
 from tests.aws.conftest import until
 from tests.building import spec
@@ -282,3 +295,151 @@ def test_what_a_form_says_of_a_job_asks_for_that_job(visitor, sagemaker, running
     name = running("as-it-came", criteria=criteria, price_per_hour=1.5, max_runtime_seconds=7775)
     page = visitor.submit(f"/console/tuning-jobs/{name}/change", f"/tuning-jobs/{name}/change")
     assert "already has these settings" in page.text
+
+
+ROWS = {
+    "hyperparameter-0": "x",
+    "min-0": "0",
+    "max-0": "1",
+    "hyperparameter-1": "opt",
+    "kind-1": "categories",
+    "values-1": "sgd, 'a, b', 3",
+    "requires-1": "x > 0.5",
+}
+
+
+def send_new(visitor, fields, do="check", path="/new"):
+    return visitor.submit(f"/console{path}", f"{path}#outcome", {**fields, "do": do})
+
+
+@pytest.mark.parametrize(
+    ("fields", "at", "said"),
+    [
+        ({"script": "nowhere.py"}, "script", "nowhere.py"),
+        ({"max_training_jobs": "many"}, "max_training_jobs", "must be a whole number from 1 on"),
+        ({"min-0": "2"}, "row-0", "must be below"),
+        ({"min-0": ""}, "row-0", "needs min and max"),
+        ({"hyperparameter-0": "opt"}, "row-1", "a row of its own already"),
+        ({"hyperparameter-0": ""}, "row-0", "Give the hyperparameter a name"),
+        ({"values-1": "[", "requires-1": ""}, "row-1", "separated by commas"),
+        ({"patience": "0"}, "patience", "from 3 on"),
+        ({"others": "MaxCots 3"}, "others", "Did you mean MaxCost?"),
+        ({"more": "statik: {}"}, "more", "Did you mean static?"),
+        ({"more": "metric: acc"}, "more", "has a field of its own"),
+        ({"more": "a: [", "name": "#"}, "more", "isn't YAML"),
+        ({"more": "channels: {train: /nowhere/at/all}"}, "more", "/nowhere/at/all"),
+    ],
+)
+def test_what_is_wrong_with_a_new_job_stands_beside_its_field(visitor, script, fields, at, said):
+    page = send_new(visitor, {"script": str(script), "metric": "loss", **ROWS, **fields}, "create")
+    assert page.status == 422
+    beside = re.search(rf'id="fault-{at}">(.*?)</small>', page.body)
+    assert beside, page.text
+    assert said in html.unescape(beside[1])
+    assert f'href="#at-{at}"' in page.body
+    assert f'id="at-{at}"' in page.body
+
+
+def test_rows_are_added_and_removed_and_a_checked_job_is_created_once(visitor, sagemaker, script):
+    fields = {
+        "name": "formed",
+        "script": str(script),
+        "metric": "loss",
+        **ROWS,
+        "max_training_jobs": "2",
+        "more": "static: {n: 1}",
+    }
+    grown = send_new(visitor, fields, "add")
+    assert (grown.status, grown.body.count('name="min-')) == (200, 3)
+    assert send_new(visitor, fields, "remove-0").body.count('name="hyperparameter-0" value="opt"') == 1
+    checked = send_new(visitor, {**fields, "patience": "40"})
+    assert "The job can be created" in checked.text
+    assert "BestObjectiveNotImproving: It can't end this job early" in checked.text
+    assert "values: [sgd, 'a, b', 3]" in checked.text
+    with pytest.raises(sagemaker.exceptions.ClientError):
+        sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="formed")
+    wasted = {**fields, "others": "Deadline 2020-01-01T00:00+00:00"}
+    assert "it would be wasted" in send_new(visitor, wasted, "create").text
+    assert send_new(visitor, fields, "create").url == "/console/tuning-jobs/formed"
+    until(sagemaker, "formed")
+    again = send_new(visitor, fields, "create")
+    assert (again.status, "already exists" in again.text) == (422, True)
+
+
+def test_a_pasted_job_file_is_read_as_alfine_create_reads_it(visitor, sagemaker, script, make):
+    def send(text, do="check"):
+        return send_new(visitor, {"text": text}, do, "/new/file")
+
+    assert "job:1:8 isn't YAML" in send("a: [1, ").text.replace(": isn't", " isn't")
+    assert "script: is missing" in send("space: {x: {min: 0, max: 1}}").text
+    assert "yperParameterTuningJobConfig" in send('{"HyperParameterTuningJobName": "a"}').text
+    text = (
+        f"script: {script}\nmetric: loss\nspace: {{x: {{min: 0, max: 1.0}}}}\nstatic: {{n: 1}}\nmax_training_jobs: 1\n"
+    )
+    assert "The job can be created" in send(text).text
+    form = send(text, "form").body
+    assert f'name="script" value="{script}"' in form
+    assert 'name="hyperparameter-0" value="x"' in form
+    assert "static: {n: 1}" in form
+    assert re.fullmatch(r"/console/tuning-jobs/job-[0-9]{4}-[0-9]{6}", send(text, "create").url)
+    page = send(json.dumps(make("pasted", max_training_jobs=1)), "create")
+    assert page.url == "/console/tuning-jobs/pasted"
+    until(sagemaker, "pasted")
+
+
+def test_a_job_is_cloned_and_code_asks_for_it_again(visitor, served, sagemaker, make, monkeypatch, tmp_path):  # noqa: PLR0917
+    request = make(
+        "original",
+        criteria=[BestObjectiveNotImproving(9, strict=True), MaxCost(3)],
+        max_training_jobs=1,
+        price_per_hour=2,
+    )
+    sagemaker.create_hyper_parameter_tuning_job(**request)
+    until(sagemaker, "original")
+    form = visitor.get("/console/new?clone=original")
+    for mark in (
+        'value="original-2"',
+        'name="patience" value="9"',
+        'name="strict" checked',
+        "MaxCost 3",
+        'name="price_per_hour" value="2"',
+    ):
+        assert mark in form.body, mark
+    assert "No problem of its search space was found" in visitor.get("/console/new?propose=original").text
+    page = visitor.get("/console/tuning-jobs/original/configuration").body
+    titles, texts = (
+        [html.unescape(text) for text in re.findall(pattern, page, re.DOTALL)]
+        for pattern in (r"<summary>(.*?)</summary>", r'<pre class="log" id="text.*?>(.*?)</pre>')
+    )
+    codes = dict(zip(titles, texts, strict=True))
+    assert [*codes] == ["Job file (YAML)", "Python", "boto3", "AWS CLI"]
+    (tmp_path / "job.yaml").write_text(codes["Job file (YAML)"])
+    asked = read_job_file(tmp_path / "job.yaml").request
+    assert words_of(asked) == words_of({**request, "HyperParameterTuningJobName": "original-again"})
+    environment = {
+        "AWS_ENDPOINT_URL": served.url,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "any",
+        "AWS_SECRET_ACCESS_KEY": "any",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    exec(codes["boto3"], {})
+    until(sagemaker, "original-again")
+    command = shlex.split(codes["AWS CLI"])
+    assert command[:3] == ["aws", "sagemaker", "create-hyper-parameter-tuning-job"]
+    assert json.loads(command[-1]) == {**request, "HyperParameterTuningJobName": "original-again"}
+
+
+def test_a_job_of_a_function_or_an_image_is_cloned_where_it_can_be(visitor, served, sagemaker, make):
+    with Home(served.home) as home:
+        words = {"space": {"x": Continuous(0, 1)}, "function": "mine:objective", "max_training_jobs": 1}
+        home.service.create(job_request(name="of-a-function", **words), function=len)
+    page = visitor.get("/console/new?clone=of-a-function")
+    assert (
+        page.status,
+        "only a Python program can run it"
+        in page.text.replace("which only a Python program can run:", "only a Python program can run it"),
+    ) == (422, True)
+    assert "from mine import objective" in visitor.get("/console/tuning-jobs/of-a-function/configuration").text
+    visitor.submit("/console/tuning-jobs/of-a-function", "/tuning-jobs/of-a-function/stop")

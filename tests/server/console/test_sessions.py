@@ -27,11 +27,22 @@ PAGES = [
     "/console/tuning-jobs/odd/replay?criteria=%3Cscript%3Ealert(1)%3C/script%3E",
     "/console/tuning-jobs/odd/analysis?x=%3Cscript%3Ealert(1)%3C/script%3E",
     "/console/tuning-jobs/odd/configuration",
+    "/console/tuning-jobs/odd/notes",
+    "/console/new?clone=odd",
+    "/console/new/file",
     "/console/compare?name=odd",
     "/console/tuning-jobs/nobody",
     "/console/?name=%22%3E%3Cscript%3Ealert(1)%3C/script%3E",
 ]
-FORMS = ["/tuning-jobs/odd/stop", "/tuning-jobs/odd/change", "/training-jobs/x/stop", "/sign-in"]
+FORMS = [
+    "/new",
+    "/new/file",
+    "/tuning-jobs/odd/notes",
+    "/tuning-jobs/odd/stop",
+    "/tuning-jobs/odd/change",
+    "/training-jobs/x/stop",
+    "/sign-in",
+]
 ODD = '"><script>alert(1)</script><b onclick=x>&'
 
 

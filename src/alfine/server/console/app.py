@@ -36,6 +36,7 @@ from alfine.server.console import (
     downloads,
     events,
     figures,
+    new_job,
     notes,
     replay,
     training_job,
@@ -56,7 +57,7 @@ PATH = "/console"
 AWS_WORDS = ("Amazon SageMaker can't find", "Requested resource not found")
 """Beginning of AWS's messages for a name that does not exist; the console says it in its own words."""
 
-MOST_FIELDS = 200
+MOST_FIELDS = 1000
 """Fields that a form may have."""
 
 MOST_STREAMS = 200
@@ -81,7 +82,7 @@ STATIC = {
 }
 
 PAGES = re.compile(
-    rf"{PATH}/(?:tuning-jobs/[^/]+(?:/analysis|/change|/configuration|/notes|/replay|/training-jobs)?|compare"
+    rf"{PATH}/(?:tuning-jobs/[^/]+(?:/analysis|/change|/configuration|/notes|/replay|/training-jobs)?|compare|new(?:/file)?"
     r"|training-jobs/[^/]+(?:/log)?)?"
 )
 """The paths of pages that a browser is led to after signing in."""
@@ -107,6 +108,8 @@ class Console:
         self.streams: set[object] = set()
         get = {
             "/": tuning_jobs.page,
+            "/new": new_job.page,
+            "/new/file": new_job.file_page,
             "/tuning-jobs/{name}": tuning_job.page,
             "/tuning-jobs/{name}/training-jobs": training_jobs.page,
             "/tuning-jobs/{name}/change": change_form.page,
@@ -124,6 +127,8 @@ class Console:
             "/training-jobs/{name}/log/part": training_job.log_part,
         }
         post = {
+            "/new": new_job.send,
+            "/new/file": new_job.send_file,
             "/tuning-jobs/{name}/change": change_form.change,
             "/tuning-jobs/{name}/notes": notes.save,
             "/tuning-jobs/{name}/stop": tuning_job.stop,

@@ -7,7 +7,7 @@ ones have their own fields, the others are text, one per line (`criteria/text_fo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from starlette.responses import RedirectResponse, Response
@@ -101,11 +101,16 @@ def form_fields(spec: TuningJobSpec) -> Fields:
         "at_end": spec.settings.get("at-end", AT_END[0]),
         "repeats": spec.settings.get("repeats", ""),
         "price_per_hour": _text(spec.price_per_hour),
-        **dict.fromkeys(("target", "patience", "strict", "convergence", "epsilon", "delta"), ""),
     }
+    return {**fields, **criteria_fields(criteria_for(spec))}
+
+
+def criteria_fields(criteria: Iterable[CompletionCriterion]) -> Fields:
+    """Return the fields of completion criteria: those of the common ones, and the others as text, one per line."""
+    fields: Fields = dict.fromkeys(("target", "patience", "strict", "convergence", "epsilon", "delta"), "")
     others: list[str] = []
     shown: set[type] = set()
-    for criterion in criteria_for(spec):
+    for criterion in criteria:
         if type(criterion) in shown:  # a field shows only one criterion of a kind
             others.append(text_format.say(criterion))
             continue

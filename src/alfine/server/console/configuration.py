@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import Response
 
 from alfine.core.range_protocol import Range
 from alfine.core.range_words import scaling_of, values_in_words
-from alfine.core.spec import describe_ranges
+from alfine.core.spec import FUNCTION, describe_ranges
 from alfine.server.console.page_request import PageRequest
 
 NEW_NAME = "-again"
@@ -32,7 +33,7 @@ def page(request: PageRequest) -> Response:
     name = request.path_part("name")
     job = request.service.get(name)
     spec, again = job.spec(), _again(job.request)
-    text = json.dumps(again, indent=2)
+    is_function = any(FUNCTION in part.definition.static_hyperparameters for part in spec.definition_specs)
     return request.render(
         "configuration.html",
         name=name,
@@ -41,10 +42,47 @@ def page(request: PageRequest) -> Response:
         static=[pair for part in spec.definition_specs for pair in part.definition.static_hyperparameters.items()],
         early_stopping=spec.early_stopping,
         most_metrics=MOST_METRICS,
-        request_text=text,
-        boto3_text=_boto3(again),
+        is_function=is_function,
+        codes=[*_of_function(request, again)] if is_function else [*_codes(request, again)],
         changed=dict(job.request) != dict(request.service.store.original(name)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A text to copy that asks for a job.
+
+    Attributes:
+        title: What it is.
+        text: The text.
+        hint: How to use it; "" where nothing needs saying.
+    """
+
+    title: str
+    text: str
+    hint: str = ""
+
+
+def _codes(request: PageRequest, again: Mapping[str, Any]) -> Iterator[Code]:
+    """Yield what asks for a job that runs a program: a job file, a Python program where it can say the same, boto3, and the AWS CLI."""
+    files = request.backend.job_files
+    yield Code("Job file (YAML)", files.yaml(files.document_of(again) or again), "Run it with: alfine create job.yaml")
+    if python := files.python(again):
+        yield Code("Python", python)
+    yield Code("boto3", _boto3(again))
+    cli = "aws sagemaker create-hyper-parameter-tuning-job --cli-input-json"
+    yield Code("AWS CLI", f"{cli} '{_quoted(json.dumps(again, indent=2, ensure_ascii=False))}'\n")
+
+
+def _of_function(request: PageRequest, again: Mapping[str, Any]) -> Iterator[Code]:
+    """Yield the Python program that tunes the function again: nothing else can run it."""
+    if python := request.backend.job_files.python(again):
+        yield Code("Python", python, "The job tunes a Python function, which only a Python program can run.")
+
+
+def _quoted(text: str) -> str:
+    """Return a text as it stands between the single quotes of a shell."""
+    return text.replace("'", "'\\''")
 
 
 def _again(asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from alfine.jobs.service import Service
 from alfine.server.console.insights import Insights
+from alfine.server.console.job_files import JobFiles
 from alfine.server.console.render import render
 from alfine.server.console.sessions import Session
 
@@ -25,6 +26,7 @@ class ConsoleBackend:
         changed: Wakes the engine after a change.
         force_stop: Stops the tuning job of that name by force.
         insights: What the histories of tuning jobs tell.
+        job_files: Reads and checks job files.
     """
 
     service: Service
@@ -32,6 +34,7 @@ class ConsoleBackend:
     changed: Callable[[], None]
     force_stop: Callable[[str], object]
     insights: Insights
+    job_files: JobFiles
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,16 @@ document.addEventListener("visibilitychange", () => {
 });
 addEventListener("pagehide", () => { source?.close(); source = null; });
 
+if (navigator.clipboard) { // only over https and on this machine
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+      button.textContent = "Copied";
+    });
+  }
+}
+
 localTimes(document);
 const log = document.querySelector("[data-log]");
 if (log) log.scrollTop = log.scrollHeight;

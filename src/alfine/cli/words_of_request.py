@@ -1,0 +1,206 @@
+"""The words of a request: what `api.job_words` writes, read back, for forms and code that ask for a recorded job again."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from alfine.api.job_words import default_regex, job_request
+from alfine.core import conditions
+from alfine.core.errors import InvalidSpec
+from alfine.core.fields import FIELDS
+from alfine.core.range_protocol import Range
+from alfine.core.ranges import Categorical, Integer
+from alfine.core.read_spec import read_spec
+from alfine.core.settings import FORBID, REQUIRES, START_WITH, STEP
+from alfine.core.spec import CONFIG, DEFINITION, FUNCTION, IDENTICAL, LOCAL_IMAGE, TuningJobSpec
+from alfine.criteria import ALWAYS, criteria_for, text_format
+from alfine.criteria.max_number_of_training_jobs import MaxNumberOfTrainingJobs
+from alfine.criteria.max_runtime_in_seconds import MaxRuntimeInSeconds
+
+Words = dict[str, Any]
+
+PARTS = ("HyperParameterTuningJobName", CONFIG, DEFINITION, "WarmStartConfig", "Tags")
+"""The members of a request that words can say."""
+
+NOT_CRITERIA = (*ALWAYS, MaxNumberOfTrainingJobs, MaxRuntimeInSeconds)
+"""Criteria that every job has, or that a limit stands for."""
+
+OF_SPACE = (REQUIRES, FORBID, STEP, START_WITH)
+"""Settings whose meaning is in the space and the initial configurations of a specification."""
+
+PROGRAM = ("sagemaker_program", "sagemaker_submit_directory", "alfine_command", "alfine_python", FUNCTION)
+"""Static hyperparameters that say what trains."""
+
+
+def words_of(request: Mapping[str, Any]) -> Words | None:
+    """Return the words with which `alfine.tune` asks for a request, or None where words can't say the same.
+
+    They can't where the request has what only SageMaker's API has: an image, several definitions, an output path. A job that tunes a
+    Python function has «function» among its words, as «module:name».
+
+    Args:
+        request: A CreateHyperParameterTuningJob request, as a client sent it or as it was recorded.
+    """
+    try:
+        spec = read_spec(request)
+        if spec.definition.image != LOCAL_IMAGE or any(request[key] for key in request if key not in PARTS):
+            return None
+        for decoded in (True, False):  # values as JSON where that makes the same job, else as texts
+            words = _words(spec, request, decoded=decoded)
+            if _same(spec, read_spec(job_request(**words))):
+                return words
+    except (InvalidSpec, ValueError, KeyError, TypeError):  # no words for it, as the answer says
+        pass
+    return None
+
+
+def document_of(words: Mapping[str, Any]) -> Words:
+    """Return the keys and values of a job file with these words.
+
+    Args:
+        words: What `words_of` returned, without «function».
+    """
+    return {**words, "space": {name: _entry(range_) for name, range_ in words["space"].items()}}
+
+
+def _same(spec: TuningJobSpec, other: TuningJobSpec) -> bool:
+    """Return whether both ask for the same, however texts of the space are written in their tags."""
+    return _compared(spec) == _compared(other)
+
+
+def _compared(spec: TuningJobSpec) -> TuningJobSpec:
+    others = {key: text for key, text in spec.settings.items() if re.sub(r"-[0-9]+$", "", key) not in OF_SPACE}
+    return replace(spec, request={}, settings=others)
+
+
+def _words(spec: TuningJobSpec, request: Mapping[str, Any], *, decoded: bool) -> Words:
+    """Return the words in the order of the table of fields, without those that say the default."""
+    known = {
+        "name": spec.name,
+        **_program(spec.definition.static_hyperparameters),
+        "space": {name: _typed(range_, decoded=decoded) for name, range_ in spec.space.ranges.items()},
+        "static": _static(spec.definition.static_hyperparameters, decoded=decoded),
+        "metric": spec.metric,
+        "goal": spec.goal,
+        **_metrics(spec),
+        "strategy": spec.strategy,
+        "seed": request[CONFIG].get("RandomSeed"),
+        "forbid": [_text(combination) for combination in spec.space.forbidden],
+        "start_with": [spec.space.from_text(texts) for texts in spec.start_with],
+        "warm_start": list(spec.parents),
+        "warm_start_type": spec.warm_start if spec.warm_start != IDENTICAL else None,
+        "criteria": [text_format.say(each) for each in criteria_for(spec) if not isinstance(each, NOT_CRITERIA)],
+        "max_training_jobs": spec.max_training_jobs,
+        "max_parallel": spec.max_parallel,
+        "max_runtime_seconds": spec.max_runtime_seconds,
+        "max_training_job_seconds": spec.definition.max_runtime_seconds,
+        "early_stopping": spec.early_stopping,
+        **_hyperband(request),
+        "channels": {channel.name: _path(channel.uri) for channel in spec.definition.channels},
+        "environment": dict(spec.definition.environment),
+        "instances": spec.definition.instance_count,
+        **_settings(spec.settings),
+    }
+    default = {field.word: field.default for field in FIELDS}
+    given = {word: value for word, value in known.items() if value not in (None, [], {}) and value != default.get(word)}
+    order = [field.word for field in FIELDS]
+    return {word: given[word] for word in sorted(given, key=lambda word: order.index(word) if word in order else -1)}
+
+
+def _program(static: Mapping[str, str]) -> Words:
+    if FUNCTION in static:
+        return {"function": static[FUNCTION]}
+    if "alfine_command" in static:
+        return {"command": json.loads(static["alfine_command"])}
+    script, folder = static["sagemaker_program"], _path(static["sagemaker_submit_directory"])
+    python = {"python": static["alfine_python"]} if "alfine_python" in static else {}
+    if "/" in script or "://" in folder:
+        return {"script": script, "source_dir": folder, **python}
+    return {"script": f"{folder}/{script}", **python}
+
+
+def _path(uri: str) -> str:
+    """Return the path of a file:// URI; any other URI as it is."""
+    return unquote(urlsplit(uri).path) if uri.startswith("file:///") else uri
+
+
+def _static(texts: Mapping[str, str], *, decoded: bool) -> Words:
+    own = {key: text for key, text in texts.items() if key not in PROGRAM}
+    return {key: _decoded(text) for key, text in own.items()} if decoded else own
+
+
+def _decoded(text: str) -> Any:
+    """Return the value whose text as a category or a fixed value this is; a text stays one where it can't be another value."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    finite = not isinstance(value, float) or math.isfinite(value)
+    return value if finite and not isinstance(value, str) and conditions.as_text(value) == text else text
+
+
+def _typed(range_: Range, *, decoded: bool) -> Range:
+    if not decoded or not isinstance(range_, Categorical):
+        return range_
+    return Categorical([_decoded(str(value)) for value in range_.values], requires=range_.requires)
+
+
+def _metrics(spec: TuningJobSpec) -> Words:
+    regexes = {metric.name: metric.regex for metric in spec.definition.metric_definitions}
+    own = regexes.pop(spec.metric, None)
+    return {"regex": own if own != default_regex(spec.metric) else None, "metrics": regexes}
+
+
+def _hyperband(request: Mapping[str, Any]) -> Words:
+    config = (request[CONFIG].get("StrategyConfig") or {}).get("HyperbandStrategyConfig") or {}
+    return {"min_resource": config.get("MinResource"), "max_resource": config.get("MaxResource")}
+
+
+def _settings(settings: Mapping[str, str]) -> Words:
+    """Return the words of fields that stand in one tag."""
+    words: Words = {}
+    for field in FIELDS:
+        text = settings.get(field.tag or "")
+        if text is None or field.kind in ("combinations", "configurations"):
+            continue
+        match field.kind:
+            case "flag":
+                words[field.word] = text == "on"
+            case "count":
+                words[field.word] = int(text)
+            case "amount":
+                words[field.word] = int(text) if text.isdigit() else float(text)
+            case _:
+                words[field.word] = text
+    return words
+
+
+def _entry(range_: Range) -> Any:
+    """Return a range as a job file has it."""
+    requires = [_text(combination) for combination in range_.requires]
+    condition = {"requires": requires[0] if len(requires) == 1 else requires} if requires else {}
+    if isinstance(range_, Categorical):
+        return {"values": list(range_.values), **condition} if condition else list(range_.values)
+    low, high, scaling, step = (getattr(range_, name) for name in ("low", "high", "scaling", "step"))
+    whole = isinstance(range_, Integer)
+    entry = {"min": int(low), "max": int(high)} if whole else {"min": float(low), "max": float(high)}
+    scaled = {"scaling": scaling} if scaling != "Auto" else {}
+    return {**entry, **scaled, **({"step": step} if step is not None else {}), **condition}
+
+
+def _text(combination: Sequence[conditions.Clause]) -> str:
+    """Return a combination as a person writes it where that reads as the same, else as tags have it."""
+    clauses = tuple(combination)
+    try:
+        said = conditions.words(clauses)
+        if conditions.combination(said) == clauses:
+            return said
+    except InvalidSpec:  # a name or value with a space: the other spelling escapes it
+        pass
+    return conditions.write([conditions.Entry(clauses)])

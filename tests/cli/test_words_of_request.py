@@ -1,0 +1,89 @@
+"""A recorded job as words again: as a job file, and as a Python program that runs."""
+
+from dataclasses import replace
+
+import pytest
+
+from alfine import Categorical, Continuous, Integer
+from alfine.api.job_file import read_job_file
+from alfine.api.job_words import job_request
+from alfine.cli.job_code import python_text, yaml_text
+from alfine.cli.words_of_request import document_of, words_of
+from alfine.core.read_spec import read_spec
+
+SCRIPT = "import sys; print(f'loss={sys.argv[2]}')"
+SPACE = {
+    "x": Continuous(1e-5, 1, scaling="Logarithmic"),
+    "n": Integer(1, 9, step=2),
+    "opt": Categorical(["sgd", "a, b", "1e-3", 2, True, None]),
+    "m": Continuous(0, 1, requires=["opt = sgd", "n > 3"]),
+    "lone": Integer(3, 3),
+}
+WHOLE = {
+    "metric": "loss",
+    "goal": "Maximize",
+    "metrics": {"acc": "acc=(.*)"},
+    "strategy": "Hyperband",
+    "max_resource": 20,
+    "seed": 7,
+    "forbid": ["n > 5 and opt = 'a, b'"],
+    "start_with": [{"x": 0.1, "n": 3, "opt": "sgd", "m": 0.5, "lone": 3}],
+    "criteria": [
+        "ConvergenceDetected delta=0.1",
+        "BestObjectiveNotImproving 10",
+        "AllOf(MaxCost 3, Deadline 2099-01-01T00:00+01:00)",
+    ],
+    "max_training_jobs": 30,
+    "max_runtime_seconds": 900,
+    "max_training_job_seconds": 60,
+    "early_stopping": "Off",
+    "channels": {"train": "/tmp/some data"},
+    "environment": {"MODE": "fast"},
+    "static": {"epochs": 20, "sizes": [1, 2], "text": "no"},
+    "price_per_hour": 0.25,
+    "grace_seconds": 3,
+    "gpus": 0.5,
+    "at_end": "drain",
+    "repeats": "best=2 times=2",
+    "warm": False,
+}
+
+
+@pytest.mark.parametrize("words", [{}, WHOLE, {"metric": "auc", "regex": "auc: (.*)", "warm_start": ["a", "b"]}])
+@pytest.mark.parametrize(
+    "program",
+    [
+        {"script": "/srv/code/train.py"},
+        {"script": "run/train.py", "source_dir": "/srv"},
+        {"command": ["sh", "-c", "x"]},
+    ],
+)
+def test_a_job_file_of_a_request_asks_for_the_same(tmp_path, words, program):
+    request = job_request(name="whole", space=SPACE, **program, **words)
+    document = document_of(words_of(request))
+    (tmp_path / "job.yaml").write_text(yaml_text(document), encoding="utf-8")
+    again = read_job_file(tmp_path / "job.yaml").request
+    assert words_of(again) == words_of(request)
+    read, first = read_spec(again), read_spec(request)
+    assert replace(read, request={}, settings={}) == replace(first, request={}, settings={})
+    assert read.settings.keys() == first.settings.keys()
+
+
+def test_a_python_program_of_a_request_runs_the_same(tmp_path, monkeypatch):
+    (tmp_path / "train.py").write_text(SCRIPT)
+    request = job_request(
+        name="again", space={"x": Continuous(0, 1)}, script=tmp_path / "train.py", metric="loss", max_training_jobs=1
+    )
+    monkeypatch.setenv("ALFINE_HOME", str(tmp_path / "home"))
+    names = {}
+    exec(python_text(words_of(request)), names)
+    assert (names["job"].name, names["job"].history.launches) == ("again", 1)
+
+
+def test_what_only_a_request_can_say_has_no_words():
+    request = job_request(name="a", space={"x": Continuous(0, 1)}, script="/srv/train.py", metric="loss")
+    assert words_of(request) is not None
+    request["TrainingJobDefinition"]["AlgorithmSpecification"]["TrainingImage"] = "other:1"
+    assert words_of(request) is None
+    function = job_request(name="a", space={"x": Continuous(0, 1)}, function="mine:objective")
+    assert "from mine import objective\n" in python_text(words_of(function))
