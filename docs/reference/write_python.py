@@ -42,7 +42,10 @@ SECTIONS = {
     "In Optuna's studies": ("optuna.StopWhen", "optuna.Sampler", "optuna.Pruner"),
     "In scikit-learn": ("sklearn.AlfineSearchCV",),
     "In Ray Tune": ("raytune.RaySearch", "raytune.StopExperiment"),
-    "In training programs": ("reporter.Reporter", "xgboost.XGBoost", "lightgbm.LightGBM", "catboost.CatBoost"),
+    "In training programs": (
+        *("reporter.Reporter", "xgboost.XGBoost", "lightgbm.LightGBM", "catboost.CatBoost"),
+        *("lightning.Lightning", "huggingface.HuggingFace", "keras.Keras"),
+    ),
     "Errors": ("AlfineError", "InvalidSpec", "MissingExtra"),
     "Figures": ("Plots", "Chart", "compare"),
     "The folder of all jobs": ("Home",),
@@ -83,7 +86,20 @@ def _of_integration(name: str) -> str:
     lines = (INTEGRATIONS / f"{module}.py").read_text().splitlines()
     (node,) = [each for each in ast.parse("\n".join(lines)).body if getattr(each, "name", "") == own]
     shown = f"alfine.{name}" if module in ("optuna", "raytune", "sklearn") else f"alfine.callbacks.{own}"
-    return f"### {shown}\n\n```python\n" + "\n".join(_face(node, lines)) + "\n```\n"
+    return f"### {shown}\n\n```python\n" + "\n".join([*_face(node, lines), *_shared_init(node)]) + "\n```\n"
+
+
+def _shared_init(node: ast.stmt) -> Iterator[str]:
+    """The constructor that callbacks share, of a class that has it from MetricCallback."""
+    bases = [base.id for base in node.bases if isinstance(base, ast.Name)] if isinstance(node, ast.ClassDef) else []
+    own = {method.name for method in node.body if isinstance(method, ast.FunctionDef)}
+    if "MetricCallback" not in bases or "__init__" in own:
+        return
+    lines = (INTEGRATIONS / "reporter.py").read_text().splitlines()
+    (base,) = [each for each in ast.parse("\n".join(lines)).body if getattr(each, "name", "") == "MetricCallback"]
+    (init,) = [method for method in base.body if getattr(method, "name", "") == "__init__"]
+    yield ""
+    yield from _face(init, lines)
 
 
 def _entry(name: str, thing: type | object) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from alfine.integrations.reporter import Report, Reporter, chosen_metric
+from alfine.integrations.reporter import MetricCallback
 
 
-class CatBoost:
+class CatBoost(MetricCallback):
     """Reports a metric of CatBoost's evaluation to alfine, and ends the training when told: for `fit(…, callbacks=[…])`.
 
     Args:
@@ -21,22 +21,8 @@ class CatBoost:
         >>> model.fit(X, y, eval_set=(X_valid, y_valid), callbacks=[alfine.callbacks.CatBoost(report, rounds=200)])
     """
 
-    def __init__(
-        self,
-        report: Report | None = None,
-        *,
-        metric: str | None = None,
-        data: str | None = None,
-        every: int | None = None,
-        rounds: int | None = None,
-    ) -> None:
-        self.metric, self.data = metric, data
-        self.reporter = Reporter(report, every=every, rounds=rounds)
+    remedy: ClassVar[str] = "Give CatBoost data to evaluate on: eval_set=(X, y)."
 
     def after_iteration(self, info: Any) -> bool:
         """Return whether the training should go on, which is what CatBoost asks for."""
-        remedy = "Give CatBoost data to evaluate on: eval_set=(X, y)."
-        name, values = chosen_metric(dict(info.metrics or {}), self.data, self.metric, remedy)
-        self.reporter.metric = name
-        is_last = info.iteration == self.reporter.rounds
-        return not self.reporter(info.iteration, values[-1], last=is_last)
+        return not self.look(info.metrics or {}, info.iteration, last=info.iteration == self.reporter.rounds)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import alfine
-from alfine.integrations.reporter import Report, Reporter, chosen_metric
+from alfine.integrations.reporter import MetricCallback, Report
 
 try:
     import lightgbm
@@ -17,7 +17,7 @@ ORDER = 40
 """Place among the callbacks of a round: after LightGBM's own, which record evaluations (20) and stop early themselves (30)."""
 
 
-class LightGBM:
+class LightGBM(MetricCallback):
     """Reports a metric of LightGBM's evaluation to alfine, and ends the training when told: for `train`, `cv` and the estimators.
 
     Args:
@@ -30,6 +30,8 @@ class LightGBM:
         >>> lightgbm.train(hp, train, 200, valid_sets=[valid], callbacks=[alfine.callbacks.LightGBM(report)])
     """
 
+    remedy: ClassVar[str] = "Give LightGBM data to evaluate on: valid_sets=[data], or eval_set=[(X, y)]."
+
     def __init__(
         self,
         report: Report | None = None,
@@ -38,18 +40,15 @@ class LightGBM:
         data: str | None = None,
         every: int | None = None,
     ) -> None:
+        super().__init__(report, metric=metric, data=data, every=every)
         self.order = ORDER  # of the instance: LightGBM overlooks that of a class
-        self.metric, self.data = metric, data
-        self.reporter = Reporter(report, every=every)
 
     def __call__(self, env: Any) -> None:
         """Report after a round, and raise LightGBM's EarlyStopException when the training should end."""
         evaluations: dict[str, dict[str, float]] = {}
         for data, metric, value, *_ in env.evaluation_result_list or ():
             evaluations.setdefault(data, {})[metric] = value
-        remedy = "Give LightGBM data to evaluate on: valid_sets=[data], or eval_set=[(X, y)]."
-        name, value = chosen_metric(evaluations, self.data, self.metric, remedy)
-        self.reporter.metric, self.reporter.rounds = name, env.end_iteration - env.begin_iteration
+        self.reporter.rounds = env.end_iteration - env.begin_iteration
         is_last = env.iteration + 1 == env.end_iteration
-        if self.reporter(env.iteration - env.begin_iteration + 1, value, last=is_last) and not is_last:
+        if self.look(evaluations, env.iteration - env.begin_iteration + 1, last=is_last) and not is_last:
             raise lightgbm.callback.EarlyStopException(env.iteration, env.evaluation_result_list)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import alfine
-from alfine.integrations.reporter import Report, Reporter, chosen_metric
+from alfine.integrations.reporter import MetricCallback
 
 try:
     import xgboost
@@ -13,7 +13,7 @@ except ImportError as error:
     raise alfine.MissingExtra("alfine.callbacks.XGBoost needs XGBoost: pip install xgboost") from error
 
 
-class XGBoost(xgboost.callback.TrainingCallback):  # type: ignore[misc]  # XGBoost isn't type-checked here
+class XGBoost(MetricCallback, xgboost.callback.TrainingCallback):  # type: ignore[misc]  # XGBoost isn't type-checked here
     """Reports a metric of XGBoost's evaluation to alfine, and ends the training when told: for `train`, `cv` and the estimators.
 
     Args:
@@ -27,26 +27,11 @@ class XGBoost(xgboost.callback.TrainingCallback):  # type: ignore[misc]  # XGBoo
         >>> xgboost.train(hp, train, 200, evals=[(valid, "valid")], callbacks=[alfine.callbacks.XGBoost(report, rounds=200)])
     """
 
-    def __init__(
-        self,
-        report: Report | None = None,
-        *,
-        metric: str | None = None,
-        data: str | None = None,
-        every: int | None = None,
-        rounds: int | None = None,
-    ) -> None:
-        super().__init__()
-        self.metric, self.data = metric, data
-        self.reporter = Reporter(report, every=every, rounds=rounds)
+    remedy: ClassVar[str] = "Give XGBoost data to evaluate on: evals=[(data, 'valid')], or eval_set=[(X, y)]."
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002 - XGBoost's signature
         """Return whether the training should end."""
-        remedy = "Give XGBoost data to evaluate on: evals=[(data, 'valid')], or eval_set=[(X, y)]."
-        name, values = chosen_metric(evals_log, self.data, self.metric, remedy)
-        self.reporter.metric = name
-        latest = values[-1]
-        return self.reporter(epoch + 1, latest[0] if isinstance(latest, tuple) else latest)  # of cv: mean and deviation
+        return self.look(evals_log, epoch + 1)
 
     def after_training(self, model: Any) -> Any:
         """Report the last value, and return the model."""
