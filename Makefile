@@ -7,6 +7,8 @@
 #   make faults-ray    kills parts of a Ray cluster, FAULTS of them, by SEED, while training jobs run on it
 #   make states        sends a live server spoilt REQUESTS, and looks at what it made of them, by SEED
 #   make test-clients  the SDKs, Airflow and the AWS CLI against a live server
+#   make test-integrations  callbacks and plug-ins in the frameworks that the suite doesn't install, oldest and newest version;
+#                      test-integrations-NAME: in one of them
 #   make check         ruff, mypy, import-linter and codespell
 #   make ci            what .ci/run runs: the checks and the whole suite
 #   make dev           an environment with the checkout installed editable, with all that the tests need
@@ -20,6 +22,7 @@ PYTHON ?= python3
 VENV ?= .venv
 WHEEL ?= .venv-wheel
 CLIENTS ?= .clients
+INTEGRATIONS ?= .integrations
 SITE ?= .venv-docs
 RELEASE ?= .venv-release
 JOBS ?= 2
@@ -43,7 +46,7 @@ BENCHMARKS = engine search curves warmstart stopping definitions server studies
 # What is tested is what is installed, never what a caller's PYTHONPATH leads to.
 unexport PYTHONPATH
 
-.PHONY: demo dev test test-fast test-clients faults faults-ray states check ci docs dist sbom bench $(BENCHMARKS:%=bench-%) mutants clean
+.PHONY: demo dev test test-fast test-clients test-integrations faults faults-ray states check ci docs dist sbom bench $(BENCHMARKS:%=bench-%) mutants clean
 .DELETE_ON_ERROR:
 
 # -- environments ------------------------------------------------------------------------------------------------------
@@ -95,6 +98,14 @@ $(SITE)/made $(RELEASE)/made:
 	@$(@D)/bin/python $(PIP) install -r $<
 	@touch $@
 
+# The wheel in the frameworks that it's tested in, in environments of their own: NAME-oldest has the oldest versions.
+$(INTEGRATIONS)/%/made: tests/integrations/requirements/%.txt $(WHEEL)/built
+	@echo "Making an environment in $(@D) (a few minutes the first time) …"
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python $(PIP) install -r $< pytest hypothesis $(WHEEL)/dist/*.whl
+	@$(@D)/bin/python $(PIP) install --no-deps --force-reinstall $(WHEEL)/dist/*.whl
+	@touch $@
+
 dev: $(VENV)/dev
 
 # -- tests and checks --------------------------------------------------------------------------------------------------
@@ -107,6 +118,13 @@ test-fast: $(VENV)/core-dev
 
 test-clients: $(WHEEL)/made $(patsubst tests/clients/requirements/%.txt,$(CLIENTS)/%/made,$(wildcard tests/clients/requirements/*.txt))
 	$(WHEEL)/bin/python $(PYTEST) tests/clients
+
+test-integrations: $(patsubst tests/integrations/requirements/%.txt,test-integrations-%,$(wildcard tests/integrations/requirements/*.txt))
+
+# Tests whose name has that of the environment, less «-oldest».
+test-integrations-%: $(INTEGRATIONS)/%/made
+	$(INTEGRATIONS)/$*/bin/python -m pytest -k $(firstword $(subst -, ,$*)) \
+		tests/integrations/test_callbacks.py $(wildcard tests/integrations/test_$(firstword $(subst -, ,$*)).py)
 
 faults: $(VENV)/dev
 	$(BIN)/python -m tests.faults --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import warnings
 from types import ModuleType
 from typing import NoReturn
 
@@ -35,6 +36,17 @@ def package(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError:
         missing(name.partition(".")[0], "pip install 'alfine[dev]'")
+
+
+def of_integration(name: str) -> ModuleType:
+    """Import a package that an environment of `make test-integrations` has; `make test` and CI skip its tests."""
+    try:
+        with warnings.catch_warnings(action="ignore"):  # what old versions say of newer packages beside them
+            return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != name.partition(".")[0]:
+            raise
+        pytest.skip(f"{MARK}{name} (make test-integrations)", allow_module_level=True)
 
 
 def need_sandbox(*, network: bool = True) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import alfine
 from alfine.api.job_words import default_regex
-from tests.missing import package
+from tests.missing import of_integration, package
 
 X = np.random.default_rng(0).random((60, 3))
 Y = X @ [3.0, 2.0, 1.0]
@@ -60,7 +60,7 @@ def with_lightgbm(report=None, rate=0.1, **words):
 
 
 def with_catboost(report=None, rate=0.1, **words):
-    catboost = pytest.importorskip("catboost")
+    catboost = of_integration("catboost")
     model = catboost.CatBoostRegressor(
         iterations=ROUNDS, learning_rate=rate, depth=2, thread_count=1, allow_writing_files=False, verbose=False
     )
@@ -69,7 +69,35 @@ def with_catboost(report=None, rate=0.1, **words):
     return model.tree_count_, model.get_evals_result()["validation"]["RMSE"]
 
 
-FRAMEWORKS = pytest.mark.parametrize("train", [with_xgboost, with_lightgbm, with_catboost])
+def with_keras(report=None, rate=0.1, *, fit=None, **words):
+    keras = of_integration("keras")
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(rate), "mse", metrics=["mae"])
+    callbacks = [alfine.callbacks.Keras(report, **words)]
+    settings = {"epochs": ROUNDS, "validation_data": (X, Y), "verbose": 0, **(fit or {})}
+    curve = model.fit(X, Y, batch_size=60, callbacks=callbacks, **settings).history
+    return len(curve["loss"]), curve.get("val_loss")
+
+
+def with_lightning(report=None, rate=0.1, *, trainer=None, **words):
+    from tests.integrations.lightning_model import fit
+
+    return fit(X, Y, rate, [alfine.callbacks.Lightning(report, **words)], {"max_epochs": ROUNDS, **(trainer or {})})
+
+
+def with_huggingface(report=None, rate=0.1, *, settings=None, **words):
+    from tests.integrations.huggingface_model import fit
+
+    return fit(
+        X, Y, rate, [alfine.callbacks.HuggingFace(report, **words)], {"num_train_epochs": ROUNDS, **(settings or {})}
+    )
+
+
+BOOSTED = [with_xgboost, with_lightgbm, with_catboost]
+NEURAL = {with_keras: "keras", with_lightning: "pytorch_lightning", with_huggingface: "transformers"}
+FRAMEWORKS = pytest.mark.parametrize("train", [*BOOSTED, *NEURAL])
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the frameworks
 
 
 @FRAMEWORKS
@@ -96,20 +124,27 @@ def test_in_a_script_the_log_has_the_metric_where_alfine_finds_it(train, capsys)
     lines = [line for line in capsys.readouterr().out.splitlines() if "=" in line]
     assert len(lines) == 3, "the 15th and the 30th round, and the last one"
     name = lines[0].partition("=")[0]
-    assert name in ("rmse", "RMSE")
+    assert name in ("rmse", "RMSE", "val_loss", "eval_loss")
     assert all(re.search(default_regex(name), line) for line in lines)
 
 
 @FRAMEWORKS
-def test_another_metric_and_data_set_are_chosen_and_unknown_ones_named(train):
-    with pytest.raises(Exception, match="there is no auc to report. There is: .+ of "):  # CatBoost wraps what is raised
+def test_an_unknown_metric_is_named(train):
+    with pytest.raises(Exception, match=r"there is no auc to report. There is: .+\w"):  # CatBoost wraps what is raised
         train(Told(), metric="auc")
-    with pytest.raises(Exception, match="there is no metric of test to report"):
+
+
+@pytest.mark.parametrize("train", BOOSTED)
+def test_a_data_set_is_chosen_and_unknown_ones_are_named(train):
+    with pytest.raises(Exception, match="there is no metric of test to report"):  # CatBoost wraps what is raised
         train(Told(), data="test")
 
 
-@pytest.mark.parametrize("train", [with_xgboost, with_lightgbm])
+@pytest.mark.parametrize("train", [with_xgboost, with_lightgbm, *NEURAL])
 def test_under_tune_weak_training_jobs_are_stopped_and_none_fails(train, tmp_path):
+    if train in NEURAL:
+        of_integration(NEURAL[train])
+
     def objective(hyperparameters, report):
         return train(report, hyperparameters["rate"])[1][-1]
 
@@ -154,7 +189,9 @@ def test_bad_input_gets_a_sentence(monkeypatch):
         alfine.callbacks.Reporter(3)
     with pytest.raises(alfine.AlfineError, match="every: 0 must be a whole number from 1 on"):
         alfine.callbacks.CatBoost(every=0)
-    with pytest.raises(AttributeError, match="It has CatBoost, LightGBM, Reporter, XGBoost"):
+    with pytest.raises(
+        AttributeError, match="It has CatBoost, HuggingFace, Keras, LightGBM, Lightning, Reporter, XGBoost"
+    ):
         _ = alfine.callbacks.Torch
     xgboost = package("xgboost")
     with pytest.raises(alfine.AlfineError, match="there is no metric to report. Give XGBoost data to evaluate on"):

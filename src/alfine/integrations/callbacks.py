@@ -15,12 +15,22 @@ from alfine.integrations.reporter import Reporter
 
 if TYPE_CHECKING:
     from alfine.integrations.catboost import CatBoost
+    from alfine.integrations.huggingface import HuggingFace
+    from alfine.integrations.keras import Keras
     from alfine.integrations.lightgbm import LightGBM
+    from alfine.integrations.lightning import Lightning
     from alfine.integrations.xgboost import XGBoost
 
-_FRAMEWORKS = {"CatBoost": "catboost", "LightGBM": "lightgbm", "XGBoost": "xgboost"}
+_FRAMEWORKS = {
+    "CatBoost": "catboost",
+    "HuggingFace": "huggingface",
+    "Keras": "keras",
+    "LightGBM": "lightgbm",
+    "Lightning": "lightning",
+    "XGBoost": "xgboost",
+}
 
-__all__ = ["CatBoost", "LightGBM", "Reporter", "XGBoost"]
+__all__ = ["CatBoost", "HuggingFace", "Keras", "LightGBM", "Lightning", "Reporter", "XGBoost"]
 
 
 def __getattr__(name: str) -> Any:
