@@ -73,6 +73,7 @@ CRITERIA_NAMED = {
     "core.read_definition": "AMT's names of fields in a request",
     "core.read_spec": "AMT's names of fields in a request",
     "core.single_training_job": "AMT's names of fields in a request",
+    "integrations.hydra": "the criterion of a sweep without settings",
     "integrations.optuna": "the criterion of a callback without arguments",
     "integrations.raytune": "the criterion of a stopper without arguments",
     "integrations.sklearn": "the criterion of a search without arguments",
