@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from alfine.core.axis import Array
+from alfine.core.configurations import Configurations
 from alfine.core.derived_values import DerivedValues
 from alfine.core.errors import IllegalTransition
 from alfine.core.facts import (
@@ -34,8 +35,9 @@ from alfine.core.facts import (
     TuningJobStopAsked,
     check_transition,
 )
-from alfine.core.inherited import Inherited, points_of
+from alfine.core.inherited import Inherited, training_job_of
 from alfine.core.memo import MemoKey
+from alfine.core.observations import Observations
 from alfine.core.space import Hyperparameters
 from alfine.core.spec import IDENTICAL, TuningJobSpec
 from alfine.core.training_job import TrainingJob, valid_objective
@@ -97,11 +99,8 @@ class History(DerivedValues):
         self.memo: dict[MemoKey[Any], tuple[Hashable, Any]] = {}
         self._numbered: dict[int, TrainingJob] = {}
         self._first: dict[tuple[str | None, bytes], int] = {}  # by configuration, the number of its first training job
-        self._points = np.empty((0, spec.space.dimension))  # observations, with room for more
-        self._values = np.empty(0)
-        self._observed = 0
-        self._configurations: set[bytes] | None = None
-        self._keyed = 0  # the number of training jobs whose configurations are in there
+        self._observations = Observations(spec.space.dimension)
+        self._configurations = Configurations(self.inherited)
 
     # -- recording -----------------------------------------------------------------------------------------------
 
@@ -173,7 +172,7 @@ class History(DerivedValues):
 
     def _mark(self, job: TrainingJob) -> None:
         """Note a training job as the first of its configuration, or as a repeat of the first."""
-        if not self._has_place(job):
+        if not job.has_place:
             return
         point = self.spec.of(job.definition).space.to_unit(job.hyperparameters)
         first = self._first.setdefault((job.definition, point.tobytes()), job.number)
@@ -204,13 +203,7 @@ class History(DerivedValues):
         best = self.best_first_result
         if job.repeats is None and (best is None or self.sign * objective < self.sign * (best.objective or 0.0)):
             self.best_first_result = job
-        if self._observed == len(self._values):
-            room = max(16, 2 * self._observed)
-            self._points = np.resize(self._points, (room, self.spec.space.dimension))
-            self._values = np.resize(self._values, room)
-        self._points[self._observed] = self.spec.space.to_unit(job.hyperparameters)
-        self._values[self._observed] = self.spec.minimised(objective)
-        self._observed += 1
+        self._observations.add(self.spec.space.to_unit(job.hyperparameters), self.spec.minimised(objective))
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -263,17 +256,7 @@ class History(DerivedValues):
 
         Empty for infinite spaces, where configurations can't run out.
         """
-        if self.spec.distinct is None:
-            return set()
-        if self._configurations is None:
-            same = self.inherited if self.spec.warm_start == IDENTICAL else ()
-            self._configurations = {point.tobytes() for point in points_of(self.spec, same)[0]}
-        for job in filter(self._has_place, self.jobs[self._keyed :]):
-            definition = (job.definition or "").encode() if self._parts else b""
-            point = self.spec.of(job.definition).space.to_unit(job.hyperparameters)
-            self._configurations.add(definition + point.tobytes())
-        self._keyed = len(self.jobs)
-        return self._configurations
+        return set() if self.spec.distinct is None else self._configurations.among(self.spec, self.jobs)
 
     @property
     def elapsed_seconds(self) -> float:
@@ -291,7 +274,7 @@ class History(DerivedValues):
         Returns:
             (n, d) points of the unit cube and (n,) objectives, minimised. They must not be changed.
         """
-        return self._points[: self._observed], self._values[: self._observed]
+        return self._observations.arrays()
 
     def pending(self) -> Array:
         """Return the points of the training jobs that run, (m, d)."""
@@ -302,13 +285,8 @@ class History(DerivedValues):
         return self._cube(job for job in self.finished if job.objective is None)
 
     def _cube(self, jobs: Iterable[TrainingJob]) -> Array:
-        points = [self.spec.space.to_unit(job.hyperparameters) for job in filter(self._has_place, jobs)]
+        points = [self.spec.space.to_unit(job.hyperparameters) for job in jobs if job.has_place]
         return np.array(points, dtype=float).reshape(len(points), self.spec.space.dimension)
-
-    @staticmethod
-    def _has_place(job: TrainingJob) -> bool:
-        """Return whether its configuration is known. Only that of a failed one may not be."""
-        return bool(job.hyperparameters) or job.objective is not None
 
     @property
     def overall_best(self) -> TrainingJob | None:
@@ -317,23 +295,7 @@ class History(DerivedValues):
         Parents count after a warm start of type IdenticalDataAndAlgorithm. A training job of a parent has the number 0.
         """
         result = self.better_inherited
-        if result is None:
-            return self.incumbent
-        texts = {**result.static, **result.hyperparameters}
-        try:
-            hyperparameters = self.spec.space.from_text(texts)
-        except (KeyError, ValueError):  # a value that this job doesn't have
-            hyperparameters = dict(texts)
-        return TrainingJob(
-            number=0,
-            name=result.name,
-            hyperparameters=hyperparameters,
-            created_at=result.created_at,
-            status=result.status,
-            started_at=result.started_at,
-            ended_at=result.ended_at,
-            objective=result.objective,
-        )
+        return self.incumbent if result is None else training_job_of(result, self.spec)
 
     @property
     def better_inherited(self) -> Inherited | None:
@@ -468,7 +430,8 @@ class History(DerivedValues):
         copy.__dict__["_numbered"] = dict(self._numbered)
         copy.__dict__["_first"] = dict(self._first)
         copy.repeated = {first: list(jobs) for first, jobs in self.repeated.items()}
-        copy.__dict__["_configurations"] = None if self._configurations is None else set(self._configurations)
+        copy.__dict__["_configurations"] = self._configurations.copy()
+        copy.__dict__["_observations"] = self._observations.copy()
         return copy
 
     def replayed(self) -> Iterator[tuple[Fact, History]]:

@@ -11,6 +11,7 @@ import numpy as np
 from alfine.core.axis import Array
 from alfine.core.errors import AlfineError
 from alfine.core.spec import IDENTICAL, TuningJobSpec
+from alfine.core.training_job import TrainingJob
 
 IGNORING = ("Grid",)  # strategies that take nothing from parents: Grid tries every configuration anyway
 
@@ -40,6 +41,30 @@ class Inherited:
     started_at: datetime | None
     ended_at: datetime | None
     objective: float
+
+
+def training_job_of(result: Inherited, spec: TuningJobSpec) -> TrainingJob:
+    """Return a parent's training job as one of the child, with the number 0.
+
+    Args:
+        result: The parent's training job.
+        spec: The child's specification.
+    """
+    texts = {**result.static, **result.hyperparameters}
+    try:
+        hyperparameters = spec.space.from_text(texts)
+    except (KeyError, ValueError):  # a value that the child doesn't have: it is shown as its text
+        hyperparameters = dict(texts)
+    return TrainingJob(
+        number=0,
+        name=result.name,
+        hyperparameters=hyperparameters,
+        created_at=result.created_at,
+        status=result.status,
+        started_at=result.started_at,
+        ended_at=result.ended_at,
+        objective=result.objective,
+    )
 
 
 def points_of(spec: TuningJobSpec, inherited: Sequence[Inherited]) -> tuple[Array, Array]:

@@ -66,6 +66,11 @@ class TrainingJob:
         return self.ended_at is None
 
     @property
+    def has_place(self) -> bool:
+        """Return whether its configuration is known. Only that of a failed one may not be."""
+        return bool(self.hyperparameters) or self.objective is not None
+
+    @property
     def objective_status(self) -> str:
         """AMT's ObjectiveStatus: Pending, Succeeded or Failed."""
         return objective_status_of(ended=not self.running, objective=self.objective)
