@@ -16,7 +16,8 @@ from alfine.runners.container_engine import ContainerEngine, client_environment
 from alfine.runners.container_links import links_out
 from alfine.runners.executor import LocalLaunch
 from alfine.runners.job_environment import THREAD_VARIABLES, devices_of, job_names
-from alfine.runners.job_folder import JobHost, files_of, mounts
+from alfine.runners.job_folder import JobHost
+from alfine.runners.job_mounts import files_of, mounts
 from alfine.runners.launcher import CONTROL, Beneath
 
 VARIABLE = re.compile(r"[^\s=#*][^\s=*]*")

@@ -33,14 +33,7 @@ from alfine.runners.executor import LocalLaunch, LocalObservation, names_of
 from alfine.runners.exit_record import exit_of, instant_of
 from alfine.runners.folder_watch import FolderWatch
 from alfine.runners.job_environment import host_environment
-from alfine.runners.job_folder import (
-    JobHost,
-    Workspace,
-    hosts_of,
-    lay_out,
-    make_control,
-    requirements_of,
-)
+from alfine.runners.job_folder import JobHost, Workspace, hosts_of, lay_out, make_control, requirements_of
 from alfine.runners.launcher_connection import LauncherConnection
 from alfine.runners.log_files import LogReader, mark_truncated, note_truncation
 from alfine.runners.model_packing import ModelPacking

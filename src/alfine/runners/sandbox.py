@@ -35,7 +35,8 @@ from alfine.runners import closed_ports, install_first, pipes, requirements
 from alfine.runners.command_line import ALONE, installer, isolated_hosts, missing, process_of
 from alfine.runners.executor import LocalLaunch
 from alfine.runners.job_environment import host_environment, host_names
-from alfine.runners.job_folder import SCRATCH, JobHost, files_of, hosts_of, make_scratch, mounts, requirements_of
+from alfine.runners.job_folder import SCRATCH, JobHost, hosts_of, make_scratch, requirements_of
+from alfine.runners.job_mounts import files_of, mounts
 from alfine.runners.process import ProcessRunner
 from alfine.runners.protocol import News
 from alfine.runners.warm import PER_JOB_PREFIXES, Cold, Warm
