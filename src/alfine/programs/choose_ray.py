@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from alfine.core.errors import Fault
 from alfine.core.spec import DEFINITION, TuningJobSpec
-from alfine.runners.on_ray.check import trouble_at
 from alfine.store.ray_settings import Ray
 
 INSTANCE_TYPE = f"{DEFINITION}.ResourceConfig.InstanceType"
@@ -30,5 +29,9 @@ def placing_faults(spec: TuningJobSpec, path: str, ray: Ray) -> Iterator[Fault]:
 
 def cluster_faults(ray: Ray) -> Iterator[Fault]:
     """Yield why the cluster can't be used at present; ray: the settings."""
-    if ray.address and (trouble := trouble_at(ray.address)):
+    if not ray.address:
+        return
+    from alfine.runners.on_ray.check import trouble_at  # takes a tenth of each command's start, and few have a cluster
+
+    if trouble := trouble_at(ray.address):
         yield Fault("[ray] address", trouble)
