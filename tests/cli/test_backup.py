@@ -11,7 +11,8 @@ import pytest
 
 import alfine
 from alfine.jobs.home import Home
-from alfine.programs.data.buckets.bucket_store import BucketStore, Metadata
+from alfine.programs.data.buckets.bucket_store import BucketStore
+from alfine.programs.data.buckets.objects import Metadata
 from alfine.store.access_keys import KeyFiles
 from tests.building import at
 from tests.cli.conftest import JOB, Folder, alfine_cli, until

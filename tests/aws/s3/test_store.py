@@ -17,9 +17,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
-from alfine.programs.data.buckets.bucket_store import BucketStore, Metadata
+from alfine.programs.data.buckets.bucket_store import BucketStore
 from alfine.programs.data.buckets.errors import S3Error
 from alfine.programs.data.buckets.key_names import decoded, encoded
+from alfine.programs.data.buckets.objects import Metadata
 
 NASTY = [
     "..",
@@ -236,7 +237,8 @@ def test_keys_that_want_one_place_can_be_written_at_once(store: BucketStore):
 CRASHING = """
 import os, sys
 from pathlib import Path
-from alfine.programs.data.buckets.bucket_store import BucketStore, Metadata
+from alfine.programs.data.buckets.bucket_store import BucketStore
+from alfine.programs.data.buckets.objects import Metadata
 
 def put(key, data):
     with store.writer("here") as writer:

@@ -24,10 +24,11 @@ from alfine.aws.s3.request import (
     write_condition,
 )
 from alfine.aws.s3.xml import element
-from alfine.programs.data.buckets.bucket_store import MD5, BucketStore, Object
+from alfine.programs.data.buckets.bucket_store import MD5, BucketStore
 from alfine.programs.data.buckets.checksums import FULL_OBJECT_BY_DEFAULT
 from alfine.programs.data.buckets.errors import S3Error
 from alfine.programs.data.buckets.multipart_uploads import MAX_PARTS, Upload, UploadedPart, Uploads, Wanted
+from alfine.programs.data.buckets.objects import Object
 
 
 async def create_multipart_upload(store: BucketStore, request: S3Request) -> Response:

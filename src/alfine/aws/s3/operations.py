@@ -27,17 +27,10 @@ from alfine.aws.s3.request import (
     write_condition,
 )
 from alfine.aws.s3.xml import element
-from alfine.programs.data.buckets.bucket_store import (
-    DEFAULT_CONTENT_TYPE,
-    MD5,
-    PIECE_BYTES,
-    BucketStore,
-    Metadata,
-    Object,
-    ObjectWriter,
-)
+from alfine.programs.data.buckets.bucket_store import MD5, PIECE_BYTES, BucketStore, ObjectWriter
 from alfine.programs.data.buckets.errors import S3Error
 from alfine.programs.data.buckets.multipart_uploads import UploadedPart
+from alfine.programs.data.buckets.objects import DEFAULT_CONTENT_TYPE, Metadata, Object
 
 MAX_KEYS = 1000
 """Largest number of keys per list and per DeleteObjects."""

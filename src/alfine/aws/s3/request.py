@@ -16,9 +16,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope
 
 from alfine.aws.auth.sigv4 import CHAIN, Chain
-from alfine.programs.data.buckets.bucket_store import PIECE_BYTES, Condition, Object, ObjectWriter
+from alfine.programs.data.buckets.bucket_store import PIECE_BYTES, Condition, ObjectWriter
 from alfine.programs.data.buckets.checksums import ALGORITHMS, Digests, is_digest
 from alfine.programs.data.buckets.errors import S3Error
+from alfine.programs.data.buckets.objects import Object
 
 MAX_DOCUMENT_BYTES = 8 << 20
 """Largest document: 1,000 keys of 1,024 bytes, each byte as six characters of XML, and some room."""

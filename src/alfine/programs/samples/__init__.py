@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from alfine.programs.data.buckets.bucket_store import BucketStore, Metadata
+from alfine.programs.data.buckets.bucket_store import BucketStore
 from alfine.programs.data.buckets.errors import S3Error
+from alfine.programs.data.buckets.objects import Metadata
 from alfine.programs.samples import digits, tables
 
 Make = Callable[[], bytes]

@@ -24,8 +24,8 @@ import stat
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -44,65 +44,21 @@ from alfine.programs.data.buckets.object_paths import (
     remove_object,
     rename_to,
 )
+from alfine.programs.data.buckets.objects import (
+    DEFAULT_CONTENT_TYPE,
+    Bucket,
+    Metadata,
+    Object,
+    metadata_of_mere_file,
+    read_metadata,
+)
 
 PIECE_BYTES = 1 << 20
-MAX_METADATA_FILE_BYTES = 1 << 15
-"""Largest metadata file that is read, in bytes: HTTP headers hold far less."""
 
 LEFT_OVER_SECONDS = 24 * 3600
 """Age in seconds from which on a temporary file belongs to a process that died."""
 
 MD5 = frozenset({"md5"})
-DEFAULT_CONTENT_TYPE = "binary/octet-stream"  # S3's
-
-
-@dataclass(frozen=True, slots=True)
-class Metadata:
-    """The metadata of an object: everything recorded in addition to its bytes, size and time."""
-
-    etag: str
-    content_type: str = DEFAULT_CONTENT_TYPE
-    headers: Mapping[str, str] = field(
-        default_factory=dict
-    )  # Cache-Control, Content-Encoding, …, given back as they came
-    user: Mapping[str, str] = field(default_factory=dict)  # x-amz-meta-…
-    checksums: Mapping[str, str] = field(default_factory=dict)  # by algorithm, in base64
-    checksum_type: str = "FULL_OBJECT"
-    tagging: str = ""  # as a URL's query
-
-
-@dataclass(frozen=True, slots=True)
-class Object:
-    """One version of an object, as it was found."""
-
-    key: str
-    size: int
-    modified_ns: int
-    metadata: Metadata
-    file: str
-
-    @property
-    def path(self) -> Path:
-        """The file with the bytes."""
-        return Path(self.file)
-
-    @property
-    def etag(self) -> str:
-        """The ETag without quotes."""
-        return self.metadata.etag
-
-    @property
-    def modified_at(self) -> datetime:
-        return datetime.fromtimestamp(self.modified_ns // 10**9, UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """A bucket, as ListBuckets has it."""
-
-    name: str
-    region: str
-    created_at: datetime
 
 
 Condition = Callable[[Object | None], None]  # raises when the object that is there now must not be replaced
@@ -210,12 +166,12 @@ class BucketStore:
                 raise S3Error("NoSuchKey", Key=key)
             try:
                 status = os.fstat(descriptor)
-                metadata = _read_metadata(metadata_file(folder, key, status.st_mtime_ns))
+                metadata = read_metadata(metadata_file(folder, key, status.st_mtime_ns))
             except BaseException:
                 os.close(descriptor)
                 raise
             if metadata is None and status.st_mtime_ns == before:  # not replaced meanwhile: a file put there by hand
-                metadata = _of_a_mere_file(status)
+                metadata = metadata_of_mere_file(status)
             if metadata is not None:
                 return descriptor, Object(key, status.st_size, status.st_mtime_ns, metadata, str(path))
             os.close(descriptor)
@@ -344,7 +300,7 @@ class BucketStore:
         """Return what a list says about a key; None when the object was deleted meanwhile."""
         try:
             status = os.lstat(path)
-            metadata = _read_metadata(metadata_file(self.folder / bucket, key, status.st_mtime_ns))
+            metadata = read_metadata(metadata_file(self.folder / bucket, key, status.st_mtime_ns))
             if metadata is not None:
                 return Object(key, status.st_size, status.st_mtime_ns, metadata, path)
             return self.find(bucket, key)
@@ -440,20 +396,3 @@ class ObjectWriter:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-def _read_metadata(path: str) -> Metadata | None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # not Path.read_bytes: a list reads thousands
-        try:
-            data = os.read(descriptor, MAX_METADATA_FILE_BYTES)
-        finally:
-            os.close(descriptor)
-        return Metadata(**json.loads(data))
-    except (FileNotFoundError, ValueError, TypeError):  # somebody has edited the file
-        return None
-
-
-def _of_a_mere_file(status: os.stat_result) -> Metadata:
-    """Return the metadata of a file that didn't come through S3. The dash tells clients that its ETag isn't an MD5."""
-    return Metadata(etag=f"{status.st_ino:012x}{status.st_size:08x}{status.st_mtime_ns:016x}"[-32:].zfill(32) + "-1")

@@ -9,9 +9,10 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import BinaryIO
 
-from alfine.programs.data.buckets.bucket_store import DEFAULT_CONTENT_TYPE, BucketStore
+from alfine.programs.data.buckets.bucket_store import BucketStore
 from alfine.programs.data.buckets.errors import S3Error
 from alfine.programs.data.buckets.key_names import check_bucket_name, check_key
+from alfine.programs.data.buckets.objects import DEFAULT_CONTENT_TYPE
 from alfine.runners.storage.locations import Stored, bucket_and_key
 
 

@@ -19,18 +19,12 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from alfine.programs.data.buckets.bucket_store import (
-    PIECE_BYTES,
-    BucketStore,
-    Condition,
-    Metadata,
-    Object,
-    ObjectWriter,
-)
+from alfine.programs.data.buckets.bucket_store import PIECE_BYTES, BucketStore, Condition, ObjectWriter
 from alfine.programs.data.buckets.checksums import ALGORITHMS
 from alfine.programs.data.buckets.durable_files import make_folders, sync, unique_ns, write_durably
 from alfine.programs.data.buckets.errors import S3Error
 from alfine.programs.data.buckets.key_names import check_key
+from alfine.programs.data.buckets.objects import Metadata, Object
 
 log = logging.getLogger("alfine.programs.data.buckets.multipart_uploads")
 
