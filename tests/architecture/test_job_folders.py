@@ -105,6 +105,7 @@ OTHER_FILES = {
     "runners.gpu_slots": ("mkdir os.open", "the record of GPUs, in the home"),
     "runners.gpus": ("iterdir", "counts GPUs in /proc"),
     "runners.host_program": ("read_bytes", "reads the launch that it is given"),
+    "runners.job_mounts": ("os.scandir", "follows the links of channel folders, which alfine made"),
     "runners.job_folder": (
         ".open mkdir os.scandir os.walk",
         "reads the user's code and data; makes the training job's folder itself",

@@ -1,4 +1,4 @@
-"""What a sandbox or a container must show of a training job besides its own `opt/ml`."""
+"""Finds what a sandbox or a container must show of a training job besides its own `opt/ml`."""
 
 from __future__ import annotations
 

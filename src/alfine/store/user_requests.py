@@ -1,4 +1,4 @@
-"""What users ask of tuning jobs that are there: to stop, to change, to end by force. A part of the store."""
+"""Records what users ask of tuning jobs that are there: to stop, to change, to end by force. A part of the store."""
 
 from __future__ import annotations
 
