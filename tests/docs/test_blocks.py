@@ -1,5 +1,6 @@
 """What the pages show works: Python blocks run, job files and settings are read, commands and options are there."""
 
+import json
 import os
 import re
 import shlex
@@ -27,7 +28,7 @@ TRIED_ELSEWHERE = {"docs/how-to/add-a-criterion.md", "docs/how-to/add-a-strategy
 ASKS_A_SERVER = "docs/reference/http.md"
 NOT_RUN = re.compile(r"<!-- not run: .+ -->\n*$")
 PATIENCE_SECONDS = 120.0
-FEWER = {"max_training_jobs=200": "max_training_jobs=12"}
+FEWER = {"max_training_jobs=200": "max_training_jobs=12", '"times": 5': '"times": 2'}
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,13 @@ def environment(folder):
     return {**kept, "ALFINE_HOME": str(folder / "home")}
 
 
-def run(words, folder, **settings):
-    """Run a command in a folder and return what it printed; an error if it fails."""
+def run(words, folder, given=None, **settings):
+    """Run a command in a folder and return what it printed; an error if it fails. `given` is its standard input."""
     done = subprocess.run(
         words,
         cwd=folder,
         env={**environment(folder), **settings},
+        input=given,
         capture_output=True,
         text=True,
         check=False,
@@ -81,12 +83,27 @@ def programs():
     return {page: "\n".join(parts) for page, parts in found.items()}
 
 
-@pytest.mark.parametrize("page", list(programs()))
-def test_the_python_blocks_of_a_page_run(page, tmp_path):
-    program = programs()[page]
+ONE_AFTER_THE_OTHER = """
+import json, os, sys
+
+for page, program in json.load(sys.stdin).items():
+    print(page, flush=True)
+    os.makedirs(page)
+    os.chdir(page)
+    sys.argv[1:] = []
+    exec(compile(program, page, "exec"), {"__name__": "__main__"})
+    os.chdir(os.environ["START"])
+"""
+
+
+def test_the_python_blocks_of_each_page_run(tmp_path):
+    """In one process, since importing takes longer than most of them; what it printed ends with the page that failed."""
+    texts = programs()
     for many, few in FEWER.items():
-        program = program.replace(many, few)
-    run([sys.executable, "-c", program], tmp_path)
+        texts = {page: program.replace(many, few) for page, program in texts.items()}
+    assert len(texts) > 10
+    printed = run([sys.executable, "-c", ONE_AFTER_THE_OTHER], tmp_path, given=json.dumps(texts), START=str(tmp_path))
+    assert [line for line in printed.splitlines() if line in texts] == list(texts)
 
 
 YAML_BLOCKS = [block for block in blocks("yaml") if block.runs]

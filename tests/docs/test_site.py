@@ -65,3 +65,40 @@ def test_a_broken_link_and_anything_from_another_site_is_a_fault(body, wrong, tm
         [sys.executable, "-c", program, str(tmp_path)], cwd=BUILDER, capture_output=True, text=True, check=True
     )
     assert re.sub(r"\n$", "", done.stdout) == wrong
+
+
+def test_the_figures_of_the_page_on_criteria_are_those_of_the_record():
+    """Its table says what bench/stopping measured, and its picture is what its script draws of that."""
+    record = (ROOT / "bench/README.md").read_text().partition("<!-- stopping results:")[2].partition("30 of these")[0]
+    measured = {row[0]: row[1:4] for row in rows(record)}
+    page = {
+        row[0]: row[1:4]
+        for row in rows((ROOT / "docs/explanation/which-criterion.md").read_text())
+        if len(row) == 4 and "%" in row[1]
+    }
+    assert len(page) == 10
+    assert {name: [rounded(cell) for cell in measured[in_the_record(name)]] for name in page} == {
+        name: [rounded(cell) for cell in cells] for name, cells in page.items()
+    }
+    program = (
+        "import make_trade_off; "
+        "assert all(file.read_text() == text for file, text in make_trade_off.pictures().items())"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT / "docs/images", check=True)
+
+
+def rows(text):
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if "|" in line]
+
+
+def rounded(cell):
+    """A share in whole per cents: the page doesn't tell more of misses."""
+    return round(float(cell.removesuffix(" %")))
+
+
+def in_the_record(rule):
+    """How bench/README.md calls a rule of the page."""
+    words = rule.replace("`", "").replace(" (delta = 0.05)", " delta=0.05").removesuffix(" training jobs")
+    words = re.sub(r"^ConvergenceDetected delta=", "ConvergenceDetected, δ = ", words)
+    words = re.sub(r"^BestObjectiveNotImproving (\d+) strict=true$", r"patience \1", words)
+    return re.sub(r"^BestObjectiveNotImproving (\d+)$", r"patience \1, 1 %", words)
