@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from alfine.api import notebook_view
 from alfine.api.background import Background
+from alfine.api.recorded import RecordedTrainingJob, TrainingJobs
 from alfine.api.results import Results
 from alfine.api.targets import NativeHistory
 from alfine.core.cost import Cost, spent
@@ -27,6 +30,7 @@ from alfine.jobs.analysis.next_job import next_words
 from alfine.jobs.home import Home
 from alfine.jobs.policy_for import policy_for, replayed
 from alfine.jobs.run import Run
+from alfine.jobs.server_record import ServerRecord
 from alfine.store.records import TuningJob
 
 if TYPE_CHECKING:
@@ -159,6 +163,32 @@ class Job(Results):
             home.service.annotate(self.name, note=note, tags=tags)
             return self._kept.read(home)
 
+    @property
+    def training_jobs(self) -> TrainingJobs:
+        """All training jobs in the order in which they were launched. Each has its `log()`, `model_path` and `metrics`.
+
+        Example:
+            >>> job.training_jobs[3].metrics["loss"]
+        """
+        return TrainingJobs(self.history.jobs, self._kept.folder)
+
+    @property
+    def best(self) -> RecordedTrainingJob | None:
+        """The training job with the best objective; None while no training job has one.
+
+        With `repeats`, once configurations have been run again, the one with the best average counts.
+        """
+        best = self.history.incumbent
+        return None if best is None else RecordedTrainingJob.of(best, self._kept.folder)
+
+    @property
+    def url(self) -> str:
+        """The address of the job's page in the web console; while no server runs on its home, a sentence that says how to start one."""
+        record = ServerRecord.read(self._kept.folder)
+        if record is None or not record.answers():
+            return f"No server runs on this home. Start one: alfine serve --home {shlex.quote(str(self._kept.folder))}"
+        return f"{record.local_url}/console/tuning-jobs/{self.name}"
+
     def refresh(self) -> Job:
         """Return the job as it is recorded now."""
         return self._kept.now()
@@ -263,6 +293,18 @@ class Job(Results):
             criteria: Completion criteria, as in `alfine.tune`; none of them replays the job's own.
         """
         return replayed(self.history, criteria)
+
+    def _repr_html_(self) -> str:
+        return notebook_view.pictured(self.history, self.status, self.verdict, self.verdicts)[0]
+
+    def _ipython_display_(self) -> None:
+        """Show a job that runs live in a notebook, once in each cell. NotImplementedError leaves it to IPython to show the job."""
+        key = (self._kept.folder, self.name)
+        if notebook_view.is_shown_in_this_cell(key):
+            return
+        if self.ended or notebook_view.kernel() is None:
+            raise NotImplementedError
+        notebook_view.follow(key, self.refresh)
 
     def __repr__(self) -> str:
         best, value = self.best, self.best_objective

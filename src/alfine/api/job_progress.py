@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from alfine.core.facts import is_terminal
+from alfine.core.history import History
 from alfine.core.memo import MemoKey
 from alfine.core.read_spec import read_spec
 from alfine.core.spec import DEFINITION, DEFINITIONS, TuningJobSpec
@@ -52,14 +53,19 @@ class JobProgress:
     @classmethod
     def of(cls, run: Run) -> Self:
         """Return the state of a job that this process runs."""
-        history, best = run.history, run.history.incumbent
+        return cls.of_history(run.history, run.job.status, run.judge.verdict, run.judge.verdicts)
+
+    @classmethod
+    def of_history(cls, history: History, status: str, verdict: Verdict, verdicts: tuple[Verdict, ...]) -> Self:
+        """Return the state of a job with this history, status and verdicts."""
+        best = history.incumbent
         return cls(
-            spec=run.spec,
+            spec=history.spec,
             status=_status(
-                run.job.status,
-                run.judge.verdict,
+                status,
+                verdict,
                 len(history.running),
-                run.history.stop_requested_at,
+                history.stop_requested_at,
                 again=any(job.repeats is not None for job in history.running.values()),
             ),
             elapsed_seconds=history.elapsed_seconds,
@@ -70,7 +76,7 @@ class JobProgress:
             best=None
             if best is None or history.best_value is None
             else (f"training job {best.number}", history.best_value, configuration(best.hyperparameters)),
-            verdicts=run.judge.verdicts,
+            verdicts=verdicts,
             remarks=tuple((f"{remark.kind} {remark.hyperparameter}", remark.sentence) for remark in remarks(history)),
         )
 
@@ -102,6 +108,11 @@ class JobProgress:
                 for remark in alfine.get("Space", ())
             ),
         )
+
+    @property
+    def is_running(self) -> bool:
+        """True until the job has ended."""
+        return not is_terminal(self.status)
 
     @property
     def allowed(self) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from alfine.core.history import History
 from alfine.core.training_job import TrainingJob
+from alfine.core.wording import number
 from alfine.jobs.analysis.export_table import dataframe
 from alfine.surrogate import parent_evidence
 from alfine.surrogate.best_estimate import Estimate, estimate
@@ -78,6 +79,11 @@ class Results(ABC):
     def best_params(self) -> dict[str, Any]:
         """The hyperparameters of the best training job; empty while no training job has an objective."""
         return dict(self.best.hyperparameters) if self.best is not None else {}
+
+    def __repr__(self) -> str:
+        best, value = self.best, self.best_objective
+        known = "no objective yet" if best is None else f"best {number(value)} of training job {best.number}"
+        return f"<{type(self).__name__}: {self.history.launches} training jobs, {known}>"
 
     @property
     def plot(self) -> Plots:

@@ -6,12 +6,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alfine.api import parents
+from alfine.api import notebook_view, parents
 from alfine.api.background import Background
 from alfine.api.job import Job, Kept
 from alfine.api.job_words import job_request
+from alfine.api.notebook_view import NotebookView
 from alfine.api.parents import Parent
 from alfine.api.run_job import create_or_resume, run_to_end
 from alfine.api.targets import NativeFunction, NativeHistory, Objective, check_settings, fields_of_target, name_for
@@ -27,7 +28,16 @@ from alfine.jobs.run import Run
 from alfine.store.home_folder import home_folder
 from alfine.store.records import TuningJob
 
+if TYPE_CHECKING:
+    from alfine.api.live_view import LiveView
+
 Progress = Callable[[Job], None]
+
+INTERRUPTED = (
+    "Stopping the job: waiting for its training jobs. Interrupt again to end them at once.",
+    "Ending its training jobs at once.",
+)
+"""What is said after the first and after each further Ctrl-C."""
 
 
 def tune(
@@ -79,9 +89,9 @@ def tune(
             time.
         home: The folder that keeps tuning jobs; default `$ALFINE_HOME`, else `~/.alfine`.
         progress: A function that is called with the Job after every step; True or False for the live view in the
-            terminal. None shows the view when the standard error is a terminal.
+            notebook or the terminal. None shows the view in a notebook, and when the standard error is a terminal.
         wait: False returns at once: the job runs in a thread of this process, with `job.refresh()` as it is now,
-            `job.stop()`, and `job.wait()` for its end.
+            `job.stop()`, and `job.wait()` for its end. In a notebook, the cell shows it live.
         settings: Any other field of a job, by the same words as in job files: `start_with`, `static`, `early_stopping`,
             `max_runtime_seconds`, `max_training_job_seconds`, `repeats`, `price_per_hour`, `track`, …. None means not
             given.
@@ -122,18 +132,20 @@ def tune(
         create_or_resume(opened, request, wrapped)
     functions = {job_name: wrapped} if wrapped else {}
 
+    shown = progress if wait else False  # in the background, what follows the job shows it
+
     def run() -> None:
-        with (
-            Home(home) as opened,
-            _watching(lambda run: job.read(opened, run), progress=progress if wait else False) as after_step,
-        ):
-            run_to_end(opened, job_name, functions=functions, after_step=after_step)
+        with Home(home) as opened, _watching(job, opened, progress=shown) as (after_step, on_interrupt):
+            run_to_end(opened, job_name, functions=functions, after_step=after_step, on_interrupt=on_interrupt)
 
     if wait:
         run()
-    else:
-        job.background = Background(run, f"alfine-{job_name}")
-    return job.now()
+        return job.now()
+    job.background = Background(run, f"alfine-{job_name}")
+    now = job.now()
+    if progress is not False and notebook_view.kernel() is not None:
+        notebook_view.follow((job.folder, job_name), job.now)
+    return now
 
 
 def attach(name: str, *, home: str | Path | None = None) -> Job:
@@ -218,15 +230,22 @@ def _known(home: Home, name: str) -> TuningJob:
 
 @contextmanager
 def _watching(
-    look: Callable[[Run], Job], *, progress: bool | Progress | None
-) -> Iterator[Callable[[Run], None] | None]:
-    """Return what is called after each step. A live view gives the terminal back at the end, even after an error."""
+    job: Kept, home: Home, *, progress: bool | Progress | None
+) -> Iterator[tuple[Callable[[Run], None] | None, Callable[[int], None] | None]]:
+    """Return what is called after each step, and what after each Ctrl-C. A live view gives the terminal back at the end, even after an error."""
     if callable(progress):
-        yield lambda run: progress(look(run))
-    elif progress or (progress is None and sys.stderr.isatty()):
-        from alfine.api.live_view import LiveView
+        yield lambda run: progress(job.read(home, run)), None
+        return
+    if progress is False or (progress is None and notebook_view.kernel() is None and not sys.stderr.isatty()):
+        yield None, None
+        return
+    with _live_view(job) as view:
+        yield view.update, lambda times: view.say(INTERRUPTED[min(times, len(INTERRUPTED)) - 1])
 
-        with LiveView() as view:
-            yield view.update
-    else:
-        yield None
+
+def _live_view(job: Kept) -> LiveView | NotebookView:
+    if notebook_view.kernel() is not None:
+        return NotebookView((job.folder, job.name))
+    from alfine.api.live_view import LiveView
+
+    return LiveView()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-import socket
 import time
-from urllib.parse import urlsplit
 
 from alfine.cli.options import chosen_home, home_keys
 from alfine.core.errors import AlfineError
@@ -42,7 +40,7 @@ def running_server() -> ServerRecord:
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
         record = ServerRecord.read(chosen_home())
-        if record is not None and _answers(record):
+        if record is not None and record.answers():
             return record
         if time.monotonic() > deadline:
             at = f" at {record.local_url}" if record else ""
@@ -71,12 +69,3 @@ def key_for(endpoint: str) -> tuple[str, str] | None:
     """Return the home's key for the URL of the chosen home's own server; None for another server."""
     record = ServerRecord.read(chosen_home())
     return access_key(record) if record is not None and record.local_url == endpoint.rstrip("/") else None
-
-
-def _answers(record: ServerRecord) -> bool:
-    address = urlsplit(record.local_url)
-    try:
-        with socket.create_connection((address.hostname or "", record.port), timeout=WAIT_SECONDS):
-            return True
-    except OSError:
-        return False  # which is the answer: nobody listens there

@@ -104,6 +104,9 @@ class History(DerivedValues):
 
     # -- recording -----------------------------------------------------------------------------------------------
 
+    def __repr__(self) -> str:
+        return f"<History of {self.spec.name}: {self.launches} training jobs, {len(self.facts)} facts>"
+
     def record(self, fact: Fact) -> None:
         """Append a fact.
 

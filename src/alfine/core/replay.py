@@ -12,9 +12,10 @@ from alfine.core.policy import Policy
 from alfine.core.spec import TuningJobSpec
 from alfine.core.training_job import TrainingJob
 from alfine.core.verdict import Outlook, Verdict
+from alfine.core.wording import short
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Replayed:
     """The end of a recorded tuning job under other completion criteria, and what that would have saved and missed.
 
@@ -42,6 +43,13 @@ class Replayed:
     saved_training_jobs: int
     saved_training_seconds: float
     missed: float | None
+
+    def __repr__(self) -> str:
+        ends = (
+            "doesn't end earlier" if self.verdict.outlook is Outlook.CONTINUE else f"ends by {self.verdict.criterion}"
+        )
+        saved = f"{self.saved_training_jobs} saved" + ("" if self.missed is None else f", misses {short(self.missed)}")
+        return f"<Replayed: {ends}, after {self.training_jobs} training jobs, {saved}>"
 
 
 def replay(

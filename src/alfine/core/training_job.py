@@ -9,6 +9,7 @@ from datetime import datetime
 
 from alfine.core.facts import INTERNAL_ERROR, Reported, is_terminal
 from alfine.core.space import Hyperparameters
+from alfine.core.wording import configuration, number
 
 
 def valid_objective(status: str, objective: float | None) -> float | None:
@@ -40,7 +41,7 @@ def counter_of(status: str, *, internal: bool) -> str:
     return status if is_terminal(status) else "InProgress"
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False)
 class TrainingJob:
     """One training job, as it is after the facts so far. Only `History.record` changes it."""
 
@@ -87,9 +88,21 @@ class TrainingJob:
             return 0.0
         return max(0.0, (self.ended_at - self.started_at).total_seconds())
 
+    @property
+    def metrics(self) -> dict[str, list[float]]:
+        """The values of each metric, in the order in which they were reported."""
+        values: dict[str, list[float]] = {}
+        for report in self.reports:
+            values.setdefault(report.metric, []).append(report.value)
+        return values
+
     def curve(self, metric: str) -> list[float]:
         """Return the values of a metric in the order in which they were reported."""
         return [report.value for report in self.reports if report.metric == metric]
+
+    def __repr__(self) -> str:
+        objective = "no objective" if self.objective is None else f"objective {number(self.objective)}"
+        return f"<TrainingJob {self.number}: {self.status}, {objective}, {configuration(self.hyperparameters)}>"
 
 
 def training_job_name(tuning_job: str, number: int, created_at: datetime) -> str:

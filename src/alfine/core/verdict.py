@@ -30,7 +30,7 @@ _STATUS_RANKS = {"Completed": 0, "Failed": 1, "Stopped": 2}
 _RANKS = {outlook: rank for rank, outlook in enumerate(Outlook)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Verdict:
     """The answer of a completion criterion: an outlook, a sentence for people, and the numbers that the sentence rests on.
 
@@ -73,6 +73,9 @@ class Verdict:
     def strength(self) -> tuple[int, int]:
         """Return a key for comparing verdicts: the outlook, then the user's stop before a failure before what completes the job."""
         return self.outlook.rank, 0 if self.outlook is Outlook.CONTINUE else _STATUS_RANKS[self.status]
+
+    def __repr__(self) -> str:
+        return f"<Verdict {self.outlook} of {self.criterion}: {self.sentence}>"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the verdict as the store keeps it and clients see it; the parts stand in the evidence, as `criteria`."""

@@ -280,6 +280,9 @@ class Home:
             self._engine.others.close()
         self.store.close()
 
+    def __repr__(self) -> str:
+        return f"<Home {self.folder}>"
+
     def __enter__(self) -> Self:
         return self
 

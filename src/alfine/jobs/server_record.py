@@ -14,6 +14,9 @@ FILE = "server.json"
 EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - read, not listened on
 """Addresses that stand for all of a machine, and one by which the machine reaches itself."""
 
+ANSWER_SECONDS = 10.0
+"""Longest time, in seconds, that it may take to be connected."""
+
 
 @dataclass(frozen=True, slots=True)
 class ServerRecord:
@@ -49,6 +52,15 @@ class ServerRecord:
     def port(self) -> int:
         """The port on which it listens."""
         return urlsplit(self.url).port or 0
+
+    def answers(self) -> bool:
+        """Return whether somebody listens at its address."""
+        try:
+            host = urlsplit(self.local_url).hostname or ""
+            with socket.create_connection((host, self.port), timeout=ANSWER_SECONDS):
+                return True
+        except OSError:
+            return False  # which is the answer: nobody listens there
 
     def write(self, home: Path) -> None:
         """Write the record into the home's folder, in place of an earlier one."""

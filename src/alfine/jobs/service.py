@@ -29,6 +29,7 @@ from alfine.jobs.describe import describe_tuning_job, training_job_summaries, tu
 from alfine.jobs.documents import Plain
 from alfine.jobs.forced_stop import force_end
 from alfine.jobs.inheritance import parent_history
+from alfine.jobs.model_folder import model_folder
 from alfine.jobs.policy_for import policy_for, replayed
 from alfine.jobs.pricing import with_price
 from alfine.jobs.quotas import Quotas
@@ -283,6 +284,10 @@ class Service:
             OSError: The log can't be read at present.
         """
         return self.logs.part(name, begin, lines)
+
+    def model_folder(self, name: str) -> Path | None:
+        """Return the folder with the model of a training job: see `model_folder`."""
+        return model_folder(self.store, self.folder, name)
 
     def replay(self, name: str, criteria: Sequence[CompletionCriterion] = ()) -> Replayed:
         """Return when a recorded job would have ended under other criteria; none stands for its own.

@@ -29,6 +29,7 @@ from alfine.core.axis import Array
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
 from alfine.core.training_job import TrainingJob
+from alfine.core.wording import number
 from alfine.surrogate.kernel import RATIO, Geometry, cholesky, geometry_of, squared_distances
 from alfine.surrogate.model import evidence_of, theta_at
 from alfine.surrogate.output_scale import Scale
@@ -70,7 +71,7 @@ WIDER = 1.2
 """Factor of the standard deviations."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Estimate:
     """An estimate of the best training job's true worth, in units of the objective.
 
@@ -93,6 +94,9 @@ class Estimate:
     luck: float
     noise: float
     runs: int
+
+    def __repr__(self) -> str:
+        return f"<Estimate {number(self.value)}, 90 % range {number(self.low)} to {number(self.high)}>"
 
     def as_dict(self) -> dict[str, Any]:
         return {
