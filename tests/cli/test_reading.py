@@ -222,7 +222,7 @@ def test_what_auto_scaling_chose_is_said(tmp_path):
 
 def test_every_exported_row_has_every_column_in_the_order_of_the_space(conditional, tmp_path):
     rows = list(csv.DictReader(alfine_cli(conditional, "export", "job").stdout.splitlines()))
-    assert list(rows[0])[5:8] == ["depth", "rate", "kind"]
+    assert list(rows[0])[5:8] == ["kind", "depth", "rate"]
     assert all((row["depth"] == "") == (row["kind"] == "plain") for row in rows)
     assert {row["kind"] for row in rows} == {"plain", "deep"}
     assert read_json(conditional, "export", "job")[0]["depth"] is None

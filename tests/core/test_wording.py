@@ -13,6 +13,7 @@ from alfine.core.wording import (
     did_you_mean,
     duration,
     estimate,
+    gain,
     money,
     number,
     percent,
@@ -61,10 +62,28 @@ def test_a_configuration_is_one_line():
 
 
 @pytest.mark.parametrize(
-    ("share", "text"), [(0.04217, "4.22 %"), (1.0, "100 %"), (0.0, "0 %"), (123.0, f"12{THIN}300 %"), (None, UNKNOWN)]
+    ("share", "text"),
+    [
+        (0.04217, "4.22 %"),
+        (1.0, "100 %"),
+        (0.0, "0 %"),
+        (9e-35, "<0.01 %"),
+        (0.99961, "99.96 %"),
+        (0.999999, ">99.99 %"),
+        (123.0, f"12{THIN}300 %"),
+        (None, UNKNOWN),
+    ],
 )
 def test_a_share_is_a_percentage(share, text):
     assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "best", "text"),
+    [(0.017, 1.0, "0.017 (1.7 %)"), (9.1e-35, 1.0, "0"), (1.07, 1.0, "1.07"), (0.5, 0.0, "0.5"), (0.5, None, "0.5")],
+)
+def test_a_gain_has_its_share_of_the_best_where_that_says_something(value, best, text):
+    assert gain(value, best) == text
 
 
 @pytest.mark.parametrize(

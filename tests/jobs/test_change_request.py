@@ -90,7 +90,10 @@ def test_a_running_job_takes_a_change_up_at_its_next_step(tmp_path):
 
 def test_a_change_that_would_end_it_again_at_once_is_refused_with_the_reason(tmp_path):
     tune(tmp_path, max_training_jobs=4)
-    with pytest.raises(InvalidSpec, match=r"would end again at once. MaxNumberOfTrainingJobs: 4 of at most 3"):
+    with pytest.raises(
+        InvalidSpec,
+        match=r"would end again at once. MaxNumberOfTrainingJobs: 4 training jobs launched \(the limit is 3\), 4 ended",
+    ):
         alfine.change("changed", home=tmp_path, max_training_jobs=3)
     with pytest.raises(InvalidSpec, match="nothing to change"):
         alfine.change("changed", home=tmp_path, max_training_jobs=4)

@@ -69,7 +69,7 @@ def test_a_best_beyond_the_end_of_a_range_is_found_with_either_goal(goal):
     assert all(kind == AT_EDGE for kind, _ in told)
     sentences = {each.hyperparameter: each.sentence for each in remarks(past)}
     assert "at the upper end of d (1.5)" in sentences["d"]
-    assert "a range from 0.0 to 2.2 may have better ones" in sentences["d"]
+    assert "a range from 0 to 2.2 may have better ones" in sentences["d"]
     assert "natural end" in sentences["a"]  # it begins at 0
 
 

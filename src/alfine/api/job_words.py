@@ -21,7 +21,7 @@ from alfine.core.fields import FIELDS, OF_DEFINITION, OF_PROGRAM, WORDS, unknown
 from alfine.core.range_protocol import Range
 from alfine.core.ranges import Categorical, Continuous, Integer
 from alfine.core.read_values import LARGEST_INTEGER, shown
-from alfine.core.settings import FORBID, REQUIRES, START_WITH, STEP, Repeats, put_setting, put_text
+from alfine.core.settings import FORBID, REQUIRES, START_WITH, STEP, Repeats, put_order, put_setting, put_text
 from alfine.core.spec import FUNCTION, IDENTICAL, LOCAL_IMAGE, PARENTS
 from alfine.criteria import criteria_of, put_criteria
 from alfine.criteria.amt_fields import put_limits
@@ -85,6 +85,9 @@ def job_request(*, name: str, space: Mapping[str, Range], function: str | None =
     )
     _put_entries(request, given, space)
     _put_settings(request, given)
+    ranges = request["HyperParameterTuningJobConfig"]["ParameterRanges"]
+    if [*space] != [entry["Name"] for entries in ranges.values() for entry in entries]:
+        put_order(request, [*space])
     return request
 
 

@@ -10,6 +10,7 @@ from alfine.api.job_file import differences
 from alfine.core.errors import AlreadyEnded, InUse, NotFound
 from alfine.core.field import Face
 from alfine.core.messages import spelled
+from alfine.core.settings import without_order
 from alfine.jobs.engine import Engine
 from alfine.jobs.home import Home
 from alfine.jobs.run import Run
@@ -43,8 +44,8 @@ def create_or_resume(home: Home, request: Mapping[str, Any], function: Callable[
         message = f"the tuning job {known.name} has ended ({known.status}). Choose another name, or go on with it by alfine.change."
         raise InUse(message)
     wanted = home.service.as_recorded(request)
-    if dict(original) != dict(wanted):
-        faults = [spelled(fault, Face.PYTHON) for fault in differences(wanted, original)]
+    faults = [spelled(fault, Face.PYTHON) for fault in differences(without_order(wanted), without_order(original))]
+    if faults:
         other = "; ".join(f"{fault.path} {fault.message}" for fault in faults)
         message = (
             f"the tuning job {known.name} was interrupted, and this isn't the same one: {other}. Choose another name."

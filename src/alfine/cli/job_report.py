@@ -17,7 +17,8 @@ from alfine.core.range_words import scaling_of
 from alfine.core.read_spec import read_spec
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import CONFIG, DEFINITION, DEFINITIONS, TuningJobSpec
-from alfine.core.wording import configuration, count_of, duration, estimate, money, number, percent, short
+from alfine.core.wording import configuration, count_of, difference, duration, estimate, money, number, percent, short
+from alfine.core.wording import gain as gain_text
 from alfine.criteria import always_present
 
 Described = Mapping[str, Any]
@@ -133,10 +134,9 @@ def _forecast(forecast: Described | None, described: Described) -> str | None:
     gain = forecast.get("Gain")
     if gain:
         value = described["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
-        share = f" ({percent(gain['Middle'] / abs(value))})" if value else ""
         words.append(
-            f"the remaining {forecast['Remaining']} would gain about {short(gain['Middle'])}{share}, 90 % range "
-            f"{short(gain['Low'])} to {short(gain['High'])}"
+            f"the remaining {forecast['Remaining']} would gain about {gain_text(gain['Middle'], value)}, 90 % range "
+            f"{difference(gain['Low'], value)} to {difference(gain['High'], value)}"
         )
     return "; ".join(words) or None
 
@@ -237,14 +237,15 @@ def _seconds(described: Described) -> float:
 
 def _ranges(ranges: Mapping[str, Any], space: ParameterSpace, rules: Described) -> RenderableType:
     rows = Table.grid(padding=(0, 2, 0, 0))
-    for kind, entries in ranges.items():
-        for entry in entries or ():
-            values = entry.get("Values")
-            span = ", ".join(values) if values else f"{entry['MinValue']} to {entry['MaxValue']}"
-            scaling = scaling_of(space.ranges[entry["Name"]])
-            notes = [kind.removesuffix("ParameterRanges").lower(), scaling] if scaling else []
-            notes += [f"if {condition}"] if (condition := rules.get("Conditions", {}).get(entry["Name"])) else []
-            rows.add_row(Text(entry["Name"]), Text(span), Text(", ".join(notes)))
+    listed = {entry["Name"]: (kind, entry) for kind, entries in ranges.items() for entry in entries or ()}
+    for name in filter(listed.__contains__, rules["Hyperparameters"]):
+        kind, entry = listed[name]
+        values = entry.get("Values")
+        span = ", ".join(values) if values else f"{entry['MinValue']} to {entry['MaxValue']}"
+        scaling = scaling_of(space.ranges[name])
+        notes = [kind.removesuffix("ParameterRanges").lower(), scaling] if scaling else []
+        notes += [f"if {condition}"] if (condition := rules.get("Conditions", {}).get(name)) else []
+        rows.add_row(Text(name), Text(span), Text(", ".join(notes)))
     return rows
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import textwrap
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -25,6 +25,9 @@ REQUIRES = "requires"
 FORBID = "forbid"
 STEP = "step"
 START_WITH = "start-with"
+
+ORDER = "order"
+"""The setting with the names of the hyperparameters in the order in which people gave them: AMT's request sorts ranges by kind."""
 
 
 def is_number(value: Any, good: Callable[[float], bool]) -> bool:
@@ -135,11 +138,17 @@ SETTINGS = {
 }
 """The settings with one value, each with its test and its message: fields with a tag, and a setting of requests alone."""
 
-OF_REQUESTS = (REQUIRES, FORBID, STEP, START_WITH, "runner", "requirements", "checkpoints")
-"""Further settings that only requests spell so. REQUIRES, FORBID, STEP and START_WITH may continue in further tags («requires-2»)."""
+OF_REQUESTS = (REQUIRES, FORBID, STEP, START_WITH, ORDER, "runner", "requirements", "checkpoints")
+"""Further settings that only requests spell so. REQUIRES, FORBID, STEP, START_WITH and ORDER may continue in further tags («requires-2»)."""
 
 NAMES = (*dict.fromkeys([*SETTINGS, *OF_REQUESTS, *(field.tag for field in FIELDS if field.tag)]),)
 """All settings except those of completion criteria."""
+
+
+def settings_in(request: Mapping[str, Any]) -> dict[str, str]:
+    """Return all settings of a request, by name."""
+    tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags") or []}
+    return {key.removeprefix(TAG_PREFIX): value for key, value in tags.items() if key.startswith(TAG_PREFIX)}
 
 
 def setting_of(request: Mapping[str, Any], name: str) -> str | None:
@@ -181,6 +190,45 @@ def text_of(settings: Mapping[str, str], name: str) -> str | None:
     while (key := name if not lines else f"{name}-{len(lines) + 1}") in settings:
         lines.append(settings[key])
     return " ".join(lines) if lines else None
+
+
+def names_in_order(settings: Mapping[str, str], names: Iterable[str]) -> list[str]:
+    """Return names of hyperparameters in the order in which people gave them; those that the setting doesn't name at the end.
+
+    Args:
+        settings: All settings, by name.
+        names: The names; each counts once.
+    """
+    known = dict.fromkeys(names)
+    first = [name for name in (text_of(settings, ORDER) or "").split() if name in known]
+    return list(dict.fromkeys([*first, *known]))
+
+
+def in_order(request: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, str]:
+    """Return the values of a configuration in the order in which people gave its hyperparameters.
+
+    Args:
+        request: The request of the tuning job.
+        values: The values by hyperparameter.
+    """
+    return {name: values[name] for name in names_in_order(settings_in(request), values)}
+
+
+def put_order(request: MutableMapping[str, Any], names: Sequence[str]) -> None:
+    """Write the order of hyperparameters into the tags of a request. Names with white space can't be written: theirs is left out.
+
+    Args:
+        request: The request to change.
+        names: The names of all hyperparameters.
+    """
+    if not any(len(name.split()) != 1 or len(name) > LONGEST_TAG for name in names):
+        put_text(request, ORDER, " ".join(names))
+
+
+def without_order(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a request without the order of its hyperparameters, in which two requests for one job may differ."""
+    tags = [tag for tag in request.get("Tags") or [] if not tag["Key"].startswith(TAG_PREFIX + ORDER)]
+    return {**{key: value for key, value in request.items() if key != "Tags"}, **({"Tags": tags} if tags else {})}
 
 
 def put_text(request: MutableMapping[str, Any], name: str, text: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from alfine.core.channels import Channel
 from alfine.core.range_protocol import Range
-from alfine.core.settings import REPEATS, Repeats, kept_for_repeats
+from alfine.core.settings import REPEATS, Repeats, kept_for_repeats, names_in_order
 from alfine.core.space import ParameterSpace
 from alfine.core.wording import number
 
@@ -154,6 +154,12 @@ class TuningJobSpec:
     path: str = DEFINITION
     exhaustive: bool = True
 
+    @property
+    def names_in_order(self) -> tuple[str, ...]:
+        """The names of the hyperparameters, of all definitions, in the order in which people gave them; for tables and figures."""
+        known = [name for part in self.definition_specs for name in part.space.names]
+        return tuple(names_in_order(self.settings, known))
+
     def of(self, definition: str | None) -> TuningJobSpec:
         """Return the specification for one of several definitions; the job's own where it has one definition.
 
@@ -250,7 +256,8 @@ def describe_ranges(spec: TuningJobSpec, describe: Callable[[Range], str | None]
     """
     by_name: dict[str, dict[str | None, str]] = {}
     for part in spec.definition_specs:
-        for name, range_ in part.space.ranges.items():
+        for name in part.names_in_order:
+            range_ = part.space.ranges[name]
             if description := describe(range_):
                 by_name.setdefault(name, {})[part.definition.name] = description
     return {

@@ -28,6 +28,12 @@ EXACT_DIGITS = 15
 SHARE_DIGITS = 3
 """Significant digits of a percentage."""
 
+SMALLEST_PERCENT = 0.01
+"""In percent: a smaller share is written as «<0.01 %», since its digits mean nothing; and one so near to all as «>99.99 %»."""
+
+LEAST_OF_ALMOST_ALL = 99.9
+"""In percent: from here to 100 a digit more is written, so that «100 %» means all."""
+
 LARGEST_WHOLE = 1e12
 """From here on a whole number is written with a power of ten."""
 
@@ -91,6 +97,27 @@ def short(value: Any) -> str:
     return f"{value:.{SHORT_DIGITS}g}" if isinstance(value, float) else str(value)
 
 
+def difference(value: float, of: float | None) -> str:
+    """Write a difference between two objectives: «0» where it is smaller than the digits that objectives are written with.
+
+    Args:
+        value: The difference.
+        of: One of the objectives; None where there is none.
+    """
+    return "0" if abs(value) < abs(of or 0.0) * 10.0**-OBJECTIVE_DIGITS else short(float(value))
+
+
+def gain(value: float, best: float | None) -> str:
+    """Write a gain, and which share of the best objective it is: «0.017 (1.7 %)».
+
+    Args:
+        value: The gain.
+        best: The best objective; a share of it is left out where it is nearly 0, and the share would say nothing.
+    """
+    text = difference(value, best)
+    return f"{text} ({percent(abs(value / best))})" if text != "0" and best and abs(value) < abs(best) else text
+
+
 def short_text(text: str) -> str:
     """Write the value of a hyperparameter that a request gives as text («0.081340001» → «0.08134»)."""
     if not any(sign in text for sign in ".eE"):
@@ -110,7 +137,7 @@ def configuration(hyperparameters: Mapping[str, Any]) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Write a share in [0, 1] as a percentage: «4.2 %»; «–» for None.
+    """Write a share in [0, 1] as a percentage: «4.2 %», «<0.01 %»; «–» for None.
 
     Args:
         share: 1 stands for 100 %.
@@ -118,7 +145,12 @@ def percent(share: float | None) -> str:
     if share is None:
         return UNKNOWN
     value = 100 * share
-    return f"{value:.{SHARE_DIGITS}g} %" if abs(value) < 1000 else f"{number(round(value))} %"
+    if 0 < value < SMALLEST_PERCENT:
+        return f"<{SMALLEST_PERCENT} %"
+    if 100 - SMALLEST_PERCENT < value < 100:
+        return f">{100 - SMALLEST_PERCENT} %"
+    digits = SHARE_DIGITS + (LEAST_OF_ALMOST_ALL < value < 100)
+    return f"{value:.{digits}g} %" if abs(value) < 1000 else f"{number(round(value))} %"
 
 
 def money(amount: float | None) -> str:

@@ -44,7 +44,7 @@ class MaxNumberOfTrainingJobs:
         return Verdict(
             outlook=Outlook.CONTINUE if left else Outlook.DRAIN,
             criterion="MaxNumberOfTrainingJobs",
-            sentence=f"{self._launched(history.launches)} launched, {history.ended} ended.{reserved}",
+            sentence=f"{self._launched(history.launches)}, {history.ended} ended.{reserved}",
             evidence={"launched": history.launches, "ended": history.ended, "limit": self.limit, "left": left},
             progress=min(1.0, history.launches / (self.limit - kept)),
             would_change=f"It ends the job after {count_of(left, 'more training job')}, whatever the results; only another limit changes that."
@@ -59,8 +59,8 @@ class MaxNumberOfTrainingJobs:
     def _launched(self, count: int) -> str:
         """Return the number of launches beside the limit, which may have been lowered below it since."""
         if count > self.limit:
-            return f"{count_of(count)}, more than the limit of {self.limit},"
-        return f"{count} of at most {count_of(self.limit)}"
+            return f"{count_of(count)} launched (the limit is {self.limit})"
+        return f"{count} of at most {count_of(self.limit)} launched"
 
     def _kept(self, history: History) -> int:
         """Return the number of training jobs that are reserved for repeats."""

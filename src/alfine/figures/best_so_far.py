@@ -61,7 +61,7 @@ def _loss(history: History, longest: History) -> str:
     loss = longest.sign * (reached - best)
     if loss <= 0:
         return "nothing"
-    return percent(loss / abs(best)) if best else short(loss)
+    return percent(loss / abs(best)) if best and loss < abs(best) else short(loss)
 
 
 def _best_and_when(history: History) -> tuple[float, int]:

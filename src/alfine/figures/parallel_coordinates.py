@@ -31,7 +31,7 @@ def parallel_coordinates(history: History) -> Chart:
     Args:
         history: The tuning job; of one definition, where it has several.
     """
-    names = list(history.spec.space.names)[:MOST_AXES]
+    names = list(history.spec.names_in_order)[:MOST_AXES]
     jobs = best_and_latest(history, [j for j in history.finished if j.objective is not None], MOST_LINES)
     if not jobs:
         empty = "No training job has an objective yet."

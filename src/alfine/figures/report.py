@@ -59,7 +59,7 @@ def report(job: TuningJob, history: History, criteria: Given = ()) -> str:
         charts=[(chart, Markup(_svg(chart))) for chart in charts],  # noqa: S704 - svg.py escapes all text
         specs=Markup(_json([chart.vega_lite() for chart in charts])),  # noqa: S704 - see _json
         bundle=Markup(bundle.replace("</script", "<\\/script")),  # noqa: S704 - the library's own code
-        columns=["No.", history.spec.metric, "status", "training time", *history.spec.space.names],
+        columns=["No.", history.spec.metric, "status", "training time", *history.spec.names_in_order],
         rows=_rows(history),
         total=history.ended,
         most=MOST_ROWS,
@@ -109,7 +109,10 @@ def _rows(history: History) -> list[Plain]:
                 number(job.objective),
                 job.status,
                 duration(job.seconds),
-                *(short(job.hyperparameters[n]) if n in job.hyperparameters else "" for n in history.spec.space.names),
+                *(
+                    short(job.hyperparameters[n]) if n in job.hyperparameters else ""
+                    for n in history.spec.names_in_order
+                ),
             ],
         }
         for job in jobs[:MOST_ROWS]

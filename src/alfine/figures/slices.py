@@ -54,7 +54,7 @@ def slices(history: History) -> Chart:
     jobs = [job for job in history.finished if job.objective is not None]
     if len(jobs) < 3:
         return Chart(name="slices", title="Objective by hyperparameter", empty="Three objectives are needed.")
-    names = list(history.spec.space.names)[:MOST_PANELS]
+    names = list(history.spec.names_in_order)[:MOST_PANELS]
     left_out = len(history.spec.space.names) - len(names)
     notes = [
         "Dots: training jobs, later ones darker. Line and band: mean and 90 % interval of the surrogate,",

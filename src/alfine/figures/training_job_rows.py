@@ -35,7 +35,7 @@ def training_job_row(job: TrainingJob, fields: Mapping[str, str]) -> Plain:
 
 def hyperparameter_fields(histories: Iterable[History]) -> dict[str, str]:
     """Return the field of each hyperparameter of the tuning jobs, by name: the first `MOST_HYPERPARAMETERS` of them."""
-    names = (name for history in histories for spec in history.spec.definition_specs for name in spec.space.names)
+    names = (name for history in histories for spec in history.spec.definition_specs for name in spec.names_in_order)
     return {name: f"h{i}" for i, name in enumerate(list(dict.fromkeys(names))[:MOST_HYPERPARAMETERS])}
 
 

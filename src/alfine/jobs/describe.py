@@ -15,6 +15,7 @@ from alfine.core.arns import name_as_created
 from alfine.core.errors import InvalidSpec
 from alfine.core.history import History
 from alfine.core.inherited import Inherited
+from alfine.core.settings import names_in_order, settings_in
 from alfine.core.spec import IDENTICAL, TuningJobSpec, definition_of, objective_of
 from alfine.core.training_job import objective_status_of
 from alfine.core.verdict import Outlook
@@ -69,7 +70,7 @@ class TrainingJobSummary:
 def training_job_summaries(rows: Iterable[TrainingJobRow], request: Mapping[str, Any]) -> list[TrainingJobSummary]:
     """Return the summaries of training jobs of one tuning job; request: the tuning job's."""
     definitions: dict[str | None, tuple[str | None, str | None, str | None]] = {}
-    summaries = []
+    settings, summaries = settings_in(request), []
     for row in rows:
         if row.definition not in definitions:
             name = definition_of(request, row.definition).get("DefinitionName")
@@ -84,7 +85,7 @@ def training_job_summaries(rows: Iterable[TrainingJobRow], request: Mapping[str,
             created_at=row.created_at,
             started_at=row.started_at,
             ended_at=row.ended_at,
-            hyperparameters=row.hyperparameters,
+            hyperparameters={name: row.hyperparameters[name] for name in names_in_order(settings, row.hyperparameters)},
             goal=goal,
             metric=metric,
             objective=row.valid_objective,

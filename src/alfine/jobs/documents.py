@@ -62,6 +62,7 @@ def tuning_job(
             **_best_objective(description),
             **_assessment(assessment),
             **_unjudged(description),
+            "Hyperparameters": list(description.spec.names_in_order),
             **_optional(
                 Failures=[failure.as_dict() for failure in description.failures] or None,
                 Standstill=description.standstill and description.standstill.reason,

@@ -11,7 +11,7 @@ from alfine.core.history import History
 from alfine.core.policy import AT_END, Policy
 from alfine.core.protocols import CompletionCriterion, EarlyStopping, Strategy
 from alfine.core.replay import Replayed, replay
-from alfine.core.settings import FORBID, NAMES, REQUIRES, START_WITH, STEP, TAG_PREFIX
+from alfine.core.settings import FORBID, NAMES, ORDER, REQUIRES, START_WITH, STEP, TAG_PREFIX
 from alfine.core.spec import TuningJobSpec
 from alfine.core.wording import closest
 from alfine.criteria import (
@@ -28,7 +28,7 @@ from alfine.jobs.change_request import with_criteria
 from alfine.strategies import strategy_for
 from alfine.strategies.early_stopping import early_stopping_for
 
-PARTED = (REQUIRES, FORBID, STEP, START_WITH, tags.SETTING)
+PARTED = (REQUIRES, FORBID, STEP, START_WITH, ORDER, tags.SETTING)
 """Settings whose text may be longer than a tag, so that it goes on in others."""
 
 

@@ -39,7 +39,7 @@ from alfine.core.range_protocol import Range
 from alfine.core.ranges import Categorical
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import MAX_TRAINING_JOBS
-from alfine.core.wording import number
+from alfine.core.wording import number, short_text
 from alfine.surrogate.chosen_observations import best_and_rest
 from alfine.surrogate.gaussian_process import Surrogate
 from alfine.surrogate.kernel import geometry_of, kernel
@@ -266,10 +266,10 @@ class _Look:
         wider = stretched(range_, upper=side == 1.0)
         value = range_.from_unit(side)
         sentence = (
-            f"{len(inside)} of the best {len(top)} lie at the {end} end of {name} ({range_.to_text(value)}), where {share} of the "
+            f"{len(inside)} of the best {len(top)} lie at the {end} end of {name} ({short_text(range_.to_text(value))}), where {share} of the "
             f"{len(on)} looked at do; "
             + (
-                f"a range from {range_.to_text(wider.low)} to {range_.to_text(wider.high)} may have better ones."  # type: ignore[attr-defined]
+                f"a range from {short_text(range_.to_text(wider.low))} to {short_text(range_.to_text(wider.high))} may have better ones."  # type: ignore[attr-defined]
                 if wider is not None
                 else "unless that is its natural end, a wider range may have better ones."
             )
@@ -316,7 +316,7 @@ class _Look:
         best = self.history.incumbent
         fixable = best is not None and name in best.hyperparameters and _stands_alone(self.space, name)
         fixed = {name: best.hyperparameters[name]} if best is not None and fixable and self.space.dimension > 1 else {}
-        text = self.space.ranges[name].to_text(fixed[name]) if fixed else ""
+        text = short_text(self.space.ranges[name].to_text(fixed[name])) if fixed else ""
         sentence = f"{name} shows no influence in {int(self.active[:, self.space.names.index(name)].sum())} results" + (
             f"; fixed at {text}, it leaves a smaller space." if fixed else "."
         )

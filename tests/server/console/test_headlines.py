@@ -67,6 +67,11 @@ def test_saved_is_only_what_a_criterion_saved(served, visitor):
     alfine.tune(lambda h: h["x"], space, name="plateau", criteria=["BestObjectiveNotImproving 3"], **words)
     assert "saved" not in visitor.get("/console/tuning-jobs/stopped").text
     assert "saved" not in served.cli("describe", "stopped")
+    best = rest(served, "tuning-jobs/stopped")["BestTrainingJob"]  # hyperparameters stand as the caller gave them
+    assert [*best["TunedHyperParameters"]] == [*space] == ["x", "n"]
+    page = visitor.get("/console/tuning-jobs/stopped").text
+    assert re.search(r"Hyperparameters x \S+ n \d", page)
+    assert re.search(r"search space\s+x .*\n\s+n ", served.cli("describe", "stopped"))
     assert "Training time saved" in visitor.get("/console/tuning-jobs/plateau").text
     assert "saved" in served.cli("describe", "plateau")
 

@@ -23,7 +23,7 @@ def table_rows(history: History) -> list[dict[str, Any]]:
     All rows have the same columns. A hyperparameter's column has its name; the value is None if the training job didn't have it.
     Instants are in UTC. Another column whose name a hyperparameter has is called training_job_<name>.
     """
-    columns = dict.fromkeys(name for spec in history.spec.definition_specs for name in spec.space.names)
+    columns = dict.fromkeys(name for spec in history.spec.definition_specs for name in spec.names_in_order)
 
     def others(**values: Any) -> dict[str, Any]:
         return {column_name(name, columns): value for name, value in values.items()}

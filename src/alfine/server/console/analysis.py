@@ -33,7 +33,7 @@ def page(request: PageRequest) -> Response:
         name=name,
         ended=job.ended,
         figures=figures,
-        names=list(part.space.names),
+        names=list(part.names_in_order),
         definitions=definitions,
         chosen=chosen,
         x=request.query.get("x", ""),

@@ -27,7 +27,9 @@ def _environment() -> jinja2.Environment:
     environment.globals.update(version=__version__)
     environment.filters.update(
         count_of=wording.count_of,
+        difference=wording.difference,
         duration=wording.duration,
+        gain=wording.gain,
         money=wording.money,
         number=wording.number,
         percent=wording.percent,

@@ -76,7 +76,7 @@ def table_columns(spec: TuningJobSpec) -> dict[str, TableColumn]:
         *([TableColumn("definition", "definition")] if spec.parts else []),
         *(
             TableColumn(name, "hyperparameter", numeric=all(map(_is_numeric, found)), hyperparameter=name)
-            for name, found in ranges.items()
+            for name, found in ((name, ranges[name]) for name in spec.names_in_order)
         ),
         TableColumn("started", "started"),
         TableColumn("duration", "duration", numeric=True),

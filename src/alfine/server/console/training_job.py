@@ -10,7 +10,8 @@ from starlette.responses import RedirectResponse, Response
 
 from alfine.core.errors import Fault, InvalidSpec, NotFound
 from alfine.core.facts import is_terminal
-from alfine.core.spec import definition_of, objective_of
+from alfine.core.settings import in_order
+from alfine.core.spec import OBJECTIVE_HYPERPARAMETER, definition_of, objective_of
 from alfine.figures.metric_curve import metric_curve
 from alfine.jobs.describe import transitions
 from alfine.jobs.wording import printable
@@ -56,11 +57,11 @@ def page(request: PageRequest) -> Response:
         tuning_job=row.tuning_job_name if row.listed else None,
         ended=is_terminal(row.status),
         objective=objective,
-        hyperparameters=row.hyperparameters,
+        hyperparameters=in_order(tuning_request, row.hyperparameters),
         static={
             key: value
             for key, value in (definition.get("StaticHyperParameters") or {}).items()
-            if not key.startswith(("sagemaker_", "alfine"))
+            if not key.startswith(("sagemaker_", "alfine", OBJECTIVE_HYPERPARAMETER))
         },
         transitions=transitions(row),
         metrics=_figures(values, objective),

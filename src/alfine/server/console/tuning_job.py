@@ -26,6 +26,7 @@ SHOWN_ELSEWHERE = frozenset(
     {
         "BestObjective",
         "Failures",
+        "Hyperparameters",
         "Standstill",
         "Verdict",
         "Verdicts",

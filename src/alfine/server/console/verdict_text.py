@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alfine.core.verdict import PARTS
-from alfine.core.wording import UNKNOWN, count_of, duration, number, percent, short
+from alfine.core.wording import UNKNOWN, count_of, difference, duration, number, percent, short
 from alfine.criteria import always_present, labels
 
 SHARES = frozenset({"delta", "epsilon_relative"})
@@ -18,6 +18,10 @@ SHARES = frozenset({"delta", "epsilon_relative"})
 
 OBJECTIVES = frozenset({"best", "best_then", "target", "resets_at"})
 """Keys of evidence that hold an objective, which is written with more digits than other numbers."""
+
+
+DIFFERENCES = frozenset({"epsilon", "expected_residual_improvement", "expected_gain", "missing", "noise"})
+"""Keys of evidence that hold a difference of objectives: nothing is to be told of one that their digits don't show."""
 
 
 def nearest(verdict: Mapping[str, Any] | None, verdicts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -78,12 +82,16 @@ def evidence(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _labelled(numbers: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    known = [abs(numbers[key]) for key in OBJECTIVES if isinstance(numbers.get(key), int | float)]
     for key, value in numbers.items():
         if isinstance(value, list | tuple | dict):
             continue
         label = names.get(key, key.removesuffix("_seconds").replace("_", " "))
         is_time = "elapsed_seconds" in numbers and key in ("limit", "left")
-        yield label, _text(f"{key}_seconds" if is_time else key, value)
+        if key in DIFFERENCES and isinstance(value, float):
+            yield label, difference(value, max(known, default=None))
+        else:
+            yield label, _text(f"{key}_seconds" if is_time else key, value)
 
 
 def _text(key: str, value: Any) -> str:
