@@ -42,11 +42,12 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "advise": ("advise", "Recommend a completion criterion from past jobs."),
         "propose": ("propose", "Find problems of a search space, and propose a better job."),
     },
-    "Serve AWS clients": {
+    "Serve AWS clients, browsers and agents": {
         "serve": ("serve", "Serve SageMaker's API and a web console."),
         "client": ("client", "Lead AWS's clients in this shell to the server."),
         "open": ("open_page", "Open a tuning job in the web console."),
         "console": ("console", "Print a link that opens the server's web console."),
+        "mcp": ("mcp", "Serve tuning jobs to agents (Model Context Protocol)."),
         "keys": ("keys", "Create, list and delete access keys."),
         "samples": ("samples", "Make small stand-ins for the data sets that AWS's notebooks read."),
     },

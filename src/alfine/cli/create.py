@@ -52,7 +52,7 @@ def create(*, job: Path, name: str | None, upload: bool | None, bucket: str | No
     file = read_job_file(job).with_overrides(name=name)
     try:
         with open_jobs(create=True) as jobs:
-            request = _uploaded(file.request, jobs, upload=upload, bucket=bucket)
+            request = uploaded(file.request, jobs, upload=upload, bucket=bucket)
             jobs.create(request)
             created = request["HyperParameterTuningJobName"]
             if as_json:
@@ -78,9 +78,17 @@ def _refuse_tables(request: Mapping[str, Any], jobs: JobAccess) -> None:
         raise InvalidSpec([Fault(f"WarmStartConfig.{PARENTS}", message)])
 
 
-def _uploaded(
+def uploaded(
     request: Mapping[str, Any], jobs: JobAccess, *, upload: bool | None, bucket: str | None
 ) -> Mapping[str, Any]:
+    """Return a request that the jobs' machine can run: for a server elsewhere, with its code and data uploaded.
+
+    Args:
+        request: A CreateHyperParameterTuningJob request.
+        jobs: Where the job is to be created.
+        upload: Whether code and data are uploaded; None: unless the server is on this machine.
+        bucket: The bucket; None: one of the server's own.
+    """
     from alfine.cli.remote_jobs import RemoteJobs
     from alfine.cli.upload_inputs import BUCKET, upload_inputs
 

@@ -29,7 +29,7 @@ def print_error(error: BaseException, *, as_json: bool) -> int:
     elif isinstance(error, click.ClickException):
         error.show()
     else:
-        for line in _lines(error):
+        for line in lines_of(error):
             click.echo(click.style("error:", fg="red", bold=True) + f" {printable(line)}", err=True)
     return code
 
@@ -46,7 +46,7 @@ def _exit_code(error: BaseException) -> int:
             return FAILED
 
 
-def _lines(error: BaseException) -> list[str]:
+def lines_of(error: BaseException) -> list[str]:
     """Return the lines to print, one per fault."""
     if isinstance(error, InvalidSpec):
         return [str(fault) for fault in error.faults]
@@ -60,7 +60,7 @@ def _lines(error: BaseException) -> list[str]:
 def _as_json(error: BaseException) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "Code": error.code if isinstance(error, AlfineError) else type(error).__name__,
-        "Message": error.format_message() if isinstance(error, click.ClickException) else "\n".join(_lines(error)),
+        "Message": error.format_message() if isinstance(error, click.ClickException) else "\n".join(lines_of(error)),
     }
     if isinstance(error, InvalidSpec):
         answer["Faults"] = [{"Path": fault.path, "Message": fault.message} for fault in error.faults]

@@ -53,7 +53,7 @@ def outcome(described: Described) -> Iterator[RenderableType]:
             "search space": Text("\n".join(remark["Sentence"] for remark in space))
             if (space := _space(described))
             else None,
-            "forecast": _forecast(described["Alfine"].get("Forecast"), described),
+            "forecast": forecast_words(described["Alfine"].get("Forecast"), described),
             "note": described["Alfine"].get("Note"),
             "tags": tags_text(described["Alfine"].get("Tags", {})) or None,
             **{f"in {tracker}": _tracked(state) for tracker, state in described["Alfine"].get("Tracking", {}).items()},
@@ -117,7 +117,7 @@ def _space(described: Described) -> list[Described]:
     ]
 
 
-def _forecast(forecast: Described | None, described: Described) -> str | None:
+def forecast_words(forecast: Described | None, described: Described) -> str | None:
     """Return when the job is likely to end, by which criterion, and what the rest of its budget would gain."""
     if not forecast:
         return None

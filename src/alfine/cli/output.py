@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -36,11 +36,17 @@ def show(*renderables: RenderableType) -> None:
         for renderable in renderables:
             to.print(Printable(Text(renderable) if isinstance(renderable, str) else renderable))
         return
+    for line in plain_lines(*renderables):
+        click.echo(line)
+
+
+def plain_lines(*renderables: RenderableType) -> Iterator[str]:
+    """Yield what `show` prints where there is no terminal, line by line."""
     plain = Console(highlight=False, markup=False, width=PIPED_WIDTH, file=io.StringIO())
     for renderable in renderables:
         plain.print(Printable(Text(renderable) if isinstance(renderable, str) else renderable))
     for line in plain.file.getvalue().splitlines():  # type: ignore[attr-defined]
-        click.echo(line.rstrip())
+        yield line.rstrip()
 
 
 def table(*columns: str, right: tuple[str, ...] = ()) -> Table:

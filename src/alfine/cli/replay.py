@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -47,6 +47,16 @@ def replay(*, name: str, texts: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
+    show(*replayed(name, answer))
+
+
+def replayed(name: str, answer: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield a tuning job as it was recorded, and what each replay came to.
+
+    Args:
+        name: The tuning job.
+        answer: The document of `JobAccess.replays`.
+    """
     recorded = answer["Recorded"]
     result = (
         "no objective"
@@ -54,10 +64,9 @@ def replay(*, name: str, texts: tuple[str, ...], as_json: bool) -> None:
         else f"best {recorded['MetricName']} {number(recorded['BestObjective'])} (training job {recorded['BestTrainingJob']})"
     )
     again = f" ({recorded['Repeats']} re-runs of the best not counted)" if recorded.get("Repeats") else ""
-    show(
-        f"{name} as recorded: {count_of(recorded['TrainingJobs'])}{again}, {duration(recorded['TrainingSeconds'])} of training time, {result}",
-        *_tables(answer["Replays"]),
-    )
+    took = f"{count_of(recorded['TrainingJobs'])}{again}, {duration(recorded['TrainingSeconds'])} of training time"
+    yield f"{name} as recorded: {took}, {result}"
+    yield from _tables(answer["Replays"])
 
 
 def _tables(rows: Sequence[dict[str, Any]]) -> list[Any]:

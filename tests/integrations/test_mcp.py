@@ -1,0 +1,153 @@
+"""alfine mcp, asked by the official SDK's own client: over stdio, a job that an agent creates and that runs meanwhile; over HTTP, with a key."""
+
+import asyncio
+import base64
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+
+import pytest
+
+from alfine.jobs.home import Home
+
+pytestmark = [
+    pytest.mark.skipif(find_spec("mcp") is None, reason="mcp isn't installed: make test-integrations"),
+    pytest.mark.filterwarnings("ignore"),
+]
+
+SCRIPT = """
+import sys, time
+x = float(sys.argv[sys.argv.index("--x") + 1])
+for epoch in range(3):
+    time.sleep(0.1)
+    print(f"loss={x + 1 / (epoch + 1)}", flush=True)
+"""
+JOB = {
+    "script": "train.py",
+    "metric": "loss",
+    "space": {"x": {"min": 0.0, "max": 1.0}},
+    "criteria": ["BestObjectiveNotImproving 100"],
+    "max_training_jobs": 500,
+    "strategy": "Random",
+}
+
+
+@asynccontextmanager
+async def agent(home, *options):
+    from mcp import Client, StdioServerParameters
+    from mcp.client.stdio import stdio_client
+
+    words = ["-m", "alfine", "mcp", "--home", str(home), *options]
+    server = StdioServerParameters(command=sys.executable, args=words, env=dict(os.environ), cwd=str(home.parent))
+    async with Client(stdio_client(server)) as client:
+
+        async def call(tool, **arguments):
+            answer = await client.call_tool(tool, arguments)
+            [content] = answer.content
+            return (content.text if content.type == "text" else content), bool(answer.is_error)
+
+        yield client, call
+
+
+async def told(call, tool, **arguments):
+    text, is_error = await call(tool, **arguments)
+    assert not is_error, text
+    return text
+
+
+def test_an_agent_creates_a_job_follows_it_asks_why_changes_and_stops_it(tmp_path):
+    (tmp_path / "train.py").write_text(SCRIPT)
+    home = tmp_path / "home"
+
+    async def talk():
+        async with agent(home) as (client, call):
+            tools = (await client.list_tools()).tools
+            assert all(tool.description and tool.annotations is not None for tool in tools)
+            assert "There are no tuning jobs" in await told(call, "list_jobs")
+            folder = str(tmp_path)
+            assert "at most 500 training jobs" in await told(call, "check_job", job=JOB, name="agent", folder=folder)
+            text, is_error = await call("create_job", job={**JOB, "spase": {}}, folder=folder)
+            assert is_error
+            assert "spase: isn't known. Did you mean space?" in text
+            assert "Created agent. This process runs it" in await told(
+                call, "create_job", job=JOB, name="agent", folder=folder
+            )
+            while "training job" not in (watched := await told(call, "watch_job", name="agent", seconds=30)):
+                pass
+            assert "InProgress" in watched
+            why = await told(call, "why_does_it_go_on", name="agent")
+            assert why.startswith("It goes on (InProgress). No completion criterion is met.")
+            assert "BestObjectiveNotImproving" in why
+            assert "loss" in await told(call, "best", name="agent")
+            assert "Completed" in (rows := await told(call, "training_jobs", name="agent", status="Completed"))
+            assert "loss=" in await told(call, "log", training_job=rows.partition(":")[0])
+            assert "as recorded" in await told(
+                call, "replay", name="agent", criteria=["BestObjectiveNotImproving 3", "ConvergenceDetected"]
+            )
+            assert "Changed max_training_jobs" in await told(call, "change_job", name="agent", max_training_jobs=400)
+            assert "400" in await told(call, "describe_job", name="agent")
+            if find_spec("vl_convert"):
+                picture, is_error = await call("figure", name="agent", kind="best")
+                assert base64.b64decode(picture.data).startswith(b"\x89PNG")
+            assert "Nothing was stopped" in await told(call, "stop_job", name="agent")
+            assert "agent is stopping" in await told(call, "stop_job", name="agent", confirm=True)
+            for _ in range(30):
+                if "Stopped" in await told(call, "watch_job", name="agent", seconds=1):
+                    break
+            text, is_error = await call("best", name="agnt")
+            assert is_error
+            assert "Did you mean agent?" in text
+            record = await client.read_resource("alfine://tuning-jobs/agent")
+            assert json.loads(record.contents[0].text)["HyperParameterTuningJobStatus"] == "Stopped"
+            assert "max_parallel" in (await client.read_resource("alfine://job-words")).contents[0].text
+
+    asyncio.run(talk())
+    with Home(home) as opened:
+        assert opened.service.get("agent").status == "Stopped"
+
+
+def test_read_only_it_changes_nothing_and_over_http_it_asks_for_a_key(tmp_path):
+    import httpx2 as httpx
+    from mcp import Client
+    from mcp.client.streamable_http import streamable_http_client
+
+    home = tmp_path / "home"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [sys.executable, "-m", "alfine", "mcp", "--home", str(home), "--http", "--port", str(port), "--read-only"]
+    server = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+    try:
+        url = f"http://127.0.0.1:{port}/mcp"
+        for _ in range(200):
+            try:
+                refused = httpx.post(url, json={})
+                break
+            except httpx.ConnectError:
+                time.sleep(0.1)
+        assert refused.status_code == 401
+        with Home(home) as opened:
+            [key] = opened.keys.all()
+        assert httpx.post(url, json={}, headers={"Authorization": f"Bearer {key.id}.wrong"}).status_code == 401
+
+        async def talk():
+            headers = {"Authorization": f"Bearer {key.id}.{key.secret}"}
+            async with (
+                httpx.AsyncClient(headers=headers) as http,
+                Client(streamable_http_client(url, http_client=http)) as client,
+            ):
+                names = {tool.name for tool in (await client.list_tools()).tools}
+                assert "why_does_it_go_on" in names
+                assert names.isdisjoint({"create_job", "change_job", "stop_job", "resume_job"})
+                answer = await client.call_tool("list_jobs", {})
+                assert "There are no tuning jobs" in answer.content[0].text
+
+        asyncio.run(talk())
+    finally:
+        server.terminate()
+        server.wait(20)
