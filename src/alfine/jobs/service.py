@@ -35,6 +35,7 @@ from alfine.jobs.pricing import with_price
 from alfine.jobs.quotas import Quotas
 from alfine.jobs.trackers import SETTING, trackers_in, with_trackers
 from alfine.jobs.training_job_log import TrainingJobLogs
+from alfine.jobs.tuning_job_list import TuningJobList
 from alfine.programs.algorithms.created import request_faults
 from alfine.programs.machine import Machine
 from alfine.runners.log_files import LogPart
@@ -63,6 +64,7 @@ class Service:
 
     Attributes:
         logs: The logs of the training jobs.
+        tuning_jobs: The list of tuning jobs, page by page.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Service:
     ) -> None:
         self.store = store
         self.logs = TrainingJobLogs(store, runners)
+        self.tuning_jobs = TuningJobList(store)
         self.folder = folder
         self.clock = clock
         self.machine = machine or Machine()

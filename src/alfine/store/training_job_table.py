@@ -193,7 +193,7 @@ class TrainingJobTable:
     def _hyperparameter(self, column: TableColumn) -> sa.ColumnElement[Any]:
         name, texts = column.hyperparameter, training_jobs.c.hyperparameters
         if self._is_postgres:
-            text: sa.ColumnElement[Any] = sa.cast(texts, sa.JSON).op("->>")(name)
+            text: sa.ColumnElement[Any] = sa.cast(texts, sa.JSON).op("->>", return_type=sa.Text())(name)
             is_number = text.regexp_match(NUMBER)  # one other text would end the whole query
             return sa.case((is_number, sa.cast(text, sa.Float))) if column.numeric else text
         # SQLite's paths can't have every name; the keys of an object can.

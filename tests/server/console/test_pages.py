@@ -136,13 +136,32 @@ def test_going_back_in_a_log_tears_no_line(served, sagemaker, visitor, tmp_path)
 
 def test_the_list_says_why_each_job_ended(visitor, ended):
     text = visitor.get("/console/").text
-    assert re.search(r"ended Completed AllOf 2 of 2 met.* of 30 .*loss ↓", text)
+    assert re.search(r"ended Completed 2 of 2 met.* of 30 .*loss ↓.* USD", text)
 
 
 def test_the_list_is_filtered_by_name_and_status(visitor, ended):
     assert "/console/tuning-jobs/ended" in visitor.get("/console/?name=NDE&status=Completed").body
     assert "No tuning job matches" in visitor.get("/console/?status=Failed").text
     assert "No tuning job matches" in visitor.get("/console/?name=other").text
+
+
+def test_the_list_is_searched_by_tags_sorted_and_draws_the_course_of_the_best(visitor, ended, conditional, sagemaker):
+    arn = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="ended")[
+        "HyperParameterTuningJobArn"
+    ]
+    sagemaker.add_tags(ResourceArn=arn, Tags=[{"Key": "team", "Value": "vision"}])
+
+    def names(query):
+        return re.findall(r'<tr id="job-([^"]+)"', visitor.get(f"/console/?{query}").body)
+
+    assert names("filter=team%3Dvision") == names("filter=VISION+end") == ["ended"]
+    assert names("filter=team%3Daudio") == []
+    both = [name for name in names("sort=name") if name in ("conditional", "ended")]
+    assert both == ["conditional", "ended"]
+    assert names("sort=training_jobs&filter=ded") == ["ended"]
+    page = visitor.get("/console/?filter=ended&sort=best")
+    assert re.search(r'<svg class="sparkline".*aria-label="Best so far over \d+ results: [\d.]+ to [\d.]+"', page.body)
+    assert 'aria-sort="descending"' in page.body
 
 
 def test_a_long_list_has_pages(served, sagemaker, visitor, make):
@@ -254,7 +273,7 @@ def test_what_isnt_there_is_a_404_in_words(visitor, path):
 
 @pytest.mark.parametrize("query", ["?page=x", "?page=0", "?page=99999999999999999999"])
 def test_a_place_in_a_list_that_isnt_one_is_refused_in_words(visitor, ended, query):
-    for path in (f"{ended}/training-jobs",):
+    for path in ("/console/", f"{ended}/training-jobs"):
         page = visitor.get(path + query)
         assert page.status == 422
         assert "isn't the number of a page" in page.text

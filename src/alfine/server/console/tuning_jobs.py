@@ -1,72 +1,155 @@
-"""The list of tuning jobs: newest first, page by page, filtered by name and status."""
+"""The list of tuning jobs: searched, filtered, sorted and cut into pages by the server; its whole state is in the address."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from alfine.aws.sagemaker import pagination
 from alfine.core.facts import TUNING_TRANSITIONS
-from alfine.jobs.describe import TuningJobSummary, tuning_job_summaries
+from alfine.figures.sparkline import sparkline
+from alfine.jobs.tuning_job_list import ListedTuningJob
 from alfine.server.console.page_request import PageRequest
+from alfine.server.console.table_query import page_number
 from alfine.server.console.verdict_text import nearest
-from alfine.store.conditions import TUNING_JOBS
-from alfine.store.pages import tuning_job_page
+from alfine.store.tuning_job_table import SORTS, TuningJobSelection
 
 PAGE_SIZE = 25
 """Tuning jobs on a page."""
 
-LONGEST_NAME = 100
-"""Characters of the name filter that are used."""
+LONGEST_FILTER = 200
+"""Characters of the filter that are used."""
+
+MOST_TERMS = 10
+"""Words of the filter that are used."""
 
 STATUSES = tuple(TUNING_TRANSITIONS)
 
+TERM = re.compile(r'"([^"]*)"|(\S+)')
+"""A text between quotation marks, or a word."""
+
+HEADS = {"name": "Name", "status": "Status", "training_jobs": "Training jobs", "best": "Best objective"}
+HEADS |= {"created": "Created", "duration": "Duration"}
+
+ASCENDING = ("name", "status")
+"""Columns that are sorted upwards at first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListQuery:
+    """The state of the list in an address. What is as at first isn't in the address.
+
+    Attributes:
+        filter: Words, and tags as key=value.
+        status: A status; "": any.
+        sort: One of SORTS; "": by creation.
+        order: «ascending», «descending», or "" for the column's own first order.
+        page: The number of the page, from 1.
+    """
+
+    filter: str = ""
+    status: str = ""
+    sort: str = ""
+    order: str = ""
+    page: int = 1
+
+    @classmethod
+    def read(cls, query: Mapping[str, str]) -> ListQuery:
+        """Return the state in the parameters of an address. Raise InvalidSpec where the page isn't a number."""
+        return cls(
+            filter=(query.get("filter") or query.get("name", "")).strip()[:LONGEST_FILTER],
+            status=query.get("status", "") if query.get("status") in STATUSES else "",
+            sort=query.get("sort", "") if query.get("sort") in SORTS else "",
+            order=query.get("order", "") if query.get("order") in ("ascending", "descending") else "",
+            page=page_number(query.get("page", "")),
+        )
+
+    def link(self, **changes: Any) -> str:
+        """Return the parameters of the address of another state, with «?»; changes: its attributes that differ."""
+        other = replace(self, **changes)
+        pairs = [(key, getattr(other, key)) for key in ("filter", "status", "sort", "order")]
+        pairs += [("page", other.page)] if other.page > 1 else []
+        return f"?{urlencode([pair for pair in pairs if pair[1]])}"
+
+    @property
+    def descending(self) -> bool:
+        """Return whether the largest value comes first."""
+        return self.order == "descending" if self.order else (self.sort or "created") not in ASCENDING
+
+    @property
+    def selection(self) -> TuningJobSelection:
+        """Return the tuning jobs that the list shows, and their order. «key=value» is a tag; anything else is a text."""
+        texts, tags = [], []
+        for quoted, word in TERM.findall(self.filter)[:MOST_TERMS]:
+            key, equals, value = word.partition("=")
+            if key and equals:
+                tags.append((key, value or None))
+            elif text := quoted or word:
+                texts.append(text)
+        return TuningJobSelection(
+            texts=texts,
+            tags=tags,
+            statuses=[self.status] if self.status else [],
+            sort=self.sort or "created",
+            descending=self.descending,
+        )
+
+    def head(self, column: str) -> Mapping[str, Any]:
+        """Return the head of a column: its label, the link that sorts by it, and its order if the list is sorted by it."""
+        now = ("descending" if self.descending else "ascending") if column == (self.sort or "created") else ""
+        first = "ascending" if column in ASCENDING else "descending"
+        other = {"ascending": "descending", "descending": "ascending"}.get(now, first)
+        link = self.link(sort=column, order=other, page=1)
+        return {"label": HEADS[column], "link": link, "order": now, "right": column not in (*ASCENDING, "created")}
+
 
 def page(request: PageRequest) -> Response:
-    """Render the list. Query: `name`, a part of the name; `status`; `after`, the token of a page."""
-    name, status = request.query.get("name", "").strip()[:LONGEST_NAME], request.query.get("status", "")
-    listing: dict[str, Any] = {"SortOrder": "Descending", "MaxResults": PAGE_SIZE}
-    listing |= {"NameContains": name} if name else {}
-    listing |= {"StatusEquals": status} if status in STATUSES else {}
-    listing |= {"NextToken": request.query["after"]} if request.query.get("after") else {}
-    keyset = pagination.page_of(listing, {"CreationTime": "created_at"}, "CreationTime")
-    with request.service.store.reading() as connection:
-        jobs = tuning_job_page(connection, keyset, pagination.filters(listing, TUNING_JOBS))
-        rows = [_row(summary, request) for summary in tuning_job_summaries(connection, jobs[:PAGE_SIZE])]
-    token = pagination.answered(listing, keyset, jobs, "rows", lambda row: row.name).get("NextToken")
-    query = {key: value for key, value in (("name", name), ("status", status)) if value}
+    """Render the list. Query: see `ListQuery`."""
+    query, now = ListQuery.read(request.query), request.service.clock()
+    found = request.service.tuning_jobs.page(query.selection, PAGE_SIZE, (query.page - 1) * PAGE_SIZE, now)
     return request.render(
         "tuning_jobs.html",
-        rows=rows,
-        page_size=PAGE_SIZE,
-        name=name,
-        status=status,
+        query=query,
+        rows=[_row(listed, now) for listed in found.rows],
+        total=found.total,
+        begin=(query.page - 1) * PAGE_SIZE,
+        pages=max(1, -(-found.total // PAGE_SIZE)),
         statuses=STATUSES,
-        first_link=f"?{urlencode(query)}" if "NextToken" in listing else None,
-        next_link=f"?{urlencode({**query, 'after': token})}" if token else None,
+        heads={column: query.head(column) for column in HEADS},
     )
 
 
-def _row(summary: TuningJobSummary, request: PageRequest) -> Mapping[str, Any]:
+def _row(listed: ListedTuningJob, now: datetime) -> Mapping[str, Any]:
+    summary = listed.summary
     row, spec, counters = summary.job, summary.spec, summary.counters.statuses
-    verdict = nearest(row.verdict.as_dict() if row.verdict else None, [verdict.as_dict() for verdict in row.verdicts])
+    ended = summary.counters.launched - counters["InProgress"]
+    allowed = spec and spec.most_training_jobs
     return {
         "name": row.name,
         "status": row.status,
-        "verdict": verdict,
-        "launched": summary.counters.launched,
-        "ended": summary.counters.launched - counters["InProgress"],
+        "verdict": nearest(
+            row.verdict.as_dict() if row.verdict else None, [verdict.as_dict() for verdict in row.verdicts]
+        ),
+        "ended": ended,
+        "share": min(1.0, ended / allowed) if allowed else 0.0,
         "running": counters["InProgress"],
         "failed": counters["NonRetryableError"] + counters["RetryableError"],
-        "allowed": spec and spec.most_training_jobs,
+        "allowed": allowed,
         "metric": spec and spec.metric,
         "goal": spec and spec.goal,
         "error": summary.error,
         "best": summary.best_value,
+        "runs": summary.best_runs,
+        "course": sparkline(listed.course.steps, listed.course.results),
+        "cost": listed.cost,
+        "tags": listed.tags,
+        "note": row.note or "",
         "created_at": row.created_at,
         "nobody": summary.nobody,
-        "seconds": (summary.until(request.service.clock()) - row.created_at).total_seconds(),
+        "seconds": (summary.until(now) - row.created_at).total_seconds(),
     }

@@ -46,7 +46,11 @@ function rowsTaken(table, from) {
     const same = before?.outerHTML === row.outerHTML;
     const next = same ? before : row;
     const focused = !same && before?.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-    if (before && !same) before.replaceWith(row);
+    if (before && !same) {
+      const ticked = [...before.querySelectorAll("input:checked")].map((each) => each.value);
+      for (const each of row.querySelectorAll("input[type=checkbox]")) each.checked = ticked.includes(each.value);
+      before.replaceWith(row);
+    }
     const after = place ? place.nextElementSibling : table.firstElementChild;
     if (next !== after) table.insertBefore(next, after);
     if (focused) row.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
