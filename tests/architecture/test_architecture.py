@@ -28,6 +28,7 @@ ONE_USER = {
     "aws.sagemaker.state_changes": "what an event looks like is AWS's protocol; the server only posts it",
     "core.single_training_job": "how CreateTrainingJob's request is read, beside read_spec",
     "figures.metric_curve": "a chart: all of them lie in figures",
+    "figures.sparkline": "a chart: all of them lie in figures",
     "jobs.backup": "what a home consists of is known here; `alfine backup` is a thin command",
     "jobs.check_home": "what a home consists of is known here; `alfine doctor --check` is a thin command",
     "jobs.overview": "the read model, beside describe; the console shows it",

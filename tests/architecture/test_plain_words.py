@@ -43,6 +43,7 @@ def is_function(node):
 FLOATS_FORMATTED = {
     "core.range_words": "a range as Python writes it",
     "core.wording": "the formatter itself",
+    "figures.sparkline": "coordinates of a drawing",
     "figures.svg_marks": "coordinates of a drawing",
     "figures.svg_scales": "ticks, which need as many digits as their distance, and colours",
     "programs.algorithms.specification": "bounds as AWS's CreateAlgorithm has them, in texts",

@@ -70,7 +70,7 @@ class ListedTuningJobs:
 
 @dataclass(slots=True)
 class _Known:
-    """What is known of a tuning job: its state, then the summary and the cost of this state, and the course up to a fact."""
+    """A tuning job as it is known: its state, then the summary and the cost of this state, and the course up to a fact."""
 
     state: object = None
     summary: TuningJobSummary | None = None

@@ -9,6 +9,8 @@ from typing import Any
 from starlette.responses import Response
 
 from alfine.core.facts import is_terminal
+from alfine.core.ranges import Continuous, Integer
+from alfine.core.wording import short
 from alfine.jobs.describe import best_of
 from alfine.server.console.insights import SMALL, Insights
 from alfine.server.console.page_request import PageRequest
@@ -112,8 +114,11 @@ def best_name(connection: Connection, job: TuningJob, launched: int, insights: I
 
 def _example(state: TableState) -> str:
     """Return a condition that the table of this tuning job can be filtered by."""
-    column = next((each for each in state.columns.values() if each.hyperparameter and each.numeric), None)
-    return f"{column.name}<0.1" if column and " " not in column.name else "duration>60"
+    for part in state.spec.definition_specs:
+        for name, range_ in part.space.ranges.items():
+            if isinstance(range_, Continuous | Integer) and name in state.columns and " " not in name:
+                return f"{name}<{short(range_.from_unit(0.5))}"
+    return "duration>60"
 
 
 def _cells(row: TrainingJobRow, columns: list[TableColumn], best: str | None, now: datetime) -> Mapping[str, Any]:

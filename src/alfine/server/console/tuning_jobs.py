@@ -34,7 +34,7 @@ TERM = re.compile(r'"([^"]*)"|(\S+)')
 """A text between quotation marks, or a word."""
 
 HEADS = {"name": "Name", "status": "Status", "training_jobs": "Training jobs", "best": "Best objective"}
-HEADS |= {"created": "Created", "duration": "Duration"}
+HEADS |= {"created": "Created", "duration": "Duration, cost"}
 
 ASCENDING = ("name", "status")
 """Columns that are sorted upwards at first."""
