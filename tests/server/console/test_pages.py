@@ -158,7 +158,7 @@ def test_the_list_is_searched_by_tags_sorted_and_draws_the_course_of_the_best(vi
     assert names("filter=team%3Daudio") == []
     both = [name for name in names("sort=name") if name in ("conditional", "ended")]
     assert both == ["conditional", "ended"]
-    assert names("sort=training_jobs&filter=ende") == ["ended"]
+    assert names("sort=training_jobs&filter=team%3D") == ["ended"]
     page = visitor.get("/console/?filter=ended&sort=best")
     assert re.search(r'<svg class="sparkline".*aria-label="Best so far over \d+ results: [\d.]+ to [\d.]+"', page.body)
     assert 'aria-sort="descending"' in page.body
