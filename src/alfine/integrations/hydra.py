@@ -31,6 +31,9 @@ log = logging.getLogger("alfine.hydra")
 FACTS = "alfine.jsonl"
 """The file in the sweep's folder that has a line for each job that has ended: a sweep into the same folder goes on after them."""
 
+FIRST_ATTEMPTS = 5
+"""Jobs: when this many have failed and none has succeeded, the sweep fails. As in AMT: «No training job succeeded after 5 attempts»."""
+
 RESULTS = "optimization_results.yaml"
 """The file in the sweep's folder that has the best job, named as by Hydra's other sweepers."""
 
@@ -115,6 +118,8 @@ class AlfineSweeper(Sweeper):  # type: ignore[misc]  # Hydra isn't type-checked 
                 if failure is not None:
                     log.warning("Job %d failed: %s", job.number - 1, failure)
                     reason = f" The last one: {failure}"
+            if tuner.best is None and len(tuner.training_jobs) >= FIRST_ATTEMPTS:
+                break
         _finish(tuner, folder, reason)
 
 
@@ -126,10 +131,8 @@ def _outcome(result: JobReturn, metric: str) -> tuple[float | None, str | None]:
     """
     if result.status != JobStatus.COMPLETED:
         cause = result._return_value  # noqa: SLF001 - the property raises it
-        return (
-            None,
-            f"{type(cause).__name__}: {cause}" if cause is not None else "The launcher doesn't say how it ended.",
-        )
+        unknown = "the launcher doesn't say how it ended."
+        return None, unknown if cause is None else f"{type(cause).__name__}: {cause}"
     returned = result.return_value
     try:
         return float(returned), None
@@ -142,7 +145,7 @@ def _finish(tuner: alfine.Tuner, folder: Path, reason: str) -> None:
     """Say why the sweep ends, and write down the best job."""
     verdict, best = tuner.verdict, tuner.best
     if best is None:
-        raise alfine.AlfineError(f"{verdict.sentence}{reason}")
+        raise alfine.AlfineError(f"none of the first {len(tuner.training_jobs)} jobs succeeded.{reason}")
     log.info("%s", verdict.sentence)
     log.info("Best: job %d, %s", best.number - 1, best.objective)
     found = {
