@@ -221,30 +221,6 @@ def test_the_database_is_durable_and_readable_while_written(tmp_path):
     store.close()
 
 
-def test_the_tables_are_those_that_the_migrations_make(store):
-    import sqlalchemy as sa
-
-    from alfine.store.schema import TABLES
-
-    inspector = sa.inspect(store.database.engine)
-    for table in TABLES.sorted_tables:
-        columns = {column["name"]: column for column in inspector.get_columns(table.name)}
-        assert set(columns) == set(table.columns.keys())
-        assert {name for name, column in columns.items() if column["nullable"]} == {
-            c.name for c in table.c if c.nullable
-        }
-        key = inspector.get_pk_constraint(table.name)["constrained_columns"]
-        assert set(key) == {column.name for column in table.primary_key}
-    with store.reading() as connection:
-        made = connection.exec_driver_sql(
-            "SELECT indexname FROM pg_indexes LEFT JOIN pg_constraint ON conname = indexname WHERE tablename <> 'alembic_version' "
-            "AND schemaname = 'public' AND conname IS NULL"
-            if store.database.is_postgres
-            else "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
-        )
-        assert set(made.scalars()) == {index.name for table in TABLES.sorted_tables for index in table.indexes}
-
-
 def test_two_stores_on_one_database_do_not_block_each_other(store, database_url):
     other = Store(database_url)
     created(store)

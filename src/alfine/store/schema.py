@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
 
 REVISION = "0016"  # the newest migration; a store with an older one is upgraded when it is opened
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -50,6 +51,11 @@ class Line(sa.TypeDecorator[str]):
         return text.replace("\0", "\ufffd")
 
 
+@compiles(Line, "postgresql")
+def _line_of_postgresql(line: Line, compiler: Any, **_: Any) -> str:  # noqa: ARG001 - SQLAlchemy's signature
+    return 'TEXT COLLATE "C"'
+
+
 TABLES = sa.MetaData()
 
 tuning_jobs = sa.Table(
@@ -73,9 +79,8 @@ tuning_jobs = sa.Table(
     sa.Column("failed_tries", sa.Integer, nullable=False, server_default="0"),  # in a row (jobs/failed_runs.py)
     sa.Column("failed_at", Instant),  # the last of them
     sa.Column("epoch", sa.Integer, nullable=False, server_default="0"),  # raised by each takeover (store/leases.py)
-    sa.Column(
-        "listed", sa.Boolean, nullable=False
-    ),  # False for a deleted job, and for the holder of a single training job
+    # False for a deleted job, and for the holder of a single training job
+    sa.Column("listed", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("note", Line),  # what people wrote about it
     sa.Index("tuning_jobs_by_name", "listed", "name"),
     sa.Index("tuning_jobs_by_status", "listed", "status", "name"),
