@@ -50,6 +50,7 @@ REACHED = {
     "runners/storage/copies.py: _copy_log": "tests/runners/test_host.py::test_checkpoints_and_log_are_copied_while_it_runs",
     "runners/storage/deliveries.py: _deliver": f"{BAD}::test_stop_works_while_the_buckets_are_away_and_the_others_go_on_until_then",
     "runners/inline.py: _call": "tests/jobs/test_engine.py::test_a_failing_function_says_why_and_the_job_goes_on",
+    "server/replay_desk.py: _turn": "tests/server/test_replay_desk.py::test_a_replay_that_fails_is_told_and_harms_no_other",
     "runners/launcher/preload.py: preload": "tests/runners/test_warm.py::test_imports_that_act_make_the_start_cold_and_are_reported",
     "jobs/forced_stop.py: _ask": FORCED,
     "jobs/forced_stop.py: _killed": FORCED,

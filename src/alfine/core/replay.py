@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from alfine.core.facts import Changed, Ended, Fact, TuningJobStopAsked
 from alfine.core.history import History
@@ -13,6 +14,8 @@ from alfine.core.spec import TuningJobSpec
 from alfine.core.training_job import TrainingJob
 from alfine.core.verdict import Outlook, Verdict
 from alfine.core.wording import short
+
+Finished = TypeVar("Finished")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -69,6 +72,27 @@ def replay(
         changed: Returns the policy of a specification that the user has changed, to replay a job under its own criteria. Without it the
             given policy is used throughout, as if the user had changed nothing.
     """
+    return finished(replay_steps(history, policy, under=under, changed=changed))
+
+
+def finished(steps: Generator[int, None, Finished]) -> Finished:
+    """Take all steps of a generator, and return its result."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: Finished = end.value
+            return result
+
+
+def replay_steps(
+    history: History,
+    policy: Policy,
+    *,
+    under: History | None = None,
+    changed: Callable[[TuningJobSpec], Policy] | None = None,
+) -> Generator[int, None, Replayed]:
+    """Replay step by step: yield how many facts of the record are judged, after each of them. Arguments and result: see `replay`."""
     past = under if under is not None else history.under(history.first_spec)
     judge = Judge(past, policy, changed)
     judge.judge()
@@ -79,6 +103,7 @@ def replay(
             continue
         if changed is None and count <= last and isinstance(fact, Changed | TuningJobStopAsked):
             continue
+        yield count
         ends = changed is None or count > last  # a job that had ended before the user changed it went on
         judge.pass_time(fact.at)
         if ends and judge.verdict.outlook is not Outlook.CONTINUE:

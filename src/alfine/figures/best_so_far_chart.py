@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from alfine.core.facts import Changed, Ended
 from alfine.core.history import History
-from alfine.core.wording import number, percent
-from alfine.figures.best_so_far import MOST_NAMED
+from alfine.core.wording import number
 from alfine.figures.chart import Chart, Plain
-from alfine.figures.criterion_stops import CriterionStop
+from alfine.figures.criterion_stops import CriterionStop, with_stops
 from alfine.figures.curve_layout import Curve, Label, Layout, end_text, layout_of
-from alfine.figures.theme import BEST, FAINT, GOOD, MAIN
+from alfine.figures.theme import BEST, FAINT, MAIN
 from alfine.figures.training_job_rows import (
     hyperparameter_fields,
     quantitative,
@@ -23,9 +23,6 @@ from alfine.figures.training_job_rows import (
 
 MOST_DOTS = 600
 """Training jobs of a curve that have a dot; of more, every second, third, …"""
-
-MOST_STOPS = 6
-"""Criteria whose stops are marked."""
 
 
 def best_so_far(
@@ -53,32 +50,19 @@ def best_so_far(
         *(layer for curve in layout.curves for layer in _curve(curve, fields, layout)),
         *_failed(histories),
         *_ends(layout, fields),
-        *_stops(layout, stops[:MOST_STOPS]),
     ]
-    last = max([layout.x_range[1], *(stop.after + 1.0 for stop in stops), _last(histories, forecast)])
     x = quantitative("x", "training jobs ended", axis=whole_axis())
-    x["scale"] = {"domain": [layout.x_range[0], last], "nice": False}
+    x["scale"] = {"domain": [layout.x_range[0], max(layout.x_range[1], _last(histories, forecast))], "nice": False}
     domain = _reach(layout, next(iter(histories.values())), forecast)
     y = quantitative("y", layout.y_label, scale={"domain": domain, "nice": False, "zero": False})
-    return Chart(
+    chart = Chart(
         name="best-so-far",
-        title=layout.title if title is not None else _finding(histories, stops) or layout.title,
+        title=layout.title,
         notes=(layout.note, *_notes(histories, forecast)),
         view={"encoding": {"x": x, "y": y}, "layer": layers},
     )
-
-
-def _finding(histories: Mapping[str, History], stops: Sequence[CriterionStop]) -> str:
-    """Return what the earlier stops cost, in one sentence; empty where there are none."""
-    ended = max(history.ended for history in histories.values())
-    known = sorted(
-        (stop for stop in stops if stop.missed is not None and stop.after < ended), key=lambda stop: stop.after
-    )
-    costs = [percent(stop.missed) if stop.missed else "nothing" for stop in known[:MOST_NAMED]]
-    if not costs:
-        return ""
-    then = "".join(f", after {stop.after} {cost}" for stop, cost in zip(known[1:], costs[1:], strict=False))
-    return f"Stopping after {known[0].after} of {ended} training jobs costs {costs[0]} of the best{then}"
+    marked = with_stops(chart, next(iter(histories.values())), stops)
+    return marked if title is None else replace(marked, title=title)
 
 
 def _notes(histories: Mapping[str, History], forecast: Mapping[str, Any] | None) -> Iterator[str]:
@@ -186,36 +170,6 @@ def _end(curve: Curve, label: Label, level: float) -> Iterator[Plain]:
                 "color": curve.colour,
                 "fontWeight": "bold" if line == 0 else "normal",
                 "fontSize": 12,
-            },
-            "encoding": {"y": quantitative("level", "")},
-        }
-
-
-def _stops(layout: Layout, stops: Sequence[CriterionStop]) -> Iterator[Plain]:
-    """Yield a line and a label where each criterion ends the job: the earliest the highest, so that no line crosses a label."""
-    low, high = layout.y_range
-    foot = "height" if layout.goal.startswith("lower") else 0
-    for index, stop in enumerate(sorted(stops, key=lambda stop: stop.after)):
-        share = 0.97 - 0.075 * index
-        level = low + (share if layout.goal.startswith("lower") else 1.0 - share) * (high - low)
-        loss = (
-            "" if stop.missed is None else f", {percent(stop.missed)} worse" if stop.missed > 0 else ", nothing missed"
-        )
-        row = {"data": {"values": [{"x": stop.after, "level": level}]}}
-        right = stop.after > 0.65 * layout.x_range[1]
-        yield {
-            **row,
-            "mark": {"type": "rule", "color": GOOD, "strokeDash": [5, 3]},
-            "encoding": {"y": quantitative("level", ""), "y2": {"value": foot}},
-        }
-        yield {
-            **row,
-            "mark": {
-                "type": "text",
-                "text": f"{stop.criterion}: {stop.after}{loss}",
-                "align": "right" if right else "left",
-                "dx": -5 if right else 5,
-                "fontSize": 11,
             },
             "encoding": {"y": quantitative("level", "")},
         }

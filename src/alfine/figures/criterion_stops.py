@@ -1,10 +1,29 @@
-"""Stops of completion criteria, for figures: those that are known without a replay."""
+"""Stops of completion criteria in the figure of the best so far: those that are known without a replay, and their marks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from alfine.core.history import History
+from alfine.core.wording import percent
+from alfine.figures.best_so_far import MOST_NAMED
+from alfine.figures.chart import Chart, Plain
+from alfine.figures.theme import GOOD
+from alfine.figures.training_job_rows import quantitative
+
+MOST_STOPS = 8
+"""Criteria whose stops are marked."""
+
+LONGEST_NAME = 48
+"""Letters of a criterion beside its mark."""
+
+HIGHEST_LABEL, LABEL_STEP = 0.97, 0.075
+"""Height of the topmost label, and distance of two, in heights of the frame."""
+
+SHARE_ON_THE_RIGHT = 0.6
+"""Share of the width of the frame from which on a label stands on the left of its mark."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,3 +57,71 @@ def stops_of_verdicts(
         after = each.get("evidence", {}).get("would_have_ended_after_training_jobs")
         if each.get("watching") and after:
             yield CriterionStop(criterion=str(each["criterion"]), after=int(after))
+
+
+def with_stops(chart: Chart, history: History, stops: Sequence[CriterionStop]) -> Chart:
+    """Return the chart of the best so far with a mark where each criterion ends the tuning job.
+
+    Args:
+        chart: The chart.
+        history: The tuning job.
+        stops: The ends.
+    """
+    if not chart.view or not stops:
+        return chart
+    encoding = chart.view["encoding"]
+    begin, end = encoding["x"]["scale"]["domain"]
+    end = max(end, *(stop.after + 1.0 for stop in stops))
+    x = {**encoding["x"], "scale": {**encoding["x"]["scale"], "domain": [begin, end]}}
+    marks = _marks(encoding["y"]["scale"]["domain"], end, sorted(stops, key=lambda stop: stop.after), history.sign)
+    view = {"encoding": {**encoding, "x": x}, "layer": [*chart.view["layer"], *marks]}
+    return replace(chart, title=_finding(history, stops) or chart.title, view=view)
+
+
+def _finding(history: History, stops: Sequence[CriterionStop]) -> str:
+    """Return what the earlier stops cost, in one sentence; empty where there are none."""
+    ended = history.ended
+    earlier = {stop.after: stop.missed for stop in stops if stop.missed is not None and stop.after < ended}
+    costs = [
+        (after, percent(missed) if missed else "nothing") for after, missed in sorted(earlier.items())[:MOST_NAMED]
+    ]
+    if not costs:
+        return ""
+    then = "".join(f", after {after} {cost}" for after, cost in costs[1:])
+    return f"Stopping after {costs[0][0]} of {ended} training jobs costs {costs[0][1]} of the best{then}"
+
+
+def _marks(domain: Sequence[float], end: float, stops: Sequence[CriterionStop], sign: float) -> Iterator[Plain]:
+    """Yield a line and a label for each stop: the earliest the highest, so that no line crosses a label."""
+    low, high = domain
+    for index, stop in enumerate(stops[:MOST_STOPS]):
+        share = HIGHEST_LABEL - LABEL_STEP * index
+        level = low + (share if sign > 0 else 1.0 - share) * (high - low)
+        row = {"data": {"values": [{"x": stop.after, "level": level}]}}
+        right = stop.after > SHARE_ON_THE_RIGHT * end
+        yield {
+            **row,
+            "mark": {"type": "rule", "color": GOOD, "strokeDash": [5, 3]},
+            "encoding": {"y": quantitative("level", ""), "y2": {"value": "height" if sign > 0 else 0}},
+        }
+        yield {
+            **row,
+            "mark": {
+                "type": "text",
+                "text": f"{_shortened(stop.criterion)}: {stop.after}{_loss(stop)}",
+                "align": "right" if right else "left",
+                "dx": -5 if right else 5,
+                "fontSize": 11,
+            },
+            "encoding": {"y": quantitative("level", "")},
+        }
+
+
+def _loss(stop: CriterionStop) -> str:
+    if stop.missed is None:
+        return ""
+    return f", {percent(stop.missed)} worse" if stop.missed > 0 else ", nothing missed"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…"

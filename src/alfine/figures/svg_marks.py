@@ -20,6 +20,12 @@ DASHES = ("", "6 3", "2 3", "8 3 2 3", "1 3", "10 4")
 NEAR = 0.4
 """Pixels between two points of a line below which the second one is left out."""
 
+LETTER = 5.8
+"""Width of a letter of a text among marks, in pixels."""
+
+FREE_OF_LIMITS = 60.0
+"""Pixels of a text that may reach beyond the frame: the numbers beside the last axis of parallel coordinates do."""
+
 OFFSET_BAND = 0.8
 """Share of a category's band over which marks with an offset are spread."""
 
@@ -269,7 +275,16 @@ def _texts(layer: Layer, frame: Frame) -> Iterator[str]:
         if layer.clipped and not frame.inside(x, y):
             continue
         x, y = x + mark.get("dx", 0), y + mark.get("dy", 0) + 0.35 * mark.get("fontSize", 11)
-        yield written(x, y, row[words["field"]] if words else mark["text"], ink, anchor=anchor, more=more)
+        text = str(row[words["field"]] if words else mark["text"])
+        yield written(_moved_inside(x, text, anchor, frame), y, text, ink, anchor=anchor, more=more)
+
+
+def _moved_inside(x: float, text: str, anchor: str, frame: Frame) -> float:
+    """Return where a long text begins, or ends, so that it doesn't reach beyond the frame."""
+    wide = LETTER * len(text)
+    if anchor == "start" and wide > FREE_OF_LIMITS:
+        return max(0.0, min(x, frame.width - wide))
+    return min(frame.width, max(x, wide)) if anchor == "end" else x
 
 
 _DRAWN: dict[str, Callable[[Layer, Frame], Iterator[str]]] = {

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.history import History
 from alfine.core.policy import AT_END, Policy
 from alfine.core.protocols import CompletionCriterion, EarlyStopping, Strategy
-from alfine.core.replay import Replayed, replay
+from alfine.core.replay import Replayed, finished, replay_steps
 from alfine.core.settings import FORBID, NAMES, ORDER, REQUIRES, START_WITH, STEP, TAG_PREFIX
 from alfine.core.spec import TuningJobSpec
 from alfine.core.wording import closest
@@ -129,12 +129,17 @@ def replayed(history: History, criteria: Given = ()) -> Replayed:
     Raises:
         InvalidSpec: A criterion can't be understood, or can't be judged in this job.
     """
+    return finished(replayed_steps(history, criteria))
+
+
+def replayed_steps(history: History, criteria: Given = ()) -> Generator[int, None, Replayed]:
+    """Return the steps of `replayed`: each yields how many facts of the record are judged. Arguments and errors are the same."""
     criteria = criteria_of(criteria)
     if not criteria:
-        return replay(history, policy_for(history.first_spec), changed=policy_for)
+        return replay_steps(history, policy_for(history.first_spec), changed=policy_for)
     spec = with_criteria(history.spec, [criterion for criterion in criteria if can_be_kept(criterion)])
     policy = policy_for(spec)
     others = tuple(criterion for criterion in criteria if not can_be_kept(criterion))
     check_demands(spec, others)
     policy = dataclasses.replace(policy, criteria=(*policy.criteria, *others))
-    return replay(history, policy, under=history.under(spec))
+    return replay_steps(history, policy, under=history.under(spec))

@@ -39,6 +39,7 @@ from alfine.server.housekeeping import Housekeeping
 from alfine.server.http_measures import HttpMeasures, Measured
 from alfine.server.limits import limited
 from alfine.server.metrics import MetricsAccess, MetricsPage, home_families, webhook_families
+from alfine.server.replay_desk import ReplayDesk
 from alfine.server.rest import RestApi
 from alfine.server.webhooks.follower import Events, Follower
 from alfine.store.totals import ping
@@ -91,8 +92,8 @@ def make_app(home: Home, engine_pool: EnginePool, job_files: JobFiles, *, is_ope
     hosts = tuple(name.lower() for name in home.config.server.hosts)
     names = {service.api.signing_name for service in known.values()}
     families = {"json": names, "query": names, "s3": {"s3"}, OWN: {OWN}}
-    insights = Insights(home.service, draw)
-    shown = ConsoleBackend(home.service, engine_pool.run, changed, home.force_stop, insights, job_files)
+    insights, replays = Insights(home.service, draw), ReplayDesk()
+    shown = ConsoleBackend(home.service, engine_pool.run, changed, home.force_stop, insights, job_files, replays)
     console = Console(shown, keys, is_open=is_open)
     access, http = MetricsAccess(home.config.metrics, keys, is_open=is_open), HttpMeasures()
     events = Events(partial(event_of, backend), detail_type)
@@ -135,7 +136,13 @@ def make_app(home: Home, engine_pool: EnginePool, job_files: JobFiles, *, is_ope
         await own(scope, receive, send)
 
     rest_api = RestApi(
-        home.service, home.config.s3, engine_pool.run, changed, console_link=console.link, force_stop=home.force_stop
+        home.service,
+        home.config.s3,
+        engine_pool.run,
+        changed,
+        console_link=console.link,
+        force_stop=home.force_stop,
+        replays=replays,
     )
     readiness = Readiness(home.store, lambda: engine_pool.trouble)
     app = Starlette(

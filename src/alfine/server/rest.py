@@ -39,8 +39,9 @@ from alfine.core.unavailable import UNAVAILABLE_CODE, reason_to_try_later
 from alfine.core.wording import did_you_mean
 from alfine.figures.report import report
 from alfine.jobs.analysis.export_table import FORMATS, export_table
-from alfine.jobs.analysis.replay_report import replay_report, replay_turn
+from alfine.jobs.analysis.replay_report import check_size, recorded_report, report_turn
 from alfine.jobs.service import Service
+from alfine.server.replay_desk import ReplayDesk, wanted_replays
 from alfine.store.config import S3
 
 MAX_CHANGE_BYTES = 1 << 16
@@ -69,6 +70,7 @@ class RestApi:
         changed: Wakes the engine after a change.
         console_link: Returns the path of a new one-time link into the console for the access key with that id.
         force_stop: Stops the tuning job of that name by force; see `Service.force_stop`.
+        replays: Works out replays.
     """
 
     def __init__(
@@ -80,9 +82,10 @@ class RestApi:
         *,
         console_link: Callable[[str], str],
         force_stop: Callable[[str], Sequence[str]],
+        replays: ReplayDesk,
     ) -> None:
         self.service, self.s3, self.run, self.changed = service, s3, run, changed
-        self.console_link, self.force_stop = console_link, force_stop
+        self.console_link, self.force_stop, self.replays = console_link, force_stop, replays
 
     def routes(self) -> Mount:
         """Return the routes of all documents."""
@@ -118,8 +121,11 @@ class RestApi:
 
     def _replays(self, request: Request) -> Any:
         texts = request.query_params.getlist("criterion")
-        with replay_turn(texts):
-            return replay_report(self.service.history(request.path_params["name"]), texts)
+        check_size(texts)
+        job = self.service.get(request.path_params["name"])
+        history = self.service.history(job.name)
+        wanted = wanted_replays((job.id, job.facts, job.status), history, texts)
+        return recorded_report(history, self.replays.results(request.scope.get(SIGNER, ""), wanted))
 
     async def _changes(self, request: Request) -> Response:
         body = await _body(request)
@@ -159,7 +165,7 @@ class RestApi:
 
     def _report(self, request: Request) -> Response:
         name, texts = request.path_params["name"], request.query_params.getlist("criterion")
-        with replay_turn(texts):  # it asks a criterion again and again, as a replay does
+        with report_turn(texts):  # it asks a criterion again and again, as a replay does
             page = report(self.service.get(name), self.service.history(name), texts)
         return _as_file(page.encode(), {})
 

@@ -71,7 +71,9 @@ def test_a_page_follows_its_job_to_the_end_without_a_reload_by_hand(browser, ser
     assert browser.read("document.querySelectorAll('.figure').length") == 0
     go.touch()
     browser.until("document.querySelector('h1 .status')?.textContent === 'Completed'")
-    dots = browser.read("document.querySelectorAll('#curve .wide a').length") - 1  # the best has a mark of its own, too
+    dots = (
+        browser.read("document.querySelectorAll('#curve .on-desktop a').length") - 1
+    )  # the best has a mark of its own, too
     outside = re.search(r"(\d+) worse ones? (?:lies|lie) outside", browser.read("document.body.innerText"))
     assert dots + (int(outside[1]) if outside else 0) == 6
     assert browser.read("document.querySelector('.criterion .strong').textContent") == "ended the job"
@@ -159,6 +161,21 @@ def test_figures_are_drawn_live_and_tell_more_under_the_pointer(browser, served,
     assert browser.complaints == []
 
 
+def test_a_slider_replays_and_marks_the_stop_on_the_curve(browser, served, paths):
+    browser.sized(1280)
+    browser.open(f"{served.url}/console/tuning-jobs/wide/replay")
+    browser.until("document.querySelectorAll('#results .value').length === 3")
+    browser.read(
+        "((slider) => { slider.value = 5; slider.dispatchEvent(new Event('input', { bubbles: true })); })"
+        "(document.querySelector('[data-slides=\"MaxNumberOfTrainingJobs.0\"]'))"
+    )
+    browser.until("document.querySelector('#results svg').textContent.includes('MaxNumberOfTrainingJobs 5: 5')")
+    assert browser.read("document.querySelector('[name=\"MaxNumberOfTrainingJobs.0\"]').value") == "5"
+    assert "MaxNumberOfTrainingJobs.0=5" in browser.read("location.search")
+    assert browser.read("document.activeElement === document.body || !document.activeElement.closest('#results')")
+    assert browser.complaints == []
+
+
 @pytest.fixture(scope="module")
 def million(served, sagemaker, tmp_path_factory):
     """A job whose objectives are large and near each other."""
@@ -185,7 +202,7 @@ def test_labels_of_figures_are_whole_and_tell_neighbours_apart(browser, served, 
     browser.open(f"{served.url}/console/tuning-jobs/{million}")
     browser.until("document.querySelectorAll('#curve svg').length > 0")
     assert browser.read(OUTSIDE) == []
-    shown = "wide" if width > 600 else "narrow"
+    shown = "on-desktop" if width > 600 else "on-phone"
     labels = browser.read(
         f"[...document.querySelectorAll('.{shown} svg text[text-anchor=end].soft')].map((each) => each.textContent)"
     )

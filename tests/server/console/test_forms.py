@@ -218,6 +218,13 @@ def _token(visitor, name="stopped"):
     return re.search(r'name="token" value="([^"]+)"', visitor.get(f"/console/tuning-jobs/{name}/change").body)[1]
 
 
+def replayed(visitor, path):
+    """The page once all replays have ended; without scripts it loads itself again until then."""
+    while "under way" in (page := visitor.get(path)).text:
+        assert "http-equiv" in page.body
+    return page
+
+
 def test_a_replay_says_when_each_criterion_would_have_ended_it_what_it_saves_and_misses(visitor, sagemaker, script):
     request = job_request(
         name="record", space=SPACE, script=script, metric="loss", strategy="Random", max_training_jobs=12, seed=1
@@ -226,7 +233,7 @@ def test_a_replay_says_when_each_criterion_would_have_ended_it_what_it_saves_and
     until(sagemaker, "record")
     path = "/console/tuning-jobs/record/replay"
     assert "ConvergenceDetected" in visitor.get(path).text
-    text = visitor.get(f"{path}?criteria=BestObjectiveNotImproving+3%0ATargetObjectiveMetricValue+-5").text
+    text = replayed(visitor, f"{path}?criteria=BestObjectiveNotImproving+3%0ATargetObjectiveMetricValue+-5").text
     assert "As recorded: 12 training jobs" in text
     alone = re.search(
         r"BestObjectiveNotImproving 3 after .*, by BestObjectiveNotImproving .* (\d+) (\d+) % .* of training (\d+) training jobs",
@@ -239,10 +246,15 @@ def test_a_replay_says_when_each_criterion_would_have_ended_it_what_it_saves_and
     )
     assert (
         "all together not before the end of the record"
-        in visitor.get(f"{path}?criteria=TargetObjectiveMetricValue+-5%0AMaxNumberOfTrainingJobs+40").text
+        in replayed(visitor, f"{path}?criteria=TargetObjectiveMetricValue+-5%0AMaxNumberOfTrainingJobs+40").text
     )
     assert "all together" in text
-    assert re.search(r"the job's own after .*, by MaxNumberOfTrainingJobs", visitor.get(f"{path}?criteria=").text)
+    assert re.search(r"the job's own after .*, by MaxNumberOfTrainingJobs", replayed(visitor, f"{path}?criteria=").text)
+    sent = replayed(visitor, f"{path}?use=MaxNumberOfTrainingJobs&MaxNumberOfTrainingJobs.0=5&criteria=")
+    assert re.search(r"MaxNumberOfTrainingJobs 5 after .* 7 training jobs", sent.text)
+    assert ">MaxNumberOfTrainingJobs 5: 5" in sent.body  # its mark on the curve
+    refused = replayed(visitor, f"{path}?use=MaxNumberOfTrainingJobs&MaxNumberOfTrainingJobs.0=many")
+    assert (refused.status, "training jobs: 'many' must be a number." in refused.text) == (422, True)
 
 
 @pytest.mark.parametrize(

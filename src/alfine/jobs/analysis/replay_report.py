@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from alfine.core import cost
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
 from alfine.core.history import History
-from alfine.core.replay import Replayed
+from alfine.core.replay import Replayed, finished
 from alfine.core.verdict import Outlook
 from alfine.criteria import criterion_from_text
-from alfine.jobs.policy_for import replayed
+from alfine.jobs.policy_for import replayed_steps
 
 Plain = dict[str, Any]
 
@@ -24,41 +24,58 @@ LONGEST_TEXT = 2000
 """Characters of all criteria of one request to a server."""
 
 PATIENCE_SECONDS = 30.0
-"""Longest time, in seconds, that a request to a server waits for another one's replay."""
+"""Longest time, in seconds, that a request to a server waits for another one's report."""
 
-_one_at_a_time = threading.BoundedSemaphore(1)  # a replay judges every fact anew, and takes a whole core
+_one_at_a_time = threading.BoundedSemaphore(1)  # it judges every fact anew, and takes a whole core
 
 
-class ReplayBusy(AlfineError):
-    """Another replay takes too long."""
+class ReportBusy(AlfineError):
+    """Another report takes too long."""
 
     code = "ServiceUnavailable"
 
 
 @contextmanager
-def replay_turn(texts: Sequence[str]) -> Iterator[None]:
-    """Wait for this request's turn to replay: a server works out one replay at a time.
+def report_turn(texts: Sequence[str]) -> Iterator[None]:
+    """Wait for this request's turn to ask criteria again and again, as a report does: a server does it for one at a time.
 
     Args:
         texts: The criteria of the request.
 
     Raises:
         InvalidSpec: The request asks for too much.
-        ReplayBusy: Another replay takes too long.
+        ReportBusy: Another report takes too long.
     """
-    if len(texts) > MOST_CRITERIA or sum(map(len, texts)) > LONGEST_TEXT:
-        most = f"{len(texts)} criteria; at most {MOST_CRITERIA}, in {LONGEST_TEXT} characters."
-        raise InvalidSpec([Fault("criteria", most)])
+    check_size(texts)
     if not _one_at_a_time.acquire(timeout=PATIENCE_SECONDS):
-        raise ReplayBusy("Other replays are being worked out. Try again in a while.")
+        raise ReportBusy("Other reports are being written. Try again in a while.")
     try:
         yield
     finally:
         _one_at_a_time.release()
 
 
+def check_size(texts: Sequence[str]) -> None:
+    """Check that a request to a server doesn't ask for too much.
+
+    Args:
+        texts: Its criteria.
+
+    Raises:
+        InvalidSpec: It does.
+    """
+    if len(texts) > MOST_CRITERIA or sum(map(len, texts)) > LONGEST_TEXT:
+        most = f"{len(texts)} criteria; at most {MOST_CRITERIA}, in {LONGEST_TEXT} characters."
+        raise InvalidSpec([Fault("criteria", most)])
+
+
 def replay_report(history: History, texts: Sequence[str]) -> Plain:
     """Return the replays of a recorded job, beside what was recorded. Arguments and errors are those of `replay_rows`."""
+    return recorded_report(history, replay_rows(history, texts))
+
+
+def recorded_report(history: History, rows: Sequence[Plain]) -> Plain:
+    """Return what was recorded of a job beside the rows of its replays."""
     best = history.incumbent
     return {
         "HyperParameterTuningJobName": history.spec.name,
@@ -70,7 +87,7 @@ def replay_report(history: History, texts: Sequence[str]) -> Plain:
             "BestObjective": best and best.objective,
             "BestTrainingJob": best and best.number,
         },
-        "Replays": replay_rows(history, texts),
+        "Replays": [*rows],
     }
 
 
@@ -84,11 +101,30 @@ def replay_rows(history: History, texts: Sequence[str]) -> list[Plain]:
     Raises:
         InvalidSpec: A text isn't a criterion.
     """
-    criteria = [criterion_from_text(text) for text in texts]
-    rows = [_row(history, [text], replayed(history, [one])) for text, one in zip(texts, criteria, strict=True)]
-    if len(criteria) != 1:
-        rows.append(_row(history, [*texts], replayed(history, criteria)))
-    return rows
+    return [finished(row_steps(history, alternative)) for alternative in alternatives(texts)]
+
+
+def alternatives(texts: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return what is replayed for these criteria: each of them alone, and several together; for none, the job's own."""
+    return [*((text,) for text in texts), *([] if len(texts) == 1 else [tuple(texts)])]
+
+
+def row_steps(history: History, texts: Sequence[str]) -> Generator[int, None, Plain]:
+    """Return the steps of one replay; each yields how many facts of the record are judged, the last one returns the row.
+
+    Args:
+        history: The job's.
+        texts: The criteria, which judge together; none stands for the job's own.
+
+    Raises:
+        InvalidSpec: A text isn't a criterion, or can't be judged in this job.
+    """
+    steps = replayed_steps(history, [criterion_from_text(text) for text in texts])
+
+    def rows() -> Generator[int, None, Plain]:
+        return _row(history, texts, (yield from steps))
+
+    return rows()
 
 
 def _row(history: History, texts: Sequence[str], replay: Replayed) -> Plain:
@@ -96,10 +132,11 @@ def _row(history: History, texts: Sequence[str], replay: Replayed) -> Plain:
     recorded_cost, replayed_cost = cost.spent_on_search(history), cost.spent_on_search(replay.history)
     saved = cost.cost_of(spec, recorded_cost.compute_seconds - replayed_cost.compute_seconds)
     return {
-        "Criteria": texts,
+        "Criteria": [*texts],
         "Ended": replay.verdict.outlook is not Outlook.CONTINUE,
         "Verdict": replay.verdict.as_dict(),
         "TrainingJobs": replay.training_jobs,
+        "EndedTrainingJobs": replay.history.ended,
         "TrainingSeconds": replay.training_seconds,
         "RuntimeInSeconds": replay.history.elapsed_seconds,
         "SavedTrainingJobs": replay.saved_training_jobs,

@@ -79,6 +79,7 @@ STATIC = {
     "console.js": "text/javascript",
     "figures.js": "text/javascript",
     "icon.svg": "image/svg+xml",
+    "replay.js": "text/javascript",
 }
 
 PAGES = re.compile(
@@ -138,6 +139,7 @@ class Console:
         streams = {
             "/events": events.state_of_all,
             "/tuning-jobs/{name}/events": events.state_of_tuning_job,
+            "/tuning-jobs/{name}/replay/events": replay.state_of_replays,
             "/training-jobs/{name}/events": events.state_of_training_job,
         }
         self._app = Starlette(

@@ -10,7 +10,7 @@ from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.wording import did_you_mean
 from alfine.figures.report import report
 from alfine.jobs.analysis.export_table import FORMATS, export_table
-from alfine.jobs.analysis.replay_report import replay_turn
+from alfine.jobs.analysis.replay_report import report_turn
 from alfine.server.console.page_request import PageRequest
 from alfine.server.console.table_query import TableQuery, TableState
 from alfine.store import queries
@@ -42,7 +42,7 @@ def report_page(request: PageRequest) -> Response:
     """Answer the report of a tuning job, one HTML file that needs no network."""
     name = request.path_part("name")
     job, history = request.service.get(name), request.service.history(name)
-    with replay_turn(()):  # it asks a criterion again and again, as a replay does
+    with report_turn(()):  # it asks a criterion again and again, as a replay does
         page = report(job, history)
     return _file(page.encode(), f"{name}.html", "text/html")
 

@@ -30,7 +30,7 @@ log = logging.getLogger("alfine.server.console.insights")
 SMALL = 100
 """Training jobs up to which everything is made with the page, in some 0.1 s."""
 
-WIDE, NARROW = 860, 350
+WIDE, NARROW = 790, 350
 """Width of a figure in pixels, for desktops and for phones."""
 
 KEPT = 20

@@ -14,6 +14,7 @@ from alfine.server.console.insights import Insights
 from alfine.server.console.job_files import JobFiles
 from alfine.server.console.render import render
 from alfine.server.console.sessions import Session
+from alfine.server.replay_desk import ReplayDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class ConsoleBackend:
         force_stop: Stops the tuning job of that name by force.
         insights: What the histories of tuning jobs tell.
         job_files: Reads and checks job files.
+        replays: Works out replays.
     """
 
     service: Service
@@ -35,6 +37,7 @@ class ConsoleBackend:
     force_stop: Callable[[str], object]
     insights: Insights
     job_files: JobFiles
+    replays: ReplayDesk = field(default_factory=ReplayDesk)
 
 
 @dataclass(frozen=True, slots=True)
