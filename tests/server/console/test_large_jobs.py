@@ -25,7 +25,7 @@ def request_of_page(tmp_path):
     alfine.tune(lambda values: values["x"] - 1, space, name="large", home=tmp_path, price_per_hour=3600, **words)
     with Home(tmp_path) as home:
         scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"sort=objective", "headers": []}
-        shown = ConsoleBackend(home.service, None, None, None, Insights(home.service, tuning_job.draw))
+        shown = ConsoleBackend(home.service, None, None, None, Insights(home.service, tuning_job.draw), None)
         session = SimpleNamespace(token="t", user="u")
         yield PageRequest(Request({**scope, "path_params": {"name": "large"}}), session, shown, False)
 
