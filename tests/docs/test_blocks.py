@@ -9,6 +9,7 @@ import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from click import Context, Group
@@ -26,6 +27,7 @@ PAGES = sorted(
 WRITTEN = {"docs/reference/cli.md", "docs/reference/python.md"}  # by scripts, from what runs
 TRIED_ELSEWHERE = {"docs/how-to/add-a-criterion.md", "docs/how-to/add-a-strategy.md", "docs/how-to/add-a-runner.md"}
 ASKS_A_SERVER = "docs/reference/http.md"
+FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 NOT_RUN = re.compile(r"<!-- not run: .+ -->\n*$")
 PATIENCE_SECONDS = 120.0
 FEWER = {"max_training_jobs=200": "max_training_jobs=12", '"times": 5': '"times": 2'}
@@ -43,14 +45,14 @@ class Block:
         return f"{self.page}:{self.number}"
 
 
-def blocks(language):
+def blocks(language=None):
     for page in PAGES:
         name = str(page.relative_to(ROOT))
         text = page.read_text()
-        for number, found in enumerate(re.finditer(r"^```(\w+)\n(.*?)^```", text, re.DOTALL | re.MULTILINE), 1):
-            if found[1] == language and name not in WRITTEN:
+        for number, found in enumerate(FENCE.finditer(text), 1):
+            if language in {found[2], None} and name not in WRITTEN:
                 runs = NOT_RUN.search(text[: found.start()]) is None
-                yield Block(name, number, language, found[2], runs)
+                yield Block(name, number, found[2], dedent(found[3]), runs)
 
 
 def environment(folder):
@@ -136,6 +138,17 @@ def test_settings_on_a_page_are_read(block, tmp_path):
         Config.at(tmp_path)
 
 
+def test_each_block_is_of_a_language_that_a_test_runs_or_reads():
+    """The others show what is printed (text, console), or are run elsewhere: test_languages.py."""
+    known = {"python", "yaml", "toml", "json", "sh", "text", "console", "r", "julia", "dockerfile"}
+    assert {str(block): block.language for block in blocks() if block.language not in known} == {}
+
+
+@pytest.mark.parametrize("block", list(blocks("json")), ids=str)
+def test_json_on_a_page_is_json(block):
+    json.loads(block.text)
+
+
 # -- commands ------------------------------------------------------------------------------------------------------------
 
 
@@ -162,9 +175,9 @@ def test_a_command_on_a_page_is_there_with_its_options(block, words):
         targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
         assert {word for word in words[1:] if "/" not in word and "=" not in word} <= targets
     elif words[0] == "python":
-        assert words[1] in {"-m", "-c"} or any((start / words[1]).exists() for start in (ROOT, ROOT / "bench")), words[
-            1
-        ]
+        assert words[1] in {"-m", "-c", "train.py"} or any(
+            (start / words[1]).exists() for start in (ROOT, ROOT / "bench")
+        ), words[1]
     else:
         assert_is_command(words[1:])
 
