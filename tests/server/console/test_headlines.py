@@ -113,7 +113,7 @@ def odd(served):
 
 def test_failures_are_grouped_by_the_last_line_of_their_log(served, visitor, odd):
     page = visitor.get("/console/tuning-jobs/odd").text
-    assert "2 × MemoryError: no room for 8 of them the latest" in page
+    assert "2 × MemoryError: no room for 8 of them latest: odd-" in page
     assert "1 × ValueError: n must be below 9, not 9" in page
     assert rest(served, "tuning-jobs/odd")["Alfine"]["Failures"][0]["Count"] == 2
     (failed,) = [job.name for job in odd.training_jobs if job.hyperparameters["n"] == 9]

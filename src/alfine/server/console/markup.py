@@ -28,8 +28,8 @@ def instant(at: datetime | str | None) -> Markup:
 
 
 def prose(text: str) -> Markup:
-    """Return a sentence as HTML: what stands between backticks as code."""
-    parts = text.split("`")
+    """Return a sentence as HTML: what stands between backticks as code, and a number on one line with its percent sign."""
+    parts = text.replace(" %", "\N{NO-BREAK SPACE}%").split("`")
     if len(parts) % 2 == 0:  # a single backtick is one
         return escape(text)
     return Markup("").join(
