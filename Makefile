@@ -25,7 +25,8 @@ CLIENTS ?= .clients
 INTEGRATIONS ?= .integrations
 SITE ?= .venv-docs
 RELEASE ?= .venv-release
-JOBS ?= 2
+# One more than two cores: tests also wait, for servers and training jobs.
+JOBS ?= 3
 DATA ?=
 # How many places `make mutants` changes, and which sample of them.
 COUNT ?= 100
