@@ -23,7 +23,9 @@ from measure_house import ROOT, House
 
 import alfine
 from alfine.api.job_words import job_request
+from alfine.cli.console_jobs import ConsoleJobs
 from alfine.jobs.home import Home
+from alfine.jobs.measures import EngineMeasures
 from alfine.server.app import make_app
 
 PACKAGE = Path(alfine.__file__).parent
@@ -37,6 +39,8 @@ HEADERS = {
 
 class NoEngine:
     """Stands for the pool of engines: the job is created and not run."""
+
+    measures = EngineMeasures()
 
     def run(self, *_: Any) -> None:
         """Do nothing."""
@@ -120,7 +124,7 @@ def traced(folder: Path) -> tuple[int, list[str]]:
     (folder / "train.py").write_text("print('loss=1')\n")
     visited = Rooms()
     with Home(folder / "home") as home:
-        app = make_app(home, NoEngine(), is_open=True)  # type: ignore[arg-type]  # of the pool, only `run` is used
+        app = make_app(home, NoEngine(), ConsoleJobs(home), is_open=True)  # type: ignore[arg-type]  # of the pool only these are used
         content = body("traced", folder)
         send(app, body("before", folder))
         threading.setprofile(visited.profile)

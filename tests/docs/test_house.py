@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -71,3 +72,10 @@ def test_a_house_is_measured(house):
     assert module.report(seen)["floors"] == "7"
     assert any(line.startswith("packages: ") for line in module.details(seen))
     assert module.circles({"a": ["b"], "b": ["c"], "c": ["a"], "d": ["a"]}) == [["a", "b", "c"]]
+
+
+def test_the_path_of_a_create_request_can_be_measured():
+    command = [sys.executable, str(ROOT / "docs/measure_request.py")]
+    measured = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert measured.stdout.startswith("rooms entered: "), measured.stderr
+    assert "climbs back up: " in measured.stdout
