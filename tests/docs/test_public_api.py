@@ -2,12 +2,14 @@
 
 import ast
 import re
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
+from ruamel.yaml import YAML
+
 import alfine
 from alfine.server.rest import PATH, RestApi
-from alfine.store.config import S3
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/reference/public-api.md").read_text()
@@ -47,8 +49,39 @@ def test_the_page_names_the_integrations_and_entry_points():
 
 
 def test_the_page_of_the_http_api_has_every_route():
-    nothing = dict.fromkeys(("console_link", "force_stop"))
-    routes = RestApi(None, S3(), None, None, **nothing).routes().routes
+    routes = object.__new__(RestApi).routes().routes  # which need no parts of a server
     there = {f"{method} {PATH}{route.path}" for route in routes for method in route.methods - {"HEAD"}}
     page = (ROOT / "docs/reference/http.md").read_text()
     assert set(re.findall(rf"^\| `((?:GET|POST) {PATH}[^`?]*)", page, re.MULTILINE)) == there
+
+
+def test_the_page_on_installing_names_every_extra_that_is_for_users():
+    extras = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+    table = (ROOT / "docs/tutorial/install.md").read_text().partition("## Extras")[2].partition("\n## ")[0]
+    rows = {
+        name for cell in re.findall(r"^\| (`.+?) \|", table, re.MULTILINE) for name in re.findall(r"`([\w-]+)`", cell)
+    }
+    assert rows == extras - {"core-dev", "demo", "dev", "server"}
+
+
+def test_workflows_try_each_python_that_is_promised():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    promised = set(re.findall(r"Python :: (3\.\d+)", "\n".join(project["classifiers"])))
+    matrix = YAML(typ="safe", pure=True).load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]["suite"][
+        "strategy"
+    ]["matrix"]
+    assert promised <= set(matrix["python"])
+    assert min(promised, key=lambda version: int(version.split(".")[1])) == project["requires-python"].removeprefix(
+        ">="
+    )
+
+
+def test_workflows_run_what_is_there():
+    for file in (ROOT / ".github/workflows").glob("*.yml"):
+        text = file.read_text()
+        targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+        asked = {
+            word for line in re.findall(r"\bmake ([\w -]+?)(?: PYTHON=|$)", text, re.MULTILINE) for word in line.split()
+        }
+        assert asked <= targets
+        assert all((ROOT / path).exists() for path in re.findall(r"\.ci/[\w.-]+", text))
