@@ -235,7 +235,7 @@ def test_a_training_job_shows_what_it_was_given_its_metrics_and_its_log(visitor,
     (name, *_) = re.findall(r'href="/console/training-jobs/([^"]+)"', visitor.get(ended).body)
     page = visitor.get(f"/console/training-jobs/{name}")
     assert re.search(r"Metrics loss objective last [\d.]+", page.text)
-    assert re.search(r"Result loss [\d.]+ Hyperparameters n \d x [\d.]+", page.text)
+    assert re.search(r"Result loss [\d.]+ Hyperparameters x [\d.]+ n \d", page.text)
     assert re.search(r"Starting .*Training .*Completed", page.text)
     assert re.search(r'<pre class="log"[^>]*>loss=[\d.]+\n', page.body)
     log = visitor.get(f"/console/training-jobs/{name}/log")
