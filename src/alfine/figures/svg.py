@@ -83,7 +83,8 @@ def draw(view: Plain, look: Look, width: float | None = None) -> Markup:
         around = f'xmlns="http://www.w3.org/2000/svg" font-family="{FONT}"'
         paper = f'<rect width="100%" height="100%" {look.page}/>'
     label = escape(view["title"]["text"])
-    return Markup(f'<svg {around} {size} role="img" aria-label="{label}">{paper}{head}{body}</svg>')  # noqa: S704 - each text is escaped where it is written
+    role = "group" if "<a " in body else "img"  # an image has no links inside
+    return Markup(f'<svg {around} {size} role="{role}" aria-label="{label}">{paper}{head}{body}</svg>')  # noqa: S704 - each text is escaped where it is written
 
 
 def _head(title: Plain, look: Look, width: float) -> tuple[str, float]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import re
+from pathlib import Path
 
 import pytest
 
@@ -125,6 +127,13 @@ def test_a_form_changes_a_running_job_and_a_button_stops_it(browser, served, sag
 
 
 @pytest.fixture(scope="module")
+def axe() -> str:
+    """The script of axe-core; "" where it's missing."""
+    found = importlib.util.find_spec("axe_core_python")
+    return (Path(found.origin).parent / "axe.min.js").read_text(encoding="utf-8") if found and found.origin else ""
+
+
+@pytest.fixture(scope="module")
 def paths(served, sagemaker, script):
     """Pages of a job that has ended."""
     request = job_request(
@@ -137,20 +146,31 @@ def paths(served, sagemaker, script):
     more = (
         *("tuning-jobs/wide", "tuning-jobs/wide/change", "tuning-jobs/wide/replay?criteria=", "sign-in", "nowhere"),
         *("tuning-jobs/wide/analysis", "tuning-jobs/wide/configuration", "compare?name=wide"),
+        *("new?clone=wide", "new/file", "tuning-jobs/wide/notes", "tuning-jobs/wide/training-jobs"),
     )
     return [f"/console/{path}" for path in ("", *more, f"training-jobs/{job}", f"training-jobs/{job}/log")]
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_pages_fit_their_window_and_can_be_read(browser, served, paths, width, dark):
-    """No page is wider than its window, and every text stands out from what is behind it (WCAG AA: 4.5 to 1)."""
+def test_pages_fit_their_window_and_can_be_read(browser, served, paths, axe, width, dark):  # noqa: PLR0917
+    """No page is wider than its window, every text stands out from what is behind it (WCAG AA: 4.5 to 1), and axe-core finds no
+    serious violation: of names, landmarks, headings, and of what the keyboard reaches.
+    """
     browser.sized(width, dark=dark)
     for path in paths:
         browser.open(served.url + path)
         assert browser.read("document.documentElement.scrollWidth") <= width, path
         assert browser.read(FAINT) == [], path
         assert browser.read(UNLABELLED) == [], path
+        if axe and (width, dark) in ((1280, False), (390, True)):
+            browser.read(f"{axe};0")  # by the debugger, since the page's policy lets no other script in
+            assert browser.read(VIOLATIONS) == [], path
+
+
+def test_axe_is_there_to_look_at_the_pages(axe):
+    if not axe:
+        missing("axe-core", "pip install axe-core-python")
 
 
 def test_figures_are_drawn_live_and_tell_more_under_the_pointer(browser, served, paths):
@@ -254,6 +274,13 @@ FAINT = """
   }
   return faint;
 })()
+"""
+
+# What axe-core finds that keeps somebody out. FAINT measures the contrast, also in figures.
+VIOLATIONS = """
+axe.run(document, { resultTypes: ["violations"], rules: { "color-contrast": { enabled: false } } }).then(({ violations }) => violations
+  .filter((each) => ["serious", "critical"].includes(each.impact))
+  .map((each) => [each.id, each.help, ...each.nodes.map((node) => node.html.slice(0, 200))]))
 """
 
 # Fields without a label, figures without a name, tables without heads.
