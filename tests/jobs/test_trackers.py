@@ -11,6 +11,7 @@ from alfine.cli.doctor_trackers import tracker_rows
 from alfine.jobs import trackers
 from alfine.jobs.home import Home
 from alfine.jobs.trackers import follower, tracking
+from alfine.jobs.trackers.wandb import WeightsAndBiases
 from alfine.store.tracker_cursors import TrackerCursors
 
 
@@ -23,6 +24,10 @@ class Keeps:
 
     def __init__(self, place, home):
         self.file = home / (place or "told.jsonl")
+
+    @staticmethod
+    def why_not():
+        return ""
 
     def tuning_job(self, job):
         self.write(job, best=[point[:2] for point in job.best_so_far], verdict=job.verdict and job.verdict.criterion)
@@ -153,7 +158,7 @@ def test_one_that_hangs_holds_up_nothing(tmp_path, caplog):
     job = tune(tmp_path, track="hangs")
     assert (job.status, len(job.training_jobs)) == ("Completed", 4)
     assert "hangs hasn't taken everything within 0.5 s: alfine track job tells it the rest" in caplog.text
-    assert described(tmp_path)["hangs"]["Failure"] == "It hasn't answered for 0.5 s."
+    assert described(tmp_path)["hangs"]["Failure"].startswith("It hasn't answered for ")
 
 
 def test_a_training_job_that_is_refused_again_and_again_is_left_out(tmp_path, monkeypatch, caplog):
@@ -180,6 +185,20 @@ def test_what_cannot_be_tracked_is_refused_at_create(tmp_path, track, message):
     with pytest.raises(alfine.InvalidSpec) as error:
         tune(tmp_path, track=track)
     assert str(error.value) == message
+
+
+def test_wandb_never_asks_for_a_key_in_the_terminal(tmp_path, monkeypatch):
+    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE", "WANDB_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert WeightsAndBiases.why_not().startswith("wandb has no API key here. Run `wandb login`, or set WANDB_API_KEY.")
+    with pytest.raises(LookupError, match="wandb has no API key here"):
+        WeightsAndBiases("", tmp_path)
+    (tmp_path / "netrc").write_text("machine api.wandb.ai login user password secret\n")
+    assert WeightsAndBiases.why_not() == ""
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert WeightsAndBiases.why_not() == ""
 
 
 def test_the_home_names_trackers_and_places_and_a_job_can_refuse_them(tmp_path):

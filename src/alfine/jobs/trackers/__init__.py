@@ -43,15 +43,15 @@ def trackers_in(text: str) -> Sequence[str]:
 
 
 def faults_of(text: str) -> Iterator[str]:
-    """Yield what is wrong with the text of the setting: a tracker that doesn't exist, or whose tool isn't installed here."""
+    """Yield what is wrong with the text of the setting: a tracker that doesn't exist, or whose tool can't be used here."""
     names = trackers_in(text)
     if NONE in text.split() and names:
         yield f"{NONE} and {names[0]} contradict each other. Keep one of the two."
     for name in names:
         if name not in TRACKERS:
             yield f"there is no tracker {name!r}. {did_you_mean(name, TRACKERS)}"
-        elif missing := missing_package(name):
-            yield missing
+        elif why_not := missing_package(name) or tracker_class(name).why_not():
+            yield why_not
 
 
 def missing_package(name: str) -> str:

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
+
+from alfine.core.wording import duration
 
 T = TypeVar("T")
 
 
 class Hangs(Exception):
-    """A call hasn't returned yet."""
+    """A call hasn't returned yet.
+
+    Args:
+        seconds: The time since it was made.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"It hasn't answered for {duration(seconds)}.")
 
 
 class PatientCalls:
@@ -29,6 +39,7 @@ class PatientCalls:
         self._done: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._hangs = False
+        self._called_at = 0.0  # by the monotonic clock
 
     def call(self, function: Callable[[], T], patience: float) -> T:
         """Return what a function returns, and raise what it raises.
@@ -45,10 +56,13 @@ class PatientCalls:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
             self._thread.start()
+        self._called_at = time.monotonic()
         self._work.put(function)
         result, error = self._await(patience)
-        if error is not None:
+        if isinstance(error, Exception):
             raise error
+        if error is not None:  # a SystemExit, for example: it isn't for this thread
+            raise RuntimeError(f"{type(error).__name__}: {error}") from error
         return cast("T", result)
 
     def end(self) -> None:
@@ -61,7 +75,7 @@ class PatientCalls:
         try:
             outcome = self._done.get(timeout=max(0.001, patience))
         except queue.Empty:
-            raise Hangs from None
+            raise Hangs(time.monotonic() - self._called_at) from None
         self._hangs = False
         return outcome
 

@@ -164,8 +164,8 @@ class TrackerFollower:
             self._pauses.pop(job, None)
         except (ToldElsewhere, NotFound):  # another process tells of it, or it was deleted
             self._opened.pop(job, None)
-        except Hangs:
-            self._failed(tracked, f"It hasn't answered for {duration(CALL_SECONDS)}.")
+        except Hangs as error:
+            self._failed(tracked, str(error))
         except Exception as error:  # noqa: BLE001 - said to the user, in the log and in the record; tried again
             self._failed(tracked, _sentence(error))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, TypeVar
@@ -25,6 +26,9 @@ LONGEST_PARAMETER, LONGEST_TAG = 6000, 5000
 
 STATUSES = {"Completed": "FINISHED", "Stopped": "KILLED", "Failed": "FAILED"}
 """MLflow's status of a run that is over; any other runs."""
+
+SILENCE = "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"
+"""The environment variable with which MLflow prints no URLs."""
 
 ODD = re.compile(r"[^\w\-. :/]")
 """A character that MLflow takes in no name."""
@@ -51,6 +55,11 @@ class Mlflow:
         self._client = MlflowClient(place or None)
         self._experiment: str | None = None
         self._runs: dict[str, str] = {}  # the id of each run, by its key
+
+    @staticmethod
+    def why_not() -> str:
+        """Return "": it needs no settings."""
+        return ""
 
     def tuning_job(self, job: TrackedJob) -> str:
         """Write the parent run: what was asked for, the best objective so far, the verdicts."""
@@ -157,7 +166,8 @@ class Mlflow:
 
     def _end(self, run: str, status: str, ended_at: datetime | None) -> None:
         if ended_at is not None:
-            self._client.set_terminated(run, STATUSES.get(status, "FINISHED"), _ms(ended_at))
+            with _prints_nothing():
+                self._client.set_terminated(run, STATUSES.get(status, "FINISHED"), _ms(ended_at))
         elif self._client.get_run(run).info.status != "RUNNING":  # the tuning job goes on after a change
             self._client.update_run(run, status="RUNNING")
 
@@ -167,6 +177,19 @@ class Mlflow:
         if uri.startswith(("http://", "https://")):
             return f"{uri.rstrip('/')}/#/experiments/{self._experiment}/runs/{run}"
         return f"{uri} (run {run})"
+
+
+@contextmanager
+def _prints_nothing() -> Iterator[None]:
+    """Keep MLflow from printing the URL of each run that ends, into the output of whatever program this is."""
+    before = os.environ.get(SILENCE)
+    os.environ[SILENCE] = "true"
+    try:
+        yield
+    finally:
+        os.environ.pop(SILENCE)
+        if before is not None:
+            os.environ[SILENCE] = before
 
 
 def _name(text: str) -> str:

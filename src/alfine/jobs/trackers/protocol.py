@@ -111,6 +111,10 @@ class Tracker(Protocol):
 
     def __init__(self, place: str, home: Path) -> None: ...
 
+    @staticmethod
+    def why_not() -> str:
+        """Return why the tool can't be used as this process's environment is, and what to do; "" where it can. The tool isn't imported."""
+
     def tuning_job(self, job: TrackedJob) -> str:
         """Write what is new of a tuning job; return where a user looks at it, as a URL or a path."""
 

@@ -32,6 +32,11 @@ class TensorBoard:
         self._writers: dict[str, Any] = {}
         self._said: dict[str, str] = {}  # the last text of each verdict, by tuning job and criterion
 
+    @staticmethod
+    def why_not() -> str:
+        """Return "": it needs no settings."""
+        return ""
+
     def tuning_job(self, job: TrackedJob) -> str:
         """Write the best objective so far, and the verdicts that have changed."""
         folder = self._folder / job.name

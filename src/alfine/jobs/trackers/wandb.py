@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import netrc
 import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from alfine.jobs.trackers.protocol import TrackedJob, TrackedTrainingJob
 
@@ -24,6 +26,13 @@ OFFLINE = ("offline", "dryrun")
 """Values of WANDB_MODE with which runs are files on this machine, for `wandb sync`."""
 
 
+KEYS = ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE")
+"""Environment variables with which W&B knows who writes."""
+
+HOST = "https://api.wandb.ai"
+"""W&B's server, unless WANDB_BASE_URL names another one."""
+
+
 class WeightsAndBiases:
     """Writes runs with W&B's own library.
 
@@ -36,11 +45,20 @@ class WeightsAndBiases:
     extra: ClassVar[str] = "wandb"
 
     def __init__(self, place: str, home: Path) -> None:
+        if why_not := self.why_not():
+            raise LookupError(why_not)
         entity, _, project = place.rpartition("/")
         self._entity = entity or None
         self._project = project or os.environ.get("WANDB_PROJECT") or PROJECT
         self._folder = Path(os.environ.get("WANDB_DIR") or home)
         self._runs: dict[str, Any] = {}  # those that are open, by their keys
+
+    @staticmethod
+    def why_not() -> str:
+        """Return that there is no API key. W&B would ask for one in the terminal, where nobody expects a question."""
+        if os.environ.get("WANDB_MODE") in (*OFFLINE, "disabled") or any(map(os.environ.get, KEYS)) or _is_logged_in():
+            return ""
+        return "wandb has no API key here. Run `wandb login`, or set WANDB_API_KEY. WANDB_MODE=offline keeps runs as files."
 
     def tuning_job(self, job: TrackedJob) -> str:
         """Write the run of the tuning job: the best objective so far and the verdicts."""
@@ -125,3 +143,13 @@ class WeightsAndBiases:
         logged = run.log_artifact(artifact)
         if not run.offline:
             logged.wait()
+
+
+def _is_logged_in() -> bool:
+    """Return whether `wandb login` has left a key for the server in the netrc file."""
+    host = urlsplit(os.environ.get("WANDB_BASE_URL", HOST)).netloc
+    file = os.environ.get("NETRC")
+    try:
+        return netrc.netrc(file and str(Path(file).expanduser())).authenticators(host) is not None
+    except (OSError, netrc.NetrcParseError):  # there is no such file, or W&B can't read it either
+        return False
