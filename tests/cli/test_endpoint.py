@@ -178,7 +178,7 @@ def test_a_job_on_a_server_is_changed_and_goes_on_there(alfine, folder):
     assert described["TrainingJobStatusCounters"]["Completed"] == 7
     assert "TargetObjectiveMetricValue" in [each["criterion"] for each in described["Alfine"]["Verdicts"]]
     told = alfine("change", "changing", "--max-training-jobs", 5, code=2)
-    assert "would end again at once. MaxNumberOfTrainingJobs: 7 of at most 5" in told.stderr
+    assert "would end again at once. MaxNumberOfTrainingJobs: 7 training jobs launched (the limit is 5)" in told.stderr
     assert "'Nothing' isn't one" in alfine("change", "changing", "--criterion", "Nothing", code=2).stderr
     assert "There is no tuning job" in alfine("change", "nobody", "--max-training-jobs", 5, code=1).stderr
     told = alfine("change", "changing2", "--max-training-jobs", 5, code=1).stderr

@@ -197,7 +197,7 @@ def test_a_job_and_a_training_job_are_stopped_by_their_buttons(visitor, sagemake
     assert page.url == f"/console{one}"
     while "Stopped" not in (text := visitor.get(f"/console{one}").text):
         continue
-    assert "The user asked to stop it." in text
+    assert "Stopped by the user" in text
     visitor.submit(path, f"/tuning-jobs/{name}/stop")
     assert until(sagemaker, name, "Stopped", leaves=False)
     assert re.search(r"Stopped StopRequested\. .*Changes .*Stop requested", visitor.get(path).text)
