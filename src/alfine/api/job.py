@@ -256,7 +256,7 @@ class Job(Results):
         """The figures: `job.plot.best()`, `job.plot.importance()` and others, which notebooks show and `save` writes."""
         from alfine.figures.plots import Plots
 
-        return Plots(self.history, self.verdict, self.forecast())
+        return Plots(self.history, self.verdict, self.forecast(), self.verdicts)
 
     def report(self, path: str | os.PathLike[str], criteria: Given = ()) -> None:
         """Write everything about the job into one HTML file that needs no network: figures, criteria, training jobs.

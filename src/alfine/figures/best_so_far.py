@@ -1,13 +1,9 @@
-"""Content common to all figures of the best objective so far: the finding, the frame, the text of a point.
-
-`best_so_far_plots` draws one or several tuning jobs with Plotly and matplotlib, for notebooks, reports and files;
-`best_so_far_svg` draws one tuning job for the console.
-"""
+"""Content common to all figures of the best objective so far: the finding and the frame."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -29,9 +25,6 @@ ROOM_BELOW, ROOM_ABOVE = 0.08, 0.35
 
 MOST_NAMED = 3
 """Stops that the finding names."""
-
-MOST_HYPERPARAMETERS = 12
-"""Hyperparameters in the text of a point."""
 
 
 def finding(histories: Mapping[str, History]) -> str:
@@ -65,11 +58,11 @@ def _loss(history: History, longest: History) -> str:
 
 
 def _best_and_when(history: History) -> tuple[float, int]:
-    """Return the best objective, and how many training jobs had ended when it was reached."""
-    incumbent = history.incumbent
+    """Return the best objective (the mean, where it was run again), and how many training jobs had ended when it was reached."""
+    incumbent, value = history.incumbent, history.best_value
     assert incumbent is not None
-    assert incumbent.objective is not None
-    return incumbent.objective, history.finished.index(incumbent) + 1
+    assert value is not None
+    return value, history.finished.index(incumbent) + 1
 
 
 def frame(values: Array, worst_end: float) -> tuple[float, float]:
@@ -106,15 +99,3 @@ def outside_note(count: int) -> str:
     if count == 0:
         return ""
     return f"{count} worse {'one lies' if count == 1 else 'ones lie'} outside the frame"
-
-
-def training_job_lines(job: TrainingJob, metric: str) -> Iterator[str]:
-    """Yield the text of a point, line by line: the training job, its objective and its first hyperparameters."""
-    yield f"training job {job.number}"
-    if job.status != "Completed":
-        yield job.status
-    yield f"{metric}: {number(job.objective)}"
-    yield from (f"{name} = {short(value)}" for name, value in list(job.hyperparameters.items())[:MOST_HYPERPARAMETERS])
-    more = len(job.hyperparameters) - MOST_HYPERPARAMETERS
-    if more > 0:
-        yield f"and {more} more"

@@ -16,7 +16,6 @@ from alfine.surrogate.influence import LEAST_RESULTS
 LEVEL_LABELS = 6
 """Categories up to which the labels of an axis are written level."""
 
-
 WAITS = f"The surrogate is asked from {LEAST_RESULTS} objectives on."
 """What a figure of the surrogate waits for."""
 

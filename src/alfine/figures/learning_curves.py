@@ -24,10 +24,8 @@ from alfine.figures.training_job_rows import (
 MOST_CURVES = 300
 """Learning curves that are drawn: the best, and the latest of the others."""
 
-
 SHARE_SHOWN = 0.9
 """Share of the values of learning curves, and of the objectives of a distribution, that lie inside the frame."""
-
 
 MOST_VALUES = 200
 """Values of a learning curve that are drawn."""

@@ -15,11 +15,11 @@ from alfine.figures.training_job_rows import (
     quantitative,
     tooltip_of,
     training_job_row,
+    varying,
 )
 
 MOST_AXES = 12
 """Hyperparameters in a figure of parallel coordinates."""
-
 
 MOST_LINES = 500
 """Training jobs in a figure of parallel coordinates: the best, and the latest of the others."""
@@ -31,7 +31,8 @@ def parallel_coordinates(history: History) -> Chart:
     Args:
         history: The tuning job; of one definition, where it has several.
     """
-    names = list(history.spec.names_in_order)[:MOST_AXES]
+    every = varying(history.spec)
+    names = every[:MOST_AXES]
     jobs = best_and_latest(history, [j for j in history.finished if j.objective is not None], MOST_LINES)
     if not jobs:
         empty = "No training job has an objective yet."
@@ -55,7 +56,7 @@ def parallel_coordinates(history: History) -> Chart:
     return Chart(
         name="parallel-coordinates",
         title=f"{count_of(len(jobs), 'configuration')}, the better the lighter",
-        notes=tuple(_notes(len(history.spec.space.names) - len(names))),
+        notes=tuple(_notes(len(every) - len(names))),
         view={"encoding": _axes([*names, _objective_axis(history)]), "layer": [lines, labels]},
     )
 

@@ -19,13 +19,14 @@ from alfine.figures.chart import Chart
 from alfine.figures.contour import contour
 from alfine.figures.cost_curve import cost_curve
 from alfine.figures.criterion_over_time import ValueAfter, over_time
-from alfine.figures.criterion_stops import CriterionStop
+from alfine.figures.criterion_stops import CriterionStop, stops_of_verdicts
 from alfine.figures.distribution import distribution
 from alfine.figures.importance import importance
 from alfine.figures.learning_curves import learning_curves
 from alfine.figures.parallel_coordinates import parallel_coordinates
 from alfine.figures.slices import slices
 from alfine.figures.timeline import timeline
+from alfine.figures.training_job_rows import varying
 from alfine.jobs.policy_for import replayed
 from alfine.surrogate.influence import Influence, influences
 
@@ -41,10 +42,17 @@ class Plots:
         >>> job.plot.contour("eta", "depth")
     """
 
-    def __init__(self, history: History, verdict: Verdict | None = None, forecast: Forecast | None = None) -> None:
+    def __init__(
+        self,
+        history: History,
+        verdict: Verdict | None = None,
+        forecast: Forecast | None = None,
+        verdicts: Sequence[Verdict] = (),
+    ) -> None:
         self._history = history
         self._verdict = verdict
         self._forecast = forecast
+        self._verdicts = verdicts
 
     def best(self, criteria: Given = ()) -> Chart:
         """Return the best objective so far by number of ended training jobs; of a running job with its forecast.
@@ -94,7 +102,7 @@ class Plots:
             InvalidSpec: One of them isn't a hyperparameter of the job.
         """
         part = self._part(definition)
-        ranked = [each.name for each in influences(part)] or list(part.spec.space.names)
+        ranked = [each.name for each in influences(part)] or varying(part.spec)
         chosen = [first, second]
         for i, name in enumerate(chosen):
             if name is None:
@@ -156,8 +164,10 @@ class Plots:
     # -- underneath ----------------------------------------------------------------------------------------------
 
     def _own_stop(self) -> Iterator[CriterionStop]:
-        if self._verdict is not None and self._verdict.outlook is not Outlook.CONTINUE and self._forecast is None:
-            yield CriterionStop(criterion=self._verdict.criterion, after=self._history.ended)
+        """Yield where the job ended, and where criteria that only observe it would have ended it."""
+        ended = self._history.ended if self._forecast is None else None
+        own = {} if self._verdict is None else self._verdict.as_dict()
+        yield from stops_of_verdicts(own, [verdict.as_dict() for verdict in self._verdicts], ended)
 
     def _definitions(self) -> list[str | None]:
         return [

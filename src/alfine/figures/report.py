@@ -42,7 +42,7 @@ def report(job: TuningJob, history: History, criteria: Given = ()) -> str:
     """
     forecast = None if job.ended else forecast_of(history, policy_for(history.spec).criteria)
     verdict = job.verdict or UNDECIDED
-    plots = Plots(history, verdict, forecast)
+    plots = Plots(history, verdict, forecast, job.verdicts)
     charts = list(plots.all(criteria))
     bundle = javascript(EMBED) if draws_live() else ""
     environment = Environment(

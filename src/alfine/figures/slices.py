@@ -20,20 +20,18 @@ from alfine.figures.training_job_rows import (
     quantitative,
     tooltip_of,
     training_job_row,
+    varying,
 )
 from alfine.surrogate.influence import Effect, effect
 
 MOST_PANELS = 24
 """Hyperparameters that have a slice."""
 
-
 MOST_DOTS, MOST_DOTS_IN_ALL = 400, 2400
 """Training jobs that have a dot in a slice; dots in all slices together."""
 
-
 PANEL = (230, 150)
 """Size of a slice, in pixels."""
-
 
 GOLDEN_RATIO = 0.618034
 """Multiples of it, modulo 1, spread the dots of one category evenly."""
@@ -54,8 +52,11 @@ def slices(history: History) -> Chart:
     jobs = [job for job in history.finished if job.objective is not None]
     if len(jobs) < 3:
         return Chart(name="slices", title="Objective by hyperparameter", empty="Three objectives are needed.")
-    names = list(history.spec.names_in_order)[:MOST_PANELS]
-    left_out = len(history.spec.space.names) - len(names)
+    every = varying(history.spec)
+    if not every:
+        empty = "Every hyperparameter has one value only."
+        return Chart(name="slices", title="Objective by hyperparameter", empty=empty)
+    names, left_out = every[:MOST_PANELS], max(0, len(every) - MOST_PANELS)
     notes = [
         "Dots: training jobs, later ones darker. Line and band: mean and 90 % interval of the surrogate,",
         "with all other hyperparameters as in the best training job.",

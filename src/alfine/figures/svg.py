@@ -40,6 +40,7 @@ PAGE = Look(
     soft='class="soft"',
     grid='class="grid"',
     axis='class="axis"',
+    rule='class="rule"',
     titled=False,
     link="/console/training-jobs/{}",
 )
@@ -58,6 +59,7 @@ def file_look(theme: Theme) -> Look:
         soft=f'fill="{soft}"',
         grid=f'stroke="{grid}"',
         axis=f'stroke="{soft}"',
+        rule=f'stroke="{soft}"',
         page=f'fill="{page}"',
     )
 

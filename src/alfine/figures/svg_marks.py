@@ -45,7 +45,8 @@ class Look:
         label: Ink of texts among marks, which stand out from what lies behind them.
         soft: Ink of labels and notes.
         grid: Ink of grid lines.
-        axis: Ink of axes and of rules without a colour.
+        axis: Ink of axes.
+        rule: Ink of rules among marks.
         page: Ink of the background; empty: none.
         told: Whether marks tell more with the pointer over them.
         titled: Whether the drawing has its title and notes; a page writes them itself.
@@ -57,6 +58,7 @@ class Look:
     soft: str
     grid: str
     axis: str
+    rule: str
     page: str = ""
     told: bool = True
     titled: bool = True
@@ -212,7 +214,7 @@ def _areas(layer: Layer, frame: Frame) -> Iterator[str]:
 
 def _rules(layer: Layer, frame: Frame) -> Iterator[str]:
     mark = layer.mark
-    ink = f'stroke="{mark["color"]}"' if "color" in mark else frame.look.axis
+    ink = f'stroke="{mark["color"]}"' if "color" in mark else frame.look.rule
     ink += f' stroke-width="{mark.get("strokeWidth", 1)}"'
     ink += f' stroke-dasharray="{_dash(mark)}"' if _dash(mark) else ""
     for row in layer.rows:

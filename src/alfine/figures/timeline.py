@@ -20,7 +20,6 @@ from alfine.figures.training_job_rows import (
 MOST_BARS = 3000
 """Training jobs in a timeline: the latest."""
 
-
 SLOT_HEIGHT = 18
 """Height of a slot in a timeline, in pixels."""
 

@@ -9,11 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from alfine.core.history import History
+from alfine.core.spec import TuningJobSpec
 from alfine.core.training_job import TrainingJob
 from alfine.core.wording import number, short
-from alfine.figures.best_so_far import MOST_HYPERPARAMETERS
 
 Plain = dict[str, Any]
+
+
+MOST_HYPERPARAMETERS = 12
+"""Hyperparameters in the text of a mark."""
 
 
 def training_job_row(job: TrainingJob, fields: Mapping[str, str]) -> Plain:
@@ -37,6 +41,11 @@ def hyperparameter_fields(histories: Iterable[History]) -> dict[str, str]:
     """Return the field of each hyperparameter of the tuning jobs, by name: the first `MOST_HYPERPARAMETERS` of them."""
     names = (name for history in histories for spec in history.spec.definition_specs for name in spec.names_in_order)
     return {name: f"h{i}" for i, name in enumerate(list(dict.fromkeys(names))[:MOST_HYPERPARAMETERS])}
+
+
+def varying(spec: TuningJobSpec) -> list[str]:
+    """Return the hyperparameters with more than one value, in the order in which people gave them; spec: of one definition."""
+    return [name for name in spec.names_in_order if spec.space.ranges[name].cells != 1]
 
 
 def tooltip_of(metric: str, fields: Mapping[str, str]) -> list[Plain]:

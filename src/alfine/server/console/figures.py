@@ -144,7 +144,7 @@ def figure(request: PageRequest) -> Response:
     def draw() -> Chart:
         history = request.service.history(job.name)
         forecast = None if job.ended else forecast_of(history, policy_for(history.spec).criteria)
-        return FIGURES[name][1](Plots(history, job.verdict, forecast), chosen)
+        return FIGURES[name][1](Plots(history, job.verdict, forecast, job.verdicts), chosen)
 
     return _answer(request, (job.id, job.facts, job.status, name, *sorted(chosen.items())), draw)
 

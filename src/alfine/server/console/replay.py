@@ -170,7 +170,7 @@ def _rendered(
     history = recorded.history
     stops = list(_stops(history, rows))
     under_way = sum(not (row["failed"] or "Ended" in row) for row in rows)
-    query = urlencode(request.http.query_params.multi_items())
+    query = urlencode([(key, value) for key, value in request.http.query_params.multi_items() if key != "tab"])
     return request.render(
         "replay.html",
         status,

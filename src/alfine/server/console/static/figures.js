@@ -5,6 +5,7 @@
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const LEAST_PAUSE = 5000; // ms between two drawings of a running job
+const TITLE_INSET = 70; // px from the left of a figure to its frame, where its title begins
 const seen = new Set();
 
 function fitted(spec, width) {
@@ -19,7 +20,7 @@ function fitted(spec, width) {
   }
   for (const key of ["text", "subtitle"]) {
     const lines = [spec.title[key]].flat();
-    spec.title[key] = lines.flatMap((line) => wrapped(line, Math.floor(width / (key === "text" ? 8.2 : 6.4))));
+    spec.title[key] = lines.flatMap((line) => wrapped(line, Math.floor((width - TITLE_INSET) / (key === "text" ? 8.2 : 6.4))));
   }
   return spec;
 }

@@ -8,6 +8,7 @@
   const tab = (sessionStorage.alfineTab ||= Math.random().toString(36).slice(2));
 
   let source = null;
+  let followed = "";
   let sent = null;
   let waiting = 0;
 
@@ -38,8 +39,11 @@
 
   function follow() {
     const events = document.getElementById("results").dataset.events;
+    if (source && events === followed) return;
     source?.close();
-    source = events ? new EventSource(events.includes("tab=") ? events : withTab(events)) : null;
+    followed = events;
+    source = events ? new EventSource(withTab(events)) : null;
+    source?.addEventListener("open", show); // what has ended before it was open
     source?.addEventListener("changed", show);
   }
 
