@@ -1,6 +1,7 @@
 """The commands that read a home: list, describe, training-jobs, logs, export, replay; and how all of them fail."""
 
 import csv
+import io
 import json
 import re
 import subprocess
@@ -8,9 +9,11 @@ import sys
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 import alfine
 from alfine.cli import COMMANDS, main
+from alfine.cli.list_table import table_of
 from alfine.core.wording import money
 from tests.missing import package
 
@@ -89,9 +92,9 @@ def test_home_is_taken_before_the_command_after_it_or_from_the_environment(recor
         ]
 
     wrong, right = str(tmp_path / "wrong"), str(recorded)
-    assert names("--home", right, "list", ALFINE_HOME=wrong) == ["good", "function"]
-    assert names("--home", wrong, "list", "--home", right) == ["good", "function"]
-    assert names("list", ALFINE_HOME=right) == ["good", "function"]
+    assert names("--home", right, "list", ALFINE_HOME=wrong) == ["function", "good"]
+    assert names("--home", wrong, "list", "--home", right) == ["function", "good"]
+    assert names("list", ALFINE_HOME=right) == ["function", "good"]
     assert names("list", ALFINE_HOME=wrong) == []
 
 
@@ -100,9 +103,52 @@ def test_home_is_taken_before_the_command_after_it_or_from_the_environment(recor
 
 def test_list_has_a_row_a_job(recorded):
     lines = alfine_cli(recorded, "list").stdout.splitlines()
-    assert lines[0].split() == ["Name", "Status", "Training", "jobs", "Best", "Ended", "by", "Created"]
-    assert lines[1].split()[:4] == ["good", "Completed", "8", "loss"]
+    assert lines[0].split() == ["Name", "Status", "Jobs", "Best", "Ended", "by", "Created"]
+    assert lines[2].split()[:4] == ["good", "Completed", "8", "loss"]
     assert len(lines) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ((), ["function", "good"]),
+        (("--reverse",), ["good", "function"]),
+        (("--sort", "training-jobs", "--limit", "1"), ["good"]),
+        (("--name", "OO"), ["good"]),
+        (("--status", "failed"), []),
+        (("--status", "failed", "--status", "completed", "--sort", "name"), ["function", "good"]),
+        (("--tag", "team"), []),
+    ],
+)
+def test_list_is_filtered_sorted_and_cut(recorded, words, names):
+    rows = read_json(recorded, "list", *words)["HyperParameterTuningJobSummaries"]
+    assert [row["HyperParameterTuningJobName"] for row in rows] == names
+
+
+def test_list_says_when_it_leaves_out_all_or_some(recorded):
+    assert alfine_cli(recorded, "list", "--name", "x").stdout == "None of 2 tuning jobs is like that.\n"
+    assert "1 of 2 tuning jobs" in alfine_cli(recorded, "list", "--limit", "1").stderr
+
+
+@pytest.mark.parametrize(("width", "columns"), [(200, 6), (80, 5), (100, 6)])
+def test_the_table_of_list_fits_a_terminal_without_a_broken_word(width, columns):
+    row = {
+        "HyperParameterTuningJobName": "a-name-of-thirty-two-characters-",
+        "HyperParameterTuningJobStatus": "InProgress",
+        "CreationTime": "2026-11-29T23:26:00+00:00",
+        "HyperParameterTuningEndTime": "2026-11-29T23:27:00+00:00",
+        "TrainingJobStatusCounters": {"Completed": 12345},
+        "BestObjective": -1.23457e-09,
+        "MetricName": "validation:rmse",
+        "Verdict": {"criterion": "MaxNumberOfTrainingJobs"},
+    }
+    table = table_of([row], width)
+    screen = Console(file=io.StringIO(), width=width)
+    screen.print(table)
+    lines = screen.file.getvalue().splitlines()
+    assert (len(table.columns), max(map(len, lines)) <= width) == (columns, True)
+    assert "a-name-of-thirty-two-characters-" in lines[1]
+    assert columns < 6 or {"MaxNumberOf", "MaxNumberOfTrainingJobs"} & set(lines[1].split())
 
 
 def test_describe_answers_with_the_fields_of_amt(recorded):
@@ -218,6 +264,12 @@ def test_what_auto_scaling_chose_is_said(tmp_path):
         assert words in shown, shown
     assert re.search(r"x +0 to 1 +continuous, Linear *\n", shown), shown
     assert read_json(tmp_path, "describe", "wide")["Alfine"]["AutoScaling"] == {"lr": "Logarithmic", "n": "Linear"}
+
+
+def test_list_knows_tags(conditional):
+    assert alfine_cli(conditional, "note", "job", "--tag", "team=vision").exit_code == 0
+    for tag, found in (("team", 1), ("team=vision", 1), ("team=tables", 0), ("paper", 0)):
+        assert len(read_json(conditional, "list", "--tag", tag)["HyperParameterTuningJobSummaries"]) == found
 
 
 def test_every_exported_row_has_every_column_in_the_order_of_the_space(conditional, tmp_path):

@@ -29,7 +29,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "note": ("note", "Show or change the note and the tags of a tuning job."),
     },
     "Look at jobs": {
-        "list": ("list_jobs", "List all tuning jobs."),
+        "list": ("list_jobs", "List tuning jobs, the newest first."),
         "describe": ("describe", "Show a tuning job: status, best result, criteria, cost."),
         "training-jobs": ("training_jobs", "List the training jobs of a tuning job."),
         "logs": ("logs", "Print the log of a training job."),

@@ -49,6 +49,12 @@ def plain_lines(*renderables: RenderableType) -> Iterator[str]:
         yield line.rstrip()
 
 
+def terminal_width() -> int:
+    """Return the columns of the terminal; PIPED_WIDTH in a pipe."""
+    to = Console()
+    return to.width if to.is_terminal else PIPED_WIDTH
+
+
 def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
     """Return an empty table with these columns, some of them aligned right. Long cells are folded, never cut."""
     result = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
