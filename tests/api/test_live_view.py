@@ -6,9 +6,11 @@ import pytest
 from rich.console import Console
 
 import alfine
+from alfine.api.job_progress import JobProgress
 from alfine.api.job_words import job_request
-from alfine.api.live_view import LiveView
+from alfine.api.live_view import LiveView, picture
 from alfine.api.run_job import create_or_resume, run_to_end
+from alfine.api.terminal_chart import BestCurve
 from alfine.jobs.home import Home
 
 
@@ -60,7 +62,7 @@ def test_a_job_that_another_process_runs_looks_the_same(tmp_path):
     with LiveView(terminal(ours)) as view:
         run(tmp_path, view, criteria=[alfine.BestObjectiveNotImproving(19)], fail=(2.0,))
     with LiveView(terminal(told)) as view, Home(tmp_path) as home:
-        view.show_description(home.service.describe("small"))
+        view.show_description(home.service.describe("small"), home.service.training_jobs("small"))
     last = [screen.getvalue().rsplit("small  ", 1)[1].splitlines() for screen in (ours, told)]
     assert [line for line in last[1] if "jobs" in line] == [line for line in last[0] if "jobs" in line]
     assert [line.split() for line in last[1][2:4]] == [line.split() for line in last[0][2:4]]  # the best
@@ -126,3 +128,24 @@ def test_a_file_gets_a_line_an_improvement_and_one_each_tenth(tmp_path):
     assert len(tenths) <= 10
     assert tenths[-1].startswith("20 of 20")
     assert "\x1b" not in screen.getvalue()
+
+
+def test_the_best_so_far_is_a_line_of_as_many_columns_as_there_are():
+    lines = [*BestCurve([4.0, 4.0, 1.0, 1.0], first=2).lines(30)]
+    assert lines[0].startswith("4 ┤⠉⠉")
+    assert lines[-2].startswith("1 ┤⠀⠀")
+    assert lines[-2].endswith("⣀⣀⣀")
+    assert (lines[-1].split(), {len(line) <= 30 for line in lines}) == (["└2", "5", "training", "jobs"], {True})
+
+
+def test_the_curve_is_the_same_from_a_description(tmp_path):
+    with LiveView(terminal(Screen())) as view:
+        run(tmp_path, view)
+    with Home(tmp_path) as home:
+        job, rows = alfine.attach("small", home=tmp_path), home.service.training_jobs("small")
+        told = JobProgress.from_description(home.service.describe("small"), rows)
+    assert told.curve == [value for _, value in job.history.best_curve()]
+    screen = Screen()
+    terminal(screen).print(picture(told))
+    assert "20 training jobs" in screen.getvalue()
+    assert all(len(line) <= 80 for line in screen.getvalue().splitlines())

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import shlex
 import signal
 
 import pytest
@@ -179,6 +180,11 @@ def test_ctrl_c_stops_the_job_and_its_training_jobs(folder):
     assert "job  Stopped by StopRequested" in out
     assert "2 stopped" in out
     assert folder.recorded().status == "Stopped"
+    going_on = err.splitlines()[-1].removeprefix("To go on with it: alfine ")
+    open_gate(folder)
+    result = folder.run(*shlex.split(going_on))
+    assert result.exit_code == 0, result.output
+    assert "job  Completed by MaxNumberOfTrainingJobs" in result.stdout
 
 
 def test_a_second_ctrl_c_ends_training_jobs_that_will_not_go(folder):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -36,6 +36,7 @@ class JobProgress:
         best: The best training job in words, its objective, and its configuration in one line; None while there is
             none.
         verdicts: The verdict of each completion criterion.
+        curve: The best objective so far after each of the training jobs that ended, from the first objective on.
         remarks: The remarks on the search space: the subject of each, and its sentence.
     """
 
@@ -48,6 +49,7 @@ class JobProgress:
     failed: int
     best: tuple[str, float, str] | None
     verdicts: tuple[Verdict, ...]
+    curve: Sequence[float] = ()
     remarks: tuple[tuple[str, str], ...] = ()
 
     @classmethod
@@ -77,15 +79,17 @@ class JobProgress:
             if best is None or history.best_value is None
             else (f"training job {best.number}", history.best_value, configuration(best.hyperparameters)),
             verdicts=verdicts,
+            curve=[value for _, value in history.best_curve()],
             remarks=tuple((f"{remark.kind} {remark.hyperparameter}", remark.sentence) for remark in remarks(history)),
         )
 
     @classmethod
-    def from_description(cls, described: Mapping[str, Any]) -> Self:
+    def from_description(cls, described: Mapping[str, Any], training_jobs: Sequence[Mapping[str, Any]] = ()) -> Self:
         """Return the state of a job that another process runs.
 
         Args:
             described: The document of `Service.describe`.
+            training_jobs: The rows of `Service.training_jobs`, for the curve.
         """
         keys = ("HyperParameterTuningJobName", "HyperParameterTuningJobConfig", DEFINITION, DEFINITIONS)
         spec = read_spec({key: described[key] for key in keys if key in described})
@@ -103,6 +107,7 @@ class JobProgress:
             failed=failed,
             best=None if best is None else _described_best(best, alfine["BestObjective"]["Value"]),
             verdicts=tuple(Verdict.from_dict(verdict) for verdict in alfine["Verdicts"]),
+            curve=_described_curve(spec, training_jobs),
             remarks=tuple(
                 (f"{remark['Kind']} {remark.get('HyperParameter')}", remark["Sentence"])
                 for remark in alfine.get("Space", ())
@@ -151,6 +156,16 @@ def _described_status(described: Mapping[str, Any]) -> str:
     asked = True if status == "Stopping" else None
     known = UNDECIDED if verdict is None else Verdict.from_dict(verdict)
     return _status(status, known, running, asked, again="Repeats" in described["Alfine"])
+
+
+def _described_curve(spec: TuningJobSpec, rows: Sequence[Mapping[str, Any]]) -> list[float]:
+    better, curve = max if spec.goal == "Maximize" else min, list[float]()
+    for row in sorted((row for row in rows if "TrainingEndTime" in row), key=lambda row: str(row["TrainingEndTime"])):
+        final = row.get("FinalHyperParameterTuningJobObjectiveMetric")
+        values = curve[-1:] + ([float(final["Value"])] if final and final["MetricName"] == spec.metric else [])
+        if values:
+            curve.append(better(values))
+    return curve
 
 
 def _described_best(best: Mapping[str, Any], value: float) -> tuple[str, float, str]:

@@ -10,7 +10,7 @@ was drawn returns at once, so that training jobs of a millisecond don't wait for
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alfine.api.job_progress import JobProgress
+from alfine.api.terminal_chart import BestCurve
 from alfine.core.verdict import Outlook, Verdict, strongest
 from alfine.core.wording import duration, number
 from alfine.criteria import always_present
@@ -74,9 +75,9 @@ class LiveView:
         """Show a job that this process runs; called after each step of the engine."""
         self._show(lambda: JobProgress.of(run))
 
-    def show_description(self, described: Mapping[str, Any]) -> None:
-        """Show a job that another process runs, by the document of `Service.describe`."""
-        self._show(lambda: JobProgress.from_description(described))
+    def show_description(self, described: Mapping[str, Any], training_jobs: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Show a job that another process runs, by the document of `Service.describe` and the rows of `Service.training_jobs`."""
+        self._show(lambda: JobProgress.from_description(described, training_jobs))
 
     def _show(self, progress: Callable[[], JobProgress]) -> None:
         self._progress = progress
@@ -118,6 +119,8 @@ def picture(progress: JobProgress) -> RenderableType:
     parts.add_column()
     parts.add_row("jobs", _bar(progress))
     parts.add_row("best", _best(progress))
+    if progress.curve:
+        parts.add_row("", BestCurve(progress.curve, progress.ended - len(progress.curve) + 1))
     parts.add_row("ETA", Text(_eta(progress)))
     if progress.remarks:
         parts.add_row("space", Text("\n".join(sentence for _, sentence in progress.remarks)))

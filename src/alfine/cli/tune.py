@@ -114,7 +114,21 @@ def _run(file: JobFile, job: str, *, quiet: bool, as_json: bool) -> int:
         print_json(described)
     else:
         show(*outcome(described))
+        if described["HyperParameterTuningJobStatus"] == "Stopped":
+            click.echo(_next_commands(described), err=True)
     return {"Failed": FAILED, "Stopped": INTERRUPTED}.get(described["HyperParameterTuningJobStatus"], 0)
+
+
+def _next_commands(described: Mapping[str, Any]) -> str:
+    """Return what to type after Ctrl-C: to look at the results, and to go on with the job."""
+    from alfine.cli.home_server import command
+    from alfine.cli.job_report import spec_of
+
+    name, limit = described["HyperParameterTuningJobName"], spec_of(described).most_training_jobs
+    return (
+        f"To see the best: {command(f'training-jobs {name} --sort objective --limit 5')}\n"
+        f"To go on with it: {command(f'change {name} --max-training-jobs {limit}')}"
+    )
 
 
 def _created_or_found(home: Any, file: JobFile) -> list[str]:

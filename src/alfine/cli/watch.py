@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -39,7 +40,7 @@ Exit codes: 0 completed, 1 failed, 130 stopped, or watching ended by Ctrl-C.
 def watch(*, name: str, as_json: bool) -> None:
     """Watch a tuning job until it ends, whichever process runs it.
 
-    Ctrl-C only ends the watching; the job runs on.
+    It shows the criteria, the best result and a chart of the best so far. Ctrl-C only ends the watching; the job runs on.
     """
     from alfine.cli.job_report import outcome
     from alfine.cli.output import show
@@ -63,7 +64,7 @@ def _as_view(jobs: JobAccess, name: str) -> dict[str, Any]:
     with LiveView(transient=True) as view:
         while True:
             described = poll()
-            view.show_description(described)
+            view.show_description(described, poll.training_jobs(described))
             if _ended(described):
                 return described
             poll.wait()
@@ -93,6 +94,8 @@ class _Poll:
         self.jobs, self.name = jobs, name
         self._took = 0.0
         self._seen = False
+        self._ended = 0
+        self._training_jobs: Sequence[dict[str, Any]] = ()
 
     def __call__(self) -> dict[str, Any]:
         from alfine.cli.remote_jobs import Unreachable
@@ -108,6 +111,16 @@ class _Poll:
             else:
                 self._seen, self._took = True, time.monotonic() - begin
                 return described
+
+    def training_jobs(self, described: dict[str, Any]) -> Sequence[dict[str, Any]]:
+        """Return the training jobs for the chart; they are asked for again only once another one has ended."""
+        counters = described["TrainingJobStatusCounters"]
+        ended = sum(counters.values()) - counters["InProgress"]
+        if ended != self._ended:
+            begin = time.monotonic()
+            self._ended, self._training_jobs = ended, self.jobs.training_jobs(self.name)
+            self._took += time.monotonic() - begin
+        return self._training_jobs
 
     def wait(self) -> None:
         time.sleep(min(MAX_POLL_SECONDS, max(POLL_SECONDS, 10 * self._took)))

@@ -309,6 +309,8 @@ class Service:
     def change(self, name: str, **words: Any) -> TuningJob:
         """Change limits and completion criteria of a job. One that has ended goes on; whoever runs it takes up the change.
 
+        One that the user stopped goes on with the settings that it has, too.
+
         Args:
             name: The tuning job.
             words: What to change: see `changed_request`.
@@ -321,7 +323,7 @@ class Service:
         while True:
             job, history = self.store.get(name), self.history(name)
             request = changed_request(job.request, **words)
-            if request == dict(job.request):
+            if request == dict(job.request) and job.status != "Stopped":
                 raise InvalidSpec([Fault(name, "nothing to change: the job already has these settings.")])
             spec, policy = self._check.changed_job(request)
             if job.ended:
