@@ -17,7 +17,7 @@ from alfine.core.fields import FIELDS
 from alfine.core.range_protocol import Range
 from alfine.core.ranges import Categorical, Integer
 from alfine.core.read_spec import read_spec
-from alfine.core.settings import FORBID, REQUIRES, START_WITH, STEP
+from alfine.core.settings import FORBID, ORDER, REQUIRES, START_WITH, STEP
 from alfine.core.spec import CONFIG, DEFINITION, FUNCTION, IDENTICAL, LOCAL_IMAGE, TuningJobSpec
 from alfine.criteria import ALWAYS, criteria_for, text_format
 from alfine.criteria.max_number_of_training_jobs import MaxNumberOfTrainingJobs
@@ -31,7 +31,7 @@ PARTS = ("HyperParameterTuningJobName", CONFIG, DEFINITION, "WarmStartConfig", "
 NOT_CRITERIA = (*ALWAYS, MaxNumberOfTrainingJobs, MaxRuntimeInSeconds)
 """Criteria that every job has, or that a limit stands for."""
 
-OF_SPACE = (REQUIRES, FORBID, STEP, START_WITH)
+OF_SPACE = (REQUIRES, FORBID, STEP, START_WITH, ORDER)
 """Settings whose meaning is in the space and the initial configurations of a specification."""
 
 PROGRAM = ("sagemaker_program", "sagemaker_submit_directory", "alfine_command", "alfine_python", FUNCTION)
@@ -84,7 +84,7 @@ def _words(spec: TuningJobSpec, request: Mapping[str, Any], *, decoded: bool) ->
     known = {
         "name": spec.name,
         **_program(spec.definition.static_hyperparameters),
-        "space": {name: _typed(range_, decoded=decoded) for name, range_ in spec.space.ranges.items()},
+        "space": {name: _typed(spec.space.ranges[name], decoded=decoded) for name in spec.names_in_order},
         "static": _static(spec.definition.static_hyperparameters, decoded=decoded),
         "metric": spec.metric,
         "goal": spec.goal,

@@ -411,6 +411,7 @@ def test_a_job_is_cloned_and_code_asks_for_it_again(visitor, served, sagemaker, 
     form = visitor.get("/console/new?clone=original")
     for mark in (
         'value="original-2"',
+        '<option value="Minimize" selected>',
         'name="patience" value="9"',
         'name="strict" checked',
         "MaxCost 3",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from starlette.responses import Response
 
 from alfine.core.range_protocol import Range
 from alfine.core.range_words import scaling_of, values_in_words
-from alfine.core.spec import FUNCTION, describe_ranges
+from alfine.core.spec import FUNCTION, TuningJobSpec, describe_ranges
 from alfine.server.console.page_request import PageRequest
 
 NEW_NAME = "-again"
@@ -20,6 +21,9 @@ NEW_NAME = "-again"
 LONGEST_NAME = 32
 """Characters of a tuning job's name. Source: CreateHyperParameterTuningJob in SageMaker's API reference."""
 
+
+OF_PROGRAM = ("sagemaker_", "alfine_")
+"""How hyperparameters begin that say what runs."""
 
 ONE_LINE = 70
 """Letters of a value that stays on one line of code."""
@@ -39,13 +43,30 @@ def page(request: PageRequest) -> Response:
         name=name,
         spec=spec,
         ranges=describe_ranges(spec, _range).items(),
-        static=[pair for part in spec.definition_specs for pair in part.definition.static_hyperparameters.items()],
+        static=[pair for part in spec.definition_specs for pair in _own(part).items()],
+        programs=[_program(part) for part in spec.definition_specs],
         early_stopping=spec.early_stopping,
         most_metrics=MOST_METRICS,
         is_function=is_function,
         codes=[*_of_function(request, again)] if is_function else [*_codes(request, again)],
         changed=dict(job.request) != dict(request.service.store.original(name)),
     )
+
+
+def _own(spec: TuningJobSpec) -> dict[str, str]:
+    """Return the fixed hyperparameters that don't say what runs."""
+    texts = spec.definition.static_hyperparameters
+    return {key: text for key, text in texts.items() if not key.startswith(OF_PROGRAM)}
+
+
+def _program(spec: TuningJobSpec) -> str:
+    """Return what runs, where the hyperparameters say it; «» where the image does."""
+    texts = spec.definition.static_hyperparameters
+    script, folder = texts.get("sagemaker_program"), texts.get("sagemaker_submit_directory", "")
+    if script:
+        return f"{folder.removeprefix('file://').rstrip('/')}/{script}" if folder else script
+    command = texts.get("alfine_command")
+    return shlex.join(json.loads(command)) if command else texts.get(FUNCTION, "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.fields import WORDS
 from alfine.criteria import criteria_of
 from alfine.criteria.target import TargetObjectiveMetricValue
 from alfine.server.console.change_form import CONVERGENCE, PATIENCE, criteria_fields
@@ -25,6 +26,9 @@ TEXTS = ("name", "script", "source_dir", "metric", "goal", "regex", "strategy", 
 
 NUMBERS = ("max_training_jobs", "max_parallel", "max_runtime_seconds", "max_training_job_seconds", "price_per_hour")
 """Keys whose field is a number."""
+
+DEFAULTS = {word: WORDS[word].default for word in ("goal", "strategy", "early_stopping", "max_parallel")}
+"""What a job file means that doesn't say it, of fields that always show something."""
 
 OF_CRITERIA = ("target", "patience", "strict", "convergence", "epsilon", "delta", "others")
 """Fields of completion criteria."""
@@ -168,7 +172,8 @@ def form_of(document: Mapping[str, Any], write: Callable[[Mapping[str, Any]], st
         write: Writes keys and values as YAML.
     """
     own = {*TEXTS, *NUMBERS, "space", "criteria"}
-    fields = {name: _text(document[name]) for name in (*TEXTS, *NUMBERS) if name in document}
+    given = {**DEFAULTS, **document}
+    fields = {name: _text(given[name]) for name in (*TEXTS, *NUMBERS) if name in given}
     criteria = document.get("criteria", [])
     others = {key: value for key, value in document.items() if key not in own}
     rows = [_row(name, entry, write) for name, entry in document.get("space", {}).items()]

@@ -55,7 +55,8 @@ def page(request: PageRequest) -> Response:
     for key in ("clone", "propose"):
         if name := request.query.get(key):
             return _of_job(request, name, propose=key == "propose")
-    form = JobForm({"goal": GOALS[1], "strategy": strategies()[0], "max_parallel": "1"}, [_empty()] * FIRST_ROWS)
+    form = form_of({}, request.backend.job_files.yaml)
+    form.rows = [_empty()] * FIRST_ROWS
     return _page(request, form)
 
 

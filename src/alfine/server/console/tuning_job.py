@@ -8,6 +8,7 @@ from typing import Any
 from starlette.responses import RedirectResponse, Response
 
 from alfine.core.history import History
+from alfine.core.spec import FUNCTION
 from alfine.criteria import always_present
 from alfine.figures.best_so_far_chart import best_so_far
 from alfine.figures.criterion_stops import stops_of_verdicts
@@ -63,6 +64,7 @@ def page(request: PageRequest) -> Response:
         described=described,
         seen=seen,
         spec=spec,
+        is_function=any(FUNCTION in part.definition.static_hyperparameters for part in spec.definition_specs),
         most_parents=MOST_PARENTS,
         status=described["HyperParameterTuningJobStatus"],
         ended=ended,
