@@ -3,13 +3,17 @@
 import ast
 import re
 import tomllib
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
+from typing import get_type_hints
 
 from ruamel.yaml import YAML
 
 import alfine
 from alfine.server.rest import PATH, RestApi
+from alfine.store.config import Config
+from alfine.store.operating_settings import Webhook
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/reference/public-api.md").read_text()
@@ -85,3 +89,20 @@ def test_workflows_run_what_is_there():
         }
         assert asked <= targets
         assert all((ROOT / path).exists() for path in re.findall(r"\.ci/[\w.-]+", text))
+
+
+def test_the_page_of_settings_has_every_key_with_its_default():
+    text = (ROOT / "docs/reference/settings.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (?:`(\w+)`|a pattern) \| (.+?) \|", text, re.MULTILINE)
+    told = {(table, key): default.strip("`") for table, key, default in rows if table != "images"}
+    kinds = {name: kind for name, kind in get_type_hints(Config).items() if name not in {"path", "images"}}
+    kinds["webhooks"] = Webhook
+    known = {(table, known.name): known.default for table, kind in kinds.items() for known in fields(kind)}
+    assert set(told) == set(known)
+    written = {
+        key: tomllib.loads(f"x = {words}")["x"]
+        for key, words in told.items()
+        if re.match(r'["\[\d]|true|false', words) and "GiB" not in words
+    }
+    defaults = {key: list(known[key]) if isinstance(known[key], tuple) else known[key] for key in written}
+    assert written == defaults
