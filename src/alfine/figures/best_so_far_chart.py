@@ -69,7 +69,7 @@ def _notes(histories: Mapping[str, History], forecast: Mapping[str, Any] | None)
     """Yield how to read the marks that the figure has."""
     statuses = {job.status for history in histories.values() for job in history.finished}
     if "Stopped" in statuses:
-        yield "Diamonds: stopped early."
+        yield "Diamonds: stopped before their end."
     if any(layer["data"]["values"] for layer in _failed(histories)):
         yield "× at the foot: no objective."
     if (forecast or {}).get("TrainingJobs"):

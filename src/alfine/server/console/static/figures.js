@@ -18,9 +18,8 @@ function fitted(spec, width) {
   } else if (typeof spec.width === "number") {
     spec.width = Math.max(180, Math.min(1000, room));
   }
-  for (const key of ["text", "subtitle"]) {
-    const lines = [spec.title[key]].flat();
-    spec.title[key] = lines.flatMap((line) => wrapped(line, Math.floor((width - TITLE_INSET) / (key === "text" ? 8.2 : 6.4))));
+  for (const [key, letter] of [["text", 8.2], ["subtitle", 6.4]]) {
+    spec.title[key] = wrapped([spec.title[key]].flat().join(" "), Math.floor((width - TITLE_INSET) / letter));
   }
   return spec;
 }
