@@ -40,7 +40,7 @@ def job_html(progress: JobProgress, figure: str = "", note: str = "") -> str:
     """
     parts = [_header(progress), _bar(progress), _best(progress), _criteria(progress.verdicts)]
     parts += [_line("space", escape(sentence)) for _, sentence in progress.remarks]
-    parts += [f'<div style="margin-top:.5rem;background:#fff;max-width:46rem">{figure}</div>'] if figure else []
+    parts += [f'<div style="margin-top:.5rem">{figure}</div>'] if figure else []
     parts += [f'<div style="margin-top:.3rem"><i>{escape(note)}</i></div>'] if note else []
     return f'<div style="{BOX}">{"".join(parts)}</div>'
 

@@ -120,7 +120,7 @@ def picture(progress: JobProgress) -> RenderableType:
     parts.add_row("jobs", _bar(progress))
     parts.add_row("best", _best(progress))
     if progress.curve:
-        parts.add_row("", BestCurve(progress.curve, progress.ended - len(progress.curve) + 1))
+        parts.add_row("", BestCurve(progress.curve, max(1, progress.ended - len(progress.curve) + 1)))
     parts.add_row("ETA", Text(_eta(progress)))
     if progress.remarks:
         parts.add_row("space", Text("\n".join(sentence for _, sentence in progress.remarks)))

@@ -15,10 +15,11 @@ from typing import Any, Protocol, Self
 
 from alfine.api.job_html import job_html
 from alfine.api.job_progress import JobProgress
-from alfine.core.errors import AlfineError, MissingExtra
+from alfine.core.errors import AlfineError
 from alfine.core.history import History
 from alfine.core.verdict import Verdict
 from alfine.figures.plots import Plots
+from alfine.figures.svg_marks import Look
 from alfine.jobs.run import Run
 
 REDRAW_SECONDS = 0.5
@@ -29,6 +30,21 @@ SHARE_OF_TIME = 0.2
 
 LOOK_SECONDS = 1.0
 """Time between two looks at a job that another thread or process runs."""
+
+FIGURE_WIDTH = 720
+"""Width of the figure, in pixels."""
+
+INK = 'fill="currentColor"'
+LINE = 'stroke="currentColor" stroke-opacity='
+LOOK = Look(
+    ink=INK,
+    label=INK,
+    soft=f'{INK} fill-opacity=".75"',
+    grid=f'{LINE}".15"',
+    axis=f'{LINE}".5"',
+    rule=f'{LINE}".5"',
+)
+"""The look of the figure: the notebook's own colour of texts, light or dark."""
 
 Key = tuple[Path, str]
 """Stands for a tuning job: the home's folder and the job's name."""
@@ -146,13 +162,10 @@ def pictured(
 
 
 def _figure(history: History, verdict: Verdict) -> str:
-    """Return the best objective so far as SVG; nothing while there is nothing to see, or nothing that draws it."""
+    """Return the best objective so far as SVG; nothing while there is nothing to see."""
     if history.incumbent is None or history.ended < 2:
         return ""
-    try:
-        return Plots(history, verdict).best().svg()
-    except MissingExtra:  # everything else of the view is there without it
-        return ""
+    return str(Plots(history, verdict).best().inside_page(FIGURE_WIDTH, LOOK))
 
 
 def follow(key: Key, look: Callable[[], ShownJob]) -> None:
