@@ -149,6 +149,7 @@ def test_a_range_may_have_one_value(r):
         (Continuous(0, 1, step=0), "the step 0 must be a number above 0."),
         (Integer(0, 9, step=1.5), "the step 1.5 must be a whole number above 0."),
         (Continuous(0, 1, step=2), "the step 2 is longer than the range from 0 to 1"),
+        (Continuous(0, 1e308, step=1e-10), "the step 1e-10 is too short for the range from 0 to 1e+308"),
         (Continuous(0, 1, step="x"), "the step 'x' must be a number above 0."),
     ],
 )

@@ -62,6 +62,11 @@ FAULTS = [
     ),
     ("V5 swapped", ranges("Integer", bounds("5", "1")), "MinValue 5 must be below MaxValue 1. Swap them"),
     (
+        "V5 swapped and far apart",
+        ranges("Continuous", bounds("0.01", "-1e308")),
+        "MinValue 0.01 must be below MaxValue -1e+308. Swap",
+    ),
+    (
         "V6",
         ranges("Continuous", bounds("0", "1", "Logarithmic")),
         "MinValue 0.0 can't be scaled Logarithmic. Use a MinValue above 0",

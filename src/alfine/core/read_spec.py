@@ -314,7 +314,8 @@ class RequestReader:
     ) -> None:
         kept = kept_for_repeats(settings)
         path = DEFINITIONS if self.several else f"{CONFIG}.{RANGES}"
-        sizes = [space.size for space in spaces]
+        wrong = any(True for space in spaces for range_ in space.ranges.values() for _ in range_.faults(""))
+        sizes = [None if wrong else space.size for space in spaces]
         if None in sizes or not all(space.ranges for space in spaces):
             return
         size = sum(count or 0 for count in sizes)

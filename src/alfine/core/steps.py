@@ -14,6 +14,9 @@ from alfine.core.conditions import ORDERS, Clause
 INSIDE = 1e-6
 """Tolerance in steps: a value may lie this far from the grid, since it may be the result of a calculation."""
 
+MOST_STEPS = 2**53
+"""Steps of a range at most: so many whole numbers are told apart by a float."""
+
 INSET = 1e-6
 """Share of an interval's length by which its ends are moved inwards, so that they lie in the cells that it covers."""
 
@@ -130,6 +133,10 @@ def step_faults(low: float, high: float, step: float | None, *, whole: bool) -> 
     is_number = isinstance(step, int | float) and not isinstance(step, bool) and math.isfinite(step)
     if not is_number or step <= 0 or (whole and step != int(step)):
         return (f"the step {step!r} must be a {'whole ' if whole else ''}number above 0.",)
+    if high - low > MOST_STEPS * step:
+        return (
+            f"the step {step!r} is too short for the range from {low} to {high}: its values couldn't be told apart.",
+        )
     if step > high - low > 0:
         return (
             f"the step {step!r} is longer than the range from {low} to {high}, which would have one value. Use a shorter one.",
