@@ -49,6 +49,7 @@ unexport PYTHONPATH
 
 .PHONY: demo dev test test-fast test-clients test-integrations faults faults-ray states check ci docs dist sbom bench $(BENCHMARKS:%=bench-%) mutants clean
 .DELETE_ON_ERROR:
+.PRECIOUS: $(INTEGRATIONS)/%/made
 
 # -- environments ------------------------------------------------------------------------------------------------------
 

@@ -2,13 +2,14 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.missing import package
+from tests.missing import missing, package
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PATIENCE_SECONDS = 180.0
@@ -65,6 +66,24 @@ def test_the_job_file_runs(tmp_path):
     package("xgboost")
     printed = run(tmp_path, "-m", "alfine", "tune", str(EXAMPLES / "job_file/xgboost.yaml"), "--dry-run")
     assert "validation:rmse" in printed
+
+
+@pytest.mark.parametrize(
+    ("name", "tool", "package_of_debian"), [("shell", "awk", "mawk"), ("r", "Rscript", "r-base-core")]
+)
+def test_a_script_of_another_language_is_tuned(name, tool, package_of_debian, tmp_path):
+    if shutil.which(tool) is None:
+        missing(tool, f"apt-get install {package_of_debian}")
+    job = str(EXAMPLES / name / f"{name}.yaml")
+    printed = run(tmp_path, "-m", "alfine", "tune", job, "--max-training-jobs", "3", "--quiet")
+    assert re.search(r"training jobs +3 of at most 3: 3 completed", printed)
+
+
+def test_a_script_in_julia_is_tuned(tmp_path):
+    if shutil.which("julia") is None:
+        pytest.skip("Julia is neither in Debian nor on PyPI: install it from julialang.org to test examples/julia.")
+    printed = run(tmp_path, "-m", "alfine", "tune", str(EXAMPLES / "julia/julia.yaml"), "--max-training-jobs", "3")
+    assert re.search(r"training jobs +3 of at most 3", printed)
 
 
 def test_when_to_stop_compares_three_criteria_and_draws_them(tmp_path):

@@ -21,3 +21,9 @@ def test_a_script_is_tuned_and_its_models_are_kept(tmp_path):
     printed = run(tmp_path, "-m", "alfine", "tune", str(EXAMPLES / "pytorch/job.yaml"), "--name", "torch")
     assert re.search(r"best +val_loss 0\.0\d+", printed)
     assert list((tmp_path / "home").rglob("model.tar.gz"))
+
+
+def test_a_script_in_jax_is_tuned(tmp_path):
+    of_integration("jax")
+    printed = run(tmp_path, "-m", "alfine", "tune", str(EXAMPLES / "jax/jax.yaml"), "--max-training-jobs", "4")
+    assert re.search(r"best +val_loss 0\.\d+", printed)
