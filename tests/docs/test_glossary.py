@@ -26,7 +26,7 @@ settings_of_criteria = sorted(
 job_words = sorted(WORDS)
 tables = [
     (table, field.name)
-    for table in ("files", "s3", "run", "server", "metrics", "limits", "retention")
+    for table in ("files", "s3", "run", "server", "metrics", "limits", "retention", "track")
     for field in fields(getattr(Config(), table))
 ]
 

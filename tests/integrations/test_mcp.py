@@ -14,11 +14,10 @@ from importlib.util import find_spec
 import pytest
 
 from alfine.jobs.home import Home
+from tests.missing import of_integration
 
-pytestmark = [
-    pytest.mark.skipif(find_spec("mcp") is None, reason="mcp isn't installed: make test-integrations"),
-    pytest.mark.filterwarnings("ignore"),
-]
+of_integration("mcp")
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 SCRIPT = """
 import sys, time

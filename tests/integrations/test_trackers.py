@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from alfine.jobs.home import Home
 from alfine.jobs.trackers import TRACKERS, tracker_class
 from alfine.jobs.trackers.tracking import tell_now
 from tests.integrations.tracked_runs import mlflow_runs, tensorboard_runs, wandb_runs
+from tests.missing import of_integration
 
 SCRIPT = Path(__file__).with_name("track_script.py")
 PAGE = Path(__file__).parents[2] / "docs/how-to/track-experiments.md"
@@ -29,8 +29,7 @@ def tracker(request, tmp_path, monkeypatch):
     """A tracker, and a function that returns the runs that it has."""
     name = request.param
     for package in NEEDS.get(name, (tracker_class(name).package,)):
-        if find_spec(package) is None:
-            pytest.skip(f"{package} isn't installed: make test-integrations")
+        of_integration(package)
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.setenv("WANDB_MODE", "offline")

@@ -59,6 +59,8 @@ def mcp(*, read_only: bool, http: bool, port: int) -> None:
         if not http:
             mcp_server(tools, jobs, read_only=read_only).run()
             return
+        if (home := getattr(jobs, "home", None)) is not None:
+            home.confine()  # what comes over the network names only files below [files] roots, as with alfine serve
         url = f"http://{HOST}:{port}"
         server = mcp_server(tools, jobs, read_only=read_only, is_key=_keys_of(jobs), url=url)
         click.echo(f"Serving {jobs.where} to agents at {url}/mcp\n{_how_to_sign(jobs)}", err=True)

@@ -26,7 +26,7 @@ def tuning_job(
     assessment: Assessment,
     now: datetime,
     tags: Mapping[str, str],
-    trackers: Sequence[TrackerState] = (),
+    trackers: Sequence[TrackerState],
 ) -> Plain:
     """Return DescribeHyperParameterTuningJob's answer.
 

@@ -14,6 +14,7 @@ from alfine.jobs.documents import Plain
 from alfine.store import queries
 from alfine.store.store import Store
 from alfine.store.tags import read_tags
+from alfine.store.tracker_cursors import tracker_states
 from alfine.store.training_times import training_times
 
 
@@ -73,6 +74,7 @@ def overview(store: Store, name: str, now: datetime, before: TuningJobDescriptio
         times = training_times(connection, job.id, until)
         changed_at = queries.changed_at(connection, job.id)
         tags = own_tags(read_tags(connection, job.id, 0))
+        trackers = tracker_states(connection, job.id)
     assessment = assessment_without_history(description, times, changed_at)
-    described = documents.tuning_job(description, assessment, now, tags)
+    described = documents.tuning_job(description, assessment, now, tags, trackers)
     return Overview(described=described, description=description, now=until)

@@ -49,6 +49,18 @@ def ended(served, sagemaker, script):
     return "/console/tuning-jobs/ended"
 
 
+def test_a_tracked_job_links_to_its_runs_and_says_what_its_tracker_was_not_told(served, visitor, ended):
+    row = "(SELECT id FROM tuning_jobs WHERE name = 'ended'), 1, 'Completed'"
+    columns = "INSERT INTO tracked (tuning_job, fact, status, tracker, place, failure, failing_since) VALUES"
+    execute(served.home, f"{columns} ({row}, 'mlflow', 'https://mlflow.example/#/runs/1', NULL, NULL)")
+    execute(served.home, f"{columns} ({row}, 'wandb', NULL, 'It hasn''t answered for 30 s.', 0)")
+    page = visitor.get(ended)
+    assert '<a href="https://mlflow.example/#/runs/1"' in page.body
+    assert "In wandb: nothing yet. Not told since" in page.text
+    assert "It hasn't answered for 30 s." in page.text
+    execute(served.home, "DELETE FROM tracked")
+
+
 def test_a_browser_is_led_to_the_list_and_aws_clients_are_not(served, visitor, sagemaker):
     assert visitor.get("/").url == "/console/"
     assert sagemaker.list_hyper_parameter_tuning_jobs()["ResponseMetadata"]["HTTPStatusCode"] == 200

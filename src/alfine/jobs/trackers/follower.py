@@ -34,8 +34,8 @@ T = TypeVar("T")
 LOOK_SECONDS = 1.0
 """Seconds between two looks for news."""
 
-LEASE = timedelta(seconds=120)
-"""Duration of the claim of a tuning job: longer than one call of the tracker is waited for."""
+LEASE = timedelta(seconds=180)
+"""Duration of the claim of a tuning job: half of it, after which it is renewed, is longer than one call of the tracker is waited for."""
 
 CALL_SECONDS = 60.0
 """Seconds that one call of the tracker is waited for; one that takes longer is said to hang, and waited for again."""
@@ -93,7 +93,7 @@ class TrackerFollower:
         self._calls = PatientCalls(f"alfine-{tracker}-calls")
         self._made: Tracker | None = None
         self._opened: dict[int, Opened] = {}  # by the tuning job's id
-        self._claimed: set[int] = set()
+        self._claimed: dict[int, datetime] = {}  # when to renew the lease, by the tuning job's id
         self._tries: dict[tuple[int, int], int] = {}  # by the tuning job's id and the training job's number
         self._pauses: dict[
             int, tuple[float, float]
@@ -164,6 +164,7 @@ class TrackerFollower:
             self._pauses.pop(job, None)
         except (ToldElsewhere, NotFound):  # another process tells of it, or it was deleted
             self._opened.pop(job, None)
+            self._claimed.pop(job, None)
         except Hangs as error:
             self._failed(tracked, str(error))
         except Exception as error:  # noqa: BLE001 - said to the user, in the log and in the record; tried again
@@ -171,9 +172,12 @@ class TrackerFollower:
 
     def _claim(self, job: int) -> bool:
         now = self._clock()
+        if job in self._claimed and now < self._claimed[job]:
+            return True
         if not self._cursors.claim(job, self._engine, now, now + LEASE, is_alive):
+            self._claimed.pop(job, None)
             return False
-        self._claimed.add(job)
+        self._claimed[job] = now + LEASE / 2
         return True
 
     def _failed(self, tracked: Tracked, reason: str) -> None:
@@ -200,7 +204,7 @@ class TrackerFollower:
                 if news.job.ended:
                     self._opened.pop(tracked.tuning_job, None)
                     self._cursors.release(tracked.tuning_job, self._engine)
-                    self._claimed.discard(tracked.tuning_job)
+                    self._claimed.pop(tracked.tuning_job, None)
                 return
             if not self._claim(tracked.tuning_job):
                 raise ToldElsewhere

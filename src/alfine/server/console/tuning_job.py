@@ -41,6 +41,7 @@ SHOWN_ELSEWHERE = frozenset(
         "AutoScaling",
         "Note",
         "Tags",
+        "Tracking",
     }
 )
 """Parts of the «Alfine» document that have a place of their own on the page; all others are listed below."""
