@@ -92,6 +92,25 @@ class Browser:
     def fill(self, selector: str, text: str) -> None:
         self.read(f"document.querySelector({json.dumps(selector)}).value = {json.dumps(text)}")
 
+    def slide(self, selector: str, value: str) -> None:
+        """Move a slider there."""
+        self.fill(selector, value)
+        self.read(
+            f"document.querySelector({json.dumps(selector)}).dispatchEvent(new Event('input', {{bubbles: true}}))"
+        )
+
+    def downloads_to(self, folder: Path) -> None:
+        self._call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder), eventsEnabled=True)
+
+    def scripts(self, run: bool) -> None:  # noqa: FBT001
+        """Let the scripts of the pages that are opened from now on run, or not."""
+        self.call("Emulation.setScriptExecutionDisabled", value=not run)
+
+    def offline(self, offline: bool) -> None:  # noqa: FBT001
+        """Cut the browser off from every network, or connect it again."""
+        rates = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+        self.call("Network.emulateNetworkConditions", offline=offline, **rates)
+
     def sized(self, width: int, height: int = 800, *, dark: bool = False) -> None:
         phone = width < 600
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
@@ -139,6 +158,13 @@ class Browser:
         self.events = [event for event in self.events if event.get("id") != number]
         assert "error" not in answers[0], (method, answers[0])
         return dict(answers[0]["result"])
+
+    def until_event(self, method: str, **params: Any) -> None:
+        """Wait for an event with these parameters among others."""
+        wanted = params.items()
+        self._until(
+            lambda: any(e["method"] == method and wanted <= e.get("params", {}).items() for e in self.events), method
+        )
 
     def _until(self, done: Any, what: str = "") -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS

@@ -196,6 +196,110 @@ def test_a_slider_replays_and_marks_the_stop_on_the_curve(browser, served, paths
     assert browser.complaints == []
 
 
+def test_a_person_creates_watches_compares_replays_stops_reads_and_takes_along(browser, served, paths, tmp_path):
+    """From the form of a new job to a report that is opened without a network, as a person goes about it."""
+    (tmp_path / "train.py").write_text(EPOCHS)
+    go, console = tmp_path / "go", f"{served.url}/console"
+    browser.sized(1280)
+
+    # creates a job in the form, and watches it end
+    browser.open(f"{console}/")
+    browser.click("a[href='/console/new']")
+    browser.until("!!document.querySelector('[name=script]')")
+    fields = {
+        "name": "by-hand",
+        "script": str(tmp_path / "train.py"),
+        "metric": "loss",
+        "max_training_jobs": "x",
+        "max_parallel": "2",
+    }
+    fields |= {"hyperparameter-0": "x", "min-0": "0", "max-0": "1", "hyperparameter-1": "n", "min-1": "1", "max-1": "9"}
+    for name, text in fields.items():
+        browser.fill(f"[name={name}]", text)
+    browser.fill("[name=kind-1]", "integer")
+    browser.fill("[name=more]", f"static: {{go: {go}}}")
+    browser.click("[value=create]")
+    assert "must be a whole number" in browser.until("document.querySelector('#fault-max_training_jobs')?.innerText")
+    browser.fill("[name=max_training_jobs]", "6")
+    browser.click("[value=check]:not(.default)")
+    browser.until("document.querySelector('[role=status]')?.innerText.includes('The job can be created')")
+    browser.click("[value=create]")
+    browser.until("location.pathname === '/console/tuning-jobs/by-hand' && !document.querySelector('#live').hidden")
+    browser.until("document.querySelector('#training-jobs tbody')?.innerText.includes('In progress')")
+    go.touch()
+    browser.until("document.querySelector('h1 .status')?.textContent === 'Completed'")
+
+    # filters the table on a phone in the dark, and reads and searches a log
+    browser.sized(390, dark=True)
+    browser.click(".tabs a[href$='/training-jobs']")
+    browser.until("document.querySelectorAll('#rows tr').length === 6")
+    browser.fill("[name=filter]", "x<0.5 n>=1")
+    browser.click("form.table-filter button")
+    shown = browser.until(
+        "/that match/.test(document.querySelector('#count')?.innerText) && document.querySelectorAll('#rows tr').length"
+    )
+    assert 0 < shown < 6
+    browser.click("#rows th a")
+    browser.until("document.querySelector('#log')?.textContent.includes('epoch 5')")
+    browser.open(browser.read("location.href").split("?")[0] + "/log?find=epoch+3")
+    assert "epoch 3 loss=" in browser.until("document.querySelector('main').innerText")
+
+    # clones it, and stops the clone
+    browser.open(f"{console}/new?clone=by-hand")
+    browser.fill("[name=more]", f"static: {{go: {tmp_path / 'never'}}}")
+    browser.click("[value=create]")
+    browser.until("location.pathname === '/console/tuning-jobs/by-hand-2' && !!document.querySelector('#stop')")
+    browser.click("#stop summary")
+    browser.click("#stop button.danger")
+    browser.until("document.querySelector('h1 .status')?.textContent === 'Stopped'")
+
+    # compares two jobs
+    browser.sized(1280, dark=True)
+    browser.open(f"{console}/?filter=by-hand")
+    browser.until("document.querySelectorAll('#rows tr').length === 2")
+    browser.read("document.querySelectorAll('#rows [type=checkbox]').forEach((each) => each.click())")
+    browser.click("form[action$=compare] button")
+    browser.until("document.title.startsWith('Compar') && document.querySelectorAll('.chart canvas').length > 0")
+
+    # moves a slider of a replay
+    browser.sized(390)
+    browser.open(f"{console}/tuning-jobs/by-hand/replay")
+    browser.until("!!document.querySelector('.slider:not([hidden]) [data-slides*=BestObjectiveNotImproving]')")
+    browser.slide("[data-slides*=BestObjectiveNotImproving]", "3")
+    browser.until("document.querySelector('.replays')?.innerText.includes('BestObjectiveNotImproving 3')")
+
+    # takes the report along
+    browser.downloads_to(tmp_path)
+    browser.open(f"{console}/tuning-jobs/by-hand")
+    browser.read("document.querySelector(\"a[href$='/report']\").click()")
+    browser.until_event("Browser.downloadProgress", state="completed")
+    browser.offline(True)
+    browser.open((tmp_path / "by-hand.html").as_uri())
+    assert "by-hand" in browser.read("document.querySelector('h1').innerText")
+    assert browser.read("document.querySelectorAll('svg').length") >= 3
+    browser.offline(False)
+
+    # and does the same where no script runs
+    browser.scripts(False)
+    browser.open(f"{console}/?filter=by-hand")
+    browser.read("document.querySelectorAll('#rows [type=checkbox]').forEach((each) => { each.checked = true })")
+    browser.click("form[action$=compare] button")
+    browser.until("[...document.querySelectorAll('.chart img')].some((each) => each.naturalWidth > 100)")
+    browser.open(f"{console}/tuning-jobs/by-hand/replay")
+    browser.fill("[name=criteria]", "BestObjectiveNotImproving 4")
+    browser.click("form.replay button.primary")
+    browser.until("document.querySelector('.replays')?.innerText.includes('BestObjectiveNotImproving 4')")
+    browser.open(f"{console}/new?clone=by-hand")
+    browser.click("[value=add]")
+    browser.until("document.querySelectorAll('.range').length === 3")
+    browser.scripts(True)
+    browser.open(f"{console}/")
+    policy = browser.read("fetch(location.href).then((answer) => answer.headers.get('content-security-policy'))")
+    assert "script-src 'self';" in policy
+    assert "unsafe" not in policy
+    assert browser.complaints == []
+
+
 @pytest.fixture(scope="module")
 def million(served, sagemaker, tmp_path_factory):
     """A job whose objectives are large and near each other."""
