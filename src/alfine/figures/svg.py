@@ -19,7 +19,10 @@ from alfine.figures.svg_marks import DASHES, Frame, Look, length, marks, written
 from alfine.figures.svg_scales import names_of, scale_of
 from alfine.figures.theme import FONT, INKS, Theme
 
-TITLE_LETTER, TITLE_LINE = 7.9, 20.0
+TITLE_MARGIN = 12.0
+"""Room on both sides of a title, in pixels."""
+
+TITLE_LETTER, TITLE_LINE = 8.6, 20.0
 """Width of a letter and height of a line of a title, in pixels."""
 
 NOTE_LETTER, NOTE_LINE = 6.0, 16.0
@@ -93,13 +96,15 @@ def _head(title: Plain, look: Look, width: float) -> tuple[str, float]:
     """Return the title and the notes, and their height."""
     if not look.titled:
         return "", 0.0
-    y, parts = 10.0, []
-    for line in textwrap.wrap(title["text"], int(width / TITLE_LETTER)):
+    y, parts, room = 10.0, [], max(LEAST_FRAME, width - 2 * TITLE_MARGIN)
+    for line in textwrap.wrap(title["text"], int(room / TITLE_LETTER)):
         y += TITLE_LINE
-        parts.append(written(12, y - 4, line, look.ink, anchor="start", more=' font-size="15" font-weight="600"'))
-    for line in textwrap.wrap(" ".join(title["subtitle"]), int(width / NOTE_LETTER)):
+        parts.append(
+            written(TITLE_MARGIN, y - 4, line, look.ink, anchor="start", more=' font-size="15" font-weight="600"')
+        )
+    for line in textwrap.wrap(" ".join(title["subtitle"]), int(room / NOTE_LETTER)):
         y += NOTE_LINE
-        parts.append(written(12, y - 3, line, look.soft, anchor="start", more=' font-size="12"'))
+        parts.append(written(TITLE_MARGIN, y - 3, line, look.soft, anchor="start", more=' font-size="12"'))
     return "".join(parts), y + 8
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,9 @@ NEAR = 0.4
 
 LETTER = 5.8
 """Width of a letter of a text among marks, in pixels."""
+
+SENTENCE_LETTER, SENTENCE_LINE = 8.0, 18.0
+"""Width of a letter and height of a line of the sentence in a figure without data, in pixels."""
 
 FREE_OF_LIMITS = 60.0
 """Pixels of a text that may reach beyond the frame: the numbers beside the last axis of parallel coordinates do."""
@@ -99,7 +103,8 @@ class Frame:
 def marks(layer: Layer, frame: Frame) -> str:
     """Return the marks of a layer as SVG, in pixels of the frame."""
     body = "".join(_DRAWN[layer.mark["type"]](layer, frame))
-    return f"<g{_opacity(layer)}>{body}</g>" if body else ""
+    crisp = ' shape-rendering="crispEdges"' if _is_map(layer) else ""  # no line shows between neighbours
+    return f"<g{_opacity(layer)}{crisp}>{body}</g>" if body else ""
 
 
 def length(pixels: float) -> str:
@@ -237,11 +242,15 @@ def _rectangles(layer: Layer, frame: Frame) -> Iterator[str]:
     )
     for row in layer.rows:
         (left, right), (top, foot) = (sorted(_span(layer, frame, axis, row)) for axis in ("x", "y"))
-        if "stroke" in layer.encoding:  # neighbours overlap a little, so that no line shows between them
-            right, foot = right + 0.5, foot + 0.5
+        if _is_map(layer):
+            right, foot = right + 0.3, foot + 0.3
         size = f'width="{length(right - left)}" height="{length(foot - top)}"'
         drawn = f'<rect x="{length(left)}" y="{length(top)}" {size} fill="{_colour(layer, frame, row)}"{stroke}/>'
         yield _told(drawn, layer, frame, row)
+
+
+def _is_map(layer: Layer) -> bool:
+    return layer.mark["type"] == "rect" and "color" in layer.encoding
 
 
 def _span(layer: Layer, frame: Frame, axis: str, row: Plain) -> tuple[float, float]:
@@ -272,6 +281,10 @@ def _texts(layer: Layer, frame: Frame) -> Iterator[str]:
         ' font-weight="600"' if mark.get("fontWeight") == "bold" else ""
     )
     ink = f'fill="{mark["color"]}"' if "color" in mark else frame.look.label
+    if not layer.encoding:  # what the figure waits for
+        for line, text in enumerate(textwrap.wrap(mark["text"], int(frame.width / SENTENCE_LETTER))):
+            yield written(frame.width / 2, frame.height / 2 + SENTENCE_LINE * line, text, ink, more=more)
+        return
     for row in layer.rows:
         x, y = _at(layer, frame, row)
         if layer.clipped and not frame.inside(x, y):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from alfine.core.history import History
 from alfine.core.training_job import TrainingJob
 from alfine.core.wording import count_of, duration, percent
-from alfine.figures.chart import WIDTH, Chart
+from alfine.figures.chart import WIDTH, Chart, Plain
 from alfine.figures.theme import BEST, COLOURS, FAINT, GOOD, MAIN
 from alfine.figures.training_job_rows import (
     hyperparameter_fields,
@@ -31,17 +32,6 @@ def timeline(history: History) -> Chart:
         return Chart(name="timeline", title="Timeline", empty="No training job was launched yet.")
     slots = max(bar.slot for bar in bars)
     fields = hyperparameter_fields([history])
-    rows = [
-        {
-            **training_job_row(bar.job, fields),
-            "slot": bar.slot,
-            "launched": bar.launched,
-            "started": bar.started,
-            "ended": bar.ended,
-            "took": duration(bar.ended - bar.started),
-        }
-        for bar in bars
-    ]
     span = max(bar.ended for bar in bars) - min(bar.launched for bar in bars)
     busy = sum(bar.ended - bar.started for bar in bars)
     waited = sum(bar.started - bar.launched for bar in bars)
@@ -62,7 +52,7 @@ def timeline(history: History) -> Chart:
         notes=(f"Grey: from the launch of a training job to its start, {duration(waited)} in all.",),
         size=(WIDTH, SLOT_HEIGHT * slots + 20),
         view={
-            "data": {"values": rows},
+            "data": {"values": [_row(bar, fields) for bar in bars]},
             "encoding": {"y": y, "tooltip": tip},
             "layer": [
                 {
@@ -94,6 +84,17 @@ class _Bar:
     launched: float
     started: float
     ended: float
+
+
+def _row(bar: _Bar, fields: Mapping[str, str]) -> Plain:
+    return {
+        **training_job_row(bar.job, fields),
+        "slot": bar.slot,
+        "launched": bar.launched,
+        "started": bar.started,
+        "ended": bar.ended,
+        "took": duration(bar.ended - bar.started),
+    }
 
 
 def _bars(history: History) -> list[_Bar]:
