@@ -46,6 +46,9 @@ SMALLEST_IN_CENTS = 0.1
 SMALLEST_MONEY = 0.0001
 """An amount in CURRENCY: smaller ones are written as «<0.0001 USD»."""
 
+KIBIBYTE = 1 << 10
+"""In bytes."""
+
 MEBIBYTE = 1 << 20
 """In bytes."""
 
@@ -174,6 +177,17 @@ def size(count: int) -> str:
         count: The number of bytes.
     """
     return f"{count / GIBIBYTE:.1f} GiB" if count >= GIBIBYTE else f"{count / MEBIBYTE:.1f} MiB"
+
+
+def bytes_of(count: int) -> str:
+    """Write the size of a file: «312 bytes», «4.2 KiB», «3.2 GiB».
+
+    Args:
+        count: The number of bytes.
+    """
+    if count < KIBIBYTE:
+        return count_of(count, "byte")
+    return f"{count / KIBIBYTE:.1f} KiB" if count < MEBIBYTE else size(count)
 
 
 def duration(seconds: float | None) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from alfine.core.arns import name_as_created
 from alfine.core.errors import NotFound
 from alfine.core.facts import is_terminal
 from alfine.core.spec import DEFINITION, FUNCTION
+from alfine.jobs.log_search import LogMatches, find_lines
 from alfine.runners.job_folder import Workspace
 from alfine.runners.launch import Launch
 from alfine.runners.log_files import PART_BYTES, LogPart, start_of_last
@@ -73,6 +75,31 @@ class TrainingJobLogs:
         if begin > piece.size:  # it was truncated since: go on at its new start
             piece = self.piece(row, 0, PART_BYTES)
         return LogPart(name, row.status, piece.path, piece.begin, piece.data, is_terminal(row.status))
+
+    def search(self, name: str, text: str, begin: int = 0) -> LogMatches:
+        """Return the lines of a training job's log that have a text: see `find_lines`.
+
+        Args:
+            name: The training job.
+            text: The text.
+            begin: Where the search begins, in bytes.
+
+        Raises:
+            NotFound: There is no such training job, or it has no log.
+            OSError: The log can't be read at present.
+        """
+        return find_lines(partial(self.piece, self._row(name)), text, begin)
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """Yield a training job's log, as far as it is now, piece by piece. Errors are those of `part`; they come before the first piece."""
+        row = self._row(name)
+        return self._pieces(row, self.size(row))
+
+    def _pieces(self, row: TrainingJobRow, size: int) -> Iterator[bytes]:
+        begin = 0
+        while begin < size and (data := self.piece(row, begin, min(PART_BYTES, size - begin)).data):
+            yield data
+            begin += len(data)
 
     def _row(self, name: str) -> TrainingJobRow:
         try:

@@ -31,11 +31,13 @@ from alfine.core.errors import AlfineError, InvalidSpec, NotFound, NoTuningJob
 from alfine.core.unavailable import reason_to_try_later
 from alfine.server.console import (
     analysis,
+    artifacts,
     change_form,
     configuration,
     downloads,
     events,
     figures,
+    logs,
     new_job,
     notes,
     replay,
@@ -124,8 +126,10 @@ class Console:
             "/compare": analysis.comparison_page,
             "/compare/figures/{figure}.{kind}": figures.compared,
             "/training-jobs/{name}": training_job.page,
-            "/training-jobs/{name}/log": training_job.log_page,
-            "/training-jobs/{name}/log/part": training_job.log_part,
+            "/training-jobs/{name}/log": logs.log_page,
+            "/training-jobs/{name}/log/part": logs.log_part,
+            "/training-jobs/{name}/log/file": logs.log_file,
+            "/training-jobs/{name}/files/{kind}": artifacts.file,
         }
         post = {
             "/new": new_job.send,

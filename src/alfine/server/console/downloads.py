@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from starlette.responses import Response
 
 from alfine.core.errors import Fault, InvalidSpec
@@ -12,6 +10,7 @@ from alfine.figures.report import report
 from alfine.jobs.analysis.export_table import FORMATS, export_table
 from alfine.jobs.analysis.replay_report import report_turn
 from alfine.server.console.page_request import PageRequest
+from alfine.server.console.sent_files import attachment
 from alfine.server.console.table_query import TableQuery, TableState
 from alfine.store import queries
 from alfine.store.training_job_table import TrainingJobTable
@@ -48,5 +47,4 @@ def report_page(request: PageRequest) -> Response:
 
 
 def _file(body: bytes, name: str, kind: str) -> Response:
-    disposition = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
-    return Response(body, media_type=kind, headers={"content-disposition": disposition})
+    return Response(body, media_type=kind, headers=attachment(name))

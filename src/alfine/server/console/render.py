@@ -28,6 +28,8 @@ def _environment() -> jinja2.Environment:
     environment.filters.update(
         count_of=wording.count_of,
         difference=wording.difference,
+        backslashed=lambda name: name.encode(errors="backslashreplace").decode(),
+        bytes=wording.bytes_of,
         duration=wording.duration,
         gain=wording.gain,
         money=wording.money,

@@ -1,25 +1,28 @@
-"""The pages of one training job: hyperparameters, metrics, timeline and log."""
+"""The page of one training job: its place in the table, metrics, the end of its log, hyperparameters, timeline and files."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.responses import RedirectResponse, Response
 
-from alfine.core.errors import Fault, InvalidSpec, NotFound
 from alfine.core.facts import is_terminal
 from alfine.core.settings import in_order
 from alfine.core.spec import OBJECTIVE_HYPERPARAMETER, definition_of, objective_of
 from alfine.figures.metric_curve import metric_curve
-from alfine.jobs.describe import transitions
-from alfine.jobs.wording import printable
-from alfine.runners.log_files import LogPart
+from alfine.jobs.describe import Transition, transitions
+from alfine.server.console.artifacts import artifacts
+from alfine.server.console.logs import last_lines
 from alfine.server.console.page_request import PageRequest
+from alfine.server.console.table_query import TableQuery, TableState
+from alfine.server.console.training_jobs import seconds_of
 from alfine.store import queries
+from alfine.store.database import Connection
 from alfine.store.metrics import reports
 from alfine.store.records import TrainingJobRow
+from alfine.store.training_job_table import TablePlace, TrainingJobTable
 
 MOST_REPORTS = 20_000
 """Metric values that are read from the store."""
@@ -30,24 +33,19 @@ MOST_METRICS = 24
 METRIC_WIDTH = 420
 """Width of the drawing of a metric, in pixels."""
 
-LAST_LINES = 60
-"""Lines of the log on the page of the training job."""
-
-LOG_PAGE_BYTES = 64 << 10
-"""Bytes of the log on one page of it."""
-
-LONGEST_OFFSET = 18
-"""Digits of a byte offset in a URL: any that fits into 64 bits."""
-
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+STEPS = ("Pending", "Starting", "Training", "Stopping", "Uploading")
+"""Steps in the life of a training job that take time."""
 
 
 def page(request: PageRequest) -> Response:
     """Render the page."""
-    name = request.path_part("name")
+    name, now = request.path_part("name"), request.service.clock()
+    query = TableQuery.read(request.http.query_params)
     with request.service.store.reading() as connection:
         row, tuning_request = queries.training_job_and_request(connection, name)
         values = reports(connection, row.tuning_job, row.number, MOST_REPORTS)
+        place = _place(connection, row, query, now) if row.listed else None
+    steps = transitions(row)
     definition = definition_of(tuning_request, row.definition)
     objective = objective_of(tuning_request, row.definition).get("MetricName")
     return request.render(
@@ -63,11 +61,15 @@ def page(request: PageRequest) -> Response:
             for key, value in (definition.get("StaticHyperParameters") or {}).items()
             if not key.startswith(("sagemaker_", "alfine", OBJECTIVE_HYPERPARAMETER))
         },
-        transitions=transitions(row),
+        transitions=steps,
+        bar=_bar(steps, now),
         metrics=_figures(values, objective),
         left_out=max(0, len(values) - MOST_METRICS),
-        seconds=_seconds(request, row),
-        log=_last_lines(request, name),
+        seconds=seconds_of(row, now),
+        log=last_lines(request, name),
+        artifacts=artifacts(request, row, tuning_request),
+        query=query,
+        place=place,
     )
 
 
@@ -93,80 +95,19 @@ def _figures(values: Mapping[str, list[tuple[float, float]]], objective: str | N
     ]
 
 
-def _seconds(request: PageRequest, row: TrainingJobRow) -> float | None:
-    if row.started_at is None:
-        return None
-    seconds: float = ((row.ended_at or request.service.clock()) - row.started_at).total_seconds()
-    return max(0.0, seconds)
+def _bar(steps: Sequence[Transition], now: datetime) -> list[tuple[str, float, float]]:
+    """Return the steps that take time as (status, begin, width), each in shares of 100."""
+    lasting = [(step, (step.ended_at or now) - step.started_at) for step in steps if step.status in STEPS]
+    whole = sum((lasted for _, lasted in lasting), timedelta())
+    begin, bar = 0.0, []
+    for step, lasted in lasting if whole else ():
+        bar.append((step.status, begin, 100 * (lasted / whole)))
+        begin += bar[-1][2]
+    return bar
 
 
-# ---- logs
-
-
-def _last_lines(request: PageRequest, name: str) -> Mapping[str, Any]:
-    try:
-        part = request.service.log(name, lines=LAST_LINES)
-    except NotFound as error:
-        return {"text": "", "note": str(error)}
-    return {
-        "text": text_of(part.data),
-        "note": "" if part.data else "The log is empty so far.",
-        "begin": part.begin,
-        "end": part.end,
-    }
-
-
-def log_page(request: PageRequest) -> Response:
-    """Render a page of the log. Query: `begin`, its first byte. A page ends with a whole line where that is possible."""
-    name, begin = request.path_part("name"), _begin(request)
-    part = request.service.log(name, begin)
-    data = whole_lines(part, LOG_PAGE_BYTES)
-    end = begin + len(data)
-    return request.render(
-        "log.html",
-        name=name,
-        path=part.path,
-        text=text_of(data),
-        begin=begin,
-        end=end,
-        earlier=_earlier(request, name, begin) if begin else None,
-        later=end if end < part.end or not part.last else None,
-    )
-
-
-def _earlier(request: PageRequest, name: str, begin: int) -> int:
-    """Return the first byte of the page before, which begins with a whole line where that is possible."""
-    earlier = max(0, begin - LOG_PAGE_BYTES)
-    before = request.service.log(name, earlier).data[: begin - earlier]
-    return earlier + (before.find(b"\n", 0, -1) + 1 if earlier else 0)
-
-
-def log_part(request: PageRequest) -> Response:
-    """Return what was added to the log, as plain text. Query: `begin`. The header `x-alfine-end` has the next byte."""
-    begin = _begin(request)
-    part = request.service.log(request.path_part("name"), begin)
-    data = whole_lines(part, LOG_PAGE_BYTES)
-    headers = {"x-alfine-end": str(begin + len(data))}
-    return Response(text_of(data), headers=headers, media_type="text/plain")
-
-
-def whole_lines(part: LogPart, max_bytes: int) -> bytes:
-    """Return the data up to the end of its last line; all of it when the log has ended or has no line end there."""
-    data = part.data[:max_bytes]
-    if part.ended and len(part.data) <= max_bytes:
-        return data
-    end = data.rfind(b"\n") + 1
-    return data[:end] if end or len(data) < max_bytes else data
-
-
-def text_of(data: bytes) -> str:
-    """Decode a log for a page: without colours and other terminal control characters."""
-    text = data.decode(errors="replace").replace("\r\n", "\n")
-    return printable(_COLOUR.sub("", text))
-
-
-def _begin(request: PageRequest) -> int:
-    text = request.query.get("begin", "0")
-    if not text.isascii() or not text.isdigit() or len(text) > LONGEST_OFFSET:
-        raise InvalidSpec([Fault("begin", f"{text[:40]!r} must be a whole number.")])
-    return int(text)
+def _place(connection: Connection, row: TrainingJobRow, query: TableQuery, now: datetime) -> TablePlace | None:
+    """Return the place of a training job in the table that the page was come from; in order of launch, if it was from none."""
+    spec = queries.tuning_job(connection, row.tuning_job).spec()
+    state = TableState(query if query != TableQuery() else TableQuery(order="ascending"), spec)
+    return TrainingJobTable(connection, row.tuning_job, now).place(state.selection, row.name)

@@ -59,18 +59,50 @@ function rowsTaken(table, from) {
   for (const row of had.values()) row.remove();
 }
 
+const MOST_SHOWN = 1 << 20; // characters of a log that is followed; its beginning goes
+let following = true;
+
+function appended(log, text) {
+  const find = log.dataset.find?.toLowerCase();
+  let rest = text;
+  for (let at; find && (at = rest.toLowerCase().indexOf(find)) >= 0; rest = rest.slice(at + find.length)) {
+    const mark = document.createElement("mark");
+    mark.textContent = rest.slice(at, at + find.length);
+    log.append(rest.slice(0, at), mark);
+  }
+  log.append(rest);
+  for (let over = log.textContent.length - MOST_SHOWN; over > 0 && log.childNodes.length > 1; ) {
+    over -= log.firstChild.textContent.length;
+    log.firstChild.remove();
+  }
+}
+
 async function grown() {
   const log = document.querySelector("[data-log]");
-  if (!log) return;
-  const answer = await fetch(`${log.dataset.log}?begin=${log.dataset.end}`);
-  if (!answer.ok) return;
-  const text = await answer.text();
-  log.dataset.end = answer.headers.get("x-alfine-end");
-  if (!text) return;
-  const atEnd = log.scrollTop + log.clientHeight > log.scrollHeight - 8;
-  log.append(text);
-  document.getElementById("log-note")?.remove();
-  if (atEnd) log.scrollTop = log.scrollHeight;
+  while (log && following) {
+    const answer = await fetch(`${log.dataset.log}?begin=${log.dataset.end}`);
+    if (!answer.ok) return;
+    const text = await answer.text();
+    log.dataset.end = answer.headers.get("x-alfine-end");
+    if (!text) return;
+    const atEnd = log.scrollTop + log.clientHeight > log.scrollHeight - 8;
+    appended(log, text);
+    document.getElementById("log-note")?.remove();
+    if (atEnd) log.scrollTop = log.scrollHeight;
+  }
+}
+
+const follows = document.getElementById("follow");
+if (follows) {
+  follows.hidden = false; // without this script nothing is followed
+  follows.addEventListener("click", async () => {
+    following = !following;
+    follows.textContent = following ? "Pause" : "Follow";
+    follows.setAttribute("aria-pressed", following);
+    await grown();
+    const log = document.querySelector("[data-log]");
+    if (following && log) log.scrollTop = log.scrollHeight;
+  });
 }
 
 let wanted = false;
@@ -90,7 +122,7 @@ async function refresh() {
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
         const ended = !page.body.dataset.events && body.dataset.events;
         await grown();
-        if (ended) return location.reload(); // its buttons are others now
+        if (ended && following) return location.reload(); // its buttons are others now
         taken(page);
         document.dispatchEvent(new CustomEvent("alfine:changed"));
       }
@@ -136,5 +168,7 @@ if (navigator.clipboard) { // only over https and on this machine
 
 localTimes(document);
 const log = document.querySelector("[data-log]");
-if (log) log.scrollTop = log.scrollHeight;
+const match = document.getElementById("match");
+if (match) match.scrollIntoView({ block: "center" });
+else if (log) log.scrollTop = log.scrollHeight;
 follow();
