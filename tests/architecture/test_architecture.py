@@ -39,6 +39,7 @@ ONE_USER = {
     "programs.data.buckets.multipart_uploads": "files of a bucket on disk, beside bucket_store",
     "programs.samples": "objects of buckets, beside programs/data; a command only asks for them",
     "runners.gpu_assignment": "how a training job gets what it needs, beside the runners",
+    "runners.left_files": "how files of training jobs are read, beside the runners; the console sends them",
     "runners.inline": "a runner: all of them lie in runners",
     "runners.storage.remote_buckets": "buckets for the hosts of other machines, too; so it lies beneath the programs",
     "runners.on_ray.runner": "a runner: all of them lie in runners",

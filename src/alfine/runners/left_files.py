@@ -1,4 +1,4 @@
-"""What a training job has left in its folder, for people: names and sizes, and each file to read.
+"""Lists and opens the files that a training job has left in its folder, for people.
 
 A training job could have put links, pipes and devices there. Everything is looked up by `launcher.beneath`, below the folder of its kind, so
 that no name leads out of it, and only regular files are listed and read.

@@ -1,4 +1,4 @@
-"""What a training job left: model, output and checkpoints, with their sizes, and each file to download."""
+"""The files that a training job left: model, output and checkpoints, with their sizes, and each to download."""
 
 from __future__ import annotations
 
