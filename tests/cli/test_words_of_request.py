@@ -85,5 +85,10 @@ def test_what_only_a_request_can_say_has_no_words():
     assert words_of(request) is not None
     request["TrainingJobDefinition"]["AlgorithmSpecification"]["TrainingImage"] = "other:1"
     assert words_of(request) is None
-    function = job_request(name="a", space={"x": Continuous(0, 1)}, function="mine:objective")
-    assert "from mine import objective\n" in python_text(words_of(function))
+    for function, said in (
+        ("mine:Model.loss", "from mine import Model\n"),
+        ("mine:<lambda>", "# objective: your function"),
+    ):
+        text = python_text(words_of(job_request(name="a", space={"x": Continuous(0, 1)}, function=function)))
+        assert said in text
+        compile(text, "job.py", "exec")

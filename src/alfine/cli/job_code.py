@@ -41,14 +41,22 @@ def python_text(words: Mapping[str, Any]) -> str:
     Args:
         words: What `words_of_request.words_of` returned.
     """
-    function = str(words.get("function", ""))
-    module, _, name = function.partition(":")
     begin = ["import alfine", "from alfine import Categorical, Continuous, Integer"]
-    if function:
-        begin.append(f"from {module} import {name}" if module != "__main__" else f"# {name}: your function")
-    target = name or repr(words.get("script") or words.get("command"))
+    target = repr(words.get("script") or words.get("command"))
+    if "function" in words:
+        target, where = _function(words["function"])
+        begin.append(where)
     ranges = "".join(f"        {name!r}: {range_!r},\n" for name, range_ in words["space"].items())
     others = [(word, value) for word, value in words.items() if word not in (*OF_TARGET, "space")]
     arguments = "".join(f"    {word}={value!r},\n" for word, value in others)
     lines = "\n".join(begin)
     return f"{lines}\n\njob = alfine.tune(\n    {target},\n    {{\n{ranges}    }},\n{arguments})\nprint(job.best)\n"
+
+
+def _function(function: str) -> tuple[str, str]:
+    """Return how a program calls a function, «module:name», and the line that says where it comes from."""
+    module, _, name = function.partition(":")
+    first, *others = name.split(".")
+    if module == "__main__" or not all(part.isidentifier() for part in (first, *others)):  # such as a lambda
+        return "objective", f"# objective: your function, which was {function}"
+    return name, f"from {module} import {first}"
