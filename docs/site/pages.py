@@ -22,6 +22,7 @@ LINK = re.compile(r"(?<=\]\()([^)#\s]*)(#[^)\s]*)?(?=\))")
 CODE = re.compile(r"^ *```.*?^ *```$|`[^`\n]+`", re.DOTALL | re.MULTILINE)
 NOT_RUN = re.compile(r"^ *<!-- not run: .+? -->\n+", re.MULTILINE)
 PICTURE = re.compile(r'<picture>\s*<source [^>]*srcset="([^"]+)">\s*<img alt="([^"]+)" src="([^"]+)">\s*</picture>')
+PICTURES = (".svg", ".png", ".webp", ".gif", ".jpg")
 LANGUAGES = {".py": "python", ".toml": "toml", ".yaml": "yaml", ".cfg": "text", ".service": "ini", ".example": "sh"}
 
 Tree = list[dict[str, "str | Tree"]]
@@ -55,7 +56,7 @@ def place(path: str) -> str:
         return {HOME: "index.md", LIST: "pages.md"}[path]
     if path.startswith("docs/"):
         inner = path.removeprefix("docs/")
-        return inner if inner.endswith((".md", ".svg", ".png")) else f"files/{path}.md"
+        return inner if inner.endswith((".md", *PICTURES)) else f"files/{path}.md"
     if path.endswith(".md"):
         return f"project/{path.removesuffix('/README.md').removesuffix('.md').lower()}.md"
     return f"files/{path}.md"
@@ -76,7 +77,7 @@ def site() -> Site:
         where = place(path)
         if where in made.texts or where in made.copies:
             continue
-        if path.endswith((".svg", ".png")):
+        if path.endswith(PICTURES):
             made.copies[where] = ROOT / path
         elif path.endswith(".md"):
             made.texts[where] = page(path)
