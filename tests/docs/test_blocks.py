@@ -241,3 +241,11 @@ def test_the_picture_is_what_its_script_draws():
         "import make_picture; assert all(file.read_text() == text for file, text in make_picture.pictures().items())"
     )
     run([sys.executable, "-c", program], ROOT / "docs/images")
+
+
+def test_the_tour_shows_the_job_of_its_pictures_and_each_picture():
+    page = (ROOT / "docs/tutorial/tour.md").read_text()
+    assert (ROOT / "docs/images/tour/diabetes.yaml").read_text() in page
+    pictures = list(ROOT.glob("docs/images/tour-*.webp"))
+    assert {picture.name for picture in pictures} == {*re.findall(r"tour-[a-z-]+\.webp", page)}
+    assert max(picture.stat().st_size for picture in pictures) <= 150 * 1024
