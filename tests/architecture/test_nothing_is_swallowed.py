@@ -55,6 +55,8 @@ REACHED = {
     "jobs/forced_stop.py: _ask": FORCED,
     "jobs/forced_stop.py: _killed": FORCED,
     "jobs/tries.py: _record": f"{BAD}::test_tries_that_cannot_be_recorded_are_counted_all_the_same",
+    "programs/algorithms/opt_ml.py: run": "tests/aws/test_built_in.py::test_data_that_cannot_be_read_is_the_failure_reason",
+    "runners/launcher/hosts.py: _start": "tests/runners/test_hosts.py::test_hosts_that_cannot_be_started_say_why",
     "runners/launcher/supervisor.py: _be_child": "tests/runners/test_process.py::test_a_command_that_is_not_there_says_so",
     "runners/launcher/script.py: _run_main": "tests/runners/test_warm.py::test_a_script_ends_the_same_way_warm_and_cold",
     "server/health.py: _asked": "tests/server/test_monitoring.py::test_a_server_is_unready_while_its_database_does_not_answer",
@@ -67,7 +69,6 @@ REACHED = {
 """Handlers of any error that don't raise it again: a test that reaches each, as seen with a mark in every handler."""
 
 NOT_SEEN = {
-    "programs/algorithms/opt_ml.py: run",
     "runners/on_ray/bridge.py: _read_log",
     "runners/on_ray/check.py: _check_node",
     "runners/on_ray/followed.py: _keep_stopping",
@@ -76,7 +77,6 @@ NOT_SEEN = {
     "runners/on_ray/group.py: _run",
     "runners/launcher/entering.py: _enter",
     "runners/launcher/entering.py: run",
-    "runners/launcher/hosts.py: _start",
     "runners/launcher/supervisor.py: _fork",
     "runners/model_packing.py: _pack",
 }

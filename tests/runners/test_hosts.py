@@ -121,3 +121,12 @@ else:
 """
     last, lines = sandbox.see_out(sandbox.launch(code=code, instance_count=2))
     assert (last.exit.succeeded, lines) == (True, ["hello from algo-2"])
+
+
+def test_hosts_that_cannot_be_started_say_why(process, tmp_path):
+    program = tmp_path / "train"
+    program.write_text("#!/no/such/interpreter\n")
+    program.chmod(0o755)
+    last, lines = process.see_out(process.launch(command=(str(program),), instance_count=2))
+    assert (last.exit.cause, last.exit.code) == ("exited", 127)
+    assert f"{program} can't run: the interpreter in its first line (#!) doesn't exist." in lines

@@ -146,7 +146,7 @@ class Leases:
         """
         with self.database.writing() as connection:
             row = tuning_job_row(connection, name, to_write=True)
-            if row.owner not in (None, engine) and not self._is_gone(connection, row.owner, alive):
+            if row.owner not in (None, engine) and not is_gone(connection, row.owner, alive):
                 return None
             _beat(connection, engine, node, None)
             if row.owner == engine:
@@ -165,7 +165,7 @@ class Leases:
         """
         with self.database.reading() as connection:
             owners = connection.scalars(sa.select(tuning_jobs.c.owner).where(UNFINISHED).distinct()).all()
-            gone = [owner for owner in owners if owner is not None and self._is_gone(connection, owner, alive)]
+            gone = [owner for owner in owners if owner is not None and is_gone(connection, owner, alive)]
             free = tuning_jobs.c.owner.is_(None) | tuning_jobs.c.owner.in_(gone)
             query = sa.select(tuning_jobs.c.name, tuning_jobs.c.epoch).where(
                 UNFINISHED, free, ~self._is_elsewhere(node)
@@ -225,10 +225,6 @@ class Leases:
         with self.database.writing() as connection:
             _release(connection, sa.true())
             connection.execute(sa.delete(servers))
-
-    def _is_gone(self, connection: Connection, engine: str, alive: Callable[[str], bool]) -> bool:
-        """Return whether an engine has ended, or has been silent for too long."""
-        return is_gone(connection, engine, alive)
 
 
 def is_gone(connection: Connection, engine: str, alive: Callable[[str], bool]) -> bool:
