@@ -30,6 +30,9 @@ SENTENCE_LETTER, SENTENCE_LINE = 8.0, 18.0
 FREE_OF_LIMITS = 60.0
 """Pixels of a text that may reach beyond the frame: the numbers beside the last axis of parallel coordinates do."""
 
+MOST_TOLD = 1000
+"""Marks of a layer that tell more with the pointer over them: each takes some 200 bytes."""
+
 OFFSET_BAND = 0.8
 """Share of a category's band over which marks with an offset are spread."""
 
@@ -154,6 +157,8 @@ def _shape(kind: str, x: float, y: float, r: float, ink: str) -> str:
 
 def _told(drawn: str, layer: Layer, frame: Frame, row: Plain) -> str:
     """Return a mark with its text, as a link where it stands for a training job. The Tab key skips it: a table has the same link."""
+    if len(layer.rows) > MOST_TOLD:
+        return drawn
     titles = layer.titles(row)
     if titles and frame.look.told:
         end = drawn.index(" ")

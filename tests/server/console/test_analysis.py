@@ -45,6 +45,11 @@ def test_every_figure_of_a_job_is_there_as_a_document_and_as_a_picture(visitor, 
         assert json.loads(found.body)["title"]["text"]
     for theme in ("light", "dark"):
         assert visitor.get(f"{drawn}/figures/importance.svg?theme={theme}").body.startswith("<svg")
+    part = visitor.get(f"{drawn}/figures/best-so-far.svg?inside=1&width=359").body  # for a script without Vega
+    assert part.startswith('<svg class="figure"')
+    assert ' width="340"' in part
+    assert "/console/training-jobs/figures-" in part
+    assert visitor.get(f"{drawn}/figures/cost.svg?width=99999999999999").body.startswith("<svg")
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from enum import Enum
 from functools import cache
 
 from starlette.exceptions import HTTPException
@@ -29,6 +30,7 @@ from alfine.figures.theme import Theme
 from alfine.jobs.policy_for import policy_for
 from alfine.server.console.insights import WIDE
 from alfine.server.console.page_request import PageRequest
+from alfine.store.records import TuningJob
 
 LIBRARY = "vega.js"
 """The file among the console's own that comes from the package which draws figures."""
@@ -42,8 +44,11 @@ WIDTHS = (240, 1400)
 WIDTH_STEP = 20
 """Widths are rounded down to multiples of it, in pixels, so that browsers share what was drawn."""
 
-AT_ONCE = 1
-"""Figures that are computed at once: each may take a core for seconds."""
+LARGE_FACTS = 2000
+"""Facts of a tuning job from which on its figures take a second or more."""
+
+SLOW = ("probability-of-improvement",)
+"""Figures of a large tuning job that take up to 20 seconds: a criterion is asked again and again."""
 
 PATIENCE_SECONDS = 30.0
 """Longest time, in seconds, that a request waits for another one's figure."""
@@ -89,19 +94,27 @@ class FigureBusy(AlfineError):
     code = "ServiceUnavailable"
 
 
+class Lane(Enum):
+    """Figures that take about as long. Each lane computes one at a time: a quick figure never waits for a slow one."""
+
+    QUICK = "quick"
+    LARGE = "large"
+    SLOW = "slow"
+
+
 class _Kept:
     """The figures that were computed last. Any thread may ask."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
-        self._turn = threading.BoundedSemaphore(AT_ONCE)
+        self._turns = {lane: threading.Lock() for lane in Lane}
         self._bodies: OrderedDict[Hashable, bytes] = OrderedDict()
 
-    def body(self, key: Hashable, compute: Callable[[], bytes]) -> bytes:
+    def body(self, key: Hashable, lane: Lane, compute: Callable[[], bytes]) -> bytes:
         """Return what was computed for this key; compute it when it's asked for the first time."""
         if (known := self._known(key)) is not None:
             return known
-        with self._in_turn():
+        with self._in_turn(lane):
             if (known := self._known(key)) is not None:  # computed while this request waited
                 return known
             body = compute()
@@ -118,13 +131,13 @@ class _Kept:
             return self._bodies.get(key)
 
     @contextmanager
-    def _in_turn(self) -> Iterator[None]:
-        if not self._turn.acquire(timeout=PATIENCE_SECONDS):
+    def _in_turn(self, lane: Lane) -> Iterator[None]:
+        if not self._turns[lane].acquire(timeout=PATIENCE_SECONDS):
             raise FigureBusy("Other figures are being drawn. Try again in a while.")
         try:
             yield
         finally:
-            self._turn.release()
+            self._turns[lane].release()
 
 
 _kept = _Kept()
@@ -146,7 +159,14 @@ def figure(request: PageRequest) -> Response:
         forecast = None if job.ended else forecast_of(history, policy_for(history.spec).criteria)
         return FIGURES[name][1](Plots(history, job.verdict, forecast, job.verdicts), chosen)
 
-    return _answer(request, (job.id, job.facts, job.status, name, *sorted(chosen.items())), draw)
+    key = (job.id, job.facts, job.status, name, *sorted(chosen.items()))
+    return _answer(request, key, _lane([job], name), draw)
+
+
+def _lane(jobs: Sequence[TuningJob], name: str) -> Lane:
+    if sum(job.facts for job in jobs) < LARGE_FACTS:
+        return Lane.QUICK
+    return Lane.SLOW if name in SLOW else Lane.LARGE
 
 
 def compared(request: PageRequest) -> Response:
@@ -160,7 +180,7 @@ def compared(request: PageRequest) -> Response:
         histories = {job.name: request.service.history(job.name) for job in jobs}
         return distribution(histories) if by == "distribution" else comparison(histories, by=by)
 
-    return _answer(request, (by, *((job.id, job.facts) for job in jobs)), draw)
+    return _answer(request, (by, *((job.id, job.facts) for job in jobs)), _lane(jobs, by), draw)
 
 
 def chosen_names(request: PageRequest) -> list[str]:
@@ -187,7 +207,7 @@ def _bundle() -> str:
     return javascript(EMBED)
 
 
-def _answer(request: PageRequest, key: tuple[Hashable, ...], draw: Callable[[], Chart]) -> Response:
+def _answer(request: PageRequest, key: tuple[Hashable, ...], lane: Lane, draw: Callable[[], Chart]) -> Response:
     theme: Theme = "dark" if request.query.get("theme") == "dark" else "light"
     kind = request.path_part("kind")
     if kind not in FORMATS:
@@ -202,7 +222,7 @@ def _answer(request: PageRequest, key: tuple[Hashable, ...], draw: Callable[[], 
             return json.dumps(chart.vega_lite(theme)).encode()
         return (str(chart.inside_page(width or WIDE, IN_PAGE)) if inside else chart.svg(theme, width)).encode()
 
-    return Response(_kept.body((*key, theme, kind, inside, width), body), media_type=FORMATS[kind])
+    return Response(_kept.body((*key, theme, kind, inside, width), lane, body), media_type=FORMATS[kind])
 
 
 def _width(text: str) -> int | None:
