@@ -1,11 +1,15 @@
 """Remarks on the search space: hits on planted truths, few false alarms on noise, and the spaces that they propose."""
 
+import math
+from datetime import timedelta
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from alfine import Categorical, Continuous, Integer
+from alfine.core.facts import Ended, Launched
 from alfine.core.history import History
 from alfine.core.read_spec import read_spec
 from alfine.jobs.analysis.next_job import next_name, next_request
@@ -58,6 +62,29 @@ def test_on_pure_noise_it_is_said_that_nothing_shows():
 def test_a_best_inside_of_all_ranges_is_no_reason_for_a_remark(seed):
     told, _ = searched(bowl(a=0.5, b=0.9, c=0.6, d=1.0), 62, noise=0.05, seed=seed, strategy="Bayesian")
     assert told == set()
+
+
+def test_two_ranges_that_are_too_narrow_are_found_with_several_at_a_time():
+    """The best ten of 60 lie at the lower ends of two logarithmic ranges."""
+    decades = Continuous(1e-3, 1.0, scaling="Logarithmic")
+    space = {"x": decades, "y": decades, "z": Continuous(0.0, 1.0)}
+    past = History(spec(space=space, seed=1, strategy="Bayesian", max_training_jobs=60), EPOCH)
+    strategy, rng, running, at = policy_for(past.spec).strategy, np.random.default_rng(1), [], EPOCH
+    for number in range(1, 61):
+        at += timedelta(seconds=1)
+        found = strategy.ask(past).hyperparameters
+        past.record(Launched(at=at, number=number, name=str(number), hyperparameters=found))
+        running.append((number, found))
+        while len(running) >= (3 if number < 60 else 1):
+            ended, found = running.pop(0)
+            loss = sum(w * (math.log10(found[name]) + 3.6) ** 2 for name, w in (("x", 0.1), ("y", 0.05)))
+            loss += 0.3 * (found["z"] - 0.5) ** 2 + 0.02 * rng.standard_normal()
+            past.record(Ended(at=at, number=ended, status="Completed", objective=loss))
+    assert about(past) == {(AT_EDGE, "x"), (AT_EDGE, "y")}
+    sentence = remarks(past)[0].sentence
+    assert sentence.startswith("9 of the best 9 lie at the lower end of x (0.001), as do ")
+    wider, _ = proposed(remarks(past))
+    assert {name: range_.low for name, range_ in wider.items()} == {"x": 3.2e-05, "y": 3.2e-05}
 
 
 @pytest.mark.parametrize("goal", ["Minimize", "Maximize"])

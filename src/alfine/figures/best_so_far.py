@@ -40,13 +40,19 @@ def finding(histories: Mapping[str, History]) -> str:
         return "No training job has an objective yet."
     by_length = sorted(histories.values(), key=lambda history: history.ended)
     longest = by_length[-1]
-    best, reached = _best_and_when(longest)
+    _, reached = _best_and_when(longest)
     shorter = [history for history in by_length if history.ended < longest.ended]
     if not shorter:
-        return f"Best of {longest.ended} training jobs: {number(best)}, reached after {reached}"
+        return f"Best of {longest.ended} training jobs: {_best_in_words(longest)}, reached after {reached}"
     first, *others = (_loss(history, longest) for history in shorter[:MOST_NAMED])
     then = "".join(f", after {history.ended} {loss}" for history, loss in zip(shorter[1:], others, strict=False))
     return f"Stopping after {shorter[0].ended} of {longest.ended} training jobs cost {first} of the best{then}"
+
+
+def _best_in_words(history: History) -> str:
+    """Return the best objective: the mean of the runs where its configuration was run again, as the headlines have it."""
+    runs = len(history.runs(history.incumbent)) if history.incumbent else 1
+    return f"{number(history.best_value)}{f' (mean of {runs} runs)' if runs > 1 else ''}"
 
 
 def _loss(history: History, longest: History) -> str:

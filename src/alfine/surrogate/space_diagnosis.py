@@ -9,9 +9,10 @@ The findings are shown while the tuning job runs. Symbols: n results, the surrog
     A_j      L(infinity) - L(ABSENT): how much likelier they are without an influence than with one of length scale ABSENT, an effect of
              about half the standard deviation of the objective from one end of the range to the other
 
-    at the end    most of the best TOP lie in the outermost ZONE of the axis, the best among them; T_j is at least TOLD; and the surrogate
-                  predicts that the same configurations, moved INWARD along this axis only, are worse: by z >= WORSE of its own standard
-                  deviations, and by more than a small share of the spread
+    at the end    the best results pile up at the end of the axis (PILES: either many of them, or the very best); T_j is large enough; the
+                  surrogate predicts that the same configurations, moved INWARD along this axis only, are worse: by enough of its own
+                  standard deviations, and by more than a small share of the spread S; and that the objective still falls towards the end,
+                  by STEEP S over the outermost SLOPE
     no influence  A_j is at least TOLD_ABSENT, and T_j is below NOTHING
     nothing       all hyperparameters together aren't likelier than mere noise
 
@@ -25,7 +26,7 @@ how often a finding is wrong.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,7 +37,7 @@ from alfine.core.conditional_space import Mask
 from alfine.core.history import History
 from alfine.core.memo import MemoKey
 from alfine.core.range_protocol import Range
-from alfine.core.ranges import Categorical
+from alfine.core.ranges import Categorical, Continuous, Integer
 from alfine.core.space import ParameterSpace
 from alfine.core.spec import MAX_TRAINING_JOBS
 from alfine.core.wording import number, short_text
@@ -46,6 +47,7 @@ from alfine.surrogate.kernel import geometry_of, kernel
 from alfine.surrogate.model import Model, evidence_of, theta_at
 from alfine.surrogate.output_scale import Scale
 from alfine.surrogate.parent_evidence import prior
+from alfine.surrogate.range_ends import PILES, Pile, RangeEnd
 from alfine.surrogate.space_remarks import AT_EDGE, FEW, NO_INFLUENCE, NOTHING_MATTERS, Remark
 from alfine.surrogate.threads import one_thread
 from alfine.surrogate.wider_space import stretched, wider_integers
@@ -64,29 +66,20 @@ A_DIMENSION = 5
 MOST = 80
 """Largest number of results that likelihoods rest on: each costs O(n^3)."""
 
-TOP = 5
-"""Number of best results that are looked at; a twentieth of all results where that is more."""
-
-MOST_OF = 0.6
-"""Share of them that must lie at the end of a range."""
-
-ZONE = 0.05
-"""Width of an end of a range, as a share of the axis; of an integer range at least its outermost value."""
-
 LEAST_CELLS = 4
 """Least number of values of a range whose ends mean anything."""
 
 INWARD = 0.25
 """Place to which a configuration at an end is moved, as a share of the axis."""
 
-WORSE = 3.0
-"""Least number of standard deviations by which the moved configurations must be worse."""
+SLOPE = 0.1
+"""Width of the part of the axis over which the objective must still fall."""
+
+STEEP = 0.05
+"""Least share of the spread S by which the objective must fall over the outermost SLOPE: where it's flat, more of the range gains nothing."""
 
 WORSE_SHARE = 0.02
 """Least share of the spread S by which they must be worse."""
-
-TOLD = 6.0
-"""Least T_j of a finding «at the end»."""
 
 TOLD_ABSENT = 3.0
 """Least A_j of a finding «no influence»."""
@@ -252,42 +245,56 @@ class _Look:
         range_, on = self.space.ranges[name], np.flatnonzero(self.active[:, j])
         if isinstance(range_, Categorical) or range_.cells < LEAST_CELLS or len(on) < FIRST_LOOK:
             return
-        zone = max(ZONE, 0.5 / range_.cells if math.isfinite(range_.cells) else 0.0) + 1e-9
-        far = np.abs(self.X[:, j] - side)
-        top = on[np.argsort(self.v[on], kind="stable")[: max(TOP, len(on) // 20)]]
-        inside = top[far[top] <= zone]
-        if far[top[0]] > zone or len(inside) < MOST_OF * len(top):
-            return
-        loss, z = self._moved(inside, j, abs(side - max(INWARD, 2 * zone)))
-        if z < WORSE or loss < WORSE_SHARE * self.model.scale.spread or (T := self.influence(j)[0]) < TOLD:
-            return
-        share = int((far[on] <= zone).sum())
-        end = "lower" if side == 0.0 else "upper"
-        wider = stretched(range_, upper=side == 1.0)
-        value = range_.from_unit(side)
+        end = RangeEnd(name, range_, j, side, on, np.abs(self.X[:, j] - side))
+        for pile in PILES:
+            finding = self._piled(pile, end)
+            if finding is not None:
+                yield self._edge_remark(end, *finding)
+                return
+
+    def _piled(self, pile: Pile, end: RangeEnd) -> tuple[float, dict[str, float]] | None:
+        """Return the zone in which the best results pile up at an end, and the evidence; None where they don't, or gain nothing by it."""
+        cells, spread = end.range_.cells, self.model.scale.spread
+        zone = max(pile.zone, 0.5 / cells if math.isfinite(cells) else 0.0) + 1e-9
+        count = max(pile.least, min(pile.most, int(pile.share * len(end.on))), len(end.on) // 20)
+        top = end.on[np.argsort(self.v[end.on], kind="stable")[:count]]
+        inside = top[end.far[top] <= zone]
+        if len(inside) < pile.part * len(top) or (pile.with_best and end.far[top[0]] > zone):
+            return None
+        loss, z = self._moved(inside, end.j, abs(end.side - max(INWARD, zone)))
+        if z < pile.worse or loss < WORSE_SHARE * spread or self._slope(inside, end) < STEEP * spread:
+            return None
+        if (T := self.influence(end.j)[0]) < pile.told:
+            return None
+        counts = {"best_at_the_end": len(inside), "of_the_best": len(top)}
+        return zone, {**counts, "worse_inside_by": loss, "standard_deviations": z, "log_likelihood_ratio": T}
+
+    def _edge_remark(self, end: RangeEnd, zone: float, evidence: Mapping[str, float]) -> Remark:
+        """Return the remark on an end at which the best results pile up."""
+        range_, is_upper = end.range_, end.side == 1.0
+        share = int((end.far[end.on] <= zone).sum())
+        wider, value = stretched(range_, upper=is_upper), short_text(range_.to_text(range_.from_unit(end.side)))
         sentence = (
-            f"{len(inside)} of the best {len(top)} lie at the {end} end of {name} ({short_text(range_.to_text(value))}), where {share} of the "
-            f"{len(on)} looked at do; "
-            + (
-                f"a range from {short_text(range_.to_text(wider.low))} to {short_text(range_.to_text(wider.high))} may have better ones."  # type: ignore[attr-defined]
-                if wider is not None
-                else "unless that is its natural end, a wider range may have better ones."
-            )
+            f"{evidence['best_at_the_end']} of the best {evidence['of_the_best']} lie at the {'upper' if is_upper else 'lower'} end "
+            f"of {end.name} ({value}), as do {share} of all {len(end.on)}; {_proposal(range_, wider)}"
         )
-        evidence: dict[str, float] = {
-            "best_at_the_end": len(inside),
-            "of_the_best": len(top),
-            "all_at_the_end": share,
-            "of_all": len(on),
-        }
-        yield Remark(
+        return Remark(
             kind=AT_EDGE,
-            hyperparameter=name,
+            hyperparameter=end.name,
             sentence=sentence,
             after=len(self.v),
-            evidence={**evidence, "worse_inside_by": loss, "standard_deviations": z, "log_likelihood_ratio": T},
-            ranges={} if wider is None else {name: wider},
+            evidence={**evidence, "all_at_the_end": share, "of_all": len(end.on)},
+            ranges={} if wider is None else {end.name: wider},
         )
+
+    def _slope(self, chosen: npt.NDArray[np.intp], end: RangeEnd) -> float:
+        """Return by how much the objective falls over the outermost SLOPE of an end's axis, for the chosen results on average."""
+        surrogate, means = self.model.surrogate, []
+        for to in (abs(end.side - SLOPE), end.side):
+            points = self.X[chosen].copy()
+            points[:, end.j] = to
+            means.append(float((surrogate.cross(points) @ surrogate.alpha).mean()))
+        return (means[0] - means[1]) * self.model.scale.unit
 
     def _moved(self, chosen: npt.NDArray[np.intp], j: int, to: float) -> tuple[float, float]:
         """Return how much worse the chosen results would be on average with coordinate j at `to`.
@@ -328,6 +335,14 @@ class _Look:
             evidence={"log_likelihood_ratio": A},
             fixed=fixed,
         )
+
+
+def _proposal(range_: Range, wider: Range | None) -> str:
+    """Return what a remark on an end proposes; wider: None where the end may be a natural one."""
+    if not isinstance(wider, Continuous | Integer):
+        return "unless that is its natural end, a wider range may have better ones."
+    low, high = (short_text(range_.to_text(end)) for end in (wider.low, wider.high))
+    return f"a range from {low} to {high} may have better ones."
 
 
 def likelihood(theta: Array, r2: Array, y: Array) -> float:

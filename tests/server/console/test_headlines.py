@@ -48,6 +48,7 @@ def test_after_repeats_the_mean_is_the_best_objective_everywhere(served, visitor
     assert f"best {shown} of training job {best.number}" in repr(repeated)
     page = visitor.get("/console/tuning-jobs/repeated").text
     assert f"Best loss {shown} mean of 4 runs" in page
+    assert f"Best of {repeated.history.ended} training jobs: {shown} (mean of 4 runs), reached after" in page
     assert shown in visitor.get("/console/?name=repeated").text
     assert f"loss {shown}" in served.cli("list")
     assert f"loss {shown}  mean of 4 runs" in served.cli("describe", "repeated")
