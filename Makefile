@@ -42,7 +42,7 @@ SOURCES = pyproject.toml README.md LICENSE $(shell find src -not -name '*.pyc' -
 PYTEST = -m pytest -n $(JOBS) --dist loadfile
 FAST = tests/architecture tests/contracts tests/core tests/criteria tests/strategies tests/surrogate
 CLIENTS_OF_TEST = $(CLIENTS)/sdk2/made $(CLIENTS)/s3fs/made
-BENCHMARKS = engine search curves warmstart stopping definitions server studies
+BENCHMARKS = engine search curves warmstart stopping definitions server studies integrations
 
 # What is tested is what is installed, never what a caller's PYTHONPATH leads to.
 unexport PYTHONPATH
@@ -180,7 +180,7 @@ bench: $(BENCHMARKS:%=bench-%)
 bench-engine bench-search bench-warmstart bench-definitions: bench-%: $(VENV)/demo
 	$(BIN)/python bench/$*/run.py
 
-bench-curves bench-server bench-studies: bench-%: $(VENV)/dev
+bench-curves bench-server bench-studies bench-integrations: bench-%: $(VENV)/dev
 	$(BIN)/python bench/$*/run.py
 
 bench-stopping: $(VENV)/demo

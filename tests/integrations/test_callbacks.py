@@ -196,8 +196,22 @@ def test_bad_input_gets_a_sentence(monkeypatch):
     xgboost = package("xgboost")
     with pytest.raises(alfine.AlfineError, match="there is no metric to report. Give XGBoost data to evaluate on"):
         xgboost.train({"nthread": 1}, xgboost.DMatrix(X, Y), 2, callbacks=[alfine.callbacks.XGBoost()])
-    for name in ("xgboost", "lightgbm"):
-        monkeypatch.setitem(sys.modules, name, None)
-        monkeypatch.delitem(sys.modules, f"alfine.integrations.{name}", raising=False)
-        with pytest.raises(alfine.MissingExtra, match=f"pip install {name}"):
-            importlib.import_module(f"alfine.integrations.{name}")
+
+
+@pytest.mark.parametrize(
+    ("module", "packages", "remedy"),
+    [
+        ("xgboost", ["xgboost"], "pip install xgboost"),
+        ("lightgbm", ["lightgbm"], "pip install lightgbm"),
+        ("keras", ["keras"], "pip install keras, and one of its backends"),
+        ("lightning", ["lightning", "pytorch_lightning"], "pip install lightning"),
+        ("huggingface", ["accelerate", "transformers"], r"pip install 'transformers\[torch\]'"),
+        ("hydra", ["hydra"], "pip install hydra-core"),
+    ],
+)
+def test_a_missing_framework_is_named(module, packages, remedy, monkeypatch):
+    for package_ in packages:
+        monkeypatch.setitem(sys.modules, package_, None)
+    monkeypatch.delitem(sys.modules, f"alfine.integrations.{module}", raising=False)
+    with pytest.raises(alfine.MissingExtra, match=remedy):
+        importlib.import_module(f"alfine.integrations.{module}")

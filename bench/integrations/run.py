@@ -1,0 +1,255 @@
+"""What alfine's callbacks and its sweeper cost a trial beside the bare library, in one run.
+
+    python bench/integrations/run.py             every framework that is installed
+    python bench/integrations/run.py keras hydra    some of them
+
+A trial is a training of 40 rounds on one core. CPU time counts, since other programs share the machine; of three repeats, which alternate,
+the least one. `make test-integrations` makes environments that have the frameworks: .integrations/keras/bin/python bench/integrations/run.py.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "CUDA_VISIBLE_DEVICES": ""}
+os.environ.setdefault("KERAS_BACKEND", "jax")
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from functools import partial
+from importlib.util import find_spec
+
+import numpy as np
+
+import alfine
+
+ROUNDS, TRIALS, REPEATS, JOBS = 40, 10, 3, 30
+SPACE = {"rate": alfine.Continuous(1e-4, 0.5, scaling="Logarithmic")}
+X = np.random.default_rng(0).random((2000, 10))
+Y = np.sin(3 * X[:, 0]) + X[:, 1] * X[:, 2]
+
+
+def xgboost(rate, callbacks):
+    import xgboost
+
+    data, found = xgboost.DMatrix(X, Y), {}
+    settings = {"eta": rate, "nthread": 1}
+    evaluations = {"evals": [(data, "valid")], "evals_result": found, "verbose_eval": False}
+    xgboost.train(settings, data, ROUNDS, callbacks=callbacks, **evaluations)
+    return found["valid"]["rmse"][-1]
+
+
+def lightgbm(rate, callbacks):
+    import lightgbm
+
+    data, found = lightgbm.Dataset(X, Y), {}
+    settings = {"learning_rate": rate, "num_threads": 1, "verbosity": -1}
+    given = [*callbacks, lightgbm.record_evaluation(found)]
+    lightgbm.train(settings, data, ROUNDS, valid_sets=[data], valid_names=["valid"], callbacks=given)
+    return found["valid"]["l2"][-1]
+
+
+def catboost(rate, callbacks):
+    import catboost
+
+    settings = {"iterations": ROUNDS, "learning_rate": rate, "thread_count": 1, "verbose": False}
+    model = catboost.CatBoostRegressor(**settings, allow_writing_files=False)
+    model.fit(X, Y, eval_set=(X, Y), callbacks=callbacks or None)
+    return model.get_evals_result()["validation"]["RMSE"][-1]
+
+
+def keras(rate, callbacks):
+    import keras
+
+    layers = [keras.layers.Input((10,)), keras.layers.Dense(32, "tanh"), keras.layers.Dense(1)]
+    model = keras.Sequential(layers)
+    model.compile(keras.optimizers.Adam(rate), "mse")
+    words = {"epochs": ROUNDS, "batch_size": 100, "validation_split": 0.2, "verbose": 0}
+    return model.fit(X, Y, callbacks=callbacks, **words).history["val_loss"][-1]
+
+
+def lightning(rate, callbacks):
+    import torch
+    from lightning.pytorch import LightningModule, Trainer
+
+    class Network(LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.layers = torch.nn.Sequential(torch.nn.Linear(10, 32), torch.nn.Tanh(), torch.nn.Linear(32, 1))
+
+        def training_step(self, batch):
+            return torch.nn.functional.mse_loss(self.layers(batch[0])[:, 0], batch[1])
+
+        def validation_step(self, batch):
+            self.log("val_loss", self.training_step(batch))
+
+        def configure_optimizers(self):
+            return torch.optim.Adam(self.parameters(), rate)
+
+    x, y = torch.tensor(X).float(), torch.tensor(Y).float()
+    train, valid = (torch.utils.data.TensorDataset(x[part], y[part]) for part in (slice(1600), slice(1600, None)))
+    quiet = {
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
+    trainer = Trainer(max_epochs=ROUNDS, accelerator="cpu", callbacks=callbacks, **quiet)
+    trainer.fit(Network(), torch.utils.data.DataLoader(train, 100), torch.utils.data.DataLoader(valid, 100))
+    return float(trainer.callback_metrics["val_loss"])
+
+
+def huggingface(rate, callbacks):
+    import torch
+    from transformers import Trainer, TrainingArguments
+
+    class Network(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = torch.nn.Sequential(torch.nn.Linear(10, 32), torch.nn.Tanh(), torch.nn.Linear(32, 1))
+
+        def forward(self, x, labels):
+            y = self.layers(x)[:, 0]
+            return {"loss": torch.nn.functional.mse_loss(y, labels), "y": y}
+
+    pairs = zip(torch.tensor(X).float(), torch.tensor(Y).float(), strict=True)
+    data = [{"x": x, "labels": y} for x, y in pairs]
+    with tempfile.TemporaryDirectory() as folder:
+        quiet = {
+            "report_to": [],
+            "disable_tqdm": True,
+            "save_strategy": "no",
+            "logging_strategy": "no",
+            "use_cpu": True,
+        }
+        sizes = {"per_device_train_batch_size": 100, "per_device_eval_batch_size": 100, "num_train_epochs": ROUNDS}
+        arguments = TrainingArguments(folder, eval_strategy="epoch", learning_rate=rate, **quiet, **sizes)
+        trainer = Trainer(
+            Network(), arguments, train_dataset=data[:1600], eval_dataset=data[1600:], callbacks=callbacks
+        )
+        trainer.train()
+        losses = [entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry]
+    return losses[-1]
+
+
+TRAININGS = {
+    "XGBoost": ("xgboost", xgboost, {"rounds": ROUNDS}),
+    "LightGBM": ("lightgbm", lightgbm, {}),
+    "CatBoost": ("catboost", catboost, {"rounds": ROUNDS}),
+    "Keras": ("keras", keras, {}),
+    "Lightning": ("lightning", lightning, {}),
+    "HuggingFace": ("transformers", huggingface, {}),
+}
+"""By the callback's name: the framework's package, a training, and what else the callback is given."""
+
+
+def bare(train, _):
+    for rate in np.geomspace(1e-4, 0.5, TRIALS):
+        train(float(rate), [])
+
+
+def with_callback(train, callback):
+    for rate in np.geomspace(1e-4, 0.5, TRIALS):
+        train(float(rate), [callback(lambda _step, _value: False)])
+
+
+def with_tuner(train, callback, stops):
+    tuner = alfine.Tuner(SPACE, early_stopping="Auto" if stops is not None else "Off")
+    for _ in range(TRIALS):
+        job = tuner.ask()
+        tuner.tell(job, train(job.hyperparameters["rate"], [callback(partial(tuner.report, job))]))
+    if stops is not None:
+        stops.append(sum(job.status == "Stopped" for job in tuner.training_jobs))
+
+
+def cpu_seconds(function, *arguments):
+    before = time.process_time()
+    function(*arguments)
+    return time.process_time() - before
+
+
+def measure(name):
+    """Print a row of a framework: CPU milliseconds a trial."""
+    _, train, words = TRAININGS[name]
+    callback, stops = partial(getattr(alfine.callbacks, name), **words), []
+    train(0.1, [])  # imports and compiles
+    ways = {
+        "bare": partial(bare, train, callback),
+        "callback": partial(with_callback, train, callback),
+        "tuner": partial(with_tuner, train, callback, None),
+        "auto": partial(with_tuner, train, callback, stops),
+    }
+    spent = {way: [] for way in ways}
+    for _ in range(REPEATS):
+        for way, function in ways.items():
+            spent[way].append(cpu_seconds(function))
+    least = {way: min(seconds) / TRIALS * 1000 for way, seconds in spent.items()}
+    more = [f"{least[way] - least['bare']:+.1f}" for way in ("callback", "tuner")]
+    print(
+        f"| {name} | {least['bare']:.0f} | {' | '.join(more)} | {least['auto']:.0f} | {stops[0]} of {TRIALS} |",
+        flush=True,
+    )
+
+
+PROGRAM = """
+import hydra
+from hydra.core.config_store import ConfigStore
+
+ConfigStore.instance().store("config", {"x": 0.5})
+
+@hydra.main(version_base=None, config_path=None, config_name="config")
+def main(config):
+    return (config.x - 0.3) ** 2
+
+main()
+"""
+
+
+def hydra():
+    """Print how much CPU time a job of Hydra takes with each sweeper."""
+    alfines = ["hydra/sweeper=alfine", "hydra.sweeper.criteria=[]", f"hydra.sweeper.max_training_jobs={JOBS}"]
+    ways = {
+        "Hydra's own sweeper, values given": [f"x={','.join(str(job / JOBS) for job in range(JOBS))}"],
+        "alfine's sweeper, Random": [*alfines, "hydra.sweeper.strategy=Random", "x=interval(0,1)"],
+        "alfine's sweeper, Bayesian": [*alfines, "x=interval(0,1)"],
+    }
+    spent = {way: [] for way in ways}
+    with tempfile.TemporaryDirectory() as folder:
+        for repeat in range(REPEATS):
+            for way, words in ways.items():
+                before = resource.getrusage(resource.RUSAGE_CHILDREN)
+                place = f"hydra.sweep.dir={folder}/{repeat}{len(spent[way])}{abs(hash(way))}"
+                command = [sys.executable, "-W", "ignore", "-c", PROGRAM, "--multirun", place, *words]
+                subprocess.run(command, check=True, capture_output=True, cwd=folder)
+                after = resource.getrusage(resource.RUSAGE_CHILDREN)
+                spent[way].append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    print(f"\n| sweep of {JOBS} jobs | CPU ms a job, Hydra's start included |\n| --- | ---: |")
+    for way, seconds in spent.items():
+        print(f"| {way} | {min(seconds) / JOBS * 1000:.0f} |")
+
+
+def main():
+    warnings.simplefilter("ignore")
+    wanted = {word.lower() for word in sys.argv[1:]}
+    names = [
+        name
+        for name, (package, *_) in TRAININGS.items()
+        if find_spec(package) and (not wanted or name.lower() in wanted)
+    ]
+    if names:
+        print(
+            "| framework | bare, ms a trial | callback alone | callback and search | early stopping, ms a trial | stopped |"
+        )
+        print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    for name in names:
+        measure(name)
+    if find_spec("hydra") and (not wanted or "hydra" in wanted):
+        hydra()
+
+
+if __name__ == "__main__":
+    main()
