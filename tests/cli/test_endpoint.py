@@ -76,6 +76,11 @@ def test_a_job_is_created_watched_read_and_deleted_on_a_server(alfine, folder, w
     described = json.loads(alfine("describe", name, "--json").stdout)
     assert described["Alfine"]["Verdict"]["criterion"] == "MaxNumberOfTrainingJobs"
     assert name in alfine("list").stdout
+    same = ("list", "--name", name.upper(), "--sort", "best", "--limit", "1", "--json")
+    assert json.loads(alfine(*same, "--status", "completed").stdout)["HyperParameterTuningJobSummaries"][0][
+        "BestObjective"
+    ]
+    assert json.loads(alfine(*same, "--tag", "team=none").stdout)["HyperParameterTuningJobSummaries"] == []
     rows = json.loads(alfine("training-jobs", name, "--json").stdout)["TrainingJobSummaries"]
     assert [row["TrainingJobStatus"] for row in rows] == ["Completed"] * 4
     log = alfine("logs", name, "--number", "2").output

@@ -126,7 +126,7 @@ def test_list_is_filtered_sorted_and_cut(recorded, words, names):
 
 
 def test_list_says_when_it_leaves_out_all_or_some(recorded):
-    assert alfine_cli(recorded, "list", "--name", "x").stdout == "None of 2 tuning jobs is like that.\n"
+    assert alfine_cli(recorded, "list", "--name", "x").stdout == f"No tuning job in {recorded} is like that.\n"
     assert "1 of 2 tuning jobs" in alfine_cli(recorded, "list", "--limit", "1").stderr
 
 

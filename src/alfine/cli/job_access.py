@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 import click
 
 from alfine.cli.options import home_option, open_home
 from alfine.core.errors import InUse
+
+if TYPE_CHECKING:
+    from alfine.store.tuning_job_table import TuningJobSelection
 
 Plain = dict[str, Any]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -34,6 +37,9 @@ class JobAccess(Protocol):
 
     def list(self) -> Iterable[Plain]:
         """Return summaries of all tuning jobs, the oldest first."""
+
+    def listed(self, selection: TuningJobSelection, limit: int | None) -> tuple[Sequence[Plain], int]:
+        """Return summaries of the tuning jobs of a selection, at most `limit`, and how many it has."""
 
     def training_jobs(self, name: str) -> Sequence[Plain]:
         """Return summaries of the training jobs of a tuning job, in order of launch."""
@@ -81,6 +87,7 @@ class LocalJobs:
         self.home = home
         service = home.service
         self.describe, self.list, self.training_jobs = service.describe, service.list, service.training_jobs
+        self.listed = service.listed
         self.log, self.request_stop, self.force_stop = service.log, service.request_stop, home.force_stop
         self.annotate = service.annotate
 

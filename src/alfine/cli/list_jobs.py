@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -16,17 +16,11 @@ STATUSES = ("InProgress", "Stopping", "Completed", "Failed", "Stopped")
 
 Row = Mapping[str, Any]
 
-SORTS: Mapping[str, Callable[[Row], Any]] = {
-    "created": lambda row: row["CreationTime"],
-    "ended": lambda row: row.get("HyperParameterTuningEndTime", row["CreationTime"]),
-    "training-jobs": lambda row: sum(row["TrainingJobStatusCounters"].values()),
-    "name": lambda row: row["HyperParameterTuningJobName"],
-    "status": lambda row: STATUSES.index(row["HyperParameterTuningJobStatus"]),
-}
-"""The orders of the list: the value that each sorts by."""
+SORTS = ("created", "changed", "name", "status", "training-jobs", "best", "duration")
+"""The orders of the list."""
 
-DESCENDING = ("created", "ended", "training-jobs")
-"""Orders whose greatest value comes first."""
+ASCENDING = ("name", "status")
+"""Orders whose least value comes first."""
 
 EPILOG = """
 \b
@@ -52,10 +46,10 @@ Examples:
 @click.option("--tag", "tags", multiple=True, metavar="KEY[=VALUE]", help="Only tuning jobs with this tag. Repeatable.")
 @click.option(
     "--sort",
-    type=click.Choice([*SORTS]),
+    type=click.Choice(SORTS),
     default="created",
     show_default=True,
-    help="created, ended, training-jobs: the latest, or the most, first; name; status: what runs first.",
+    help="The newest, most, best or longest first; names and statuses by the alphabet.",
 )
 @click.option("--reverse", is_flag=True, help="The other way round: the oldest first.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Maximum number of tuning jobs.")
@@ -73,34 +67,32 @@ def list(  # noqa: A001 - the command's name
 ) -> None:
     """List tuning jobs, the newest first."""
     from alfine.cli.output import print_json, show
+    from alfine.store.tuning_job_table import TuningJobSelection
 
-    where = ""
+    pairs = (tag.partition("=") for tag in tags)
+    selection = TuningJobSelection(
+        names=() if part is None else (part,),
+        statuses=statuses,
+        tags=[(key, value if equals else None) for key, equals, value in pairs],
+        sort=sort.replace("-", "_"),
+        descending=(sort in ASCENDING) is reverse,
+    )
+    where, total = "", 0
+    rows: Sequence[Row] = ()
     try:
         with working("Reading tuning jobs"), open_jobs() as opened:
-            where, known = opened.where, [*opened.list()]
+            where = opened.where
+            rows, total = opened.listed(selection, limit)
     except NotFound as error:
-        where, known = "", []
         if not as_json:
             show(str(error))
-    chosen = [row for row in known if _is_wanted(row, statuses, part, tags)]
-    chosen.sort(key=SORTS[sort], reverse=(sort in DESCENDING) is not reverse)
-    rows = chosen[:limit]
     if as_json:
         print_json({"HyperParameterTuningJobSummaries": rows})
     elif rows:
-        _show(rows, len(chosen))
+        _show(rows, total)
     elif where:
-        show(f"None of {len(known)} tuning jobs is like that." if known else f"There are no tuning jobs in {where}.")
-
-
-def _is_wanted(row: Row, statuses: tuple[str, ...], part: str | None, tags: tuple[str, ...]) -> bool:
-    if statuses and row["HyperParameterTuningJobStatus"] not in statuses:
-        return False
-    if part is not None and part.lower() not in row["HyperParameterTuningJobName"].lower():
-        return False
-    known = row.get("Tags", {})
-    pairs = (tag.partition("=") for tag in tags)
-    return all(key in known and (not equals or known[key] == value) for key, equals, value in pairs)
+        filtered = part is not None or statuses or tags
+        show(f"No tuning job in {where} is like that." if filtered else f"There are no tuning jobs in {where}.")
 
 
 def _show(rows: Sequence[Row], found: int) -> None:

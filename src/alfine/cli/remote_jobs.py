@@ -14,12 +14,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from alfine.core.errors import AlfineError, Fault, InUse, InvalidSpec, NotFound
 from alfine.core.messages import from_aws
 from alfine.runners.log_files import LogPart
+
+if TYPE_CHECKING:
+    from alfine.store.tuning_job_table import TuningJobSelection
 
 Plain = dict[str, Any]
 
@@ -114,6 +117,14 @@ class RemoteJobs:
 
     def list(self) -> Iterator[Plain]:
         yield from self._get("tuning-jobs")["HyperParameterTuningJobSummaries"]
+
+    def listed(self, selection: TuningJobSelection, limit: int | None) -> tuple[Sequence[Plain], int]:
+        words = {"status": selection.statuses, "name": selection.names, "sort": [selection.sort]}
+        words["tag"] = [key if value is None else f"{key}={value}" for key, value in selection.tags]
+        words["order"] = ["descending" if selection.descending else "ascending"]
+        words["limit"] = [] if limit is None else [str(limit)]
+        answer = json.loads(self._fetch("tuning-jobs", urlencode(words, doseq=True, quote_via=quote))[1])
+        return answer["HyperParameterTuningJobSummaries"], answer["Total"]
 
     def training_jobs(self, name: str) -> Sequence[Plain]:
         rows: Sequence[Plain] = self._get(f"tuning-jobs/{quote(name, safe='')}/training-jobs")["TrainingJobSummaries"]

@@ -42,12 +42,17 @@ from alfine.runners.log_files import LogPart
 from alfine.runners.protocol import Runner
 from alfine.store import queries
 from alfine.store.algorithms import Algorithm
+from alfine.store.database import Connection
 from alfine.store.operating_settings import Limits
 from alfine.store.records import Record, TuningJob
 from alfine.store.store import Store
-from alfine.store.tags import read_tags, tags_in
+from alfine.store.tags import read_tags, tags_in, tags_of
 from alfine.store.tracker_cursors import tracker_states
+from alfine.store.tuning_job_table import TuningJobSelection, selected_tuning_jobs, tuning_job_count
 from alfine.surrogate.space_remarks import Remark
+
+ROWS_AT_ONCE = 500
+"""Tuning jobs whose summaries one query reads: databases take some 30,000 variables at most."""
 
 
 class Service:
@@ -259,6 +264,19 @@ class Service:
                 tags = read_tags(connection, job.id, 0)
             yield documents.tuning_job_row(summaries[0], own_tags(tags))
 
+    def listed(self, selection: TuningJobSelection, limit: int | None = None) -> tuple[Sequence[Plain], int]:
+        """Return rows as `list` yields them, of a selection and in its order, and how many tuning jobs the selection has.
+
+        Args:
+            selection: Which tuning jobs, and their order.
+            limit: How many rows at most; None: all.
+        """
+        with self.store.reading() as connection:
+            total = tuning_job_count(connection, selection)
+            jobs = selected_tuning_jobs(connection, selection, total if limit is None else limit, 0, self.clock())
+            rows = [*_rows(connection, jobs)]
+        return rows, total
+
     def training_jobs(self, name: str) -> Sequence[Plain]:
         """Return ListTrainingJobsForHyperParameterTuningJob's rows as plain data, in order of launch (jobs/documents.py).
 
@@ -410,3 +428,11 @@ class Service:
 
 def _ended(job: TuningJob) -> AlreadyEnded:
     return AlreadyEnded(f"The tuning job {job.name} has already ended ({job.status}), so it can't be stopped.")
+
+
+def _rows(connection: Connection, jobs: Sequence[TuningJob]) -> Iterator[Plain]:
+    """Yield ListHyperParameterTuningJobs' row of each tuning job."""
+    for some in (jobs[begin : begin + ROWS_AT_ONCE] for begin in range(0, len(jobs), ROWS_AT_ONCE)):
+        tags = tags_of(connection, [(job.id, 0) for job in some])
+        for summary in tuning_job_summaries(connection, some):
+            yield documents.tuning_job_row(summary, own_tags(tags[summary.job.id, 0]))

@@ -1,6 +1,7 @@
 """alfine's REST API: what AWS's API has no field for, as JSON at /_alfine/…, with the same access rules.
 
-    /_alfine/tuning-jobs                          all tuning jobs, with best objective and reason of the end
+    /_alfine/tuning-jobs                          tuning jobs, with best objective and reason of the end: ?status, ?name,
+                                                  ?tag=KEY=VALUE (all three repeatable), ?sort, ?order=ascending, ?limit
     /_alfine/tuning-jobs/NAME                     one tuning job, with the verdicts of its criteria and its cost
     /_alfine/tuning-jobs/NAME/training-jobs       its training jobs
     /_alfine/tuning-jobs/NAME/replays             when other criteria would have ended it: ?criterion=TEXT, repeatable
@@ -43,6 +44,7 @@ from alfine.jobs.analysis.replay_report import check_size, recorded_report, repo
 from alfine.jobs.service import Service
 from alfine.server.replay_desk import ReplayDesk, wanted_replays
 from alfine.store.config import S3
+from alfine.store.tuning_job_table import SORTS, TuningJobSelection
 
 MAX_CHANGE_BYTES = 1 << 16
 """Largest body of a change."""
@@ -92,7 +94,7 @@ class RestApi:
         paths: dict[
             str, tuple[Callable[[Request], Any], tuple[str, ...]]
         ] = {  # path: (reader, parameters of the query)
-            "/tuning-jobs": (self._tuning_jobs, ()),
+            "/tuning-jobs": (self._tuning_jobs, ("status", "name", "tag", "sort", "order", "limit")),
             "/tuning-jobs/{name}": (self._tuning_job, ()),
             "/tuning-jobs/{name}/training-jobs": (self._training_jobs, ()),
             "/tuning-jobs/{name}/replays": (self._replays, ("criterion",)),
@@ -110,8 +112,9 @@ class RestApi:
         ]
         return Mount(PATH, routes=[*reading, *changing])
 
-    def _tuning_jobs(self, _: Request) -> Any:
-        return {"HyperParameterTuningJobSummaries": [*self.service.list()]}
+    def _tuning_jobs(self, request: Request) -> Any:
+        rows, total = self.service.listed(_selection(request), _number(request, "limit"))
+        return {"HyperParameterTuningJobSummaries": rows, "Total": total}
 
     def _tuning_job(self, request: Request) -> Any:
         return self.service.describe(request.path_params["name"])
@@ -218,6 +221,23 @@ def _as_file(data: bytes, headers: Mapping[str, str]) -> Response:
     """Return bytes as plain text, which a browser must not run or interpret."""
     safe = {"x-content-type-options": "nosniff", "content-security-policy": "sandbox"}
     return Response(data, headers={**headers, **safe}, media_type="text/plain")
+
+
+def _selection(request: Request) -> TuningJobSelection:
+    """Return the tuning jobs that a query asks for; the newest first, unless it says otherwise."""
+    query = request.query_params
+    sort, order = query.get("sort", "created"), query.get("order", "descending")
+    for name, value, known in (("sort", sort, SORTS), ("order", order, ("ascending", "descending"))):
+        if value not in known:
+            raise InvalidSpec([Fault(name, f"{value[:SHOWN_LETTERS]!r} must be one of {', '.join(known)}.")])
+    pairs = (tag.partition("=") for tag in query.getlist("tag"))
+    return TuningJobSelection(
+        names=query.getlist("name"),
+        statuses=query.getlist("status"),
+        tags=[(key, value if equals else None) for key, equals, value in pairs],
+        sort=sort,
+        descending=order == "descending",
+    )
 
 
 def _number(request: Request, name: str) -> int | None:

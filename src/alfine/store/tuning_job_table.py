@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from alfine.store.conditions import TUNING_JOBS, Condition, has_tag, listed
+from alfine.store.conditions import TUNING_JOBS, Condition, has_tag, listed, name_contains
 from alfine.store.database import Connection
 from alfine.store.pages import LARGEST
 from alfine.store.records import TuningJob, tuning_job_of
@@ -32,6 +32,7 @@ class TuningJobSelection:
 
     Attributes:
         texts: Texts that each occur in the name, the note, or a tag, in letters of any case.
+        names: Texts that each occur in the name, in letters of any case.
         tags: (key, value) of tags that a job has; the value is None where any will do.
         statuses: The statuses that count; empty: all.
         sort: One of SORTS.
@@ -39,6 +40,7 @@ class TuningJobSelection:
     """
 
     texts: Sequence[str] = ()
+    names: Sequence[str] = ()
     tags: Sequence[tuple[str, str | None]] = ()
     statuses: Sequence[str] = ()
     sort: str = "created"
@@ -74,6 +76,8 @@ def _conditions(selection: TuningJobSelection) -> Iterator[Condition]:
         yield tuning_jobs.c.status.in_(selection.statuses)
     for key, value in selection.tags:
         yield has_tag(TUNING_JOBS, key, value)
+    for part in selection.names:
+        yield name_contains(TUNING_JOBS, part)
     for text in selection.texts:
         yield _contains(text.lower())
 
