@@ -94,11 +94,51 @@ def test_the_list_and_a_log_grow_by_themselves(browser, served, sagemaker, held)
     browser.open(f"{served.url}/console/training-jobs/{job}")
     browser.until("document.querySelector('#log').textContent.includes('epoch 5')")
     browser.until("document.querySelectorAll('#metrics circle').length === 5")
+    browser.fill("[name=find]", "EPOCH")
+    browser.click(".log-tools form button")
+    browser.until("document.querySelector('nav.pager')?.innerText.includes('Line 1 of 5')")
+    browser.click("nav.pager a[rel=next]")
+    browser.until("document.querySelector('#match')?.parentElement.textContent.includes('epoch 2')")
+    browser.until("location.search.includes('at=') && document.querySelectorAll('#log mark').length === 5")
+    assert browser.read("document.querySelector('#follow').textContent") == "Pause"
+    browser.click("#follow")  # what comes now isn't shown before it is followed again
     go.touch()
+    until(sagemaker, name)
+    assert "the last loss" not in browser.read("document.querySelector('#log').textContent")
+    browser.click("#follow")
     browser.until("document.querySelector('#log').textContent.includes('the last loss')")
+    browser.open(f"{served.url}/console/training-jobs/{job}")
     browser.until("document.querySelectorAll('#metrics circle').length === 6")
     assert browser.read("document.querySelector('#log').textContent.match(/epoch/g).length") == 5
     browser.until("document.querySelector('h1 .status')?.textContent === 'Completed'")
+    assert browser.complaints == []
+
+
+def test_a_table_is_filtered_sorted_and_walked_through(browser, served, paths):
+    browser.sized(1280)
+    browser.open(f"{served.url}/console/tuning-jobs/wide/training-jobs")
+    browser.fill("[name=filter]", "n>=5")
+    browser.click(".table-filter button")
+    browser.until("location.search.includes('filter=n')")
+    cells = "[...document.querySelectorAll('#rows tr')].map((row) => row.cells[{}].textContent)"
+    heads = browser.read("[...document.querySelectorAll('thead th')].map((head) => head.innerText.trim())")
+    x, n = heads.index("x"), heads.index("n")
+    shown = browser.read(cells.format(n))
+    assert 0 < len(shown) < 12
+    assert all(int(value) >= 5 for value in shown)
+    browser.click(f"thead th:nth-child({x + 1}) a")
+    browser.until("document.querySelector('th[aria-sort=ascending]')?.innerText.startsWith('x')")
+    values = [float(value) for value in browser.read(cells.format(x))]
+    assert values == sorted(values)
+    assert len(values) == len(shown)
+    browser.click("#rows tr:nth-child(2) a")
+    browser.until(f"document.querySelector('.neighbours')?.innerText.includes('2 of {len(values)} by x, filtered')")
+    browser.click(".neighbours a[rel=prev]")
+    browser.until(f"document.querySelector('.neighbours').innerText.includes('1 of {len(values)} by x')")
+    assert browser.read("document.querySelector('.neighbours a[rel=prev]')") is None
+    browser.open(f"{served.url}/console/tuning-jobs/wide/training-jobs?filter=n%3E%3Dbig")
+    assert "n >= big" in browser.read("document.querySelector('[role=alert]').innerText")
+    assert browser.read("document.querySelector('[name=filter]').value") == "n>=big"
     assert browser.complaints == []
 
 

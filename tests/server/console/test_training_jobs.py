@@ -11,6 +11,8 @@ import pytest
 
 import alfine
 from alfine import Categorical, Continuous, Integer
+from alfine.api.job_words import job_request
+from tests.aws.conftest import until
 
 SPACE = {
     "lr": Continuous(0.001, 1),
@@ -153,3 +155,62 @@ def test_the_overview_has_the_best_and_the_newest_and_leads_to_all(visitor, rows
     table = page.body.partition('<section id="training-jobs"')[2]
     assert len(re.findall(r'<tr id="best-', table)) == len(re.findall(r'<tr id="newest-', table)) == 5
     assert '<a href="/console/tuning-jobs/table/training-jobs">All 56 training jobs</a>' in table
+
+
+LEAVES = """
+import os, pathlib, sys
+model = pathlib.Path(os.environ["SM_MODEL_DIR"])
+(model / "sub").mkdir()
+(model / "sub" / "<b>.bin").write_bytes(b"\\x00weights")
+(model / "leak").symlink_to("/etc/passwd")
+pathlib.Path(os.environ["SM_OUTPUT_DATA_DIR"], "table.csv").write_text("a,b")
+for number in range(3000):
+    print(f"line {number}", "<i>NaN</i> here" if number % 1000 == 7 else "")
+print("loss=1")
+"""
+
+
+@pytest.fixture(scope="module")
+def left(served, sagemaker, tmp_path_factory):
+    """The path of the page of a training job that has left files and a log."""
+    script = tmp_path_factory.mktemp("code") / "train.py"
+    script.write_text(LEAVES)
+    words = {"script": script, "metric": "loss", "max_training_jobs": 1}
+    sagemaker.create_hyper_parameter_tuning_job(**job_request(name="left", space={"lr": Continuous(0, 1)}, **words))
+    name = until(sagemaker, "left")["BestTrainingJob"]["TrainingJobName"]
+    return f"/console/training-jobs/{name}"
+
+
+def test_a_log_is_searched_from_match_to_match_and_downloaded(visitor, left):
+    page, seen = visitor.get(f"{left}/log?find=nan%3C%2FI"), []
+    while True:
+        assert page.body.count("&lt;i&gt;<mark") == page.body.count("&lt;/i</mark>") >= 1
+        assert re.search(rf"Line {len(seen) + 1} of 3 with nan", page.text)
+        seen.append(re.search(r'line (\d+) &lt;i&gt;<mark id="match" class="current">', page.body)[1])
+        following = re.search(r'href="(\?[^"#]*)#match" rel="next"', page.body)
+        if not following:
+            break
+        page = visitor.get(f"{left}/log{html.unescape(following[1])}")
+    assert seen == ["7", "1007", "2007"]
+    assert "No line has nothing" in visitor.get(f"{left}/log?find=nothing").text
+    log = visitor.get(f"{left}/log/file")
+    assert log.body.splitlines()[:3001] == [
+        *(f"line {n} {'<i>NaN</i> here' * (n % 1000 == 7)}" for n in range(3000)),
+        "loss=1",
+    ]
+    assert log.headers["Content-Disposition"].startswith("attachment; ")
+    assert visitor.get(f"{left}/log?find=x&at=-1").status == 422
+
+
+def test_files_are_listed_and_downloaded_and_no_name_leads_elsewhere(visitor, left):
+    page = visitor.get(left)
+    assert re.search(r"Model 1 file, 8 bytes sub/<b>\.bin 8 bytes Output 1 file, 3 bytes table\.csv 3 bytes", page.text)
+    (address,) = re.findall(r'href="([^"]*/files/model[^"]*)"', page.body)
+    file = visitor.get(html.unescape(address))
+    assert file.body == "\x00weights"
+    assert file.headers["Content-Disposition"] == "attachment; filename*=UTF-8''%3Cb%3E.bin"
+    assert file.headers["Content-Type"] == "application/octet-stream"
+    for path in ("leak", "../../../.alfine/log", "sub/../../../../.alfine/log", "/etc/passwd", "sub", "", "x%00"):
+        answer = visitor.get(f"{left}/files/model?path={path}")
+        assert answer.status == 404, path
+    assert visitor.get(f"{left}/files/models?path=x").status == 422
