@@ -42,16 +42,16 @@ class CriterionStop:
 
 
 def stops_of_verdicts(
-    verdict: Mapping[str, Any], verdicts: Sequence[Mapping[str, Any]], ended: int | None
+    verdict: Mapping[str, Any] | None, verdicts: Sequence[Mapping[str, Any]], ended: int | None
 ) -> Iterator[CriterionStop]:
     """Yield the stop of the criterion that ended a tuning job, and those of criteria that only observe it.
 
     Args:
-        verdict: The verdict of the tuning job, as a document.
+        verdict: The verdict of the tuning job, as a document; None where none was reached.
         verdicts: Those of its criteria.
         ended: How many of its training jobs have ended; None while it runs.
     """
-    if ended and verdict.get("outlook") not in (None, "CONTINUE"):
+    if ended and verdict and verdict.get("outlook") not in (None, "CONTINUE"):
         yield CriterionStop(criterion=str(verdict["criterion"]), after=ended)
     for each in verdicts:
         after = each.get("evidence", {}).get("would_have_ended_after_training_jobs")

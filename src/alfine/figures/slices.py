@@ -39,6 +39,12 @@ GOLDEN_RATIO = 0.618034
 SPREAD: Plain = {"xOffset": {"field": "spread", "type": "quantitative", "scale": {"domain": [0, 1]}}}
 """The channel that spreads dots over the band of their category."""
 
+MIDDLE = 0.5
+"""The middle of the band of a category, where the best and what the surrogate expects stand."""
+
+DASH: Plain = {"type": "point", "shape": "stroke", "size": 250, "filled": False, "strokeWidth": 2}
+"""The mark of what the surrogate expects of a category."""
+
 COLUMNS = 3
 """Slices side by side."""
 
@@ -85,10 +91,12 @@ def _slice(history: History, name: str) -> Plain:
     ]
     domain = [low, high] if history.sign > 0 else [-high, -low]
     y = quantitative("objective", objective_title(history), scale={"domain": domain, "zero": False, "nice": False})
+    spread = SPREAD if isinstance(range_, Categorical) else {}
     return {
         "width": PANEL[0],
         "height": PANEL[1],
         "encoding": {
+            **spread,
             "x": hyperparameter_axis(range_, _axis_title(range_, name)),
             "y": {**y, "axis": {"titleFontSize": 10}},
         },
@@ -105,7 +113,6 @@ def _slice(history: History, name: str) -> Plain:
                         "scale": {"range": [0.2, 0.9]},
                     },
                     "tooltip": tooltip_of(history.spec.metric, fields),
-                    **(SPREAD if isinstance(range_, Categorical) else {}),
                 },
             },
             *_best_dot(history, name, range_),
@@ -138,7 +145,7 @@ def _expected(history: History, name: str) -> Iterator[Plain]:
         "mark": {**band, "color": FAINT, "opacity": 0.25, "clip": True},
         "encoding": {"y": quantitative("low", ""), "y2": {"field": "high"}},
     }
-    line: Plain = {"type": "tick", "thickness": 2} if categories else {"type": "line", "strokeWidth": 1.5}
+    line: Plain = DASH if categories else {"type": "line", "strokeWidth": 1.5}
     yield {
         "data": {"values": rows},
         "mark": {**line, "color": FAINT, "clip": True},
@@ -149,7 +156,13 @@ def _expected(history: History, name: str) -> Iterator[Plain]:
 def _effect_rows(found: Effect, range_: Range) -> list[Plain]:
     columns = zip(found.values, found.mean, found.low, found.high, strict=True)
     return [
-        {"x": place_on_axis(range_, value), "mean": float(mean), "low": float(low), "high": float(high)}
+        {
+            "x": place_on_axis(range_, value),
+            "spread": MIDDLE,
+            "mean": float(mean),
+            "low": float(low),
+            "high": float(high),
+        }
         for value, mean, low, high in columns
     ]
 
@@ -157,7 +170,8 @@ def _effect_rows(found: Effect, range_: Range) -> list[Plain]:
 def _best_dot(history: History, name: str, range_: Range) -> Iterator[Plain]:
     best = history.incumbent
     if best is not None and name in best.hyperparameters:
+        row = {"x": place_on_axis(range_, best.hyperparameters[name]), "spread": MIDDLE, "objective": best.objective}
         yield {
-            "data": {"values": [{"x": place_on_axis(range_, best.hyperparameters[name]), "objective": best.objective}]},
+            "data": {"values": [row]},
             "mark": {"type": "point", "size": 70, "color": BEST, "opacity": 1},
         }

@@ -1,6 +1,6 @@
 """Draw a chart as SVG, with nothing but Python: for pages without scripts, notebooks, reports and files.
 
-It draws the part of Vega-Lite that alfine's charts are written in: layers and panels, eight marks, linear and logarithmic scales and
+It draws the part of Vega-Lite that alfine's charts are written in: layers and panels, seven marks, linear and logarithmic scales and
 categories. A live page and a PNG are drawn by Vega itself, from the same definition.
 """
 

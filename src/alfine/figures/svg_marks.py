@@ -36,9 +36,6 @@ MOST_TOLD = 1000
 OFFSET_BAND = 0.8
 """Share of a category's band over which marks with an offset are spread."""
 
-TICK_WIDTH = 18.0
-"""Pixels of a mark «tick», at most."""
-
 _CONDITION = re.compile(r"datum\.(\w+) === (?:'([^']*)'|(\d+))")
 """The conditions that charts use: a field is a text or a whole number."""
 
@@ -146,6 +143,8 @@ def _points(layer: Layer, frame: Frame) -> Iterator[str]:
 def _shape(kind: str, x: float, y: float, r: float, ink: str) -> str:
     if kind == "circle":
         return f'<circle cx="{length(x)}" cy="{length(y)}" r="{length(r)}" {ink}/>'
+    if kind == "stroke":
+        return f'<path d="M{length(x - r)},{length(y)}H{length(x + r)}" {ink}/>'
     corners = {
         "square": ((-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)),
         "triangle-up": ((0, -1.1), (1.1, 0.9), (-1.1, 0.9)),
@@ -271,14 +270,6 @@ def _span(layer: Layer, frame: Frame, axis: str, row: Plain) -> tuple[float, flo
     return at, scale(0.0) if scale is not None else at
 
 
-def _ticks(layer: Layer, frame: Frame) -> Iterator[str]:
-    half = min(TICK_WIDTH, 0.7 * frame.scales["x"].step) / 2
-    for row in layer.rows:
-        x, y = _at(layer, frame, row)
-        ink = f'stroke="{_colour(layer, frame, row)}" stroke-width="{layer.mark.get("thickness", 1)}"'
-        yield f'<path d="M{length(x - half)},{length(y)}H{length(x + half)}" {ink}/>'
-
-
 def _texts(layer: Layer, frame: Frame) -> Iterator[str]:
     mark, words = layer.mark, layer.encoding.get("text")
     anchor = {"left": "start", "right": "end"}.get(mark.get("align", "center"), "middle")
@@ -314,7 +305,6 @@ _DRAWN: dict[str, Callable[[Layer, Frame], Iterator[str]]] = {
     "rule": _rules,
     "rect": _rectangles,
     "bar": _rectangles,
-    "tick": _ticks,
     "text": _texts,
 }
 

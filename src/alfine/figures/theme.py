@@ -51,7 +51,7 @@ def config(theme: Theme) -> dict[str, Any]:
             "subtitleFontSize": 12,
             "subtitlePadding": 5,
             "offset": 12,
-            "limit": 900,
+            "limit": 2000,
         },
         "axis": {
             "labelColor": faint,

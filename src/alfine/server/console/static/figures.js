@@ -41,6 +41,7 @@ function asked(figure, kind, more) {
 
 async function draw(figure) {
   const place = figure.querySelector(".drawing");
+  if (place.querySelector("p")) place.firstElementChild.textContent = "Being drawn …";
   const live = typeof alfineEmbed === "function";
   const more = live ? (dark.matches ? { theme: "dark" } : {}) : { inside: 1, width: place.clientWidth };
   const answer = await asked(figure, live ? "json" : "svg", more);
