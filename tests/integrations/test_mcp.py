@@ -133,11 +133,13 @@ def test_read_only_it_changes_nothing_and_over_http_it_asks_for_a_key(tmp_path):
         with Home(home) as opened:
             [key] = opened.keys.all()
         assert httpx.post(url, json={}, headers={"Authorization": f"Bearer {key.id}.wrong"}).status_code == 401
+        own = {"Authorization": f"Bearer {key.id}.{key.secret}"}
+        assert httpx.post(url, json={}, headers={**own, "Host": "elsewhere.example"}).status_code == 421
+        assert httpx.post(url, json={}, headers={**own, "Origin": "https://elsewhere.example"}).status_code == 403
 
         async def talk():
-            headers = {"Authorization": f"Bearer {key.id}.{key.secret}"}
             async with (
-                httpx.AsyncClient(headers=headers) as http,
+                httpx.AsyncClient(headers=own) as http,
                 Client(streamable_http_client(url, http_client=http)) as client,
             ):
                 names = {tool.name for tool in (await client.list_tools()).tools}
