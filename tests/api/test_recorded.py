@@ -62,6 +62,7 @@ def test_what_the_api_returns_is_written_short(job):
     assert repr(job.space.ranges["x"]) == "Continuous(0.0, 1.0)"
     ended = job.replay("MaxNumberOfTrainingJobs 1")
     assert repr(ended) == "<Replayed: ends by MaxNumberOfTrainingJobs, after 1 training jobs, 1 saved, misses 0>"
+    assert repr(job.plot).startswith("<Plots of saved: best, probability, importance, slices, contour")
     tuner = alfine.Tuner({"x": alfine.Continuous(0, 1)})
     assert repr(tuner) == "<Tuner: 0 training jobs, no objective yet>"
 

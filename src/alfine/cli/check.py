@@ -10,6 +10,7 @@ import click
 
 from alfine.cli.errors import FAILED
 from alfine.cli.options import home_option, home_to_look_into, json_option
+from alfine.cli.progress import working
 
 if TYPE_CHECKING:
     from alfine.cli.notebook_report import CheckedCell
@@ -56,7 +57,7 @@ def check(*, job: Path, log: BinaryIO | None, run: bool, as_json: bool) -> None:
     from alfine.cli import preflight
     from alfine.cli.try_regex import log_lines
 
-    with home_to_look_into() as home:
+    with home_to_look_into() as home, working("Running one training job" if run else "Checking the job"):
         report = preflight.check(job, home, log=None if log is None else log_lines(log), run=run)
     (_print_json if as_json else _print)(report)
     if not report.good:
@@ -68,7 +69,7 @@ def _check_notebook(path: Path, *, as_json: bool) -> None:
     from alfine.cli.notebook_report import check_notebook
     from alfine.cli.output import print_json
 
-    with home_to_look_into() as home:
+    with home_to_look_into() as home, working("Reading the notebook"):
         cells = check_notebook(path, home)
     (print_json(report_json(cells)) if as_json else _print_cells(cells))
     if not all(cell.answered for cell in cells):

@@ -9,6 +9,7 @@ import click
 
 from alfine.cli.job_access import JobAccess, jobs_option, open_jobs
 from alfine.cli.options import json_option
+from alfine.cli.progress import working
 from alfine.core.errors import InvalidSpec
 
 if TYPE_CHECKING:
@@ -52,8 +53,9 @@ def create(*, job: Path, name: str | None, upload: bool | None, bucket: str | No
     file = read_job_file(job).with_overrides(name=name)
     try:
         with open_jobs(create=True) as jobs:
-            request = uploaded(file.request, jobs, upload=upload, bucket=bucket)
-            jobs.create(request)
+            with working(f"Creating {file.name}"):
+                request = uploaded(file.request, jobs, upload=upload, bucket=bucket)
+                jobs.create(request)
             created = request["HyperParameterTuningJobName"]
             if as_json:
                 print_json({"HyperParameterTuningJobName": created})

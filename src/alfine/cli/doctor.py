@@ -17,6 +17,7 @@ import click
 
 from alfine.cli.doctor_trackers import tracker_rows
 from alfine.cli.options import chosen_database, chosen_home, home_option, json_option, named_store
+from alfine.cli.progress import working
 from alfine.core.errors import AlfineError, InvalidSpec
 from alfine.core.wording import count_of, percent, size
 from alfine.store.store_url import is_store_chosen, shown_url
@@ -90,7 +91,8 @@ def _check_home(*, as_json: bool) -> int:
     from alfine.cli.output import print_json
     from alfine.jobs.check_home import check_home
 
-    checked = check_home(chosen_home(), _database())
+    with working(f"Checking {chosen_home()}"):
+        checked = check_home(chosen_home(), _database())
     problems = checked.problems
     if as_json:
         rows = [{"Kind": p.kind, "Where": p.where, "What": p.what, "Remedy": p.remedy} for p in problems]
@@ -117,7 +119,8 @@ def _check_machine(*, as_json: bool) -> int:
 
     from alfine.cli.output import print_json, show, table
 
-    checks = list(_checks(chosen_home()))
+    with working("Checking this machine"):
+        checks = list(_checks(chosen_home()))
     if as_json:
         rows = [
             {"Name": check.name, "Works": check.works, "Detail": check.detail, "Needed": check.needed}

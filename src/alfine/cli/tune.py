@@ -12,6 +12,7 @@ import click
 
 from alfine.cli.errors import FAILED, INTERRUPTED
 from alfine.cli.options import field_option, home_option, json_option, open_home
+from alfine.cli.progress import working
 from alfine.core.errors import InUse, InvalidSpec, NotFound
 from alfine.core.wording import count_of
 
@@ -104,7 +105,8 @@ def _run(file: JobFile, job: str, *, quiet: bool, as_json: bool) -> int:
     name = file.name
     with open_home(create=True) as home:
         view = LiveView(transient=True)
-        begin = _created_or_found(home, file)
+        with working(f"Preparing {name}"):
+            begin = _created_or_found(home, file)
         for line in () if as_json else begin:
             view.say(line)
         with _leaving_training_jobs(home, name, job):

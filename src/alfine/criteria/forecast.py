@@ -21,6 +21,7 @@ from alfine.core import cost
 from alfine.core.axis import Array
 from alfine.core.history import History
 from alfine.core.protocols import CompletionCriterion, name_of
+from alfine.core.wording import estimate, number, percent
 from alfine.criteria.future import PATHS, Future, chance
 from alfine.criteria.improvement import Evidence, integral
 
@@ -44,7 +45,7 @@ SIZES = tuple(10.0 ** (x / 6) for x in range(-18, 4))
 Range = tuple[float, float, float]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Forecast:
     """A forecast: what the rest of the budget would gain, and when the job will end.
 
@@ -69,6 +70,13 @@ class Forecast:
     chances: Mapping[str, float]
     unknown: tuple[str, ...] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        if self.training_jobs is None:
+            return f"<Forecast: {self.unknown_reason or 'no criterion ends the job'}>"
+        by, chance_of_it = next(iter(self.chances.items()))
+        ahead = estimate(*self.training_jobs, write=lambda count: number(round(count)))
+        return f"<Forecast: ends after {ahead} more training jobs, likely by {by} ({percent(chance_of_it)})>"
 
     @property
     def unknown_reason(self) -> str:

@@ -30,6 +30,12 @@ from alfine.figures.training_job_rows import varying
 from alfine.jobs.policy_for import replayed
 from alfine.surrogate.influence import Influence, influences
 
+NAMES: tuple[str, ...] = (
+    *("best", "probability", "importance", "slices", "contour", "parallel_coordinates", "learning_curves"),
+    *("timeline", "cost", "distribution"),
+)
+"""The figures."""
+
 MOST_SAMPLES = 60
 """Times at which a criterion is asked for its figure over time."""
 
@@ -53,6 +59,9 @@ class Plots:
         self._verdict = verdict
         self._forecast = forecast
         self._verdicts = verdicts
+
+    def __repr__(self) -> str:
+        return f"<Plots of {self._history.spec.name}: {', '.join(NAMES)}>"
 
     def best(self, criteria: Given = ()) -> Chart:
         """Return the best objective so far by number of ended training jobs; of a running job with its forecast.

@@ -13,7 +13,7 @@ AT_EDGE, NO_INFLUENCE, NOTHING_MATTERS, FEW = "AtEdge", "NoInfluence", "NothingM
 """The kinds of findings, as clients see them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Remark:
     """A finding about the search space.
 
@@ -36,6 +36,9 @@ class Remark:
     evidence: Mapping[str, float] = field(default_factory=dict)
     ranges: Mapping[str, Range] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<Remark {self.kind}: {self.sentence}>"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the finding as clients see it."""
