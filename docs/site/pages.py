@@ -84,8 +84,8 @@ def site() -> Site:
             waiting += linked(path)
         else:
             made.texts[where] = shown(path)
-    for name in ("style.css", "mark.svg"):
-        made.copies[f"site/{name}"] = Path(__file__).parent / name
+    made.copies["site/style.css"] = Path(__file__).parent / "style.css"
+    made.copies["site/icon.svg"] = ROOT / "src/alfine/server/console/static/icon.svg"
     return made
 
 
