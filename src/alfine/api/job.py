@@ -103,6 +103,12 @@ class Job(Results):
         return self._row.ended
 
     @property
+    def standstill(self) -> str:
+        """The reason why nobody runs the job at present, and how to go on; "" while somebody does, and once it has ended."""
+        with Home(self._kept.folder) as home:
+            return home.service.standstill(self.name)
+
+    @property
     def failure_reason(self) -> str | None:
         """Return why the tuning job failed; None unless it did."""
         return self._row.failure_reason

@@ -10,6 +10,7 @@ from alfine.core.history import History
 from alfine.core.training_job import TrainingJob
 from alfine.core.wording import number
 from alfine.jobs.analysis.export_table import dataframe
+from alfine.jobs.status_words import FailureCause, failure_causes
 from alfine.surrogate import parent_evidence
 from alfine.surrogate.best_estimate import Estimate, estimate
 from alfine.surrogate.space_diagnosis import remarks
@@ -44,6 +45,12 @@ class Results(ABC):
     def best_objective(self) -> float | None:
         """The objective of the best configuration: the mean of its runs where `repeats` ran it again; None before one."""
         return self.history.best_value
+
+    @property
+    def failures(self) -> tuple[FailureCause, ...]:
+        """The causes of the failures, the most frequent first: of each its last line of the log, how often, and the latest example."""
+        failed = (job for job in reversed(self.history.finished) if job.status == "Failed" and job.failure_reason)
+        return failure_causes((job.name, job.failure_reason or "") for job in failed)
 
     @property
     def overall_best(self) -> TrainingJob | None:

@@ -33,6 +33,7 @@ from alfine.jobs.model_folder import model_folder
 from alfine.jobs.policy_for import policy_for, replayed
 from alfine.jobs.pricing import with_price
 from alfine.jobs.quotas import Quotas
+from alfine.jobs.standstill import standstill
 from alfine.jobs.trackers import SETTING, trackers_in, with_trackers
 from alfine.jobs.training_job_log import TrainingJobLogs
 from alfine.jobs.tuning_job_list import TuningJobList
@@ -244,6 +245,20 @@ class Service:
         history.now = max(history.now, description.until(self.clock()))
         assessment = self._assessor.assess(job, history)
         return documents.tuning_job(description, assessment, self.clock(), own_tags(tags), trackers), history
+
+    def standstill(self, name: str) -> str:
+        """Return why nobody runs a tuning job, and how to go on; "" while somebody does, and once it has ended.
+
+        Args:
+            name: The tuning job.
+
+        Raises:
+            NotFound: There is none of that name.
+        """
+        with self.store.reading() as connection:
+            job = queries.tuning_job(connection, queries.tuning_job_row(connection, name).id)
+            found = standstill(connection, job, job.spec())
+        return found.reason if found else ""
 
     def space_remarks(self, name: str) -> tuple[Remark, ...]:
         """Return what a tuning job's results say about its search space (surrogate/space_diagnosis.py).

@@ -116,7 +116,8 @@ def test_failures_are_grouped_by_the_last_line_of_their_log(served, visitor, odd
     page = visitor.get("/console/tuning-jobs/odd").text
     assert "2 × MemoryError: no room for 8 of them latest: odd-" in page
     assert "1 × ValueError: n must be below 9, not 9" in page
-    assert rest(served, "tuning-jobs/odd")["Alfine"]["Failures"][0]["Count"] == 2
+    assert rest(served, "tuning-jobs/odd")["Alfine"]["Failures"] == [each.as_dict() for each in odd.failures]
+    assert [each.count for each in odd.failures] == [2, 1]
     (failed,) = [job.name for job in odd.training_jobs if job.hyperparameters["n"] == 9]
     page = visitor.get(f"/console/training-jobs/{failed}").text
     assert f"{failed} Failed ValueError: n must be below 9, not 9" in page
@@ -146,6 +147,7 @@ def test_a_job_that_nobody_runs_says_so_and_its_clock_stands_still(served, visit
     for _ in range(2):
         described = rest(served, "tuning-jobs/extended")
         assert described["Alfine"]["Standstill"].startswith("Nobody runs this job: it tunes the Python function ")
+        assert alfine.attach("extended", home=served.home).standstill == described["Alfine"]["Standstill"]
         assert described["Alfine"]["Verdicts"] == []  # they are of the criteria before the change
         page = visitor.get("/console/tuning-jobs/extended").text
         assert "extended Not running Nobody runs this job: " in page
