@@ -25,12 +25,12 @@ HOST = "127.0.0.1"
 EPILOG = """
 \b
 Examples:
-  alfine mcp                        an agent's client starts it and talks to it by stdio
+  alfine mcp                        a client starts it and talks to it
   alfine mcp --read-only
-  alfine mcp --http --port 8766     for clients that want a URL; asks for an access key
+  alfine mcp --http --port 8766     by URL, with an access key
   alfine mcp --endpoint https://tuner.example
 
-docs/how-to/agents.md has the settings of usual clients.
+docs/how-to/agents.md has the settings of clients.
 """
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 EPILOG = """
 \b
 Examples:
-  alfine track my-job                    tell its trackers what they weren't told yet
-  alfine track my-job --with mlflow      also one that it was created without
+  alfine track my-job                  tell its trackers the rest
+  alfine track my-job --with mlflow    also one that it ran without
   alfine track my-job --with wandb --again
 """
 
