@@ -135,7 +135,7 @@ def _take_all(pictures: Pictures, url: str, folder: Path, home: Path) -> None:
     html, _ = notebook_view.pictured(job.history, job.status, job.verdict, job.verdicts)
     pictures.take_document("notebook", NOTEBOOK.format(escape(CELL), html), folder)
     job = job.wait()
-    drawn = "document.querySelector('#slices .drawing').firstElementChild !== null"
+    drawn = "['importance', 'slices'].every(id => document.querySelector(`#${id} .drawing :is(canvas, svg)`))"
     pictures.take("analysis", f"{page}/analysis", 820, ready=drawn, below="#importance")
     pictures.take("training-jobs", f"{page}/training-jobs?sort=objective", 700)
     asked = "criteria=BestObjectiveNotImproving+10%0AConvergenceDetected+delta%3D0.1"
