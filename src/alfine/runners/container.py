@@ -86,13 +86,17 @@ class ContainerRunner(ProcessRunner):
 
     def _must_wait(self, launch: LocalLaunch) -> bool:
         engine, _ = self._engine()
-        if engine is None or launch.image is None or self._refusal(launch):
+        if engine is None or launch.image is None or self._quick_refusal(launch):
             return False
         return self._pulls.must_wait(engine, launch.image, launch.folder)
 
     # -- what the process is --
 
     def _refusal(self, launch: LocalLaunch) -> str:
+        return self._quick_refusal(launch) or _too_many_links(launch)
+
+    def _quick_refusal(self, launch: LocalLaunch) -> str:
+        """Return why the training job can't be started, as far as that is known without a look at all files of its channels."""
         if launch.image is None:
             return "There is nothing to run: give a container image."
         if isolated := isolated_hosts(launch):
@@ -105,7 +109,7 @@ class ContainerRunner(ProcessRunner):
         engine, reason = self._engine()
         if engine is None:
             return reason
-        return missing_data(launch) or _too_many_links(launch) or self._pulls.trouble(launch.folder)
+        return missing_data(launch) or self._pulls.trouble(launch.folder)
 
     def _plan(self, launch: LocalLaunch) -> Cold:  # noqa: ARG002
         return Cold()
