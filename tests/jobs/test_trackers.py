@@ -6,6 +6,7 @@ import threading
 import pytest
 
 import alfine
+from alfine.api.job_words import job_request
 from alfine.cli import main
 from alfine.cli.doctor_trackers import tracker_rows
 from alfine.jobs import trackers
@@ -69,7 +70,7 @@ def known(monkeypatch):
     own = {kind.__name__.lower(): f"{__name__}:{kind.__name__}" for kind in (Keeps, Raises, Hangs)}
     monkeypatch.setattr(trackers, "TRACKERS", {**trackers.TRACKERS, **own, "absent": f"{__name__}:Absent"})
     monkeypatch.setattr(tracking, "TRACKERS", trackers.TRACKERS)
-    monkeypatch.setattr(tracking, "FINISH_SECONDS", 0.5)
+    monkeypatch.setattr(tracking, "FINISH_SECONDS", 0.2)
     monkeypatch.setattr(follower, "LOOK_SECONDS", 0.02)
 
 
@@ -157,7 +158,7 @@ def test_a_fault_of_the_database_is_logged_and_the_tracker_is_told_once_it_is_ov
 def test_one_that_hangs_holds_up_nothing(tmp_path, caplog):
     job = tune(tmp_path, track="hangs")
     assert (job.status, len(job.training_jobs)) == ("Completed", 4)
-    assert "hangs hasn't taken everything within 0.5 s: alfine track job tells it the rest" in caplog.text
+    assert "hangs hasn't taken everything within 0.2 s: alfine track job tells it the rest" in caplog.text
     assert described(tmp_path)["hangs"]["Failure"].startswith("It hasn't answered for ")
 
 
@@ -203,10 +204,14 @@ def test_wandb_never_asks_for_a_key_in_the_terminal(tmp_path, monkeypatch):
 
 def test_the_home_names_trackers_and_places_and_a_job_can_refuse_them(tmp_path):
     (tmp_path / "alfine.toml").write_text('[track]\ntrackers = ["keeps"]\nplaces = {keeps = "elsewhere.jsonl"}\n')
-    tune(tmp_path, track="none", name="untracked")
-    tune(tmp_path)
-    assert {row["name"] for row in rows(tmp_path, "elsewhere.jsonl")}.isdisjoint({"untracked"})
-    assert described(tmp_path)["keeps"]["Place"] == str(tmp_path / "elsewhere.jsonl")
+    (tmp_path / "train.sh").write_text("echo objective=1")
+    space = {"x": alfine.Integer(1, 50)}
+    with Home(tmp_path) as home:
+        for name, settings in (("job", {}), ("untracked", {"track": "none"})):
+            home.service.create(job_request(name=name, space=space, script=tmp_path / "train.sh", **settings))
+        assert home.service.describe("untracked")["Alfine"].get("Tracking") is None
+        told = tracking.tell_now(home, "job", patience=10)
+    assert told["keeps"]["Place"] == str(tmp_path / "elsewhere.jsonl")
     (tmp_path / "alfine.toml").write_text('[track]\ntrackers = ["kept"]\n')
     with pytest.raises(alfine.InvalidSpec, match="there is no tracker 'kept'"):
         tune(tmp_path)

@@ -20,6 +20,10 @@ FINISH_SECONDS = 30.0
 """Seconds for trackers to take what is new once a tuning job has ended, and its program goes on."""
 
 
+INTERRUPTED_SECONDS = 2.0
+"""Seconds for them where the program is interrupted instead, by SIGTERM for example: the next process tells them the rest."""
+
+
 def follower_of(home: Home, tracker: str, only: str | None = None) -> TrackerFollower:
     """Return the follower of a tracker for a home, which isn't started yet.
 
@@ -84,10 +88,12 @@ def tracking(home: Home, name: str) -> Iterator[None]:
             continue
         followers.append(follower_of(home, state.tracker, name))
         followers[-1].start()
+    patience = INTERRUPTED_SECONDS
     try:
         yield
+        patience = FINISH_SECONDS
     finally:
-        let_finish(followers, FINISH_SECONDS)
+        let_finish(followers, patience)
 
 
 def tell_now(
