@@ -75,7 +75,7 @@ def _running(jobs: JobAccess) -> Iterator[Callable[[str], str]]:
         yield lambda _: f"The server at {jobs.where} runs it."
         return
     from alfine.jobs.engine_pool import EnginePool
-    from alfine.jobs.trackers.tracking import FINISH_SECONDS, Tracking
+    from alfine.jobs.trackers.tracking import INTERRUPTED_SECONDS, Tracking
 
     pool, trackers = EnginePool(home.engine()), Tracking(home)
 
@@ -91,7 +91,7 @@ def _running(jobs: JobAccess) -> Iterator[Callable[[str], str]]:
         yield run
     finally:
         pool.leave(LEAVE_SECONDS)
-        trackers.leave(FINISH_SECONDS)
+        trackers.leave(INTERRUPTED_SECONDS)
 
 
 def _create(jobs: JobAccess, file: JobFile) -> None:
