@@ -3,16 +3,19 @@
     python bench/scale/console.py [training jobs …]
 
 The first view of a tuning job by a server that has shown another page before, and the next one once the drawings are there: CPU ms of the
-thread that answers. What another thread makes meanwhile (figure, forecast, search space) is the third column.
+thread that answers. What another thread makes meanwhile (figure, forecast, search space) is the third column. A second table has the cost of the tables of
+training jobs and of tuning jobs: filtered and sorted by SQL.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,22 +25,47 @@ from starlette.requests import Request
 sys.path.insert(0, str(Path(__file__).parents[1] / "server"))
 import pages
 
+from alfine import Continuous
+from alfine.api.job_words import job_request
+from alfine.core.read_spec import read_spec
 from alfine.jobs.home import Home
-from alfine.server.console import tuning_job
+from alfine.server.console import training_jobs, tuning_job, tuning_jobs
+from alfine.server.console.compression import LEVEL
 from alfine.server.console.insights import Insights
-from alfine.server.console.page_request import ConsoleBackend, PageRequest
-from alfine.store.schema import tuning_jobs
+from alfine.server.console.page_request import ConsoleBackend, Page, PageRequest
+from alfine.store import schema
 
 
-def view(home: Home, insights: Insights) -> tuple[float, int]:
-    """Return the CPU milliseconds of the page in this thread, and its size in bytes."""
-    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
-    shown = ConsoleBackend(home.service, lambda _: None, lambda: None, lambda _: None, insights)
+def view(home: Home, insights: Insights, page: Page = tuning_job.page, query: str = "") -> tuple[float, bytes]:
+    """Return the CPU milliseconds of a page in this thread, and the page."""
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": query.encode(), "headers": []}
+    shown = ConsoleBackend(home.service, lambda _: None, lambda: None, lambda _: None, insights, None)  # type: ignore[arg-type]
     http = Request({**scope, "path_params": {"name": "big"}})
     request = PageRequest(http, SimpleNamespace(form_token="t"), shown, needs_sign_in=False)  # type: ignore[arg-type]
     begun = time.thread_time()
-    page = tuning_job.page(request)
-    return 1000 * (time.thread_time() - begun), len(page.body)
+    body = bytes(page(request).body)
+    return 1000 * (time.thread_time() - begun), body
+
+
+def tables(count: int, jobs: int) -> Iterator[str]:
+    """Yield the rows of the table of tables: of so many training jobs, and of so many tuning jobs."""
+    with tempfile.TemporaryDirectory() as folder, Home(Path(folder)) as home:
+        pages.fill(home, count)
+        for number in range(jobs - 1):
+            spec = read_spec(job_request(name=f"job-{number:04d}", space={"x": Continuous(0, 1)}, command=["true"]))
+            home.store.create(spec, pages.START)
+        insights = Insights(home.service, tuning_job.draw)
+        view(home, insights, training_jobs.page, "page=2")
+        for query in ("", "sort=objective", "sort=x", "filter=x<0.1 n>=5", "filter=out of memory"):
+            took, body = view(home, insights, training_jobs.page, query.replace(" ", "+"))
+            yield _row(f"training jobs, {query or 'newest first'}", took, body)
+        for query in ("", "sort=best", "filter=job-09"):
+            took, body = view(home, insights, tuning_jobs.page, query)
+            yield _row(f"{jobs:,} tuning jobs, {query or 'newest first'}", took, body)
+
+
+def _row(what: str, took: float, body: bytes) -> str:
+    return f"| {what} | {took:.0f} ms | {len(body) // 1000} KB | {len(gzip.compress(body, LEVEL)) / 1000:.1f} KB |"
 
 
 def row(count: int) -> str:
@@ -45,7 +73,7 @@ def row(count: int) -> str:
     with tempfile.TemporaryDirectory() as folder, Home(Path(folder)) as home:
         pages.fill(home, count)
         with home.store.database.writing() as connection:
-            connection.execute(sa.update(tuning_jobs).values(facts=3 * count + 2))
+            connection.execute(sa.update(schema.tuning_jobs).values(facts=3 * count + 2))
         insights = Insights(home.service, tuning_job.draw)
         first, _ = view(home, insights)
         begun = time.process_time()
@@ -53,8 +81,9 @@ def row(count: int) -> str:
             if thread.name == "alfine-insights":
                 thread.join()
         aside = 1000 * (time.process_time() - begun)
-        following, size = view(home, insights)
-    return f"| {count:,} | {first:.0f} ms | {following:.0f} ms | {aside:,.0f} ms | {size // 1000} KB |"
+        following, body = view(home, insights)
+    sizes = f"{len(body) // 1000} KB | {len(gzip.compress(body, LEVEL)) // 1000} KB"
+    return f"| {count:,} | {first:.0f} ms | {following:.0f} ms | {aside:,.0f} ms | {sizes} |"
 
 
 def main() -> None:
@@ -63,9 +92,13 @@ def main() -> None:
     parser.add_argument("counts", nargs="*", type=int, default=[100, 1_000, 10_000])
     counts = parser.parse_args().counts
     row(30)  # compiles the templates and imports what draws, as the first page of a server does
-    print("| training jobs | first view | next view | made aside | page |\n| ---: | ---: | ---: | ---: | ---: |")
+    print("| training jobs | first view | next view | made aside | page | compressed |")
+    print("| ---: | ---: | ---: | ---: | ---: | ---: |")
     for count in counts:
         print(row(count), flush=True)
+    print("\n| table | CPU time | page | compressed |\n| --- | ---: | ---: | ---: |")
+    for line in tables(max(counts), 1_000):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

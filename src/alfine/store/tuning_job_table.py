@@ -100,9 +100,10 @@ def _value(sort: str, now: datetime, *, is_postgres: bool) -> sa.ColumnElement[A
     if sort == "training_jobs":
         return sa.select(sa.func.count()).select_from(training_jobs).where(of_job).scalar_subquery()
     counts = of_job & (training_jobs.c.status != "Failed") & training_jobs.c.objective.between(-LARGEST, LARGEST)
+    objectives = sa.select(training_jobs.c.objective).where(counts).limit(1)  # the first one by an index
     least, greatest = (
-        sa.select(order(training_jobs.c.objective)).where(counts).scalar_subquery()
-        for order in (sa.func.min, sa.func.max)
+        objectives.order_by(order).scalar_subquery()
+        for order in (training_jobs.c.objective.asc(), training_jobs.c.objective.desc())
     )
     request = (sa.cast if is_postgres else sa.type_coerce)(tuning_jobs.c.request, sa.JSON)
     goal = sa.func.coalesce(*(request[path].as_string() for path in OBJECTIVES))
