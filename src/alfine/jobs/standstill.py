@@ -8,7 +8,7 @@ from datetime import datetime
 from alfine.core.spec import FUNCTION, TuningJobSpec
 from alfine.jobs.lease_owner import is_alive
 from alfine.store.database import Connection
-from alfine.store.leases import is_gone, is_served
+from alfine.store.leases import is_gone, is_served, serves
 from alfine.store.records import TuningJob
 from alfine.store.training_times import recorded_at
 
@@ -32,13 +32,19 @@ def standstill(connection: Connection, job: TuningJob, spec: TuningJobSpec) -> S
         job: The tuning job.
         spec: Its request.
     """
-    if job.ended or (job.owner is not None and not is_gone(connection, job.owner, is_alive)):
-        return None
     functions = [part.definition.static_hyperparameters.get(FUNCTION) for part in spec.definition_specs]
-    if function := next(filter(None, functions), None):
+    function = next(filter(None, functions), None)
+    if job.ended or (job.owner is not None and _is_run(connection, job.owner, of_function=function is not None)):
+        return None
+    if function:
         goes_on = f"it tunes the Python function {function}. To go on, call alfine.tune with this function, name={job.name!r} and the same home."
     elif is_served(connection, is_alive):
         return None  # a server takes it up within seconds
     else:
         goes_on = "its home has no server. To go on, start `alfine serve`, or call `alfine tune` with its job file."
     return Standstill(reason=f"Nobody runs this job: {goes_on}", since=recorded_at(connection, job.id))
+
+
+def _is_run(connection: Connection, owner: str, *, of_function: bool) -> bool:
+    """Return whether the owner runs the job: it lives, and is no server that has just tried to run another process's function."""
+    return not is_gone(connection, owner, is_alive) and not (of_function and serves(connection, owner))

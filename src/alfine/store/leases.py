@@ -239,6 +239,12 @@ def is_gone(connection: Connection, engine: str, alive: Callable[[str], bool]) -
     return connection.execute(sa.select(servers.c.id).where(heard)).first() is None or not alive(engine)
 
 
+def serves(connection: Connection, engine: str) -> bool:
+    """Return whether an engine is that of a server; engine: its id."""
+    query = sa.select(servers.c.id).where(servers.c.id == engine, servers.c.url.is_not(None))
+    return connection.execute(query).first() is not None
+
+
 def is_served(connection: Connection, alive: Callable[[str], bool]) -> bool:
     """Return whether a server runs, which takes up tuning jobs that nobody runs.
 
