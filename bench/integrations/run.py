@@ -1,10 +1,10 @@
 """What alfine's callbacks and its sweeper cost a trial beside the bare library, in one run.
 
     python bench/integrations/run.py             every framework that is installed
-    python bench/integrations/run.py keras hydra    some of them
+    python bench/integrations/run.py keras hydra --trials 6 --repeats 2    some of them, and less of each
 
-A trial is a training of 40 rounds on one core. CPU time counts, since other programs share the machine; of three repeats, which alternate,
-the least one. `make test-integrations` makes environments that have the frameworks: .integrations/keras/bin/python bench/integrations/run.py.
+A trial is a training of 40 rounds on one core. CPU time counts, since other programs share the machine; of the repeats, which alternate, the
+least one. `make test-integrations` makes environments that have the frameworks: .integrations/keras/bin/python bench/integrations/run.py.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "CUDA_VISIBLE_DEVICES": ""}
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
+import argparse
 import resource
 import subprocess
 import sys
@@ -27,7 +28,7 @@ import numpy as np
 
 import alfine
 
-ROUNDS, TRIALS, REPEATS, JOBS = 40, 10, 3, 30
+ROUNDS, JOBS = 40, 30
 SPACE = {"rate": alfine.Continuous(1e-4, 0.5, scaling="Logarithmic")}
 X = np.random.default_rng(0).random((2000, 10))
 Y = np.sin(3 * X[:, 0]) + X[:, 1] * X[:, 2]
@@ -147,19 +148,19 @@ TRAININGS = {
 """By the callback's name: the framework's package, a training, and what else the callback is given."""
 
 
-def bare(train, _):
-    for rate in np.geomspace(1e-4, 0.5, TRIALS):
+def bare(train, _, trials):
+    for rate in np.geomspace(1e-4, 0.5, trials):
         train(float(rate), [])
 
 
-def with_callback(train, callback):
-    for rate in np.geomspace(1e-4, 0.5, TRIALS):
+def with_callback(train, callback, trials):
+    for rate in np.geomspace(1e-4, 0.5, trials):
         train(float(rate), [callback(lambda _step, _value: False)])
 
 
-def with_tuner(train, callback, stops):
+def with_tuner(train, callback, trials, stops):
     tuner = alfine.Tuner(SPACE, early_stopping="Auto" if stops is not None else "Off")
-    for _ in range(TRIALS):
+    for _ in range(trials):
         job = tuner.ask()
         tuner.tell(job, train(job.hyperparameters["rate"], [callback(partial(tuner.report, job))]))
     if stops is not None:
@@ -172,25 +173,25 @@ def cpu_seconds(function, *arguments):
     return time.process_time() - before
 
 
-def measure(name):
+def measure(name, trials, repeats):
     """Print a row of a framework: CPU milliseconds a trial."""
     _, train, words = TRAININGS[name]
     callback, stops = partial(getattr(alfine.callbacks, name), **words), []
     train(0.1, [])  # imports and compiles
     ways = {
-        "bare": partial(bare, train, callback),
-        "callback": partial(with_callback, train, callback),
-        "tuner": partial(with_tuner, train, callback, None),
-        "auto": partial(with_tuner, train, callback, stops),
+        "bare": partial(bare, train, callback, trials),
+        "callback": partial(with_callback, train, callback, trials),
+        "tuner": partial(with_tuner, train, callback, trials, None),
+        "auto": partial(with_tuner, train, callback, trials, stops),
     }
     spent = {way: [] for way in ways}
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         for way, function in ways.items():
             spent[way].append(cpu_seconds(function))
-    least = {way: min(seconds) / TRIALS * 1000 for way, seconds in spent.items()}
+    least = {way: min(seconds) / trials * 1000 for way, seconds in spent.items()}
     more = [f"{least[way] - least['bare']:+.1f}" for way in ("callback", "tuner")]
     print(
-        f"| {name} | {least['bare']:.0f} | {' | '.join(more)} | {least['auto']:.0f} | {stops[0]} of {TRIALS} |",
+        f"| {name} | {least['bare']:.0f} | {' | '.join(more)} | {least['auto']:.0f} | {stops[0]} of {trials} |",
         flush=True,
     )
 
@@ -209,7 +210,7 @@ main()
 """
 
 
-def hydra():
+def hydra(repeats):
     """Print how much CPU time a job of Hydra takes with each sweeper."""
     alfines = ["hydra/sweeper=alfine", "hydra.sweeper.criteria=[]", f"hydra.sweeper.max_training_jobs={JOBS}"]
     ways = {
@@ -219,7 +220,7 @@ def hydra():
     }
     spent = {way: [] for way in ways}
     with tempfile.TemporaryDirectory() as folder:
-        for repeat in range(REPEATS):
+        for repeat in range(repeats):
             for way, words in ways.items():
                 before = resource.getrusage(resource.RUSAGE_CHILDREN)
                 place = f"hydra.sweep.dir={folder}/{repeat}{len(spent[way])}{abs(hash(way))}"
@@ -234,11 +235,15 @@ def hydra():
 
 def main():
     warnings.simplefilter("ignore")
-    wanted = {word.lower() for word in sys.argv[1:]}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("framework", nargs="*", type=str.lower)
+    parser.add_argument("--trials", type=int, default=10)
+    parser.add_argument("--repeats", type=int, default=3)
+    words = parser.parse_args()
     names = [
         name
         for name, (package, *_) in TRAININGS.items()
-        if find_spec(package) and (not wanted or name.lower() in wanted)
+        if find_spec(package) and (not words.framework or name.lower() in words.framework)
     ]
     if names:
         print(
@@ -246,9 +251,9 @@ def main():
         )
         print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for name in names:
-        measure(name)
-    if find_spec("hydra") and (not wanted or "hydra" in wanted):
-        hydra()
+        measure(name, words.trials, words.repeats)
+    if find_spec("hydra") and (not words.framework or "hydra" in words.framework):
+        hydra(words.repeats)
 
 
 if __name__ == "__main__":
