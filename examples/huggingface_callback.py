@@ -18,9 +18,9 @@ from transformers import BertConfig, BertForSequenceClassification, Trainer, Tra
 
 import alfine
 
-WORDS, LENGTH, EPOCHS = 12, 9, 6
+WORDS, LENGTH, EPOCHS = 8, 5, 8
 SPACE = {
-    "rate": alfine.Continuous(1e-5, 1e-1, scaling="Logarithmic"),
+    "rate": alfine.Continuous(1e-4, 1e-1, scaling="Logarithmic"),
     "layers": alfine.Integer(1, 2),
 }
 
@@ -56,7 +56,7 @@ def train(hyperparameters: dict[str, Any], report: Callable[[float, float], bool
         trainer = Trainer(
             BertForSequenceClassification(config),
             arguments,
-            train_dataset=texts(256, 0),
+            train_dataset=texts(384, 0),
             eval_dataset=texts(128, 1),
             callbacks=[alfine.callbacks.HuggingFace(report)],
         )
