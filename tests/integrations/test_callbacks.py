@@ -206,7 +206,7 @@ def test_bad_input_gets_a_sentence(monkeypatch):
         ("keras", ["keras"], "pip install keras, and one of its backends"),
         ("lightning", ["lightning", "pytorch_lightning"], "pip install lightning"),
         ("huggingface", ["accelerate", "transformers"], r"pip install 'transformers\[torch\]'"),
-        ("hydra", ["hydra"], "pip install hydra-core"),
+        ("hydra", ["hydra.core.config_store"], "pip install hydra-core"),
     ],
 )
 def test_a_missing_framework_is_named(module, packages, remedy, monkeypatch):
