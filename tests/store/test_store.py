@@ -175,9 +175,10 @@ def test_training_jobs_get_the_tags_of_their_tuning_job_when_they_are_launched(s
     job = created(store, price_per_hour=2.0)
     recorded(store, job, one_job(history(), 1.0))
     store.tag(job.id, 0, {"team": "a"})
-    assert store.tags(job.id, 1) == {"alfine:price-per-hour": "2.0"}
-    assert store.tag(job.id, 0, {"alfine:price-per-hour": None}) == {"team": "a"}
-    assert store.tags(job.id, 1) == {"alfine:price-per-hour": "2.0"}
+    settings = {"alfine:order": "eta depth booster", "alfine:price-per-hour": "2.0"}
+    assert store.tags(job.id, 1) == settings
+    assert store.tag(job.id, 0, dict.fromkeys(settings)) == {"team": "a"}
+    assert store.tags(job.id, 1) == settings
 
 
 def test_a_detached_job_frees_its_name_and_leaves_its_training_jobs(store):

@@ -115,6 +115,6 @@ class Observer:
             yield Ended(at=self._clock(), number=job.number, status="Stopped")
         elif is_first and job.started_at is not None:
             reason = f"{INTERNAL_ERROR}the folder of this training job was removed while it ran: {self._actions.folder_of(run, job)}."
-            yield Ended(at=self._clock(), number=job.number, status="Failed", failure_reason=reason[:FAILURE_LIMIT])
+            yield self._actions.give_up(run, job, reason[:FAILURE_LIMIT])  # with what may run of it all the same
         else:
             self._actions.start(run, job)

@@ -46,11 +46,15 @@ def has_ended(folder: str) -> bool:
 
 
 def lock_holder(folder: str) -> int:
-    """Return the id of the process that holds a training job's lock; 0 where nobody does. The lock isn't taken."""
+    """Return the id of the process that holds a training job's lock; 0 where nobody does. The lock isn't taken.
+
+    Raises:
+        OSError: The lock can't be opened: nobody knows whether it is held.
+    """
     try:
         flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         file = os.open(launcher.control_path(folder, launcher.LOCK), flags)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return 0  # without a file there is no lock, so nobody holds it
     linux = FLOCK_LAYOUT.startswith("h")
     fields = (fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0) if linux else (0, 0, 0, fcntl.F_WRLCK, os.SEEK_SET)
