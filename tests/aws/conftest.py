@@ -16,6 +16,7 @@ from botocore.config import Config
 
 from alfine import Continuous, Integer
 from alfine.api.job_words import job_request
+from alfine.core.settings import without_order
 
 KEYS = {"aws_access_key_id": "any", "aws_secret_access_key": "any", "region_name": "us-east-1"}
 SCRIPT = """
@@ -101,7 +102,9 @@ def make(script: Path) -> Any:
     def make(name: str, **words: Any) -> dict[str, Any]:
         space = {"x": Continuous(0, 1), "n": Integer(1, 9)}
         words = {"metric": "loss", "strategy": "Random", "max_training_jobs": 4, "max_parallel": 2, **words}
-        return job_request(name=name, space=space, script=script, **words)
+        return without_order(
+            job_request(name=name, space=space, script=script, **words)
+        )  # as a client of SageMaker sends it
 
     return make
 

@@ -17,10 +17,11 @@ from tests.aws.conftest import Served, until
 def ended(sagemaker, script):
     from alfine import Continuous, Integer
     from alfine.api.job_words import job_request
+    from alfine.core.settings import without_order
 
     space = {"x": Continuous(0, 1), "n": Integer(1, 9)}
     words = {"metric": "loss", "strategy": "Random", "max_training_jobs": 12, "max_parallel": 3}
-    request = job_request(name="ended", space=space, script=script, **words)
+    request = without_order(job_request(name="ended", space=space, script=script, **words))
     arn = sagemaker.create_hyper_parameter_tuning_job(**request, Tags=[{"Key": "team", "Value": "fine"}])
     told = until(sagemaker, "ended")
     assert told["HyperParameterTuningJobArn"] == arn["HyperParameterTuningJobArn"]

@@ -14,6 +14,7 @@ def found(sagemaker, script):
     """A function of search words: the names of what is found. There are four training jobs «found-<n>», and a tuning job."""
     from alfine import Continuous, Integer
     from alfine.api.job_words import job_request
+    from alfine.core.settings import without_order
 
     static = {"sagemaker_program": "train.py", "sagemaker_submit_directory": script.parent.as_uri()}
     for n, x in VALUES.items():
@@ -40,7 +41,7 @@ def found(sagemaker, script):
     space = {"x": Continuous(0, 1), "n": Integer(1, 9)}
     words = {"metric": "loss", "strategy": "Random", "max_training_jobs": 3, "max_parallel": 1, "seed": 1}
     sagemaker.create_hyper_parameter_tuning_job(
-        **job_request(name="Found-Tuned", space=space, script=script, **words),
+        **without_order(job_request(name="Found-Tuned", space=space, script=script, **words)),
         Tags=[{"Key": "suite", "Value": "search"}],
     )
     for n in VALUES:

@@ -12,6 +12,7 @@ FIELDS_OF_AMT = {"MaxNumberOfTrainingJobs", "MaxRuntimeInSeconds"}
 
 MAY_NAME = {
     "__init__.py": "the public names, with the module of each",
+    "integrations/hydra.py": "the criterion of a user who names none",
     "integrations/optuna.py": "the criterion of a user who names none",
     "integrations/raytune.py": "the criterion of a user who names none",
     "integrations/sklearn.py": "the criterion of a user who names none",

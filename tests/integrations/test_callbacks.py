@@ -81,12 +81,14 @@ def with_keras(report=None, rate=0.1, *, fit=None, **words):
 
 
 def with_lightning(report=None, rate=0.1, *, trainer=None, **words):
+    of_integration("pytorch_lightning")
     from tests.integrations.lightning_model import fit
 
     return fit(X, Y, rate, [alfine.callbacks.Lightning(report, **words)], {"max_epochs": ROUNDS, **(trainer or {})})
 
 
 def with_huggingface(report=None, rate=0.1, *, settings=None, **words):
+    of_integration("transformers")
     from tests.integrations.huggingface_model import fit
 
     return fit(

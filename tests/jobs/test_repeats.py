@@ -279,14 +279,14 @@ def test_they_can_be_taken_away_from_a_job_that_runs_and_from_one_that_goes_on(t
     changed = []
     job = tune(tmp_path, max_training_jobs=20, progress=progress)
     assert (job.history.launches, job.history.searched, job.history.repeated) == (20, 20, {})
-    assert job.best is job.history.best_first_result
+    assert job.best.number == job.history.best_first_result.number
     alfine.change("again", home=tmp_path, repeats={"best": 2, "times": 2}, max_training_jobs=24)
     proven = tune(tmp_path, max_training_jobs=20)
     assert (proven.history.launches, proven.history.searched) == (24, 20)
     alfine.change("again", home=tmp_path, repeats=0, max_training_jobs=30)
     more = tune(tmp_path, max_training_jobs=20)
     assert (more.history.launches, more.history.searched) == (30, 26)
-    assert more.best is more.history.best_first_result
+    assert more.best.number == more.history.best_first_result.number
     assert more.verdict.evidence["ended"] == 30  # as without repeats, not as of when the last one was launched
     with pytest.raises(InvalidSpec, match="nothing to change"):
         alfine.change("again", home=tmp_path, repeats="never")
