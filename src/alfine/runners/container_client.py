@@ -37,6 +37,12 @@ ANSWER_SECONDS = 60
 ASK_AGAIN_SECONDS = 0.05
 """Time until a container that doesn't run yet is asked to stop again."""
 
+LOOKS, LOOK_SECONDS = 10, 0.01
+"""Looks at whether a process blocks SIGTERM for good, and the time between two of them."""
+
+SIGTERM = 1 << (signal.SIGTERM - 1)
+"""The bit of SIGTERM in the masks of /proc/PID/status."""
+
 BEGIN_SECONDS = 5
 """Longest time, in seconds, that a client whose program was killed may take to begin its container."""
 
@@ -279,16 +285,23 @@ def _reaped(client: int) -> int | None:
 def _drops_sigterm(pid: int) -> bool:
     """Return whether a process is process 1 of a container and the kernel drops a SIGTERM to it: it neither catches nor blocks it.
 
-    A process that ignores SIGTERM does so on purpose. False where that can't be known: the engine runs elsewhere, or there is no /proc.
+    A process that ignores SIGTERM does so on purpose. One that blocks it is looked at several times: a shell blocks all signals while it
+    starts a program. False where that can't be known: the engine runs elsewhere, or there is no /proc.
     """
-    try:
-        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
-            fields = dict(line.split(":", 1) for line in file if ":" in line)
-        is_first = fields["NSpid"].split()[1:][-1:] == ["1"]
-        noticed = int(fields["SigCgt"], 16) | int(fields["SigBlk"], 16) | int(fields["SigIgn"], 16)
-    except (OSError, KeyError, ValueError):
-        return False  # it has ended, or can't be looked at: SIGTERM is sent as to any other
-    return is_first and not noticed >> (signal.SIGTERM - 1) & 1
+    for _ in range(LOOKS):
+        try:
+            with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+                fields = dict(line.split(":", 1) for line in file if ":" in line)
+            is_first = fields["NSpid"].split()[1:][-1:] == ["1"]
+            taken, blocked = int(fields["SigCgt"], 16) | int(fields["SigIgn"], 16), int(fields["SigBlk"], 16)
+        except (OSError, KeyError, ValueError):
+            return False  # it has ended, or can't be looked at: SIGTERM is sent as to any other
+        if not is_first or taken & SIGTERM:
+            return False
+        if not blocked & SIGTERM:
+            return True
+        time.sleep(LOOK_SECONDS)
+    return False
 
 
 def main(action: str, path: str, *words: str) -> int:
