@@ -78,6 +78,24 @@ def each_database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ALFINE_STORE", database_url)
 
 
+SLOW = (
+    *(
+        "runners/test_ray",
+        "docs/test_blocks",
+        "docs/test_examples",
+        "clients/",
+        "server/console/test_browser",
+        "end_to_end/",
+    ),
+    *("aws/test_many_sources", "server/test_webhooks", "contracts/", "jobs/test_one_bad", "aws/test_real_buckets"),
+)
+"""Files that take longest: they begin first, so that no worker is left alone with one at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(tuple(f"tests/{name}" for name in SLOW)))
+
+
 def pytest_report_header() -> str:
     return f"tested: {alfine.__file__}"
 
