@@ -72,7 +72,7 @@ def overview(store: Store, name: str, now: datetime, before: TuningJobDescriptio
         description = describe_tuning_job(connection, job, before)
         until = description.until(now)
         times = training_times(connection, job.id, until)
-        changed_at = queries.changed_at(connection, job.id)
+        changed_at = [*queries.changed_at(connection, job.id).values()]
         tags = own_tags(read_tags(connection, job.id, 0))
         trackers = tracker_states(connection, job.id)
     assessment = assessment_without_history(description, times, changed_at)

@@ -183,10 +183,11 @@ def original_request(connection: Connection, row: Row[Any]) -> dict[str, Any]:
     return request
 
 
-def changed_at(connection: Connection, job: int) -> list[datetime]:
-    """Return when the user changed a tuning job, in order; job: its id."""
+def changed_at(connection: Connection, job: int) -> dict[int, datetime]:
+    """Return when the user changed a tuning job, by the number of the fact, in order; job: its id."""
     changed = (changes.c.tuning_job == job) & (changes.c.fact > 0) & changes.c.request.is_not(None)
-    return list(connection.scalars(sa.select(changes.c.at).where(changed).order_by(changes.c.fact)))
+    query = sa.select(changes.c.fact, changes.c.at).where(changed).order_by(changes.c.fact)
+    return {row.fact: row.at for row in connection.execute(query)}
 
 
 class TrainingJobFolder(NamedTuple):

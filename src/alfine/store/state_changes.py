@@ -64,21 +64,22 @@ _WINDOW_OF_FACTS = (
 )
 
 
-def state_changes(connection: Connection, job: int, told: Told) -> tuple[list[StateChange], Told]:
+def state_changes(connection: Connection, job: int, told: Told, window: int = WINDOW) -> tuple[list[StateChange], Told]:
     """Return the next state changes of a tuning job, and the place up to which they lead.
 
     Args:
         connection: An open connection.
         job: The tuning job's id.
         told: The place from which on they are wanted.
+        window: The number of facts that are read.
 
     Returns:
-        At most those of `WINDOW` facts. There are no more where the returned place equals the given one.
+        At most those of `window` facts. There are no more where the returned place equals the given one.
     """
     row = connection.execute(sa.select(tuning_jobs).where(tuning_jobs.c.id == job)).first()
     if row is None:
         return [], told
-    last = min(told.fact + WINDOW, row.facts)
+    last = min(told.fact + window, row.facts)
     changes = [*_of_training_jobs(connection, job, told.fact, last)]
     if not row.listed and DETACHED not in row.name:  # it only holds a single training job
         return sorted(changes, key=attrgetter("fact")), Told(last, row.status)

@@ -119,7 +119,7 @@ def test_a_table_is_filtered_sorted_and_walked_through(browser, served, paths):
     browser.open(f"{served.url}/console/tuning-jobs/wide/training-jobs")
     browser.fill("[name=filter]", "n>=5")
     browser.click(".table-filter button")
-    browser.until("location.search.includes('filter=n')")
+    browser.until("location.search.includes('filter=n') && document.readyState === 'complete'")
     cells = "[...document.querySelectorAll('#rows tr')].map((row) => row.cells[{}].textContent)"
     heads = browser.read("[...document.querySelectorAll('thead th')].map((head) => head.innerText.trim())")
     x, n = heads.index("x"), heads.index("n")
@@ -186,7 +186,13 @@ def paths(served, sagemaker, script):
     more = (
         *("tuning-jobs/wide", "tuning-jobs/wide/change", "tuning-jobs/wide/replay?criteria=", "sign-in", "nowhere"),
         *("tuning-jobs/wide/analysis", "tuning-jobs/wide/configuration", "compare?name=wide"),
-        *("new?clone=wide", "new/file", "tuning-jobs/wide/notes", "tuning-jobs/wide/training-jobs"),
+        *(
+            "new?clone=wide",
+            "new/file",
+            "tuning-jobs/wide/notes",
+            "tuning-jobs/wide/training-jobs",
+            "tuning-jobs/wide/history",
+        ),
     )
     return [f"/console/{path}" for path in ("", *more, f"training-jobs/{job}", f"training-jobs/{job}/log")]
 

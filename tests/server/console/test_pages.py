@@ -61,8 +61,27 @@ def test_a_tracked_job_links_to_its_runs_and_says_what_its_tracker_was_not_told(
     execute(served.home, "DELETE FROM tracked")
 
 
+def test_events_tell_what_happened_the_newest_first_page_by_page(visitor, ended, sagemaker):
+    newest = visitor.get(f"{ended}/history")
+    job = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="ended")
+    first, *_ = re.findall(r"<tr>\s*<td>.*?</tr>", newest.body, re.DOTALL)
+    assert "the tuning job" in first
+    assert "Completed" in first
+    pages = [newest.text]
+    while older := re.search(r'href="([^"]*before=\d+)"', newest.body):
+        newest = visitor.get(older[1])
+        pages.append(newest.text)
+    told = " ".join(pages)
+    counts = job["TrainingJobStatusCounters"]
+    assert told.count("Launched x ") == counts["Completed"] + counts["Stopped"] > 4
+    assert told.count("Completed objective") == counts["Completed"]
+    assert "the tuning job Created" in pages[-1]
+    assert visitor.get(f"{ended}/history?before=first").text == pages[0]
+
+
 def test_a_browser_is_led_to_the_list_and_aws_clients_are_not(served, visitor, sagemaker):
     assert visitor.get("/").url == "/console/"
+    assert "<h1>Tuning jobs" in visitor.get("/console/tuning-jobs").body
     assert sagemaker.list_hyper_parameter_tuning_jobs()["ResponseMetadata"]["HTTPStatusCode"] == 200
     assert served.client("s3").list_buckets()["ResponseMetadata"]["HTTPStatusCode"] == 200
 

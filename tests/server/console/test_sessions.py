@@ -28,6 +28,7 @@ PAGES = [
     "/console/tuning-jobs/odd/analysis?x=%3Cscript%3Ealert(1)%3C/script%3E",
     "/console/tuning-jobs/odd/configuration",
     "/console/tuning-jobs/odd/notes",
+    "/console/tuning-jobs/odd/history",
     "/console/new?clone=odd",
     "/console/new/file",
     "/console/compare?name=odd",
