@@ -33,7 +33,20 @@ ROOT = Path(__file__).parents[2]
 WORK = ROOT / ".mutation"
 MAP = WORK / "map.json"
 ROOMS = ("core", "criteria", "store", "jobs")
-ENGINE = ("engine", "engine_pool", "forced_stop", "lease_owner", "observed_facts", "policy_for", "run", "tries", "wake")
+ENGINE = (
+    *(
+        "actions",
+        "engine",
+        "engine_pool",
+        "forced_stop",
+        "lease_owner",
+        "observed_facts",
+        "observer",
+        "other_writers",
+        "own_node",
+    ),
+    *("ownership", "policy_for", "run", "standstill", "tries", "wake"),
+)
 """The modules of jobs that are changed: the rest of the room describes and copies."""
 TESTS = (
     *(f"tests/{room}" for room in ("core", "criteria", "contracts", "store", "jobs", "surrogate", "strategies")),

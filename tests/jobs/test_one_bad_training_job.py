@@ -24,7 +24,9 @@ p = argparse.ArgumentParser(); p.add_argument("--harm"); p.add_argument("--wait"
 a, _ = p.parse_known_args()
 print("loss=1", flush=True)
 ml = Path(os.environ["SAGEMAKER_BASE_DIR"]); folder = ml.parent.parent; control = folder / ".alfine"
-if a.harm == "deep model":
+if a.harm == "deep and large model":
+    (ml / "model" / "a").write_bytes(bytes(1 << 21))
+if a.harm.startswith("deep"):
     os.chdir(ml / "model")
     for _ in range(100):
         os.mkdir("d" * 100); os.chdir("d" * 100)
@@ -95,6 +97,7 @@ def jobs(home):
             "deep model",
             "/opt/ml/model has more than 64 folders inside each other.",
         ),
+        ("deep and large model", "/opt/ml/model has more than 64 folders inside each other."),
         ("garbled process.json", "'noon' isn't an instant"),
         ("nested process.json", "RecursionError"),
         ("removed folder", "folder was removed while it ran"),

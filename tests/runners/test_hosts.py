@@ -6,6 +6,8 @@ import tarfile
 import pytest
 
 from alfine.runners.job_folder import Workspace
+from alfine.runners.launcher import identity
+from alfine.runners.process import ProcessRunner
 
 
 @pytest.fixture(params=["process", "sandbox"])
@@ -130,3 +132,22 @@ def test_hosts_that_cannot_be_started_say_why(process, tmp_path):
     last, lines = process.see_out(process.launch(command=(str(program),), instance_count=2))
     assert (last.exit.cause, last.exit.code) == ("exited", 127)
     assert f"{program} can't run: the interpreter in its first line (#!) doesn't exist." in lines
+
+
+def test_what_goes_wrong_in_alfines_own_process_is_in_the_log_and_leaves_no_host(process, tmp_path):
+    class Nameless(ProcessRunner):
+        def _process(self, launch, host):
+            return {name: value for name, value in super()._process(launch, host).items() if name != "host"}
+
+    process._make = Nameless
+    process.renew()
+    code = FAILING.replace(
+        "signal.signal", f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\nsignal.signal"
+    )
+    code = code.replace(
+        "sys.exit(3)", f"\n    while not os.path.exists({str(tmp_path / 'pid')!r}): pass\n    sys.exit(3)"
+    )
+    last, lines = process.see_out(process.launch(code=code, instance_count=2))
+    assert (last.exit.cause, last.exit.code) == ("exited", 1)
+    assert "KeyError: 'host'" in lines
+    assert identity(int((tmp_path / "pid").read_text())) is None

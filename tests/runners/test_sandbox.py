@@ -394,3 +394,29 @@ def test_without_bubblewrap_it_says_so(sandbox, monkeypatch):
         last, _ = sandbox.see_out(replace(sandbox.launch(code=READY), warm=False))
     sandboxes._probed.cache_clear()
     assert last.exit.reason() == "bubblewrap isn't installed (no bwrap on PATH)."
+
+
+@pytest.mark.parametrize("sandbox", ["warm"], indirect=True)
+@pytest.mark.parametrize(
+    ("made", "reason"),
+    [
+        ("sleep 600 & echo; wait", "sandbox: its first process ended at once."),
+        (
+            "exec {bwrap} --unshare-pid --ro-bind / / --proc /proc --tmpfs /opt -- /bin/sh -c 'echo && read end'",
+            "sandbox: [Errno 2] No such file or directory: '/opt/ml/code'",
+        ),
+    ],
+)
+def test_a_warm_start_in_a_sandbox_that_was_not_made_as_asked_says_so(sandbox, monkeypatch, made, reason):
+    """Such as by another version of bubblewrap. The first two that are made are the launcher's own, and its try whether it can enter one."""
+    bwrap = shutil.which("bwrap")
+    launch = sandbox.launch(code="import json")
+    program = launch.folder.parent / "bwrap"
+    program.parent.mkdir(parents=True)
+    asked = f'exec {bwrap} "$@"'
+    odd = f"if mkdir {program.parent}/tried 2> /dev/null; then {asked}; else {made.format(bwrap=bwrap)}; fi"
+    program.write_text(f'#!/bin/sh\ncase "$*" in *"read end"*) {odd};; *) {asked};; esac\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    last, lines = sandbox.see_out(launch)
+    assert (last.exit.cause, lines) == ("not_started", [reason])
