@@ -19,7 +19,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from alfine.store.schema import TABLES
+from alfine.store.schema import TABLES, last_tuning_job
 from alfine.store.store import Store
 from alfine.store.store_url import checked_url
 from tests.missing import missing
@@ -187,7 +187,8 @@ class Databases:
         engine = sa.create_engine(url, poolclass=sa.NullPool)
         with engine.begin() as connection:
             for table in reversed(TABLES.sorted_tables):
-                connection.execute(sa.delete(table))
+                if table is not last_tuning_job:
+                    connection.execute(sa.delete(table))
         self._free.append(url)
 
     def without_tables(self) -> str:

@@ -198,6 +198,13 @@ def test_a_deleted_job_is_gone_with_its_training_jobs_and_its_name_is_free(store
     assert store.history("job").facts == []
 
 
+def test_the_id_of_a_deleted_job_is_given_to_no_other(store):
+    """Pages, trackers and webhooks know tuning jobs by their ids."""
+    first = created(store)
+    store.delete(first.name)
+    assert created(store).id > first.id
+
+
 def test_an_engine_learns_that_its_job_was_deleted(store):
     job = created(store)
     store.delete("job")

@@ -19,8 +19,10 @@ from alfine.store.store import Store
 ROWS_A_STEP = 5000
 """Rows written between two calls of `progress`."""
 
-NOT_COPIED = ("servers", "console_tokens", "access_keys")
-"""Tables that say who uses a database at present, and keys, which SQLite's homes have in files (store/stored_keys.py)."""
+NOT_COPIED = ("servers", "console_tokens", "access_keys", "last_tuning_job")
+"""Tables that say who uses a database at present; keys, which SQLite's homes have in files (store/stored_keys.py); the last id, which the
+next tuning job finds in its rows.
+"""
 
 Progress = Callable[[str, int, int], None]
 """Called with a table's name, how many of its rows are done, and how many there are."""

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 
-REVISION = "0016"  # the newest migration; a store with an older one is upgraded when it is opened
+REVISION = "0017"  # the newest migration; a store with an older one is upgraded when it is opened
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -87,6 +87,14 @@ tuning_jobs = sa.Table(
     sa.Index("tuning_jobs_by_age", "listed", "created_at", "name"),
     sa.Index("tuning_jobs_by_change", "listed", "modified_at", "name"),
     sa.Index("tuning_jobs_by_any_case", sa.text("lower(name)")),
+)
+
+# The last id that a tuning job was given (one row). SQLite would give the id of a deleted tuning job to the next one, and whoever knows the
+# deleted one by its id would take them for the same.
+last_tuning_job = sa.Table(
+    "last_tuning_job",
+    TABLES,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
 )
 
 training_jobs = sa.Table(

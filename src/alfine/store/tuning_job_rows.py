@@ -17,7 +17,7 @@ from alfine.store.database import Connection
 from alfine.store.facts import write_facts
 from alfine.store.names import check_training_job_name, check_tuning_job_name
 from alfine.store.postgres import lock_names
-from alfine.store.schema import changes, tuning_jobs
+from alfine.store.schema import changes, last_tuning_job, tuning_jobs
 from alfine.store.tags import tags_in, write_tags
 
 # Built once, so that SQLAlchemy's cache of compiled statements finds them.
@@ -32,6 +32,10 @@ _COUNT_FACTS = (
 _SAME_EPOCH = (sa.bindparam("claimed", type_=sa.Integer) == 0) | (tuning_jobs.c.epoch == sa.bindparam("claimed"))
 APPEND = _COUNT_FACTS.where(tuning_jobs.c.facts == sa.bindparam("known"), _SAME_EPOCH)
 APPEND_AND_JUDGE = APPEND.values({name: sa.bindparam(f"to_{name}") for name in ("judged", "verdict", "verdicts")})
+
+_NEWEST = sa.select(sa.func.coalesce(sa.func.max(tuning_jobs.c.id), 0)).scalar_subquery()
+_LAST = sa.case((last_tuning_job.c.id > _NEWEST, last_tuning_job.c.id), else_=_NEWEST)  # rows that were copied have ids, too
+_NEXT_ID = sa.update(last_tuning_job).values(id=_LAST + 1).returning(last_tuning_job.c.id)
 
 
 def update_row(connection: Connection, job: int, values: Mapping[str, Any]) -> None:
@@ -50,7 +54,9 @@ def insert_row(connection: Connection, spec: TuningJobSpec, at: datetime) -> int
         check_training_job_name(connection, spec.single_training_job)
     else:
         check_tuning_job_name(connection, spec.name)
+    job = int(connection.execute(_NEXT_ID).scalar_one())
     row = {
+        "id": job,
         "name": spec.name,
         "request": json.dumps(spec.request),
         "status": "InProgress",
@@ -60,7 +66,7 @@ def insert_row(connection: Connection, spec: TuningJobSpec, at: datetime) -> int
         "judged": 0,
         "listed": spec.single_training_job is None,
     }
-    job = int(connection.execute(sa.insert(tuning_jobs).values(row).returning(tuning_jobs.c.id)).scalar_one())
+    connection.execute(sa.insert(tuning_jobs).values(row))
     write_tags(connection, job, 0, tags_in(spec.request))
     if spec.single_training_job:
         append_fact(connection, job, Launched(at=at, number=1, name=spec.single_training_job, hyperparameters={}))

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from alfine.core.errors import AlfineError, StoreUnusable
 from alfine.store.database import Connection, Database
 from alfine.store.postgres import wait_for_migrations
-from alfine.store.schema import REVISION, TABLES
+from alfine.store.schema import REVISION, TABLES, last_tuning_job
 from alfine.store.sqlite_copy import copy_database
 
 log = logging.getLogger("alfine.store.upgrade")
@@ -69,6 +69,7 @@ def revision_in(connection: Connection) -> str | None:
 def _make_tables(connection: Connection) -> None:
     for statement in _statements(connection.dialect.name):
         connection.exec_driver_sql(statement)
+    connection.execute(sa.insert(last_tuning_job).values(id=0))
     connection.execute(sa.text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": REVISION})
 
 
