@@ -37,7 +37,7 @@ def read_document(path: Path) -> dict[str, Any]:
         path: The file.
 
     Raises:
-        InvalidSpec: the file can't be read, isn't JSON or YAML, has a key twice, or isn't keys and values at its top.
+        InvalidSpec: The file can't be read, isn't JSON or YAML, has a key twice, or isn't keys and values at its top.
             The fault's path is the file's, with line and column where they are known.
     """
     kind = path.suffix.lower()

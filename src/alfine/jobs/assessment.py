@@ -28,7 +28,14 @@ from alfine.surrogate.space_remarks import Remark
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """One of the best configurations, which is run again. first: its first result; mean: of all its results; runs: how many."""
+    """One of the best configurations, which is run again.
+
+    Attributes:
+        training_job: The training job with its first result.
+        first: Its first result.
+        mean: The mean of all its results.
+        runs: How many results it has.
+    """
 
     training_job: str
     first: float | None
@@ -38,7 +45,14 @@ class Contender:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepeatsProgress:
-    """The progress of the repeats of the best configurations. launched: how many; contenders: the best mean first."""
+    """The progress of the repeats of the best configurations.
+
+    Attributes:
+        best: How many of the best configurations are run again.
+        times: How often each of them is run.
+        launched: How many repeats were launched.
+        contenders: The configurations that are run again, the best mean first.
+    """
 
     best: int
     times: int
@@ -50,8 +64,11 @@ class RepeatsProgress:
 class SpaceRules:
     """The rules of a job's settings for its search space.
 
-    conditions: when each conditional hyperparameter is active. forbidden: what configurations are never tried. start_with: the
-    configurations that are tried first. auto_scaling: the scaling that Auto chose, by hyperparameter.
+    Attributes:
+        conditions: When each conditional hyperparameter is active.
+        forbidden: What configurations are never tried.
+        start_with: The configurations that are tried first.
+        auto_scaling: The scaling that Auto chose, by hyperparameter.
     """
 
     conditions: Mapping[str, str]
@@ -64,10 +81,17 @@ class SpaceRules:
 class Assessment:
     """Conclusions about one tuning job.
 
-    verdict: the strongest, None before the first. verdicts: of each criterion the last; of the one that ended the job, the one by
-    which it did. bound: what the job can cost at most; spent: what it has cost; saved: what a criterion saved that ended the job early.
-    forecast: when and why the search ends, while it goes on. warm_start: what becomes of the parents' results, as a sentence.
-    best: what the best training job is truly worth. remarks: on the search space. changed_at: when the user changed the job.
+    Attributes:
+        verdict: The strongest verdict; None before the first.
+        verdicts: The last verdict of each criterion; of the one that ended the job, the verdict by which it did.
+        bound: What the job can cost at most.
+        spent: What it has cost.
+        saved: What a criterion saved that ended the job early.
+        forecast: When and why the search ends, while it goes on.
+        warm_start: What becomes of the parents' results, as a sentence.
+        best: What the best training job is truly worth.
+        remarks: What the results say of the search space.
+        changed_at: When the user changed the job.
     """
 
     verdict: Verdict | None

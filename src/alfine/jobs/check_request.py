@@ -35,7 +35,9 @@ def decided_by(spec: TuningJobSpec) -> tuple[Policy, list[Fault]]:
 class RequestCheck:
     """Checks requests against what is recorded and what this machine can run.
 
-    folder: where the files of tuning jobs lie. machine: its images, buckets and settings.
+    Attributes:
+        folder: Where the files of tuning jobs lie.
+        machine: This machine's images, buckets and settings.
     """
 
     store: Store
@@ -57,7 +59,7 @@ class RequestCheck:
 
         Args:
             request: CreateHyperParameterTuningJob's.
-            function: the Python function that its training jobs run, if they run one.
+            function: The Python function that its training jobs run, if they run one.
 
         Raises:
             InvalidSpec: It can't be understood, decided or run here; with every fault that was found.
@@ -79,7 +81,7 @@ class RequestCheck:
         """Return the spec and the policy of a job whose request was changed. What `new_job` refuses is refused here.
 
         Args:
-            request: the changed request. What was looked up when the job was created (its algorithm, its parents) stays as it is.
+            request: The changed request. What was looked up when the job was created (its algorithm, its parents) stays as it is.
 
         Raises:
             InvalidSpec: It can't be understood or decided; with every fault.
@@ -94,10 +96,10 @@ class RequestCheck:
         """Check that a job that has ended can go on with a changed spec.
 
         Args:
-            history: of the job; the change is appended to it.
-            spec: the changed one.
-            policy: of the changed spec.
-            now: the instant of the change.
+            history: The job's; the change is appended to it.
+            spec: The changed job.
+            policy: The policy of the changed job.
+            now: The instant of the change.
 
         Raises:
             InvalidSpec: Its training jobs can't run here, or the job would end again at once.

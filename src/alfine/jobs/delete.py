@@ -17,9 +17,9 @@ def delete_tuning_job(store: Store, name: str, folder: Path | None) -> None:
     """Delete a tuning job and its training jobs.
 
     Args:
-        store: where it is recorded.
-        name: its name.
-        folder: where the files of tuning jobs lie: logs and models of its training jobs are deleted, too. Those of an earlier, detached
+        store: Where it is recorded.
+        name: Its name.
+        folder: Where the files of tuning jobs lie: logs and models of its training jobs are deleted, too. Those of an earlier, detached
             job of the same name stay. None deletes no file.
 
     Raises:

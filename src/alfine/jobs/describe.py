@@ -42,9 +42,13 @@ MOST_FAILURES = 1000
 class TrainingJobSummary:
     """One training job of a tuning job: AMT's HyperParameterTrainingJobSummary.
 
-    tuning_job: the name of the tuning job that ran it, which is a parent's for an inherited one. definition: the name of its training
-    job definition, if that has one. hyperparameters: the tuned ones, in AMT's spelling. goal, metric: of its objective (None for a
-    single training job). objective: its final value; None before the end, and where there is none that counts.
+    Attributes:
+        tuning_job: The name of the tuning job that ran it, which is a parent's for an inherited one.
+        definition: The name of its training job definition, if that has one.
+        hyperparameters: The tuned ones, in AMT's spelling.
+        goal: The goal of its objective; None for a single training job.
+        metric: The metric of its objective; None for a single training job.
+        objective: Its final value; None before the end, and where there is none that counts.
     """
 
     name: str
@@ -123,12 +127,17 @@ class TuningJobDescription:
 
     It is a function of the job's facts and status: while both stay, so does the description.
 
-    job: its row. spec: its request. not_improving: how many objectives in a row didn't improve the best (AMT's
-    NumberOfTrainingJobsObjectiveNotImproving). converged_at: when convergence was detected. best: the best training job, by means where
-    the best configurations were run again. overall_best: the best of it and its parents, for a warm start with identical data and
-    algorithm. counted: from where the next description goes on counting `not_improving`. best_value: the objective of the best, the mean
-    of its `best_runs` runs where its configuration was run again. failures: the causes of the latest failures. standstill: that nobody
-    runs the job, when it was read.
+    Attributes:
+        job: Its row.
+        spec: Its request.
+        not_improving: How many objectives in a row didn't improve the best (AMT's NumberOfTrainingJobsObjectiveNotImproving).
+        converged_at: When convergence was detected.
+        best: The best training job, by means where the best configurations were run again.
+        overall_best: The best of it and its parents, for a warm start with identical data and algorithm.
+        counted: From where the next description goes on counting `not_improving`.
+        best_value: The objective of the best, the mean of its `best_runs` runs where its configuration was run again.
+        failures: The causes of the latest failures.
+        standstill: That nobody ran the job when it was read; None where somebody did.
     """
 
     job: TuningJob
@@ -163,12 +172,12 @@ def describe_tuning_job(
     """Return the description of a tuning job.
 
     Args:
-        connection: an open connection; all parts are of the instant at which it was opened.
-        job: the tuning job, read by that connection.
-        before: an earlier description; what it counted isn't counted again.
+        connection: An open connection; all parts are of the instant at which it was opened.
+        job: The tuning job, read by that connection.
+        before: An earlier description; what it counted isn't counted again.
 
     Raises:
-        NotFound: when the tuning job was deleted.
+        NotFound: When the tuning job was deleted.
     """
     spec = job.spec()
     same_job = before is not None and before.job.id == job.id
@@ -199,9 +208,12 @@ def describe_tuning_job(
 class TuningJobSummary:
     """One tuning job in a list.
 
-    spec: its request; None if this version of alfine can't understand it. error: why it can't, else «». best: its best training job.
-    best_value: the objective of the best, the mean of its `best_runs` runs where its configuration was run again. standstill: that nobody
-    runs the job, when it was read.
+    Attributes:
+        spec: Its request; None if this version of alfine can't understand it.
+        best: Its best training job.
+        best_value: The objective of the best, the mean of its `best_runs` runs where its configuration was run again.
+        standstill: That nobody ran the job when it was read; None where somebody did.
+        error: Why this version can't understand its request; "" where it can.
     """
 
     job: TuningJob
@@ -248,9 +260,12 @@ def tuning_job_summaries(connection: Connection, jobs: Sequence[TuningJob]) -> l
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BestResult:
-    """The best result of a tuning job; of None before the first.
+    """The best result of a tuning job; None before the first.
 
-    value: its objective; the mean of its `runs` where its configuration was run again.
+    Attributes:
+        training_job: The training job.
+        value: Its objective; the mean of its `runs` where its configuration was run again.
+        runs: How often its configuration was run.
     """
 
     training_job: TrainingJobSummary | None = None

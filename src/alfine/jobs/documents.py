@@ -31,11 +31,11 @@ def tuning_job(
     """Return DescribeHyperParameterTuningJob's answer.
 
     Args:
-        description: what is recorded of the job.
-        assessment: what alfine concludes.
-        now: the present instant, up to which a running job has taken its time.
-        tags: the tags that people gave it.
-        trackers: its experiment trackers.
+        description: What is recorded of the job.
+        assessment: What alfine concludes.
+        now: The present instant, up to which a running job has taken its time.
+        tags: The tags that people gave it.
+        trackers: Its experiment trackers.
     """
     job = description.job
     best, overall = description.best, description.overall_best

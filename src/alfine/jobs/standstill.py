@@ -17,7 +17,9 @@ from alfine.store.training_times import recorded_at
 class Standstill:
     """A tuning job that nobody runs.
 
-    reason: a sentence for people, with the way to go on. since: when something was recorded of it last; its clock stands still since.
+    Attributes:
+        reason: A sentence for people, with the way to go on.
+        since: When something was recorded of it last; its clock stands still since.
     """
 
     reason: str

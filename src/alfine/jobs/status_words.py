@@ -32,7 +32,12 @@ _STATUS = {"InProgress": "In progress"}
 
 @dataclass(frozen=True, slots=True)
 class StatusWords:
-    """The outcome of a training job. label: in one line; detail: the whole reason, where there is more to say."""
+    """The outcome of a training job.
+
+    Attributes:
+        label: The outcome in one line.
+        detail: The whole reason, where there is more to say.
+    """
 
     label: str
     detail: str = ""
@@ -50,7 +55,13 @@ class StatusWords:
 
 @dataclass(frozen=True, slots=True)
 class FailureCause:
-    """Failures of one cause. cause: in one line, of the latest of them; count: how many; training_job: the latest."""
+    """Failures of one cause.
+
+    Attributes:
+        cause: The cause in one line, as the latest of them has it.
+        count: How many there are.
+        training_job: The name of the latest.
+    """
 
     cause: str
     count: int

@@ -60,7 +60,11 @@ class NoRunner(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """The request's script runs; python: the interpreter for Python scripts."""
+    """The request's script runs.
+
+    Attributes:
+        python: The interpreter for Python scripts.
+    """
 
     python: str
 

@@ -27,7 +27,11 @@ SAID_LIMIT = 500
 
 @dataclass(slots=True)
 class _Pull:
-    """The pull of one image. waiting: the folders of the training jobs that wait for it."""
+    """The pull of one image.
+
+    Attributes:
+        waiting: The folders of the training jobs that wait for it.
+    """
 
     image: str
     done: bool = False

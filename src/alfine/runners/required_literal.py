@@ -30,7 +30,11 @@ _TOKEN = re.compile(
 
 @dataclass(slots=True)
 class _Group:
-    """A group that is being read, or the whole regex. runs: literal texts that each of its matches contains."""
+    """A group that is being read, or the whole regex.
+
+    Attributes:
+        runs: Literal texts that each of its matches contains.
+    """
 
     counts: bool = True
     runs: list[str] = field(default_factory=lambda: [""])
@@ -41,7 +45,7 @@ def required_literal(text: str) -> str:
     """Return the longest text that every match of a regex contains, as far as the scanner can tell.
 
     Args:
-        text: a regex that compiles.
+        text: A regex that compiles.
 
     Returns:
         "" when there is no such text, or the regex has syntax that the scanner doesn't understand.

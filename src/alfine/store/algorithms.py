@@ -22,7 +22,11 @@ _BY_NAME_TO_WRITE = _BY_NAME.with_for_update()  # SQLite has locked the database
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Algorithm:
-    """A created algorithm. request: CreateAlgorithm's, without its tags."""
+    """A created algorithm.
+
+    Attributes:
+        request: CreateAlgorithm's, without its tags.
+    """
 
     name: str
     request: Mapping[str, Any]

@@ -33,7 +33,8 @@ MODIFIED_AT = sa.func.coalesce(
 class Listing:
     """A table whose rows can be listed, filtered and sorted by the columns that it names.
 
-    tag_owner: the columns by which tags are kept: the tuning job's id, and the training job's number or 0.
+    Attributes:
+        tag_owner: The columns by which tags are kept: the tuning job's id, and the training job's number or 0.
     """
 
     table: sa.Table

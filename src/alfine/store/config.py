@@ -122,19 +122,20 @@ class Prices:
 class Running:
     """The table [run]: how training jobs run, unless a job's tag `alfine:runner` says otherwise.
 
-    runner: «sandbox», «process», «container» or «ray»; «auto» is the sandbox, where it works, for jobs whose request names an image
-    (their scripts expect a container), and a plain process for a local script or command.
-    requirements: «install» puts a script's requirements.txt into an environment before it runs, «ignore» doesn't; «auto» does for
-    jobs whose request names an image, as SageMaker's containers do.
-    engine: «docker», «podman» or the path of one; «auto» is the first that works. container_options: further words for each
-    `docker run`, as «--network=host».
-    sandbox_reaches_server: whether scripts in the sandbox may connect to the port of this home's `alfine serve`.
-    gpus: the GPUs that training jobs are given, as CUDA_VISIBLE_DEVICES spells them; without it those of this machine.
-    gpus_per_training_job: how many each training job gets whose job doesn't say it: 1, 2, or a part of one such as 0.5. 0: those of its
-    InstanceType.
-    leash_seconds: where the records are in PostgreSQL: a training job that no server has asked for during this time is ended by its
-    machine, and a server of another machine may run it again.
-    max_decompressed_bytes: what the files of one channel with CompressionType Gzip may be decompressed.
+    Attributes:
+        runner: «sandbox», «process», «container» or «ray»; «auto» is the sandbox, where it works, for jobs whose request names an image
+            (their scripts expect a container), and a plain process for a local script or command.
+        requirements: «install» puts a script's requirements.txt into an environment before it runs, «ignore» doesn't; «auto» does for jobs
+            whose request names an image, as SageMaker's containers do.
+        engine: «docker», «podman» or the path of one; «auto» is the first that works.
+        container_options: Further words for each `docker run`, as «--network=host».
+        sandbox_reaches_server: Whether scripts in the sandbox may connect to the port of this home's `alfine serve`.
+        gpus: The GPUs that training jobs are given, as CUDA_VISIBLE_DEVICES spells them; without it those of this machine.
+        gpus_per_training_job: How many each training job gets whose job doesn't say it: 1, 2, or a part of one such as 0.5. 0: those of its
+            InstanceType.
+        leash_seconds: Where the records are in PostgreSQL: a training job that no server has asked for during this time is ended by its
+            machine, and a server of another machine may run it again.
+        max_decompressed_bytes: What the files of one channel with CompressionType Gzip may be decompressed.
     """
 
     runner: str = "auto"

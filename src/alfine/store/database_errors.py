@@ -26,8 +26,8 @@ def explained(error: sa.exc.DBAPIError, database: str) -> AlfineError | None:
     """Return what is to be raised in place of a database's error; None for an error that the store doesn't know.
 
     Args:
-        error: as SQLAlchemy raised it.
-        database: its file, or its URL.
+        error: As SQLAlchemy raised it.
+        database: Its file, or its URL.
     """
     said, code = str(error.orig), getattr(error.orig, "sqlite_errorcode", 0) & PRIMARY
     if "full" in said:

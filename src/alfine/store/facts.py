@@ -74,14 +74,14 @@ def write_facts(connection: Connection, job: int, facts: Sequence[Fact], first: 
     """Write facts of a tuning job, numbered from `first` on.
 
     Args:
-        connection: an open transaction.
-        job: the tuning job's id.
-        facts: all but TuningJobStopAsked and Changed, which `Store.request_stop` and `Store.change` write.
-        first: the number of the first of them.
-        texts: spells hyperparameters as AMT does; None keeps those of launches as they are.
+        connection: An open transaction.
+        job: The tuning job's id.
+        facts: All but TuningJobStopAsked and Changed, which `Store.request_stop` and `Store.change` write.
+        first: The number of the first of them.
+        texts: Spells hyperparameters as AMT does; None keeps those of launches as they are.
 
     Raises:
-        IllegalTransition: when a training job can't take the status that a fact gives it.
+        IllegalTransition: When a training job can't take the status that a fact gives it.
     """
     numbered = list(enumerate(facts, first))
     reports = [_metric_row(job, number, fact) for number, fact in numbered if isinstance(fact, Reported)]
@@ -158,9 +158,9 @@ def read_facts(connection: Connection, job: Row[Any], spec: TuningJobSpec) -> li
     """Return all facts of a tuning job, in the order in which they were recorded.
 
     Args:
-        connection: an open connection.
-        job: the row of tuning_jobs.
-        spec: as the job was created; its ranges turn recorded texts into values.
+        connection: An open connection.
+        job: The row of tuning_jobs.
+        spec: As the job was created; its ranges turn recorded texts into values.
     """
     return [fact for _, fact in sorted(_numbered_facts(connection, job, spec), key=lambda numbered: numbered[0])]
 

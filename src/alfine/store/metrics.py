@@ -109,12 +109,12 @@ def metric_names(
     """Return (training job, metric) for all metrics that were reported, in this order.
 
     Args:
-        connection: an open connection.
-        size: how many pairs at most.
-        after: only training jobs whose name comes after this one.
-        training_job: only this training job.
-        metric: only this metric.
-        since: only metrics with a value from this instant on.
+        connection: An open connection.
+        size: How many pairs at most.
+        after: Only training jobs whose name comes after this one.
+        training_job: Only this training job.
+        metric: Only this metric.
+        since: Only metrics with a value from this instant on.
     """
     same = (metrics.c.tuning_job == training_jobs.c.tuning_job) & (metrics.c.number == training_jobs.c.number)
     query = sa.select(training_jobs.c.name, metrics.c.metric).distinct().join_from(training_jobs, metrics, same)

@@ -24,8 +24,10 @@ LARGEST = 1.7976931348623157e308  # the greatest finite double: SQL has no test 
 class Page:
     """A page of a list: which rows are read.
 
-    sort: the column of the order; ties are broken by the name. size: how many rows at most. after: the place of the last row of the
-    page before, as its value of that column and its name.
+    Attributes:
+        sort: The column of the order; ties are broken by the name.
+        size: How many rows at most.
+        after: The place of the last row of the page before, as its value of that column and its name.
     """
 
     sort: str

@@ -191,10 +191,14 @@ def changed_at(connection: Connection, job: int) -> dict[int, datetime]:
 
 
 class TrainingJobFolder(NamedTuple):
-    """The folder with a training job's files: `<tuning job>/<training job>`, also once its tuning job was deleted; and what is known of them.
+    """The folder with a training job's files: `<tuning job>/<training job>`, also once its tuning job was deleted; and what is known of
+    them.
 
-    log_offset: how many bytes of its log, or values of its function, have been read. in_process: it was a Python function, which has no
-    files. attempt: the number of the attempt that ran last. uploaded: its model was stored at output_path, as one archive if packed.
+    Attributes:
+        log_offset: How many bytes of its log, or values of its function, have been read.
+        attempt: The number of the attempt that ran last.
+        in_process: It was a Python function, which has no files.
+        uploaded: Its model was stored at output_path, as one archive if packed.
     """
 
     tuning_job: str
@@ -317,11 +321,11 @@ def best(
     """Return the training job with the best objective, the first to end on a tie: `History.incumbent`, by an index.
 
     Args:
-        connection: an open connection.
-        job: the tuning job's id.
-        minimise: whether the least objective is the best.
-        ranked: the name of the only definition whose objectives are compared; None compares all.
-        number: of the best training job, where it isn't the best single result that decides (repeats).
+        connection: An open connection.
+        job: The tuning job's id.
+        minimise: Whether the least objective is the best.
+        ranked: The name of the only definition whose objectives are compared; None compares all.
+        number: Of the best training job, where it isn't the best single result that decides (repeats).
     """
     if number is not None:
         one = (training_jobs.c.tuning_job == job) & (training_jobs.c.number == number)

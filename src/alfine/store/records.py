@@ -28,9 +28,13 @@ from alfine.store.schema import training_jobs, tuning_jobs
 class TuningJob:
     """One tuning job as it was when it was read.
 
-    request: CreateHyperParameterTuningJob's, as the user's last change left it. facts: how many were recorded. judged: how many
-    of them the verdicts take into account. owner: the engine that runs the job. epoch: how often it was claimed. note: what people
-    wrote about it.
+    Attributes:
+        request: CreateHyperParameterTuningJob's, as the user's last change left it.
+        facts: How many facts were recorded.
+        judged: How many of the facts the verdicts take into account.
+        owner: The engine that runs the job.
+        epoch: How often it was claimed.
+        note: What people wrote about it.
     """
 
     id: int
@@ -120,10 +124,18 @@ def tuning_job_of(row: Row[Any]) -> TuningJob:
 class TrainingJobRow(NamedTuple):
     """One training job as it was when it was read, with what its lists show of its tuning job.
 
-    tuning_job: the id of its tuning job. hyperparameters_text: what was tuned, as JSON. log_offset: how many bytes of the log have been
-    read for metrics. uploaded_at: when the model was where the job wants it, if that is elsewhere. attempt, runner, node, slot, pending: see
-    store/placements.py. tuning_job_name: as it is stored (see
-    core/arns.py). listed: False if the tuning job was deleted, or is only the holder of this training job.
+    Attributes:
+        tuning_job: The id of its tuning job.
+        hyperparameters_text: What was tuned, as JSON.
+        log_offset: How many bytes of the log have been read for metrics.
+        uploaded_at: When the model was where the job wants it, if that is elsewhere.
+        attempt: See store/placements.py.
+        runner: See store/placements.py.
+        node: See store/placements.py.
+        slot: See store/placements.py.
+        pending: See store/placements.py.
+        tuning_job_name: As it is stored (see core/arns.py).
+        listed: False if the tuning job was deleted, or is only the holder of this training job.
     """
 
     tuning_job: int

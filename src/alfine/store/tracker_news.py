@@ -22,7 +22,11 @@ from alfine.store.state_changes import Told, state_changes
 class MetricPoint(NamedTuple):
     """A value of a metric of a training job.
 
-    metric: the metric's name. step: the step, or the epoch, that the training job gave it. value: the value. at: when it was reported.
+    Attributes:
+        metric: The metric's name.
+        step: The step, or the epoch, that the training job gave it.
+        value: The value.
+        at: When it was reported.
     """
 
     metric: str
@@ -34,8 +38,11 @@ class MetricPoint(NamedTuple):
 class End(NamedTuple):
     """The end of a training job.
 
-    name: the training job's name. definition: that of its definition, if that has one. objective: its objective; None where there is none
-    that counts. at: when it ended.
+    Attributes:
+        name: The training job's name.
+        definition: The name of its definition, if that has one.
+        objective: Its objective; None where there is none that counts.
+        at: When it ended.
     """
 
     name: str

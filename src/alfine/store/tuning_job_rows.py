@@ -34,7 +34,8 @@ APPEND = _COUNT_FACTS.where(tuning_jobs.c.facts == sa.bindparam("known"), _SAME_
 APPEND_AND_JUDGE = APPEND.values({name: sa.bindparam(f"to_{name}") for name in ("judged", "verdict", "verdicts")})
 
 _NEWEST = sa.select(sa.func.coalesce(sa.func.max(tuning_jobs.c.id), 0)).scalar_subquery()
-_LAST = sa.case((last_tuning_job.c.id > _NEWEST, last_tuning_job.c.id), else_=_NEWEST)  # rows that were copied have ids, too
+# Rows that were copied from another database have ids, too.
+_LAST = sa.case((last_tuning_job.c.id > _NEWEST, last_tuning_job.c.id), else_=_NEWEST)
 _NEXT_ID = sa.update(last_tuning_job).values(id=_LAST + 1).returning(last_tuning_job.c.id)
 
 

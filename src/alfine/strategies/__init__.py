@@ -40,7 +40,7 @@ def strategy_for(spec: TuningJobSpec) -> Strategy:
         spec: The tuning job.
 
     Raises:
-        InvalidSpec: no strategy has the name that the job gives.
+        InvalidSpec: No strategy has the name that the job gives.
     """
     if spec.parts:
         return SeveralDefinitions({name: strategy_for(part) for name, part in spec.parts.items()})

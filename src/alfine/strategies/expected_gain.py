@@ -51,7 +51,7 @@ def log_expected_gain(history: History, best: float, variance_factor: float) -> 
 
     Args:
         history: The history of the definition.
-        best: f*, the best objective of all definitions, minimised.
+        best: F*, the best objective of all definitions, minimised.
         variance_factor: Factor of the surrogate's variance.
     """
     model = model_of(history)

@@ -78,11 +78,11 @@ def theta_of(dimension: int, length: float | Array, signal: float, noise: float,
     """Return the theta without a warp of these length scales, given for one dimension: (d,) or one for all.
 
     Args:
-        dimension: d.
+        dimension: D.
         length: The length scales in cube edges.
-        signal: s2.
-        noise: v2.
-        rough: q2.
+        signal: S2.
+        noise: V2.
+        rough: Q2.
     """
     lengths = np.broadcast_to(np.asarray(length) * math.sqrt(max(1, dimension)), dimension)
     return np.log([*lengths, signal, noise, rough, *[1.0] * (2 * dimension)])

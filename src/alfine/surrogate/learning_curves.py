@@ -104,8 +104,8 @@ def predict_final_values(
     """Return the predicted final values of q partial curves, from their first t values.
 
     Args:
-        complete: n >= 1 curves of complete training jobs, in targets, with at least t values each.
-        partial: q curves to continue, with at least t values each.
+        complete: N >= 1 curves of complete training jobs, in targets, with at least t values each.
+        partial: Q curves to continue, with at least t values each.
         t: The number of values to predict from.
         guesses: (n,) and (q,) final values predicted without the curves; None without any.
     """

@@ -13,7 +13,14 @@ from alfine.core.range_protocol import Range
 
 @dataclass(frozen=True, slots=True)
 class RangeEnd:
-    """An end of a range. j: the hyperparameter's coordinate. side: 0 or 1. on: the results that have it. far: how far all are from the end."""
+    """An end of a range.
+
+    Attributes:
+        j: The hyperparameter's coordinate.
+        side: 0 or 1.
+        on: The results that have it.
+        far: How far all are from the end.
+    """
 
     name: str
     range_: Range

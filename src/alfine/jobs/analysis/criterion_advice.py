@@ -74,7 +74,11 @@ class CandidateOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateCriterion:
-    """A candidate, as text, and what it would have meant for every recorded job. tolerance: what counts as a miss."""
+    """A candidate, as text, and what it would have meant for every recorded job.
+
+    Attributes:
+        tolerance: What counts as a miss.
+    """
 
     text: str
     outcomes: tuple[CandidateOutcome, ...]

@@ -80,7 +80,11 @@ class ResourceEstimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _PastJob:
-    """Findings about the new job from one past job. seconds: the mean training time of a training job."""
+    """Findings about the new job from one past job.
+
+    Attributes:
+        seconds: The mean training time of a training job.
+    """
 
     job: str
     training_jobs: Span

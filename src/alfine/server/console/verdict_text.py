@@ -45,7 +45,10 @@ def nearest(verdict: Mapping[str, Any] | None, verdicts: Sequence[Mapping[str, A
 class ExpectedEnd:
     """The end of a running job that its forecast expects.
 
-    criterion: which will probably end it, with the probability `chance`. verdict: that criterion's last. when: as the end of a sentence.
+    Attributes:
+        criterion: Which will probably end it, with the probability `chance`.
+        verdict: That criterion's last.
+        when: As the end of a sentence.
     """
 
     criterion: str
