@@ -110,7 +110,7 @@ class Job(Results):
 
     @property
     def failure_reason(self) -> str | None:
-        """Return why the tuning job failed; None unless it did."""
+        """The reason why the tuning job failed; None unless it did."""
         return self._row.failure_reason
 
     @property

@@ -93,9 +93,8 @@ def tune(
         wait: False returns at once: the job runs in a thread of this process, with `job.refresh()` as it is now,
             `job.stop()`, and `job.wait()` for its end. In a notebook, the cell shows it live.
         settings: Any other field of a job, by the same words as in job files: `start_with`, `static`, `early_stopping`,
-            `max_runtime_seconds`, `max_training_job_seconds`, `repeats`, `price_per_hour`, `track`, …. None means not
-            given.
-            Fields of programs, such as `channels`, `environment`, `regex` and `warm`, aren't for functions, which run
+            `max_runtime_seconds`, `max_training_job_seconds`, `repeats`, `price_per_hour`, `track` and others. None
+            means not given. Fields of programs, such as `channels`, `environment`, `regex` and `warm`, aren't for functions, which run
             in this process.
 
     Returns:

@@ -9,9 +9,10 @@ from typing import Any
 from alfine.core.facts import Changed, Ended
 from alfine.core.history import History
 from alfine.core.wording import number
-from alfine.figures.chart import Chart, Plain
+from alfine.figures.chart import Chart
 from alfine.figures.criterion_stops import CriterionStop, with_stops
 from alfine.figures.curve_layout import Curve, Label, Layout, end_text, layout_of
+from alfine.figures.svg_layer import Plain
 from alfine.figures.theme import BEST, FAINT, MAIN
 from alfine.figures.training_job_rows import (
     hyperparameter_fields,

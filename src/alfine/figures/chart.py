@@ -20,10 +20,9 @@ from markupsafe import Markup
 
 from alfine.core.errors import MissingExtra
 from alfine.figures.svg import PAGE, draw, file_look
+from alfine.figures.svg_layer import Plain
 from alfine.figures.svg_marks import Look
 from alfine.figures.theme import ON_DARK, SCHEMA, VEGA_LITE, Theme, config
-
-Plain = dict[str, Any]
 
 WIDTH, HEIGHT = 760, 340
 """Size of the frame of a chart that stands alone, in pixels."""

@@ -14,8 +14,9 @@ from alfine.core.history import History
 from alfine.core.range_protocol import Range
 from alfine.core.ranges import Categorical, Continuous, Integer
 from alfine.core.wording import did_you_mean, percent, short
-from alfine.figures.chart import Chart, Plain
+from alfine.figures.chart import Chart
 from alfine.figures.hyperparameter_axis import WAITS, ends, hyperparameter_axis, place_on_axis
+from alfine.figures.svg_layer import Plain
 from alfine.figures.theme import BEST, SEQUENCE
 from alfine.figures.training_job_rows import (
     hyperparameter_fields,

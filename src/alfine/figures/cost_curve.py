@@ -8,7 +8,8 @@ from alfine.core import cost
 from alfine.core.history import History
 from alfine.core.wording import number, percent
 from alfine.figures.best_so_far import frame_of
-from alfine.figures.chart import Chart, Plain
+from alfine.figures.chart import Chart
+from alfine.figures.svg_layer import Plain
 from alfine.figures.theme import MAIN
 from alfine.figures.training_job_rows import (
     objective_title,

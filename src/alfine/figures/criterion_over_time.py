@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from alfine.core.wording import percent
-from alfine.figures.chart import WIDTH, Chart, Plain
+from alfine.figures.chart import WIDTH, Chart
+from alfine.figures.svg_layer import Plain
 from alfine.figures.theme import GOOD, MAIN
 from alfine.figures.training_job_rows import (
     quantitative,

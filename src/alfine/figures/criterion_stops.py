@@ -9,7 +9,8 @@ from typing import Any
 from alfine.core.history import History
 from alfine.core.wording import percent
 from alfine.figures.best_so_far import MOST_NAMED
-from alfine.figures.chart import Chart, Plain
+from alfine.figures.chart import Chart
+from alfine.figures.svg_layer import Plain
 from alfine.figures.theme import GOOD
 from alfine.figures.training_job_rows import quantitative
 

@@ -8,14 +8,15 @@ import numpy as np
 
 from alfine.core.history import History
 from alfine.core.wording import number, percent
-from alfine.figures.chart import Chart, Plain
+from alfine.figures.chart import Chart
+from alfine.figures.svg_layer import Plain
 from alfine.figures.training_job_rows import (
     objective_title,
     quantitative,
 )
 
 SHARE_SHOWN = 0.9
-"""Share of the values of learning curves, and of the objectives of a distribution, that lie inside the frame."""
+"""Share of the objectives that lie inside the frame; the rest are the worst."""
 
 
 def distribution(histories: Mapping[str, History]) -> Chart:

@@ -7,7 +7,7 @@ import math
 from alfine.core.range_protocol import Range
 from alfine.core.ranges import Categorical, Continuous, Integer
 from alfine.core.wording import short
-from alfine.figures.chart import Plain
+from alfine.figures.svg_layer import Plain
 from alfine.figures.training_job_rows import (
     quantitative,
 )

@@ -9,7 +9,8 @@ import numpy as np
 from alfine.core.history import History
 from alfine.core.training_job import TrainingJob
 from alfine.core.wording import count_of, number
-from alfine.figures.chart import Chart, Plain
+from alfine.figures.chart import Chart
+from alfine.figures.svg_layer import Plain
 from alfine.figures.theme import BEST, FAINT, MAIN
 from alfine.figures.training_job_rows import (
     best_and_latest,
@@ -25,7 +26,7 @@ MOST_CURVES = 300
 """Learning curves that are drawn: the best, and the latest of the others."""
 
 SHARE_SHOWN = 0.9
-"""Share of the values of learning curves, and of the objectives of a distribution, that lie inside the frame."""
+"""Share of the values that lie inside the frame; the rest are the worst."""
 
 MOST_VALUES = 200
 """Values of a learning curve that are drawn."""

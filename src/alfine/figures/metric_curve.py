@@ -33,15 +33,15 @@ def metric_curve(name: str, values: Sequence[tuple[float, float]]) -> Chart:
     steps, heights = [step for step, _ in shown], [value for _, value in shown]
     x_room = 0 if steps[0] != steps[-1] else 1
     y_room = (max(heights) - min(heights)) * 0.06 or abs(heights[0]) * 0.05 or 1.0
-    x = quantitative("x", "emission", axis=whole_axis())
+    x = quantitative("x", "step", axis=whole_axis())
     x["scale"] = {"domain": [min(steps) - x_room, max(steps) + x_room], "nice": False}
     y = quantitative("y", "")
     y["scale"] = {"domain": [min(heights) - y_room, max(heights) + y_room], "nice": False}
-    tip = [{"field": f, "type": "nominal", "title": t} for f, t in (("x", "emission"), ("text", name))]
+    tip = [{"field": f, "type": "nominal", "title": t} for f, t in (("x", "step"), ("text", name))]
     dots = rows if len(rows) <= MOST_DOTS else rows[-1:]
     return Chart(
         name="metric",
-        title=f"{name} by emission",
+        title=f"{name} by step",
         size=SIZE,
         view={
             "encoding": {"x": x, "y": y, "tooltip": tip},

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from alfine.core.history import History
 from alfine.core.training_job import TrainingJob
 from alfine.core.wording import count_of, number, short
-from alfine.figures.chart import Chart, Plain
+from alfine.figures.chart import Chart
+from alfine.figures.svg_layer import Plain
 from alfine.figures.theme import SEQUENCE
 from alfine.figures.training_job_rows import (
     best_and_latest,

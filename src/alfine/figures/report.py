@@ -17,8 +17,9 @@ from alfine.core.verdict import UNDECIDED, as_it_ended
 from alfine.core.wording import duration, money, number, percent, short
 from alfine.criteria import Given, always_present
 from alfine.criteria.forecast import forecast_of
-from alfine.figures.chart import Chart, Plain, draws_live, javascript
+from alfine.figures.chart import Chart, draws_live, javascript
 from alfine.figures.plots import Plots
+from alfine.figures.svg_layer import Plain
 from alfine.jobs.policy_for import policy_for
 from alfine.store.records import TuningJob
 

@@ -11,8 +11,9 @@ from alfine.core.range_words import scaling_of
 from alfine.core.ranges import Categorical
 from alfine.core.training_job import TrainingJob
 from alfine.figures.best_so_far import frame_of
-from alfine.figures.chart import Chart, Plain
+from alfine.figures.chart import Chart
 from alfine.figures.hyperparameter_axis import hyperparameter_axis, place_on_axis
+from alfine.figures.svg_layer import Plain
 from alfine.figures.theme import BEST, FAINT, MAIN
 from alfine.figures.training_job_rows import (
     hyperparameter_fields,

@@ -123,7 +123,7 @@ def written(x: float, y: float, words: object, ink: str, *, anchor: str = "middl
 
 def _points(layer: Layer, frame: Frame) -> Iterator[str]:
     shape, mark = layer.encoding.get("shape", {}), layer.mark
-    radius = math.sqrt(mark.get("size", 36) / math.pi)
+    radius, opacity = math.sqrt(mark.get("size", 36) / math.pi), _opacities(layer)
     for row in layer.rows:
         x, y = _at(layer, frame, row)
         if layer.clipped and not frame.inside(x, y):
@@ -134,9 +134,7 @@ def _points(layer: Layer, frame: Frame) -> Iterator[str]:
             ink += f' stroke="{mark["stroke"]}"'
         if "strokeWidth" in mark:
             ink += f' stroke-width="{mark["strokeWidth"]}"'
-        drawn = _shape(
-            str(_valued(shape, row) or mark.get("shape", "circle")), x, y, radius, ink + _by_field(layer, row)
-        )
+        drawn = _shape(str(_valued(shape, row) or mark.get("shape", "circle")), x, y, radius, ink + opacity(row))
         yield _told(drawn, layer, frame, row)
 
 
@@ -168,7 +166,7 @@ def _told(drawn: str, layer: Layer, frame: Frame, row: Plain) -> str:
 
 
 def _lines(layer: Layer, frame: Frame) -> Iterator[str]:
-    mark, dashed = layer.mark, layer.encoding.get("strokeDash")
+    mark, dashed, opacity = layer.mark, layer.encoding.get("strokeDash"), _opacities(layer)
     for rows in _series(layer).values():
         places = [_at(layer, frame, row) for row in rows]
         path = _path(places, mark.get("interpolate", "linear"))
@@ -176,7 +174,7 @@ def _lines(layer: Layer, frame: Frame) -> Iterator[str]:
         ink = f'stroke="{_colour(layer, frame, rows[0])}" stroke-width="{mark.get("strokeWidth", 2)}"'
         ink += f' stroke-dasharray="{dash}"' if dash else ""
         told = escape(layer.titles(rows[0])) if "detail" in layer.encoding and frame.look.told else ""
-        drawn = f'<path d="{path}" fill="none" stroke-linejoin="round" {ink}{_by_field(layer, rows[0])}'
+        drawn = f'<path d="{path}" fill="none" stroke-linejoin="round" {ink}{opacity(rows[0])}'
         yield f"{drawn}><title>{told}</title></path>" if told else f"{drawn}/>"
         if isinstance(mark.get("point"), dict):
             dots = {"type": "point", "clip": True, "color": mark["color"], **mark["point"]}
@@ -337,16 +335,21 @@ def _valued(channel: Plain, row: Plain) -> object:
     return channel.get("value")
 
 
-def _by_field(layer: Layer, row: Plain) -> str:
-    """Return the opacity of one mark among others."""
+def _opacities(layer: Layer) -> Callable[[Plain], str]:
+    """Return what gives the opacity of a row's mark among the others of its layer."""
     channel = layer.encoding.get("opacity", {})
-    if "field" in channel:
-        values = [float(each[channel["field"]]) for each in layer.rows]
-        low, high = channel["scale"]["range"]
-        share = (float(row[channel["field"]]) - min(values)) / ((max(values) - min(values)) or 1.0)
+    name = channel.get("field")
+    if name is None:
+        return lambda row: "" if (found := _valued(channel, row)) is None else f' opacity="{found}"'
+    values = [float(row[name]) for row in layer.rows]
+    least, greatest = min(values, default=0.0), max(values, default=0.0)
+    low, high = channel["scale"]["range"]
+
+    def opacity(row: Plain) -> str:
+        share = (float(row[name]) - least) / ((greatest - least) or 1.0)
         return f' fill-opacity="{low + share * (high - low):.2f}"'
-    found = _valued(channel, row)
-    return "" if found is None else f' opacity="{found}"'
+
+    return opacity
 
 
 def _opacity(layer: Layer) -> str:

@@ -9,7 +9,8 @@ from datetime import datetime
 from alfine.core.history import History
 from alfine.core.training_job import TrainingJob
 from alfine.core.wording import count_of, duration, percent
-from alfine.figures.chart import WIDTH, Chart, Plain
+from alfine.figures.chart import WIDTH, Chart
+from alfine.figures.svg_layer import Plain
 from alfine.figures.theme import BEST, COLOURS, FAINT, GOOD, MAIN
 from alfine.figures.training_job_rows import (
     hyperparameter_fields,

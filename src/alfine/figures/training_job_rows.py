@@ -12,9 +12,7 @@ from alfine.core.history import History
 from alfine.core.spec import TuningJobSpec
 from alfine.core.training_job import TrainingJob
 from alfine.core.wording import number, short
-
-Plain = dict[str, Any]
-
+from alfine.figures.svg_layer import Plain
 
 MOST_HYPERPARAMETERS = 12
 """Hyperparameters in the text of a mark."""
