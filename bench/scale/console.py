@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import re
 import sys
 import tempfile
 import threading
@@ -32,13 +33,18 @@ from alfine.jobs.home import Home
 from alfine.server.console import training_jobs, tuning_job, tuning_jobs
 from alfine.server.console.compression import LEVEL
 from alfine.server.console.insights import Insights
+from alfine.server.console.live_parts import HAS
 from alfine.server.console.page_request import ConsoleBackend, Page, PageRequest
 from alfine.store import schema
+from alfine.store.database import Connection
 
 
-def view(home: Home, insights: Insights, page: Page = tuning_job.page, query: str = "") -> tuple[float, bytes]:
-    """Return the CPU milliseconds of a page in this thread, and the page."""
-    scope = {"type": "http", "method": "GET", "path": "/", "query_string": query.encode(), "headers": []}
+def view(
+    home: Home, insights: Insights, page: Page = tuning_job.page, query: str = "", has: bytes | None = None
+) -> tuple[float, bytes]:
+    """Return the CPU milliseconds of a page in this thread, and the page, or of its parts those without one of the digests in `has`."""
+    headers = [] if has is None else [(HAS.encode(), has)]
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": query.encode(), "headers": headers}
     shown = ConsoleBackend(home.service, lambda _: None, lambda: None, lambda _: None, insights, None)  # type: ignore[arg-type]
     http = Request({**scope, "path_params": {"name": "big"}})
     request = PageRequest(http, SimpleNamespace(form_token="t"), shown, needs_sign_in=False)  # type: ignore[arg-type]
@@ -65,7 +71,28 @@ def tables(count: int, jobs: int) -> Iterator[str]:
 
 
 def _row(what: str, took: float, body: bytes) -> str:
-    return f"| {what} | {took:.0f} ms | {len(body) // 1000} KB | {len(gzip.compress(body, LEVEL)) / 1000:.1f} KB |"
+    return f"| {what} | {took:.0f} ms | {len(body) // 1000} KB | {_compressed(body)} KB |"
+
+
+def _compressed(body: bytes) -> str:
+    return f"{len(gzip.compress(body, LEVEL)) / 1000:.1f}"
+
+
+def _drawn() -> None:
+    """Wait for what is drawn aside."""
+    for thread in threading.enumerate():
+        if thread.name == "alfine-insights":
+            thread.join()
+
+
+def _one_more(connection: Connection, count: int) -> None:
+    """Record a further training job that has ended."""
+    table = schema.training_jobs
+    last = connection.execute(sa.select(table).where(table.c.number == count)).mappings().one()
+    facts = {f"{part}_fact": 3 * count + 3 + at for at, part in enumerate(("created", "started", "ended"))}
+    row = {**last, "number": count + 1, "name": f"big-{count + 1:06d}-one-more", "objective": 0.5, **facts}
+    connection.execute(sa.insert(table), [row])
+    connection.execute(sa.update(schema.tuning_jobs).values(facts=3 * count + 5))
 
 
 def row(count: int) -> str:
@@ -77,12 +104,14 @@ def row(count: int) -> str:
         insights = Insights(home.service, tuning_job.draw)
         first, _ = view(home, insights)
         begun = time.process_time()
-        for thread in threading.enumerate():
-            if thread.name == "alfine-insights":
-                thread.join()
+        _drawn()
         aside = 1000 * (time.process_time() - begun)
         following, body = view(home, insights)
-    sizes = f"{len(body) // 1000} KB | {len(gzip.compress(body, LEVEL)) // 1000} KB"
+        with home.store.database.writing() as connection:
+            _one_more(connection, count)
+        _, changed = view(home, insights, has=b" ".join(re.findall(rb'data-digest="(\w+)"', body)))
+        _drawn()
+    sizes = f"{len(body) // 1000} KB | {_compressed(body)} KB | {_compressed(changed)} KB"
     return f"| {count:,} | {first:.0f} ms | {following:.0f} ms | {aside:,.0f} ms | {sizes} |"
 
 
@@ -92,8 +121,10 @@ def main() -> None:
     parser.add_argument("counts", nargs="*", type=int, default=[100, 1_000, 10_000])
     counts = parser.parse_args().counts
     row(30)  # compiles the templates and imports what draws, as the first page of a server does
-    print("| training jobs | first view | next view | made aside | page | compressed |")
-    print("| ---: | ---: | ---: | ---: | ---: | ---: |")
+    print(
+        "| training jobs | first view | next view | made aside | page | compressed | parts after one training job more, compressed |"
+    )
+    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for count in counts:
         print(row(count), flush=True)
     print("\n| table | CPU time | page | compressed |\n| --- | ---: | ---: | ---: |")

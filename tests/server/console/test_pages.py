@@ -64,7 +64,7 @@ def test_a_tracked_job_links_to_its_runs_and_says_what_its_tracker_was_not_told(
 def test_events_tell_what_happened_the_newest_first_page_by_page(visitor, ended, sagemaker):
     newest = visitor.get(f"{ended}/history")
     job = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="ended")
-    first, *_ = re.findall(r"<tr>\s*<td>.*?</tr>", newest.body, re.DOTALL)
+    first, *_ = re.findall(r"<tr [^>]*>\s*<td>.*?</tr>", newest.body, re.DOTALL)
     assert "the tuning job" in first
     assert "Completed" in first
     pages = [newest.text]
@@ -77,6 +77,24 @@ def test_events_tell_what_happened_the_newest_first_page_by_page(visitor, ended,
     assert told.count("Completed objective") == counts["Completed"]
     assert "the tuning job Created" in pages[-1]
     assert visitor.get(f"{ended}/history?before=first").text == pages[0]
+
+
+@pytest.mark.parametrize("path", ["", "/training-jobs", "/history", "the list", "a training job"])
+def test_only_parts_that_changed_are_sent_to_a_script_that_says_what_it_has(visitor, ended, path):
+    rows = re.search(r'href="(/console/training-jobs/[^"?]+)', visitor.get(f"{ended}/training-jobs").body)
+    address = {"the list": "/console/", "a training job": rows[1]}.get(path, f"{ended}{path}")
+    whole = visitor.get(address).body
+    has = re.findall(r'<(\w+)[^>]*? id="([^"]+)" data-digest="(\w+)"', whole)
+    same = visitor.get(address, **{"x-alfine-has": " ".join(digest for *_, digest in has)}).body
+    assert re.findall(r'<(\w+) id="([^"]+)" data-same></\1>', same) == [(tag, name) for tag, name, _ in has]
+    assert len(same) < len(whole) / 3
+    live = re.findall(r' id="([^"]+)"[^>]* data-live(?! data-keyed)', whole)
+    assert {*live} <= {name for _, name, _ in has} | {"count", "pages"}
+    (tag, name, _), *others = reversed(has)
+    but_one = visitor.get(address, **{"x-alfine-has": " ".join(digest for *_, digest in others)}).body
+    assert re.findall(r' id="([^"]+)" data-digest="\w+"', but_one) == [name]
+    piece = re.search(rf'<{tag}[^>]*? id="{name}" data-digest="\w+".*?</{tag}>', but_one, re.DOTALL)[0]
+    assert piece in whole
 
 
 def test_a_browser_is_led_to_the_list_and_aws_clients_are_not(served, visitor, sagemaker):

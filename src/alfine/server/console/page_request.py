@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from starlette.requests import Request
@@ -12,6 +13,7 @@ from starlette.responses import Response
 from alfine.jobs.service import Service
 from alfine.server.console.insights import Insights
 from alfine.server.console.job_files import JobFiles
+from alfine.server.console.live_parts import HAS, LiveParts
 from alfine.server.console.render import render
 from alfine.server.console.sessions import Session
 from alfine.server.replay_desk import ReplayDesk
@@ -74,7 +76,8 @@ class PageRequest:
 
     def render(self, template: str, status: int = 200, /, **values: Any) -> Response:
         """Render a template with these values and this request (`request`) as a response with this HTTP status."""
-        return render(template, status, request=self, **values)
+        parts = LiveParts(self.http.headers.get(HAS) if status == HTTPStatus.OK else None)
+        return render(template, status, request=self, parts=parts, **values)
 
 
 Page = Callable[[PageRequest], Response]

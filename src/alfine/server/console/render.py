@@ -11,7 +11,8 @@ from starlette.responses import HTMLResponse, Response
 from alfine._version import __version__
 from alfine.core import wording
 from alfine.jobs.status_words import StatusWords, status_words
-from alfine.server.console import markup, verdict_text
+from alfine.server.console import live_parts, markup, verdict_text
+from alfine.server.console.live_parts import LiveParts
 from alfine.store.records import TrainingJobRow
 
 
@@ -44,6 +45,8 @@ def _environment() -> jinja2.Environment:
         evidence=verdict_text.evidence,
         parts=verdict_text.parts,
         status_words=_status_words,
+        part=live_parts.part,
+        live=live_parts.live,
     )
     return environment
 
@@ -52,6 +55,7 @@ def _status_words(row: TrainingJobRow) -> StatusWords:
     return status_words(row.status, row.failure_reason, row.stop_reason)
 
 
-def render(template: str, status: int = 200, /, **values: Any) -> Response:
-    """Render a file of the folder `templates` as an HTML response with this HTTP status."""
-    return HTMLResponse(_environment().get_template(template).render(values), status)
+def render(template: str, status: int = 200, /, *, parts: LiveParts, **values: Any) -> Response:
+    """Render a file of the folder `templates` as an HTML response with this HTTP status; parts: those of the page that are sent."""
+    page = _environment().get_template(template).render(values, parts=parts)
+    return HTMLResponse(parts.answer(page), status)

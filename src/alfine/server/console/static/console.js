@@ -1,5 +1,6 @@
-// Keeps a page up to date: when the server says that something changed, the page is fetched anew and its parts marked
-// data-live take the place of those on the screen. Without this script pages show the same, as of their loading.
+// Keeps a page up to date: when the server says that something changed, the page's parts marked data-live are fetched, and those that
+// changed take the place of those on the screen. The digests of what is there are sent along; a part with one of them comes back empty,
+// marked data-same (live_parts.py). Without this script pages show the same, as of their loading.
 "use strict";
 
 const SHORTEST = 700; // ms between two fetches
@@ -21,7 +22,7 @@ function taken(from) {
       continue;
     }
     localTimes(fresh);
-    if (fresh.outerHTML === part.outerHTML) continue;
+    if (fresh.dataset.same !== undefined || fresh.outerHTML === part.outerHTML) continue;
     if (part.dataset.keyed !== undefined) {
       rowsTaken(part, fresh);
       continue;
@@ -43,7 +44,7 @@ function rowsTaken(table, from) {
   for (const row of [...from.rows]) {
     const before = had.get(row.id);
     had.delete(row.id);
-    const same = before?.outerHTML === row.outerHTML;
+    const same = row.dataset.same !== undefined || before?.outerHTML === row.outerHTML;
     const next = same ? before : row;
     const focused = !same && before?.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     if (before && !same) {
@@ -116,7 +117,8 @@ async function refresh() {
     wanted = false;
     const begun = performance.now();
     try {
-      const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+      const has = [...document.querySelectorAll("[data-digest]")].map((each) => each.dataset.digest).join(" ");
+      const answer = await fetch(location.href, { headers: { accept: "text/html", "x-alfine-has": has } });
       if (answer.redirected && !answer.url.startsWith(location.href.split("#")[0])) return location.reload();
       if (answer.ok) {
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
