@@ -4,12 +4,14 @@ import asyncio
 import base64
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -34,15 +36,25 @@ JOB = {
     "max_training_jobs": 500,
     "strategy": "Random",
 }
+PAGE = (Path(__file__).parents[2] / "docs/how-to/agents.md").read_text()
+ENTRIES = [
+    next(iter(json.loads(text).values()))["alfine"] for text in re.findall(r"`({\".+})`", PAGE) if "ervers" in text
+]
+"""What the page tells clients to write into their settings, which are in JSON: a command, or a URL with headers."""
 
 
 @asynccontextmanager
-async def agent(home, *options):
+async def agent(home):
     from mcp import Client, StdioServerParameters
     from mcp.client.stdio import stdio_client
 
-    words = ["-m", "alfine", "mcp", "--home", str(home), *options]
-    server = StdioServerParameters(command=sys.executable, args=words, env=dict(os.environ), cwd=str(home.parent))
+    shown = [[entry["command"], *entry["args"]] for entry in ENTRIES if "command" in entry]
+    shown += [words.split() for words in re.findall(r"`\w+ mcp add alfine -- (.+?)`", PAGE)]
+    command, *words = shown[0]
+    assert all([command, *words] == each for each in shown), "of Claude Code, Claude Desktop, Cursor, VS Code and Codex"
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "ALFINE_HOME": str(home)}
+    server = StdioServerParameters(command=command, args=words, env=environment, cwd="/")
     async with Client(stdio_client(server)) as client:
 
         async def call(tool, **arguments):
@@ -133,7 +145,9 @@ def test_read_only_it_changes_nothing_and_over_http_it_asks_for_a_key(tmp_path):
         with Home(home) as opened:
             [key] = opened.keys.all()
         assert httpx.post(url, json={}, headers={"Authorization": f"Bearer {key.id}.wrong"}).status_code == 401
-        own = {"Authorization": f"Bearer {key.id}.{key.secret}"}
+        [own, *others] = [entry["headers"] for entry in ENTRIES if entry.get("url") == "http://127.0.0.1:8766/mcp"]
+        assert others == [own]
+        own = {name: value.replace("ID.SECRET", f"{key.id}.{key.secret}") for name, value in own.items()}
         assert httpx.post(url, json={}, headers={**own, "Host": "elsewhere.example"}).status_code == 421
         assert httpx.post(url, json={}, headers={**own, "Origin": "https://elsewhere.example"}).status_code == 403
 
