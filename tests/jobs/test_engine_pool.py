@@ -1,12 +1,13 @@
 """Tuning jobs that a server can't run at once: their code is gone, perhaps for a moment."""
 
 import errno
+import threading
 
 import pytest
 
 from alfine import Continuous
 from alfine.api.job_words import job_request
-from alfine.jobs import failed_runs
+from alfine.jobs import engine, failed_runs
 from alfine.jobs.engine_pool import EnginePool
 from alfine.jobs.home import Home
 from tests.cli.conftest import alfine_cli, until
@@ -133,3 +134,30 @@ def test_a_server_that_cannot_look_for_new_jobs_says_so_and_looks_again(home, en
     execute(home.folder, "ALTER TABLE lost RENAME TO tuning_jobs")
     create(home, tmp_path).rename(tmp_path / "train.py")
     until(lambda: home.service.get("gone").status == "Completed", "completed")
+
+
+def test_of_those_that_wait_two_are_opened_at_a_time_and_a_new_one_does_not_wait(home, engine_pool, monkeypatch):
+    entered, may_go_on, programs_for = [], threading.Event(), engine.programs_for
+
+    def held(spec, *arguments, **words):
+        if spec.name.startswith("old"):
+            entered.append(spec.name)
+            may_go_on.wait()
+        return programs_for(spec, *arguments, **words)
+
+    def new(name):
+        words = {"metric": "loss", "strategy": "Random", "max_training_jobs": 1}
+        home.service.create(job_request(name=name, space={"x": Continuous(0, 1)}, command=["true"], **words))
+
+    monkeypatch.setattr("alfine.jobs.engine.programs_for", held)
+    monkeypatch.setattr("alfine.jobs.engine_pool.PATIENCE_SECONDS", 60.0)
+    for number in range(4):
+        new(f"old-{number}")
+    engine_pool.run_all()
+    until(lambda: len(entered) == 2, "two are being opened")
+    new("fresh")
+    engine_pool.run("fresh")
+    until(lambda: home.service.get("fresh").ended, "the new one has ended")
+    assert entered == ["old-0", "old-1"]
+    may_go_on.set()
+    until(lambda: not home.store.unfinished(), "all have ended")

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterable
 from contextlib import ExitStack
+from queue import SimpleQueue
 
 from alfine.core.errors import Fenced, InUse, InvalidSpec, NotFound, StoreBusy, StoreUnusable
 from alfine.core.wording import duration
@@ -19,6 +20,13 @@ log = logging.getLogger("alfine.jobs.engine_pool")
 
 LOOK_SECONDS = 1.0
 """Time between two looks for tuning jobs that no engine runs: other processes have created them, or have ended."""
+
+OPENED_AT_ONCE = 2
+"""Tuning jobs that are opened at the same time, of those that no engine runs: opening one takes some 10 ms of CPU, and a server whose home
+has a thousand is to answer meanwhile. What a request creates doesn't wait for them."""
+
+PATIENCE_SECONDS = 2.0
+"""Longest time that the next one waits for those that are being opened: one may wait for a network."""
 
 HAND_OVER_SECONDS = 10.0
 """Time for which a tuning job that was given to the server of another node isn't taken back."""
@@ -66,6 +74,12 @@ class EnginePool:
         self._look_now = threading.Event()
         self._left: dict[str, float] = {}  # since when nobody has run it, in monotonic seconds
         self._handed_over: dict[str, float] = {}  # when, in monotonic seconds
+        self._queue: SimpleQueue[str | None] = (
+            SimpleQueue()
+        )  # of tuning jobs that wait to be opened; None: there is no more
+        self._queued: set[str] = set()
+        self._opening: set[str] = set()
+        self._one_is_open = threading.Condition()
         self._beating = ExitStack()
         self._watcher: threading.Thread | None = None
         self._looked_at = time.monotonic()
@@ -91,7 +105,7 @@ class EnginePool:
         """Run every tuning job that has not ended, and those that other processes will create, together with other servers."""
         self._beating.enter_context(self._engine.ownership.beating())
         self._engine.ownership.beat()
-        self._look(at_start=True)
+        threading.Thread(target=self._open_queued, name="alfine-open", daemon=True).start()
         self._watcher = threading.Thread(target=self._watch, name="alfine-watch", daemon=True)
         self._watcher.start()
 
@@ -103,23 +117,27 @@ class EnginePool:
         except (InUse, StoreBusy) as error:  # another server was quicker, or the next look sees it
             log.info("tuning_job=%s: %s", name, error)
 
-    def _begin(self, name: str) -> None:
+    def _begin(self, name: str) -> bool:
+        """Run a tuning job in a thread of its own; return False where one runs it already, or there can be none now."""
         with self._mutex:
             running = self._threads.get(name)
             if self._leaving.is_set() or (running is not None and running.is_alive()):
-                return
-            thread = threading.Thread(target=self._keep_running, args=(name,), name=f"alfine-{name}", daemon=True)
+                return False
+            thread = threading.Thread(target=self._run_in_thread, args=(name,), name=f"alfine-{name}", daemon=True)
             self._threads = {other: alive for other, alive in self._threads.items() if alive.is_alive()}
             self._threads[name] = thread
             try:
                 thread.start()
             except RuntimeError as error:  # there can be no more threads at present: the watcher runs it later
                 log.warning("can't run tuning_job=%s yet: %s", name, error)
+                return False
+            return True
 
     def leave(self, patience: float) -> None:
         """Give back all tuning jobs; return once that is done, after `patience` seconds at the latest."""
         self._leaving.set()
         self._look_now.set()
+        self._queue.put(None)
         self._engine.wake.set_all()
         with self._mutex:
             threads = [*self._threads.values(), *([self._watcher] if self._watcher else [])]
@@ -133,20 +151,18 @@ class EnginePool:
             self._look_again_and_again()
 
     def _look_again_and_again(self) -> None:
+        at_start = True
         while not self._leaving.is_set():
-            self._look_now.wait(LOOK_SECONDS)
-            self._look_now.clear()
-            if self._leaving.is_set():
-                return
             try:
-                self._look()
+                self._look(at_start=at_start)
+                at_start = False
+                self._looked_at = time.monotonic()
             except StoreBusy as error:
                 log.warning("can't look for new tuning jobs yet: %s", error)
-                continue
             except Exception:  # logged with its traceback; the next look may succeed
                 log.exception("can't look for new tuning jobs")
-                continue
-            self._looked_at = time.monotonic()
+            self._look_now.wait(LOOK_SECONDS)
+            self._look_now.clear()
 
     def _look(self, *, at_start: bool = False) -> None:
         """Run this server's share of the tuning jobs that no engine runs, and what others have left for a while.
@@ -164,8 +180,30 @@ class EnginePool:
         for job in free:
             is_mine = share > 0 and (at_start or not job.is_new)
             if is_mine or now - self._left[job.name] >= LOOK_SECONDS:
-                self._begin(job.name)
+                self._enqueue(job.name)
                 share -= 1
+
+    def _enqueue(self, name: str) -> None:
+        if name not in self._queued:
+            self._queued.add(name)
+            self._queue.put(name)
+
+    def _open_queued(self) -> None:
+        """Begin the queued tuning jobs in turn, a few at the same time: each has its turn until its first step is done."""
+        while (name := self._queue.get()) is not None and not self._leaving.is_set():
+            with self._one_is_open:
+                self._one_is_open.wait_for(lambda: len(self._opening) < OPENED_AT_ONCE, PATIENCE_SECONDS)
+                self._opening.add(name)
+            if not self._begin(name):
+                self._note_open(name)
+            self._queued.discard(name)
+
+    def _note_open(self, name: str) -> None:
+        """Note that a tuning job is open, or can't be opened: the next one has its turn."""
+        if name in self._opening:
+            with self._one_is_open:
+                self._opening.discard(name)
+                self._one_is_open.notify()
 
     def _hand_over(self, names: Iterable[str], now: float) -> None:
         """Give back tuning jobs to the servers of the nodes on which their training jobs run, and don't take them at once again."""
@@ -174,6 +212,12 @@ class EnginePool:
         for name in names:
             self._handed_over.setdefault(name, now)
             self._engine.wake.set(name)
+
+    def _run_in_thread(self, name: str) -> None:
+        try:
+            self._keep_running(name)
+        finally:
+            self._note_open(name)
 
     def _keep_running(self, name: str) -> None:
         """Run a tuning job to its end. Whatever fails is logged with its name, and tried again."""
@@ -202,6 +246,7 @@ class EnginePool:
                     return
             else:
                 return
+            self._note_open(name)
             self._wait(name, delay)
             delay = min(2 * delay, LONGEST_DELAY)
 
@@ -228,5 +273,6 @@ class EnginePool:
             return False
 
     def _after_step(self, run: Run) -> None:
+        self._note_open(run.spec.name)
         if self._leaving.is_set() or run.spec.name in self._handed_over:
             raise _Leaving
