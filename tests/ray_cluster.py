@@ -82,6 +82,11 @@ class RayCluster:
         """Return the processes of slots."""
         return processes("ray::Slot")
 
+    def groups(self) -> list[str]:
+        """Return the names of the placement groups that hold resources, or wait for some."""
+        groups = self._cluster.global_state.placement_group_table().values()
+        return [group["name"] for group in groups if group["state"] != "REMOVED"]
+
     def close(self) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

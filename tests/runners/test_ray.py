@@ -217,6 +217,14 @@ def test_a_free_slot_is_used_again(bench):
     assert bench.placed(first).slot == bench.placed(second).slot
 
 
+def test_the_free_slots_of_a_killed_bridge_are_used_again(bench):
+    first, second = bench.counting(1), bench.counting(1)
+    bench.see_out(first)
+    kill(processes(BRIDGE))
+    bench.see_out(second)
+    assert bench.placed(first).slot == bench.placed(second).slot
+
+
 def test_a_training_job_without_room_waits_with_a_reason_until_it_is_stopped(bench):
     launch = bench.counting(instance_type="huge")
     bench.runner.start(launch)
@@ -281,7 +289,7 @@ def test_its_slot_is_killed(bench):
 
 
 def test_the_bridge_is_killed_and_then_alfine_is_another_process(bench):
-    launch = bench.counting(40)
+    launch = bench.counting(25)
     bench.runner.start(launch)
     seen = bench.until_points(launch, 1)
     kill(processes(BRIDGE))
@@ -290,7 +298,7 @@ def test_the_bridge_is_killed_and_then_alfine_is_another_process(bench):
     bench.renew()
     last, points = bench.wait(launch, seen)
     assert last.exit.succeeded
-    assert is_whole(points, 40)
+    assert is_whole(points, 25)
     assert bench.ran_once(launch)
 
 
@@ -304,7 +312,7 @@ def test_a_stop_arrives_although_slot_and_bridge_are_dead(bench):
 
 
 def test_the_head_is_away(bench):
-    launch, later = bench.counting(60), bench.counting(3)
+    launch, later = bench.counting(40), bench.counting(3)
     bench.runner.start(launch)
     seen = bench.until_points(launch, 1)
     bench.cluster.kill_head()
@@ -313,7 +321,7 @@ def test_the_head_is_away(bench):
         seen = bench.until_points(launch, 10, seen)
     finally:
         bench.cluster.start_head()
-    for one, lines, before in ((launch, 60, seen), (later, 3, None)):
+    for one, lines, before in ((launch, 40, seen), (later, 3, None)):
         last, points = bench.wait(one, before)
         assert last.exit.succeeded
         assert is_whole(points, lines)
@@ -340,6 +348,8 @@ def test_its_node_leaves_and_it_begins_anew_once_the_leash_has_run_out(bench):
         assert bench.placed(again).node != bench.placed(launch).node
     finally:
         bench.cluster.add(node, num_gpus=1)
+        bench.runner.close()
+        bench.renew()
 
 
 # -- several instances -------------------------------------------------------------------------------------------------
@@ -376,6 +386,21 @@ def test_several_instances_reach_each_other_by_the_names_of_their_machines(bench
     assert len(set(bench.placed(launch).node.split())) == 2
 
 
+def test_several_instances_that_are_stopped_while_they_wait_hold_nothing(bench):
+    holding, waiting = bench.counting(1000), bench.counting(instance_count=2, instance_type="whole")
+    bench.runner.start(holding)
+    bench.until_points(holding, 1)
+    bench.runner.start(waiting)
+    bench.until(waiting, lambda now: now.pending)
+    for launch in (waiting, holding):
+        bench.runner.stop(bench.placed(launch))
+        assert bench.wait(launch)[0].exit.cause == "stopped"
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while bench.cluster.groups():
+        assert time.monotonic() < deadline
+        bench.bell.wait(0.05)
+
+
 def test_when_one_instance_fails_the_others_are_stopped(bench):
     code = "import os, time\nif os.environ['SM_CURRENT_HOST'] == '127.0.0.2': raise SystemExit(7)\ntime.sleep(600)"
     last, _ = bench.see_out(bench.launch(code, instance_count=2, instance_type="whole"))
@@ -396,7 +421,7 @@ alfine.tune(Path(sys.argv[1]) / "train.py", {"x": alfine.Continuous(0, 1)}, metr
 def test_a_tuning_job_goes_on_on_the_cluster_after_alfine_was_killed(cluster, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
-    (home / "train.py").write_text("import time\ntime.sleep(0.7)\nprint('loss=0.5')")
+    (home / "train.py").write_text("import time\ntime.sleep(0.4)\nprint('loss=0.5')")
     (home / "alfine.toml").write_text(f'[ray]\naddress = "{cluster.address}"\n[run]\nrunner = "ray"\n')
     first = subprocess.Popen(
         [sys.executable, "-c", TUNING, str(home)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -12,7 +12,10 @@ Ray ends its own process when the cluster's head or the node's raylet stays away
     bridge.py        the bridge: its messages
     followed.py      in the bridge: one training job from its placing to its end
     pool.py          in the bridge: slots, and the training jobs that wait for one
-    cluster.py       in the bridge: calls of ray, and what their errors mean
+    finder.py        in the bridge: slots on the machine where a training job was placed
+    group.py         in the bridge: a training job with several instances
+    cluster.py       in the bridge: slots and placement groups, and what ray's errors mean
+    calls.py         in the bridge: calls of ray that block
     slot.py          the actor, on a node
     shapes.py        instance types as resources of a cluster
 

@@ -15,7 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from typing import Any
 
-from alfine.runners.on_ray.cluster import CALL_SECONDS, Cluster, NoAnswer, NoCluster, SlotDied
+from alfine.runners.on_ray.calls import NoAnswer
+from alfine.runners.on_ray.cluster import CALL_SECONDS, Cluster, NoCluster, SlotDied
 from alfine.runners.on_ray.finder import Finder
 from alfine.runners.on_ray.followed import Followed
 from alfine.runners.on_ray.group import FollowedGroup
@@ -71,6 +72,7 @@ class Bridge:
             return
         log.info("connected to %s", self._settings.address)
         self._send(Connected())
+        self._pool.look_for_abandoned()
         inbox: asyncio.Queue[ToBridge | None] = asyncio.Queue()
         put: Callable[[ToBridge | None], Any] = lambda message: loop.call_soon_threadsafe(inbox.put_nowait, message)  # noqa: E731
         threading.Thread(target=self._receive, args=(put,), daemon=True).start()

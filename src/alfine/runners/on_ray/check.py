@@ -15,7 +15,8 @@ import time
 import uuid
 from dataclasses import dataclass
 
-from alfine.runners.on_ray.cluster import Cluster, ClusterNode, NoAnswer, NoCluster, SlotDied, trouble_with
+from alfine.runners.on_ray.calls import ClusterNode, NoAnswer
+from alfine.runners.on_ray.cluster import Cluster, NoCluster, SlotDied, trouble_with
 from alfine.runners.on_ray.connection import import_path
 from alfine.runners.on_ray.messages import ClusterSettings
 from alfine.runners.on_ray.shapes import NOTHING, in_words

@@ -1,4 +1,4 @@
-"""The cluster as the bridge sees it: the only module that calls ray, with what its errors mean.
+"""The cluster as the bridge sees it: slots and placement groups, with what ray's errors mean.
 
 Three answers are kept apart: a value, `SlotDied` (Ray is sure of it), and `NoAnswer` (nobody can tell at present: ask again).
 """
@@ -6,20 +6,35 @@ Three answers are kept apart: a value, `SlotDied` (Ray is sure of it), and `NoAn
 from __future__ import annotations
 
 import asyncio
-import platform
+import hashlib
+import pickle
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from alfine._version import __version__
+from alfine.runners.on_ray.calls import (
+    ANSWER_SECONDS,
+    ClusterNode,
+    NoAnswer,
+    answer,
+    aside,
+    ended_drivers,
+    first_line,
+    group_of,
+    living_nodes,
+    named_actors,
+    remove_group,
+    why_died,
+    why_not,
+)
 from alfine.runners.on_ray.messages import ClusterSettings
 from alfine.runners.on_ray.shapes import Shape
-from alfine.runners.on_ray.slot import THREADS, Slot, SlotFacts
+from alfine.runners.on_ray.slot import THREADS, Slot, SlotFacts, SlotTerms, Vacancy
 
-ANSWER_SECONDS = 20.0
-"""How long the head may take to answer. While it is away Ray's own calls block for longer."""
+LOOK_SECONDS = 5.0
+"""How long a slot of another bridge may take to say whether it is free."""
 
 CALL_SECONDS = 60.0
 """How long a slot may take for a call that waits for nothing."""
@@ -33,39 +48,23 @@ AUTO = "auto"
 CLIENT = "ray://"
 """The beginning of an address for Ray's client, from a machine outside of the cluster."""
 
+SLOTS = "slot-"
+"""The beginning of the names of slots that a pool has made."""
+
 STALE_SECONDS = 1.0
 """How long a look at the cluster's nodes is good for."""
-
-
-class NoAnswer(Exception):
-    """Ray can't tell at present. It isn't known what became of the slot."""
 
 
 class SlotDied(Exception):
     """Ray is sure that the slot's process has ended."""
 
 
+class CannotBegin(SlotDied):
+    """A slot's process can't begin, and the next one couldn't either: alfine isn't installed on its node, for example."""
+
+
 class NoCluster(Exception):
     """The cluster can't be used, with a sentence for people that says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterNode:
-    """A living node of the cluster.
-
-    Attributes:
-        ray_id: Ray's id of it.
-        host: The machine's name.
-        address: Its address.
-        resources: What it has, by Ray's name of the resource.
-        free: What of that is free; {} where that isn't known.
-    """
-
-    ray_id: str
-    host: str
-    address: str
-    resources: Mapping[str, float]
-    free: Mapping[str, float]
 
 
 def trouble_with(address: str) -> str:
@@ -95,6 +94,9 @@ class Cluster:
 
     def __init__(self, settings: ClusterSettings) -> None:
         self._settings = settings
+        self._home = _home_of(settings)
+        self._me = ""
+        self._making: dict[str, asyncio.Future[Any]] = {}
         self._nodes: Sequence[ClusterNode] = ()
         self._looked_at = -STALE_SECONDS
 
@@ -119,7 +121,8 @@ class Cluster:
                 configure_logging=False,
             )
         except Exception as error:
-            raise NoCluster(_why_not(error, self._settings.address, ray.__version__)) from error
+            raise NoCluster(why_not(error, self._settings.address, ray.__version__)) from error
+        self._me = str(ray.get_runtime_context().get_job_id())
 
     def close(self) -> None:
         """Let go of the cluster. Slots live on."""
@@ -137,7 +140,7 @@ class Cluster:
         """
         now = asyncio.get_running_loop().time()
         if now - self._looked_at > STALE_SECONDS:
-            self._nodes = await _aside(_living_nodes)
+            self._nodes = await aside(living_nodes)
             self._looked_at = now
         return self._nodes
 
@@ -158,7 +161,18 @@ class Cluster:
         Raises:
             NoAnswer: The head doesn't answer.
         """
-        return await _aside(self._create, name, shape, node, group, bundle)
+        return await self._make(name, self._create, name, shape, node, group, bundle)
+
+    async def _make(self, name: str, function: Any, *arguments: Any) -> Any:
+        """Have something made by a call of ray, which goes on when nobody waits for it any more: see `_made`."""
+        making = self._making[name] = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
+        making.add_done_callback(lambda _: self._making.pop(name, None) if self._making.get(name) is making else None)
+        return await answer(making)
+
+    async def _made(self, name: str) -> None:
+        """Wait until nothing of that name is being made any more, so that it can be removed."""
+        if making := self._making.get(name):
+            await asyncio.wait({making}, timeout=ANSWER_SECONDS)
 
     def _create(self, name: str, shape: Shape, node: str | None, group: Any, bundle: int) -> Any:
         import ray
@@ -182,8 +196,15 @@ class Cluster:
             resources=dict(shape.resources) or None,
             scheduling_strategy=strategy,
         )
+        settings = self._settings
         return actor.remote(
-            self._settings.folder, self._settings.keep_seconds, gpus=shape.gpus > 0, buckets=self._settings.buckets
+            SlotTerms(
+                folder=settings.folder,
+                keep_seconds=settings.keep_seconds,
+                shape=shape,
+                home=self._home,
+                buckets=settings.buckets,
+            )
         )
 
     async def find(self, name: str) -> Any:
@@ -196,7 +217,7 @@ class Cluster:
         import ray
 
         try:
-            return await _aside(ray.get_actor, name, self._settings.namespace)
+            return await aside(ray.get_actor, name, self._settings.namespace)
         except ValueError as error:
             raise SlotDied(f"there is no slot {name}") from error
 
@@ -208,18 +229,19 @@ class Cluster:
             seconds: How long to wait. None: until Ray has room for it.
 
         Raises:
-            SlotDied: It can't be made: alfine isn't installed on its node, for example.
+            CannotBegin: It can't be made.
+            SlotDied: It has ended.
             NoAnswer: It isn't there yet.
         """
         try:
-            facts: SlotFacts = await self.call(actor.facts.remote(), seconds)
+            facts: SlotFacts = await self.call(actor.facts.remote(self._me), seconds)
         except (SlotDied, NoAnswer):
             raise
         except Exception as error:
-            raise SlotDied(_first_line(error)) from error
+            raise CannotBegin(first_line(error)) from error
         if facts.alfine != __version__:
             await self.kill(actor)
-            raise SlotDied(
+            raise CannotBegin(
                 f"{facts.host} has alfine {facts.alfine}, but here it is {__version__}. Install the same version."
             )
         return facts
@@ -243,11 +265,12 @@ class Cluster:
         except errors.RayTaskError as error:
             raise (error.cause if isinstance(error.cause, Exception) else error) from error
         except errors.ActorUnavailableError as error:
-            raise NoAnswer(_first_line(error)) from error
+            raise NoAnswer(first_line(error)) from error
         except (errors.RayActorError, errors.ActorUnschedulableError) as error:
-            raise SlotDied(_why_died(error)) from error
+            died = CannotBegin if getattr(error, "actor_init_failed", False) else SlotDied
+            raise died(why_died(error)) from error
         except (errors.RayError, TimeoutError, ConnectionError) as error:
-            raise NoAnswer(_first_line(error) or "there was no answer in time") from error
+            raise NoAnswer(first_line(error) or "there was no answer in time") from error
 
     async def dismiss(self, actor: Any) -> None:
         """End a slot, unless a training job of another server runs in it."""
@@ -255,11 +278,54 @@ class Cluster:
             await self.call(actor.leave.remote(), ANSWER_SECONDS)
 
     async def kill(self, actor: Any) -> None:
-        """End a slot in which nothing has ever run, or take back the request for one."""
+        """End a slot in which nothing has ever run."""
         import ray
 
         with suppress(NoAnswer, ValueError):  # it ends by itself when nobody calls it
-            await _aside(ray.kill, actor)
+            await aside(ray.kill, actor)
+
+    async def take_back(self, name: str) -> None:
+        """Take back the request for a slot that nothing needs any more; one that has begun ends."""
+        await self._made(name)
+        with suppress(NoAnswer, SlotDied):  # it wasn't asked for yet; or it ends by itself when nobody calls it
+            await self.kill(await self.find(name))
+
+    # -- slots of other bridges ----------------------------------------------------------------------------------------
+
+    async def abandoned(self, known: Container[str]) -> Sequence[tuple[str, Any, Vacancy]]:
+        """Return the slots without a training job whose bridge has ended: their names and actors, and what they are.
+
+        Args:
+            known: The names of slots that aren't looked at.
+
+        Raises:
+            NoAnswer: The head doesn't answer.
+        """
+        names = [name for name in await aside(named_actors) if name.startswith(SLOTS) and name not in known]
+        ended = await aside(ended_drivers) if names else frozenset()
+        found = await asyncio.gather(*(self._vacancy(name) for name in names))
+        return [each for each in found if each is not None and each[2].owner in ended]
+
+    async def _vacancy(self, name: str) -> tuple[str, Any, Vacancy] | None:
+        try:
+            actor = await self.find(name)
+            vacancy = await self.call(actor.vacancy.remote(), LOOK_SECONDS)
+        except (NoAnswer, SlotDied, AttributeError):  # it is busy or ends; or it is of a version that can't tell
+            return None
+        return None if vacancy is None else (name, actor, vacancy)
+
+    async def take_over(self, actor: Any, vacancy: Vacancy) -> SlotFacts | None:
+        """Take a slot over from a bridge that has ended, and return where it is; None where that wasn't to be.
+
+        A slot of another home, whose training jobs lie in another folder, ends.
+        """
+        with suppress(NoAnswer, SlotDied):  # it ends by itself when nobody calls it
+            if not await self.call(actor.take_over.remote(vacancy.owner, self._me), ANSWER_SECONDS):
+                return None
+            if vacancy.terms.home == self._home:
+                return await self.facts(actor, ANSWER_SECONDS)
+            await self.dismiss(actor)
+        return None
 
     # -- several instances ---------------------------------------------------------------------------------------------
 
@@ -269,97 +335,24 @@ class Cluster:
         Raises:
             NoAnswer: The head doesn't answer.
         """
-        return await _aside(_group, name, shape, count)
+        return await self._make(name, group_of, name, shape, count)
 
     async def group_is_ready(self, group: Any, seconds: float) -> bool:
         """Wait until a placement group has its resources; return whether it has."""
         try:
             return bool(await asyncio.to_thread(group.wait, seconds))
         except Exception as error:
-            raise NoAnswer(_first_line(error)) from error
+            raise NoAnswer(first_line(error)) from error
 
     async def remove_group(self, name: str) -> None:
         """Give back the resources of a placement group, with the slots in it. One that isn't there is left out."""
+        await self._made(name)
         with suppress(
             NoAnswer, ValueError
         ):  # what is left over ends with its slots' processes, and is found by its name
-            await _aside(_remove_group, name)
+            await aside(remove_group, name)
 
 
-def _living_nodes() -> list[ClusterNode]:
-    import ray
-
-    free = _free_by_node()
-    return [
-        ClusterNode(
-            ray_id=node["NodeID"],
-            host=node["NodeManagerHostname"],
-            address=node["NodeManagerAddress"],
-            resources=dict(node["Resources"]),
-            free=free.get(node["NodeID"], {}),
-        )
-        for node in ray.nodes()
-        if node["Alive"]
-    ]
-
-
-def _free_by_node() -> Mapping[str, Mapping[str, float]]:
-    """Return what is free on each node, by Ray's id of it; {} where this version of Ray, or its client, doesn't tell."""
-    try:
-        from ray._private.state import available_resources_per_node
-
-        return dict(available_resources_per_node())
-    except (ImportError, AttributeError, TypeError):  # then the reason for waiting only says what the cluster has
-        return {}
-
-
-def _group(name: str, shape: Shape, count: int) -> Any:
-    from ray.util import get_placement_group, placement_group
-
-    try:
-        return get_placement_group(name)
-    except ValueError:
-        return placement_group([shape.amounts] * count, strategy="STRICT_SPREAD", name=name, lifetime="detached")
-
-
-def _remove_group(name: str) -> None:
-    from ray.util import get_placement_group, remove_placement_group
-
-    remove_placement_group(get_placement_group(name))
-
-
-async def _aside(function: Any, *arguments: Any) -> Any:
-    """Call a function of ray that blocks, in a thread.
-
-    Raises:
-        ValueError: As the function.
-        NoAnswer: The head doesn't answer in time, or something else is wrong with the connection.
-    """
-    try:
-        return await asyncio.wait_for(asyncio.to_thread(function, *arguments), ANSWER_SECONDS)
-    except ValueError:
-        raise
-    except Exception as error:
-        raise NoAnswer(_first_line(error) or "the cluster's head doesn't answer") from error
-
-
-def _why_not(error: Exception, address: str, version: str) -> str:
-    text = str(error)
-    if "ersion" in text and "ismatch" in text:
-        here = f"Ray {version} and Python {platform.python_version()}"
-        return f"the cluster at {address} has other versions than alfine, which has {here}: {_first_line(error)}"
-    if isinstance(error, ConnectionError):
-        return f"there is no Ray cluster at {address}: {_first_line(error)}"
-    return f"the cluster at {address} can't be used: {_first_line(error)}"
-
-
-def _why_died(error: Exception) -> str:
-    text = str(error)
-    if "ModuleNotFoundError" in text or "ImportError" in text:
-        missing = next((line for line in reversed(text.splitlines()) if "Error: " in line), "")
-        return f"a node of the cluster can't load alfine ({missing.strip()}). Install this version of alfine on every node."
-    return _first_line(error)
-
-
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+def _home_of(settings: ClusterSettings) -> str:
+    """Return what identifies the folder and the buckets that training jobs in a slot share, and the version of alfine."""
+    return hashlib.sha256(pickle.dumps((__version__, settings.folder, settings.buckets))).hexdigest()[:16]

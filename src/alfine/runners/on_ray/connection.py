@@ -49,6 +49,7 @@ class BridgeConnection:
         self._heard, self._connected, self._unreachable = heard, connected, unreachable
         self._mutex = threading.Lock()
         self._connection: Connection | None = None  # while it is connected to the cluster
+        self._process: subprocess.Popen[bytes] | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._keep_running, name="alfine-ray", daemon=True)
         self._thread.start()
@@ -70,6 +71,8 @@ class BridgeConnection:
         with self._mutex:
             if self._connection is not None:
                 _hang_up(self._connection)
+            elif self._process is not None:  # it tries to reach the cluster, perhaps for minutes, and holds nothing
+                self._process.kill()
         self._thread.join()
 
     def _keep_running(self) -> None:
@@ -105,6 +108,7 @@ class BridgeConnection:
                 self._connection = None
                 connection.close()
             code = process.wait()
+            self._process = None
         if reached and not self._closing.is_set():
             log.warning("the process that talks to Ray has ended (exit code %d); another one is started", code)
         return reached
@@ -139,6 +143,9 @@ class BridgeConnection:
             finally:
                 if not isinstance(out, int):
                     out.close()
+        self._process = process
+        if self._closing.is_set():
+            process.kill()
         connection = Connection(ours.detach())
         with suppress(OSError):  # it has ended at once, which reading from it tells
             connection.send(self._settings)

@@ -8,7 +8,8 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from alfine.runners.on_ray.cluster import CALL_SECONDS, Cluster, ClusterNode, NoAnswer, SlotDied
+from alfine.runners.on_ray.calls import ClusterNode, NoAnswer
+from alfine.runners.on_ray.cluster import CALL_SECONDS, SLOTS, Cluster, SlotDied
 from alfine.runners.on_ray.place import Place
 from alfine.runners.on_ray.pool import HeldSlot
 from alfine.runners.on_ray.shapes import NOTHING, Shape, fits
@@ -52,7 +53,15 @@ class Finder:
         actor = await self.cluster.find(place.slot)
         return HeldSlot(place.slot, actor, shape, await self.cluster.facts(actor, CALL_SECONDS), pooled=False)
 
-    async def another(self, place: Place, shape: Shape, *, whole: bool, lost_after: Callable[[], float]) -> HeldSlot:
+    async def another(
+        self,
+        place: Place,
+        shape: Shape,
+        *,
+        whole: bool,
+        lost_after: Callable[[], float],
+        make_room: Callable[[], None] = lambda: None,
+    ) -> HeldSlot:
         """Return a new slot on the machine of a place, where the folder of its training job is. Wait for the machine.
 
         Args:
@@ -60,6 +69,7 @@ class Finder:
             shape: The resources of the training job.
             whole: Whether the slot must have them, because the training job may start there. Otherwise one without any may do.
             lost_after: Returns the seconds after which the machine is gone if it isn't in the cluster.
+            make_room: Called where the machine may have no room for a whole slot.
 
         Raises:
             Gone: The machine isn't in the cluster, and the time is over.
@@ -71,6 +81,8 @@ class Finder:
             try:
                 near = [node for node in _near(place, await self.cluster.nodes()) if node.ray_id not in others]
                 answered_since = min(answered_since, clock())
+                if whole and not any(fits(shape, node.free) for node in near):
+                    make_room()
                 for node in near:
                     slot = await self._slot_on(node, shape, whole=whole)
                     if slot is not None and slot.facts.machine == place.machine:
@@ -121,14 +133,14 @@ class Finder:
     async def _slot_on(self, node: ClusterNode, shape: Shape, *, whole: bool) -> HeldSlot | None:
         """Return a new slot on a node; None where the node has just left."""
         given = shape if whole or fits(shape, node.free) else NOTHING
-        name = f"slot-{uuid.uuid4().hex[:12]}"
-        actor = await self.new_actor(name, given, node)
+        name = f"{SLOTS}{uuid.uuid4().hex[:12]}"
         try:
+            actor = await self.new_actor(name, given, node)
             return HeldSlot(name, actor, given, await self.cluster.facts(actor, BEGIN_SECONDS), pooled=False)
         except SlotDied:
             return None
-        except NoAnswer:
-            await self.cluster.kill(actor)
+        except (NoAnswer, asyncio.CancelledError):
+            await self.cluster.take_back(name)
             raise
 
 

@@ -13,7 +13,8 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from alfine.runners.on_ray.cluster import NoAnswer, SlotDied
+from alfine.runners.on_ray.calls import NoAnswer
+from alfine.runners.on_ray.cluster import SlotDied
 from alfine.runners.on_ray.finder import Finder, Gone
 from alfine.runners.on_ray.messages import Chosen, ClusterSettings, Follow, FromBridge, Pending, Seen, Trouble, key_of
 from alfine.runners.on_ray.place import Place, places_of, texts_of
@@ -109,6 +110,8 @@ class Followed:
 
     def forget(self) -> None:
         """Follow it no longer."""
+        if self.slot is not None:
+            self._pool.let_go(self.slot)
         self._task.cancel()
         if self._stops is not None:
             self._stops.cancel()
@@ -150,9 +153,13 @@ class Followed:
         except SlotDied as error:
             raise NotPlaced(f"no slot can be made: {error}") from error
         self._report("")
-        place = Place.of(slot.name, slot.facts)
-        if not await self._record(place):
-            self._pool.release(slot, self._keep_seconds)
+        recorded = False
+        try:
+            recorded = await self._record(Place.of(slot.name, slot.facts))
+        finally:
+            if not recorded:
+                self._pool.release(slot, self._keep_seconds)
+        if not recorded:
             raise Dropped
         await self._start(slot)
         return slot
@@ -275,9 +282,16 @@ class Followed:
     async def _look_for(self, *, whole: bool) -> HeldSlot:
         """Return a new slot on the machine of its place: see `Finder.another`. One with its resources becomes the pool's."""
         [place] = places_of(str(self.launch.node), str(self.launch.slot))
+        free = self._pool.free_on(place.machine, self._shape) if whole else None
+        if free is not None:
+            return free
         try:
             slot = await self._finder.another(
-                place, self._shape, whole=whole, lost_after=lambda: self._lost_at - self._clock()
+                place,
+                self._shape,
+                whole=whole,
+                lost_after=lambda: self._lost_at - self._clock(),
+                make_room=lambda: self._pool.dismiss_free(machine=place.machine),
             )
         except Gone as error:
             raise Lost(str(error)) from error

@@ -12,12 +12,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from alfine.runners.on_ray.cluster import Cluster, ClusterNode, NoAnswer, SlotDied
+from alfine.runners.on_ray.calls import ClusterNode, NoAnswer
+from alfine.runners.on_ray.cluster import CannotBegin, Cluster, SlotDied
 from alfine.runners.on_ray.finder import Finder
 from alfine.runners.on_ray.followed import PAUSE_SECONDS, Dropped, Followed, NotPlaced, Send
 from alfine.runners.on_ray.messages import Chosen, ClusterSettings, Follow, FromBridge, Pending, Seen, Trouble, key_of
 from alfine.runners.on_ray.place import Place, places_of, texts_of
-from alfine.runners.on_ray.pool import PENDING_SECONDS, ROOM_SECONDS, HeldSlot, Pool
+from alfine.runners.on_ray.pool import MOST_DEATHS, PENDING_SECONDS, ROOM_SECONDS, HeldSlot, Pool
 from alfine.runners.on_ray.shapes import Shape
 from alfine.runners.protocol import Exit, Launch, Observation
 
@@ -44,6 +45,7 @@ class FollowedGroup:
         self._over = asyncio.Event()
         self._stop_launch: Launch | None = follow.launch if follow.stopping else None
         self._why = ""
+        self._removal: asyncio.Task[None] | None = None
         self._task = asyncio.create_task(self._run())
 
     def go_on(self, offset: int, counts: Mapping[str, int]) -> None:
@@ -64,6 +66,7 @@ class FollowedGroup:
                 member.stop(replace(self._launch_of(number), grace_seconds=launch.grace_seconds))
         elif self.launch.node is None and self._recorded is None and not self._task.done():
             self._task.cancel()
+            self._removal = asyncio.create_task(self._cluster.remove_group(self._name))
             self._end_unplaced(Exit(cause="stopped"))
 
     def forget(self) -> None:
@@ -124,6 +127,7 @@ class FollowedGroup:
         return True
 
     async def _slots(self, count: int, shape: Shape) -> list[HeldSlot]:
+        deaths = 0
         while True:
             try:
                 group = await self._cluster.group(self._name, shape, count)
@@ -138,6 +142,11 @@ class FollowedGroup:
                 ]
                 facts = [await self._cluster.facts(actor, None) for actor in actors]
             except NoAnswer:
+                await asyncio.sleep(PAUSE_SECONDS)
+            except SlotDied as error:  # killed with its node, perhaps
+                deaths += 1
+                if isinstance(error, CannotBegin) or deaths == MOST_DEATHS:
+                    raise
                 await asyncio.sleep(PAUSE_SECONDS)
             else:
                 parts = zip(names, actors, facts, strict=True)
@@ -160,7 +169,7 @@ class FollowedGroup:
                 offset=self._follow.offset if first else 0,
                 counts=self._follow.counts if first else {},
             )
-            finder = _BundleFinder(self._cluster, self._name, number)
+            finder = _BundleFinder(self._cluster, self._name, self.launch.instance_count, number)
             member = Followed(follow, finder, _NoPool(self._cluster), self._settings, self._hear(number))
             self._members.append(member)
 
@@ -239,13 +248,13 @@ class _NoPool(Pool):
 class _BundleFinder(Finder):
     """Finds the machine of one instance; a new slot there gets the resources of its bundle."""
 
-    def __init__(self, cluster: Cluster, group: str, bundle: int) -> None:
+    def __init__(self, cluster: Cluster, group: str, count: int, bundle: int) -> None:
         super().__init__(cluster)
-        self._group, self._bundle = group, bundle
+        self._group, self._count, self._bundle = group, count, bundle
 
     async def new_actor(self, name: str, shape: Shape, node: ClusterNode) -> Any:
         """Return a new slot: see `Finder.new_actor`."""
         if not shape.amounts:
             return await super().new_actor(name, shape, node)
-        group = await self.cluster.group(self._group, shape, self._bundle + 1)
+        group = await self.cluster.group(self._group, shape, self._count)
         return await self.cluster.create(name, shape, group=group, bundle=self._bundle)

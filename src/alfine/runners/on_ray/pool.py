@@ -16,7 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from alfine.runners.on_ray.cluster import Cluster, NoAnswer, SlotDied
+from alfine.runners.on_ray.calls import NoAnswer
+from alfine.runners.on_ray.cluster import SLOTS, CannotBegin, Cluster, SlotDied
 from alfine.runners.on_ray.shapes import NOTHING, Shape, fits, why_pending
 from alfine.runners.on_ray.slot import SlotFacts
 
@@ -28,8 +29,17 @@ PENDING_SECONDS = 2.0
 ROOM_SECONDS = 0.2
 """How long a training job waits before slots end for it that nobody uses, and that hold other resources."""
 
+ABANDONED_SECONDS = 5.0
+"""Time between two looks for the slots of bridges that have ended, while training jobs wait."""
+
+CLOSE_SECONDS = 5.0
+"""How long slots without a training job may take to end when the bridge does. Later they are found abandoned, or end by themselves."""
+
 ANSWER_SECONDS = 5.0
 """How long a free slot may take to answer before a training job gets it. Otherwise another one is taken."""
+
+MOST_DEATHS = 5
+"""Slots that die while they are made, before the training job fails that waits for one: they may be killed with their nodes."""
 
 FRESH_SECONDS = 1.0
 """A free slot that has answered within this time isn't asked whether it lives."""
@@ -87,6 +97,8 @@ class Pool:
         self._endings: dict[HeldSlot, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()  # that nobody waits for
         self._names: set[str] = set()  # of all slots that this pool has made or adopted
+        self._looking: asyncio.Task[None] | None = None  # for abandoned slots
+        self._looked_at = -math.inf
 
     async def take(self, shape: Shape, warm: Hashable, report: Callable[[str], None]) -> HeldSlot:
         """Return a slot for a training job; wait until there is one.
@@ -99,6 +111,8 @@ class Pool:
         Raises:
             SlotDied: A slot can't be made: alfine isn't installed on its node, for example.
         """
+        if self._looking is not None:
+            await asyncio.wait({self._looking})
         slot = await self._free_one(shape, warm)
         if slot is not None:
             return slot
@@ -143,8 +157,46 @@ class Pool:
 
     def adopt(self, slot: HeldSlot) -> None:
         """Take over a slot that was found, unless it is another training job's here: then it is only visited."""
-        slot.pooled = slot.name not in self._names
+        free = next((each for each in self._free if each.name == slot.name), None)
+        if free is not None:
+            self._unfree(free)
+        slot.pooled = free is not None or slot.name not in self._names
         self._names.add(slot.name)
+
+    def let_go(self, slot: HeldSlot) -> None:
+        """Leave a slot to whoever finds it: its training job is followed no longer, but may run on."""
+        if slot.pooled:
+            self._names.discard(slot.name)
+
+    def free_on(self, machine: str, shape: Shape) -> HeldSlot | None:
+        """Return a free slot with these resources on a machine, and None where there is none."""
+        for slot in self._free:
+            if slot.facts.machine == machine and slot.shape == shape:
+                self._unfree(slot)
+                return slot
+        return None
+
+    # -- slots of bridges that have ended ------------------------------------------------------------------------------
+
+    def look_for_abandoned(self) -> None:
+        """Take over the slots without a training job whose bridge has ended, which would hold their resources for minutes."""
+        now = asyncio.get_running_loop().time()
+        if self._looking is None and now - self._looked_at > ABANDONED_SECONDS:
+            self._looked_at = now
+            self._looking = asyncio.create_task(self._take_over_abandoned())
+
+    async def _take_over_abandoned(self) -> None:
+        try:
+            for name, actor, vacancy in await self._cluster.abandoned(self._names):
+                facts = await self._cluster.take_over(actor, vacancy)
+                if facts is not None and name not in self._names:
+                    self._names.add(name)
+                    log.info("slot %s on %s is taken over", name, facts.host)
+                    self.release(HeldSlot(name, actor, vacancy.terms.shape, facts), vacancy.terms.keep_seconds)
+        except NoAnswer:  # looked for again when a training job waits
+            pass
+        finally:
+            self._looking = None
 
     async def why_pending(self, shape: Shape, count: int) -> str:
         """Return why slots can't be had at present; count: how many are needed at once, each on a node of its own."""
@@ -164,8 +216,10 @@ class Pool:
                 return slot
             try:
                 await self._cluster.facts(slot.actor, ANSWER_SECONDS)
-            except (SlotDied, NoAnswer):
+            except (SlotDied, NoAnswer, asyncio.CancelledError) as error:
                 self.end(slot)
+                if isinstance(error, asyncio.CancelledError):
+                    raise
             else:
                 return slot
         return None
@@ -181,10 +235,10 @@ class Pool:
             coming.pop().cancel()
 
     async def _make(self, shape: Shape) -> None:
-        name = f"slot-{uuid.uuid4().hex[:12]}"
-        actor: Any = None
+        name = f"{SLOTS}{uuid.uuid4().hex[:12]}"
         slot: HeldSlot | None = None
         trouble: Exception | None = None
+        deaths = 0
         while slot is None and trouble is None:
             try:
                 actor = await self._cluster.create(name, shape)
@@ -192,11 +246,12 @@ class Pool:
             except NoAnswer:
                 await asyncio.sleep(PAUSE_SECONDS)
             except asyncio.CancelledError:
-                if actor is not None:
-                    self._later(self._cluster.kill(actor))
+                self._later(self._cluster.take_back(name))
                 raise
-            except SlotDied as error:  # it fails the training job that waits for it
-                trouble = error
+            except SlotDied as error:  # the last one fails the training job that waits for it
+                deaths += 1
+                if isinstance(error, CannotBegin) or deaths == MOST_DEATHS:
+                    trouble = error
         me = asyncio.current_task()
         self._coming[shape] = [task for task in self._coming[shape] if task is not me]
         if slot is not None:
@@ -213,9 +268,15 @@ class Pool:
                 return
         self.dismiss_free(but=shape)
 
-    def dismiss_free(self, *, but: Shape | None = None) -> None:
-        """End the slots without a training job, since another one needs their resources; but: those with these are kept."""
-        for slot in [slot for slot in self._free if slot.shape != but]:
+    def dismiss_free(self, *, but: Shape | None = None, machine: str = "") -> None:
+        """End the slots without a training job, since another one needs their resources.
+
+        Args:
+            but: Those with these resources are kept.
+            machine: Only those on this machine end; "": on all.
+        """
+        self.look_for_abandoned()
+        for slot in [slot for slot in self._free if slot.shape != but and machine in ("", slot.facts.machine)]:
             self._unfree(slot)
             self.end(slot)
 
@@ -255,4 +316,6 @@ class Pool:
         """End the slots without a training job."""
         for slot in list(self._free):
             self._unfree(slot)
-            await self._cluster.dismiss(slot.actor)
+            self.end(slot)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS)

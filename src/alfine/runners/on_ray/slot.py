@@ -14,12 +14,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from alfine._version import __version__
 from alfine.runners.node import Asked, Node
+from alfine.runners.on_ray.shapes import Shape
 from alfine.runners.protocol import Launch, LogPiece, Observation
 from alfine.runners.storage.locations import Buckets, BucketsUnreachable
 
@@ -69,6 +70,38 @@ class SlotFacts:
     gpus: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotTerms:
+    """The terms on which a slot is made.
+
+    Attributes:
+        folder: The folder in which training jobs have theirs.
+        keep_seconds: How long it is kept without a training job by whoever made it.
+        shape: Its resources. Ray hides GPUs from an actor that has some, and only from those.
+        home: Identifies what its training jobs share: the folder, the buckets, the version of alfine.
+        buckets: Makes the buckets to which s3:// URIs lead. None: there are none.
+    """
+
+    folder: str
+    keep_seconds: float = 60.0
+    shape: Shape = Shape()  # noqa: RUF009 - a value that never changes
+    home: str = ""
+    buckets: Callable[[], Buckets] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vacancy:
+    """A slot without a training job.
+
+    Attributes:
+        terms: The terms on which it was made; without the buckets.
+        owner: Ray's id of the bridge that keeps it.
+    """
+
+    terms: SlotTerms
+    owner: str
+
+
 class Busy(Exception):
     """Another training job runs in the slot."""
 
@@ -77,33 +110,29 @@ class Slot:
     """The actor. Each method is called over Ray; several of them may run at the same time.
 
     Args:
-        folder: The folder in which training jobs have theirs.
-        keep_seconds: How long it is kept without a training job by whoever made it.
-        buckets: Makes the buckets to which s3:// URIs lead. None: there are none.
-        gpus: Whether it has GPUs. Ray hides them from an actor that has some, and only from those.
+        terms: What it is made for.
     """
 
-    def __init__(
-        self, folder: str, keep_seconds: float, *, gpus: bool, buckets: Callable[[], Buckets] | None = None
-    ) -> None:
-        if not gpus:
+    def __init__(self, terms: SlotTerms) -> None:
+        if not terms.shape.gpus:
             os.environ[VISIBLE_GPUS] = ""
-        root = Path(os.path.expandvars(folder)).expanduser()
+        root = Path(os.path.expandvars(terms.folder)).expanduser()
         root.mkdir(parents=True, exist_ok=True)
         self._folder = str(root)
-        self._node = Node(root, None if buckets is None else buckets())
+        self._node = Node(root, None if terms.buckets is None else terms.buckets())
+        self._terms, self._owner = replace(terms, buckets=None), ""
         self._runs: tuple[str, str] | None = None  # its training job, until its end is known
         self._leash: float | None = 0.0  # that of its training job
         self._mutex = threading.Lock()
         self._called_at = time.monotonic()
-        self._keep_seconds = keep_seconds
         threading.Thread(target=self._end_when_orphaned, name="alfine-orphaned", daemon=True).start()
 
-    def facts(self) -> SlotFacts:
-        """Return where it is."""
+    def facts(self, owner: str) -> SlotFacts:
+        """Return where it is; owner: Ray's id of the bridge that asks, which keeps it from now on."""
         import ray
 
         self._called_at = time.monotonic()
+        self._owner = owner
         address = ray.util.get_node_ip_address()
         return SlotFacts(
             alfine=__version__,
@@ -189,6 +218,24 @@ class Slot:
                 self._runs, self._leash = None, 0.0
         return seen
 
+    def vacancy(self) -> Vacancy | None:
+        """Return what a bridge needs to know in order to use it; None while a training job runs here."""
+        with self._mutex:
+            return Vacancy(terms=self._terms, owner=self._owner) if self._runs is None else None
+
+    def take_over(self, before: str, owner: str) -> bool:
+        """Change its owner, unless another bridge was quicker or a training job runs here. Return whether that was done.
+
+        Args:
+            before: The owner that has ended.
+            owner: The new one.
+        """
+        with self._mutex:
+            if self._owner != before or self._runs is not None:
+                return False
+            self._owner, self._called_at = owner, time.monotonic()
+            return True
+
     def leave(self) -> bool:
         """End the process, unless a training job runs here. Return whether it ends."""
         with self._mutex:
@@ -202,10 +249,10 @@ class Slot:
     def _end_when_orphaned(self) -> None:
         """End the process when nobody needs the slot: its resources are free then."""
         while True:
-            time.sleep(min(LOOK_SECONDS, self._keep_seconds + LOOK_SECONDS))
+            time.sleep(LOOK_SECONDS)
             quiet = time.monotonic() - self._called_at
             leash = self._leash  # at its end the node has ended the training job
-            if leash is not None and quiet > max(leash, self._keep_seconds) + ORPHAN_SECONDS:
+            if leash is not None and quiet > max(leash, self._terms.keep_seconds) + ORPHAN_SECONDS:
                 os._exit(0)
 
 
