@@ -68,7 +68,7 @@ REACHED = {
     "server/housekeeping.py: _run": "tests/jobs/test_retention.py::test_a_server_goes_on_when_it_cannot_remove_what_is_old",
     "server/webhooks/follower.py: _run": "tests/server/test_webhooks.py::test_a_fault_of_the_database_is_logged_and_events_follow_once_it_is_over",
     "server/webhooks/follower.py: start": "tests/server/test_webhooks.py::test_a_fault_of_the_database_is_logged_and_events_follow_once_it_is_over",
-    "server/console/insights.py: _make_wanted": "tests/server/console/test_large_jobs.py::test_a_drawing_that_fails_is_logged_and_tried_again_at_the_next_view",
+    "server/console/made_aside.py: _make_wanted": "tests/server/console/test_large_jobs.py::test_a_drawing_that_fails_is_logged_and_tried_again_at_the_next_view",
     "server/console/app.py: _answer": "tests/server/console/test_pages.py::test_a_fault_of_alfine_is_a_page_that_says_so",
 }
 """Handlers of any error that don't raise it again: a test that reaches each, as seen with a mark in every handler."""

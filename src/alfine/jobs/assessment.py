@@ -123,7 +123,7 @@ class Assessor:
             bound=cost.bound(history.spec),
             spent=cost.spent(history),
             saved=cost.saved(history) if _ended_by_criterion(job) else None,
-            forecast=forecast_of(history, policy_for(history.spec).criteria) if _is_searching(job) else None,
+            forecast=forecast_while_searching(job, history),
             rules=_rules(history.spec),
             warm_start=parent_evidence.sentence(history),
             repeats=_repeats(history),
@@ -180,9 +180,10 @@ def assessment_without_history(
     )
 
 
-def _is_searching(job: TuningJob) -> bool:
-    """Return whether new configurations are still launched."""
-    return not job.ended and (job.verdict is None or job.verdict.outlook is Outlook.CONTINUE)
+def forecast_while_searching(job: TuningJob, history: History) -> Forecast | None:
+    """Return the forecast of a tuning job; None once it launches no new configurations."""
+    is_searching = not job.ended and (job.verdict is None or job.verdict.outlook is Outlook.CONTINUE)
+    return forecast_of(history, policy_for(history.spec).criteria) if is_searching else None
 
 
 def _ended_by_criterion(job: TuningJob) -> bool:

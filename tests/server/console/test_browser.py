@@ -89,6 +89,8 @@ def test_the_list_and_a_log_grow_by_themselves(browser, served, sagemaker, held)
     browser.open(f"{served.url}/console/")
     browser.until(f"document.querySelector('#jobs')?.innerText.includes({name!r})")
     browser.until("document.querySelector('#jobs').innerText.includes('2 running')")
+    # what the forecast expects, not a criterion that has come further: the forecast is made aside
+    browser.until("document.querySelector('#jobs').innerText.includes('Most likely end: MaxNumberOfTrainingJobs (100')")
     rows = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
     job = rows["TrainingJobSummaries"][0]["TrainingJobName"]
     browser.open(f"{served.url}/console/training-jobs/{job}")
@@ -100,7 +102,10 @@ def test_the_list_and_a_log_grow_by_themselves(browser, served, sagemaker, held)
     browser.click("nav.pager a[rel=next]")
     browser.until("document.querySelector('#match')?.parentElement.textContent.includes('epoch 2')")
     browser.until("location.search.includes('at=') && document.querySelectorAll('#log mark').length === 5")
-    assert browser.read("document.querySelector('#follow').textContent") == "Pause"
+    assert (
+        browser.until("!document.querySelector('#follow').hidden && document.querySelector('#follow').textContent")
+        == "Pause"
+    )
     browser.click("#follow")  # what comes now isn't shown before it is followed again
     go.touch()
     until(sagemaker, name)

@@ -27,9 +27,9 @@ KEEP_ALIVE_POLLS = 5
 
 
 def state_of_all(request: PageRequest) -> object:
-    """Return a value that differs after every change of any tuning job. It is never None: the list has no end."""
+    """Return a value that differs after every change of any tuning job, or of a forecast. It is never None: the list has no end."""
     with request.service.store.reading() as connection:
-        return (queries.last_change(connection), True)
+        return queries.last_change(connection), request.backend.insights.forecasts, True
 
 
 def state_of_tuning_job(request: PageRequest) -> object:

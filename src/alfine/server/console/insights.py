@@ -1,16 +1,14 @@
 """The parts of a tuning job's page that need its whole history: the figure, the forecast, what the results say of the search space.
 
 For a small tuning job they are made with the page. For a large one they take seconds: a thread makes them, the page shows the latest that
-there are, and its event stream tells when there are newer ones.
+there are, and its event stream tells when there are newer ones. The list of tuning jobs shows forecasts that are made in the same way.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
-import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,12 +18,13 @@ from markupsafe import Markup
 from alfine.core.history import History
 from alfine.figures.chart import Chart
 from alfine.figures.svg import PHONE
+from alfine.jobs.assessment import forecast_while_searching
 from alfine.jobs.describe import TuningJobDescription
 from alfine.jobs.documents import Plain
 from alfine.jobs.overview import Overview
 from alfine.jobs.service import Service
-
-log = logging.getLogger("alfine.server.console.insights")
+from alfine.server.console.made_aside import MadeAside
+from alfine.store.records import TuningJob
 
 SMALL = 100
 """Training jobs up to which everything is made with the page, in some 0.1 s."""
@@ -39,8 +38,11 @@ KEPT = 20
 SHARE = 0.05
 """Share of one core that one tuning job's insights may take while its page is looked at."""
 
-OLD_SECONDS = 60.0
-"""Age, in seconds, at which an insight is made anew although nothing was recorded: forecasts move with the time."""
+SHARE_OF_FORECAST = 0.002
+"""Share of one core that one tuning job's forecasts may take while the list is looked at: its 25 rows take a twentieth together."""
+
+KEPT_FORECASTS = 1000
+"""Tuning jobs whose latest forecast is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,17 +85,6 @@ class Insight:
     at: datetime
 
 
-@dataclass(slots=True)
-class _Kept:
-    """The latest insight of a tuning job, the state that it is of, and from when on it may be made anew (monotonic seconds)."""
-
-    insight: Insight
-    state: object
-    version: int
-    made_at: float
-    next_at: float
-
-
 class Insights:
     """Makes insights, and keeps the latest ones.
 
@@ -105,11 +96,10 @@ class Insights:
     def __init__(self, service: Service, draw: Callable[[Plain, History], Insight]) -> None:
         self._service = service
         self._draw = draw
-        self._mutex = threading.Lock()
-        self._kept: OrderedDict[int, _Kept] = OrderedDict()
         self._counted: OrderedDict[str, TuningJobDescription] = OrderedDict()
-        self._wanted: dict[int, tuple[str, object]] = {}
-        self._runs = False
+        self._mutex = threading.Lock()
+        self._aside = MadeAside("insights", self._made, share=SHARE, most=KEPT)
+        self._forecasts = MadeAside("forecasts", self._forecast, share=SHARE_OF_FORECAST, most=KEPT_FORECASTS)
 
     def of(self, overview: Overview) -> tuple[Insight | None, bool]:
         """Return the insight of a tuning job, and whether it is that of this overview.
@@ -120,18 +110,11 @@ class Insights:
         job = overview.description.job
         if overview.launches <= SMALL:
             return self._made(job.name), True
-        state = (job.status, job.facts)
         with self._mutex:
-            kept = self._kept.get(job.id)
-            now = time.monotonic()
-            fresh = kept is not None and kept.state == state
-            old = kept is not None and not job.ended and now - kept.made_at > OLD_SECONDS
             self._counted[job.name] = overview.description
             while len(self._counted) > KEPT:
                 self._counted.popitem(last=False)
-            if kept is None or ((not fresh or old) and now >= kept.next_at):
-                self._want(job.id, job.name, state)
-            return None if kept is None else kept.insight, fresh
+        return self._aside.of(job)
 
     def counted(self, name: str) -> TuningJobDescription | None:
         """Return the latest description of a large tuning job: what that counted needn't be counted again."""
@@ -140,42 +123,20 @@ class Insights:
 
     def version(self, job: int) -> int:
         """Return a number that differs once there is a newer insight; job: the tuning job's id."""
-        with self._mutex:
-            kept = self._kept.get(job)
-            return 0 if kept is None else kept.version
+        return self._aside.version(job)
 
-    def _want(self, job: int, name: str, state: object) -> None:
-        self._wanted[job] = (name, state)
-        if self._runs:
-            return
-        try:
-            threading.Thread(target=self._make_wanted, name="alfine-insights", daemon=True).start()
-        except RuntimeError as error:  # there can be no more threads at present: the next page asks again
-            log.warning("can't make insights of tuning_job=%s yet: %s", name, error)
-        else:
-            self._runs = True
+    def forecast(self, job: TuningJob) -> Mapping[str, Any] | None:
+        """Return the latest forecast of a running tuning job for the list; None at first: then it is on its way."""
+        return self._forecasts.of(job)[0]
 
-    def _make_wanted(self) -> None:
-        while True:
-            with self._mutex:
-                self._runs = bool(self._wanted)
-                if not self._wanted:
-                    return
-                job, (name, state) = self._wanted.popitem()
-            begun = time.monotonic()
-            try:
-                self._keep(job, self._made(name), state, begun)
-            except Exception:  # logged with its traceback; the page shows what it has, and its next view tries again
-                log.exception("can't make insights of tuning_job=%s", name)
-
-    def _keep(self, job: int, insight: Insight, state: object, begun: float) -> None:
-        now = time.monotonic()
-        with self._mutex:
-            before = self._kept.pop(job, None)
-            version = 1 if before is None else before.version + 1
-            self._kept[job] = _Kept(insight, state, version, now, now + (now - begun) / SHARE)
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
+    @property
+    def forecasts(self) -> int:
+        """The number of forecasts that were made for the list."""
+        return self._forecasts.made
 
     def _made(self, name: str) -> Insight:
         return self._draw(*self._service.describe_with_history(name))
+
+    def _forecast(self, name: str) -> Mapping[str, Any]:
+        found = forecast_while_searching(self._service.get(name), self._service.history(name))
+        return {} if found is None else found.as_dict()

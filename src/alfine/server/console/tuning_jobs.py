@@ -14,9 +14,10 @@ from starlette.responses import Response
 from alfine.core.facts import TUNING_TRANSITIONS
 from alfine.figures.sparkline import sparkline
 from alfine.jobs.tuning_job_list import ListedTuningJob
+from alfine.server.console.insights import Insights
 from alfine.server.console.page_request import PageRequest
 from alfine.server.console.table_query import page_number
-from alfine.server.console.verdict_text import nearest
+from alfine.server.console.verdict_text import expected_end, nearest
 from alfine.store.tuning_job_table import SORTS, TuningJobSelection
 
 PAGE_SIZE = 25
@@ -115,7 +116,7 @@ def page(request: PageRequest) -> Response:
     return request.render(
         "tuning_jobs.html",
         query=query,
-        rows=[_row(listed, now) for listed in found.rows],
+        rows=[_row(listed, request.backend.insights, now) for listed in found.rows],
         total=found.total,
         begin=(query.page - 1) * PAGE_SIZE,
         pages=max(1, -(-found.total // PAGE_SIZE)),
@@ -124,17 +125,19 @@ def page(request: PageRequest) -> Response:
     )
 
 
-def _row(listed: ListedTuningJob, now: datetime) -> Mapping[str, Any]:
+def _row(listed: ListedTuningJob, insights: Insights, now: datetime) -> Mapping[str, Any]:
     summary = listed.summary
     row, spec, counters = summary.job, summary.spec, summary.counters.statuses
     ended = summary.counters.launched - counters["InProgress"]
     allowed = spec and spec.most_training_jobs
+    verdicts = [verdict.as_dict() for verdict in row.verdicts]
+    runs = spec is not None and not row.ended and not summary.nobody
+    expected = expected_end(insights.forecast(row), verdicts) if runs else None
     return {
         "name": row.name,
         "status": row.status,
-        "verdict": nearest(
-            row.verdict.as_dict() if row.verdict else None, [verdict.as_dict() for verdict in row.verdicts]
-        ),
+        "expected": expected,
+        "verdict": expected.verdict if expected else nearest(row.verdict.as_dict() if row.verdict else None, verdicts),
         "ended": ended,
         "share": min(1.0, ended / allowed) if allowed else 0.0,
         "running": counters["InProgress"],
