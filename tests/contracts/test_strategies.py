@@ -101,7 +101,7 @@ def test_a_conditional_space_is_exhausted_exactly_once(name, values):
 
 
 @pytest.mark.parametrize("name", ["Random", "Bayesian", "Hyperband"])
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(values=st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=12, max_size=16), seed=st.integers(0, 99))
 def test_suggestions_keep_to_conditions_and_constraints(name, values, seed):
     strategy, past = played(name, values, space=NETWORK, forbid=NEVER, seed=seed)

@@ -197,6 +197,16 @@ def assert_is_command(words):
 # -- whole stories -------------------------------------------------------------------------------------------------------
 
 
+EACH_COMMAND = """
+import json, sys
+from alfine.cli import main
+
+for words in json.load(sys.stdin):
+    main(words, standalone_mode=False)
+"""
+"""Runs commands that only read in one process: starting takes longer than what they do."""
+
+
 def test_the_tutorial_can_be_followed(tmp_path):
     page = "docs/tutorial/first-job.md"
     (script,) = [block.text for block in blocks("python") if block.page == page]
@@ -205,10 +215,14 @@ def test_the_tutorial_can_be_followed(tmp_path):
     (tmp_path / "job.yaml").write_text(job)
     commands = [words for block, words in LINES if block.page == page]
     assert len(commands) >= 8
-    printed = [run([sys.executable, "-m", *words], tmp_path) for words in commands]
+    tuning, reading = commands[:2], commands[2:]
+    assert [words[1] for words in tuning] == ["tune", "tune"]
+    printed = [run([sys.executable, "-m", *words], tmp_path) for words in tuning]
     assert "Completed by ConvergenceDetected" in printed[1]
+    lines = [words[1:] for words in reading]
+    printed = run([sys.executable, "-c", EACH_COMMAND], tmp_path, given=json.dumps(lines))
     assert (tmp_path / "jobs.csv").read_text().startswith("number,name,status,objective")
-    assert "BestObjectiveNotImproving 10" in printed[-1]
+    assert "BestObjectiveNotImproving 10" in printed
 
 
 @pytest.fixture(scope="module")
