@@ -35,7 +35,7 @@ def _criterion(reader: ValueReader, path: str, entry: Any) -> CompletionCriterio
         return None
     name = re.split(r"[\s:,()]", text.strip(), maxsplit=1)[0]
     if name not in table():
-        reader.fault(path, unknown(name, table()))
+        reader.fault(path, f"{shown(name)} {unknown(name, table())}")
         return None
     try:
         return criterion_from_text(text)
