@@ -217,7 +217,10 @@ def test_a_key_without_a_value_counts_as_not_given(folder):
         (SMALL + "channels: data", "channels: 'data' must be keys and values."),
         (SMALL + "command: [ls]", "command: there is a script too. Keep one of the two."),
         (SMALL + "criteria: ConvergenceDetected", "criteria: 'ConvergenceDetected' must be a list"),
-        (SMALL + "criteria: [Convergence]", "criteria[0]: 'Convergence' isn't known. Did you mean ConvergenceDetected?"),
+        (
+            SMALL + "criteria: [Convergence]",
+            "criteria[0]: 'Convergence' isn't known. Did you mean ConvergenceDetected?",
+        ),
         (SMALL + "criteria: [BestObjectiveNotImproving: 1]", "criteria[0]: criterion BestObjectiveNotImproving"),
         ("space: {x: [a, b]}", "script: is missing: what trains"),
         ("script: train.py\nspace: {x: {min: 1, max: 2, requires: 3}}", "space.x.requires: 3 must be"),

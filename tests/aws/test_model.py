@@ -7,8 +7,11 @@ import tracemalloc
 import botocore.session
 import pytest
 import regex
+from botocore.loaders import Loader
 
 from alfine.aws.json_protocol import TAKEN_TOO, api, parse
+from alfine.aws.service_models import service_model
+from alfine.aws.services import TABLES
 from alfine.aws.wire_error import WireError
 from tests.aws.test_guard import post
 
@@ -224,3 +227,8 @@ def test_a_body_of_too_many_values_is_refused_before_they_are_built(body):
 @pytest.mark.parametrize("text", [",[{" * 60_000, '"' * 150_000, "\\" * 150_000, '\\",[' * 50_000])
 def test_marks_inside_strings_are_no_values(text):
     assert parse(json.dumps({"a": [text, 1]}).encode()) == {"a": [text, 1]}
+
+
+@pytest.mark.parametrize("service", sorted(TABLES))
+def test_a_model_is_read_as_botocore_reads_it(service):
+    assert service_model(service) == Loader().load_service_model(service, "service-2")

@@ -17,9 +17,10 @@ import pytest
 import uvicorn
 from rich.console import Console
 
+from alfine.api.printable import Printable
 from alfine.core.errors import InvalidSpec
 from alfine.core.read_spec import read_spec
-from alfine.jobs.wording import Printable, printable, printable_log
+from alfine.jobs.wording import printable, printable_log
 from alfine.programs.data import channels, request_files
 from alfine.programs.data.archives import unpacked
 from alfine.server.limits import limited

@@ -22,12 +22,13 @@ from rich.table import Table
 from rich.text import Text
 
 from alfine.api.job_progress import JobProgress
+from alfine.api.printable import Printable
 from alfine.api.terminal_chart import BestCurve
 from alfine.core.verdict import Outlook, Verdict, strongest
 from alfine.core.wording import duration, number
 from alfine.criteria import always_present
 from alfine.jobs.run import Run
-from alfine.jobs.wording import Printable, printable
+from alfine.jobs.wording import printable
 
 REDRAW_SECONDS = 0.125
 """Least time between two drawings."""

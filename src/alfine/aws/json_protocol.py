@@ -14,9 +14,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from botocore.loaders import Loader
-
 from alfine.aws.json_size import MAX_VALUES, has_too_many_values
+from alfine.aws.service_models import service_model
 from alfine.aws.shape_readers import (
     Faults,
     Plain,
@@ -90,7 +89,7 @@ class Api:
     """One service by botocore's model: its operations by name."""
 
     def __init__(self, service: str) -> None:
-        self.model = Loader().load_service_model(service, "service-2")
+        self.model = service_model(service)
         metadata = self.model["metadata"]
         self.target_prefix: str = metadata.get("targetPrefix", "")
         self.signing_name: str = metadata.get("signingName", metadata["endpointPrefix"])
@@ -111,7 +110,7 @@ class Api:
 
 @cache
 def api(service: str) -> Api:
-    """Return the model of a service, loaded once: SageMaker's takes a quarter of a second."""
+    """Return the model of a service, loaded once."""
     return Api(service)
 
 

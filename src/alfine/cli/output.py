@@ -13,7 +13,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from alfine.jobs.wording import Printable
+from alfine.api.printable import Printable
 
 PIPED_WIDTH = 100_000
 """Width in a pipe: nothing is cut or folded where a program reads."""

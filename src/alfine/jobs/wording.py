@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import re
 
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.segment import Segment
-
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """All control characters but tab and newline: they move the cursor, recolour, rename the window, or answer."""
 
@@ -22,14 +19,3 @@ def printable(text: str) -> str:
 def printable_log(data: bytes) -> bytes:
     """Return a log for a terminal: with its colours and carriage returns, but without other control characters."""
     return _CONTROL_BYTES.sub(b"?", data)
-
-
-class Printable:
-    """A renderable without control characters in its text."""
-
-    def __init__(self, inner: RenderableType) -> None:
-        self.inner = inner
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for segment in console.render(self.inner, options):
-            yield segment if segment.control else Segment(printable(segment.text), segment.style)
