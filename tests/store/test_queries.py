@@ -12,6 +12,7 @@ from alfine.core.read_spec import read_spec
 from alfine.criteria.plateau import NOTHING, counted, not_improving
 from alfine.store import metrics, queries
 from alfine.store.conditions import TUNING_JOBS, has_tag
+from alfine.store.counters import counters_of
 from alfine.store.pages import Page, training_job_page, tuning_job_page
 from alfine.store.records import Record
 from alfine.store.schema import training_jobs, tuning_jobs
@@ -27,7 +28,7 @@ def recorded(database_url, request):
     draw = random.Random(3)
     for _ in range(40):
         objective = draw.choice([None, 1.0, 2.0, 3.0, draw.random() * 4])
-        status = "Failed" if objective is None else draw.choice(["Completed", "Stopped"])
+        status = draw.choice(["Completed", "Failed"] if objective is None else ["Completed", "Stopped"])
         facts = one_job(past, objective, status=status)
         for fact in facts:
             past.record(fact)
@@ -42,7 +43,7 @@ def recorded(database_url, request):
 def test_counters_count_every_training_job_once(recorded):
     store, job, past = recorded
     with store.reading() as connection:
-        counts = queries.counters(connection, [job.id, 99])
+        counts = counters_of(connection, [job.id, 99])
     statuses = [each.status for each in past.jobs]
     named = {"Completed": "Completed", "Stopped": "Stopped", "Failed": "NonRetryableError", "InProgress": "InProgress"}
     assert {status: counts[job.id].statuses[name] for status, name in named.items()} == {
@@ -60,10 +61,10 @@ def test_a_failure_of_alfine_itself_is_counted_as_one_that_may_be_tried_again(re
     *begun, ended = one_job(past, None, status="Failed")
     failed = replace(ended, failure_reason="InternalServerError: its supervisor was killed")
     with store.reading() as connection:
-        before = queries.counters(connection, [job.id])[job.id].statuses
+        before = counters_of(connection, [job.id])[job.id].statuses
     store.record(job.id, len(past.facts), [*begun, failed])
     with store.reading() as connection:
-        after = queries.counters(connection, [job.id])[job.id].statuses
+        after = counters_of(connection, [job.id])[job.id].statuses
     assert after == {**before, "RetryableError": before["RetryableError"] + 1}
 
 

@@ -24,9 +24,9 @@ from alfine.criteria.plateau import NOTHING, State, counted, not_improving
 from alfine.jobs.standstill import Standstill, standstill
 from alfine.jobs.status_words import FailureCause, failure_causes
 from alfine.store import queries
+from alfine.store.counters import Counters, counters_of
 from alfine.store.database import Connection
 from alfine.store.inherited import best_inherited
-from alfine.store.queries import Counters
 from alfine.store.records import TrainingJobRow, TuningJob
 
 CONVERGENCE = ConvergenceDetected.__name__
@@ -186,7 +186,7 @@ def describe_tuning_job(
     best = found.training_job
     if spec.repeats is not None:  # repeats improve nothing
         not_improved = not_improving(_history(connection, job))
-    counters = queries.counters(connection, [job.id])[job.id]
+    counters = counters_of(connection, [job.id])[job.id]
     failed = counters.statuses["NonRetryableError"] + counters.statuses["RetryableError"]
     return TuningJobDescription(
         job=job,
@@ -237,7 +237,7 @@ class TuningJobSummary:
 
 def tuning_job_summaries(connection: Connection, jobs: Sequence[TuningJob]) -> list[TuningJobSummary]:
     """Return the summaries of tuning jobs. One whose record can't be understood hides no other."""
-    counters = queries.counters(connection, [job.id for job in jobs])
+    counters = counters_of(connection, [job.id for job in jobs])
     summaries = []
     for job in jobs:
         try:

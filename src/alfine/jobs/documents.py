@@ -13,7 +13,7 @@ from alfine.core.cost import Cost
 from alfine.core.spec import CONFIG, DEFINITION, DEFINITIONS
 from alfine.jobs.assessment import Assessment, RepeatsProgress, SpaceRules
 from alfine.jobs.describe import TrainingJobSummary, TuningJobDescription, TuningJobSummary
-from alfine.store.queries import Counters
+from alfine.store.counters import Counters
 from alfine.store.tracker_cursors import TrackerState
 
 Plain = dict[str, Any]

@@ -7,8 +7,7 @@ in store/pages.py, values of metrics in store/metrics.py.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
@@ -18,11 +17,10 @@ from sqlalchemy.engine import Row
 
 from alfine.core.arns import name_as_created
 from alfine.core.errors import NotFound, NoTuningJob
-from alfine.core.facts import INTERNAL_ERROR, is_terminal
 from alfine.core.history import History
 from alfine.core.read_spec import read_spec
 from alfine.core.spec import FUNCTION, TuningJobSpec
-from alfine.core.training_job import counter_of, objective_status_of, valid_objective
+from alfine.core.training_job import valid_objective
 from alfine.core.wording import closest
 from alfine.store.conditions import listed
 from alfine.store.database import Connection
@@ -386,66 +384,3 @@ def last_end(connection: Connection, job: int) -> datetime | None:
     """
     one = (training_jobs.c.tuning_job == job) & training_jobs.c.stop_fact.is_(None)
     return connection.execute(sa.select(sa.func.max(training_jobs.c.ended_at)).where(one)).scalar()
-
-
-# -- counters ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Counters:
-    """The counts of a tuning job's training jobs, by AMT's TrainingJobStatusCounters and ObjectiveStatusCounters."""
-
-    statuses: Mapping[str, int] = field(default_factory=dict)
-    objectives: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def launched(self) -> int:
-        """Return the number of training jobs that were ever launched."""
-        return sum(self.statuses.values())
-
-
-_STATUSES = ("Completed", "InProgress", "RetryableError", "NonRetryableError", "Stopped")
-_OBJECTIVES = ("Succeeded", "Pending", "Failed")
-_FAILED = training_jobs.c.status == "Failed"
-_FINITE = training_jobs.c.objective.between(-LARGEST, LARGEST) & training_jobs.c.ended_fact.is_not(None)
-_OF_JOBS = training_jobs.c.tuning_job.in_(sa.bindparam("jobs", expanding=True))
-_JOB, _STATUS, _NUMBER = training_jobs.c.tuning_job, training_jobs.c.status, sa.func.count().label("number")
-# The first two read an index alone, so that they cost little however many training jobs there are; few have failed.
-_BY_STATUS = sa.select(_JOB, _STATUS, _NUMBER).where(_OF_JOBS).group_by(_JOB, _STATUS)
-_WITH_OBJECTIVE = sa.select(_JOB, _NUMBER).where(_OF_JOBS, _FINITE).group_by(_JOB)
-# Plus zero: so that no database looks through all objectives, by their index, for those of the few that have failed.
-_FINITE_OF_FAILED = (training_jobs.c.objective + 0.0).between(-LARGEST, LARGEST)
-_FAILED_WITH_OBJECTIVE = sa.select(_JOB, _NUMBER).where(_OF_JOBS, _FAILED, _FINITE_OF_FAILED).group_by(_JOB)
-_INTERNAL = (
-    sa.select(_JOB, _NUMBER)
-    .where(_OF_JOBS, _FAILED, training_jobs.c.failure_reason.startswith(INTERNAL_ERROR))
-    .group_by(_JOB)
-)
-
-
-def counters(connection: Connection, jobs: Sequence[int]) -> dict[int, Counters]:
-    """Return the counters of several tuning jobs.
-
-    Args:
-        connection: An open connection.
-        jobs: The ids of the tuning jobs.
-
-    Returns:
-        The counters by id; each of `jobs` is a key.
-    """
-    statuses = {job: dict.fromkeys(_STATUSES, 0) for job in jobs}
-    objectives = {job: dict.fromkeys(_OBJECTIVES, 0) for job in jobs}
-    if not jobs:
-        return {}
-    these = {"jobs": list(jobs)}
-    for job, status, number in connection.execute(_BY_STATUS, these):
-        statuses[job][counter_of(status, internal=False)] += number
-        objectives[job][objective_status_of(ended=is_terminal(status), objective=None)] += number
-    for query, sign in ((_WITH_OBJECTIVE, 1), (_FAILED_WITH_OBJECTIVE, -1)):
-        for job, number in connection.execute(query, these):
-            objectives[job]["Succeeded"] += sign * number
-            objectives[job]["Failed"] -= sign * number
-    for job, number in connection.execute(_INTERNAL, these):
-        statuses[job][counter_of("Failed", internal=True)] += number
-        statuses[job][counter_of("Failed", internal=False)] -= number
-    return {job: Counters(statuses[job], objectives[job]) for job in jobs}

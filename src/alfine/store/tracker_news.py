@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from alfine.core.facts import is_terminal
 from alfine.core.training_job import valid_objective
 from alfine.store import queries
+from alfine.store.counters import Counters, counters_of
 from alfine.store.database import Connection
-from alfine.store.queries import Counters
 from alfine.store.records import TrainingJobRow, TuningJob, select_training_jobs
 from alfine.store.schema import metrics, training_jobs
 from alfine.store.state_changes import Told, state_changes
@@ -114,7 +114,7 @@ def tracker_news(connection: Connection, job: int, told: Told, opened: Collectio
         job=row,
         training_jobs=training,
         ends=_ends(connection, job, ends_after, then.fact),
-        counters=queries.counters(connection, [job])[job],
+        counters=counters_of(connection, [job])[job],
         told=then,
         is_all=then.fact == row.facts and (then.status == row.status or not is_terminal(row.status)),
     )

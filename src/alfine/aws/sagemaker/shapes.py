@@ -22,7 +22,7 @@ from alfine.core.spec import (
 )
 from alfine.jobs.describe import TrainingJobSummary, Transition, TuningJobDescription, secondary_status, transitions
 from alfine.programs.autotune import auto_parameters
-from alfine.store.queries import Counters
+from alfine.store.counters import Counters
 from alfine.store.records import TrainingJobRow, TuningJob
 
 FLAGS = ("EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining")

@@ -16,6 +16,7 @@ from alfine.jobs.describe import TuningJobDescription
 from alfine.jobs.describe import describe_tuning_job as describe_tuning_job_row
 from alfine.store import queries
 from alfine.store.conditions import TUNING_JOBS
+from alfine.store.counters import counters_of
 from alfine.store.database import Connection
 from alfine.store.pages import tuning_job_page
 from alfine.store.queries import TuningJobState
@@ -90,7 +91,7 @@ def list_tuning_jobs(backend: AwsBackend, request: Plain) -> Plain:
     page = pagination.page_of(request, SORTS, "Name")
     with backend.reading() as connection:
         rows = tuning_job_page(connection, page, pagination.filters(request, TUNING_JOBS))
-        counters = queries.counters(connection, [job.id for job in rows])
+        counters = counters_of(connection, [job.id for job in rows])
 
     def show(job: TuningJob) -> Plain:
         return shapes.tuning_job_summary(job, counters[job.id], backend.arns)
