@@ -26,8 +26,12 @@ QUICK = {
     "RAY_health_check_timeout_ms": "2000",
     "RAY_health_check_failure_threshold": "3",
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_enable_worker_prestart": "false",
+    "RAY_prestart_worker_first_driver": "false",
 }
-"""Ray's own settings by which it notices within seconds that a node is dead."""
+"""Ray's own settings by which it notices within seconds that a node is dead, and starts no worker that nobody has asked for: each takes a
+second of a core, and otherwise every process that connects has four started.
+"""
 
 
 class RayCluster:
