@@ -13,9 +13,11 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from click.testing import CliRunner
 
 from alfine import Continuous, Integer
 from alfine.api.job_words import job_request
+from alfine.cli import main
 from alfine.core.settings import without_order
 
 KEYS = {"aws_access_key_id": "any", "aws_secret_access_key": "any", "region_name": "us-east-1"}
@@ -48,9 +50,10 @@ class Served:
         return boto3.client(name, endpoint_url=self.url, config=config, **{**KEYS, **key})
 
     def cli(self, *words: str) -> str:
-        """What `alfine` with these words prints, on the server's home."""
-        command = [sys.executable, "-m", "alfine", *words, "--home", str(self.home)]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS).stdout
+        """What `alfine` with these words prints, on the server's home: in this process, which has imported everything."""
+        result = CliRunner().invoke(main, [*words, "--home", str(self.home)], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.stdout
 
     def end(self) -> int:
         self.process.terminate()
@@ -58,8 +61,17 @@ class Served:
         return self.process.returncode
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One server for most files of tests: starting one takes a second of a core. Their jobs have names of their own."""
+    server = Served(tmp_path_factory.mktemp("home"))
+    yield server
+    server.end()
+
+
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server that no other file of tests uses, for tests that look at everything it has."""
     server = Served(tmp_path_factory.mktemp("home"))
     yield server
     server.end()

@@ -14,6 +14,11 @@ from tests.aws.conftest import Served, until
 
 
 @pytest.fixture(scope="module")
+def served(own_server):
+    return own_server
+
+
+@pytest.fixture(scope="module")
 def ended(sagemaker, script):
     from alfine import Continuous, Integer
     from alfine.api.job_words import job_request

@@ -47,12 +47,12 @@ def rows(sagemaker, name):
 
 
 def test_definitions_share_the_budget_each_with_its_own_hyperparameters(sagemaker, several):
-    request = several("shared", max_training_jobs=8, max_parallel=2, strategy="Bayesian")
+    request = several("one-budget", max_training_jobs=8, max_parallel=2, strategy="Bayesian")
     sagemaker.create_hyper_parameter_tuning_job(**request)
-    told = until(sagemaker, "shared")
+    told = until(sagemaker, "one-budget")
     assert told["HyperParameterTuningJobStatus"] == "Completed"
     assert told["TrainingJobStatusCounters"]["Completed"] == 8
-    jobs = rows(sagemaker, "shared")
+    jobs = rows(sagemaker, "one-budget")
     tuned = {"plain": {"x", "n"}, "wide": {"n"}}
     assert {row["TrainingJobDefinitionName"] for row in jobs} == {"plain", "wide"}
     for row in jobs:
@@ -101,11 +101,11 @@ def test_definitions_with_objectives_of_their_own_get_even_shares_and_the_first_
 
 
 def test_several_definitions_take_no_parents(sagemaker, several):
-    parent = several("parent", max_training_jobs=2)
+    parent = several("parent-of-several", max_training_jobs=2)
     sagemaker.create_hyper_parameter_tuning_job(**parent)
-    until(sagemaker, "parent")
+    until(sagemaker, "parent-of-several")
     request = several("child")
-    names = [{"HyperParameterTuningJobName": "parent"}]
+    names = [{"HyperParameterTuningJobName": "parent-of-several"}]
     request["WarmStartConfig"] = {"WarmStartType": "TransferLearning", "ParentHyperParameterTuningJobs": names}
     with pytest.raises(ClientError, match=": WarmStartConfig: isn't allowed with TrainingJobDefinitions"):
         sagemaker.create_hyper_parameter_tuning_job(**request)

@@ -59,7 +59,7 @@ def ended(client, name):
 @pytest.fixture(scope="module")
 def trained(sagemaker, asked):
     request = asked(
-        "Alone-1",
+        "By-Itself-1",
         Tags=[{"Key": "team", "Value": "fine"}],
         Environment={"COLOUR": "blue"},
         ExperimentConfig={"ExperimentName": "first"},
@@ -78,10 +78,12 @@ def trained(sagemaker, asked):
         RemoteDebugConfig={"EnableRemoteDebug": False},
     )
     arn = sagemaker.create_training_job(**request)["TrainingJobArn"]
-    assert arn == "arn:aws:sagemaker:us-east-1:000000000000:training-job/alone-1"
-    assert described(sagemaker, "Alone-1")["TrainingJobStatus"] in ("InProgress", "Completed")  # at once
-    sagemaker.get_waiter("training_job_completed_or_stopped").wait(TrainingJobName="Alone-1", WaiterConfig={"Delay": 1})
-    return request, ended(sagemaker, "Alone-1")
+    assert arn == "arn:aws:sagemaker:us-east-1:000000000000:training-job/by-itself-1"
+    assert described(sagemaker, "By-Itself-1")["TrainingJobStatus"] in ("InProgress", "Completed")  # at once
+    sagemaker.get_waiter("training_job_completed_or_stopped").wait(
+        TrainingJobName="By-Itself-1", WaiterConfig={"Delay": 1}
+    )
+    return request, ended(sagemaker, "By-Itself-1")
 
 
 def test_it_trains_and_is_described_as_it_was_asked_for(trained):
@@ -111,29 +113,29 @@ def test_its_secondary_statuses_follow_each_other_in_time(trained):
 
 def test_its_model_lies_where_describe_says(served, trained):
     bucket, _, key = trained[1]["ModelArtifacts"]["S3ModelArtifacts"].removeprefix("s3://").partition("/")
-    assert key == "models/Alone-1/output/model.tar.gz"
+    assert key == "models/By-Itself-1/output/model.tar.gz"
     assert served.client("s3").head_object(Bucket=bucket, Key=key)["ContentLength"] > 0
 
 
 def test_its_tags_log_and_metrics_are_found(served, sagemaker, trained):
     assert sagemaker.list_tags(ResourceArn=trained[1]["TrainingJobArn"])["Tags"] == [{"Key": "team", "Value": "fine"}]
     logs, group = served.client("logs"), "/aws/sagemaker/TrainingJobs"
-    stream = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix="Alone-1/")["logStreams"][0]
+    stream = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix="By-Itself-1/")["logStreams"][0]
     events = logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True)
     assert "loss=3.5" in [event["message"] for event in events["events"]]
-    dimensions = [{"Name": "TrainingJobName", "Value": "Alone-1"}]
+    dimensions = [{"Name": "TrainingJobName", "Value": "By-Itself-1"}]
     listed = served.client("cloudwatch").list_metrics(Namespace=group, Dimensions=dimensions)["Metrics"]
     assert [each["MetricName"] for each in listed] == ["loss"]
 
 
 def test_it_is_listed_among_training_jobs_and_no_tuning_job_shows_it(sagemaker, trained):
-    rows = sagemaker.list_training_jobs(NameContains="alone-1", SortBy="Name")["TrainingJobSummaries"]
-    assert [row["TrainingJobName"] for row in rows] == ["Alone-1"]
+    rows = sagemaker.list_training_jobs(NameContains="by-itself-1", SortBy="Name")["TrainingJobSummaries"]
+    assert [row["TrainingJobName"] for row in rows] == ["By-Itself-1"]
     pages = sagemaker.get_paginator("list_hyper_parameter_tuning_jobs").paginate()
     names = [row["HyperParameterTuningJobName"] for page in pages for row in page["HyperParameterTuningJobSummaries"]]
     assert not [name for name in names if "lone" in name]
     with pytest.raises(sagemaker.exceptions.ResourceNotFound):
-        sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="Alone-1")
+        sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="By-Itself-1")
 
 
 def test_its_program_is_told_its_own_arn(sagemaker, asked, tmp_path):
@@ -149,12 +151,12 @@ def test_its_program_is_told_its_own_arn(sagemaker, asked, tmp_path):
 
 def test_a_taken_name_is_in_use_in_letters_of_any_case(sagemaker, asked, trained):
     with pytest.raises(sagemaker.exceptions.ResourceInUse, match="already exists"):
-        sagemaker.create_training_job(**asked("ALONE-1"))
+        sagemaker.create_training_job(**asked("BY-ITSELF-1"))
 
 
 def test_names_of_tuning_jobs_and_of_training_jobs_are_apart(sagemaker, make, asked, trained):
-    sagemaker.create_hyper_parameter_tuning_job(**make("Alone-1", max_training_jobs=1))
-    rows = until(sagemaker, "Alone-1")["TrainingJobStatusCounters"]
+    sagemaker.create_hyper_parameter_tuning_job(**make("By-Itself-1", max_training_jobs=1))
+    rows = until(sagemaker, "By-Itself-1")["TrainingJobStatusCounters"]
     assert rows["Completed"] == 1
 
 
@@ -223,13 +225,13 @@ def test_a_deleted_one_is_gone_and_its_name_is_free(sagemaker, asked):
 
 
 def test_a_training_job_is_deleted_after_its_tuning_job(sagemaker, make):
-    sagemaker.create_hyper_parameter_tuning_job(**make("parent", max_training_jobs=1))
-    until(sagemaker, "parent")
-    rows = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(HyperParameterTuningJobName="parent")
+    sagemaker.create_hyper_parameter_tuning_job(**make("detached-one", max_training_jobs=1))
+    until(sagemaker, "detached-one")
+    rows = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(HyperParameterTuningJobName="detached-one")
     name = rows["TrainingJobSummaries"][0]["TrainingJobName"]
     with pytest.raises(sagemaker.exceptions.ResourceInUse, match="Delete the tuning job first"):
         sagemaker.delete_training_job(TrainingJobName=name)
-    sagemaker.delete_hyper_parameter_tuning_job(HyperParameterTuningJobName="parent")
+    sagemaker.delete_hyper_parameter_tuning_job(HyperParameterTuningJobName="detached-one")
     assert described(sagemaker, name)["TrainingJobStatus"] == "Completed"
     sagemaker.delete_training_job(TrainingJobName=name)
     with pytest.raises(ClientError, match=r"Requested resource not found\."):

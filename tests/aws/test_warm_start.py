@@ -76,13 +76,13 @@ def test_transfer_learning_has_no_overall_best(sagemaker, parent, make):
 
 
 def test_every_fault_of_a_warm_start_is_named_at_once_and_nothing_is_stored(sagemaker, parent, make):
-    sagemaker.create_hyper_parameter_tuning_job(**make("busy", static={"wait": "30"}))
-    asked = make("wrong", warm_start=["elder", "nobody", "busy"], goal="Maximize", static={"y": "1"})
+    sagemaker.create_hyper_parameter_tuning_job(**make("still-busy", static={"wait": "30"}))
+    asked = make("wrong", warm_start=["elder", "nobody", "still-busy"], goal="Maximize", static={"y": "1"})
     asked["TrainingJobDefinition"]["StaticHyperParameters"]["sagemaker_program"] = "nowhere.py"
     said = refusal(sagemaker, asked)
     for words in (
         "ParentHyperParameterTuningJobs[1]: there is no tuning job called nobody here.",
-        "ParentHyperParameterTuningJobs[2]: busy is InProgress. A parent must be Completed, Stopped or Failed.",
+        "ParentHyperParameterTuningJobs[2]: still-busy is InProgress. A parent must be Completed, Stopped or Failed.",
         "must be the parent's: elder has Minimize loss",
         "The set of tunable plus static HyperParameter names is not the same across current and parent tuning jobs.",
         "there is no file",
@@ -92,16 +92,16 @@ def test_every_fault_of_a_warm_start_is_named_at_once_and_nothing_is_stored(sage
         sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="wrong")
     six = refusal(sagemaker, make("six", warm_start=[f"p{i}" for i in range(6)]))
     assert "Member must have length less than or equal to 5" in six
-    sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName="busy")
+    sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName="still-busy")
 
 
 def test_the_cli_replays_a_job_with_parents_and_shows_them(sagemaker, parent, make, cli):
-    sagemaker.create_hyper_parameter_tuning_job(**make("again", max_training_jobs=2, warm_start="elder"))
-    until(sagemaker, "again")
-    shown = cli("describe", "again")
+    sagemaker.create_hyper_parameter_tuning_job(**make("heir", max_training_jobs=2, warm_start="elder"))
+    until(sagemaker, "heir")
+    shown = cli("describe", "heir")
     assert "IdenticalDataAndAlgorithm from elder" in shown
     assert "best with parents" in shown
-    assert "MaxNumberOfTrainingJobs" in cli("replay", "again")
+    assert "MaxNumberOfTrainingJobs" in cli("replay", "heir")
 
 
 def test_python_and_job_files_take_parents_and_more_than_five(tmp_path):
