@@ -65,7 +65,7 @@ def tables(count: int, jobs: int) -> Iterator[str]:
         for query in ("", "sort=objective", "sort=x", "filter=x<0.1 n>=5", "filter=out of memory"):
             took, body = view(home, insights, training_jobs.page, query.replace(" ", "+"))
             yield _row(f"training jobs, {query or 'newest first'}", took, body)
-        for query in ("", "sort=best", "filter=job-09"):
+        for query in ("", "sort=best", "sort=cost", "sort=verdict", "filter=job-09"):
             took, body = view(home, insights, tuning_jobs.page, query)
             yield _row(f"{jobs:,} tuning jobs, {query or 'newest first'}", took, body)
 

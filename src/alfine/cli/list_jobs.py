@@ -16,10 +16,10 @@ STATUSES = ("InProgress", "Stopping", "Completed", "Failed", "Stopped")
 
 Row = Mapping[str, Any]
 
-SORTS = ("created", "changed", "name", "status", "training-jobs", "best", "duration")
+SORTS = ("created", "changed", "name", "status", "verdict", "training-jobs", "best", "duration", "cost")
 """The orders of the list."""
 
-ASCENDING = ("name", "status")
+ASCENDING = ("name", "status", "verdict")
 """Orders whose least value comes first."""
 
 EPILOG = """
@@ -49,7 +49,7 @@ Examples:
     type=click.Choice(SORTS),
     default="created",
     show_default=True,
-    help="The newest, most, best or longest first; names and statuses by the alphabet.",
+    help="The newest, most, best, longest or dearest first; names, statuses and the criteria that ended them by the alphabet.",
 )
 @click.option("--reverse", is_flag=True, help="The other way round: the oldest first.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Maximum number of tuning jobs.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -40,6 +40,17 @@ def training_times(connection: Connection, job: int, now: datetime) -> list[Trai
     )
     rows = connection.execute(query.where(training_jobs.c.tuning_job == job).group_by(training_jobs.c.definition))
     return [TrainingTime(row[0], int(row[1]) / MICROSECONDS, int(row[2]) / MICROSECONDS) for row in rows]
+
+
+def microseconds(now: datetime) -> sa.ColumnElement[Any]:
+    """Return the training time of a group of training jobs, those that run included, in microseconds.
+
+    Args:
+        now: The instant up to which those that run have run.
+    """
+    started, ended = (sa.type_coerce(training_jobs.c[name], sa.BigInteger) for name in ("started_at", "ended_at"))
+    until = sa.func.coalesce(ended, round((now - EPOCH).total_seconds() * MICROSECONDS))
+    return sa.func.sum(sa.case((until > started, until - started), else_=0))
 
 
 def without_objective(connection: Connection, job: int) -> int:

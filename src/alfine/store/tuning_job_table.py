@@ -15,9 +15,11 @@ from alfine.store.pages import LARGEST
 from alfine.store.records import TuningJob, tuning_job_of
 from alfine.store.schema import EPOCH, tags, training_jobs, tuning_jobs
 from alfine.store.training_times import MICROSECONDS
+from alfine.store.tuning_job_costs import costs
 
-SORTS = ("created", "name", "status", "training_jobs", "best", "duration", "changed")
-"""What the list can be sorted by: creation, name, status, number of training jobs, best objective, duration, last change."""
+SORTS = ("created", "name", "status", "verdict", "training_jobs", "best", "duration", "cost", "changed")
+"""What the list can be sorted by. `verdict`: the name of the criterion that ended a tuning job; one that runs comes last. `cost`: those with a
+price first, then the others by their training time."""
 
 OBJECTIVES = (
     ("HyperParameterTuningJobConfig", "HyperParameterTuningJobObjective", "Type"),
@@ -64,9 +66,16 @@ def selected_tuning_jobs(
         begin: How many come before.
         now: The instant up to which those that run have run.
     """
-    value = _value(selection.sort, now, is_postgres=connection.dialect.name == "postgresql")
-    order = [value.desc() if selection.descending else value.asc(), tuning_jobs.c.id.desc()]
-    query = sa.select(tuning_jobs).where(*_conditions(selection)).order_by(order[0].nulls_last(), order[1])
+    query = sa.select(tuning_jobs).where(*_conditions(selection))
+    is_postgres = connection.dialect.name == "postgresql"
+    if selection.sort == "cost":
+        spent = costs(_json("request", is_postgres=is_postgres), now)
+        query = query.outerjoin(spent, spent.c.id == tuning_jobs.c.id)
+        values: list[sa.ColumnElement[Any]] = [spent.c.money, spent.c.hours]
+    else:
+        values = [_value(selection.sort, now, is_postgres=is_postgres)]
+    order = [(value.desc() if selection.descending else value.asc()).nulls_last() for value in values]
+    query = query.order_by(*order, tuning_jobs.c.id.desc())
     return [tuning_job_of(row) for row in connection.execute(query.limit(size).offset(begin))]
 
 
@@ -96,6 +105,9 @@ def _value(sort: str, now: datetime, *, is_postgres: bool) -> sa.ColumnElement[A
     if sort == "duration":
         created, ended = (sa.type_coerce(tuning_jobs.c[name], sa.BigInteger) for name in ("created_at", "ended_at"))
         return sa.func.coalesce(ended, round((now - EPOCH).total_seconds() * MICROSECONDS)) - created
+    if sort == "verdict":
+        criterion = _json("verdict", is_postgres=is_postgres)["criterion"].as_string()
+        return sa.case((tuning_jobs.c.ended_at.is_not(None), criterion))
     of_job = training_jobs.c.tuning_job == tuning_jobs.c.id
     if sort == "training_jobs":
         return sa.select(sa.func.count()).select_from(training_jobs).where(of_job).scalar_subquery()
@@ -105,6 +117,11 @@ def _value(sort: str, now: datetime, *, is_postgres: bool) -> sa.ColumnElement[A
         objectives.order_by(order).scalar_subquery()
         for order in (training_jobs.c.objective.asc(), training_jobs.c.objective.desc())
     )
-    request = (sa.cast if is_postgres else sa.type_coerce)(tuning_jobs.c.request, sa.JSON)
+    request = _json("request", is_postgres=is_postgres)
     goal = sa.func.coalesce(*(request[path].as_string() for path in OBJECTIVES))
     return sa.case((goal == "Minimize", least), else_=greatest)
+
+
+def _json(column: str, *, is_postgres: bool) -> sa.ColumnElement[Any]:
+    """Return a text of a tuning job as the JSON that it is."""
+    return (sa.cast if is_postgres else sa.type_coerce)(tuning_jobs.c[column], sa.JSON)

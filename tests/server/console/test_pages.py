@@ -208,6 +208,9 @@ def test_the_list_is_searched_by_tags_sorted_and_draws_the_course_of_the_best(vi
     both = [name for name in names("sort=name") if name in ("conditional", "ended")]
     assert both == ["conditional", "ended"]
     assert names("sort=training_jobs&filter=team%3D") == ["ended"]
+    for sort in ("cost", "verdict"):
+        head = re.search(r'<th scope="col"[^>]*aria-sort="\w+">.*?</th>', visitor.get(f"/console/?sort={sort}").body)
+        assert f"sort={sort}&amp;order=" in head[0]
     page = visitor.get("/console/?filter=ended&sort=best")
     assert re.search(r'<svg class="sparkline".*aria-label="Best so far over \d+ results: [\d.]+ to [\d.]+"', page.body)
     assert 'aria-sort="descending"' in page.body

@@ -34,10 +34,16 @@ STATUSES = tuple(TUNING_TRANSITIONS)
 TERM = re.compile(r'"([^"]*)"|(\S+)')
 """A text between quotation marks, or a word."""
 
-HEADS = {"name": "Name", "status": "Status", "training_jobs": "Training jobs", "best": "Best objective"}
-HEADS |= {"created": "Created", "duration": "Duration, cost"}
+HEADS = {
+    "name": "Name",
+    "status": "Status",
+    "verdict": "Verdict",
+    "training_jobs": "Training jobs",
+    "best": "Best objective",
+}
+HEADS |= {"created": "Created", "duration": "Duration", "cost": "Cost"}
 
-ASCENDING = ("name", "status")
+ASCENDING = ("name", "status", "verdict")
 """Columns that are sorted upwards at first."""
 
 
