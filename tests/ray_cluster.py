@@ -15,6 +15,9 @@ from tests.missing import package
 NODE = "ALFINE_TEST_NODE"
 """The variable of a node's processes that has the node's name: the folder of its training jobs is named by it."""
 
+STORAGE = "RAY_gcs_storage_path"
+"""The variable that names where a head keeps what it knows. All processes of a cluster and of its tests have it from here."""
+
 PATIENCE_SECONDS = 60.0
 
 OBJECT_STORE_BYTES = 80 << 20
@@ -48,7 +51,7 @@ class RayCluster:
             warnings.simplefilter("ignore")
             from ray.cluster_utils import Cluster
 
-            os.environ.update(QUICK, RAY_gcs_storage="rocksdb", RAY_gcs_storage_path=str(folder / "gcs"))
+            os.environ.update(QUICK, RAY_gcs_storage="rocksdb", **{STORAGE: str(folder / "gcs")})
             (folder / "gcs").mkdir(parents=True)
             head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
             self._cluster: Any = Cluster(initialize_head=True, head_node_args=head)
@@ -101,13 +104,13 @@ class RayCluster:
 
 
 def processes(words: str) -> list[int]:
-    """Return the processes whose command line has these words."""
-    found = []
+    """Return the processes of this test's cluster, and of its alfine, whose command line has these words."""
+    found, own = [], f"{STORAGE}={os.environ.get(STORAGE)}\0".encode()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             with suppress(OSError):
                 line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                if words in line:
+                if words in line and own in (entry / "environ").read_bytes():
                     found.append(int(entry.name))
     return found
 

@@ -387,18 +387,25 @@ def test_several_instances_reach_each_other_by_the_names_of_their_machines(bench
 
 
 def test_several_instances_that_are_stopped_while_they_wait_hold_nothing(bench):
-    holding, waiting = bench.counting(1000), bench.counting(instance_count=2, instance_type="whole")
+    holding, *waiting = (
+        bench.counting(1000),
+        *(bench.counting(instance_count=2, instance_type="whole") for _ in range(2)),
+    )
     bench.runner.start(holding)
     bench.until_points(holding, 1)
-    bench.runner.start(waiting)
-    bench.until(waiting, lambda now: now.pending)
-    for launch in (waiting, holding):
+    for launch in waiting:
+        bench.runner.start(launch)
+    for launch in waiting:
+        bench.until(launch, lambda now: now.pending)
+    for left, launch in enumerate(reversed((holding, *waiting))):
+        if left == 1:
+            kill(processes(BRIDGE))
         bench.runner.stop(bench.placed(launch))
         assert bench.wait(launch)[0].exit.cause == "stopped"
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while bench.cluster.groups():
-        assert time.monotonic() < deadline
-        bench.bell.wait(0.05)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while len(bench.cluster.groups()) > max(0, 1 - left):
+            assert time.monotonic() < deadline
+            bench.bell.wait(0.05)
 
 
 def test_when_one_instance_fails_the_others_are_stopped(bench):

@@ -116,6 +116,14 @@ def group_of(name: str, shape: Shape, count: int) -> Any:
         return placement_group([shape.amounts] * count, strategy="STRICT_SPREAD", name=name, lifetime="detached")
 
 
+def named_groups() -> list[tuple[str, int]]:
+    """Return the names of all placement groups that aren't removed, with the number of their bundles."""
+    from ray.util import placement_group_table
+
+    groups = placement_group_table().values()
+    return [(group["name"], len(group["bundles"])) for group in groups if group["state"] != "REMOVED"]
+
+
 def remove_group(name: str) -> None:
     """Remove the placement group of a name. Raises ValueError where there is none."""
     from ray.util import get_placement_group, remove_placement_group

@@ -25,6 +25,7 @@ from alfine.runners.on_ray.calls import (
     group_of,
     living_nodes,
     named_actors,
+    named_groups,
     remove_group,
     why_died,
     why_not,
@@ -204,6 +205,7 @@ class Cluster:
                 shape=shape,
                 home=self._home,
                 buckets=settings.buckets,
+                inputs=settings.inputs,
             )
         )
 
@@ -344,13 +346,46 @@ class Cluster:
         except Exception as error:
             raise NoAnswer(first_line(error)) from error
 
-    async def remove_group(self, name: str) -> None:
-        """Give back the resources of a placement group, with the slots in it. One that isn't there is left out."""
+    async def remove_group(self, name: str) -> bool:
+        """Give back the resources of a placement group, with the slots in it. Return whether the head has answered."""
         await self._made(name)
-        with suppress(
-            NoAnswer, ValueError
-        ):  # what is left over ends with its slots' processes, and is found by its name
+        try:
             await aside(remove_group, name)
+        except ValueError:  # there is none of that name
+            return True
+        except NoAnswer:
+            return False
+        return True
+
+    async def remove_abandoned_groups(self) -> None:
+        """Remove the placement groups in which no training job runs, and whose bridge has ended.
+
+        Raises:
+            NoAnswer: The head doesn't answer.
+        """
+        groups = await aside(named_groups)
+        ended = await aside(ended_drivers) if groups else frozenset()
+        for name, count in groups:
+            if name.rpartition("-")[2] in ended and not await self._is_used(name, count, ended):
+                await self.remove_group(name)
+
+    async def _is_used(self, group: str, count: int, ended: Container[str]) -> bool:
+        """Return whether a training job runs in a slot of a placement group, or a bridge that lives has one."""
+        for bundle in range(count):
+            try:
+                actor = await self.find(f"{group}-{bundle}")
+                vacancy = await self.call(actor.vacancy.remote(), LOOK_SECONDS)
+            except SlotDied:
+                continue
+            except (NoAnswer, AttributeError):
+                return True
+            if vacancy is None or vacancy.owner not in ended:
+                return True
+        return False
+
+    def group_name(self, training_job: str, attempt: int) -> str:
+        """Return the name of the placement group of a training job that this bridge places: it ends with the bridge's own."""
+        return f"{training_job}-{attempt}-{self._me}"
 
 
 def _home_of(settings: ClusterSettings) -> str:

@@ -161,8 +161,7 @@ class Followed:
                 self._pool.release(slot, self._keep_seconds)
         if not recorded:
             raise Dropped
-        await self._start(slot)
-        return slot
+        return await self._start(slot)
 
     def _report(self, why: str) -> None:
         if why != self._why:
@@ -178,8 +177,8 @@ class Followed:
         self.launch = replace(self.launch, node=node, slot=slot)
         return recorded
 
-    async def _start(self, slot: HeldSlot) -> None:
-        """Start it, on the machine of its place and no other. It is safe to do so again."""
+    async def _start(self, slot: HeldSlot) -> HeldSlot:
+        """Start it, on the machine of its place and no other, and return the slot that has it. It is safe to do so again."""
         self.slot = slot
         while True:
             try:
@@ -196,7 +195,7 @@ class Followed:
                 self._heard_at = self._clock()
                 log.info("training_job=%s: started in slot %s on %s", self.key[1], slot.name, slot.facts.host)
                 slot.warm = _warm_key(self.launch)
-                return
+                return slot
 
     async def _watch(self, slot: HeldSlot) -> None:
         """Tell its news until its end."""
@@ -227,8 +226,7 @@ class Followed:
             if asked != self._offset:  # alfine has asked for other news meanwhile
                 continue
             if seen is None and self._begin:  # the request was lost with its slot
-                await self._start(slot)
-                slot = self.slot or slot
+                slot = await self._start(slot)
                 continue
             self._more.clear()
             self._send(Seen(self.key, asked, seen))
@@ -274,10 +272,7 @@ class Followed:
                 await asyncio.sleep(PAUSE_SECONDS)
             except SlotDied:
                 slot = await self._look_for(whole=begin)
-        if begin:
-            await self._start(slot)
-            slot = self.slot or slot
-        return slot
+        return await self._start(slot) if begin else slot
 
     async def _look_for(self, *, whole: bool) -> HeldSlot:
         """Return a new slot on the machine of its place: see `Finder.another`. One with its resources becomes the pool's."""

@@ -38,14 +38,14 @@ class FollowedGroup:
             settings,
             send,
         )
-        self._name = f"{follow.launch.name}-{follow.launch.attempt}"
+        self._name = group_of(self.launch) or self._cluster.group_name(self.launch.name, self.launch.attempt)
         self._recorded: asyncio.Future[bool] | None = None
         self._members: list[Followed] = []
         self._ends: dict[int, Seen] = {}
         self._over = asyncio.Event()
         self._stop_launch: Launch | None = follow.launch if follow.stopping else None
         self._why = ""
-        self._removal: asyncio.Task[None] | None = None
+        self._removal: asyncio.Task[bool] | None = None
         self._task = asyncio.create_task(self._run())
 
     def go_on(self, offset: int, counts: Mapping[str, int]) -> None:
@@ -91,14 +91,18 @@ class FollowedGroup:
                 return
             self._follow_members()
             await self._over.wait()
+            is_removed = await self._cluster.remove_group(self._name)
+            self._tell_end()  # only now: a bridge that is killed between the two finds the training job again, and removes the group
+            while not is_removed:
+                await asyncio.sleep(PAUSE_SECONDS)
+                is_removed = await self._cluster.remove_group(self._name)
         except NotPlaced as error:
+            await self._cluster.remove_group(self._name)
             self._end_unplaced(Exit(cause="not_started", detail=f"CapacityError: {error}"))
         except Dropped:
-            pass
+            await self._cluster.remove_group(self._name)
         except Exception as error:  # noqa: BLE001 - alfine counts it as a failed try, and asks again
             self._send(Trouble(self.key, error))
-            return
-        await self._cluster.remove_group(self._name)
 
     async def _place(self) -> bool:
         """Have the placement group made, a slot in each bundle, and the places recorded; False where it may only be looked for."""
@@ -201,7 +205,7 @@ class FollowedGroup:
             if not message.observation.exit.succeeded and self._stop_launch is None:
                 self.stop(self.launch)
             if len(self._ends) == len(self._members):
-                self._tell_end()
+                self._over.set()
         elif isinstance(message, Seen) and number:
             self._members[number].go_on(message.observation.offset if message.observation else 0, {})
         elif isinstance(message, Seen | Trouble):
@@ -217,11 +221,15 @@ class FollowedGroup:
             last = max((seen.ended_at for seen in ends if seen.ended_at is not None), default=first.ended_at)
             seen = replace(first, exit=exit_of_all, ended_at=last)
             self._send(Seen(self.key, self._ends[0].begin, seen))
-        self._over.set()
 
     def _end_unplaced(self, end: Exit) -> None:
         offset = self._follow.offset
         self._send(Seen(self.key, offset, Observation(offset=offset, exit=end, ended_at=datetime.now(UTC))))
+
+
+def group_of(launch: Launch) -> str:
+    """Return the name of the placement group in which a training job was placed; "" where it wasn't yet."""
+    return "" if launch.slot is None else launch.slot.split()[0].rpartition("-")[0]
 
 
 def names_of(hosts: Sequence[str]) -> tuple[str, ...]:

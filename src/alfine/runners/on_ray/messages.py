@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from alfine.runners.node_fetches import Inputs
 from alfine.runners.on_ray.shapes import Shape
 from alfine.runners.protocol import Launch, LogPiece, Observation
 from alfine.runners.storage.locations import Buckets
@@ -29,6 +30,7 @@ class ClusterSettings:
         pending_seconds: How long a training job may wait for its resources.
         keep_seconds: How long a slot without a training job is kept.
         buckets: Makes the buckets to which s3:// URIs lead on a node; it is pickled. None: there are none.
+        inputs: Fetches there what a launch names at s3:// URIs: see `Node`.
     """
 
     address: str
@@ -37,6 +39,7 @@ class ClusterSettings:
     pending_seconds: float = 86400.0
     keep_seconds: float = 60.0
     buckets: Callable[[], Buckets] | None = None
+    inputs: Inputs | None = None
 
 
 # -- from alfine to the bridge ---------------------------------------------------------------------------------------

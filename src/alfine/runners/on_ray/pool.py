@@ -187,6 +187,7 @@ class Pool:
 
     async def _take_over_abandoned(self) -> None:
         try:
+            await self._cluster.remove_abandoned_groups()
             for name, actor, vacancy in await self._cluster.abandoned(self._names):
                 facts = await self._cluster.take_over(actor, vacancy)
                 if facts is not None and name not in self._names:

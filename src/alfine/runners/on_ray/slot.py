@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from alfine._version import __version__
 from alfine.runners.node import Asked, Node
+from alfine.runners.node_fetches import Inputs
 from alfine.runners.on_ray.shapes import Shape
 from alfine.runners.protocol import Launch, LogPiece, Observation
 from alfine.runners.storage.locations import Buckets, BucketsUnreachable
@@ -80,6 +81,7 @@ class SlotTerms:
         shape: Its resources. Ray hides GPUs from an actor that has some, and only from those.
         home: Identifies what its training jobs share: the folder, the buckets, the version of alfine.
         buckets: Makes the buckets to which s3:// URIs lead. None: there are none.
+        inputs: Fetches what a launch names there: see `Node`.
     """
 
     folder: str
@@ -87,6 +89,7 @@ class SlotTerms:
     shape: Shape = Shape()  # noqa: RUF009 - a value that never changes
     home: str = ""
     buckets: Callable[[], Buckets] | None = None
+    inputs: Inputs | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +122,8 @@ class Slot:
         root = Path(os.path.expandvars(terms.folder)).expanduser()
         root.mkdir(parents=True, exist_ok=True)
         self._folder = str(root)
-        self._node = Node(root, None if terms.buckets is None else terms.buckets())
-        self._terms, self._owner = replace(terms, buckets=None), ""
+        self._node = Node(root, None if terms.buckets is None else terms.buckets(), inputs=terms.inputs)
+        self._terms, self._owner = replace(terms, buckets=None, inputs=None), ""
         self._runs: tuple[str, str] | None = None  # its training job, until its end is known
         self._leash: float | None = 0.0  # that of its training job
         self._mutex = threading.Lock()
@@ -153,7 +156,7 @@ class Slot:
             endpoint: The URL of the buckets. "": there are none to be reached.
         """
         if file and not Path(file).exists():
-            return f"{Path(file).parent} isn't seen there. Share the home's folder, or give [ray] folder and [s3] endpoint."
+            return f"{Path(file).parent} isn't seen there. Share the home's folder, or set [ray] shared_home = false."
         url = urlsplit(endpoint)
         if endpoint:
             port = url.port or (443 if url.scheme == "https" else 80)
