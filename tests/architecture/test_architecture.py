@@ -37,6 +37,7 @@ ONE_USER = {
     "programs.complete_request": "what an image brings to a request, beside images",
     "programs.data.buckets.home_buckets": "which buckets a home has, beside the buckets; nodes of a cluster make them by this module",
     "programs.data.buckets.multipart_uploads": "files of a bucket on disk, beside bucket_store",
+    "programs.data.node_inputs": "how a node fetches code and data, beside request_files; nodes of a cluster load it",
     "programs.samples": "objects of buckets, beside programs/data; a command only asks for them",
     "runners.gpu_assignment": "how a training job gets what it needs, beside the runners",
     "runners.left_files": "how files of training jobs are read, beside the runners; the console sends them",

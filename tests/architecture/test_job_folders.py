@@ -88,7 +88,7 @@ OTHER_FILES = {
         ".open glob iterdir mkdir rmdir shutil.rmtree symlink_to",
         "makes a new home, which nobody uses yet",
     ),
-    "programs.data.archives": ("tarfile.open", "reads the user's archive of code"),
+    "programs.data.archives": (".open tarfile.open", "reads the user's archive of code"),
     "runners.on_ray.connection": (".open", "the log of the process that talks to Ray, in the home"),
     "runners.on_ray.slot": ("mkdir read_text", "the folder above those of training jobs; the machine's id in /proc"),
     "runners.storage.artifacts": (".open mkdir", "writes copies where the request says, file:///…"),

@@ -46,6 +46,7 @@ REACHED = {
     "jobs/trackers/follower.py: _told": f"{TRACKERS}::test_one_that_raises_harms_nothing_is_said_and_is_told_the_rest_later",
     "jobs/ownership.py: _beat_until": "tests/jobs/test_ownership.py::test_a_heartbeat_that_fails_is_told_once_and_comes_again",
     "runners/on_ray/runner.py: _record": "tests/runners/test_ray.py::test_a_training_job_whose_place_cannot_be_recorded_is_not_started",
+    "runners/node_fetches.py: _fetch": "tests/runners/test_node_fetches.py::test_buckets_that_are_away_are_told_and_asked_again_at_the_next_start",
     "runners/node.py: look": "tests/runners/test_host.py::test_a_node_tells_what_keeps_it_from_going_on",
     "runners/storage/copies.py: _copy_checkpoints": "tests/runners/test_host.py::test_checkpoints_and_log_are_copied_while_it_runs",
     "runners/storage/copies.py: _copy_log": "tests/runners/test_host.py::test_checkpoints_and_log_are_copied_while_it_runs",

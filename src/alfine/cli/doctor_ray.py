@@ -21,7 +21,7 @@ def ray_rows(home: Path) -> Iterator[tuple[str, bool, str]]:
     if not config.ray.address:
         return
     with tempfile.NamedTemporaryFile(dir=home if home.is_dir() else None, prefix=".seen-by-") as file:
-        shared = "" if config.ray.folder else file.name
+        shared = file.name if config.ray.shared_home else ""
         wanted = NodeNeeds(file=shared, endpoint=config.s3.endpoint)
         report = check_cluster(config.ray.cluster(home), wanted)
     yield "ray cluster", not report.trouble and bool(report.nodes), _summary(config.ray.address, report)

@@ -30,7 +30,8 @@ from alfine.jobs.server_record import ServerRecord
 from alfine.jobs.service import Service
 from alfine.jobs.trackers import check_settings
 from alfine.jobs.wake import Wake
-from alfine.programs.data.buckets.home_buckets import HomeBuckets
+from alfine.programs.data.buckets.home_buckets import HomeBuckets, node_buckets
+from alfine.programs.data.node_inputs import fetch_inputs
 from alfine.programs.images import Images
 from alfine.programs.machine import Machine
 from alfine.runners.container import ContainerRunner
@@ -133,6 +134,7 @@ class Home:
             running=self.config.run,
             ray=self.config.ray,
             buckets=self._buckets,
+            s3_endpoint=self.config.s3.endpoint,
             prices=self.config.prices,
             arns=arns or Arns(),
         )
@@ -199,9 +201,16 @@ class Home:
         return {**own, "ray": self._ray_runner()}
 
     def _ray_runner(self) -> RayRunner:
-        buckets = partial(HomeBuckets, self.folder.absolute(), self.config.s3)
+        ray, most = self.config.ray, self.config.run.max_decompressed_bytes
+        settings = replace(
+            ray.cluster(self.folder),
+            buckets=partial(HomeBuckets, self.folder.absolute(), self.config.s3)
+            if ray.shared_home
+            else partial(node_buckets, ray.folder, self.config.s3),
+            inputs=partial(fetch_inputs, max_decompressed_bytes=most),
+        )
         return RayRunner(
-            replace(self.config.ray.cluster(self.folder), buckets=buckets),
+            settings,
             self.config.ray.shapes,
             self.wake.set,
             self._placed,

@@ -20,6 +20,7 @@ class Machine:
         images: What training images mean here.
         running: The runner, the container engine and the limits that hold unless a job names others ([run] in alfine.toml).
         buckets: Where s3:// URIs lead. None: nowhere, so nothing can be read from s3:// and no artifact is stored.
+        s3_endpoint: The URL of the service that s3:// URIs lead to ([s3] endpoint). "": alfine's own buckets.
         ray: The cluster of the runner «ray», with this home's folder ([ray] in alfine.toml).
         prices: The price of an hour of each instance type ([prices] in alfine.toml).
         arns: The region and the account in the ARNs of jobs and algorithms.
@@ -32,6 +33,7 @@ class Machine:
     images: Images = field(default_factory=Images)
     running: Running = field(default_factory=Running)
     buckets: Buckets | None = None
+    s3_endpoint: str = ""
     ray: Ray = field(default_factory=Ray)
     prices: Prices = field(default_factory=Prices)
     arns: Arns = field(default_factory=Arns)

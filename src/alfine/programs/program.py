@@ -14,6 +14,7 @@ from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.spec import DEFINITION, FUNCTION, OBJECTIVE_HYPERPARAMETER, SHARED_CHECKPOINTS, TuningJobSpec
 from alfine.core.training_job import TrainingJob
 from alfine.programs.algorithms.one_host import on_one_host
+from alfine.programs.apart import RAY, apart_faults, is_apart, remote_channels, remote_source
 from alfine.programs.choose_ray import cluster_faults
 from alfine.programs.choose_runner import installs_requirements, named_runner, runner_for
 from alfine.programs.data.channels import channels
@@ -25,7 +26,7 @@ from alfine.programs.machine import Machine
 from alfine.programs.stand_ins import python_path
 from alfine.runners.executor import LocalChannel
 from alfine.runners.job_folder import remove_job_folder
-from alfine.runners.launch import GRACE_SECONDS, MAX_LOG_BYTES, Launch
+from alfine.runners.launch import GRACE_SECONDS, MAX_LOG_BYTES, InputChannel, Launch, Source
 from alfine.runners.local_launch import PACKAGE, portable_channel, portable_source, uri_of
 from alfine.runners.storage.artifacts import output_base, refusal
 
@@ -34,9 +35,6 @@ PARSED = "parsed"
 
 MOST_INSTANCES = 100
 """Of one training job. Each is a process, with a folder that lists all of them."""
-
-RAY = "ray"
-"""The runner on a Ray cluster."""
 
 INLINE = "inline"
 """The runner of Python functions."""
@@ -63,6 +61,8 @@ class Program:
         image: The container image.
         function: The Python function.
         shared: See `Launch`.
+        remote: The source and the script of `Launch`, where nodes fetch the code themselves.
+        remote_channels: Further channels of `Launch`, whose data nodes fetch.
     """
 
     spec: TuningJobSpec
@@ -81,6 +81,8 @@ class Program:
     image: str | None = None
     function: Callable[..., Any] | None = None
     shared: Path | None = None
+    remote: tuple[Source, str] | None = None
+    remote_channels: tuple[InputChannel, ...] = ()
 
     def remove_shared(self) -> None:
         """Remove the folder that the training jobs share, once none runs any more."""
@@ -92,7 +94,7 @@ class Program:
         """Return the Launch of an attempt of a training job. It is the same each time: a restart finds what was started before."""
         spec, definition, settings = self.spec, self.spec.definition, self.spec.settings
         texts = {**definition.static_hyperparameters, **spec.space.to_text(job.hyperparameters)}
-        source, script = portable_source(self.script, self.source_dir)
+        source, script = self.remote or portable_source(self.script, self.source_dir)
         return Launch(
             tuning_job=self.folder.name,
             name=job.name,
@@ -109,7 +111,7 @@ class Program:
             script=script,
             python=self.python,
             hyperparameters=texts if spec.single_training_job else {**texts, OBJECTIVE_HYPERPARAMETER: spec.metric},
-            channels=tuple(map(portable_channel, self.channels)),
+            channels=(*map(portable_channel, self.channels), *self.remote_channels),
             environment=self.environment,
             max_runtime_seconds=definition.max_runtime_seconds,
             grace_seconds=float(settings.get("grace-seconds", GRACE_SECONDS)),
@@ -230,12 +232,14 @@ def program_for(
         stand_ins = python_path(spec) if found.image is None and not found.built_in else {}
     if not fetch:
         faults += missing_program_faults(static, found.command, spec.definition.environment)
-    inputs = tuple(channels(spec, files))
+    apart = FUNCTION not in static and is_apart(spec, machine)
+    inputs = () if apart and fetch else tuple(channels(spec, files))
     if found.trouble:
         inputs = (*inputs, LocalChannel(name="code", path=folder, trouble=found.trouble))
     faults += _pipe_faults(found, inputs)
     if not fetch:  # an output path that can't be written later fails the training jobs that need it, not the whole job
         faults += _output_faults(spec, machine)
+        faults += apart_faults(spec, static, found, machine) if apart else ()
     runner = INLINE
     if FUNCTION not in static:
         runner = runner_for(spec, found.image, machine, faults, built_in=found.built_in)
@@ -255,21 +259,27 @@ def program_for(
         python=static.get("alfine_python", found.python),
         image=found.image,
         channels=inputs,
-        threads=_threads(spec),
+        threads=_threads(spec, machine, runner),
         gpus=0.0 if runner == INLINE else gpus_for(spec, machine, placed=runner == RAY),
         runner=runner,
         executor=("process" if found.image is None else "container") if runner == RAY else "",
         requirements=requirements,
         environment={**spec.definition.environment, **stand_ins},
         function=function,
-        shared=folder / INPUTS / PARSED if found.built_in and not spec.single_training_job else None,
+        shared=folder / INPUTS / PARSED if found.built_in and not spec.single_training_job and not apart else None,
+        remote=remote_source(static, files) if apart and fetch else None,
+        remote_channels=remote_channels(spec) if apart else (),
     )
 
 
-def _threads(spec: TuningJobSpec) -> int:
-    """Return the cores of each training job: those that run side by side share this machine's."""
+def _threads(spec: TuningJobSpec, machine: Machine, runner: str) -> int:
+    """Return the cores of each training job: those of its instance type on a cluster; here those that run side by side share this machine's."""
     threads = spec.settings.get("threads")
-    return int(threads) if threads else max(1, (os.cpu_count() or 1) // spec.max_parallel)
+    if threads:
+        return int(threads)
+    if runner == RAY:
+        return max(1, int(machine.ray.shapes[spec.definition.instance_type].cpus))
+    return max(1, (os.cpu_count() or 1) // spec.max_parallel)
 
 
 def _function_faults(spec: TuningJobSpec, name: str, function: Callable[..., Any] | None) -> Iterator[Fault]:

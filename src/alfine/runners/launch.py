@@ -69,11 +69,13 @@ class InputChannel(ChannelTerms):
         uri: The data. file://…: a file or folder as the training job is to see it, decompressed and divided. s3://…: an object, or the
             prefix of several, that the node fetches.
         version: A text that differs when the objects at an s3:// URI do. "": the node fetches what is there.
+        manifest: Whether an s3:// URI is that of a manifest, which lists the objects.
         shards: The URI of each host, in the order of the hosts, where several hosts share the data at file:// URIs.
     """
 
     uri: str = ""
     version: str = ""
+    manifest: bool = False
     shards: tuple[str, ...] = ()
 
 

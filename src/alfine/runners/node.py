@@ -16,6 +16,7 @@ from pathlib import Path
 from alfine.runners.executor import Executor
 from alfine.runners.host import Host
 from alfine.runners.launch import Launch
+from alfine.runners.node_fetches import FETCHES, Fetches, Inputs, names_objects, without_inputs
 from alfine.runners.process import ProcessRunner
 from alfine.runners.protocol import NO_COUNTS, LogPiece, Observation, Point
 from alfine.runners.storage.locations import Buckets
@@ -71,6 +72,7 @@ class Node:
     Args:
         root: The folder for its training jobs.
         buckets: Where s3:// URIs lead. None: nowhere, so that nothing is stored.
+        inputs: Fetches code and data that a launch names at s3:// URIs. None: such a launch can't be started.
         executors: Makes the executors, by name, from what they are to call for news; None stands for those of alfine.
     """
 
@@ -79,6 +81,7 @@ class Node:
         root: str | Path,
         buckets: Buckets | None = None,
         *,
+        inputs: Inputs | None = None,
         executors: Mapping[str, Callable[[Callable[[str, str], None]], Executor]] | None = None,
     ) -> None:
         self.root = Path(root)
@@ -86,6 +89,7 @@ class Node:
         self._began_at = -BEGINNING_SECONDS
         self._executors = executors or _executors(self.root)
         self._hosts: dict[str, Host] = {}
+        self._fetches = Fetches(inputs, self.root, buckets, self._ring)
         self._mutex = threading.Lock()
         self._rung = threading.Event()
         self._told_points_at = 0.0
@@ -93,15 +97,20 @@ class Node:
     def start(self, launch: Launch) -> None:
         """See `Runner.start`."""
         self._began_at = time.monotonic()
-        self._host(launch).start(launch)
+        if not names_objects(launch):
+            self._host(launch).start(launch)
+        elif self._host(launch).poll(without_inputs(launch), 0) is None:
+            self._fetches.begin(launch, self._host(launch).start)
 
     def poll(self, launch: Launch, offset: int, counts: Mapping[str, int] = NO_COUNTS) -> Observation | None:
         """See `Runner.poll`."""
-        return self._host(launch).poll(launch, offset, counts)
+        if self._fetches.is_fetching(launch):
+            return Observation(offset=offset, pending=FETCHES)
+        return self._host(launch).poll(without_inputs(launch), offset, counts)
 
     def stop(self, launch: Launch) -> None:
         """See `Runner.stop`."""
-        self._host(launch).stop(launch)
+        self._host(launch).stop(without_inputs(launch))
 
     def log(self, launch: Launch, begin: int, most: int) -> LogPiece:
         """See `Runner.log`."""

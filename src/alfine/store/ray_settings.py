@@ -39,6 +39,8 @@ class Ray:
             there is none, and no training job runs on Ray.
         namespace: The namespace of its actors. Two homes may share one.
         folder: The folder on each node in which training jobs have theirs. Empty: this home's folder, which all nodes share.
+        shared_home: Whether every node sees this home's folder, and the files that jobs name, at the same paths. False: nodes fetch code
+            and data from s3:// by themselves; that needs `folder`, and `[s3] endpoint`.
         pending_seconds: How long a training job may wait for its resources before it fails.
         leash_seconds: A training job is taken for lost when nobody could ask its node for this time; the node ends it then, too.
         keep_seconds: How long a slot without a training job keeps its resources, unless KeepAlivePeriodInSeconds says otherwise.
@@ -51,6 +53,7 @@ class Ray:
     address: str = ""
     namespace: str = "alfine"
     folder: str = ""
+    shared_home: bool = True
     pending_seconds: float = 86400.0
     leash_seconds: float = 600.0
     keep_seconds: float = 60.0
@@ -66,6 +69,9 @@ class Ray:
             faults.append(
                 Fault("[ray] keep_seconds", f"{number(self.keep_seconds)} must be a number of seconds from 0 on.")
             )
+        if not self.shared_home and not self.folder:
+            message = "is empty, but with shared_home = false each node needs a folder of its own for training jobs."
+            faults.append(Fault("[ray] folder", message))
         for name, table in self.instances.items():
             faults += _instance_faults(table, f'[ray.instances."{name}"]')
         if faults:

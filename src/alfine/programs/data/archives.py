@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tarfile
 import zlib
@@ -39,6 +40,12 @@ whose numbers are none (ValueError), a time that no file can have (OverflowError
 def is_archive(path: Path) -> bool:
     """Return whether a path is a file whose name is that of a tar archive."""
     return path.is_file() and path.name.endswith((".tar.gz", ".tgz", ".tar"))
+
+
+def sha256_of(archive: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with archive.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def has_member(archive: Path, name: str) -> bool:

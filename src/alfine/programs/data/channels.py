@@ -37,7 +37,7 @@ def channels(spec: TuningJobSpec, files: RequestFiles) -> Iterator[LocalChannel]
         trouble, path = "", Path()
         shards: tuple[Path, ...] = ()
         try:
-            path, shards = _paths(channel, files, spec.definition.instance_count)
+            path, shards = channel_paths(channel, files, spec.definition.instance_count)
         except (Unreadable, OSError, EOFError, zlib.error) as error:
             if files.fetch and may_pass(error):
                 raise
@@ -58,8 +58,18 @@ def channels(spec: TuningJobSpec, files: RequestFiles) -> Iterator[LocalChannel]
         )
 
 
-def _paths(channel: Channel, files: RequestFiles, hosts: int) -> tuple[Path, tuple[Path, ...]]:
-    """Return the folder (or file) that every host sees, and those of each host where they share the data."""
+def channel_paths(channel: Channel, files: RequestFiles, hosts: int) -> tuple[Path, tuple[Path, ...]]:
+    """Return the folder (or file) that every host sees, and those of each host where they share the data.
+
+    Args:
+        channel: The channel.
+        files: Finds its files.
+        hosts: How many hosts a training job has.
+
+    Raises:
+        Unreadable: There is nothing, or it can't be read.
+        OSError: It can't be read at present, but may be later.
+    """
     name = f"channel-{channel.name}"
     if channel.manifest:
         objects = files.listed(channel.uri, name)

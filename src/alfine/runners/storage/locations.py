@@ -17,6 +17,9 @@ from urllib.parse import unquote, urlparse
 AWS_HOST = re.compile(r"(?:(?P<bucket>.+)\.)?s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?")
 """Hosts of AWS's S3, with the bucket before them or in the path. Source: Amazon S3's user guide, «Virtual hosting of buckets»."""
 
+S3_URI = "s3://"
+"""The beginning of the URIs of objects in buckets."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Stored:

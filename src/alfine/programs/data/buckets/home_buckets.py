@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -12,6 +13,20 @@ from alfine.store.config import S3
 if TYPE_CHECKING:
     from alfine.programs.data.buckets.local_buckets import LocalBuckets
     from alfine.runners.storage.remote_buckets import RemoteBuckets
+
+
+NODE_FOLDER = ".buckets"
+"""The folder among those of tuning jobs in which a node keeps objects that it has downloaded."""
+
+
+def node_buckets(folder: str, settings: S3) -> HomeBuckets:
+    """Return the buckets behind an endpoint, on a node that doesn't see the home.
+
+    Args:
+        folder: The folder of the node's training jobs. Variables in it are those of the node.
+        settings: The service.
+    """
+    return HomeBuckets(Path(os.path.expandvars(folder)).expanduser() / NODE_FOLDER, settings)
 
 
 class HomeBuckets:
