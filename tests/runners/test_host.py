@@ -134,9 +134,9 @@ def test_a_node_tells_what_is_new_and_a_later_one_goes_on(tmp_path, process):
 
 
 def test_a_node_tells_what_keeps_it_from_going_on(tmp_path):
-    launch = Launch(tuning_job="t", name="t-1", source=Source(uri="s3://bucket/train.py", single=True))
+    launch = Launch(tuning_job="t", name="t-1", source=Source(uri="http://bucket/train.py", single=True))
     (news,) = Node(tmp_path).news([Asked(launch=launch)], 0.0)
-    assert news.error == "ValueError: 's3://bucket/train.py' isn't a file:// URI of an absolute path."
+    assert news.error == "ValueError: 'http://bucket/train.py' isn't a file:// URI of an absolute path."
 
 
 def test_a_node_needs_nothing_but_the_standard_library():
