@@ -116,8 +116,12 @@ OTHER_FILES = {
     ),
     "runners.launcher.capacity": ("os.listdir", "reads /proc"),
     "runners.launcher.entering": ("open os.open os.readlink", "reads /proc"),
+    "runners.launcher.headroom": ("open os.listdir", "reads /proc and control groups"),
     "runners.launcher.files": ("os.open", "lock and log in .alfine, with O_NOFOLLOW"),
-    "runners.launcher.job": ("os.mkdir", "makes a removed folder anew"),
+    "runners.launcher.job": (
+        "os.mkdir os.unlink",
+        "makes a removed folder anew, and takes back process.json in .alfine",
+    ),
     "runners.launcher.lookup": ("os.open", "opens one name from a descriptor"),
     "runners.launcher.preload": ("open os.listdir os.readlink os.walk", "reads /proc and its own /tmp"),
     "runners.launcher.processes": ("open", "reads /proc"),

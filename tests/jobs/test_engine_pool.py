@@ -10,6 +10,7 @@ from alfine.api.job_words import job_request
 from alfine.jobs import engine, failed_runs
 from alfine.jobs.engine_pool import EnginePool
 from alfine.jobs.home import Home
+from alfine.strategies.random import Random
 from tests.cli.conftest import alfine_cli, until
 from tests.store.damage import execute
 
@@ -62,6 +63,26 @@ def test_a_fault_of_the_database_is_logged_and_the_job_goes_on_once_it_is_over(h
     assert "no such table: tuning_jobs" in caplog.text
     execute(home.folder, rename.format("lost", "tuning_jobs"))
     until(lambda: home.service.get("gone").status == "Completed", "completed")
+
+
+def test_a_decision_for_which_there_is_too_little_memory_is_made_later(
+    home, engine_pool, tmp_path, monkeypatch, caplog
+):
+    ask, failed = Random.ask, []
+
+    def ask_with_little_memory(strategy, history):
+        if failed:
+            return ask(strategy, history)
+        failed.append(MemoryError())
+        raise failed[0]
+
+    create(home, tmp_path).rename(tmp_path / "train.py")
+    monkeypatch.setattr(Random, "ask", ask_with_little_memory)
+    monkeypatch.setattr("alfine.jobs.engine_pool.FIRST_DELAY", 0.001)
+    engine_pool.run("gone")
+    until(lambda: home.service.get("gone").ended, "it has ended")
+    assert home.service.get("gone").status == "Completed"
+    assert "MemoryError" in caplog.text
 
 
 def broken(monkeypatch, error):

@@ -20,6 +20,7 @@ from alfine.runners.job_folder import Workspace
 from alfine.runners.launcher import identity, mark_of, mark_on
 from alfine.runners.log_files import READ_BYTES, read_lines
 from alfine.runners.process import ProcessRunner
+from tests.missing import missing
 
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc and subreapers")
 
@@ -425,6 +426,36 @@ def test_an_intent_without_a_process_is_started_again(process):
     assert process.see_out(launch)[1] == ["after all"]
 
 
+def test_an_intent_that_was_overwritten_ends_no_other_training_job(process):
+    class Overwritten(ProcessRunner):
+        def _write_launch(self, launch, decision):
+            super()._write_launch(launch, decision)
+            if launch.name == "bad":
+                (launch.folder / ".alfine" / "launch.json").write_text('{"name": "bad"}')
+
+    def is_refused():
+        process.runner.start(bad)
+        with suppress(OSError):
+            process.runner.poll(bad, 0)
+            return False
+        return True
+
+    process._make = Overwritten
+    process.renew()
+    good, bad = (
+        process.launch("good", code="print('begun', flush=True)\nimport signal\nsignal.pause()"),
+        process.launch("bad", code="pass"),
+    )
+    process.runner.start(good)
+    process.until_line(good, "begun")
+    process.until_true(is_refused)
+    with pytest.raises(OSError, match="its launcher can't take it: KeyError: 'refused'"):
+        process.runner.poll(bad, 0)
+    assert process.runner.poll(good, 0).exit is None
+    process.runner.stop(good)
+    process.wait(good)
+
+
 @linux_only
 def test_a_training_job_whose_launcher_was_killed_is_lost(process):
     launch = process.launch(
@@ -464,6 +495,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from alfine.runners.executor import LocalLaunch
 from alfine.runners.process import ProcessRunner
+from tests.missing import missing
 home = Path(sys.argv[1])
 runner = ProcessRunner(lambda *_: None)
 for number in range(8):
@@ -547,3 +579,62 @@ def test_a_runner_tells_of_the_begin_of_each_line_and_of_the_end(process, restar
         if seen.lines and seen.exit is None:
             (process.home / "pipe").write_text("")
     assert (lines, seen.exit.succeeded) == (["0", "1", "2"], True)
+
+
+@pytest.fixture
+def group():
+    """A control group of processes whose number can be limited."""
+    top = next(
+        (path for path in map(Path, ("/sys/fs/cgroup/pids", "/sys/fs/cgroup")) if (path / "cgroup.procs").exists()),
+        Path("/none"),
+    )
+    folder = top / f"alfine-{os.getpid()}"
+    try:
+        folder.mkdir()
+        (folder / "pids.max").write_text("max")
+    except OSError as error:
+        with suppress(OSError):
+            folder.rmdir()
+        missing(f"a control group for the number of processes ({error.strerror})", "run the tests as root")
+    yield folder
+    for pid in (folder / "cgroup.procs").read_text().split():
+        (top / "cgroup.procs").write_text(pid)
+    folder.rmdir()
+
+
+@linux_only
+def test_while_there_can_be_few_more_processes_all_but_the_first_training_job_wait(process, group, caplog):
+    waits = "import signal\nprint('begun', flush=True)\nsignal.pause()"
+    launches = [process.launch(f"job-{number}", code=waits) for number in range(3)]
+    process.runner.start(launches[0])
+    process.until_line(launches[0], "begun")
+    launcher = process_of(launches[0])["launcher"]
+    (group / "cgroup.procs").write_text(str(launcher))
+    (group / "pids.max").write_text("20")
+    for launch in launches[1:]:
+        process.runner.start(launch)
+    process.until_true(lambda: "waits for its start: only 19 more processes are allowed here." in caplog.text)
+    assert [process.runner.poll(launch, 0).started_at for launch in launches[1:]] == [None, None]
+    process.runner.stop(launches[1])
+    assert process.wait(launches[1])[0].exit.cause == "stopped"
+    (group / "pids.max").write_text("max")
+    process.until_line(launches[2], "begun")
+    for launch in launches:
+        process.runner.stop(launch)
+        assert process.wait(launch)[0].exit.cause == "stopped"
+
+
+@linux_only
+def test_a_host_for_which_there_can_be_no_process_yet_is_started_later(process, group, tmp_path):
+    first = process.launch("first", code="pass")
+    process.see_out(first)
+    (group / "cgroup.procs").write_text(str(process_of(first)["launcher"]))
+    (group / "pids.max").write_text("3")  # the launcher, the parent of the hosts, the first host
+    code = f"import os\nos.mkdir({str(tmp_path)!r} + '/' + os.environ['SM_CURRENT_HOST'])"
+    launch = process.launch(code=code, instance_count=2)
+    process.runner.start(launch)
+    process.until_true((tmp_path / "algo-1").exists)
+    process.until_true(lambda: "max 0" not in (group / "pids.events").read_text())
+    (group / "pids.max").write_text("max")
+    assert process.wait(launch)[0].exit.succeeded
+    assert (tmp_path / "algo-2").exists()

@@ -396,27 +396,66 @@ def test_without_bubblewrap_it_says_so(sandbox, monkeypatch):
     assert last.exit.reason() == "bubblewrap isn't installed (no bwrap on PATH)."
 
 
+def put_before_bwrap(launch, monkeypatch, text):
+    """Let a shell's text decide what is made in place of the sandboxes of training jobs: $number counts them from 0."""
+    program = launch.folder.parent / "bwrap"  # where the launcher's own sandbox shows it, too
+    program.parent.mkdir(parents=True)
+    program.write_text(f"""#!/bin/sh
+number=0
+case "$*" in
+    *launcher/__main__.py*) ;;
+    *) while ! mkdir "{program.parent}/$number" 2> /dev/null; do number=$((number + 1)); done; {text};;
+esac
+exec {shutil.which("bwrap")} "$@"
+""")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+
+
 @pytest.mark.parametrize("sandbox", ["warm"], indirect=True)
 @pytest.mark.parametrize(
     ("made", "reason"),
     [
         ("sleep 600 & echo; wait", "sandbox: its first process ended at once."),
         (
-            "exec {bwrap} --unshare-pid --ro-bind / / --proc /proc --tmpfs /opt -- /bin/sh -c 'echo && read end'",
+            "set -- --unshare-pid --ro-bind / / --proc /proc --tmpfs /opt -- /bin/sh -c 'echo && read end'",
             "sandbox: [Errno 2] No such file or directory: '/opt/ml/code'",
         ),
     ],
 )
 def test_a_warm_start_in_a_sandbox_that_was_not_made_as_asked_says_so(sandbox, monkeypatch, made, reason):
-    """Such as by another version of bubblewrap. The first two that are made are the launcher's own, and its try whether it can enter one."""
-    bwrap = shutil.which("bwrap")
+    """Such as by another version of bubblewrap. The first one is the launcher's try whether it can enter a sandbox."""
     launch = sandbox.launch(code="import json")
-    program = launch.folder.parent / "bwrap"
-    program.parent.mkdir(parents=True)
-    asked = f'exec {bwrap} "$@"'
-    odd = f"if mkdir {program.parent}/tried 2> /dev/null; then {asked}; else {made.format(bwrap=bwrap)}; fi"
-    program.write_text(f'#!/bin/sh\ncase "$*" in *"read end"*) {odd};; *) {asked};; esac\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    put_before_bwrap(launch, monkeypatch, f"[ $number = 0 ] || {{ {made}; }}")
     last, lines = sandbox.see_out(launch)
     assert (last.exit.cause, lines) == ("not_started", [reason])
+
+
+def test_a_sandbox_that_cannot_be_made_for_want_of_something_is_made_later(sandbox, monkeypatch):
+    launch = sandbox.launch(code="import json\nprint('ran')")
+    said = "bwrap: Can't fork for pid 1: Resource temporarily unavailable"
+    first = int(launch.warm)
+    short = f'case $number in {first}|{first + 1}) echo "{said}" >&2; exit 1; esac'
+    put_before_bwrap(launch, monkeypatch, short)
+    last, lines = sandbox.see_out(launch)
+    assert (last.exit.succeeded, lines) == (True, [said, said, "ran"])
+    assert how_it_started(launch) == ("warm" if launch.warm else "cold")
+
+
+@pytest.mark.parametrize("sandbox", ["cold"], indirect=True)
+def test_that_no_sandbox_can_be_tried_for_want_of_something_is_forgotten(sandbox, monkeypatch):
+    """It would be said to work nowhere, and `auto` would run scripts without one, until alfine is started again."""
+    launch = sandbox.launch(code="print('ran')")
+    short = "case $number in 0) echo bwrap: Creating new namespace failed: Resource temporarily unavailable >&2; exit 1; esac"
+    put_before_bwrap(launch, monkeypatch, short)
+    sandboxes._probed.cache_clear()
+    with pytest.raises(BlockingIOError, match="can't be made at present: bwrap: Creating new namespace failed"):
+        sandbox.runner.start(launch)
+    assert sandbox.see_out(launch)[1] == ["ran"]
+
+
+def test_a_script_that_fails_with_such_a_message_ran_and_does_not_run_again(sandbox, tmp_path):
+    said = "bwrap: Can't fork for pid 1: Resource temporarily unavailable"
+    last, lines = sandbox.see_out(sandbox.launch(code=f"import json\nprint('ran')\nraise SystemExit({said!r})"))
+    assert lines == ["ran", said]
+    assert not last.exit.succeeded

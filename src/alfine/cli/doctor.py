@@ -253,7 +253,7 @@ def _runners(home: Path) -> Iterator[MachineCheck]:
     yield MachineCheck(
         "warm starts", linux, "training jobs start from preloaded imports" if linux else "they need Linux"
     )
-    trouble = sandbox.why_not()
+    trouble = _sandbox_trouble(network=True)
     yield MachineCheck(
         "runner sandbox",
         not trouble,
@@ -265,7 +265,7 @@ def _runners(home: Path) -> Iterator[MachineCheck]:
         not stay_open,
         f"{stay_open}: scripts reach it, but need a key" if stay_open else "closed to training jobs",
     )
-    isolated = sandbox.why_not(network=False)
+    isolated = _sandbox_trouble(network=False)
     yield MachineCheck("network isolation", not isolated, isolated or "EnableNetworkIsolation works in sandboxes")
     for name in ENGINES if running.engine == "auto" else (running.engine,):
         reason = engine_of(name)[1]
@@ -276,6 +276,15 @@ def _runners(home: Path) -> Iterator[MachineCheck]:
         )
     yield from (MachineCheck(name, works, detail) for name, works, detail in ray_rows(home))
     yield MachineCheck("runner by default", works=True, detail=_default(running.runner, trouble))
+
+
+def _sandbox_trouble(*, network: bool) -> str:
+    from alfine.runners import sandbox
+
+    try:
+        return sandbox.why_not(network=network)
+    except BlockingIOError as error:
+        return f"{error.strerror}."
 
 
 def _default(runner: str, trouble: str) -> str:

@@ -18,6 +18,10 @@ SENTENCES = {
         "The server's disk, or its network drive, answers with errors. Check it, then try again.",
     ),
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), "The server can't open more files at present. Try again in a while."),
+    **dict.fromkeys(
+        (errno.EAGAIN, errno.ENOMEM),
+        "The server's machine has no room for one more process at present. Try again in a while.",
+    ),
 }
 """By the errno of an OSError. The files aren't named: the caller may be anybody."""
 

@@ -37,6 +37,7 @@ from alfine.jobs.wake import Bell, Wake
 from alfine.programs.machine import Machine
 from alfine.programs.program import Program, programs_for, programs_to_stop
 from alfine.runners.protocol import Runner
+from alfine.runners.shortages import is_shortage
 from alfine.store.placements import Placement, placements
 from alfine.store.queries import failed_tries
 from alfine.store.store import Store
@@ -253,6 +254,8 @@ class Engine:
         try:
             decision = run.judge.policy.decide(run.history, run.judge.verdict)
         except Exception as error:  # a plug-in may raise anything: the tuning job fails with it
+            if is_shortage(error):
+                raise  # it comes right by itself, so the step is tried again
             log.exception("can't decide tuning_job=%s", run.spec.name)
             sentence = f"alfine could not decide what to do next: {type(error).__name__}: {error}"
             broken = Verdict(

@@ -21,6 +21,7 @@ script would see, and a fork of it enters the training job's own sandbox (launch
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -39,6 +40,7 @@ from alfine.runners.job_folder import SCRATCH, JobHost, hosts_of, make_scratch, 
 from alfine.runners.job_mounts import files_of, mounts
 from alfine.runners.process import ProcessRunner
 from alfine.runners.protocol import News
+from alfine.runners.shortages import is_shortage
 from alfine.runners.warm import PER_JOB_PREFIXES, Cold, Warm
 
 INSIDE = Path("/")
@@ -199,6 +201,9 @@ def why_not(*, network: bool = True) -> str:
 
     Args:
         network: Whether the training job may use the network.
+
+    Raises:
+        BlockingIOError: It can't be told at present, for want of processes or memory. A later call tries again.
     """
     return _probed(network)
 
@@ -219,8 +224,15 @@ def _probed(network: bool) -> str:  # noqa: FBT001
             timeout=PROBE_SECONDS,
         )
     except subprocess.CalledProcessError as error:
-        return f"bubblewrap doesn't work here: {error.stderr.decode(errors='replace').strip()[:300]}."
-    except (OSError, subprocess.TimeoutExpired) as error:
+        said = error.stderr.decode(errors="replace").strip()[:300]
+        if os.strerror(errno.EAGAIN) in said or os.strerror(errno.ENOMEM) in said:
+            raise BlockingIOError(errno.EAGAIN, f"A sandbox can't be made at present: {said}") from error
+        return f"bubblewrap doesn't work here: {said}."
+    except subprocess.TimeoutExpired as error:
+        return f"bubblewrap doesn't work here: {error}."
+    except OSError as error:
+        if is_shortage(error):
+            raise BlockingIOError(errno.EAGAIN, f"A sandbox can't be made at present: {error}") from error
         return f"bubblewrap doesn't work here: {error}."
     return ""
 

@@ -9,6 +9,8 @@ import signal
 import time
 from contextlib import suppress
 
+from .admission import RETRY_SECONDS
+from .capacity import SHORTAGES
 from .job import KILL_SECONDS, RESEND_SECONDS
 from .processes import LINUX, PR_SET_PDEATHSIG, execute, kill_by_command, note, say, terminate, wakeup_pipe, why_not
 
@@ -43,14 +45,35 @@ class Hosts:
             signal.signal(number, note)
         signal.set_wakeup_fd(self.signals_in, warn_on_full_buffer=False)
         for process in self.spec["processes"]:
-            self._start(process)
+            self._start_when_possible(process)
         while self.running:
-            self._wait()
-            self._reap()
-            self.waiting = {pid for pid in self.waiting & set(self.running) if not terminate(pid, self.spec["behind"])}
-            if time.monotonic() >= self.kill_at:
-                self._kill()
+            self._look(60.0)
         return self.code
+
+    def _look(self, pause: float) -> None:
+        """Wait for a signal, and do what is due.
+
+        Args:
+            pause: How many seconds it may wait.
+        """
+        self._wait(pause)
+        self._reap()
+        self.waiting = {pid for pid in self.waiting & set(self.running) if not terminate(pid, self.spec["behind"])}
+        if time.monotonic() >= self.kill_at:
+            self._kill()
+
+    def _start_when_possible(self, process: dict[str, Any]) -> None:
+        """Start a host as soon as there can be one more process, unless the training job is to stop before that."""
+        while self.kill_at == float("inf"):
+            try:
+                self._start(process)
+            except OSError as error:
+                if error.errno not in SHORTAGES:
+                    raise
+                self._look(RETRY_SECONDS)
+            else:
+                return
+        self.code = self.code or 128 + signal.SIGTERM
 
     def _start(self, process: dict[str, Any]) -> None:
         pid = os.fork()
@@ -68,8 +91,8 @@ class Hosts:
             say(why_not(error, process))
         os._exit(127)
 
-    def _wait(self) -> None:
-        pause = RESEND_SECONDS if self.waiting else max(0.0, min(self.kill_at - time.monotonic(), 60.0))
+    def _wait(self, pause: float) -> None:
+        pause = RESEND_SECONDS if self.waiting else max(0.0, min(self.kill_at - time.monotonic(), pause))
         select.select([self.signals], [], [], pause)
         with suppress(BlockingIOError):  # no signal has come: it was a child's end or the pause
             if signal.SIGTERM in os.read(self.signals, 4096):

@@ -7,9 +7,23 @@ import signal
 import time
 from contextlib import suppress
 
+from .admission import RETRY_SECONDS
 from .beneath import Beneath, open_regular
 from .capacity import SHORTAGES
-from .files import CONTAINER, CONTROL, DELETED, EXIT, HEARD, LOG, STOP, control_path, open_log, read_json, write_json
+from .files import (
+    CONTAINER,
+    CONTROL,
+    DELETED,
+    EXIT,
+    HEARD,
+    LOG,
+    PROCESS,
+    STOP,
+    control_path,
+    open_log,
+    read_json,
+    write_json,
+)
 from .processes import HELPERS, kill_by_command, kill_group, start_helper, terminate
 
 TYPE_CHECKING = False  # the module typing takes long to import
@@ -27,9 +41,6 @@ CLEAR_SECONDS = 30.0
 
 CLEAR_PAUSE_SECONDS = 0.05
 """Longest time between two looks at the processes that are left."""
-
-RETRY_SECONDS = 1.0
-"""Time until something is tried again for which there was no room on the disk, no descriptor or no process."""
 
 RESEND_SECONDS = 0.01
 """Time until SIGTERM is sent again when the process inside a sandbox didn't exist yet."""
@@ -69,6 +80,10 @@ class SupervisedJob:
         folder: Its folder.
         spec: The content of launch.json.
         lock: The file descriptor that holds its lock.
+
+    Attributes:
+        patient: Whether it is given back when what stands around it couldn't start it for want of something.
+        shortage: Why it was given back: it never began, and nothing is recorded of it.
     """
 
     def __init__(self, folder: str, spec: dict[str, Any], lock: int) -> None:
@@ -93,6 +108,9 @@ class SupervisedJob:
         self.settler = 0
         self.settle_until = float("inf")
         self.record: dict[str, Any] | None = None
+        self.patient = False
+        self.shortage = ""
+        self.log_begin = self._log_size()
 
     def begin(self, pid: int, now: float) -> None:
         """Note that the main process runs, and set its limits.
@@ -165,11 +183,7 @@ class SupervisedJob:
                 kill_group(self.pid, signal.SIGKILL)
 
     def _check_log(self, now: float) -> None:
-        limit = self.spec["max_log_bytes"]
-        try:
-            size = os.stat(control_path(self.folder, LOG)).st_size
-        except OSError:
-            size = 0
+        limit, size = self.spec["max_log_bytes"], self._log_size()
         if size > limit:
             self.ask(
                 "log_limit",
@@ -180,6 +194,12 @@ class SupervisedJob:
             self.kill_at = now
         soon, late = LOG_CHECK_SECONDS
         self.log_check_at = now + min(late, max(soon, (limit - size) / LOG_BYTES_PER_SECOND))
+
+    def _log_size(self) -> int:
+        try:
+            return os.stat(control_path(self.folder, LOG)).st_size
+        except OSError:
+            return 0  # it has printed nothing yet, or has removed the file
 
     def _check_leash(self, now: float) -> None:
         """End it when its machine has heard nothing from alfine for too long: by then it may run elsewhere."""
@@ -213,7 +233,7 @@ class SupervisedJob:
             leftovers: Children of the launcher that are left over from training jobs that have ended.
 
         Returns:
-            Whether exit.json is written, or never can be. If not, call it again.
+            Whether exit.json is written, or never can be, or the training job was given back. If not, call it again.
         """
         if now < self.next_look:
             return False
@@ -223,6 +243,8 @@ class SupervisedJob:
                 self.next_look = now + self.pause
                 return False
             self.record = self._exit_record()
+            if self.patient and self._is_given_back(self.record):
+                return True
             for folder in self.spec["scratch"]:
                 self._remove(folder[len(self.folder) + 1 :])
         try:
@@ -238,6 +260,26 @@ class SupervisedJob:
                 self.next_look = now + RETRY_SECONDS
                 return False
         os.close(self.lock)
+        return True
+
+    def _is_given_back(self, record: dict[str, Any]) -> bool:
+        """Give the training job back if its wrapper couldn't start it for want of something. Return whether that is so.
+
+        What its log says must come from the wrapper alone: then its own program never ran.
+        """
+        wrapper, why = self.spec["wrapper"], record["detail"]
+        if record["cause"] != "not_started" or not wrapper or not self.pid or not _is_shortage(why):
+            return False
+        if wrapper == "sandbox" and not all(line.startswith(WRAPPERS[wrapper][1]) for line in self._last_lines()):
+            return False
+        names = [CONTAINER.format(host=process["host"]) for process in self.spec["processes"]]
+        try:
+            for name in [PROCESS, *(names if wrapper == "container" else ())]:
+                os.unlink(control_path(self.folder, name))
+        except OSError:
+            return False  # it ends as one that couldn't be started, which its record says
+        os.close(self.lock)
+        self.shortage = why
         return True
 
     def _make_folder(self, *, was_killed: bool) -> bool:
@@ -337,13 +379,16 @@ class SupervisedJob:
 
     def _said(self, beginnings: tuple[str, ...]) -> str:
         """Return the last line of the log with one of these beginnings; "" where there is none: then the training job itself failed."""
+        return next((line for line in reversed(self._last_lines()) if line.startswith(beginnings)), "")
+
+    def _last_lines(self) -> list[str]:
+        """Return the last lines of the log, as far as they were printed since this start; none where there is no log."""
         try:
             with open_regular(control_path(self.folder, LOG)) as file:
-                file.seek(max(0, os.fstat(file.fileno()).st_size - SAID_BYTES))
-                lines = file.read().decode(errors="replace").splitlines()
+                file.seek(max(self.log_begin, os.fstat(file.fileno()).st_size - SAID_BYTES))
+                return file.read().decode(errors="replace").splitlines()
         except OSError:
-            return ""  # there is no log to tell from: the exit code alone tells
-        return next((line for line in reversed(lines) if line.startswith(beginnings)), "")
+            return []  # there is no log to tell from: the exit code alone tells
 
     def wakes_at(self) -> float:
         """Return when `watch` or `finish` has to be called next, in monotonic seconds."""
@@ -352,3 +397,8 @@ class SupervisedJob:
             if self.running
             else self.next_look
         )
+
+
+def _is_shortage(text: str) -> bool:
+    """Return whether the message of a program names an error that may pass by itself."""
+    return any(os.strerror(number).lower() in text.lower() for number in SHORTAGES)

@@ -11,11 +11,12 @@ import sys
 import time
 from contextlib import suppress
 
-from .capacity import SHORTAGES, Capacity, lower_limit
+from .admission import RETRY_SECONDS, Admission
+from .capacity import SHORTAGES, lower_limit
 from .entering import Entering
 from .files import EXIT, LAUNCH, PROCESS, STOP, control_path, flush, open_log, read_json, take_lock, write_json
 from .hosts import Hosts
-from .job import RETRY_SECONDS, SupervisedJob
+from .job import SupervisedJob
 from .processes import (
     HELPERS,
     LINUX,
@@ -79,7 +80,7 @@ class Launcher:
         signal.set_wakeup_fd(self.signals_in, warn_on_full_buffer=False)
         os.set_blocking(self.control, False)
         self.before = set(self._children())
-        self.capacity = Capacity(self.descriptors)
+        self.admission = Admission(self.descriptors)
 
     def tell(self, event: str, **fields: Any) -> None:
         """Send an event to alfine. It is lost when alfine has ended or doesn't read, which does no harm: the files say the same."""
@@ -98,16 +99,24 @@ class Launcher:
                     job.watch(now)
                 elif job.finish(now, leftovers):
                     del self.jobs[folder]
-                    self.tell("exit", folder=folder)
-                    self.unflushed.append(control_path(folder, EXIT))
-                    self.flush_at = min(self.flush_at, now + FLUSH_SECONDS)
-                    self.retry_at = now
+                    self._let_go(job, now)
             if self.waiting and now >= self.retry_at:
                 self._start_waiting()
             if now >= self.flush_at:
                 self._flush()
         for path in self.unflushed:
             flush(path)
+
+    def _let_go(self, job: SupervisedJob, now: float) -> None:
+        if job.shortage:
+            self._let_wait(job.folder, job.shortage)
+            self.retry_at = now + self.admission.carry(len(self.jobs), job.folder)
+            return
+        self.admission.ended(job.folder)
+        self.tell("exit", folder=job.folder)
+        self.unflushed.append(control_path(job.folder, EXIT))
+        self.flush_at = min(self.flush_at, now + FLUSH_SECONDS)
+        self.retry_at = now
 
     def _wait(self) -> None:
         retry_at = self.retry_at if self.waiting else float("inf")
@@ -171,15 +180,16 @@ class Launcher:
             return
         if self.waiting:  # it's not its turn
             self.waiting.append(folder)
-        elif self.capacity.has_room(len(self.jobs)):
-            self._take(folder)
+        elif lack := self.admission.lack(len(self.jobs)):
+            self._let_wait(folder, lack)
         else:
-            self._let_wait(folder, f"this launcher has no descriptors for more than {len(self.jobs)} training jobs.")
+            self._take(folder)
 
     def _start_waiting(self) -> None:
         """Start those that wait, in their order, until there is no room again."""
         self.retry_at = time.monotonic() + RETRY_SECONDS
-        while self.waiting and self.capacity.has_room(len(self.jobs)):
+        self.admission.try_one_more(len(self.jobs))
+        while self.waiting and not self.admission.lack(len(self.jobs)):
             if not self._take(self.waiting.pop(0)):
                 return
 
@@ -187,7 +197,8 @@ class Launcher:
         """Start a training job. Return False where the machine is short of what it needs: then it is first among those that wait."""
         try:
             self._start(folder)
-        except (OSError, ValueError, RecursionError) as error:
+        except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
+            # Whatever its files contain, it must harm no other training job of this launcher.
             job = self.jobs.pop(folder, None)
             if job is not None:
                 os.close(job.lock)
@@ -213,6 +224,8 @@ class Launcher:
             self.tell("exit", folder=folder)  # its files say what became of it
             return
         job = self.jobs[folder] = SupervisedJob(folder, spec, lock)
+        job.patient = self.admission.is_patient(folder)
+        self.admission.begun()
         if os.path.exists(control_path(folder, STOP)):
             job.cause = "stopped"
             job.end(None, time.monotonic())
@@ -324,7 +337,7 @@ class Launcher:
             self.libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
             self.libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             _offer_to_the_oom_killer()
-        lower_limit(self.capacity.given)
+        lower_limit(self.admission.capacity.given)
         for mine in (self.control, self.signals, self.signals_in):
             os.close(mine)
         for other in self.jobs.values():
