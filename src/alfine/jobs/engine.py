@@ -253,22 +253,26 @@ class Engine:
         begun = time.monotonic()
         try:
             decision = run.judge.policy.decide(run.history, run.judge.verdict)
-        except Exception as error:  # a plug-in may raise anything: the tuning job fails with it
-            if is_shortage(error):
-                raise  # it comes right by itself, so the step is tried again
-            log.exception("can't decide tuning_job=%s", run.spec.name)
-            sentence = f"alfine could not decide what to do next: {type(error).__name__}: {error}"
-            broken = Verdict(
-                outlook=Outlook.STOP,
-                criterion="InternalFailure",
-                sentence=sentence,
-                status="Failed",
-                is_limit=True,
-            )
-            return run.judge.policy.decide(run.history, broken)
+        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything: the tuning job fails with it
+            return self._decision_after(run, error)
         if decision.launches:
             self.measures.suggestions.add(time.monotonic() - begun)
         return decision
+
+    def _decision_after(self, run: Run, error: Exception) -> Decision:
+        """Return the decision that fails a tuning job; raise the error if it comes right by itself, so that the step is tried again."""
+        if is_shortage(error):
+            raise error
+        log.error("can't decide tuning_job=%s", run.spec.name, exc_info=error)
+        sentence = f"alfine could not decide what to do next: {type(error).__name__}: {error}"
+        broken = Verdict(
+            outlook=Outlook.STOP,
+            criterion="InternalFailure",
+            sentence=sentence,
+            status="Failed",
+            is_limit=True,
+        )
+        return run.judge.policy.decide(run.history, broken)
 
     def _intents(self, run: Run, stops: Iterable[Stop], launches: Iterable[Suggestion]) -> list[Launched | StopAsked]:
         """Return the facts that say what is to be done."""

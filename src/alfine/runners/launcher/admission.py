@@ -1,4 +1,4 @@
-"""Whether a launcher may start one more training job now, or has it wait."""
+"""Decides whether a launcher starts one more training job now, or has it wait."""
 
 from __future__ import annotations
 

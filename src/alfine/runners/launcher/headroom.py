@@ -1,4 +1,4 @@
-"""What this machine has left for one more training job: processes, of which each thread counts as one, and memory.
+"""Tells what this machine has left for one more training job: memory, and processes, of which each thread counts as one.
 
 A training job takes what it needs within its first seconds. So for each one that began of late some is kept free that it hasn't taken yet.
 Where a limit can't be found out, there is none. Sources of the files: cgroups(7), the kernel's «Control Group v2», proc(5).
