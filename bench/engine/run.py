@@ -19,115 +19,24 @@ import json
 import os
 import platform
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from groups import GROUPS, PEERS, SQLITE, Contestant, Group
+from report import report, spread
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 README, RESULTS = HERE.parent / "README.md", HERE / "data" / "results.json"
-PEERS = HERE.parent / ".venv-peers"
 PEER_PACKAGES = {"optuna": "optuna==5.0.0", "ray": "ray[tune]==2.60.0", "syne-tune": "syne-tune==0.16.0"}
 BEGIN, END = "<!-- results: written by bench/engine/run.py -->", "<!-- end of results -->"
 LIMIT_SECONDS = 400
-
-
-@dataclass(frozen=True)
-class Contestant:
-    """One engine in one setting. jobs: how many training jobs it runs, so that a slow engine needn't run many; rounds: at most."""
-
-    name: str
-    program: str
-    jobs: int
-    env: dict[str, str] = field(default_factory=dict)
-    case: str = ""  # instead of the group's
-    rounds: int = 99
-
-    @property
-    def peer(self) -> str | None:
-        """The package that it needs in the peers' environment."""
-        return {"optuna_engine": "optuna", "ray_engine": "ray", "syne_engine": "syne-tune"}.get(self.program)
-
-    @property
-    def python(self) -> str:
-        return str(PEERS / "bin" / "python") if self.peer else sys.executable
-
-
-@dataclass(frozen=True)
-class Group:
-    """Contestants that are compared; the first is what the others are divided by."""
-
-    title: str
-    case: str
-    parallel: int
-    rounds: int
-    contestants: tuple[Contestant, ...]
-    stretches: tuple[
-        tuple[int, int], ...
-    ] = ()  # from the end of this job to the end of that one; none: of the whole run
-
-
-WARM, SQLITE = {"WARM": "1"}, {"SQLITE": "1"}
-
-
-def scripts(bare: int, alfine: int, peers: int, ray: int, *more: Contestant) -> tuple[Contestant, ...]:
-    return (
-        Contestant("bare loop", "bare", bare),
-        *more,
-        Contestant("alfine, cold", "alfine_engine", alfine),
-        Contestant("Optuna in memory + subprocess", "optuna_engine", peers),
-        Contestant("Optuna SQLite + subprocess", "optuna_engine", peers, SQLITE),
-        Contestant("Syne Tune LocalBackend, sleep 0.05 s", "syne_engine", peers),
-        *([Contestant("Ray Tune + subprocess", "ray_engine", ray, rounds=2)] if ray else []),
-    )
-
-
-def warm(parallel: int) -> Group:
-    contestants = scripts(5, 5, 5, 2 if parallel == 1 else 0, Contestant("alfine, warm", "alfine_engine", 60, WARM))
-    title = "A script that imports scikit-learn and xgboost, prints its metric and ends"
-    return Group(f"{title}, {parallel} at a time", "imports", parallel, 3, contestants)
-
-
-STRETCHES = ((10, 100), (900, 1100), (4800, 5000))
-GROUPS = {
-    "second": Group("A script that takes 1 s, cold", "second", 1, 3, scripts(6, 6, 6, 2)),
-    "instant": Group("A script that ends at once, cold", "instant", 1, 5, scripts(60, 60, 60, 2)),
-    "warm": warm(1),
-    "warm2": warm(2),
-    "function": Group(
-        "A Python function that returns at once, one at a time: ms a job in three stretches",
-        "function",
-        1,
-        3,
-        (
-            Contestant("two durable transactions, plain sqlite3", "bare", 5000, case="sqlite"),
-            Contestant("alfine, SQLite", "alfine_engine", 5000),
-            Contestant("Optuna SQLite, random", "optuna_engine", 1100, SQLITE, rounds=2),
-            Contestant("Optuna in memory, random", "optuna_engine", 5000),
-            Contestant("Ray Tune, random", "ray_engine", 4, rounds=2),
-        ),
-        STRETCHES,
-    ),
-    "ask_tell": Group(
-        "In memory, ask and tell with random sampling: ms a job in three stretches",
-        "ask_tell",
-        1,
-        5,
-        (
-            Contestant("bare loop", "bare", 5000, case="function"),
-            Contestant("alfine.Tuner", "alfine_engine", 5000),
-            Contestant("Optuna in memory", "optuna_engine", 5000),
-        ),
-        STRETCHES,
-    ),
-}
 
 
 # ---- one run of one contestant -----------------------------------------------------------------------------------------
@@ -359,182 +268,6 @@ def versions(python: Path | str, packages: Sequence[str]) -> dict[str, str]:
         "    try: found[name] = m.version(name)\n    except m.PackageNotFoundError: pass\nprint(json.dumps(found))"
     )
     return json.loads(subprocess.run([str(python), "-c", code, *packages], stdout=subprocess.PIPE, check=True).stdout)
-
-
-# ---- the report --------------------------------------------------------------------------------------------------------
-
-
-def spread(values: Sequence[float], digits: int) -> str:
-    if not values:
-        return "–"
-    middle = f"{statistics.median(values):,.{digits}f}"
-    return middle if len(values) == 1 else f"{middle} [{min(values):,.{digits}f}–{max(values):,.{digits}f}]"
-
-
-def digits_for(value: float) -> int:
-    return 2 if value < 10 else 1 if value < 100 else 0
-
-
-def ratios(runs: dict[str, list[dict[str, Any]]], name: str, base: str, figure: str = "ms") -> list[float]:
-    """Within each round; a contestant that failed in some round has as many ratios as it has rounds."""
-    return [
-        one[figure] / other[figure]
-        for one, other in zip(runs[name], runs[base], strict=False)
-        if one[figure] and other[figure]
-    ]
-
-
-def group_table(result: dict[str, Any], group: Group) -> Iterator[str]:
-    base = group.contestants[0].name
-    columns = [f"{first}-{last}" for first, last in group.stretches]
-    if columns:
-        heads = [f"{first:,}th–{last:,}th" for first, last in group.stretches] + [
-            "CPU ms of the engine's process",
-            "first job after s",
-        ]
-    else:
-        heads = ["ms a job", f"÷ {base}", "ms more", "CPU ms of the engine's process", "first job after s"]
-    yield f"\n**{result['title']}** (load {min(result['load']):.1f}–{max(result['load']):.1f})\n"
-    yield f"| | {' | '.join(heads)} |"
-    yield f"|---|{'---|' * len(heads)}"
-    for each in group.contestants:
-        rounds = result["runs"][each.name]
-        if not rounds:
-            yield f"| {each.name} | {result['skipped'].get(each.name, 'not run')[:80]}{' |' * len(heads)}".rstrip()
-            continue
-        cells = []
-        for column in columns or ["ms"]:
-            values = [one[column] for one in rounds if one.get(column) is not None]
-            cells.append(spread(values, digits_for(statistics.median(values))) if values else "–")
-        if not columns:
-            by = ratios(result["runs"], each.name, base)
-            more = [one["ms"] - other["ms"] for one, other in zip(rounds, result["runs"][base], strict=False)]
-            cells += [spread(by, 2), spread(more, 1)] if each.name != base else ["1", ""]
-        elif cells == ["–"] * len(cells):
-            cells[0] = f"{spread([one['ms'] for one in rounds], 0)} ({each.jobs} jobs)"
-        cells.append(f"{statistics.median(one['cpu_ms'] for one in rounds):.2f}")
-        cells.append(f"{statistics.median(one['first_s'] for one in rounds):.2f}")
-        yield f"| {each.name} | {' | '.join(cells)} |"
-
-
-@dataclass(frozen=True)
-class Goal:
-    """One figure that issue 2 asks for. values: from what its group found; at_most or at_least bounds their median."""
-
-    what: str
-    group: str
-    goal: str
-    values: Callable[[Any], Sequence[float]]
-    at_most: float = float("inf")
-    at_least: float = 0.0
-    digits: int = 1
-
-    def row(self, found: Any) -> str:
-        values = self.values(found)
-        if not values:
-            return f"| {self.what} | {self.goal} | not measured | |"
-        met = self.at_least <= statistics.median(values) <= self.at_most
-        unit = "×" if self.goal.endswith("×") else f" {self.goal.split()[-1]}"
-        return f"| {self.what} | {self.goal} | {spread(values, self.digits)}{unit} | {'met' if met else '**missed**'} |"
-
-
-Runs = dict[str, list[dict[str, Any]]]
-
-
-def _of(name: str, figure: str = "ms") -> Callable[[Runs], list[float]]:
-    return lambda runs: [each[figure] for each in runs[name] if each.get(figure) is not None]
-
-
-def _slower(runs: Runs) -> list[float]:
-    return ratios(runs, "alfine, cold", "bare loop")
-
-
-def _faster(runs: Runs) -> list[float]:
-    return [1 / ratio for ratio in ratios(runs, "alfine, warm", "bare loop")]
-
-
-def _added(runs: Runs) -> list[float]:
-    return [one["ms"] - other["ms"] for one, other in zip(runs["alfine, cold"], runs["bare loop"], strict=False)]
-
-
-def _growth(runs: Runs) -> list[float]:
-    return [each["4800-5000"] / each["10-100"] for each in runs[DURABLE] if each["4800-5000"]]
-
-
-def _process(name: str) -> Callable[[dict[str, Any]], list[float]]:
-    return lambda found: found["seconds"][name]
-
-
-DURABLE = "alfine, SQLite"
-IMPORTS = "warm job with scikit-learn and xgboost"
-GOALS = (
-    Goal("script of 1 s, cold, against the bare loop", "second", "≤ 1.10×", _slower, at_most=1.10, digits=3),
-    Goal("script that ends at once, cold, added", "instant", "≤ 30 ms", _added, at_most=30),
-    Goal(f"{IMPORTS}, 1 at a time", "warm", "≤ 40 ms", _of("alfine, warm"), at_most=40),
-    Goal("… faster than the bare loop", "warm", "≥ 20×", _faster, at_least=20),
-    Goal(f"{IMPORTS}, 2 at a time", "warm2", "≤ 40 ms", _of("alfine, warm"), at_most=40),
-    Goal("… faster than the bare loop", "warm2", "≥ 20×", _faster, at_least=20),
-    Goal(
-        "Python function, durable, 10th to 100th job", "function", "≤ 3 ms", _of(DURABLE, "10-100"), at_most=3, digits=2
-    ),
-    Goal("… 900th to 1,100th", "function", "≤ 3 ms", _of(DURABLE, "900-1100"), at_most=3, digits=2),
-    Goal("… 4,800th to 5,000th", "function", "≤ 3 ms", _of(DURABLE, "4800-5000"), at_most=3, digits=2),
-    Goal("… and flat: last stretch over first", "function", "≤ 1.25×", _growth, at_most=1.25, digits=2),
-    Goal(
-        "in-memory Tuner, Random, an ask and tell", "ask_tell", "≤ 0.2 ms", _of("alfine.Tuner"), at_most=0.2, digits=3
-    ),
-    Goal("`import alfine`, whole process", "startup", "≤ 0.15 s", _process("import alfine"), at_most=0.15, digits=3),
-    Goal("`alfine --help`, whole process", "startup", "≤ 0.25 s", _process("alfine --help"), at_most=0.25, digits=3),
-    Goal("base install", "install", "< 250 MB", lambda found: [found["base install"]], at_most=250, digits=0),
-)
-
-
-def goal_rows(found: dict[str, Any]) -> Iterator[str]:
-    for goal in GOALS:
-        if goal.group in found["groups"]:
-            yield goal.row(found["groups"][goal.group]["runs"])
-        elif goal.group in found:
-            yield goal.row(found[goal.group])
-
-
-def report(found: dict[str, Any]) -> str:
-    machine, seen = found["machine"], found["versions"]
-    lines = [
-        f"{found['at']}, {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}, Python {machine['python']}.",
-        f"Load average {found['load'][0]:.1f} when it began, {found['load'][1]:.1f} when it ended (of each group beside its title).",
-        "Versions: " + ", ".join(f"{name} {version}" for name, version in seen.items()) + ".",
-        *(
-            f"Measured again at {each['at']} (load {each['load'][0]:.1f}–{each['load'][1]:.1f}): {', '.join(each['what'])}; alfine {each.get('revision', 'not noted')}."
-            for each in found.get("again", [])
-        ),
-        f"alfine's source: {found.get('revision', 'not noted')}.",
-        "Figures: median of the rounds [least–most].",
-        "\n| goal | | measured | |",
-        "|---|---|---|---|",
-    ]
-    lines += goal_rows(found)
-    for name, result in found["groups"].items():
-        lines += group_table(result, GROUPS[name])
-    if "startup" in found:
-        seconds = found["startup"]["seconds"]
-        load = found["startup"]["load"]
-        lines += [f"\n**Start-up, whole process** (load {min(load):.1f}–{max(load):.1f})\n", "| | s |", "|---|---|"]
-        lines += [f"| `{name}` | {spread(values, 3)} |" for name, values in seconds.items()]
-    if "install" in found:
-        lines.append(
-            "\n**Base install**: " + ", ".join(f"{name} {size:.0f} MB" for name, size in found["install"].items()) + "."
-        )
-    if "kill" in found:
-        lines += [
-            "\n**`kill -9` of the driver** while two training jobs of 10 s run\n",
-            "| | what was seen |",
-            "|---|---|",
-        ]
-        lines += [
-            f"| {name} | {'; '.join(f'{key}: {value}' for key, value in seen.items())} |"
-            for name, seen in found["kill"].items()
-        ]
-    return "\n".join(lines) + "\n"
 
 
 def machine() -> dict[str, Any]:
