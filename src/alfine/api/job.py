@@ -60,7 +60,11 @@ class Kept:
     background: Background | None = None
 
     def read(self, home: Home, run: Run | None = None) -> Job:
-        """Return the job as it is recorded now; run: its run, where this process runs it."""
+        """Return the job as it is recorded now.
+
+        Args:
+            run: Its run, where this process runs it.
+        """
         history = home.service.history(self.name) if run is None else run.history
         return Job(home.service.get(self.name), history if self.native is None else self.native.of(history), self, run)
 

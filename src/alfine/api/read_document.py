@@ -52,12 +52,20 @@ def read_document(path: Path) -> dict[str, Any]:
 
 
 def parsed_json(name: str, text: str) -> dict[str, Any]:
-    """Return the keys and values of a JSON text. Raise InvalidSpec as `read_document` does; name: how faults call the text."""
+    """Return the keys and values of a JSON text. Raise InvalidSpec as `read_document` does.
+
+    Args:
+        name: How faults call the text.
+    """
     return _document(name, _from_json(name, text))
 
 
 def parsed_yaml(name: str, text: str) -> dict[str, Any]:
-    """Return the keys and values of a YAML text. Raise InvalidSpec as `read_document` does; name: how faults call the text."""
+    """Return the keys and values of a YAML text. Raise InvalidSpec as `read_document` does.
+
+    Args:
+        name: How faults call the text.
+    """
     return _document(name, _from_yaml(name, text))
 
 

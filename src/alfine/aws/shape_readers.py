@@ -30,7 +30,12 @@ INTEGERS = {"integer": 2**31, "long": 2**63}
 
 
 def structure_reader(members: Mapping[str, Reader], required: Sequence[str]) -> Reader:
-    """Return a reader of objects: members: the reader of each; required: the names of those that must be there."""
+    """Return a reader of objects.
+
+    Args:
+        members: The reader of each.
+        required: The names of those that must be there.
+    """
 
     def read(value: Any, path: str, faults: Faults) -> Plain:
         if not isinstance(value, dict):
@@ -51,7 +56,11 @@ def structure_reader(members: Mapping[str, Reader], required: Sequence[str]) -> 
 
 
 def list_reader(member: Reader, shape: Mapping[str, Any], *, inline: bool) -> Reader:
-    """Return a reader of lists; inline: their members are plain values, whose faults AWS names in the list's own message."""
+    """Return a reader of lists.
+
+    Args:
+        inline: Their members are plain values, whose faults AWS names in the list's own message.
+    """
     least, most = shape.get("min", 0), shape.get("max", math.inf)
 
     def read(value: Any, path: str, faults: Faults) -> list[Any]:
@@ -160,7 +169,11 @@ def read_boolean(value: Any, path: str, faults: Faults) -> bool:  # noqa: ARG001
 
 
 def number_reader(shape: Mapping[str, Any], kind: str) -> Reader:
-    """Return a reader of numbers; kind: `integer`, `long`, `float` or `double`."""
+    """Return a reader of numbers.
+
+    Args:
+        kind: `integer`, `long`, `float` or `double`.
+    """
     whole = kind in INTEGERS
     limit = INTEGERS.get(kind, 0)
     least, most = shape.get("min"), shape.get("max")

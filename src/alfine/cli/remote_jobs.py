@@ -176,7 +176,11 @@ class RemoteJobs:
         self._send("POST", path, "alfine", {"content-type": "application/json"}, body)
 
     def console_link(self, to: str = "") -> str:
-        """Return the URL of a new one-time link into the server's console; to: the path of the page that it leads to."""
+        """Return the URL of a new one-time link into the server's console.
+
+        Args:
+            to: The path of the page that it leads to.
+        """
         _, body = self._send("POST", "/_alfine/console-links", "alfine", {}, b"")
         path: str = json.loads(body)["Path"]
         if not to:

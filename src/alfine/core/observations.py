@@ -23,7 +23,11 @@ class Observations:
         self._count = 0
 
     def add(self, point: Array, value: float) -> None:
-        """Add a result; point: (d,)."""
+        """Add a result.
+
+        Args:
+            point: (d,), its configuration in the unit cube.
+        """
         if self._count == len(self._values):
             room = max(FIRST_ROOM, 2 * self._count)
             self._points = np.resize(self._points, (room, self._points.shape[1]))

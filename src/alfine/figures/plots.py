@@ -96,7 +96,11 @@ class Plots:
         return importance(self._part(definition))
 
     def slices(self, definition: str | None = None) -> Chart:
-        """Return the objective by each hyperparameter, with the surrogate's mean and band. `definition`: as for `importance`."""
+        """Return the objective by each hyperparameter, with the surrogate's mean and band.
+
+        Args:
+            definition: As for `importance`.
+        """
         return slices(self._part(definition))
 
     def contour(self, first: str | None = None, second: str | None = None, definition: str | None = None) -> Chart:
@@ -123,7 +127,11 @@ class Plots:
         return contour(part, str(chosen[0]), str(chosen[1]))
 
     def parallel_coordinates(self, definition: str | None = None) -> Chart:
-        """Return all configurations as lines across the hyperparameters. `definition`: as for `importance`."""
+        """Return all configurations as lines across the hyperparameters.
+
+        Args:
+            definition: As for `importance`.
+        """
         return parallel_coordinates(self._part(definition))
 
     def learning_curves(self) -> Chart:
@@ -143,7 +151,11 @@ class Plots:
         return distribution({"": self._history})
 
     def all(self, criteria: Given = ()) -> Iterator[Chart]:
-        """Yield every figure, those of the surrogate for each definition. `criteria`: as for `best`."""
+        """Yield every figure, those of the surrogate for each definition.
+
+        Args:
+            criteria: As for `best`.
+        """
         yield self.best(criteria)
         yield self.probability()
         for name in self._definitions():
@@ -157,7 +169,11 @@ class Plots:
         yield self.distribution()
 
     def influences(self, definition: str | None = None) -> tuple[Influence, ...]:
-        """Return the numbers of `importance`. `definition`: as there."""
+        """Return the numbers of `importance`.
+
+        Args:
+            definition: As for `importance`.
+        """
         return influences(self._part(definition))
 
     def stops(self, criteria: Sequence[CompletionCriterion]) -> Iterator[CriterionStop]:

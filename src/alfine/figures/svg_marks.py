@@ -113,7 +113,11 @@ def length(pixels: float) -> str:
 
 
 def written(x: float, y: float, words: object, ink: str, *, anchor: str = "middle", more: str = "") -> str:
-    """Return a text. `more`: further attributes."""
+    """Return a text.
+
+    Args:
+        more: Further attributes of the element.
+    """
     around = "" if anchor == "start" else f' text-anchor="{anchor}"'
     return f'<text x="{length(x)}" y="{length(y)}"{around} {ink}{more}>{escape(str(words))}</text>'
 

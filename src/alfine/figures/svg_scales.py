@@ -43,7 +43,11 @@ class PixelScale(Protocol):
         ...
 
     def ticks(self, most: int, axis: Plain) -> list[Tick]:
-        """Return the ticks, about `most`; axis: the properties of the axis in the view."""
+        """Return the ticks, about `most`.
+
+        Args:
+            axis: The properties of the axis in the view.
+        """
         ...
 
 

@@ -42,7 +42,11 @@ def hyperparameter_fields(histories: Iterable[History]) -> dict[str, str]:
 
 
 def varying(spec: TuningJobSpec) -> list[str]:
-    """Return the hyperparameters with more than one value, in the order in which people gave them; spec: of one definition."""
+    """Return the hyperparameters with more than one value, in the order in which people gave them.
+
+    Args:
+        spec: The specification of one definition.
+    """
     return [name for name in spec.names_in_order if spec.space.ranges[name].cells != 1]
 
 

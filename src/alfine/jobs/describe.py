@@ -72,7 +72,11 @@ class TrainingJobSummary:
 
 
 def training_job_summaries(rows: Iterable[TrainingJobRow], request: Mapping[str, Any]) -> list[TrainingJobSummary]:
-    """Return the summaries of training jobs of one tuning job; request: the tuning job's."""
+    """Return the summaries of training jobs of one tuning job.
+
+    Args:
+        request: The tuning job's request.
+    """
     definitions: dict[str | None, tuple[str | None, str | None, str | None]] = {}
     settings, summaries = settings_in(request), []
     for row in rows:

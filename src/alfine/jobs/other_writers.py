@@ -45,7 +45,7 @@ class OtherWriters:
 
         Args:
             name: The tuning job.
-            job: Its id.
+            job: The tuning job's id.
             facts: How many facts of it its engine has read.
         """
         with self._mutex:
@@ -60,7 +60,11 @@ class OtherWriters:
                 self._known.pop(job, None)
 
     def knows(self, job: int, facts: int) -> None:
-        """Note how many facts of a tuning job its engine knows; job: its id."""
+        """Note how many facts of a tuning job its engine knows.
+
+        Args:
+            job: The tuning job's id.
+        """
         with self._mutex:
             if job in self._known:
                 self._known[job] = (self._known[job][0], facts)

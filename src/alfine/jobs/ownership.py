@@ -81,7 +81,11 @@ class Ownership:
         return epoch
 
     def release(self, name: str, epoch: int) -> None:
-        """Give back a tuning job; epoch: that of the claim, or 0 where there is none."""
+        """Give back a tuning job.
+
+        Args:
+            epoch: The epoch of the claim; 0 where there is none.
+        """
         with self._mutex:
             self._confirmed.pop(name, None)
         if epoch:

@@ -69,7 +69,11 @@ class Run:
         return self.judge.history
 
     def reader(self, job: TrainingJob, offset: int = 0) -> ObservedFacts:
-        """Return the reader of a training job's observations; offset: of its log, if it is read for the first time."""
+        """Return the reader of a training job's observations.
+
+        Args:
+            offset: The place in its log from which it is read, if it is read for the first time.
+        """
         if job.number not in self.readers:
             self.readers[job.number] = ObservedFacts(self.spec.of(job.definition), job, offset)
         return self.readers[job.number]
@@ -150,7 +154,11 @@ class Run:
         self.launches.pop(job.number, None)
 
     def end(self, job: TuningJob) -> None:
-        """Note that the tuning job has ended; job: as it was recorded. What its training jobs shared is removed."""
+        """Note that the tuning job has ended. What its training jobs shared is removed.
+
+        Args:
+            job: As it was recorded.
+        """
         self.job = job
         for program in self.programs.values():
             program.remove_shared()

@@ -433,7 +433,11 @@ class Service:
         delete.detach_tuning_job(self.store, name)
 
     def delete(self, name: str, *, files: bool = True) -> None:
-        """Delete a tuning job and its training jobs; `files`: with logs and models. Raise NotTerminal if it has not ended."""
+        """Delete a tuning job and its training jobs. Raise NotTerminal if it has not ended.
+
+        Args:
+            files: Whether logs and models are deleted, too.
+        """
         delete.delete_tuning_job(self.store, name, self.folder if files else None)
 
     def delete_training_job(self, name: str) -> None:

@@ -71,7 +71,7 @@ class Tries:
         """Take over the failed tries that an earlier process recorded.
 
         Args:
-            folder: That of the tuning job.
+            folder: The tuning job's folder.
             counts: Their number, by the training job's name.
         """
         for name, count in counts.items():
@@ -83,7 +83,11 @@ class Tries:
         return failed is not None and time.monotonic() < failed.next_at
 
     def due(self, folder: Path) -> set[str]:
-        """Return the names of the training jobs whose next try is due, each once a try; folder: that of the tuning job."""
+        """Return the names of the training jobs whose next try is due, each once a try.
+
+        Args:
+            folder: The tuning job's folder.
+        """
         names: set[str] = set()
         for known, failed in list(self._failed.items()):
             if known.parent == folder and not failed.told and failed.next_at <= time.monotonic():
@@ -92,14 +96,22 @@ class Tries:
         return names
 
     def seconds_to_next(self, folder: Path) -> float:
-        """Return the seconds until `due` has something to return; infinity where nothing waits. folder: that of the tuning job."""
+        """Return the seconds until `due` has something to return; infinity where nothing waits.
+
+        Args:
+            folder: The tuning job's folder.
+        """
         waiting = [
             failed.next_at for known, failed in list(self._failed.items()) if known.parent == folder and not failed.told
         ]
         return max(0.0, min(waiting) - time.monotonic()) if waiting else math.inf
 
     def is_short(self, folder: Path) -> bool:
-        """Return whether the machine is short of something that a training job needs; folder: that of the tuning job."""
+        """Return whether the machine is short of something that a training job needs.
+
+        Args:
+            folder: The tuning job's folder.
+        """
         errors = (failed.error for known, failed in list(self._failed.items()) if known.parent == folder)
         return any(error is not None and is_shortage(error) for error in errors)
 
@@ -110,7 +122,11 @@ class Tries:
             self._record(folder, 0)
 
     def forget(self, folder: Path) -> None:
-        """Forget the failed tries of a tuning job's training jobs; folder: that of the tuning job."""
+        """Forget the failed tries of a tuning job's training jobs.
+
+        Args:
+            folder: The tuning job's folder.
+        """
         for known in [known for known in list(self._failed) if known.parent == folder]:
             self._failed.pop(known, None)
 

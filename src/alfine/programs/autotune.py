@@ -111,7 +111,11 @@ def _sent(request: Request) -> Plain:
 
 
 def auto_parameters(request: Request, index: int | None = None) -> Plain:
-    """Return the AutoParameters that a recorded request was sent with, as a part of its ranges; index: of several definitions."""
+    """Return the AutoParameters that a recorded request was sent with, as a part of its ranges.
+
+    Args:
+        index: The number of the definition, where there are several.
+    """
     sent = (request.get(AUTOTUNE) or {}).get(AUTO) or []
     hints = sent if index is None else sent[index] if index < len(sent) else []
     return {AUTO: hints} if hints else {}

@@ -28,7 +28,11 @@ def placing_faults(spec: TuningJobSpec, path: str, ray: Ray) -> Iterator[Fault]:
 
 
 def cluster_faults(ray: Ray) -> Iterator[Fault]:
-    """Yield why the cluster can't be used at present; ray: the settings."""
+    """Yield why the cluster can't be used at present.
+
+    Args:
+        ray: The settings.
+    """
     if not ray.address:
         return
     from alfine.runners.on_ray.check import trouble_at  # takes a tenth of each command's start, and few have a cluster

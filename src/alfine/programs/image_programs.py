@@ -45,7 +45,11 @@ class ImageProgram:
 
     @classmethod
     def of(cls, entry: Mapping[str, Any], base: Path) -> ImageProgram:
-        """Return the program of an entry without faults; base: the folder that relative paths are meant from."""
+        """Return the program of an entry without faults.
+
+        Args:
+            base: The folder that relative paths are meant from.
+        """
         words = shlex.split(entry["command"])
         file = _file(words, base)
         folder = _folder(entry, base, file)

@@ -40,7 +40,11 @@ class LocalChannel(ChannelTerms):
     shards: tuple[Path, ...] = ()
 
     def path_on(self, host: int) -> Path:
-        """Return the file or folder that one host sees; host: its number, from 0."""
+        """Return the file or folder that one host sees.
+
+        Args:
+            host: Its number, from 0.
+        """
         return self.shards[host] if self.shards else self.path
 
     @property

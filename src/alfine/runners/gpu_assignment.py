@@ -48,7 +48,11 @@ class GpuQueue:
         return min(needed if needed < 1 else math.ceil(needed), len(self.slots.gpus))
 
     def reason(self, folder: str) -> str | None:
-        """Return why a training job waits; None where it doesn't. folder: its folder."""
+        """Return why a training job waits; None where it doesn't.
+
+        Args:
+            folder: The training job's folder.
+        """
         with self._mutex:
             waiting = self._waiting.get(folder)
             if waiting is not None:
@@ -76,7 +80,11 @@ class GpuQueue:
             self.tell_next()
 
     def leave(self, folder: str) -> bool:
-        """Let a training job wait no more. Return whether it waited; folder: its folder."""
+        """Let a training job wait no more. Return whether it waited.
+
+        Args:
+            folder: The training job's folder.
+        """
         with self._mutex:
             waited = self._waiting.pop(folder, None) is not None
         if waited:

@@ -55,7 +55,11 @@ def find_algorithm(connection: Connection, name: str, *, to_write: bool = False)
 
 
 def get_algorithm(connection: Connection, name: str, *, to_write: bool = False) -> Algorithm:
-    """Return the algorithm of that name; to_write: see `find_algorithm`. Raise NotFound if there is none."""
+    """Return the algorithm of that name. Raise NotFound if there is none.
+
+    Args:
+        to_write: As for `find_algorithm`.
+    """
     algorithm = find_algorithm(connection, name, to_write=to_write)
     if algorithm is None:
         raise NotFound(f"The algorithm {name} does not exist.")

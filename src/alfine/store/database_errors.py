@@ -62,7 +62,11 @@ def busy(database: str) -> StoreBusy:
 
 
 def damaged(what: str) -> StoreDamaged:
-    """Return the error for a part of a database that can't be read; what: which part, and what is wrong with it."""
+    """Return the error for a part of a database that can't be read.
+
+    Args:
+        what: Which part, and what is wrong with it.
+    """
     return StoreDamaged(
         f"{what}. Stop every alfine that uses this home, then run `alfine doctor --check`: it shows what is damaged. "
         "docs/how-to/repair-a-home.md says how to get the records back."

@@ -95,7 +95,7 @@ class Leases:
         """Record that an engine runs.
 
         Args:
-            engine: Its id.
+            engine: The engine's id.
             node: Where it runs, and what its training jobs can be found by.
             url: Where it can be reached; None where it serves nobody.
         """
@@ -174,7 +174,11 @@ class Leases:
             return [Claimable(row.name, is_new=row.epoch == 0) for row in rows]
 
     def elsewhere(self, engine: str, node: str) -> Sequence[str]:
-        """Return the names of an engine's tuning jobs of which a training job runs on another node that has a server; node: its own."""
+        """Return the names of an engine's tuning jobs of which a training job runs on another node that has a server.
+
+        Args:
+            node: The engine's own node.
+        """
         with self.database.reading() as connection:
             mine = (tuning_jobs.c.owner == engine) & UNFINISHED
             return connection.scalars(sa.select(tuning_jobs.c.name).where(mine, self._runs_at_others(node))).all()
@@ -232,7 +236,7 @@ def is_gone(connection: Connection, engine: str, alive: Callable[[str], bool]) -
 
     Args:
         connection: An open connection.
-        engine: Its id.
+        engine: The engine's id.
         alive: See `Leases.claim`.
     """
     heard = (servers.c.id == engine) & _not_silent(connection)
@@ -240,7 +244,11 @@ def is_gone(connection: Connection, engine: str, alive: Callable[[str], bool]) -
 
 
 def serves(connection: Connection, engine: str) -> bool:
-    """Return whether an engine is that of a server; engine: its id."""
+    """Return whether an engine is that of a server.
+
+    Args:
+        engine: The engine's id.
+    """
     query = sa.select(servers.c.id).where(servers.c.id == engine, servers.c.url.is_not(None))
     return connection.execute(query).first() is not None
 

@@ -165,7 +165,11 @@ def history(connection: Connection, row: Row[Any]) -> History:
 
 
 def first_spec(connection: Connection, row: Row[Any]) -> TuningJobSpec:
-    """Return a tuning job as it was created, whatever the user changed since; row: tuning_job_row's."""
+    """Return a tuning job as it was created, whatever the user changed since.
+
+    Args:
+        row: The tuning job, as `tuning_job_row` returned it.
+    """
     return read_spec(original_request(connection, row))
 
 
@@ -182,7 +186,11 @@ def original_request(connection: Connection, row: Row[Any]) -> dict[str, Any]:
 
 
 def changed_at(connection: Connection, job: int) -> dict[int, datetime]:
-    """Return when the user changed a tuning job, by the number of the fact, in order; job: its id."""
+    """Return when the user changed a tuning job, by the number of the fact, in order.
+
+    Args:
+        job: The tuning job's id.
+    """
     changed = (changes.c.tuning_job == job) & (changes.c.fact > 0) & changes.c.request.is_not(None)
     query = sa.select(changes.c.fact, changes.c.at).where(changed).order_by(changes.c.fact)
     return {row.fact: row.at for row in connection.execute(query)}
@@ -335,7 +343,11 @@ def best(
 
 
 def failure_reasons(connection: Connection, job: int, most: int) -> list[tuple[str, str]]:
-    """Return (name, reason) of the `most` training jobs of a tuning job that failed last, the latest first; job: its id."""
+    """Return (name, reason) of the `most` training jobs of a tuning job that failed last, the latest first.
+
+    Args:
+        job: The tuning job's id.
+    """
     columns = training_jobs.c
     failed = (columns.tuning_job == job) & (columns.status == "Failed") & columns.failure_reason.is_not(None)
     query = sa.select(columns.name, columns.failure_reason).where(failed).order_by(columns.number.desc()).limit(most)

@@ -83,7 +83,11 @@ class Ray:
         return {LOCAL: Shape(), **{name: _shape(table) for name, table in self.instances.items()}}
 
     def cluster(self, home: Path) -> ClusterSettings:
-        """Return what the process that talks to Ray needs to know; home: the folder that is used where `folder` is empty."""
+        """Return what the process that talks to Ray needs to know.
+
+        Args:
+            home: The folder that is used where `folder` is empty.
+        """
         return ClusterSettings(
             address=self.address,
             namespace=self.namespace,

@@ -54,13 +54,21 @@ def microseconds(now: datetime) -> sa.ColumnElement[Any]:
 
 
 def without_objective(connection: Connection, job: int) -> int:
-    """Return how many training jobs of a tuning job have no objective; job: its id."""
+    """Return how many training jobs of a tuning job have no objective.
+
+    Args:
+        job: The tuning job's id.
+    """
     missing = (training_jobs.c.tuning_job == job) & training_jobs.c.objective.is_(None)
     return connection.scalar(sa.select(sa.func.count()).where(missing)) or 0
 
 
 def recorded_at(connection: Connection, job: int) -> datetime:
-    """Return when something was recorded of a tuning job or its training jobs last; job: its id."""
+    """Return when something was recorded of a tuning job or its training jobs last.
+
+    Args:
+        job: The tuning job's id.
+    """
     changed: datetime = connection.execute(
         sa.select(tuning_jobs.c.modified_at).where(tuning_jobs.c.id == job)
     ).scalar_one()

@@ -55,7 +55,11 @@ WITHOUT = {
 
 @cache
 def drawn(part: str) -> tuple[Bytes, Bytes]:
-    """Return images (n, 28, 28) and labels (n,); part: train or t10k."""
+    """Return images (n, 28, 28) and labels (n,).
+
+    Args:
+        part: `train` or `t10k`.
+    """
     random = np.random.default_rng(SIZES[part])
     labels = random.integers(0, 10, SIZES[part]).astype(np.uint8)
     shifts = random.integers(-2, 3, (len(labels), 2)).tolist()

@@ -51,7 +51,11 @@ def _abalone() -> Array:
 
 
 def abalone_libsvm(part: str) -> bytes:
-    """Return abalones in libsvm format; part: train, validation, test or all."""
+    """Return abalones in libsvm format.
+
+    Args:
+        part: `train`, `validation`, `test` or `all`.
+    """
     lines = [
         " ".join([f"{row[0]:.0f}", *(f"{index}:{value:.4g}" for index, value in enumerate(row[1:], 1))])
         for row in _abalone()[PARTS[part]]
@@ -216,7 +220,12 @@ def iris_csv() -> bytes:
 
 
 def tabular_csv(kind: str, part: str) -> bytes:
-    """Return a table without a header, the label first; kind: binary, multiclass or regressonehot, part: as for abalones."""
+    """Return a table without a header, the label first.
+
+    Args:
+        kind: `binary`, `multiclass` or `regressonehot`.
+        part: As for `abalone_libsvm`.
+    """
     random = _random(kind)
     features = random.normal(size=(ROWS, 10))
     score = 2 * features[:, 0] - features[:, 1] ** 2 + features[:, 2] * features[:, 3] + random.normal(0, 0.5, ROWS)

@@ -52,7 +52,11 @@ class LearnerParameters(dict[str, str]):
         return float(text) if text != "auto" else float(DEFAULTS[name])
 
     def flag(self, name: str, *, auto: bool) -> bool:
-        """Return whether a hyperparameter is true; auto: its value when it isn't given or is «auto»."""
+        """Return whether a hyperparameter is true.
+
+        Args:
+            auto: Its value when it isn't given or is «auto».
+        """
         text = self.get(name, "auto").lower()
         return auto if text == "auto" else text == "true"
 
