@@ -4,7 +4,7 @@
     python bench/integrations/run.py keras hydra --trials 6 --repeats 2    some of them, and less of each
 
 A trial is a training of 40 rounds on one core. CPU time counts, since other programs share the machine; of the repeats, which alternate, the
-least one. `make test-integrations` makes environments that have the frameworks: .integrations/keras/bin/python bench/integrations/run.py.
+least one. Their spread, from the least to the most of the bare library, says what a difference means. `make test-integrations` makes environments that have the frameworks: .integrations/keras/bin/python bench/integrations/run.py.
 """
 
 from __future__ import annotations
@@ -188,10 +188,10 @@ def measure(name, trials, repeats):
     for _ in range(repeats):
         for way, function in ways.items():
             spent[way].append(cpu_seconds(function))
-    least = {way: min(seconds) / trials * 1000 for way, seconds in spent.items()}
+    least, most = ({way: of(each) / trials * 1000 for way, each in spent.items()} for of in (min, max))
     more = [f"{least[way] - least['bare']:+.1f}" for way in ("callback", "tuner")]
     print(
-        f"| {name} | {least['bare']:.0f} | {' | '.join(more)} | {least['auto']:.0f} | {stops[0]} of {trials} |",
+        f"| {name} | {least['bare']:.0f} to {most['bare']:.0f} | {' | '.join(more)} | {least['auto']:.0f} | {stops[0]} of {trials} |",
         flush=True,
     )
 
@@ -247,7 +247,7 @@ def main():
     ]
     if names:
         print(
-            "| framework | bare, ms a trial | callback alone | callback and search | early stopping, ms a trial | stopped |"
+            "| framework | bare, ms a trial: least to most | callback alone | callback and search | early stopping, ms a trial | stopped |"
         )
         print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for name in names:
