@@ -25,6 +25,9 @@ class Decision:
 MOST_LAUNCHES = 100
 """Launches of one decision. More follow at once, by the next decision: so a decision takes bounded time and memory."""
 
+ENDS = "The tuning job ends"
+"""Beginning of the reason why training jobs are stopped that run when a criterion is met."""
+
 AT_END = ("stop", "drain", "contenders")
 """Fates of running training jobs when a completion criterion ends the tuning job. `stop` (AMT's way) stops them, `drain`
 lets them finish, and `contenders` lets those finish that may still become the best (`may_win`)."""
@@ -126,7 +129,7 @@ class Policy:
 
     @staticmethod
     def _ended_by(verdict: Verdict, job: TrainingJob) -> Stop:
-        return Stop(number=job.number, reason=f"The tuning job ends: {verdict.sentence}")
+        return Stop(number=job.number, reason=f"{ENDS}: {verdict.sentence}")
 
 
 def repeats_due(history: History) -> Iterator[TrainingJob]:

@@ -139,11 +139,12 @@ def configuration(hyperparameters: Mapping[str, Any]) -> str:
     return " ".join(f"{name}={value}" for name, value in pairs)
 
 
-def percent(share: float | None) -> str:
+def percent(share: float | None, digits: int = SHARE_DIGITS) -> str:
     """Write a share in [0, 1] as a percentage: «4.2 %», «<0.01 %»; «–» for None.
 
     Args:
         share: 1 stands for 100 %.
+        digits: Significant digits.
     """
     if share is None:
         return UNKNOWN
@@ -152,7 +153,7 @@ def percent(share: float | None) -> str:
         return f"<{SMALLEST_PERCENT} %"
     if 100 - SMALLEST_PERCENT < value < 100:
         return f">{100 - SMALLEST_PERCENT} %"
-    digits = SHARE_DIGITS + (LEAST_OF_ALMOST_ALL < value < 100)
+    digits += LEAST_OF_ALMOST_ALL < value < 100
     return f"{value:.{digits}g} %" if abs(value) < 1000 else f"{number(round(value))} %"
 
 

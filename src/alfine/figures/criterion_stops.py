@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from alfine.core.facts import Changed, Ended, Launched, StopAsked
 from alfine.core.history import History
+from alfine.core.policy import ENDS
 from alfine.core.wording import percent
 from alfine.figures.best_so_far import MOST_NAMED
 from alfine.figures.chart import Chart
@@ -22,6 +24,9 @@ LONGEST_NAME = 48
 
 HIGHEST_LABEL, LABEL_STEP = 0.97, 0.075
 """Height of the topmost label, and distance of two, in heights of the frame."""
+
+LOSS_DIGITS = 2
+"""Significant digits of what a stop costs: it's an estimate from one search."""
 
 SHARE_ON_THE_RIGHT = 0.6
 """Share of the width of the frame from which on a label stands on the left of its mark."""
@@ -43,21 +48,42 @@ class CriterionStop:
 
 
 def stops_of_verdicts(
-    verdict: Mapping[str, Any] | None, verdicts: Sequence[Mapping[str, Any]], ended: int | None
+    verdict: Mapping[str, Any] | None, verdicts: Sequence[Mapping[str, Any]], history: History | None
 ) -> Iterator[CriterionStop]:
     """Yield the stop of the criterion that ended a tuning job, and those of criteria that only observe it.
 
     Args:
         verdict: The verdict of the tuning job, as a document; None where none was reached.
         verdicts: Those of its criteria.
-        ended: How many of its training jobs have ended; None while it runs.
+        history: Its history; None while it runs.
     """
-    if ended and verdict and verdict.get("outlook") not in (None, "CONTINUE"):
-        yield CriterionStop(criterion=str(verdict["criterion"]), after=ended)
+    if history and history.ended and verdict and verdict.get("outlook") not in (None, "CONTINUE"):
+        yield CriterionStop(criterion=str(verdict["criterion"]), after=ended_with_search(history))
     for each in verdicts:
         after = each.get("evidence", {}).get("would_have_ended_after_training_jobs")
         if each.get("watching") and after:
             yield CriterionStop(criterion=str(each["criterion"]), after=int(after))
+
+
+def ended_with_search(history: History) -> int:
+    """Return how many training jobs had ended when the search did: without those that this stopped, and without repeats.
+
+    Args:
+        history: A tuning job that has ended.
+    """
+    repeats = {job.number for runs in history.repeated.values() for job in runs}
+    ended, found = 0, None
+    for fact in history.facts:
+        match fact:
+            case Changed():
+                found = None  # it goes on
+            case Ended():
+                ended += 1
+            case StopAsked() if found is None and fact.reason.startswith(ENDS):
+                found = ended
+            case Launched() if found is None and fact.number in repeats:
+                found = ended
+    return ended if found is None else found
 
 
 def with_stops(chart: Chart, history: History, stops: Sequence[CriterionStop]) -> Chart:
@@ -84,7 +110,8 @@ def _finding(history: History, stops: Sequence[CriterionStop]) -> str:
     ended = history.ended
     earlier = {stop.after: stop.missed for stop in stops if stop.missed is not None and stop.after < ended}
     costs = [
-        (after, percent(missed) if missed else "nothing") for after, missed in sorted(earlier.items())[:MOST_NAMED]
+        (after, percent(missed, LOSS_DIGITS) if missed else "nothing")
+        for after, missed in sorted(earlier.items())[:MOST_NAMED]
     ]
     if not costs:
         return ""
@@ -121,7 +148,7 @@ def _marks(domain: Sequence[float], end: float, stops: Sequence[CriterionStop], 
 def _loss(stop: CriterionStop) -> str:
     if stop.missed is None:
         return ""
-    return f", {percent(stop.missed)} worse" if stop.missed > 0 else ", nothing missed"
+    return f", {percent(stop.missed, LOSS_DIGITS)} worse" if stop.missed > 0 else ", nothing missed"
 
 
 def _shortened(text: str) -> str:

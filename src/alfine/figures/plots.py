@@ -190,9 +190,9 @@ class Plots:
 
     def _own_stop(self) -> Iterator[CriterionStop]:
         """Yield where the job ended, and where criteria that only observe it would have ended it."""
-        ended = self._history.ended if self._forecast is None else None
+        history = self._history if self._forecast is None else None
         own = {} if self._verdict is None else self._verdict.as_dict()
-        yield from stops_of_verdicts(own, [verdict.as_dict() for verdict in self._verdicts], ended)
+        yield from stops_of_verdicts(own, [verdict.as_dict() for verdict in self._verdicts], history)
 
     def _definitions(self) -> list[str | None]:
         return [

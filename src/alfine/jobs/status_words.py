@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from alfine.core.policy import ENDS
 from alfine.core.wording import count_of
 
 LAST_LINES = "; last lines of its log: "
@@ -102,7 +103,7 @@ def _stopped(reason: str) -> StatusWords:
         return StatusWords("Stopped")
     first, _, rest = reason.partition(". ")
     label, detail = first.removesuffix("."), reason if rest else ""
-    if label.startswith("The tuning job ends"):
+    if label.startswith(ENDS):
         return StatusWords("Stopped with the tuning job", reason)
     if label.startswith("The user"):
         return StatusWords("Stopped by the user")

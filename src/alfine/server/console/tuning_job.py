@@ -99,8 +99,8 @@ def draw(described: Plain, history: History) -> Insight:
         history: Its history.
     """
     extra = described["Alfine"]
-    ended = history.ended if "HyperParameterTuningEndTime" in described else None
-    stops = stops_of_verdicts(extra["Verdict"], extra["Verdicts"], ended)
+    ended = "HyperParameterTuningEndTime" in described
+    stops = stops_of_verdicts(extra["Verdict"], extra["Verdicts"], history if ended else None)
     chart = best_so_far({"": history}, forecast=None if ended else extra.get("Forecast"), stops=list(stops))
     return Insight(
         extra=extra,
