@@ -333,6 +333,7 @@ def send_new(visitor, fields, do="check", path="/new"):
     ("fields", "at", "said"),
     [
         ({"script": "nowhere.py"}, "script", "nowhere.py"),
+        ({"script": "", "command": "sh 'a"}, "command", "quotation"),
         ({"max_training_jobs": "many"}, "max_training_jobs", "must be a whole number from 1 on"),
         ({"min-0": "2"}, "row-0", "must be below"),
         ({"min-0": ""}, "row-0", "needs min and max"),
@@ -381,6 +382,23 @@ def test_rows_are_added_and_removed_and_a_checked_job_is_created_once(visitor, s
     until(sagemaker, "formed")
     again = send_new(visitor, fields, "create")
     assert (again.status, "already exists" in again.text) == (422, True)
+
+
+def test_a_command_has_a_field_and_several_algorithms_a_job_file_that_the_form_begins(visitor, sagemaker):
+    def pasted(page):
+        return html.unescape(re.search(r"<textarea[^>]*>(.*?)</textarea>", page.body, re.DOTALL)[1])
+
+    fields = {**ROWS, "name": "by-command", "command": "sh -c 'echo loss=1' a", "metric": "loss"}
+    fields |= {"max_training_jobs": "2", "more": "static: {n: 1}"}
+    again = send_new(visitor, {"text": pasted(send_new(visitor, fields, "file"))}, "form", "/new/file").body
+    assert f'name="command" value="{html.escape(fields["command"]).replace("&#x27;", "&#39;")}"' in again
+    text = pasted(send_new(visitor, fields, "definitions"))
+    assert text.count("echo loss=1") == text.count("opt:") == 2
+    assert send_new(visitor, {"text": text}, "create", "/new/file").url == "/console/tuning-jobs/by-command"
+    until(sagemaker, "by-command")
+    job = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="by-command")
+    assert [each["DefinitionName"] for each in job["TrainingJobDefinitions"]] == ["first", "second"]
+    assert "learning_rate" in send_new(visitor, {"name": "nothing-yet"}, "definitions").text
 
 
 def test_a_pasted_job_file_is_read_as_alfine_create_reads_it(visitor, sagemaker, script, make):

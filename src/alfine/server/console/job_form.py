@@ -7,7 +7,9 @@ each form a job file, and one reader says what is wrong with either.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +23,7 @@ from alfine.server.console.job_files import Document
 Fields = dict[str, str]
 """The form's fields by name; an empty text stands for «not given»."""
 
-TEXTS = ("name", "script", "source_dir", "metric", "goal", "regex", "strategy", "early_stopping")
+TEXTS = ("name", "script", "command", "source_dir", "metric", "goal", "regex", "strategy", "early_stopping")
 """Keys of a job file whose field is a text."""
 
 NUMBERS = ("max_training_jobs", "max_parallel", "max_runtime_seconds", "max_training_job_seconds", "price_per_hour")
@@ -29,6 +31,9 @@ NUMBERS = ("max_training_jobs", "max_parallel", "max_runtime_seconds", "max_trai
 
 DEFAULTS = {word: WORDS[word].default for word in ("goal", "strategy", "early_stopping", "max_parallel")}
 """What a job file means that doesn't say it, of fields that always show something."""
+
+OF_DEFINITION = ("script", "command", "source_dir", "space", "static")
+"""Keys that say one algorithm: each definition has its own."""
 
 OF_CRITERIA = ("target", "patience", "strict", "convergence", "epsilon", "delta", "others")
 """Fields of completion criteria."""
@@ -107,6 +112,22 @@ def document_of(form: JobForm, read: Read) -> Document:
         if key in document or key in (*TEXTS, *NUMBERS, "space", "criteria"):
             form.add("more", f"{key} has a field of its own above. Use that one.")
     return {**document, **others}
+
+
+def several_of(document: Document) -> Document:
+    """Return the job file with the program and the space of a form as the first of two definitions, which are to be edited as a text.
+
+    Args:
+        document: The job file of the form.
+    """
+    own = {key: document[key] for key in OF_DEFINITION if document.get(key)}
+    if not own.keys() & {"script", "command"}:
+        own = {"script": "train.py", **own}
+    own.setdefault("space", {"learning_rate": {"min": 0.001, "max": 0.1}})
+    return {
+        **{key: value for key, value in document.items() if key not in OF_DEFINITION},
+        "definitions": {"first": own, "second": deepcopy(own)},
+    }
 
 
 def criteria_texts(form: JobForm) -> Iterator[tuple[str, str]]:
@@ -196,6 +217,8 @@ def _row(name: str, entry: Any, write: Callable[[Mapping[str, Any]], str]) -> Fi
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, list):  # the words of a command
+        return shlex.join(map(str, value))
     return repr(value) if isinstance(value, float) else str(value)
 
 

@@ -31,6 +31,7 @@ from alfine.server.console.job_form import (
     document_of,
     form_of,
     place,
+    several_of,
     submitted,
 )
 from alfine.server.console.page_request import PageRequest
@@ -66,6 +67,8 @@ def send(request: PageRequest) -> Response:
     if wanted == "add":
         form.rows = [*form.rows, _empty()][:MOST_ROWS]
         return _page(request, form)
+    if wanted in ("file", "definitions"):
+        return _as_file(request, form, several=wanted == "definitions")
     if removed := REMOVE.fullmatch(wanted):
         form.rows = [row for number, row in enumerate(form.rows) if number != int(removed[1])]
         return _page(request, form)
@@ -80,6 +83,15 @@ def send(request: PageRequest) -> Response:
                 return created
             place(form, created)
     return _page(request, form, checked, text="" if form.faults else files.yaml(document))
+
+
+def _as_file(request: PageRequest, form: JobForm, *, several: bool) -> Response:
+    """Render the page of a job file with what the form has, as one algorithm or as the first of several."""
+    files = request.backend.job_files
+    document = document_of(form, files.read)
+    if form.faults:
+        return _page(request, form)
+    return _file_page(request, files.yaml(several_of(document) if several else document))
 
 
 def _of_job(request: PageRequest, name: str, *, propose: bool) -> Response:
