@@ -25,6 +25,7 @@ from alfine.core.training_job import training_job_name
 from alfine.core.verdict import Outlook, Verdict
 from alfine.jobs.actions import Actions
 from alfine.jobs.clock import Clock, utc_now
+from alfine.jobs.forced_stop import end_leftovers
 from alfine.jobs.lease_owner import node_of
 from alfine.jobs.measures import EngineMeasures
 from alfine.jobs.observer import Observer
@@ -131,6 +132,7 @@ class Engine:
                     except Fenced:
                         if not self.store.get(name).ended:
                             raise
+                        self.end_leftovers(name)
                         return
                     except StoreBusy as error:  # nothing was written: decide again, as after a crash
                         log.warning("tuning_job=%s waits for the database: %s", name, error)
@@ -202,6 +204,10 @@ class Engine:
                 raise
             log.warning("tuning_job=%s can't run here, but is to be stopped: %s", name, error)
             return programs_to_stop(history.spec, folder)
+
+    def end_leftovers(self, name: str) -> None:
+        """Kill what runs here of a tuning job that was stopped by force elsewhere; see `forced_stop.end_leftovers`."""
+        end_leftovers(self.store, self.runners, self.folder, name)
 
     def close(self, run: Run) -> None:
         """Give back a tuning job. Its training jobs run on, where their runners can let them."""

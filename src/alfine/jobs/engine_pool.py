@@ -78,6 +78,7 @@ class EnginePool:
             SimpleQueue()
         )  # of tuning jobs that wait to be opened; None: there is no more
         self._queued: set[str] = set()
+        self._heard: SimpleQueue[str] = SimpleQueue()  # of tuning jobs that users have asked something of
         self._opening: set[str] = set()
         self._one_is_open = threading.Condition()
         self._beating = ExitStack()
@@ -147,8 +148,13 @@ class EnginePool:
         self._beating.close()
 
     def _watch(self) -> None:
-        with self._engine.store.announcements.heard_by(lambda _: self._look_now.set()):
+        with self._engine.store.announcements.heard_by(self._hear):
             self._look_again_and_again()
+
+    def _hear(self, name: str | None) -> None:
+        if name is not None:
+            self._heard.put(name)
+        self._look_now.set()
 
     def _look_again_and_again(self) -> None:
         at_start = True
@@ -156,6 +162,7 @@ class EnginePool:
             try:
                 self._look(at_start=at_start)
                 at_start = False
+                self._end_leftovers()
                 self._looked_at = time.monotonic()
             except StoreBusy as error:
                 log.warning("can't look for new tuning jobs yet: %s", error)
@@ -182,6 +189,15 @@ class EnginePool:
             if is_mine or now - self._left[job.name] >= LOOK_SECONDS:
                 self._enqueue(job.name)
                 share -= 1
+
+    def _end_leftovers(self) -> None:
+        """Kill what runs here of the tuning jobs that another machine has ended, of those that users have asked something of."""
+        while not self._heard.empty():
+            name = self._heard.get()
+            try:
+                self._engine.end_leftovers(name)
+            except NotFound:
+                continue  # it isn't the name of a tuning job, or that was deleted
 
     def _enqueue(self, name: str) -> None:
         if name not in self._queued:

@@ -1,13 +1,16 @@
 """The forced end of a tuning job that nothing else ends: its training jobs are killed, and it is recorded as Stopped or Failed.
 
-It needs neither the engine that runs the tuning job, nor the job's request, nor the folders of its training jobs.
+It needs neither the engine that runs the tuning job, nor the job's request, nor the folders of its training jobs. Where several servers share
+the database, the server of each machine kills what runs there (`end_leftovers`), as soon as it hears of the end. A machine without a server
+ends it by the leash of the training jobs.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +19,7 @@ from typing import Any
 from alfine.core.protocols import name_of
 from alfine.core.verdict import Outlook, Verdict
 from alfine.criteria.stop_requested import StopRequested
+from alfine.jobs.lease_owner import node_of
 from alfine.runners import launcher
 from alfine.runners.launch import Launch
 from alfine.runners.protocol import FAILURE_LIMIT, Runner
@@ -59,12 +63,49 @@ def force_end(
     with store.reading() as connection:
         rows = running_training_jobs(connection, tuning_job_row(connection, name).id)
     running = [row.name for row in rows]
-    left = _kill(runners, folder, [_launch(name, row) for row in rows])
+    here = [row for row in rows if not _is_elsewhere(row, folder)]
+    left = [*_kill(runners, folder, [_launch(name, row) for row in here]), *_out_of_reach(store, rows, folder)]
     trouble = f", but processes of {', '.join(left)} may still run" if left else ""
     reason = f"{failure or REASON}{trouble}."[:FAILURE_LIMIT]
     stopped = store.force_end(name, at, reason, _verdict(reason) if failure is None else None)
     late = [Launch(tuning_job=name, name=job, grace_seconds=0.0) for job in stopped if job not in running]
     return [*left, *_kill(runners, folder, late)]
+
+
+def end_leftovers(store: Store, runners: Mapping[str, Runner], folder: Path, name: str) -> None:
+    """Kill what runs on this machine of a tuning job that has ended: another machine has stopped it by force.
+
+    Args:
+        store: Where it is recorded.
+        runners: Where its training jobs may run.
+        folder: Has the tuning job's folder.
+        name: The tuning job.
+    """
+    top = folder / name
+    if not top.is_dir() or not store.get(name).ended:
+        return
+    launches = [Launch(tuning_job=name, name=path.name, grace_seconds=0.0) for path in _supervised(top)]
+    if launches and store.get(name).ended:  # else a user has let it go on meanwhile
+        log.info("tuning_job=%s has ended elsewhere: %d training jobs are killed here", name, len(launches))
+        _kill(runners, folder, launches)
+
+
+def _supervised(top: Path) -> Iterator[Path]:
+    for path in top.iterdir():
+        with suppress(OSError):  # nobody knows whether it runs: then its leash ends it
+            if is_supervised(str(path)):
+                yield path
+
+
+def _is_elsewhere(row: Any, folder: Path) -> bool:
+    """Return whether a training job runs by the own runners of another machine."""
+    return row.runner is None and row.node not in (None, node_of(folder))
+
+
+def _out_of_reach(store: Store, rows: Iterable[Any], folder: Path) -> Iterator[str]:
+    """Yield the names of the training jobs on machines that have no server at present, which would kill them."""
+    served = {engine.node for engine in store.engines()}
+    return (row.name for row in rows if _is_elsewhere(row, folder) and row.node not in served)
 
 
 def _launch(tuning_job: str, row: Any) -> Launch:

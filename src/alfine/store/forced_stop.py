@@ -54,7 +54,7 @@ def write_forced_end(
 
 def running_training_jobs(connection: Connection, job: int) -> list[Row[Any]]:
     """Return the rows of a tuning job's training jobs that have not ended: number, name, status, and where they run."""
-    columns = (training_jobs.c[name] for name in ("number", "name", "status", "attempt", "node", "slot"))
+    columns = (training_jobs.c[name] for name in ("number", "name", "status", "attempt", "runner", "node", "slot"))
     running = (training_jobs.c.tuning_job == job) & training_jobs.c.ended_at.is_(None)
     return [*connection.execute(sa.select(*columns).where(running).order_by(training_jobs.c.number))]
 
