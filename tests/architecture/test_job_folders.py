@@ -64,6 +64,7 @@ OTHER_FILES = {
         "os.walk rglob tarfile.open tempfile.TemporaryDirectory",
         "reads the user's own code and data",
     ),
+    "jobs.forced_stop": ("iterdir", "the folder of a tuning job, in which alfine alone makes folders"),
     "jobs.trackers.tensorboard": ("glob unlink", "event files of its own, in its own folder"),
     "jobs.trackers.told": (
         ".open tempfile.TemporaryDirectory",
@@ -136,7 +137,7 @@ OTHER_FILES = {
     ),
     "runners.pipes": ("gzip.open open os.mkfifo os.unlink", "runs inside, beside the training job"),
     "runners.process": ("mkdir read_bytes", "environments of requirements.txt, beside the training jobs"),
-    "runners.requirements": ("open shutil.rmtree", "runs inside, before the training job"),
+    "runners.requirements": ("open os.replace os.unlink os.walk shutil.rmtree", "runs inside, before the training job"),
     "runners.sandbox": ("iterdir read_text", "/opt, /dev and /etc/hosts"),
     "runners.storage.remote_buckets": (
         ".open mkdir tempfile.NamedTemporaryFile unlink",

@@ -47,13 +47,23 @@ def test_a_stop_while_it_is_being_installed_waits_for_nothing(sandbox, wheels):
     assert (last.exit.cause, last.exit.signal) == ("stopped", signal.SIGTERM)
 
 
-def test_those_that_start_together_install_it_once(process, wheels):
+CHANGING = """
+import pathlib, thing
+pathlib.Path(thing.__file__).write_text("__version__ = '6.6.6'")
+"""
+
+
+def test_those_that_start_together_install_it_once_and_what_one_changes_is_imported_by_no_later_one(process, wheels):
     launches = [process.launch(f"job-{number}", code=CODE, requirements=True) for number in range(3)]
     for launch in launches:
         process.runner.start(launch)
     told = [process.wait(launch)[1] for launch in launches]
     assert sum("Successfully installed thing-1.0" in lines for lines in told) == 1
-    assert len({lines[-1] for lines in told}) == 1
+    [line] = {lines[-1] for lines in told}
+    assert process.see_out(process.launch("changing", code=CHANGING, requirements=True))[0].exit.succeeded
+    _, lines = process.see_out(process.launch("later", code=CODE, requirements=True))
+    assert "/thing.py), so it is made anew." in lines[0]
+    assert lines[-1] == f"{line}-2"
 
 
 def test_what_cannot_be_installed_is_the_reason_and_is_tried_again(process, wheels):

@@ -78,7 +78,7 @@ def process_of(launch: LocalLaunch, host: JobHost, venv: Path | None) -> dict[st
 
 def argv_of(launch: LocalLaunch, host: JobHost, venv: Path | None) -> list[str]:
     """Return the words of the command line, with alfine's own programs that run before the command and then become it."""
-    python = launch.python if venv is None else f"{venv}/venv/bin/python"
+    python = launch.python if venv is None else f"{venv}/{requirements.FIRST}/bin/python"
     args = arguments(launch.hyperparameters)
     command = _argv(launch, script_inside(launch, host), python, args)
     return [*([] if venv is None else installer(launch, host, venv)), *_feeder(launch, host), *command]

@@ -73,6 +73,9 @@ class ProcessRunner:
 
     tells_news = True
 
+    shares_environments_with = "plain processes"
+    """Who uses the same virtual environments: what a plain process could change, no sandbox uses."""
+
     def __init__(self, news: News, *, environments: Path | None = None, launcher_log: Path | None = None) -> None:
         self.apart = False
         self._news = news
@@ -198,7 +201,8 @@ class ProcessRunner:
         if path is None:
             return None
         python = shutil.which(launch.python) or launch.python
-        state = f"{os.path.realpath(python)} {python} {_changed_at(python)} ".encode() + path.read_bytes()
+        made_of = f"{os.path.realpath(python)} {python} {_changed_at(python)} {self.shares_environments_with}"
+        state = made_of.encode() + path.read_bytes()
         folder = (self._environments or launch.folder.parent / ".environments") / hashlib.sha256(state).hexdigest()[
             :ENVIRONMENT_DIGITS
         ]

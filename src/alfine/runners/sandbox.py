@@ -88,6 +88,8 @@ class SandboxRunner(ProcessRunner):
         launcher_log: See `ProcessRunner`.
     """
 
+    shares_environments_with = ""
+
     def __init__(
         self,
         news: News,
