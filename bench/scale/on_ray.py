@@ -1,15 +1,16 @@
 """How much a training job on a Ray cluster costs alfine and Ray, and when its first line is seen; beside Ray Tune on the same cluster.
 
-    python bench/scale/on_ray.py [--training-jobs 200] [--parallel 4] [--first-lines 20]
+    python bench/scale/on_ray.py [--training-jobs 200] [--parallel 4] [--first-lines 20] [--seconds 1] [--write]
 
 A head and a node on this machine. Engine, store, strategy, bridge, slots and training processes are real; the training is a script that
 prints one value. CPU is what the processes used between the first and the last training job: alfine's, its process that talks to Ray, Ray's
-own (head, raylets, agents), the slots. Ray Tune (`pip install 'ray[tune]'`) runs as many trials of a function that reports one value.
+own (head, raylets, agents), the slots. With --seconds, trials last as long. Ray Tune (`pip install 'ray[tune]'`) runs as many trials of a function that reports one value.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -26,6 +27,8 @@ from alfine.jobs.home import Home
 from alfine.runners.launch import Launch, Source
 from alfine.runners.local_launch import uri_of
 from alfine.runners.on_ray.runner import RayRunner
+
+DATA = Path(__file__).parent / "data" / "on_ray.jsonl"
 
 SCRIPT = "import time\nprint('loss=0.5', flush=True)\n"
 STAYING = SCRIPT + "time.sleep(0.2)\n"
@@ -48,6 +51,8 @@ def main() -> None:
     parser.add_argument("--training-jobs", type=int, default=200)
     parser.add_argument("--parallel", type=int, default=4)
     parser.add_argument("--first-lines", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=0.0, help="how long a training job sleeps after its value")
+    parser.add_argument("--write", action="store_true", help=f"add what was measured to {DATA.name}")
     arguments = parser.parse_args()
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     from ray.cluster_utils import Cluster
@@ -59,14 +64,18 @@ def main() -> None:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             home = Path(folder)
             (home / "alfine.toml").write_text(f'[ray]\naddress = "{cluster.address}"\n[run]\nrunner = "ray"\n')
-            first_lines(home, arguments.first_lines)
-            tuning_job(home, arguments.training_jobs, arguments.parallel)
-        ray_tune(cluster.address, arguments.training_jobs, arguments.parallel)
+            found = first_lines(home, arguments.first_lines)
+            found |= tuning_job(home, arguments.training_jobs, arguments.parallel, arguments.seconds)
+        found |= ray_tune(cluster.address, arguments.training_jobs, arguments.parallel, arguments.seconds)
     finally:
         cluster.shutdown()
+    if arguments.write:
+        row = {"at": time.strftime("%F %R", time.gmtime()), **vars(arguments), **found, "load": os.getloadavg()[0]}
+        with DATA.open("a") as file:
+            file.write(json.dumps(row) + "\n")
 
 
-def first_lines(folder: Path, count: int) -> None:
+def first_lines(folder: Path, count: int) -> dict[str, float]:
     """Start training jobs one after the other on a slot that is ready, and see when their first value is known to alfine."""
     source = folder / "staying"
     source.mkdir()
@@ -89,8 +98,14 @@ def first_lines(folder: Path, count: int) -> None:
     low, middle, high = min(seconds), statistics.median(seconds), statistics.quantiles(seconds, n=20)[-1]
     print(
         f"first value of a warm training job on a ready slot is known after {1000 * middle:.0f} ms "
-        f"(least {1000 * low:.0f}, 95 % {1000 * high:.0f})"
+        f"(least {1000 * low:.0f}, 95 % {1000 * high:.0f})",
+        flush=True,
     )
+    return {
+        "first value median ms": round(1000 * middle, 1),
+        "least": round(1000 * low, 1),
+        "p95": round(1000 * high, 1),
+    }
 
 
 def first_line(runner: RayRunner, rung: threading.Event, launch: Launch) -> float:
@@ -112,10 +127,10 @@ def first_line(runner: RayRunner, rung: threading.Event, launch: Launch) -> floa
         offset = seen.offset
 
 
-def tuning_job(folder: Path, count: int, parallel: int) -> None:
+def tuning_job(folder: Path, count: int, parallel: int, seconds: float) -> dict[str, float]:
     """Run a tuning job of many short training jobs, after a short one that gets the slots ready."""
     script = folder / "train.py"
-    script.write_text(SCRIPT)
+    script.write_text(SCRIPT + f"time.sleep({seconds})\n")
     with Home(folder) as home:
         for name, number in (("warm-up", 2 * parallel), ("many", count)):
             limits = {"max_training_jobs": number, "max_parallel": parallel}
@@ -126,8 +141,11 @@ def tuning_job(folder: Path, count: int, parallel: int) -> None:
         home.engine().run("many")
         wall, after = time.perf_counter() - begun, used()
     print(f"alfine: {count} training jobs, {parallel} at once: {1000 * wall / count:.1f} ms each; CPU a training job:")
+    found = {"alfine ms each": round(1000 * wall / count, 1)}
     for kind in KINDS:
-        print(f"  {kind:30} {1000 * (after[kind] - before[kind]) / count:6.1f} ms")
+        found[f"CPU ms: {kind}"] = round(1000 * (after[kind] - before[kind]) / count, 1)
+        print(f"  {kind:30} {found[f'CPU ms: {kind}']:6.1f} ms", flush=True)
+    return found
 
 
 def used() -> dict[str, float]:
@@ -151,9 +169,10 @@ TRIALS = """
 import sys, time, ray
 ray.init(address=sys.argv[1], log_to_driver=False)
 from ray import tune
+count, parallel, seconds = int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
 def train(config):
     tune.report({"loss": 0.5})
-count, parallel = int(sys.argv[2]), int(sys.argv[3])
+    time.sleep(seconds)
 def fit(count):
     config = tune.TuneConfig(num_samples=count, max_concurrent_trials=parallel, reuse_actors=True)
     space = {"x": tune.uniform(0, 1)}
@@ -165,16 +184,18 @@ print(f"Ray Tune: {count} trials, {parallel} at once: {1000 * (time.perf_counter
 """
 
 
-def ray_tune(address: str, count: int, parallel: int) -> None:
+def ray_tune(address: str, count: int, parallel: int, seconds: float) -> dict[str, str]:
     """Run as many trials of Ray Tune."""
-    words = [sys.executable, "-c", TRIALS, address, str(count), str(parallel)]
+    words = [sys.executable, "-c", TRIALS, address, str(count), str(parallel), str(seconds)]
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=TUNE_SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        print(f"Ray Tune: more than {TUNE_SECONDS:.0f} s for {count} trials")
-        return
-    lines = [line for line in done.stdout.splitlines() if line.startswith("Ray Tune:")]
-    print(lines[-1] if lines else f"Ray Tune can't run here: {done.stderr.strip().splitlines()[-1]}")
+        line = f"Ray Tune: more than {TUNE_SECONDS:.0f} s for {count} trials"
+    else:
+        lines = [line for line in done.stdout.splitlines() if line.startswith("Ray Tune:")]
+        line = lines[-1] if lines else f"Ray Tune can't run here: {done.stderr.strip().splitlines()[-1]}"
+    print(line)
+    return {"Ray Tune": line}
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import random
 import subprocess
@@ -53,11 +54,14 @@ def main() -> None:
     parser.add_argument(
         "--filled", action="store_true", help="the store was filled by an earlier run with the same numbers"
     )
+    parser.add_argument("--home", help="the folder of the home, which is kept; else one that is removed")
     parser.add_argument("--write", action="store_true", help=f"add what was measured to {DATA.name}")
     words = parser.parse_args()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         if words.what == "pages":
-            found = pages(folder, words.store, words.training_jobs or 1_000_000, words.largest, filled=words.filled)
+            found = pages(
+                words.home or folder, words.store, words.training_jobs or 1_000_000, words.largest, filled=words.filled
+            )
         else:
             found = cpu(folder, words.store, words.training_jobs or 1000)
     for row in found:
@@ -71,7 +75,8 @@ def main() -> None:
 
 
 def machine() -> str:
-    return f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+    load = f"load {os.getloadavg()[0]:.0f}"
+    return f"{os.cpu_count()} cores, {load}, {platform.system()}, Python {platform.python_version()}"
 
 
 # -- pages -------------------------------------------------------------------------------------------------------------
@@ -86,7 +91,8 @@ def pages(folder: str, store: str | None, count: int, largest: int, *, filled: b
         kind = "PostgreSQL" if home.store.database.is_postgres else "SQLite"
         for what, operation, request in requests(jobs):
             figures = {}
-            for clock, times in zip(("wall", "CPU"), timed(home, operation, request), strict=True):
+            before = (lambda: end_one(home)) if "just after" in what else lambda: None
+            for clock, times in zip(("wall", "CPU"), timed(home, operation, request, before), strict=True):
                 median, late = times[len(times) // 2], times[int(0.95 * len(times))]
                 figures |= {f"{clock} median ms": round(1000 * median, 2), f"{clock} p95 ms": round(1000 * late, 2)}
             yield {"store": kind, "training jobs": count, "request": what, **figures}
@@ -99,6 +105,7 @@ def requests(jobs: list[str]) -> Iterator[tuple[str, str, Callable[[], dict[str,
     yield "describe a tuning job of 1,000", "DescribeHyperParameterTuningJob", lambda: {name: draw.choice(others)}
     yield "describe the largest tuning job", "DescribeHyperParameterTuningJob", lambda: {name: largest}
     of_job = "ListTrainingJobsForHyperParameterTuningJob"
+    yield "describe it just after a training job has ended", "DescribeHyperParameterTuningJob", lambda: {name: largest}
     yield "its first page, the best first", of_job, lambda: {name: largest, "SortBy": "FinalObjectiveMetricValue"}
     yield "its first page by age", of_job, lambda: {name: largest, "SortBy": "CreationTime", "SortOrder": "Descending"}
     yield "its Completed ones", of_job, lambda: {name: largest, "StatusEquals": "Completed"}
@@ -116,19 +123,41 @@ def requests(jobs: list[str]) -> Iterator[tuple[str, str, Callable[[], dict[str,
     )
 
 
-def timed(home: Home, operation: str, request: Callable[[], dict[str, Any]]) -> tuple[list[float], list[float]]:
-    """Return the wall times and the CPU times of this thread, sorted: on a busy machine the second say more, of SQLite's work, too."""
+def timed(
+    home: Home, operation: str, request: Callable[[], dict[str, Any]], before: Callable[[], None]
+) -> tuple[list[float], list[float]]:
+    """Return the wall times and the CPU times of this thread, sorted: on a busy machine the second say more, of SQLite's work, too.
+
+    Args:
+        home: The home.
+        operation: What is asked.
+        request: Makes a request.
+        before: Called before each request, outside of its time.
+    """
     backend = AwsBackend(home.service, home.machine.arns, lambda _: None, lambda: None)
     service = next(each for each in services(backend).values() if each.api.target_prefix == "SageMaker")
     walls, used = [], []
     for _ in range(CALLS + CALLS // 10):
+        before()
         body = json.dumps(request()).encode()
-        began, before = time.perf_counter(), time.thread_time()
+        began, begun = time.perf_counter(), time.thread_time()
         status, answer = service.answer(operation, body)
-        used.append(time.thread_time() - before)
+        used.append(time.thread_time() - begun)
         walls.append(time.perf_counter() - began)
         assert status == 200, answer
     return sorted(walls[CALLS // 10 :]), sorted(used[CALLS // 10 :])
+
+
+def end_one(home: Home) -> None:
+    """Record that one more training job of the largest tuning job has been launched and has ended."""
+    with home.store.database.writing() as connection:
+        facts, last = tuning_jobs.c.facts, sa.func.max(training_jobs.c.number)
+        known = connection.scalar(sa.select(facts).where(tuning_jobs.c.id == 1)) or 0
+        number = (connection.scalar(sa.select(last).where(training_jobs.c.tuning_job == 1)) or 0) + 1
+        first, now = {"created_fact": known + 1, "started_fact": known + 2}, home.clock()
+        row = training_job(1, number, now) | first | {"status": "Completed", "ended_at": now, "ended_fact": known + 3}
+        connection.execute(sa.insert(training_jobs), [row | {"objective": random.random()}])
+        connection.execute(sa.update(tuning_jobs).where(tuning_jobs.c.id == 1).values(facts=known + 3, modified_at=now))
 
 
 def sizes_of(count: int, largest: int) -> list[int]:

@@ -7,12 +7,17 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from alfine.core.facts import TRANSITIONS, is_terminal
 from alfine.store.conditions import MODIFIED_AT
 from alfine.store.database import Connection
 from alfine.store.schema import EPOCH, training_jobs, tuning_jobs
 
 MICROSECONDS = 1_000_000
 """Microseconds in a second: the store keeps instants as microseconds."""
+
+
+ENDED_LAST = 1000
+"""Training jobs that ended last, among which the last change is looked for: later than the end only its files are stored."""
 
 
 class TrainingTime(NamedTuple):
@@ -63,6 +68,20 @@ def without_objective(connection: Connection, job: int) -> int:
     return connection.scalar(sa.select(sa.func.count()).where(missing)) or 0
 
 
+_RUNNING = sa.select(sa.func.max(MODIFIED_AT)).where(
+    training_jobs.c.tuning_job == sa.bindparam("job"),
+    training_jobs.c.status.in_([status for status in TRANSITIONS if not is_terminal(status)]),
+)
+_LAST = (
+    sa.select(MODIFIED_AT.label("at"))
+    .where(training_jobs.c.tuning_job == sa.bindparam("job"), training_jobs.c.ended_fact.is_not(None))
+    .order_by(training_jobs.c.ended_fact.desc())
+    .limit(ENDED_LAST)
+    .subquery()
+)
+_ENDED_LAST = sa.select(sa.func.max(_LAST.c.at))
+
+
 def recorded_at(connection: Connection, job: int) -> datetime:
     """Return when something was recorded of a tuning job or its training jobs last.
 
@@ -72,6 +91,7 @@ def recorded_at(connection: Connection, job: int) -> datetime:
     changed: datetime = connection.execute(
         sa.select(tuning_jobs.c.modified_at).where(tuning_jobs.c.id == job)
     ).scalar_one()
-    query = sa.select(sa.func.max(MODIFIED_AT)).where(training_jobs.c.tuning_job == job)
-    latest = connection.execute(query).scalar()
-    return changed if latest is None else max(changed, latest)
+    latest = [
+        at for query in (_RUNNING, _ENDED_LAST) for at in connection.scalars(query, {"job": job}) if at is not None
+    ]
+    return max([changed, *latest])
