@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from one_machine import _cpu_of
 
 from alfine import Continuous
 from alfine.api.job_words import job_request
@@ -90,12 +91,24 @@ def pages(folder: str, store: str | None, count: int, largest: int, *, filled: b
         print(f"filled in {time.monotonic() - began:.0f} s", file=sys.stderr)
         kind = "PostgreSQL" if home.store.database.is_postgres else "SQLite"
         for what, operation, request in requests(jobs):
-            figures = {}
+            figures: dict[str, float] = {}
+            served = served_by(home)
             before = (lambda: end_one(home)) if "just after" in what else lambda: None
             for clock, times in zip(("wall", "CPU"), timed(home, operation, request, before), strict=True):
                 median, late = times[len(times) // 2], times[int(0.95 * len(times))]
                 figures |= {f"{clock} median ms": round(1000 * median, 2), f"{clock} p95 ms": round(1000 * late, 2)}
+            if home.store.database.is_postgres and "just after" not in what:
+                figures["PostgreSQL's CPU mean ms"] = round(1000 * (served_by(home) - served) / (1.1 * CALLS), 2)
             yield {"store": kind, "training jobs": count, "request": what, **figures}
+
+
+def served_by(home: Home) -> float:
+    """Return the CPU seconds that a PostgreSQL server of this machine has used for this database's connections; 0.0 for SQLite."""
+    if not home.store.database.is_postgres:
+        return 0.0
+    with home.store.reading() as connection:
+        query = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+        return _cpu_of([int(pid) for pid in connection.exec_driver_sql(query).scalars()])
 
 
 def requests(jobs: list[str]) -> Iterator[tuple[str, str, Callable[[], dict[str, Any]]]]:

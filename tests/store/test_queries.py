@@ -17,6 +17,7 @@ from alfine.store.pages import Page, training_job_page, tuning_job_page
 from alfine.store.records import Record
 from alfine.store.schema import training_jobs, tuning_jobs
 from alfine.store.store import Store
+from alfine.store.training_times import recorded_at
 from tests.building import at, history, one_job, spec
 
 
@@ -231,3 +232,10 @@ def test_the_facts_of_an_imported_job_are_numbered_from_one(tmp_path):
         numbers = connection.execute(sa.select(training_jobs.c.created_fact, training_jobs.c.ended_fact)).all()
     assert (min(map(min, numbers)), max(map(max, numbers))) == (1, job.facts)
     store.close()
+
+
+def test_a_tuning_job_was_changed_last_when_one_of_its_training_jobs_was(recorded):
+    store, job, _ = recorded
+    with store.reading() as connection:
+        changed = [row.modified_at for row in queries.training_jobs_of(connection, job.id)]
+        assert recorded_at(connection, job.id) == max(changed)
