@@ -91,7 +91,6 @@ def recorded_at(connection: Connection, job: int) -> datetime:
     changed: datetime = connection.execute(
         sa.select(tuning_jobs.c.modified_at).where(tuning_jobs.c.id == job)
     ).scalar_one()
-    latest = [
-        at for query in (_RUNNING, _ENDED_LAST) for at in connection.scalars(query, {"job": job}) if at is not None
-    ]
+    answers = [connection.execute(query, {"job": job}).scalar() for query in (_RUNNING, _ENDED_LAST)]
+    latest: list[datetime] = [at for at in answers if at is not None]
     return max([changed, *latest])
