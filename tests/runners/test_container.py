@@ -2,18 +2,22 @@
 
 import json
 import os
+import shlex
 import signal
+import subprocess
 import tarfile
 from datetime import UTC, datetime
 from functools import partial
 
 import pytest
 
+from alfine.jobs.home import Home
 from alfine.runners.container import ContainerRunner
 from alfine.runners.container_engine import ContainerEngine
 from alfine.runners.executor import LocalChannel
 from alfine.runners.job_folder import Workspace
 from alfine.runners.process import ProcessRunner
+from tests.cli.conftest import alfine_cli
 from tests.runners.conftest import Bench
 from tests.runners.engines import IMAGE, IMAGE_OF_A_USER, networked_engine, test_engine
 
@@ -227,6 +231,21 @@ def test_it_outlives_alfine_and_is_found_again(container):
     container.runner.stop(launch)
     last, lines = container.wait(launch)
     assert (last.exit.cause, lines.count("ready")) == ("stopped", 1)
+
+
+def test_a_check_of_the_home_names_a_container_of_which_nothing_is_recorded(container, tmp_path):
+    Home(tmp_path).close()
+    (tmp_path / "alfine.toml").write_text(f'[run]\nengine = "{test_engine()[0].command}"\n')
+    launch = running(container, WAITING)
+    found = json.loads(alfine_cli(tmp_path, "doctor", "--check", "--json").stdout)["Problems"]
+    [stray] = [problem for problem in found if problem["Kind"] == "container"]
+    assert stray["What"] == "a container of job-1, which is not recorded"
+    assert left(launch)
+    subprocess.run(shlex.split(stray["Remedy"].removeprefix("Remove it: ")), check=True, capture_output=True)
+    assert not left(launch)
+    container.wait(launch)
+    found = json.loads(alfine_cli(tmp_path, "doctor", "--check", "--json").stdout)["Problems"]
+    assert [problem["Kind"] for problem in found] == ["folder"]
 
 
 @pytest.mark.parametrize("make_runner", [ContainerRunner, ProcessRunner])

@@ -118,6 +118,7 @@ def _check_server(home: Path, url: str) -> HomeCheck:
             with store.reading() as connection:
                 rows = queries.training_job_folders(connection)
         check.checked = {"TuningJobs": len({row.tuning_job for row in rows}), "TrainingJobs": len(rows), "Objects": 0}
+        check.problems += _processes({home / JOBS / row.tuning_job / row.training_job: row for row in rows}, home)
     check.problems += _left_over(home)
     return check
 
@@ -205,7 +206,10 @@ def _processes(by_folder: Mapping[Path, TrainingJobFolder], home: Path) -> Itera
 
 
 def _containers(by_folder: Mapping[Path, TrainingJobFolder], home: Path) -> Iterator[Problem]:
-    engine = engine_of()[0]
+    try:
+        engine = engine_of(Config.at(home).run.engine)[0]
+    except InvalidSpec:
+        return  # the settings are told as a problem of their own
     if engine is None:
         return
     try:

@@ -46,16 +46,17 @@ def idle_launchers() -> list[int]:
 
 
 def containers_of(engine: ContainerEngine, top: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the id and the training job's folder of each container that runs for a folder below `top`.
+    """Yield the id and the training job's folder of each container that was made for a folder below `top`, also of one that has ended.
 
     Raises:
         OSError: The engine can't be asked.
     """
-    ids = _ask(engine, "ps", "--quiet", "--filter", f"label={LABEL}").split()
+    ids = _ask(engine, "ps", "--all", "--quiet", "--filter", f"label={LABEL}").split()
     shown = _ask(engine, "inspect", "--format", f'{{{{index .Config.Labels "{LABEL}"}}}}', *ids) if ids else ""
     for container, folder in zip(ids, shown.splitlines(), strict=False):
-        if Path(folder).is_relative_to(top):
-            yield container, Path(folder)
+        real = Path(os.path.realpath(folder))
+        if real.is_relative_to(os.path.realpath(top)):
+            yield container, top / real.relative_to(os.path.realpath(top))
 
 
 def _ask(engine: ContainerEngine, *words: str) -> str:
