@@ -2,6 +2,10 @@
 
 import io
 import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -34,6 +38,24 @@ def test_each_shell_gets_lines_of_its_own(tmp_path, shell):
     lines = alfine_cli(tmp_path, "completion", shell).stdout
     assert f"_ALFINE_COMPLETE={shell}_complete" in lines
     assert "_alfine_completion" in lines
+
+
+SEEN_BY = {
+    "zsh": ("-fc", 'eval "$(alfine completion zsh)"; print $_comps[alfine]', "_alfine_completion"),
+    "fish": ("-c", 'alfine completion fish | source; complete -C "alfine desc"', "describe"),
+}
+
+
+@pytest.mark.parametrize("shell", SEEN_BY)
+def test_shells_take_their_lines_without_any_settings(tmp_path, shell):
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} isn't installed")
+    flag, lines, seen = SEEN_BY[shell]
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    words = {"capture_output": True, "text": True, "env": {"HOME": str(tmp_path), "PATH": path}}
+    told = subprocess.run([shell, flag, lines], check=False, **words)
+    assert told.stdout.startswith(seen), told
+    assert not told.stderr
 
 
 @pytest.mark.parametrize("words", [("watchh",), ("import", "awz"), ("list", "--jsn"), ("keys", "lst")])

@@ -9,6 +9,11 @@ SHELLS = ("bash", "zsh", "fish")
 VARIABLE = "_ALFINE_COMPLETE"
 """Environment variable by which the lines ask alfine for completions; click derives it from the program's name."""
 
+ZSH_LOADS = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit; }"
+"""The line that loads zsh's completion where its settings don't: without it, there is no command `compdef`. It follows «#compdef», which is the
+first line of a file of completions.
+"""
+
 EPILOG = """
 \b
 Examples:
@@ -31,4 +36,5 @@ def completion(*, shell: str) -> None:
 
     chosen = get_completion_class(shell)
     assert chosen is not None, shell
-    click.echo(chosen(main, {}, "alfine", VARIABLE).source())
+    first, rest = chosen(main, {}, "alfine", VARIABLE).source().split("\n", 1)
+    click.echo("\n".join([first, *([ZSH_LOADS] if shell == "zsh" else []), rest]))
