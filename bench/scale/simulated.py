@@ -3,6 +3,7 @@
     python bench/scale/simulated.py 2000                            # at once, silent
     python bench/scale/simulated.py 2000 --value 20                 # each prints a value of the objective every 20 s
     python bench/scale/simulated.py 1000 --value 20 --lines 1000    # and 1,000 lines a second besides
+    python bench/scale/simulated.py 2000 --short                    # each ends with its first value, four at once: CPU of each
 
 Engine, store, strategy, RayRunner and its child process, the bridge, are the real ones. Ray and the training jobs are simulated, in the
 bridge: a slot is an object that answers as the actor on a node would, whose host has read the log there. So the engine's CPU time is exact,
@@ -68,8 +69,8 @@ class Actor:
 
     def __init__(self, number: int) -> None:
         self._number = number
-        value, lines = os.environ[TALKS].split()
-        self._value, self._lines = float(value), float(lines)
+        value, lines, short = os.environ[TALKS].split()
+        self._value, self._lines, self._short = float(value), float(lines), short == "True"
         self._began: datetime | None = None
         self._begun = 0.0
         self._stopped = asyncio.Event()
@@ -107,7 +108,11 @@ class Actor:
     ) -> Observation | None:
         if self._began is None:
             return None
-        count = counts.get(launch.metric, 0)
+        count, now = counts.get(launch.metric, 0), datetime.now(UTC)
+        if self._short:
+            point = Point(name=launch.metric, at=now, value=1.0, count=1)
+            end = Exit(cause="exited", code=0)
+            return Observation(started_at=self._began, ended_at=now, points=(point,), offset=LINE_BYTES, exit=end)
         if has_begun and not self._stopped.is_set():
             due = self._begun + (count + 1) * self._value - time.monotonic() if self._value else wait
             with suppress(TimeoutError):  # there is a value, or nothing to tell
@@ -196,6 +201,23 @@ def measure(home: Home, count: int, value: float, lines: int) -> dict[str, Any]:
     }
 
 
+def measure_short(home: Home, count: int) -> dict[str, Any]:
+    """Return what a training job costs the engine and the bridge that ends with its first value."""
+    for name, number in (("warm-up", 20), ("job", count)):
+        request = _request(name, max_training_jobs=number, max_parallel=4, command=["true"], **METRIC)
+        home.store.create(read_spec(request), home.clock())
+    home.engine().run("warm-up")
+    before, theirs, begun = time.process_time(), _cpu_of(_launchers()), time.monotonic()
+    home.engine().run("job")
+    return {
+        "short training jobs": count,
+        "engine, CPU ms each": round(1000 * (time.process_time() - before) / count, 2),
+        "bridge with the simulation, CPU ms each": round(1000 * (_cpu_of(_launchers()) - theirs) / count, 2),
+        "wall ms each": round(1000 * (time.monotonic() - begun) / count, 1),
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
 METRIC = {"metric": "loss", "regex": "loss=([0-9.]+)"}
 
 
@@ -207,17 +229,23 @@ def main() -> None:
         "--value", type=float, default=0.0, help="seconds between two values of a training job; 0: none"
     )
     parser.add_argument("--lines", type=int, default=0, help="lines without a value that each prints in a second")
+    parser.add_argument("--short", action="store_true", help="each training job ends with its first value")
     parser.add_argument("--store", help="URL of an empty PostgreSQL database; else SQLite")
     parser.add_argument("--write", action="store_true", help=f"add what was measured to {DATA.name}")
     words = parser.parse_args()
-    os.environ[TALKS] = f"{words.value} {words.lines}"
+    os.environ[TALKS] = f"{words.value} {words.lines} {words.short}"
     os.environ["PYTHONPATH"] = str(Path(__file__).parent)
     connection.BRIDGE = "simulated"  # this file, in the child process
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         (Path(folder) / "alfine.toml").write_text('[ray]\naddress = "simulated"\n[run]\nrunner = "ray"\n')
         with Home(folder, store=words.store) as home:
             kind = "PostgreSQL" if home.store.is_shared else "SQLite"
-            found = {"store": kind, **measure(home, words.count, words.value, words.lines)}
+            found = (
+                measure_short(home, words.count)
+                if words.short
+                else measure(home, words.count, words.value, words.lines)
+            )
+            found = {"store": kind, **found}
     print(f"| {' | '.join(str(cell) for cell in found.values())} |")
     if words.write:
         with DATA.open("a") as file:
