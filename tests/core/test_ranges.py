@@ -131,6 +131,7 @@ def test_a_comparison_holds_on_the_axis_for_the_values_of_a_step_for_which_it_ho
 def test_a_step_makes_decimal_numbers():
     assert values_of(Continuous(0, 0.5, step=0.1)) == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
     assert Continuous(0, 1, step=0.1).contains(0.1 + 0.2)
+    assert not Continuous(0, 1, step=0.001).contains(0.0015)
     assert repr(Continuous(0, 1, step=0.1, optional=True)) == "Continuous(0, 1, step=0.1, optional=True)"
 
 

@@ -250,6 +250,16 @@ def test_a_job_goes_on_where_it_was_interrupted(tmp_path, steps):
     assert job.status == "Completed"
 
 
+def test_a_step_after_the_end_does_nothing(tmp_path):
+    with Home(tmp_path / "home") as home:
+        home.service.create(request(name="once", command=["true"]))
+        home.service.request_stop("once")
+        engine = home.engine()
+        run = engine.open("once")
+        assert [engine.step(run), engine.step(run)] == [False, False]
+        assert home.service.get("once").status == "Stopped"
+
+
 def test_an_ended_job_is_not_run_again(tmp_path):
     tune(loss, tmp_path, name="once")
     with pytest.raises(alfine.AlfineError, match="once has ended .Completed.. Choose another name"):

@@ -261,6 +261,22 @@ def test_tries_are_counted_over_restarts(tmp_path, script):
     assert "5 tries failed" in job.failure_reason
 
 
+def test_tries_before_one_that_succeeds_are_forgotten_also_after_a_restart(home, script):
+    created(home, script, "none", wait=300)
+    engine = home.engine()
+    run = engine.open("job")
+    until(lambda: engine.step(run) and [job for job in jobs(home) if job.reports], "it runs")
+    [job] = jobs(home)
+    process = home.jobs_folder / "job" / job.name / ".alfine" / "process.json"
+    text = process.read_text()
+    process.write_text('{"started_at": "noon", "pid": "self", "identity": 5}')
+    until(lambda: engine.step(run) and failed_tries(home) > 0, "a try has failed")
+    process.write_text(text)
+    until(lambda: engine.step(run) and failed_tries(home) == 0, "a try has succeeded")
+    engine.close(run)
+    home.force_stop("job")
+
+
 def test_tries_that_cannot_be_recorded_are_counted_all_the_same(home, script, caplog):
     refuse = (
         "CREATE TRIGGER refuse BEFORE UPDATE OF failed_tries ON training_jobs BEGIN SELECT RAISE(FAIL, 'refused'); END"

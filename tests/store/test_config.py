@@ -41,6 +41,10 @@ def test_a_file_that_is_no_toml_is_an_error_with_its_path(tmp_path):
         ('[server]\nhosts = ["https://tuner.example"]', "[server] hosts: 'https://tuner.example' isn't a host's name."),
         ('[server]\nhosts = ["tuner.example:8765"]', "without https:// and port."),
         ("[run]\nmax_decompressed_bytes = -1", "[run] max_decompressed_bytes: -1 must be a whole number from 1 on."),
+        ('[ray.instances."ml.x"]\nresources = "tpu"', "resources: 'tpu' must be a table of numbers."),
+        ('[ray.instances."ml.x".resources]\ntpu = -1', "tpu: -1 must be a number from 0 on."),
+        ("[run]\ngpus_per_training_job = true", "[run] gpus_per_training_job: True must be a number."),
+        ('[webhooks]\nurl = "https://x"', "[webhooks]: must be a list of tables"),
     ],
 )
 def test_what_could_never_be_met_is_an_error(tmp_path, text, why):
@@ -53,6 +57,11 @@ def test_what_could_never_be_met_is_an_error(tmp_path, text, why):
 def test_hosts_are_names_and_addresses(tmp_path):
     (tmp_path / "alfine.toml").write_text('[server]\nhosts = ["tuner.example", "gpu_1", "::1", "10.0.0.7"]')
     assert len(Config.at(tmp_path).server.hosts) == 4
+
+
+def test_a_number_may_be_written_as_a_whole_one(tmp_path):
+    (tmp_path / "alfine.toml").write_text("[run]\ngpus_per_training_job = 2")
+    assert Config.at(tmp_path).run.gpus_per_training_job == 2
 
 
 def test_another_file_can_be_named_and_must_be_there(tmp_path, monkeypatch):

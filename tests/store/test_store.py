@@ -133,6 +133,13 @@ def test_one_engine_at_a_time_until_it_gives_back_ends_or_is_silent(store):
     assert [job.name for job in store.claimable(lives)] == ["job"]
 
 
+def test_in_a_copy_of_a_database_no_engine_runs(store):
+    store.beat("one", "node", "http://127.0.0.1:1")
+    assert [engine.id for engine in store.engines()] == ["one"]
+    store.release_all()
+    assert list(store.engines()) == []
+
+
 def test_an_engine_that_was_taken_over_writes_nothing(store):
     job = created(store)
     launched = one_job(history(), None)[0]
