@@ -268,3 +268,18 @@ def test_a_folder_of_any_depth_is_removed(job):
         os.close(here)
     remove_job_folder(job.folder)
     assert not job.folder.exists()
+
+
+def test_a_folder_is_not_removed_before_its_launcher_can_be_told(job, monkeypatch):
+    """A launcher that hung would make the folder anew for its record of the end."""
+
+    def fail(*_):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(launcher.Beneath, "open", fail)
+        with pytest.raises(OSError, match="Too many open files"):
+            remove_job_folder(job.folder)
+    assert job.folder.exists()
+    remove_job_folder(job.folder)
+    assert not job.folder.exists()

@@ -28,7 +28,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -45,6 +45,7 @@ from alfine.runners.job_environment import (
 )
 from alfine.runners.launcher import CONTROL, DELETED, LOCK, LOG, Beneath
 from alfine.runners.protocol import FAILURE_LIMIT
+from alfine.runners.shortages import is_shortage
 
 CODE = "code"
 """The channel in which a ModelTrainer of SDK 3 sends its source folder."""
@@ -408,6 +409,10 @@ def remove_job_folder(folder: Path) -> None:
     if folder.parent.is_dir():
         with Beneath.at(folder.parent) as jobs:
             lock = f"{folder.name}/{CONTROL}/{LOCK}"
-            with suppress(OSError), jobs.open(lock, os.O_WRONLY) as file:  # without a lock there is no launcher
-                file.write(DELETED)
+            try:
+                with jobs.open(lock, os.O_WRONLY) as file:
+                    file.write(DELETED)
+            except OSError as error:  # without a lock there is no launcher
+                if is_shortage(error):
+                    raise
             jobs.remove(folder.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import subprocess
@@ -323,3 +324,27 @@ def test_times_never_repeat(store: BucketStore):
         put(store, "a", b"1")
         times.append(store.find("here", "a").modified_ns)
     assert all(before < after for before, after in pairwise(times))
+
+
+def test_a_bucket_that_cannot_be_made_is_not_called_taken(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    store = BucketStore(tmp_path)
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "rename", fail)
+        with pytest.raises(OSError, match="Input/output error"):
+            store.create_bucket("bucket")
+    store.create_bucket("bucket")
+    with pytest.raises(S3Error, match="already"):
+        store.create_bucket("bucket")
+    assert [bucket.name for bucket in store.buckets()] == ["bucket"]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"region": "eu-west-1", "created_at": "noon"}'])
+def test_a_damaged_record_of_a_bucket_hides_no_bucket(tmp_path, text):
+    store = BucketStore(tmp_path)
+    for name in ("damaged", "other"):
+        store.create_bucket(name)
+    (tmp_path / "damaged" / ".alfine" / "bucket.json").write_text(text)
+    assert [bucket.name for bucket in store.buckets()] == ["damaged", "other"]

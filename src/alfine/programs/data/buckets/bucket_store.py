@@ -16,6 +16,7 @@ metadata or looks again, and a crash leaves at worst a file that nothing refers 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -54,6 +55,9 @@ from alfine.programs.data.buckets.objects import (
 )
 
 PIECE_BYTES = 1 << 20
+
+TAKEN = frozenset({errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR})
+"""Numbers of the errors that say that a folder has the name already. Source: rename(2)."""
 
 LEFT_OVER_SECONDS = 24 * 3600
 """Age in seconds from which on a temporary file belongs to a process that died."""
@@ -96,8 +100,10 @@ class BucketStore:
             sync(folder)
         try:
             made.rename(self.folder / bucket)
-        except OSError:
+        except OSError as error:
             shutil.rmtree(made)
+            if error.errno not in TAKEN:
+                raise
             raise S3Error("BucketAlreadyOwnedByYou", BucketName=bucket) from None
         sync(self.folder)
 
@@ -106,9 +112,10 @@ class BucketStore:
         folder = self._bucket(bucket)
         try:
             record = json.loads((folder / OURS / "bucket.json").read_bytes())
-        except FileNotFoundError:  # a folder that somebody made by hand
-            record = {"region": "us-east-1", "created_at": folder.stat().st_mtime}
-        return Bucket(bucket, record["region"], datetime.fromtimestamp(int(record["created_at"]), UTC))
+            return Bucket(bucket, str(record["region"]), datetime.fromtimestamp(int(record["created_at"]), UTC))
+        except (FileNotFoundError, ValueError, TypeError, LookupError, OverflowError):
+            # A folder that somebody made by hand, or a record that is damaged, which `alfine doctor --check` says.
+            return Bucket(bucket, "us-east-1", datetime.fromtimestamp(int(folder.stat().st_mtime), UTC))
 
     def buckets(self) -> list[Bucket]:
         """Return all buckets, sorted by name."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import mimetypes
 from http import HTTPStatus
@@ -50,14 +49,20 @@ class LocalBuckets:
 
     def put(self, uri: str, file: BinaryIO) -> None:
         bucket, key = bucket_and_key(uri)
-        with contextlib.suppress(S3Error):
-            self._store.create_bucket(bucket)  # it's there already
         try:
+            self._make(bucket)
             kind = mimetypes.guess_type(key)[0] or DEFAULT_CONTENT_TYPE
             self._store.put_file(bucket, key, file, kind)
         except S3Error as error:
             full = (errno.ENOSPC,) if error.code == "ServiceUnavailable" else ()
             raise OSError(*full, f"{uri}: {error}") from error
+
+    def _make(self, bucket: str) -> None:
+        try:
+            self._store.create_bucket(bucket)
+        except S3Error as error:
+            if error.code != "BucketAlreadyOwnedByYou":
+                raise
 
     def remove(self, uri: str) -> None:
         try:
