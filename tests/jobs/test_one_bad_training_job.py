@@ -292,4 +292,4 @@ def test_tries_that_cannot_be_recorded_are_counted_all_the_same(home, script, ca
 
 def failed_tries(home):
     with home.store.reading() as connection:
-        return sum(queries.failed_tries(connection, home.store.get("job").id).values())
+        return sum(queries.progress(connection, home.store.get("job").id).failed_tries.values())

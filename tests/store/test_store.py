@@ -156,10 +156,10 @@ def test_an_engine_that_was_taken_over_writes_nothing(store):
             end()
     store.count_failed_tries(launched.name, 3, old)
     with store.reading() as connection:
-        assert queries.failed_tries(connection, job.id) == {}
+        assert queries.progress(connection, job.id).failed_tries == {}
     store.count_failed_tries(launched.name, 3, new)
     with store.reading() as connection:
-        assert queries.failed_tries(connection, job.id) == {launched.name: 3}
+        assert queries.progress(connection, job.id).failed_tries == {launched.name: 3}
     store.finish("job", "Failed", at(1), known=1, epoch=new)
     assert (store.get("job").status, store.get("job").owner) == ("Failed", None)
 
@@ -223,7 +223,8 @@ def test_log_offsets_are_kept_with_the_facts_read_up_to_them(store):
     job = created(store)
     recorded(store, job, one_job(history(), 1.0)[:2])
     store.record(job.id, 2, [], offsets={1: 512})
-    assert store.log_offsets(job.id) == {1: 512}
+    with store.reading() as connection:
+        assert queries.progress(connection, job.id).log_offsets == {1: 512}
 
 
 def test_the_database_is_durable_and_readable_while_written(tmp_path):

@@ -40,7 +40,9 @@ from alfine.programs.program import Program, programs_for, programs_to_stop
 from alfine.runners.protocol import Runner
 from alfine.runners.shortages import is_shortage
 from alfine.store.placements import Placement, placements
-from alfine.store.queries import failed_tries
+from alfine.store.queries import history as recorded_history
+from alfine.store.queries import progress, tuning_job_row
+from alfine.store.records import tuning_job_of
 from alfine.store.store import Store
 
 log = logging.getLogger("alfine.jobs.engine")
@@ -173,7 +175,10 @@ class Engine:
         return self._opened(name, epoch, grace_seconds)
 
     def _opened(self, name: str, epoch: int, grace_seconds: float | None) -> Run:
-        job, history = self.store.get(name), self.store.history(name)
+        with self.store.reading() as connection:
+            row = tuning_job_row(connection, name)
+            job, history = tuning_job_of(row), recorded_history(connection, row)
+            known, placed = progress(connection, job.id), placements(connection, job.id)
         programs = self._programs(name, history)
         past = history.upto(job.judged)
         judge = Judge(past, policy_for(past.spec), policy_for)
@@ -183,13 +188,11 @@ class Engine:
         judge.record(history.facts[job.judged :])
         arns = self.machine.arns
         run = Run(job, history.spec, programs, self.runners, judge, arns, epoch, grace_seconds=grace_seconds)
-        offsets = self.store.log_offsets(job.id)
-        with self.store.reading() as connection:
-            self._tries.restore(self.folder / name, failed_tries(connection, job.id))
-            run.placements = placements(connection, job.id)
+        self._tries.restore(self.folder / name, known.failed_tries)
+        run.placements = placed
         run.pending = {number: placement.pending for number, placement in run.placements.items()}
         for running in run.history.running.values():
-            run.reader(running, offsets.get(running.number, 0))
+            run.reader(running, known.log_offsets.get(running.number, 0))
             if running.status == "Stopping":  # perhaps it wasn't told before a crash; to tell it twice changes nothing
                 self._actions.stop(run, running)
         return run

@@ -86,6 +86,10 @@ def tuning_job(connection: Connection, job: int) -> TuningJob:
     return tuning_job_of(row)
 
 
+_BY_NAME = sa.select(tuning_jobs).where(tuning_jobs.c.name == sa.bindparam("name"))
+_BY_NAME_TO_WRITE = _BY_NAME.with_for_update()  # SQLite has locked the database
+
+
 def tuning_job_row(connection: Connection, name: str, *, to_write: bool = False) -> Row[Any]:
     """Return the row of a tuning job.
 
@@ -97,8 +101,7 @@ def tuning_job_row(connection: Connection, name: str, *, to_write: bool = False)
     Raises:
         NotFound: There is none of that name.
     """
-    query = sa.select(tuning_jobs).where(tuning_jobs.c.name == name)
-    row = connection.execute(query.with_for_update() if to_write else query).first()  # SQLite has locked the database
+    row = connection.execute(_BY_NAME_TO_WRITE if to_write else _BY_NAME, {"name": name}).first()
     if row is None:
         raise _no_tuning_job(connection, name)
     return row
@@ -280,13 +283,28 @@ def training_jobs_of(connection: Connection, job: int) -> list[TrainingJobRow]:
     return [TrainingJobRow(*row) for row in connection.execute(query)]
 
 
-def failed_tries(connection: Connection, job: int) -> dict[str, int]:
-    """Return how often in a row the engine failed to go on with a training job, by its name; of those that have not ended."""
-    failed = (
-        (training_jobs.c.tuning_job == job) & (training_jobs.c.failed_tries > 0) & training_jobs.c.ended_at.is_(None)
-    )
-    query = sa.select(training_jobs.c.name, training_jobs.c.failed_tries).where(failed)
-    return {row.name: row.failed_tries for row in connection.execute(query)}
+_UNFINISHED = sa.select(*(training_jobs.c[name] for name in ("name", "number", "failed_tries", "log_offset"))).where(
+    training_jobs.c.tuning_job == sa.bindparam("job"), training_jobs.c.ended_at.is_(None)
+)
+
+
+class Progress(NamedTuple):
+    """The progress of an engine with the training jobs of a tuning job that have not ended.
+
+    Attributes:
+        failed_tries: How often in a row it failed to go on with a training job, by its name; of those where it did.
+        log_offsets: How many bytes of each log it has read, by the training job's number.
+    """
+
+    failed_tries: dict[str, int]
+    log_offsets: dict[int, int]
+
+
+def progress(connection: Connection, job: int) -> Progress:
+    """Return the progress of an engine with a tuning job; job: its id."""
+    rows = connection.execute(_UNFINISHED, {"job": job}).all()
+    failed = {row.name: row.failed_tries for row in rows if row.failed_tries > 0}
+    return Progress(failed, {row.number: row.log_offset for row in rows})
 
 
 def training_job_and_request(connection: Connection, name: str) -> tuple[TrainingJobRow, dict[str, Any]]:

@@ -328,20 +328,6 @@ class Store(AlgorithmStore, FailedTries, Leases, Placements, TagStore, UserReque
         with self.reading() as connection:
             return history(connection, tuning_job_row(connection, name))
 
-    def log_offsets(self, job: int) -> dict[int, int]:
-        """Return how far the logs of the running training jobs have been read.
-
-        Args:
-            job: The tuning job's id.
-
-        Returns:
-            The bytes that were read of each log, by the training job's number.
-        """
-        with self.reading() as connection:
-            running = (training_jobs.c.tuning_job == job) & training_jobs.c.ended_at.is_(None)
-            query = sa.select(training_jobs.c.number, training_jobs.c.log_offset).where(running)
-            return {row.number: row.log_offset for row in connection.execute(query)}
-
     def finish(
         self,
         name: str,
