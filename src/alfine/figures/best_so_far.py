@@ -10,7 +10,7 @@ import numpy as np
 from alfine.core.axis import Array
 from alfine.core.history import History
 from alfine.core.training_job import TrainingJob
-from alfine.core.wording import number, percent, short
+from alfine.core.wording import count_of, number, percent, short
 
 SHARE_SHOWN = 0.75
 """Share of the objectives that lie inside the frame: the worst training jobs of a search are often ten times worse than
@@ -43,7 +43,7 @@ def finding(histories: Mapping[str, History]) -> str:
     _, reached = _best_and_when(longest)
     shorter = [history for history in by_length if history.ended < longest.ended]
     if not shorter:
-        return f"Best of {longest.ended} training jobs: {_best_in_words(longest)}, reached after {reached}"
+        return f"Best of {count_of(longest.ended)}: {_best_in_words(longest)}, reached after {number(reached)}"
     first, *others = (_loss(history, longest) for history in shorter[:MOST_NAMED])
     then = "".join(f", after {history.ended} {loss}" for history, loss in zip(shorter[1:], others, strict=False))
     return f"Stopping after {shorter[0].ended} of {longest.ended} training jobs cost {first} of the best{then}"

@@ -224,8 +224,29 @@ def test_axe_is_there_to_look_at_the_pages(axe):
         missing("axe-core", "pip install axe-core-python")
 
 
-def test_figures_are_drawn_live_and_tell_more_under_the_pointer(browser, served, paths):
-    browser.sized(1280)
+COMBINATIONS = [(1280, False), (1280, True), (390, False), (390, True)]
+
+
+def test_pages_are_whole_without_scripts_at_each_width_in_each_theme(browser, served, paths):
+    """What scripts draw is an image then, of the width and the theme of the page; sliders and what copies aren't shown."""
+    browser.scripts(False)
+    for width, dark in COMBINATIONS:
+        browser.sized(width, dark=dark)
+        for path in ("tuning-jobs/wide/replay", "new"):
+            browser.open(f"{served.url}/console/{path}")
+            assert browser.read("document.documentElement.scrollWidth") <= width, path
+            assert browser.read(FAINT) == [], path
+            assert browser.read("[...document.querySelectorAll('[hidden]')].every((each) => !each.offsetParent)"), path
+        browser.open(f"{served.url}/console/tuning-jobs/wide/analysis")
+        browser.until("document.querySelector('#best-so-far img').naturalWidth > 100")
+        drawn = browser.read("document.querySelector('#best-so-far img').currentSrc")
+        assert ("theme=dark" in drawn, "width=340" in drawn) == (dark, width == 390)
+    browser.scripts(True)
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+def test_figures_are_drawn_live_and_tell_more_under_the_pointer(browser, served, paths, width, dark):
+    browser.sized(width, dark=dark)
     browser.open(f"{served.url}/console/tuning-jobs/wide/analysis")
     browser.until("document.querySelectorAll('#best-so-far canvas').length === 1")
     browser.until("document.querySelector('#best-so-far .drawing').getAttribute('aria-label').includes('Best of 12')")
