@@ -14,6 +14,7 @@ from alfine.core.history import History
 from alfine.core.read_spec import read_spec
 from alfine.figures.best_so_far_chart import best_so_far
 from alfine.figures.criterion_stops import CriterionStop
+from tests.building import one_job
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -166,3 +167,11 @@ def test_the_forecast_has_room_and_a_likely_end() -> None:
     assert drawn["encoding"]["x"]["scale"]["domain"][1] >= 14
     assert drawn["encoding"]["y"]["scale"]["domain"][0] <= 3
     assert [text["mark"]["text"] for text in marks(drawn, "text")] == ["likely end"]
+
+
+def test_a_best_training_job_that_was_stopped_lies_inside_the_frame() -> None:
+    past = history([5.0, 4.0, 3.5, 3.0, 3.2, 3.1])
+    for fact in one_job(past, 1.0, status="Stopped"):
+        past.record(fact)
+    low, high = best_so_far({"": past}).vega_lite()["encoding"]["y"]["scale"]["domain"]
+    assert low < 1.0 < high

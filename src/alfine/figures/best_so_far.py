@@ -97,7 +97,8 @@ def frame_of(jobs: Sequence[TrainingJob], sign: float, shown: float = -math.inf)
     ended = [(job.status, sign * job.objective) for job in jobs if job.objective is not None]
     completed = [value for status, value in ended if status == "Completed"]
     values = completed if len(completed) >= LEAST_COMPLETED else [value for _, value in ended]
-    return frame(np.array(values), max(shown, min(value for _, value in ended)))
+    best = min(value for _, value in ended)  # perhaps one that was stopped
+    return frame(np.array([*values, best] if best < min(values) else values), max(shown, best))
 
 
 def outside_note(count: int) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,37 @@ def refuse_other_machines(host: str) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """The work of a server beside answering requests: tuning jobs, webhooks, trackers, housekeeping."""
+
+    engine_pool: EnginePool
+    followers: Sequence[Follower]
+    trackers: Tracking
+    housekeeping: Housekeeping
+
+    @asynccontextmanager
+    async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        """Do it until the server ends."""
+        self.engine_pool.run_all()
+        for follower in self.followers:
+            follower.start()
+        self.trackers.start()
+        self.housekeeping.start()
+        yield
+        self.housekeeping.leave()
+        for follower in self.followers:
+            follower.leave(FOLLOWERS_LEAVE_SECONDS / len(self.followers))
+        self.engine_pool.leave(LEAVE_SECONDS)
+        self.trackers.leave(TRACKERS_LEAVE_SECONDS)
+
+
+def _buckets(home: Home, gate: Gate) -> S3App:
+    """Return the buckets of a home."""
+    account = home.machine.arns.account
+    return S3App(home.folder / "buckets", gate.bucket_domains, elsewhere=home.config.s3.endpoint, account=account)
+
+
 def make_app(home: Home, engine_pool: EnginePool, job_files: JobFiles, *, is_open: bool = False) -> Starlette:
     """Return the ASGI application: probes, the REST documents, /metrics, the console, and AWS's APIs at every other path.
 
@@ -98,8 +130,12 @@ def make_app(home: Home, engine_pool: EnginePool, job_files: JobFiles, *, is_ope
     access, http = MetricsAccess(home.config.metrics, keys, is_open=is_open), HttpMeasures()
     events = Events(partial(event_of, backend), detail_type)
     followers = [Follower(webhook, home.store, events, home.clock) for webhook in home.config.webhooks]
-    trackers = Tracking(home)
-    housekeeping = Housekeeping(home.store, home.jobs_folder, home.config.retention, home.clock)
+    beside = _Beside(
+        engine_pool,
+        followers,
+        Tracking(home),
+        Housekeeping(home.store, home.jobs_folder, home.config.retention, home.clock),
+    )
     more = (partial(webhook_families, followers), partial(home_families, home))
     metrics = MetricsPage(access, home.store, engine_pool.measures, http, more)
 
@@ -107,29 +143,7 @@ def make_app(home: Home, engine_pool: EnginePool, job_files: JobFiles, *, is_ope
         return console.handles(scope) or metrics.handles(scope)
 
     gate = Gate(keys, home.machine.arns.region, families, hosts, is_open=is_open, elsewhere=checks_itself)
-    wire = Wire(
-        known,
-        S3App(
-            home.folder / "buckets",
-            gate.bucket_domains,
-            elsewhere=home.config.s3.endpoint,
-            account=home.machine.arns.account,
-        ),
-    )
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        engine_pool.run_all()
-        for follower in followers:
-            follower.start()
-        trackers.start()
-        housekeeping.start()
-        yield
-        housekeeping.leave()
-        for follower in followers:
-            follower.leave(FOLLOWERS_LEAVE_SECONDS / len(followers))
-        engine_pool.leave(LEAVE_SECONDS)
-        trackers.leave(TRACKERS_LEAVE_SECONDS)
+    wire = Wire(known, _buckets(home, gate))
 
     async def rest(scope: Any, receive: Any, send: Any) -> None:
         own = console if console.handles(scope) else metrics if metrics.handles(scope) else wire
@@ -147,7 +161,7 @@ def make_app(home: Home, engine_pool: EnginePool, job_files: JobFiles, *, is_ope
     readiness = Readiness(home.store, lambda: engine_pool.trouble)
     app = Starlette(
         routes=[Route("/healthz", healthz), Route("/readyz", readiness.readyz), rest_api.routes(), Mount("/", rest)],
-        lifespan=lifespan,
+        lifespan=beside.lifespan,
     )
     app.add_middleware(Guard, gate=gate)
     app.add_middleware(Measured, measures=http)
@@ -190,22 +204,7 @@ def serve(
     engine_pool = EnginePool(home.engine())
     with closing(_listening(host.strip("[]"), port)) as listener:
         app = make_app(home, engine_pool, job_files, is_open=is_open)
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            lifespan="on",
-            ws="none",
-            http="h11",
-            loop="asyncio",
-            limit_concurrency=MAX_CONNECTIONS,
-            ssl_certfile=tls and tls[0],
-            ssl_keyfile=tls and tls[1],
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=CLOSE_SECONDS,
-        )
-        limited(config)  # a wrong certificate is reported before anything runs
+        config = _configured(app, tls)
         url = _url("https" if tls else "http", host, listener.getsockname()[1])
         record = ServerRecord(
             url, home.machine.arns.region, is_open=is_open, certificate=tls and str(tls[0].absolute())
@@ -219,6 +218,27 @@ def serve(
 
         _survive_own_end()
         _Server(config, answering, app.state.leave).run(sockets=[listener])
+
+
+def _configured(app: Starlette, tls: tuple[Path, Path] | None) -> uvicorn.Config:
+    """Return how uvicorn serves an application; tls: the files of a certificate and its key."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        ws="none",
+        http="h11",
+        loop="asyncio",
+        limit_concurrency=MAX_CONNECTIONS,
+        ssl_certfile=tls and tls[0],
+        ssl_keyfile=tls and tls[1],
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=CLOSE_SECONDS,
+    )
+    limited(config)  # a wrong certificate is reported before anything runs
+    return config
 
 
 def _first_key(home: Home) -> str:

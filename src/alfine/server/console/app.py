@@ -29,26 +29,10 @@ from alfine.aws.dispatch import UNAVAILABLE, read_body
 from alfine.aws.wire_error import WireError
 from alfine.core.errors import AlfineError, InvalidSpec, NotFound, NoTuningJob
 from alfine.core.unavailable import reason_to_try_later
-from alfine.server.console import (
-    analysis,
-    artifacts,
-    change_form,
-    configuration,
-    downloads,
-    events,
-    figures,
-    history,
-    logs,
-    new_job,
-    notes,
-    replay,
-    training_job,
-    training_jobs,
-    tuning_job,
-    tuning_jobs,
-)
+from alfine.server.console import events, figures
 from alfine.server.console.compression import compressed
 from alfine.server.console.page_request import ConsoleBackend, Page, PageRequest
+from alfine.server.console.routes import GET, POST, STREAMS
 from alfine.server.console.sessions import Session, Sessions, SignInRefused
 from alfine.store.access_keys import Keys
 from alfine.store.console_tokens import ConsoleTokens
@@ -110,45 +94,6 @@ class Console:
         self.sessions = Sessions(keys, ConsoleTokens(backend.service.store.database), is_open=is_open)
         self.leaving = asyncio.Event()
         self.streams: set[object] = set()
-        get = {
-            "/": tuning_jobs.page,
-            "/new": new_job.page,
-            "/new/file": new_job.file_page,
-            "/tuning-jobs": tuning_jobs.page,
-            "/tuning-jobs/{name}": tuning_job.page,
-            "/tuning-jobs/{name}/training-jobs": training_jobs.page,
-            "/tuning-jobs/{name}/change": change_form.page,
-            "/tuning-jobs/{name}/notes": notes.page,
-            "/tuning-jobs/{name}/replay": replay.page,
-            "/tuning-jobs/{name}/analysis": analysis.page,
-            "/tuning-jobs/{name}/configuration": configuration.page,
-            "/tuning-jobs/{name}/history": history.page,
-            "/tuning-jobs/{name}/figures/{figure}.{kind}": figures.figure,
-            "/tuning-jobs/{name}/table.{kind}": downloads.table,
-            "/tuning-jobs/{name}/report": downloads.report_page,
-            "/compare": analysis.comparison_page,
-            "/compare/figures/{figure}.{kind}": figures.compared,
-            "/training-jobs/{name}": training_job.page,
-            "/training-jobs/{name}/log": logs.log_page,
-            "/training-jobs/{name}/log/part": logs.log_part,
-            "/training-jobs/{name}/log/file": logs.log_file,
-            "/training-jobs/{name}/files/{kind}": artifacts.file,
-        }
-        post = {
-            "/new": new_job.send,
-            "/new/file": new_job.send_file,
-            "/tuning-jobs/{name}/change": change_form.change,
-            "/tuning-jobs/{name}/notes": notes.save,
-            "/tuning-jobs/{name}/stop": tuning_job.stop,
-            "/tuning-jobs/{name}/force-stop": tuning_job.force_stop,
-            "/training-jobs/{name}/stop": training_job.stop,
-        }
-        streams = {
-            "/events": events.state_of_all,
-            "/tuning-jobs/{name}/events": events.state_of_tuning_job,
-            "/tuning-jobs/{name}/replay/events": replay.state_of_replays,
-            "/training-jobs/{name}/events": events.state_of_training_job,
-        }
         self._app = Starlette(
             routes=[
                 Mount(
@@ -158,9 +103,9 @@ class Console:
                         Route("/open", self._open, methods=["GET"]),
                         Route("/sign-in", self._sign_in, methods=["GET", "POST"]),
                         Route("/sign-out", self._sign_out, methods=["POST"]),
-                        *(Route(path, self._get(page), methods=["GET"]) for path, page in get.items()),
-                        *(Route(path, self._post(page), methods=["POST"]) for path, page in post.items()),
-                        *(Route(path, self._events(state), methods=["GET"]) for path, state in streams.items()),
+                        *(Route(path, self._get(page), methods=["GET"]) for path, page in GET.items()),
+                        *(Route(path, self._post(page), methods=["POST"]) for path, page in POST.items()),
+                        *(Route(path, self._events(state), methods=["GET"]) for path, state in STREAMS.items()),
                     ],
                 )
             ],

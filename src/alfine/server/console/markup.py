@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from alfine.core.wording import UNKNOWN, number
+
+HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+"""Where a word of a criterion's name begins."""
 
 
 def instant(at: datetime | str | None) -> Markup:
@@ -35,6 +39,11 @@ def prose(text: str) -> Markup:
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts)
     )
+
+
+def breakable(text: str) -> Markup:
+    """Return a criterion with its settings, which a narrow column may break between the words of its name: «BestObjective», «NotImproving»."""
+    return Markup("<wbr>").join(HUMP.split(text))
 
 
 def nested_list(value: Any) -> Markup:

@@ -39,6 +39,7 @@ def _environment() -> jinja2.Environment:
         seconds_between=wording.seconds_between,
         short=wording.short,
         short_text=wording.short_text,
+        breakable=markup.breakable,
         instant=markup.instant,
         nested_list=markup.nested_list,
         prose=markup.prose,

@@ -27,15 +27,18 @@ FIXED = ("number", "objective", "status")
 """Columns that are always shown."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableQuery:
-    """The state of the table in an address. What is as at first isn't in the address.
+ORDERS = ("ascending", "descending")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddressState:
+    """The state of a table in an address. What is as at first isn't in the address.
 
     Attributes:
         filter: The filter as it was typed.
         status: A status; "": any.
-        sort: The name of the column of the order; "": by number.
-        order: «ascending», «descending», or "" for the column's own first order.
+        sort: The column of the order; "": the first one.
+        order: One of ORDERS, or "" for the column's own first order.
         columns: The names of the columns that were chosen; empty: none were.
         page: The number of the page, from 1.
     """
@@ -47,18 +50,6 @@ class TableQuery:
     columns: Sequence[str] = ()
     page: int = 1
 
-    @classmethod
-    def read(cls, query: QueryParams) -> TableQuery:
-        """Return the state in the parameters of an address. Raise InvalidSpec where the page isn't a number."""
-        return cls(
-            filter=query.get("filter", "").strip(),
-            status=query.get("status", "") if query.get("status") in STATUSES else "",
-            sort=query.get("sort", ""),
-            order=query.get("order", "") if query.get("order") in ("ascending", "descending") else "",
-            columns=tuple(query.getlist("column")),
-            page=page_number(query.get("page", "")),
-        )
-
     def link(self, **changes: Any) -> str:
         """Return the parameters of the address of another state, with «?»; changes: its attributes that differ."""
         other = replace(self, **changes)
@@ -66,6 +57,41 @@ class TableQuery:
         pairs += [("column", name) for name in other.columns]
         pairs += [("page", other.page)] if other.page > 1 else []
         return f"?{urlencode([pair for pair in pairs if pair[1]])}"
+
+    def head(self, column: str, label: str, now: str, first: str, *, right: bool) -> Mapping[str, Any]:
+        """Return the head of a column: its label, the link that sorts by it, and its order if the table is sorted by it.
+
+        Args:
+            column: The column.
+            label: What people read.
+            now: Its order; "" where the table isn't sorted by it.
+            first: Its order if the table is sorted by it now.
+            right: Whether it stands on the right.
+        """
+        other = {"ascending": "descending", "descending": "ascending"}.get(now, first)
+        return {"label": label, "link": self.link(sort=column, order=other, page=1), "order": now, "right": right}
+
+
+def read_choice(query: Mapping[str, str], key: str, known: Sequence[str]) -> str:
+    """Return a parameter of an address if its value is a known one, else ""."""
+    return query.get(key, "") if query.get(key) in known else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableQuery(AddressState):
+    """The state of a table of training jobs in an address; sort: the name of a column."""
+
+    @classmethod
+    def read(cls, query: QueryParams) -> TableQuery:
+        """Return the state in the parameters of an address. Raise InvalidSpec where the page isn't a number."""
+        return cls(
+            filter=query.get("filter", "").strip(),
+            status=read_choice(query, "status", STATUSES),
+            sort=query.get("sort", ""),
+            order=read_choice(query, "order", ORDERS),
+            columns=tuple(query.getlist("column")),
+            page=page_number(query.get("page", "")),
+        )
 
 
 def page_number(text: str) -> int:
@@ -129,14 +155,9 @@ class TableState:
     def head(self, column: TableColumn) -> Mapping[str, Any]:
         """Return the head of a column: its label, the link that sorts by it, and its order if the table is sorted by it."""
         now = ("descending" if self.descending else "ascending") if column == self.sort else ""
-        other = {"ascending": "descending", "descending": "ascending"}.get(now, self._order(column))
         labels = {"number": "No.", "objective": self.spec.metric}
-        return {
-            "label": labels.get(column.source, column.name if column.hyperparameter else column.source.capitalize()),
-            "link": self.query.link(sort=column.name, order=other, page=1),
-            "order": now,
-            "right": column.numeric,
-        }
+        label = labels.get(column.source, column.name if column.hyperparameter else column.source.capitalize())
+        return self.query.head(column.name, label, now, self._order(column), right=column.numeric)
 
     def _order(self, column: TableColumn) -> str:
         """Return the order of a column that was not sorted before: the newest, the best or the longest first."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -16,7 +15,7 @@ from alfine.figures.sparkline import sparkline
 from alfine.jobs.tuning_job_list import ListedTuningJob
 from alfine.server.console.insights import Insights
 from alfine.server.console.page_request import PageRequest
-from alfine.server.console.table_query import page_number
+from alfine.server.console.table_query import ORDERS, AddressState, page_number, read_choice
 from alfine.server.console.verdict_text import expected_end, nearest
 from alfine.store.tuning_job_table import SORTS, TuningJobSelection
 
@@ -47,41 +46,20 @@ ASCENDING = ("name", "status", "verdict")
 """Columns that are sorted upwards at first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListQuery:
-    """The state of the list in an address. What is as at first isn't in the address.
-
-    Attributes:
-        filter: Words, and tags as key=value.
-        status: A status; "": any.
-        sort: One of SORTS; "": by creation.
-        order: «ascending», «descending», or "" for the column's own first order.
-        page: The number of the page, from 1.
-    """
-
-    filter: str = ""
-    status: str = ""
-    sort: str = ""
-    order: str = ""
-    page: int = 1
+@dataclass(frozen=True, kw_only=True)
+class ListQuery(AddressState):
+    """The state of the list in an address; filter: words, and tags as key=value; sort: one of SORTS, by creation at first."""
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> ListQuery:
         """Return the state in the parameters of an address. Raise InvalidSpec where the page isn't a number."""
         return cls(
             filter=(query.get("filter") or query.get("name", "")).strip()[:LONGEST_FILTER],
-            status=query.get("status", "") if query.get("status") in STATUSES else "",
-            sort=query.get("sort", "") if query.get("sort") in SORTS else "",
-            order=query.get("order", "") if query.get("order") in ("ascending", "descending") else "",
+            status=read_choice(query, "status", STATUSES),
+            sort=read_choice(query, "sort", SORTS),
+            order=read_choice(query, "order", ORDERS),
             page=page_number(query.get("page", "")),
         )
-
-    def link(self, **changes: Any) -> str:
-        """Return the parameters of the address of another state, with «?»; changes: its attributes that differ."""
-        other = replace(self, **changes)
-        pairs = [(key, getattr(other, key)) for key in ("filter", "status", "sort", "order")]
-        pairs += [("page", other.page)] if other.page > 1 else []
-        return f"?{urlencode([pair for pair in pairs if pair[1]])}"
 
     @property
     def descending(self) -> bool:
@@ -106,13 +84,19 @@ class ListQuery:
             descending=self.descending,
         )
 
-    def head(self, column: str) -> Mapping[str, Any]:
-        """Return the head of a column: its label, the link that sorts by it, and its order if the list is sorted by it."""
-        now = ("descending" if self.descending else "ascending") if column == (self.sort or "created") else ""
-        first = "ascending" if column in ASCENDING else "descending"
-        other = {"ascending": "descending", "descending": "ascending"}.get(now, first)
-        link = self.link(sort=column, order=other, page=1)
-        return {"label": HEADS[column], "link": link, "order": now, "right": column not in (*ASCENDING, "created")}
+    def heads(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the heads of all columns."""
+        by, order = self.sort or "created", "descending" if self.descending else "ascending"
+        return {
+            column: self.head(
+                column,
+                label,
+                order if column == by else "",
+                "ascending" if column in ASCENDING else "descending",
+                right=column not in (*ASCENDING, "created"),
+            )
+            for column, label in HEADS.items()
+        }
 
 
 def page(request: PageRequest) -> Response:
@@ -127,7 +111,7 @@ def page(request: PageRequest) -> Response:
         begin=(query.page - 1) * PAGE_SIZE,
         pages=max(1, -(-found.total // PAGE_SIZE)),
         statuses=STATUSES,
-        heads={column: query.head(column) for column in HEADS},
+        heads=query.heads(),
     )
 
 
