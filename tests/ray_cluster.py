@@ -94,6 +94,11 @@ class RayCluster:
         groups = self._cluster.global_state.placement_group_table().values()
         return [group["name"] for group in groups if group["state"] != "REMOVED"]
 
+    def files(self) -> list[Path]:
+        """Return what Ray has written: its logs, and what the head keeps."""
+        places = (Path(self._cluster.head_node.get_session_dir_path()), Path(os.environ[STORAGE]))
+        return [path for place in places for path in place.rglob("*") if path.is_file()]
+
     def close(self) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

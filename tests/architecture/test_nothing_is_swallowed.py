@@ -21,6 +21,8 @@ FORECASTS = "tests/contracts/test_forecasts.py"
 FORCED = "tests/jobs/test_forced_stop.py::test_what_raises_while_one_is_killed_is_told_and_keeps_nothing_from_ending"
 
 ENTERED = "tests/runners/test_sandbox.py::test_a_warm_start_in_a_sandbox_that_was_not_made_as_asked_says_so"
+RAY = "tests/runners/test_ray.py"
+
 TRACKERS = "tests/jobs/test_trackers.py"
 
 REACHED = {
@@ -45,6 +47,11 @@ REACHED = {
     "jobs/trackers/follower.py: _run": f"{TRACKERS}::test_a_fault_of_the_database_is_logged_and_the_tracker_is_told_once_it_is_over",
     "jobs/trackers/follower.py: _told": f"{TRACKERS}::test_one_that_raises_harms_nothing_is_said_and_is_told_the_rest_later",
     "jobs/ownership.py: _beat_until": "tests/jobs/test_ownership.py::test_a_heartbeat_that_fails_is_told_once_and_comes_again",
+    "runners/on_ray/bridge.py: _read_log": f"{RAY}::test_what_keeps_a_node_from_going_on_is_told_at_polls_and_by_its_log",
+    "runners/on_ray/followed.py: _keep_stopping": f"{RAY}::test_what_keeps_a_node_from_going_on_is_told_at_polls_and_by_its_log",
+    "runners/on_ray/followed.py: _run": f"{RAY}::test_a_place_that_cannot_be_read_is_told",
+    "runners/on_ray/followed.py: _watch": f"{RAY}::test_what_keeps_a_node_from_going_on_is_told_at_polls_and_by_its_log",
+    "runners/on_ray/group.py: _run": f"{RAY}::test_a_place_that_cannot_be_read_is_told",
     "runners/on_ray/runner.py: _record": "tests/runners/test_ray.py::test_a_training_job_whose_place_cannot_be_recorded_is_not_started",
     "runners/node_fetches.py: _fetch": "tests/runners/test_node_fetches.py::test_buckets_that_are_away_are_told_and_asked_again_at_the_next_start",
     "runners/node.py: look": "tests/runners/test_host.py::test_a_node_tells_what_keeps_it_from_going_on",
@@ -75,12 +82,7 @@ REACHED = {
 """Handlers of any error that don't raise it again: a test that reaches each, as seen with a mark in every handler."""
 
 NOT_SEEN = {
-    "runners/on_ray/bridge.py: _read_log",
     "runners/on_ray/check.py: _check_node",
-    "runners/on_ray/followed.py: _keep_stopping",
-    "runners/on_ray/followed.py: _run",
-    "runners/on_ray/followed.py: _watch",
-    "runners/on_ray/group.py: _run",
 }
 """Those that no test was seen to reach: most run in the process that talks to Ray, where a mark can't tell by which test."""
 

@@ -274,6 +274,49 @@ def test_training_jobs_share_a_gpu_and_others_see_none(bench):
     assert bench.log(without) == "gpus=\n"
 
 
+def test_secrets_of_the_environment_are_in_no_file_of_ray(bench):
+    secret = "hush-9f3b"
+    launch = bench.launch(COUNTING, environment={"LINES": "1", "TOKEN": secret})
+    assert bench.see_out(launch)[0].exit.succeeded
+    assert secret not in repr(launch)
+    files = [*bench.cluster.files(), bench.home / "ray.log"]
+    assert any("gcs" in path.name for path in files)
+    assert [path for path in files if secret.encode() in path.read_bytes()] == []
+
+
+def raised(bench: RayBench, launch: Launch, kind: type[Exception]) -> str:
+    """What polls raise, once it is of a kind: what keeps the node or the bridge from going on."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            bench.runner.poll(launch, 0)
+        except (ValueError, RuntimeError, KeyError) as error:
+            if type(error) is kind:
+                return str(error)
+        bench.bell.wait(0.05)
+        bench.bell.clear()
+    pytest.fail(f"no {kind.__name__}")
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_place_that_cannot_be_read_is_told(bench, count):
+    launch = replace(
+        bench.counting(), node="host/machine/node/eth0 host/machine/node/eth0", slot="one", instance_count=count
+    )
+    assert "zip() argument 2 is longer" in raised(bench, launch, ValueError)
+
+
+def test_what_keeps_a_node_from_going_on_is_told_at_polls_and_by_its_log(bench):
+    ended = bench.counting(1)
+    bench.see_out(ended)
+    launch = replace(bench.placed(ended), attempt=2, executor="unknown")
+    with pytest.raises(OSError, match="KeyError: 'unknown'"):
+        bench.runner.log(launch, 0, 1)
+    assert "KeyError: 'unknown'" in raised(bench, launch, RuntimeError)
+    bench.runner.stop(launch)
+    assert raised(bench, launch, KeyError) == "'unknown'"
+
+
 # -- each part is killed -----------------------------------------------------------------------------------------------
 
 

@@ -123,7 +123,7 @@ class LaunchTerms:
     entrypoint: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)  # it may have secrets: no log shows it
     max_runtime_seconds: float | None = None
     grace_seconds: float = GRACE_SECONDS
     leash_seconds: float | None = None

@@ -35,6 +35,7 @@ from alfine.runners.on_ray.messages import (
     ReadLog,
     ToBridge,
     key_of,
+    without_secrets,
 )
 from alfine.runners.on_ray.place import places_of
 from alfine.runners.on_ray.pool import Pool
@@ -137,7 +138,7 @@ class Bridge:
 
     async def _read_log(self, asked: ReadLog) -> None:
         """Read a part of a log through the slot that the training job was placed in, if that lives."""
-        launch = asked.launch
+        launch = without_secrets(asked.launch)
         try:
             try:
                 actor = await self._actor_at(launch)

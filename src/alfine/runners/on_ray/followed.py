@@ -16,7 +16,17 @@ from datetime import UTC, datetime
 from alfine.runners.on_ray.calls import NoAnswer
 from alfine.runners.on_ray.cluster import SlotDied
 from alfine.runners.on_ray.finder import Finder, Gone
-from alfine.runners.on_ray.messages import Chosen, ClusterSettings, Follow, FromBridge, Pending, Seen, Trouble, key_of
+from alfine.runners.on_ray.messages import (
+    Chosen,
+    ClusterSettings,
+    Follow,
+    FromBridge,
+    Pending,
+    Seen,
+    Trouble,
+    key_of,
+    without_secrets,
+)
 from alfine.runners.on_ray.place import Place, places_of, texts_of
 from alfine.runners.on_ray.pool import HeldSlot, Pool
 from alfine.runners.on_ray.slot import Busy
@@ -183,7 +193,7 @@ class Followed:
         while True:
             try:
                 if self._stop_launch is not None:
-                    await self._cluster.call(slot.actor.stop.remote(self._stop_launch))
+                    await self._cluster.call(slot.actor.stop.remote(without_secrets(self._stop_launch)))
                 await self._cluster.call(slot.actor.start.remote(self.launch))
             except NoAnswer:
                 await asyncio.sleep(PAUSE_SECONDS)
@@ -206,7 +216,11 @@ class Followed:
             asked = self._offset
             try:
                 call = slot.actor.news.remote(
-                    self.launch, asked, dict(self._counts), self._wait, has_begun=self._began is not None
+                    without_secrets(self.launch),
+                    asked,
+                    dict(self._counts),
+                    self._wait,
+                    has_begun=self._began is not None,
                 )
                 seen: Observation | None = await self._cluster.call(call, self._wait + LATE_SECONDS)
             except NoAnswer:
@@ -246,7 +260,7 @@ class Followed:
             slot = self.slot
             try:
                 if slot is not None:
-                    await self._cluster.call(slot.actor.stop.remote(launch))
+                    await self._cluster.call(slot.actor.stop.remote(without_secrets(launch)))
                     await asyncio.sleep(STOP_SECONDS)
                 else:
                     await asyncio.sleep(PAUSE_SECONDS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from alfine.runners.node_fetches import Inputs
 from alfine.runners.on_ray.shapes import Shape
@@ -17,6 +17,11 @@ Key = tuple[str, str, int]
 def key_of(launch: Launch) -> Key:
     """Return what names an attempt of a training job in messages."""
     return launch.tuning_job, launch.name, launch.attempt
+
+
+def without_secrets(launch: Launch) -> Launch:
+    """Return a launch without its environment, for everything but the start."""
+    return replace(launch, environment={})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
