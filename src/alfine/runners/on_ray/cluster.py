@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import pickle
 import socket
+import uuid
 from collections.abc import Container, Sequence
 from contextlib import suppress
 from typing import Any
@@ -292,6 +293,10 @@ class Cluster:
         with suppress(NoAnswer, SlotDied):  # it wasn't asked for yet; or it ends by itself when nobody calls it
             await self.kill(await self.find(name))
 
+    def slot_name(self) -> str:
+        """Return a name for a slot that this bridge makes: it ends with the bridge's own."""
+        return f"{SLOTS}{uuid.uuid4().hex[:12]}-{self._me}"
+
     # -- slots of other bridges ----------------------------------------------------------------------------------------
 
     async def abandoned(self, known: Container[str]) -> Sequence[tuple[str, Any, Vacancy]]:
@@ -303,8 +308,9 @@ class Cluster:
         Raises:
             NoAnswer: The head doesn't answer.
         """
-        names = [name for name in await aside(named_actors) if name.startswith(SLOTS) and name not in known]
-        ended = await aside(ended_drivers) if names else frozenset()
+        ended = await aside(ended_drivers)
+        made = [name for name in await aside(named_actors) if name.startswith(SLOTS) and name not in known]
+        names = [name for name in made if name.rpartition("-")[2] in ended]
         found = await asyncio.gather(*(self._vacancy(name) for name in names))
         return [each for each in found if each is not None and each[2].owner in ended]
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from alfine.runners.on_ray.calls import ClusterNode, NoAnswer
-from alfine.runners.on_ray.cluster import CALL_SECONDS, SLOTS, Cluster, SlotDied
+from alfine.runners.on_ray.cluster import CALL_SECONDS, Cluster, SlotDied
 from alfine.runners.on_ray.place import Place
 from alfine.runners.on_ray.pool import HeldSlot
 from alfine.runners.on_ray.shapes import NOTHING, Shape, fits
@@ -133,7 +132,7 @@ class Finder:
     async def _slot_on(self, node: ClusterNode, shape: Shape, *, whole: bool) -> HeldSlot | None:
         """Return a new slot on a node; None where the node has just left."""
         given = shape if whole or fits(shape, node.free) else NOTHING
-        name = f"{SLOTS}{uuid.uuid4().hex[:12]}"
+        name = self.cluster.slot_name()
         try:
             actor = await self.new_actor(name, given, node)
             return HeldSlot(name, actor, given, await self.cluster.facts(actor, BEGIN_SECONDS), pooled=False)

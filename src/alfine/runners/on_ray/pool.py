@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import uuid
 from collections import defaultdict
 from collections.abc import Callable, Hashable
 from contextlib import suppress
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alfine.runners.on_ray.calls import NoAnswer
-from alfine.runners.on_ray.cluster import SLOTS, CannotBegin, Cluster, SlotDied
+from alfine.runners.on_ray.cluster import CannotBegin, Cluster, SlotDied
 from alfine.runners.on_ray.shapes import NOTHING, Shape, fits, why_pending
 from alfine.runners.on_ray.slot import SlotFacts
 
@@ -98,6 +97,7 @@ class Pool:
         self._tasks: set[asyncio.Task[Any]] = set()  # that nobody waits for
         self._names: set[str] = set()  # of all slots that this pool has made or adopted
         self._looking: asyncio.Task[None] | None = None  # for abandoned slots
+        self._first_look: asyncio.Task[None] | None = None
         self._looked_at = -math.inf
 
     async def take(self, shape: Shape, warm: Hashable, report: Callable[[str], None]) -> HeldSlot:
@@ -111,8 +111,8 @@ class Pool:
         Raises:
             SlotDied: A slot can't be made: alfine isn't installed on its node, for example.
         """
-        if self._looking is not None:
-            await asyncio.wait({self._looking})
+        if self._first_look is not None:  # what the bridge before has left is used before more is asked for
+            await asyncio.wait({self._first_look}, timeout=ANSWER_SECONDS)
         slot = await self._free_one(shape, warm)
         if slot is not None:
             return slot
@@ -184,6 +184,7 @@ class Pool:
         if self._looking is None and now - self._looked_at > ABANDONED_SECONDS:
             self._looked_at = now
             self._looking = asyncio.create_task(self._take_over_abandoned())
+            self._first_look = self._first_look or self._looking
 
     async def _take_over_abandoned(self) -> None:
         try:
@@ -236,7 +237,7 @@ class Pool:
             coming.pop().cancel()
 
     async def _make(self, shape: Shape) -> None:
-        name = f"{SLOTS}{uuid.uuid4().hex[:12]}"
+        name = self._cluster.slot_name()
         slot: HeldSlot | None = None
         trouble: Exception | None = None
         deaths = 0
