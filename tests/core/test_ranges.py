@@ -128,6 +128,16 @@ def test_a_comparison_holds_on_the_axis_for_the_values_of_a_step_for_which_it_ho
         assert on_axis == r.holds(clause, value)
 
 
+@pytest.mark.parametrize("sign", [">", "<", ">=", "<=", "=", "!="])
+def test_a_comparison_with_each_value_of_a_step_holds_for_the_same_values_on_the_axis(sign):
+    r = Integer(0, 10, step=2)
+    for bound in values_of(r):
+        ((clause,),) = alternatives({"x": f"{sign} {bound}"})
+        for value in values_of(r):
+            on_axis = any(low <= r.to_unit(value) < high for low, high in r.where(clause))
+            assert on_axis == r.holds(clause, value)
+
+
 def test_a_step_makes_decimal_numbers():
     assert values_of(Continuous(0, 0.5, step=0.1)) == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
     assert Continuous(0, 1, step=0.1).contains(0.1 + 0.2)

@@ -250,6 +250,16 @@ def test_a_job_goes_on_where_it_was_interrupted(tmp_path, steps):
     assert job.status == "Completed"
 
 
+def test_an_interrupted_job_with_another_setting_is_another_one(tmp_path):
+    def interrupt(job):
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        tune(loss, tmp_path, name="halved", seed=5, progress=interrupt)
+    with pytest.raises(alfine.AlfineError, match="halved was interrupted, and this isn.t the same one: "):
+        tune(loss, tmp_path, name="halved", seed=5, price_per_hour=1)
+
+
 def test_a_step_after_the_end_does_nothing(tmp_path):
     with Home(tmp_path / "home") as home:
         home.service.create(request(name="once", command=["true"]))

@@ -16,6 +16,7 @@ from alfine.jobs.home import Home
 from alfine.runners import launcher
 from alfine.runners.process import ProcessRunner
 from alfine.runners.supervision import kill_processes
+from alfine.store.check_database import bad_records
 from tests.cli.conftest import alfine_cli, until
 
 SCRIPT = """
@@ -150,3 +151,4 @@ def test_what_raises_while_one_is_killed_is_told_and_keeps_nothing_from_ending(t
         assert is_stopped(home, "job")
         assert f"processes of {bad.name} may still run" in home.service.get("job").failure_reason
         assert kill_processes(str(bad))
+        assert list(bad_records(home.store)) == []

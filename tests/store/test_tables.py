@@ -68,6 +68,7 @@ def test_training_jobs_are_sorted_filtered_and_placed(store):
         failed = [each.number for each in jobs if each.objective is None]
         assert table.numbers(TableSelection(sort=NUMBER, statuses=["Failed"])) == failed
         assert table.numbers(TableSelection(sort=NUMBER, texts=["IT BROKE"])) == failed
+        assert table.numbers(TableSelection(sort=NUMBER, texts=["IT_BROKE"])) == []
         text = str(eta[5])
         assert 5 in table.numbers(TableSelection(sort=NUMBER, texts=[text]))
         assert table.numbers(TableSelection(sort=NUMBER, texts=["100 %_x"])) == []
