@@ -1,6 +1,7 @@
 """Training jobs on a real Ray cluster of two nodes on this machine, each part of which is killed while they run."""
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from alfine.core.errors import NotFound
 from alfine.jobs.home import Home
 from alfine.runners.launch import Launch
 from alfine.runners.local_launch import uri_of
@@ -489,6 +491,13 @@ def test_a_tuning_job_goes_on_on_the_cluster_after_alfine_was_killed(cluster, tm
     assert [(one.status, one.objective) for one in history.jobs] == [("Completed", 0.5)] * 4
     assert running[0].parents[1].name in {one.name for one in history.jobs}
     assert len([*home.glob("tuning-jobs/on-ray/*/.alfine/process.json")]) == 4
+    (home / "alfine.toml").write_text('[ray]\naddress = "127.0.0.1:9"\n')
+    with Home(home) as without_cluster:
+        here, elsewhere = (one.name for one in history.jobs[:2])
+        assert without_cluster.service.log(here).data == b"loss=0.5\n"
+        shutil.rmtree(home / "tuning-jobs/on-ray" / elsewhere)
+        with pytest.raises(NotFound, match=f"The log of {elsewhere} can't be read at present: the Ray cluster doesn't"):
+            without_cluster.service.log(elsewhere)
 
 
 # -- bad settings ------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from alfine.core.errors import Fault, InvalidSpec
 from alfine.jobs.clock import Clock, utc_now
 from alfine.jobs.engine import Engine
 from alfine.jobs.lease_owner import node_of
+from alfine.jobs.other_servers import OtherServers
 from alfine.jobs.own_node import OwnNode
 from alfine.jobs.quotas import Quotas
 from alfine.jobs.server_record import ServerRecord
@@ -196,8 +197,9 @@ class Home:
         }
         if not self.store.is_shared:
             return {**hosts, "ray": self._ray_runner()}
+        others = OtherServers(self.keys, self.machine.arns.region)
         node, leash = node_of(self.jobs_folder), timedelta(seconds=self.config.run.leash_seconds)
-        own = {name: OwnNode(host, node, self.store, leash) for name, host in hosts.items()}
+        own = {name: OwnNode(host, node, self.store, leash, others) for name, host in hosts.items()}
         return {**own, "ray": self._ray_runner()}
 
     def _ray_runner(self) -> RayRunner:

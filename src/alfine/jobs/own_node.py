@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from alfine.core.errors import NotFound
 from alfine.core.wording import duration
+from alfine.jobs.other_servers import OtherServers
 from alfine.runners.launch import Launch
 from alfine.runners.protocol import NO_COUNTS, Exit, LogPiece, Observation, Runner
 from alfine.store.store import Store
@@ -22,21 +23,23 @@ MARGIN = timedelta(seconds=60)
 
 
 class OwnNode:
-    """A runner of this machine that knows which training jobs are another machine's.
+    """A runner of this machine that knows which training jobs are another machine's, and asks that machine's server for their logs.
 
     Args:
         runner: Runs those of this machine.
         node: The name of this machine's node (`node_of`).
         store: Where servers say that they run.
         leash: How long training jobs run on when no server asks for them.
+        others: The other servers.
     """
 
-    def __init__(self, runner: Runner, node: str, store: Store, leash: timedelta) -> None:
+    def __init__(self, runner: Runner, node: str, store: Store, leash: timedelta, others: OtherServers) -> None:
         self.node = node
         self.tells_news = bool(getattr(runner, "tells_news", False))
         self._runner = runner
         self._store = store
         self._leash = leash
+        self._others = others
 
     def start(self, launch: Launch) -> None:
         """See `Runner.start`. One of another node is never started here."""
@@ -60,14 +63,19 @@ class OwnNode:
             self._runner.stop(self._on_leash(launch))
 
     def log(self, launch: Launch, begin: int, most: int) -> LogPiece:
-        """See `Runner.log`. That of another node can't be read here; its size counts as 0."""
+        """See `Runner.log`. That of another node is read by a server there; while there is none, its size counts as 0."""
         if self._is_here(launch):
             return self._runner.log(launch, begin, most)
+        trouble = "no server runs there at present"
+        for server in self._store.engines():
+            if server.node == launch.node and server.url:
+                try:
+                    return self._others.log(server.url, launch.name, begin, most)
+                except OSError as error:
+                    trouble = str(error)
         if most == 0:
             return LogPiece()
-        urls = [str(server.url) for server in self._store.engines() if server.node == launch.node and server.url]
-        ask = f"Ask the server there: {urls[0]}" if urls else "No server runs there at present."
-        raise NotFound(f"The log of {launch.name} lies on another machine ({launch.node}). {ask}")
+        raise NotFound(f"The log of {launch.name} lies on another machine ({launch.node}): {trouble}.")
 
     def close(self) -> None:
         """See `Runner.close`."""

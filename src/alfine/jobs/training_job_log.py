@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -42,7 +43,14 @@ class TrainingJobLogs:
         self._runners = runners
 
     def piece(self, row: TrainingJobRow, begin: int, most: int) -> LogPiece:
-        """Return bytes of the log of a training job; none where it has no log. Arguments and errors are those of `Runner.log`."""
+        """Return bytes of the log of a training job; none where it has no log. Arguments are those of `Runner.log`.
+
+        A log that a node of a cluster has written into this home is read here, also while the cluster is away.
+
+        Raises:
+            NotFound: It lies on a machine that can't be asked at present.
+            OSError: It can't be read here at present.
+        """
         launch = Launch(
             tuning_job=name_as_created(row.tuning_job_name),
             name=row.name,
@@ -50,7 +58,31 @@ class TrainingJobLogs:
             node=row.node,
             slot=row.slot,
         )
-        return self._runners()[row.runner or LOCAL].log(launch, begin, most)
+        runners = self._runners()
+        runner = runners[row.runner or LOCAL]
+        if not getattr(runner, "remote", False):
+            return runner.log(launch, begin, most)
+        here = runners[LOCAL].log(replace(launch, node=None, slot=None), begin, most)
+        if here.size:
+            return here
+        try:
+            return runner.log(launch, begin, most)
+        except OSError as error:
+            raise NotFound(f"The log of {row.name} can't be read at present: {error}.") from error
+
+    def of(self, name: str, begin: int, most: int) -> LogPiece:
+        """Return bytes of the log of the training job of that name: see `piece`.
+
+        Args:
+            name: The training job.
+            begin: Where they begin.
+            most: How many, at most.
+
+        Raises:
+            NotFound: There is no such training job.
+            OSError: The log can't be read at present.
+        """
+        return self.piece(self._row(name), begin, most)
 
     def size(self, row: TrainingJobRow) -> int:
         """Return the size of a log in bytes; 0 where there is none."""

@@ -42,6 +42,7 @@ from alfine.figures.report import report
 from alfine.jobs.analysis.export_table import FORMATS, export_table
 from alfine.jobs.analysis.replay_report import check_size, recorded_report, report_turn
 from alfine.jobs.service import Service
+from alfine.runners.log_files import PART_BYTES
 from alfine.server.replay_desk import ReplayDesk, wanted_replays
 from alfine.store.config import S3
 from alfine.store.tuning_job_table import SORTS, TuningJobSelection
@@ -101,6 +102,7 @@ class RestApi:
             "/tuning-jobs/{name}/export": (self._export, ("format",)),
             "/tuning-jobs/{name}/report": (self._report, ("criterion",)),
             "/training-jobs/{name}/log": (self._log, ("begin", "lines")),
+            "/training-jobs/{name}/log-piece": (self._log_piece, ("begin", "most")),
             "/buckets": (self._buckets, ()),
         }
         reading = [Route(path, _answering(*read), methods=["GET"]) for path, read in paths.items()]
@@ -191,6 +193,17 @@ class RestApi:
             "x-alfine-ended": "true" if part.ended else "false",
         }
         return _as_file(part.data, headers)
+
+    def _log_piece(self, request: Request) -> Response:
+        """Answer another server, which reads a log that lies here as it would read one of its own."""
+        begin, most = (_number(request, name) or 0 for name in ("begin", "most"))
+        piece = self.service.logs.of(request.path_params["name"], begin, min(most, PART_BYTES))
+        headers = {
+            "x-alfine-begin": str(piece.begin),
+            "x-alfine-size": str(piece.size),
+            "x-alfine-path": quote(piece.path),
+        }
+        return _as_file(piece.data, headers)
 
 
 async def _body(request: Request) -> bytes:
