@@ -189,6 +189,7 @@ class Databases:
             for table in reversed(TABLES.sorted_tables):
                 if table is not last_tuning_job:
                     connection.execute(sa.delete(table))
+            connection.execute(sa.update(last_tuning_job).values(id=0))
         self._free.append(url)
 
     def without_tables(self) -> str:
