@@ -8,6 +8,7 @@ from typing import Any
 
 from alfine.core.facts import Changed, Ended
 from alfine.core.history import History
+from alfine.core.training_job import TrainingJob
 from alfine.core.wording import number
 from alfine.figures.chart import Chart
 from alfine.figures.criterion_stops import CriterionStop, with_stops
@@ -50,7 +51,7 @@ def best_so_far(
         *_changes(next(iter(histories.values())) if len(histories) == 1 else None),
         *(layer for curve in layout.curves for layer in _curve(curve, fields, layout)),
         *_failed(histories),
-        *_ends(layout, fields),
+        *_ends(layout, fields, next(iter(histories.values())).incumbent),
     ]
     x = quantitative("x", "training jobs ended", axis=whole_axis())
     x["scale"] = {"domain": [layout.x_range[0], max(layout.x_range[1], _last(histories, forecast))], "nice": False}
@@ -121,18 +122,20 @@ def _curve(curve: Curve, fields: Mapping[str, str], layout: Layout) -> Iterator[
     }
 
 
-def _ends(layout: Layout, fields: Mapping[str, str]) -> Iterator[Plain]:
+def _ends(layout: Layout, fields: Mapping[str, str], incumbent: TrainingJob | None) -> Iterator[Plain]:
     """Yield the marks at the ends of several curves, with their labels; of a single one the best training job."""
     if len(layout.curves) == 1 and not layout.curves[0].label:
-        yield _best(layout.curves[0], fields, layout)
+        yield _best(layout.curves[0], fields, layout, incumbent)
         return
     low, high = layout.y_range
     for curve, label in zip(layout.curves, layout.labels, strict=True):
         yield from _end(curve, label, low + label.height * (high - low))
 
 
-def _best(curve: Curve, fields: Mapping[str, str], layout: Layout) -> Plain:
-    at, job = next((at, job) for at, job in curve.jobs if job.objective == curve.best[-1])
+def _best(curve: Curve, fields: Mapping[str, str], layout: Layout, incumbent: TrainingJob | None) -> Plain:
+    """Return the mark of the best training job: by its mean where the best were run again, which may not be the one with the best result."""
+    best = [(at, job) for at, job in curve.jobs if incumbent is not None and job.number == incumbent.number]
+    at, job = best[0] if best else next((at, job) for at, job in curve.jobs if job.objective == curve.best[-1])
     return {
         "data": {"values": [{"x": at, "y": job.objective, **training_job_row(job, fields)}]},
         "mark": {"type": "point", "color": BEST, "size": 130, "shape": "circle", "opacity": 1},

@@ -54,7 +54,7 @@ def comparison(histories: Mapping[str, History], *, by: str = "jobs") -> Chart:
                 "x": quantitative("x", COMPARED_BY[by]),
                 "y": quantitative("y", objective_title(first), scale={"domain": domain, "nice": False, "zero": False}),
                 "color": same,
-                "strokeDash": {**same, "legend": None},
+                "strokeDash": same,
                 "tooltip": [
                     {"field": "label", "type": "nominal", "title": "tuning job"},
                     {"field": "best", "type": "nominal", "title": "best so far"},

@@ -25,6 +25,9 @@ LONGEST_NAME = 48
 HIGHEST_LABEL, LABEL_STEP = 0.97, 0.075
 """Height of the topmost label, and distance of two, in heights of the frame."""
 
+FOOT = 0.05
+"""Height that labels at the foot leave to the marks of training jobs without an objective, in heights of the frame."""
+
 LOSS_DIGITS = 2
 """Significant digits of what a stop costs: it's an estimate from one search."""
 
@@ -124,7 +127,7 @@ def _marks(domain: Sequence[float], end: float, stops: Sequence[CriterionStop], 
     low, high = domain
     for index, stop in enumerate(stops[:MOST_STOPS]):
         share = HIGHEST_LABEL - LABEL_STEP * index
-        level = low + (share if sign > 0 else 1.0 - share) * (high - low)
+        level = low + (share if sign > 0 else 1.0 - share + FOOT) * (high - low)
         row = {"data": {"values": [{"x": stop.after, "level": level}]}}
         right = stop.after > SHARE_ON_THE_RIGHT * end
         yield {

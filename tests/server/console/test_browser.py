@@ -250,6 +250,8 @@ def test_figures_are_drawn_live_and_tell_more_under_the_pointer(browser, served,
     browser.open(f"{served.url}/console/tuning-jobs/wide/analysis")
     browser.until("document.querySelectorAll('#best-so-far canvas').length === 1")
     browser.until("document.querySelector('#best-so-far .drawing').getAttribute('aria-label').includes('Best of 12')")
+    wide = "[...document.querySelectorAll('canvas')].filter((each) => each.clientWidth > each.closest('.drawing').clientWidth)"
+    assert browser.read(f"{wide}.map((each) => each.closest('figure').id)") == []
     assert browser.complaints == []
 
 

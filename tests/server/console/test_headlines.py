@@ -49,6 +49,9 @@ def test_after_repeats_the_mean_is_the_best_objective_everywhere(served, visitor
     page = visitor.get("/console/tuning-jobs/repeated").text
     assert f"Best loss {shown} mean of 4 runs" in page
     assert f"Best of {repeated.history.ended} training jobs: {shown} (mean of 4 runs), reached after" in page
+    layers = json.loads(visitor.get("/console/tuning-jobs/repeated/figures/best-so-far.json").body)["layer"]
+    (marked,) = [each["data"]["values"][0]["x"] for each in layers if each["mark"].get("size") == 130]
+    assert marked == 1 + [job.number for job in repeated.history.finished].index(best.number)
     assert "MaxNumberOfTrainingJobs: 6 " in page  # where the search ended, not the repeats
     assert shown in visitor.get("/console/?name=repeated").text
     assert f"loss {shown}  mean of 4 runs" in served.cli("describe", "repeated")

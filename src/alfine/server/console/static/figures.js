@@ -6,19 +6,21 @@
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const LEAST_PAUSE = 5000; // ms between two drawings of a running job
 const TITLE_INSET = 70; // px from the left of a figure to its frame, where its title begins
+const LEGEND_COLUMN = 260; // px of an entry of a legend, which stands below its figure
 const seen = new Set();
 
 function fitted(spec, width) {
-  // Frames are as wide as the page lets them; slices stand in as many columns as fit.
-  const room = width - 110;
+  // Figures, with their axes and labels, are as wide as the page lets them; slices stand in as many columns as fit.
   if (spec.concat) {
-    const panel = Math.min(230, room);
+    const panel = Math.min(230, width - 110);
     spec.columns = Math.max(1, Math.floor(width / (panel + 90)));
     for (const each of spec.concat) each.width = panel;
   } else if (typeof spec.width === "number") {
-    spec.width = Math.max(180, Math.min(1000, room));
+    spec.width = Math.max(290, Math.min(1110, width));
+    spec.autosize = { type: "fit-x", contains: "padding" };
   }
-  for (const [key, letter] of [["text", 8.2], ["subtitle", 6.4]]) {
+  spec.config.legend = { ...spec.config.legend, orient: "bottom", columns: Math.max(1, Math.floor(width / LEGEND_COLUMN)) };
+  for (const [key, letter] of [["text", 8.8], ["subtitle", 6.4]]) {
     spec.title[key] = wrapped([spec.title[key]].flat().join(" "), Math.floor((width - TITLE_INSET) / letter));
   }
   return spec;
