@@ -25,6 +25,9 @@ SERVICE = "alfine"
 ANY_KEY = ("any", "any")
 """The key where there are none: such servers take any."""
 
+HOST = "localhost"
+"""The Host header: every server takes it for its own name, while the one in its URL may not be in its [server] hosts."""
+
 REGION = re.compile(rb"expecting '([a-z0-9-]+)'")
 """A server's answer to a request that was signed for another region than its own."""
 
@@ -69,7 +72,7 @@ class OtherServers:
         from botocore.exceptions import BotoCoreError
         from botocore.httpsession import URLLib3Session
 
-        request = AWSRequest("GET", url + path)
+        request = AWSRequest("GET", url + path, headers={"Host": HOST})
         SigV4Auth(Credentials(*self._key), SERVICE, region).add_auth(request)
         session = URLLib3Session(
             verify=os.environ.get("AWS_CA_BUNDLE") or True, timeout=(CONNECT_SECONDS, ANSWER_SECONDS)
