@@ -4,7 +4,8 @@
     python bench/integrations/run.py keras hydra --trials 6 --repeats 2    some of them, and less of each
 
 A trial is a training of 40 rounds on one core. CPU time counts, since other programs share the machine; of the repeats, which alternate, the
-least one. Their spread, from the least to the most of the bare library, says what a difference means. `make test-integrations` makes environments that have the frameworks: .integrations/keras/bin/python bench/integrations/run.py.
+least one. Their spread, from the least to the most of the bare library, says what a difference means. `make test-integrations` makes
+environments that have the frameworks: .integrations/keras/bin/python bench/integrations/run.py.
 """
 
 from __future__ import annotations

@@ -125,13 +125,25 @@ def of_alfine(problem, seed):
 
 def rows(results):
     """The table's rows: (study, share of the 200 trials, regret left, regret lost, studies that lose over 1 %, of how many)."""
-    names = [*dict.fromkeys(name for each in results for name in each["tpe"]["ms"] if name != "study")]
-    ends = {"TPE, all 200 trials": [TRIALS] * len(results)}
-    ends |= {f"TPE until {name}": [each["tpe"]["ends"].get(name, TRIALS) for each in results] for name in names}
-    ends |= {f"TPE, always {count} trials": [count] * len(results) for count in FIXED}
-    for name, counts in ends.items():
-        yield row(name, results, [each["tpe"]["values"][:n] for each, n in zip(results, counts, strict=True)])
+    yield of_all("TPE, all 200 trials", results, TRIALS)
+    for name in names_of(results):
+        known = [each for each in results if name in each["tpe"]["ms"]]  # slow rules may know some of the studies only
+        ends = [each["tpe"]["ends"].get(name, TRIALS) for each in known]
+        ran = [each["tpe"]["values"][:n] for each, n in zip(known, ends, strict=True)]
+        yield row(f"TPE until {name}", known, ran)
+    for count in FIXED:
+        yield of_all(f"TPE, always {count} trials", results, count)
     yield row(OWN, results, [each["alfine"]["values"] for each in results])
+
+
+def names_of(results):
+    """The names of the rules, in the order of the table."""
+    return [*dict.fromkeys(name for each in results for name in each["tpe"]["ms"] if name != "study")]
+
+
+def of_all(name, results, count):
+    """The row of studies that all end after so many trials."""
+    return row(name, results, [each["tpe"]["values"][:count] for each in results])
 
 
 def row(name, results, ran):
@@ -149,7 +161,8 @@ def rendered(results):
     import optuna
 
     seeds = len({each["seed"] for each in results})
-    costs = {name: np.mean([each["tpe"]["ms"][name] for each in results]) for name in results[0]["tpe"]["ms"]}
+    spent = [each["tpe"]["ms"] for each in results]
+    costs = {name: np.mean([ms[name] for ms in spent if name in ms]) for name in ("study", *names_of(results))}
     own = np.mean([each["alfine"]["ms"] for each in results])
     lines = [
         f"{len({each['task'] for each in results})} held-out tasks, {seeds} seeds, {len(results)} studies; "  # noqa: ISC004 - one line
