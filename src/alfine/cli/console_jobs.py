@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.server.console.job_files import CheckedJob, Document, JobRemark
+from alfine.server.console.job_files import CheckedJob, Document
 
 if TYPE_CHECKING:
     from alfine.jobs.home import Home
@@ -52,8 +52,7 @@ class ConsoleJobs:
         faults, spec, file = faults_of(document, Path(self.folder, name), self._home.service)
         if file is None:
             return CheckedJob(faults=faults)
-        findings = [] if spec is None else [in_words_of(file, finding) for finding in findings_of(spec, ())]
-        remarks = [JobRemark(where=each.where, sentence=each.sentence, fatal=each.fatal) for each in findings]
+        remarks = [] if spec is None else [in_words_of(file, finding) for finding in findings_of(spec, ())]
         return CheckedJob(faults=faults, request=file.request, spec=spec, remarks=remarks, spelled=file.spelled)
 
     def document_of(self, request: Mapping[str, Any]) -> Document | None:

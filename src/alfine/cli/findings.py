@@ -8,7 +8,6 @@ that never gets better than its first training job, where a criterion about miss
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +15,7 @@ from alfine.cli.trial_run import TrialRun
 from alfine.core.conditions import words
 from alfine.core.cost import longest_seconds
 from alfine.core.facts import Ended, Fact, Launched, Reported, Started
+from alfine.core.finding import Finding
 from alfine.core.history import History
 from alfine.core.messages import naming
 from alfine.core.protocols import CompletionCriterion, verdict_of
@@ -37,21 +37,6 @@ MOST_INVENTED = 100
 
 SMALL_SHARE = 0.02
 """Share of a search space that is small: a random search meets it once in 50 training jobs."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """Something that the job will do, or won't, which its user may not expect.
-
-    Attributes:
-        where: The field, criterion or metric that it is about.
-        sentence: What will happen.
-        fatal: Whether it would waste the whole job.
-    """
-
-    where: str
-    sentence: str
-    fatal: bool = False
 
 
 def findings_of(spec: TuningJobSpec, trials: Sequence[TrialRun]) -> list[Finding]:

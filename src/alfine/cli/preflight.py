@@ -14,11 +14,12 @@ from alfine.api.read_document import read_document
 from alfine.aws.json_protocol import api
 from alfine.aws.sagemaker.unsupported_fields import check_tuning_job
 from alfine.aws.wire_error import WireError
-from alfine.cli.findings import Finding, findings_of
+from alfine.cli.findings import findings_of
 from alfine.cli.log_check import MetricReadings
 from alfine.cli.trial_run import TrialRun, try_out, typical
 from alfine.core.cost import Cost, cost_of
 from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.finding import Finding
 from alfine.core.space import Hyperparameters
 from alfine.core.spec import TuningJobSpec
 from alfine.jobs.analysis.similar_jobs import ResourceEstimate

@@ -7,25 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from alfine.core.errors import Fault
+from alfine.core.finding import Finding
 from alfine.core.spec import TuningJobSpec
 
 Document = dict[str, Any]
 """The keys and values of a job file, or a full request."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobRemark:
-    """Something that a job will do, or won't, which its user may not expect.
-
-    Attributes:
-        where: The field, criterion or metric that it is about.
-        sentence: What will happen.
-        fatal: Whether it would waste the whole job.
-    """
-
-    where: str
-    sentence: str
-    fatal: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +29,7 @@ class CheckedJob:
     faults: Sequence[Fault]
     request: Mapping[str, Any] | None = None
     spec: TuningJobSpec | None = None
-    remarks: Sequence[JobRemark] = ()
+    remarks: Sequence[Finding] = ()
     spelled: Callable[[Fault], Fault] = lambda fault: fault
 
 
