@@ -52,8 +52,8 @@ class PixelScale(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Linear:
-    """A linear scale.
+class _Numbers:
+    """A scale of numbers.
 
     Attributes:
         low: The value at pixel `begin`.
@@ -67,8 +67,18 @@ class Linear:
     step: float = 0.0
 
     def __call__(self, value: Any) -> float:
-        share = (float(value) - self.low) / ((self.high - self.low) or 1.0)
-        return self.begin + share * (self.end - self.begin)
+        return self.begin + self._share(float(value)) * (self.end - self.begin)
+
+    def _share(self, value: float) -> float:
+        """Return how far a value is on the way from `low`, 0, to `high`, 1."""
+        raise NotImplementedError
+
+
+class Linear(_Numbers):
+    """A linear scale."""
+
+    def _share(self, value: float) -> float:
+        return (value - self.low) / ((self.high - self.low) or 1.0)
 
     def ticks(self, most: int, axis: Plain) -> list[Tick]:
         """Return round numbers on the axis, at most `most`."""
@@ -79,19 +89,11 @@ class Linear:
         return [(self(v), percent(v) if "%" in axis.get("format", "") else tick_text(v, step)) for v in values]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Logarithmic:
-    """A logarithmic scale. `low` and `high` as in Linear."""
+class Logarithmic(_Numbers):
+    """A logarithmic scale."""
 
-    low: float
-    high: float
-    begin: float
-    end: float
-    step: float = 0.0
-
-    def __call__(self, value: Any) -> float:
-        share = math.log(float(value) / self.low) / (math.log(self.high / self.low) or 1.0)
-        return self.begin + share * (self.end - self.begin)
+    def _share(self, value: float) -> float:
+        return math.log(value / self.low) / (math.log(self.high / self.low) or 1.0)
 
     def ticks(self, most: int, axis: Plain) -> list[Tick]:
         """Return powers of ten; 1, 2, 5 times such ones where there are few; the ends where there is no other."""
