@@ -405,12 +405,23 @@ class History(DerivedValues):
         further = self._copy()
         if definition in self._parts:
             further.__dict__["_parts"] = {**self._parts, definition: self.of(definition)._copy()}  # noqa: SLF001
-        number, further.hypothetical = self.launches + 1, True
-        fact = Launched(
-            at=self.now, number=number, name=f"#{number}", hyperparameters=hyperparameters, definition=definition
-        )
-        further.record(fact)
+        further.hypothetical = True
+        further.record_hypothetical(hyperparameters, definition)
         return further
+
+    def record_hypothetical(self, hyperparameters: Hyperparameters, definition: str | None = None) -> None:
+        """Record one more launch in a copy that `with_launch` or `with_running` has made.
+
+        Args:
+            hyperparameters: The configuration of the training job.
+            definition: Its definition, where there are several: one whose history was copied, too.
+        """
+        number = self.launches + 1
+        self.record(
+            Launched(
+                at=self.now, number=number, name=f"#{number}", hyperparameters=hyperparameters, definition=definition
+            )
+        )
 
     def with_running(self, configurations: Iterable[Hyperparameters], stream: int | None = None) -> History:
         """Return a copy of this history with training jobs launched that run elsewhere, to ask a strategy for the next one.
@@ -422,8 +433,7 @@ class History(DerivedValues):
         further = self._copy()
         further.hypothetical, further.stream = True, stream
         for hyperparameters in configurations:
-            number = further.launches + 1
-            further.record(Launched(at=self.now, number=number, name=f"#{number}", hyperparameters=hyperparameters))
+            further.record_hypothetical(hyperparameters)
         return further
 
     def _copy(self) -> History:

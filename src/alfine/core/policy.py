@@ -107,6 +107,7 @@ class Policy:
 
     def _launches(self, history: History) -> Iterator[Suggestion]:
         """Return one suggestion for each free slot, up to MOST_LAUNCHES; each sees the earlier ones in its history, as running."""
+        real = history
         for _ in range(MOST_LAUNCHES):
             if len(history.running) >= self.max_parallel or self.verdict(history).outlook is not Outlook.CONTINUE:
                 return
@@ -116,7 +117,10 @@ class Policy:
             yield suggestion
             if len(history.running) + 1 >= self.max_parallel:
                 return
-            history = history.with_launch(suggestion.hyperparameters, suggestion.definition)
+            if history is real or suggestion.definition is not None:
+                history = history.with_launch(suggestion.hyperparameters, suggestion.definition)
+            else:  # it is a copy already, which nobody else has
+                history.record_hypothetical(suggestion.hyperparameters)
 
     def _spared(self, verdict: Verdict, history: History, job: TrainingJob) -> bool:
         """Return whether a running training job may finish, if no limit is met."""
