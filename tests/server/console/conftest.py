@@ -30,7 +30,7 @@ class Answer:
 
     @property
     def text(self) -> str:
-        words = re.sub(r"<[^>]*>", " ", self.body)
+        words = re.sub(r"<[^>]*>", " ", self.body.replace("<wbr>", ""))
         return re.sub(r"\s+", " ", html.unescape(words))
 
 
