@@ -51,7 +51,7 @@ def test_stop_reaches_the_training_jobs_of_every_source(sagemaker, sources):
 
 def test_time_limits_of_tuning_jobs_and_of_training_jobs_hold_for_every_source(sagemaker, sources):
     """The launchers of the first two sources, one with each limit, are let go for those of the last two."""
-    limits = [{"criteria": ["Deadline 15 active=true"]}, {"training_job_seconds": 15}] * (SOURCES // 2)
+    limits = [{"criteria": ["Deadline 10 active=true"]}, {"training_job_seconds": 10}] * (SOURCES // 2)
     names = [f"limited-{number}" for number in range(SOURCES)]
     for name, source, words in zip(names, sources, limits, strict=True):
         begun(sagemaker, name, source, **words)

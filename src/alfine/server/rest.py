@@ -9,6 +9,7 @@
     /_alfine/tuning-jobs/NAME/report              its report, one HTML page: ?criterion=TEXT, repeatable
     /_alfine/buckets                              the S3 that s3:// URIs use
     /_alfine/training-jobs/NAME/log               a part of a log: ?begin=BYTE, or ?lines=N for the last lines
+    /_alfine/training-jobs/NAME/log-piece         the same for other servers: ?begin=BYTE, ?most=BYTES
 
 `alfine --endpoint` uses them. Changes use AWS's own operations, except for what AWS doesn't have:
 
