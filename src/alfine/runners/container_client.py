@@ -52,6 +52,9 @@ NEVER = "0001-01-01"
 CANNOT_RUN = 125
 """The exit code of docker and podman where they can't run a container."""
 
+NEW_NETWORK = ("network", "create", "--label", "alfine")
+"""The command that makes a network, without the network's name."""
+
 FIRST_HOST = 2
 """The number of the first host's address in the network; 1 is the gateway's."""
 
@@ -93,7 +96,6 @@ class Containers:
         except OSError as error:
             print(f"Error: {words[0]} couldn't be started: {error}", flush=True)
             return CANNOT_RUN
-        self._write(f"client.{host}.json", {"pid": client})
         return self._wait(client, self.hosts[host])
 
     def settle(self, host: str, code: int | None = None) -> None:
@@ -133,11 +135,10 @@ class Containers:
 
     def _let_begin(self, host: str) -> None:
         """Wait until a client has begun its container, or has ended. One that is killed before leaves its network behind."""
-        client = (self._read(f"client.{host}.json") or {}).get("pid", 0)
-        until = time.monotonic() + BEGIN_SECONDS
-        while _runs(client, self.hosts[host]) and time.monotonic() < until:
-            state = self._state(self.hosts[host])
-            if state and _has_started(state):
+        name, until = self.hosts[host], time.monotonic() + BEGIN_SECONDS
+        while _runs("--name", name) or (self.network and _runs(*NEW_NETWORK, self.network)):
+            state = self._state(name)
+            if (state and _has_started(state)) or time.monotonic() >= until:
                 return
             time.sleep(ASK_AGAIN_SECONDS)
 
@@ -192,7 +193,7 @@ class Containers:
         """Make the network unless another host has, and return why that failed, and the words by which a host joins it."""
         if not self.network:
             return "", []
-        made = self._tell("network", "create", "--label", "alfine", self.network)
+        made = self._tell(*NEW_NETWORK, self.network)
         found = self._tell("network", "inspect", self.network)
         if found is None or found.returncode:
             return f"the network of this training job couldn't be made: {_said(made)}", []
@@ -251,13 +252,25 @@ def answer(
         return None  # the caller tells that there is no answer
 
 
-def _runs(client: int, name: str) -> bool:
-    """Return whether a process is the client of a container. False where there is no /proc."""
+def _runs(*words: str) -> bool:
+    """Return whether any process has these words in a row in its command. False where there is no /proc.
+
+    A client is found by its words: the program that started it may have been killed before it could write down the client's id.
+    """
+    command = "\0".join(["", *words, ""]).encode()
     try:
-        with open(f"/proc/{client}/cmdline", "rb") as file:
-            return name.encode() in file.read()
+        numbers = [name for name in os.listdir("/proc") if name.isdigit()]
     except OSError:
-        return False  # it has ended, so it isn't that one
+        return False
+    return any(command in _command(number) for number in numbers)
+
+
+def _command(number: str) -> bytes:
+    try:
+        with open(f"/proc/{number}/cmdline", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""  # it has ended, or is another user's
 
 
 def _has_started(state: dict[str, Any]) -> bool:

@@ -82,7 +82,9 @@ def settle_lost(folder: str) -> dict[str, Any] | None:
         return None
     try:
         process = launcher.read_json(launcher.control_path(folder, launcher.PROCESS)) or {}
-        # First, since a client that is killed while it begins its container leaves its network behind.
+        # A client of a container engine is in a group of its own. It isn't killed before its container is removed: while it begins a
+        # container, it would leave the container's network behind. But nothing that could start another client may be left by then.
+        _kill_main_group(process)
         _settle_containers(folder)
         _kill_leftovers(folder, process)
         log = log_status(Path(launcher.control_path(folder, launcher.LOG)))
@@ -124,10 +126,14 @@ def settle_removed(folder: str) -> dict[str, Any] | None:
     return record
 
 
-def _kill_leftovers(folder: str, process: dict[str, Any]) -> None:
+def _kill_main_group(process: dict[str, Any]) -> None:
     pid = process.get("pid")
     if isinstance(pid, int) and pid > 1 and launcher.identity(pid) == process.get("identity") is not None:
         launcher.kill_group(pid, signal.SIGKILL)
+
+
+def _kill_leftovers(folder: str, process: dict[str, Any]) -> None:
+    _kill_main_group(process)
     for _ in range(KILL_ROUNDS):
         leftovers = _processes_of(folder)
         for leftover in leftovers:
