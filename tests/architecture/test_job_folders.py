@@ -100,7 +100,10 @@ OTHER_FILES = {
         "mkdir os.link os.walk read_bytes symlink_to",
         "reads the user's files, links them below .inputs",
     ),
-    "runners.container_client": ("open os.replace", "records of containers in .alfine, which no container sees"),
+    "runners.container_client": (
+        "open os.listdir os.replace",
+        "records of containers in .alfine, which no container sees, and /proc",
+    ),
     "runners.container_command": ("glob", "looks at /dev"),
     "runners.container_links": ("os.readlink os.scandir", "looks at the user's own data"),
     "runners.gpu_slots": ("mkdir os.open", "the record of GPUs, in the home"),

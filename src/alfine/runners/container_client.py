@@ -261,7 +261,7 @@ def _runs(*words: str) -> bool:
     try:
         numbers = [name for name in os.listdir("/proc") if name.isdigit()]
     except OSError:
-        return False
+        return False  # there is no /proc
     return any(command in _command(number) for number in numbers)
 
 
