@@ -54,7 +54,12 @@ def test_a_server_finds_a_new_tuning_job_and_its_stop_without_looking(tmp_path, 
     with Home(tmp_path / "home", store=postgres_url) as home, Home(tmp_path / "other", store=postgres_url) as other:
         pool = EnginePool(home.engine())
         pool.run_all()
-        words = {"command": ["sh", "-c", "exec sleep 1000"], "metric": "loss", "strategy": "Random", "max_training_jobs": 1}
+        words = {
+            "command": ["sh", "-c", "exec sleep 1000"],
+            "metric": "loss",
+            "strategy": "Random",
+            "max_training_jobs": 1,
+        }
         other.service.create(request(name="job", **words))
         until(lambda: home.store.history("job").running, "it was found and runs")
         other.service.request_stop("job")
