@@ -159,3 +159,28 @@ def test_law_8_recording_a_training_job_costs_the_same_work_however_many_there_w
 
     counts = [calls_of_one_more() for _ in range(300)]
     assert counts[299] == counts[99]
+
+
+def test_law_8_a_decision_about_several_launches_takes_the_same_memory_however_many_there_were():
+    """Each launch of a decision sees those before it; the history isn't copied for them. Counted in bytes, not in seconds."""
+    import tracemalloc
+
+    past = history(strategy="Random", max_training_jobs=5000, max_parallel=8)
+    policy = policy_for(past.spec)
+
+    def bytes_of_a_decision():
+        policy.decide(past, policy.verdict(past))  # what is remembered is there
+        tracemalloc.start()
+        try:
+            assert len(policy.decide(past, policy.verdict(past)).launches) == 8
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    taken = []
+    for count in (100, 1000):
+        while past.ended < count:
+            for fact in one_job(past, 1.0):
+                past.record(fact)
+        taken.append(bytes_of_a_decision())
+    assert taken[1] < taken[0] + 5000

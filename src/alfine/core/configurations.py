@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
+from alfine.core.extended import ExtendedSet
 from alfine.core.inherited import Inherited, points_of
 from alfine.core.spec import IDENTICAL, TuningJobSpec
 from alfine.core.training_job import TrainingJob
@@ -18,10 +20,10 @@ class Configurations:
 
     def __init__(self, inherited: Sequence[Inherited]) -> None:
         self._inherited = inherited
-        self._known: set[bytes] | None = None
+        self._known: ExtendedSet[bytes] | None = None
         self._count = 0  # the number of training jobs whose configurations are in there
 
-    def among(self, spec: TuningJobSpec, jobs: Sequence[TrainingJob]) -> set[bytes]:
+    def among(self, spec: TuningJobSpec, jobs: Sequence[TrainingJob]) -> AbstractSet[bytes]:
         """Return the bytes of their points in the unit cube, after the definition's name where there are several.
 
         Args:
@@ -30,7 +32,9 @@ class Configurations:
         """
         if self._known is None:
             same = self._inherited if spec.warm_start == IDENTICAL else ()
-            self._known = {point.tobytes() for point in points_of(spec, same)[0]}
+            self._known = ExtendedSet()
+            for point in points_of(spec, same)[0]:
+                self._known.add(point.tobytes())
         for job in jobs[self._count :]:
             if job.has_place:
                 definition = (job.definition or "").encode() if spec.parts else b""
@@ -41,6 +45,6 @@ class Configurations:
     def copy(self) -> Configurations:
         """Return a copy, to which other training jobs can be added."""
         copy = Configurations(self._inherited)
-        copy._known = None if self._known is None else set(self._known)
+        copy._known = None if self._known is None else self._known.copy()
         copy._count = self._count
         return copy

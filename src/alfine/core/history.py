@@ -11,7 +11,8 @@ The rules of this file:
 from __future__ import annotations
 
 import zlib
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -22,6 +23,7 @@ from alfine.core.axis import Array
 from alfine.core.configurations import Configurations
 from alfine.core.derived_values import DerivedValues
 from alfine.core.errors import IllegalTransition
+from alfine.core.extended import ExtendedList, extended_list, extended_mapping
 from alfine.core.facts import (
     Changed,
     Ended,
@@ -86,19 +88,21 @@ class History(DerivedValues):
         self.created_at = created_at
         self.inherited = tuple(inherited)
         self.now = created_at
-        self.facts: list[Fact] = []
-        self.jobs: list[TrainingJob] = []
+        self.facts: list[Fact] | ExtendedList[Fact] = []
+        self.jobs: list[TrainingJob] | ExtendedList[TrainingJob] = []
         self.running: dict[int, TrainingJob] = {}
         self.finished: list[TrainingJob] = []
         self.best_first_result: TrainingJob | None = None
         self.incumbent: TrainingJob | None = None
-        self.repeated: dict[int, list[TrainingJob]] = {}
+        self.repeated: MutableMapping[int, list[TrainingJob]] = {}
         self.stop_requested_at: datetime | None = None
         self.hypothetical = False
         self.stream: int | None = None
         self.memo: dict[MemoKey[Any], tuple[Hashable, Any]] = {}
-        self._numbered: dict[int, TrainingJob] = {}
-        self._first: dict[tuple[str | None, bytes], int] = {}  # by configuration, the number of its first training job
+        self._numbered: MutableMapping[int, TrainingJob] = {}
+        self._first: MutableMapping[
+            tuple[str | None, bytes], int
+        ] = {}  # by configuration, the number of its first training job
         self._observations = Observations(spec.space.dimension)
         self._configurations = Configurations(self.inherited)
 
@@ -181,7 +185,7 @@ class History(DerivedValues):
         first = self._first.setdefault((job.definition, point.tobytes()), job.number)
         if first != job.number:
             job.repeats = first
-            self.repeated.setdefault(first, []).append(job)
+            self.repeated[first] = [*self.repeated.get(first, ()), job]
 
     def _ask_to_stop(self, fact: StopAsked) -> None:
         job = self.job(fact.number)
@@ -254,7 +258,7 @@ class History(DerivedValues):
         return len(self.finished)
 
     @property
-    def configurations(self) -> set[bytes]:
+    def configurations(self) -> AbstractSet[bytes]:
         """The distinct configurations that were launched, or evaluated by parents of the same function, as the bytes of their points.
 
         Empty for infinite spaces, where configurations can't run out.
@@ -437,12 +441,13 @@ class History(DerivedValues):
         return further
 
     def _copy(self) -> History:
+        """Return a copy in which training jobs can be launched. It shares what was recorded, so that it costs the same at any length."""
         copy = History.__new__(History)
         copy.__dict__.update(self.__dict__)
-        copy.facts, copy.jobs, copy.running = list(self.facts), list(self.jobs), dict(self.running)
-        copy.__dict__["_numbered"] = dict(self._numbered)
-        copy.__dict__["_first"] = dict(self._first)
-        copy.repeated = {first: list(jobs) for first, jobs in self.repeated.items()}
+        copy.facts, copy.jobs, copy.running = extended_list(self.facts), extended_list(self.jobs), dict(self.running)
+        copy.repeated = extended_mapping(self.repeated)
+        copy.__dict__["_numbered"] = extended_mapping(self._numbered)
+        copy.__dict__["_first"] = extended_mapping(self._first)
         copy.__dict__["_configurations"] = self._configurations.copy()
         copy.__dict__["_observations"] = self._observations.copy()
         return copy

@@ -21,6 +21,7 @@ class Observations:
         self._points = np.empty((0, dimension))
         self._values = np.empty(0)
         self._count = 0
+        self._is_shared = False  # whether another one may write to the arrays
 
     def add(self, point: Array, value: float) -> None:
         """Add a result.
@@ -28,10 +29,11 @@ class Observations:
         Args:
             point: (d,), its configuration in the unit cube.
         """
-        if self._count == len(self._values):
+        if self._count == len(self._values) or self._is_shared:
             room = max(FIRST_ROOM, 2 * self._count)
             self._points = np.resize(self._points, (room, self._points.shape[1]))
             self._values = np.resize(self._values, room)
+            self._is_shared = False
         self._points[self._count] = point
         self._values[self._count] = value
         self._count += 1
@@ -41,7 +43,7 @@ class Observations:
         return self._points[: self._count], self._values[: self._count]
 
     def copy(self) -> Observations:
-        """Return a copy, to which other results can be added."""
+        """Return a copy, to which other results can be added: only then the arrays are copied."""
         copy = Observations(self._points.shape[1])
-        copy._points, copy._values, copy._count = self._points.copy(), self._values.copy(), self._count
+        copy._points, copy._values, copy._count, copy._is_shared = self._points, self._values, self._count, True
         return copy

@@ -17,6 +17,7 @@ well-suited to parallelize optimization» (running training jobs as fantasies).
 from __future__ import annotations
 
 import math
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Self
 
@@ -133,7 +134,7 @@ FAILURES = 300
 """Largest number of failed training jobs that count, the latest: each costs as much as an observation."""
 
 
-Tried = set[bytes] | Array
+Tried = AbstractSet[bytes] | Array
 """The points that were launched: in a finite space as bytes, else (n, d)."""
 
 
@@ -442,6 +443,6 @@ def _tried(history: History) -> Tried:
 
 def _unseen(points: Array, tried: Tried) -> Array | None:
     """Return the first point that wasn't launched; None when all were."""
-    if isinstance(tried, set):
+    if isinstance(tried, AbstractSet):
         return next((point for point in points if point.tobytes() not in tried), None)
     return next((point for point in points if not (np.abs(tried - point).max(axis=1) < SAME).any()), None)
