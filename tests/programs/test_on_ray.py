@@ -68,13 +68,16 @@ def of_objects(code="s3://data/code.tar.gz", data="s3://data/train/", output="s3
 
 def test_nodes_that_do_not_share_the_home_are_told_where_code_and_data_are(tmp_path, buckets):
     place = machine(APART, buckets=buckets, s3_endpoint="http://minio:9000")
-    launch = program_for(of_objects(), tmp_path, machine=place).launch(
-        TrainingJob(number=1, name="on-ray-1", hyperparameters={"x": 0.5}, created_at=datetime.now(UTC))
-    )
+    job = TrainingJob(number=1, name="on-ray-1", hyperparameters={"x": 0.5}, created_at=datetime.now(UTC))
+    program = program_for(of_objects(), tmp_path, machine=place)
+    launch = program.launch(job)
     sha256 = hashlib.sha256(buckets.file(buckets.find("s3://data/code.tar.gz")[0]).read_bytes()).hexdigest()
     assert (launch.source, launch.script) == (Source(uri="s3://data/code.tar.gz", sha256=sha256), "train.py")
     assert launch.channels == (InputChannel(name="train", uri="s3://data/train/"),)
     assert "file://" not in repr(launch)
+    assert launch.log_uri == "s3://data/models/on-ray-1/log.txt"
+    assert program.launch(job, attempt=2).log_uri == "s3://data/models/on-ray-1/attempts/2/log.txt"
+    assert program_for(read_spec(asked()), tmp_path, machine=machine(SHARED)).launch(job).log_uri == ""
 
 
 def test_what_such_nodes_cannot_see_is_refused_with_what_is_needed(tmp_path, buckets):

@@ -125,6 +125,7 @@ class Home:
         check_settings(self.config.track)
         self.jobs_folder = self.folder / JOBS
         self._buckets = HomeBuckets(self.folder, self.config.s3)
+        url = chosen_store(store, self.config.store.url)
         self.machine = Machine(
             images=Images(
                 self.config.images,
@@ -136,10 +137,10 @@ class Home:
             ray=self.config.ray,
             buckets=self._buckets,
             s3_endpoint=self.config.s3.endpoint,
+            shares_store=bool(url),
             prices=self.config.prices,
             arns=arns or Arns(),
         )
-        url = chosen_store(store, self.config.store.url)
         self.store = open_store(self.folder, url)  # last of what may fail, since it must be closed
         self.quotas = Quotas(self.config.limits, self.folder)
         self.keys = keys_of(self.store, self.folder)

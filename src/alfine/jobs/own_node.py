@@ -63,7 +63,11 @@ class OwnNode:
             self._runner.stop(self._on_leash(launch))
 
     def log(self, launch: Launch, begin: int, most: int) -> LogPiece:
-        """See `Runner.log`. That of another node is read by a server there; while there is none, its size counts as 0."""
+        """See `Runner.log`. That of another node is read by a server there.
+
+        Raises:
+            NotFound: There is none at present.
+        """
         if self._is_here(launch):
             return self._runner.log(launch, begin, most)
         trouble = "no server runs there at present"
@@ -73,8 +77,6 @@ class OwnNode:
                     return self._others.log(server.url, launch.name, begin, most)
                 except OSError as error:
                     trouble = str(error)
-        if most == 0:
-            return LogPiece()
         raise NotFound(f"The log of {launch.name} lies on another machine ({launch.node}): {trouble}.")
 
     def close(self) -> None:

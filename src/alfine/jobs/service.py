@@ -85,11 +85,11 @@ class Service:
         trackers: Sequence[str] = (),
     ) -> None:
         self.store = store
-        self.logs = TrainingJobLogs(store, runners)
         self.tuning_jobs = TuningJobList(store)
         self.folder = folder
         self.clock = clock
         self.machine = machine or Machine()
+        self.logs = TrainingJobLogs(store, runners, self.machine.buckets)
         self._quotas = quotas or Quotas(Limits(), folder)
         self._check = RequestCheck(store, folder, self.machine)
         self._assessor = Assessor()

@@ -12,11 +12,13 @@ from alfine.core.arns import name_as_created
 from alfine.core.errors import NotFound
 from alfine.core.facts import is_terminal
 from alfine.core.spec import DEFINITION, FUNCTION
+from alfine.jobs.log_copies import LogCopies
 from alfine.jobs.log_search import LogMatches, find_lines
 from alfine.runners.job_folder import Workspace
 from alfine.runners.launch import Launch
 from alfine.runners.log_files import PART_BYTES, LogPart, start_of_last
 from alfine.runners.protocol import LogPiece, Runner
+from alfine.runners.storage.locations import Buckets
 from alfine.store import queries
 from alfine.store.records import TrainingJobRow
 from alfine.store.store import Store
@@ -36,21 +38,35 @@ class TrainingJobLogs:
     Args:
         store: Where they are recorded.
         runners: Returns the runners, by name.
+        buckets: Where s3:// URIs lead, and where copies of logs may be. None: nowhere.
     """
 
-    def __init__(self, store: Store, runners: Callable[[], Mapping[str, Runner]]) -> None:
+    def __init__(
+        self, store: Store, runners: Callable[[], Mapping[str, Runner]], buckets: Buckets | None = None
+    ) -> None:
         self._store = store
         self._runners = runners
+        self._copies = LogCopies(store, buckets)
 
     def piece(self, row: TrainingJobRow, begin: int, most: int) -> LogPiece:
         """Return bytes of the log of a training job; none where it has no log. Arguments are those of `Runner.log`.
 
-        A log that a node of a cluster has written into this home is read here, also while the cluster is away.
+        A log that a node of a cluster has written into this home is read here, also while the cluster is away. Of a log on a machine that
+        can't be asked the copy is read that was stored last, if there is one.
 
         Raises:
-            NotFound: It lies on a machine that can't be asked at present.
+            NotFound: It lies on a machine that can't be asked at present, and no copy can be read.
             OSError: It can't be read here at present.
         """
+        try:
+            return self._piece(row, begin, most)
+        except NotFound:
+            copy = self._copies.piece(row, begin, most)
+            if copy is None:
+                raise
+            return copy
+
+    def _piece(self, row: TrainingJobRow, begin: int, most: int) -> LogPiece:
         launch = Launch(
             tuning_job=name_as_created(row.tuning_job_name),
             name=row.name,
@@ -85,8 +101,11 @@ class TrainingJobLogs:
         return self.piece(self._row(name), begin, most)
 
     def size(self, row: TrainingJobRow) -> int:
-        """Return the size of a log in bytes; 0 where there is none."""
-        return self.piece(row, 0, 0).size
+        """Return the size of a log in bytes; 0 where there is none, or nobody can tell at present."""
+        try:
+            return self.piece(row, 0, 0).size
+        except NotFound:
+            return 0
 
     def part(self, name: str, begin: int = 0, lines: int | None = None) -> LogPart:
         """Return a part of a training job's log.
@@ -125,7 +144,7 @@ class TrainingJobLogs:
     def pieces(self, name: str) -> Iterator[bytes]:
         """Yield a training job's log, as far as it is now, piece by piece. Errors are those of `part`; they come before the first piece."""
         row = self._row(name)
-        return self._pieces(row, self.size(row))
+        return self._pieces(row, self.piece(row, 0, 0).size)
 
     def _pieces(self, row: TrainingJobRow, size: int) -> Iterator[bytes]:
         begin = 0

@@ -28,7 +28,7 @@ from alfine.runners.executor import LocalChannel
 from alfine.runners.job_folder import remove_job_folder
 from alfine.runners.launch import GRACE_SECONDS, MAX_LOG_BYTES, InputChannel, Launch, Source
 from alfine.runners.local_launch import PACKAGE, portable_channel, portable_source, uri_of
-from alfine.runners.storage.artifacts import output_base, refusal
+from alfine.runners.storage.artifacts import log_copy, output_base, refusal
 
 PARSED = "parsed"
 """The folder among a tuning job's inputs in which built-in algorithms keep the data that they have parsed."""
@@ -63,6 +63,7 @@ class Program:
         shared: See `Launch`.
         remote: The source and the script of `Launch`, where nodes fetch the code themselves.
         remote_channels: Further channels of `Launch`, whose data nodes fetch.
+        keeps_log: Whether a copy of each log is stored beside the output.
     """
 
     spec: TuningJobSpec
@@ -83,6 +84,7 @@ class Program:
     shared: Path | None = None
     remote: tuple[Source, str] | None = None
     remote_channels: tuple[InputChannel, ...] = ()
+    keeps_log: bool = False
 
     def remove_shared(self) -> None:
         """Remove the folder that the training jobs share, once none runs any more."""
@@ -122,6 +124,7 @@ class Program:
             gpus=self.gpus,
             network=definition.network,
             output_uri=output_base(definition.output_path, job.name, attempt),
+            log_uri=log_copy(definition.output_path, job.name, attempt) if self.keeps_log else "",
             model_packed=definition.packs_model,
             checkpoint_uri=self._checkpoint_uri(job.name),
             checkpoints_shared=self._shares_checkpoints,
@@ -269,6 +272,7 @@ def program_for(
         shared=folder / INPUTS / PARSED if found.built_in and not spec.single_training_job and not apart else None,
         remote=remote_source(static, files) if apart and fetch else None,
         remote_channels=remote_channels(spec) if apart else (),
+        keeps_log=runner != INLINE and machine.may_lose_logs(runner),
     )
 
 

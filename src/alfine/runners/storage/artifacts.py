@@ -4,6 +4,8 @@ The model is stored at <S3OutputPath>/<training job>/output/model.tar.gz, or wit
 What the training job wrote to output/data is stored beside it, as output.tar.gz. A later attempt (RetryStrategy) stores its own in
 <S3OutputPath>/<training job>/attempts/<number>/output/: an attempt that was given up, and may still run somewhere, overwrites nothing. The
 path is s3://…, or file:///… for a folder of this machine. Where it is empty or just file:///, nothing is stored.
+
+Where a log lies on a machine that may be lost, a copy of it is stored beside output/, as log.txt.
 """
 
 from __future__ import annotations
@@ -11,10 +13,13 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from alfine.runners.job_folder import Workspace
+from alfine.runners.launch import Launch
+from alfine.runners.log_files import open_log
 from alfine.runners.packing import MODEL, files_left, packed_model, packed_output
 from alfine.runners.storage.locations import Buckets, local, path_refusal
 
@@ -63,6 +68,12 @@ def output_base(uri: str, name: str, attempt: int = 1) -> str:
     return f"{uri.rstrip('/')}/{name}/{'' if attempt == 1 else f'attempts/{attempt}/'}output"
 
 
+def log_copy(uri: str, name: str, attempt: int = 1) -> str:
+    """Return the URI of the copy of a log that outlives its node; "" where no copy is stored. Arguments are those of `output_base`."""
+    base = output_base(uri, name, attempt)
+    return f"{base.removesuffix('output')}log.txt" if base else ""
+
+
 def _nowhere(uri: str) -> bool:
     return local(uri) == Path("/") if uri else True
 
@@ -89,6 +100,21 @@ def deliver(buckets: Buckets, base: str, space: Workspace, *, packed: bool) -> N
     with packed_output(space) as output:
         if output is not None:
             put(buckets, f"{base}/output.tar.gz", output)
+
+
+def copy_log(buckets: Buckets, launch: Launch, space: Workspace) -> None:
+    """Store a copy of the log of a training job, as far as there is one, where it is read when its machine is lost.
+
+    Args:
+        buckets: Where s3:// URIs lead.
+        launch: The training job, with a `log_uri`.
+        space: Its folder.
+
+    Raises:
+        OSError: It can't be stored.
+    """
+    with suppress(FileNotFoundError), open_log(space.log) as file:  # nothing was printed
+        put(buckets, launch.log_uri, file)
 
 
 def put(buckets: Buckets, uri: str, file: BinaryIO) -> None:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from alfine.runners.job_folder import Workspace
 from alfine.runners.launch import Launch
-from alfine.runners.log_files import log_size, open_log
-from alfine.runners.storage.artifacts import put
+from alfine.runners.log_files import log_size
+from alfine.runners.storage.artifacts import copy_log
 from alfine.runners.storage.checkpoints import Versions, save_changed
 from alfine.runners.storage.locations import Buckets
 
@@ -69,13 +69,12 @@ class Copies:
         self._changed.set()  # it may be due before the others
 
     def forget(self, launch: Launch) -> None:
-        """Copy nothing more of a training job. When this returns, no copy is under way; its log is copied once more."""
+        """Copy nothing more of a training job. When this returns, no copy is under way; the last ones are deliveries (deliveries.py)."""
         with self._mutex:
             copied = self._copied.pop(launch.key, None)
         if copied is not None:
             with copied.mutex:
-                copied.log_at = 0.0
-                self._copy_log(copied)
+                pass  # the thread may be about to end a copy
 
     def close(self) -> None:
         """Copy nothing more."""
@@ -114,14 +113,13 @@ class Copies:
         copied.checkpoints_at = self._clock() + CHECKPOINT_SECONDS
 
     def _copy_log(self, copied: _Copied) -> None:
-        launch, path = copied.launch, copied.space.log
+        launch = copied.launch
         if self._clock() < copied.log_at:
             return
-        size = log_size(path)
+        size = log_size(copied.space.log)
         if launch.log_uri and self._buckets is not None and size != copied.log_bytes:
             try:
-                with open_log(path) as file:
-                    put(self._buckets, launch.log_uri, file)
+                copy_log(self._buckets, launch, copied.space)
                 copied.log_bytes = size
             except Exception as error:  # noqa: BLE001 - it is copied again in half a minute, and when the training job has ended
                 log.warning("training_job=%s: its log can't be copied yet: %s", launch.name, error)

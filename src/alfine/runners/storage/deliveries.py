@@ -18,7 +18,7 @@ from alfine.runners.log_files import note_in_log
 from alfine.runners.protocol import FAILURE_LIMIT, News
 from alfine.runners.shortages import is_shortage
 from alfine.runners.storage import checkpoints
-from alfine.runners.storage.artifacts import deliver
+from alfine.runners.storage.artifacts import copy_log, deliver
 from alfine.runners.storage.locations import Buckets, may_pass
 
 log = logging.getLogger("alfine.runners.storage.deliveries")
@@ -74,7 +74,7 @@ class Deliveries:
 
     def _begin(self, launch: Launch, space: Workspace) -> Delivery:
         delivery = Delivery()
-        if self._buckets is None or not (launch.output_uri or launch.checkpoint_uri):
+        if self._buckets is None or not (launch.output_uri or launch.checkpoint_uri or launch.log_uri):
             delivery.done = True
             return delivery
         self._begun[launch.key] = delivery
@@ -100,15 +100,24 @@ class Deliveries:
         try:
             steps: dict[str, Callable[[], None]] = {"Artifact": send, "Checkpoint": save}
             troubles = [trouble for what, step in steps.items() if (trouble := _trouble(what, step))]
+            delivery.trouble = " ".join(troubles)[:FAILURE_LIMIT]
+            if delivery.trouble:  # its FailureReason may be another one: that its script failed
+                log.warning("training_job=%s: %s", launch.name, delivery.trouble)
+                note_in_log(space.log, delivery.trouble)
+            if launch.log_uri:
+                _keep_log(buckets, launch, space)
         except Exception as error:  # noqa: BLE001 - `of` raises it in the thread of whoever asks
             delivery.broken = error
-        else:
-            delivery.trouble = " ".join(troubles)[:FAILURE_LIMIT]
-        if delivery.trouble:  # its FailureReason may be another one: that its script failed
-            log.warning("training_job=%s: %s", launch.name, delivery.trouble)
-            note_in_log(space.log, delivery.trouble)
         delivery.done = True
         self._news(*launch.key)
+
+
+def _keep_log(buckets: Buckets, launch: Launch, space: Workspace) -> None:
+    """Store the whole log. A training job doesn't fail for want of this copy: its log lies on its machine."""
+    try:
+        copy_log(buckets, launch, space)
+    except OSError as error:
+        log.warning("training_job=%s: its log isn't copied to %s: %s", launch.name, launch.log_uri, error)
 
 
 def _trouble(what: str, step: Callable[[], None]) -> str:
