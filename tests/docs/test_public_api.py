@@ -91,6 +91,13 @@ def test_workflows_run_what_is_there():
         assert all((ROOT / path).exists() for path in re.findall(r"\.ci/[\w.-]+", text))
 
 
+def test_workflows_name_each_action_by_the_hash_of_a_release():
+    used = re.findall(r"uses: (.+)", "\n".join(file.read_text() for file in (ROOT / ".github/workflows").glob("*.yml")))
+    others = [name for name in used if not name.startswith("./")]
+    assert [name for name in others if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", name)] == []
+    assert len(others) > 20
+
+
 def test_the_page_of_settings_has_every_key_with_its_default():
     text = (ROOT / "docs/reference/settings.md").read_text()
     rows = re.findall(r"^\| `(\w+)` \| (?:`(\w+)`|a pattern) \| (.+?) \|", text, re.MULTILINE)
