@@ -1,14 +1,11 @@
 """What the pages show works: Python blocks run, job files and settings are read, commands and options are there."""
 
 import json
-import os
 import re
 import shlex
-import subprocess
 import sys
 import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -19,18 +16,18 @@ from alfine.api.job_file import read_job_file
 from alfine.cli import main
 from alfine.store.config import Config
 from tests.aws.conftest import Served
+from tests.docs.running import ROOT, run, run_commands, run_programs
+from tests.missing import package
 
-ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")]
 )
 WRITTEN = {"docs/reference/cli.md", "docs/reference/python.md"}  # by scripts, from what runs
 TRIED_ELSEWHERE = {"docs/how-to/add-a-criterion.md", "docs/how-to/add-a-strategy.md", "docs/how-to/add-a-runner.md"}
 ASKS_A_SERVER = "docs/reference/http.md"
+WHEN_TO_STOP = "examples/when_to_stop/run.py"
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 NOT_RUN = re.compile(r"<!-- not run: .+ -->\n*$")
-PATIENCE_SECONDS = 120.0
-FEWER = {"max_training_jobs=200": "max_training_jobs=12", '"times": 5': '"times": 2'}
 
 
 @dataclass(frozen=True)
@@ -55,27 +52,6 @@ def blocks(language=None):
                 yield Block(name, number, found[2], dedent(found[3]), runs)
 
 
-def environment(folder):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ALFINE_"))}
-    return {**kept, "ALFINE_HOME": str(folder / "home")}
-
-
-def run(words, folder, given=None, **settings):
-    """Run a command in a folder and return what it printed; an error if it fails. `given` is its standard input."""
-    done = subprocess.run(
-        words,
-        cwd=folder,
-        env={**environment(folder), **settings},
-        input=given,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE_SECONDS,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def programs():
     """Of each page, its Python blocks as one program."""
     found = {}
@@ -85,27 +61,49 @@ def programs():
     return {page: "\n".join(parts) for page, parts in found.items()}
 
 
-ONE_AFTER_THE_OTHER = """
-import json, os, sys
+PRINTED = {
+    "examples/replay.py": r"ConvergenceDetected: \d+ training jobs",
+    "examples/ask_tell.py": r"Best: training job \d+, rmse 5\d\.",
+    "examples/sklearn_search.py": r"candidates: .+\nBest: .+ accuracy 0\.9\d+",
+    "examples/function.py": r"Completed after \d+ training jobs",
+    "examples/optuna_study.py": r"Stopped after \d\d of 100 trials: .+\nBest: rmse 5\d\.",
+    "examples/xgboost_callback.py": r"\d+ of \d+ training jobs were stopped early",
+    WHEN_TO_STOP: r"(?s)^\(a\) \w+.+^\(b\) \w+.+^\(c\) \w+",
+}
+"""What programs in examples/ print."""
 
-for page, program in json.load(sys.stdin).items():
-    print(page, flush=True)
-    os.makedirs(page)
-    os.chdir(page)
-    sys.argv[1:] = []
-    exec(compile(program, page, "exec"), {"__name__": "__main__"})
-    os.chdir(os.environ["START"])
-"""
+FEWER = {
+    "max_training_jobs=200": "max_training_jobs=12",
+    "max_training_jobs=100": "max_training_jobs=20",
+    "max_training_jobs=30": "max_training_jobs=8",
+    '"times": 5': '"times": 2',
+    "BUDGET = 100": "BUDGET = 40",
+    "EPOCHS = 15": "EPOCHS = 5",
+    "ROUNDS = 200": "ROUNDS = 60",
+    "BestObjectiveNotImproving 25": "BestObjectiveNotImproving 10",
+    '"MaxNumberOfTrainingJobs": 40': '"MaxNumberOfTrainingJobs": 14',
+}
+"""What the programs have less of when they are tested: what they show is the same, and they take half of the time."""
 
 
-def test_the_python_blocks_of_each_page_run(tmp_path):
-    """In one process, since importing takes longer than most of them; what it printed ends with the page that failed."""
-    texts = programs()
+def with_fewer(program):
     for many, few in FEWER.items():
-        texts = {page: program.replace(many, few) for page, program in texts.items()}
-    assert len(texts) > 10
-    printed = run([sys.executable, "-c", ONE_AFTER_THE_OTHER], tmp_path, given=json.dumps(texts), START=str(tmp_path))
-    assert [line for line in printed.splitlines() if line in texts] == list(texts)
+        program = program.replace(many, few)
+    return program
+
+
+def test_the_python_blocks_of_each_page_run_and_so_do_the_examples(tmp_path):
+    for name in ("sklearn", "optuna", "xgboost"):
+        package(name)
+    texts = programs() | {name: (ROOT / name).read_text() for name in PRINTED}
+    assert len(texts) > 10 + len(PRINTED)
+    fewer = {name: with_fewer(program) for name, program in texts.items()}
+    printed = run_programs(fewer, tmp_path, {WHEN_TO_STOP: ["--max-training-jobs", "3"]})
+    others = {name: printed[name] for name in PRINTED if not re.search(PRINTED[name], printed[name], re.MULTILINE)}
+    assert others == {}
+    assert printed.keys() == texts.keys()
+    pictures = {file.name for file in (tmp_path / WHEN_TO_STOP / "when-to-stop").glob("when-to-stop.*")}
+    assert pictures == {"when-to-stop.html", "when-to-stop.png"}
 
 
 YAML_BLOCKS = [block for block in blocks("yaml") if block.runs]
@@ -197,16 +195,6 @@ def assert_is_command(words):
 # -- whole stories -------------------------------------------------------------------------------------------------------
 
 
-EACH_COMMAND = """
-import json, sys
-from alfine.cli import main
-
-for words in json.load(sys.stdin):
-    main(words, standalone_mode=False)
-"""
-"""Runs commands that only read in one process: starting takes longer than what they do."""
-
-
 def test_the_tutorial_can_be_followed(tmp_path):
     page = "docs/tutorial/first-job.md"
     (script,) = [block.text for block in blocks("python") if block.page == page]
@@ -215,14 +203,11 @@ def test_the_tutorial_can_be_followed(tmp_path):
     (tmp_path / "job.yaml").write_text(job)
     commands = [words for block, words in LINES if block.page == page]
     assert len(commands) >= 8
-    tuning, reading = commands[:2], commands[2:]
-    assert [words[1] for words in tuning] == ["tune", "tune"]
-    printed = [run([sys.executable, "-m", *words], tmp_path) for words in tuning]
-    assert "Completed by ConvergenceDetected" in printed[1]
-    lines = [words[1:] for words in reading]
-    printed = run([sys.executable, "-c", EACH_COMMAND], tmp_path, given=json.dumps(lines))
+    assert [words[1] for words in commands[:2]] == ["tune", "tune"]
+    _, tuned, *_, replayed = run_commands([words[1:] for words in commands], tmp_path)
+    assert "Completed by ConvergenceDetected" in tuned
     assert (tmp_path / "jobs.csv").read_text().startswith("number,name,status,objective")
-    assert "BestObjectiveNotImproving 10" in printed
+    assert "BestObjectiveNotImproving 10" in replayed
 
 
 @pytest.fixture(scope="module")
@@ -241,13 +226,12 @@ KEYS = {
 
 
 def test_the_readmes_sagemaker_client_tunes_and_the_http_api_tells_of_it(served, tmp_path):
-    client = [sys.executable, str(ROOT / "examples/sagemaker_client.py")]
-    printed = run(client, tmp_path, AWS_ENDPOINT_URL=served.url, **KEYS)
-    assert re.search(r"Completed after \d+ training jobs\nbest loss 0\.2", printed)
+    client = "examples/sagemaker_client.py"
     (program,) = [block.text for block in blocks("python") if block.page == ASKS_A_SERVER]
-    assert re.search(
-        r"^\S+ Completed .+\.$", run([sys.executable, "-c", program], tmp_path, AWS_ENDPOINT_URL=served.url, **KEYS)
-    )
+    texts = {client: with_fewer((ROOT / client).read_text()), ASKS_A_SERVER: program}
+    printed = run_programs(texts, tmp_path, AWS_ENDPOINT_URL=served.url, **KEYS)
+    assert re.search(r"Completed after \d+ training jobs\nbest loss 0\.2", printed[client])
+    assert re.search(r"^\S+ Completed .+\.$", printed[ASKS_A_SERVER])
 
 
 def test_the_picture_is_what_its_script_draws():
