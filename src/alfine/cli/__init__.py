@@ -6,8 +6,10 @@ nothing but click. Exit codes: 0 success; 1 the job failed or doesn't exist; 2 w
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -91,7 +93,8 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _ = COMMANDS[cmd_name]
-        imported = import_module(f"alfine.cli.{module}")
+        with _nothing_is_garbage():
+            imported = import_module(f"alfine.cli.{module}")
         command = getattr(imported, cmd_name.replace("-", "_"), None) or getattr(imported, module)
         assert isinstance(command, click.Command)
         return command
@@ -130,7 +133,19 @@ class Commands(click.Group):
             code = print_error(error, as_json="--json" in words)
         if not standalone_mode:
             return code
+        gc.freeze()  # else Python looks for garbage among all objects when it ends: a tenth of a second of a server
         sys.exit(code if isinstance(code, int) else 0)
+
+
+@contextmanager
+def _nothing_is_garbage() -> Iterator[None]:
+    """Look for no garbage in this block, and never among what it leaves: a twentieth of the time that imports take."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
