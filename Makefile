@@ -100,10 +100,12 @@ $(SITE)/made $(RELEASE)/made:
 	@$(@D)/bin/python $(PIP) install -r $<
 	@touch $@
 
-# The wheel in the frameworks that it's tested in, in environments of their own: NAME-oldest has the oldest versions.
+# The wheel in the frameworks that it's tested in, in environments of their own: NAME-oldest has the oldest versions. The pip that
+# comes with Python 3.11 looks for ten minutes for versions of MLflow and W&B that go together; the newest one needs half a minute.
 $(INTEGRATIONS)/%/made: tests/integrations/requirements/%.txt $(WHEEL)/built
 	@echo "Making an environment in $(@D) (a few minutes the first time) …"
 	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python $(PIP) install --upgrade pip
 	@$(@D)/bin/python $(PIP) install -r $< pytest hypothesis $(WHEEL)/dist/*.whl
 	@$(@D)/bin/python $(PIP) install --no-deps --force-reinstall $(WHEEL)/dist/*.whl
 	@touch $@
