@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from alfine.api.job_file import job_of
 from alfine.jobs.home import Home
 from tests.missing import of_integration
 
@@ -82,6 +83,9 @@ def test_an_agent_creates_a_job_follows_it_asks_why_changes_and_stops_it(tmp_pat
             assert "There are no tuning jobs" in await told(call, "list_jobs")
             folder = str(tmp_path)
             assert "at most 500 training jobs" in await told(call, "check_job", job=JOB, name="agent", folder=folder)
+            whole = {"x": {"min": 0, "max": 900}}  # what a client in JavaScript makes of 0.0 and 900.0
+            checked = await told(call, "check_job", job={**JOB, "space": whole}, folder=folder)
+            assert "x is an integer range, since min and max are whole numbers." in checked
             text, is_error = await call("create_job", job={**JOB, "spase": {}}, folder=folder)
             assert is_error
             assert "spase: isn't known. Did you mean space?" in text
@@ -117,9 +121,15 @@ def test_an_agent_creates_a_job_follows_it_asks_why_changes_and_stops_it(tmp_pat
             assert json.loads(record.contents[0].text)["HyperParameterTuningJobStatus"] == "Stopped"
             assert "max_parallel" in (await client.read_resource("alfine://job-words")).contents[0].text
 
+    async def look_at_a_job_that_nobody_runs():
+        async with agent(home) as (_, call):
+            assert "resume_job goes on with it here." in await told(call, "describe_job", name="left")
+
     asyncio.run(talk())
     with Home(home) as opened:
         assert opened.service.get("agent").status == "Stopped"
+        opened.service.create(job_of(JOB, tmp_path / "left.yaml").request)
+    asyncio.run(look_at_a_job_that_nobody_runs())
 
 
 def test_read_only_it_changes_nothing_and_over_http_it_asks_for_a_key(tmp_path):

@@ -119,5 +119,6 @@ def _how_to_sign(jobs: JobAccess) -> str:
     if getattr(jobs, "home", None) is None:
         return "Each request needs the header «Authorization: Bearer ID.SECRET», with the access key of this process."
     return (
-        "Each request needs the header «Authorization: Bearer ID.SECRET», with an access key of the home: alfine client"
+        "Each request needs the header «Authorization: Bearer ID.SECRET», with the id and the secret of an access key of the home: "
+        "alfine keys create"
     )

@@ -146,6 +146,7 @@ class JobTools:
         return (
             f"{file.name} is right: strategy {spec.strategy}, {spec.goal.lower()} {spec.metric}, at most "
             f"{count_of(spec.most_training_jobs)}, {spec.max_parallel} at a time. Cost: {bound_sentence(spec)}."
+            f"{words.integers_text(job)}"
         )
 
     # -- changing ------------------------------------------------------------------------------------------------
@@ -155,14 +156,15 @@ class JobTools:
         max_training_jobs, max_parallel and others (the resource alfine://job-words has all). For example {"script": "train.py", "metric":
         "auc", "goal": "Maximize", "space": {"eta": {"min": 0.01, "max": 1.0, "scaling": "Logarithmic"}, "depth": {"min": 1, "max": 10}},
         "criteria": ["ConvergenceDetected"], "max_training_jobs": 100}. The script gets hyperparameters as arguments (--eta 0.1) and prints
-        the metric (auc=0.91). `folder`: the absolute path that relative paths are meant from. Check it with check_job first.
+        the metric (auc=0.91). A range with whole bounds is of integers, unless it has "type": "continuous". `folder`: the absolute path
+        that relative paths are meant from. Check it with check_job first.
         """
         file = self._file(job, name, folder)
         try:
             self._create(file)
         except InvalidSpec as error:
             raise file.explain(error) from error
-        return f"Created {file.name}. {self._run(file.name)} Follow it with watch_job."
+        return f"Created {file.name}. {self._run(file.name)} Follow it with watch_job.{words.integers_text(job)}"
 
     def change_job(
         self,

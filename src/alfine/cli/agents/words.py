@@ -16,12 +16,19 @@ Described = Mapping[str, Any]
 
 def described_text(described: Described) -> str:
     """Return a tuning job as `alfine describe` prints it."""
-    return "\n".join(plain_lines(*outcome(described), *details(described)))
+    return "\n".join(_resumable(described, plain_lines(*outcome(described), *details(described))))
 
 
 def outcome_text(described: Described) -> str:
     """Return the status, the best result, the training jobs and the cost of a tuning job."""
-    return "\n".join(plain_lines(*outcome(described)))
+    return "\n".join(_resumable(described, plain_lines(*outcome(described))))
+
+
+def _resumable(described: Described, lines: Iterable[str]) -> Iterator[str]:
+    """Yield the lines, and the tool that goes on with a job that nobody runs but a server could."""
+    yield from lines
+    if "alfine serve" in (described["Alfine"].get("Standstill") or ""):
+        yield "resume_job goes on with it here."
 
 
 def listed_text(rows: Sequence[Described], where: str) -> str:
@@ -66,6 +73,25 @@ def _verdict(verdict: Described) -> Iterator[str]:
     numbers = {key: value for key, value in verdict["evidence"].items() if isinstance(value, int | float | str)}
     if numbers:
         yield f"  Evidence: {', '.join(f'{key} {short(value)}' for key, value in numbers.items())}."
+
+
+def integers_text(job: Mapping[str, Any]) -> str:
+    """Return a sentence about ranges that are integers only because of their bounds; empty without any.
+
+    JavaScript, in which most agents' clients are written, sends 0.0 as 0.
+    """
+    parts = [job, *definitions.values()] if isinstance(definitions := job.get("definitions"), Mapping) else [job]
+    names = [name for part in parts for name, entry in (part.get("space") or {}).items() if _integers(entry)]
+    if not names:
+        return ""
+    which = f"{names[0]} is an integer range" if len(names) == 1 else f"{', '.join(names)} are integer ranges"
+    return f" {which}, since min and max are whole numbers. If that isn't meant, give `type: continuous`."
+
+
+def _integers(entry: object) -> bool:
+    if not isinstance(entry, Mapping) or "type" in entry:
+        return False
+    return all(isinstance(entry.get(bound), int) for bound in ("min", "max"))
 
 
 def training_jobs_text(rows: Iterable[Described]) -> str:
