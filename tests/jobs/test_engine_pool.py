@@ -10,9 +10,10 @@ from alfine.api.job_words import job_request
 from alfine.jobs import engine, failed_runs
 from alfine.jobs.engine_pool import EnginePool
 from alfine.jobs.home import Home
+from alfine.jobs.ownership import Ownership
 from alfine.strategies.random import Random
 from tests.cli.conftest import alfine_cli, until
-from tests.store.damage import execute
+from tests.store.damage import execute, refusing_to_give_back
 
 
 @pytest.fixture
@@ -155,6 +156,22 @@ def test_a_server_that_cannot_look_for_new_jobs_says_so_and_looks_again(home, en
     execute(home.folder, "ALTER TABLE lost RENAME TO tuning_jobs")
     create(home, tmp_path).rename(tmp_path / "train.py")
     until(lambda: home.service.get("gone").status == "Completed", "completed")
+
+
+def test_a_new_job_that_cannot_be_offered_to_another_server_is_run_by_this_one(home, tmp_path):
+    engine, other = home.engine(), Ownership(home.store, "another node")
+    for number, ownership in enumerate((engine.ownership, other)):
+        ownership.url = f"http://127.0.0.1:{number}"
+        ownership.beat()
+    pool = EnginePool(engine)
+    for name in ("busy", "new"):
+        words = {"metric": "loss", "strategy": "Random", "max_training_jobs": 1}
+        home.service.create(job_request(name=name, space={"x": Continuous(0, 1)}, command=["true"], **words))
+    engine.ownership.claim("busy")
+    with refusing_to_give_back(home.folder):
+        pool.run("new")
+    until(lambda: home.service.get("new").ended, "it has ended")
+    pool.leave(10)
 
 
 def test_of_those_that_wait_two_are_opened_at_a_time_and_a_new_one_does_not_wait(home, engine_pool, monkeypatch):

@@ -6,14 +6,14 @@ import pytest
 
 from alfine import Continuous
 from alfine.api.job_words import job_request
-from alfine.core.errors import Fenced, InUse
+from alfine.core.errors import Fenced, InUse, StorageFull
 from alfine.jobs.home import Home
 from alfine.jobs.own_node import MARGIN
 from alfine.jobs.ownership import Ownership
 from alfine.store.store import Store
 from tests.building import request
 from tests.cli.conftest import until
-from tests.store.damage import execute
+from tests.store.damage import execute, refusing_to_give_back
 from tests.store.silence import fall_silent
 
 
@@ -104,6 +104,18 @@ def test_a_heartbeat_that_fails_is_told_once_and_comes_again(tmp_path, caplog):
     assert caplog.text.count("can't say in the store that this engine runs") == 1
     assert store.engines() == []
     store.close()
+
+
+def test_what_could_not_be_given_back_is_given_back_with_a_later_heartbeat(tmp_path):
+    with Home(tmp_path) as home:
+        home.service.create(request(command=["true"]))
+        ownership, other = Ownership(home.store, "node", beat_seconds=0.01), home.engine().ownership
+        with ownership.beating():
+            with refusing_to_give_back(tmp_path):
+                with pytest.raises(StorageFull):
+                    ownership.release("job", ownership.claim("job"))
+                assert other.claimable() == []
+            until(lambda: [job.name for job in other.claimable()] == ["job"], "given back")
 
 
 def test_servers_share_what_nobody_runs_and_offer_new_jobs_to_those_with_less_to_do(homes):

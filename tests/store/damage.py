@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 
@@ -29,3 +30,12 @@ def execute(home: Path, statement: str, *values: object) -> None:
     """Run a statement on a home's database, as somebody who edits it by hand does."""
     with closing(sqlite3.connect(home / "alfine.db")) as connection, connection:
         connection.execute(statement, values)
+
+
+@contextmanager
+def refusing_to_give_back(home: Path) -> Iterator[None]:
+    """Let the database say that it's full whenever an engine gives back a tuning job."""
+    given_back = "BEFORE UPDATE OF owner ON tuning_jobs WHEN NEW.owner IS NULL"
+    execute(home, f"CREATE TRIGGER refuse {given_back} BEGIN SELECT RAISE(FAIL, 'database is full'); END")
+    yield
+    execute(home, "DROP TRIGGER refuse")

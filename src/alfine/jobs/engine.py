@@ -148,7 +148,7 @@ class Engine:
                         bell.wait(1.0)
         finally:
             self._tries.forget(self.folder / name)
-            with suppress(StorageFull, StoreBusy):  # this engine claims it again, or falls silent
+            with suppress(StorageFull, StoreBusy):  # a later heartbeat gives it back
                 self.ownership.release(name, self._epochs.pop(name, 0))
 
     def _run(

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from queue import SimpleQueue
 
-from alfine.core.errors import Fenced, InUse, InvalidSpec, NotFound, StoreBusy, StoreUnusable
+from alfine.core.errors import Fenced, InUse, InvalidSpec, NotFound, StorageFull, StoreBusy, StoreUnusable
 from alfine.core.wording import duration
 from alfine.jobs import failed_runs
 from alfine.jobs.engine import Engine
@@ -115,8 +115,11 @@ class EnginePool:
         try:
             if name in self._threads or not self._engine.ownership.leave_to_others(name):
                 self._begin(name)
-        except (InUse, StoreBusy) as error:  # another server was quicker, or the next look sees it
+        except InUse as error:  # another server was quicker
             log.info("tuning_job=%s: %s", name, error)
+        except (StorageFull, StoreBusy) as error:  # it may be claimed by now, and then no other server takes it
+            log.info("tuning_job=%s can't be offered to other servers: %s", name, error)
+            self._begin(name)
 
     def _begin(self, name: str) -> bool:
         """Run a tuning job in a thread of its own; return False where one runs it already, or there can be none now."""

@@ -59,6 +59,7 @@ class Ownership:
         self._beaten_at = float("-inf")
         self._gap_ended_at = float("-inf")
         self._confirmed: dict[str, int] = {}
+        self._owed: dict[str, int] = {}  # the epochs of tuning jobs that couldn't be given back
         self._users = 0
         self._over = threading.Event()
 
@@ -78,18 +79,35 @@ class Ownership:
                 f"tuning job {name} is being run by another alfine ({self._store.get(name).owner}). Wait, or stop it."
             )
         self._heard(sent_at)
+        with self._mutex:
+            self._owed.pop(name, None)
         return epoch
 
     def release(self, name: str, epoch: int) -> None:
-        """Give back a tuning job.
+        """Give back a tuning job. What raises while the database is busy or full is tried again with each heartbeat.
 
         Args:
             epoch: The epoch of the claim; 0 where there is none.
         """
         with self._mutex:
             self._confirmed.pop(name, None)
-        if epoch:
+        if not epoch:
+            return
+        try:
             self._store.release(name, epoch)
+        except AlfineError:
+            with self._mutex:
+                self._owed[name] = epoch
+            raise
+        with self._mutex:
+            self._owed.pop(name, None)
+
+    def _release_owed(self) -> None:
+        """Give back what couldn't be given back before: nobody else can claim it while this engine lives."""
+        with self._mutex:
+            owed = dict(self._owed)
+        for name, epoch in owed.items():
+            self.release(name, epoch)
 
     def check(self, run: Run) -> None:
         """Make sure that a tuning job is still this engine's, before something is started or stopped.
@@ -186,6 +204,7 @@ class Ownership:
         while not over.wait(self._beat_seconds):
             try:
                 self.beat()
+                self._release_owed()
                 trouble = ""
             except Exception as error:  # noqa: BLE001 - said once; the next beat may succeed
                 if str(error) != trouble:
