@@ -14,6 +14,7 @@ from contextlib import suppress
 from .admission import RETRY_SECONDS, Admission
 from .capacity import SHORTAGES, lower_limit
 from .entering import Entering
+from .events import Events
 from .files import EXIT, LAUNCH, PROCESS, STOP, control_path, flush, open_log, read_json, take_lock, write_json
 from .hosts import Hosts
 from .job import SupervisedJob
@@ -58,6 +59,8 @@ class Launcher:
     def __init__(self, control: int, descriptors: int | None = None) -> None:
         self.control = control  # by its number, because the module socket takes long to import
         self.descriptors = descriptors
+        self.events = Events(control)
+        self.tell = self.events.tell
         self.connected = True
         self.heard = b""
         self.jobs: dict[str, SupervisedJob] = {}
@@ -81,11 +84,6 @@ class Launcher:
         os.set_blocking(self.control, False)
         self.before = set(self._children())
         self.admission = Admission(self.descriptors)
-
-    def tell(self, event: str, **fields: Any) -> None:
-        """Send an event to alfine. It is lost when alfine has ended or doesn't read, which does no harm: the files say the same."""
-        with suppress(OSError):  # alfine has ended, or reads the files instead
-            os.write(self.control, json.dumps({"event": event, **fields}).encode() + b"\n")
 
     def run(self) -> None:
         """Run until alfine has let go and every training job has ended."""
@@ -123,7 +121,9 @@ class Launcher:
         due = min((self.flush_at, retry_at, *(job.wakes_at() for job in self.jobs.values())))
         timeout = None if due == float("inf") else max(0.0, due - time.monotonic())
         listening = [self.signals, self.control] if self.connected else [self.signals]
-        ready, _, _ = select.select(listening, [], [], timeout)
+        ready, has_room, _ = select.select(listening, [self.control] if self.events.unsent else [], [], timeout)
+        if has_room:
+            self.events.go_on()
         if self.signals in ready and signal.SIGUSR1 in os.read(self.signals, 4096):
             self._look_for_stop_files()
         if self.control in ready:
