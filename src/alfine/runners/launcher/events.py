@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class Events:
+class LauncherEvents:
     """Sends events without waiting for alfine: what its socket has no room for is kept until alfine has read some.
 
     An event is lost once alfine has ended: the next alfine reads the files of the training jobs.

@@ -14,7 +14,7 @@ from contextlib import suppress
 from .admission import RETRY_SECONDS, Admission
 from .capacity import SHORTAGES, lower_limit
 from .entering import Entering
-from .events import Events
+from .events import LauncherEvents
 from .files import EXIT, LAUNCH, PROCESS, STOP, control_path, flush, open_log, read_json, take_lock, write_json
 from .hosts import Hosts
 from .job import SupervisedJob
@@ -59,7 +59,7 @@ class Launcher:
     def __init__(self, control: int, descriptors: int | None = None) -> None:
         self.control = control  # by its number, because the module socket takes long to import
         self.descriptors = descriptors
-        self.events = Events(control)
+        self.events = LauncherEvents(control)
         self.tell = self.events.tell
         self.connected = True
         self.heard = b""
