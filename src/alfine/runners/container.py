@@ -25,7 +25,8 @@ from alfine.runners.container_links import TooManyLinks, links_out
 from alfine.runners.executor import LocalLaunch, LocalObservation
 from alfine.runners.job_environment import LOOPBACK, NETWORK_INTERFACE
 from alfine.runners.job_folder import JobHost, Workspace, hosts_of, let_every_user_in, make_control
-from alfine.runners.launcher import CONTAINER, CONTROL, Beneath, control_path, write_json
+from alfine.runners.launcher import CONTAINER, CONTROL, Beneath, control_path, read_json, write_json
+from alfine.runners.left_containers import LeftContainers
 from alfine.runners.process import ProcessRunner
 from alfine.runners.protocol import News
 from alfine.runners.supervision import was_started
@@ -57,12 +58,17 @@ class ContainerRunner(ProcessRunner):
         super().__init__(news, launcher_log=launcher_log)
         self._engine = engine
         self._pulls = Pulls(news)
+        self._left = LeftContainers(engine)
+        self._has_looked = False
 
     # -- an image that isn't there yet --
 
     def start(self, launch: LocalLaunch) -> None:
         """See `Executor.start`. A training job whose image has to be pulled waits for it; polls start it afterwards."""
         with self._mutex:
+            if not self._has_looked:  # an alfine before this one may have left some
+                self._has_looked = True
+                self._left.remove(_top(launch))
             if was_started(str(launch.folder)) or self._is_asked_for(str(launch.folder)) or not self._must_wait(launch):
                 super().start(launch)
 
@@ -83,6 +89,23 @@ class ContainerRunner(ProcessRunner):
             if self._pulls.has_waiting(launch.folder):
                 super().start(launch)
                 self._pulls.forget(launch.folder)
+
+    def close(self) -> None:
+        """See `Executor.close`."""
+        super().close()
+        self._left.close()
+
+    def _observe(
+        self, launch: LocalLaunch, offset: int, process: dict[str, Any], record: dict[str, Any] | None
+    ) -> LocalObservation:
+        seen = super()._observe(launch, offset, process, record)
+        if seen.exit is not None and process and not self._are_removed(launch):
+            self._left.remove(_top(launch))
+        return seen
+
+    def _are_removed(self, launch: LocalLaunch) -> bool:
+        names = [CONTAINER.format(host=host.name) for host in self._hosts(launch)]
+        return all((read_json(control_path(str(launch.folder), name)) or {}).get("removed") for name in names)
 
     def _must_wait(self, launch: LocalLaunch) -> bool:
         engine, _ = self._engine()
@@ -150,6 +173,7 @@ class ContainerRunner(ProcessRunner):
             "hosts": {host.name: container_name(launch, host) for host in self._hosts(launch)},
             "network": network_name(launch) if own_network else "",
             "written": [str(host.space.ml) for host in self._hosts(launch)],
+            "retry": launch.attempt > 1,
         }
 
     def _working_engine(self) -> ContainerEngine:
@@ -160,6 +184,11 @@ class ContainerRunner(ProcessRunner):
 
 def _client(action: str, launch: LocalLaunch) -> list[str]:
     return [sys.executable, *ALONE, container_client.__file__, action, control_path(str(launch.folder), CONTAINERS)]
+
+
+def _top(launch: LocalLaunch) -> Path:
+    """Return the folder of all tuning jobs."""
+    return launch.folder.parent.parent
 
 
 def _forget_containers(folder: Path) -> None:

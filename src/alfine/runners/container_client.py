@@ -12,7 +12,7 @@ CONTAINERS, and removes the container and, after the last one, the network. `end
 file, because `run` or the launcher was killed.
 
 CONTAINERS is a file with {"engine": its command, "podman": whether it is podman, "hosts": {HOST: NAME of its container}, "network":
-the network to make, or "", "written": the folders that the containers can write}.
+the network to make, or "", "written": the folders that the containers can write, "retry": whether the training job ran before}.
 
 This program is started for each container. It imports only the standard library.
 """
@@ -75,6 +75,7 @@ class Containers:
         self.hosts: dict[str, str] = settings["hosts"]
         self.network: str = settings["network"]
         self.written: list[str] = settings["written"]
+        self.is_retry: bool = settings.get("retry", False)  # not in a file of an earlier version
 
     def run(self, host: str, words: list[str]) -> int:
         """Run the client of one host to its end, and return its exit code; SIGTERM and SIGCHLD must be blocked."""
@@ -90,6 +91,8 @@ class Containers:
         return code
 
     def _run_client(self, host: str, words: list[str]) -> int:
+        if self.is_retry:  # the container before may be left, and has the same name
+            self._remove(self.hosts[host])
         try:
             # In a process group of its own: whoever kills this program's group leaves the client to `settle`.
             client = os.posix_spawnp(words[0], words, os.environ, setpgroup=0, setsigmask=())
@@ -101,7 +104,8 @@ class Containers:
     def settle(self, host: str, code: int | None = None) -> None:
         """Write what the engine says about a host's container, and remove the container, also one that still runs.
 
-        The file's object has `started` (None: the engine doesn't answer), `running`, `code`, `oom_killed` and `error`.
+        The file's object has `started` (None: the engine doesn't answer), `running`, `code`, `oom_killed` and `error`, and `removed`
+        once the container is.
 
         Args:
             host: The host.
@@ -119,12 +123,18 @@ class Containers:
                 "error": state.get("Error") or "",
             }
         self._write(f"container.{host}.json", record)
-        self._tell("rm", "-f", *(("--time", "0") if self.is_podman else ()), name)
+        if self._remove(name):
+            self._write(f"container.{host}.json", {**record, "removed": True})
         if self.network:  # refused while another host's container uses it
             self._tell("network", "rm", self.network)
         if self.is_podman and os.geteuid() != 0:
             # Without root, what the image's user wrote belongs to a user who only exists inside podman's user namespace.
             self._tell("unshare", "chown", "--recursive", "--no-dereference", "0:0", *self.written)
+
+    def _remove(self, name: str) -> bool:
+        """Remove a container if there is one, and return whether there is none any more."""
+        answer = self._tell("rm", "-f", *(("--time", "0") if self.is_podman else ()), name)
+        return answer is not None and (not answer.returncode or "no such" in answer.stderr.lower())
 
     def settle_all(self) -> None:
         """Settle the hosts that have no file yet: the programs that ran their clients were killed."""
