@@ -44,7 +44,6 @@ ONE_USER = {
     "runners.inline": "a runner: all of them lie in runners",
     "runners.storage.remote_buckets": "buckets for the hosts of other machines, too; so it lies beneath the programs",
     "runners.on_ray.runner": "a runner: all of them lie in runners",
-    "runners.strays": "how the processes and containers of training jobs are recognised, beside the runners",
     "server.app": "`alfine serve` is the only way to start it",
     "store.webhook_cursors": "SQL: all of it is written in the store",
     "store.tracker_news": "SQL: all of it is written in the store",
