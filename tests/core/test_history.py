@@ -53,6 +53,7 @@ def test_a_launch_into_another_world_leaves_this_one_alone():
     further = past.with_launch({"eta": 0.1, "depth": 3, "booster": "dart"})
     assert (past.launches, further.launches) == (1, 2)
     assert (len(past.pending()), len(further.pending())) == (0, 1)
+    assert [job.name for job in further.jobs] == ["job-001", "#2"]
 
 
 @pytest.mark.parametrize("status", ["Completed", "Failed", "Stopped"])

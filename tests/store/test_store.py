@@ -7,6 +7,7 @@ from alfine.core.errors import Fenced, IllegalTransition, InUse, NotFound, Overt
 from alfine.core.facts import Ended, StopAsked, TuningJobStopAsked
 from alfine.store import queries
 from alfine.store.pages import Page, tuning_job_page
+from alfine.store.placements import Placement, placements
 from alfine.store.store import Store
 from tests.building import at, history, one_job, spec
 from tests.store.silence import fall_silent
@@ -131,6 +132,20 @@ def test_one_engine_at_a_time_until_it_gives_back_ends_or_is_silent(store):
     store.leave("d")
     assert [engine.id for engine in store.engines()] == ["a", "c"]
     assert [job.name for job in store.claimable(lives)] == ["job"]
+
+
+def test_where_a_training_job_runs_is_kept_and_written_by_the_engine_that_has_the_tuning_job(store):
+    job = created(store)
+    recorded(store, job, one_job(history(), 1.0)[:1])
+    epoch, place = (
+        store.claim("job", "a", "here", lambda _: True),
+        Placement(attempt=2, runner="ray", node="n", slot="0"),
+    )
+    store.place("job", "job-001", place, epoch)
+    with pytest.raises(Fenced):
+        store.place("job", "job-001", Placement(), epoch - 1)
+    with store.reading() as connection:
+        assert placements(connection, job.id) == {1: place}
 
 
 def test_in_a_copy_of_a_database_no_engine_runs(store):

@@ -9,6 +9,7 @@ import pytest
 import alfine
 from alfine.core.errors import InvalidSpec, StoreDamaged, StoreUnusable
 from alfine.jobs.home import Home
+from alfine.store.sqlite_copy import copy_database
 from tests.cli.conftest import alfine_cli
 from tests.missing import need_sandbox
 from tests.store.damage import damage, execute
@@ -86,3 +87,10 @@ def test_a_home_that_is_no_folder_is_refused_before_anything_runs(tmp_path):
     with pytest.raises(StoreUnusable, match="file is no folder"):
         Home(file / "below")
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_why_a_database_cannot_be_copied_is_said(tmp_path):
+    away = tmp_path / "away" / "alfine.db"
+    with pytest.raises(StoreUnusable, match="can't be copied to .*copy: unable to open database file"):
+        copy_database(away, tmp_path / "copy")
+    assert [*tmp_path.iterdir()] == []
