@@ -5,8 +5,6 @@ import shutil
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.docs import running
 from tests.missing import missing, package
 
@@ -15,12 +13,6 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 def run(folder, *words):
     return running.run([sys.executable, *words], folder)
-
-
-def test_an_experiment_of_ray_tune_ends_by_itself(tmp_path):
-    pytest.importorskip("ray.tune", reason="pip install 'ray[tune]'", exc_type=ImportError)
-    printed = run(tmp_path, str(EXAMPLES / "ray_tune.py"))
-    assert re.search(r"\d+ of 60 trials: ", printed)
 
 
 TOOLS = {"shell": ("awk", "mawk"), "r": ("Rscript", "r-base-core"), "julia": ("julia", "")}

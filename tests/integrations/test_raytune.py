@@ -1,8 +1,11 @@
 """alfine.raytune with the real Ray Tune: its searcher's protocol without a cluster, and one experiment of each kind in a cluster."""
 
+import re
+
 import pytest
 
 import alfine
+from tests.docs.test_examples import EXAMPLES, run
 
 tune = pytest.importorskip("ray.tune", reason="pip install 'ray[tune]'", exc_type=ImportError)
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
@@ -134,3 +137,7 @@ def test_an_experiment_in_a_cluster_ends_by_itself(tmp_path):
         assert 3 < len([result for result in results if result.metrics]) < 40
     finally:
         ray.shutdown()
+
+
+def test_the_example_runs(tmp_path):
+    assert re.search(r"\d+ of 60 trials: ", run(tmp_path, str(EXAMPLES / "ray_tune.py")))
