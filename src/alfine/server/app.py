@@ -39,7 +39,7 @@ from alfine.server.health import Readiness, healthz
 from alfine.server.housekeeping import Housekeeping
 from alfine.server.http_measures import HttpMeasures, Measured
 from alfine.server.limits import limited
-from alfine.server.metrics import MetricsAccess, MetricsPage, home_families, webhook_families
+from alfine.server.metrics import MetricsAccess, MetricsPage, home_families, replay_families, webhook_families
 from alfine.server.replay_desk import ReplayDesk
 from alfine.server.rest import RestApi
 from alfine.server.webhooks.follower import Events, Follower
@@ -136,7 +136,7 @@ def make_app(home: Home, engine_pool: EnginePool, job_files: JobFiles, *, is_ope
         Tracking(home),
         Housekeeping(home.store, home.jobs_folder, home.config.retention, home.clock),
     )
-    more = (partial(webhook_families, followers), partial(home_families, home))
+    more = (partial(webhook_families, followers), partial(replay_families, replays), partial(home_families, home))
     metrics = MetricsPage(access, home.store, engine_pool.measures, http, more)
 
     def checks_itself(scope: Any) -> bool:

@@ -21,6 +21,7 @@ from alfine.aws.auth.guard import is_from_aws
 from alfine.jobs.home import Home
 from alfine.jobs.measures import Distribution, EngineMeasures
 from alfine.server.http_measures import HttpMeasures
+from alfine.server.replay_desk import ReplayDesk
 from alfine.server.webhooks.follower import Follower
 from alfine.store.access_keys import Keys
 from alfine.store.operating_settings import Metrics
@@ -194,6 +195,14 @@ def webhook_families(followers: Iterable[Follower]) -> Iterator[Metric]:
         behind.add_metric([name], follower.behind_seconds())
     yield attempts
     yield behind
+
+
+def replay_families(replays: ReplayDesk) -> Iterator[Metric]:
+    """Yield how many replays the server works out."""
+    from prometheus_client.core import GaugeMetricFamily
+
+    text = "Replays that are being worked out; those that nobody watches any more end."
+    yield GaugeMetricFamily("alfine_replays", text, replays.under_way)
 
 
 def home_families(home: Home) -> Iterator[Metric]:

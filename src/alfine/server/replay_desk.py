@@ -50,6 +50,8 @@ MOST_OF_ONE = 40
 MOST_AT_ONCE = 200
 """Replays that a server has under way: each holds the record of its tuning job."""
 
+LEAVING_SECONDS = 1.5
+"""Time for which a page that was left still watches: one that is loaded again asks within it, and nothing is lost."""
 
 MOST_WAITING = 8
 """Requests that wait for replays to end: each holds a thread of the server."""
@@ -185,6 +187,18 @@ class ReplayDesk:
                 self._replays.setdefault(key, _Replay(owner=watch.owner, steps=steps, facts=wanted[key][1]))
             self._run()
             return [self._state(key) for key in wanted]
+
+    def leave(self, watch: Watch) -> None:
+        """Let somebody watch nothing more there, unless they ask again at once; what nobody else watches ends."""
+        with self._changed:
+            if (watched := self._watches.get(watch)) is not None:
+                watched.until = min(watched.until, time.monotonic() + LEAVING_SECONDS)
+
+    @property
+    def under_way(self) -> int:
+        """The number of replays that are under way."""
+        with self._changed:
+            return len(self._replays)
 
     def wait(self, keys: Sequence[Hashable], seconds: float) -> list[ReplayState]:
         """Return the state of replays once all have ended, or after some seconds."""

@@ -66,6 +66,13 @@ class Browser:
         loaded = {"name": "load", "loaderId": loader}
         self._until(lambda: any(loaded.items() <= event.get("params", {}).items() for event in self.events), url)
 
+    def open_tab(self, url: str) -> str:
+        """Open a page in another tab, which loads by itself. Return what `close_tab` closes."""
+        return str(self._call("Target.createTarget", url=url)["targetId"])
+
+    def close_tab(self, tab: str) -> None:
+        self._call("Target.closeTarget", targetId=tab)
+
     def read(self, script: str) -> Any:
         """The value of an expression in the page."""
         answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)

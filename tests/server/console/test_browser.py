@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import json
+import math
 import re
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,8 @@ import pytest
 from alfine import BestObjectiveNotImproving, Continuous, ConvergenceDetected, Integer
 from alfine.api.job_words import job_request
 from tests.aws.conftest import until
+from tests.building import history, listed
+from tests.cli.conftest import until as until_true
 from tests.missing import missing
 from tests.server.console.browser import Browser, found
 
@@ -267,6 +272,37 @@ def test_a_slider_replays_and_marks_the_stop_on_the_curve(browser, served, paths
     assert browser.read("document.querySelector('[name=\"MaxNumberOfTrainingJobs.0\"]').value") == "5"
     assert "MaxNumberOfTrainingJobs.0=5" in browser.read("location.search")
     assert browser.read("document.activeElement === document.body || !document.activeElement.closest('#results')")
+    assert browser.complaints == []
+
+
+@pytest.fixture
+def record(served, tmp_path):
+    """A tuning job whose replay takes minutes."""
+    past = history((math.sin(number) for number in range(400)), name="record", max_training_jobs=400)
+    times = {"CreationTime": past.created_at, "HyperParameterTuningEndTime": past.now}
+    described = {**past.spec.request, "HyperParameterTuningJobStatus": "Completed", **times}
+    answers = {"job.json": described, "list.json": {"TrainingJobSummaries": listed(past)}}
+    for name, answer in answers.items():
+        (tmp_path / name).write_text(json.dumps(answer, default=str))
+    served.cli("import", "aws", *(str(tmp_path / name) for name in answers))
+    return f"{served.url}/console/tuning-jobs/record/replay?use=ConvergenceDetected&ConvergenceDetected.1="
+
+
+def test_a_replay_ends_when_its_page_is_left_or_its_tab_is_closed(browser, served, record):
+    def under_way(number):
+        with urllib.request.urlopen(f"{served.url}/metrics") as answer:
+            return f"\nalfine_replays {number}.0\n" in answer.read().decode()
+
+    tab = browser.open_tab(f"{record}0.002")
+    browser.open(f"{record}0.001")
+    browser.until("document.querySelector('#results progress')?.value > 0")
+    until_true(lambda: under_way(2), "both are under way")
+    browser.close_tab(tab)
+    until_true(lambda: under_way(1), "that of the closed tab ends")
+    browser.open(f"{served.url}/console/")
+    until_true(lambda: under_way(0), "that of the page ends")
+    browser.open(f"{record}0.001")
+    assert browser.read("document.querySelector('#results progress').value") < 1  # it hadn't come to its end
     assert browser.complaints == []
 
 

@@ -32,7 +32,7 @@ from alfine.core.unavailable import reason_to_try_later
 from alfine.server.console import events, figures
 from alfine.server.console.compression import compressed
 from alfine.server.console.page_request import ConsoleBackend, Page, PageRequest
-from alfine.server.console.routes import GET, POST, STREAMS
+from alfine.server.console.routes import GET, LEFT, POST, STREAMS
 from alfine.server.console.sessions import Session, Sessions, SignInRefused
 from alfine.store.access_keys import Keys
 from alfine.store.console_tokens import ConsoleTokens
@@ -180,15 +180,17 @@ class Console:
         self, request: Request, session: Session, state: Callable[[PageRequest], object]
     ) -> AsyncIterator[str]:
         """Yield the events of a page until its session ends or the server shuts down."""
-        mark = object()
+        mark, page = object(), self._page_request(request, session)
         self.streams.add(mark)
         try:
-            async for event in events.stream(self._page_request(request, session), state, self.leaving):
+            async for event in events.stream(page, state, self.leaving):
                 yield event
                 if await self._session(request) is None:
                     return
         finally:
             self.streams.discard(mark)
+            if state in LEFT:
+                LEFT[state](page)
 
     async def _session(self, request: Request) -> Session | None:
         return await run_in_threadpool(self.sessions.session, request)

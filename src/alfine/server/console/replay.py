@@ -124,6 +124,12 @@ def state_of_replays(request: PageRequest) -> object:
     return *(round(state.share, 2) for state in states), all(state.ended for state in states)
 
 
+def left(request: PageRequest) -> None:
+    """End what a page watched whose event stream was closed: it was left. What it watched while it was loaded ends, too."""
+    for tab in (_tab(request), ""):
+        request.backend.replays.leave(_watch(request, tab))
+
+
 def _form(request: PageRequest, history: History) -> ReplayForm:
     return form_of(history, request.query, request.http.query_params.getlist("use"))
 
@@ -136,9 +142,18 @@ def _asked(request: PageRequest, recorded: Recorded, texts: Sequence[str], secon
         ReplayBusy: Too many replays are under way.
     """
     check_size(texts)
-    owner = request.session.key or request.session.form_token
-    watch = Watch(owner=owner, place=(recorded.key, request.query.get("tab", "")[:LONGEST_TAB]))
-    return request.backend.replays.ask(watch, wanted_replays(recorded.key, recorded.history, texts), seconds)
+    return request.backend.replays.ask(
+        _watch(request, _tab(request)), wanted_replays(recorded.key, recorded.history, texts), seconds
+    )
+
+
+def _watch(request: PageRequest, tab: str) -> Watch:
+    return Watch(owner=request.session.key or request.session.form_token, place=(request.path_part("name"), tab))
+
+
+def _tab(request: PageRequest) -> str:
+    """Return by what a browser tells its tabs apart; "" while a page is loaded, and without scripts."""
+    return request.query.get("tab", "")[:LONGEST_TAB]
 
 
 def _rows(texts: Sequence[str], states: Sequence[ReplayState]) -> Iterator[dict[str, Any]]:

@@ -68,3 +68,6 @@ STREAMS: Mapping[str, Callable[[PageRequest], object]] = {
     "/training-jobs/{name}/events": events.state_of_training_job,
 }
 """Event streams, by what differs once their page has changed."""
+
+LEFT: Mapping[Callable[[PageRequest], object], Callable[[PageRequest], None]] = {replay.state_of_replays: replay.left}
+"""What is called once a page has closed its event stream, by what the stream watched."""
